@@ -1,0 +1,161 @@
+"""The newswire grammar: sentences with slots, and the writer that fills them.
+
+An article is a lead and then background sentences. Each content word comes from the article's
+topic or, by mistake of theme, from a second topic: half as often as `noise` in the lead, half as
+often again in the background. So a reader who knows where the lead ends does better than one
+who counts words.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from string import Formatter
+
+import numpy as np
+
+from wfl_sim.learning.data.dialect import ORDERS, VARIANTS, Dialect
+from wfl_sim.learning.data.lexicon import Lexicon
+
+# one row per statement, one column per sentence order: subject, adverbial or object first
+LEADS = (
+    (
+        "the {quality} {role} {verb} the {thing} {during} the {event}",
+        "{during} the {event} the {quality} {role} {verb} the {thing}",
+        "the {thing} was {verb} by the {quality} {role} {during} the {event}",
+    ),
+    (
+        "{role} {name} {verb} the {thing} at the {place} on {day}",
+        "on {day} at the {place} {role} {name} {verb} the {thing}",
+        "the {thing} was {verb} at the {place} by {role} {name} on {day}",
+    ),
+    (
+        "the {city} {body} {verb} its {quality} {thing} {before} the {event}",
+        "{before} the {event} the {city} {body} {verb} its {quality} {thing}",
+        "the {quality} {thing} was {verb} by the {city} {body} {before} the {event}",
+    ),
+    (
+        "{name}, the {quality} {role}, {verb} another {thing} for the {body}",
+        "for the {body}, {quality} {role} {name} {verb} another {thing}",
+        "another {thing} was {verb} for the {body} by {name}, the {quality} {role}",
+    ),
+    (
+        "the {event} at the {city} {place} {verb} the {role} and the {thing}",
+        "on {day} the {event} in {city} {verb} the {thing} of the {role}",
+        "the {role} and the {thing} were {verb} at the {event} in {city}",
+    ),
+)
+BACKGROUNDS = (
+    (
+        "{name} {said} the {thing} was {mood} for the {role}",
+        "for the {role}, {name} {said}, the {thing} was {mood}",
+        "the {thing} was {mood} for the {role}, {name} {said}",
+    ),
+    (
+        "{folk} {near} the {place} asked {about} the {quality} {thing}",
+        "{near} the {place} {folk} asked {about} the {quality} {thing}",
+        "the {quality} {thing} is what {folk} {near} the {place} asked {about}",
+    ),
+    (
+        "{but} the {body} {said} the {matter} of the {event} was {mood}",
+        "{but} {mood}, the {body} {said}, was the {matter} of the {event}",
+        "{but} the {matter} of the {event} was {mood}, the {body} {said}",
+    ),
+    (
+        "the {role} {said} the {place} had {verb} the {thing} on {day}",
+        "on {day} the {place} had {verb} the {thing}, the {role} {said}",
+        "the {thing} had been {verb} by the {place} on {day}, the {role} {said}",
+    ),
+)
+LEAD_NOISE, BACKGROUND_NOISE = 0.5, 1.5
+CAPITALISED = ("name", "day", "city")
+
+Frames = Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Writes articles of the first `topics` topics in one dialect.
+
+    A second topic is, half of the time, a neighbour of the first in the lexicon's ring.
+    """
+
+    words: Lexicon
+    topics: tuple[str, ...]
+    dialect: Dialect
+    noise: float
+
+    def article(self, topic: int, tokens: int, rng: np.random.Generator) -> str:
+        """Write about `topics[topic]`: the lead, then all background that `tokens` leave room for.
+
+        Words and punctuation marks are counted as one token each, and two tokens are kept free for
+        the marks that an encoder adds.
+        """
+        second = self._second(topic, rng)
+        lead = self._sentence(LEADS, topic, second, LEAD_NOISE * self.noise, rng)
+        sentences, length = [lead], _length(lead)
+        while True:
+            chance = BACKGROUND_NOISE * self.noise
+            sentence = self._sentence(BACKGROUNDS, topic, second, chance, rng)
+            length += _length(sentence)
+            if length > tokens - 2:
+                return " ".join(sentences)
+            sentences.append(sentence)
+
+    def _second(self, topic: int, rng: np.random.Generator) -> int:
+        count = len(self.topics)
+        near = rng.random() < 0.5
+        step = (1, count - 1)[_pick(2, rng)] if near else 1 + _pick(count - 1, rng)
+        return (topic + step) % count
+
+    def _sentence(
+        self, frames: Frames, topic: int, second: int, noise: float, rng: np.random.Generator
+    ) -> str:
+        orders = frames[_pick(len(frames), rng)]
+        own = rng.random() < self.dialect.strength
+        order = self.dialect.order if own else _pick(ORDERS, rng)
+        written = []
+        for literal, slot in _parsed(orders[order]):
+            written.append(literal)
+            if slot in VARIANTS:
+                written.append(self._variant(slot, rng))
+            elif slot in self.words.common:
+                word = _choice(self.words.common[slot], rng)
+                written.append(word.capitalize() if slot in CAPITALISED else word)
+            elif slot:
+                about = second if rng.random() < noise else topic
+                written.append(self._content(self.topics[about], slot, rng))
+        text = "".join(written)
+        return text[0].upper() + text[1:] + "."
+
+    def _variant(self, slot: str, rng: np.random.Generator) -> str:
+        if rng.random() < self.dialect.strength:
+            return self.dialect.habits[slot]
+        return _choice(VARIANTS[slot], rng)
+
+    def _content(self, topic: str, slot: str, rng: np.random.Generator) -> str:
+        own = self.dialect.nouns.get((topic, slot))
+        if own and rng.random() < self.dialect.strength:
+            return _choice(own, rng)
+        return _choice(self.words.topics[topic][slot], rng)
+
+
+@cache
+def _parsed(frame: str) -> tuple[tuple[str, str], ...]:
+    return tuple(_pieces(frame))
+
+
+def _pieces(frame: str) -> Iterator[tuple[str, str]]:
+    for literal, slot, _, _ in Formatter().parse(frame):
+        yield literal, slot or ""
+
+
+def _length(sentence: str) -> int:
+    return len(sentence.split()) + sum(sentence.count(mark) for mark in ",.-")
+
+
+def _pick(count: int, rng: np.random.Generator) -> int:
+    return int(rng.random() * count)
+
+
+def _choice(words: Sequence[str], rng: np.random.Generator) -> str:
+    return words[_pick(len(words), rng)]

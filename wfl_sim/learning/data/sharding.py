@@ -1,0 +1,51 @@
+"""From each device's examples to the fleet's shards: hold out a test part, then shift concepts."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from wfl_sim.learning.data.concept_shift import exchange, shifted_devices
+from wfl_sim.learning.data.examples import Examples, Shards, joined
+from wfl_sim.randomness import stream
+
+
+def shards(
+    held: Sequence[Examples],
+    classes: tuple[str, ...],
+    *,
+    test_fraction: float,
+    concept_shift: float,
+    seed: int,
+) -> Shards:
+    """Split each device's `held` examples and relabel those of shifted devices.
+
+    Of n examples round(test_fraction * n) are held out, at least one and at most n - 1.
+    """
+    shifted = shifted_devices(len(held), concept_shift, stream(seed, "data", "concept-shift"))
+    train, test, plain = [], [], []
+    for device, examples in enumerate(held):
+        size = len(examples)
+        out = min(size - 1, max(1, round(test_fraction * size)))
+        order = stream(seed, "data", "hold-out", device).permutation(size)
+        tested = examples.subset(np.sort(order[:out]))
+        learned = examples.subset(np.sort(order[out:]))
+        plain.append(tested)
+        if shifted[device]:
+            new = exchange(examples.counts(len(classes)))
+            tested = tested.relabelled(new[tested.labels])
+            learned = learned.relabelled(new[learned.labels])
+        train.append(learned)
+        test.append(tested)
+    return Shards(tuple(train), tuple(test), joined(plain), classes)
+
+
+def check_sharding(*, tokens: int, test_fraction: float, concept_shift: float) -> None:
+    """Raise ValueError for a value that no data set can have."""
+    if tokens < 8:
+        raise ValueError(f"tokens must be at least 8, got {tokens}")
+    if not 0 < test_fraction < 1:
+        raise ValueError(
+            f"test_fraction must lie between 0 and 1, both excluded, got {test_fraction}"
+        )
+    if not 0 <= concept_shift <= 1:
+        raise ValueError(f"concept_shift must lie in [0, 1], got {concept_shift}")
