@@ -1,0 +1,75 @@
+"""Rates from Shannon's formula: exact, with a gap, and attenuated with a cap."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from channel_models.units import Decibel, Fraction, NonNegativeDecibel, PositiveNumber, db_to_linear
+from channel_models.validation import check_array, validate_fields
+
+
+def _check_sinr(sinr: ArrayLike) -> Any:
+    return check_array("sinr", sinr, minimum=0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shannon:
+    """``log2(1 + SINR)`` bit/s/Hz: the capacity of the Gaussian channel (Shannon 1948)."""
+
+    def spectral_efficiency(self, sinr: ArrayLike) -> Any:
+        """bit/s/Hz at linear ``sinr``, elementwise."""
+        return (np.log1p(_check_sinr(sinr)) / np.log(2.0))[()]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShannonGap:
+    """``log2(1 + SINR / Gamma)`` bit/s/Hz with the gap Gamma in dB.
+
+    For uncoded M-QAM at bit error rate b, ``Gamma = -ln(5 b) / 1.5`` (`qam_gap_db`); for NR with
+    LDPC codes and implementation margin 2.5 to 3 dB is defensible, hence the default, which is this
+    library's choice.
+    """
+
+    gap: NonNegativeDecibel = 3.0
+
+    def __post_init__(self) -> None:
+        validate_fields(self)
+
+    def spectral_efficiency(self, sinr: ArrayLike) -> Any:
+        """bit/s/Hz at linear ``sinr``, elementwise."""
+        return (np.log1p(_check_sinr(sinr) / db_to_linear(self.gap)) / np.log(2.0))[()]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttenuatedShannon:
+    """Attenuated and truncated Shannon bound of 3GPP TR 36.942 Annex A.
+
+    0 below ``floor``; ``attenuation * log2(1 + SINR)`` up to ``cap`` bit/s/Hz. The downlink uses
+    0.6 and 4.4 bit/s/Hz, the uplink 0.4 and 2.0, both a floor of -10 dB (values to be confirmed
+    against the TR).
+    """
+
+    attenuation: Fraction = 0.6
+    cap: PositiveNumber = 4.4
+    floor: Decibel = -10.0
+
+    def __post_init__(self) -> None:
+        validate_fields(self)
+
+    def spectral_efficiency(self, sinr: ArrayLike) -> Any:
+        """bit/s/Hz at linear ``sinr``, elementwise."""
+        values = _check_sinr(sinr)
+        rate = np.minimum(self.attenuation * np.log1p(values) / np.log(2.0), self.cap)
+        return np.where(values < db_to_linear(self.floor), 0.0, rate)[()]
+
+
+def qam_gap_db(bit_error_rate: ArrayLike) -> Any:
+    """SNR gap in dB of uncoded square QAM, ``10 log10(-ln(5 b) / 1.5)``; b up to 0.2 / e^1.5."""
+    rate = check_array("bit_error_rate", bit_error_rate, minimum=0.0, exclusive=True)
+    if (rate > 0.2 * np.exp(-1.5)).any():
+        raise ValueError(
+            f"bit_error_rate must be at most {0.2 * np.exp(-1.5):.4g}, got {rate.max():g}"
+        )
+    return (10.0 * np.log10(-np.log(5.0 * rate) / 1.5))[()]

@@ -1,0 +1,27 @@
+"""Path loss: how much power the distance takes, in dB, without shadowing and fading."""
+
+from channel_models.pathloss._scenario import Condition, OutOfRangeWarning
+from channel_models.pathloss.empirical import FreeSpace, LogDistance, Macro, free_space_loss_db
+from channel_models.pathloss.inh import InH
+from channel_models.pathloss.rma import RMa
+from channel_models.pathloss.uma import (
+    UMa,
+    draw_environment_height,
+    environment_one_metre_probability,
+)
+from channel_models.pathloss.umi import UMi
+
+__all__ = [
+    "Condition",
+    "FreeSpace",
+    "InH",
+    "LogDistance",
+    "Macro",
+    "OutOfRangeWarning",
+    "RMa",
+    "UMa",
+    "UMi",
+    "draw_environment_height",
+    "environment_one_metre_probability",
+    "free_space_loss_db",
+]

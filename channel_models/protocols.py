@@ -1,0 +1,111 @@
+"""The contracts of the package, written once: any object with these methods fits.
+
+Lengths are in m, frequencies in Hz, times in s, losses and shadowing in dB. Array arguments
+broadcast; scalars give scalars. Bad values raise ValueError naming the argument, the rule and the
+value.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+@runtime_checkable
+class PathLoss(Protocol):
+    """Mean loss over distance.
+
+    ``distance`` is horizontal (2-D). Concrete classes carry ``minimum_distance`` (m, below it they
+    raise ValueError), ``maximum_distance`` (m, beyond it they warn and extrapolate),
+    ``default_base_height`` and ``default_terminal_height`` (m).
+    """
+
+    def los_probability(self, distance: ArrayLike, *, terminal_height: ArrayLike = 1.5) -> Any:
+        """Probability of line of sight; 0 or 1 for a fixed condition, 1 without the notion."""
+        ...
+
+    def loss_db(
+        self,
+        distance: ArrayLike,
+        frequency: ArrayLike,
+        *,
+        base_height: ArrayLike = ...,
+        terminal_height: ArrayLike = ...,
+        los: ArrayLike | None = None,
+    ) -> Any:
+        """Loss in dB; ``los`` is a boolean array, None means the model's own fixed condition."""
+        ...
+
+
+class ShadowingProcess(Protocol):
+    """Realised shadowing of several links."""
+
+    def at(self, positions: ArrayLike, links: ArrayLike | None = None) -> Any:
+        """Shadowing in dB of the chosen links at their ``positions`` (links, 2); shape (links,)."""
+        ...
+
+
+@runtime_checkable
+class Shadowing(Protocol):
+    """A law of shadowing."""
+
+    def realise(
+        self, streams: Sequence[np.random.Generator], map_stream: np.random.Generator
+    ) -> ShadowingProcess:
+        """Draw: ``streams`` has one generator a link, ``map_stream`` serves what links share."""
+        ...
+
+
+class FadingProcess(Protocol):
+    """Realised small-scale fading of several links, mean power one.
+
+    A pure function of absolute time: any time may be asked for, in any order. A link's values come
+    from its own stream, so that links may be added without changing the others, to the bit.
+    """
+
+    def taps(self, time: ArrayLike, links: ArrayLike | None = None) -> NDArray[np.complex128]:
+        """Complex taps, shape (links, *time.shape, taps)."""
+        ...
+
+    def response(
+        self, time: ArrayLike, offsets: ArrayLike, links: ArrayLike | None = None
+    ) -> NDArray[np.complex128]:
+        """Response at ``offsets`` (Hz from the carrier, shape (F,)): (links, *time.shape, F)."""
+        ...
+
+    def power(self, time: ArrayLike, offsets: ArrayLike, links: ArrayLike | None = None) -> Any:
+        """``|response|^2``, shape (links, *time.shape, F)."""
+        ...
+
+    def power_grid(
+        self,
+        first: int,
+        count: int,
+        step: float,
+        offsets: ArrayLike,
+        links: ArrayLike | None = None,
+    ) -> NDArray[np.float64]:
+        """`power` at times ``(first + i + 0.5) step``, shape (links, count, F).
+
+        The bits of a sample depend on its absolute index, not on the chunk or the links beside it.
+        """
+        ...
+
+
+@runtime_checkable
+class Fading(Protocol):
+    """A law of small-scale fading."""
+
+    def realise(self, streams: Sequence[np.random.Generator], doppler: ArrayLike) -> FadingProcess:
+        """Draw: one generator a link; ``doppler`` is the maximum shift in Hz, shape (links,)."""
+        ...
+
+
+@runtime_checkable
+class RateMap(Protocol):
+    """From signal quality to rate."""
+
+    def spectral_efficiency(self, sinr: ArrayLike) -> Any:
+        """bit/s/Hz at linear ``sinr``, elementwise, never decreasing."""
+        ...

@@ -1,0 +1,233 @@
+"""Physical units: SI constants, decibel conversions, and quantities written as text.
+
+A quantity is written once, as ``"20 MHz"`` or ``"23 dBm"``, and is an SI float from there on.
+`Unit` is the annotation that does it: ``bandwidth: Annotated[float, Unit("Hz")]``. Frozen
+dataclasses of this package apply it through `channel_models.validation.validate_fields`; pydantic
+applies it by itself when a dataclass is checked with a ``TypeAdapter``.
+"""
+
+import math
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SPEED_OF_LIGHT: Final = 299_792_458.0
+"""Speed of light in vacuum, m/s (exact, SI)."""
+
+BOLTZMANN: Final = 1.380649e-23
+"""Boltzmann constant, J/K (exact, SI)."""
+
+
+def db_to_linear(x: ArrayLike) -> Any:
+    """Ratio of two powers from decibels, ``10**(x/10)``; elementwise, a scalar stays a scalar."""
+    return np.power(10.0, np.asarray(x, dtype=float) / 10.0)[()]
+
+
+def linear_to_db(x: ArrayLike) -> Any:
+    """Decibels from a ratio of two powers, ``10 log10 x``; zero gives ``-inf``.
+
+    Raises ValueError where a ratio is negative or NaN.
+    """
+    ratio = np.asarray(x, dtype=float)
+    if not np.all(ratio >= 0.0):
+        raise ValueError(f"a power ratio must be at least 0, got {_first_bad(ratio)}")
+    with np.errstate(divide="ignore"):
+        return (10.0 * np.log10(ratio))[()]
+
+
+def dbm_to_watt(x: ArrayLike) -> Any:
+    """Power in W from dBm (decibels over one milliwatt); elementwise."""
+    return db_to_linear(np.asarray(x, dtype=float) - 30.0)
+
+
+def watt_to_dbm(x: ArrayLike) -> Any:
+    """Power in dBm from W; zero gives ``-inf``, a negative power raises ValueError."""
+    return (np.asarray(linear_to_db(x)) + 30.0)[()]
+
+
+def _first_bad(values: Any) -> float:
+    flat = np.atleast_1d(values).ravel()
+    return float(flat[~(flat >= 0.0)][0])
+
+
+_PREFIXES: Final = {
+    "f": 1e-15, "p": 1e-12, "n": 1e-9, "µ": 1e-6, "μ": 1e-6, "u": 1e-6, "m": 1e-3, "c": 1e-2,
+    "": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15,
+}  # fmt: skip
+_BINARY: Final = {"Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40}
+
+
+def _scaled(base: str, prefixes: str, factor: float = 1.0) -> dict[str, float]:
+    chosen = ["", *prefixes]
+    return {prefix + base: _PREFIXES[prefix] * factor for prefix in chosen}
+
+
+def _binary(base: str, factor: float = 1.0) -> dict[str, float]:
+    return {prefix + base: scale * factor for prefix, scale in _BINARY.items()}
+
+
+_SCALES: Final[dict[str, "Mapping[str, float]"]] = {
+    "Hz": _scaled("Hz", "kMGT"),
+    "W": _scaled("W", "pnµμumkM"),
+    "s": _scaled("s", "pnµμum") | {"min": 60.0, "h": 3600.0, "d": 86400.0},
+    "m": _scaled("m", "nµμumck"),
+    "m/s": {"m/s": 1.0, "km/h": 1.0 / 3.6, "kmh": 1.0 / 3.6, "km/s": 1e3},
+    "dB": {"dB": 1.0, "dBi": 1.0},
+    "J": _scaled("J", "pnµμumkMG") | _scaled("Wh", "mkM", 3600.0),
+    "bit": _scaled("bit", "kMGT") | _scaled("B", "kMGT", 8.0) | _binary("B", 8.0)
+    | _scaled("byte", "kMGT", 8.0),
+    "byte": _scaled("B", "kMGT") | _binary("B") | _scaled("byte", "kMGT"),
+    "FLOP": _scaled("FLOP", "kMGTP"),
+    "FLOP/s": _scaled("FLOP/s", "kMGTP") | _scaled("FLOPS", "kMGTP"),
+    "bit/s": _scaled("bit/s", "kMGT") | _scaled("bps", "kMGT") | _scaled("B/s", "kMGT", 8.0),
+    "byte/s": _scaled("B/s", "kMGT") | _binary("B/s") | _scaled("byte/s", "kMGT"),
+    "rad": {"rad": 1.0, "mrad": 1e-3, "deg": math.pi / 180.0, "°": math.pi / 180.0},
+    "K": {"K": 1.0},
+    "1": {"%": 1e-2, "": 1.0},
+}  # fmt: skip
+
+_EXAMPLES: Final = {
+    "Hz": "20 MHz", "W": "23 dBm", "s": "10 ms", "m": "400 m", "m/s": "3 km/h", "dB": "6 dB",
+    "J": "20 Wh", "bit": "9.4 Mbit", "byte": "8 GB", "FLOP": "60 GFLOP", "FLOP/s": "1 TFLOP/s",
+    "bit/s": "1 Gbit/s", "byte/s": "68 GB/s", "rad": "30 deg", "K": "290 K", "1": "25 %",
+}  # fmt: skip
+
+_QUANTITY: Final = re.compile(
+    r"\s*(?P<number>[+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(?P<unit>\S*)\s*"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """The SI unit of a float, and the bounds it must keep; used inside ``Annotated``.
+
+    ``symbol`` is one of Hz, W, s, m, m/s, dB, J, bit, byte, FLOP, FLOP/s, bit/s, byte/s, rad, K
+    and 1 (a fraction, written ``0.25`` or ``25 %``). ``minimum`` and ``maximum`` are in that unit;
+    with ``exclusive`` the minimum itself is refused. Infinity is refused unless ``finite=False``;
+    NaN always is.
+    """
+
+    symbol: str
+    minimum: float | None = None
+    maximum: float | None = None
+    exclusive: bool = False
+    finite: bool = True
+
+    def __post_init__(self) -> None:
+        if self.symbol not in _SCALES:
+            raise ValueError(f"unit must be one of {', '.join(_SCALES)}, got {self.symbol!r}")
+
+    def parse(self, value: object) -> float:
+        """The value in SI: a number is taken as SI already, a text carries its unit.
+
+        Raises ValueError for a text without a number or in another unit, and out of bounds.
+        """
+        quantity = self._convert(value)
+        shown = value.strip() if isinstance(value, str) else self._show(quantity)
+        if math.isnan(quantity):
+            raise ValueError(f"must be a number{self._of_unit()}, got NaN")
+        if self.finite and math.isinf(quantity):
+            raise ValueError(f"must be finite, got {quantity}")
+        if self.minimum is not None:
+            if self.exclusive and not quantity > self.minimum:
+                raise ValueError(f"must be greater than {self._show(self.minimum)}, got {shown}")
+            if quantity < self.minimum:
+                raise ValueError(f"must be at least {self._show(self.minimum)}, got {shown}")
+        if self.maximum is not None and quantity > self.maximum:
+            raise ValueError(f"must be at most {self._show(self.maximum)}, got {shown}")
+        return quantity
+
+    def _convert(self, value: object) -> float:
+        if isinstance(value, str):
+            return self._from_text(value)
+        if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+            raise ValueError(
+                f"must be a number or a text such as '{_EXAMPLES[self.symbol]}', got {value!r}"
+            )
+        return float(value)
+
+    def _from_text(self, text: str) -> float:
+        match = _QUANTITY.fullmatch(text)
+        if match is None:
+            raise ValueError(f"{text!r} is not a quantity (write for example {self._example()})")
+        number, unit = float(match["number"]), match["unit"]
+        if unit == "" and self.symbol != "1":
+            return number
+        if self.symbol == "W" and unit in ("dBm", "dBW"):
+            return float(10.0 ** ((number - (30.0 if unit == "dBm" else 0.0)) / 10.0))
+        scale = _SCALES[self.symbol].get(unit)
+        if scale is None:
+            named = "a fraction" if self.symbol == "1" else f"in {self.symbol}"
+            raise ValueError(
+                f"{text.strip()!r} is not {named} (write for example {self._example()})"
+            )
+        # decimal: 300 ns is the float nearest to 3e-7, not 300 * 1e-9
+        return float(Decimal(match["number"].replace("_", "")) * Decimal(repr(scale)))
+
+    def _example(self) -> str:
+        return _EXAMPLES[self.symbol]
+
+    def _of_unit(self) -> str:
+        return "" if self.symbol == "1" else f" of {self.symbol}"
+
+    def _show(self, value: float) -> str:
+        return f"{value:g}" if self.symbol == "1" else f"{value:g} {self.symbol}"
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        """Let pydantic parse the field with `parse`; it accepts a number or a text."""
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_before_validator_function(
+            self.parse,
+            core_schema.float_schema(),
+            json_schema_input_schema=core_schema.union_schema(
+                [core_schema.float_schema(), core_schema.str_schema()]
+            ),
+        )
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
+        """A number in SI, or a text with a unit."""
+        unit = "a fraction" if self.symbol == "1" else f"a number in {self.symbol}"
+        return {
+            "anyOf": [{"type": "number"}, {"type": "string"}],
+            "description": f"{unit}, or a text such as '{self._example()}'",
+        }
+
+
+Hertz = Annotated[float, Unit("Hz")]
+PositiveHertz = Annotated[float, Unit("Hz", minimum=0.0, exclusive=True)]
+Watt = Annotated[float, Unit("W", minimum=0.0)]
+PositiveWatt = Annotated[float, Unit("W", minimum=0.0, exclusive=True)]
+Seconds = Annotated[float, Unit("s", minimum=0.0)]
+PositiveSeconds = Annotated[float, Unit("s", minimum=0.0, exclusive=True)]
+Metres = Annotated[float, Unit("m")]
+NonNegativeMetres = Annotated[float, Unit("m", minimum=0.0)]
+PositiveMetres = Annotated[float, Unit("m", minimum=0.0, exclusive=True)]
+MetresPerSecond = Annotated[float, Unit("m/s", minimum=0.0)]
+Decibel = Annotated[float, Unit("dB")]
+NonNegativeDecibel = Annotated[float, Unit("dB", minimum=0.0)]
+Joule = Annotated[float, Unit("J", minimum=0.0)]
+PositiveJoule = Annotated[float, Unit("J", minimum=0.0, exclusive=True)]
+Bits = Annotated[float, Unit("bit", minimum=0.0)]
+PositiveBits = Annotated[float, Unit("bit", minimum=0.0, exclusive=True)]
+Bytes = Annotated[float, Unit("byte", minimum=0.0)]
+PositiveBytes = Annotated[float, Unit("byte", minimum=0.0, exclusive=True)]
+Flops = Annotated[float, Unit("FLOP", minimum=0.0)]
+PositiveFlops = Annotated[float, Unit("FLOP", minimum=0.0, exclusive=True)]
+FlopsPerSecond = Annotated[float, Unit("FLOP/s", minimum=0.0)]
+PositiveFlopsPerSecond = Annotated[float, Unit("FLOP/s", minimum=0.0, exclusive=True)]
+BitsPerSecond = Annotated[float, Unit("bit/s", minimum=0.0)]
+PositiveBitsPerSecond = Annotated[float, Unit("bit/s", minimum=0.0, exclusive=True)]
+BytesPerSecond = Annotated[float, Unit("byte/s", minimum=0.0)]
+PositiveBytesPerSecond = Annotated[float, Unit("byte/s", minimum=0.0, exclusive=True)]
+Radians = Annotated[float, Unit("rad")]
+Kelvin = Annotated[float, Unit("K", minimum=0.0, exclusive=True)]
+Fraction = Annotated[float, Unit("1", minimum=0.0, maximum=1.0)]
+PositiveNumber = Annotated[float, Unit("1", minimum=0.0, exclusive=True)]

@@ -1,0 +1,141 @@
+"""Argument checks: every message names the argument, the rule and the value.
+
+``validate_fields`` serves the frozen dataclasses (units are read once, bounds and literals are
+checked); the ``check_*`` functions serve array arguments.
+"""
+
+from collections.abc import Callable
+from dataclasses import fields
+from functools import cache
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from channel_models.units import Unit
+
+FloatArray = NDArray[np.float64]
+
+
+@cache
+def _rules(cls: type[Any]) -> dict[str, Callable[[Any], Any]]:
+    hints = get_type_hints(cls, include_extras=True)
+    rules = {field.name: _rule(hints[field.name]) for field in fields(cls)}
+    return {name: rule for name, rule in rules.items() if rule is not None}
+
+
+def _rule(hint: Any) -> Callable[[Any], Any] | None:
+    origin = get_origin(hint)
+    if origin is Annotated:
+        for note in get_args(hint)[1:]:
+            if isinstance(note, Unit):
+                return note.parse
+    if origin is Literal:
+        return _one_of(get_args(hint))
+    if origin in (Union, UnionType) and type(None) in get_args(hint):
+        inner = [_rule(part) for part in get_args(hint) if part is not type(None)]
+        if len(inner) == 1 and inner[0] is not None:
+            return _optional(inner[0])
+    if hint is bool:
+        return _boolean
+    return None
+
+
+def _one_of(allowed: tuple[Any, ...]) -> Callable[[Any], Any]:
+    def check(value: Any) -> Any:
+        if value not in allowed:
+            raise ValueError(f"must be one of {', '.join(map(repr, allowed))}, got {value!r}")
+        return value
+
+    return check
+
+
+def _optional(rule: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: None if value is None else rule(value)
+
+
+def _boolean(value: Any) -> bool:
+    if not isinstance(value, (bool, np.bool_)):
+        raise ValueError(f"must be true or false, got {value!r}")
+    return bool(value)
+
+
+def validate_fields(instance: Any) -> None:
+    """Read units and check bounds, literals and booleans of a frozen dataclass, in place.
+
+    Raises ValueError ``<field> must be ..., got <value>``.
+    """
+    kind: Any = type(instance)
+    for name, rule in _rules(kind).items():
+        value = getattr(instance, name)
+        try:
+            settled = rule(value)
+        except ValueError as error:
+            joint = ":" if str(error).startswith(("'", '"')) else ""
+            raise ValueError(f"{name}{joint} {error}") from None
+        if settled is not value:
+            object.__setattr__(instance, name, settled)
+
+
+def check_positive_integer(name: str, value: Any, minimum: int = 1) -> int:
+    """``value`` as an int of at least ``minimum``; ValueError otherwise."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
+        raise ValueError(f"{name} must be an integer, got {value!r}")
+    if value < minimum:
+        raise ValueError(f"{name} must be at least {minimum}, got {value}")
+    return int(value)
+
+
+def check_array(
+    name: str,
+    values: ArrayLike,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    exclusive: bool = False,
+    unit: str = "",
+    rule: str = "",
+) -> FloatArray:
+    """``values`` as a float array without NaN and within the bounds.
+
+    With ``exclusive`` the minimum itself is refused; ``rule`` ends the rule in the message. Raises
+    ValueError naming the first bad value.
+    """
+    try:
+        array = np.asarray(values, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be real numbers, got {values!r}") from None
+    suffix = f" {unit}" if unit else ""
+    if np.isnan(array).any():
+        raise ValueError(f"{name} must be a number{' of ' + unit if unit else ''}, got NaN")
+    if minimum is not None:
+        bad = array <= minimum if exclusive else array < minimum
+        if bad.any():
+            word = "greater than" if exclusive else "at least"
+            raise ValueError(
+                f"{name} must be {word} {minimum:g}{suffix}{rule}, "
+                f"got {array[bad].flat[0]:g}{suffix}"
+            )
+    if maximum is not None and (array > maximum).any():
+        raise ValueError(
+            f"{name} must be at most {maximum:g}{suffix}{rule}, "
+            f"got {array[array > maximum].flat[0]:g}{suffix}"
+        )
+    return array
+
+
+def check_finite(name: str, values: ArrayLike) -> FloatArray:
+    """``values`` as a float array without NaN or infinity; ValueError otherwise."""
+    array = check_array(name, values)
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} must be finite, got {array[~np.isfinite(array)].flat[0]}")
+    return array
+
+
+def check_points(name: str, values: ArrayLike) -> FloatArray:
+    """``values`` as finite coordinates of shape (..., 2); ValueError otherwise."""
+    array = check_finite(name, values)
+    if array.ndim == 0 or array.shape[-1] != 2:
+        raise ValueError(f"{name} must have shape (..., 2), got {array.shape}")
+    return array
