@@ -1,0 +1,21 @@
+"""The results room: the run folder, written whole and read lazily.
+
+`docs/results.md` is the public description of this contract. Figures, notebooks and reports read
+the folder and nothing else.
+"""
+
+from wfl_sim.results.digests import digest_metrics, digest_spans, digest_states
+from wfl_sim.results.run import Run
+from wfl_sim.results.series import Crossing, Series, crossing
+from wfl_sim.results.writing import write_run
+
+__all__ = [
+    "Crossing",
+    "Run",
+    "Series",
+    "crossing",
+    "digest_metrics",
+    "digest_spans",
+    "digest_states",
+    "write_run",
+]

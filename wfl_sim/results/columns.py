@@ -1,0 +1,105 @@
+"""The columns of the two tables of a run folder, with their types and units."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from wfl_sim.records import Metric, Span
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table of rows."""
+
+    name: str
+    kind: Literal["float", "int", "text"]
+    unit: str
+    optional: bool = False
+    """whether a row may hold no value (null)"""
+
+    @property
+    def field(self) -> pa.Field:
+        """The Arrow field, with the unit in its metadata."""
+        types = {
+            "float": pa.float64(),
+            "int": pa.int64(),
+            "text": pa.dictionary(pa.int32(), pa.string()),
+        }
+        return pa.field(self.name, types[self.kind], self.optional, metadata={"unit": self.unit})
+
+
+SPAN_COLUMNS = (
+    Column("start", "float", "s"),
+    Column("end", "float", "s"),
+    Column("actor", "text", "name"),
+    Column("activity", "text", "name"),
+    Column("round", "int", "index"),
+    Column("bits", "int", "bit"),
+    Column("flops", "float", "FLOP"),
+    Column("joules", "float", "J"),
+    Column("cell", "text", "name"),
+    Column("outcome", "text", "name"),
+    Column("mean_sinr_db", "float", "dB", optional=True),
+    Column("mean_rate", "float", "bit/s", optional=True),
+)
+
+METRIC_COLUMNS = (
+    Column("time", "float", "s"),
+    Column("round", "int", "index"),
+    Column("metric", "text", "name"),
+    Column("scope", "text", "name"),
+    Column("device", "text", "name"),
+    Column("value", "float", "of the metric"),
+    Column("bits_up", "int", "bit"),
+    Column("bits_down", "int", "bit"),
+    Column("joules", "float", "J"),
+)
+
+Values = Mapping[str, list[Any]]
+"""The values of a table by column, None where a row has none."""
+
+
+def values(rows: Sequence[Span] | Sequence[Metric], columns: Sequence[Column]) -> Values:
+    """Return rows turned into columns."""
+    return {column.name: [getattr(row, column.name) for row in rows] for column in columns}
+
+
+def table(values: Values, columns: Sequence[Column]) -> pa.Table:
+    """Return the Arrow table; text is dictionary-encoded in the order of first appearance."""
+    arrays = []
+    for column in columns:
+        if column.kind == "text":
+            arrays.append(pa.array(values[column.name], pa.string()).dictionary_encode())
+        else:
+            arrays.append(pa.array(values[column.name], column.field.type))
+    return pa.Table.from_arrays(arrays, schema=pa.schema([column.field for column in columns]))
+
+
+def arrays(table: pa.Table) -> dict[str, NDArray[Any]]:
+    """Return the columns of a table as NumPy arrays: float64, int64 or str; NaN for null."""
+    columns = {}
+    unified = table.unify_dictionaries()
+    for name in unified.column_names:
+        column = unified.column(name).combine_chunks()
+        if pa.types.is_dictionary(column.type):
+            words = np.array(column.dictionary.to_pylist(), np.str_)
+            columns[name] = words[column.indices.to_numpy(zero_copy_only=False)]
+        else:
+            columns[name] = column.to_numpy(zero_copy_only=False)
+    return columns
+
+
+def problems(schema: pa.Schema, columns: Sequence[Column]) -> list[str]:
+    """Return what a stored table lacks, in words; columns that are not ours are no problem."""
+    found = {field.name: field.type for field in schema}
+    return [
+        f"column {column.name!r} is missing"
+        if column.name not in found
+        else f"column {column.name!r} is {found[column.name]}, should be {column.field.type}"
+        for column in columns
+        if found.get(column.name) != column.field.type
+    ]

@@ -1,0 +1,159 @@
+"""Writing a run folder, whole or not at all."""
+
+import json
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from safetensors.numpy import save
+
+from wfl_sim.records import Metric, Span
+from wfl_sim.results.columns import METRIC_COLUMNS, SPAN_COLUMNS, Column, Values, table, values
+from wfl_sim.results.digests import digest_states, digest_values
+
+if TYPE_CHECKING:
+    from wfl_sim.methods.aggregation import State
+
+FORMAT = 1
+"""The version of the contract; a reader refuses folders of a later one."""
+
+OWNED = (
+    "scenario.yaml",
+    "manifest.json",
+    "spans.parquet",
+    "metrics.parquet",
+    "adapters",
+    "figures",
+)
+"""What belongs to a run and goes when the run is replaced."""
+
+
+def write_run(
+    folder: Path,
+    *,
+    scenario_yaml: str,
+    manifest: Mapping[str, Any],
+    spans: Sequence[Span],
+    metrics: Sequence[Metric],
+    states: Mapping[str, "State"],
+) -> None:
+    """Write a run folder.
+
+    All is written into a hidden sibling, which is then renamed, so a folder under its own name is
+    whole. A run of the same name is replaced: its figures go, since they show the old numbers,
+    and files that are not part of the contract stay. Equal arguments give equal bytes.
+
+    Args:
+        folder: where the run will be; missing parents are made.
+        scenario_yaml: the resolved scenario, runnable.
+        manifest: what JSON can hold, finite numbers only; `format`, `digests` and `adapters` are
+            added.
+        spans: in the order in which they are to be stored.
+        metrics: likewise.
+        states: by the name of their file in `adapters/`.
+
+    Raises:
+        ValueError: a state's name is no file name, a number of the manifest is not finite, or
+            `folder` is something else than a run.
+        OSError: the disk refuses; then nothing has changed.
+    """
+    for name in states:
+        if not re.fullmatch(r"\w[\w.-]*", name):
+            raise ValueError(f"the name of a state must be a file name, got {name!r}")
+    _refuse_strangers(folder)
+    span_values, metric_values = values(spans, SPAN_COLUMNS), values(metrics, METRIC_COLUMNS)
+    digests = {
+        "spans": digest_values(span_values, SPAN_COLUMNS),
+        "metrics": digest_values(metric_values, METRIC_COLUMNS),
+        "states": digest_states(states),
+    }
+    full = {**manifest, "format": FORMAT, "digests": digests, "adapters": sorted(states)}
+    text = json.dumps(full, indent=2, sort_keys=True, allow_nan=False, default=_plain)
+    contents = {
+        "scenario.yaml": scenario_yaml.encode(),
+        "manifest.json": text.encode() + b"\n",
+        "spans.parquet": _parquet(span_values, SPAN_COLUMNS),
+        "metrics.parquet": _parquet(metric_values, METRIC_COLUMNS),
+    }
+    for name, state in states.items():
+        contiguous = {key: np.asarray(array, order="C") for key, array in state.items()}
+        contents[f"adapters/{name}.safetensors"] = save(contiguous)
+    _place(folder, contents)
+
+
+def _refuse_strangers(folder: Path) -> None:
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise ValueError(f"{folder}: is not a folder, so no run can be written there")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "manifest.json").exists():
+        raise ValueError(f"{folder}: holds files but no manifest.json, so it is not replaced")
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"the manifest holds a {type(value).__name__}, which JSON cannot hold")
+
+
+def _parquet(values: Values, columns: Sequence[Column]) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(table(values, columns), sink, compression="zstd", version="2.6")
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
+
+
+def _place(folder: Path, contents: Mapping[str, bytes]) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    token = secrets.token_hex(4)
+    fresh = folder.with_name(f".{folder.name}.{token}.new")
+    stale = folder.with_name(f".{folder.name}.{token}.old")
+    try:
+        (fresh / "adapters").mkdir(parents=True)
+        for name, content in contents.items():
+            _write(fresh / name, content)
+        _flush(fresh / "adapters")
+        _flush(fresh)
+        _swap(fresh, folder, stale)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    _flush(folder.parent)
+    if stale.exists():
+        for entry in stale.iterdir():
+            if entry.name not in OWNED:
+                entry.rename(folder / entry.name)
+        shutil.rmtree(stale)
+
+
+def _swap(fresh: Path, folder: Path, stale: Path) -> None:
+    if not folder.exists():
+        fresh.rename(folder)
+        return
+    folder.rename(stale)
+    try:
+        fresh.rename(folder)
+    except BaseException:
+        stale.rename(folder)
+        raise
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _flush(folder: Path) -> None:
+    if os.name != "posix":  # elsewhere a folder cannot be opened, and renames are journalled
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
