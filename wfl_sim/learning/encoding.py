@@ -1,0 +1,53 @@
+"""Examples as tensors of token ids, all of one length."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from wfl_sim.learning.data.examples import Examples
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """n texts of `tokens` tokens each, padded on the right, and their labels."""
+
+    ids: Tensor
+    """(n, tokens) int64"""
+    mask: Tensor
+    """(n, tokens) int64; 1 for text, 0 for padding"""
+    labels: Tensor
+    """(n,) int64"""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, indices: Tensor | slice) -> Self:
+        """Return the texts at `indices`."""
+        return type(self)(self.ids[indices], self.mask[indices], self.labels[indices])
+
+
+def encode(tokenizer: PreTrainedTokenizerBase, examples: Examples, tokens: int) -> Encoded:
+    """Tokenise texts, each cut or padded to exactly `tokens` tokens."""
+    batch = tokenizer(
+        list(examples.texts),
+        padding="max_length",
+        truncation=True,
+        max_length=tokens,
+        return_tensors="pt",
+        return_token_type_ids=False,
+    )
+    labels = torch.tensor(examples.labels)
+    return Encoded(batch["input_ids"], batch["attention_mask"], labels)
+
+
+def blank(batch: int, tokens: int, device: str | torch.device) -> Encoded:
+    """Return a full batch for counting on the meta device.
+
+    Its mask is the one that layers add to attention, (batch, 1, tokens, tokens): networks build it
+    by looking at the values of a mask of padding, and on the meta device there are none.
+    """
+    ids = torch.zeros(batch, tokens, dtype=torch.int64, device=device)
+    return Encoded(ids, torch.zeros(batch, 1, tokens, tokens, device=device), ids[:, 0])

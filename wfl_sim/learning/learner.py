@@ -1,0 +1,211 @@
+"""The learner: real PEFT training behind the door that the simulation knocks at."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from wfl_sim.execution.task import (
+    Aggregate,
+    Evaluate,
+    InitialPrivate,
+    InitialShared,
+    LocalUpdate,
+    Result,
+    Task,
+)
+from wfl_sim.learning.data.examples import Examples, Shards
+from wfl_sim.learning.model import Pretrained
+from wfl_sim.learning.recipe import recipe_of
+from wfl_sim.methods.aggregation import State, Upload
+from wfl_sim.protocols import Codec, Method, Workload
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from wfl_sim.learning.encoding import Encoded
+    from wfl_sim.learning.workbench import Workbench
+
+
+class PeftLearner:
+    """Fine-tunes the parts of a method on a frozen pretrained network.
+
+    Torch is imported and weights are loaded when a task is first run; `workload` reads the
+    configuration of the network alone.
+
+    Args:
+        model: the base model.
+        method: parts, phases and aggregation.
+        shards: the devices' examples.
+        tokens: length to which every text is cut or padded.
+        codec_up: of uploads.
+        codec_down: of the shared state as it is sent to devices.
+        threads: of torch in every task; a part of the recipe, since it decides the last bits.
+
+    Raises:
+        ValueError: `tokens` or `threads` is less than 1.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: Pretrained,
+        method: Method,
+        shards: Shards,
+        tokens: int,
+        codec_up: Codec,
+        codec_down: Codec,
+        threads: int = 1,
+    ) -> None:
+        for name, value in (("tokens", tokens), ("threads", threads)):
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        self.model = model
+        self.method = method
+        self.shards = shards
+        self.tokens = tokens
+        self.codec_up = codec_up
+        self.codec_down = codec_down
+        self.threads = threads
+        self._shared = tuple(part.name for part in method.parts if part.shared)
+        self._private = tuple(part.name for part in method.parts if not part.shared)
+        self._encoded: dict[tuple[str, int], Encoded] = {}
+
+    def __repr__(self) -> str:
+        return (
+            f"PeftLearner({self.model!r}, {self.method!r}, {self.shards!r}, tokens={self.tokens})"
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what every process makes for itself."""
+        made = ("_bench", "_tokenizer")
+        kept = {name: value for name, value in self.__dict__.items() if name not in made}
+        return {**kept, "_encoded": {}}
+
+    @cached_property
+    def recipe(self) -> str:
+        """Fingerprint of everything but shard, seed and incoming states that decides a result."""
+        return recipe_of(
+            model=self.model,
+            method=self.method,
+            tokens=self.tokens,
+            classes=len(self.shards.classes),
+            codecs=(self.codec_up, self.codec_down),
+            threads=self.threads,
+        )
+
+    def workload(self, device: int) -> Workload:
+        """Return the costs of one local update; the same for all devices of a method."""
+        return self._workload
+
+    def run(self, task: Task, inputs: Sequence[Mapping[str, State]]) -> Result:
+        """Execute a task; `inputs` are the states of its incoming results, in task order.
+
+        Raises:
+            ValueError: the task was made for another recipe, shard or method.
+            RuntimeError: a payload is not as long as the workload said.
+        """
+        if task.recipe != self.recipe:
+            raise ValueError(f"the task is of recipe {task.recipe[:8]}, not {self.recipe[:8]}")
+        states = [
+            states[handle.output] for handle, states in zip(task.incoming, inputs, strict=True)
+        ]
+        match task:
+            case InitialShared():
+                return Result({"shared": self._initial(self._shared, task.seed)})
+            case InitialPrivate():
+                return Result({"private": self._initial(self._private, task.seed)})
+            case LocalUpdate():
+                return self._update(task, *states)
+            case Aggregate():
+                return self._aggregate(task, states[0], states[1:])
+            case Evaluate():
+                return self._evaluate(task, *states)
+
+    def _initial(self, parts: tuple[str, ...], seed: int) -> State:
+        self._bench.reset(parts, seed)
+        return self._bench.read(parts)
+
+    def _update(self, task: LocalUpdate, shared: State, private: State) -> Result:
+        examples = self._examples("train", task.device, task.shard)
+        workload = self._workload
+        received = _sent(self.codec_down, shared, workload.download_bits, "download")
+        self._bench.load(received, private)
+        loss = self._bench.train(self.method.phases, examples, task.seed)
+        upload = self._bench.read(self._shared)
+        return Result(
+            {
+                "upload": _sent(self.codec_up, upload, workload.upload_bits, "upload"),
+                "private": self._bench.read(self._private),
+            },
+            {"train_loss": loss},
+        )
+
+    def _aggregate(self, task: Aggregate, shared: State, uploads: Sequence[State]) -> Result:
+        from wfl_sim.learning.workbench import check_same, shapes_of
+
+        received = [Upload(s, w) for s, w in zip(uploads, task.weights, strict=True)]
+        state = self.method.aggregate(shared, received)
+        check_same(shapes_of(shared), shapes_of(state), f"{type(self.method).__name__}.aggregate")
+        return Result({"shared": state})
+
+    def _evaluate(self, task: Evaluate, shared: State, private: State) -> Result:
+        examples = self._examples("test", task.device, task.shard)
+        self._bench.load(shared, private)
+        return Result({}, self._bench.evaluate(examples))
+
+    def _examples(self, use: str, device: int, fingerprint: str) -> "Encoded":
+        from wfl_sim.learning.encoding import encode
+
+        if (use, device) not in self._encoded:
+            examples = self._texts(use, device)
+            if examples.fingerprint() != fingerprint:
+                raise ValueError(f"the task is of other {use} examples of device {device}")
+            self._encoded[use, device] = encode(self._tokenizer, examples, self.tokens)
+        return self._encoded[use, device]
+
+    def _texts(self, use: str, device: int) -> Examples:
+        if use == "test" and device == -1:
+            return self.shards.pooled
+        shards = self.shards.train if use == "train" else self.shards.test
+        if not 0 <= device < len(shards):
+            raise ValueError(f"there are {len(shards)} devices, no device {device}")
+        return shards[device]
+
+    @cached_property
+    def _workload(self) -> Workload:
+        from wfl_sim.learning.workload import workload_of
+
+        return workload_of(
+            self.model,
+            self.method,
+            classes=len(self.shards.classes),
+            tokens=self.tokens,
+            codec_up=self.codec_up,
+            codec_down=self.codec_down,
+        )
+
+    @cached_property
+    def _tokenizer(self) -> "PreTrainedTokenizerBase":
+        from wfl_sim.learning.base_model import load_tokenizer
+
+        return load_tokenizer(self.model)
+
+    @cached_property
+    def _bench(self) -> "Workbench":
+        from wfl_sim.learning.base_model import load_model
+        from wfl_sim.learning.workbench import Workbench
+
+        pad = self._tokenizer.pad_token_id
+        network = load_model(self.model, len(self.shards.classes), pad)
+        return Workbench(network, self.method.parts, self.threads)
+
+
+def _sent(codec: Codec, state: State, bits: int, direction: str) -> State:
+    if not state:
+        return {}
+    payload = codec.encode(state)
+    if 8 * len(payload) != bits:
+        raise RuntimeError(
+            f"{direction}: {type(codec).__name__} announced {bits} bit and made {8 * len(payload)}"
+        )
+    return codec.decode(payload)

@@ -1,0 +1,28 @@
+"""Objectives in torch: the loss of a batch, for each objective that a phase may name."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from wfl_sim.learning.encoding import Encoded
+from wfl_sim.learning.objectives import classification
+from wfl_sim.methods.phases import Classification, Objective
+
+Loss = Callable[[PreTrainedModel, Encoded], Tensor]
+"""From network and batch to a scalar, the mean over the batch."""
+
+_LOSSES: Final[Mapping[type, Loss]] = MappingProxyType({Classification: classification.loss})
+
+
+def loss_of(objective: Objective) -> Loss:
+    """Return the loss function of an objective.
+
+    Raises:
+        ValueError: the objective has no torch side.
+    """
+    if type(objective) not in _LOSSES:
+        raise ValueError(f"no loss for the objective {type(objective).__name__}")
+    return _LOSSES[type(objective)]

@@ -1,0 +1,17 @@
+"""Classification: cross entropy between the head's logits and the labels, in nat."""
+
+from torch import Tensor
+from torch.nn import functional
+from transformers import PreTrainedModel
+
+from wfl_sim.learning.encoding import Encoded
+
+
+def logits(model: PreTrainedModel, batch: Encoded) -> Tensor:
+    """Return the head's output, (batch, classes)."""
+    return model(input_ids=batch.ids, attention_mask=batch.mask).logits
+
+
+def loss(model: PreTrainedModel, batch: Encoded) -> Tensor:
+    """Return the mean cross entropy of a batch."""
+    return functional.cross_entropy(logits(model, batch), batch.labels)

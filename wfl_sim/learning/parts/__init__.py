@@ -1,0 +1,74 @@
+"""Parts in torch: how each kind of part is put into a frozen network, and where it starts."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final, Protocol
+
+import torch
+from torch import Generator, Tensor
+from torch.nn import Parameter
+from transformers import PreTrainedModel
+
+from wfl_sim.learning.parts import adapter, head, lora
+from wfl_sim.methods.parts import Adapter, Head, LoRA, Part
+from wfl_sim.randomness import derived_seed
+
+
+class PartKind(Protocol):
+    """One kind of part: a module of this package."""
+
+    def attach(self, model: PreTrainedModel, part: Part) -> dict[str, Parameter]:
+        """Put the part into the network and return its parameters by their name in the part.
+
+        Raises ValueError when the network has no place for it.
+        """
+
+    def start(self, model: PreTrainedModel, name: str, value: Tensor, rng: Generator) -> None:
+        """Write the initial value of one parameter in place."""
+
+
+# PEFT replaces the layers it adapts, so LoRA comes before what hooks on to layers.
+_KINDS: Final[Mapping[type, PartKind]] = MappingProxyType(
+    {LoRA: lora, Adapter: adapter, Head: head}
+)
+
+
+def attach(model: PreTrainedModel, parts: Sequence[Part]) -> dict[str, Parameter]:
+    """Put all parts into a network, and return their parameters by the names of a state.
+
+    Nothing is trainable afterwards; who trains a part says so. The order of the parts does not
+    matter.
+
+    Raises:
+        ValueError: two parts of one name, a kind without a torch side, or no place for a part.
+    """
+    names = [part.name for part in parts]
+    for name in names:
+        if names.count(name) > 1 or not name.replace("-", "").replace("_", "").isalnum():
+            raise ValueError(f"a part needs a name of its own, of letters and digits, got {name!r}")
+    order = list(_KINDS)
+    found: dict[str, dict[str, Parameter]] = {}
+    with torch.device(model.device), torch.random.fork_rng(devices=[]):
+        for part in sorted(parts, key=lambda part: order.index(type(_known(part).config))):
+            found[part.name] = _KINDS[type(part.config)].attach(model, part)
+    model.requires_grad_(False)
+    return {f"{part}/{name}": value for part in names for name, value in found[part].items()}
+
+
+def reset(
+    model: PreTrainedModel, part: Part, parameters: Mapping[str, Parameter], seed: int
+) -> None:
+    """Write the initial values of one part in place; each parameter has a seed of its own."""
+    kind = _KINDS[type(part.config)]
+    with torch.no_grad():
+        for full_name, value in parameters.items():
+            owner, _, name = full_name.partition("/")
+            if owner == part.name:
+                rng = Generator().manual_seed(derived_seed(seed, "part", part.name, name))
+                kind.start(model, name, value, rng)
+
+
+def _known(part: Part) -> Part:
+    if type(part.config) not in _KINDS:
+        raise ValueError(f"part {part.name!r}: no torch side for {type(part.config).__name__}")
+    return part

@@ -1,0 +1,76 @@
+"""The recipe: one fingerprint of all code and settings that decide a learning result."""
+
+import hashlib
+import inspect
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+from wfl_sim.learning.model import Pretrained
+from wfl_sim.protocols import Codec, Method
+
+_ROOT: Final = Path(__file__).parents[1]
+_SOURCES: Final = (
+    "methods/*.py",
+    "learning/*.py",
+    "learning/parts/*.py",
+    "learning/objectives/*.py",
+    "execution/task.py",
+    "payload.py",
+    "randomness.py",
+)
+_LIBRARIES: Final = ("torch", "transformers", "peft", "tokenizers", "numpy")
+
+
+def recipe_of(
+    *,
+    model: Pretrained,
+    method: Method,
+    tokens: int,
+    classes: int,
+    codecs: tuple[Codec, Codec],
+    threads: int | None,
+) -> str:
+    """Return 64 hexadecimal digits; equal recipes, shards, seeds and states give equal results."""
+    text = json.dumps(
+        {
+            "sources": _hash_of(sorted({*_own_sources(), *_sources_of(method, *codecs)})),
+            "libraries": {name: version(name) for name in _LIBRARIES},
+            "model": model.fingerprint(),
+            "method": _declaration(method),
+            "parts": repr(method.parts),
+            "phases": repr(method.phases),
+            "tokens": tokens,
+            "classes": classes,
+            "codecs": [_declaration(codec) for codec in codecs],
+            "threads": threads,
+        },
+        sort_keys=True,
+    )
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _own_sources() -> Iterable[Path]:
+    return (file for pattern in _SOURCES for file in _ROOT.glob(pattern))
+
+
+def _sources_of(*components: object) -> Iterable[Path]:
+    for component in components:
+        file = inspect.getsourcefile(type(component))
+        if file is not None:
+            yield Path(file).resolve()
+
+
+def _hash_of(files: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for file in files:
+        content = hashlib.sha256(file.read_bytes()).hexdigest()
+        digest.update(f"{file.name} {content}\n".encode())
+    return digest.hexdigest()
+
+
+def _declaration(component: Any) -> str:
+    return f"{type(component).__qualname__} {asdict(component)!r}"

@@ -1,0 +1,82 @@
+"""One phase of local training: batches, steps, and the optimiser."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+from transformers import PreTrainedModel
+
+from wfl_sim.learning.encoding import Encoded
+from wfl_sim.learning.objectives import loss_of
+from wfl_sim.methods.phases import Local, Phase
+
+
+def train(
+    model: PreTrainedModel,
+    trained: Sequence[Parameter],
+    phase: Phase,
+    examples: Encoded,
+    rng: np.random.Generator,
+) -> list[float]:
+    """Take the local steps of one phase in place, and return the loss of each.
+
+    Args:
+        model: the network with its parts.
+        trained: parameters that learn; all others keep their values and get no gradient.
+        phase: objective and local optimisation.
+        examples: the device's training examples.
+        rng: draws the order of examples.
+
+    Raises:
+        ValueError: there are no examples.
+        FloatingPointError: the loss is no longer finite.
+    """
+    if not len(examples):
+        raise ValueError("nothing to train on: the shard is empty")
+    loss_function = loss_of(phase.objective)
+    model.requires_grad_(False).train()
+    for parameter in trained:
+        parameter.requires_grad_(True)
+    optimizer = optimizer_of(trained, phase.local)
+    losses = []
+    for indices in batches(len(examples), phase.local, rng):
+        loss = loss_function(model, examples.take(indices))
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss.detach())
+    values: list[float] = torch.stack(losses).tolist()
+    if not np.isfinite(values).all():
+        step = int(np.argmin(np.isfinite(values)))
+        raise FloatingPointError(
+            f"training diverged: the loss is {values[step]} at local step {step + 1}; "
+            f"lr {phase.local.lr:g} may be too large"
+        )
+    return values
+
+
+def batches(size: int, local: Local, rng: np.random.Generator) -> Iterator[Tensor]:
+    """Yield the indices of each step: reshuffled passes, one after the other.
+
+    Every batch has exactly `local.batch` indices. A pass that ends inside a batch is followed by
+    the next one, so a shard smaller than the batch is seen more than once in it.
+    """
+    needed = local.steps * local.batch
+    passes = -(-needed // size)
+    order = np.concatenate([rng.permutation(size) for _ in range(passes)])[:needed]
+    yield from torch.from_numpy(order).split(local.batch)
+
+
+def optimizer_of(trained: Sequence[Parameter], local: Local) -> torch.optim.Optimizer:
+    """Return a fresh optimiser; one fused kernel updates all parameters."""
+    if local.optimizer == "adamw":
+        return torch.optim.AdamW(trained, lr=local.lr, weight_decay=local.weight_decay, fused=True)
+    return torch.optim.SGD(
+        trained,
+        lr=local.lr,
+        momentum=local.momentum,
+        weight_decay=local.weight_decay,
+        fused=True,
+    )

@@ -1,0 +1,113 @@
+"""The workbench: one frozen network with the parts of a method, for any device's turn."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import torch
+from torch.nn import Parameter
+from transformers import PreTrainedModel
+
+from wfl_sim.learning import parts as torch_parts
+from wfl_sim.learning.encoding import Encoded
+from wfl_sim.learning.evaluation import evaluate
+from wfl_sim.learning.exact import exact
+from wfl_sim.learning.training import train
+from wfl_sim.methods.aggregation import State
+from wfl_sim.methods.parts import Part
+from wfl_sim.methods.phases import Phase
+from wfl_sim.randomness import derived_seed, stream
+
+
+class Workbench:
+    """A network and its parts. What is on it is replaced by `load`, so no turn sees another's.
+
+    Args:
+        model: the frozen base network; the parts are put into it.
+        parts: of a method.
+        threads: of torch while it trains and evaluates; None leaves the number as it is.
+    """
+
+    def __init__(
+        self, model: PreTrainedModel, parts: Sequence[Part], threads: int | None = None
+    ) -> None:
+        self.model = model
+        self.parts = {part.name: part for part in parts}
+        self.parameters = torch_parts.attach(model, parts)
+        self.threads = threads
+
+    def __repr__(self) -> str:
+        count = sum(parameter.numel() for parameter in self.parameters.values())
+        names = ", ".join(self.parts)
+        return f"Workbench({self.model.config.model_type} with {names}: {count} parameters)"
+
+    def reset(self, names: Iterable[str], seed: int) -> None:
+        """Write the initial values of some parts."""
+        for name in names:
+            torch_parts.reset(self.model, self.parts[name], self.parameters, seed)
+
+    def load(self, *states: State) -> None:
+        """Put states on the bench; together they must hold every parameter of every part.
+
+        Raises:
+            ValueError: a name is missing or unknown, or a shape is wrong.
+        """
+        given = {name: array for state in states for name, array in state.items()}
+        check_same(self.shapes(self.parts), shapes_of(given), "state")
+        with torch.no_grad():
+            for name, parameter in self.parameters.items():
+                parameter.copy_(torch.from_numpy(np.require(given[name], requirements="W")))
+
+    def read(self, names: Iterable[str]) -> State:
+        """Return a copy of the values of some parts, in float32."""
+        return {
+            name: parameter.detach().numpy().copy() for name, parameter in self._of(names).items()
+        }
+
+    def shapes(self, names: Iterable[str]) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of some parts by parameter name."""
+        return {name: tuple(parameter.shape) for name, parameter in self._of(names).items()}
+
+    def trained(self, phase: Phase) -> list[Parameter]:
+        """Return the parameters that a phase trains.
+
+        Raises:
+            ValueError: the phase names a part that the method does not have.
+        """
+        if unknown := [name for name in phase.trains if name not in self.parts]:
+            raise ValueError(f"a phase trains {unknown[0]!r}, which is no part of the method")
+        return list(self._of(phase.trains).values())
+
+    def train(self, phases: Sequence[Phase], examples: Encoded, seed: int) -> float:
+        """Run the local phases in place, and return the mean loss over all steps, in nat."""
+        losses: list[float] = []
+        for number, phase in enumerate(phases):
+            rng = stream(seed, "batches", number)
+            with exact(seed=derived_seed(seed, "dropout", number), threads=self.threads):
+                losses += train(self.model, self.trained(phase), phase, examples, rng)
+        return float(np.mean(losses))
+
+    def evaluate(self, examples: Encoded) -> dict[str, float]:
+        """Return accuracy and loss of what is on the bench."""
+        with exact(seed=0, threads=self.threads):
+            return evaluate(self.model, examples)
+
+    def _of(self, names: Iterable[str]) -> dict[str, Parameter]:
+        owners = tuple(f"{name}/" for name in names)
+        return {n: value for n, value in self.parameters.items() if n.startswith(owners)}
+
+
+def shapes_of(state: State) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of a state."""
+    return {name: tuple(array.shape) for name, array in state.items()}
+
+
+def check_same(
+    expected: dict[str, tuple[int, ...]], got: dict[str, tuple[int, ...]], what: str
+) -> None:
+    """Raise ValueError, naming the first difference, unless names and shapes are equal."""
+    for name in sorted({*expected, *got}):
+        if expected.get(name) != got.get(name):
+            raise ValueError(
+                f"{what}: {name!r} must have shape {expected.get(name, 'none at all')}, "
+                f"got {got.get(name, 'nothing')}"
+            )
