@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 from wfl_sim.learning.data.examples import Shards
 from wfl_sim.learning.data.jsonl_table import row_of
 from wfl_sim.learning.data.partition import Dirichlet, Partition
 from wfl_sim.learning.data.sharding import check_sharding
 from wfl_sim.learning.data.table import Row, check_column, check_table, deal, text_columns
+from wfl_sim.protocols import PARTITIONS
+from wfl_sim.registry import From
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +37,7 @@ class Hub:
     label: str = "label"
     tokens: int = 64
     test_fraction: float = 0.2
-    partition: Partition = field(default_factory=Dirichlet)
+    partition: Annotated[Partition, From(PARTITIONS)] = field(default_factory=Dirichlet)
     concept_shift: float = 0.0
     limit: int | None = None
 

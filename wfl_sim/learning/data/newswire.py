@@ -1,6 +1,7 @@
 """Newswire: short labelled articles, written by a grammar, whose authors differ."""
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import numpy as np
 
@@ -10,6 +11,8 @@ from wfl_sim.learning.data.grammar import Writer
 from wfl_sim.learning.data.lexicon import lexicon
 from wfl_sim.learning.data.partition import Dirichlet, Partition
 from wfl_sim.learning.data.sharding import check_sharding, shards
+from wfl_sim.protocols import PARTITIONS
+from wfl_sim.registry import From
 from wfl_sim.randomness import stream
 
 
@@ -36,7 +39,7 @@ class Newswire:
     examples: int = 128
     tokens: int = 32
     test_fraction: float = 0.25
-    partition: Partition = field(default_factory=Dirichlet)
+    partition: Annotated[Partition, From(PARTITIONS)] = field(default_factory=Dirichlet)
     dialect: float = 0.5
     concept_shift: float = 0.0
     noise: float = 0.3

@@ -1,0 +1,1 @@
+"""Entities: what lives in simulated time. Server, cells with their carriers, devices."""

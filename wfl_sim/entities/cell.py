@@ -1,0 +1,43 @@
+"""Cell: a base station with an uplink and a downlink carrier, and wires to and from the server."""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import simpy
+
+from wfl_sim.entities.carrier import Carrier
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """The carriers of one base station. Links are numbered by the device's index."""
+
+    env: simpy.Environment
+    name: str
+    uplink: Carrier
+    downlink: Carrier
+    to_server: Carrier
+    from_server: Carrier
+    latency: float
+    """s, of the wire in each direction"""
+    broadcasts: bool
+
+    def __repr__(self) -> str:
+        return f"Cell({self.name!r}, {self.uplink!r}, {self.downlink!r})"
+
+    def deliver(
+        self, receivers: Sequence[int], bits: int, on_air: simpy.Event
+    ) -> Generator[simpy.Event, Any, None]:
+        """Carry one payload from the server to all `receivers`.
+
+        `on_air` fires with the radio transfer when the wire has done its part.
+        """
+        yield self.from_server.send([0], bits).done
+        yield self.env.timeout(self.latency)
+        on_air.succeed(self.downlink.send(receivers, bits))
+
+    def forward(self, bits: int) -> Generator[simpy.Event, Any, None]:
+        """Carry one payload that came over the air on to the server."""
+        yield self.to_server.send([0], bits).done
+        yield self.env.timeout(self.latency)

@@ -1,0 +1,120 @@
+"""Tasks: learning as pure functions, named by what goes into them.
+
+The event engine builds tasks and passes their keys around; nothing is trained until a result is
+demanded. A key is a hash of the task's own fields, in which incoming states are named by the keys
+that produced them: two runs, or two scenarios of a sweep, that ask the same get the same key.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+
+from wfl_sim.methods.aggregation import State
+
+
+@dataclass(frozen=True)
+class Handle:
+    """One state that a task produces: the task's key and the name of its output."""
+
+    key: str
+    output: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class InitialShared:
+    """The shared parts before training. Output: "shared"."""
+
+    recipe: str
+    seed: int
+
+    @property
+    def incoming(self) -> tuple[Handle, ...]:
+        """Nothing comes in."""
+        return ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class InitialPrivate:
+    """The private parts of one device before training. Output: "private"."""
+
+    recipe: str
+    seed: int
+
+    @property
+    def incoming(self) -> tuple[Handle, ...]:
+        """Nothing comes in."""
+        return ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalUpdate:
+    """All local phases of one device. Outputs: "upload" (encoded and decoded) and "private"."""
+
+    recipe: str
+    device: int
+    shard: str
+    """fingerprint of the device's training examples"""
+    seed: int
+    """of batch order and dropout"""
+    shared: Handle
+    private: Handle
+
+    @property
+    def incoming(self) -> tuple[Handle, ...]:
+        """The shared state as sent by the server, and the device's own private state."""
+        return (self.shared, self.private)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Aggregate:
+    """The server's combination of uploads. Output: "shared"."""
+
+    recipe: str
+    shared: Handle
+    uploads: tuple[Handle, ...]
+    """in ascending order of device"""
+    weights: tuple[float, ...]
+
+    @property
+    def incoming(self) -> tuple[Handle, ...]:
+        """The shared state that was sent out, then the uploads."""
+        return (self.shared, *self.uploads)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluate:
+    """Quality of a shared state with one device's private state on held-out examples.
+
+    Output: values only (accuracy, loss). For the global scope `device` is -1 and `private` is the
+    untrained private state.
+    """
+
+    recipe: str
+    device: int
+    shard: str
+    """fingerprint of the held-out examples"""
+    shared: Handle
+    private: Handle
+
+    @property
+    def incoming(self) -> tuple[Handle, ...]:
+        """The shared state and the private state."""
+        return (self.shared, self.private)
+
+
+Task = InitialShared | InitialPrivate | LocalUpdate | Aggregate | Evaluate
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a task produced: states by output name, and numbers by metric name."""
+
+    states: Mapping[str, State] = field(default_factory=dict)
+    values: Mapping[str, float] = field(default_factory=dict)
+
+
+def key_of(task: Task) -> str:
+    """Return the provenance key of a task: 32 hexadecimal digits."""
+    text = json.dumps({"task": type(task).__name__, **asdict(task)}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -1,0 +1,85 @@
+"""Federation: the world that a rounds policy drives."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import simpy
+
+from wfl_sim.energy import Ledger
+from wfl_sim.execution.plan import Plan
+from wfl_sim.execution.task import Handle
+from wfl_sim.randomness import stream
+from wfl_sim.records import Span
+
+if TYPE_CHECKING:
+    from wfl_sim.entities.device import Device
+    from wfl_sim.entities.server import Server
+
+
+@dataclass
+class Traffic:
+    """Bits over the air, counted when a transfer is complete."""
+
+    sent_up: int = 0
+    received_up: int = 0
+    """at the server, after the wire"""
+    sent_down: int = 0
+    """a broadcast counts once"""
+    received_down: int = 0
+    """a broadcast counts once for each receiver"""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """An evaluation that is due: the time, the totals until then, and the tasks that will tell."""
+
+    time: float
+    round: int
+    bits_up: int
+    bits_down: int
+    joules: float
+    overall: str | None
+    """key of the evaluation on pooled examples"""
+    personal: tuple[str, ...]
+    """keys of the evaluations of each device on its own examples"""
+
+
+@dataclass
+class Federation:
+    """Clock, devices, server, ledgers and rows of one run."""
+
+    env: simpy.Environment
+    seed: int
+    plan: Plan
+    ledger: Ledger
+    traffic: Traffic = field(default_factory=Traffic)
+    spans: list[Span] = field(default_factory=list)
+    measurements: list[Measurement] = field(default_factory=list)
+    devices: "Sequence[Device]" = ()
+    server: "Server" = field(init=False)
+
+    def __repr__(self) -> str:
+        return f"Federation({len(self.devices)} devices, {self.env.now:.6g} s)"
+
+    def stream(self, *names: str | int) -> np.random.Generator:
+        """Return the named random stream of this run."""
+        return stream(self.seed, *names)
+
+    def measure(self, number: int, shared: Handle) -> None:
+        """Note that the states of this moment are to be evaluated."""
+        overall, personal = self.plan.evaluate(shared)
+        if overall is None and not personal:
+            return
+        self.measurements.append(
+            Measurement(
+                time=self.env.now,
+                round=number,
+                bits_up=self.traffic.sent_up,
+                bits_down=self.traffic.sent_down,
+                joules=float(self.ledger.drawn(self.env.now).sum()),
+                overall=overall,
+                personal=personal,
+            )
+        )

@@ -1,0 +1,38 @@
+"""The built-in kinds, registered in one place by the name that scenarios use.
+
+Methods, rounds, selectors, allocators and codecs register themselves with a decorator in their own
+file. The channel models know no registry, so they get their names here.
+"""
+
+import channel_models as cm
+import wfl_sim.learning.model
+import wfl_sim.learning.synthetic
+import wfl_sim.methods
+import wfl_sim.payload
+import wfl_sim.radio.allocation
+import wfl_sim.rounds
+import wfl_sim.selection  # noqa: F401
+from wfl_sim.learning.data import IID, ByLabel, Csv, Dirichlet, Hub, Jsonl, Newswire
+from wfl_sim.protocols import DATA, FADINGS, PARTITIONS, PATHLOSSES, RATES, SHADOWINGS
+
+PATHLOSSES.add("uma", cm.UMa)
+PATHLOSSES.add("umi", cm.UMi)
+PATHLOSSES.add("rma", cm.RMa)
+PATHLOSSES.add("inh", cm.InH)
+PATHLOSSES.add("macro", cm.Macro)
+PATHLOSSES.add("free-space", cm.FreeSpace)
+PATHLOSSES.add("log-distance", cm.LogDistance)
+SHADOWINGS.add("log-normal", cm.LogNormal)
+SHADOWINGS.add("map", cm.ShadowMap)
+FADINGS.add("static", cm.Static)
+FADINGS.add("rayleigh", cm.Rayleigh)
+RATES.add("shannon", cm.Shannon)
+RATES.add("shannon-gap", cm.ShannonGap)
+RATES.add("attenuated-shannon", cm.AttenuatedShannon)
+DATA.add("newswire", Newswire)
+DATA.add("csv", Csv)
+DATA.add("jsonl", Jsonl)
+DATA.add("hub", Hub)
+PARTITIONS.add("iid", IID)
+PARTITIONS.add("dirichlet", Dirichlet)
+PARTITIONS.add("by-label", ByLabel)

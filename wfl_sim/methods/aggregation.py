@@ -1,0 +1,40 @@
+"""How uploads become the next shared state."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+State = Mapping[str, NDArray[np.floating]]
+"""Named arrays. A name is ``part/parameter``, so that a state tells which part it belongs to."""
+
+
+@dataclass(frozen=True)
+class Upload:
+    """What the server received from one device, after decoding."""
+
+    state: State
+    weight: float
+    """number of training examples of the device"""
+
+
+def weighted_mean(uploads: Sequence[Upload]) -> State:
+    """Return sum_k (n_k / n) state_k, accumulated in float64 in the order given.
+
+    McMahan et al. 2017, Communication-efficient learning of deep networks from decentralized
+    data, algorithm 1.
+
+    Raises:
+        ValueError: no uploads, or a total weight of zero.
+    """
+    total = sum(upload.weight for upload in uploads)
+    if not uploads or total <= 0:
+        raise ValueError(f"nothing to average: {len(uploads)} uploads of total weight {total}")
+    first = uploads[0].state
+    mean = {name: np.zeros(array.shape, np.float64) for name, array in first.items()}
+    for upload in uploads:
+        share = upload.weight / total
+        for name, sum_so_far in mean.items():
+            sum_so_far += share * upload.state[name]
+    return {name: array.astype(first[name].dtype) for name, array in mean.items()}

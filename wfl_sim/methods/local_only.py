@@ -1,0 +1,35 @@
+"""Local-only: the baseline without a network."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from wfl_sim.methods.aggregation import State, Upload
+from wfl_sim.methods.parts import Head, LoRA, Part
+from wfl_sim.methods.phases import Local, Phase
+from wfl_sim.protocols import METHODS
+
+
+@METHODS("local-only")
+@dataclass(frozen=True, kw_only=True)
+class LocalOnly:
+    """Every device fine-tunes its own LoRA and head, and sends nothing."""
+
+    lora: LoRA = field(default_factory=LoRA)
+    local: Local = field(default_factory=Local)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Nothing is shared."""
+        return (
+            Part(name="lora", config=self.lora, shared=False),
+            Part(name="head", config=Head(), shared=False),
+        )
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """LoRA and head learn jointly."""
+        return (Phase(trains=("lora", "head"), local=self.local),)
+
+    def aggregate(self, shared: State, uploads: Sequence[Upload]) -> State:
+        """There is nothing to aggregate: the shared state is empty and stays so."""
+        return shared

@@ -1,0 +1,51 @@
+"""Phases: what a device trains in one local update, on which objective, for how long."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Classification:
+    """Cross entropy between the head's logits and the label."""
+
+
+Objective = Classification
+
+
+@dataclass(frozen=True, kw_only=True)
+class Local:
+    """Local optimisation of one phase.
+
+    Each local update draws `steps` batches from the device's own training examples: epochs
+    without replacement, reshuffled at each pass. The optimiser starts fresh at every update.
+    """
+
+    steps: int = 8
+    batch: int = 16
+    lr: float = 2e-3
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    weight_decay: float = 0.0
+    momentum: float = 0.0
+    """of SGD"""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not self.lr > 0:
+            raise ValueError(f"lr must be greater than 0, got {self.lr}")
+        if self.weight_decay < 0:
+            raise ValueError(f"weight_decay must not be negative, got {self.weight_decay}")
+        if not 0 <= self.momentum < 1:
+            raise ValueError(f"momentum must be in [0, 1), got {self.momentum}")
+        if self.momentum and self.optimizer != "sgd":
+            raise ValueError("momentum belongs to optimizer: sgd")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """The named parts that learn together, the objective, and the local optimisation."""
+
+    trains: tuple[str, ...]
+    local: Local
+    objective: Objective = field(default_factory=Classification)

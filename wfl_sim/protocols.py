@@ -1,0 +1,166 @@
+"""The contracts between the rooms, and the registries of what may stand behind them.
+
+Contracts of the propagation models (path loss, shadowing, fading, rate maps) are in
+`channel_models.protocols`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+import channel_models as cm
+from wfl_sim.registry import Registry
+
+if TYPE_CHECKING:
+    import simpy
+
+    from wfl_sim.entities.device import Device
+    from wfl_sim.execution.task import Result, Task
+    from wfl_sim.federation import Federation
+    from wfl_sim.learning.data.examples import Shards
+    from wfl_sim.methods.aggregation import State, Upload
+    from wfl_sim.methods.parts import Part
+    from wfl_sim.methods.phases import Phase
+
+
+@runtime_checkable
+class Method(Protocol):
+    """What is learned, what is sent, what stays private, and how uploads are combined."""
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The trainable pieces, each shared or private; names are unique."""
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """The local phases in the order in which a device runs them."""
+
+    def aggregate(self, shared: State, uploads: Sequence[Upload]) -> State:
+        """Return the next shared state.
+
+        Args:
+            shared: the state that the devices started from.
+            uploads: in ascending order of device; every state has the names of `shared`.
+        """
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What one local update of one device costs, before any hardware is named.
+
+    It comes from the shapes of the model, its parts, the batch and the codec, never from values.
+    """
+
+    upload_bits: int
+    """bit, of one encoded upload; 0 only for a method that shares nothing"""
+    download_bits: int
+    """bit, of the encoded shared state"""
+    update_flops: float
+    """FLOP of all local steps of all phases"""
+    steps: int
+    """optimiser steps in one local update"""
+    aggregate_flops: float
+    """FLOP at the server for each upload that is averaged"""
+    memory: float
+    """byte, the largest footprint of a local step"""
+
+
+class Learner(Protocol):
+    """The door to the learning room: what a local update costs, and its real execution."""
+
+    recipe: str
+    """fingerprint of everything but shard, seed and incoming states that decides a result: code,
+    base model, method, tokenisation, codec"""
+
+    def workload(self, device: int) -> Workload:
+        """Return the costs of one local update of a device, from shapes alone."""
+
+    def run(self, task: Task, inputs: Sequence[Mapping[str, State]]) -> Result:
+        """Execute a task; `inputs` are the states of its incoming results, in task order."""
+
+
+@dataclass(frozen=True)
+class Demands:
+    """The transfers that compete for a carrier at one instant: arrays over n transfers.
+
+    An allocator sees the past only: `efficiency` comes from channel state that is already known.
+    """
+
+    bits_left: NDArray[np.float64]
+    """(n,) bit"""
+    efficiency: NDArray[np.float64]
+    """(n, blocks) bit/s/Hz on each resource block were the band split evenly"""
+    average_rate: NDArray[np.float64]
+    """(n,) bit/s, exponentially averaged over the recent past"""
+    weight: NDArray[np.float64]
+    """(n,) priority; 1 unless a policy says otherwise"""
+    block_bandwidth: float
+    """Hz of one resource block"""
+
+
+class Allocator(Protocol):
+    """A pure function from demands to shares of the resource blocks."""
+
+    def shares(self, demands: Demands) -> NDArray[np.float64]:
+        """Return (n, blocks) shares in [0, 1]; the sum over transfers is at most 1 per block."""
+
+
+class Selector(Protocol):
+    """Who takes part in a round."""
+
+    def select(
+        self, devices: Sequence[Device], count: int, rng: np.random.Generator
+    ) -> Sequence[Device]:
+        """Return at most `count` distinct devices, in ascending order of index."""
+
+
+class Rounds(Protocol):
+    """Who waits for whom: a SimPy process that drives the federation to its end."""
+
+    def check(self, devices: int) -> None:
+        """Raise LocatedError where the policy cannot work with so many devices."""
+
+    def run(self, federation: Federation) -> Generator[simpy.Event, Any, None]:
+        """Yield events until the last round is over."""
+
+
+class Data(Protocol):
+    """Labelled examples, divided over devices."""
+
+    tokens: int
+    """length to which texts are cut or padded"""
+
+    def shards(self, devices: int, seed: int) -> Shards:
+        """Return train and test examples of each device and the pooled held-out set."""
+
+
+class Codec(Protocol):
+    """How a state becomes bits on the air, and back."""
+
+    def encode(self, state: State) -> bytes:
+        """Return the payload."""
+
+    def decode(self, payload: bytes) -> State:
+        """Return the state that the receiver gets, with the dtypes of the original."""
+
+    def bits(self, shapes: Mapping[str, tuple[int, ...]]) -> int:
+        """Return the bits of the payload of a float32 state with these shapes."""
+
+
+METHODS: Registry[Method] = Registry("method")
+ALLOCATORS: Registry[Allocator] = Registry("allocator")
+SELECTORS: Registry[Selector] = Registry("selector")
+ROUNDS: Registry[Rounds] = Registry("rounds")
+DATA: Registry[Data] = Registry("data")
+PARTITIONS: Registry[Any] = Registry("partition")
+CODECS: Registry[Codec] = Registry("codec")
+MODELS: Registry[Any] = Registry("model")
+PATHLOSSES: Registry[cm.PathLoss] = Registry("pathloss")
+SHADOWINGS: Registry[cm.Shadowing] = Registry("shadowing")
+FADINGS: Registry[cm.Fading] = Registry("fading")
+RATES: Registry[cm.RateMap] = Registry("rate")

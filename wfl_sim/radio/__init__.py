@@ -1,0 +1,1 @@
+"""Radio: the channel of a cell, who gets which resource blocks, and the rates that follow."""

@@ -1,0 +1,63 @@
+"""Bands of a cell, built from its description and the gains of its links."""
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+import channel_models as cm
+from wfl_sim.radio.channel import Channel
+from wfl_sim.radio.ofdma import Band
+from wfl_sim.randomness import stream
+from wfl_sim.scenario import Cell
+
+_LONGEST_STEP = 0.1
+"""s; slow channels are sampled at least so often, so that fair allocators keep adapting"""
+
+
+def band(
+    direction: Literal["uplink", "downlink"],
+    cell: Cell,
+    name: str,
+    *,
+    seed: int,
+    gains: NDArray[np.float64],
+    speeds: NDArray[np.float64],
+    power: NDArray[np.float64],
+) -> Band:
+    """Return one direction of a cell's carrier.
+
+    The fading is sampled every 0.1 / f_D of the fastest device, at the midpoint of the step, which
+    keeps the error of completion times below 0.1 % rms.
+
+    Args:
+        direction: uplink or downlink.
+        cell: the description.
+        name: of the cell, in the names of random streams.
+        seed: of the run.
+        gains: (links,) linear large-scale gains.
+        speeds: (links,) m/s.
+        power: (links,) W radiated towards or by each link.
+    """
+    side = cell.uplink if direction == "uplink" else cell.downlink
+    doppler = cm.doppler_shift(speeds, cell.carrier)
+    fading = cell.channel.fading.realise(
+        [stream(seed, "fading", name, i, direction) for i in range(len(gains))], doppler
+    )
+    fastest = float(doppler.max())
+    offsets = cm.resource_block_offsets(cell.blocks, cell.subcarrier_spacing)
+    return Band(
+        direction=direction,
+        channel=Channel(
+            gains, fading, offsets, min(0.1 / fastest, _LONGEST_STEP) if fastest else _LONGEST_STEP
+        ),
+        allocator=side.allocator,
+        rate=side.rate,
+        power=power,
+        noise_density=cm.thermal_noise_density() * float(cm.db_to_linear(side.noise_figure)),
+        blocks=cell.blocks,
+        block_bandwidth=cm.resource_block_bandwidth(cell.subcarrier_spacing),
+        overhead=side.overhead,
+        csi_delay=side.csi_delay,
+        averaging=side.averaging,
+    )

@@ -1,0 +1,53 @@
+"""The two kinds of rows that a run leaves behind."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Activity = Literal["download", "compute", "upload", "wait", "idle", "off", "aggregate", "transfer"]
+Outcome = Literal["done", "dropped", "lost", "cut"]
+Scope = Literal["global", "personal_mean", "personal_worst10", "device"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """One activity of one actor, from start to end.
+
+    Spans of one actor never overlap, and those of a device cover the whole run. `joules` is the
+    energy that the actor drew during the span. `bits` is what this actor sent or received in it.
+    `outcome` is "cut" when the end of the run closed the span.
+    """
+
+    start: float
+    """s"""
+    end: float
+    """s"""
+    actor: str
+    activity: Activity
+    round: int
+    """-1 where no round is concerned"""
+    bits: int = 0
+    flops: float = 0.0
+    joules: float = 0.0
+    cell: str = ""
+    outcome: Outcome = "done"
+    mean_sinr_db: float | None = None
+    """mean over the time and the resource blocks of a radio transfer, of the SINR in dB"""
+    mean_rate: float | None = None
+    """bit/s"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One number that was measured at one simulated time, with the totals spent until then."""
+
+    time: float
+    """s"""
+    round: int
+    metric: str
+    scope: Scope
+    device: str
+    """name of the device when the scope is "device", else empty"""
+    value: float
+    bits_up: int
+    bits_down: int
+    joules: float

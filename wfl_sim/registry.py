@@ -1,0 +1,217 @@
+"""Kinds by name: how the word after ``kind:`` in a scenario finds its class.
+
+A kind comes from a decorator in Python, from a user's file (``./mine.py:Mine``, which runs that file and
+is therefore allowed only within `plugins_allowed`), or from an entry point of an installed package in the
+group ``wfl_sim.<family>``.
+"""
+
+import difflib
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, fields, is_dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+    from pydantic_core import CoreSchema
+
+T = TypeVar("T")
+
+_plugin_folder: ContextVar[Path | None] = ContextVar("plugin_folder", default=None)
+
+
+@contextmanager
+def plugins_allowed(folder: Path) -> Iterator[None]:
+    """Let kinds name Python files, relative to `folder`, while the context lasts."""
+    token = _plugin_folder.set(folder)
+    try:
+        yield
+    finally:
+        _plugin_folder.reset(token)
+
+
+class Registry(Generic[T]):
+    """The classes of one family ("method", "allocator", ...), by the name that scenarios use."""
+
+    def __init__(self, family: str) -> None:
+        self.family = family
+        self._kinds: dict[str, type[T]] = {}
+
+    def __repr__(self) -> str:
+        return f"Registry({self.family!r}: {', '.join(sorted(self._kinds))})"
+
+    def __call__(self, name: str) -> Callable[[type[T]], type[T]]:
+        """Return the decorator that registers a frozen dataclass under `name`.
+
+        Raises:
+            ValueError: the name is taken, or the class is not a dataclass.
+        """
+
+        def register(cls: type[T]) -> type[T]:
+            self.add(name, cls)
+            return cls
+
+        return register
+
+    def add(self, name: str, cls: type[T]) -> None:
+        """Register `cls` under `name`; the same class twice is no error, another class is."""
+        if self._kinds.get(name, cls) is not cls:
+            raise ValueError(f"{self.family} {name!r} is already registered")
+        self._checked(name, cls)
+        self._kinds[name] = cls
+
+    def find(self, name: str) -> type[T]:
+        """Return the class of a kind.
+
+        Raises:
+            ValueError: no such kind (with the nearest name), or a file is named and may not be run.
+        """
+        if name in self._kinds:
+            return self._kinds[name]
+        if ".py:" in name:
+            return self._from_file(name)
+        installed = self._installed()
+        if name in installed:
+            self.add(name, installed[name].load())
+            return self._kinds[name]
+        raise ValueError(
+            f"unknown {self.family} {name!r}{did_you_mean(name, [*self._kinds, *installed])}"
+        )
+
+    def kinds(self) -> Mapping[str, type[T]]:
+        """Return every registered and installed kind, sorted by name."""
+        for name in self._installed():
+            self.find(name)
+        return dict(sorted(self._kinds.items()))
+
+    def name_of(self, component: object) -> str:
+        """Return the name under which the class of `component` is registered."""
+        for name, cls in self._kinds.items():
+            if type(component) is cls:
+                return name
+        raise ValueError(f"{type(component).__name__} is not a registered {self.family}")
+
+    def _installed(self) -> dict[str, EntryPoint]:
+        return {point.name: point for point in entry_points(group=f"wfl_sim.{self.family}")}
+
+    def _from_file(self, name: str) -> type[T]:
+        folder = _plugin_folder.get()
+        if folder is None:
+            raise ValueError(
+                f"{name!r} would run a Python file: give --allow-plugins if you trust it"
+            )
+        path, _, attribute = name.rpartition(":")
+        file = (folder / path).resolve()
+        if not file.is_file():
+            raise ValueError(f"no file {path!r} in {str(folder)!r}")
+        cls = getattr(_module(file), attribute, None)
+        if cls is None:
+            raise ValueError(f"{path!r} defines no {attribute!r}")
+        self._checked(name, cls)
+        self._kinds[name] = cls
+        return cls  # type: ignore[no-any-return]
+
+    def _checked(self, name: str, cls: type[T]) -> None:
+        if not is_dataclass(cls):
+            raise ValueError(f"{self.family} {name!r} must be a dataclass, got {cls!r}")
+        # A misspelt key must be an error; pydantic reads this attribute of a plain dataclass.
+        cls.__pydantic_config__ = {"extra": "forbid"}  # type: ignore[attr-defined]
+
+
+def did_you_mean(word: str, known: list[str]) -> str:
+    """Return ", did you mean ..." for the nearest known word, or the list of what is known."""
+    near = difflib.get_close_matches(word, known, n=1)
+    if near:
+        return f", did you mean {near[0]!r}?"
+    return f" (known: {', '.join(sorted(known))})" if known else ""
+
+
+class LocatedError(ValueError):
+    """A value contradicts another one; `path` is the key to blame, below the object that says so."""
+
+    def __init__(self, message: str, *path: str | int) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class NestedError(ValueError):
+    """The options of a kind are wrong; carries pydantic's error and the class that refused them."""
+
+    def __init__(self, error: "ValidationError", cls: type) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.cls = cls
+
+
+@dataclass(frozen=True)
+class From:
+    """Annotation of a dataclass field whose value is looked up in a registry.
+
+    ``Annotated[Allocator, From(ALLOCATORS)]`` accepts an instance, a bare name, or a mapping with the key
+    ``kind`` and the options of that kind; ``default`` is the kind of a mapping that names none.
+    """
+
+    registry: Registry[Any]
+    default: str | None = None
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> "CoreSchema":
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_plain_validator_function(self._build)
+
+    def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> dict[str, Any]:
+        # wfl_sim.schema replaces this mark by a reference to the definitions of the family.
+        return {"x-family": self.registry.family, "x-default-kind": self.default}
+
+    def _build(self, value: Any) -> Any:
+        from pydantic import TypeAdapter, ValidationError
+
+        family = self.registry.family
+        if isinstance(value, str):
+            value = {"kind": value}
+        if not isinstance(value, Mapping):
+            if is_dataclass(value) and not isinstance(value, type):
+                return value
+            raise ValueError(f"must be the name of a {family} or a mapping with `kind`")
+        options = dict(value)
+        kind = options.pop("kind", self.default)
+        if not isinstance(kind, str):
+            raise ValueError(f"`kind` is missing: name a {family} ({', '.join(self.registry.kinds())})")
+        cls = self.registry.find(kind)
+        try:
+            return TypeAdapter(cls).validate_python(options)
+        except ValidationError as error:
+            raise NestedError(error, cls) from None
+
+
+def describe(cls: type) -> str:
+    """Return the first line of a class's docstring."""
+    return (cls.__doc__ or "").strip().splitlines()[0] if cls.__doc__ else ""
+
+
+def options_of(cls: type) -> list[str]:
+    """Return the names of a kind's options."""
+    return [field.name for field in fields(cls) if field.init]
+
+
+def _module(file: Path) -> ModuleType:
+    name = f"wfl_sim_plugin_{file.stem}_{abs(hash(str(file))):x}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise ValueError(f"{file} cannot be imported")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise ValueError(f"{file.name} failed when imported: {error!r}") from error
+    return module

@@ -1,0 +1,5 @@
+"""Rounds: who waits for whom. SimPy processes that know nothing of tensors."""
+
+from wfl_sim.rounds.synchronous import Synchronous
+
+__all__ = ["Synchronous"]

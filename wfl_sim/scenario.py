@@ -1,0 +1,254 @@
+"""The scenario: everything that decides a run, as frozen dataclasses. The schema is this code."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import channel_models as cm
+import wfl_sim.kinds  # noqa: F401  (registers the built-in kinds)
+from channel_models.units import (
+    Fraction,
+    MetresPerSecond,
+    NonNegativeDecibel,
+    NonNegativeMetres,
+    PositiveBitsPerSecond,
+    PositiveHertz,
+    PositiveMetres,
+    PositiveSeconds,
+    PositiveWatt,
+    Seconds,
+)
+from wfl_sim.compute import Hardware, HardwareReference
+from wfl_sim.payload import Float32
+from wfl_sim.protocols import (
+    ALLOCATORS,
+    CODECS,
+    DATA,
+    FADINGS,
+    METHODS,
+    MODELS,
+    PATHLOSSES,
+    RATES,
+    ROUNDS,
+    SHADOWINGS,
+    Allocator,
+    Codec,
+    Data,
+    Method,
+    Rounds,
+)
+from wfl_sim.radio.allocation import EqualShare, ProportionalFair
+from wfl_sim.registry import From, LocatedError
+
+STRICT = {"extra": "forbid"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Channel:
+    """Propagation between a cell and its devices.
+
+    The large-scale gain (path loss and shadowing) is common to both directions; small-scale
+    fading is independent for each, as with frequency-division duplex.
+    """
+
+    __pydantic_config__ = STRICT
+
+    pathloss: Annotated[cm.PathLoss, From(PATHLOSSES)] = field(default_factory=cm.UMa)
+    shadowing: Annotated[cm.Shadowing, From(SHADOWINGS, default="log-normal")] = field(
+        default_factory=lambda: cm.LogNormal(sigma=6.0)
+    )
+    fading: Annotated[cm.Fading, From(FADINGS)] = field(default_factory=cm.Rayleigh)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Uplink:
+    """The band on which devices send.
+
+    A device spreads its transmit power evenly over the blocks that it holds.
+    """
+
+    __pydantic_config__ = STRICT
+
+    allocator: Annotated[Allocator, From(ALLOCATORS)] = field(default_factory=ProportionalFair)
+    rate: Annotated[cm.RateMap, From(RATES)] = field(default_factory=lambda: cm.ShannonGap(gap=3.0))
+    noise_figure: NonNegativeDecibel = 5.0
+    """of the base station's receiver"""
+    overhead: Fraction = 0.08
+    """share of the resource elements that carry no data (TS 38.306: 0.08 in FR1 uplink)"""
+    csi_delay: Seconds = 0.0
+    """age of the channel state that the allocator sees, beyond half a sampling step"""
+    averaging: PositiveSeconds = 0.2
+    """time constant of the average rate that fair allocators see"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Downlink:
+    """The band on which the cell sends, its power spread evenly over all resource blocks."""
+
+    __pydantic_config__ = STRICT
+
+    allocator: Annotated[Allocator, From(ALLOCATORS)] = field(default_factory=EqualShare)
+    rate: Annotated[cm.RateMap, From(RATES)] = field(default_factory=lambda: cm.ShannonGap(gap=3.0))
+    power: PositiveWatt = 39.810717055349734
+    """46 dBm, the macro base station of TR 38.901 calibrations"""
+    noise_figure: NonNegativeDecibel = 7.0
+    """of the devices' receivers"""
+    overhead: Fraction = 0.14
+    """share of the resource elements that carry no data (TS 38.306: 0.14 in FR1 downlink)"""
+    csi_delay: Seconds = 0.0
+    """age of the channel state that the allocator sees, beyond half a sampling step"""
+    averaging: PositiveSeconds = 0.2
+    """time constant of the average rate that fair allocators see"""
+    broadcast: bool = True
+    """send the shared state once to all, at the rate of the worst receiver, or to each apart"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backhaul:
+    """The wire between a cell and the server, full duplex, shared equally by what is under way."""
+
+    __pydantic_config__ = STRICT
+
+    latency: Seconds = 2e-3
+    capacity: PositiveBitsPerSecond = 1e9
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """A base station with an uplink and a downlink band of the same width."""
+
+    __pydantic_config__ = STRICT
+
+    carrier: PositiveHertz = 3.5e9
+    bandwidth: PositiveHertz = 20e6
+    subcarrier_spacing: PositiveHertz = 30e3
+    position: tuple[cm.Metres, cm.Metres] = (0.0, 0.0)
+    height: PositiveMetres = 25.0
+    channel: Channel = field(default_factory=Channel)
+    uplink: Uplink = field(default_factory=Uplink)
+    downlink: Downlink = field(default_factory=Downlink)
+    backhaul: Backhaul = field(default_factory=Backhaul)
+
+    def __post_init__(self) -> None:
+        cm.resource_blocks(self.bandwidth, self.subcarrier_spacing, self.carrier)
+
+    @property
+    def blocks(self) -> int:
+        """Number of resource blocks (TS 38.101, table 5.3.2-1)."""
+        return cm.resource_blocks(self.bandwidth, self.subcarrier_spacing, self.carrier)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Area:
+    """A ring in which devices are dropped uniformly."""
+
+    __pydantic_config__ = STRICT
+
+    radius: PositiveMetres = 250.0
+    min_distance: NonNegativeMetres = 35.0
+    """no device is nearer to the centre (35 m: the least distance of TR 38.901 UMa drops)"""
+    centre: tuple[cm.Metres, cm.Metres] = (0.0, 0.0)
+
+    def __post_init__(self) -> None:
+        if self.min_distance >= self.radius:
+            raise LocatedError(
+                f"must be smaller than radius {self.radius:g} m, got {self.min_distance:g} m",
+                "min_distance",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Devices:
+    """A group of alike devices. Positions stay where they were dropped; speed sets the Doppler."""
+
+    __pydantic_config__ = STRICT
+
+    count: int
+    hardware: Annotated[Hardware, HardwareReference()]
+    power: PositiveWatt = 0.19952623149688797
+    """transmit power; 23 dBm is power class 3 of TS 38.101"""
+    area: Area = field(default_factory=Area)
+    height: PositiveMetres = 1.5
+    speed: MetresPerSecond = 3 / 3.6
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise LocatedError(f"must be at least 1, got {self.count}", "count")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """Where uploads are aggregated. Its energy is not in the ledger."""
+
+    __pydantic_config__ = STRICT
+
+    hardware: Annotated[Hardware, HardwareReference()] = field(
+        default_factory=lambda: HardwareReference().resolve("edge-server")
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Payload:
+    """How states are encoded on the air."""
+
+    __pydantic_config__ = STRICT
+
+    upload: Annotated[Codec, From(CODECS)] = field(default_factory=Float32)
+    download: Annotated[Codec, From(CODECS)] = field(default_factory=Float32)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """When and on how much the models are judged. It costs no simulated time: it is measurement."""
+
+    __pydantic_config__ = STRICT
+
+    every: int = 1
+    """rounds between evaluations; the start and the last round are always evaluated"""
+    global_examples: int = 256
+    """at most so many of the pooled held-out examples; 0 skips the global scope"""
+    personal_examples: int = 64
+    """at most so many of each device's held-out examples"""
+
+    def __post_init__(self) -> None:
+        for name, least in (("every", 1), ("global_examples", 0), ("personal_examples", 1)):
+            if getattr(self, name) < least:
+                raise LocatedError(f"must be at least {least}, got {getattr(self, name)}", name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario:
+    """One run, complete."""
+
+    __pydantic_config__ = STRICT
+
+    name: str
+    label: str = ""
+    """the variant of a sweep; figures group runs by it"""
+    seed: int = 0
+    model: Annotated[Any, From(MODELS, default="pretrained")]
+    data: Annotated[Data, From(DATA)] | None = None
+    method: Annotated[Method, From(METHODS)]
+    payload: Payload = field(default_factory=Payload)
+    rounds: Annotated[Rounds, From(ROUNDS)]
+    evaluation: Evaluation = field(default_factory=Evaluation)
+    cells: tuple[Cell, ...] = field(default_factory=lambda: (Cell(),))
+    devices: tuple[Devices, ...]
+    server: Server = field(default_factory=Server)
+
+    def __post_init__(self) -> None:
+        if not self.name or set(self.name) & set("/\\: "):
+            raise LocatedError(f"must be a word fit for a folder, got {self.name!r}", "name")
+        if self.seed < 0:
+            raise LocatedError(f"must not be negative, got {self.seed}", "seed")
+        if not self.cells:
+            raise LocatedError("at least one cell is needed", "cells")
+        if not self.devices:
+            raise LocatedError("at least one group of devices is needed", "devices")
+        if self.data is None and MODELS.name_of(self.model) != "synthetic":
+            raise LocatedError("is required and missing: a pretrained model learns from data", "data")
+        self.rounds.check(self.device_count)
+
+    @property
+    def device_count(self) -> int:
+        """Number of devices in all groups."""
+        return sum(group.count for group in self.devices)

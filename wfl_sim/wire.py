@@ -1,0 +1,28 @@
+"""Wire: a backhaul link as a medium, its capacity shared equally by what is under way."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from wfl_sim.entities.carrier import Flow, Traffic
+
+
+@dataclass(frozen=True)
+class Wire:
+    """Processor sharing of a constant capacity."""
+
+    capacity: float
+    """bit/s"""
+
+    def flow(self, traffic: Traffic, now: float) -> Flow:
+        """Give every transfer capacity / n, until the set changes."""
+        count = len(traffic.bits_left)
+        rate = np.full(count, self.capacity / count)
+        return Flow(
+            rate=rate,
+            until=np.inf,
+            average_rate=rate,
+            time_constant=np.inf,
+            on_air=np.ones(count, dtype=bool),
+            sinr_db=np.full(count, np.nan),
+        )

@@ -1,0 +1,92 @@
+"""World: the entities of a scenario in one SimPy environment."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import simpy
+
+from wfl_sim.energy import Ledger
+from wfl_sim.entities.carrier import Carrier
+from wfl_sim.entities.cell import Cell
+from wfl_sim.entities.device import Device
+from wfl_sim.entities.server import Server
+from wfl_sim.execution.plan import Plan
+from wfl_sim.federation import Federation
+from wfl_sim.protocols import Workload
+from wfl_sim.radio.band import band
+from wfl_sim.scenario import Scenario
+from wfl_sim.topology import Placement
+from wfl_sim.wire import Wire
+
+
+def build(
+    scenario: Scenario, placement: Placement, workloads: Sequence[Workload], plan: Plan
+) -> Federation:
+    """Return the federation at time zero, its devices idle, the first evaluation noted."""
+    env = simpy.Environment()
+    groups = [group for group in scenario.devices for _ in range(group.count)]
+    federation = Federation(env, scenario.seed, plan, Ledger(len(groups)))
+    cells = [_cell(env, scenario, placement, number) for number in range(len(scenario.cells))]
+    federation.devices = [
+        Device(
+            federation,
+            index,
+            hardware=group.hardware,
+            workload=workloads[index],
+            power=group.power,
+            cell=cells[placement.serving[index]],
+            mean_gain=float(placement.gains[placement.serving[index], index]),
+        )
+        for index, group in enumerate(groups)
+    ]
+    federation.server = Server(federation, scenario.server.hardware, scenario.evaluation.every)
+    federation.measure(-1, federation.server.shared)
+    return federation
+
+
+def run(federation: Federation, scenario: Scenario) -> None:
+    """Let the rounds policy drive the federation to its end, and close all spans."""
+    process = federation.env.process(scenario.rounds.run(federation))
+    federation.env.run(until=process)
+    for device in federation.devices:
+        device.close()
+
+
+def _cell(
+    env: simpy.Environment, scenario: Scenario, placement: Placement, number: int
+) -> Cell:
+    groups = [group for group in scenario.devices for _ in range(group.count)]
+    description, name = scenario.cells[number], f"cell-{number}"
+    gains = placement.gains[number]
+    speeds = np.array([group.speed for group in groups])
+    radiated = {
+        "uplink": np.array([group.power for group in groups]),
+        "downlink": np.full(len(groups), description.downlink.power),
+    }
+    wire = placement.graph.edges["server", name]
+    air = {
+        direction: Carrier(
+            env,
+            f"{name}/{direction}",
+            band(
+                direction,
+                description,
+                name,
+                seed=scenario.seed,
+                gains=gains,
+                speeds=speeds,
+                power=power,
+            ),
+        )
+        for direction, power in radiated.items()
+    }
+    return Cell(
+        env=env,
+        name=name,
+        uplink=air["uplink"],
+        downlink=air["downlink"],
+        to_server=Carrier(env, f"{name}/to-server", Wire(wire["capacity"])),
+        from_server=Carrier(env, f"{name}/from-server", Wire(wire["capacity"])),
+        latency=wire["latency"],
+        broadcasts=description.downlink.broadcast,
+    )
