@@ -42,9 +42,21 @@ class Document:
         return "scenario"
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """A scenario and the document it came from."""
+
+    scenario: Scenario
+    document: Document
+
+    def error(self, problem: LocatedError) -> ScenarioError:
+        """Return the located line for something that was found wrong after loading."""
+        return ScenarioError(_line(self.document, problem.path, str(problem)))
+
+
 def load(
     file: str | Path, *, settings: Sequence[str] = (), allow_plugins: bool = False
-) -> list[Scenario]:
+) -> list[Loaded]:
     """Return the scenarios of a file: one, or one for each variant and seed of its sweep.
 
     Args:
@@ -62,7 +74,7 @@ def load(
     with ExitStack() as stack:
         if allow_plugins:
             stack.enter_context(plugins_allowed(path.resolve().parent))
-        return [_typed(each, path) for each in _swept(document)]
+        return [Loaded(_typed(each, path), each) for each in _swept(document)]
 
 
 def merge(base: Document, over: Document) -> Document:

@@ -1,0 +1,165 @@
+"""The command line: run, validate, plot, list, schema.
+
+Only typer is imported here; every command imports what it needs, so that help is instant.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="wfl-sim",
+    help="Federated fine-tuning over a wireless network, on one clock.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+ScenarioFile = Annotated[Path, typer.Argument(help="A scenario in YAML.", show_default=False)]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Override a value, e.g. rounds.count=5."),
+]
+AllowPlugins = Annotated[
+    bool, typer.Option("--allow-plugins", help="Let `kind: ./mine.py:Mine` run that file.")
+]
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    if version:
+        import wfl_sim
+
+        typer.echo(f"wfl-sim {wfl_sim.__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def run(
+    scenario: ScenarioFile,
+    settings: Settings = None,
+    out: Annotated[Path, typer.Option(help="Folder of the run folders.")] = Path("runs"),
+    network_only: Annotated[
+        bool, typer.Option("--network-only", help="Train nothing; the spans are the same.")
+    ] = False,
+    allow_plugins: AllowPlugins = False,
+    jobs: Annotated[int, typer.Option(min=0, help="Runs at a time; 0: one per core.")] = 0,
+    threads: Annotated[int, typer.Option(min=0, help="Threads of a run; 0: cores / jobs.")] = 0,
+    figures: Annotated[bool, typer.Option(help="Draw figures at the end.")] = True,
+) -> None:
+    """Run a scenario; a sweep runs every variant and seed. Run again to continue after a stop."""
+    with _one_line_errors():
+        from wfl_sim.report import Report
+        from wfl_sim.running import Request, run_all
+
+        request = Request(
+            file=scenario,
+            out=out,
+            settings=tuple(settings or ()),
+            allow_plugins=allow_plugins,
+            network_only=network_only,
+        )
+        loaded = request.load()
+        cores = os.cpu_count() or 1
+        at_once = min(jobs or cores, len(loaded))
+        request = request.with_threads(threads or max(1, cores // at_once))
+        with Report([each.scenario for each in loaded]) as report:
+            folders = dict(report.follow(run_all(request, jobs=at_once, progress=report.progress)))
+        report.close([folders[n] for n in sorted(folders)], figures=figures)
+
+
+@app.command()
+def validate(
+    scenario: ScenarioFile,
+    settings: Settings = None,
+    allow_plugins: AllowPlugins = False,
+    deep: Annotated[
+        bool,
+        typer.Option("--deep", help="Also read the data and count costs on the model's shapes."),
+    ] = False,
+) -> None:
+    """Check a scenario without running it."""
+    with _one_line_errors():
+        from wfl_sim.loading import load
+
+        loaded = load(scenario, settings=settings or (), allow_plugins=allow_plugins)
+        if deep:
+            from wfl_sim.registry import LocatedError
+            from wfl_sim.simulation import Simulation
+
+            for each in loaded:
+                try:
+                    Simulation(each.scenario)
+                except LocatedError as error:
+                    raise each.error(error) from None
+    count = len(loaded)
+    devices = loaded[0].scenario.device_count
+    typer.echo(f"{scenario}: valid, {count} run{'s' * (count > 1)} of {devices} devices")
+
+
+@app.command()
+def plot(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders.", show_default=False)],
+    out: Annotated[Path | None, typer.Option(help="Folder of the figures.")] = None,
+    metric: Annotated[str, typer.Option(help="The metric to follow.")] = "accuracy",
+    target: Annotated[float | None, typer.Option(help="Value to reach.")] = None,
+) -> None:
+    """Draw the figures of run folders, each with its numbers as CSV."""
+    with _one_line_errors():
+        from wfl_sim.figures import draw_all
+        from wfl_sim.results import Run
+
+        folder = out or (runs[0] if len(runs) == 1 else runs[0].parent) / "figures"
+        for path in draw_all([Run.open(run) for run in runs], folder, metric=metric, target=target):
+            typer.echo(path)
+
+
+@app.command(name="list")
+def list_kinds(
+    family: Annotated[str, typer.Argument(help="Only this family, e.g. method.")] = "",
+) -> None:
+    """List every registered kind with one line each."""
+    with _one_line_errors():
+        from wfl_sim.report import show_kinds
+
+        show_kinds(family)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of scenario files, for editors."""
+    import json
+
+    from wfl_sim.schema import json_schema
+
+    typer.echo(json.dumps(json_schema(), indent=2))
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    """Turn what a user can mend into one line and exit code 2; Ctrl-C into 130."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        typer.echo("interrupted: the same command continues where it stopped", err=True)
+        raise typer.Exit(130) from None
+
+
+def main() -> None:
+    """Entry point of `wfl-sim`."""
+    try:
+        app()
+    except BrokenPipeError:
+        # The reader of a pipe has gone; python would complain once more when it flushes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

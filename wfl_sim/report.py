@@ -1,0 +1,147 @@
+"""Report: what a person sees in the terminal while scenarios run, and at the end."""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from wfl_sim.compute import catalogue
+from wfl_sim.registry import describe, did_you_mean
+from wfl_sim.results import Run
+from wfl_sim.scenario import Scenario
+from wfl_sim.schema import families
+
+
+class Report:
+    """Progress over all runs, and the closing table."""
+
+    def __init__(self, scenarios: Sequence[Scenario]) -> None:
+        self._scenarios = scenarios
+        self._console = Console()
+        self._shares = [0.0] * len(scenarios)
+        self._ended = 0
+        # A bar is for people; a log file gets one line for each run that has ended.
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._bar.add_task(self._description(), total=float(len(scenarios)))
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def progress(self, number: int, done: int, needed: int) -> None:
+        """Note that a run has executed so many of its tasks."""
+        self._shares[number] = done / needed
+        self._bar.update(self._task, completed=sum(self._shares))
+
+    def follow(self, runs: Iterable[tuple[int, Path]]) -> Iterator[tuple[int, Path]]:
+        """Pass finished runs through, noting each."""
+        for number, folder in runs:
+            self._ended += 1
+            self.progress(number, 1, 1)
+            self._bar.update(self._task, description=self._description())
+            manifest = Run.open(folder).manifest
+            host = sum(manifest["host_seconds"].values())
+            self._bar.console.print(
+                f"[bold]{folder}[/]  {manifest['simulated_seconds']:.1f} simulated s "
+                f"in {host:.1f} s, {manifest['tasks_executed']} tasks executed",
+                highlight=False,
+                soft_wrap=True,
+            )
+            yield number, folder
+
+    def close(self, folders: Sequence[Path], *, figures: bool) -> None:
+        """Print the summary by label and draw the figures of all runs together."""
+        runs = [Run.open(folder) for folder in folders]
+        measured = [all(("accuracy", scope) in run.measured for run in runs) for scope in _SCOPES]
+        for scope, there in zip(_SCOPES, measured, strict=True):
+            if there:
+                self._console.print(_table(runs, scope))
+        if not figures:
+            return
+        from wfl_sim.figures import draw_all
+
+        name = self._scenarios[0].name
+        single = folders[0] / "figures"
+        folder = single if len(folders) == 1 else folders[0].parent / f"{name}-figures"
+        for path in draw_all(runs, folder):
+            if path.suffix == ".png":
+                self._console.print(str(path), highlight=False, soft_wrap=True)
+
+    def _description(self) -> str:
+        count = len(self._scenarios)
+        return f"{self._scenarios[0].name}: {self._ended} of {count} run{'s' * (count > 1)}"
+
+
+_SCOPES = ("personal_mean",)
+
+
+def _table(runs: Sequence[Run], scope: str) -> Table:
+    from wfl_sim.figures import summary
+
+    rows = summary(runs, "accuracy", scope)  # type: ignore[arg-type]
+    goal = "" if math.isnan(rows[0].target) else f", costs to reach {rows[0].target:g}"
+    table = Table(title=f"accuracy, {scope.replace('_', ' ')}{goal}", title_justify="left")
+    table.add_column("method")
+    for name in ("seeds", "final", "reached", "rounds", "seconds", "joules", "Mbit"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        width = "" if math.isnan(row.half_width) else f" ± {row.half_width:.3f}"
+        table.add_row(
+            row.label,
+            str(row.seeds),
+            f"{row.final:.3f}{width}",
+            f"{row.reached}/{row.seeds}",
+            *(_number(x) for x in (row.rounds, row.seconds, row.joules, row.mbit)),
+        )
+    return table
+
+
+def _number(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:,.1f}"
+
+
+def show_kinds(family: str) -> None:
+    """Print the kinds of every family, or of one.
+
+    Raises:
+        ValueError: no such family.
+    """
+    known = [registry.family for registry in families()]
+    if family and family not in (*known, "hardware"):
+        raise ValueError(f"unknown family {family!r}{did_you_mean(family, [*known, 'hardware'])}")
+    console = Console()
+    table = Table(box=None, header_style="bold")
+    for column in ("family", "kind", "what it is"):
+        table.add_column(column)
+    for registry in families():
+        if family in ("", registry.family):
+            for name, cls in registry.kinds().items():
+                table.add_row(registry.family, name, describe(cls))
+    if family in ("", "hardware"):
+        for name, file in catalogue().items():
+            first = file.read_text(encoding="utf-8").splitlines()[0]
+            table.add_row("hardware", name, first.removeprefix("# "))
+    console.print(table)
