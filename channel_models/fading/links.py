@@ -40,8 +40,9 @@ def check_grid(first: int, count: int, step: float) -> tuple[int, int, float]:
     """First index, number of samples and step (s) of a time grid; ValueError when out of range."""
     if not float(step) > 0.0 or not np.isfinite(step):
         raise ValueError(f"step must be greater than 0 s, got {step}")
-    first = check_positive_integer("first", first, minimum=0)
-    return first, check_positive_integer("count", count, minimum=0), float(step)
+    if isinstance(first, (bool, np.bool_)) or not isinstance(first, (int, np.integer)):
+        raise ValueError(f"first must be an integer (negative before time 0), got {first!r}")
+    return int(first), check_positive_integer("count", count, minimum=0), float(step)
 
 
 def grid_midpoints(first: int, count: int, step: float) -> FloatArray:
