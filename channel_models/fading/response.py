@@ -21,12 +21,12 @@ def check_offsets(offsets: ArrayLike) -> FloatArray:
 def delay_phasors(delays: FloatArray, offsets: ArrayLike) -> ComplexArray:
     """``exp(-j 2 pi f tau)``, shape (taps, F)."""
     turns = delays[:, None] * check_offsets(offsets)
-    return np.exp(-2j * np.pi * turns, dtype=np.complex128)
+    return np.asarray(np.exp(-2j * np.pi * turns), dtype=np.complex128)
 
 
 def frequency_response(taps: ComplexArray, delays: FloatArray, offsets: ArrayLike) -> ComplexArray:
     """Response of shape (..., F) from ``taps`` of shape (..., taps) at ``delays`` (s)."""
-    return np.matmul(taps, delay_phasors(delays, offsets))
+    return np.asarray(taps @ delay_phasors(delays, offsets), dtype=np.complex128)
 
 
 def squared_magnitude(values: Any) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from channel_models.fading.grid import GridRotations, power_blocks
+from channel_models.fading.grid import GridRotations, ResponseTransform, power_blocks
 from channel_models.fading.links import check_grid, select_links
 from channel_models.fading.response import (
     ComplexArray,
@@ -104,13 +104,14 @@ class SumOfSinusoids:
         chosen = select_links(links, self.links)
         if self._rotations is None or self._rotations.step != step:
             self._rotations = GridRotations(self._frequencies, step)
+        transform = ResponseTransform(self._row_delays, check_offsets(offsets))
+        # the middle of the band joins the phases, so that the transform sees symmetric offsets
         return power_blocks(
             self._rotations,
             self._amplitudes,
             self._frequencies,
-            self._phases,
-            self._row_delays,
-            check_offsets(offsets),
+            self._phases - (transform.middle * self._row_delays)[:, None],
+            transform,
             chosen,
             first,
             count,
