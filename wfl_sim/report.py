@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -139,9 +140,9 @@ def show_kinds(family: str) -> None:
     for registry in families():
         if family in ("", registry.family):
             for name, cls in registry.kinds().items():
-                table.add_row(registry.family, name, describe(cls))
+                table.add_row(registry.family, name, escape(describe(cls)))
     if family in ("", "hardware"):
         for name, file in catalogue().items():
             first = file.read_text(encoding="utf-8").splitlines()[0]
-            table.add_row("hardware", name, first.removeprefix("# "))
+            table.add_row("hardware", name, escape(first.removeprefix("# ")))
     console.print(table)

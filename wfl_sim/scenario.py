@@ -7,6 +7,7 @@ import channel_models as cm
 import wfl_sim.kinds  # noqa: F401  (registers the built-in kinds)
 from channel_models.units import (
     Fraction,
+    Metres,
     MetresPerSecond,
     NonNegativeDecibel,
     NonNegativeMetres,
@@ -121,7 +122,7 @@ class Cell:
     carrier: PositiveHertz = 3.5e9
     bandwidth: PositiveHertz = 20e6
     subcarrier_spacing: PositiveHertz = 30e3
-    position: tuple[cm.Metres, cm.Metres] = (0.0, 0.0)
+    position: tuple[Metres, Metres] = (0.0, 0.0)
     height: PositiveMetres = 25.0
     channel: Channel = field(default_factory=Channel)
     uplink: Uplink = field(default_factory=Uplink)
@@ -146,7 +147,7 @@ class Area:
     radius: PositiveMetres = 250.0
     min_distance: NonNegativeMetres = 35.0
     """no device is nearer to the centre (35 m: the least distance of TR 38.901 UMa drops)"""
-    centre: tuple[cm.Metres, cm.Metres] = (0.0, 0.0)
+    centre: tuple[Metres, Metres] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
         if self.min_distance >= self.radius:

@@ -37,7 +37,7 @@ class TaskGraph:
         missing = self._missing(keys)
         for done, key in enumerate(missing, start=1):
             task = self._tasks[key]
-            inputs = [self.state(handle) for handle in task.incoming]
+            inputs = [self._store.get(handle.key).states for handle in task.incoming]
             self._store.put(key, self._learner.run(task, inputs))
             self.executed += 1
             if self._progress is not None:
