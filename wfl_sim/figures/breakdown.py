@@ -1,0 +1,163 @@
+"""Breakdown: where the devices' seconds and joules go, by activity and by component."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from wfl_sim.figures.actors import devices
+from wfl_sim.figures.files import save
+from wfl_sim.figures.scales import scale
+from wfl_sim.figures.seeds import by_label, mean_and_half_width
+from wfl_sim.figures.style import INK, fill, in_order, look, patches
+from wfl_sim.results import Run
+
+PANELS: Final[dict[str, tuple[str, str]]] = {
+    "seconds": ("time by activity", "s"),
+    "joules": ("energy by activity", "J"),
+    "components": ("energy by component", "J"),
+}
+HEADER: Final = ("label", "quantity", "part", "mean", "half_width", "seeds")
+SHOWN = 0.07
+"""the least share of the longest bar that has room for its percentage"""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One stacked bar: means over the seeds of a label."""
+
+    label: str
+    parts: dict[str, float]
+    """by activity or component, in s or J"""
+    half_widths: dict[str, float]
+    total: float
+    half_width: float
+    """half the 95 % t-interval of the total; NaN with one seed"""
+    seeds: int
+
+
+def bar(label: str, runs: Sequence[Run], quantity: str) -> Bar:
+    """Return what all devices together spent, by its parts, averaged over seeds.
+
+    Args:
+        label: what to call the bar.
+        runs: of different seeds.
+        quantity: "seconds" or "joules", by activity from the spans, or "components", joules from
+            the manifest.
+    """
+    sums = [_components(run) if quantity == "components" else _sums(run, quantity) for run in runs]
+    names = in_order(name for one in sums for name in one)
+    parts = {name: mean_and_half_width([one.get(name, 0.0) for one in sums]) for name in names}
+    total, half_width = mean_and_half_width([sum(one.values()) for one in sums])
+    return Bar(
+        label=label,
+        parts={name: float(mean) for name, (mean, _) in parts.items()},
+        half_widths={name: float(half) for name, (_, half) in parts.items()},
+        total=float(total),
+        half_width=float(half_width),
+        seeds=len(runs),
+    )
+
+
+def breakdown(runs: Sequence[Run], folder: Path) -> list[Path]:
+    """Draw stacked bars of device-seconds and joules, one bar for each label.
+
+    A part is the mean over seeds; the whisker is the 95 % t-interval of the total. Only devices
+    count, not the server. Joules of an activity are all that a device drew in it, idle power
+    included; joules by component tell idle power apart, where all manifests state them.
+
+    Returns:
+        The paths of PNG, SVG and CSV, named `breakdown`.
+
+    Raises:
+        ValueError: no runs, or a label holds a seed twice.
+    """
+    groups = by_label(runs)
+    stated = all(_components(run) for run in runs)
+    panels = {name: PANELS[name] for name in PANELS if stated or name != "components"}
+    bars = {q: [bar(label, members, q) for label, members in groups.items()] for q in panels}
+    with look():
+        figure = Figure(figsize=(1.4 + 3.6 * len(panels), 2.1 + 0.55 * len(groups)))
+        for axes, (quantity, of_quantity) in zip(
+            figure.subplots(1, len(panels), sharey=True), bars.items(), strict=True
+        ):
+            _panel(axes, *PANELS[quantity], of_quantity)
+        figure.axes[0].invert_yaxis()
+        seen = in_order(a for stack in bars.values() for one in stack for a in one.parts)
+        whisker = Line2D([], [], color=INK, lw=1, marker="|", label="95 % interval of the total")
+        handles = [*patches(seen), whisker]
+        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+        figure.suptitle("Where the time and the energy of all devices together go")
+        return save(figure, folder, "breakdown", HEADER, _rows(bars))
+
+
+def _sums(run: Run, quantity: str) -> dict[str, float]:
+    spans = run.span_arrays
+    mine = np.isin(spans["actor"], devices(run))
+    amount = spans["end"] - spans["start"] if quantity == "seconds" else spans["joules"]
+    activities, index = np.unique(spans["activity"][mine], return_inverse=True)
+    sums = np.bincount(index, weights=amount[mine], minlength=len(activities))
+    return dict(zip(activities.tolist(), sums.tolist(), strict=True))
+
+
+def _components(run: Run) -> dict[str, float]:
+    stated = run.manifest.get("joules")
+    return {str(k): float(v) for k, v in stated.items()} if isinstance(stated, dict) else {}
+
+
+def _panel(axes: Axes, name: str, unit: str, bars: Sequence[Bar]) -> None:
+    longest = max(one.total for one in bars) or 1.0
+    factor, prefixed = scale(longest, unit)
+    for row, one in enumerate(bars):
+        left = 0.0
+        for activity in in_order(one.parts):
+            amount, style = one.parts[activity], fill(activity)
+            axes.barh(
+                row,
+                amount * factor,
+                left=left * factor,
+                height=0.66,
+                color=style.colour,
+                hatch=style.hatch,
+                edgecolor="white",
+                lw=0.6,
+            )
+            if amount >= SHOWN * longest:
+                axes.text(
+                    (left + amount / 2) * factor,
+                    row,
+                    f"{amount / one.total:.0%}",
+                    ha="center",
+                    va="center",
+                    fontsize=8,
+                    color=style.ink,
+                )
+            left += amount
+        if np.isfinite(one.half_width):
+            total, half = one.total * factor, one.half_width * factor
+            axes.errorbar(total, row + 0.24, xerr=half, fmt="none", color=INK, capsize=3, lw=1)
+    axes.set_yticks(range(len(bars)), [_name(one) for one in bars])
+    axes.grid(axis="y", visible=False)
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlim(left=0)
+    axes.set_xlabel(f"{name} ({prefixed})")
+
+
+def _name(one: Bar) -> str:
+    return f"{one.label}\n({one.seeds} seed{'s' if one.seeds > 1 else ''})"
+
+
+def _rows(bars: dict[str, list[Bar]]) -> list[tuple[object, ...]]:
+    rows: list[tuple[object, ...]] = []
+    for quantity, of_quantity in bars.items():
+        for one in of_quantity:
+            for activity, mean in one.parts.items():
+                half = one.half_widths[activity]
+                rows.append((one.label, quantity, activity, mean, half, one.seeds))
+            rows.append((one.label, quantity, "total", one.total, one.half_width, one.seeds))
+    return rows

@@ -1,0 +1,73 @@
+"""One look for all figures: the style file, a colour for each label and for each activity."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from typing import Any, Final
+
+import matplotlib as mpl
+from matplotlib.patches import Patch
+
+INK: Final = "#222222"
+GREY: Final = "#444444"
+
+
+@contextmanager
+def look() -> Iterator[None]:
+    """Draw and save in the style of wfl_sim; the caller's settings come back afterwards."""
+    with as_file(files("wfl_sim.figures") / "style.mplstyle") as path, mpl.rc_context(fname=path):
+        yield
+
+
+def line_styles(labels: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return colour, line style and marker of each label, in order of the style's cycle."""
+    return dict(zip(labels, mpl.rcParams["axes.prop_cycle"](), strict=False))
+
+
+@dataclass(frozen=True)
+class Fill:
+    """How an activity is filled. Lightness differs too, so that grey prints can be read."""
+
+    colour: str
+    hatch: str = ""
+    ink: str = INK
+    """colour of text on it"""
+
+
+FILLS: Final[dict[str, Fill]] = {
+    "download": Fill("#56B4E9"),
+    "receive": Fill("#56B4E9"),
+    "compute": Fill("#D55E00", ink="white"),
+    "upload": Fill("#0072B2", ink="white"),
+    "transmit": Fill("#0072B2", ink="white"),
+    "wait": Fill("#CCCCCC"),
+    "idle": Fill("#EEEEEE"),
+    "off": Fill("#FFFFFF", hatch="xxx"),
+    "transfer": Fill("#CC79A7", hatch="//"),
+    "aggregate": Fill("#009E73", ink="white"),
+}
+"""By activity or component of energy, in the order of stacks and legends."""
+
+
+def fill(activity: str) -> Fill:
+    """Return how an activity is filled; one that is not in `FILLS` is black."""
+    return FILLS.get(activity, Fill("#000000", ink="white"))
+
+
+def in_order(activities: Iterable[str]) -> list[str]:
+    """Return activities in the order of `FILLS`, unknown ones last by name."""
+    known = list(FILLS)
+    return sorted(set(activities), key=lambda a: (known.index(a) if a in FILLS else len(known), a))
+
+
+def patches(activities: Iterable[str]) -> list[Patch]:
+    """Return the entries of a legend; activities that look the same share one."""
+    names: dict[Fill, list[str]] = {}
+    for activity in activities:
+        names.setdefault(fill(activity), []).append(activity)
+    border: dict[str, Any] = {"edgecolor": "#666666", "lw": 0.5}
+    return [
+        Patch(facecolor=style.colour, hatch=style.hatch, label=" / ".join(alike), **border)
+        for style, alike in names.items()
+    ]
