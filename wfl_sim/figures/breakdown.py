@@ -9,12 +9,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from wfl_sim.figures.actors import devices
 from wfl_sim.figures.files import save
 from wfl_sim.figures.scales import scale
 from wfl_sim.figures.seeds import by_label, mean_and_half_width
-from wfl_sim.figures.style import INK, fill, in_order, look, patches
+from wfl_sim.figures.style import INK, columns, fill, in_order, look, patches
 from wfl_sim.results import Run
 
 PANELS: Final[dict[str, tuple[str, str]]] = {
@@ -23,7 +24,9 @@ PANELS: Final[dict[str, tuple[str, str]]] = {
     "components": ("energy by component", "J"),
 }
 HEADER: Final = ("label", "quantity", "part", "mean", "half_width", "seeds")
-SHOWN = 0.07
+LEGEND: Final = 170
+"""characters that fit under the figure"""
+SHOWN = 0.1
 """the least share of the longest bar that has room for its percentage"""
 
 
@@ -82,16 +85,17 @@ def breakdown(runs: Sequence[Run], folder: Path) -> list[Path]:
     panels = {name: PANELS[name] for name in PANELS if stated or name != "components"}
     bars = {q: [bar(label, members, q) for label, members in groups.items()] for q in panels}
     with look():
-        figure = Figure(figsize=(1.4 + 3.6 * len(panels), 2.1 + 0.55 * len(groups)))
+        figure = Figure(figsize=(1.4 + 3.6 * len(panels), 1.6 + 0.6 * len(groups)))
         for axes, (quantity, of_quantity) in zip(
             figure.subplots(1, len(panels), sharey=True), bars.items(), strict=True
         ):
             _panel(axes, *PANELS[quantity], of_quantity)
-        figure.axes[0].invert_yaxis()
         seen = in_order(a for stack in bars.values() for one in stack for a in one.parts)
-        whisker = Line2D([], [], color=INK, lw=1, marker="|", label="95 % interval of the total")
-        handles = [*patches(seen), whisker]
-        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+        handles: list[Patch | Line2D] = [*patches(seen)]
+        if any(len(members) > 1 for members in groups.values()):
+            text = "95 % interval of the total"
+            handles.append(Line2D([], [], color=INK, lw=1, marker="|", label=text))
+        figure.legend(handles=handles, loc="outside lower center", ncols=columns(handles, LEGEND))
         figure.suptitle("Where the time and the energy of all devices together go")
         return save(figure, folder, "breakdown", HEADER, _rows(bars))
 
@@ -144,6 +148,7 @@ def _panel(axes: Axes, name: str, unit: str, bars: Sequence[Bar]) -> None:
     axes.set_yticks(range(len(bars)), [_name(one) for one in bars])
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0)
+    axes.set_ylim(len(bars) - 0.4, -0.6)
     axes.set_xlim(left=0)
     axes.set_xlabel(f"{name} ({prefixed})")
 

@@ -8,12 +8,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from wfl_sim.figures.curves import Cost, Curve, curve
 from wfl_sim.figures.files import file_name, save
 from wfl_sim.figures.scales import scale
 from wfl_sim.figures.seeds import by_label
-from wfl_sim.figures.style import GREY, INK, line_styles, look
+from wfl_sim.figures.style import GREY, INK, columns, line_styles, look
 from wfl_sim.figures.targets import default_target, is_falling
 from wfl_sim.records import Scope
 from wfl_sim.results import Run
@@ -30,6 +31,9 @@ SCOPES: Final[dict[Scope, str]] = {
     "personal_worst10": "worst tenth of the personal models",
 }
 HEADER: Final = ("label", "cost", "kind", "seed", "x", "value", "low", "high", "seeds")
+
+LEGEND: Final = 135
+"""characters that fit under the figure"""
 
 Styles = Mapping[str, Mapping[str, Any]]
 
@@ -64,7 +68,7 @@ def convergence(
         for cost in COSTS
     }
     with look():
-        figure = Figure(figsize=(9.6, 7.0))
+        figure = Figure(figsize=(9.6, 6.8 + 0.06 * len(groups)))
         panels = figure.subplots(2, 2, sharey=True)
         styles = line_styles(groups)
         for axes, (cost, of_cost) in zip(panels.flat, curves.items(), strict=True):
@@ -89,18 +93,19 @@ def _panel(
 ) -> None:
     factor, prefixed = scale(max(one.x[-1] for one in curves), unit)
     axes.set_xlabel(f"{name} ({prefixed})" if prefixed else name)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 5, 10], integer=not unit))
     for one in curves:
         if not one.is_level:
             _curve(axes, one, styles[one.label], factor)
     if target is not None:
-        axes.axhline(target, color=GREY, lw=1.0, ls=(0, (1, 2)), marker="", zorder=1)
+        axes.axhline(target, color=GREY, lw=1.0, ls=(0, (1, 2)), zorder=1)
         for one in curves:
             if one.crossings and not one.is_level:
                 _crossing(axes, one, target, styles[one.label]["color"], factor)
     levels = [one for one in curves if one.is_level]
     for one in levels:
         colour = styles[one.label]["color"]
-        axes.axhline(one.mean[-1], color=colour, lw=1.5, dashes=(7, 3), marker="")
+        axes.axhline(one.mean[-1], color=colour, lw=1.5, dashes=(7, 3))
         axes.axhspan(one.low[-1], one.high[-1], color=colour, alpha=0.10, lw=0)
     if levels:
         at, side = (0.97, "top") if is_falling(metric) else (0.03, "bottom")
@@ -112,16 +117,18 @@ def _panel(
 def _curve(axes: Axes, one: Curve, style: Mapping[str, Any], factor: float) -> None:
     colour = style["color"]
     for _, x, value in one.seeds:
-        thin: dict[str, Any] = {"ls": "-", "marker": "", "lw": 0.7, "alpha": 0.4}
+        thin: dict[str, Any] = {"lw": 0.7, "alpha": 0.45}
         axes.step(x * factor, value, where="post", color=colour, **thin)
     x = one.x * factor
     axes.step(x, one.mean, where="post", markevery=0.12, **style)
+    axes.plot(x[-1], one.mean[-1], color=colour, marker=style["marker"])
     axes.fill_between(x, one.low, one.high, step="post", color=colour, alpha=0.14, lw=0)
 
 
 def _crossing(axes: Axes, one: Curve, target: float, colour: str, factor: float) -> None:
     x = float(np.mean(one.crossings)) * factor
-    axes.plot(x, target, marker="|", ms=17, mew=2.4, color=colour, ls="", zorder=4)
+    for width, shade in ((4.2, "white"), (2.4, colour)):
+        axes.plot(x, target, marker="|", ms=17, mew=width, color=shade, ls="", zorder=4)
     if len(one.crossings) < len(one.seeds):
         axes.annotate(
             f"{len(one.crossings)}/{len(one.seeds)}",
@@ -155,10 +162,10 @@ def _legend(figure: Figure, curves: Sequence[Curve], styles: Styles, target: flo
         for one in curves
     ]
     if target is not None:
-        text = f"target {target:g}; ticks: mean cost to reach it"
+        text = f"target {target:g}; ticks: mean cost of reaching it"
         tick: dict[str, Any] = {"marker": "|", "ms": 11, "mew": 1.8}
         handles.append(Line2D([], [], color=GREY, lw=1.0, ls=(0, (1, 2)), label=text, **tick))
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(4, len(handles)))
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns(handles, LEGEND))
 
 
 def _rows(cost: Cost, curves: Sequence[Curve], target: float | None) -> list[tuple[object, ...]]:

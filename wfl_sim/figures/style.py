@@ -1,16 +1,23 @@
 """One look for all figures: the style file, a colour for each label and for each activity."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import as_file, files
+from itertools import cycle
 from typing import Any, Final
 
 import matplotlib as mpl
+import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.patches import Patch
 
 INK: Final = "#222222"
 GREY: Final = "#444444"
+HANDLE: Final = 9
+"""characters that the line or patch of a legend entry takes"""
+LINES: Final = ("-", "--", "-.", ":")
+MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")
 
 
 @contextmanager
@@ -21,8 +28,13 @@ def look() -> Iterator[None]:
 
 
 def line_styles(labels: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Return colour, line style and marker of each label, in order of the style's cycle."""
-    return dict(zip(labels, mpl.rcParams["axes.prop_cycle"](), strict=False))
+    """Return colour, line style and marker of each label."""
+    colours = mpl.rcParams["axes.prop_cycle"].by_key()["color"]
+    looks = zip(cycle(colours), cycle(LINES), cycle(MARKERS), strict=False)
+    return {
+        label: {"color": colour, "linestyle": line, "marker": marker}
+        for label, (colour, line, marker) in zip(labels, looks, strict=False)
+    }
 
 
 @dataclass(frozen=True)
@@ -71,3 +83,14 @@ def patches(activities: Iterable[str]) -> list[Patch]:
         Patch(facecolor=style.colour, hatch=style.hatch, label=" / ".join(alike), **border)
         for style, alike in names.items()
     ]
+
+
+def columns(handles: Sequence[Artist], width: int) -> int:
+    """Return how many columns of a legend fit beside one another into `width` characters."""
+    lengths = [len(str(handle.get_label())) + HANDLE for handle in handles]
+    fitting = (
+        count
+        for count in range(len(lengths), 1, -1)
+        if sum(max(column) for column in np.array_split(lengths, count)) <= width
+    )
+    return next(fitting, 1)

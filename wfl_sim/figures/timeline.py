@@ -17,10 +17,12 @@ from wfl_sim.figures.actors import INFRASTRUCTURE, actors, devices
 from wfl_sim.figures.files import file_name, save
 from wfl_sim.figures.scales import scale
 from wfl_sim.figures.seeds import by_label
-from wfl_sim.figures.style import fill, in_order, look, patches
+from wfl_sim.figures.style import columns, fill, in_order, look, patches
 from wfl_sim.results import Run
 
 MOST_DEVICES = 40
+LEGEND: Final = 150
+"""characters that fit under the figure"""
 MOST_EDGES = 500
 """beyond this white edges between bars would hide the bars"""
 MOST_SHAPES = 5000
@@ -107,7 +109,7 @@ def _draw(run: Run, window: Window, folder: Path) -> list[Path]:
     spans = _inside(run, window, rows)
     height = {actor: row for row, actor in enumerate(rows)}
     with look():
-        figure = Figure(figsize=(9.6, 1.7 + 0.24 * len(rows)))
+        figure = Figure(figsize=(9.6, 1.7 + (0.24 if len(rows) <= 20 else 0.18) * len(rows)))
         axes = figure.subplots()
         factor, unit = scale(window.end, "s")
         seen = in_order(spans["activity"].tolist())
@@ -118,9 +120,8 @@ def _draw(run: Run, window: Window, folder: Path) -> list[Path]:
         axes.plot(spans["end"][lost] * factor, at[lost], "x", color="black", ms=6, mew=1.6)
         _frame(axes, window, rows, factor, unit)
         figure.suptitle(window.title + note)
-        figure.legend(
-            handles=_legend(seen, bool(lost.any())), loc="outside lower center", ncols=len(seen) + 1
-        )
+        handles = _legend(seen, bool(lost.any()))
+        figure.legend(handles=handles, loc="outside lower center", ncols=columns(handles, LEGEND))
         numbers = zip(*(spans[column].tolist() for column in HEADER), strict=True)
         return save(figure, folder, window.name, HEADER, numbers)
 
@@ -173,7 +174,7 @@ def _bars(
 def _frame(axes: Axes, window: Window, rows: Sequence[str], factor: float, unit: str) -> None:
     axes.set_xlim(window.start * factor, window.end * factor)
     axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.set_yticks(range(len(rows)), list(rows))
+    axes.set_yticks(range(len(rows)), list(rows), fontsize=9 if len(rows) <= 20 else 7)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="y", visible=False)
     axes.set_xlabel(f"simulated time ({unit})")
