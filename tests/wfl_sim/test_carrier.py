@@ -1,0 +1,173 @@
+"""The fluid kernel against queueing theory and conservation laws."""
+
+import numpy as np
+import pytest
+import simpy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wfl_sim.entities.carrier import Carrier, Flow, Traffic
+from wfl_sim.wire import Wire
+
+
+@pytest.fixture
+def env():
+    return simpy.Environment()
+
+
+def later(env, carrier, delay, bits, log=None):
+    def process():
+        yield env.timeout(delay)
+        transfer = yield carrier.send([0], bits).done
+        if log is not None:
+            log.append(transfer)
+        return transfer
+
+    return env.process(process())
+
+
+def test_a_lone_transfer_takes_bits_over_capacity(env):
+    carrier = Carrier(env, "wire", Wire(10.0))
+    transfer = carrier.send([0], 25.0)
+    env.run()
+    assert transfer.end == 2.5
+    assert transfer.mean_rate == 10.0
+    assert transfer.airtime == 2.5
+    assert transfer.mean_sinr_db is None
+
+
+def test_two_flows_share_as_processor_sharing_says(env):
+    """10 bit at 0 s and at 0.5 s over 10 bit/s end at 1.5 s and 2 s."""
+    carrier = Carrier(env, "wire", Wire(10.0))
+    first, second = later(env, carrier, 0.0, 10.0), later(env, carrier, 0.5, 10.0)
+    env.run()
+    assert first.value.end == pytest.approx(1.5, rel=1e-12)
+    assert second.value.end == pytest.approx(2.0, rel=1e-12)
+
+
+def test_transfers_that_begin_together_end_together(env):
+    carrier = Carrier(env, "wire", Wire(10.0))
+    transfers = [carrier.send([i], 10.0) for i in range(5)]
+    env.run()
+    assert [transfer.end for transfer in transfers] == [5.0] * 5
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0, 50), st.floats(1e-3, 1e6)), min_size=1, max_size=12
+    ),
+    st.floats(0.1, 1e6),
+)
+@settings(max_examples=60, deadline=None)
+def test_bits_are_conserved_and_the_busy_time_is_right(jobs, capacity):
+    env = simpy.Environment()
+    carrier, done = Carrier(env, "wire", Wire(capacity)), []
+    for delay, bits in jobs:
+        later(env, carrier, delay, bits, done)
+    env.run()
+    assert len(done) == len(jobs)
+    assert carrier.bits_delivered == pytest.approx(sum(bits for _, bits in jobs), rel=1e-9)
+    assert max(t.end for t in done) == pytest.approx(_last_departure(jobs, capacity), rel=1e-9)
+
+
+def _last_departure(jobs, capacity):
+    """A work-conserving server is empty when its backlog is: Lindley's recursion."""
+    free = 0.0
+    for delay, bits in sorted(jobs):
+        free = max(free, delay) + bits / capacity
+    return free
+
+
+def test_processor_sharing_in_the_order_of_arrival_does_not_matter(env):
+    """Permuting what arrives together permutes what comes out."""
+    carrier = Carrier(env, "wire", Wire(7.0))
+    sizes = [3.0, 11.0, 5.0]
+    ends = [carrier.send([i], bits) for i, bits in enumerate(sizes)]
+    env.run()
+    other = simpy.Environment()
+    mirrored = Carrier(other, "wire", Wire(7.0))
+    again = [mirrored.send([i], bits) for i, bits in enumerate(reversed(sizes))]
+    other.run()
+    assert [t.end for t in ends] == [t.end for t in reversed(again)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("law", ["deterministic", "exponential", "hyperexponential"])
+def test_mean_sojourn_of_mg1_processor_sharing(law):
+    """E[T] = E[S] / (1 - rho) whatever the law of S: insensitivity of processor sharing."""
+    load, mean_service, jobs = 0.6, 1.0, 12_000
+    means = []
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        env = simpy.Environment()
+        carrier, done = Carrier(env, "wire", Wire(1.0)), []
+        arrivals = np.cumsum(rng.exponential(mean_service / load, jobs))
+        for arrival, bits in zip(arrivals, _service(law, rng, jobs), strict=True):
+            later(env, carrier, arrival, bits, done)
+        env.run()
+        sojourn = [t.end - t.start for t in done if t.start > arrivals[jobs // 10]]
+        means.append(np.mean(sojourn))
+    # The standard error of the mean over the four seeds stays below 2 % at this load.
+    assert np.mean(means) == pytest.approx(mean_service / (1 - load), rel=0.05)
+
+
+def _service(law, rng, count):
+    if law == "deterministic":
+        return np.ones(count)
+    if law == "exponential":
+        return rng.exponential(1.0, count)
+    # Two exponential phases of means 0.5 and 3, mixed to mean 1.
+    return np.where(rng.uniform(size=count) < 0.8, 0.5, 3.0) * rng.exponential(1.0, count)
+
+
+class Steps:
+    """A medium whose capacity changes on a grid: what fading does, in closed form."""
+
+    def __init__(self, step, capacities):
+        self.step, self.capacities = step, capacities
+
+    def flow(self, traffic: Traffic, now: float) -> Flow:
+        k = int(now // self.step)
+        while (k + 1) * self.step <= now:
+            k += 1
+        count = len(traffic.bits_left)
+        rate = np.full(count, self.capacities[k % len(self.capacities)] / count)
+        return Flow(rate, (k + 1) * self.step, rate, 1.0, np.ones(count, bool), np.zeros(count))
+
+
+def test_completion_inside_a_step_is_exact(env):
+    """0.1 s at 10, 0.1 s at 2, then 10 bit/s: 1.7 bit are through at 0.25 s."""
+    carrier = Carrier(env, "steps", Steps(0.1, [10.0, 2.0]))
+    transfer = carrier.send([0], 1.7)
+    env.run(until=1.0)
+    assert transfer.end == pytest.approx(0.25, rel=1e-12)
+    assert transfer.mean_sinr_db == pytest.approx(0.0)
+
+
+def test_a_long_simulation_on_a_fine_grid_keeps_moving(env):
+    """Steps that the clock can hardly show at 1e7 s must neither stall nor lose bits."""
+    carrier = Carrier(env, "steps", Steps(1e-3, [1e3, 5e3]))
+    transfer = later(env, carrier, 1e7 + 0.000_377_1, 1234.5)
+    env.run(until=1e7 + 2)
+    expected = carrier.bits_delivered
+    assert expected == pytest.approx(1234.5, rel=1e-12)
+    assert 0.2 < transfer.value.end - 1e7 < 1.3
+
+
+def test_a_rate_of_zero_waits_for_the_next_step(env):
+    carrier = Carrier(env, "steps", Steps(1.0, [0.0, 4.0]))
+    transfer = carrier.send([0], 2.0)
+    env.run(until=5.0)
+    assert transfer.end == pytest.approx(1.5)
+
+
+def test_idle_carriers_schedule_nothing(env):
+    Carrier(env, "steps", Steps(1e-3, [1.0]))
+    env.run(until=1e6)
+    assert env.now == 1e6
+
+
+@pytest.mark.parametrize(("links", "bits"), [([], 1.0), ([0], 0.0), ([0], -1.0), ([0], float("nan"))])
+def test_impossible_transfers_are_refused(env, links, bits):
+    with pytest.raises(ValueError, match="link|bits"):
+        Carrier(env, "wire", Wire(1.0)).send(links, bits)

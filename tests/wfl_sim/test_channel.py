@@ -1,0 +1,58 @@
+"""The sampled channel is the pure function of time, whoever asks for it and when."""
+
+import numpy as np
+import pytest
+
+import channel_models as cm
+from wfl_sim.radio.channel import Channel
+from wfl_sim.randomness import stream
+
+OFFSETS = np.linspace(-9e6, 9e6, 11)
+STEP = 0.01
+
+
+def make(links, gains=None):
+    model = cm.Rayleigh(profile="tdl-c", delay_spread=300e-9)
+    streams = [stream(3, "fading", "cell-0", i, "uplink") for i in range(links)]
+    process = model.realise(streams, np.full(links, 9.7))
+    return Channel(np.ones(links) if gains is None else gains, process, OFFSETS, STEP), process
+
+
+def test_samples_are_the_power_at_midpoints():
+    channel, process = make(3)
+    for k in (-1, 0, 5, 63, 64, 200):
+        expected = process.power((k + 0.5) * STEP, OFFSETS)
+        assert channel.gain(np.arange(3), k) == pytest.approx(expected, abs=1e-5)
+
+
+def test_order_of_questions_does_not_matter_to_the_bit():
+    forward, _ = make(4)
+    backward, _ = make(4)
+    links = np.arange(4)
+    times = [0, 1, 63, 64, 65, 130, 500]
+    ahead = {k: forward.gain(links, k) for k in times}
+    for k in reversed(times):
+        for link in (2, 0, 3, 1):
+            assert (backward.gain(np.array([link]), k)[0] == ahead[k][link]).all()
+
+
+def test_one_device_more_leaves_the_other_gains_unchanged_to_the_bit():
+    few, _ = make(3)
+    more, _ = make(4)
+    for k in (0, 17, 64, 129):
+        assert (few.gain(np.arange(3), k) == more.gain(np.arange(4), k)[:3]).all()
+
+
+def test_large_scale_gains_scale_the_samples():
+    plain, _ = make(2)
+    scaled, _ = make(2, np.array([1e-9, 1e-12]))
+    assert scaled.gain(np.arange(2), 7) == pytest.approx(
+        plain.gain(np.arange(2), 7) * np.array([[1e-9], [1e-12]])
+    )
+
+
+def test_index_is_the_cell_that_holds_the_time():
+    channel, _ = make(1)
+    for k in (0, 1, 2, 3, 7, 1_000_003):
+        assert channel.index(k * STEP) == k
+        assert channel.index((k + 0.999) * STEP) == k

@@ -1,0 +1,224 @@
+"""Bands against Shannon's formula, multi-user diversity and a fine time grid."""
+
+import numpy as np
+import pytest
+import simpy
+
+import channel_models as cm
+from wfl_sim.entities.carrier import Carrier
+from wfl_sim.radio.allocation import EqualShare, ProportionalFair
+from wfl_sim.radio.channel import Channel
+from wfl_sim.radio.ofdma import Band
+
+BLOCKS, BLOCK, NOISE = 6, 360e3, 1e-20
+
+
+def make_band(
+    gains,
+    *,
+    direction="uplink",
+    fading=None,
+    doppler=0.0,
+    step=0.05,
+    allocator=None,
+    power=0.2,
+    overhead=0.0,
+    csi_delay=0.0,
+    averaging=0.2,
+    blocks=BLOCKS,
+    seed=0,
+):
+    gains = np.asarray(gains, float)
+    streams = [np.random.default_rng([seed, i]) for i in range(len(gains))]
+    process = (fading or cm.Static()).realise(streams, np.full(len(gains), doppler))
+    offsets = (np.arange(blocks) - (blocks - 1) / 2) * BLOCK
+    return Band(
+        direction=direction,
+        channel=Channel(gains, process, offsets, step),
+        allocator=allocator or EqualShare(),
+        rate=cm.Shannon(),
+        power=np.full(len(gains), power),
+        noise_density=NOISE,
+        blocks=blocks,
+        block_bandwidth=BLOCK,
+        overhead=overhead,
+        csi_delay=csi_delay,
+        averaging=averaging,
+    )
+
+
+def finish(band, transfers):
+    env = simpy.Environment()
+    carrier = Carrier(env, "air", band)
+    sent = [carrier.send(links, bits) for links, bits in transfers]
+    env.run(env.all_of([each.done for each in sent]))
+    return sent
+
+
+def shannon(power, gain, bandwidth):
+    return bandwidth * np.log2(1 + power * gain / (NOISE * bandwidth))
+
+
+def test_a_lone_uplink_has_shannons_rate_over_the_whole_band():
+    rate = shannon(0.2, 1e-12, BLOCKS * BLOCK)
+    (sent,) = finish(make_band([1e-12]), [([0], 5e6)])
+    assert sent.end == pytest.approx(5e6 / rate, rel=1e-9)
+    snr = 0.2 * 1e-12 / (NOISE * BLOCKS * BLOCK)
+    assert sent.mean_sinr_db == pytest.approx(10 * np.log10(snr), rel=1e-9)
+
+
+def test_overhead_costs_its_share_of_the_rate():
+    (free,) = finish(make_band([1e-12]), [([0], 5e6)])
+    (taxed,) = finish(make_band([1e-12], overhead=0.2), [([0], 5e6)])
+    assert taxed.end == pytest.approx(free.end / 0.8, rel=1e-9)
+
+
+def test_devices_in_a_shared_uplink_put_all_their_power_on_their_share():
+    """Two equal devices: each has half the band at twice the power density."""
+    sent = finish(make_band([1e-13, 1e-13]), [([0], 1e6), ([1], 1e6)])
+    rate = shannon(0.2, 1e-13, BLOCKS * BLOCK / 2)
+    assert [each.end for each in sent] == pytest.approx([1e6 / rate] * 2, rel=1e-9)
+
+
+def test_a_downlink_spreads_the_power_of_the_cell_over_all_blocks():
+    sent = finish(make_band([1e-13, 1e-13], direction="downlink"), [([0], 1e6), ([1], 1e6)])
+    rate = shannon(0.2, 1e-13, BLOCKS * BLOCK) / 2
+    assert [each.end for each in sent] == pytest.approx([1e6 / rate] * 2, rel=1e-9)
+
+
+def test_a_broadcast_runs_at_the_rate_of_the_worst_receiver():
+    gains = [1e-12, 3e-14, 1e-11]
+    (sent,) = finish(make_band(gains, direction="downlink"), [([0, 1, 2], 1e6)])
+    assert sent.end == pytest.approx(1e6 / shannon(0.2, 3e-14, BLOCKS * BLOCK), rel=1e-9)
+    snr = 0.2 * 3e-14 / (NOISE * BLOCKS * BLOCK)
+    assert sent.mean_sinr_db == pytest.approx(10 * np.log10(snr), rel=1e-9)
+
+
+def test_broadcast_beside_unicast_counts_as_one_transfer():
+    gains = [1e-12, 1e-12, 1e-12]
+    both = finish(make_band(gains, direction="downlink"), [([0, 1], 1e6), ([2], 1e6)])
+    assert both[0].end == pytest.approx(both[1].end)
+
+
+def test_the_ergodic_rate_of_rayleigh_fading_is_met_over_a_long_upload():
+    """Mean rate over many coherence times = B e^(1/g) E1(1/g) / ln 2 within 2 %."""
+    from scipy.special import exp1
+
+    snr = 10.0
+    gain = snr * NOISE * BLOCKS * BLOCK / 0.2
+    ergodic = np.exp(1 / snr) * exp1(1 / snr) / np.log(2) * BLOCKS * BLOCK
+    rates = []
+    for seed in range(12):
+        band = make_band([gain], fading=cm.Rayleigh(), doppler=50.0, step=0.002, seed=seed)
+        (sent,) = finish(band, [([0], 20 * ergodic)])
+        rates.append(sent.mean_rate)
+    assert np.mean(rates) == pytest.approx(ergodic, rel=0.02)
+
+
+def completion_errors(step, seeds):
+    """Relative errors of completion times of uploads of about 1.4 s at 3 km/h and 3.5 GHz.
+
+    The reference integrates the rate of the same channel on a grid of 0.1 ms.
+    """
+    doppler, snr, fine = 9.73, 10.0, 1e-4
+    gain = snr * NOISE * BLOCKS * BLOCK / 0.2
+    bits = 1.4 * 2.9 * BLOCKS * BLOCK
+    errors = []
+    for seed in range(seeds):
+        band = make_band([gain], fading=cm.Rayleigh(), doppler=doppler, step=step, seed=seed)
+        (sent,) = finish(band, [([0], bits)])
+        process = cm.Rayleigh().realise([np.random.default_rng([seed, 0])], [doppler])
+        power = process.power((np.arange(60_000) + 0.5) * fine, [0.0])[0, :, 0]
+        moved = np.cumsum(BLOCKS * BLOCK * np.log2(1 + snr * power)) * fine
+        last = int(np.searchsorted(moved, bits))
+        before = moved[last - 1]
+        end = (last + (bits - before) / (moved[last] - before)) * fine
+        errors.append(sent.end / end - 1)
+    return np.array(errors)
+
+
+def rms(values):
+    return np.sqrt(np.mean(np.square(values)))
+
+
+def test_midpoint_steps_agree_with_a_tenth_of_a_millisecond():
+    """Step 0.1 / f_D: completion times within 0.1 % rms of the fine grid."""
+    assert rms(completion_errors(0.1 / 9.73, 200)) < 1e-3
+
+
+def test_halving_the_step_shows_second_order():
+    errors = [rms(completion_errors(step, 60)) for step in (4e-3, 2e-3)]
+    assert 3.0 < errors[0] / errors[1] < 5.0
+
+
+def test_proportional_fair_gains_multi_user_diversity():
+    """With n like users each gets H_n / n of its mean rate at low SNR, where rate ~ SNR."""
+    users, snr = 4, 1e-3
+    # Each user on all blocks of the downlink: its rate is linear in its gain.
+    gain = snr * NOISE * BLOCKS * BLOCK / 0.2
+    alone = snr / np.log(2) * BLOCKS * BLOCK
+    band = make_band(
+        [gain] * users,
+        direction="downlink",
+        fading=cm.Rayleigh(),
+        doppler=20.0,
+        step=0.001,
+        allocator=ProportionalFair(),
+        averaging=2.0,
+    )
+    env = simpy.Environment()
+    carrier = Carrier(env, "air", band)
+    for user in range(users):
+        carrier.send([user], 1e12)
+    env.run(until=40.0)
+    harmonic = sum(1 / k for k in range(1, users + 1))
+    # Sampled CSI is half a step old: J0(2 pi 20 Hz 1 ms)^2 = 0.992 of the gain at most.
+    assert carrier.bits_delivered / 40.0 == pytest.approx(alone * harmonic, rel=0.05)
+
+
+def test_stale_channel_state_costs_rate():
+    def delivered(delay):
+        gain = 1e-3 * NOISE * BLOCKS * BLOCK / 0.2
+        band = make_band(
+            [gain] * 4,
+            direction="downlink",
+            fading=cm.Rayleigh(),
+            doppler=20.0,
+            step=0.001,
+            allocator=ProportionalFair(),
+            csi_delay=delay,
+            averaging=2.0,
+        )
+        env = simpy.Environment()
+        carrier = Carrier(env, "air", band)
+        for user in range(4):
+            carrier.send([user], 1e12)
+        env.run(until=10.0)
+        return carrier.bits_delivered
+
+    fresh, stale = delivered(0.0), delivered(0.5)
+    assert stale < 0.65 * fresh  # without knowledge the diversity gain H_4 = 2.08 is lost
+
+
+def test_the_allocator_never_sees_the_present_or_the_future():
+    """The sample that it sees is over when the grid cell begins, and as old as csi_delay asks."""
+    seen = []
+
+    class Spy(Channel):
+        def gain(self, links, k):
+            seen.append(k)
+            return super().gain(links, k)
+
+    for delay, expected in ((0.0, 9), (0.02, 9), (0.03, 8), (0.05, 8), (0.051, 8), (0.08, 7)):
+        seen.clear()
+        band = make_band([1e-12], csi_delay=delay)
+        process = cm.Static().realise([np.random.default_rng(0)], np.zeros(1))
+        spy = Spy(np.array([1e-12]), process, np.zeros(1), 0.05)
+        object.__setattr__(band, "channel", spy)
+        env = simpy.Environment()
+        Carrier(env, "air", band).send([0], 1e12)
+        env.run(until=0.5 + 1e-6)
+        known, present = seen[-2:]
+        assert present == 10
+        assert known == min(expected, 9)
+        assert (known + 0.5) * 0.05 <= 10 * 0.05 - delay + 1e-9
