@@ -1,18 +1,29 @@
 """Small-scale fading: what the multipath does to the gain over time and frequency."""
 
+from channel_models.fading.block import Block
 from channel_models.fading.grid import GRID_BLOCK
+from channel_models.fading.nakagami import Nakagami
+from channel_models.fading.ornstein_uhlenbeck import OrnsteinUhlenbeck
 from channel_models.fading.profiles import DelayProfile, ProfileName, delay_profile
 from channel_models.fading.rayleigh import Rayleigh
-from channel_models.fading.static import Constant, Static
+from channel_models.fading.rician import Rician
+from channel_models.fading.static import Static
 from channel_models.fading.sum_of_sinusoids import SumOfSinusoids
+from channel_models.fading.tap_function import TapFunction
+from channel_models.fading.trace import Trace
 
 __all__ = [
     "GRID_BLOCK",
-    "Constant",
+    "Block",
     "DelayProfile",
+    "Nakagami",
+    "OrnsteinUhlenbeck",
     "ProfileName",
     "Rayleigh",
+    "Rician",
     "Static",
     "SumOfSinusoids",
+    "TapFunction",
+    "Trace",
     "delay_profile",
 ]

@@ -9,18 +9,22 @@ from channel_models.fading.links import check_doppler
 from channel_models.fading.profiles import DelayProfile
 from channel_models.fading.sum_of_sinusoids import SumOfSinusoids
 
+TR_LOS_ANGLE = float(np.arccos(0.7))
+"""Arrival angle of the specular part: a Doppler shift of 0.7 f_D (TR 38.901 section 7.7.2)."""
+
 
 def realise_clarke(
     profile: DelayProfile,
     delay_spread: float,
     sinusoids: int,
+    los_angle: float,
     streams: Sequence[np.random.Generator],
     doppler: ArrayLike,
 ) -> SumOfSinusoids:
     """Draw the sinusoids of every tap of every link (Xiao, Zheng, Beaulieu 2006).
 
     Arrival angles ``a_n = (2 pi n + theta_n)/M``; ``theta_n`` and the phases are uniform. A
-    specular part is one sinusoid with its own random arrival angle and phase.
+    specular part is one sinusoid from ``los_angle`` (radians from the direction of motion).
     """
     shifts = check_doppler(doppler, streams)
     taps = profile.delays.size
@@ -35,9 +39,8 @@ def realise_clarke(
         frequencies[link, :taps] = shifts[link] * np.cos(2.0 * np.pi * angles)
         phases[link, :taps] = stream.random((taps, sinusoids))
         if profile.specular:
-            arrival, phase = stream.random(2)
-            frequencies[link, taps, 0] = shifts[link] * np.cos(2.0 * np.pi * arrival)
-            phases[link, taps, 0] = phase
+            frequencies[link, taps, 0] = shifts[link] * np.cos(los_angle)
+            phases[link, taps, 0] = stream.random()
     delays = profile.delays * delay_spread
     if profile.specular:
         amplitudes[taps, 0] = np.sqrt(profile.specular)

@@ -2,13 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from channel_models.fading.clarke import realise_clarke
+from channel_models.fading.clarke import TR_LOS_ANGLE, realise_clarke
 from channel_models.fading.profiles import DelayProfile, ProfileName, delay_profile
 from channel_models.fading.sum_of_sinusoids import SumOfSinusoids
+from channel_models.laws import (
+    ExponentialPower,
+    RicianPower,
+    average_fade_duration,
+    level_crossing_rate,
+    rician_autocorrelation,
+)
 from channel_models.units import Seconds
 from channel_models.validation import check_positive_integer, validate_fields
 
@@ -18,10 +26,11 @@ class Rayleigh:
     """Rayleigh fading by sum of sinusoids (Xiao, Zheng, Beaulieu 2006), a pure function of time.
 
     ``profile`` is "flat" or "tdl-a" to "tdl-e" (TR 38.901 Tables 7.7.2-1 to 7.7.2-5) scaled by
-    ``delay_spread`` (s); TDL-D and TDL-E have a Rician first tap. Every tap is
-    ``M^-1/2 sum_n exp(j (2 pi f_D t cos a_n + phi_n))``, ``a_n = (2 pi n + theta_n)/M`` with
-    theta_n and phi_n uniform over a turn and M = ``sinusoids``. Over realisations the
-    autocorrelation is exactly J0(2 pi f_D tau); the power's autocovariance is (1 - 1/M) J0^2.
+    ``delay_spread`` (s); TDL-D and TDL-E have a Rician first tap whose specular part has a Doppler
+    shift of 0.7 f_D. Every tap is ``M^-1/2 sum_n exp(j (2 pi f_D t cos a_n + phi_n))``,
+    ``a_n = (2 pi n + theta_n)/M`` with theta_n and phi_n uniform over a turn and M = ``sinusoids``.
+    Over realisations the autocorrelation is exactly J0(2 pi f_D tau); the autocovariance of the
+    power is (1 - 1/M) J0^2, so a flat channel wants more sinusoids than a tapped one.
     """
 
     profile: ProfileName = "flat"
@@ -37,6 +46,33 @@ class Rayleigh:
         """The taps: delays in units of the delay spread, and powers."""
         return delay_profile(self.profile)
 
+    @property
+    def law(self) -> ExponentialPower | RicianPower:
+        """Law of the power at any one frequency, in the limit of many sinusoids."""
+        k = self._k
+        return RicianPower(k=k) if k else ExponentialPower()
+
+    @property
+    def _k(self) -> float:
+        specular = self.delay_profile.specular
+        return specular / (1.0 - specular)
+
+    def autocorrelation(self, lag: ArrayLike, doppler: ArrayLike) -> Any:
+        """``E[H(t + lag) H*(t)]`` at any one frequency, complex; J0 without a specular part."""
+        return rician_autocorrelation(lag, doppler, self._k, TR_LOS_ANGLE)
+
+    def frequency_correlation(self, spacing: ArrayLike) -> Any:
+        """``E[H(f + spacing) H*(f)]``, complex (spacing in Hz)."""
+        return self.delay_profile.frequency_correlation(spacing, self.delay_spread)
+
+    def level_crossing_rate(self, level: ArrayLike, doppler: ArrayLike) -> Any:
+        """Upward crossings a second of an amplitude ``level`` times the rms, at one frequency."""
+        return level_crossing_rate(level, doppler, self._k, TR_LOS_ANGLE)
+
+    def average_fade_duration(self, level: ArrayLike, doppler: ArrayLike) -> Any:
+        """Mean duration in s of a fade below an amplitude ``level`` times the rms."""
+        return average_fade_duration(level, doppler, self._k, TR_LOS_ANGLE)
+
     def realise(self, streams: Sequence[np.random.Generator], doppler: ArrayLike) -> SumOfSinusoids:
         """Draw the process of one link a stream; ``doppler`` in Hz, shape (links,).
 
@@ -44,5 +80,5 @@ class Rayleigh:
         or a Doppler shift is negative.
         """
         return realise_clarke(
-            self.delay_profile, self.delay_spread, self.sinusoids, streams, doppler
+            self.delay_profile, self.delay_spread, self.sinusoids, TR_LOS_ANGLE, streams, doppler
         )

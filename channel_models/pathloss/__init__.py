@@ -1,6 +1,7 @@
 """Path loss: how much power the distance takes, in dB, without shadowing and fading."""
 
 from channel_models.pathloss._scenario import Condition, OutOfRangeWarning
+from channel_models.pathloss.building import BuildingEntry, material_loss_db
 from channel_models.pathloss.empirical import FreeSpace, LogDistance, Macro, free_space_loss_db
 from channel_models.pathloss.inh import InH
 from channel_models.pathloss.rma import RMa
@@ -12,6 +13,7 @@ from channel_models.pathloss.uma import (
 from channel_models.pathloss.umi import UMi
 
 __all__ = [
+    "BuildingEntry",
     "Condition",
     "FreeSpace",
     "InH",
@@ -24,4 +26,5 @@ __all__ = [
     "draw_environment_height",
     "environment_one_metre_probability",
     "free_space_loss_db",
+    "material_loss_db",
 ]

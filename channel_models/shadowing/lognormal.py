@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from channel_models.fading.links import select_links
+from channel_models.laws import NormalDecibels
 from channel_models.units import NonNegativeDecibel
 from channel_models.validation import FloatArray, check_points, validate_fields
 
@@ -36,6 +37,11 @@ class LogNormal:
 
     def __post_init__(self) -> None:
         validate_fields(self)
+
+    @property
+    def law(self) -> NormalDecibels:
+        """Law of the value in dB."""
+        return NormalDecibels(sigma=self.sigma)
 
     def realise(
         self,

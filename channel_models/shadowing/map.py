@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from channel_models.laws import NormalDecibels
 from channel_models.units import NonNegativeDecibel, PositiveMetres
 from channel_models.validation import (
     FloatArray,
@@ -56,6 +57,11 @@ class ShadowMap:
     def __post_init__(self) -> None:
         validate_fields(self)
         check_positive_integer("waves", self.waves, minimum=16)
+
+    @property
+    def law(self) -> NormalDecibels:
+        """Law of the value in dB."""
+        return NormalDecibels(sigma=self.sigma)
 
     def realise(
         self, streams: Sequence[np.random.Generator], map_stream: np.random.Generator

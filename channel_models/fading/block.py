@@ -1,0 +1,78 @@
+"""Block fading: a new independent channel every block of time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from channel_models.fading.counter import draw_key, uniforms
+from channel_models.fading.links import LinkIndices, check_doppler
+from channel_models.fading.profiles import DelayProfile, ProfileName, delay_profile
+from channel_models.fading.response import ComplexArray
+from channel_models.fading.tap_function import TapFunction
+from channel_models.laws import ExponentialPower, RicianPower
+from channel_models.units import PositiveSeconds, Seconds
+from channel_models.validation import FloatArray, validate_fields
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """Independent complex Gaussian taps, constant within blocks of ``duration`` (s).
+
+    ``profile`` and ``delay_spread`` as in `Rayleigh`. Any block can be asked for, in any order. The
+    Doppler shift is not used: choose a duration near the coherence time, ``0.423 / f_D``. A block
+    must be much shorter than a transfer: with a single Rayleigh gain for a whole transfer the mean
+    transfer time is infinite, as ``P(T > t)`` falls like 1/t.
+    """
+
+    duration: PositiveSeconds = 10e-3
+    profile: ProfileName = "flat"
+    delay_spread: Seconds = 300e-9
+
+    def __post_init__(self) -> None:
+        validate_fields(self)
+
+    @property
+    def delay_profile(self) -> DelayProfile:
+        """The taps: delays in units of the delay spread, and powers."""
+        return delay_profile(self.profile)
+
+    @property
+    def law(self) -> ExponentialPower | RicianPower:
+        """Law of the power at any one frequency."""
+        specular = self.delay_profile.specular
+        return RicianPower(k=specular / (1.0 - specular)) if specular else ExponentialPower()
+
+    def autocorrelation(self, lag: ArrayLike, doppler: ArrayLike = 0.0) -> Any:
+        """``max(0, 1 - |lag| / duration)`` of the scattered part, at a random time."""
+        tau = np.abs(np.asarray(lag, dtype=float))
+        return np.maximum(0.0, 1.0 - tau / self.duration)[()]
+
+    def frequency_correlation(self, spacing: ArrayLike) -> Any:
+        """``E[H(f + spacing) H*(f)]``, complex (spacing in Hz)."""
+        return self.delay_profile.frequency_correlation(spacing, self.delay_spread)
+
+    def realise(self, streams: Sequence[np.random.Generator], doppler: ArrayLike) -> TapFunction:
+        """Draw a key a stream; the taps of a block follow from key and block number."""
+        profile = self.delay_profile
+        links = check_doppler(doppler, streams).size
+        keys = np.array([draw_key(stream) for stream in streams], dtype=np.uint64)
+
+        def taps_at(time: FloatArray, chosen: LinkIndices) -> ComplexArray:
+            block = np.floor(time / self.duration).astype(np.int64)
+            numbers, inverse = np.unique(block, return_inverse=True)
+            size = profile.delays.size
+            uniform = uniforms(keys[chosen][:, None], numbers[None, :], 2 * size + 1)
+            radius = np.sqrt(-profile.powers * np.log(uniform[..., :size]))
+            angle = 2.0 * np.pi * uniform[..., size : 2 * size]
+            taps = np.empty(radius.shape, dtype=np.complex128)
+            taps.real, taps.imag = radius * np.cos(angle), radius * np.sin(angle)
+            if profile.specular:
+                phase = 2.0 * np.pi * uniform[..., -1]
+                taps.real[..., 0] += np.sqrt(profile.specular) * np.cos(phase)
+                taps.imag[..., 0] += np.sqrt(profile.specular) * np.sin(phase)
+            return taps[:, inverse]
+
+        return TapFunction(links, profile.delays * self.delay_spread, taps_at)
