@@ -1,7 +1,7 @@
 """Base models in memory: configuration, tokenizer, and network with a classification head."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import torch
 from transformers import (
@@ -17,13 +17,15 @@ from wfl_sim.learning.exact import exact
 from wfl_sim.learning.model import Pretrained
 from wfl_sim.learning.quiet import quiet
 
-_FROM_PAD = {"roberta", "xlm-roberta", "camembert"}
-"""architectures that number positions from the padding token on"""
+_ATTENTION: Final = "eager"
+"""Attention is written out, so that a counter sees its products: what is trained was counted."""
+_FROM_PAD: Final = {"roberta", "xlm-roberta", "camembert"}
+"""Architectures that number positions from the padding token on."""
 
 
 def load_config(model: Pretrained, classes: int) -> PretrainedConfig:
     """Return the configuration with a head of `classes` outputs."""
-    config = _fetch(model, AutoConfig.from_pretrained, num_labels=classes)
+    config = _load(model, AutoConfig.from_pretrained, num_labels=classes)
     if hasattr(config, "use_cache"):
         config.use_cache = False
     return config
@@ -35,7 +37,7 @@ def load_tokenizer(model: Pretrained) -> PreTrainedTokenizerBase:
     Raises:
         ValueError: the tokenizer has neither a padding token nor an end-of-text token.
     """
-    tokenizer = _fetch(model, AutoTokenizer.from_pretrained)
+    tokenizer = _load(model, AutoTokenizer.from_pretrained)
     tokenizer.padding_side = "right"
     if tokenizer.pad_token is None:
         if tokenizer.eos_token is None:
@@ -47,39 +49,46 @@ def load_tokenizer(model: Pretrained) -> PreTrainedTokenizerBase:
 def load_model(model: Pretrained, classes: int, pad: int) -> PreTrainedModel:
     """Return the network with its weights in float32, everything frozen, in evaluation mode.
 
-    Weights that the checkpoint lacks (the head; a pooler that was never trained) are drawn from a
+    The head and the pooler below it may be missing in the checkpoint; they are then drawn from a
     fixed seed, so that they are the same in every process.
 
     Args:
         model: what to load.
         classes: outputs of the head.
         pad: id of the padding token, which decoders need to find the last word.
+
+    Raises:
+        ValueError: other weights are missing: the checkpoint is of another network.
     """
     config = load_config(model, classes)
     config.pad_token_id = pad
     with exact(seed=0):
-        network = _fetch(
+        network, report = _load(
             model,
             AutoModelForSequenceClassification.from_pretrained,
+            weights=True,
             config=config,
             dtype=torch.float32,
+            attn_implementation=_ATTENTION,
             use_safetensors=True,
             ignore_mismatched_sizes=True,
+            output_loading_info=True,
         )
+    backbone = f"{network.base_model_prefix}."
+    lost = [n for n in report["missing_keys"] if n.startswith(backbone) and ".pooler." not in n]
+    if lost:
+        raise ValueError(f"{model.pretrained!r} lacks {len(lost)} weights, such as {min(lost)}")
     return network.requires_grad_(False).eval()
 
 
 def shape_of(model: Pretrained, classes: int) -> PreTrainedModel:
-    """Return the network on the meta device: shapes and no values, from the configuration alone.
-
-    Attention is written out ("eager"), so that its products are seen by a counter.
-    """
+    """Return the network on the meta device: shapes and no values, from the configuration alone."""
     config = load_config(model, classes)
     if config.pad_token_id is None:
         config.pad_token_id = 0
     with quiet(), torch.device("meta"):
         network = AutoModelForSequenceClassification.from_config(
-            config, attn_implementation="eager", dtype=torch.float32
+            config, attn_implementation=_ATTENTION, dtype=torch.float32
         )
     return network.requires_grad_(False)
 
@@ -92,25 +101,13 @@ def most_tokens(config: PretrainedConfig) -> int | None:
     return positions
 
 
-def commit_of(model: Pretrained) -> str:
-    """Return the commit that a Hub id and its revision resolve to."""
-    config = _fetch(model, AutoConfig.from_pretrained)
-    return config._commit_hash or model.revision or "main"
-
-
-def _fetch(model: Pretrained, load: Callable[..., Any], **options: Any) -> Any:
-    folder = model.folder
-    if folder is None and model.revision:
-        options["revision"] = model.revision
+def _load(
+    model: Pretrained, load: Callable[..., Any], *, weights: bool = False, **options: Any
+) -> Any:
     with quiet():
+        folder = model.folder(weights=weights)
         try:
-            return load(
-                str(folder or model.pretrained),
-                trust_remote_code=False,
-                local_files_only=folder is not None,
-                **options,
-            )
+            return load(str(folder), trust_remote_code=False, local_files_only=True, **options)
         except (OSError, ValueError) as error:
-            reason = str(error).strip().splitlines()[0]
-            hint = "" if folder else "; a Hub id needs a network connection or cached files"
-            raise FileNotFoundError(f"cannot load {model.pretrained!r}: {reason}{hint}") from error
+            reason = str(error).strip().partition("\n")[0]
+            raise ValueError(f"cannot load {model.pretrained!r}: {reason}") from error

@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 import torch.utils.deterministic
+
+_memory: Any = torch.utils.deterministic  # its one attribute is unknown to type checkers
 
 
 @contextmanager
@@ -16,18 +19,18 @@ def exact(*, seed: int, threads: int | None = None) -> Iterator[None]:
     """
     deterministic = torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
-    filled = torch.utils.deterministic.fill_uninitialized_memory
+    filled = _memory.fill_uninitialized_memory
     before = torch.get_num_threads()
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         torch.use_deterministic_algorithms(True)
         # Filling fresh memory with NaN guards against nothing here and costs time at every step.
-        torch.utils.deterministic.fill_uninitialized_memory = False
+        _memory.fill_uninitialized_memory = False
         if threads is not None:
             torch.set_num_threads(threads)
         try:
             yield
         finally:
             torch.set_num_threads(before)
-            torch.utils.deterministic.fill_uninitialized_memory = filled
+            _memory.fill_uninitialized_memory = filled
             torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from wfl_sim.execution.task import (
     Aggregate,
     Evaluate,
@@ -146,7 +148,7 @@ class PeftLearner:
         received = [Upload(s, w) for s, w in zip(uploads, task.weights, strict=True)]
         state = self.method.aggregate(shared, received)
         check_same(shapes_of(shared), shapes_of(state), f"{type(self.method).__name__}.aggregate")
-        return Result({"shared": state})
+        return Result({"shared": {name: np.asarray(a, np.float32) for name, a in state.items()}})
 
     def _evaluate(self, task: Evaluate, shared: State, private: State) -> Result:
         examples = self._examples("test", task.device, task.shard)

@@ -26,39 +26,53 @@ class Pretrained:
     def __post_init__(self) -> None:
         if not self.pretrained.strip():
             raise ValueError("pretrained must name a model, got an empty text")
-        if self.revision and self.folder is not None:
-            raise ValueError(f"revision belongs to a Hub id, but {self.pretrained!r} is a folder")
+        if self.revision and (self.pretrained.startswith(_BUILTIN) or _path(self).is_dir()):
+            raise ValueError(f"revision belongs to a Hub id, but {self.pretrained!r} is none")
 
-    @property
-    def folder(self) -> Path | None:
-        """The folder that holds the model; None for a Hub id.
+    def folder(self, *, weights: bool = False) -> Path:
+        """Return the folder that holds the model; a Hub id is fetched first if it is not cached.
+
+        Args:
+            weights: whether the weights are needed, too; a Hub id is fetched without them else.
 
         Raises:
-            FileNotFoundError: the text is a path, and there is no such folder.
+            FileNotFoundError: no such folder, or a Hub id that is neither cached nor reachable.
             ValueError: no builtin model has this name.
         """
-        if self.pretrained.startswith(_BUILTIN):
-            from wfl_sim.learning.pretrained import builtin
+        folder = self._folder()
+        if folder is None:
+            from wfl_sim.learning.hub import snapshot
 
-            return builtin(self.pretrained.removeprefix(_BUILTIN))
-        path = Path(self.pretrained).expanduser()
-        if path.is_dir():
-            return path
-        if self.pretrained.startswith((".", "/", "~")) or self.pretrained.count("/") > 1:
-            raise FileNotFoundError(f"no model folder {self.pretrained!r}")
-        return None
+            folder = snapshot(self.pretrained, self.revision, weights=False)
+            # By commit, so that the weights are of the commit in the fingerprint.
+            return snapshot(self.pretrained, folder.name, weights=True) if weights else folder
+        if not (folder / "config.json").is_file():
+            raise FileNotFoundError(f"no model in {self.pretrained!r}: it has no config.json")
+        return folder
 
     def fingerprint(self) -> str:
         """Return what identifies configuration, tokenizer and weights.
 
         The sha256 of a folder's files; of a Hub id the id and the commit that it resolves to.
         """
-        folder = self.folder
-        if folder is None:
-            from wfl_sim.learning.base_model import commit_of
+        if self._folder() is None:
+            return f"{self.pretrained}@{self.folder().name}"
+        return _hash_of(self.folder())
 
-            return f"{self.pretrained}@{commit_of(self)}"
-        return _hash_of(folder)
+    def _folder(self) -> Path | None:
+        if self.pretrained.startswith(_BUILTIN):
+            from wfl_sim.learning.pretrained import builtin
+
+            return builtin(self.pretrained.removeprefix(_BUILTIN))
+        if _path(self).is_dir():
+            return _path(self)
+        if self.pretrained.startswith((".", "/", "~")) or self.pretrained.count("/") > 1:
+            raise FileNotFoundError(f"no model folder {self.pretrained!r}")
+        return None
+
+
+def _path(model: Pretrained) -> Path:
+    return Path(model.pretrained).expanduser()
 
 
 def _hash_of(folder: Path) -> str:

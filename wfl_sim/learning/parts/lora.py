@@ -5,6 +5,8 @@ fresh LoRA is the identity.
 """
 
 import math
+import re
+from collections.abc import Sequence
 
 from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.lora import LoraLayer
@@ -24,12 +26,7 @@ def attach(model: PreTrainedModel, part: Part) -> dict[str, Parameter]:
     assert isinstance(config, LoRA)
     backbone = model.base_model
     targets = config.targets or _usual(model)
-    layers = _targeted(backbone, targets)
-    if not layers:
-        raise ValueError(
-            f"part {part.name!r}: no linear layer of {model.config.model_type!r} ends in "
-            f"{' or '.join(targets)} (known: {', '.join(_linear_names(backbone))})"
-        )
+    layers = _targeted(model, part.name, targets)
     inject_adapter_in_model(
         LoraConfig(
             r=config.rank,
@@ -68,13 +65,18 @@ def _usual(model: PreTrainedModel) -> tuple[str, ...]:
     return tuple(known)
 
 
-def _targeted(backbone: nn.Module, targets: tuple[str, ...]) -> list[nn.Module]:
-    found = []
-    for name, module in backbone.named_modules():
-        if any(name == target or name.endswith(f".{target}") for target in targets):
-            layer = module.get_base_layer() if isinstance(module, LoraLayer) else module
-            if isinstance(layer, (nn.Linear, Conv1D)):
-                found.append(layer)
+def _targeted(model: PreTrainedModel, part: str, targets: Sequence[str]) -> list[nn.Module]:
+    found: list[nn.Module] = []
+    for target in targets:
+        ends = re.compile(rf"(.*\.)?{re.escape(target)}")
+        named = [m for n, m in model.base_model.named_modules() if ends.fullmatch(n)]
+        layers = [m.get_base_layer() if isinstance(m, LoraLayer) else m for m in named]
+        if not layers or not all(isinstance(layer, (nn.Linear, Conv1D)) for layer in layers):
+            raise ValueError(
+                f"part {part!r}: no linear layer of {model.config.model_type!r} is named "
+                f"{target!r} (known: {', '.join(_linear_names(model.base_model))})"
+            )
+        found += layers
     return found
 
 
