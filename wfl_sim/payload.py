@@ -78,7 +78,7 @@ def safetensors_bytes(shapes: Mapping[str, tuple[int, ...]], dtype: str, width: 
 
 
 def _encode(state: State, dtype: type[np.floating]) -> bytes:
-    return save({name: np.ascontiguousarray(array, dtype) for name, array in state.items()})
+    return save({name: np.asarray(array, dtype, order="C") for name, array in state.items()})
 
 
 def _decode(payload: bytes) -> State:

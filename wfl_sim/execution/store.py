@@ -79,7 +79,7 @@ class Store:
             OSError: the disk is full or not writable; nothing half written is left.
         """
         tensors = {
-            f"{output}/{name}": np.ascontiguousarray(array)
+            f"{output}/{name}": np.asarray(array, order="C")
             for output, state in result.states.items()
             for name, array in state.items()
         }
@@ -140,7 +140,7 @@ def _checksum(tensors: Arrays) -> str:
     for name in sorted(tensors):
         array = tensors[name]
         digest.update(f"{name} {array.dtype} {array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
+        digest.update(array.tobytes())
     return digest.hexdigest()
 
 
