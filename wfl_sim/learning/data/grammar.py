@@ -90,16 +90,21 @@ class Writer:
         Words and punctuation marks are counted as one token each, and two tokens are kept free for
         the marks that an encoder adds.
         """
+        written: list[str] = []
+        left = tokens - 2
+        for sentence in self.sentences(topic, rng):
+            left -= _length(sentence)
+            if written and left < 0:
+                break
+            written.append(sentence)
+        return " ".join(written)
+
+    def sentences(self, topic: int, rng: np.random.Generator) -> Iterator[str]:
+        """Write on without end: the lead, then one background sentence after the other."""
         second = self._second(topic, rng)
-        lead = self._sentence(LEADS, topic, second, LEAD_NOISE * self.noise, rng)
-        sentences, length = [lead], _length(lead)
+        yield self._sentence(LEADS, topic, second, LEAD_NOISE * self.noise, rng)
         while True:
-            chance = BACKGROUND_NOISE * self.noise
-            sentence = self._sentence(BACKGROUNDS, topic, second, chance, rng)
-            length += _length(sentence)
-            if length > tokens - 2:
-                return " ".join(sentences)
-            sentences.append(sentence)
+            yield self._sentence(BACKGROUNDS, topic, second, BACKGROUND_NOISE * self.noise, rng)
 
     def _second(self, topic: int, rng: np.random.Generator) -> int:
         count = len(self.topics)

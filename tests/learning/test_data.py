@@ -1,0 +1,262 @@
+"""Examples and tables: what is read is what is dealt, and bad files are named."""
+
+import configparser
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from wfl_sim.learning.data import IID, Csv, Dirichlet, Examples, Hub, Jsonl, Shards
+from wfl_sim.learning.data.concept_shift import exchange, shifted_devices
+from wfl_sim.learning.data.examples import joined
+from wfl_sim.randomness import stream
+
+ROOT = Path(__file__).parents[2]
+AG_NEWS = ROOT.parent / "shared" / "data" / "ag_news_test.csv"
+
+
+def some(count: int = 4) -> Examples:
+    return Examples(tuple(f"text {i}" for i in range(count)), np.arange(count) % 2)
+
+
+class TestExamples:
+    def test_a_subset_keeps_texts_with_their_labels(self):
+        subset = some().subset([3, 0])
+        assert subset.texts == ("text 3", "text 0")
+        assert subset.labels.tolist() == [1, 0]
+
+    def test_labels_are_read_only_and_own(self):
+        labels = np.array([0, 1])
+        examples = Examples(("a", "b"), labels)
+        labels[0] = 1
+        assert examples.labels.tolist() == [0, 1]
+        with pytest.raises(ValueError, match="read-only"):
+            examples.labels[0] = 1
+
+    def test_the_fingerprint_tells_any_change(self):
+        examples = some()
+        same = Examples(examples.texts, examples.labels)
+        assert examples == same
+        assert hash(examples) == hash(same)
+        assert examples.fingerprint() == same.fingerprint()
+        changed = [
+            examples.subset([1, 0, 2, 3]),
+            examples.relabelled(1 - examples.labels),
+            # the border between texts counts, not only their letters
+            Examples(("text 0t", "ext 1", "text 2", "text 3"), examples.labels),
+        ]
+        digests = {examples.fingerprint(), *(other.fingerprint() for other in changed)}
+        assert len(digests) == 4
+        assert all(other != examples for other in changed)
+
+    def test_joined_is_one_after_the_other(self):
+        assert joined([some(2), some(4)]).texts[:3] == ("text 0", "text 1", "text 0")
+        assert len(joined([])) == 0
+
+    def test_as_many_labels_as_texts(self):
+        with pytest.raises(ValueError, match=r"shape \(2,\), one per text, got \(1,\)"):
+            Examples(("a", "b"), np.array([0]))
+        with pytest.raises(ValueError, match="must not be negative, got -1"):
+            Examples(("a",), np.array([-1]))
+
+    def test_states_are_shown(self):
+        assert repr(some()) == "Examples(4 texts, 2 labels)"
+        shards = Shards((some(),), (some(),), some(), ("x", "y"))
+        assert repr(shards) == "Shards(1 devices, 4 train, 4 test, 2 classes)"
+        with pytest.raises(ValueError, match="one shard per device"):
+            Shards((some(),), (), some(), ("x", "y"))
+
+
+class TestConceptShift:
+    @pytest.mark.parametrize(("fraction", "count"), [(0.0, 0), (0.25, 3), (0.5, 6), (1.0, 12)])
+    def test_as_many_devices_as_stated(self, fraction, count):
+        for seed in range(5):
+            assert shifted_devices(12, fraction, stream(seed, "x")).sum() == count
+
+    def test_the_two_commonest_labels_trade_places(self):
+        assert exchange(np.array([3, 9, 0, 5])).tolist() == [0, 3, 2, 1]
+        assert exchange(np.array([0, 7, 0])).tolist() == [1, 0, 2]
+        with pytest.raises(ValueError, match="at least 2 classes"):
+            exchange(np.array([3]))
+
+
+def write(path: Path, text: str) -> str:
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def csv_rows(count: int = 24) -> str:
+    return "".join(f'{i % 3 + 9},"T, {i}",body {i}\n' for i in range(count))
+
+
+class TestCsv:
+    def test_columns_without_a_header(self, tmp_path):
+        path = write(tmp_path / "x.csv", csv_rows())
+        data = Csv(
+            path=path,
+            columns=("label", "title", "text"),
+            text=("title", "text"),
+            partition=IID(),
+            test_fraction=0.25,
+        )
+        shards = data.shards(3, seed=1)
+        # numbers in numerical order: "10" after "9"
+        assert shards.classes == ("9", "10", "11")
+        assert [len(shard) for shard in shards.train] == [6, 6, 6]
+        assert [len(shard) for shard in shards.test] == [2, 2, 2]
+        seen = joined([*shards.train, *shards.test])
+        assert sorted(seen.texts) == sorted(f"T, {i} body {i}" for i in range(24))
+        for text, label in zip(seen.texts, seen.labels, strict=True):
+            assert int(text.split()[-1]) % 3 == label
+
+    def test_a_header_names_the_columns(self, tmp_path):
+        path = write(tmp_path / "x.csv", "text,label\n" + "good,yes\nbad,no\n\n" * 10)
+        shards = Csv(path=path, partition=IID()).shards(2, seed=0)
+        assert shards.classes == ("no", "yes")
+        assert sum(len(shard) for shard in shards.train) + len(shards.pooled) == 20
+
+    def test_a_limit_draws_rows(self, tmp_path):
+        rows = "".join(f"body {i},{i % 3}\n" for i in range(90))
+        path = write(tmp_path / "x.csv", "text,label\n" + rows)
+        data = Csv(path=path, partition=IID(), limit=30)
+        shards = data.shards(2, seed=0)
+        seen = joined([*shards.train, *shards.test])
+        assert len(seen) == len(set(seen.texts)) == 30
+        assert data.shards(2, seed=1).pooled != shards.pooled
+        assert data.shards(2, seed=0).pooled == shards.pooled
+
+    def test_a_wrong_column_count_is_located(self, tmp_path):
+        path = write(tmp_path / "x.csv", csv_rows(4) + "1,only two\n")
+        data = Csv(path=path, columns=("label", "title", "text"))
+        with pytest.raises(ValueError, match=r"x\.csv:5: expected 3 columns .* found 2"):
+            data.shards(2, seed=0)
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            ("txet,label\na,b\n", r"x\.csv:1: no column 'text', did you mean 'txet'\?"),
+            ("text,label\na,\n", r"x\.csv:2: column 'label' is empty"),
+            ("text,text,label\n", r"x\.csv:1: column 'text' occurs 2 times"),
+            ('text,label\n"a,b\n', r"x\.csv:2: not a CSV row"),
+            ("text,label\na,b\nc,b\n", r"at least 2 values, found only 'b'"),
+            ("", r"at least 2 values, found no rows"),
+            ("text,label\na,b\nc,d\n", r"device 0 would hold \d examples, at least 8 are needed"),
+        ],
+    )
+    def test_bad_files_are_named(self, tmp_path, content, message):
+        path = write(tmp_path / "x.csv", content)
+        with pytest.raises(ValueError, match=message):
+            Csv(path=path).shards(2, seed=0)
+
+    def test_files_that_cannot_be_read(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match=r"no such file: .*missing\.csv"):
+            Csv(path=str(tmp_path / "missing.csv")).shards(2, seed=0)
+        with pytest.raises(ValueError, match="cannot be read: Is a directory"):
+            Csv(path=str(tmp_path)).shards(2, seed=0)
+        (tmp_path / "latin.csv").write_bytes("text,label\ncaf\xe9,b\n".encode("latin-1"))
+        with pytest.raises(ValueError, match="not UTF-8 text"):
+            Csv(path=str(tmp_path / "latin.csv")).shards(2, seed=0)
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"columns": ("label", "titel"), "text": "title"}, "did you mean 'titel'"),
+            ({"columns": ("a", "a")}, "columns: column 'a' occurs 2 times"),
+            ({"text": ()}, "text must name at least one column"),
+            ({"limit": 1}, "limit must be at least 2 rows, got 1"),
+            ({"tokens": 4}, "tokens must be at least 8, got 4"),
+            ({"test_fraction": 1.0}, "test_fraction must lie between 0 and 1"),
+            ({"concept_shift": 1.5}, r"concept_shift must lie in \[0, 1\], got 1.5"),
+            ({"delimiter": ";;"}, "delimiter must be one character"),
+        ],
+    )
+    def test_impossible_options(self, options, message):
+        with pytest.raises(ValueError, match=message):
+            Csv(path="x.csv", **options)
+
+    @pytest.mark.skipif(not AG_NEWS.exists(), reason="needs ../shared/data/ag_news_test.csv")
+    def test_real_articles(self):
+        data = Csv(
+            path=str(AG_NEWS),
+            columns=("label", "title", "text"),
+            text=("title", "text"),
+            partition=Dirichlet(alpha=0.5),
+        )
+        shards = data.shards(20, seed=7)
+        assert shards.classes == ("1", "2", "3", "4")
+        assert sum(len(shard) for shard in shards.train) + len(shards.pooled) == 7600
+        assert shards.pooled.counts(4).sum() == len(shards.pooled)
+
+
+class TestJsonl:
+    def test_labels_of_any_plain_type(self, tmp_path):
+        rows = [{"q": f"ask {i}", "kind": bool(i % 2), "n": i % 5} for i in range(40)]
+        path = write(tmp_path / "x.jsonl", "\n".join(json.dumps(row) for row in rows) + "\n\n")
+        data = Jsonl(path=path, text="q", label="kind", partition=IID())
+        assert data.shards(2, seed=0).classes == ("false", "true")
+        counted = Jsonl(path=path, text="q", label="n", partition=IID()).shards(2, seed=0)
+        assert counted.classes == ("0", "1", "2", "3", "4")
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            ('{"text": "a", "label": 1}\n{"text"\n', r"x\.jsonl:2: not JSON"),
+            ("[1]\n", r"x\.jsonl:1: expected a JSON object, found list"),
+            ('{"text": "a", "lable": 1}\n', r"x\.jsonl:1: no column 'label', did you mean 'lable'"),
+            ('{"text": ["a"], "label": 1}\n', r"x\.jsonl:1: 'text' must be a string, found list"),
+            ('{"text": "a", "label": null}\n', r"'label' must be a string, .* found NoneType"),
+            ('{"text": "a", "label": ""}\n', r"'label' must be a string, .* found an empty string"),
+        ],
+    )
+    def test_bad_files_are_named(self, tmp_path, content, message):
+        with pytest.raises(ValueError, match=message):
+            Jsonl(path=write(tmp_path / "x.jsonl", content)).shards(2, seed=0)
+
+    def test_a_missing_file(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match="no such file"):
+            Jsonl(path=str(tmp_path / "x.jsonl")).shards(2, seed=0)
+
+
+class TestHub:
+    def test_without_datasets_the_extra_is_named(self, monkeypatch):
+        monkeypatch.setitem(sys.modules, "datasets", None)
+        with pytest.raises(ImportError, match=r"wfl_sim\[hub\]"):
+            Hub(name="somebody/some").shards(2, seed=0)
+
+    def test_rows_come_with_their_class_names(self, monkeypatch):
+        class Table(list):
+            column_names = ("text", "label")
+            features: dict[str, object]
+
+        class Names:
+            names = ("calm", "angry")
+
+        table = Table({"text": f"text {i}", "label": i % 2} for i in range(40))
+        table.features = {"label": Names()}
+        module = type(sys)("datasets")
+        module.load_dataset = lambda name, config, split: table
+        monkeypatch.setitem(sys.modules, "datasets", module)
+        shards = Hub(name="somebody/some", partition=IID()).shards(2, seed=0)
+        assert shards.classes == ("angry", "calm")
+        assert all(
+            shards.classes[label] == ("calm", "angry")[int(text.split()[1]) % 2]
+            for text, label in zip(shards.pooled.texts, shards.pooled.labels, strict=True)
+        )
+        with pytest.raises(ValueError, match="no column 'txt', did you mean 'text'"):
+            Hub(name="somebody/some", text="txt").shards(2, seed=0)
+
+
+def test_the_data_room_needs_neither_torch_nor_pydantic():
+    heavy = ("torch", "transformers", "pydantic", "datasets")
+    code = f"import sys, wfl_sim.learning.data; print([m for m in {heavy} if m in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert found.stdout.strip() == "[]", found.stderr
+
+
+def test_the_lexicon_is_package_data():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    assert "learning/data/*.toml" in setup["options.package_data"]["wfl_sim"].split()
