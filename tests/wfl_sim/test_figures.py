@@ -22,21 +22,21 @@ ACCURACY = {"PFTT": 0.86, "FedIT": 0.80, "local only": 0.74}
 UPLOAD_BITS = {"PFTT": 1_200_000, "FedIT": 2_900_000, "local only": 0}
 
 
-def invented(label, seed, devices=6, rounds=12):
+def invented(label, seed, devices=4, rounds=8):
     """Return plausible spans and metrics of one run."""
     rng = np.random.default_rng([seed, len(label)])
     spans, metrics, now, up, down, joules = [], [], 0.0, 0, 0, 0.0
     bits, speed = UPLOAD_BITS[label], rng.uniform(0.7, 1.6, devices)
 
-    def measure(number):
-        learned = 1 - math.exp(-number / (2.5 if label == "PFTT" else 3.5))
+    def measure(completed):
+        learned = 1 - math.exp(-completed / (2.5 if label == "PFTT" else 3.5))
         ceiling = ACCURACY[label] + 0.015 * float(np.sin(7 * seed))
         for scope, shift in (("personal_mean", 0.0), ("global", -0.03)):
             value = 0.25 + (ceiling + shift - 0.25) * learned + float(rng.normal(0, 0.008))
             metrics.append(
                 Metric(
                     time=now,
-                    round=number,
+                    round=completed - 1,
                     metric="accuracy",
                     scope=scope,
                     device="",
@@ -65,7 +65,7 @@ def invented(label, seed, devices=6, rounds=12):
         return end
 
     measure(0)
-    for number in range(1, rounds + 1):
+    for number in range(rounds):
         start, ends = now, []
         for device in range(devices):
             name, at = f"device-{device}", start
@@ -75,7 +75,7 @@ def invented(label, seed, devices=6, rounds=12):
             at = span(name, at, 2.4 * speed[device], "compute", number, 9.0, flops=3e11)
             if bits:
                 length = bits / float(rng.gamma(4.0, 2.5e5))
-                lost = number == 3 and device == 2
+                lost = number == 2 and device == 2
                 at = span(
                     name,
                     at,
@@ -97,7 +97,7 @@ def invented(label, seed, devices=6, rounds=12):
         spans.append(
             Span(start=now - 0.15, end=now, actor="server", activity="aggregate", round=number)
         )
-        measure(number)
+        measure(number + 1)
     return spans, metrics
 
 
@@ -134,7 +134,7 @@ def small_run(folder, label, seed, evaluations, spans=(), **manifest):
     metrics = [
         Metric(
             time=time,
-            round=number,
+            round=number - 1,
             metric="accuracy",
             scope="global",
             device="",

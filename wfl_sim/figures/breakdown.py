@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -26,8 +26,8 @@ PANELS: Final[dict[str, tuple[str, str]]] = {
 HEADER: Final = ("label", "quantity", "part", "mean", "half_width", "seeds")
 LEGEND: Final = 170
 """characters that fit under the figure"""
-SHOWN = 0.1
-"""the least share of the longest bar that has room for its percentage"""
+SHOWN = 0.09
+"""the least share of the axis that has room for its percentage"""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ class Bar:
     total: float
     half_width: float
     """half the 95 % t-interval of the total; NaN with one seed"""
-    seeds: int
+    totals: tuple[float, ...]
+    """of each seed"""
 
 
 def bar(label: str, runs: Sequence[Run], quantity: str) -> Bar:
@@ -56,23 +57,25 @@ def bar(label: str, runs: Sequence[Run], quantity: str) -> Bar:
     sums = [_components(run) if quantity == "components" else _sums(run, quantity) for run in runs]
     names = in_order(name for one in sums for name in one)
     parts = {name: mean_and_half_width([one.get(name, 0.0) for one in sums]) for name in names}
-    total, half_width = mean_and_half_width([sum(one.values()) for one in sums])
+    totals = tuple(sum(one.values()) for one in sums)
+    total, half_width = mean_and_half_width(totals)
     return Bar(
         label=label,
         parts={name: float(mean) for name, (mean, _) in parts.items()},
         half_widths={name: float(half) for name, (_, half) in parts.items()},
         total=float(total),
         half_width=float(half_width),
-        seeds=len(runs),
+        totals=totals,
     )
 
 
 def breakdown(runs: Sequence[Run], folder: Path) -> list[Path]:
     """Draw stacked bars of device-seconds and joules, one bar for each label.
 
-    A part is the mean over seeds; the whisker is the 95 % t-interval of the total. Only devices
-    count, not the server. Joules of an activity are all that a device drew in it, idle power
-    included; joules by component tell idle power apart, where all manifests state them.
+    A part is the mean over seeds; dots are the totals of single seeds and the whisker is the 95 %
+    t-interval of the mean total, which may leave the picture. Only devices count, not the server.
+    Joules of an activity are all that a device drew in it, idle power included; joules by
+    component tell idle power apart, where all manifests state them.
 
     Returns:
         The paths of PNG, SVG and CSV, named `breakdown`.
@@ -93,8 +96,9 @@ def breakdown(runs: Sequence[Run], folder: Path) -> list[Path]:
         seen = in_order(a for stack in bars.values() for one in stack for a in one.parts)
         handles: list[Patch | Line2D] = [*patches(seen)]
         if any(len(members) > 1 for members in groups.values()):
-            text = "95 % interval of the total"
-            handles.append(Line2D([], [], color=INK, lw=1, marker="|", label=text))
+            text = "total: seeds, 95 % interval of the mean"
+            dot: dict[str, Any] = {"marker": "o", "ms": 4, "mfc": "white"}
+            handles.append(Line2D([], [], color=INK, lw=1, label=text, **dot))
         figure.legend(handles=handles, loc="outside lower center", ncols=columns(handles, LEGEND))
         figure.suptitle("Where the time and the energy of all devices together go")
         return save(figure, folder, "breakdown", HEADER, _rows(bars))
@@ -115,8 +119,8 @@ def _components(run: Run) -> dict[str, float]:
 
 
 def _panel(axes: Axes, name: str, unit: str, bars: Sequence[Bar]) -> None:
-    longest = max(one.total for one in bars) or 1.0
-    factor, prefixed = scale(longest, unit)
+    limit = _limit(bars)
+    factor, prefixed = scale(limit, unit)
     for row, one in enumerate(bars):
         left = 0.0
         for activity in in_order(one.parts):
@@ -131,7 +135,7 @@ def _panel(axes: Axes, name: str, unit: str, bars: Sequence[Bar]) -> None:
                 edgecolor="white",
                 lw=0.6,
             )
-            if amount >= SHOWN * longest:
+            if amount >= SHOWN * limit:
                 axes.text(
                     (left + amount / 2) * factor,
                     row,
@@ -144,17 +148,27 @@ def _panel(axes: Axes, name: str, unit: str, bars: Sequence[Bar]) -> None:
             left += amount
         if np.isfinite(one.half_width):
             total, half = one.total * factor, one.half_width * factor
-            axes.errorbar(total, row + 0.24, xerr=half, fmt="none", color=INK, capsize=3, lw=1)
+            low = row + 0.24
+            axes.errorbar(total, low, xerr=half, fmt="none", color=INK, capsize=3, lw=1)
+            dots = [each * factor for each in one.totals]
+            axes.plot(dots, [low] * len(dots), "o", ms=4, mfc="white", mec=INK, zorder=3)
     axes.set_yticks(range(len(bars)), [_name(one) for one in bars])
     axes.grid(axis="y", visible=False)
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(bars) - 0.4, -0.6)
-    axes.set_xlim(left=0)
+    axes.set_xlim(0, limit * factor)
     axes.set_xlabel(f"{name} ({prefixed})")
 
 
+def _limit(bars: Sequence[Bar]) -> float:
+    """Return where the axis ends: at the longest whisker, unless that dwarfs every seed."""
+    longest = max(max(one.totals) for one in bars) or 1.0
+    whisker = max(one.total + np.nan_to_num(one.half_width) for one in bars)
+    return 1.05 * float(np.clip(whisker, longest, 1.2 * longest))
+
+
 def _name(one: Bar) -> str:
-    return f"{one.label}\n({one.seeds} seed{'s' if one.seeds > 1 else ''})"
+    return f"{one.label}\n({len(one.totals)} seed{'s' if len(one.totals) > 1 else ''})"
 
 
 def _rows(bars: dict[str, list[Bar]]) -> list[tuple[object, ...]]:
@@ -163,6 +177,6 @@ def _rows(bars: dict[str, list[Bar]]) -> list[tuple[object, ...]]:
         for one in of_quantity:
             for activity, mean in one.parts.items():
                 half = one.half_widths[activity]
-                rows.append((one.label, quantity, activity, mean, half, one.seeds))
-            rows.append((one.label, quantity, "total", one.total, one.half_width, one.seeds))
+                rows.append((one.label, quantity, activity, mean, half, len(one.totals)))
+            rows.append((one.label, quantity, "total", one.total, one.half_width, len(one.totals)))
     return rows

@@ -21,7 +21,7 @@ from wfl_sim.results import Run
 
 COSTS: Final[dict[Cost, tuple[str, str]]] = {
     "time": ("simulated time", "s"),
-    "round": ("round", ""),
+    "rounds": ("completed rounds", ""),
     "joules": ("energy drawn", "J"),
     "bits": ("sent and received", "bit"),
 }
@@ -75,9 +75,9 @@ def convergence(
             _panel(axes, *COSTS[cost], of_cost, styles, target, metric)
         for axes in panels[:, 0]:
             axes.set_ylabel(metric)
-        _limit(panels[0, 0], curves["round"], target)
+        _limit(panels[0, 0], curves["rounds"], target)
         figure.suptitle(f"{metric}: {SCOPES.get(scope, scope)}")
-        _legend(figure, curves["round"], styles, target)
+        _legend(figure, curves["rounds"], styles, target)
         rows = [row for cost, of_cost in curves.items() for row in _rows(cost, of_cost, target)]
         return save(figure, folder, file_name("convergence", metric, scope), HEADER, rows)
 

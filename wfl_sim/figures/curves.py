@@ -12,7 +12,7 @@ from wfl_sim.figures.targets import is_falling
 from wfl_sim.records import Scope
 from wfl_sim.results import Run, crossing
 
-Cost = Literal["time", "round", "joules", "bits"]
+Cost = Literal["time", "rounds", "joules", "bits"]
 Floats = NDArray[np.float64]
 
 

@@ -28,6 +28,7 @@ class Row:
     seconds: float
     """s to target; NaN if no seed reached it, as in the next ones"""
     rounds: float
+    """completed rounds to target"""
     joules: float
     """J"""
     mbit: float
@@ -69,7 +70,7 @@ def _row(label: str, runs: Sequence[Run], metric: str, scope: Scope, target: flo
         target=target,
         reached=len(reached),
         seconds=_mean([point.time for point in reached]),
-        rounds=_mean([point.round for point in reached]),
+        rounds=_mean([point.rounds for point in reached]),
         joules=_mean([point.joules for point in reached]),
         mbit=_mean([point.bits / 1e6 for point in reached]),
     )

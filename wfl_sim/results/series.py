@@ -13,13 +13,18 @@ class Series:
     time: NDArray[np.float64]
     """(n,) s"""
     round: NDArray[np.int64]
-    """(n,)"""
+    """(n,) the round that was completed last, counted from 0; -1 before the first"""
     value: NDArray[np.float64]
     """(n,) in the unit of the metric"""
     bits: NDArray[np.int64]
     """(n,) bit sent up and down until then"""
     joules: NDArray[np.float64]
     """(n,) J spent until then"""
+
+    @property
+    def rounds(self) -> NDArray[np.int64]:
+        """(n,) how many rounds were completed until then."""
+        return self.round + 1
 
 
 @dataclass(frozen=True)
@@ -29,10 +34,16 @@ class Crossing:
     time: float
     """s"""
     round: int
+    """the round completed last"""
     bits: int
     """bit, up and down"""
     joules: float
     """J"""
+
+    @property
+    def rounds(self) -> int:
+        """How many rounds were completed until then."""
+        return self.round + 1
 
 
 def crossing(series: Series, target: float, *, falling: bool = False) -> Crossing | None:
