@@ -14,7 +14,9 @@ from channel_models.units import (
     Seconds,
     Watt,
 )
-from wfl_sim.registry import did_you_mean
+from wfl_sim.documents import read_yaml
+from wfl_sim.registry import LocatedError, NestedError, did_you_mean
+from wfl_sim.written import anchored
 
 if TYPE_CHECKING:
     from pydantic_core import CoreSchema
@@ -28,8 +30,6 @@ class Hardware:
     the transmit power over `amplifier_efficiency` plus `transmit_circuit_power` while on the air,
     `receive_power` while receiving.
     """
-
-    __pydantic_config__ = {"extra": "forbid"}
 
     name: str
     peak: PositiveFlopsPerSecond
@@ -74,10 +74,11 @@ class HardwareReference:
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> "CoreSchema":
         from pydantic_core import core_schema
 
-        return core_schema.with_info_plain_validator_function(self._validate)
+        return core_schema.no_info_plain_validator_function(self._validate)
 
     def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> dict[str, Any]:
-        return {"anyOf": [{"enum": sorted(catalogue())}, {"type": "string"}, {"type": "object"}]}
+        # wfl_sim.schema replaces this mark by a reference to its definition of hardware.
+        return {"x-family": "hardware"}
 
     def resolve(self, name: str) -> Hardware:
         """Return a piece of hardware of the catalogue.
@@ -88,16 +89,13 @@ class HardwareReference:
         known = catalogue()
         if name not in known:
             raise ValueError(f"unknown hardware {name!r}{did_you_mean(name, list(known))}")
-        return _from_mapping({**_read(known[name]), "name": name})
+        return _from_mapping({**read_yaml(known[name]).data, "name": name})
 
-    def _validate(self, value: Any, info: Any) -> Hardware:
+    def _validate(self, value: Any) -> Hardware:
         if isinstance(value, Hardware):
             return value
         if isinstance(value, str) and value.endswith((".yaml", ".yml")):
-            file = Path((info.context or {}).get("folder", ".")) / value
-            if not file.is_file():
-                raise ValueError(f"no hardware file {value!r} beside the scenario")
-            return _from_mapping({"name": file.stem, **_read(file)})
+            return _from_file(anchored(value))
         if isinstance(value, str):
             return self.resolve(value)
         if not isinstance(value, Mapping):
@@ -108,8 +106,10 @@ class HardwareReference:
             return _from_mapping(options)
         known = catalogue()
         if base not in known:
-            raise ValueError(f"unknown hardware {base!r}{did_you_mean(str(base), list(known))}")
-        return _from_mapping({"name": base, **_read(known[base]), **options})
+            raise LocatedError(
+                f"unknown hardware {base!r}{did_you_mean(str(base), list(known))}", "base"
+            )
+        return _from_mapping({"name": base, **read_yaml(known[base]).data, **options})
 
 
 def catalogue() -> dict[str, Path]:
@@ -118,21 +118,26 @@ def catalogue() -> dict[str, Path]:
     return {file.stem: file for file in sorted(folder.glob("*.yaml"))}
 
 
-def _read(file: Path) -> dict[str, Any]:
-    from ruamel.yaml import YAML
+def _from_file(file: Path) -> Hardware:
+    from pydantic import ValidationError
 
-    data = YAML(typ="safe").load(file.read_text(encoding="utf-8"))
-    if not isinstance(data, dict):
-        raise ValueError(f"{file.name} must be a mapping of hardware values")
-    return data
+    from wfl_sim.checking import checked
+    from wfl_sim.complaints import first_complaint
+
+    document = read_yaml(file)
+    data = {"name": file.stem, **document.data}
+    try:
+        return checked(Hardware, data)
+    except ValidationError as error:
+        raise document.error(*first_complaint(error, data, Hardware)) from None
 
 
 def _from_mapping(options: Mapping[str, Any]) -> Hardware:
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
-    from wfl_sim.registry import NestedError
+    from wfl_sim.checking import checked
 
     try:
-        return TypeAdapter(Hardware).validate_python(options)
+        return checked(Hardware, options)
     except ValidationError as error:
         raise NestedError(error, Hardware) from None

@@ -1,11 +1,12 @@
 """Kinds by name: how the word after ``kind:`` in a scenario finds its class.
 
-A kind comes from a decorator in Python, from a user's file (``./mine.py:Mine``, which runs that file and
-is therefore allowed only within `plugins_allowed`), or from an entry point of an installed package in the
-group ``wfl_sim.<family>``.
+A kind comes from a decorator in Python, from a user's file (``./mine.py:Mine``, which runs that
+file and is therefore allowed only within `plugins_allowed`), or from an entry point of an installed
+package in the group ``wfl_sim.<family>``.
 """
 
 import difflib
+import hashlib
 import importlib.util
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -17,23 +18,25 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from wfl_sim.written import Written, anchored
+
 if TYPE_CHECKING:
     from pydantic import ValidationError
     from pydantic_core import CoreSchema
 
 T = TypeVar("T")
 
-_plugin_folder: ContextVar[Path | None] = ContextVar("plugin_folder", default=None)
+_plugins_allowed: ContextVar[bool] = ContextVar("plugins_allowed", default=False)
 
 
 @contextmanager
-def plugins_allowed(folder: Path) -> Iterator[None]:
-    """Let kinds name Python files, relative to `folder`, while the context lasts."""
-    token = _plugin_folder.set(folder)
+def plugins_allowed() -> Iterator[None]:
+    """Let kinds name Python files, which run when they are looked up, while the context lasts."""
+    token = _plugins_allowed.set(True)
     try:
         yield
     finally:
-        _plugin_folder.reset(token)
+        _plugins_allowed.reset(token)
 
 
 class Registry(Generic[T]):
@@ -42,6 +45,7 @@ class Registry(Generic[T]):
     def __init__(self, family: str) -> None:
         self.family = family
         self._kinds: dict[str, type[T]] = {}
+        self._from_files: dict[str, type[T]] = {}
 
     def __repr__(self) -> str:
         return f"Registry({self.family!r}: {', '.join(sorted(self._kinds))})"
@@ -72,13 +76,13 @@ class Registry(Generic[T]):
         Raises:
             ValueError: no such kind (with the nearest name), or a file is named and may not be run.
         """
-        if name in self._kinds:
-            return self._kinds[name]
         if ".py:" in name:
             return self._from_file(name)
+        if name in self._kinds:
+            return self._kinds[name]
         installed = self._installed()
         if name in installed:
-            self.add(name, installed[name].load())
+            self.add(name, self._loaded(installed[name]))
             return self._kinds[name]
         raise ValueError(
             f"unknown {self.family} {name!r}{did_you_mean(name, [*self._kinds, *installed])}"
@@ -91,8 +95,9 @@ class Registry(Generic[T]):
         return dict(sorted(self._kinds.items()))
 
     def name_of(self, component: object) -> str:
-        """Return the name under which the class of `component` is registered."""
-        for name, cls in self._kinds.items():
+        """Return the name by which `find` finds the class of `component`."""
+        # The file goes first: another process knows no name that a decorator in it has registered.
+        for name, cls in (*self._from_files.items(), *self._kinds.items()):
             if type(component) is cls:
                 return name
         raise ValueError(f"{type(component).__name__} is not a registered {self.family}")
@@ -100,28 +105,34 @@ class Registry(Generic[T]):
     def _installed(self) -> dict[str, EntryPoint]:
         return {point.name: point for point in entry_points(group=f"wfl_sim.{self.family}")}
 
-    def _from_file(self, name: str) -> type[T]:
-        folder = _plugin_folder.get()
-        if folder is None:
+    def _loaded(self, point: EntryPoint) -> Any:
+        try:
+            return point.load()
+        except Exception as error:
+            package = point.dist.name if point.dist else "a package"
             raise ValueError(
-                f"{name!r} would run a Python file: give --allow-plugins if you trust it"
+                f"{self.family} {point.name!r} of {package} failed when imported: {_brief(error)}"
+            ) from error
+
+    def _from_file(self, name: str) -> type[T]:
+        if not _plugins_allowed.get():
+            raise ValueError(
+                f"{str(name)!r} would run a Python file: give --allow-plugins if you trust it"
             )
         path, _, attribute = name.rpartition(":")
-        file = (folder / path).resolve()
+        file = anchored(Written(path, name.folder) if isinstance(name, Written) else path)
         if not file.is_file():
-            raise ValueError(f"no file {path!r} in {str(folder)!r}")
-        cls = getattr(_module(file), attribute, None)
+            raise ValueError(f"no such file: {file}")
+        cls = getattr(_module(file.resolve()), attribute, None)
         if cls is None:
-            raise ValueError(f"{path!r} defines no {attribute!r}")
-        self._checked(name, cls)
-        self._kinds[name] = cls
+            raise ValueError(f"{file.name} defines no {attribute!r}")
+        self._checked(attribute, cls)
+        self._from_files[f"{file.resolve()}:{attribute}"] = cls
         return cls  # type: ignore[no-any-return]
 
     def _checked(self, name: str, cls: type[T]) -> None:
-        if not is_dataclass(cls):
+        if not (isinstance(cls, type) and is_dataclass(cls)):
             raise ValueError(f"{self.family} {name!r} must be a dataclass, got {cls!r}")
-        # A misspelt key must be an error; pydantic reads this attribute of a plain dataclass.
-        cls.__pydantic_config__ = {"extra": "forbid"}  # type: ignore[attr-defined]
 
 
 def did_you_mean(word: str, known: list[str]) -> str:
@@ -133,11 +144,15 @@ def did_you_mean(word: str, known: list[str]) -> str:
 
 
 class LocatedError(ValueError):
-    """A value contradicts another one; `path` is the key to blame, below the object that says so."""
+    """A value contradicts another; `path` is the key to blame, below the object that says so."""
 
     def __init__(self, message: str, *path: str | int) -> None:
         super().__init__(message)
         self.path = path
+
+
+class KindError(ValueError):
+    """A kind cannot be found."""
 
 
 class NestedError(ValueError):
@@ -153,8 +168,9 @@ class NestedError(ValueError):
 class From:
     """Annotation of a dataclass field whose value is looked up in a registry.
 
-    ``Annotated[Allocator, From(ALLOCATORS)]`` accepts an instance, a bare name, or a mapping with the key
-    ``kind`` and the options of that kind; ``default`` is the kind of a mapping that names none.
+    ``Annotated[Allocator, From(ALLOCATORS)]`` accepts an instance, a bare name, or a mapping with
+    the key ``kind`` and the options of that kind; ``default`` is the kind of a mapping that names
+    none.
     """
 
     registry: Registry[Any]
@@ -167,14 +183,12 @@ class From:
 
     def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> dict[str, Any]:
         # wfl_sim.schema replaces this mark by a reference to the definitions of the family.
-        return {"x-family": self.registry.family, "x-default-kind": self.default}
+        return {"x-family": self.registry.family}
 
     def _build(self, value: Any) -> Any:
-        from pydantic import TypeAdapter, ValidationError
-
         family = self.registry.family
         if isinstance(value, str):
-            value = {"kind": value}
+            return self._made(value, {})
         if not isinstance(value, Mapping):
             if is_dataclass(value) and not isinstance(value, type):
                 return value
@@ -182,12 +196,28 @@ class From:
         options = dict(value)
         kind = options.pop("kind", self.default)
         if not isinstance(kind, str):
-            raise ValueError(f"`kind` is missing: name a {family} ({', '.join(self.registry.kinds())})")
-        cls = self.registry.find(kind)
+            known = ", ".join(self.registry.kinds())
+            raise LocatedError(f"must name a {family} ({known})", "kind")
         try:
-            return TypeAdapter(cls).validate_python(options)
+            return self._made(kind, options)
+        except KindError as error:
+            raise LocatedError(str(error), "kind") from None
+
+    def _made(self, kind: str, options: Mapping[str, Any]) -> Any:
+        from pydantic import ValidationError
+
+        from wfl_sim.checking import checked
+
+        try:
+            cls = self.registry.find(kind)
+        except ValueError as error:
+            raise KindError(str(error)) from error
+        try:
+            return checked(cls, options)
         except ValidationError as error:
             raise NestedError(error, cls) from None
+        except OSError as error:
+            raise ValueError(str(error)) from error
 
 
 def describe(cls: type) -> str:
@@ -201,7 +231,7 @@ def options_of(cls: type) -> list[str]:
 
 
 def _module(file: Path) -> ModuleType:
-    name = f"wfl_sim_plugin_{file.stem}_{abs(hash(str(file))):x}"
+    name = f"wfl_sim_plugin_{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:12]}"
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, file)
@@ -211,7 +241,11 @@ def _module(file: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
-        raise ValueError(f"{file.name} failed when imported: {error!r}") from error
+        raise ValueError(f"{file.name} failed when imported: {_brief(error)}") from error
     return module
+
+
+def _brief(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")

@@ -3,9 +3,10 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 from wfl_sim.protocols import MODELS
+from wfl_sim.written import ScenarioPath
 
 _BUILTIN: Final = "builtin:"
 _HASHED: Final = {".json", ".txt", ".model", ".safetensors", ".jinja"}
@@ -20,7 +21,7 @@ class Pretrained:
     code that comes with a model is never run.
     """
 
-    pretrained: str
+    pretrained: Annotated[str, ScenarioPath(or_name=True)]
     revision: str = ""
 
     def __post_init__(self) -> None:

@@ -10,6 +10,7 @@ from wfl_sim.learning.data.sharding import check_sharding
 from wfl_sim.learning.data.table import Row, check_column, check_table, deal, text_columns
 from wfl_sim.protocols import PARTITIONS
 from wfl_sim.registry import From
+from wfl_sim.written import ScenarioPath
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +18,7 @@ class Csv:
     """A UTF-8 CSV file (RFC 4180 quoting), one example a row.
 
     Attributes:
-        path: the file; a relative path starts from the working directory.
+        path: the file; a relative path starts from the scenario file.
         columns: the columns' names when the file has no header line; else the header names them.
         text: the column with the text, or several that are joined by a blank.
         label: the column with the class; its values, of any kind, become the classes.
@@ -29,7 +30,7 @@ class Csv:
         delimiter: the character between columns.
     """
 
-    path: str
+    path: Annotated[str, ScenarioPath()]
     columns: tuple[str, ...] | None = None
     text: str | tuple[str, ...] = "text"
     label: str = "label"

@@ -11,6 +11,7 @@ from wfl_sim.learning.data.sharding import check_sharding
 from wfl_sim.learning.data.table import Row, check_column, check_table, deal, text_columns
 from wfl_sim.protocols import PARTITIONS
 from wfl_sim.registry import From
+from wfl_sim.written import ScenarioPath
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +31,7 @@ class Hub:
         limit: at most this many rows, drawn at random; all rows without it.
     """
 
-    name: str
+    name: Annotated[str, ScenarioPath(or_name=True)]
     config: str | None = None
     split: str = "train"
     text: str | tuple[str, ...] = "text"

@@ -11,6 +11,7 @@ from wfl_sim.learning.data.sharding import check_sharding
 from wfl_sim.learning.data.table import Row, check_column, check_table, deal, text_columns
 from wfl_sim.protocols import PARTITIONS
 from wfl_sim.registry import From
+from wfl_sim.written import ScenarioPath
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +19,7 @@ class Jsonl:
     """A UTF-8 file with one JSON object a line, one example each; blank lines are passed over.
 
     Attributes:
-        path: the file; a relative path starts from the working directory.
+        path: the file; a relative path starts from the scenario file.
         text: the key with the text, or several that are joined by a blank.
         label: the key with the class: a string, an integer, or true and false.
         tokens: most tokens of a text.
@@ -28,7 +29,7 @@ class Jsonl:
         limit: at most this many examples, drawn at random; all without it.
     """
 
-    path: str
+    path: Annotated[str, ScenarioPath()]
     text: str | tuple[str, ...] = "text"
     label: str = "label"
     tokens: int = 64
