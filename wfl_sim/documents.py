@@ -112,7 +112,9 @@ def parse(text: str, name: str, folder: Path, *, lines: bool = True) -> Document
         line = f":{error.problem_mark.line + 1}" if error.problem_mark and lines else ""
         raise ScenarioError(f"{name}{line}: not valid YAML: {_advice(error)}") from None
     except YAMLError as error:
-        raise ScenarioError(f"{name}: not valid YAML: {str(error).splitlines()[0]}") from None
+        line = text.count("\n", 0, getattr(error, "position", 0)) + 1
+        where = f"{name}:{line}" if lines else name
+        raise ScenarioError(f"{where}: not valid YAML: {str(error).splitlines()[0]}") from None
 
 
 def shown(value: Any) -> str:
@@ -121,6 +123,8 @@ def shown(value: Any) -> str:
         return "nothing"
     if value in ([], {}):
         return "an empty list" if value == [] else "an empty mapping"
+    if isinstance(value, bool):
+        return "true" if value else "false"
     text = repr(str(value)) if isinstance(value, str) else repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
@@ -130,6 +134,8 @@ def _advice(error: MarkedYAMLError) -> str:
         return "a tab cannot indent, use blanks"
     if error.problem == "mapping values are not allowed here":
         return "a key stands where none can be: check the indentation, and quote texts with ': '"
+    if error.problem == "but found another document":
+        return "the file must hold one document: remove the line `---`"
     return error.problem or "syntax error"
 
 

@@ -186,22 +186,23 @@ class From:
         return {"x-family": self.registry.family}
 
     def _build(self, value: Any) -> Any:
-        family = self.registry.family
         if isinstance(value, str):
             return self._made(value, {})
         if not isinstance(value, Mapping):
             if is_dataclass(value) and not isinstance(value, type):
                 return value
-            raise ValueError(f"must be the name of a {family} or a mapping with `kind`")
+            raise ValueError(f"must be {self._choice()} or a mapping with `kind`, got {value!r}")
         options = dict(value)
         kind = options.pop("kind", self.default)
         if not isinstance(kind, str):
-            known = ", ".join(self.registry.kinds())
-            raise LocatedError(f"must name a {family} ({known})", "kind")
+            raise LocatedError(f"must be {self._choice()}", "kind")
         try:
             return self._made(kind, options)
         except KindError as error:
             raise LocatedError(str(error), "kind") from None
+
+    def _choice(self) -> str:
+        return f"the name of a {self.registry.family} ({', '.join(self.registry.kinds())})"
 
     def _made(self, kind: str, options: Mapping[str, Any]) -> Any:
         from pydantic import ValidationError

@@ -1,5 +1,6 @@
 """The scenario: everything that decides a run, as frozen dataclasses. The schema is this code."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -19,6 +20,7 @@ from channel_models.units import (
     Seconds,
 )
 from wfl_sim.compute import Hardware, HardwareReference
+from wfl_sim.coverage import check_coverage
 from wfl_sim.payload import Float32
 from wfl_sim.protocols import (
     ALLOCATORS,
@@ -237,7 +239,7 @@ class Scenario:
     server: Server = field(default_factory=Server)
 
     def __post_init__(self) -> None:
-        if not self.name or set(self.name) & set("/\\: "):
+        if not re.fullmatch(r"\w[\w.+-]*", self.name):
             raise LocatedError(f"must be a word fit for a folder, got {self.name!r}", "name")
         if self.seed < 0:
             raise LocatedError(f"must not be negative, got {self.seed}", "seed")
@@ -248,6 +250,7 @@ class Scenario:
         if self.data is None and MODELS.name_of(self.model) != "synthetic":
             raise LocatedError("is required and missing: a pretrained model learns from data", "data")
         self.rounds.check(self.device_count)
+        check_coverage(self)
 
     @property
     def device_count(self) -> int:
