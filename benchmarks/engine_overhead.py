@@ -1,0 +1,110 @@
+"""Host time of everything but training, per client and round, beside a bare PEFT loop.
+
+100 devices, all asked in every round, FedIT on builtin:tiny-bert. The bare loop does the same number of
+optimiser steps on batches of the same shape with transformers and peft alone. Run it with nothing else on
+the machine:
+
+    .venv/bin/python benchmarks/engine_overhead.py
+"""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from wfl_sim.execution.store import Store
+from wfl_sim.loading import load
+from wfl_sim.simulation import Simulation
+
+DEVICES, ROUNDS, STEPS, BATCH = 100, 3, 4, 16
+
+SCENARIO = f"""
+name: engine-overhead
+model: {{pretrained: builtin:tiny-bert}}
+data: {{kind: newswire, examples: 40, partition: iid}}
+method: {{kind: fedit, lora: {{rank: 8}}, local: {{steps: {STEPS}, batch: {BATCH}, lr: 2e-3}}}}
+rounds: {{kind: synchronous, count: {ROUNDS}}}
+evaluation: {{every: 1000, global_examples: 0, personal_examples: 4}}
+cells: [{{channel: {{fading: {{kind: rayleigh, profile: tdl-c, delay_spread: 300 ns}}}}}}]
+devices: [{{count: {DEVICES}, hardware: jetson-orin-nano, area: {{radius: 400 m}}, speed: 3 km/h}}]
+"""
+
+
+def simulated() -> tuple[float, Counter[str]]:
+    """Return host seconds of the network and of the tasks by kind."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "scenario.yaml"
+        file.write_text(SCENARIO)
+        simulation = Simulation(load(file)[0].scenario)
+        spent: Counter[str] = Counter()
+        last = [0.0]
+
+        def note(task, done, needed):
+            now = time.perf_counter()
+            # The first task of all loads the model.
+            spent["loading" if last[0] == 0 else type(task).__name__] += now - (last[0] or start)
+            last[0] = now
+
+        start = time.perf_counter()
+        outcome = simulation.run(Store(Path(folder) / "store"), note)
+    return outcome.totals["host_seconds"]["network"], spent
+
+
+def bare_loop(updates: int) -> float:
+    """Return host seconds of as many local updates by transformers and peft alone."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForSequenceClassification
+
+    from wfl_sim.learning.pretrained import builtin
+
+    torch.set_num_threads(1)
+    model = AutoModelForSequenceClassification.from_pretrained(
+        builtin("tiny-bert"), num_labels=8, dtype=torch.float32
+    )
+    config = LoraConfig(r=8, lora_alpha=16, target_modules=["query", "value"], task_type="SEQ_CLS")
+    model = get_peft_model(model, config).train()
+    trained = [p for p in model.parameters() if p.requires_grad]
+    tokens = torch.randint(5, 500, (BATCH, 32))
+    batch = {
+        "input_ids": tokens,
+        "attention_mask": torch.ones_like(tokens),
+        "labels": torch.randint(0, 8, (BATCH,)),
+    }
+    for p in range(-2, updates):
+        if p == 0:
+            start = time.perf_counter()
+        optimizer = torch.optim.AdamW(trained, lr=2e-3, weight_decay=0.0)
+        for _ in range(STEPS):
+            optimizer.zero_grad()
+            model(**batch).loss.backward()
+            optimizer.step()
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    updates = DEVICES * ROUNDS
+    bare = bare_loop(updates)
+    network, tasks = simulated()
+    training = tasks["LocalUpdate"]
+    other = network + tasks["Aggregate"] + (training - bare)
+
+    def row(name: str, seconds: float) -> None:
+        print(f"{name:44}{1e3 * seconds / updates:10.3f}")
+
+    print(f"{DEVICES} devices x {ROUNDS} rounds x {STEPS} steps of batch {BATCH}")
+    print(f"{'host ms per client and round':44}{'':10}")
+    row("bare PEFT loop", bare)
+    row("local updates through the store", training)
+    row("network simulation", network)
+    row("aggregation", tasks["Aggregate"])
+    row("everything but training", other)
+    print(f"local updates / bare loop: {training / bare:.3f}")
+
+
+if __name__ == "__main__":
+    main()
