@@ -401,8 +401,8 @@ def test_a_network_only_run_has_no_convergence_and_a_wrong_metric_is_refused(run
     bare = small_run(tmp_path / "bare", "bare", 0, [], spans)
     names = {path.stem for path in draw_all([bare], tmp_path / "f")}
     assert names == {"breakdown", "timeline-bare-run", "timeline-bare-round"}
-    with pytest.raises(ValueError, match="no run has a metric 'acuracy'; measured: accuracy"):
-        draw_all(runs, tmp_path / "f", metric="acuracy")
+    with pytest.raises(ValueError, match="no run has a metric 'sharpness'; measured: accuracy"):
+        draw_all(runs, tmp_path / "f", metric="sharpness")
 
 
 def test_a_run_that_does_nothing_still_draws(tmp_path):

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from wfl_sim.figures.actors import INFRASTRUCTURE, actors, devices
+from wfl_sim.figures.actors import actors, devices
 from wfl_sim.figures.files import file_name, save
 from wfl_sim.figures.scales import scale
 from wfl_sim.figures.seeds import by_label
@@ -23,8 +23,9 @@ from wfl_sim.results import Run
 MOST_DEVICES = 40
 LEGEND: Final = 150
 """characters that fit under the figure"""
-MOST_EDGES = 500
-"""beyond this white edges between bars would hide the bars"""
+RESTING: Final = ("wait", "idle", "off")
+MOST_HAIRLINES = 100
+"""in a row; beyond this hairlines of short activities would hide the long ones"""
 MOST_SHAPES = 5000
 """beyond this the bars of an SVG become a picture inside it"""
 HEADER: Final = ("actor", "activity", "start", "end", "round", "bits", "joules", "outcome")
@@ -48,6 +49,7 @@ def timeline(runs: Sequence[Run], folder: Path, *, round: int | None = None) -> 
 
     Rows are servers and cells, then devices; of more than 40 devices 40 are shown at even
     distances, and the title says so. A cross marks the end of a span that was lost or dropped.
+    What is too short to be seen is still a hairline, unless a row has more than 100 of its kind.
 
     Args:
         runs: of any labels and seeds.
@@ -73,14 +75,12 @@ def timeline(runs: Sequence[Run], folder: Path, *, round: int | None = None) -> 
 def rounds(run: Run) -> dict[int, tuple[float, float]]:
     """Return first start and last end of the spans of each round, in s."""
     spans = run.span_arrays
-    known = np.unique(spans["round"])
-    return {
-        int(number): (
-            float(spans["start"][spans["round"] == number].min()),
-            float(spans["end"][spans["round"] == number].max()),
-        )
-        for number in known[known >= 0]
-    }
+    known, index = np.unique(spans["round"], return_inverse=True)
+    starts, ends = np.full(len(known), np.inf), np.full(len(known), -np.inf)
+    np.minimum.at(starts, index, spans["start"])
+    np.maximum.at(ends, index, spans["end"])
+    extents = zip(known.tolist(), zip(starts.tolist(), ends.tolist(), strict=True), strict=True)
+    return {number: extent for number, extent in extents if number >= 0}
 
 
 def _windows(run: Run, label: str, wanted: int | None) -> list[Window]:
@@ -117,7 +117,9 @@ def _draw(run: Run, window: Window, folder: Path) -> list[Path]:
         for activity in seen:
             _bars(axes, spans, at, activity, factor)
         lost = np.isin(spans["outcome"], ("lost", "dropped"))
-        axes.plot(spans["end"][lost] * factor, at[lost], "x", color="black", ms=6, mew=1.6)
+        axes.plot(
+            spans["end"][lost] * factor, at[lost], "x", color="black", ms=6, mew=1.6, zorder=3
+        )
         _frame(axes, window, rows, factor, unit)
         figure.suptitle(window.title + note)
         handles = _legend(seen, bool(lost.any()))
@@ -157,15 +159,15 @@ def _bars(
     low, high = at[mine] - 0.4, at[mine] + 0.4
     corners = np.stack([left, low, right, low, right, high, left, high], -1).reshape(-1, 4, 2)
     style = fill(activity)
-    edge, width = "white", 0.3 if len(at) <= MOST_EDGES else 0.0
-    if activity in INFRASTRUCTURE:  # often too short to be seen without an edge of its own
-        edge, width = style.colour, 0.8
+    crowd = len(corners) / len(np.unique(at[mine]))
+    hairline = activity not in RESTING and crowd <= MOST_HAIRLINES
     bars = PolyCollection(
         list(corners),
         facecolor=style.colour,
         hatch=style.hatch or None,
-        edgecolor=edge,
-        lw=width,
+        edgecolor=style.colour if hairline else "#888888" if style.hatch else "none",
+        lw=0.6 if hairline else 0.0,
+        zorder=1 if activity in RESTING else 2,
         rasterized=len(at) > MOST_SHAPES,
     )
     axes.add_collection(bars, autolim=False)
