@@ -10,6 +10,7 @@ help:
 	@echo "make run        set up and run the quickstart: federated fine-tuning over a fading cell, with figures"
 	@echo "make test       set up and run the tests"
 	@echo "make lint       ruff, codespell and mypy"
+	@echo "make docs       build the pages into docs/_build"
 	@echo "make notebooks  execute the notebooks"
 	@echo "make wheel      build the wheel into dist/"
 	@echo "make clean      remove .venv, build products and caches (never runs/)"
@@ -36,6 +37,14 @@ lint: $(READY)
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(VENV)/.docs
+	$(BIN)/sphinx-build -q -W --keep-going docs docs/_build
+	@echo "docs/_build/index.html"
+
+$(VENV)/.docs: $(READY)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
+	@touch $@
 
 notebooks: $(READY)
 	$(BIN)/python -m pytest tests/test_notebooks.py
