@@ -45,6 +45,11 @@ class Measurement:
     personal: tuple[str, ...]
     """keys of the evaluations of each device on its own examples"""
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """All keys that the rows of this measurement need."""
+        return (*((self.overall,) if self.overall else ()), *self.personal)
+
 
 @dataclass
 class Federation:

@@ -1,29 +1,26 @@
 """Running: scenarios of a file, each into its run folder, in this process or in several."""
 
-import multiprocessing
-import os
 import platform
-import signal
-import sys
+import re
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+import warnings
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from queue import Empty
 from typing import Any
 
 import wfl_sim
+from channel_models import OutOfRangeWarning
 from wfl_sim.execution.store import Store
 from wfl_sim.loading import Loaded, ScenarioError, load
 from wfl_sim.registry import LocatedError
 from wfl_sim.resolved import digest, to_yaml
-from wfl_sim.results import digest_metrics, digest_spans, digest_states, write_run
+from wfl_sim.results import write_run
+from wfl_sim.scenario import Scenario
 from wfl_sim.simulation import Outcome, Simulation
-
-Progress = Callable[[int, int, int], None]
-"""called with the number of a run, its tasks done and its tasks needed"""
+from wfl_sim.workers import Watcher, in_processes
 
 _VERSIONS = ("numpy", "scipy", "simpy", "torch", "transformers", "peft", "safetensors")
 
@@ -51,75 +48,102 @@ class Request:
         """
         return load(self.file, settings=self.settings, allow_plugins=self.allow_plugins)
 
+    def folder(self, scenario: Scenario) -> Path:
+        """Return the run folder of a scenario."""
+        label = re.sub(r"[^\w.+=-]+", "-", scenario.label)
+        words = [scenario.name, label, f"s{scenario.seed}", digest(scenario)]
+        mode = ["network"] if self.network_only else []
+        return self.out / "-".join(filter(None, [*words, *mode]))
+
     def check_out(self) -> None:
-        """Make the output folder.
+        """Try whether run folders can be written; nothing is made yet.
 
         Raises:
-            ScenarioError: it cannot be made or written.
+            ScenarioError: they cannot.
         """
+        nearest = next(each for each in (self.out, *self.out.absolute().parents) if each.exists())
         try:
-            self.out.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=self.out):
+            with tempfile.TemporaryFile(dir=nearest):
                 pass
         except OSError as error:
             raise ScenarioError(f"{self.out}: cannot be written: {error.strerror}") from None
 
 
-def run_all(request: Request, *, jobs: int, progress: Progress) -> Iterator[tuple[int, Path]]:
+def run_all(request: Request, *, jobs: int, watcher: Watcher) -> Iterator[tuple[int, Path]]:
     """Run every scenario of a request; yield the number and folder of each run as it ends.
 
     Raises:
         ScenarioError: a scenario turned out to be impossible, or the output folder is not writable.
+        WorkerError: a process died.
     """
     request.check_out()
     count = len(request.load())
+    work = partial(run_one, request)
     if jobs == 1 or count == 1:
-        for number in range(count):
-            yield number, run_one(request, number, progress)
-        return
-    yield from _in_processes(request, count, jobs, progress)
+        yield from ((number, work(number, watcher)) for number in range(count))
+    else:
+        yield from in_processes(work, count, jobs, watcher)
 
 
-def run_one(request: Request, number: int, progress: Progress) -> Path:
+def run_one(request: Request, number: int, watcher: Watcher) -> Path:
     """Run one scenario of a request and return its run folder."""
     loaded = request.load()[number]
-    scenario = loaded.scenario
-    try:
-        simulation = Simulation(
-            scenario, network_only=request.network_only, threads=request.threads
-        )
-    except LocatedError as error:
-        raise loaded.error(error) from None
-    store = Store(request.out / ".store") if simulation.trains else None
-    outcome = simulation.run(store, lambda task, done, needed: progress(number, done, needed))
-    label = f"-{scenario.label}" if scenario.label else ""
-    mode = "-network" if request.network_only else ""
-    folder = request.out / f"{scenario.name}{label}-s{scenario.seed}-{digest(scenario)}{mode}"
-    write_run(
-        folder,
-        scenario_yaml=to_yaml(scenario),
-        manifest=_manifest(request, simulation, outcome),
-        spans=outcome.spans,
-        metrics=outcome.metrics,
-        states=outcome.states,
+    scenario, folder = loaded.scenario, request.folder(loaded.scenario)
+    simulation = prepared(
+        loaded, watcher.warn, network_only=request.network_only, threads=request.threads
     )
+    store = Store(request.out / ".store") if simulation.trains else None
+    outcome = simulation.run(store, lambda _, done, needed: watcher.progress(number, done, needed))
+    try:
+        write_run(
+            folder,
+            scenario_yaml=to_yaml(scenario),
+            manifest=_manifest(request, simulation, outcome),
+            spans=outcome.spans,
+            metrics=outcome.metrics,
+            states=outcome.states,
+        )
+    except ValueError as error:
+        raise ScenarioError(str(error)) from error
     return folder
+
+
+def prepared(
+    loaded: Loaded, warn: Callable[[str], None], *, network_only: bool = False, threads: int = 1
+) -> Simulation:
+    """Return the simulation of a scenario, checked and ready to run.
+
+    Args:
+        loaded: what to run.
+        warn: told, in one line, of distances beyond the range of a path-loss model.
+        network_only: learn nothing.
+        threads: of torch.
+
+    Raises:
+        ScenarioError: the parts of the scenario do not fit together.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", OutOfRangeWarning)
+        try:
+            return Simulation(loaded.scenario, network_only=network_only, threads=threads)
+        except LocatedError as error:
+            raise loaded.error(error) from None
+        finally:
+            for each in caught:
+                if issubclass(each.category, OutOfRangeWarning):
+                    warn(str(loaded.document.error(("devices",), str(each.message))))
+                else:
+                    warnings.showwarning(each.message, each.category, each.filename, each.lineno)
 
 
 def _manifest(request: Request, simulation: Simulation, outcome: Outcome) -> dict[str, Any]:
     scenario = simulation.scenario
     return {
-        "format": 1,
         "name": scenario.name,
         "label": scenario.label,
         "seed": scenario.seed,
         "network_only": not simulation.trains,
         "execution": {"executor": "inline", "mode": "exact", "threads": request.threads},
-        "digests": {
-            "spans": digest_spans(outcome.spans),
-            "metrics": digest_metrics(outcome.metrics),
-            "states": digest_states(outcome.states),
-        },
         **outcome.totals,
         "versions": {
             "wfl_sim": wfl_sim.__version__,
@@ -130,43 +154,37 @@ def _manifest(request: Request, simulation: Simulation, outcome: Outcome) -> dic
     }
 
 
-def _in_processes(
-    request: Request, count: int, jobs: int, progress: Progress
-) -> Iterator[tuple[int, Path]]:
-    context = multiprocessing.get_context("spawn")
-    with context.Manager() as manager:
-        reports = manager.Queue()
-        pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_quiet_interrupt)
-        try:
-            futures = {pool.submit(_work, request, n, reports): n for n in range(count)}
-            waiting = set(futures)
-            while waiting:
-                finished, waiting = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
-                for report in _drain(reports):
-                    progress(*report)
-                for future in finished:
-                    yield futures[future], future.result()
-        except BaseException:
-            for child in multiprocessing.active_children():
-                if child is not manager._process:  # type: ignore[attr-defined]
-                    child.terminate()
-            raise
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+def run(
+    file: str | Path,
+    *,
+    settings: Sequence[str] = (),
+    out: str | Path = "runs",
+    network_only: bool = False,
+    allow_plugins: bool = False,
+    jobs: int = 1,
+    threads: int = 1,
+) -> list[Run]:
+    """Run every scenario of a file and return its runs, in the order of the sweep.
 
+    Args:
+        file: a scenario in YAML.
+        settings: ``path=value`` texts that override the file.
+        out: folder of the run folders.
+        network_only: train nothing; the spans are the same.
+        allow_plugins: let ``kind: ./mine.py:Mine`` run that file.
+        jobs: runs at a time, each in a process of its own where there are several.
+        threads: of torch in each run.
 
-def _work(request: Request, number: int, reports: Any) -> Path:
-    return run_one(request, number, lambda *report: reports.put(report))
-
-
-def _drain(reports: Any) -> Iterator[tuple[int, int, int]]:
-    while True:
-        try:
-            yield reports.get_nowait()
-        except Empty:
-            return
-
-
-def _quiet_interrupt() -> None:
-    """Let a worker end at once and without a word at Ctrl-C; its store entries are whole."""
-    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    Raises:
+        ScenarioError: the file, a setting or the output folder is wrong.
+    """
+    request = Request(
+        file=Path(file),
+        out=Path(out),
+        settings=tuple(settings),
+        allow_plugins=allow_plugins,
+        network_only=network_only,
+        threads=threads,
+    )
+    folders = dict(run_all(request, jobs=jobs, progress=lambda *_: None))
+    return [Run.open(folders[number]) for number in sorted(folders)]

@@ -97,15 +97,15 @@ class Simulation:
         )
         federation = self._network(plan)
         started = time.perf_counter()
-        for measurement in federation.measurements:
-            keys = [measurement.overall] if measurement.overall else []
-            graph.demand([*keys, *measurement.personal])
         names = [device.name for device in federation.devices]
-        rows = metrics(federation.measurements, names, graph.values)
         finals = {"shared": federation.server.shared} | dict(
             zip(names, plan.private(), strict=True)
         )
-        graph.demand([handle.key for handle in finals.values()])
+        graph.demand(
+            [key for each in federation.measurements for key in each.keys]
+            + [handle.key for handle in finals.values()]
+        )
+        rows = metrics(federation.measurements, names, graph.values)
         states = {name: graph.state(handle) for name, handle in finals.items()}
         self._seconds["learning"] = time.perf_counter() - started
         return Outcome(

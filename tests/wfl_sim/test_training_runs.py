@@ -1,0 +1,153 @@
+"""Runs that train for real: determinism, resume, and a network that does not notice."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.wfl_sim.worlds import scenario
+from wfl_sim.execution.store import Store
+from wfl_sim.execution.task import LocalUpdate
+from wfl_sim.results import digest_metrics, digest_spans, digest_states
+from wfl_sim.simulation import Simulation
+
+TRAINING = """
+name: training
+seed: 3
+model: {pretrained: builtin:tiny-bert}
+data: {kind: newswire, examples: 40, tokens: 24, partition: iid}
+method: {kind: pftt, adapter: {bottleneck: 4}, lora: {rank: 2}, local: {steps: 2, batch: 8}}
+rounds: {kind: synchronous, count: 2, clients: 3}
+evaluation: {global_examples: 16, personal_examples: 8}
+devices:
+  - {count: 4, hardware: jetson-orin-nano, area: {radius: 300 m}}
+"""
+
+
+def digests(outcome):
+    return (
+        digest_spans(outcome.spans),
+        digest_metrics(outcome.metrics),
+        digest_states(outcome.states),
+    )
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("straight")
+    return Simulation(scenario(folder, text=TRAINING)).run(Store(folder / "store"))
+
+
+def test_two_runs_give_the_same_digests(tmp_path, straight):
+    again = Simulation(scenario(tmp_path, text=TRAINING)).run(Store(tmp_path / "store"))
+    assert digests(again) == digests(straight)
+
+
+def test_network_only_gives_the_same_spans(tmp_path, straight):
+    network = Simulation(scenario(tmp_path, text=TRAINING), network_only=True).run()
+    assert digest_spans(network.spans) == digest_spans(straight.spans)
+    assert network.metrics == ()
+
+
+def test_a_slow_learner_changes_no_span(tmp_path, straight):
+    simulation = Simulation(scenario(tmp_path, text=TRAINING))
+    quick = simulation.learner
+
+    class Sleepy:
+        recipe = quick.recipe
+        workload = quick.workload
+
+        def run(self, task, inputs):
+            time.sleep(0.02)
+            return quick.run(task, inputs)
+
+    simulation.learner = Sleepy()
+    assert digests(simulation.run(Store(tmp_path / "store"))) == digests(straight)
+
+
+def test_a_run_without_training_left_loads_no_weights(tmp_path, straight, monkeypatch):
+    store = Store(tmp_path / "store")
+    Simulation(scenario(tmp_path, text=TRAINING)).run(store)
+    simulation = Simulation(scenario(tmp_path, text=TRAINING))
+
+    def refuse(*_):
+        raise AssertionError("nothing is left to train")
+
+    monkeypatch.setattr(simulation.learner, "run", refuse)
+    again = simulation.run(Store(tmp_path / "store"))
+    assert digests(again) == digests(straight)
+    assert again.totals["tasks_executed"] == 0
+
+
+def test_another_radio_trains_nothing_again(tmp_path, straight):
+    store = Store(tmp_path / "store")
+    Simulation(scenario(tmp_path, text=TRAINING)).run(store)
+    narrow = scenario(tmp_path, "cells=[{bandwidth: 5 MHz}]", text=TRAINING)
+    outcome = Simulation(narrow).run(store)
+    assert outcome.totals["tasks_executed"] == 0
+    assert digest_states(outcome.states) == digest_states(straight.states)
+    assert digest_spans(outcome.spans) != digest_spans(straight.spans)
+
+
+def test_training_learns_and_private_parts_stay_private(tmp_path, straight):
+    assert {name.split("/")[0] for name in straight.states["shared"]} == {"adapter", "head"}
+    assert {name.split("/")[0] for name in straight.states["device-0"]} == {"lora"}
+    losses = [m.value for m in straight.metrics if (m.metric, m.scope) == ("loss", "personal_mean")]
+    assert losses[-1] < losses[0]
+
+
+def test_metrics_are_stamped_with_the_time_and_the_totals_of_their_round(straight):
+    ends = {s.round: s.end for s in straight.spans if s.activity == "aggregate"}
+    uploads = {}
+    for span in straight.spans:
+        if span.activity == "upload":
+            uploads[span.round] = uploads.get(span.round, 0) + span.bits
+    for metric in straight.metrics:
+        assert metric.time == (0.0 if metric.round == -1 else ends[metric.round])
+        sent = sum(bits for number, bits in uploads.items() if number <= metric.round)
+        assert metric.bits_up == sent
+
+
+@pytest.mark.slow
+def test_a_killed_run_continues_to_the_same_end(tmp_path, straight):
+    """SIGKILL in the middle of training, as often as it takes; then the straight digests."""
+    file = tmp_path / "scenario.yaml"
+    file.write_text(TRAINING)
+    command = [sys.executable, "-m", "wfl_sim", "run", str(file), "--no-figures", "--threads", "1"]
+    kills = 0
+    for wanted in (3, 9):
+        process = subprocess.Popen(
+            [*command, "--out", str(tmp_path / "runs")],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        entries = tmp_path / "runs" / ".store"
+        while process.poll() is None and len(list(entries.rglob("*.safetensors"))) < wanted:
+            time.sleep(0.005)
+        if process.poll() is None:
+            os.kill(process.pid, signal.SIGKILL)
+            kills += 1
+        process.wait()
+    assert kills
+    assert not list((tmp_path / "runs").glob("training*"))
+    subprocess.run([*command, "--out", str(tmp_path / "runs")], check=True, capture_output=True)
+    (folder,) = (tmp_path / "runs").glob("training*")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert tuple(manifest["digests"][name] for name in ("spans", "metrics", "states")) == digests(
+        straight
+    )
+    assert manifest["tasks_executed"] < len(list(entries.rglob("*.safetensors")))
+
+
+def test_progress_counts_every_task_once(tmp_path):
+    seen = []
+    Simulation(scenario(tmp_path, text=TRAINING)).run(
+        Store(tmp_path / "store"), lambda task, done, needed: seen.append((task, done, needed))
+    )
+    assert sum(isinstance(task, LocalUpdate) for task, _, _ in seen) == 6
+    assert [done for _, done, _ in seen] == list(range(1, len(seen) + 1))
+    assert {needed for _, _, needed in seen} == {len(seen)}
