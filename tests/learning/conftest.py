@@ -11,15 +11,16 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.processors import TemplateProcessing
 from transformers import (
+    AutoModelForSequenceClassification,
     BertConfig,
     DistilBertConfig,
     GPT2Config,
     LlamaConfig,
     PretrainedConfig,
+    PreTrainedModel,
     PreTrainedTokenizerFast,
     RobertaConfig,
 )
-from transformers.models.auto.modeling_auto import AutoModelForSequenceClassification
 
 from wfl_sim.learning.data.examples import Examples, Shards
 from wfl_sim.learning.model import Pretrained
@@ -91,6 +92,23 @@ def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pret
         return Pretrained(pretrained=str(folder))
 
     return saved
+
+
+@pytest.fixture(scope="session")
+def network() -> Callable[..., PreTrainedModel]:
+    """A function from architecture and device to a fresh random network with three classes."""
+
+    def built(kind: str = "bert", device: str = "cpu") -> PreTrainedModel:
+        config = CONFIGS[kind]
+        config.num_labels, config.pad_token_id = 3, 0
+        with torch.random.fork_rng(devices=[]), torch.device(device):
+            torch.manual_seed(0)
+            model = AutoModelForSequenceClassification.from_config(
+                config, attn_implementation="eager"
+            )
+        return model.requires_grad_(False).eval()
+
+    return built
 
 
 def _save(kind: str, folder: Path) -> None:

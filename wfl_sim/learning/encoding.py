@@ -31,6 +31,9 @@ class Encoded:
 
 def encode(tokenizer: PreTrainedTokenizerBase, examples: Examples, tokens: int) -> Encoded:
     """Tokenise texts, each cut or padded to exactly `tokens` tokens."""
+    if not len(examples):
+        none = torch.empty(0, tokens, dtype=torch.int64)
+        return Encoded(none, none, none[:, 0])
     batch = tokenizer(
         list(examples.texts),
         padding="max_length",
@@ -49,5 +52,7 @@ def blank(batch: int, tokens: int, device: str | torch.device) -> Encoded:
     Its mask is the one that layers add to attention, (batch, 1, tokens, tokens): networks build it
     by looking at the values of a mask of padding, and on the meta device there are none.
     """
-    ids = torch.zeros(batch, tokens, dtype=torch.int64, device=device)
-    return Encoded(ids, torch.zeros(batch, 1, tokens, tokens, device=device), ids[:, 0])
+    with torch.device(device):
+        ids = torch.zeros(batch, tokens, dtype=torch.int64)
+        mask = torch.zeros(batch, 1, tokens, tokens)
+        return Encoded(ids, mask, torch.zeros(batch, dtype=torch.int64))

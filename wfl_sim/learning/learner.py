@@ -18,6 +18,7 @@ from wfl_sim.execution.task import (
 from wfl_sim.learning.data.examples import Examples, Shards
 from wfl_sim.learning.model import Pretrained
 from wfl_sim.learning.recipe import recipe_of
+from wfl_sim.learning.shapes import check_same, shapes_of
 from wfl_sim.methods.aggregation import State, Upload
 from wfl_sim.protocols import Codec, Method, Workload
 
@@ -143,8 +144,6 @@ class PeftLearner:
         )
 
     def _aggregate(self, task: Aggregate, shared: State, uploads: Sequence[State]) -> Result:
-        from wfl_sim.learning.workbench import check_same, shapes_of
-
         received = [Upload(s, w) for s, w in zip(uploads, task.weights, strict=True)]
         state = self.method.aggregate(shared, received)
         check_same(shapes_of(shared), shapes_of(state), f"{type(self.method).__name__}.aggregate")
@@ -210,4 +209,7 @@ def _sent(codec: Codec, state: State, bits: int, direction: str) -> State:
         raise RuntimeError(
             f"{direction}: {type(codec).__name__} announced {bits} bit and made {8 * len(payload)}"
         )
-    return codec.decode(payload)
+    received = codec.decode(payload)
+    check_same(shapes_of(state), shapes_of(received), f"{direction}: {type(codec).__name__}")
+    # A payload is a mapping without order; the sender's keeps every later sum in one order.
+    return {name: received[name] for name in state}

@@ -11,6 +11,7 @@ from wfl_sim.learning import parts as torch_parts
 from wfl_sim.learning.encoding import Encoded
 from wfl_sim.learning.evaluation import evaluate
 from wfl_sim.learning.exact import exact
+from wfl_sim.learning.shapes import check_same, shapes_of
 from wfl_sim.learning.training import train
 from wfl_sim.methods.aggregation import State
 from wfl_sim.methods.parts import Part
@@ -94,20 +95,3 @@ class Workbench:
     def _of(self, names: Iterable[str]) -> dict[str, Parameter]:
         owners = tuple(f"{name}/" for name in names)
         return {n: value for n, value in self.parameters.items() if n.startswith(owners)}
-
-
-def shapes_of(state: State) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of a state."""
-    return {name: tuple(array.shape) for name, array in state.items()}
-
-
-def check_same(
-    expected: dict[str, tuple[int, ...]], got: dict[str, tuple[int, ...]], what: str
-) -> None:
-    """Raise ValueError, naming the first difference, unless names and shapes are equal."""
-    for name in sorted({*expected, *got}):
-        if expected.get(name) != got.get(name):
-            raise ValueError(
-                f"{what}: {name!r} must have shape {expected.get(name, 'none at all')}, "
-                f"got {got.get(name, 'nothing')}"
-            )

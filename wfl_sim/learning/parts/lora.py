@@ -38,6 +38,7 @@ def attach(model: PreTrainedModel, part: Part) -> dict[str, Parameter]:
         backbone,
         adapter_name=part.name,
     )
+    del backbone.peft_config  # PEFT warns when it finds it at the next LoRA; nothing else reads it
     _activate_all(backbone)
     return {
         name.replace(f".{part.name}.", "."): value
