@@ -1,10 +1,11 @@
 """Running: scenarios of a file, each into its run folder, in this process or in several."""
 
+import logging
 import platform
 import re
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
@@ -17,10 +18,12 @@ from wfl_sim.execution.store import Store
 from wfl_sim.loading import Loaded, ScenarioError, load
 from wfl_sim.registry import LocatedError
 from wfl_sim.resolved import digest, to_yaml
-from wfl_sim.results import write_run
+from wfl_sim.results import Run, write_run
 from wfl_sim.scenario import Scenario
 from wfl_sim.simulation import Outcome, Simulation
 from wfl_sim.workers import Watcher, in_processes
+
+_log = logging.getLogger(__name__)
 
 _VERSIONS = ("numpy", "scipy", "simpy", "torch", "transformers", "peft", "safetensors")
 
@@ -186,5 +189,15 @@ def run(
         network_only=network_only,
         threads=threads,
     )
-    folders = dict(run_all(request, jobs=jobs, progress=lambda *_: None))
+    folders = dict(run_all(request, jobs=jobs, watcher=_Unwatched()))
     return [Run.open(folders[number]) for number in sorted(folders)]
+
+
+class _Unwatched:
+    """Nobody looks at the progress; warnings go to the log."""
+
+    def progress(self, number: int, done: int, needed: int) -> None:
+        pass
+
+    def warn(self, text: str) -> None:
+        _log.warning("%s", text)
