@@ -1,8 +1,8 @@
 """Host time of everything but training, per client and round, beside a bare PEFT loop.
 
-100 devices, all asked in every round, FedIT on builtin:tiny-bert. The bare loop does the same number of
-optimiser steps on batches of the same shape with transformers and peft alone. Run it with nothing else on
-the machine:
+100 devices, all asked in every round, FedIT on builtin:tiny-bert. The bare loop does the same
+number of optimiser steps on batches of the same shape with transformers and peft alone. Run it
+with nothing else on the machine:
 
     .venv/bin/python benchmarks/engine_overhead.py
 """

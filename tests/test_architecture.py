@@ -40,7 +40,9 @@ def imported(folder):
 )
 def test_a_room_stays_behind_its_walls(folder, forbidden):
     broken = [
-        f"{where} imports {name}" for name, where in imported(folder) if name.split(".")[0] in forbidden
+        f"{where} imports {name}"
+        for name, where in imported(folder)
+        if name.split(".")[0] in forbidden
     ]
     assert not broken
 

@@ -62,7 +62,9 @@ class Ledger:
     def _close(self, device: int, now: float) -> None:
         elapsed = now - self._since[device]
         if elapsed < 0:
-            raise ValueError(f"the ledger is at {self._since[device]} s and cannot go back to {now} s")
+            raise ValueError(
+                f"the ledger is at {self._since[device]} s and cannot go back to {now} s"
+            )
         self._joules[device] += self._watts[device] * elapsed
         self._drawn[device] += self._watts[device].sum() * elapsed
         self._since[device] = now

@@ -18,9 +18,7 @@ def metrics(
     return [row for each in measurements for row in _rows(each, devices, values)]
 
 
-def _rows(
-    measurement: Measurement, devices: Sequence[str], values: Values
-) -> Iterator[Metric]:
+def _rows(measurement: Measurement, devices: Sequence[str], values: Values) -> Iterator[Metric]:
     def row(metric: str, scope: Scope, value: float, device: str = "") -> Metric:
         return Metric(
             time=measurement.time,

@@ -73,9 +73,12 @@ class Workload:
 class Learner(Protocol):
     """The door to the learning room: what a local update costs, and its real execution."""
 
-    recipe: str
-    """fingerprint of everything but shard, seed and incoming states that decides a result: code,
-    base model, method, tokenisation, codec"""
+    @property
+    def recipe(self) -> str:
+        """Fingerprint of all that decides a result but shard, seed and incoming states.
+
+        Code, base model, method, tokenisation, codecs.
+        """
 
     def workload(self, device: int) -> Workload:
         """Return the costs of one local update of a device, from shapes alone."""
@@ -132,8 +135,9 @@ class Rounds(Protocol):
 class Data(Protocol):
     """Labelled examples, divided over devices."""
 
-    tokens: int
-    """length to which texts are cut or padded"""
+    @property
+    def tokens(self) -> int:
+        """Length to which texts are cut or padded."""
 
     def shards(self, devices: int, seed: int) -> Shards:
         """Return train and test examples of each device and the pooled held-out set."""

@@ -1,8 +1,8 @@
 """Named random streams: the only source of randomness of a simulation.
 
-A stream belongs to a name such as ``("fading", "cell-0", "device-3", "uplink")``. Its draws depend on the
-seed and that name alone, so one device more, another scheduler or another order of events leaves
-every other stream as it was.
+A stream belongs to a name such as ``("fading", "cell-0", "device-3", "uplink")``. Its draws depend
+on the seed and that name alone, so one device more, another scheduler or another order of events
+leaves every other stream as it was.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ def stream(seed: int, *names: str | int) -> np.random.Generator:
 
     Args:
         seed: the scenario's seed, a non-negative integer.
-        names: the path of the stream; ``stream(1, "a", 2)`` and ``stream(1, "a", "2")`` are the same.
+        names: the path of the stream; 2 and "2" are the same name.
 
     Returns:
         A Philox generator, independent of all streams with other names.

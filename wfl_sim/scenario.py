@@ -248,7 +248,7 @@ class Scenario:
         if not self.devices:
             raise LocatedError("at least one group of devices is needed", "devices")
         if self.data is None and MODELS.name_of(self.model) != "synthetic":
-            raise LocatedError("is required and missing: a pretrained model learns from data", "data")
+            raise LocatedError("is missing: a pretrained model learns from data", "data")
         self.rounds.check(self.device_count)
         check_coverage(self)
 

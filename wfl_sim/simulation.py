@@ -46,9 +46,7 @@ class Simulation:
         LocatedError: the parts of the scenario do not fit together.
     """
 
-    def __init__(
-        self, scenario: Scenario, *, network_only: bool = False, threads: int = 1
-    ) -> None:
+    def __init__(self, scenario: Scenario, *, network_only: bool = False, threads: int = 1) -> None:
         """Prepare a scenario.
 
         Args:
@@ -206,7 +204,7 @@ def _check_memory(scenario: Scenario, workloads: Sequence[Workload]) -> None:
         if need > group.hardware.memory:
             raise LocatedError(
                 f"{group.hardware.name} has {group.hardware.memory / 1e9:.3g} GB of memory and a "
-                f"local step of this model needs {need / 1e9:.3g} GB: smaller batch, tokens or model",
+                f"local step of this model needs {need / 1e9:.3g} GB: smaller batch or tokens",
                 "devices",
                 number,
                 "hardware",

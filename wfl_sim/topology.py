@@ -22,7 +22,7 @@ class Placement:
     """(cells, devices) linear power gain of path loss and shadowing"""
     serving: NDArray[np.intp]
     """(devices,) index of the cell with the largest gain"""
-    graph: nx.Graph
+    graph: "nx.Graph[str]"
     """nodes "server", "cell-0", "device-0", ...; edges carry `latency`, `capacity` or `gain_db`"""
 
 
@@ -54,7 +54,8 @@ def _drop(area: Area, rng: np.random.Generator) -> NDArray[np.float64]:
     inner, outer = area.min_distance**2, area.radius**2
     radius = np.sqrt(rng.uniform(inner, outer))
     angle = rng.uniform(0, 2 * np.pi)
-    return np.asarray(area.centre) + radius * np.array([np.cos(angle), np.sin(angle)])
+    step = radius * np.array([np.cos(angle), np.sin(angle)])
+    return np.asarray(np.asarray(area.centre) + step)
 
 
 def _gains(
@@ -83,8 +84,8 @@ def _gains(
 
 def _graph(
     cells: Sequence[Cell], gains: NDArray[np.float64], serving: NDArray[np.intp]
-) -> nx.Graph:
-    graph = nx.Graph()
+) -> "nx.Graph[str]":
+    graph: nx.Graph[str] = nx.Graph()
     graph.add_node("server", kind="server")
     for number, cell in enumerate(cells):
         graph.add_node(f"cell-{number}", kind="cell")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import simpy
+from numpy.typing import NDArray
 
 from wfl_sim.energy import Ledger
 from wfl_sim.entities.carrier import Carrier
@@ -14,6 +15,7 @@ from wfl_sim.execution.plan import Plan
 from wfl_sim.federation import Federation
 from wfl_sim.protocols import Workload
 from wfl_sim.radio.band import band
+from wfl_sim.radio.ofdma import Direction
 from wfl_sim.scenario import Scenario
 from wfl_sim.topology import Placement
 from wfl_sim.wire import Wire
@@ -52,14 +54,12 @@ def run(federation: Federation, scenario: Scenario) -> None:
         device.close()
 
 
-def _cell(
-    env: simpy.Environment, scenario: Scenario, placement: Placement, number: int
-) -> Cell:
+def _cell(env: simpy.Environment, scenario: Scenario, placement: Placement, number: int) -> Cell:
     groups = [group for group in scenario.devices for _ in range(group.count)]
     description, name = scenario.cells[number], f"cell-{number}"
     gains = placement.gains[number]
     speeds = np.array([group.speed for group in groups])
-    radiated = {
+    radiated: dict[Direction, NDArray[np.float64]] = {
         "uplink": np.array([group.power for group in groups]),
         "downlink": np.full(len(groups), description.downlink.power),
     }

@@ -55,10 +55,8 @@ def test_proportional_fair_maximises_the_sum_of_log_rates_to_first_order():
     efficiency, average = rng.exponential(size=(3, 4)), rng.uniform(1, 3, 3)
     shares = ProportionalFair().shares(demands(efficiency, average))
     best = max(
-        (
-            sum(efficiency[user, block] / average[user] for block, user in enumerate(choice))
-            for choice in np.ndindex(3, 3, 3, 3)
-        )
+        sum(efficiency[user, block] / average[user] for block, user in enumerate(choice))
+        for choice in np.ndindex(3, 3, 3, 3)
     )
     assert (shares * efficiency / average[:, None]).sum() == pytest.approx(best)
 

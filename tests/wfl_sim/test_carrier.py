@@ -53,9 +53,7 @@ def test_transfers_that_begin_together_end_together(env):
 
 
 @given(
-    st.lists(
-        st.tuples(st.floats(0, 50), st.floats(1e-3, 1e6)), min_size=1, max_size=12
-    ),
+    st.lists(st.tuples(st.floats(0, 50), st.floats(1e-3, 1e6)), min_size=1, max_size=12),
     st.floats(0.1, 1e6),
 )
 @settings(max_examples=60, deadline=None)
@@ -167,7 +165,9 @@ def test_idle_carriers_schedule_nothing(env):
     assert env.now == 1e6
 
 
-@pytest.mark.parametrize(("links", "bits"), [([], 1.0), ([0], 0.0), ([0], -1.0), ([0], float("nan"))])
+@pytest.mark.parametrize(
+    ("links", "bits"), [([], 1.0), ([0], 0.0), ([0], -1.0), ([0], float("nan"))]
+)
 def test_impossible_transfers_are_refused(env, links, bits):
-    with pytest.raises(ValueError, match="link|bits"):
+    with pytest.raises(ValueError, match=r"link|bits"):
         Carrier(env, "wire", Wire(1.0)).send(links, bits)

@@ -146,6 +146,8 @@ def test_private_state_follows_its_device(tmp_path, learner):
 
 def test_progress_tells_done_and_needed(tmp_path, learner):
     seen = []
-    graph = TaskGraph(learner, Store(tmp_path), lambda task, done, needed: seen.append((done, needed)))
+    graph = TaskGraph(
+        learner, Store(tmp_path), lambda task, done, needed: seen.append((done, needed))
+    )
     graph.demand([two_rounds(graph)[1]])
     assert seen == [(n + 1, len(seen)) for n in range(len(seen))]

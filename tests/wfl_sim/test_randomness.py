@@ -27,7 +27,9 @@ def test_first_draws_of_many_streams_are_uniform_and_uncorrelated():
 
 
 def test_derived_seeds_fit_into_63_bits_and_differ():
-    seeds = {derived_seed(1, "training", device, number) for device in range(50) for number in range(50)}
+    seeds = {
+        derived_seed(1, "training", device, number) for device in range(50) for number in range(50)
+    }
     assert len(seeds) == 2500
     assert all(0 <= seed < 2**63 for seed in seeds)
 

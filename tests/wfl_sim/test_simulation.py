@@ -2,6 +2,7 @@
 
 import csv
 from collections import defaultdict
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -29,11 +30,11 @@ def check_laws(result):
     for actor, spans in by_actor(result.spans).items():
         ordered = sorted(spans, key=lambda span: span.start)
         assert all(span.end > span.start for span in ordered)
-        assert all(a.end <= b.start for a, b in zip(ordered, ordered[1:], strict=False))
+        assert all(a.end <= b.start for a, b in pairwise(ordered))
         if actor != "server":
             assert ordered[0].start == 0
             assert ordered[-1].end == end
-            assert all(a.end == b.start for a, b in zip(ordered, ordered[1:], strict=False))
+            assert all(a.end == b.start for a, b in pairwise(ordered))
     joules = sum(span.joules for span in result.spans)
     assert joules == pytest.approx(sum(result.totals["joules"].values()), rel=1e-9)
     bits, sums = result.totals["bits"], defaultdict(int)

@@ -24,7 +24,8 @@ def same(a, b):
         a.values == b.values
         and a.states.keys() == b.states.keys()
         and all(
-            (a.states[o][n] == b.states[o][n]).all() and a.states[o][n].dtype == b.states[o][n].dtype
+            (a.states[o][n] == b.states[o][n]).all()
+            and a.states[o][n].dtype == b.states[o][n].dtype
             for o in a.states
             for n in a.states[o] | b.states[o]
         )

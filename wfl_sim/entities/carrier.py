@@ -1,8 +1,9 @@
 """Carrier: transfers that share a medium, as a fluid.
 
-Between two changes every transfer has a constant rate. A carrier sleeps until the first of: a transfer
-ends, the rates expire (the fading sample is due), the set of transfers changes. A completion inside a step
-falls on its exact time. One process per carrier, one timeout at a time, arrays over the transfers.
+Between two changes every transfer has a constant rate. A carrier sleeps until the first of: a
+transfer ends, the rates expire (the fading sample is due), the set of transfers changes. A
+completion inside a step falls on its exact time. One process per carrier, one timeout at a time,
+arrays over the transfers.
 """
 
 from collections.abc import Generator, Sequence
@@ -20,7 +21,8 @@ _ROUNDING = 1e-12
 class Transfer:
     """One payload on its way to or from one link, or to several links at once.
 
-    `done` fires with the transfer itself when the last bit has arrived; what follows it is then known.
+    `done` fires with the transfer itself when the last bit has arrived; the last three are then
+    known.
     """
 
     links: tuple[int, ...]

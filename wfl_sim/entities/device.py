@@ -110,9 +110,7 @@ class Device:
             self._begin("wait", number)
         return Contribution(self, upload)
 
-    def _download(
-        self, number: int, on_air: simpy.Event
-    ) -> Generator[simpy.Event, Any, None]:
+    def _download(self, number: int, on_air: simpy.Event) -> Generator[simpy.Event, Any, None]:
         self._begin("wait", number)
         transfer: Transfer = yield on_air
         self._begin("download", number)

@@ -1,13 +1,11 @@
 """Bands of a cell, built from its description and the gains of its links."""
 
-from typing import Literal
-
 import numpy as np
 from numpy.typing import NDArray
 
 import channel_models as cm
 from wfl_sim.radio.channel import Channel
-from wfl_sim.radio.ofdma import Band
+from wfl_sim.radio.ofdma import Band, Direction
 from wfl_sim.randomness import stream
 from wfl_sim.scenario import Cell
 
@@ -16,7 +14,7 @@ _LONGEST_STEP = 0.1
 
 
 def band(
-    direction: Literal["uplink", "downlink"],
+    direction: Direction,
     cell: Cell,
     name: str,
     *,

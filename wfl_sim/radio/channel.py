@@ -62,7 +62,8 @@ class Channel:
                 number * _BLOCK, _BLOCK, self.step, self._offsets, missing
             )
             samples.extend(missing, self._mean_gain[missing, None, None] * power)
-        return samples.values[samples.row[links], within]
+        gains: NDArray[np.float64] = samples.values[samples.row[links], within]
+        return gains
 
 
 class _Samples:

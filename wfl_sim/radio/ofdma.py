@@ -1,7 +1,7 @@
 """OFDMA: a band of resource blocks, divided among transfers by an allocator.
 
-The allocator sees channel state of the past only; the rate that is delivered follows the channel of the
-present grid cell. Inter-cell interference is not modelled: cells are taken to be orthogonal.
+The allocator sees channel state of the past only; the rate that is delivered follows the channel
+of the present grid cell. Inter-cell interference is not modelled: cells are taken to be orthogonal.
 """
 
 import math
@@ -16,12 +16,14 @@ from wfl_sim.entities.carrier import Flow, Traffic
 from wfl_sim.protocols import Allocator, Demands
 from wfl_sim.radio.channel import Channel
 
+Direction = Literal["uplink", "downlink"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Band:
     """One direction of one cell's carrier."""
 
-    direction: Literal["uplink", "downlink"]
+    direction: Direction
     channel: Channel
     allocator: Allocator
     rate: cm.RateMap
@@ -67,9 +69,10 @@ class Band:
         )
         held = shares.sum(axis=1)
         per_link = shares if alone else np.repeat(shares, self._receivers(traffic), axis=0)
-        sinr = channel.gain(traffic.links, k) * (
-            self._block_power(traffic, held) * snr_per_watt_hertz
-        )[:, None]
+        sinr = (
+            channel.gain(traffic.links, k)
+            * (self._block_power(traffic, held) * snr_per_watt_hertz)[:, None]
+        )
         rate = usable * (per_link * self.rate.spectral_efficiency(sinr)).sum(axis=1)
         mean_sinr = (per_link * sinr).sum(axis=1)
         if not alone:
@@ -95,9 +98,7 @@ class Band:
         power = self.power[traffic.links] / self.blocks
         return power * count if self.direction == "uplink" else power
 
-    def _block_power(
-        self, traffic: Traffic, held: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
+    def _block_power(self, traffic: Traffic, held: NDArray[np.float64]) -> NDArray[np.float64]:
         """W on each block held: a device splits its power over its blocks, a cell over all."""
         power = self.power[traffic.links]
         if self.direction == "downlink":

@@ -23,4 +23,5 @@ class ProportionalFair:
         fair = demands.weight / np.maximum(demands.average_rate, np.finfo(float).tiny)
         metric = demands.efficiency * fair[:, None]
         best = metric == metric.max(axis=0)
-        return best / best.sum(axis=0)
+        shares: NDArray[np.float64] = best / best.sum(axis=0)
+        return shares
