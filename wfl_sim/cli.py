@@ -56,8 +56,11 @@ def run(
 ) -> None:
     """Run a scenario; a sweep runs every variant and seed. Run again to continue after a stop."""
     with _one_line_errors():
+        from contextlib import closing
+
         from wfl_sim.report import Report
         from wfl_sim.running import Request, run_all
+        from wfl_sim.workers import WorkerError
 
         request = Request(
             file=scenario,
@@ -70,9 +73,14 @@ def run(
         cores = os.cpu_count() or 1
         at_once = min(jobs or cores, len(loaded))
         request = request.with_threads(threads or max(1, cores // at_once))
-        with Report([each.scenario for each in loaded]) as report:
-            folders = dict(report.follow(run_all(request, jobs=at_once, progress=report.progress)))
-        report.close([folders[n] for n in sorted(folders)], figures=figures)
+        report = Report([each.scenario for each in loaded])
+        try:
+            with report, closing(run_all(request, jobs=at_once, watcher=report)) as runs:
+                folders = dict(report.follow(runs))
+        except WorkerError as error:
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(1) from None
+        report.close([folders[number] for number in sorted(folders)], figures=figures)
 
 
 @app.command()
@@ -91,14 +99,10 @@ def validate(
 
         loaded = load(scenario, settings=settings or (), allow_plugins=allow_plugins)
         if deep:
-            from wfl_sim.registry import LocatedError
-            from wfl_sim.simulation import Simulation
+            from wfl_sim.running import prepared
 
             for each in loaded:
-                try:
-                    Simulation(each.scenario)
-                except LocatedError as error:
-                    raise each.error(error) from None
+                prepared(each, lambda text: typer.echo(f"warning: {text}", err=True))
     count = len(loaded)
     devices = loaded[0].scenario.device_count
     typer.echo(f"{scenario}: valid, {count} run{'s' * (count > 1)} of {devices} devices")

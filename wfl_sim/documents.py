@@ -109,8 +109,8 @@ def parse(text: str, name: str, folder: Path, *, lines: bool = True) -> Document
         reader = _Reader(yaml, name, folder, lines)
         return Document(reader.plain(node, ()), reader.places)
     except MarkedYAMLError as error:
-        line = f":{error.problem_mark.line + 1}" if error.problem_mark and lines else ""
-        raise ScenarioError(f"{name}{line}: not valid YAML: {_advice(error)}") from None
+        number = f":{error.problem_mark.line + 1}" if error.problem_mark and lines else ""
+        raise ScenarioError(f"{name}{number}: not valid YAML: {_advice(error)}") from None
     except YAMLError as error:
         line = text.count("\n", 0, getattr(error, "position", 0)) + 1
         where = f"{name}:{line}" if lines else name

@@ -1,6 +1,7 @@
 """Report: what a person sees in the terminal while scenarios run, and at the end."""
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +27,7 @@ class Report:
         self._console = Console()
         self._shares = [0.0] * len(scenarios)
         self._ended = 0
+        self._warned: set[str] = set()
         # A bar is for people; a log file gets one line for each run that has ended.
         self._bar = Progress(
             TextColumn("{task.description}"),
@@ -56,6 +58,16 @@ class Report:
         """Note that a run has executed so many of its tasks."""
         self._shares[number] = done / needed
         self._bar.update(self._task, completed=sum(self._shares))
+
+    def warn(self, text: str) -> None:
+        """Print a warning once."""
+        # Without the figures in it: the runs of a sweep differ in those alone.
+        kind = re.sub(r"\d[\d.]*", "", text)
+        if kind not in self._warned:
+            self._warned.add(kind)
+            self._bar.console.print(
+                f"warning: {text}", markup=False, highlight=False, soft_wrap=True
+            )
 
     def follow(self, runs: Iterable[tuple[int, Path]]) -> Iterator[tuple[int, Path]]:
         """Pass finished runs through, noting each."""

@@ -20,8 +20,9 @@ def plain(scenario: Scenario) -> dict[str, Any]:
 def to_yaml(scenario: Scenario) -> str:
     """Return the scenario as YAML."""
     text = io.StringIO()
-    yaml = YAML(typ="safe")
+    yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
+    yaml.width = 4096
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     yaml.dump(plain(scenario), text)
     return text.getvalue()
@@ -38,7 +39,7 @@ def _fields(component: Any) -> dict[str, Any]:
     values = {}
     for field in fields(component):
         value = getattr(component, field.name)
-        if field.init and value is not None:
+        if field.init and not (value is None and field.default is None):
             values[field.name] = _value(value, _registry(hints[field.name]))
     return values
 
@@ -48,12 +49,12 @@ def _value(value: Any, registry: Registry[Any] | None) -> Any:
         kind = {"kind": registry.name_of(value)} if registry else {}
         return {**kind, **_fields(value)}
     if isinstance(value, (tuple, list)):
-        return [_value(item, None) for item in value]
+        return [_value(item, registry) for item in value]
     return value
 
 
 def _registry(hint: Any) -> Registry[Any] | None:
-    """Return the registry that a field's annotation names, also below ``| None``."""
+    """Return the registry that a field's annotation names, also for items and below ``| None``."""
     for part in (hint, *get_args(hint)):
         for mark in getattr(part, "__metadata__", ()):
             if isinstance(mark, From):

@@ -5,7 +5,7 @@ import platform
 import re
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
@@ -72,7 +72,9 @@ class Request:
             raise ScenarioError(f"{self.out}: cannot be written: {error.strerror}") from None
 
 
-def run_all(request: Request, *, jobs: int, watcher: Watcher) -> Iterator[tuple[int, Path]]:
+def run_all(
+    request: Request, *, jobs: int, watcher: Watcher
+) -> Generator[tuple[int, Path], None, None]:
     """Run every scenario of a request; yield the number and folder of each run as it ends.
 
     Raises:

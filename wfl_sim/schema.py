@@ -1,32 +1,46 @@
-"""Schema: the JSON Schema of scenario files, by which editors complete keys and mark mistakes."""
+"""Schema: the JSON Schema of scenario files, by which editors complete keys and mark mistakes.
+
+It marks what is wrong in what is written. What is missing it cannot know, since ``extends`` and
+variants add to what stands in a file: `wfl-sim validate` tells.
+"""
 
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from wfl_sim import protocols
+from wfl_sim.compute import Hardware, catalogue
 from wfl_sim.registry import Registry, describe
 from wfl_sim.scenario import Scenario
+
+_FILE_KIND = r"\.py:\w+$"
 
 
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of a scenario with all registered kinds."""
-    schema = TypeAdapter(Scenario).json_schema()
-    definitions: dict[str, Any] = schema.setdefault("$defs", {})
+    scenario = TypeAdapter(Scenario).json_schema()
+    definitions: dict[str, Any] = scenario.pop("$defs", {})
     for registry in families():
         definitions[registry.family] = {"anyOf": _kinds(registry, definitions)}
-    schema["properties"]["extends"] = {"type": "string", "description": "a file to build on"}
-    schema["properties"]["sweep"] = {
+    definitions["hardware"] = _hardware(definitions)
+    overrides = {"type": "object", "properties": dict(scenario["properties"])}
+    definitions["overrides"] = overrides
+    scenario["properties"]["extends"] = {"type": "string", "description": "a file to build on"}
+    scenario["properties"]["sweep"] = {
         "type": "object",
-        "additionalProperties": False,
+        "description": "runs every variant with every seed",
         "properties": {
-            "variants": {"type": "object", "description": "name of a variant to its overrides"},
-            "seeds": {"type": "array", "items": {"type": "integer"}},
+            "variants": {
+                "type": "object",
+                "description": "name of a variant to its overrides",
+                "additionalProperties": {
+                    "anyOf": [{"$ref": "#/$defs/overrides"}, {"type": "null"}]
+                },
+            },
+            "seeds": {"type": "array", "items": {"type": "integer", "minimum": 0}},
         },
     }
-    # What `extends` and `sweep` bring need not stand in the file.
-    schema.pop("required", None)
-    linked: dict[str, Any] = _linked(schema)
+    linked: dict[str, Any] = _linked({**scenario, "$defs": definitions})
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **linked}
 
 
@@ -39,22 +53,45 @@ def families() -> list[Registry[Any]]:
 def _kinds(registry: Registry[Any], definitions: dict[str, Any]) -> list[dict[str, Any]]:
     choices: list[dict[str, Any]] = []
     for name, cls in registry.kinds().items():
-        options = TypeAdapter(cls).json_schema()
-        definitions.update(options.pop("$defs", {}))
+        options = _options(cls, definitions)
+        if not options.pop("required", None):
+            choices.append({"const": name, "description": describe(cls)})
         options["properties"] = {"kind": {"const": name}} | options.get("properties", {})
-        options["description"] = describe(cls)
-        if not options.get("required"):
-            choices.append({"const": name})
-        choices.append(options)
-    return choices
+        choices.append({**options, "description": describe(cls)})
+    file = {"type": "string", "pattern": _FILE_KIND}
+    mapping = {
+        "type": "object",
+        "properties": {"kind": file},
+        "required": ["kind"],
+        "additionalProperties": True,
+    }
+    return [*choices, {**file, "description": "a class in a Python file"}, mapping]
+
+
+def _hardware(definitions: dict[str, Any]) -> dict[str, Any]:
+    options = _options(Hardware, definitions)
+    names = sorted(catalogue())
+    options["properties"] = {"base": {"enum": names}} | options["properties"]
+    return {"anyOf": [{"enum": names}, {"type": "string", "pattern": r"\.ya?ml$"}, options]}
+
+
+def _options(cls: type, definitions: dict[str, Any]) -> dict[str, Any]:
+    options: dict[str, Any] = TypeAdapter(cls).json_schema()
+    definitions.update(options.pop("$defs", {}))
+    return options
 
 
 def _linked(node: Any) -> Any:
-    """Replace every mark that `From` left by a reference to the family's definition."""
-    if isinstance(node, dict):
-        if "x-family" in node:
-            return {"$ref": f"#/$defs/{node['x-family']}"}
-        return {key: _linked(value) for key, value in node.items()}
+    """Link the marks of `From` to their families, and let every mapping refuse unknown keys."""
     if isinstance(node, list):
         return [_linked(item) for item in node]
-    return node
+    if not isinstance(node, dict):
+        return node
+    if "x-family" in node:
+        return {"$ref": f"#/$defs/{node['x-family']}"}
+    linked = {key: _linked(value) for key, value in node.items()}
+    if isinstance(linked.get("properties"), dict) and linked.get("type") == "object":
+        linked.setdefault("additionalProperties", False)
+        if linked["additionalProperties"] is False:
+            linked.pop("required", None)
+    return linked

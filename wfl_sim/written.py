@@ -55,6 +55,6 @@ class ScenarioPath:
             return str(path)
         if path.is_dir():
             return str(path)
-        if text.startswith((".", "/", "~")) or text.count("/") > 1:
+        if text.startswith((".", "/", "~")):
             raise ValueError(f"no such folder: {path}")
         return str(text)
