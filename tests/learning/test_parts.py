@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 import torch
 from peft.tuners.lora import LoraLayer
-from transformers import AutoModelForSequenceClassification, OPTConfig, PreTrainedModel
+from transformers import (
+    AlbertConfig,
+    AutoModelForSequenceClassification,
+    OPTConfig,
+    PreTrainedModel,
+)
 
 from wfl_sim.learning.encoding import Encoded
 from wfl_sim.learning.objectives.classification import logits, loss
@@ -270,3 +275,18 @@ def test_a_part_without_a_torch_side_is_refused(network: Build) -> None:
     part = Part(name="p", config=Prompt(), shared=True)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="part 'p': no torch side for Prompt"):
         attach(network(), [part])
+
+
+def test_an_architecture_without_usual_lora_targets_asks_for_some() -> None:
+    config = AlbertConfig(
+        embedding_size=8, hidden_size=16, num_attention_heads=2, intermediate_size=16
+    )
+    with torch.device("meta"):
+        model = AutoModelForSequenceClassification.from_config(config)
+    with pytest.raises(ValueError, match=r"no usual LoRA targets for 'albert'.*known: .*query"):
+        attach(model, [LORA])
+
+
+def test_a_network_without_a_head_is_refused(network: Build) -> None:
+    with pytest.raises(ValueError, match="part 'head': 'bert' has no head"):
+        attach(network().base_model, [HEAD])
