@@ -1,17 +1,19 @@
 """Workers: processes that do one job after the other, and end with the process that started them.
 
-Each has a pipe of its own. A worker that dies closes its end, so nobody waits for it; one whose
-parent has gone finds its pipe closed, so nothing is left behind.
+Each has a pipe of its own: a worker that dies closes its end, so nobody waits for it. A worker whose
+parent has gone ends itself.
 """
 
+import os
 import signal
 import sys
+import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Protocol, TypeVar
@@ -121,6 +123,7 @@ def _serve(pipe: Connection, work: Work[Any]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # As an exception, so that what is half written is removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         while True:
             number = pipe.recv()
@@ -133,6 +136,13 @@ def _serve(pipe: Connection, work: Work[Any]) -> None:
             pipe.send(message)
     except (EOFError, ConnectionError):
         return
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 @contextmanager
