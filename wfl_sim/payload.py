@@ -82,4 +82,4 @@ def _encode(state: State, dtype: type[np.floating]) -> bytes:
 
 
 def _decode(payload: bytes) -> State:
-    return {name: array.astype(np.float32) for name, array in load(payload).items()}
+    return {name: array.astype(np.float32) for name, array in sorted(load(payload).items())}

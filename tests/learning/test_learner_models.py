@@ -191,3 +191,17 @@ def test_a_synthetic_model_needs_no_torch() -> None:
         "assert not {'torch', 'transformers', 'peft'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_model_inside_an_installed_package(tmp_path, monkeypatch, pretrained) -> None:
+    (tmp_path / "carrier_of_models").mkdir()
+    (tmp_path / "carrier_of_models" / "__init__.py").write_text("raise AssertionError")
+    source = Path(pretrained("bert").pretrained)
+    shutil.copytree(source, tmp_path / "carrier_of_models" / "model")
+    monkeypatch.syspath_prepend(tmp_path)
+    model = Pretrained(pretrained="package:carrier_of_models/model")
+    assert model.fingerprint() == pretrained("bert").fingerprint()
+    with pytest.raises(FileNotFoundError, match="no installed package 'not_there'"):
+        Pretrained(pretrained="package:not_there/model").folder()
+    with pytest.raises(FileNotFoundError, match=r"no config\.json"):
+        Pretrained(pretrained="package:carrier_of_models").folder()

@@ -117,7 +117,7 @@ class Store:
             path.unlink(missing_ok=True)
             return None
         states: dict[str, dict[str, NDArray[np.floating]]] = {output: {} for output in outputs}
-        for name, array in tensors.items():
+        for name, array in sorted(tensors.items()):
             output, _, parameter = name.partition("/")
             states[output][parameter] = array
         return Result(states, values)

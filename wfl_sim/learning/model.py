@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -9,6 +10,7 @@ from wfl_sim.protocols import MODELS
 from wfl_sim.written import ScenarioPath
 
 _BUILTIN: Final = "builtin:"
+_PACKAGE: Final = "package:"
 _HASHED: Final = {".json", ".txt", ".model", ".safetensors", ".jinja"}
 
 
@@ -17,6 +19,7 @@ _HASHED: Final = {".json", ".txt", ".model", ".safetensors", ".jinja"}
 class Pretrained:
     """A transformers model: `builtin:tiny-bert`, a local folder, or a Hub id.
 
+    `package:name/folder` is a folder inside an installed Python package, which is not imported.
     `revision` is a branch, tag or commit of a Hub id. Weights are read from safetensors alone, and
     code that comes with a model is never run.
     """
@@ -27,7 +30,8 @@ class Pretrained:
     def __post_init__(self) -> None:
         if not self.pretrained.strip():
             raise ValueError("pretrained must name a model, got an empty text")
-        if self.revision and (self.pretrained.startswith(_BUILTIN) or _path(self).is_dir()):
+        local = self.pretrained.startswith((_BUILTIN, _PACKAGE)) or _path(self).is_dir()
+        if self.revision and local:
             raise ValueError(f"revision belongs to a Hub id, but {self.pretrained!r} is none")
 
     def folder(self, *, weights: bool = False) -> Path:
@@ -65,11 +69,21 @@ class Pretrained:
             from wfl_sim.learning.pretrained import builtin
 
             return builtin(self.pretrained.removeprefix(_BUILTIN))
+        if self.pretrained.startswith(_PACKAGE):
+            return _in_package(self.pretrained.removeprefix(_PACKAGE))
         if _path(self).is_dir():
             return _path(self)
         if self.pretrained.startswith((".", "/", "~")) or self.pretrained.count("/") > 1:
             raise FileNotFoundError(f"no model folder {self.pretrained!r}")
         return None
+
+
+def _in_package(name: str) -> Path:
+    package, _, inside = name.partition("/")
+    spec = find_spec(package) if package.isidentifier() else None
+    if spec is None or not spec.submodule_search_locations:
+        raise FileNotFoundError(f"no installed package {package!r} for '{_PACKAGE}{name}'")
+    return Path(spec.submodule_search_locations[0]) / inside
 
 
 def _path(model: Pretrained) -> Path:
