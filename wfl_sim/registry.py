@@ -202,7 +202,7 @@ class From:
             raise LocatedError(str(error), "kind") from None
 
     def _choice(self) -> str:
-        return f"the name of a {self.registry.family} ({', '.join(self.registry.kinds())})"
+        return f"a kind of {self.registry.family} ({', '.join(self.registry.kinds())})"
 
     def _made(self, kind: str, options: Mapping[str, Any]) -> Any:
         from pydantic import ValidationError
