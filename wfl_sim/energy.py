@@ -45,6 +45,10 @@ class Ledger:
         self._joules[device, COMPONENTS.index(component)] += joules
         self._drawn[device] += joules
 
+    def power(self, device: int) -> float:
+        """Return the W that all components of a device draw together."""
+        return float(self._watts[device].sum())
+
     def total(self, device: int, now: float) -> float:
         """Return the joules that a device has drawn until `now`."""
         self._close(device, now)

@@ -1,8 +1,8 @@
 """Federation: the world that a rounds policy drives."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import simpy
@@ -11,7 +11,7 @@ from wfl_sim.energy import Ledger
 from wfl_sim.execution.plan import Plan
 from wfl_sim.execution.task import Handle
 from wfl_sim.randomness import stream
-from wfl_sim.records import Span
+from wfl_sim.records import Level, Span
 
 if TYPE_CHECKING:
     from wfl_sim.entities.device import Device
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class Traffic:
-    """Bits over the air, counted when a transfer is complete."""
+    """Bits over the air, counted when a transfer ends.
+
+    What was sent up was received or lost; so was what was sent down to each apart.
+    """
 
     sent_up: int = 0
     received_up: int = 0
@@ -29,6 +32,10 @@ class Traffic:
     """a broadcast counts once"""
     received_down: int = 0
     """a broadcast counts once for each receiver"""
+    lost_up: int = 0
+    """of uploads that were abandoned"""
+    lost_down: int = 0
+    """of downloads that were abandoned; a broadcast counts once for each receiver that left"""
 
 
 @dataclass(frozen=True)
@@ -61,9 +68,11 @@ class Federation:
     ledger: Ledger
     traffic: Traffic = field(default_factory=Traffic)
     spans: list[Span] = field(default_factory=list)
+    levels: list[Level] = field(default_factory=list)
     measurements: list[Measurement] = field(default_factory=list)
     devices: "Sequence[Device]" = ()
     server: "Server" = field(init=False)
+    _turn: simpy.Event | None = None
 
     def __repr__(self) -> str:
         return f"Federation({len(self.devices)} devices, {self.env.now:.6g} s)"
@@ -71,6 +80,26 @@ class Federation:
     def stream(self, *names: str | int) -> np.random.Generator:
         """Return the named random stream of this run."""
         return stream(self.seed, *names)
+
+    def present(self) -> "list[Device]":
+        """Return the devices that can be asked now, in ascending order."""
+        return [device for device in self.devices if device.present]
+
+    def anybody(self) -> "Generator[simpy.Event, Any, list[Device]]":
+        """Wait until a device can be asked.
+
+        Returns:
+            The devices that can be asked; none where no device will ever come back.
+        """
+        while not (there := self.present()) and any(not each.lost for each in self.devices):
+            self._turn = self.env.event()
+            yield self._turn
+        return there
+
+    def look_again(self) -> None:
+        """Note that a device has come back, or never will."""
+        if self._turn is not None and not self._turn.triggered:
+            self._turn.succeed()
 
     def measure(self, number: int, shared: Handle) -> None:
         """Note that the states of this moment are to be evaluated."""

@@ -5,6 +5,7 @@ file. The channel models know no registry, so they get their names here.
 """
 
 import channel_models as cm
+import wfl_sim.availability
 import wfl_sim.learning.model
 import wfl_sim.learning.synthetic
 import wfl_sim.methods

@@ -6,7 +6,7 @@ Contracts of the propagation models (path loss, shadowing, fading, rate maps) ar
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -132,6 +132,20 @@ class Rounds(Protocol):
         """Yield events until the last round is over."""
 
 
+class Availability(Protocol):
+    """When a device of a group can be reached."""
+
+    def intervals(self, member: int, rng: np.random.Generator) -> Iterator[tuple[float, float]]:
+        """Yield the intervals (start, end) in s in which a device is there, in ascending order.
+
+        Intervals neither touch nor overlap; the last may end at infinity, and there may be no last.
+
+        Args:
+            member: number of the device within its group.
+            rng: the device's own stream.
+        """
+
+
 class Data(Protocol):
     """Labelled examples, divided over devices."""
 
@@ -160,6 +174,7 @@ METHODS: Registry[Method] = Registry("method")
 ALLOCATORS: Registry[Allocator] = Registry("allocator")
 SELECTORS: Registry[Selector] = Registry("selector")
 ROUNDS: Registry[Rounds] = Registry("rounds")
+AVAILABILITIES: Registry[Availability] = Registry("availability")
 DATA: Registry[Data] = Registry("data")
 PARTITIONS: Registry[Any] = Registry("partition")
 CODECS: Registry[Codec] = Registry("codec")

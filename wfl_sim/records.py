@@ -1,10 +1,11 @@
-"""The two kinds of rows that a run leaves behind."""
+"""The kinds of rows that a run leaves behind."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 Activity = Literal["download", "compute", "upload", "wait", "idle", "off", "aggregate", "transfer"]
 Outcome = Literal["done", "dropped", "lost", "cut"]
+Quantity = Literal["battery"]
 Scope = Literal["global", "personal_mean", "personal_worst10", "device"]
 
 
@@ -14,7 +15,8 @@ class Span:
 
     Spans of one actor never overlap, and those of a device cover the whole run. `joules` is the
     energy that the actor drew during the span. `bits` is what this actor sent or received in it.
-    `outcome` is "cut" when the end of the run closed the span.
+    `outcome` is "dropped" when the actor abandoned what it did, and "cut" when the end of the run
+    closed the span.
     """
 
     start: float
@@ -34,6 +36,18 @@ class Span:
     """mean over the time and the resource blocks of a radio transfer, of the SINR in dB"""
     mean_rate: float | None = None
     """bit/s"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """One quantity of a device at one moment; straight lines join the rows of a battery."""
+
+    time: float
+    """s"""
+    actor: str
+    quantity: Quantity
+    value: float
+    """J left in the battery"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

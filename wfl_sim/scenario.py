@@ -18,12 +18,16 @@ from channel_models.units import (
     PositiveSeconds,
     PositiveWatt,
     Seconds,
+    Watt,
 )
+from wfl_sim.availability import Always
+from wfl_sim.battery import Battery
 from wfl_sim.compute import Hardware, HardwareReference
 from wfl_sim.coverage import check_coverage
 from wfl_sim.payload import Float32
 from wfl_sim.protocols import (
     ALLOCATORS,
+    AVAILABILITIES,
     CODECS,
     DATA,
     FADINGS,
@@ -34,6 +38,7 @@ from wfl_sim.protocols import (
     ROUNDS,
     SHADOWINGS,
     Allocator,
+    Availability,
     Codec,
     Data,
     Method,
@@ -41,6 +46,7 @@ from wfl_sim.protocols import (
 )
 from wfl_sim.radio.allocation import EqualShare, ProportionalFair
 from wfl_sim.registry import From, LocatedError
+from wfl_sim.shorthand import Shorthand
 
 STRICT = {"extra": "forbid"}
 
@@ -172,6 +178,11 @@ class Devices:
     area: Area = field(default_factory=Area)
     height: PositiveMetres = 1.5
     speed: MetresPerSecond = 3 / 3.6
+    battery: Annotated[Battery, Shorthand("capacity")] | None = None
+    """such as `20 Wh`, or a mapping; without one the devices are on the mains"""
+    availability: Annotated[Availability, From(AVAILABILITIES)] = field(default_factory=Always)
+    away_power: Watt | None = None
+    """drawn while a device cannot be reached; the idle power of its hardware unless given"""
 
     def __post_init__(self) -> None:
         if self.count < 1:

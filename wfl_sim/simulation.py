@@ -18,7 +18,7 @@ from wfl_sim.measurement import metrics
 from wfl_sim.methods.aggregation import State
 from wfl_sim.protocols import Learner, Workload
 from wfl_sim.randomness import stream
-from wfl_sim.records import Metric, Span
+from wfl_sim.records import Level, Metric, Span
 from wfl_sim.registry import LocatedError
 from wfl_sim.scenario import Scenario
 from wfl_sim.topology import place
@@ -34,6 +34,7 @@ class Outcome:
     """the final shared state as "shared", the private state of each device by its name"""
     totals: Mapping[str, Any]
     """simulated seconds, bits, joules by component, and where host time went"""
+    levels: Sequence[Level] = ()
 
 
 class Simulation:
@@ -84,7 +85,8 @@ class Simulation:
             raise ValueError("a run that trains needs a store")
         if store is None or self.shards is None or not self.trains:
             federation = self._network(NetworkOnly())
-            return Outcome(federation.spans, (), {}, self._totals(federation, 0))
+            totals = self._totals(federation, 0)
+            return Outcome(federation.spans, (), {}, totals, federation.levels)
         graph = TaskGraph(self.learner, store, progress)
         plan = TrainingPlan(
             graph,
@@ -111,6 +113,7 @@ class Simulation:
             rows,
             {name: state for name, state in states.items() if state},
             self._totals(federation, graph.executed),
+            federation.levels,
         )
 
     def _network(self, plan: "NetworkOnly | TrainingPlan") -> Federation:
@@ -130,11 +133,30 @@ class Simulation:
                 "received_up": traffic.received_up,
                 "sent_down": traffic.sent_down,
                 "received_down": traffic.received_down,
+                "lost_up": traffic.lost_up,
+                "lost_down": traffic.lost_down,
             },
             "joules": dict(zip(COMPONENTS, joules.tolist(), strict=True)),
+            **_batteries(federation),
             "tasks_executed": executed,
             "host_seconds": dict(self._seconds),
         }
+
+
+def _batteries(federation: Federation) -> dict[str, dict[str, float]]:
+    """Return what all batteries lost, kept and spilled, in J; nothing where there is none."""
+    supplies = [s for s in (device.body.supply for device in federation.devices) if s is not None]
+    if not supplies:
+        return {}
+    start = sum(supply.battery.initial * supply.battery.capacity for supply in supplies)
+    return {
+        "batteries": {
+            "start": start,
+            "end": sum(supply.level for supply in supplies),
+            "charged": sum(supply.charged for supply in supplies),
+            "spilled": sum(supply.spilled for supply in supplies),
+        }
+    }
 
 
 def _located(function: Any, argument: Any, *, path: tuple[str | int, ...]) -> Any:

@@ -27,6 +27,7 @@ def build(
     """Return the federation at time zero, its devices idle, the first evaluation noted."""
     env = simpy.Environment()
     groups = [group for group in scenario.devices for _ in range(group.count)]
+    members = [member for group in scenario.devices for member in range(group.count)]
     federation = Federation(env, scenario.seed, plan, Ledger(len(groups)))
     cells = [_cell(env, scenario, placement, number) for number in range(len(scenario.cells))]
     federation.devices = [
@@ -38,6 +39,11 @@ def build(
             power=group.power,
             cell=cells[placement.serving[index]],
             mean_gain=float(placement.gains[placement.serving[index], index]),
+            battery=group.battery,
+            away_power=group.away_power,
+            intervals=group.availability.intervals(
+                members[index], federation.stream("availability", index)
+            ),
         )
         for index, group in enumerate(groups)
     ]

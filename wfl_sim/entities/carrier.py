@@ -6,7 +6,7 @@ completion inside a step falls on its exact time. One process per carrier, one t
 arrays over the transfers.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -21,12 +21,13 @@ _ROUNDING = 1e-12
 class Transfer:
     """One payload on its way to or from one link, or to several links at once.
 
-    `done` fires with the transfer itself when the last bit has arrived; the last three are then
-    known.
+    `done` fires with the transfer itself when the last bit has arrived; `end`, `airtime` and
+    `mean_sinr_db` are then known, as they are when the last link has left.
     """
 
     links: tuple[int, ...]
-    """the receivers (downlink) or the sender (uplink), as link numbers of the medium"""
+    """the receivers (downlink) or the sender (uplink), as link numbers of the medium; empty once
+    all have left"""
     bits: float
     weight: float
     start: float
@@ -36,6 +37,10 @@ class Transfer:
     """s in which the transfer held at least some of the medium"""
     mean_sinr_db: float | None = None
     """dB, averaged over the time on the air; None on a wire"""
+    watch: Callable[[bool], None] | None = None
+    """is told, from the moment at which it changes, whether the transfer holds any of the medium"""
+    on_air: bool = False
+    """what `watch` was told last"""
 
     def __repr__(self) -> str:
         return f"Transfer({self.bits:.6g} bit, links {self.links}, end {self.end:.6g} s)"
@@ -99,6 +104,8 @@ class Carrier:
         self._airtime = np.empty(0)
         self._sinr_db_seconds = np.empty(0)
         self._changed = env.event()
+        self._leaving: list[tuple[Transfer, int, simpy.Event]] = []
+        self._version = 0
         env.process(self._run())
 
     def __repr__(self) -> str:
@@ -120,21 +127,41 @@ class Carrier:
         self._average = np.append(self._average, np.nan)
         self._airtime = np.append(self._airtime, 0.0)
         self._sinr_db_seconds = np.append(self._sinr_db_seconds, 0.0)
+        self._wake()
+        return transfer
+
+    def leave(self, transfer: Transfer, link: int) -> simpy.Event:
+        """Take a link out of a transfer at this moment; one that has none left ends.
+
+        Returns:
+            An event of this moment, whose value is the bits that have arrived until now.
+        """
+        left = self._env.event()
+        if transfer in self._active and link in transfer.links:
+            self._leaving.append((transfer, link, left))
+            self._wake()
+        else:
+            left.succeed(transfer.bits)
+        return left
+
+    def _wake(self) -> None:
+        self._version += 1
         if not self._changed.triggered:
             self._changed.succeed()
-        return transfer
 
     def _run(self) -> Generator[simpy.Event, Any, None]:
         env = self._env
         while True:
+            self._changed = env.event()
             if not self._active:
                 yield self._changed
-            self._changed = env.event()
+                self._changed = env.event()
             members = self._members()
-            count = len(self._active)
-            while len(self._active) == count:
+            count, version = len(self._active), self._version
+            while self._version == version:
                 traffic = replace(members, bits_left=self._left, average_rate=self._average)
                 flow = self._medium.flow(traffic, env.now)
+                self._tell(flow.on_air)
                 with np.errstate(divide="ignore"):
                     to_finish = self._left / flow.rate
                 started = env.now
@@ -148,6 +175,25 @@ class Carrier:
                     yield self._changed
                     elapsed = env.now - started
                 self._advance(count, flow, to_finish, elapsed)
+                self._let_go()
+
+    def _tell(self, on_air: NDArray[np.bool_]) -> None:
+        for transfer, held in zip(self._active, on_air.tolist(), strict=True):
+            if transfer.watch is not None and transfer.on_air != held:
+                transfer.on_air = held
+                transfer.watch(held)
+
+    def _let_go(self) -> None:
+        leaving, self._leaving = self._leaving, []
+        for transfer, link, left in leaving:
+            if transfer not in self._active:
+                left.succeed(transfer.bits)
+                continue
+            i = self._active.index(transfer)
+            transfer.links = tuple(each for each in transfer.links if each != link)
+            left.succeed(transfer.bits - float(self._left[i]))
+            if not transfer.links:
+                self._retire(np.array([i]))
 
     def _members(self) -> Traffic:
         counts = [len(transfer.links) for transfer in self._active]
@@ -176,17 +222,22 @@ class Carrier:
             self._complete(np.flatnonzero(finished))
 
     def _complete(self, finished: NDArray[np.intp]) -> None:
-        done = [self._active[i] for i in finished]
-        for i, transfer in zip(finished, done, strict=True):
+        for transfer in self._retire(finished):
+            transfer.done.succeed(transfer)
+
+    def _retire(self, which: NDArray[np.intp]) -> list[Transfer]:
+        """Take transfers off the medium and note what they have used of it."""
+        gone = [self._active[i] for i in which]
+        for i, transfer in zip(which, gone, strict=True):
             transfer.end = self._env.now
             transfer.airtime = float(self._airtime[i])
             if transfer.airtime > 0 and not np.isnan(self._sinr_db_seconds[i]):
                 transfer.mean_sinr_db = float(self._sinr_db_seconds[i]) / transfer.airtime
-        gone = set(finished.tolist())
-        self._active = [t for i, t in enumerate(self._active) if i not in gone]
-        self._left = np.delete(self._left, finished)
-        self._average = np.delete(self._average, finished)
-        self._airtime = np.delete(self._airtime, finished)
-        self._sinr_db_seconds = np.delete(self._sinr_db_seconds, finished)
-        for transfer in done:
-            transfer.done.succeed(transfer)
+        numbers = set(which.tolist())
+        self._active = [t for i, t in enumerate(self._active) if i not in numbers]
+        self._left = np.delete(self._left, which)
+        self._average = np.delete(self._average, which)
+        self._airtime = np.delete(self._airtime, which)
+        self._sinr_db_seconds = np.delete(self._sinr_db_seconds, which)
+        self._version += 1
+        return gone

@@ -31,11 +31,13 @@ class Cell:
     ) -> Generator[simpy.Event, Any, None]:
         """Carry one payload from the server to all `receivers`.
 
-        `on_air` fires with the radio transfer when the wire has done its part.
+        `on_air` fires with the radio transfer when the wire has done its part, to those of the
+        receivers who are still there; if nobody is, it never fires.
         """
         yield self.from_server.send([0], bits).done
         yield self.env.timeout(self.latency)
-        on_air.succeed(self.downlink.send(receivers, bits))
+        if receivers:
+            on_air.succeed(self.downlink.send(receivers, bits))
 
     def forward(self, bits: int) -> Generator[simpy.Event, Any, None]:
         """Carry one payload that came over the air on to the server."""

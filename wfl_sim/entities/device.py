@@ -1,34 +1,28 @@
-"""Device: downloads, trains, uploads, waits.
+"""Device: downloads, trains, uploads, waits; comes and goes.
 
 Its spans follow one another without gap from the start to the end of the run, and every change of
 activity closes an interval of power in the ledger.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import simpy
 
+from wfl_sim.battery import Battery
 from wfl_sim.compute import Hardware
 from wfl_sim.energy import Component
-from wfl_sim.entities.carrier import Transfer
+from wfl_sim.entities.body import Body
+from wfl_sim.entities.carrier import Carrier, Transfer
 from wfl_sim.entities.cell import Cell
+from wfl_sim.entities.delivery import Delivery
 from wfl_sim.execution.task import Handle
 from wfl_sim.protocols import Workload
 from wfl_sim.records import Activity, Outcome, Span
 
 if TYPE_CHECKING:
     from wfl_sim.federation import Federation
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """A shared state on its way to a device."""
-
-    shared: Handle
-    on_air: simpy.Event | None
-    """fires with the radio transfer that brings it; None where a method sends nothing"""
 
 
 @dataclass(frozen=True)
@@ -52,6 +46,9 @@ class Device:
         power: float,
         cell: Cell,
         mean_gain: float,
+        battery: Battery | None = None,
+        away_power: float | None = None,
+        intervals: Iterator[tuple[float, float]] | None = None,
     ) -> None:
         """Put an idle device into a cell.
 
@@ -63,6 +60,9 @@ class Device:
             power: W, radiated while sending.
             cell: the serving cell.
             mean_gain: linear large-scale power gain to the cell.
+            battery: what it runs on; None for the mains.
+            away_power: W, drawn while it cannot be reached; the idle power unless given.
+            intervals: s, when it can be reached; None for always.
         """
         self.name = f"device-{index}"
         self.index = index
@@ -71,51 +71,86 @@ class Device:
         self.power = power
         self.cell = cell
         self.mean_gain = mean_gain
+        self.body = Body(federation, index, battery, self._powered_changed)
         self._federation = federation
+        self._away_power = hardware.idle_power if away_power is None else away_power
+        self._reachable = self._powered = True
+        self._left_for_good = False
+        self._work: simpy.Process | None = None
+        self._on_air: tuple[Carrier, Transfer] | None = None
         self._activity: Activity = "idle"
         self._round = -1
         self._since = federation.env.now
         self._joules_then = 0.0
-        federation.ledger.set_power(index, "idle", hardware.idle_power, federation.env.now)
+        self._draw("idle", hardware.idle_power)
+        if intervals is not None:
+            federation.env.process(self._come_and_go(intervals))
 
     def __repr__(self) -> str:
         return f"Device({self.name!r}, {self._activity} since {self._since:.6g} s)"
+
+    @property
+    def present(self) -> bool:
+        """Whether it can be asked."""
+        return self._reachable and self._powered
+
+    @property
+    def lost(self) -> bool:
+        """Whether it is away and will never come back."""
+        supply = self.body.supply
+        dead = supply is not None and supply.empty and not supply.battery.revives
+        return dead or (self._left_for_good and not self._reachable)
 
     def participate(self, number: int, delivery: Delivery) -> simpy.Process:
         """Begin one local update in round `number`.
 
         Returns:
-            A process that ends when the upload is at the server; its value is the Contribution.
+            A process that ends when the upload is at the server, with the Contribution as value, or
+            when the device has abandoned its work, with None.
         """
-        return self._federation.env.process(self._participate(number, delivery))
+        self._work = self._federation.env.process(self._participate(number, delivery))
+        return self._work
 
     def rest(self) -> None:
-        """Be idle until asked again."""
-        self._begin("idle", -1)
+        """Be idle until asked again, unless it has gone or come back in the meantime."""
+        if self._activity == "wait":
+            self._begin("idle", -1)
 
     def close(self) -> None:
         """Close the open span at the end of the run."""
-        self._record(outcome="done" if self._activity == "idle" else "cut")
+        self._record(outcome="done" if self._activity in ("idle", "off") else "cut")
+        self.body.note()
 
     def _participate(
         self, number: int, delivery: Delivery
-    ) -> Generator[simpy.Event, Any, Contribution]:
-        if delivery.on_air is not None:
-            yield from self._download(number, delivery.on_air)
-        yield from self._compute(number)
-        upload = self._federation.plan.local_update(self.index, number, delivery.shared)
-        if self.workload.upload_bits:
-            yield from self._upload(number)
-        else:
-            self._begin("wait", number)
+    ) -> Generator[simpy.Event, Any, Contribution | None]:
+        federation, bits = self._federation, self.workload.upload_bits
+        try:
+            if delivery.on_air is not None:
+                yield from self._download(number, delivery.on_air)
+            yield from self._compute(number)
+            if bits:
+                yield from self._upload(number)
+        except simpy.Interrupt:
+            yield from self._abandon(delivery)
+            return None
+        self._work = None
+        # From here on the update is a fact, whatever becomes of the device: so it is named here.
+        upload = federation.plan.local_update(self.index, number, delivery.shared)
+        self._begin("wait", number)
+        if bits:
+            yield from self.cell.forward(bits)
+            federation.traffic.received_up += bits
         return Contribution(self, upload)
 
     def _download(self, number: int, on_air: simpy.Event) -> Generator[simpy.Event, Any, None]:
         self._begin("wait", number)
         transfer: Transfer = yield on_air
+        self._on_air = self.cell.downlink, transfer
         self._begin("download", number)
         self._draw("receive", self.hardware.receive_power)
         yield transfer.done
+        self._on_air = None
         self._draw("receive", 0.0)
         self._federation.traffic.received_down += self.workload.download_bits
         self._record(bits=self.workload.download_bits, transfer=transfer)
@@ -129,21 +164,99 @@ class Device:
         self._record(flops=flops)
 
     def _upload(self, number: int) -> Generator[simpy.Event, Any, None]:
-        federation, bits = self._federation, self.workload.upload_bits
+        bits = self.workload.upload_bits
         self._begin("upload", number)
         transfer = self.cell.uplink.send([self.index], bits)
+        self._on_air = self.cell.uplink, transfer
+        if self.body.follows:
+            transfer.watch = self._radiate
         yield transfer.done
-        joules = self.hardware.transmit_power(self.power) * transfer.airtime
-        federation.ledger.add(self.index, "transmit", joules, federation.env.now)
-        federation.traffic.sent_up += bits
+        self._on_air = None
+        self._sent(transfer, bits)
         self._record(bits=bits, transfer=transfer)
-        self._begin("wait", number)
-        yield from self.cell.forward(bits)
-        federation.traffic.received_up += bits
+
+    def _radiate(self, on_air: bool) -> None:
+        power = self.hardware.transmit_power(self.power) if on_air else 0.0
+        self._draw("transmit", power)
+
+    def _sent(self, transfer: Transfer, bits: int) -> None:
+        """Account for an upload, whole or in part."""
+        if self.body.follows:
+            self._draw("transmit", 0.0)
+        else:
+            joules = self.hardware.transmit_power(self.power) * transfer.airtime
+            self.body.book("transmit", joules)
+        self._federation.traffic.sent_up += bits
+
+    def _abandon(self, delivery: Delivery) -> Generator[simpy.Event, Any, None]:
+        """Give up what is being done: what it has cost until now stays counted."""
+        traffic, flops, bits, transfer = self._federation.traffic, 0.0, 0, None
+        if self._on_air is not None:
+            carrier, transfer = self._on_air
+            bits = int((yield carrier.leave(transfer, self.index)))
+            self._on_air = None
+        elif self._activity == "wait" and delivery.on_air is not None:
+            delivery.receivers.remove(self.index)
+            if delivery.on_air.triggered:
+                self.cell.downlink.leave(delivery.on_air.value, self.index)
+        if self._activity == "download":
+            traffic.lost_down += bits
+            traffic.sent_down += 0 if transfer and transfer.links else bits
+        elif self._activity == "upload" and transfer:
+            self._sent(transfer, bits)
+            traffic.lost_up += bits
+        elif self._activity == "compute":
+            lasts = self.hardware.seconds(self.workload.update_flops, self.workload.steps)
+            done = (self._federation.env.now - self._since) / lasts
+            flops = self.workload.update_flops * done
+        self._draw("receive", 0.0)
+        self._draw("compute", 0.0)
+        self._record(outcome="dropped", bits=bits, flops=flops, transfer=transfer)
+        self._work = None
+        self._begin_presence()
+
+    def _come_and_go(
+        self, intervals: Iterator[tuple[float, float]]
+    ) -> Generator[simpy.Event, Any, None]:
+        env = self._federation.env
+        for start, end in intervals:
+            if start > env.now:
+                self._switch(reachable=False, powered=self._powered)
+                yield env.timeout(start - env.now)
+            self._switch(reachable=True, powered=self._powered)
+            if end == float("inf"):
+                return
+            yield env.timeout(end - env.now)
+            if self.lost:
+                return
+        self._left_for_good = True
+        self._switch(reachable=False, powered=self._powered)
+
+    def _powered_changed(self, powered: bool) -> None:
+        self._switch(reachable=self._reachable, powered=powered)
+
+    def _switch(self, *, reachable: bool, powered: bool) -> None:
+        if (reachable, powered) == (self._reachable, self._powered) and not self.lost:
+            return
+        before = self.present
+        self._reachable, self._powered = reachable, powered
+        if self._work is None:
+            self._begin_presence()
+        elif before and not self.present:
+            self._work.interrupt()
+        if self.lost or self.present:
+            self._federation.look_again()
+
+    def _begin_presence(self) -> None:
+        """Be idle or away, with the power that belongs to it."""
+        activity: Activity = "idle" if self.present else "off"
+        if activity != self._activity:
+            self._begin(activity, -1)
+        away = self._away_power if self._powered else 0.0
+        self._draw("idle", self.hardware.idle_power if self.present else away)
 
     def _draw(self, component: Component, watts: float) -> None:
-        federation = self._federation
-        federation.ledger.set_power(self.index, component, watts, federation.env.now)
+        self.body.draw(component, watts)
 
     def _begin(self, activity: Activity, number: int) -> None:
         self._record()
@@ -162,7 +275,8 @@ class Device:
         now = federation.env.now
         if now == self._since:
             return
-        joules = federation.ledger.total(self.index, now)
+        joules = self.body.joules()
+        self.body.note()
         federation.spans.append(
             Span(
                 start=self._since,
@@ -176,7 +290,7 @@ class Device:
                 cell=self.cell.name if transfer else "",
                 outcome=outcome,
                 mean_sinr_db=transfer.mean_sinr_db if transfer else None,
-                mean_rate=transfer.mean_rate if transfer else None,
+                mean_rate=bits / (now - self._since) if transfer else None,
             )
         )
         self._since, self._joules_then = now, joules

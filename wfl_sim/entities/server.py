@@ -8,7 +8,8 @@ import simpy
 from wfl_sim.compute import Hardware
 from wfl_sim.entities.carrier import Transfer
 from wfl_sim.entities.cell import Cell
-from wfl_sim.entities.device import Contribution, Delivery, Device
+from wfl_sim.entities.delivery import Delivery
+from wfl_sim.entities.device import Contribution, Device
 from wfl_sim.records import Span
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Server:
         self.shared = federation.plan.initial_shared()
         self._federation = federation
         self._every = every
+        self._evaluated = -1
 
     def __repr__(self) -> str:
         return f"Server({self.shared!r})"
@@ -49,13 +51,13 @@ class Server:
             if device.workload.download_bits:
                 cells.setdefault(device.cell.name, []).append(device)
             else:
-                deliveries[device.index] = Delivery(self.shared, None)
+                deliveries[device.index] = Delivery(self.shared, [device.index], None)
         for members in cells.values():
             cell = members[0].cell
             groups = [members] if cell.broadcasts else [[device] for device in members]
             for group in groups:
-                on_air = self._deliver(cell, group)
-                deliveries |= {device.index: Delivery(self.shared, on_air) for device in group}
+                delivery = self._deliver(cell, group)
+                deliveries |= {device.index: delivery for device in group}
         return deliveries
 
     def aggregate(
@@ -86,17 +88,19 @@ class Server:
 
     def evaluate(self, number: int, *, last: bool = False) -> None:
         """Ask for the quality of the present states where one is due after round `number`."""
-        if last or (number + 1) % self._every == 0:
+        if number > self._evaluated and (last or (number + 1) % self._every == 0):
+            self._evaluated = number
             self._federation.measure(number, self.shared)
 
-    def _deliver(self, cell: Cell, group: Sequence[Device]) -> simpy.Event:
+    def _deliver(self, cell: Cell, group: Sequence[Device]) -> Delivery:
         env = self._federation.env
         on_air = env.event()
+        receivers = [device.index for device in group]
         # Parts and codecs are the same for all devices of a broadcast, hence the bits too.
         bits = max(device.workload.download_bits for device in group)
-        env.process(cell.deliver([device.index for device in group], bits, on_air))
+        env.process(cell.deliver(receivers, bits, on_air))
         on_air.callbacks.append(lambda event: self._count(event.value))
-        return on_air
+        return Delivery(self.shared, receivers, on_air)
 
     def _count(self, transfer: Transfer) -> None:
         def sent(event: simpy.Event) -> None:

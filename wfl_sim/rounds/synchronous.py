@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 @ROUNDS("synchronous")
 @dataclass(frozen=True, kw_only=True)
 class Synchronous:
-    """Select, send out, wait for all uploads, aggregate; `clients` of 0 asks every device."""
+    """Select, send out, wait for all uploads, aggregate; `clients` of 0 asks every device.
+
+    Only devices that are there are asked. While nobody is, the round waits; when nobody can ever
+    come back, the run ends. A device that abandons its work is waited for no longer.
+    """
 
     count: int
     clients: int = 0
@@ -40,15 +44,20 @@ class Synchronous:
 
     def run(self, federation: "Federation") -> Generator[simpy.Event, Any, None]:
         """Run `count` rounds one after the other."""
-        server, devices = federation.server, federation.devices
-        clients = self.clients or len(devices)
+        server = federation.server
+        clients = self.clients or len(federation.devices)
         for number in range(self.count):
-            cohort = self.select.select(devices, clients, federation.stream("selection", number))
+            there = yield from federation.anybody()
+            if not there:
+                server.evaluate(number - 1, last=True)
+                return
+            cohort = self.select.select(there, clients, federation.stream("selection", number))
             downloads = server.send_out(cohort, number)
             uploads = yield federation.env.all_of(
                 [device.participate(number, downloads[device.index]) for device in cohort]
             )
-            yield from server.aggregate([uploads[event] for event in uploads], number)
+            arrived = [uploads[event] for event in uploads if uploads[event] is not None]
+            yield from server.aggregate(arrived, number)
             for device in cohort:
                 device.rest()
             server.evaluate(number, last=number == self.count - 1)
