@@ -1,7 +1,7 @@
 """Battery: what a device runs on, described."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from channel_models.units import Fraction, PositiveJoule, Watt
 from wfl_sim.registry import LocatedError
@@ -19,7 +19,7 @@ class Battery:
     not modelled: give powers behind them.
     """
 
-    __pydantic_config__ = {"extra": "forbid"}
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     capacity: PositiveJoule
     initial: Fraction = 1.0

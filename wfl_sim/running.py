@@ -107,6 +107,7 @@ def run_one(request: Request, number: int, watcher: Watcher) -> Path:
             spans=outcome.spans,
             metrics=outcome.metrics,
             states=outcome.states,
+            levels=outcome.levels,
         )
     except ValueError as error:
         raise ScenarioError(str(error)) from error

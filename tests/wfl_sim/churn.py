@@ -73,9 +73,7 @@ def check_device(federation, device, end):
         assert not levels
         return
     floor = supply.battery.cutoff * supply.battery.capacity
-    assert all(
-        floor - 1e-6 <= row.value <= supply.battery.capacity * (1 + 1e-12) for row in levels
-    )
+    assert all(floor - 1e-6 <= row.value <= supply.battery.capacity * (1 + 1e-12) for row in levels)
     assert all(a.time <= b.time for a, b in pairwise(levels))
     check_the_dead(spans, levels, supply)
 

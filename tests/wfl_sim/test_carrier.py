@@ -171,3 +171,90 @@ def test_idle_carriers_schedule_nothing(env):
 def test_impossible_transfers_are_refused(env, links, bits):
     with pytest.raises(ValueError, match=r"link|bits"):
         Carrier(env, "wire", Wire(1.0)).send(links, bits)
+
+
+def leaving(env, carrier, transfer, link, time, log):
+    def process():
+        yield env.timeout(time - env.now)
+        log.append((yield carrier.leave(transfer, link)))
+
+    env.process(process())
+
+
+def test_who_leaves_frees_the_medium_at_once(env):
+    """Two at 5 bit/s; one leaves at 1 s with 5 bit through, the other then has 10 bit/s."""
+    carrier, log = Carrier(env, "wire", Wire(10.0)), []
+    gone, stays = carrier.send([0], 20.0), carrier.send([1], 20.0)
+    leaving(env, carrier, gone, 0, 1.0, log)
+    env.run()
+    assert log == [5.0]
+    assert (gone.links, gone.end, gone.airtime) == ((), 1.0, 1.0)
+    assert not gone.done.triggered
+    assert stays.end == pytest.approx(2.5, rel=1e-12)
+    later(env, carrier, 1.0, 10.0)
+    env.run()
+    assert carrier.bits_delivered == pytest.approx(35.0)
+
+
+def test_one_of_several_receivers_leaves_and_the_transfer_goes_on(env):
+    carrier, log = Carrier(env, "wire", Wire(10.0)), []
+    transfer = carrier.send([0, 1], 20.0)
+    leaving(env, carrier, transfer, 0, 0.5, log)
+    env.run()
+    assert log == [5.0]
+    assert (transfer.links, transfer.end) == ((1,), 2.0)
+
+
+def test_leaving_too_late_finds_all_bits_there(env):
+    carrier, log = Carrier(env, "wire", Wire(10.0)), []
+    leaving(env, carrier, carrier.send([0], 20.0), 0, 3.0, log)
+    env.run()
+    assert log == [20.0]
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0, 50), st.floats(1e-3, 1e6), st.none() | st.floats(0, 50)),
+        min_size=1,
+        max_size=12,
+    )
+)
+@settings(max_examples=60, deadline=None)
+def test_bits_are_conserved_when_some_leave(jobs):
+    env = simpy.Environment()
+    carrier, done, left = Carrier(env, "wire", Wire(1e4)), [], []
+
+    def one(start, bits, patience):
+        yield env.timeout(start)
+        transfer = carrier.send([0], bits)
+        if patience is not None:
+            yield env.timeout(patience)
+            left.append((yield carrier.leave(transfer, 0)))
+        else:
+            done.append((yield transfer.done))
+
+    for job in jobs:
+        env.process(one(*job))
+    env.run()
+    arrived = sum(transfer.bits for transfer in done) + sum(left)
+    assert carrier.bits_delivered == pytest.approx(arrived, rel=1e-9)
+
+
+def test_a_watcher_hears_when_it_is_on_the_air(env):
+    class Turns:
+        """Even seconds for the first transfer, odd ones for the second."""
+
+        def flow(self, traffic: Traffic, now: float) -> Flow:
+            k, count = int(now), len(traffic.bits_left)
+            held = np.arange(count) == (k % 2 if count > 1 else 0)
+            rate = np.where(held, 1.0, 0.0)
+            return Flow(rate, k + 1.0, rate, 1.0, held, np.zeros(count))
+
+    carrier, heard = Carrier(env, "turns", Turns()), []
+    transfer = carrier.send([0], 2.0)
+    transfer.watch = lambda on_air: heard.append((env.now, on_air))
+    carrier.send([1], 1.5)
+    env.run()
+    assert heard == [(0.0, True), (1.0, False), (2.0, True)]
+    assert transfer.end == 3.0
+    assert transfer.airtime == 2.0

@@ -1,10 +1,16 @@
 """Devices that die, go and come back in the middle of anything."""
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.wfl_sim.churn import check_laws, of, simulated
+from tests.wfl_sim.worlds import scenario
+from wfl_sim.execution.store import Store
+from wfl_sim.execution.task import Evaluate, LocalUpdate, Result
+from wfl_sim.learning.data.examples import Examples, Shards
+from wfl_sim.simulation import Simulation
 
 LONE = """
 name: lone
@@ -118,8 +124,9 @@ def test_a_departure_in_the_middle_of_any_activity_drops_it(tmp_path, activity):
     file = write(
         tmp_path, "there.csv", f"device,start (s),end (s)\n0,0,{middle!r}\n0,{middle + 5!r},500\n"
     )
-    federation = simulated(tmp_path, f"devices.0.availability={{kind: trace, path: {file}}}",
-                           text=LONE)
+    federation = simulated(
+        tmp_path, f"devices.0.availability={{kind: trace, path: {file}}}", text=LONE
+    )
     check_laws(federation)
     left = of(federation, "device-0", activity)[0]
     assert (left.outcome, left.end) == ("dropped", pytest.approx(middle, rel=1e-12))
@@ -216,3 +223,50 @@ def test_the_laws_hold_whoever_dies_or_leaves(
     if not broadcast:
         traffic = federation.traffic
         assert traffic.sent_down == traffic.received_down + traffic.lost_down
+
+
+class Adding:
+    """A learner that trains nothing and counts."""
+
+    recipe = "adding"
+
+    def __init__(self, workload):
+        self.workload = lambda device: workload
+        self.trained = []
+
+    def run(self, task, inputs):
+        one = {"part/x": np.float32([0])}
+        match task:
+            case LocalUpdate():
+                self.trained.append(task.device)
+                return Result({"upload": one, "private": one}, {"train_loss": 0.0})
+            case Evaluate():
+                return Result({}, {"accuracy": 0.5})
+            case _:
+                return Result({"shared": one, "private": one})
+
+
+def test_dropped_work_is_never_trained(tmp_path):
+    """As many local updates are executed and stored as uploads were delivered."""
+    ready = Simulation(
+        scenario(
+            tmp_path,
+            "devices.0.battery={capacity: 120 J, charging: 1 W}",
+            "devices.1.availability={kind: markov, on: 3 s, off: 2 s}",
+            "devices.0.availability={kind: markov, on: 2 s, off: 1 s}",
+            "rounds.count=8",
+        )
+    )
+    examples = Examples(("text",) * 4, [0, 1, 0, 1])
+    ready.shards = Shards((examples,) * 6, (examples,) * 6, examples, ("a", "b"))
+    ready.learner = learner = Adding(ready.workloads[0])
+    ready.trains = True
+    store = Store(tmp_path / "store")
+    outcome = ready.run(store)
+    uploads = [s for s in outcome.spans if s.activity == "upload"]
+    delivered = sorted(int(s.actor.split("-")[1]) for s in uploads if s.outcome == "done")
+    dropped = [s for s in outcome.spans if s.outcome == "dropped"]
+    assert len(dropped) > 3
+    assert sorted(learner.trained) == delivered
+    stored = list((tmp_path / "store").rglob("*.safetensors"))
+    assert len(stored) == outcome.totals["tasks_executed"]

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from wfl_sim.records import Metric, Span
+from wfl_sim.records import Level, Metric, Span
 from wfl_sim.results import (
     Run,
     crossing,
@@ -19,7 +19,7 @@ from wfl_sim.results import (
     digest_states,
     write_run,
 )
-from wfl_sim.results.columns import METRIC_COLUMNS, SPAN_COLUMNS
+from wfl_sim.results.columns import LEVEL_COLUMNS, METRIC_COLUMNS, SPAN_COLUMNS
 
 SPANS = [
     Span(
@@ -95,6 +95,22 @@ def test_rows_and_states_come_back_as_they_were(tmp_path):
     run.verify()
 
 
+def test_levels_come_back_and_are_there_only_where_there_are_any(tmp_path):
+    rows = [
+        Level(time=float(t), actor="device-0", quantity="battery", value=9.0 - t) for t in (0, 2)
+    ]
+    run = Run.open(write(tmp_path / "with", levels=rows))
+    run.verify()
+    assert run.level_arrays["value"].tolist() == [9.0, 7.0]
+    without = Run.open(write(tmp_path / "without"))
+    assert not (tmp_path / "without" / "levels.parquet").exists()
+    assert without.levels.num_rows == 0
+    assert "levels" not in without.manifest["digests"]
+    (tmp_path / "with" / "levels.parquet").unlink()
+    with pytest.raises(ValueError, match=r"levels\.parquet: missing"):
+        Run.open(tmp_path / "with")
+
+
 def test_arrays_hold_text_and_nan_for_no_value(tmp_path):
     columns = Run.open(write(tmp_path / "small")).span_arrays
     assert list(columns) == [column.name for column in SPAN_COLUMNS]
@@ -120,12 +136,13 @@ def test_stored_columns_carry_units(tmp_path):
 
 def test_columns_are_the_fields_of_the_rows():
     assert [column.name for column in SPAN_COLUMNS] == [f.name for f in dataclasses.fields(Span)]
+    assert [c.name for c in LEVEL_COLUMNS] == [f.name for f in dataclasses.fields(Level)]
     assert [c.name for c in METRIC_COLUMNS] == [f.name for f in dataclasses.fields(Metric)]
 
 
 def test_the_documentation_names_every_column_with_its_unit():
     text = (Path(__file__).parents[2] / "docs" / "results.md").read_text("utf-8")
-    for column in (*SPAN_COLUMNS, *METRIC_COLUMNS):
+    for column in (*SPAN_COLUMNS, *METRIC_COLUMNS, *LEVEL_COLUMNS):
         assert f"| `{column.name}` | {column.unit} |" in text
 
 

@@ -190,10 +190,12 @@ class Device:
 
     def _abandon(self, delivery: Delivery) -> Generator[simpy.Event, Any, None]:
         """Give up what is being done: what it has cost until now stays counted."""
-        traffic, flops, bits, transfer = self._federation.traffic, 0.0, 0, None
+        traffic, flops, bits = self._federation.traffic, 0.0, 0
+        transfer: Transfer | None = None
         if self._on_air is not None:
             carrier, transfer = self._on_air
-            bits = int((yield carrier.leave(transfer, self.index)))
+            arrived = yield carrier.leave(transfer, self.index)
+            bits = int(arrived)
             self._on_air = None
         elif self._activity == "wait" and delivery.on_air is not None:
             delivery.receivers.remove(self.index)

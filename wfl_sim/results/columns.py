@@ -1,4 +1,4 @@
-"""The columns of the two tables of a run folder, with their types and units."""
+"""The columns of the tables of a run folder, with their types and units."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from wfl_sim.records import Metric, Span
+from wfl_sim.records import Level, Metric, Span
 
 
 @dataclass(frozen=True)
@@ -59,11 +59,20 @@ METRIC_COLUMNS = (
     Column("joules", "float", "J"),
 )
 
+LEVEL_COLUMNS = (
+    Column("time", "float", "s"),
+    Column("actor", "text", "name"),
+    Column("quantity", "text", "name"),
+    Column("value", "float", "of the quantity"),
+)
+
 Values = Mapping[str, list[Any]]
 """The values of a table by column, None where a row has none."""
 
 
-def values(rows: Sequence[Span] | Sequence[Metric], columns: Sequence[Column]) -> Values:
+def values(
+    rows: Sequence[Span] | Sequence[Metric] | Sequence[Level], columns: Sequence[Column]
+) -> Values:
     """Return rows turned into columns."""
     return {column.name: [getattr(row, column.name) for row in rows] for column in columns}
 

@@ -17,7 +17,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file
 
 from wfl_sim.records import Scope
-from wfl_sim.results.columns import METRIC_COLUMNS, SPAN_COLUMNS, Column, arrays, problems
+from wfl_sim.results.columns import (
+    LEVEL_COLUMNS,
+    METRIC_COLUMNS,
+    SPAN_COLUMNS,
+    Column,
+    arrays,
+    problems,
+)
 from wfl_sim.results.digests import digest_states, digest_values
 from wfl_sim.results.series import Series
 from wfl_sim.results.writing import FORMAT
@@ -66,6 +73,23 @@ class Run:
     def metrics(self) -> pa.Table:
         """The table of metrics."""
         return pq.read_table(self.folder / "metrics.parquet")
+
+    @cached_property
+    def levels(self) -> pa.Table:
+        """The table of levels; empty where no device has any."""
+        path = self.folder / "levels.parquet"
+        if not self._has_levels:
+            return pa.schema([column.field for column in LEVEL_COLUMNS]).empty_table()
+        return pq.read_table(path)
+
+    @property
+    def _has_levels(self) -> bool:
+        return "levels" in self.manifest["digests"]
+
+    @cached_property
+    def level_arrays(self) -> dict[str, NDArray[Any]]:
+        """The levels as NumPy arrays by column."""
+        return arrays(self.levels)
 
     @cached_property
     def span_arrays(self) -> dict[str, NDArray[Any]]:
@@ -137,6 +161,8 @@ class Run:
             "metrics": digest_values(self.metrics.to_pydict(), METRIC_COLUMNS),
             "states": digest_states(self.states()),
         }
+        if self._has_levels:
+            found["levels"] = digest_values(self.levels.to_pydict(), LEVEL_COLUMNS)
         wrong = [
             f"{self.folder}: the {name} differ from their digest in manifest.json"
             for name, digest in found.items()
@@ -163,7 +189,10 @@ class Run:
             for name in self._adapters():
                 if reason := _broken_state(self.folder / "adapters" / f"{name}.safetensors"):
                     yield f"adapters/{name}.safetensors", reason
-        for name, columns in (("spans", SPAN_COLUMNS), ("metrics", METRIC_COLUMNS)):
+        tables = [("spans", SPAN_COLUMNS), ("metrics", METRIC_COLUMNS)]
+        if not self._unreadable("manifest.json") and "levels" in self.manifest.get("digests", ()):
+            tables.append(("levels", LEVEL_COLUMNS))
+        for name, columns in tables:
             for reason in _broken_table(self.folder / f"{name}.parquet", columns):
                 yield f"{name}.parquet", reason
 

@@ -14,8 +14,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from safetensors.numpy import save
 
-from wfl_sim.records import Metric, Span
-from wfl_sim.results.columns import METRIC_COLUMNS, SPAN_COLUMNS, Column, Values, table, values
+from wfl_sim.records import Level, Metric, Span
+from wfl_sim.results.columns import (
+    LEVEL_COLUMNS,
+    METRIC_COLUMNS,
+    SPAN_COLUMNS,
+    Column,
+    Values,
+    table,
+    values,
+)
 from wfl_sim.results.digests import digest_states, digest_values
 
 if TYPE_CHECKING:
@@ -29,6 +37,7 @@ OWNED = (
     "manifest.json",
     "spans.parquet",
     "metrics.parquet",
+    "levels.parquet",
     "adapters",
     "figures",
 )
@@ -43,6 +52,7 @@ def write_run(
     spans: Sequence[Span],
     metrics: Sequence[Metric],
     states: Mapping[str, "State"],
+    levels: Sequence[Level] = (),
 ) -> None:
     """Write a run folder.
 
@@ -58,6 +68,7 @@ def write_run(
         spans: in the order in which they are to be stored.
         metrics: likewise.
         states: by the name of their file in `adapters/`.
+        levels: likewise; without any there is no such table.
 
     Raises:
         ValueError: a state's name is no file name, a number of the manifest is not finite, or
@@ -74,6 +85,9 @@ def write_run(
         "metrics": digest_values(metric_values, METRIC_COLUMNS),
         "states": digest_states(states),
     }
+    level_values = values(levels, LEVEL_COLUMNS)
+    if levels:
+        digests["levels"] = digest_values(level_values, LEVEL_COLUMNS)
     full = {**manifest, "format": FORMAT, "digests": digests, "adapters": sorted(states)}
     text = json.dumps(full, indent=2, sort_keys=True, allow_nan=False, default=_plain)
     contents = {
@@ -82,6 +96,8 @@ def write_run(
         "spans.parquet": _parquet(span_values, SPAN_COLUMNS),
         "metrics.parquet": _parquet(metric_values, METRIC_COLUMNS),
     }
+    if levels:
+        contents["levels.parquet"] = _parquet(level_values, LEVEL_COLUMNS)
     for name, state in states.items():
         contiguous = {key: np.asarray(array, order="C") for key, array in state.items()}
         contents[f"adapters/{name}.safetensors"] = save(contiguous)
