@@ -128,6 +128,35 @@ def plot(
             typer.echo(path)
 
 
+@app.command()
+def profile(
+    scenario: ScenarioFile,
+    power: Annotated[
+        str, typer.Option(help="What this machine draws beyond idle under load, e.g. 35 W.")
+    ],
+    out: Annotated[Path, typer.Option(help="The table to write.")] = Path("profile.csv"),
+    hardware: Annotated[str, typer.Option(help="What to call this machine.")] = "",
+    seconds: Annotated[float, typer.Option(min=0.0, help="Least time of each phase.")] = 2.0,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of torch.")] = 1,
+    settings: Settings = None,
+    allow_plugins: AllowPlugins = False,
+) -> None:
+    """Time the local steps of a scenario on this machine, as a table for `compute: {table: ...}`."""
+    with _one_line_errors():
+        from wfl_sim.loading import load
+        from wfl_sim.profiling import profiled
+
+        loaded = load(scenario, settings=settings or (), allow_plugins=allow_plugins)[0]
+        for row in profiled(
+            loaded, out, power=power, hardware=hardware, seconds=seconds, threads=threads
+        ):
+            typer.echo(
+                f"{row.model} {row.batch}x{row.tokens}: {row.tokens_per_second:.0f} tokens/s "
+                f"on {row.hardware}"
+            )
+        typer.echo(out)
+
+
 @app.command(name="list")
 def list_kinds(
     family: Annotated[str, typer.Argument(help="Only this family, e.g. method.")] = "",

@@ -50,6 +50,17 @@ class Method(Protocol):
 
 
 @dataclass(frozen=True)
+class Batches:
+    """Local steps of one shape."""
+
+    steps: int
+    size: int
+    """texts"""
+    tokens: int
+    """of a text, padding included"""
+
+
+@dataclass(frozen=True)
 class Workload:
     """What one local update of one device costs, before any hardware is named.
 
@@ -67,7 +78,15 @@ class Workload:
     aggregate_flops: float
     """FLOP at the server for each upload that is averaged"""
     memory: float
-    """byte, the largest footprint of a local step"""
+    """byte, the largest footprint of a local step, all in float32"""
+    frozen: float = 0.0
+    """byte of `memory` that are weights without a gradient in any phase"""
+    traffic: float = 0.0
+    """byte that all local steps move between memory and processor at least; 0 where not known"""
+    model: str = ""
+    """how tables of measurements call the model"""
+    batches: tuple[Batches, ...] = ()
+    """of each phase; none for a synthetic model"""
 
 
 class Learner(Protocol):
@@ -146,6 +165,16 @@ class Availability(Protocol):
         """
 
 
+class Jitter(Protocol):
+    """How the time of a local update varies: a factor of mean one, drawn for each."""
+
+    def draw(self, rng: np.random.Generator) -> float:
+        """Return a positive factor."""
+
+    def cdf(self, factor: float) -> float:
+        """Return the probability of at most this factor."""
+
+
 class Data(Protocol):
     """Labelled examples, divided over devices."""
 
@@ -175,6 +204,8 @@ ALLOCATORS: Registry[Allocator] = Registry("allocator")
 SELECTORS: Registry[Selector] = Registry("selector")
 ROUNDS: Registry[Rounds] = Registry("rounds")
 AVAILABILITIES: Registry[Availability] = Registry("availability")
+GOVERNORS: Registry[Any] = Registry("frequency")
+JITTERS: Registry[Jitter] = Registry("jitter")
 DATA: Registry[Data] = Registry("data")
 PARTITIONS: Registry[Any] = Registry("partition")
 CODECS: Registry[Codec] = Registry("codec")

@@ -5,7 +5,7 @@ from typing import Literal
 
 Activity = Literal["download", "compute", "upload", "wait", "idle", "off", "aggregate", "transfer"]
 Outcome = Literal["done", "dropped", "lost", "cut"]
-Quantity = Literal["battery"]
+Quantity = Literal["battery", "temperature", "frequency"]
 Scope = Literal["global", "personal_mean", "personal_worst10", "device"]
 
 
@@ -40,14 +40,18 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
-    """One quantity of a device at one moment; straight lines join the rows of a battery."""
+    """One quantity of a device at one moment.
+
+    Straight lines join the rows of a battery and exponentials those of a temperature; a frequency
+    holds until the next row.
+    """
 
     time: float
     """s"""
     actor: str
     quantity: Quantity
     value: float
-    """J left in the battery"""
+    """J left in the battery, K, or the frequency as a share of the highest"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, get_args, get_type_hints
 
@@ -48,6 +49,8 @@ def _value(value: Any, registry: Registry[Any] | None) -> Any:
     if is_dataclass(value):
         kind = {"kind": registry.name_of(value)} if registry else {}
         return {**kind, **_fields(value)}
+    if isinstance(value, Mapping):
+        return {key: _value(item, registry) for key, item in value.items()}
     if isinstance(value, (tuple, list)):
         return [_value(item, registry) for item in value]
     return value

@@ -22,7 +22,7 @@ from channel_models.units import (
 )
 from wfl_sim.availability import Always
 from wfl_sim.battery import Battery
-from wfl_sim.compute import Hardware, HardwareReference
+from wfl_sim.compute import Computing, Hardware, HardwareReference
 from wfl_sim.coverage import check_coverage
 from wfl_sim.payload import Float32
 from wfl_sim.protocols import (
@@ -178,6 +178,7 @@ class Devices:
     area: Area = field(default_factory=Area)
     height: PositiveMetres = 1.5
     speed: MetresPerSecond = 3 / 3.6
+    compute: Computing = field(default_factory=Computing)
     battery: Annotated[Battery, Shorthand("capacity")] | None = None
     """such as `20 Wh`, or a mapping; without one the devices are on the mains"""
     availability: Annotated[Availability, From(AVAILABILITIES)] = field(default_factory=Always)

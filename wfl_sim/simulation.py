@@ -64,7 +64,7 @@ class Simulation:
             _located(self.learner.workload, device, path=("model",))
             for device in range(scenario.device_count)
         ]
-        _check_memory(scenario, self.workloads)
+        self.excluded = _check_costs(scenario, self.workloads)
         self.trains = self.shards is not None and not network_only
         self._seconds = {"preparation": time.perf_counter() - started}
 
@@ -118,7 +118,9 @@ class Simulation:
 
     def _network(self, plan: "NetworkOnly | TrainingPlan") -> Federation:
         started = time.perf_counter()
-        federation = world.build(self.scenario, self.placement, self.workloads, plan)
+        federation = world.build(
+            self.scenario, self.placement, self.workloads, plan, excluded=self.excluded
+        )
         world.run(federation, self.scenario)
         self._seconds["network"] = time.perf_counter() - started
         return federation
@@ -138,6 +140,7 @@ class Simulation:
             },
             "joules": dict(zip(COMPONENTS, joules.tolist(), strict=True)),
             **_batteries(federation),
+            **({"excluded": [f"device-{i}" for i in self.excluded]} if self.excluded else {}),
             "tasks_executed": executed,
             "host_seconds": dict(self._seconds),
         }
@@ -219,16 +222,35 @@ def _learner(scenario: Scenario, shards: Shards | None, threads: int) -> Learner
     )
 
 
-def _check_memory(scenario: Scenario, workloads: Sequence[Workload]) -> None:
+def _check_costs(scenario: Scenario, workloads: Sequence[Workload]) -> tuple[int, ...]:
+    """Return the devices that a local step does not fit, where the scenario excludes them.
+
+    Raises:
+        LocatedError: the cost of an update on some hardware is not known, a step does not fit and
+            the scenario does not say to exclude such devices, or it fits none.
+    """
+    excluded: list[int] = []
     first = 0
     for number, group in enumerate(scenario.devices):
-        need = max(each.memory for each in workloads[first : first + group.count])
-        if need > group.hardware.memory:
-            raise LocatedError(
-                f"{group.hardware.name} has {group.hardware.memory / 1e9:.3g} GB of memory and a "
-                f"local step of this model needs {need / 1e9:.3g} GB: smaller batch or tokens",
-                "devices",
-                number,
-                "hardware",
-            )
+        for device in range(first, first + group.count):
+            try:
+                group.compute.job(group.hardware, workloads[device])
+            except LocatedError as error:
+                path = ("devices", number, "compute", *error.path)
+                raise LocatedError(str(error), *path) from None
+            need = group.compute.footprint(workloads[device])
+            if need > group.hardware.memory and group.compute.memory == "exclude":
+                excluded.append(device)
+            elif need > group.hardware.memory:
+                raise LocatedError(
+                    f"{group.hardware.name} has {group.hardware.memory / 1e9:.3g} GB of memory "
+                    f"and a local step of this model needs {need / 1e9:.3g} GB: smaller batch or "
+                    "tokens, other `compute.weights`, or `compute: {memory: exclude}`",
+                    "devices",
+                    number,
+                    "hardware",
+                )
         first += group.count
+    if len(excluded) == scenario.device_count:
+        raise LocatedError("a local step of this model fits the memory of no device", "devices")
+    return tuple(excluded)

@@ -1,6 +1,6 @@
 """World: the entities of a scenario in one SimPy environment."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import simpy
@@ -22,9 +22,16 @@ from wfl_sim.wire import Wire
 
 
 def build(
-    scenario: Scenario, placement: Placement, workloads: Sequence[Workload], plan: Plan
+    scenario: Scenario,
+    placement: Placement,
+    workloads: Sequence[Workload],
+    plan: Plan,
+    excluded: Collection[int] = (),
 ) -> Federation:
-    """Return the federation at time zero, its devices idle, the first evaluation noted."""
+    """Return the federation at time zero, its devices idle, the first evaluation noted.
+
+    Devices that are excluded are never there.
+    """
     env = simpy.Environment()
     groups = [group for group in scenario.devices for _ in range(group.count)]
     members = [member for group in scenario.devices for member in range(group.count)]
@@ -39,11 +46,13 @@ def build(
             power=group.power,
             cell=cells[placement.serving[index]],
             mean_gain=float(placement.gains[placement.serving[index], index]),
+            computing=group.compute,
             battery=group.battery,
             away_power=group.away_power,
             intervals=group.availability.intervals(
                 members[index], federation.stream("availability", index)
             ),
+            excluded=index in excluded,
         )
         for index, group in enumerate(groups)
     ]

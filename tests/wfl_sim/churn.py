@@ -67,7 +67,9 @@ def check_device(federation, device, end):
     )
     for before, after in pairwise(spans):
         assert (before.outcome == "dropped") <= (after.activity in ("off", "idle"))
-    levels = [row for row in federation.levels if row.actor == device.name]
+    levels = [
+        row for row in federation.levels if (row.actor, row.quantity) == (device.name, "battery")
+    ]
     supply = device.body.supply
     if supply is None:
         assert not levels

@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any
 import simpy
 
 from wfl_sim.battery import Battery
-from wfl_sim.compute import Hardware
+from wfl_sim.compute import Computing, Hardware
 from wfl_sim.energy import Component
 from wfl_sim.entities.body import Body
 from wfl_sim.entities.carrier import Carrier, Transfer
 from wfl_sim.entities.cell import Cell
 from wfl_sim.entities.delivery import Delivery
+from wfl_sim.entities.diary import Diary
+from wfl_sim.entities.effort import Effort
 from wfl_sim.execution.task import Handle
 from wfl_sim.protocols import Workload
-from wfl_sim.records import Activity, Outcome, Span
+from wfl_sim.records import Activity, Outcome
 
 if TYPE_CHECKING:
     from wfl_sim.federation import Federation
@@ -46,9 +48,11 @@ class Device:
         power: float,
         cell: Cell,
         mean_gain: float,
+        computing: Computing | None = None,
         battery: Battery | None = None,
         away_power: float | None = None,
         intervals: Iterator[tuple[float, float]] | None = None,
+        excluded: bool = False,
     ) -> None:
         """Put an idle device into a cell.
 
@@ -60,9 +64,11 @@ class Device:
             power: W, radiated while sending.
             cell: the serving cell.
             mean_gain: linear large-scale power gain to the cell.
+            computing: how it computes; as the hardware says unless given.
             battery: what it runs on; None for the mains.
             away_power: W, drawn while it cannot be reached; the idle power unless given.
             intervals: s, when it can be reached; None for always.
+            excluded: whether it can take no part at all, being too small.
         """
         self.name = f"device-{index}"
         self.index = index
@@ -71,23 +77,26 @@ class Device:
         self.power = power
         self.cell = cell
         self.mean_gain = mean_gain
-        self.body = Body(federation, index, battery, self._powered_changed)
+        self.body = Body(federation, index, battery, hardware.thermal, self._powered_changed)
+        self.excluded = excluded
+        self._diary = Diary(federation, self.name, self.body)
+        self._computing = computing or Computing()
+        self.job = self._computing.job(hardware, workload)
         self._federation = federation
         self._away_power = hardware.idle_power if away_power is None else away_power
         self._reachable = self._powered = True
         self._left_for_good = False
         self._work: simpy.Process | None = None
         self._on_air: tuple[Carrier, Transfer] | None = None
-        self._activity: Activity = "idle"
-        self._round = -1
-        self._since = federation.env.now
-        self._joules_then = 0.0
+        self._effort: Effort | None = None
         self._draw("idle", hardware.idle_power)
+        if excluded:
+            intervals = iter(())
         if intervals is not None:
             federation.env.process(self._come_and_go(intervals))
 
     def __repr__(self) -> str:
-        return f"Device({self.name!r}, {self._activity} since {self._since:.6g} s)"
+        return f"Device({self.name!r}, {self._diary!r})"
 
     @property
     def present(self) -> bool:
@@ -113,12 +122,13 @@ class Device:
 
     def rest(self) -> None:
         """Be idle until asked again, unless it has gone or come back in the meantime."""
-        if self._activity == "wait":
-            self._begin("idle", -1)
+        if self._diary.activity == "wait":
+            self._diary.begin("idle")
 
     def close(self) -> None:
         """Close the open span at the end of the run."""
-        self._record(outcome="done" if self._activity in ("idle", "off") else "cut")
+        ended: Outcome = "done" if self._diary.activity in ("idle", "off") else "cut"
+        self._diary.record(outcome="lost" if self.excluded else ended)
         self.body.note()
 
     def _participate(
@@ -137,35 +147,38 @@ class Device:
         self._work = None
         # From here on the update is a fact, whatever becomes of the device: so it is named here.
         upload = federation.plan.local_update(self.index, number, delivery.shared)
-        self._begin("wait", number)
+        self._diary.begin("wait", number)
         if bits:
             yield from self.cell.forward(bits)
             federation.traffic.received_up += bits
         return Contribution(self, upload)
 
     def _download(self, number: int, on_air: simpy.Event) -> Generator[simpy.Event, Any, None]:
-        self._begin("wait", number)
+        self._diary.begin("wait", number)
         transfer: Transfer = yield on_air
         self._on_air = self.cell.downlink, transfer
-        self._begin("download", number)
+        self._diary.begin("download", number)
         self._draw("receive", self.hardware.receive_power)
         yield transfer.done
         self._on_air = None
         self._draw("receive", 0.0)
         self._federation.traffic.received_down += self.workload.download_bits
-        self._record(bits=self.workload.download_bits, transfer=transfer)
+        bits, cell = self.workload.download_bits, self.cell.name
+        self._diary.record(bits=bits, cell=cell, transfer=transfer)
 
     def _compute(self, number: int) -> Generator[simpy.Event, Any, None]:
-        self._begin("compute", number)
-        self._draw("compute", self.hardware.compute_power)
-        flops = self.workload.update_flops
-        yield self._federation.env.timeout(self.hardware.seconds(flops, self.workload.steps))
-        self._draw("compute", 0.0)
-        self._record(flops=flops)
+        self._diary.begin("compute", number)
+        federation, computing = self._federation, self._computing
+        self._effort = Effort(federation.env, self.body, self.hardware, computing, self.job)
+        yield from self._effort.run(
+            computing.jitter.draw(federation.stream("jitter", self.index, number))
+        )
+        self._effort = None
+        self._diary.record(flops=self.workload.update_flops)
 
     def _upload(self, number: int) -> Generator[simpy.Event, Any, None]:
         bits = self.workload.upload_bits
-        self._begin("upload", number)
+        self._diary.begin("upload", number)
         transfer = self.cell.uplink.send([self.index], bits)
         self._on_air = self.cell.uplink, transfer
         if self.body.follows:
@@ -173,7 +186,7 @@ class Device:
         yield transfer.done
         self._on_air = None
         self._sent(transfer, bits)
-        self._record(bits=bits, transfer=transfer)
+        self._diary.record(bits=bits, cell=self.cell.name, transfer=transfer)
 
     def _radiate(self, on_air: bool) -> None:
         power = self.hardware.transmit_power(self.power) if on_air else 0.0
@@ -197,23 +210,23 @@ class Device:
             arrived = yield carrier.leave(transfer, self.index)
             bits = int(arrived)
             self._on_air = None
-        elif self._activity == "wait" and delivery.on_air is not None:
+        elif self._diary.activity == "wait" and delivery.on_air is not None:
             delivery.receivers.remove(self.index)
             if delivery.on_air.triggered:
                 self.cell.downlink.leave(delivery.on_air.value, self.index)
-        if self._activity == "download":
+        if self._diary.activity == "download":
             traffic.lost_down += bits
             traffic.sent_down += 0 if transfer and transfer.links else bits
-        elif self._activity == "upload" and transfer:
+        elif self._diary.activity == "upload" and transfer:
             self._sent(transfer, bits)
             traffic.lost_up += bits
-        elif self._activity == "compute":
-            lasts = self.hardware.seconds(self.workload.update_flops, self.workload.steps)
-            done = (self._federation.env.now - self._since) / lasts
-            flops = self.workload.update_flops * done
+        elif self._effort is not None:
+            flops = self.workload.update_flops * self._effort.done
+            self._effort = None
         self._draw("receive", 0.0)
         self._draw("compute", 0.0)
-        self._record(outcome="dropped", bits=bits, flops=flops, transfer=transfer)
+        cell = self.cell.name if transfer else ""
+        self._diary.record(outcome="dropped", bits=bits, flops=flops, cell=cell, transfer=transfer)
         self._work = None
         self._begin_presence()
 
@@ -252,47 +265,10 @@ class Device:
     def _begin_presence(self) -> None:
         """Be idle or away, with the power that belongs to it."""
         activity: Activity = "idle" if self.present else "off"
-        if activity != self._activity:
-            self._begin(activity, -1)
+        if activity != self._diary.activity:
+            self._diary.begin(activity)
         away = self._away_power if self._powered else 0.0
         self._draw("idle", self.hardware.idle_power if self.present else away)
 
     def _draw(self, component: Component, watts: float) -> None:
         self.body.draw(component, watts)
-
-    def _begin(self, activity: Activity, number: int) -> None:
-        self._record()
-        self._activity, self._round = activity, number
-
-    def _record(
-        self,
-        *,
-        outcome: Outcome = "done",
-        bits: int = 0,
-        flops: float = 0.0,
-        transfer: Transfer | None = None,
-    ) -> None:
-        """Close the open span; one that has lasted no time leaves no row."""
-        federation = self._federation
-        now = federation.env.now
-        if now == self._since:
-            return
-        joules = self.body.joules()
-        self.body.note()
-        federation.spans.append(
-            Span(
-                start=self._since,
-                end=now,
-                actor=self.name,
-                activity=self._activity,
-                round=self._round,
-                bits=bits,
-                flops=flops,
-                joules=joules - self._joules_then,
-                cell=self.cell.name if transfer else "",
-                outcome=outcome,
-                mean_sinr_db=transfer.mean_sinr_db if transfer else None,
-                mean_rate=bits / (now - self._since) if transfer else None,
-            )
-        )
-        self._since, self._joules_then = now, joules

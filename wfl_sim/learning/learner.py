@@ -100,6 +100,19 @@ class PeftLearner:
         """Return the costs of one local update; the same for all devices of a method."""
         return self._workload
 
+    def step_seconds(self, least: float) -> list[float]:
+        """Return the host's seconds for one local step of each phase, on the data of device 0.
+
+        Args:
+            least: s that each phase is repeated for, after two steps that are not counted.
+        """
+        from wfl_sim.learning.profiling import step_seconds
+
+        examples = self._texts("train", 0)
+        encoded = self._examples("train", 0, examples.fingerprint())
+        self._bench.reset((*self._shared, *self._private), 0)
+        return [step_seconds(self._bench, phase, encoded, least) for phase in self.method.phases]
+
     def run(self, task: Task, inputs: Sequence[Mapping[str, State]]) -> Result:
         """Execute a task; `inputs` are the states of its incoming results, in task order.
 

@@ -19,20 +19,27 @@ class Synthetic:
 
     payload: Annotated[float, Unit("bit", minimum=1.0)]
     flops_per_step: Annotated[float, Unit("FLOP", minimum=0.0, exclusive=True)]
+    memory: Annotated[float, Unit("byte", minimum=0.0)] = 0.0
+    """of a local step, in float32; 0 fits everywhere"""
+    frozen: Annotated[float, Unit("byte", minimum=0.0)] = 0.0
+    """part of `memory` that are frozen weights"""
+    traffic_per_step: Annotated[float, Unit("byte", minimum=0.0)] = 0.0
+    """between memory and processor; 0 leaves the speed to the arithmetic"""
 
     def __post_init__(self) -> None:
         if not self.payload >= 1:
             raise ValueError(f"payload must be at least 1 bit, got {self.payload}")
         if not self.flops_per_step > 0:
             raise ValueError(f"flops_per_step must be greater than 0, got {self.flops_per_step}")
+        if self.frozen > self.memory:
+            raise ValueError(f"frozen must be at most memory {self.memory}, got {self.frozen}")
 
 
 class SyntheticLearner:
     """The costs of a method on a synthetic model.
 
     A method that shares any part sends and receives the payload; steps are those of its phases. The
-    model has no parameters of its own: the server is charged as if the payload were float32, and
-    no memory is claimed.
+    model has no parameters of its own: the server is charged as if the payload were float32.
     """
 
     def __init__(self, model: Synthetic, method: Method) -> None:
@@ -54,7 +61,9 @@ class SyntheticLearner:
             update_flops=steps * self.model.flops_per_step,
             steps=steps,
             aggregate_flops=2.0 * bits / _BITS_OF_A_PARAMETER,
-            memory=0.0,
+            memory=self.model.memory,
+            frozen=self.model.frozen,
+            traffic=steps * self.model.traffic_per_step,
         )
 
     def run(self, task: Task, inputs: Sequence[Mapping[str, State]]) -> Result:

@@ -2,10 +2,10 @@
 
 from wfl_sim.learning.base_model import most_tokens, shape_of
 from wfl_sim.learning.flops import step_flops
-from wfl_sim.learning.memory import step_memory
+from wfl_sim.learning.memory import step_footprint
 from wfl_sim.learning.model import Pretrained
 from wfl_sim.learning.workbench import Workbench
-from wfl_sim.protocols import Codec, Method, Workload
+from wfl_sim.protocols import Batches, Codec, Method, Workload
 
 
 def workload_of(
@@ -29,6 +29,7 @@ def workload_of(
     bench = Workbench(network, method.parts)
     shapes = bench.shapes(part.name for part in method.parts if part.shared)
     steps = [(phase, bench.trained(phase)) for phase in method.phases]
+    held = [step_footprint(network, trained, phase, tokens) for phase, trained in steps]
     return Workload(
         upload_bits=codec_up.bits(shapes) if shapes else 0,
         download_bits=codec_down.bits(shapes) if shapes else 0,
@@ -38,7 +39,15 @@ def workload_of(
         ),
         steps=sum(phase.local.steps for phase in method.phases),
         aggregate_flops=2.0 * sum(_size(shape) for shape in shapes.values()),
-        memory=max(step_memory(network, trained, phase, tokens) for phase, trained in steps),
+        memory=max(each.held for each in held),
+        frozen=min(each.frozen for each in held),
+        traffic=sum(
+            phase.local.steps * each.moved for phase, each in zip(method.phases, held, strict=True)
+        ),
+        model=model.pretrained,
+        batches=tuple(
+            Batches(phase.local.steps, phase.local.batch, tokens) for phase in method.phases
+        ),
     )
 
 

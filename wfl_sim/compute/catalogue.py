@@ -1,4 +1,4 @@
-"""Compute: seconds and watts of training on a named piece of hardware."""
+"""The catalogue of hardware: data files that ship with wfl_sim, and references to them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,61 +6,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from channel_models.units import (
-    Fraction,
-    PositiveBytes,
-    PositiveFlopsPerSecond,
-    PositiveWatt,
-    Seconds,
-    Watt,
-)
+from wfl_sim.compute.hardware import Hardware
 from wfl_sim.documents import read_yaml
 from wfl_sim.registry import LocatedError, NestedError, did_you_mean
 from wfl_sim.written import anchored
 
 if TYPE_CHECKING:
     from pydantic_core import CoreSchema
-
-
-@dataclass(frozen=True, kw_only=True)
-class Hardware:
-    """What a device computes with, and the power it draws in each state.
-
-    Board power is `idle_power` always, plus what the activity adds: `compute_power` while training,
-    the transmit power over `amplifier_efficiency` plus `transmit_circuit_power` while on the air,
-    `receive_power` while receiving.
-    """
-
-    name: str
-    peak: PositiveFlopsPerSecond
-    """at the precision of training"""
-    utilisation: Fraction
-    """share of the peak that training reaches"""
-    step_overhead: Seconds = 0.0
-    """seconds per optimiser step beyond the arithmetic: launches, data loading"""
-    memory: PositiveBytes
-    """what a process may use"""
-    idle_power: Watt
-    compute_power: PositiveWatt
-    """added to idle_power under training load"""
-    receive_power: PositiveWatt
-    transmit_circuit_power: Watt
-    amplifier_efficiency: Fraction
-    source: str
-    """where the values come from, and how sure they are"""
-
-    def __post_init__(self) -> None:
-        for name in ("utilisation", "amplifier_efficiency"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be greater than 0, got {getattr(self, name)}")
-
-    def seconds(self, flops: float, steps: int = 0) -> float:
-        """Return the time of so many floating-point operations in so many optimiser steps, in s."""
-        return flops / (self.peak * self.utilisation) + steps * self.step_overhead
-
-    def transmit_power(self, radiated: float) -> float:
-        """Return the W drawn beyond idle while radiating so many W."""
-        return radiated / self.amplifier_efficiency + self.transmit_circuit_power
 
 
 @dataclass(frozen=True)
