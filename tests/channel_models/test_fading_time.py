@@ -167,9 +167,11 @@ def test_coherence_bandwidth() -> None:
         ("tdl-c", 300e-9, 1.8),
     ]:
         bandwidth = cm.delay_profile(name).coherence_bandwidth(spread)
-        assert bandwidth / 1e6 == pytest.approx(megahertz, rel=0.03)
+        assert bandwidth / 1e6 == pytest.approx(megahertz, rel=0.02)
     with pytest.raises(ValueError, match="the profile is flat"):
         cm.delay_profile("flat").coherence_bandwidth(300e-9)
+    with pytest.raises(ValueError, match="level must be between 0 and 1, got 2"):
+        cm.delay_profile("tdl-a").coherence_bandwidth(300e-9, level=2.0)
 
 
 @pytest.mark.parametrize(
