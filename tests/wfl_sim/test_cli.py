@@ -88,8 +88,8 @@ def test_the_scenario_itself_is_missing(files):
             "data: bad.csv:3: expected 2 columns (label, text), found 1",
         ),
         (
-            "{kind: csv, path: good.csv, label: lable}",
-            "data: good.csv:1: no column 'lable', did you mean 'label'? (columns: label, text)",
+            "{kind: csv, path: good.csv, label: labels}",
+            "data: good.csv:1: no column 'labels', did you mean 'label'? (columns: label, text)",
         ),
         (
             "{kind: csv, path: good.csv, partition: iid}",
@@ -264,10 +264,14 @@ class TestStopping:
         process.send_signal(signal.SIGINT)
         self.ended(files, process, 130, INTERRUPTED)
 
-    def test_ctrl_c_in_a_sweep(self, files):
+    def test_ctrl_c_in_a_sweep_which_then_runs_again(self, files):
         process = self.sweep(files)
         os.killpg(process.pid, signal.SIGINT)
         self.ended(files, process, 130, INTERRUPTED)
+        file = files.write(GOOD + SWEEP)
+        done = wfl_sim("run", file, "--out", files.folder / "runs", "--no-figures")
+        assert done.returncode == 0
+        assert len(list(files.folder.glob("runs/good-*"))) == 4
 
     def test_ctrl_c_for_the_parent_alone(self, files):
         process = self.sweep(files)
@@ -291,13 +295,6 @@ class TestStopping:
         process.kill()
         self.ended(files, process, -signal.SIGKILL, "")
 
-    def test_the_same_command_finishes_what_was_interrupted(self, files):
-        self.test_ctrl_c_in_a_sweep(files)
-        file = files.write(GOOD + SWEEP)
-        done = wfl_sim("run", file, "--out", files.folder / "runs", "--no-figures")
-        assert done.returncode == 0
-        assert len(list(files.folder.glob("runs/good-*"))) == 4
-
 
 def test_list_is_one_line_a_kind_when_piped():
     lines = wfl_sim("list").stdout.splitlines()
@@ -309,9 +306,9 @@ def test_list_is_one_line_a_kind_when_piped():
 
 
 def test_list_of_an_unknown_family():
-    done = wfl_sim("list", "methd")
+    done = wfl_sim("list", "methods")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "error: unknown family 'methd', did you mean 'method'?\n"
+    assert done.stderr == "error: unknown family 'methods', did you mean 'method'?\n"
 
 
 def test_schema_is_json():

@@ -84,7 +84,7 @@ def test_the_worked_example_runs(mine):
 def test_the_worked_example_is_checked_like_a_built_in_kind(mine):
     for setting, said in (
         ("cells.0.uplink.allocator.floor=2", "must lie in [0, 1], got 2.0"),
-        ("cells.0.uplink.allocator.flor=0", "unknown key 'flor', did you mean 'floor'?"),
+        ("cells.0.uplink.allocator.floorr=0", "unknown key 'floorr', did you mean 'floor'?"),
         ("method.lora.rnak=3", "unknown key 'rnak', did you mean 'rank'?"),
     ):
         key = setting.partition("=")[0]

@@ -109,6 +109,6 @@ def test_hardware_is_listed_too(capsys):
 
 def test_an_unknown_family():
     with pytest.raises(
-        ValueError, match=r"^unknown family 'alocator', did you mean 'allocator'\?$"
+        ValueError, match=r"^unknown family 'allocatorr', did you mean 'allocator'\?$"
     ):
-        show_kinds("alocator")
+        show_kinds("allocatorr")

@@ -59,7 +59,7 @@ def test_what_it_accepts(text, accepts):
 @pytest.mark.parametrize(
     "text",
     [
-        "nmae: x\n",
+        "namee: x\n",
         "method: {kind: pftt, lroa: {rank: 3}}\n",
         "method: {kind: pftt, lora: {rnak: 3}}\n",
         "method: {lroa: {rank: 3}}\n",
@@ -67,7 +67,7 @@ def test_what_it_accepts(text, accepts):
         "method: pftl\n",
         "rounds: {kind: synchronous, count: many}\n",
         "cells: [{channel: {fading: {kind: rayleigh, profile: tdl-z}}}]\n",
-        "cells: [{uplink: {allocater: equal}}]\n",
+        "cells: [{uplink: {allocatorr: equal}}]\n",
         "cells: [{bandwidth: true}]\n",
         "devices: [{hardware: {base: raspberry-pi-5, memry: 4 GB}}]\n",
         "devices: [{hardware: raspberry-pi-6}]\n",
