@@ -120,11 +120,11 @@ def test_a_file_that_is_no_good(shapes, tmp_path, text, name, message):
 
 def installed(folder, code, target):
     """Write a package with an entry point, and return what a fresh interpreter says of it."""
-    (folder / "theirpackage.py").write_text(code)
-    info = folder / "theirpackage-1.dist-info"
+    (folder / "thirdparts.py").write_text(code)
+    info = folder / "thirdparts-1.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: theirpackage\nVersion: 1\n")
-    (info / "entry_points.txt").write_text(f"[wfl_sim.allocator]\ntheirs = theirpackage:{target}\n")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: thirdparts\nVersion: 1\n")
+    (info / "entry_points.txt").write_text(f"[wfl_sim.allocator]\ntheirs = thirdparts:{target}\n")
     script = (
         f"import sys; sys.path.insert(0, {str(folder)!r})\n"
         "import wfl_sim.kinds\n"
@@ -142,7 +142,7 @@ def test_a_package_adds_a_kind_by_entry_point(tmp_path):
 
 def test_a_broken_package_is_named(tmp_path):
     assert installed(tmp_path, "1 / 0", "Mine") == (
-        "allocator 'theirs' of theirpackage failed when imported: ZeroDivisionError: division by zero"
+        "allocator 'theirs' of thirdparts failed when imported: ZeroDivisionError: division by zero"
     )
 
 
