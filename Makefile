@@ -31,7 +31,7 @@ test: $(READY)
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/codespell wfl_sim channel_models tests docs scenarios benchmarks *.md
+	$(BIN)/codespell wfl_sim channel_models docs scenarios benchmarks *.md
 	$(BIN)/mypy
 
 format: $(READY)

@@ -4,14 +4,10 @@
 fast path at 500 links. Both are timed in wall time and in processor time of the one thread that
 computes; other programs on the machine disturb the first more.
 
-Run: python benchmarks/fading_grid.py
+Run: OMP_NUM_THREADS=1 python benchmarks/fading_grid.py
 """
 
 import os
-
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[name] = "1"
-
 import time
 from collections.abc import Callable
 
@@ -47,6 +43,8 @@ def report(label: str, wall: float, processor: float) -> None:
 
 
 def main() -> None:
+    if os.environ.get("OMP_NUM_THREADS") != "1":
+        raise SystemExit("set OMP_NUM_THREADS=1: the numbers are for one core")
     midpoints = (np.arange(DIRECT_SAMPLES) + 0.5) * STEP
     print(f"{'microseconds a sample':24}{'wall':>12}{'processor':>12}   (best of several)")
     for links in (100, 500):

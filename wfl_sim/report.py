@@ -65,9 +65,8 @@ class Report:
         kind = re.sub(r"\d[\d.]*", "", text)
         if kind not in self._warned:
             self._warned.add(kind)
-            self._bar.console.print(
-                f"warning: {text}", markup=False, highlight=False, soft_wrap=True
-            )
+            errors = Console(stderr=True)
+            errors.print(f"warning: {text}", markup=False, highlight=False, soft_wrap=True)
 
     def follow(self, runs: Iterable[tuple[int, Path]]) -> Iterator[tuple[int, Path]]:
         """Pass finished runs through, noting each."""
@@ -116,7 +115,8 @@ def _table(runs: Sequence[Run], scope: str) -> Table:
 
     rows = summary(runs, "accuracy", scope)  # type: ignore[arg-type]
     goal = "" if math.isnan(rows[0].target) else f", costs to reach {rows[0].target:g}"
-    table = Table(title=f"accuracy, {scope.replace('_', ' ')}{goal}", title_justify="left")
+    title = f"accuracy, {scope.replace('_', ' ')}{goal}"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     table.add_column("method")
     for name in ("seeds", "final", "reached", "rounds", "seconds", "joules", "Mbit"):
         table.add_column(name, justify="right")

@@ -17,6 +17,7 @@ from wfl_sim.learning.synthetic import Synthetic, SyntheticLearner
 from wfl_sim.measurement import metrics
 from wfl_sim.methods.aggregation import State
 from wfl_sim.protocols import Learner, Workload
+from wfl_sim.radio.reach import check_reach
 from wfl_sim.randomness import stream
 from wfl_sim.records import Level, Metric, Span
 from wfl_sim.registry import LocatedError
@@ -58,6 +59,7 @@ class Simulation:
         started = time.perf_counter()
         self.scenario = scenario
         self.placement = _located(place, scenario, path=("devices",))
+        check_reach(scenario, self.placement)
         self.shards = _shards(scenario)
         self.learner = _learner(scenario, self.shards, threads)
         self.workloads = [
@@ -243,8 +245,8 @@ def _check_costs(scenario: Scenario, workloads: Sequence[Workload]) -> tuple[int
                 excluded.append(device)
             elif need > group.hardware.memory:
                 raise LocatedError(
-                    f"{group.hardware.name} has {group.hardware.memory / 1e9:.3g} GB of memory "
-                    f"and a local step of this model needs {need / 1e9:.3g} GB: smaller batch or "
+                    f"{group.hardware.name} has {group.hardware.memory / 1e6:,.0f} MB of memory "
+                    f"and a local step of this model needs {need / 1e6:,.0f} MB: smaller batch or "
                     "tokens, other `compute.weights`, or `compute: {memory: exclude}`",
                     "devices",
                     number,

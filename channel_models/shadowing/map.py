@@ -58,7 +58,7 @@ class ShadowMap:
 
     sigma: NonNegativeDecibel = 8.0
     decorrelation: PositiveMetres = 50.0
-    waves: int = 256
+    waves: int = 512
 
     def __post_init__(self) -> None:
         validate_fields(self)

@@ -50,6 +50,13 @@ def test_shapes(model, streams) -> None:
     assert "links=3" in repr(process)
 
 
+def test_links_by_mask(streams) -> None:
+    process = cm.Rayleigh().realise(streams(3), 5.0)
+    np.testing.assert_array_equal(
+        process.taps(1.0, np.array([True, False, True])), process.taps(1.0, [0, 2])
+    )
+
+
 @every_model
 def test_pure_function_of_time(model, streams) -> None:
     process = model.realise(streams(2), np.full(2, 10.0))

@@ -73,6 +73,10 @@ def test_block_fading_holds_and_renews(streams) -> None:
         (np.abs(inside) ** 2).mean(axis=0), model.delay_profile.tap_powers, rtol=0.12
     )
     assert model.autocorrelation([0.0, 0.005, 0.02]).tolist() == [1.0, 0.5, 0.0]
+    np.testing.assert_array_equal(
+        model.frequency_correlation([0.0, 1e6]),
+        cm.Rayleigh(profile="tdl-a").frequency_correlation([0.0, 1e6]),
+    )
     # before time zero too
     assert not np.allclose(process.taps(-0.001), process.taps(0.001))
 
@@ -163,9 +167,11 @@ def test_coherence_bandwidth() -> None:
         ("tdl-c", 300e-9, 1.8),
     ]:
         bandwidth = cm.delay_profile(name).coherence_bandwidth(spread)
-        assert bandwidth / 1e6 == pytest.approx(megahertz, rel=0.03)
+        assert bandwidth / 1e6 == pytest.approx(megahertz, rel=0.02)
     with pytest.raises(ValueError, match="the profile is flat"):
         cm.delay_profile("flat").coherence_bandwidth(300e-9)
+    with pytest.raises(ValueError, match="level must be between 0 and 1, got 2"):
+        cm.delay_profile("tdl-a").coherence_bandwidth(300e-9, level=2.0)
 
 
 @pytest.mark.parametrize(
@@ -181,3 +187,8 @@ def test_coherence_bandwidth() -> None:
 def test_bad_profiles(arguments, message) -> None:
     with pytest.raises(ValueError, match=message):
         cm.DelayProfile(*arguments)
+
+
+def test_unknown_profile() -> None:
+    with pytest.raises(ValueError, match="profile must be one of flat, tdl-a"):
+        cm.delay_profile("tdl-x")

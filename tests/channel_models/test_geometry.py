@@ -54,6 +54,9 @@ def test_positions_from_files(tmp_path) -> None:
     np.save(tmp_path / "bad.npy", np.ones((2, 3)))
     with pytest.raises(ValueError, match=r"positions must have shape \(..., 2\)"):
         cm.read_positions(str(tmp_path / "bad.npy"))
+    np.save(tmp_path / "point.npy", np.ones(2))
+    with pytest.raises(ValueError, match=r"positions must have shape \(n, 2\)"):
+        cm.read_positions(str(tmp_path / "point.npy"))
     with pytest.raises(ValueError, match=r"path must end in .npy or .csv"):
         cm.read_positions("p.txt")
 

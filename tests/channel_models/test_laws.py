@@ -179,3 +179,12 @@ def test_empirical_law() -> None:
 def test_bad_input(call, message) -> None:
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_constant_power() -> None:
+    law = cm.Static().law
+    assert (law.mean, law.variance) == (1.0, 0.0)
+    assert law.cdf([0.5, 1.0]).tolist() == [0.0, 1.0]
+    assert law.quantile([0.1, 0.9]).tolist() == [1.0, 1.0]
+    assert law.outage([1.0, 2.0], 2.0).tolist() == [0.0, 1.0]
+    assert cm.NormalDecibels(mean=3.0, sigma=0.0).quantile([0.2]).tolist() == [3.0]

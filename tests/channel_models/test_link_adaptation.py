@@ -140,6 +140,13 @@ def test_harq_goodput_values() -> None:
         cm.harq_goodput([2.0])
 
 
+def test_refusals_of_names_and_shapes() -> None:
+    with pytest.raises(ValueError, match="table must be one of 64qam, 256qam"):
+        cm.eesm_beta("low-se")
+    with pytest.raises(ValueError, match="errors must have shape"):
+        cm.harq_goodput(0.1)
+
+
 def test_harq_against_a_simulation() -> None:
     errors = np.array([0.6, 0.3, 0.1])
     stream = np.random.default_rng(0)

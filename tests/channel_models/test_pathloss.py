@@ -215,6 +215,9 @@ def test_shadowing_parameters() -> None:
     assert cm.UMa(optional_nlos=True).shadowing_sigma_db(50.0, 2e9) == 7.8
     assert cm.LogDistance(sigma=5.0).shadowing_sigma_db(50.0, 2e9) == 5.0
     assert cm.FreeSpace().shadowing_sigma_db(50.0, 2e9) == 0.0
+    assert cm.Macro().shadowing_sigma_db([50.0, 60.0], 2e9).tolist() == [8.0, 8.0]
+    assert cm.BuildingEntry().shadowing_sigma_db == 7.0
+    assert cm.LogDistance(reference=5.0).minimum_distance == 5.0
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,14 @@ def test_line_of_sight_map() -> None:
     assert not field.at(points, 0.0).any()
 
 
+def test_realised_shadowing_shows_what_it_is(streams) -> None:
+    assert repr(cm.LogNormal().realise(streams(3))) == "FixedShadowing(links=3)"
+    assert repr(_maps(cm.ShadowMap(waves=32), 1)[0]) == "ShadowField(waves=32)"
+    sites = cm.InterSiteShadowing().realise(streams(1)[0], streams(2))
+    assert repr(sites) == "SiteFields(sites=2)"
+    assert "LosField" in repr(cm.LosMap().realise(streams(1)[0]))
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

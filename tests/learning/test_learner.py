@@ -426,3 +426,10 @@ def test_learner_and_recipe_are_torch_free_until_a_task_runs(pretrained: Folder)
 def test_repr_names_model_and_method(pftt: Device) -> None:
     assert "PFTT" in repr(pftt.learner)
     assert "bert with adapter, lora, head" in repr(pftt.learner._bench)
+
+
+def test_steps_are_timed_for_each_phase(pretrained: Folder, shards: Shards) -> None:
+    timed = learner(pretrained("bert"), shards)
+    times = timed.step_seconds(0.0)
+    assert len(times) == len(timed.method.phases) == len(timed.workload(0).batches)
+    assert all(0 < each < 5 for each in times)

@@ -28,12 +28,12 @@ def test_the_good_scenario_loads(files):
     ("old", "new", "message"),
     [
         # misspelt keys, at every depth
-        ("name: good", "nmae: good", "1: nmae: unknown key 'nmae', did you mean 'name'?"),
+        ("name: good", "namee: good", "1: namee: unknown key 'namee', did you mean 'name'?"),
         ("rank: 8", "rnak: 8", "7: method.lora.rnak: unknown key 'rnak', did you mean 'rank'?"),
         (
             "bandwidth:",
-            "bandwith:",
-            "15: cells.0.bandwith: unknown key 'bandwith', did you mean 'bandwidth'?",
+            "bandwidthh:",
+            "15: cells.0.bandwidthh: unknown key 'bandwidthh', did you mean 'bandwidth'?",
         ),
         (
             "profile:",

@@ -102,8 +102,8 @@ def test_every_variant_meets_every_seed(files):
         ),
         (
             "  variants:",
-            "  varaints:",
-            "25: sweep.varaints: unknown key 'varaints', did you mean 'variants'?",
+            "  variantss:",
+            "25: sweep.variantss: unknown key 'variantss', did you mean 'variants'?",
         ),
         ("plain:", "plain: 3", "26: sweep.variants.plain: must be a mapping of overrides, got 3"),
         ("[1, 2]", "[1, 1]", "31: sweep.seeds.1: 1 is there twice"),
