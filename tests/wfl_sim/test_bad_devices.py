@@ -3,6 +3,7 @@
 import pytest
 
 from wfl_sim.loading import ScenarioError, load
+from wfl_sim.running import prepared
 
 AREA = "    area: {radius: 300 m}\n"
 
@@ -102,3 +103,75 @@ def test_a_wrong_recording_is_one_line(files, text, message):
     (files.folder / "there.csv").write_text(text)
     found = refusal(files, "availability: {kind: trace, path: there.csv}")
     assert found == f"s.yaml:24: devices.0.availability: there.csv:{message}"
+
+
+@pytest.mark.parametrize(
+    ("added", "message"),
+    [
+        ("precision: fp17", "precision: must be one of"),
+        ("weights: int3", "weights: must be one of"),
+        ("memory: swap", "memory: must be one of 'report', 'exclude', got 'swap'"),
+        ("frequency: energy-optimal", "frequency.deadline: is required and missing"),
+        ("jitter: lognormal", "jitter.cv: is required and missing"),
+        ("jitter: {kind: lognormal, cv: -1}", "jitter.cv: must be greater than 0, got -1"),
+        ("load: busy.csv", "load: busy.csv:2: load: must be at most 1, got 1.5"),
+        ("load: full.csv", "load: full.csv: load is 1 throughout, so no update ever ends"),
+        ("table: none.csv", "table: no such file: none.csv"),
+        ("table: half.csv", "table: half.csv:1: column 'power (W)' is missing"),
+        ("table: zero.csv", "table: zero.csv:2: power (W) must be a number above 0, got '0'"),
+    ],
+)
+def test_a_wrong_way_to_compute_is_one_line(files, added, message):
+    head = "model,batch,tokens,tokens_per_second,hardware,source"
+    for name, text in {
+        "busy.csv": "start (s),end (s),load\n0,1,1.5\n",
+        "full.csv": "start (s),end (s),load\n0,1,1\n",
+        "half.csv": f"{head}\nm,1,1,1,h,s\n",
+        "zero.csv": f"{head},power (W)\nm,1,1,1,h,s,0\n",
+    }.items():
+        (files.folder / name).write_text(text)
+    found = refusal(files, f"compute: {{{added}}}")
+    assert found.startswith(f"s.yaml:24: devices.0.compute.{message}")
+
+
+@pytest.mark.parametrize(
+    ("added", "message"),
+    [
+        (
+            "dvfs: {highest: 1 GHz, lowest: 2 GHz, static_power: 1 W}",
+            "dvfs.lowest: must be at most",
+        ),
+        ("dvfs: {highest: 1 GHz, lowest: 1 MHz, static_power: 90 W}", "dvfs.static_power: must be"),
+        (
+            "thermal: {resistance: 5, time_constant: 9 s, throttle: 60 °C, resume: 70 °C, "
+            "throttled: 0.5}",
+            "thermal.resume: must lie between ambient 298.15 K and throttle 333.15 K, got 343.15 K",
+        ),
+        ("thermal: {resistance: 5, time_constant: 9 s}", "thermal.throttle: is required"),
+        (
+            "thermal: {resistance: 5, time_constant: 9 s, throttle: hot, resume: 50 °C, "
+            "throttled: 0.5}",
+            "thermal.throttle: 'hot' is not a quantity",
+        ),
+        ("peaks: {fp8: 1 TFLOP/s}", "peaks.fp8"),
+    ],
+)
+def test_wrong_hardware_is_one_line(files, added, message):
+    hardware = f"hardware: {{base: jetson-orin-nano, {added}}}"
+    file = files.changed("hardware: jetson-orin-nano", hardware)
+    with pytest.raises(ScenarioError) as caught:
+        load(file)
+    assert files.short(caught.value).startswith(f"s.yaml:22: devices.0.hardware.{message}")
+
+
+def test_a_clock_needs_hardware_that_has_one(files):
+    file = files.changed(
+        AREA, f"{AREA}    compute: {{frequency: {{kind: fixed, share_of_highest: 1}}}}\n"
+    )
+    (loaded,) = load(file)
+    with pytest.raises(ScenarioError) as caught:
+        prepared(loaded, print)
+    assert files.short(caught.value) == (
+        "s.yaml:24: devices.0.compute.frequency: needs hardware with `dvfs`, jetson-orin-nano has "
+        "none"
+    )

@@ -1,9 +1,9 @@
 """Jitter: how the time of a local update varies from round to round, as a factor of mean one."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from channel_models.units import Fraction, PositiveNumber
 from wfl_sim.protocols import JITTERS
@@ -36,7 +36,10 @@ class LogNormal:
 
     def cdf(self, factor: float) -> float:
         """Return the probability of at most this factor."""
-        return float(stats.lognorm(self._sigma, scale=np.exp(-0.5 * self._sigma**2)).cdf(factor))
+        if factor <= 0:
+            return 0.0
+        normal = (math.log(factor) + 0.5 * self._sigma**2) / self._sigma
+        return 0.5 * math.erfc(-normal / math.sqrt(2))
 
     @property
     def _sigma(self) -> float:
@@ -56,7 +59,9 @@ class Gamma:
 
     def cdf(self, factor: float) -> float:
         """Return the probability of at most this factor."""
-        return float(stats.gamma(self.cv**-2, scale=self.cv**2).cdf(factor))
+        from scipy.special import gammainc
+
+        return float(gammainc(self.cv**-2, max(factor, 0.0) / self.cv**2))
 
 
 @JITTERS("shifted-exponential")
@@ -74,4 +79,4 @@ class ShiftedExponential:
         """Return the probability of at most this factor."""
         if self.cv == 0:
             return float(factor >= 1)
-        return float(stats.expon(1 - self.cv, self.cv).cdf(factor))
+        return 1 - math.exp(-max(factor - 1 + self.cv, 0.0) / self.cv)

@@ -254,6 +254,8 @@ class Device:
         if (reachable, powered) == (self._reachable, self._powered) and not self.lost:
             return
         before = self.present
+        if powered != self._powered and self._diary.activity == "off":
+            self._diary.begin("off")
         self._reachable, self._powered = reachable, powered
         if self._work is None:
             self._begin_presence()
