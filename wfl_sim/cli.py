@@ -141,7 +141,7 @@ def profile(
     settings: Settings = None,
     allow_plugins: AllowPlugins = False,
 ) -> None:
-    """Time the local steps of a scenario on this machine, as a table for `compute: {table: ...}`."""
+    """Time the local steps of a scenario on this machine: a table for `compute.table`."""
     with _one_line_errors():
         from wfl_sim.loading import load
         from wfl_sim.profiling import profiled

@@ -210,6 +210,13 @@ class Payload:
     upload: Annotated[Codec, From(CODECS)] = field(default_factory=Float32)
     download: Annotated[Codec, From(CODECS)] = field(default_factory=Float32)
 
+    def __post_init__(self) -> None:
+        if getattr(self.download, "relative", False):
+            raise LocatedError(
+                "must encode states: a device that has missed a round cannot add up updates",
+                "download",
+            )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:

@@ -28,7 +28,7 @@ from wfl_sim.methods import PFTT, FedIT, LocalOnly
 from wfl_sim.methods.aggregation import State, Upload, weighted_mean
 from wfl_sim.methods.parts import Adapter, Head, LoRA, Part
 from wfl_sim.methods.phases import Local, Phase
-from wfl_sim.payload import Float16, Float32
+from wfl_sim.payload import Float16, Float32, Int4, Int8, RandomMask, TopK
 
 Folder = Callable[[str], Pretrained]
 LOCAL = Local(steps=4, batch=8, lr=5e-3)
@@ -433,3 +433,51 @@ def test_steps_are_timed_for_each_phase(pretrained: Folder, shards: Shards) -> N
     times = timed.step_seconds(0.0)
     assert len(times) == len(timed.method.phases) == len(timed.workload(0).batches)
     assert all(0 < each < 5 for each in times)
+
+
+@pytest.mark.parametrize(
+    "codec",
+    [
+        Int8(),
+        Int4(updates=True),
+        Int4(updates=True, error_feedback=True),
+        TopK(share=0.1),
+        TopK(share=0.1, error_feedback=False),
+        RandomMask(share=0.2),
+    ],
+    ids=repr,
+)
+def test_every_codec_sends_what_it_announced(
+    pretrained: Folder, shards: Shards, codec: Any
+) -> None:
+    run = Device(learner(pretrained("bert"), shards, codec_up=codec))
+    upload = run.update().states["upload"]
+    shared = run.shared.states["shared"]
+    assert {n: a.shape for n, a in upload.items()} == {n: a.shape for n, a in shared.items()}
+    assert run.learner.workload(0).upload_bits == codec.bits(
+        {name: array.shape for name, array in shared.items()}
+    )
+    kept = [n for n in run.private.states["private"] if n.startswith("error-feedback/")]
+    assert bool(kept) == codec.feedback
+    assert run.evaluate(0)["loss"] > 0
+
+
+def test_what_a_codec_loses_is_sent_later(pretrained: Folder, shards: Shards) -> None:
+    """Upload plus rest is what lossless uploads bring, in the first round and in the second."""
+    exact = Device(learner(pretrained("bert"), shards))
+    sparse = Device(learner(pretrained("bert"), shards, codec_up=TopK(share=0.05)))
+    truth, first = exact.update().states, sparse.update().states
+    shared = sparse.shared.states["shared"]
+    for name, trained in truth["upload"].items():
+        rest = first["private"][f"error-feedback/{name}"]
+        np.testing.assert_allclose(first["upload"][name] + rest, trained, atol=1e-6)
+    # From the same shared state once more: what was lost comes on top of the new update.
+    sparse.private = Result({"private": first["private"]})
+    own = {n: a for n, a in first["private"].items() if not n.startswith("error-feedback/")}
+    exact.private = Result({"private": own})
+    truth, second = exact.update(seed=6).states, sparse.update(seed=6).states
+    for name, trained in truth["upload"].items():
+        rest = second["private"][f"error-feedback/{name}"]
+        before = first["private"][f"error-feedback/{name}"]
+        sent = second["upload"][name] - shared[name]
+        np.testing.assert_allclose(sent + rest, trained - shared[name] + before, atol=1e-5)

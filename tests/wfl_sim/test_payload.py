@@ -3,8 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from safetensors.numpy import load
 
-from wfl_sim.payload import Float16, Float32
+from wfl_sim.payload import BFloat16, Float16, Float32, Int4, Int8, RandomMask, TopK
 from wfl_sim.protocols import CODECS
 
 arrays = hnp.arrays(
@@ -22,10 +23,15 @@ def is_name(state):
     )
 
 
+def made(kind):
+    """Return a codec, with the options that it cannot do without."""
+    return CODECS.find(kind)(**({"share": 0.3} if kind in ("top-k", "random-mask") else {}))
+
+
 @pytest.mark.parametrize("kind", sorted(CODECS.kinds()))
 @given(state=states.filter(is_name))
 def test_announced_bits_are_the_bytes_made(kind, state):
-    codec = CODECS.find(kind)()
+    codec = made(kind)
     shapes = {name: array.shape for name, array in state.items()}
     assert codec.bits(shapes) == 8 * len(codec.encode(state))
 
@@ -33,7 +39,7 @@ def test_announced_bits_are_the_bytes_made(kind, state):
 @pytest.mark.parametrize("kind", sorted(CODECS.kinds()))
 @given(state=states.filter(is_name))
 def test_names_shapes_and_dtypes_come_back(kind, state):
-    codec = CODECS.find(kind)()
+    codec = made(kind)
     back = codec.decode(codec.encode(state))
     assert {n: (a.shape, a.dtype) for n, a in back.items()} == {
         n: (a.shape, a.dtype) for n, a in state.items()
@@ -55,3 +61,109 @@ def test_fp16_errs_by_its_rounding_at_most(state):
         bound = np.maximum(2.0**-11 * np.abs(array[inside]), 2.0**-25)
         assert (error <= bound).all()
         assert np.isfinite(back[name]).all()
+
+
+@given(states.filter(is_name))
+def test_bf16_errs_by_its_rounding_at_most(state):
+    back = BFloat16().decode(BFloat16().encode(state))
+    for name, array in state.items():
+        assert (np.abs(back[name] - array) <= 2.0**-8 * np.abs(array) + 1e-38).all()
+
+
+def test_bf16_rounds_to_even_and_saturates():
+    given_, expected = [1.00390625, 1.01171875, -1e39, 3.4e38], [1.0, 1.015625, -np.inf, np.inf]
+    with np.errstate(over="ignore"):
+        values = np.float32(given_)
+    back = BFloat16().decode(BFloat16().encode({"x": values}))["x"]
+    assert back[:2].tolist() == expected[:2]
+    assert np.isfinite(back[3])
+
+
+@pytest.mark.parametrize(("codec", "most"), [(Int8, 127), (Int4, 7)])
+@given(state=states.filter(is_name), block=st.integers(1, 9))
+def test_integers_err_by_half_a_step_of_their_block(codec, most, state, block):
+    chosen = codec(block=block)
+    back = chosen.decode(chosen.encode(state))
+    for name, array in state.items():
+        flat, found = array.ravel(), back[name].ravel()
+        for i in range(0, flat.size, block):
+            largest = np.abs(flat[i : i + block]).max()
+            error = np.abs(found[i : i + block] - flat[i : i + block]).max()
+            assert error <= largest / (2 * most) * (1 + 1e-5) + 1e-37
+
+
+def test_int4_reaches_both_ends_of_its_range():
+    x = np.float32([-7, -3, 0, 1, 7])
+    assert (Int4().decode(Int4().encode({"x": x}))["x"] == x).all()
+
+
+@given(states.filter(is_name), st.floats(0.01, 1))
+def test_top_k_keeps_the_largest_and_contracts(state, share):
+    codec = TopK(share=share)
+    back = codec.decode(codec.encode(state))
+    before = np.concatenate([a.ravel() for _, a in sorted(state.items())] or [np.empty(0)])
+    after = np.concatenate([a.ravel() for _, a in sorted(back.items())] or [np.empty(0)])
+    kept = int(np.ceil(share * before.size))
+    sent = after == before
+    assert sent.sum() >= kept
+    assert (after[~sent] == 0).all()
+    if (~sent).any() and kept:
+        assert np.abs(before[~sent]).max() <= np.abs(before[sent]).max()
+    energy = float(np.square(before, dtype=float).sum())
+    rest = float(np.square(before - after, dtype=float).sum())
+    assert rest <= (1 - kept / max(before.size, 1)) * energy * (1 + 1e-9) + 1e-30
+
+
+def test_top_k_of_many_values_takes_wide_indices():
+    x = np.zeros(70_000, np.float32)
+    x[[3, 69_999]] = 5, -7
+    codec = TopK(share=2 / 70_000)
+    assert (codec.decode(codec.encode({"x": x}))["x"] == x).all()
+    wide, narrow = codec.bits({"x": (70_000,)}), codec.bits({"x": (60_000,)})
+    assert wide - narrow >= 2 * 16 - 8 * 8
+
+
+def test_a_random_mask_contracts_on_average_and_is_unbiased_if_asked():
+    rng = np.random.default_rng(0)
+    biased, fair = RandomMask(share=0.25), RandomMask(share=0.25, unbiased=True)
+    rests, means = [], []
+    x = rng.normal(size=40).astype(np.float32)
+    for step in range(4000):
+        # The mask follows from the content: a tiny change in one value draws another.
+        x[0] = np.float32(step * 1e-6)
+        sent = biased.decode(biased.encode({"x": x}))["x"]
+        assert ((sent == x) | (sent == 0)).all()
+        rests.append(float(np.square(x - sent).sum() / np.square(x).sum()))
+        means.append(fair.decode(fair.encode({"x": x}))["x"])
+    assert np.mean(rests) == pytest.approx(0.75, abs=0.01)
+    spread = np.abs(x).max() * np.sqrt(3 / 4000)
+    assert np.abs(np.mean(means, axis=0) - x).max() < 5 * spread
+
+
+@pytest.mark.parametrize("kind", sorted(set(CODECS.kinds()) - {"bf16"}))
+def test_a_payload_is_a_safetensors_file(kind):
+    state = {"a": np.float32([[1, -2], [3, 4]]), "b": np.float32([0.5])}
+    assert load(made(kind).encode(state))
+
+
+def test_fewer_bits_in_the_expected_order():
+    shapes = {f"layer.{i}": (64, 64) for i in range(8)}
+    codecs = [Float32(), BFloat16(), Int8(), Int4(), TopK(share=0.01), RandomMask(share=0.01)]
+    bits = [codec.bits(shapes) for codec in codecs]
+    assert bits == sorted(bits, reverse=True)
+    assert bits[2] / (8 * 64 * 64) == pytest.approx(8.5, rel=0.02)
+    assert bits[3] / (8 * 64 * 64) == pytest.approx(4.5, rel=0.03)
+
+
+@pytest.mark.parametrize(
+    ("codec", "options", "message"),
+    [
+        (Int8, {"block": 0}, "must be at least 1, got 0"),
+        (Int4, {"error_feedback": True}, "needs `updates: true`"),
+        (TopK, {"share": 0.0}, "must be greater than 0, got 0"),
+        (RandomMask, {"share": 0.5, "unbiased": True, "error_feedback": True}, "cannot be with"),
+    ],
+)
+def test_impossible_codecs_are_refused(codec, options, message):
+    with pytest.raises(ValueError, match=message):
+        codec(**options)

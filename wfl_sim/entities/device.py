@@ -206,8 +206,9 @@ class Device:
         traffic, flops, bits = self._federation.traffic, 0.0, 0
         transfer: Transfer | None = None
         if self._on_air is not None:
-            carrier, transfer = self._on_air
-            arrived = yield carrier.leave(transfer, self.index)
+            carrier, on_air = self._on_air
+            transfer = on_air
+            arrived = yield carrier.leave(on_air, self.index)
             bits = int(arrived)
             self._on_air = None
         elif self._diary.activity == "wait" and delivery.on_air is not None:

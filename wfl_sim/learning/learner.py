@@ -129,7 +129,8 @@ class PeftLearner:
             case InitialShared():
                 return Result({"shared": self._initial(self._shared, task.seed)})
             case InitialPrivate():
-                return Result({"private": self._initial(self._private, task.seed)})
+                private = self._initial(self._private, task.seed)
+                return Result({"private": {**private, **self._nothing_lost()}})
             case LocalUpdate():
                 return self._update(task, *states)
             case Aggregate():
@@ -145,16 +146,35 @@ class PeftLearner:
         examples = self._examples("train", task.device, task.shard)
         workload = self._workload
         received = _sent(self.codec_down, shared, workload.download_bits, "download")
-        self._bench.load(received, private)
+        own, lost = _parted(private)
+        self._bench.load(received, own)
         loss = self._bench.train(self.method.phases, examples, task.seed)
-        upload = self._bench.read(self._shared)
-        return Result(
-            {
-                "upload": _sent(self.codec_up, upload, workload.upload_bits, "upload"),
-                "private": self._bench.read(self._private),
-            },
-            {"train_loss": loss},
-        )
+        trained = self._bench.read(self._shared)
+        upload, lost = self._upload(trained, received, lost, workload.upload_bits)
+        private = {**self._bench.read(self._private), **lost}
+        return Result({"upload": upload, "private": private}, {"train_loss": loss})
+
+    def _upload(
+        self, trained: State, received: State, lost: State, bits: int
+    ) -> tuple[State, State]:
+        """Return what the server gets, and what the device keeps of it for the next time."""
+        if not getattr(self.codec_up, "relative", False):
+            return _sent(self.codec_up, trained, bits, "upload"), {}
+        update = {name: trained[name] - received[name] for name in trained}
+        for name, rest in lost.items():
+            update[name.removeprefix(_LOST)] += rest
+        arrived = _sent(self.codec_up, update, bits, "upload")
+        upload = {name: received[name] + arrived[name] for name in trained}
+        if not getattr(self.codec_up, "feedback", False):
+            return upload, {}
+        return upload, {_LOST + name: update[name] - arrived[name] for name in update}
+
+    def _nothing_lost(self) -> State:
+        """Return the rest of an upload that has not been, where the codec keeps one."""
+        if not getattr(self.codec_up, "feedback", False):
+            return {}
+        shapes = self._bench.shapes(self._shared)
+        return {_LOST + name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
 
     def _aggregate(self, task: Aggregate, shared: State, uploads: Sequence[State]) -> Result:
         received = [Upload(s, w) for s, w in zip(uploads, task.weights, strict=True)]
@@ -164,7 +184,7 @@ class PeftLearner:
 
     def _evaluate(self, task: Evaluate, shared: State, private: State) -> Result:
         examples = self._examples("test", task.device, task.shard)
-        self._bench.load(shared, private)
+        self._bench.load(shared, _parted(private)[0])
         return Result({}, self._bench.evaluate(examples))
 
     def _examples(self, use: str, device: int, fingerprint: str) -> "Encoded":
@@ -212,6 +232,16 @@ class PeftLearner:
         pad = self._tokenizer.pad_token_id
         network = load_model(self.model, len(self.shards.classes), pad)
         return Workbench(network, self.method.parts, self.threads)
+
+
+_LOST = "error-feedback/"
+"""before the names of what a codec has lost, which a device keeps with its private state"""
+
+
+def _parted(private: State) -> tuple[State, State]:
+    """Return the private parts, and what codecs have lost."""
+    lost = {name: array for name, array in private.items() if name.startswith(_LOST)}
+    return {name: array for name, array in private.items() if name not in lost}, lost
 
 
 def _sent(codec: Codec, state: State, bits: int, direction: str) -> State:

@@ -19,7 +19,7 @@ _SOURCES: Final = (
     "learning/parts/*.py",
     "learning/objectives/*.py",
     "execution/task.py",
-    "payload.py",
+    "payload/*.py",
     "randomness.py",
 )
 _LIBRARIES: Final = ("torch", "transformers", "peft", "tokenizers", "numpy")

@@ -1,17 +1,15 @@
-"""Payloads: the bytes that a state becomes on the air.
-
-A payload is a safetensors file in memory, header included, so its size is what a real client
-would send.
-"""
+"""Dense payloads: every value of a state, as a floating-point number."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
 from wfl_sim.methods.aggregation import State
+from wfl_sim.payload.container import Layout, Shapes, length, packed, unpacked
 from wfl_sim.protocols import CODECS
 
 
@@ -50,6 +48,38 @@ class Float16:
     def bits(self, shapes: Mapping[str, tuple[int, ...]]) -> int:
         """Return the exact payload size, in bit."""
         return 8 * safetensors_bytes(shapes, "F16", 2)
+
+
+@CODECS("bf16")
+@dataclass(frozen=True, kw_only=True)
+class BFloat16:
+    """The upper half of IEEE single precision: relative rounding error at most 2^-8."""
+
+    def encode(self, state: State) -> bytes:
+        """Return the safetensors bytes of the state in bfloat16, saturated at its range."""
+        shapes = {name: array.shape for name, array in state.items()}
+        return packed(_bf16(shapes), {name: _upper_half(state[name]) for name in state})
+
+    def decode(self, payload: bytes) -> State:
+        """Return the rounded state in float32."""
+        arrays, _ = unpacked(payload)
+        return {n: (a.astype(np.uint32) << 16).view(np.float32) for n, a in arrays.items()}
+
+    def bits(self, shapes: Mapping[str, tuple[int, ...]]) -> int:
+        """Return the exact payload size, in bit."""
+        return 8 * length(_bf16(shapes))
+
+
+def _bf16(shapes: Shapes) -> Layout:
+    return {name: ("BF16", tuple(shapes[name])) for name in sorted(shapes)}
+
+
+def _upper_half(array: NDArray[np.generic]) -> NDArray[np.uint16]:
+    """Return the bits of bfloat16, rounded to the nearest and to even between two."""
+    bits = np.ascontiguousarray(array, np.float32).view(np.uint32).reshape(array.shape)
+    rounded = (bits.astype(np.uint64) + 0x7FFF + ((bits >> 16) & 1)) >> 16
+    infinite = (rounded & 0x7FFF) >= 0x7F80
+    return np.where(infinite, (rounded & 0x8000) | 0x7F7F, rounded).astype(np.uint16)
 
 
 def safetensors_bytes(shapes: Mapping[str, tuple[int, ...]], dtype: str, width: int) -> int:
