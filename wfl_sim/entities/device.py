@@ -86,6 +86,11 @@ class Device:
         self._away_power = hardware.idle_power if away_power is None else away_power
         self._reachable = self._powered = True
         self._left_for_good = False
+        share = self._computing.share(hardware, self.job)
+        seconds = self.job.seconds(share)
+        self.round_joules = seconds * (hardware.idle_power + self.job.power(share))
+        """J that the last round has cost; before the first, those of computing alone"""
+        self._spent_then = 0.0
         self._work: simpy.Process | None = None
         self._on_air: tuple[Carrier, Transfer] | None = None
         self._effort: Effort | None = None
@@ -110,6 +115,18 @@ class Device:
         dead = supply is not None and supply.empty and not supply.battery.revives
         return dead or (self._left_for_good and not self._reachable)
 
+    @property
+    def charge_left(self) -> float:
+        """J that it can still draw; infinite on the mains."""
+        supply = self.body.supply
+        return float("inf") if supply is None else supply.left
+
+    @property
+    def charge_share(self) -> float:
+        """Level of the battery as a share of its capacity; 1 on the mains."""
+        supply = self.body.supply
+        return 1.0 if supply is None else supply.level / supply.battery.capacity
+
     def participate(self, number: int, delivery: Delivery) -> simpy.Process:
         """Begin one local update in round `number`.
 
@@ -117,6 +134,7 @@ class Device:
             A process that ends when the upload is at the server, with the Contribution as value, or
             when the device has abandoned its work, with None.
         """
+        self._spent_then = self.body.joules()
         self._work = self._federation.env.process(self._participate(number, delivery))
         return self._work
 
@@ -145,6 +163,7 @@ class Device:
             yield from self._abandon(delivery)
             return None
         self._work = None
+        self.round_joules = self.body.joules() - self._spent_then
         # From here on the update is a fact, whatever becomes of the device: so it is named here.
         upload = federation.plan.local_update(self.index, number, delivery.shared)
         self._diary.begin("wait", number)

@@ -9,6 +9,7 @@ from dataclasses import astuple, fields
 from pathlib import Path
 from typing import Final
 
+from wfl_sim.figures.batteries import batteries
 from wfl_sim.figures.breakdown import breakdown
 from wfl_sim.figures.convergence import convergence
 from wfl_sim.figures.files import file_name, write_csv
@@ -21,6 +22,7 @@ from wfl_sim.results import Run
 
 __all__ = [
     "Row",
+    "batteries",
     "breakdown",
     "by_label",
     "convergence",
@@ -63,4 +65,5 @@ def draw_all(
             name = file_name("summary", metric, scope)
             header = [field.name for field in fields(Row)]
             paths.append(write_csv(folder / f"{name}.csv", header, rows))
-    return [*paths, *breakdown(runs, folder), *timeline(runs, folder)]
+    paths += [*breakdown(runs, folder), *batteries(runs, folder)]
+    return [*paths, *timeline(runs, folder)]

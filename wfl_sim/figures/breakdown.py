@@ -132,7 +132,7 @@ def _panel(axes: Axes, name: str, unit: str, bars: Sequence[Bar]) -> None:
                 height=0.66,
                 color=style.colour,
                 hatch=style.hatch,
-                edgecolor="white",
+                edgecolor="#999999" if style.hatch else "white",
                 lw=0.6,
             )
             if amount >= SHOWN * limit:
