@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Table
 
 from wfl_sim.compute import catalogue
+from wfl_sim.documents import read_yaml
 from wfl_sim.registry import describe, did_you_mean
 from wfl_sim.results import Run
 from wfl_sim.scenario import Scenario
@@ -149,7 +150,7 @@ def show_kinds(family: str) -> None:
     console = Console()
     if not console.is_terminal:
         # One line each, whatever its length: for grep and the like.
-        first, second = (max(len(row[i]) for row in rows) for i in (0, 1))
+        first, second = (min(max(len(row[i]) for row in rows), 40) for i in (0, 1))
         for row in rows:
             console.out(f"{row[0]:{first}}  {row[1]:{second}}  {row[2]}", highlight=False)
         return
@@ -161,12 +162,26 @@ def show_kinds(family: str) -> None:
     console.print(table)
 
 
+def _hardware() -> Iterator[tuple[str, str, str]]:
+    """Yield every value of the catalogue with where it comes from."""
+    for name, file in catalogue().items():
+        data = read_yaml(file).data
+        yield name, "", file.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
+        for field, evidence in data["evidence"].items():
+            value = data[field]
+            if isinstance(value, Mapping):
+                value = ", ".join(f"{key} {item}" for key, item in value.items())
+            yield name, f"{field}: {value}", f"{evidence['confidence']}: {evidence['source']}"
+
+
 def _kinds(family: str) -> Iterator[tuple[str, str, str]]:
     for registry in families():
         if family in ("", registry.family):
             for name, cls in registry.kinds().items():
                 yield registry.family, name, describe(cls).replace("``", "`")
-    if family in ("", "hardware"):
+    if family == "hardware":
+        yield from _hardware()
+    elif not family:
         for name, file in catalogue().items():
             first = file.read_text(encoding="utf-8").splitlines()[0]
             yield "hardware", name, first.removeprefix("# ")

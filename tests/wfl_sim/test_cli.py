@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -300,6 +301,8 @@ def test_list_is_one_line_a_kind_when_piped():
     lines = wfl_sim("list").stdout.splitlines()
     assert any(line.split()[:2] == ["allocator", "equal"] for line in lines)
     assert all(len(line.split(maxsplit=2)) == 3 for line in lines)
+    values = wfl_sim("list", "hardware").stdout
+    assert re.search(r"raspberry-pi-5 +idle_power: 3 W +high: Phoronix", values)
     methods = wfl_sim("list", "method").stdout.splitlines()
     assert {line.split()[0] for line in methods} == {"method"}
     assert {"pftt", "fedit", "local-only"} <= {line.split()[1] for line in methods}

@@ -1,3 +1,5 @@
+from dataclasses import fields
+
 import pytest
 
 from wfl_sim.compute import Hardware, HardwareReference, catalogue
@@ -21,6 +23,31 @@ def test_the_catalogue_is_complete_and_names_its_sources(name):
     assert hardware.name == name
     assert len(hardware.source) > 10
     assert catalogue()[name].read_text().startswith("# ")
+    given = {"name", "source", "evidence"} | set(hardware.evidence)
+    stated = {
+        each.name
+        for each in fields(hardware)
+        if getattr(hardware, each.name) not in (each.default, {}, None)
+    }
+    assert stated <= given, "every value has its source and how sure it is"
+
+
+def test_the_catalogue_holds_what_studies_need():
+    assert {
+        "jetson-orin-nano",
+        "jetson-agx-orin",
+        "raspberry-pi-5",
+        "phone-flagship",
+        "phone-mid-range",
+        "laptop-gpu",
+        "edge-server",
+    } <= set(catalogue())
+
+
+def test_an_uncooled_pi_throttles_under_load_and_not_at_rest():
+    board = HardwareReference().resolve("raspberry-pi-5-uncooled")
+    assert board.thermal.limit(board.idle_power) < board.thermal.resume
+    assert board.thermal.limit(board.idle_power + board.compute_power) > board.thermal.throttle
 
 
 def test_an_unknown_name_is_corrected():
