@@ -37,30 +37,23 @@ def draw(runs: list[Run], folder: Path) -> list[Path]:
     rows.sort(key=lambda row: -row[1])
     start = float(np.mean([run.series("accuracy", SCOPE).value[0] for run in runs]))
     with look():
-        figure = Figure(figsize=(8.0, 4.6))
-        axes = figure.subplots()
-        best = rows[0][2]
-        axes.axhline(best, color=INK, lw=0.8, ls="--")
-        axes.axhline(start, color=INK, lw=0.8, ls=":")
-        for number, (label, bits, mean, _, *values) in enumerate(rows):
-            axes.plot([bits] * len(values), values, "o", ms=3.5, mfc="white", mec=INK, zorder=3)
-            axes.plot(bits, mean, "s", color="#0072B2" if "forget" not in label else "#D55E00")
-            above = number % 2 == 0
-            axes.annotate(
-                label,
-                (bits, max(values) if above else min(values)),
-                (0, 8 if above else -8),
-                textcoords="offset points",
-                ha="center",
-                va="bottom" if above else "top",
-                fontsize=8,
-            )
-        axes.set_xscale("log")
-        axes.margins(x=0.12, y=0.14)
-        axes.text(rows[-1][1], best, "fp32 ", va="bottom", fontsize=8)
-        axes.text(rows[-1][1], start, "before training", va="bottom", fontsize=8)
-        axes.set_xlabel("bits of one upload (kbit)")
-        axes.set_ylabel(f"accuracy after {runs[0].scenario['rounds']['count']} rounds, {SCOPE}")
+        figure = Figure(figsize=(9.0, 0.9 + 0.36 * len(rows)))
+        bits, accuracy = figure.subplots(1, 2, sharey=True, width_ratios=(2, 3))
+        places = range(len(rows))
+        bits.barh(places, [row[1] for row in rows], color="#56B4E9", height=0.6)
+        bits.set_xscale("log")
+        bits.set_xlim(5, 2 * rows[0][1])
+        for place, row in enumerate(rows):
+            bits.text(1.06 * row[1], place, f"{row[1]:.3g}", va="center", fontsize=8)
+            accuracy.plot(row[4:], [place] * len(row[4:]), "o", ms=4, mfc="white", mec=INK)
+            accuracy.plot(row[2], place, "s", color="#0072B2")
+        accuracy.axvline(rows[0][2], color=INK, lw=0.8, ls="--", label="mean of fp32")
+        accuracy.axvline(start, color=INK, lw=0.8, ls=":", label="before training")
+        accuracy.legend(loc="lower right")
+        bits.set_yticks(places, [row[0] for row in rows])
+        bits.set_ylim(len(rows) - 0.4, -0.6)
+        bits.set_xlabel("one upload (kbit)")
+        accuracy.set_xlabel(f"accuracy after {runs[0].scenario['rounds']['count']} rounds, {SCOPE}")
         figure.suptitle("Codecs: squares are means over seeds, dots single seeds")
         header = ("label", "kbit", "mean", "half_width", *(f"seed_{r.seed}" for r in members))
         return save(figure, folder, "codecs", header, rows)

@@ -233,7 +233,8 @@ class Device:
         elif self._diary.activity == "wait" and delivery.on_air is not None:
             delivery.receivers.remove(self.index)
             if delivery.on_air.triggered:
-                self.cell.downlink.leave(delivery.on_air.value, self.index)
+                reached: Any = delivery.on_air.value
+                self.cell.downlink.leave(reached, self.index)
         if self._diary.activity == "download":
             traffic.lost_down += bits
             traffic.sent_down += 0 if transfer and transfer.links else bits

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from wfl_sim.figures.actors import devices, natural
@@ -129,7 +130,7 @@ def _losses(axes: Axes, run: Run, factor: float) -> list[tuple[Any, ...]]:
     if dropped.any():
         axes.legend(loc="lower left", title="dropped while", ncols=4)
     axes.set_ylim(0, 1.08 * total)
-    axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylabel(f"devices there, of {total}")
     return rows
 

@@ -7,16 +7,17 @@ https://github.com/huggingface/safetensors#format.
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 Shapes = Mapping[str, tuple[int, ...]]
+Arrays = Mapping[str, NDArray[Any]]
 Layout = Mapping[str, tuple[str, tuple[int, ...]]]
 """name to the format's name of the element type, and shape"""
 
-_TYPES: Final = {
+_TYPES: Final[dict[str, np.dtype[Any]]] = {
     "U8": np.dtype("u1"),
     "I8": np.dtype("i1"),
     "U16": np.dtype("<u2"),
@@ -32,7 +33,7 @@ def length(layout: Layout, note: str = "") -> int:
     return len(header) + size
 
 
-def packed(layout: Layout, arrays: Mapping[str, NDArray[np.generic]], note: str = "") -> bytes:
+def packed(layout: Layout, arrays: Arrays, note: str = "") -> bytes:
     """Return the container.
 
     Args:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from wfl_sim.methods.aggregation import State
 from wfl_sim.payload.container import (
+    Arrays,
     Layout,
     Shapes,
     flattened,
@@ -57,7 +58,7 @@ class Int8:
         """Return codes and scales."""
         shapes = {name: array.shape for name, array in state.items()}
         codes, scales = _quantised(flattened(state), shapes, self.block, 127)
-        arrays = {"codes": codes, "scales": scales}
+        arrays: Arrays = {"codes": codes, "scales": scales}
         return packed(self._layout(shapes), arrays, shapes_note(shapes))
 
     def decode(self, payload: bytes) -> State:
@@ -156,5 +157,6 @@ def _starts(shapes: Shapes, block: int) -> Iterator[int]:
 def _spread(scales: NDArray[np.generic], shapes: Shapes, block: int) -> NDArray[np.float32]:
     """Return the scale of each value."""
     total = sum(sizes(shapes))
-    lengths = np.diff(np.fromiter(_starts(shapes, block), np.intp), append=total)
+    ends = np.append(np.fromiter(_starts(shapes, block), np.intp), total)
+    lengths: NDArray[np.intp] = ends[1:] - ends[:-1]
     return np.repeat(np.asarray(scales, np.float32), lengths)

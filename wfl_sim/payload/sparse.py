@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from channel_models.units import Fraction
 from wfl_sim.methods.aggregation import State
 from wfl_sim.payload.container import (
+    Arrays,
     Layout,
     Shapes,
     flattened,
@@ -63,7 +64,7 @@ class TopK:
         flat = flattened(state)
         order = np.argsort(-np.abs(flat), kind="stable")
         indices = np.sort(order[: _kept(self.share, len(flat))])
-        arrays = {"values": flat[indices], "indices": indices}
+        arrays: Arrays = {"values": flat[indices], "indices": indices}
         return packed(self._layout(shapes), arrays, shapes_note(shapes))
 
     def decode(self, payload: bytes) -> State:
@@ -118,7 +119,7 @@ class RandomMask:
         flat = flattened(state)
         seed = int.from_bytes(hashlib.sha256(flat.tobytes()).digest()[:4], "little")
         values = flat[_chosen(seed, self.share, len(flat))]
-        arrays = {"values": values, "seed": np.array([seed], np.uint32)}
+        arrays: Arrays = {"values": values, "seed": np.array([seed], np.uint32)}
         return packed(self._layout(shapes), arrays, shapes_note(shapes))
 
     def decode(self, payload: bytes) -> State:
