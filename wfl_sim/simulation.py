@@ -205,8 +205,8 @@ def _check_memory(scenario: Scenario, workloads: Sequence[Workload]) -> None:
         need = max(each.memory for each in workloads[first : first + group.count])
         if need > group.hardware.memory:
             raise LocatedError(
-                f"{group.hardware.name} has {group.hardware.memory / 1e6:,.0f} MB of memory and a "
-                f"local step of this model needs {need / 1e6:,.0f} MB: smaller batch or tokens",
+                f"{group.hardware.name} has {group.hardware.memory / 1e6:,.1f} MB of memory and a "
+                f"local step of this model needs {need / 1e6:,.1f} MB: smaller batch or tokens",
                 "devices",
                 number,
                 "hardware",
