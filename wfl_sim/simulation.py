@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import wfl_sim.world as world
+from wfl_sim.costs import check_costs
 from wfl_sim.energy import COMPONENTS
 from wfl_sim.execution.graph import Progress, TaskGraph
 from wfl_sim.execution.plan import NetworkOnly, TrainingPlan
@@ -66,7 +67,7 @@ class Simulation:
             _located(self.learner.workload, device, path=("model",))
             for device in range(scenario.device_count)
         ]
-        self.excluded = _check_costs(scenario, self.workloads)
+        self.excluded = check_costs(scenario, self.workloads)
         self.trains = self.shards is not None and not network_only
         self._seconds = {"preparation": time.perf_counter() - started}
 
@@ -222,37 +223,3 @@ def _learner(scenario: Scenario, shards: Shards | None, threads: int) -> Learner
         codec_down=scenario.payload.download,
         threads=threads,
     )
-
-
-def _check_costs(scenario: Scenario, workloads: Sequence[Workload]) -> tuple[int, ...]:
-    """Return the devices that a local step does not fit, where the scenario excludes them.
-
-    Raises:
-        LocatedError: the cost of an update on some hardware is not known, a step does not fit and
-            the scenario does not say to exclude such devices, or it fits none.
-    """
-    excluded: list[int] = []
-    first = 0
-    for number, group in enumerate(scenario.devices):
-        for device in range(first, first + group.count):
-            try:
-                group.compute.job(group.hardware, workloads[device])
-            except LocatedError as error:
-                path = ("devices", number, "compute", *error.path)
-                raise LocatedError(str(error), *path) from None
-            need = group.compute.footprint(workloads[device])
-            if need > group.hardware.memory and group.compute.memory == "exclude":
-                excluded.append(device)
-            elif need > group.hardware.memory:
-                raise LocatedError(
-                    f"{group.hardware.name} has {group.hardware.memory / 1e6:,.0f} MB of memory "
-                    f"and a local step of this model needs {need / 1e6:,.0f} MB: smaller batch or "
-                    "tokens, other `compute.weights`, or `compute: {memory: exclude}`",
-                    "devices",
-                    number,
-                    "hardware",
-                )
-        first += group.count
-    if len(excluded) == scenario.device_count:
-        raise LocatedError("a local step of this model fits the memory of no device", "devices")
-    return tuple(excluded)

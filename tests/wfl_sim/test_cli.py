@@ -117,9 +117,11 @@ def test_a_model_that_does_not_fit(files):
     files.write(json.dumps(config), "net/config.json")
     model = "model: {kind: synthetic, payload: 2 Mbit, flops_per_step: 20 GFLOP}"
     file = files.changed(model, "model: {pretrained: ./net}\ndata: newswire")
-    hardware = "devices.0.hardware={base: raspberry-pi-5, memory: 1 MB}"
+    hardware = "devices.0.hardware={base: raspberry-pi-5, memory: 100 kB}"
     said = refusal(files, "validate", "--deep", file, "--set", hardware)
-    assert said.startswith(f"error: --set {hardware}: devices.0.hardware: raspberry-pi-5 has 1 MB ")
+    assert said.startswith(
+        f"error: --set {hardware}: devices.0.hardware: raspberry-pi-5 has 0.1 MB "
+    )
     assert said.count("\n") == 1
 
 

@@ -84,7 +84,7 @@ def test_memory_bounds_the_speed_where_the_arithmetic_does_not(tmp_path):
 def test_a_device_too_small_is_reported_or_stays_away(tmp_path):
     small = f"{BOARD}.memory=5 GB"
     with pytest.raises(
-        LocatedError, match=r"has 5,000 MB of memory and a local step .* needs 6,000 MB"
+        LocatedError, match=r"has 5,000\.0 MB of memory and a local step .* needs 6,000\.0 MB"
     ):
         Simulation(scenario(tmp_path, small, text=LONE))
     packed = scenario(tmp_path, small, "devices.0.compute.weights=nf4", text=LONE)

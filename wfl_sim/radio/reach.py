@@ -10,8 +10,8 @@ from wfl_sim.scenario import Scenario
 from wfl_sim.topology import Placement
 
 LEAST_SNR_DB: Final = -20.0
-"""wfl_sim's default: below it a block of 360 kHz carries less than 5.2 kbit/s at Shannon's rate, and
-a transfer would take so many fading samples that the simulation hardly moves"""
+"""wfl_sim's default: below it a block of 360 kHz carries less than 5.2 kbit/s at Shannon's rate,
+and a transfer would take so many fading samples that the simulation hardly moves"""
 
 
 def check_reach(scenario: Scenario, placement: Placement) -> None:
