@@ -17,7 +17,7 @@ from wfl_sim.learning.learner import PeftLearner
 from wfl_sim.learning.synthetic import Synthetic, SyntheticLearner
 from wfl_sim.measurement import metrics
 from wfl_sim.methods.aggregation import State
-from wfl_sim.protocols import Learner, Workload
+from wfl_sim.protocols import Learner
 from wfl_sim.radio.reach import check_reach
 from wfl_sim.randomness import stream
 from wfl_sim.records import Level, Metric, Span
