@@ -8,6 +8,7 @@ import channel_models as cm
 import wfl_sim.availability
 import wfl_sim.compute.frequency
 import wfl_sim.compute.jitter
+import wfl_sim.infrastructure
 import wfl_sim.learning.model
 import wfl_sim.learning.synthetic
 import wfl_sim.methods

@@ -22,8 +22,11 @@ from channel_models.units import (
 )
 from wfl_sim.availability import Always
 from wfl_sim.battery import Battery
+from wfl_sim.carbon import Carbon
 from wfl_sim.compute import Computing, Hardware, HardwareReference
 from wfl_sim.coverage import check_coverage
+from wfl_sim.infrastructure import Station
+from wfl_sim.modem import Modem
 from wfl_sim.payload import Float32
 from wfl_sim.protocols import (
     ALLOCATORS,
@@ -37,6 +40,7 @@ from wfl_sim.protocols import (
     RATES,
     ROUNDS,
     SHADOWINGS,
+    STATIONS,
     Allocator,
     Availability,
     Codec,
@@ -136,8 +140,12 @@ class Cell:
     uplink: Uplink = field(default_factory=Uplink)
     downlink: Downlink = field(default_factory=Downlink)
     backhaul: Backhaul = field(default_factory=Backhaul)
+    station: Annotated[Station, From(STATIONS)] | None = None
+    """what the base station draws; without one its energy is not reckoned"""
 
     def __post_init__(self) -> None:
+        if self.station is not None and (problem := self.station.problem(self.downlink.power)):
+            raise LocatedError(problem, "downlink", "power")
         cm.resource_blocks(self.bandwidth, self.subcarrier_spacing, self.carrier)
 
     @property
@@ -179,6 +187,8 @@ class Devices:
     height: PositiveMetres = 1.5
     speed: MetresPerSecond = 3 / 3.6
     compute: Computing = field(default_factory=Computing)
+    modem: Annotated[Modem, Shorthand("unit")] | None = None
+    """states of TR 38.840, in place of the hardware's powers of sending and receiving"""
     battery: Annotated[Battery, Shorthand("capacity")] | None = None
     """such as `20 Wh`, or a mapping; without one the devices are on the mains"""
     availability: Annotated[Availability, From(AVAILABILITIES)] = field(default_factory=Always)
@@ -192,7 +202,7 @@ class Devices:
 
 @dataclass(frozen=True, kw_only=True)
 class Server:
-    """Where uploads are aggregated. Its energy is not in the ledger."""
+    """Where uploads are aggregated. Its energy is not in the ledger of the devices."""
 
     __pydantic_config__ = STRICT
 
@@ -256,6 +266,8 @@ class Scenario:
     cells: tuple[Cell, ...] = field(default_factory=lambda: (Cell(),))
     devices: tuple[Devices, ...]
     server: Server = field(default_factory=Server)
+    carbon: Annotated[Carbon, Shorthand("path")] | None = None
+    """of the grid that the devices are fed from"""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"\w[\w.+-]*", self.name):

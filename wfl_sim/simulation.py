@@ -12,6 +12,7 @@ from wfl_sim.execution.graph import Progress, TaskGraph
 from wfl_sim.execution.plan import NetworkOnly, TrainingPlan
 from wfl_sim.execution.store import Store
 from wfl_sim.federation import Federation
+from wfl_sim.infrastructure import server_joules, station_joules
 from wfl_sim.learning.data.examples import Examples, Shards
 from wfl_sim.learning.learner import PeftLearner
 from wfl_sim.learning.synthetic import Synthetic, SyntheticLearner
@@ -143,6 +144,7 @@ class Simulation:
             },
             "joules": dict(zip(COMPONENTS, joules.tolist(), strict=True)),
             **_batteries(federation),
+            **_surroundings(self.scenario, federation),
             **({"excluded": [f"device-{i}" for i in self.excluded]} if self.excluded else {}),
             "tasks_executed": executed,
             "host_seconds": dict(self._seconds),
@@ -163,6 +165,18 @@ def _batteries(federation: Federation) -> dict[str, dict[str, float]]:
             "spilled": sum(supply.spilled for supply in supplies),
         }
     }
+
+
+def _surroundings(scenario: Scenario, federation: Federation) -> dict[str, Any]:
+    """Return what server and base stations drew, in J, and the g of CO2 of the devices."""
+    spans, end = federation.spans, federation.env.now
+    drawn = {"server": server_joules(scenario.server.hardware, spans, end)}
+    for number, cell in enumerate(scenario.cells):
+        if cell.station is not None:
+            name = f"cell-{number}"
+            drawn[name] = station_joules(cell.station, spans, name, end, cell.downlink.power)
+    grams = {} if scenario.carbon is None else {"grams_co2": scenario.carbon.grams(spans)}
+    return {"infrastructure_joules": drawn, **grams}
 
 
 def _located(function: Any, argument: Any, *, path: tuple[str | int, ...]) -> Any:

@@ -9,13 +9,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from channel_models.units import Unit
 from wfl_sim.written import ScenarioPath
+
+
+class Measure(Protocol):
+    """What reads a quantity: `channel_models.units.Unit`, or another with its own symbol."""
+
+    @property
+    def symbol(self) -> str:
+        """What the header of a column says."""
+
+    def parse(self, value: object) -> float:
+        """Return the number of a text that ends with the unit; ValueError for any other."""
+
 
 _TIME = Unit("s", minimum=0.0)
 
@@ -66,7 +78,7 @@ class PowerTrace:
         return read_steps(Path(self.path), "power", Unit("W", minimum=0.0))
 
 
-def read_steps(file: Path, quantity: str, unit: Unit) -> Steps:
+def read_steps(file: Path, quantity: str, unit: Measure) -> Steps:
     """Read a trace of steps that follow one another from zero on.
 
     Raises:
@@ -109,7 +121,7 @@ def read_intervals(file: Path, key: str) -> dict[int, list[tuple[float, float]]]
     return found
 
 
-def read_rows(file: Path, columns: Mapping[str, Unit]) -> list[tuple[int, dict[str, float]]]:
+def read_rows(file: Path, columns: Mapping[str, Measure]) -> list[tuple[int, dict[str, float]]]:
     """Read numbers in SI units from a CSV file whose header reads ``name (unit),name (unit)``.
 
     Returns:
@@ -146,7 +158,7 @@ def _head(cell: str) -> tuple[str, str]:
 
 
 def _number(
-    file: Path, line: int, row: list[str], name: str, place: int, written: str, unit: Unit
+    file: Path, line: int, row: list[str], name: str, place: int, written: str, unit: Measure
 ) -> float:
     cell = row[place].strip() if place < len(row) else ""
     try:

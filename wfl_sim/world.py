@@ -13,6 +13,7 @@ from wfl_sim.entities.device import Device
 from wfl_sim.entities.server import Server
 from wfl_sim.execution.plan import Plan
 from wfl_sim.federation import Federation
+from wfl_sim.modem import radio_of
 from wfl_sim.protocols import Workload
 from wfl_sim.radio.band import band
 from wfl_sim.radio.ofdma import Direction
@@ -47,6 +48,12 @@ def build(
             cell=cells[placement.serving[index]],
             mean_gain=float(placement.gains[placement.serving[index], index]),
             computing=group.compute,
+            radio=radio_of(
+                group.hardware,
+                group.power,
+                modem=group.modem,
+                bandwidth=scenario.cells[placement.serving[index]].bandwidth,
+            ),
             battery=group.battery,
             away_power=group.away_power,
             intervals=group.availability.intervals(

@@ -66,7 +66,12 @@ class Body:
             self.heat.set_power(total)
 
     def book(self, component: Component, joules: float) -> None:
-        """Add energy that was summed up elsewhere; only for a body that need not be followed."""
+        """Add energy that was summed up elsewhere, or that is drawn in no time.
+
+        Its heat is left out, being little.
+        """
+        if self.supply is not None:
+            self.supply.take(joules)
         self._federation.ledger.add(self._index, component, joules, self._federation.env.now)
 
     def joules(self) -> float:

@@ -1,10 +1,14 @@
-"""Delivery: a shared state on its way to devices."""
+"""Delivery: a shared state on its way to devices. Contribution: what has come back."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import simpy
 
 from wfl_sim.execution.task import Handle
+
+if TYPE_CHECKING:
+    from wfl_sim.entities.device import Device
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,3 +20,11 @@ class Delivery:
     """links of those who are still there to get it"""
     on_air: simpy.Event | None
     """fires with the radio transfer that brings it; None where a method sends nothing"""
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """An upload that has reached the server."""
+
+    device: "Device"
+    upload: Handle

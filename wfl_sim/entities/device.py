@@ -5,7 +5,6 @@ activity closes an interval of power in the ledger.
 """
 
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import simpy
@@ -16,23 +15,15 @@ from wfl_sim.energy import Component
 from wfl_sim.entities.body import Body
 from wfl_sim.entities.carrier import Carrier, Transfer
 from wfl_sim.entities.cell import Cell
-from wfl_sim.entities.delivery import Delivery
+from wfl_sim.entities.delivery import Contribution, Delivery
 from wfl_sim.entities.diary import Diary
 from wfl_sim.entities.effort import Effort
-from wfl_sim.execution.task import Handle
+from wfl_sim.modem import Radio, radio_of
 from wfl_sim.protocols import Workload
 from wfl_sim.records import Activity, Outcome
 
 if TYPE_CHECKING:
     from wfl_sim.federation import Federation
-
-
-@dataclass(frozen=True)
-class Contribution:
-    """An upload that has reached the server."""
-
-    device: "Device"
-    upload: Handle
 
 
 class Device:
@@ -49,6 +40,7 @@ class Device:
         cell: Cell,
         mean_gain: float,
         computing: Computing | None = None,
+        radio: Radio | None = None,
         battery: Battery | None = None,
         away_power: float | None = None,
         intervals: Iterator[tuple[float, float]] | None = None,
@@ -65,6 +57,7 @@ class Device:
             cell: the serving cell.
             mean_gain: linear large-scale power gain to the cell.
             computing: how it computes; as the hardware says unless given.
+            radio: what sending and receiving draw; as the hardware says unless given.
             battery: what it runs on; None for the mains.
             away_power: W, drawn while it cannot be reached; the idle power unless given.
             intervals: s, when it can be reached; None for always.
@@ -83,18 +76,20 @@ class Device:
         self._computing = computing or Computing()
         self.job = self._computing.job(hardware, workload)
         self._federation = federation
-        self._away_power = hardware.idle_power if away_power is None else away_power
+        self._radio = radio or radio_of(hardware, power)
+        self._idle_power = hardware.idle_power + self._radio.rest
+        self._away_power = self._idle_power if away_power is None else away_power
         self._reachable = self._powered = True
         self._left_for_good = False
         share = self._computing.share(hardware, self.job)
         seconds = self.job.seconds(share)
-        self.round_joules = seconds * (hardware.idle_power + self.job.power(share))
+        self.round_joules = seconds * (self._idle_power + self.job.power(share))
         """J that the last round has cost; before the first, those of computing alone"""
         self._spent_then = 0.0
         self._work: simpy.Process | None = None
         self._on_air: tuple[Carrier, Transfer] | None = None
         self._effort: Effort | None = None
-        self._draw("idle", hardware.idle_power)
+        self._draw("idle", self._idle_power)
         if excluded:
             intervals = iter(())
         if intervals is not None:
@@ -177,7 +172,8 @@ class Device:
         transfer: Transfer = yield on_air
         self._on_air = self.cell.downlink, transfer
         self._diary.begin("download", number)
-        self._draw("receive", self.hardware.receive_power)
+        self._wake("receive")
+        self._draw("receive", self._radio.receive)
         yield transfer.done
         self._on_air = None
         self._draw("receive", 0.0)
@@ -198,6 +194,7 @@ class Device:
     def _upload(self, number: int) -> Generator[simpy.Event, Any, None]:
         bits = self.workload.upload_bits
         self._diary.begin("upload", number)
+        self._wake("transmit")
         transfer = self.cell.uplink.send([self.index], bits)
         self._on_air = self.cell.uplink, transfer
         if self.body.follows:
@@ -208,16 +205,19 @@ class Device:
         self._diary.record(bits=bits, cell=self.cell.name, transfer=transfer)
 
     def _radiate(self, on_air: bool) -> None:
-        power = self.hardware.transmit_power(self.power) if on_air else 0.0
-        self._draw("transmit", power)
+        self._draw("transmit", self._radio.transmit if on_air else 0.0)
+
+    def _wake(self, component: Component) -> None:
+        """Pay for the sleep from which the modem wakes up."""
+        if self._radio.waking:
+            self.body.book(component, self._radio.waking)
 
     def _sent(self, transfer: Transfer, bits: int) -> None:
         """Account for an upload, whole or in part."""
         if self.body.follows:
             self._draw("transmit", 0.0)
         else:
-            joules = self.hardware.transmit_power(self.power) * transfer.airtime
-            self.body.book("transmit", joules)
+            self.body.book("transmit", self._radio.transmit * transfer.airtime)
         self._federation.traffic.sent_up += bits
 
     def _abandon(self, delivery: Delivery) -> Generator[simpy.Event, Any, None]:
@@ -291,7 +291,7 @@ class Device:
         if activity != self._diary.activity:
             self._diary.begin(activity)
         away = self._away_power if self._powered else 0.0
-        self._draw("idle", self.hardware.idle_power if self.present else away)
+        self._draw("idle", self._idle_power if self.present else away)
 
     def _draw(self, component: Component, watts: float) -> None:
         self.body.draw(component, watts)

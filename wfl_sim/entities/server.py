@@ -8,8 +8,8 @@ import simpy
 from wfl_sim.compute import Hardware
 from wfl_sim.entities.carrier import Transfer
 from wfl_sim.entities.cell import Cell
-from wfl_sim.entities.delivery import Delivery
-from wfl_sim.entities.device import Contribution, Device
+from wfl_sim.entities.delivery import Contribution, Delivery
+from wfl_sim.entities.device import Device
 from wfl_sim.records import Span
 
 if TYPE_CHECKING:

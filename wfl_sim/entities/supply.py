@@ -76,6 +76,13 @@ class Supply:
         self._watts = watts
         self._arm()
 
+    def take(self, joules: float) -> None:
+        """Let the device take so many J at once."""
+        self._settle()
+        self._level -= joules
+        self._drawn += joules
+        self._arm()
+
     def _settle(self) -> None:
         """Bring the level to this moment; the income has been constant since the last time."""
         elapsed = self._env.now - self._since
@@ -141,6 +148,7 @@ class Supply:
 
     def _at(self, target: float, slack: float) -> bool:
         """Whether the level is at a target as nearly as level and clock can tell."""
-        gap = abs(target - self._level)
-        net = abs(self._income - self._watts)
-        return gap <= slack or self._env.now + gap / net <= self._env.now
+        # The net power points at the target: what is beyond it has been reached.
+        net = self._income - self._watts
+        gap = (target - self._level) * (1.0 if net > 0 else -1.0)
+        return gap <= slack or self._env.now + gap / abs(net) <= self._env.now
