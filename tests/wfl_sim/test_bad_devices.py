@@ -172,5 +172,6 @@ def test_a_clock_needs_hardware_that_has_one(files):
     with pytest.raises(ScenarioError) as caught:
         prepared(loaded, print)
     assert files.short(caught.value) == (
-        "s.yaml:24: devices.0.compute.frequency: needs hardware with `dvfs`, raspberry-pi-5 has none"
+        "s.yaml:24: devices.0.compute.frequency: needs hardware with `dvfs`, raspberry-pi-5 "
+        "has none"
     )

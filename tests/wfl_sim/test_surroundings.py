@@ -53,7 +53,7 @@ def test_waking_up_is_paid_by_the_battery(tmp_path_factory, capacity, seed):
         f"devices.1.battery={{capacity: {capacity} J, charging: 4 W}}",
         text=LONE,
     )
-    # With 0.4 W a unit waking costs 0.18 J at once, so a battery may end so far below its cut-off.
+    # With 0.4 W a unit waking costs 0.18 J at once: so far below its cut-off a battery may end.
     for device in federation.devices[4:]:
         supply = device.body.supply
         lost = supply.battery.capacity - supply.level + supply.charged
