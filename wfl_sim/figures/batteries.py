@@ -84,6 +84,7 @@ def _levels(axes: Axes, run: Run, factor: float) -> list[tuple[Any, ...]]:
         colour = groups.setdefault(name, colours[len(groups) % len(colours)])
         axes.plot(time * factor, 100 * share, color=colour, lw=1.2)
         empty = share <= group["battery"]["cutoff"] + 1e-9
+        empty[1:] &= ~empty[:-1]
         axes.plot(time[empty] * factor, 100 * share[empty], "x", color=INK, ms=6, mew=1.6, zorder=3)
         rows += [
             ("battery", device, t, v) for t, v in zip(time, levels["value"][mine], strict=True)

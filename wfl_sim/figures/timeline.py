@@ -21,7 +21,7 @@ from wfl_sim.figures.style import columns, fill, in_order, look, patches
 from wfl_sim.results import Run
 
 MOST_DEVICES = 40
-LEGEND: Final = 150
+LEGEND: Final = 115
 """characters that fit under the figure"""
 RESTING: Final = ("wait", "idle", "off")
 MOST_HAIRLINES = 100
