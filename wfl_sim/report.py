@@ -150,7 +150,7 @@ def show_kinds(family: str) -> None:
     console = Console()
     if not console.is_terminal:
         # One line each, whatever its length: for grep and the like.
-        first, second = (min(max(len(row[i]) for row in rows), 40) for i in (0, 1))
+        first, second = (max(len(row[i]) for row in rows) for i in (0, 1))
         for row in rows:
             console.out(f"{row[0]:{first}}  {row[1]:{second}}  {row[2]}", highlight=False)
         return
@@ -166,12 +166,13 @@ def _hardware() -> Iterator[tuple[str, str, str]]:
     """Yield every value of the catalogue with where it comes from."""
     for name, file in catalogue().items():
         data = read_yaml(file).data
-        yield name, "", file.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
+        yield "hardware", name, file.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
         for field, evidence in data["evidence"].items():
             value = data[field]
             if isinstance(value, Mapping):
                 value = ", ".join(f"{key} {item}" for key, item in value.items())
-            yield name, f"{field}: {value}", f"{evidence['confidence']}: {evidence['source']}"
+            sure, source = evidence["confidence"], evidence["source"]
+            yield "hardware", name, f"{field}: {value} ({sure}: {source})"
 
 
 def _kinds(family: str) -> Iterator[tuple[str, str, str]]:

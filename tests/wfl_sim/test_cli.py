@@ -304,7 +304,7 @@ def test_list_is_one_line_a_kind_when_piped():
     assert any(line.split()[:2] == ["allocator", "equal"] for line in lines)
     assert all(len(line.split(maxsplit=2)) == 3 for line in lines)
     values = wfl_sim("list", "hardware").stdout
-    assert re.search(r"raspberry-pi-5 +idle_power: 3 W +high: Phoronix", values)
+    assert re.search(r"raspberry-pi-5 +idle_power: 3 W \(high: Phoronix", values)
     methods = wfl_sim("list", "method").stdout.splitlines()
     assert {line.split()[0] for line in methods} == {"method"}
     assert {"pftt", "fedit", "local-only"} <= {line.split()[1] for line in methods}
