@@ -103,7 +103,9 @@ class Demands:
     weight: NDArray[np.float64]
     """(n,) priority; 1 unless a policy says otherwise"""
     block_bandwidth: float
-    """Hz of one resource block"""
+    """Hz of one resource block that carry data"""
+    memory: float
+    """weight of `average_rate` in the average at the end of the step for which the shares hold"""
 
 
 class Allocator(Protocol):

@@ -14,15 +14,15 @@ class Wire:
     capacity: float
     """bit/s"""
 
-    def flow(self, traffic: Traffic, now: float) -> Flow:
+    def flow(self, traffic: Traffic, now: float, steps: int) -> Flow:
         """Give every transfer capacity / n, until the set changes."""
         count = len(traffic.bits_left)
-        rate = np.full(count, self.capacity / count)
+        rate = np.full((1, count), self.capacity / count)
         return Flow(
+            until=np.array([np.inf]),
             rate=rate,
-            until=np.inf,
             average_rate=rate,
             time_constant=np.inf,
-            on_air=np.ones(count, dtype=bool),
-            sinr_db=np.full(count, np.nan),
+            on_air=np.ones((1, count), dtype=bool),
+            sinr_db=np.full((1, count), np.nan),
         )
