@@ -18,6 +18,7 @@ from wfl_sim.entities.carrier import Carrier
 from wfl_sim.radio.allocation import ProportionalFair
 from wfl_sim.radio.channel import Channel
 from wfl_sim.radio.ofdma import Band
+from wfl_sim.radio.power import DevicePower
 
 CARRIER, SPEED, SPACING, BLOCKS = 3.5e9, 3 / 3.6, 30e3, 51
 POWER, AVERAGING, OVERHEAD = 0.2, 0.2, 0.08
@@ -41,11 +42,10 @@ def fluid(devices, seconds):
     """Return simulated seconds per second, and the mean rate in bit/s, of the carrier."""
     gains, fading, offsets, doppler = world(devices)
     band = Band(
-        direction="uplink",
         channel=Channel(gains, fading, offsets, 0.1 / doppler),
         allocator=ProportionalFair(),
         rate=RATE,
-        power=np.full(devices, POWER),
+        power=DevicePower(np.full(devices, POWER), np.full(devices, np.inf)),
         noise_density=NOISE_DENSITY,
         blocks=BLOCKS,
         block_bandwidth=BLOCK,

@@ -23,6 +23,6 @@ class Wire:
             rate=rate,
             average_rate=rate,
             time_constant=np.inf,
-            on_air=np.ones((1, count), dtype=bool),
+            power=np.zeros((1, count)),
             sinr_db=np.full((1, count), np.nan),
         )

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import simpy
-from numpy.typing import NDArray
 
 from wfl_sim.energy import Ledger
 from wfl_sim.entities.carrier import Carrier
@@ -16,6 +15,7 @@ from wfl_sim.federation import Federation
 from wfl_sim.protocols import Workload
 from wfl_sim.radio.band import band
 from wfl_sim.radio.ofdma import Direction
+from wfl_sim.radio.power import CellPower, DevicePower, PowerRule
 from wfl_sim.scenario import Scenario
 from wfl_sim.topology import Placement
 from wfl_sim.wire import Wire
@@ -59,9 +59,10 @@ def _cell(env: simpy.Environment, scenario: Scenario, placement: Placement, numb
     description, name = scenario.cells[number], f"cell-{number}"
     gains = placement.gains[number]
     speeds = np.array([group.speed for group in groups])
-    radiated: dict[Direction, NDArray[np.float64]] = {
-        "uplink": np.array([group.power for group in groups]),
-        "downlink": np.full(len(groups), description.downlink.power),
+    watts = np.array([group.power for group in groups])
+    powers: dict[Direction, PowerRule] = {
+        "uplink": DevicePower(watts, np.full(len(groups), np.inf)),
+        "downlink": CellPower(description.downlink.power, description.blocks),
     }
     wire = placement.graph.edges["server", name]
     air = {
@@ -78,7 +79,7 @@ def _cell(env: simpy.Environment, scenario: Scenario, placement: Placement, numb
                 power=power,
             ),
         )
-        for direction, power in radiated.items()
+        for direction, power in powers.items()
     }
     return Cell(
         env=env,

@@ -32,7 +32,7 @@ def test_a_lone_transfer_takes_bits_over_capacity(env):
     env.run()
     assert transfer.end == 2.5
     assert transfer.mean_rate == 10.0
-    assert transfer.airtime == 2.5
+    assert transfer.airtime == transfer.radiated == 0.0
     assert transfer.mean_sinr_db is None
 
 
@@ -131,8 +131,9 @@ class Steps:
         ahead, count = k + np.arange(min(steps, self.most)), len(traffic.bits_left)
         capacity = np.array(self.capacities)[ahead % len(self.capacities)]
         rate = np.repeat(capacity[:, None] / count, count, axis=1)
-        on_air = np.ones_like(rate, dtype=bool)
-        return Flow((ahead + 1) * self.step, rate, rate, 1.0, on_air, np.zeros_like(rate))
+        return Flow(
+            (ahead + 1) * self.step, rate, rate, 1.0, np.full_like(rate, 0.2), np.zeros_like(rate)
+        )
 
 
 def test_completion_inside_a_step_is_exact(env):
@@ -142,6 +143,8 @@ def test_completion_inside_a_step_is_exact(env):
     env.run(until=1.0)
     assert transfer.end == pytest.approx(0.25, rel=1e-12)
     assert transfer.mean_sinr_db == pytest.approx(0.0)
+    assert transfer.airtime == pytest.approx(0.25)
+    assert transfer.radiated == pytest.approx(0.05)
 
 
 def test_a_long_simulation_on_a_fine_grid_keeps_moving(env):

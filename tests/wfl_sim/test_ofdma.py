@@ -9,6 +9,7 @@ from wfl_sim.entities.carrier import Carrier
 from wfl_sim.radio.allocation import EqualShare, ProportionalFair
 from wfl_sim.radio.channel import Channel
 from wfl_sim.radio.ofdma import Band
+from wfl_sim.radio.power import CellPower, DevicePower
 
 BLOCKS, BLOCK, NOISE = 6, 360e3, 1e-20
 
@@ -33,11 +34,12 @@ def make_band(
     process = (fading or cm.Static()).realise(streams, np.full(len(gains), doppler))
     offsets = (np.arange(blocks) - (blocks - 1) / 2) * BLOCK
     return Band(
-        direction=direction,
         channel=Channel(gains, process, offsets, step),
         allocator=allocator or EqualShare(),
         rate=cm.Shannon(),
-        power=np.full(len(gains), power),
+        power=DevicePower(np.full(len(gains), power), np.full(len(gains), np.inf))
+        if direction == "uplink"
+        else CellPower(power, blocks),
         noise_density=NOISE,
         blocks=blocks,
         block_bandwidth=BLOCK,

@@ -7,7 +7,7 @@ arrays over the transfers.
 """
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,8 +23,8 @@ _LONGEST_PLAN = 32
 class Transfer:
     """One payload on its way to or from one link, or to several links at once.
 
-    `done` fires with the transfer itself when the last bit has arrived; the last three are then
-    known.
+    `done` fires with the transfer itself when the last bit has arrived; what follows `deadline` is
+    then known.
     """
 
     links: tuple[int, ...]
@@ -33,9 +33,13 @@ class Transfer:
     weight: float
     start: float
     done: simpy.Event
+    deadline: float = float("inf")
+    """s, when it should have ended; allocators may heed it, nothing enforces it"""
     end: float = float("nan")
     airtime: float = 0.0
     """s in which the transfer held at least some of the medium"""
+    radiated: float = 0.0
+    """J, by whoever sends"""
     mean_sinr_db: float | None = None
     """dB, averaged over the time on the air; None on a wire"""
 
@@ -60,6 +64,10 @@ class Traffic:
     weight: NDArray[np.float64]
     average_rate: NDArray[np.float64]
     """(n,) bit/s; NaN for a transfer that has just begun"""
+    start: NDArray[np.float64]
+    """(n,) s"""
+    deadline: NDArray[np.float64]
+    """(n,) s"""
 
 
 @dataclass(frozen=True)
@@ -74,8 +82,8 @@ class Flow:
     """(s, n) bit/s, the averages at the beginning of each step"""
     time_constant: float
     """s, of the averages; infinite where none are kept"""
-    on_air: NDArray[np.bool_]
-    """(s, n) whether a transfer holds any of the medium"""
+    power: NDArray[np.float64]
+    """(s, n) W radiated; 0 where a transfer holds nothing of the medium"""
     sinr_db: NDArray[np.float64]
     """(s, n) mean over the blocks held; NaN for a wire"""
 
@@ -98,18 +106,21 @@ class _Progress:
     left: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     average: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     airtime: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    radiated: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     sinr_db_seconds: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
     def join(self, bits: float) -> None:
         self.left = np.append(self.left, bits)
         self.average = np.append(self.average, np.nan)
         self.airtime = np.append(self.airtime, 0.0)
+        self.radiated = np.append(self.radiated, 0.0)
         self.sinr_db_seconds = np.append(self.sinr_db_seconds, 0.0)
 
     def leave(self, gone: NDArray[np.intp]) -> None:
         self.left = np.delete(self.left, gone)
         self.average = np.delete(self.average, gone)
         self.airtime = np.delete(self.airtime, gone)
+        self.radiated = np.delete(self.radiated, gone)
         self.sinr_db_seconds = np.delete(self.sinr_db_seconds, gone)
 
 
@@ -121,11 +132,14 @@ class _Course:
         self.starts = np.concatenate(([now], flow.until[:-1]))
         self.lengths = flow.until - self.starts
         moved = flow.rate[:-1] * self.lengths[:-1, None]
-        self.left = np.subtract.accumulate(np.concatenate((left[None], moved)))
+        steps = np.concatenate((left[None], moved))
+        self.left: NDArray[np.float64] = np.subtract.accumulate(steps, axis=0)
         with np.errstate(divide="ignore", invalid="ignore"):
             self.to_finish = self.left / flow.rate
-        ends = (self.to_finish <= self.lengths[:, None] * (1 + _ROUNDING)).any(axis=1)
-        self.last = int(ends.argmax()) if ends.any() else len(ends) - 1
+        ends = np.flatnonzero(
+            (self.to_finish <= self.lengths[:, None] * (1 + _ROUNDING)).any(axis=1)
+        )
+        self.last = int(ends[0]) if ends.size else len(self.lengths) - 1
         """the step in which the course ends"""
         self.part = min(float(self.to_finish[self.last].min()), float(self.lengths[self.last]))
         """s, how long that step lasts"""
@@ -141,15 +155,17 @@ class _Course:
 
         Transfers that came after the course was laid stand behind the others, and do not move.
         """
-        flow, count = self.flow, len(self.left[0])
-        finished = self.to_finish[step] <= part * (1 + _ROUNDING)
+        flow, count = self.flow, self.left.shape[1]
+        finished: NDArray[np.bool_] = self.to_finish[step] <= part * (1 + _ROUNDING)
         keep = np.exp(-part / flow.time_constant)
         spent = np.append(self.lengths[:step], part)[:, None]
-        on_air = flow.on_air[: step + 1]
+        power = flow.power[: step + 1]
+        on_air = power > 0
         heard = np.where(on_air, flow.sinr_db[: step + 1], 0.0)
         progress.left[:count] = np.where(finished, 0.0, self.left[step] - flow.rate[step] * part)
         progress.average[:count] = keep * flow.average_rate[step] + (1 - keep) * flow.rate[step]
         progress.airtime[:count] += (spent * on_air).sum(axis=0)
+        progress.radiated[:count] += (spent * power).sum(axis=0)
         progress.sinr_db_seconds[:count] += (spent * heard).sum(axis=0)
         return finished
 
@@ -170,7 +186,13 @@ class Carrier:
     def __repr__(self) -> str:
         return f"Carrier({self.name!r}, {len(self._active)} transfers)"
 
-    def send(self, links: Sequence[int], bits: float, weight: float = 1.0) -> Transfer:
+    def send(
+        self,
+        links: Sequence[int],
+        bits: float,
+        weight: float = 1.0,
+        deadline: float = float("inf"),
+    ) -> Transfer:
         """Begin a transfer to one link, or the same bits to several links at once.
 
         Raises:
@@ -180,7 +202,7 @@ class Carrier:
             raise ValueError("a transfer needs at least one link")
         if not bits > 0:
             raise ValueError(f"bits must be greater than 0, got {bits}")
-        transfer = Transfer(tuple(links), bits, weight, self._env.now, self._env.event())
+        transfer = Transfer(tuple(links), bits, weight, self._env.now, self._env.event(), deadline)
         self._active.append(transfer)
         self._progress.join(bits)
         if not self._changed.triggered:
@@ -193,11 +215,11 @@ class Carrier:
             if not self._active:
                 yield self._changed
             self._changed = env.event()
-            links, first, weight = self._members()
+            members = self._members()
             steps, settled = 1, True
             while settled:
                 progress = self._progress
-                traffic = Traffic(links, first, progress.left, weight, progress.average)
+                traffic = replace(members, bits_left=progress.left, average_rate=progress.average)
                 flow = self._medium.flow(traffic, env.now, steps)
                 finished = yield from self._follow(_Course(flow, progress.left, env.now))
                 settled = not finished.size and not self._changed.triggered
@@ -216,17 +238,23 @@ class Carrier:
             # The clock may be too coarse to show a short step; what was planned is exact.
             over = timer.processed
             step, part = (course.last, course.part) if over else course.step_at(env.now)
-        left, progress = course.left[0], self._progress
+        progress = self._progress
         finished = course.follow(progress, step, part)
-        self.bits_delivered += float((left - progress.left[: len(left)]).sum())
+        moved = course.left[0] - progress.left[: course.left.shape[1]]
+        self.bits_delivered += float(moved.sum())
         return np.flatnonzero(finished)
 
-    def _members(self) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:
-        counts = [len(transfer.links) for transfer in self._active]
-        return (
-            np.array([link for t in self._active for link in t.links], dtype=np.intp),
-            np.concatenate(([0], np.cumsum(counts)[:-1])).astype(np.intp),
-            np.array([transfer.weight for transfer in self._active]),
+    def _members(self) -> Traffic:
+        active = self._active
+        counts = [len(transfer.links) for transfer in active]
+        return Traffic(
+            links=np.array([link for t in active for link in t.links], dtype=np.intp),
+            first=np.concatenate(([0], np.cumsum(counts)[:-1])).astype(np.intp),
+            bits_left=self._progress.left,
+            weight=np.array([transfer.weight for transfer in active]),
+            average_rate=self._progress.average,
+            start=np.array([transfer.start for transfer in active]),
+            deadline=np.array([transfer.deadline for transfer in active]),
         )
 
     def _complete(self, finished: NDArray[np.intp]) -> None:
@@ -236,6 +264,7 @@ class Carrier:
         for i, transfer in zip(finished, done, strict=True):
             transfer.end = self._env.now
             transfer.airtime = float(progress.airtime[i])
+            transfer.radiated = float(progress.radiated[i])
             decibel_seconds = float(progress.sinr_db_seconds[i])
             if transfer.airtime > 0 and not np.isnan(decibel_seconds):
                 transfer.mean_sinr_db = decibel_seconds / transfer.airtime

@@ -133,7 +133,8 @@ class Device:
         self._begin("upload", number)
         transfer = self.cell.uplink.send([self.index], bits)
         yield transfer.done
-        joules = self.hardware.transmit_power(self.power) * transfer.airtime
+        watts = transfer.radiated / transfer.airtime
+        joules = self.hardware.transmit_power(watts) * transfer.airtime
         federation.ledger.add(self.index, "transmit", joules, federation.env.now)
         federation.traffic.sent_up += bits
         self._record(bits=bits, transfer=transfer)

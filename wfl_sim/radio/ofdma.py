@@ -13,30 +13,31 @@ from numpy.typing import NDArray
 
 import channel_models as cm
 from wfl_sim.entities.carrier import Flow, Traffic
-from wfl_sim.protocols import Allocator, Demands
+from wfl_sim.protocols import Allocator, Demands, PowerAllocator
 from wfl_sim.radio.channel import Channel
+from wfl_sim.radio.power import PowerRule
+
+FloatArray = NDArray[np.float64]
+Direction = Literal["uplink", "downlink"]
 
 _SPARSE = 4
-
-Direction = Literal["uplink", "downlink"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Band:
     """One direction of one cell's carrier."""
 
-    direction: Direction
     channel: Channel
     allocator: Allocator
     rate: cm.RateMap
-    power: NDArray[np.float64]
-    """(links,) W, what each device radiates (uplink) or the base station (downlink, all alike)"""
+    power: PowerRule
     noise_density: float
     """W/Hz, noise figure included"""
     blocks: int
     block_bandwidth: float
     """Hz"""
     overhead: float
+    """share of the resource elements that carry no data"""
     csi_delay: float
     """s"""
     averaging: float
@@ -44,43 +45,91 @@ class Band:
 
     def flow(self, traffic: Traffic, now: float, steps: int) -> Flow:
         """Divide the band among the transfers, one fading sample after the other."""
-        channel, lag = self.channel, self._lag
-        start, count = channel.index(now), len(traffic.bits_left)
-        gain = channel.gain(traffic.links, start - lag, steps + lag)
+        start, lag = self.channel.index(now), self._lag
+        gain = self.channel.gain(traffic.links, start - lag, steps + lag)
         efficiency = self._expected(traffic, gain[:steps])
-        until = (start + 1 + np.arange(steps)) * channel.step
-        lengths = np.diff(until, prepend=now)
+        until = self.channel.step * np.arange(start + 1, start + 1 + steps, dtype=float)
+        begins = np.append(now, until[:-1])
+        lengths = until - begins
         keep = np.exp(-lengths / self.averaging)
         left, average = traffic.bits_left, self._averages(traffic, efficiency[0])
-        rates, averages = np.empty((2, steps, count))
-        held, sinr = np.empty((2, steps, count))
-        for step in range(steps):
-            shares = self.allocator.shares(
-                Demands(
-                    bits_left=left,
-                    efficiency=efficiency[step],
-                    average_rate=average,
-                    weight=traffic.weight,
-                    block_bandwidth=self._usable,
-                    memory=float(keep[step]),
-                )
+        grants: list[_Grant] = []
+        averages: list[FloatArray] = []
+        while len(grants) < steps and left.min() > 0:
+            step = len(grants)
+            demands = Demands(
+                bits_left=left,
+                efficiency=efficiency[step],
+                average_rate=average,
+                weight=traffic.weight,
+                block_bandwidth=self._usable,
+                memory=float(keep[step]),
+                age=begins[step] - traffic.start,
+                deadline=traffic.deadline - begins[step],
+                step=start + step,
+                spreads=self.power.spreads,
             )
-            averages[step] = average
-            rates[step], held[step], sinr[step] = self._delivered(traffic, shares, gain[step + lag])
-            left = left - rates[step] * lengths[step]
-            average = keep[step] * average + (1 - keep[step]) * rates[step]
-            if left.min() <= 0:
-                break
-        used = slice(step + 1)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            sinr_db = 10 * np.log10(sinr[used] / held[used])
+            grant = self._delivered(traffic, *self._allocated(demands), gain[step + lag])
+            grants.append(grant)
+            averages.append(average)
+            left = left - grant.rate * lengths[step]
+            average = keep[step] * average + (1 - keep[step]) * grant.rate
         return Flow(
-            until=until[used],
-            rate=rates[used],
-            average_rate=averages[used],
+            until=until[: len(grants)],
+            rate=np.array([grant.rate for grant in grants]),
+            average_rate=np.array(averages),
             time_constant=self.averaging,
-            on_air=held[used] > 0,
-            sinr_db=sinr_db,
+            power=np.array([grant.power for grant in grants]),
+            sinr_db=_decibels(np.array([grant.sinr for grant in grants])),
+        )
+
+    def _expected(self, traffic: Traffic, gain: FloatArray) -> FloatArray:
+        """bit/s/Hz (steps, n, blocks) on known gains, were the band split evenly."""
+        links, count = traffic.links, len(traffic.first)
+        even = np.full(len(links), self.blocks / count)
+        power = self.power.per_block(links, even, np.ones(len(links)))
+        efficiency = self.rate.spectral_efficiency(gain * (power / self._block_noise)[:, None])
+        return np.asarray(_worst(traffic, efficiency, axis=1))
+
+    def _averages(self, traffic: Traffic, efficiency: FloatArray) -> FloatArray:
+        """Average rates; a transfer that has just begun has that of an even split of the band."""
+        fresh = np.isnan(traffic.average_rate)
+        if not fresh.any():
+            return traffic.average_rate
+        even = self._usable / len(fresh) * efficiency.sum(axis=1)
+        return np.where(fresh, even, traffic.average_rate)
+
+    def _allocated(self, demands: Demands) -> tuple[FloatArray, FloatArray]:
+        """Shares (n, blocks), and the part of its power that each transfer may use (n,)."""
+        if isinstance(self.allocator, PowerAllocator):
+            return self.allocator.shares_and_levels(demands)
+        return self.allocator.shares(demands), np.ones(len(demands.bits_left))
+
+    def _delivered(
+        self, traffic: Traffic, shares: FloatArray, level: FloatArray, gain: FloatArray
+    ) -> "_Grant":
+        """What the shares are worth on present gains."""
+        if not _alone(traffic):
+            receivers = np.diff(np.append(traffic.first, len(traffic.links)))
+            shares, level = np.repeat(shares, receivers, axis=0), np.repeat(level, receivers)
+        held = shares.sum(axis=1)
+        power = self.power.per_block(traffic.links, held, level)
+        scale, count = power / self._block_noise, len(held)
+        # Many rules give a block to one transfer: logarithms are dear, so take only those needed.
+        places = np.flatnonzero(shares.T > 0)
+        if _SPARSE * places.size < shares.size:
+            block, link = divmod(places, count)
+            part, sinr = shares[link, block], gain[link, block] * scale[link]
+            rate = np.bincount(link, part * self.rate.spectral_efficiency(sinr), count)
+            heard = np.bincount(link, part * sinr, count)
+        else:
+            sinr = gain * scale[:, None]
+            rate = np.einsum("nb,nb->n", shares, self.rate.spectral_efficiency(sinr))
+            heard = np.einsum("nb,nb->n", shares, sinr)
+        return _Grant(
+            rate=_worst(traffic, np.asarray(rate * self._usable, dtype=float)),
+            power=(power * held)[traffic.first],
+            sinr=_worst(traffic, np.asarray(heard / np.where(held > 0, held, 1.0), dtype=float)),
         )
 
     @property
@@ -90,53 +139,6 @@ class Band:
         It is the newest sample that is over and `csi_delay` old when its grid cell begins.
         """
         return math.ceil(0.5 + self.csi_delay / self.channel.step)
-
-    def _expected(self, traffic: Traffic, gain: NDArray[np.float64]) -> NDArray[np.float64]:
-        """bit/s/Hz (steps, n, blocks) on known gains, were the band split evenly."""
-        power = self.power[traffic.links] / self.blocks
-        if self.direction == "uplink":
-            power = power * len(traffic.bits_left)
-        sinr = gain * (power / self._block_noise)[:, None]
-        efficiency: NDArray[np.float64] = self.rate.spectral_efficiency(sinr)
-        if _alone(traffic):
-            return efficiency
-        return np.minimum.reduceat(efficiency, traffic.first, axis=1)
-
-    def _averages(self, traffic: Traffic, efficiency: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Average rates; a transfer that has just begun has that of an even split of the band."""
-        fresh = np.isnan(traffic.average_rate)
-        if not fresh.any():
-            return traffic.average_rate
-        even = self._usable / len(fresh) * efficiency.sum(axis=1)
-        return np.where(fresh, even, traffic.average_rate)
-
-    def _delivered(
-        self, traffic: Traffic, shares: NDArray[np.float64], gain: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """Rates (bit/s), blocks held and SINR summed over them, all (n,), on present gains."""
-        alone = _alone(traffic)
-        if not alone:
-            shares = np.repeat(shares, _receivers(traffic), axis=0)
-        held = shares.sum(axis=1)
-        spread = held if self.direction == "uplink" else self.blocks
-        with np.errstate(divide="ignore"):
-            scale = self.power[traffic.links] / spread / self._block_noise
-        # Many rules give a block to one transfer: logarithms are dear, so take only those needed.
-        places = np.flatnonzero(shares.T > 0)
-        if _SPARSE * places.size < shares.size:
-            block, link = divmod(places, len(held))
-            part, sinr = shares[link, block], gain[link, block] * scale[link]
-            rate = np.bincount(link, part * self.rate.spectral_efficiency(sinr), len(held))
-            heard = np.bincount(link, part * sinr, len(held))
-        else:
-            sinr = gain * np.where(held > 0, scale, 0.0)[:, None]
-            rate = np.einsum("nb,nb->n", shares, self.rate.spectral_efficiency(sinr))
-            heard = np.einsum("nb,nb->n", shares, sinr)
-        rate = rate * self._usable
-        if alone:
-            return rate, held, heard
-        first = traffic.first
-        return np.minimum.reduceat(rate, first), held[first], np.minimum.reduceat(heard, first)
 
     @property
     def _usable(self) -> float:
@@ -149,10 +151,30 @@ class Band:
         return self.noise_density * self.block_bandwidth
 
 
+@dataclass(slots=True)
+class _Grant:
+    """What n transfers get in one step."""
+
+    rate: FloatArray
+    """(n,) bit/s"""
+    power: FloatArray
+    """(n,) W radiated"""
+    sinr: FloatArray
+    """(n,) mean over the blocks held, linear"""
+
+
 def _alone(traffic: Traffic) -> bool:
     """Return whether every transfer has one link."""
     return len(traffic.links) == len(traffic.first)
 
 
-def _receivers(traffic: Traffic) -> NDArray[np.intp]:
-    return np.diff(np.append(traffic.first, len(traffic.links)))
+def _worst(traffic: Traffic, values: FloatArray, axis: int = 0) -> FloatArray:
+    """Return the least over the links of each transfer, along the axis of the links."""
+    if _alone(traffic):
+        return values
+    return np.asarray(np.minimum.reduceat(values, traffic.first, axis=axis))
+
+
+def _decibels(values: FloatArray) -> FloatArray:
+    with np.errstate(divide="ignore"):
+        return np.asarray(10 * np.log10(values))

@@ -45,13 +45,13 @@ class ProportionalFair:
             shares[turn :: self.turns] = given
             before = average if turn else demands.memory * average
             average = before + forget * np.einsum("bn,bn->n", given, offered)
-        return shares.T
+        return np.asarray(shares.T)
 
 
 def _to_the_best(metric: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return one for the largest entry of each row; equals share it."""
     best = metric == metric.max(axis=1)[:, None]
     if np.count_nonzero(best) == len(metric):
-        return best.astype(float)
+        return np.asarray(best, dtype=float)
     shares: NDArray[np.float64] = best / best.sum(axis=1)[:, None]
     return shares
