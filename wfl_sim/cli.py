@@ -104,8 +104,11 @@ def validate(
             for each in loaded:
                 prepared(each, lambda text: typer.echo(f"warning: {text}", err=True))
     count = len(loaded)
-    devices = loaded[0].scenario.device_count
-    typer.echo(f"{scenario}: valid, {count} run{'s' * (count > 1)} of {devices} devices")
+    devices = sorted({each.scenario.device_count for each in loaded})
+    fleet = f"{devices[0]} device{'s' * (devices[-1] > 1)}"
+    if len(devices) > 1:
+        fleet = f"{devices[0]} to {devices[-1]} devices"
+    typer.echo(f"{scenario}: valid, {count} run{'s' * (count > 1)} of {fleet}")
 
 
 @app.command()
@@ -116,7 +119,7 @@ def plot(
     target: Annotated[float | None, typer.Option(help="Value to reach.")] = None,
 ) -> None:
     """Draw the figures of run folders, each with its numbers as CSV."""
-    with _one_line_errors():
+    with _one_line_errors(ValueError):
         from wfl_sim.figures import draw_all
         from wfl_sim.results import Run
 
@@ -130,7 +133,7 @@ def list_kinds(
     family: Annotated[str, typer.Argument(help="Only this family, e.g. method.")] = "",
 ) -> None:
     """List every registered kind with one line each."""
-    with _one_line_errors():
+    with _one_line_errors(ValueError):
         from wfl_sim.report import show_kinds
 
         show_kinds(family)
@@ -139,20 +142,33 @@ def list_kinds(
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of scenario files, for editors."""
-    import json
+    with _one_line_errors(ValueError):
+        import json
 
-    from wfl_sim.schema import json_schema
+        from wfl_sim.schema import json_schema
 
-    typer.echo(json.dumps(json_schema(), indent=2))
+        typer.echo(json.dumps(json_schema(), indent=2))
 
 
 @contextmanager
-def _one_line_errors() -> Iterator[None]:
-    """Turn what a user can mend into one line and exit code 2; Ctrl-C into 130."""
+def _one_line_errors(*kinds: type[Exception]) -> Iterator[None]:
+    """Turn what a user can mend into one line and exit code 2; Ctrl-C into 130.
+
+    A mistake in code, of wfl_sim or of an extension, keeps its traceback: only `ScenarioError`,
+    what the system refuses and the `kinds` given are taken for a user's.
+    """
+    from wfl_sim.documents import ScenarioError
+
+    mendable: tuple[type[Exception], ...] = (ScenarioError, OSError, *kinds)
     try:
         yield
-    except (ValueError, OSError) as error:
-        typer.echo(f"error: {error}", err=True)
+    except BrokenPipeError:
+        raise
+    except mendable as error:
+        text = str(error)
+        if isinstance(error, OSError) and error.filename and error.strerror:
+            text = f"{error.filename}: {error.strerror}"
+        typer.echo(f"error: {text}", err=True)
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
         typer.echo("interrupted: the same command continues where it stopped", err=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,7 +90,7 @@ class HardwareReference:
         known = catalogue()
         if name not in known:
             raise ValueError(f"unknown hardware {name!r}{did_you_mean(name, list(known))}")
-        return _from_mapping({**read_yaml(known[name]).data, "name": name})
+        return _from_catalogue(known[name])
 
     def _validate(self, value: Any) -> Hardware:
         if isinstance(value, Hardware):
@@ -116,6 +117,11 @@ def catalogue() -> dict[str, Path]:
     """Return the shipped hardware descriptions: name to file."""
     folder = Path(str(files("wfl_sim") / "hardware"))
     return {file.stem: file for file in sorted(folder.glob("*.yaml"))}
+
+
+@cache
+def _from_catalogue(file: Path) -> Hardware:
+    return _from_mapping({**read_yaml(file).data, "name": file.stem})
 
 
 def _from_file(file: Path) -> Hardware:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, is_dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -202,7 +202,7 @@ class From:
             raise LocatedError(str(error), "kind") from None
 
     def _choice(self) -> str:
-        return f"the name of a {self.registry.family} ({', '.join(self.registry.kinds())})"
+        return f"a kind of {self.registry.family} ({', '.join(self.registry.kinds())})"
 
     def _made(self, kind: str, options: Mapping[str, Any]) -> Any:
         from pydantic import ValidationError
@@ -224,11 +224,6 @@ class From:
 def describe(cls: type) -> str:
     """Return the first line of a class's docstring."""
     return (cls.__doc__ or "").strip().splitlines()[0] if cls.__doc__ else ""
-
-
-def options_of(cls: type) -> list[str]:
-    """Return the names of a kind's options."""
-    return [field.name for field in fields(cls) if field.init]
 
 
 def _module(file: Path) -> ModuleType:

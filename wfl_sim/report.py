@@ -65,9 +65,8 @@ class Report:
         kind = re.sub(r"\d[\d.]*", "", text)
         if kind not in self._warned:
             self._warned.add(kind)
-            self._bar.console.print(
-                f"warning: {text}", markup=False, highlight=False, soft_wrap=True
-            )
+            errors = Console(stderr=True)
+            errors.print(f"warning: {text}", markup=False, highlight=False, soft_wrap=True)
 
     def follow(self, runs: Iterable[tuple[int, Path]]) -> Iterator[tuple[int, Path]]:
         """Pass finished runs through, noting each."""
@@ -78,7 +77,7 @@ class Report:
             manifest = Run.open(folder).manifest
             host = sum(manifest["host_seconds"].values())
             self._bar.console.print(
-                f"[bold]{folder}[/]  {manifest['simulated_seconds']:.1f} simulated s "
+                f"[bold]{escape(str(folder))}[/]  {manifest['simulated_seconds']:.1f} simulated s "
                 f"in {host:.1f} s, {manifest['tasks_executed']} tasks executed",
                 highlight=False,
                 soft_wrap=True,
@@ -116,7 +115,8 @@ def _table(runs: Sequence[Run], scope: str) -> Table:
 
     rows = summary(runs, "accuracy", scope)  # type: ignore[arg-type]
     goal = "" if math.isnan(rows[0].target) else f", costs to reach {rows[0].target:g}"
-    table = Table(title=f"accuracy, {scope.replace('_', ' ')}{goal}", title_justify="left")
+    title = f"accuracy, {scope.replace('_', ' ')}{goal}"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     table.add_column("method")
     for name in ("seeds", "final", "reached", "rounds", "seconds", "joules", "Mbit"):
         table.add_column(name, justify="right")
@@ -145,16 +145,28 @@ def show_kinds(family: str) -> None:
     known = [registry.family for registry in families()]
     if family and family not in (*known, "hardware"):
         raise ValueError(f"unknown family {family!r}{did_you_mean(family, [*known, 'hardware'])}")
+    rows = list(_kinds(family))
     console = Console()
-    table = Table(box=None, header_style="bold")
+    if not console.is_terminal:
+        # One line each, whatever its length: for grep and the like.
+        first, second = (max(len(row[i]) for row in rows) for i in (0, 1))
+        for row in rows:
+            console.out(f"{row[0]:{first}}  {row[1]:{second}}  {row[2]}", highlight=False)
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("family", "kind", "what it is"):
         table.add_column(column)
+    for before, row in zip([("", "", ""), *rows], rows, strict=False):
+        table.add_row(row[0] if row[0] != before[0] else "", row[1], escape(row[2]))
+    console.print(table)
+
+
+def _kinds(family: str) -> Iterator[tuple[str, str, str]]:
     for registry in families():
         if family in ("", registry.family):
             for name, cls in registry.kinds().items():
-                table.add_row(registry.family, name, escape(describe(cls)))
+                yield registry.family, name, describe(cls).replace("``", "`")
     if family in ("", "hardware"):
         for name, file in catalogue().items():
             first = file.read_text(encoding="utf-8").splitlines()[0]
-            table.add_row("hardware", name, escape(first.removeprefix("# ")))
-    console.print(table)
+            yield "hardware", name, first.removeprefix("# ")

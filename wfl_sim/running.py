@@ -130,15 +130,16 @@ def prepared(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", OutOfRangeWarning)
         try:
-            return Simulation(loaded.scenario, network_only=network_only, threads=threads)
+            simulation = Simulation(loaded.scenario, network_only=network_only, threads=threads)
         except LocatedError as error:
             raise loaded.error(error) from None
-        finally:
-            for each in caught:
-                if issubclass(each.category, OutOfRangeWarning):
-                    warn(str(loaded.document.error(("devices",), str(each.message))))
-                else:
-                    warnings.showwarning(each.message, each.category, each.filename, each.lineno)
+    # Outside of the block, where what is shown is no longer caught.
+    for each in caught:
+        if issubclass(each.category, OutOfRangeWarning):
+            warn(str(loaded.document.error(("devices",), str(each.message))))
+        else:
+            warnings.showwarning(each.message, each.category, each.filename, each.lineno)
+    return simulation
 
 
 def _manifest(request: Request, simulation: Simulation, outcome: Outcome) -> dict[str, Any]:

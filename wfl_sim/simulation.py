@@ -17,6 +17,7 @@ from wfl_sim.learning.synthetic import Synthetic, SyntheticLearner
 from wfl_sim.measurement import metrics
 from wfl_sim.methods.aggregation import State
 from wfl_sim.protocols import Learner, Workload
+from wfl_sim.radio.reach import check_reach
 from wfl_sim.randomness import stream
 from wfl_sim.records import Metric, Span
 from wfl_sim.registry import LocatedError
@@ -57,6 +58,7 @@ class Simulation:
         started = time.perf_counter()
         self.scenario = scenario
         self.placement = _located(place, scenario, path=("devices",))
+        check_reach(scenario, self.placement)
         self.shards = _shards(scenario)
         self.learner = _learner(scenario, self.shards, threads)
         self.workloads = [
@@ -203,8 +205,8 @@ def _check_memory(scenario: Scenario, workloads: Sequence[Workload]) -> None:
         need = max(each.memory for each in workloads[first : first + group.count])
         if need > group.hardware.memory:
             raise LocatedError(
-                f"{group.hardware.name} has {group.hardware.memory / 1e9:.3g} GB of memory and a "
-                f"local step of this model needs {need / 1e9:.3g} GB: smaller batch or tokens",
+                f"{group.hardware.name} has {group.hardware.memory / 1e6:,.1f} MB of memory and a "
+                f"local step of this model needs {need / 1e6:,.1f} MB: smaller batch or tokens",
                 "devices",
                 number,
                 "hardware",

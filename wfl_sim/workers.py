@@ -1,7 +1,7 @@
 """Workers: processes that do one job after the other, and end with the process that started them.
 
-Each has a pipe of its own: a worker that dies closes its end, so nobody waits for it. A worker whose
-parent has gone ends itself.
+Each has a pipe of its own: a worker that dies closes its end, so nobody waits for it. A worker
+whose parent has gone ends itself.
 """
 
 import os
@@ -17,6 +17,8 @@ from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Protocol, TypeVar
+
+from wfl_sim.documents import ScenarioError
 
 T = TypeVar("T")
 
@@ -47,7 +49,7 @@ def in_processes(work: Work[T], count: int, jobs: int, watcher: Watcher) -> Iter
 
     Raises:
         WorkerError: a worker died, or failed for a reason that is not the user's.
-        ValueError, OSError: what a job raised; the others are stopped.
+        ScenarioError, OSError: what a job raised; the others are stopped.
     """
     pending = deque(range(count))
     workers = [_started(work) for _ in range(min(jobs, count))]
@@ -129,7 +131,7 @@ def _serve(pipe: Connection, work: Work[Any]) -> None:
             number = pipe.recv()
             try:
                 message = ("done", work(number, _Remote(pipe)))
-            except (ValueError, OSError) as error:
+            except (ScenarioError, OSError) as error:
                 message = ("raised", error)
             except Exception:
                 message = ("failed", traceback.format_exc())

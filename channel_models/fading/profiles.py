@@ -75,13 +75,18 @@ class DelayProfile:
     def coherence_bandwidth(self, delay_spread: float, level: float = 0.5) -> float:
         """Smallest spacing in Hz at which ``|R_f|`` falls to ``level``.
 
-        Raises ValueError when it never does (a flat profile).
+        Searched up to ``10 / delay_spread``. Raises ValueError when it never does (a flat profile)
+        and for a level outside 0 to 1.
         """
-        spacings = np.linspace(0.0, 10.0 / max(delay_spread, 1e-30), 200_001)
-        below = np.abs(self.frequency_correlation(spacings, delay_spread)) <= level
-        if not below.any():
+        if not 0.0 < level < 1.0:
+            raise ValueError(f"level must be between 0 and 1, got {level:g}")
+        spacings = np.linspace(0.0, 10.0 / max(delay_spread, 1e-30), 20_001)
+        magnitude = np.abs(self.frequency_correlation(spacings, delay_spread))
+        first = int(np.argmax(magnitude <= level))
+        if magnitude[first] > level:
             raise ValueError(f"the correlation never falls to {level:g}: the profile is flat")
-        return float(spacings[int(np.argmax(below))])
+        falling = magnitude[first - 1 : first + 1][::-1]
+        return float(np.interp(level, falling, spacings[first - 1 : first + 1][::-1]))
 
 
 _TDL_A: Final = (

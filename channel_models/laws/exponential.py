@@ -44,7 +44,8 @@ class ExponentialPower:
         """``E[log2(1 + snr X)] = e^(1/g) E_1(1/g) / ln 2`` bit/s/Hz, with g = snr mean."""
         gamma = check_snr(snr) * self.mean
         positive = np.where(gamma > 0.0, gamma, 1.0)
-        rate = scaled_expn(1, 1.0 / positive) / np.log(2.0)
+        with np.errstate(over="ignore"):
+            rate = scaled_expn(1, 1.0 / positive) / np.log(2.0)
         return np.where(gamma > 0.0, rate, 0.0)[()]
 
     def outage(self, rate: ArrayLike, snr: ArrayLike) -> Any:

@@ -71,7 +71,8 @@ class GammaPower:
         if self.shape != round(self.shape) or self.shape > 64:
             return rate_by_quadrature(self.pdf, self.mean, snr)[()]
         gamma = check_snr(snr) * self.mean
-        x = self.shape / np.where(gamma > 0.0, gamma, 1.0)
+        with np.errstate(over="ignore"):
+            x = self.shape / np.where(gamma > 0.0, gamma, 1.0)
         total = np.sum([scaled_expn(k, x) for k in range(1, round(self.shape) + 1)], axis=0)
         return np.where(gamma > 0.0, total / np.log(2.0), 0.0)[()]
 

@@ -22,7 +22,7 @@ class BlockErrors:
     The curve passes 10 % at the threshold of the MCS. The default thresholds are Shannon's with a
     gap, ``10 log10(2^SE - 1) + gap``: no table of any link simulator. The default gap of 2.5 dB (1
     to 2 dB of LDPC coding and 1 dB of receiver margin) is this library's choice; measured ones go
-    into ``thresholds`` (dB, one an MCS, never falling). The width follows from the channel dispersion at
+    into ``thresholds`` (dB, one an MCS, never falling). The width follows from the dispersion at
     the threshold: ``sqrt(V/n)`` over the slope of the capacity in dB, n the symbols of a code
     block.
     """

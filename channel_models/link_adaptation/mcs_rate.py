@@ -20,7 +20,7 @@ from channel_models.validation import (
 
 _LOW_DB: Final = -30.0
 _HIGH_DB: Final = 60.0
-_POINTS: Final = 9001
+_POINTS: Final = 18_001
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,7 @@ class McsRate:
     """The best goodput over the MCS of a table: ``max_m SE_m harq_goodput(e_m)`` bit/s/Hz.
 
     Errors follow `BlockErrors` for code blocks of ``code_block`` bit, with chase combining over at
-    most ``transmissions``. Values are read from a table of the curve every 0.01 dB. Overheads are
+    most ``transmissions``. Values are read from a table of the curve every 0.005 dB. Overheads are
     not part of it. For one MCS over several resource blocks pass an effective SINR.
     """
 

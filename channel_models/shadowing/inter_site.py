@@ -47,7 +47,7 @@ class InterSiteShadowing:
     sigma: NonNegativeDecibel = 8.0
     decorrelation: PositiveMetres = 50.0
     site_correlation: Fraction = 0.5
-    waves: int = 256
+    waves: int = 512
 
     def __post_init__(self) -> None:
         validate_fields(self)

@@ -39,7 +39,7 @@ class LosMap:
     """
 
     decorrelation: PositiveMetres = 50.0
-    waves: int = 256
+    waves: int = 512
 
     def __post_init__(self) -> None:
         validate_fields(self)

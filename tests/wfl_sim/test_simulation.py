@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.wfl_sim.worlds import outcome, scenario
+from wfl_sim.registry import LocatedError
 from wfl_sim.results import digest_spans
 from wfl_sim.simulation import Simulation
 from wfl_sim.topology import place
@@ -139,6 +140,13 @@ def test_more_bandwidth_never_ends_later(tmp_path):
         for band in (5, 10, 20, 40)
     ]
     assert ends == sorted(ends, reverse=True)
+
+
+def test_a_device_out_of_reach_is_refused_before_anything_runs(tmp_path):
+    far = scenario(tmp_path, "devices.1.area={radius: 60 km, min_distance: 59 km}")
+    with pytest.raises(LocatedError, match=r"device-4 is out of reach: -\d+ dB mean SNR") as error:
+        Simulation(far, network_only=True)
+    assert error.value.path == ("devices", 1)
 
 
 def test_a_broadcast_is_sent_once(tmp_path):

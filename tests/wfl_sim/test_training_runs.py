@@ -6,12 +6,15 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 
 import pytest
 
 from tests.wfl_sim.worlds import scenario
+from wfl_sim import running
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import LocalUpdate
+from wfl_sim.loading import load
 from wfl_sim.results import digest_metrics, digest_spans, digest_states
 from wfl_sim.simulation import Simulation
 
@@ -151,3 +154,16 @@ def test_progress_counts_every_task_once(tmp_path):
     assert sum(isinstance(task, LocalUpdate) for task, _, _ in seen) == 6
     assert [done for _, done, _ in seen] == list(range(1, len(seen) + 1))
     assert {needed for _, _, needed in seen} == {len(seen)}
+
+
+def test_warnings_of_the_preparation_are_shown_once_and_end(tmp_path, monkeypatch):
+    def warns(loaded, **_):
+        warnings.warn("a library has something to say", FutureWarning, stacklevel=1)
+        return "simulation"
+
+    monkeypatch.setattr(running, "Simulation", warns)
+    file = tmp_path / "scenario.yaml"
+    file.write_text(TRAINING)
+    with pytest.warns(FutureWarning, match="something to say") as shown:
+        assert running.prepared(load(file)[0], lambda text: None) == "simulation"
+    assert len(shown) == 1

@@ -2,7 +2,8 @@
 
 An entry is one safetensors file: the tensors are named ``output/part/parameter``; the numbers, the
 list of outputs and a checksum of the tensors are JSON in the file's metadata. Files appear by
-rename, so an entry is whole or absent; one that is damaged all the same is discarded and made again.
+rename, so an entry is whole or absent; one that is damaged all the same is discarded and made
+again.
 """
 
 import hashlib

@@ -30,6 +30,8 @@ class Pretrained:
     def __post_init__(self) -> None:
         if not self.pretrained.strip():
             raise ValueError("pretrained must name a model, got an empty text")
+        if self.pretrained.startswith(_BUILTIN):
+            self._folder()
         local = self.pretrained.startswith((_BUILTIN, _PACKAGE)) or _path(self).is_dir()
         if self.revision and local:
             raise ValueError(f"revision belongs to a Hub id, but {self.pretrained!r} is none")

@@ -4,13 +4,13 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
-import simpy
-
 from wfl_sim.protocols import ROUNDS, SELECTORS, Selector
 from wfl_sim.registry import From, LocatedError
 from wfl_sim.selection import RandomSelection
 
 if TYPE_CHECKING:
+    import simpy
+
     from wfl_sim.federation import Federation
 
 
@@ -38,7 +38,7 @@ class Synchronous:
                 "clients",
             )
 
-    def run(self, federation: "Federation") -> Generator[simpy.Event, Any, None]:
+    def run(self, federation: "Federation") -> "Generator[simpy.Event, Any, None]":
         """Run `count` rounds one after the other."""
         server, devices = federation.server, federation.devices
         clients = self.clients or len(devices)

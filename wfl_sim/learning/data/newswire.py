@@ -12,8 +12,8 @@ from wfl_sim.learning.data.lexicon import lexicon
 from wfl_sim.learning.data.partition import Dirichlet, Partition
 from wfl_sim.learning.data.sharding import check_sharding, shards
 from wfl_sim.protocols import PARTITIONS
-from wfl_sim.registry import From
 from wfl_sim.randomness import stream
+from wfl_sim.registry import From
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,23 +18,14 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
-from tokenizers import (
-    Tokenizer,
-    decoders,
-    models,
-    normalizers,
-    pre_tokenizers,
-    processors,
-    trainers,
-)
 from torch.optim.lr_scheduler import LambdaLR
-from transformers import BertConfig, BertForPreTraining, BertTokenizerFast
+from transformers import BertConfig, BertForPreTraining, BertTokenizer
 
 from wfl_sim.learning.pretrained.corpus import documents
 from wfl_sim.learning.pretrained.sentence_pairs import PairSampler
+from wfl_sim.learning.pretrained.vocabulary import wordpiece
+from wfl_sim.learning.pretrained.word_vectors import word_vectors
 from wfl_sim.randomness import derived_seed, stream
-
-SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,30 +36,21 @@ class Recipe:
     rate `lr` rises over the first tenth of the steps and then falls to zero, both linearly.
     """
 
-    documents: int = 40_000
+    documents: int = 20_000
     sentences: int = 4
-    vocabulary: int = 3072
-    steps: int = 3000
-    batch: int = 64
-    lr: float = 2e-3
+    vocabulary: int = 2560
+    steps: int = 4000
+    batch: int = 32
+    lr: float = 1e-3
     weight_decay: float = 0.01
     seed: int = 0
 
 
-def train_tokenizer(recipe: Recipe) -> BertTokenizerFast:
-    """Train lower-case WordPiece on the corpus."""
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.decoder = decoders.WordPiece()
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=recipe.vocabulary, special_tokens=list(SPECIAL), show_progress=False
-    )
+def corpus_tokenizer(recipe: Recipe) -> BertTokenizer:
+    """Tokenizer with a vocabulary counted on the corpus."""
     written = documents(recipe.documents, recipe.sentences, recipe.seed)
-    tokenizer.train_from_iterator((" ".join(document) for document in written), trainer)
-    cls, sep = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
-    tokenizer.post_processor = processors.BertProcessing(("[SEP]", sep), ("[CLS]", cls))
-    return BertTokenizerFast(tokenizer_object=tokenizer, model_max_length=128)
+    tokenizer = wordpiece((" ".join(document) for document in written), recipe.vocabulary)
+    return BertTokenizer(tokenizer_object=tokenizer, model_max_length=128)
 
 
 def random_bert(vocabulary: int, seed: int) -> BertForPreTraining:
@@ -82,10 +64,21 @@ def random_bert(vocabulary: int, seed: int) -> BertForPreTraining:
         max_position_embeddings=128,
         hidden_dropout_prob=0.0,
         attention_probs_dropout_prob=0.0,
+        # the usual 0.02 is for width 768; the same scale of activations at width 128
+        initializer_range=0.05,
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(seed, "pretraining", "initial-weights"))
         return BertForPreTraining(config)
+
+
+def start_from_word_vectors(model: BertForPreTraining, sampler: PairSampler) -> None:
+    """Set the embeddings to the documents' word vectors, at the initial scale, and some noise."""
+    config = model.config
+    vectors = word_vectors(sampler.documents(), config.vocab_size, config.hidden_size)
+    with torch.no_grad():
+        weight = model.bert.embeddings.word_embeddings.weight
+        weight.mul_(0.2).add_(torch.from_numpy(vectors) * config.initializer_range)
 
 
 def pretraining_loss(
@@ -107,12 +100,11 @@ def pretraining_loss(
     )
 
 
-def pretrain(recipe: Recipe, report_every: int = 0) -> tuple[BertForPreTraining, BertTokenizerFast]:
-    """Train tokenizer and network; print the losses every `report_every` steps."""
-    tokenizer = train_tokenizer(recipe)
-    sampler = PairSampler.over(
-        documents(recipe.documents, recipe.sentences, recipe.seed), tokenizer
-    )
+def pretrain(recipe: Recipe, report_every: int = 0) -> tuple[BertForPreTraining, BertTokenizer]:
+    """Build the tokenizer and train the network; print the losses every `report_every` steps."""
+    tokenizer = corpus_tokenizer(recipe)
+    written = documents(recipe.documents, recipe.sentences, recipe.seed)
+    sampler = PairSampler.over(written, tokenizer)
     rng = stream(recipe.seed, "pretraining", "batches")
     model = random_bert(len(tokenizer), recipe.seed)
     optimizer = torch.optim.AdamW(
@@ -126,6 +118,7 @@ def pretrain(recipe: Recipe, report_every: int = 0) -> tuple[BertForPreTraining,
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
+        start_from_word_vectors(model, sampler)
         model.train()
         for step in range(1, recipe.steps + 1):
             words, follows = pretraining_loss(model, sampler.draw(recipe.batch, rng))
@@ -144,7 +137,7 @@ def pretrain(recipe: Recipe, report_every: int = 0) -> tuple[BertForPreTraining,
 
 
 def held_out_losses(
-    model: BertForPreTraining, tokenizer: BertTokenizerFast, seed: int = 1
+    model: BertForPreTraining, tokenizer: BertTokenizer, seed: int = 1
 ) -> tuple[float, float]:
     """Losses (masked word, next sentence), in nats, on text of another seed."""
     sampler = PairSampler.over(documents(500, 4, seed), tokenizer)
@@ -164,9 +157,7 @@ def digest(model: torch.nn.Module) -> str:
     return state.hexdigest()
 
 
-def save(
-    model: BertForPreTraining, tokenizer: BertTokenizerFast, recipe: Recipe, folder: Path
-) -> None:
+def save(model: BertForPreTraining, tokenizer: BertTokenizer, recipe: Recipe, folder: Path) -> None:
     """Write the folder that transformers loads, and beside it how it came about."""
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)

@@ -1,11 +1,11 @@
 """Batches for BERT's objective: sentence pairs, half of them strangers, with masked words."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from transformers import BertTokenizerFast
+from transformers import BertTokenizer
 
 MASKED_SHARE, KEPT_SHARE, RANDOM_SHARE = 0.15, 0.1, 0.1
 
@@ -29,7 +29,7 @@ class PairSampler:
     mask: int
 
     @classmethod
-    def over(cls, documents: Iterable[list[str]], tokenizer: BertTokenizerFast) -> "PairSampler":
+    def over(cls, documents: Iterable[list[str]], tokenizer: BertTokenizer) -> "PairSampler":
         """Tokenize the documents; the special tokens have the vocabulary's smallest numbers."""
         written = list(documents)
         flat = [sentence for document in written for sentence in document]
@@ -43,6 +43,11 @@ class PairSampler:
             tokenizer.sep_token_id,
             tokenizer.mask_token_id,
         )
+
+    def documents(self) -> Iterator[list[int]]:
+        """The tokens of each document."""
+        for document in self.sentences:
+            yield [token for sentence in document for token in sentence]
 
     def draw(self, batch: int, rng: np.random.Generator) -> dict[str, torch.Tensor]:
         """Draw a batch, in the form that BertForPreTraining takes; shapes (batch, length)."""

@@ -1,0 +1,117 @@
+"""The pages on scenarios and on extending say what is so."""
+
+import re
+import sys
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import wfl_sim
+from wfl_sim.compute import Hardware
+from wfl_sim.loading import ScenarioError, load
+from wfl_sim.methods.aggregation import Upload
+from wfl_sim.methods.parts import Adapter, LoRA
+from wfl_sim.methods.phases import Local
+from wfl_sim.protocols import SELECTORS
+from wfl_sim.registry import plugins_allowed
+from wfl_sim.schema import families, json_schema
+
+DOCS = Path(__file__).parents[2] / "docs"
+SCENARIOS = (DOCS / "scenarios.md").read_text()
+EXTENDING = (DOCS / "extending.md").read_text()
+
+
+def blocks(page, language):
+    return re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
+
+
+@pytest.fixture
+def mine(tmp_path):
+    """The worked example as files."""
+    (code,) = (each for each in blocks(EXTENDING, "python") if each.startswith("# mine.py"))
+    (scenario,) = blocks(EXTENDING, "yaml")
+    (tmp_path / "mine.py").write_text(code)
+    (tmp_path / "mine.yaml").write_text(scenario)
+    return tmp_path
+
+
+def test_the_examples_of_the_scenario_page_load(tmp_path):
+    park, narrow, sweep = blocks(SCENARIOS, "yaml")
+    for name, text in (("walk-in-the-park", park), ("narrow", narrow), ("sweep", sweep)):
+        (tmp_path / f"{name}.yaml").write_text(text)
+    (loaded,) = load(tmp_path / "narrow.yaml")
+    assert loaded.scenario.method.lora.rank == 4
+    assert loaded.scenario.method.adapter.bottleneck == 16
+    assert len(load(tmp_path / "sweep.yaml")) == 9
+    settings = ["rounds.count=5", "cells.0.bandwidth=10 MHz", "method=fedit"]
+    assert load(tmp_path / "walk-in-the-park.yaml", settings=settings)
+
+
+def test_every_key_and_kind_is_on_the_scenario_page():
+    prose = re.sub(r"```.*?```", "", SCENARIOS, flags=re.DOTALL)
+    known = set(re.findall(r"[\w-]+", " ".join(re.findall(r"`([^`]+)`", prose))))
+    keys = {name for schema in _objects(json_schema()) for name in schema}
+    keys |= {field.name for cls in (Hardware, LoRA, Adapter, Local) for field in fields(cls)}
+    kinds = {name for registry in families() for name in registry.kinds()}
+    assert sorted((keys | kinds) - known - {"kind"}) == []
+
+
+def _objects(node):
+    if isinstance(node, list):
+        for item in node:
+            yield from _objects(item)
+    elif isinstance(node, dict):
+        if isinstance(node.get("properties"), dict):
+            yield node["properties"]
+        for value in node.values():
+            yield from _objects(value)
+
+
+def test_every_family_is_on_the_extension_page():
+    named = set(re.findall(r"^\| `(\w+)` \|", EXTENDING, re.MULTILINE))
+    assert named == {registry.family for registry in families()}
+
+
+def test_the_worked_example_runs(mine):
+    (run,) = wfl_sim.run(mine / "mine.yaml", out=mine / "runs", allow_plugins=True)
+    run.verify()
+    assert run.scenario["method"]["kind"] == f"{mine}/mine.py:Damped"
+    assert run.scenario["cells"][0]["uplink"]["allocator"]["floor"] == 0.2
+
+
+def test_the_worked_example_is_checked_like_a_built_in_kind(mine):
+    for setting, said in (
+        ("cells.0.uplink.allocator.floor=2", "must lie in [0, 1], got 2.0"),
+        ("cells.0.uplink.allocator.floorr=0", "unknown key 'floorr', did you mean 'floor'?"),
+        ("method.lora.rnak=3", "unknown key 'rnak', did you mean 'rank'?"),
+    ):
+        key = setting.partition("=")[0]
+        with pytest.raises(ScenarioError) as caught:
+            load(mine / "mine.yaml", settings=[setting], allow_plugins=True)
+        assert str(caught.value) == f"--set {setting}: {key}: {said}"
+
+
+def test_the_allocator_is_tested_as_the_page_says(mine, monkeypatch):
+    (code,) = (each for each in blocks(EXTENDING, "python") if "from mine import" in each)
+    monkeypatch.syspath_prepend(mine)
+    exec(code, {})
+    del sys.modules["mine"]
+
+
+def test_the_method_does_as_it_says(mine):
+    with plugins_allowed():
+        (loaded,) = load(mine / "mine.yaml", allow_plugins=True)
+    uploads = [Upload({"a": np.array([4.0])}, 1.0), Upload({"a": np.array([8.0])}, 3.0)]
+    state = loaded.scenario.method.aggregate({"a": np.array([2.0])}, uploads)
+    assert state["a"] == pytest.approx([2.0 + 0.3 * (7.0 - 2.0)])
+
+
+def test_the_decorated_selector_registers(monkeypatch):
+    (code,) = (each for each in blocks(EXTENDING, "python") if "@SELECTORS" in each)
+    monkeypatch.setattr(SELECTORS, "_kinds", dict(SELECTORS._kinds))
+    exec(code, {"__name__": "page"})
+    first = SELECTORS.find("first")
+    assert is_dataclass(first)
+    assert first().select([3, 4, 5], 2, None) == [3, 4]

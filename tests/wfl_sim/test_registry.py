@@ -1,0 +1,153 @@
+"""Kinds by name: decorator, entry point, file."""
+
+import subprocess
+import sys
+from dataclasses import dataclass
+
+import pytest
+
+from wfl_sim.registry import Registry, describe, did_you_mean, plugins_allowed
+from wfl_sim.written import Written
+
+PLUGIN = """\
+from dataclasses import dataclass
+
+@dataclass(frozen=True, kw_only=True)
+class Mine:
+    '''Mine alone.'''
+    size: int = 1
+
+class Plain:
+    pass
+
+number = 3
+"""
+
+
+@dataclass(frozen=True)
+class Square:
+    """Four equal sides.
+
+    And four right angles.
+    """
+
+    side: float = 1.0
+
+
+@pytest.fixture
+def shapes():
+    registry = Registry("shape")
+    registry("square")(Square)
+    return registry
+
+
+def test_a_decorated_class_is_found_by_name_and_named_by_class(shapes):
+    assert shapes.find("square") is Square
+    assert shapes.name_of(Square()) == "square"
+    assert dict(shapes.kinds()) == {"square": Square}
+    assert repr(shapes) == "Registry('shape': square)"
+
+
+def test_a_name_is_taken_once(shapes):
+    shapes.add("square", Square)
+
+    @dataclass(frozen=True)
+    class Other:
+        pass
+
+    with pytest.raises(ValueError, match=r"^shape 'square' is already registered$"):
+        shapes.add("square", Other)
+
+
+def test_only_dataclasses_are_kinds(shapes):
+    with pytest.raises(ValueError, match=r"^shape 'int' must be a dataclass, got <class 'int'>$"):
+        shapes.add("int", int)
+
+
+def test_an_unknown_kind_names_the_nearest(shapes):
+    with pytest.raises(ValueError, match=r"^unknown shape 'squarre', did you mean 'square'\?$"):
+        shapes.find("squarre")
+    with pytest.raises(ValueError, match=r"^unknown shape 'circle' \(known: square\)$"):
+        shapes.find("circle")
+    with pytest.raises(ValueError, match=r"^int is not a registered shape$"):
+        shapes.name_of(3)
+
+
+def test_a_file_runs_only_where_that_is_allowed(shapes, tmp_path):
+    (tmp_path / "mine.py").write_text(PLUGIN)
+    name = Written("./mine.py:Mine", tmp_path)
+    refused = "^'./mine.py:Mine' would run a Python file: give --allow-plugins if you trust it$"
+    with pytest.raises(ValueError, match=refused):
+        shapes.find(name)
+    with plugins_allowed():
+        cls = shapes.find(name)
+        assert shapes.find(name) is cls
+    with pytest.raises(ValueError, match=refused):
+        shapes.find(name)
+    assert shapes.name_of(cls()) == f"{tmp_path}/mine.py:Mine"
+    assert "Mine" not in str(shapes.kinds())
+
+
+def test_the_same_name_in_two_folders_is_two_classes(shapes, tmp_path):
+    for folder, size in (("a", 1), ("b", 2)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "mine.py").write_text(PLUGIN.replace("= 1", f"= {size}"))
+    with plugins_allowed():
+        first = shapes.find(Written("./mine.py:Mine", tmp_path / "a"))
+        second = shapes.find(Written("./mine.py:Mine", tmp_path / "b"))
+    assert (first().size, second().size) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "message"),
+    [
+        (PLUGIN, "./none.py:Mine", "no such file: {}/none.py"),
+        (PLUGIN, "./mine.py:Theirs", "mine.py defines no 'Theirs'"),
+        (PLUGIN, "./mine.py:number", "shape 'number' must be a dataclass, got 3"),
+        ("1 / 0\n", "./mine.py:Mine", "mine.py failed when imported: ZeroDivisionError: division"),
+        ("def\n", "./mine.py:Mine", "mine.py failed when imported: SyntaxError: invalid syntax"),
+        ("raise SystemExit\n", "./mine.py:Mine", "mine.py failed when imported: SystemExit"),
+        ("import nowhere\n", "./mine.py:Mine", "mine.py failed when imported: ModuleNotFoundError"),
+    ],
+)
+def test_a_file_that_is_no_good(shapes, tmp_path, text, name, message):
+    (tmp_path / "mine.py").write_text(text)
+    with plugins_allowed(), pytest.raises(ValueError) as caught:
+        shapes.find(Written(name, tmp_path))
+    assert str(caught.value).startswith(message.format(tmp_path))
+    assert "\n" not in str(caught.value)
+
+
+def installed(folder, code, target):
+    """Write a package with an entry point, and return what a fresh interpreter says of it."""
+    (folder / "thirdparts.py").write_text(code)
+    info = folder / "thirdparts-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: thirdparts\nVersion: 1\n")
+    (info / "entry_points.txt").write_text(f"[wfl_sim.allocator]\ntheirs = thirdparts:{target}\n")
+    script = (
+        f"import sys; sys.path.insert(0, {str(folder)!r})\n"
+        "import wfl_sim.kinds\n"
+        "from wfl_sim.protocols import ALLOCATORS\n"
+        "try: print(ALLOCATORS.find('theirs')().size, 'theirs' in ALLOCATORS.kinds())\n"
+        "except ValueError as error: print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    return done.stdout.strip() or done.stderr
+
+
+def test_a_package_adds_a_kind_by_entry_point(tmp_path):
+    assert installed(tmp_path, PLUGIN, "Mine") == "1 True"
+
+
+def test_a_broken_package_is_named(tmp_path):
+    assert installed(tmp_path, "1 / 0", "Mine") == (
+        "allocator 'theirs' of thirdparts failed when imported: ZeroDivisionError: division by zero"
+    )
+
+
+def test_descriptions_and_hints():
+    assert describe(Square) == "Four equal sides."
+    assert did_you_mean("alpa", ["alpha", "beta"]) == ", did you mean 'alpha'?"
+    assert did_you_mean("x", ["beta", "alpha"]) == " (known: alpha, beta)"
+    assert did_you_mean("x", []) == ""

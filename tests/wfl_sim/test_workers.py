@@ -1,0 +1,83 @@
+"""Worker processes: results, mistakes and deaths."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from wfl_sim.documents import ScenarioError
+from wfl_sim.workers import WorkerError, in_processes
+
+
+class Notes:
+    def __init__(self):
+        self.said = []
+
+    def progress(self, number, done, needed):
+        self.said.append((number, done, needed))
+
+    def warn(self, text):
+        self.said.append(text)
+
+
+def square(number, watcher):
+    watcher.progress(number, 1, 2)
+    watcher.warn(f"run {number} is odd")
+    return number**2
+
+
+def refuse(number, watcher):
+    raise ScenarioError(f"run {number} cannot be")
+
+
+def stumble(number, watcher):
+    raise KeyError("a bug")
+
+
+def die(number, watcher):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def hang(number, watcher):
+    if number == 1:
+        raise ScenarioError("enough")
+    try:
+        time.sleep(60)
+    finally:
+        watcher.warn("tidied up")
+
+
+def test_every_job_is_done_once_and_heard_of():
+    notes = Notes()
+    assert dict(in_processes(square, 5, 2, notes)) == {0: 0, 1: 1, 2: 4, 3: 9, 4: 16}
+    assert {each for each in notes.said if isinstance(each, tuple)} == {
+        (number, 1, 2) for number in range(5)
+    }
+    assert "run 3 is odd" in notes.said
+
+
+def test_what_a_user_can_mend_arrives_as_it_is():
+    with pytest.raises(ScenarioError, match=r"^run 0 cannot be$"):
+        list(in_processes(refuse, 1, 2, Notes()))
+
+
+def test_a_mistake_in_code_arrives_with_its_traceback():
+    with pytest.raises(WorkerError, match=r"(?s)^run 1 failed\nTraceback .*KeyError: 'a bug'"):
+        list(in_processes(stumble, 1, 1, Notes()))
+
+
+def test_a_worker_that_dies_is_noticed():
+    with pytest.raises(WorkerError) as caught:
+        list(in_processes(die, 1, 1, Notes()))
+    assert str(caught.value) == (
+        "the process of run 1 died (signal 9, perhaps for want of memory): "
+        "the same command continues where it stopped"
+    )
+
+
+def test_one_refusal_stops_the_others_at_once():
+    started = time.monotonic()
+    with pytest.raises(ScenarioError, match=r"^enough$"):
+        list(in_processes(hang, 2, 2, Notes()))
+    assert time.monotonic() - started < 30
