@@ -161,6 +161,13 @@ class PowerAllocator(Allocator, Protocol):
         """Return shares, and levels (n,) in [0, 1]."""
 
 
+class Loss(Protocol):
+    """Whether an update that was sent is lost as a whole."""
+
+    def probability(self, sinr_db: float) -> float:
+        """Return the probability, given the mean SINR in dB over the upload."""
+
+
 class Selector(Protocol):
     """Who takes part in a round."""
 
@@ -206,6 +213,7 @@ class Codec(Protocol):
 
 METHODS: Registry[Method] = Registry("method")
 ALLOCATORS: Registry[Allocator] = Registry("allocator")
+LOSSES: Registry[Loss] = Registry("loss")
 SELECTORS: Registry[Selector] = Registry("selector")
 ROUNDS: Registry[Rounds] = Registry("rounds")
 DATA: Registry[Data] = Registry("data")

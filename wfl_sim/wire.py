@@ -23,6 +23,7 @@ class Wire:
             rate=rate,
             average_rate=rate,
             time_constant=np.inf,
+            duty=1.0,
             power=np.zeros((1, count)),
             sinr_db=np.full((1, count), np.nan),
         )

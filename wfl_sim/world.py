@@ -4,18 +4,21 @@ from collections.abc import Sequence
 
 import numpy as np
 import simpy
+from numpy.typing import NDArray
 
+import channel_models as cm
 from wfl_sim.energy import Ledger
 from wfl_sim.entities.carrier import Carrier
-from wfl_sim.entities.cell import Cell
+from wfl_sim.entities.cell import Access, Cell
 from wfl_sim.entities.device import Device
 from wfl_sim.entities.server import Server
 from wfl_sim.execution.plan import Plan
 from wfl_sim.federation import Federation
 from wfl_sim.protocols import Workload
 from wfl_sim.radio.band import band
-from wfl_sim.radio.ofdma import Direction
+from wfl_sim.radio.direction import Direction
 from wfl_sim.radio.power import CellPower, DevicePower, PowerRule
+from wfl_sim.scenario import Cell as CellDescription
 from wfl_sim.scenario import Scenario
 from wfl_sim.topology import Placement
 from wfl_sim.wire import Wire
@@ -61,7 +64,7 @@ def _cell(env: simpy.Environment, scenario: Scenario, placement: Placement, numb
     speeds = np.array([group.speed for group in groups])
     watts = np.array([group.power for group in groups])
     powers: dict[Direction, PowerRule] = {
-        "uplink": DevicePower(watts, np.full(len(groups), np.inf)),
+        "uplink": DevicePower(watts, _density(description, gains)),
         "downlink": CellPower(description.downlink.power, description.blocks),
     }
     wire = placement.graph.edges["server", name]
@@ -90,4 +93,15 @@ def _cell(env: simpy.Environment, scenario: Scenario, placement: Placement, numb
         from_server=Carrier(env, f"{name}/from-server", Wire(wire["capacity"])),
         latency=wire["latency"],
         broadcasts=description.downlink.broadcast,
+        request=Access(description.uplink.access_delay, description.uplink.header),
+        order=Access(description.downlink.access_delay, description.downlink.header),
+        loss=description.uplink.loss,
     )
+
+
+def _density(cell: CellDescription, gains: NDArray[np.float64]) -> NDArray[np.float64]:
+    """W on a resource block that power control asks of every device; infinite without it."""
+    control = cell.uplink.power_control
+    if control is None:
+        return np.full(len(gains), np.inf)
+    return np.asarray(control.density(gains, cm.numerology(cell.subcarrier_spacing)))

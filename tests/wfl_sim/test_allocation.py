@@ -15,7 +15,7 @@ from wfl_sim.radio.allocation import (
     EqualShare,
     Fixed,
     Hungarian,
-    MaxRate,
+    MaxCI,
     ProportionalFair,
     RoundRobin,
     Weighted,
@@ -77,10 +77,10 @@ def assignments(count, blocks):
         yield np.eye(count)[list(choice)].T
 
 
-def test_max_rate_has_the_largest_sum_of_rates():
+def test_max_ci_has_the_largest_sum_of_rates():
     efficiency = np.random.default_rng(1).exponential(size=(3, 4))
     best = max((shares * efficiency).sum() for shares in assignments(3, 4))
-    assert (MaxRate().shares(demands(efficiency)) * efficiency).sum() == pytest.approx(best)
+    assert (MaxCI().shares(demands(efficiency)) * efficiency).sum() == pytest.approx(best)
 
 
 @pytest.mark.parametrize(("count", "blocks"), [(3, 4), (4, 4), (5, 3), (2, 6)])

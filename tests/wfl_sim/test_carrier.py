@@ -131,9 +131,8 @@ class Steps:
         ahead, count = k + np.arange(min(steps, self.most)), len(traffic.bits_left)
         capacity = np.array(self.capacities)[ahead % len(self.capacities)]
         rate = np.repeat(capacity[:, None] / count, count, axis=1)
-        return Flow(
-            (ahead + 1) * self.step, rate, rate, 1.0, np.full_like(rate, 0.2), np.zeros_like(rate)
-        )
+        watts, heard = np.full_like(rate, 0.2), np.zeros_like(rate)
+        return Flow((ahead + 1) * self.step, rate, rate, 1.0, 1.0, watts, heard)
 
 
 def test_completion_inside_a_step_is_exact(env):

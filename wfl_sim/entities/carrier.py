@@ -82,8 +82,10 @@ class Flow:
     """(s, n) bit/s, the averages at the beginning of each step"""
     time_constant: float
     """s, of the averages; infinite where none are kept"""
+    duty: float
+    """share of the time in which those that hold something are on the air"""
     power: NDArray[np.float64]
-    """(s, n) W radiated; 0 where a transfer holds nothing of the medium"""
+    """(s, n) W radiated on the air; 0 where a transfer holds nothing of the medium"""
     sinr_db: NDArray[np.float64]
     """(s, n) mean over the blocks held; NaN for a wire"""
 
@@ -158,7 +160,7 @@ class _Course:
         flow, count = self.flow, self.left.shape[1]
         finished: NDArray[np.bool_] = self.to_finish[step] <= part * (1 + _ROUNDING)
         keep = np.exp(-part / flow.time_constant)
-        spent = np.append(self.lengths[:step], part)[:, None]
+        spent = flow.duty * np.append(self.lengths[:step], part)[:, None]
         power = flow.power[: step + 1]
         on_air = power > 0
         heard = np.where(on_air, flow.sinr_db[: step + 1], 0.0)

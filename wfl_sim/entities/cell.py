@@ -6,7 +6,26 @@ from typing import Any
 
 import simpy
 
-from wfl_sim.entities.carrier import Carrier
+from wfl_sim.entities.carrier import Carrier, Transfer
+from wfl_sim.protocols import Loss
+
+
+@dataclass(frozen=True)
+class Access:
+    """What it takes until and beside the payload: the way onto the air."""
+
+    delay: float = 0.0
+    """s, until the first bit"""
+    header: float = 0.0
+    """bits beside each bit of payload"""
+
+    def send(
+        self, env: simpy.Environment, carrier: Carrier, links: Sequence[int], bits: int
+    ) -> Generator[simpy.Event, Any, Transfer]:
+        """Begin a transfer after the delay; its value is the transfer."""
+        if self.delay:
+            yield env.timeout(self.delay)
+        return carrier.send(links, bits * (1 + self.header))
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +41,12 @@ class Cell:
     latency: float
     """s, of the wire in each direction"""
     broadcasts: bool
+    request: Access
+    """of the uplink"""
+    order: Access
+    """of the downlink"""
+    loss: Loss
+    """of updates on the uplink"""
 
     def __repr__(self) -> str:
         return f"Cell({self.name!r}, {self.uplink!r}, {self.downlink!r})"
@@ -35,7 +60,13 @@ class Cell:
         """
         yield self.from_server.send([0], bits).done
         yield self.env.timeout(self.latency)
-        on_air.succeed(self.downlink.send(receivers, bits))
+        on_air.succeed((yield from self.order.send(self.env, self.downlink, receivers, bits)))
+
+    def receive(self, sender: int, bits: int) -> Generator[simpy.Event, Any, Transfer]:
+        """Carry one payload over the air; the value is the transfer, which has ended."""
+        transfer = yield from self.request.send(self.env, self.uplink, [sender], bits)
+        yield transfer.done
+        return transfer
 
     def forward(self, bits: int) -> Generator[simpy.Event, Any, None]:
         """Carry one payload that came over the air on to the server."""

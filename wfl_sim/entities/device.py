@@ -8,6 +8,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import simpy
 
 from wfl_sim.compute import Hardware
@@ -33,10 +34,11 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Contribution:
-    """An upload that has reached the server."""
+    """The end of a device's part in a round."""
 
     device: "Device"
-    upload: Handle
+    upload: Handle | None
+    """what has reached the server; None where it was lost on the way"""
 
 
 class Device:
@@ -105,9 +107,9 @@ class Device:
         yield from self._compute(number)
         upload = self._federation.plan.local_update(self.index, number, delivery.shared)
         if self.workload.upload_bits:
-            yield from self._upload(number)
-        else:
-            self._begin("wait", number)
+            arrived = yield from self._upload(number)
+            return Contribution(self, upload if arrived else None)
+        self._begin("wait", number)
         return Contribution(self, upload)
 
     def _download(self, number: int, on_air: simpy.Event) -> Generator[simpy.Event, Any, None]:
@@ -128,19 +130,29 @@ class Device:
         self._draw("compute", 0.0)
         self._record(flops=flops)
 
-    def _upload(self, number: int) -> Generator[simpy.Event, Any, None]:
+    def _upload(self, number: int) -> Generator[simpy.Event, Any, bool]:
+        """Send the update; the value says whether it has arrived."""
         federation, bits = self._federation, self.workload.upload_bits
         self._begin("upload", number)
-        transfer = self.cell.uplink.send([self.index], bits)
-        yield transfer.done
+        transfer = yield from self.cell.receive(self.index, bits)
         watts = transfer.radiated / transfer.airtime
         joules = self.hardware.transmit_power(watts) * transfer.airtime
         federation.ledger.add(self.index, "transmit", joules, federation.env.now)
         federation.traffic.sent_up += bits
-        self._record(bits=bits, transfer=transfer)
+        lost = self._is_lost(number, transfer)
+        self._record(bits=bits, transfer=transfer, outcome="lost" if lost else "done")
         self._begin("wait", number)
-        yield from self.cell.forward(bits)
-        federation.traffic.received_up += bits
+        if not lost:
+            yield from self.cell.forward(bits)
+            federation.traffic.received_up += bits
+        return not lost
+
+    def _is_lost(self, number: int, transfer: Transfer) -> bool:
+        heard = transfer.mean_sinr_db
+        probability = self.cell.loss.probability(-np.inf if heard is None else heard)
+        return probability > 0 and bool(
+            self._federation.stream("loss", self.name, number).uniform() < probability
+        )
 
     def _draw(self, component: Component, watts: float) -> None:
         federation = self._federation

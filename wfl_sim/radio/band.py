@@ -5,7 +5,8 @@ from numpy.typing import NDArray
 
 import channel_models as cm
 from wfl_sim.radio.channel import Channel
-from wfl_sim.radio.ofdma import Band, Direction
+from wfl_sim.radio.direction import Direction
+from wfl_sim.radio.ofdma import Band
 from wfl_sim.radio.power import PowerRule
 from wfl_sim.randomness import stream
 from wfl_sim.scenario import Cell
@@ -40,8 +41,10 @@ def band(
     """
     side = cell.uplink if direction == "uplink" else cell.downlink
     doppler = cm.doppler_shift(speeds, cell.carrier)
+    # A channel is reciprocal: on one band both directions meet the same fading.
+    path = direction if cell.tdd is None else "tdd"
     fading = cell.channel.fading.realise(
-        [stream(seed, "fading", name, i, direction) for i in range(len(gains))], doppler
+        [stream(seed, "fading", name, i, path) for i in range(len(gains))], doppler
     )
     fastest = float(doppler.max())
     offsets = cm.resource_block_offsets(cell.blocks, cell.subcarrier_spacing)
@@ -58,4 +61,6 @@ def band(
         overhead=side.overhead,
         csi_delay=side.csi_delay,
         averaging=side.averaging,
+        subband=side.subband or cell.blocks,
+        duty=cell.duty(direction),
     )

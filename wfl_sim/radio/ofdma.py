@@ -5,8 +5,8 @@ of the present grid cell. Inter-cell interference is not modelled: cells are tak
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,10 @@ import channel_models as cm
 from wfl_sim.entities.carrier import Flow, Traffic
 from wfl_sim.protocols import Allocator, Demands, PowerAllocator
 from wfl_sim.radio.channel import Channel
+from wfl_sim.radio.granularity import Granularity
 from wfl_sim.radio.power import PowerRule
 
 FloatArray = NDArray[np.float64]
-Direction = Literal["uplink", "downlink"]
 
 _SPARSE = 4
 
@@ -42,6 +42,10 @@ class Band:
     """s"""
     averaging: float
     """s"""
+    subband: int = 1
+    """blocks that are known and given together"""
+    duty: float = 1.0
+    """share of the time in which this direction is served"""
 
     def flow(self, traffic: Traffic, now: float, steps: int) -> Flow:
         """Divide the band among the transfers, one fading sample after the other."""
@@ -53,6 +57,7 @@ class Band:
         lengths = until - begins
         keep = np.exp(-lengths / self.averaging)
         left, average = traffic.bits_left, self._averages(traffic, efficiency[0])
+        allocate, units = self._allocation(), self._units
         grants: list[_Grant] = []
         averages: list[FloatArray] = []
         while len(grants) < steps and left.min() > 0:
@@ -62,14 +67,15 @@ class Band:
                 efficiency=efficiency[step],
                 average_rate=average,
                 weight=traffic.weight,
-                block_bandwidth=self._usable,
+                block_bandwidth=self._usable * self.blocks / units.count,
                 memory=float(keep[step]),
                 age=begins[step] - traffic.start,
                 deadline=traffic.deadline - begins[step],
                 step=start + step,
                 spreads=self.power.spreads,
             )
-            grant = self._delivered(traffic, *self._allocated(demands), gain[step + lag])
+            shares, level = allocate(demands)
+            grant = self._delivered(traffic, units.given(shares), level, gain[step + lag])
             grants.append(grant)
             averages.append(average)
             left = left - grant.rate * lengths[step]
@@ -79,6 +85,7 @@ class Band:
             rate=np.array([grant.rate for grant in grants]),
             average_rate=np.array(averages),
             time_constant=self.averaging,
+            duty=self.duty,
             power=np.array([grant.power for grant in grants]),
             sinr_db=_decibels(np.array([grant.sinr for grant in grants])),
         )
@@ -89,21 +96,22 @@ class Band:
         even = np.full(len(links), self.blocks / count)
         power = self.power.per_block(links, even, np.ones(len(links)))
         efficiency = self.rate.spectral_efficiency(gain * (power / self._block_noise)[:, None])
-        return np.asarray(_worst(traffic, efficiency, axis=1))
+        return self._units.reported(_worst(traffic, efficiency, axis=1))
 
     def _averages(self, traffic: Traffic, efficiency: FloatArray) -> FloatArray:
         """Average rates; a transfer that has just begun has that of an even split of the band."""
         fresh = np.isnan(traffic.average_rate)
         if not fresh.any():
             return traffic.average_rate
-        even = self._usable / len(fresh) * efficiency.sum(axis=1)
+        even = self._usable * self.blocks / len(fresh) * efficiency.mean(axis=1)
         return np.where(fresh, even, traffic.average_rate)
 
-    def _allocated(self, demands: Demands) -> tuple[FloatArray, FloatArray]:
-        """Shares (n, blocks), and the part of its power that each transfer may use (n,)."""
-        if isinstance(self.allocator, PowerAllocator):
-            return self.allocator.shares_and_levels(demands)
-        return self.allocator.shares(demands), np.ones(len(demands.bits_left))
+    def _allocation(self) -> Callable[[Demands], tuple[FloatArray, FloatArray]]:
+        """Return what gives shares (n, units) and the part of its power that each may use (n,)."""
+        allocator = self.allocator
+        if isinstance(allocator, PowerAllocator):
+            return allocator.shares_and_levels
+        return lambda demands: (allocator.shares(demands), np.ones(len(demands.bits_left)))
 
     def _delivered(
         self, traffic: Traffic, shares: FloatArray, level: FloatArray, gain: FloatArray
@@ -142,8 +150,12 @@ class Band:
 
     @property
     def _usable(self) -> float:
-        """Hz of one resource block that carry data."""
-        return self.block_bandwidth * (1 - self.overhead)
+        """Hz of one resource block that carry data, on average over time."""
+        return self.block_bandwidth * (1 - self.overhead) * self.duty
+
+    @property
+    def _units(self) -> Granularity:
+        return Granularity(self.blocks, self.subband)
 
     @property
     def _block_noise(self) -> float:

@@ -5,7 +5,7 @@ from wfl_sim.radio.allocation.equal import EqualShare
 from wfl_sim.radio.allocation.fixed import Fixed
 from wfl_sim.radio.allocation.hungarian import Hungarian
 from wfl_sim.radio.allocation.makespan import MinimumMakespan
-from wfl_sim.radio.allocation.max_rate import MaxRate
+from wfl_sim.radio.allocation.max_ci import MaxCI
 from wfl_sim.radio.allocation.minimum_energy import MinimumEnergy
 from wfl_sim.radio.allocation.proportional_fair import ProportionalFair
 from wfl_sim.radio.allocation.round_robin import RoundRobin
@@ -16,7 +16,7 @@ __all__ = [
     "EqualShare",
     "Fixed",
     "Hungarian",
-    "MaxRate",
+    "MaxCI",
     "MinimumEnergy",
     "MinimumMakespan",
     "ProportionalFair",

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from wfl_sim.protocols import ALLOCATORS, Demands
 
@@ -27,6 +26,8 @@ class Hungarian:
 
     def shares(self, demands: Demands) -> NDArray[np.float64]:
         """Return (n, blocks) shares, each block to one transfer."""
+        from scipy.optimize import linear_sum_assignment
+
         count, blocks = demands.efficiency.shape
         value = demands.efficiency * demands.weight[:, None]
         if self.fair:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 
 from wfl_sim.protocols import ALLOCATORS, Demands
 from wfl_sim.radio.allocation.bandwidth import needed
@@ -56,6 +55,8 @@ def makespan(
         ready: (n,) s, when each may begin; a band is reserved until then.
         bandwidth: Hz to be divided.
     """
+    from scipy.optimize import brentq
+
     low = float((ready + bits * np.log(2) / reach).max())
     guess = np.log(float((bits / reach).max() + bits.sum() / bandwidth))
 

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
-from scipy.special import lambertw
 
 from channel_models.units import PositiveSeconds
 from wfl_sim.protocols import ALLOCATORS, Demands
@@ -75,6 +73,9 @@ def cheapest(
             fit into the band.
         bandwidth: Hz to be divided.
     """
+    from scipy.optimize import brentq
+    from scipy.special import lambertw
+
     least = needed(bits / time, reach)
     wanted = bits * np.log(2) / time
 

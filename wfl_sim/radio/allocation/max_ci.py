@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from wfl_sim.protocols import ALLOCATORS, Demands
 
 
-@ALLOCATORS("max-rate")
+@ALLOCATORS("max-ci")
 @dataclass(frozen=True)
-class MaxRate:
+class MaxCI:
     """Each block goes to argmax of the rate: the largest sum, and those far away starve."""
 
     def shares(self, demands: Demands) -> NDArray[np.float64]:
