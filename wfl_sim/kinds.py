@@ -14,6 +14,7 @@ import wfl_sim.learning.synthetic
 import wfl_sim.methods
 import wfl_sim.payload
 import wfl_sim.radio.allocation
+import wfl_sim.radio.loss
 import wfl_sim.rounds
 import wfl_sim.selection  # noqa: F401
 from wfl_sim.learning.data import IID, ByLabel, Csv, Dirichlet, Hub, Jsonl, Newswire
@@ -33,6 +34,7 @@ FADINGS.add("rayleigh", cm.Rayleigh)
 RATES.add("shannon", cm.Shannon)
 RATES.add("shannon-gap", cm.ShannonGap)
 RATES.add("attenuated-shannon", cm.AttenuatedShannon)
+RATES.add("mcs", cm.McsRate)
 DATA.add("newswire", Newswire)
 DATA.add("csv", Csv)
 DATA.add("jsonl", Jsonl)

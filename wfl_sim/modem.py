@@ -10,6 +10,7 @@ bandwidth as 0.4 + 0.6 (B / MHz - 20) / 80. Waking up from light and deep sleep 
 units times ms. The values but for those of sending are quoted second-hand.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Final, Literal
 
@@ -64,29 +65,28 @@ class Radio:
     """W, always"""
     receive: float
     """W beyond rest"""
-    transmit: float
-    """W beyond rest, while on the air"""
+    transmit_power: Callable[[float], float]
+    """from W radiated to W beyond rest, while on the air"""
     waking: float
     """J, at the beginning of each reception and of each upload"""
 
 
 def radio_of(
-    hardware: Hardware, radiated: float, *, modem: Modem | None = None, bandwidth: float = 0.0
+    hardware: Hardware, *, modem: Modem | None = None, bandwidth: float = 0.0
 ) -> Radio:
     """Return the powers of a modem, or without one those that the hardware states.
 
     Args:
         hardware: of the device.
-        radiated: W, while sending.
         modem: its states, if they are to be used.
         bandwidth: Hz, of the band on which a modem receives.
     """
     if modem is None:
-        receive, transmit = hardware.receive_power, hardware.transmit_power(radiated)
-        return Radio(rest=0.0, receive=receive, transmit=transmit, waking=0.0)
+        receive, transmit = hardware.receive_power, hardware.transmit_power
+        return Radio(rest=0.0, receive=receive, transmit_power=transmit, waking=0.0)
     return Radio(
         rest=modem.rest,
         receive=modem.receive_power(bandwidth),
-        transmit=modem.transmit_power(radiated),
+        transmit_power=modem.transmit_power,
         waking=modem.waking,
     )

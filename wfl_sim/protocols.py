@@ -122,7 +122,45 @@ class Demands:
     weight: NDArray[np.float64]
     """(n,) priority; 1 unless a policy says otherwise"""
     block_bandwidth: float
-    """Hz of one resource block"""
+    """Hz of one resource block that carry data"""
+    memory: float
+    """weight of `average_rate` in the average at the end of the step for which the shares hold"""
+    age: NDArray[np.float64]
+    """(n,) s since each transfer began"""
+    deadline: NDArray[np.float64]
+    """(n,) s until each should have ended; infinite without a deadline, negative when late"""
+    step: int
+    """number of the fading sample for which the shares hold"""
+    spreads: bool
+    """whether a transfer's power is spread over what it holds (uplink), or is the same on every
+    block (downlink)"""
+
+    @property
+    def bandwidth(self) -> float:
+        """Hz of all resource blocks that carry data."""
+        return float(self.efficiency.shape[1] * self.block_bandwidth)
+
+    @property
+    def reach(self) -> NDArray[np.float64]:
+        """(n,) G in Hz of ``b log2(1 + G/b)``, which meets the mean efficiency at an even split.
+
+        With Shannon's formula on a flat channel ``G = P g / N0``; a gap divides it.
+        """
+        even = self.bandwidth / len(self.bits_left)
+        return np.asarray(even * np.expm1(self.efficiency.mean(axis=1) * np.log(2)))
+
+    @property
+    def heard(self) -> NDArray[np.bool_]:
+        """(n,) whether a transfer gets anything through: more than 1e-9 bit/s/Hz."""
+        return np.asarray(self.efficiency.mean(axis=1) > 1e-9)
+
+    def time_left(self, within: float) -> NDArray[np.float64]:
+        """(n,) s until the deadline, which is at most `within` after the beginning."""
+        return np.minimum(self.deadline, within - self.age)
+
+    def flat(self, share: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n, blocks) shares, of which every block has the same: `share`, shape (n,)."""
+        return np.repeat(share[:, None], self.efficiency.shape[1], axis=1)
 
 
 class Allocator(Protocol):
@@ -130,6 +168,23 @@ class Allocator(Protocol):
 
     def shares(self, demands: Demands) -> NDArray[np.float64]:
         """Return (n, blocks) shares in [0, 1]; the sum over transfers is at most 1 per block."""
+
+
+@runtime_checkable
+class PowerAllocator(Allocator, Protocol):
+    """An allocator that also says with how much of its power a transfer is sent."""
+
+    def shares_and_levels(
+        self, demands: Demands
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return shares, and levels (n,) in [0, 1]."""
+
+
+class Loss(Protocol):
+    """Whether an update that was sent is lost as a whole."""
+
+    def probability(self, sinr_db: float) -> float:
+        """Return the probability, given the mean SINR in dB over the upload."""
 
 
 class Selector(Protocol):
@@ -207,6 +262,7 @@ class Codec(Protocol):
 
 METHODS: Registry[Method] = Registry("method")
 ALLOCATORS: Registry[Allocator] = Registry("allocator")
+LOSSES: Registry[Loss] = Registry("loss")
 SELECTORS: Registry[Selector] = Registry("selector")
 ROUNDS: Registry[Rounds] = Registry("rounds")
 AVAILABILITIES: Registry[Availability] = Registry("availability")

@@ -4,6 +4,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 import channel_models as cm
 import wfl_sim.kinds  # noqa: F401  (registers the built-in kinds)
 from channel_models.units import (
@@ -34,6 +37,7 @@ from wfl_sim.protocols import (
     CODECS,
     DATA,
     FADINGS,
+    LOSSES,
     METHODS,
     MODELS,
     PATHLOSSES,
@@ -45,10 +49,13 @@ from wfl_sim.protocols import (
     Availability,
     Codec,
     Data,
+    Loss,
     Method,
     Rounds,
 )
 from wfl_sim.radio.allocation import EqualShare, ProportionalFair
+from wfl_sim.radio.direction import Direction
+from wfl_sim.radio.loss import Never
 from wfl_sim.registry import From, LocatedError
 from wfl_sim.shorthand import Shorthand
 
@@ -73,6 +80,25 @@ class Channel:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PowerControl:
+    """Open-loop fractional power control of TS 38.213 section 7.1.1.
+
+    ``P = min(P_max, P0 + 10 log10(2^mu M) + alpha PL)`` in dBm for M resource blocks at numerology
+    mu, with PL the path loss and shadowing in dB.
+    """
+
+    __pydantic_config__ = STRICT
+
+    target: PositiveWatt = 1e-11
+    """P0 for a resource block of 180 kHz; the default, -80 dBm, is wfl_sim's"""
+    alpha: Fraction = 0.8
+
+    def density(self, gain: ArrayLike, numerology: int) -> Any:
+        """W on one resource block, at linear large-scale gains."""
+        return self.target * 2**numerology * np.asarray(gain, dtype=float) ** -self.alpha
+
+
+@dataclass(frozen=True, kw_only=True)
 class Uplink:
     """The band on which devices send.
 
@@ -91,6 +117,19 @@ class Uplink:
     """age of the channel state that the allocator sees, beyond half a sampling step"""
     averaging: PositiveSeconds = 0.2
     """time constant of the average rate that fair allocators see"""
+    subband: int = 1
+    """resource blocks that are known and given together; 0: all of them (wideband)"""
+    power_control: PowerControl | None = None
+    """without it a device always sends with all its power"""
+    access_delay: Seconds = 0.0
+    """from the request to the first bit: scheduling request and grant"""
+    header: Fraction = 0.0
+    """bits of protocol headers (RLC, PDCP, IP) for each bit of payload"""
+    loss: Annotated[Loss, From(LOSSES)] = field(default_factory=Never)
+    """whether whole updates are lost, after the time and the energy are spent"""
+
+    def __post_init__(self) -> None:
+        _check_subband(self.subband)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +152,20 @@ class Downlink:
     """time constant of the average rate that fair allocators see"""
     broadcast: bool = True
     """send the shared state once to all, at the rate of the worst receiver, or to each apart"""
+    subband: int = 1
+    """resource blocks that are known and given together; 0: all of them (wideband)"""
+    access_delay: Seconds = 0.0
+    """from the order to the first bit"""
+    header: Fraction = 0.0
+    """bits of protocol headers (RLC, PDCP, IP) for each bit of payload"""
+
+    def __post_init__(self) -> None:
+        _check_subband(self.subband)
+
+
+def _check_subband(blocks: int) -> None:
+    if blocks < 0:
+        raise LocatedError(f"must not be negative, got {blocks}", "subband")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +180,10 @@ class Backhaul:
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """A base station with an uplink and a downlink band of the same width."""
+    """A base station with an uplink and a downlink band of the same width.
+
+    With `tdd` both directions take turns on one band, and its fading is the same for both.
+    """
 
     __pydantic_config__ = STRICT
 
@@ -139,6 +195,8 @@ class Cell:
     channel: Channel = field(default_factory=Channel)
     uplink: Uplink = field(default_factory=Uplink)
     downlink: Downlink = field(default_factory=Downlink)
+    tdd: cm.TddPattern | None = None
+    """pattern of time-division duplex; without it each direction has a band of its own (FDD)"""
     backhaul: Backhaul = field(default_factory=Backhaul)
     station: Annotated[Station, From(STATIONS)] | None = None
     """what the base station draws; without one its energy is not reckoned"""
@@ -147,6 +205,13 @@ class Cell:
         if self.station is not None and (problem := self.station.problem(self.downlink.power)):
             raise LocatedError(problem, "downlink", "power")
         cm.resource_blocks(self.bandwidth, self.subcarrier_spacing, self.carrier)
+        for direction in ("uplink", "downlink"):
+            if not self.duty(direction):
+                raise LocatedError(f"leaves no symbol for the {direction}", "tdd", "pattern")
+
+    def duty(self, direction: Direction) -> float:
+        """Share of the time in which the band serves a direction."""
+        return 1.0 if self.tdd is None else self.tdd.share(direction)
 
     @property
     def blocks(self) -> int:

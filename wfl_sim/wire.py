@@ -14,15 +14,16 @@ class Wire:
     capacity: float
     """bit/s"""
 
-    def flow(self, traffic: Traffic, now: float) -> Flow:
+    def flow(self, traffic: Traffic, now: float, steps: int) -> Flow:
         """Give every transfer capacity / n, until the set changes."""
         count = len(traffic.bits_left)
-        rate = np.full(count, self.capacity / count)
+        rate = np.full((1, count), self.capacity / count)
         return Flow(
+            until=np.array([np.inf]),
             rate=rate,
-            until=np.inf,
             average_rate=rate,
             time_constant=np.inf,
-            on_air=np.ones(count, dtype=bool),
-            sinr_db=np.full(count, np.nan),
+            duty=1.0,
+            power=np.zeros((1, count)),
+            sinr_db=np.full((1, count), np.nan),
         )

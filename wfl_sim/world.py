@@ -6,9 +6,10 @@ import numpy as np
 import simpy
 from numpy.typing import NDArray
 
+import channel_models as cm
 from wfl_sim.energy import Ledger
 from wfl_sim.entities.carrier import Carrier
-from wfl_sim.entities.cell import Cell
+from wfl_sim.entities.cell import Access, Cell
 from wfl_sim.entities.device import Device
 from wfl_sim.entities.server import Server
 from wfl_sim.execution.plan import Plan
@@ -16,7 +17,9 @@ from wfl_sim.federation import Federation
 from wfl_sim.modem import radio_of
 from wfl_sim.protocols import Workload
 from wfl_sim.radio.band import band
-from wfl_sim.radio.ofdma import Direction
+from wfl_sim.radio.direction import Direction
+from wfl_sim.radio.power import CellPower, DevicePower, PowerRule
+from wfl_sim.scenario import Cell as CellDescription
 from wfl_sim.scenario import Scenario
 from wfl_sim.topology import Placement
 from wfl_sim.wire import Wire
@@ -44,13 +47,11 @@ def build(
             index,
             hardware=group.hardware,
             workload=workloads[index],
-            power=group.power,
             cell=cells[placement.serving[index]],
             mean_gain=float(placement.gains[placement.serving[index], index]),
             computing=group.compute,
             radio=radio_of(
                 group.hardware,
-                group.power,
                 modem=group.modem,
                 bandwidth=scenario.cells[placement.serving[index]].bandwidth,
             ),
@@ -81,9 +82,10 @@ def _cell(env: simpy.Environment, scenario: Scenario, placement: Placement, numb
     description, name = scenario.cells[number], f"cell-{number}"
     gains = placement.gains[number]
     speeds = np.array([group.speed for group in groups])
-    radiated: dict[Direction, NDArray[np.float64]] = {
-        "uplink": np.array([group.power for group in groups]),
-        "downlink": np.full(len(groups), description.downlink.power),
+    watts = np.array([group.power for group in groups])
+    powers: dict[Direction, PowerRule] = {
+        "uplink": DevicePower(watts, _density(description, gains)),
+        "downlink": CellPower(description.downlink.power, description.blocks),
     }
     wire = placement.graph.edges["server", name]
     air = {
@@ -100,7 +102,7 @@ def _cell(env: simpy.Environment, scenario: Scenario, placement: Placement, numb
                 power=power,
             ),
         )
-        for direction, power in radiated.items()
+        for direction, power in powers.items()
     }
     return Cell(
         env=env,
@@ -111,4 +113,15 @@ def _cell(env: simpy.Environment, scenario: Scenario, placement: Placement, numb
         from_server=Carrier(env, f"{name}/from-server", Wire(wire["capacity"])),
         latency=wire["latency"],
         broadcasts=description.downlink.broadcast,
+        request=Access(description.uplink.access_delay, description.uplink.header),
+        order=Access(description.downlink.access_delay, description.downlink.header),
+        loss=description.uplink.loss,
     )
+
+
+def _density(cell: CellDescription, gains: NDArray[np.float64]) -> NDArray[np.float64]:
+    """W on a resource block that power control asks of every device; infinite without it."""
+    control = cell.uplink.power_control
+    if control is None:
+        return np.full(len(gains), np.inf)
+    return np.asarray(control.density(gains, cm.numerology(cell.subcarrier_spacing)))

@@ -32,7 +32,7 @@ def test_a_lone_transfer_takes_bits_over_capacity(env):
     env.run()
     assert transfer.end == 2.5
     assert transfer.mean_rate == 10.0
-    assert transfer.airtime == 2.5
+    assert transfer.airtime == transfer.radiated == 0.0
     assert transfer.mean_sinr_db is None
 
 
@@ -121,16 +121,18 @@ def _service(law, rng, count):
 class Steps:
     """A medium whose capacity changes on a grid: what fading does, in closed form."""
 
-    def __init__(self, step, capacities):
-        self.step, self.capacities = step, capacities
+    def __init__(self, step, capacities, most=64):
+        self.step, self.capacities, self.most = step, capacities, most
 
-    def flow(self, traffic: Traffic, now: float) -> Flow:
+    def flow(self, traffic: Traffic, now: float, steps: int) -> Flow:
         k = int(now // self.step)
         while (k + 1) * self.step <= now:
             k += 1
-        count = len(traffic.bits_left)
-        rate = np.full(count, self.capacities[k % len(self.capacities)] / count)
-        return Flow(rate, (k + 1) * self.step, rate, 1.0, np.ones(count, bool), np.zeros(count))
+        ahead, count = k + np.arange(min(steps, self.most)), len(traffic.bits_left)
+        capacity = np.array(self.capacities)[ahead % len(self.capacities)]
+        rate = np.repeat(capacity[:, None] / count, count, axis=1)
+        watts, heard = np.full_like(rate, 0.2), np.zeros_like(rate)
+        return Flow((ahead + 1) * self.step, rate, rate, 1.0, 1.0, watts, heard)
 
 
 def test_completion_inside_a_step_is_exact(env):
@@ -140,6 +142,8 @@ def test_completion_inside_a_step_is_exact(env):
     env.run(until=1.0)
     assert transfer.end == pytest.approx(0.25, rel=1e-12)
     assert transfer.mean_sinr_db == pytest.approx(0.0)
+    assert transfer.airtime == pytest.approx(0.25)
+    assert transfer.radiated == pytest.approx(0.05)
 
 
 def test_a_long_simulation_on_a_fine_grid_keeps_moving(env):
@@ -150,6 +154,38 @@ def test_a_long_simulation_on_a_fine_grid_keeps_moving(env):
     expected = carrier.bits_delivered
     assert expected == pytest.approx(1234.5, rel=1e-12)
     assert 0.2 < transfer.value.end - 1e7 < 1.3
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 3), st.floats(1e-2, 20)), min_size=1, max_size=8),
+    st.lists(st.integers(0, 9), min_size=1, max_size=9).filter(any),
+)
+@settings(max_examples=60, deadline=None)
+def test_plans_of_any_length_lead_to_the_same_ends(jobs, capacities):
+    """Looking ahead saves events and changes nothing, whoever arrives in the meantime."""
+    ends = []
+    for most in (1, 3, 64):
+        env, done = simpy.Environment(), []
+        carrier = Carrier(env, "steps", Steps(0.1, capacities, most))
+        for delay, bits in jobs:
+            later(env, carrier, delay, bits, done)
+        env.run(until=1e4)
+        assert len(done) == len(jobs)
+        assert carrier.bits_delivered == pytest.approx(sum(bits for _, bits in jobs), rel=1e-9)
+        ends.append(sorted(transfer.end for transfer in done))
+    assert ends[1] == pytest.approx(ends[0], rel=1e-9)
+    assert ends[2] == pytest.approx(ends[0], rel=1e-9)
+
+
+def test_an_arrival_at_the_instant_of_a_completion(env):
+    """The set changes while its size stays: 10 bit each, one after the other over 10 bit/s."""
+    carrier = Carrier(env, "wire", Wire(10.0))
+    arrival = later(env, carrier, 1.0, 10.0)
+    first = later(env, carrier, 0.0, 10.0)
+    second = later(env, carrier, 1.0, 10.0)
+    env.run()
+    assert first.value.end == 1.0
+    assert arrival.value.end == second.value.end == pytest.approx(3.0)
 
 
 def test_a_rate_of_zero_waits_for_the_next_step(env):

@@ -9,6 +9,7 @@ from wfl_sim.entities.carrier import Carrier
 from wfl_sim.radio.allocation import EqualShare, ProportionalFair
 from wfl_sim.radio.channel import Channel
 from wfl_sim.radio.ofdma import Band
+from wfl_sim.radio.power import CellPower, DevicePower
 
 BLOCKS, BLOCK, NOISE = 6, 360e3, 1e-20
 
@@ -33,11 +34,12 @@ def make_band(
     process = (fading or cm.Static()).realise(streams, np.full(len(gains), doppler))
     offsets = (np.arange(blocks) - (blocks - 1) / 2) * BLOCK
     return Band(
-        direction=direction,
         channel=Channel(gains, process, offsets, step),
         allocator=allocator or EqualShare(),
         rate=cm.Shannon(),
-        power=np.full(len(gains), power),
+        power=DevicePower(np.full(len(gains), power), np.full(len(gains), np.inf))
+        if direction == "uplink"
+        else CellPower(power, blocks),
         noise_density=NOISE,
         blocks=blocks,
         block_bandwidth=BLOCK,
@@ -200,25 +202,53 @@ def test_stale_channel_state_costs_rate():
     assert stale < 0.65 * fresh  # without knowledge the diversity gain H_4 = 2.08 is lost
 
 
-def test_the_allocator_never_sees_the_present_or_the_future():
+@pytest.mark.parametrize(
+    ("delay", "age"), [(0.0, 1), (0.02, 1), (0.03, 2), (0.05, 2), (0.051, 2), (0.08, 3)]
+)
+def test_the_allocator_never_sees_the_present_or_the_future(delay, age):
     """The sample that it sees is over when the grid cell begins, and as old as csi_delay asks."""
     seen = []
 
-    class Spy(Channel):
-        def gain(self, links, k):
-            seen.append(k)
-            return super().gain(links, k)
+    class Spy:
+        def shares(self, demands):
+            seen.append(demands.efficiency[0, 0])
+            return np.ones_like(demands.efficiency)
 
-    for delay, expected in ((0.0, 9), (0.02, 9), (0.03, 8), (0.05, 8), (0.051, 8), (0.08, 7)):
-        seen.clear()
-        band = make_band([1e-12], csi_delay=delay)
-        process = cm.Static().realise([np.random.default_rng(0)], np.zeros(1))
-        spy = Spy(np.array([1e-12]), process, np.zeros(1), 0.05)
-        object.__setattr__(band, "channel", spy)
+    band = make_band(
+        [1e-12], fading=cm.Rayleigh(), doppler=3.0, allocator=Spy(), csi_delay=delay, blocks=1
+    )
+    env = simpy.Environment()
+    Carrier(env, "air", band).send([0], 1e12)
+    env.run(until=0.5)
+    gain = band.channel.gain(np.array([0]), -age, len(seen))[:, 0, 0]
+    assert seen == pytest.approx(np.log2(1 + 0.2 * gain / (NOISE * BLOCK)))
+    # Sample k - age is taken in the middle of its grid cell, delay before cell k begins.
+    assert (age - 0.5) * 0.05 >= delay > (age - 1.5) * 0.05 - 1e-12
+
+
+def test_proportional_fair_once_a_sample_does_what_it_does_every_slot():
+    """Decisions every 10 ms deliver what decisions every 0.5 ms do, within 5 %.
+
+    Of these about 3.5 % are due to older channel state. Giving all blocks at once loses 18 %.
+    """
+
+    def delivered(step, turns):
+        gains = 10 ** (-np.random.default_rng(5).uniform(10, 11.5, 30))
+        band = make_band(
+            gains,
+            fading=cm.Rayleigh(profile="tdl-c", sinusoids=8),
+            doppler=9.73,
+            step=step,
+            blocks=20,
+            allocator=ProportionalFair(turns=turns),
+        )
         env = simpy.Environment()
-        Carrier(env, "air", band).send([0], 1e12)
-        env.run(until=0.5 + 1e-6)
-        known, present = seen[-2:]
-        assert present == 10
-        assert known == min(expected, 9)
-        assert (known + 0.5) * 0.05 <= 10 * 0.05 - delay + 1e-9
+        carrier = Carrier(env, "air", band)
+        for user in range(30):
+            carrier.send([user], 1e15)
+        env.run(until=1.0)
+        return carrier.bits_delivered
+
+    every_slot = delivered(0.5e-3, 1)
+    assert delivered(10e-3, 4) == pytest.approx(every_slot, rel=0.05)
+    assert delivered(10e-3, 1) < 0.85 * every_slot

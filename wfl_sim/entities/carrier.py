@@ -1,13 +1,13 @@
 """Carrier: transfers that share a medium, as a fluid.
 
-Between two changes every transfer has a constant rate. A carrier sleeps until the first of: a
-transfer ends, the rates expire (the fading sample is due), the set of transfers changes. A
-completion inside a step falls on its exact time. One process per carrier, one timeout at a time,
+Between two changes every transfer has a constant rate. A medium plans the rates some steps ahead; a
+carrier sleeps until the first of: a transfer ends, the plan runs out, the set of transfers changes.
+A completion inside a step falls on its exact time. One process per carrier, one timeout at a time,
 arrays over the transfers.
 """
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,31 +15,37 @@ import simpy
 from numpy.typing import NDArray
 
 _ROUNDING = 1e-12
+_LONGEST_PLAN = 32
+"""steps; plans double up to here, so that an arrival wastes no more than was used before it"""
 
 
 @dataclass(slots=True, eq=False)
 class Transfer:
     """One payload on its way to or from one link, or to several links at once.
 
-    `done` fires with the transfer itself when the last bit has arrived; `end`, `airtime` and
-    `mean_sinr_db` are then known, as they are when the last link has left.
+    `done` fires with the transfer itself when the last bit has arrived; what stands between
+    `deadline` and `watch` is then known, as it is when the last link has left.
     """
 
     links: tuple[int, ...]
-    """the receivers (downlink) or the sender (uplink), as link numbers of the medium; empty once
-    all have left"""
+    """the receivers (downlink) or the sender (uplink), as link numbers of the medium"""
     bits: float
     weight: float
     start: float
     done: simpy.Event
+    deadline: float = float("inf")
+    """s, when it should have ended; allocators may heed it, nothing enforces it"""
     end: float = float("nan")
     airtime: float = 0.0
     """s in which the transfer held at least some of the medium"""
+    radiated: float = 0.0
+    """J, by whoever sends"""
     mean_sinr_db: float | None = None
     """dB, averaged over the time on the air; None on a wire"""
-    watch: Callable[[bool], None] | None = None
-    """is told, from the moment at which it changes, whether the transfer holds any of the medium"""
-    on_air: bool = False
+    watch: Callable[[float, float], None] | None = None
+    """is told, from the moment at which they change, the W radiated while on the air, and the share
+    of the time on the air"""
+    told: tuple[float, float] = (0.0, 0.0)
     """what `watch` was told last"""
 
     def __repr__(self) -> str:
@@ -63,31 +69,112 @@ class Traffic:
     weight: NDArray[np.float64]
     average_rate: NDArray[np.float64]
     """(n,) bit/s; NaN for a transfer that has just begun"""
+    start: NDArray[np.float64]
+    """(n,) s"""
+    deadline: NDArray[np.float64]
+    """(n,) s"""
 
 
 @dataclass(frozen=True)
 class Flow:
-    """What a medium grants from now on."""
+    """What a medium grants from now on: s steps of constant rates for n transfers."""
 
+    until: NDArray[np.float64]
+    """(s,) s, the end of each step; infinite where nothing changes by itself"""
     rate: NDArray[np.float64]
-    """(n,) bit/s"""
-    until: float
-    """s, the time at which the rates expire; infinite where nothing changes by itself"""
+    """(s, n) bit/s"""
     average_rate: NDArray[np.float64]
-    """(n,) bit/s, the averages that were used"""
+    """(s, n) bit/s, the averages at the beginning of each step"""
     time_constant: float
     """s, of the averages; infinite where none are kept"""
-    on_air: NDArray[np.bool_]
-    """(n,) whether a transfer holds any of the medium"""
+    duty: float
+    """share of the time in which those that hold something are on the air"""
+    power: NDArray[np.float64]
+    """(s, n) W radiated on the air; 0 where a transfer holds nothing of the medium"""
     sinr_db: NDArray[np.float64]
-    """(n,) mean over the blocks held; NaN for a wire"""
+    """(s, n) mean over the blocks held; NaN for a wire"""
 
 
 class Medium(Protocol):
     """What decides the rates: a band of resource blocks, or a wire."""
 
-    def flow(self, traffic: Traffic, now: float) -> Flow:
-        """Return the rates from `now` on; `until` lies strictly after `now`."""
+    def flow(self, traffic: Traffic, now: float, steps: int) -> Flow:
+        """Plan the rates from `now` on, as if no transfer came or went.
+
+        A plan has at least one step and at most `steps`; their ends rise and lie after `now`. Of
+        the steps after the one in which a transfer ends, nothing is used.
+        """
+
+
+@dataclass
+class _Progress:
+    """What the transfers under way have come to, as arrays of one entry each."""
+
+    left: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    average: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    airtime: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    radiated: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    sinr_db_seconds: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+
+    def join(self, bits: float) -> None:
+        self.left = np.append(self.left, bits)
+        self.average = np.append(self.average, np.nan)
+        self.airtime = np.append(self.airtime, 0.0)
+        self.radiated = np.append(self.radiated, 0.0)
+        self.sinr_db_seconds = np.append(self.sinr_db_seconds, 0.0)
+
+    def leave(self, gone: NDArray[np.intp]) -> None:
+        self.left = np.delete(self.left, gone)
+        self.average = np.delete(self.average, gone)
+        self.airtime = np.delete(self.airtime, gone)
+        self.radiated = np.delete(self.radiated, gone)
+        self.sinr_db_seconds = np.delete(self.sinr_db_seconds, gone)
+
+
+class _Course:
+    """A flow followed from `now` to the first end of a transfer, or to the last of its steps."""
+
+    def __init__(self, flow: Flow, left: NDArray[np.float64], now: float) -> None:
+        self.flow = flow
+        self.starts = np.concatenate(([now], flow.until[:-1]))
+        self.lengths = flow.until - self.starts
+        moved = flow.rate[:-1] * self.lengths[:-1, None]
+        steps = np.concatenate((left[None], moved))
+        self.left: NDArray[np.float64] = np.subtract.accumulate(steps, axis=0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            self.to_finish = self.left / flow.rate
+        ends = np.flatnonzero(
+            (self.to_finish <= self.lengths[:, None] * (1 + _ROUNDING)).any(axis=1)
+        )
+        self.last = int(ends[0]) if ends.size else len(self.lengths) - 1
+        """the step in which the course ends"""
+        self.part = min(float(self.to_finish[self.last].min()), float(self.lengths[self.last]))
+        """s, how long that step lasts"""
+        self.end = float(self.starts[self.last]) + self.part
+
+    def step_at(self, time: float) -> tuple[int, float]:
+        """Return the step that `time` lies in, and how much of it is over."""
+        step = int(np.searchsorted(self.flow.until[: self.last], time, side="right"))
+        return step, time - float(self.starts[step])
+
+    def follow(self, progress: _Progress, step: int, part: float) -> NDArray[np.bool_]:
+        """Go on to `part` seconds into `step`; return which transfers have then ended.
+
+        Transfers that came after the course was laid stand behind the others, and do not move.
+        """
+        flow, count = self.flow, self.left.shape[1]
+        finished: NDArray[np.bool_] = self.to_finish[step] <= part * (1 + _ROUNDING)
+        keep = np.exp(-part / flow.time_constant)
+        spent = flow.duty * np.append(self.lengths[:step], part)[:, None]
+        power = flow.power[: step + 1]
+        on_air = power > 0
+        heard = np.where(on_air, flow.sinr_db[: step + 1], 0.0)
+        progress.left[:count] = np.where(finished, 0.0, self.left[step] - flow.rate[step] * part)
+        progress.average[:count] = keep * flow.average_rate[step] + (1 - keep) * flow.rate[step]
+        progress.airtime[:count] += (spent * on_air).sum(axis=0)
+        progress.radiated[:count] += (spent * power).sum(axis=0)
+        progress.sinr_db_seconds[:count] += (spent * heard).sum(axis=0)
+        return finished
 
 
 class Carrier:
@@ -99,19 +186,21 @@ class Carrier:
         self._env = env
         self._medium = medium
         self._active: list[Transfer] = []
-        self._left = np.empty(0)
-        self._average = np.empty(0)
-        self._airtime = np.empty(0)
-        self._sinr_db_seconds = np.empty(0)
+        self._progress = _Progress()
         self._changed = env.event()
         self._leaving: list[tuple[Transfer, int, simpy.Event]] = []
-        self._version = 0
         env.process(self._run())
 
     def __repr__(self) -> str:
         return f"Carrier({self.name!r}, {len(self._active)} transfers)"
 
-    def send(self, links: Sequence[int], bits: float, weight: float = 1.0) -> Transfer:
+    def send(
+        self,
+        links: Sequence[int],
+        bits: float,
+        weight: float = 1.0,
+        deadline: float = float("inf"),
+    ) -> Transfer:
         """Begin a transfer to one link, or the same bits to several links at once.
 
         Raises:
@@ -121,12 +210,9 @@ class Carrier:
             raise ValueError("a transfer needs at least one link")
         if not bits > 0:
             raise ValueError(f"bits must be greater than 0, got {bits}")
-        transfer = Transfer(tuple(links), bits, weight, self._env.now, self._env.event())
+        transfer = Transfer(tuple(links), bits, weight, self._env.now, self._env.event(), deadline)
         self._active.append(transfer)
-        self._left = np.append(self._left, bits)
-        self._average = np.append(self._average, np.nan)
-        self._airtime = np.append(self._airtime, 0.0)
-        self._sinr_db_seconds = np.append(self._sinr_db_seconds, 0.0)
+        self._progress.join(bits)
         self._wake()
         return transfer
 
@@ -145,7 +231,6 @@ class Carrier:
         return left
 
     def _wake(self) -> None:
-        self._version += 1
         if not self._changed.triggered:
             self._changed.succeed()
 
@@ -157,31 +242,27 @@ class Carrier:
                 yield self._changed
                 self._changed = env.event()
             members = self._members()
-            count, version = len(self._active), self._version
-            while self._version == version:
-                traffic = replace(members, bits_left=self._left, average_rate=self._average)
-                flow = self._medium.flow(traffic, env.now)
-                self._tell(flow.on_air)
-                with np.errstate(divide="ignore"):
-                    to_finish = self._left / flow.rate
-                started = env.now
-                step = min(float(to_finish.min()), flow.until - started)
-                if np.isfinite(step):
-                    timer = env.timeout(step)
-                    yield timer | self._changed
-                    # The clock may be too coarse to show a short step; what was planned is exact.
-                    elapsed = step if timer.processed else env.now - started
-                else:
-                    yield self._changed
-                    elapsed = env.now - started
-                self._advance(count, flow, to_finish, elapsed)
+            # Who watches is told of every step, so none is planned ahead.
+            longest = 1 if any(t.watch for t in self._active) else _LONGEST_PLAN
+            steps, settled = 1, True
+            while settled:
+                progress = self._progress
+                traffic = replace(members, bits_left=progress.left, average_rate=progress.average)
+                flow = self._medium.flow(traffic, env.now, steps)
+                self._tell(flow)
+                finished = yield from self._follow(_Course(flow, progress.left, env.now))
+                settled = not finished.size and not self._changed.triggered
+                steps = min(2 * steps, longest)
+                for transfer in self._retired(finished):
+                    transfer.done.succeed(transfer)
                 self._let_go()
 
-    def _tell(self, on_air: NDArray[np.bool_]) -> None:
-        for transfer, held in zip(self._active, on_air.tolist(), strict=True):
-            if transfer.watch is not None and transfer.on_air != held:
-                transfer.on_air = held
-                transfer.watch(held)
+    def _tell(self, flow: Flow) -> None:
+        for transfer, power in zip(self._active, flow.power[0].tolist(), strict=True):
+            now = (power, flow.duty if power else 0.0)
+            if transfer.watch is not None and transfer.told != now:
+                transfer.told = now
+                transfer.watch(*now)
 
     def _let_go(self) -> None:
         leaving, self._leaving = self._leaving, []
@@ -191,53 +272,53 @@ class Carrier:
                 continue
             i = self._active.index(transfer)
             transfer.links = tuple(each for each in transfer.links if each != link)
-            left.succeed(transfer.bits - float(self._left[i]))
+            left.succeed(transfer.bits - float(self._progress.left[i]))
             if not transfer.links:
-                self._retire(np.array([i]))
+                self._retired(np.array([i]))
+
+    def _follow(self, course: _Course) -> Generator[simpy.Event, Any, NDArray[np.intp]]:
+        """Let time pass to the end of a course or to a change; return which transfers ended."""
+        env = self._env
+        if np.isinf(course.part):
+            yield self._changed
+            step, part = course.step_at(env.now)
+        else:
+            timer = env.timeout(course.end - env.now)
+            yield timer | self._changed
+            # The clock may be too coarse to show a short step; what was planned is exact.
+            over = timer.processed
+            step, part = (course.last, course.part) if over else course.step_at(env.now)
+        progress = self._progress
+        finished = course.follow(progress, step, part)
+        moved = course.left[0] - progress.left[: course.left.shape[1]]
+        self.bits_delivered += float(moved.sum())
+        return np.flatnonzero(finished)
 
     def _members(self) -> Traffic:
-        counts = [len(transfer.links) for transfer in self._active]
+        active = self._active
+        counts = [len(transfer.links) for transfer in active]
         return Traffic(
-            links=np.array([link for t in self._active for link in t.links], dtype=np.intp),
+            links=np.array([link for t in active for link in t.links], dtype=np.intp),
             first=np.concatenate(([0], np.cumsum(counts)[:-1])).astype(np.intp),
-            weight=np.array([transfer.weight for transfer in self._active]),
-            bits_left=self._left,
-            average_rate=self._average,
+            bits_left=self._progress.left,
+            weight=np.array([transfer.weight for transfer in active]),
+            average_rate=self._progress.average,
+            start=np.array([transfer.start for transfer in active]),
+            deadline=np.array([transfer.deadline for transfer in active]),
         )
 
-    def _advance(
-        self, count: int, flow: Flow, to_finish: NDArray[np.float64], elapsed: float
-    ) -> None:
-        """Move the first `count` transfers on; those that came during the step have not moved."""
-        finished = to_finish <= elapsed * (1 + _ROUNDING)
-        moved = np.where(finished, self._left[:count], flow.rate * elapsed)
-        keep = np.exp(-elapsed / flow.time_constant)
-        airtime = np.where(flow.on_air, elapsed, 0.0)
-        self.bits_delivered += float(moved.sum())
-        self._left[:count] -= moved
-        self._average[:count] = keep * flow.average_rate + (1 - keep) * flow.rate
-        self._airtime[:count] += airtime
-        self._sinr_db_seconds[:count] += airtime * np.where(flow.on_air, flow.sinr_db, 0.0)
-        if finished.any():
-            self._complete(np.flatnonzero(finished))
-
-    def _complete(self, finished: NDArray[np.intp]) -> None:
-        for transfer in self._retire(finished):
-            transfer.done.succeed(transfer)
-
-    def _retire(self, which: NDArray[np.intp]) -> list[Transfer]:
-        """Take transfers off the medium and note what they have used of it."""
-        gone = [self._active[i] for i in which]
+    def _retired(self, which: NDArray[np.intp]) -> list[Transfer]:
+        """Take transfers off the medium, note what they have used of it, and return them."""
+        progress, gone = self._progress, [self._active[i] for i in which]
         for i, transfer in zip(which, gone, strict=True):
             transfer.end = self._env.now
-            transfer.airtime = float(self._airtime[i])
-            if transfer.airtime > 0 and not np.isnan(self._sinr_db_seconds[i]):
-                transfer.mean_sinr_db = float(self._sinr_db_seconds[i]) / transfer.airtime
-        numbers = set(which.tolist())
-        self._active = [t for i, t in enumerate(self._active) if i not in numbers]
-        self._left = np.delete(self._left, which)
-        self._average = np.delete(self._average, which)
-        self._airtime = np.delete(self._airtime, which)
-        self._sinr_db_seconds = np.delete(self._sinr_db_seconds, which)
-        self._version += 1
+            transfer.airtime = float(progress.airtime[i])
+            transfer.radiated = float(progress.radiated[i])
+            decibel_seconds = float(progress.sinr_db_seconds[i])
+            if transfer.airtime > 0 and not np.isnan(decibel_seconds):
+                transfer.mean_sinr_db = decibel_seconds / transfer.airtime
+        if gone:
+            numbers = set(which.tolist())
+            self._active = [t for i, t in enumerate(self._active) if i not in numbers]
+            progress.leave(which)
         return gone

@@ -7,6 +7,30 @@ from typing import Any
 import simpy
 
 from wfl_sim.entities.carrier import Carrier
+from wfl_sim.protocols import Loss
+
+
+@dataclass(frozen=True)
+class Access:
+    """What it takes until and beside the payload: the way onto the air."""
+
+    delay: float = 0.0
+    """s, until the first bit"""
+    header: float = 0.0
+    """bits beside each bit of payload"""
+
+    def granted(self, env: simpy.Environment) -> Generator[simpy.Event, Any, None]:
+        """Wait until the first bit may be sent."""
+        if self.delay:
+            yield env.timeout(self.delay)
+
+    def on_air(self, payload: float) -> float:
+        """Return the bits to send for so many bits of payload."""
+        return payload * (1 + self.header)
+
+    def payload(self, sent: float) -> float:
+        """Return the bits of payload among so many bits sent."""
+        return sent / (1 + self.header)
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +46,12 @@ class Cell:
     latency: float
     """s, of the wire in each direction"""
     broadcasts: bool
+    request: Access
+    """of the uplink"""
+    order: Access
+    """of the downlink"""
+    loss: Loss
+    """of updates on the uplink"""
 
     def __repr__(self) -> str:
         return f"Cell({self.name!r}, {self.uplink!r}, {self.downlink!r})"
@@ -31,13 +61,13 @@ class Cell:
     ) -> Generator[simpy.Event, Any, None]:
         """Carry one payload from the server to all `receivers`.
 
-        `on_air` fires with the radio transfer when the wire has done its part, to those of the
-        receivers who are still there; if nobody is, it never fires.
+        `on_air` fires with the radio transfer when the wire has done its part.
         """
         yield self.from_server.send([0], bits).done
         yield self.env.timeout(self.latency)
+        yield from self.order.granted(self.env)
         if receivers:
-            on_air.succeed(self.downlink.send(receivers, bits))
+            on_air.succeed(self.downlink.send(receivers, self.order.on_air(bits)))
 
     def forward(self, bits: int) -> Generator[simpy.Event, Any, None]:
         """Carry one payload that came over the air on to the server."""

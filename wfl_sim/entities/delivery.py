@@ -24,7 +24,8 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Contribution:
-    """An upload that has reached the server."""
+    """The end of a device's part in a round."""
 
     device: "Device"
-    upload: Handle
+    upload: Handle | None
+    """what has reached the server; None where it was lost on the way"""

@@ -7,6 +7,7 @@ activity closes an interval of power in the ledger.
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import simpy
 
 from wfl_sim.battery import Battery
@@ -36,7 +37,6 @@ class Device:
         *,
         hardware: Hardware,
         workload: Workload,
-        power: float,
         cell: Cell,
         mean_gain: float,
         computing: Computing | None = None,
@@ -53,7 +53,6 @@ class Device:
             index: the device's number, also of its link in the cell.
             hardware: what it computes with.
             workload: costs of one local update.
-            power: W, radiated while sending.
             cell: the serving cell.
             mean_gain: linear large-scale power gain to the cell.
             computing: how it computes; as the hardware says unless given.
@@ -67,7 +66,6 @@ class Device:
         self.index = index
         self.hardware = hardware
         self.workload = workload
-        self.power = power
         self.cell = cell
         self.mean_gain = mean_gain
         self.body = Body(federation, index, battery, hardware.thermal, self._powered_changed)
@@ -76,7 +74,7 @@ class Device:
         self._computing = computing or Computing()
         self.job = self._computing.job(hardware, workload)
         self._federation = federation
-        self._radio = radio or radio_of(hardware, power)
+        self._radio = radio or radio_of(hardware)
         self._idle_power = hardware.idle_power + self._radio.rest
         self._away_power = self._idle_power if away_power is None else away_power
         self._reachable = self._powered = True
@@ -152,8 +150,7 @@ class Device:
             if delivery.on_air is not None:
                 yield from self._download(number, delivery.on_air)
             yield from self._compute(number)
-            if bits:
-                yield from self._upload(number)
+            arrived = not bits or (yield from self._upload(number))
         except simpy.Interrupt:
             yield from self._abandon(delivery)
             return None
@@ -162,10 +159,10 @@ class Device:
         # From here on the update is a fact, whatever becomes of the device: so it is named here.
         upload = federation.plan.local_update(self.index, number, delivery.shared)
         self._diary.begin("wait", number)
-        if bits:
+        if bits and arrived:
             yield from self.cell.forward(bits)
             federation.traffic.received_up += bits
-        return Contribution(self, upload)
+        return Contribution(self, upload if arrived else None)
 
     def _download(self, number: int, on_air: simpy.Event) -> Generator[simpy.Event, Any, None]:
         self._diary.begin("wait", number)
@@ -191,21 +188,34 @@ class Device:
         self._effort = None
         self._diary.record(flops=self.workload.update_flops)
 
-    def _upload(self, number: int) -> Generator[simpy.Event, Any, None]:
-        bits = self.workload.upload_bits
+    def _upload(self, number: int) -> Generator[simpy.Event, Any, bool]:
+        """Send the update; the value says whether it has arrived."""
+        bits, traffic = self.workload.upload_bits, self._federation.traffic
         self._diary.begin("upload", number)
         self._wake("transmit")
-        transfer = self.cell.uplink.send([self.index], bits)
+        yield from self.cell.request.granted(self._federation.env)
+        transfer = self.cell.uplink.send([self.index], self.cell.request.on_air(bits))
         self._on_air = self.cell.uplink, transfer
         if self.body.follows:
             transfer.watch = self._radiate
         yield transfer.done
         self._on_air = None
         self._sent(transfer, bits)
-        self._diary.record(bits=bits, cell=self.cell.name, transfer=transfer)
+        lost = self._is_lost(number, transfer)
+        traffic.lost_up += bits if lost else 0
+        outcome: Outcome = "lost" if lost else "done"
+        self._diary.record(bits=bits, cell=self.cell.name, transfer=transfer, outcome=outcome)
+        return not lost
 
-    def _radiate(self, on_air: bool) -> None:
-        self._draw("transmit", self._radio.transmit if on_air else 0.0)
+    def _is_lost(self, number: int, transfer: Transfer) -> bool:
+        heard = transfer.mean_sinr_db
+        probability = self.cell.loss.probability(-np.inf if heard is None else heard)
+        return probability > 0 and bool(
+            self._federation.stream("loss", self.name, number).uniform() < probability
+        )
+
+    def _radiate(self, watts: float, duty: float) -> None:
+        self._draw("transmit", duty * self._radio.transmit_power(watts) if watts > 0 else 0.0)
 
     def _wake(self, component: Component) -> None:
         """Pay for the sleep from which the modem wakes up."""
@@ -216,8 +226,9 @@ class Device:
         """Account for an upload, whole or in part."""
         if self.body.follows:
             self._draw("transmit", 0.0)
-        else:
-            self.body.book("transmit", self._radio.transmit * transfer.airtime)
+        elif transfer.airtime > 0:
+            watts = transfer.radiated / transfer.airtime
+            self.body.book("transmit", self._radio.transmit_power(watts) * transfer.airtime)
         self._federation.traffic.sent_up += bits
 
     def _abandon(self, delivery: Delivery) -> Generator[simpy.Event, Any, None]:
@@ -228,7 +239,8 @@ class Device:
             carrier, on_air = self._on_air
             transfer = on_air
             arrived = yield carrier.leave(on_air, self.index)
-            bits = int(arrived)
+            access = self.cell.order if carrier is self.cell.downlink else self.cell.request
+            bits = int(access.payload(arrived))
             self._on_air = None
         elif self._diary.activity == "wait" and delivery.on_air is not None:
             delivery.receivers.remove(self.index)

@@ -65,14 +65,16 @@ class Server:
     ) -> Generator[simpy.Event, Any, None]:
         """Combine uploads, in ascending order of device, into the next shared state."""
         federation = self._federation
-        ordered = sorted(contributions, key=lambda each: each.device.index)
+        arrived = [each for each in contributions if each.upload is not None]
+        ordered = sorted(arrived, key=lambda each: each.device.index)
         if not any(each.device.workload.upload_bits for each in ordered):
             return
         start = federation.env.now
         flops = sum(each.device.workload.aggregate_flops for each in ordered)
         yield federation.env.timeout(self.hardware.seconds(flops))
         self.shared = federation.plan.aggregate(
-            self.shared, [(each.device.index, each.upload) for each in ordered]
+            self.shared,
+            [(each.device.index, each.upload) for each in ordered if each.upload is not None],
         )
         federation.spans.append(
             Span(
@@ -99,11 +101,11 @@ class Server:
         # Parts and codecs are the same for all devices of a broadcast, hence the bits too.
         bits = max(device.workload.download_bits for device in group)
         env.process(cell.deliver(receivers, bits, on_air))
-        on_air.callbacks.append(lambda event: self._count(event.value))
+        on_air.callbacks.append(lambda event: self._count(event.value, bits))
         return Delivery(self.shared, receivers, on_air)
 
-    def _count(self, transfer: Transfer) -> None:
+    def _count(self, transfer: Transfer, bits: int) -> None:
         def sent(event: simpy.Event) -> None:
-            self._federation.traffic.sent_down += int(transfer.bits)
+            self._federation.traffic.sent_down += bits
 
         transfer.done.callbacks.append(sent)

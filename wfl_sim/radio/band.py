@@ -5,7 +5,9 @@ from numpy.typing import NDArray
 
 import channel_models as cm
 from wfl_sim.radio.channel import Channel
-from wfl_sim.radio.ofdma import Band, Direction
+from wfl_sim.radio.direction import Direction
+from wfl_sim.radio.ofdma import Band
+from wfl_sim.radio.power import PowerRule
 from wfl_sim.randomness import stream
 from wfl_sim.scenario import Cell
 
@@ -21,7 +23,7 @@ def band(
     seed: int,
     gains: NDArray[np.float64],
     speeds: NDArray[np.float64],
-    power: NDArray[np.float64],
+    power: PowerRule,
 ) -> Band:
     """Return one direction of a cell's carrier.
 
@@ -35,17 +37,18 @@ def band(
         seed: of the run.
         gains: (links,) linear large-scale gains.
         speeds: (links,) m/s.
-        power: (links,) W radiated towards or by each link.
+        power: the rule by which blocks get their watts.
     """
     side = cell.uplink if direction == "uplink" else cell.downlink
     doppler = cm.doppler_shift(speeds, cell.carrier)
+    # A channel is reciprocal: on one band both directions meet the same fading.
+    path = direction if cell.tdd is None else "tdd"
     fading = cell.channel.fading.realise(
-        [stream(seed, "fading", name, i, direction) for i in range(len(gains))], doppler
+        [stream(seed, "fading", name, i, path) for i in range(len(gains))], doppler
     )
     fastest = float(doppler.max())
     offsets = cm.resource_block_offsets(cell.blocks, cell.subcarrier_spacing)
     return Band(
-        direction=direction,
         channel=Channel(
             gains, fading, offsets, min(0.1 / fastest, _LONGEST_STEP) if fastest else _LONGEST_STEP
         ),
@@ -58,4 +61,6 @@ def band(
         overhead=side.overhead,
         csi_delay=side.csi_delay,
         averaging=side.averaging,
+        subband=side.subband or cell.blocks,
+        duty=cell.duty(direction),
     )

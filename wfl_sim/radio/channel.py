@@ -2,7 +2,7 @@
 
 The fading process is a pure function of time. It is sampled at the midpoints of grid cells
 [k step, (k+1) step); inside a grid cell the gain is constant. Samples are made in blocks, for the
-links that are on the air.
+links that are on the air; the last two blocks are kept.
 """
 
 import numpy as np
@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 import channel_models as cm
 
-_BLOCK = 64
-_KEPT = 3
+_KEPT = 2
+_LINKS_AT_ONCE = 8
+"""in one question to the fading, whose answer then stays in the cache"""
 
 
 class Channel:
@@ -48,32 +49,60 @@ class Channel:
             k += 1
         return k
 
-    def gain(self, links: NDArray[np.intp], k: int) -> NDArray[np.float64]:
-        """Return (m, blocks) power gains of the links in grid cell `k`."""
-        number, within = divmod(k, _BLOCK)
+    def gain(self, links: NDArray[np.intp], first: int, count: int) -> NDArray[np.float64]:
+        """Return (count, m, blocks) power gains of the links in grid cells from `first` on."""
+        pieces = []
+        while count > 0:
+            number, within = divmod(first, cm.GRID_BLOCK)
+            samples = self._block(number, links)
+            pieces.append(samples.values[samples.row[links], within : within + count])
+            first += pieces[-1].shape[1]
+            count -= pieces[-1].shape[1]
+        whole = pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=1)
+        return whole.swapaxes(0, 1)
+
+    def _block(self, number: int, links: NDArray[np.intp]) -> "_Samples":
         samples = self._samples.get(number)
         if samples is None:
-            samples = self._samples[number] = _Samples(len(self._mean_gain))
-            for old in sorted(self._samples)[:-_KEPT]:
-                del self._samples[old]
+            samples = self._samples[number] = self._room()
         missing = np.unique(links[samples.row[links] < 0])
-        if len(missing):
+        for begin in range(0, missing.size, _LINKS_AT_ONCE):
+            few = missing[begin : begin + _LINKS_AT_ONCE]
             power = self._fading.power_grid(
-                number * _BLOCK, _BLOCK, self.step, self._offsets, missing
+                number * cm.GRID_BLOCK, cm.GRID_BLOCK, self.step, self._offsets, few
             )
-            samples.extend(missing, self._mean_gain[missing, None, None] * power)
-        gains: NDArray[np.float64] = samples.values[samples.row[links], within]
-        return gains
+            np.multiply(power, self._mean_gain[few, None, None], out=samples.add(few))
+        return samples
+
+    def _room(self) -> "_Samples":
+        """Return an empty block: the oldest one where enough are kept."""
+        if len(self._samples) < _KEPT:
+            return _Samples(len(self._mean_gain), len(self._offsets))
+        oldest = self._samples.pop(min(self._samples))
+        oldest.clear()
+        return oldest
 
 
 class _Samples:
-    """One block of samples, for the links that asked so far."""
+    """One block of samples, for the links that asked so far. Its memory is used again and again."""
 
-    def __init__(self, links: int) -> None:
+    def __init__(self, links: int, blocks: int) -> None:
         self.row = np.full(links, -1, dtype=np.intp)
-        self.values = np.empty((0, _BLOCK, 0))
+        self.values = np.empty((_LINKS_AT_ONCE, cm.GRID_BLOCK, blocks))
+        """(rows, cells of the grid, resource blocks)"""
+        self._used = 0
 
-    def extend(self, links: NDArray[np.intp], values: NDArray[np.float64]) -> None:
-        known = len(self.values)
-        self.row[links] = known + np.arange(len(links))
-        self.values = np.concatenate((self.values, values)) if known else values
+    def clear(self) -> None:
+        """Forget all links."""
+        self.row[:] = -1
+        self._used = 0
+
+    def add(self, links: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Return the (links, cells, blocks) to be filled for links that are new."""
+        first, self._used = self._used, self._used + len(links)
+        if self._used > len(self.values):
+            more = np.empty((max(self._used, 2 * first), *self.values.shape[1:]))
+            more[:first] = self.values[:first]
+            self.values = more
+        self.row[links] = np.arange(first, self._used)
+        return self.values[first : self._used]

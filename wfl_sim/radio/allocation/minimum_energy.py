@@ -1,0 +1,103 @@
+"""Minimum transmit energy under a deadline: as slow, as wide and as quiet as the time allows.
+
+S bits in time tau over bandwidth b cost ``E(b) = tau b (N0/g) (e^x - 1)``, ``x = S ln2 / (b tau)``,
+which is convex and falls with b. With ``sum b = B`` the slopes are equal where the power limit does
+not bind: ``x e^x - e^x + 1 = lambda g / (tau N0)``, whose solution is
+``x = 1 + W_0((lambda g / (tau N0) - 1) / e)``.
+Yang et al., arXiv 1911.02417, solve the same problem with compute energy beside it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from channel_models.units import PositiveSeconds
+from wfl_sim.protocols import ALLOCATORS, Demands
+from wfl_sim.radio.allocation.bandwidth import needed
+from wfl_sim.radio.allocation.makespan import MinimumMakespan
+from wfl_sim.registry import LocatedError
+
+
+@ALLOCATORS("minimum-energy")
+@dataclass(frozen=True, kw_only=True)
+class MinimumEnergy:
+    """Frequency-flat shares and power levels that meet the deadlines with the least energy.
+
+    A deadline is the transfer's own or `within` of its beginning. It is solved anew at every step;
+    the rate map enters as in `minimum-makespan`. Where the deadlines cannot be met, the shares are
+    those of minimum makespan at full power. On a downlink, whose power density is fixed, they
+    always are.
+    """
+
+    within: PositiveSeconds
+    reserve: float = 0.05
+    """share of the time left that is kept back against fading"""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.reserve < 1:
+            raise LocatedError(f"must be at least 0 and below 1, got {self.reserve}", "reserve")
+
+    def shares(self, demands: Demands) -> NDArray[np.float64]:
+        """Return (n, blocks) shares, alike on all blocks."""
+        return self.shares_and_levels(demands)[0]
+
+    def shares_and_levels(
+        self, demands: Demands
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return shares, and (n,) the part of its power that each transfer uses."""
+        time = demands.time_left(self.within) * (1 - self.reserve)
+        full = np.ones(len(time))
+        if demands.spreads and (time > 0).all() and demands.heard.all():
+            reach = demands.reach
+            least = needed(demands.bits_left / time, reach)
+            if least.sum() < demands.bandwidth:
+                bandwidth = cheapest(demands.bits_left, time, reach, demands.bandwidth)
+                level = power_level(demands.bits_left / time, bandwidth, reach)
+                return demands.flat(bandwidth / demands.bandwidth), np.minimum(level, 1.0)
+        return MinimumMakespan().shares(demands), full
+
+
+def cheapest(
+    bits: NDArray[np.float64],
+    time: NDArray[np.float64],
+    reach: NDArray[np.float64],
+    bandwidth: float,
+) -> NDArray[np.float64]:
+    """Return the bandwidths in Hz that need the least energy; their sum is `bandwidth`.
+
+    Args:
+        bits: (n,) to be sent.
+        time: (n,) s in which to send them.
+        reach: (n,) ``P g / N0`` in Hz, with P the largest power. What each needs at that power must
+            fit into the band.
+        bandwidth: Hz to be divided.
+    """
+    from scipy.optimize import brentq
+    from scipy.special import lambertw
+
+    least = needed(bits / time, reach)
+    wanted = bits * np.log(2) / time
+
+    def divided(log_price: float) -> NDArray[np.float64]:
+        marginal = np.exp(log_price) * reach / time
+        exponent = 1 + np.real(lambertw((marginal - 1) / np.e))
+        return np.asarray(np.maximum(wanted / exponent, least))
+
+    def surplus(log_price: float) -> float:
+        return float(divided(log_price).sum()) / bandwidth - 1
+
+    low = high = float(np.log(time / reach).mean())
+    while surplus(low) < 0:
+        low -= 1.0
+    while surplus(high) > 0:
+        high += 1.0
+    return divided(float(brentq(surplus, low, high, xtol=1e-13, rtol=1e-14)))
+
+
+def power_level(
+    rate: NDArray[np.float64], bandwidth: NDArray[np.float64], reach: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Share of the largest power with which a band carries a rate: ``(b/G) (2^(r/b) - 1)``."""
+    level: NDArray[np.float64] = bandwidth / reach * np.expm1(rate * np.log(2) / bandwidth)
+    return level

@@ -1,0 +1,70 @@
+"""Power: how many watts lie on a resource block, given how many blocks a transfer holds."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+
+class PowerRule(Protocol):
+    """One direction's rule."""
+
+    @property
+    def spreads(self) -> bool:
+        """Whether more blocks leave less power for each."""
+
+    def per_block(self, links: NDArray[np.intp], held: FloatArray, level: FloatArray) -> FloatArray:
+        """W on each block that the links hold.
+
+        Args:
+            links: (m,) which links.
+            held: (m,) blocks that each holds, of which parts count.
+            level: (m,) the part of its power that each may use.
+        """
+
+
+@dataclass(frozen=True)
+class DevicePower:
+    """Uplink: a device spreads its power evenly over the blocks it holds.
+
+    Fractional power control (TS 38.213 section 7.1.1, without the closed loop) asks for no more
+    than `density` on a block: ``P = min(P_max, 10^((P0 + 10 log10(2^mu M) + alpha PL) / 10) mW)``.
+    """
+
+    largest: FloatArray
+    """(links,) W"""
+    density: FloatArray
+    """(links,) W on a resource block that power control asks for; infinite without it"""
+
+    @property
+    def spreads(self) -> bool:
+        """More blocks leave less power for each."""
+        return True
+
+    def per_block(self, links: NDArray[np.intp], held: FloatArray, level: FloatArray) -> FloatArray:
+        """``min(level P_max / held, density)``; 0 for a link that holds nothing."""
+        spread = np.divide(
+            level * self.largest[links], held, out=np.zeros(len(links)), where=held > 0
+        )
+        return np.minimum(spread, self.density[links])
+
+
+@dataclass(frozen=True)
+class CellPower:
+    """Downlink: a cell spreads its power evenly over all blocks, used or not."""
+
+    total: float
+    """W"""
+    blocks: int
+
+    @property
+    def spreads(self) -> bool:
+        """A block has the same power whatever else is held."""
+        return False
+
+    def per_block(self, links: NDArray[np.intp], held: FloatArray, level: FloatArray) -> FloatArray:
+        """``P / blocks``, times the level."""
+        return level * (self.total / self.blocks)
