@@ -224,7 +224,7 @@ def test_who_leaves_frees_the_medium_at_once(env):
     leaving(env, carrier, gone, 0, 1.0, log)
     env.run()
     assert log == [5.0]
-    assert (gone.links, gone.end, gone.airtime) == ((), 1.0, 1.0)
+    assert (gone.links, gone.end) == ((), 1.0)
     assert not gone.done.triggered
     assert stays.end == pytest.approx(2.5, rel=1e-12)
     later(env, carrier, 1.0, 10.0)
@@ -280,17 +280,18 @@ def test_a_watcher_hears_when_it_is_on_the_air(env):
     class Turns:
         """Even seconds for the first transfer, odd ones for the second."""
 
-        def flow(self, traffic: Traffic, now: float) -> Flow:
-            k, count = int(now), len(traffic.bits_left)
-            held = np.arange(count) == (k % 2 if count > 1 else 0)
-            rate = np.where(held, 1.0, 0.0)
-            return Flow(rate, k + 1.0, rate, 1.0, held, np.zeros(count))
+        def flow(self, traffic: Traffic, now: float, steps: int) -> Flow:
+            ahead, count = int(now) + np.arange(steps), len(traffic.bits_left)
+            turn = ahead[:, None] % 2 if count > 1 else np.zeros((steps, 1))
+            rate = np.where(np.arange(count) == turn, 1.0, 0.0)
+            return Flow(ahead + 1.0, rate, rate, 1.0, 0.5, 0.2 * rate, np.zeros_like(rate))
 
     carrier, heard = Carrier(env, "turns", Turns()), []
     transfer = carrier.send([0], 2.0)
-    transfer.watch = lambda on_air: heard.append((env.now, on_air))
+    transfer.watch = lambda watts, duty: heard.append((env.now, watts, duty))
     carrier.send([1], 1.5)
     env.run()
-    assert heard == [(0.0, True), (1.0, False), (2.0, True)]
+    assert heard == [(0.0, 0.2, 0.5), (1.0, 0.0, 0.0), (2.0, 0.2, 0.5)]
     assert transfer.end == 3.0
-    assert transfer.airtime == 2.0
+    assert transfer.airtime == 1.0
+    assert transfer.radiated == pytest.approx(0.2)
