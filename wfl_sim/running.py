@@ -98,7 +98,12 @@ def run_one(request: Request, number: int, watcher: Watcher) -> Path:
         loaded, watcher.warn, network_only=request.network_only, threads=request.threads
     )
     store = Store(request.out / ".store") if simulation.trains else None
-    outcome = simulation.run(store, lambda _, done, needed: watcher.progress(number, done, needed))
+    try:
+        outcome = simulation.run(
+            store, lambda _, done, needed: watcher.progress(number, done, needed)
+        )
+    except LocatedError as error:
+        raise loaded.error(error) from error
     try:
         write_run(
             folder,

@@ -81,6 +81,7 @@ class Simulation:
 
         Raises:
             ValueError: a run that trains has no store.
+            LocatedError: training has diverged.
         """
         if self.trains and store is None:
             raise ValueError("a run that trains needs a store")
@@ -101,10 +102,13 @@ class Simulation:
         finals = {"shared": federation.server.shared} | dict(
             zip(names, plan.private(), strict=True)
         )
-        graph.demand(
-            [key for each in federation.measurements for key in each.keys]
-            + [handle.key for handle in finals.values()]
-        )
+        try:
+            graph.demand(
+                [key for each in federation.measurements for key in each.keys]
+                + [handle.key for handle in finals.values()]
+            )
+        except FloatingPointError as error:
+            raise LocatedError(str(error), "method") from error
         rows = metrics(federation.measurements, names, graph.values)
         states = {name: graph.state(handle) for name, handle in finals.items()}
         self._seconds["learning"] = time.perf_counter() - started

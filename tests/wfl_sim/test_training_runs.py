@@ -10,11 +10,12 @@ import warnings
 
 import pytest
 
+import wfl_sim
 from tests.wfl_sim.worlds import scenario
 from wfl_sim import running
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import LocalUpdate
-from wfl_sim.loading import load
+from wfl_sim.loading import ScenarioError, load
 from wfl_sim.results import digest_metrics, digest_spans, digest_states
 from wfl_sim.simulation import Simulation
 
@@ -144,6 +145,14 @@ def test_a_killed_run_continues_to_the_same_end(tmp_path, straight):
         straight
     )
     assert manifest["tasks_executed"] < len(list(entries.rglob("*.safetensors")))
+
+
+def test_diverged_training_is_one_line_at_the_method(tmp_path):
+    file = tmp_path / "scenario.yaml"
+    file.write_text(TRAINING.replace("batch: 8}", "batch: 8, lr: 1e30, optimizer: sgd}"))
+    with pytest.raises(ScenarioError, match=r"scenario.yaml:6: method: training diverged: .*lr 1e"):
+        wfl_sim.run(file, out=tmp_path / "runs")
+    assert not list((tmp_path / "runs").glob("training*"))
 
 
 def test_progress_counts_every_task_once(tmp_path):
