@@ -5,6 +5,7 @@ import pytest
 
 import channel_models as cm
 from wfl_sim.radio.channel import Channel
+from wfl_sim.radio.fading import FadingOnDemand
 from wfl_sim.randomness import stream
 
 OFFSETS = np.linspace(-9e6, 9e6, 11)
@@ -64,3 +65,18 @@ def test_index_is_the_cell_that_holds_the_time():
     for k in (0, 1, 2, 3, 7, 1_000_003):
         assert channel.index(k * STEP) == k
         assert channel.index((k + 0.999) * STEP) == k
+
+
+def test_a_link_is_the_same_whenever_and_with_whomever_it_is_drawn():
+    model = cm.Rayleigh(profile="tdl-c", delay_spread=300e-9)
+    doppler = np.full(6, 9.7)
+
+    def streams(link):
+        return stream(3, "fading", link)
+
+    at_once = model.realise([streams(link) for link in range(6)], doppler)
+    later = FadingOnDemand(model, streams, doppler)
+    for links in ([4], [1, 4, 0], [5, 2, 3, 1]):
+        power = later.power_grid(250, 12, STEP, OFFSETS, np.array(links))
+        assert (power == at_once.power_grid(250, 12, STEP, OFFSETS, links)).all()
+    assert "6 of 6 links drawn" in repr(later)

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 import channel_models as cm
 from wfl_sim.radio.channel import Channel
 from wfl_sim.radio.direction import Direction
+from wfl_sim.radio.fading import FadingOnDemand
 from wfl_sim.radio.ofdma import Band
 from wfl_sim.radio.power import PowerRule
 from wfl_sim.randomness import stream
@@ -43,8 +44,8 @@ def band(
     doppler = cm.doppler_shift(speeds, cell.carrier)
     # A channel is reciprocal: on one band both directions meet the same fading.
     path = direction if cell.tdd is None else "tdd"
-    fading = cell.channel.fading.realise(
-        [stream(seed, "fading", name, i, path) for i in range(len(gains))], doppler
+    fading = FadingOnDemand(
+        cell.channel.fading, lambda link: stream(seed, "fading", name, link, path), doppler
     )
     fastest = float(doppler.max())
     offsets = cm.resource_block_offsets(cell.blocks, cell.subcarrier_spacing)

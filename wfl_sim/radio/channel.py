@@ -5,6 +5,8 @@ The fading process is a pure function of time. It is sampled at the midpoints of
 links that are on the air; the last two blocks are kept.
 """
 
+from typing import Protocol
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,13 +17,27 @@ _LINKS_AT_ONCE = 8
 """in one question to the fading, whose answer then stays in the cache"""
 
 
+class GridFading(Protocol):
+    """Small-scale fading on a time grid: what `channel_models.FadingProcess` has, and more."""
+
+    def power_grid(
+        self,
+        first: int,
+        count: int,
+        step: float,
+        offsets: NDArray[np.float64],
+        links: NDArray[np.intp],
+    ) -> NDArray[np.float64]:
+        """Power of mean one at the midpoints of grid cells, (links, count, offsets)."""
+
+
 class Channel:
     """Power gains of `links` links on `blocks` resource blocks."""
 
     def __init__(
         self,
         mean_gain: NDArray[np.float64],
-        fading: cm.FadingProcess,
+        fading: GridFading,
         offsets: NDArray[np.float64],
         step: float,
     ) -> None:
