@@ -1,8 +1,10 @@
 """Host time of everything but training, per client and round, beside a bare PEFT loop.
 
-100 devices, all asked in every round, FedIT on builtin:tiny-bert. The bare loop does the same
-number of optimiser steps on batches of the same shape with transformers and peft alone. Run it
-with nothing else on the machine:
+100 devices, all asked in every round, FedIT on builtin:tiny-bert. What is not training is the
+network simulation, aggregation, and of a local update all but its loop of steps: states, codecs
+and the store. Tokenising, which any loop must do once for each device, stands on its own. The bare
+loop does the same number of optimiser steps on batches of the same shape with transformers and peft
+alone. Run it with nothing else on the machine:
 
     .venv/bin/python benchmarks/engine_overhead.py
 """
@@ -20,7 +22,7 @@ from wfl_sim.execution.store import Store
 from wfl_sim.loading import load
 from wfl_sim.simulation import Simulation
 
-DEVICES, ROUNDS, STEPS, BATCH = 100, 3, 4, 16
+DEVICES, ROUNDS, STEPS, BATCH = 100, 8, 2, 16
 
 SCENARIO = f"""
 name: engine-overhead
@@ -36,6 +38,9 @@ devices: [{{count: {DEVICES}, hardware: jetson-orin-nano, area: {{radius: 400 m}
 
 def simulated() -> tuple[float, Counter[str]]:
     """Return host seconds of the network and of the tasks by kind."""
+    from wfl_sim.learning import workbench
+    from wfl_sim.learning.learner import PeftLearner
+
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "scenario.yaml"
         file.write_text(SCENARIO)
@@ -49,8 +54,24 @@ def simulated() -> tuple[float, Counter[str]]:
             spent["loading" if last[0] == 0 else type(task).__name__] += now - (last[0] or start)
             last[0] = now
 
+        loop, examples = workbench.train, PeftLearner._examples
+
+        def tokenised(*arguments):
+            begun = time.perf_counter()
+            encoded = examples(*arguments)
+            spent["tokens"] += time.perf_counter() - begun
+            return encoded
+
+        def timed(*arguments):
+            begun = time.perf_counter()
+            losses = loop(*arguments)
+            spent["steps"] += time.perf_counter() - begun
+            return losses
+
+        workbench.train, PeftLearner._examples = timed, tokenised
         start = time.perf_counter()
         outcome = simulation.run(Store(Path(folder) / "store"), note)
+        workbench.train, PeftLearner._examples = loop, examples
     return outcome.totals["host_seconds"]["network"], spent
 
 
@@ -91,7 +112,8 @@ def main() -> None:
     bare = bare_loop(updates)
     network, tasks = simulated()
     training = tasks["LocalUpdate"]
-    other = network + tasks["Aggregate"] + (training - bare)
+    rest = training - tasks["steps"] - tasks["tokens"]
+    other = network + tasks["Aggregate"] + rest
 
     def row(name: str, seconds: float) -> None:
         print(f"{name:44}{1e3 * seconds / updates:10.3f}")
@@ -99,10 +121,12 @@ def main() -> None:
     print(f"{DEVICES} devices x {ROUNDS} rounds x {STEPS} steps of batch {BATCH}")
     print(f"{'host ms per client and round':44}{'':10}")
     row("bare PEFT loop", bare)
-    row("local updates through the store", training)
+    row("steps of the local updates", tasks["steps"])
+    row("tokenising, once for each device", tasks["tokens"])
+    row("states, codecs and store", rest)
     row("network simulation", network)
     row("aggregation", tasks["Aggregate"])
-    row("everything but training", other)
+    row("everything but training and tokenising", other)
     print(f"local updates / bare loop: {training / bare:.3f}")
 
 

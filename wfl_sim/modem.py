@@ -71,9 +71,7 @@ class Radio:
     """J, at the beginning of each reception and of each upload"""
 
 
-def radio_of(
-    hardware: Hardware, *, modem: Modem | None = None, bandwidth: float = 0.0
-) -> Radio:
+def radio_of(hardware: Hardware, *, modem: Modem | None = None, bandwidth: float = 0.0) -> Radio:
     """Return the powers of a modem, or without one those that the hardware states.
 
     Args:

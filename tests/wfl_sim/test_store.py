@@ -19,6 +19,12 @@ def result(seed=0):
     )
 
 
+def written(folder, key):
+    store = Store(folder)
+    store.put(key, result())
+    store.flush()
+
+
 def same(a, b):
     return (
         a.values == b.values
@@ -33,7 +39,7 @@ def same(a, b):
 
 
 def test_what_is_put_comes_back_from_disk(tmp_path):
-    Store(tmp_path).put(KEY, result())
+    written(tmp_path, KEY)
     store = Store(tmp_path)
     assert KEY in store
     assert same(store.get(KEY), result())
@@ -48,7 +54,7 @@ def test_what_was_never_put_is_not_there(tmp_path):
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "empty", "text"])
 def test_a_damaged_entry_is_reported_discarded_and_made_again(tmp_path, caplog, damage):
-    Store(tmp_path).put(KEY, result())
+    written(tmp_path, KEY)
     (file,) = tmp_path.rglob("*.safetensors")
     content = bytearray(file.read_bytes())
     if damage == "cut":
@@ -65,6 +71,7 @@ def test_a_damaged_entry_is_reported_discarded_and_made_again(tmp_path, caplog, 
     assert not file.exists()
     assert "is damaged" in caplog.text
     store.put(KEY, result())
+    store.flush()
     assert same(Store(tmp_path).get(KEY), result())
 
 
@@ -84,7 +91,23 @@ def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.replace", full)
+    store.put(KEY, result())
     with pytest.raises(OSError, match="No space left"):
-        store.put(KEY, result())
+        store.flush()
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert KEY not in store
+    assert KEY not in Store(tmp_path)
+
+
+def test_a_full_disk_is_noticed_by_and_by_without_a_flush(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    def many():
+        for n in range(100):
+            store.put(f"{n:032x}", result())
+
+    monkeypatch.setattr("os.replace", full)
+    with pytest.raises(OSError, match="No space left"):
+        many()

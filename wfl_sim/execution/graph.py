@@ -35,13 +35,16 @@ class TaskGraph:
     def demand(self, keys: Iterable[str]) -> None:
         """Execute what is missing for the results of `keys`, and nothing else."""
         missing = self._missing(keys)
-        for done, key in enumerate(missing, start=1):
-            task = self._tasks[key]
-            inputs = [self._store.get(handle.key).states for handle in task.incoming]
-            self._store.put(key, self._learner.run(task, inputs))
-            self.executed += 1
-            if self._progress is not None:
-                self._progress(task, done, len(missing))
+        try:
+            for done, key in enumerate(missing, start=1):
+                task = self._tasks[key]
+                inputs = [self._store.get(handle.key).states for handle in task.incoming]
+                self._store.put(key, self._learner.run(task, inputs))
+                self.executed += 1
+                if self._progress is not None:
+                    self._progress(task, done, len(missing))
+        finally:
+            self._store.flush()
 
     def values(self, key: str) -> Mapping[str, float]:
         """Return the numbers of a task, executing it first where it has not been."""

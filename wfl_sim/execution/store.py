@@ -3,17 +3,18 @@
 An entry is one safetensors file: the tensors are named ``output/part/parameter``; the numbers, the
 list of outputs and a checksum of the tensors are JSON in the file's metadata. Files appear by
 rename, so an entry is whole or absent; one that is damaged all the same is discarded and made
-again.
+again. Writing goes on beside the training, in one thread; `flush` waits for it.
 """
 
 import hashlib
 import json
 import logging
 import os
-import tempfile
 from collections import OrderedDict
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from threading import get_ident
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,9 @@ from safetensors.numpy import save
 from wfl_sim.execution.task import Result
 
 _log = logging.getLogger(__name__)
+
+_BEHIND = 32
+"""results that may wait to be written before `put` waits for the disk"""
 
 Arrays = Mapping[str, NDArray[np.floating]]
 
@@ -44,6 +48,8 @@ class Store:
         self.folder = folder
         self._limit = memory
         self._held = 0
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="store")
+        self._writing: OrderedDict[str, Future[None]] = OrderedDict()
         self._recent: OrderedDict[str, Result] = OrderedDict()
 
     def __repr__(self) -> str:
@@ -74,11 +80,29 @@ class Store:
         return result
 
     def put(self, key: str, result: Result) -> None:
-        """Write a result; an existing entry is replaced by the same content.
+        """Take a result; it is on disk after `flush`, in place of an entry of the same content.
 
         Raises:
-            OSError: the disk is full or not writable; nothing half written is left.
+            OSError: an earlier result could not be written; nothing half written is left.
         """
+        self._remember(key, result)
+        self._writing[key] = self._writer.submit(self._write, key, result)
+        while len(self._writing) > _BEHIND or self._oldest_written():
+            self._writing.popitem(last=False)[1].result()
+
+    def flush(self) -> None:
+        """Wait until all results are on disk.
+
+        Raises:
+            OSError: one could not be written: the disk is full or not writable.
+        """
+        while self._writing:
+            self._writing.popitem(last=False)[1].result()
+
+    def _oldest_written(self) -> bool:
+        return bool(self._writing) and next(iter(self._writing.values())).done()
+
+    def _write(self, key: str, result: Result) -> None:
         tensors = {
             f"{output}/{name}": np.asarray(array, order="C")
             for output, state in result.states.items()
@@ -91,17 +115,17 @@ class Store:
         }
         path = self._path(key)
         path.parent.mkdir(exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
+        temporary = path.with_suffix(f".{os.getpid()}-{get_ident()}.part")
         try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(save(tensors, metadata))
+            temporary.write_bytes(save(tensors, metadata))
             os.replace(temporary, path)
         except BaseException:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
-        self._remember(key, result)
 
     def _read(self, key: str) -> Result | None:
+        if key in self._writing:
+            self._writing.pop(key).result()
         path = self._path(key)
         if not path.is_file():
             return None

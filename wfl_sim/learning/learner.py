@@ -9,6 +9,7 @@ import numpy as np
 from wfl_sim.execution.task import (
     Aggregate,
     Evaluate,
+    Handle,
     InitialPrivate,
     InitialShared,
     LocalUpdate,
@@ -72,6 +73,7 @@ class PeftLearner:
         self._shared = tuple(part.name for part in method.parts if part.shared)
         self._private = tuple(part.name for part in method.parts if not part.shared)
         self._encoded: dict[tuple[str, int], Encoded] = {}
+        self._last: tuple[Handle, State] | None = None
 
     def __repr__(self) -> str:
         return (
@@ -145,7 +147,7 @@ class PeftLearner:
     def _update(self, task: LocalUpdate, shared: State, private: State) -> Result:
         examples = self._examples("train", task.device, task.shard)
         workload = self._workload
-        received = _sent(self.codec_down, shared, workload.download_bits, "download")
+        received = self._received(task.shared, shared, workload.download_bits)
         own, lost = _parted(private)
         self._bench.load(received, own)
         loss = self._bench.train(self.method.phases, examples, task.seed)
@@ -153,6 +155,12 @@ class PeftLearner:
         upload, lost = self._upload(trained, received, lost, workload.upload_bits)
         private = {**self._bench.read(self._private), **lost}
         return Result({"upload": upload, "private": private}, {"train_loss": loss})
+
+    def _received(self, handle: Handle, shared: State, bits: int) -> State:
+        """Return a shared state as devices get it; the last one is kept, for all get the same."""
+        if self._last is None or self._last[0] != handle:
+            self._last = handle, _sent(self.codec_down, shared, bits, "download")
+        return self._last[1]
 
     def _upload(
         self, trained: State, received: State, lost: State, bits: int

@@ -82,6 +82,7 @@ class Channel:
         if samples is None:
             samples = self._samples[number] = self._room()
         missing = np.unique(links[samples.row[links] < 0])
+        samples.reserve(missing.size)
         for begin in range(0, missing.size, _LINKS_AT_ONCE):
             few = missing[begin : begin + _LINKS_AT_ONCE]
             power = self._fading.power_grid(
@@ -113,12 +114,19 @@ class _Samples:
         self.row[:] = -1
         self._used = 0
 
+    def reserve(self, more: int) -> None:
+        """Make room for so many links more."""
+        needed = self._used + more
+        if needed > len(self.values):
+            values = np.empty((max(needed, 2 * self._used), *self.values.shape[1:]))
+            values[: self._used] = self.values[: self._used]
+            self.values = values
+
     def add(self, links: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Return the (links, cells, blocks) to be filled for links that are new."""
+        """Return the (links, cells, blocks) to be filled for links that are new.
+
+        Room for them has been reserved.
+        """
         first, self._used = self._used, self._used + len(links)
-        if self._used > len(self.values):
-            more = np.empty((max(self._used, 2 * first), *self.values.shape[1:]))
-            more[:first] = self.values[:first]
-            self.values = more
         self.row[links] = np.arange(first, self._used)
         return self.values[first : self._used]

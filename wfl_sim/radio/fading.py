@@ -49,8 +49,12 @@ class FadingOnDemand:
     ) -> NDArray[np.float64]:
         """Power at the midpoints of `count` grid cells from `first` on, (links, count, offsets)."""
         self._draw(links[self._process[links] < 0])
+        numbers = np.unique(self._process[links])
+        if len(numbers) == 1:
+            process: cm.FadingProcess = self._processes[numbers[0]]
+            return process.power_grid(first, count, step, offsets, self._index[links])
         power = np.empty((len(links), count, len(offsets)))
-        for number in np.unique(self._process[links]):
+        for number in numbers:
             here = self._process[links] == number
             power[here] = self._processes[number].power_grid(
                 first, count, step, offsets, self._index[links[here]]
