@@ -9,7 +9,8 @@ from channel_models import OutOfRangeWarning
 from wfl_sim.registry import LocatedError
 
 if TYPE_CHECKING:
-    from wfl_sim.scenario import Area, Cell, Scenario
+    from wfl_sim.cells import Cell
+    from wfl_sim.scenario import Area, Scenario
 
 _KEYS: Final = {
     "frequency": ("cells", "carrier"),

@@ -4,219 +4,40 @@ import re
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-import numpy as np
-from numpy.typing import ArrayLike
-
-import channel_models as cm
 import wfl_sim.kinds  # noqa: F401  (registers the built-in kinds)
 from channel_models.units import (
-    Fraction,
     Metres,
     MetresPerSecond,
-    NonNegativeDecibel,
     NonNegativeMetres,
-    PositiveBitsPerSecond,
-    PositiveHertz,
     PositiveMetres,
-    PositiveSeconds,
     PositiveWatt,
-    Seconds,
     Watt,
 )
 from wfl_sim.availability import Always
 from wfl_sim.battery import Battery
 from wfl_sim.carbon import Carbon
+from wfl_sim.cells import Cell
 from wfl_sim.compute import Computing, Hardware, HardwareReference
 from wfl_sim.coverage import check_coverage
-from wfl_sim.infrastructure import Station
 from wfl_sim.modem import Modem
 from wfl_sim.payload import Float32
 from wfl_sim.protocols import (
-    ALLOCATORS,
     AVAILABILITIES,
     CODECS,
     DATA,
-    FADINGS,
-    LOSSES,
     METHODS,
     MODELS,
-    PATHLOSSES,
-    RATES,
     ROUNDS,
-    SHADOWINGS,
-    STATIONS,
-    Allocator,
     Availability,
     Codec,
     Data,
-    Loss,
     Method,
     Rounds,
 )
-from wfl_sim.radio.allocation import EqualShare, ProportionalFair
-from wfl_sim.radio.direction import Direction
-from wfl_sim.radio.loss import Never
 from wfl_sim.registry import From, LocatedError
 from wfl_sim.shorthand import Shorthand
 
 STRICT = {"extra": "forbid"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Channel:
-    """Propagation between a cell and its devices.
-
-    The large-scale gain (path loss and shadowing) is common to both directions; small-scale
-    fading is independent for each, as with frequency-division duplex.
-    """
-
-    __pydantic_config__ = STRICT
-
-    pathloss: Annotated[cm.PathLoss, From(PATHLOSSES)] = field(default_factory=cm.UMa)
-    shadowing: Annotated[cm.Shadowing, From(SHADOWINGS, default="log-normal")] = field(
-        default_factory=lambda: cm.LogNormal(sigma=6.0)
-    )
-    fading: Annotated[cm.Fading, From(FADINGS)] = field(default_factory=cm.Rayleigh)
-
-
-@dataclass(frozen=True, kw_only=True)
-class PowerControl:
-    """Open-loop fractional power control of TS 38.213 section 7.1.1.
-
-    ``P = min(P_max, P0 + 10 log10(2^mu M) + alpha PL)`` in dBm for M resource blocks at numerology
-    mu, with PL the path loss and shadowing in dB.
-    """
-
-    __pydantic_config__ = STRICT
-
-    target: PositiveWatt = 1e-11
-    """P0 for a resource block of 180 kHz; the default, -80 dBm, is wfl_sim's"""
-    alpha: Fraction = 0.8
-
-    def density(self, gain: ArrayLike, numerology: int) -> Any:
-        """W on one resource block, at linear large-scale gains."""
-        return self.target * 2**numerology * np.asarray(gain, dtype=float) ** -self.alpha
-
-
-@dataclass(frozen=True, kw_only=True)
-class Uplink:
-    """The band on which devices send.
-
-    A device spreads its transmit power evenly over the blocks that it holds.
-    """
-
-    __pydantic_config__ = STRICT
-
-    allocator: Annotated[Allocator, From(ALLOCATORS)] = field(default_factory=ProportionalFair)
-    rate: Annotated[cm.RateMap, From(RATES)] = field(default_factory=lambda: cm.ShannonGap(gap=3.0))
-    noise_figure: NonNegativeDecibel = 5.0
-    """of the base station's receiver"""
-    overhead: Fraction = 0.08
-    """share of the resource elements that carry no data (TS 38.306: 0.08 in FR1 uplink)"""
-    csi_delay: Seconds = 0.0
-    """age of the channel state that the allocator sees, beyond half a sampling step"""
-    averaging: PositiveSeconds = 0.2
-    """time constant of the average rate that fair allocators see"""
-    subband: int = 1
-    """resource blocks that are known and given together; 0: all of them (wideband)"""
-    power_control: PowerControl | None = None
-    """without it a device always sends with all its power"""
-    access_delay: Seconds = 0.0
-    """from the request to the first bit: scheduling request and grant"""
-    header: Fraction = 0.0
-    """bits of protocol headers (RLC, PDCP, IP) for each bit of payload"""
-    loss: Annotated[Loss, From(LOSSES)] = field(default_factory=Never)
-    """whether whole updates are lost, after the time and the energy are spent"""
-
-    def __post_init__(self) -> None:
-        _check_subband(self.subband)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Downlink:
-    """The band on which the cell sends, its power spread evenly over all resource blocks."""
-
-    __pydantic_config__ = STRICT
-
-    allocator: Annotated[Allocator, From(ALLOCATORS)] = field(default_factory=EqualShare)
-    rate: Annotated[cm.RateMap, From(RATES)] = field(default_factory=lambda: cm.ShannonGap(gap=3.0))
-    power: PositiveWatt = 39.810717055349734
-    """46 dBm, the macro base station of TR 38.901 calibrations"""
-    noise_figure: NonNegativeDecibel = 7.0
-    """of the devices' receivers"""
-    overhead: Fraction = 0.14
-    """share of the resource elements that carry no data (TS 38.306: 0.14 in FR1 downlink)"""
-    csi_delay: Seconds = 0.0
-    """age of the channel state that the allocator sees, beyond half a sampling step"""
-    averaging: PositiveSeconds = 0.2
-    """time constant of the average rate that fair allocators see"""
-    broadcast: bool = True
-    """send the shared state once to all, at the rate of the worst receiver, or to each apart"""
-    subband: int = 1
-    """resource blocks that are known and given together; 0: all of them (wideband)"""
-    access_delay: Seconds = 0.0
-    """from the order to the first bit"""
-    header: Fraction = 0.0
-    """bits of protocol headers (RLC, PDCP, IP) for each bit of payload"""
-
-    def __post_init__(self) -> None:
-        _check_subband(self.subband)
-
-
-def _check_subband(blocks: int) -> None:
-    if blocks < 0:
-        raise LocatedError(f"must not be negative, got {blocks}", "subband")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Backhaul:
-    """The wire between a cell and the server, full duplex, shared equally by what is under way."""
-
-    __pydantic_config__ = STRICT
-
-    latency: Seconds = 2e-3
-    capacity: PositiveBitsPerSecond = 1e9
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cell:
-    """A base station with an uplink and a downlink band of the same width.
-
-    With `tdd` both directions take turns on one band, and its fading is the same for both.
-    """
-
-    __pydantic_config__ = STRICT
-
-    carrier: PositiveHertz = 3.5e9
-    bandwidth: PositiveHertz = 20e6
-    subcarrier_spacing: PositiveHertz = 30e3
-    position: tuple[Metres, Metres] = (0.0, 0.0)
-    height: PositiveMetres = 25.0
-    channel: Channel = field(default_factory=Channel)
-    uplink: Uplink = field(default_factory=Uplink)
-    downlink: Downlink = field(default_factory=Downlink)
-    tdd: cm.TddPattern | None = None
-    """pattern of time-division duplex; without it each direction has a band of its own (FDD)"""
-    backhaul: Backhaul = field(default_factory=Backhaul)
-    station: Annotated[Station, From(STATIONS)] | None = None
-    """what the base station draws; without one its energy is not reckoned"""
-
-    def __post_init__(self) -> None:
-        if self.station is not None and (problem := self.station.problem(self.downlink.power)):
-            raise LocatedError(problem, "downlink", "power")
-        cm.resource_blocks(self.bandwidth, self.subcarrier_spacing, self.carrier)
-        for direction in ("uplink", "downlink"):
-            if not self.duty(direction):
-                raise LocatedError(f"leaves no symbol for the {direction}", "tdd", "pattern")
-
-    def duty(self, direction: Direction) -> float:
-        """Share of the time in which the band serves a direction."""
-        return 1.0 if self.tdd is None else self.tdd.share(direction)
-
-    @property
-    def blocks(self) -> int:
-        """Number of resource blocks (TS 38.101, table 5.3.2-1)."""
-        return cm.resource_blocks(self.bandwidth, self.subcarrier_spacing, self.carrier)
 
 
 @dataclass(frozen=True, kw_only=True)

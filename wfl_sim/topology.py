@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import channel_models as cm
+from wfl_sim.cells import Cell
 from wfl_sim.randomness import stream
-from wfl_sim.scenario import Area, Cell, Scenario
+from wfl_sim.scenario import Area, Scenario
 
 
 @dataclass(frozen=True)

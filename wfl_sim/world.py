@@ -7,6 +7,7 @@ import simpy
 from numpy.typing import NDArray
 
 import channel_models as cm
+from wfl_sim.cells import Cell as CellDescription
 from wfl_sim.energy import Ledger
 from wfl_sim.entities.carrier import Carrier
 from wfl_sim.entities.cell import Access, Cell
@@ -19,7 +20,6 @@ from wfl_sim.protocols import Workload
 from wfl_sim.radio.band import band
 from wfl_sim.radio.direction import Direction
 from wfl_sim.radio.power import CellPower, DevicePower, PowerRule
-from wfl_sim.scenario import Cell as CellDescription
 from wfl_sim.scenario import Scenario
 from wfl_sim.topology import Placement
 from wfl_sim.wire import Wire

@@ -7,13 +7,13 @@ import channel_models as cm
 from tests.wfl_sim.test_ofdma import BLOCK, BLOCKS, NOISE, finish, make_band
 from tests.wfl_sim.test_simulation import check_laws
 from tests.wfl_sim.worlds import outcome, scenario
+from wfl_sim.cells import Cell, PowerControl
 from wfl_sim.radio.allocation import EqualShare, MaxCI, ProportionalFair
 from wfl_sim.radio.band import band
 from wfl_sim.radio.granularity import Granularity
 from wfl_sim.radio.loss import ConstantLoss, Never, Waterfall
 from wfl_sim.radio.power import DevicePower
 from wfl_sim.registry import LocatedError
-from wfl_sim.scenario import Cell, PowerControl
 
 STATIC = "cells.0.channel.fading=static"
 IDLE_NET = ("rounds.count=1", "rounds.clients=1", STATIC)

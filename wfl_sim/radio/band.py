@@ -4,13 +4,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 import channel_models as cm
+from wfl_sim.cells import Cell
 from wfl_sim.radio.channel import Channel
 from wfl_sim.radio.direction import Direction
 from wfl_sim.radio.fading import FadingOnDemand
 from wfl_sim.radio.ofdma import Band
 from wfl_sim.radio.power import PowerRule
 from wfl_sim.randomness import stream
-from wfl_sim.scenario import Cell
 
 _LONGEST_STEP = 0.1
 """s; slow channels are sampled at least so often, so that fair allocators keep adapting"""
