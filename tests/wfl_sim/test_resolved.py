@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tests.wfl_sim.conftest import GOOD
 from wfl_sim.loading import ScenarioError, load
+from wfl_sim.protocols import ALLOCATORS
 from wfl_sim.resolved import digest, plain, to_yaml
 
 ROOT = Path(__file__).parents[2]
@@ -104,7 +105,8 @@ def test_the_digest_tells_scenarios_apart(files):
     assert digest(one.scenario) == digest(same.scenario) != digest(other.scenario)
 
 
-def test_a_plugin_is_found_again_from_another_folder(files):
+def test_a_plugin_is_found_again_from_another_folder(files, monkeypatch):
+    monkeypatch.setattr(ALLOCATORS, "_kinds", dict(ALLOCATORS._kinds))
     files.write(
         "from dataclasses import dataclass\n"
         "from wfl_sim.protocols import ALLOCATORS\n"

@@ -61,7 +61,8 @@ class Cell:
     ) -> Generator[simpy.Event, Any, None]:
         """Carry one payload from the server to all `receivers`.
 
-        `on_air` fires with the radio transfer when the wire has done its part.
+        `on_air` fires with the radio transfer when the wire has done its part, to those of the
+        receivers who are still there; if nobody is, it never fires.
         """
         yield self.from_server.send([0], bits).done
         yield self.env.timeout(self.latency)
