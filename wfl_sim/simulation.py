@@ -92,13 +92,16 @@ class Simulation:
             federation = self._network(NetworkOnly())
             totals = self._totals(federation, 0)
             return Outcome(federation.spans, (), {}, totals, federation.levels)
-        graph = TaskGraph(self.learner, store, progress)
+        with TaskGraph(self.learner, store, progress, executor=self.scenario.execution) as graph:
+            return self._learned(graph, self.shards)
+
+    def _learned(self, graph: TaskGraph, shards: Shards) -> Outcome:
         plan = TrainingPlan(
             graph,
             self.learner.recipe,
-            self.shards,
+            shards,
             seed=self.scenario.seed,
-            overall=len(self.shards.pooled) > 0,
+            overall=len(shards.pooled) > 0,
         )
         federation = self._network(plan)
         started = time.perf_counter()
@@ -120,7 +123,7 @@ class Simulation:
             federation.spans,
             rows,
             {name: state for name, state in states.items() if state},
-            self._totals(federation, graph.executed),
+            {**self._totals(federation, graph.executed), "execution": dict(graph.report())},
             federation.levels,
         )
 
