@@ -103,9 +103,15 @@ def validate(
         loaded = load(scenario, settings=settings or (), allow_plugins=allow_plugins)
         if deep:
             from wfl_sim.running import prepared
+            from wfl_sim.workshop import Workshop
 
+            workshop = Workshop()
             for each in loaded:
-                prepared(each, lambda text: typer.echo(f"warning: {text}", err=True))
+                prepared(
+                    each,
+                    lambda text: typer.echo(f"warning: {text}", err=True),
+                    workshop=workshop,
+                )
     count = len(loaded)
     devices = sorted({each.scenario.device_count for each in loaded})
     fleet = f"{devices[0]} device{'s' * (devices[-1] > 1)}"
