@@ -13,6 +13,7 @@ from wfl_sim.execution.plan import NetworkOnly, TrainingPlan
 from wfl_sim.execution.store import Store
 from wfl_sim.federation import Federation
 from wfl_sim.infrastructure import server_joules, station_joules
+from wfl_sim.learning.data.examples import Shards
 from wfl_sim.measurement import metrics
 from wfl_sim.methods.aggregation import State
 from wfl_sim.radio.reach import check_reach
