@@ -20,6 +20,8 @@ class Delivery:
     """links of those who are still there to get it"""
     on_air: simpy.Event | None
     """fires with the radio transfer that brings it; None where a method sends nothing"""
+    bits: int = 0
+    """of the payload"""
 
 
 @dataclass(frozen=True)

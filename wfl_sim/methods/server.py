@@ -162,6 +162,13 @@ class ServerRule:
     weights: Literal["examples", "equal"] = "examples"
     """of uploads: the numbers of their devices' training examples, or one each (FedBuff)"""
 
+    @property
+    def rule(self) -> "ServerRule":
+        """This alone, of whatever else a server is."""
+        return ServerRule(
+            optimizer=self.optimizer, staleness=self.staleness, weights=self.weights
+        )
+
     def check(self, method: Any) -> None:
         """Refuse an optimiser on the aggregate of a method that is not an average.
 
