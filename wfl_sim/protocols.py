@@ -123,8 +123,9 @@ class Workload:
 class Learner(Protocol):
     """The door to the learning room: what a local update costs, and its real execution."""
 
-    sends_news: bool
-    """whether a download depends on what the device has got before"""
+    @property
+    def sends_news(self) -> bool:
+        """Whether a download depends on what the device has got before."""
 
     @property
     def recipe(self) -> str:

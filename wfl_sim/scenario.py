@@ -188,7 +188,10 @@ class Scenario:
             if group.rank is not None:
                 name = METHODS.name_of(self.method)
                 raise LocatedError(
-                    f"no part of {name} has a rank that differs by device", "devices", number, "rank"
+                    f"no part of {name} has a rank that differs by device",
+                    "devices",
+                    number,
+                    "rank",
                 )
 
     @property

@@ -57,15 +57,13 @@ class Server:
             if bits[device.index]:
                 cells.setdefault(device.cell.name, []).append(device)
             else:
-                deliveries[device.index] = Delivery(
-                    self.shared, [device.index], None, self.version
-                )
+                deliveries[device.index] = Delivery(self.shared, [device.index], None, self.version)
         for members in cells.values():
             cell = members[0].cell
             together = cell.broadcasts and not members[0].workload.unicast
             groups = [members] if together else [[device] for device in members]
             for group in groups:
-                # A broadcast holds what the one needs that has missed most, or has the largest rank.
+                # A broadcast holds what is needed by whoever has missed most, or is largest.
                 delivery = self._deliver(cell, group, max(bits[each.index] for each in group))
                 deliveries |= {device.index: delivery for device in group}
         return deliveries

@@ -120,7 +120,7 @@ class PeftLearner:
             classes=len(self.shards.classes),
             codecs=(self.codec_up, self.codec_down),
             threads=self.threads,
-            settings=(self.server, self.fleet.sizes, len(self.shards.train)),
+            settings=(self.server, self.fleet.sizes, *self._size),
         )
 
     def workload(self, device: int) -> Workload:
@@ -185,6 +185,11 @@ class PeftLearner:
             case Evaluate():
                 return self._evaluate(task, *states)
 
+    @property
+    def _size(self) -> tuple[int, ...]:
+        """The number of devices, where the method looks at it."""
+        return (len(self.shards.train),) if isinstance(self.method, HoldsMore) else ()
+
     def _begin(self, seed: int) -> State:
         shared = self._initial(-1, seed, "shared", "known")
         if isinstance(self.method, HoldsMore):
@@ -193,7 +198,9 @@ class PeftLearner:
 
     def _initial(self, device: int, seed: int, *roles: Role) -> State:
         bench = self._bench(device)
-        parts = [part for part in bench.parts if with_role(bench.parts, bench.shapes([part]), *roles)]
+        parts = [
+            part for part in bench.parts if with_role(bench.parts, bench.shapes([part]), *roles)
+        ]
         bench.reset(parts, seed)
         return self._read(device, *roles)
 
@@ -219,7 +226,8 @@ class PeftLearner:
     ) -> tuple[State, State, float]:
         """Answer what a method's own local update asks for; return upload, kept and mean loss."""
         assert isinstance(self.method, Updates)
-        bench, losses, answer = self._bench(task.device), [], None
+        bench, answer = self._bench(task.device), None
+        losses: list[float] = []
         run = self.method.update(received, kept, stream(task.seed, "update"))
         phases = list(self.method.phases)
         while True:
@@ -243,7 +251,7 @@ class PeftLearner:
             answer = bench.read(bench.parts)
 
     def _received(self, device: int, handle: Handle, shared: State) -> State:
-        """Return a shared state as a device gets it; the last one is kept, for many get the same."""
+        """Return a shared state as a device gets it; the last one is kept: many get the same."""
         who = device if differs(self.method) else self.fleet.parts(device)
         if self._last is None or self._last[0] != (handle, who):
             state = self._download(device, shared)
@@ -270,7 +278,7 @@ class PeftLearner:
         for upload, weight, device, base, staleness in zip(
             uploads, task.weights, task.devices, task.bases, task.staleness, strict=True
         ):
-            began = {}
+            began: State = {}
             if self.server.asks_base(self.method, staleness):
                 began = self._received(device, base, older.get(base, shared))
             received.append(Upload(upload, weight, device, began, staleness))

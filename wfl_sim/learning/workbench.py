@@ -131,8 +131,9 @@ class Workbench:
         Returns:
             The loss of each step in nat, without the proximal term.
         """
-        with self.muted(phase), exact(
-            seed=derived_seed(seed, "dropout", number), threads=self.threads
+        with (
+            self.muted(phase),
+            exact(seed=derived_seed(seed, "dropout", number), threads=self.threads),
         ):
             trained = self.trained(phase)
             nudge = None

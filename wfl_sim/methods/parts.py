@@ -107,7 +107,9 @@ class Part:
         return replace(self, config=replace(self.config, rank=rank, alpha=alpha))
 
 
-def with_role(parts: Mapping[str, Part], shapes: Shapes, *roles: Role) -> dict[str, tuple[int, ...]]:
+def with_role(
+    parts: Mapping[str, Part], shapes: Shapes, *roles: Role
+) -> dict[str, tuple[int, ...]]:
     """Return the names, and shapes, of the parameters that have one of the roles."""
     return {n: shape for n, shape in shapes.items() if parts[owner(n)].role(n) in roles}
 

@@ -165,9 +165,7 @@ class ServerRule:
     @property
     def rule(self) -> "ServerRule":
         """This alone, of whatever else a server is."""
-        return ServerRule(
-            optimizer=self.optimizer, staleness=self.staleness, weights=self.weights
-        )
+        return ServerRule(optimizer=self.optimizer, staleness=self.staleness, weights=self.weights)
 
     def check(self, method: Any) -> None:
         """Refuse an optimiser on the aggregate of a method that is not an average.
@@ -178,7 +176,9 @@ class ServerRule:
         if self.optimizer != Average() and not averages(method):
             name = type(method).__name__
             raise LocatedError(
-                f"needs a method that averages uploads, which {name} does not", "server", "optimizer"
+                f"needs a method that averages uploads, which {name} does not",
+                "server",
+                "optimizer",
             )
 
     def asks_base(self, method: Any, staleness: int) -> bool:

@@ -18,7 +18,7 @@ _PRETRAINED = "_wfl_sim_pretrained"
 
 
 def attach(model: PreTrainedModel, part: Part) -> dict[str, Parameter]:
-    """Return the parameters of the backbone; nothing is added, the values are kept to start from."""
+    """Return the parameters of the backbone, and keep their values to start from."""
     assert isinstance(part.config, Full)
     backbone, found = model.base_model, {}
     turned = {f"{n}.weight" for n, m in backbone.named_modules() if isinstance(m, Conv1D)}
