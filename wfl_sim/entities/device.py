@@ -120,15 +120,23 @@ class Device:
         supply = self.body.supply
         return 1.0 if supply is None else supply.level / supply.battery.capacity
 
-    def participate(self, number: int, delivery: Delivery) -> simpy.Process:
+    def participate(
+        self, number: int, delivery: Delivery, *, deadline: float = float("inf")
+    ) -> simpy.Process:
         """Begin one local update in round `number`.
+
+        Args:
+            number: of the round.
+            delivery: what brings the state to start from.
+            deadline: s on the simulated clock, when the upload should be through. Allocators that
+                know deadlines work towards it; nothing ends when it passes.
 
         Returns:
             A process that ends when the upload is at the server, with the Contribution as value, or
             when the device has abandoned its work, with None.
         """
         self._spent_then = self.body.joules()
-        self._work = self._federation.env.process(self._participate(number, delivery))
+        self._work = self._federation.env.process(self._participate(number, delivery, deadline))
         return self._work
 
     def rest(self) -> None:
@@ -143,14 +151,14 @@ class Device:
         self.body.note()
 
     def _participate(
-        self, number: int, delivery: Delivery
+        self, number: int, delivery: Delivery, deadline: float
     ) -> Generator[simpy.Event, Any, Contribution | None]:
         federation, bits = self._federation, self.workload.upload_bits
         try:
             if delivery.on_air is not None:
                 yield from self._download(number, delivery.on_air)
             yield from self._compute(number)
-            arrived = not bits or (yield from self._upload(number))
+            arrived = not bits or (yield from self._upload(number, deadline))
         except simpy.Interrupt:
             yield from self._abandon(delivery)
             return None
@@ -188,13 +196,14 @@ class Device:
         self._effort = None
         self._diary.record(flops=self.workload.update_flops)
 
-    def _upload(self, number: int) -> Generator[simpy.Event, Any, bool]:
+    def _upload(self, number: int, deadline: float) -> Generator[simpy.Event, Any, bool]:
         """Send the update; the value says whether it has arrived."""
         bits, traffic = self.workload.upload_bits, self._federation.traffic
         self._diary.begin("upload", number)
         self._wake("transmit")
         yield from self.cell.request.granted(self._federation.env)
-        transfer = self.cell.uplink.send([self.index], self.cell.request.on_air(bits))
+        on_air = self.cell.request.on_air(bits)
+        transfer = self.cell.uplink.send([self.index], on_air, deadline=deadline)
         self._on_air = self.cell.uplink, transfer
         if self.body.follows:
             transfer.watch = self._radiate
