@@ -46,9 +46,8 @@ def packed(layout: Layout, arrays: Arrays, note: str = "") -> bytes:
         note: a text that the header carries.
     """
     header, _ = _header(tuple(layout.items()), note)
-    return b"".join(
-        [header, *(np.ascontiguousarray(arrays[n], _TYPES[layout[n][0]]) for n in layout)]
-    )
+    parts = [np.ascontiguousarray(arrays[n], _TYPES[layout[n][0]]) for n in layout]
+    return b"".join([header, *(memoryview(part) for part in parts)])
 
 
 def unpacked(payload: bytes) -> tuple[dict[str, NDArray[np.generic]], str]:
