@@ -47,7 +47,7 @@ def packed(layout: Layout, arrays: Arrays, note: str = "") -> bytes:
     """
     header, _ = _header(tuple(layout.items()), note)
     parts = [np.ascontiguousarray(arrays[n], _TYPES[layout[n][0]]) for n in layout]
-    return b"".join([header, *(memoryview(part) for part in parts)])
+    return b"".join([header, *(part.data for part in parts)])
 
 
 def unpacked(payload: bytes) -> tuple[dict[str, NDArray[np.generic]], str]:
