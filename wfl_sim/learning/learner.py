@@ -24,6 +24,7 @@ from wfl_sim.learning.model import Pretrained
 from wfl_sim.learning.recipe import recipe_of
 from wfl_sim.learning.shapes import check_same, shapes_of
 from wfl_sim.methods.abilities import (
+    Blends,
     Downlink,
     Downloads,
     HoldsMore,
@@ -35,6 +36,7 @@ from wfl_sim.methods.abilities import (
     sent_up,
 )
 from wfl_sim.methods.aggregation import State, Upload
+from wfl_sim.methods.local import Describe, Judge, Train, Turn
 from wfl_sim.methods.parts import Part, Role, Shapes, with_role
 from wfl_sim.methods.server import ServerRule
 from wfl_sim.protocols import Codec, Method, Workload
@@ -228,7 +230,12 @@ class PeftLearner:
         assert isinstance(self.method, Updates)
         bench, answer = self._bench(task.device), None
         losses: list[float] = []
-        run = self.method.update(received, kept, stream(task.seed, "update"))
+        turn = Turn(
+            device=task.device,
+            shapes=bench.shapes(bench.parts),
+            rng=stream(task.seed, "update"),
+        )
+        run = self.method.update(received, kept, turn)
         phases = list(self.method.phases)
         while True:
             try:
@@ -237,6 +244,9 @@ class PeftLearner:
                 if phases:
                     raise RuntimeError(f"an update must train {phases[0]} too") from None
                 return stop.value.upload, stop.value.kept, float(np.mean(losses))
+            if not isinstance(request, Train):
+                answer = self._look(bench, request, examples, task.seed)
+                continue
             if not phases or request.phase != phases.pop(0):
                 raise RuntimeError("an update must train the phases of its method in their order")
             bench.load(request.start)
@@ -249,6 +259,19 @@ class PeftLearner:
                 correction=request.correction,
             )
             answer = bench.read(bench.parts)
+
+    def _look(
+        self, bench: "Workbench", request: Describe | Judge, examples: "Encoded", seed: int
+    ) -> State:
+        """Answer what a local update asks to know about some of its own examples."""
+        import torch
+
+        chosen = stream(seed, "look").permutation(len(examples))[: request.samples]
+        some = examples.take(torch.from_numpy(chosen))
+        if isinstance(request, Describe):
+            return {"texts": bench.describe(some)}
+        bench.load(request.model)
+        return {"loss": np.array(bench.evaluate(some)["loss"], np.float32)}
 
     def _received(self, device: int, handle: Handle, shared: State) -> State:
         """Return a shared state as a device gets it; the last one is kept: many get the same."""
@@ -305,6 +328,9 @@ class PeftLearner:
         received = {**self._download(task.device, shared), **self._known(shared)}
         kept = parted(private)[0]
         bench.load(personal(self.method, received, kept, bench.shapes(bench.parts)))
+        if isinstance(self.method, Blends):
+            weights = self.method.blend(kept, bench.describe(examples))
+            return Result({}, bench.evaluate_blended(examples, weights))
         return Result({}, bench.evaluate(examples))
 
     def _examples(self, use: str, device: int, fingerprint: str) -> "Encoded":
