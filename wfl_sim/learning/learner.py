@@ -1,7 +1,7 @@
 """The learner: real PEFT training behind the door that the simulation knocks at."""
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,6 +39,7 @@ from wfl_sim.methods.aggregation import State, Upload
 from wfl_sim.methods.local import Describe, Judge, Train, Turn
 from wfl_sim.methods.parts import Part, Role, Shapes, with_role
 from wfl_sim.methods.server import ServerRule
+from wfl_sim.privacy import Privacy
 from wfl_sim.protocols import Codec, Method, Workload
 from wfl_sim.randomness import stream
 
@@ -64,6 +65,7 @@ class PeftLearner:
         codec_down: of the shared state as it is sent to devices.
         server: what the server makes of an aggregate.
         ranks: of each device, where its group has one of its own.
+        privacy: what is done to an update before it is encoded, and what protects it on its way.
         threads: of torch in every task; a part of the recipe, since it decides the last bits.
 
     Raises:
@@ -81,6 +83,7 @@ class PeftLearner:
         codec_down: Codec,
         server: ServerRule | None = None,
         ranks: Sequence[int | None] = (),
+        privacy: Privacy | None = None,
         threads: int = 1,
     ) -> None:
         for name, value in (("tokens", tokens), ("threads", threads)):
@@ -94,6 +97,7 @@ class PeftLearner:
         self.codec_down = codec_down
         self.server = server or ServerRule()
         self.server.check(method)
+        self.privacy = privacy
         self.threads = threads
         self.fleet = Fleet(method, ranks)
         self._encoded: dict[tuple[str, int], Encoded] = {}
@@ -122,7 +126,7 @@ class PeftLearner:
             classes=len(self.shards.classes),
             codecs=(self.codec_up, self.codec_down),
             threads=self.threads,
-            settings=(self.server, self.fleet.sizes, *self._size),
+            settings=(self.server, self.fleet.sizes, self.privacy, *self._size),
         )
 
     def workload(self, device: int) -> Workload:
@@ -219,8 +223,11 @@ class PeftLearner:
             trained, kept = self._read(device, "shared"), self._read(device, "private")
         expected = sent_up(self.method, self._shapes(device, "shared"))
         check_same(dict(expected), shapes_of(trained), f"{type(self.method).__name__}.update")
-        bits = self.workload(device).upload_bits
-        upload, lost = upload_of(self.codec_up, trained, received, lost, bits)
+        bits = self.codec_up.bits(expected) if expected else 0
+        protect = None
+        if self.privacy is not None and self.privacy.clip:
+            protect = partial(self.privacy.protected, rng=stream(task.seed, "privacy"))
+        upload, lost = upload_of(self.codec_up, trained, received, lost, bits, protect)
         return Result({"upload": upload, "private": {**kept, **lost}}, {"train_loss": loss})
 
     def _own_update(
@@ -278,8 +285,7 @@ class PeftLearner:
         who = device if differs(self.method) else self.fleet.parts(device)
         if self._last is None or self._last[0] != (handle, who):
             state = self._download(device, shared)
-            bits = None if self.sends_news else self.workload(device).download_bits
-            arrived = sent(self.codec_down, state, "download", bits)
+            arrived = sent(self.codec_down, state, "download")
             self._last = (handle, who), {**arrived, **self._known(shared)}
         return self._last[1]
 
@@ -356,7 +362,7 @@ class PeftLearner:
 
         parts = self.fleet.parts(device)
         if parts not in self._workloads:
-            self._workloads[parts] = workload_of(
+            workload, shapes = workload_of(
                 self.model,
                 self.method,
                 parts,
@@ -365,6 +371,9 @@ class PeftLearner:
                 codec_up=self.codec_up,
                 codec_down=self.codec_down,
             )
+            if self.privacy is not None:
+                workload = self.privacy.on_top(workload, round(workload.aggregate_flops / 2))
+            self._workloads[parts] = workload, shapes
         return self._workloads[parts]
 
     def _shapes(self, device: int, *roles: Role) -> dict[str, tuple[int, ...]]:

@@ -2,6 +2,7 @@
 
 from wfl_sim.methods.adapters_only import AdaptersOnly
 from wfl_sim.methods.ditto import Ditto
+from wfl_sim.methods.fdlora import FDLoRA
 from wfl_sim.methods.fedalt import FedALT
 from wfl_sim.methods.fedavg import FedAvg
 from wfl_sim.methods.feddpa import FedDPA
@@ -20,6 +21,7 @@ __all__ = [
     "PFTT",
     "AdaptersOnly",
     "Ditto",
+    "FDLoRA",
     "FFALoRA",
     "FLoRA",
     "FedALT",

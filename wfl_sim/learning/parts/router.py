@@ -43,13 +43,13 @@ def attach(model: PreTrainedModel, part: Part) -> dict[str, Parameter]:
     found: dict[str, Parameter] = {}
     for name, module in list(model.base_model.named_modules()):
         if isinstance(module, LoraLayer) and all(each in module.lora_B for each in config.over):
-            gate = Gate(module.lora_A[config.over[0]].in_features, len(config.over))
             assert isinstance(module, nn.Module)
+            gate = Gate(int(module.in_features or 0), len(config.over))
             module.add_module(f"router_{part.name}", gate)
             module.register_forward_pre_hook(gate.look)
             for expert, each in enumerate(config.over):
                 module.lora_B[each].register_forward_hook(gate.weigh(expert))
-            found[f"{name}.weight"] = gate.linear.weight
+            found |= {f"{name}.{each}": value for each, value in gate.linear.named_parameters()}
     if not found:
         raise ValueError(f"part {part.name!r}: no layer is adapted by all of {config.over}")
     return found
