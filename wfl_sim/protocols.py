@@ -7,6 +7,7 @@ Contracts of the propagation models (path loss, shadowing, fading, rate maps) ar
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     import simpy
 
     from wfl_sim.entities.device import Device
-    from wfl_sim.execution.task import Result, Task
+    from wfl_sim.execution.store import Store
+    from wfl_sim.execution.task import LocalUpdate, Result, Task
     from wfl_sim.federation import Federation
     from wfl_sim.learning.data.examples import Shards
     from wfl_sim.methods.aggregation import State, Upload
@@ -104,6 +106,62 @@ class Learner(Protocol):
 
     def run(self, task: Task, inputs: Sequence[Mapping[str, State]]) -> Result:
         """Execute a task; `inputs` are the states of its incoming results, in task order."""
+
+
+@runtime_checkable
+class GroupLearner(Learner, Protocol):
+    """A learner that can train several devices in one pass."""
+
+    def run_group(
+        self,
+        tasks: Sequence[LocalUpdate],
+        inputs: Sequence[Sequence[Mapping[str, State]]],
+    ) -> Sequence[Result]:
+        """Execute local updates of one recipe together.
+
+        Shards, seeds, ranks and numbers of steps may differ. What cannot go together is the
+        learner's to run apart.
+
+        Args:
+            tasks: at least one.
+            inputs: for each task what `run` would be given.
+
+        Returns:
+            What `run` would return for each, within the tolerance of floating-point sums.
+        """
+
+
+class Session(Protocol):
+    """An executor at work: takes tasks whose inputs are stored, and stores their results."""
+
+    @property
+    def room(self) -> int:
+        """How many more tasks it takes at this moment."""
+
+    def submit(self, tasks: Mapping[str, Task]) -> None:
+        """Take tasks by key, at most `room`; their inputs are in the store."""
+
+    def finished(self) -> Sequence[str]:
+        """Wait until some of what was taken is done, and return the keys: the store has them.
+
+        Raises:
+            GoneError: an input is no longer in the store.
+            Exception: whatever a task has raised.
+        """
+
+    def report(self) -> Mapping[str, Any]:
+        """Return what the manifest says: "executor", the kind, and what else matters."""
+
+
+class Executor(Protocol):
+    """Where and how tasks are executed. It decides how long a run takes, not what comes out."""
+
+    @property
+    def mode(self) -> str:
+        """ "exact" for the bits of `inline`; another word enters the keys of all results."""
+
+    def session(self, learner: Learner, store: Store) -> AbstractContextManager[Session]:
+        """Return what executes tasks until the context ends."""
 
 
 @dataclass(frozen=True)
@@ -273,6 +331,7 @@ DATA: Registry[Data] = Registry("data")
 PARTITIONS: Registry[Any] = Registry("partition")
 CODECS: Registry[Codec] = Registry("codec")
 MODELS: Registry[Any] = Registry("model")
+EXECUTORS: Registry[Executor] = Registry("executor")
 PATHLOSSES: Registry[cm.PathLoss] = Registry("pathloss")
 SHADOWINGS: Registry[cm.Shadowing] = Registry("shadowing")
 FADINGS: Registry[cm.Fading] = Registry("fading")

@@ -56,8 +56,8 @@ class Request:
         """Return the run folder of a scenario."""
         label = re.sub(r"[^\w.+=-]+", "-", scenario.label)
         words = [scenario.name, label, f"s{scenario.seed}", digest(scenario)]
-        mode = ["network"] if self.network_only else []
-        return self.out / "-".join(filter(None, [*words, *mode]))
+        mode = "network" if self.network_only else scenario.execution.mode
+        return self.out / "-".join(filter(None, [*words, mode.removeprefix("exact")]))
 
     def check_out(self) -> None:
         """Try whether run folders can be written; nothing is made yet.
@@ -194,8 +194,8 @@ def _manifest(request: Request, simulation: Simulation, outcome: Outcome) -> dic
         "label": scenario.label,
         "seed": scenario.seed,
         "network_only": not simulation.trains,
-        "execution": {"executor": "inline", "mode": "exact", "threads": request.threads},
         **outcome.totals,
+        "execution": {"threads": request.threads, **outcome.totals.get("execution", {})},
         "versions": {
             "wfl_sim": wfl_sim.__version__,
             "python": platform.python_version(),

@@ -19,18 +19,21 @@ from wfl_sim.carbon import Carbon
 from wfl_sim.cells import Cell
 from wfl_sim.compute import Computing, Hardware, HardwareReference
 from wfl_sim.coverage import check_coverage
+from wfl_sim.execution.executors import Inline
 from wfl_sim.modem import Modem
 from wfl_sim.payload import Float32
 from wfl_sim.protocols import (
     AVAILABILITIES,
     CODECS,
     DATA,
+    EXECUTORS,
     METHODS,
     MODELS,
     ROUNDS,
     Availability,
     Codec,
     Data,
+    Executor,
     Method,
     Rounds,
 )
@@ -154,6 +157,8 @@ class Scenario:
     server: Server = field(default_factory=Server)
     carbon: Annotated[Carbon, Shorthand("path")] | None = None
     """of the grid that the devices are fed from"""
+    execution: Annotated[Executor, From(EXECUTORS)] = field(default_factory=Inline)
+    """where and how training is executed: on what host, not in what world"""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"\w[\w.+-]*", self.name):

@@ -13,6 +13,7 @@ from wfl_sim.execution.plan import NetworkOnly, TrainingPlan
 from wfl_sim.execution.store import Store
 from wfl_sim.federation import Federation
 from wfl_sim.infrastructure import server_joules, station_joules
+from wfl_sim.learning.data.examples import Shards
 from wfl_sim.measurement import metrics
 from wfl_sim.methods.aggregation import State
 from wfl_sim.radio.reach import check_reach
@@ -97,13 +98,16 @@ class Simulation:
             federation = self._network(NetworkOnly())
             totals = self._totals(federation, 0)
             return Outcome(federation.spans, (), {}, totals, federation.levels)
-        graph = TaskGraph(self.learner, store, progress)
+        with TaskGraph(self.learner, store, progress, executor=self.scenario.execution) as graph:
+            return self._learned(graph, self.shards)
+
+    def _learned(self, graph: TaskGraph, shards: Shards) -> Outcome:
         plan = TrainingPlan(
             graph,
             self.learner.recipe,
-            self.shards,
+            shards,
             seed=self.scenario.seed,
-            overall=len(self.shards.pooled) > 0,
+            overall=len(shards.pooled) > 0,
         )
         federation = self._network(plan)
         started = time.perf_counter()
@@ -125,7 +129,7 @@ class Simulation:
             federation.spans,
             rows,
             {name: state for name, state in states.items() if state},
-            self._totals(federation, graph.executed),
+            {**self._totals(federation, graph.executed), "execution": dict(graph.report())},
             federation.levels,
         )
 

@@ -73,6 +73,7 @@ def run(federation: Federation, scenario: Scenario) -> None:
     """Let the rounds policy drive the federation to its end, and close all spans."""
     process = federation.env.process(scenario.rounds.run(federation))
     federation.env.run(until=process)
+    federation.server.finish()
     for device in federation.devices:
         device.close()
 
