@@ -15,7 +15,7 @@ from rich.table import Table
 from wfl_sim.compute import catalogue
 from wfl_sim.documents import read_yaml
 from wfl_sim.registry import describe, did_you_mean
-from wfl_sim.results import Run
+from wfl_sim.results import Goal, Run, Sweep
 from wfl_sim.scenario import Scenario
 from wfl_sim.schema import families
 
@@ -29,6 +29,7 @@ class Report:
         self._shares = [0.0] * len(scenarios)
         self._ended = 0
         self._warned: set[str] = set()
+        self._kept: set[int] = set()
         # A bar is for people; a log file gets one line for each run that has ended.
         self._bar = Progress(
             TextColumn("{task.description}"),
@@ -60,6 +61,10 @@ class Report:
         self._shares[number] = done / needed
         self._bar.update(self._task, completed=sum(self._shares))
 
+    def kept(self, number: int) -> None:
+        """Note that a run had ended before."""
+        self._kept.add(number)
+
     def warn(self, text: str) -> None:
         """Print a warning once."""
         # Without the figures in it: the runs of a sweep differ in those alone.
@@ -77,9 +82,12 @@ class Report:
             self._bar.update(self._task, description=self._description())
             manifest = Run.open(folder).manifest
             host = sum(manifest["host_seconds"].values())
+            how = f"in {host:.1f} s, {manifest['tasks_executed']} tasks executed"
+            if number in self._kept:
+                how = "there already"
             self._bar.console.print(
                 f"[bold]{escape(str(folder))}[/]  {manifest['simulated_seconds']:.1f} simulated s "
-                f"in {host:.1f} s, {manifest['tasks_executed']} tasks executed",
+                f"{how}",
                 highlight=False,
                 soft_wrap=True,
             )
@@ -103,8 +111,38 @@ class Report:
             if path.suffix == ".png":
                 self._console.print(str(path), highlight=False, soft_wrap=True)
 
+    def compare(
+        self,
+        folders: Sequence[Path],
+        out: Path,
+        *,
+        metric: str = "",
+        scope: str = "",
+        target: float | None = None,
+        figures: bool = True,
+    ) -> None:
+        """Print the comparison of runs and sweeps, write its tables, and draw its figures.
+
+        Raises:
+            ValueError: a folder holds no runs, or no run has such a metric.
+        """
+        from wfl_sim.comparing import compare, goal_of, opened
+
+        runs = opened(folders)
+        goal = goal_of(runs, metric, scope, target)
+        for sweep in (Sweep.open(folder) for folder in folders if Sweep.is_one(folder)):
+            if sweep.missing:
+                planned = len(sweep.planned)
+                self.warn(f"{sweep.folder}: {len(sweep.missing)} of {planned} runs have not ended")
+        self._console.print(_comparison(runs, goal))
+        for path in compare(runs, goal, out, figures=figures):
+            if path.suffix in (".png", ".parquet"):
+                self._console.print(str(path), highlight=False, soft_wrap=True)
+
     def _description(self) -> str:
         count = len(self._scenarios)
+        if not count:
+            return ""
         return f"{self._scenarios[0].name}: {self._ended} of {count} run{'s' * (count > 1)}"
 
 
@@ -131,6 +169,48 @@ def _table(runs: Sequence[Run], scope: str) -> Table:
             *(_number(x) for x in (row.rounds, row.seconds, row.joules, row.mbit)),
         )
     return table
+
+
+def _comparison(runs: Sequence[Run], goal: Goal) -> Table:
+    """Return the table of means over seeds, a row for each label."""
+    from wfl_sim.figures import by_label, summary
+
+    measured = [run for run in runs if (goal.metric, goal.scope) in run.measured]
+    rows = {}
+    if measured:
+        rows = {row.label: row for row in summary(measured, goal.metric, goal.scope, goal.target)}
+    goes = f" to {goal.metric} {goal.target:g}" if measured and goal.target is not None else ""
+    title = f"{goal.metric}, {goal.scope.replace('_', ' ')}" if measured else "network only"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table.add_column("label")
+    for name in ("seeds", "final", "seconds", "joules", "Mbit"):
+        table.add_column(name, justify="right")
+    if goes:
+        for name in (f"reached{goes}", "rounds", "seconds", "joules", "Mbit"):
+            table.add_column(name, justify="right")
+    for label, members in by_label(runs).items():
+        row = rows.get(label)
+        width = "" if row is None or math.isnan(row.half_width) else f" ± {row.half_width:.3f}"
+        cells = [
+            label,
+            str(len(members)),
+            "-" if row is None else f"{row.final:.3f}{width}",
+            _number(_mean(float(run.manifest["simulated_seconds"]) for run in members)),
+            _number(_mean(run.joules for run in members)),
+            _number(_mean(run.bits / 1e6 for run in members)),
+        ]
+        if row is not None and goes:
+            cells += [
+                f"{row.reached}/{row.seeds}",
+                *(_number(x) for x in (row.rounds, row.seconds, row.joules, row.mbit)),
+            ]
+        table.add_row(*map(escape, cells))
+    return table
+
+
+def _mean(values: Iterable[float]) -> float:
+    given = list(values)
+    return sum(given) / len(given)
 
 
 def _number(value: float) -> str:

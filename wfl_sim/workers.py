@@ -9,8 +9,8 @@ import signal
 import sys
 import threading
 import traceback
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
@@ -32,6 +32,9 @@ class Watcher(Protocol):
     def progress(self, number: int, done: int, needed: int) -> None:
         """Job `number` has done so many of its steps."""
 
+    def kept(self, number: int) -> None:
+        """Job `number` had been done before."""
+
     def warn(self, text: str) -> None:
         """Something is odd and goes on."""
 
@@ -44,19 +47,29 @@ Work = Callable[[int, Watcher], T]
 """does the job of a number; must be picklable"""
 
 
-def in_processes(work: Work[T], count: int, jobs: int, watcher: Watcher) -> Iterator[tuple[int, T]]:
+def in_processes(
+    work: Work[T], count: int, jobs: int, watcher: Watcher, groups: Sequence[str] | None = None
+) -> Iterator[tuple[int, T]]:
     """Do jobs 0 to `count` - 1 in `jobs` processes; yield number and result as each ends.
+
+    Args:
+        work: does a job.
+        count: of jobs.
+        jobs: at a time.
+        watcher: told how it goes.
+        groups: one for each job; a process goes on with its group, and then with one that no
+            other process is at, as long as there are any.
 
     Raises:
         WorkerError: a worker died, or failed for a reason that is not the user's.
         ScenarioError, OSError: what a job raised; the others are stopped.
     """
-    pending = deque(range(count))
+    queue = _Queue(groups or [str(number) for number in range(count)])
     workers = [_started(work) for _ in range(min(jobs, count))]
     busy = {worker.pipe: worker for worker in workers}
     try:
         for worker in workers:
-            worker.number = pending.popleft()
+            worker.number = queue.next(-1)
             worker.pipe.send(worker.number)
         while busy:
             for pipe in wait(list(busy)):
@@ -66,13 +79,38 @@ def in_processes(work: Work[T], count: int, jobs: int, watcher: Watcher) -> Iter
                     getattr(watcher, kind)(*arguments)
                     continue
                 yield worker.number, arguments
-                if pending:
-                    worker.number = pending.popleft()
+                if queue:
+                    worker.number = queue.next(worker.number)
                     worker.pipe.send(worker.number)
                 else:
                     del busy[worker.pipe]
     finally:
         _stop(workers)
+
+
+class _Queue:
+    """The jobs that nobody has begun, and the groups that somebody is at."""
+
+    def __init__(self, groups: Sequence[str]) -> None:
+        self._groups = groups
+        self._pending = list(range(len(groups)))
+        self._at: Counter[str] = Counter()
+
+    def __bool__(self) -> bool:
+        return bool(self._pending)
+
+    def next(self, last: int) -> int:
+        """Return the next job of a worker whose last one was `last`; -1 where it had none."""
+        own = None if last < 0 else self._groups[last]
+        if own is not None:
+            self._at[own] -= 1
+        chosen = min(
+            self._pending,
+            key=lambda job: (self._groups[job] != own, self._at[self._groups[job]] > 0, job),
+        )
+        self._pending.remove(chosen)
+        self._at[self._groups[chosen]] += 1
+        return chosen
 
 
 @dataclass
@@ -106,6 +144,9 @@ class _Remote:
 
     def progress(self, number: int, done: int, needed: int) -> None:
         self.pipe.send(("progress", (number, done, needed)))
+
+    def kept(self, number: int) -> None:
+        self.pipe.send(("kept", (number,)))
 
     def warn(self, text: str) -> None:
         self.pipe.send(("warn", (text,)))

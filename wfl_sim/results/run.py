@@ -123,6 +123,12 @@ class Run:
         return float(sum(self.manifest.get("joules", {}).values()))
 
     @property
+    def bits(self) -> int:
+        """Bit that went over the air, up and down."""
+        bits = self.manifest.get("bits", {})
+        return int(bits.get("sent_up", 0)) + int(bits.get("sent_down", 0))
+
+    @property
     def rounds(self) -> int:
         """How many rounds were begun."""
         return int(self.span_arrays["round"].max(initial=-1)) + 1
