@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 import channel_models as cm
 from wfl_sim.registry import Registry
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from wfl_sim.methods.aggregation import State, Upload
     from wfl_sim.methods.parts import Part
     from wfl_sim.methods.phases import Phase
+    from wfl_sim.radio.mobility.track import Region, Track
 
 
 @runtime_checkable
@@ -245,6 +246,37 @@ class Loss(Protocol):
         """Return the probability, given the mean SINR in dB over the upload."""
 
 
+class Antenna(Protocol):
+    """The pattern of a base station's antenna, as in `channel_models`."""
+
+    def gain_db(self, azimuth: ArrayLike, zenith: ArrayLike) -> Any:
+        """Return the gain in dBi towards azimuths (from east) and zenith angles in rad."""
+
+
+class Mobility(Protocol):
+    """How the devices of a group move."""
+
+    @property
+    def moves(self) -> bool:
+        """Whether they do."""
+
+    @property
+    def pace(self) -> float | None:
+        """The m/s that set the Doppler shift; None for those that the scenario gives."""
+
+    def check(self, count: int) -> None:
+        """Raise LocatedError where so many devices cannot be moved."""
+
+    def track(self, member: int, region: Region | None, rng: np.random.Generator) -> Track:
+        """Return where a device is over time.
+
+        Args:
+            member: number of the device within its group.
+            region: where the group may move; None where places are given.
+            rng: the device's own stream.
+        """
+
+
 class Selector(Protocol):
     """Who takes part in a round."""
 
@@ -321,6 +353,10 @@ class Codec(Protocol):
 METHODS: Registry[Method] = Registry("method")
 ALLOCATORS: Registry[Allocator] = Registry("allocator")
 LOSSES: Registry[Loss] = Registry("loss")
+LAYOUTS: Registry[Any] = Registry("layout")
+AREAS: Registry[Any] = Registry("area")
+MOBILITIES: Registry[Mobility] = Registry("mobility")
+ANTENNAS: Registry[Antenna] = Registry("antenna")
 SELECTORS: Registry[Selector] = Registry("selector")
 ROUNDS: Registry[Rounds] = Registry("rounds")
 AVAILABILITIES: Registry[Availability] = Registry("availability")

@@ -1,9 +1,10 @@
 """The workbench: one frozen network with the parts of a method, for any device's turn."""
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 from torch.nn import Parameter
 from transformers import PreTrainedModel
 
@@ -35,6 +36,11 @@ class Workbench:
         self.parts = {part.name: part for part in parts}
         self.parameters = torch_parts.attach(model, parts)
         self.threads = threads
+        self._shapes = {name: tuple(value.shape) for name, value in self.parameters.items()}
+        self._names = {
+            part.name: [name for name in self.parameters if name.startswith(f"{part.name}/")]
+            for part in parts
+        }
 
     def __repr__(self) -> str:
         count = sum(parameter.numel() for parameter in self.parameters.values())
@@ -53,20 +59,17 @@ class Workbench:
             ValueError: a name is missing or unknown, or a shape is wrong.
         """
         given = {name: array for state in states for name, array in state.items()}
-        check_same(self.shapes(self.parts), shapes_of(given), "state")
-        with torch.no_grad():
-            for name, parameter in self.parameters.items():
-                parameter.copy_(torch.from_numpy(np.require(given[name], requirements="W")))
+        check_same(self._shapes, shapes_of(given), "state")
+        for name, value in self._values.items():
+            np.copyto(value, given[name])
 
     def read(self, names: Iterable[str]) -> State:
         """Return a copy of the values of some parts, in float32."""
-        return {
-            name: parameter.detach().numpy().copy() for name, parameter in self._of(names).items()
-        }
+        return {name: self._values[name].copy() for name in self._of(names)}
 
     def shapes(self, names: Iterable[str]) -> dict[str, tuple[int, ...]]:
         """Return the shapes of some parts by parameter name."""
-        return {name: tuple(parameter.shape) for name, parameter in self._of(names).items()}
+        return {name: self._shapes[name] for name in self._of(names)}
 
     def trained(self, phase: Phase) -> list[Parameter]:
         """Return the parameters that a phase trains.
@@ -76,7 +79,7 @@ class Workbench:
         """
         if unknown := [name for name in phase.trains if name not in self.parts]:
             raise ValueError(f"a phase trains {unknown[0]!r}, which is no part of the method")
-        return list(self._of(phase.trains).values())
+        return [self.parameters[name] for name in self._of(phase.trains)]
 
     def train(self, phases: Sequence[Phase], examples: Encoded, seed: int) -> float:
         """Run the local phases in place, and return the mean loss over all steps, in nat."""
@@ -92,6 +95,11 @@ class Workbench:
         with exact(seed=0, threads=self.threads):
             return evaluate(self.model, examples)
 
-    def _of(self, names: Iterable[str]) -> dict[str, Parameter]:
-        owners = tuple(f"{name}/" for name in names)
-        return {n: value for n, value in self.parameters.items() if n.startswith(owners)}
+    @cached_property
+    def _values(self) -> dict[str, NDArray[np.float32]]:
+        """The memory of the parameters."""
+        return {name: value.detach().numpy() for name, value in self.parameters.items()}
+
+    def _of(self, names: Iterable[str]) -> list[str]:
+        wanted = set(names)
+        return [n for part, own in self._names.items() if part in wanted for n in own]
