@@ -53,9 +53,7 @@ class Server:
             if device.workload.download_bits:
                 cells.setdefault(device.cell.name, []).append(device)
             else:
-                deliveries[device.index] = Delivery(
-                    self.shared, [device.index], None, self.version
-                )
+                deliveries[device.index] = Delivery(self.shared, [device.index], None, self.version)
         for members in cells.values():
             cell = members[0].cell
             groups = [members] if cell.broadcasts else [[device] for device in members]
