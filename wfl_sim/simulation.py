@@ -95,7 +95,7 @@ class Simulation:
         if self.trains and store is None:
             raise ValueError("a run that trains needs a store")
         if store is None or self.shards is None or not self.trains:
-            federation = self._network(NetworkOnly())
+            federation = self._network(NetworkOnly(self.learner))
             totals = self._totals(federation, 0)
             return Outcome(federation.spans, (), {}, totals, federation.levels)
         with TaskGraph(self.learner, store, progress, executor=self.scenario.execution) as graph:
@@ -104,7 +104,7 @@ class Simulation:
     def _learned(self, graph: TaskGraph, shards: Shards) -> Outcome:
         plan = TrainingPlan(
             graph,
-            self.learner.recipe,
+            self.learner,
             shards,
             seed=self.scenario.seed,
             overall=len(shards.pooled) > 0,
@@ -184,7 +184,7 @@ def _surroundings(scenario: Scenario, federation: Federation) -> dict[str, Any]:
     """Return what server and base stations drew, in J, and the g of CO2 of the devices."""
     spans, end = federation.spans, federation.env.now
     drawn = {"server": server_joules(scenario.server.hardware, spans, end)}
-    for number, cell in enumerate(scenario.cells):
+    for number, cell in enumerate(scenario.base_stations):
         if cell.station is not None:
             name = f"cell-{number}"
             drawn[name] = station_joules(cell.station, spans, name, end, cell.downlink.power)
