@@ -33,10 +33,11 @@ def build(
     workloads: Sequence[Workload],
     plan: Plan,
     excluded: Collection[int] = (),
+    examples: Sequence[int] = (),
 ) -> Federation:
     """Return the federation at time zero, its devices idle, the first evaluation noted.
 
-    Devices that are excluded are never there.
+    Devices that are excluded are never there. `examples` is what each trains on; one without data.
     """
     env = simpy.Environment()
     groups = [group for group in scenario.devices for _ in range(group.count)]
@@ -54,6 +55,7 @@ def build(
             cell=cells[placement.serving[index]],
             mean_gain=float(placement.gains[placement.serving[index], index]),
             power=group.power,
+            examples=examples[index] if examples else 1,
             computing=group.compute,
             radio=radio_of(
                 group.hardware,

@@ -66,7 +66,9 @@ def test_what_is_received_is_the_average_with_the_error_that_is_said():
     assert 0 < sends.sum() < devices
     share = weight * sends / (weight * sends).sum()
     # Unit power: two values of variance 1/2 in each symbol.
-    sent = (rng.normal(size=(devices, symbols)) + 1j * rng.normal(size=(devices, symbols))) / np.sqrt(2)
+    sent = (
+        rng.normal(size=(devices, symbols)) + 1j * rng.normal(size=(devices, symbols))
+    ) / np.sqrt(2)
     eta = 1e-13 / result.noise**2
     amplitude = np.where(sends, share * np.sqrt(eta) / channel, 0)
     radiated = np.mean(np.abs(amplitude[:, None] * sent) ** 2, axis=1)

@@ -19,6 +19,7 @@ from wfl_sim.entities.cell import Access, Cell
 from wfl_sim.entities.delivery import Contribution, Delivery
 from wfl_sim.entities.diary import Diary
 from wfl_sim.entities.effort import Effort
+from wfl_sim.execution.task import Handle
 from wfl_sim.modem import Radio, radio_of
 from wfl_sim.protocols import Workload
 from wfl_sim.radio.direction import Direction
@@ -41,6 +42,7 @@ class Device:
         cell: Cell,
         mean_gain: float,
         power: float = 0.2,
+        examples: int = 1,
         computing: Computing | None = None,
         radio: Radio | None = None,
         battery: Battery | None = None,
@@ -58,6 +60,7 @@ class Device:
             cell: the serving cell.
             mean_gain: linear large-scale power gain to the cell.
             power: W that it can radiate.
+            examples: that it trains on.
             computing: how it computes; as the hardware says unless given.
             radio: what sending and receiving draw; as the hardware says unless given.
             battery: what it runs on; None for the mains.
@@ -72,6 +75,10 @@ class Device:
         self.cell = cell
         self.mean_gain = mean_gain
         self.power = power
+        self.examples = examples
+        self.heard_in = -1
+        """round of the newest upload that the server has got; -1 before the first"""
+        self._heard: Handle | None = None
         self.body = Body(federation, index, battery, hardware.thermal, self._powered_changed)
         self.excluded = excluded
         self._diary = Diary(federation, self.name, self.body)
@@ -125,6 +132,17 @@ class Device:
     def busy(self) -> bool:
         """Whether it takes part, or its upload is still on the way to the server."""
         return self._part is not None and self._part.is_alive
+
+    @property
+    def reported_loss(self) -> float:
+        """Mean training loss in nat of the newest update that the server has got: trains it.
+
+        Raises:
+            ValueError: there is none, or the run trains nothing.
+        """
+        if self._heard is None:
+            raise ValueError(f"{self.name} has not been heard of")
+        return self._federation.plan.value(self._heard, "train_loss")
 
     @property
     def expected_download(self) -> float:
@@ -221,6 +239,8 @@ class Device:
         if bits and arrived:
             yield from self.cell.forward(bits)
             federation.traffic.received_up += bits
+        if arrived:
+            self.heard_in, self._heard = number, upload
         return Contribution(self, upload if arrived else None, delivery)
 
     def _download(

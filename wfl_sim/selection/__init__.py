@@ -4,6 +4,7 @@ from wfl_sim.selection.best_channel import BestChannel
 from wfl_sim.selection.energy_aware import EnergyAware
 from wfl_sim.selection.everyone import Everyone
 from wfl_sim.selection.fedcs import FedCS
+from wfl_sim.selection.oort import Oort
 from wfl_sim.selection.round_robin import RoundRobin
 from wfl_sim.selection.tifl import TiFL
 from wfl_sim.selection.uniform import RandomSelection
@@ -13,6 +14,7 @@ __all__ = [
     "EnergyAware",
     "Everyone",
     "FedCS",
+    "Oort",
     "RandomSelection",
     "RoundRobin",
     "TiFL",
