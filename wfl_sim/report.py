@@ -134,7 +134,8 @@ class Report:
             if sweep.missing:
                 planned = len(sweep.planned)
                 self.warn(f"{sweep.folder}: {len(sweep.missing)} of {planned} runs have not ended")
-        self._console.print(_comparison(runs, goal))
+        for table in _comparison(runs, goal):
+            self._console.print(table)
         for path in compare(runs, goal, out, figures=figures):
             if path.suffix in (".png", ".parquet"):
                 self._console.print(str(path), highlight=False, soft_wrap=True)
@@ -160,51 +161,57 @@ def _table(runs: Sequence[Run], scope: str) -> Table:
     for name in ("seeds", "final", "reached", "rounds", "seconds", "joules", "Mbit"):
         table.add_column(name, justify="right")
     for row in rows:
-        width = "" if math.isnan(row.half_width) else f" ± {row.half_width:.3f}"
         table.add_row(
             row.label,
             str(row.seeds),
-            f"{row.final:.3f}{width}",
+            _with_width(row.final, row.half_width),
             f"{row.reached}/{row.seeds}",
             *(_number(x) for x in (row.rounds, row.seconds, row.joules, row.mbit)),
         )
     return table
 
 
-def _comparison(runs: Sequence[Run], goal: Goal) -> Table:
-    """Return the table of means over seeds, a row for each label."""
+def _comparison(runs: Sequence[Run], goal: Goal) -> Iterator[Table]:
+    """Yield means over seeds by label: of whole runs, and of what it took to reach the target."""
     from wfl_sim.figures import by_label, summary
 
     measured = [run for run in runs if (goal.metric, goal.scope) in run.measured]
-    rows = {}
-    if measured:
-        rows = {row.label: row for row in summary(measured, goal.metric, goal.scope, goal.target)}
-    goes = f" to {goal.metric} {goal.target:g}" if measured and goal.target is not None else ""
-    title = f"{goal.metric}, {goal.scope.replace('_', ' ')}" if measured else "network only"
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    table.add_column("label")
-    for name in ("seeds", "final", "seconds", "joules", "Mbit"):
-        table.add_column(name, justify="right")
-    if goes:
-        for name in (f"reached{goes}", "rounds", "seconds", "joules", "Mbit"):
-            table.add_column(name, justify="right")
+    rows = summary(measured, goal.metric, goal.scope, goal.target) if measured else []
+    finals = {row.label: row for row in rows}
+    name = f"{goal.metric}, {goal.scope.replace('_', ' ')}" if measured else "network only"
+    whole = _plain_table(f"whole runs: {name}", ("seeds", "final", "seconds", "joules", "Mbit"))
     for label, members in by_label(runs).items():
-        row = rows.get(label)
-        width = "" if row is None or math.isnan(row.half_width) else f" ± {row.half_width:.3f}"
-        cells = [
-            label,
+        final = finals.get(label)
+        width = (
+            "" if final is None or math.isnan(final.half_width) else f" ± {final.half_width:.3f}"
+        )
+        whole.add_row(
+            escape(label),
             str(len(members)),
-            "-" if row is None else f"{row.final:.3f}{width}",
+            "-" if final is None else f"{final.final:.3f}{width}",
             _number(_mean(float(run.manifest["simulated_seconds"]) for run in members)),
             _number(_mean(run.joules for run in members)),
             _number(_mean(run.bits / 1e6 for run in members)),
-        ]
-        if row is not None and goes:
-            cells += [
-                f"{row.reached}/{row.seeds}",
-                *(_number(x) for x in (row.rounds, row.seconds, row.joules, row.mbit)),
-            ]
-        table.add_row(*map(escape, cells))
+        )
+    yield whole
+    if rows and goal.target is not None:
+        title = f"to reach {goal.metric} {goal.target:g}"
+        table = _plain_table(title, ("reached", "rounds", "seconds", "joules", "Mbit"))
+        for row in rows:
+            costs = (row.rounds, row.seconds, row.joules, row.mbit)
+            table.add_row(escape(row.label), f"{row.reached}/{row.seeds}", *map(_number, costs))
+        yield table
+
+
+def _with_width(mean: float, half_width: float) -> str:
+    return f"{mean:.3f}" + ("" if math.isnan(half_width) else f" ± {half_width:.3f}")
+
+
+def _plain_table(title: str, columns: Sequence[str]) -> Table:
+    table = Table(title=f"\n{title}", title_justify="left", box=None, pad_edge=False)
+    table.add_column("label", overflow="fold")
+    for name in columns:
+        table.add_column(name, justify="right", no_wrap=True)
     return table
 
 

@@ -7,6 +7,7 @@ import re
 import tempfile
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
@@ -143,6 +144,12 @@ class Runner:
             raise ScenarioError(str(error)) from error
         return folder
 
+    def close(self) -> None:
+        """Let the store go."""
+        if "_store" in self.__dict__:
+            self._store.close()
+            del self._store
+
     def prepared(self, number: int, watcher: Watcher) -> Simulation:
         """Return the simulation of a scenario, checked and ready to run.
 
@@ -229,7 +236,8 @@ def _run(
     runner: Runner, groups: Sequence[str], jobs: int, watcher: Watcher
 ) -> Iterator[tuple[int, Path]]:
     if jobs == 1 or len(groups) == 1:
-        yield from ((number, runner(number, watcher)) for number in _in_groups(groups))
+        with closing(runner):
+            yield from ((number, runner(number, watcher)) for number in _in_groups(groups))
     else:
         yield from in_processes(runner, len(groups), jobs, watcher, groups)
 

@@ -1,6 +1,7 @@
 """World: the entities of a scenario in one SimPy environment."""
 
 from collections.abc import Collection, Sequence
+from functools import partial
 
 import numpy as np
 import simpy
@@ -19,6 +20,7 @@ from wfl_sim.modem import radio_of
 from wfl_sim.protocols import Workload
 from wfl_sim.radio.band import band
 from wfl_sim.radio.direction import Direction
+from wfl_sim.radio.expected import expected_rate
 from wfl_sim.radio.power import CellPower, DevicePower, PowerRule
 from wfl_sim.scenario import Scenario
 from wfl_sim.topology import Placement
@@ -31,16 +33,19 @@ def build(
     workloads: Sequence[Workload],
     plan: Plan,
     excluded: Collection[int] = (),
+    examples: Sequence[int] = (),
 ) -> Federation:
     """Return the federation at time zero, its devices idle, the first evaluation noted.
 
-    Devices that are excluded are never there.
+    Devices that are excluded are never there. `examples` is what each trains on; one without data.
     """
     env = simpy.Environment()
     groups = [group for group in scenario.devices for _ in range(group.count)]
     members = [member for group in scenario.devices for member in range(group.count)]
     federation = Federation(env, scenario.seed, plan, Ledger(len(groups)))
-    cells = [_cell(env, scenario, placement, number) for number in range(len(scenario.cells))]
+    cells = [
+        _cell(env, scenario, placement, number) for number in range(len(scenario.base_stations))
+    ]
     federation.devices = [
         Device(
             federation,
@@ -49,11 +54,13 @@ def build(
             workload=workloads[index],
             cell=cells[placement.serving[index]],
             mean_gain=float(placement.gains[placement.serving[index], index]),
+            power=group.power,
+            examples=examples[index] if examples else 1,
             computing=group.compute,
             radio=radio_of(
                 group.hardware,
                 modem=group.modem,
-                bandwidth=scenario.cells[placement.serving[index]].bandwidth,
+                bandwidth=scenario.base_stations[placement.serving[index]].bandwidth,
             ),
             battery=group.battery,
             away_power=group.away_power,
@@ -80,9 +87,9 @@ def run(federation: Federation, scenario: Scenario) -> None:
 
 def _cell(env: simpy.Environment, scenario: Scenario, placement: Placement, number: int) -> Cell:
     groups = [group for group in scenario.devices for _ in range(group.count)]
-    description, name = scenario.cells[number], f"cell-{number}"
+    description, name = scenario.base_stations[number], f"cell-{number}"
     gains = placement.gains[number]
-    speeds = np.array([group.speed for group in groups])
+    speeds = np.array([group.pace for group in groups])
     watts = np.array([group.power for group in groups])
     powers: dict[Direction, PowerRule] = {
         "uplink": DevicePower(watts, _density(description, gains)),
@@ -117,6 +124,7 @@ def _cell(env: simpy.Environment, scenario: Scenario, placement: Placement, numb
         request=Access(description.uplink.access_delay, description.uplink.header),
         order=Access(description.downlink.access_delay, description.downlink.header),
         loss=description.uplink.loss,
+        expected_rate=partial(expected_rate, description),
     )
 
 

@@ -149,7 +149,7 @@ def test_the_good_scenario_loads(files):
         (
             "area: {radius: 300 m}",
             "area: 300 m",
-            "23: devices.0.area: must be a mapping of keys to values, got '300 m'",
+            "23: devices.0.area: unknown area '300 m' (known: cells, positions, ring)",
         ),
         (
             "uplink: {allocator: proportional-fair}",

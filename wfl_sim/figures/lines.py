@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from wfl_sim.figures.scales import scale
 from wfl_sim.figures.seeds import by_label
+from wfl_sim.points import short_names
 from wfl_sim.records import Coordinate
 from wfl_sim.results import Run
 
@@ -33,16 +34,16 @@ class Line:
 class Axis:
     """What a sweep goes along."""
 
-    path: str
+    name: str
+    """the shortest end of the path that tells it from the other axes"""
     unit: str
     """of the numbers on the axis; empty where they have none"""
     numeric: bool
 
     @property
     def title(self) -> str:
-        """The path as a person reads it, with its unit."""
-        words = [word for word in self.path.split(".") if not word.isdecimal()]
-        name = " ".join(words).replace("_", " ")
+        """The name as a person reads it, with its unit."""
+        name = self.name.replace("_", " ")
         return f"{name} ({self.unit})" if self.unit else name
 
 
@@ -55,6 +56,12 @@ def axes(runs: Sequence[Run]) -> dict[str, list[str]]:
                 values[path].append(coordinate.written)
     everywhere = {path for path in values if all(path in run.point for run in runs)}
     return {path: each for path, each in values.items() if path in everywhere and len(each) > 1}
+
+
+def shown_axes(runs: Sequence[Run]) -> list[str]:
+    """Return the axes along which to draw: those of numbers, else those of texts."""
+    found = axes(runs)
+    return [path for path in found if _numbers(runs, path)] or list(found)
 
 
 def main_axis(runs: Sequence[Run]) -> str | None:
@@ -77,33 +84,32 @@ def lines(runs: Sequence[Run], path: str | None) -> tuple[Axis | None, list[Line
         return None, [
             Line(label, (Place("", 0.0, tuple(members)),)) for label, members in groups.items()
         ]
-    axis, values = _axis(runs, path)
+    names = short_names(list(axes(runs)))
+    axis, values = _axis(runs, path, names.get(path, path))
     found: dict[str, list[Place]] = {}
     for members in groups.values():
         point = members[0].point
         text = point[path].written
         place = Place(text, values[text], tuple(members))
-        found.setdefault(_rest(point, path, axes(runs)), []).append(place)
+        found.setdefault(_rest(point, path, names), []).append(place)
     return axis, [
         Line(label, tuple(sorted(places, key=lambda place: place.x)))
         for label, places in found.items()
     ]
 
 
-def _rest(point: dict[str, Coordinate], path: str, differing: dict[str, list[str]]) -> str:
-    others = [p for p in point if p != path and p in differing]
-    words = [
-        point[p].written if p == "variant" else f"{p.rpartition('.')[2]}={point[p].written}"
-        for p in others
-    ]
-    return ", ".join(words)
+def _rest(point: dict[str, Coordinate], path: str, names: dict[str, str]) -> str:
+    """Return in words where a point lies along the other axes."""
+    others = [each for each in point if each != path and each in names]
+    words = {each: point[each].written for each in others}
+    return " ".join(w if each == "variant" else f"{names[each]}={w}" for each, w in words.items())
 
 
-def _axis(runs: Sequence[Run], path: str) -> tuple[Axis, dict[str, float]]:
+def _axis(runs: Sequence[Run], path: str, name: str) -> tuple[Axis, dict[str, float]]:
     """Return an axis and the place of every value on it."""
     points = {run.point[path].written: run.point[path] for run in runs}
     if not _numbers(runs, path):
-        return Axis(path, "", False), {text: float(i) for i, text in enumerate(points)}
+        return Axis(name, "", False), {text: float(i) for i, text in enumerate(points)}
     # As written where all values are in one unit, so that dBm stay dBm.
     split = {text: re.fullmatch(r"\s*([-+.\deE_]+)\s*(\S*)\s*", text) for text in points}
     units = {found[2] for found in split.values() if found}
@@ -111,12 +117,12 @@ def _axis(runs: Sequence[Run], path: str) -> tuple[Axis, dict[str, float]]:
         unit = units.pop()
         numbers = {text: float(found[1]) for text, found in split.items() if found}
         if unit or not any(point.unit for point in points.values()):
-            return Axis(path, unit, True), numbers
+            return Axis(name, unit, True), numbers
     factor, unit = scale(
         max(abs(float(point.value)) for point in points.values()),
         next(iter(points.values())).unit,
     )
-    return Axis(path, unit, True), {t: factor * float(p.value) for t, p in points.items()}
+    return Axis(name, unit, True), {t: factor * float(p.value) for t, p in points.items()}
 
 
 def _numbers(runs: Sequence[Run], path: str) -> bool:

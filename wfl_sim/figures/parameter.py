@@ -18,7 +18,7 @@ from wfl_sim.figures.style import INK, columns, line_styles, look
 from wfl_sim.results import Goal, Run, crossing
 
 HEADER: Final = ("quantity", "of", "line", "value", "x", "mean", "half_width", "seeds")
-LEGEND: Final = 135
+LEGEND: Final = 110
 """characters that fit under the figure"""
 WIDE: Final = 8
 """ratio of the largest to the smallest value from which on an axis is logarithmic"""
@@ -29,9 +29,10 @@ Quantity = Callable[[Run], float | None]
 def parameter(runs: Sequence[Run], folder: Path, goal: Goal, path: str) -> list[Path]:
     """Draw the last value of a metric, seconds, joules and bits against a swept value.
 
-    Marks are means over seeds and bands 95 % t-intervals of the mean (whiskers where values are
-    texts), which may leave the picture. Full lines are the costs of the whole run, dashed lines
-    those of reaching the target, means over the seeds that did.
+    Marks are means over seeds, bands and whiskers 95 % t-intervals of the mean, which may leave the
+    picture, and thin lines single seeds. Full lines are the costs of the whole run, dashed lines
+    those of reaching the target, means over the seeds that did. Where values are texts, the lines
+    of a numeric axis are marks that stand side by side.
 
     Returns:
         The paths of PNG, SVG and CSV, named `along-<path>`.
@@ -51,8 +52,9 @@ def parameter(runs: Sequence[Run], folder: Path, goal: Goal, path: str) -> list[
             np.atleast_2d(figure.subplots(*shape)).flat, panels, strict=True
         ):
             rows += _panel(axes, axis, of_axis, styles, title, unit, quantities)
-        figure.suptitle(f"Along {axis.title}")
-        handles = [Line2D([], [], label=label, **styles[label]) for label in styles if label]
+        figure.suptitle(f"By {axis.title}")
+        solid = {label: style | {"linestyle": "-"} for label, style in styles.items() if label}
+        handles = [Line2D([], [], label=label, **style) for label, style in solid.items()]
         if any(len(quantities) > 1 for *_, quantities in panels):
             handles.append(Line2D([], [], color=INK, lw=1.6, label="the whole run"))
             text = f"until {goal.metric} {goal.target:g} ({goal.scope.replace('_', ' ')})"
@@ -111,13 +113,15 @@ def _panel(
         for line in of_axis
         for name, quantity in quantities.items()
     }
-    seeds = [v for means in found.values() for *_, values in means for v in values]
+    seeds = [v for means in found.values() for *_, values in means for v in values.values()]
     factor, prefixed = scale(max(seeds, default=1.0), unit)
     rows: list[tuple[Any, ...]] = []
-    for line in of_axis:
+    for number, line in enumerate(of_axis):
+        beside = 0.0 if axis.numeric else 0.5 * ((number + 0.5) / len(of_axis) - 0.5)
         for name in quantities:
             means = found[line.label, name]
-            _line(axes, axis, line, means, styles[line.label], factor, dashed=name == "target")
+            look = _look(styles[line.label], dashed=name == "target")
+            _line(axes, axis, line, means, look, factor, beside)
             rows += [
                 (title, name, line.label, place.text, place.x, mean, half, len(values))
                 for place, (mean, half, values) in zip(line.places, means, strict=True)
@@ -128,41 +132,47 @@ def _panel(
     return rows
 
 
-def _mean(place: Place, quantity: Quantity) -> tuple[float, float, list[float]]:
-    """Return mean and half width over the seeds that have the quantity, and their values."""
-    values = [value for value in map(quantity, place.runs) if value is not None]
+def _mean(place: Place, quantity: Quantity) -> tuple[float, float, dict[int, float]]:
+    """Return mean and half width over the seeds that have the quantity, and the value of each."""
+    found = {run.seed: quantity(run) for run in place.runs}
+    values = {seed: value for seed, value in found.items() if value is not None}
     if not values:
-        return float("nan"), float("nan"), []
-    mean, half = mean_and_half_width(values)
+        return float("nan"), float("nan"), {}
+    mean, half = mean_and_half_width(list(values.values()))
     return float(mean), float(half), values
+
+
+def _look(style: Any, *, dashed: bool) -> dict[str, Any]:
+    look = {"color": style["color"], "marker": style["marker"]}
+    if dashed:
+        return look | {"lw": 1.2, "ls": (0, (4, 2)), "mfc": "white"}
+    return look | {"lw": 1.6, "ls": "-"}
 
 
 def _line(
     axes: Axes,
     axis: Axis,
     line: Line,
-    means: Sequence[tuple[float, float, list[float]]],
-    style: Any,
+    means: Sequence[tuple[float, float, dict[int, float]]],
+    look: dict[str, Any],
     factor: float,
-    *,
-    dashed: bool,
+    beside: float,
 ) -> None:
-    x = np.array([place.x for place in line.places])
+    x = np.array([place.x for place in line.places]) + beside
     mean = np.array([m for m, *_ in means]) * factor
     half = np.array([h for _, h, _ in means]) * factor
-    colour = style["color"]
-    look: dict[str, Any] = {"color": colour, "marker": style["marker"], "lw": 1.6, "ls": "-"}
-    if dashed:
-        look |= {"lw": 1.2, "ls": (0, (4, 2)), "mfc": "white"}
-    axes.plot(x, mean, **look)
-    if axis.numeric and len(x) > 1:
-        axes.fill_between(x, mean - half, mean + half, color=colour, alpha=0.14, lw=0)
+    thin: dict[str, Any] = {"color": look["color"], "alpha": 0.4}
+    seeds = sorted({seed for *_, values in means for seed in values})
+    for seed in seeds if len(seeds) > 1 else ():
+        values = np.array([of.get(seed, np.nan) for *_, of in means]) * factor
+        axes.plot(x, values, ".", ms=3, lw=0.7, ls=look["ls"] if axis.numeric else "", **thin)
+    if axis.numeric and len(x) > 1 and look["ls"] == "-":
+        axes.plot(x, mean, **look)
+        axes.fill_between(x, mean - half, mean + half, color=look["color"], alpha=0.1, lw=0)
     else:
-        axes.errorbar(x, mean, yerr=half, color=colour, fmt="none", capsize=3, lw=1)
-    for place, (*_, values) in zip(line.places, means, strict=True):
-        if len(values) > 1:
-            dots = np.array(values) * factor
-            axes.plot(np.full(len(dots), place.x), dots, ".", ms=3, color=colour, alpha=0.5)
+        axes.plot(x, mean, **look if axis.numeric else look | {"ls": ""})
+        thin["alpha"] = 0.6
+        axes.errorbar(x, mean, yerr=half, fmt="none", capsize=3, lw=0.9, **thin)
 
 
 def _frame(axes: Axes, axis: Axis, of_axis: Sequence[Line]) -> None:

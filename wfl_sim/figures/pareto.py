@@ -1,6 +1,6 @@
 """Pareto: how good runs get against what they cost, and which of them nothing else beats."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -30,8 +30,10 @@ HEADER: Final = (
     "seeds",
     "on_front",
 )
-LEGEND: Final = 135
+LEGEND: Final = 110
 """characters that fit under the figure"""
+LETTER: Final = 8.0
+"""pixels that a letter takes"""
 PALE: Final = 0.3
 """opacity of what is dominated"""
 
@@ -74,10 +76,11 @@ def front(cost: ArrayLike, value: ArrayLike, *, falling: bool = False) -> NDArra
 def pareto(runs: Sequence[Run], folder: Path, goal: Goal) -> list[Path]:
     """Draw the last value of a metric against seconds and joules of the whole run.
 
-    A mark is the mean over seeds, whiskers are 95 % t-intervals of the mean (which may leave the
-    picture), small dots are seeds. The staircase joins the marks that no other dominates, which is
-    decided by the means; the others are pale. Where a sweep goes along numbers, a thin line joins
-    the marks along the axis with the most values, which are written beside them.
+    A mark is the mean over seeds and small dots are seeds. The staircase joins the marks that no
+    other dominates, which is decided by the means; they have whiskers, 95 % t-intervals of the mean
+    (which may leave the picture), and the others are pale. Where a sweep goes along numbers, a thin
+    line joins the marks along the axis with the most values, written beside them where there is
+    room.
 
     Returns:
         The paths of PNG, SVG and CSV, named `pareto-<metric>-<scope>`.
@@ -92,9 +95,9 @@ def pareto(runs: Sequence[Run], folder: Path, goal: Goal) -> list[Path]:
         styles = line_styles([line.label for line in of_axis])
         panels = figure.subplots(1, 2, sharey=True)
         rows: list[tuple[Any, ...]] = []
+        _limit(panels[0], [spot for of_line in spots["seconds"] for spot in of_line])
         for axes, (cost, of_cost) in zip(panels, spots.items(), strict=True):
             rows += _panel(axes, cost, of_cost, styles, goal)
-        _limit(panels[0], [spot for of_line in spots["seconds"] for spot in of_line])
         scope = goal.scope.replace("_", " ")
         panels[0].set_ylabel(f"final {goal.metric} ({scope})")
         along = "" if axis is None else f"; beside the marks: {axis.title}"
@@ -142,8 +145,7 @@ def _panel(
         joined = [s.x * factor for s in line], [s.y for s in line]
         axes.plot(*joined, color=colour, lw=0.8, alpha=PALE, zorder=1)
         for spot in line:
-            shade = 1.0 if on_front[id(spot)] else PALE
-            _mark(axes, spot, factor, colour, marker, shade)
+            _mark(axes, spot, factor, colour, marker, pale=not on_front[id(spot)])
     staircase = sorted((s.x * factor, s.y) for s in every if on_front[id(s)])
     if staircase:
         x, y = zip(*staircase, strict=True)
@@ -156,31 +158,46 @@ def _panel(
     else:
         reach = (high - low) or high or 1.0
         axes.set_xlim(max(low - 0.12 * reach, 0.0), high + 0.16 * reach)
+    _name(axes, of_lines, factor, on_front)
     return [
         (cost, s.line, s.text, s.x, s.x_half, s.y, s.y_half, len(s.seeds), on_front[id(s)])
         for s in every
     ]
 
 
-def _mark(axes: Axes, spot: Spot, factor: float, colour: str, marker: str, shade: float) -> None:
-    x, y = spot.x * factor, spot.y
+def _mark(axes: Axes, spot: Spot, factor: float, colour: str, marker: str, *, pale: bool) -> None:
+    x, y, shade = spot.x * factor, spot.y, PALE if pale else 1.0
     if len(spot.seeds) > 1:
         xs, ys = zip(*((sx * factor, sy) for sx, sy in spot.seeds), strict=True)
         axes.plot(xs, ys, ".", ms=3, color=colour, alpha=0.6 * shade, zorder=2)
-        half = spot.x_half * factor
-        thin: dict[str, Any] = {"color": colour, "lw": 0.9, "alpha": 0.6 * shade}
-        axes.errorbar(x, y, xerr=half, yerr=spot.y_half, **thin)
-    axes.plot(x, y, marker=marker, ms=8, color=colour, alpha=shade, ls="", zorder=4)
-    if spot.text:
-        axes.annotate(
-            spot.text,
-            (x, y),
-            xytext=(6, 5),
-            textcoords="offset points",
-            fontsize=8,
-            color=INK if shade == 1.0 else GREY,
-            alpha=max(shade, 0.6),
-        )
+        if not pale:
+            half = spot.x_half * factor
+            thin: dict[str, Any] = {"color": colour, "lw": 0.9, "alpha": 0.6}
+            axes.errorbar(x, y, xerr=half, yerr=spot.y_half, **thin)
+    axes.plot(x, y, marker=marker, ms=8, color=colour, alpha=shade, ls="", zorder=3 if pale else 4)
+
+
+def _name(
+    axes: Axes, of_lines: Sequence[Sequence[Spot]], factor: float, on_front: Mapping[int, bool]
+) -> None:
+    """Write values beside marks: those on the front first, then the ends of lines, then others."""
+    ends = {id(spot) for line in of_lines for spot in (line[0], line[-1])}
+    every = [spot for line in of_lines for spot in line if spot.text]
+    taken: list[tuple[float, float, float]] = []
+    for spot in sorted(every, key=lambda spot: (not on_front[id(spot)], id(spot) not in ends)):
+        x, y = axes.transData.transform((spot.x * factor, spot.y))
+        end = x + LETTER * len(spot.text)
+        if all(end < left or x > right or abs(y - level) > LETTER for left, right, level in taken):
+            taken.append((x, end, y))
+            colour, place = INK if on_front[id(spot)] else GREY, (spot.x * factor, spot.y)
+            axes.annotate(
+                spot.text,
+                place,
+                xytext=(5, 6),
+                textcoords="offset points",
+                fontsize=8,
+                color=colour,
+            )
 
 
 def _limit(axes: Axes, spots: Sequence[Spot]) -> None:
