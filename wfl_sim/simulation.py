@@ -95,7 +95,7 @@ class Simulation:
         if self.trains and store is None:
             raise ValueError("a run that trains needs a store")
         if store is None or self.shards is None or not self.trains:
-            federation = self._network(NetworkOnly())
+            federation = self._network(NetworkOnly(self.learner))
             totals = self._totals(federation, 0)
             return Outcome(federation.spans, (), {}, totals, federation.levels)
         with TaskGraph(self.learner, store, progress, executor=self.scenario.execution) as graph:
@@ -104,7 +104,7 @@ class Simulation:
     def _learned(self, graph: TaskGraph, shards: Shards) -> Outcome:
         plan = TrainingPlan(
             graph,
-            self.learner.recipe,
+            self.learner,
             shards,
             seed=self.scenario.seed,
             overall=len(shards.pooled) > 0,

@@ -13,7 +13,8 @@ from wfl_sim.simulation import Simulation
 class Naming(NetworkOnly):
     """A plan that notes whose training was asked for."""
 
-    def __init__(self):
+    def __init__(self, learner):
+        super().__init__(learner)
         self.named = []
 
     def local_update(self, device, number, shared, turn=0):
@@ -24,7 +25,9 @@ class Naming(NetworkOnly):
 def simulated(tmp_path, *settings, text=BASE):
     """Return the federation after its run; `plan.named` tells what would be trained."""
     ready = Simulation(scenario(tmp_path, *settings, text=text), network_only=True)
-    federation = world.build(ready.scenario, ready.placement, ready.workloads, Naming())
+    federation = world.build(
+        ready.scenario, ready.placement, ready.workloads, Naming(ready.learner)
+    )
     world.run(federation, ready.scenario)
     return federation
 

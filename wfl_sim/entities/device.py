@@ -184,7 +184,7 @@ class Device:
         federation, bits = self._federation, self.workload.upload_bits
         try:
             if delivery.on_air is not None:
-                yield from self._download(number, delivery.on_air)
+                yield from self._download(number, delivery.on_air, delivery.bits)
             yield from self._compute(number)
             arrived = not bits or (yield from self._upload(number, deadline))
         except simpy.Interrupt:
@@ -201,7 +201,9 @@ class Device:
             federation.traffic.received_up += bits
         return Contribution(self, upload if arrived else None, delivery)
 
-    def _download(self, number: int, on_air: simpy.Event) -> Generator[simpy.Event, Any, None]:
+    def _download(
+        self, number: int, on_air: simpy.Event, bits: int
+    ) -> Generator[simpy.Event, Any, None]:
         self._diary.begin("wait", number)
         transfer: Transfer = yield on_air
         self._on_air = self.cell.downlink, transfer
@@ -211,9 +213,8 @@ class Device:
         yield transfer.done
         self._on_air = None
         self._draw("receive", 0.0)
-        self._federation.traffic.received_down += self.workload.download_bits
-        bits, cell = self.workload.download_bits, self.cell.name
-        self._diary.record(bits=bits, cell=cell, transfer=transfer)
+        self._federation.traffic.received_down += bits
+        self._diary.record(bits=bits, cell=self.cell.name, transfer=transfer)
 
     def _compute(self, number: int) -> Generator[simpy.Event, Any, None]:
         self._diary.begin("compute", number)

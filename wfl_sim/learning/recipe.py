@@ -34,8 +34,12 @@ def recipe_of(
     classes: int,
     codecs: tuple[Codec, Codec],
     threads: int | None,
+    settings: tuple[object, ...] = (),
 ) -> str:
-    """Return 64 hexadecimal digits; equal recipes, shards, seeds and states give equal results."""
+    """Return 64 hexadecimal digits; equal recipes, shards, seeds and states give equal results.
+
+    `settings` is whatever else decides a result, by its repr.
+    """
     text = json.dumps(
         {
             "sources": _hash_of(sorted({*_own_sources(), *_sources_of(method, *codecs)})),
@@ -48,6 +52,7 @@ def recipe_of(
             "classes": classes,
             "codecs": [_declaration(codec) for codec in codecs],
             "threads": threads,
+            "settings": repr(settings),
         },
         sort_keys=True,
     )
