@@ -7,6 +7,6 @@ stacks does to every slice what the device's own would do: it works element by e
 """
 
 from wfl_sim.learning.group.fitness import misfit
-from wfl_sim.learning.group.training import Turn, train_together
+from wfl_sim.learning.group.training import train_together
 
-__all__ = ["Turn", "misfit", "train_together"]
+__all__ = ["misfit", "train_together"]

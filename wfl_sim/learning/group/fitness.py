@@ -5,14 +5,18 @@ from transformers import PreTrainedModel
 
 from wfl_sim.learning.group.layers import GroupLayers
 from wfl_sim.learning.objectives import losses_of
+from wfl_sim.learning.turn import Turn
 from wfl_sim.learning.workbench import Workbench
-from wfl_sim.methods.phases import Phase
+from wfl_sim.methods.parts import Full
 
 
-def misfit(bench: Workbench, phase: Phase) -> str | None:
-    """Return why a phase cannot be trained in a group; None where it can."""
-    if losses_of(phase.objective) is None:
-        return f"{type(phase.objective).__name__} has no loss of each example"
+def misfit(bench: Workbench, turn: Turn) -> str | None:
+    """Return why turns of this kind cannot be trained as a group; None where they can."""
+    objective = turn.request.phase.objective
+    if losses_of(objective) is None:
+        return f"the loss of {type(objective).__name__} is no mean over examples"
+    if any(isinstance(part.config, Full) for part in turn.parts):
+        return "the pretrained weights are a part themselves, so there is little to share"
     if dropout := _dropout(bench.model):
         return f"{dropout} drops out, and every device has noise of its own"
     try:

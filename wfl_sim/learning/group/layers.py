@@ -97,9 +97,7 @@ def _linear(layer: nn.Linear, own: Names, stacks: Stacks, scales: Stacks) -> For
     return lambda x: linear(x, weight, bias)
 
 
-def _layer_norm(
-    layer: nn.LayerNorm, own: Names, stacks: Stacks, scales: Stacks
-) -> Forward:
+def _layer_norm(layer: nn.LayerNorm, own: Names, stacks: Stacks, scales: Stacks) -> Forward:
     weight = stacks[own["weight"]]
     bias = stacks[own["bias"]] if "bias" in own else None
 

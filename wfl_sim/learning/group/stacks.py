@@ -19,8 +19,6 @@ def stacked(states: Sequence[State], name: str, device: torch.device) -> Tensor:
     """Return the values of a parameter in all states, shape (states, largest of each side)."""
     arrays = [state[name] for state in states]
     sides = np.max([array.shape for array in arrays], axis=0)
-    if all(array.shape == tuple(sides) for array in arrays):
-        return torch.from_numpy(np.stack(arrays).astype(np.float32, copy=False)).to(device)
     stack = np.zeros((len(arrays), *sides), np.float32)
     for row, array in zip(stack, arrays, strict=True):
         row[tuple(slice(side) for side in array.shape)] = array
