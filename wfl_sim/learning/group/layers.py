@@ -46,6 +46,7 @@ class GroupLayers:
         """
         self._found: list[tuple[nn.Module, Make, Names]] = []
         inside: set[int] = set()
+        module: Any  # a LoRA layer is a mixin, of which type checkers do not know the module
         for path, module in model.named_modules():
             own = {n: names[id(p)] for n, p in module.named_parameters() if id(p) in names}
             if isinstance(module, LoraLayer):
@@ -67,7 +68,7 @@ class GroupLayers:
         """
         with ExitStack() as restored:
             for module, make, own in self._found:
-                module.forward = make(module, own, stacks, scales)  # type: ignore[method-assign]
+                module.forward = make(module, own, stacks, scales)
                 restored.callback(delattr, module, "forward")
             yield
 

@@ -27,4 +27,4 @@ def stacked(states: Sequence[State], name: str, device: torch.device) -> Tensor:
 
 def slice_of(stack: NDArray[np.float32], row: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
     """Return a copy of one device's values."""
-    return stack[(row, *(slice(side) for side in shape))].copy()
+    return stack[row][tuple(slice(side) for side in shape)].copy()
