@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar
-
-import networkx as nx
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from channel_models.units import PositiveBitsPerSecond, Seconds
 from wfl_sim.cells import Cell
 from wfl_sim.compute import Hardware, HardwareReference
 from wfl_sim.registry import LocatedError
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 SERVER = "server"
 
@@ -58,6 +59,8 @@ class Backhaul:
                         "links",
                         number,
                     )
+        import networkx as nx
+
         graph = self.graph(names)
         for name in (*names, *self.edge_servers):
             if name not in graph or SERVER not in graph or not nx.has_path(graph, name, SERVER):
@@ -70,6 +73,8 @@ class Backhaul:
 
     def graph(self, cells: Sequence[str]) -> "nx.Graph[str]":
         """Return the graph; its edges carry `latency` in s and `capacity` in bit/s."""
+        import networkx as nx  # dear to import, and not needed to read a scenario without
+
         graph: nx.Graph[str] = nx.Graph()
         for links in self.links:
             for end in _ends(links, cells):
@@ -79,6 +84,8 @@ class Backhaul:
 
 def star(cells: Sequence[Cell]) -> "nx.Graph[str]":
     """Return the graph of one wire from each cell to the server."""
+    import networkx as nx
+
     graph: nx.Graph[str] = nx.Graph()
     graph.add_node(SERVER)
     for number, cell in enumerate(cells):
@@ -89,6 +96,8 @@ def star(cells: Sequence[Cell]) -> "nx.Graph[str]":
 
 def route(graph: "nx.Graph[str]", source: str, target: str) -> tuple[list[tuple[str, str]], float]:
     """Return the directed links of the path of least latency, and its latency in s."""
+    import networkx as nx
+
     path = nx.shortest_path(graph, source, target, weight="latency")
     hops = list(zip(path[:-1], path[1:], strict=True))
     return hops, sum(float(graph.edges[hop]["latency"]) for hop in hops)
