@@ -25,6 +25,8 @@ from wfl_sim.compute import Computing, Hardware, HardwareReference
 from wfl_sim.coverage import check_coverage
 from wfl_sim.execution.executors import Inline
 from wfl_sim.layouts import Layout
+from wfl_sim.methods.server import ServerRule
+from wfl_sim.methods.abilities import averages
 from wfl_sim.modem import Modem
 from wfl_sim.payload import Float32
 from wfl_sim.protocols import (
@@ -77,10 +79,14 @@ class Devices:
     availability: Annotated[Availability, From(AVAILABILITIES)] = field(default_factory=Always)
     away_power: Watt | None = None
     """drawn while a device cannot be reached; the idle power of its hardware unless given"""
+    rank: int | None = None
+    """of the LoRA that a method lets differ by device; that of the method unless given"""
 
     def __post_init__(self) -> None:
         if self.count < 1:
             raise LocatedError(f"must be at least 1, got {self.count}", "count")
+        if self.rank is not None and self.rank < 1:
+            raise LocatedError(f"must be at least 1, got {self.rank}", "rank")
         try:
             self.mobility.check(self.count)
         except LocatedError as error:
@@ -99,8 +105,8 @@ class Devices:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Server:
-    """Where uploads are aggregated. Its energy is not in the ledger of the devices."""
+class Server(ServerRule):
+    """Where uploads are aggregated, and how. Its energy is not in the ledger of the devices."""
 
     __pydantic_config__ = STRICT
 
@@ -184,14 +190,36 @@ class Scenario:
             raise LocatedError("at least one group of devices is needed", "devices")
         if self.data is None and MODELS.name_of(self.model) != "synthetic":
             raise LocatedError("is missing: a pretrained model learns from data", "data")
+        self.server.check(self.method)
+        self._check_ranks()
         self.rounds.check(self.device_count)
         edges = self.backhaul.edge_servers if self.backhaul is not None else ()
         if isinstance(self.rounds, Hierarchical) and not edges:
             raise LocatedError(
                 "hierarchical needs edge servers: add `edge_servers` to `backhaul`", "rounds"
             )
+        if isinstance(self.rounds, Hierarchical) and not averages(self.method):
+            raise LocatedError("must average, for edge servers do: choose another", "method")
         self._check_cells()
         check_coverage(self)
+
+    def _check_ranks(self) -> None:
+        if any(part.by_device for part in self.method.parts):
+            return
+        for number, group in enumerate(self.devices):
+            if group.rank is not None:
+                name = METHODS.name_of(self.method)
+                raise LocatedError(
+                    f"no part of {name} has a rank that differs by device",
+                    "devices",
+                    number,
+                    "rank",
+                )
+
+    @property
+    def ranks(self) -> tuple[int | None, ...]:
+        """Rank of each device's group; None for the method's own."""
+        return tuple(group.rank for group in self.devices for _ in range(group.count))
 
     def _check_cells(self) -> None:
         if self.layout is not None and len(self.cells) != 1:

@@ -1,6 +1,7 @@
 """World: the entities of a scenario in one SimPy environment."""
 
 from collections.abc import Collection, Sequence
+from functools import partial
 
 import numpy as np
 import simpy
@@ -22,6 +23,7 @@ from wfl_sim.modem import radio_of
 from wfl_sim.protocols import Workload
 from wfl_sim.radio.band import band
 from wfl_sim.radio.direction import Direction
+from wfl_sim.radio.expected import expected_rate
 from wfl_sim.radio.power import CellPower, DevicePower, PowerRule
 from wfl_sim.scenario import Scenario
 from wfl_sim.topology import Placement
@@ -34,10 +36,11 @@ def build(
     workloads: Sequence[Workload],
     plan: Plan,
     excluded: Collection[int] = (),
+    examples: Sequence[int] = (),
 ) -> Federation:
     """Return the federation at time zero, its devices idle, the first evaluation noted.
 
-    Devices that are excluded are never there.
+    Devices that are excluded are never there. `examples` is what each trains on; one without data.
     """
     env = simpy.Environment()
     groups = [group for group in scenario.devices for _ in range(group.count)]
@@ -61,6 +64,8 @@ def build(
             workload=workloads[index],
             cell=cells[placement.serving[index]],
             mean_gain=float(placement.gains[placement.serving[index], index]),
+            power=group.power,
+            examples=examples[index] if examples else 1,
             computing=group.compute,
             radio=radio_of(
                 group.hardware,
@@ -145,6 +150,7 @@ def _cell(
         request=Access(description.uplink.access_delay, description.uplink.header),
         order=Access(description.downlink.access_delay, description.downlink.header),
         loss=description.uplink.loss,
+        expected_rate=partial(expected_rate, description),
     )
 
 

@@ -1,6 +1,6 @@
 """Cell: a base station with an uplink and a downlink carrier, and wires to and from the server."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ import simpy
 from wfl_sim.entities.carrier import Carrier
 from wfl_sim.entities.line import Line
 from wfl_sim.protocols import Loss
+from wfl_sim.radio.direction import Direction
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ class Cell:
     """of the downlink"""
     loss: Loss
     """of updates on the uplink"""
+    expected_rate: Callable[[Direction, float, float], float]
+    """bit/s alone on the band in a direction, at a linear gain and the W of a device"""
 
     def __repr__(self) -> str:
         return f"Cell({self.name!r}, {self.uplink!r}, {self.downlink!r})"

@@ -10,6 +10,7 @@ from wfl_sim.entities.carrier import Transfer
 from wfl_sim.entities.cell import Cell
 from wfl_sim.entities.delivery import Contribution, Delivery
 from wfl_sim.entities.device import Device
+from wfl_sim.execution.plan import Arrival
 from wfl_sim.records import Span
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Server:
         self._federation = federation
         self.version = 0
         """aggregations until now"""
+        self._edge = name != "server"
         self._every = every
         self._newest = self._evaluated = -1
 
@@ -45,23 +47,28 @@ class Server:
     def send_out(self, cohort: Sequence[Device], number: int) -> dict[int, Delivery]:
         """Send the shared state to every device of a cohort.
 
-        A cell that broadcasts sends once to all its members; another sends to each apart.
+        A cell that broadcasts sends once to all its members, unless the method has something else
+        for each; then, and in other cells, it sends to each apart.
 
         Returns:
             The delivery of each device, by its index.
         """
         deliveries: dict[int, Delivery] = {}
         cells: dict[str, list[Device]] = {}
+        plan = self._federation.plan
+        bits = {each.index: plan.download_bits(each.index, self.shared) for each in cohort}
         for device in cohort:
-            if device.workload.download_bits:
+            if bits[device.index]:
                 cells.setdefault(device.cell.name, []).append(device)
             else:
                 deliveries[device.index] = Delivery(self.shared, [device.index], None, self.version)
         for members in cells.values():
             cell = members[0].cell
-            groups = [members] if cell.broadcasts else [[device] for device in members]
+            together = cell.broadcasts and not members[0].workload.unicast
+            groups = [members] if together else [[device] for device in members]
             for group in groups:
-                delivery = self._deliver(cell, group)
+                # A broadcast holds what is needed by whoever has missed most, or is largest.
+                delivery = self._deliver(cell, group, max(bits[each.index] for each in group))
                 deliveries |= {device.index: delivery for device in group}
         return deliveries
 
@@ -79,7 +86,17 @@ class Server:
         yield federation.env.timeout(self.hardware.seconds(flops))
         self.shared = federation.plan.aggregate(
             self.shared,
-            [(each.device.index, each.upload) for each in ordered if each.upload is not None],
+            [
+                Arrival(
+                    upload=each.upload,
+                    device=each.device.index,
+                    base=each.delivery.shared,
+                    staleness=self.version - each.delivery.version,
+                )
+                for each in ordered
+                if each.upload is not None
+            ],
+            edge=self._edge,
         )
         self.version += 1
         federation.spans.append(
@@ -103,7 +120,7 @@ class Server:
         flops = len(below) * max(each.aggregate_flops for each in workloads)
         yield federation.env.timeout(self.hardware.seconds(flops))
         self.shared = federation.plan.aggregate(
-            self.shared, [(-1, each.shared) for each in below]
+            self.shared, [Arrival(upload=each.shared) for each in below]
         )
         self.version += 1
         federation.spans.append(
@@ -133,15 +150,13 @@ class Server:
         self._evaluated = self._newest
         self._federation.measure(self._newest, self.shared)
 
-    def _deliver(self, cell: Cell, group: Sequence[Device]) -> Delivery:
+    def _deliver(self, cell: Cell, group: Sequence[Device], bits: int) -> Delivery:
         env = self._federation.env
         on_air = env.event()
         receivers = [device.index for device in group]
-        # Parts and codecs are the same for all devices of a broadcast, hence the bits too.
-        bits = max(device.workload.download_bits for device in group)
         env.process(cell.deliver(receivers, bits, on_air))
         on_air.callbacks.append(lambda event: self._count(event.value, bits))
-        return Delivery(self.shared, receivers, on_air, self.version)
+        return Delivery(self.shared, receivers, on_air, self.version, bits)
 
     def _count(self, transfer: Transfer, bits: int) -> None:
         def sent(event: simpy.Event) -> None:
