@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from channel_models.units import PositiveBitsPerSecond, Seconds
@@ -99,7 +100,7 @@ def route(graph: "nx.Graph[str]", source: str, target: str) -> tuple[list[tuple[
     import networkx as nx
 
     path = nx.shortest_path(graph, source, target, weight="latency")
-    hops = list(zip(path[:-1], path[1:], strict=True))
+    hops = list(pairwise(path))
     return hops, sum(float(graph.edges[hop]["latency"]) for hop in hops)
 
 

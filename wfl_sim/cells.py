@@ -205,7 +205,7 @@ class Cell:
         side = self.uplink if direction == "uplink" else self.downlink
         block = cm.resource_block_bandwidth(self.subcarrier_spacing)
         thermal = cm.thermal_noise_density() * float(cm.db_to_linear(side.noise_figure))
-        return thermal * block + side.outside
+        return float(thermal * block + side.outside)
 
     @property
     def reference_power(self) -> float:

@@ -25,8 +25,8 @@ from wfl_sim.compute import Computing, Hardware, HardwareReference
 from wfl_sim.coverage import check_coverage
 from wfl_sim.execution.executors import Inline
 from wfl_sim.layouts import Layout
-from wfl_sim.methods.server import ServerRule
 from wfl_sim.methods.abilities import averages
+from wfl_sim.methods.server import ServerRule
 from wfl_sim.modem import Modem
 from wfl_sim.payload import Float32
 from wfl_sim.protocols import (

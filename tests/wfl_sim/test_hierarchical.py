@@ -5,8 +5,11 @@ from dataclasses import replace
 import pytest
 
 from tests.wfl_sim.test_simulation import check_laws
+from tests.wfl_sim.test_training_runs import TRAINING
 from tests.wfl_sim.worlds import outcome, scenario
+from wfl_sim.execution.store import Store
 from wfl_sim.loading import ScenarioError
+from wfl_sim.simulation import Simulation
 
 TREE = (
     "cells=[{position: [-400, 0]}, {position: [0, 0]}, {position: [400, 0]}]",
@@ -36,7 +39,7 @@ def test_the_cloud_waits_for_all_and_edge_servers_do_not_between(tmp_path):
     result = outcome(tmp_path, *TREE, ROUNDS)
     cloud = spans(result, "aggregate", "server")[0]
     reports = {
-        edge: [s for s in spans(result, "transfer", edge) if s.end <= cloud.start + 1e-9][0]
+        edge: next(s for s in spans(result, "transfer", edge) if s.end <= cloud.start + 1e-9)
         for edge in ("west", "east")
     }
     assert cloud.start == max(s.end for s in reports.values())
@@ -77,6 +80,32 @@ def test_edge_servers_draw_their_own_energy(tmp_path):
     drawn = outcome(tmp_path, *TREE, ROUNDS).totals["infrastructure_joules"]
     assert set(drawn) == {"server", "west", "east"}
     assert all(joules > 0 for joules in drawn.values())
+
+
+@pytest.mark.slow
+def test_with_one_round_a_cloud_round_it_is_federated_averaging(tmp_path):
+    """Means of means with the weights behind them are the mean: the states agree, and the curves.
+
+    Rounding differs: float32 means of two edge servers are averaged, not seven uploads.
+    """
+    tree = [setting for setting in TREE if not setting.startswith("devices")]
+    flat = "rounds={kind: synchronous, count: 2}"
+    tiered = "rounds={kind: hierarchical, count: 2, cloud_every: 1}"
+    runs = []
+    for number, rounds in enumerate((flat, tiered)):
+        made = scenario(tmp_path, *tree, "devices.0.area.radius=500 m", rounds, text=TRAINING)
+        runs.append(Simulation(made).run(Store(tmp_path / f"store-{number}")))
+    one, other = (run.states["shared"] for run in runs)
+    assert set(one) == set(other)
+    for name in one:
+        assert other[name] == pytest.approx(one[name], abs=1e-5)
+    rows = [[(m.metric, m.scope, m.device, m.round) for m in run.metrics] for run in runs]
+    assert rows[0] == rows[1]
+    network = Simulation(
+        scenario(tmp_path, *tree, "devices.0.area.radius=500 m", tiered, text=TRAINING),
+        network_only=True,
+    ).run()
+    assert network.spans == runs[1].spans
 
 
 @pytest.mark.parametrize(

@@ -61,9 +61,7 @@ class Hierarchical:
             )
             number = numbers[-1]
             yield from cloud.merge([each.server for each in federation.edges if each.fresh], number)
-            yield env.all_of(
-                [env.process(each.follow(cloud, number)) for each in federation.edges]
-            )
+            yield env.all_of([env.process(each.follow(cloud, number)) for each in federation.edges])
             cloud.evaluate(number)
 
     def _below(
