@@ -2,5 +2,6 @@
 
 from wfl_sim.execution.executors.grouped import Grouped
 from wfl_sim.execution.executors.inline import Inline
+from wfl_sim.execution.executors.processes import Processes
 
-__all__ = ["Grouped", "Inline"]
+__all__ = ["Grouped", "Inline", "Processes"]
