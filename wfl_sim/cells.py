@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 import channel_models as cm
 from channel_models.units import (
+    Decibel,
     Fraction,
     Metres,
     NonNegativeDecibel,
@@ -17,10 +18,12 @@ from channel_models.units import (
     PositiveSeconds,
     PositiveWatt,
     Seconds,
+    Watt,
 )
 from wfl_sim.infrastructure import Station
 from wfl_sim.protocols import (
     ALLOCATORS,
+    ANTENNAS,
     FADINGS,
     LOSSES,
     PATHLOSSES,
@@ -28,6 +31,7 @@ from wfl_sim.protocols import (
     SHADOWINGS,
     STATIONS,
     Allocator,
+    Antenna,
     Loss,
 )
 from wfl_sim.radio.allocation import EqualShare, ProportionalFair
@@ -101,6 +105,8 @@ class Uplink:
     """from the request to the first bit: scheduling request and grant"""
     header: Fraction = 0.0
     """bits of protocol headers (RLC, PDCP, IP) for each bit of payload"""
+    outside: Watt = 0.0
+    """interference on each resource block from beyond the cells of the scenario"""
     loss: Annotated[Loss, From(LOSSES)] = field(default_factory=Never)
     """whether whole updates are lost, after the time and the energy are spent"""
 
@@ -126,6 +132,8 @@ class Downlink:
     """age of the channel state that the allocator sees, beyond half a sampling step"""
     averaging: PositiveSeconds = 0.2
     """time constant of the average rate that fair allocators see"""
+    outside: Watt = 0.0
+    """interference on each resource block from beyond the cells of the scenario"""
     broadcast: bool = True
     """send the shared state once to all, at the rate of the worst receiver, or to each apart"""
     subband: int = 1
@@ -168,6 +176,9 @@ class Cell:
     subcarrier_spacing: PositiveHertz = 30e3
     position: tuple[Metres, Metres] = (0.0, 0.0)
     height: PositiveMetres = 25.0
+    antenna: Annotated[Antenna, From(ANTENNAS)] = field(default_factory=cm.Omni)
+    bias: Decibel = 0.0
+    """added to the reference power where a device chooses its cell (cell range expansion)"""
     channel: Channel = field(default_factory=Channel)
     uplink: Uplink = field(default_factory=Uplink)
     downlink: Downlink = field(default_factory=Downlink)
@@ -188,6 +199,18 @@ class Cell:
     def duty(self, direction: Direction) -> float:
         """Share of the time in which the band serves a direction."""
         return 1.0 if self.tdd is None else self.tdd.share(direction)
+
+    def noise(self, direction: Direction) -> float:
+        """W on one resource block: thermal, of the receiver, and from outside."""
+        side = self.uplink if direction == "uplink" else self.downlink
+        block = cm.resource_block_bandwidth(self.subcarrier_spacing)
+        thermal = cm.thermal_noise_density() * float(cm.db_to_linear(side.noise_figure))
+        return float(thermal * block + side.outside)
+
+    @property
+    def reference_power(self) -> float:
+        """W on one resource element of the downlink."""
+        return self.downlink.power / (12 * self.blocks)
 
     @property
     def blocks(self) -> int:

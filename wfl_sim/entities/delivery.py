@@ -20,6 +20,10 @@ class Delivery:
     """links of those who are still there to get it"""
     on_air: simpy.Event | None
     """fires with the radio transfer that brings it; None where a method sends nothing"""
+    version: int = 0
+    """aggregations that lie behind the shared state"""
+    bits: int = 0
+    """of the payload"""
 
 
 @dataclass(frozen=True)
@@ -29,3 +33,5 @@ class Contribution:
     device: "Device"
     upload: Handle | None
     """what has reached the server; None where it was lost on the way"""
+    delivery: Delivery
+    """what the device started from"""

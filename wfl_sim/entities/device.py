@@ -15,12 +15,14 @@ from wfl_sim.compute import Computing, Hardware
 from wfl_sim.energy import Component
 from wfl_sim.entities.body import Body
 from wfl_sim.entities.carrier import Carrier, Transfer
-from wfl_sim.entities.cell import Cell
+from wfl_sim.entities.cell import Access, Cell
 from wfl_sim.entities.delivery import Contribution, Delivery
 from wfl_sim.entities.diary import Diary
 from wfl_sim.entities.effort import Effort
+from wfl_sim.execution.task import Handle
 from wfl_sim.modem import Radio, radio_of
 from wfl_sim.protocols import Workload
+from wfl_sim.radio.direction import Direction
 from wfl_sim.records import Activity, Outcome
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ class Device:
         workload: Workload,
         cell: Cell,
         mean_gain: float,
+        power: float = 0.2,
+        examples: int = 1,
         computing: Computing | None = None,
         radio: Radio | None = None,
         battery: Battery | None = None,
@@ -55,6 +59,8 @@ class Device:
             workload: costs of one local update.
             cell: the serving cell.
             mean_gain: linear large-scale power gain to the cell.
+            power: W that it can radiate.
+            examples: that it trains on.
             computing: how it computes; as the hardware says unless given.
             radio: what sending and receiving draw; as the hardware says unless given.
             battery: what it runs on; None for the mains.
@@ -68,6 +74,11 @@ class Device:
         self.workload = workload
         self.cell = cell
         self.mean_gain = mean_gain
+        self.power = power
+        self.examples = examples
+        self.heard_in = -1
+        """round of the newest upload that the server has got; -1 before the first"""
+        self._heard: Handle | None = None
         self.body = Body(federation, index, battery, hardware.thermal, self._powered_changed)
         self.excluded = excluded
         self._diary = Diary(federation, self.name, self.body)
@@ -83,8 +94,17 @@ class Device:
         seconds = self.job.seconds(share)
         self.round_joules = seconds * (self._idle_power + self.job.power(share))
         """J that the last round has cost; before the first, those of computing alone"""
-        self._spent_then = 0.0
+        self.expected_compute = seconds
+        """s, jitter and throttling left out"""
+        self.round_seconds = seconds
+        """s from being asked to the last bit sent in the last round; before the first, those of
+        computing alone"""
+        self.times_asked = 0
+        self._spent_then = self._asked = 0.0
+        self._number, self._turn = -1, 0
+        self._part: simpy.Process | None = None
         self._work: simpy.Process | None = None
+        self._stopping = False
         self._on_air: tuple[Carrier, Transfer] | None = None
         self._effort: Effort | None = None
         self._draw("idle", self._idle_power)
@@ -107,6 +127,32 @@ class Device:
         supply = self.body.supply
         dead = supply is not None and supply.empty and not supply.battery.revives
         return dead or (self._left_for_good and not self._reachable)
+
+    @property
+    def busy(self) -> bool:
+        """Whether it takes part, or its upload is still on the way to the server."""
+        return self._part is not None and self._part.is_alive
+
+    @property
+    def reported_loss(self) -> float:
+        """Mean training loss in nat of the newest update that the server has got: trains it.
+
+        Raises:
+            ValueError: there is none, or the run trains nothing.
+        """
+        if self._heard is None:
+            raise ValueError(f"{self.name} has not been heard of")
+        return self._federation.plan.value(self._heard, "train_loss")
+
+    @property
+    def expected_download(self) -> float:
+        """s for a download alone on the band at the mean gain; 0 where there is none."""
+        return self._expected("downlink", self.cell.order, self.workload.download_bits)
+
+    @property
+    def expected_upload(self) -> float:
+        """s for an upload alone on the band at the mean gain; 0 where there is none."""
+        return self._expected("uplink", self.cell.request, self.workload.upload_bits)
 
     @property
     def charge_left(self) -> float:
@@ -135,13 +181,29 @@ class Device:
             A process that ends when the upload is at the server, with the Contribution as value, or
             when the device has abandoned its work, with None.
         """
-        self._spent_then = self.body.joules()
-        self._work = self._federation.env.process(self._participate(number, delivery, deadline))
-        return self._work
+        federation = self._federation
+        self.times_asked += 1
+        self._spent_then, self._asked = self.body.joules(), federation.env.now
+        self._turn = self._turn + 1 if number == self._number else 0
+        self._number = number
+        process = federation.env.process(self._participate(number, delivery, deadline))
+        self._work = self._part = process
+        self._part.callbacks.append(lambda _: federation.look_again())
+        return process
+
+    def dismiss(self) -> simpy.Process | None:
+        """Let it abandon its work: nobody waits for it. What has left the device goes on.
+
+        Returns:
+            The process of its part, which ends when it can be asked again; None where it had none.
+        """
+        self._stop()
+        self.rest()
+        return self._part if self.busy else None
 
     def rest(self) -> None:
         """Be idle until asked again, unless it has gone or come back in the meantime."""
-        if self._diary.activity == "wait":
+        if self._work is None and self._diary.activity == "wait":
             self._diary.begin("idle")
 
     def close(self) -> None:
@@ -150,13 +212,19 @@ class Device:
         self._diary.record(outcome="lost" if self.excluded else ended)
         self.body.note()
 
+    def _expected(self, direction: Direction, access: Access, bits: int) -> float:
+        if not bits:
+            return 0.0
+        rate = self.cell.expected_rate(direction, self.mean_gain, self.power)
+        return access.delay + access.on_air(bits) / rate
+
     def _participate(
         self, number: int, delivery: Delivery, deadline: float
     ) -> Generator[simpy.Event, Any, Contribution | None]:
         federation, bits = self._federation, self.workload.upload_bits
         try:
             if delivery.on_air is not None:
-                yield from self._download(number, delivery.on_air)
+                yield from self._download(number, delivery.on_air, delivery.bits)
             yield from self._compute(number)
             arrived = not bits or (yield from self._upload(number, deadline))
         except simpy.Interrupt:
@@ -164,15 +232,20 @@ class Device:
             return None
         self._work = None
         self.round_joules = self.body.joules() - self._spent_then
+        self.round_seconds = federation.env.now - self._asked
         # From here on the update is a fact, whatever becomes of the device: so it is named here.
-        upload = federation.plan.local_update(self.index, number, delivery.shared)
+        upload = federation.plan.local_update(self.index, number, delivery.shared, self._turn)
         self._diary.begin("wait", number)
         if bits and arrived:
             yield from self.cell.forward(bits)
             federation.traffic.received_up += bits
-        return Contribution(self, upload if arrived else None)
+        if arrived:
+            self.heard_in, self._heard = number, upload
+        return Contribution(self, upload if arrived else None, delivery)
 
-    def _download(self, number: int, on_air: simpy.Event) -> Generator[simpy.Event, Any, None]:
+    def _download(
+        self, number: int, on_air: simpy.Event, bits: int
+    ) -> Generator[simpy.Event, Any, None]:
         self._diary.begin("wait", number)
         transfer: Transfer = yield on_air
         self._on_air = self.cell.downlink, transfer
@@ -182,16 +255,15 @@ class Device:
         yield transfer.done
         self._on_air = None
         self._draw("receive", 0.0)
-        self._federation.traffic.received_down += self.workload.download_bits
-        bits, cell = self.workload.download_bits, self.cell.name
-        self._diary.record(bits=bits, cell=cell, transfer=transfer)
+        self._federation.traffic.received_down += bits
+        self._diary.record(bits=bits, cell=self.cell.name, transfer=transfer)
 
     def _compute(self, number: int) -> Generator[simpy.Event, Any, None]:
         self._diary.begin("compute", number)
         federation, computing = self._federation, self._computing
         self._effort = Effort(federation.env, self.body, self.hardware, computing, self.job)
         yield from self._effort.run(
-            computing.jitter.draw(federation.stream("jitter", self.index, number))
+            computing.jitter.draw(self._stream("jitter", self.index, number))
         )
         self._effort = None
         self._diary.record(flops=self.workload.update_flops)
@@ -222,8 +294,12 @@ class Device:
         heard = transfer.mean_sinr_db
         probability = self.cell.loss.probability(-np.inf if heard is None else heard)
         return probability > 0 and bool(
-            self._federation.stream("loss", self.name, number).uniform() < probability
+            self._stream("loss", self.name, number).uniform() < probability
         )
+
+    def _stream(self, *names: str | int) -> np.random.Generator:
+        """Return a stream of this local update; a second one in the same round has its own."""
+        return self._federation.stream(*names, *([self._turn] if self._turn else []))
 
     def _radiate(self, watts: float, duty: float) -> None:
         self._draw("transmit", duty * self._radio.transmit_power(watts) if watts > 0 else 0.0)
@@ -271,7 +347,7 @@ class Device:
         self._draw("compute", 0.0)
         cell = self.cell.name if transfer else ""
         self._diary.record(outcome="dropped", bits=bits, flops=flops, cell=cell, transfer=transfer)
-        self._work = None
+        self._work, self._stopping = None, False
         self._begin_presence()
 
     def _come_and_go(
@@ -304,9 +380,15 @@ class Device:
         if self._work is None:
             self._begin_presence()
         elif before and not self.present:
-            self._work.interrupt()
+            self._stop()
         if self.lost or self.present:
             self._federation.look_again()
+
+    def _stop(self) -> None:
+        """Interrupt what is being done, once."""
+        if self._work is not None and not self._stopping:
+            self._stopping = True
+            self._work.interrupt()
 
     def _begin_presence(self) -> None:
         """Be idle or away, with the power that belongs to it."""

@@ -33,8 +33,12 @@ def recipe_of(
     classes: int,
     codecs: tuple[Codec, Codec],
     threads: int | None,
+    settings: tuple[object, ...] = (),
 ) -> str:
-    """Return 64 hexadecimal digits; equal recipes, shards, seeds and states give equal results."""
+    """Return 64 hexadecimal digits; equal recipes, shards, seeds and states give equal results.
+
+    `settings` is whatever else decides a result, by its repr.
+    """
     text = json.dumps(
         {
             "sources": _hash_of(sorted({*_own_sources(), *_sources_of(method, *codecs)})),
@@ -47,6 +51,7 @@ def recipe_of(
             "classes": classes,
             "codecs": [_declaration(codec) for codec in codecs],
             "threads": threads,
+            "settings": repr(settings),
         },
         sort_keys=True,
     )

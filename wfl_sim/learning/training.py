@@ -9,6 +9,7 @@ from torch.nn import Parameter
 from transformers import PreTrainedModel
 
 from wfl_sim.learning.encoding import Encoded
+from wfl_sim.learning.nudges import Nudge
 from wfl_sim.learning.objectives import loss_of
 from wfl_sim.methods.phases import Local, Phase
 
@@ -19,6 +20,7 @@ def train(
     phase: Phase,
     examples: Encoded,
     rng: np.random.Generator,
+    nudge: Nudge | None = None,
 ) -> list[float]:
     """Take the local steps of one phase in place, and return the loss of each.
 
@@ -28,6 +30,7 @@ def train(
         phase: objective and local optimisation.
         examples: the device's training examples.
         rng: draws the order of examples.
+        nudge: adds to the gradient of each step.
 
     Raises:
         ValueError: there are no examples.
@@ -44,6 +47,8 @@ def train(
     for indices in batches(len(examples), phase.local, rng):
         loss = loss_function(model, examples.take(indices))
         loss.backward()
+        if nudge is not None:
+            nudge()
         optimizer.step()
         optimizer.zero_grad()
         losses.append(loss.detach())

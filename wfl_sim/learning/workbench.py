@@ -1,9 +1,11 @@
 """The workbench: one frozen network with the parts of a method, for any device's turn."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 from torch.nn import Parameter
 from transformers import PreTrainedModel
 
@@ -11,10 +13,11 @@ from wfl_sim.learning import parts as torch_parts
 from wfl_sim.learning.encoding import Encoded
 from wfl_sim.learning.evaluation import evaluate
 from wfl_sim.learning.exact import exact
+from wfl_sim.learning.nudges import nudge_of
 from wfl_sim.learning.shapes import check_same, shapes_of
 from wfl_sim.learning.training import train
 from wfl_sim.methods.aggregation import State
-from wfl_sim.methods.parts import Part
+from wfl_sim.methods.parts import LoRA, Part
 from wfl_sim.methods.phases import Phase
 from wfl_sim.randomness import derived_seed, stream
 
@@ -35,6 +38,11 @@ class Workbench:
         self.parts = {part.name: part for part in parts}
         self.parameters = torch_parts.attach(model, parts)
         self.threads = threads
+        self._shapes = {name: tuple(value.shape) for name, value in self.parameters.items()}
+        self._names = {
+            part.name: [name for name in self.parameters if name.startswith(f"{part.name}/")]
+            for part in parts
+        }
 
     def __repr__(self) -> str:
         count = sum(parameter.numel() for parameter in self.parameters.values())
@@ -53,20 +61,17 @@ class Workbench:
             ValueError: a name is missing or unknown, or a shape is wrong.
         """
         given = {name: array for state in states for name, array in state.items()}
-        check_same(self.shapes(self.parts), shapes_of(given), "state")
-        with torch.no_grad():
-            for name, parameter in self.parameters.items():
-                parameter.copy_(torch.from_numpy(np.require(given[name], requirements="W")))
+        check_same(self._shapes, shapes_of(given), "state")
+        for name, value in self._values.items():
+            np.copyto(value, given[name])
 
     def read(self, names: Iterable[str]) -> State:
         """Return a copy of the values of some parts, in float32."""
-        return {
-            name: parameter.detach().numpy().copy() for name, parameter in self._of(names).items()
-        }
+        return {name: self._values[name].copy() for name in self._of(names)}
 
     def shapes(self, names: Iterable[str]) -> dict[str, tuple[int, ...]]:
         """Return the shapes of some parts by parameter name."""
-        return {name: tuple(parameter.shape) for name, parameter in self._of(names).items()}
+        return {name: self._shapes[name] for name in self._of(names)}
 
     def trained(self, phase: Phase) -> list[Parameter]:
         """Return the parameters that a phase trains.
@@ -74,24 +79,83 @@ class Workbench:
         Raises:
             ValueError: the phase names a part that the method does not have.
         """
-        if unknown := [name for name in phase.trains if name not in self.parts]:
-            raise ValueError(f"a phase trains {unknown[0]!r}, which is no part of the method")
-        return list(self._of(phase.trains).values())
+        found: list[Parameter] = []
+        for each in phase.trains:
+            part, _, factor = each.partition(".")
+            if part not in self.parts:
+                raise ValueError(f"a phase trains {each!r}, which is no part of the method")
+            of_part = self.shapes([part])
+            names = [name for name in of_part if not factor or f".lora_{factor}." in name]
+            if not names:
+                raise ValueError(f"a phase trains {each!r}, which the network does not have")
+            found += [self.parameters[name] for name in names]
+        return found
+
+    @contextmanager
+    def muted(self, phase: Phase) -> Iterator[None]:
+        """Switch off the LoRAs that contribute nothing to a phase."""
+        loras = [name for name, part in self.parts.items() if isinstance(part.config, LoRA)]
+        if phase.mutes:
+            torch_parts.activate(self.model, [n for n in loras if n not in phase.mutes])
+        try:
+            yield
+        finally:
+            if phase.mutes:
+                torch_parts.activate(self.model, loras)
 
     def train(self, phases: Sequence[Phase], examples: Encoded, seed: int) -> float:
         """Run the local phases in place, and return the mean loss over all steps, in nat."""
+        start = self.read(self.parts) if any(phase.proximal for phase in phases) else {}
         losses: list[float] = []
         for number, phase in enumerate(phases):
-            rng = stream(seed, "batches", number)
-            with exact(seed=derived_seed(seed, "dropout", number), threads=self.threads):
-                losses += train(self.model, self.trained(phase), phase, examples, rng)
+            losses += self.train_phase(number, phase, examples, seed, anchor=start)
         return float(np.mean(losses))
+
+    def train_phase(
+        self,
+        number: int,
+        phase: Phase,
+        examples: Encoded,
+        seed: int,
+        *,
+        anchor: State | None = None,
+        correction: State | None = None,
+    ) -> list[float]:
+        """Run one phase in place.
+
+        Args:
+            number: of the phase in its local update.
+            phase: what is trained, how.
+            examples: of the device.
+            seed: of the local update.
+            anchor: where the proximal term pulls to; to what is on the bench unless given.
+            correction: added to the gradient of each step.
+
+        Returns:
+            The loss of each step in nat, without the proximal term.
+        """
+        with (
+            self.muted(phase),
+            exact(seed=derived_seed(seed, "dropout", number), threads=self.threads),
+        ):
+            trained = self.trained(phase)
+            nudge = None
+            if phase.proximal or correction:
+                start = anchor or self.read(self.parts)
+                nudge = nudge_of(self.parameters, trained, phase.proximal, start, correction or {})
+            rng = stream(seed, "batches", number)
+            return train(self.model, trained, phase, examples, rng, nudge)
 
     def evaluate(self, examples: Encoded) -> dict[str, float]:
         """Return accuracy and loss of what is on the bench."""
         with exact(seed=0, threads=self.threads):
             return evaluate(self.model, examples)
 
-    def _of(self, names: Iterable[str]) -> dict[str, Parameter]:
-        owners = tuple(f"{name}/" for name in names)
-        return {n: value for n, value in self.parameters.items() if n.startswith(owners)}
+    @cached_property
+    def _values(self) -> dict[str, NDArray[np.float32]]:
+        """The memory of the parameters."""
+        return {name: value.detach().numpy() for name, value in self.parameters.items()}
+
+    def _of(self, names: Iterable[str]) -> list[str]:
+        wanted = set(names)
+        return [n for part, own in self._names.items() if part in wanted for n in own]

@@ -1,0 +1,7 @@
+"""Executors: where and how the tasks of a run are executed. Registered by import."""
+
+from wfl_sim.execution.executors.grouped import Grouped
+from wfl_sim.execution.executors.inline import Inline
+from wfl_sim.execution.executors.processes import Processes
+
+__all__ = ["Grouped", "Inline", "Processes"]
