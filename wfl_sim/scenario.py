@@ -17,6 +17,7 @@ from channel_models.units import (
 )
 from wfl_sim.areas import Area, Ring
 from wfl_sim.availability import Always
+from wfl_sim.backhaul import Backhaul
 from wfl_sim.battery import Battery
 from wfl_sim.carbon import Carbon
 from wfl_sim.cells import Cell
@@ -24,6 +25,7 @@ from wfl_sim.compute import Computing, Hardware, HardwareReference
 from wfl_sim.coverage import check_coverage
 from wfl_sim.execution.executors import Inline
 from wfl_sim.layouts import Layout
+from wfl_sim.methods.abilities import averages
 from wfl_sim.methods.server import ServerRule
 from wfl_sim.modem import Modem
 from wfl_sim.payload import Float32
@@ -48,6 +50,7 @@ from wfl_sim.protocols import (
 )
 from wfl_sim.radio.mobility import Static
 from wfl_sim.registry import From, LocatedError
+from wfl_sim.rounds import Hierarchical
 from wfl_sim.shorthand import Shorthand
 
 STRICT = {"extra": "forbid"}
@@ -167,6 +170,8 @@ class Scenario:
     layout: Annotated[Layout, From(LAYOUTS)] | None = None
     """where many cells stand that are described once; without it cells are where they say"""
     cells: tuple[Cell, ...] = field(default_factory=lambda: (Cell(),))
+    backhaul: Backhaul | None = None
+    """the wired network; without it every cell has a wire of its own"""
     devices: tuple[Devices, ...]
     server: Server = field(default_factory=Server)
     carbon: Annotated[Carbon, Shorthand("path")] | None = None
@@ -188,6 +193,13 @@ class Scenario:
         self.server.check(self.method)
         self._check_ranks()
         self.rounds.check(self.device_count)
+        edges = self.backhaul.edge_servers if self.backhaul is not None else ()
+        if isinstance(self.rounds, Hierarchical) and not edges:
+            raise LocatedError(
+                "hierarchical needs edge servers: add `edge_servers` to `backhaul`", "rounds"
+            )
+        if isinstance(self.rounds, Hierarchical) and not averages(self.method):
+            raise LocatedError("must average, for edge servers do: choose another", "method")
         self._check_cells()
         check_coverage(self)
 
@@ -214,6 +226,11 @@ class Scenario:
             raise LocatedError(
                 f"must be one cell, the template for the layout, got {len(self.cells)}", "cells"
             )
+        if self.backhaul is not None:
+            try:
+                self.backhaul.check(len(self.base_stations))
+            except LocatedError as error:
+                raise LocatedError(str(error), "backhaul", *error.path) from None
         for number, group in enumerate(self.devices):
             try:
                 group.area.check(self.layout, group.count)

@@ -209,6 +209,8 @@ def _surroundings(scenario: Scenario, federation: Federation) -> dict[str, Any]:
     """Return what server and base stations drew, in J, and the g of CO2 of the devices."""
     spans, end = federation.spans, federation.env.now
     drawn = {"server": server_joules(scenario.server.hardware, spans, end)}
+    for edge in federation.edges:
+        drawn[edge.name] = server_joules(edge.server.hardware, spans, end, edge.name)
     for number, cell in enumerate(scenario.base_stations):
         if cell.station is not None:
             name = f"cell-{number}"

@@ -7,6 +7,7 @@ from typing import Any
 import simpy
 
 from wfl_sim.entities.carrier import Carrier
+from wfl_sim.entities.line import Line
 from wfl_sim.protocols import Loss
 from wfl_sim.radio.direction import Direction
 
@@ -42,10 +43,9 @@ class Cell:
     name: str
     uplink: Carrier
     downlink: Carrier
-    to_server: Carrier
-    from_server: Carrier
-    latency: float
-    """s, of the wire in each direction"""
+    up: Line
+    """to who aggregates: the server, or an edge server"""
+    down: Line
     broadcasts: bool
     request: Access
     """of the uplink"""
@@ -67,13 +67,11 @@ class Cell:
         `on_air` fires with the radio transfer when the wire has done its part, to those of the
         receivers who are still there; if nobody is, it never fires.
         """
-        yield self.from_server.send([0], bits).done
-        yield self.env.timeout(self.latency)
+        yield from self.down.carry(self.env, bits)
         yield from self.order.granted(self.env)
         if receivers:
             on_air.succeed(self.downlink.send(receivers, self.order.on_air(bits)))
 
     def forward(self, bits: int) -> Generator[simpy.Event, Any, None]:
         """Carry one payload that came over the air on to the server."""
-        yield self.to_server.send([0], bits).done
-        yield self.env.timeout(self.latency)
+        yield from self.up.carry(self.env, bits)

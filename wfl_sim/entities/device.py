@@ -274,11 +274,13 @@ class Device:
         self._diary.begin("upload", number)
         self._wake("transmit")
         yield from self.cell.request.granted(self._federation.env)
-        on_air = self.cell.request.on_air(bits)
-        transfer = self.cell.uplink.send([self.index], on_air, deadline=deadline)
+        transfer = self.cell.uplink.send(
+            [self.index],
+            self.cell.request.on_air(bits),
+            deadline=deadline,
+            watch=self._radiate if self.body.follows else None,
+        )
         self._on_air = self.cell.uplink, transfer
-        if self.body.follows:
-            transfer.watch = self._radiate
         yield transfer.done
         self._on_air = None
         self._sent(transfer, bits)
