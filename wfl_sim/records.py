@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Activity = Literal["download", "compute", "upload", "wait", "idle", "off", "aggregate"]
+Activity = Literal["download", "compute", "upload", "wait", "idle", "off", "aggregate", "transfer"]
 Outcome = Literal["done", "dropped", "lost", "cut"]
 Quantity = Literal["battery", "temperature", "frequency"]
 Scope = Literal["global", "personal_mean", "personal_worst10", "device"]

@@ -7,8 +7,8 @@ import numpy as np
 
 from wfl_sim.results import Run
 
-INFRASTRUCTURE: Final = ("aggregate",)
-"""Activities of servers, which no device has."""
+INFRASTRUCTURE: Final = ("aggregate", "transfer")
+"""Activities of servers and cells, which no device has."""
 
 
 def actors(run: Run) -> list[str]:

@@ -56,6 +56,7 @@ FILLS: Final[dict[str, Fill]] = {
     "wait": Fill("#CCCCCC"),
     "idle": Fill("#EEEEEE"),
     "off": Fill("#FFFFFF", hatch="xxx"),
+    "transfer": Fill("#CC79A7"),
     "aggregate": Fill("#009E73", ink="white"),
 }
 """By activity or component of energy, in the order of stacks and legends."""
