@@ -263,6 +263,12 @@ class Demands:
         """(n, blocks) shares, of which every block has the same: `share`, shape (n,)."""
         return np.repeat(share[:, None], self.efficiency.shape[1], axis=1)
 
+    def whole(self, holders: NDArray[np.intp]) -> NDArray[np.float64]:
+        """(n, blocks) shares, of which each block has one holder: `holders`, shape (blocks,)."""
+        shares = np.zeros(self.efficiency.shape)
+        shares[holders, np.arange(len(holders))] = 1.0
+        return shares
+
 
 class Allocator(Protocol):
     """A pure function from demands to shares of the resource blocks."""
@@ -279,6 +285,14 @@ class PowerAllocator(Allocator, Protocol):
         self, demands: Demands
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return shares, and levels (n,) in [0, 1]."""
+
+
+@runtime_checkable
+class BlockAllocator(Allocator, Protocol):
+    """An allocator that gives whole blocks, which it can say in fewer words."""
+
+    def holders(self, demands: Demands) -> NDArray[np.intp] | None:
+        """Return (blocks,) which transfer holds each block; None where only shares can tell."""
 
 
 class Loss(Protocol):

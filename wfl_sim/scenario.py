@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +12,13 @@ import wfl_sim.kinds  # noqa: F401  (registers the built-in kinds)
 from channel_models.units import (
     MetresPerSecond,
     PositiveMetres,
+    PositiveSeconds,
     PositiveWatt,
     Watt,
 )
 from wfl_sim.areas import Area, Ring
 from wfl_sim.availability import Always
+from wfl_sim.backhaul import Backhaul
 from wfl_sim.battery import Battery
 from wfl_sim.carbon import Carbon
 from wfl_sim.cells import Cell
@@ -48,8 +50,10 @@ from wfl_sim.protocols import (
     Mobility,
     Rounds,
 )
+from wfl_sim.radio.cochannel import check_bands
 from wfl_sim.radio.mobility import Static
 from wfl_sim.registry import From, LocatedError
+from wfl_sim.rounds import Hierarchical
 from wfl_sim.shorthand import Shorthand
 
 STRICT = {"extra": "forbid"}
@@ -171,6 +175,12 @@ class Scenario:
     layout: Annotated[Layout, From(LAYOUTS)] | None = None
     """where many cells stand that are described once; without it cells are where they say"""
     cells: tuple[Cell, ...] = field(default_factory=lambda: (Cell(),))
+    interference: Literal["coupled", "load-average", "none"] = "coupled"
+    """between cells on the same band: what they send at the moment, on average, or nothing"""
+    load_memory: PositiveSeconds = 10.0
+    """time constant of the average in `load-average`; wfl_sim's default"""
+    backhaul: Backhaul | None = None
+    """the wired network; without it every cell has a wire of its own"""
     devices: tuple[Devices, ...]
     server: Server = field(default_factory=Server)
     carbon: Annotated[Carbon, Shorthand("path")] | None = None
@@ -193,6 +203,13 @@ class Scenario:
         self._check_privacy()
         self._check_ranks()
         self.rounds.check(self.device_count)
+        edges = self.backhaul.edge_servers if self.backhaul is not None else ()
+        if isinstance(self.rounds, Hierarchical) and not edges:
+            raise LocatedError(
+                "hierarchical needs edge servers: add `edge_servers` to `backhaul`", "rounds"
+            )
+        if isinstance(self.rounds, Hierarchical) and not averages(self.method):
+            raise LocatedError("must average, for edge servers do: choose another", "method")
         self._check_cells()
         check_coverage(self)
 
@@ -244,6 +261,16 @@ class Scenario:
             raise LocatedError(
                 f"must be one cell, the template for the layout, got {len(self.cells)}", "cells"
             )
+        if self.layout is None and self.interference != "none":
+            try:
+                check_bands(self.cells)
+            except LocatedError as error:
+                raise LocatedError(str(error), "cells", *error.path) from None
+        if self.backhaul is not None:
+            try:
+                self.backhaul.check(len(self.base_stations))
+            except LocatedError as error:
+                raise LocatedError(str(error), "backhaul", *error.path) from None
         for number, group in enumerate(self.devices):
             try:
                 group.area.check(self.layout, group.count)

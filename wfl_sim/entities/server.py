@@ -20,20 +20,24 @@ if TYPE_CHECKING:
 class Server:
     """The centre of the federation. It draws no energy from the ledger."""
 
-    def __init__(self, federation: "Federation", hardware: Hardware, every: int) -> None:
+    def __init__(
+        self, federation: "Federation", hardware: Hardware, every: int, name: str = "server"
+    ) -> None:
         """Start from the method's initial shared state.
 
         Args:
             federation: the world.
             hardware: what aggregates.
             every: rounds between evaluations.
+            name: that of an edge server, or the default.
         """
-        self.name = "server"
+        self.name = name
         self.hardware = hardware
         self.shared = federation.plan.initial_shared()
         self._federation = federation
         self.version = 0
         """aggregations until now"""
+        self._edge = name != "server"
         self._every = every
         self._newest = self._evaluated = -1
 
@@ -92,6 +96,7 @@ class Server:
                 for each in ordered
                 if each.upload is not None
             ],
+            edge=self._edge,
         )
         self.version += 1
         federation.spans.append(
@@ -102,6 +107,30 @@ class Server:
                 activity="aggregate",
                 round=number,
                 bits=sum(each.device.workload.upload_bits for each in ordered),
+                flops=flops,
+            )
+        )
+
+    def merge(self, below: "Sequence[Server]", number: int) -> Generator[simpy.Event, Any, None]:
+        """Combine the states of servers below this one into the next shared state."""
+        federation = self._federation
+        if not below:
+            return
+        start, workloads = federation.env.now, [each.workload for each in federation.devices]
+        flops = len(below) * max(each.aggregate_flops for each in workloads)
+        yield federation.env.timeout(self.hardware.seconds(flops))
+        self.shared = federation.plan.aggregate(
+            self.shared, [Arrival(upload=each.shared) for each in below]
+        )
+        self.version += 1
+        federation.spans.append(
+            Span(
+                start=start,
+                end=federation.env.now,
+                actor=self.name,
+                activity="aggregate",
+                round=number,
+                bits=len(below) * max(each.upload_bits for each in workloads),
                 flops=flops,
             )
         )

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfl_sim.methods.aggregation import State
-from wfl_sim.methods.local import LocalRun, Turn
+from wfl_sim.methods.local import LocalRun, Participant
 from wfl_sim.methods.parts import Shapes
 
 SERVER = "server"
@@ -67,13 +67,13 @@ class Downloads(Protocol):
 class Updates(Protocol):
     """A local update of its own. Usual: the phases in turn, from what was received and kept."""
 
-    def update(self, received: State, kept: State, turn: Turn) -> LocalRun:
+    def update(self, received: State, kept: State, whose: Participant) -> LocalRun:
         """Ask for every one of `phases`, in their order, and return upload and what is kept.
 
         Args:
             received: the download as it arrived, and the known parameters.
             kept: private parameters, and what the last update returned to be kept.
-            turn: whose update it is.
+            whose: local update it is.
         """
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from wfl_sim.methods.aggregation import State, Upload, weighted_mean
-from wfl_sim.methods.local import LocalRun, Train, Turn, Update
+from wfl_sim.methods.local import LocalRun, Participant, Train, Update
 from wfl_sim.methods.parts import Head, LoRA, Part, Shapes
 from wfl_sim.methods.phases import Local, Phase
 from wfl_sim.methods.states import put_under, under
@@ -47,7 +47,7 @@ class Ditto:
             Phase(trains=trains, local=self.local, proximal=self.lam),
         )
 
-    def update(self, received: State, kept: State, turn: Turn) -> LocalRun:
+    def update(self, received: State, kept: State, whose: Participant) -> LocalRun:
         """w_k from w; v_k from v_k, pulled towards w."""
         shared, personal = self.phases
         w = yield Train(phase=shared, start=received)

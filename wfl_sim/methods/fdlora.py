@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from wfl_sim.methods.aggregation import State, Upload, weighted_mean
-from wfl_sim.methods.local import Judge, LocalRun, Train, Turn, Update
+from wfl_sim.methods.local import Judge, LocalRun, Participant, Train, Update
 from wfl_sim.methods.parts import Head, LoRA, Part, Shapes
 from wfl_sim.methods.phases import Local, Phase
 from wfl_sim.methods.states import minus, of_parts, plus, put_under, times, under
@@ -63,7 +63,7 @@ class FDLoRA:
         """No momentum."""
         return {**shared, **put_under(_MOMENTUM, times(0, of_parts(shared, "shared")))}
 
-    def update(self, received: State, kept: State, turn: Turn) -> LocalRun:
+    def update(self, received: State, kept: State, whose: Participant) -> LocalRun:
         """Train one after the other, then look for the weights."""
         turns = kept[_TURNS] if _TURNS in kept else np.zeros(1, np.float32)
         own = of_parts(kept, "own")

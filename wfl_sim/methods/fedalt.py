@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from wfl_sim.methods.aggregation import State, Upload, weighted_mean
-from wfl_sim.methods.local import LocalRun, Turn, Update, in_turn
+from wfl_sim.methods.local import LocalRun, Participant, Update, in_turn
 from wfl_sim.methods.parts import Head, LoRA, Part, Router, Shapes
 from wfl_sim.methods.phases import Local, Phase
 from wfl_sim.methods.states import minus, of_parts, put_under, times, under
@@ -59,9 +59,9 @@ class FedALT:
         """The mean, and how many aggregations there have been and how many devices are in it."""
         return {**shapes, _ROUND: (2,)}
 
-    def update(self, received: State, kept: State, turn: Turn) -> LocalRun:
+    def update(self, received: State, kept: State, whose: Participant) -> LocalRun:
         """Train beside the rest of the world; the own LoRA goes up under the name of the world."""
-        trained = yield from in_turn(self.phases, self.personal(received, kept, turn.shapes))
+        trained = yield from in_turn(self.phases, self.personal(received, kept, whose.shapes))
         own = of_parts(trained, "own")
         kept = {**of_parts(trained, "own", "router", "head"), _HEARD: received[_ROUND][:1]}
         return Update(upload=put_under("world", under("own", own)), kept=kept)

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfl_sim.methods.aggregation import State, Upload, weighted_mean
-from wfl_sim.methods.local import Describe, LocalRun, Train, Turn, Update
+from wfl_sim.methods.local import Describe, LocalRun, Participant, Train, Update
 from wfl_sim.methods.parts import Head, LoRA, Part
 from wfl_sim.methods.phases import Local, Phase
 from wfl_sim.methods.states import of_parts, put_under, under
@@ -61,7 +61,7 @@ class FedDPA:
             Phase(trains=("own",), local=self.local, mutes=("global",)),
         )
 
-    def update(self, received: State, kept: State, turn: Turn) -> LocalRun:
+    def update(self, received: State, kept: State, whose: Participant) -> LocalRun:
         """Train one LoRA after the other; remember what own texts look like."""
         texts = under("anchors", kept) or (yield Describe(samples=self.samples))
         own = of_parts(kept, "own")

@@ -14,7 +14,7 @@ import numpy as np
 
 from wfl_sim.methods.abilities import News
 from wfl_sim.methods.aggregation import State, Upload, weighted_mean
-from wfl_sim.methods.local import LocalRun, Turn, Update, in_turn
+from wfl_sim.methods.local import LocalRun, Participant, Update, in_turn
 from wfl_sim.methods.parts import Full, Head, LoRA, Part, Shapes
 from wfl_sim.methods.phases import Local, Phase
 from wfl_sim.methods.states import of_parts, outside, put_under
@@ -63,13 +63,13 @@ class FLoRA:
         """The head and the newest stack."""
         return outside("merged", shared)
 
-    def update(self, received: State, kept: State, turn: Turn) -> LocalRun:
+    def update(self, received: State, kept: State, whose: Participant) -> LocalRun:
         """Train a fresh LoRA on the merged weights: A ~ U(-1, 1) / sqrt(d_in), B = 0."""
         fresh = {
-            name: (turn.rng.uniform(-1, 1, shape) / np.sqrt(shape[1])).astype(np.float32)
+            name: (whose.rng.uniform(-1, 1, shape) / np.sqrt(shape[1])).astype(np.float32)
             if ".lora_A." in name
             else np.zeros(shape, np.float32)
-            for name, shape in turn.shapes.items()
+            for name, shape in whose.shapes.items()
             if name.startswith("lora/")
         }
         trained = yield from in_turn(self.phases, {**of_parts(received, "head", "merged"), **fresh})

@@ -63,7 +63,7 @@ class Update:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Turn:
+class Participant:
     """Whose local update it is."""
 
     device: int

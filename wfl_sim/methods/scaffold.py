@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from wfl_sim.methods.aggregation import State, Upload, weighted_mean
-from wfl_sim.methods.local import LocalRun, Train, Turn, Update
+from wfl_sim.methods.local import LocalRun, Participant, Train, Update
 from wfl_sim.methods.parts import Head, LoRA, Part, Shapes
 from wfl_sim.methods.phases import Local, Phase
 from wfl_sim.methods.states import minus, of_parts, plus, put_under, times, under
@@ -59,7 +59,7 @@ class Scaffold:
         """x and c."""
         return self.uplink(shapes)
 
-    def update(self, received: State, kept: State, turn: Turn) -> LocalRun:
+    def update(self, received: State, kept: State, whose: Participant) -> LocalRun:
         """c_k+ = c_k - c + (x - y_k) / (K eta)."""
         x, c = of_parts(received, "lora", "head"), under("control", received)
         c_k = kept or times(0, c)
