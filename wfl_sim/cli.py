@@ -5,12 +5,13 @@ Only typer is imported here; every command imports what it needs, so that help i
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from wfl_sim.complaining import one_line_errors as _one_line_errors
+from wfl_sim.store_commands import store
 
 app = typer.Typer(
     name="wfl-sim",
@@ -19,6 +20,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(store)
 
 ScenarioFile = Annotated[Path, typer.Argument(help="A scenario in YAML.", show_default=False)]
 Settings = Annotated[
@@ -186,31 +188,6 @@ def schema() -> None:
         from wfl_sim.schema import json_schema
 
         typer.echo(json.dumps(json_schema(), indent=2))
-
-
-@contextmanager
-def _one_line_errors(*kinds: type[Exception]) -> Iterator[None]:
-    """Turn what a user can mend into one line and exit code 2; Ctrl-C into 130.
-
-    A mistake in code, of wfl_sim or of an extension, keeps its traceback: only `ScenarioError`,
-    what the system refuses and the `kinds` given are taken for a user's.
-    """
-    from wfl_sim.documents import ScenarioError
-
-    mendable: tuple[type[Exception], ...] = (ScenarioError, OSError, *kinds)
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except mendable as error:
-        text = str(error)
-        if isinstance(error, OSError) and error.filename and error.strerror:
-            text = f"{error.filename}: {error.strerror}"
-        typer.echo(f"error: {text}", err=True)
-        raise typer.Exit(2) from None
-    except KeyboardInterrupt:
-        typer.echo("interrupted: the same command continues where it stopped", err=True)
-        raise typer.Exit(130) from None
 
 
 def main() -> None:
