@@ -53,7 +53,9 @@ def run(
     ] = False,
     allow_plugins: AllowPlugins = False,
     jobs: Annotated[int, typer.Option(min=0, help="Runs at a time; 0: one per core.")] = 0,
-    threads: Annotated[int, typer.Option(min=0, help="Threads of a run; 0: cores / jobs.")] = 0,
+    threads: Annotated[
+        int, typer.Option(min=1, help="Threads of torch in each task; they decide the last bits.")
+    ] = 1,
     executor: Annotated[
         str, typer.Option(metavar="KIND", help="How to execute training: `wfl-sim list executor`.")
     ] = "",
@@ -77,7 +79,7 @@ def run(
         loaded = request.load()
         cores = os.cpu_count() or 1
         at_once = min(jobs or cores, len(loaded))
-        request = request.with_threads(threads or max(1, cores // at_once))
+        request = request.with_threads(threads)
         report = Report([each.scenario for each in loaded])
         try:
             with report, closing(run_all(request, jobs=at_once, watcher=report)) as runs:

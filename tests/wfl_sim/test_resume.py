@@ -35,13 +35,15 @@ KILLS = 20
 # Libraries are imported once; each attempt is a process of its own that has them already.
 SERVER = """
 import json, os, signal, sys, time, traceback
+from pathlib import Path
 import torch, transformers, peft, pyarrow.parquet
 import wfl_sim
 import wfl_sim.learning.workbench, wfl_sim.results, wfl_sim.running
 
 file = sys.argv[1]
 for line in sys.stdin:
-    out, patience = json.loads(line)
+    out, blow = json.loads(line)
+    shelves = Path(out, ".store")
     process = os.fork()
     if process == 0:
         try:
@@ -52,7 +54,10 @@ for line in sys.stdin:
         os._exit(0)
     began = time.monotonic()
     while not (ended := os.waitpid(process, os.WNOHANG))[0]:
-        if patience is not None and time.monotonic() - began > patience:
+        if blow is None or time.monotonic() - began < blow[0]:
+            pass
+        elif len(list(shelves.glob("??/*.safetensors"))) >= blow[1]:
+            time.sleep(blow[2])
             os.kill(process, signal.SIGKILL)
             ended = os.waitpid(process, 0)
             break
@@ -80,9 +85,12 @@ class Attempts:
         self.server.kill()
         self.server.communicate()
 
-    def run(self, out, kill_after=None):
-        """Return the exit code of a run, and how long it took in s."""
-        print(json.dumps([str(out), kill_after]), file=self.server.stdin, flush=True)
+    def run(self, out, blow=None):
+        """Return the exit code of a run, and how long it took in s.
+
+        The blow falls after so many s, when so many results are stored, and some s later.
+        """
+        print(json.dumps([str(out), blow]), file=self.server.stdin, flush=True)
         code, duration = json.loads(self.server.stdout.readline())
         return code, duration
 
@@ -91,6 +99,10 @@ def digests(out):
     (folder,) = out.glob("resume*")
     wfl_sim.Run.open(folder).verify()
     return json.loads((folder / "manifest.json").read_text())["digests"]
+
+
+def stored(out):
+    return len(list(out.glob(".store/??/*.safetensors")))
 
 
 def lose_power(store, rng):
@@ -107,7 +119,7 @@ def test_a_run_killed_at_twenty_random_moments_ends_like_a_straight_one(tmp_path
     file = tmp_path / "resume.yaml"
     file.write_text(SCENARIO.format(rounds=rounds))
     rng = random.Random(7)
-    kills, ends, cuts, entries = 0, 0, 0, set()
+    kills, blows, cuts, entries = 0, 0, 0, set()
     with Attempts(file) as attempts:
         code, _ = attempts.run(tmp_path / "warm")
         assert code == 0
@@ -115,24 +127,29 @@ def test_a_run_killed_at_twenty_random_moments_ends_like_a_straight_one(tmp_path
         assert code == 0
         expected = digests(tmp_path / "straight")
         assert digests(tmp_path / "warm") == expected
-        out = tmp_path / "out"
+        out, tasks = tmp_path / "out", stored(tmp_path / "straight")
         while kills < KILLS:
-            code, _ = attempts.run(out, kill_after=rng.uniform(0, duration))
+            # Anywhere in time, which is mostly preparation, or anywhere in the training. Each run
+            # is left in peace after five blows, and the next ones meet another.
+            blow = (rng.uniform(0, duration), 0, 0.0)
+            if rng.random() < 0.7:
+                blow = (0.0, rng.randint(stored(out), tasks), rng.uniform(0, 0.02))
+            code, _ = attempts.run(out, blow if blows < 5 else None)
             if code == -signal.SIGKILL:
                 kills += 1
-                entries.add(len(list(out.glob(".store/??/*.safetensors"))))
+                blows += 1
+                entries.add(stored(out))
                 if rng.random() < 0.3:
                     cuts += 1
                     lose_power(out / ".store", rng)
             else:
-                # It was done before the blow: the next blows meet another one.
                 assert code == 0
-                ends += 1
                 assert digests(out) == expected
                 shutil.rmtree(out)
+                blows = 0
         assert attempts.run(out)[0] == 0
     assert digests(out) == expected
     assert not list((out / ".store" / "parts").iterdir())
     # The blows fell all over the run.
-    assert len(entries) >= 5
+    assert len(entries) >= 6
     assert cuts
