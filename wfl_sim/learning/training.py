@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 from wfl_sim.learning.encoding import Encoded
 from wfl_sim.learning.nudges import Nudge
 from wfl_sim.learning.objectives import loss_of
+from wfl_sim.learning.precision import in_precision
 from wfl_sim.methods.phases import Local, Phase
 
 
@@ -45,7 +46,8 @@ def train(
     optimizer = optimizer_of(trained, phase.local)
     losses = []
     for indices in batches(len(examples), phase.local, rng):
-        loss = loss_function(model, examples.take(indices))
+        with in_precision(model):
+            loss = loss_function(model, examples.take(indices))
         loss.backward()
         if nudge is not None:
             nudge()
