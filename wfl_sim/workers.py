@@ -27,7 +27,7 @@ T = TypeVar("T")
 _GRACE = 5.0
 """s that a worker has to tidy up before it is killed"""
 
-_PASSED_ON = (ScenarioError, OSError, FloatingPointError)
+PASSED_ON = (ScenarioError, OSError, FloatingPointError)
 """what a job may raise that is no mistake in code"""
 
 
@@ -202,7 +202,7 @@ def _serve(pipe: Connection, work: Work[Any, Any]) -> None:
             job = pipe.recv()
             try:
                 message = ("done", work(job, _Remote(pipe)))
-            except _PASSED_ON as error:
+            except PASSED_ON as error:
                 message = ("raised", error)
             except Exception:
                 message = ("failed", traceback.format_exc())

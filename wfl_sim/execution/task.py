@@ -147,3 +147,9 @@ def key_of(task: Task, mode: str = "exact") -> str:
     how = {} if mode == "exact" else {"mode": mode}
     text = json.dumps({"task": type(task).__name__, **asdict(task), **how}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def title(task: Task) -> str:
+    """Return what to call a task in a message."""
+    device = getattr(task, "device", -1)
+    return type(task).__name__ + (f" of device {device}" if device >= 0 else "")

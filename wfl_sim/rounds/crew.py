@@ -39,16 +39,19 @@ class Crew:
         return f"Crew({self._at_work} of {self._size} at work, {len(self._ended)} have ended)"
 
     def next(self) -> "Generator[simpy.Event, Any, Contribution | None]":
-        """Fill up the crew, and wait for an upload at the server.
+        """Wait for an upload at the server; while none has come, the crew is filled up.
+
+        So whoever has ended goes on from a state that holds its own update, where the server
+        aggregates each by itself.
 
         Returns:
             Contributions in the order in which they arrive; None when nobody can ever work again.
         """
         federation = self._federation
         while True:
-            self._fill_up()
             if self._ended:
                 return self._ended.popleft()
+            self._fill_up()
             if not self._at_work and federation.deserted:
                 return None
             yield federation.turn()

@@ -3,5 +3,6 @@
 from wfl_sim.execution.executors.grouped import Grouped
 from wfl_sim.execution.executors.inline import Inline
 from wfl_sim.execution.executors.processes import Processes
+from wfl_sim.execution.executors.ray_cluster import Ray
 
-__all__ = ["Grouped", "Inline", "Processes"]
+__all__ = ["Grouped", "Inline", "Processes", "Ray"]

@@ -17,7 +17,7 @@ from typing import Any, Final
 from wfl_sim.execution.executors.inline import inputs_of
 from wfl_sim.execution.parcel import Parcel
 from wfl_sim.execution.store import GoneError, Store
-from wfl_sim.execution.task import Task
+from wfl_sim.execution.task import Task, title
 from wfl_sim.protocols import EXECUTORS, Learner
 from wfl_sim.registry import LocatedError
 from wfl_sim.workers import Pool, Watcher, WorkerError
@@ -94,7 +94,7 @@ class ProcessesSession:
                     case "done" | "raised":
                         raise event.content
                     case "failed":
-                        raise WorkerError(f"{_called(task)} failed\n{event.content}")
+                        raise WorkerError(f"{title(task)} failed\n{event.content}")
                     case "died":
                         self._again(event.job, event.content)
         return done
@@ -109,10 +109,10 @@ class ProcessesSession:
         self._died[key] += 1
         if self._died[key] >= _LIVES:
             raise WorkerError(
-                f"{_called(task)} has cost {_LIVES} processes, the last by {cause}: "
+                f"{title(task)} has cost {_LIVES} processes, the last by {cause}: "
                 "the same command continues where it stopped"
             )
-        _log.warning("a process died (%s): %s is executed again", cause, _called(task))
+        _log.warning("a process died (%s): %s is executed again", cause, title(task))
         self.pool.give(job)
 
 
@@ -152,9 +152,3 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _called(task: Task) -> str:
-    device = getattr(task, "device", None)
-    where = "" if device is None or device < 0 else f" of device {device}"
-    return f"{type(task).__name__}{where}"
