@@ -24,7 +24,7 @@ from wfl_sim.carbon import Carbon
 from wfl_sim.cells import Cell
 from wfl_sim.compute import Computing, Hardware, HardwareReference
 from wfl_sim.coverage import check_coverage
-from wfl_sim.execution.executors import Inline
+from wfl_sim.execution.executors import Auto
 from wfl_sim.layouts import Layout
 from wfl_sim.methods.abilities import averages
 from wfl_sim.methods.server import ServerRule
@@ -182,7 +182,7 @@ class Scenario:
     server: Server = field(default_factory=Server)
     carbon: Annotated[Carbon, Shorthand("path")] | None = None
     """of the grid that the devices are fed from"""
-    execution: Annotated[Executor, From(EXECUTORS)] = field(default_factory=Inline)
+    execution: Annotated[Executor, From(EXECUTORS)] = field(default_factory=Auto)
     """where and how training is executed: on what host, not in what world"""
 
     def __post_init__(self) -> None:
