@@ -130,7 +130,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
 
-        clients, rounds, steps, batch = 16, 4, 8, 16
+        clients, rounds, steps, batch = 16, 8, 8, 16
         sizes = {"clients": clients, "rounds": rounds, "steps": steps, "batch": batch}
         alone = simulation_of(folder, 1, **sizes)
         written(alone, folder / "texts.npz", steps, batch)

@@ -44,9 +44,10 @@ def train(
     for parameter in trained:
         parameter.requires_grad_(True)
     optimizer = optimizer_of(trained, phase.local)
+    precision = in_precision(model)
     losses = []
     for indices in batches(len(examples), phase.local, rng):
-        with in_precision(model):
+        with precision:
             loss = loss_function(model, examples.take(indices))
         loss.backward()
         if nudge is not None:

@@ -51,6 +51,7 @@ def _train(bench: Workbench, turns: Sequence[Turn]) -> list[Trained]:
     scales = _scales(turns, model.device)
     examples = joined([turn.examples for turn in turns])
     rows, weights = _plan(turns, model.device)
+    precision = in_precision(model)
     losses: list[Tensor] = []
     moments: list[Mapping[str, Tensor]] = []
     steps = [turn.request.phase.local.steps for turn in turns]
@@ -65,7 +66,7 @@ def _train(bench: Workbench, turns: Sequence[Turn]) -> list[Trained]:
         with layers.on(now, {part: scale[:size] for part, scale in scales.items()}):
             for step in range(len(losses), end):
                 batch = examples.take(rows[step, :size].flatten())
-                with in_precision(model):
+                with precision:
                     each = each_loss(model, batch)
                 means = (each.view(size, -1) * weights[:size]).sum(dim=1)
                 means.sum().backward()
