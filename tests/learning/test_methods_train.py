@@ -177,3 +177,25 @@ def test_a_stopped_run_ends_as_a_straight_one(
     assert digest_states(resumed.states) == digest_states(straight.states)
     assert 0 < resumed.totals["tasks_executed"] < straight.totals["tasks_executed"]
     assert Simulation(loaded.scenario, network_only=True).run().spans == straight.spans
+
+
+def test_a_central_server_learns_from_everybody(tmp_path: Path) -> None:
+    text = SCENARIO.format(
+        folder="builtin:tiny-bert", method="{kind: fedit, local: {lr: 5e-3}}", rank=""
+    )
+    central = text.replace("synchronous, count: 3, clients: 2", "centralised, count: 4, clients: 2")
+    central = central.replace("examples: 12", "examples: 60").replace(
+        "global_examples: 8", "global_examples: 40"
+    )
+    (tmp_path / "a.yaml").write_text(central)
+    (loaded,) = load(tmp_path / "a.yaml")
+    asked = []
+    outcome = Simulation(loaded.scenario).run(
+        Store(tmp_path / "store"), lambda task, done, needed: asked.append(task)
+    )
+    updates = [task for task in asked if isinstance(task, LocalUpdate)]
+    assert [task.device for task in updates] == [-1] * 8
+    assert len({task.seed for task in updates}) == 8
+    assert outcome.totals["bits"]["sent_up"] == 0
+    losses = [m.value for m in outcome.metrics if (m.scope, m.metric) == ("global", "loss")]
+    assert losses[-1] < losses[0]

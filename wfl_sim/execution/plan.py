@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import count
 from typing import Protocol
 
@@ -46,7 +47,7 @@ class Plan(Protocol):
         """Return the upload of a device that trains on `shared` in round `number`.
 
         Args:
-            device: its number.
+            device: its number; -1 for the server itself, with all training examples.
             number: of the round.
             shared: the state that it has downloaded.
             turn: how often it has trained in this round before.
@@ -154,6 +155,7 @@ class TrainingPlan:
         self._graph = graph
         self._recipe = learner.recipe
         self._seed = seed
+        self._shards = shards
         self._overall = overall
         self._versions = Versions(learner)
         self._weights = [float(len(examples)) for examples in shards.train]
@@ -184,13 +186,14 @@ class TrainingPlan:
             LocalUpdate(
                 recipe=self._recipe,
                 device=device,
-                shard=self._train[device],
+                shard=self._gathered if device < 0 else self._train[device],
                 seed=derived_seed(self._seed, "training", device, number, *again),
                 shared=shared,
-                private=self._private[device],
+                private=self._untrained if device < 0 else self._private[device],
             )
         )
-        self._private[device] = Handle(key, "private")
+        if device >= 0:
+            self._private[device] = Handle(key, "private")
         return Handle(key, "upload")
 
     def aggregate(
@@ -246,9 +249,14 @@ class TrainingPlan:
         """Return the newest private state of every device."""
         return tuple(self._private)
 
+    @cached_property
+    def _gathered(self) -> str:
+        return self._shards.gathered.fingerprint()
+
     def _weight(self, arrival: Arrival) -> float:
-        edge = self._of_edges.get(arrival.upload)
-        return self._weights[arrival.device] if edge is None else edge
+        if arrival.device >= 0:
+            return self._weights[arrival.device]
+        return self._of_edges.get(arrival.upload, sum(self._weights))
 
     def _initial_private(self, device: int, name: str | int) -> Handle:
         seed = derived_seed(self._seed, "initial", "private", name)
