@@ -1,8 +1,8 @@
 """Host time of a sweep over ten bandwidths, against that of one run.
 
-Ten cells from 5 to 50 MHz, PFTT as in scenarios/quickstart.yaml with one seed, synchronous rounds: the
-ten points learn alike, so the sweep should take little more than one run. Both start from an empty
-store, in a process of their own, on one thread.
+Ten cells from 5 to 50 MHz, PFTT as in scenarios/quickstart.yaml with one seed, synchronous rounds:
+the ten points learn alike, so the sweep should take little more than one run. Both start from an
+empty store, in a process of their own, on one thread.
 
     .venv/bin/python benchmarks/sweep_reuse.py
 """
