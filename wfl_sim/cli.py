@@ -5,12 +5,14 @@ Only typer is imported here; every command imports what it needs, so that help i
 
 import os
 import sys
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from wfl_sim.complaining import one_line_errors as _one_line_errors
+from wfl_sim.store_commands import store
 
 if TYPE_CHECKING:
     from wfl_sim.report import Report
@@ -22,6 +24,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(store)
 
 ScenarioFile = Annotated[Path, typer.Argument(help="A scenario in YAML.", show_default=False)]
 Settings = Annotated[
@@ -32,7 +35,9 @@ Out = Annotated[Path, typer.Option(help="Folder of the run folders.")]
 NetworkOnly = Annotated[
     bool, typer.Option("--network-only", help="Train nothing; the spans are the same.")
 ]
-Threads = Annotated[int, typer.Option(min=0, help="Threads of a run; 0: cores / jobs.")]
+Threads = Annotated[
+    int, typer.Option(min=1, help="Threads of torch in each task; they decide the last bits.")
+]
 ExecutorKind = Annotated[
     str,
     typer.Option(
@@ -64,7 +69,7 @@ def run(
     network_only: NetworkOnly = False,
     allow_plugins: AllowPlugins = False,
     jobs: Annotated[int, typer.Option(min=0, help="Runs at a time; 0: one per core.")] = 0,
-    threads: Threads = 0,
+    threads: Threads = 1,
     executor: ExecutorKind = "",
     figures: Figures = True,
 ) -> None:
@@ -83,7 +88,7 @@ def run(
         loaded = request.load()
         cores = os.cpu_count() or 1
         at_once = min(jobs or cores, len(loaded))
-        request = request.with_threads(threads or max(1, cores // at_once))
+        request = request.with_threads(threads)
         report = Report([each.scenario for each in loaded])
         folders = _followed(report, run_all(request, jobs=at_once, watcher=report))
         report.close(folders, figures=figures)
@@ -100,7 +105,7 @@ def sweep(
         int,
         typer.Option(min=0, help="Runs at a time; 0: one per core, and per training."),
     ] = 0,
-    threads: Threads = 0,
+    threads: Threads = 1,
     executor: ExecutorKind = "",
     figures: Figures = True,
 ) -> None:
@@ -123,7 +128,7 @@ def sweep(
         scenarios = [each.scenario for each in request.load()]
         cores = os.cpu_count() or 1
         at_once = min(jobs or jobs_of(request, cores), len(scenarios))
-        request = request.with_threads(threads or max(1, cores // at_once))
+        request = request.with_threads(threads)
         report = Report(scenarios)
         _followed(report, run_sweep(request, jobs=at_once, watcher=report))
         report.compare([request.out], request.out / "figures", figures=figures)
@@ -272,31 +277,6 @@ def _followed(report: "Report", runs: Generator[tuple[int, Path], None, None]) -
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None
     return [folders[number] for number in sorted(folders)]
-
-
-@contextmanager
-def _one_line_errors(*kinds: type[Exception]) -> Iterator[None]:
-    """Turn what a user can mend into one line and exit code 2; Ctrl-C into 130.
-
-    A mistake in code, of wfl_sim or of an extension, keeps its traceback: only `ScenarioError`,
-    what the system refuses and the `kinds` given are taken for a user's.
-    """
-    from wfl_sim.documents import ScenarioError
-
-    mendable: tuple[type[Exception], ...] = (ScenarioError, OSError, *kinds)
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except mendable as error:
-        text = str(error)
-        if isinstance(error, OSError) and error.filename and error.strerror:
-            text = f"{error.filename}: {error.strerror}"
-        typer.echo(f"error: {text}", err=True)
-        raise typer.Exit(2) from None
-    except KeyboardInterrupt:
-        typer.echo("interrupted: the same command continues where it stopped", err=True)
-        raise typer.Exit(130) from None
 
 
 def main() -> None:
