@@ -113,9 +113,7 @@ def _plan(
     for number, (x_m, y_m) in enumerate(places):
         colour = colours[number % len(colours)]
         axes.plot(x_m, y_m, "^", color=colour, ms=10, mec=INK, zorder=4)
-        axes.annotate(
-            str(number), (x_m, y_m), xytext=(7, 4), textcoords="offset points", color=INK
-        )
+        axes.annotate(str(number), (x_m, y_m), xytext=(7, 4), textcoords="offset points", color=INK)
     axes.set_aspect("equal", adjustable="datalim")
     axes.autoscale_view()
     axes.set_xlabel("x (m)")
