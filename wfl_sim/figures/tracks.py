@@ -77,8 +77,7 @@ def _draw(run: Run, label: str, folder: Path) -> list[Path]:
             Line2D([], [], color=colours[cell % len(colours)], lw=3, label=f"cell-{cell}")
             for cell in seen[:MOST_NAMED]
         ]
-        ring = {"marker": "o", "ls": "", "mfc": "none", "color": INK}
-        handles.append(Line2D([], [], label="handover", **ring))
+        handles.append(Line2D([], [], marker="o", ls="", mfc="none", color=INK, label="handover"))
         figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 8))
         return save(figure, folder, file_name("tracks", label), HEADER, rows)
 
