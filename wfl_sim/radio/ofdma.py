@@ -183,7 +183,8 @@ class Band:
         power = self.power.per_block(links, held, np.ones(count))
         sinr = present.fading[blocks, holders] * (power * present.strength)[holders]
         if self._transport is None:
-            rate = np.bincount(holders, self.rate.spectral_efficiency(sinr), count)
+            efficiency = self.rate.spectral_efficiency(sinr)
+            rate = np.asarray(np.bincount(holders, efficiency, count), dtype=float)
         else:
             seen = known.fading[blocks, holders] * (power * known.strength)[holders]
             order = np.argsort(holders, kind="stable")
