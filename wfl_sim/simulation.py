@@ -245,6 +245,9 @@ def _surroundings(scenario: Scenario, federation: Federation) -> dict[str, Any]:
     for number, cell in enumerate(scenario.base_stations):
         if cell.station is not None:
             name = f"cell-{number}"
-            drawn[name] = station_joules(cell.station, spans, name, end, cell.downlink.power)
+            slumber = federation.slumbers.get(name)
+            wakings = slumber.wakings if slumber is not None else ()
+            power = cell.downlink.power
+            drawn[name] = station_joules(cell.station, spans, name, end, power, wakings)
     grams = {} if scenario.carbon is None else {"grams_co2": scenario.carbon.grams(spans)}
     return {"infrastructure_joules": drawn, **grams}

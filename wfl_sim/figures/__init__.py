@@ -14,10 +14,13 @@ from wfl_sim.figures.breakdown import breakdown
 from wfl_sim.figures.comparison import draw_comparison
 from wfl_sim.figures.convergence import convergence
 from wfl_sim.figures.files import file_name, write_csv
+from wfl_sim.figures.fleet import fleet
+from wfl_sim.figures.links import links
 from wfl_sim.figures.seeds import by_label
 from wfl_sim.figures.summary import Row, summary
 from wfl_sim.figures.targets import default_target
 from wfl_sim.figures.timeline import timeline
+from wfl_sim.figures.tracks import tracks
 from wfl_sim.records import Scope
 from wfl_sim.results import Run
 
@@ -30,8 +33,11 @@ __all__ = [
     "default_target",
     "draw_all",
     "draw_comparison",
+    "fleet",
+    "links",
     "summary",
     "timeline",
+    "tracks",
 ]
 
 SHOWN_SCOPES: Final[tuple[Scope, ...]] = ("personal_mean", "global")
@@ -67,5 +73,6 @@ def draw_all(
             name = file_name("summary", metric, scope)
             header = [field.name for field in fields(Row)]
             paths.append(write_csv(folder / f"{name}.csv", header, rows))
-    paths += [*breakdown(runs, folder), *batteries(runs, folder)]
+    paths += [*breakdown(runs, folder), *batteries(runs, folder), *fleet(runs, folder)]
+    paths += [*links(runs, folder), *tracks(runs, folder)]
     return [*paths, *timeline(runs, folder)]
