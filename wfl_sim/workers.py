@@ -293,7 +293,8 @@ def _main_hidden() -> Iterator[None]:
     Workers need nothing of it, and a script that runs scenarios would run them again.
     """
     main = vars(sys.modules["__main__"])
-    kept = {name: main.pop(name) for name in ("__file__", "__spec__") if name in main}
+    names = ("__file__", "__spec__")
+    kept: dict[str, Any] = {name: main.pop(name) for name in names if name in main}
     main["__spec__"] = None
     try:
         yield
