@@ -3,7 +3,7 @@
 16 devices, all asked in every round, PFTT on builtin:tiny-bert, one thread in a task. The pace is
 that of the second half of the tasks, after every process has started; the whole includes the start.
 CPU seconds are of all processes together, importing and loading included; they hardly depend on
-what else the machine does. The digests of all must be equal. Run it with nothing else on the machine:
+what else the machine does. The digests of all must be equal. Run it with nothing else going on:
 
     .venv/bin/python benchmarks/executors.py [workers ...]
 """
