@@ -91,6 +91,20 @@ class Batches:
 
 
 @dataclass(frozen=True)
+class Exchange:
+    """What crosses the cut of a split network in every local step."""
+
+    up_bits: int
+    """of activations, and what the server needs beside them to go on"""
+    down_bits: int
+    """of the gradients of the activations"""
+    forward: float
+    """share of the device's FLOPs that comes before the activations are sent"""
+    server_flops: float
+    """FLOP of a step at the server"""
+
+
+@dataclass(frozen=True)
 class Workload:
     """What one local update of one device costs, before any hardware is named.
 
@@ -117,6 +131,9 @@ class Workload:
     """how tables of measurements call the model"""
     batches: tuple[Batches, ...] = ()
     """of each phase; none for a synthetic model"""
+    exchange: Exchange | None = None
+    """of every step, where the server holds the upper part of the network; all else here is then of
+    the device's part alone"""
     unicast: bool = False
     """whether every device gets a download of its own, which no broadcast can serve"""
 

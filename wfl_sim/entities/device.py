@@ -106,7 +106,10 @@ class Device:
         self._work: simpy.Process | None = None
         self._stopping = False
         self._on_air: tuple[Carrier, Transfer] | None = None
+        self._awaited: Delivery | None = None
+        self._answer: simpy.Process | None = None
         self._effort: Effort | None = None
+        self._effort_flops = 0.0
         self._draw("idle", self._idle_power)
         if excluded:
             intervals = iter(())
@@ -224,11 +227,11 @@ class Device:
         federation, bits = self._federation, self.workload.upload_bits
         try:
             if delivery.on_air is not None:
-                yield from self._download(number, delivery.on_air, delivery.bits)
-            yield from self._compute(number)
+                yield from self._download(number, delivery)
+            yield from self._learn(number)
             arrived = not bits or (yield from self._upload(number, deadline))
         except simpy.Interrupt:
-            yield from self._abandon(delivery)
+            yield from self._abandon()
             return None
         self._work = None
         self.round_joules = self.body.joules() - self._spent_then
@@ -243,11 +246,12 @@ class Device:
             self.heard_in, self._heard = number, upload
         return Contribution(self, upload if arrived else None, delivery)
 
-    def _download(
-        self, number: int, on_air: simpy.Event, bits: int
-    ) -> Generator[simpy.Event, Any, None]:
+    def _download(self, number: int, delivery: Delivery) -> Generator[simpy.Event, Any, None]:
+        assert delivery.on_air is not None
         self._diary.begin("wait", number)
-        transfer: Transfer = yield on_air
+        self._awaited, bits = delivery, delivery.bits
+        transfer: Transfer = yield delivery.on_air
+        self._awaited = None
         self._on_air = self.cell.downlink, transfer
         self._diary.begin("download", number)
         self._wake("receive")
@@ -258,19 +262,50 @@ class Device:
         self._federation.traffic.received_down += bits
         self._diary.record(bits=bits, cell=self.cell.name, transfer=transfer)
 
-    def _compute(self, number: int) -> Generator[simpy.Event, Any, None]:
+    def _learn(self, number: int) -> Generator[simpy.Event, Any, None]:
+        """Do the local update; where the network is split, each step goes over the air."""
+        steps, exchange = self.workload.steps, self.workload.exchange
+        factor = self._computing.jitter.draw(self._stream("jitter", self.index, number))
+        if exchange is None:
+            yield from self._compute(number, factor)
+            return
+        for _ in range(steps):
+            yield from self._compute(number, factor, exchange.forward / steps)
+            transfer = yield from self._transmit(number, exchange.up_bits)
+            self._diary.record(bits=exchange.up_bits, cell=self.cell.name, transfer=transfer)
+            self._diary.begin("wait", number)
+            self._answer = self._federation.server.answer(self, number, exchange)
+            gradients: Delivery = yield self._answer
+            self._answer = None
+            yield from self._download(number, gradients)
+            yield from self._compute(number, factor, (1 - exchange.forward) / steps)
+
+    def _compute(
+        self, number: int, factor: float, part: float = 1.0
+    ) -> Generator[simpy.Event, Any, None]:
+        """Do a part of the arithmetic of a local update; `factor` stretches its time."""
         self._diary.begin("compute", number)
         federation, computing = self._federation, self._computing
         self._effort = Effort(federation.env, self.body, self.hardware, computing, self.job)
-        yield from self._effort.run(
-            computing.jitter.draw(self._stream("jitter", self.index, number))
-        )
+        self._effort_flops = part * self.workload.update_flops
+        yield from self._effort.run(part * factor)
         self._effort = None
-        self._diary.record(flops=self.workload.update_flops)
+        self._diary.record(flops=self._effort_flops)
 
     def _upload(self, number: int, deadline: float) -> Generator[simpy.Event, Any, bool]:
         """Send the update; the value says whether it has arrived."""
-        bits, traffic = self.workload.upload_bits, self._federation.traffic
+        bits = self.workload.upload_bits
+        transfer = yield from self._transmit(number, bits, deadline)
+        lost = self._is_lost(number, transfer)
+        self._federation.traffic.lost_up += bits if lost else 0
+        outcome: Outcome = "lost" if lost else "done"
+        self._diary.record(bits=bits, cell=self.cell.name, transfer=transfer, outcome=outcome)
+        return not lost
+
+    def _transmit(
+        self, number: int, bits: int, deadline: float = float("inf")
+    ) -> Generator[simpy.Event, Any, Transfer]:
+        """Send bits to the cell; the span stays open."""
         self._diary.begin("upload", number)
         self._wake("transmit")
         yield from self.cell.request.granted(self._federation.env)
@@ -284,11 +319,7 @@ class Device:
         yield transfer.done
         self._on_air = None
         self._sent(transfer, bits)
-        lost = self._is_lost(number, transfer)
-        traffic.lost_up += bits if lost else 0
-        outcome: Outcome = "lost" if lost else "done"
-        self._diary.record(bits=bits, cell=self.cell.name, transfer=transfer, outcome=outcome)
-        return not lost
+        return transfer
 
     def _is_lost(self, number: int, transfer: Transfer) -> bool:
         heard = transfer.mean_sinr_db
@@ -318,7 +349,7 @@ class Device:
             self.body.book("transmit", self._radio.transmit_power(watts) * transfer.airtime)
         self._federation.traffic.sent_up += bits
 
-    def _abandon(self, delivery: Delivery) -> Generator[simpy.Event, Any, None]:
+    def _abandon(self) -> Generator[simpy.Event, Any, None]:
         """Give up what is being done: what it has cost until now stays counted."""
         traffic, flops, bits = self._federation.traffic, 0.0, 0
         transfer: Transfer | None = None
@@ -329,7 +360,10 @@ class Device:
             access = self.cell.order if carrier is self.cell.downlink else self.cell.request
             bits = int(access.payload(arrived))
             self._on_air = None
-        elif self._diary.activity == "wait" and delivery.on_air is not None:
+        elif self._answer is not None:
+            self._answer.interrupt()
+            self._answer = None
+        elif (delivery := self._awaited) is not None and delivery.on_air is not None:
             delivery.receivers.remove(self.index)
             if delivery.on_air.triggered:
                 reached: Any = delivery.on_air.value
@@ -341,13 +375,13 @@ class Device:
             self._sent(transfer, bits)
             traffic.lost_up += bits
         elif self._effort is not None:
-            flops = self.workload.update_flops * self._effort.done
+            flops = self._effort_flops * self._effort.done
             self._effort = None
         self._draw("receive", 0.0)
         self._draw("compute", 0.0)
         cell = self.cell.name if transfer else ""
         self._diary.record(outcome="dropped", bits=bits, flops=flops, cell=cell, transfer=transfer)
-        self._work, self._stopping = None, False
+        self._work, self._awaited, self._stopping = None, None, False
         self._begin_presence()
 
     def _come_and_go(

@@ -11,6 +11,7 @@ from wfl_sim.entities.cell import Cell
 from wfl_sim.entities.delivery import Contribution, Delivery
 from wfl_sim.entities.device import Device
 from wfl_sim.execution.plan import Arrival
+from wfl_sim.protocols import Exchange
 from wfl_sim.records import Span
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Server:
         self.version = 0
         """aggregations until now"""
         self._edge = name != "server"
+        self._desk = simpy.Resource(federation.env)
         self._every = every
         self._newest = self._evaluated = -1
 
@@ -81,9 +83,11 @@ class Server:
         ordered = sorted(arrived, key=lambda each: each.device.index)
         if not any(each.device.workload.upload_bits for each in ordered):
             return
-        start = federation.env.now
         flops = sum(each.device.workload.aggregate_flops for each in ordered)
-        yield federation.env.timeout(self.hardware.seconds(flops))
+        with self._desk.request() as turn:
+            yield turn
+            start = federation.env.now
+            yield federation.env.timeout(self.hardware.seconds(flops))
         self.shared = federation.plan.aggregate(
             self.shared,
             [
@@ -134,6 +138,45 @@ class Server:
                 flops=flops,
             )
         )
+
+    def answer(self, device: Device, number: int, exchange: Exchange) -> simpy.Process:
+        """Do the server's part of a local step of a split network.
+
+        The activations come over the wire, and one device is served after the other.
+
+        Returns:
+            A process whose value is the delivery of the gradients; interrupted when the device is
+            gone.
+        """
+        return self._federation.env.process(self._answer(device, number, exchange))
+
+    def _answer(
+        self, device: Device, number: int, exchange: Exchange
+    ) -> Generator[simpy.Event, Any, Delivery | None]:
+        federation, env = self._federation, self._federation.env
+        received = False
+        try:
+            yield from device.cell.forward(exchange.up_bits)
+            federation.traffic.received_up += exchange.up_bits
+            received = True
+            with self._desk.request() as turn:
+                yield turn
+                start = env.now
+                yield env.timeout(self.hardware.seconds(exchange.server_flops))
+                federation.spans.append(
+                    Span(
+                        start=start,
+                        end=env.now,
+                        actor=self.name,
+                        activity="compute",
+                        round=number,
+                        flops=exchange.server_flops,
+                    )
+                )
+        except simpy.Interrupt:
+            federation.traffic.lost_up += 0 if received else exchange.up_bits
+            return None
+        return self._deliver(device.cell, [device], exchange.down_bits)
 
     def evaluate(self, number: int) -> None:
         """Ask for the quality of the present states where one is due after round `number`."""
