@@ -1,6 +1,7 @@
 """The learner: real PEFT training behind the door that the simulation knocks at."""
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Generator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from wfl_sim.learning.fleet import Fleet
 from wfl_sim.learning.model import Pretrained
 from wfl_sim.learning.recipe import recipe_of
 from wfl_sim.learning.shapes import check_same, shapes_of
+from wfl_sim.learning.turn import Trained, Turn, mean, together, turns
 from wfl_sim.methods.abilities import (
     Downlink,
     Downloads,
@@ -35,6 +37,7 @@ from wfl_sim.methods.abilities import (
     sent_up,
 )
 from wfl_sim.methods.aggregation import State, Upload
+from wfl_sim.methods.local import LocalRun, Train, Update
 from wfl_sim.methods.parts import Part, Role, Shapes, with_role
 from wfl_sim.methods.server import ServerRule
 from wfl_sim.protocols import Codec, Method, Workload
@@ -45,6 +48,8 @@ if TYPE_CHECKING:
 
     from wfl_sim.learning.encoding import Encoded
     from wfl_sim.learning.workbench import Workbench
+
+_log = logging.getLogger(__name__)
 
 
 class PeftLearner:
@@ -97,6 +102,7 @@ class PeftLearner:
         self._encoded: dict[tuple[str, int], Encoded] = {}
         self._workloads: dict[tuple[Part, ...], tuple[Workload, Shapes]] = {}
         self._benches: dict[tuple[Part, ...], Workbench] = {}
+        self._misfits: dict[object, str | None] = {}
         self._last: tuple[object, State] | None = None
 
     def __repr__(self) -> str:
@@ -170,9 +176,7 @@ class PeftLearner:
         """
         if task.recipe != self.recipe:
             raise ValueError(f"the task is of recipe {task.recipe[:8]}, not {self.recipe[:8]}")
-        states = [
-            states[handle.output] for handle, states in zip(task.incoming, inputs, strict=True)
-        ]
+        states = _states(task, inputs)
         match task:
             case InitialShared():
                 return Result({"shared": self._begin(task.seed)})
@@ -204,51 +208,88 @@ class PeftLearner:
         bench.reset(parts, seed)
         return self._read(device, *roles)
 
-    def _update(self, task: LocalUpdate, shared: State, private: State) -> Result:
-        examples = self._examples("train", task.device, task.shard)
-        received = self._received(task.device, task.shared, shared)
-        kept, lost = parted(private)
-        bench, device = self._bench(task.device), task.device
-        if isinstance(self.method, Updates):
-            trained, kept, loss = self._own_update(task, received, kept, examples)
-        else:
-            bench.load(received, kept)
-            loss = bench.train(self.method.phases, examples, task.seed)
-            trained, kept = self._read(device, "shared"), self._read(device, "private")
-        expected = sent_up(self.method, self._shapes(device, "shared"))
-        check_same(dict(expected), shapes_of(trained), f"{type(self.method).__name__}.update")
-        bits = self.workload(device).upload_bits
-        upload, lost = upload_of(self.codec_up, trained, received, lost, bits)
-        return Result({"upload": upload, "private": {**kept, **lost}}, {"train_loss": loss})
+    def run_group(
+        self, tasks: Sequence[LocalUpdate], inputs: Sequence[Sequence[Mapping[str, State]]]
+    ) -> Sequence[Result]:
+        """Execute local updates together; those that cannot learn as a group, one by one."""
+        runs = [
+            self._updating(task, *_states(task, given))
+            for task, given in zip(tasks, inputs, strict=True)
+        ]
+        return together(runs, self._alone, self._as_group)
 
-    def _own_update(
-        self, task: LocalUpdate, received: State, kept: State, examples: "Encoded"
-    ) -> tuple[State, State, float]:
-        """Answer what a method's own local update asks for; return upload, kept and mean loss."""
-        assert isinstance(self.method, Updates)
-        bench, answer = self._bench(task.device), None
-        losses: list[float] = []
-        run = self.method.update(received, kept, stream(task.seed, "update"))
-        phases = list(self.method.phases)
-        while True:
-            try:
-                request = run.send(answer)  # type: ignore[arg-type]
-            except StopIteration as stop:
-                if phases:
-                    raise RuntimeError(f"an update must train {phases[0]} too") from None
-                return stop.value.upload, stop.value.kept, float(np.mean(losses))
-            if not phases or request.phase != phases.pop(0):
-                raise RuntimeError("an update must train the phases of its method in their order")
-            bench.load(request.start)
-            losses += bench.train_phase(
-                len(self.method.phases) - len(phases) - 1,
-                request.phase,
-                examples,
-                task.seed,
-                anchor=request.anchor,
-                correction=request.correction,
-            )
-            answer = bench.read(bench.parts)
+    def _update(self, task: LocalUpdate, shared: State, private: State) -> Result:
+        return together([self._updating(task, shared, private)], self._alone, None)[0]
+
+    def _updating(
+        self, task: LocalUpdate, shared: State, private: State
+    ) -> Generator[Turn, Trained, Result]:
+        """Ask for the turns of a local update one after the other."""
+        device, method = task.device, self.method
+        examples = self._examples("train", device, task.shard)
+        received = self._received(device, task.shared, shared)
+        kept, lost = parted(private)
+        if isinstance(method, Updates):
+            run = method.update(received, kept, stream(task.seed, "update"))
+        else:
+            run = self._usual(device, {**received, **kept})
+        end, losses = yield from turns(
+            run,
+            method.phases,
+            lambda number, request: Turn(
+                device=device,
+                number=number,
+                request=request,
+                parts=self.fleet.parts(device),
+                examples=examples,
+                seed=task.seed,
+            ),
+        )
+        expected = sent_up(method, self._shapes(device, "shared"))
+        check_same(dict(expected), shapes_of(end.upload), f"{type(method).__name__}.update")
+        bits = self.workload(device).upload_bits
+        upload, lost = upload_of(self.codec_up, end.upload, received, lost, bits)
+        private = {**end.kept, **lost}
+        return Result({"upload": upload, "private": private}, {"train_loss": mean(losses)})
+
+    def _usual(self, device: int, start: State) -> LocalRun:
+        """Train the phases in turn; every proximal term pulls to the beginning."""
+        state = start
+        for phase in self.method.phases:
+            state = yield Train(phase=phase, start=state, anchor=start)
+        return Update(
+            upload={name: state[name] for name in self._shapes(device, "shared")},
+            kept={name: state[name] for name in self._shapes(device, "private")},
+        )
+
+    def _alone(self, turn: Turn) -> Trained:
+        bench, request = self._bench(turn.device), turn.request
+        bench.load(request.start)
+        losses = bench.train_phase(
+            turn.number,
+            request.phase,
+            turn.examples,
+            turn.seed,
+            anchor=request.anchor,
+            correction=request.correction,
+        )
+        return bench.read(bench.parts), losses
+
+    def _as_group(self, group: Sequence[Turn]) -> list[Trained] | None:
+        """Train turns of one kind together; None where they cannot be."""
+        from wfl_sim.learning.group import misfit, train_together
+
+        first, bench = group[0], self._bench(group[0].device)
+        if first.kind not in self._misfits:
+            self._misfits[first.kind] = misfit(bench, first)
+            if reason := self._misfits[first.kind]:
+                _log.warning("local updates are trained one by one: %s", reason)
+        if self._misfits[first.kind]:
+            return None
+        for turn in group:
+            expected = dict(self._counted(turn.device)[1])
+            check_same(expected, shapes_of(turn.request.start), "state")
+        return train_together(bench, group)
 
     def _received(self, device: int, handle: Handle, shared: State) -> State:
         """Return a shared state as a device gets it; the last one is kept: many get the same."""
@@ -368,3 +409,8 @@ class PeftLearner:
             network = load_model(self.model, len(self.shards.classes), pad)
             self._benches[parts] = Workbench(network, parts, self.threads)
         return self._benches[parts]
+
+
+def _states(task: Task, inputs: Sequence[Mapping[str, State]]) -> list[State]:
+    """Return the states that come in, of all that was put out with them."""
+    return [given[handle.output] for handle, given in zip(task.incoming, inputs, strict=True)]

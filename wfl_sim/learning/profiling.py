@@ -21,10 +21,10 @@ def step_seconds(bench: Workbench, phase: Phase, examples: Encoded, least: float
         least: s to go on for.
     """
     several = replace(phase, local=replace(phase.local, steps=_AT_ONCE))
-    bench.train([replace(phase, local=replace(phase.local, steps=_WARM_UP))], examples, 0)
+    bench.train_phase(0, replace(phase, local=replace(phase.local, steps=_WARM_UP)), examples, 0)
     times: list[float] = []
     while not times or sum(times) < least:
         start = time.perf_counter()
-        bench.train([several], examples, 0)
+        bench.train_phase(0, several, examples, 0)
         times.append(time.perf_counter() - start)
     return sorted(times)[len(times) // 2] / _AT_ONCE

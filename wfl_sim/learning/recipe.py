@@ -16,6 +16,7 @@ _ROOT: Final = Path(__file__).parents[1]
 _SOURCES: Final = (
     "methods/*.py",
     "learning/*.py",
+    "learning/group/*.py",
     "learning/parts/*.py",
     "learning/objectives/*.py",
     "execution/task.py",

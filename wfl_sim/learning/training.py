@@ -52,12 +52,21 @@ def train(
         optimizer.step()
         optimizer.zero_grad()
         losses.append(loss.detach())
-    values: list[float] = torch.stack(losses).tolist()
+    return finite(losses, phase.local)
+
+
+def finite(losses: Sequence[Tensor], local: Local) -> list[float]:
+    """Return the losses of the local steps as numbers.
+
+    Raises:
+        FloatingPointError: one of them is not finite.
+    """
+    values: list[float] = torch.stack(list(losses)).tolist()
     if not np.isfinite(values).all():
         step = int(np.argmin(np.isfinite(values)))
         raise FloatingPointError(
             f"training diverged: the loss is {values[step]} at local step {step + 1}; "
-            f"lr {phase.local.lr:g} may be too large"
+            f"lr {local.lr:g} may be too large"
         )
     return values
 
@@ -74,7 +83,7 @@ def batches(size: int, local: Local, rng: np.random.Generator) -> Iterator[Tenso
     yield from torch.from_numpy(order).split(local.batch)
 
 
-def optimizer_of(trained: Sequence[Parameter], local: Local) -> torch.optim.Optimizer:
+def optimizer_of(trained: Sequence[Tensor], local: Local) -> torch.optim.Optimizer:
     """Return a fresh optimiser; one fused kernel updates all parameters."""
     if local.optimizer == "adamw":
         return torch.optim.AdamW(trained, lr=local.lr, weight_decay=local.weight_decay, fused=True)

@@ -103,14 +103,6 @@ class Workbench:
             if phase.mutes:
                 torch_parts.activate(self.model, loras)
 
-    def train(self, phases: Sequence[Phase], examples: Encoded, seed: int) -> float:
-        """Run the local phases in place, and return the mean loss over all steps, in nat."""
-        start = self.read(self.parts) if any(phase.proximal for phase in phases) else {}
-        losses: list[float] = []
-        for number, phase in enumerate(phases):
-            losses += self.train_phase(number, phase, examples, seed, anchor=start)
-        return float(np.mean(losses))
-
     def train_phase(
         self,
         number: int,

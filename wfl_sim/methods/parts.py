@@ -35,6 +35,11 @@ class LoRA:
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout must be in [0, 1), got {self.dropout}")
 
+    @property
+    def scale(self) -> float:
+        """Factor of B A x: alpha over the rank."""
+        return (self.alpha or 2 * self.rank) / self.rank
+
 
 @dataclass(frozen=True, kw_only=True)
 class Adapter:

@@ -17,6 +17,12 @@ Loss = Callable[[PreTrainedModel, Encoded], Tensor]
 _LOSSES: Final[Mapping[type, Loss]] = MappingProxyType({Classification: classification.loss})
 
 
+Losses = Callable[[PreTrainedModel, Encoded], Tensor]
+"""From network and batch to the loss of each example, (batch,); their mean is the loss."""
+
+_EACH: Final[Mapping[type, Losses]] = MappingProxyType({Classification: classification.losses})
+
+
 def loss_of(objective: Objective) -> Loss:
     """Return the loss function of an objective.
 
@@ -26,3 +32,8 @@ def loss_of(objective: Objective) -> Loss:
     if type(objective) not in _LOSSES:
         raise ValueError(f"no loss for the objective {type(objective).__name__}")
     return _LOSSES[type(objective)]
+
+
+def losses_of(objective: Objective) -> Losses | None:
+    """Return the loss of each example; None where a loss is not a mean over examples."""
+    return _EACH.get(type(objective))
