@@ -131,6 +131,8 @@ class Workload:
     """how tables of measurements call the model"""
     batches: tuple[Batches, ...] = ()
     """of each phase; none for a synthetic model"""
+    upload_values: int = 0
+    """numbers in an upload"""
     exchange: Exchange | None = None
     """of every step, where the server holds the upper part of the network; all else here is then of
     the device's part alone"""

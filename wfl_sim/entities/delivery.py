@@ -26,6 +26,13 @@ class Delivery:
     """of the payload"""
 
 
+@dataclass(eq=False)
+class Reply:
+    """The server's answer to a step of a split network, as long as a device waits for it."""
+
+    wanted: bool = True
+
+
 @dataclass(frozen=True)
 class Contribution:
     """The end of a device's part in a round."""

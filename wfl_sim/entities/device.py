@@ -16,7 +16,7 @@ from wfl_sim.energy import Component
 from wfl_sim.entities.body import Body
 from wfl_sim.entities.carrier import Carrier, Transfer
 from wfl_sim.entities.cell import Access, Cell
-from wfl_sim.entities.delivery import Contribution, Delivery
+from wfl_sim.entities.delivery import Contribution, Delivery, Reply
 from wfl_sim.entities.diary import Diary
 from wfl_sim.entities.effort import Effort
 from wfl_sim.execution.task import Handle
@@ -107,7 +107,7 @@ class Device:
         self._stopping = False
         self._on_air: tuple[Carrier, Transfer] | None = None
         self._awaited: Delivery | None = None
-        self._answer: simpy.Process | None = None
+        self._reply: Reply | None = None
         self._effort: Effort | None = None
         self._effort_flops = 0.0
         self._draw("idle", self._idle_power)
@@ -274,9 +274,10 @@ class Device:
             transfer = yield from self._transmit(number, exchange.up_bits)
             self._diary.record(bits=exchange.up_bits, cell=self.cell.name, transfer=transfer)
             self._diary.begin("wait", number)
-            self._answer = self._federation.server.answer(self, number, exchange)
-            gradients: Delivery = yield self._answer
-            self._answer = None
+            self._reply = Reply()
+            answer = self._federation.server.answer(self, number, exchange, self._reply)
+            gradients: Delivery = yield self._federation.env.process(answer)
+            self._reply = None
             yield from self._download(number, gradients)
             yield from self._compute(number, factor, (1 - exchange.forward) / steps)
 
@@ -360,9 +361,9 @@ class Device:
             access = self.cell.order if carrier is self.cell.downlink else self.cell.request
             bits = int(access.payload(arrived))
             self._on_air = None
-        elif self._answer is not None:
-            self._answer.interrupt()
-            self._answer = None
+        elif self._reply is not None:
+            self._reply.wanted = False
+            self._reply = None
         elif (delivery := self._awaited) is not None and delivery.on_air is not None:
             delivery.receivers.remove(self.index)
             if delivery.on_air.triggered:

@@ -8,7 +8,7 @@ import simpy
 from wfl_sim.compute import Hardware
 from wfl_sim.entities.carrier import Transfer
 from wfl_sim.entities.cell import Cell
-from wfl_sim.entities.delivery import Contribution, Delivery
+from wfl_sim.entities.delivery import Contribution, Delivery, Reply
 from wfl_sim.entities.device import Device
 from wfl_sim.execution.plan import Arrival
 from wfl_sim.protocols import Exchange
@@ -139,44 +139,36 @@ class Server:
             )
         )
 
-    def answer(self, device: Device, number: int, exchange: Exchange) -> simpy.Process:
+    def answer(
+        self, device: Device, number: int, exchange: Exchange, reply: Reply
+    ) -> Generator[simpy.Event, Any, Delivery | None]:
         """Do the server's part of a local step of a split network.
 
-        The activations come over the wire, and one device is served after the other.
+        The activations come over the wire; one device is served after the other.
 
         Returns:
-            A process whose value is the delivery of the gradients; interrupted when the device is
-            gone.
+            The delivery of the gradients; None where they are no longer wanted.
         """
-        return self._federation.env.process(self._answer(device, number, exchange))
-
-    def _answer(
-        self, device: Device, number: int, exchange: Exchange
-    ) -> Generator[simpy.Event, Any, Delivery | None]:
         federation, env = self._federation, self._federation.env
-        received = False
-        try:
-            yield from device.cell.forward(exchange.up_bits)
-            federation.traffic.received_up += exchange.up_bits
-            received = True
-            with self._desk.request() as turn:
-                yield turn
-                start = env.now
-                yield env.timeout(self.hardware.seconds(exchange.server_flops))
-                federation.spans.append(
-                    Span(
-                        start=start,
-                        end=env.now,
-                        actor=self.name,
-                        activity="compute",
-                        round=number,
-                        flops=exchange.server_flops,
-                    )
+        yield from device.cell.forward(exchange.up_bits)
+        federation.traffic.received_up += exchange.up_bits
+        with self._desk.request() as turn:
+            yield turn
+            if not reply.wanted:
+                return None
+            start = env.now
+            yield env.timeout(self.hardware.seconds(exchange.server_flops))
+            federation.spans.append(
+                Span(
+                    start=start,
+                    end=env.now,
+                    actor=self.name,
+                    activity="compute",
+                    round=number,
+                    flops=exchange.server_flops,
                 )
-        except simpy.Interrupt:
-            federation.traffic.lost_up += 0 if received else exchange.up_bits
-            return None
-        return self._deliver(device.cell, [device], exchange.down_bits)
+            )
+        return self._deliver(device.cell, [device], exchange.down_bits) if reply.wanted else None
 
     def evaluate(self, number: int) -> None:
         """Ask for the quality of the present states where one is due after round `number`."""

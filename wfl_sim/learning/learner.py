@@ -32,6 +32,7 @@ from wfl_sim.methods.abilities import (
     Updates,
     differs,
     download,
+    on_device,
     personal,
     sent_down,
     sent_up,
@@ -248,7 +249,9 @@ class PeftLearner:
         expected = sent_up(method, self._shapes(device, "shared"))
         check_same(dict(expected), shapes_of(end.upload), f"{type(method).__name__}.update")
         bits = self.workload(device).upload_bits
-        upload, lost = upload_of(self.codec_up, end.upload, received, lost, bits)
+        leaves, stays = self._divided(end.upload)
+        arrived, lost = upload_of(self.codec_up, leaves, received, lost, bits)
+        upload = {name: arrived[name] if name in arrived else stays[name] for name in end.upload}
         private = {**end.kept, **lost}
         return Result({"upload": upload, "private": private}, {"train_loss": mean(losses)})
 
@@ -297,7 +300,9 @@ class PeftLearner:
         if self._last is None or self._last[0] != (handle, who):
             state = self._download(device, shared)
             bits = None if self.sends_news else self.workload(device).download_bits
-            arrived = sent(self.codec_down, state, "download", bits)
+            crosses, stays = self._divided(state)
+            arrived = {**sent(self.codec_down, crosses, "download", bits), **stays}
+            arrived = {name: arrived[name] for name in state}
             self._last = (handle, who), {**arrived, **self._known(shared)}
         return self._last[1]
 
@@ -308,6 +313,11 @@ class PeftLearner:
             expected = dict(sent_down(self.method, shapes))
             check_same(expected, shapes_of(state), f"{type(self.method).__name__}.download")
         return state
+
+    def _divided(self, state: State) -> tuple[State, State]:
+        """Return what lies on the device, and what never leaves the server."""
+        own = {name: array for name, array in state.items() if on_device(self.method, name)}
+        return own, {name: array for name, array in state.items() if name not in own}
 
     def _known(self, shared: State) -> State:
         return {name: shared[name] for name in self._shapes(-1, "known")}
