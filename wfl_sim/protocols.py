@@ -193,6 +193,16 @@ class GroupLearner(Learner, Protocol):
         """
 
 
+@dataclass(frozen=True)
+class Outlook:
+    """What else there is to do when an executor is given tasks."""
+
+    ready: int
+    """tasks that are ready beside those that are given"""
+    left: int
+    """tasks that are not done, those that are given included"""
+
+
 class Session(Protocol):
     """An executor at work: takes tasks whose inputs are stored, and stores their results."""
 
@@ -200,7 +210,7 @@ class Session(Protocol):
     def room(self) -> int:
         """How many more tasks it takes at this moment."""
 
-    def submit(self, tasks: Mapping[str, Task]) -> None:
+    def submit(self, tasks: Mapping[str, Task], outlook: Outlook) -> None:
         """Take tasks by key, at most `room`; their inputs are in the store."""
 
     def finished(self) -> Sequence[str]:

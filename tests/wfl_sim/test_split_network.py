@@ -1,5 +1,7 @@
 """A split network on the air: bits, joules and departures of steps that cross a cut."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -40,7 +42,7 @@ def test_bits_flops_and_turns_at_the_server(tmp_path):
         assert seconds == pytest.approx(2 * device.expected_compute, rel=1e-9)
     served = sorted(of(federation, "server", "compute"), key=lambda span: span.start)
     assert len(served) == 2 * 3 * 3
-    assert all(a.end <= b.start for a, b in zip(served, served[1:], strict=False))
+    assert all(a.end <= b.start for a, b in pairwise(served))
     for span in served:
         assert span.flops == 15e9
         assert span.end - span.start == pytest.approx(federation.server.hardware.seconds(15e9))

@@ -14,11 +14,12 @@ from wfl_sim.battery import Battery
 from wfl_sim.compute import Computing, Hardware
 from wfl_sim.energy import Component
 from wfl_sim.entities.body import Body
-from wfl_sim.entities.carrier import Carrier, Transfer
+from wfl_sim.entities.carrier import Transfer
 from wfl_sim.entities.cell import Access, Cell
 from wfl_sim.entities.delivery import Contribution, Delivery, Reply
 from wfl_sim.entities.diary import Diary
 from wfl_sim.entities.effort import Effort
+from wfl_sim.entities.port import Port
 from wfl_sim.execution.task import Handle
 from wfl_sim.modem import Radio, radio_of
 from wfl_sim.protocols import Workload
@@ -105,7 +106,7 @@ class Device:
         self._part: simpy.Process | None = None
         self._work: simpy.Process | None = None
         self._stopping = False
-        self._on_air: tuple[Carrier, Transfer] | None = None
+        self._on_air: tuple[Port, Transfer] | None = None
         self._awaited: Delivery | None = None
         self._reply: Reply | None = None
         self._effort: Effort | None = None

@@ -17,7 +17,7 @@ from wfl_sim.execution.parcel import Parcel
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import Result, Task, title
 from wfl_sim.methods.aggregation import State
-from wfl_sim.protocols import EXECUTORS, Learner
+from wfl_sim.protocols import EXECUTORS, Learner, Outlook
 from wfl_sim.registry import LocatedError
 from wfl_sim.workers import PASSED_ON, WorkerError
 
@@ -155,7 +155,7 @@ class RaySession:
         """One task for each worker, whether it has started or not."""
         return self._count - len(self._waiting) - sum(each.job is not None for each in self.workers)
 
-    def submit(self, tasks: Mapping[str, Task]) -> None:
+    def submit(self, tasks: Mapping[str, Task], outlook: Outlook) -> None:
         """Let idle workers begin, and start others."""
         self._waiting.extend(tasks.items())
         self._hand_out()
