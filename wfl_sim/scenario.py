@@ -50,6 +50,7 @@ from wfl_sim.protocols import (
     Rounds,
 )
 from wfl_sim.radio.cochannel import check_bands
+from wfl_sim.radio.handover import Handover
 from wfl_sim.radio.mobility import Static
 from wfl_sim.registry import From, LocatedError
 from wfl_sim.rounds import Hierarchical
@@ -176,6 +177,8 @@ class Scenario:
     """between cells on the same band: what they send at the moment, on average, or nothing"""
     load_memory: PositiveSeconds = 10.0
     """time constant of the average in `load-average`; wfl_sim's default"""
+    handover: Handover | None = None
+    """of devices that move; with the defaults unless given"""
     backhaul: Backhaul | None = None
     """the wired network; without it every cell has a wire of its own"""
     devices: tuple[Devices, ...]
@@ -232,6 +235,8 @@ class Scenario:
             raise LocatedError(
                 f"must be one cell, the template for the layout, got {len(self.cells)}", "cells"
             )
+        if self.handover is not None and len(self.base_stations) == 1:
+            raise LocatedError("has no neighbour to go to: there is one cell", "handover")
         if self.layout is None and self.interference != "none":
             try:
                 check_bands(self.cells)

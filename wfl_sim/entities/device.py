@@ -19,7 +19,7 @@ from wfl_sim.entities.cell import Access, Cell
 from wfl_sim.entities.delivery import Contribution, Delivery, Reply
 from wfl_sim.entities.diary import Diary
 from wfl_sim.entities.effort import Effort
-from wfl_sim.entities.port import Port
+from wfl_sim.entities.leg import Leg
 from wfl_sim.execution.task import Handle
 from wfl_sim.modem import Radio, radio_of
 from wfl_sim.protocols import Workload
@@ -50,6 +50,7 @@ class Device:
         away_power: float | None = None,
         intervals: Iterator[tuple[float, float]] | None = None,
         excluded: bool = False,
+        wanders: bool = False,
     ) -> None:
         """Put an idle device into a cell.
 
@@ -68,6 +69,7 @@ class Device:
             away_power: W, drawn while it cannot be reached; the idle power unless given.
             intervals: s, when it can be reached; None for always.
             excluded: whether it can take no part at all, being too small.
+            wanders: whether it may be handed over to other cells.
         """
         self.name = f"device-{index}"
         self.index = index
@@ -106,9 +108,11 @@ class Device:
         self._part: simpy.Process | None = None
         self._work: simpy.Process | None = None
         self._stopping = False
-        self._on_air: tuple[Port, Transfer] | None = None
+        self._leg: Leg | None = None
         self._awaited: Delivery | None = None
         self._reply: Reply | None = None
+        self._wanders = wanders
+        self._resuming: simpy.Event | None = None
         self._effort: Effort | None = None
         self._effort_flops = 0.0
         self._draw("idle", self._idle_power)
@@ -205,6 +209,25 @@ class Device:
         self.rest()
         return self._part if self.busy else None
 
+    def moved(self, mean_gain: float) -> None:
+        """Note another mean gain to the cell; the rate of what is on the air follows."""
+        self.mean_gain = mean_gain
+        if self._leg is not None:
+            self._leg.port.refresh()
+
+    def hand_over(self, cell: Cell, mean_gain: float) -> None:
+        """Belong to another cell; what is on the air goes on there after `resume`."""
+        self.cell, self.mean_gain = cell, mean_gain
+        self._resuming = self._federation.env.event()
+        if self._leg is not None:
+            self._leg.tear(self.index)
+
+    def resume(self) -> None:
+        """Send and receive again after a handover."""
+        if self._resuming is not None:
+            resuming, self._resuming = self._resuming, None
+            resuming.succeed()
+
     def rest(self) -> None:
         """Be idle until asked again, unless it has gone or come back in the meantime."""
         if self._work is None and self._diary.activity == "wait":
@@ -249,19 +272,20 @@ class Device:
 
     def _download(self, number: int, delivery: Delivery) -> Generator[simpy.Event, Any, None]:
         assert delivery.on_air is not None
+        assert delivery.cell is not None
         self._diary.begin("wait", number)
         self._awaited, bits = delivery, delivery.bits
         transfer: Transfer = yield delivery.on_air
         self._awaited = None
-        self._on_air = self.cell.downlink, transfer
+        leg = Leg(delivery.cell, "downlink", transfer, self._federation.env.event())
+        if self.cell is not leg.cell:
+            leg.tear(self.index)
         self._diary.begin("download", number)
         self._wake("receive")
         self._draw("receive", self._radio.receive)
-        yield transfer.done
-        self._on_air = None
-        self._draw("receive", 0.0)
-        self._federation.traffic.received_down += bits
-        self._diary.record(bits=bits, cell=self.cell.name, transfer=transfer)
+        leg, bits = yield from self._through(leg, bits, number)
+        self._received(leg, bits)
+        self._diary.record(bits=bits, cell=leg.cell.name, transfer=leg.transfer)
 
     def _learn(self, number: int) -> Generator[simpy.Event, Any, None]:
         """Do the local update; where the network is split, each step goes over the air."""
@@ -272,8 +296,8 @@ class Device:
             return
         for _ in range(steps):
             yield from self._compute(number, factor, exchange.forward / steps)
-            transfer = yield from self._transmit(number, exchange.up_bits)
-            self._diary.record(bits=exchange.up_bits, cell=self.cell.name, transfer=transfer)
+            leg, bits = yield from self._transmit(number, exchange.up_bits)
+            self._diary.record(bits=bits, cell=leg.cell.name, transfer=leg.transfer)
             self._diary.begin("wait", number)
             self._reply = Reply()
             answer = self._federation.server.answer(self, number, exchange, self._reply)
@@ -296,36 +320,89 @@ class Device:
 
     def _upload(self, number: int, deadline: float) -> Generator[simpy.Event, Any, bool]:
         """Send the update; the value says whether it has arrived."""
-        bits = self.workload.upload_bits
-        transfer = yield from self._transmit(number, bits, deadline)
-        lost = self._is_lost(number, transfer)
+        leg, bits = yield from self._transmit(number, self.workload.upload_bits, deadline)
+        lost = self._is_lost(number, leg)
         self._federation.traffic.lost_up += bits if lost else 0
         outcome: Outcome = "lost" if lost else "done"
-        self._diary.record(bits=bits, cell=self.cell.name, transfer=transfer, outcome=outcome)
+        self._diary.record(bits=bits, cell=leg.cell.name, transfer=leg.transfer, outcome=outcome)
         return not lost
 
     def _transmit(
         self, number: int, bits: int, deadline: float = float("inf")
-    ) -> Generator[simpy.Event, Any, Transfer]:
-        """Send bits to the cell; the span stays open."""
+    ) -> Generator[simpy.Event, Any, tuple[Leg, int]]:
+        """Send bits; the span of the last leg stays open, and it and its bits are returned."""
         self._diary.begin("upload", number)
         self._wake("transmit")
-        yield from self.cell.request.granted(self._federation.env)
-        transfer = self.cell.uplink.send(
-            [self.index],
-            self.cell.request.on_air(bits),
-            deadline=deadline,
-            watch=self._radiate if self.body.follows else None,
-        )
-        self._on_air = self.cell.uplink, transfer
-        yield transfer.done
-        self._on_air = None
-        self._sent(transfer, bits)
-        return transfer
+        leg = yield from self._leg_of("uplink", bits, deadline)
+        leg, bits = yield from self._through(leg, bits, number, deadline)
+        self._sent(leg.transfer, bits)
+        return leg, bits
 
-    def _is_lost(self, number: int, transfer: Transfer) -> bool:
-        heard = transfer.mean_sinr_db
-        probability = self.cell.loss.probability(-np.inf if heard is None else heard)
+    def _leg_of(
+        self, direction: Direction, bits: int, deadline: float
+    ) -> Generator[simpy.Event, Any, Leg]:
+        """Begin a transfer in the cell of the moment, as soon as it grants one."""
+        env = self._federation.env
+        while True:
+            while self._resuming is not None:
+                yield self._resuming
+            cell = self.cell
+            access = cell.request if direction == "uplink" else cell.order
+            yield from access.granted(env)
+            if self.cell is cell and self._resuming is None:
+                break
+        port = cell.uplink if direction == "uplink" else cell.downlink
+        transfer = port.send(
+            [self.index],
+            access.on_air(bits),
+            deadline=deadline,
+            watch=self._radiate if self.body.follows and direction == "uplink" else None,
+        )
+        return Leg(cell, direction, transfer, env.event(), own=True)
+
+    def _through(
+        self, leg: Leg, bits: int, number: int, deadline: float = float("inf")
+    ) -> Generator[simpy.Event, Any, tuple[Leg, int]]:
+        """Wait for the last bit of a payload, through every handover.
+
+        Returns:
+            The last leg, and the bits that went through it.
+        """
+        while True:
+            self._leg = leg
+            done = leg.transfer.done
+            yield (done | leg.torn) if self._wanders else done
+            self._leg = None
+            if done.triggered:
+                return leg, bits
+            # What remains is at least one bit, for the transfer was not done.
+            on_air: Any = leg.torn.value
+            arrived = min(int(leg.access.payload(on_air)), bits - 1)
+            bits -= arrived
+            if leg.direction == "uplink":
+                self._sent(leg.transfer, arrived)
+            else:
+                self._received(leg, arrived)
+            self._diary.record(bits=arrived, cell=leg.cell.name, transfer=leg.transfer)
+            self._diary.begin("handover", number)
+            leg = yield from self._leg_of(leg.direction, bits, deadline)
+            self._diary.record(cell=leg.cell.name)
+            self._diary.begin("upload" if leg.direction == "uplink" else "download", number)
+            if leg.direction == "downlink":
+                self._draw("receive", self._radio.receive)
+
+    def _received(self, leg: Leg, bits: int) -> None:
+        """Account for a download, whole or in part."""
+        self._draw("receive", 0.0)
+        self._federation.traffic.received_down += bits
+        # A transfer that the server began is counted by the server, once it is through.
+        over = leg.transfer.done.triggered
+        if leg.own if over else not leg.transfer.links:
+            self._federation.traffic.sent_down += bits
+
+    def _is_lost(self, number: int, leg: Leg) -> bool:
+        heard = leg.transfer.mean_sinr_db
+        probability = leg.cell.loss.probability(-np.inf if heard is None else heard)
         return probability > 0 and bool(
             self._stream("loss", self.name, number).uniform() < probability
         )
@@ -355,21 +432,19 @@ class Device:
         """Give up what is being done: what it has cost until now stays counted."""
         traffic, flops, bits = self._federation.traffic, 0.0, 0
         transfer: Transfer | None = None
-        if self._on_air is not None:
-            carrier, on_air = self._on_air
-            transfer = on_air
-            arrived = yield carrier.leave(on_air, self.index)
-            access = self.cell.order if carrier is self.cell.downlink else self.cell.request
-            bits = int(access.payload(arrived))
-            self._on_air = None
+        cell = ""
+        if self._leg is not None:
+            leg, self._leg = self._leg, None
+            transfer, cell = leg.transfer, leg.cell.name
+            bits = int(leg.access.payload((yield leg.leave(self.index))))
         elif self._reply is not None:
             self._reply.wanted = False
             self._reply = None
         elif (delivery := self._awaited) is not None and delivery.on_air is not None:
             delivery.receivers.remove(self.index)
-            if delivery.on_air.triggered:
+            if delivery.on_air.triggered and delivery.cell is not None:
                 reached: Any = delivery.on_air.value
-                self.cell.downlink.leave(reached, self.index)
+                delivery.cell.downlink.leave(reached, self.index)
         if self._diary.activity == "download":
             traffic.lost_down += bits
             traffic.sent_down += 0 if transfer and transfer.links else bits
@@ -381,7 +456,6 @@ class Device:
             self._effort = None
         self._draw("receive", 0.0)
         self._draw("compute", 0.0)
-        cell = self.cell.name if transfer else ""
         self._diary.record(outcome="dropped", bits=bits, flops=flops, cell=cell, transfer=transfer)
         self._work, self._awaited, self._stopping = None, None, False
         self._begin_presence()

@@ -191,7 +191,7 @@ class Server:
         receivers = [device.index for device in group]
         env.process(cell.deliver(receivers, bits, on_air))
         on_air.callbacks.append(lambda event: self._count(event.value, bits))
-        return Delivery(self.shared, receivers, on_air, self.version, bits)
+        return Delivery(self.shared, receivers, on_air, self.version, bits, cell)
 
     def _count(self, transfer: Transfer, bits: int) -> None:
         def sent(event: simpy.Event) -> None:
