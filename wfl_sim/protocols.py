@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from wfl_sim.methods.parts import Part
     from wfl_sim.methods.phases import Phase
     from wfl_sim.radio.mobility.track import Region, Track
+    from wfl_sim.scenario import Scenario
 
 
 @runtime_checkable
@@ -379,6 +380,14 @@ class Rounds(Protocol):
 
     def run(self, federation: Federation) -> Generator[simpy.Event, Any, None]:
         """Yield events until the last round is over."""
+
+
+@runtime_checkable
+class Choosy(Protocol):
+    """A rounds policy that does not go with everything else in a scenario."""
+
+    def check_scenario(self, scenario: Scenario) -> None:
+        """Raise LocatedError where it cannot work."""
 
 
 class Availability(Protocol):

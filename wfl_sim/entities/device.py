@@ -13,6 +13,7 @@ import simpy
 from wfl_sim.battery import Battery
 from wfl_sim.compute import Computing, Hardware
 from wfl_sim.energy import Component
+from wfl_sim.entities.air import Air
 from wfl_sim.entities.body import Body
 from wfl_sim.entities.carrier import Transfer
 from wfl_sim.entities.cell import Access, Cell
@@ -111,6 +112,7 @@ class Device:
         self._leg: Leg | None = None
         self._awaited: Delivery | None = None
         self._reply: Reply | None = None
+        self._air: Air | None = None
         self._wanders = wanders
         self._resuming: simpy.Event | None = None
         self._effort: Effort | None = None
@@ -175,7 +177,12 @@ class Device:
         return 1.0 if supply is None else supply.level / supply.battery.capacity
 
     def participate(
-        self, number: int, delivery: Delivery, *, deadline: float = float("inf")
+        self,
+        number: int,
+        delivery: Delivery,
+        *,
+        deadline: float = float("inf"),
+        air: Air | None = None,
     ) -> simpy.Process:
         """Begin one local update in round `number`.
 
@@ -184,6 +191,7 @@ class Device:
             delivery: what brings the state to start from.
             deadline: s on the simulated clock, when the upload should be through. Allocators that
                 know deadlines work towards it; nothing ends when it passes.
+            air: a joint analog transmission, in place of an upload of its own.
 
         Returns:
             A process that ends when the upload is at the server, with the Contribution as value, or
@@ -194,6 +202,7 @@ class Device:
         self._spent_then, self._asked = self.body.joules(), federation.env.now
         self._turn = self._turn + 1 if number == self._number else 0
         self._number = number
+        self._air = air
         process = federation.env.process(self._participate(number, delivery, deadline))
         self._work = self._part = process
         self._part.callbacks.append(lambda _: federation.look_again())
@@ -253,7 +262,10 @@ class Device:
             if delivery.on_air is not None:
                 yield from self._download(number, delivery)
             yield from self._learn(number)
-            arrived = not bits or (yield from self._upload(number, deadline))
+            if self._air is not None:
+                arrived = yield from self._sound(number, self._air)
+            else:
+                arrived = not bits or (yield from self._upload(number, deadline))
         except simpy.Interrupt:
             yield from self._abandon()
             return None
@@ -263,7 +275,7 @@ class Device:
         # From here on the update is a fact, whatever becomes of the device: so it is named here.
         upload = federation.plan.local_update(self.index, number, delivery.shared, self._turn)
         self._diary.begin("wait", number)
-        if bits and arrived:
+        if bits and arrived and self._air is None:
             yield from self.cell.forward(bits)
             federation.traffic.received_up += bits
         if arrived:
@@ -337,6 +349,20 @@ class Device:
         leg, bits = yield from self._through(leg, bits, number, deadline)
         self._sent(leg.transfer, bits)
         return leg, bits
+
+    def _sound(self, number: int, air: Air) -> Generator[simpy.Event, Any, bool]:
+        """Send together with all others; the value says whether this device has."""
+        self._diary.begin("wait", number)
+        seconds, watts = yield air.ready(self)
+        if not watts[self.index]:
+            return False
+        self._diary.begin("upload", number)
+        self._wake("transmit")
+        self._draw("transmit", self._radio.transmit_power(watts[self.index]))
+        yield self._federation.env.timeout(seconds)
+        self._draw("transmit", 0.0)
+        self._diary.record(cell=self.cell.name)
+        return True
 
     def _leg_of(
         self, direction: Direction, bits: int, deadline: float
@@ -433,6 +459,9 @@ class Device:
         traffic, flops, bits = self._federation.traffic, 0.0, 0
         transfer: Transfer | None = None
         cell = ""
+        if self._air is not None:
+            self._air.withdraw(self)
+            self._draw("transmit", 0.0)
         if self._leg is not None:
             leg, self._leg = self._leg, None
             transfer, cell = leg.transfer, leg.cell.name

@@ -75,15 +75,22 @@ class Server:
         return deliveries
 
     def aggregate(
-        self, contributions: Sequence[Contribution], number: int
+        self, contributions: Sequence[Contribution], number: int, noise: float | None = None
     ) -> Generator[simpy.Event, Any, None]:
-        """Combine uploads, in ascending order of device, into the next shared state."""
+        """Combine uploads, in ascending order of device, into the next shared state.
+
+        Args:
+            contributions: those without an upload are left out.
+            number: of the round.
+            noise: error of an average that was formed on the air, see `execution.task.Aggregate`.
+        """
         federation = self._federation
         arrived = [each for each in contributions if each.upload is not None]
         ordered = sorted(arrived, key=lambda each: each.device.index)
         if not any(each.device.workload.upload_bits for each in ordered):
             return
         flops = sum(each.device.workload.aggregate_flops for each in ordered)
+        bits = [each.device.workload.upload_bits for each in ordered]
         with self._desk.request() as turn:
             yield turn
             start = federation.env.now
@@ -101,6 +108,7 @@ class Server:
                 if each.upload is not None
             ],
             edge=self._edge,
+            noise=noise or 0.0,
         )
         self.version += 1
         federation.spans.append(
@@ -110,7 +118,7 @@ class Server:
                 actor=self.name,
                 activity="aggregate",
                 round=number,
-                bits=sum(each.device.workload.upload_bits for each in ordered),
+                bits=sum(bits) if noise is None else max(bits),
                 flops=flops,
             )
         )
