@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from wfl_sim.entities.line import Line
 from wfl_sim.entities.port import Port
+from wfl_sim.entities.slumber import Slumber
 from wfl_sim.protocols import Loss
 from wfl_sim.radio.analog import AnalogUplink
 from wfl_sim.radio.direction import Direction
@@ -23,9 +24,13 @@ class Access:
     """s, until the first bit"""
     header: float = 0.0
     """bits beside each bit of payload"""
+    station: Slumber | None = None
+    """which may have to wake up first"""
 
     def granted(self, env: simpy.Environment) -> Generator[simpy.Event, Any, None]:
         """Wait until the first bit may be sent."""
+        if self.station is not None:
+            yield from self.station.awake()
         if self.delay:
             yield env.timeout(self.delay)
 
@@ -62,6 +67,8 @@ class Cell:
     """linear power gains of devices at this moment, on average over the blocks of the uplink"""
     analog: AnalogUplink
     """what a sum on the air costs"""
+    station: Slumber | None = None
+    """of a base station that sleeps"""
 
     def __repr__(self) -> str:
         return f"Cell({self.name!r}, {self.uplink!r}, {self.downlink!r})"
