@@ -155,7 +155,8 @@ class PeftLearner:
             [sent_up(self.method, self._shapes(each, "shared")) for each in devices]
             for devices in news
         ]
-        shapes = sent_down(self.method, self._shapes(device, "shared"), uploads)
+        whole = sent_down(self.method, self._shapes(device, "shared"), uploads)
+        shapes = {name: shape for name, shape in whole.items() if on_device(self.method, name)}
         return self.codec_down.bits(shapes) if shapes else 0
 
     def step_seconds(self, least: float) -> list[float]:
