@@ -21,6 +21,7 @@ from wfl_sim.execution.store import Store
 from wfl_sim.inputs import fingerprint
 from wfl_sim.loading import Loaded, ScenarioError, load
 from wfl_sim.overlays import extended
+from wfl_sim.protocols import EXECUTORS
 from wfl_sim.registry import LocatedError
 from wfl_sim.resolved import digest, to_yaml
 from wfl_sim.results import Run, Sweep, compared, write_run, write_sweep, write_table
@@ -30,6 +31,9 @@ from wfl_sim.workers import Watcher, in_processes
 from wfl_sim.workshop import Workshop, learning_of
 
 _log = logging.getLogger(__name__)
+
+_SPREADING = ("processes", "ray")
+"""executors that take all cores for one run"""
 
 _VERSIONS = ("numpy", "scipy", "simpy", "torch", "transformers", "peft", "safetensors")
 
@@ -252,8 +256,14 @@ def _in_groups(groups: Sequence[str]) -> list[int]:
 
 
 def jobs_of(request: Request, cores: int) -> int:
-    """Return how many runs at a time are worth while: those that share all training share a job."""
+    """Return how many runs at a time are worth while.
+
+    Those that share all of their training share a job, and where training is handed to processes or
+    to a cluster anyway, runs go one after the other.
+    """
     scenarios = [each.scenario for each in request.load()]
+    if any(EXECUTORS.name_of(each.execution) in _SPREADING for each in scenarios):
+        return 1
     trains = not request.network_only and any(each.data is not None for each in scenarios)
     apart = len(set(_groups(request))) if trains else len(scenarios)
     return max(1, min(cores, apart))

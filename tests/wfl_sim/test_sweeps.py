@@ -15,6 +15,7 @@ from tests.wfl_sim.test_cli import wfl_sim as command
 from wfl_sim.cli import app
 from wfl_sim.loading import ScenarioError
 from wfl_sim.results import Sweep
+from wfl_sim.running import Request, jobs_of
 from wfl_sim.workers import _Queue
 
 BANDWIDTHS = """\
@@ -96,6 +97,31 @@ def test_the_table_tells_what_it_took_to_reach_the_target(files):
         assert row["joules_to_target"] == series.joules[first]
         assert row["bits_to_target"] == series.bits[first]
         assert row["rounds_to_target"] == series.rounds[first]
+
+
+@pytest.mark.slow
+def test_processes_change_nothing(files):
+    """Two processes at once on one training, from one empty store: the digests of one process."""
+    file = files.write(LEARNING)
+    settings = ["sweep.grid.cells.0.bandwidth=[5 MHz, 20 MHz]", "sweep.seeds=[1]"]
+    one = wfl_sim.sweep(file, settings=settings, out=files.folder / "one")
+    two = wfl_sim.sweep(file, settings=settings, out=files.folder / "two", jobs=2)
+    digests = [[run.manifest["digests"] for run in sweep.runs()] for sweep in (one, two)]
+    assert digests[0] == digests[1]
+    table = two.table.drop_columns(["host_seconds", "tasks_executed"])
+    assert table == one.table.drop_columns(["host_seconds", "tasks_executed"])
+
+
+def test_training_that_spreads_takes_one_run_at_a_time(files):
+    file = files.write(LEARNING)
+
+    def jobs(*settings, **options):
+        return jobs_of(Request(file=file, out=files.folder, settings=settings, **options), 8)
+
+    # Two seeds are two trainings, whatever the bandwidths.
+    assert jobs() == 2
+    assert jobs(network_only=True) == 6
+    assert jobs("execution=processes") == 1
 
 
 def test_every_point_is_checked_before_anything_runs(files):
