@@ -14,8 +14,9 @@ from tests.wfl_sim.test_cli import INTERRUPTED, started
 from tests.wfl_sim.test_cli import wfl_sim as command
 from wfl_sim.cli import app
 from wfl_sim.loading import ScenarioError
+from wfl_sim.request import Request
 from wfl_sim.results import Sweep
-from wfl_sim.running import Request, jobs_of
+from wfl_sim.sweeping import jobs_of
 from wfl_sim.workers import _Queue
 
 BANDWIDTHS = """\
@@ -178,10 +179,12 @@ def test_a_file_that_is_named_is_an_input(files):
         "    hardware: jetson-orin-nano\n    battery: {capacity: 9 kJ, harvest: harvest.csv}\n",
     )
     file, out = files.write(text), files.folder / "runs"
-    before = wfl_sim.sweep(file, out=out).runs()[0].manifest
-    assert wfl_sim.sweep(file, out=out).runs()[0].manifest == before
+    before = wfl_sim.sweep(file, out=out)
     trace.write_text("start (s),end (s),power (W)\n0,10,2\n")
-    assert wfl_sim.sweep(file, out=out).runs()[0].manifest["inputs"] != before["inputs"]
+    after = wfl_sim.sweep(file, out=out)
+    assert after.folder != before.folder
+    manifests = [sweep.runs()[0].manifest for sweep in (before, after)]
+    assert manifests[0]["inputs"] != manifests[1]["inputs"]
 
 
 def test_the_command_says_what_it_did(files):
