@@ -5,6 +5,7 @@ from wfl_sim.rounds.centralised import Centralised
 from wfl_sim.rounds.deadline import Deadline
 from wfl_sim.rounds.hierarchical import Hierarchical
 from wfl_sim.rounds.over_selection import OverSelection
+from wfl_sim.rounds.over_the_air import OverTheAir
 from wfl_sim.rounds.synchronous import Synchronous
 from wfl_sim.rounds.tiers import Tiers
 
@@ -14,6 +15,7 @@ __all__ = [
     "Deadline",
     "Hierarchical",
     "OverSelection",
+    "OverTheAir",
     "Synchronous",
     "Tiers",
 ]
