@@ -286,12 +286,14 @@ class Device:
     def _compute(self, number: int) -> Generator[simpy.Event, Any, None]:
         self._diary.begin("compute", number)
         federation, computing = self._federation, self._computing
-        self._effort = Effort(federation.env, self.body, self.hardware, computing, self.job)
+        drawn = federation.plan.workload(self.index, number, self._turn)
+        job = self.job if drawn is None else computing.job(self.hardware, drawn)
+        self._effort = Effort(federation.env, self.body, self.hardware, computing, job)
         yield from self._effort.run(
             computing.jitter.draw(self._stream("jitter", self.index, number))
         )
         self._effort = None
-        self._diary.record(flops=self.workload.update_flops)
+        self._diary.record(flops=(drawn or self.workload).update_flops)
 
     def _upload(self, number: int, deadline: float) -> Generator[simpy.Event, Any, bool]:
         """Send the update; the value says whether it has arrived."""

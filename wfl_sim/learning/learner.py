@@ -19,6 +19,7 @@ from wfl_sim.execution.task import (
 )
 from wfl_sim.learning.combining import combine
 from wfl_sim.learning.data.examples import Examples, Shards
+from wfl_sim.learning.data.padding import Padding
 from wfl_sim.learning.exchange import parted, sent, upload_of
 from wfl_sim.learning.fleet import Fleet
 from wfl_sim.learning.model import Pretrained
@@ -46,6 +47,7 @@ from wfl_sim.randomness import stream
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+    from wfl_sim.learning.drawn import DrawnCosts
     from wfl_sim.learning.encoding import Encoded
     from wfl_sim.learning.workbench import Workbench
 
@@ -68,6 +70,7 @@ class PeftLearner:
         server: what the server makes of an aggregate.
         ranks: of each device, where its group has one of its own.
         threads: of torch in every task; a part of the recipe, since it decides the last bits.
+        padding: how long the texts of a batch are made.
 
     Raises:
         ValueError: `tokens` or `threads` is less than 1, or method and server do not go together.
@@ -85,6 +88,7 @@ class PeftLearner:
         server: ServerRule | None = None,
         ranks: Sequence[int | None] = (),
         threads: int = 1,
+        padding: Padding = "fixed",
     ) -> None:
         for name, value in (("tokens", tokens), ("threads", threads)):
             if value < 1:
@@ -98,6 +102,8 @@ class PeftLearner:
         self.server = server or ServerRule()
         self.server.check(method)
         self.threads = threads
+        self.padding = padding
+        self._drawn: dict[tuple[Part, ...], DrawnCosts] = {}
         self.fleet = Fleet(method, ranks)
         self._encoded: dict[tuple[str, int], Encoded] = {}
         self._workloads: dict[tuple[Part, ...], tuple[Workload, Shapes]] = {}
@@ -114,7 +120,7 @@ class PeftLearner:
         """Leave out what every process makes for itself."""
         made = ("_tokenizer",)
         kept = {name: value for name, value in self.__dict__.items() if name not in made}
-        return {**kept, "_encoded": {}, "_benches": {}}
+        return {**kept, "_encoded": {}, "_benches": {}, "_drawn": {}}
 
     @cached_property
     def recipe(self) -> str:
@@ -126,12 +132,32 @@ class PeftLearner:
             classes=len(self.shards.classes),
             codecs=(self.codec_up, self.codec_down),
             threads=self.threads,
-            settings=(self.server, self.fleet.sizes, *self._size),
+            settings=(self.server, self.fleet.sizes, self.padding, *self._size),
         )
 
     def workload(self, device: int) -> Workload:
         """Return the costs of one local update; the same for all devices of one rank."""
         return self._counted(device)[0]
+
+    @property
+    def varies(self) -> bool:
+        """Whether a local update costs what the texts cost that it draws."""
+        return self.padding != "fixed"
+
+    def drawn_workload(self, device: int, seed: int) -> Workload:
+        """Return the costs of the local update with a seed, on the texts it will draw."""
+        whole = self.workload(device)
+        if not self.varies:
+            return whole
+        from wfl_sim.learning.drawn import DrawnCosts
+
+        parts = self.fleet.parts(device)
+        if parts not in self._drawn:
+            self._drawn[parts] = DrawnCosts(
+                self.model, len(self.shards.classes), parts, self.method.phases
+            )
+        examples = self._examples("train", device, self.shards.train[device].fingerprint())
+        return self._drawn[parts].of(whole, examples, seed)
 
     @property
     def sends_news(self) -> bool:
@@ -161,7 +187,7 @@ class PeftLearner:
         from wfl_sim.learning.profiling import step_seconds
 
         examples = self._texts("train", 0)
-        encoded = self._examples("train", 0, examples.fingerprint())
+        encoded = self._examples("train", 0, examples.fingerprint()).to(self.model.device)
         bench = self._bench(0)
         bench.reset(bench.parts, 0)
         return [step_seconds(bench, phase, encoded, least) for phase in self.method.phases]
@@ -226,7 +252,7 @@ class PeftLearner:
     ) -> Generator[Turn, Trained, Result]:
         """Ask for the turns of a local update one after the other."""
         device, method = task.device, self.method
-        examples = self._examples("train", device, task.shard)
+        examples = self._examples("train", device, task.shard).to(self.model.device)
         received = self._received(device, task.shared, shared)
         kept, lost = parted(private)
         if isinstance(method, Updates):
@@ -341,7 +367,7 @@ class PeftLearner:
         return Result({"shared": {name: np.asarray(a, np.float32) for name, a in made.items()}})
 
     def _evaluate(self, task: Evaluate, shared: State, private: State) -> Result:
-        examples = self._examples("test", task.device, task.shard)
+        examples = self._examples("test", task.device, task.shard).to(self.model.device)
         bench = self._bench(task.device)
         received = {**self._download(task.device, shared), **self._known(shared)}
         kept = parted(private)[0]
@@ -355,8 +381,8 @@ class PeftLearner:
             examples = self._texts(use, device)
             if examples.fingerprint() != fingerprint:
                 raise ValueError(f"the task is of other {use} examples of device {device}")
-            self._encoded[use, device] = encode(self._tokenizer, examples, self.tokens).to(
-                self.model.device
+            self._encoded[use, device] = encode(
+                self._tokenizer, examples, self.tokens, self.padding
             )
         return self._encoded[use, device]
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wfl_sim.learning.encoding import joined
+from wfl_sim.learning.encoding import bucketed, joined
 from wfl_sim.learning.exact import exact
 from wfl_sim.learning.group.layers import GroupLayers
 from wfl_sim.learning.group.stacks import slice_of, stacked
@@ -151,7 +151,7 @@ def _plan(turns: Sequence[Turn], device: torch.device) -> tuple[Tensor, Tensor]:
     for place, turn in enumerate(turns):
         local = turn.request.phase.local
         rng = stream(turn.seed, "batches", turn.number)
-        drawn = torch.stack(list(batches(len(turn.examples), local, rng)))
+        drawn = torch.stack(list(batches(len(turn.examples), local, rng, bucketed(turn.examples))))
         filled = torch.arange(widest) % local.batch
         rows[: local.steps, place] = first + drawn[:, filled]
         weights[place, : local.batch] = 1 / local.batch
