@@ -45,6 +45,8 @@ class Encoded:
 
     def to(self, device: str | torch.device) -> Self:
         """Return the same texts on a device."""
+        if self.ids.device.type == torch.device(device).type:
+            return self
         return replace(
             self,
             ids=self.ids.to(device),

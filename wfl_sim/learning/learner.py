@@ -106,6 +106,7 @@ class PeftLearner:
         self._drawn: dict[tuple[Part, ...], DrawnCosts] = {}
         self.fleet = Fleet(method, ranks)
         self._encoded: dict[tuple[str, int], Encoded] = {}
+        self._on_device: dict[tuple[str, int], Encoded] = {}
         self._workloads: dict[tuple[Part, ...], tuple[Workload, Shapes]] = {}
         self._benches: dict[tuple[Part, ...], Workbench] = {}
         self._misfits: dict[object, str | None] = {}
@@ -120,7 +121,7 @@ class PeftLearner:
         """Leave out what every process makes for itself."""
         made = ("_tokenizer",)
         kept = {name: value for name, value in self.__dict__.items() if name not in made}
-        return {**kept, "_encoded": {}, "_benches": {}, "_drawn": {}}
+        return {**kept, "_encoded": {}, "_on_device": {}, "_benches": {}, "_drawn": {}}
 
     @cached_property
     def recipe(self) -> str:
@@ -187,7 +188,7 @@ class PeftLearner:
         from wfl_sim.learning.profiling import step_seconds
 
         examples = self._texts("train", 0)
-        encoded = self._examples("train", 0, examples.fingerprint()).to(self.model.device)
+        encoded = self._placed("train", 0, examples.fingerprint())
         bench = self._bench(0)
         bench.reset(bench.parts, 0)
         return [step_seconds(bench, phase, encoded, least) for phase in self.method.phases]
@@ -252,7 +253,7 @@ class PeftLearner:
     ) -> Generator[Turn, Trained, Result]:
         """Ask for the turns of a local update one after the other."""
         device, method = task.device, self.method
-        examples = self._examples("train", device, task.shard).to(self.model.device)
+        examples = self._placed("train", device, task.shard)
         received = self._received(device, task.shared, shared)
         kept, lost = parted(private)
         if isinstance(method, Updates):
@@ -367,12 +368,19 @@ class PeftLearner:
         return Result({"shared": {name: np.asarray(a, np.float32) for name, a in made.items()}})
 
     def _evaluate(self, task: Evaluate, shared: State, private: State) -> Result:
-        examples = self._examples("test", task.device, task.shard).to(self.model.device)
+        examples = self._placed("test", task.device, task.shard)
         bench = self._bench(task.device)
         received = {**self._download(task.device, shared), **self._known(shared)}
         kept = parted(private)[0]
         bench.load(personal(self.method, received, kept, bench.shapes(bench.parts)))
         return Result({}, bench.evaluate(examples))
+
+    def _placed(self, use: str, device: int, fingerprint: str) -> "Encoded":
+        """Return the examples of a device where the network computes."""
+        if (use, device) not in self._on_device:
+            examples = self._examples(use, device, fingerprint)
+            self._on_device[use, device] = examples.to(self.model.device)
+        return self._on_device[use, device]
 
     def _examples(self, use: str, device: int, fingerprint: str) -> "Encoded":
         from wfl_sim.learning.encoding import encode
@@ -435,7 +443,7 @@ class PeftLearner:
         if parts not in self._benches:
             pad = self._tokenizer.pad_token_id
             network = load_model(self.model, len(self.shards.classes), pad)
-            self._benches[parts] = Workbench(network, parts, self.threads)
+            self._benches[parts] = Workbench(network, parts, self.threads, self.model.activations)
         return self._benches[parts]
 
 

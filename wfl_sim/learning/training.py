@@ -14,6 +14,7 @@ from wfl_sim.learning.encoding import Encoded, bucketed
 from wfl_sim.learning.nudges import Nudge
 from wfl_sim.learning.objectives import loss_of
 from wfl_sim.learning.precision import in_precision
+from wfl_sim.learning.prefix import Prefix
 from wfl_sim.methods.phases import Local, Phase
 
 _WINDOW: Final = 8
@@ -26,6 +27,7 @@ def train(
     phase: Phase,
     examples: Encoded,
     rng: np.random.Generator,
+    prefix: Prefix,
     nudge: Nudge | None = None,
 ) -> list[float]:
     """Take the local steps of one phase in place, and return the loss of each.
@@ -36,6 +38,7 @@ def train(
         phase: objective and local optimisation.
         examples: the device's training examples.
         rng: draws the order of examples.
+        prefix: keeps what comes out of the layers below all parts.
         nudge: adds to the gradient of each step.
 
     Raises:
@@ -49,17 +52,19 @@ def train(
     for parameter in trained:
         parameter.requires_grad_(True)
     optimizer = optimizer_of(trained, phase.local)
-    precision = in_precision(model)
-    losses = []
-    for indices in batches(len(examples), phase.local, rng, bucketed(examples)):
-        with precision:
-            loss = loss_function(model, examples.take(indices))
-        loss.backward()
-        if nudge is not None:
-            nudge()
-        optimizer.step()
-        optimizer.zero_grad()
-        losses.append(loss.detach())
+    precision, losses = in_precision(model), []
+    with prefix.over(examples) as give:
+        for indices in batches(len(examples), phase.local, rng, bucketed(examples)):
+            batch = examples.take(indices)
+            give(indices, batch)
+            with precision:
+                loss = loss_function(model, batch)
+            loss.backward()
+            if nudge is not None:
+                nudge()
+            optimizer.step()
+            optimizer.zero_grad()
+            losses.append(loss.detach())
     return finite(losses, phase.local)
 
 

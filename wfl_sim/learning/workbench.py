@@ -15,6 +15,7 @@ from wfl_sim.learning.encoding import Encoded
 from wfl_sim.learning.evaluation import evaluate
 from wfl_sim.learning.exact import exact
 from wfl_sim.learning.nudges import nudge_of
+from wfl_sim.learning.prefix import Prefix
 from wfl_sim.learning.shapes import check_same, shapes_of
 from wfl_sim.learning.training import train
 from wfl_sim.methods.aggregation import State
@@ -30,15 +31,21 @@ class Workbench:
         model: the frozen base network; the parts are put into it.
         parts: of a method.
         threads: of torch while it trains and evaluates; None leaves the number as it is.
+        activations: bytes of memory for outputs of the layers below all parts.
     """
 
     def __init__(
-        self, model: PreTrainedModel, parts: Sequence[Part], threads: int | None = None
+        self,
+        model: PreTrainedModel,
+        parts: Sequence[Part],
+        threads: int | None = None,
+        activations: float = 0.0,
     ) -> None:
         self.model = model
         self.parts = {part.name: part for part in parts}
         self.parameters = torch_parts.attach(model, parts)
         self.threads = threads
+        self.prefix = Prefix(model, self.parameters.values(), activations)
         self._shapes = {name: tuple(value.shape) for name, value in self.parameters.items()}
         self._names = {
             part.name: [name for name in self.parameters if name.startswith(f"{part.name}/")]
@@ -144,7 +151,7 @@ class Workbench:
                 start = anchor or self.read(self.parts)
                 nudge = nudge_of(self.parameters, trained, phase.proximal, start, correction or {})
             rng = stream(seed, "batches", number)
-            return train(self.model, trained, phase, examples, rng, nudge)
+            return train(self.model, trained, phase, examples, rng, self.prefix, nudge)
 
     def evaluate(self, examples: Encoded) -> dict[str, float]:
         """Return accuracy and loss of what is on the bench."""

@@ -63,9 +63,14 @@ def _train(bench: Workbench, turns: Sequence[Turn]) -> list[Trained]:
             optimizer.state[value] = {n: v[:size] if v.dim() else v for n, v in before.items()}
         now = {name: stack[:size] for name, stack in stacks.items()}
         now |= dict(zip(learned, values, strict=True))
-        with layers.on(now, {part: scale[:size] for part, scale in scales.items()}):
+        with (
+            bench.prefix.over(*(turn.examples for turn in turns)) as give,
+            layers.on(now, {part: scale[:size] for part, scale in scales.items()}),
+        ):
             for step in range(len(losses), end):
-                batch = examples.take(rows[step, :size].flatten())
+                chosen = rows[step, :size].flatten()
+                batch = examples.take(chosen)
+                give(chosen, batch)
                 with precision:
                     each = each_loss(model, batch)
                 means = (each.view(size, -1) * weights[:size]).sum(dim=1)
