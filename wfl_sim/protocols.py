@@ -312,6 +312,23 @@ class BlockAllocator(Allocator, Protocol):
         """Return (blocks,) which transfer holds each block; None where only shares can tell."""
 
 
+@runtime_checkable
+class TransportRate(cm.RateMap, Protocol):
+    """A rate map that knows what one modulation and coding scheme over several blocks delivers."""
+
+    def transport_efficiency(
+        self,
+        known: NDArray[np.float64],
+        sinr: NDArray[np.float64],
+        weight: NDArray[np.float64],
+        first: NDArray[np.intp],
+    ) -> NDArray[np.float64]:
+        """Return bit/s/Hz (n,) of schemes chosen on `known` linear SINR, under the true `sinr`.
+
+        All three are (entries,): those of the i-th begin at ``first[i]``, and count by `weight`.
+        """
+
+
 class Loss(Protocol):
     """Whether an update that was sent is lost as a whole."""
 
@@ -423,27 +440,27 @@ class Codec(Protocol):
         """Return the bits of the payload of a float32 state with these shapes."""
 
 
-METHODS: Registry[Method] = Registry("method")
-OPTIMIZERS: Registry[Optimizer] = Registry("optimizer")
-STALENESS: Registry[Staleness] = Registry("staleness")
-ALLOCATORS: Registry[Allocator] = Registry("allocator")
-LOSSES: Registry[Loss] = Registry("loss")
-LAYOUTS: Registry[Any] = Registry("layout")
-AREAS: Registry[Any] = Registry("area")
-MOBILITIES: Registry[Mobility] = Registry("mobility")
-ANTENNAS: Registry[Antenna] = Registry("antenna")
-SELECTORS: Registry[Selector] = Registry("selector")
-ROUNDS: Registry[Rounds] = Registry("rounds")
-AVAILABILITIES: Registry[Availability] = Registry("availability")
-STATIONS: Registry[Any] = Registry("station")
-GOVERNORS: Registry[Any] = Registry("frequency")
-JITTERS: Registry[Jitter] = Registry("jitter")
-DATA: Registry[Data] = Registry("data")
-PARTITIONS: Registry[Any] = Registry("partition")
-CODECS: Registry[Codec] = Registry("codec")
+METHODS: Registry[Method] = Registry("method", Method)
+OPTIMIZERS: Registry[Optimizer] = Registry("optimizer", Optimizer)
+STALENESS: Registry[Staleness] = Registry("staleness", Staleness)
+ALLOCATORS: Registry[Allocator] = Registry("allocator", Allocator)
+LOSSES: Registry[Loss] = Registry("loss", Loss)
+LAYOUTS: Registry[Any] = Registry("layout", "wfl_sim.layouts.Layout")
+AREAS: Registry[Any] = Registry("area", "wfl_sim.areas.Area")
+MOBILITIES: Registry[Mobility] = Registry("mobility", Mobility)
+ANTENNAS: Registry[Antenna] = Registry("antenna", Antenna)
+SELECTORS: Registry[Selector] = Registry("selector", Selector)
+ROUNDS: Registry[Rounds] = Registry("rounds", Rounds)
+AVAILABILITIES: Registry[Availability] = Registry("availability", Availability)
+STATIONS: Registry[Any] = Registry("station", "wfl_sim.infrastructure.Station")
+GOVERNORS: Registry[Any] = Registry("frequency", "wfl_sim.compute.frequency.Governor")
+JITTERS: Registry[Jitter] = Registry("jitter", Jitter)
+DATA: Registry[Data] = Registry("data", Data)
+PARTITIONS: Registry[Any] = Registry("partition", "wfl_sim.learning.data.partition.Partition")
+CODECS: Registry[Codec] = Registry("codec", Codec)
 MODELS: Registry[Any] = Registry("model")
-EXECUTORS: Registry[Executor] = Registry("executor")
-PATHLOSSES: Registry[cm.PathLoss] = Registry("pathloss")
-SHADOWINGS: Registry[cm.Shadowing] = Registry("shadowing")
-FADINGS: Registry[cm.Fading] = Registry("fading")
-RATES: Registry[cm.RateMap] = Registry("rate")
+EXECUTORS: Registry[Executor] = Registry("executor", Executor)
+PATHLOSSES: Registry[cm.PathLoss] = Registry("pathloss", cm.PathLoss)
+SHADOWINGS: Registry[cm.Shadowing] = Registry("shadowing", cm.Shadowing)
+FADINGS: Registry[cm.Fading] = Registry("fading", cm.Fading)
+RATES: Registry[cm.RateMap] = Registry("rate", cm.RateMap)
