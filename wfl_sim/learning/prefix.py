@@ -83,7 +83,7 @@ class Prefix:
 
         with ExitStack() as restored:
             for layer in self.layers:
-                layer.forward = self._forward  # type: ignore[method-assign]
+                layer.forward = self._forward
                 restored.callback(delattr, layer, "forward")
             yield give
             self._rows = torch.empty(0)

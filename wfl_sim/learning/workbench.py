@@ -46,6 +46,7 @@ class Workbench:
         self.parts = {part.name: part for part in parts}
         self.parameters = torch_parts.attach(model, parts)
         self.threads = threads
+        self._on_host = model.device.type == "cpu"
         self.prefix = Prefix(model, self.parameters.values(), activations)
         self._shapes = {name: tuple(value.shape) for name, value in self.parameters.items()}
         self._names = {
@@ -71,7 +72,7 @@ class Workbench:
         """
         given = {name: array for state in states for name, array in state.items()}
         check_same(self._shapes, shapes_of(given), "state")
-        if self.model.device.type == "cpu":
+        if self._on_host:
             for name, value in self._values.items():
                 np.copyto(value, given[name])
             return
@@ -81,7 +82,7 @@ class Workbench:
 
     def read(self, names: Iterable[str]) -> State:
         """Return a copy of the values of some parts, in float32."""
-        if self.model.device.type == "cpu":
+        if self._on_host:
             return {name: self._values[name].copy() for name in self._of(names)}
         return {name: self.parameters[name].detach().cpu().numpy() for name in self._of(names)}
 
