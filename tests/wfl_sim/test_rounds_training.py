@@ -75,7 +75,7 @@ class ShuffledSession:
     def room(self):
         return 1000
 
-    def submit(self, tasks):
+    def submit(self, tasks, outlook):
         self._taken.update(tasks)
 
     def finished(self):
@@ -125,6 +125,21 @@ def test_what_is_dropped_is_never_executed(tmp_path):
     assert dropped
     assert trained
     assert not dropped & trained
+
+
+@pytest.mark.parametrize("kind", ["fedit", "pftt"])
+def test_what_comes_too_late_is_trained_only_for_what_a_device_keeps(tmp_path, kind):
+    """Half of all uploads are lost on the air: a private part has learned, a shared one has not."""
+    done = []
+    method = f"method={{kind: {kind}, lora: {{rank: 2}}, local: {{steps: 1, batch: 4}}}}"
+    lost = "cells.0.uplink.loss={kind: constant, rate: 0.5}"
+    outcome = Simulation(scenario(tmp_path, method, lost, "rounds.count=3", text=TRAINING)).run(
+        Store(tmp_path / "store"), lambda task, *_: done.append(task)
+    )
+    sent = [s.outcome for s in outcome.spans if s.activity == "upload"]
+    assert 0 < sent.count("lost") < len(sent)
+    trained = sum(isinstance(task, LocalUpdate) for task in done)
+    assert trained == (len(sent) if kind == "pftt" else sent.count("done"))
 
 
 def trained_federation(tmp_path, *settings):
