@@ -197,6 +197,15 @@ def test_fedbuff_adds_the_mean_of_discounted_changes(tmp_path):
     assert max(stale) >= 1
 
 
+def test_evaluations_at_an_interval(tmp_path):
+    settings = ["rounds={kind: asynchronous, until: 0.5 s}", "evaluation.interval=200 ms"]
+    outcome = Simulation(scenario(tmp_path, *settings, text=TRAINING)).run(Store(tmp_path / "s"))
+    rows = [m for m in outcome.metrics if (m.metric, m.scope) == ("accuracy", "global")]
+    assert [row.time for row in rows] == pytest.approx([0.0, 0.2, 0.4, 0.5])
+    ends = [s.end for s in outcome.spans if s.activity == "aggregate"]
+    assert [row.round for row in rows] == [sum(e <= row.time for e in ends) - 1 for row in rows]
+
+
 def test_a_device_goes_on_from_the_newest_state(tmp_path):
     federation, graph = trained_federation(tmp_path, *POLICIES["fedasync"])
     versions = [task.shared for task, _ in aggregations(federation, graph)]
