@@ -52,7 +52,7 @@ def turns_of(bench: Any, devices: int, phase: Any, tokens: int, vocabulary: int)
                 number=0,
                 request=Train(phase=phase, start=bench.read(bench.parts)),
                 parts=tuple(bench.parts.values()),
-                examples=Encoded(ids, torch.ones_like(ids), labels),
+                examples=Encoded(ids, torch.ones_like(ids), labels).to(bench.model.device),
                 seed=device,
             )
         )
@@ -120,6 +120,7 @@ def row(name: str, result: dict[str, Any], steps: int) -> None:
 def main() -> None:
     options = arguments()
     os.environ["OMP_NUM_THREADS"] = str(options.threads)
+    os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
     import torch
     from transformers import AutoModelForSequenceClassification, RobertaConfig
 
@@ -129,6 +130,7 @@ def main() -> None:
     from wfl_sim.methods import PFTT, FedIT
     from wfl_sim.methods.phases import Local
 
+    dtype = torch.bfloat16 if options.dtype == "bf16" else torch.float32
     torch.set_num_threads(options.threads)
     where = torch.cuda.get_device_name() if options.device == "cuda" else "CPU"
     print(f"{where}, {options.threads} threads, torch {torch.__version__}, {options.dtype}")
@@ -139,7 +141,8 @@ def main() -> None:
     if options.only != "roberta":
         method = PFTT()
         network = load_model(Pretrained(pretrained="builtin:tiny-bert"), 8, 0)
-        bench = Workbench(network.to(options.device), method.parts, options.threads)
+        network = network.to(options.device, dtype)
+        bench = Workbench(network, method.parts, options.threads)
         for batch in (1, 2, 4, 8, 16, 32):
             local = Local(steps=STEPS, batch=batch)
             phase = replace(method.phases[0], local=local)
@@ -162,9 +165,8 @@ def main() -> None:
             config, attn_implementation="eager"
         )
         roberta = FedIT(local=Local(steps=2, batch=batch, lr=1e-3))
-        bench = Workbench(
-            network.requires_grad_(False).to(options.device), roberta.parts, options.threads
-        )
+        network = network.requires_grad_(False).to(options.device, dtype)
+        bench = Workbench(network, roberta.parts, options.threads)
         turns = turns_of(bench, devices, roberta.phases[0], 128, config.vocab_size)
         result = compared(bench, turns, options.repeat, options.device)
         row(f"RoBERTa-base, {devices} x {batch} x 128 tokens", result, 2 * devices)
