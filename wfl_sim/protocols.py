@@ -241,6 +241,10 @@ class Data(Protocol):
         """Return train and test examples of each device and the pooled held-out set."""
 
 
+class Algorithm(Protocol):
+    """How a language model learns from rewards, see `wfl_sim.methods.alignment`."""
+
+
 class Codec(Protocol):
     """How a state becomes bits on the air, and back.
 
@@ -261,6 +265,7 @@ class Codec(Protocol):
 
 
 METHODS: Registry[Method] = Registry("method")
+ALGORITHMS: Registry[Algorithm] = Registry("algorithm")
 ALLOCATORS: Registry[Allocator] = Registry("allocator")
 LOSSES: Registry[Loss] = Registry("loss")
 SELECTORS: Registry[Selector] = Registry("selector")

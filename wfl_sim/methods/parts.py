@@ -52,7 +52,39 @@ class Head:
     """The task head: all that the pretrained network puts on top of its backbone."""
 
 
-PartConfig = LoRA | Adapter | Head
+@dataclass(frozen=True, kw_only=True)
+class LastLayers:
+    """The weights of the last `layers` blocks of the backbone, from their pretrained values on."""
+
+    layers: int = 2
+
+    def __post_init__(self) -> None:
+        if self.layers < 1:
+            raise ValueError(f"layers must be at least 1, got {self.layers}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offset:
+    """What is added to the weights of the last `layers` blocks: one's own distance from the others'.
+
+    It starts at zero.
+    """
+
+    layers: int = 2
+
+    def __post_init__(self) -> None:
+        if self.layers < 1:
+            raise ValueError(f"layers must be at least 1, got {self.layers}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Critic:
+    """A linear value head on the last hidden state of a language model: `values` expected rewards."""
+
+    values: int = 1
+
+
+PartConfig = LoRA | Adapter | Head | LastLayers | Offset | Critic
 
 
 @dataclass(frozen=True, kw_only=True)

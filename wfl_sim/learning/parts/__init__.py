@@ -9,8 +9,8 @@ from torch import Generator, Tensor
 from torch.nn import Parameter
 from transformers import PreTrainedModel
 
-from wfl_sim.learning.parts import adapter, head, lora
-from wfl_sim.methods.parts import Adapter, Head, LoRA, Part
+from wfl_sim.learning.parts import adapter, critic, head, last_layers, lora, offset
+from wfl_sim.methods.parts import Adapter, Critic, Head, LastLayers, LoRA, Offset, Part
 from wfl_sim.randomness import derived_seed
 
 
@@ -29,7 +29,14 @@ class PartKind(Protocol):
 
 # PEFT replaces the layers it adapts, so LoRA comes before what hooks on to layers.
 _KINDS: Final[Mapping[type, PartKind]] = MappingProxyType(
-    {LoRA: lora, Adapter: adapter, Head: head}
+    {
+        LoRA: lora,
+        Adapter: adapter,
+        Head: head,
+        LastLayers: last_layers,
+        Offset: offset,
+        Critic: critic,
+    }
 )
 
 
