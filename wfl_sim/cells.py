@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 import channel_models as cm
 from channel_models.units import (
+    Decibel,
     Fraction,
     Metres,
     NonNegativeDecibel,
@@ -21,6 +22,7 @@ from channel_models.units import (
 from wfl_sim.infrastructure import Station
 from wfl_sim.protocols import (
     ALLOCATORS,
+    ANTENNAS,
     FADINGS,
     LOSSES,
     PATHLOSSES,
@@ -28,6 +30,7 @@ from wfl_sim.protocols import (
     SHADOWINGS,
     STATIONS,
     Allocator,
+    Antenna,
     Loss,
 )
 from wfl_sim.radio.allocation import EqualShare, ProportionalFair
@@ -168,6 +171,9 @@ class Cell:
     subcarrier_spacing: PositiveHertz = 30e3
     position: tuple[Metres, Metres] = (0.0, 0.0)
     height: PositiveMetres = 25.0
+    antenna: Annotated[Antenna, From(ANTENNAS)] = field(default_factory=cm.Omni)
+    bias: Decibel = 0.0
+    """added to the reference power where a device chooses its cell (cell range expansion)"""
     channel: Channel = field(default_factory=Channel)
     uplink: Uplink = field(default_factory=Uplink)
     downlink: Downlink = field(default_factory=Downlink)
@@ -188,6 +194,11 @@ class Cell:
     def duty(self, direction: Direction) -> float:
         """Share of the time in which the band serves a direction."""
         return 1.0 if self.tdd is None else self.tdd.share(direction)
+
+    @property
+    def reference_power(self) -> float:
+        """W on one resource element of the downlink."""
+        return self.downlink.power / (12 * self.blocks)
 
     @property
     def blocks(self) -> int:

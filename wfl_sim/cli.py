@@ -52,6 +52,9 @@ def run(
     allow_plugins: AllowPlugins = False,
     jobs: Annotated[int, typer.Option(min=0, help="Runs at a time; 0: one per core.")] = 0,
     threads: Annotated[int, typer.Option(min=0, help="Threads of a run; 0: cores / jobs.")] = 0,
+    executor: Annotated[
+        str, typer.Option(metavar="KIND", help="How to execute training: `wfl-sim list executor`.")
+    ] = "",
     figures: Annotated[bool, typer.Option(help="Draw figures at the end.")] = True,
 ) -> None:
     """Run a scenario; a sweep runs every variant and seed. Run again to continue after a stop."""
@@ -65,7 +68,7 @@ def run(
         request = Request(
             file=scenario,
             out=out,
-            settings=tuple(settings or ()),
+            settings=(*(settings or ()), *([f"execution={executor}"] if executor else ())),
             allow_plugins=allow_plugins,
             network_only=network_only,
         )
@@ -100,9 +103,15 @@ def validate(
         loaded = load(scenario, settings=settings or (), allow_plugins=allow_plugins)
         if deep:
             from wfl_sim.running import prepared
+            from wfl_sim.workshop import Workshop
 
+            workshop = Workshop()
             for each in loaded:
-                prepared(each, lambda text: typer.echo(f"warning: {text}", err=True))
+                prepared(
+                    each,
+                    lambda text: typer.echo(f"warning: {text}", err=True),
+                    workshop=workshop,
+                )
     count = len(loaded)
     devices = sorted({each.scenario.device_count for each in loaded})
     fleet = f"{devices[0]} device{'s' * (devices[-1] > 1)}"

@@ -1,16 +1,16 @@
 """Coverage: whether the path-loss model of every cell holds for the devices that may lie in it."""
 
-import math
 import re
 import warnings
 from typing import TYPE_CHECKING, Final
 
 from channel_models import OutOfRangeWarning
+from wfl_sim.areas import Positions
 from wfl_sim.registry import LocatedError
 
 if TYPE_CHECKING:
     from wfl_sim.cells import Cell
-    from wfl_sim.scenario import Area, Scenario
+    from wfl_sim.scenario import Devices, Scenario
 
 _KEYS: Final = {
     "frequency": ("cells", "carrier"),
@@ -21,19 +21,23 @@ _KEYS: Final = {
 """arguments of a path-loss model, and the keys of a scenario that they come from"""
 
 
+_FAR: Final = 1e3
+
+
 def check_coverage(scenario: "Scenario") -> None:
     """Ask every path-loss model for the loss at the nearest place of every group of devices.
 
     Raises:
         LocatedError: a frequency, a height or a distance is outside the model.
     """
-    for number, cell in enumerate(scenario.cells):
+    for number, cell in enumerate(scenario.base_stations):
+        written = 0 if scenario.layout is not None else number
         for group, devices in enumerate(scenario.devices):
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore", OutOfRangeWarning)
                     cell.channel.pathloss.loss_db(
-                        _nearest(devices.area, cell),
+                        _nearest(devices, cell),
                         cell.carrier,
                         base_height=cell.height,
                         terminal_height=devices.height,
@@ -42,17 +46,20 @@ def check_coverage(scenario: "Scenario") -> None:
             except ValueError as error:
                 said = re.match(r"(\w+):? (must .*)", str(error))
                 if said is None or said[1] not in _KEYS:
-                    raise LocatedError(str(error), "cells", number, "channel", "pathloss") from None
+                    raise LocatedError(
+                        str(error), "cells", written, "channel", "pathloss"
+                    ) from None
                 room, key = _KEYS[said[1]]
-                index = number if room == "cells" else group
+                index = written if room == "cells" else group
+                if room == "devices" and isinstance(devices.area, Positions):
+                    key = "area"
                 raise LocatedError(said[2], room, index, *key.split(".")) from None
 
 
-def _nearest(area: "Area", cell: "Cell") -> float:
-    """Return the least distance from a cell to a ring; the radius for a cell within the ring.
+def _nearest(devices: "Devices", cell: "Cell") -> float:
+    """Return the least distance from a cell to a group, or 1 km where it is a matter of chance.
 
-    Whether a device comes too near to a cell that stands among the devices is chance.
+    A device that moves is never taken to be nearer than the model allows.
     """
-    away = math.dist(area.centre, cell.position)
-    nearest = max(area.min_distance - away, away - area.radius)
-    return nearest if nearest > 0 or area.min_distance == away == 0 else area.radius
+    nearest = None if devices.moves else devices.area.nearest(cell.position)
+    return _FAR if nearest is None else nearest

@@ -81,9 +81,9 @@ class Federation:
         """Return the named random stream of this run."""
         return stream(self.seed, *names)
 
-    def present(self) -> "list[Device]":
-        """Return the devices that can be asked now, in ascending order."""
-        return [device for device in self.devices if device.present]
+    def free(self) -> "list[Device]":
+        """Return the devices that can be asked now and take no part, in ascending order."""
+        return [device for device in self.devices if device.present and not device.busy]
 
     def anybody(self) -> "Generator[simpy.Event, Any, list[Device]]":
         """Wait until a device can be asked.
@@ -91,13 +91,23 @@ class Federation:
         Returns:
             The devices that can be asked; none where no device will ever come back.
         """
-        while not (there := self.present()) and any(not each.lost for each in self.devices):
-            self._turn = self.env.event()
-            yield self._turn
+        while not (there := self.free()) and not self.deserted:
+            yield self.turn()
         return there
 
+    @property
+    def deserted(self) -> bool:
+        """Whether all devices are away, and none will ever come back."""
+        return all(device.lost for device in self.devices)
+
+    def turn(self) -> simpy.Event:
+        """Return the event that a device has come, gone for good, or ended its part."""
+        if self._turn is None or self._turn.triggered:
+            self._turn = self.env.event()
+        return self._turn
+
     def look_again(self) -> None:
-        """Note that a device has come back, or never will."""
+        """Note that a device has come back, never will, or has ended its part."""
         if self._turn is not None and not self._turn.triggered:
             self._turn.succeed()
 

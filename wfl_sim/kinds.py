@@ -5,16 +5,19 @@ file. The channel models know no registry, so they get their names here.
 """
 
 import channel_models as cm
+import wfl_sim.areas
 import wfl_sim.availability
 import wfl_sim.compute.frequency
 import wfl_sim.compute.jitter
 import wfl_sim.infrastructure
+import wfl_sim.layouts
 import wfl_sim.learning.model
 import wfl_sim.learning.synthetic
 import wfl_sim.methods
 import wfl_sim.payload
 import wfl_sim.radio.allocation
 import wfl_sim.radio.loss
+import wfl_sim.radio.mobility
 import wfl_sim.rounds
 import wfl_sim.selection  # noqa: F401
 from wfl_sim.learning.data import (
@@ -28,7 +31,7 @@ from wfl_sim.learning.data import (
     Jsonl,
     Newswire,
 )
-from wfl_sim.protocols import DATA, FADINGS, PARTITIONS, PATHLOSSES, RATES, SHADOWINGS
+from wfl_sim.protocols import ANTENNAS, DATA, FADINGS, PARTITIONS, PATHLOSSES, RATES, SHADOWINGS
 
 PATHLOSSES.add("uma", cm.UMa)
 PATHLOSSES.add("umi", cm.UMi)
@@ -45,6 +48,8 @@ RATES.add("shannon", cm.Shannon)
 RATES.add("shannon-gap", cm.ShannonGap)
 RATES.add("attenuated-shannon", cm.AttenuatedShannon)
 RATES.add("mcs", cm.McsRate)
+ANTENNAS.add("omni", cm.Omni)
+ANTENNAS.add("sector", cm.Sector)
 DATA.add("newswire", Newswire)
 DATA.add("csv", Csv)
 DATA.add("jsonl", Jsonl)

@@ -10,6 +10,7 @@ from wfl_sim.documents import ScenarioError
 from wfl_sim.learning.learner import PeftLearner
 from wfl_sim.loading import Loaded
 from wfl_sim.running import prepared
+from wfl_sim.workshop import Workshop
 
 
 def profiled(
@@ -33,7 +34,7 @@ def profiled(
         watts = Unit("W", minimum=0.0, exclusive=True).parse(power)
     except ValueError as error:
         raise ScenarioError(f"--power {power}: {error}") from None
-    simulation = prepared(loaded, lambda text: None, threads=threads)
+    simulation = prepared(loaded, lambda text: None, workshop=Workshop(threads))
     learner = simulation.learner
     if not isinstance(learner, PeftLearner):
         raise loaded.document.error(("model",), "a synthetic model has no steps to time")

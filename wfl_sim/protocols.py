@@ -7,11 +7,12 @@ Contracts of the propagation models (path loss, shadowing, fading, rate maps) ar
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 import channel_models as cm
 from wfl_sim.registry import Registry
@@ -20,12 +21,14 @@ if TYPE_CHECKING:
     import simpy
 
     from wfl_sim.entities.device import Device
-    from wfl_sim.execution.task import Result, Task
+    from wfl_sim.execution.store import Store
+    from wfl_sim.execution.task import LocalUpdate, Result, Task
     from wfl_sim.federation import Federation
     from wfl_sim.learning.data.examples import Shards
     from wfl_sim.methods.aggregation import State, Upload
     from wfl_sim.methods.parts import Part
     from wfl_sim.methods.phases import Phase
+    from wfl_sim.radio.mobility.track import Region, Track
 
 
 @runtime_checkable
@@ -104,6 +107,62 @@ class Learner(Protocol):
 
     def run(self, task: Task, inputs: Sequence[Mapping[str, State]]) -> Result:
         """Execute a task; `inputs` are the states of its incoming results, in task order."""
+
+
+@runtime_checkable
+class GroupLearner(Learner, Protocol):
+    """A learner that can train several devices in one pass."""
+
+    def run_group(
+        self,
+        tasks: Sequence[LocalUpdate],
+        inputs: Sequence[Sequence[Mapping[str, State]]],
+    ) -> Sequence[Result]:
+        """Execute local updates of one recipe together.
+
+        Shards, seeds, ranks and numbers of steps may differ. What cannot go together is the
+        learner's to run apart.
+
+        Args:
+            tasks: at least one.
+            inputs: for each task what `run` would be given.
+
+        Returns:
+            What `run` would return for each, within the tolerance of floating-point sums.
+        """
+
+
+class Session(Protocol):
+    """An executor at work: takes tasks whose inputs are stored, and stores their results."""
+
+    @property
+    def room(self) -> int:
+        """How many more tasks it takes at this moment."""
+
+    def submit(self, tasks: Mapping[str, Task]) -> None:
+        """Take tasks by key, at most `room`; their inputs are in the store."""
+
+    def finished(self) -> Sequence[str]:
+        """Wait until some of what was taken is done, and return the keys: the store has them.
+
+        Raises:
+            GoneError: an input is no longer in the store.
+            Exception: whatever a task has raised.
+        """
+
+    def report(self) -> Mapping[str, Any]:
+        """Return what the manifest says: "executor", the kind, and what else matters."""
+
+
+class Executor(Protocol):
+    """Where and how tasks are executed. It decides how long a run takes, not what comes out."""
+
+    @property
+    def mode(self) -> str:
+        """ "exact" for the bits of `inline`; another word enters the keys of all results."""
+
+    def session(self, learner: Learner, store: Store) -> AbstractContextManager[Session]:
+        """Return what executes tasks until the context ends."""
 
 
 @dataclass(frozen=True)
@@ -187,6 +246,37 @@ class Loss(Protocol):
         """Return the probability, given the mean SINR in dB over the upload."""
 
 
+class Antenna(Protocol):
+    """The pattern of a base station's antenna, as in `channel_models`."""
+
+    def gain_db(self, azimuth: ArrayLike, zenith: ArrayLike) -> Any:
+        """Return the gain in dBi towards azimuths (from east) and zenith angles in rad."""
+
+
+class Mobility(Protocol):
+    """How the devices of a group move."""
+
+    @property
+    def moves(self) -> bool:
+        """Whether they do."""
+
+    @property
+    def pace(self) -> float | None:
+        """The m/s that set the Doppler shift; None for those that the scenario gives."""
+
+    def check(self, count: int) -> None:
+        """Raise LocatedError where so many devices cannot be moved."""
+
+    def track(self, member: int, region: Region | None, rng: np.random.Generator) -> Track:
+        """Return where a device is over time.
+
+        Args:
+            member: number of the device within its group.
+            region: where the group may move; None where places are given.
+            rng: the device's own stream.
+        """
+
+
 class Selector(Protocol):
     """Who takes part in a round."""
 
@@ -268,6 +358,10 @@ METHODS: Registry[Method] = Registry("method")
 ALGORITHMS: Registry[Algorithm] = Registry("algorithm")
 ALLOCATORS: Registry[Allocator] = Registry("allocator")
 LOSSES: Registry[Loss] = Registry("loss")
+LAYOUTS: Registry[Any] = Registry("layout")
+AREAS: Registry[Any] = Registry("area")
+MOBILITIES: Registry[Mobility] = Registry("mobility")
+ANTENNAS: Registry[Antenna] = Registry("antenna")
 SELECTORS: Registry[Selector] = Registry("selector")
 ROUNDS: Registry[Rounds] = Registry("rounds")
 AVAILABILITIES: Registry[Availability] = Registry("availability")
@@ -278,6 +372,7 @@ DATA: Registry[Data] = Registry("data")
 PARTITIONS: Registry[Any] = Registry("partition")
 CODECS: Registry[Codec] = Registry("codec")
 MODELS: Registry[Any] = Registry("model")
+EXECUTORS: Registry[Executor] = Registry("executor")
 PATHLOSSES: Registry[cm.PathLoss] = Registry("pathloss")
 SHADOWINGS: Registry[cm.Shadowing] = Registry("shadowing")
 FADINGS: Registry[cm.Fading] = Registry("fading")

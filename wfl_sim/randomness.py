@@ -6,6 +6,8 @@ leaves every other stream as it was.
 """
 
 import hashlib
+import struct
+from functools import lru_cache
 
 import numpy as np
 
@@ -20,17 +22,17 @@ def stream(seed: int, *names: str | int) -> np.random.Generator:
     Returns:
         A Philox generator, independent of all streams with other names.
     """
-    sequence = np.random.SeedSequence(entropy=seed, spawn_key=_words(names))
+    sequence = np.random.SeedSequence(entropy=seed, spawn_key=_words(*names))
     return np.random.Generator(np.random.Philox(sequence))
 
 
 def derived_seed(seed: int, *names: str | int) -> int:
     """Return a 63-bit integer that names a stream, for libraries that take a seed (torch)."""
-    words = np.random.SeedSequence(entropy=seed, spawn_key=_words(names)).generate_state(2)
+    words = np.random.SeedSequence(entropy=seed, spawn_key=_words(*names)).generate_state(2)
     return int(words[0]) << 31 | int(words[1]) >> 1
 
 
-def _words(names: tuple[str | int, ...]) -> tuple[int, ...]:
+@lru_cache(maxsize=1024, typed=True)
+def _words(*names: str | int) -> tuple[int, ...]:
     path = "\x1f".join(str(name) for name in names).encode()
-    digest = hashlib.sha256(path).digest()[:16]
-    return tuple(int.from_bytes(digest[i : i + 4], "big") for i in range(0, 16, 4))
+    return struct.unpack(">4I", hashlib.sha256(path).digest()[:16])

@@ -30,8 +30,9 @@ def to_yaml(scenario: Scenario) -> str:
 
 
 def digest(scenario: Scenario) -> str:
-    """Return 8 hexadecimal digits that name the scenario."""
-    text = json.dumps(plain(scenario), sort_keys=True)
+    """Return 8 hexadecimal digits that name the scenario, wherever and however it is executed."""
+    world = {key: value for key, value in plain(scenario).items() if key != "execution"}
+    text = json.dumps(world, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 

@@ -7,7 +7,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from wfl_sim.results import Run, write_run
 from wfl_sim.scenario import Scenario
 from wfl_sim.simulation import Outcome, Simulation
 from wfl_sim.workers import Watcher, in_processes
+from wfl_sim.workshop import Workshop
 
 _log = logging.getLogger(__name__)
 
@@ -55,8 +56,8 @@ class Request:
         """Return the run folder of a scenario."""
         label = re.sub(r"[^\w.+=-]+", "-", scenario.label)
         words = [scenario.name, label, f"s{scenario.seed}", digest(scenario)]
-        mode = ["network"] if self.network_only else []
-        return self.out / "-".join(filter(None, [*words, *mode]))
+        mode = "network" if self.network_only else scenario.execution.mode
+        return self.out / "-".join(filter(None, [*words, mode.removeprefix("exact")]))
 
     def check_out(self) -> None:
         """Try whether run folders can be written; nothing is made yet.
@@ -72,6 +73,69 @@ class Request:
             raise ScenarioError(f"{self.out}: cannot be written: {error.strerror}") from None
 
 
+class Runner:
+    """Runs scenarios of a request; those of one process share a store and a workshop."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self._workshop = Workshop(request.threads)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what every process makes for itself."""
+        return {"request": self.request, "_workshop": Workshop(self.request.threads)}
+
+    def __call__(self, number: int, watcher: Watcher) -> Path:
+        """Run one scenario and return its run folder.
+
+        Raises:
+            ScenarioError: it turned out to be impossible.
+        """
+        request, loaded = self.request, self._loaded[number]
+        scenario, folder = loaded.scenario, request.folder(loaded.scenario)
+        simulation = self.prepared(number, watcher)
+        store = self._store if simulation.trains else None
+        try:
+            outcome = simulation.run(
+                store, lambda _, done, needed: watcher.progress(number, done, needed)
+            )
+        except LocatedError as error:
+            raise loaded.error(error) from error
+        try:
+            write_run(
+                folder,
+                scenario_yaml=to_yaml(scenario),
+                manifest=_manifest(request, simulation, outcome),
+                spans=outcome.spans,
+                metrics=outcome.metrics,
+                states=outcome.states,
+                levels=outcome.levels,
+            )
+        except ValueError as error:
+            raise ScenarioError(str(error)) from error
+        return folder
+
+    def prepared(self, number: int, watcher: Watcher) -> Simulation:
+        """Return the simulation of a scenario, checked and ready to run.
+
+        Raises:
+            ScenarioError: the parts of the scenario do not fit together.
+        """
+        return prepared(
+            self._loaded[number],
+            watcher.warn,
+            network_only=self.request.network_only,
+            workshop=self._workshop,
+        )
+
+    @cached_property
+    def _loaded(self) -> list[Loaded]:
+        return self.request.load()
+
+    @cached_property
+    def _store(self) -> Store:
+        return Store(self.request.out / ".store")
+
+
 def run_all(
     request: Request, *, jobs: int, watcher: Watcher
 ) -> Generator[tuple[int, Path], None, None]:
@@ -83,44 +147,19 @@ def run_all(
     """
     request.check_out()
     count = len(request.load())
-    work = partial(run_one, request)
+    work = Runner(request)
     if jobs == 1 or count == 1:
         yield from ((number, work(number, watcher)) for number in range(count))
     else:
         yield from in_processes(work, count, jobs, watcher)
 
 
-def run_one(request: Request, number: int, watcher: Watcher) -> Path:
-    """Run one scenario of a request and return its run folder."""
-    loaded = request.load()[number]
-    scenario, folder = loaded.scenario, request.folder(loaded.scenario)
-    simulation = prepared(
-        loaded, watcher.warn, network_only=request.network_only, threads=request.threads
-    )
-    store = Store(request.out / ".store") if simulation.trains else None
-    try:
-        outcome = simulation.run(
-            store, lambda _, done, needed: watcher.progress(number, done, needed)
-        )
-    except LocatedError as error:
-        raise loaded.error(error) from error
-    try:
-        write_run(
-            folder,
-            scenario_yaml=to_yaml(scenario),
-            manifest=_manifest(request, simulation, outcome),
-            spans=outcome.spans,
-            metrics=outcome.metrics,
-            states=outcome.states,
-            levels=outcome.levels,
-        )
-    except ValueError as error:
-        raise ScenarioError(str(error)) from error
-    return folder
-
-
 def prepared(
-    loaded: Loaded, warn: Callable[[str], None], *, network_only: bool = False, threads: int = 1
+    loaded: Loaded,
+    warn: Callable[[str], None],
+    *,
+    network_only: bool = False,
+    workshop: Workshop | None = None,
 ) -> Simulation:
     """Return the simulation of a scenario, checked and ready to run.
 
@@ -128,7 +167,7 @@ def prepared(
         loaded: what to run.
         warn: told, in one line, of distances beyond the range of a path-loss model.
         network_only: learn nothing.
-        threads: of torch.
+        workshop: what earlier simulations have prepared.
 
     Raises:
         ScenarioError: the parts of the scenario do not fit together.
@@ -136,7 +175,7 @@ def prepared(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", OutOfRangeWarning)
         try:
-            simulation = Simulation(loaded.scenario, network_only=network_only, threads=threads)
+            simulation = Simulation(loaded.scenario, network_only=network_only, workshop=workshop)
         except LocatedError as error:
             raise loaded.error(error) from None
     # Outside of the block, where what is shown is no longer caught.
@@ -155,8 +194,8 @@ def _manifest(request: Request, simulation: Simulation, outcome: Outcome) -> dic
         "label": scenario.label,
         "seed": scenario.seed,
         "network_only": not simulation.trains,
-        "execution": {"executor": "inline", "mode": "exact", "threads": request.threads},
         **outcome.totals,
+        "execution": {"threads": request.threads, **outcome.totals.get("execution", {})},
         "versions": {
             "wfl_sim": wfl_sim.__version__,
             "python": platform.python_version(),

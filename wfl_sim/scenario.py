@@ -2,38 +2,50 @@
 
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 import wfl_sim.kinds  # noqa: F401  (registers the built-in kinds)
 from channel_models.units import (
-    Metres,
     MetresPerSecond,
-    NonNegativeMetres,
     PositiveMetres,
     PositiveWatt,
     Watt,
 )
+from wfl_sim.areas import Area, Ring
 from wfl_sim.availability import Always
 from wfl_sim.battery import Battery
 from wfl_sim.carbon import Carbon
 from wfl_sim.cells import Cell
 from wfl_sim.compute import Computing, Hardware, HardwareReference
 from wfl_sim.coverage import check_coverage
+from wfl_sim.execution.executors import Inline
+from wfl_sim.layouts import Layout
 from wfl_sim.modem import Modem
 from wfl_sim.payload import Float32
 from wfl_sim.protocols import (
+    AREAS,
     AVAILABILITIES,
     CODECS,
     DATA,
+    EXECUTORS,
+    LAYOUTS,
     METHODS,
+    MOBILITIES,
     MODELS,
     ROUNDS,
     Availability,
     Codec,
     Data,
+    Executor,
     Method,
+    Mobility,
     Rounds,
 )
+from wfl_sim.radio.mobility import Static
 from wfl_sim.registry import From, LocatedError
 from wfl_sim.shorthand import Shorthand
 
@@ -41,27 +53,8 @@ STRICT = {"extra": "forbid"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Area:
-    """A ring in which devices are dropped uniformly."""
-
-    __pydantic_config__ = STRICT
-
-    radius: PositiveMetres = 250.0
-    min_distance: NonNegativeMetres = 35.0
-    """no device is nearer to the centre (35 m: the least distance of TR 38.901 UMa drops)"""
-    centre: tuple[Metres, Metres] = (0.0, 0.0)
-
-    def __post_init__(self) -> None:
-        if self.min_distance >= self.radius:
-            raise LocatedError(
-                f"must be smaller than radius {self.radius:g} m, got {self.min_distance:g} m",
-                "min_distance",
-            )
-
-
-@dataclass(frozen=True, kw_only=True)
 class Devices:
-    """A group of alike devices. Positions stay where they were dropped; speed sets the Doppler."""
+    """A group of alike devices."""
 
     __pydantic_config__ = STRICT
 
@@ -69,9 +62,11 @@ class Devices:
     hardware: Annotated[Hardware, HardwareReference()]
     power: PositiveWatt = 0.19952623149688797
     """transmit power; 23 dBm is power class 3 of TS 38.101"""
-    area: Area = field(default_factory=Area)
+    area: Annotated[Area, From(AREAS, default="ring")] = field(default_factory=Ring)
     height: PositiveMetres = 1.5
     speed: MetresPerSecond = 3 / 3.6
+    """sets the Doppler shift, unless the mobility has a speed of its own"""
+    mobility: Annotated[Mobility, From(MOBILITIES)] = field(default_factory=Static)
     compute: Computing = field(default_factory=Computing)
     modem: Annotated[Modem, Shorthand("unit")] | None = None
     """states of TR 38.840, in place of the hardware's powers of sending and receiving"""
@@ -84,6 +79,21 @@ class Devices:
     def __post_init__(self) -> None:
         if self.count < 1:
             raise LocatedError(f"must be at least 1, got {self.count}", "count")
+        try:
+            self.mobility.check(self.count)
+        except LocatedError as error:
+            raise LocatedError(str(error), "mobility", *error.path) from None
+
+    @property
+    def moves(self) -> bool:
+        """Whether they change their places."""
+        return self.mobility.moves
+
+    @property
+    def pace(self) -> float:
+        """m/s, for the Doppler shift."""
+        own = self.mobility.pace
+        return self.speed if own is None else own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,11 +159,15 @@ class Scenario:
     payload: Payload = field(default_factory=Payload)
     rounds: Annotated[Rounds, From(ROUNDS)]
     evaluation: Evaluation = field(default_factory=Evaluation)
+    layout: Annotated[Layout, From(LAYOUTS)] | None = None
+    """where many cells stand that are described once; without it cells are where they say"""
     cells: tuple[Cell, ...] = field(default_factory=lambda: (Cell(),))
     devices: tuple[Devices, ...]
     server: Server = field(default_factory=Server)
     carbon: Annotated[Carbon, Shorthand("path")] | None = None
     """of the grid that the devices are fed from"""
+    execution: Annotated[Executor, From(EXECUTORS)] = field(default_factory=Inline)
+    """where and how training is executed: on what host, not in what world"""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"\w[\w.+-]*", self.name):
@@ -167,7 +181,31 @@ class Scenario:
         if self.data is None and MODELS.name_of(self.model) != "synthetic":
             raise LocatedError("is missing: a pretrained model learns from data", "data")
         self.rounds.check(self.device_count)
+        self._check_cells()
         check_coverage(self)
+
+    def _check_cells(self) -> None:
+        if self.layout is not None and len(self.cells) != 1:
+            raise LocatedError(
+                f"must be one cell, the template for the layout, got {len(self.cells)}", "cells"
+            )
+        for number, group in enumerate(self.devices):
+            try:
+                group.area.check(self.layout, group.count)
+            except LocatedError as error:
+                raise LocatedError(str(error), "devices", number, "area", *error.path) from None
+
+    @cached_property
+    def base_stations(self) -> tuple[Cell, ...]:
+        """Every cell with its place: those of the layout, or else those that are listed."""
+        return self.cells if self.layout is None else self.layout.cells(self.cells[0])
+
+    def offsets(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the vectors in m from every base station to points (n, 2): (n, cells, 2)."""
+        if self.layout is not None:
+            return self.layout.offsets(points)
+        sites = np.array([cell.position for cell in self.cells])
+        return np.asarray(points[:, None, :] - sites)
 
     @property
     def device_count(self) -> int:

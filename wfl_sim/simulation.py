@@ -13,18 +13,15 @@ from wfl_sim.execution.plan import NetworkOnly, TrainingPlan
 from wfl_sim.execution.store import Store
 from wfl_sim.federation import Federation
 from wfl_sim.infrastructure import server_joules, station_joules
-from wfl_sim.learning.data.examples import Examples, Shards
-from wfl_sim.learning.learner import PeftLearner
-from wfl_sim.learning.synthetic import Synthetic, SyntheticLearner
+from wfl_sim.learning.data.examples import Shards
 from wfl_sim.measurement import metrics
 from wfl_sim.methods.aggregation import State
-from wfl_sim.protocols import Learner
 from wfl_sim.radio.reach import check_reach
-from wfl_sim.randomness import stream
 from wfl_sim.records import Level, Metric, Span
 from wfl_sim.registry import LocatedError
 from wfl_sim.scenario import Scenario
 from wfl_sim.topology import place
+from wfl_sim.workshop import Workshop, located
 
 
 @dataclass(frozen=True)
@@ -50,22 +47,31 @@ class Simulation:
         LocatedError: the parts of the scenario do not fit together.
     """
 
-    def __init__(self, scenario: Scenario, *, network_only: bool = False, threads: int = 1) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        *,
+        network_only: bool = False,
+        threads: int = 1,
+        workshop: Workshop | None = None,
+    ) -> None:
         """Prepare a scenario.
 
         Args:
             scenario: what to run.
             network_only: learn nothing; the spans are the same.
-            threads: of torch in each task.
+            threads: of torch in each task; the workshop's, where one is given.
+            workshop: what earlier simulations of this process have prepared, to be used again.
         """
         started = time.perf_counter()
         self.scenario = scenario
-        self.placement = _located(place, scenario, path=("devices",))
+        workshop = workshop or Workshop(threads)
+        self.placement = located(place, scenario, path=("devices",))
         check_reach(scenario, self.placement)
-        self.shards = _shards(scenario)
-        self.learner = _learner(scenario, self.shards, threads)
+        self.shards = workshop.shards(scenario)
+        self.learner = workshop.learner(scenario)
         self.workloads = [
-            _located(self.learner.workload, device, path=("model",))
+            located(self.learner.workload, device, path=("model",))
             for device in range(scenario.device_count)
         ]
         self.excluded = check_costs(scenario, self.workloads)
@@ -92,13 +98,16 @@ class Simulation:
             federation = self._network(NetworkOnly())
             totals = self._totals(federation, 0)
             return Outcome(federation.spans, (), {}, totals, federation.levels)
-        graph = TaskGraph(self.learner, store, progress)
+        with TaskGraph(self.learner, store, progress, executor=self.scenario.execution) as graph:
+            return self._learned(graph, self.shards)
+
+    def _learned(self, graph: TaskGraph, shards: Shards) -> Outcome:
         plan = TrainingPlan(
             graph,
             self.learner.recipe,
-            self.shards,
+            shards,
             seed=self.scenario.seed,
-            overall=len(self.shards.pooled) > 0,
+            overall=len(shards.pooled) > 0,
         )
         federation = self._network(plan)
         started = time.perf_counter()
@@ -120,7 +129,7 @@ class Simulation:
             federation.spans,
             rows,
             {name: state for name, state in states.items() if state},
-            self._totals(federation, graph.executed),
+            {**self._totals(federation, graph.executed), "execution": dict(graph.report())},
             federation.levels,
         )
 
@@ -175,69 +184,9 @@ def _surroundings(scenario: Scenario, federation: Federation) -> dict[str, Any]:
     """Return what server and base stations drew, in J, and the g of CO2 of the devices."""
     spans, end = federation.spans, federation.env.now
     drawn = {"server": server_joules(scenario.server.hardware, spans, end)}
-    for number, cell in enumerate(scenario.cells):
+    for number, cell in enumerate(scenario.base_stations):
         if cell.station is not None:
             name = f"cell-{number}"
             drawn[name] = station_joules(cell.station, spans, name, end, cell.downlink.power)
     grams = {} if scenario.carbon is None else {"grams_co2": scenario.carbon.grams(spans)}
     return {"infrastructure_joules": drawn, **grams}
-
-
-def _located(function: Any, argument: Any, *, path: tuple[str | int, ...]) -> Any:
-    """Call `function`, turning what it finds wrong into an error at a key of the scenario."""
-    try:
-        return function(argument)
-    except LocatedError:
-        raise
-    except (ValueError, OSError, ImportError) as error:
-        raise LocatedError(str(error), *path) from error
-
-
-def _shards(scenario: Scenario) -> Shards | None:
-    """Divide the data and keep of the held-out examples what the evaluation asks for."""
-    if scenario.data is None or isinstance(scenario.model, Synthetic):
-        return None
-    data, evaluation = scenario.data, scenario.evaluation
-    shards: Shards = _located(
-        lambda devices: data.shards(devices, scenario.seed), scenario.device_count, path=("data",)
-    )
-    for device, examples in enumerate(shards.train):
-        if not len(examples) or not len(shards.test[device]):
-            raise LocatedError(
-                f"leaves device {device} with {len(examples)} examples to train on and "
-                f"{len(shards.test[device])} to be judged on: give more examples, fewer devices "
-                "or a milder skew",
-                "data",
-            )
-    shares = any(part.shared for part in scenario.method.parts)
-    pooled = evaluation.global_examples if shares else 0
-    return Shards(
-        train=shards.train,
-        test=tuple(
-            _sample(examples, evaluation.personal_examples, scenario.seed, device)
-            for device, examples in enumerate(shards.test)
-        ),
-        pooled=_sample(shards.pooled, pooled, scenario.seed, "pooled"),
-        classes=shards.classes,
-    )
-
-
-def _sample(examples: Examples, count: int, seed: int, name: str | int) -> Examples:
-    if len(examples) <= count:
-        return examples
-    rng = stream(seed, "evaluation", name)
-    return examples.subset(sorted(rng.choice(len(examples), count, replace=False).tolist()))
-
-
-def _learner(scenario: Scenario, shards: Shards | None, threads: int) -> Learner:
-    if isinstance(scenario.model, Synthetic) or scenario.data is None or shards is None:
-        return SyntheticLearner(scenario.model, scenario.method)
-    return PeftLearner(
-        model=scenario.model,
-        method=scenario.method,
-        shards=shards,
-        tokens=scenario.data.tokens,
-        codec_up=scenario.payload.upload,
-        codec_down=scenario.payload.download,
-        threads=threads,
-    )

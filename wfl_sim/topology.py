@@ -1,6 +1,6 @@
-"""Topology: server, cells and devices as a graph; where devices are and whom they belong to."""
+"""Topology: where devices are, which cell serves whom, and the graph of it all."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import networkx as nx
@@ -9,78 +9,80 @@ from numpy.typing import NDArray
 
 import channel_models as cm
 from wfl_sim.cells import Cell
+from wfl_sim.radio.large_scale import LargeScale
+from wfl_sim.radio.mobility import Region, Track
 from wfl_sim.randomness import stream
-from wfl_sim.scenario import Area, Scenario
+from wfl_sim.scenario import Devices, Scenario
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Positions and large-scale gains, and the graph that follows from them."""
+    """Positions and large-scale gains at time zero, and the graph that follows from them."""
 
     positions: NDArray[np.float64]
     """(devices, 2) m"""
     gains: NDArray[np.float64]
-    """(cells, devices) linear power gain of path loss and shadowing"""
+    """(cells, devices) linear power gain of path loss, antenna and shadowing"""
     serving: NDArray[np.intp]
-    """(devices,) index of the cell with the largest gain"""
+    """(devices,) index of the cell with the strongest reference signal, bias included"""
     graph: "nx.Graph[str]"
     """nodes "server", "cell-0", "device-0", ...; edges carry `latency`, `capacity` or `gain_db`"""
+    large_scale: LargeScale
+    """gains at any other place"""
+    tracks: Mapping[int, Track]
+    """of the devices that move"""
 
 
 def place(scenario: Scenario) -> Placement:
-    """Drop the devices and attach each to the cell with the largest gain.
+    """Drop the devices and attach each to the cell that it hears best.
 
-    Every device has streams of its own for position, line of sight and shadowing.
+    Every device has streams of its own for place, movement, line of sight and shadowing.
 
     Raises:
         ValueError: a device lies nearer to a cell than its path-loss model allows.
     """
-    groups = [group for group in scenario.devices for _ in range(group.count)]
+    groups = [(group, i) for group in scenario.devices for i in range(group.count)]
+    tracks = {
+        index: _track(scenario, group, member, index)
+        for index, (group, member) in enumerate(groups)
+        if group.moves
+    }
     positions = np.array(
-        [_drop(g.area, stream(scenario.seed, "position", i)) for i, g in enumerate(groups)]
-    )
-    heights = np.array([group.height for group in groups])
-    gains = np.array(
         [
-            _gains(scenario.seed, number, cell, positions, heights)
-            for number, cell in enumerate(scenario.cells)
+            tracks[index].at(0.0)
+            if index in tracks
+            else group.area.drop(member, stream(scenario.seed, "position", index), scenario.layout)
+            for index, (group, member) in enumerate(groups)
         ]
     )
-    serving = gains.argmax(axis=0)
-    return Placement(positions, gains, serving, _graph(scenario.cells, gains, serving))
+    large_scale = LargeScale(scenario)
+    gains = large_scale.gains(np.arange(len(groups)), positions)
+    serving = reference_db(scenario.base_stations, gains).argmax(axis=0)
+    graph = _graph(scenario.base_stations, gains, serving)
+    return Placement(positions, gains, serving, graph, large_scale, tracks)
 
 
-def _drop(area: Area, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Return a point uniform over the ring."""
-    inner, outer = area.min_distance**2, area.radius**2
-    radius = np.sqrt(rng.uniform(inner, outer))
-    angle = rng.uniform(0, 2 * np.pi)
-    step = radius * np.array([np.cos(angle), np.sin(angle)])
-    return np.asarray(np.asarray(area.centre) + step)
+def reference_db(cells: Sequence[Cell], gains: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what decides on the cell: received reference power plus bias, (cells, n) in dBW.
+
+    Args:
+        cells: of the network.
+        gains: (cells, n) linear large-scale gains.
+    """
+    sent = np.array([cm.linear_to_db(cell.reference_power) + cell.bias for cell in cells])
+    return np.asarray(sent[:, None] + cm.linear_to_db(gains))
 
 
-def _gains(
-    seed: int,
-    number: int,
-    cell: Cell,
-    positions: NDArray[np.float64],
-    heights: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    model, name = cell.channel, f"cell-{number}"
-    distance = np.hypot(*(positions - np.asarray(cell.position)).T)
-    sight = np.array(
-        [stream(seed, "line-of-sight", name, i).uniform() for i in range(len(positions))]
-    )
-    los = sight < model.pathloss.los_probability(distance, terminal_height=heights)
-    loss_db = model.pathloss.loss_db(
-        distance, cell.carrier, base_height=cell.height, terminal_height=heights, los=los
-    )
-    shadowing = model.shadowing.realise(
-        [stream(seed, "shadowing", name, i) for i in range(len(positions))],
-        stream(seed, "shadowing", name, "map"),
-    )
-    gains: NDArray[np.float64] = cm.db_to_linear(-(loss_db + shadowing.at(positions)))
-    return gains
+def _track(scenario: Scenario, group: Devices, member: int, index: int) -> Track:
+    layout, area, region = scenario.layout, group.area, None
+    if (circle := area.circle(layout)) is not None:
+
+        def draw(rng: np.random.Generator) -> tuple[float, float]:
+            x, y = area.drop(member, rng, layout).tolist()
+            return x, y
+
+        region = Region(draw, *circle)
+    return group.mobility.track(member, region, stream(scenario.seed, "mobility", index))
 
 
 def _graph(

@@ -40,7 +40,9 @@ def build(
     groups = [group for group in scenario.devices for _ in range(group.count)]
     members = [member for group in scenario.devices for member in range(group.count)]
     federation = Federation(env, scenario.seed, plan, Ledger(len(groups)))
-    cells = [_cell(env, scenario, placement, number) for number in range(len(scenario.cells))]
+    cells = [
+        _cell(env, scenario, placement, number) for number in range(len(scenario.base_stations))
+    ]
     federation.devices = [
         Device(
             federation,
@@ -53,7 +55,7 @@ def build(
             radio=radio_of(
                 group.hardware,
                 modem=group.modem,
-                bandwidth=scenario.cells[placement.serving[index]].bandwidth,
+                bandwidth=scenario.base_stations[placement.serving[index]].bandwidth,
             ),
             battery=group.battery,
             away_power=group.away_power,
@@ -73,15 +75,16 @@ def run(federation: Federation, scenario: Scenario) -> None:
     """Let the rounds policy drive the federation to its end, and close all spans."""
     process = federation.env.process(scenario.rounds.run(federation))
     federation.env.run(until=process)
+    federation.server.finish()
     for device in federation.devices:
         device.close()
 
 
 def _cell(env: simpy.Environment, scenario: Scenario, placement: Placement, number: int) -> Cell:
     groups = [group for group in scenario.devices for _ in range(group.count)]
-    description, name = scenario.cells[number], f"cell-{number}"
+    description, name = scenario.base_stations[number], f"cell-{number}"
     gains = placement.gains[number]
-    speeds = np.array([group.speed for group in groups])
+    speeds = np.array([group.pace for group in groups])
     watts = np.array([group.power for group in groups])
     powers: dict[Direction, PowerRule] = {
         "uplink": DevicePower(watts, _density(description, gains)),

@@ -16,9 +16,9 @@ class Naming(NetworkOnly):
     def __init__(self):
         self.named = []
 
-    def local_update(self, device, number, shared):
+    def local_update(self, device, number, shared, turn=0):
         self.named.append((f"device-{device}", number))
-        return super().local_update(device, number, shared)
+        return super().local_update(device, number, shared, turn)
 
 
 def simulated(tmp_path, *settings, text=BASE):

@@ -149,7 +149,7 @@ def test_the_good_scenario_loads(files):
         (
             "area: {radius: 300 m}",
             "area: 300 m",
-            "23: devices.0.area: must be a mapping of keys to values, got '300 m'",
+            "23: devices.0.area: unknown area '300 m' (known: cells, positions, ring)",
         ),
         (
             "uplink: {allocator: proportional-fair}",
@@ -175,7 +175,11 @@ def test_the_good_scenario_loads(files):
         ),
         # what is missing
         ("name: good\n", "", "1: name: is required and missing"),
-        ("  count: 2\n", "", "9: rounds.count: is required and missing"),
+        (
+            "  count: 2\n",
+            "",
+            "9: rounds.count: is missing: how many rounds, or `until`, a simulated time",
+        ),
         ("    hardware: jetson-orin-nano\n", "", "21: devices.0.hardware: is required and missing"),
         (
             MODEL,

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from safetensors.numpy import load
+from safetensors.numpy import load, save
 
 from wfl_sim.payload import BFloat16, Float16, Float32, Int4, Int8, RandomMask, TopK
 from wfl_sim.protocols import CODECS
@@ -44,6 +44,13 @@ def test_names_shapes_and_dtypes_come_back(kind, state):
     assert {n: (a.shape, a.dtype) for n, a in back.items()} == {
         n: (a.shape, a.dtype) for n, a in state.items()
     }
+
+
+@given(states.filter(is_name))
+def test_dense_payloads_are_the_bytes_of_safetensors(state):
+    assert Float32().encode(state) == save(state)
+    halves = {n: np.asarray(a.clip(-65504, 65504), np.float16) for n, a in state.items()}
+    assert Float16().encode(state) == save(halves)
 
 
 @given(states.filter(is_name))

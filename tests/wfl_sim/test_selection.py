@@ -7,7 +7,8 @@ import pytest
 
 from tests.wfl_sim.churn import check_laws, simulated
 from wfl_sim.randomness import stream
-from wfl_sim.selection import EnergyAware
+from wfl_sim.selection import EnergyAware, Everyone, RoundRobin, TiFL
+from wfl_sim.selection.tifl import by_speed
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,56 @@ class Standing:
     charge_share: float
     charge_left: float
     round_joules: float = 1.0
+
+
+@dataclass
+class Worker:
+    """A device as a selection by turns or by speed sees it."""
+
+    index: int
+    round_seconds: float = 1.0
+    times_asked: int = 0
+
+
+def numbers(devices):
+    return [device.index for device in devices]
+
+
+def test_everyone_is_everyone_there():
+    devices = [Worker(i) for i in (1, 4, 6)]
+    assert numbers(Everyone().select(devices, 3, stream(1))) == [1, 4, 6]
+    assert numbers(Everyone().select(devices, 2, stream(1))) == [1, 4]
+
+
+def test_round_robin_asks_all_before_anyone_again():
+    devices = [Worker(i) for i in range(5)]
+    asked = []
+    for number in range(5):
+        chosen = RoundRobin().select(devices, 2, stream(1, number))
+        for device in chosen:
+            device.times_asked += 1
+        asked.append(numbers(chosen))
+    assert asked == [[0, 1], [2, 3], [0, 4], [1, 2], [3, 4]]
+
+
+def test_tiers_are_of_like_speed_and_size():
+    seconds = [5.0, 1.0, 9.0, 2.0, 8.0, 1.5, 4.0]
+    devices = [Worker(i, s) for i, s in enumerate(seconds)]
+    assert [numbers(tier) for tier in by_speed(devices, 3)] == [[1, 5, 3], [6, 0], [4, 2]]
+    assert [numbers(tier) for tier in by_speed(devices[:2], 3)] == [[1], [0], []]
+
+
+def test_tifl_never_mixes_tiers_and_asks_each_as_often():
+    devices = [Worker(i, float(i)) for i in range(9)]
+    seen = np.zeros(3)
+    for number in range(3000):
+        chosen = numbers(TiFL(tiers=3).select(devices, 2, stream(1, "selection", number)))
+        tiers = {index // 3 for index in chosen}
+        assert len(tiers) == 1
+        assert len(chosen) == 2
+        seen[tiers.pop()] += 1
+    # Each in a third of the draws; the standard error is 0.009.
+    assert seen / 3000 == pytest.approx([1 / 3] * 3, abs=0.03)
 
 
 def often(devices, count, draws=4000):

@@ -20,6 +20,8 @@ class Delivery:
     """links of those who are still there to get it"""
     on_air: simpy.Event | None
     """fires with the radio transfer that brings it; None where a method sends nothing"""
+    version: int = 0
+    """aggregations that lie behind the shared state"""
 
 
 @dataclass(frozen=True)
@@ -29,3 +31,5 @@ class Contribution:
     device: "Device"
     upload: Handle | None
     """what has reached the server; None where it was lost on the way"""
+    delivery: Delivery
+    """what the device started from"""

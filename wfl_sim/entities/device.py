@@ -83,8 +83,15 @@ class Device:
         seconds = self.job.seconds(share)
         self.round_joules = seconds * (self._idle_power + self.job.power(share))
         """J that the last round has cost; before the first, those of computing alone"""
-        self._spent_then = 0.0
+        self.round_seconds = seconds
+        """s from being asked to the last bit sent in the last round; before the first, those of
+        computing alone"""
+        self.times_asked = 0
+        self._spent_then = self._asked = 0.0
+        self._number, self._turn = -1, 0
+        self._part: simpy.Process | None = None
         self._work: simpy.Process | None = None
+        self._stopping = False
         self._on_air: tuple[Carrier, Transfer] | None = None
         self._effort: Effort | None = None
         self._draw("idle", self._idle_power)
@@ -109,6 +116,11 @@ class Device:
         return dead or (self._left_for_good and not self._reachable)
 
     @property
+    def busy(self) -> bool:
+        """Whether it takes part, or its upload is still on the way to the server."""
+        return self._part is not None and self._part.is_alive
+
+    @property
     def charge_left(self) -> float:
         """J that it can still draw; infinite on the mains."""
         supply = self.body.supply
@@ -120,20 +132,44 @@ class Device:
         supply = self.body.supply
         return 1.0 if supply is None else supply.level / supply.battery.capacity
 
-    def participate(self, number: int, delivery: Delivery) -> simpy.Process:
+    def participate(
+        self, number: int, delivery: Delivery, *, deadline: float = float("inf")
+    ) -> simpy.Process:
         """Begin one local update in round `number`.
+
+        Args:
+            number: of the round.
+            delivery: what brings the state to start from.
+            deadline: s on the simulated clock, when the upload should be through. Allocators that
+                know deadlines work towards it; nothing ends when it passes.
 
         Returns:
             A process that ends when the upload is at the server, with the Contribution as value, or
             when the device has abandoned its work, with None.
         """
-        self._spent_then = self.body.joules()
-        self._work = self._federation.env.process(self._participate(number, delivery))
-        return self._work
+        federation = self._federation
+        self.times_asked += 1
+        self._spent_then, self._asked = self.body.joules(), federation.env.now
+        self._turn = self._turn + 1 if number == self._number else 0
+        self._number = number
+        process = federation.env.process(self._participate(number, delivery, deadline))
+        self._work = self._part = process
+        self._part.callbacks.append(lambda _: federation.look_again())
+        return process
+
+    def dismiss(self) -> simpy.Process | None:
+        """Let it abandon its work: nobody waits for it. What has left the device goes on.
+
+        Returns:
+            The process of its part, which ends when it can be asked again; None where it had none.
+        """
+        self._stop()
+        self.rest()
+        return self._part if self.busy else None
 
     def rest(self) -> None:
         """Be idle until asked again, unless it has gone or come back in the meantime."""
-        if self._diary.activity == "wait":
+        if self._work is None and self._diary.activity == "wait":
             self._diary.begin("idle")
 
     def close(self) -> None:
@@ -143,26 +179,27 @@ class Device:
         self.body.note()
 
     def _participate(
-        self, number: int, delivery: Delivery
+        self, number: int, delivery: Delivery, deadline: float
     ) -> Generator[simpy.Event, Any, Contribution | None]:
         federation, bits = self._federation, self.workload.upload_bits
         try:
             if delivery.on_air is not None:
                 yield from self._download(number, delivery.on_air)
             yield from self._compute(number)
-            arrived = not bits or (yield from self._upload(number))
+            arrived = not bits or (yield from self._upload(number, deadline))
         except simpy.Interrupt:
             yield from self._abandon(delivery)
             return None
         self._work = None
         self.round_joules = self.body.joules() - self._spent_then
+        self.round_seconds = federation.env.now - self._asked
         # From here on the update is a fact, whatever becomes of the device: so it is named here.
-        upload = federation.plan.local_update(self.index, number, delivery.shared)
+        upload = federation.plan.local_update(self.index, number, delivery.shared, self._turn)
         self._diary.begin("wait", number)
         if bits and arrived:
             yield from self.cell.forward(bits)
             federation.traffic.received_up += bits
-        return Contribution(self, upload if arrived else None)
+        return Contribution(self, upload if arrived else None, delivery)
 
     def _download(self, number: int, on_air: simpy.Event) -> Generator[simpy.Event, Any, None]:
         self._diary.begin("wait", number)
@@ -183,18 +220,19 @@ class Device:
         federation, computing = self._federation, self._computing
         self._effort = Effort(federation.env, self.body, self.hardware, computing, self.job)
         yield from self._effort.run(
-            computing.jitter.draw(federation.stream("jitter", self.index, number))
+            computing.jitter.draw(self._stream("jitter", self.index, number))
         )
         self._effort = None
         self._diary.record(flops=self.workload.update_flops)
 
-    def _upload(self, number: int) -> Generator[simpy.Event, Any, bool]:
+    def _upload(self, number: int, deadline: float) -> Generator[simpy.Event, Any, bool]:
         """Send the update; the value says whether it has arrived."""
         bits, traffic = self.workload.upload_bits, self._federation.traffic
         self._diary.begin("upload", number)
         self._wake("transmit")
         yield from self.cell.request.granted(self._federation.env)
-        transfer = self.cell.uplink.send([self.index], self.cell.request.on_air(bits))
+        on_air = self.cell.request.on_air(bits)
+        transfer = self.cell.uplink.send([self.index], on_air, deadline=deadline)
         self._on_air = self.cell.uplink, transfer
         if self.body.follows:
             transfer.watch = self._radiate
@@ -211,8 +249,12 @@ class Device:
         heard = transfer.mean_sinr_db
         probability = self.cell.loss.probability(-np.inf if heard is None else heard)
         return probability > 0 and bool(
-            self._federation.stream("loss", self.name, number).uniform() < probability
+            self._stream("loss", self.name, number).uniform() < probability
         )
+
+    def _stream(self, *names: str | int) -> np.random.Generator:
+        """Return a stream of this local update; a second one in the same round has its own."""
+        return self._federation.stream(*names, *([self._turn] if self._turn else []))
 
     def _radiate(self, watts: float, duty: float) -> None:
         self._draw("transmit", duty * self._radio.transmit_power(watts) if watts > 0 else 0.0)
@@ -260,7 +302,7 @@ class Device:
         self._draw("compute", 0.0)
         cell = self.cell.name if transfer else ""
         self._diary.record(outcome="dropped", bits=bits, flops=flops, cell=cell, transfer=transfer)
-        self._work = None
+        self._work, self._stopping = None, False
         self._begin_presence()
 
     def _come_and_go(
@@ -293,9 +335,15 @@ class Device:
         if self._work is None:
             self._begin_presence()
         elif before and not self.present:
-            self._work.interrupt()
+            self._stop()
         if self.lost or self.present:
             self._federation.look_again()
+
+    def _stop(self) -> None:
+        """Interrupt what is being done, once."""
+        if self._work is not None and not self._stopping:
+            self._stopping = True
+            self._work.interrupt()
 
     def _begin_presence(self) -> None:
         """Be idle or away, with the power that belongs to it."""

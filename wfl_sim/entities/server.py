@@ -31,8 +31,10 @@ class Server:
         self.hardware = hardware
         self.shared = federation.plan.initial_shared()
         self._federation = federation
+        self.version = 0
+        """aggregations until now"""
         self._every = every
-        self._evaluated = -1
+        self._newest = self._evaluated = -1
 
     def __repr__(self) -> str:
         return f"Server({self.shared!r})"
@@ -51,7 +53,7 @@ class Server:
             if device.workload.download_bits:
                 cells.setdefault(device.cell.name, []).append(device)
             else:
-                deliveries[device.index] = Delivery(self.shared, [device.index], None)
+                deliveries[device.index] = Delivery(self.shared, [device.index], None, self.version)
         for members in cells.values():
             cell = members[0].cell
             groups = [members] if cell.broadcasts else [[device] for device in members]
@@ -76,6 +78,7 @@ class Server:
             self.shared,
             [(each.device.index, each.upload) for each in ordered if each.upload is not None],
         )
+        self.version += 1
         federation.spans.append(
             Span(
                 start=start,
@@ -88,11 +91,20 @@ class Server:
             )
         )
 
-    def evaluate(self, number: int, *, last: bool = False) -> None:
+    def evaluate(self, number: int) -> None:
         """Ask for the quality of the present states where one is due after round `number`."""
-        if number > self._evaluated and (last or (number + 1) % self._every == 0):
-            self._evaluated = number
-            self._federation.measure(number, self.shared)
+        self._newest = number
+        if (number + 1) % self._every == 0:
+            self._measure()
+
+    def finish(self) -> None:
+        """Ask for the quality of the last states, unless that has been done."""
+        if self._newest > self._evaluated:
+            self._measure()
+
+    def _measure(self) -> None:
+        self._evaluated = self._newest
+        self._federation.measure(self._newest, self.shared)
 
     def _deliver(self, cell: Cell, group: Sequence[Device]) -> Delivery:
         env = self._federation.env
@@ -102,7 +114,7 @@ class Server:
         bits = max(device.workload.download_bits for device in group)
         env.process(cell.deliver(receivers, bits, on_air))
         on_air.callbacks.append(lambda event: self._count(event.value, bits))
-        return Delivery(self.shared, receivers, on_air)
+        return Delivery(self.shared, receivers, on_air, self.version)
 
     def _count(self, transfer: Transfer, bits: int) -> None:
         def sent(event: simpy.Event) -> None:

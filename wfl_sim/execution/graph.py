@@ -1,66 +1,107 @@
 """Graph: the tasks of a run by key, executed when a result is demanded and not before."""
 
+import heapq
+import logging
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from typing import Any, Self
 
-from wfl_sim.execution.store import Store
+from wfl_sim.execution.executors.inline import Inline
+from wfl_sim.execution.store import GoneError, Store
 from wfl_sim.execution.task import Handle, Result, Task, key_of
 from wfl_sim.methods.aggregation import State
-from wfl_sim.protocols import Learner
+from wfl_sim.protocols import EXECUTORS, Executor, Learner, Session
+
+_log = logging.getLogger(__name__)
 
 Progress = Callable[[Task, int, int], None]
 """called after each task with the task, the number done and the number needed"""
 
 
 class TaskGraph:
-    """Everything that a run has asked to learn."""
+    """Everything that a run has asked to learn. A context: at its end the executor is let go."""
 
-    def __init__(self, learner: Learner, store: Store, progress: Progress | None = None) -> None:
-        """Tie a graph to what executes its tasks and to where their results lie."""
+    def __init__(
+        self,
+        learner: Learner,
+        store: Store,
+        progress: Progress | None = None,
+        *,
+        executor: Executor | None = None,
+    ) -> None:
+        """Tie a graph to what executes its tasks and to where their results lie.
+
+        Args:
+            learner: knows how a task is executed.
+            store: of results.
+            progress: called after each task.
+            executor: says where and how many at a time; inline unless given.
+        """
         self.executed = 0
+        self.executor = executor or Inline()
         self._learner = learner
         self._store = store
         self._progress = progress
+        self._open = ExitStack()
+        self._session: Session | None = None
         # Insertion order is a topological order: a task can only name keys that are there already.
         self._tasks: dict[str, Task] = {}
+        self._order: dict[str, int] = {}
 
     def __repr__(self) -> str:
         return f"TaskGraph({len(self._tasks)} tasks, {self.executed} executed)"
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._let_go()
+
     def add(self, task: Task) -> str:
         """Return the key of a task, known from now on; nothing is executed."""
-        key = key_of(task)
-        self._tasks.setdefault(key, task)
+        key = key_of(task, self.executor.mode)
+        if key not in self._tasks:
+            self._order[key] = len(self._tasks)
+            self._tasks[key] = task
         return key
 
     def demand(self, keys: Iterable[str]) -> None:
         """Execute what is missing for the results of `keys`, and nothing else."""
-        missing = self._missing(keys)
+        keys = list(keys)
         try:
-            for done, key in enumerate(missing, start=1):
-                task = self._tasks[key]
-                inputs = [self._store.get(handle.key).states for handle in task.incoming]
-                self._store.put(key, self._learner.run(task, inputs))
-                self.executed += 1
-                if self._progress is not None:
-                    self._progress(task, done, len(missing))
+            while missing := self._missing(keys):
+                try:
+                    self._execute(missing)
+                except GoneError as lost:
+                    _log.warning("%s has gone from the store: made again", lost)
+                    self._let_go()
         finally:
             self._store.flush()
 
     def values(self, key: str) -> Mapping[str, float]:
         """Return the numbers of a task, executing it first where it has not been."""
-        self.demand([key])
-        return self._store.get(key).values
+        return self.result(key).values
 
     def state(self, handle: Handle) -> State:
-        """Return a state that has been produced."""
-        return self._store.get(handle.key).states[handle.output]
+        """Return a state, executing what produces it where it has not been."""
+        return self.result(handle.key).states[handle.output]
 
     def result(self, key: str) -> Result:
-        """Return the stored result of a task that has been executed."""
+        """Return the result of a task, executing it first where it has not been."""
+        self.demand([key])
         return self._store.get(key)
 
-    def _missing(self, keys: Iterable[str]) -> list[str]:
-        """Return the keys to execute, inputs before outputs."""
+    def report(self) -> Mapping[str, Any]:
+        """Return how tasks were executed, for the manifest."""
+        how = {} if self._session is None else self._session.report()
+        return {"executor": EXECUTORS.name_of(self.executor), "mode": self.executor.mode, **how}
+
+    def _let_go(self) -> None:
+        self._session = None
+        self._open.close()
+
+    def _missing(self, keys: Iterable[str]) -> set[str]:
+        """Return the keys to execute."""
         needed: set[str] = set()
         ask = list(keys)
         while ask:
@@ -68,4 +109,36 @@ class TaskGraph:
             if key not in needed and key not in self._store:
                 needed.add(key)
                 ask += [handle.key for handle in self._tasks[key].incoming]
-        return [key for key in self._tasks if key in needed]
+        return needed
+
+    def _execute(self, missing: set[str]) -> None:
+        """Execute tasks, of those that are ready always the one that was asked for first."""
+        if self._session is None:
+            self._session = self._open.enter_context(
+                self.executor.session(self._learner, self._store)
+            )
+        waits = {key: self._inputs(key) & missing for key in missing}
+        feeds: dict[str, list[str]] = {key: [] for key in missing}
+        for key, inputs in waits.items():
+            for each in inputs:
+                feeds[each].append(key)
+        ready = [(self._order[key], key) for key, inputs in waits.items() if not inputs]
+        heapq.heapify(ready)
+        done = 0
+        while done < len(missing):
+            room = min(self._session.room, len(ready))
+            if room > 0:
+                keys = [heapq.heappop(ready)[1] for _ in range(room)]
+                self._session.submit({key: self._tasks[key] for key in keys})
+            for key in self._session.finished():
+                done += 1
+                self.executed += 1
+                if self._progress is not None:
+                    self._progress(self._tasks[key], done, len(missing))
+                for each in feeds[key]:
+                    waits[each].discard(key)
+                    if not waits[each]:
+                        heapq.heappush(ready, (self._order[each], each))
+
+    def _inputs(self, key: str) -> set[str]:
+        return {handle.key for handle in self._tasks[key].incoming}

@@ -22,8 +22,11 @@ class Plan(Protocol):
     def initial_shared(self) -> Handle:
         """Return the shared state before training."""
 
-    def local_update(self, device: int, number: int, shared: Handle) -> Handle:
-        """Return the upload of a device that trains on `shared` in round `number`."""
+    def local_update(self, device: int, number: int, shared: Handle, turn: int = 0) -> Handle:
+        """Return the upload of a device that trains on `shared` in round `number`.
+
+        Where rounds overlap, a device may train again in the same one: `turn` counts from 0.
+        """
 
     def aggregate(self, shared: Handle, uploads: Sequence[tuple[int, Handle]]) -> Handle:
         """Return the next shared state from (device, upload) in ascending order of device."""
@@ -39,7 +42,7 @@ class NetworkOnly:
         """Return a name without a task."""
         return Handle("", "shared")
 
-    def local_update(self, device: int, number: int, shared: Handle) -> Handle:
+    def local_update(self, device: int, number: int, shared: Handle, turn: int = 0) -> Handle:
         """Return a name without a task."""
         return Handle("", "upload")
 
@@ -90,14 +93,15 @@ class TrainingPlan:
         key = self._graph.add(InitialShared(recipe=self._recipe, seed=seed))
         return Handle(key, "shared")
 
-    def local_update(self, device: int, number: int, shared: Handle) -> Handle:
+    def local_update(self, device: int, number: int, shared: Handle, turn: int = 0) -> Handle:
         """Name the upload of a device, and remember its new private state."""
+        again = (turn,) if turn else ()
         key = self._graph.add(
             LocalUpdate(
                 recipe=self._recipe,
                 device=device,
                 shard=self._train[device],
-                seed=derived_seed(self._seed, "training", device, number),
+                seed=derived_seed(self._seed, "training", device, number, *again),
                 shared=shared,
                 private=self._private[device],
             )

@@ -31,6 +31,10 @@ _BEHIND = 32
 Arrays = Mapping[str, NDArray[np.floating]]
 
 
+class GoneError(KeyError):
+    """There is no such result, or it was damaged."""
+
+
 class Store:
     """A folder of results, with the most recent ones kept in memory."""
 
@@ -68,14 +72,14 @@ class Store:
         """Return a result.
 
         Raises:
-            KeyError: there is none, or it is damaged.
+            GoneError: there is none, or it is damaged.
         """
         if key in self._recent:
             self._recent.move_to_end(key)
             return self._recent[key]
         result = self._read(key)
         if result is None:
-            raise KeyError(key)
+            raise GoneError(key)
         self._remember(key, result)
         return result
 

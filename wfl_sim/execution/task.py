@@ -114,7 +114,13 @@ class Result:
     values: Mapping[str, float] = field(default_factory=dict)
 
 
-def key_of(task: Task) -> str:
-    """Return the provenance key of a task: 32 hexadecimal digits."""
-    text = json.dumps({"task": type(task).__name__, **asdict(task)}, sort_keys=True)
+def key_of(task: Task, mode: str = "exact") -> str:
+    """Return the provenance key of a task: 32 hexadecimal digits.
+
+    Args:
+        task: what is to be executed.
+        mode: how; results that are not `exact` have keys of their own.
+    """
+    how = {} if mode == "exact" else {"mode": mode}
+    text = json.dumps({"task": type(task).__name__, **asdict(task), **how}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -1,13 +1,22 @@
 """Examples as tensors of token ids, all of one length."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Protocol, Self
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from wfl_sim.learning.data.examples import Examples
+
+
+class Batchable(Protocol):
+    """Examples of a device, ready for the network: `Encoded`, or `Conversations`."""
+
+    def __len__(self) -> int: ...
+
+    def take(self, indices: Tensor | slice) -> Self:
+        """Return the examples at `indices`."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,16 +21,17 @@ def exact(*, seed: int, threads: int | None = None) -> Iterator[None]:
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     filled = _memory.fill_uninitialized_memory
     before = torch.get_num_threads()
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        torch.use_deterministic_algorithms(True)
-        # Filling fresh memory with NaN guards against nothing here and costs time at every step.
-        _memory.fill_uninitialized_memory = False
-        if threads is not None:
-            torch.set_num_threads(threads)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
-            _memory.fill_uninitialized_memory = filled
-            torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+    numbers = torch.default_generator.get_state()
+    torch.default_generator.manual_seed(seed)
+    torch.use_deterministic_algorithms(True)
+    # Filling fresh memory with NaN guards against nothing here and costs time at every step.
+    _memory.fill_uninitialized_memory = False
+    if threads is not None:
+        torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+        _memory.fill_uninitialized_memory = filled
+        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+        torch.default_generator.set_state(numbers)

@@ -5,13 +5,15 @@ from wfl_sim.methods.aggregation import State
 
 def shapes_of(state: State) -> dict[str, tuple[int, ...]]:
     """Return the shapes of a state."""
-    return {name: tuple(array.shape) for name, array in state.items()}
+    return {name: array.shape for name, array in state.items()}
 
 
 def check_same(
     expected: dict[str, tuple[int, ...]], got: dict[str, tuple[int, ...]], what: str
 ) -> None:
     """Raise ValueError, naming the first difference, unless names and shapes are equal."""
+    if expected == got:
+        return
     for name in sorted({*expected, *got}):
         if expected.get(name) != got.get(name):
             raise ValueError(

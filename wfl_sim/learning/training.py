@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import Parameter
 from transformers import PreTrainedModel
 
-from wfl_sim.learning.encoding import Encoded
+from wfl_sim.learning.encoding import Batchable
 from wfl_sim.learning.objectives import loss_of
 from wfl_sim.methods.phases import Local, Phase
 
@@ -17,7 +17,7 @@ def train(
     model: PreTrainedModel,
     trained: Sequence[Parameter],
     phase: Phase,
-    examples: Encoded,
+    examples: Batchable,
     rng: np.random.Generator,
 ) -> list[float]:
     """Take the local steps of one phase in place, and return the loss of each.

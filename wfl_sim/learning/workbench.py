@@ -1,22 +1,28 @@
 """The workbench: one frozen network with the parts of a method, for any device's turn."""
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 from torch.nn import Parameter
 from transformers import PreTrainedModel
 
 from wfl_sim.learning import parts as torch_parts
-from wfl_sim.learning.encoding import Encoded
+from wfl_sim.learning.encoding import Batchable
 from wfl_sim.learning.evaluation import evaluate
 from wfl_sim.learning.exact import exact
 from wfl_sim.learning.shapes import check_same, shapes_of
 from wfl_sim.learning.training import train
 from wfl_sim.methods.aggregation import State
+from wfl_sim.methods.alignment import Alignment
 from wfl_sim.methods.parts import Part
 from wfl_sim.methods.phases import Phase
 from wfl_sim.randomness import derived_seed, stream
+
+if TYPE_CHECKING:
+    from wfl_sim.learning.alignment.speaker import Speaker
 
 
 class Workbench:
@@ -26,15 +32,26 @@ class Workbench:
         model: the frozen base network; the parts are put into it.
         parts: of a method.
         threads: of torch while it trains and evaluates; None leaves the number as it is.
+        speaker: of a language model that answers instructions; None for a classifier.
     """
 
     def __init__(
-        self, model: PreTrainedModel, parts: Sequence[Part], threads: int | None = None
+        self,
+        model: PreTrainedModel,
+        parts: Sequence[Part],
+        threads: int | None = None,
+        speaker: "Speaker | None" = None,
     ) -> None:
+        self.speaker = speaker
         self.model = model
         self.parts = {part.name: part for part in parts}
         self.parameters = torch_parts.attach(model, parts)
         self.threads = threads
+        self._shapes = {name: tuple(value.shape) for name, value in self.parameters.items()}
+        self._names = {
+            part.name: [name for name in self.parameters if name.startswith(f"{part.name}/")]
+            for part in parts
+        }
 
     def __repr__(self) -> str:
         count = sum(parameter.numel() for parameter in self.parameters.values())
@@ -53,20 +70,17 @@ class Workbench:
             ValueError: a name is missing or unknown, or a shape is wrong.
         """
         given = {name: array for state in states for name, array in state.items()}
-        check_same(self.shapes(self.parts), shapes_of(given), "state")
-        with torch.no_grad():
-            for name, parameter in self.parameters.items():
-                parameter.copy_(torch.from_numpy(np.require(given[name], requirements="W")))
+        check_same(self._shapes, shapes_of(given), "state")
+        for name, value in self._values.items():
+            np.copyto(value, given[name])
 
     def read(self, names: Iterable[str]) -> State:
         """Return a copy of the values of some parts, in float32."""
-        return {
-            name: parameter.detach().numpy().copy() for name, parameter in self._of(names).items()
-        }
+        return {name: self._values[name].copy() for name in self._of(names)}
 
     def shapes(self, names: Iterable[str]) -> dict[str, tuple[int, ...]]:
         """Return the shapes of some parts by parameter name."""
-        return {name: tuple(parameter.shape) for name, parameter in self._of(names).items()}
+        return {name: self._shapes[name] for name in self._of(names)}
 
     def trained(self, phase: Phase) -> list[Parameter]:
         """Return the parameters that a phase trains.
@@ -76,22 +90,32 @@ class Workbench:
         """
         if unknown := [name for name in phase.trains if name not in self.parts]:
             raise ValueError(f"a phase trains {unknown[0]!r}, which is no part of the method")
-        return list(self._of(phase.trains).values())
+        return [self.parameters[name] for name in self._of(phase.trains)]
 
-    def train(self, phases: Sequence[Phase], examples: Encoded, seed: int) -> float:
+    def train(self, phases: Sequence[Phase], examples: Batchable, seed: int) -> float:
         """Run the local phases in place, and return the mean loss over all steps, in nat."""
         losses: list[float] = []
         for number, phase in enumerate(phases):
             rng = stream(seed, "batches", number)
             with exact(seed=derived_seed(seed, "dropout", number), threads=self.threads):
-                losses += train(self.model, self.trained(phase), phase, examples, rng)
+                if self.speaker is not None and isinstance(phase.objective, Alignment):
+                    losses += self.speaker.align(self, phase, examples, rng, seed)
+                else:
+                    losses += train(self.model, self.trained(phase), phase, examples, rng)
         return float(np.mean(losses))
 
-    def evaluate(self, examples: Encoded) -> dict[str, float]:
-        """Return accuracy and loss of what is on the bench."""
+    def evaluate(self, examples: Batchable) -> dict[str, float]:
+        """Return accuracy and loss of what is on the bench, and more of what speaks."""
         with exact(seed=0, threads=self.threads):
+            if self.speaker is not None:
+                return self.speaker.evaluate(self, examples)
             return evaluate(self.model, examples)
 
-    def _of(self, names: Iterable[str]) -> dict[str, Parameter]:
-        owners = tuple(f"{name}/" for name in names)
-        return {n: value for n, value in self.parameters.items() if n.startswith(owners)}
+    @cached_property
+    def _values(self) -> dict[str, NDArray[np.float32]]:
+        """The memory of the parameters."""
+        return {name: value.detach().numpy() for name, value in self.parameters.items()}
+
+    def _of(self, names: Iterable[str]) -> list[str]:
+        wanted = set(names)
+        return [n for part, own in self._names.items() if part in wanted for n in own]

@@ -6,7 +6,9 @@ https://github.com/huggingface/safetensors#format.
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -14,13 +16,15 @@ from numpy.typing import NDArray
 
 Shapes = Mapping[str, tuple[int, ...]]
 Arrays = Mapping[str, NDArray[Any]]
-Layout = Mapping[str, tuple[str, tuple[int, ...]]]
-"""name to the format's name of the element type, and shape"""
+Element = tuple[str, tuple[int, ...]]
+"""the format's name of the element type, and shape"""
+Layout = Mapping[str, Element]
 
 _TYPES: Final[dict[str, np.dtype[Any]]] = {
     "U8": np.dtype("u1"),
     "I8": np.dtype("i1"),
     "U16": np.dtype("<u2"),
+    "F16": np.dtype("<f2"),
     "BF16": np.dtype("<u2"),
     "U32": np.dtype("<u4"),
     "F32": np.dtype("<f4"),
@@ -29,7 +33,7 @@ _TYPES: Final[dict[str, np.dtype[Any]]] = {
 
 def length(layout: Layout, note: str = "") -> int:
     """Return the bytes of a container from its layout alone."""
-    header, size = _header(layout, note)
+    header, size = _header(tuple(layout.items()), note)
     return len(header) + size
 
 
@@ -41,21 +45,19 @@ def packed(layout: Layout, arrays: Arrays, note: str = "") -> bytes:
         arrays: of the element type that the layout says; bfloat16 as its 16 bits.
         note: a text that the header carries.
     """
-    header, _ = _header(layout, note)
-    parts = [np.ascontiguousarray(arrays[n], _TYPES[layout[n][0]]).tobytes() for n in layout]
-    return b"".join([header, *parts])
+    header, _ = _header(tuple(layout.items()), note)
+    parts = [np.ascontiguousarray(arrays[n], _TYPES[layout[n][0]]) for n in layout]
+    return b"".join([header, *(part.data for part in parts)])
 
 
 def unpacked(payload: bytes) -> tuple[dict[str, NDArray[np.generic]], str]:
-    """Return arrays and note of a container."""
+    """Return arrays and note of a container; the arrays are read-only views of the payload."""
     start = 8 + int.from_bytes(payload[:8], "little")
-    header = json.loads(payload[8:start])
-    note: str = header.pop("__metadata__", {}).get("note", "")
-    arrays = {}
-    for name, entry in header.items():
-        first, last = (start + offset for offset in entry["data_offsets"])
-        flat = np.frombuffer(payload[first:last], _TYPES[entry["dtype"]])
-        arrays[name] = flat.reshape(entry["shape"])
+    entries, note = _parsed(payload[8:start])
+    arrays = {
+        name: np.frombuffer(payload, dtype, count, start + offset).reshape(shape)
+        for name, dtype, count, offset, shape in entries
+    }
     return arrays, note
 
 
@@ -87,10 +89,12 @@ def restored(flat: NDArray[np.float32], shapes: Shapes) -> dict[str, NDArray[np.
     return {n: part.reshape(shapes[n]) for n, part in zip(names, parts, strict=True)}
 
 
-def _header(layout: Layout, note: str) -> tuple[bytes, int]:
+# All devices of a run send states of one layout, so its header is written and read once.
+@lru_cache(maxsize=64)
+def _header(layout: tuple[tuple[str, Element], ...], note: str) -> tuple[bytes, int]:
     header: dict[str, object] = {"__metadata__": {"note": note}} if note else {}
     offset = 0
-    for name, (dtype, shape) in layout.items():
+    for name, (dtype, shape) in layout:
         end = offset + _TYPES[dtype].itemsize * _count(shape)
         header[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [offset, end]}
         offset = end
@@ -99,5 +103,24 @@ def _header(layout: Layout, note: str) -> tuple[bytes, int]:
     return len(text).to_bytes(8, "little") + text, offset
 
 
+@lru_cache(maxsize=64)
+def _parsed(
+    header: bytes,
+) -> tuple[tuple[tuple[str, np.dtype[Any], int, int, tuple[int, ...]], ...], str]:
+    """Return (name, element type, count, offset, shape) of each array, and the note."""
+    entries = json.loads(header)
+    note: str = entries.pop("__metadata__", {}).get("note", "")
+    return tuple(
+        (
+            name,
+            _TYPES[entry["dtype"]],
+            _count(entry["shape"]),
+            entry["data_offsets"][0],
+            tuple(entry["shape"]),
+        )
+        for name, entry in entries.items()
+    ), note
+
+
 def _count(shape: Sequence[int]) -> int:
-    return int(np.prod(shape, dtype=np.int64))
+    return math.prod(shape)

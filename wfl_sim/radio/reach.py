@@ -25,7 +25,7 @@ def check_reach(scenario: Scenario, placement: Placement) -> None:
     first = 0
     for group, devices in enumerate(scenario.devices):
         for index in range(first, first + devices.count):
-            cell = scenario.cells[placement.serving[index]]
+            cell = scenario.base_stations[placement.serving[index]]
             gain = placement.gains[placement.serving[index], index]
             block = cm.thermal_noise_density() * cm.resource_block_bandwidth(
                 cell.subcarrier_spacing

@@ -4,8 +4,10 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
+from channel_models.units import PositiveSeconds
 from wfl_sim.protocols import ROUNDS, SELECTORS, Selector
-from wfl_sim.registry import From, LocatedError
+from wfl_sim.registry import From
+from wfl_sim.rounds.ending import check_clients, check_end, check_fleet, numbers, to_the_end
 from wfl_sim.selection import RandomSelection
 
 if TYPE_CHECKING:
@@ -23,33 +25,29 @@ class Synchronous:
     come back, the run ends. A device that abandons its work is waited for no longer.
     """
 
-    count: int
+    count: int | None = None
+    until: PositiveSeconds | None = None
     clients: int = 0
     select: Annotated[Selector, From(SELECTORS)] = field(default_factory=RandomSelection)
 
     def __post_init__(self) -> None:
-        if self.count < 1:
-            raise LocatedError(f"must be at least 1, got {self.count}", "count")
-        if self.clients < 0:
-            raise LocatedError(f"must not be negative, got {self.clients}", "clients")
+        check_end(self.count, self.until)
+        check_clients(self.clients)
 
     def check(self, devices: int) -> None:
         """Refuse more clients than there are devices."""
-        if self.clients > devices:
-            raise LocatedError(
-                f"must be at most the number of devices, {devices}, got {self.clients}",
-                "rounds",
-                "clients",
-            )
+        check_fleet(self.clients, devices)
 
     def run(self, federation: "Federation") -> "Generator[simpy.Event, Any, None]":
-        """Run `count` rounds one after the other."""
+        """Run the rounds one after the other."""
+        yield from to_the_end(federation, self._rounds(federation), self.until)
+
+    def _rounds(self, federation: "Federation") -> "Generator[simpy.Event, Any, None]":
         server = federation.server
         clients = self.clients or len(federation.devices)
-        for number in range(self.count):
+        for number in numbers(self.count):
             there = yield from federation.anybody()
             if not there:
-                server.evaluate(number - 1, last=True)
                 return
             cohort = self.select.select(there, clients, federation.stream("selection", number))
             downloads = server.send_out(cohort, number)
@@ -60,4 +58,4 @@ class Synchronous:
             yield from server.aggregate(arrived, number)
             for device in cohort:
                 device.rest()
-            server.evaluate(number, last=number == self.count - 1)
+            server.evaluate(number)

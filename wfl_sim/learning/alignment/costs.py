@@ -33,7 +33,7 @@ from wfl_sim.learning.memory import Footprint, moments
 from wfl_sim.learning.model import Pretrained
 from wfl_sim.learning.objectives import instruction
 from wfl_sim.learning.workbench import Workbench
-from wfl_sim.methods.alignment import DPO, GRPO, PPO, Alignment, Sparsity
+from wfl_sim.methods.alignment import DPO, GRPO, PPO, Alignment
 from wfl_sim.methods.phases import Phase
 
 _ATTENTION = {torch.ops.aten.bmm, torch.ops.aten.baddbmm}
@@ -75,7 +75,7 @@ def _supervised(bench: Workbench, phase: Phase, layout: Layout) -> PhaseCost:
     _only(bench, phase)
 
     def update() -> None:
-        instruction.loss(bench.model, texts, Sparsity()).backward()
+        instruction.loss(bench.model, texts).backward()
 
     footprint = _footprint(bench, phase, _saved(bench.model, update))
     steps = phase.local.steps

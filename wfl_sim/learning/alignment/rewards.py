@@ -6,9 +6,9 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoConfig, PreTrainedTokenizerBase
 
-from wfl_sim.learning.base_model import load_model, load_tokenizer, most_tokens
+from wfl_sim.learning.base_model import _load, load_model, load_tokenizer
 from wfl_sim.learning.causal.conversations import Texts, asked, written
 from wfl_sim.learning.data.instructions import Instructions
 from wfl_sim.learning.data.requests import merit
@@ -88,9 +88,7 @@ def models_of(rewards: Rewards) -> list[Pretrained]:
 
 def outputs_of(model: Pretrained) -> int:
     """Return how many outputs a reward model has, by its configuration."""
-    from wfl_sim.learning.base_model import load_config_as_it_is
-
-    return int(load_config_as_it_is(model).num_labels)
+    return int(_load(model, AutoConfig.from_pretrained).num_labels)
 
 
 def _judge(name: str, source: str, tokens: int) -> Judge:

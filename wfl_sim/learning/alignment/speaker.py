@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
-import torch
 from torch import Generator
 from transformers import PreTrainedTokenizerBase
 
@@ -21,8 +20,6 @@ from wfl_sim.learning.causal.evaluation import (
     true_rewards,
 )
 from wfl_sim.learning.data.instructions import Layout
-from wfl_sim.learning.objectives import instruction
-from wfl_sim.learning.training import descend
 from wfl_sim.learning.workbench import Workbench
 from wfl_sim.methods.alignment import DPO, Alignment, Sparsity
 from wfl_sim.methods.phases import Phase
@@ -55,7 +52,7 @@ class Speaker:
             return ()
         return judges_of(self.objective.rewards, self.layout.tokens)
 
-    def train(
+    def align(
         self,
         bench: Workbench,
         phase: Phase,
@@ -63,11 +60,9 @@ class Speaker:
         rng: np.random.Generator,
         seed: int,
     ) -> list[float]:
-        """Take the local steps of one phase in place, and return the loss of each."""
-        if isinstance(phase.objective, Alignment):
-            draws = Generator().manual_seed(derived_seed(seed, "answers"))
-            return align(bench, phase, examples, self.judges, self.tokenizer, rng, draws)
-        return descend(bench.model, bench.trained(phase), phase, len(examples), rng, lambda chosen: instruction.loss(bench.model, examples.texts.take(chosen), Sparsity()))
+        """Take the local steps of one phase in place, and return what each has minimised."""
+        draws = Generator().manual_seed(derived_seed(seed, "answers"))
+        return align(bench, phase, examples, self.judges, self.tokenizer, rng, draws)
 
     def evaluate(self, bench: Workbench, examples: Conversations) -> dict[str, float]:
         """Return loss and perplexity of given answers, and what the network's own are worth.

@@ -9,7 +9,7 @@ from wfl_sim.learning.causal.scoring import scores
 from wfl_sim.methods.alignment import Sparsity
 
 
-def loss(model: PreTrainedModel, texts: Texts, sparsity: Sparsity) -> Tensor:
+def loss(model: PreTrainedModel, texts: Texts) -> Tensor:
     """Return the mean over all words of all answers, the end of the text included."""
-    chosen = scores(model, texts, sparsity).log_probabilities
+    chosen = scores(model, texts, Sparsity()).log_probabilities
     return -mean_over_words(chosen, texts.answer_mask)

@@ -1,4 +1,4 @@
-"""Selection: who takes part in a round."""
+"""By what is left in the battery."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,32 +11,6 @@ from wfl_sim.protocols import SELECTORS
 
 if TYPE_CHECKING:
     from wfl_sim.entities.device import Device
-
-
-@SELECTORS("random")
-@dataclass(frozen=True)
-class RandomSelection:
-    """Uniformly without replacement."""
-
-    def select(
-        self, devices: "Sequence[Device]", count: int, rng: np.random.Generator
-    ) -> "Sequence[Device]":
-        """Return `count` devices, or all where there are fewer, in ascending order."""
-        chosen = rng.choice(len(devices), size=min(count, len(devices)), replace=False)
-        return [devices[i] for i in sorted(chosen)]
-
-
-@SELECTORS("best-channel")
-@dataclass(frozen=True)
-class BestChannel:
-    """The largest mean gain to the serving cell (path loss and shadowing)."""
-
-    def select(
-        self, devices: "Sequence[Device]", count: int, rng: np.random.Generator
-    ) -> "Sequence[Device]":
-        """Return the `count` best devices in ascending order; ties go to the lower index."""
-        best = sorted(devices, key=lambda device: (-device.mean_gain, device.index))
-        return sorted(best[:count], key=lambda device: device.index)
 
 
 @SELECTORS("energy-aware")

@@ -1,0 +1,84 @@
+"""Grouped: local updates that are ready together go through the shared frozen base together."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from wfl_sim.execution.executors.inline import inputs_of
+from wfl_sim.execution.store import Store
+from wfl_sim.execution.task import LocalUpdate, Task
+from wfl_sim.protocols import EXECUTORS, GroupLearner, Learner
+from wfl_sim.registry import LocatedError
+
+
+@EXECUTORS("grouped")
+@dataclass(frozen=True, kw_only=True)
+class Grouped:
+    """Local updates that are ready together share one pass over the frozen base; not to the bit."""
+
+    size: int = 32
+    """at most so many local updates at a time"""
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise LocatedError(f"must be at least 1, got {self.size}", "size")
+
+    @property
+    def mode(self) -> str:
+        """Equal to `exact` within a tolerance; the results have keys of their own."""
+        return "grouped"
+
+    @contextmanager
+    def session(self, learner: Learner, store: Store) -> Iterator["GroupedSession"]:
+        """Nothing to start and nothing to end."""
+        yield GroupedSession(learner, store, self.size)
+
+
+class GroupedSession:
+    """Executes local updates together, and before them all other tasks one by one.
+
+    A learner that cannot train several devices at once gets everything one by one.
+    """
+
+    def __init__(self, learner: Learner, store: Store, size: int) -> None:
+        self._learner = learner
+        self._store = store
+        self._size = size
+        self._updates: dict[str, LocalUpdate] = {}
+        self._others: dict[str, Task] = {}
+        self._groups: list[int] = []
+
+    @property
+    def room(self) -> int:
+        """A group of local updates, beside whatever else there is."""
+        return self._size - len(self._updates)
+
+    def submit(self, tasks: Mapping[str, Task]) -> None:
+        """Take tasks."""
+        for key, task in tasks.items():
+            if isinstance(task, LocalUpdate) and isinstance(self._learner, GroupLearner):
+                self._updates[key] = task
+            else:
+                self._others[key] = task
+
+    def finished(self) -> Sequence[str]:
+        """Execute one of the other tasks, or else all local updates together."""
+        if self._others:
+            key = next(iter(self._others))
+            task = self._others.pop(key)
+            self._store.put(key, self._learner.run(task, inputs_of(task, self._store)))
+            return [key]
+        group, self._updates = self._updates, {}
+        learner, tasks = self._learner, list(group.values())
+        assert isinstance(learner, GroupLearner)
+        results = learner.run_group(tasks, [inputs_of(task, self._store) for task in tasks])
+        for key, result in zip(group, results, strict=True):
+            self._store.put(key, result)
+        self._groups.append(len(group))
+        return list(group)
+
+    def report(self) -> Mapping[str, Any]:
+        """Return the kind, and how large groups were."""
+        largest = {"largest_group": max(self._groups)} if self._groups else {}
+        return {"executor": "grouped", "groups": len(self._groups), **largest}

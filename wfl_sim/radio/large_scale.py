@@ -1,0 +1,125 @@
+"""Large scale: path loss, antenna patterns and shadowing between cells and places."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+import channel_models as cm
+from wfl_sim.randomness import stream
+from wfl_sim.scenario import Scenario
+
+FloatArray = NDArray[np.float64]
+
+
+class _Streams(Sequence[np.random.Generator]):
+    """Streams of many links, made when they are asked for."""
+
+    def __init__(self, count: int, make: Callable[[int], np.random.Generator]) -> None:
+        self._count = count
+        self._make = make
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, link):  # type: ignore[no-untyped-def]
+        if not 0 <= link < self._count:
+            raise IndexError(link)
+        return self._make(link)
+
+
+class LargeScale:
+    """Mean power gains of all links of a scenario, as functions of where the devices are.
+
+    Cells at one place (sectors, or two carriers) share line of sight and shadowing. A device that
+    stays has a mark of its own for line of sight at each site; one that moves finds it on a map
+    (TR 38.901 section 7.6.3.3), as it finds shadowing of the kind `map`.
+    """
+
+    def __init__(self, scenario: Scenario) -> None:
+        self._scenario = scenario
+        self._cells = scenario.base_stations
+        groups = [group for group in scenario.devices for _ in range(group.count)]
+        self._heights = np.array([group.height for group in groups])
+        self._moves = np.array([group.moves for group in groups])
+        sites: dict[tuple[float, float], str] = {}
+        self._sites = [
+            sites.setdefault(cell.position, f"cell-{number}")
+            for number, cell in enumerate(self._cells)
+        ]
+        seed, count = scenario.seed, len(groups)
+        self._shadowing = [
+            cell.channel.shadowing.realise(
+                _Streams(count, lambda i, site=site: stream(seed, "shadowing", site, i)),  # type: ignore[misc]
+                stream(seed, "shadowing", site, "map"),
+            )
+            for cell, site in zip(self._cells, self._sites, strict=True)
+        ]
+        self._sight = {
+            site: cm.LosMap().realise(stream(seed, "line-of-sight", site, "map"))
+            for site in (sites.values() if self._moves.any() else ())
+        }
+        self._marks: dict[tuple[str, int], float] = {}
+
+    def __repr__(self) -> str:
+        return f"LargeScale({len(self._cells)} cells, {len(self._heights)} devices)"
+
+    def gains(self, devices: NDArray[np.intp], positions: FloatArray) -> FloatArray:
+        """Return linear power gains (cells, n) of n devices at positions (n, 2) in m.
+
+        A device that moves below the least distance of a path-loss model is taken to be there.
+
+        Raises:
+            ValueError: a device that stays is nearer to a cell than its path-loss model allows.
+        """
+        offsets = self._scenario.offsets(positions)
+        found = [
+            self._gain_db(number, devices, positions, offsets[:, number])
+            for number in range(len(self._cells))
+        ]
+        return np.asarray(cm.db_to_linear(np.array(found)))
+
+    def _gain_db(
+        self, number: int, devices: NDArray[np.intp], positions: FloatArray, offsets: FloatArray
+    ) -> FloatArray:
+        cell, heights = self._cells[number], self._heights[devices]
+        model = cell.channel.pathloss
+        least = float(getattr(model, "minimum_distance", 0.0))
+        distance = np.hypot(offsets[:, 0], offsets[:, 1])
+        distance = np.where(self._moves[devices], np.maximum(distance, least), distance)
+        los = self._los(number, devices, positions, distance, heights)
+        loss = model.loss_db(
+            distance, cell.carrier, base_height=cell.height, terminal_height=heights, los=los
+        )
+        azimuth, zenith = cm.direction(np.zeros(2), offsets, cell.height, heights)
+        shadowing = self._shadowing[number].at(positions, devices)
+        return np.asarray(cell.antenna.gain_db(azimuth, zenith) - (loss + shadowing))
+
+    def _los(
+        self,
+        number: int,
+        devices: NDArray[np.intp],
+        positions: FloatArray,
+        distance: FloatArray,
+        heights: FloatArray,
+    ) -> NDArray[np.bool_]:
+        chance = self._cells[number].channel.pathloss.los_probability(
+            distance, terminal_height=heights
+        )
+        los = np.asarray(chance >= 1.0)
+        open_ = np.flatnonzero((chance > 0.0) & (chance < 1.0))
+        moving = open_[self._moves[devices[open_]]]
+        staying = open_[~self._moves[devices[open_]]]
+        site = self._sites[number]
+        if moving.size:
+            los[moving] = self._sight[site].at(positions[moving], chance[moving])
+        for i in staying:
+            los[i] = self._mark(site, int(devices[i])) < chance[i]
+        return los
+
+    def _mark(self, site: str, device: int) -> float:
+        key = site, device
+        if key not in self._marks:
+            mark = stream(self._scenario.seed, "line-of-sight", site, device).uniform()
+            self._marks[key] = float(mark)
+        return self._marks[key]
