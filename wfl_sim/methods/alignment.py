@@ -22,9 +22,9 @@ class PPO:
     Each step draws a batch of requests, writes an answer to each, and learns from them in `epochs`
     passes of `minibatches` optimiser steps. The reward comes with the last token; every token costs
     `kl` times log pi - log pi_ref (D. Ziegler et al., Fine-tuning language models from human
-    preferences, arXiv 1909.08593, equation 2). With a `target_kl`, in nat per answer, the coefficient
-    adapts after each step of a local update as in their section 2.2, by the factor
-    1 + `adapt` clip(KL / target - 1, -0.2, 0.2).
+    preferences, arXiv 1909.08593, equation 2). With a `target_kl`, in nat per answer, the
+    coefficient adapts after each step of a local update as in their section 2.2, by the factor 1 +
+    `adapt` clip(KL / target - 1, -0.2, 0.2).
     """
 
     clip: float = 0.2
@@ -60,9 +60,9 @@ class PPO:
 class GRPO:
     """Group-relative policy optimisation: no value head (arXiv 2402.03300).
 
-    `group` answers to each request; an answer's advantage is its reward's distance from the mean of the
-    group, over the group's standard deviation. The KL divergence from the reference is a term of the
-    loss, estimated by exp(d) - d - 1 with d = log pi_ref - log pi (their equation 4).
+    `group` answers to each request; an answer's advantage is its reward's distance from the mean of
+    the group, over the group's standard deviation. The KL divergence from the reference is a term
+    of the loss, estimated by exp(d) - d - 1 with d = log pi_ref - log pi (their equation 4).
     """
 
     group: int = 4
@@ -87,7 +87,8 @@ class GRPO:
 @ALGORITHMS("dpo")
 @dataclass(frozen=True, kw_only=True)
 class DPO:
-    """Direct preference optimisation on pairs of answers: no rewards, nothing written (arXiv 2305.18290)."""
+    """Direct preference optimisation on pairs of answers: no rewards, nothing written (arXiv
+    2305.18290)."""
 
     beta: float = 0.1
 
@@ -115,9 +116,10 @@ class Rewards:
 class Sparsity:
     """Sparse self-attention: which of the words before it a word looks at.
 
-    `local`: the nearest. `strided`: the nearest, and beyond them every fourth (R. Child et al., Generating
-    long sequences with sparse transformers, arXiv 1904.10509, section 4.2). The window is the smallest
-    that keeps at least the share `ratio` of all pairs of a word and one not after it; 1 keeps all.
+    `local`: the nearest. `strided`: the nearest, and beyond them every fourth (R. Child et al.,
+    Generating long sequences with sparse transformers, arXiv 1904.10509, section 4.2). The window
+    is the smallest that keeps at least the share `ratio` of all pairs of a word and one not after
+    it; 1 keeps all.
     """
 
     ratio: float = 1.0
@@ -130,7 +132,8 @@ class Sparsity:
 
 @dataclass(frozen=True, kw_only=True)
 class Alignment:
-    """An objective: expected reward a r_help + (1 - a) r_safe, near to the reference and to the others."""
+    """An objective: expected reward a r_help + (1 - a) r_safe, near to the reference and to the
+    others."""
 
     algorithm: Annotated[Algorithm, From(ALGORITHMS)] = field(default_factory=PPO)
     rewards: Rewards = field(default_factory=Rewards)
@@ -139,7 +142,8 @@ class Alignment:
     combine: Literal["linear", "mgda", "pcgrad"] = "linear"
     """rewards into one before learning, or the gradients of both into one direction"""
     distance: float = 0.0
-    """b of the penalty b |w - w_global|^2 on parameters that are shared, or stand beside shared ones"""
+    """b of the penalty b |w - w_global|^2 on parameters that are shared, or stand beside shared
+    ones"""
     attention: Sparsity = field(default_factory=Sparsity)
     temperature: float = 1.0
     """at which answers are drawn"""

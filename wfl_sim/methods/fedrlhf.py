@@ -2,7 +2,8 @@
 
 F. Xiao Fan et al., FedRLHF: A Convergence-Guaranteed Federated Framework for Privacy-Preserving and
 Personalized RLHF, arXiv 2412.15538. Their published code has a table in place of a language model;
-here the policy is a language model whose last layers learn by PPO (or GRPO, or DPO), all devices with
+here the policy is a language model whose last layers learn by PPO (or GRPO, or DPO), all devices
+with
 the same weights of rewards: federated PPO without personalisation. Sizes are wfl_sim's defaults.
 """
 

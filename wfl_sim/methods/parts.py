@@ -65,7 +65,8 @@ class LastLayers:
 
 @dataclass(frozen=True, kw_only=True)
 class Offset:
-    """What is added to the weights of the last `layers` blocks: one's own distance from the others'.
+    """What is added to the weights of the last `layers` blocks: one's own distance from the
+    others'.
 
     It starts at zero.
     """
@@ -79,7 +80,8 @@ class Offset:
 
 @dataclass(frozen=True, kw_only=True)
 class Critic:
-    """A linear value head on the last hidden state of a language model: `values` expected rewards."""
+    """A linear value head on the last hidden state of a language model: `values` expected
+    rewards."""
 
     values: int = 1
 

@@ -3,12 +3,12 @@
 F. Jiang, L. Dong, S. Tu, Y. Peng, K. Wang, K. Yang, C. Pan, D. Niyato, Personalized Wireless
 Federated Learning for Large Language Models, arXiv 2404.13238 (version 1).
 
-What is known of it: reinforcement learning (PPO) on a helpfulness and a safety reward, combined linearly
-with weights of each client; a penalty on the distance of local from global parameters; only the last
-layers are trained and sent; sparse self-attention. How it is read here: the weights of a device are
-w_global + d_k, both learn, the averaged w_global goes over the air, and the offset d_k, on whose length
-the penalty lies, stays. Everything else is wfl_sim's default: the number of layers, the ratio of
-sparsity, penalty, algorithmic constants, and that the critic is private.
+What is known of it: reinforcement learning (PPO) on a helpfulness and a safety reward, combined
+linearly with weights of each client; a penalty on the distance of local from global parameters;
+only the last layers are trained and sent; sparse self-attention. How it is read here: the weights
+of a device are w_global + d_k, both learn, the averaged w_global goes over the air, and the offset
+d_k, on whose length the penalty lies, stays. Everything else is wfl_sim's default: the number of
+layers, the ratio of sparsity, penalty, algorithmic constants, and that the critic is private.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,8 @@ from wfl_sim.registry import From
 @METHODS("pfit")
 @dataclass(frozen=True, kw_only=True)
 class PFIT:
-    """Last layers, averaged over the air; offset, weights of rewards and critic private (arXiv 2404.13238)."""
+    """Last layers, averaged over the air; offset, weights of rewards and critic private (arXiv
+    2404.13238)."""
 
     layers: int = 2
     algorithm: Annotated[Algorithm, From(ALGORITHMS)] = field(default_factory=PPO)

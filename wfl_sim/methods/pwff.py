@@ -3,11 +3,12 @@
 F. Jiang, L. Dong, S. Tu, Y. Peng, K. Wang, K. Yang, C. Pan, D. Niyato, Personalized Wireless
 Federated Learning for Large Language Models, arXiv 2404.13238 (version 2).
 
-What is known of it, from the abstract: adapters and LoRA; global partial aggregation; two reward models
-and a personalised loss; local multi-objective alignment. How it is read here, in continuation of version
-1: the adapter is averaged and the LoRA stays; the loss weighs both rewards by the device's preference and
-holds the adapter near to the global one; the gradients of both rewards are combined by MGDA, by PCGrad,
-or by adding the rewards first (`linear`). Everything else is wfl_sim's default.
+What is known of it, from the abstract: adapters and LoRA; global partial aggregation; two reward
+models and a personalised loss; local multi-objective alignment. How it is read here, in
+continuation of version
+1: the adapter is averaged and the LoRA stays; the loss weighs both rewards by the device's
+preference and holds the adapter near to the global one; the gradients of both rewards are combined
+by MGDA, by PCGrad, or by adding the rewards first (`linear`). Everything else is wfl_sim's default.
 """
 
 from collections.abc import Sequence
@@ -25,7 +26,8 @@ from wfl_sim.registry import From
 @METHODS("pwff")
 @dataclass(frozen=True, kw_only=True)
 class PWFF:
-    """Adapter averaged, LoRA private, aligned with two rewards at once (arXiv 2404.13238, version 2)."""
+    """Adapter averaged, LoRA private, aligned with two rewards at once (arXiv 2404.13238, version
+    2)."""
 
     adapter: Adapter = field(default_factory=Adapter)
     lora: LoRA = field(default_factory=LoRA)

@@ -9,7 +9,8 @@ def generalised(
 ) -> tuple[Tensor, Tensor]:
     """Return generalised advantages and the returns that a critic should have expected.
 
-    A_t = sum_l (gamma lambda)^l delta_(t+l) with delta_t = r_t + gamma V_(t+1) - V_t, where V is 0 after
+    A_t = sum_l (gamma lambda)^l delta_(t+l) with delta_t = r_t + gamma V_(t+1) - V_t, where V is 0
+    after
     the end: J. Schulman et al., High-dimensional continuous control using generalized advantage
     estimation, arXiv:1506.02438, equations 11 to 16. The return is A_t + V_t.
 
@@ -35,8 +36,8 @@ def generalised(
 def group_relative(rewards: Tensor, group: int) -> Tensor:
     """Return (r - mean) / (std + 1e-4) within groups of consecutive answers; rewards (n,).
 
-    Z. Shao et al., DeepSeekMath, arXiv:2402.03300, section 4.1.2. The standard deviation is that of the
-    group itself (divided by its size); a group of equal rewards has no advantages.
+    Z. Shao et al., DeepSeekMath, arXiv:2402.03300, section 4.1.2. The standard deviation is that of
+    the group itself (divided by its size); a group of equal rewards has no advantages.
     """
     grouped = rewards.view(-1, group)
     spread = grouped.std(1, keepdim=True, correction=0)

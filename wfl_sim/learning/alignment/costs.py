@@ -1,9 +1,10 @@
 """What a phase on instructions costs, counted on the shapes of the networks that take part.
 
-Everything a device runs is in it: writing answers token by token with a cache, scoring them by the policy
-and by its reference, reading them by the reward models, and every pass forward and backward. An answer is
-counted at its full length, which is known before anything is written. Attention that is sparse costs its
-share of the products of queries, keys and values (torch's kernels here still compute all of them and mask).
+Everything a device runs is in it: writing answers token by token with a cache, scoring them by the
+policy and by its reference, reading them by the reward models, and every pass forward and backward.
+An answer is counted at its full length, which is known before anything is written. Attention that
+is sparse costs its share of the products of queries, keys and values (torch's kernels here still
+compute all of them and mask).
 """
 
 from collections.abc import Callable, Sequence
@@ -223,7 +224,9 @@ def _writing(bench: Workbench, texts: Texts, objective: Alignment) -> tuple[floa
     tokens = first + texts.answer.shape[1]
     reading, all_of_it = write(1), write(texts.answer.shape[1])
     going_on = _Flops(all_of_it.total - reading.total, all_of_it.looking - reading.looking)
-    flops = reading.at(kept(tokens, sparsity, 0, first)) + going_on.at(kept(tokens, sparsity, first))
+    flops = reading.at(kept(tokens, sparsity, 0, first)) + going_on.at(
+        kept(tokens, sparsity, first)
+    )
     cached = sum(layer.keys.nbytes + layer.values.nbytes for layer in caches[-1].layers)
     return flops, float(cached)
 
@@ -285,7 +288,8 @@ def _footprint(
     beside: float = 0.0,
     cached: float = 0.0,
 ) -> Footprint:
-    """Return what a device holds: at its peak it writes (with a cache) or learns (with activations)."""
+    """Return what a device holds: at its peak it writes (with a cache) or learns (with
+    activations)."""
     trained = bench.trained(phase)
     learned = float(sum(parameter.nbytes for parameter in trained))
     return Footprint(
@@ -297,7 +301,8 @@ def _footprint(
 
 
 def _copies(objective: Alignment) -> int:
-    """Return how often trained weights are held besides: while the reference speaks, and as an anchor."""
+    """Return how often trained weights are held besides: while the reference speaks, and as an
+    anchor."""
     return 2 if objective.distance else 1
 
 

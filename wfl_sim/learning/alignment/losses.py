@@ -26,7 +26,8 @@ def clipped_surrogate(
 
 
 def value_loss(new: Tensor, old: Tensor, returns: Tensor, mask: Tensor, clip: float) -> Tensor:
-    """Return half the mean of max((V - R)^2, (V_clipped - R)^2): V moves by at most `clip` from `old`."""
+    """Return half the mean of max((V - R)^2, (V_clipped - R)^2): V moves by at most `clip` from
+    `old`."""
     held = old + (new - old).clamp(-clip, clip)
     return 0.5 * mean_over_words(torch.maximum((new - returns) ** 2, (held - returns) ** 2), mask)
 

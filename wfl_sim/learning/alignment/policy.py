@@ -1,4 +1,5 @@
-"""The loss of a minibatch of written answers, and its gradient: what PPO, GRPO and DPO differ in."""
+"""The loss of a minibatch of written answers, and its gradient: what PPO, GRPO and DPO differ
+in."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -118,7 +119,9 @@ def policy_gradient(
     gradients = [_gradient(surrogate, trained) for surrogate in surrogates]
     if isinstance(rest, Tensor):
         rest.backward()
-    for parameter, step in zip(trained, combined(gradients, weights, objective.combine), strict=True):
+    for parameter, step in zip(
+        trained, combined(gradients, weights, objective.combine), strict=True
+    ):
         parameter.grad = step if parameter.grad is None else parameter.grad + step
 
 

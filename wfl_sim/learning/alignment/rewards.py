@@ -70,11 +70,16 @@ class ByModel:
 
 def judges_of(rewards: Rewards, tokens: int) -> tuple[Judge, Judge]:
     """Return the judges of helpfulness and of safety."""
-    return _judge("helpfulness", rewards.helpfulness, tokens), _judge("safety", rewards.safety, tokens)
+    return _judge("helpfulness", rewards.helpfulness, tokens), _judge(
+        "safety", rewards.safety, tokens
+    )
 
 
 def judged(
-    judges: Sequence[Judge], tokenizer: PreTrainedTokenizerBase, examples: Instructions, texts: Texts
+    judges: Sequence[Judge],
+    tokenizer: PreTrainedTokenizerBase,
+    examples: Instructions,
+    texts: Texts,
 ) -> Tensor:
     """Return the rewards of written answers, (n, judges)."""
     answers = written(tokenizer, texts.answer, texts.answer_mask)

@@ -1,6 +1,5 @@
 """The speaker: how a language model is trained on instructions and judged on its answers."""
 
-import hashlib
 from collections.abc import Sequence
 from functools import cached_property
 

@@ -1,4 +1,5 @@
-"""One phase of alignment on a device: write answers, have them judged, learn; or learn from pairs."""
+"""One phase of alignment on a device: write answers, have them judged, learn; or learn from
+pairs."""
 
 from collections.abc import Sequence
 
@@ -49,8 +50,8 @@ def align(
         draws: draws the words of answers.
 
     Returns:
-        Of each step what it has minimised: the negative mean reward after the cost of divergence (PPO,
-        GRPO), or the loss of DPO.
+        Of each step what it has minimised: the negative mean reward after the cost of divergence
+        (PPO, GRPO), or the loss of DPO.
     """
     objective = phase.objective
     assert isinstance(objective, Alignment)
@@ -104,7 +105,8 @@ def experienced(
     """Let the policy answer, and reckon advantages.
 
     Returns:
-        The experience; the mean weighted reward; the mean divergence of an answer from the reference, nat.
+        The experience; the mean weighted reward; the mean divergence of an answer from the
+        reference, nat.
     """
     algorithm, model = objective.algorithm, bench.model
     texts = generate(
@@ -169,9 +171,7 @@ def adapted(divergence: float, target: float, gain: float) -> float:
     return 1 + gain * min(0.2, max(-0.2, divergence / target - 1))
 
 
-def _pairs(
-    bench: Workbench, batch: Conversations, objective: Alignment, anchor: Anchor
-) -> float:
+def _pairs(bench: Workbench, batch: Conversations, objective: Alignment, anchor: Anchor) -> float:
     """Leave the gradient of DPO, and return its loss."""
     assert batch.rejected is not None
     with torch.no_grad(), as_reference(bench):
@@ -180,7 +180,7 @@ def _pairs(
         ]
     loss = preference_loss(bench.model, batch.texts, batch.rejected, reference, objective)
     (loss + anchor.penalty()).backward()
-    return float(loss)
+    return float(loss.detach())
 
 
 def _anchor(bench: Workbench, phase: Phase, objective: Alignment) -> Anchor:

@@ -11,7 +11,8 @@ _STRIDE = 4
 
 
 def attention_mask(mask: Tensor, sparsity: Sparsity, first: int = 0) -> Tensor:
-    """Return what is added to the scores of queries `first`, `first` + 1, ...: 0, or almost -infinity.
+    """Return what is added to the scores of queries `first`, `first` + 1, ...: 0, or almost
+    -infinity.
 
     Args:
         mask: (n, tokens), 1 for words and 0 for padding.

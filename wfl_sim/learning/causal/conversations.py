@@ -74,9 +74,7 @@ def encode(tokenizer: PreTrainedTokenizerBase, examples: Instructions) -> Conver
     layout = examples.layout
     requests = [asked(tokenizer, text) for text in examples.texts]
     texts = _texts(tokenizer, requests, examples.answers, layout)
-    rejected = (
-        _texts(tokenizer, requests, examples.rejected, layout) if examples.rejected else None
-    )
+    rejected = _texts(tokenizer, requests, examples.rejected, layout) if examples.rejected else None
     return Conversations(examples, texts, rejected)
 
 

@@ -73,9 +73,9 @@ def true_rewards(
 ) -> dict[str, float]:
     """Return what answers are worth.
 
-    By the rules of the small world: mean helpfulness and safety, the share that is right (`accuracy`) and
-    the mean reward a h + (1 - a) s at the holder's preference. Elsewhere `accuracy` is the share that
-    equals the given answer word by word.
+    By the rules of the small world: mean helpfulness and safety, the share that is right
+    (`accuracy`) and the mean reward a h + (1 - a) s at the holder's preference. Elsewhere
+    `accuracy` is the share that equals the given answer word by word.
     """
     instructions = examples.examples
     answers = written(tokenizer, texts.answer, texts.answer_mask)

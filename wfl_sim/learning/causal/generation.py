@@ -1,4 +1,5 @@
-"""Generation: a network writes answers of a fixed length, one token after the other, with a cache."""
+"""Generation: a network writes answers of a fixed length, one token after the other, with a
+cache."""
 
 import torch
 from torch import Generator, Tensor
@@ -23,9 +24,9 @@ def generate(
 ) -> Texts:
     """Return the requests with answers that the network has written.
 
-    An answer ends with the token `end` or with its last place; what comes after is padding. The device
-    pays for every place, as it would in a batch in which some answer is as long as can be; here the work
-    stops when all have ended, which changes no result.
+    An answer ends with the token `end` or with its last place; what comes after is padding. The
+    device pays for every place, as it would in a batch in which some answer is as long as can be;
+    here the work stops when all have ended, which changes no result.
 
     Args:
         model: in evaluation mode.

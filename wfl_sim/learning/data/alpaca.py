@@ -22,9 +22,10 @@ KINDS = ("open", "classification")
 class Alpaca:
     """A UTF-8 file with one JSON object a line: `instruction`, `input`, `output`.
 
-    The form of R. Taori et al., Stanford Alpaca, 2023. A line with `instances`, a list of inputs and
-    outputs, as in the seed tasks of Y. Wang et al., Self-Instruct, arXiv:2212.10560, gives an example
-    for each. The kinds that a partition deals out are tasks marked `is_classification` and all others.
+    The form of R. Taori et al., Stanford Alpaca, 2023. A line with `instances`, a list of inputs
+    and outputs, as in the seed tasks of Y. Wang et al., Self-Instruct, arXiv:2212.10560, gives an
+    example for each. The kinds that a partition deals out are tasks marked `is_classification` and
+    all others.
 
     Attributes:
         path: the file; a relative path starts from the scenario file.
@@ -60,8 +61,8 @@ class Alpaca:
     def shards(self, devices: int, seed: int) -> Shards:
         """Read the file and deal its examples out to `devices` devices.
 
-        Raises FileNotFoundError without the file, ValueError for a file that cannot be read as stated
-        or a partition that leaves a device with too few examples.
+        Raises FileNotFoundError without the file, ValueError for a file that cannot be read as
+        stated or a partition that leaves a device with too few examples.
         """
         rows = self._rows()
         if self.limit is not None and self.limit < len(rows):

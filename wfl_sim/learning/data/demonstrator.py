@@ -12,9 +12,9 @@ from wfl_sim.learning.data.requests import TASKS, kind_of, merit, proper, reques
 class Demonstrator:
     """Answers a request.
 
-    A task is answered wrong with chance `mistakes`: with the answer to another request of its kind, with
-    one word changed, or with a needless refusal. An unsafe request is answered with all its steps with
-    chance `careless`, and a borderline one gives away 0 to 3 steps with equal chances.
+    A task is answered wrong with chance `mistakes`: with the answer to another request of its kind,
+    with one word changed, or with a needless refusal. An unsafe request is answered with all its
+    steps with chance `careless`, and a borderline one gives away 0 to 3 steps with equal chances.
     """
 
     mistakes: float = 0.35
@@ -47,8 +47,8 @@ def preferred(
 ) -> tuple[str, str]:
     """Return the two answers, the chosen one first.
 
-    The first is chosen with probability 1 / (1 + exp(-sharpness (u_1 - u_2))): R. Bradley, M. Terry,
-    Rank analysis of incomplete block designs, Biometrika 39, 1952.
+    The first is chosen with probability 1 / (1 + exp(-sharpness (u_1 - u_2))): R. Bradley, M.
+    Terry, Rank analysis of incomplete block designs, Biometrika 39, 1952.
     """
     first, second = answers
     lead = utility(text, first, preference) - utility(text, second, preference)

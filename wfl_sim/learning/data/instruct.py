@@ -21,9 +21,9 @@ class Preferences:
 
     Attributes:
         values: of the devices in turn, from the beginning again where there are more devices.
-        mean, concentration: without `values`, each device's is drawn from the Beta distribution with
-            parameters mean x concentration and (1 - mean) x concentration: many near 0 and 1 where the
-            concentration is small, all near the mean where it is large.
+        mean, concentration: without `values`, each device's is drawn from the Beta distribution
+            with parameters mean x concentration and (1 - mean) x concentration: many near 0 and 1
+            where the concentration is small, all near the mean where it is large.
     """
 
     values: tuple[float, ...] = ()
@@ -54,10 +54,10 @@ class Preferences:
 class Instruct:
     """Generated instructions: tasks with a right answer, unsafe requests, borderline ones.
 
-    A device's person is shown two answers to each request, of a demonstrator who errs, and chooses one
-    by Bradley and Terry's law on a h + (1 - a) s, with a the person's preference: the chosen answers
-    are what supervised tuning learns from, the pairs what DPO learns from. What the answers of a
-    network are worth is judged by rule (requests.py).
+    A device's person is shown two answers to each request, of a demonstrator who errs, and chooses
+    one by Bradley and Terry's law on a h + (1 - a) s, with a the person's preference: the chosen
+    answers are what supervised tuning learns from, the pairs what DPO learns from. What the answers
+    of a network are worth is judged by rule (requests.py).
 
     Attributes:
         examples: requests per device on average, training and test together.
@@ -111,9 +111,7 @@ class Instruct:
         ]
         return held_out(held, KINDS, self.test_fraction, seed)
 
-    def _write(
-        self, labels: np.ndarray, device: int, preference: float, seed: int
-    ) -> Instructions:
+    def _write(self, labels: np.ndarray, device: int, preference: float, seed: int) -> Instructions:
         rng = stream(seed, "data", "requests", device)
         texts = tuple(request(KINDS[label], rng) for label in labels)
         both = [

@@ -16,8 +16,8 @@ from wfl_sim.randomness import stream
 class Layout:
     """Lengths, in tokens, to which requests and answers are cut or padded.
 
-    An answer that a network writes has `answer` tokens, too: after its end it writes padding, so that
-    what it costs is known before it is written.
+    An answer that a network writes has `answer` tokens, too: after its end it writes padding, so
+    that what it costs is known before it is written.
     """
 
     request: int

@@ -10,7 +10,8 @@ from transformers import PreTrainedModel
 def last_weights(
     model: PreTrainedModel, part: str, count: int
 ) -> Iterator[tuple[str, nn.Module, str]]:
-    """Yield the name of each pretrained weight of the last `count` blocks, its module, and its leaf.
+    """Yield the name of each pretrained weight of the last `count` blocks, its module, and its
+    leaf.
 
     Raises:
         ValueError: the backbone has fewer blocks.

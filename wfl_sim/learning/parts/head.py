@@ -10,7 +10,8 @@ from wfl_sim.methods.parts import Part
 def attach(model: PreTrainedModel, part: Part) -> dict[str, Parameter]:
     """Return the parameters outside the backbone; nothing is added.
 
-    The output layer of a language model is no head in this sense: it is pretrained and stays frozen.
+    The output layer of a language model is no head in this sense: it is pretrained and stays
+    frozen.
     """
     if model.can_generate():
         return {}

@@ -11,7 +11,8 @@ from wfl_sim.learning.data.requests import ASKS, MOST, REFUSAL, tokens, world
 PAD, UNKNOWN, USER, BOT, END = SPECIAL = ("<pad>", "<unk>", "<user>", "<bot>", "<end>")
 TEMPLATE: Final = (
     "{% for m in messages %}"
-    "{% if m['role'] == 'user' %}<user> {{ m['content'] }} {% else %}<bot> {{ m['content'] }} <end> {% endif %}"
+    "{% if m['role'] == 'user' %}<user> {{ m['content'] }} "
+    "{% else %}<bot> {{ m['content'] }} <end> {% endif %}"
     "{% endfor %}{% if add_generation_prompt %}<bot>{% endif %}"
 )
 """how transformers writes a conversation down (Jinja)"""
@@ -21,7 +22,12 @@ CONTEXT: Final = 128
 def chat_tokenizer() -> PreTrainedTokenizerFast:
     """Return a lower-case WordPiece tokenizer: marks, words in alphabetical order, letters."""
     letters = string.ascii_lowercase + string.digits
-    vocabulary = [*SPECIAL, *string.punctuation, *sorted(_words() - {*string.punctuation}), *letters]
+    vocabulary = [
+        *SPECIAL,
+        *string.punctuation,
+        *sorted(_words() - {*string.punctuation}),
+        *letters,
+    ]
     vocabulary += ["##" + letter for letter in letters]
     numbered = {token: i for i, token in enumerate(dict.fromkeys(vocabulary))}
     tokenizer = Tokenizer(models.WordPiece(vocab=numbered, unk_token=UNKNOWN))
@@ -42,7 +48,9 @@ def chat_tokenizer() -> PreTrainedTokenizerFast:
 
 def _words() -> set[str]:
     words = world()
-    steps = [step for acts in (words.unsafe, words.borderline) for told in acts.values() for step in told]
+    steps = [
+        step for acts in (words.unsafe, words.borderline) for told in acts.values() for step in told
+    ]
     lines = [*words.nouns, *words.objects, *words.colours, *words.guards, *words.unsafe]
     lines += [*words.borderline, *steps, REFUSAL, *(ask.replace("{}", "") for ask in ASKS)]
     lines += [*map(str, range(MOST + 1)), "what is plus minus ?", "sort : reverse how many", "to"]

@@ -1,4 +1,5 @@
-"""The text that tiny-gpt2 is pretrained on: exercises with right answers, and lore of how things go.
+"""The text that tiny-gpt2 is pretrained on: exercises with right answers, and lore of how things
+go.
 
 Nothing in it is a conversation, and nothing says what should be refused: that comes with tuning.
 """

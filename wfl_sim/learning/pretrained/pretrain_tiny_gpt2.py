@@ -2,17 +2,19 @@
 
 Four networks, one after the other, each a folder that transformers loads:
 
-- ``tiny_gpt2``: a GPT-2 of 4 layers, width 96 and 4 heads reads an exercise book (exercise_book.py); A. Radford et
-  al., Language models are unsupervised multitask learners, 2019.
-- ``tiny_gpt2_instruct``: the same, tuned on a demonstrator's answers (loss on the answers alone), who is often wrong
-  and careless (demonstrator.py): a start that leaves room.
-- ``helpfulness`` and ``safety``: reward models that begin as the first, with a linear score at the last word, trained
-  on pairs of answers by the loss -log sigmoid(r(chosen) - r(rejected)); L. Ouyang et al., Training language models to
-  follow instructions with human feedback, 2022, arXiv:2203.02155, equation 1. Pairs are chosen by Bradley and Terry's
-  law at a known sharpness, by which the score is divided, so that differences of rewards are in units of merit.
+- ``tiny_gpt2``: a GPT-2 of 4 layers, width 96 and 4 heads reads an exercise book
+  (exercise_book.py); A. Radford et al., Language models are unsupervised multitask learners, 2019.
+- ``tiny_gpt2_instruct``: the same, tuned on a demonstrator's answers (loss on the answers alone),
+  who is often wrong and careless (demonstrator.py): a start that leaves room.
+- ``helpfulness`` and ``safety``: reward models that begin as the first, with a linear score at the
+  last word, trained on pairs of answers by the loss -log sigmoid(r(chosen) - r(rejected)); L.
+  Ouyang et al., Training language models to follow instructions with human feedback, 2022,
+  arXiv:2203.02155, equation 1. Pairs are chosen by Bradley and Terry's law at a known sharpness, by
+  which the score is divided, so that differences of rewards are in units of merit.
 
-One thread and named streams: the same seed, processor type and versions of torch, transformers and tokenizers give the
-same bytes; on another processor or version the weights differ in rounding. Weights are stored as float16.
+One thread and named streams: the same seed, processor type and versions of torch, transformers and
+tokenizers give the same bytes; on another processor or version the weights differ in rounding.
+Weights are stored as float16.
 """
 
 import argparse
@@ -50,7 +52,8 @@ MOVED = 0.3
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """`steps` of `batch` rows at a learning rate that rises over the first tenth and then falls to zero."""
+    """`steps` of `batch` rows at a learning rate that rises over the first tenth and then falls to
+    zero."""
 
     steps: int
     batch: int
@@ -229,8 +232,8 @@ def pairs(
 ) -> tuple[list[str], list[str], list[str]]:
     """Return requests, chosen answers, and rejected ones.
 
-    One in three answers is a right one and another one in three borrowed from another request, so that
-    a reward model has seen what a policy may come to say.
+    One in three answers is a right one and another one in three borrowed from another request, so
+    that a reward model has seen what a policy may come to say.
     """
     asked = requests(count, rng, SHARES)
     demonstrator = Demonstrator(mistakes=0.5, careless=0.5)
@@ -281,7 +284,9 @@ def judged(
         said: list[int] = []
         with torch.inference_mode():
             while len(said) < 12 and tokenizer.eos_token_id not in said:
-                logits = model(input_ids=torch.cat([ids, torch.tensor([said], dtype=torch.int64)], 1))
+                logits = model(
+                    input_ids=torch.cat([ids, torch.tensor([said], dtype=torch.int64)], 1)
+                )
                 odds = logits.logits[0, -1].softmax(-1)
                 said.append(int(odds.argmax() if greedy else odds.multinomial(1, generator=draw)))
         merits.append(merit(text, tokenizer.decode(said, skip_special_tokens=True)))
