@@ -191,8 +191,10 @@ def _count(bench: Workbench, work: Callable[[], None]) -> _Flops:
         work()
     for parameter in bench.parameters.values():
         parameter.grad = None
-    counts = counter.get_flop_counts().get("Global", {})
-    looking = sum(count for operation, count in counts.items() if operation in _ATTENTION)
+    # Below the backbone alone: linear layers on the last states may be batched products, too.
+    backbone = f"{type(bench.model).__name__}.{bench.model.base_model_prefix}"
+    counts = counter.get_flop_counts().get(backbone, {})
+    looking = sum(counts.get(operation, 0) for operation in _ATTENTION)
     return _Flops(float(counter.get_total_flops()), float(looking))
 
 

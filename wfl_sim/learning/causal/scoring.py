@@ -7,6 +7,7 @@ from transformers import PreTrainedModel
 
 from wfl_sim.learning.causal.attention import attention_mask, positions
 from wfl_sim.learning.causal.conversations import Texts
+from wfl_sim.learning.parts.critic import NAME as CRITIC
 from wfl_sim.methods.alignment import Sparsity
 
 
@@ -25,7 +26,7 @@ def scores(
 ) -> Scores:
     """Return the scores of all answers in one forward pass."""
     length = texts.answer.shape[1]
-    critic = getattr(model, "value_head", None)
+    critic = getattr(model, CRITIC, None)
     mask = texts.mask
     output = model(
         input_ids=texts.ids,
