@@ -85,10 +85,11 @@ class FadingProcess(Protocol):
         step: float,
         offsets: ArrayLike,
         links: ArrayLike | None = None,
-    ) -> NDArray[np.float64]:
+    ) -> NDArray[np.floating[Any]]:
         """`power` at times ``(first + i + 0.5) step``, shape (links, count, F).
 
-        The bits of a sample depend on its absolute index, not on the chunk or the links beside it.
+        It may be of single precision. The bits of a sample depend on its absolute index, not on
+        the chunk or the links beside it.
         """
         ...
 

@@ -106,6 +106,8 @@ def check_array(
         array = np.asarray(values, dtype=float)
     except (TypeError, ValueError):
         raise ValueError(f"{name} must be real numbers, got {values!r}") from None
+    if array.size and _within(array, minimum, maximum, exclusive):
+        return array
     suffix = f" {unit}" if unit else ""
     if np.isnan(array).any():
         raise ValueError(f"{name} must be a number{' of ' + unit if unit else ''}, got NaN")
@@ -123,6 +125,18 @@ def check_array(
             f"got {array[array > maximum].flat[0]:g}{suffix}"
         )
     return array
+
+
+def _within(
+    array: FloatArray, minimum: float | None, maximum: float | None, exclusive: bool
+) -> bool:
+    """Whether all is well, in as few passes as can be: a NaN is smaller than nothing."""
+    least = array.min()
+    if minimum is None:
+        low = not np.isnan(least)
+    else:
+        low = bool(least > minimum if exclusive else least >= minimum)
+    return low and (maximum is None or bool(array.max() <= maximum))
 
 
 def check_finite(name: str, values: ArrayLike) -> FloatArray:

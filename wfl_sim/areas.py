@@ -87,6 +87,50 @@ class Ring:
         return self.centre, self.radius
 
 
+@AREAS("rectangle")
+@dataclass(frozen=True, kw_only=True)
+class Rectangle:
+    """A rectangle in which devices are dropped uniformly, but for a disc around its centre."""
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+
+    width: PositiveMetres
+    height: PositiveMetres
+    min_distance: NonNegativeMetres = 35.0
+    """no device is dropped nearer to the centre"""
+    centre: tuple[Metres, Metres] = (0.0, 0.0)
+
+    def __post_init__(self) -> None:
+        if self.min_distance >= min(self.width, self.height) / 2:
+            raise LocatedError(
+                f"must be smaller than half the shorter side, got {self.min_distance:g} m",
+                "min_distance",
+            )
+
+    def check(self, layout: Layout | None, count: int) -> None:
+        """Find nothing wrong."""
+
+    def drop(
+        self, member: int, rng: np.random.Generator, layout: Layout | None
+    ) -> NDArray[np.float64]:
+        """Return a point uniform over the rectangle."""
+        while True:
+            step = rng.uniform(-0.5, 0.5, 2) * (self.width, self.height)
+            if np.hypot(*step) >= self.min_distance:
+                return np.asarray(np.asarray(self.centre) + step)
+
+    def nearest(self, site: Point) -> float | None:
+        """Return what is kept from a site in the centre, or the way to the nearest side."""
+        x, y = abs(site[0] - self.centre[0]), abs(site[1] - self.centre[1])
+        outside = math.hypot(max(x - self.width / 2, 0.0), max(y - self.height / 2, 0.0))
+        nearest = outside or self.min_distance - math.hypot(x, y)
+        return nearest if nearest > 0 else None
+
+    def circle(self, layout: Layout | None) -> tuple[Point, float] | None:
+        """Return the circle through the corners."""
+        return self.centre, math.hypot(self.width, self.height) / 2
+
+
 @AREAS("cells")
 @dataclass(frozen=True, kw_only=True)
 class Cells:

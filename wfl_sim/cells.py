@@ -18,6 +18,7 @@ from channel_models.units import (
     PositiveSeconds,
     PositiveWatt,
     Seconds,
+    Watt,
 )
 from wfl_sim.infrastructure import Station
 from wfl_sim.protocols import (
@@ -104,6 +105,8 @@ class Uplink:
     """from the request to the first bit: scheduling request and grant"""
     header: Fraction = 0.0
     """bits of protocol headers (RLC, PDCP, IP) for each bit of payload"""
+    outside: Watt = 0.0
+    """interference on each resource block from beyond the cells of the scenario"""
     loss: Annotated[Loss, From(LOSSES)] = field(default_factory=Never)
     """whether whole updates are lost, after the time and the energy are spent"""
 
@@ -129,6 +132,8 @@ class Downlink:
     """age of the channel state that the allocator sees, beyond half a sampling step"""
     averaging: PositiveSeconds = 0.2
     """time constant of the average rate that fair allocators see"""
+    outside: Watt = 0.0
+    """interference on each resource block from beyond the cells of the scenario"""
     broadcast: bool = True
     """send the shared state once to all, at the rate of the worst receiver, or to each apart"""
     subband: int = 1
@@ -194,6 +199,13 @@ class Cell:
     def duty(self, direction: Direction) -> float:
         """Share of the time in which the band serves a direction."""
         return 1.0 if self.tdd is None else self.tdd.share(direction)
+
+    def noise(self, direction: Direction) -> float:
+        """W on one resource block: thermal, of the receiver, and from outside."""
+        side = self.uplink if direction == "uplink" else self.downlink
+        block = cm.resource_block_bandwidth(self.subcarrier_spacing)
+        thermal = cm.thermal_noise_density() * float(cm.db_to_linear(side.noise_figure))
+        return float(thermal * block + side.outside)
 
     @property
     def reference_power(self) -> float:

@@ -15,6 +15,7 @@ from wfl_sim.records import Level, Span
 
 if TYPE_CHECKING:
     from wfl_sim.entities.device import Device
+    from wfl_sim.entities.edge import Edge
     from wfl_sim.entities.server import Server
 
 
@@ -72,6 +73,8 @@ class Federation:
     measurements: list[Measurement] = field(default_factory=list)
     devices: "Sequence[Device]" = ()
     server: "Server" = field(init=False)
+    edges: "Sequence[Edge]" = ()
+    """servers between cells and the server; none where the server does all"""
     _turn: simpy.Event | None = None
 
     def __repr__(self) -> str:

@@ -33,7 +33,10 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class Method(Protocol):
-    """What is learned, what is sent, what stays private, and how uploads are combined."""
+    """What is learned, what is sent, what stays private, and how uploads are combined.
+
+    A method may be able to do more: `wfl_sim.methods.abilities` lists what.
+    """
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -47,9 +50,33 @@ class Method(Protocol):
         """Return the next shared state.
 
         Args:
-            shared: the state that the devices started from.
-            uploads: in ascending order of device; every state has the names of `shared`.
+            shared: the present state; what the devices started from, unless rounds overlap.
+            uploads: in ascending order of device; every state has the names of `shared`, unless
+                the method has an uplink of its own.
         """
+
+
+class Optimizer(Protocol):
+    """How the server moves from the present shared state to the average of the uploads."""
+
+    def step(self, shared: State, mean: State, memory: State) -> tuple[State, State]:
+        """Return the next shared state and what the server remembers.
+
+        Args:
+            shared: the present state of what is averaged.
+            mean: the average, of the same names.
+            memory: what the last step returned; empty before the first.
+        """
+
+
+class Staleness(Protocol):
+    """What an upload counts that was trained on an older shared state."""
+
+    needs_base: bool
+    """whether `present` looks at what the device had received"""
+
+    def present(self, shared: State, upload: Upload) -> Upload:
+        """Return the upload as if it had been trained on the present state `shared`."""
 
 
 @dataclass(frozen=True)
@@ -90,10 +117,16 @@ class Workload:
     """how tables of measurements call the model"""
     batches: tuple[Batches, ...] = ()
     """of each phase; none for a synthetic model"""
+    unicast: bool = False
+    """whether every device gets a download of its own, which no broadcast can serve"""
 
 
 class Learner(Protocol):
     """The door to the learning room: what a local update costs, and its real execution."""
+
+    @property
+    def sends_news(self) -> bool:
+        """Whether a download depends on what the device has got before."""
 
     @property
     def recipe(self) -> str:
@@ -104,6 +137,15 @@ class Learner(Protocol):
 
     def workload(self, device: int) -> Workload:
         """Return the costs of one local update of a device, from shapes alone."""
+
+    def download_bits(self, device: int, news: Sequence[Sequence[int]]) -> int:
+        """Return the bits of a download, from shapes alone.
+
+        Args:
+            device: the receiver.
+            news: of each aggregation since its last download, or since the beginning, the devices
+                whose uploads were in it.
+        """
 
     def run(self, task: Task, inputs: Sequence[Mapping[str, State]]) -> Result:
         """Execute a task; `inputs` are the states of its incoming results, in task order."""
@@ -221,6 +263,12 @@ class Demands:
         """(n, blocks) shares, of which every block has the same: `share`, shape (n,)."""
         return np.repeat(share[:, None], self.efficiency.shape[1], axis=1)
 
+    def whole(self, holders: NDArray[np.intp]) -> NDArray[np.float64]:
+        """(n, blocks) shares, of which each block has one holder: `holders`, shape (blocks,)."""
+        shares = np.zeros(self.efficiency.shape)
+        shares[holders, np.arange(len(holders))] = 1.0
+        return shares
+
 
 class Allocator(Protocol):
     """A pure function from demands to shares of the resource blocks."""
@@ -237,6 +285,14 @@ class PowerAllocator(Allocator, Protocol):
         self, demands: Demands
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return shares, and levels (n,) in [0, 1]."""
+
+
+@runtime_checkable
+class BlockAllocator(Allocator, Protocol):
+    """An allocator that gives whole blocks, which it can say in fewer words."""
+
+    def holders(self, demands: Demands) -> NDArray[np.intp] | None:
+        """Return (blocks,) which transfer holds each block; None where only shares can tell."""
 
 
 class Loss(Protocol):
@@ -356,6 +412,8 @@ class Codec(Protocol):
 
 METHODS: Registry[Method] = Registry("method")
 ALGORITHMS: Registry[Algorithm] = Registry("algorithm")
+OPTIMIZERS: Registry[Optimizer] = Registry("optimizer")
+STALENESS: Registry[Staleness] = Registry("staleness")
 ALLOCATORS: Registry[Allocator] = Registry("allocator")
 LOSSES: Registry[Loss] = Registry("loss")
 LAYOUTS: Registry[Any] = Registry("layout")

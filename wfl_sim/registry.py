@@ -16,7 +16,7 @@ from dataclasses import dataclass, is_dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from wfl_sim.written import Written, anchored
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from pydantic_core import CoreSchema
 
 T = TypeVar("T")
+
+_PLUGIN: Final = "wfl_sim_plugin_"
+"""before the names of modules from users' files"""
 
 _plugins_allowed: ContextVar[bool] = ContextVar("plugins_allowed", default=False)
 
@@ -123,7 +126,7 @@ class Registry(Generic[T]):
         file = anchored(Written(path, name.folder) if isinstance(name, Written) else path)
         if not file.is_file():
             raise ValueError(f"no such file: {file}")
-        cls = getattr(_module(file.resolve()), attribute, None)
+        cls = getattr(plugin(file.resolve()), attribute, None)
         if cls is None:
             raise ValueError(f"{file.name} defines no {attribute!r}")
         self._checked(attribute, cls)
@@ -226,8 +229,13 @@ def describe(cls: type) -> str:
     return (cls.__doc__ or "").strip().splitlines()[0] if cls.__doc__ else ""
 
 
-def _module(file: Path) -> ModuleType:
-    name = f"wfl_sim_plugin_{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:12]}"
+def plugin(file: Path) -> ModuleType:
+    """Return a user's file as a module; it runs when it is first asked for.
+
+    Raises:
+        ValueError: it cannot be imported.
+    """
+    name = f"{_PLUGIN}{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:12]}"
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, file)
@@ -241,6 +249,12 @@ def _module(file: Path) -> ModuleType:
         del sys.modules[name]
         raise ValueError(f"{file.name} failed when imported: {_brief(error)}") from error
     return module
+
+
+def plugins() -> list[Path]:
+    """Return the user's files that have run in this process."""
+    modules = [module for name, module in sys.modules.items() if name.startswith(_PLUGIN)]
+    return [Path(module.__file__) for module in modules if module.__file__]
 
 
 def _brief(error: BaseException) -> str:

@@ -6,6 +6,7 @@ import re
 import tempfile
 import warnings
 from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
@@ -114,6 +115,12 @@ class Runner:
             raise ScenarioError(str(error)) from error
         return folder
 
+    def close(self) -> None:
+        """Let the store go."""
+        if "_store" in self.__dict__:
+            self._store.close()
+            del self._store
+
     def prepared(self, number: int, watcher: Watcher) -> Simulation:
         """Return the simulation of a scenario, checked and ready to run.
 
@@ -149,7 +156,8 @@ def run_all(
     count = len(request.load())
     work = Runner(request)
     if jobs == 1 or count == 1:
-        yield from ((number, work(number, watcher)) for number in range(count))
+        with closing(work):
+            yield from ((number, work(number, watcher)) for number in range(count))
     else:
         yield from in_processes(work, count, jobs, watcher)
 

@@ -17,6 +17,7 @@ from channel_models.units import (
 )
 from wfl_sim.areas import Area, Ring
 from wfl_sim.availability import Always
+from wfl_sim.backhaul import Backhaul
 from wfl_sim.battery import Battery
 from wfl_sim.carbon import Carbon
 from wfl_sim.cells import Cell
@@ -24,6 +25,8 @@ from wfl_sim.compute import Computing, Hardware, HardwareReference
 from wfl_sim.coverage import check_coverage
 from wfl_sim.execution.executors import Inline
 from wfl_sim.layouts import Layout
+from wfl_sim.methods.abilities import averages
+from wfl_sim.methods.server import ServerRule
 from wfl_sim.modem import Modem
 from wfl_sim.payload import Float32
 from wfl_sim.protocols import (
@@ -47,6 +50,7 @@ from wfl_sim.protocols import (
 )
 from wfl_sim.radio.mobility import Static
 from wfl_sim.registry import From, LocatedError
+from wfl_sim.rounds import Hierarchical
 from wfl_sim.shorthand import Shorthand
 
 STRICT = {"extra": "forbid"}
@@ -75,10 +79,14 @@ class Devices:
     availability: Annotated[Availability, From(AVAILABILITIES)] = field(default_factory=Always)
     away_power: Watt | None = None
     """drawn while a device cannot be reached; the idle power of its hardware unless given"""
+    rank: int | None = None
+    """of the LoRA that a method lets differ by device; that of the method unless given"""
 
     def __post_init__(self) -> None:
         if self.count < 1:
             raise LocatedError(f"must be at least 1, got {self.count}", "count")
+        if self.rank is not None and self.rank < 1:
+            raise LocatedError(f"must be at least 1, got {self.rank}", "rank")
         try:
             self.mobility.check(self.count)
         except LocatedError as error:
@@ -97,8 +105,8 @@ class Devices:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Server:
-    """Where uploads are aggregated. Its energy is not in the ledger of the devices."""
+class Server(ServerRule):
+    """Where uploads are aggregated, and how. Its energy is not in the ledger of the devices."""
 
     __pydantic_config__ = STRICT
 
@@ -162,6 +170,8 @@ class Scenario:
     layout: Annotated[Layout, From(LAYOUTS)] | None = None
     """where many cells stand that are described once; without it cells are where they say"""
     cells: tuple[Cell, ...] = field(default_factory=lambda: (Cell(),))
+    backhaul: Backhaul | None = None
+    """the wired network; without it every cell has a wire of its own"""
     devices: tuple[Devices, ...]
     server: Server = field(default_factory=Server)
     carbon: Annotated[Carbon, Shorthand("path")] | None = None
@@ -180,15 +190,47 @@ class Scenario:
             raise LocatedError("at least one group of devices is needed", "devices")
         if self.data is None and MODELS.name_of(self.model) != "synthetic":
             raise LocatedError("is missing: a pretrained model learns from data", "data")
+        self.server.check(self.method)
+        self._check_ranks()
         self.rounds.check(self.device_count)
+        edges = self.backhaul.edge_servers if self.backhaul is not None else ()
+        if isinstance(self.rounds, Hierarchical) and not edges:
+            raise LocatedError(
+                "hierarchical needs edge servers: add `edge_servers` to `backhaul`", "rounds"
+            )
+        if isinstance(self.rounds, Hierarchical) and not averages(self.method):
+            raise LocatedError("must average, for edge servers do: choose another", "method")
         self._check_cells()
         check_coverage(self)
+
+    def _check_ranks(self) -> None:
+        if any(part.by_device for part in self.method.parts):
+            return
+        for number, group in enumerate(self.devices):
+            if group.rank is not None:
+                name = METHODS.name_of(self.method)
+                raise LocatedError(
+                    f"no part of {name} has a rank that differs by device",
+                    "devices",
+                    number,
+                    "rank",
+                )
+
+    @property
+    def ranks(self) -> tuple[int | None, ...]:
+        """Rank of each device's group; None for the method's own."""
+        return tuple(group.rank for group in self.devices for _ in range(group.count))
 
     def _check_cells(self) -> None:
         if self.layout is not None and len(self.cells) != 1:
             raise LocatedError(
                 f"must be one cell, the template for the layout, got {len(self.cells)}", "cells"
             )
+        if self.backhaul is not None:
+            try:
+                self.backhaul.check(len(self.base_stations))
+            except LocatedError as error:
+                raise LocatedError(str(error), "backhaul", *error.path) from None
         for number, group in enumerate(self.devices):
             try:
                 group.area.check(self.layout, group.count)

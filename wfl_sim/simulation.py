@@ -90,12 +90,13 @@ class Simulation:
 
         Raises:
             ValueError: a run that trains has no store.
-            LocatedError: training has diverged.
+            LocatedError: training has diverged, or is asked for where there is none.
         """
+        check_training(self.scenario, self.trains)
         if self.trains and store is None:
             raise ValueError("a run that trains needs a store")
         if store is None or self.shards is None or not self.trains:
-            federation = self._network(NetworkOnly())
+            federation = self._network(NetworkOnly(self.learner))
             totals = self._totals(federation, 0)
             return Outcome(federation.spans, (), {}, totals, federation.levels)
         with TaskGraph(self.learner, store, progress, executor=self.scenario.execution) as graph:
@@ -104,12 +105,15 @@ class Simulation:
     def _learned(self, graph: TaskGraph, shards: Shards) -> Outcome:
         plan = TrainingPlan(
             graph,
-            self.learner.recipe,
+            self.learner,
             shards,
             seed=self.scenario.seed,
             overall=len(shards.pooled) > 0,
         )
-        federation = self._network(plan)
+        try:
+            federation = self._network(plan)
+        except FloatingPointError as error:
+            raise LocatedError(str(error), "method") from error
         started = time.perf_counter()
         names = [device.name for device in federation.devices]
         finals = {"shared": federation.server.shared} | dict(
@@ -136,7 +140,12 @@ class Simulation:
     def _network(self, plan: "NetworkOnly | TrainingPlan") -> Federation:
         started = time.perf_counter()
         federation = world.build(
-            self.scenario, self.placement, self.workloads, plan, excluded=self.excluded
+            self.scenario,
+            self.placement,
+            self.workloads,
+            plan,
+            excluded=self.excluded,
+            examples=[len(each) for each in self.shards.train] if self.shards else (),
         )
         world.run(federation, self.scenario)
         self._seconds["network"] = time.perf_counter() - started
@@ -164,6 +173,22 @@ class Simulation:
         }
 
 
+def check_training(scenario: Scenario, trains: bool) -> None:
+    """Refuse a selection that asks for what training gives, in a run that trains nothing.
+
+    Raises:
+        LocatedError: so.
+    """
+    select = getattr(scenario.rounds, "select", None)
+    if not trains and getattr(select, "needs_training", False):
+        raise LocatedError(
+            f"{type(select).__name__} looks at losses: the run must train, neither --network-only "
+            "nor on a synthetic model",
+            "rounds",
+            "select",
+        )
+
+
 def _batteries(federation: Federation) -> dict[str, dict[str, float]]:
     """Return what all batteries lost, kept and spilled, in J; nothing where there is none."""
     supplies = [s for s in (device.body.supply for device in federation.devices) if s is not None]
@@ -184,6 +209,8 @@ def _surroundings(scenario: Scenario, federation: Federation) -> dict[str, Any]:
     """Return what server and base stations drew, in J, and the g of CO2 of the devices."""
     spans, end = federation.spans, federation.env.now
     drawn = {"server": server_joules(scenario.server.hardware, spans, end)}
+    for edge in federation.edges:
+        drawn[edge.name] = server_joules(edge.server.hardware, spans, end, edge.name)
     for number, cell in enumerate(scenario.base_stations):
         if cell.station is not None:
             name = f"cell-{number}"

@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 import channel_models as cm
+from wfl_sim.backhaul import SERVER, nearest, star
 from wfl_sim.cells import Cell
 from wfl_sim.radio.large_scale import LargeScale
 from wfl_sim.radio.mobility import Region, Track
 from wfl_sim.randomness import stream
+from wfl_sim.rounds import Hierarchical
 from wfl_sim.scenario import Devices, Scenario
 
 
@@ -27,6 +29,10 @@ class Placement:
     """(devices,) index of the cell with the strongest reference signal, bias included"""
     graph: "nx.Graph[str]"
     """nodes "server", "cell-0", "device-0", ...; edges carry `latency`, `capacity` or `gain_db`"""
+    wired: "nx.Graph[str]"
+    """the backhaul alone"""
+    hubs: Sequence[str]
+    """of each cell, who aggregates what comes from it: an edge server, or else the server"""
     large_scale: LargeScale
     """gains at any other place"""
     tracks: Mapping[int, Track]
@@ -58,8 +64,17 @@ def place(scenario: Scenario) -> Placement:
     large_scale = LargeScale(scenario)
     gains = large_scale.gains(np.arange(len(groups)), positions)
     serving = reference_db(scenario.base_stations, gains).argmax(axis=0)
-    graph = _graph(scenario.base_stations, gains, serving)
-    return Placement(positions, gains, serving, graph, large_scale, tracks)
+    wired = _wired(scenario)
+    return Placement(
+        positions,
+        gains,
+        serving,
+        graph=_graph(wired, gains, serving),
+        wired=wired,
+        hubs=[_hub(scenario, wired, f"cell-{n}") for n in range(len(scenario.base_stations))],
+        large_scale=large_scale,
+        tracks=tracks,
+    )
 
 
 def reference_db(cells: Sequence[Cell], gains: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -85,19 +100,27 @@ def _track(scenario: Scenario, group: Devices, member: int, index: int) -> Track
     return group.mobility.track(member, region, stream(scenario.seed, "mobility", index))
 
 
+def _wired(scenario: Scenario) -> "nx.Graph[str]":
+    """Return the graph that the scenario gives, or a star."""
+    cells = scenario.base_stations
+    if scenario.backhaul is None:
+        return star(cells)
+    return scenario.backhaul.graph([f"cell-{number}" for number in range(len(cells))])
+
+
+def _hub(scenario: Scenario, wired: "nx.Graph[str]", cell: str) -> str:
+    if scenario.backhaul is None or not isinstance(scenario.rounds, Hierarchical):
+        return SERVER
+    return nearest(wired, cell, scenario.backhaul.edge_servers)
+
+
 def _graph(
-    cells: Sequence[Cell], gains: NDArray[np.float64], serving: NDArray[np.intp]
+    wired: "nx.Graph[str]", gains: NDArray[np.float64], serving: NDArray[np.intp]
 ) -> "nx.Graph[str]":
-    graph: nx.Graph[str] = nx.Graph()
-    graph.add_node("server", kind="server")
-    for number, cell in enumerate(cells):
-        graph.add_node(f"cell-{number}", kind="cell")
-        graph.add_edge(
-            "server",
-            f"cell-{number}",
-            latency=cell.backhaul.latency,
-            capacity=cell.backhaul.capacity,
-        )
+    graph = wired.copy()
+    for node in graph:
+        known = node.partition("-")[0]
+        graph.nodes[node]["kind"] = known if known in ("server", "cell") else "node"
     for device, number in enumerate(serving):
         graph.add_node(f"device-{device}", kind="device")
         graph.add_edge(

@@ -4,6 +4,7 @@ Each has a pipe of its own: a worker that dies closes its end, so nobody waits f
 whose parent has gone ends itself.
 """
 
+import atexit
 import os
 import signal
 import sys
@@ -16,14 +17,18 @@ from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from wfl_sim.documents import ScenarioError
 
+J = TypeVar("J")
 T = TypeVar("T")
 
 _GRACE = 5.0
 """s that a worker has to tidy up before it is killed"""
+
+PASSED_ON = (ScenarioError, OSError, FloatingPointError)
+"""what a job may raise that is no mistake in code"""
 
 
 class Watcher(Protocol):
@@ -40,11 +45,77 @@ class WorkerError(RuntimeError):
     """A worker has ended before its job was done."""
 
 
-Work = Callable[[int, Watcher], T]
-"""does the job of a number; must be picklable"""
+Work = Callable[[J, Watcher], T]
+"""does a job; must be picklable"""
 
 
-def in_processes(work: Work[T], count: int, jobs: int, watcher: Watcher) -> Iterator[tuple[int, T]]:
+@dataclass(frozen=True)
+class Event(Generic[J]):
+    """What a pool has heard of a job."""
+
+    job: J
+    kind: Literal["done", "raised", "failed", "died", "progress", "warn"]
+    """the last two come while the job goes on"""
+    content: Any
+    """the result; the error; its traceback; the cause of death; or what the watcher was told"""
+
+
+class Pool(Generic[J, T]):
+    """Up to `size` processes for one kind of work, started when there are jobs for them."""
+
+    def __init__(self, work: Work[J, T], size: int) -> None:
+        self.size = size
+        self.busy = 0
+        self._work = work
+        self._workers: list[_Worker[J]] = []
+        # A process waits at its end for those that it started, should nobody have closed the pool.
+        atexit.register(self.close)
+
+    def __repr__(self) -> str:
+        return f"Pool({self.busy} of {self.size} busy)"
+
+    def give(self, job: J) -> None:
+        """Let an idle worker begin a job, or a new one; there must be less than `size` busy."""
+        while True:
+            worker = next((each for each in self._workers if not each.busy), None)
+            if worker is None:
+                worker = _started(self._work)
+                self._workers.append(worker)
+            try:
+                worker.give(job)
+            except ConnectionError:  # it has died of idleness: another one
+                self._workers.remove(worker)
+                _stop([worker])
+                continue
+            self.busy += 1
+            return
+
+    def events(self) -> list[Event[J]]:
+        """Wait for news of jobs; those that have ended leave their workers idle, or dead."""
+        by_pipe = {worker.pipe: worker for worker in self._workers if worker.busy}
+        events = []
+        for pipe in wait(list(by_pipe)):
+            worker = by_pipe[pipe]  # type: ignore[index]
+            event = worker.event()
+            if event.kind not in ("progress", "warn"):
+                worker.busy = False
+                self.busy -= 1
+            if event.kind == "died":
+                self._workers.remove(worker)
+            events.append(event)
+        return events
+
+    def close(self) -> None:
+        """Stop all workers, whatever they are doing."""
+        atexit.unregister(self.close)
+        _stop(self._workers)
+        self._workers.clear()
+        self.busy = 0
+
+
+def in_processes(
+    work: Work[int, T], count: int, jobs: int, watcher: Watcher
+) -> Iterator[tuple[int, T]]:
     """Do jobs 0 to `count` - 1 in `jobs` processes; yield number and result as each ends.
 
     Raises:
@@ -52,50 +123,49 @@ def in_processes(work: Work[T], count: int, jobs: int, watcher: Watcher) -> Iter
         ScenarioError, OSError: what a job raised; the others are stopped.
     """
     pending = deque(range(count))
-    workers = [_started(work) for _ in range(min(jobs, count))]
-    busy = {worker.pipe: worker for worker in workers}
+    pool = Pool(work, min(jobs, count))
     try:
-        for worker in workers:
-            worker.number = pending.popleft()
-            worker.pipe.send(worker.number)
-        while busy:
-            for pipe in wait(list(busy)):
-                worker = busy[pipe]  # type: ignore[index]
-                kind, arguments = worker.message()
-                if kind != "done":
-                    getattr(watcher, kind)(*arguments)
-                    continue
-                yield worker.number, arguments
-                if pending:
-                    worker.number = pending.popleft()
-                    worker.pipe.send(worker.number)
-                else:
-                    del busy[worker.pipe]
+        while pending or pool.busy:
+            while pending and pool.busy < pool.size:
+                pool.give(pending.popleft())
+            for event in pool.events():
+                match event.kind:
+                    case "done":
+                        yield event.job, event.content
+                    case "raised":
+                        raise event.content
+                    case "failed":
+                        raise WorkerError(f"run {event.job + 1} failed\n{event.content}")
+                    case "died":
+                        raise WorkerError(
+                            f"the process of run {event.job + 1} died ({event.content}): "
+                            "the same command continues where it stopped"
+                        )
+                    case _:
+                        getattr(watcher, event.kind)(*event.content)
     finally:
-        _stop(workers)
+        pool.close()
 
 
-@dataclass
-class _Worker:
+@dataclass(eq=False)
+class _Worker(Generic[J]):
     process: BaseProcess
     pipe: Connection
-    number: int = -1
+    busy: bool = False
+    job: Any = None
 
-    def message(self) -> tuple[str, Any]:
-        """Return the next message; raise what the job raised."""
+    def give(self, job: J) -> None:
+        self.pipe.send(job)
+        self.job, self.busy = job, True
+
+    def event(self) -> Event[J]:
         try:
             kind, content = self.pipe.recv()
         except (EOFError, ConnectionError):
             self.process.join(_GRACE)
-            raise WorkerError(
-                f"the process of run {self.number + 1} died ({_cause(self.process.exitcode)}): "
-                "the same command continues where it stopped"
-            ) from None
-        if kind == "raised":
-            raise content
-        if kind == "failed":
-            raise WorkerError(f"run {self.number + 1} failed\n{content}")
-        return kind, content
+            kind, content = "died", _cause(self.process.exitcode)
+            _stop([self])
+        return Event(self.job, kind, content)
 
 
 @dataclass(frozen=True)
@@ -111,27 +181,28 @@ class _Remote:
         self.pipe.send(("warn", (text,)))
 
 
-def _started(work: Work[T]) -> _Worker:
+def _started(work: Work[J, Any]) -> "_Worker[J]":
     context = get_context("spawn")
     pipe, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, work), daemon=True)
+    # No daemon: a run in a process may start processes of its own.
+    process = context.Process(target=_serve, args=(theirs, work), daemon=False)
     with _interrupts_held():
         process.start()
     theirs.close()
     return _Worker(process, pipe)
 
 
-def _serve(pipe: Connection, work: Work[Any]) -> None:
+def _serve(pipe: Connection, work: Work[Any, Any]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # As an exception, so that what is half written is removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         while True:
-            number = pipe.recv()
+            job = pipe.recv()
             try:
-                message = ("done", work(number, _Remote(pipe)))
-            except (ScenarioError, OSError) as error:
+                message = ("done", work(job, _Remote(pipe)))
+            except PASSED_ON as error:
                 message = ("raised", error)
             except Exception:
                 message = ("failed", traceback.format_exc())
@@ -164,7 +235,7 @@ def _interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _stop(workers: list[_Worker]) -> None:
+def _stop(workers: "list[_Worker[Any]]") -> None:
     for worker in workers:
         worker.process.terminate()
     for worker in workers:

@@ -1,17 +1,21 @@
 """World: the entities of a scenario in one SimPy environment."""
 
 from collections.abc import Collection, Sequence
+from functools import partial
 
 import numpy as np
 import simpy
 from numpy.typing import NDArray
 
 import channel_models as cm
+from wfl_sim.backhaul import SERVER
 from wfl_sim.cells import Cell as CellDescription
 from wfl_sim.energy import Ledger
 from wfl_sim.entities.carrier import Carrier
 from wfl_sim.entities.cell import Access, Cell
 from wfl_sim.entities.device import Device
+from wfl_sim.entities.edge import Edge
+from wfl_sim.entities.line import Line
 from wfl_sim.entities.server import Server
 from wfl_sim.execution.plan import Plan
 from wfl_sim.federation import Federation
@@ -19,10 +23,11 @@ from wfl_sim.modem import radio_of
 from wfl_sim.protocols import Workload
 from wfl_sim.radio.band import band
 from wfl_sim.radio.direction import Direction
+from wfl_sim.radio.expected import expected_rate
 from wfl_sim.radio.power import CellPower, DevicePower, PowerRule
 from wfl_sim.scenario import Scenario
 from wfl_sim.topology import Placement
-from wfl_sim.wire import Wire
+from wfl_sim.wiring import lines
 
 
 def build(
@@ -31,17 +36,25 @@ def build(
     workloads: Sequence[Workload],
     plan: Plan,
     excluded: Collection[int] = (),
+    examples: Sequence[int] = (),
 ) -> Federation:
     """Return the federation at time zero, its devices idle, the first evaluation noted.
 
-    Devices that are excluded are never there.
+    Devices that are excluded are never there. `examples` is what each trains on; one without data.
     """
     env = simpy.Environment()
     groups = [group for group in scenario.devices for _ in range(group.count)]
     members = [member for group in scenario.devices for member in range(group.count)]
     federation = Federation(env, scenario.seed, plan, Ledger(len(groups)))
+    names = [f"cell-{number}" for number in range(len(scenario.base_stations))]
+    wired, hubs = placement.wired, placement.hubs
+    up, down = list(zip(names, hubs, strict=True)), list(zip(hubs, names, strict=True))
+    edges = [hub for hub in dict.fromkeys(hubs) if hub != SERVER]
+    above = [pair for edge in edges for pair in ((edge, SERVER), (SERVER, edge))]
+    way = lines(env, wired, [*up, *down, *above])
     cells = [
-        _cell(env, scenario, placement, number) for number in range(len(scenario.base_stations))
+        _cell(env, scenario, placement, number, way[up[number]], way[down[number]])
+        for number in range(len(names))
     ]
     federation.devices = [
         Device(
@@ -51,6 +64,8 @@ def build(
             workload=workloads[index],
             cell=cells[placement.serving[index]],
             mean_gain=float(placement.gains[placement.serving[index], index]),
+            power=group.power,
+            examples=examples[index] if examples else 1,
             computing=group.compute,
             radio=radio_of(
                 group.hardware,
@@ -67,6 +82,17 @@ def build(
         for index, group in enumerate(groups)
     ]
     federation.server = Server(federation, scenario.server.hardware, scenario.evaluation.every)
+    if scenario.backhaul is not None:
+        federation.edges = [
+            Edge(
+                federation,
+                Server(federation, scenario.backhaul.hardware, scenario.evaluation.every, edge),
+                cells=[cell for cell, hub in up if hub == edge],
+                up=way[edge, SERVER],
+                down=way[SERVER, edge],
+            )
+            for edge in edges
+        ]
     federation.measure(-1, federation.server.shared)
     return federation
 
@@ -80,7 +106,14 @@ def run(federation: Federation, scenario: Scenario) -> None:
         device.close()
 
 
-def _cell(env: simpy.Environment, scenario: Scenario, placement: Placement, number: int) -> Cell:
+def _cell(
+    env: simpy.Environment,
+    scenario: Scenario,
+    placement: Placement,
+    number: int,
+    up: Line,
+    down: Line,
+) -> Cell:
     groups = [group for group in scenario.devices for _ in range(group.count)]
     description, name = scenario.base_stations[number], f"cell-{number}"
     gains = placement.gains[number]
@@ -90,7 +123,6 @@ def _cell(env: simpy.Environment, scenario: Scenario, placement: Placement, numb
         "uplink": DevicePower(watts, _density(description, gains)),
         "downlink": CellPower(description.downlink.power, description.blocks),
     }
-    wire = placement.graph.edges["server", name]
     air = {
         direction: Carrier(
             env,
@@ -112,13 +144,13 @@ def _cell(env: simpy.Environment, scenario: Scenario, placement: Placement, numb
         name=name,
         uplink=air["uplink"],
         downlink=air["downlink"],
-        to_server=Carrier(env, f"{name}/to-server", Wire(wire["capacity"])),
-        from_server=Carrier(env, f"{name}/from-server", Wire(wire["capacity"])),
-        latency=wire["latency"],
+        up=up,
+        down=down,
         broadcasts=description.downlink.broadcast,
         request=Access(description.uplink.access_delay, description.uplink.header),
         order=Access(description.downlink.access_delay, description.downlink.header),
         loss=description.uplink.loss,
+        expected_rate=partial(expected_rate, description),
     )
 
 

@@ -1,13 +1,15 @@
 """Rates from Shannon's formula: exact, with a gap, and attenuated with a cap."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from channel_models.units import Decibel, Fraction, NonNegativeDecibel, PositiveNumber, db_to_linear
 from channel_models.validation import check_array, validate_fields
+
+_PER_BIT: Final = float(1.0 / np.log(2.0))
 
 
 def _check_sinr(sinr: ArrayLike) -> Any:
@@ -20,7 +22,7 @@ class Shannon:
 
     def spectral_efficiency(self, sinr: ArrayLike) -> Any:
         """bit/s/Hz at linear ``sinr``, elementwise."""
-        return (np.log1p(_check_sinr(sinr)) / np.log(2.0))[()]
+        return (np.log1p(_check_sinr(sinr)) * _PER_BIT)[()]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +41,7 @@ class ShannonGap:
 
     def spectral_efficiency(self, sinr: ArrayLike) -> Any:
         """bit/s/Hz at linear ``sinr``, elementwise."""
-        return (np.log1p(_check_sinr(sinr) / db_to_linear(self.gap)) / np.log(2.0))[()]
+        return (np.log1p(_check_sinr(sinr) * 10.0 ** (-self.gap / 10.0)) * _PER_BIT)[()]
 
 
 @dataclass(frozen=True, kw_only=True)

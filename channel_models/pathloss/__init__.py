@@ -4,6 +4,7 @@ from channel_models.pathloss._scenario import Condition, OutOfRangeWarning
 from channel_models.pathloss.building import BuildingEntry, material_loss_db
 from channel_models.pathloss.empirical import FreeSpace, LogDistance, Macro, free_space_loss_db
 from channel_models.pathloss.inh import InH
+from channel_models.pathloss.power_law import PowerLaw
 from channel_models.pathloss.rma import RMa
 from channel_models.pathloss.uma import (
     UMa,
@@ -20,6 +21,7 @@ __all__ = [
     "LogDistance",
     "Macro",
     "OutOfRangeWarning",
+    "PowerLaw",
     "RMa",
     "UMa",
     "UMi",

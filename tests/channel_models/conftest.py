@@ -19,3 +19,13 @@ def streams() -> Streams:
         return [np.random.default_rng([seed, link]) for link in range(count)]
 
     return make
+
+
+@pytest.fixture
+def check_amplitudes():
+    """Check powers of single precision against exact ones: the amplitudes agree to 2e-6."""
+
+    def check(power, exact):
+        np.testing.assert_allclose(np.sqrt(power), np.sqrt(exact), atol=2e-6, rtol=0)
+
+    return check

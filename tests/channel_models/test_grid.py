@@ -8,13 +8,13 @@ import pytest
 import channel_models as cm
 
 
-def test_accuracy_hours_into_a_run(streams) -> None:
+def test_accuracy_hours_into_a_run(streams, check_amplitudes) -> None:
     process = cm.Rayleigh(profile="tdl-c").realise(streams(4), np.full(4, 400.0))
     offsets = cm.resource_block_offsets(51, 30e3)
     first, step = 7_200_000, 0.25e-3 * 4
     midpoints = (np.arange(first, first + 256) + 0.5) * step
     grid = process.power_grid(first, 256, step, offsets)
-    np.testing.assert_allclose(grid, process.power(midpoints, offsets), atol=1e-6, rtol=0)
+    check_amplitudes(grid, process.power(midpoints, offsets))
 
 
 def test_changing_the_step_and_back(streams) -> None:
@@ -36,14 +36,10 @@ def test_changing_the_step_and_back(streams) -> None:
         [3e6, -1e6, 0.0],
     ],
 )
-def test_any_frequencies(offsets, streams) -> None:
+def test_any_frequencies(offsets, streams, check_amplitudes) -> None:
     process = cm.Rayleigh(profile="tdl-a").realise(streams(3), np.full(3, 20.0))
     midpoints = (np.arange(70) + 0.5) * 1e-3
-    np.testing.assert_allclose(
-        process.power_grid(0, 70, 1e-3, offsets),
-        process.power(midpoints, offsets),
-        atol=1e-10,
-    )
+    check_amplitudes(process.power_grid(0, 70, 1e-3, offsets), process.power(midpoints, offsets))
 
 
 def test_symmetric_offsets_stay_in_order(streams) -> None:

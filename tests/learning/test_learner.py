@@ -53,7 +53,7 @@ class Device:
     def __init__(self, learner: PeftLearner, seed: int = 1) -> None:
         self.learner = learner
         self.shared = learner.run(InitialShared(recipe=learner.recipe, seed=seed), [])
-        self.private = learner.run(InitialPrivate(recipe=learner.recipe, seed=seed), [])
+        self.private = learner.run(InitialPrivate(recipe=learner.recipe, device=-1, seed=seed), [])
 
     def update(self, device: int = 0, seed: int = 5) -> Result:
         task = LocalUpdate(
@@ -84,6 +84,9 @@ class Device:
             shared=Handle("s", "shared"),
             uploads=tuple(Handle(f"u{i}", "upload") for i in range(len(updates))),
             weights=tuple(weights),
+            devices=tuple(range(len(updates))),
+            bases=(Handle("s", "shared"),) * len(updates),
+            staleness=(0,) * len(updates),
         )
         return self.learner.run(task, [self.shared.states, *(update.states for update in updates)])
 
@@ -264,10 +267,10 @@ def test_phases_train_what_they_name(pretrained: Folder, shards: Shards) -> None
     }
     assert moved == {"lora", "head"}
     assert run.learner.workload(0).steps == 8
-    base = run.learner._bench.model.base_model.embeddings.word_embeddings.weight
+    base = run.learner._bench(0).model.base_model.embeddings.word_embeddings.weight
     fresh = Device(learner(pretrained("bert"), shards, TwoPhases()))
     assert torch.equal(
-        base, fresh.learner._bench.model.base_model.embeddings.word_embeddings.weight
+        base, fresh.learner._bench(0).model.base_model.embeddings.word_embeddings.weight
     )
     mean = run.average([update], [1.0])
     assert all(array.dtype == np.float32 for array in mean.states["shared"].values())
@@ -401,7 +404,7 @@ def test_workload_loads_no_weights(pretrained: Folder, shards: Shards) -> None:
     lazy = learner(pretrained("bert"), shards)
     assert lazy.workload(0) == lazy.workload(2)
     key_of(InitialShared(recipe=lazy.recipe, seed=0))
-    assert "_bench" not in vars(lazy)
+    assert not lazy._benches
     assert "_tokenizer" not in vars(lazy)
 
 
@@ -425,7 +428,7 @@ def test_learner_and_recipe_are_torch_free_until_a_task_runs(pretrained: Folder)
 
 def test_repr_names_model_and_method(pftt: Device) -> None:
     assert "PFTT" in repr(pftt.learner)
-    assert "bert with adapter, lora, head" in repr(pftt.learner._bench)
+    assert "bert with adapter, lora, head" in repr(pftt.learner._bench(0))
 
 
 def test_steps_are_timed_for_each_phase(pretrained: Folder, shards: Shards) -> None:
@@ -451,13 +454,13 @@ def test_every_codec_sends_what_it_announced(
     pretrained: Folder, shards: Shards, codec: Any
 ) -> None:
     run = Device(learner(pretrained("bert"), shards, codec_up=codec))
-    upload = run.update().states["upload"]
-    shared = run.shared.states["shared"]
+    update = run.update().states
+    upload, shared = update["upload"], run.shared.states["shared"]
     assert {n: a.shape for n, a in upload.items()} == {n: a.shape for n, a in shared.items()}
     assert run.learner.workload(0).upload_bits == codec.bits(
         {name: array.shape for name, array in shared.items()}
     )
-    kept = [n for n in run.private.states["private"] if n.startswith("error-feedback/")]
+    kept = [n for n in update["private"] if n.startswith("error-feedback/")]
     assert bool(kept) == codec.feedback
     assert run.evaluate(0)["loss"] > 0
 

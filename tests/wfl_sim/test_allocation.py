@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from wfl_sim.protocols import ALLOCATORS, Demands
+from wfl_sim.protocols import ALLOCATORS, BlockAllocator, Demands
 from wfl_sim.radio.allocation import (
     EarliestDeadline,
     EqualShare,
@@ -49,6 +49,19 @@ OPTIONS = {"fixed": {"channels": 3}, "minimum-energy": {"within": 60.0}}
 
 def make(kind):
     return ALLOCATORS.find(kind)(**OPTIONS.get(kind, {}))
+
+
+@pytest.mark.parametrize("kind", ["hungarian", "max-ci", "proportional-fair", "round-robin"])
+@given(efficiency=efficiencies)
+def test_holders_of_blocks_are_shares_in_fewer_words(kind, efficiency):
+    case = demands(efficiency, average=np.arange(1.0, len(efficiency) + 1))
+    allocator = make(kind)
+    assert isinstance(allocator, BlockAllocator)
+    holders, shares = allocator.holders(case), allocator.shares(case)
+    whole = bool(((shares == 0) | (shares == 1)).all())
+    assert whole == (holders is not None)
+    if whole:
+        assert (case.whole(holders) == shares).all()
 
 
 @pytest.mark.parametrize("kind", sorted(ALLOCATORS.kinds()))

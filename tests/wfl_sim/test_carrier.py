@@ -287,8 +287,9 @@ def test_a_watcher_hears_when_it_is_on_the_air(env):
             return Flow(ahead + 1.0, rate, rate, 1.0, 0.5, 0.2 * rate, np.zeros_like(rate))
 
     carrier, heard = Carrier(env, "turns", Turns()), []
-    transfer = carrier.send([0], 2.0)
-    transfer.watch = lambda watts, duty: heard.append((env.now, watts, duty))
+    transfer = carrier.send(
+        [0], 2.0, watch=lambda watts, duty: heard.append((env.now, watts, duty))
+    )
     carrier.send([1], 1.5)
     env.run()
     assert heard == [(0.0, 0.2, 0.5), (1.0, 0.0, 0.0), (2.0, 0.2, 0.5)]

@@ -7,7 +7,7 @@ import pytest
 from tests.wfl_sim.test_graph import Counting, shards, two_rounds
 from wfl_sim.execution.executors import Grouped, Inline
 from wfl_sim.execution.graph import TaskGraph
-from wfl_sim.execution.plan import TrainingPlan
+from wfl_sim.execution.plan import Arrival, TrainingPlan
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import (
     Aggregate,
@@ -35,11 +35,14 @@ class Grouping(Counting):
 
 
 def rounds(graph, devices=5, count=3):
-    training = TrainingPlan(graph, "counting", shards(devices), seed=1, overall=True)
+    training = TrainingPlan(graph, Counting(), shards(devices), seed=1, overall=True)
     shared = training.initial_shared()
     wanted = []
     for number in range(count):
-        uploads = [(d, training.local_update(d, number, shared)) for d in range(devices)]
+        uploads = [
+            Arrival(device=d, upload=training.local_update(d, number, shared))
+            for d in range(devices)
+        ]
         shared = training.aggregate(shared, uploads)
         overall, personal = training.evaluate(shared)
         wanted += [overall, *personal]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from wfl_sim.execution.graph import TaskGraph
-from wfl_sim.execution.plan import TrainingPlan
+from wfl_sim.execution.plan import Arrival, TrainingPlan
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import Aggregate, Evaluate, InitialShared, LocalUpdate, Result, key_of
 from wfl_sim.learning.data.examples import Examples, Shards
@@ -13,12 +13,16 @@ from wfl_sim.learning.data.examples import Examples, Shards
 class Counting:
     """A learner that adds numbers, and notes what it was asked to run."""
 
-    recipe = "counting"
+    sends_news = False
 
-    def __init__(self):
+    def __init__(self, recipe="counting"):
+        self.recipe = recipe
         self.ran = []
 
     def workload(self, device):
+        raise NotImplementedError
+
+    def download_bits(self, device, news):
         raise NotImplementedError
 
     def run(self, task, inputs):
@@ -49,7 +53,7 @@ def learner():
 
 
 def plan(graph, devices=3):
-    return TrainingPlan(graph, "counting", shards(devices), seed=1, overall=True)
+    return TrainingPlan(graph, Counting(), shards(devices), seed=1, overall=True)
 
 
 def two_rounds(graph):
@@ -57,7 +61,9 @@ def two_rounds(graph):
     training = plan(graph)
     shared = training.initial_shared()
     for number in range(2):
-        uploads = [(d, training.local_update(d, number, shared)) for d in (0, 1)]
+        uploads = [
+            Arrival(device=d, upload=training.local_update(d, number, shared)) for d in (0, 1)
+        ]
         training.local_update(2, number, shared)
         shared = training.aggregate(shared, uploads)
     overall, _ = training.evaluate(shared)
@@ -122,11 +128,11 @@ def test_keys_name_everything_that_goes_in(tmp_path, learner):
     assert fresh.local_update(0, 1, shared) != base
     assert fresh.local_update(1, 0, shared) != base
     changed = TrainingPlan(
-        TaskGraph(learner, Store(tmp_path)), "other", shards(3), seed=1, overall=True
+        TaskGraph(learner, Store(tmp_path)), Counting("other"), shards(3), seed=1, overall=True
     )
     assert changed.local_update(0, 0, shared) != base
     other_seed = TrainingPlan(
-        TaskGraph(learner, Store(tmp_path)), "counting", shards(3), seed=2, overall=True
+        TaskGraph(learner, Store(tmp_path)), learner, shards(3), seed=2, overall=True
     )
     assert other_seed.local_update(0, 0, shared) != base
 

@@ -52,7 +52,7 @@ def test_what_was_never_put_is_not_there(tmp_path):
         store.get(KEY)
 
 
-@pytest.mark.parametrize("damage", ["cut", "flip", "empty", "text"])
+@pytest.mark.parametrize("damage", ["cut", "flip", "value", "empty", "text"])
 def test_a_damaged_entry_is_reported_discarded_and_made_again(tmp_path, caplog, damage):
     written(tmp_path, KEY)
     (file,) = tmp_path.rglob("*.safetensors")
@@ -61,6 +61,8 @@ def test_a_damaged_entry_is_reported_discarded_and_made_again(tmp_path, caplog, 
         content = content[:-5]
     elif damage == "flip":
         content[-3] ^= 1
+    elif damage == "value":
+        content = content.replace(b"0.5", b"0.6")
     elif damage == "empty":
         content = bytearray()
     else:
@@ -91,10 +93,15 @@ def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.replace", full)
-    store.put(KEY, result())
-    with pytest.raises(OSError, match="No space left"):
+
+    def one():
+        store.put(KEY, result())
         store.flush()
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+    with pytest.raises(OSError, match=r"cannot be written \(No space left") as caught:
+        one()
+    assert caught.value.filename == str(tmp_path)
+    assert not [*tmp_path.rglob("*.part"), *tmp_path.rglob("*.safetensors")]
     assert KEY not in Store(tmp_path)
 
 

@@ -64,6 +64,7 @@ def test_a_slow_learner_changes_no_span(tmp_path, straight):
     class Sleepy:
         recipe = quick.recipe
         workload = quick.workload
+        sends_news = False
 
         def run(self, task, inputs):
             time.sleep(0.02)

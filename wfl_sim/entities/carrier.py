@@ -6,8 +6,9 @@ A completion inside a step falls on its exact time. One process per carrier, one
 arrays over the transfers.
 """
 
+import math
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -74,6 +75,11 @@ class Traffic:
     deadline: NDArray[np.float64]
     """(n,) s"""
 
+    @property
+    def unicast(self) -> bool:
+        """Whether every transfer has one link."""
+        return len(self.links) == len(self.first)
+
 
 @dataclass(frozen=True)
 class Flow:
@@ -106,29 +112,38 @@ class Medium(Protocol):
         """
 
 
-@dataclass
 class _Progress:
-    """What the transfers under way have come to, as arrays of one entry each."""
+    """What the transfers under way were promised and have come to: a table of one column each."""
 
-    left: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    average: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    airtime: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    radiated: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    sinr_db_seconds: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    def __init__(self) -> None:
+        self._table = np.empty((8, 0))
 
-    def join(self, bits: float) -> None:
-        self.left = np.append(self.left, bits)
-        self.average = np.append(self.average, np.nan)
-        self.airtime = np.append(self.airtime, 0.0)
-        self.radiated = np.append(self.radiated, 0.0)
-        self.sinr_db_seconds = np.append(self.sinr_db_seconds, 0.0)
+    def join(self, transfer: Transfer) -> None:
+        t = transfer
+        column = (t.bits, np.nan, 0.0, 0.0, 0.0, t.weight, t.start, t.deadline)
+        self._table = np.concatenate((self._table, np.array(column)[:, None]), axis=1)
 
-    def leave(self, gone: NDArray[np.intp]) -> None:
-        self.left = np.delete(self.left, gone)
-        self.average = np.delete(self.average, gone)
-        self.airtime = np.delete(self.airtime, gone)
-        self.radiated = np.delete(self.radiated, gone)
-        self.sinr_db_seconds = np.delete(self.sinr_db_seconds, gone)
+    def leave(self, gone: Sequence[int]) -> None:
+        self._table = np.delete(self._table, gone, axis=1)
+
+    def traffic(self, links: NDArray[np.intp], first: NDArray[np.intp]) -> Traffic:
+        left, average, _, _, _, weight, start, deadline = self._table
+        return Traffic(links, first, left, weight, average, start, deadline)
+
+    @property
+    def left(self) -> NDArray[np.float64]:
+        """bit still to be sent."""
+        return np.asarray(self._table[0])
+
+    @property
+    def average(self) -> NDArray[np.float64]:
+        """bit/s, of the recent past."""
+        return np.asarray(self._table[1])
+
+    @property
+    def used(self) -> NDArray[np.float64]:
+        """(3, n): s on the air, J radiated, dB of SINR times s."""
+        return self._table[2:5]
 
 
 class _Course:
@@ -164,16 +179,17 @@ class _Course:
         """
         flow, count = self.flow, self.left.shape[1]
         finished: NDArray[np.bool_] = self.to_finish[step] <= part * (1 + _ROUNDING)
-        keep = np.exp(-part / flow.time_constant)
-        spent = flow.duty * np.append(self.lengths[:step], part)[:, None]
+        rate, keep = flow.rate[step], math.exp(-part / flow.time_constant)
+        progress.left[:count] = np.where(finished, 0.0, self.left[step] - rate * part)
+        progress.average[:count] = rate + keep * (flow.average_rate[step] - rate)
         power = flow.power[: step + 1]
         on_air = power > 0
-        heard = np.where(on_air, flow.sinr_db[: step + 1], 0.0)
-        progress.left[:count] = np.where(finished, 0.0, self.left[step] - flow.rate[step] * part)
-        progress.average[:count] = keep * flow.average_rate[step] + (1 - keep) * flow.rate[step]
-        progress.airtime[:count] += (spent * on_air).sum(axis=0)
-        progress.radiated[:count] += (spent * power).sum(axis=0)
-        progress.sinr_db_seconds[:count] += (spent * heard).sum(axis=0)
+        if on_air.any():
+            spent = self.lengths[: step + 1].copy()
+            spent[step] = part
+            heard = np.where(on_air, flow.sinr_db[: step + 1], 0.0)
+            for row, held in zip(progress.used, (on_air, power, heard), strict=True):
+                row[:count] += flow.duty * (spent[:, None] * held).sum(axis=0)
         return finished
 
 
@@ -186,6 +202,7 @@ class Carrier:
         self._env = env
         self._medium = medium
         self._active: list[Transfer] = []
+        self._watched = 0
         self._progress = _Progress()
         self._changed = env.event()
         self._leaving: list[tuple[Transfer, int, simpy.Event]] = []
@@ -200,8 +217,16 @@ class Carrier:
         bits: float,
         weight: float = 1.0,
         deadline: float = float("inf"),
+        watch: Callable[[float, float], None] | None = None,
     ) -> Transfer:
         """Begin a transfer to one link, or the same bits to several links at once.
+
+        Args:
+            links: link numbers of the medium.
+            bits: to be sent.
+            weight: for allocators that heed it.
+            deadline: s on the simulated clock, for allocators that heed it.
+            watch: is told what is radiated, see `Transfer.watch`.
 
         Raises:
             ValueError: no links, or no bits.
@@ -211,8 +236,10 @@ class Carrier:
         if not bits > 0:
             raise ValueError(f"bits must be greater than 0, got {bits}")
         transfer = Transfer(tuple(links), bits, weight, self._env.now, self._env.event(), deadline)
+        transfer.watch = watch
+        self._watched += watch is not None
         self._active.append(transfer)
-        self._progress.join(bits)
+        self._progress.join(transfer)
         self._wake()
         return transfer
 
@@ -241,17 +268,16 @@ class Carrier:
             if not self._active:
                 yield self._changed
                 self._changed = env.event()
-            members = self._members()
+            traffic = self._progress.traffic(*self._links())
             # Who watches is told of every step, so none is planned ahead.
-            longest = 1 if any(t.watch for t in self._active) else _LONGEST_PLAN
+            longest = 1 if self._watched else _LONGEST_PLAN
             steps, settled = 1, True
             while settled:
-                progress = self._progress
-                traffic = replace(members, bits_left=progress.left, average_rate=progress.average)
                 flow = self._medium.flow(traffic, env.now, steps)
-                self._tell(flow)
-                finished = yield from self._follow(_Course(flow, progress.left, env.now))
-                settled = not finished.size and not self._changed.triggered
+                if self._watched:
+                    self._tell(flow)
+                finished = yield from self._follow(_Course(flow, traffic.bits_left, env.now))
+                settled = not finished and not self._changed.triggered
                 steps = min(2 * steps, longest)
                 for transfer in self._retired(finished):
                     transfer.done.succeed(transfer)
@@ -274,9 +300,9 @@ class Carrier:
             transfer.links = tuple(each for each in transfer.links if each != link)
             left.succeed(transfer.bits - float(self._progress.left[i]))
             if not transfer.links:
-                self._retired(np.array([i]))
+                self._retired([i])
 
-    def _follow(self, course: _Course) -> Generator[simpy.Event, Any, NDArray[np.intp]]:
+    def _follow(self, course: _Course) -> Generator[simpy.Event, Any, list[int]]:
         """Let time pass to the end of a course or to a change; return which transfers ended."""
         env = self._env
         if np.isinf(course.part):
@@ -288,37 +314,31 @@ class Carrier:
             # The clock may be too coarse to show a short step; what was planned is exact.
             over = timer.processed
             step, part = (course.last, course.part) if over else course.step_at(env.now)
-        progress = self._progress
-        finished = course.follow(progress, step, part)
-        moved = course.left[0] - progress.left[: course.left.shape[1]]
+        finished = course.follow(self._progress, step, part)
+        moved = course.left[0] - self._progress.left[: len(finished)]
         self.bits_delivered += float(moved.sum())
-        return np.flatnonzero(finished)
+        return np.flatnonzero(finished).tolist()
 
-    def _members(self) -> Traffic:
-        active = self._active
-        counts = [len(transfer.links) for transfer in active]
-        return Traffic(
-            links=np.array([link for t in active for link in t.links], dtype=np.intp),
-            first=np.concatenate(([0], np.cumsum(counts)[:-1])).astype(np.intp),
-            bits_left=self._progress.left,
-            weight=np.array([transfer.weight for transfer in active]),
-            average_rate=self._progress.average,
-            start=np.array([transfer.start for transfer in active]),
-            deadline=np.array([transfer.deadline for transfer in active]),
-        )
+    def _links(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Return the links of all transfers, and where those of each begin."""
+        links = [transfer.links for transfer in self._active]
+        flat = np.array([link for each in links for link in each], dtype=np.intp)
+        if len(flat) == len(links):
+            return flat, np.arange(len(flat))
+        return flat, np.cumsum([0, *map(len, links[:-1])])
 
-    def _retired(self, which: NDArray[np.intp]) -> list[Transfer]:
+    def _retired(self, which: list[int]) -> list[Transfer]:
         """Take transfers off the medium, note what they have used of it, and return them."""
-        progress, gone = self._progress, [self._active[i] for i in which]
-        for i, transfer in zip(which, gone, strict=True):
+        gone = [self._active[i] for i in which]
+        if not gone:
+            return gone
+        for transfer, used in zip(gone, self._progress.used[:, which].T.tolist(), strict=True):
             transfer.end = self._env.now
-            transfer.airtime = float(progress.airtime[i])
-            transfer.radiated = float(progress.radiated[i])
-            decibel_seconds = float(progress.sinr_db_seconds[i])
-            if transfer.airtime > 0 and not np.isnan(decibel_seconds):
+            transfer.airtime, transfer.radiated, decibel_seconds = used
+            if transfer.airtime > 0:
                 transfer.mean_sinr_db = decibel_seconds / transfer.airtime
-        if gone:
-            numbers = set(which.tolist())
-            self._active = [t for i, t in enumerate(self._active) if i not in numbers]
-            progress.leave(which)
+            self._watched -= transfer.watch is not None
+        for i in reversed(which):
+            del self._active[i]
+        self._progress.leave(which)
         return gone

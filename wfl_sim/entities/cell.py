@@ -1,13 +1,15 @@
 """Cell: a base station with an uplink and a downlink carrier, and wires to and from the server."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import simpy
 
 from wfl_sim.entities.carrier import Carrier
+from wfl_sim.entities.line import Line
 from wfl_sim.protocols import Loss
+from wfl_sim.radio.direction import Direction
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,9 @@ class Cell:
     name: str
     uplink: Carrier
     downlink: Carrier
-    to_server: Carrier
-    from_server: Carrier
-    latency: float
-    """s, of the wire in each direction"""
+    up: Line
+    """to who aggregates: the server, or an edge server"""
+    down: Line
     broadcasts: bool
     request: Access
     """of the uplink"""
@@ -52,6 +53,8 @@ class Cell:
     """of the downlink"""
     loss: Loss
     """of updates on the uplink"""
+    expected_rate: Callable[[Direction, float, float], float]
+    """bit/s alone on the band in a direction, at a linear gain and the W of a device"""
 
     def __repr__(self) -> str:
         return f"Cell({self.name!r}, {self.uplink!r}, {self.downlink!r})"
@@ -64,13 +67,11 @@ class Cell:
         `on_air` fires with the radio transfer when the wire has done its part, to those of the
         receivers who are still there; if nobody is, it never fires.
         """
-        yield self.from_server.send([0], bits).done
-        yield self.env.timeout(self.latency)
+        yield from self.down.carry(self.env, bits)
         yield from self.order.granted(self.env)
         if receivers:
             on_air.succeed(self.downlink.send(receivers, self.order.on_air(bits)))
 
     def forward(self, bits: int) -> Generator[simpy.Event, Any, None]:
         """Carry one payload that came over the air on to the server."""
-        yield self.to_server.send([0], bits).done
-        yield self.env.timeout(self.latency)
+        yield from self.up.carry(self.env, bits)

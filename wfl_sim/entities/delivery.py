@@ -22,6 +22,8 @@ class Delivery:
     """fires with the radio transfer that brings it; None where a method sends nothing"""
     version: int = 0
     """aggregations that lie behind the shared state"""
+    bits: int = 0
+    """of the payload"""
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,14 @@ from wfl_sim.compute import Computing, Hardware
 from wfl_sim.energy import Component
 from wfl_sim.entities.body import Body
 from wfl_sim.entities.carrier import Carrier, Transfer
-from wfl_sim.entities.cell import Cell
+from wfl_sim.entities.cell import Access, Cell
 from wfl_sim.entities.delivery import Contribution, Delivery
 from wfl_sim.entities.diary import Diary
 from wfl_sim.entities.effort import Effort
+from wfl_sim.execution.task import Handle
 from wfl_sim.modem import Radio, radio_of
 from wfl_sim.protocols import Workload
+from wfl_sim.radio.direction import Direction
 from wfl_sim.records import Activity, Outcome
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ class Device:
         workload: Workload,
         cell: Cell,
         mean_gain: float,
+        power: float = 0.2,
+        examples: int = 1,
         computing: Computing | None = None,
         radio: Radio | None = None,
         battery: Battery | None = None,
@@ -55,6 +59,8 @@ class Device:
             workload: costs of one local update.
             cell: the serving cell.
             mean_gain: linear large-scale power gain to the cell.
+            power: W that it can radiate.
+            examples: that it trains on.
             computing: how it computes; as the hardware says unless given.
             radio: what sending and receiving draw; as the hardware says unless given.
             battery: what it runs on; None for the mains.
@@ -68,6 +74,11 @@ class Device:
         self.workload = workload
         self.cell = cell
         self.mean_gain = mean_gain
+        self.power = power
+        self.examples = examples
+        self.heard_in = -1
+        """round of the newest upload that the server has got; -1 before the first"""
+        self._heard: Handle | None = None
         self.body = Body(federation, index, battery, hardware.thermal, self._powered_changed)
         self.excluded = excluded
         self._diary = Diary(federation, self.name, self.body)
@@ -83,6 +94,8 @@ class Device:
         seconds = self.job.seconds(share)
         self.round_joules = seconds * (self._idle_power + self.job.power(share))
         """J that the last round has cost; before the first, those of computing alone"""
+        self.expected_compute = seconds
+        """s, jitter and throttling left out"""
         self.round_seconds = seconds
         """s from being asked to the last bit sent in the last round; before the first, those of
         computing alone"""
@@ -119,6 +132,27 @@ class Device:
     def busy(self) -> bool:
         """Whether it takes part, or its upload is still on the way to the server."""
         return self._part is not None and self._part.is_alive
+
+    @property
+    def reported_loss(self) -> float:
+        """Mean training loss in nat of the newest update that the server has got: trains it.
+
+        Raises:
+            ValueError: there is none, or the run trains nothing.
+        """
+        if self._heard is None:
+            raise ValueError(f"{self.name} has not been heard of")
+        return self._federation.plan.value(self._heard, "train_loss")
+
+    @property
+    def expected_download(self) -> float:
+        """s for a download alone on the band at the mean gain; 0 where there is none."""
+        return self._expected("downlink", self.cell.order, self.workload.download_bits)
+
+    @property
+    def expected_upload(self) -> float:
+        """s for an upload alone on the band at the mean gain; 0 where there is none."""
+        return self._expected("uplink", self.cell.request, self.workload.upload_bits)
 
     @property
     def charge_left(self) -> float:
@@ -178,13 +212,19 @@ class Device:
         self._diary.record(outcome="lost" if self.excluded else ended)
         self.body.note()
 
+    def _expected(self, direction: Direction, access: Access, bits: int) -> float:
+        if not bits:
+            return 0.0
+        rate = self.cell.expected_rate(direction, self.mean_gain, self.power)
+        return access.delay + access.on_air(bits) / rate
+
     def _participate(
         self, number: int, delivery: Delivery, deadline: float
     ) -> Generator[simpy.Event, Any, Contribution | None]:
         federation, bits = self._federation, self.workload.upload_bits
         try:
             if delivery.on_air is not None:
-                yield from self._download(number, delivery.on_air)
+                yield from self._download(number, delivery.on_air, delivery.bits)
             yield from self._compute(number)
             arrived = not bits or (yield from self._upload(number, deadline))
         except simpy.Interrupt:
@@ -199,9 +239,13 @@ class Device:
         if bits and arrived:
             yield from self.cell.forward(bits)
             federation.traffic.received_up += bits
+        if arrived:
+            self.heard_in, self._heard = number, upload
         return Contribution(self, upload if arrived else None, delivery)
 
-    def _download(self, number: int, on_air: simpy.Event) -> Generator[simpy.Event, Any, None]:
+    def _download(
+        self, number: int, on_air: simpy.Event, bits: int
+    ) -> Generator[simpy.Event, Any, None]:
         self._diary.begin("wait", number)
         transfer: Transfer = yield on_air
         self._on_air = self.cell.downlink, transfer
@@ -211,9 +255,8 @@ class Device:
         yield transfer.done
         self._on_air = None
         self._draw("receive", 0.0)
-        self._federation.traffic.received_down += self.workload.download_bits
-        bits, cell = self.workload.download_bits, self.cell.name
-        self._diary.record(bits=bits, cell=cell, transfer=transfer)
+        self._federation.traffic.received_down += bits
+        self._diary.record(bits=bits, cell=self.cell.name, transfer=transfer)
 
     def _compute(self, number: int) -> Generator[simpy.Event, Any, None]:
         self._diary.begin("compute", number)
@@ -231,11 +274,13 @@ class Device:
         self._diary.begin("upload", number)
         self._wake("transmit")
         yield from self.cell.request.granted(self._federation.env)
-        on_air = self.cell.request.on_air(bits)
-        transfer = self.cell.uplink.send([self.index], on_air, deadline=deadline)
+        transfer = self.cell.uplink.send(
+            [self.index],
+            self.cell.request.on_air(bits),
+            deadline=deadline,
+            watch=self._radiate if self.body.follows else None,
+        )
         self._on_air = self.cell.uplink, transfer
-        if self.body.follows:
-            transfer.watch = self._radiate
         yield transfer.done
         self._on_air = None
         self._sent(transfer, bits)

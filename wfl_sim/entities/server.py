@@ -10,6 +10,7 @@ from wfl_sim.entities.carrier import Transfer
 from wfl_sim.entities.cell import Cell
 from wfl_sim.entities.delivery import Contribution, Delivery
 from wfl_sim.entities.device import Device
+from wfl_sim.execution.plan import Arrival
 from wfl_sim.records import Span
 
 if TYPE_CHECKING:
@@ -19,20 +20,24 @@ if TYPE_CHECKING:
 class Server:
     """The centre of the federation. It draws no energy from the ledger."""
 
-    def __init__(self, federation: "Federation", hardware: Hardware, every: int) -> None:
+    def __init__(
+        self, federation: "Federation", hardware: Hardware, every: int, name: str = "server"
+    ) -> None:
         """Start from the method's initial shared state.
 
         Args:
             federation: the world.
             hardware: what aggregates.
             every: rounds between evaluations.
+            name: that of an edge server, or the default.
         """
-        self.name = "server"
+        self.name = name
         self.hardware = hardware
         self.shared = federation.plan.initial_shared()
         self._federation = federation
         self.version = 0
         """aggregations until now"""
+        self._edge = name != "server"
         self._every = every
         self._newest = self._evaluated = -1
 
@@ -42,23 +47,28 @@ class Server:
     def send_out(self, cohort: Sequence[Device], number: int) -> dict[int, Delivery]:
         """Send the shared state to every device of a cohort.
 
-        A cell that broadcasts sends once to all its members; another sends to each apart.
+        A cell that broadcasts sends once to all its members, unless the method has something else
+        for each; then, and in other cells, it sends to each apart.
 
         Returns:
             The delivery of each device, by its index.
         """
         deliveries: dict[int, Delivery] = {}
         cells: dict[str, list[Device]] = {}
+        plan = self._federation.plan
+        bits = {each.index: plan.download_bits(each.index, self.shared) for each in cohort}
         for device in cohort:
-            if device.workload.download_bits:
+            if bits[device.index]:
                 cells.setdefault(device.cell.name, []).append(device)
             else:
                 deliveries[device.index] = Delivery(self.shared, [device.index], None, self.version)
         for members in cells.values():
             cell = members[0].cell
-            groups = [members] if cell.broadcasts else [[device] for device in members]
+            together = cell.broadcasts and not members[0].workload.unicast
+            groups = [members] if together else [[device] for device in members]
             for group in groups:
-                delivery = self._deliver(cell, group)
+                # A broadcast holds what is needed by whoever has missed most, or is largest.
+                delivery = self._deliver(cell, group, max(bits[each.index] for each in group))
                 deliveries |= {device.index: delivery for device in group}
         return deliveries
 
@@ -76,7 +86,17 @@ class Server:
         yield federation.env.timeout(self.hardware.seconds(flops))
         self.shared = federation.plan.aggregate(
             self.shared,
-            [(each.device.index, each.upload) for each in ordered if each.upload is not None],
+            [
+                Arrival(
+                    upload=each.upload,
+                    device=each.device.index,
+                    base=each.delivery.shared,
+                    staleness=self.version - each.delivery.version,
+                )
+                for each in ordered
+                if each.upload is not None
+            ],
+            edge=self._edge,
         )
         self.version += 1
         federation.spans.append(
@@ -87,6 +107,30 @@ class Server:
                 activity="aggregate",
                 round=number,
                 bits=sum(each.device.workload.upload_bits for each in ordered),
+                flops=flops,
+            )
+        )
+
+    def merge(self, below: "Sequence[Server]", number: int) -> Generator[simpy.Event, Any, None]:
+        """Combine the states of servers below this one into the next shared state."""
+        federation = self._federation
+        if not below:
+            return
+        start, workloads = federation.env.now, [each.workload for each in federation.devices]
+        flops = len(below) * max(each.aggregate_flops for each in workloads)
+        yield federation.env.timeout(self.hardware.seconds(flops))
+        self.shared = federation.plan.aggregate(
+            self.shared, [Arrival(upload=each.shared) for each in below]
+        )
+        self.version += 1
+        federation.spans.append(
+            Span(
+                start=start,
+                end=federation.env.now,
+                actor=self.name,
+                activity="aggregate",
+                round=number,
+                bits=len(below) * max(each.upload_bits for each in workloads),
                 flops=flops,
             )
         )
@@ -106,15 +150,13 @@ class Server:
         self._evaluated = self._newest
         self._federation.measure(self._newest, self.shared)
 
-    def _deliver(self, cell: Cell, group: Sequence[Device]) -> Delivery:
+    def _deliver(self, cell: Cell, group: Sequence[Device], bits: int) -> Delivery:
         env = self._federation.env
         on_air = env.event()
         receivers = [device.index for device in group]
-        # Parts and codecs are the same for all devices of a broadcast, hence the bits too.
-        bits = max(device.workload.download_bits for device in group)
         env.process(cell.deliver(receivers, bits, on_air))
         on_air.callbacks.append(lambda event: self._count(event.value, bits))
-        return Delivery(self.shared, receivers, on_air, self.version)
+        return Delivery(self.shared, receivers, on_air, self.version, bits)
 
     def _count(self, transfer: Transfer, bits: int) -> None:
         def sent(event: simpy.Event) -> None:

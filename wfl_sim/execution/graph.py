@@ -1,18 +1,26 @@
 """Graph: the tasks of a run by key, executed when a result is demanded and not before."""
 
-import heapq
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from wfl_sim.execution.executors.inline import Inline
+from wfl_sim.execution.order import Order
 from wfl_sim.execution.store import GoneError, Store
 from wfl_sim.execution.task import Handle, Result, Task, key_of
 from wfl_sim.methods.aggregation import State
 from wfl_sim.protocols import EXECUTORS, Executor, Learner, Session
 
 _log = logging.getLogger(__name__)
+
+_GLANCE: Final = 0.02
+"""s between looks at what another process is at work on"""
+_LOSSES: Final = 8
+"""entries that may go from the store during one demand"""
+_PATIENCE: Final = 600.0
+"""s without anything else to do after which its work is done here too: it may be stopped"""
 
 Progress = Callable[[Task, int, int], None]
 """called after each task with the task, the number done and the number needed"""
@@ -47,6 +55,7 @@ class TaskGraph:
         # Insertion order is a topological order: a task can only name keys that are there already.
         self._tasks: dict[str, Task] = {}
         self._order: dict[str, int] = {}
+        self._claimed: set[str] = set()
 
     def __repr__(self) -> str:
         return f"TaskGraph({len(self._tasks)} tasks, {self.executed} executed)"
@@ -66,17 +75,31 @@ class TaskGraph:
         return key
 
     def demand(self, keys: Iterable[str]) -> None:
-        """Execute what is missing for the results of `keys`, and nothing else."""
+        """Execute what is missing for the results of `keys`, and nothing else.
+
+        Raises:
+            OSError: the store cannot be written, or does not keep what it is given.
+            Exception: whatever a task has raised.
+        """
         keys = list(keys)
+        losses = 0
         try:
             while missing := self._missing(keys):
                 try:
                     self._execute(missing)
                 except GoneError as lost:
+                    losses += 1
+                    if losses > _LOSSES:
+                        raise OSError(f"{self._store.folder}: does not keep results") from lost
                     _log.warning("%s has gone from the store: made again", lost)
                     self._let_go()
         finally:
-            self._store.flush()
+            try:
+                self._store.flush()
+            finally:
+                for key in self._claimed:
+                    self._store.release(key)
+                self._claimed.clear()
 
     def values(self, key: str) -> Mapping[str, float]:
         """Return the numbers of a task, executing it first where it has not been."""
@@ -112,33 +135,54 @@ class TaskGraph:
         return needed
 
     def _execute(self, missing: set[str]) -> None:
-        """Execute tasks, of those that are ready always the one that was asked for first."""
+        """Execute tasks, of those that are ready always the one that was asked for first.
+
+        What another process is at work on is left to it, and waited for when all else is done.
+        """
         if self._session is None:
             self._session = self._open.enter_context(
                 self.executor.session(self._learner, self._store)
             )
-        waits = {key: self._inputs(key) & missing for key in missing}
-        feeds: dict[str, list[str]] = {key: [] for key in missing}
-        for key, inputs in waits.items():
-            for each in inputs:
-                feeds[each].append(key)
-        ready = [(self._order[key], key) for key, inputs in waits.items() if not inputs]
-        heapq.heapify(ready)
-        done = 0
-        while done < len(missing):
-            room = min(self._session.room, len(ready))
-            if room > 0:
-                keys = [heapq.heappop(ready)[1] for _ in range(room)]
-                self._session.submit({key: self._tasks[key] for key in keys})
-            for key in self._session.finished():
-                done += 1
-                self.executed += 1
-                if self._progress is not None:
-                    self._progress(self._tasks[key], done, len(missing))
-                for each in feeds[key]:
-                    waits[each].discard(key)
-                    if not waits[each]:
-                        heapq.heappush(ready, (self._order[each], each))
+        order = Order(missing, self._tasks, self._order)
+        elsewhere: list[str] = []
+        running = 0
+        idle = 0.0
+        while order.left:
+            taken: dict[str, Task] = {}
+            while order.ready and len(taken) < self._session.room:
+                key = order.next()
+                if not self._claim(key, impatient=idle > _PATIENCE):
+                    elsewhere.append(key)
+                elif self._store.holds(key):
+                    self._done(key, order)
+                else:
+                    taken[key] = self._tasks[key]
+            if taken:
+                self._session.submit(taken)
+                running += len(taken)
+            if running:
+                for key in self._session.finished():
+                    running -= 1
+                    self.executed += 1
+                    self._done(key, order)
+                idle = 0.0
+            elif elsewhere and not order.ready:
+                time.sleep(_GLANCE)
+                idle += _GLANCE
+            # Done elsewhere, or given up there: both is seen when it is claimed.
+            for key in elsewhere:
+                order.again(key)
+            elsewhere.clear()
 
-    def _inputs(self, key: str) -> set[str]:
-        return {handle.key for handle in self._tasks[key].incoming}
+    def _claim(self, key: str, *, impatient: bool) -> bool:
+        if not (self._store.claim(key) or impatient):
+            return False
+        self._claimed.add(key)
+        return True
+
+    def _done(self, key: str, order: Order) -> None:
+        self._store.release(key)
+        self._claimed.discard(key)
+        order.done(key)
+        if self._progress is not None:
+            self._progress(self._tasks[key], order.finished, order.total)

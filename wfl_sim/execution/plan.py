@@ -1,6 +1,8 @@
 """Plans: what a run asks to learn, as tasks, while the network simulation goes on."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count
 from typing import Protocol
 
 from wfl_sim.execution.graph import TaskGraph
@@ -12,8 +14,23 @@ from wfl_sim.execution.task import (
     InitialShared,
     LocalUpdate,
 )
+from wfl_sim.execution.versions import Versions
 from wfl_sim.learning.data.examples import Shards
+from wfl_sim.protocols import Learner
 from wfl_sim.randomness import derived_seed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrival:
+    """An upload at the server, ready to be aggregated."""
+
+    upload: Handle
+    device: int = -1
+    """-1 where it is an aggregate of an edge server"""
+    base: Handle | None = None
+    """the shared state that the device started from; None for the present one"""
+    staleness: int = 0
+    """aggregations between that state and the present one"""
 
 
 class Plan(Protocol):
@@ -22,37 +39,95 @@ class Plan(Protocol):
     def initial_shared(self) -> Handle:
         """Return the shared state before training."""
 
+    def download_bits(self, device: int, shared: Handle) -> int:
+        """Return the bits that bring `shared` to a device, given what it has got before."""
+
     def local_update(self, device: int, number: int, shared: Handle, turn: int = 0) -> Handle:
         """Return the upload of a device that trains on `shared` in round `number`.
 
-        Where rounds overlap, a device may train again in the same one: `turn` counts from 0.
+        Args:
+            device: its number.
+            number: of the round.
+            shared: the state that it has downloaded.
+            turn: how often it has trained in this round before.
         """
 
-    def aggregate(self, shared: Handle, uploads: Sequence[tuple[int, Handle]]) -> Handle:
-        """Return the next shared state from (device, upload) in ascending order of device."""
+    def aggregate(
+        self,
+        shared: Handle,
+        arrivals: Sequence[Arrival],
+        *,
+        edge: bool = False,
+        noise: float = 0.0,
+    ) -> Handle:
+        """Return the shared state that follows `shared`.
+
+        Args:
+            shared: the present state.
+            arrivals: in ascending order of device.
+            edge: an edge server averages for its own cell; the result can be used as a shared
+                state, and as an upload to the server above.
+            noise: error of aggregation over the air, see `Aggregate.noise`.
+        """
 
     def evaluate(self, shared: Handle) -> tuple[str | None, tuple[str, ...]]:
         """Return the keys of the global evaluation and of each device's own."""
+
+    def value(self, handle: Handle, name: str) -> float:
+        """Return a number of the task that made a state, training first what it needs.
+
+        An upload has `train_loss`, the mean loss of its local steps in nat.
+
+        Raises:
+            ValueError: the run trains nothing.
+        """
 
 
 class NetworkOnly:
     """The plan of a run that learns nothing: the network is simulated all the same."""
 
+    def __init__(self, learner: Learner) -> None:
+        """Name states for a learner whose costs alone are asked for."""
+        self._versions = Versions(learner)
+        self._names = count()
+
     def initial_shared(self) -> Handle:
         """Return a name without a task."""
-        return Handle("", "shared")
+        return Handle(str(next(self._names)), "shared")
+
+    def download_bits(self, device: int, shared: Handle) -> int:
+        """Return the bits of a download."""
+        return self._versions.download_bits(device, shared)
 
     def local_update(self, device: int, number: int, shared: Handle, turn: int = 0) -> Handle:
         """Return a name without a task."""
-        return Handle("", "upload")
+        self._versions.received(device, shared)
+        return Handle(str(next(self._names)), "upload")
 
-    def aggregate(self, shared: Handle, uploads: Sequence[tuple[int, Handle]]) -> Handle:
+    def aggregate(
+        self,
+        shared: Handle,
+        arrivals: Sequence[Arrival],
+        *,
+        edge: bool = False,
+        noise: float = 0.0,
+    ) -> Handle:
         """Return a name without a task."""
-        return Handle("", "shared")
+        made = Handle(str(next(self._names)), "shared")
+        self._versions.follows(made, shared, [each.device for each in arrivals])
+        return made
 
     def evaluate(self, shared: Handle) -> tuple[str | None, tuple[str, ...]]:
         """Ask for nothing."""
         return None, ()
+
+    def value(self, handle: Handle, name: str) -> float:
+        """Refuse: nothing is trained.
+
+        Raises:
+            ValueError: always.
+        """
+        raise ValueError(f"a run without training knows no {name}")
 
 
 class TrainingPlan:
@@ -61,7 +136,7 @@ class TrainingPlan:
     def __init__(
         self,
         graph: TaskGraph,
-        recipe: str,
+        learner: Learner,
         shards: Shards,
         *,
         seed: int,
@@ -71,21 +146,25 @@ class TrainingPlan:
 
         Args:
             graph: receives the tasks.
-            recipe: fingerprint of the learner.
+            learner: executes them, and knows their costs.
             shards: the examples of every device.
             seed: of the run.
             overall: evaluate the shared state on the pooled examples too.
         """
         self._graph = graph
-        self._recipe = recipe
+        self._recipe = learner.recipe
         self._seed = seed
         self._overall = overall
+        self._versions = Versions(learner)
         self._weights = [float(len(examples)) for examples in shards.train]
         self._train = [examples.fingerprint() for examples in shards.train]
         self._test = [examples.fingerprint() for examples in shards.test]
         self._pooled = shards.pooled.fingerprint()
-        self._untrained = self._initial_private("untrained")
-        self._private = [self._initial_private(device) for device in range(len(shards.train))]
+        self._untrained = self._initial_private(-1, "untrained")
+        self._private = [
+            self._initial_private(device, device) for device in range(len(shards.train))
+        ]
+        self._of_edges: dict[Handle, float] = {}
 
     def initial_shared(self) -> Handle:
         """Name the method's initial shared parts."""
@@ -93,8 +172,13 @@ class TrainingPlan:
         key = self._graph.add(InitialShared(recipe=self._recipe, seed=seed))
         return Handle(key, "shared")
 
+    def download_bits(self, device: int, shared: Handle) -> int:
+        """Return the bits of a download."""
+        return self._versions.download_bits(device, shared)
+
     def local_update(self, device: int, number: int, shared: Handle, turn: int = 0) -> Handle:
         """Name the upload of a device, and remember its new private state."""
+        self._versions.received(device, shared)
         again = (turn,) if turn else ()
         key = self._graph.add(
             LocalUpdate(
@@ -109,17 +193,34 @@ class TrainingPlan:
         self._private[device] = Handle(key, "private")
         return Handle(key, "upload")
 
-    def aggregate(self, shared: Handle, uploads: Sequence[tuple[int, Handle]]) -> Handle:
-        """Name the weighted combination of uploads; weights are numbers of training examples."""
+    def aggregate(
+        self,
+        shared: Handle,
+        arrivals: Sequence[Arrival],
+        *,
+        edge: bool = False,
+        noise: float = 0.0,
+    ) -> Handle:
+        """Name the combination of uploads; weights are numbers of training examples."""
+        weights = tuple(self._weight(each) for each in arrivals)
         key = self._graph.add(
             Aggregate(
                 recipe=self._recipe,
                 shared=shared,
-                uploads=tuple(upload for _, upload in uploads),
-                weights=tuple(self._weights[device] for device, _ in uploads),
+                uploads=tuple(each.upload for each in arrivals),
+                weights=weights,
+                devices=tuple(each.device for each in arrivals),
+                bases=tuple(each.base or shared for each in arrivals),
+                staleness=tuple(each.staleness for each in arrivals),
+                edge=edge,
+                noise=noise,
+                seed=derived_seed(self._seed, "aggregation", shared.key) if noise else 0,
             )
         )
-        return Handle(key, "shared")
+        made = Handle(key, "shared")
+        self._of_edges |= {made: sum(weights)} if edge else {}
+        self._versions.follows(made, shared, [each.device for each in arrivals])
+        return made
 
     def evaluate(self, shared: Handle) -> tuple[str | None, tuple[str, ...]]:
         """Name the evaluations of the states of this moment."""
@@ -132,13 +233,22 @@ class TrainingPlan:
         )
         return overall, personal
 
+    def value(self, handle: Handle, name: str) -> float:
+        """Return a number of the task that made a state, training first what it needs."""
+        return self._graph.values(handle.key)[name]
+
     def private(self) -> tuple[Handle, ...]:
         """Return the newest private state of every device."""
         return tuple(self._private)
 
-    def _initial_private(self, name: str | int) -> Handle:
+    def _weight(self, arrival: Arrival) -> float:
+        edge = self._of_edges.get(arrival.upload)
+        return self._weights[arrival.device] if edge is None else edge
+
+    def _initial_private(self, device: int, name: str | int) -> Handle:
         seed = derived_seed(self._seed, "initial", "private", name)
-        return Handle(self._graph.add(InitialPrivate(recipe=self._recipe, seed=seed)), "private")
+        task = InitialPrivate(recipe=self._recipe, device=device, seed=seed)
+        return Handle(self._graph.add(task), "private")
 
     def _evaluation(self, device: int, shard: str, shared: Handle, private: Handle) -> str:
         return self._graph.add(

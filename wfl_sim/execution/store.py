@@ -1,34 +1,31 @@
 """Store: results of tasks on disk, by key. It is what makes a run resume.
 
-An entry is one safetensors file: the tensors are named ``output/part/parameter``; the numbers, the
-list of outputs and a checksum of the tensors are JSON in the file's metadata. Files appear by
-rename, so an entry is whole or absent; one that is damaged all the same is discarded and made
-again. Writing goes on beside the training, in one thread; `flush` waits for it.
+Files appear by rename, so an entry is whole or absent; one that a power cut or a failing disk has
+damaged is found by its checksum, discarded and made again. Several processes may use a store at
+once. Writing goes on beside the training, in one thread; `flush` waits for it.
 """
 
-import hashlib
-import json
 import logging
 import os
 from collections import OrderedDict
-from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from threading import get_ident
+from typing import Final, Self
 
-import numpy as np
-from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
-
+from wfl_sim.execution.claims import Claims
+from wfl_sim.execution.entry import DamagedError, packed, unpacked
+from wfl_sim.execution.presence import Presence
+from wfl_sim.execution.shelf import limit_of, path_of, prune
 from wfl_sim.execution.task import Result
 
 _log = logging.getLogger(__name__)
 
-_BEHIND = 32
+_BEHIND: Final = 32
 """results that may wait to be written before `put` waits for the disk"""
-
-Arrays = Mapping[str, NDArray[np.floating]]
+_SLICES: Final = 16
+"""a store with a limit is pruned whenever so great a part of the limit has been written"""
 
 
 class GoneError(KeyError):
@@ -39,7 +36,7 @@ class Store:
     """A folder of results, with the most recent ones kept in memory."""
 
     def __init__(self, folder: Path, *, memory: int = 1 << 30) -> None:
-        """Open or make a store.
+        """Open or make a store, and remove what was half written by processes that died.
 
         Args:
             folder: where the entries lie.
@@ -50,8 +47,13 @@ class Store:
         """
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self._limit = memory
+        self._presence = Presence(folder)
+        self._claims = Claims(folder / "claims")
+        self._memory = memory
         self._held = 0
+        self._limit = limit_of(folder)
+        self._written = 0
+        self._shelves: set[str] = set()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="store")
         self._writing: OrderedDict[str, Future[None]] = OrderedDict()
         self._recent: OrderedDict[str, Result] = OrderedDict()
@@ -59,13 +61,32 @@ class Store:
     def __repr__(self) -> str:
         return f"Store({str(self.folder)!r}, {len(self._recent)} in memory)"
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Write what is left, give up all claims, and keep to the limit.
+
+        Raises:
+            OSError: a result could not be written.
+        """
+        try:
+            self.flush()
+        finally:
+            self._writer.shutdown()
+            self._claims.close()
+            self._presence.end()
+        if self._limit is not None:
+            prune(self.folder, self._limit)
+
     def __contains__(self, key: str) -> bool:
-        if key in self._recent:
-            return True
-        result = self._read(key)
-        if result is None:
+        try:
+            self.get(key)
+        except GoneError:
             return False
-        self._remember(key, result)
         return True
 
     def get(self, key: str) -> Result:
@@ -103,74 +124,94 @@ class Store:
         while self._writing:
             self._writing.popitem(last=False)[1].result()
 
+    def claim(self, key: str) -> bool:
+        """Begin to work on a result; False where another process is at work on it.
+
+        It holds until `release`, or until this process ends.
+        """
+        return self._claims.take(key)
+
+    def release(self, key: str) -> None:
+        """Give up a claim; where the result is being written, as soon as it is on disk."""
+        writing = self._writing.get(key)
+        if writing is None:
+            self._claims.release(key)
+        else:
+            writing.add_done_callback(lambda _: self._claims.release(key))
+
+    def holds(self, key: str) -> bool:
+        """Return whether there is an entry, which may be damaged; it is not read."""
+        return key in self._recent or os.path.exists(path_of(self.folder, key))
+
     def _oldest_written(self) -> bool:
         return bool(self._writing) and next(iter(self._writing.values())).done()
 
     def _write(self, key: str, result: Result) -> None:
-        tensors = {
-            f"{output}/{name}": np.asarray(array, order="C")
-            for output, state in result.states.items()
-            for name, array in state.items()
-        }
-        metadata = {
-            "outputs": json.dumps(sorted(result.states)),
-            "values": json.dumps(dict(result.values), sort_keys=True),
-            "checksum": _checksum(tensors),
-        }
-        path = self._path(key)
-        path.parent.mkdir(exist_ok=True)
-        temporary = path.with_suffix(f".{os.getpid()}-{get_ident()}.part")
+        content = packed(result)
+        path = path_of(self.folder, key)
+        part = self._presence.part(f"{get_ident()}.part")
         try:
-            temporary.write_bytes(save(tensors, metadata))
-            os.replace(temporary, path)
+            if key[:2] not in self._shelves:
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                self._shelves.add(key[:2])
+            with open(part, "wb", buffering=0) as file:
+                _write_all(file.fileno(), content)
+            os.replace(part, path)
+        except OSError as error:
+            _remove(part)
+            raise OSError(error.errno, _reason(error), str(self.folder)) from error
         except BaseException:
-            temporary.unlink(missing_ok=True)
+            _remove(part)
             raise
+        self._written += len(content)
+        if self._limit is not None and self._written * _SLICES > self._limit:
+            self._written = 0
+            prune(self.folder, self._limit)
 
     def _read(self, key: str) -> Result | None:
         if key in self._writing:
             self._writing.pop(key).result()
-        path = self._path(key)
-        if not path.is_file():
+        path = path_of(self.folder, key)
+        try:
+            with open(path, "rb", buffering=0) as file:
+                content = file.readall()
+            # The time of a file is that of its last use.
+            os.utime(path)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            _log.warning("%s cannot be read (%s): made again", path, error)
             return None
         try:
-            with safe_open(path, framework="numpy") as file:
-                metadata = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            if metadata["checksum"] != _checksum(tensors):
-                raise ValueError("checksum differs")
-            outputs: list[str] = json.loads(metadata["outputs"])
-            values: dict[str, float] = json.loads(metadata["values"])
-        except (SafetensorError, KeyError, ValueError, OSError) as error:
+            return unpacked(content)
+        except DamagedError as error:
             _log.warning("%s is damaged (%s): made again", path, error)
-            path.unlink(missing_ok=True)
+            _remove(path)
             return None
-        states: dict[str, dict[str, NDArray[np.floating]]] = {output: {} for output in outputs}
-        for name, array in sorted(tensors.items()):
-            output, _, parameter = name.partition("/")
-            states[output][parameter] = array
-        return Result(states, values)
 
     def _remember(self, key: str, result: Result) -> None:
         if key in self._recent:
             self._held -= _size(self._recent.pop(key))
         self._recent[key] = result
         self._held += _size(result)
-        while self._held > self._limit and len(self._recent) > 1:
+        while self._held > self._memory and len(self._recent) > 1:
             _, old = self._recent.popitem(last=False)
             self._held -= _size(old)
 
-    def _path(self, key: str) -> Path:
-        return self.folder / key[:2] / f"{key}.safetensors"
+
+def _write_all(file: int, content: bytes) -> None:
+    left = memoryview(content)
+    while left:
+        left = left[os.write(file, left) :]
 
 
-def _checksum(tensors: Arrays) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        array = tensors[name]
-        digest.update(f"{name} {array.dtype} {array.shape}".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()
+def _remove(path: str) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+def _reason(error: OSError) -> str:
+    return f"cannot be written ({error.strerror}); what is there stays good"
 
 
 def _size(result: Result) -> int:

@@ -39,6 +39,8 @@ class InitialPrivate:
     """The private parts of one device before training. Output: "private"."""
 
     recipe: str
+    device: int
+    """-1 for the untrained private parts that the global evaluation uses"""
     seed: int
 
     @property
@@ -68,18 +70,39 @@ class LocalUpdate:
 
 @dataclass(frozen=True, kw_only=True)
 class Aggregate:
-    """The server's combination of uploads. Output: "shared"."""
+    """The server's combination of uploads. Output: "shared".
+
+    Of each upload, in ascending order of device: the tuples below run in parallel.
+    """
 
     recipe: str
     shared: Handle
+    """the present state, which the result replaces"""
     uploads: tuple[Handle, ...]
-    """in ascending order of device"""
     weights: tuple[float, ...]
+    devices: tuple[int, ...]
+    """-1 for an upload that is itself an aggregate"""
+    bases: tuple[Handle, ...]
+    """the shared state that the device started from"""
+    staleness: tuple[int, ...]
+    """versions between `bases` and `shared`"""
+    edge: bool = False
+    """whether a server below the server averages: no server optimiser there"""
+    noise: float = 0.0
+    """standard deviation of the error on each value of the average, as a share of the root mean
+    square of the average update: aggregation over the air"""
+    seed: int = 0
+    """of `noise`"""
 
     @property
     def incoming(self) -> tuple[Handle, ...]:
-        """The shared state that was sent out, then the uploads."""
-        return (self.shared, *self.uploads)
+        """The present shared state, the uploads, then bases other than the present state, once."""
+        return (self.shared, *self.uploads, *self.older)
+
+    @property
+    def older(self) -> tuple[Handle, ...]:
+        """The bases other than the present state, each once."""
+        return tuple(dict.fromkeys(base for base in self.bases if base != self.shared))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,3 +147,9 @@ def key_of(task: Task, mode: str = "exact") -> str:
     how = {} if mode == "exact" else {"mode": mode}
     text = json.dumps({"task": type(task).__name__, **asdict(task), **how}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def title(task: Task) -> str:
+    """Return what to call a task in a message."""
+    device = getattr(task, "device", -1)
+    return type(task).__name__ + (f" of device {device}" if device >= 0 else "")

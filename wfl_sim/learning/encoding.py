@@ -1,5 +1,6 @@
 """Examples as tensors of token ids, all of one length."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -36,6 +37,15 @@ class Encoded:
     def take(self, indices: Tensor | slice) -> Self:
         """Return the texts at `indices`."""
         return type(self)(self.ids[indices], self.mask[indices], self.labels[indices])
+
+
+def joined(several: Sequence[Encoded]) -> Encoded:
+    """Return texts of one length, one after the other."""
+    return Encoded(
+        torch.cat([each.ids for each in several]),
+        torch.cat([each.mask for each in several]),
+        torch.cat([each.labels for each in several]),
+    )
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, examples: Examples, tokens: int) -> Encoded:

@@ -1,6 +1,7 @@
 """The learner: real PEFT training behind the door that the simulation knocks at."""
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Generator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -16,18 +17,40 @@ from wfl_sim.execution.task import (
     Result,
     Task,
 )
+from wfl_sim.learning.combining import combine
 from wfl_sim.learning.data.examples import Examples, Shards
+from wfl_sim.learning.data.instructions import Instructions, Layout
+from wfl_sim.learning.exchange import parted, sent, upload_of
+from wfl_sim.learning.fleet import Fleet
 from wfl_sim.learning.model import Pretrained
-from wfl_sim.learning.recipe import recipe_of
+from wfl_sim.learning.recipe import recipe_of, rewards_of
 from wfl_sim.learning.shapes import check_same, shapes_of
+from wfl_sim.learning.turn import Trained, Turn, mean, together, turns
+from wfl_sim.methods.abilities import (
+    Downlink,
+    Downloads,
+    HoldsMore,
+    Updates,
+    differs,
+    download,
+    personal,
+    sent_down,
+    sent_up,
+)
 from wfl_sim.methods.aggregation import State, Upload
+from wfl_sim.methods.local import LocalRun, Train, Update
+from wfl_sim.methods.parts import Part, Role, Shapes, with_role
+from wfl_sim.methods.server import ServerRule
 from wfl_sim.protocols import Codec, Method, Workload
+from wfl_sim.randomness import stream
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from wfl_sim.learning.encoding import Encoded
+    from wfl_sim.learning.encoding import Batchable
     from wfl_sim.learning.workbench import Workbench
+
+_log = logging.getLogger(__name__)
 
 
 class PeftLearner:
@@ -43,10 +66,12 @@ class PeftLearner:
         tokens: length to which every text is cut or padded.
         codec_up: of uploads.
         codec_down: of the shared state as it is sent to devices.
+        server: what the server makes of an aggregate.
+        ranks: of each device, where its group has one of its own.
         threads: of torch in every task; a part of the recipe, since it decides the last bits.
 
     Raises:
-        ValueError: `tokens` or `threads` is less than 1.
+        ValueError: `tokens` or `threads` is less than 1, or method and server do not go together.
     """
 
     def __init__(
@@ -58,6 +83,8 @@ class PeftLearner:
         tokens: int,
         codec_up: Codec,
         codec_down: Codec,
+        server: ServerRule | None = None,
+        ranks: Sequence[int | None] = (),
         threads: int = 1,
     ) -> None:
         for name, value in (("tokens", tokens), ("threads", threads)):
@@ -69,11 +96,15 @@ class PeftLearner:
         self.tokens = tokens
         self.codec_up = codec_up
         self.codec_down = codec_down
+        self.server = server or ServerRule()
+        self.server.check(method)
         self.threads = threads
-        self._shared = tuple(part.name for part in method.parts if part.shared)
-        self._private = tuple(part.name for part in method.parts if not part.shared)
-        self._encoded: dict[tuple[str, int], Encoded] = {}
-        self._last: tuple[Handle, State] | None = None
+        self.fleet = Fleet(method, ranks)
+        self._encoded: dict[tuple[str, int], Batchable] = {}
+        self._workloads: dict[tuple[Part, ...], tuple[Workload, Shapes]] = {}
+        self._benches: dict[tuple[Part, ...], Workbench] = {}
+        self._misfits: dict[object, str | None] = {}
+        self._last: tuple[object, State] | None = None
 
     def __repr__(self) -> str:
         return (
@@ -82,9 +113,9 @@ class PeftLearner:
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what every process makes for itself."""
-        made = ("_bench", "_tokenizer")
+        made = ("_tokenizer",)
         kept = {name: value for name, value in self.__dict__.items() if name not in made}
-        return {**kept, "_encoded": {}}
+        return {**kept, "_encoded": {}, "_benches": {}}
 
     @cached_property
     def recipe(self) -> str:
@@ -96,11 +127,31 @@ class PeftLearner:
             classes=len(self.shards.classes),
             codecs=(self.codec_up, self.codec_down),
             threads=self.threads,
+            settings=(self.server, self.fleet.sizes, *self._size, *rewards_of(self.method.phases)),
         )
 
     def workload(self, device: int) -> Workload:
-        """Return the costs of one local update; the same for all devices of a method."""
-        return self._workload
+        """Return the costs of one local update; the same for all devices of one rank."""
+        return self._counted(device)[0]
+
+    @property
+    def sends_news(self) -> bool:
+        """Whether a download depends on what the device has got before."""
+        return isinstance(self.method, Downlink)
+
+    def download_bits(self, device: int, news: Sequence[Sequence[int]]) -> int:
+        """Return the bits of a download after the aggregations that a device has not heard of.
+
+        Args:
+            device: the receiver.
+            news: of each aggregation, the devices whose uploads were in it.
+        """
+        uploads = [
+            [sent_up(self.method, self._shapes(each, "shared")) for each in devices]
+            for devices in news
+        ]
+        shapes = sent_down(self.method, self._shapes(device, "shared"), uploads)
+        return self.codec_down.bits(shapes) if shapes else 0
 
     def step_seconds(self, least: float) -> list[float]:
         """Return the host's seconds for one local step of each phase, on the data of device 0.
@@ -112,97 +163,205 @@ class PeftLearner:
 
         examples = self._texts("train", 0)
         encoded = self._examples("train", 0, examples.fingerprint())
-        self._bench.reset((*self._shared, *self._private), 0)
-        return [step_seconds(self._bench, phase, encoded, least) for phase in self.method.phases]
+        bench = self._bench(0)
+        bench.reset(bench.parts, 0)
+        return [step_seconds(bench, phase, encoded, least) for phase in self.method.phases]
 
     def run(self, task: Task, inputs: Sequence[Mapping[str, State]]) -> Result:
         """Execute a task; `inputs` are the states of its incoming results, in task order.
 
         Raises:
             ValueError: the task was made for another recipe, shard or method.
-            RuntimeError: a payload is not as long as the workload said.
+            RuntimeError: a payload is not as long as the workload said, or a local update has not
+                trained the phases that its costs were counted for.
         """
         if task.recipe != self.recipe:
             raise ValueError(f"the task is of recipe {task.recipe[:8]}, not {self.recipe[:8]}")
-        states = [
-            states[handle.output] for handle, states in zip(task.incoming, inputs, strict=True)
-        ]
+        states = _states(task, inputs)
         match task:
             case InitialShared():
-                return Result({"shared": self._initial(self._shared, task.seed)})
+                return Result({"shared": self._begin(task.seed)})
             case InitialPrivate():
-                private = self._initial(self._private, task.seed)
-                return Result({"private": {**private, **self._nothing_lost()}})
+                return Result({"private": self._initial(task.device, task.seed, "private")})
             case LocalUpdate():
                 return self._update(task, *states)
             case Aggregate():
-                return self._aggregate(task, states[0], states[1:])
+                return self._aggregate(task, states)
             case Evaluate():
                 return self._evaluate(task, *states)
 
-    def _initial(self, parts: tuple[str, ...], seed: int) -> State:
-        self._bench.reset(parts, seed)
-        return self._bench.read(parts)
+    @property
+    def _size(self) -> tuple[int, ...]:
+        """The number of devices, where the method looks at it."""
+        return (len(self.shards.train),) if isinstance(self.method, HoldsMore) else ()
+
+    def _begin(self, seed: int) -> State:
+        shared = self._initial(-1, seed, "shared", "known")
+        if isinstance(self.method, HoldsMore):
+            return self.method.begin(shared, len(self.shards.train))
+        return shared
+
+    def _initial(self, device: int, seed: int, *roles: Role) -> State:
+        bench = self._bench(device)
+        parts = [
+            part for part in bench.parts if with_role(bench.parts, bench.shapes([part]), *roles)
+        ]
+        bench.reset(parts, seed)
+        return self._read(device, *roles)
+
+    def run_group(
+        self, tasks: Sequence[LocalUpdate], inputs: Sequence[Sequence[Mapping[str, State]]]
+    ) -> Sequence[Result]:
+        """Execute local updates together; those that cannot learn as a group, one by one."""
+        runs = [
+            self._updating(task, *_states(task, given))
+            for task, given in zip(tasks, inputs, strict=True)
+        ]
+        return together(runs, self._alone, self._as_group)
 
     def _update(self, task: LocalUpdate, shared: State, private: State) -> Result:
-        examples = self._examples("train", task.device, task.shard)
-        workload = self._workload
-        received = self._received(task.shared, shared, workload.download_bits)
-        own, lost = _parted(private)
-        self._bench.load(received, own)
-        loss = self._bench.train(self.method.phases, examples, task.seed)
-        trained = self._bench.read(self._shared)
-        upload, lost = self._upload(trained, received, lost, workload.upload_bits)
-        private = {**self._bench.read(self._private), **lost}
-        return Result({"upload": upload, "private": private}, {"train_loss": loss})
+        return together([self._updating(task, shared, private)], self._alone, None)[0]
 
-    def _received(self, handle: Handle, shared: State, bits: int) -> State:
-        """Return a shared state as devices get it; the last one is kept, for all get the same."""
-        if self._last is None or self._last[0] != handle:
-            self._last = handle, _sent(self.codec_down, shared, bits, "download")
+    def _updating(
+        self, task: LocalUpdate, shared: State, private: State
+    ) -> Generator[Turn, Trained, Result]:
+        """Ask for the turns of a local update one after the other."""
+        device, method = task.device, self.method
+        examples = self._examples("train", device, task.shard)
+        received = self._received(device, task.shared, shared)
+        kept, lost = parted(private)
+        if isinstance(method, Updates):
+            run = method.update(received, kept, stream(task.seed, "update"))
+        else:
+            run = self._usual(device, {**received, **kept})
+        end, losses = yield from turns(
+            run,
+            method.phases,
+            lambda number, request: Turn(
+                device=device,
+                number=number,
+                request=request,
+                parts=self.fleet.parts(device),
+                examples=examples,
+                seed=task.seed,
+            ),
+        )
+        expected = sent_up(method, self._shapes(device, "shared"))
+        check_same(dict(expected), shapes_of(end.upload), f"{type(method).__name__}.update")
+        bits = self.workload(device).upload_bits
+        upload, lost = upload_of(self.codec_up, end.upload, received, lost, bits)
+        private = {**end.kept, **lost}
+        return Result({"upload": upload, "private": private}, {"train_loss": mean(losses)})
+
+    def _usual(self, device: int, start: State) -> LocalRun:
+        """Train the phases in turn; every proximal term pulls to the beginning."""
+        state = start
+        for phase in self.method.phases:
+            state = yield Train(phase=phase, start=state, anchor=start)
+        return Update(
+            upload={name: state[name] for name in self._shapes(device, "shared")},
+            kept={name: state[name] for name in self._shapes(device, "private")},
+        )
+
+    def _alone(self, turn: Turn) -> Trained:
+        bench, request = self._bench(turn.device), turn.request
+        bench.load(request.start)
+        losses = bench.train_phase(
+            turn.number,
+            request.phase,
+            turn.examples,
+            turn.seed,
+            anchor=request.anchor,
+            correction=request.correction,
+        )
+        return bench.read(bench.parts), losses
+
+    def _as_group(self, group: Sequence[Turn]) -> list[Trained] | None:
+        """Train turns of one kind together; None where they cannot be."""
+        from wfl_sim.learning.group import misfit, train_together
+
+        first, bench = group[0], self._bench(group[0].device)
+        if first.kind not in self._misfits:
+            self._misfits[first.kind] = misfit(bench, first)
+            if reason := self._misfits[first.kind]:
+                _log.warning("local updates are trained one by one: %s", reason)
+        if self._misfits[first.kind]:
+            return None
+        for turn in group:
+            expected = dict(self._counted(turn.device)[1])
+            check_same(expected, shapes_of(turn.request.start), "state")
+        return train_together(bench, group)
+
+    def _received(self, device: int, handle: Handle, shared: State) -> State:
+        """Return a shared state as a device gets it; the last one is kept: many get the same."""
+        who = device if differs(self.method) else self.fleet.parts(device)
+        if self._last is None or self._last[0] != (handle, who):
+            state = self._download(device, shared)
+            bits = None if self.sends_news else self.workload(device).download_bits
+            arrived = sent(self.codec_down, state, "download", bits)
+            self._last = (handle, who), {**arrived, **self._known(shared)}
         return self._last[1]
 
-    def _upload(
-        self, trained: State, received: State, lost: State, bits: int
-    ) -> tuple[State, State]:
-        """Return what the server gets, and what the device keeps of it for the next time."""
-        if not getattr(self.codec_up, "relative", False):
-            return _sent(self.codec_up, trained, bits, "upload"), {}
-        update = {name: trained[name] - received[name] for name in trained}
-        for name, rest in lost.items():
-            update[name.removeprefix(_LOST)] += rest
-        arrived = _sent(self.codec_up, update, bits, "upload")
-        upload = {name: received[name] + arrived[name] for name in trained}
-        if not getattr(self.codec_up, "feedback", False):
-            return upload, {}
-        return upload, {_LOST + name: update[name] - arrived[name] for name in update}
+    def _download(self, device: int, shared: State) -> State:
+        shapes = self._shapes(device, "shared")
+        state = download(self.method, shared, shapes, device)
+        if not self.sends_news:
+            expected = dict(sent_down(self.method, shapes))
+            check_same(expected, shapes_of(state), f"{type(self.method).__name__}.download")
+        return state
 
-    def _nothing_lost(self) -> State:
-        """Return the rest of an upload that has not been, where the codec keeps one."""
-        if not getattr(self.codec_up, "feedback", False):
-            return {}
-        shapes = self._bench.shapes(self._shared)
-        return {_LOST + name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+    def _known(self, shared: State) -> State:
+        return {name: shared[name] for name in self._shapes(-1, "known")}
 
-    def _aggregate(self, task: Aggregate, shared: State, uploads: Sequence[State]) -> Result:
-        received = [Upload(s, w) for s, w in zip(uploads, task.weights, strict=True)]
-        state = self.method.aggregate(shared, received)
-        check_same(shapes_of(shared), shapes_of(state), f"{type(self.method).__name__}.aggregate")
-        return Result({"shared": {name: np.asarray(a, np.float32) for name, a in state.items()}})
+    def _aggregate(self, task: Aggregate, states: Sequence[State]) -> Result:
+        shared, uploads = states[0], states[1 : 1 + len(task.uploads)]
+        older = dict(zip(task.older, states[1 + len(task.uploads) :], strict=True))
+        received = []
+        for upload, weight, device, base, staleness in zip(
+            uploads, task.weights, task.devices, task.bases, task.staleness, strict=True
+        ):
+            began: State = {}
+            if self.server.asks_base(self.method, staleness):
+                began = self._received(device, base, older.get(base, shared))
+            received.append(Upload(upload, weight, device, began, staleness))
+        rng = stream(task.seed, "noise") if task.noise else None
+        made = combine(
+            self.method,
+            self.server,
+            shared,
+            received,
+            known=self._shapes(-1, "known"),
+            edge=task.edge,
+            noise=task.noise,
+            rng=rng,
+        )
+        if not isinstance(self.method, (HoldsMore, Downloads)):
+            what = f"{type(self.method).__name__}.aggregate"
+            expected = self._shapes(-1, "shared", "known")
+            check_same(expected, shapes_of(self.server.without_memory(made)), what)
+        return Result({"shared": {name: np.asarray(a, np.float32) for name, a in made.items()}})
 
     def _evaluate(self, task: Evaluate, shared: State, private: State) -> Result:
         examples = self._examples("test", task.device, task.shard)
-        self._bench.load(shared, _parted(private)[0])
-        return Result({}, self._bench.evaluate(examples))
+        bench = self._bench(task.device)
+        received = {**self._download(task.device, shared), **self._known(shared)}
+        kept = parted(private)[0]
+        bench.load(personal(self.method, received, kept, bench.shapes(bench.parts)))
+        return Result({}, bench.evaluate(examples))
 
-    def _examples(self, use: str, device: int, fingerprint: str) -> "Encoded":
+    def _examples(self, use: str, device: int, fingerprint: str) -> "Batchable":
+        from wfl_sim.learning.causal.conversations import encode as encode_instructions
         from wfl_sim.learning.encoding import encode
 
         if (use, device) not in self._encoded:
             examples = self._texts(use, device)
             if examples.fingerprint() != fingerprint:
                 raise ValueError(f"the task is of other {use} examples of device {device}")
-            self._encoded[use, device] = encode(self._tokenizer, examples, self.tokens)
+            self._encoded[use, device] = (
+                encode_instructions(self._tokenizer, examples)
+                if isinstance(examples, Instructions)
+                else encode(self._tokenizer, examples, self.tokens)
+            )
         return self._encoded[use, device]
 
     def _texts(self, use: str, device: int) -> Examples:
@@ -213,18 +372,33 @@ class PeftLearner:
             raise ValueError(f"there are {len(shards)} devices, no device {device}")
         return shards[device]
 
-    @cached_property
-    def _workload(self) -> Workload:
+    def _counted(self, device: int) -> tuple[Workload, Shapes]:
         from wfl_sim.learning.workload import workload_of
 
-        return workload_of(
-            self.model,
-            self.method,
-            classes=len(self.shards.classes),
-            tokens=self.tokens,
-            codec_up=self.codec_up,
-            codec_down=self.codec_down,
-        )
+        parts = self.fleet.parts(device)
+        if parts not in self._workloads:
+            self._workloads[parts] = workload_of(
+                self.model,
+                self.method,
+                parts,
+                classes=len(self.shards.classes),
+                tokens=self.tokens,
+                codec_up=self.codec_up,
+                codec_down=self.codec_down,
+                layout=self._layout,
+            )
+        return self._workloads[parts]
+
+    def _shapes(self, device: int, *roles: Role) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of a device's parameters that have one of the roles."""
+        named = {part.name: part for part in self.fleet.parts(device)}
+        return with_role(named, self._counted(device)[1], *roles)
+
+    def _read(self, device: int, *roles: Role) -> State:
+        """Return what is on the bench of a device, of the roles."""
+        bench, names = self._bench(device), self._shapes(device, *roles)
+        values = bench.read(sorted({name.partition("/")[0] for name in names}))
+        return {name: values[name] for name in names}
 
     @cached_property
     def _tokenizer(self) -> "PreTrainedTokenizerBase":
@@ -232,35 +406,31 @@ class PeftLearner:
 
         return load_tokenizer(self.model)
 
-    @cached_property
-    def _bench(self) -> "Workbench":
+    def _bench(self, device: int) -> "Workbench":
+        from wfl_sim.learning.alignment.speaker import Speaker
         from wfl_sim.learning.base_model import load_model
+        from wfl_sim.learning.causal.network import load_causal
         from wfl_sim.learning.workbench import Workbench
 
-        pad = self._tokenizer.pad_token_id
-        network = load_model(self.model, len(self.shards.classes), pad)
-        return Workbench(network, self.method.parts, self.threads)
+        parts, layout = self.fleet.parts(device), self._layout
+        if parts not in self._benches and layout is None:
+            pad = self._tokenizer.pad_token_id
+            network = load_model(self.model, len(self.shards.classes), pad)
+            self._benches[parts] = Workbench(network, parts, self.threads)
+        elif parts not in self._benches:
+            speaker = Speaker(self._tokenizer, self.method.phases, layout)
+            self._benches[parts] = Workbench(
+                load_causal(self.model), parts, self.threads, speaker
+            )
+        return self._benches[parts]
+
+    @property
+    def _layout(self) -> Layout | None:
+        """Lengths of requests and answers, where the examples are instructions."""
+        examples = self.shards.pooled
+        return examples.layout if isinstance(examples, Instructions) else None
 
 
-_LOST = "error-feedback/"
-"""before the names of what a codec has lost, which a device keeps with its private state"""
-
-
-def _parted(private: State) -> tuple[State, State]:
-    """Return the private parts, and what codecs have lost."""
-    lost = {name: array for name, array in private.items() if name.startswith(_LOST)}
-    return {name: array for name, array in private.items() if name not in lost}, lost
-
-
-def _sent(codec: Codec, state: State, bits: int, direction: str) -> State:
-    if not state:
-        return {}
-    payload = codec.encode(state)
-    if 8 * len(payload) != bits:
-        raise RuntimeError(
-            f"{direction}: {type(codec).__name__} announced {bits} bit and made {8 * len(payload)}"
-        )
-    received = codec.decode(payload)
-    check_same(shapes_of(state), shapes_of(received), f"{direction}: {type(codec).__name__}")
-    # A payload is a mapping without order; the sender's keeps every later sum in one order.
-    return {name: received[name] for name in state}
+def _states(task: Task, inputs: Sequence[Mapping[str, State]]) -> list[State]:
+    """Return the states that come in, of all that was put out with them."""
+    return [given[handle.output] for handle, given in zip(task.incoming, inputs, strict=True)]

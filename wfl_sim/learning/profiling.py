@@ -3,7 +3,7 @@
 import time
 from dataclasses import replace
 
-from wfl_sim.learning.encoding import Encoded
+from wfl_sim.learning.encoding import Batchable
 from wfl_sim.learning.workbench import Workbench
 from wfl_sim.methods.phases import Phase
 
@@ -11,7 +11,7 @@ _WARM_UP = 2
 _AT_ONCE = 4
 
 
-def step_seconds(bench: Workbench, phase: Phase, examples: Encoded, least: float) -> float:
+def step_seconds(bench: Workbench, phase: Phase, examples: Batchable, least: float) -> float:
     """Return the median over repetitions of the seconds of one local step.
 
     Args:
@@ -21,10 +21,10 @@ def step_seconds(bench: Workbench, phase: Phase, examples: Encoded, least: float
         least: s to go on for.
     """
     several = replace(phase, local=replace(phase.local, steps=_AT_ONCE))
-    bench.train([replace(phase, local=replace(phase.local, steps=_WARM_UP))], examples, 0)
+    bench.train_phase(0, replace(phase, local=replace(phase.local, steps=_WARM_UP)), examples, 0)
     times: list[float] = []
     while not times or sum(times) < least:
         start = time.perf_counter()
-        bench.train([several], examples, 0)
+        bench.train_phase(0, several, examples, 0)
         times.append(time.perf_counter() - start)
     return sorted(times)[len(times) // 2] / _AT_ONCE

@@ -10,14 +10,20 @@ from pathlib import Path
 from typing import Any, Final
 
 from wfl_sim.learning.model import Pretrained
+from wfl_sim.methods.alignment import Alignment
+from wfl_sim.methods.phases import Phase
 from wfl_sim.protocols import Codec, Method
 
 _ROOT: Final = Path(__file__).parents[1]
 _SOURCES: Final = (
     "methods/*.py",
     "learning/*.py",
+    "learning/group/*.py",
     "learning/parts/*.py",
     "learning/objectives/*.py",
+    "learning/causal/*.py",
+    "learning/alignment/*.py",
+    "learning/data/requests.*",
     "execution/task.py",
     "payload/*.py",
     "randomness.py",
@@ -33,8 +39,12 @@ def recipe_of(
     classes: int,
     codecs: tuple[Codec, Codec],
     threads: int | None,
+    settings: tuple[object, ...] = (),
 ) -> str:
-    """Return 64 hexadecimal digits; equal recipes, shards, seeds and states give equal results."""
+    """Return 64 hexadecimal digits; equal recipes, shards, seeds and states give equal results.
+
+    `settings` is whatever else decides a result, by its repr.
+    """
     text = json.dumps(
         {
             "sources": _hash_of(sorted({*_own_sources(), *_sources_of(method, *codecs)})),
@@ -47,10 +57,18 @@ def recipe_of(
             "classes": classes,
             "codecs": [_declaration(codec) for codec in codecs],
             "threads": threads,
+            "settings": repr(settings),
         },
         sort_keys=True,
     )
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def rewards_of(phases: Iterable[Phase]) -> tuple[str, ...]:
+    """Return the fingerprints of the reward models that phases learn from."""
+    objectives = [phase.objective for phase in phases if isinstance(phase.objective, Alignment)]
+    names = [name for objective in objectives for name in objective.rewards.models]
+    return tuple(Pretrained(pretrained=name).fingerprint() for name in names)
 
 
 def _own_sources() -> Iterable[Path]:

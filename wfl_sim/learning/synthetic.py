@@ -6,7 +6,11 @@ from typing import Annotated, Final
 
 from channel_models.units import Unit
 from wfl_sim.execution.task import Result, Task
+from wfl_sim.learning.fleet import Fleet
+from wfl_sim.learning.stand_in import shapes_of, values
+from wfl_sim.methods.abilities import Downlink, differs, sent_down, sent_up
 from wfl_sim.methods.aggregation import State
+from wfl_sim.methods.parts import Shapes, with_role
 from wfl_sim.protocols import MODELS, Method, Workload
 
 _BITS_OF_A_PARAMETER: Final = 32
@@ -38,33 +42,50 @@ class Synthetic:
 class SyntheticLearner:
     """The costs of a method on a synthetic model.
 
-    A method that shares any part sends and receives the payload; steps are those of its phases. The
-    model has no parameters of its own: the server is charged as if the payload were float32.
+    `payload` is what the method's shared parts come to, with both factors of every LoRA. What goes
+    up and down is a multiple of it, reckoned on one layer of a stand-in network: half of it for
+    FedSA-LoRA, twice for SCAFFOLD, as much as there are participants for the stacks of FLoRA. Steps
+    are those of the phases. The server is charged as if payloads were float32.
     """
 
-    def __init__(self, model: Synthetic, method: Method) -> None:
+    def __init__(self, model: Synthetic, method: Method, ranks: Sequence[int | None] = ()) -> None:
         self.model = model
         self.method = method
+        self.fleet = Fleet(method, ranks)
         self.recipe = f"synthetic {model!r}"
+        self._whole = values(shapes_of([part for part in method.parts if part.shared]))
 
     def __repr__(self) -> str:
         return f"SyntheticLearner({self.model!r}, {self.method!r})"
 
+    @property
+    def sends_news(self) -> bool:
+        """Whether a download depends on what the device has got before."""
+        return isinstance(self.method, Downlink)
+
     def workload(self, device: int) -> Workload:
-        """Return the costs of one local update; the same for all devices."""
-        shares = any(part.shared for part in self.method.parts)
-        bits = round(self.model.payload) if shares else 0
+        """Return the costs of one local update; the same for all devices of one rank."""
+        shared = self._shared(device)
+        up = self._bits(sent_up(self.method, shared))
         steps = sum(phase.local.steps for phase in self.method.phases)
         return Workload(
-            upload_bits=bits,
-            download_bits=bits,
+            upload_bits=up,
+            download_bits=self._bits(sent_down(self.method, shared)),
             update_flops=steps * self.model.flops_per_step,
             steps=steps,
-            aggregate_flops=2.0 * bits / _BITS_OF_A_PARAMETER,
+            aggregate_flops=2.0 * up / _BITS_OF_A_PARAMETER,
             memory=self.model.memory,
             frozen=self.model.frozen,
             traffic=steps * self.model.traffic_per_step,
+            unicast=differs(self.method),
         )
+
+    def download_bits(self, device: int, news: Sequence[Sequence[int]]) -> int:
+        """Return the bits of a download after the aggregations that a device has not heard of."""
+        uploads = [
+            [sent_up(self.method, self._shared(each)) for each in devices] for devices in news
+        ]
+        return self._bits(sent_down(self.method, self._shared(device), uploads))
 
     def run(self, task: Task, inputs: Sequence[Mapping[str, State]]) -> Result:
         """Refuse: there is nothing to train.
@@ -73,3 +94,10 @@ class SyntheticLearner:
             RuntimeError: always.
         """
         raise RuntimeError("a synthetic model has nothing to train")
+
+    def _shared(self, device: int) -> Shapes:
+        parts = {part.name: part for part in self.fleet.parts(device)}
+        return with_role(parts, shapes_of(parts.values()), "shared")
+
+    def _bits(self, shapes: Shapes) -> int:
+        return round(self.model.payload * values(shapes) / self._whole) if shapes else 0

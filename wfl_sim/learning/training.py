@@ -9,6 +9,7 @@ from torch.nn import Parameter
 from transformers import PreTrainedModel
 
 from wfl_sim.learning.encoding import Batchable
+from wfl_sim.learning.nudges import Nudge
 from wfl_sim.learning.objectives import loss_of
 from wfl_sim.methods.phases import Local, Phase
 
@@ -19,6 +20,7 @@ def train(
     phase: Phase,
     examples: Batchable,
     rng: np.random.Generator,
+    nudge: Nudge | None = None,
 ) -> list[float]:
     """Take the local steps of one phase in place, and return the loss of each.
 
@@ -28,6 +30,7 @@ def train(
         phase: objective and local optimisation.
         examples: the device's training examples.
         rng: draws the order of examples.
+        nudge: adds to the gradient of each step.
 
     Raises:
         ValueError: there are no examples.
@@ -44,15 +47,26 @@ def train(
     for indices in batches(len(examples), phase.local, rng):
         loss = loss_function(model, examples.take(indices))
         loss.backward()
+        if nudge is not None:
+            nudge()
         optimizer.step()
         optimizer.zero_grad()
         losses.append(loss.detach())
-    values: list[float] = torch.stack(losses).tolist()
+    return finite(losses, phase.local)
+
+
+def finite(losses: Sequence[Tensor], local: Local) -> list[float]:
+    """Return the losses of the local steps as numbers.
+
+    Raises:
+        FloatingPointError: one of them is not finite.
+    """
+    values: list[float] = torch.stack(list(losses)).tolist()
     if not np.isfinite(values).all():
         step = int(np.argmin(np.isfinite(values)))
         raise FloatingPointError(
             f"training diverged: the loss is {values[step]} at local step {step + 1}; "
-            f"lr {phase.local.lr:g} may be too large"
+            f"lr {local.lr:g} may be too large"
         )
     return values
 
@@ -69,7 +83,7 @@ def batches(size: int, local: Local, rng: np.random.Generator) -> Iterator[Tenso
     yield from torch.from_numpy(order).split(local.batch)
 
 
-def optimizer_of(trained: Sequence[Parameter], local: Local) -> torch.optim.Optimizer:
+def optimizer_of(trained: Sequence[Tensor], local: Local) -> torch.optim.Optimizer:
     """Return a fresh optimiser; one fused kernel updates all parameters."""
     if local.optimizer == "adamw":
         return torch.optim.AdamW(trained, lr=local.lr, weight_decay=local.weight_decay, fused=True)

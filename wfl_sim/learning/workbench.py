@@ -1,6 +1,7 @@
 """The workbench: one frozen network with the parts of a method, for any device's turn."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -13,11 +14,12 @@ from wfl_sim.learning import parts as torch_parts
 from wfl_sim.learning.encoding import Batchable
 from wfl_sim.learning.evaluation import evaluate
 from wfl_sim.learning.exact import exact
+from wfl_sim.learning.nudges import nudge_of
 from wfl_sim.learning.shapes import check_same, shapes_of
 from wfl_sim.learning.training import train
 from wfl_sim.methods.aggregation import State
 from wfl_sim.methods.alignment import Alignment
-from wfl_sim.methods.parts import Part
+from wfl_sim.methods.parts import LoRA, Part
 from wfl_sim.methods.phases import Phase
 from wfl_sim.randomness import derived_seed, stream
 
@@ -88,21 +90,66 @@ class Workbench:
         Raises:
             ValueError: the phase names a part that the method does not have.
         """
-        if unknown := [name for name in phase.trains if name not in self.parts]:
-            raise ValueError(f"a phase trains {unknown[0]!r}, which is no part of the method")
-        return [self.parameters[name] for name in self._of(phase.trains)]
+        found: list[Parameter] = []
+        for each in phase.trains:
+            part, _, factor = each.partition(".")
+            if part not in self.parts:
+                raise ValueError(f"a phase trains {each!r}, which is no part of the method")
+            of_part = self.shapes([part])
+            names = [name for name in of_part if not factor or f".lora_{factor}." in name]
+            if factor and not names:
+                raise ValueError(f"a phase trains {each!r}, which the network does not have")
+            found += [self.parameters[name] for name in names]
+        return found
 
-    def train(self, phases: Sequence[Phase], examples: Batchable, seed: int) -> float:
-        """Run the local phases in place, and return the mean loss over all steps, in nat."""
-        losses: list[float] = []
-        for number, phase in enumerate(phases):
+    @contextmanager
+    def muted(self, phase: Phase) -> Iterator[None]:
+        """Switch off the LoRAs that contribute nothing to a phase."""
+        loras = [name for name, part in self.parts.items() if isinstance(part.config, LoRA)]
+        if phase.mutes:
+            torch_parts.activate(self.model, [n for n in loras if n not in phase.mutes])
+        try:
+            yield
+        finally:
+            if phase.mutes:
+                torch_parts.activate(self.model, loras)
+
+    def train_phase(
+        self,
+        number: int,
+        phase: Phase,
+        examples: Batchable,
+        seed: int,
+        *,
+        anchor: State | None = None,
+        correction: State | None = None,
+    ) -> list[float]:
+        """Run one phase in place.
+
+        Args:
+            number: of the phase in its local update.
+            phase: what is trained, how.
+            examples: of the device.
+            seed: of the local update.
+            anchor: where the proximal term pulls to; to what is on the bench unless given.
+            correction: added to the gradient of each step.
+
+        Returns:
+            The loss of each step in nat, without the proximal term.
+        """
+        with (
+            self.muted(phase),
+            exact(seed=derived_seed(seed, "dropout", number), threads=self.threads),
+        ):
+            trained = self.trained(phase)
+            nudge = None
+            if phase.proximal or correction:
+                start = anchor or self.read(self.parts)
+                nudge = nudge_of(self.parameters, trained, phase.proximal, start, correction or {})
             rng = stream(seed, "batches", number)
-            with exact(seed=derived_seed(seed, "dropout", number), threads=self.threads):
-                if self.speaker is not None and isinstance(phase.objective, Alignment):
-                    losses += self.speaker.align(self, phase, examples, rng, seed)
-                else:
-                    losses += train(self.model, self.trained(phase), phase, examples, rng)
-        return float(np.mean(losses))
+            if self.speaker is not None and isinstance(phase.objective, Alignment):
+                return self.speaker.align(self, phase, examples, rng, derived_seed(seed, number))
+            return train(self.model, trained, phase, examples, rng, nudge)
 
     def evaluate(self, examples: Batchable) -> dict[str, float]:
         """Return accuracy and loss of what is on the bench, and more of what speaks."""

@@ -1,53 +1,85 @@
 """What one local update costs, from the shapes of network, parts, batch and codec."""
 
+from collections.abc import Sequence
+
+from wfl_sim.learning.alignment.costs import PhaseCost, phase_cost
+from wfl_sim.learning.alignment.rewards import rewarders_of
 from wfl_sim.learning.base_model import most_tokens, shape_of
+from wfl_sim.learning.causal.network import causal_shape
+from wfl_sim.learning.data.instructions import Layout
 from wfl_sim.learning.flops import step_flops
 from wfl_sim.learning.memory import step_footprint
 from wfl_sim.learning.model import Pretrained
 from wfl_sim.learning.workbench import Workbench
+from wfl_sim.methods.abilities import differs, sent_down, sent_up
+from wfl_sim.methods.parts import Part, Shapes, with_role
+from wfl_sim.methods.phases import Phase
 from wfl_sim.protocols import Batches, Codec, Method, Workload
 
 
 def workload_of(
     model: Pretrained,
     method: Method,
+    parts: Sequence[Part],
     *,
     classes: int,
     tokens: int,
     codec_up: Codec,
     codec_down: Codec,
-) -> Workload:
+    layout: Layout | None = None,
+) -> tuple[Workload, Shapes]:
     """Count a local update on the meta device; no weights are loaded.
+
+    With a `layout` the examples are instructions, and the network is a language model.
+
+    Returns:
+        The costs, and the shapes of all parameters of all parts.
 
     Raises:
         ValueError: the network cannot read texts of `tokens` tokens, or a part has no place in it.
     """
-    network = shape_of(model, classes)
+    network = shape_of(model, classes) if layout is None else causal_shape(model)
     limit = most_tokens(network.config)
     if limit is not None and tokens > limit:
         raise ValueError(f"tokens must be at most {limit} for {model.pretrained!r}, got {tokens}")
-    bench = Workbench(network, method.parts)
-    shapes = bench.shapes(part.name for part in method.parts if part.shared)
-    steps = [(phase, bench.trained(phase)) for phase in method.phases]
-    held = [step_footprint(network, trained, phase, tokens) for phase, trained in steps]
-    return Workload(
-        upload_bits=codec_up.bits(shapes) if shapes else 0,
-        download_bits=codec_down.bits(shapes) if shapes else 0,
-        update_flops=sum(
-            phase.local.steps * step_flops(network, trained, phase, tokens)
-            for phase, trained in steps
-        ),
-        steps=sum(phase.local.steps for phase in method.phases),
-        aggregate_flops=2.0 * sum(_size(shape) for shape in shapes.values()),
-        memory=max(each.held for each in held),
-        frozen=min(each.frozen for each in held),
-        traffic=sum(
-            phase.local.steps * each.moved for phase, each in zip(method.phases, held, strict=True)
-        ),
+    rewarders = [] if layout is None else rewarders_of(method.phases)
+    bench = Workbench(network, parts)
+    shapes = bench.shapes(bench.parts)
+    shared = with_role(bench.parts, shapes, "shared")
+    up, down = sent_up(method, shared), sent_down(method, shared)
+    costs = []
+    for phase in method.phases:
+        with bench.muted(phase):
+            if layout is None:
+                costs.append(_classifying(bench, phase, tokens))
+            else:
+                costs.append(phase_cost(bench, phase, layout, rewarders))
+    workload = Workload(
+        upload_bits=codec_up.bits(up) if up else 0,
+        download_bits=codec_down.bits(down) if down else 0,
+        update_flops=sum(each.flops for each in costs),
+        steps=sum(each.steps for each in costs),
+        aggregate_flops=2.0 * sum(_size(shape) for shape in up.values()),
+        memory=max(each.footprint.held for each in costs),
+        frozen=min(each.footprint.frozen for each in costs),
+        traffic=sum(each.traffic for each in costs),
         model=model.pretrained,
         batches=tuple(
             Batches(phase.local.steps, phase.local.batch, tokens) for phase in method.phases
         ),
+        unicast=differs(method),
+    )
+    return workload, shapes
+
+
+def _classifying(bench: Workbench, phase: Phase, tokens: int) -> PhaseCost:
+    trained, steps = bench.trained(phase), phase.local.steps
+    footprint = step_footprint(bench.model, trained, phase, tokens)
+    return PhaseCost(
+        flops=steps * step_flops(bench.model, trained, phase, tokens),
+        steps=steps,
+        footprint=footprint,
+        traffic=steps * footprint.moved,
     )
 
 

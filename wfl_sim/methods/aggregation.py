@@ -1,7 +1,7 @@
 """How uploads become the next shared state."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,12 @@ class Upload:
     state: State
     weight: float
     """number of training examples of the device"""
+    device: int = -1
+    """its number; -1 where the upload is itself an aggregate of a cell"""
+    base: State = field(default_factory=dict)
+    """what the device had received before it trained"""
+    staleness: int = 0
+    """versions of the shared state between `base` and the present one"""
 
 
 def weighted_mean(uploads: Sequence[Upload]) -> State:

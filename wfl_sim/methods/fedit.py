@@ -7,6 +7,7 @@ of the products.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from wfl_sim.methods.aggregation import State, Upload, weighted_mean
 from wfl_sim.methods.parts import Head, LoRA, Part
@@ -19,6 +20,7 @@ from wfl_sim.protocols import METHODS
 class FedIT:
     """FedAvg on LoRA and head: one model for all (arXiv 2305.05644)."""
 
+    averages: ClassVar[bool] = True
     lora: LoRA = field(default_factory=LoRA)
     local: Local = field(default_factory=Local)
 

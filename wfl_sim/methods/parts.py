@@ -3,8 +3,15 @@
 These are descriptions; `wfl_sim.learning.parts` turns them into torch modules.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Literal
+
+Shapes = Mapping[str, tuple[int, ...]]
+"""Names of parameters, ``part/parameter``, and their shapes."""
+
+Role = Literal["shared", "private", "known"]
+"""Whether a parameter is sent, stays on its device, or is the same everywhere without being sent"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +34,11 @@ class LoRA:
             raise ValueError(f"alpha must not be negative, got {self.alpha}")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout must be in [0, 1), got {self.dropout}")
+
+    @property
+    def scale(self) -> float:
+        """Factor of B A x: alpha over the rank."""
+        return (self.alpha or 2 * self.rank) / self.rank
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +98,18 @@ class Critic:
     values: int = 1
 
 
-PartConfig = LoRA | Adapter | Head | LastLayers | Offset | Critic
+@dataclass(frozen=True, kw_only=True)
+class Full:
+    """Weights of the pretrained backbone itself: full fine-tuning.
+
+    `targets` are suffixes of module names, whose matrices alone are meant; empty means every
+    weight outside the head, embeddings included.
+    """
+
+    targets: tuple[str, ...] = ()
+
+
+PartConfig = LoRA | Adapter | Head | Full | LastLayers | Offset | Critic
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,4 +118,41 @@ class Part:
 
     name: str
     config: PartConfig
-    shared: bool
+    shared: bool | Literal["A", "B"] = False
+    """of a LoRA perhaps one factor alone, while the other stays private"""
+    known: bool | Literal["A"] = False
+    """not private but the same on all devices without being sent: what a seed gives (the factor A
+    of FFA-LoRA), or what everyone reckons from what was sent (the merged weights of FLoRA)"""
+    by_device: bool = False
+    """whether the `rank` of a group of devices replaces that of this LoRA"""
+
+    def role(self, parameter: str) -> Role:
+        """Return the role of one of its parameters, by name."""
+        factor = "A" if ".lora_A." in parameter else "B" if ".lora_B." in parameter else ""
+        if self.shared is True or (self.shared and self.shared == factor):
+            return "shared"
+        if self.known is True or (self.known and self.known == factor):
+            return "known"
+        return "private"
+
+    def of_rank(self, rank: int | None) -> "Part":
+        """Return the part as it is on a device of a group with a rank of its own.
+
+        The scale alpha / rank stays, so that products BA of different ranks can be added.
+        """
+        if rank is None or not self.by_device or not isinstance(self.config, LoRA):
+            return self
+        alpha = self.config.alpha * rank / self.config.rank
+        return replace(self, config=replace(self.config, rank=rank, alpha=alpha))
+
+
+def with_role(
+    parts: Mapping[str, Part], shapes: Shapes, *roles: Role
+) -> dict[str, tuple[int, ...]]:
+    """Return the names, and shapes, of the parameters that have one of the roles."""
+    return {n: shape for n, shape in shapes.items() if parts[owner(n)].role(n) in roles}
+
+
+def owner(name: str) -> str:
+    """Return the part that a parameter belongs to."""
+    return name.partition("/")[0]

@@ -10,7 +10,7 @@ hand do not state the paper's.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from wfl_sim.methods.aggregation import State, Upload, weighted_mean
 from wfl_sim.methods.parts import Adapter, Head, LoRA, Part
@@ -23,6 +23,7 @@ from wfl_sim.protocols import METHODS
 class PFTT:
     """Global adapter, averaged over the air; local LoRA, kept private (arXiv 2404.13238)."""
 
+    averages: ClassVar[bool] = True
     adapter: Adapter = field(default_factory=Adapter)
     lora: LoRA = field(default_factory=LoRA)
     head: Literal["shared", "private"] = "shared"
@@ -33,7 +34,7 @@ class PFTT:
         """Adapter shared, LoRA private."""
         return (
             Part(name="adapter", config=self.adapter, shared=True),
-            Part(name="lora", config=self.lora, shared=False),
+            Part(name="lora", config=self.lora, shared=False, by_device=True),
             Part(name="head", config=Head(), shared=self.head == "shared"),
         )
 

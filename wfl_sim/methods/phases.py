@@ -53,5 +53,11 @@ class Phase:
     """The named parts that learn together, the objective, and the local optimisation."""
 
     trains: tuple[str, ...]
+    """a part, or one factor of a LoRA: `lora.B`"""
     local: Local
     objective: Objective = field(default_factory=Classification)
+    proximal: float = 0.0
+    """mu of the term (mu / 2) |w - w0|^2 over what the phase trains, with w0 where the local update
+    began unless the method says otherwise (FedProx, arXiv 1812.06127)"""
+    mutes: tuple[str, ...] = ()
+    """LoRAs that contribute nothing while this phase trains"""

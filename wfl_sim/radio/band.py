@@ -56,7 +56,7 @@ def band(
         allocator=side.allocator,
         rate=side.rate,
         power=power,
-        noise_density=cm.thermal_noise_density() * float(cm.db_to_linear(side.noise_figure)),
+        noise_density=cell.noise(direction) / cm.resource_block_bandwidth(cell.subcarrier_spacing),
         blocks=cell.blocks,
         block_bandwidth=cm.resource_block_bandwidth(cell.subcarrier_spacing),
         overhead=side.overhead,

@@ -5,7 +5,7 @@ The fading process is a pure function of time. It is sampled at the midpoints of
 links that are on the air; the last two blocks are kept.
 """
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ class GridFading(Protocol):
         step: float,
         offsets: NDArray[np.float64],
         links: NDArray[np.intp],
-    ) -> NDArray[np.float64]:
+    ) -> NDArray[np.floating[Any]]:
         """Power of mean one at the midpoints of grid cells, (links, count, offsets)."""
 
 
@@ -50,13 +50,13 @@ class Channel:
             step: s, of the time grid.
         """
         self.step = step
-        self._mean_gain = mean_gain
+        self.mean_gain = mean_gain
         self._fading = fading
         self._offsets = offsets
         self._samples: dict[int, _Samples] = {}
 
     def __repr__(self) -> str:
-        return f"Channel({len(self._mean_gain)} links, {len(self._offsets)} blocks)"
+        return f"Channel({len(self.mean_gain)} links, {len(self._offsets)} blocks)"
 
     def index(self, time: float) -> int:
         """Return the k of the grid cell that `time` lies in."""
@@ -66,35 +66,37 @@ class Channel:
         return k
 
     def gain(self, links: NDArray[np.intp], first: int, count: int) -> NDArray[np.float64]:
-        """Return (count, m, blocks) power gains of the links in grid cells from `first` on."""
+        """Return (count, blocks, m) power gains of the links in grid cells from `first` on."""
+        return self.fading(links, first, count) * self.mean_gain[links]
+
+    def fading(self, links: NDArray[np.intp], first: int, count: int) -> NDArray[np.float32]:
+        """Return (count, blocks, m), the same without the large-scale gains. Not to be written."""
         pieces = []
         while count > 0:
             number, within = divmod(first, cm.GRID_BLOCK)
-            samples = self._block(number, links)
-            pieces.append(samples.values[samples.row[links], within : within + count])
-            first += pieces[-1].shape[1]
-            count -= pieces[-1].shape[1]
-        whole = pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=1)
-        return whole.swapaxes(0, 1)
+            pieces.append(self._block(number, links).of(links, within, count))
+            first += len(pieces[-1])
+            count -= len(pieces[-1])
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
     def _block(self, number: int, links: NDArray[np.intp]) -> "_Samples":
         samples = self._samples.get(number)
         if samples is None:
             samples = self._samples[number] = self._room()
-        missing = np.unique(links[samples.row[links] < 0])
+        missing = samples.missing(links)
         samples.reserve(missing.size)
         for begin in range(0, missing.size, _LINKS_AT_ONCE):
             few = missing[begin : begin + _LINKS_AT_ONCE]
             power = self._fading.power_grid(
                 number * cm.GRID_BLOCK, cm.GRID_BLOCK, self.step, self._offsets, few
             )
-            np.multiply(power, self._mean_gain[few, None, None], out=samples.add(few))
+            samples.add(few, power)
         return samples
 
     def _room(self) -> "_Samples":
         """Return an empty block: the oldest one where enough are kept."""
         if len(self._samples) < _KEPT:
-            return _Samples(len(self._mean_gain), len(self._offsets))
+            return _Samples(len(self.mean_gain), len(self._offsets))
         oldest = self._samples.pop(min(self._samples))
         oldest.clear()
         return oldest
@@ -104,29 +106,39 @@ class _Samples:
     """One block of samples, for the links that asked so far. Its memory is used again and again."""
 
     def __init__(self, links: int, blocks: int) -> None:
-        self.row = np.full(links, -1, dtype=np.intp)
-        self.values = np.empty((_LINKS_AT_ONCE, cm.GRID_BLOCK, blocks))
-        """(rows, cells of the grid, resource blocks)"""
+        self._column = np.full(links, -1, dtype=np.intp)
+        self._values = np.empty((cm.GRID_BLOCK, blocks, _LINKS_AT_ONCE), dtype=np.float32)
+        """(cells of the grid, resource blocks, columns): links that compete lie side by side"""
         self._used = 0
 
     def clear(self) -> None:
         """Forget all links."""
-        self.row[:] = -1
+        self._column[:] = -1
         self._used = 0
+
+    def missing(self, links: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Return those of the links that have not asked yet."""
+        return np.unique(links[self._column[links] < 0])
 
     def reserve(self, more: int) -> None:
         """Make room for so many links more."""
         needed = self._used + more
-        if needed > len(self.values):
-            values = np.empty((max(needed, 2 * self._used), *self.values.shape[1:]))
-            values[: self._used] = self.values[: self._used]
-            self.values = values
+        if needed > self._values.shape[2]:
+            shape = (*self._values.shape[:2], max(needed, 2 * self._used))
+            values = np.empty(shape, dtype=np.float32)
+            values[..., : self._used] = self._values[..., : self._used]
+            self._values = values
 
-    def add(self, links: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Return the (links, cells, blocks) to be filled for links that are new.
-
-        Room for them has been reserved.
-        """
+    def add(self, links: NDArray[np.intp], power: NDArray[np.floating[Any]]) -> None:
+        """Take the (links, cells, blocks) of links that are new. Room has been reserved."""
         first, self._used = self._used, self._used + len(links)
-        self.row[links] = np.arange(first, self._used)
-        return self.values[first : self._used]
+        self._column[links] = np.arange(first, self._used)
+        self._values[..., first : self._used] = power.transpose(1, 2, 0)
+
+    def of(self, links: NDArray[np.intp], within: int, count: int) -> NDArray[np.float32]:
+        """Return (cells, blocks, links) of at most `count` cells from `within` on."""
+        values, columns = self._values[within : within + count], self._column[links]
+        if np.array_equal(columns, np.arange(values.shape[2])):
+            return values
+        # Clipping clips nothing here; it spares NumPy the buffer that it wants for raising.
+        return values.take(columns, axis=2, mode="clip")

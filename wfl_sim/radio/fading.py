@@ -5,6 +5,7 @@ whom: a cell may know ten thousand devices of which a hundred are ever on the ai
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,14 +47,14 @@ class FadingOnDemand:
         step: float,
         offsets: NDArray[np.float64],
         links: NDArray[np.intp],
-    ) -> NDArray[np.float64]:
+    ) -> NDArray[np.floating[Any]]:
         """Power at the midpoints of `count` grid cells from `first` on, (links, count, offsets)."""
         self._draw(links[self._process[links] < 0])
         numbers = np.unique(self._process[links])
         if len(numbers) == 1:
             process: cm.FadingProcess = self._processes[numbers[0]]
             return process.power_grid(first, count, step, offsets, self._index[links])
-        power = np.empty((len(links), count, len(offsets)))
+        power = np.empty((len(links), count, len(offsets)), dtype=np.float32)
         for number in numbers:
             here = self._process[links] == number
             power[here] = self._processes[number].power_grid(

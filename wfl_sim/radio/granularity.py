@@ -1,6 +1,7 @@
 """Granularity: the units in which resource blocks are known and given."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,15 +26,15 @@ class Granularity:
         return -(-self.blocks // self.size)
 
     def reported(self, values: FloatArray) -> FloatArray:
-        """Means over the blocks of each unit, along the last axis."""
+        """Means over the blocks of each unit, along the last axis but one."""
         if self.size == 1:
             return values
         first = np.arange(0, self.blocks, self.size)
-        return np.asarray(np.add.reduceat(values, first, axis=-1) / self._sizes)
+        return np.asarray(np.add.reduceat(values, first, axis=-2) / self._sizes[:, None])
 
-    def given(self, shares: FloatArray) -> FloatArray:
-        """Shares of blocks from shares of units, along the last axis."""
-        return shares if self.size == 1 else np.repeat(shares, self._sizes, axis=-1)
+    def given(self, units: NDArray[Any]) -> NDArray[Any]:
+        """What blocks are given, from what units are given, along the last axis."""
+        return units if self.size == 1 else np.repeat(units, self._sizes, axis=-1)
 
     @property
     def _sizes(self) -> NDArray[np.intp]:

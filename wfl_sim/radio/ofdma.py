@@ -5,22 +5,20 @@ of the present grid cell. Inter-cell interference is not modelled: cells are tak
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 import channel_models as cm
 from wfl_sim.entities.carrier import Flow, Traffic
-from wfl_sim.protocols import Allocator, Demands, PowerAllocator
+from wfl_sim.protocols import Allocator, BlockAllocator, Demands, PowerAllocator
 from wfl_sim.radio.channel import Channel
 from wfl_sim.radio.granularity import Granularity
 from wfl_sim.radio.power import PowerRule
 
 FloatArray = NDArray[np.float64]
-
-_SPARSE = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,98 +47,135 @@ class Band:
 
     def flow(self, traffic: Traffic, now: float, steps: int) -> Flow:
         """Divide the band among the transfers, one fading sample after the other."""
+        links, count = traffic.links, len(traffic.first)
         start, lag = self.channel.index(now), self._lag
-        gain = self.channel.gain(traffic.links, start - lag, steps + lag)
-        efficiency = self._expected(traffic, gain[:steps])
+        fading = self.channel.fading(links, start - lag, steps + lag)
+        strength = self.channel.mean_gain[links] / self._block_noise
+        efficiency = self._expected(traffic, fading[:steps], strength)
         until = self.channel.step * np.arange(start + 1, start + 1 + steps, dtype=float)
         begins = np.append(now, until[:-1])
         lengths = until - begins
         keep = np.exp(-lengths / self.averaging)
+        ages, times_left = (begins[:, None] - traffic.start), (traffic.deadline - begins[:, None])
         left, average = traffic.bits_left, self._averages(traffic, efficiency[0])
-        allocate, units = self._allocation(), self._units
-        grants: list[_Grant] = []
-        averages: list[FloatArray] = []
-        while len(grants) < steps and left.min() > 0:
-            step = len(grants)
+        rate, averages, power, sinr = np.empty((4, steps, count))
+        planned = 0
+        while planned < steps and left.min() > 0:
             demands = Demands(
                 bits_left=left,
-                efficiency=efficiency[step],
+                efficiency=efficiency[planned].T,
                 average_rate=average,
                 weight=traffic.weight,
-                block_bandwidth=self._usable * self.blocks / units.count,
-                memory=float(keep[step]),
-                age=begins[step] - traffic.start,
-                deadline=traffic.deadline - begins[step],
-                step=start + step,
+                block_bandwidth=self._usable * self.blocks / self._units.count,
+                memory=float(keep[planned]),
+                age=ages[planned],
+                deadline=times_left[planned],
+                step=start + planned,
                 spreads=self.power.spreads,
             )
-            shares, level = allocate(demands)
-            grant = self._delivered(traffic, units.given(shares), level, gain[step + lag])
-            grants.append(grant)
-            averages.append(average)
-            left = left - grant.rate * lengths[step]
-            average = keep[step] * average + (1 - keep[step]) * grant.rate
+            averages[planned] = average
+            rate[planned], power[planned], sinr[planned] = self._granted(
+                traffic, demands, fading[planned + lag], strength
+            )
+            left = left - rate[planned] * lengths[planned]
+            average = rate[planned] + keep[planned] * (average - rate[planned])
+            planned += 1
         return Flow(
-            until=until[: len(grants)],
-            rate=np.array([grant.rate for grant in grants]),
-            average_rate=np.array(averages),
+            until=until[:planned],
+            rate=rate[:planned],
+            average_rate=averages[:planned],
             time_constant=self.averaging,
             duty=self.duty,
-            power=np.array([grant.power for grant in grants]),
-            sinr_db=_decibels(np.array([grant.sinr for grant in grants])),
+            power=power[:planned],
+            sinr_db=_decibels(sinr[:planned]),
         )
 
-    def _expected(self, traffic: Traffic, gain: FloatArray) -> FloatArray:
-        """bit/s/Hz (steps, n, blocks) on known gains, were the band split evenly."""
+    def _expected(
+        self, traffic: Traffic, fading: NDArray[np.float32], strength: FloatArray
+    ) -> FloatArray:
+        """bit/s/Hz (steps, units, n) on known fading, were the band split evenly.
+
+        `strength` (m,) is the mean SNR of a link on a block for each W.
+        """
         links, count = traffic.links, len(traffic.first)
         even = np.full(len(links), self.blocks / count)
         power = self.power.per_block(links, even, np.ones(len(links)))
-        efficiency = self.rate.spectral_efficiency(gain * (power / self._block_noise)[:, None])
-        return self._units.reported(_worst(traffic, efficiency, axis=1))
+        sinr = fading * (power * strength).astype(np.float32)
+        efficiency = self.rate.spectral_efficiency(sinr)
+        return self._units.reported(_worst(traffic, efficiency))
 
     def _averages(self, traffic: Traffic, efficiency: FloatArray) -> FloatArray:
         """Average rates; a transfer that has just begun has that of an even split of the band."""
         fresh = np.isnan(traffic.average_rate)
         if not fresh.any():
             return traffic.average_rate
-        even = self._usable * self.blocks / len(fresh) * efficiency.mean(axis=1)
+        even = self._usable * self.blocks / len(fresh) * efficiency.mean(axis=0)
         return np.where(fresh, even, traffic.average_rate)
 
-    def _allocation(self) -> Callable[[Demands], tuple[FloatArray, FloatArray]]:
-        """Return what gives shares (n, units) and the part of its power that each may use (n,)."""
-        allocator = self.allocator
+    def _granted(
+        self,
+        traffic: Traffic,
+        demands: Demands,
+        fading: NDArray[np.float32],
+        strength: FloatArray,
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return rate (bit/s), power (W) and mean SINR of n transfers on present fading."""
+        allocator, count = self.allocator, len(traffic.first)
+        if self._whole_blocks and traffic.unicast:
+            holders = allocator.holders(demands)  # type: ignore[attr-defined]
+            if holders is not None:
+                return self._of_holders(traffic.links, holders, fading, strength)
         if isinstance(allocator, PowerAllocator):
-            return allocator.shares_and_levels
-        return lambda demands: (allocator.shares(demands), np.ones(len(demands.bits_left)))
+            shares, level = allocator.shares_and_levels(demands)
+        else:
+            shares, level = allocator.shares(demands), np.ones(count)
+        return self._of_shares(traffic, self._units.given(shares), level, fading, strength)
 
-    def _delivered(
-        self, traffic: Traffic, shares: FloatArray, level: FloatArray, gain: FloatArray
-    ) -> "_Grant":
-        """What the shares are worth on present gains."""
-        if not _alone(traffic):
+    def _of_holders(
+        self,
+        links: NDArray[np.intp],
+        holders: NDArray[np.intp],
+        fading: NDArray[np.float32],
+        strength: FloatArray,
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """What whole blocks are worth, each held by one link."""
+        count, holders = len(links), self._units.given(holders)
+        held = np.bincount(holders, minlength=count).astype(float)
+        power = self.power.per_block(links, held, np.ones(count))
+        sinr = fading[np.arange(self.blocks), holders] * (power * strength)[holders]
+        rate = np.bincount(holders, self.rate.spectral_efficiency(sinr), count)
+        heard = np.bincount(holders, sinr, count)
+        sinr = np.asarray(heard / np.maximum(held, 1.0))
+        return np.asarray(rate * self._usable), power * held, sinr
+
+    def _of_shares(
+        self,
+        traffic: Traffic,
+        shares: FloatArray,
+        level: FloatArray,
+        fading: NDArray[np.float32],
+        strength: FloatArray,
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """What shares of blocks are worth."""
+        if not traffic.unicast:
             receivers = np.diff(np.append(traffic.first, len(traffic.links)))
             shares, level = np.repeat(shares, receivers, axis=0), np.repeat(level, receivers)
         held = shares.sum(axis=1)
         power = self.power.per_block(traffic.links, held, level)
-        scale, count = power / self._block_noise, len(held)
-        # Many rules give a block to one transfer: logarithms are dear, so take only those needed.
-        places = np.flatnonzero(shares.T > 0)
-        if _SPARSE * places.size < shares.size:
-            block, link = divmod(places, count)
-            part, sinr = shares[link, block], gain[link, block] * scale[link]
-            rate = np.bincount(link, part * self.rate.spectral_efficiency(sinr), count)
-            heard = np.bincount(link, part * sinr, count)
-        else:
-            sinr = gain * scale[:, None]
-            rate = np.einsum("nb,nb->n", shares, self.rate.spectral_efficiency(sinr))
-            heard = np.einsum("nb,nb->n", shares, sinr)
-        return _Grant(
-            rate=_worst(traffic, np.asarray(rate * self._usable, dtype=float)),
-            power=(power * held)[traffic.first],
-            sinr=_worst(traffic, np.asarray(heard / np.where(held > 0, held, 1.0), dtype=float)),
+        sinr = fading * (power * strength)
+        rate = np.einsum("nb,bn->n", shares, self.rate.spectral_efficiency(sinr))
+        heard = np.einsum("nb,bn->n", shares, sinr)
+        return (
+            _worst(traffic, rate * self._usable),
+            (power * held)[traffic.first],
+            _worst(traffic, heard / np.where(held > 0, held, 1.0)),
         )
 
-    @property
+    @cached_property
+    def _whole_blocks(self) -> bool:
+        return isinstance(self.allocator, BlockAllocator)
+
+    @cached_property
     def _lag(self) -> int:
         """Age of the channel state that is known, in samples.
 
@@ -148,43 +183,26 @@ class Band:
         """
         return math.ceil(0.5 + self.csi_delay / self.channel.step)
 
-    @property
+    @cached_property
     def _usable(self) -> float:
         """Hz of one resource block that carry data, on average over time."""
         return self.block_bandwidth * (1 - self.overhead) * self.duty
 
-    @property
+    @cached_property
     def _units(self) -> Granularity:
         return Granularity(self.blocks, self.subband)
 
-    @property
+    @cached_property
     def _block_noise(self) -> float:
         """W on one resource block."""
         return self.noise_density * self.block_bandwidth
 
 
-@dataclass(slots=True)
-class _Grant:
-    """What n transfers get in one step."""
-
-    rate: FloatArray
-    """(n,) bit/s"""
-    power: FloatArray
-    """(n,) W radiated"""
-    sinr: FloatArray
-    """(n,) mean over the blocks held, linear"""
-
-
-def _alone(traffic: Traffic) -> bool:
-    """Return whether every transfer has one link."""
-    return len(traffic.links) == len(traffic.first)
-
-
-def _worst(traffic: Traffic, values: FloatArray, axis: int = 0) -> FloatArray:
-    """Return the least over the links of each transfer, along the axis of the links."""
-    if _alone(traffic):
+def _worst(traffic: Traffic, values: FloatArray) -> FloatArray:
+    """Return the least over the links of each transfer, along the last axis."""
+    if traffic.unicast:
         return values
-    return np.asarray(np.minimum.reduceat(values, traffic.first, axis=axis))
+    return np.asarray(np.minimum.reduceat(values, traffic.first, axis=-1))
 
 
 def _decibels(values: FloatArray) -> FloatArray:

@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-import channel_models as cm
+from wfl_sim.radio.direction import Direction
 from wfl_sim.registry import LocatedError
 from wfl_sim.scenario import Scenario
 from wfl_sim.topology import Placement
@@ -27,14 +27,12 @@ def check_reach(scenario: Scenario, placement: Placement) -> None:
         for index in range(first, first + devices.count):
             cell = scenario.base_stations[placement.serving[index]]
             gain = placement.gains[placement.serving[index], index]
-            block = cm.thermal_noise_density() * cm.resource_block_bandwidth(
-                cell.subcarrier_spacing
+            sides: tuple[tuple[Direction, float], ...] = (
+                ("uplink", devices.power),
+                ("downlink", cell.downlink.power / cell.blocks),
             )
-            for direction, power, figure in (
-                ("uplink", devices.power, cell.uplink.noise_figure),
-                ("downlink", cell.downlink.power / cell.blocks, cell.downlink.noise_figure),
-            ):
-                snr_db = float(10 * np.log10(power * gain / block)) - figure
+            for direction, power in sides:
+                snr_db = float(10 * np.log10(power * gain / cell.noise(direction)))
                 if snr_db < LEAST_SNR_DB:
                     raise LocatedError(
                         f"device-{index} is out of reach: {snr_db:.0f} dB mean SNR on a block of "

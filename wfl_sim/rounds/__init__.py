@@ -1,6 +1,10 @@
 """Rounds: who waits for whom. SimPy processes that know nothing of tensors."""
 
+from wfl_sim.rounds.asynchronous import Asynchronous
+from wfl_sim.rounds.deadline import Deadline
+from wfl_sim.rounds.hierarchical import Hierarchical
 from wfl_sim.rounds.over_selection import OverSelection
 from wfl_sim.rounds.synchronous import Synchronous
+from wfl_sim.rounds.tiers import Tiers
 
-__all__ = ["OverSelection", "Synchronous"]
+__all__ = ["Asynchronous", "Deadline", "Hierarchical", "OverSelection", "Synchronous", "Tiers"]

@@ -2,5 +2,7 @@
 
 from wfl_sim.execution.executors.grouped import Grouped
 from wfl_sim.execution.executors.inline import Inline
+from wfl_sim.execution.executors.processes import Processes
+from wfl_sim.execution.executors.ray_cluster import Ray
 
-__all__ = ["Grouped", "Inline"]
+__all__ = ["Grouped", "Inline", "Processes", "Ray"]

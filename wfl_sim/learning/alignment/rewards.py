@@ -13,7 +13,8 @@ from wfl_sim.learning.causal.conversations import Texts, asked, written
 from wfl_sim.learning.data.instructions import Instructions
 from wfl_sim.learning.data.requests import merit
 from wfl_sim.learning.model import Pretrained
-from wfl_sim.methods.alignment import RULES, Rewards
+from wfl_sim.methods.alignment import DPO, RULES, Alignment, Rewards
+from wfl_sim.methods.phases import Phase
 
 
 class Judge(Protocol):
@@ -86,9 +87,24 @@ def judged(
     return torch.stack([judge.rewards(examples.texts, answers) for judge in judges], 1)
 
 
-def models_of(rewards: Rewards) -> list[Pretrained]:
-    """Return the reward models that are networks."""
-    return [Pretrained(pretrained=name) for name in rewards.models]
+def rewarders_of(phases: Sequence[Phase]) -> list[tuple[Pretrained, int]]:
+    """Return the reward models that are networks, with their numbers of outputs.
+
+    Raises:
+        ValueError: one cannot be read.
+        FileNotFoundError: one is not there.
+    """
+    objective = alignment_of(phases)
+    if objective is None or isinstance(objective.algorithm, DPO):
+        return []
+    models = [Pretrained(pretrained=name) for name in objective.rewards.models]
+    return [(model, outputs_of(model)) for model in models]
+
+
+def alignment_of(phases: Sequence[Phase]) -> Alignment | None:
+    """Return the first objective that aligns."""
+    found = [phase.objective for phase in phases if isinstance(phase.objective, Alignment)]
+    return found[0] if found else None
 
 
 def outputs_of(model: Pretrained) -> int:

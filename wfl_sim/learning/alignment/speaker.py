@@ -8,7 +8,7 @@ from torch import Generator
 from transformers import PreTrainedTokenizerBase
 
 from wfl_sim.learning.alignment.reference import as_reference
-from wfl_sim.learning.alignment.rewards import Judge, judged, judges_of
+from wfl_sim.learning.alignment.rewards import Judge, alignment_of, judged, judges_of
 from wfl_sim.learning.alignment.training import align
 from wfl_sim.learning.causal.conversations import Conversations
 from wfl_sim.learning.causal.evaluation import (
@@ -20,7 +20,7 @@ from wfl_sim.learning.causal.evaluation import (
 )
 from wfl_sim.learning.data.instructions import Layout
 from wfl_sim.learning.workbench import Workbench
-from wfl_sim.methods.alignment import DPO, Alignment, Sparsity
+from wfl_sim.methods.alignment import DPO, Sparsity
 from wfl_sim.methods.phases import Phase
 from wfl_sim.randomness import derived_seed
 
@@ -85,9 +85,3 @@ class Speaker:
             reference = distributions(model, texts, sparsity, temperature)
         numbers["kl"] = divergence(new, reference, texts.answer_mask)
         return numbers
-
-
-def alignment_of(phases: Sequence[Phase]) -> Alignment | None:
-    """Return the first objective that aligns."""
-    found = [phase.objective for phase in phases if isinstance(phase.objective, Alignment)]
-    return found[0] if found else None

@@ -25,6 +25,12 @@ def _supervised(model: PreTrainedModel, batch: Encoded | Conversations) -> Tenso
 _LOSSES: Final[Mapping[type, Loss]] = MappingProxyType({Classification: _supervised})
 
 
+Losses = Callable[[PreTrainedModel, Encoded], Tensor]
+"""From network and batch to the loss of each example, (batch,); their mean is the loss."""
+
+_EACH: Final[Mapping[type, Losses]] = MappingProxyType({Classification: classification.losses})
+
+
 def loss_of(objective: Objective) -> Loss:
     """Return the loss function of an objective.
 
@@ -34,3 +40,8 @@ def loss_of(objective: Objective) -> Loss:
     if type(objective) not in _LOSSES:
         raise ValueError(f"no loss for the objective {type(objective).__name__}")
     return _LOSSES[type(objective)]
+
+
+def losses_of(objective: Objective) -> Losses | None:
+    """Return the loss of each example; None where a loss is not a mean over examples."""
+    return _EACH.get(type(objective))

@@ -15,3 +15,8 @@ def logits(model: PreTrainedModel, batch: Encoded) -> Tensor:
 def loss(model: PreTrainedModel, batch: Encoded) -> Tensor:
     """Return the mean cross entropy of a batch."""
     return functional.cross_entropy(logits(model, batch), batch.labels)
+
+
+def losses(model: PreTrainedModel, batch: Encoded) -> Tensor:
+    """Return the cross entropy of each example, (batch,)."""
+    return functional.cross_entropy(logits(model, batch), batch.labels, reduction="none")

@@ -9,9 +9,12 @@ from torch import Generator, Tensor
 from torch.nn import Parameter
 from transformers import PreTrainedModel
 
-from wfl_sim.learning.parts import adapter, critic, head, last_layers, lora, offset
-from wfl_sim.methods.parts import Adapter, Critic, Head, LastLayers, LoRA, Offset, Part
+from wfl_sim.learning.parts import adapter, critic, full, head, last_layers, lora, offset
+from wfl_sim.learning.parts.lora import activate
+from wfl_sim.methods.parts import Adapter, Critic, Full, Head, LastLayers, LoRA, Offset, Part
 from wfl_sim.randomness import derived_seed
+
+__all__ = ["activate", "attach", "reset"]
 
 
 class PartKind(Protocol):
@@ -27,9 +30,11 @@ class PartKind(Protocol):
         """Write the initial value of one parameter in place."""
 
 
-# PEFT replaces the layers it adapts, so LoRA comes before what hooks on to layers.
+# The backbone's own weights have their plain names before anything is put into it; PEFT replaces
+# the layers it adapts, so LoRA comes before what hooks on to layers.
 _KINDS: Final[Mapping[type, PartKind]] = MappingProxyType(
     {
+        Full: full,
         LoRA: lora,
         Adapter: adapter,
         Head: head,

@@ -39,12 +39,19 @@ def attach(model: PreTrainedModel, part: Part) -> dict[str, Parameter]:
         adapter_name=part.name,
     )
     del backbone.peft_config  # PEFT warns when it finds it at the next LoRA; nothing else reads it
-    _activate_all(backbone)
+    activate(backbone)
     return {
         name.replace(f".{part.name}.", "."): value
         for name, value in backbone.named_parameters()
         if f".lora_A.{part.name}." in name or f".lora_B.{part.name}." in name
     }
+
+
+def activate(network: nn.Module, names: Sequence[str] | None = None) -> None:
+    """Let the LoRAs of some parts contribute, or all; the others are as if they were not there."""
+    for module in network.modules():
+        if isinstance(module, LoraLayer):
+            module.set_adapter([n for n in module.lora_A if names is None or n in names])
 
 
 def start(model: PreTrainedModel, name: str, value: Tensor, rng: Generator) -> None:
@@ -85,9 +92,3 @@ def _linear_names(backbone: nn.Module) -> list[str]:
     linear = (nn.Linear, Conv1D)
     names = {n.rpartition(".")[2] for n, m in backbone.named_modules() if isinstance(m, linear)}
     return sorted(names)
-
-
-def _activate_all(backbone: nn.Module) -> None:
-    for module in backbone.modules():
-        if isinstance(module, LoraLayer):
-            module.set_adapter(list(module.lora_A))

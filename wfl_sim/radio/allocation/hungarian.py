@@ -26,6 +26,10 @@ class Hungarian:
 
     def shares(self, demands: Demands) -> NDArray[np.float64]:
         """Return (n, blocks) shares, each block to one transfer."""
+        return demands.whole(self.holders(demands))
+
+    def holders(self, demands: Demands) -> NDArray[np.intp]:
+        """Return (blocks,) which transfer holds each block."""
         from scipy.optimize import linear_sum_assignment
 
         count, blocks = demands.efficiency.shape
@@ -34,6 +38,6 @@ class Hungarian:
             value = value / np.maximum(demands.average_rate, np.finfo(float).tiny)[:, None]
         each = -(-blocks // count)
         row, block = linear_sum_assignment(np.repeat(value, each, axis=0), maximize=True)
-        shares = np.zeros((count, blocks))
-        shares[row // each, block] = 1.0
-        return shares
+        holders = np.empty(blocks, dtype=np.intp)
+        holders[block] = row // each
+        return holders

@@ -17,6 +17,13 @@ from wfl_sim.protocols import ALLOCATORS, Demands
 class MaxCI:
     """Each block goes to argmax of the rate: the largest sum, and those far away starve."""
 
+    def holders(self, demands: Demands) -> NDArray[np.intp] | None:
+        """Return (blocks,) which transfer holds each block; None where there are ties."""
+        best = demands.efficiency.argmax(axis=0)
+        top = demands.efficiency[best, np.arange(len(best))]
+        unique = np.count_nonzero(demands.efficiency == top) == len(best)
+        return np.asarray(best) if unique else None
+
     def shares(self, demands: Demands) -> NDArray[np.float64]:
         """Return (n, blocks) shares, one transfer per block; ties are split evenly."""
         best = demands.efficiency == demands.efficiency.max(axis=0)

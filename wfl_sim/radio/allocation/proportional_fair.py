@@ -33,25 +33,37 @@ class ProportionalFair:
 
     def shares(self, demands: Demands) -> NDArray[np.float64]:
         """Return (n, blocks) shares, one transfer per block; ties are split evenly."""
+        return self._turns(demands, ties=True)[1].T
+
+    def holders(self, demands: Demands) -> NDArray[np.intp] | None:
+        """Return (blocks,) which transfer holds each block; None where there are ties."""
+        holders, metric = self._turns(demands, ties=False)
+        best = metric[np.arange(len(holders)), holders]
+        unique = np.count_nonzero(metric == best[:, None]) == len(holders)
+        return holders if unique else None
+
+    def _turns(
+        self, demands: Demands, *, ties: bool
+    ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """Return who is best on each block, and (blocks, n) metrics, or shares among `ties`."""
         # Blocks first: the transfers that are compared lie side by side.
         efficiency = np.ascontiguousarray(demands.efficiency.T)
-        shares = np.empty_like(efficiency)
+        blocks, count = efficiency.shape
+        holders, metric = np.empty(blocks, dtype=np.intp), np.empty_like(efficiency)
         forget = (1 - demands.memory) * demands.block_bandwidth
-        average = demands.average_rate
-        for turn in range(self.turns):
-            offered = efficiency[turn :: self.turns]
-            fair = demands.weight / np.maximum(average, np.finfo(float).tiny)
-            given = _to_the_best(offered * fair)
-            shares[turn :: self.turns] = given
-            before = average if turn else demands.memory * average
-            average = before + forget * np.einsum("bn,bn->n", given, offered)
-        return np.asarray(shares.T)
-
-
-def _to_the_best(metric: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return one for the largest entry of each row; equals share it."""
-    best = metric == metric.max(axis=1)[:, None]
-    if np.count_nonzero(best) == len(metric):
-        return np.asarray(best, dtype=float)
-    shares: NDArray[np.float64] = best / best.sum(axis=1)[:, None]
-    return shares
+        # A factor common to all averages changes no order: what is forgotten is so at once.
+        average = np.maximum(demands.memory * demands.average_rate, np.finfo(float).tiny)
+        for turn in range(min(self.turns, blocks)):
+            offered, merit = efficiency[turn :: self.turns], metric[turn :: self.turns]
+            np.multiply(offered, demands.weight / average, out=merit)
+            best = merit.argmax(axis=1)
+            holders[turn :: self.turns] = best
+            if ties:
+                np.equal(merit, merit.max(axis=1)[:, None], out=merit)
+                merit /= merit.sum(axis=1)[:, None]
+                given = np.einsum("bn,bn->n", merit, offered)
+            else:
+                given = np.bincount(best, offered[np.arange(len(best)), best], count)
+            given *= forget
+            average += given
+        return holders, metric

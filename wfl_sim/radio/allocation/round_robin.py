@@ -17,10 +17,11 @@ class RoundRobin:
     equally often, up to one, where n and the number of blocks have no common divisor.
     """
 
+    def holders(self, demands: Demands) -> NDArray[np.intp]:
+        """Return (blocks,) which transfer holds each block."""
+        count, blocks = demands.efficiency.shape
+        return np.asarray((demands.step * blocks + np.arange(blocks)) % count)
+
     def shares(self, demands: Demands) -> NDArray[np.float64]:
         """Return (n, blocks) shares, one transfer per block."""
-        count, blocks = demands.efficiency.shape
-        shares = np.zeros((count, blocks))
-        block = np.arange(blocks)
-        shares[(demands.step * blocks + block) % count, block] = 1.0
-        return shares
+        return demands.whole(self.holders(demands))

@@ -1,0 +1,101 @@
+"""A pool of processes gives the results of one, at any number of workers and whoever dies."""
+
+import multiprocessing
+import os
+import signal
+
+import pytest
+
+from tests.wfl_sim.test_executors import rounds, values
+from tests.wfl_sim.test_graph import Counting
+from tests.wfl_sim.test_training_runs import TRAINING, digests
+from tests.wfl_sim.worlds import scenario
+from wfl_sim.execution.executors import Inline, Processes
+from wfl_sim.execution.graph import TaskGraph
+from wfl_sim.execution.store import Store
+from wfl_sim.execution.task import Aggregate, LocalUpdate
+from wfl_sim.simulation import Simulation
+from wfl_sim.workers import WorkerError
+
+
+class Diverging(Counting):
+    def run(self, task, inputs):
+        if isinstance(task, Aggregate):
+            raise FloatingPointError("training diverged")
+        return super().run(task, inputs)
+
+
+class Stumbling(Counting):
+    def run(self, task, inputs):
+        if isinstance(task, LocalUpdate) and task.device == 3:
+            raise KeyError("a bug")
+        return super().run(task, inputs)
+
+
+class Deadly(Counting):
+    def run(self, task, inputs):
+        if isinstance(task, LocalUpdate) and task.device == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().run(task, inputs)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_the_values_are_those_of_inline(tmp_path, workers):
+    expected, _ = values(tmp_path / "a", Counting(), Inline())
+    found, report = values(tmp_path / "b", Counting(), Processes(workers=workers))
+    assert found == expected
+    assert report == {"executor": "processes", "mode": "exact", "workers": workers}
+    assert not multiprocessing.active_children()
+
+
+def test_a_process_that_dies_is_replaced_and_its_task_executed_again(tmp_path, caplog):
+    expected, _ = values(tmp_path / "a", Counting(), Inline())
+    killed = []
+
+    def kill(task, done, needed):
+        if done in (5, 12):
+            process = multiprocessing.active_children()[0]
+            os.kill(process.pid, signal.SIGKILL)
+            killed.append(process.pid)
+
+    store = Store(tmp_path / "b")
+    with TaskGraph(Counting(), store, kill, executor=Processes(workers=2)) as graph:
+        keys = rounds(graph)
+        graph.demand(keys)
+        assert [dict(graph.values(key)) for key in keys] == expected
+    assert len(set(killed)) == 2
+
+
+def test_a_task_that_kills_whoever_executes_it_ends_the_run(tmp_path, caplog):
+    with pytest.raises(WorkerError, match=r"LocalUpdate of device 3 has cost 3 processes, .*sig"):
+        values(tmp_path, Deadly(), Processes(workers=2))
+    assert caplog.text.count("executed again") == 2
+    assert not multiprocessing.active_children()
+
+
+def test_diverged_training_arrives_as_such(tmp_path):
+    with pytest.raises(FloatingPointError, match=r"^training diverged$"):
+        values(tmp_path, Diverging(), Processes(workers=2))
+
+
+def test_a_mistake_in_code_arrives_with_its_traceback(tmp_path):
+    with pytest.raises(WorkerError, match=r"(?s)LocalUpdate of device 3 failed\nTrace.*'a bug'"):
+        values(tmp_path, Stumbling(), Processes(workers=2))
+
+
+@pytest.mark.slow
+def test_training_in_processes_has_the_digests_of_inline(tmp_path):
+    straight = Simulation(scenario(tmp_path, text=TRAINING)).run(Store(tmp_path / "inline"))
+    spread = scenario(tmp_path, "execution={kind: processes, workers: 2}", text=TRAINING)
+    killed = []
+
+    def kill(task, done, needed):
+        if isinstance(task, LocalUpdate) and not killed:
+            killed.append(multiprocessing.active_children()[0].pid)
+            os.kill(killed[0], signal.SIGKILL)
+
+    outcome = Simulation(spread).run(Store(tmp_path / "processes"), kill)
+    assert killed
+    assert digests(outcome) == digests(straight)
+    assert outcome.totals["tasks_executed"] == straight.totals["tasks_executed"]
+    assert outcome.totals["execution"]["workers"] == 2

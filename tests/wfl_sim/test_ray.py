@@ -1,0 +1,65 @@
+"""Ray gives the digests of `inline`, on several nodes and when a worker is lost on the way."""
+
+import contextlib
+import os
+import signal
+
+import pytest
+
+from tests.wfl_sim.test_training_runs import TRAINING, digests
+from tests.wfl_sim.worlds import scenario
+from wfl_sim.execution.executors import Ray
+from wfl_sim.execution.store import Store
+from wfl_sim.execution.task import LocalUpdate
+from wfl_sim.simulation import Simulation
+
+ray = pytest.importorskip("ray")
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Two nodes of one core each, on this machine."""
+    from ray.cluster_utils import Cluster
+
+    small = {"num_cpus": 1, "object_store_memory": 80 << 20, "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args=small)
+    cluster.add_node(num_cpus=1, object_store_memory=80 << 20)
+    ray.init(address=cluster.address, log_to_driver=False)
+    yield cluster
+    ray.shutdown()
+    cluster.shutdown()
+
+
+@pytest.mark.slow
+def test_two_nodes_and_a_lost_worker_give_the_digests_of_inline(
+    tmp_path, cluster, monkeypatch, caplog
+):
+    straight = Simulation(scenario(tmp_path, text=TRAINING)).run(Store(tmp_path / "inline"))
+    sessions, killed = [], []
+    begin = Ray.session
+
+    @contextlib.contextmanager
+    def noted(self, learner, store):
+        with begin(self, learner, store) as session:
+            sessions.append(session)
+            yield session
+
+    def kill(task, done, needed):
+        at_work = [each for each in sessions[0].workers if each.job is not None and each.place]
+        if isinstance(task, LocalUpdate) and not killed and at_work:
+            killed.append(at_work[0].place)
+            os.kill(killed[0][1], signal.SIGKILL)
+
+    monkeypatch.setattr(Ray, "session", noted)
+    spread = scenario(tmp_path, "execution={kind: ray, workers: 2}", text=TRAINING)
+    outcome = Simulation(spread).run(Store(tmp_path / "ray"), kill)
+    assert digests(outcome) == digests(straight)
+    assert outcome.totals["execution"] == {
+        "executor": "ray",
+        "mode": "exact",
+        "workers": 2,
+        "nodes": 2,
+        "lost": 1,
+    }
+    assert "is executed again" in caplog.text
+    assert len({place[1] for place in killed}) == 1

@@ -1,0 +1,62 @@
+"""Air: the joint analog transmission of one round, which begins when everyone is ready."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import simpy
+
+from wfl_sim.radio.analog import Burst
+
+if TYPE_CHECKING:
+    from wfl_sim.entities.device import Device
+
+
+class Air:
+    """Waits for the devices of a cohort, and lets those who are left send together."""
+
+    def __init__(
+        self,
+        env: simpy.Environment,
+        expected: int,
+        burst: "Callable[[Sequence[Device]], Burst]",
+    ) -> None:
+        """Begin with nobody ready.
+
+        Args:
+            env: the clock.
+            expected: devices that are ready or withdraw before anyone sends.
+            burst: the transmission of some devices at this moment.
+        """
+        self.noise = 0.0
+        """of the average, once it has begun"""
+        self._expected = expected
+        self._burst = burst
+        self._ready: list[Device] = []
+        self._begun = env.event()
+
+    def __repr__(self) -> str:
+        return f"Air({len(self._ready)} ready of {self._expected})"
+
+    def ready(self, device: "Device") -> simpy.Event:
+        """Return the event of the beginning; its value tells seconds, and W by device."""
+        self._ready.append(device)
+        self._look()
+        return self._begun
+
+    def withdraw(self, device: "Device") -> None:
+        """Do without a device that has left before the beginning."""
+        if device in self._ready:
+            self._ready.remove(device)
+        self._expected -= 1
+        self._look()
+
+    def _look(self) -> None:
+        if self._begun.triggered or not self._ready or len(self._ready) < self._expected:
+            return
+        senders = sorted(self._ready, key=lambda device: device.index)
+        burst = self._burst(senders)
+        self.noise = burst.noise
+        watts = {
+            device.index: float(power) for device, power in zip(senders, burst.watts, strict=True)
+        }
+        self._begun.succeed((burst.seconds, watts))

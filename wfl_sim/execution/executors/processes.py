@@ -1,0 +1,154 @@
+"""Processes: a pool on this machine; every process keeps the base model in memory.
+
+Only keys and tasks go through the pipes. States go through the store: a process reads there what
+another has written, and keeps what it has seen last.
+"""
+
+import logging
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+from wfl_sim.execution.executors.inline import inputs_of
+from wfl_sim.execution.parcel import Parcel
+from wfl_sim.execution.store import GoneError, Store
+from wfl_sim.execution.task import Task, title
+from wfl_sim.protocols import EXECUTORS, Learner
+from wfl_sim.registry import LocatedError
+from wfl_sim.workers import Pool, Watcher, WorkerError
+
+_log = logging.getLogger(__name__)
+
+_LIVES: Final = 3
+"""processes that one task may cost before the run gives up"""
+_REMEMBERED: Final = 1 << 28
+"""bytes of recent results in the memory of each process"""
+
+Job = tuple[str, Task]
+
+
+@EXECUTORS("processes")
+@dataclass(frozen=True, kw_only=True)
+class Processes:
+    """A pool of processes on this machine, each with the base model in memory."""
+
+    workers: int = 0
+    """processes; 0 for one on each core that this process may use"""
+
+    def __post_init__(self) -> None:
+        if self.workers < 0:
+            raise LocatedError(f"must not be negative, got {self.workers}", "workers")
+
+    @property
+    def mode(self) -> str:
+        """The bits of `inline`, with any number of workers."""
+        return "exact"
+
+    @contextmanager
+    def session(self, learner: Learner, store: Store) -> Iterator["ProcessesSession"]:
+        """Start processes as there are tasks for them, and stop them at the end."""
+        session = ProcessesSession(learner, store, self.workers or cores())
+        try:
+            yield session
+        finally:
+            session.pool.close()
+
+
+class ProcessesSession:
+    """Hands tasks to idle processes, and again to others where one has died."""
+
+    def __init__(self, learner: Learner, store: Store, workers: int) -> None:
+        self.pool = Pool(Place(Parcel.of(learner), store.folder), workers)
+        self._store = store
+        self._died: Counter[str] = Counter()
+
+    @property
+    def room(self) -> int:
+        """One task for each idle process."""
+        return self.pool.size - self.pool.busy
+
+    def submit(self, tasks: Mapping[str, Task]) -> None:
+        """Let idle processes begin."""
+        self._store.flush()
+        for job in tasks.items():
+            self.pool.give(job)
+
+    def finished(self) -> Sequence[str]:
+        """Wait for a process.
+
+        Raises:
+            WorkerError: the same task has killed several processes, or failed by a mistake in code.
+        """
+        done: list[str] = []
+        while not done:
+            for event in self.pool.events():
+                key, task = event.job
+                match event.kind:
+                    case "done" if event.content is None:
+                        done.append(key)
+                    case "done" | "raised":
+                        raise event.content
+                    case "failed":
+                        raise WorkerError(f"{title(task)} failed\n{event.content}")
+                    case "died":
+                        self._again(event.job, event.content)
+        return done
+
+    def report(self) -> Mapping[str, Any]:
+        """Return the kind and what became of the processes."""
+        died = {"died": sum(self._died.values())} if self._died else {}
+        return {"executor": "processes", "workers": self.pool.size, **died}
+
+    def _again(self, job: Job, cause: str) -> None:
+        key, task = job
+        self._died[key] += 1
+        if self._died[key] >= _LIVES:
+            raise WorkerError(
+                f"{title(task)} has cost {_LIVES} processes, the last by {cause}: "
+                "the same command continues where it stopped"
+            )
+        _log.warning("a process died (%s): %s is executed again", cause, title(task))
+        self.pool.give(job)
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a process of the pool works with; opened when the first task arrives there."""
+
+    parcel: Parcel
+    folder: Path
+
+    def __call__(self, job: Job, watcher: Watcher) -> GoneError | None:
+        """Execute a task; its result is in the store afterwards.
+
+        Returns:
+            None, or what has gone from the store.
+        """
+        key, task = job
+        try:
+            inputs = inputs_of(task, self._store)
+        except GoneError as lost:
+            return lost
+        self._store.put(key, self._learner.run(task, inputs))
+        self._store.flush()
+        return None
+
+    @cached_property
+    def _learner(self) -> Learner:
+        return self.parcel.opened()
+
+    @cached_property
+    def _store(self) -> Store:
+        return Store(self.folder, memory=_REMEMBERED)
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

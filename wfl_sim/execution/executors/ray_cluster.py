@@ -1,0 +1,255 @@
+"""Ray: workers on a cluster. The learner goes there once; states go through the object store.
+
+The store of results stays with the process that runs the scenario, so the machines of the cluster
+share no disk. They must have the same packages and, where a scenario names any, the same files.
+"""
+
+import logging
+import os
+import traceback
+from collections import Counter, OrderedDict, deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from wfl_sim.execution.parcel import Parcel
+from wfl_sim.execution.store import Store
+from wfl_sim.execution.task import Result, Task, title
+from wfl_sim.methods.aggregation import State
+from wfl_sim.protocols import EXECUTORS, Learner
+from wfl_sim.registry import LocatedError
+from wfl_sim.workers import PASSED_ON, WorkerError
+
+_log = logging.getLogger(__name__)
+
+_LIVES: Final = 3
+"""workers that one task may cost before the run gives up"""
+_SENT: Final = 256
+"""results that are kept in the object store for the tasks to come"""
+_PATIENCE: Final = 60.0
+"""s without news after which the log says that the cluster is waited for"""
+
+
+@EXECUTORS("ray")
+@dataclass(frozen=True, kw_only=True)
+class Ray:
+    """Workers on a Ray cluster, each with the base model in memory; needs `wfl_sim[ray]`."""
+
+    address: str = ""
+    """of a cluster, such as `auto` or `ray://host:10001`; empty: $RAY_ADDRESS, or one on this
+    machine alone, which ends with the run"""
+    workers: int = 0
+    """0 for as many as the cluster has room for when the run begins"""
+    cpus: float = 1.0
+    """of each worker"""
+    gpus: float = 0.0
+    """of each worker; 0.25 lets four share one"""
+
+    def __post_init__(self) -> None:
+        for name, low in (("workers", False), ("cpus", True), ("gpus", False)):
+            value = getattr(self, name)
+            if value < 0 or (low and value == 0):
+                raise LocatedError(
+                    f"must be {'greater than 0' if low else 'at least 0'}, got {value:g}", name
+                )
+
+    @property
+    def mode(self) -> str:
+        """The bits of `inline`, on machines of one kind."""
+        return "exact"
+
+    @contextmanager
+    def session(self, learner: Learner, store: Store) -> Iterator["RaySession"]:
+        """Join the cluster, or start one; end it where it was started for this.
+
+        Raises:
+            LocatedError: Ray is not installed, or there is no such cluster.
+        """
+        try:
+            import ray
+        except ImportError:
+            raise LocatedError("needs Ray: pip install 'wfl_sim[ray]'", "execution") from None
+        joined = ray.is_initialized()
+        address = self.address or os.environ.get("RAY_ADDRESS", "")
+        if not joined:
+            try:
+                ray.init(
+                    **({"address": address} if address else {"include_dashboard": False}),
+                    log_to_driver=False,
+                    logging_level=logging.WARNING,
+                )
+            except (ConnectionError, ValueError, RuntimeError) as error:
+                reason = str(error).strip().partition("\n")[0]
+                raise LocatedError(
+                    f"no cluster at {address!r}: {reason}", "execution", "address"
+                ) from error
+        try:
+            session = RaySession(learner, store, self)
+            try:
+                yield session
+            finally:
+                session.close()
+        finally:
+            if not joined:
+                ray.shutdown()
+
+
+Answer = tuple[Literal["done", "raised", "failed"], Any]
+
+
+class Bench:
+    """What a worker works with."""
+
+    def __init__(self, parcel: Parcel) -> None:
+        """Unpack the learner; the base model is loaded when the first task needs it."""
+        self._learner = parcel.opened()
+
+    def place(self) -> tuple[str, int]:
+        """Return the node and the process that this is."""
+        import ray
+
+        return ray.get_runtime_context().get_node_id(), os.getpid()
+
+    def run(self, task: Task, *inputs: Mapping[str, State]) -> Answer:
+        """Execute a task."""
+        try:
+            return "done", self._learner.run(task, inputs)
+        except PASSED_ON as error:
+            return "raised", error
+        except Exception:
+            return "failed", traceback.format_exc()
+
+
+@dataclass(eq=False)
+class _Worker:
+    actor: Any
+    place: tuple[str, int] | None = None
+    """node and process; None while it starts"""
+    job: tuple[str, Task] | None = None
+
+
+@dataclass
+class RaySession:
+    """Hands tasks to idle workers, and again to others where one is lost."""
+
+    learner: Learner
+    store: Store
+    executor: Ray
+    workers: list[_Worker] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        import ray
+
+        self._ray: Any = ray
+        self._count = self.executor.workers or self._room_of_cluster()
+        self._parcel = ray.put(Parcel.of(self.learner))
+        self._waiting: deque[tuple[str, Task]] = deque()
+        self._news: dict[Any, _Worker] = {}
+        self._sent: OrderedDict[str, Any] = OrderedDict()
+        self._lost: Counter[str] = Counter()
+        self._nodes: set[str] = set()
+
+    @property
+    def room(self) -> int:
+        """One task for each worker, whether it has started or not."""
+        return self._count - len(self._waiting) - sum(each.job is not None for each in self.workers)
+
+    def submit(self, tasks: Mapping[str, Task]) -> None:
+        """Let idle workers begin, and start others."""
+        self._waiting.extend(tasks.items())
+        self._hand_out()
+
+    def finished(self) -> Sequence[str]:
+        """Wait for a worker.
+
+        Raises:
+            WorkerError: the same task has cost several workers, or failed by a mistake in code.
+        """
+        done: list[str] = []
+        while not done:
+            news, _ = self._ray.wait(list(self._news), num_returns=1, timeout=_PATIENCE)
+            if not news:
+                _log.warning("no news from the Ray cluster for %g s: waiting", _PATIENCE)
+            for ref in news:
+                done += self._heard(ref, self._news.pop(ref))
+            self._hand_out()
+        return done
+
+    def report(self) -> Mapping[str, Any]:
+        """Return the kind, and what became of the workers."""
+        lost = {"lost": self._lost.total()} if self._lost else {}
+        return {"executor": "ray", "workers": self._count, "nodes": len(self._nodes), **lost}
+
+    def close(self) -> None:
+        """End all workers."""
+        for worker in self.workers:
+            self._ray.kill(worker.actor)
+
+    def _heard(self, ref: Any, worker: _Worker) -> list[str]:
+        try:
+            news = self._ray.get(ref)
+        except self._ray.exceptions.RayError as error:
+            self.workers.remove(worker)
+            self._ray.kill(worker.actor)
+            self._again(worker, error)
+            return []
+        if worker.job is None:
+            worker.place = news
+            self._nodes.add(news[0])
+            return []
+        key, task = worker.job
+        worker.job = None
+        kind, content = news
+        if kind == "raised":
+            raise content
+        if kind == "failed":
+            raise WorkerError(f"{title(task)} failed\n{content}")
+        result: Result = content
+        self.store.put(key, result)
+        return [key]
+
+    def _again(self, worker: _Worker, error: Exception) -> None:
+        cause = str(error).strip().partition("\n")[0]
+        key, task = worker.job or ("", None)
+        self._lost[key] += 1
+        if self._lost[key] >= _LIVES:
+            what = "starting" if task is None else title(task)
+            raise WorkerError(
+                f"{what} has cost {_LIVES} workers: {cause}; "
+                "the same command continues where it stopped"
+            )
+        if task is not None:
+            _log.warning("a worker was lost (%s): %s is executed again", cause, title(task))
+            self._waiting.appendleft((key, task))
+
+    def _hand_out(self) -> None:
+        for worker in self.workers:
+            if self._waiting and worker.place is not None and worker.job is None:
+                key, task = self._waiting.popleft()
+                worker.job = key, task
+                inputs = [self._reference(handle.key) for handle in task.incoming]
+                self._news[worker.actor.run.remote(task, *inputs)] = worker
+        starting = sum(each.place is None for each in self.workers)
+        while starting < len(self._waiting) and len(self.workers) < self._count:
+            options = {"num_cpus": self.executor.cpus, "num_gpus": self.executor.gpus}
+            actor = self._ray.remote(Bench).options(**options).remote(self._parcel)
+            worker = _Worker(actor)
+            self.workers.append(worker)
+            self._news[actor.place.remote()] = worker
+            starting += 1
+
+    def _reference(self, key: str) -> Any:
+        if key not in self._sent:
+            self._sent[key] = self._ray.put(self.store.get(key).states)
+        self._sent.move_to_end(key)
+        while len(self._sent) > _SENT:
+            self._sent.popitem(last=False)
+        return self._sent[key]
+
+    def _room_of_cluster(self) -> int:
+        there = self._ray.cluster_resources()
+        rooms = [there.get("CPU", 0.0) / self.executor.cpus]
+        if self.executor.gpus:
+            rooms.append(there.get("GPU", 0.0) / self.executor.gpus)
+        return max(1, int(min(rooms)))

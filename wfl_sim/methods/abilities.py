@@ -1,0 +1,122 @@
+"""Abilities: what a method may have beside parts, phases and aggregation.
+
+Each is one optional member of a method; a method without it gets what is said to be usual.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from wfl_sim.methods.aggregation import State
+from wfl_sim.methods.local import LocalRun
+from wfl_sim.methods.parts import Shapes
+
+SERVER = "server"
+"""entries of the shared state below ``server/`` never leave the server"""
+
+News = Sequence[Sequence[Shapes]]
+"""of each aggregation since a device's last download, the shapes of the uploads in it"""
+
+
+@runtime_checkable
+class HoldsMore(Protocol):
+    """The shared state holds more than the shared parts. Usual: it does not."""
+
+    def begin(self, shared: State, devices: int) -> State:
+        """Return the shared state before training.
+
+        Args:
+            shared: initial values of all parameters that are shared or known.
+            devices: of the federation.
+        """
+
+
+@runtime_checkable
+class Uplink(Protocol):
+    """Usual: a device sends the shared parameters of its parts."""
+
+    def uplink(self, shapes: Shapes) -> Shapes:
+        """Return names and shapes of an upload, from those of the device's shared parameters."""
+
+
+@runtime_checkable
+class Downlink(Protocol):
+    """Usual: a device gets the shared parameters of its parts."""
+
+    def downlink(self, shapes: Shapes, news: News) -> Shapes:
+        """Return names and shapes of a download, from those of the device's shared parameters."""
+
+
+@runtime_checkable
+class Downloads(Protocol):
+    """What is sent to one device is not all that is shared. Usual: the entries that it gets."""
+
+    def download(self, shared: State, shapes: Shapes, device: int) -> State:
+        """Return what the server sends to a device.
+
+        Args:
+            shared: the shared state.
+            shapes: of the device's shared parameters.
+            device: its number; -1 for the model that is evaluated on the pooled examples.
+        """
+
+
+@runtime_checkable
+class Updates(Protocol):
+    """A local update of its own. Usual: the phases in turn, from what was received and kept."""
+
+    def update(self, received: State, kept: State, rng: np.random.Generator) -> LocalRun:
+        """Ask for every one of `phases`, in their order, and return upload and what is kept.
+
+        Args:
+            received: the download as it arrived, and the known parameters.
+            kept: private parameters, and what the last update returned to be kept.
+            rng: of this update.
+        """
+
+
+@runtime_checkable
+class Personal(Protocol):
+    """The model a device uses is not what it trains. Usual: received and kept parameters."""
+
+    def personal(self, received: State, kept: State) -> State:
+        """Return the values of every parameter of every part."""
+
+
+def averages(method: Any) -> bool:
+    """Return whether the aggregate is the weighted mean of the uploads.
+
+    Methods say so by a class attribute `averages`. Server optimisers, staleness weights,
+    aggregation over the air, secure aggregation and edge servers ask for it.
+    """
+    return bool(getattr(method, "averages", False))
+
+
+def differs(method: Any) -> bool:
+    """Return whether each device gets a download of its own, which no broadcast can serve."""
+    return bool(getattr(method, "unicast", False))
+
+
+def sent_up(method: Any, shapes: Shapes) -> Shapes:
+    """Return names and shapes of an upload."""
+    return method.uplink(shapes) if isinstance(method, Uplink) else shapes
+
+
+def sent_down(method: Any, shapes: Shapes, news: News = ()) -> Shapes:
+    """Return names and shapes of a download."""
+    return method.downlink(shapes, news) if isinstance(method, Downlink) else shapes
+
+
+def download(method: Any, shared: State, shapes: Shapes, device: int) -> State:
+    """Return what the server sends to a device."""
+    if isinstance(method, Downloads):
+        return method.download(shared, shapes, device)
+    return {name: shared[name] for name in sent_down(method, shapes)}
+
+
+def personal(method: Any, received: State, kept: State, shapes: Mapping[str, Any]) -> State:
+    """Return the model that a device uses: values of all parameters that `shapes` names."""
+    if isinstance(method, Personal):
+        return method.personal(received, kept)
+    return {n: kept[n] if n in kept else received[n] for n in shapes}

@@ -1,0 +1,84 @@
+"""Hierarchical rounds: edge servers average their own cells, now and then the cloud averages them.
+
+Liu, Zhang, Song and Letaief 2020, Client-edge-cloud hierarchical federated learning, IEEE ICC,
+arXiv 1905.06641 (HierFAVG).
+"""
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any
+
+from wfl_sim.protocols import ROUNDS, SELECTORS, Selector
+from wfl_sim.registry import From, LocatedError
+from wfl_sim.rounds.ending import check_clients, check_fleet
+from wfl_sim.selection import RandomSelection
+
+if TYPE_CHECKING:
+    import simpy
+
+    from wfl_sim.entities.edge import Edge
+    from wfl_sim.federation import Federation
+
+
+@ROUNDS("hierarchical")
+@dataclass(frozen=True, kw_only=True)
+class Hierarchical:
+    """Rounds at each edge server on its own, and every `cloud_every` of them one at the cloud.
+
+    A round at an edge server is synchronous over the devices in its cells. Between two rounds of
+    the cloud edge servers do not wait for one another; at the cloud all meet, the mean is taken
+    with the weights of the devices behind each, and goes down again. Evaluation is of the cloud's
+    state, so it follows the rounds of the cloud.
+    """
+
+    count: int
+    """rounds at each edge server, a multiple of `cloud_every`"""
+    cloud_every: int = 2
+    clients: int = 0
+    """devices asked at each edge server in a round; 0 for all"""
+    select: Annotated[Selector, From(SELECTORS)] = field(default_factory=RandomSelection)
+
+    def __post_init__(self) -> None:
+        check_clients(self.clients)
+        if self.cloud_every < 1:
+            raise LocatedError(f"must be at least 1, got {self.cloud_every}", "cloud_every")
+        if self.count < 1 or self.count % self.cloud_every:
+            raise LocatedError(
+                f"must be a multiple of cloud_every, {self.cloud_every}, got {self.count}", "count"
+            )
+
+    def check(self, devices: int) -> None:
+        """Refuse more clients than there are devices."""
+        check_fleet(self.clients, devices)
+
+    def run(self, federation: "Federation") -> "Generator[simpy.Event, Any, None]":
+        """Run the rounds of the cloud one after the other."""
+        env, cloud = federation.env, federation.server
+        for first in range(0, self.count, self.cloud_every):
+            numbers = range(first, first + self.cloud_every)
+            yield env.all_of(
+                [env.process(self._below(federation, edge, numbers)) for edge in federation.edges]
+            )
+            number = numbers[-1]
+            yield from cloud.merge([each.server for each in federation.edges if each.fresh], number)
+            yield env.all_of([env.process(each.follow(cloud, number)) for each in federation.edges])
+            cloud.evaluate(number)
+
+    def _below(
+        self, federation: "Federation", edge: "Edge", numbers: range
+    ) -> "Generator[simpy.Event, Any, None]":
+        """Run rounds at one edge server, and send what has come of them up to the cloud."""
+        for number in numbers:
+            there = [device for device in federation.free() if edge.serves(device)]
+            clients = self.clients or len(there)
+            rng = federation.stream("selection", edge.name, number)
+            cohort = self.select.select(there, clients, rng) if there else []
+            downloads = edge.server.send_out(cohort, number)
+            ended = yield federation.env.all_of(
+                [device.participate(number, downloads[device.index]) for device in cohort]
+            )
+            arrived = [ended[event] for event in ended if ended[event] is not None]
+            yield from edge.server.aggregate(arrived, number)
+            for device in cohort:
+                device.rest()
+        yield from edge.report(numbers[-1])
