@@ -65,7 +65,9 @@ def test_padding_on_the_left_changes_nothing() -> None:
     torch.testing.assert_close(*both, atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("sparsity", [DENSE, Sparsity(ratio=0.4), Sparsity(ratio=0.4, pattern="local")])
+@pytest.mark.parametrize(
+    "sparsity", [DENSE, Sparsity(ratio=0.4), Sparsity(ratio=0.4, pattern="local")]
+)
 def test_writing_with_a_cache_equals_reading_anew(sparsity: Sparsity) -> None:
     """The likeliest words, one by one, are the likeliest of one pass over the whole text."""
     model = gpt2()
@@ -127,7 +129,9 @@ def test_sparse_attention_keeps_its_ratio(kind: str, ratio: float) -> None:
     allowed = pattern(36, sparsity)
     assert allowed.diagonal().all()
     assert not allowed.triu(1).any()
-    rows = kept(36, sparsity, 0, 24) * 24 * 25 / 2 + kept(36, sparsity, 24) * (36 * 37 - 24 * 25) / 2
+    rows = (
+        kept(36, sparsity, 0, 24) * 24 * 25 / 2 + kept(36, sparsity, 24) * (36 * 37 - 24 * 25) / 2
+    )
     assert rows == pytest.approx(share * 36 * 37 / 2)
 
 
@@ -171,7 +175,9 @@ def test_conversations_are_encoded_and_come_back() -> None:
     encoded = encode(tokenizer, examples)
     layout = examples.layout
     assert encoded.texts.ids.shape == (len(examples), layout.tokens)
-    assert written(tokenizer, encoded.texts.answer, encoded.texts.answer_mask) == list(examples.answers)
+    assert written(tokenizer, encoded.texts.answer, encoded.texts.answer_mask) == list(
+        examples.answers
+    )
     ends = encoded.texts.answer.gather(1, encoded.texts.answer_mask.sum(1, keepdim=True) - 1)
     assert (ends == tokenizer.eos_token_id).all()
     first = encoded.texts.request[0][encoded.texts.request_mask[0].bool()]

@@ -21,6 +21,7 @@ from wfl_sim.learning.combining import combine
 from wfl_sim.learning.data.examples import Examples, Shards
 from wfl_sim.learning.data.instructions import Instructions, Layout
 from wfl_sim.learning.exchange import parted, sent, upload_of
+from wfl_sim.learning.fitting import check_fit
 from wfl_sim.learning.fleet import Fleet
 from wfl_sim.learning.model import Pretrained
 from wfl_sim.learning.recipe import recipe_of, rewards_of
@@ -98,6 +99,7 @@ class PeftLearner:
         self.codec_down = codec_down
         self.server = server or ServerRule()
         self.server.check(method)
+        check_fit(method, shards)
         self.threads = threads
         self.fleet = Fleet(method, ranks)
         self._encoded: dict[tuple[str, int], Batchable] = {}
@@ -417,11 +419,9 @@ class PeftLearner:
             pad = self._tokenizer.pad_token_id
             network = load_model(self.model, len(self.shards.classes), pad)
             self._benches[parts] = Workbench(network, parts, self.threads)
-        elif parts not in self._benches:
+        elif parts not in self._benches and layout is not None:
             speaker = Speaker(self._tokenizer, self.method.phases, layout)
-            self._benches[parts] = Workbench(
-                load_causal(self.model), parts, self.threads, speaker
-            )
+            self._benches[parts] = Workbench(load_causal(self.model), parts, self.threads, speaker)
         return self._benches[parts]
 
     @property

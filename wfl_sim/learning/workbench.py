@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,6 @@ from torch.nn import Parameter
 from transformers import PreTrainedModel
 
 from wfl_sim.learning import parts as torch_parts
-from wfl_sim.learning.encoding import Batchable
 from wfl_sim.learning.evaluation import evaluate
 from wfl_sim.learning.exact import exact
 from wfl_sim.learning.nudges import nudge_of
@@ -118,7 +117,7 @@ class Workbench:
         self,
         number: int,
         phase: Phase,
-        examples: Batchable,
+        examples: Any,
         seed: int,
         *,
         anchor: State | None = None,
@@ -151,7 +150,7 @@ class Workbench:
                 return self.speaker.align(self, phase, examples, rng, derived_seed(seed, number))
             return train(self.model, trained, phase, examples, rng, nudge)
 
-    def evaluate(self, examples: Batchable) -> dict[str, float]:
+    def evaluate(self, examples: Any) -> dict[str, float]:
         """Return accuracy and loss of what is on the bench, and more of what speaks."""
         with exact(seed=0, threads=self.threads):
             if self.speaker is not None:

@@ -6,6 +6,7 @@ These are descriptions, without torch; `wfl_sim.learning.alignment` carries them
 from dataclasses import dataclass, field
 from typing import Annotated, Final, Literal
 
+from wfl_sim.learning.model import Pretrained
 from wfl_sim.protocols import ALGORITHMS, Algorithm
 from wfl_sim.registry import From
 from wfl_sim.written import ScenarioPath
@@ -105,6 +106,10 @@ class Rewards:
 
     helpfulness: Annotated[str, ScenarioPath(or_name=True)] = "builtin:helpfulness"
     safety: Annotated[str, ScenarioPath(or_name=True)] = "builtin:safety"
+
+    def __post_init__(self) -> None:
+        for name in self.models:
+            Pretrained(pretrained=name)
 
     @property
     def models(self) -> tuple[str, ...]:

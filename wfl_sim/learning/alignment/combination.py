@@ -40,7 +40,12 @@ def combined(gradients: Sequence[Gradient], weights: Sequence[float], how: str) 
     if how == "pcgrad":
         apart, tiny = mixed.clamp(max=0), torch.finfo(mixed.dtype).tiny
         # a g_1 loses a (g_1.g_2) / (g_2.g_2) g_2, and the other way round
-        return _sum(first, a - b * apart / own.clamp(min=tiny), second, b - a * apart / other.clamp(min=tiny))
+        return _sum(
+            first,
+            a - b * apart / own.clamp(min=tiny),
+            second,
+            b - a * apart / other.clamp(min=tiny),
+        )
     if how == "mgda":
         share = shortest(own / a**2, mixed / (a * b), other / b**2)
         return _sum(first, share / (2 * a), second, (1 - share) / (2 * b))

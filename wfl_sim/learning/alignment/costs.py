@@ -9,6 +9,7 @@ compute all of them and mask).
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -229,8 +230,9 @@ def _writing(bench: Workbench, texts: Texts, objective: Alignment) -> tuple[floa
     flops = reading.at(kept(tokens, sparsity, 0, first)) + going_on.at(
         kept(tokens, sparsity, first)
     )
-    cached = sum(layer.keys.nbytes + layer.values.nbytes for layer in caches[-1].layers)
-    return flops, float(cached)
+    layers: Any = caches[-1].layers
+    cached = float(sum(layer.keys.nbytes + layer.values.nbytes for layer in layers))
+    return flops, cached
 
 
 def void(_: object) -> None:

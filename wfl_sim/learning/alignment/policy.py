@@ -66,7 +66,7 @@ class Anchor:
         if not self.strength:
             return 0.0
         pairs = zip(self.parameters, self.values, strict=True)
-        return self.strength * sum((w - at).square().sum() for w, at in pairs)  # type: ignore[return-value]
+        return self.strength * sum((w - at).square().sum() for w, at in pairs)
 
 
 def policy_gradient(
@@ -134,8 +134,13 @@ def preference_loss(
 ) -> Tensor:
     """Return the loss of DPO on pairs; `reference` are log-probabilities of whole answers."""
     assert isinstance(objective.algorithm, DPO)
-    new = [whole(model, texts, objective) for texts in (chosen, rejected)]
-    return direct_preference(*new, *reference, beta=objective.algorithm.beta)
+    return direct_preference(
+        whole(model, chosen, objective),
+        whole(model, rejected, objective),
+        reference[0],
+        reference[1],
+        objective.algorithm.beta,
+    )
 
 
 def whole(model: PreTrainedModel, texts: Texts, objective: Alignment) -> Tensor:

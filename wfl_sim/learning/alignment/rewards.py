@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from transformers import AutoConfig, PreTrainedTokenizerBase
 
-from wfl_sim.learning.base_model import _load, load_model, load_tokenizer
+from wfl_sim.learning.base_model import _load, load_model, load_tokenizer, most_tokens
 from wfl_sim.learning.causal.conversations import Texts, asked, written
 from wfl_sim.learning.data.instructions import Instructions
 from wfl_sim.learning.data.requests import merit
@@ -105,6 +105,11 @@ def alignment_of(phases: Sequence[Phase]) -> Alignment | None:
     """Return the first objective that aligns."""
     found = [phase.objective for phase in phases if isinstance(phase.objective, Alignment)]
     return found[0] if found else None
+
+
+def most_tokens_of(model: Pretrained) -> int | None:
+    """Return the longest text that a reward model reads, in tokens; None for no limit."""
+    return most_tokens(_load(model, AutoConfig.from_pretrained))
 
 
 def outputs_of(model: Pretrained) -> int:

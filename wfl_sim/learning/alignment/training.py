@@ -131,19 +131,23 @@ def experienced(
         advantages = torch.stack(
             [group_relative(column, algorithm.group) for column in targets.T], 1
         )
-        found = advantages[:, None, :] * mask[..., None], None, None
+        better = advantages[:, None, :] * mask[..., None]
+        values, due = None, None
     else:
         assert isinstance(algorithm, PPO)
         assert old.values is not None
-        found = _critical(targets, apart, mask, old.values, kl, algorithm)
-    experience = Experience(texts, old.log_probabilities, reference.log_probabilities, *found)
+        values = old.values
+        better, due = _critical(targets, apart, mask, values, kl, algorithm)
+    experience = Experience(
+        texts, old.log_probabilities, reference.log_probabilities, better, values, due
+    )
     return experience, float(each.mean()), float(apart.sum(1).mean())
 
 
 def _critical(
     targets: Tensor, apart: Tensor, mask: Tensor, values: Tensor, kl: float, algorithm: PPO
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return advantages, values and returns of PPO, (n, places, objectives)."""
+) -> tuple[Tensor, Tensor]:
+    """Return advantages and returns of PPO, (n, places, objectives)."""
     last = mask.cumsum(1) == mask.sum(1, keepdim=True)
     last = last & (mask > 0)
     advantages, returns = [], []
@@ -154,7 +158,7 @@ def _critical(
         )
         advantages.append(whitened(better, mask))
         returns.append(due)
-    return torch.stack(advantages, -1), values, torch.stack(returns, -1)
+    return torch.stack(advantages, -1), torch.stack(returns, -1)
 
 
 def weights_of(objective: Alignment, preference: float) -> tuple[float, float]:

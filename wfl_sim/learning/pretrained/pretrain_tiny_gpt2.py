@@ -39,7 +39,7 @@ from transformers import (
 )
 
 from wfl_sim.learning.data.demonstrator import Demonstrator, preferred
-from wfl_sim.learning.data.requests import SHARES, merit, solution
+from wfl_sim.learning.data.requests import SHARES, TASKS, kind_of, merit, solution
 from wfl_sim.learning.pretrained.chat_tokenizer import BOT, CONTEXT, END, USER, chat_tokenizer
 from wfl_sim.learning.pretrained.exercise_book import page, requests
 from wfl_sim.randomness import derived_seed, stream
@@ -289,7 +289,7 @@ def judged(
                 )
                 odds = logits.logits[0, -1].softmax(-1)
                 said.append(int(odds.argmax() if greedy else odds.multinomial(1, generator=draw)))
-        merits.append(merit(text, tokenizer.decode(said, skip_special_tokens=True)))
+        merits.append(merit(text, str(tokenizer.decode(said, skip_special_tokens=True))))
     how = "greedy" if greedy else "sampled"
     return {
         f"{how}_helpfulness": float(np.mean([m.helpfulness for m in merits])),
@@ -358,7 +358,7 @@ def book_scores(model: GPT2LMHeadModel, tokenizer: PreTrainedTokenizerFast) -> d
         loss = language_loss(model, ids, weights).item()
         guesses = model(input_ids=ids).logits[:, :-1].argmax(-1)
     met = ((guesses == ids[:, 1:]) | (weights[:, 1:] == 0)).all(1)
-    tasks = torch.tensor([p.given != "to" and "how to" not in p.given for p in pages])
+    tasks = torch.tensor([p.given != "to" and kind_of(p.given) in TASKS for p in pages])
     return {"told_nats": loss, "exact": met[tasks].float().mean().item()}
 
 
