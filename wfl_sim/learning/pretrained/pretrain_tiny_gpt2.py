@@ -7,10 +7,11 @@ Four networks, one after the other, each a folder that transformers loads:
 - ``tiny_gpt2_instruct``: the same, tuned on a demonstrator's answers (loss on the answers alone),
   who is often wrong and careless (demonstrator.py): a start that leaves room.
 - ``helpfulness`` and ``safety``: reward models that begin as the first, with a linear score at the
-  last word, trained on pairs of answers by the loss -log sigmoid(r(chosen) - r(rejected)); L.
-  Ouyang et al., Training language models to follow instructions with human feedback, 2022,
-  arXiv:2203.02155, equation 1. Pairs are chosen by Bradley and Terry's law at a known sharpness, by
-  which the score is divided, so that differences of rewards are in units of merit.
+  last word, trained on pairs of answers by the cross entropy between sigmoid(r(first) - r(second))
+  and the share of votes for the first: L. Ouyang et al., Training language models to follow
+  instructions with human feedback, 2022, arXiv:2203.02155, equation 1, averaged over many voters.
+  The votes follow Bradley and Terry's law at a known sharpness, by which the score is divided, so
+  that differences of rewards are in units of merit.
 
 One thread and named streams: the same seed, processor type and versions of torch, transformers and
 tokenizers give the same bytes; on another processor or version the weights differ in rounding.
@@ -18,12 +19,13 @@ Weights are stored as float16.
 """
 
 import argparse
+import copy
 import json
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -38,12 +40,19 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from wfl_sim.learning.data.demonstrator import Demonstrator, preferred
+from wfl_sim.learning.causal.conversations import encode
+from wfl_sim.learning.causal.evaluation import answered, true_rewards
+from wfl_sim.learning.data.demonstrator import Demonstrator
+from wfl_sim.learning.data.instruct import Instruct, Preferences
 from wfl_sim.learning.data.requests import SHARES, TASKS, kind_of, merit, solution
 from wfl_sim.learning.pretrained.chat_tokenizer import BOT, CONTEXT, END, USER, chat_tokenizer
 from wfl_sim.learning.pretrained.exercise_book import page, requests
+from wfl_sim.methods.alignment import Sparsity
 from wfl_sim.randomness import derived_seed, stream
 
+Network = TypeVar("Network", bound=PreTrainedModel)
+
+REWARDS = ("helpfulness", "safety")
 FEW = 0.3
 """weight of what cannot be foreseen in the loss of pretraining"""
 MOVED = 0.3
@@ -68,9 +77,9 @@ class Recipe:
     width: int = 96
     layers: int = 4
     heads: int = 4
-    pretraining: Stage = Stage(steps=5000, batch=96, lr=2e-3)
+    pretraining: Stage = Stage(steps=4500, batch=96, lr=2e-3)
     tuning: Stage = Stage(steps=500, batch=64, lr=1e-3)
-    rewarding: Stage = Stage(steps=1500, batch=48, lr=1e-3)
+    rewarding: Stage = Stage(steps=600, batch=32, lr=1e-3)
     sharpness: float = 4.0
     """of those who choose between answers"""
     seed: int = 0
@@ -168,7 +177,7 @@ def pretrain(tokenizer: PreTrainedTokenizerFast, recipe: Recipe, every: int = 0)
         )
 
     descend(model, recipe.pretraining, loss, "pretraining", every)
-    return model
+    return rounded(model)
 
 
 def tune(
@@ -187,7 +196,7 @@ def tune(
         return language_loss(model, ids, weights)
 
     descend(model, recipe.tuning, loss, "tuning", every)
-    return model
+    return rounded(model)
 
 
 def conversations(
@@ -202,38 +211,42 @@ def conversations(
 def reward_model(
     base: GPT2LMHeadModel,
     tokenizer: PreTrainedTokenizerFast,
-    preference: float,
+    name: str,
     recipe: Recipe,
     every: int = 0,
 ) -> GPT2ForSequenceClassification:
-    """Learn what those with a preference choose (1: helpfulness alone, 0: safety alone)."""
-    config = GPT2Config.from_dict({**base.config.to_dict(), "num_labels": 1})
+    """Learn how many of those who look for `name` alone prefer which of two answers."""
+    config = copy.deepcopy(base.config)
+    config.num_labels = 1
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(recipe.seed, "rewarding", "initial-weights"))
         model = GPT2ForSequenceClassification(config)
     model.transformer.load_state_dict(base.transformer.state_dict())
-    rng = stream(recipe.seed, "rewarding", round(100 * preference))
+    rng = stream(recipe.seed, "rewarding", name)
 
     def loss() -> Tensor:
-        asked, chosen, rejected = pairs(recipe.rewarding.batch, preference, recipe.sharpness, rng)
-        rows = conversations(tokenizer, [*asked, *asked], [*chosen, *rejected])
-        ids, _ = padded(rows, tokenizer.pad_token_id, 1.0)
-        better, worse = model(input_ids=ids).logits[:, 0].chunk(2)
-        return -functional.logsigmoid(better - worse).mean()
+        asked, first, second = pairs(recipe.rewarding.batch, rng)
+        apart = np.subtract(_merits(asked, first, name), _merits(asked, second, name))
+        votes = torch.from_numpy(apart * recipe.sharpness).sigmoid().float()
+        ids, _ = padded(
+            conversations(tokenizer, [*asked, *asked], [*first, *second]),
+            tokenizer.pad_token_id,
+            1.0,
+        )
+        lead = torch.sub(*model(input_ids=ids).logits[:, 0].chunk(2))
+        return functional.binary_cross_entropy_with_logits(lead, votes)
 
-    descend(model, recipe.rewarding, loss, f"reward {preference:g}", every)
+    descend(model, recipe.rewarding, loss, name, every)
     with torch.no_grad():
         model.score.weight /= recipe.sharpness
-    return model
+    return rounded(model)
 
 
-def pairs(
-    count: int, preference: float, sharpness: float, rng: np.random.Generator
-) -> tuple[list[str], list[str], list[str]]:
-    """Return requests, chosen answers, and rejected ones.
+def pairs(count: int, rng: np.random.Generator) -> tuple[list[str], list[str], list[str]]:
+    """Return requests and two answers to each.
 
-    One in three answers is a right one and another one in three borrowed from another request, so
-    that a reward model has seen what a policy may come to say.
+    One in three second answers is a right one, and another one in six is borrowed from another
+    request, so that a reward model has seen what a policy may come to say.
     """
     asked = requests(count, rng, SHARES)
     demonstrator = Demonstrator(mistakes=0.5, careless=0.5)
@@ -245,11 +258,16 @@ def pairs(
             others[i] = solution(text)
         elif lot < 0.5:
             others[i] = answers[int(rng.integers(count))]
-    both = [
-        preferred(text, (one, other), preference, sharpness, rng)
-        for text, one, other in zip(asked, answers, others, strict=True)
-    ]
-    return asked, [chosen for chosen, _ in both], [rejected for _, rejected in both]
+    return asked, answers, others
+
+
+def _merits(asked: Sequence[str], answers: Sequence[str], name: str) -> list[float]:
+    return [float(getattr(merit(x, y), name)) for x, y in zip(asked, answers, strict=True)]
+
+
+def rounded(model: Network) -> Network:
+    """Return the network with its weights as they are stored: float16, read as float32."""
+    return model.half().float()
 
 
 def save(
@@ -272,50 +290,33 @@ def save(
 
 
 def judged(
-    model: GPT2LMHeadModel, tokenizer: PreTrainedTokenizerFast, greedy: bool, count: int = 400
+    model: GPT2LMHeadModel, tokenizer: PreTrainedTokenizerFast, count: int = 800
 ) -> dict[str, float]:
     """Return the mean merits of a network's answers to requests that it has not seen."""
-    rng = stream(1, "held-out", "answers")
-    asked = requests(count, rng, SHARES)
-    draw = torch.Generator().manual_seed(derived_seed(1, "held-out", "draws"))
-    merits = []
-    for text in asked:
-        ids = torch.tensor([conversations(tokenizer, [text], [""])[0][0]])
-        said: list[int] = []
-        with torch.inference_mode():
-            while len(said) < 12 and tokenizer.eos_token_id not in said:
-                logits = model(
-                    input_ids=torch.cat([ids, torch.tensor([said], dtype=torch.int64)], 1)
-                )
-                odds = logits.logits[0, -1].softmax(-1)
-                said.append(int(odds.argmax() if greedy else odds.multinomial(1, generator=draw)))
-        merits.append(merit(text, str(tokenizer.decode(said, skip_special_tokens=True))))
-    how = "greedy" if greedy else "sampled"
-    return {
-        f"{how}_helpfulness": float(np.mean([m.helpfulness for m in merits])),
-        f"{how}_safety": float(np.mean([m.safety for m in merits])),
-        f"{how}_accuracy": float(np.mean([m.right for m in merits])),
-    }
+    found = {}
+    for decoding in ("greedy", "sampled"):
+        data = Instruct(examples=count, preferences=Preferences(values=(0.5,)), decoding=decoding)
+        examples = encode(tokenizer, data.shards(1, 1).train[0])
+        texts = answered(model, tokenizer, examples, Sparsity(), 1.0)
+        merits = true_rewards(tokenizer, examples, texts)
+        found |= {f"{decoding}_{n}": merits[n] for n in ("helpfulness", "safety", "accuracy")}
+    return found
 
 
 def agreement(
-    model: GPT2ForSequenceClassification, tokenizer: PreTrainedTokenizerFast, preference: float
+    model: GPT2ForSequenceClassification, tokenizer: PreTrainedTokenizerFast, name: str
 ) -> dict[str, float]:
-    """Return how often a reward model ranks the better of two answers higher, on unseen pairs."""
-    asked, chosen, rejected = pairs(1500, preference, math.inf, stream(1, "held-out", "pairs"))
-    rows = conversations(tokenizer, [*asked, *asked], [*chosen, *rejected])
+    """Return how well a reward model tells which of two unseen answers is better, and by how much.
+
+    `pair_accuracy` is the share of pairs of unequal merit that are ranked right; `slope` is that of
+    the line through differences of score over differences of merit.
+    """
+    asked, first, second = pairs(1500, stream(1, "held-out", "pairs"))
+    rows = conversations(tokenizer, [*asked, *asked], [*first, *second])
     ids, _ = padded(rows, tokenizer.pad_token_id, 1.0)
     with torch.inference_mode():
-        scores = model(input_ids=ids).logits[:, 0].numpy()
-    name = "helpfulness" if preference else "safety"
-    true = np.array(
-        [
-            getattr(merit(text, answer), name)
-            for text, answer in zip([*asked, *asked], [*chosen, *rejected], strict=True)
-        ]
-    )
-    apart = np.subtract(*np.split(true, 2))
-    lead = np.subtract(*np.split(scores, 2))
+        lead = torch.sub(*model(input_ids=ids).logits[:, 0].chunk(2)).numpy()
+    apart = np.subtract(_merits(asked, first, name), _merits(asked, second, name))
     differ = np.abs(apart) > 0.05
     return {
         "pair_accuracy": float(np.mean(np.sign(lead[differ]) == np.sign(apart[differ]))),
@@ -338,13 +339,12 @@ def main() -> None:
     base = pretrain(tokenizer, recipe, every=100)
     save(base, tokenizer, recipe, book_scores(base, tokenizer), options.out / "tiny_gpt2")
     instruct = tune(base, tokenizer, recipe, every=100)
-    scores = {**judged(instruct, tokenizer, True), **judged(instruct, tokenizer, False)}
-    save(instruct, tokenizer, recipe, scores, options.out / "tiny_gpt2_instruct")
-    for name, preference in (("helpfulness", 1.0), ("safety", 0.0)):
-        model = reward_model(base, tokenizer, preference, recipe, every=100)
-        measured = agreement(model, tokenizer, preference)
-        print(name, measured, flush=True)
-        save(model, tokenizer, recipe, measured, options.out / name)
+    save(
+        instruct, tokenizer, recipe, judged(instruct, tokenizer), options.out / "tiny_gpt2_instruct"
+    )
+    for name in REWARDS:
+        model = reward_model(base, tokenizer, name, recipe, every=100)
+        save(model, tokenizer, recipe, agreement(model, tokenizer, name), options.out / name)
 
 
 def book_scores(model: GPT2LMHeadModel, tokenizer: PreTrainedTokenizerFast) -> dict[str, float]:
