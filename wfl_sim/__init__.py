@@ -12,18 +12,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from wfl_sim.loading import load
     from wfl_sim.results import Run
-    from wfl_sim.running import run
+    from wfl_sim.running import run, sweep
     from wfl_sim.simulation import Simulation
 
 __version__ = "0.1.0"
 
-__all__ = ["Run", "Simulation", "__version__", "load", "run"]
+__all__ = ["Run", "Simulation", "__version__", "load", "run", "sweep"]
 
 _HOMES = {
     "Run": "wfl_sim.results",
     "Simulation": "wfl_sim.simulation",
     "load": "wfl_sim.loading",
     "run": "wfl_sim.running",
+    "sweep": "wfl_sim.running",
 }
 
 

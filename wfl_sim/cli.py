@@ -1,16 +1,21 @@
-"""The command line: run, validate, plot, list, schema.
+"""The command line: run, sweep, compare, validate, plot, profile, list, schema.
 
 Only typer is imported here; every command imports what it needs, so that help is instant.
 """
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from wfl_sim.complaining import one_line_errors as _one_line_errors
+from wfl_sim.store_commands import store
+
+if TYPE_CHECKING:
+    from wfl_sim.report import Report
 
 app = typer.Typer(
     name="wfl-sim",
@@ -19,12 +24,27 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(store)
 
 ScenarioFile = Annotated[Path, typer.Argument(help="A scenario in YAML.", show_default=False)]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="PATH=VALUE", help="Override a value, e.g. rounds.count=5."),
 ]
+Out = Annotated[Path, typer.Option(help="Folder of the run folders.")]
+NetworkOnly = Annotated[
+    bool, typer.Option("--network-only", help="Train nothing; the spans are the same.")
+]
+Threads = Annotated[
+    int, typer.Option(min=1, help="Threads of torch in each task; they decide the last bits.")
+]
+ExecutorKind = Annotated[
+    str,
+    typer.Option(
+        "--executor", metavar="KIND", help="How to execute training: `wfl-sim list executor`."
+    ),
+]
+Figures = Annotated[bool, typer.Option(help="Draw figures at the end.")]
 AllowPlugins = Annotated[
     bool, typer.Option("--allow-plugins", help="Let `kind: ./mine.py:Mine` run that file.")
 ]
@@ -45,45 +65,97 @@ def _version(
 def run(
     scenario: ScenarioFile,
     settings: Settings = None,
-    out: Annotated[Path, typer.Option(help="Folder of the run folders.")] = Path("runs"),
-    network_only: Annotated[
-        bool, typer.Option("--network-only", help="Train nothing; the spans are the same.")
-    ] = False,
+    out: Out = Path("runs"),
+    network_only: NetworkOnly = False,
     allow_plugins: AllowPlugins = False,
     jobs: Annotated[int, typer.Option(min=0, help="Runs at a time; 0: one per core.")] = 0,
-    threads: Annotated[int, typer.Option(min=0, help="Threads of a run; 0: cores / jobs.")] = 0,
-    executor: Annotated[
-        str, typer.Option(metavar="KIND", help="How to execute training: `wfl-sim list executor`.")
-    ] = "",
-    figures: Annotated[bool, typer.Option(help="Draw figures at the end.")] = True,
+    threads: Threads = 1,
+    executor: ExecutorKind = "",
+    figures: Figures = True,
 ) -> None:
-    """Run a scenario; a sweep runs every variant and seed. Run again to continue after a stop."""
+    """Run a scenario; a sweep runs every point. Run again to continue after a stop."""
     with _one_line_errors():
-        from contextlib import closing
-
         from wfl_sim.report import Report
         from wfl_sim.running import Request, run_all
-        from wfl_sim.workers import WorkerError
 
         request = Request(
             file=scenario,
             out=out,
-            settings=(*(settings or ()), *([f"execution={executor}"] if executor else ())),
+            settings=_with(settings, executor),
             allow_plugins=allow_plugins,
             network_only=network_only,
         )
         loaded = request.load()
         cores = os.cpu_count() or 1
         at_once = min(jobs or cores, len(loaded))
-        request = request.with_threads(threads or max(1, cores // at_once))
+        request = request.with_threads(threads)
         report = Report([each.scenario for each in loaded])
-        try:
-            with report, closing(run_all(request, jobs=at_once, watcher=report)) as runs:
-                folders = dict(report.follow(runs))
-        except WorkerError as error:
-            typer.echo(f"error: {error}", err=True)
-            raise typer.Exit(1) from None
-        report.close([folders[number] for number in sorted(folders)], figures=figures)
+        folders = _followed(report, run_all(request, jobs=at_once, watcher=report))
+        report.close(folders, figures=figures)
+
+
+@app.command()
+def sweep(
+    scenario: ScenarioFile,
+    settings: Settings = None,
+    out: Out = Path("runs"),
+    network_only: NetworkOnly = False,
+    allow_plugins: AllowPlugins = False,
+    jobs: Annotated[
+        int,
+        typer.Option(min=0, help="Runs at a time; 0: one per core, and per training."),
+    ] = 0,
+    threads: Threads = 1,
+    executor: ExecutorKind = "",
+    figures: Figures = True,
+) -> None:
+    """Run every point of a sweep into one folder, with a table and figures over all.
+
+    All points are checked before anything runs. What has ended before is left as it is, so the same
+    command continues after a stop.
+    """
+    with _one_line_errors():
+        from wfl_sim.report import Report
+        from wfl_sim.running import Request, jobs_of, run_sweep
+
+        request = Request(
+            file=scenario,
+            out=out,
+            settings=_with(settings, executor),
+            allow_plugins=allow_plugins,
+            network_only=network_only,
+        ).as_sweep()
+        scenarios = [each.scenario for each in request.load()]
+        cores = os.cpu_count() or 1
+        at_once = min(jobs or jobs_of(request, cores), len(scenarios))
+        request = request.with_threads(threads)
+        report = Report(scenarios)
+        _followed(report, run_sweep(request, jobs=at_once, watcher=report))
+        report.compare([request.out], request.out / "figures", figures=figures)
+        typer.echo(request.out)
+
+
+@app.command()
+def compare(
+    runs: Annotated[
+        list[Path], typer.Argument(help="Run folders and folders of sweeps.", show_default=False)
+    ],
+    out: Annotated[Path | None, typer.Option(help="Folder of tables and figures.")] = None,
+    metric: Annotated[str, typer.Option(help="The metric to follow; accuracy if measured.")] = "",
+    scope: Annotated[
+        str, typer.Option(help="Whose: personal_mean, global or personal_worst10.")
+    ] = "",
+    target: Annotated[float | None, typer.Option(help="Value to reach.")] = None,
+    figures: Figures = True,
+) -> None:
+    """Set runs and sweeps side by side: a table, Parquet and CSV, and figures."""
+    with _one_line_errors(ValueError):
+        from wfl_sim.report import Report
+
+        folder = out or runs[0].parent / "comparison"
+        if out is None and len(runs) == 1:
+            folder = runs[0] / "comparison"
+        Report([]).compare(runs, folder, metric=metric, scope=scope, target=target, figures=figures)
 
 
 @app.command()
@@ -188,29 +260,23 @@ def schema() -> None:
         typer.echo(json.dumps(json_schema(), indent=2))
 
 
-@contextmanager
-def _one_line_errors(*kinds: type[Exception]) -> Iterator[None]:
-    """Turn what a user can mend into one line and exit code 2; Ctrl-C into 130.
+def _with(settings: list[str] | None, executor: str) -> tuple[str, ...]:
+    return (*(settings or ()), *([f"execution={executor}"] if executor else ()))
 
-    A mistake in code, of wfl_sim or of an extension, keeps its traceback: only `ScenarioError`,
-    what the system refuses and the `kinds` given are taken for a user's.
-    """
-    from wfl_sim.documents import ScenarioError
 
-    mendable: tuple[type[Exception], ...] = (ScenarioError, OSError, *kinds)
+def _followed(report: "Report", runs: Generator[tuple[int, Path], None, None]) -> list[Path]:
+    """Let runs end and return their folders in the order of the scenarios."""
+    from contextlib import closing
+
+    from wfl_sim.workers import WorkerError
+
     try:
-        yield
-    except BrokenPipeError:
-        raise
-    except mendable as error:
-        text = str(error)
-        if isinstance(error, OSError) and error.filename and error.strerror:
-            text = f"{error.filename}: {error.strerror}"
-        typer.echo(f"error: {text}", err=True)
-        raise typer.Exit(2) from None
-    except KeyboardInterrupt:
-        typer.echo("interrupted: the same command continues where it stopped", err=True)
-        raise typer.Exit(130) from None
+        with report, closing(runs):
+            folders = dict(report.follow(runs))
+    except WorkerError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from None
+    return [folders[number] for number in sorted(folders)]
 
 
 def main() -> None:

@@ -39,6 +39,23 @@ class Traffic:
     """of downloads that were abandoned; a broadcast counts once for each receiver that left"""
 
 
+@dataclass
+class Handovers:
+    """Changes of the serving cell."""
+
+    count: int = 0
+    ping_pong: int = 0
+    """those that went back to the cell before, soon after"""
+    _last: dict[int, tuple[int, float]] = field(default_factory=dict)
+
+    def begun(self, device: int, source: int, target: int, now: float, window: float) -> None:
+        """Count a handover of a device at a time; one back within `window` s is a ping-pong."""
+        before, then = self._last.get(device, (-1, 0.0))
+        self.count += 1
+        self.ping_pong += target == before and now - then <= window
+        self._last[device] = source, now
+
+
 @dataclass(frozen=True)
 class Measurement:
     """An evaluation that is due: the time, the totals until then, and the tasks that will tell."""
@@ -68,6 +85,7 @@ class Federation:
     plan: Plan
     ledger: Ledger
     traffic: Traffic = field(default_factory=Traffic)
+    handovers: Handovers = field(default_factory=Handovers)
     spans: list[Span] = field(default_factory=list)
     levels: list[Level] = field(default_factory=list)
     measurements: list[Measurement] = field(default_factory=list)

@@ -1,16 +1,20 @@
 """Loading: a scenario file becomes typed scenarios, or one line that says where it is wrong."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from wfl_sim.checking import checked
 from wfl_sim.complaints import first_complaint, traced
 from wfl_sim.documents import Document, ScenarioError
-from wfl_sim.overlays import extended, overridden, swept
+from wfl_sim.overlays import extended, overridden
+from wfl_sim.points import Point, axes_of, coordinate, swept
+from wfl_sim.records import Coordinate
 from wfl_sim.registry import LocatedError, plugins_allowed
 from wfl_sim.scenario import Scenario
 
@@ -23,6 +27,8 @@ class Loaded:
 
     scenario: Scenario
     document: Document
+    point: Mapping[str, Coordinate] = field(default_factory=dict)
+    """where it lies in a sweep, by path; the name of its variant under `variant`"""
 
     def error(self, problem: LocatedError) -> ScenarioError:
         """Return the located line for something that was found wrong after loading."""
@@ -32,7 +38,7 @@ class Loaded:
 def load(
     file: str | Path, *, settings: Sequence[str] = (), allow_plugins: bool = False
 ) -> list[Loaded]:
-    """Return the scenarios of a file: one, or one for each variant and seed of its sweep.
+    """Return the scenarios of a file: one, or one for each point of its sweep.
 
     Args:
         file: a YAML file.
@@ -45,32 +51,46 @@ def load(
     """
     document = extended(Path(file))
     for setting in settings:
-        if _of_sweep(setting):
+        if _key(setting).split(".")[0] == "sweep":
             document = overridden(document, setting)
-    documents = list(swept(document))
+    ours = [setting for setting in settings if _key(setting).split(".")[0] != "sweep"]
+    for setting in ours:
+        _refuse_swept(document.data.get("sweep"), setting)
     with plugins_allowed() if allow_plugins else nullcontext():
-        return [_typed(_set(each, document, settings)) for each in documents]
+        return [_typed(point) for point in swept(document, partial(_set, settings=ours))]
 
 
-def _set(document: Document, origin: Document, settings: Sequence[str]) -> Document:
-    """Lay the settings over one document of a sweep; what the sweep itself sets is its own."""
-    sweep = origin.data.get("sweep") or {}
+def _set(document: Document, settings: Sequence[str]) -> Document:
     for setting in settings:
-        key = setting.partition("=")[0].strip()
-        for swept_key, by in (("seed", "seeds"), ("label", "variants")):
-            if key == swept_key and by in sweep:
-                raise ScenarioError(f"--set {setting}: {key}: is set by sweep.{by} of this file")
-        if not _of_sweep(setting):
-            document = overridden(document, setting)
+        document = overridden(document, setting)
     return document
 
 
-def _of_sweep(setting: str) -> bool:
-    return setting.partition("=")[0].strip().split(".")[0] == "sweep"
+def _refuse_swept(sweep: Any, setting: str) -> None:
+    """Refuse to set what the sweep itself sets."""
+    if not isinstance(sweep, dict):
+        return
+    key = _key(setting)
+    by = {"seed": "seeds"} if "seeds" in sweep else {}
+    for block in ("variants", "grid", "zip"):
+        by |= {"label": block} if block in sweep else {}
+    by |= {path: "grid" if path in (sweep.get("grid") or ()) else "zip" for path in axes_of(sweep)}
+    for path, block in by.items():
+        if key == path or key.startswith(f"{path}."):
+            raise ScenarioError(f"--set {setting}: {key}: is set by sweep.{block} of this file")
 
 
-def _typed(document: Document) -> Loaded:
+def _key(setting: str) -> str:
+    return setting.partition("=")[0].strip()
+
+
+def _typed(point: Point) -> Loaded:
+    document = point.document
     try:
-        return Loaded(checked(Scenario, document.data), document)
+        scenario = checked(Scenario, document.data)
     except ValidationError as error:
         raise document.error(*first_complaint(error, document.data, Scenario)) from None
+    point_of = {
+        path: coordinate(scenario, path, written) for path, written in point.written.items()
+    }
+    return Loaded(scenario, document, point_of)

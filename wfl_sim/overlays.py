@@ -1,14 +1,13 @@
-"""Overlays: a document over another, by `extends`, by `--set` and by the variants of a sweep.
+"""Overlays: a document over another, by `extends`, by `--set` and by the points of a sweep.
 
 Mappings merge, everything else replaces, and a mapping that names another ``kind`` replaces the
 whole, since the options of one kind mean nothing to another.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from wfl_sim.documents import Document, Location, Place, ScenarioError, parse, read_yaml, shown
-from wfl_sim.registry import did_you_mean
 
 
 def merge(base: Document, over: Document) -> Document:
@@ -53,26 +52,54 @@ def overridden(document: Document, setting: str) -> Document:
         ScenarioError: the text is not of that form, or there is no place for the path.
     """
     written, equals, text = setting.partition("=")
-    words = written.strip().split(".")
+    words = words_of(written.strip())
     place = Place(f"--set {setting}")
     if not equals or "" in words:
         raise ScenarioError(f"{place.where}: write path=value, for example rounds.count=5")
     value = parse(text, place.where, Path.cwd(), lines=False)
     places = {path: Place(place.where, (*words, *path)) for path in value.places}
-    return _replaced(document, words, 0, Document(value.data, places))
+    return placed(document, words, Document(value.data, places))
 
 
-def _replaced(document: Document, words: Sequence[str], depth: int, value: Document) -> Document:
+def words_of(path: str) -> list[str]:
+    """Return the keys that a path names; a path that a sweep goes along is one key of it."""
+    words = path.split(".")
+    if words[0] == "sweep" and words[1:2] in (["grid"], ["zip"]) and len(words) > 2:
+        return [*words[:2], ".".join(words[2:])]
+    return words
+
+
+def placed(
+    document: Document, words: Sequence[str], value: Document, above: Location = ()
+) -> Document:
+    """Return the document with a value at a path.
+
+    Args:
+        document: what is laid over.
+        words: the path.
+        value: what comes there.
+        above: where the path itself was written, for errors about parts of it.
+
+    Raises:
+        ScenarioError: there is no place for the path.
+    """
+    return _replaced(document, words, 0, value, above)
+
+
+def _replaced(
+    document: Document, words: Sequence[str], depth: int, value: Document, above: Location
+) -> Document:
     if depth == len(words):
         return value
     word, place = words[depth], value.places[()].where
-    here: dict[Location, Place] = {(): Place(place, tuple(words[:depth]))}
+    here: dict[Location, Place] = {(): Place(place, (*above, *words[:depth]))}
     if isinstance(document.data, list):
         if not word.isdecimal() or int(word) >= len(document.data):
             items = f"{len(document.data)} item{'s' * (len(document.data) != 1)}"
             raise Document(None, here).error((), f"no item {word!r}: it has {items}, from 0 on")
         index = int(word)
-        return document.having(index, _replaced(document.at(index), words, depth + 1, value))
+        part = _replaced(document.at(index), words, depth + 1, value, above)
+        return document.having(index, part)
     if document.data is None:
         document = Document({}, here)
     if isinstance(document.data, str):
@@ -80,58 +107,11 @@ def _replaced(document: Document, words: Sequence[str], depth: int, value: Docum
     if not isinstance(document.data, dict):
         raise Document(None, here).error((), f"{shown(document.data)} has no key {word!r}")
     old = document.at(word) if word in document.data else Document(None, {})
-    part = _replaced(old, words, depth + 1, value)
+    part = _replaced(old, words, depth + 1, value, above)
     single = Document({word: part.data}, {}).having(word, part)
     if _another_kind(document, single):
         return Document(single.data, {**single.places, (): document.places.get((), here[()])})
     return document.having(word, part)
-
-
-def swept(document: Document) -> Iterator[Document]:
-    """Yield one document for each variant and seed of ``sweep: {variants: ..., seeds: ...}``.
-
-    Raises:
-        ScenarioError: the sweep is not of that form.
-    """
-    if "sweep" not in document.data:
-        yield document
-        return
-    sweep, base = document.data["sweep"], document.without("sweep")
-    if not isinstance(sweep, dict):
-        what = "must be a mapping with `variants`, `seeds` or both"
-        raise document.error(("sweep",), f"{what}, got {shown(sweep)}")
-    for key in sweep:
-        if key not in ("variants", "seeds"):
-            hint = did_you_mean(key, ["variants", "seeds"])
-            raise document.error(("sweep", key), f"unknown key {key!r}{hint}")
-    for varied in _variants(document, base) if "variants" in sweep else [base]:
-        yield from _seeded(document, varied) if "seeds" in sweep else [varied]
-
-
-def _variants(document: Document, base: Document) -> Iterator[Document]:
-    variants = document.data["sweep"]["variants"]
-    if not isinstance(variants, dict) or not variants:
-        what = "must be a mapping of names to overrides"
-        raise document.error(("sweep", "variants"), f"{what}, got {shown(variants)}")
-    for name, overrides in variants.items():
-        over = document.at("sweep", "variants", name)
-        if overrides is None:
-            over = Document({}, over.places)
-        if not isinstance(over.data, dict):
-            what = "must be a mapping of overrides"
-            raise over.error((), f"{what}, got {shown(overrides)}")
-        varied = merge(base, over)
-        yield varied.having("label", Document(name, {(): over.places[()]}))
-
-
-def _seeded(document: Document, base: Document) -> Iterator[Document]:
-    seeds = document.data["sweep"]["seeds"]
-    if not isinstance(seeds, list) or not seeds:
-        raise document.error(("sweep", "seeds"), f"must be a list of integers, got {shown(seeds)}")
-    for index, seed in enumerate(seeds):
-        if seed in seeds[:index]:
-            raise document.error(("sweep", "seeds", index), f"{shown(seed)} is there twice")
-        yield base.having("seed", document.at("sweep", "seeds", index))
 
 
 def _spelt_out(bare: Document) -> Document:

@@ -174,6 +174,16 @@ class GroupLearner(Learner, Protocol):
         """
 
 
+@dataclass(frozen=True)
+class Outlook:
+    """What else there is to do when an executor is given tasks."""
+
+    ready: int
+    """tasks that are ready beside those that are given"""
+    left: int
+    """tasks that are not done, those that are given included"""
+
+
 class Session(Protocol):
     """An executor at work: takes tasks whose inputs are stored, and stores their results."""
 
@@ -181,7 +191,7 @@ class Session(Protocol):
     def room(self) -> int:
         """How many more tasks it takes at this moment."""
 
-    def submit(self, tasks: Mapping[str, Task]) -> None:
+    def submit(self, tasks: Mapping[str, Task], outlook: Outlook) -> None:
         """Take tasks by key, at most `room`; their inputs are in the store."""
 
     def finished(self) -> Sequence[str]:
@@ -410,28 +420,28 @@ class Codec(Protocol):
         """Return the bits of the payload of a float32 state with these shapes."""
 
 
-METHODS: Registry[Method] = Registry("method")
+METHODS: Registry[Method] = Registry("method", Method)
 ALGORITHMS: Registry[Algorithm] = Registry("algorithm")
-OPTIMIZERS: Registry[Optimizer] = Registry("optimizer")
-STALENESS: Registry[Staleness] = Registry("staleness")
-ALLOCATORS: Registry[Allocator] = Registry("allocator")
-LOSSES: Registry[Loss] = Registry("loss")
-LAYOUTS: Registry[Any] = Registry("layout")
-AREAS: Registry[Any] = Registry("area")
-MOBILITIES: Registry[Mobility] = Registry("mobility")
-ANTENNAS: Registry[Antenna] = Registry("antenna")
-SELECTORS: Registry[Selector] = Registry("selector")
-ROUNDS: Registry[Rounds] = Registry("rounds")
-AVAILABILITIES: Registry[Availability] = Registry("availability")
-STATIONS: Registry[Any] = Registry("station")
-GOVERNORS: Registry[Any] = Registry("frequency")
-JITTERS: Registry[Jitter] = Registry("jitter")
-DATA: Registry[Data] = Registry("data")
-PARTITIONS: Registry[Any] = Registry("partition")
-CODECS: Registry[Codec] = Registry("codec")
+OPTIMIZERS: Registry[Optimizer] = Registry("optimizer", Optimizer)
+STALENESS: Registry[Staleness] = Registry("staleness", Staleness)
+ALLOCATORS: Registry[Allocator] = Registry("allocator", Allocator)
+LOSSES: Registry[Loss] = Registry("loss", Loss)
+LAYOUTS: Registry[Any] = Registry("layout", "wfl_sim.layouts.Layout")
+AREAS: Registry[Any] = Registry("area", "wfl_sim.areas.Area")
+MOBILITIES: Registry[Mobility] = Registry("mobility", Mobility)
+ANTENNAS: Registry[Antenna] = Registry("antenna", Antenna)
+SELECTORS: Registry[Selector] = Registry("selector", Selector)
+ROUNDS: Registry[Rounds] = Registry("rounds", Rounds)
+AVAILABILITIES: Registry[Availability] = Registry("availability", Availability)
+STATIONS: Registry[Any] = Registry("station", "wfl_sim.infrastructure.Station")
+GOVERNORS: Registry[Any] = Registry("frequency", "wfl_sim.compute.frequency.Governor")
+JITTERS: Registry[Jitter] = Registry("jitter", Jitter)
+DATA: Registry[Data] = Registry("data", Data)
+PARTITIONS: Registry[Any] = Registry("partition", "wfl_sim.learning.data.partition.Partition")
+CODECS: Registry[Codec] = Registry("codec", Codec)
 MODELS: Registry[Any] = Registry("model")
-EXECUTORS: Registry[Executor] = Registry("executor")
-PATHLOSSES: Registry[cm.PathLoss] = Registry("pathloss")
-SHADOWINGS: Registry[cm.Shadowing] = Registry("shadowing")
-FADINGS: Registry[cm.Fading] = Registry("fading")
-RATES: Registry[cm.RateMap] = Registry("rate")
+EXECUTORS: Registry[Executor] = Registry("executor", Executor)
+PATHLOSSES: Registry[cm.PathLoss] = Registry("pathloss", cm.PathLoss)
+SHADOWINGS: Registry[cm.Shadowing] = Registry("shadowing", cm.Shadowing)
+FADINGS: Registry[cm.Fading] = Registry("fading", cm.Fading)
+RATES: Registry[cm.RateMap] = Registry("rate", cm.RateMap)

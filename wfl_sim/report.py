@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console
 from rich.markup import escape
@@ -15,7 +15,7 @@ from rich.table import Table
 from wfl_sim.compute import catalogue
 from wfl_sim.documents import read_yaml
 from wfl_sim.registry import describe, did_you_mean
-from wfl_sim.results import Run
+from wfl_sim.results import Goal, Run, Sweep
 from wfl_sim.scenario import Scenario
 from wfl_sim.schema import families
 
@@ -29,6 +29,7 @@ class Report:
         self._shares = [0.0] * len(scenarios)
         self._ended = 0
         self._warned: set[str] = set()
+        self._kept: set[int] = set()
         # A bar is for people; a log file gets one line for each run that has ended.
         self._bar = Progress(
             TextColumn("{task.description}"),
@@ -60,6 +61,10 @@ class Report:
         self._shares[number] = done / needed
         self._bar.update(self._task, completed=sum(self._shares))
 
+    def kept(self, number: int) -> None:
+        """Note that a run had ended before."""
+        self._kept.add(number)
+
     def warn(self, text: str) -> None:
         """Print a warning once."""
         # Without the figures in it: the runs of a sweep differ in those alone.
@@ -77,9 +82,14 @@ class Report:
             self._bar.update(self._task, description=self._description())
             manifest = Run.open(folder).manifest
             host = sum(manifest["host_seconds"].values())
+            how = f"in {host:.1f} s, {manifest['tasks_executed']} tasks executed"
+            if manifest["tasks_executed"]:
+                how += f" ({_executor(manifest['execution'])})"
+            if number in self._kept:
+                how = "there already"
             self._bar.console.print(
                 f"[bold]{escape(str(folder))}[/]  {manifest['simulated_seconds']:.1f} simulated s "
-                f"in {host:.1f} s, {manifest['tasks_executed']} tasks executed",
+                f"{how}",
                 highlight=False,
                 soft_wrap=True,
             )
@@ -103,9 +113,46 @@ class Report:
             if path.suffix == ".png":
                 self._console.print(str(path), highlight=False, soft_wrap=True)
 
+    def compare(
+        self,
+        folders: Sequence[Path],
+        out: Path,
+        *,
+        metric: str = "",
+        scope: str = "",
+        target: float | None = None,
+        figures: bool = True,
+    ) -> None:
+        """Print the comparison of runs and sweeps, write its tables, and draw its figures.
+
+        Raises:
+            ValueError: a folder holds no runs, or no run has such a metric.
+        """
+        from wfl_sim.comparing import compare, goal_of, opened
+
+        runs = opened(folders)
+        goal = goal_of(runs, metric, scope, target)
+        for sweep in (Sweep.open(folder) for folder in folders if Sweep.is_one(folder)):
+            if sweep.missing:
+                planned = len(sweep.planned)
+                self.warn(f"{sweep.folder}: {len(sweep.missing)} of {planned} runs have not ended")
+        for table in _comparison(runs, goal):
+            self._console.print(table)
+        for path in compare(runs, goal, out, figures=figures):
+            if path.suffix in (".png", ".parquet"):
+                self._console.print(str(path), highlight=False, soft_wrap=True)
+
     def _description(self) -> str:
         count = len(self._scenarios)
+        if not count:
+            return ""
         return f"{self._scenarios[0].name}: {self._ended} of {count} run{'s' * (count > 1)}"
+
+
+def _executor(how: Mapping[str, Any]) -> str:
+    workers = f", {how['workers']} workers" if "workers" in how else ""
+    why = f": {how['why']}" if workers and "why" in how else ""
+    return f"{how['executor']}{workers}{why}"
 
 
 _SCOPES = ("personal_mean",)
@@ -122,15 +169,63 @@ def _table(runs: Sequence[Run], scope: str) -> Table:
     for name in ("seeds", "final", "reached", "rounds", "seconds", "joules", "Mbit"):
         table.add_column(name, justify="right")
     for row in rows:
-        width = "" if math.isnan(row.half_width) else f" ± {row.half_width:.3f}"
         table.add_row(
             row.label,
             str(row.seeds),
-            f"{row.final:.3f}{width}",
+            _with_width(row.final, row.half_width),
             f"{row.reached}/{row.seeds}",
             *(_number(x) for x in (row.rounds, row.seconds, row.joules, row.mbit)),
         )
     return table
+
+
+def _comparison(runs: Sequence[Run], goal: Goal) -> Iterator[Table]:
+    """Yield means over seeds by label: of whole runs, and of what it took to reach the target."""
+    from wfl_sim.figures import by_label, summary
+
+    measured = [run for run in runs if (goal.metric, goal.scope) in run.measured]
+    rows = summary(measured, goal.metric, goal.scope, goal.target) if measured else []
+    finals = {row.label: row for row in rows}
+    name = f"{goal.metric}, {goal.scope.replace('_', ' ')}" if measured else "network only"
+    whole = _plain_table(f"whole runs: {name}", ("seeds", "final", "seconds", "joules", "Mbit"))
+    for label, members in by_label(runs).items():
+        final = finals.get(label)
+        width = (
+            "" if final is None or math.isnan(final.half_width) else f" ± {final.half_width:.3f}"
+        )
+        whole.add_row(
+            escape(label),
+            str(len(members)),
+            "-" if final is None else f"{final.final:.3f}{width}",
+            _number(_mean(float(run.manifest["simulated_seconds"]) for run in members)),
+            _number(_mean(run.joules for run in members)),
+            _number(_mean(run.bits / 1e6 for run in members)),
+        )
+    yield whole
+    if rows and goal.target is not None:
+        title = f"to reach {goal.metric} {goal.target:g}"
+        table = _plain_table(title, ("reached", "rounds", "seconds", "joules", "Mbit"))
+        for row in rows:
+            costs = (row.rounds, row.seconds, row.joules, row.mbit)
+            table.add_row(escape(row.label), f"{row.reached}/{row.seeds}", *map(_number, costs))
+        yield table
+
+
+def _with_width(mean: float, half_width: float) -> str:
+    return f"{mean:.3f}" + ("" if math.isnan(half_width) else f" ± {half_width:.3f}")
+
+
+def _plain_table(title: str, columns: Sequence[str]) -> Table:
+    table = Table(title=f"\n{title}", title_justify="left", box=None, pad_edge=False)
+    table.add_column("label", overflow="fold")
+    for name in columns:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def _mean(values: Iterable[float]) -> float:
+    given = list(values)
+    return sum(given) / len(given)
 
 
 def _number(value: float) -> str:

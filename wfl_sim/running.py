@@ -1,13 +1,14 @@
 """Running: scenarios of a file, each into its run folder, in this process or in several."""
 
+import hashlib
 import logging
 import platform
 import re
 import tempfile
 import warnings
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -15,15 +16,18 @@ from typing import Any
 
 import wfl_sim
 from channel_models import OutOfRangeWarning
+from wfl_sim.comparing import goal_of
 from wfl_sim.execution.store import Store
+from wfl_sim.inputs import fingerprint
 from wfl_sim.loading import Loaded, ScenarioError, load
+from wfl_sim.overlays import extended
 from wfl_sim.registry import LocatedError
 from wfl_sim.resolved import digest, to_yaml
-from wfl_sim.results import Run, write_run
+from wfl_sim.results import Run, Sweep, compared, write_run, write_sweep, write_table
 from wfl_sim.scenario import Scenario
 from wfl_sim.simulation import Outcome, Simulation
 from wfl_sim.workers import Watcher, in_processes
-from wfl_sim.workshop import Workshop
+from wfl_sim.workshop import Workshop, learning_of
 
 _log = logging.getLogger(__name__)
 
@@ -36,6 +40,10 @@ class Request:
 
     file: Path
     out: Path
+    store: Path | None = None
+    """of the results of training; beside the run folders unless given"""
+    reuse: bool = False
+    """leave a run alone that has ended, whole, with the same inputs"""
     settings: tuple[str, ...] = ()
     allow_plugins: bool = False
     network_only: bool = False
@@ -59,6 +67,23 @@ class Request:
         words = [scenario.name, label, f"s{scenario.seed}", digest(scenario)]
         mode = "network" if self.network_only else scenario.execution.mode
         return self.out / "-".join(filter(None, [*words, mode.removeprefix("exact")]))
+
+    def as_sweep(self) -> "Request":
+        """Return the request of the same runs in the folder of their sweep.
+
+        Its name tells the scenario and, by a digest, all points.
+
+        Raises:
+            ScenarioError: the file is wrong, or holds no sweep.
+        """
+        loaded = self.load()
+        if "sweep" not in extended(self.file).data and len(loaded) == 1:
+            what = "is required and missing: give `grid`, `zip`, `variants` or `seeds`"
+            raise loaded[0].document.error((), f"sweep: {what}")
+        folders = sorted(self.folder(each.scenario).name for each in loaded)
+        mark = hashlib.sha256("\n".join(folders).encode()).hexdigest()[:8]
+        name = f"{loaded[0].scenario.name}-sweep-{mark}"
+        return replace(self, out=self.out / name, store=self.out / ".store", reuse=True)
 
     def check_out(self) -> None:
         """Try whether run folders can be written; nothing is made yet.
@@ -94,6 +119,10 @@ class Runner:
         request, loaded = self.request, self._loaded[number]
         scenario, folder = loaded.scenario, request.folder(loaded.scenario)
         simulation = self.prepared(number, watcher)
+        inputs = fingerprint(simulation)
+        if request.reuse and _is_there(folder, inputs):
+            watcher.kept(number)
+            return folder
         store = self._store if simulation.trains else None
         try:
             outcome = simulation.run(
@@ -105,7 +134,7 @@ class Runner:
             write_run(
                 folder,
                 scenario_yaml=to_yaml(scenario),
-                manifest=_manifest(request, simulation, outcome),
+                manifest=_manifest(request, loaded, simulation, outcome, inputs),
                 spans=outcome.spans,
                 metrics=outcome.metrics,
                 states=outcome.states,
@@ -140,7 +169,19 @@ class Runner:
 
     @cached_property
     def _store(self) -> Store:
-        return Store(self.request.out / ".store")
+        return Store(self.request.store or self.request.out / ".store")
+
+
+def _is_there(folder: Path, inputs: str) -> bool:
+    """Return whether a run folder is whole and of these inputs."""
+    try:
+        run = Run.open(folder)
+        if run.manifest.get("inputs") == inputs:
+            run.verify()
+            return True
+    except (OSError, ValueError):
+        pass
+    return False
 
 
 def run_all(
@@ -148,18 +189,74 @@ def run_all(
 ) -> Generator[tuple[int, Path], None, None]:
     """Run every scenario of a request; yield the number and folder of each run as it ends.
 
+    Scenarios that can share all of their training run one after the other, as far as there are
+    others for the rest of the jobs.
+
     Raises:
         ScenarioError: a scenario turned out to be impossible, or the output folder is not writable.
         WorkerError: a process died.
     """
     request.check_out()
-    count = len(request.load())
-    work = Runner(request)
-    if jobs == 1 or count == 1:
-        with closing(work):
-            yield from ((number, work(number, watcher)) for number in range(count))
+    yield from _run(Runner(request), _groups(request), jobs, watcher)
+
+
+def run_sweep(
+    request: Request, *, jobs: int, watcher: Watcher
+) -> Generator[tuple[int, Path], None, None]:
+    """Prepare every point of a sweep, then run all; yield as `run_all` does.
+
+    What the sweep is meant to be is written before the first run, and the table over all runs after
+    the last. `request` comes from `Request.as_sweep`.
+
+    Raises:
+        ScenarioError: a point is impossible, or the output folder is not writable.
+        WorkerError: a process died.
+    """
+    request.check_out()
+    runner, groups, loaded = Runner(request), _groups(request), request.load()
+    for number in _in_groups(groups):
+        runner.prepared(number, watcher)
+    plan = [
+        {
+            "folder": request.folder(each.scenario).name,
+            "label": each.scenario.label,
+            "seed": each.scenario.seed,
+            "point": _point(each),
+        }
+        for each in loaded
+    ]
+    write_sweep(request.out, loaded[0].scenario.name, plan)
+    yield from _run(runner, groups, jobs, watcher)
+    sweep = Sweep.open(request.out)
+    runs = sweep.runs()
+    write_table(sweep.folder / "table.parquet", compared(runs, goal_of(runs)))
+
+
+def _run(
+    runner: Runner, groups: Sequence[str], jobs: int, watcher: Watcher
+) -> Iterator[tuple[int, Path]]:
+    if jobs == 1 or len(groups) == 1:
+        with closing(runner):
+            yield from ((number, runner(number, watcher)) for number in _in_groups(groups))
     else:
-        yield from in_processes(work, count, jobs, watcher)
+        yield from in_processes(runner, len(groups), jobs, watcher, groups)
+
+
+def _groups(request: Request) -> list[str]:
+    """Return for each scenario a text that it has in common with those of the same learning."""
+    return [learning_of(each.scenario) for each in request.load()]
+
+
+def _in_groups(groups: Sequence[str]) -> list[int]:
+    return sorted(range(len(groups)), key=lambda number: groups.index(groups[number]))
+
+
+def jobs_of(request: Request, cores: int) -> int:
+    """Return how many runs at a time are worth while: those that share all training share a job."""
+    scenarios = [each.scenario for each in request.load()]
+    trains = not request.network_only and any(each.data is not None for each in scenarios)
+    apart = len(set(_groups(request))) if trains else len(scenarios)
+    return max(1, min(cores, apart))
 
 
 def prepared(
@@ -195,12 +292,16 @@ def prepared(
     return simulation
 
 
-def _manifest(request: Request, simulation: Simulation, outcome: Outcome) -> dict[str, Any]:
+def _manifest(
+    request: Request, loaded: Loaded, simulation: Simulation, outcome: Outcome, inputs: str
+) -> dict[str, Any]:
     scenario = simulation.scenario
     return {
         "name": scenario.name,
         "label": scenario.label,
         "seed": scenario.seed,
+        **({"point": _point(loaded)} if loaded.point else {}),
+        "inputs": inputs,
         "network_only": not simulation.trains,
         **outcome.totals,
         "execution": {"threads": request.threads, **outcome.totals.get("execution", {})},
@@ -211,6 +312,10 @@ def _manifest(request: Request, simulation: Simulation, outcome: Outcome) -> dic
         },
         "platform": platform.platform(),
     }
+
+
+def _point(loaded: Loaded) -> dict[str, Any]:
+    return {path: asdict(coordinate) for path, coordinate in loaded.point.items()}
 
 
 def run(
@@ -249,10 +354,43 @@ def run(
     return [Run.open(folders[number]) for number in sorted(folders)]
 
 
+def sweep(
+    file: str | Path,
+    *,
+    settings: Sequence[str] = (),
+    out: str | Path = "runs",
+    network_only: bool = False,
+    allow_plugins: bool = False,
+    jobs: int = 1,
+    threads: int = 1,
+) -> Sweep:
+    """Run a sweep into a folder of its own; arguments are those of `run`.
+
+    What has ended before with the same inputs is left as it is.
+
+    Raises:
+        ScenarioError: the file, a setting or the output folder is wrong, or there is no sweep.
+    """
+    request = Request(
+        file=Path(file),
+        out=Path(out),
+        settings=tuple(settings),
+        allow_plugins=allow_plugins,
+        network_only=network_only,
+        threads=threads,
+    ).as_sweep()
+    for _ in run_sweep(request, jobs=jobs, watcher=_Unwatched()):
+        pass
+    return Sweep.open(request.out)
+
+
 class _Unwatched:
     """Nobody looks at the progress; warnings go to the log."""
 
     def progress(self, number: int, done: int, needed: int) -> None:
+        pass
+
+    def kept(self, number: int) -> None:
         pass
 
     def warn(self, text: str) -> None:

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ import wfl_sim.kinds  # noqa: F401  (registers the built-in kinds)
 from channel_models.units import (
     MetresPerSecond,
     PositiveMetres,
+    PositiveSeconds,
     PositiveWatt,
     Watt,
 )
@@ -23,7 +24,7 @@ from wfl_sim.carbon import Carbon
 from wfl_sim.cells import Cell
 from wfl_sim.compute import Computing, Hardware, HardwareReference
 from wfl_sim.coverage import check_coverage
-from wfl_sim.execution.executors import Inline
+from wfl_sim.execution.executors import Auto
 from wfl_sim.layouts import Layout
 from wfl_sim.methods.abilities import averages
 from wfl_sim.methods.server import ServerRule
@@ -48,6 +49,8 @@ from wfl_sim.protocols import (
     Mobility,
     Rounds,
 )
+from wfl_sim.radio.cochannel import check_bands
+from wfl_sim.radio.handover import Handover
 from wfl_sim.radio.mobility import Static
 from wfl_sim.registry import From, LocatedError
 from wfl_sim.rounds import Hierarchical
@@ -170,13 +173,19 @@ class Scenario:
     layout: Annotated[Layout, From(LAYOUTS)] | None = None
     """where many cells stand that are described once; without it cells are where they say"""
     cells: tuple[Cell, ...] = field(default_factory=lambda: (Cell(),))
+    interference: Literal["coupled", "load-average", "none"] = "coupled"
+    """between cells on the same band: what they send at the moment, on average, or nothing"""
+    load_memory: PositiveSeconds = 10.0
+    """time constant of the average in `load-average`; wfl_sim's default"""
+    handover: Handover | None = None
+    """of devices that move; with the defaults unless given"""
     backhaul: Backhaul | None = None
     """the wired network; without it every cell has a wire of its own"""
     devices: tuple[Devices, ...]
     server: Server = field(default_factory=Server)
     carbon: Annotated[Carbon, Shorthand("path")] | None = None
     """of the grid that the devices are fed from"""
-    execution: Annotated[Executor, From(EXECUTORS)] = field(default_factory=Inline)
+    execution: Annotated[Executor, From(EXECUTORS)] = field(default_factory=Auto)
     """where and how training is executed: on what host, not in what world"""
 
     def __post_init__(self) -> None:
@@ -226,6 +235,13 @@ class Scenario:
             raise LocatedError(
                 f"must be one cell, the template for the layout, got {len(self.cells)}", "cells"
             )
+        if self.handover is not None and len(self.base_stations) == 1:
+            raise LocatedError("has no neighbour to go to: there is one cell", "handover")
+        if self.layout is None and self.interference != "none":
+            try:
+                check_bands(self.cells)
+            except LocatedError as error:
+                raise LocatedError(str(error), "cells", *error.path) from None
         if self.backhaul is not None:
             try:
                 self.backhaul.check(len(self.base_stations))

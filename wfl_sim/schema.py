@@ -28,7 +28,7 @@ def json_schema() -> dict[str, Any]:
     scenario["properties"]["extends"] = {"type": "string", "description": "a file to build on"}
     scenario["properties"]["sweep"] = {
         "type": "object",
-        "description": "runs every variant with every seed",
+        "description": "runs every variant with every value and every seed",
         "properties": {
             "variants": {
                 "type": "object",
@@ -37,11 +37,21 @@ def json_schema() -> dict[str, Any]:
                     "anyOf": [{"$ref": "#/$defs/overrides"}, {"type": "null"}]
                 },
             },
+            "grid": _axes("every value with every value of the other paths"),
+            "zip": _axes("the first values together, then the second ones, and so on"),
             "seeds": {"type": "array", "items": {"type": "integer", "minimum": 0}},
         },
     }
     linked: dict[str, Any] = _linked({**scenario, "$defs": definitions})
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **linked}
+
+
+def _axes(description: str) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "description": f"path to a list of values: {description}",
+        "additionalProperties": {"type": "array", "minItems": 1},
+    }
 
 
 def families() -> list[Registry[Any]]:

@@ -166,6 +166,7 @@ class Simulation:
             },
             "joules": dict(zip(COMPONENTS, joules.tolist(), strict=True)),
             **_batteries(federation),
+            **_handovers(federation),
             **_surroundings(self.scenario, federation),
             **({"excluded": [f"device-{i}" for i in self.excluded]} if self.excluded else {}),
             "tasks_executed": executed,
@@ -203,6 +204,15 @@ def _batteries(federation: Federation) -> dict[str, dict[str, float]]:
             "spilled": sum(supply.spilled for supply in supplies),
         }
     }
+
+
+def _handovers(federation: Federation) -> dict[str, dict[str, float]]:
+    """Return how often devices changed their cells, and for how many s that held them up."""
+    count, ping_pong = federation.handovers.count, federation.handovers.ping_pong
+    if not count:
+        return {}
+    gaps = [span.end - span.start for span in federation.spans if span.activity == "handover"]
+    return {"handovers": {"count": count, "ping_pong": ping_pong, "interrupted_seconds": sum(gaps)}}
 
 
 def _surroundings(scenario: Scenario, federation: Federation) -> dict[str, Any]:

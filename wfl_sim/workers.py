@@ -10,8 +10,8 @@ import signal
 import sys
 import threading
 import traceback
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
@@ -37,6 +37,9 @@ class Watcher(Protocol):
     def progress(self, number: int, done: int, needed: int) -> None:
         """Job `number` has done so many of its steps."""
 
+    def kept(self, number: int) -> None:
+        """Job `number` had been done before."""
+
     def warn(self, text: str) -> None:
         """Something is odd and goes on."""
 
@@ -54,8 +57,8 @@ class Event(Generic[J]):
     """What a pool has heard of a job."""
 
     job: J
-    kind: Literal["done", "raised", "failed", "died", "progress", "warn"]
-    """the last two come while the job goes on"""
+    kind: Literal["done", "raised", "failed", "died", "progress", "kept", "warn"]
+    """the last three come while the job goes on"""
     content: Any
     """the result; the error; its traceback; the cause of death; or what the watcher was told"""
 
@@ -74,10 +77,15 @@ class Pool(Generic[J, T]):
     def __repr__(self) -> str:
         return f"Pool({self.busy} of {self.size} busy)"
 
-    def give(self, job: J) -> None:
-        """Let an idle worker begin a job, or a new one; there must be less than `size` busy."""
+    def give(self, job: J, after: J | None = None) -> None:
+        """Let an idle worker begin a job, or a new one; there must be less than `size` busy.
+
+        Of idle workers the one that has done the job `after` goes first.
+        """
         while True:
-            worker = next((each for each in self._workers if not each.busy), None)
+            idle = [each for each in self._workers if not each.busy]
+            idle.sort(key=lambda each: each.job != after)
+            worker = next(iter(idle), None)
             if worker is None:
                 worker = _started(self._work)
                 self._workers.append(worker)
@@ -97,7 +105,7 @@ class Pool(Generic[J, T]):
         for pipe in wait(list(by_pipe)):
             worker = by_pipe[pipe]  # type: ignore[index]
             event = worker.event()
-            if event.kind not in ("progress", "warn"):
+            if event.kind not in ("progress", "kept", "warn"):
                 worker.busy = False
                 self.busy -= 1
             if event.kind == "died":
@@ -114,23 +122,38 @@ class Pool(Generic[J, T]):
 
 
 def in_processes(
-    work: Work[int, T], count: int, jobs: int, watcher: Watcher
+    work: Work[int, T],
+    count: int,
+    jobs: int,
+    watcher: Watcher,
+    groups: Sequence[str] | None = None,
 ) -> Iterator[tuple[int, T]]:
     """Do jobs 0 to `count` - 1 in `jobs` processes; yield number and result as each ends.
+
+    Args:
+        work: does a job.
+        count: of jobs.
+        jobs: at a time.
+        watcher: told how it goes.
+        groups: one for each job; a process goes on with its group, and then with one that no
+            other process is at, as long as there are any.
 
     Raises:
         WorkerError: a worker died, or failed for a reason that is not the user's.
         ScenarioError, OSError: what a job raised; the others are stopped.
     """
-    pending = deque(range(count))
+    queue = _Queue(groups or [str(number) for number in range(count)])
     pool = Pool(work, min(jobs, count))
+    free = deque([-1] * pool.size)
     try:
-        while pending or pool.busy:
-            while pending and pool.busy < pool.size:
-                pool.give(pending.popleft())
+        while queue or pool.busy:
+            while queue and free:
+                last = free.popleft()
+                pool.give(queue.next(last), after=last)
             for event in pool.events():
                 match event.kind:
                     case "done":
+                        free.append(event.job)
                         yield event.job, event.content
                     case "raised":
                         raise event.content
@@ -145,6 +168,31 @@ def in_processes(
                         getattr(watcher, event.kind)(*event.content)
     finally:
         pool.close()
+
+
+class _Queue:
+    """The jobs that nobody has begun, and the groups that somebody is at."""
+
+    def __init__(self, groups: Sequence[str]) -> None:
+        self._groups = groups
+        self._pending = list(range(len(groups)))
+        self._at: Counter[str] = Counter()
+
+    def __bool__(self) -> bool:
+        return bool(self._pending)
+
+    def next(self, last: int) -> int:
+        """Return the next job of a worker whose last one was `last`; -1 where it had none."""
+        own = None if last < 0 else self._groups[last]
+        if own is not None:
+            self._at[own] -= 1
+        chosen = min(
+            self._pending,
+            key=lambda job: (self._groups[job] != own, self._at[self._groups[job]] > 0, job),
+        )
+        self._pending.remove(chosen)
+        self._at[self._groups[chosen]] += 1
+        return chosen
 
 
 @dataclass(eq=False)
@@ -176,6 +224,9 @@ class _Remote:
 
     def progress(self, number: int, done: int, needed: int) -> None:
         self.pipe.send(("progress", (number, done, needed)))
+
+    def kept(self, number: int) -> None:
+        self.pipe.send(("kept", (number,)))
 
     def warn(self, text: str) -> None:
         self.pipe.send(("warn", (text,)))

@@ -1,32 +1,31 @@
 """World: the entities of a scenario in one SimPy environment."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 
 import numpy as np
 import simpy
 from numpy.typing import NDArray
 
-import channel_models as cm
 from wfl_sim.backhaul import SERVER
-from wfl_sim.cells import Cell as CellDescription
 from wfl_sim.energy import Ledger
-from wfl_sim.entities.carrier import Carrier
 from wfl_sim.entities.cell import Access, Cell
 from wfl_sim.entities.device import Device
 from wfl_sim.entities.edge import Edge
 from wfl_sim.entities.line import Line
+from wfl_sim.entities.port import Port
 from wfl_sim.entities.server import Server
+from wfl_sim.entities.walk import Surroundings, Walk
 from wfl_sim.execution.plan import Plan
 from wfl_sim.federation import Federation
 from wfl_sim.modem import radio_of
 from wfl_sim.protocols import Workload
-from wfl_sim.radio.band import band
 from wfl_sim.radio.direction import Direction
 from wfl_sim.radio.expected import expected_rate
-from wfl_sim.radio.power import CellPower, DevicePower, PowerRule
+from wfl_sim.radio.handover import Handover
 from wfl_sim.scenario import Scenario
-from wfl_sim.topology import Placement
+from wfl_sim.sky import Sky
+from wfl_sim.topology import Placement, reference_db
 from wfl_sim.wiring import lines
 
 
@@ -51,10 +50,11 @@ def build(
     up, down = list(zip(names, hubs, strict=True)), list(zip(hubs, names, strict=True))
     edges = [hub for hub in dict.fromkeys(hubs) if hub != SERVER]
     above = [pair for edge in edges for pair in ((edge, SERVER), (SERVER, edge))]
+    sky = Sky(env, scenario, placement.gains)
     way = lines(env, wired, [*up, *down, *above])
     cells = [
-        _cell(env, scenario, placement, number, way[up[number]], way[down[number]])
-        for number in range(len(names))
+        _cell(env, scenario, number, ports, way[up[number]], way[down[number]])
+        for number, ports in enumerate(sky.ports)
     ]
     federation.devices = [
         Device(
@@ -78,6 +78,7 @@ def build(
                 members[index], federation.stream("availability", index)
             ),
             excluded=index in excluded,
+            wanders=index in placement.tracks and len(cells) > 1,
         )
         for index, group in enumerate(groups)
     ]
@@ -93,6 +94,10 @@ def build(
             )
             for edge in edges
         ]
+    surroundings = _surroundings(scenario, placement, sky, cells)
+    for index, track in placement.tracks.items():
+        serving = int(placement.serving[index])
+        Walk(federation, federation.devices[index], track, serving, surroundings)
     federation.measure(-1, federation.server.shared)
     return federation
 
@@ -106,42 +111,40 @@ def run(federation: Federation, scenario: Scenario) -> None:
         device.close()
 
 
+def _surroundings(
+    scenario: Scenario, placement: Placement, sky: Sky, cells: Sequence[Cell]
+) -> Surroundings:
+    def gains(device: int, place: tuple[float, float]) -> NDArray[np.float64]:
+        found = placement.large_scale.gains(np.array([device]), np.array([place]))
+        return np.asarray(found[:, 0])
+
+    def strengths(gains: NDArray[np.float64]) -> list[float]:
+        found: list[float] = reference_db(scenario.base_stations, gains[:, None])[:, 0].tolist()
+        return found
+
+    rule = scenario.handover or Handover()
+    return Surroundings(
+        cells=cells,
+        gains=gains,
+        strengths=strengths,
+        move=sky.move,
+        rule=rule if len(cells) > 1 else None,
+        step=placement.large_scale.step,
+    )
+
+
 def _cell(
     env: simpy.Environment,
     scenario: Scenario,
-    placement: Placement,
     number: int,
+    air: Mapping[Direction, Port],
     up: Line,
     down: Line,
 ) -> Cell:
-    groups = [group for group in scenario.devices for _ in range(group.count)]
-    description, name = scenario.base_stations[number], f"cell-{number}"
-    gains = placement.gains[number]
-    speeds = np.array([group.pace for group in groups])
-    watts = np.array([group.power for group in groups])
-    powers: dict[Direction, PowerRule] = {
-        "uplink": DevicePower(watts, _density(description, gains)),
-        "downlink": CellPower(description.downlink.power, description.blocks),
-    }
-    air = {
-        direction: Carrier(
-            env,
-            f"{name}/{direction}",
-            band(
-                direction,
-                description,
-                name,
-                seed=scenario.seed,
-                gains=gains,
-                speeds=speeds,
-                power=power,
-            ),
-        )
-        for direction, power in powers.items()
-    }
+    description = scenario.base_stations[number]
     return Cell(
         env=env,
-        name=name,
+        name=f"cell-{number}",
         uplink=air["uplink"],
         downlink=air["downlink"],
         up=up,
@@ -152,11 +155,3 @@ def _cell(
         loss=description.uplink.loss,
         expected_rate=partial(expected_rate, description),
     )
-
-
-def _density(cell: CellDescription, gains: NDArray[np.float64]) -> NDArray[np.float64]:
-    """W on a resource block that power control asks of every device; infinite without it."""
-    control = cell.uplink.power_control
-    if control is None:
-        return np.full(len(gains), np.inf)
-    return np.asarray(control.density(gains, cm.numerology(cell.subcarrier_spacing)))

@@ -16,13 +16,21 @@ def _check_sinr(sinr: ArrayLike) -> Any:
     return check_array("sinr", sinr, minimum=0.0)
 
 
+def _capacity(sinr: Any) -> Any:
+    """log2(1 + sinr), in the memory of `sinr`."""
+    values = np.asarray(sinr)
+    np.log1p(values, out=values)
+    values *= _PER_BIT
+    return values[()]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Shannon:
     """``log2(1 + SINR)`` bit/s/Hz: the capacity of the Gaussian channel (Shannon 1948)."""
 
     def spectral_efficiency(self, sinr: ArrayLike) -> Any:
         """bit/s/Hz at linear ``sinr``, elementwise."""
-        return (np.log1p(_check_sinr(sinr)) * _PER_BIT)[()]
+        return _capacity(_check_sinr(sinr).copy())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +49,7 @@ class ShannonGap:
 
     def spectral_efficiency(self, sinr: ArrayLike) -> Any:
         """bit/s/Hz at linear ``sinr``, elementwise."""
-        return (np.log1p(_check_sinr(sinr) * 10.0 ** (-self.gap / 10.0)) * _PER_BIT)[()]
+        return _capacity(_check_sinr(sinr) * 10.0 ** (-self.gap / 10.0))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,6 @@
 """Executors: the same results whoever executes, and only what can go together in groups."""
 
+import os
 from collections import Counter
 
 import pytest
@@ -8,6 +9,7 @@ from tests.wfl_sim.test_graph import Counting, shards, two_rounds
 from wfl_sim.execution.executors import Grouped, Inline
 from wfl_sim.execution.graph import TaskGraph
 from wfl_sim.execution.plan import Arrival, TrainingPlan
+from wfl_sim.execution.shelf import path_of
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import (
     Aggregate,
@@ -120,8 +122,7 @@ def test_an_entry_that_has_gone_is_made_again(tmp_path, caplog):
                 self.lost = True
                 store.flush()
                 store._recent.clear()
-                path = store._path(task.shared.key)
-                path.unlink()
+                os.unlink(path_of(store.folder, task.shared.key))
             return result
 
     learner, store = Forgetful(), Store(tmp_path / "b")

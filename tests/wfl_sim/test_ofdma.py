@@ -1,12 +1,22 @@
 """Bands against Shannon's formula, multi-user diversity and a fine time grid."""
 
+from math import comb
+
 import numpy as np
 import pytest
 import simpy
+from scipy.special import exp1
 
 import channel_models as cm
 from wfl_sim.entities.carrier import Carrier
-from wfl_sim.radio.allocation import EqualShare, ProportionalFair
+from wfl_sim.radio.allocation import (
+    EarliestDeadline,
+    EqualShare,
+    Hungarian,
+    MaxCI,
+    MinimumMakespan,
+    ProportionalFair,
+)
 from wfl_sim.radio.channel import Channel
 from wfl_sim.radio.ofdma import Band
 from wfl_sim.radio.power import CellPower, DevicePower
@@ -176,6 +186,51 @@ def test_proportional_fair_gains_multi_user_diversity():
     harmonic = sum(1 / k for k in range(1, users + 1))
     # Sampled CSI is half a step old: J0(2 pi 20 Hz 1 ms)^2 = 0.992 of the gain at most.
     assert carrier.bits_delivered / 40.0 == pytest.approx(alone * harmonic, rel=0.05)
+
+
+def test_maximum_ci_gains_what_the_best_of_n_rayleigh_channels_has():
+    """E[log2(1 + snr max_n g)] = sum_k C(n, k) (-1)^(k+1) e^(k/snr) E1(k/snr) / ln 2."""
+    users, snr = 4, 10.0
+    gain = snr * NOISE * BLOCKS * BLOCK / 0.2
+    band = make_band(
+        [gain] * users,
+        direction="downlink",
+        fading=cm.Rayleigh(sinusoids=32),
+        doppler=20.0,
+        step=0.001,
+        allocator=MaxCI(),
+    )
+    env = simpy.Environment()
+    carrier = Carrier(env, "air", band)
+    for user in range(users):
+        carrier.send([user], 1e12)
+    env.run(until=40.0)
+    ergodic = [exp1(k / snr) * np.exp(k / snr) / np.log(2) for k in range(1, users + 1)]
+    best = sum(comb(users, k) * (-1) ** (k + 1) * ergodic[k - 1] for k in range(1, users + 1))
+    rate = carrier.bits_delivered / 40.0 / (BLOCKS * BLOCK)
+    assert rate == pytest.approx(best, rel=0.02)
+    assert best > 1.4 * ergodic[0]
+
+
+@pytest.mark.parametrize(
+    "allocator",
+    [EqualShare(), MaxCI(), ProportionalFair(), Hungarian(), MinimumMakespan(), EarliestDeadline()],
+    ids=lambda each: type(each).__name__,
+)
+def test_permuting_devices_permutes_results(allocator):
+    """Transfers are what their links are, in whatever order they are named."""
+
+    def ends(order):
+        gains = 10 ** -np.linspace(11.5, 13.0, 6)
+        band = make_band(
+            gains, fading=cm.Rayleigh(profile="tdl-a"), doppler=8.0, step=0.01, allocator=allocator
+        )
+        sent = finish(band, [([link], 1e6 * (1 + link)) for link in order])
+        return {each.links[0]: each.end for each in sent}
+
+    straight, shuffled = ends(range(6)), ends([3, 0, 5, 1, 4, 2])
+    assert [shuffled[i] for i in range(6)] == pytest.approx([straight[i] for i in range(6)])
+    assert len(set(straight.values())) > 1 or isinstance(allocator, MinimumMakespan)
 
 
 def test_stale_channel_state_costs_rate():

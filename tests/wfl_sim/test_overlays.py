@@ -121,7 +121,7 @@ def test_a_wrong_sweep(files, old, new, message):
 def test_a_sweep_of_nothing(files):
     file = files.write(GOOD + "sweep:\n")
     assert refusal(files, file) == (
-        "s.yaml:24: sweep: must be a mapping with `variants`, `seeds` or both, got nothing"
+        "s.yaml:24: sweep: must be a mapping with `variants`, `grid`, `zip` or `seeds`, got nothing"
     )
 
 

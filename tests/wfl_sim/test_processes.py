@@ -2,15 +2,18 @@
 
 import multiprocessing
 import os
+import re
 import signal
+import time
+from types import SimpleNamespace
 
 import pytest
 
-from tests.wfl_sim.test_executors import rounds, values
+from tests.wfl_sim.test_executors import Grouping, rounds, values
 from tests.wfl_sim.test_graph import Counting
 from tests.wfl_sim.test_training_runs import TRAINING, digests
 from tests.wfl_sim.worlds import scenario
-from wfl_sim.execution.executors import Inline, Processes
+from wfl_sim.execution.executors import Auto, Inline, Processes
 from wfl_sim.execution.graph import TaskGraph
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import Aggregate, LocalUpdate
@@ -54,16 +57,16 @@ def test_a_process_that_dies_is_replaced_and_its_task_executed_again(tmp_path, c
 
     def kill(task, done, needed):
         if done in (5, 12):
-            process = multiprocessing.active_children()[0]
-            os.kill(process.pid, signal.SIGKILL)
-            killed.append(process.pid)
+            alive = [each.pid for each in multiprocessing.active_children()]
+            killed.append(next(pid for pid in alive if pid not in killed))
+            os.kill(killed[-1], signal.SIGKILL)
 
     store = Store(tmp_path / "b")
     with TaskGraph(Counting(), store, kill, executor=Processes(workers=2)) as graph:
         keys = rounds(graph)
         graph.demand(keys)
         assert [dict(graph.values(key)) for key in keys] == expected
-    assert len(set(killed)) == 2
+    assert len(killed) == 2
 
 
 def test_a_task_that_kills_whoever_executes_it_ends_the_run(tmp_path, caplog):
@@ -99,3 +102,56 @@ def test_training_in_processes_has_the_digests_of_inline(tmp_path):
     assert digests(outcome) == digests(straight)
     assert outcome.totals["tasks_executed"] == straight.totals["tasks_executed"]
     assert outcome.totals["execution"]["workers"] == 2
+
+
+class Slow(Counting):
+    def run(self, task, inputs):
+        time.sleep(0.02)
+        return super().run(task, inputs)
+
+    def workload(self, device):
+        return SimpleNamespace(memory=1e6)
+
+
+class Homeless(Slow):
+    def __reduce__(self):
+        raise TypeError("cannot be pickled")
+
+
+@pytest.fixture
+def hasty(monkeypatch):
+    """Let `auto` judge soon, on a machine with two cores."""
+    monkeypatch.setattr("wfl_sim.execution.executors.auto._LOOK", 0.1)
+    monkeypatch.setattr("wfl_sim.execution.executors.auto._START", 0.1)
+    monkeypatch.setattr("wfl_sim.execution.executors.auto.cores", lambda: 2)
+
+
+def test_auto_goes_on_in_processes_where_that_saves_time(tmp_path, hasty):
+    expected, _ = values(tmp_path / "a", Counting(), Inline())
+    found, report = values(tmp_path / "b", Slow(), Auto())
+    assert found == expected
+    assert (report["executor"], report["asked"], report["workers"]) == ("processes", "auto", 2)
+    assert re.fullmatch(r"\d+ tasks of 0\.0\d+ s each were left after 0\.\d s", report["why"])
+    assert report["mode"] == "exact"
+
+
+def test_auto_stays_inline_where_there_is_little_to_do(tmp_path):
+    _, report = values(tmp_path, Counting(), Auto())
+    assert (report["executor"], report["why"]) == ("inline", "little to do")
+
+
+def test_auto_stays_inline_where_the_learner_cannot_leave(tmp_path, hasty):
+    expected, _ = values(tmp_path / "a", Counting(), Inline())
+    found, report = values(tmp_path / "b", Homeless(), Auto())
+    assert found == expected
+    assert report["executor"] == "inline"
+    assert report["why"] == "the learner cannot go to another process: cannot be pickled"
+
+
+def test_auto_groups_only_where_bits_do_not_matter(tmp_path):
+    learner = Grouping()
+    _, report = values(tmp_path / "a", learner, Auto())
+    assert (learner.groups, report["mode"]) == ([], "exact")
+    _, report = values(tmp_path / "b", learner, Auto(exact=False))
+    assert learner.groups
+    assert (report["executor"], report["mode"]) == ("grouped", "grouped")

@@ -257,6 +257,11 @@ class Carrier:
             left.succeed(transfer.bits)
         return left
 
+    def refresh(self) -> None:
+        """Plan anew from this moment on: the medium has changed."""
+        if self._active:
+            self._wake()
+
     def _wake(self) -> None:
         if not self._changed.triggered:
             self._changed.succeed()

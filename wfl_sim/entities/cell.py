@@ -6,8 +6,8 @@ from typing import Any
 
 import simpy
 
-from wfl_sim.entities.carrier import Carrier
 from wfl_sim.entities.line import Line
+from wfl_sim.entities.port import Port
 from wfl_sim.protocols import Loss
 from wfl_sim.radio.direction import Direction
 
@@ -41,8 +41,8 @@ class Cell:
 
     env: simpy.Environment
     name: str
-    uplink: Carrier
-    downlink: Carrier
+    uplink: Port
+    downlink: Port
     up: Line
     """to who aggregates: the server, or an edge server"""
     down: Line

@@ -11,7 +11,7 @@ from wfl_sim.execution.order import Order
 from wfl_sim.execution.store import GoneError, Store
 from wfl_sim.execution.task import Handle, Result, Task, key_of
 from wfl_sim.methods.aggregation import State
-from wfl_sim.protocols import EXECUTORS, Executor, Learner, Session
+from wfl_sim.protocols import EXECUTORS, Executor, Learner, Outlook, Session
 
 _log = logging.getLogger(__name__)
 
@@ -158,7 +158,8 @@ class TaskGraph:
                 else:
                     taken[key] = self._tasks[key]
             if taken:
-                self._session.submit(taken)
+                outlook = Outlook(ready=len(order.ready), left=order.left)
+                self._session.submit(taken, outlook)
                 running += len(taken)
             if running:
                 for key in self._session.finished():

@@ -11,6 +11,7 @@ from typing import Final
 
 from wfl_sim.figures.batteries import batteries
 from wfl_sim.figures.breakdown import breakdown
+from wfl_sim.figures.comparison import draw_comparison
 from wfl_sim.figures.convergence import convergence
 from wfl_sim.figures.files import file_name, write_csv
 from wfl_sim.figures.seeds import by_label
@@ -28,6 +29,7 @@ __all__ = [
     "convergence",
     "default_target",
     "draw_all",
+    "draw_comparison",
     "summary",
     "timeline",
 ]

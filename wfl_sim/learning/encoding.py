@@ -19,6 +19,9 @@ class Batchable(Protocol):
     def take(self, indices: Tensor | slice) -> Self:
         """Return the examples at `indices`."""
 
+    def to(self, device: str) -> Self:
+        """Return the examples in the memory of a device."""
+
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
@@ -37,6 +40,10 @@ class Encoded:
     def take(self, indices: Tensor | slice) -> Self:
         """Return the texts at `indices`."""
         return type(self)(self.ids[indices], self.mask[indices], self.labels[indices])
+
+    def to(self, device: str | torch.device) -> Self:
+        """Return the same texts on a device."""
+        return type(self)(self.ids.to(device), self.mask.to(device), self.labels.to(device))
 
 
 def joined(several: Sequence[Encoded]) -> Encoded:

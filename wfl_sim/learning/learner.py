@@ -359,11 +359,12 @@ class PeftLearner:
             examples = self._texts(use, device)
             if examples.fingerprint() != fingerprint:
                 raise ValueError(f"the task is of other {use} examples of device {device}")
-            self._encoded[use, device] = (
+            encoded: Batchable = (
                 encode_instructions(self._tokenizer, examples)
                 if isinstance(examples, Instructions)
                 else encode(self._tokenizer, examples, self.tokens)
             )
+            self._encoded[use, device] = encoded.to(self.model.device)
         return self._encoded[use, device]
 
     def _texts(self, use: str, device: int) -> Examples:

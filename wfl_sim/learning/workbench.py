@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch.nn import Parameter
 from transformers import PreTrainedModel
@@ -72,12 +73,19 @@ class Workbench:
         """
         given = {name: array for state in states for name, array in state.items()}
         check_same(self._shapes, shapes_of(given), "state")
-        for name, value in self._values.items():
-            np.copyto(value, given[name])
+        if self.model.device.type == "cpu":
+            for name, value in self._values.items():
+                np.copyto(value, given[name])
+            return
+        with torch.no_grad():
+            for name, parameter in self.parameters.items():
+                parameter.copy_(torch.from_numpy(np.array(given[name])))
 
     def read(self, names: Iterable[str]) -> State:
         """Return a copy of the values of some parts, in float32."""
-        return {name: self._values[name].copy() for name in self._of(names)}
+        if self.model.device.type == "cpu":
+            return {name: self._values[name].copy() for name in self._of(names)}
+        return {name: self.parameters[name].detach().cpu().numpy() for name in self._of(names)}
 
     def shapes(self, names: Iterable[str]) -> dict[str, tuple[int, ...]]:
         """Return the shapes of some parts by parameter name."""
@@ -159,7 +167,7 @@ class Workbench:
 
     @cached_property
     def _values(self) -> dict[str, NDArray[np.float32]]:
-        """The memory of the parameters."""
+        """The memory of the parameters, where it is the host's."""
         return {name: value.detach().numpy() for name, value in self.parameters.items()}
 
     def _of(self, names: Iterable[str]) -> list[str]:

@@ -29,7 +29,7 @@ class FedRLHF:
     rewards: Rewards = field(default_factory=Rewards)
     weight: float | None = 0.5
     temperature: float = 1.0
-    local: Local = field(default_factory=lambda: Local(steps=4, batch=32, lr=5e-4))
+    local: Local = field(default_factory=lambda: Local(steps=4, batch=32, lr=2e-4))
 
     def __post_init__(self) -> None:
         _ = self.parts, self.phases

@@ -36,7 +36,7 @@ class PFIT:
     distance: float = 0.01
     attention: Sparsity = field(default_factory=lambda: Sparsity(ratio=0.75))
     temperature: float = 1.0
-    local: Local = field(default_factory=lambda: Local(steps=4, batch=32, lr=5e-4))
+    local: Local = field(default_factory=lambda: Local(steps=4, batch=32, lr=2e-4))
 
     def __post_init__(self) -> None:
         _ = self.parts, self.phases

@@ -38,7 +38,7 @@ class PWFF:
     distance: float = 0.01
     attention: Sparsity = field(default_factory=Sparsity)
     temperature: float = 1.0
-    local: Local = field(default_factory=lambda: Local(steps=4, batch=32, lr=2e-3))
+    local: Local = field(default_factory=lambda: Local(steps=4, batch=32, lr=1e-3))
 
     def __post_init__(self) -> None:
         _ = self.parts, self.phases

@@ -25,7 +25,6 @@ def expected_rate(cell: Cell, direction: Direction, gain: float, power: float) -
         if cell.uplink.power_control is not None:
             numerology = cm.numerology(cell.subcarrier_spacing)
             watts = min(watts, float(cell.uplink.power_control.density(gain, numerology)))
-    noise = cm.thermal_noise_density() * float(cm.db_to_linear(side.noise_figure)) * block
-    efficiency = float(side.rate.spectral_efficiency(watts * gain / noise))
+    efficiency = float(side.rate.spectral_efficiency(watts * gain / cell.noise(direction)))
     usable = cell.blocks * block * (1 - side.overhead) * cell.duty(direction)
     return efficiency * usable

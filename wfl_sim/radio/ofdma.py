@@ -1,10 +1,12 @@
 """OFDMA: a band of resource blocks, divided among transfers by an allocator.
 
 The allocator sees channel state of the past only; the rate that is delivered follows the channel
-of the present grid cell. Inter-cell interference is not modelled: cells are taken to be orthogonal.
+of the present grid cell. What cells do to one another is in `wfl_sim.radio.coupled` and
+`wfl_sim.radio.loads`.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -44,20 +46,25 @@ class Band:
     """blocks that are known and given together"""
     duty: float = 1.0
     """share of the time in which this direction is served"""
+    background: Callable[[NDArray[np.intp], float], FloatArray] | None = None
+    """W of interference on a block, for links (m,) at a time in s; None where there is none"""
 
     def flow(self, traffic: Traffic, now: float, steps: int) -> Flow:
         """Divide the band among the transfers, one fading sample after the other."""
         links, count = traffic.links, len(traffic.first)
-        start, lag = self.channel.index(now), self._lag
+        start, lag = self.channel.index(now), self.lag
         fading = self.channel.fading(links, start - lag, steps + lag)
-        strength = self.channel.mean_gain[links] / self._block_noise
-        efficiency = self._expected(traffic, fading[:steps], strength)
+        noise: float | FloatArray = self.block_noise
+        if self.background is not None:
+            noise = noise + self.background(links, now)
+        strength = self.channel.mean_gain[links] / noise
+        efficiency = self.expected(traffic, fading[:steps], strength)
         until = self.channel.step * np.arange(start + 1, start + 1 + steps, dtype=float)
         begins = np.append(now, until[:-1])
         lengths = until - begins
         keep = np.exp(-lengths / self.averaging)
         ages, times_left = (begins[:, None] - traffic.start), (traffic.deadline - begins[:, None])
-        left, average = traffic.bits_left, self._averages(traffic, efficiency[0])
+        left, average = traffic.bits_left, self.averages(traffic, efficiency[0])
         rate, averages, power, sinr = np.empty((4, steps, count))
         planned = 0
         while planned < steps and left.min() > 0:
@@ -66,7 +73,7 @@ class Band:
                 efficiency=efficiency[planned].T,
                 average_rate=average,
                 weight=traffic.weight,
-                block_bandwidth=self._usable * self.blocks / self._units.count,
+                block_bandwidth=self.unit_bandwidth,
                 memory=float(keep[planned]),
                 age=ages[planned],
                 deadline=times_left[planned],
@@ -90,12 +97,12 @@ class Band:
             sinr_db=_decibels(sinr[:planned]),
         )
 
-    def _expected(
+    def expected(
         self, traffic: Traffic, fading: NDArray[np.float32], strength: FloatArray
     ) -> FloatArray:
         """bit/s/Hz (steps, units, n) on known fading, were the band split evenly.
 
-        `strength` (m,) is the mean SNR of a link on a block for each W.
+        `strength` (m,) or (blocks, m) is the mean SINR of a link on a block for each W.
         """
         links, count = traffic.links, len(traffic.first)
         even = np.full(len(links), self.blocks / count)
@@ -104,7 +111,7 @@ class Band:
         efficiency = self.rate.spectral_efficiency(sinr)
         return self._units.reported(_worst(traffic, efficiency))
 
-    def _averages(self, traffic: Traffic, efficiency: FloatArray) -> FloatArray:
+    def averages(self, traffic: Traffic, efficiency: FloatArray) -> FloatArray:
         """Average rates; a transfer that has just begun has that of an even split of the band."""
         fresh = np.isnan(traffic.average_rate)
         if not fresh.any():
@@ -120,16 +127,20 @@ class Band:
         strength: FloatArray,
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return rate (bit/s), power (W) and mean SINR of n transfers on present fading."""
-        allocator, count = self.allocator, len(traffic.first)
         if self._whole_blocks and traffic.unicast:
-            holders = allocator.holders(demands)  # type: ignore[attr-defined]
+            holders = self.allocator.holders(demands)  # type: ignore[attr-defined]
             if holders is not None:
                 return self._of_holders(traffic.links, holders, fading, strength)
-        if isinstance(allocator, PowerAllocator):
-            shares, level = allocator.shares_and_levels(demands)
+        shares, level = self.decide(demands)
+        return self.worth(traffic, shares, level, fading, strength)
+
+    def decide(self, demands: Demands) -> tuple[FloatArray, FloatArray]:
+        """Return shares of blocks (n, blocks), and what part of its power each may use (n,)."""
+        if isinstance(self.allocator, PowerAllocator):
+            shares, level = self.allocator.shares_and_levels(demands)
         else:
-            shares, level = allocator.shares(demands), np.ones(count)
-        return self._of_shares(traffic, self._units.given(shares), level, fading, strength)
+            shares, level = self.allocator.shares(demands), np.ones(len(demands.bits_left))
+        return self._units.given(shares), level
 
     def _of_holders(
         self,
@@ -148,7 +159,7 @@ class Band:
         sinr = np.asarray(heard / np.maximum(held, 1.0))
         return np.asarray(rate * self._usable), power * held, sinr
 
-    def _of_shares(
+    def worth(
         self,
         traffic: Traffic,
         shares: FloatArray,
@@ -156,7 +167,10 @@ class Band:
         fading: NDArray[np.float32],
         strength: FloatArray,
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """What shares of blocks are worth."""
+        """Return rate (bit/s), power (W) and mean SINR of n transfers with shares of blocks.
+
+        `strength` (m,) or (blocks, m) is the mean SINR of a link on a block for each W.
+        """
         if not traffic.unicast:
             receivers = np.diff(np.append(traffic.first, len(traffic.links)))
             shares, level = np.repeat(shares, receivers, axis=0), np.repeat(level, receivers)
@@ -176,7 +190,7 @@ class Band:
         return isinstance(self.allocator, BlockAllocator)
 
     @cached_property
-    def _lag(self) -> int:
+    def lag(self) -> int:
         """Age of the channel state that is known, in samples.
 
         It is the newest sample that is over and `csi_delay` old when its grid cell begins.
@@ -189,11 +203,16 @@ class Band:
         return self.block_bandwidth * (1 - self.overhead) * self.duty
 
     @cached_property
+    def unit_bandwidth(self) -> float:
+        """Hz that carry data, of what is known and given together."""
+        return self._usable * self.blocks / self._units.count
+
+    @cached_property
     def _units(self) -> Granularity:
         return Granularity(self.blocks, self.subband)
 
     @cached_property
-    def _block_noise(self) -> float:
+    def block_noise(self) -> float:
         """W on one resource block."""
         return self.noise_density * self.block_bandwidth
 

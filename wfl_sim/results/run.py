@@ -16,7 +16,7 @@ from ruamel.yaml.error import YAMLError
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file
 
-from wfl_sim.records import Scope
+from wfl_sim.records import Coordinate, Scope
 from wfl_sim.results.columns import (
     LEVEL_COLUMNS,
     METRIC_COLUMNS,
@@ -110,6 +110,28 @@ class Run:
     def seed(self) -> int:
         """The seed of the run."""
         return int(self.manifest.get("seed", self.scenario.get("seed", 0)))
+
+    @cached_property
+    def point(self) -> dict[str, Coordinate]:
+        """Where the run lies in a sweep, by path; the name of its variant under `variant`."""
+        stated = self.manifest.get("point", {})
+        return {path: Coordinate(**coordinate) for path, coordinate in stated.items()}
+
+    @property
+    def joules(self) -> float:
+        """J that all devices drew."""
+        return float(sum(self.manifest.get("joules", {}).values()))
+
+    @property
+    def bits(self) -> int:
+        """Bit that went over the air, up and down."""
+        bits = self.manifest.get("bits", {})
+        return int(bits.get("sent_up", 0)) + int(bits.get("sent_down", 0))
+
+    @property
+    def rounds(self) -> int:
+        """How many rounds were begun."""
+        return int(self.span_arrays["round"].max(initial=-1)) + 1
 
     @cached_property
     def measured(self) -> tuple[tuple[str, str], ...]:

@@ -8,7 +8,7 @@ from typing import Any
 from wfl_sim.execution.executors.inline import inputs_of
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import LocalUpdate, Task
-from wfl_sim.protocols import EXECUTORS, GroupLearner, Learner
+from wfl_sim.protocols import EXECUTORS, GroupLearner, Learner, Outlook
 from wfl_sim.registry import LocatedError
 
 
@@ -54,7 +54,7 @@ class GroupedSession:
         """A group of local updates, beside whatever else there is."""
         return self._size - len(self._updates)
 
-    def submit(self, tasks: Mapping[str, Task]) -> None:
+    def submit(self, tasks: Mapping[str, Task], outlook: Outlook) -> None:
         """Take tasks."""
         for key, task in tasks.items():
             if isinstance(task, LocalUpdate) and isinstance(self._learner, GroupLearner):

@@ -8,7 +8,7 @@ from typing import Any
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import Task
 from wfl_sim.methods.aggregation import State
-from wfl_sim.protocols import EXECUTORS, Learner
+from wfl_sim.protocols import EXECUTORS, Learner, Outlook
 
 
 @EXECUTORS("inline")
@@ -40,7 +40,7 @@ class InlineSession:
         """One task at a time."""
         return 1 - len(self._taken)
 
-    def submit(self, tasks: Mapping[str, Task]) -> None:
+    def submit(self, tasks: Mapping[str, Task], outlook: Outlook) -> None:
         """Take a task."""
         self._taken.update(tasks)
 

@@ -18,7 +18,7 @@ from wfl_sim.execution.executors.inline import inputs_of
 from wfl_sim.execution.parcel import Parcel
 from wfl_sim.execution.store import GoneError, Store
 from wfl_sim.execution.task import Task, title
-from wfl_sim.protocols import EXECUTORS, Learner
+from wfl_sim.protocols import EXECUTORS, Learner, Outlook
 from wfl_sim.registry import LocatedError
 from wfl_sim.workers import Pool, Watcher, WorkerError
 
@@ -72,7 +72,7 @@ class ProcessesSession:
         """One task for each idle process."""
         return self.pool.size - self.pool.busy
 
-    def submit(self, tasks: Mapping[str, Task]) -> None:
+    def submit(self, tasks: Mapping[str, Task], outlook: Outlook) -> None:
         """Let idle processes begin."""
         self._store.flush()
         for job in tasks.items():

@@ -17,7 +17,7 @@ from wfl_sim.execution.parcel import Parcel
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import Result, Task, title
 from wfl_sim.methods.aggregation import State
-from wfl_sim.protocols import EXECUTORS, Learner
+from wfl_sim.protocols import EXECUTORS, Learner, Outlook
 from wfl_sim.registry import LocatedError
 from wfl_sim.workers import PASSED_ON, WorkerError
 
@@ -37,7 +37,7 @@ class Ray:
     """Workers on a Ray cluster, each with the base model in memory; needs `wfl_sim[ray]`."""
 
     address: str = ""
-    """of a cluster, such as `auto` or `ray://host:10001`; empty: $RAY_ADDRESS, or one on this
+    """of a cluster, such as `auto` or `10.0.0.1:6379`; empty: $RAY_ADDRESS, or one on this
     machine alone, which ends with the run"""
     workers: int = 0
     """0 for as many as the cluster has room for when the run begins"""
@@ -155,7 +155,7 @@ class RaySession:
         """One task for each worker, whether it has started or not."""
         return self._count - len(self._waiting) - sum(each.job is not None for each in self.workers)
 
-    def submit(self, tasks: Mapping[str, Task]) -> None:
+    def submit(self, tasks: Mapping[str, Task], outlook: Outlook) -> None:
         """Let idle workers begin, and start others."""
         self._waiting.extend(tasks.items())
         self._hand_out()

@@ -123,9 +123,9 @@ def experienced(
         old = scores(model, texts, objective.attention, objective.temperature)
         with as_reference(bench):
             reference = scores(model, texts, objective.attention, objective.temperature)
-    given = judged(judges, tokenizer, asked.examples, texts)
+    given = judged(judges, tokenizer, asked.examples, texts).to(mask.device)
     apart = plain_divergence(old.log_probabilities, reference.log_probabilities) * mask
-    each = given @ torch.tensor(weights)
+    each = given @ torch.tensor(weights, device=mask.device)
     targets = each[:, None] if objective.combine == "linear" else given
     if isinstance(algorithm, GRPO):
         advantages = torch.stack(

@@ -46,6 +46,15 @@ class Texts:
             self.answer_mask[indices],
         )
 
+    def to(self, device: str) -> "Texts":
+        """Return them in the memory of a device."""
+        return Texts(
+            self.request.to(device),
+            self.request_mask.to(device),
+            self.answer.to(device),
+            self.answer_mask.to(device),
+        )
+
     def answered(self, answer: Tensor, mask: Tensor) -> "Texts":
         """Return the same requests with other answers."""
         return Texts(self.request, self.request_mask, answer, mask)
@@ -67,6 +76,11 @@ class Conversations:
         chosen = torch.arange(len(self))[indices].tolist()
         rejected = None if self.rejected is None else self.rejected.take(indices)
         return type(self)(self.examples.subset(chosen), self.texts.take(indices), rejected)
+
+    def to(self, device: str) -> Self:
+        """Return the conversations in the memory of a device."""
+        rejected = None if self.rejected is None else self.rejected.to(device)
+        return type(self)(self.examples, self.texts.to(device), rejected)
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, examples: Instructions) -> Conversations:

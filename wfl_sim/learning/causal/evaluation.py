@@ -89,6 +89,7 @@ def true_rewards(
     return {
         "helpfulness": helpful,
         "safety": safe,
+        "preference": weight,
         "reward": weight * helpful + (1 - weight) * safe,
         "accuracy": float(np.mean([each.right for each in merits])),
     }

@@ -8,7 +8,7 @@ from transformers import (
     PreTrainedModel,
 )
 
-from wfl_sim.learning.base_model import _ATTENTION, _load, load_config
+from wfl_sim.learning.base_model import _ATTENTION, DTYPES, _load, load_config
 from wfl_sim.learning.exact import exact
 from wfl_sim.learning.model import Pretrained
 from wfl_sim.learning.quiet import quiet
@@ -35,7 +35,7 @@ def load_causal(model: Pretrained) -> PreTrainedModel:
     tied = {"lm_head.weight"} if config.tie_word_embeddings else set()
     if lost := {*report["missing_keys"]} - tied:
         raise ValueError(f"{model.pretrained!r} lacks {len(lost)} weights, such as {min(lost)}")
-    return network.requires_grad_(False).eval()
+    return network.to(model.device, DTYPES[model.dtype]).requires_grad_(False).eval()
 
 
 def causal_shape(model: Pretrained) -> PreTrainedModel:

@@ -46,13 +46,13 @@ class GroupLayers:
         """
         self._found: list[tuple[nn.Module, Make, Names]] = []
         inside: set[int] = set()
-        module: Any  # a LoRA layer is a mixin, of which type checkers do not know the module
         for path, module in model.named_modules():
             own = {n: names[id(p)] for n, p in module.named_parameters() if id(p) in names}
-            if isinstance(module, LoraLayer):
+            adapted = isinstance(module, LoraLayer)
+            if adapted:
                 self._found.append((module, _lora, own))
                 pieces = {id(each) for each in module.modules()}
-                inside |= pieces - {id(each) for each in module.get_base_layer().modules()}
+                inside |= pieces - {id(each) for each in module.base_layer.modules()}
             elif id(module) not in inside and any("." not in name for name in own):
                 if type(module) not in _KINDS:
                     raise ValueError(f"{path} is a {type(module).__name__}")

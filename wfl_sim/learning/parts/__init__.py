@@ -64,6 +64,9 @@ def attach(model: PreTrainedModel, parts: Sequence[Part]) -> dict[str, Parameter
         for part in sorted(parts, key=lambda part: order.index(type(_known(part).config))):
             found[part.name] = _KINDS[type(part.config)].attach(model, part)
     model.requires_grad_(False)
+    for own in found.values():
+        for value in own.values():
+            value.data = value.data.float()
     return {f"{part}/{name}": value for part in names for name, value in found[part].items()}
 
 

@@ -44,6 +44,7 @@ from wfl_sim.learning.causal.conversations import encode
 from wfl_sim.learning.causal.evaluation import answered, true_rewards
 from wfl_sim.learning.data.demonstrator import Demonstrator
 from wfl_sim.learning.data.instruct import Instruct, Preferences
+from wfl_sim.learning.data.instructions import Instructions
 from wfl_sim.learning.data.requests import SHARES, TASKS, kind_of, merit, solution
 from wfl_sim.learning.pretrained.chat_tokenizer import BOT, CONTEXT, END, USER, chat_tokenizer
 from wfl_sim.learning.pretrained.exercise_book import page, requests
@@ -293,10 +294,12 @@ def judged(
     model: GPT2LMHeadModel, tokenizer: PreTrainedTokenizerFast, count: int = 800
 ) -> dict[str, float]:
     """Return the mean merits of a network's answers to requests that it has not seen."""
-    found = {}
+    found: dict[str, float] = {}
     for decoding in ("greedy", "sampled"):
         data = Instruct(examples=count, preferences=Preferences(values=(0.5,)), decoding=decoding)
-        examples = encode(tokenizer, data.shards(1, 1).train[0])
+        held = data.shards(1, 1).train[0]
+        assert isinstance(held, Instructions)
+        examples = encode(tokenizer, held)
         texts = answered(model, tokenizer, examples, Sparsity(), 1.0)
         merits = true_rewards(tokenizer, examples, texts)
         found |= {f"{decoding}_{n}": merits[n] for n in ("helpfulness", "safety", "accuracy")}

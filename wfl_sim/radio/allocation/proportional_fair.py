@@ -33,37 +33,44 @@ class ProportionalFair:
 
     def shares(self, demands: Demands) -> NDArray[np.float64]:
         """Return (n, blocks) shares, one transfer per block; ties are split evenly."""
-        return self._turns(demands, ties=True)[1].T
+        efficiency = demands.efficiency.T
+        shares, average = np.empty_like(efficiency), self._average(demands)
+        forget = (1 - demands.memory) * demands.block_bandwidth
+        for turn in self._turns(len(efficiency)):
+            metric = efficiency[turn] * (demands.weight / average)
+            best = metric == metric.max(axis=1)[:, None]
+            shares[turn] = best / best.sum(axis=1)[:, None]
+            average += forget * np.einsum("bn,bn->n", shares[turn], efficiency[turn])
+        return np.asarray(shares.T)
 
     def holders(self, demands: Demands) -> NDArray[np.intp] | None:
         """Return (blocks,) which transfer holds each block; None where there are ties."""
-        holders, metric = self._turns(demands, ties=False)
-        best = metric[np.arange(len(holders)), holders]
-        unique = np.count_nonzero(metric == best[:, None]) == len(holders)
-        return holders if unique else None
-
-    def _turns(
-        self, demands: Demands, *, ties: bool
-    ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-        """Return who is best on each block, and (blocks, n) metrics, or shares among `ties`."""
-        # Blocks first: the transfers that are compared lie side by side.
+        # Blocks first, in the order of the turns: what is compared lies side by side.
         efficiency = np.ascontiguousarray(demands.efficiency.T)
-        blocks, count = efficiency.shape
-        holders, metric = np.empty(blocks, dtype=np.intp), np.empty_like(efficiency)
+        metric, best = np.empty_like(efficiency), np.empty(len(efficiency), dtype=np.intp)
+        average, weight = self._average(demands), demands.weight
         forget = (1 - demands.memory) * demands.block_bandwidth
-        # A factor common to all averages changes no order: what is forgotten is so at once.
-        average = np.maximum(demands.memory * demands.average_rate, np.finfo(float).tiny)
-        for turn in range(min(self.turns, blocks)):
-            offered, merit = efficiency[turn :: self.turns], metric[turn :: self.turns]
-            np.multiply(offered, demands.weight / average, out=merit)
-            best = merit.argmax(axis=1)
-            holders[turn :: self.turns] = best
-            if ties:
-                np.equal(merit, merit.max(axis=1)[:, None], out=merit)
-                merit /= merit.sum(axis=1)[:, None]
-                given = np.einsum("bn,bn->n", merit, offered)
-            else:
-                given = np.bincount(best, offered[np.arange(len(best)), best], count)
+        every, end = np.arange(len(efficiency)), 0
+        for turn in self._turns(len(efficiency)):
+            offered, begin = efficiency[turn], end
+            end += len(offered)
+            merit, chosen = metric[begin:end], best[begin:end]
+            np.multiply(offered, weight / average, out=merit)
+            merit.argmax(axis=1, out=chosen)
+            given = offered[every[: end - begin], chosen]
             given *= forget
-            average += given
-        return holders, metric
+            np.add.at(average, chosen, given)
+        if np.count_nonzero(metric == metric[every, best][:, None]) > len(metric):
+            return None
+        holders, end = np.empty_like(best), 0
+        for turn in self._turns(len(efficiency)):
+            begin, end = end, end + len(every[turn])
+            holders[turn] = best[begin:end]
+        return holders
+
+    def _turns(self, blocks: int) -> list[slice]:
+        return [slice(turn, None, self.turns) for turn in range(min(self.turns, blocks))]
+
+    def _average(self, demands: Demands) -> NDArray[np.float64]:
+        """Averages at the end of the step if nothing were given in it."""
+        return np.maximum(demands.memory * demands.average_rate, np.finfo(float).tiny)

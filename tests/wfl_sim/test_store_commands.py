@@ -1,0 +1,90 @@
+"""`wfl-sim store` says what is there, finds what is damaged and removes what is old."""
+
+import os
+
+import pytest
+from typer.testing import CliRunner
+
+from tests.wfl_sim.test_store import result
+from wfl_sim.cli import app
+from wfl_sim.execution.shelf import items, limit_of
+from wfl_sim.execution.store import Store
+
+
+@pytest.fixture
+def out(tmp_path):
+    """A folder of runs whose store has three entries, of one size."""
+    with Store(tmp_path / ".store") as store:
+        for n in range(3):
+            store.put(f"{n:032x}", result(n))
+    for item in items(tmp_path / ".store"):
+        used = 1_000_000 + int(item.key, 16)
+        os.utime(item.path, (used, used))
+    return tmp_path
+
+
+def said(*arguments, code=0):
+    done = CliRunner().invoke(app, ["store", *map(str, arguments)])
+    assert done.exit_code == code, done.output
+    return done.output.splitlines()
+
+
+def size(out):
+    return next(iter(items(out / ".store"))).size
+
+
+def test_size(out):
+    assert said("size", "--out", out) == [
+        f"{out}/.store: 3 entries, {3 * size(out) / 1000:.4g} kB",
+        "limit: none",
+        "in use: no",
+    ]
+    with Store(out / ".store"):
+        assert said("size", "--out", out)[2] == "in use: yes"
+
+
+def test_list_begins_with_what_was_used_last(out):
+    lines = said("list", "--out", out)
+    assert [line.split()[4] for line in lines] == [f"{n:032x}" for n in (2, 1, 0)]
+    assert lines[0].endswith("empty private upload accuracy=0.5 loss=0.3333")
+
+
+def test_verify_names_what_is_damaged_and_removes_it_when_asked(out):
+    assert said("verify", "--out", out) == [f"{out}/.store: 3 entries, 0 damaged"]
+    path = next(iter(items(out / ".store"))).path
+    with open(path, "r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"\x77")
+    lines = said("verify", "--out", out, code=1)
+    assert lines == [f"{path}: the checksum differs", f"{out}/.store: 3 entries, 1 damaged"]
+    assert said("verify", "--remove", "--out", out, code=1)[0].endswith(": removed")
+    assert said("verify", "--out", out) == [f"{out}/.store: 2 entries, 0 damaged"]
+
+
+def test_prune_keeps_what_was_used_last(out):
+    limit = 2 * size(out)
+    (line,) = said("prune", f"{limit} B", "--out", out)
+    assert line.startswith("removed 1 entries, ")
+    assert sorted(int(item.key, 16) for item in items(out / ".store")) == [1, 2]
+
+
+def test_prune_says_what_it_may_not_take(out):
+    with Store(out / ".store") as store:
+        store.get(f"{0:032x}")
+        lines = said("prune", "0 B", "--out", out)
+    assert lines[1].endswith("B of it may be needed by runs that go on")
+    assert [int(item.key, 16) for item in items(out / ".store")] == [0]
+
+
+def test_a_limit_stays_until_it_is_lifted(out):
+    assert said("limit", "20 GB", "--out", out) == ["limit: 20 GB"]
+    assert limit_of(out / ".store") == 20 * 10**9
+    assert said("limit", "none", "--out", out) == ["limit: none"]
+    assert limit_of(out / ".store") is None
+
+
+def test_mistakes_are_one_line(out, tmp_path):
+    (line,) = said("size", "--out", tmp_path / "nowhere", code=2)
+    assert line.startswith(f"error: {tmp_path}/nowhere/.store: no store there")
+    (line,) = said("prune", "20 GHz", "--out", out, code=2)
+    assert line.startswith("error: SIZE: ")

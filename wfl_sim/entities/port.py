@@ -1,0 +1,66 @@
+"""Port: one cell's part of a carrier."""
+
+from collections.abc import Callable, Sequence
+
+import simpy
+
+from wfl_sim.entities.carrier import Carrier, Transfer
+
+
+class Port:
+    """A cell's door to a carrier, which coupled cells share. Links are numbered by device."""
+
+    def __init__(
+        self,
+        carrier: Carrier,
+        first: int = 0,
+        changed: Callable[[int, bool], None] | None = None,
+    ) -> None:
+        """Take a part of a carrier.
+
+        Args:
+            carrier: that serves it.
+            first: number of its link with device 0.
+            changed: is told the device and whether it begins or ends to use the air.
+        """
+        self._carrier = carrier
+        self._first = first
+        self._changed = changed
+
+    def __repr__(self) -> str:
+        return f"Port({self._carrier!r}, links from {self._first})"
+
+    def send(
+        self,
+        devices: Sequence[int],
+        bits: float,
+        weight: float = 1.0,
+        deadline: float = float("inf"),
+        watch: Callable[[float, float], None] | None = None,
+    ) -> Transfer:
+        """Begin a transfer to or from devices, as `Carrier.send`."""
+        links = [self._first + device for device in devices]
+        transfer = self._carrier.send(links, bits, weight, deadline, watch)
+        if self._changed is not None:
+            device, changed = devices[0], self._changed
+            changed(device, True)
+            transfer.done.callbacks.append(lambda _: changed(device, False))
+        return transfer
+
+    def leave(self, transfer: Transfer, device: int) -> simpy.Event:
+        """Take a device out of a transfer, as `Carrier.leave`."""
+        under_way = bool(transfer.links) and not transfer.done.triggered
+        left = self._carrier.leave(transfer, self._first + device)
+        if self._changed is not None and under_way:
+            changed = self._changed
+
+            def end(_: simpy.Event) -> None:
+                if not transfer.links:
+                    changed(device, False)
+
+            left.callbacks.append(end)
+        return left
+
+    def refresh(self) -> None:
+        """Let the rates follow gains that have changed."""
+        self._carrier.refresh()

@@ -1,0 +1,123 @@
+"""Auto: begins in this process and goes on in several where what is left is worth their start."""
+
+import logging
+import os
+import pickle
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from multiprocessing import parent_process
+from typing import Any, Final
+
+from wfl_sim.execution.executors.grouped import Grouped
+from wfl_sim.execution.executors.inline import InlineSession
+from wfl_sim.execution.executors.processes import Processes, cores
+from wfl_sim.execution.store import Store
+from wfl_sim.execution.task import LocalUpdate, Task
+from wfl_sim.protocols import EXECUTORS, GroupLearner, Learner, Outlook, Session
+
+_log = logging.getLogger(__name__)
+
+_LOOK: Final = 2.0
+"""s of training after which there is something to judge by"""
+_START: Final = 10.0
+"""s until a new process has imported its libraries and loaded the base model"""
+_MEMORY: Final = 0.5
+"""share of the machine's memory that the processes may take"""
+_PROCESS: Final = 0.6e9
+"""byte that a process takes for its libraries, beside the local step"""
+
+
+@EXECUTORS("auto")
+@dataclass(frozen=True, kw_only=True)
+class Auto:
+    """Inline at first; a pool of processes where that saves more time than they need to start."""
+
+    exact: bool = True
+    """the bits of `inline`; else local updates go in groups where the learner can"""
+
+    @property
+    def mode(self) -> str:
+        """What is asked for, whatever is chosen."""
+        return "exact" if self.exact else "grouped"
+
+    @contextmanager
+    def session(self, learner: Learner, store: Store) -> Iterator[Session]:
+        """Begin inline, or in groups where that is allowed and possible."""
+        if not self.exact and isinstance(learner, GroupLearner):
+            with Grouped().session(learner, store) as session:
+                yield session
+            return
+        with ExitStack() as stack:
+            yield AutoSession(learner, store, stack)
+
+
+class AutoSession:
+    """Measures tasks inline, and judges at each one whether processes would be done sooner."""
+
+    def __init__(self, learner: Learner, store: Store, stack: ExitStack) -> None:
+        self._learner = learner
+        self._store = store
+        self._stack = stack
+        self._chosen: Session = InlineSession(learner, store)
+        self._undecided = parent_process() is None
+        self._why = "" if self._undecided else "this run is one of several at a time"
+        self._widest = 0
+        self._spent = 0.0
+        self._counted = 0
+
+    @property
+    def room(self) -> int:
+        """What the chosen one takes."""
+        return self._chosen.room
+
+    def submit(self, tasks: Mapping[str, Task], outlook: Outlook) -> None:
+        """Let the chosen one begin; choose before."""
+        self._widest = max(self._widest, outlook.ready + len(tasks))
+        if self._undecided and any(isinstance(task, LocalUpdate) for task in tasks.values()):
+            self._choose(outlook)
+        self._chosen.submit(tasks, outlook)
+
+    def finished(self) -> Sequence[str]:
+        """Wait for the chosen one."""
+        began = time.perf_counter()
+        done = self._chosen.finished()
+        # The first task of all loads the base model.
+        if self._undecided and self._counted:
+            self._spent += time.perf_counter() - began
+        self._counted += len(done)
+        return done
+
+    def report(self) -> Mapping[str, Any]:
+        """Return what was chosen and why."""
+        return {**self._chosen.report(), "asked": "auto", "why": self._why or "little to do"}
+
+    def _choose(self, outlook: Outlook) -> None:
+        if self._spent < _LOOK:
+            return
+        each = self._spent / (self._counted - 1)
+        workers = min(cores() // _threads(self._learner), self._widest, _fit(self._learner))
+        self._why = f"{outlook.left} tasks of {each:.2g} s each were left after {self._spent:.1f} s"
+        if workers < 2 or outlook.left * each * (1 - 1 / workers) < _START:
+            return
+        self._undecided = False
+        try:
+            session = Processes(workers=workers).session(self._learner, self._store)
+            self._chosen = self._stack.enter_context(session)
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            self._why = f"the learner cannot go to another process: {error}"
+            return
+        _log.info("%d processes from now on: %s", workers, self._why)
+
+
+def _threads(learner: Learner) -> int:
+    return int(getattr(learner, "threads", 1))
+
+
+def _fit(learner: Learner) -> int:
+    """Return how many processes with the learner's base model the memory holds."""
+    if "SC_PHYS_PAGES" not in os.sysconf_names:
+        return 2
+    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return int(_MEMORY * there / (_PROCESS + learner.workload(0).memory))

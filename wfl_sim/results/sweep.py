@@ -1,0 +1,110 @@
+"""The folder of a sweep: its runs, what they are meant to be, and the table over them."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from wfl_sim.results.run import Run
+
+FORMAT: Final = 1
+"""The version of the contract; a reader refuses folders of a later one."""
+
+_MANIFEST: Final = "sweep.json"
+_TABLE: Final = "table.parquet"
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The folder of a sweep, read when asked. `Sweep.open` checks the folder and makes one."""
+
+    folder: Path
+
+    @classmethod
+    def open(cls, folder: Path | str) -> "Sweep":
+        """Return the sweep in a folder.
+
+        Raises:
+            ValueError: there is none, or its `sweep.json` is damaged or newer.
+        """
+        sweep = cls(Path(folder))
+        path = sweep.folder / _MANIFEST
+        try:
+            version = sweep.manifest.get("format")
+        except FileNotFoundError:
+            raise ValueError(f"{path}: missing") from None
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{path}: damaged: {str(error).splitlines()[0]}") from None
+        if not isinstance(version, int) or not isinstance(sweep.manifest.get("runs"), list):
+            raise ValueError(f"{path}: has no format number or no list of runs")
+        if version > FORMAT:
+            raise ValueError(f"{path}: format {version} is newer than {FORMAT}, which this reads")
+        return sweep
+
+    @staticmethod
+    def is_one(folder: Path) -> bool:
+        """Return whether a folder is that of a sweep."""
+        return (folder / _MANIFEST).is_file()
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        """Name of the scenario, and the runs with their points, in the order of the sweep."""
+        content = json.loads((self.folder / _MANIFEST).read_text("utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError(f"must hold a mapping, holds a {type(content).__name__}")
+        return content
+
+    @property
+    def planned(self) -> list[Path]:
+        """The run folders, whether they are there or not, in the order of the sweep."""
+        return [self.folder / str(run["folder"]) for run in self.manifest["runs"]]
+
+    @property
+    def missing(self) -> list[Path]:
+        """The runs that have not ended yet."""
+        return [folder for folder in self.planned if not folder.is_dir()]
+
+    def runs(self) -> list[Run]:
+        """Return the runs that have ended, in the order of the sweep.
+
+        Raises:
+            ValueError: a run folder is damaged.
+        """
+        return [Run.open(folder) for folder in self.planned if folder.is_dir()]
+
+    @cached_property
+    def table(self) -> pa.Table:
+        """One row for each run; written when all have ended."""
+        return pq.read_table(self.folder / _TABLE)
+
+
+def write_sweep(folder: Path, name: str, runs: Sequence[Mapping[str, Any]]) -> None:
+    """Write what a sweep is meant to be, before anything runs. A table of before goes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / _TABLE).unlink(missing_ok=True)
+    content = {"format": FORMAT, "name": name, "runs": list(runs)}
+    text = json.dumps(content, indent=2, allow_nan=False) + "\n"
+    _replace(folder / _MANIFEST, text.encode())
+
+
+def write_table(path: Path, table: pa.Table) -> Path:
+    """Write a table as Parquet, whole or not at all."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd", version="2.6")
+    _replace(path, sink.getvalue().to_pybytes())
+    return path
+
+
+def _replace(path: Path, content: bytes) -> None:
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        fresh.write_bytes(content)
+        os.replace(fresh, path)
+    finally:
+        fresh.unlink(missing_ok=True)
