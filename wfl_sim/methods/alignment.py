@@ -158,6 +158,8 @@ class Alignment:
         _check_not_negative(self, "distance")
         if self.weight is not None and not 0 <= self.weight <= 1:
             raise ValueError(f"weight must lie in [0, 1], got {self.weight}")
+        if not isinstance(self.algorithm, PPO | GRPO | DPO):
+            raise ValueError(f"algorithm must be ppo, grpo or dpo, got {self.algorithm!r}")
         if self.combine != "linear" and isinstance(self.algorithm, DPO):
             raise ValueError("combine: pairs of DPO carry one preference, so it must be linear")
 
