@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from wfl_sim.entities.device import Device
     from wfl_sim.entities.edge import Edge
     from wfl_sim.entities.server import Server
+    from wfl_sim.entities.slumber import Slumber
 
 
 @dataclass
@@ -89,6 +90,8 @@ class Federation:
     spans: list[Span] = field(default_factory=list)
     levels: list[Level] = field(default_factory=list)
     measurements: list[Measurement] = field(default_factory=list)
+    slumbers: "dict[str, Slumber]" = field(default_factory=dict)
+    """of the cells whose base station sleeps, by name"""
     devices: "Sequence[Device]" = ()
     server: "Server" = field(init=False)
     edges: "Sequence[Edge]" = ()

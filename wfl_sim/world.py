@@ -15,6 +15,7 @@ from wfl_sim.entities.edge import Edge
 from wfl_sim.entities.line import Line
 from wfl_sim.entities.port import Port
 from wfl_sim.entities.server import Server
+from wfl_sim.entities.slumber import Slumber
 from wfl_sim.entities.walk import Surroundings, Walk
 from wfl_sim.execution.plan import Plan
 from wfl_sim.federation import Federation
@@ -94,6 +95,7 @@ def build(
             )
             for edge in edges
         ]
+    federation.slumbers = {cell.name: cell.station for cell in cells if cell.station is not None}
     surroundings = _surroundings(scenario, placement, sky, cells)
     for index, track in placement.tracks.items():
         serving = int(placement.serving[index])
@@ -142,6 +144,12 @@ def _cell(
     down: Line,
 ) -> Cell:
     description = scenario.base_stations[number]
+    station = None
+    if description.station is not None and description.station.sleeps:
+        station = Slumber(env, description.station.waking)
+        for port in air.values():
+            port.also_tell(station.note)
+    uplink, downlink = description.uplink, description.downlink
     return Cell(
         env=env,
         name=f"cell-{number}",
@@ -149,9 +157,10 @@ def _cell(
         downlink=air["downlink"],
         up=up,
         down=down,
-        broadcasts=description.downlink.broadcast,
-        request=Access(description.uplink.access_delay, description.uplink.header),
-        order=Access(description.downlink.access_delay, description.downlink.header),
-        loss=description.uplink.loss,
+        broadcasts=downlink.broadcast,
+        request=Access(uplink.access_delay, uplink.header, station),
+        order=Access(downlink.access_delay, downlink.header, station),
+        loss=uplink.loss,
         expected_rate=partial(expected_rate, description),
+        station=station,
     )

@@ -1,6 +1,6 @@
 """The workbench: one frozen network with the parts of a method, for any device's turn."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,8 @@ from torch.nn import Parameter
 from transformers import PreTrainedModel
 
 from wfl_sim.learning import parts as torch_parts
+from wfl_sim.learning.blending import described, evaluate_blended, without_loras
+from wfl_sim.learning.encoding import Encoded
 from wfl_sim.learning.evaluation import evaluate
 from wfl_sim.learning.exact import exact
 from wfl_sim.learning.nudges import nudge_of
@@ -157,6 +159,18 @@ class Workbench:
             if self.speaker is not None and isinstance(phase.objective, Alignment):
                 return self.speaker.align(self, phase, examples, rng, derived_seed(seed, number))
             return train(self.model, trained, phase, examples, rng, nudge)
+
+    def describe(self, examples: Encoded) -> NDArray[np.float32]:
+        """Return the mean last hidden state of the network without LoRAs, (n, hidden)."""
+        with exact(seed=0, threads=self.threads), without_loras(self.model):
+            return described(self.model, examples)
+
+    def evaluate_blended(
+        self, examples: Encoded, weights: Mapping[str, NDArray[np.floating]]
+    ) -> dict[str, float]:
+        """Return accuracy and loss where LoRAs weigh differently from text to text."""
+        with exact(seed=0, threads=self.threads):
+            return evaluate_blended(self.model, examples, weights)
 
     def evaluate(self, examples: Any) -> dict[str, float]:
         """Return accuracy and loss of what is on the bench, and more of what speaks."""

@@ -9,9 +9,28 @@ from torch import Generator, Tensor
 from torch.nn import Parameter
 from transformers import PreTrainedModel
 
-from wfl_sim.learning.parts import adapter, critic, full, head, last_layers, lora, offset
+from wfl_sim.learning.parts import (
+    adapter,
+    critic,
+    full,
+    head,
+    last_layers,
+    lora,
+    offset,
+    router,
+)
 from wfl_sim.learning.parts.lora import activate
-from wfl_sim.methods.parts import Adapter, Critic, Full, Head, LastLayers, LoRA, Offset, Part
+from wfl_sim.methods.parts import (
+    Adapter,
+    Critic,
+    Full,
+    Head,
+    LastLayers,
+    LoRA,
+    Offset,
+    Part,
+    Router,
+)
 from wfl_sim.randomness import derived_seed
 
 __all__ = ["activate", "attach", "reset"]
@@ -36,6 +55,7 @@ _KINDS: Final[Mapping[type, PartKind]] = MappingProxyType(
     {
         Full: full,
         LoRA: lora,
+        Router: router,
         Adapter: adapter,
         Head: head,
         LastLayers: last_layers,
