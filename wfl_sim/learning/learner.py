@@ -312,7 +312,7 @@ class PeftLearner:
         return train_together(bench, group)
 
     def _look(
-        self, device: int, examples: "Encoded", seed: int, request: Describe | Judge
+        self, device: int, examples: Any, seed: int, request: Describe | Judge
     ) -> State:
         """Answer what a local update asks to know about some of its own examples."""
         import torch
@@ -384,7 +384,7 @@ class PeftLearner:
             return Result({}, bench.evaluate_blended(examples, weights))
         return Result({}, bench.evaluate(examples))
 
-    def _examples(self, use: str, device: int, fingerprint: str) -> "Batchable":
+    def _examples(self, use: str, device: int, fingerprint: str) -> Any:
         from wfl_sim.learning.causal.conversations import encode as encode_instructions
         from wfl_sim.learning.encoding import encode
 
