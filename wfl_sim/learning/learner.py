@@ -311,9 +311,7 @@ class PeftLearner:
             check_same(expected, shapes_of(turn.request.start), "state")
         return train_together(bench, group)
 
-    def _look(
-        self, device: int, examples: Any, seed: int, request: Describe | Judge
-    ) -> State:
+    def _look(self, device: int, examples: Any, seed: int, request: Describe | Judge) -> State:
         """Answer what a local update asks to know about some of its own examples."""
         import torch
 
