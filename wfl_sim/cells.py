@@ -94,7 +94,9 @@ class Uplink:
     overhead: Fraction = 0.08
     """share of the resource elements that carry no data (TS 38.306: 0.08 in FR1 uplink)"""
     csi_delay: Seconds = 0.0
-    """age of the channel state that the allocator sees, beyond half a sampling step"""
+    """age of the channel state that is known, beyond half a sampling step"""
+    csi_error: Fraction = 0.0
+    """mean square error of the fading that is known, as a share of its mean power"""
     averaging: PositiveSeconds = 0.2
     """time constant of the average rate that fair allocators see"""
     subband: int = 1
@@ -129,7 +131,9 @@ class Downlink:
     overhead: Fraction = 0.14
     """share of the resource elements that carry no data (TS 38.306: 0.14 in FR1 downlink)"""
     csi_delay: Seconds = 0.0
-    """age of the channel state that the allocator sees, beyond half a sampling step"""
+    """age of the channel state that is known, beyond half a sampling step"""
+    csi_error: Fraction = 0.0
+    """mean square error of the fading that is known, as a share of its mean power"""
     averaging: PositiveSeconds = 0.2
     """time constant of the average rate that fair allocators see"""
     outside: Watt = 0.0

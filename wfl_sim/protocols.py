@@ -305,6 +305,23 @@ class BlockAllocator(Allocator, Protocol):
         """Return (blocks,) which transfer holds each block; None where only shares can tell."""
 
 
+@runtime_checkable
+class TransportRate(cm.RateMap, Protocol):
+    """A rate map that knows what one modulation and coding scheme over several blocks delivers."""
+
+    def transport_efficiency(
+        self,
+        known: NDArray[np.float64],
+        sinr: NDArray[np.float64],
+        weight: NDArray[np.float64],
+        first: NDArray[np.intp],
+    ) -> NDArray[np.float64]:
+        """Return bit/s/Hz (n,) of schemes chosen on `known` linear SINR, under the true `sinr`.
+
+        All three are (entries,): those of the i-th begin at ``first[i]``, and count by `weight`.
+        """
+
+
 class Loss(Protocol):
     """Whether an update that was sent is lost as a whole."""
 

@@ -5,11 +5,12 @@ from functools import cache
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from channel_models.link_adaptation.bler import BlockErrors
+from channel_models.link_adaptation.effective_sinr import eesm_beta
 from channel_models.link_adaptation.harq import chase_errors, harq_goodput
-from channel_models.link_adaptation.mcs import TableName
+from channel_models.link_adaptation.mcs import TableName, mcs_table
 from channel_models.units import NonNegativeDecibel
 from channel_models.validation import (
     FloatArray,
@@ -17,6 +18,8 @@ from channel_models.validation import (
     check_positive_integer,
     validate_fields,
 )
+
+Indices = NDArray[np.intp]
 
 _LOW_DB: Final = -30.0
 _HIGH_DB: Final = 60.0
@@ -29,7 +32,7 @@ class McsRate:
 
     Errors follow `BlockErrors` for code blocks of ``code_block`` bit, with chase combining over at
     most ``transmissions``. Values are read from a table of the curve every 0.005 dB. Overheads are
-    not part of it. For one MCS over several resource blocks pass an effective SINR.
+    not part of it. `transport_efficiency` is for one MCS over several resource blocks.
     """
 
     table: TableName = "64qam"
@@ -68,6 +71,56 @@ class McsRate:
             sinr_db = 10.0 * np.log10(values)
         grid, best = _curve(self)
         return np.where(values > 0.0, np.interp(sinr_db, grid, best), 0.0)[()]
+
+    def transport_efficiency(
+        self, known: FloatArray, sinr: FloatArray, weight: FloatArray, first: Indices
+    ) -> FloatArray:
+        """bit/s/Hz of transport blocks, each with one MCS over all its resource blocks.
+
+        The MCS is the one whose goodput would be best at the known SINR; its errors are those at
+        the true one. Both are effective SINRs by EESM with the betas of Lagen et al., ICC 2020, a
+        resource block counting by its weight. A sender that knows the truth can be no better off.
+
+        Args:
+            known: (entries,) linear SINR of the resource blocks as the sender knows it.
+            sinr: (entries,) the true one.
+            weight: (entries,) positive share of each resource block.
+            first: (n,) where the entries of each transport block begin.
+        """
+        betas, grid, goodput = _scheme_curves(self)
+        sizes = np.diff(np.append(first, len(sinr)))
+        total = np.add.reduceat(weight, first)
+
+        def effective_db(values: FloatArray, beta: FloatArray) -> FloatArray:
+            least = np.minimum.reduceat(values, first)
+            decay = np.exp((np.repeat(least, sizes) - values) / np.repeat(beta, sizes, axis=-1))
+            mean = np.add.reduceat(weight * decay, first, axis=-1) / total
+            with np.errstate(divide="ignore"):
+                return np.asarray(10.0 * np.log10(least - beta * np.log(mean)))
+
+        def at(index: Any, sinr_db: FloatArray) -> FloatArray:
+            place = np.clip((sinr_db - grid[0]) / (grid[1] - grid[0]), 0.0, len(grid) - 1.0)
+            low = np.minimum(place.astype(np.intp), len(grid) - 2)
+            left, right = goodput[index, low], goodput[index, low + 1]
+            return np.asarray(left + (place - low) * (right - left))
+
+        every = np.repeat(betas[:, None], len(first), axis=1)
+        chosen = at(np.arange(len(betas))[:, None], effective_db(known, every)).argmax(axis=0)
+        return at(chosen, effective_db(sinr, betas[chosen]))
+
+
+@cache
+def _scheme_curves(rate: Any) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Beta of every MCS, a grid in dB, and the goodput of every MCS on it."""
+    grid = np.linspace(_LOW_DB, _HIGH_DB, _POINTS // 5)
+    goodput = np.ascontiguousarray(rate.goodput(10.0 ** (grid / 10.0)).T)
+    if rate.table == "low-se":
+        # No betas are published for this table: those of the same efficiency in the other one.
+        other = mcs_table("64qam").spectral_efficiency
+        efficiency = rate.errors.mcs.spectral_efficiency
+        nearest = np.abs(other - efficiency[:, None]).argmin(axis=1)
+        return eesm_beta("64qam")[nearest], grid, goodput
+    return eesm_beta(rate.table), grid, goodput
 
 
 @cache

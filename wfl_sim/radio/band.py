@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 import channel_models as cm
 from wfl_sim.cells import Cell
 from wfl_sim.radio.channel import Channel
+from wfl_sim.radio.csi import EstimatedFading
 from wfl_sim.radio.direction import Direction
 from wfl_sim.radio.fading import FadingOnDemand
 from wfl_sim.radio.ofdma import Band
@@ -47,12 +48,18 @@ def band(
     fading = FadingOnDemand(
         cell.channel.fading, lambda link: stream(seed, "fading", name, link, path), doppler
     )
+    estimated = EstimatedFading(
+        fading,
+        side.csi_error,
+        lambda link: stream(seed, "csi", name, link, direction),
+        len(gains),
+    )
     fastest = float(doppler.max())
+    step = min(0.1 / fastest, _LONGEST_STEP) if fastest else _LONGEST_STEP
     offsets = cm.resource_block_offsets(cell.blocks, cell.subcarrier_spacing)
     return Band(
-        channel=Channel(
-            gains, fading, offsets, min(0.1 / fastest, _LONGEST_STEP) if fastest else _LONGEST_STEP
-        ),
+        channel=Channel(gains, fading, offsets, step),
+        known=Channel(gains, estimated, offsets, step) if side.csi_error else None,
         allocator=side.allocator,
         rate=side.rate,
         power=power,

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from wfl_sim.entities.carrier import Flow, Traffic
 from wfl_sim.protocols import Demands
 from wfl_sim.radio.direction import Direction
-from wfl_sim.radio.ofdma import Band
+from wfl_sim.radio.ofdma import Band, State
 
 FloatArray = NDArray[np.float64]
 
@@ -45,7 +45,7 @@ class Coupled:
         parts = self._parts(traffic, start, steps)
         hears = _Uplink(parts, start, steps) if self._up else _Downlink(parts, start, steps)
         for part, mean in zip(parts, hears.means(), strict=True):
-            part.foresee(mean, steps)
+            part.foresee(mean)
         rate, averages, power, sinr = np.empty((4, steps, len(traffic.first)))
         planned = 0
         while planned < steps and all(part.left.min() > 0 for part in parts):
@@ -107,7 +107,8 @@ class _Part:
         self.left = traffic.bits_left
         self.average = traffic.average_rate
         self.shares = self.level = np.empty(0)
-        self._fading = band.channel.fading(traffic.links, start - band.lag, steps + band.lag)
+        self._known, self._present = band.fading(traffic.links, start, steps)
+        self._strength = np.empty(0)
         self._keep = 0.0
 
     @property
@@ -128,10 +129,10 @@ class _Part:
         power = self.band.power.per_block(self.traffic.links, held, self.level)
         return np.asarray((self.shares * power[:, None]).T)
 
-    def foresee(self, interference: FloatArray, steps: int) -> None:
+    def foresee(self, interference: FloatArray) -> None:
         """Take the mean interference (m,) in W on a block, which is all that allocators know."""
-        strength = self.gain / (self.band.block_noise + interference)
-        self._efficiency = self.band.expected(self.traffic, self._fading[:steps], strength)
+        self._strength = self.gain / (self.band.block_noise + interference)
+        self._efficiency = self.band.expected(self.traffic, self._known, self._strength)
         self.average = self.band.averages(self.traffic, self._efficiency[0])
 
     def decide(self, now: float, length: float, step: int, start: int) -> None:
@@ -156,8 +157,9 @@ class _Part:
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return rates, powers and SINR under an interference (blocks, m), and go on one step."""
         strength = self.gain / (self.band.block_noise + interference)
-        fading = self._fading[step + self.band.lag]
-        rate, power, sinr = self.band.worth(self.traffic, self.shares, self.level, fading, strength)
+        present = State(self._present[step], strength)
+        known = State(self._known[step], self._strength)
+        rate, power, sinr = self.band.worth(self.traffic, self.shares, self.level, present, known)
         self.left = self.left - rate * length
         self.average = rate + self._keep * (self.average - rate)
         return rate, power, sinr

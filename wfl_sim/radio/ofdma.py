@@ -15,12 +15,32 @@ from numpy.typing import NDArray
 
 import channel_models as cm
 from wfl_sim.entities.carrier import Flow, Traffic
-from wfl_sim.protocols import Allocator, BlockAllocator, Demands, PowerAllocator
+from wfl_sim.protocols import (
+    Allocator,
+    BlockAllocator,
+    Demands,
+    PowerAllocator,
+    TransportRate,
+)
 from wfl_sim.radio.channel import Channel
 from wfl_sim.radio.granularity import Granularity
 from wfl_sim.radio.power import PowerRule
 
 FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The channel of m links in one grid cell, or what is known of it."""
+
+    fading: NDArray[np.float32]
+    """(blocks, m)"""
+    strength: FloatArray
+    """(m,) or (blocks, m): mean SINR of a link on a block for each W"""
+
+    def sinr(self, power: FloatArray) -> FloatArray:
+        """(blocks, m) where the links send with `power` (m,) in W on a block."""
+        return np.asarray(self.fading * (power * self.strength))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,19 +66,21 @@ class Band:
     """blocks that are known and given together"""
     duty: float = 1.0
     """share of the time in which this direction is served"""
+    known: Channel | None = None
+    """the channel as it is estimated; None where estimates have no errors"""
     background: Callable[[NDArray[np.intp], float], FloatArray] | None = None
     """W of interference on a block, for links (m,) at a time in s; None where there is none"""
 
     def flow(self, traffic: Traffic, now: float, steps: int) -> Flow:
         """Divide the band among the transfers, one fading sample after the other."""
         links, count = traffic.links, len(traffic.first)
-        start, lag = self.channel.index(now), self.lag
-        fading = self.channel.fading(links, start - lag, steps + lag)
+        start = self.channel.index(now)
+        known, present = self.fading(links, start, steps)
         noise: float | FloatArray = self.block_noise
         if self.background is not None:
             noise = noise + self.background(links, now)
         strength = self.channel.mean_gain[links] / noise
-        efficiency = self.expected(traffic, fading[:steps], strength)
+        efficiency = self.expected(traffic, known, strength)
         until = self.channel.step * np.arange(start + 1, start + 1 + steps, dtype=float)
         begins = np.append(now, until[:-1])
         lengths = until - begins
@@ -82,7 +104,10 @@ class Band:
             )
             averages[planned] = average
             rate[planned], power[planned], sinr[planned] = self._granted(
-                traffic, demands, fading[planned + lag], strength
+                traffic,
+                demands,
+                State(present[planned], strength),
+                State(known[planned], strength),
             )
             left = left - rate[planned] * lengths[planned]
             average = rate[planned] + keep[planned] * (average - rate[planned])
@@ -96,6 +121,16 @@ class Band:
             power=power[:planned],
             sinr_db=_decibels(sinr[:planned]),
         )
+
+    def fading(
+        self, links: NDArray[np.intp], start: int, steps: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return (steps, blocks, m) fading that is known, and the one of the grid cells."""
+        if self.known is None:
+            both = self.channel.fading(links, start - self.lag, steps + self.lag)
+            return both[:steps], both[self.lag :]
+        known = self.known.fading(links, start - self.lag, steps)
+        return known, self.channel.fading(links, start, steps)
 
     def expected(
         self, traffic: Traffic, fading: NDArray[np.float32], strength: FloatArray
@@ -120,19 +155,15 @@ class Band:
         return np.where(fresh, even, traffic.average_rate)
 
     def _granted(
-        self,
-        traffic: Traffic,
-        demands: Demands,
-        fading: NDArray[np.float32],
-        strength: FloatArray,
+        self, traffic: Traffic, demands: Demands, present: State, known: State
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return rate (bit/s), power (W) and mean SINR of n transfers on present fading."""
+        """Return rate (bit/s), power (W) and mean SINR of n transfers."""
         if self._whole_blocks and traffic.unicast:
             holders = self.allocator.holders(demands)  # type: ignore[attr-defined]
             if holders is not None:
-                return self._of_holders(traffic.links, holders, fading, strength)
+                return self._of_holders(traffic.links, holders, present, known)
         shares, level = self.decide(demands)
-        return self.worth(traffic, shares, level, fading, strength)
+        return self.worth(traffic, shares, level, present, known)
 
     def decide(self, demands: Demands) -> tuple[FloatArray, FloatArray]:
         """Return shares of blocks (n, blocks), and what part of its power each may use (n,)."""
@@ -143,47 +174,71 @@ class Band:
         return self._units.given(shares), level
 
     def _of_holders(
-        self,
-        links: NDArray[np.intp],
-        holders: NDArray[np.intp],
-        fading: NDArray[np.float32],
-        strength: FloatArray,
+        self, links: NDArray[np.intp], holders: NDArray[np.intp], present: State, known: State
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """What whole blocks are worth, each held by one link."""
-        count, holders = len(links), self._units.given(holders)
+        """What whole blocks are worth, each held by one link, on one strength for all blocks."""
+        count, blocks = len(links), np.arange(self.blocks)
+        holders = np.asarray(self._units.given(holders))
         held = np.bincount(holders, minlength=count).astype(float)
         power = self.power.per_block(links, held, np.ones(count))
-        sinr = fading[np.arange(self.blocks), holders] * (power * strength)[holders]
-        rate = np.bincount(holders, self.rate.spectral_efficiency(sinr), count)
+        sinr = present.fading[blocks, holders] * (power * present.strength)[holders]
+        if self._transport is None:
+            efficiency = self.rate.spectral_efficiency(sinr)
+            rate = np.asarray(np.bincount(holders, efficiency, count), dtype=float)
+        else:
+            seen = known.fading[blocks, holders] * (power * known.strength)[holders]
+            order = np.argsort(holders, kind="stable")
+            rate = self._transported(
+                holders[order], seen[order], sinr[order], np.ones(self.blocks), count
+            )
         heard = np.bincount(holders, sinr, count)
-        sinr = np.asarray(heard / np.maximum(held, 1.0))
-        return np.asarray(rate * self._usable), power * held, sinr
+        mean = np.asarray(heard / np.maximum(held, 1.0))
+        return np.asarray(rate * self._usable), power * held, mean
 
     def worth(
-        self,
-        traffic: Traffic,
-        shares: FloatArray,
-        level: FloatArray,
-        fading: NDArray[np.float32],
-        strength: FloatArray,
+        self, traffic: Traffic, shares: FloatArray, level: FloatArray, present: State, known: State
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return rate (bit/s), power (W) and mean SINR of n transfers with shares of blocks.
-
-        `strength` (m,) or (blocks, m) is the mean SINR of a link on a block for each W.
-        """
+        """Return rate (bit/s), power (W) and mean SINR of n transfers with shares of blocks."""
         if not traffic.unicast:
             receivers = np.diff(np.append(traffic.first, len(traffic.links)))
             shares, level = np.repeat(shares, receivers, axis=0), np.repeat(level, receivers)
         held = shares.sum(axis=1)
         power = self.power.per_block(traffic.links, held, level)
-        sinr = fading * (power * strength)
-        rate = np.einsum("nb,bn->n", shares, self.rate.spectral_efficiency(sinr))
+        sinr = present.sinr(power)
+        if self._transport is None:
+            rate = np.einsum("nb,bn->n", shares, self.rate.spectral_efficiency(sinr))
+        else:
+            link, block = np.nonzero(shares)
+            seen = known.sinr(power)
+            rate = self._transported(
+                link, seen[block, link], sinr[block, link], shares[link, block], len(held)
+            )
         heard = np.einsum("nb,bn->n", shares, sinr)
         return (
             _worst(traffic, rate * self._usable),
             (power * held)[traffic.first],
             _worst(traffic, heard / np.where(held > 0, held, 1.0)),
         )
+
+    def _transported(
+        self,
+        link: NDArray[np.intp],
+        known: FloatArray,
+        sinr: FloatArray,
+        share: FloatArray,
+        count: int,
+    ) -> FloatArray:
+        """bit/s/Hz times blocks (count,) of entries sorted by link: one scheme for each link."""
+        rate = np.zeros(count)
+        if self._transport is not None and len(link):
+            first = np.flatnonzero(np.diff(link, prepend=-1))
+            efficiency = self._transport.transport_efficiency(known, sinr, share, first)
+            rate[link[first]] = efficiency * np.add.reduceat(share, first)
+        return rate
+
+    @cached_property
+    def _transport(self) -> TransportRate | None:
+        return self.rate if isinstance(self.rate, TransportRate) else None
 
     @cached_property
     def _whole_blocks(self) -> bool:
