@@ -2,7 +2,7 @@
 
 from wfl_sim.learning.data.examples import Shards
 from wfl_sim.learning.data.instructions import Instructions
-from wfl_sim.methods.abilities import Blends
+from wfl_sim.methods.abilities import Blends, Split
 from wfl_sim.methods.alignment import DPO, RULES, Alignment
 from wfl_sim.protocols import Method
 from wfl_sim.registry import LocatedError
@@ -14,10 +14,9 @@ def check_fit(method: Method, shards: Shards) -> None:
     An objective of alignment needs instructions; rewards by rule need requests that the rules know;
     DPO needs pairs; reward models must be there, and read texts as long as these.
     """
-    if isinstance(method, Blends) and isinstance(shards.pooled, Instructions):
+    if isinstance(method, Blends | Split) and isinstance(shards.pooled, Instructions):
         raise LocatedError(
-            f"{type(method).__name__} weighs LoRAs text by text, as a classifier does; these data "
-            "are instructions",
+            f"{type(method).__name__} is made for classifiers, and these data are instructions",
             "method",
         )
     objectives = [phase.objective for phase in method.phases]

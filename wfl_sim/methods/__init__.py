@@ -19,6 +19,7 @@ from wfl_sim.methods.pfit import PFIT
 from wfl_sim.methods.pftt import PFTT
 from wfl_sim.methods.pwff import PWFF
 from wfl_sim.methods.scaffold import Scaffold
+from wfl_sim.methods.splitlora import SplitLoRA
 
 __all__ = [
     "PFIT",
@@ -40,4 +41,5 @@ __all__ = [
     "HetLoRA",
     "LocalOnly",
     "Scaffold",
+    "SplitLoRA",
 ]
