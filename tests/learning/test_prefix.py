@@ -77,7 +77,7 @@ def test_layers_below_the_lowest_part_keep_nothing_for_backward(
 
 
 def bench_of(quiet: Folder, method: Any, limit: float) -> Workbench:
-    return Workbench(load_model(quiet("bert"), 3, 0), method.parts, 1, limit)
+    return Workbench(load_model(quiet("bert"), 3, 0), method.parts, 1, activations=limit)
 
 
 def test_only_the_layers_below_all_parts_are_skipped(quiet: Folder, pretrained: Folder) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 import numpy as np
 import torch
@@ -14,6 +14,18 @@ from wfl_sim.learning.data.examples import Examples
 from wfl_sim.learning.data.padding import Padding
 
 _STEP: Final = 8
+
+
+class Batchable(Protocol):
+    """Examples of a device, ready for the network: `Encoded`, or `Conversations`."""
+
+    def __len__(self) -> int: ...
+
+    def take(self, indices: Tensor | slice) -> Self:
+        """Return the examples at `indices`."""
+
+    def to(self, device: str) -> Self:
+        """Return the examples in the memory of a device."""
 
 
 @dataclass(frozen=True, eq=False)

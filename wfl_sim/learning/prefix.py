@@ -15,13 +15,13 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from wfl_sim.learning.dropout import noisy_part
-from wfl_sim.learning.encoding import Encoded
+from wfl_sim.learning.encoding import Batchable, Encoded
 from wfl_sim.learning.parts.architecture import layers_of
 from wfl_sim.learning.precision import in_precision
 
 _AT_ONCE: Final = 64
 
-Give = Callable[[Tensor, Encoded], None]
+Give = Callable[[Tensor, Any], None]
 
 
 class Prefix:
@@ -44,7 +44,7 @@ class Prefix:
     def __repr__(self) -> str:
         return f"Prefix({len(self.layers)} layers, {self._held} of {self._limit:g} byte)"
 
-    def outputs(self, examples: Encoded) -> Tensor | None:
+    def outputs(self, examples: Batchable) -> Tensor | None:
         """Return what comes out for each text, (texts, tokens, hidden), made where it is not kept.
 
         None where there is no prefix, or where it is too much to be kept.
@@ -65,7 +65,7 @@ class Prefix:
         return self._kept[key][1]
 
     @contextmanager
-    def over(self, *several: Encoded) -> Iterator[Give]:
+    def over(self, *several: Batchable) -> Iterator[Give]:
         """Let the network begin above the prefix, where all its outputs can be kept.
 
         What the value is called with before a pass: the rows of its batch among all texts, and the
@@ -78,7 +78,7 @@ class Prefix:
             return
         whole = kept[0] if len(kept) == 1 else torch.cat(kept)
 
-        def give(rows: Tensor, batch: Encoded) -> None:
+        def give(rows: Tensor, batch: Any) -> None:
             self._rows = whole[rows, : batch.ids.shape[1]]
 
         with ExitStack() as restored:
@@ -128,5 +128,5 @@ def _below(model: PreTrainedModel, parts: set[int]) -> list[nn.Module]:
     return found
 
 
-def _nothing(rows: Tensor, batch: Encoded) -> None:
+def _nothing(rows: Tensor, batch: Any) -> None:
     """Leave the network as it is."""

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import Parameter
 from transformers import PreTrainedModel
 
-from wfl_sim.learning.encoding import Encoded, bucketed
+from wfl_sim.learning.encoding import Batchable, bucketed
 from wfl_sim.learning.nudges import Nudge
 from wfl_sim.learning.objectives import loss_of
 from wfl_sim.learning.precision import in_precision
@@ -25,7 +25,7 @@ def train(
     model: PreTrainedModel,
     trained: Sequence[Parameter],
     phase: Phase,
-    examples: Encoded,
+    examples: Batchable,
     rng: np.random.Generator,
     prefix: Prefix,
     nudge: Nudge | None = None,

@@ -1,6 +1,7 @@
 """Fitness: whether the devices of a method can learn as a group."""
 
 from wfl_sim.learning.dropout import noisy_part
+from wfl_sim.learning.encoding import Encoded
 from wfl_sim.learning.group.layers import GroupLayers
 from wfl_sim.learning.objectives import losses_of
 from wfl_sim.learning.turn import Turn
@@ -10,9 +11,13 @@ from wfl_sim.methods.parts import Full, Router
 
 def misfit(bench: Workbench, turn: Turn) -> str | None:
     """Return why turns of this kind cannot be trained as a group; None where they can."""
+    if bench.speaker is not None:
+        return "answers differ in their words, and a mean over words is none over examples"
     objective = turn.request.phase.objective
     if losses_of(objective) is None:
         return f"the loss of {type(objective).__name__} is no mean over examples"
+    if not isinstance(turn.examples, Encoded):
+        return f"{type(turn.examples).__name__} are no labelled texts"
     if any(isinstance(part.config, Full) for part in turn.parts):
         return "the pretrained weights are a part themselves, so there is little to share"
     if any(isinstance(part.config, Router) for part in turn.parts):
