@@ -103,6 +103,9 @@ class Uplink:
     """resource blocks that are known and given together; 0: all of them (wideband)"""
     power_control: PowerControl | None = None
     """without it a device always sends with all its power"""
+    block_snr: Decibel | None = None
+    """mean SNR that a block must have: a device holds no more blocks than its power carries at it,
+    but at least one; without it the allocator alone decides"""
     access_delay: Seconds = 0.0
     """from the request to the first bit: scheduling request and grant"""
     header: Fraction = 0.0
