@@ -10,15 +10,45 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import NullLocator
 
 import wfl_sim
 from wfl_sim.figures.files import save
+from wfl_sim.figures.pareto import front
 from wfl_sim.figures.seeds import by_label, mean_and_half_width
 from wfl_sim.figures.style import INK, look
 from wfl_sim.results import Run
 
 SCENARIO = Path(__file__).parents[1] / "scenarios" / "codecs.yaml"
 SCOPE = "global"
+DENSE, TOP, MASK = "#0072B2", "#D55E00", "#009E73"
+FAMILIES = {
+    "fp32": (DENSE, "s", "fp32"),
+    "bf16": (DENSE, "s", "bf16 and fp16"),
+    "fp16": (DENSE, "s", ""),
+    "int8": (DENSE, "s", "int8"),
+    "int4": (DENSE, "s", "int4"),
+    "int4-updates": (DENSE, "D", "int4 of updates"),
+    "top-10": (TOP, "D", "top-k 10 %"),
+    "top-10-forgetful": (TOP, "s", "top-k 10 %"),
+    "top-1": (TOP, "D", "top-k 1 %"),
+    "top-1-forgetful": (TOP, "s", "top-k 1 %"),
+    "mask-10": (MASK, "s", "random mask 10 %"),
+    "mask-10-feedback": (MASK, "D", "random mask 10 %"),
+}
+"""colour, mark and name of each variant of the scenario"""
+OFFSETS = {
+    "int4": (-26, 5),
+    "int4-updates": (-82, -12),
+    "mask-10-feedback": (-98, -3),
+    "top-1": (-4, 14),
+}
+"""points from a mark to its name, where the usual place is taken"""
+LEGEND = (
+    (INK, "D", "with error feedback"),
+    (INK, "s", "without"),
+)
 
 
 def kilobit(run: Run) -> float:
@@ -28,33 +58,45 @@ def kilobit(run: Run) -> float:
 
 
 def draw(runs: list[Run], folder: Path) -> list[Path]:
-    """Draw the mean final accuracy of each codec over its payload, with all seeds."""
+    """Draw the mean final accuracy of each codec against its payload, with all seeds."""
     rows = []
     for label, members in by_label(runs).items():
         values = [float(run.series("accuracy", SCOPE).value[-1]) for run in members]
         mean, half = mean_and_half_width(values)
         rows.append((label, kilobit(members[0]), float(mean), float(half), *values))
     rows.sort(key=lambda row: -row[1])
+    best = front([row[1] for row in rows], [row[2] for row in rows])
     start = float(np.mean([run.series("accuracy", SCOPE).value[0] for run in runs]))
     with look():
-        figure = Figure(figsize=(9.0, 0.9 + 0.36 * len(rows)))
-        bits, accuracy = figure.subplots(1, 2, sharey=True, width_ratios=(2, 3))
-        places = range(len(rows))
-        bits.barh(places, [row[1] for row in rows], color="#56B4E9", height=0.6)
-        bits.set_xscale("log")
-        bits.set_xlim(5, 2 * rows[0][1])
-        for place, row in enumerate(rows):
-            bits.text(1.06 * row[1], place, f"{row[1]:.3g}", va="center", fontsize=8)
-            accuracy.plot(row[4:], [place] * len(row[4:]), "o", ms=4, mfc="white", mec=INK)
-            accuracy.plot(row[2], place, "s", color="#0072B2")
-        accuracy.axvline(rows[0][2], color=INK, lw=0.8, ls="--", label="mean of fp32")
-        accuracy.axvline(start, color=INK, lw=0.8, ls=":", label="before training")
-        accuracy.legend(loc="lower right")
-        bits.set_yticks(places, [row[0] for row in rows])
-        bits.set_ylim(len(rows) - 0.4, -0.6)
-        bits.set_xlabel("one upload (kbit)")
-        accuracy.set_xlabel(f"accuracy after {runs[0].scenario['rounds']['count']} rounds, {SCOPE}")
-        figure.suptitle("Codecs: squares are means over seeds, dots single seeds")
+        figure = Figure(figsize=(9.0, 5.4))
+        axes = figure.subplots()
+        axes.set_xscale("log")
+        for row, undominated in zip(rows, best, strict=True):
+            colour, marker, name = FAMILIES[row[0]]
+            shade = {"color": colour, "alpha": 1.0 if undominated else 0.45}
+            axes.plot([row[1]] * len(row[4:]), row[4:], "-", lw=0.8, marker=".", ms=4, **shade)
+            axes.plot(row[1], row[2], marker=marker, ms=8, ls="", **shade)
+            place = {"xytext": OFFSETS.get(row[0], (8, -3)), "textcoords": "offset points"}
+            if name:
+                axes.annotate(name, (row[1], row[2]), fontsize=8, color=INK, **place)
+        stairs = sorted((row[1], row[2]) for row, on in zip(rows, best, strict=True) if on)
+        x, y = zip(*stairs, strict=True)
+        axes.step([*x, rows[0][1]], [*y, y[-1]], where="post", color=INK, lw=1.0, ls=(0, (4, 2)))
+        axes.axhline(start, color=INK, lw=0.8, ls=":")
+        axes.annotate(
+            "before training", (400, start), xytext=(0, 3), textcoords="offset points", fontsize=8
+        )
+        axes.set_xlim(14, 1.6 * rows[0][1])
+        ticks = [20, 50, 100, 200, 500]
+        axes.set_xticks(ticks, [str(tick) for tick in ticks])
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_xlabel("one upload (kbit)")
+        axes.set_ylabel(f"accuracy after {runs[0].scenario['rounds']['count']} rounds, {SCOPE}")
+        figure.suptitle("Accuracy against bits: marks are means over seeds, dots single seeds")
+        marks = [Line2D([], [], ls="", marker=m, ms=8, color=c, label=n) for c, m, n in LEGEND]
+        stair = {"color": INK, "lw": 1.0, "ls": (0, (4, 2))}
+        marks.append(Line2D([], [], label="front of the means", **stair))
+        axes.legend(handles=marks, loc="lower right", bbox_to_anchor=(1.0, 0.12))
         header = ("label", "kbit", "mean", "half_width", *(f"seed_{r.seed}" for r in members))
         return save(figure, folder, "codecs", header, rows)
 

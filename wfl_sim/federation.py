@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from wfl_sim.entities.device import Device
     from wfl_sim.entities.edge import Edge
     from wfl_sim.entities.server import Server
+    from wfl_sim.entities.slumber import Slumber
 
 
 @dataclass
@@ -37,6 +38,23 @@ class Traffic:
     """of uploads that were abandoned"""
     lost_down: int = 0
     """of downloads that were abandoned; a broadcast counts once for each receiver that left"""
+
+
+@dataclass
+class Handovers:
+    """Changes of the serving cell."""
+
+    count: int = 0
+    ping_pong: int = 0
+    """those that went back to the cell before, soon after"""
+    _last: dict[int, tuple[int, float]] = field(default_factory=dict)
+
+    def begun(self, device: int, source: int, target: int, now: float, window: float) -> None:
+        """Count a handover of a device at a time; one back within `window` s is a ping-pong."""
+        before, then = self._last.get(device, (-1, 0.0))
+        self.count += 1
+        self.ping_pong += target == before and now - then <= window
+        self._last[device] = source, now
 
 
 @dataclass(frozen=True)
@@ -68,9 +86,12 @@ class Federation:
     plan: Plan
     ledger: Ledger
     traffic: Traffic = field(default_factory=Traffic)
+    handovers: Handovers = field(default_factory=Handovers)
     spans: list[Span] = field(default_factory=list)
     levels: list[Level] = field(default_factory=list)
     measurements: list[Measurement] = field(default_factory=list)
+    slumbers: "dict[str, Slumber]" = field(default_factory=dict)
+    """of the cells whose base station sleeps, by name"""
     devices: "Sequence[Device]" = ()
     server: "Server" = field(init=False)
     edges: "Sequence[Edge]" = ()

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Activity = Literal["download", "compute", "upload", "wait", "idle", "off", "aggregate", "transfer"]
+Activity = Literal[
+    "download", "compute", "upload", "handover", "wait", "idle", "off", "aggregate", "transfer"
+]
 Outcome = Literal["done", "dropped", "lost", "cut"]
-Quantity = Literal["battery", "temperature", "frequency"]
+Quantity = Literal["battery", "temperature", "frequency", "x", "y", "cell"]
 Scope = Literal["global", "personal_mean", "personal_worst10", "device"]
 
 
@@ -42,8 +44,8 @@ class Span:
 class Level:
     """One quantity of a device at one moment.
 
-    Straight lines join the rows of a battery and exponentials those of a temperature; a frequency
-    holds until the next row.
+    Straight lines join the rows of a battery and of a place (x, y), exponentials those of a
+    temperature; a frequency and a serving cell hold until the next row.
     """
 
     time: float
@@ -51,7 +53,7 @@ class Level:
     actor: str
     quantity: Quantity
     value: float
-    """J left in the battery, K, or the frequency as a share of the highest"""
+    """J left in the battery, K, the frequency as a share of the highest, m, or a cell's number"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

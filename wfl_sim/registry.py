@@ -7,12 +7,14 @@ package in the group ``wfl_sim.<family>``.
 
 import difflib
 import hashlib
+import importlib
 import importlib.util
+import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -45,8 +47,16 @@ def plugins_allowed() -> Iterator[None]:
 class Registry(Generic[T]):
     """The classes of one family ("method", "allocator", ...), by the name that scenarios use."""
 
-    def __init__(self, family: str) -> None:
+    def __init__(self, family: str, contract: type | str = object) -> None:
+        """Begin without kinds.
+
+        Args:
+            family: what they are called.
+            contract: the protocol that every class keeps, or where it stands; none unless given.
+        """
         self.family = family
+        self._contract = contract
+        self._complete: set[type] = set()
         self._kinds: dict[str, type[T]] = {}
         self._from_files: dict[str, type[T]] = {}
 
@@ -77,8 +87,16 @@ class Registry(Generic[T]):
         """Return the class of a kind.
 
         Raises:
-            ValueError: no such kind (with the nearest name), or a file is named and may not be run.
+            ValueError: no such kind (with the nearest name), a file is named and may not be run, or
+                the class lacks what the contract asks for.
         """
+        cls = self._found(name)
+        if cls not in self._complete:
+            self._check_complete(name, cls)
+            self._complete.add(cls)
+        return cls
+
+    def _found(self, name: str) -> type[T]:
         if ".py:" in name:
             return self._from_file(name)
         if name in self._kinds:
@@ -136,6 +154,29 @@ class Registry(Generic[T]):
     def _checked(self, name: str, cls: type[T]) -> None:
         if not (isinstance(cls, type) and is_dataclass(cls)):
             raise ValueError(f"{self.family} {name!r} must be a dataclass, got {cls!r}")
+
+    def _check_complete(self, name: str, cls: type[T]) -> None:
+        contract = self._contract
+        if isinstance(contract, str):
+            module, _, attribute = contract.rpartition(".")
+            contract = getattr(importlib.import_module(module), attribute)
+        own = {field.name for field in fields(cls)}  # type: ignore[arg-type]
+        lacks = [each for each in _members(contract) if each not in own and not hasattr(cls, each)]
+        if lacks:
+            where = f"{contract.__module__}.{contract.__qualname__}"
+            raise ValueError(
+                f"{self.family} {name!r} lacks {', '.join(map(repr, lacks))} of {where}"
+            )
+
+
+def _members(contract: type) -> list[str]:
+    """Return the names that a protocol, and those that it extends, ask for."""
+    asked: dict[str, None] = {}
+    for base in reversed(contract.__mro__):
+        if getattr(base, "_is_protocol", False):
+            names = [*inspect.get_annotations(base), *vars(base)]
+            asked |= dict.fromkeys(name for name in names if not name.startswith("_"))
+    return list(asked)
 
 
 def did_you_mean(word: str, known: list[str]) -> str:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console
 from rich.markup import escape
@@ -83,6 +83,8 @@ class Report:
             manifest = Run.open(folder).manifest
             host = sum(manifest["host_seconds"].values())
             how = f"in {host:.1f} s, {manifest['tasks_executed']} tasks executed"
+            if manifest["tasks_executed"]:
+                how += f" ({_executor(manifest['execution'])})"
             if number in self._kept:
                 how = "there already"
             self._bar.console.print(
@@ -145,6 +147,12 @@ class Report:
         if not count:
             return ""
         return f"{self._scenarios[0].name}: {self._ended} of {count} run{'s' * (count > 1)}"
+
+
+def _executor(how: Mapping[str, Any]) -> str:
+    workers = f", {how['workers']} workers" if "workers" in how else ""
+    why = f": {how['why']}" if workers and "why" in how else ""
+    return f"{how['executor']}{workers}{why}"
 
 
 _SCOPES = ("personal_mean",)

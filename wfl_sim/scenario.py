@@ -1,7 +1,7 @@
 """The scenario: everything that decides a run, as frozen dataclasses. The schema is this code."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
@@ -30,6 +30,7 @@ from wfl_sim.methods.abilities import averages
 from wfl_sim.methods.server import ServerRule
 from wfl_sim.modem import Modem
 from wfl_sim.payload import Float32
+from wfl_sim.privacy import Privacy
 from wfl_sim.protocols import (
     AREAS,
     AVAILABILITIES,
@@ -50,6 +51,7 @@ from wfl_sim.protocols import (
     Rounds,
 )
 from wfl_sim.radio.cochannel import check_bands
+from wfl_sim.radio.handover import Handover
 from wfl_sim.radio.mobility import Static
 from wfl_sim.registry import From, LocatedError
 from wfl_sim.rounds import Hierarchical
@@ -168,6 +170,8 @@ class Scenario:
     method: Annotated[Method, From(METHODS)]
     payload: Payload = field(default_factory=Payload)
     rounds: Annotated[Rounds, From(ROUNDS)]
+    privacy: Privacy | None = None
+    """of updates, towards the server"""
     evaluation: Evaluation = field(default_factory=Evaluation)
     layout: Annotated[Layout, From(LAYOUTS)] | None = None
     """where many cells stand that are described once; without it cells are where they say"""
@@ -176,6 +180,8 @@ class Scenario:
     """between cells on the same band: what they send at the moment, on average, or nothing"""
     load_memory: PositiveSeconds = 10.0
     """time constant of the average in `load-average`; wfl_sim's default"""
+    handover: Handover | None = None
+    """of devices that move; with the defaults unless given"""
     backhaul: Backhaul | None = None
     """the wired network; without it every cell has a wire of its own"""
     devices: tuple[Devices, ...]
@@ -197,6 +203,7 @@ class Scenario:
         if self.data is None and MODELS.name_of(self.model) != "synthetic":
             raise LocatedError("is missing: a pretrained model learns from data", "data")
         self.server.check(self.method)
+        self._check_privacy()
         self._check_ranks()
         self.rounds.check(self.device_count)
         edges = self.backhaul.edge_servers if self.backhaul is not None else ()
@@ -208,6 +215,31 @@ class Scenario:
             raise LocatedError("must average, for edge servers do: choose another", "method")
         self._check_cells()
         check_coverage(self)
+
+    def _check_privacy(self) -> None:
+        if self.privacy is None:
+            return
+        if not averages(self.method):
+            name = METHODS.name_of(self.method)
+            raise LocatedError(
+                f"needs a method that averages uploads, which {name} does not", "privacy"
+            )
+        if self.privacy.noise_multiplier and self.server.weights != "equal":
+            raise LocatedError(
+                "must be equal where noise is calibrated to what one device can change",
+                "server",
+                "weights",
+            )
+
+    @property
+    def cohort(self) -> int:
+        """Number of devices that a round asks for."""
+        return getattr(self.rounds, "clients", 0) or self.device_count
+
+    @property
+    def secured(self) -> Privacy | None:
+        """Privacy for cohorts of this size."""
+        return None if self.privacy is None else replace(self.privacy, cohort=self.cohort)
 
     def _check_ranks(self) -> None:
         if any(part.by_device for part in self.method.parts):
@@ -232,6 +264,8 @@ class Scenario:
             raise LocatedError(
                 f"must be one cell, the template for the layout, got {len(self.cells)}", "cells"
             )
+        if self.handover is not None and len(self.base_stations) == 1:
+            raise LocatedError("has no neighbour to go to: there is one cell", "handover")
         if self.layout is None and self.interference != "none":
             try:
                 check_bands(self.cells)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import wfl_sim.world as world
@@ -76,6 +77,7 @@ class Simulation:
         ]
         self.excluded = check_costs(scenario, self.workloads)
         self.trains = self.shards is not None and not network_only
+        self._check_accountant()
         self._seconds = {"preparation": time.perf_counter() - started}
 
     def __repr__(self) -> str:
@@ -133,9 +135,28 @@ class Simulation:
             federation.spans,
             rows,
             {name: state for name, state in states.items() if state},
-            {**self._totals(federation, graph.executed), "execution": dict(graph.report())},
+            {
+                **self._totals(federation, graph.executed),
+                **self._spent(plan.cohorts),
+                "execution": dict(graph.report()),
+            },
             federation.levels,
         )
+
+    def _check_accountant(self) -> None:
+        privacy = self.scenario.privacy
+        noisy = self.trains and privacy is not None and privacy.noise_multiplier > 0
+        if noisy and find_spec("opacus") is None:
+            raise LocatedError("noise needs an accountant: install wfl-sim[privacy]", "privacy")
+
+    def _spent(self, cohorts: Sequence[Sequence[int]]) -> dict[str, Any]:
+        """Return the epsilon of what the server has seen, where updates have noise."""
+        privacy = self.scenario.secured
+        if privacy is None or not privacy.noise_multiplier:
+            return {}
+        from wfl_sim.learning.accounting import spent
+
+        return {"privacy": spent(privacy, cohorts, self.scenario.device_count)}
 
     def _network(self, plan: "NetworkOnly | TrainingPlan") -> Federation:
         started = time.perf_counter()
@@ -166,6 +187,7 @@ class Simulation:
             },
             "joules": dict(zip(COMPONENTS, joules.tolist(), strict=True)),
             **_batteries(federation),
+            **_handovers(federation),
             **_surroundings(self.scenario, federation),
             **({"excluded": [f"device-{i}" for i in self.excluded]} if self.excluded else {}),
             "tasks_executed": executed,
@@ -205,6 +227,15 @@ def _batteries(federation: Federation) -> dict[str, dict[str, float]]:
     }
 
 
+def _handovers(federation: Federation) -> dict[str, dict[str, float]]:
+    """Return how often devices changed their cells, and for how many s that held them up."""
+    count, ping_pong = federation.handovers.count, federation.handovers.ping_pong
+    if not count:
+        return {}
+    gaps = [span.end - span.start for span in federation.spans if span.activity == "handover"]
+    return {"handovers": {"count": count, "ping_pong": ping_pong, "interrupted_seconds": sum(gaps)}}
+
+
 def _surroundings(scenario: Scenario, federation: Federation) -> dict[str, Any]:
     """Return what server and base stations drew, in J, and the g of CO2 of the devices."""
     spans, end = federation.spans, federation.env.now
@@ -214,6 +245,9 @@ def _surroundings(scenario: Scenario, federation: Federation) -> dict[str, Any]:
     for number, cell in enumerate(scenario.base_stations):
         if cell.station is not None:
             name = f"cell-{number}"
-            drawn[name] = station_joules(cell.station, spans, name, end, cell.downlink.power)
+            slumber = federation.slumbers.get(name)
+            wakings = slumber.wakings if slumber is not None else ()
+            power = cell.downlink.power
+            drawn[name] = station_joules(cell.station, spans, name, end, power, wakings)
     grams = {} if scenario.carbon is None else {"grams_co2": scenario.carbon.grams(spans)}
     return {"infrastructure_joules": drawn, **grams}

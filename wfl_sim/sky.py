@@ -62,15 +62,12 @@ class Sky:
         return f"Sky({len(self._cells)} cells, {len(self._watts)} devices)"
 
     def move(self, device: int, gains: NDArray[np.float64]) -> None:
-        """Give a device other gains (cells,), and let the rates follow."""
+        """Give a device other gains (cells,); the rates follow where plans are made anew."""
         self.gains[:, device] = gains
         for number, powers in enumerate(self._powers):
             rule = powers["uplink"]
             if isinstance(rule, DevicePower):
                 rule.density[device] = self._density(number, device)
-        for ports in self.ports:
-            for port in ports.values():
-                port.refresh()
 
     def _ports(
         self, env: simpy.Environment, direction: Direction, group: list[int]

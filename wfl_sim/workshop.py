@@ -131,7 +131,12 @@ def _learner(scenario: Scenario, shards: Shards | None, threads: int) -> Learner
 
 def _arguments(scenario: Scenario) -> dict[str, Any]:
     """Return all that a learner takes from a scenario, but the examples."""
-    both = {"model": scenario.model, "method": scenario.method, "ranks": scenario.ranks}
+    both = {
+        "model": scenario.model,
+        "method": scenario.method,
+        "ranks": scenario.ranks,
+        "privacy": scenario.secured,
+    }
     if isinstance(scenario.model, Synthetic) or scenario.data is None:
         return both
     return both | {

@@ -3,7 +3,9 @@
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 
+import numpy as np
 import simpy
+from numpy.typing import NDArray
 
 from wfl_sim.backhaul import SERVER
 from wfl_sim.energy import Ledger
@@ -13,15 +15,18 @@ from wfl_sim.entities.edge import Edge
 from wfl_sim.entities.line import Line
 from wfl_sim.entities.port import Port
 from wfl_sim.entities.server import Server
+from wfl_sim.entities.slumber import Slumber
+from wfl_sim.entities.walk import Surroundings, Walk
 from wfl_sim.execution.plan import Plan
 from wfl_sim.federation import Federation
 from wfl_sim.modem import radio_of
 from wfl_sim.protocols import Workload
 from wfl_sim.radio.direction import Direction
 from wfl_sim.radio.expected import expected_rate
+from wfl_sim.radio.handover import Handover
 from wfl_sim.scenario import Scenario
 from wfl_sim.sky import Sky
-from wfl_sim.topology import Placement
+from wfl_sim.topology import Placement, reference_db
 from wfl_sim.wiring import lines
 
 
@@ -74,6 +79,7 @@ def build(
                 members[index], federation.stream("availability", index)
             ),
             excluded=index in excluded,
+            wanders=index in placement.tracks and len(cells) > 1,
         )
         for index, group in enumerate(groups)
     ]
@@ -89,6 +95,11 @@ def build(
             )
             for edge in edges
         ]
+    federation.slumbers = {cell.name: cell.station for cell in cells if cell.station is not None}
+    surroundings = _surroundings(scenario, placement, sky, cells)
+    for index, track in placement.tracks.items():
+        serving = int(placement.serving[index])
+        Walk(federation, federation.devices[index], track, serving, surroundings)
     federation.measure(-1, federation.server.shared)
     return federation
 
@@ -102,6 +113,28 @@ def run(federation: Federation, scenario: Scenario) -> None:
         device.close()
 
 
+def _surroundings(
+    scenario: Scenario, placement: Placement, sky: Sky, cells: Sequence[Cell]
+) -> Surroundings:
+    def gains(device: int, place: tuple[float, float]) -> NDArray[np.float64]:
+        found = placement.large_scale.gains(np.array([device]), np.array([place]))
+        return np.asarray(found[:, 0])
+
+    def strengths(gains: NDArray[np.float64]) -> list[float]:
+        found: list[float] = reference_db(scenario.base_stations, gains[:, None])[:, 0].tolist()
+        return found
+
+    rule = scenario.handover or Handover()
+    return Surroundings(
+        cells=cells,
+        gains=gains,
+        strengths=strengths,
+        move=sky.move,
+        rule=rule if len(cells) > 1 else None,
+        step=placement.large_scale.step,
+    )
+
+
 def _cell(
     env: simpy.Environment,
     scenario: Scenario,
@@ -111,6 +144,12 @@ def _cell(
     down: Line,
 ) -> Cell:
     description = scenario.base_stations[number]
+    station = None
+    if description.station is not None and description.station.sleeps:
+        station = Slumber(env, description.station.waking)
+        for port in air.values():
+            port.also_tell(station.note)
+    uplink, downlink = description.uplink, description.downlink
     return Cell(
         env=env,
         name=f"cell-{number}",
@@ -118,9 +157,10 @@ def _cell(
         downlink=air["downlink"],
         up=up,
         down=down,
-        broadcasts=description.downlink.broadcast,
-        request=Access(description.uplink.access_delay, description.uplink.header),
-        order=Access(description.downlink.access_delay, description.downlink.header),
-        loss=description.uplink.loss,
+        broadcasts=downlink.broadcast,
+        request=Access(uplink.access_delay, uplink.header, station),
+        order=Access(downlink.access_delay, downlink.header, station),
+        loss=uplink.loss,
         expected_rate=partial(expected_rate, description),
+        station=station,
     )

@@ -1,5 +1,7 @@
 """Tiny random networks in local folders, and shards to learn from: everything offline."""
 
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -75,6 +77,17 @@ CONFIGS: dict[str, PretrainedConfig] = {
     ),
 }
 
+NO_DROPOUT = {
+    "hidden_dropout_prob": 0.0,
+    "attention_probs_dropout_prob": 0.0,
+    "dropout": 0.0,
+    "attention_dropout": 0.0,
+    "seq_classif_dropout": 0.0,
+    "resid_pdrop": 0.0,
+    "embd_pdrop": 0.0,
+    "attn_pdrop": 0.0,
+}
+
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
@@ -92,6 +105,24 @@ def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pret
         return Pretrained(pretrained=str(folder))
 
     return saved
+
+
+@pytest.fixture(scope="session")
+def quiet(
+    pretrained: Callable[[str], Pretrained], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Pretrained]:
+    """The same networks without dropout."""
+
+    def made(kind: str) -> Pretrained:
+        folder = tmp_path_factory.getbasetemp() / f"quiet-{kind}"
+        if not folder.exists():
+            shutil.copytree(pretrained(kind).pretrained, folder)
+            config = json.loads((folder / "config.json").read_text())
+            config |= {name: rate for name, rate in NO_DROPOUT.items() if name in config}
+            (folder / "config.json").write_text(json.dumps(config))
+        return Pretrained(pretrained=str(folder))
+
+    return made
 
 
 @pytest.fixture(scope="session")

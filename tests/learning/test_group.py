@@ -98,34 +98,6 @@ METHODS = {
         local=replace(LOCAL, optimizer="sgd", momentum=0.9, weight_decay=0.01, lr=0.1),
     ),
 }
-NO_DROPOUT = {
-    "hidden_dropout_prob": 0.0,
-    "attention_probs_dropout_prob": 0.0,
-    "dropout": 0.0,
-    "attention_dropout": 0.0,
-    "seq_classif_dropout": 0.0,
-    "resid_pdrop": 0.0,
-    "embd_pdrop": 0.0,
-    "attn_pdrop": 0.0,
-}
-
-
-@pytest.fixture(scope="session")
-def quiet(pretrained: Folder, tmp_path_factory: pytest.TempPathFactory) -> Folder:
-    """The same networks without dropout."""
-    import json
-    import shutil
-
-    def made(kind: str) -> Pretrained:
-        folder = tmp_path_factory.getbasetemp() / f"quiet-{kind}"
-        if not folder.exists():
-            shutil.copytree(pretrained(kind).pretrained, folder)
-            config = json.loads((folder / "config.json").read_text())
-            config |= {name: rate for name, rate in NO_DROPOUT.items() if name in config}
-            (folder / "config.json").write_text(json.dumps(config))
-        return Pretrained(pretrained=str(folder))
-
-    return made
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -3,13 +3,20 @@
 import numpy as np
 import pytest
 
+from wfl_sim.learning.fleet import Fleet
+from wfl_sim.learning.stand_in import shapes_of
+from wfl_sim.methods.abilities import HoldsMore, averages, download, sent_down, sent_up
 from wfl_sim.methods.aggregation import Upload, weighted_mean
 from wfl_sim.methods.local_only import LocalOnly
+from wfl_sim.methods.parts import LoRA, with_role
 from wfl_sim.methods.pftt import PFTT
 from wfl_sim.protocols import METHODS, Method
 
 KINDS = sorted(METHODS.kinds())
 SHARING = [kind for kind in KINDS if any(part.shared for part in METHODS.find(kind)().parts)]
+AVERAGING = [kind for kind in SHARING if averages(METHODS.find(kind)())]
+STACKING = {"flora": "an aggregate holds the sum of products, and the stack that brings it"}
+STEPPING = {"fdlora": "an outer step with momentum goes beyond the average"}
 
 
 def state(a, b):
@@ -20,40 +27,216 @@ def numbers(result):
     return [float(array.squeeze()) for array in result.values()]
 
 
+def shapes(method, *roles):
+    """Parameters on one layer of a stand-in network, of all parts or those with a role."""
+    parts = {part.name: part for part in method.parts}
+    every = shapes_of(method.parts)
+    return with_role(parts, every, *roles) if roles else every
+
+
+def drawn(wanted, seed):
+    rng = np.random.default_rng(seed)
+    return {name: rng.normal(size=shape).astype(np.float32) for name, shape in wanted.items()}
+
+
+def begun(method, devices=3):
+    """The shared state before training, of random values."""
+    shared = drawn(shapes(method, "shared", "known"), 0)
+    return method.begin(shared, devices) if isinstance(method, HoldsMore) else shared
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_method_declares_what_the_contract_asks(kind):
     method = METHODS.find(kind)()
     assert isinstance(method, Method)
     names = [part.name for part in method.parts]
     assert len(set(names)) == len(names)
-    for phase in method.phases:
-        assert set(phase.trains) <= set(names)
-    trained = {name for phase in method.phases for name in phase.trains}
-    assert trained == set(names)
+    trained = {name.partition(".")[0] for phase in method.phases for name in phase.trains}
+    frozen = {part.name for part in method.parts if part.known is True}
+    frozen |= {"world"} if kind == "fedalt" else set()
+    assert trained == set(names) - frozen
+    assert all(set(phase.mutes) <= set(names) for phase in method.phases)
 
 
-@pytest.mark.parametrize("kind", SHARING)
+@pytest.mark.parametrize("kind", AVERAGING)
 def test_the_weighted_mean_by_hand(kind):
     """Weights 1 and 3: (1 x 4 + 3 x 8) / 4 = 7 and (1 x -2 + 3 x 2) / 4 = 1."""
     uploads = [Upload(state(4, -2), 1.0), Upload(state(8, 2), 3.0)]
     assert numbers(METHODS.find(kind)().aggregate(state(0, 0), uploads)) == [7.0, 1.0]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [kind for kind in SHARING if kind not in STACKING | STEPPING])
 def test_the_aggregate_of_identical_uploads_is_the_identity(kind):
+    """What comes down after equal uploads is what went up; SCAFFOLD's changes of c add to zero."""
     method = METHODS.find(kind)()
-    same = state(1.25, -7.5) if kind in SHARING else {}
-    result = method.aggregate(same, [Upload(same, 3.0), Upload(same, 11.0)])
-    assert numbers(result) == numbers(same)
+    shared = begun(method)
+    same = drawn(sent_up(method, shapes(method, "shared")), 1)
+    same |= {n: np.zeros_like(array) for n, array in same.items() if n.startswith("control/")}
+    result = method.aggregate(shared, [Upload(same, 3.0, 0), Upload(same, 11.0, 1)])
+    for name, array in same.items():
+        expected = shared[name] if name.startswith("control/") else array
+        np.testing.assert_allclose(result[name], expected, rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("kind", SHARING)
 def test_the_order_of_uploads_does_not_matter(kind):
-    rng = np.random.default_rng(0)
-    uploads = [Upload(state(*rng.normal(size=2)), w) for w in (1.0, 2.0, 5.0)]
-    aggregate = METHODS.find(kind)().aggregate
-    forward, backward = aggregate(state(0, 0), uploads), aggregate(state(0, 0), uploads[::-1])
-    assert numbers(forward) == pytest.approx(numbers(backward), rel=1e-6)
+    method = METHODS.find(kind)()
+    up = sent_up(method, shapes(method, "shared"))
+    uploads = [Upload(drawn(up, seed), w, seed) for seed, w in ((1, 1.0), (2, 2.0), (3, 5.0))]
+    forward = method.aggregate(begun(method), uploads)
+    backward = method.aggregate(begun(method), uploads[::-1])
+    assert set(forward) == set(backward)
+    for name in forward:
+        if not name.startswith("stack/"):
+            np.testing.assert_allclose(forward[name], backward[name], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_comes_down_is_what_was_declared(kind):
+    method = METHODS.find(kind)()
+    own = shapes(method, "shared")
+    up = sent_up(method, own)
+    shared = begun(method)
+    first = download(method, shared, own, 0)
+    assert {n: a.shape for n, a in first.items()} == dict(sent_down(method, own))
+    uploads = [Upload(drawn(up, seed), 1.0, seed) for seed in (1, 2)]
+    after = dict(method.aggregate(shared, uploads))
+    known = shapes(method, "known")
+    after |= {name: shared[name] for name in known if name not in after}
+    second = {n: a for n, a in download(method, after, own, 0).items() if n not in known}
+    assert {n: a.shape for n, a in second.items()} == dict(sent_down(method, own, [[up, up]]))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_private_is_declared_to_be_sent(kind):
+    method = METHODS.find(kind)()
+    private = set(shapes(method, "private"))
+    assert not private & set(sent_up(method, shapes(method, "shared")))
+    assert not private & set(sent_down(method, shapes(method, "shared")))
+
+
+def lora_of(a, b):
+    return {"lora/l.lora_A.weight": np.float32(a), "lora/l.lora_B.weight": np.float32(b)}
+
+
+HEAD = {"head/w": np.zeros(1, np.float32)}
+
+
+def test_flora_adds_products_of_unlike_ranks():
+    """W = 1 + 2 (0.25 x 3 x 2 + 0.75 x (1 x 5 + 2 x 4)) = 1 + 2 (1.5 + 9.75) = 23.5."""
+    method = METHODS.find("flora")()
+    shared = {"merged/l.weight": np.ones((1, 1), np.float32), **HEAD}
+    one = {**lora_of([[2]], [[3]]), **HEAD}
+    two = {**lora_of([[5], [4]], [[1, 2]]), **HEAD}
+    result = method.aggregate(shared, [Upload(one, 1.0), Upload(two, 3.0)])
+    assert result["merged/l.weight"].item() == pytest.approx(23.5)
+    assert result["stack/lora/l.lora_A.weight"].tolist() == [[2], [5], [4]]
+    assert result["stack/lora/l.lora_B.weight"].tolist() == [[0.75, 0.75, 1.5]]
+
+
+def test_flora_merges_into_a_transposed_matrix():
+    """A of (1, 2) and B of (1, 1) make a product of (1, 2), which the layer keeps as (2, 1)."""
+    shared = {"merged/l.transposed": np.zeros((2, 1), np.float32), **HEAD}
+    upload = Upload({**lora_of([[1, 3]], [[2]]), **HEAD}, 1.0)
+    made = METHODS.find("flora")().aggregate(shared, [upload])
+    assert made["merged/l.transposed"].tolist() == [[4], [12]]
+
+
+def test_flora_sends_the_stacks_of_all_rounds_that_were_missed():
+    method = METHODS.find("flora")()
+    own = {"lora/l.lora_A.weight": (4, 7), "lora/l.lora_B.weight": (5, 4), "head/w": (1,)}
+    other = {"lora/l.lora_A.weight": (2, 7), "lora/l.lora_B.weight": (5, 2), "head/w": (1,)}
+    assert sent_down(method, own, []) == {"head/w": (1,)}
+    down = sent_down(method, own, [[other], [own, other]])
+    assert down["stack/lora/l.lora_A.weight"] == (6, 7)
+    assert down["stack/lora/l.lora_B.weight"] == (5, 6)
+    assert down["stack/missed/lora/l.lora_A.weight"] == (2, 7)
+
+
+def test_hetlora_weighs_by_the_norm_and_pads():
+    """|B A|_F is 1 x 2 = 2 and 3 x 2 = 6: shares 1/4 and 3/4; the second row is the second's."""
+    method = METHODS.find("hetlora")(lora=LoRA(rank=2))
+    shared = {**lora_of([[0], [0]], [[0, 0]]), **HEAD}
+    small = {**lora_of([[2]], [[1]]), "head/w": np.float32([4])}
+    large = {**lora_of([[2], [0]], [[3, 0]]), "head/w": np.float32([8])}
+    result = method.aggregate(shared, [Upload(small, 3.0), Upload(large, 1.0)])
+    assert result["lora/l.lora_A.weight"].tolist() == [[2], [0]]
+    assert result["lora/l.lora_B.weight"].tolist() == [[2.5, 0]]
+    assert result["head/w"].tolist() == [5]
+    cut = method.download(result, {"lora/l.lora_B.weight": (1, 1)}, 0)
+    assert cut["lora/l.lora_B.weight"].tolist() == [[2.5]]
+
+
+def test_scaffold_by_hand():
+    """x = 1, c = 0.5, c_k = 0, K eta = 0.8; y = 0.2 gives c_k+ = 0 - 0.5 + 0.8 / 0.8 = 0.5.
+
+    Two of N = 4 devices send changes 0.5 and 0.1: c = 0.5 + (2 / 4) x 0.3 = 0.65.
+    """
+    from wfl_sim.methods.phases import Local
+
+    method = METHODS.find("scaffold")(local=Local(steps=8, lr=0.1, optimizer="sgd"))
+    x, c = {"lora/a": np.float32([1])}, {"control/lora/a": np.float32([0.5])}
+    run = method.update({**x, **c}, {}, None)
+    request = next(run)
+    assert request.correction["lora/a"].tolist() == [0.5]
+    with pytest.raises(StopIteration) as stop:
+        run.send({"lora/a": np.float32([0.2])})
+    sent, kept = stop.value.value.upload, stop.value.value.kept
+    assert kept["lora/a"] == pytest.approx(0.5)
+    assert sent["control/lora/a"] == pytest.approx(0.5)
+    other = {"lora/a": np.float32([0.4]), "control/lora/a": np.float32([0.1])}
+    shared = {**x, **c, "server/devices": np.float32([4])}
+    made = method.aggregate(shared, [Upload(sent, 9.0), Upload(other, 1.0)])
+    assert made["lora/a"] == pytest.approx(0.3)
+    assert made["control/lora/a"] == pytest.approx(0.65)
+
+
+def test_fedalt_gives_each_the_mean_of_the_others():
+    """Own LoRAs 1, 2 and 6 have the mean 3: the first is given (3 x 3 - 1) / 2 = 4."""
+    method = METHODS.find("fedalt")()
+    shared = method.begin({"world/a": np.float32([9])}, 3)
+    assert shared["world/a"] == 0
+    uploads = [Upload({"world/a": np.float32([v])}, 1.0, k) for k, v in enumerate((1, 2, 6))]
+    made = method.aggregate(shared, uploads)
+    kept = {"own/a": np.float32([1]), "round/heard": np.float32([0])}
+    assert method.personal(made, kept, {})["world/a"] == pytest.approx(4)
+    absent = {"own/a": np.float32([1])}
+    assert method.personal(made, absent, {})["world/a"] == pytest.approx(3)
+
+
+def test_feddpa_trusts_the_own_lora_by_likeness():
+    """Cosines 1 and 0 to the anchors make 0.5; -1 counts as nothing; the cap is one half."""
+    method = METHODS.find("feddpa")(cap=0.5)
+    kept = {"anchors/texts": np.float32([[1, 0], [0, 1]])}
+    blend = method.blend(kept, np.float32([[2, 0], [-1, 0], [3, 3]]))
+    assert blend["own"] == pytest.approx([0.25, 0, 0.5 * np.sqrt(0.5)])
+    assert blend["global"] == pytest.approx(1 - blend["own"])
+    assert method.blend({}, np.float32([[1, 0]]))["own"] == [0]
+
+
+def test_fdlora_takes_nesterov_steps():
+    """d = 1 - 0 = 1, v = 1, x = 1 - (1 + 0.5) = -0.5; then d = -1.5, v = -1, x = -0.5 + 2 = 1.5."""
+    method = METHODS.find("fdlora")()
+    shared = method.begin({"shared/a": np.float32([1]), "head/w": np.float32([0])}, 2)
+    upload = Upload({"shared/a": np.float32([0]), "head/w": np.float32([2])}, 1.0)
+    shared = method.aggregate(shared, [upload])
+    assert shared["shared/a"] == pytest.approx(-0.5)
+    assert shared["head/w"] == 2
+    back = Upload({"shared/a": np.float32([1]), "head/w": np.float32([2])}, 1.0)
+    assert method.aggregate(shared, [back])["shared/a"] == pytest.approx(1.5)
+
+
+def test_ditto_keeps_a_model_of_its_own():
+    method = METHODS.find("ditto")(lam=0.3)
+    run = method.update({"lora/a": np.float32([1])}, {"own/lora/a": np.float32([5])}, None)
+    assert next(run).start["lora/a"] == 1
+    second = run.send({"lora/a": np.float32([2])})
+    assert (second.start["lora/a"], second.anchor["lora/a"]) == (5, 1)
+    assert second.phase.proximal == 0.3
+    with pytest.raises(StopIteration) as stop:
+        run.send({"lora/a": np.float32([4])})
+    assert stop.value.value.upload["lora/a"] == 2
+    assert method.personal({}, stop.value.value.kept, {})["lora/a"] == 4
 
 
 def test_nothing_to_average_is_an_error():
@@ -71,3 +254,15 @@ def test_pftt_shares_the_adapter_and_keeps_the_lora():
 
 def test_local_only_shares_nothing():
     assert not any(part.shared for part in LocalOnly().parts)
+
+
+def test_a_rank_of_its_own_keeps_the_scale():
+    """alpha / rank is the same everywhere; the server holds the largest rank that is shared."""
+    ranks = [None, 2, 32]
+    hetlora = Fleet(METHODS.find("hetlora")(lora=LoRA(rank=8, alpha=4)), ranks)
+    configs = [hetlora.parts(device)[0].config for device in (0, 1, 2, -1)]
+    assert [(c.rank, c.alpha) for c in configs] == [(8, 4), (2, 1), (32, 16), (32, 16)]
+    pftt = Fleet(PFTT(), ranks)
+    loras = [pftt.parts(device)[1].config.rank for device in (0, 1, 2, -1)]
+    assert loras == [8, 2, 32, 8]
+    assert not Fleet(METHODS.find("fedit")(), ranks).sizes

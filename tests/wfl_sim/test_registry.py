@@ -3,10 +3,13 @@
 import subprocess
 import sys
 from dataclasses import dataclass
+from typing import Protocol
 
 import pytest
 
+from wfl_sim.loading import ScenarioError, load
 from wfl_sim.registry import Registry, describe, did_you_mean, plugins_allowed
+from wfl_sim.schema import families
 from wfl_sim.written import Written
 
 PLUGIN = """\
@@ -16,6 +19,9 @@ from dataclasses import dataclass
 class Mine:
     '''Mine alone.'''
     size: int = 1
+
+    def shares(self, demands):
+        return demands
 
 class Plain:
     pass
@@ -151,3 +157,52 @@ def test_descriptions_and_hints():
     assert did_you_mean("alpa", ["alpha", "beta"]) == ", did you mean 'alpha'?"
     assert did_you_mean("x", ["beta", "alpha"]) == " (known: alpha, beta)"
     assert did_you_mean("x", []) == ""
+
+
+class Shape(Protocol):
+    """What has an area and a name."""
+
+    @property
+    def colour(self) -> str:
+        """A word."""
+
+    def area(self) -> float:
+        """In square metres."""
+
+
+@dataclass(frozen=True)
+class Disc:
+    """A colour and no area."""
+
+    colour: str
+
+
+def test_a_class_that_lacks_what_the_contract_asks_for_is_refused():
+    registry = Registry("shape", Shape)
+    registry.add("disc", Disc)
+    with pytest.raises(ValueError, match=r"^shape 'disc' lacks 'area' of .*test_registry\.Shape$"):
+        registry.find("disc")
+    registry = Registry("shape", "wfl_sim.protocols.Selector")
+    registry.add("disc", Disc)
+    with pytest.raises(ValueError, match=r"^shape 'disc' lacks 'select' of wfl_sim\.protocols\.Se"):
+        registry.find("disc")
+
+
+def test_every_built_in_kind_keeps_its_contract():
+    for registry in families():
+        for name in registry.kinds():
+            registry.find(name)
+
+
+def test_an_incomplete_plugin_is_one_located_line(files):
+    files.write(
+        "from dataclasses import dataclass\n@dataclass(frozen=True)\nclass Mine:\n    a: int = 1\n",
+        "mine.py",
+    )
+    file = files.changed("allocator: proportional-fair", "allocator: ./mine.py:Mine")
+    with pytest.raises(ScenarioError) as caught:
+        load(file, allow_plugins=True)
+    assert files.short(caught.value) == (
+        "s.yaml:19: cells.0.uplink.allocator: allocator './mine.py:Mine' lacks 'shares' of "
+        "wfl_sim.protocols.Allocator"
+    )

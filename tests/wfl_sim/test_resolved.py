@@ -105,6 +105,39 @@ def test_the_digest_tells_scenarios_apart(files):
     assert digest(one.scenario) == digest(same.scenario) != digest(other.scenario)
 
 
+def test_the_digest_knows_files_by_their_content(files):
+    def named(folder, table="a,b\n", code="", model="{}"):
+        for name, content in (("x.csv", table), ("net/config.json", model), ("mine.py", code)):
+            files.write(content, f"{folder}/{name}")
+        files.write(PLUGIN + code, f"{folder}/mine.py")
+        text = GOOD.replace("{allocator: proportional-fair}", "{allocator: ./mine.py:Mine}")
+        text = text.replace("{kind: synthetic, payload: 2 Mbit, flops_per_step: 20 GFLOP}", "./net")
+        text = text.replace("model: ./net", "model: {pretrained: ./net}")
+        text += "data: {kind: csv, path: x.csv}\n"
+        (loaded,) = load(files.write(text, f"{folder}/s.yaml"), allow_plugins=True)
+        return digest(loaded.scenario)
+
+    there = named("one")
+    assert named("another/place") == there
+    others = [
+        named("two", table="a,c\n"),
+        named("three", code="# changed\n"),
+        named("four", model="{ }"),
+    ]
+    assert len({there, *others}) == 4
+    assert named("two") == there
+
+
+PLUGIN = (
+    "from dataclasses import dataclass\n"
+    "@dataclass(frozen=True)\n"
+    "class Mine:\n"
+    "    bias: float = 1.0\n"
+    "    def shares(self, demands):\n"
+    "        return 0\n"
+)
+
+
 def test_a_plugin_is_found_again_from_another_folder(files, monkeypatch):
     monkeypatch.setattr(ALLOCATORS, "_kinds", dict(ALLOCATORS._kinds))
     files.write(
@@ -113,7 +146,9 @@ def test_a_plugin_is_found_again_from_another_folder(files, monkeypatch):
         "@ALLOCATORS('mine-too')\n"
         "@dataclass(frozen=True)\n"
         "class Mine:\n"
-        "    bias: float = 1.0\n",
+        "    bias: float = 1.0\n"
+        "    def shares(self, demands):\n"
+        "        return 0\n",
         "sub/mine.py",
     )
     text = GOOD.replace("{allocator: proportional-fair}", "{allocator: ./mine.py:Mine}")

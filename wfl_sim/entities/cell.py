@@ -8,6 +8,7 @@ import simpy
 
 from wfl_sim.entities.line import Line
 from wfl_sim.entities.port import Port
+from wfl_sim.entities.slumber import Slumber
 from wfl_sim.protocols import Loss
 from wfl_sim.radio.direction import Direction
 
@@ -20,9 +21,13 @@ class Access:
     """s, until the first bit"""
     header: float = 0.0
     """bits beside each bit of payload"""
+    station: Slumber | None = None
+    """which may have to wake up first"""
 
     def granted(self, env: simpy.Environment) -> Generator[simpy.Event, Any, None]:
         """Wait until the first bit may be sent."""
+        if self.station is not None:
+            yield from self.station.awake()
         if self.delay:
             yield env.timeout(self.delay)
 
@@ -55,6 +60,8 @@ class Cell:
     """of updates on the uplink"""
     expected_rate: Callable[[Direction, float, float], float]
     """bit/s alone on the band in a direction, at a linear gain and the W of a device"""
+    station: Slumber | None = None
+    """of a base station that sleeps"""
 
     def __repr__(self) -> str:
         return f"Cell({self.name!r}, {self.uplink!r}, {self.downlink!r})"

@@ -19,7 +19,7 @@ from wfl_sim.entities.cell import Access, Cell
 from wfl_sim.entities.delivery import Contribution, Delivery
 from wfl_sim.entities.diary import Diary
 from wfl_sim.entities.effort import Effort
-from wfl_sim.entities.port import Port
+from wfl_sim.entities.leg import Leg
 from wfl_sim.execution.task import Handle
 from wfl_sim.modem import Radio, radio_of
 from wfl_sim.protocols import Workload
@@ -50,6 +50,7 @@ class Device:
         away_power: float | None = None,
         intervals: Iterator[tuple[float, float]] | None = None,
         excluded: bool = False,
+        wanders: bool = False,
     ) -> None:
         """Put an idle device into a cell.
 
@@ -68,6 +69,7 @@ class Device:
             away_power: W, drawn while it cannot be reached; the idle power unless given.
             intervals: s, when it can be reached; None for always.
             excluded: whether it can take no part at all, being too small.
+            wanders: whether it may be handed over to other cells.
         """
         self.name = f"device-{index}"
         self.index = index
@@ -106,7 +108,10 @@ class Device:
         self._part: simpy.Process | None = None
         self._work: simpy.Process | None = None
         self._stopping = False
-        self._on_air: tuple[Port, Transfer] | None = None
+        self._leg: Leg | None = None
+        self._asked_in = cell
+        self._wanders = wanders
+        self._resuming: simpy.Event | None = None
         self._effort: Effort | None = None
         self._draw("idle", self._idle_power)
         if excluded:
@@ -186,7 +191,7 @@ class Device:
         self.times_asked += 1
         self._spent_then, self._asked = self.body.joules(), federation.env.now
         self._turn = self._turn + 1 if number == self._number else 0
-        self._number = number
+        self._number, self._asked_in = number, self.cell
         process = federation.env.process(self._participate(number, delivery, deadline))
         self._work = self._part = process
         self._part.callbacks.append(lambda _: federation.look_again())
@@ -201,6 +206,25 @@ class Device:
         self._stop()
         self.rest()
         return self._part if self.busy else None
+
+    def moved(self, mean_gain: float) -> None:
+        """Note another mean gain to the cell; the rate of what is on the air follows."""
+        self.mean_gain = mean_gain
+        if self._leg is not None:
+            self._leg.port.refresh()
+
+    def hand_over(self, cell: Cell, mean_gain: float) -> None:
+        """Belong to another cell; what is on the air goes on there after `resume`."""
+        self.cell, self.mean_gain = cell, mean_gain
+        self._resuming = self._federation.env.event()
+        if self._leg is not None:
+            self._leg.tear(self.index)
+
+    def resume(self) -> None:
+        """Send and receive again after a handover."""
+        if self._resuming is not None:
+            resuming, self._resuming = self._resuming, None
+            resuming.succeed()
 
     def rest(self) -> None:
         """Be idle until asked again, unless it has gone or come back in the meantime."""
@@ -249,15 +273,15 @@ class Device:
     ) -> Generator[simpy.Event, Any, None]:
         self._diary.begin("wait", number)
         transfer: Transfer = yield on_air
-        self._on_air = self.cell.downlink, transfer
+        leg = Leg(self._asked_in, "downlink", transfer, self._federation.env.event())
+        if self.cell is not leg.cell:
+            leg.tear(self.index)
         self._diary.begin("download", number)
         self._wake("receive")
         self._draw("receive", self._radio.receive)
-        yield transfer.done
-        self._on_air = None
-        self._draw("receive", 0.0)
-        self._federation.traffic.received_down += bits
-        self._diary.record(bits=bits, cell=self.cell.name, transfer=transfer)
+        leg, bits = yield from self._through(leg, bits, number)
+        self._received(leg, bits)
+        self._diary.record(bits=bits, cell=leg.cell.name, transfer=leg.transfer)
 
     def _compute(self, number: int) -> Generator[simpy.Event, Any, None]:
         self._diary.begin("compute", number)
@@ -274,26 +298,80 @@ class Device:
         bits, traffic = self.workload.upload_bits, self._federation.traffic
         self._diary.begin("upload", number)
         self._wake("transmit")
-        yield from self.cell.request.granted(self._federation.env)
-        transfer = self.cell.uplink.send(
-            [self.index],
-            self.cell.request.on_air(bits),
-            deadline=deadline,
-            watch=self._radiate if self.body.follows else None,
-        )
-        self._on_air = self.cell.uplink, transfer
-        yield transfer.done
-        self._on_air = None
-        self._sent(transfer, bits)
-        lost = self._is_lost(number, transfer)
+        leg = yield from self._leg_of("uplink", bits, deadline)
+        leg, bits = yield from self._through(leg, bits, number, deadline)
+        self._sent(leg.transfer, bits)
+        lost = self._is_lost(number, leg)
         traffic.lost_up += bits if lost else 0
         outcome: Outcome = "lost" if lost else "done"
-        self._diary.record(bits=bits, cell=self.cell.name, transfer=transfer, outcome=outcome)
+        self._diary.record(bits=bits, cell=leg.cell.name, transfer=leg.transfer, outcome=outcome)
         return not lost
 
-    def _is_lost(self, number: int, transfer: Transfer) -> bool:
-        heard = transfer.mean_sinr_db
-        probability = self.cell.loss.probability(-np.inf if heard is None else heard)
+    def _leg_of(
+        self, direction: Direction, bits: int, deadline: float
+    ) -> Generator[simpy.Event, Any, Leg]:
+        """Begin a transfer in the cell of the moment, as soon as it grants one."""
+        env = self._federation.env
+        while True:
+            while self._resuming is not None:
+                yield self._resuming
+            cell = self.cell
+            access = cell.request if direction == "uplink" else cell.order
+            yield from access.granted(env)
+            if self.cell is cell and self._resuming is None:
+                break
+        port = cell.uplink if direction == "uplink" else cell.downlink
+        transfer = port.send(
+            [self.index],
+            access.on_air(bits),
+            deadline=deadline,
+            watch=self._radiate if self.body.follows and direction == "uplink" else None,
+        )
+        return Leg(cell, direction, transfer, env.event(), own=True)
+
+    def _through(
+        self, leg: Leg, bits: int, number: int, deadline: float = float("inf")
+    ) -> Generator[simpy.Event, Any, tuple[Leg, int]]:
+        """Wait for the last bit of a payload, through every handover.
+
+        Returns:
+            The last leg, and the bits that went through it.
+        """
+        while True:
+            self._leg = leg
+            done = leg.transfer.done
+            yield (done | leg.torn) if self._wanders else done
+            self._leg = None
+            if done.triggered:
+                return leg, bits
+            # What remains is at least one bit, for the transfer was not done.
+            on_air: Any = leg.torn.value
+            arrived = min(int(leg.access.payload(on_air)), bits - 1)
+            bits -= arrived
+            if leg.direction == "uplink":
+                self._sent(leg.transfer, arrived)
+            else:
+                self._received(leg, arrived)
+            self._diary.record(bits=arrived, cell=leg.cell.name, transfer=leg.transfer)
+            self._diary.begin("handover", number)
+            leg = yield from self._leg_of(leg.direction, bits, deadline)
+            self._diary.record(cell=leg.cell.name)
+            self._diary.begin("upload" if leg.direction == "uplink" else "download", number)
+            if leg.direction == "downlink":
+                self._draw("receive", self._radio.receive)
+
+    def _received(self, leg: Leg, bits: int) -> None:
+        """Account for a download, whole or in part."""
+        self._draw("receive", 0.0)
+        self._federation.traffic.received_down += bits
+        # A transfer that the server began is counted by the server, once it is through.
+        over = leg.transfer.done.triggered
+        if leg.own if over else not leg.transfer.links:
+            self._federation.traffic.sent_down += bits
+
+    def _is_lost(self, number: int, leg: Leg) -> bool:
+        heard = leg.transfer.mean_sinr_db
+        probability = leg.cell.loss.probability(-np.inf if heard is None else heard)
         return probability > 0 and bool(
             self._stream("loss", self.name, number).uniform() < probability
         )
@@ -323,18 +401,16 @@ class Device:
         """Give up what is being done: what it has cost until now stays counted."""
         traffic, flops, bits = self._federation.traffic, 0.0, 0
         transfer: Transfer | None = None
-        if self._on_air is not None:
-            carrier, on_air = self._on_air
-            transfer = on_air
-            arrived = yield carrier.leave(on_air, self.index)
-            access = self.cell.order if carrier is self.cell.downlink else self.cell.request
-            bits = int(access.payload(arrived))
-            self._on_air = None
+        cell = ""
+        if self._leg is not None:
+            leg, self._leg = self._leg, None
+            transfer, cell = leg.transfer, leg.cell.name
+            bits = int(leg.access.payload((yield leg.leave(self.index))))
         elif self._diary.activity == "wait" and delivery.on_air is not None:
             delivery.receivers.remove(self.index)
             if delivery.on_air.triggered:
                 reached: Any = delivery.on_air.value
-                self.cell.downlink.leave(reached, self.index)
+                self._asked_in.downlink.leave(reached, self.index)
         if self._diary.activity == "download":
             traffic.lost_down += bits
             traffic.sent_down += 0 if transfer and transfer.links else bits
@@ -346,7 +422,6 @@ class Device:
             self._effort = None
         self._draw("receive", 0.0)
         self._draw("compute", 0.0)
-        cell = self.cell.name if transfer else ""
         self._diary.record(outcome="dropped", bits=bits, flops=flops, cell=cell, transfer=transfer)
         self._work, self._stopping = None, False
         self._begin_presence()

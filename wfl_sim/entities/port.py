@@ -30,6 +30,17 @@ class Port:
     def __repr__(self) -> str:
         return f"Port({self._carrier!r}, links from {self._first})"
 
+    def also_tell(self, listener: Callable[[int, bool], None]) -> None:
+        """Tell one more who begins and who ends to use the air."""
+        before = self._changed
+
+        def both(device: int, begins: bool) -> None:
+            if before is not None:
+                before(device, begins)
+            listener(device, begins)
+
+        self._changed = both
+
     def send(
         self,
         devices: Sequence[int],

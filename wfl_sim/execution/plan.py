@@ -237,6 +237,11 @@ class TrainingPlan:
         """Return a number of the task that made a state, training first what it needs."""
         return self._graph.values(handle.key)[name]
 
+    @property
+    def cohorts(self) -> list[tuple[int, ...]]:
+        """The devices whose uploads were in each aggregation."""
+        return self._versions.cohorts
+
     def private(self) -> tuple[Handle, ...]:
         """Return the newest private state of every device."""
         return tuple(self._private)

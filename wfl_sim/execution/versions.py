@@ -19,6 +19,11 @@ class Versions:
         """Note that a state was made from another and the uploads of some devices."""
         self._made_from[made] = shared, tuple(devices)
 
+    @property
+    def cohorts(self) -> list[tuple[int, ...]]:
+        """The devices whose uploads were in each aggregation, in the order of asking."""
+        return [devices for _, devices in self._made_from.values()]
+
     def received(self, device: int, shared: Handle) -> None:
         """Note that a device has a state."""
         self._has[device] = shared

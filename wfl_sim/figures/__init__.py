@@ -14,6 +14,7 @@ from wfl_sim.figures.breakdown import breakdown
 from wfl_sim.figures.comparison import draw_comparison
 from wfl_sim.figures.convergence import convergence
 from wfl_sim.figures.files import file_name, write_csv
+from wfl_sim.figures.fleet import fleet
 from wfl_sim.figures.seeds import by_label
 from wfl_sim.figures.summary import Row, summary
 from wfl_sim.figures.targets import default_target
@@ -30,6 +31,7 @@ __all__ = [
     "default_target",
     "draw_all",
     "draw_comparison",
+    "fleet",
     "summary",
     "timeline",
 ]
@@ -67,5 +69,5 @@ def draw_all(
             name = file_name("summary", metric, scope)
             header = [field.name for field in fields(Row)]
             paths.append(write_csv(folder / f"{name}.csv", header, rows))
-    paths += [*breakdown(runs, folder), *batteries(runs, folder)]
+    paths += [*breakdown(runs, folder), *batteries(runs, folder), *fleet(runs, folder)]
     return [*paths, *timeline(runs, folder)]

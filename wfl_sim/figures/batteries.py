@@ -63,23 +63,24 @@ def _draw(run: Run, label: str, folder: Path) -> list[Path]:
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
         end = float(run.span_arrays["end"].max())
         factor, unit = scale(end, "s")
-        rows = _levels(above, run, factor) + _losses(below, run, factor)
+        rows = levels(above, run, factor) + losses(below, run, factor)
         above.set_xlim(0, end * factor)
         below.set_xlabel(f"simulated time ({unit})")
         figure.suptitle(f"{label}, seed {run.seed}: batteries, and who was lost when")
         return save(figure, folder, file_name("batteries", label), HEADER, rows)
 
 
-def _levels(axes: Axes, run: Run, factor: float) -> list[tuple[Any, ...]]:
-    levels = run.level_arrays
+def levels(axes: Axes, run: Run, factor: float) -> list[tuple[Any, ...]]:
+    """Draw the levels of batteries in %, at times multiplied with `factor`; return the numbers."""
+    rows_of = run.level_arrays
     colours = mpl.rcParams["axes.prop_cycle"].by_key()["color"]
     rows: list[tuple[Any, ...]] = []
     groups: dict[str, str] = {}
     for device, group in _groups(run).items():
-        mine = (levels["actor"] == device) & (levels["quantity"] == "battery")
+        mine = (rows_of["actor"] == device) & (rows_of["quantity"] == "battery")
         if not mine.any():
             continue
-        time, share = levels["time"][mine], levels["value"][mine] / group["battery"]["capacity"]
+        time, share = rows_of["time"][mine], rows_of["value"][mine] / group["battery"]["capacity"]
         name = f"{group['hardware']['name']}, {_energy(group['battery']['capacity'])}"
         colour = groups.setdefault(name, colours[len(groups) % len(colours)])
         axes.plot(time * factor, 100 * share, color=colour, lw=1.2)
@@ -87,17 +88,20 @@ def _levels(axes: Axes, run: Run, factor: float) -> list[tuple[Any, ...]]:
         empty[1:] &= ~empty[:-1]
         axes.plot(time[empty] * factor, 100 * share[empty], "x", color=INK, ms=6, mew=1.6, zorder=3)
         rows += [
-            ("battery", device, t, v) for t, v in zip(time, levels["value"][mine], strict=True)
+            ("battery", device, t, v) for t, v in zip(time, rows_of["value"][mine], strict=True)
         ]
     handles = [Line2D([], [], color=colour, label=name) for name, colour in groups.items()]
     handles.append(Line2D([], [], marker="x", color=INK, ls="", mew=1.6, label="empty"))
-    axes.legend(handles=handles, loc="lower left", ncols=len(handles))
+    axes.legend(
+        handles=handles, loc="lower left", ncols=len(handles), fontsize=9, columnspacing=1.2
+    )
     axes.set_ylabel("battery level (%)")
-    axes.set_ylim(-16, 105)
+    axes.set_ylim(-18, 105)
     return rows
 
 
-def _losses(axes: Axes, run: Run, factor: float) -> list[tuple[Any, ...]]:
+def losses(axes: Axes, run: Run, factor: float) -> list[tuple[Any, ...]]:
+    """Draw how many devices can be asked, and what was dropped when; return the numbers."""
     spans, (times, counts) = run.span_arrays, presence(run)
     end, total = float(spans["end"].max()), len(devices(run))
     axes.step(

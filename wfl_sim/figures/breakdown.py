@@ -92,7 +92,7 @@ def breakdown(runs: Sequence[Run], folder: Path) -> list[Path]:
         for axes, (quantity, of_quantity) in zip(
             figure.subplots(1, len(panels), sharey=True), bars.items(), strict=True
         ):
-            _panel(axes, *PANELS[quantity], of_quantity)
+            panel(axes, *PANELS[quantity], of_quantity)
         seen = in_order(a for stack in bars.values() for one in stack for a in one.parts)
         handles: list[Patch | Line2D] = [*patches(seen)]
         if any(len(members) > 1 for members in groups.values()):
@@ -118,7 +118,8 @@ def _components(run: Run) -> dict[str, float]:
     return {str(k): float(v) for k, v in stated.items()} if isinstance(stated, dict) else {}
 
 
-def _panel(axes: Axes, name: str, unit: str, bars: Sequence[Bar]) -> None:
+def panel(axes: Axes, name: str, unit: str, bars: Sequence[Bar]) -> None:
+    """Draw stacked bars of a quantity of this name and unit."""
     limit = _limit(bars)
     factor, prefixed = scale(limit, unit)
     for row, one in enumerate(bars):

@@ -6,6 +6,7 @@ from typing import Final
 
 from wfl_sim.figures.breakdown import breakdown
 from wfl_sim.figures.convergence import convergence
+from wfl_sim.figures.fleet import fleet
 from wfl_sim.figures.lines import shown_axes
 from wfl_sim.figures.parameter import parameter
 from wfl_sim.figures.pareto import pareto
@@ -37,7 +38,7 @@ def draw_comparison(runs: Sequence[Run], goal: Goal, folder: Path) -> list[Path]
             measured, folder, metric=goal.metric, scope=goal.scope, target=goal.target
         )
     if len(labels) <= MOST_BARS:
-        paths += breakdown(runs, folder)
+        paths += [*breakdown(runs, folder), *fleet(runs, folder)]
     if len(by_label(measured) if measured else ()) > 1:
         paths += pareto(measured, folder, goal)
     for path in shown_axes(runs):

@@ -53,6 +53,7 @@ FILLS: Final[dict[str, Fill]] = {
     "compute": Fill("#D55E00", ink="white"),
     "upload": Fill("#0072B2", ink="white"),
     "transmit": Fill("#0072B2", ink="white"),
+    "handover": Fill("#F0E442"),
     "wait": Fill("#CCCCCC"),
     "idle": Fill("#EEEEEE"),
     "off": Fill("#FFFFFF", hatch="xxx"),

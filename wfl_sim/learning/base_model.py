@@ -1,6 +1,8 @@
 """Base models in memory: configuration, tokenizer, and network with a classification head."""
 
+import os
 from collections.abc import Callable
+from types import MappingProxyType
 from typing import Any, Final
 
 import torch
@@ -19,6 +21,7 @@ from wfl_sim.learning.quiet import quiet
 
 _ATTENTION: Final = "eager"
 """Attention is written out, so that a counter sees its products: what is trained was counted."""
+DTYPES: Final = MappingProxyType({"fp32": torch.float32, "bf16": torch.bfloat16})
 _FROM_PAD: Final = {"roberta", "xlm-roberta", "camembert"}
 """Architectures that number positions from the padding token on."""
 
@@ -47,7 +50,7 @@ def load_tokenizer(model: Pretrained) -> PreTrainedTokenizerBase:
 
 
 def load_model(model: Pretrained, classes: int, pad: int) -> PreTrainedModel:
-    """Return the network with its weights in float32, everything frozen, in evaluation mode.
+    """Return the network on its device and in its type, everything frozen, in evaluation mode.
 
     The head and the pooler below it may be missing in the checkpoint; they are then drawn from a
     fixed seed, so that they are the same in every process.
@@ -58,8 +61,14 @@ def load_model(model: Pretrained, classes: int, pad: int) -> PreTrainedModel:
         pad: id of the padding token, which decoders need to find the last word.
 
     Raises:
-        ValueError: other weights are missing: the checkpoint is of another network.
+        ValueError: other weights are missing: the checkpoint is of another network. Or there is
+            no such device.
     """
+    if model.device == "cuda":
+        # Without it cuBLAS has no fixed order of sums; it is read when CUDA is first used.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        if not torch.cuda.is_available():
+            raise ValueError("device: cuda is asked for, but torch finds no such accelerator here")
     config = load_config(model, classes)
     config.pad_token_id = pad
     with exact(seed=0):
@@ -78,7 +87,7 @@ def load_model(model: Pretrained, classes: int, pad: int) -> PreTrainedModel:
     lost = [n for n in report["missing_keys"] if n.startswith(backbone) and ".pooler." not in n]
     if lost:
         raise ValueError(f"{model.pretrained!r} lacks {len(lost)} weights, such as {min(lost)}")
-    return network.requires_grad_(False).eval()
+    return network.to(model.device, DTYPES[model.dtype]).requires_grad_(False).eval()
 
 
 def shape_of(model: Pretrained, classes: int) -> PreTrainedModel:

@@ -29,6 +29,10 @@ class Encoded:
         """Return the texts at `indices`."""
         return type(self)(self.ids[indices], self.mask[indices], self.labels[indices])
 
+    def to(self, device: str | torch.device) -> Self:
+        """Return the same texts on a device."""
+        return type(self)(self.ids.to(device), self.mask.to(device), self.labels.to(device))
+
 
 def joined(several: Sequence[Encoded]) -> Encoded:
     """Return texts of one length, one after the other."""

@@ -8,6 +8,7 @@ from transformers import PreTrainedModel
 
 from wfl_sim.learning.encoding import Encoded
 from wfl_sim.learning.objectives.classification import logits
+from wfl_sim.learning.precision import in_precision
 
 _BATCH: Final = 128
 
@@ -22,7 +23,7 @@ def evaluate(model: PreTrainedModel, examples: Encoded) -> dict[str, float]:
         raise ValueError("nothing to evaluate on: no held-out examples")
     model.eval()
     correct, loss = 0, 0.0
-    with torch.inference_mode():
+    with torch.inference_mode(), in_precision(model):
         for first in range(0, len(examples), _BATCH):
             batch = examples.take(slice(first, first + _BATCH))
             scores = logits(model, batch)

@@ -21,8 +21,12 @@ def exact(*, seed: int, threads: int | None = None) -> Iterator[None]:
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     filled = _memory.fill_uninitialized_memory
     before = torch.get_num_threads()
-    numbers = torch.default_generator.get_state()
-    torch.default_generator.manual_seed(seed)
+    generators = [torch.default_generator]
+    if torch.cuda.is_initialized():
+        generators.append(torch.cuda.default_generators[torch.cuda.current_device()])
+    numbers = [generator.get_state() for generator in generators]
+    for generator in generators:
+        generator.manual_seed(seed)
     torch.use_deterministic_algorithms(True)
     # Filling fresh memory with NaN guards against nothing here and costs time at every step.
     _memory.fill_uninitialized_memory = False
@@ -34,4 +38,5 @@ def exact(*, seed: int, threads: int | None = None) -> Iterator[None]:
         torch.set_num_threads(before)
         _memory.fill_uninitialized_memory = filled
         torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
-        torch.default_generator.set_state(numbers)
+        for generator, state in zip(generators, numbers, strict=True):
+            generator.set_state(state)

@@ -1,11 +1,13 @@
 """Exchange: a state becomes a payload and a state again; what codecs lose stays with the sender."""
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
 
 from wfl_sim.learning.shapes import check_same, shapes_of
 from wfl_sim.methods.aggregation import State
+from wfl_sim.methods.states import minus, plus
 from wfl_sim.protocols import Codec
 
 _LOST: Final = "error-feedback/"
@@ -38,15 +40,23 @@ def sent(codec: Codec, state: State, direction: str, bits: int | None = None) ->
 
 
 def upload_of(
-    codec: Codec, trained: State, received: State, lost: State, bits: int
+    codec: Codec,
+    trained: State,
+    received: State,
+    lost: State,
+    bits: int,
+    protect: Callable[[State], State] | None = None,
 ) -> tuple[State, State]:
     """Return what the server gets, and what the device keeps of it for the next time.
 
-    A relative codec encodes the change since the download; of what was not in it, all.
+    A relative codec encodes the change since the download; of what was not in it, all. `protect`
+    clips and disturbs that change before any codec sees it.
     """
+    before = {n: received[n] if n in received else np.zeros_like(a) for n, a in trained.items()}
+    if protect is not None:
+        trained = plus(before, protect(minus(trained, before)))
     if not getattr(codec, "relative", False):
         return sent(codec, trained, "upload", bits), {}
-    before = {n: received[n] if n in received else np.zeros_like(a) for n, a in trained.items()}
     update = {name: trained[name] - before[name] for name in trained}
     for name, rest in lost.items():
         update[name.removeprefix(_LOST)] += rest

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Generator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from wfl_sim.learning.recipe import recipe_of
 from wfl_sim.learning.shapes import check_same, shapes_of
 from wfl_sim.learning.turn import Trained, Turn, mean, together, turns
 from wfl_sim.methods.abilities import (
+    Blends,
     Downlink,
     Downloads,
     HoldsMore,
@@ -37,9 +38,10 @@ from wfl_sim.methods.abilities import (
     sent_up,
 )
 from wfl_sim.methods.aggregation import State, Upload
-from wfl_sim.methods.local import LocalRun, Train, Update
+from wfl_sim.methods.local import Describe, Judge, LocalRun, Participant, Train, Update
 from wfl_sim.methods.parts import Part, Role, Shapes, with_role
 from wfl_sim.methods.server import ServerRule
+from wfl_sim.privacy import Privacy
 from wfl_sim.protocols import Codec, Method, Workload
 from wfl_sim.randomness import stream
 
@@ -67,6 +69,7 @@ class PeftLearner:
         codec_down: of the shared state as it is sent to devices.
         server: what the server makes of an aggregate.
         ranks: of each device, where its group has one of its own.
+        privacy: what is done to an update before it is encoded, and what protects it on its way.
         threads: of torch in every task; a part of the recipe, since it decides the last bits.
 
     Raises:
@@ -84,6 +87,7 @@ class PeftLearner:
         codec_down: Codec,
         server: ServerRule | None = None,
         ranks: Sequence[int | None] = (),
+        privacy: Privacy | None = None,
         threads: int = 1,
     ) -> None:
         for name, value in (("tokens", tokens), ("threads", threads)):
@@ -97,6 +101,7 @@ class PeftLearner:
         self.codec_down = codec_down
         self.server = server or ServerRule()
         self.server.check(method)
+        self.privacy = privacy
         self.threads = threads
         self.fleet = Fleet(method, ranks)
         self._encoded: dict[tuple[str, int], Encoded] = {}
@@ -126,7 +131,7 @@ class PeftLearner:
             classes=len(self.shards.classes),
             codecs=(self.codec_up, self.codec_down),
             threads=self.threads,
-            settings=(self.server, self.fleet.sizes, *self._size),
+            settings=(self.server, self.fleet.sizes, self.privacy, *self._size),
         )
 
     def workload(self, device: int) -> Workload:
@@ -230,7 +235,9 @@ class PeftLearner:
         received = self._received(device, task.shared, shared)
         kept, lost = parted(private)
         if isinstance(method, Updates):
-            run = method.update(received, kept, stream(task.seed, "update"))
+            shapes = dict(self._counted(device)[1])
+            rng = stream(task.seed, "update")
+            run = method.update(received, kept, Participant(device=device, shapes=shapes, rng=rng))
         else:
             run = self._usual(device, {**received, **kept})
         end, losses = yield from turns(
@@ -244,11 +251,15 @@ class PeftLearner:
                 examples=examples,
                 seed=task.seed,
             ),
+            partial(self._look, device, examples, task.seed),
         )
         expected = sent_up(method, self._shapes(device, "shared"))
         check_same(dict(expected), shapes_of(end.upload), f"{type(method).__name__}.update")
-        bits = self.workload(device).upload_bits
-        upload, lost = upload_of(self.codec_up, end.upload, received, lost, bits)
+        bits = self.codec_up.bits(expected) if expected else 0
+        protect = None
+        if self.privacy is not None and self.privacy.clip:
+            protect = partial(self.privacy.protected, rng=stream(task.seed, "privacy"))
+        upload, lost = upload_of(self.codec_up, end.upload, received, lost, bits, protect)
         private = {**end.kept, **lost}
         return Result({"upload": upload, "private": private}, {"train_loss": mean(losses)})
 
@@ -291,13 +302,26 @@ class PeftLearner:
             check_same(expected, shapes_of(turn.request.start), "state")
         return train_together(bench, group)
 
+    def _look(
+        self, device: int, examples: "Encoded", seed: int, request: Describe | Judge
+    ) -> State:
+        """Answer what a local update asks to know about some of its own examples."""
+        import torch
+
+        bench = self._bench(device)
+        chosen = stream(seed, "look").permutation(len(examples))[: request.samples]
+        some = examples.take(torch.from_numpy(chosen))
+        if isinstance(request, Describe):
+            return {"texts": bench.describe(some)}
+        bench.load(request.model)
+        return {"loss": np.array(bench.evaluate(some)["loss"], np.float32)}
+
     def _received(self, device: int, handle: Handle, shared: State) -> State:
         """Return a shared state as a device gets it; the last one is kept: many get the same."""
         who = device if differs(self.method) else self.fleet.parts(device)
         if self._last is None or self._last[0] != (handle, who):
             state = self._download(device, shared)
-            bits = None if self.sends_news else self.workload(device).download_bits
-            arrived = sent(self.codec_down, state, "download", bits)
+            arrived = sent(self.codec_down, state, "download")
             self._last = (handle, who), {**arrived, **self._known(shared)}
         return self._last[1]
 
@@ -346,6 +370,9 @@ class PeftLearner:
         received = {**self._download(task.device, shared), **self._known(shared)}
         kept = parted(private)[0]
         bench.load(personal(self.method, received, kept, bench.shapes(bench.parts)))
+        if isinstance(self.method, Blends):
+            weights = self.method.blend(kept, bench.describe(examples))
+            return Result({}, bench.evaluate_blended(examples, weights))
         return Result({}, bench.evaluate(examples))
 
     def _examples(self, use: str, device: int, fingerprint: str) -> "Encoded":
@@ -355,7 +382,9 @@ class PeftLearner:
             examples = self._texts(use, device)
             if examples.fingerprint() != fingerprint:
                 raise ValueError(f"the task is of other {use} examples of device {device}")
-            self._encoded[use, device] = encode(self._tokenizer, examples, self.tokens)
+            self._encoded[use, device] = encode(self._tokenizer, examples, self.tokens).to(
+                self.model.device
+            )
         return self._encoded[use, device]
 
     def _texts(self, use: str, device: int) -> Examples:
@@ -371,7 +400,7 @@ class PeftLearner:
 
         parts = self.fleet.parts(device)
         if parts not in self._workloads:
-            self._workloads[parts] = workload_of(
+            workload, shapes = workload_of(
                 self.model,
                 self.method,
                 parts,
@@ -380,6 +409,9 @@ class PeftLearner:
                 codec_up=self.codec_up,
                 codec_down=self.codec_down,
             )
+            if self.privacy is not None:
+                workload = self.privacy.on_top(workload, round(workload.aggregate_flops / 2))
+            self._workloads[parts] = workload, shapes
         return self._workloads[parts]
 
     def _shapes(self, device: int, *roles: Role) -> dict[str, tuple[int, ...]]:

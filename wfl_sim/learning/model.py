@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from wfl_sim.protocols import MODELS
 from wfl_sim.written import ScenarioPath
@@ -26,6 +26,11 @@ class Pretrained:
 
     pretrained: Annotated[str, ScenarioPath(or_name=True)]
     revision: str = ""
+    dtype: Literal["fp32", "bf16"] = "fp32"
+    """of the frozen weights, and of the products in which they take part; what a method trains, and
+    sums, stay in float32"""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """where torch trains; it decides the last bits, as `dtype` decides many"""
 
     def __post_init__(self) -> None:
         if not self.pretrained.strip():

@@ -52,6 +52,7 @@ def recipe_of(
             "classes": classes,
             "codecs": [_declaration(codec) for codec in codecs],
             "threads": threads,
+            "precision": [model.device, model.dtype],
             "settings": repr(settings),
         },
         sort_keys=True,

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from math import prod
 from typing import Final
 
-from wfl_sim.methods.parts import Adapter, Full, Head, LoRA, Part, Shapes
+from wfl_sim.methods.parts import Adapter, Full, Head, LoRA, Part, Router, Shapes
 
 _WIDTH: Final = 64
 _CLASSES: Final = 4
@@ -38,4 +38,6 @@ def _of(config: object) -> dict[str, tuple[int, ...]]:
             return {"layer.weight": (_WIDTH, _WIDTH)}
         case Head():
             return {"weight": (_CLASSES, _WIDTH), "bias": (_CLASSES,)}
+        case Router(over=over):
+            return {"layer.weight": (len(over), _WIDTH)}
     raise ValueError(f"no stand-in for a part of kind {type(config).__name__}")

@@ -11,6 +11,7 @@ from wfl_sim.learning.stand_in import shapes_of, values
 from wfl_sim.methods.abilities import Downlink, differs, sent_down, sent_up
 from wfl_sim.methods.aggregation import State
 from wfl_sim.methods.parts import Shapes, with_role
+from wfl_sim.privacy import Privacy
 from wfl_sim.protocols import MODELS, Method, Workload
 
 _BITS_OF_A_PARAMETER: Final = 32
@@ -48,8 +49,15 @@ class SyntheticLearner:
     are those of the phases. The server is charged as if payloads were float32.
     """
 
-    def __init__(self, model: Synthetic, method: Method, ranks: Sequence[int | None] = ()) -> None:
+    def __init__(
+        self,
+        model: Synthetic,
+        method: Method,
+        ranks: Sequence[int | None] = (),
+        privacy: Privacy | None = None,
+    ) -> None:
         self.model = model
+        self.privacy = privacy
         self.method = method
         self.fleet = Fleet(method, ranks)
         self.recipe = f"synthetic {model!r}"
@@ -68,7 +76,7 @@ class SyntheticLearner:
         shared = self._shared(device)
         up = self._bits(sent_up(self.method, shared))
         steps = sum(phase.local.steps for phase in self.method.phases)
-        return Workload(
+        workload = Workload(
             upload_bits=up,
             download_bits=self._bits(sent_down(self.method, shared)),
             update_flops=steps * self.model.flops_per_step,
@@ -79,6 +87,9 @@ class SyntheticLearner:
             traffic=steps * self.model.traffic_per_step,
             unicast=differs(self.method),
         )
+        if self.privacy is None:
+            return workload
+        return self.privacy.on_top(workload, up // _BITS_OF_A_PARAMETER)
 
     def download_bits(self, device: int, news: Sequence[Sequence[int]]) -> int:
         """Return the bits of a download after the aggregations that a device has not heard of."""

@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 from wfl_sim.learning.encoding import Encoded
 from wfl_sim.learning.nudges import Nudge
 from wfl_sim.learning.objectives import loss_of
+from wfl_sim.learning.precision import in_precision
 from wfl_sim.methods.phases import Local, Phase
 
 
@@ -43,9 +44,11 @@ def train(
     for parameter in trained:
         parameter.requires_grad_(True)
     optimizer = optimizer_of(trained, phase.local)
+    precision = in_precision(model)
     losses = []
     for indices in batches(len(examples), phase.local, rng):
-        loss = loss_function(model, examples.take(indices))
+        with precision:
+            loss = loss_function(model, examples.take(indices))
         loss.backward()
         if nudge is not None:
             nudge()

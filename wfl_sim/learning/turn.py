@@ -8,7 +8,7 @@ import numpy as np
 
 from wfl_sim.execution.task import Result
 from wfl_sim.methods.aggregation import State
-from wfl_sim.methods.local import LocalRun, Train, Update
+from wfl_sim.methods.local import Describe, Judge, LocalRun, Train, Update
 from wfl_sim.methods.parts import Part
 from wfl_sim.methods.phases import Phase
 
@@ -46,9 +46,18 @@ Run = Generator[Turn, Trained, Result]
 
 
 def turns(
-    run: LocalRun, phases: Sequence[Phase], turn_of: Callable[[int, Train], Turn]
+    run: LocalRun,
+    phases: Sequence[Phase],
+    turn_of: Callable[[int, Train], Turn],
+    look: Callable[[Describe | Judge], State],
 ) -> Generator[Turn, Trained, tuple[Update, list[float]]]:
     """Ask for what a method's local update asks for; return its end and the loss of each step.
+
+    Args:
+        run: the local update.
+        phases: that it must train.
+        turn_of: from the number of a phase and a request to the turn to ask for.
+        look: answers what it asks to know about its own examples.
 
     Raises:
         RuntimeError: the method trains other phases than its costs were counted for.
@@ -58,6 +67,8 @@ def turns(
     for number, phase in enumerate(phases):
         try:
             request = run.send(state)  # type: ignore[arg-type]
+            while not isinstance(request, Train):
+                request = run.send(look(request))
         except StopIteration:
             raise RuntimeError(f"an update must train {phase} too") from None
         if request.phase != phase:
@@ -65,7 +76,9 @@ def turns(
         state, more = yield turn_of(number, request)
         losses += more
     try:
-        run.send(state)  # type: ignore[arg-type]
+        request = run.send(state)  # type: ignore[arg-type]
+        while not isinstance(request, Train):
+            request = run.send(look(request))
     except StopIteration as stop:
         return stop.value, losses
     raise RuntimeError("an update must train the phases of its method in their order")

@@ -1,15 +1,17 @@
 """The workbench: one frozen network with the parts of a method, for any device's turn."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch.nn import Parameter
 from transformers import PreTrainedModel
 
 from wfl_sim.learning import parts as torch_parts
+from wfl_sim.learning.blending import described, evaluate_blended, without_loras
 from wfl_sim.learning.encoding import Encoded
 from wfl_sim.learning.evaluation import evaluate
 from wfl_sim.learning.exact import exact
@@ -62,12 +64,19 @@ class Workbench:
         """
         given = {name: array for state in states for name, array in state.items()}
         check_same(self._shapes, shapes_of(given), "state")
-        for name, value in self._values.items():
-            np.copyto(value, given[name])
+        if self.model.device.type == "cpu":
+            for name, value in self._values.items():
+                np.copyto(value, given[name])
+            return
+        with torch.no_grad():
+            for name, parameter in self.parameters.items():
+                parameter.copy_(torch.from_numpy(np.array(given[name])))
 
     def read(self, names: Iterable[str]) -> State:
         """Return a copy of the values of some parts, in float32."""
-        return {name: self._values[name].copy() for name in self._of(names)}
+        if self.model.device.type == "cpu":
+            return {name: self._values[name].copy() for name in self._of(names)}
+        return {name: self.parameters[name].detach().cpu().numpy() for name in self._of(names)}
 
     def shapes(self, names: Iterable[str]) -> dict[str, tuple[int, ...]]:
         """Return the shapes of some parts by parameter name."""
@@ -138,6 +147,18 @@ class Workbench:
             rng = stream(seed, "batches", number)
             return train(self.model, trained, phase, examples, rng, nudge)
 
+    def describe(self, examples: Encoded) -> NDArray[np.float32]:
+        """Return the mean last hidden state of the network without LoRAs, (n, hidden)."""
+        with exact(seed=0, threads=self.threads), without_loras(self.model):
+            return described(self.model, examples)
+
+    def evaluate_blended(
+        self, examples: Encoded, weights: Mapping[str, NDArray[np.floating]]
+    ) -> dict[str, float]:
+        """Return accuracy and loss where LoRAs weigh differently from text to text."""
+        with exact(seed=0, threads=self.threads):
+            return evaluate_blended(self.model, examples, weights)
+
     def evaluate(self, examples: Encoded) -> dict[str, float]:
         """Return accuracy and loss of what is on the bench."""
         with exact(seed=0, threads=self.threads):
@@ -145,7 +166,7 @@ class Workbench:
 
     @cached_property
     def _values(self) -> dict[str, NDArray[np.float32]]:
-        """The memory of the parameters."""
+        """The memory of the parameters, where it is the host's."""
         return {name: value.detach().numpy() for name, value in self.parameters.items()}
 
     def _of(self, names: Iterable[str]) -> list[str]:

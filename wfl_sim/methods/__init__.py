@@ -1,7 +1,37 @@
 """Methods: one published algorithm, one file. What it shares, what it trains, how it averages."""
 
+from wfl_sim.methods.adapters_only import AdaptersOnly
+from wfl_sim.methods.ditto import Ditto
+from wfl_sim.methods.fdlora import FDLoRA
+from wfl_sim.methods.fedalt import FedALT
+from wfl_sim.methods.fedavg import FedAvg
+from wfl_sim.methods.feddpa import FedDPA
 from wfl_sim.methods.fedit import FedIT
+from wfl_sim.methods.fedper import FedPer
+from wfl_sim.methods.fedprox import FedProx
+from wfl_sim.methods.fedsa_lora import FedSALoRA
+from wfl_sim.methods.ffa_lora import FFALoRA
+from wfl_sim.methods.flora import FLoRA
+from wfl_sim.methods.hetlora import HetLoRA
 from wfl_sim.methods.local_only import LocalOnly
 from wfl_sim.methods.pftt import PFTT
+from wfl_sim.methods.scaffold import Scaffold
 
-__all__ = ["PFTT", "FedIT", "LocalOnly"]
+__all__ = [
+    "PFTT",
+    "AdaptersOnly",
+    "Ditto",
+    "FDLoRA",
+    "FFALoRA",
+    "FLoRA",
+    "FedALT",
+    "FedAvg",
+    "FedDPA",
+    "FedIT",
+    "FedPer",
+    "FedProx",
+    "FedSALoRA",
+    "HetLoRA",
+    "LocalOnly",
+    "Scaffold",
+]

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wfl_sim.methods.aggregation import State
-from wfl_sim.methods.local import LocalRun
+from wfl_sim.methods.local import LocalRun, Participant
 from wfl_sim.methods.parts import Shapes
 
 SERVER = "server"
@@ -66,13 +67,13 @@ class Downloads(Protocol):
 class Updates(Protocol):
     """A local update of its own. Usual: the phases in turn, from what was received and kept."""
 
-    def update(self, received: State, kept: State, rng: np.random.Generator) -> LocalRun:
+    def update(self, received: State, kept: State, whose: Participant) -> LocalRun:
         """Ask for every one of `phases`, in their order, and return upload and what is kept.
 
         Args:
             received: the download as it arrived, and the known parameters.
             kept: private parameters, and what the last update returned to be kept.
-            rng: of this update.
+            whose: local update it is.
         """
 
 
@@ -80,8 +81,21 @@ class Updates(Protocol):
 class Personal(Protocol):
     """The model a device uses is not what it trains. Usual: received and kept parameters."""
 
-    def personal(self, received: State, kept: State) -> State:
-        """Return the values of every parameter of every part."""
+    def personal(self, received: State, kept: State, shapes: Shapes) -> State:
+        """Return the values of every parameter of every part; `shapes` names them."""
+
+
+@runtime_checkable
+class Blends(Protocol):
+    """LoRAs weigh differently from text to text when a model is used. Usual: all weigh 1."""
+
+    def blend(self, kept: State, texts: NDArray[np.floating]) -> Mapping[str, NDArray[np.floating]]:
+        """Return the weights of some LoRAs, by part, each of shape (n,).
+
+        Args:
+            kept: of the device.
+            texts: (n, hidden), the mean last hidden state of the pretrained network for each text.
+        """
 
 
 def averages(method: Any) -> bool:
@@ -115,8 +129,8 @@ def download(method: Any, shared: State, shapes: Shapes, device: int) -> State:
     return {name: shared[name] for name in sent_down(method, shapes)}
 
 
-def personal(method: Any, received: State, kept: State, shapes: Mapping[str, Any]) -> State:
+def personal(method: Any, received: State, kept: State, shapes: Shapes) -> State:
     """Return the model that a device uses: values of all parameters that `shapes` names."""
     if isinstance(method, Personal):
-        return method.personal(received, kept)
+        return method.personal(received, kept, shapes)
     return {n: kept[n] if n in kept else received[n] for n in shapes}

@@ -68,14 +68,26 @@ class Head:
 class Full:
     """Weights of the pretrained backbone itself: full fine-tuning.
 
-    `targets` are suffixes of module names, whose matrices alone are meant; empty means every
-    weight outside the head, embeddings included.
+    Every weight outside the head, embeddings included; with `adapted` those matrices alone that a
+    LoRA with these `targets` adapts.
     """
 
+    adapted: bool = False
     targets: tuple[str, ...] = ()
 
 
-PartConfig = LoRA | Adapter | Head | Full
+@dataclass(frozen=True, kw_only=True)
+class Router:
+    """In each adapted layer softmax(G x) weighs, token by token, the LoRAs of some parts.
+
+    G starts at zero, so that all weigh the same.
+    """
+
+    over: tuple[str, ...]
+    """names of the parts"""
+
+
+PartConfig = LoRA | Adapter | Head | Full | Router
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -64,6 +64,12 @@ class LargeScale:
     def __repr__(self) -> str:
         return f"LargeScale({len(self._cells)} cells, {len(self._heights)} devices)"
 
+    @property
+    def step(self) -> float:
+        """m travelled between two looks: a tenth of the least decorrelation distance, or 5 m."""
+        found = [getattr(cell.channel.shadowing, "decorrelation", 50.0) for cell in self._cells]
+        return min(found) / 10
+
     def gains(self, devices: NDArray[np.intp], positions: FloatArray) -> FloatArray:
         """Return linear power gains (cells, n) of n devices at positions (n, 2) in m.
 

@@ -37,7 +37,7 @@ class Ray:
     """Workers on a Ray cluster, each with the base model in memory; needs `wfl_sim[ray]`."""
 
     address: str = ""
-    """of a cluster, such as `auto` or `ray://host:10001`; empty: $RAY_ADDRESS, or one on this
+    """of a cluster, such as `auto` or `10.0.0.1:6379`; empty: $RAY_ADDRESS, or one on this
     machine alone, which ends with the run"""
     workers: int = 0
     """0 for as many as the cluster has room for when the run begins"""

@@ -7,7 +7,7 @@ from wfl_sim.learning.group.layers import GroupLayers
 from wfl_sim.learning.objectives import losses_of
 from wfl_sim.learning.turn import Turn
 from wfl_sim.learning.workbench import Workbench
-from wfl_sim.methods.parts import Full
+from wfl_sim.methods.parts import Full, Router
 
 
 def misfit(bench: Workbench, turn: Turn) -> str | None:
@@ -17,6 +17,8 @@ def misfit(bench: Workbench, turn: Turn) -> str | None:
         return f"the loss of {type(objective).__name__} is no mean over examples"
     if any(isinstance(part.config, Full) for part in turn.parts):
         return "the pretrained weights are a part themselves, so there is little to share"
+    if any(isinstance(part.config, Router) for part in turn.parts):
+        return "a router weighs what LoRAs add inside of their layers"
     if dropout := _dropout(bench.model):
         return f"{dropout} drops out, and every device has noise of its own"
     try:

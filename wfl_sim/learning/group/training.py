@@ -11,6 +11,7 @@ from wfl_sim.learning.exact import exact
 from wfl_sim.learning.group.layers import GroupLayers
 from wfl_sim.learning.group.stacks import slice_of, stacked
 from wfl_sim.learning.objectives import losses_of
+from wfl_sim.learning.precision import in_precision
 from wfl_sim.learning.training import batches, finite, optimizer_of
 from wfl_sim.learning.turn import Trained, Turn
 from wfl_sim.learning.workbench import Workbench
@@ -50,6 +51,7 @@ def _train(bench: Workbench, turns: Sequence[Turn]) -> list[Trained]:
     scales = _scales(turns, model.device)
     examples = joined([turn.examples for turn in turns])
     rows, weights = _plan(turns, model.device)
+    precision = in_precision(model)
     losses: list[Tensor] = []
     moments: list[Mapping[str, Tensor]] = []
     steps = [turn.request.phase.local.steps for turn in turns]
@@ -64,7 +66,9 @@ def _train(bench: Workbench, turns: Sequence[Turn]) -> list[Trained]:
         with layers.on(now, {part: scale[:size] for part, scale in scales.items()}):
             for step in range(len(losses), end):
                 batch = examples.take(rows[step, :size].flatten())
-                means = (each_loss(model, batch).view(size, -1) * weights[:size]).sum(dim=1)
+                with precision:
+                    each = each_loss(model, batch)
+                means = (each.view(size, -1) * weights[:size]).sum(dim=1)
                 means.sum().backward()
                 nudge(values)
                 optimizer.step()

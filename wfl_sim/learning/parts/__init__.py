@@ -9,9 +9,9 @@ from torch import Generator, Tensor
 from torch.nn import Parameter
 from transformers import PreTrainedModel
 
-from wfl_sim.learning.parts import adapter, full, head, lora
+from wfl_sim.learning.parts import adapter, full, head, lora, router
 from wfl_sim.learning.parts.lora import activate
-from wfl_sim.methods.parts import Adapter, Full, Head, LoRA, Part
+from wfl_sim.methods.parts import Adapter, Full, Head, LoRA, Part, Router
 from wfl_sim.randomness import derived_seed
 
 __all__ = ["activate", "attach", "reset"]
@@ -33,7 +33,7 @@ class PartKind(Protocol):
 # The backbone's own weights have their plain names before anything is put into it; PEFT replaces
 # the layers it adapts, so LoRA comes before what hooks on to layers.
 _KINDS: Final[Mapping[type, PartKind]] = MappingProxyType(
-    {Full: full, LoRA: lora, Adapter: adapter, Head: head}
+    {Full: full, LoRA: lora, Router: router, Adapter: adapter, Head: head}
 )
 
 
@@ -56,6 +56,9 @@ def attach(model: PreTrainedModel, parts: Sequence[Part]) -> dict[str, Parameter
         for part in sorted(parts, key=lambda part: order.index(type(_known(part).config))):
             found[part.name] = _KINDS[type(part.config)].attach(model, part)
     model.requires_grad_(False)
+    for own in found.values():
+        for value in own.values():
+            value.data = value.data.float()
     return {f"{part}/{name}": value for part in names for name, value in found[part].items()}
 
 

@@ -25,7 +25,7 @@ def attach(model: PreTrainedModel, part: Part) -> dict[str, Parameter]:
     config = part.config
     assert isinstance(config, LoRA)
     backbone = model.base_model
-    targets = config.targets or _usual(model)
+    targets = config.targets or usual_targets(model)
     layers = _targeted(model, part.name, targets)
     inject_adapter_in_model(
         LoraConfig(
@@ -62,7 +62,8 @@ def start(model: PreTrainedModel, name: str, value: Tensor, rng: Generator) -> N
         nn.init.zeros_(value)
 
 
-def _usual(model: PreTrainedModel) -> tuple[str, ...]:
+def usual_targets(model: PreTrainedModel) -> tuple[str, ...]:
+    """Return the query and value projections, as PEFT knows the architecture."""
     kind = model.config.model_type
     known = lora_targets(kind) or TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING.get(kind)
     if not known or isinstance(known, str):

@@ -1,0 +1,175 @@
+"""Groups against one by one: the same local updates, taken in turn and together.
+
+The first table is builtin:tiny-bert with LoRA, adapters and head (PFTT), 32 devices, at several
+batch sizes; the second a network of the shape of RoBERTa-base with random weights and without
+dropout (16 devices, batch 8, LoRA of rank 8). Both ways are timed alternately, and the best of the
+repetitions counts; CPU time is printed too, for machines that do other things meanwhile.
+
+    .venv/bin/python benchmarks/grouped.py [--threads 2] [--device cuda] [--only tiny|roberta]
+"""
+
+import argparse
+import os
+import resource
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+DEVICES, STEPS = 32, 4
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--dtype", choices=("fp32", "bf16"), default="fp32")
+    parser.add_argument("--only", choices=("tiny", "roberta"))
+    parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--layers", type=int, default=12, help="of the RoBERTa-shaped network")
+    parser.add_argument("--small", action="store_true", help="RoBERTa with 4 devices of 2 texts")
+    return parser.parse_args()
+
+
+def turns_of(bench: Any, devices: int, phase: Any, tokens: int, vocabulary: int) -> list[Any]:
+    """Return one turn of each device, from its own values on its own texts."""
+    import torch
+
+    from wfl_sim.learning.encoding import Encoded
+    from wfl_sim.learning.turn import Turn
+    from wfl_sim.methods.local import Train
+
+    turns = []
+    for device in range(devices):
+        bench.reset(bench.parts, device)
+        rng = torch.Generator().manual_seed(device)
+        size = 4 * phase.local.batch
+        ids = torch.randint(5, vocabulary, (size, tokens), generator=rng)
+        labels = torch.randint(0, bench.model.config.num_labels, (size,), generator=rng)
+        turns.append(
+            Turn(
+                device=device,
+                number=0,
+                request=Train(phase=phase, start=bench.read(bench.parts)),
+                parts=tuple(bench.parts.values()),
+                examples=Encoded(ids, torch.ones_like(ids), labels),
+                seed=device,
+            )
+        )
+    return turns
+
+
+def one_by_one(bench: Any, turns: Sequence[Any]) -> list[Any]:
+    trained = []
+    for turn in turns:
+        bench.load(turn.request.start)
+        losses = bench.train_phase(0, turn.request.phase, turn.examples, turn.seed)
+        trained.append((bench.read(bench.parts), losses))
+    return trained
+
+
+def measured(work: Callable[[], Any], device: str) -> tuple[float, float, float]:
+    """Return s of wall and of CPU time, and the byte that the accelerator held at most."""
+    import torch
+
+    if device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+        torch.cuda.synchronize()
+    wall, cpu = time.perf_counter(), time.process_time()
+    work()
+    if device == "cuda":
+        torch.cuda.synchronize()
+    held = torch.cuda.max_memory_allocated() if device == "cuda" else 0
+    return time.perf_counter() - wall, time.process_time() - cpu, float(held)
+
+
+def compared(bench: Any, turns: Sequence[Any], repeat: int, device: str) -> dict[str, Any]:
+    """Return the best wall and CPU time of both ways, peak memory, and how far they are apart."""
+    import numpy as np
+
+    from wfl_sim.learning.group import train_together
+
+    ways = {
+        "in turn": lambda: one_by_one(bench, turns),
+        "together": lambda: train_together(bench, turns),
+    }
+    best: dict[str, Any] = {}
+    ends = {name: work() for name, work in ways.items()}
+    for _ in range(repeat):
+        for name, work in ways.items():
+            times = measured(work, device)
+            best[name] = tuple(map(min, zip(best.get(name, times), times, strict=True)))
+    gaps = [
+        np.abs(one[name] - other[name]).max()
+        for (one, _), (other, _) in zip(ends["in turn"], ends["together"], strict=True)
+        for name in one
+    ]
+    return {**best, "gap": float(max(gaps))}
+
+
+def row(name: str, result: dict[str, Any], steps: int) -> None:
+    alone, group = result["in turn"], result["together"]
+    print(
+        f"{name:34}{1e3 * alone[0] / steps:10.2f}{1e3 * group[0] / steps:10.2f}"
+        f"{alone[0] / group[0]:8.2f}{alone[1] / group[1]:10.2f}{result['gap']:11.1e}",
+        f"{alone[2] / 2**20:8.0f}{group[2] / 2**20:8.0f}" if alone[2] else "",
+        flush=True,
+    )
+
+
+def main() -> None:
+    options = arguments()
+    os.environ["OMP_NUM_THREADS"] = str(options.threads)
+    import torch
+    from transformers import AutoModelForSequenceClassification, RobertaConfig
+
+    from wfl_sim.learning.base_model import load_model
+    from wfl_sim.learning.model import Pretrained
+    from wfl_sim.learning.workbench import Workbench
+    from wfl_sim.methods import PFTT, FedIT
+    from wfl_sim.methods.phases import Local
+
+    torch.set_num_threads(options.threads)
+    where = torch.cuda.get_device_name() if options.device == "cuda" else "CPU"
+    print(f"{where}, {options.threads} threads, torch {torch.__version__}, {options.dtype}")
+    print(f"{'':34}{'ms per device and step':^20}{'ratio of times':^18}{'largest':>11}")
+    head = f"{'':34}{'in turn':>10}{'together':>10}{'wall':>8}{'CPU':>10}{'gap':>11}"
+    print(head + ("   MiB in turn, together" if options.device == "cuda" else ""))
+    if options.only != "roberta":
+        method = PFTT()
+        network = load_model(Pretrained(pretrained="builtin:tiny-bert"), 8, 0)
+        bench = Workbench(network.to(options.device), method.parts, options.threads)
+        for batch in (1, 2, 4, 8, 16, 32):
+            local = Local(steps=STEPS, batch=batch)
+            phase = replace(method.phases[0], local=local)
+            turns = turns_of(bench, DEVICES, phase, 32, 500)
+            result = compared(bench, turns, options.repeat, options.device)
+            row(f"tiny-bert, {DEVICES} devices x {batch} texts", result, DEVICES * STEPS)
+    if options.only != "tiny":
+        devices, batch = (4, 2) if options.small else (16, 8)
+        config = RobertaConfig(
+            vocab_size=50265,
+            max_position_embeddings=514,
+            type_vocab_size=1,
+            num_hidden_layers=options.layers,
+            hidden_dropout_prob=0.0,
+            attention_probs_dropout_prob=0.0,
+            num_labels=8,
+        )
+        torch.manual_seed(0)
+        network = AutoModelForSequenceClassification.from_config(
+            config, attn_implementation="eager"
+        )
+        roberta = FedIT(local=Local(steps=2, batch=batch, lr=1e-3))
+        bench = Workbench(
+            network.requires_grad_(False).to(options.device), roberta.parts, options.threads
+        )
+        turns = turns_of(bench, devices, roberta.phases[0], 128, config.vocab_size)
+        result = compared(bench, turns, options.repeat, options.device)
+        row(f"RoBERTa-base, {devices} x {batch} x 128 tokens", result, 2 * devices)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    print(f"largest resident memory of the process: {peak:.0f} MiB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,179 @@
+"""Every registered method on a real network: what is sent, what stays, and runs that can stop."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from wfl_sim.execution.store import Store
+from wfl_sim.execution.task import Aggregate, Handle, InitialPrivate, InitialShared, LocalUpdate
+from wfl_sim.learning.data.examples import Shards
+from wfl_sim.learning.learner import PeftLearner
+from wfl_sim.learning.model import Pretrained
+from wfl_sim.loading import load
+from wfl_sim.methods.parts import Adapter, LoRA
+from wfl_sim.methods.phases import Local
+from wfl_sim.payload import Float32
+from wfl_sim.protocols import METHODS
+from wfl_sim.results.digests import digest_states
+from wfl_sim.simulation import Simulation
+
+Folder = Callable[[str], Pretrained]
+KINDS = sorted(METHODS.kinds())
+SHARING = [kind for kind in KINDS if any(part.shared for part in METHODS.find(kind)().parts)]
+BY_DEVICE = [k for k in KINDS if any(part.by_device for part in METHODS.find(k)().parts)]
+SENDS_ITS_OWN = {"fedalt": "its own LoRA is the others' world, and goes up under that name"}
+
+
+def method_of(kind: str) -> Any:
+    """A small one."""
+    cls = METHODS.find(kind)
+    plain = {"optimizer": "sgd", "lr": 0.1} if kind == "scaffold" else {"lr": 1e-3}
+    wanted = {
+        "local": Local(steps=2, batch=4, **plain),
+        "lora": LoRA(rank=2),
+        "adapter": Adapter(bottleneck=4),
+    }
+    return cls(**{name: each for name, each in wanted.items() if name in cls.__dataclass_fields__})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spy(Float32):
+    """Keeps the payloads."""
+
+    seen: list[bytes] = field(default_factory=list)
+
+    def encode(self, state: Any) -> bytes:
+        self.seen.append(super().encode(state))
+        return self.seen[-1]
+
+
+class Round:
+    """Two devices train once, and the server aggregates."""
+
+    def __init__(self, learner: PeftLearner) -> None:
+        self.learner, recipe = learner, {"recipe": learner.recipe}
+        self.shared = learner.run(InitialShared(**recipe, seed=1), []).states
+        self.private = [
+            learner.run(InitialPrivate(**recipe, device=d, seed=d), []).states for d in (0, 1)
+        ]
+        s, p = Handle("s", "shared"), Handle("p", "private")
+        self.updates = [
+            learner.run(
+                LocalUpdate(
+                    **recipe,
+                    device=d,
+                    shard=learner.shards.train[d].fingerprint(),
+                    seed=d,
+                    shared=s,
+                    private=p,
+                ),
+                [self.shared, self.private[d]],
+            )
+            for d in (0, 1)
+        ]
+        task = Aggregate(
+            **recipe,
+            shared=s,
+            uploads=(Handle("0", "upload"), Handle("1", "upload")),
+            weights=(1.0, 3.0),
+            devices=(0, 1),
+            bases=(s, s),
+            staleness=(0, 0),
+        )
+        self.after = learner.run(task, [self.shared, *(u.states for u in self.updates)]).states
+
+
+@pytest.fixture(params=KINDS)
+def a_round(request: pytest.FixtureRequest, pretrained: Folder, shards: Shards) -> Round:
+    kind = request.param
+    learner = PeftLearner(
+        model=pretrained("bert"),
+        method=method_of(kind),
+        shards=shards,
+        tokens=12,
+        codec_up=Spy(),
+        codec_down=Spy(),
+        ranks=(None, 3) if kind in BY_DEVICE else (),
+    )
+    return Round(learner)
+
+
+def test_nothing_private_is_in_the_bytes_of_an_upload(a_round: Round) -> None:
+    learner = a_round.learner
+    private = {part.name for part in learner.method.parts if not (part.shared or part.known)}
+    for payload, update in zip(learner.codec_up.seen, a_round.updates, strict=False):
+        kept = update.states["private"]
+        assert private <= {name.partition("/")[0] for name in kept}
+        for name, array in kept.items():
+            own = array.size >= 8 and len(np.unique(array)) > 4
+            exception = METHODS.name_of(learner.method) in SENDS_ITS_OWN and name.startswith("own/")
+            if own and name.partition("/")[0] in private and not exception:
+                assert array.tobytes() not in payload
+                assert f'"{name}"'.encode() not in payload
+
+
+def test_payloads_are_as_long_as_was_said(a_round: Round) -> None:
+    learner = a_round.learner
+    up = [8 * len(payload) for payload in learner.codec_up.seen]
+    down = [8 * len(payload) for payload in learner.codec_down.seen]
+    if not up:
+        assert learner.workload(0).upload_bits == learner.workload(0).download_bits == 0
+        return
+    assert up == [learner.workload(device).upload_bits for device in (0, 1)]
+    assert set(down[:2]) == {learner.download_bits(device, []) for device in (0, 1)}
+    # What the next download brings, by shapes before anything is trained, and by bytes.
+    learner.codec_down.seen.clear()
+    learner._received(0, Handle("next", "shared"), a_round.after["shared"])
+    announced = learner.download_bits(0, [(0, 1)] if learner.sends_news else [])
+    assert [8 * len(payload) for payload in learner.codec_down.seen] == [announced]
+
+
+SCENARIO = """
+name: stop
+model: {{pretrained: {folder}}}
+data: {{kind: newswire, topics: 3, examples: 12, tokens: 16, partition: {{kind: iid}}}}
+method: {method}
+rounds: {{kind: synchronous, count: 3, clients: 2}}
+evaluation: {{every: 2, global_examples: 8, personal_examples: 3}}
+devices:
+  - {{count: 2, hardware: jetson-orin-nano}}
+  - {{count: 1, hardware: raspberry-pi-5{rank}}}
+"""
+
+
+class Stop(Exception):  # noqa: N818 - somebody pulls the plug
+    pass
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_stopped_run_ends_as_a_straight_one(
+    kind: str, tmp_path: Path, pretrained: Folder
+) -> None:
+    local = "{steps: 2, batch: 4" + (", optimizer: sgd}" if kind == "scaffold" else "}")
+    small = ", lora: {rank: 2}" if "lora" in METHODS.find(kind).__dataclass_fields__ else ""
+    (tmp_path / "a.yaml").write_text(
+        SCENARIO.format(
+            folder=pretrained("bert").pretrained,
+            method=f"{{kind: {kind}, local: {local}{small}}}",
+            rank=", rank: 3" if kind in BY_DEVICE else "",
+        )
+    )
+    (loaded,) = load(tmp_path / "a.yaml")
+
+    def pulled(task: Any, done: int, needed: int) -> None:
+        if done == needed // 2:
+            raise Stop
+
+    straight = Simulation(loaded.scenario).run(Store(tmp_path / "straight"))
+    with pytest.raises(Stop):
+        Simulation(loaded.scenario).run(Store(tmp_path / "stopped"), pulled)
+    resumed = Simulation(loaded.scenario).run(Store(tmp_path / "stopped"))
+    assert resumed.metrics == straight.metrics
+    assert resumed.spans == straight.spans
+    assert digest_states(resumed.states) == digest_states(straight.states)
+    assert 0 < resumed.totals["tasks_executed"] < straight.totals["tasks_executed"]
+    assert Simulation(loaded.scenario, network_only=True).run().spans == straight.spans

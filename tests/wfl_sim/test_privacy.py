@@ -1,0 +1,130 @@
+"""Clipping, noise, the accountant's epsilon and the bits of secure aggregation, by known values."""
+
+from math import sqrt
+
+import numpy as np
+import pytest
+from scipy.optimize import brentq
+from scipy.stats import norm
+
+from wfl_sim.loading import ScenarioError, load
+from wfl_sim.privacy import Privacy, SecureAggregation
+from wfl_sim.protocols import Workload
+from wfl_sim.randomness import stream
+
+TEXT = """
+name: private
+model: {kind: synthetic, payload: 32 kbit, flops_per_step: 1 GFLOP}
+method: fedit
+rounds: {kind: synchronous, count: 2, clients: 4}
+server: {weights: equal}
+privacy: {clip: 1.0, noise_multiplier: 0.5}
+devices: [{count: 8, hardware: jetson-orin-nano}]
+"""
+
+
+def scenario(tmp_path, *settings):
+    (tmp_path / "p.yaml").write_text(TEXT)
+    (loaded,) = load(tmp_path / "p.yaml", settings=settings)
+    return loaded.scenario
+
+
+def test_an_update_is_scaled_to_the_clip_and_no_further():
+    update = {"a": np.float32([3]), "b": np.float32([[4]])}
+    clipped = Privacy(clip=1.0).protected(update, stream(0, "x"))
+    assert (clipped["a"].item(), clipped["b"].item()) == pytest.approx((0.6, 0.8))
+    same = Privacy(clip=6.0).protected(update, stream(0, "x"))
+    assert (same["a"].item(), same["b"].item()) == (3, 4)
+
+
+@pytest.mark.parametrize(("noise", "deviation"), [("distributed", 1.5), ("local", 3.0)])
+def test_noise_has_the_deviation_it_says(noise, deviation):
+    """The shares of four devices add up to noise_multiplier x clip = 3 in the sum."""
+    privacy = Privacy(clip=2.0, noise_multiplier=1.5, noise=noise, cohort=4)
+    assert privacy.deviation == pytest.approx(deviation)
+    noisy = privacy.protected({"a": np.zeros(200_000, np.float32)}, stream(0, "x"))["a"]
+    assert noisy.std() == pytest.approx(deviation, rel=0.01)
+    assert abs(noisy.mean()) < 4 * deviation / sqrt(noisy.size)
+    again = privacy.protected({"a": np.zeros(200_000, np.float32)}, stream(0, "x"))["a"]
+    assert np.array_equal(noisy, again)
+
+
+def exact_epsilon(multiplier, delta):
+    """Balle and Wang 2018, arXiv 1805.06530, theorem 8, at sensitivity 1."""
+
+    def excess(epsilon):
+        a, b = 1 / (2 * multiplier), epsilon * multiplier
+        return norm.cdf(a - b) - np.exp(epsilon) * norm.cdf(-a - b) - delta
+
+    return brentq(excess, 0, 100)
+
+
+def test_one_release_against_the_closed_form_of_the_gaussian_mechanism():
+    """Renyi accounting is an upper bound, tight to a few per cent; so is that of two releases,
+
+    which are one with the multiplier over sqrt(2).
+    """
+    pytest.importorskip("opacus")
+    from wfl_sim.learning.accounting import spent
+
+    privacy = Privacy(clip=1.0, noise_multiplier=2.0, cohort=2)
+    for releases in (1, 2, 8):
+        told = spent(privacy, [(0, 1)] * releases, devices=2)
+        exact = exact_epsilon(2.0 / sqrt(releases), 1e-5)
+        assert exact < told["epsilon"] < 1.1 * exact
+        assert (told["releases"], told["sampling_rate"]) == (releases, 1.0)
+
+
+def test_sampling_helps_and_lost_uploads_cost():
+    pytest.importorskip("opacus")
+    from wfl_sim.learning.accounting import spent
+
+    privacy = Privacy(clip=1.0, noise_multiplier=1.0, cohort=2)
+    everyone = spent(privacy, [(0, 1)] * 5, devices=2)["epsilon"]
+    sampled = spent(privacy, [(0, 1)] * 5, devices=20)["epsilon"]
+    lossy = spent(privacy, [(0, 1)] * 4 + [(0,)], devices=20)["epsilon"]
+    assert sampled < everyone / 2
+    assert lossy > sampled
+    local = Privacy(clip=1.0, noise_multiplier=1.0, noise="local", cohort=2)
+    assert spent(local, [(0, 1), (0, 2)], devices=20)["releases"] == 2
+
+
+@pytest.mark.parametrize(
+    ("users", "values", "expansion"), [(2**10, 2**20, 1.73), (2**14, 2**24, 1.98)]
+)
+def test_secure_aggregation_expands_as_its_paper_says(users, values, expansion):
+    """Abstract of Bonawitz et al. 2017: 16-bit inputs, over sending them in the clear."""
+    protocol = SecureAggregation()
+    clear = 16 * values
+    total = clear + protocol.up(users, values) + protocol.down(users)
+    assert total / clear == pytest.approx(expansion, abs=0.005)
+    keys_and_shares = 2 * users * 256 + (5 * users - 4) * 256
+    headroom = values * int(np.log2(users))
+    assert total - clear - headroom == keys_and_shares
+
+
+def test_its_bits_are_in_both_payloads(tmp_path):
+    """Four devices, 1000 values: 2 x 256 + 10 x 256 + 2000 up, 2 x 3 x 512 down."""
+    plain = Workload(32_000, 32_000, 1.0, 1, 2000.0, 1.0)
+    secured = scenario(tmp_path, "privacy.secure_aggregation={}").secured
+    assert secured.cohort == 4
+    costs = secured.on_top(plain, 1000)
+    assert costs.upload_bits == 32_000 + 512 + 2560 + 2000
+    assert costs.download_bits == 32_000 + 3072
+    nothing = Workload(0, 0, 1.0, 1, 0.0, 1.0)
+    assert secured.on_top(nothing, 0) == nothing
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("server.weights=examples", "p.yaml:6: server.weights: must be equal"),
+        ("method=scaffold", "privacy: needs a method that averages uploads, which scaffold"),
+        ("privacy.clip=0", "privacy.clip: is missing"),
+        ("privacy.delta=1", r"privacy.delta: must lie in \(0, 1\), got 1"),
+        ("privacy.noise_multiplier=-1", "privacy.noise_multiplier: must not be negative"),
+    ],
+)
+def test_what_cannot_be_is_one_located_line(tmp_path, setting, message):
+    with pytest.raises(ScenarioError, match=message.replace("p.yaml:6: ", "")):
+        scenario(tmp_path, setting)

@@ -1,0 +1,110 @@
+"""Server optimisers, staleness weights and the error of the air, against numbers worked by hand."""
+
+import numpy as np
+import pytest
+
+from wfl_sim.learning.combining import combine
+from wfl_sim.loading import ScenarioError, load
+from wfl_sim.methods import FedIT
+from wfl_sim.methods.aggregation import Upload
+from wfl_sim.methods.server import Adagrad, Adam, Average, Delta, Mixing, Momentum, ServerRule, Yogi
+from wfl_sim.randomness import stream
+
+
+def one(value):
+    return {"lora/a": np.float32([value])}
+
+
+def stepped(optimizer, means, start=0.0):
+    """Values of x after each of some averages."""
+    rule, shared, seen = ServerRule(optimizer=optimizer), one(start), []
+    for mean in means:
+        shared = combine(FedIT(), rule, shared, [Upload(one(mean), 1.0)])
+        seen.append(float(shared["lora/a"][0]))
+    return seen
+
+
+def test_the_average_is_taken_as_it_is_and_with_a_rate_in_part():
+    assert stepped(Average(), [3]) == [3]
+    assert stepped(Average(lr=0.5), [4, 4]) == [2, 3]
+
+
+def test_momentum():
+    """v = 1, x = 1; then d = 0, v = 0.9, x = 1.9."""
+    assert stepped(Momentum(beta=0.9), [1, 1]) == pytest.approx([1, 1.9])
+
+
+@pytest.mark.parametrize(
+    ("kind", "second"),
+    [
+        (Adam, lambda v, d: 0.99 * v + 0.01 * d**2),
+        (Yogi, lambda v, d: v - 0.01 * d**2 * np.sign(v - d**2)),
+        (Adagrad, lambda v, d: v + d**2),
+    ],
+)
+def test_adaptive_steps_by_algorithm_2(kind, second):
+    optimizer = kind(lr=0.1)
+    x, m, v, expected = 1.0, 0.0, optimizer.tau**2, []
+    for mean in (2.0, -1.0, 0.5):
+        d = mean - x
+        m = optimizer.beta1 * m + (1 - optimizer.beta1) * d
+        v = second(v, d)
+        x += 0.1 * m / (np.sqrt(v) + optimizer.tau)
+        expected.append(x)
+    assert stepped(optimizer, [2.0, -1.0, 0.5], start=1.0) == pytest.approx(expected, rel=1e-5)
+
+
+def test_fedbuff_by_hand():
+    """x = 10; changes 4 (fresh) and 2 (three versions old, so half of it): 10 + (4 + 1) / 2."""
+    uploads = [
+        Upload(one(14), 1.0, 0, one(10), 0),
+        Upload(one(5), 7.0, 1, one(3), 3),
+    ]
+    rule = ServerRule(staleness=Delta(exponent=0.5), weights="equal")
+    assert combine(FedIT(), rule, one(10), uploads)["lora/a"] == pytest.approx([12.5])
+    eta = ServerRule(optimizer=Average(lr=2.0), weights="equal")
+    assert combine(FedIT(), eta, one(10), uploads)["lora/a"] == pytest.approx([15])
+
+
+def test_fedasync_by_hand():
+    """a = 0.6 / sqrt(1 + 3) = 0.3: 0.7 x 10 + 0.3 x 0 = 7."""
+    upload = Upload(one(0), 1.0, 0, one(3), 3)
+    rule = ServerRule(staleness=Mixing(alpha=0.6, exponent=0.5))
+    assert combine(FedIT(), rule, one(10), [upload])["lora/a"] == pytest.approx([7])
+
+
+def test_an_edge_server_only_averages():
+    rule = ServerRule(optimizer=Momentum())
+    shared = combine(FedIT(), rule, one(0), [Upload(one(1), 1.0)])
+    edge = combine(FedIT(), rule, shared, [Upload(one(5), 1.0)], edge=True)
+    assert edge["lora/a"] == [5]
+    assert edge["server/optimizer/lora/a"] == shared["server/optimizer/lora/a"] == [1]
+
+
+def test_the_air_adds_an_error_in_proportion_to_the_update():
+    """The root mean square of the update is 2; a share of 0.1 makes errors of 0.2."""
+    shared = {"lora/a": np.ones(100_000, np.float32)}
+    upload = Upload({"lora/a": np.full(100_000, 3, np.float32)}, 1.0)
+    noisy = combine(FedIT(), ServerRule(), shared, [upload], noise=0.1, rng=stream(0, "noise"))
+    error = noisy["lora/a"] - 3
+    assert error.std() == pytest.approx(0.2, rel=0.02)
+    assert abs(error.mean()) < 0.003
+
+
+def test_an_optimiser_needs_an_average(tmp_path):
+    (tmp_path / "s.yaml").write_text(
+        "name: s\n"
+        "model: {kind: synthetic, payload: 1 Mbit, flops_per_step: 1 GFLOP}\n"
+        "method: flora\n"
+        "rounds: {kind: synchronous, count: 1}\n"
+        "server:\n"
+        "  optimizer: adam\n"
+        "devices: [{count: 1, hardware: jetson-orin-nano}]\n"
+    )
+    with pytest.raises(ScenarioError, match=r"s.yaml:6: server.optimizer: needs a method that"):
+        load(tmp_path / "s.yaml")
+    load(tmp_path / "s.yaml", settings=["method=fedit"])
+    with pytest.raises(ScenarioError, match=r"server\.optimizer\.lr: must be greater than 0"):
+        load(tmp_path / "s.yaml", settings=["method=fedit", "server.optimizer.lr=0"])
+    with pytest.raises(ScenarioError, match="rank: no part of fedit has a rank that differs"):
+        load(tmp_path / "s.yaml", settings=["method=fedit", "devices.0.rank=2"])

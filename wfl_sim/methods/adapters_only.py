@@ -1,0 +1,41 @@
+"""Adapters-only: federated averaging of bottleneck adapters.
+
+Z. Zhang et al., FedPETuning: When Federated Learning Meets the Parameter-Efficient Tuning Methods
+of Pre-trained Language Models, Findings of ACL 2023. Head and adapters go both ways.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from wfl_sim.methods.aggregation import State, Upload, weighted_mean
+from wfl_sim.methods.parts import Adapter, Head, Part
+from wfl_sim.methods.phases import Local, Phase
+from wfl_sim.protocols import METHODS
+
+
+@METHODS("adapters-only")
+@dataclass(frozen=True, kw_only=True)
+class AdaptersOnly:
+    """FedAvg on adapters and head: PFTT without its private LoRA (FedPETuning, ACL 2023)."""
+
+    averages: ClassVar[bool] = True
+    adapter: Adapter = field(default_factory=Adapter)
+    local: Local = field(default_factory=Local)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Everything is shared."""
+        return (
+            Part(name="adapter", config=self.adapter, shared=True),
+            Part(name="head", config=Head(), shared=True),
+        )
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """Both learn jointly."""
+        return (Phase(trains=("adapter", "head"), local=self.local),)
+
+    def aggregate(self, shared: State, uploads: Sequence[Upload]) -> State:
+        """phi <- sum p_k phi_k."""
+        return weighted_mean(uploads)

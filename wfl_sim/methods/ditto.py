@@ -1,0 +1,63 @@
+"""Ditto: a personal model beside the shared one, held near it.
+
+T. Li et al., Ditto: Fair and Robust Federated Learning Through Personalization, 2021, arXiv
+2012.04221, algorithm 1. Here both models are LoRA and head on one frozen network.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from wfl_sim.methods.aggregation import State, Upload, weighted_mean
+from wfl_sim.methods.local import LocalRun, Participant, Train, Update
+from wfl_sim.methods.parts import Head, LoRA, Part, Shapes
+from wfl_sim.methods.phases import Local, Phase
+from wfl_sim.methods.states import put_under, under
+from wfl_sim.protocols import METHODS
+
+
+@METHODS("ditto")
+@dataclass(frozen=True, kw_only=True)
+class Ditto:
+    """FedIT for all, and v_k by F_k(v) + (lam / 2) |v - w|^2 for oneself (arXiv 2012.04221)."""
+
+    averages: ClassVar[bool] = True
+    lora: LoRA = field(default_factory=LoRA)
+    lam: float = 0.1
+    local: Local = field(default_factory=Local)
+
+    def __post_init__(self) -> None:
+        if self.lam < 0:
+            raise ValueError(f"lam must not be negative, got {self.lam}")
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """LoRA and head are shared; the personal model is a second set of values for them."""
+        return (
+            Part(name="lora", config=self.lora, shared=True),
+            Part(name="head", config=Head(), shared=True),
+        )
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """First the shared model learns, then the personal one."""
+        trains = ("lora", "head")
+        return (
+            Phase(trains=trains, local=self.local),
+            Phase(trains=trains, local=self.local, proximal=self.lam),
+        )
+
+    def update(self, received: State, kept: State, whose: Participant) -> LocalRun:
+        """w_k from w; v_k from v_k, pulled towards w."""
+        shared, personal = self.phases
+        w = yield Train(phase=shared, start=received)
+        v = yield Train(phase=personal, start=under("own", kept) or received, anchor=received)
+        return Update(upload=w, kept=put_under("own", v))
+
+    def aggregate(self, shared: State, uploads: Sequence[Upload]) -> State:
+        """w <- sum p_k w_k."""
+        return weighted_mean(uploads)
+
+    def personal(self, received: State, kept: State, shapes: Shapes) -> State:
+        """v_k; before the first update w."""
+        return under("own", kept) or received

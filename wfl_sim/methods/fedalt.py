@@ -1,0 +1,85 @@
+"""FedALT: an own LoRA beside the frozen LoRA of the rest of the world.
+
+J. Bian et al., FedALT: Federated Fine-Tuning through Adaptive Local Training with Rest-of-World
+LoRA, 2025, arXiv 2503.11880. The own LoRA is uploaded but never overwritten; a router weighs the
+two. The mean over all others is reckoned on the device from the mean over all, its own upload and
+their number, so one broadcast serves everybody; `delivery: unicast` sends each its own, as the
+authors' code does. Only the participants of the last round are in it. The head stays on the device
+(wfl_sim's default).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+
+from wfl_sim.methods.aggregation import State, Upload, weighted_mean
+from wfl_sim.methods.local import LocalRun, Participant, Update, in_turn
+from wfl_sim.methods.parts import Head, LoRA, Part, Router, Shapes
+from wfl_sim.methods.phases import Local, Phase
+from wfl_sim.methods.states import minus, of_parts, put_under, times, under
+from wfl_sim.protocols import METHODS
+
+
+@METHODS("fedalt")
+@dataclass(frozen=True, kw_only=True)
+class FedALT:
+    """Own LoRA, frozen rest-of-world LoRA and a router between them (arXiv 2503.11880)."""
+
+    lora: LoRA = field(default_factory=LoRA)
+    delivery: Literal["broadcast", "unicast"] = "broadcast"
+    local: Local = field(default_factory=Local)
+
+    @property
+    def unicast(self) -> bool:
+        """Whether each device is sent the rest of its world."""
+        return self.delivery == "unicast"
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """What is sent up becomes part of the others' world."""
+        return (
+            Part(name="world", config=self.lora, shared=True),
+            Part(name="own", config=self.lora),
+            Part(name="router", config=Router(over=("own", "world"))),
+            Part(name="head", config=Head()),
+        )
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """All but the world learns."""
+        return (Phase(trains=("own", "router", "head"), local=self.local),)
+
+    def begin(self, shared: State, devices: int) -> State:
+        """Nobody has been heard yet: 0 aggregations, of 0 devices."""
+        return {**times(0, shared), _ROUND: np.zeros(2, np.float32)}
+
+    def downlink(self, shapes: Shapes, news: object) -> Shapes:
+        """The mean, and how many aggregations there have been and how many devices are in it."""
+        return {**shapes, _ROUND: (2,)}
+
+    def update(self, received: State, kept: State, whose: Participant) -> LocalRun:
+        """Train beside the rest of the world; the own LoRA goes up under the name of the world."""
+        trained = yield from in_turn(self.phases, self.personal(received, kept, whose.shapes))
+        own = of_parts(trained, "own")
+        kept = {**of_parts(trained, "own", "router", "head"), _HEARD: received[_ROUND][:1]}
+        return Update(upload=put_under("world", under("own", own)), kept=kept)
+
+    def aggregate(self, shared: State, uploads: Sequence[Upload]) -> State:
+        """The mean of all own LoRAs, A and B apart, each device counting the same."""
+        mean = weighted_mean([replace(upload, weight=1.0) for upload in uploads])
+        return {**mean, _ROUND: np.array([shared[_ROUND][0] + 1, len(uploads)], np.float32)}
+
+    def personal(self, received: State, kept: State, shapes: object) -> State:
+        """RoW_k = (K mean - own) / (K - 1) where the device is in the mean, else the mean."""
+        mean, own = of_parts(received, "world"), put_under("world", under("own", kept))
+        number, count = received[_ROUND]
+        world = mean
+        if _HEARD in kept and kept[_HEARD][0] + 1 == number:
+            world = times(1 / max(count - 1, 1), minus(times(count, mean), own))
+        return {**of_parts(kept, "own", "router", "head"), **world}
+
+
+_ROUND = "round/state"
+_HEARD = "round/heard"

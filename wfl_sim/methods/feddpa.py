@@ -1,0 +1,93 @@
+"""FedDPA: a global and a personal LoRA, mixed from text to text.
+
+Y. Yang et al., Dual-Personalizing Adapter for Federated Foundation Models, 2024, arXiv 2403.19211.
+Each LoRA is trained with the other one muted, for a mixture weighs them 1 - a and a. How much a
+text is like the device's own decides: a is `cap` times the mean cosine between its mean hidden
+state and those of some training texts. The head is global. All this is wfl_sim's default: the
+sources at hand speak of generation, not of classifiers.
+
+Variant F fits the personal LoRA after the federation has ended, from the global one; so that it can
+be judged at any time, here each local update does so again, and is charged for it. Variant T goes
+on with the personal LoRA of the last update.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wfl_sim.methods.aggregation import State, Upload, weighted_mean
+from wfl_sim.methods.local import Describe, LocalRun, Participant, Train, Update
+from wfl_sim.methods.parts import Head, LoRA, Part
+from wfl_sim.methods.phases import Local, Phase
+from wfl_sim.methods.states import of_parts, put_under, under
+from wfl_sim.protocols import METHODS
+
+
+@METHODS("feddpa")
+@dataclass(frozen=True, kw_only=True)
+class FedDPA:
+    """Global and personal LoRA, weighed by how familiar a text is (arXiv 2403.19211)."""
+
+    averages: ClassVar[bool] = True
+    lora: LoRA = field(default_factory=LoRA)
+    variant: Literal["F", "T"] = "T"
+    cap: float = 0.5
+    samples: int = 5
+    local: Local = field(default_factory=Local)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.cap <= 1:
+            raise ValueError(f"cap must lie in [0, 1], got {self.cap}")
+        if self.samples < 1:
+            raise ValueError(f"samples must be at least 1, got {self.samples}")
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """One LoRA is sent, one is private."""
+        return (
+            Part(name="global", config=self.lora, shared=True),
+            Part(name="own", config=self.lora),
+            Part(name="head", config=Head(), shared=True),
+        )
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """The global LoRA and the head, then the personal LoRA."""
+        return (
+            Phase(trains=("global", "head"), local=self.local, mutes=("own",)),
+            Phase(trains=("own",), local=self.local, mutes=("global",)),
+        )
+
+    def update(self, received: State, kept: State, whose: Participant) -> LocalRun:
+        """Train one LoRA after the other; remember what own texts look like."""
+        texts = under("anchors", kept) or (yield Describe(samples=self.samples))
+        own = of_parts(kept, "own")
+        if self.variant == "F":
+            own = put_under("own", under("global", received))
+        first = yield Train(phase=self.phases[0], start={**received, **own})
+        second = yield Train(phase=self.phases[1], start={**received, **own})
+        kept = {**of_parts(second, "own"), **put_under("anchors", texts)}
+        return Update(upload=of_parts(first, "global", "head"), kept=kept)
+
+    def aggregate(self, shared: State, uploads: Sequence[Upload]) -> State:
+        """A <- sum p_k A_k, B <- sum p_k B_k."""
+        return weighted_mean(uploads)
+
+    def personal(self, received: State, kept: State, shapes: object) -> State:
+        """Both LoRAs."""
+        return {**received, **of_parts(kept, "own")}
+
+    def blend(self, kept: State, texts: NDArray[np.floating]) -> Mapping[str, NDArray[np.floating]]:
+        """a = cap max(0, mean cosine); the global LoRA alone where nothing has been trained."""
+        own = np.zeros(len(texts))
+        if "anchors/texts" in kept:
+            cosines = _directions(texts) @ _directions(kept["anchors/texts"]).T
+            own = self.cap * np.maximum(cosines.mean(axis=1), 0)
+        return {"own": own, "global": 1 - own}
+
+
+def _directions(rows: NDArray[np.floating]) -> NDArray[np.floating]:
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))

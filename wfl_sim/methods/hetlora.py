@@ -1,0 +1,78 @@
+"""HetLoRA: a rank for each device.
+
+Y. J. Cho et al., Heterogeneous LoRA for Federated Fine-tuning of On-Device Foundation Models, 2024,
+arXiv 2401.06432. Devices get the first r_k rows and columns; the server pads uploads with zeros and
+weights them by |B_k A_k|_F, here over all layers together. Not modelled: pruning a device's own
+rank, whose payload would depend on what was learned. The head is averaged by numbers of examples
+(wfl_sim's default).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import numpy as np
+
+from wfl_sim.methods.aggregation import State, Upload, weighted_mean
+from wfl_sim.methods.parts import Head, LoRA, Part, Shapes
+from wfl_sim.methods.phases import Local, Phase
+from wfl_sim.methods.states import of_parts
+from wfl_sim.protocols import METHODS
+
+_A: Final = ".lora_A."
+_B: Final = ".lora_B."
+
+
+@METHODS("hetlora")
+@dataclass(frozen=True, kw_only=True)
+class HetLoRA:
+    """LoRA of each device's own rank, cut and padded with zeros (arXiv 2401.06432)."""
+
+    lora: LoRA = field(default_factory=LoRA)
+    local: Local = field(default_factory=Local)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Everything is shared; the server's LoRA has the largest rank of all devices."""
+        return (
+            Part(name="lora", config=self.lora, shared=True, by_device=True),
+            Part(name="head", config=Head(), shared=True),
+        )
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """Both learn jointly."""
+        return (Phase(trains=("lora", "head"), local=self.local),)
+
+    def download(self, shared: State, shapes: Shapes, device: int) -> State:
+        """Cut to the rank of the device."""
+        return {n: shared[n][tuple(slice(size) for size in shape)] for n, shape in shapes.items()}
+
+    def aggregate(self, shared: State, uploads: Sequence[Upload]) -> State:
+        """Zero-pad, then weight LoRA by |B_k A_k|_F and the head by examples."""
+        norms = [update_norm(upload.state) for upload in uploads]
+        norms = norms if sum(norms) else [1.0] * len(uploads)
+        padded = [
+            replace(upload, weight=norm, state=_padded(of_parts(upload.state, "lora"), shared))
+            for upload, norm in zip(uploads, norms, strict=True)
+        ]
+        heads = [replace(upload, state=of_parts(upload.state, "head")) for upload in uploads]
+        return {**weighted_mean(padded), **weighted_mean(heads)}
+
+
+def update_norm(state: State) -> float:
+    """Return |B A|_F over all layers: its square is the trace of (B^T B)(A A^T), layer by layer."""
+    square = 0.0
+    for name, a in state.items():
+        if _A in name:
+            b = state[name.replace(_A, _B)]
+            square += float(np.sum((b.T @ b) * (a @ a.T), dtype=np.float64))
+    return float(np.sqrt(max(square, 0.0)))
+
+
+def _padded(state: State, shared: State) -> State:
+    made = {}
+    for name, array in state.items():
+        room = [(0, big - size) for big, size in zip(shared[name].shape, array.shape, strict=True)]
+        made[name] = np.pad(array, room)
+    return made

@@ -1,0 +1,83 @@
+"""SCAFFOLD: control variates against the drift of local training.
+
+S. P. Karimireddy et al., SCAFFOLD: Stochastic Controlled Averaging for Federated Learning, 2020,
+arXiv 1910.06378, algorithm 1 with option II and a global step of 1. Here on LoRA and head. Model
+and control variate go both ways, so a payload is twice as large.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from wfl_sim.methods.aggregation import State, Upload, weighted_mean
+from wfl_sim.methods.local import LocalRun, Participant, Train, Update
+from wfl_sim.methods.parts import Head, LoRA, Part, Shapes
+from wfl_sim.methods.phases import Local, Phase
+from wfl_sim.methods.states import minus, of_parts, plus, put_under, times, under
+from wfl_sim.protocols import METHODS
+
+
+@METHODS("scaffold")
+@dataclass(frozen=True, kw_only=True)
+class Scaffold:
+    """SGD on g - c_k + c, with c the average gradient of all devices (arXiv 1910.06378)."""
+
+    lora: LoRA = field(default_factory=LoRA)
+    local: Local = field(default_factory=lambda: Local(optimizer="sgd", lr=0.1))
+
+    def __post_init__(self) -> None:
+        if self.local.optimizer != "sgd" or self.local.momentum or self.local.weight_decay:
+            raise ValueError("local must be plain sgd: control variates are gradients")
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Everything is shared."""
+        return (
+            Part(name="lora", config=self.lora, shared=True),
+            Part(name="head", config=Head(), shared=True),
+        )
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """LoRA and head learn jointly."""
+        return (Phase(trains=("lora", "head"), local=self.local),)
+
+    def begin(self, shared: State, devices: int) -> State:
+        """c = 0; the server knows the number N of devices."""
+        return {
+            **shared,
+            **put_under("control", times(0, shared)),
+            _N: np.array([devices], np.float32),
+        }
+
+    def uplink(self, shapes: Shapes) -> Shapes:
+        """y_k and the change of c_k."""
+        return {**shapes, **{f"control/{name}": shape for name, shape in shapes.items()}}
+
+    def downlink(self, shapes: Shapes, news: object) -> Shapes:
+        """x and c."""
+        return self.uplink(shapes)
+
+    def update(self, received: State, kept: State, whose: Participant) -> LocalRun:
+        """c_k+ = c_k - c + (x - y_k) / (K eta)."""
+        x, c = of_parts(received, "lora", "head"), under("control", received)
+        c_k = kept or times(0, c)
+        y = yield Train(phase=self.phases[0], start=x, correction=minus(c, c_k))
+        scale = 1 / (self.local.steps * self.local.lr)
+        c_new = plus(minus(c_k, c), minus(x, y), scale)
+        return Update(upload={**y, **put_under("control", minus(c_new, c_k))}, kept=c_new)
+
+    def aggregate(self, shared: State, uploads: Sequence[Upload]) -> State:
+        """x <- mean y_k; c <- c + (1/N) sum of the changes of c_k."""
+        mean = weighted_mean([replace(upload, weight=1.0) for upload in uploads])
+        share = len(uploads) / float(shared[_N][0])
+        c = plus(under("control", shared), under("control", mean), share)
+        return {**of_parts(mean, "lora", "head"), **put_under("control", c), _N: shared[_N]}
+
+    def personal(self, received: State, kept: State, shapes: Shapes) -> State:
+        """x: control variates are no part of the model."""
+        return of_parts(received, "lora", "head")
+
+
+_N = "server/devices"
