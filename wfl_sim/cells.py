@@ -202,6 +202,16 @@ class Cell:
         for direction in ("uplink", "downlink"):
             if not self.duty(direction):
                 raise LocatedError(f"leaves no symbol for the {direction}", "tdd", "pattern")
+            side = self.uplink if direction == "uplink" else self.downlink
+            if side.subband > self.blocks:
+                raise LocatedError(
+                    f"must be at most the {self.blocks} resource blocks of the band (0 for all), "
+                    f"got {side.subband}",
+                    direction,
+                    "subband",
+                )
+            if side.overhead >= 1:
+                raise LocatedError("must be below 1: nothing would be left", direction, "overhead")
 
     def duty(self, direction: Direction) -> float:
         """Share of the time in which the band serves a direction."""

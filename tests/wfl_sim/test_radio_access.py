@@ -212,6 +212,16 @@ def test_every_allocator_carries_a_scenario_to_its_end(tmp_path, allocator):
         ("cells.0.uplink.subband=-1", "must not be negative"),
         ("cells.0.tdd={pattern: DDDD}", "leaves no symbol for the uplink"),
         ("cells.0.tdd={pattern: DXU}", "must be made of D, S and U"),
+        ("cells.0.tdd={pattern: UU}", "leaves no symbol for the downlink"),
+        ("cells.0.carrier=10 GHz", "carrier: must be at most 7.125 GHz (FR1) or between 24.25"),
+        ("cells.0.bandwidth=7 MHz", "bandwidth: must be one of 5, 10, 15"),
+        ("cells.0.subcarrier_spacing=120 kHz", "subcarrier_spacing: must be one of 15, 30, 60"),
+        ("cells=[{carrier: 3.5 GHz}, {carrier: 3.51 GHz}]", "overlaps with the band of cell 0"),
+        ("cells.0.uplink.subband=25", "must be at most the 24 resource blocks of the band"),
+        ("cells.0.downlink.overhead=1", "overhead: must be below 1"),
+        ("cells.0.uplink.csi_error=1.5", "csi_error: must be at most 1, got 1.5"),
+        ("cells.0.uplink.csi_delay=-1 ms", "csi_delay: must be at least 0 s"),
+        ("cells.0.uplink.block_snr=3 W", "block_snr: '3 W' is not in dB"),
         ("cells.0.uplink.allocator={kind: fixed, channels: 0}", "must be at least 1"),
         ("cells.0.uplink.allocator={kind: minimum-energy, within: 1 s, reserve: 1.5}", "below 1"),
         ("cells.0.uplink.loss={kind: constant, rate: 2}", "rate"),
@@ -219,7 +229,7 @@ def test_every_allocator_carries_a_scenario_to_its_end(tmp_path, allocator):
     ],
 )
 def test_bad_values_are_one_located_line(tmp_path, setting, complaint):
-    with pytest.raises(ValueError, match=r"cells.*0|cells\[0\]") as error:
+    with pytest.raises(ValueError, match=r"cells") as error:
         scenario(tmp_path, setting)
     assert complaint in str(error.value)
     assert not isinstance(error.value, LocatedError)
