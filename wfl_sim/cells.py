@@ -143,6 +143,8 @@ class Downlink:
     """interference on each resource block from beyond the cells of the scenario"""
     broadcast: bool = True
     """send the shared state once to all, at the rate of the worst receiver, or to each apart"""
+    share: Fraction = 1.0
+    """of the receivers of a broadcast, by mean gain; the others get their own"""
     subband: int = 1
     """resource blocks that are known and given together; 0: all of them (wideband)"""
     access_delay: Seconds = 0.0

@@ -14,6 +14,7 @@ from wfl_sim.radio.granularity import Granularity
 from wfl_sim.radio.loss import ConstantLoss, Never, Waterfall
 from wfl_sim.radio.power import DevicePower
 from wfl_sim.registry import LocatedError
+from wfl_sim.topology import place
 
 STATIC = "cells.0.channel.fading=static"
 IDLE_NET = ("rounds.count=1", "rounds.clients=1", STATIC)
@@ -158,6 +159,23 @@ def test_access_takes_its_time_and_headers_their_bits(tmp_path):
     assert after.bits == before.bits
     down = outcome(tmp_path, *IDLE_NET, "cells.0.downlink.header=0.1")
     assert down.totals["bits"] == plain.totals["bits"]
+
+
+@pytest.mark.parametrize(("share", "together"), [(1, 6), (0.5, 3), (0.34, 3), (0.01, 1)])
+def test_a_broadcast_to_a_share_of_the_receivers_leaves_out_the_worst(tmp_path, share, together):
+    """The best gains hear at one time, at the rate of the worst of them; the others apart."""
+    settings = (STATIC, "rounds={kind: synchronous, count: 1}", f"cells.0.downlink.share={share}")
+    result = outcome(tmp_path, *settings)
+    check_laws(result)
+    placed = place(scenario(tmp_path, *settings))
+    spans = {s.actor: s for s in result.spans if s.activity == "download"}
+    order = [f"device-{i}" for i in np.argsort(-placed.gains[0])]
+    ends = [round(spans[name].end, 9) for name in order]
+    assert len(set(ends[:together])) == 1
+    assert len(set(ends)) == 1 + len(order) - together
+    sinr = [spans[name].mean_sinr_db for name in order[:together]]
+    assert sinr == pytest.approx([sinr[0]] * together)
+    assert result.totals["bits"]["sent_down"] == 2_000_000 * (1 + len(order) - together)
 
 
 def test_lost_updates_cost_time_and_joules_and_are_not_aggregated(tmp_path):
