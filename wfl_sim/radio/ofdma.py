@@ -189,8 +189,8 @@ class Band:
         return self._units.given(shares), level
 
     def _asked(self, demands: Demands) -> tuple[FloatArray, FloatArray]:
-        if isinstance(self.allocator, PowerAllocator):
-            return self.allocator.shares_and_levels(demands)
+        if self._powers is not None:
+            return self._powers.shares_and_levels(demands)
         return self.allocator.shares(demands), np.ones(len(demands.bits_left))
 
     def _of_holders(
@@ -259,6 +259,10 @@ class Band:
     @cached_property
     def _transport(self) -> TransportRate | None:
         return self.rate if isinstance(self.rate, TransportRate) else None
+
+    @cached_property
+    def _powers(self) -> PowerAllocator | None:
+        return self.allocator if isinstance(self.allocator, PowerAllocator) else None
 
     @cached_property
     def _whole_blocks(self) -> bool:

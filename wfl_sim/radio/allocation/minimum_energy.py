@@ -8,6 +8,7 @@ Yang et al., arXiv 1911.02417, solve the same problem with compute energy beside
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,7 +99,8 @@ def _exponent(marginal: NDArray[np.float64]) -> NDArray[np.float64]:
 
     root = np.sqrt(2 * marginal)
     series = root * (1 - root / 3 + 11 / 72 * root**2)
-    exact = 1 + np.real(lambertw((np.maximum(marginal, 1e-6) - 1) / np.e))
+    inner: Any = (np.maximum(marginal, 1e-6) - 1) / np.e
+    exact = 1 + np.real(lambertw(inner))
     return np.where(marginal < 1e-6, series, exact)
 
 
