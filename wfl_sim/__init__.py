@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from wfl_sim.loading import load
     from wfl_sim.results import Run
-    from wfl_sim.running import run, sweep
+    from wfl_sim.running import run
     from wfl_sim.simulation import Simulation
+    from wfl_sim.sweeping import sweep
 
 __version__ = "0.1.0"
 
@@ -24,7 +25,7 @@ _HOMES = {
     "Simulation": "wfl_sim.simulation",
     "load": "wfl_sim.loading",
     "run": "wfl_sim.running",
-    "sweep": "wfl_sim.running",
+    "sweep": "wfl_sim.sweeping",
 }
 
 

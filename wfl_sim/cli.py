@@ -76,7 +76,8 @@ def run(
     """Run a scenario; a sweep runs every point. Run again to continue after a stop."""
     with _one_line_errors():
         from wfl_sim.report import Report
-        from wfl_sim.running import Request, run_all
+        from wfl_sim.request import Request
+        from wfl_sim.running import run_all
 
         request = Request(
             file=scenario,
@@ -116,7 +117,8 @@ def sweep(
     """
     with _one_line_errors():
         from wfl_sim.report import Report
-        from wfl_sim.running import Request, jobs_of, run_sweep
+        from wfl_sim.request import Request
+        from wfl_sim.sweeping import jobs_of, run_sweep
 
         request = Request(
             file=scenario,

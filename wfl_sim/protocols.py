@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from wfl_sim.methods.parts import Part
     from wfl_sim.methods.phases import Phase
     from wfl_sim.radio.mobility.track import Region, Track
+    from wfl_sim.scenario import Scenario
 
 
 @runtime_checkable
@@ -91,6 +92,20 @@ class Batches:
 
 
 @dataclass(frozen=True)
+class Exchange:
+    """What crosses the cut of a split network in every local step."""
+
+    up_bits: int
+    """of activations, and what the server needs beside them to go on"""
+    down_bits: int
+    """of the gradients of the activations"""
+    forward: float
+    """share of the device's FLOPs that comes before the activations are sent"""
+    server_flops: float
+    """FLOP of a step at the server"""
+
+
+@dataclass(frozen=True)
 class Workload:
     """What one local update of one device costs, before any hardware is named.
 
@@ -117,6 +132,11 @@ class Workload:
     """how tables of measurements call the model"""
     batches: tuple[Batches, ...] = ()
     """of each phase; none for a synthetic model"""
+    upload_values: int = 0
+    """numbers in an upload"""
+    exchange: Exchange | None = None
+    """of every step, where the server holds the upper part of the network; all else here is then of
+    the device's part alone"""
     unicast: bool = False
     """whether every device gets a download of its own, which no broadcast can serve"""
 
@@ -377,6 +397,14 @@ class Rounds(Protocol):
 
     def run(self, federation: Federation) -> Generator[simpy.Event, Any, None]:
         """Yield events until the last round is over."""
+
+
+@runtime_checkable
+class Choosy(Protocol):
+    """A rounds policy that does not go with everything else in a scenario."""
+
+    def check_scenario(self, scenario: Scenario) -> None:
+        """Raise LocatedError where it cannot work."""
 
 
 class Availability(Protocol):

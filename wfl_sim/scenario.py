@@ -43,6 +43,7 @@ from wfl_sim.protocols import (
     MODELS,
     ROUNDS,
     Availability,
+    Choosy,
     Codec,
     Data,
     Executor,
@@ -206,6 +207,8 @@ class Scenario:
         self._check_privacy()
         self._check_ranks()
         self.rounds.check(self.device_count)
+        if isinstance(self.rounds, Choosy):
+            self.rounds.check_scenario(self)
         edges = self.backhaul.edge_servers if self.backhaul is not None else ()
         if isinstance(self.rounds, Hierarchical) and not edges:
             raise LocatedError(

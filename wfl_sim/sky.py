@@ -1,6 +1,6 @@
 """Sky: the carriers of all cells, and how cells hear one another."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -36,6 +36,7 @@ class Sky:
             scenario: cells, devices, and the kind of interference.
             gains: (cells, devices) linear large-scale gains at time zero.
         """
+        self._env = env
         self._scenario = scenario
         self._cells = scenario.base_stations
         self.gains = gains.copy()
@@ -50,6 +51,7 @@ class Sky:
             }
             for number, cell in enumerate(self._cells)
         ]
+        self._uplinks: dict[int, Band] = {}
         found: list[dict[Direction, Port]] = [{} for _ in self._cells]
         for direction in _DIRECTIONS:
             for group in cochannel(self._cells):
@@ -60,6 +62,13 @@ class Sky:
 
     def __repr__(self) -> str:
         return f"Sky({len(self._cells)} cells, {len(self._watts)} devices)"
+
+    def heard(self, number: int, devices: Sequence[int]) -> NDArray[np.float64]:
+        """Return the power gains of devices to a cell now, on average over its uplink's blocks."""
+        channel = self._uplinks[number].channel
+        links = np.array(devices, dtype=np.intp)
+        now = channel.index(float(self._env.now))
+        return np.asarray(channel.gain(links, now, 1)[0].mean(axis=0))
 
     def move(self, device: int, gains: NDArray[np.float64]) -> None:
         """Give a device other gains (cells,); the rates follow where plans are made anew."""
@@ -73,6 +82,8 @@ class Sky:
         self, env: simpy.Environment, direction: Direction, group: list[int]
     ) -> dict[int, Port]:
         bands = {number: self._band(direction, number) for number in group}
+        if direction == "uplink":
+            self._uplinks |= bands
         kind = self._scenario.interference
         if kind == "coupled" and len(group) > 1:
             medium = Coupled(tuple(bands.values()), len(self._watts), direction)

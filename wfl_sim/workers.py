@@ -237,7 +237,7 @@ def _started(work: Work[J, Any]) -> "_Worker[J]":
     pipe, theirs = context.Pipe()
     # No daemon: a run in a process may start processes of its own.
     process = context.Process(target=_serve, args=(theirs, work), daemon=False)
-    with _interrupts_held():
+    with _interrupts_held(), _main_hidden():
         process.start()
     theirs.close()
     return _Worker(process, pipe)
@@ -284,6 +284,23 @@ def _interrupts_held() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _main_hidden() -> Iterator[None]:
+    """Keep a process that is started meanwhile from running the script of this one once more.
+
+    Workers need nothing of it, and a script that runs scenarios would run them again.
+    """
+    main = vars(sys.modules["__main__"])
+    names = ("__file__", "__spec__")
+    kept: dict[str, Any] = {name: main.pop(name) for name in names if name in main}
+    main["__spec__"] = None
+    try:
+        yield
+    finally:
+        del main["__spec__"]
+        main.update(kept)
 
 
 def _stop(workers: "list[_Worker[Any]]") -> None:

@@ -1,6 +1,6 @@
 """World: the entities of a scenario in one SimPy environment."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -21,6 +21,7 @@ from wfl_sim.execution.plan import Plan
 from wfl_sim.federation import Federation
 from wfl_sim.modem import radio_of
 from wfl_sim.protocols import Workload
+from wfl_sim.radio.analog import analog_uplink
 from wfl_sim.radio.direction import Direction
 from wfl_sim.radio.expected import expected_rate
 from wfl_sim.radio.handover import Handover
@@ -54,7 +55,15 @@ def build(
     sky = Sky(env, scenario, placement.gains)
     way = lines(env, wired, [*up, *down, *above])
     cells = [
-        _cell(env, scenario, number, ports, way[up[number]], way[down[number]])
+        _cell(
+            env,
+            scenario,
+            number,
+            ports,
+            way[up[number]],
+            way[down[number]],
+            partial(sky.heard, number),
+        )
         for number, ports in enumerate(sky.ports)
     ]
     federation.devices = [
@@ -142,6 +151,7 @@ def _cell(
     air: Mapping[Direction, Port],
     up: Line,
     down: Line,
+    hears: Callable[[Sequence[int]], NDArray[np.float64]],
 ) -> Cell:
     description = scenario.base_stations[number]
     station = None
@@ -162,5 +172,7 @@ def _cell(
         order=Access(downlink.access_delay, downlink.header, station),
         loss=uplink.loss,
         expected_rate=partial(expected_rate, description),
+        hears=hears,
+        analog=analog_uplink(description),
         station=station,
     )

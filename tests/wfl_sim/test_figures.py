@@ -370,6 +370,7 @@ def test_draw_all_writes_every_figure_as_picture_drawing_and_numbers(runs, tmp_p
         "convergence-accuracy-personal_mean",
         "convergence-accuracy-global",
         "breakdown",
+        "links",
         *(f"timeline-{m}-{w}" for m in ("pftt", "fedit", "local-only") for w in ("run", "round")),
     }
     for suffix in (".svg", ".csv"):

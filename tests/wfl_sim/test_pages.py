@@ -4,6 +4,7 @@ import re
 import sys
 from dataclasses import fields, is_dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -79,12 +80,64 @@ def test_the_worked_example_runs(mine):
     run.verify()
     assert run.scenario["method"]["kind"] == f"{mine}/mine.py:Damped"
     assert run.scenario["cells"][0]["uplink"]["allocator"]["floor"] == 0.2
+    assert run.scenario["rounds"]["select"]["kind"] == f"{mine}/mine.py:BestAndLot"
+
+
+def test_the_policy_of_the_page_waits_as_it_says(mine):
+    (run,) = wfl_sim.run(mine / "mine.yaml", out=mine / "runs", allow_plugins=True)
+    spans = run.span_arrays
+    sent = (spans["activity"] == "upload") & (spans["outcome"] == "done")
+    for number in range(4):
+        of_round = spans["round"] == number
+        (closed,) = spans["start"][of_round & (spans["activity"] == "aggregate")]
+        ends = spans["end"][of_round & sent]
+        # The first upload is at the server some ms after it was sent.
+        assert closed == pytest.approx(ends.min() + 0.3, abs=0.02)
+        asked = set(spans["actor"][of_round & (spans["activity"] == "download")].tolist())
+        assert len(asked) == 4
+    dropped = spans["actor"][spans["outcome"] == "dropped"].tolist()
+    assert set(dropped) <= {"device-3", "device-4", "device-5"}
+    assert dropped
+
+
+def test_the_worked_example_trains(mine):
+    settings = [
+        "model={pretrained: builtin:tiny-bert}",
+        "data={kind: newswire, examples: 24, tokens: 16, partition: iid}",
+        "evaluation={global_examples: 8, personal_examples: 4}",
+        "method.local={steps: 1, batch: 4}",
+        "rounds.count=2",
+    ]
+    given = {"out": mine / "runs", "allow_plugins": True, "settings": settings}
+    (run,) = wfl_sim.run(mine / "mine.yaml", **given)
+    run.verify()
+    assert len(run.series("accuracy", "global").value) == 3
+    (network,) = wfl_sim.run(mine / "mine.yaml", **{**given, "out": mine / "n"}, network_only=True)
+    assert network.manifest["digests"]["spans"] == run.manifest["digests"]["spans"]
+
+
+def test_the_selection_of_the_page_keeps_the_best(mine, monkeypatch):
+    monkeypatch.syspath_prepend(mine)
+    from mine import BestAndLot  # the page's file
+
+    devices = [SimpleNamespace(index=i, mean_gain=float(i)) for i in range(6)]
+    seen = set()
+    for number in range(50):
+        chosen = BestAndLot().select(devices, 4, np.random.default_rng(number))
+        indices = [device.index for device in chosen]
+        assert indices == sorted(set(indices))
+        assert {4, 5} <= set(indices)
+        seen |= set(indices)
+    assert seen == set(range(6))
+    del sys.modules["mine"]
 
 
 def test_the_worked_example_is_checked_like_a_built_in_kind(mine):
     for setting, said in (
         ("cells.0.uplink.allocator.floor=2", "must lie in [0, 1], got 2.0"),
         ("cells.0.uplink.allocator.floorr=0", "unknown key 'floorr', did you mean 'floor'?"),
+        ("rounds.patience=0 s", "must be greater than 0 s, got 0 s"),
+        ("rounds.patience=3 W", "'3 W' is not in s (write for example 10 ms)"),
         ("method.lora.rnak=3", "unknown key 'rnak', did you mean 'rank'?"),
     ):
         key = setting.partition("=")[0]

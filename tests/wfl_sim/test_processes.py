@@ -4,6 +4,8 @@ import multiprocessing
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 from types import SimpleNamespace
 
@@ -42,7 +44,7 @@ class Deadly(Counting):
         return super().run(task, inputs)
 
 
-@pytest.mark.parametrize("workers", [1, 2, 3])
+@pytest.mark.parametrize("workers", [1, 3])
 def test_the_values_are_those_of_inline(tmp_path, workers):
     expected, _ = values(tmp_path / "a", Counting(), Inline())
     found, report = values(tmp_path / "b", Counting(), Processes(workers=workers))
@@ -155,3 +157,41 @@ def test_auto_groups_only_where_bits_do_not_matter(tmp_path):
     _, report = values(tmp_path / "b", learner, Auto(exact=False))
     assert learner.groups
     assert (report["executor"], report["mode"]) == ("grouped", "grouped")
+
+
+SCRIPT = """
+print("begins")
+import sys
+from pathlib import Path
+from tests.wfl_sim.test_executors import values
+from tests.wfl_sim.test_graph import Counting
+from wfl_sim.execution.executors import Auto, Processes
+from wfl_sim.execution.executors import auto
+
+auto._LOOK = auto._START = 0.0
+auto.cores = lambda: 2
+
+class Mine(Counting):
+    def workload(self, device):
+        return type("", (), {"memory": 1e6})
+
+out = Path(sys.argv[1])
+print(values(out / "a", Counting(), Processes(workers=2))[1]["executor"])
+print(values(out / "b", Mine(), Auto())[1]["why"])
+"""
+
+
+def test_a_script_is_not_run_again_by_the_processes_that_it_starts(tmp_path):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    done = subprocess.run(
+        [sys.executable, tmp_path / "script.py", tmp_path],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.getcwd()},
+    )
+    assert done.stdout.splitlines() == [
+        "begins",
+        "processes",
+        "the learner cannot go to another process: a class of a script or notebook: "
+        "put it into a file of its own",
+    ], done.stderr

@@ -13,7 +13,8 @@ from wfl_sim import report as reports
 from wfl_sim.figures.summary import Row
 from wfl_sim.loading import load
 from wfl_sim.report import Report, show_kinds
-from wfl_sim.running import Request, run_all
+from wfl_sim.request import Request
+from wfl_sim.running import run_all
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import math
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -353,3 +354,28 @@ def test_reading_a_run_loads_neither_torch_nor_matplotlib():
     code = "import sys, wfl_sim.results; print({'torch', 'matplotlib', 'simpy'} & set(sys.modules))"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "set()"
+
+
+def replace_often(folder, complaints):
+    for _ in range(40):
+        try:
+            write_run(
+                folder, scenario_yaml="name: x\n", manifest={}, spans=(), metrics=(), states={}
+            )
+        except Exception as error:
+            complaints.put(repr(error))
+
+
+def test_two_processes_may_write_the_same_run(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    complaints = context.SimpleQueue()
+    both = [
+        context.Process(target=replace_often, args=(tmp_path / "run", complaints)) for _ in range(2)
+    ]
+    for process in both:
+        process.start()
+    for process in both:
+        process.join()
+    assert complaints.empty()
+    Run.open(tmp_path / "run").verify()
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]

@@ -1,11 +1,13 @@
 """`wfl-sim store` says what is there, finds what is damaged and removes what is old."""
 
+import errno
 import os
 
 import pytest
 from typer.testing import CliRunner
 
 from tests.wfl_sim.test_store import result
+from tests.wfl_sim.test_training_runs import TRAINING
 from wfl_sim.cli import app
 from wfl_sim.execution.shelf import items, limit_of
 from wfl_sim.execution.store import Store
@@ -88,3 +90,38 @@ def test_mistakes_are_one_line(out, tmp_path):
     assert line.startswith(f"error: {tmp_path}/nowhere/.store: no store there")
     (line,) = said("prune", "20 GHz", "--out", out, code=2)
     assert line.startswith("error: SIZE: ")
+
+
+def test_a_run_whose_store_cannot_be_made_ends_with_one_line(tmp_path):
+    file = tmp_path / "s.yaml"
+    file.write_text(TRAINING)
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / ".store").write_text("in the way")
+    done = CliRunner().invoke(app, ["run", str(file), "--out", str(tmp_path / "runs")])
+    assert done.exit_code == 2
+    assert done.output == f"error: {tmp_path}/runs/.store: File exists\n"
+
+
+def test_a_run_whose_disk_fills_up_ends_with_one_line_and_continues(tmp_path, monkeypatch):
+    file = tmp_path / "s.yaml"
+    file.write_text(TRAINING)
+    command = ["run", str(file), "--out", str(tmp_path / "runs"), "--no-figures"]
+    write, written = os.write, []
+
+    def full(handle, content):
+        written.append(len(content))
+        if len(written) > 9:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(handle, content)
+
+    monkeypatch.setattr("wfl_sim.execution.store.os.write", full)
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 2
+    assert done.output == (
+        f"error: {tmp_path}/runs/.store: cannot be written (No space left on device); "
+        "what is there stays good\n"
+    )
+    assert not list((tmp_path / "runs").glob("training*"))
+    monkeypatch.undo()
+    assert said("verify", "--out", tmp_path / "runs")[-1].endswith("9 entries, 0 damaged")
+    assert CliRunner().invoke(app, command).exit_code == 0

@@ -14,7 +14,9 @@ from tests.wfl_sim.test_cli import INTERRUPTED, started
 from tests.wfl_sim.test_cli import wfl_sim as command
 from wfl_sim.cli import app
 from wfl_sim.loading import ScenarioError
+from wfl_sim.request import Request
 from wfl_sim.results import Sweep
+from wfl_sim.sweeping import jobs_of
 from wfl_sim.workers import _Queue
 
 BANDWIDTHS = """\
@@ -98,6 +100,31 @@ def test_the_table_tells_what_it_took_to_reach_the_target(files):
         assert row["rounds_to_target"] == series.rounds[first]
 
 
+@pytest.mark.slow
+def test_processes_change_nothing(files):
+    """Two processes at once on one training, from one empty store: the digests of one process."""
+    file = files.write(LEARNING)
+    settings = ["sweep.grid.cells.0.bandwidth=[5 MHz, 20 MHz]", "sweep.seeds=[1]"]
+    one = wfl_sim.sweep(file, settings=settings, out=files.folder / "one")
+    two = wfl_sim.sweep(file, settings=settings, out=files.folder / "two", jobs=2)
+    digests = [[run.manifest["digests"] for run in sweep.runs()] for sweep in (one, two)]
+    assert digests[0] == digests[1]
+    table = two.table.drop_columns(["host_seconds", "tasks_executed"])
+    assert table == one.table.drop_columns(["host_seconds", "tasks_executed"])
+
+
+def test_training_that_spreads_takes_one_run_at_a_time(files):
+    file = files.write(LEARNING)
+
+    def jobs(*settings, **options):
+        return jobs_of(Request(file=file, out=files.folder, settings=settings, **options), 8)
+
+    # Two seeds are two trainings, whatever the bandwidths.
+    assert jobs() == 2
+    assert jobs(network_only=True) == 6
+    assert jobs("execution=processes") == 1
+
+
 def test_every_point_is_checked_before_anything_runs(files):
     text = BLOCK.replace("[5 MHz, 10 MHz, 20 MHz]", "[5 MHz, 21 MHz]")
     assert refusal(files, text).startswith("s.yaml:25: sweep.grid.cells.0.bandwidth.1: must be")
@@ -152,10 +179,12 @@ def test_a_file_that_is_named_is_an_input(files):
         "    hardware: jetson-orin-nano\n    battery: {capacity: 9 kJ, harvest: harvest.csv}\n",
     )
     file, out = files.write(text), files.folder / "runs"
-    before = wfl_sim.sweep(file, out=out).runs()[0].manifest
-    assert wfl_sim.sweep(file, out=out).runs()[0].manifest == before
+    before = wfl_sim.sweep(file, out=out)
     trace.write_text("start (s),end (s),power (W)\n0,10,2\n")
-    assert wfl_sim.sweep(file, out=out).runs()[0].manifest["inputs"] != before["inputs"]
+    after = wfl_sim.sweep(file, out=out)
+    assert after.folder != before.folder
+    manifests = [sweep.runs()[0].manifest for sweep in (before, after)]
+    assert manifests[0]["inputs"] != manifests[1]["inputs"]
 
 
 def test_the_command_says_what_it_did(files):

@@ -1,8 +1,9 @@
 """Air: the joint analog transmission of one round, which begins when everyone is ready."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import simpy
 
 from wfl_sim.radio.analog import Burst
@@ -14,23 +15,18 @@ if TYPE_CHECKING:
 class Air:
     """Waits for the devices of a cohort, and lets those who are left send together."""
 
-    def __init__(
-        self,
-        env: simpy.Environment,
-        expected: int,
-        burst: "Callable[[Sequence[Device]], Burst]",
-    ) -> None:
+    def __init__(self, env: simpy.Environment, expected: int, threshold: float) -> None:
         """Begin with nobody ready.
 
         Args:
             env: the clock.
             expected: devices that are ready or withdraw before anyone sends.
-            burst: the transmission of some devices at this moment.
+            threshold: of the fading power, below which a device stays out.
         """
         self.noise = 0.0
         """of the average, once it has begun"""
         self._expected = expected
-        self._burst = burst
+        self._threshold = threshold
         self._ready: list[Device] = []
         self._begun = env.event()
 
@@ -54,9 +50,22 @@ class Air:
         if self._begun.triggered or not self._ready or len(self._ready) < self._expected:
             return
         senders = sorted(self._ready, key=lambda device: device.index)
-        burst = self._burst(senders)
+        burst = _burst(senders, self._threshold)
         self.noise = burst.noise
         watts = {
             device.index: float(power) for device, power in zip(senders, burst.watts, strict=True)
         }
         self._begun.succeed((burst.seconds, watts))
+
+
+def _burst(devices: "Sequence[Device]", threshold: float) -> Burst:
+    """Return the transmission of the devices of one cell at this moment."""
+    cell = devices[0].cell
+    return cell.analog.burst(
+        cell.hears([device.index for device in devices]),
+        np.array([device.mean_gain for device in devices]),
+        np.array([float(device.examples) for device in devices]),
+        np.array([device.power for device in devices]),
+        threshold=threshold,
+        values=devices[0].workload.upload_values,
+    )

@@ -5,12 +5,15 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import simpy
+from numpy.typing import NDArray
 
 from wfl_sim.entities.line import Line
 from wfl_sim.entities.port import Port
 from wfl_sim.entities.slumber import Slumber
 from wfl_sim.protocols import Loss
+from wfl_sim.radio.analog import AnalogUplink
 from wfl_sim.radio.direction import Direction
 
 if TYPE_CHECKING:
@@ -65,6 +68,10 @@ class Cell:
     """of updates on the uplink"""
     expected_rate: Callable[[Direction, float, float], float]
     """bit/s alone on the band in a direction, at a linear gain and the W of a device"""
+    hears: Callable[[Sequence[int]], NDArray[np.float64]]
+    """linear power gains of devices at this moment, on average over the blocks of the uplink"""
+    analog: AnalogUplink
+    """what a sum on the air costs"""
     station: Slumber | None = None
     """of a base station that sleeps"""
 

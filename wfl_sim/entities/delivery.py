@@ -8,6 +8,7 @@ import simpy
 from wfl_sim.execution.task import Handle
 
 if TYPE_CHECKING:
+    from wfl_sim.entities.cell import Cell
     from wfl_sim.entities.device import Device
 
 
@@ -24,6 +25,15 @@ class Delivery:
     """aggregations that lie behind the shared state"""
     bits: int = 0
     """of the payload"""
+    cell: "Cell | None" = None
+    """that brings it"""
+
+
+@dataclass(eq=False)
+class Reply:
+    """The server's answer to a step of a split network, as long as a device waits for it."""
+
+    wanted: bool = True
 
 
 @dataclass(frozen=True)

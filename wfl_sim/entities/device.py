@@ -13,10 +13,11 @@ import simpy
 from wfl_sim.battery import Battery
 from wfl_sim.compute import Computing, Hardware
 from wfl_sim.energy import Component
+from wfl_sim.entities.air import Air
 from wfl_sim.entities.body import Body
 from wfl_sim.entities.carrier import Transfer
 from wfl_sim.entities.cell import Access, Cell
-from wfl_sim.entities.delivery import Contribution, Delivery
+from wfl_sim.entities.delivery import Contribution, Delivery, Reply
 from wfl_sim.entities.diary import Diary
 from wfl_sim.entities.effort import Effort
 from wfl_sim.entities.leg import Leg
@@ -109,10 +110,13 @@ class Device:
         self._work: simpy.Process | None = None
         self._stopping = False
         self._leg: Leg | None = None
-        self._asked_in = cell
+        self._awaited: Delivery | None = None
+        self._reply: Reply | None = None
+        self._air: Air | None = None
         self._wanders = wanders
         self._resuming: simpy.Event | None = None
         self._effort: Effort | None = None
+        self._effort_flops = 0.0
         self._draw("idle", self._idle_power)
         if excluded:
             intervals = iter(())
@@ -173,7 +177,12 @@ class Device:
         return 1.0 if supply is None else supply.level / supply.battery.capacity
 
     def participate(
-        self, number: int, delivery: Delivery, *, deadline: float = float("inf")
+        self,
+        number: int,
+        delivery: Delivery,
+        *,
+        deadline: float = float("inf"),
+        air: Air | None = None,
     ) -> simpy.Process:
         """Begin one local update in round `number`.
 
@@ -182,6 +191,7 @@ class Device:
             delivery: what brings the state to start from.
             deadline: s on the simulated clock, when the upload should be through. Allocators that
                 know deadlines work towards it; nothing ends when it passes.
+            air: a joint analog transmission, in place of an upload of its own.
 
         Returns:
             A process that ends when the upload is at the server, with the Contribution as value, or
@@ -191,7 +201,8 @@ class Device:
         self.times_asked += 1
         self._spent_then, self._asked = self.body.joules(), federation.env.now
         self._turn = self._turn + 1 if number == self._number else 0
-        self._number, self._asked_in = number, self.cell
+        self._number = number
+        self._air = air
         process = federation.env.process(self._participate(number, delivery, deadline))
         self._work = self._part = process
         self._part.callbacks.append(lambda _: federation.look_again())
@@ -249,11 +260,14 @@ class Device:
         federation, bits = self._federation, self.workload.upload_bits
         try:
             if delivery.on_air is not None:
-                yield from self._download(number, delivery.on_air, delivery.bits)
-            yield from self._compute(number)
-            arrived = not bits or (yield from self._upload(number, deadline))
+                yield from self._download(number, delivery)
+            yield from self._learn(number)
+            if self._air is not None:
+                arrived = yield from self._sound(number, self._air)
+            else:
+                arrived = not bits or (yield from self._upload(number, deadline))
         except simpy.Interrupt:
-            yield from self._abandon(delivery)
+            yield from self._abandon()
             return None
         self._work = None
         self.round_joules = self.body.joules() - self._spent_then
@@ -261,19 +275,21 @@ class Device:
         # From here on the update is a fact, whatever becomes of the device: so it is named here.
         upload = federation.plan.local_update(self.index, number, delivery.shared, self._turn)
         self._diary.begin("wait", number)
-        if bits and arrived:
+        if bits and arrived and self._air is None:
             yield from self.cell.forward(bits)
             federation.traffic.received_up += bits
         if arrived:
             self.heard_in, self._heard = number, upload
         return Contribution(self, upload if arrived else None, delivery)
 
-    def _download(
-        self, number: int, on_air: simpy.Event, bits: int
-    ) -> Generator[simpy.Event, Any, None]:
+    def _download(self, number: int, delivery: Delivery) -> Generator[simpy.Event, Any, None]:
+        assert delivery.on_air is not None
+        assert delivery.cell is not None
         self._diary.begin("wait", number)
-        transfer: Transfer = yield on_air
-        leg = Leg(self._asked_in, "downlink", transfer, self._federation.env.event())
+        self._awaited, bits = delivery, delivery.bits
+        transfer: Transfer = yield delivery.on_air
+        self._awaited = None
+        leg = Leg(delivery.cell, "downlink", transfer, self._federation.env.event())
         if self.cell is not leg.cell:
             leg.tear(self.index)
         self._diary.begin("download", number)
@@ -283,29 +299,70 @@ class Device:
         self._received(leg, bits)
         self._diary.record(bits=bits, cell=leg.cell.name, transfer=leg.transfer)
 
-    def _compute(self, number: int) -> Generator[simpy.Event, Any, None]:
+    def _learn(self, number: int) -> Generator[simpy.Event, Any, None]:
+        """Do the local update; where the network is split, each step goes over the air."""
+        steps, exchange = self.workload.steps, self.workload.exchange
+        factor = self._computing.jitter.draw(self._stream("jitter", self.index, number))
+        if exchange is None:
+            yield from self._compute(number, factor)
+            return
+        for _ in range(steps):
+            yield from self._compute(number, factor, exchange.forward / steps)
+            leg, bits = yield from self._transmit(number, exchange.up_bits)
+            self._diary.record(bits=bits, cell=leg.cell.name, transfer=leg.transfer)
+            self._diary.begin("wait", number)
+            self._reply = Reply()
+            answer = self._federation.server.answer(self, number, exchange, self._reply)
+            gradients: Delivery = yield self._federation.env.process(answer)
+            self._reply = None
+            yield from self._download(number, gradients)
+            yield from self._compute(number, factor, (1 - exchange.forward) / steps)
+
+    def _compute(
+        self, number: int, factor: float, part: float = 1.0
+    ) -> Generator[simpy.Event, Any, None]:
+        """Do a part of the arithmetic of a local update; `factor` stretches its time."""
         self._diary.begin("compute", number)
         federation, computing = self._federation, self._computing
         self._effort = Effort(federation.env, self.body, self.hardware, computing, self.job)
-        yield from self._effort.run(
-            computing.jitter.draw(self._stream("jitter", self.index, number))
-        )
+        self._effort_flops = part * self.workload.update_flops
+        yield from self._effort.run(part * factor)
         self._effort = None
-        self._diary.record(flops=self.workload.update_flops)
+        self._diary.record(flops=self._effort_flops)
 
     def _upload(self, number: int, deadline: float) -> Generator[simpy.Event, Any, bool]:
         """Send the update; the value says whether it has arrived."""
-        bits, traffic = self.workload.upload_bits, self._federation.traffic
+        leg, bits = yield from self._transmit(number, self.workload.upload_bits, deadline)
+        lost = self._is_lost(number, leg)
+        self._federation.traffic.lost_up += bits if lost else 0
+        outcome: Outcome = "lost" if lost else "done"
+        self._diary.record(bits=bits, cell=leg.cell.name, transfer=leg.transfer, outcome=outcome)
+        return not lost
+
+    def _transmit(
+        self, number: int, bits: int, deadline: float = float("inf")
+    ) -> Generator[simpy.Event, Any, tuple[Leg, int]]:
+        """Send bits; the span of the last leg stays open, and it and its bits are returned."""
         self._diary.begin("upload", number)
         self._wake("transmit")
         leg = yield from self._leg_of("uplink", bits, deadline)
         leg, bits = yield from self._through(leg, bits, number, deadline)
         self._sent(leg.transfer, bits)
-        lost = self._is_lost(number, leg)
-        traffic.lost_up += bits if lost else 0
-        outcome: Outcome = "lost" if lost else "done"
-        self._diary.record(bits=bits, cell=leg.cell.name, transfer=leg.transfer, outcome=outcome)
-        return not lost
+        return leg, bits
+
+    def _sound(self, number: int, air: Air) -> Generator[simpy.Event, Any, bool]:
+        """Send together with all others; the value says whether this device has."""
+        self._diary.begin("wait", number)
+        seconds, watts = yield air.ready(self)
+        if not watts[self.index]:
+            return False
+        self._diary.begin("upload", number)
+        self._wake("transmit")
+        self._draw("transmit", self._radio.transmit_power(watts[self.index]))
+        yield self._federation.env.timeout(seconds)
+        self._draw("transmit", 0.0)
+        self._diary.record(cell=self.cell.name)
+        return True
 
     def _leg_of(
         self, direction: Direction, bits: int, deadline: float
@@ -397,20 +454,26 @@ class Device:
             self.body.book("transmit", self._radio.transmit_power(watts) * transfer.airtime)
         self._federation.traffic.sent_up += bits
 
-    def _abandon(self, delivery: Delivery) -> Generator[simpy.Event, Any, None]:
+    def _abandon(self) -> Generator[simpy.Event, Any, None]:
         """Give up what is being done: what it has cost until now stays counted."""
         traffic, flops, bits = self._federation.traffic, 0.0, 0
         transfer: Transfer | None = None
         cell = ""
+        if self._air is not None:
+            self._air.withdraw(self)
+            self._draw("transmit", 0.0)
         if self._leg is not None:
             leg, self._leg = self._leg, None
             transfer, cell = leg.transfer, leg.cell.name
             bits = int(leg.access.payload((yield leg.leave(self.index))))
-        elif self._diary.activity == "wait" and delivery.on_air is not None:
+        elif self._reply is not None:
+            self._reply.wanted = False
+            self._reply = None
+        elif (delivery := self._awaited) is not None and delivery.on_air is not None:
             delivery.receivers.remove(self.index)
-            if delivery.on_air.triggered:
+            if delivery.on_air.triggered and delivery.cell is not None:
                 reached: Any = delivery.on_air.value
-                self._asked_in.downlink.leave(reached, self.index)
+                delivery.cell.downlink.leave(reached, self.index)
         if self._diary.activity == "download":
             traffic.lost_down += bits
             traffic.sent_down += 0 if transfer and transfer.links else bits
@@ -418,12 +481,12 @@ class Device:
             self._sent(transfer, bits)
             traffic.lost_up += bits
         elif self._effort is not None:
-            flops = self.workload.update_flops * self._effort.done
+            flops = self._effort_flops * self._effort.done
             self._effort = None
         self._draw("receive", 0.0)
         self._draw("compute", 0.0)
         self._diary.record(outcome="dropped", bits=bits, flops=flops, cell=cell, transfer=transfer)
-        self._work, self._stopping = None, False
+        self._work, self._awaited, self._stopping = None, None, False
         self._begin_presence()
 
     def _come_and_go(

@@ -8,9 +8,10 @@ import simpy
 from wfl_sim.compute import Hardware
 from wfl_sim.entities.carrier import Transfer
 from wfl_sim.entities.cell import Cell
-from wfl_sim.entities.delivery import Contribution, Delivery
+from wfl_sim.entities.delivery import Contribution, Delivery, Reply
 from wfl_sim.entities.device import Device
 from wfl_sim.execution.plan import Arrival
+from wfl_sim.protocols import Exchange
 from wfl_sim.records import Span
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Server:
         self.version = 0
         """aggregations until now"""
         self._edge = name != "server"
+        self._desk = simpy.Resource(federation.env)
         self._every = every
         self._newest = self._evaluated = -1
 
@@ -73,17 +75,26 @@ class Server:
         return deliveries
 
     def aggregate(
-        self, contributions: Sequence[Contribution], number: int
+        self, contributions: Sequence[Contribution], number: int, noise: float | None = None
     ) -> Generator[simpy.Event, Any, None]:
-        """Combine uploads, in ascending order of device, into the next shared state."""
+        """Combine uploads, in ascending order of device, into the next shared state.
+
+        Args:
+            contributions: those without an upload are left out.
+            number: of the round.
+            noise: error of an average that was formed on the air, see `execution.task.Aggregate`.
+        """
         federation = self._federation
         arrived = [each for each in contributions if each.upload is not None]
         ordered = sorted(arrived, key=lambda each: each.device.index)
         if not any(each.device.workload.upload_bits for each in ordered):
             return
-        start = federation.env.now
         flops = sum(each.device.workload.aggregate_flops for each in ordered)
-        yield federation.env.timeout(self.hardware.seconds(flops))
+        bits = [each.device.workload.upload_bits for each in ordered]
+        with self._desk.request() as turn:
+            yield turn
+            start = federation.env.now
+            yield federation.env.timeout(self.hardware.seconds(flops))
         self.shared = federation.plan.aggregate(
             self.shared,
             [
@@ -97,6 +108,7 @@ class Server:
                 if each.upload is not None
             ],
             edge=self._edge,
+            noise=noise or 0.0,
         )
         self.version += 1
         federation.spans.append(
@@ -106,7 +118,7 @@ class Server:
                 actor=self.name,
                 activity="aggregate",
                 round=number,
-                bits=sum(each.device.workload.upload_bits for each in ordered),
+                bits=sum(bits) if noise is None else max(bits),
                 flops=flops,
             )
         )
@@ -135,6 +147,37 @@ class Server:
             )
         )
 
+    def answer(
+        self, device: Device, number: int, exchange: Exchange, reply: Reply
+    ) -> Generator[simpy.Event, Any, Delivery | None]:
+        """Do the server's part of a local step of a split network.
+
+        The activations come over the wire; one device is served after the other.
+
+        Returns:
+            The delivery of the gradients; None where they are no longer wanted.
+        """
+        federation, env = self._federation, self._federation.env
+        yield from device.cell.forward(exchange.up_bits)
+        federation.traffic.received_up += exchange.up_bits
+        with self._desk.request() as turn:
+            yield turn
+            if not reply.wanted:
+                return None
+            start = env.now
+            yield env.timeout(self.hardware.seconds(exchange.server_flops))
+            federation.spans.append(
+                Span(
+                    start=start,
+                    end=env.now,
+                    actor=self.name,
+                    activity="compute",
+                    round=number,
+                    flops=exchange.server_flops,
+                )
+            )
+        return self._deliver(device.cell, [device], exchange.down_bits) if reply.wanted else None
+
     def evaluate(self, number: int) -> None:
         """Ask for the quality of the present states where one is due after round `number`."""
         self._newest = number
@@ -156,7 +199,7 @@ class Server:
         receivers = [device.index for device in group]
         env.process(cell.deliver(receivers, bits, on_air))
         on_air.callbacks.append(lambda event: self._count(event.value, bits))
-        return Delivery(self.shared, receivers, on_air, self.version, bits)
+        return Delivery(self.shared, receivers, on_air, self.version, bits, cell)
 
     def _count(self, transfer: Transfer, bits: int) -> None:
         def sent(event: simpy.Event) -> None:

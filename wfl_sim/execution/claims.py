@@ -7,6 +7,7 @@ a process that ends, however it ends, so no claim can be left over.
 import logging
 import os
 import sys
+import weakref
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +34,7 @@ class Claims:
             OSError: it cannot be made.
         """
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        self._close = weakref.finalize(self, os.close, self._file)
         self._path = path
         self._held: set[str] = set()
         self._works = sys.platform != "win32"
@@ -66,7 +68,7 @@ class Claims:
     def close(self) -> None:
         """Give up all claims."""
         self._held.clear()
-        os.close(self._file)
+        self._close()
 
 
 def _offset(key: str) -> int:

@@ -89,8 +89,8 @@ class Aggregate:
     edge: bool = False
     """whether a server below the server averages: no server optimiser there"""
     noise: float = 0.0
-    """standard deviation of the error on each value of the average, as a share of the root mean
-    square of the average update: aggregation over the air"""
+    """standard deviation of the error on each value of the average, as a share of the largest root
+    mean square among the updates: aggregation over the air"""
     seed: int = 0
     """of `noise`"""
 

@@ -15,10 +15,12 @@ from wfl_sim.figures.comparison import draw_comparison
 from wfl_sim.figures.convergence import convergence
 from wfl_sim.figures.files import file_name, write_csv
 from wfl_sim.figures.fleet import fleet
+from wfl_sim.figures.links import links
 from wfl_sim.figures.seeds import by_label
 from wfl_sim.figures.summary import Row, summary
 from wfl_sim.figures.targets import default_target
 from wfl_sim.figures.timeline import timeline
+from wfl_sim.figures.tracks import tracks
 from wfl_sim.records import Scope
 from wfl_sim.results import Run
 
@@ -32,8 +34,10 @@ __all__ = [
     "draw_all",
     "draw_comparison",
     "fleet",
+    "links",
     "summary",
     "timeline",
+    "tracks",
 ]
 
 SHOWN_SCOPES: Final[tuple[Scope, ...]] = ("personal_mean", "global")
@@ -70,4 +74,5 @@ def draw_all(
             header = [field.name for field in fields(Row)]
             paths.append(write_csv(folder / f"{name}.csv", header, rows))
     paths += [*breakdown(runs, folder), *batteries(runs, folder), *fleet(runs, folder)]
+    paths += [*links(runs, folder), *tracks(runs, folder)]
     return [*paths, *timeline(runs, folder)]

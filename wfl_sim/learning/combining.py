@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from wfl_sim.methods.abilities import averages
 from wfl_sim.methods.aggregation import State, Upload
 from wfl_sim.methods.server import ServerRule
-from wfl_sim.methods.states import minus
 from wfl_sim.protocols import Method
 
 
@@ -35,8 +35,8 @@ def combine(
         uploads: in ascending order of device.
         known: names that an aggregate leaves as they are, unless it says otherwise.
         edge: average for a cell: no optimiser, no memory.
-        noise: standard deviation of the error on the average, as a share of the root mean square
-            of the average update.
+        noise: standard deviation of the error on the average, as a share of the largest root mean
+            square among the updates.
         rng: of `noise`.
     """
     present = rule.without_memory(shared)
@@ -46,19 +46,24 @@ def combine(
         uploads = [rule.staleness.present(present, upload) for upload in uploads]
     made = dict(method.aggregate(present, uploads))
     if noise and rng is not None:
-        made = dict(_disturbed(present, made, noise, rng))
+        made = _disturbed(made, noise * _largest(present, uploads), rng)
     made |= {name: present[name] for name in known if name not in made}
     if edge:
         return {**made, **rule.memory_of(shared)}
     return rule.step(shared, made)
 
 
-def _disturbed(shared: State, mean: State, noise: float, rng: np.random.Generator) -> State:
+def _largest(shared: State, uploads: Sequence[Upload]) -> float:
+    """Return the largest root mean square among the changes that devices have made."""
+    squares = [
+        np.concatenate([np.square(a - shared.get(n, 0.0), dtype=np.float64).ravel() for n, a in s])
+        for s in (upload.state.items() for upload in uploads)
+    ]
+    return float(np.sqrt(max(each.mean() for each in squares)))
+
+
+def _disturbed(mean: State, deviation: float, rng: np.random.Generator) -> dict[str, Any]:
     """Return the average as it is received over the air."""
-    update = minus(mean, {name: shared[name] for name in mean})
-    size = sum(array.size for array in update.values())
-    power = sum(float(np.sum(np.square(array, dtype=np.float64))) for array in update.values())
-    deviation = noise * np.sqrt(power / size)
     return {
         name: array + rng.normal(0.0, deviation, array.shape).astype(np.float32)
         for name, array in mean.items()

@@ -33,6 +33,7 @@ from wfl_sim.methods.abilities import (
     Updates,
     differs,
     download,
+    on_device,
     personal,
     sent_down,
     sent_up,
@@ -154,7 +155,8 @@ class PeftLearner:
             [sent_up(self.method, self._shapes(each, "shared")) for each in devices]
             for devices in news
         ]
-        shapes = sent_down(self.method, self._shapes(device, "shared"), uploads)
+        whole = sent_down(self.method, self._shapes(device, "shared"), uploads)
+        shapes = {name: shape for name, shape in whole.items() if on_device(self.method, name)}
         return self.codec_down.bits(shapes) if shapes else 0
 
     def step_seconds(self, least: float) -> list[float]:
@@ -255,11 +257,13 @@ class PeftLearner:
         )
         expected = sent_up(method, self._shapes(device, "shared"))
         check_same(dict(expected), shapes_of(end.upload), f"{type(method).__name__}.update")
-        bits = self.codec_up.bits(expected) if expected else 0
+        leaves, stays = self._divided(end.upload)
+        bits = self.codec_up.bits(shapes_of(leaves)) if leaves else 0
         protect = None
         if self.privacy is not None and self.privacy.clip:
             protect = partial(self.privacy.protected, rng=stream(task.seed, "privacy"))
-        upload, lost = upload_of(self.codec_up, end.upload, received, lost, bits, protect)
+        arrived, lost = upload_of(self.codec_up, leaves, received, lost, bits, protect)
+        upload = {name: arrived[name] if name in arrived else stays[name] for name in end.upload}
         private = {**end.kept, **lost}
         return Result({"upload": upload, "private": private}, {"train_loss": mean(losses)})
 
@@ -321,7 +325,9 @@ class PeftLearner:
         who = device if differs(self.method) else self.fleet.parts(device)
         if self._last is None or self._last[0] != (handle, who):
             state = self._download(device, shared)
-            arrived = sent(self.codec_down, state, "download")
+            crosses, stays = self._divided(state)
+            arrived = {**sent(self.codec_down, crosses, "download"), **stays}
+            arrived = {name: arrived[name] for name in state}
             self._last = (handle, who), {**arrived, **self._known(shared)}
         return self._last[1]
 
@@ -332,6 +338,11 @@ class PeftLearner:
             expected = dict(sent_down(self.method, shapes))
             check_same(expected, shapes_of(state), f"{type(self.method).__name__}.download")
         return state
+
+    def _divided(self, state: State) -> tuple[State, State]:
+        """Return what lies on the device, and what never leaves the server."""
+        own = {name: array for name, array in state.items() if on_device(self.method, name)}
+        return own, {name: array for name, array in state.items() if name not in own}
 
     def _known(self, shared: State) -> State:
         return {name: shared[name] for name in self._shapes(-1, "known")}

@@ -2,19 +2,33 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final
 
-from channel_models.units import Unit
+from channel_models.units import Fraction, Unit
 from wfl_sim.execution.task import Result, Task
 from wfl_sim.learning.fleet import Fleet
 from wfl_sim.learning.stand_in import shapes_of, values
-from wfl_sim.methods.abilities import Downlink, differs, sent_down, sent_up
+from wfl_sim.methods.abilities import Downlink, Split, differs, sent_down, sent_up
 from wfl_sim.methods.aggregation import State
 from wfl_sim.methods.parts import Shapes, with_role
 from wfl_sim.privacy import Privacy
-from wfl_sim.protocols import MODELS, Method, Workload
+from wfl_sim.protocols import MODELS, Exchange, Method, Workload
 
 _BITS_OF_A_PARAMETER: Final = 32
+_FORWARD: Final = 1 / 3
+"""of a step's FLOPs; backward takes twice as much"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cut:
+    """What a split network sends in every step, and what is left to the device."""
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+
+    activations: Annotated[float, Unit("bit", minimum=1.0)]
+    """each way"""
+    device_share: Fraction
+    """of the FLOPs of a step"""
 
 
 @MODELS("synthetic")
@@ -30,6 +44,8 @@ class Synthetic:
     """part of `memory` that are frozen weights"""
     traffic_per_step: Annotated[float, Unit("byte", minimum=0.0)] = 0.0
     """between memory and processor; 0 leaves the speed to the arithmetic"""
+    cut: Cut | None = None
+    """where a method splits the network"""
 
     def __post_init__(self) -> None:
         if not self.payload >= 1:
@@ -76,16 +92,19 @@ class SyntheticLearner:
         shared = self._shared(device)
         up = self._bits(sent_up(self.method, shared))
         steps = sum(phase.local.steps for phase in self.method.phases)
+        share, exchange = self._split()
         workload = Workload(
             upload_bits=up,
             download_bits=self._bits(sent_down(self.method, shared)),
-            update_flops=steps * self.model.flops_per_step,
+            update_flops=steps * share * self.model.flops_per_step,
             steps=steps,
             aggregate_flops=2.0 * up / _BITS_OF_A_PARAMETER,
             memory=self.model.memory,
             frozen=self.model.frozen,
             traffic=steps * self.model.traffic_per_step,
             unicast=differs(self.method),
+            upload_values=up // _BITS_OF_A_PARAMETER,
+            exchange=exchange,
         )
         if self.privacy is None:
             return workload
@@ -105,6 +124,16 @@ class SyntheticLearner:
             RuntimeError: always.
         """
         raise RuntimeError("a synthetic model has nothing to train")
+
+    def _split(self) -> tuple[float, Exchange | None]:
+        """Return the device's share of the FLOPs, and what crosses the cut, if there is one."""
+        if not isinstance(self.method, Split):
+            return 1.0, None
+        cut = self.model.cut
+        if cut is None:
+            raise ValueError("cut is missing: what a split network sends in every step")
+        bits, rest = round(cut.activations), 1 - cut.device_share
+        return cut.device_share, Exchange(bits, bits, _FORWARD, rest * self.model.flops_per_step)
 
     def _shared(self, device: int) -> Shapes:
         parts = {part.name: part for part in self.fleet.parts(device)}

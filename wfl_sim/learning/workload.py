@@ -1,15 +1,18 @@
 """What one local update costs, from the shapes of network, parts, batch and codec."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from wfl_sim.learning.base_model import most_tokens, shape_of
+from wfl_sim.learning.cut import cut_step
 from wfl_sim.learning.flops import step_flops
 from wfl_sim.learning.memory import step_footprint
 from wfl_sim.learning.model import Pretrained
 from wfl_sim.learning.workbench import Workbench
-from wfl_sim.methods.abilities import differs, sent_down, sent_up
+from wfl_sim.methods.abilities import Split, differs, on_device, sent_down, sent_up
 from wfl_sim.methods.parts import Part, Shapes, with_role
-from wfl_sim.protocols import Batches, Codec, Method, Workload
+from wfl_sim.methods.phases import Phase
+from wfl_sim.protocols import Batches, Codec, Exchange, Method, Workload
 
 
 def workload_of(
@@ -37,7 +40,10 @@ def workload_of(
     bench = Workbench(network, parts)
     shapes = bench.shapes(bench.parts)
     shared = with_role(bench.parts, shapes, "shared")
-    up, down = sent_up(method, shared), sent_down(method, shared)
+    whole = sent_up(method, shared)
+    up = {name: shape for name, shape in whole.items() if on_device(method, name)}
+    down = sent_down(method, shared)
+    down = {name: shape for name, shape in down.items() if on_device(method, name)}
     held, flops = [], 0.0
     for phase in method.phases:
         with bench.muted(phase):
@@ -49,7 +55,8 @@ def workload_of(
         download_bits=codec_down.bits(down) if down else 0,
         update_flops=flops,
         steps=sum(phase.local.steps for phase in method.phases),
-        aggregate_flops=2.0 * sum(_size(shape) for shape in up.values()),
+        aggregate_flops=2.0 * sum(_size(shape) for shape in whole.values()),
+        upload_values=sum(_size(shape) for shape in up.values()),
         memory=max(each.held for each in held),
         frozen=min(each.frozen for each in held),
         traffic=sum(
@@ -61,7 +68,29 @@ def workload_of(
         ),
         unicast=differs(method),
     )
+    if isinstance(method, Split):
+        (phase,) = method.phases
+        workload = _split(workload, bench, phase, tokens, method.device_blocks)
     return workload, shapes
+
+
+def _split(whole: Workload, bench: Workbench, phase: Phase, tokens: int, blocks: int) -> Workload:
+    """Return what is left to a device of the costs of a local update on the whole network."""
+    step = cut_step(bench.model, bench.trained(phase), phase, tokens, blocks)
+    return replace(
+        whole,
+        update_flops=whole.steps * (step.forward + step.backward),
+        memory=step.footprint.held,
+        frozen=step.footprint.frozen,
+        traffic=whole.steps * step.footprint.moved,
+        batches=(),
+        exchange=Exchange(
+            up_bits=step.up_bits,
+            down_bits=step.down_bits,
+            forward=step.forward / (step.forward + step.backward),
+            server_flops=step.server,
+        ),
+    )
 
 
 def _size(shape: tuple[int, ...]) -> int:

@@ -16,6 +16,7 @@ from wfl_sim.methods.hetlora import HetLoRA
 from wfl_sim.methods.local_only import LocalOnly
 from wfl_sim.methods.pftt import PFTT
 from wfl_sim.methods.scaffold import Scaffold
+from wfl_sim.methods.splitlora import SplitLoRA
 
 __all__ = [
     "PFTT",
@@ -34,4 +35,5 @@ __all__ = [
     "HetLoRA",
     "LocalOnly",
     "Scaffold",
+    "SplitLoRA",
 ]

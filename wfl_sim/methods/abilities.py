@@ -3,6 +3,7 @@
 Each is one optional member of a method; a method without it gets what is said to be usual.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
@@ -96,6 +97,26 @@ class Blends(Protocol):
             kept: of the device.
             texts: (n, hidden), the mean last hidden state of the pretrained network for each text.
         """
+
+
+@runtime_checkable
+class Split(Protocol):
+    """The server holds the upper part of the network. Usual: a device holds all of it."""
+
+    @property
+    def device_blocks(self) -> int:
+        """Transformer blocks of a device, with the embeddings below them."""
+
+
+def on_device(method: Any, name: str) -> bool:
+    """Return whether a parameter lies on devices; what does not is never sent over the air.
+
+    The first number within a name is that of the block, as in all transformers models.
+    """
+    if not isinstance(method, Split):
+        return True
+    block = re.search(r"\.(\d+)\.", name)
+    return block is not None and int(block[1]) < method.device_blocks
 
 
 def averages(method: Any) -> bool:

@@ -12,13 +12,17 @@ mean gain over its blocks stands for all of them.
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+import channel_models as cm
+from wfl_sim.cells import Cell
+
 FloatArray = NDArray[np.float64]
 
-VALUES_PER_SYMBOL = 2
+VALUES_PER_SYMBOL: Final = 2
 """one on each of the two carriers in quadrature"""
 
 
@@ -78,3 +82,13 @@ class AnalogUplink:
             watts=need * eta,
             noise=float(np.sqrt(self.noise_power / eta)),
         )
+
+
+def analog_uplink(cell: Cell) -> AnalogUplink:
+    """Return the analog uplink on the band of a cell."""
+    band = cell.blocks * cm.resource_block_bandwidth(cell.subcarrier_spacing)
+    figure = float(cm.db_to_linear(cell.uplink.noise_figure))
+    return AnalogUplink(
+        bandwidth=band * (1 - cell.uplink.overhead) * cell.duty("uplink"),
+        noise_power=cm.thermal_noise_density() * figure * band,
+    )

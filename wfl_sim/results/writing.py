@@ -5,7 +5,9 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +27,9 @@ from wfl_sim.results.columns import (
     values,
 )
 from wfl_sim.results.digests import digest_states, digest_values
+
+if sys.platform != "win32":
+    import fcntl
 
 if TYPE_CHECKING:
     from wfl_sim.methods.aggregation import State
@@ -78,7 +83,9 @@ def write_run(
     for name in states:
         if not re.fullmatch(r"\w[\w.-]*", name):
             raise ValueError(f"the name of a state must be a file name, got {name!r}")
-    _refuse_strangers(folder)
+    if folder.parent.is_dir():
+        with _alone(folder.parent):
+            _refuse_strangers(folder)
     span_values, metric_values = values(spans, SPAN_COLUMNS), values(metrics, METRIC_COLUMNS)
     digests = {
         "spans": digest_values(span_values, SPAN_COLUMNS),
@@ -135,15 +142,31 @@ def _place(folder: Path, contents: Mapping[str, bytes]) -> None:
             _write(fresh / name, content)
         _flush(fresh / "adapters")
         _flush(fresh)
-        _swap(fresh, folder, stale)
+        with _alone(folder.parent):
+            _swap(fresh, folder, stale)
+            if stale.exists():
+                for entry in stale.iterdir():
+                    if entry.name not in OWNED:
+                        entry.rename(folder / entry.name)
+                shutil.rmtree(stale)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     _flush(folder.parent)
-    if stale.exists():
-        for entry in stale.iterdir():
-            if entry.name not in OWNED:
-                entry.rename(folder / entry.name)
-        shutil.rmtree(stale)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other processes from replacing runs of a folder meanwhile, where the system can."""
+    if sys.platform == "win32":
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _swap(fresh: Path, folder: Path, stale: Path) -> None:

@@ -4,7 +4,16 @@ from wfl_sim.rounds.asynchronous import Asynchronous
 from wfl_sim.rounds.deadline import Deadline
 from wfl_sim.rounds.hierarchical import Hierarchical
 from wfl_sim.rounds.over_selection import OverSelection
+from wfl_sim.rounds.over_the_air import OverTheAir
 from wfl_sim.rounds.synchronous import Synchronous
 from wfl_sim.rounds.tiers import Tiers
 
-__all__ = ["Asynchronous", "Deadline", "Hierarchical", "OverSelection", "Synchronous", "Tiers"]
+__all__ = [
+    "Asynchronous",
+    "Deadline",
+    "Hierarchical",
+    "OverSelection",
+    "OverTheAir",
+    "Synchronous",
+    "Tiers",
+]

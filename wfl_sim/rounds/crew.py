@@ -71,7 +71,7 @@ class Crew:
         delivery = server.send_out([device], server.version)[device.index]
         self._at_work += 1
         part = device.participate(server.version, delivery)
-        part.callbacks.append(lambda event: self._note(device, event.value))
+        part.callbacks.append(lambda event: self._note(device, event.value if event.ok else None))
 
     def _note(self, device: "Device", contribution: "Contribution | None") -> None:
         self._at_work -= 1

@@ -82,7 +82,7 @@ def _keep(parts: "Sequence[simpy.Process]", late: "list[Contribution]") -> None:
     """Let the parts that have not ended leave what they bring in `late`."""
 
     def note(part: "simpy.Event") -> None:
-        if part.value is not None:
+        if part.ok and part.value is not None:
             part.value.device.rest()
             late.append(part.value)
 

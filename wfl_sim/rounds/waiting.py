@@ -36,7 +36,7 @@ def gather(
     def note(part: "simpy.Event") -> None:
         nonlocal left
         left -= 1
-        if part.value is not None and part.value.upload is not None:
+        if part.ok and part.value is not None and part.value.upload is not None:
             arrived.append(part.value)
         if not over.triggered and (not left or (enough and len(arrived) >= enough)):
             over.succeed()

@@ -1,0 +1,153 @@
+"""SplitLoRA: the same learning as FedIT, other airtime: what crosses the cut, and who computes."""
+
+import pytest
+import torch
+
+from tests.wfl_sim.test_rounds_training import TRAINING
+from tests.wfl_sim.worlds import scenario
+from wfl_sim.execution.store import Store
+from wfl_sim.learning.base_model import load_model, shape_of
+from wfl_sim.learning.cut import blocks_of, cut_step
+from wfl_sim.learning.encoding import Encoded
+from wfl_sim.learning.flops import step_flops
+from wfl_sim.learning.memory import step_footprint
+from wfl_sim.learning.model import Pretrained
+from wfl_sim.learning.objectives import loss_of
+from wfl_sim.learning.workbench import Workbench
+from wfl_sim.methods import SplitLoRA
+from wfl_sim.methods.abilities import on_device
+from wfl_sim.methods.phases import Local
+from wfl_sim.registry import LocatedError
+from wfl_sim.simulation import Simulation
+
+MODEL = Pretrained(pretrained="builtin:tiny-bert")
+SPLIT = "method={kind: splitlora, lora: {rank: 2}, local: {steps: 2, batch: 8}}"
+
+
+@pytest.fixture(scope="module")
+def ends(tmp_path_factory):
+    """One run with FedIT and one with SplitLoRA, everything else the same."""
+    folder = tmp_path_factory.mktemp("ends")
+    fedit = Simulation(scenario(folder, text=TRAINING)).run(Store(folder / "store"))
+    split = Simulation(scenario(folder, SPLIT, text=TRAINING))
+    return fedit, split, split.run(Store(folder / "store"))
+
+
+def test_what_is_learned_is_what_fedit_learns_to_the_bit(ends):
+    fedit, _, split = ends
+    for name, array in fedit.states["shared"].items():
+        assert (array == split.states["shared"][name]).all()
+    assert fedit.states.keys() == split.states.keys()
+    ours = [(m.metric, m.scope, m.round, m.value) for m in split.metrics]
+    assert ours == [(m.metric, m.scope, m.round, m.value) for m in fedit.metrics]
+
+
+def test_the_cut_gives_the_gradients_of_the_whole_network():
+    """Forward below, forward and backward above, backward below, as two parties would do it."""
+    method = SplitLoRA(local=Local(batch=4))
+    network = load_model(MODEL, 4, 0)
+    bench = Workbench(network, method.parts)
+    bench.reset(["lora", "head"], 5)
+    torch.manual_seed(0)
+    for name, parameter in bench.parameters.items():
+        if ".lora_B." in name:
+            torch.nn.init.normal_(parameter, std=0.02)
+    network.requires_grad_(False).eval()
+    trained = dict(bench.parameters)
+    for parameter in trained.values():
+        parameter.requires_grad_(True)
+    ids = torch.randint(5, 100, (4, 12))
+    batch = Encoded(ids, torch.ones_like(ids), torch.tensor([0, 1, 2, 3]))
+    loss = loss_of(method.phases[0].objective)
+    loss(network, batch).backward()
+    whole = {name: p.grad.clone() for name, p in trained.items()}
+    network.zero_grad()
+    crossing = {}
+
+    def cut(module, args, kwargs):
+        hidden = args[0] if args else kwargs["hidden_states"]
+        crossing["sent"], crossing["received"] = hidden, hidden.detach().requires_grad_()
+        if args:
+            return (crossing["received"], *args[1:]), kwargs
+        return args, {**kwargs, "hidden_states": crossing["received"]}
+
+    blocks_of(network)[1].register_forward_pre_hook(cut, with_kwargs=True)
+    loss(network, batch).backward()
+    above = {n for n, p in trained.items() if p.grad is not None and p.grad.abs().sum() > 0}
+    assert above
+    assert not any(on_device(method, name) for name in above)
+    crossing["sent"].backward(crossing["received"].grad)
+    for name, parameter in trained.items():
+        assert parameter.grad == pytest.approx(whole[name], abs=1e-7), name
+
+
+def test_flops_and_memory_of_both_sides_make_up_the_whole():
+    method = SplitLoRA()
+    network = shape_of(MODEL, 4)
+    bench = Workbench(network, method.parts)
+    (phase,), trained = method.phases, bench.trained(method.phases[0])
+    step = cut_step(network, trained, phase, 24, 1)
+    whole = step_flops(network, trained, phase, 24)
+    assert step.forward + step.backward + step.server == whole
+    assert 0 < step.forward < step.backward + step.server
+    config = network.config
+    values = phase.local.batch * 24 * config.hidden_size
+    assert step.down_bits == 32 * values
+    assert step.up_bits == 32 * values + 64 * phase.local.batch
+    # Forward through one block, by hand: four projections, LoRA on two, attention, feed-forward.
+    width, inner, tokens, batch = (
+        config.hidden_size,
+        config.intermediate_size,
+        24,
+        phase.local.batch,
+    )
+    products = 4 * width * width + 2 * width * inner + 2 * tokens * width + 2 * 2 * 8 * width
+    assert step.forward == 2 * batch * tokens * products
+    all_of_it = step_footprint(network, trained, phase, 24)
+    assert step.footprint.held < all_of_it.held
+    assert step.footprint.trained < all_of_it.trained
+
+
+def test_every_step_goes_over_the_air(ends):
+    _, simulation, outcome = ends
+    workload = simulation.workloads[0]
+    exchange = workload.exchange
+    for device in ("device-0", "device-3"):
+        done = [s for s in outcome.spans if (s.actor, s.round) == (device, 0)]
+        order = [s.activity for s in done if s.activity not in ("wait", "idle")]
+        step = ["compute", "upload", "download", "compute"]
+        assert order in ([], ["download", *step, *step, "upload"])
+        if order:
+            up = [s.bits for s in done if s.activity == "upload"]
+            down = [s.bits for s in done if s.activity == "download"]
+            assert up == [exchange.up_bits] * 2 + [workload.upload_bits]
+            assert down == [workload.download_bits] + [exchange.down_bits] * 2
+            flops = sum(s.flops for s in done if s.activity == "compute")
+            assert flops == pytest.approx(workload.update_flops, rel=1e-12)
+    served = [s for s in outcome.spans if (s.actor, s.activity) == ("server", "compute")]
+    assert len(served) == 2 * 3 * 2
+    assert {s.flops for s in served} == {exchange.server_flops}
+    bits = outcome.totals["bits"]
+    assert bits["sent_up"] == bits["received_up"]
+    assert bits["sent_down"] >= 12 * exchange.down_bits
+    joules = sum(s.joules for s in outcome.spans)
+    assert joules == pytest.approx(sum(outcome.totals["joules"].values()), rel=1e-9)
+
+
+def test_only_the_lower_lora_is_uploaded(ends):
+    fedit, simulation, outcome = ends
+    names = {n for n in outcome.states["shared"] if on_device(simulation.scenario.method, n)}
+    assert names
+    assert all("layer.0." in name for name in names)
+    values = sum(outcome.states["shared"][name].size for name in names)
+    workload = simulation.workloads[0]
+    assert workload.upload_values == values
+    assert 32 * values <= workload.upload_bits < 32 * values + 20_000
+    # The last upload of a round is smaller than FedIT's, all of them together are larger.
+    assert outcome.totals["bits"]["sent_up"] > fedit.totals["bits"]["sent_up"]
+
+
+def test_a_cut_above_all_blocks_is_refused(tmp_path):
+    text = TRAINING.replace("kind: fedit", "kind: splitlora, device_blocks: 9")
+    with pytest.raises(LocatedError, match="device_blocks must be less than the 2 blocks"):
+        Simulation(scenario(tmp_path, text=text), network_only=True)

@@ -1,0 +1,53 @@
+"""SplitLoRA: the device holds the lowest blocks, the server the rest, LoRA on both.
+
+Z. Lin et al., SplitLoRA: A Split Parameter-Efficient Fine-Tuning Framework for Large Language
+Models, arXiv 2407.00952. In every local step the activations at the cut go up, with the labels,
+and their gradients come down; the LoRA of the device's blocks is averaged after each local update.
+
+The server holds a copy of the upper part for each device and averages the copies with the same
+weights (SplitFed-V1, Thapa et al., arXiv 2004.12088). Activations and gradients cross the cut
+unharmed, so what is learned is exactly what FedIT learns with the same LoRA; what differs is who
+computes, and what goes over the air. The paper's code serves the clients in turn instead.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from wfl_sim.methods.aggregation import State, Upload, weighted_mean
+from wfl_sim.methods.parts import Head, LoRA, Part
+from wfl_sim.methods.phases import Local, Phase
+from wfl_sim.protocols import METHODS
+
+
+@METHODS("splitlora")
+@dataclass(frozen=True, kw_only=True)
+class SplitLoRA:
+    """A network cut in two: activations over the air in every step (arXiv 2407.00952)."""
+
+    averages: ClassVar[bool] = True
+    device_blocks: int = 1
+    """transformer blocks that a device holds, with the embeddings below them"""
+    lora: LoRA = field(default_factory=LoRA)
+    local: Local = field(default_factory=Local)
+
+    def __post_init__(self) -> None:
+        if self.device_blocks < 1:
+            raise ValueError(f"device_blocks must be at least 1, got {self.device_blocks}")
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Everything is shared, though the head and most of LoRA never leave the server."""
+        return (
+            Part(name="lora", config=self.lora, shared=True),
+            Part(name="head", config=Head(), shared=True),
+        )
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """Both sides of the cut learn jointly."""
+        return (Phase(trains=("lora", "head"), local=self.local),)
+
+    def aggregate(self, shared: State, uploads: Sequence[Upload]) -> State:
+        """Average the devices' LoRA, and the server's copies beside them."""
+        return weighted_mean(uploads)
