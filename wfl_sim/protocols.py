@@ -149,6 +149,10 @@ class Learner(Protocol):
         """Whether a download depends on what the device has got before."""
 
     @property
+    def keeps(self) -> bool:
+        """Whether a device remembers anything from one local update to the next."""
+
+    @property
     def recipe(self) -> str:
         """Fingerprint of all that decides a result but shard, seed and incoming states.
 

@@ -140,6 +140,13 @@ class PeftLearner:
         return self._counted(device)[0]
 
     @property
+    def keeps(self) -> bool:
+        """Whether a device has private parts, or codec or method let it remember something."""
+        if getattr(self.codec_up, "feedback", False) or isinstance(self.method, Updates):
+            return True
+        return any(self._shapes(device, "private") for device in range(len(self.shards.train)))
+
+    @property
     def sends_news(self) -> bool:
         """Whether a download depends on what the device has got before."""
         return isinstance(self.method, Downlink)
