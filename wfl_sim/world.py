@@ -169,7 +169,7 @@ def _cell(
         downlink=air["downlink"],
         up=up,
         down=down,
-        broadcasts=downlink.broadcast,
+        broadcast_share=downlink.share if downlink.broadcast else 0.0,
         request=Access(uplink.access_delay, uplink.header, station),
         order=Access(downlink.access_delay, downlink.header, station),
         loss=uplink.loss,
