@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from wfl_sim.learning import training
 from wfl_sim.learning.data.examples import Examples, Shards
 from wfl_sim.learning.encoding import Encoded, padded
 from wfl_sim.learning.model import Pretrained
@@ -50,7 +49,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
         shapes.append(tuple(batch.ids.shape))
         return batch
 
-    monkeypatch.setattr(training.Encoded, "take", noted)
+    monkeypatch.setattr(Encoded, "take", noted)
     return shapes
 
 
