@@ -109,6 +109,8 @@ def build(
     for index, track in placement.tracks.items():
         serving = int(placement.serving[index])
         Walk(federation, federation.devices[index], track, serving, surroundings)
+    if scenario.evaluation.interval is not None:
+        env.process(federation.server.watch(scenario.evaluation.interval))
     federation.measure(-1, federation.server.shared)
     return federation
 
