@@ -149,6 +149,10 @@ class Learner(Protocol):
         """Whether a download depends on what the device has got before."""
 
     @property
+    def keeps(self) -> bool:
+        """Whether a device remembers anything from one local update to the next."""
+
+    @property
     def recipe(self) -> str:
         """Fingerprint of all that decides a result but shard, seed and incoming states.
 
@@ -442,6 +446,10 @@ class Data(Protocol):
         """Return train and test examples of each device and the pooled held-out set."""
 
 
+class Algorithm(Protocol):
+    """How a language model learns from rewards, see `wfl_sim.methods.alignment`."""
+
+
 class Codec(Protocol):
     """How a state becomes bits on the air, and back.
 
@@ -462,6 +470,7 @@ class Codec(Protocol):
 
 
 METHODS: Registry[Method] = Registry("method", Method)
+ALGORITHMS: Registry[Algorithm] = Registry("algorithm")
 OPTIMIZERS: Registry[Optimizer] = Registry("optimizer", Optimizer)
 STALENESS: Registry[Staleness] = Registry("staleness", Staleness)
 ALLOCATORS: Registry[Allocator] = Registry("allocator", Allocator)

@@ -60,6 +60,7 @@ def test_a_slow_learner_changes_no_span(tmp_path, straight):
         recipe = quick.recipe
         workload = quick.workload
         sends_news = False
+        keeps = quick.keeps
 
         def run(self, task, inputs):
             time.sleep(0.02)

@@ -156,6 +156,7 @@ class TrainingPlan:
         self._seed = seed
         self._overall = overall
         self._versions = Versions(learner)
+        self._keeps = learner.keeps
         self._weights = [float(len(examples)) for examples in shards.train]
         self._train = [examples.fingerprint() for examples in shards.train]
         self._test = [examples.fingerprint() for examples in shards.test]
@@ -190,7 +191,9 @@ class TrainingPlan:
                 private=self._private[device],
             )
         )
-        self._private[device] = Handle(key, "private")
+        # Where nothing is kept, an update that came to nothing is not needed for the next one.
+        if self._keeps:
+            self._private[device] = Handle(key, "private")
         return Handle(key, "upload")
 
     def aggregate(

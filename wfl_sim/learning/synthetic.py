@@ -83,6 +83,11 @@ class SyntheticLearner:
         return f"SyntheticLearner({self.model!r}, {self.method!r})"
 
     @property
+    def keeps(self) -> bool:
+        """Nothing is trained, so nothing is kept."""
+        return False
+
+    @property
     def sends_news(self) -> bool:
         """Whether a download depends on what the device has got before."""
         return isinstance(self.method, Downlink)
