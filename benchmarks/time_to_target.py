@@ -1,7 +1,7 @@
 """Seconds, joules and bits to several accuracies, by who waits for whom: a figure of the docs.
 
 wfl-sim run scenarios/stragglers.yaml --out runs
-python benchmarks/time_to_target.py runs/stragglers-*-s*
+python benchmarks/time_to_target.py runs/stragglers-*-s*      # drawn in the order given
 """
 
 import argparse
@@ -62,7 +62,9 @@ def main() -> None:
     parser.add_argument("--targets", nargs="+", type=float, default=[0.6, 0.7, 0.8])
     parser.add_argument("--out", type=Path, default=Path("time-to-target.png"))
     given = parser.parse_args()
-    groups = by_label([Run.open(folder) for folder in given.runs])
+    runs = [Run.open(folder) for folder in given.runs]
+    labelled = by_label(runs)
+    groups = {name: labelled[name] for name in dict.fromkeys(r.manifest["label"] for r in runs)}
     with look():
         draw(groups, given.targets).savefig(given.out, dpi=110)
     for label, runs in groups.items():

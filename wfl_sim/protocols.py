@@ -149,6 +149,10 @@ class Learner(Protocol):
         """Whether a download depends on what the device has got before."""
 
     @property
+    def keeps(self) -> bool:
+        """Whether a device remembers anything from one local update to the next."""
+
+    @property
     def recipe(self) -> str:
         """Fingerprint of all that decides a result but shard, seed and incoming states.
 
@@ -157,6 +161,13 @@ class Learner(Protocol):
 
     def workload(self, device: int) -> Workload:
         """Return the costs of one local update of a device, from shapes alone."""
+
+    @property
+    def varies(self) -> bool:
+        """Whether the local updates of one device differ in their costs."""
+
+    def drawn_workload(self, device: int, seed: int) -> Workload:
+        """Return the costs of the local update with a seed; at most those of `workload`."""
 
     def download_bits(self, device: int, news: Sequence[Sequence[int]]) -> int:
         """Return the bits of a download, from shapes alone.
@@ -442,6 +453,10 @@ class Data(Protocol):
         """Return train and test examples of each device and the pooled held-out set."""
 
 
+class Algorithm(Protocol):
+    """How a language model learns from rewards, see `wfl_sim.methods.alignment`."""
+
+
 class Codec(Protocol):
     """How a state becomes bits on the air, and back.
 
@@ -462,6 +477,7 @@ class Codec(Protocol):
 
 
 METHODS: Registry[Method] = Registry("method", Method)
+ALGORITHMS: Registry[Algorithm] = Registry("algorithm")
 OPTIMIZERS: Registry[Optimizer] = Registry("optimizer", Optimizer)
 STALENESS: Registry[Staleness] = Registry("staleness", Staleness)
 ALLOCATORS: Registry[Allocator] = Registry("allocator", Allocator)

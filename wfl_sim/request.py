@@ -4,7 +4,9 @@ import hashlib
 import re
 import tempfile
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from wfl_sim.loading import Loaded, ScenarioError, load
 from wfl_sim.overlays import extended
@@ -29,15 +31,19 @@ class Request:
 
     def with_threads(self, threads: int) -> "Request":
         """Return the same request for so many threads of torch."""
-        return replace(self, threads=threads)
+        return self._but(threads=threads)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the scenarios, which another process reads for itself."""
+        return {name: value for name, value in self.__dict__.items() if name != "_loaded"}
 
     def load(self) -> list[Loaded]:
-        """Return the scenarios.
+        """Return the scenarios, which are read once.
 
         Raises:
             ScenarioError: the file or a setting is wrong.
         """
-        return load(self.file, settings=self.settings, allow_plugins=self.allow_plugins)
+        return self._loaded
 
     def folder(self, scenario: Scenario) -> Path:
         """Return the run folder of a scenario."""
@@ -61,7 +67,7 @@ class Request:
         folders = sorted(self.folder(each.scenario).name for each in loaded)
         mark = hashlib.sha256("\n".join(folders).encode()).hexdigest()[:8]
         name = f"{loaded[0].scenario.name}-sweep-{mark}"
-        return replace(self, out=self.out / name, store=self.out / ".store", reuse=True)
+        return self._but(out=self.out / name, store=self.out / ".store", reuse=True)
 
     def check_out(self) -> None:
         """Try whether run folders can be written; nothing is made yet.
@@ -75,3 +81,13 @@ class Request:
                 pass
         except OSError as error:
             raise ScenarioError(f"{self.out}: cannot be written: {error.strerror}") from None
+
+    @cached_property
+    def _loaded(self) -> list[Loaded]:
+        return load(self.file, settings=self.settings, allow_plugins=self.allow_plugins)
+
+    def _but(self, **changes: Any) -> "Request":
+        """Return the request with changes that leave its scenarios as they are."""
+        changed = replace(self, **changes)
+        changed.__dict__["_loaded"] = self._loaded
+        return changed

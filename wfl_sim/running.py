@@ -46,7 +46,7 @@ class Runner:
         Raises:
             ScenarioError: it turned out to be impossible.
         """
-        request, loaded = self.request, self._loaded[number]
+        request, loaded = self.request, self.request.load()[number]
         scenario, folder = loaded.scenario, request.folder(loaded.scenario)
         simulation = self.prepared(number, watcher)
         inputs = fingerprint(simulation)
@@ -87,15 +87,11 @@ class Runner:
             ScenarioError: the parts of the scenario do not fit together.
         """
         return prepared(
-            self._loaded[number],
+            self.request.load()[number],
             watcher.warn,
             network_only=self.request.network_only,
             workshop=self._workshop,
         )
-
-    @cached_property
-    def _loaded(self) -> list[Loaded]:
-        return self.request.load()
 
     @cached_property
     def _store(self) -> Store:

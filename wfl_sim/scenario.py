@@ -145,6 +145,8 @@ class Evaluation:
 
     every: int = 1
     """rounds between evaluations; the start and the last round are always evaluated"""
+    interval: PositiveSeconds | None = None
+    """of simulated time between evaluations, in place of `every`"""
     global_examples: int = 256
     """at most so many of the pooled held-out examples; 0 skips the global scope"""
     personal_examples: int = 64

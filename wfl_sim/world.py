@@ -109,6 +109,8 @@ def build(
     for index, track in placement.tracks.items():
         serving = int(placement.serving[index])
         Walk(federation, federation.devices[index], track, serving, surroundings)
+    if scenario.evaluation.interval is not None:
+        env.process(federation.server.watch(scenario.evaluation.interval))
     federation.measure(-1, federation.server.shared)
     return federation
 
@@ -167,7 +169,7 @@ def _cell(
         downlink=air["downlink"],
         up=up,
         down=down,
-        broadcasts=downlink.broadcast,
+        broadcast_share=downlink.share if downlink.broadcast else 0.0,
         request=Access(uplink.access_delay, uplink.header, station),
         order=Access(downlink.access_delay, downlink.header, station),
         loss=uplink.loss,

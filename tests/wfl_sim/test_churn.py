@@ -230,6 +230,7 @@ class Adding:
 
     recipe = "adding"
     sends_news = False
+    keeps = True
 
     def __init__(self, workload):
         self.workload = lambda device: workload

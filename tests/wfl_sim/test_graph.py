@@ -14,6 +14,7 @@ class Counting:
     """A learner that adds numbers, and notes what it was asked to run."""
 
     sends_news = False
+    keeps = True
 
     def __init__(self, recipe="counting"):
         self.recipe = recipe

@@ -161,9 +161,12 @@ def test_one_device_more_leaves_the_paths_of_the_others(tmp_path):
     assert all(one == other for one, other in zip(few, more, strict=False))
 
 
-def test_departures_in_the_middle_of_handovers_leave_nothing_open(tmp_path):
+@pytest.mark.parametrize("kind", ["coupled", "load-average"])
+def test_departures_in_the_middle_of_handovers_leave_nothing_open(tmp_path, kind):
     away = "devices.{}.availability={{kind: markov, on: 3 s, off: 1 s}}"
-    result = outcome(tmp_path, *FLEET, away.format(0), away.format(1), "rounds.count=6")
+    result = outcome(
+        tmp_path, *FLEET, away.format(0), away.format(1), "rounds.count=6", f"interference={kind}"
+    )
     bits = result.totals["bits"]
     up = sum(s.bits for s in result.spans if s.activity == "upload")
     assert up == bits["sent_up"]

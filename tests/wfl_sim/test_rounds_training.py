@@ -75,7 +75,7 @@ class ShuffledSession:
     def room(self):
         return 1000
 
-    def submit(self, tasks):
+    def submit(self, tasks, outlook):
         self._taken.update(tasks)
 
     def finished(self):
@@ -125,6 +125,21 @@ def test_what_is_dropped_is_never_executed(tmp_path):
     assert dropped
     assert trained
     assert not dropped & trained
+
+
+@pytest.mark.parametrize("kind", ["fedit", "pftt"])
+def test_what_comes_too_late_is_trained_only_for_what_a_device_keeps(tmp_path, kind):
+    """Half of all uploads are lost on the air: a private part has learned, a shared one has not."""
+    done = []
+    method = f"method={{kind: {kind}, lora: {{rank: 2}}, local: {{steps: 1, batch: 4}}}}"
+    lost = "cells.0.uplink.loss={kind: constant, rate: 0.5}"
+    outcome = Simulation(scenario(tmp_path, method, lost, "rounds.count=3", text=TRAINING)).run(
+        Store(tmp_path / "store"), lambda task, *_: done.append(task)
+    )
+    sent = [s.outcome for s in outcome.spans if s.activity == "upload"]
+    assert 0 < sent.count("lost") < len(sent)
+    trained = sum(isinstance(task, LocalUpdate) for task in done)
+    assert trained == (len(sent) if kind == "pftt" else sent.count("done"))
 
 
 def trained_federation(tmp_path, *settings):
@@ -180,6 +195,15 @@ def test_fedbuff_adds_the_mean_of_discounted_changes(tmp_path):
             ]
             assert made[name] == pytest.approx(x[name] + np.mean(changes, axis=0), abs=1e-6)
     assert max(stale) >= 1
+
+
+def test_evaluations_at_an_interval(tmp_path):
+    settings = ["rounds={kind: asynchronous, until: 0.5 s}", "evaluation.interval=200 ms"]
+    outcome = Simulation(scenario(tmp_path, *settings, text=TRAINING)).run(Store(tmp_path / "s"))
+    rows = [m for m in outcome.metrics if (m.metric, m.scope) == ("accuracy", "global")]
+    assert [row.time for row in rows] == pytest.approx([0.0, 0.2, 0.4, 0.5])
+    ends = [s.end for s in outcome.spans if s.activity == "aggregate"]
+    assert [row.round for row in rows] == [sum(e <= row.time for e in ends) - 1 for row in rows]
 
 
 def test_a_device_goes_on_from_the_newest_state(tmp_path):

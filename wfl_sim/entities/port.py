@@ -26,6 +26,7 @@ class Port:
         self._carrier = carrier
         self._first = first
         self._changed = changed
+        self._begun: dict[Transfer, int] = {}
 
     def __repr__(self) -> str:
         return f"Port({self._carrier!r}, links from {self._first})"
@@ -53,24 +54,26 @@ class Port:
         links = [self._first + device for device in devices]
         transfer = self._carrier.send(links, bits, weight, deadline, watch)
         if self._changed is not None:
-            device, changed = devices[0], self._changed
-            changed(device, True)
-            transfer.done.callbacks.append(lambda _: changed(device, False))
+            self._begun[transfer] = devices[0]
+            self._changed(devices[0], True)
+            transfer.done.callbacks.append(lambda _: self._over(transfer))
         return transfer
 
     def leave(self, transfer: Transfer, device: int) -> simpy.Event:
         """Take a device out of a transfer, as `Carrier.leave`."""
-        under_way = bool(transfer.links) and not transfer.done.triggered
         left = self._carrier.leave(transfer, self._first + device)
-        if self._changed is not None and under_way:
-            changed = self._changed
+        if self._changed is not None:
 
-            def end(_: simpy.Event) -> None:
+            def look(_: simpy.Event) -> None:
                 if not transfer.links:
-                    changed(device, False)
+                    self._over(transfer)
 
-            left.callbacks.append(end)
+            left.callbacks.append(look)
         return left
+
+    def _over(self, transfer: Transfer) -> None:
+        if self._changed is not None and transfer in self._begun:
+            self._changed(self._begun.pop(transfer), False)
 
     def refresh(self) -> None:
         """Let the rates follow gains that have changed."""

@@ -42,6 +42,8 @@ class Server:
         self._desk = simpy.Resource(federation.env)
         self._every = every
         self._newest = self._evaluated = -1
+        self._measured = 0.0
+        self._watched = False
 
     def __repr__(self) -> str:
         return f"Server({self.shared!r})"
@@ -66,8 +68,8 @@ class Server:
                 deliveries[device.index] = Delivery(self.shared, [device.index], None, self.version)
         for members in cells.values():
             cell = members[0].cell
-            together = cell.broadcasts and not members[0].workload.unicast
-            groups = [members] if together else [[device] for device in members]
+            apart = members[0].workload.unicast
+            groups = [[device] for device in members] if apart else cell.audiences(members)
             for group in groups:
                 # A broadcast holds what is needed by whoever has missed most, or is largest.
                 delivery = self._deliver(cell, group, max(bits[each.index] for each in group))
@@ -181,16 +183,24 @@ class Server:
     def evaluate(self, number: int) -> None:
         """Ask for the quality of the present states where one is due after round `number`."""
         self._newest = number
-        if (number + 1) % self._every == 0:
+        if not self._watched and (number + 1) % self._every == 0:
+            self._measure()
+
+    def watch(self, interval: float) -> Generator[simpy.Event, Any, None]:
+        """Ask for the quality of the states every `interval` s, in place of after rounds."""
+        self._watched = True
+        while True:
+            yield self._federation.env.timeout(interval)
             self._measure()
 
     def finish(self) -> None:
         """Ask for the quality of the last states, unless that has been done."""
-        if self._newest > self._evaluated:
+        stale = self._watched and self._measured < self._federation.env.now
+        if stale or self._newest > self._evaluated:
             self._measure()
 
     def _measure(self) -> None:
-        self._evaluated = self._newest
+        self._evaluated, self._measured = self._newest, self._federation.env.now
         self._federation.measure(self._newest, self.shared)
 
     def _deliver(self, cell: Cell, group: Sequence[Device], bits: int) -> Delivery:

@@ -83,6 +83,11 @@ class SyntheticLearner:
         return f"SyntheticLearner({self.model!r}, {self.method!r})"
 
     @property
+    def keeps(self) -> bool:
+        """Nothing is trained, so nothing is kept."""
+        return False
+
+    @property
     def sends_news(self) -> bool:
         """Whether a download depends on what the device has got before."""
         return isinstance(self.method, Downlink)
@@ -109,6 +114,15 @@ class SyntheticLearner:
         if self.privacy is None:
             return workload
         return self.privacy.on_top(workload, up // _BITS_OF_A_PARAMETER)
+
+    @property
+    def varies(self) -> bool:
+        """All local updates of a device cost the same."""
+        return False
+
+    def drawn_workload(self, device: int, seed: int) -> Workload:
+        """Return the costs of one local update, whatever its seed."""
+        return self.workload(device)
 
     def download_bits(self, device: int, news: Sequence[Sequence[int]]) -> int:
         """Return the bits of a download after the aggregations that a device has not heard of."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,12 +17,17 @@ from wfl_sim.learning.encoding import Encoded
 from wfl_sim.learning.evaluation import evaluate
 from wfl_sim.learning.exact import exact
 from wfl_sim.learning.nudges import nudge_of
+from wfl_sim.learning.prefix import Prefix
 from wfl_sim.learning.shapes import check_same, shapes_of
 from wfl_sim.learning.training import train
 from wfl_sim.methods.aggregation import State
+from wfl_sim.methods.alignment import Alignment
 from wfl_sim.methods.parts import LoRA, Part
 from wfl_sim.methods.phases import Phase
 from wfl_sim.randomness import derived_seed, stream
+
+if TYPE_CHECKING:
+    from wfl_sim.learning.alignment.speaker import Speaker
 
 
 class Workbench:
@@ -31,15 +37,25 @@ class Workbench:
         model: the frozen base network; the parts are put into it.
         parts: of a method.
         threads: of torch while it trains and evaluates; None leaves the number as it is.
+        speaker: of a language model that answers instructions; None for a classifier.
+        activations: bytes of memory for outputs of the layers below all parts.
     """
 
     def __init__(
-        self, model: PreTrainedModel, parts: Sequence[Part], threads: int | None = None
+        self,
+        model: PreTrainedModel,
+        parts: Sequence[Part],
+        threads: int | None = None,
+        speaker: "Speaker | None" = None,
+        activations: float = 0.0,
     ) -> None:
+        self.speaker = speaker
         self.model = model
         self.parts = {part.name: part for part in parts}
         self.parameters = torch_parts.attach(model, parts)
         self.threads = threads
+        self._on_host = model.device.type == "cpu"
+        self.prefix = Prefix(model, self.parameters.values(), activations)
         self._shapes = {name: tuple(value.shape) for name, value in self.parameters.items()}
         self._names = {
             part.name: [name for name in self.parameters if name.startswith(f"{part.name}/")]
@@ -64,7 +80,7 @@ class Workbench:
         """
         given = {name: array for state in states for name, array in state.items()}
         check_same(self._shapes, shapes_of(given), "state")
-        if self.model.device.type == "cpu":
+        if self._on_host:
             for name, value in self._values.items():
                 np.copyto(value, given[name])
             return
@@ -74,7 +90,7 @@ class Workbench:
 
     def read(self, names: Iterable[str]) -> State:
         """Return a copy of the values of some parts, in float32."""
-        if self.model.device.type == "cpu":
+        if self._on_host:
             return {name: self._values[name].copy() for name in self._of(names)}
         return {name: self.parameters[name].detach().cpu().numpy() for name in self._of(names)}
 
@@ -95,7 +111,7 @@ class Workbench:
                 raise ValueError(f"a phase trains {each!r}, which is no part of the method")
             of_part = self.shapes([part])
             names = [name for name in of_part if not factor or f".lora_{factor}." in name]
-            if not names:
+            if factor and not names:
                 raise ValueError(f"a phase trains {each!r}, which the network does not have")
             found += [self.parameters[name] for name in names]
         return found
@@ -116,7 +132,7 @@ class Workbench:
         self,
         number: int,
         phase: Phase,
-        examples: Encoded,
+        examples: Any,
         seed: int,
         *,
         anchor: State | None = None,
@@ -145,7 +161,9 @@ class Workbench:
                 start = anchor or self.read(self.parts)
                 nudge = nudge_of(self.parameters, trained, phase.proximal, start, correction or {})
             rng = stream(seed, "batches", number)
-            return train(self.model, trained, phase, examples, rng, nudge)
+            if self.speaker is not None and isinstance(phase.objective, Alignment):
+                return self.speaker.align(self, phase, examples, rng, derived_seed(seed, number))
+            return train(self.model, trained, phase, examples, rng, self.prefix, nudge)
 
     def describe(self, examples: Encoded) -> NDArray[np.float32]:
         """Return the mean last hidden state of the network without LoRAs, (n, hidden)."""
@@ -159,9 +177,11 @@ class Workbench:
         with exact(seed=0, threads=self.threads):
             return evaluate_blended(self.model, examples, weights)
 
-    def evaluate(self, examples: Encoded) -> dict[str, float]:
-        """Return accuracy and loss of what is on the bench."""
+    def evaluate(self, examples: Any) -> dict[str, float]:
+        """Return accuracy and loss of what is on the bench, and more of what speaks."""
         with exact(seed=0, threads=self.threads):
+            if self.speaker is not None:
+                return self.speaker.evaluate(self, examples)
             return evaluate(self.model, examples)
 
     @cached_property

@@ -1,6 +1,7 @@
 """Large scale: path loss, antenna patterns and shadowing between cells and places."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ class _Streams(Sequence[np.random.Generator]):
     def __len__(self) -> int:
         return self._count
 
-    def __getitem__(self, link):  # type: ignore[no-untyped-def]
+    def __getitem__(self, link: Any) -> Any:
         if not 0 <= link < self._count:
             raise IndexError(link)
         return self._make(link)

@@ -9,9 +9,28 @@ from torch import Generator, Tensor
 from torch.nn import Parameter
 from transformers import PreTrainedModel
 
-from wfl_sim.learning.parts import adapter, full, head, lora, router
+from wfl_sim.learning.parts import (
+    adapter,
+    critic,
+    full,
+    head,
+    last_layers,
+    lora,
+    offset,
+    router,
+)
 from wfl_sim.learning.parts.lora import activate
-from wfl_sim.methods.parts import Adapter, Full, Head, LoRA, Part, Router
+from wfl_sim.methods.parts import (
+    Adapter,
+    Critic,
+    Full,
+    Head,
+    LastLayers,
+    LoRA,
+    Offset,
+    Part,
+    Router,
+)
 from wfl_sim.randomness import derived_seed
 
 __all__ = ["activate", "attach", "reset"]
@@ -33,7 +52,16 @@ class PartKind(Protocol):
 # The backbone's own weights have their plain names before anything is put into it; PEFT replaces
 # the layers it adapts, so LoRA comes before what hooks on to layers.
 _KINDS: Final[Mapping[type, PartKind]] = MappingProxyType(
-    {Full: full, LoRA: lora, Router: router, Adapter: adapter, Head: head}
+    {
+        Full: full,
+        LoRA: lora,
+        Router: router,
+        Adapter: adapter,
+        Head: head,
+        LastLayers: last_layers,
+        Offset: offset,
+        Critic: critic,
+    }
 )
 
 
@@ -72,7 +100,10 @@ def reset(
             owner, _, name = full_name.partition("/")
             if owner == part.name:
                 rng = Generator().manual_seed(derived_seed(seed, "part", part.name, name))
-                kind.start(model, name, value, rng)
+                # On the host, whose random numbers are the same wherever the network lies.
+                drawn = torch.empty_like(value, device="cpu")
+                kind.start(model, name, drawn, rng)
+                value.copy_(drawn)
 
 
 def _known(part: Part) -> Part:
