@@ -169,6 +169,7 @@ def _cell(
         downlink=air["downlink"],
         up=up,
         down=down,
+        rateless=downlink.rateless,
         broadcast_share=downlink.share if downlink.broadcast else 0.0,
         request=Access(uplink.access_delay, uplink.header, station),
         order=Access(downlink.access_delay, downlink.header, station),

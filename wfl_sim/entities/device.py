@@ -429,7 +429,7 @@ class Device:
         self._federation.traffic.received_down += bits
         # A transfer that the server began is counted by the server, once it is through.
         over = leg.transfer.done.triggered
-        if leg.own if over else not leg.transfer.links:
+        if leg.own if over else not leg.transfer.goes_on:
             self._federation.traffic.sent_down += bits
 
     def _is_lost(self, number: int, leg: Leg) -> bool:
@@ -482,7 +482,7 @@ class Device:
                 delivery.cell.downlink.leave(reached, self.index)
         if self._diary.activity == "download":
             traffic.lost_down += bits
-            traffic.sent_down += 0 if transfer and transfer.links else bits
+            traffic.sent_down += 0 if transfer and transfer.goes_on else bits
         elif self._diary.activity == "upload" and transfer:
             self._sent(transfer, bits)
             traffic.lost_up += bits
