@@ -54,6 +54,8 @@ class Cell:
     up: Line
     """to who aggregates: the server, or an edge server"""
     down: Line
+    hub: str
+    """name of who aggregates"""
     broadcasts: bool
     request: Access
     """of the uplink"""

@@ -276,7 +276,9 @@ class Device:
         upload = federation.plan.local_update(self.index, number, delivery.shared, self._turn)
         self._diary.begin("wait", number)
         if bits and arrived and self._air is None:
-            yield from self.cell.forward(bits)
+            # Who has asked must get it, even where another edge server serves the device by now.
+            asked = delivery.cell or self.cell
+            yield from (self.cell if self.cell.hub == asked.hub else asked).forward(bits)
             federation.traffic.received_up += bits
         if arrived:
             self.heard_in, self._heard = number, upload
