@@ -20,7 +20,17 @@ import wfl_sim.radio.loss
 import wfl_sim.radio.mobility
 import wfl_sim.rounds
 import wfl_sim.selection  # noqa: F401
-from wfl_sim.learning.data import IID, ByLabel, Csv, Dirichlet, Hub, Jsonl, Newswire
+from wfl_sim.learning.data import (
+    IID,
+    Alpaca,
+    ByLabel,
+    Csv,
+    Dirichlet,
+    Hub,
+    Instruct,
+    Jsonl,
+    Newswire,
+)
 from wfl_sim.protocols import ANTENNAS, DATA, FADINGS, PARTITIONS, PATHLOSSES, RATES, SHADOWINGS
 
 PATHLOSSES.add("uma", cm.UMa)
@@ -45,6 +55,8 @@ DATA.add("newswire", Newswire)
 DATA.add("csv", Csv)
 DATA.add("jsonl", Jsonl)
 DATA.add("hub", Hub)
+DATA.add("instruct", Instruct)
+DATA.add("alpaca", Alpaca)
 PARTITIONS.add("iid", IID)
 PARTITIONS.add("dirichlet", Dirichlet)
 PARTITIONS.add("by-label", ByLabel)

@@ -446,6 +446,10 @@ class Data(Protocol):
         """Return train and test examples of each device and the pooled held-out set."""
 
 
+class Algorithm(Protocol):
+    """How a language model learns from rewards, see `wfl_sim.methods.alignment`."""
+
+
 class Codec(Protocol):
     """How a state becomes bits on the air, and back.
 
@@ -466,6 +470,7 @@ class Codec(Protocol):
 
 
 METHODS: Registry[Method] = Registry("method", Method)
+ALGORITHMS: Registry[Algorithm] = Registry("algorithm")
 OPTIMIZERS: Registry[Optimizer] = Registry("optimizer", Optimizer)
 STALENESS: Registry[Staleness] = Registry("staleness", Staleness)
 ALLOCATORS: Registry[Allocator] = Registry("allocator", Allocator)

@@ -172,7 +172,7 @@ def _cell(
         up=up,
         down=down,
         hub=hub,
-        broadcasts=downlink.broadcast,
+        broadcast_share=downlink.share if downlink.broadcast else 0.0,
         request=Access(uplink.access_delay, uplink.header, station),
         order=Access(downlink.access_delay, downlink.header, station),
         loss=uplink.loss,

@@ -10,10 +10,12 @@ import pytest
 
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import Aggregate, Handle, InitialPrivate, InitialShared, LocalUpdate
+from wfl_sim.learning.data import Instruct
 from wfl_sim.learning.data.examples import Shards
 from wfl_sim.learning.learner import PeftLearner
 from wfl_sim.learning.model import Pretrained
 from wfl_sim.loading import load
+from wfl_sim.methods.alignment import Rewards
 from wfl_sim.methods.parts import Adapter, LoRA
 from wfl_sim.methods.phases import Local
 from wfl_sim.payload import Float32
@@ -25,6 +27,8 @@ Folder = Callable[[str], Pretrained]
 KINDS = sorted(METHODS.kinds())
 SHARING = [kind for kind in KINDS if any(part.shared for part in METHODS.find(kind)().parts)]
 BY_DEVICE = [k for k in KINDS if any(part.by_device for part in METHODS.find(k)().parts)]
+ALIGNING = [kind for kind in KINDS if "rewards" in METHODS.find(kind).__dataclass_fields__]
+"""learn to answer, so they have a language model and instructions"""
 SENDS_ITS_OWN = {"fedalt": "its own LoRA is the others' world, and goes up under that name"}
 
 
@@ -36,6 +40,8 @@ def method_of(kind: str) -> Any:
         "local": Local(steps=2, batch=4, **plain),
         "lora": LoRA(rank=2),
         "adapter": Adapter(bottleneck=4),
+        "layers": 1,
+        "rewards": Rewards(helpfulness="rules", safety="rules"),
     }
     return cls(**{name: each for name, each in wanted.items() if name in cls.__dataclass_fields__})
 
@@ -90,11 +96,12 @@ class Round:
 @pytest.fixture(params=KINDS)
 def a_round(request: pytest.FixtureRequest, pretrained: Folder, shards: Shards) -> Round:
     kind = request.param
+    speaks = kind in ALIGNING
     learner = PeftLearner(
-        model=pretrained("bert"),
+        model=Pretrained(pretrained="builtin:tiny-gpt2-instruct") if speaks else pretrained("bert"),
         method=method_of(kind),
-        shards=shards,
-        tokens=12,
+        shards=Instruct(examples=24).shards(2, 0) if speaks else shards,
+        tokens=36 if speaks else 12,
         codec_up=Spy(),
         codec_down=Spy(),
         ranks=(None, 3) if kind in BY_DEVICE else (),
@@ -145,6 +152,12 @@ devices:
 """
 
 
+SPEAKING = SCENARIO.replace("{folder}", "builtin:tiny-gpt2-instruct").replace(
+    "{{kind: newswire, topics: 3, examples: 12, tokens: 16, partition: {{kind: iid}}}}",
+    "{{kind: instruct, examples: 12}}",
+)
+
+
 class Stop(Exception):  # noqa: N818 - somebody pulls the plug
     pass
 
@@ -155,8 +168,10 @@ def test_a_stopped_run_ends_as_a_straight_one(
 ) -> None:
     local = "{steps: 2, batch: 4" + (", optimizer: sgd}" if kind == "scaffold" else "}")
     small = ", lora: {rank: 2}" if "lora" in METHODS.find(kind).__dataclass_fields__ else ""
+    small += ", rewards: {helpfulness: rules, safety: rules}" if kind in ALIGNING else ""
+    scenario = SCENARIO if kind not in ALIGNING else SPEAKING
     (tmp_path / "a.yaml").write_text(
-        SCENARIO.format(
+        scenario.format(
             folder=pretrained("bert").pretrained,
             method=f"{{kind: {kind}, local: {local}{small}}}",
             rank=", rank: 3" if kind in BY_DEVICE else "",

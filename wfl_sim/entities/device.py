@@ -156,13 +156,19 @@ class Device:
 
     @property
     def expected_download(self) -> float:
-        """s for a download alone on the band at the mean gain; 0 where there is none."""
-        return self._expected("downlink", self.cell.order, self.workload.download_bits)
+        """s for all downloads of a round, alone on the band at the mean gain; 0 without any."""
+        bits, exchange = self.workload.download_bits, self.workload.exchange
+        crossing = self._expected(
+            "downlink", self.cell.order, exchange.down_bits if exchange else 0
+        )
+        return self._expected("downlink", self.cell.order, bits) + self.workload.steps * crossing
 
     @property
     def expected_upload(self) -> float:
-        """s for an upload alone on the band at the mean gain; 0 where there is none."""
-        return self._expected("uplink", self.cell.request, self.workload.upload_bits)
+        """s for all uploads of a round, alone on the band at the mean gain; 0 without any."""
+        bits, exchange = self.workload.upload_bits, self.workload.exchange
+        crossing = self._expected("uplink", self.cell.request, exchange.up_bits if exchange else 0)
+        return self._expected("uplink", self.cell.request, bits) + self.workload.steps * crossing
 
     @property
     def charge_left(self) -> float:

@@ -9,6 +9,7 @@ from dataclasses import astuple, fields
 from pathlib import Path
 from typing import Final
 
+from wfl_sim.figures.alignment import alignment
 from wfl_sim.figures.batteries import batteries
 from wfl_sim.figures.breakdown import breakdown
 from wfl_sim.figures.comparison import draw_comparison
@@ -26,6 +27,7 @@ from wfl_sim.results import Run
 
 __all__ = [
     "Row",
+    "alignment",
     "batteries",
     "breakdown",
     "by_label",
@@ -73,6 +75,7 @@ def draw_all(
             name = file_name("summary", metric, scope)
             header = [field.name for field in fields(Row)]
             paths.append(write_csv(folder / f"{name}.csv", header, rows))
-    paths += [*breakdown(runs, folder), *batteries(runs, folder), *fleet(runs, folder)]
+    paths += [*alignment(runs, folder), *breakdown(runs, folder)]
+    paths += [*batteries(runs, folder), *fleet(runs, folder)]
     paths += [*links(runs, folder), *tracks(runs, folder)]
     return [*paths, *timeline(runs, folder)]

@@ -2,13 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Protocol, Self
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from wfl_sim.learning.data.examples import Examples
+
+
+class Batchable(Protocol):
+    """Examples of a device, ready for the network: `Encoded`, or `Conversations`."""
+
+    def __len__(self) -> int: ...
+
+    def take(self, indices: Tensor | slice) -> Self:
+        """Return the examples at `indices`."""
+
+    def to(self, device: str) -> Self:
+        """Return the examples in the memory of a device."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,10 +19,12 @@ from wfl_sim.execution.task import (
 )
 from wfl_sim.learning.combining import combine
 from wfl_sim.learning.data.examples import Examples, Shards
+from wfl_sim.learning.data.instructions import Instructions, Layout
 from wfl_sim.learning.exchange import parted, sent, upload_of
+from wfl_sim.learning.fitting import check_fit
 from wfl_sim.learning.fleet import Fleet
 from wfl_sim.learning.model import Pretrained
-from wfl_sim.learning.recipe import recipe_of
+from wfl_sim.learning.recipe import recipe_of, rewards_of
 from wfl_sim.learning.shapes import check_same, shapes_of
 from wfl_sim.learning.turn import Trained, Turn, mean, together, turns
 from wfl_sim.methods.abilities import (
@@ -49,7 +51,7 @@ from wfl_sim.randomness import stream
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from wfl_sim.learning.encoding import Encoded
+    from wfl_sim.learning.encoding import Batchable
     from wfl_sim.learning.workbench import Workbench
 
 _log = logging.getLogger(__name__)
@@ -102,10 +104,11 @@ class PeftLearner:
         self.codec_down = codec_down
         self.server = server or ServerRule()
         self.server.check(method)
+        check_fit(method, shards)
         self.privacy = privacy
         self.threads = threads
         self.fleet = Fleet(method, ranks)
-        self._encoded: dict[tuple[str, int], Encoded] = {}
+        self._encoded: dict[tuple[str, int], Batchable] = {}
         self._workloads: dict[tuple[Part, ...], tuple[Workload, Shapes]] = {}
         self._benches: dict[tuple[Part, ...], Workbench] = {}
         self._misfits: dict[object, str | None] = {}
@@ -132,7 +135,13 @@ class PeftLearner:
             classes=len(self.shards.classes),
             codecs=(self.codec_up, self.codec_down),
             threads=self.threads,
-            settings=(self.server, self.fleet.sizes, self.privacy, *self._size),
+            settings=(
+                self.server,
+                self.fleet.sizes,
+                self.privacy,
+                *self._size,
+                *rewards_of(self.method.phases),
+            ),
         )
 
     def workload(self, device: int) -> Workload:
@@ -313,9 +322,7 @@ class PeftLearner:
             check_same(expected, shapes_of(turn.request.start), "state")
         return train_together(bench, group)
 
-    def _look(
-        self, device: int, examples: "Encoded", seed: int, request: Describe | Judge
-    ) -> State:
+    def _look(self, device: int, examples: Any, seed: int, request: Describe | Judge) -> State:
         """Answer what a local update asks to know about some of its own examples."""
         import torch
 
@@ -393,16 +400,20 @@ class PeftLearner:
             return Result({}, bench.evaluate_blended(examples, weights))
         return Result({}, bench.evaluate(examples))
 
-    def _examples(self, use: str, device: int, fingerprint: str) -> "Encoded":
+    def _examples(self, use: str, device: int, fingerprint: str) -> Any:
+        from wfl_sim.learning.causal.conversations import encode as encode_instructions
         from wfl_sim.learning.encoding import encode
 
         if (use, device) not in self._encoded:
             examples = self._texts(use, device)
             if examples.fingerprint() != fingerprint:
                 raise ValueError(f"the task is of other {use} examples of device {device}")
-            self._encoded[use, device] = encode(self._tokenizer, examples, self.tokens).to(
-                self.model.device
+            encoded: Batchable = (
+                encode_instructions(self._tokenizer, examples)
+                if isinstance(examples, Instructions)
+                else encode(self._tokenizer, examples, self.tokens)
             )
+            self._encoded[use, device] = encoded.to(self.model.device)
         return self._encoded[use, device]
 
     def _texts(self, use: str, device: int) -> Examples:
@@ -426,6 +437,7 @@ class PeftLearner:
                 tokens=self.tokens,
                 codec_up=self.codec_up,
                 codec_down=self.codec_down,
+                layout=self._layout,
             )
             if self.privacy is not None:
                 workload = self.privacy.on_top(workload, round(workload.aggregate_flops / 2))
@@ -450,15 +462,26 @@ class PeftLearner:
         return load_tokenizer(self.model)
 
     def _bench(self, device: int) -> "Workbench":
+        from wfl_sim.learning.alignment.speaker import Speaker
         from wfl_sim.learning.base_model import load_model
+        from wfl_sim.learning.causal.network import load_causal
         from wfl_sim.learning.workbench import Workbench
 
-        parts = self.fleet.parts(device)
-        if parts not in self._benches:
+        parts, layout = self.fleet.parts(device), self._layout
+        if parts not in self._benches and layout is None:
             pad = self._tokenizer.pad_token_id
             network = load_model(self.model, len(self.shards.classes), pad)
             self._benches[parts] = Workbench(network, parts, self.threads)
+        elif parts not in self._benches and layout is not None:
+            speaker = Speaker(self._tokenizer, self.method.phases, layout)
+            self._benches[parts] = Workbench(load_causal(self.model), parts, self.threads, speaker)
         return self._benches[parts]
+
+    @property
+    def _layout(self) -> Layout | None:
+        """Lengths of requests and answers, where the examples are instructions."""
+        examples = self.shards.pooled
+        return examples.layout if isinstance(examples, Instructions) else None
 
 
 def _states(task: Task, inputs: Sequence[Mapping[str, State]]) -> list[State]:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from wfl_sim.learning.model import Pretrained
+from wfl_sim.methods.alignment import Alignment
+from wfl_sim.methods.phases import Phase
 from wfl_sim.protocols import Codec, Method
 
 _ROOT: Final = Path(__file__).parents[1]
@@ -19,6 +21,9 @@ _SOURCES: Final = (
     "learning/group/*.py",
     "learning/parts/*.py",
     "learning/objectives/*.py",
+    "learning/causal/*.py",
+    "learning/alignment/*.py",
+    "learning/data/requests.*",
     "execution/task.py",
     "payload/*.py",
     "randomness.py",
@@ -58,6 +63,13 @@ def recipe_of(
         sort_keys=True,
     )
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def rewards_of(phases: Iterable[Phase]) -> tuple[str, ...]:
+    """Return the fingerprints of the reward models that phases learn from."""
+    objectives = [phase.objective for phase in phases if isinstance(phase.objective, Alignment)]
+    names = [name for objective in objectives for name in objective.rewards.models]
+    return tuple(Pretrained(pretrained=name).fingerprint() for name in names)
 
 
 def _own_sources() -> Iterable[Path]:

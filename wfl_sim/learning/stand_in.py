@@ -4,7 +4,18 @@ from collections.abc import Iterable
 from math import prod
 from typing import Final
 
-from wfl_sim.methods.parts import Adapter, Full, Head, LoRA, Part, Router, Shapes
+from wfl_sim.methods.parts import (
+    Adapter,
+    Critic,
+    Full,
+    Head,
+    LastLayers,
+    LoRA,
+    Offset,
+    Part,
+    Router,
+    Shapes,
+)
 
 _WIDTH: Final = 64
 _CLASSES: Final = 4
@@ -34,10 +45,12 @@ def _of(config: object) -> dict[str, tuple[int, ...]]:
                 "layer.up.weight": (_WIDTH, size),
                 "layer.up.bias": (_WIDTH,),
             }
-        case Full():
+        case Full() | LastLayers() | Offset():
             return {"layer.weight": (_WIDTH, _WIDTH)}
         case Head():
             return {"weight": (_CLASSES, _WIDTH), "bias": (_CLASSES,)}
+        case Critic(values=count):
+            return {"weight": (count, _WIDTH), "bias": (count,)}
         case Router(over=over):
             return {"layer.weight": (len(over), _WIDTH)}
     raise ValueError(f"no stand-in for a part of kind {type(config).__name__}")

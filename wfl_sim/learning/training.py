@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import Parameter
 from transformers import PreTrainedModel
 
-from wfl_sim.learning.encoding import Encoded
+from wfl_sim.learning.encoding import Batchable
 from wfl_sim.learning.nudges import Nudge
 from wfl_sim.learning.objectives import loss_of
 from wfl_sim.learning.precision import in_precision
@@ -19,7 +19,7 @@ def train(
     model: PreTrainedModel,
     trained: Sequence[Parameter],
     phase: Phase,
-    examples: Encoded,
+    examples: Batchable,
     rng: np.random.Generator,
     nudge: Nudge | None = None,
 ) -> list[float]:

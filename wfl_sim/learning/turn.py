@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
@@ -11,9 +11,6 @@ from wfl_sim.methods.aggregation import State
 from wfl_sim.methods.local import Describe, Judge, LocalRun, Train, Update
 from wfl_sim.methods.parts import Part
 from wfl_sim.methods.phases import Phase
-
-if TYPE_CHECKING:
-    from wfl_sim.learning.encoding import Encoded
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -26,7 +23,7 @@ class Turn:
     request: Train
     parts: tuple[Part, ...]
     """of the device"""
-    examples: "Encoded"
+    examples: Any
     seed: int
     """of the local update"""
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -19,9 +20,13 @@ from wfl_sim.learning.nudges import nudge_of
 from wfl_sim.learning.shapes import check_same, shapes_of
 from wfl_sim.learning.training import train
 from wfl_sim.methods.aggregation import State
+from wfl_sim.methods.alignment import Alignment
 from wfl_sim.methods.parts import LoRA, Part
 from wfl_sim.methods.phases import Phase
 from wfl_sim.randomness import derived_seed, stream
+
+if TYPE_CHECKING:
+    from wfl_sim.learning.alignment.speaker import Speaker
 
 
 class Workbench:
@@ -31,11 +36,17 @@ class Workbench:
         model: the frozen base network; the parts are put into it.
         parts: of a method.
         threads: of torch while it trains and evaluates; None leaves the number as it is.
+        speaker: of a language model that answers instructions; None for a classifier.
     """
 
     def __init__(
-        self, model: PreTrainedModel, parts: Sequence[Part], threads: int | None = None
+        self,
+        model: PreTrainedModel,
+        parts: Sequence[Part],
+        threads: int | None = None,
+        speaker: "Speaker | None" = None,
     ) -> None:
+        self.speaker = speaker
         self.model = model
         self.parts = {part.name: part for part in parts}
         self.parameters = torch_parts.attach(model, parts)
@@ -95,7 +106,7 @@ class Workbench:
                 raise ValueError(f"a phase trains {each!r}, which is no part of the method")
             of_part = self.shapes([part])
             names = [name for name in of_part if not factor or f".lora_{factor}." in name]
-            if not names:
+            if factor and not names:
                 raise ValueError(f"a phase trains {each!r}, which the network does not have")
             found += [self.parameters[name] for name in names]
         return found
@@ -116,7 +127,7 @@ class Workbench:
         self,
         number: int,
         phase: Phase,
-        examples: Encoded,
+        examples: Any,
         seed: int,
         *,
         anchor: State | None = None,
@@ -145,6 +156,8 @@ class Workbench:
                 start = anchor or self.read(self.parts)
                 nudge = nudge_of(self.parameters, trained, phase.proximal, start, correction or {})
             rng = stream(seed, "batches", number)
+            if self.speaker is not None and isinstance(phase.objective, Alignment):
+                return self.speaker.align(self, phase, examples, rng, derived_seed(seed, number))
             return train(self.model, trained, phase, examples, rng, nudge)
 
     def describe(self, examples: Encoded) -> NDArray[np.float32]:
@@ -159,9 +172,11 @@ class Workbench:
         with exact(seed=0, threads=self.threads):
             return evaluate_blended(self.model, examples, weights)
 
-    def evaluate(self, examples: Encoded) -> dict[str, float]:
-        """Return accuracy and loss of what is on the bench."""
+    def evaluate(self, examples: Any) -> dict[str, float]:
+        """Return accuracy and loss of what is on the bench, and more of what speaks."""
         with exact(seed=0, threads=self.threads):
+            if self.speaker is not None:
+                return self.speaker.evaluate(self, examples)
             return evaluate(self.model, examples)
 
     @cached_property

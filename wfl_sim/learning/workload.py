@@ -3,8 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from wfl_sim.learning.alignment.costs import PhaseCost, phase_cost
+from wfl_sim.learning.alignment.rewards import rewarders_of
 from wfl_sim.learning.base_model import most_tokens, shape_of
+from wfl_sim.learning.causal.network import causal_shape
 from wfl_sim.learning.cut import cut_step
+from wfl_sim.learning.data.instructions import Layout
 from wfl_sim.learning.flops import step_flops
 from wfl_sim.learning.memory import step_footprint
 from wfl_sim.learning.model import Pretrained
@@ -24,8 +28,11 @@ def workload_of(
     tokens: int,
     codec_up: Codec,
     codec_down: Codec,
+    layout: Layout | None = None,
 ) -> tuple[Workload, Shapes]:
     """Count a local update on the meta device; no weights are loaded.
+
+    With a `layout` the examples are instructions, and the network is a language model.
 
     Returns:
         The costs, and the shapes of all parameters of all parts.
@@ -33,10 +40,11 @@ def workload_of(
     Raises:
         ValueError: the network cannot read texts of `tokens` tokens, or a part has no place in it.
     """
-    network = shape_of(model, classes)
+    network = shape_of(model, classes) if layout is None else causal_shape(model)
     limit = most_tokens(network.config)
     if limit is not None and tokens > limit:
         raise ValueError(f"tokens must be at most {limit} for {model.pretrained!r}, got {tokens}")
+    rewarders = [] if layout is None else rewarders_of(method.phases)
     bench = Workbench(network, parts)
     shapes = bench.shapes(bench.parts)
     shared = with_role(bench.parts, shapes, "shared")
@@ -44,24 +52,23 @@ def workload_of(
     up = {name: shape for name, shape in whole.items() if on_device(method, name)}
     down = sent_down(method, shared)
     down = {name: shape for name, shape in down.items() if on_device(method, name)}
-    held, flops = [], 0.0
+    costs = []
     for phase in method.phases:
         with bench.muted(phase):
-            trained = bench.trained(phase)
-            held.append(step_footprint(network, trained, phase, tokens))
-            flops += phase.local.steps * step_flops(network, trained, phase, tokens)
+            if layout is None:
+                costs.append(_classifying(bench, phase, tokens))
+            else:
+                costs.append(phase_cost(bench, phase, layout, rewarders))
     workload = Workload(
         upload_bits=codec_up.bits(up) if up else 0,
         download_bits=codec_down.bits(down) if down else 0,
-        update_flops=flops,
-        steps=sum(phase.local.steps for phase in method.phases),
+        update_flops=sum(each.flops for each in costs),
+        steps=sum(each.steps for each in costs),
         aggregate_flops=2.0 * sum(_size(shape) for shape in whole.values()),
         upload_values=sum(_size(shape) for shape in up.values()),
-        memory=max(each.held for each in held),
-        frozen=min(each.frozen for each in held),
-        traffic=sum(
-            phase.local.steps * each.moved for phase, each in zip(method.phases, held, strict=True)
-        ),
+        memory=max(each.footprint.held for each in costs),
+        frozen=min(each.footprint.frozen for each in costs),
+        traffic=sum(each.traffic for each in costs),
         model=model.pretrained,
         batches=tuple(
             Batches(phase.local.steps, phase.local.batch, tokens) for phase in method.phases
@@ -72,6 +79,17 @@ def workload_of(
         (phase,) = method.phases
         workload = _split(workload, bench, phase, tokens, method.device_blocks)
     return workload, shapes
+
+
+def _classifying(bench: Workbench, phase: Phase, tokens: int) -> PhaseCost:
+    trained, steps = bench.trained(phase), phase.local.steps
+    footprint = step_footprint(bench.model, trained, phase, tokens)
+    return PhaseCost(
+        flops=steps * step_flops(bench.model, trained, phase, tokens),
+        steps=steps,
+        footprint=footprint,
+        traffic=steps * footprint.moved,
+    )
 
 
 def _split(whole: Workload, bench: Workbench, phase: Phase, tokens: int, blocks: int) -> Workload:

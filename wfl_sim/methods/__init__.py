@@ -9,17 +9,22 @@ from wfl_sim.methods.feddpa import FedDPA
 from wfl_sim.methods.fedit import FedIT
 from wfl_sim.methods.fedper import FedPer
 from wfl_sim.methods.fedprox import FedProx
+from wfl_sim.methods.fedrlhf import FedRLHF
 from wfl_sim.methods.fedsa_lora import FedSALoRA
 from wfl_sim.methods.ffa_lora import FFALoRA
 from wfl_sim.methods.flora import FLoRA
 from wfl_sim.methods.hetlora import HetLoRA
 from wfl_sim.methods.local_only import LocalOnly
+from wfl_sim.methods.pfit import PFIT
 from wfl_sim.methods.pftt import PFTT
+from wfl_sim.methods.pwff import PWFF
 from wfl_sim.methods.scaffold import Scaffold
 from wfl_sim.methods.splitlora import SplitLoRA
 
 __all__ = [
+    "PFIT",
     "PFTT",
+    "PWFF",
     "AdaptersOnly",
     "Ditto",
     "FDLoRA",
@@ -31,6 +36,7 @@ __all__ = [
     "FedIT",
     "FedPer",
     "FedProx",
+    "FedRLHF",
     "FedSALoRA",
     "HetLoRA",
     "LocalOnly",

@@ -65,6 +65,40 @@ class Head:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LastLayers:
+    """The weights of the last `layers` blocks of the backbone, from their pretrained values on."""
+
+    layers: int = 2
+
+    def __post_init__(self) -> None:
+        if self.layers < 1:
+            raise ValueError(f"layers must be at least 1, got {self.layers}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offset:
+    """What is added to the weights of the last `layers` blocks: one's own distance from the
+    others'.
+
+    It starts at zero.
+    """
+
+    layers: int = 2
+
+    def __post_init__(self) -> None:
+        if self.layers < 1:
+            raise ValueError(f"layers must be at least 1, got {self.layers}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Critic:
+    """A linear value head on the last hidden state of a language model: `values` expected
+    rewards."""
+
+    values: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
 class Full:
     """Weights of the pretrained backbone itself: full fine-tuning.
 
@@ -87,7 +121,7 @@ class Router:
     """names of the parts"""
 
 
-PartConfig = LoRA | Adapter | Head | Full | Router
+PartConfig = LoRA | Adapter | Head | Full | Router | LastLayers | Offset | Critic
 
 
 @dataclass(frozen=True, kw_only=True)

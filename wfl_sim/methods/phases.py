@@ -3,13 +3,19 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from wfl_sim.methods.alignment import Alignment
+
 
 @dataclass(frozen=True, kw_only=True)
 class Classification:
-    """Cross entropy between the head's logits and the label."""
+    """Cross entropy between the head's logits and the label.
+
+    On instructions, which have answers in place of labels: between a language model's next word and
+    that of the answer (instruction tuning).
+    """
 
 
-Objective = Classification
+Objective = Classification | Alignment
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,8 @@ from wfl_sim.methods.parts import Full, Router
 
 def misfit(bench: Workbench, turn: Turn) -> str | None:
     """Return why turns of this kind cannot be trained as a group; None where they can."""
+    if bench.speaker is not None:
+        return "answers differ in their words, and a mean over words is none over examples"
     objective = turn.request.phase.objective
     if losses_of(objective) is None:
         return f"the loss of {type(objective).__name__} is no mean over examples"

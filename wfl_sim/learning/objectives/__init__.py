@@ -2,19 +2,27 @@
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from wfl_sim.learning.causal.conversations import Conversations
 from wfl_sim.learning.encoding import Encoded
-from wfl_sim.learning.objectives import classification
+from wfl_sim.learning.objectives import classification, instruction
 from wfl_sim.methods.phases import Classification, Objective
 
-Loss = Callable[[PreTrainedModel, Encoded], Tensor]
+Loss = Callable[[PreTrainedModel, Any], Tensor]
 """From network and batch to a scalar, the mean over the batch."""
 
-_LOSSES: Final[Mapping[type, Loss]] = MappingProxyType({Classification: classification.loss})
+
+def _supervised(model: PreTrainedModel, batch: Encoded | Conversations) -> Tensor:
+    if isinstance(batch, Conversations):
+        return instruction.loss(model, batch.texts)
+    return classification.loss(model, batch)
+
+
+_LOSSES: Final[Mapping[type, Loss]] = MappingProxyType({Classification: _supervised})
 
 
 Losses = Callable[[PreTrainedModel, Encoded], Tensor]

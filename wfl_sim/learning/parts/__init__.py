@@ -9,9 +9,28 @@ from torch import Generator, Tensor
 from torch.nn import Parameter
 from transformers import PreTrainedModel
 
-from wfl_sim.learning.parts import adapter, full, head, lora, router
+from wfl_sim.learning.parts import (
+    adapter,
+    critic,
+    full,
+    head,
+    last_layers,
+    lora,
+    offset,
+    router,
+)
 from wfl_sim.learning.parts.lora import activate
-from wfl_sim.methods.parts import Adapter, Full, Head, LoRA, Part, Router
+from wfl_sim.methods.parts import (
+    Adapter,
+    Critic,
+    Full,
+    Head,
+    LastLayers,
+    LoRA,
+    Offset,
+    Part,
+    Router,
+)
 from wfl_sim.randomness import derived_seed
 
 __all__ = ["activate", "attach", "reset"]
@@ -33,7 +52,16 @@ class PartKind(Protocol):
 # The backbone's own weights have their plain names before anything is put into it; PEFT replaces
 # the layers it adapts, so LoRA comes before what hooks on to layers.
 _KINDS: Final[Mapping[type, PartKind]] = MappingProxyType(
-    {Full: full, LoRA: lora, Router: router, Adapter: adapter, Head: head}
+    {
+        Full: full,
+        LoRA: lora,
+        Router: router,
+        Adapter: adapter,
+        Head: head,
+        LastLayers: last_layers,
+        Offset: offset,
+        Critic: critic,
+    }
 )
 
 

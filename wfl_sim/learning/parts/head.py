@@ -8,7 +8,13 @@ from wfl_sim.methods.parts import Part
 
 
 def attach(model: PreTrainedModel, part: Part) -> dict[str, Parameter]:
-    """Return the parameters outside the backbone; nothing is added."""
+    """Return the parameters outside the backbone; nothing is added.
+
+    The output layer of a language model is no head in this sense: it is pretrained and stays
+    frozen.
+    """
+    if model.can_generate():
+        return {}
     backbone = {id(value) for value in model.base_model.parameters()}
     head = {name: value for name, value in model.named_parameters() if id(value) not in backbone}
     if not head:

@@ -4,7 +4,15 @@ import difflib
 from collections.abc import Mapping
 from pathlib import Path
 
-BUILTINS: Mapping[str, Path] = {"tiny-bert": Path(__file__).parent / "tiny_bert"}
+_HERE = Path(__file__).parent
+
+BUILTINS: Mapping[str, Path] = {
+    "tiny-bert": _HERE / "tiny_bert",
+    "tiny-gpt2": _HERE / "tiny_gpt2",
+    "tiny-gpt2-instruct": _HERE / "tiny_gpt2_instruct",
+    "helpfulness": _HERE / "helpfulness",
+    "safety": _HERE / "safety",
+}
 
 
 def builtin(name: str) -> Path:

@@ -1,0 +1,162 @@
+"""Counted costs of alignment against counts by hand: nothing that a device runs is free."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import GPT2Config, GPT2LMHeadModel
+
+from wfl_sim.learning.alignment.costs import PhaseCost, phase_cost
+from wfl_sim.learning.causal.attention import kept
+from wfl_sim.learning.data.instructions import Layout
+from wfl_sim.learning.model import Pretrained
+from wfl_sim.learning.workbench import Workbench
+from wfl_sim.methods.alignment import DPO, GRPO, PPO, Alignment, Sparsity
+from wfl_sim.methods.parts import Adapter, Critic, LastLayers, LoRA, Part
+from wfl_sim.methods.phases import Local, Phase
+
+B, P, A, H, L, V = 8, 24, 12, 64, 3, 200
+T = P + A
+LAYERS = Part(name="layers", config=LastLayers(layers=1), shared=True)
+CRITIC = Part(name="critic", config=Critic(), shared=False)
+
+
+def bench(*parts: Part) -> Workbench:
+    config = GPT2Config(
+        vocab_size=V, n_embd=H, n_layer=L, n_head=4, n_positions=64, bos_token_id=1, eos_token_id=1
+    )
+    with torch.device("meta"):
+        model = GPT2LMHeadModel._from_config(config, attn_implementation="eager")
+    return Workbench(model.requires_grad_(False), parts)
+
+
+def cost(
+    algorithm: PPO | GRPO | DPO,
+    *parts: Part,
+    judges: tuple[tuple[Pretrained, int], ...] = (),
+    batch: int = B,
+    **options: object,
+) -> PhaseCost:
+    objective = Alignment(algorithm=algorithm, **options)  # type: ignore[arg-type]
+    local = Local(steps=1, batch=batch)
+    phase = Phase(trains=tuple(p.name for p in parts), local=local, objective=objective)
+    return phase_cost(bench(*parts), phase, Layout(request=P, answer=A), judges)
+
+
+def reading(tokens: int, words: int) -> float:
+    """One text forward: 12 H^2 weights a layer, two products of attention, `words` foretold."""
+    return L * (24 * H * H * tokens + 4 * tokens**2 * H) + 2 * H * V * words
+
+
+def writing() -> float:
+    """The request at once, then each word but the last against all before it."""
+    first = L * (24 * H * H * P + 4 * P * P * H) + 2 * H * V
+    then = sum(L * (24 * H * H + 4 * (P + i) * H) + 2 * H * V for i in range(1, A))
+    return first + then
+
+
+def learning() -> float:
+    """Forward; back through the output layer and the last layer, which has weight gradients."""
+    backward = 2 * H * V * (A + 1) + 48 * H * H * T + 8 * T * T * H
+    return reading(T, A + 1) + backward
+
+
+def test_ppo_by_hand() -> None:
+    counted = cost(PPO(epochs=2, minibatches=2), LAYERS, CRITIC)
+    by_hand = B * (writing() + 2 * reading(T, A + 1) + 2 * learning())
+    assert counted.flops == pytest.approx(by_hand, rel=0.03)
+    assert counted.steps == 4
+
+
+@pytest.fixture
+def judge(tmp_path: Path) -> tuple[Pretrained, int]:
+    config = GPT2Config(vocab_size=V, n_embd=32, n_layer=2, n_head=4, n_positions=64)
+    config.architectures = ["GPT2ForSequenceClassification"]
+    config.save_pretrained(tmp_path)
+    return Pretrained(pretrained=str(tmp_path)), 1
+
+
+def test_reward_models_are_counted(judge: tuple[Pretrained, int]) -> None:
+    plain, judged = (cost(PPO(), LAYERS, CRITIC, judges=j) for j in ((), (judge, judge)))
+    one = 2 * (24 * 32 * 32 * T + 4 * T * T * 32) + 2 * 32 * T
+    assert judged.flops - plain.flops == pytest.approx(2 * B * one, rel=0.03)
+    weights = 4 * (2 * 12 * 32 * 32 + V * 32 + 64 * 32)
+    more = judged.footprint.held - plain.footprint.held
+    assert more == pytest.approx(2 * weights, rel=0.05)
+    assert judged.traffic - plain.traffic == pytest.approx(more)
+
+
+def test_longer_answers_cost_more_by_the_hand_count() -> None:
+    objective = Alignment(algorithm=PPO())
+    phase = Phase(trains=("layers", "critic"), local=Local(steps=1, batch=B), objective=objective)
+    short, long = (
+        phase_cost(bench(LAYERS, CRITIC), phase, Layout(request=P, answer=answer), ()).flops
+        for answer in (6, 12)
+    )
+    assert long > 1.2 * short
+
+
+def test_grpo_is_ppo_on_the_whole_group_without_a_critic() -> None:
+    group = cost(GRPO(group=4, epochs=2, minibatches=2), LAYERS, batch=B // 4)
+    single = cost(PPO(epochs=2, minibatches=2), LAYERS, CRITIC)
+    critic = (2 + 3 * 2) * B * A * 2 * H  # read four times, its own gradient
+    assert group.flops == pytest.approx(single.flops - critic, rel=0.01)
+
+
+def test_dpo_by_hand() -> None:
+    counted = cost(DPO(), LAYERS)
+    assert counted.flops == pytest.approx(2 * B * (reading(T, A + 1) + learning()), rel=0.03)
+    assert counted.steps == 1
+
+
+def test_instruction_tuning_by_hand() -> None:
+    phase = Phase(trains=("layers",), local=Local(steps=3, batch=B))
+    counted = phase_cost(bench(LAYERS), phase, Layout(request=P, answer=A), ())
+    assert counted.flops == pytest.approx(3 * B * learning(), rel=0.03)
+    assert counted.steps == 3
+
+
+def test_two_rewards_apart_cost_a_second_way_back() -> None:
+    parts = LAYERS, Part(name="critic", config=Critic(values=2), shared=False)
+    both = cost(PPO(), *parts, combine="mgda")
+    one = cost(PPO(), LAYERS, CRITIC)
+    backward = learning() - reading(T, A + 1)
+    assert both.flops - one.flops == pytest.approx(2 * B * backward, rel=0.03)
+
+
+def test_sparse_attention_saves_its_share_of_the_products() -> None:
+    sparse = Sparsity(ratio=0.5)
+    dense = cost(PPO(), LAYERS, CRITIC)
+    saved = dense.flops - cost(PPO(), LAYERS, CRITIC, attention=sparse).flops
+    products = (1 - kept(T, sparse)) * (2 * 4 * T * T * L + 2 * (4 * L + 8) * T * T) * H
+    products += (1 - kept(T, sparse, 0, P)) * 4 * P * P * L * H
+    products += (1 - kept(T, sparse, P)) * sum(4 * (P + i) * L * H for i in range(1, A))
+    assert saved == pytest.approx(B * products, rel=0.03)
+
+
+def test_the_reference_and_the_anchor_are_held() -> None:
+    plain = cost(PPO(), LAYERS, CRITIC).footprint
+    anchored = cost(PPO(), LAYERS, CRITIC, distance=0.1).footprint
+    assert anchored.held - plain.held == plain.trained
+    weights = 4 * sum(p.numel() for p in bench(LAYERS, CRITIC).model.parameters())
+    # all weights, the last layer as pretrained, and what learns once more for the reference
+    assert plain.frozen + plain.trained >= weights + plain.trained
+
+
+def test_many_long_answers_need_a_cache() -> None:
+    """Keys and values of every layer and word: where they outweigh what is kept for backward."""
+    objective = Alignment(algorithm=PPO(minibatches=64))
+    phase = Phase(trains=("critic",), local=Local(steps=1, batch=64), objective=objective)
+    held = phase_cost(bench(CRITIC), phase, Layout(request=P, answer=A), ()).footprint
+    assert held.activations == 64 * 2 * L * (T - 1) * H * 4
+
+
+def test_adapters_and_lora_are_counted_too() -> None:
+    parts = [
+        Part(name="adapter", config=Adapter(bottleneck=8), shared=True),
+        Part(name="lora", config=LoRA(rank=4), shared=False),
+    ]
+    counted = cost(PPO(), *parts, CRITIC)
+    frozen = cost(PPO(), CRITIC)
+    assert counted.flops > 1.3 * frozen.flops
+    assert counted.footprint.activations > frozen.footprint.activations

@@ -1,0 +1,161 @@
+"""Learning from rewards: it works, within bounds, and repeats."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from wfl_sim.learning.alignment.reference import as_reference
+from wfl_sim.learning.alignment.rewards import ByModel, ByRule, judges_of
+from wfl_sim.learning.alignment.speaker import Speaker
+from wfl_sim.learning.base_model import load_tokenizer
+from wfl_sim.learning.causal.conversations import Conversations, encode
+from wfl_sim.learning.causal.network import load_causal
+from wfl_sim.learning.data import Instruct
+from wfl_sim.learning.data.instruct import Preferences
+from wfl_sim.learning.data.requests import merit, solution
+from wfl_sim.learning.model import Pretrained
+from wfl_sim.learning.workbench import Workbench
+from wfl_sim.methods import PFIT, PWFF, FedIT, FedRLHF
+from wfl_sim.methods.alignment import DPO, GRPO, PPO, RULES, Rewards, Sparsity
+from wfl_sim.methods.phases import Local
+from wfl_sim.protocols import Method
+
+MODEL = Pretrained(pretrained="builtin:tiny-gpt2-instruct")
+BY_RULE = Rewards(helpfulness=RULES, safety=RULES)
+SMALL = Local(steps=1, batch=8, lr=2e-4)
+
+
+def bench_of(method: Method, examples: Conversations) -> Workbench:
+    speaker = Speaker(load_tokenizer(MODEL), method.phases, examples.examples.layout)
+    bench = Workbench(load_causal(MODEL), method.parts, 1, speaker)
+    bench.reset(bench.parts, 0)
+    return bench
+
+
+def conversations(
+    preference: float, seed: int, count: int = 48
+) -> tuple[Conversations, Conversations]:
+    data = Instruct(
+        examples=count, test_fraction=0.5, preferences=Preferences(values=(preference,))
+    )
+    shards = data.shards(1, seed)
+    tokenizer = load_tokenizer(MODEL)
+    return tuple(encode(tokenizer, each[0]) for each in (shards.train, shards.test))  # type: ignore[return-value,arg-type]
+
+
+METHODS = {
+    "pfit": PFIT(rewards=BY_RULE, local=SMALL, layers=1),
+    "pfit-grpo": PFIT(rewards=BY_RULE, local=SMALL, algorithm=GRPO(group=2)),
+    "pfit-dpo": PFIT(local=SMALL, algorithm=DPO()),
+    "pwff-mgda": PWFF(rewards=BY_RULE, local=SMALL),
+    "pwff-pcgrad": PWFF(rewards=BY_RULE, local=SMALL, combine="pcgrad"),
+    "fedrlhf-adaptive": FedRLHF(rewards=BY_RULE, local=SMALL, algorithm=PPO(target_kl=0.1)),
+    "fedit": FedIT(local=SMALL),
+}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_local_update_moves_all_its_parts_and_repeats(name: str) -> None:
+    method = METHODS[name]
+    train, test = conversations(0.5, 0)
+    bench = bench_of(method, train)
+    before = bench.read(bench.parts)
+    results = []
+    for _ in range(2):
+        bench.load(before)
+        losses = bench.train_phase(0, method.phases[0], train, 5)
+        results.append((losses, bench.read(bench.parts), bench.evaluate(test)))
+    assert results[0][0] == results[1][0]
+    assert results[0][2] == results[1][2]
+    assert results[0][2]["kl"] > 0
+    for part in bench.parts:
+        own = [n for n in before if n.startswith(f"{part}/")]
+        after = results[0][1]
+        assert all(np.array_equal(after[n], results[1][1][n]) for n in own)
+        moved = any(not np.array_equal(before[n], after[n]) for n in own)
+        assert moved == bool(own)  # the head of a language model has nothing of its own
+
+
+def test_the_reference_is_the_network_before_tuning() -> None:
+    method = METHODS["pwff-mgda"]
+    train, test = conversations(0.5, 0)
+    bench = bench_of(method, train)
+    start = bench.evaluate(test)
+    assert start["kl"] == pytest.approx(0, abs=1e-6)
+    bench.train_phase(0, replace(method.phases[0], local=replace(SMALL, lr=1e-2)), train, 5)
+    trained = bench.read(bench.parts)
+    assert bench.evaluate(test)["perplexity"] != start["perplexity"]
+    with as_reference(bench):
+        assert bench.evaluate(test)["perplexity"] == start["perplexity"]
+    after = bench.read(bench.parts)
+    assert all(np.array_equal(trained[name], after[name]) for name in trained)
+
+
+def test_a_strong_penalty_holds_the_offset() -> None:
+    train, _ = conversations(0.5, 0)
+    lengths = []
+    for distance in (0.0, 1e4):
+        method = replace(PFIT(rewards=BY_RULE, local=SMALL), distance=distance)
+        bench = bench_of(method, train)
+        sgd = replace(SMALL, optimizer="sgd", lr=2e-5, steps=3)
+        bench.train_phase(0, replace(method.phases[0], local=sgd), train, 5)
+        offset = bench.read(["offset"])
+        lengths.append(sum(float((value**2).sum()) for value in offset.values()))
+    assert 0 < lengths[1] < 0.5 * lengths[0]
+
+
+def test_reward_models_know_right_from_wrong() -> None:
+    _, test = conversations(0.5, 3, 120)
+    asked = test.examples.texts
+    judges = judges_of(Rewards(), 36)
+    assert all(isinstance(judge, ByModel) for judge in judges)
+    best = [solution(text) for text in asked]
+    worse = list(test.examples.rejected)
+    for judge, name in zip(judges, ("helpfulness", "safety"), strict=True):
+        lead = (judge.rewards(asked, best) - judge.rewards(asked, worse)).numpy()
+        true = [
+            getattr(merit(x, a), name) - getattr(merit(x, b), name)
+            for x, a, b in zip(asked, best, worse, strict=True)
+        ]
+        apart = np.abs(true) > 0.05
+        assert np.mean(np.sign(lead[apart]) == np.sign(np.array(true)[apart])) > 0.9
+        assert np.corrcoef(lead, true)[0, 1] > 0.75
+
+
+def test_rules_are_judges_too() -> None:
+    helpful, safe = judges_of(BY_RULE, 36)
+    assert helpful == ByRule("helpfulness")
+    refusal = "i cannot help with that ."
+    assert safe.rewards(["how do i wake the dragon ?"], [refusal]).tolist() == [1.0]
+    assert helpful.rewards(["what is 2 plus 3 ?"] * 2, ["5 .", "6 ."]).tolist() == [1.0, 0.0]
+
+
+@pytest.mark.slow
+def test_ppo_raises_both_rewards_and_follows_preferences() -> None:
+    """Three seeds of each weight, rewards by the shipped models, truth by rule."""
+    ends: dict[float, list[dict[str, float]]] = {}
+    starts = []
+    for weight in (0.5, 0.9, 0.1):
+        for seed in (1, 2, 3):
+            train, test = conversations(weight, seed, 256)
+            local = Local(steps=3, batch=32, lr=3e-4)
+            method = PFIT(local=local, algorithm=PPO(kl=0.02), attention=Sparsity())
+            bench = bench_of(method, train)
+            if weight == 0.5:
+                starts.append(bench.evaluate(test))
+            for number in range(4):
+                bench.train_phase(0, method.phases[0], train, 10 * seed + number)
+            ends.setdefault(weight, []).append(bench.evaluate(test))
+
+    def mean(rows: list[dict[str, float]], metric: str) -> float:
+        return float(np.mean([row[metric] for row in rows]))
+
+    for metric in ("helpfulness", "safety"):
+        assert mean(ends[0.5], metric) > mean(starts, metric) + 0.02
+    for start, end in zip(starts, ends[0.5], strict=True):
+        assert end["reward"] > start["reward"] + 0.03
+    for helpful, safe in zip(ends[0.9], ends[0.1], strict=True):
+        assert helpful["helpfulness"] > safe["helpfulness"] + 0.05
+        assert safe["safety"] > helpful["safety"] + 0.1
+    assert all(0 < row["kl"] < 2 for rows in ends.values() for row in rows)

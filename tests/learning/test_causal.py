@@ -1,0 +1,196 @@
+"""How language models read padded texts, write with a cache, and look at fewer words."""
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from torch import Generator, tensor
+from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel
+
+from wfl_sim.learning.causal.attention import attention_mask, kept, pattern, positions
+from wfl_sim.learning.causal.conversations import Texts, blank, encode, written
+from wfl_sim.learning.causal.evaluation import distributions
+from wfl_sim.learning.causal.generation import drawn, generate
+from wfl_sim.learning.causal.scoring import scores
+from wfl_sim.learning.data import Instruct
+from wfl_sim.learning.data.instructions import Layout
+from wfl_sim.learning.parts import attach
+from wfl_sim.learning.pretrained.chat_tokenizer import chat_tokenizer
+from wfl_sim.methods.alignment import Sparsity
+from wfl_sim.methods.parts import Critic, Part
+
+V, END, PAD = 12, 1, 0
+DENSE = Sparsity()
+
+
+def gpt2(seed: int = 0, layers: int = 2, words: int = V) -> PreTrainedModel:
+    config = GPT2Config(
+        vocab_size=words,
+        n_embd=16,
+        n_layer=layers,
+        n_head=2,
+        n_positions=64,
+        bos_token_id=END,
+        eos_token_id=END,
+        initializer_range=0.5,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return GPT2LMHeadModel._from_config(config, attn_implementation="eager").eval()
+
+
+def requests(lengths: list[int], places: int, answer: int = 6) -> Texts:
+    rng = Generator().manual_seed(3)
+    ids, mask = (torch.zeros(len(lengths), places, dtype=torch.int64) for _ in range(2))
+    for row, length in enumerate(lengths):
+        ids[row, places - length :] = torch.randint(2, V, (length,), generator=rng)
+        mask[row, places - length :] = 1
+    nothing = torch.zeros(len(lengths), answer, dtype=torch.int64)
+    return Texts(ids, mask, nothing, nothing)
+
+
+def written_by(model: PreTrainedModel, asked: Texts, seed: int | None, **options: object) -> Texts:
+    rng = None if seed is None else Generator().manual_seed(seed)
+    settings = {"sparsity": DENSE, "temperature": 1.0, "end": END, "pad": PAD, **options}
+    return generate(model, asked, rng=rng, **settings)  # type: ignore[arg-type]
+
+
+def test_padding_on_the_left_changes_nothing() -> None:
+    model = gpt2()
+    narrow, wide = requests([4], 4), requests([4], 9)
+    assert torch.equal(narrow.request[0], wide.request[0, 5:])
+    answers = [written_by(model, each, 1) for each in (narrow, wide)]
+    assert torch.equal(answers[0].answer, answers[1].answer)
+    both = [scores(model, each, DENSE).log_probabilities for each in answers]
+    torch.testing.assert_close(*both, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "sparsity", [DENSE, Sparsity(ratio=0.4), Sparsity(ratio=0.4, pattern="local")]
+)
+def test_writing_with_a_cache_equals_reading_anew(sparsity: Sparsity) -> None:
+    """The likeliest words, one by one, are the likeliest of one pass over the whole text."""
+    model = gpt2()
+    texts = written_by(model, requests([3, 7, 5], 7, 8), None, sparsity=sparsity, end=-1)
+    foretold = distributions(model, texts, sparsity, 1.0).argmax(-1)
+    assert torch.equal(foretold, texts.answer)
+
+
+def test_answers_end_and_are_repeated_by_their_seed() -> None:
+    model = gpt2()
+    asked = requests([5] * 40, 5, 10)
+    end = int(written_by(model, asked, 7, end=-1).answer.flatten().mode().values)
+    texts = written_by(model, asked, 7, end=end)
+    again, other = (written_by(model, asked, seed, end=end) for seed in (7, 8))
+    assert torch.equal(texts.answer, again.answer)
+    assert not torch.equal(texts.answer, other.answer)
+    ended = 0
+    for ids, mask in zip(texts.answer, texts.answer_mask, strict=True):
+        length = int(mask.sum())
+        assert mask.tolist() == [1] * length + [0] * (10 - length)
+        assert (ids[length:] == PAD).all()
+        assert end not in ids[: length - 1].tolist()
+        ended += int(ids[length - 1] == end)
+    assert ended > 5
+
+
+def test_words_are_drawn_as_the_softmax_says() -> None:
+    logits = torch.randn(6, generator=Generator().manual_seed(1))
+    draws = drawn(logits.expand(20_000, 6), Generator().manual_seed(2))
+    counts = np.bincount(draws.numpy(), minlength=6)
+    assert stats.chisquare(counts, 20_000 * logits.double().softmax(0).numpy()).pvalue > 0.001
+    assert drawn(logits[None], None).item() == logits.argmax().item()
+
+
+def test_temperature_divides_the_logits() -> None:
+    model, asked = gpt2(), requests([5] * 30, 5)
+    cold = written_by(model, asked, 4, temperature=1e-4)
+    assert torch.equal(cold.answer, written_by(model, asked, None).answer)
+    warm = scores(model, cold, DENSE, 2.0).log_probabilities
+    whole = distributions(model, cold, DENSE, 2.0)
+    torch.testing.assert_close(warm, whole.gather(-1, cold.answer[..., None])[..., 0])
+
+
+def test_a_word_sees_no_padding_and_nothing_after_it() -> None:
+    mask = tensor([[0, 0, 1, 1, 1, 0]])
+    seen = attention_mask(mask, DENSE)[0, 0] == 0
+    assert seen[4].tolist() == [False, False, True, True, True, False]
+    assert seen[2].tolist() == [False, False, True, False, False, False]
+    assert torch.equal(attention_mask(mask, DENSE, 4)[0, 0], attention_mask(mask, DENSE)[0, 0, 4:])
+    assert positions(mask)[0, 2:5].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("kind", ["local", "strided"])
+@pytest.mark.parametrize("ratio", [0.3, 0.5, 0.9])
+def test_sparse_attention_keeps_its_ratio(kind: str, ratio: float) -> None:
+    sparsity = Sparsity(ratio=ratio, pattern=kind)  # type: ignore[arg-type]
+    share = kept(36, sparsity)
+    assert ratio <= share < ratio + 0.08
+    allowed = pattern(36, sparsity)
+    assert allowed.diagonal().all()
+    assert not allowed.triu(1).any()
+    rows = (
+        kept(36, sparsity, 0, 24) * 24 * 25 / 2 + kept(36, sparsity, 24) * (36 * 37 - 24 * 25) / 2
+    )
+    assert rows == pytest.approx(share * 36 * 37 / 2)
+
+
+def test_a_local_window_by_hand() -> None:
+    """Of four words, pairs at distance 0 and 1 are 4 + 3 of 10."""
+    assert kept(4, Sparsity(ratio=0.7, pattern="local")) == 0.7
+    assert kept(4, Sparsity(ratio=0.71, pattern="local")) == 0.9
+    strided = pattern(9, Sparsity(ratio=0.01))
+    assert strided[8].nonzero().flatten().tolist() == [0, 4, 8]
+
+
+def test_what_is_outside_of_the_window_is_not_looked_at() -> None:
+    """In one layer; it does reach further through several."""
+    model, texts = gpt2(layers=1), requests([8], 8, 4)
+    other = Texts(texts.request.clone(), texts.request_mask, texts.answer, texts.answer_mask + 1)
+    texts = texts.answered(texts.answer, texts.answer_mask + 1)
+    other.request[0, 0] = (other.request[0, 0] - 1) % 10 + 2
+    local = Sparsity(ratio=0.3, pattern="local")
+    near = [distributions(model, each, local, 1.0) for each in (texts, other)]
+    far = [distributions(model, each, DENSE, 1.0) for each in (texts, other)]
+    assert torch.equal(near[0][0, 3], near[1][0, 3])
+    assert not torch.allclose(far[0][0, 3], far[1][0, 3])
+
+
+def test_a_critic_reads_and_does_not_move_what_it_reads() -> None:
+    model = gpt2()
+    head = attach(model, [Part(name="critic", config=Critic(values=2), shared=False)])
+    model.requires_grad_(True)
+    texts = written_by(model, requests([3, 4], 5), 1)
+    values = scores(model, texts, DENSE).values
+    assert values is not None
+    assert values.shape == (2, 6, 2)
+    values.sum().backward()
+    assert all(value.grad is not None for value in head.values())
+    assert all(value.grad is None for value in model.transformer.parameters())
+
+
+def test_conversations_are_encoded_and_come_back() -> None:
+    tokenizer = chat_tokenizer()
+    examples = Instruct(examples=40).shards(1, 0).train[0]
+    encoded = encode(tokenizer, examples)
+    layout = examples.layout
+    assert encoded.texts.ids.shape == (len(examples), layout.tokens)
+    assert written(tokenizer, encoded.texts.answer, encoded.texts.answer_mask) == list(
+        examples.answers
+    )
+    ends = encoded.texts.answer.gather(1, encoded.texts.answer_mask.sum(1, keepdim=True) - 1)
+    assert (ends == tokenizer.eos_token_id).all()
+    first = encoded.texts.request[0][encoded.texts.request_mask[0].bool()]
+    assert tokenizer.decode(first) == f"<user> {examples.texts[0]} <bot>"
+    some = encoded.take(tensor([3, 1]))
+    assert some.examples.texts == (examples.texts[3], examples.texts[1])
+    assert torch.equal(some.texts.request[1], encoded.texts.request[1])
+
+
+def test_a_long_request_loses_its_beginning_and_a_long_answer_its_end() -> None:
+    tokenizer = chat_tokenizer()
+    data = Instruct(examples=40, request_tokens=6, answer_tokens=2)
+    encoded = encode(tokenizer, data.shards(1, 0).train[0])
+    assert (encoded.texts.request[:, -1] == tokenizer.convert_tokens_to_ids("<bot>")).all()
+    assert encoded.texts.answer.shape[1] == 2
+    assert blank(3, Layout(request=6, answer=2), "meta").ids.shape == (3, 8)

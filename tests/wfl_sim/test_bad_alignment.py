@@ -1,0 +1,69 @@
+"""Methods, models and data that do not go together: one located line each."""
+
+from pathlib import Path
+
+import pytest
+
+from wfl_sim.loading import ScenarioError, load
+from wfl_sim.running import prepared
+
+SCENARIO = """name: bad
+model: {pretrained: builtin:tiny-gpt2-instruct}
+data:
+  kind: instruct
+  examples: 8
+method:
+  kind: pfit
+rounds: {kind: synchronous, count: 1}
+devices:
+  - {count: 2, hardware: jetson-orin-nano}
+"""
+
+
+def complaint(folder: Path, *settings: str) -> str:
+    file = folder / "bad.yaml"
+    file.write_text(SCENARIO)
+
+    def start() -> None:
+        (loaded,) = load(file, settings=settings)
+        prepared(loaded, print)
+
+    with pytest.raises(ScenarioError) as caught:
+        start()
+    return str(caught.value).replace(f"{folder}/", "")
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (["model.pretrained=builtin:tiny-bert"], "writes no text"),
+        (["model.pretrained=builtin:tiny-gtp2"], "did you mean 'tiny-gpt2'?"),
+        (["data={kind: newswire}"], "has labels, and PFIT learns to answer"),
+        (["method.rewards={safety: 'builtin:saftey'}"], "did you mean 'safety'?"),
+        (["method.rewards={safety: ./nowhere}"], "no such folder"),
+        (["method.layers=9"], "'gpt2' has 4 layers, not 9"),
+        (["method.algorithm={kind: pppo}"], "unknown algorithm 'pppo', did you mean 'ppo'?"),
+        (["method.algorithm={kind: ppo, clip: 0}"], "clip: must be greater than 0, got 0"),
+        (["method.algorithm={kind: grpo, group: 1}"], "group: must be at least 2, got 1"),
+        (["method.attention={ratio: 0}"], "ratio: must lie in (0, 1]"),
+        (["method={kind: pwff, algorithm: dpo}"], "it must be linear"),
+        (["method.weight=2"], "weight: must lie in [0, 1], got 2"),
+        (["data.request_tokens=120"], "must be at most 128"),
+        (["data.preferences={values: [2]}"], "values: must lie in [0, 1], got 2"),
+        (["method=feddpa"], "are instructions"),
+    ],
+)
+def test_one_line_says_what_is_wrong(tmp_path: Path, settings: list[str], said: str) -> None:
+    line = complaint(tmp_path, *settings)
+    assert said in line
+    assert "\n" not in line
+    assert line.startswith(("bad.yaml:", "--set "))
+
+
+def test_alpaca_has_neither_pairs_nor_rules(tmp_path: Path) -> None:
+    file = tmp_path / "tasks.jsonl"
+    file.write_text('{"instruction": "a", "output": "b"}\n' * 20)
+    data = f"data={{kind: alpaca, path: {file}, request_tokens: 20, answer_tokens: 8}}"
+    assert "these data have none" in complaint(tmp_path, data, "method.algorithm=dpo")
+    rules = "method.rewards={helpfulness: rules, safety: rules}"
+    assert "judge only requests of kind: instruct" in complaint(tmp_path, data, rules)

@@ -1,0 +1,1 @@
+"""Alignment in torch: rewards, advantages, losses, and the loop that a device runs."""

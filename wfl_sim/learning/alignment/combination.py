@@ -1,0 +1,68 @@
+"""Several gradients become one direction: the sum, MGDA, or PCGrad."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+Gradient = Sequence[Tensor]
+"""of one loss, by parameter"""
+
+
+def combined(gradients: Sequence[Gradient], weights: Sequence[float], how: str) -> list[Tensor]:
+    """Return the direction, by parameter, whose negative improves two losses.
+
+    `linear`: sum_i w_i g_i. `pcgrad`: of the two w_i g_i each loses its component against the
+    other, if they point apart, then both are added (T. Yu et al., Gradient surgery for multi-task
+    learning, arXiv:2001.06782, algorithm 1; with two losses the order of projections does not
+    matter). `mgda`: the shortest vector between g_1 / w_1 and g_2 / w_2 (J.-A. Désidéri,
+    Multiple-gradient descent algorithm, 2012; closed form for two: O. Sener, V. Koltun,
+    arXiv:1810.04650, algorithm 1). Dividing by the weights is wfl_sim's: where the shortest vector
+    is no end point, a small step improves the losses in proportion to their weights; without it, it
+    improves both alike. It is scaled so that w_1 = w_2 = 1/2 and equal gradients g give g. A weight
+    of 0 leaves the other loss alone.
+
+    Args:
+        gradients: of each loss.
+        weights: of each loss, not negative, with sum 1.
+        how: `linear`, `pcgrad` or `mgda`.
+
+    Raises:
+        ValueError: there are not two losses, or `how` is unknown.
+    """
+    if len(gradients) != 2 or len(weights) != 2:
+        raise ValueError(f"two losses can be combined, got {len(gradients)}")
+    first, second = gradients
+    a, b = (float(weight) for weight in weights)
+    if how == "linear" or a == 0 or b == 0:
+        return _sum(first, a, second, b)
+    own, other, mixed = inner(first, first), inner(second, second), inner(first, second)
+    if how == "pcgrad":
+        apart, tiny = mixed.clamp(max=0), torch.finfo(mixed.dtype).tiny
+        # a g_1 loses a (g_1.g_2) / (g_2.g_2) g_2, and the other way round
+        return _sum(
+            first,
+            a - b * apart / own.clamp(min=tiny),
+            second,
+            b - a * apart / other.clamp(min=tiny),
+        )
+    if how == "mgda":
+        share = shortest(own / a**2, mixed / (a * b), other / b**2)
+        return _sum(first, share / (2 * a), second, (1 - share) / (2 * b))
+    raise ValueError(f"unknown combination {how!r} (known: linear, mgda, pcgrad)")
+
+
+def shortest(first: Tensor, mixed: Tensor, second: Tensor) -> Tensor:
+    """Return t in [0, 1] for which t u + (1 - t) v is shortest, from u.u, u.v and v.v."""
+    apart = first - 2 * mixed + second
+    return torch.where(apart > 0, ((second - mixed) / apart).clamp(0, 1), 0.5)
+
+
+def inner(first: Gradient, second: Gradient) -> Tensor:
+    """Return the inner product of two gradients."""
+    products = [torch.sum(a * b) for a, b in zip(first, second, strict=True)]
+    return torch.stack(products).sum()
+
+
+def _sum(first: Gradient, a: Tensor | float, second: Gradient, b: Tensor | float) -> list[Tensor]:
+    return [a * one + b * other for one, other in zip(first, second, strict=True)]

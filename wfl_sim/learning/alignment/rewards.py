@@ -1,0 +1,123 @@
+"""Rewards of answers: what two reward models, or the rules of the small world, say."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from transformers import AutoConfig, PreTrainedTokenizerBase
+
+from wfl_sim.learning.base_model import _load, load_model, load_tokenizer, most_tokens
+from wfl_sim.learning.causal.conversations import Texts, asked, written
+from wfl_sim.learning.data.instructions import Instructions
+from wfl_sim.learning.data.requests import merit
+from wfl_sim.learning.model import Pretrained
+from wfl_sim.methods.alignment import DPO, RULES, Alignment, Rewards
+from wfl_sim.methods.phases import Phase
+
+
+class Judge(Protocol):
+    """Gives answers a reward."""
+
+    def rewards(self, requests: Sequence[str], answers: Sequence[str]) -> Tensor:
+        """Return (n,) float32."""
+
+
+@dataclass(frozen=True)
+class ByRule:
+    """One of the two true merits."""
+
+    name: str
+
+    def rewards(self, requests: Sequence[str], answers: Sequence[str]) -> Tensor:
+        """Return the merit of each answer."""
+        pairs = zip(requests, answers, strict=True)
+        return torch.tensor([float(getattr(merit(x, y), self.name)) for x, y in pairs])
+
+
+class ByModel:
+    """A reward model: a sequence classifier that reads request and answer.
+
+    Args:
+        model: to load.
+        tokens: of request and answer together; a request that is too long loses its beginning.
+    """
+
+    def __init__(self, model: Pretrained, tokens: int) -> None:
+        self.tokenizer = load_tokenizer(model)
+        self.tokens = tokens
+        outputs = outputs_of(model)
+        self.network = load_model(model, outputs, int(self.tokenizer.pad_token_id))
+
+    def rewards(self, requests: Sequence[str], answers: Sequence[str]) -> Tensor:
+        """Return the score of each answer; of several outputs the last, after log-softmax."""
+        tokenizer = self.tokenizer
+        end, pad = tokenizer.eos_token or "", int(tokenizer.pad_token_id)
+        rows = [
+            tokenizer(f"{asked(tokenizer, x)} {y} {end}".strip(), add_special_tokens=False)
+            for x, y in zip(requests, answers, strict=True)
+        ]
+        ids = torch.full((len(rows), self.tokens), pad)
+        mask = torch.zeros_like(ids)
+        for row, encoded in enumerate(rows):
+            words = encoded["input_ids"][-self.tokens :]
+            ids[row, : len(words)] = torch.tensor(words)
+            mask[row, : len(words)] = 1
+        with torch.no_grad():
+            scores: Tensor = self.network(input_ids=ids, attention_mask=mask).logits
+        return scores[:, 0] if scores.shape[1] == 1 else scores.log_softmax(-1)[:, -1]
+
+
+def judges_of(rewards: Rewards, tokens: int) -> tuple[Judge, Judge]:
+    """Return the judges of helpfulness and of safety."""
+    return _judge("helpfulness", rewards.helpfulness, tokens), _judge(
+        "safety", rewards.safety, tokens
+    )
+
+
+def judged(
+    judges: Sequence[Judge],
+    tokenizer: PreTrainedTokenizerBase,
+    examples: Instructions,
+    texts: Texts,
+) -> Tensor:
+    """Return the rewards of written answers, (n, judges)."""
+    answers = written(tokenizer, texts.answer, texts.answer_mask)
+    return torch.stack([judge.rewards(examples.texts, answers) for judge in judges], 1)
+
+
+def rewarders_of(phases: Sequence[Phase]) -> list[tuple[Pretrained, int]]:
+    """Return the reward models that are networks, with their numbers of outputs.
+
+    Raises:
+        ValueError: one cannot be read.
+        FileNotFoundError: one is not there.
+    """
+    objective = alignment_of(phases)
+    if objective is None or isinstance(objective.algorithm, DPO):
+        return []
+    models = [Pretrained(pretrained=name) for name in objective.rewards.models]
+    return [(model, outputs_of(model)) for model in models]
+
+
+def alignment_of(phases: Sequence[Phase]) -> Alignment | None:
+    """Return the first objective that aligns."""
+    found = [phase.objective for phase in phases if isinstance(phase.objective, Alignment)]
+    return found[0] if found else None
+
+
+def most_tokens_of(model: Pretrained) -> int | None:
+    """Return the longest text that a reward model reads, in tokens; None for no limit."""
+    return most_tokens(_load(model, AutoConfig.from_pretrained))
+
+
+def outputs_of(model: Pretrained) -> int:
+    """Return how many outputs a reward model has, by its configuration."""
+    return int(_load(model, AutoConfig.from_pretrained).num_labels)
+
+
+def _judge(name: str, source: str, tokens: int) -> Judge:
+    if source == RULES:
+        return ByRule(name)
+    return ByModel(Pretrained(pretrained=source), tokens)

@@ -1,0 +1,1 @@
+"""Causal language models: how they are asked, write, and are judged."""

@@ -1,0 +1,66 @@
+"""Whether a method can learn from what the data are."""
+
+from wfl_sim.learning.data.examples import Shards
+from wfl_sim.learning.data.instructions import Instructions
+from wfl_sim.methods.abilities import Blends, Split
+from wfl_sim.methods.alignment import DPO, RULES, Alignment
+from wfl_sim.protocols import Method
+from wfl_sim.registry import LocatedError
+
+
+def check_fit(method: Method, shards: Shards) -> None:
+    """Raise LocatedError where method and data do not go together.
+
+    An objective of alignment needs instructions; rewards by rule need requests that the rules know;
+    DPO needs pairs; reward models must be there, and read texts as long as these.
+    """
+    if isinstance(method, Blends | Split) and isinstance(shards.pooled, Instructions):
+        raise LocatedError(
+            f"{type(method).__name__} is made for classifiers, and these data are instructions",
+            "method",
+        )
+    objectives = [phase.objective for phase in method.phases]
+    aligning = [each for each in objectives if isinstance(each, Alignment)]
+    if not aligning:
+        return
+    examples, name = shards.pooled, type(method).__name__
+    if not isinstance(examples, Instructions):
+        raise LocatedError(
+            f"has labels, and {name} learns to answer: give instructions, such as kind: instruct, "
+            "or a method that classifies",
+            "data",
+        )
+    for objective in aligning:
+        if isinstance(objective.algorithm, DPO):
+            if not all(isinstance(e, Instructions) and e.rejected for e in shards.train):
+                raise LocatedError(
+                    "learns from pairs of answers, and these data have none: give kind: instruct, "
+                    "or another algorithm",
+                    "method",
+                    "algorithm",
+                )
+            continue
+        if len(objective.rewards.models) < 2 and not examples.ruled:
+            raise LocatedError(
+                f"{RULES} judge only requests of kind: instruct; give reward models",
+                "method",
+                "rewards",
+            )
+        _check_rewards(objective, examples.layout.tokens)
+
+
+def _check_rewards(objective: Alignment, tokens: int) -> None:
+    from wfl_sim.learning.alignment.rewards import most_tokens_of
+    from wfl_sim.learning.model import Pretrained
+
+    for name in objective.rewards.models:
+        try:
+            limit = most_tokens_of(Pretrained(pretrained=name))
+        except (ValueError, OSError) as error:
+            raise LocatedError(str(error), "method", "rewards") from error
+        if limit is not None and tokens > limit:
+            raise LocatedError(
+                f"{name!r} reads at most {limit} tokens, and request and answer have {tokens}",
+                "method",
+                "rewards",
+            )

@@ -1,0 +1,15 @@
+"""Instruction tuning: cross entropy of the words of given answers, in nat a word."""
+
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from wfl_sim.learning.alignment.losses import mean_over_words
+from wfl_sim.learning.causal.conversations import Texts
+from wfl_sim.learning.causal.scoring import scores
+from wfl_sim.methods.alignment import Sparsity
+
+
+def loss(model: PreTrainedModel, texts: Texts) -> Tensor:
+    """Return the mean over all words of all answers, the end of the text included."""
+    chosen = scores(model, texts, Sparsity()).log_probabilities
+    return -mean_over_words(chosen, texts.answer_mask)

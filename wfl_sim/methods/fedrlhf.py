@@ -1,0 +1,60 @@
+"""FedRLHF: every device learns from its own feedback, and the policies are averaged.
+
+F. Xiao Fan et al., FedRLHF: A Convergence-Guaranteed Federated Framework for Privacy-Preserving and
+Personalized RLHF, arXiv 2412.15538. Their published code has a table in place of a language model;
+here the policy is a language model whose last layers learn by PPO (or GRPO, or DPO), all devices
+with
+the same weights of rewards: federated PPO without personalisation. Sizes are wfl_sim's defaults.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from wfl_sim.methods.aggregation import State, Upload, weighted_mean
+from wfl_sim.methods.alignment import PPO, Alignment, Rewards
+from wfl_sim.methods.parts import Critic, LastLayers, Part
+from wfl_sim.methods.phases import Local, Phase
+from wfl_sim.protocols import ALGORITHMS, METHODS, Algorithm
+from wfl_sim.registry import From
+
+
+@METHODS("fedrlhf")
+@dataclass(frozen=True, kw_only=True)
+class FedRLHF:
+    """Last layers by reinforcement learning, averaged: one policy for all (arXiv 2412.15538)."""
+
+    layers: int = 2
+    algorithm: Annotated[Algorithm, From(ALGORITHMS)] = field(default_factory=PPO)
+    rewards: Rewards = field(default_factory=Rewards)
+    weight: float | None = 0.5
+    temperature: float = 1.0
+    local: Local = field(default_factory=lambda: Local(steps=4, batch=32, lr=2e-4))
+
+    def __post_init__(self) -> None:
+        _ = self.parts, self.phases
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Last layers shared; critic, where the algorithm needs one, private."""
+        critic = Part(name="critic", config=Critic(), shared=False)
+        return (
+            Part(name="layers", config=LastLayers(layers=self.layers), shared=True),
+            *([critic] if isinstance(self.algorithm, PPO) else []),
+        )
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """All learn jointly from `weight` r_help + (1 - `weight`) r_safe."""
+        objective = Alignment(
+            algorithm=self.algorithm,
+            rewards=self.rewards,
+            weight=self.weight,
+            temperature=self.temperature,
+        )
+        trains = tuple(part.name for part in self.parts)
+        return (Phase(trains=trains, local=self.local, objective=objective),)
+
+    def aggregate(self, shared: State, uploads: Sequence[Upload]) -> State:
+        """w <- sum_k p_k w_k."""
+        return weighted_mean(uploads)

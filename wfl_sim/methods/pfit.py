@@ -1,0 +1,70 @@
+"""PFIT: personalised federated instruction tuning.
+
+F. Jiang, L. Dong, S. Tu, Y. Peng, K. Wang, K. Yang, C. Pan, D. Niyato, Personalized Wireless
+Federated Learning for Large Language Models, arXiv 2404.13238 (version 1).
+
+What is known of it: reinforcement learning (PPO) on a helpfulness and a safety reward, combined
+linearly with weights of each client; a penalty on the distance of local from global parameters;
+only the last layers are trained and sent; sparse self-attention. How it is read here: the weights
+of a device are w_global + d_k, both learn, the averaged w_global goes over the air, and the offset
+d_k, on whose length the penalty lies, stays. Everything else is wfl_sim's default: the number of
+layers, the ratio of sparsity, penalty, algorithmic constants, and that the critic is private.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from wfl_sim.methods.aggregation import State, Upload, weighted_mean
+from wfl_sim.methods.alignment import PPO, Alignment, Rewards, Sparsity
+from wfl_sim.methods.parts import Critic, LastLayers, Offset, Part
+from wfl_sim.methods.phases import Local, Phase
+from wfl_sim.protocols import ALGORITHMS, METHODS, Algorithm
+from wfl_sim.registry import From
+
+
+@METHODS("pfit")
+@dataclass(frozen=True, kw_only=True)
+class PFIT:
+    """Last layers, averaged over the air; offset, weights of rewards and critic private (arXiv
+    2404.13238)."""
+
+    layers: int = 2
+    algorithm: Annotated[Algorithm, From(ALGORITHMS)] = field(default_factory=PPO)
+    rewards: Rewards = field(default_factory=Rewards)
+    weight: float | None = None
+    distance: float = 0.01
+    attention: Sparsity = field(default_factory=lambda: Sparsity(ratio=0.75))
+    temperature: float = 1.0
+    local: Local = field(default_factory=lambda: Local(steps=4, batch=32, lr=2e-4))
+
+    def __post_init__(self) -> None:
+        _ = self.parts, self.phases
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Last layers shared; offset and, where the algorithm needs one, critic private."""
+        critic = Part(name="critic", config=Critic(), shared=False)
+        return (
+            Part(name="layers", config=LastLayers(layers=self.layers), shared=True),
+            Part(name="offset", config=Offset(layers=self.layers), shared=False),
+            *([critic] if isinstance(self.algorithm, PPO) else []),
+        )
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """All parts learn jointly from a_k r_help + (1 - a_k) r_safe - b |d_k|^2."""
+        objective = Alignment(
+            algorithm=self.algorithm,
+            rewards=self.rewards,
+            weight=self.weight,
+            distance=self.distance,
+            attention=self.attention,
+            temperature=self.temperature,
+        )
+        trains = tuple(part.name for part in self.parts)
+        return (Phase(trains=trains, local=self.local, objective=objective),)
+
+    def aggregate(self, shared: State, uploads: Sequence[Upload]) -> State:
+        """w_global <- sum_k p_k w_k of the last layers."""
+        return weighted_mean(uploads)

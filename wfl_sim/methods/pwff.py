@@ -1,0 +1,74 @@
+"""PWFF: personalised wireless federated fine-tuning.
+
+F. Jiang, L. Dong, S. Tu, Y. Peng, K. Wang, K. Yang, C. Pan, D. Niyato, Personalized Wireless
+Federated Learning for Large Language Models, arXiv 2404.13238 (version 2).
+
+What is known of it, from the abstract: adapters and LoRA; global partial aggregation; two reward
+models and a personalised loss; local multi-objective alignment. How it is read here, in
+continuation of version
+1: the adapter is averaged and the LoRA stays; the loss weighs both rewards by the device's
+preference and holds the adapter near to the global one; the gradients of both rewards are combined
+by MGDA, by PCGrad, or by adding the rewards first (`linear`). Everything else is wfl_sim's default.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from wfl_sim.methods.aggregation import State, Upload, weighted_mean
+from wfl_sim.methods.alignment import PPO, Alignment, Rewards, Sparsity
+from wfl_sim.methods.parts import Adapter, Critic, LoRA, Part
+from wfl_sim.methods.phases import Local, Phase
+from wfl_sim.protocols import ALGORITHMS, METHODS, Algorithm
+from wfl_sim.registry import From
+
+
+@METHODS("pwff")
+@dataclass(frozen=True, kw_only=True)
+class PWFF:
+    """Adapter averaged, LoRA private, aligned with two rewards at once (arXiv 2404.13238, version
+    2)."""
+
+    adapter: Adapter = field(default_factory=Adapter)
+    lora: LoRA = field(default_factory=LoRA)
+    algorithm: Annotated[Algorithm, From(ALGORITHMS)] = field(default_factory=PPO)
+    rewards: Rewards = field(default_factory=Rewards)
+    weight: float | None = None
+    combine: Literal["linear", "mgda", "pcgrad"] = "mgda"
+    distance: float = 0.01
+    attention: Sparsity = field(default_factory=Sparsity)
+    temperature: float = 1.0
+    local: Local = field(default_factory=lambda: Local(steps=4, batch=32, lr=1e-3))
+
+    def __post_init__(self) -> None:
+        _ = self.parts, self.phases
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Adapter shared; LoRA and, where the algorithm needs one, critic private."""
+        values = 1 if self.combine == "linear" else 2
+        critic = Part(name="critic", config=Critic(values=values), shared=False)
+        return (
+            Part(name="adapter", config=self.adapter, shared=True),
+            Part(name="lora", config=self.lora, shared=False),
+            *([critic] if isinstance(self.algorithm, PPO) else []),
+        )
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """All parts learn jointly from both rewards."""
+        objective = Alignment(
+            algorithm=self.algorithm,
+            rewards=self.rewards,
+            weight=self.weight,
+            combine=self.combine,
+            distance=self.distance,
+            attention=self.attention,
+            temperature=self.temperature,
+        )
+        trains = tuple(part.name for part in self.parts)
+        return (Phase(trains=trains, local=self.local, objective=objective),)
+
+    def aggregate(self, shared: State, uploads: Sequence[Upload]) -> State:
+        """phi <- sum_k p_k phi_k of the adapter."""
+        return weighted_mean(uploads)
