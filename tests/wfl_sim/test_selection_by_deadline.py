@@ -118,6 +118,22 @@ def test_estimates_are_exact_without_fading_and_alone(tmp_path, control):
     assert device.expected_download - waited == pytest.approx(lasted["download"], rel=1e-9)
 
 
+def test_estimates_count_the_steps_of_a_split_network(tmp_path):
+    cut = STILL.replace(
+        "flops_per_step: 20 GFLOP",
+        "flops_per_step: 20 GFLOP, cut: {activations: 1 Mbit, device_share: 0.2}",
+    )
+    federation = simulated(tmp_path, "method={kind: splitlora, local: {steps: 3}}", text=cut)
+    device = federation.devices[0]
+    for activity, expected in (
+        ("upload", device.expected_upload),
+        ("compute", device.expected_compute),
+        ("download", device.expected_download),
+    ):
+        lasted = sum(s.end - s.start for s in of(federation, "device-0", activity))
+        assert lasted == pytest.approx(expected, rel=1e-9)
+
+
 def test_most_of_those_who_were_chosen_are_in_time(tmp_path):
     text = STILL.replace("fading: static", "fading: rayleigh").replace(
         "count: 1, hardware: jetson-orin-nano", "count: 16, hardware: raspberry-pi-5"

@@ -156,13 +156,19 @@ class Device:
 
     @property
     def expected_download(self) -> float:
-        """s for a download alone on the band at the mean gain; 0 where there is none."""
-        return self._expected("downlink", self.cell.order, self.workload.download_bits)
+        """s for all downloads of a round, alone on the band at the mean gain; 0 without any."""
+        bits, exchange = self.workload.download_bits, self.workload.exchange
+        crossing = self._expected(
+            "downlink", self.cell.order, exchange.down_bits if exchange else 0
+        )
+        return self._expected("downlink", self.cell.order, bits) + self.workload.steps * crossing
 
     @property
     def expected_upload(self) -> float:
-        """s for an upload alone on the band at the mean gain; 0 where there is none."""
-        return self._expected("uplink", self.cell.request, self.workload.upload_bits)
+        """s for all uploads of a round, alone on the band at the mean gain; 0 without any."""
+        bits, exchange = self.workload.upload_bits, self.workload.exchange
+        crossing = self._expected("uplink", self.cell.request, exchange.up_bits if exchange else 0)
+        return self._expected("uplink", self.cell.request, bits) + self.workload.steps * crossing
 
     @property
     def charge_left(self) -> float:
@@ -276,7 +282,9 @@ class Device:
         upload = federation.plan.local_update(self.index, number, delivery.shared, self._turn)
         self._diary.begin("wait", number)
         if bits and arrived and self._air is None:
-            yield from self.cell.forward(bits)
+            # Who has asked must get it, even where another edge server serves the device by now.
+            asked = delivery.cell or self.cell
+            yield from (self.cell if self.cell.hub == asked.hub else asked).forward(bits)
             federation.traffic.received_up += bits
         if arrived:
             self.heard_in, self._heard = number, upload
@@ -324,8 +332,10 @@ class Device:
         """Do a part of the arithmetic of a local update; `factor` stretches its time."""
         self._diary.begin("compute", number)
         federation, computing = self._federation, self._computing
-        self._effort = Effort(federation.env, self.body, self.hardware, computing, self.job)
-        self._effort_flops = part * self.workload.update_flops
+        drawn = federation.plan.workload(self.index, number, self._turn)
+        job = self.job if drawn is None else computing.job(self.hardware, drawn)
+        self._effort = Effort(federation.env, self.body, self.hardware, computing, job)
+        self._effort_flops = part * (drawn or self.workload).update_flops
         yield from self._effort.run(part * factor)
         self._effort = None
         self._diary.record(flops=self._effort_flops)
