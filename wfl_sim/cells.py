@@ -103,6 +103,9 @@ class Uplink:
     """resource blocks that are known and given together; 0: all of them (wideband)"""
     power_control: PowerControl | None = None
     """without it a device always sends with all its power"""
+    block_snr: Decibel | None = None
+    """mean SNR that a block must have: a device holds no more blocks than its power carries at it,
+    but at least one; without it the allocator alone decides"""
     access_delay: Seconds = 0.0
     """from the request to the first bit: scheduling request and grant"""
     header: Fraction = 0.0
@@ -140,6 +143,8 @@ class Downlink:
     """interference on each resource block from beyond the cells of the scenario"""
     broadcast: bool = True
     """send the shared state once to all, at the rate of the worst receiver, or to each apart"""
+    share: Fraction = 1.0
+    """of the receivers of a broadcast, by mean gain; the others get their own"""
     subband: int = 1
     """resource blocks that are known and given together; 0: all of them (wideband)"""
     access_delay: Seconds = 0.0
@@ -199,6 +204,16 @@ class Cell:
         for direction in ("uplink", "downlink"):
             if not self.duty(direction):
                 raise LocatedError(f"leaves no symbol for the {direction}", "tdd", "pattern")
+            side = self.uplink if direction == "uplink" else self.downlink
+            if side.subband > self.blocks:
+                raise LocatedError(
+                    f"must be at most the {self.blocks} resource blocks of the band (0 for all), "
+                    f"got {side.subband}",
+                    direction,
+                    "subband",
+                )
+            if side.overhead >= 1:
+                raise LocatedError("must be below 1: nothing would be left", direction, "overhead")
 
     def duty(self, direction: Direction) -> float:
         """Share of the time in which the band serves a direction."""

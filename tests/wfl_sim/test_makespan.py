@@ -16,7 +16,7 @@ from wfl_sim.entities.carrier import Carrier
 from wfl_sim.radio.allocation import EqualShare, MinimumEnergy, MinimumMakespan
 from wfl_sim.radio.allocation.bandwidth import lambert, needed, rate
 from wfl_sim.radio.allocation.makespan import makespan
-from wfl_sim.radio.allocation.minimum_energy import cheapest, power_level
+from wfl_sim.radio.allocation.minimum_energy import _exponent, cheapest, power_level
 
 BAND = 20e6
 
@@ -176,3 +176,14 @@ def test_a_deadline_that_cannot_be_met_is_answered_with_full_power():
     late = uploads(MinimumEnergy(within=0.1), GAINS, 4e6)
     fast = uploads(MinimumMakespan(), GAINS, 4e6)
     assert [each.end for each in late] == pytest.approx([each.end for each in fast], rel=1e-6)
+
+
+def test_the_exponent_solves_its_equation_down_to_nothing():
+    """Near the branch point of Lambert's function the closed form has lost its digits."""
+    marginal = 10.0 ** np.arange(-30, 6, 0.5)
+    x = _exponent(marginal)
+    # x e^x - e^x + 1, which cancels for small x: its series there.
+    series = x**2 / 2 + x**3 / 3 + x**4 / 8
+    exact = (x - 1) * np.exp(np.minimum(x, 50)) + 1
+    assert np.where(x < 1e-2, series, exact) == pytest.approx(marginal, rel=1e-6)
+    assert (np.diff(x) > 0).all()

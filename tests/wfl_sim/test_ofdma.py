@@ -106,6 +106,25 @@ def test_a_broadcast_runs_at_the_rate_of_the_worst_receiver():
     assert sent.mean_sinr_db == pytest.approx(10 * np.log10(snr), rel=1e-9)
 
 
+def test_a_broadcast_to_n_rayleigh_channels_has_an_nth_of_the_rate_at_low_snr():
+    """Where rate ~ SNR the worst of n has the mean of the minimum of n exponentials: 1 / n."""
+    count, snr = 4, 1e-3
+    gain = snr * NOISE * BLOCKS * BLOCK / 0.2
+    band = make_band(
+        [gain] * count,
+        direction="downlink",
+        fading=cm.Rayleigh(sinusoids=32),
+        doppler=20.0,
+        step=0.005,
+    )
+    env = simpy.Environment()
+    carrier = Carrier(env, "air", band)
+    carrier.send(range(count), 1e12)
+    env.run(until=60.0)
+    alone = snr / np.log(2) * BLOCKS * BLOCK
+    assert carrier.bits_delivered / 60.0 == pytest.approx(alone / count, rel=0.05)
+
+
 def test_broadcast_beside_unicast_counts_as_one_transfer():
     gains = [1e-12, 1e-12, 1e-12]
     both = finish(make_band(gains, direction="downlink"), [([0, 1], 1e6), ([2], 1e6)])

@@ -11,6 +11,8 @@ from tests.wfl_sim.worlds import scenario
 from wfl_sim.execution.executors import Ray
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import LocalUpdate
+from wfl_sim.loading import ScenarioError
+from wfl_sim.registry import LocatedError
 from wfl_sim.simulation import Simulation
 
 ray = pytest.importorskip("ray")
@@ -63,3 +65,27 @@ def test_two_nodes_and_a_lost_worker_give_the_digests_of_inline(
     }
     assert "is executed again" in caplog.text
     assert len({place[1] for place in killed}) == 1
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere.invalid:6379"])
+def test_no_cluster_at_an_address_is_one_located_line(tmp_path, address):
+    spread = scenario(tmp_path, f"execution={{kind: ray, address: '{address}'}}", text=TRAINING)
+    with pytest.raises(LocatedError, match=f"^no cluster at '{address}': ") as caught:
+        Simulation(spread).run(Store(tmp_path / "store"))
+    assert caught.value.path == ("execution", "address")
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("{kind: ray, cpus: 0}", "execution.cpus: must be greater than 0, got 0"),
+        ("{kind: ray, gpus: -1}", "execution.gpus: must be at least 0, got -1"),
+        ("{kind: processes, workers: -1}", "execution.workers: must not be negative, got -1"),
+        ("{kind: grouped, size: 0}", "execution.size: must be at least 1, got 0"),
+        ("rays", "execution: unknown executor 'rays', did you mean 'ray'?"),
+    ],
+)
+def test_mistakes_in_the_block_are_one_line(tmp_path, setting, said):
+    with pytest.raises(ScenarioError) as caught:
+        scenario(tmp_path, f"execution={setting}", text=TRAINING)
+    assert str(caught.value).endswith(said)

@@ -1,10 +1,5 @@
 """Runs that train for real: determinism, resume, and a network that does not notice."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
 import time
 import warnings
 
@@ -116,37 +111,6 @@ def test_metrics_are_stamped_with_the_time_and_the_totals_of_their_round(straigh
         assert metric.time == (0.0 if metric.round == -1 else ends[metric.round])
         sent = sum(bits for number, bits in uploads.items() if number <= metric.round)
         assert metric.bits_up == sent
-
-
-@pytest.mark.slow
-def test_a_killed_run_continues_to_the_same_end(tmp_path, straight):
-    """SIGKILL in the middle of training, as often as it takes; then the straight digests."""
-    file = tmp_path / "scenario.yaml"
-    file.write_text(TRAINING)
-    command = [sys.executable, "-m", "wfl_sim", "run", str(file), "--no-figures", "--threads", "1"]
-    kills = 0
-    for wanted in (3, 9):
-        process = subprocess.Popen(
-            [*command, "--out", str(tmp_path / "runs")],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        entries = tmp_path / "runs" / ".store"
-        while process.poll() is None and len(list(entries.rglob("*.safetensors"))) < wanted:
-            time.sleep(0.005)
-        if process.poll() is None:
-            os.kill(process.pid, signal.SIGKILL)
-            kills += 1
-        process.wait()
-    assert kills
-    assert not list((tmp_path / "runs").glob("training*"))
-    subprocess.run([*command, "--out", str(tmp_path / "runs")], check=True, capture_output=True)
-    (folder,) = (tmp_path / "runs").glob("training*")
-    manifest = json.loads((folder / "manifest.json").read_text())
-    assert tuple(manifest["digests"][name] for name in ("spans", "metrics", "states")) == digests(
-        straight
-    )
-    assert manifest["tasks_executed"] < len(list(entries.rglob("*.safetensors")))
 
 
 def test_diverged_training_is_one_line_at_the_method(tmp_path):

@@ -1,8 +1,9 @@
 """Cell: a base station with an uplink and a downlink carrier, and wires to and from the server."""
 
+import math
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import simpy
@@ -14,6 +15,9 @@ from wfl_sim.entities.slumber import Slumber
 from wfl_sim.protocols import Loss
 from wfl_sim.radio.analog import AnalogUplink
 from wfl_sim.radio.direction import Direction
+
+if TYPE_CHECKING:
+    from wfl_sim.entities.device import Device
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,10 @@ class Cell:
     up: Line
     """to who aggregates: the server, or an edge server"""
     down: Line
-    broadcasts: bool
+    hub: str
+    """name of who aggregates"""
+    broadcast_share: float
+    """of the receivers, to whom a payload for all is sent at once; 0 where each gets its own"""
     request: Access
     """of the uplink"""
     order: Access
@@ -72,6 +79,19 @@ class Cell:
 
     def __repr__(self) -> str:
         return f"Cell({self.name!r}, {self.uplink!r}, {self.downlink!r})"
+
+    def audiences(self, members: "Sequence[Device]") -> "list[list[Device]]":
+        """Divide the receivers of one payload into those to whom it is sent together.
+
+        The best mean gains share one broadcast, which runs at the rate of the worst of them; the
+        others would hold it up and get their own.
+        """
+        best = sorted(members, key=lambda device: -device.mean_gain)
+        count = math.ceil(self.broadcast_share * len(best) - 1e-9)
+        chosen = {device.index for device in best[:count]}
+        together = [device for device in members if device.index in chosen]
+        apart = [[device] for device in members if device.index not in chosen]
+        return [together, *apart] if together else apart
 
     def deliver(
         self, receivers: Sequence[int], bits: int, on_air: simpy.Event

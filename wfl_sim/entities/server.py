@@ -68,8 +68,8 @@ class Server:
                 deliveries[device.index] = Delivery(self.shared, [device.index], None, self.version)
         for members in cells.values():
             cell = members[0].cell
-            together = cell.broadcasts and not members[0].workload.unicast
-            groups = [members] if together else [[device] for device in members]
+            apart = members[0].workload.unicast
+            groups = [[device] for device in members] if apart else cell.audiences(members)
             for group in groups:
                 # A broadcast holds what is needed by whoever has missed most, or is largest.
                 delivery = self._deliver(cell, group, max(bits[each.index] for each in group))

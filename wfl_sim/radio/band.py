@@ -9,8 +9,9 @@ from wfl_sim.radio.channel import Channel
 from wfl_sim.radio.csi import EstimatedFading
 from wfl_sim.radio.direction import Direction
 from wfl_sim.radio.fading import FadingOnDemand
+from wfl_sim.radio.limit import BlockLimit
 from wfl_sim.radio.ofdma import Band
-from wfl_sim.radio.power import PowerRule
+from wfl_sim.radio.power import DevicePower, PowerRule
 from wfl_sim.randomness import stream
 
 _LONGEST_STEP = 0.1
@@ -57,6 +58,9 @@ def band(
     fastest = float(doppler.max())
     step = min(0.1 / fastest, _LONGEST_STEP) if fastest else _LONGEST_STEP
     offsets = cm.resource_block_offsets(cell.blocks, cell.subcarrier_spacing)
+    limit = None
+    if isinstance(power, DevicePower) and cell.uplink.block_snr is not None:
+        limit = BlockLimit(float(cm.db_to_linear(cell.uplink.block_snr)), power.largest)
     return Band(
         channel=Channel(gains, fading, offsets, step),
         known=Channel(gains, estimated, offsets, step) if side.csi_error else None,
@@ -70,5 +74,6 @@ def band(
         csi_delay=side.csi_delay,
         averaging=side.averaging,
         subband=side.subband or cell.blocks,
+        limit=limit,
         duty=cell.duty(direction),
     )

@@ -109,6 +109,7 @@ class _Part:
         self.shares = self.level = np.empty(0)
         self._known, self._present = band.fading(traffic.links, start, steps)
         self._strength = np.empty(0)
+        self._most: FloatArray | None = None
         self._keep = 0.0
 
     @property
@@ -132,6 +133,7 @@ class _Part:
     def foresee(self, interference: FloatArray) -> None:
         """Take the mean interference (m,) in W on a block, which is all that allocators know."""
         self._strength = self.gain / (self.band.block_noise + interference)
+        self._most = self.band.most(self.traffic.links, self._strength)
         self._efficiency = self.band.expected(self.traffic, self._known, self._strength)
         self.average = self.band.averages(self.traffic, self._efficiency[0])
 
@@ -150,7 +152,7 @@ class _Part:
             step=start + step,
             spreads=self.band.power.spreads,
         )
-        self.shares, self.level = self.band.decide(demands)
+        self.shares, self.level = self.band.decide(demands, self._most)
 
     def advance(
         self, interference: FloatArray, length: float, step: int

@@ -24,6 +24,7 @@ from wfl_sim.protocols import (
 )
 from wfl_sim.radio.channel import Channel
 from wfl_sim.radio.granularity import Granularity
+from wfl_sim.radio.limit import BlockLimit, limited
 from wfl_sim.radio.power import PowerRule
 
 FloatArray = NDArray[np.float64]
@@ -64,6 +65,8 @@ class Band:
     """s"""
     subband: int = 1
     """blocks that are known and given together"""
+    limit: BlockLimit | None = None
+    """of the blocks that a transfer may hold; only where each has one link"""
     duty: float = 1.0
     """share of the time in which this direction is served"""
     known: Channel | None = None
@@ -80,7 +83,7 @@ class Band:
         if self.background is not None:
             noise = noise + self.background(links, now)
         strength = self.channel.mean_gain[links] / noise
-        efficiency = self.expected(traffic, known, strength)
+        efficiency, most = self.expected(traffic, known, strength), self.most(links, strength)
         until = self.channel.step * np.arange(start + 1, start + 1 + steps, dtype=float)
         begins = np.append(now, until[:-1])
         lengths = until - begins
@@ -106,6 +109,7 @@ class Band:
             rate[planned], power[planned], sinr[planned] = self._granted(
                 traffic,
                 demands,
+                most,
                 State(present[planned], strength),
                 State(known[planned], strength),
             )
@@ -155,23 +159,39 @@ class Band:
         return np.where(fresh, even, traffic.average_rate)
 
     def _granted(
-        self, traffic: Traffic, demands: Demands, present: State, known: State
+        self,
+        traffic: Traffic,
+        demands: Demands,
+        most: FloatArray | None,
+        present: State,
+        known: State,
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return rate (bit/s), power (W) and mean SINR of n transfers."""
-        if self._whole_blocks and traffic.unicast:
+        if self._whole_blocks and traffic.unicast and most is None:
             holders = self.allocator.holders(demands)  # type: ignore[attr-defined]
             if holders is not None:
                 return self._of_holders(traffic.links, holders, present, known)
-        shares, level = self.decide(demands)
+        shares, level = self.decide(demands, most)
         return self.worth(traffic, shares, level, present, known)
 
-    def decide(self, demands: Demands) -> tuple[FloatArray, FloatArray]:
+    def most(self, links: NDArray[np.intp], strength: FloatArray) -> FloatArray | None:
+        """Units (m,) that each link may hold; `strength` (m,). None without a limit."""
+        if self.limit is None:
+            return None
+        return self.limit.most(links, strength) * self._units.count / self.blocks
+
+    def decide(self, demands: Demands, most: FloatArray | None) -> tuple[FloatArray, FloatArray]:
         """Return shares of blocks (n, blocks), and what part of its power each may use (n,)."""
-        if isinstance(self.allocator, PowerAllocator):
-            shares, level = self.allocator.shares_and_levels(demands)
+        if most is None:
+            shares, level = self._asked(demands)
         else:
-            shares, level = self.allocator.shares(demands), np.ones(len(demands.bits_left))
+            shares, level = limited(self._asked, demands, most)
         return self._units.given(shares), level
+
+    def _asked(self, demands: Demands) -> tuple[FloatArray, FloatArray]:
+        if self._powers is not None:
+            return self._powers.shares_and_levels(demands)
+        return self.allocator.shares(demands), np.ones(len(demands.bits_left))
 
     def _of_holders(
         self, links: NDArray[np.intp], holders: NDArray[np.intp], present: State, known: State
@@ -239,6 +259,10 @@ class Band:
     @cached_property
     def _transport(self) -> TransportRate | None:
         return self.rate if isinstance(self.rate, TransportRate) else None
+
+    @cached_property
+    def _powers(self) -> PowerAllocator | None:
+        return self.allocator if isinstance(self.allocator, PowerAllocator) else None
 
     @cached_property
     def _whole_blocks(self) -> bool:

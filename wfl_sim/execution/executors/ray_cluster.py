@@ -6,6 +6,7 @@ share no disk. They must have the same packages and, where a scenario names any,
 
 import logging
 import os
+import socket
 import traceback
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,6 +30,10 @@ _SENT: Final = 256
 """results that are kept in the object store for the tasks to come"""
 _PATIENCE: Final = 60.0
 """s without news after which the log says that the cluster is waited for"""
+
+
+_KNOCK: Final = 10.0
+"""s in which a cluster must answer"""
 
 
 @EXECUTORS("ray")
@@ -74,12 +79,13 @@ class Ray:
         address = self.address or os.environ.get("RAY_ADDRESS", "")
         if not joined:
             try:
+                _knock(address)
                 ray.init(
                     **({"address": address} if address else {"include_dashboard": False}),
                     log_to_driver=False,
                     logging_level=logging.WARNING,
                 )
-            except (ConnectionError, ValueError, RuntimeError) as error:
+            except (OSError, ValueError, RuntimeError) as error:
                 reason = str(error).strip().partition("\n")[0]
                 raise LocatedError(
                     f"no cluster at {address!r}: {reason}", "execution", "address"
@@ -93,6 +99,13 @@ class Ray:
         finally:
             if not joined:
                 ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Raise OSError where nobody listens at HOST:PORT; Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdigit() and "/" not in host:
+        socket.create_connection((host, int(port)), timeout=_KNOCK).close()
 
 
 Answer = tuple[Literal["done", "raised", "failed"], Any]

@@ -8,6 +8,7 @@ Yang et al., arXiv 1911.02417, solve the same problem with compute energy beside
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,15 +75,12 @@ def cheapest(
         bandwidth: Hz to be divided.
     """
     from scipy.optimize import brentq
-    from scipy.special import lambertw
 
     least = needed(bits / time, reach)
     wanted = bits * np.log(2) / time
 
     def divided(log_price: float) -> NDArray[np.float64]:
-        marginal = np.exp(log_price) * reach / time
-        exponent = 1 + np.real(lambertw((marginal - 1) / np.e))
-        return np.asarray(np.maximum(wanted / exponent, least))
+        return np.asarray(np.maximum(wanted / _exponent(np.exp(log_price) * reach / time), least))
 
     def surplus(log_price: float) -> float:
         return float(divided(log_price).sum()) / bandwidth - 1
@@ -93,6 +91,17 @@ def cheapest(
     while surplus(high) > 0:
         high += 1.0
     return divided(float(brentq(surplus, low, high, xtol=1e-13, rtol=1e-14)))
+
+
+def _exponent(marginal: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The x > 0 with ``x e^x - e^x + 1 = marginal``, by its series where W_0 meets its branch."""
+    from scipy.special import lambertw
+
+    root = np.sqrt(2 * marginal)
+    series = root * (1 - root / 3 + 11 / 72 * root**2)
+    inner: Any = (np.maximum(marginal, 1e-6) - 1) / np.e
+    exact = 1 + np.real(lambertw(inner))
+    return np.where(marginal < 1e-6, series, exact)
 
 
 def power_level(

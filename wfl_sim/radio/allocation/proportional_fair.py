@@ -6,6 +6,7 @@ beamforming using dumb antennas, 2002.
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +51,8 @@ class ProportionalFair:
         metric, best = np.empty_like(efficiency), np.empty(len(efficiency), dtype=np.intp)
         average, weight = self._average(demands), demands.weight
         forget = (1 - demands.memory) * demands.block_bandwidth
-        every, end = np.arange(len(efficiency)), 0
+        every, order = _order(len(efficiency), self.turns)
+        end = 0
         for turn in self._turns(len(efficiency)):
             offered, begin = efficiency[turn], end
             end += len(offered)
@@ -62,10 +64,8 @@ class ProportionalFair:
             np.add.at(average, chosen, given)
         if np.count_nonzero(metric == metric[every, best][:, None]) > len(metric):
             return None
-        holders, end = np.empty_like(best), 0
-        for turn in self._turns(len(efficiency)):
-            begin, end = end, end + len(every[turn])
-            holders[turn] = best[begin:end]
+        holders = np.empty_like(best)
+        holders[order] = best
         return holders
 
     def _turns(self, blocks: int) -> list[slice]:
@@ -74,3 +74,10 @@ class ProportionalFair:
     def _average(self, demands: Demands) -> NDArray[np.float64]:
         """Averages at the end of the step if nothing were given in it."""
         return np.maximum(demands.memory * demands.average_rate, np.finfo(float).tiny)
+
+
+@cache
+def _order(blocks: int, turns: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the blocks in ascending order, and in that of the turns."""
+    every = np.arange(blocks)
+    return every, np.concatenate([every[turn::turns] for turn in range(turns)])
