@@ -3,7 +3,7 @@
 The first table is builtin:tiny-bert with LoRA, adapters and head (PFTT), 32 devices, at several
 batch sizes; the second a network of the shape of RoBERTa-base with random weights and without
 dropout (16 devices, batch 8, LoRA of rank 8). Both ways are timed alternately, and the best of the
-repetitions counts; CPU time is printed too, for machines that do other things meanwhile.
+repetitions counts; CPU time is for machines that do other things meanwhile.
 
     .venv/bin/python benchmarks/grouped.py [--threads 2] [--device cuda] [--only tiny|roberta]
 """
@@ -52,7 +52,7 @@ def turns_of(bench: Any, devices: int, phase: Any, tokens: int, vocabulary: int)
                 number=0,
                 request=Train(phase=phase, start=bench.read(bench.parts)),
                 parts=tuple(bench.parts.values()),
-                examples=Encoded(ids, torch.ones_like(ids), labels),
+                examples=Encoded(ids, torch.ones_like(ids), labels).to(bench.model.device),
                 seed=device,
             )
         )
@@ -109,17 +109,18 @@ def compared(bench: Any, turns: Sequence[Any], repeat: int, device: str) -> dict
 
 def row(name: str, result: dict[str, Any], steps: int) -> None:
     alone, group = result["in turn"], result["together"]
-    print(
-        f"{name:34}{1e3 * alone[0] / steps:10.2f}{1e3 * group[0] / steps:10.2f}"
-        f"{alone[0] / group[0]:8.2f}{alone[1] / group[1]:10.2f}{result['gap']:11.1e}",
-        f"{alone[2] / 2**20:8.0f}{group[2] / 2**20:8.0f}" if alone[2] else "",
-        flush=True,
-    )
+    cells = ""
+    for which in (0, 1):
+        cells += f"{1e3 * alone[which] / steps:9.2f}{1e3 * group[which] / steps:10.2f}"
+        cells += f"{alone[which] / group[which]:7.2f}"
+    held = f"{alone[2] / 2**20:10.0f}{group[2] / 2**20:8.0f}" if alone[2] else ""
+    print(f"{name:34}{cells}{result['gap']:10.1e}{held}", flush=True)
 
 
 def main() -> None:
     options = arguments()
     os.environ["OMP_NUM_THREADS"] = str(options.threads)
+    os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
     import torch
     from transformers import AutoModelForSequenceClassification, RobertaConfig
 
@@ -129,16 +130,19 @@ def main() -> None:
     from wfl_sim.methods import PFTT, FedIT
     from wfl_sim.methods.phases import Local
 
+    dtype = torch.bfloat16 if options.dtype == "bf16" else torch.float32
     torch.set_num_threads(options.threads)
     where = torch.cuda.get_device_name() if options.device == "cuda" else "CPU"
     print(f"{where}, {options.threads} threads, torch {torch.__version__}, {options.dtype}")
-    print(f"{'':34}{'ms per device and step':^20}{'ratio of times':^18}{'largest':>11}")
-    head = f"{'':34}{'in turn':>10}{'together':>10}{'wall':>8}{'CPU':>10}{'gap':>11}"
-    print(head + ("   MiB in turn, together" if options.device == "cuda" else ""))
+    print(f"{'ms per device and step':34}{'wall time':^26}{'CPU time':^26}{'largest':>10}")
+    heads = f"{'in turn':>9}{'together':>10}{'ratio':>7}"
+    held = "   MiB in turn, together" if options.device == "cuda" else ""
+    print(f"{'':34}{heads}{heads}{'gap':>10}{held}")
     if options.only != "roberta":
         method = PFTT()
         network = load_model(Pretrained(pretrained="builtin:tiny-bert"), 8, 0)
-        bench = Workbench(network.to(options.device), method.parts, options.threads)
+        network = network.to(options.device, dtype)
+        bench = Workbench(network, method.parts, options.threads)
         for batch in (1, 2, 4, 8, 16, 32):
             local = Local(steps=STEPS, batch=batch)
             phase = replace(method.phases[0], local=local)
@@ -161,9 +165,8 @@ def main() -> None:
             config, attn_implementation="eager"
         )
         roberta = FedIT(local=Local(steps=2, batch=batch, lr=1e-3))
-        bench = Workbench(
-            network.requires_grad_(False).to(options.device), roberta.parts, options.threads
-        )
+        network = network.requires_grad_(False).to(options.device, dtype)
+        bench = Workbench(network, roberta.parts, options.threads)
         turns = turns_of(bench, devices, roberta.phases[0], 128, config.vocab_size)
         result = compared(bench, turns, options.repeat, options.device)
         row(f"RoBERTa-base, {devices} x {batch} x 128 tokens", result, 2 * devices)

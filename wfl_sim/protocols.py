@@ -162,6 +162,13 @@ class Learner(Protocol):
     def workload(self, device: int) -> Workload:
         """Return the costs of one local update of a device, from shapes alone."""
 
+    @property
+    def varies(self) -> bool:
+        """Whether the local updates of one device differ in their costs."""
+
+    def drawn_workload(self, device: int, seed: int) -> Workload:
+        """Return the costs of the local update with a seed; at most those of `workload`."""
+
     def download_bits(self, device: int, news: Sequence[Sequence[int]]) -> int:
         """Return the bits of a download, from shapes alone.
 

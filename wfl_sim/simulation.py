@@ -98,7 +98,7 @@ class Simulation:
         if self.trains and store is None:
             raise ValueError("a run that trains needs a store")
         if store is None or self.shards is None or not self.trains:
-            federation = self._network(NetworkOnly(self.learner))
+            federation = self._network(NetworkOnly(self.learner, self.scenario.seed))
             totals = self._totals(federation, 0)
             return Outcome(federation.spans, (), {}, totals, federation.levels)
         with TaskGraph(self.learner, store, progress, executor=self.scenario.execution) as graph:

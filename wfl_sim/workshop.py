@@ -141,6 +141,7 @@ def _arguments(scenario: Scenario) -> dict[str, Any]:
         return both
     return both | {
         "tokens": scenario.data.tokens,
+        "padding": getattr(scenario.data, "padding", "fixed"),
         "codec_up": scenario.payload.upload,
         "codec_down": scenario.payload.download,
         "server": scenario.server.rule,

@@ -147,7 +147,7 @@ def main() -> None:
             clients,
         )
 
-        clients, rounds, steps, batch = 64, 2, 4, 2
+        clients, rounds, steps, batch = 64, 6, 4, 2
         sizes = {"clients": clients, "rounds": rounds, "steps": steps, "batch": batch}
         alone = simulation_of(folder, 1, **sizes)
         several = simulation_of(folder, options.cpus, **sizes)

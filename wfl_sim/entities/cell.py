@@ -61,6 +61,8 @@ class Cell:
     down: Line
     rateless: bool
     """whether the receivers of a broadcast end each on its own"""
+    hub: str
+    """name of who aggregates"""
     broadcast_share: float
     """of the receivers, to whom a payload for all is sent at once; 0 where each gets its own"""
     request: Access

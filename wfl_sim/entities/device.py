@@ -282,7 +282,9 @@ class Device:
         upload = federation.plan.local_update(self.index, number, delivery.shared, self._turn)
         self._diary.begin("wait", number)
         if bits and arrived and self._air is None:
-            yield from self.cell.forward(bits)
+            # Who has asked must get it, even where another edge server serves the device by now.
+            asked = delivery.cell or self.cell
+            yield from (self.cell if self.cell.hub == asked.hub else asked).forward(bits)
             federation.traffic.received_up += bits
         if arrived:
             self.heard_in, self._heard = number, upload
@@ -330,8 +332,10 @@ class Device:
         """Do a part of the arithmetic of a local update; `factor` stretches its time."""
         self._diary.begin("compute", number)
         federation, computing = self._federation, self._computing
-        self._effort = Effort(federation.env, self.body, self.hardware, computing, self.job)
-        self._effort_flops = part * self.workload.update_flops
+        drawn = federation.plan.workload(self.index, number, self._turn)
+        job = self.job if drawn is None else computing.job(self.hardware, drawn)
+        self._effort = Effort(federation.env, self.body, self.hardware, computing, job)
+        self._effort_flops = part * (drawn or self.workload).update_flops
         yield from self._effort.run(part * factor)
         self._effort = None
         self._diary.record(flops=self._effort_flops)

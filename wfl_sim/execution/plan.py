@@ -16,7 +16,7 @@ from wfl_sim.execution.task import (
 )
 from wfl_sim.execution.versions import Versions
 from wfl_sim.learning.data.examples import Shards
-from wfl_sim.protocols import Learner
+from wfl_sim.protocols import Learner, Workload
 from wfl_sim.randomness import derived_seed
 
 
@@ -41,6 +41,9 @@ class Plan(Protocol):
 
     def download_bits(self, device: int, shared: Handle) -> int:
         """Return the bits that bring `shared` to a device, given what it has got before."""
+
+    def workload(self, device: int, number: int, turn: int = 0) -> Workload | None:
+        """Return the costs of one local update; None where all of a device cost the same."""
 
     def local_update(self, device: int, number: int, shared: Handle, turn: int = 0) -> Handle:
         """Return the upload of a device that trains on `shared` in round `number`.
@@ -86,8 +89,15 @@ class Plan(Protocol):
 class NetworkOnly:
     """The plan of a run that learns nothing: the network is simulated all the same."""
 
-    def __init__(self, learner: Learner) -> None:
-        """Name states for a learner whose costs alone are asked for."""
+    def __init__(self, learner: Learner, seed: int = 0) -> None:
+        """Name states for a learner whose costs alone are asked for.
+
+        Args:
+            learner: knows the costs.
+            seed: of the run; it matters where costs depend on what is drawn.
+        """
+        self._learner = learner
+        self._seed = seed
         self._versions = Versions(learner)
         self._names = count()
 
@@ -98,6 +108,12 @@ class NetworkOnly:
     def download_bits(self, device: int, shared: Handle) -> int:
         """Return the bits of a download."""
         return self._versions.download_bits(device, shared)
+
+    def workload(self, device: int, number: int, turn: int = 0) -> Workload | None:
+        """Return the costs of one local update; None where all of a device cost the same."""
+        if not self._learner.varies:
+            return None
+        return self._learner.drawn_workload(device, _update_seed(self._seed, device, number, turn))
 
     def local_update(self, device: int, number: int, shared: Handle, turn: int = 0) -> Handle:
         """Return a name without a task."""
@@ -152,6 +168,7 @@ class TrainingPlan:
             overall: evaluate the shared state on the pooled examples too.
         """
         self._graph = graph
+        self._learner = learner
         self._recipe = learner.recipe
         self._seed = seed
         self._overall = overall
@@ -177,16 +194,21 @@ class TrainingPlan:
         """Return the bits of a download."""
         return self._versions.download_bits(device, shared)
 
+    def workload(self, device: int, number: int, turn: int = 0) -> Workload | None:
+        """Return the costs of one local update; None where all of a device cost the same."""
+        if not self._learner.varies:
+            return None
+        return self._learner.drawn_workload(device, _update_seed(self._seed, device, number, turn))
+
     def local_update(self, device: int, number: int, shared: Handle, turn: int = 0) -> Handle:
         """Name the upload of a device, and remember its new private state."""
         self._versions.received(device, shared)
-        again = (turn,) if turn else ()
         key = self._graph.add(
             LocalUpdate(
                 recipe=self._recipe,
                 device=device,
                 shard=self._train[device],
-                seed=derived_seed(self._seed, "training", device, number, *again),
+                seed=_update_seed(self._seed, device, number, turn),
                 shared=shared,
                 private=self._private[device],
             )
@@ -268,3 +290,8 @@ class TrainingPlan:
                 private=private,
             )
         )
+
+
+def _update_seed(seed: int, device: int, number: int, turn: int) -> int:
+    """Return the seed of a local update; a second one in the same round has its own."""
+    return derived_seed(seed, "training", device, number, *([turn] if turn else []))

@@ -20,6 +20,7 @@ from wfl_sim.execution.task import (
 from wfl_sim.learning.combining import combine
 from wfl_sim.learning.data.examples import Examples, Shards
 from wfl_sim.learning.data.instructions import Instructions, Layout
+from wfl_sim.learning.data.padding import Padding
 from wfl_sim.learning.exchange import parted, sent, upload_of
 from wfl_sim.learning.fitting import check_fit
 from wfl_sim.learning.fleet import Fleet
@@ -51,6 +52,7 @@ from wfl_sim.randomness import stream
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+    from wfl_sim.learning.drawn import DrawnCosts
     from wfl_sim.learning.encoding import Batchable
     from wfl_sim.learning.workbench import Workbench
 
@@ -74,6 +76,7 @@ class PeftLearner:
         ranks: of each device, where its group has one of its own.
         privacy: what is done to an update before it is encoded, and what protects it on its way.
         threads: of torch in every task; a part of the recipe, since it decides the last bits.
+        padding: how long the texts of a batch are made.
 
     Raises:
         ValueError: `tokens` or `threads` is less than 1, or method and server do not go together.
@@ -92,6 +95,7 @@ class PeftLearner:
         ranks: Sequence[int | None] = (),
         privacy: Privacy | None = None,
         threads: int = 1,
+        padding: Padding = "fixed",
     ) -> None:
         for name, value in (("tokens", tokens), ("threads", threads)):
             if value < 1:
@@ -107,10 +111,14 @@ class PeftLearner:
         check_fit(method, shards)
         self.privacy = privacy
         self.threads = threads
+        self.padding = padding
+        self._drawn: dict[tuple[Part, ...], DrawnCosts] = {}
         self.fleet = Fleet(method, ranks)
         self._encoded: dict[tuple[str, int], Batchable] = {}
+        self._on_device: dict[tuple[str, int], Batchable] = {}
         self._workloads: dict[tuple[Part, ...], tuple[Workload, Shapes]] = {}
         self._benches: dict[tuple[Part, ...], Workbench] = {}
+        self._by_role: dict[tuple[int, tuple[Role, ...]], dict[str, tuple[int, ...]]] = {}
         self._misfits: dict[object, str | None] = {}
         self._last: tuple[object, State] | None = None
 
@@ -123,7 +131,7 @@ class PeftLearner:
         """Leave out what every process makes for itself."""
         made = ("_tokenizer",)
         kept = {name: value for name, value in self.__dict__.items() if name not in made}
-        return {**kept, "_encoded": {}, "_benches": {}}
+        return {**kept, "_encoded": {}, "_on_device": {}, "_benches": {}, "_drawn": {}}
 
     @cached_property
     def recipe(self) -> str:
@@ -139,6 +147,7 @@ class PeftLearner:
                 self.server,
                 self.fleet.sizes,
                 self.privacy,
+                self.padding,
                 *self._size,
                 *rewards_of(self.method.phases),
             ),
@@ -147,6 +156,26 @@ class PeftLearner:
     def workload(self, device: int) -> Workload:
         """Return the costs of one local update; the same for all devices of one rank."""
         return self._counted(device)[0]
+
+    @property
+    def varies(self) -> bool:
+        """Whether a local update costs what the texts cost that it draws."""
+        return self.padding != "fixed"
+
+    def drawn_workload(self, device: int, seed: int) -> Workload:
+        """Return the costs of the local update with a seed, on the texts it will draw."""
+        whole = self.workload(device)
+        if not self.varies:
+            return whole
+        from wfl_sim.learning.drawn import DrawnCosts
+
+        parts = self.fleet.parts(device)
+        if parts not in self._drawn:
+            self._drawn[parts] = DrawnCosts(
+                self.model, len(self.shards.classes), parts, self.method.phases
+            )
+        examples = self._examples("train", device, self.shards.train[device].fingerprint())
+        return self._drawn[parts].of(whole, examples, seed)
 
     @property
     def keeps(self) -> bool:
@@ -184,7 +213,7 @@ class PeftLearner:
         from wfl_sim.learning.profiling import step_seconds
 
         examples = self._texts("train", 0)
-        encoded = self._examples("train", 0, examples.fingerprint())
+        encoded = self._placed("train", 0, examples.fingerprint())
         bench = self._bench(0)
         bench.reset(bench.parts, 0)
         return [step_seconds(bench, phase, encoded, least) for phase in self.method.phases]
@@ -249,7 +278,7 @@ class PeftLearner:
     ) -> Generator[Turn, Trained, Result]:
         """Ask for the turns of a local update one after the other."""
         device, method = task.device, self.method
-        examples = self._examples("train", device, task.shard)
+        examples = self._placed("train", device, task.shard)
         received = self._received(device, task.shared, shared)
         kept, lost = parted(private)
         if isinstance(method, Updates):
@@ -390,7 +419,7 @@ class PeftLearner:
         return Result({"shared": {name: np.asarray(a, np.float32) for name, a in made.items()}})
 
     def _evaluate(self, task: Evaluate, shared: State, private: State) -> Result:
-        examples = self._examples("test", task.device, task.shard)
+        examples = self._placed("test", task.device, task.shard)
         bench = self._bench(task.device)
         received = {**self._download(task.device, shared), **self._known(shared)}
         kept = parted(private)[0]
@@ -400,6 +429,13 @@ class PeftLearner:
             return Result({}, bench.evaluate_blended(examples, weights))
         return Result({}, bench.evaluate(examples))
 
+    def _placed(self, use: str, device: int, fingerprint: str) -> Any:
+        """Return the examples of a device where the network computes."""
+        if (use, device) not in self._on_device:
+            examples = self._examples(use, device, fingerprint)
+            self._on_device[use, device] = examples.to(self.model.device)
+        return self._on_device[use, device]
+
     def _examples(self, use: str, device: int, fingerprint: str) -> Any:
         from wfl_sim.learning.causal.conversations import encode as encode_instructions
         from wfl_sim.learning.encoding import encode
@@ -408,12 +444,11 @@ class PeftLearner:
             examples = self._texts(use, device)
             if examples.fingerprint() != fingerprint:
                 raise ValueError(f"the task is of other {use} examples of device {device}")
-            encoded: Batchable = (
+            self._encoded[use, device] = (
                 encode_instructions(self._tokenizer, examples)
                 if isinstance(examples, Instructions)
-                else encode(self._tokenizer, examples, self.tokens)
+                else encode(self._tokenizer, examples, self.tokens, self.padding)
             )
-            self._encoded[use, device] = encoded.to(self.model.device)
         return self._encoded[use, device]
 
     def _texts(self, use: str, device: int) -> Examples:
@@ -446,8 +481,10 @@ class PeftLearner:
 
     def _shapes(self, device: int, *roles: Role) -> dict[str, tuple[int, ...]]:
         """Return the shapes of a device's parameters that have one of the roles."""
-        named = {part.name: part for part in self.fleet.parts(device)}
-        return with_role(named, self._counted(device)[1], *roles)
+        if (device, roles) not in self._by_role:
+            named = {part.name: part for part in self.fleet.parts(device)}
+            self._by_role[device, roles] = with_role(named, self._counted(device)[1], *roles)
+        return self._by_role[device, roles]
 
     def _read(self, device: int, *roles: Role) -> State:
         """Return what is on the bench of a device, of the roles."""
@@ -471,7 +508,9 @@ class PeftLearner:
         if parts not in self._benches and layout is None:
             pad = self._tokenizer.pad_token_id
             network = load_model(self.model, len(self.shards.classes), pad)
-            self._benches[parts] = Workbench(network, parts, self.threads)
+            self._benches[parts] = Workbench(
+                network, parts, self.threads, activations=self.model.activations
+            )
         elif parts not in self._benches and layout is not None:
             speaker = Speaker(self._tokenizer, self.method.phases, layout)
             self._benches[parts] = Workbench(load_causal(self.model), parts, self.threads, speaker)

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
+from channel_models.units import Bytes
 from wfl_sim.protocols import MODELS
 from wfl_sim.written import ScenarioPath
 
@@ -31,6 +32,9 @@ class Pretrained:
     sums, stay in float32"""
     device: Literal["cpu", "cuda"] = "cpu"
     """where torch trains; it decides the last bits, as `dtype` decides many"""
+    activations: Bytes = 0.0
+    """of the host's memory for outputs of the layers below all parts, which a text then passes
+    once; not where anything drops out"""
 
     def __post_init__(self) -> None:
         if not self.pretrained.strip():

@@ -115,6 +115,15 @@ class SyntheticLearner:
             return workload
         return self.privacy.on_top(workload, up // _BITS_OF_A_PARAMETER)
 
+    @property
+    def varies(self) -> bool:
+        """All local updates of a device cost the same."""
+        return False
+
+    def drawn_workload(self, device: int, seed: int) -> Workload:
+        """Return the costs of one local update, whatever its seed."""
+        return self.workload(device)
+
     def download_bits(self, device: int, news: Sequence[Sequence[int]]) -> int:
         """Return the bits of a download after the aggregations that a device has not heard of."""
         uploads = [

@@ -1,18 +1,24 @@
 """One phase of local training: batches, steps, and the optimiser."""
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import Parameter
 from transformers import PreTrainedModel
 
-from wfl_sim.learning.encoding import Batchable
+from wfl_sim.learning.encoding import Batchable, bucketed
 from wfl_sim.learning.nudges import Nudge
 from wfl_sim.learning.objectives import loss_of
 from wfl_sim.learning.precision import in_precision
+from wfl_sim.learning.prefix import Prefix
 from wfl_sim.methods.phases import Local, Phase
+
+_WINDOW: Final = 8
+"""batches among which examples are sorted by length"""
 
 
 def train(
@@ -21,6 +27,7 @@ def train(
     phase: Phase,
     examples: Batchable,
     rng: np.random.Generator,
+    prefix: Prefix,
     nudge: Nudge | None = None,
 ) -> list[float]:
     """Take the local steps of one phase in place, and return the loss of each.
@@ -31,6 +38,7 @@ def train(
         phase: objective and local optimisation.
         examples: the device's training examples.
         rng: draws the order of examples.
+        prefix: keeps what comes out of the layers below all parts.
         nudge: adds to the gradient of each step.
 
     Raises:
@@ -44,17 +52,19 @@ def train(
     for parameter in trained:
         parameter.requires_grad_(True)
     optimizer = optimizer_of(trained, phase.local)
-    precision = in_precision(model)
-    losses = []
-    for indices in batches(len(examples), phase.local, rng):
-        with precision:
-            loss = loss_function(model, examples.take(indices))
-        loss.backward()
-        if nudge is not None:
-            nudge()
-        optimizer.step()
-        optimizer.zero_grad()
-        losses.append(loss.detach())
+    precision, losses = in_precision(model), []
+    with prefix.over(examples) as give:
+        for indices in batches(len(examples), phase.local, rng, bucketed(examples)):
+            batch = examples.take(indices)
+            give(indices, batch)
+            with precision:
+                loss = loss_function(model, batch)
+            loss.backward()
+            if nudge is not None:
+                nudge()
+            optimizer.step()
+            optimizer.zero_grad()
+            losses.append(loss.detach())
     return finite(losses, phase.local)
 
 
@@ -74,16 +84,33 @@ def finite(losses: Sequence[Tensor], local: Local) -> list[float]:
     return values
 
 
-def batches(size: int, local: Local, rng: np.random.Generator) -> Iterator[Tensor]:
-    """Yield the indices of each step: reshuffled passes, one after the other.
+def batches(
+    size: int,
+    local: Local,
+    rng: np.random.Generator,
+    lengths: NDArray[np.int64] | None = None,
+) -> Iterator[Tensor]:
+    """Yield the examples of each step, (batch,) int64: reshuffled passes, one after the other.
 
-    Every batch has exactly `local.batch` indices. A pass that ends inside a batch is followed by
+    Every batch has exactly `local.batch` of them. A pass that ends inside a batch is followed by
     the next one, so a shard smaller than the batch is seen more than once in it.
+
+    Args:
+        size: number of examples.
+        local: steps and batch.
+        rng: draws the order.
+        lengths: of each example; where they are given, the examples of some batches that follow
+            one another are sorted by length among these, whose order is then drawn again.
     """
     needed = local.steps * local.batch
     passes = -(-needed // size)
-    order = np.concatenate([rng.permutation(size) for _ in range(passes)])[:needed]
-    yield from torch.from_numpy(order).split(local.batch)
+    drawn = np.concatenate([rng.permutation(size) for _ in range(passes)])[:needed]
+    if lengths is None:
+        yield from torch.from_numpy(drawn).split(local.batch)
+        return
+    for window in np.split(drawn, range(_WINDOW * local.batch, needed, _WINDOW * local.batch)):
+        alike = window[np.argsort(lengths[window], kind="stable")].reshape(-1, local.batch)
+        yield from torch.from_numpy(rng.permutation(alike))
 
 
 def optimizer_of(trained: Sequence[Tensor], local: Local) -> torch.optim.Optimizer:

@@ -17,6 +17,7 @@ from wfl_sim.learning.encoding import Encoded
 from wfl_sim.learning.evaluation import evaluate
 from wfl_sim.learning.exact import exact
 from wfl_sim.learning.nudges import nudge_of
+from wfl_sim.learning.prefix import Prefix
 from wfl_sim.learning.shapes import check_same, shapes_of
 from wfl_sim.learning.training import train
 from wfl_sim.methods.aggregation import State
@@ -37,6 +38,7 @@ class Workbench:
         parts: of a method.
         threads: of torch while it trains and evaluates; None leaves the number as it is.
         speaker: of a language model that answers instructions; None for a classifier.
+        activations: bytes of memory for outputs of the layers below all parts.
     """
 
     def __init__(
@@ -45,12 +47,15 @@ class Workbench:
         parts: Sequence[Part],
         threads: int | None = None,
         speaker: "Speaker | None" = None,
+        activations: float = 0.0,
     ) -> None:
         self.speaker = speaker
         self.model = model
         self.parts = {part.name: part for part in parts}
         self.parameters = torch_parts.attach(model, parts)
         self.threads = threads
+        self._on_host = model.device.type == "cpu"
+        self.prefix = Prefix(model, self.parameters.values(), activations)
         self._shapes = {name: tuple(value.shape) for name, value in self.parameters.items()}
         self._names = {
             part.name: [name for name in self.parameters if name.startswith(f"{part.name}/")]
@@ -75,7 +80,7 @@ class Workbench:
         """
         given = {name: array for state in states for name, array in state.items()}
         check_same(self._shapes, shapes_of(given), "state")
-        if self.model.device.type == "cpu":
+        if self._on_host:
             for name, value in self._values.items():
                 np.copyto(value, given[name])
             return
@@ -85,7 +90,7 @@ class Workbench:
 
     def read(self, names: Iterable[str]) -> State:
         """Return a copy of the values of some parts, in float32."""
-        if self.model.device.type == "cpu":
+        if self._on_host:
             return {name: self._values[name].copy() for name in self._of(names)}
         return {name: self.parameters[name].detach().cpu().numpy() for name in self._of(names)}
 
@@ -158,7 +163,7 @@ class Workbench:
             rng = stream(seed, "batches", number)
             if self.speaker is not None and isinstance(phase.objective, Alignment):
                 return self.speaker.align(self, phase, examples, rng, derived_seed(seed, number))
-            return train(self.model, trained, phase, examples, rng, nudge)
+            return train(self.model, trained, phase, examples, rng, self.prefix, nudge)
 
     def describe(self, examples: Encoded) -> NDArray[np.float32]:
         """Return the mean last hidden state of the network without LoRAs, (n, hidden)."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, TextIO
 
 from wfl_sim.learning.data.examples import Shards
+from wfl_sim.learning.data.padding import Padding
 from wfl_sim.learning.data.partition import Dirichlet, Partition
 from wfl_sim.learning.data.sharding import check_sharding
 from wfl_sim.learning.data.table import Row, check_column, check_table, deal, text_columns
@@ -28,6 +29,7 @@ class Csv:
         concept_shift: fraction of devices on which two labels trade places (see concept_shift.py).
         limit: at most this many rows, drawn at random; all rows without it.
         delimiter: the character between columns.
+        padding: to `tokens`, to the longest of a batch, or so with batches of like lengths.
     """
 
     path: Annotated[str, ScenarioPath()]
@@ -40,6 +42,7 @@ class Csv:
     concept_shift: float = 0.0
     limit: int | None = None
     delimiter: str = ","
+    padding: Padding = "fixed"
 
     def __post_init__(self) -> None:
         if len(self.delimiter) != 1:

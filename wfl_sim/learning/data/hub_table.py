@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from wfl_sim.learning.data.examples import Shards
 from wfl_sim.learning.data.jsonl_table import row_of
+from wfl_sim.learning.data.padding import Padding
 from wfl_sim.learning.data.partition import Dirichlet, Partition
 from wfl_sim.learning.data.sharding import check_sharding
 from wfl_sim.learning.data.table import Row, check_column, check_table, deal, text_columns
@@ -29,6 +30,7 @@ class Hub:
         partition: which device holds which rows.
         concept_shift: fraction of devices on which two labels trade places (see concept_shift.py).
         limit: at most this many rows, drawn at random; all rows without it.
+        padding: to `tokens`, to the longest of a batch, or so with batches of like lengths.
     """
 
     name: Annotated[str, ScenarioPath(or_name=True)]
@@ -41,6 +43,7 @@ class Hub:
     partition: Annotated[Partition, From(PARTITIONS)] = field(default_factory=Dirichlet)
     concept_shift: float = 0.0
     limit: int | None = None
+    padding: Padding = "fixed"
 
     def __post_init__(self) -> None:
         check_table(self.text, self.limit)

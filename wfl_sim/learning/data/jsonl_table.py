@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from wfl_sim.learning.data.examples import Shards
+from wfl_sim.learning.data.padding import Padding
 from wfl_sim.learning.data.partition import Dirichlet, Partition
 from wfl_sim.learning.data.sharding import check_sharding
 from wfl_sim.learning.data.table import Row, check_column, check_table, deal, text_columns
@@ -27,6 +28,7 @@ class Jsonl:
         partition: which device holds which examples.
         concept_shift: fraction of devices on which two labels trade places (see concept_shift.py).
         limit: at most this many examples, drawn at random; all without it.
+        padding: to `tokens`, to the longest of a batch, or so with batches of like lengths.
     """
 
     path: Annotated[str, ScenarioPath()]
@@ -37,6 +39,7 @@ class Jsonl:
     partition: Annotated[Partition, From(PARTITIONS)] = field(default_factory=Dirichlet)
     concept_shift: float = 0.0
     limit: int | None = None
+    padding: Padding = "fixed"
 
     def __post_init__(self) -> None:
         check_table(self.text, self.limit)

@@ -9,6 +9,7 @@ from wfl_sim.learning.data.dialect import draw
 from wfl_sim.learning.data.examples import Examples, Shards
 from wfl_sim.learning.data.grammar import Writer
 from wfl_sim.learning.data.lexicon import lexicon
+from wfl_sim.learning.data.padding import Padding
 from wfl_sim.learning.data.partition import Dirichlet, Partition
 from wfl_sim.learning.data.sharding import check_sharding, shards
 from wfl_sim.protocols import PARTITIONS
@@ -33,6 +34,7 @@ class Newswire:
         concept_shift: fraction of devices on which two labels trade places (see concept_shift.py).
         noise: 0 to 0.6, the chance that a content word is about a second topic; half of it in an
             article's lead, one and a half times in the rest.
+        padding: to `tokens`, to the longest of a batch, or so with batches of like lengths.
     """
 
     topics: int = 8
@@ -43,6 +45,7 @@ class Newswire:
     dialect: float = 0.5
     concept_shift: float = 0.0
     noise: float = 0.3
+    padding: Padding = "fixed"
 
     def __post_init__(self) -> None:
         most = len(lexicon().topics)

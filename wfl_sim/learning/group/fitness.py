@@ -1,8 +1,7 @@
 """Fitness: whether the devices of a method can learn as a group."""
 
-from torch import nn
-from transformers import PreTrainedModel
-
+from wfl_sim.learning.dropout import noisy_part
+from wfl_sim.learning.encoding import Encoded
 from wfl_sim.learning.group.layers import GroupLayers
 from wfl_sim.learning.objectives import losses_of
 from wfl_sim.learning.turn import Turn
@@ -17,27 +16,16 @@ def misfit(bench: Workbench, turn: Turn) -> str | None:
     objective = turn.request.phase.objective
     if losses_of(objective) is None:
         return f"the loss of {type(objective).__name__} is no mean over examples"
+    if not isinstance(turn.examples, Encoded):
+        return f"{type(turn.examples).__name__} are no labelled texts"
     if any(isinstance(part.config, Full) for part in turn.parts):
         return "the pretrained weights are a part themselves, so there is little to share"
     if any(isinstance(part.config, Router) for part in turn.parts):
         return "a router weighs what LoRAs add inside of their layers"
-    if dropout := _dropout(bench.model):
+    if dropout := noisy_part(bench.model):
         return f"{dropout} drops out, and every device has noise of its own"
     try:
         GroupLayers(bench.model, {id(value): name for name, value in bench.parameters.items()})
     except ValueError as error:
         return f"{error}, which cannot be stacked"
-    return None
-
-
-def _dropout(model: PreTrainedModel) -> str | None:
-    """Return the first module that drops anything out while it trains.
-
-    Some layers have a module for it, some a number that they hand to attention.
-    """
-    for path, module in model.named_modules():
-        rates = [value for name, value in vars(module).items() if "dropout" in name]
-        rates += [module.p] if isinstance(module, nn.Dropout) else []
-        if any(isinstance(rate, float) and rate > 0 for rate in rates):
-            return path
     return None

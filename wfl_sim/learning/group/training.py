@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wfl_sim.learning.encoding import joined
+from wfl_sim.learning.encoding import bucketed, joined
 from wfl_sim.learning.exact import exact
 from wfl_sim.learning.group.layers import GroupLayers
 from wfl_sim.learning.group.stacks import slice_of, stacked
@@ -63,9 +63,14 @@ def _train(bench: Workbench, turns: Sequence[Turn]) -> list[Trained]:
             optimizer.state[value] = {n: v[:size] if v.dim() else v for n, v in before.items()}
         now = {name: stack[:size] for name, stack in stacks.items()}
         now |= dict(zip(learned, values, strict=True))
-        with layers.on(now, {part: scale[:size] for part, scale in scales.items()}):
+        with (
+            bench.prefix.over(*(turn.examples for turn in turns)) as give,
+            layers.on(now, {part: scale[:size] for part, scale in scales.items()}),
+        ):
             for step in range(len(losses), end):
-                batch = examples.take(rows[step, :size].flatten())
+                chosen = rows[step, :size].flatten()
+                batch = examples.take(chosen)
+                give(chosen, batch)
                 with precision:
                     each = each_loss(model, batch)
                 means = (each.view(size, -1) * weights[:size]).sum(dim=1)
@@ -151,7 +156,7 @@ def _plan(turns: Sequence[Turn], device: torch.device) -> tuple[Tensor, Tensor]:
     for place, turn in enumerate(turns):
         local = turn.request.phase.local
         rng = stream(turn.seed, "batches", turn.number)
-        drawn = torch.stack(list(batches(len(turn.examples), local, rng)))
+        drawn = torch.stack(list(batches(len(turn.examples), local, rng, bucketed(turn.examples))))
         filled = torch.arange(widest) % local.batch
         rows[: local.steps, place] = first + drawn[:, filled]
         weights[place, : local.batch] = 1 / local.batch

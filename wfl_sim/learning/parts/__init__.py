@@ -100,7 +100,10 @@ def reset(
             owner, _, name = full_name.partition("/")
             if owner == part.name:
                 rng = Generator().manual_seed(derived_seed(seed, "part", part.name, name))
-                kind.start(model, name, value, rng)
+                # On the host, whose random numbers are the same wherever the network lies.
+                drawn = torch.empty_like(value, device="cpu")
+                kind.start(model, name, drawn, rng)
+                value.copy_(drawn)
 
 
 def _known(part: Part) -> Part:

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from torch import nn
+from transformers import PreTrainedModel
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -51,6 +54,16 @@ def layout_of(model_type: str) -> Layout:
             f"adapters have no place in {model_type!r} yet (known: {', '.join(sorted(_LAYOUTS))})"
         )
     return _LAYOUTS[model_type]
+
+
+def layers_of(model: PreTrainedModel) -> list[nn.Module]:
+    """Return the layers of a network, the lowest first; none for an unknown architecture."""
+    if model.config.model_type not in _LAYOUTS:
+        return []
+    ends = _LAYOUTS[model.config.model_type].feed_forward
+    names = [name for name, _ in model.base_model.named_modules()]
+    found = dict.fromkeys(match["layer"] for name in names if (match := ends.fullmatch(name)))
+    return [model.base_model.get_submodule(name) for name in found]
 
 
 def lora_targets(model_type: str) -> tuple[str, ...]:
