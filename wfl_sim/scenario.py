@@ -26,7 +26,7 @@ from wfl_sim.compute import Computing, Hardware, HardwareReference
 from wfl_sim.coverage import check_coverage
 from wfl_sim.execution.executors import Auto
 from wfl_sim.layouts import Layout
-from wfl_sim.methods.abilities import averages
+from wfl_sim.methods.abilities import Split, averages
 from wfl_sim.methods.server import ServerRule
 from wfl_sim.modem import Modem
 from wfl_sim.payload import Float32
@@ -216,6 +216,11 @@ class Scenario:
         if isinstance(self.rounds, Hierarchical) and not edges:
             raise LocatedError(
                 "hierarchical needs edge servers: add `edge_servers` to `backhaul`", "rounds"
+            )
+        if isinstance(self.rounds, Hierarchical) and isinstance(self.method, Split):
+            raise LocatedError(
+                "must not split the network: edge servers hold no upper part; choose another",
+                "method",
             )
         if isinstance(self.rounds, Hierarchical) and not averages(self.method):
             raise LocatedError("must average, for edge servers do: choose another", "method")
