@@ -55,7 +55,7 @@ from wfl_sim.radio.cochannel import check_bands
 from wfl_sim.radio.handover import Handover
 from wfl_sim.radio.mobility import Static
 from wfl_sim.registry import From, LocatedError
-from wfl_sim.rounds import Hierarchical
+from wfl_sim.rounds import Centralised, Hierarchical
 from wfl_sim.shorthand import Shorthand
 
 STRICT = {"extra": "forbid"}
@@ -207,6 +207,7 @@ class Scenario:
             raise LocatedError("is missing: a pretrained model learns from data", "data")
         self.server.check(self.method)
         self._check_privacy()
+        self._check_centralised()
         self._check_ranks()
         self.rounds.check(self.device_count)
         if isinstance(self.rounds, Choosy):
@@ -225,6 +226,14 @@ class Scenario:
             raise LocatedError("must average, for edge servers do: choose another", "method")
         self._check_cells()
         check_coverage(self)
+
+    def _check_centralised(self) -> None:
+        private = [part.name for part in self.method.parts if not (part.shared or part.known)]
+        if isinstance(self.rounds, Centralised) and private:
+            name = METHODS.name_of(self.method)
+            raise LocatedError(
+                f"needs a method without private parts; {name} has {private[0]!r}", "rounds", "kind"
+            )
 
     def _check_privacy(self) -> None:
         if self.privacy is None:
