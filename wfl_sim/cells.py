@@ -143,6 +143,8 @@ class Downlink:
     """interference on each resource block from beyond the cells of the scenario"""
     broadcast: bool = True
     """send the shared state once to all, at the rate of the worst receiver, or to each apart"""
+    rateless: bool = False
+    """whether a receiver of a broadcast ends as soon as it has heard enough itself"""
     share: Fraction = 1.0
     """of the receivers of a broadcast, by mean gain; the others get their own"""
     subband: int = 1

@@ -230,8 +230,9 @@ def station_joules(
 def server_joules(
     hardware: Hardware, spans: Sequence[Span], end: float, name: str = "server"
 ) -> float:
-    """Return what a server drew until `end`: idle power always, compute power in aggregation."""
-    busy = sum(s.end - s.start for s in spans if s.activity == "aggregate" and s.actor == name)
+    """Return what a server drew until `end`: idle power always, compute power while it works."""
+    works = ("aggregate", "compute")
+    busy = sum(s.end - s.start for s in spans if s.activity in works and s.actor == name)
     return hardware.idle_power * end + hardware.compute_power * busy
 
 

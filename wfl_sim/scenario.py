@@ -26,7 +26,7 @@ from wfl_sim.compute import Computing, Hardware, HardwareReference
 from wfl_sim.coverage import check_coverage
 from wfl_sim.execution.executors import Auto
 from wfl_sim.layouts import Layout
-from wfl_sim.methods.abilities import averages
+from wfl_sim.methods.abilities import Split, averages
 from wfl_sim.methods.server import ServerRule
 from wfl_sim.modem import Modem
 from wfl_sim.payload import Float32
@@ -55,7 +55,7 @@ from wfl_sim.radio.cochannel import check_bands
 from wfl_sim.radio.handover import Handover
 from wfl_sim.radio.mobility import Static
 from wfl_sim.registry import From, LocatedError
-from wfl_sim.rounds import Hierarchical
+from wfl_sim.rounds import Centralised, Hierarchical
 from wfl_sim.shorthand import Shorthand
 
 STRICT = {"extra": "forbid"}
@@ -207,6 +207,7 @@ class Scenario:
             raise LocatedError("is missing: a pretrained model learns from data", "data")
         self.server.check(self.method)
         self._check_privacy()
+        self._check_centralised()
         self._check_ranks()
         self.rounds.check(self.device_count)
         if isinstance(self.rounds, Choosy):
@@ -216,10 +217,23 @@ class Scenario:
             raise LocatedError(
                 "hierarchical needs edge servers: add `edge_servers` to `backhaul`", "rounds"
             )
+        if isinstance(self.rounds, Hierarchical) and isinstance(self.method, Split):
+            raise LocatedError(
+                "must not split the network: edge servers hold no upper part; choose another",
+                "method",
+            )
         if isinstance(self.rounds, Hierarchical) and not averages(self.method):
             raise LocatedError("must average, for edge servers do: choose another", "method")
         self._check_cells()
         check_coverage(self)
+
+    def _check_centralised(self) -> None:
+        private = [part.name for part in self.method.parts if not (part.shared or part.known)]
+        if isinstance(self.rounds, Centralised) and private:
+            name = METHODS.name_of(self.method)
+            raise LocatedError(
+                f"needs a method without private parts; {name} has {private[0]!r}", "rounds", "kind"
+            )
 
     def _check_privacy(self) -> None:
         if self.privacy is None:

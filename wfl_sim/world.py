@@ -62,6 +62,7 @@ def build(
             ports,
             way[up[number]],
             way[down[number]],
+            hubs[number],
             partial(sky.heard, number),
         )
         for number, ports in enumerate(sky.ports)
@@ -153,6 +154,7 @@ def _cell(
     air: Mapping[Direction, Port],
     up: Line,
     down: Line,
+    hub: str,
     hears: Callable[[Sequence[int]], NDArray[np.float64]],
 ) -> Cell:
     description = scenario.base_stations[number]
@@ -169,6 +171,8 @@ def _cell(
         downlink=air["downlink"],
         up=up,
         down=down,
+        rateless=downlink.rateless,
+        hub=hub,
         broadcast_share=downlink.share if downlink.broadcast else 0.0,
         request=Access(uplink.access_delay, uplink.header, station),
         order=Access(downlink.access_delay, downlink.header, station),

@@ -106,7 +106,7 @@ def test_a_strong_penalty_holds_the_offset() -> None:
 
 
 def test_reward_models_know_right_from_wrong() -> None:
-    _, test = conversations(0.5, 3, 120)
+    _, test = conversations(0.5, 3, 400)
     asked = test.examples.texts
     judges = judges_of(Rewards(), 36)
     assert all(isinstance(judge, ByModel) for judge in judges)
@@ -119,8 +119,8 @@ def test_reward_models_know_right_from_wrong() -> None:
             for x, a, b in zip(asked, best, worse, strict=True)
         ]
         apart = np.abs(true) > 0.05
-        assert np.mean(np.sign(lead[apart]) == np.sign(np.array(true)[apart])) > 0.9
-        assert np.corrcoef(lead, true)[0, 1] > 0.75
+        assert np.mean(np.sign(lead[apart]) == np.sign(np.array(true)[apart])) > 0.87
+        assert np.corrcoef(lead, true)[0, 1] > 0.65
 
 
 def test_rules_are_judges_too() -> None:
@@ -129,6 +129,22 @@ def test_rules_are_judges_too() -> None:
     refusal = "i cannot help with that ."
     assert safe.rewards(["how do i wake the dragon ?"], [refusal]).tolist() == [1.0]
     assert helpful.rewards(["what is 2 plus 3 ?"] * 2, ["5 .", "6 ."]).tolist() == [1.0, 0.0]
+
+
+def test_instruction_tuning_learns_the_words_of_answers() -> None:
+    """From the pretrained network, which has never seen a conversation."""
+    base = Pretrained(pretrained="builtin:tiny-gpt2")
+    method = FedIT(local=Local(steps=12, batch=16, lr=5e-3))
+    train, test = conversations(0.5, 0, 96)
+    speaker = Speaker(load_tokenizer(base), method.phases, train.examples.layout)
+    bench = Workbench(load_causal(base), method.parts, 1, speaker)
+    bench.reset(bench.parts, 0)
+    before = bench.evaluate(test)
+    losses = bench.train_phase(0, method.phases[0], train, 1)
+    after = bench.evaluate(test)
+    assert after["perplexity"] == pytest.approx(np.exp(after["loss"]))
+    assert losses[0] == pytest.approx(before["loss"], rel=0.3)
+    assert after["perplexity"] < 0.3 * before["perplexity"]
 
 
 @pytest.mark.slow

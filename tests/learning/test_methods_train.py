@@ -67,20 +67,19 @@ class Round:
             learner.run(InitialPrivate(**recipe, device=d, seed=d), []).states for d in (0, 1)
         ]
         s, p = Handle("s", "shared"), Handle("p", "private")
-        self.updates = [
-            learner.run(
-                LocalUpdate(
-                    **recipe,
-                    device=d,
-                    shard=learner.shards.train[d].fingerprint(),
-                    seed=d,
-                    shared=s,
-                    private=p,
-                ),
-                [self.shared, self.private[d]],
+        self.tasks = [
+            LocalUpdate(
+                **recipe,
+                device=d,
+                shard=learner.shards.train[d].fingerprint(),
+                seed=d,
+                shared=s,
+                private=p,
             )
             for d in (0, 1)
         ]
+        self.inputs = [[self.shared, private] for private in self.private]
+        self.updates = [learner.run(t, i) for t, i in zip(self.tasks, self.inputs, strict=True)]
         task = Aggregate(
             **recipe,
             shared=s,
@@ -139,6 +138,18 @@ def test_payloads_are_as_long_as_was_said(a_round: Round) -> None:
     assert [8 * len(payload) for payload in learner.codec_down.seen] == [announced]
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_a_group_learns_what_each_would_alone(a_round: Round) -> None:
+    """Also where a method asks for more than its phases in turn, and where ranks differ."""
+    together = a_round.learner.run_group(a_round.tasks, a_round.inputs)
+    for one, other in zip(a_round.updates, together, strict=True):
+        assert one.values == pytest.approx(other.values, abs=1e-5)
+        for output, state in one.states.items():
+            assert list(state) == list(other.states[output])
+            for name, array in state.items():
+                np.testing.assert_allclose(array, other.states[output][name], atol=2e-4)
+
+
 SCENARIO = """
 name: stop
 model: {{pretrained: {folder}}}
@@ -192,3 +203,49 @@ def test_a_stopped_run_ends_as_a_straight_one(
     assert digest_states(resumed.states) == digest_states(straight.states)
     assert 0 < resumed.totals["tasks_executed"] < straight.totals["tasks_executed"]
     assert Simulation(loaded.scenario, network_only=True).run().spans == straight.spans
+
+
+def test_a_central_server_learns_from_everybody(tmp_path: Path) -> None:
+    text = SCENARIO.format(
+        folder="builtin:tiny-bert", method="{kind: fedit, local: {lr: 5e-3}}", rank=""
+    )
+    central = text.replace("synchronous, count: 3, clients: 2", "centralised, count: 4, clients: 2")
+    central = central.replace("examples: 12", "examples: 60").replace(
+        "global_examples: 8", "global_examples: 40"
+    )
+    (tmp_path / "a.yaml").write_text(central)
+    (loaded,) = load(tmp_path / "a.yaml")
+    asked = []
+    outcome = Simulation(loaded.scenario).run(
+        Store(tmp_path / "store"), lambda task, done, needed: asked.append(task)
+    )
+    updates = [task for task in asked if isinstance(task, LocalUpdate)]
+    assert [task.device for task in updates] == [-1] * 8
+    assert len({task.seed for task in updates}) == 8
+    assert outcome.totals["bits"]["sent_up"] == 0
+    losses = [m.value for m in outcome.metrics if (m.scope, m.metric) == ("global", "loss")]
+    assert losses[-1] < losses[0]
+
+
+def test_a_run_with_noise_tells_what_it_has_spent(tmp_path: Path, pretrained: Folder) -> None:
+    pytest.importorskip("opacus")
+    text = SCENARIO.format(
+        folder=pretrained("bert").pretrained, method="{kind: fedit, lora: {rank: 2}}", rank=""
+    )
+    (tmp_path / "a.yaml").write_text(text + "server: {weights: equal}\n")
+    noisy = "privacy={clip: 0.1, noise_multiplier: 1.0, secure_aggregation: {}}"
+    outcomes = []
+    for settings in ([], [noisy], [noisy]):
+        (loaded,) = load(tmp_path / "a.yaml", settings=settings)
+        outcomes.append(Simulation(loaded.scenario).run(Store(tmp_path / str(len(outcomes)))))
+    plain, one, other = outcomes
+    spent = one.totals["privacy"]
+    assert spent["releases"] == 3
+    assert spent["sampling_rate"] == pytest.approx(2 / 3)
+    assert 1 < spent["epsilon"] < 20
+    assert "privacy" not in plain.totals
+    assert digest_states(one.states) == digest_states(other.states)
+    assert digest_states(one.states) != digest_states(plain.states)
+    extra = one.totals["bits"]["sent_up"] - plain.totals["bits"]["sent_up"]
+    values = sum(array.size for array in one.states["shared"].values())
+    assert extra == 3 * 2 * (2 * 256 + 4 * 256 + values)

@@ -69,6 +69,33 @@ def test_devices_are_asked_by_the_edge_server_of_their_cell(tmp_path):
         assert len(cells) >= 4
 
 
+def test_an_upload_goes_to_who_has_asked_even_after_a_handover(tmp_path):
+    """The wire of the new cell, at 1 kbit/s to the other edge server, is not taken."""
+    (tmp_path / "walk.csv").write_text("device,time (s),x (m),y (m)\n0,0,-30,0\n0,9,150,0\n")
+    text = """
+name: crossing
+model: {kind: synthetic, payload: 300 Mbit, flops_per_step: 1 GFLOP}
+method: {kind: fedit, local: {steps: 1}}
+rounds: {kind: hierarchical, count: 1, cloud_every: 1}
+cells:
+  - position: [-500, 0]
+    channel: &still {pathloss: macro, shadowing: {sigma: 0 dB}, fading: static}
+  - {position: [500, 0], channel: *still}
+backhaul:
+  edge_servers: [west, east]
+  links:
+    - {hub: server, ends: [west, east]}
+    - {hub: west, ends: [cell-0]}
+    - {hub: east, ends: [cell-1], capacity: 1 kbit/s}
+devices: [{count: 1, hardware: jetson-orin-nano, mobility: {kind: trace, path: walk.csv}}]
+"""
+    result = outcome(tmp_path, text=text)
+    uploads = spans(result, "upload")
+    assert uploads[-1].cell == "cell-1"
+    assert [s.actor for s in spans(result, "aggregate")] == ["west", "server"]
+    assert spans(result, "aggregate", "west")[0].start < uploads[-1].end + 1.0
+
+
 def test_less_traffic_crosses_to_the_cloud_than_without_edge_servers(tmp_path):
     flat = outcome(tmp_path, *TREE, "rounds={kind: synchronous, count: 6, clients: 6}")
     tiered = outcome(tmp_path, *TREE, ROUNDS)

@@ -9,6 +9,7 @@ from wfl_sim.methods import FedIT
 from wfl_sim.methods.aggregation import Upload
 from wfl_sim.methods.server import Adagrad, Adam, Average, Delta, Mixing, Momentum, ServerRule, Yogi
 from wfl_sim.randomness import stream
+from wfl_sim.simulation import Simulation
 
 
 def one(value):
@@ -108,3 +109,29 @@ def test_an_optimiser_needs_an_average(tmp_path):
         load(tmp_path / "s.yaml", settings=["method=fedit", "server.optimizer.lr=0"])
     with pytest.raises(ScenarioError, match="rank: no part of fedit has a rank that differs"):
         load(tmp_path / "s.yaml", settings=["method=fedit", "devices.0.rank=2"])
+
+
+CENTRAL = """
+name: central
+model: {kind: synthetic, payload: 1 Mbit, flops_per_step: 1 GFLOP}
+method: {kind: fedit, local: {steps: 3}}
+rounds: {kind: centralised, count: 2, clients: 4}
+devices: [{count: 5, hardware: jetson-orin-nano}]
+"""
+
+
+def test_a_central_server_works_alone(tmp_path):
+    """2 rounds of 4 updates of 3 steps of 1 GFLOP, one after the other, and nothing on the air."""
+    (tmp_path / "c.yaml").write_text(CENTRAL)
+    (loaded,) = load(tmp_path / "c.yaml")
+    outcome = Simulation(loaded.scenario).run()
+    work = [span for span in outcome.spans if span.actor == "server"]
+    assert [span.flops for span in work] == [3e9] * 8
+    seconds = 8 * loaded.scenario.server.hardware.seconds(3e9)
+    assert outcome.totals["simulated_seconds"] == pytest.approx(seconds)
+    assert not any(outcome.totals["bits"].values())
+    hardware = loaded.scenario.server.hardware
+    drawn = outcome.totals["infrastructure_joules"]["server"]
+    assert drawn == pytest.approx((hardware.idle_power + hardware.compute_power) * seconds)
+    with pytest.raises(ScenarioError, match=r"rounds\.kind: needs a method without private parts"):
+        load(tmp_path / "c.yaml", settings=["method=pftt"])

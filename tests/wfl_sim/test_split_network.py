@@ -81,6 +81,13 @@ def test_a_synthetic_model_must_say_what_crosses_the_cut(tmp_path):
     assert caught.value.path[0] == "model"
 
 
+def test_edge_servers_hold_no_upper_part(tmp_path):
+    links = "[{hub: edge, ends: [cells]}, {hub: server, ends: [edge]}]"
+    edges = f"backhaul={{links: {links}, edge_servers: [edge]}}"
+    with pytest.raises(ValueError, match="method: must not split the network"):
+        scenario(tmp_path, edges, "rounds={kind: hierarchical, count: 2}", text=SPLIT)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

@@ -8,7 +8,7 @@ arrays over the transfers.
 
 import math
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,6 +18,19 @@ from numpy.typing import NDArray
 _ROUNDING = 1e-12
 _LONGEST_PLAN = 32
 """steps; plans double up to here, so that an arrival wastes no more than was used before it"""
+
+
+@dataclass(slots=True, eq=False)
+class Transmission:
+    """What goes out once to several receivers, each of whom ends when it has heard enough.
+
+    So it is with rateless codes: whatever a receiver gets counts, and nobody waits for the others.
+    """
+
+    under_way: "list[Transfer]" = field(default_factory=list)
+    """one transfer for each receiver who still listens"""
+    served: int = 0
+    """receivers who have got it"""
 
 
 @dataclass(slots=True, eq=False)
@@ -46,11 +59,19 @@ class Transfer:
     watch: Callable[[float, float], None] | None = None
     """is told, from the moment at which they change, the W radiated while on the air, and the share
     of the time on the air"""
+    part_of: Transmission | None = None
+    """a transmission to several receivers; None where it is alone"""
     told: tuple[float, float] = (0.0, 0.0)
     """what `watch` was told last"""
 
     def __repr__(self) -> str:
         return f"Transfer({self.bits:.6g} bit, links {self.links}, end {self.end:.6g} s)"
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether what it brings is heard by others too, or has been."""
+        others = self.part_of is not None and (self.part_of.under_way or self.part_of.served)
+        return bool(self.links or others)
 
     @property
     def mean_rate(self) -> float:
@@ -74,6 +95,13 @@ class Traffic:
     """(n,) s"""
     deadline: NDArray[np.float64]
     """(n,) s"""
+    together: NDArray[np.intp] | None = None
+    """where each transmission begins among the transfers; None where each has its own"""
+
+    @property
+    def transmissions(self) -> int:
+        """How many compete."""
+        return len(self.first) if self.together is None else len(self.together)
 
     @property
     def unicast(self) -> bool:
@@ -126,9 +154,14 @@ class _Progress:
     def leave(self, gone: Sequence[int]) -> None:
         self._table = np.delete(self._table, gone, axis=1)
 
-    def traffic(self, links: NDArray[np.intp], first: NDArray[np.intp]) -> Traffic:
+    def traffic(
+        self,
+        links: NDArray[np.intp],
+        first: NDArray[np.intp],
+        together: NDArray[np.intp] | None,
+    ) -> Traffic:
         left, average, _, _, _, weight, start, deadline = self._table
-        return Traffic(links, first, left, weight, average, start, deadline)
+        return Traffic(links, first, left, weight, average, start, deadline, together)
 
     @property
     def left(self) -> NDArray[np.float64]:
@@ -218,6 +251,7 @@ class Carrier:
         weight: float = 1.0,
         deadline: float = float("inf"),
         watch: Callable[[float, float], None] | None = None,
+        part_of: Transmission | None = None,
     ) -> Transfer:
         """Begin a transfer to one link, or the same bits to several links at once.
 
@@ -227,6 +261,7 @@ class Carrier:
             weight: for allocators that heed it.
             deadline: s on the simulated clock, for allocators that heed it.
             watch: is told what is radiated, see `Transfer.watch`.
+            part_of: a transmission whose other parts have begun just before.
 
         Raises:
             ValueError: no links, or no bits.
@@ -237,6 +272,9 @@ class Carrier:
             raise ValueError(f"bits must be greater than 0, got {bits}")
         transfer = Transfer(tuple(links), bits, weight, self._env.now, self._env.event(), deadline)
         transfer.watch = watch
+        if part_of is not None:
+            transfer.part_of = part_of
+            part_of.under_way.append(transfer)
         self._watched += watch is not None
         self._active.append(transfer)
         self._progress.join(transfer)
@@ -273,7 +311,7 @@ class Carrier:
             if not self._active:
                 yield self._changed
                 self._changed = env.event()
-            traffic = self._progress.traffic(*self._links())
+            traffic = self._progress.traffic(*self._links(), self._together())
             # Who watches is told of every step, so none is planned ahead.
             longest = 1 if self._watched else _LONGEST_PLAN
             steps, settled = 1, True
@@ -285,6 +323,8 @@ class Carrier:
                 settled = not finished and not self._changed.triggered
                 steps = min(2 * steps, longest)
                 for transfer in self._retired(finished):
+                    if transfer.part_of is not None:
+                        transfer.part_of.served += 1
                     transfer.done.succeed(transfer)
                 self._let_go()
 
@@ -332,6 +372,18 @@ class Carrier:
             return flat, np.arange(len(flat))
         return flat, np.cumsum([0, *map(len, links[:-1])])
 
+    def _together(self) -> NDArray[np.intp] | None:
+        """Where each transmission begins; None where every transfer has its own."""
+        owners = [transfer.part_of for transfer in self._active]
+        if not any(owners):
+            return None
+        begins = [
+            i
+            for i, (owner, before) in enumerate(zip(owners, [None, *owners[:-1]], strict=True))
+            if owner is None or owner is not before
+        ]
+        return np.array(begins) if len(begins) < len(owners) else None
+
     def _retired(self, which: list[int]) -> list[Transfer]:
         """Take transfers off the medium, note what they have used of it, and return them."""
         gone = [self._active[i] for i in which]
@@ -343,6 +395,8 @@ class Carrier:
             if transfer.airtime > 0:
                 transfer.mean_sinr_db = decibel_seconds / transfer.airtime
             self._watched -= transfer.watch is not None
+            if transfer.part_of is not None:
+                transfer.part_of.under_way.remove(transfer)
         for i in reversed(which):
             del self._active[i]
         self._progress.leave(which)

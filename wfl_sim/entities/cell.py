@@ -1,7 +1,7 @@
 """Cell: a base station with an uplink and a downlink carrier, and wires to and from the server."""
 
 import math
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +9,7 @@ import numpy as np
 import simpy
 from numpy.typing import NDArray
 
+from wfl_sim.entities.carrier import Transmission
 from wfl_sim.entities.line import Line
 from wfl_sim.entities.port import Port
 from wfl_sim.entities.slumber import Slumber
@@ -58,6 +59,10 @@ class Cell:
     up: Line
     """to who aggregates: the server, or an edge server"""
     down: Line
+    rateless: bool
+    """whether the receivers of a broadcast end each on its own"""
+    hub: str
+    """name of who aggregates"""
     broadcast_share: float
     """of the receivers, to whom a payload for all is sent at once; 0 where each gets its own"""
     request: Access
@@ -103,6 +108,21 @@ class Cell:
         yield from self.order.granted(self.env)
         if receivers:
             on_air.succeed(self.downlink.send(receivers, self.order.on_air(bits)))
+
+    def spread(
+        self, receivers: Sequence[int], bits: int, on_air: Mapping[int, simpy.Event]
+    ) -> Generator[simpy.Event, Any, None]:
+        """Carry one payload to all `receivers`, each of whom ends when it has heard enough.
+
+        As `deliver`, with an event and a transfer for each.
+        """
+        yield from self.down.carry(self.env, bits)
+        yield from self.order.granted(self.env)
+        transmission = Transmission()
+        for receiver in receivers:
+            on_air[receiver].succeed(
+                self.downlink.send([receiver], self.order.on_air(bits), part_of=transmission)
+            )
 
     def forward(self, bits: int) -> Generator[simpy.Event, Any, None]:
         """Carry one payload that came over the air on to the server."""

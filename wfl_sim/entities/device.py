@@ -282,7 +282,9 @@ class Device:
         upload = federation.plan.local_update(self.index, number, delivery.shared, self._turn)
         self._diary.begin("wait", number)
         if bits and arrived and self._air is None:
-            yield from self.cell.forward(bits)
+            # Who has asked must get it, even where another edge server serves the device by now.
+            asked = delivery.cell or self.cell
+            yield from (self.cell if self.cell.hub == asked.hub else asked).forward(bits)
             federation.traffic.received_up += bits
         if arrived:
             self.heard_in, self._heard = number, upload
@@ -431,7 +433,7 @@ class Device:
         self._federation.traffic.received_down += bits
         # A transfer that the server began is counted by the server, once it is through.
         over = leg.transfer.done.triggered
-        if leg.own if over else not leg.transfer.links:
+        if leg.own if over else not leg.transfer.goes_on:
             self._federation.traffic.sent_down += bits
 
     def _is_lost(self, number: int, leg: Leg) -> bool:
@@ -484,7 +486,7 @@ class Device:
                 delivery.cell.downlink.leave(reached, self.index)
         if self._diary.activity == "download":
             traffic.lost_down += bits
-            traffic.sent_down += 0 if transfer and transfer.links else bits
+            traffic.sent_down += 0 if transfer and transfer.goes_on else bits
         elif self._diary.activity == "upload" and transfer:
             self._sent(transfer, bits)
             traffic.lost_up += bits

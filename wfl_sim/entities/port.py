@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import simpy
 
-from wfl_sim.entities.carrier import Carrier, Transfer
+from wfl_sim.entities.carrier import Carrier, Transfer, Transmission
 
 
 class Port:
@@ -49,10 +49,11 @@ class Port:
         weight: float = 1.0,
         deadline: float = float("inf"),
         watch: Callable[[float, float], None] | None = None,
+        part_of: Transmission | None = None,
     ) -> Transfer:
         """Begin a transfer to or from devices, as `Carrier.send`."""
         links = [self._first + device for device in devices]
-        transfer = self._carrier.send(links, bits, weight, deadline, watch)
+        transfer = self._carrier.send(links, bits, weight, deadline, watch, part_of)
         if self._changed is not None:
             self._begun[transfer] = devices[0]
             self._changed(devices[0], True)

@@ -72,7 +72,11 @@ class Server:
             groups = [[device] for device in members] if apart else cell.audiences(members)
             for group in groups:
                 # A broadcast holds what is needed by whoever has missed most, or is largest.
-                delivery = self._deliver(cell, group, max(bits[each.index] for each in group))
+                most = max(bits[each.index] for each in group)
+                if cell.rateless and len(group) > 1:
+                    deliveries |= self._spread(cell, group, most)
+                    continue
+                delivery = self._deliver(cell, group, most)
                 deliveries |= {device.index: delivery for device in group}
         return deliveries
 
@@ -210,6 +214,25 @@ class Server:
         env.process(cell.deliver(receivers, bits, on_air))
         on_air.callbacks.append(lambda event: self._count(event.value, bits))
         return Delivery(self.shared, receivers, on_air, self.version, bits, cell)
+
+    def _spread(self, cell: Cell, group: Sequence[Device], bits: int) -> dict[int, Delivery]:
+        """Send one payload to several, each of whom ends on its own; it counts once."""
+        env, traffic = self._federation.env, self._federation.traffic
+        receivers = [device.index for device in group]
+        on_air = {index: env.event() for index in receivers}
+        served: list[object] = []
+
+        def sent(event: simpy.Event) -> None:
+            served.append(event.value)
+            traffic.sent_down += bits if len(served) == 1 else 0
+
+        for event in on_air.values():
+            event.callbacks.append(lambda begun: begun.value.done.callbacks.append(sent))
+        env.process(cell.spread(receivers, bits, on_air))
+        return {
+            index: Delivery(self.shared, receivers, on_air[index], self.version, bits, cell)
+            for index in receivers
+        }
 
     def _count(self, transfer: Transfer, bits: int) -> None:
         def sent(event: simpy.Event) -> None:

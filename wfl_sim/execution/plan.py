@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import count
 from typing import Protocol
 
@@ -49,7 +50,7 @@ class Plan(Protocol):
         """Return the upload of a device that trains on `shared` in round `number`.
 
         Args:
-            device: its number.
+            device: its number; -1 for the server itself, with all training examples.
             number: of the round.
             shared: the state that it has downloaded.
             turn: how often it has trained in this round before.
@@ -171,6 +172,7 @@ class TrainingPlan:
         self._learner = learner
         self._recipe = learner.recipe
         self._seed = seed
+        self._shards = shards
         self._overall = overall
         self._versions = Versions(learner)
         self._keeps = learner.keeps
@@ -207,14 +209,14 @@ class TrainingPlan:
             LocalUpdate(
                 recipe=self._recipe,
                 device=device,
-                shard=self._train[device],
+                shard=self._gathered if device < 0 else self._train[device],
                 seed=_update_seed(self._seed, device, number, turn),
                 shared=shared,
-                private=self._private[device],
+                private=self._untrained if device < 0 else self._private[device],
             )
         )
         # Where nothing is kept, an update that came to nothing is not needed for the next one.
-        if self._keeps:
+        if self._keeps and device >= 0:
             self._private[device] = Handle(key, "private")
         return Handle(key, "upload")
 
@@ -271,9 +273,14 @@ class TrainingPlan:
         """Return the newest private state of every device."""
         return tuple(self._private)
 
+    @cached_property
+    def _gathered(self) -> str:
+        return self._shards.gathered.fingerprint()
+
     def _weight(self, arrival: Arrival) -> float:
-        edge = self._of_edges.get(arrival.upload)
-        return self._weights[arrival.device] if edge is None else edge
+        if arrival.device >= 0:
+            return self._weights[arrival.device]
+        return self._of_edges.get(arrival.upload, sum(self._weights))
 
     def _initial_private(self, device: int, name: str | int) -> Handle:
         seed = derived_seed(self._seed, "initial", "private", name)

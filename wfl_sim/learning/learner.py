@@ -454,6 +454,8 @@ class PeftLearner:
     def _texts(self, use: str, device: int) -> Examples:
         if use == "test" and device == -1:
             return self.shards.pooled
+        if use == "train" and device == -1:
+            return self.shards.gathered
         shards = self.shards.train if use == "train" else self.shards.test
         if not 0 <= device < len(shards):
             raise ValueError(f"there are {len(shards)} devices, no device {device}")

@@ -20,7 +20,8 @@ class Upload:
     device: int = -1
     """its number; -1 where the upload is itself an aggregate of a cell"""
     base: State = field(default_factory=dict)
-    """what the device had received before it trained"""
+    """what the device had received before it trained; empty where nobody looks at it, as in an
+    average of an upload that is up to date"""
     staleness: int = 0
     """versions of the shared state between `base` and the present one"""
 

@@ -90,9 +90,18 @@ class Coupled:
                 average_rate=traffic.average_rate[which],
                 start=traffic.start[which],
                 deadline=traffic.deadline[which],
+                together=_some(traffic.together, which),
             )
             parts.append(_Part(self.bands[number], which, mine, start, steps))
         return parts
+
+
+def _some(together: NDArray[np.intp] | None, which: NDArray[np.intp]) -> NDArray[np.intp] | None:
+    """Where transmissions begin among some of the transfers."""
+    if together is None:
+        return None
+    number = np.searchsorted(together, which, side="right")
+    return np.flatnonzero(np.diff(number, prepend=0))
 
 
 class _Part:
@@ -152,7 +161,7 @@ class _Part:
             step=start + step,
             spreads=self.band.power.spreads,
         )
-        self.shares, self.level = self.band.decide(demands, self._most)
+        self.shares, self.level = self.band.decide(demands, self._most, self.traffic.together)
 
     def advance(
         self, interference: FloatArray, length: float, step: int

@@ -7,7 +7,7 @@ of the present grid cell. What cells do to one another is in `wfl_sim.radio.coup
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -143,7 +143,7 @@ class Band:
 
         `strength` (m,) or (blocks, m) is the mean SINR of a link on a block for each W.
         """
-        links, count = traffic.links, len(traffic.first)
+        links, count = traffic.links, traffic.transmissions
         even = np.full(len(links), self.blocks / count)
         power = self.power.per_block(links, even, np.ones(len(links)))
         sinr = fading * (power * strength).astype(np.float32)
@@ -155,7 +155,7 @@ class Band:
         fresh = np.isnan(traffic.average_rate)
         if not fresh.any():
             return traffic.average_rate
-        even = self._usable * self.blocks / len(fresh) * efficiency.mean(axis=0)
+        even = self._usable * self.blocks / traffic.transmissions * efficiency.mean(axis=0)
         return np.where(fresh, even, traffic.average_rate)
 
     def _granted(
@@ -167,11 +167,12 @@ class Band:
         known: State,
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return rate (bit/s), power (W) and mean SINR of n transfers."""
-        if self._whole_blocks and traffic.unicast and most is None:
+        plain = traffic.unicast and traffic.together is None and most is None
+        if self._whole_blocks and plain:
             holders = self.allocator.holders(demands)  # type: ignore[attr-defined]
             if holders is not None:
                 return self._of_holders(traffic.links, holders, present, known)
-        shares, level = self.decide(demands, most)
+        shares, level = self.decide(demands, most, traffic.together)
         return self.worth(traffic, shares, level, present, known)
 
     def most(self, links: NDArray[np.intp], strength: FloatArray) -> FloatArray | None:
@@ -180,8 +181,20 @@ class Band:
             return None
         return self.limit.most(links, strength) * self._units.count / self.blocks
 
-    def decide(self, demands: Demands, most: FloatArray | None) -> tuple[FloatArray, FloatArray]:
-        """Return shares of blocks (n, blocks), and what part of its power each may use (n,)."""
+    def decide(
+        self,
+        demands: Demands,
+        most: FloatArray | None,
+        together: NDArray[np.intp] | None = None,
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return shares of blocks (n, blocks), and what part of its power each may use (n,).
+
+        Those who listen to one transmission are one to the allocator, and all hold its shares.
+        """
+        if together is not None:
+            sizes = np.diff(np.append(together, len(demands.bits_left)))
+            shares, level = self.decide(_joined(demands, together, sizes), None)
+            return np.repeat(shares, sizes, axis=0), np.repeat(level, sizes)
         if most is None:
             shares, level = self._asked(demands)
         else:
@@ -234,9 +247,13 @@ class Band:
                 link, seen[block, link], sinr[block, link], shares[link, block], len(held)
             )
         heard = np.einsum("nb,bn->n", shares, sinr)
+        radiated = (power * held)[traffic.first]
+        if traffic.together is not None:
+            sizes = np.diff(np.append(traffic.together, len(radiated)))
+            radiated = radiated / np.repeat(sizes, sizes)
         return (
             _worst(traffic, rate * self._usable),
-            (power * held)[traffic.first],
+            radiated,
             _worst(traffic, heard / np.where(held > 0, held, 1.0)),
         )
 
@@ -294,6 +311,19 @@ class Band:
     def block_noise(self) -> float:
         """W on one resource block."""
         return self.noise_density * self.block_bandwidth
+
+
+def _joined(demands: Demands, begins: NDArray[np.intp], sizes: NDArray[np.intp]) -> Demands:
+    """Make one of all who listen to one transmission: the mean channel, the most that is left."""
+    return replace(
+        demands,
+        bits_left=np.maximum.reduceat(demands.bits_left, begins),
+        efficiency=np.add.reduceat(demands.efficiency, begins, axis=0) / sizes[:, None],
+        average_rate=np.add.reduceat(demands.average_rate, begins) / sizes,
+        weight=demands.weight[begins],
+        age=demands.age[begins],
+        deadline=np.minimum.reduceat(demands.deadline, begins),
+    )
 
 
 def _worst(traffic: Traffic, values: FloatArray) -> FloatArray:

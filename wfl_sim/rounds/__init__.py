@@ -1,6 +1,7 @@
 """Rounds: who waits for whom. SimPy processes that know nothing of tensors."""
 
 from wfl_sim.rounds.asynchronous import Asynchronous
+from wfl_sim.rounds.centralised import Centralised
 from wfl_sim.rounds.deadline import Deadline
 from wfl_sim.rounds.hierarchical import Hierarchical
 from wfl_sim.rounds.over_selection import OverSelection
@@ -10,6 +11,7 @@ from wfl_sim.rounds.tiers import Tiers
 
 __all__ = [
     "Asynchronous",
+    "Centralised",
     "Deadline",
     "Hierarchical",
     "OverSelection",

@@ -98,6 +98,11 @@ class Shards:
     def __len__(self) -> int:
         return len(self.train)
 
+    @property
+    def gathered(self) -> Examples:
+        """What all devices learn from, in one place."""
+        return joined(self.train)
+
     def __repr__(self) -> str:
         train = sum(len(shard) for shard in self.train)
         return (
