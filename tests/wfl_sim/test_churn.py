@@ -231,6 +231,7 @@ class Adding:
     recipe = "adding"
     sends_news = False
     keeps = True
+    varies = False
 
     def __init__(self, workload):
         self.workload = lambda device: workload
