@@ -148,6 +148,28 @@ def test_instruction_tuning_learns_the_words_of_answers() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("algorithm", "batch"), [(DPO(), 32), (GRPO(kl=0.02, epochs=2), 8)], ids=["dpo", "grpo"]
+)
+def test_the_cheaper_algorithms_learn_too(algorithm: DPO | GRPO, batch: int) -> None:
+    """One who looks for safety above all, with rewards by rule: 0.67 becomes 0.9 at seed 0."""
+    train, test = conversations(0.1, 0, 160)
+    method = PFIT(
+        rewards=BY_RULE,
+        algorithm=algorithm,
+        attention=Sparsity(),
+        local=Local(steps=4, batch=batch, lr=3e-4),
+    )
+    bench = bench_of(method, train)
+    before = bench.evaluate(test)
+    for number in range(2):
+        bench.train_phase(0, method.phases[0], train, number)
+    after = bench.evaluate(test)
+    assert after["reward"] > before["reward"] + 0.08
+    assert after["kl"] < 1
+
+
+@pytest.mark.slow
 def test_ppo_raises_both_rewards_and_follows_preferences() -> None:
     """Three seeds of each weight, rewards by the shipped models, truth by rule."""
     ends: dict[float, list[dict[str, float]]] = {}

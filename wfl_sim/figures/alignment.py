@@ -55,7 +55,7 @@ def alignment(runs: Sequence[Run], folder: Path) -> list[Path]:
         handles.append(
             Line2D([], [], color=GREY, marker="x", ls="", label="before tuning (last panel)")
         )
-        figure.legend(handles=handles, loc="outside lower center", ncols=columns(handles, 135))
+        figure.legend(handles=handles, loc="outside lower center", ncols=columns(handles, 115))
         return save(figure, folder, "alignment", HEADER, rows)
 
 
