@@ -38,7 +38,7 @@ def network():
 
 
 def test_an_unknown_name_is_corrected():
-    with pytest.raises(ValueError, match=r"'tiny-brt', did you mean 'tiny-bert'\? \(known: .*tiny-bert"):
+    with pytest.raises(ValueError, match=r"'tiny-brt', did you mean 'tiny-bert'\?"):
         builtin("tiny-brt")
 
 
