@@ -92,7 +92,7 @@ class Round:
         self.after = learner.run(task, [self.shared, *(u.states for u in self.updates)]).states
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(scope="module", params=KINDS)
 def a_round(request: pytest.FixtureRequest, pretrained: Folder, shards: Shards) -> Round:
     kind = request.param
     speaks = kind in ALIGNING
@@ -124,7 +124,7 @@ def test_nothing_private_is_in_the_bytes_of_an_upload(a_round: Round) -> None:
 
 def test_payloads_are_as_long_as_was_said(a_round: Round) -> None:
     learner = a_round.learner
-    up = [8 * len(payload) for payload in learner.codec_up.seen]
+    up = [8 * len(payload) for payload in learner.codec_up.seen[:2]]
     down = [8 * len(payload) for payload in learner.codec_down.seen]
     if not up:
         assert learner.workload(0).upload_bits == learner.workload(0).download_bits == 0
