@@ -26,7 +26,7 @@ from wfl_sim.compute import Computing, Hardware, HardwareReference
 from wfl_sim.coverage import check_coverage
 from wfl_sim.execution.executors import Auto
 from wfl_sim.layouts import Layout
-from wfl_sim.methods.abilities import Split, averages
+from wfl_sim.methods.abilities import Split, averages, check_abilities
 from wfl_sim.methods.server import ServerRule
 from wfl_sim.modem import Modem
 from wfl_sim.payload import Float32
@@ -205,6 +205,7 @@ class Scenario:
             raise LocatedError("at least one group of devices is needed", "devices")
         if self.data is None and MODELS.name_of(self.model) != "synthetic":
             raise LocatedError("is missing: a pretrained model learns from data", "data")
+        check_abilities(self.method)
         self.server.check(self.method)
         self._check_privacy()
         self._check_centralised()

@@ -1,5 +1,8 @@
 """How language models read padded texts, write with a cache, and look at fewer words."""
 
+import logging
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -194,3 +197,18 @@ def test_a_long_request_loses_its_beginning_and_a_long_answer_its_end() -> None:
     assert (encoded.texts.request[:, -1] == tokenizer.convert_tokens_to_ids("<bot>")).all()
     assert encoded.texts.answer.shape[1] == 2
     assert blank(3, Layout(request=6, answer=2), "meta").ids.shape == (3, 8)
+
+
+def test_a_request_beyond_the_network_is_cut_in_silence(
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    tokenizer = chat_tokenizer()
+    tokenizer.model_max_length = 8
+    logger = logging.getLogger("transformers")
+    was, logger.propagate = logger.propagate, True
+    try:
+        shards = Instruct(examples=8).shards(1, 0)
+        encode(tokenizer, replace(shards.pooled, texts=("w " * 40,) * len(shards.pooled.texts)))
+    finally:
+        logger.propagate = was
+    assert "longer than" not in caplog.text + capfd.readouterr().err

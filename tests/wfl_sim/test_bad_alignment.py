@@ -41,7 +41,11 @@ def complaint(folder: Path, *settings: str) -> str:
         (["data={kind: newswire}"], "has labels, and PFIT learns to answer"),
         (["method.rewards={safety: 'builtin:saftey'}"], "did you mean 'safety'?"),
         (["method.rewards={safety: ./nowhere}"], "no such folder"),
-        (["method.layers=9"], "'gpt2' has 4 layers, not 9"),
+        (
+            ["method.rewards={safety: 'builtin:tiny-gpt2'}"],
+            "which gives no scores",
+        ),
+        (["method.layers=9"], "method: part 'layers': 'gpt2' has 4 layers, not 9"),
         (["method.algorithm={kind: pppo}"], "unknown algorithm 'pppo', did you mean 'ppo'?"),
         (["method.algorithm={kind: ppo, clip: 0}"], "clip: must be greater than 0, got 0"),
         (["method.algorithm={kind: grpo, group: 1}"], "group: must be at least 2, got 1"),

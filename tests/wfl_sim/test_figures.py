@@ -1,4 +1,5 @@
 import csv
+import itertools
 import math
 import re
 import sys
@@ -8,10 +9,11 @@ from xml.etree import ElementTree
 import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from wfl_sim.figures import breakdown, convergence, draw_all, summary, timeline
 from wfl_sim.figures.curves import curve
-from wfl_sim.figures.scales import scale
+from wfl_sim.figures.scales import logarithmic, scale
 from wfl_sim.figures.seeds import by_label, held, mean_and_half_width
 from wfl_sim.figures.style import look
 from wfl_sim.figures.targets import default_target
@@ -434,3 +436,19 @@ def test_drawing_leaves_the_settings_of_the_caller_alone(runs, tmp_path):
     breakdown(runs[:1], tmp_path)
     assert mpl.rcParams.copy() == before
     assert ("matplotlib.pyplot" in sys.modules) == loaded
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.1, 8), (2, 80), (12, 43), (40, 49), (0.01, 900)])
+def test_numbers_of_a_logarithmic_axis_stand_apart(low, high):
+    figure = Figure(figsize=(4.8, 4.6), dpi=100)
+    axes = figure.subplots()
+    logarithmic(axes)
+    axes.plot([low, high], [0, 1])
+    figure.canvas.draw()
+    left, right = axes.get_xlim()
+    ticks = axes.xaxis.get_major_ticks() + axes.xaxis.get_minor_ticks()
+    named = [t.label1 for t in ticks if left <= t.get_loc() <= right and t.label1.get_text()]
+    assert len(named) >= 2
+    boxes = sorted((each.get_window_extent() for each in named), key=lambda box: box.x0)
+    assert all(a.x1 < b.x0 for a, b in itertools.pairwise(boxes))
+    assert not any("times" in each.get_text() for each in named)

@@ -1,16 +1,27 @@
 """Contracts of every registered method, on two parameters with numbers worked by hand."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
 from wfl_sim.learning.fleet import Fleet
 from wfl_sim.learning.stand_in import shapes_of
-from wfl_sim.methods.abilities import HoldsMore, averages, download, sent_down, sent_up
+from wfl_sim.methods.abilities import (
+    HoldsMore,
+    averages,
+    check_abilities,
+    download,
+    sent_down,
+    sent_up,
+)
 from wfl_sim.methods.aggregation import Upload, weighted_mean
+from wfl_sim.methods.fedit import FedIT
 from wfl_sim.methods.local_only import LocalOnly
 from wfl_sim.methods.parts import LoRA, with_role
 from wfl_sim.methods.pftt import PFTT
 from wfl_sim.protocols import METHODS, Method
+from wfl_sim.registry import LocatedError
 
 KINDS = sorted(METHODS.kinds())
 SHARING = [kind for kind in KINDS if any(part.shared for part in METHODS.find(kind)().parts)]
@@ -266,3 +277,20 @@ def test_a_rank_of_its_own_keeps_the_scale():
     loras = [pftt.parts(device)[1].config.rank for device in (0, 1, 2, -1)]
     assert loras == [8, 2, 32, 8]
     assert not Fleet(METHODS.find("fedit")(), ranks).sizes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mixed(FedIT):
+    """A key that has the name of an ability."""
+
+    blend: float = 0.5
+
+
+def test_a_value_is_no_ability():
+    with pytest.raises(LocatedError, match="Mixed has a value 'blend', and 'blend' is an ability"):
+        check_abilities(Mixed())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_abilities_of_methods_can_be_called(kind):
+    check_abilities(METHODS.find(kind)())

@@ -104,6 +104,8 @@ def test_an_optimiser_needs_an_average(tmp_path):
     )
     with pytest.raises(ScenarioError, match=r"s.yaml:6: server.optimizer: needs a method that"):
         load(tmp_path / "s.yaml")
+    with pytest.raises(ScenarioError, match=r"server\.staleness: needs a method that averages"):
+        load(tmp_path / "s.yaml", settings=["server.optimizer=average", "server.staleness=mixing"])
     load(tmp_path / "s.yaml", settings=["method=fedit"])
     with pytest.raises(ScenarioError, match=r"server\.optimizer\.lr: must be greater than 0"):
         load(tmp_path / "s.yaml", settings=["method=fedit", "server.optimizer.lr=0"])

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from wfl_sim.figures.files import save
+from wfl_sim.figures.scales import logarithmic
 from wfl_sim.figures.seeds import by_label
 from wfl_sim.figures.style import line_styles, look
 from wfl_sim.results import Run
@@ -59,8 +60,7 @@ def links(runs: Sequence[Run], folder: Path) -> list[Path]:
                 axes.set_ylabel(f"share of {activity}s below")
                 axes.set_ylim(0, 1)
                 if quantity == "mean_rate":
-                    axes.set_xscale("log")
-                    axes.xaxis.set_major_formatter("{x:g}")
+                    logarithmic(axes)
         if len(labels) > 1:
             handles, names = panels[0, 0].get_legend_handles_labels()
             figure.legend(handles, names, loc="outside lower center", ncols=min(len(names), 4))

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from wfl_sim.figures.files import file_name, save
 from wfl_sim.figures.lines import Line, lines, main_axis
-from wfl_sim.figures.scales import scale
+from wfl_sim.figures.scales import logarithmic, scale
 from wfl_sim.figures.seeds import mean_and_half_width
 from wfl_sim.figures.style import GREY, INK, columns, line_styles, look
 from wfl_sim.results import Goal, Run
@@ -154,7 +154,7 @@ def _panel(
     seeds = [x * factor for spot in every for x, _ in spot.seeds]
     low, high = min(seeds), max(seeds)
     if low > 0 and high > 20 * low:
-        axes.set_xscale("log")
+        logarithmic(axes)
     else:
         reach = (high - low) or high or 1.0
         axes.set_xlim(max(low - 0.12 * reach, 0.0), high + 0.16 * reach)

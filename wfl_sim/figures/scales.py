@@ -1,6 +1,9 @@
-"""Prefixes of units, so that an axis shows numbers between 1 and 1000."""
+"""Prefixes of units, so that an axis shows numbers between 1 and 1000, and logarithmic axes."""
 
 from typing import Final
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter
 
 PREFIXES: Final = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
@@ -20,3 +23,14 @@ def scale(largest: float, unit: str) -> tuple[float, str]:
             if largest >= size:
                 return 1 / size, prefix + unit
     return 1.0, unit
+
+
+def logarithmic(axes: Axes) -> None:
+    """Make the x axis logarithmic, with plain numbers at 1, 2 and 5 of each decade.
+
+    Where those are too few, matplotlib puts ticks at even distances.
+    """
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())

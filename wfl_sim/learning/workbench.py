@@ -25,6 +25,7 @@ from wfl_sim.methods.alignment import Alignment
 from wfl_sim.methods.parts import LoRA, Part
 from wfl_sim.methods.phases import Phase
 from wfl_sim.randomness import derived_seed, stream
+from wfl_sim.registry import LocatedError
 
 if TYPE_CHECKING:
     from wfl_sim.learning.alignment.speaker import Speaker
@@ -102,17 +103,19 @@ class Workbench:
         """Return the parameters that a phase trains.
 
         Raises:
-            ValueError: the phase names a part that the method does not have.
+            LocatedError: the phase names a part that the method does not have.
         """
         found: list[Parameter] = []
         for each in phase.trains:
             part, _, factor = each.partition(".")
             if part not in self.parts:
-                raise ValueError(f"a phase trains {each!r}, which is no part of the method")
+                message = f"a phase trains {each!r}, which is no part of the method"
+                raise LocatedError(message, "method")
             of_part = self.shapes([part])
             names = [name for name in of_part if not factor or f".lora_{factor}." in name]
             if factor and not names:
-                raise ValueError(f"a phase trains {each!r}, which the network does not have")
+                message = f"a phase trains {each!r}, which the network does not have"
+                raise LocatedError(message, "method")
             found += [self.parameters[name] for name in names]
         return found
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from wfl_sim.methods.aggregation import State
 from wfl_sim.methods.local import LocalRun, Participant
 from wfl_sim.methods.parts import Shapes
+from wfl_sim.registry import LocatedError
 
 SERVER = "server"
 """entries of the shared state below ``server/`` never leave the server"""
@@ -106,6 +107,22 @@ class Split(Protocol):
     @property
     def device_blocks(self) -> int:
         """Transformer blocks of a device, with the embeddings below them."""
+
+
+def check_abilities(method: Any) -> None:
+    """Refuse a value under the name of an ability, such as a key `blend: 0.5`.
+
+    Raises:
+        LocatedError: it would be called in the middle of a run.
+    """
+    for ability in (HoldsMore, Uplink, Downlink, Downloads, Updates, Personal, Blends):
+        for name in (each for each in vars(ability) if not each.startswith("_")):
+            if not callable(getattr(method, name, len)):
+                raise LocatedError(
+                    f"{type(method).__name__} has a value {name!r}, and {name!r} is an ability "
+                    "that wfl_sim would call: give it another name",
+                    "method",
+                )
 
 
 def on_device(method: Any, name: str) -> bool:

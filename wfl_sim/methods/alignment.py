@@ -88,8 +88,7 @@ class GRPO:
 @ALGORITHMS("dpo")
 @dataclass(frozen=True, kw_only=True)
 class DPO:
-    """Direct preference optimisation on pairs of answers: no rewards, nothing written (arXiv
-    2305.18290)."""
+    """Direct preference optimisation on pairs: no rewards, nothing written (arXiv 2305.18290)."""
 
     beta: float = 0.1
 

@@ -26,8 +26,7 @@ from wfl_sim.registry import From
 @METHODS("pfit")
 @dataclass(frozen=True, kw_only=True)
 class PFIT:
-    """Last layers, averaged over the air; offset, weights of rewards and critic private (arXiv
-    2404.13238)."""
+    """Last layers averaged, offset and weights of rewards private (arXiv 2404.13238v1)."""
 
     layers: int = 2
     algorithm: Annotated[Algorithm, From(ALGORITHMS)] = field(default_factory=PPO)

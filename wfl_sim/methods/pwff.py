@@ -26,8 +26,7 @@ from wfl_sim.registry import From
 @METHODS("pwff")
 @dataclass(frozen=True, kw_only=True)
 class PWFF:
-    """Adapter averaged, LoRA private, aligned with two rewards at once (arXiv 2404.13238, version
-    2)."""
+    """Adapter averaged, LoRA private; two rewards at once (arXiv 2404.13238v2)."""
 
     adapter: Adapter = field(default_factory=Adapter)
     lora: LoRA = field(default_factory=LoRA)

@@ -168,18 +168,18 @@ class ServerRule:
         return ServerRule(optimizer=self.optimizer, staleness=self.staleness, weights=self.weights)
 
     def check(self, method: Any) -> None:
-        """Refuse an optimiser on the aggregate of a method that is not an average.
+        """Refuse what would do nothing, or harm, to the aggregate of a method that is no average.
 
         Raises:
-            LocatedError: so.
+            LocatedError: an optimiser or a rule of staleness other than the default.
         """
-        if self.optimizer != Average() and not averages(method):
+        if averages(method):
+            return
+        given = {"optimizer": self.optimizer != Average(), "staleness": self.staleness != Delta()}
+        for key in (key for key, other in given.items() if other):
             name = type(method).__name__
-            raise LocatedError(
-                f"needs a method that averages uploads, which {name} does not",
-                "server",
-                "optimizer",
-            )
+            message = f"needs a method that averages uploads, which {name} does not"
+            raise LocatedError(message, "server", key)
 
     def asks_base(self, method: Any, staleness: int) -> bool:
         """Return whether the state that a device had received is needed to aggregate its upload."""

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
-from transformers import AutoConfig, PreTrainedTokenizerBase
+from transformers import AutoConfig, PretrainedConfig, PreTrainedTokenizerBase
 
 from wfl_sim.learning.base_model import _load, load_model, load_tokenizer, most_tokens
 from wfl_sim.learning.causal.conversations import Texts, asked, written
@@ -55,7 +55,9 @@ class ByModel:
         tokenizer = self.tokenizer
         end, pad = tokenizer.eos_token or "", int(tokenizer.pad_token_id)
         rows = [
-            tokenizer(f"{asked(tokenizer, x)} {y} {end}".strip(), add_special_tokens=False)
+            tokenizer(
+                f"{asked(tokenizer, x)} {y} {end}".strip(), add_special_tokens=False, verbose=False
+            )
             for x, y in zip(requests, answers, strict=True)
         ]
         ids = torch.full((len(rows), self.tokens), pad)
@@ -108,13 +110,30 @@ def alignment_of(phases: Sequence[Phase]) -> Alignment | None:
 
 
 def most_tokens_of(model: Pretrained) -> int | None:
-    """Return the longest text that a reward model reads, in tokens; None for no limit."""
-    return most_tokens(_load(model, AutoConfig.from_pretrained))
+    """Return the longest text that a reward model reads, in tokens; None for no limit.
+
+    Raises:
+        ValueError: it cannot be read, or is no sequence classifier.
+        FileNotFoundError: it is not there.
+    """
+    return most_tokens(_config(model))
 
 
 def outputs_of(model: Pretrained) -> int:
     """Return how many outputs a reward model has, by its configuration."""
-    return int(_load(model, AutoConfig.from_pretrained).num_labels)
+    return int(_config(model).num_labels)
+
+
+def _config(model: Pretrained) -> PretrainedConfig:
+    config: PretrainedConfig = _load(model, AutoConfig.from_pretrained)
+    built = list(config.architectures or ())
+    if not any(name.endswith("ForSequenceClassification") for name in built):
+        # Its head would be drawn at random, and so would be its scores.
+        raise ValueError(
+            f"{model.pretrained!r} is a {built[0] if built else config.model_type!r}, which gives "
+            "no scores: a reward model is a sequence classifier, such as builtin:helpfulness"
+        )
+    return config
 
 
 def _judge(name: str, source: str, tokens: int) -> Judge:

@@ -122,13 +122,17 @@ def _texts(
     answers: Sequence[str],
     layout: Layout,
 ) -> Texts:
+    def words(text: str) -> list[int]:
+        # Not verbose: what exceeds the network is cut by the layout.
+        return list(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+
     pad, end = tokenizer.pad_token_id, tokenizer.eos_token_id
     request = torch.full((len(requests), layout.request), pad)
     answer = torch.full((len(requests), layout.answer), pad)
     request_mask, answer_mask = torch.zeros_like(request), torch.zeros_like(answer)
     for row, (before, after) in enumerate(zip(requests, answers, strict=True)):
-        first = tokenizer(before, add_special_tokens=False)["input_ids"][-layout.request :]
-        then = [*tokenizer(after, add_special_tokens=False)["input_ids"], end][: layout.answer]
+        first = words(before)[-layout.request :]
+        then = [*words(after), end][: layout.answer]
         request[row, layout.request - len(first) :] = torch.tensor(first)
         request_mask[row, layout.request - len(first) :] = 1
         answer[row, : len(then)] = torch.tensor(then)

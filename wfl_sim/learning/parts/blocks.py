@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from torch import nn
 from transformers import PreTrainedModel
 
+from wfl_sim.registry import LocatedError
+
 
 def last_weights(
     model: PreTrainedModel, part: str, count: int
@@ -14,12 +16,13 @@ def last_weights(
     leaf.
 
     Raises:
-        ValueError: the backbone has fewer blocks.
+        LocatedError: the backbone has fewer blocks.
     """
     blocks = _blocks(model)
     if count > len(blocks):
-        raise ValueError(
-            f"part {part!r}: {model.config.model_type!r} has {len(blocks)} layers, not {count}"
+        raise LocatedError(
+            f"part {part!r}: {model.config.model_type!r} has {len(blocks)} layers, not {count}",
+            "method",
         )
     for prefix in blocks[len(blocks) - count :]:
         for inner, module in list(model.base_model.get_submodule(prefix).named_modules()):

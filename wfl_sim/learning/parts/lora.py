@@ -18,6 +18,7 @@ from transformers.pytorch_utils import Conv1D
 
 from wfl_sim.learning.parts.architecture import lora_targets
 from wfl_sim.methods.parts import LoRA, Part
+from wfl_sim.registry import LocatedError
 
 
 def attach(model: PreTrainedModel, part: Part) -> dict[str, Parameter]:
@@ -81,9 +82,10 @@ def _targeted(model: PreTrainedModel, part: str, targets: Sequence[str]) -> list
         named = [m for n, m in model.base_model.named_modules() if ends.fullmatch(n)]
         layers = [m.get_base_layer() if isinstance(m, LoraLayer) else m for m in named]
         if not layers or not all(isinstance(layer, (nn.Linear, Conv1D)) for layer in layers):
-            raise ValueError(
+            raise LocatedError(
                 f"part {part!r}: no linear layer of {model.config.model_type!r} is named "
-                f"{target!r} (known: {', '.join(_linear_names(model.base_model))})"
+                f"{target!r} (known: {', '.join(_linear_names(model.base_model))})",
+                "method",
             )
         found += layers
     return found
