@@ -442,9 +442,9 @@ def test_drawing_leaves_the_settings_of_the_caller_alone(runs, tmp_path):
 def test_numbers_of_a_logarithmic_axis_stand_apart(low, high):
     figure = Figure(figsize=(4.8, 4.6), dpi=100)
     axes = figure.subplots()
-    logarithmic(axes)
     axes.plot([low, high], [0, 1])
-    figure.canvas.draw()
+    logarithmic(axes)
+    figure.draw_without_rendering()
     left, right = axes.get_xlim()
     ticks = axes.xaxis.get_major_ticks() + axes.xaxis.get_minor_ticks()
     named = [t.label1 for t in ticks if left <= t.get_loc() <= right and t.label1.get_text()]

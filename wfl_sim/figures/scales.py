@@ -28,9 +28,11 @@ def scale(largest: float, unit: str) -> tuple[float, str]:
 def logarithmic(axes: Axes) -> None:
     """Make the x axis logarithmic, with plain numbers at 1, 2 and 5 of each decade.
 
-    Where those are too few, matplotlib puts ticks at even distances.
+    Where those are too few, matplotlib puts ticks at even distances; over three decades and more
+    powers of ten alone have numbers. What is to be shown must have been drawn before.
     """
+    wide = axes.dataLim.x1 >= 1000 * axes.dataLim.minposx
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_locator(LogLocator(subs=(1,) if wide else (1, 2, 5)))
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter(NullFormatter())
