@@ -283,6 +283,8 @@ class Scenario:
             raise LocatedError(
                 f"must be one cell, the template for the layout, got {len(self.cells)}", "cells"
             )
+        if self.layout is not None and self.cells[0].position != (0.0, 0.0):
+            raise LocatedError("is that of the layout: leave it out", "cells", 0, "position")
         if self.handover is not None and len(self.base_stations) == 1:
             raise LocatedError("has no neighbour to go to: there is one cell", "handover")
         if self.layout is None and self.interference != "none":

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from wfl_sim.figures.files import save
@@ -60,7 +61,9 @@ def links(runs: Sequence[Run], folder: Path) -> list[Path]:
                 axes.set_ylim(0, 1)
                 if quantity == "mean_rate":
                     axes.set_xscale("log")
+                    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
                     axes.xaxis.set_major_formatter("{x:g}")
+                    axes.xaxis.set_minor_formatter(NullFormatter())
         if len(labels) > 1:
             handles, names = panels[0, 0].get_legend_handles_labels()
             figure.legend(handles, names, loc="outside lower center", ncols=min(len(names), 4))
