@@ -26,7 +26,7 @@ run: $(READY)
 	$(BIN)/wfl-sim run scenarios/quickstart.yaml
 
 test: $(READY)
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -15,6 +15,8 @@ from wfl_sim.methods.phases import Local
 class Echo(nn.Module):
     """Logits that depend on the first token alone."""
 
+    dtype = torch.float32
+
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> object:
         logits = nn.functional.one_hot(input_ids[:, 0], 3).float() * 2.0
         return type("Output", (), {"logits": logits})()

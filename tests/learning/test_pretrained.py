@@ -38,14 +38,17 @@ def network():
 
 
 def test_an_unknown_name_is_corrected():
-    with pytest.raises(ValueError, match=r"'tiny-brt', did you mean 'tiny-bert'\? \(known: tiny"):
+    with pytest.raises(ValueError, match=r"'tiny-brt', did you mean 'tiny-bert'\? \(known: .*tiny"):
         builtin("tiny-brt")
 
 
 @pytest.mark.parametrize("name", sorted(BUILTINS))
-def test_a_builtin_is_a_small_classifier_in_float32(name):
-    folder = builtin(name)
-    assert sum(file.stat().st_size for file in folder.iterdir()) < 4e6
+def test_a_builtin_is_small(name):
+    assert sum(file.stat().st_size for file in builtin(name).iterdir()) < 4e6
+
+
+def test_tiny_bert_is_a_classifier_in_float32():
+    folder = builtin("tiny-bert")
     model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=8)
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
     encoded = AutoTokenizer.from_pretrained(folder)(["The striker scored."], return_tensors="pt")

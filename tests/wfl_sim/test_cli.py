@@ -127,7 +127,7 @@ def test_a_model_that_does_not_fit(files):
 
 def test_a_device_too_near_to_a_second_cell(files):
     pathloss = "{kind: log-distance, reference: 290 m}"
-    second = f"  - {{position: [150 m, 0], channel: {{pathloss: {pathloss}}}}}\n"
+    second = f"  - {{carrier: 6 GHz, position: [150 m, 0], channel: {{pathloss: {pathloss}}}}}\n"
     file = files.write(GOOD.replace("devices:", f"{second}devices:"))
     said = refusal(files, "run", file, "--out", files.folder / "runs")
     assert said.startswith(

@@ -15,12 +15,16 @@ class Counting:
 
     sends_news = False
     keeps = True
+    varies = False
 
     def __init__(self, recipe="counting"):
         self.recipe = recipe
         self.ran = []
 
     def workload(self, device):
+        raise NotImplementedError
+
+    def drawn_workload(self, device, seed):
         raise NotImplementedError
 
     def download_bits(self, device, news):

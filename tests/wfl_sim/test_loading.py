@@ -149,7 +149,7 @@ def test_the_good_scenario_loads(files):
         (
             "area: {radius: 300 m}",
             "area: 300 m",
-            "23: devices.0.area: unknown area '300 m' (known: cells, positions, ring)",
+            "23: devices.0.area: unknown area '300 m' (known: cells, positions, rectangle, ring)",
         ),
         (
             "uplink: {allocator: proportional-fair}",
@@ -201,7 +201,7 @@ def test_the_good_scenario_loads(files):
             MODEL,
             "model: {pretrained: builtin:tiny-bret}",
             "3: model: unknown builtin model 'tiny-bret', did you mean 'tiny-bert'? "
-            "(known: tiny-bert)",
+            "(known: helpfulness, safety, tiny-bert, tiny-gpt2, tiny-gpt2-instruct)",
         ),
         (
             MODEL,

@@ -32,6 +32,14 @@ def cluster():
     cluster.shutdown()
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere.invalid:6379"])
+def test_no_cluster_at_an_address_is_one_located_line(tmp_path, address):
+    spread = scenario(tmp_path, f"execution={{kind: ray, address: '{address}'}}", text=TRAINING)
+    with pytest.raises(LocatedError, match=f"^no cluster at '{address}': ") as caught:
+        Simulation(spread).run(Store(tmp_path / "store"))
+    assert caught.value.path == ("execution", "address")
+
+
 @pytest.mark.slow
 def test_two_nodes_and_a_lost_worker_give_the_digests_of_inline(
     tmp_path, cluster, monkeypatch, caplog
@@ -65,14 +73,6 @@ def test_two_nodes_and_a_lost_worker_give_the_digests_of_inline(
     }
     assert "is executed again" in caplog.text
     assert len({place[1] for place in killed}) == 1
-
-
-@pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere.invalid:6379"])
-def test_no_cluster_at_an_address_is_one_located_line(tmp_path, address):
-    spread = scenario(tmp_path, f"execution={{kind: ray, address: '{address}'}}", text=TRAINING)
-    with pytest.raises(LocatedError, match=f"^no cluster at '{address}': ") as caught:
-        Simulation(spread).run(Store(tmp_path / "store"))
-    assert caught.value.path == ("execution", "address")
 
 
 @pytest.mark.parametrize(

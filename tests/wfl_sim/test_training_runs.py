@@ -61,6 +61,7 @@ def test_a_slow_learner_changes_no_span(tmp_path, straight):
         workload = quick.workload
         sends_news = False
         keeps = quick.keeps
+        varies = quick.varies
 
         def run(self, task, inputs):
             time.sleep(0.02)

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
 from channel_models.units import PositiveSeconds
-from wfl_sim.entities.air import Air
 from wfl_sim.methods.abilities import averages
 from wfl_sim.payload import Float32
 from wfl_sim.protocols import ROUNDS, SELECTORS, Selector
@@ -77,6 +76,8 @@ class OverTheAir:
         yield from to_the_end(federation, self._rounds(federation), self.until)
 
     def _rounds(self, federation: "Federation") -> "Generator[simpy.Event, Any, None]":
+        from wfl_sim.entities.air import Air  # loads simpy, which validation does without
+
         env, server = federation.env, federation.server
         clients = self.clients or len(federation.devices)
         for number in numbers(self.count):

@@ -1,0 +1,42 @@
+"""The script that made tiny-gpt2 and its reward models, for a few steps of each stage."""
+
+from pathlib import Path
+
+import torch
+
+from wfl_sim.learning.alignment.rewards import ByModel
+from wfl_sim.learning.causal.network import load_causal
+from wfl_sim.learning.model import Pretrained
+from wfl_sim.learning.pretrained.chat_tokenizer import chat_tokenizer
+from wfl_sim.learning.pretrained.pretrain_tiny_gpt2 import (
+    Recipe,
+    Stage,
+    agreement,
+    book_scores,
+    judged,
+    pretrain,
+    reward_model,
+    save,
+    tune,
+)
+
+SHORT = Stage(steps=2, batch=4, lr=1e-3)
+RECIPE = Recipe(width=16, layers=1, heads=2, pretraining=SHORT, tuning=SHORT, rewarding=SHORT)
+
+
+def test_every_stage_repeats_and_is_saved_as_it_is(tmp_path: Path) -> None:
+    tokenizer = chat_tokenizer()
+    base, again = (pretrain(tokenizer, RECIPE) for _ in range(2))
+    for name, value in base.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name])
+    tuned = tune(base, tokenizer, RECIPE)
+    assert not torch.equal(tuned.lm_head.weight, base.lm_head.weight)
+    rewards = reward_model(base, tokenizer, "safety", RECIPE)
+    save(tuned, tokenizer, RECIPE, judged(tuned, tokenizer, 20), tmp_path / "tuned")
+    save(rewards, tokenizer, RECIPE, agreement(rewards, tokenizer, "safety"), tmp_path / "safety")
+    assert set(book_scores(base, tokenizer)) == {"told_nats", "exact"}
+    loaded = load_causal(Pretrained(pretrained=str(tmp_path / "tuned")))
+    for name, value in loaded.state_dict().items():
+        assert torch.equal(value, tuned.state_dict()[name])
+    judge = ByModel(Pretrained(pretrained=str(tmp_path / "safety")), 36)
+    assert judge.rewards(["what is 1 plus 1 ?"], ["2 ."]).shape == (1,)
