@@ -80,7 +80,8 @@ def test_power_is_that_of_the_inversion(tmp_path):
     gain = cell.hears([device.index for device in devices])
     watts = 1 / gain / max(1 / gain) * devices[0].power
     for device, span, power in zip(devices, spans, watts, strict=True):
-        drawn = device._idle_power + device._radio.transmit_power(power)
+        sending = device.transceiver.radio.transmit_power(power)
+        drawn = device.presence.idle_power + sending
         assert span.joules == pytest.approx(drawn * (span.end - span.start), rel=1e-9)
 
 

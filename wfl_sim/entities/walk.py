@@ -81,7 +81,7 @@ class Walk:
                 self._hand_over(self._a3.target(due), self._world.rule)
                 self._a3.restart()
                 yield env.timeout(self._world.rule.interruption)
-                self._device.resume()
+                self._device.transceiver.resume()
             self._look()
 
     def _look(self) -> None:
@@ -89,7 +89,7 @@ class Walk:
         here = self._track.at(now)
         gains = self._world.gains(device.index, here)
         self._world.move(device.index, gains)
-        device.moved(float(gains[self._serving]))
+        device.transceiver.moved(float(gains[self._serving]))
         for quantity, value in zip(("x", "y"), here, strict=True):
             self._row(quantity, value)  # type: ignore[arg-type]
         if self._a3 is not None:
@@ -102,7 +102,7 @@ class Walk:
             device.index, self._serving, target, federation.env.now, rule.ping_pong
         )
         self._serving = target
-        device.hand_over(self._world.cells[target], float(gains[target]))
+        device.transceiver.hand_over(self._world.cells[target], float(gains[target]))
         self._note(target)
 
     def _note(self, serving: int) -> None:
