@@ -39,7 +39,7 @@ devices: [{{count: {DEVICES}, hardware: jetson-orin-nano, area: {{radius: 400 m}
 def simulated() -> tuple[float, Counter[str]]:
     """Return host seconds of the network and of the tasks by kind."""
     from wfl_sim.learning import workbench
-    from wfl_sim.learning.learner import PeftLearner
+    from wfl_sim.learning.texts import Texts
 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "scenario.yaml"
@@ -54,7 +54,7 @@ def simulated() -> tuple[float, Counter[str]]:
             spent["loading" if last[0] == 0 else type(task).__name__] += now - (last[0] or start)
             last[0] = now
 
-        loop, examples = workbench.train, PeftLearner._examples
+        loop, examples = workbench.train, Texts.encoded
 
         def tokenised(*arguments):
             begun = time.perf_counter()
@@ -68,10 +68,10 @@ def simulated() -> tuple[float, Counter[str]]:
             spent["steps"] += time.perf_counter() - begun
             return losses
 
-        workbench.train, PeftLearner._examples = timed, tokenised
+        workbench.train, Texts.encoded = timed, tokenised
         start = time.perf_counter()
         outcome = simulation.run(Store(Path(folder) / "store"), note)
-        workbench.train, PeftLearner._examples = loop, examples
+        workbench.train, Texts.encoded = loop, examples
     return outcome.totals["host_seconds"]["network"], spent
 
 

@@ -90,13 +90,15 @@ _SCALES: Final[dict[str, "Mapping[str, float]"]] = {
     "byte/s": _scaled("B/s", "kMGT") | _binary("B/s") | _scaled("byte/s", "kMGT"),
     "rad": {"rad": 1.0, "mrad": 1e-3, "deg": math.pi / 180.0, "°": math.pi / 180.0},
     "K": {"K": 1.0},
+    "K/W": {"K/W": 1.0},
     "1": {"%": 1e-2, "": 1.0},
 }  # fmt: skip
 
 _EXAMPLES: Final = {
     "Hz": "20 MHz", "W": "23 dBm", "s": "10 ms", "m": "400 m", "m/s": "3 km/h", "dB": "6 dB",
     "J": "20 Wh", "bit": "9.4 Mbit", "byte": "8 GB", "FLOP": "60 GFLOP", "FLOP/s": "1 TFLOP/s",
-    "bit/s": "1 Gbit/s", "byte/s": "68 GB/s", "rad": "30 deg", "K": "290 K", "1": "25 %",
+    "bit/s": "1 Gbit/s", "byte/s": "68 GB/s", "rad": "30 deg", "K": "290 K", "K/W": "5 K/W",
+    "1": "25 %",
 }  # fmt: skip
 
 _QUANTITY: Final = re.compile(
@@ -108,10 +110,10 @@ _QUANTITY: Final = re.compile(
 class Unit:
     """The SI unit of a float, and the bounds it must keep; used inside ``Annotated``.
 
-    ``symbol`` is one of Hz, W, s, m, m/s, dB, J, bit, byte, FLOP, FLOP/s, bit/s, byte/s, rad, K
-    and 1 (a fraction, written ``0.25`` or ``25 %``). ``minimum`` and ``maximum`` are in that unit;
-    with ``exclusive`` the minimum itself is refused. Infinity is refused unless ``finite=False``;
-    NaN always is.
+    ``symbol`` is one of Hz, W, s, m, m/s, dB, J, bit, byte, FLOP, FLOP/s, bit/s, byte/s, rad, K,
+    K/W and 1 (a fraction, written ``0.25`` or ``25 %``). ``minimum`` and ``maximum`` are in that
+    unit; with ``exclusive`` the minimum itself is refused. Infinity is refused unless
+    ``finite=False``; NaN always is.
     """
 
     symbol: str

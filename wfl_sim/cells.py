@@ -156,6 +156,9 @@ class Downlink:
 
     def __post_init__(self) -> None:
         _check_subband(self.subband)
+        for key, idle in (("rateless", not self.rateless), ("share", self.share == 1.0)):
+            if not (self.broadcast or idle):
+                raise LocatedError("is of broadcasts, and `broadcast` is false", key)
 
 
 def _check_subband(blocks: int) -> None:

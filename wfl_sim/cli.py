@@ -289,3 +289,7 @@ def main() -> None:
         # The reader of a pipe has gone; python would complain once more when it flushes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -460,10 +460,11 @@ class Algorithm(Protocol):
 class Codec(Protocol):
     """How a state becomes bits on the air, and back.
 
-    A codec may have two more attributes, both false where it lacks them. `relative`: what it
+    A codec may have three more attributes, each false where it lacks it. `relative`: what it
     encodes is the change since the state that the receiver knows, which is added again at the other
     end; only for uploads. `feedback`: the sender keeps what a payload has lost and adds it to the
-    next one (Seide et al. 2014; Karimireddy et al. 2019, arXiv:1901.09847).
+    next one (Seide et al. 2014; Karimireddy et al. 2019, arXiv:1901.09847). `lossless`: a float32
+    state arrives bit for bit.
     """
 
     def encode(self, state: State) -> bytes:

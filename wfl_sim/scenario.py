@@ -26,7 +26,7 @@ from wfl_sim.compute import Computing, Hardware, HardwareReference
 from wfl_sim.coverage import check_coverage
 from wfl_sim.execution.executors import Auto
 from wfl_sim.layouts import Layout
-from wfl_sim.methods.abilities import Split, averages, check_abilities
+from wfl_sim.methods.abilities import Split, averages, check_abilities, needs_lossless
 from wfl_sim.methods.server import ServerRule
 from wfl_sim.modem import Modem
 from wfl_sim.payload import Float32
@@ -207,6 +207,7 @@ class Scenario:
             raise LocatedError("is missing: a pretrained model learns from data", "data")
         check_abilities(self.method)
         self.server.check(self.method)
+        self._check_payload()
         self._check_privacy()
         self._check_centralised()
         self._check_ranks()
@@ -227,6 +228,17 @@ class Scenario:
             raise LocatedError("must average, for edge servers do: choose another", "method")
         self._check_cells()
         check_coverage(self)
+
+    def _check_payload(self) -> None:
+        codec = self.payload.download
+        if needs_lossless(self.method) and not getattr(codec, "lossless", False):
+            name, lossy = METHODS.name_of(self.method), CODECS.name_of(codec)
+            raise LocatedError(
+                f"must be lossless for {name}, such as fp32, and {lossy} is not: devices "
+                "merge what they get, and must come to the weights of the server",
+                "payload",
+                "download",
+            )
 
     def _check_centralised(self) -> None:
         private = [part.name for part in self.method.parts if not (part.shared or part.known)]
@@ -284,6 +296,8 @@ class Scenario:
             raise LocatedError(
                 f"must be one cell, the template for the layout, got {len(self.cells)}", "cells"
             )
+        if self.layout is not None and self.cells[0].position != (0.0, 0.0):
+            raise LocatedError("is that of the layout: leave it out", "cells", 0, "position")
         if self.handover is not None and len(self.base_stations) == 1:
             raise LocatedError("has no neighbour to go to: there is one cell", "handover")
         if self.layout is None and self.interference != "none":

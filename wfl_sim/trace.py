@@ -127,8 +127,11 @@ def read_rows(file: Path, columns: Mapping[str, Measure]) -> list[tuple[int, dic
     Returns:
         The line number and the values of each row; other columns are left out.
     """
-    with file.open(newline="", encoding="utf-8") as text:
-        lines = [(number, row) for number, row in enumerate(csv.reader(text), 1) if row]
+    try:
+        with file.open(newline="", encoding="utf-8") as text:
+            lines = [(number, row) for number, row in enumerate(csv.reader(text), 1) if row]
+    except UnicodeDecodeError:
+        raise ValueError(f"{file.name}: must be a text in UTF-8") from None
     if len(lines) < 2:
         raise ValueError(f"{file.name}: must have a header and at least one row")
     (first, header), *body = lines
@@ -145,6 +148,12 @@ def read_rows(file: Path, columns: Mapping[str, Measure]) -> list[tuple[int, dic
             raise ValueError(
                 f"{file.name}:{first}: column {name!r} must name its unit, as in "
                 f"'{name} ({unit.symbol})'"
+            )
+    for line, row in body:
+        if len(row) > len(header):
+            raise ValueError(
+                f"{file.name}:{line}: must have at most the {len(header)} cells of the header, "
+                f"got {len(row)}"
             )
     return [
         (line, {n: _number(file, line, row, n, *places[n], columns[n]) for n in columns})

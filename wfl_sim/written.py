@@ -51,7 +51,8 @@ class ScenarioPath:
         path = anchored(text)
         if not self.or_name:
             if not path.is_file():
-                raise ValueError(f"no such file: {path}")
+                what = "is a folder, not a file" if path.is_dir() else "no such file"
+                raise ValueError(f"{what}: {path}")
             return str(path)
         if path.is_dir():
             return str(path)

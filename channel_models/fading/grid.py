@@ -28,7 +28,7 @@ GRID_BLOCK: Final = 256
 _RUN: Final = 64
 _HALF: Final = _RUN // 2
 _RUNS: Final = GRID_BLOCK // _RUN
-_LINKS_AT_ONCE: Final = 4
+_LINKS_AT_ONCE: Final = 8
 
 
 class GridRotations:

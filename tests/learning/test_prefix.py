@@ -52,7 +52,7 @@ def test_a_text_passes_the_prefix_once_and_learning_stays(
     keeping = learner(replace(quiet(kind), activations=1e6), shards, upper(kind))
     assert keeping.recipe != plain.recipe
     assert keeping.workload(0) == plain.workload(0)
-    lower, upper_layer = layers_of(keeping._bench(0).model)
+    lower, upper_layer = layers_of(keeping.benches.of(0).model)
     inner = entered(next(m for m in lower.modules() if isinstance(m, nn.Linear | Conv1D)))
     above = entered(upper_layer)
     expected, (alone, group) = both(plain)[0], both(keeping)
@@ -68,7 +68,7 @@ def test_layers_below_the_lowest_part_keep_nothing_for_backward(
     quiet: Folder, shards: Shards
 ) -> None:
     learn = learner(quiet("bert"), shards, upper("bert"))
-    lower, upper_layer = layers_of(learn._bench(0).model)
+    lower, upper_layer = layers_of(learn.benches.of(0).model)
     below, above = entered(lower), entered(upper_layer)
     both(learn)
     assert below
@@ -88,7 +88,7 @@ def test_only_the_layers_below_all_parts_are_skipped(quiet: Folder, pretrained: 
 
 def test_memory_is_bounded_and_the_last_used_are_kept(quiet: Folder, shards: Shards) -> None:
     learn = learner(quiet("bert"), shards, upper("bert"))
-    texts = [encode(learn._tokenizer, each, 12) for each in shards.train]
+    texts = [encode(learn.texts.tokenizer, each, 12) for each in shards.train]
     sizes = [len(each) * 12 * 32 * 4 for each in texts]
     prefix = bench_of(quiet, upper("bert"), sizes[0] + sizes[2]).prefix
     first = prefix.outputs(texts[0])

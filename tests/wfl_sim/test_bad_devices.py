@@ -78,6 +78,10 @@ def test_a_wrong_device_is_one_line(files, added, message):
             "start (s),end (s),power (W)\n0,2,2\n1,3,2\n",
             "3: an overlap: starts at 1 s, must start at 2 s, where the row before ends",
         ),
+        (
+            "start (s),end (s),power (W)\n0,1,2,5\n",
+            "2: must have at most the 3 cells of the header, got 4",
+        ),
         ("start (s),end (s),power (W)\n0,0,2\n", "2: end must be after start 0 s, got 0 s"),
     ],
 )
@@ -86,6 +90,18 @@ def test_a_wrong_harvest_is_one_line(files, text, message):
     line = "s.yaml:24: devices.0.battery.harvest: sun.csv:"
     found = refusal(files, "battery: {capacity: 20 Wh, harvest: sun.csv}")
     assert found == f"{line} {message}" if text == "" else f"{line}{message}"
+
+
+def test_a_trace_that_is_no_text_is_one_line(files):
+    (files.folder / "sun.csv").write_bytes(b"\xff\xfe")
+    found = refusal(files, "battery: {capacity: 20 Wh, harvest: sun.csv}")
+    assert found == "s.yaml:24: devices.0.battery.harvest: sun.csv: must be a text in UTF-8"
+
+
+def test_a_folder_is_no_trace(files):
+    (files.folder / "sun").mkdir()
+    found = refusal(files, "battery: {capacity: 20 Wh, harvest: sun}")
+    assert found == "s.yaml:24: devices.0.battery.harvest: is a folder, not a file: sun"
 
 
 @pytest.mark.parametrize(
@@ -145,9 +161,14 @@ def test_a_wrong_way_to_compute_is_one_line(files, added, message):
         (
             "thermal: {resistance: 5, time_constant: 9 s, throttle: 60 °C, resume: 70 °C, "
             "throttled: 0.5}",
-            "thermal.resume: must lie between ambient 298.15 K and throttle 333.15 K, got 343.15 K",
+            "thermal.resume: must lie between ambient 25 °C and throttle 60 °C, got 70 °C",
         ),
         ("thermal: {resistance: 5, time_constant: 9 s}", "thermal.throttle: is required"),
+        (
+            "thermal: {resistance: 5 W, time_constant: 9 s}",
+            "thermal.resistance: '5 W' is not in K/W (write for example 5 K/W)",
+        ),
+        ("thermal: {resistance: 5 K/W, time_constant: 9 s}", "thermal.throttle: is required"),
         (
             "thermal: {resistance: 5, time_constant: 9 s, throttle: hot, resume: 50 °C, "
             "throttled: 0.5}",

@@ -41,6 +41,14 @@ def test_help_and_version():
     assert wfl_sim("--version").stdout.startswith("wfl-sim 0.")
 
 
+def test_the_module_of_commands_is_no_silent_program(files):
+    file = files.write("name: x\n")
+    call = [sys.executable, "-m", "wfl_sim.cli", "validate", str(file)]
+    done = subprocess.run(call, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "is required and missing" in done.stderr
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["validate"]])
 def test_help_and_validate_load_nothing_heavy(files, arguments):
     if arguments == ["validate"]:

@@ -130,6 +130,8 @@ def test_a_run_over_seven_cells_serves_devices_in_several(tmp_path):
         (["layout={kind: hexagonal, reuse: 3}"], "layout.reuse: must be 1 with wrap_around"),
         (["layout={kind: hexagonal, reuse: 2}"], "layout.reuse: must be one of 1, 3, got 2"),
         (["layout={kind: hexagonal}", "cells=[{}, {}]"], "cells: must be one cell, the template"),
+        (["layout={kind: hexagonal}", "cells.0.position=[5, 0]"],
+         "cells.0.position: is that of the layout"),
         (["layout={kind: hexagonal, spacing: 60 m}", "devices.0.area=cells"],
          "devices.0.area.min_distance: must be smaller than 30 m"),
         (["devices.0.area=cells"], "devices.0.area: needs a layout"),

@@ -60,3 +60,16 @@ def test_devices_that_stay_have_no_tracks(tmp_path):
     file.write_text(BASE)
     (run,) = wfl_sim.run(file, out=tmp_path, network_only=True)
     assert tracks([run], tmp_path) == []
+
+
+def test_there_is_no_map_where_nobody_has_moved_yet(tmp_path):
+    file = tmp_path / "s.yaml"
+    file.write_text(BASE)
+    (tmp_path / "ways.csv").write_text(
+        "device,time (s),x (m),y (m)\n"
+        + "".join(f"{i},{t},{100 + t},50\n" for i in range(4) for t in (0, 9e6))
+    )
+    settings = [f"devices.0.mobility={{kind: trace, path: {tmp_path}/ways.csv}}"]
+    (run,) = wfl_sim.run(file, settings=settings, out=tmp_path, network_only=True)
+    assert "x" in run.level_arrays["quantity"]
+    assert tracks([run], tmp_path) == []

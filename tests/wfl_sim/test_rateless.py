@@ -10,6 +10,7 @@ from tests.wfl_sim.test_ofdma import BLOCK, BLOCKS, make_band, shannon
 from tests.wfl_sim.test_simulation import check_laws
 from tests.wfl_sim.worlds import outcome
 from wfl_sim.entities.carrier import Carrier, Transmission
+from wfl_sim.loading import ScenarioError
 from wfl_sim.radio.allocation import MaxCI, ProportionalFair
 
 RATELESS = "cells.0.downlink.rateless=true"
@@ -107,3 +108,10 @@ def test_two_cells_with_devices_that_come_and_go(tmp_path, interference):
     lost = sum(span.bits for span in spans if span.outcome == "dropped")
     assert federation.traffic.lost_down == lost
     assert federation.traffic.sent_down <= arrived + lost
+
+
+@pytest.mark.parametrize("key", ["rateless=true", "share=0.5"])
+def test_what_is_of_broadcasts_needs_them(tmp_path, key):
+    setting = f"cells.0.downlink.{key}"
+    with pytest.raises(ScenarioError, match="is of broadcasts, and `broadcast` is false"):
+        outcome(tmp_path, setting, "cells.0.downlink.broadcast=false")

@@ -113,6 +113,29 @@ def test_an_optimiser_needs_an_average(tmp_path):
         load(tmp_path / "s.yaml", settings=["method=fedit", "devices.0.rank=2"])
 
 
+def test_flora_needs_a_lossless_downlink(tmp_path):
+    (tmp_path / "s.yaml").write_text(
+        "name: s\n"
+        "model: {kind: synthetic, payload: 1 Mbit, flops_per_step: 1 GFLOP}\n"
+        "method: flora\n"
+        "rounds: {kind: synchronous, count: 1}\n"
+        "payload:\n"
+        "  upload: int8\n"
+        "  download: fp16\n"
+        "devices: [{count: 1, hardware: jetson-orin-nano}]\n"
+    )
+    with pytest.raises(
+        ScenarioError,
+        match=r"s.yaml:7: payload.download: must be lossless for flora, such as fp32, and fp16 is",
+    ):
+        load(tmp_path / "s.yaml")
+    for codec in ("bf16", "int8", "int4"):
+        with pytest.raises(ScenarioError, match=rf"must be lossless .* and {codec} is not"):
+            load(tmp_path / "s.yaml", settings=[f"payload.download={codec}"])
+    load(tmp_path / "s.yaml", settings=["payload.download=fp32"])
+    load(tmp_path / "s.yaml", settings=["method=fedit"])
+
+
 CENTRAL = """
 name: central
 model: {kind: synthetic, payload: 1 Mbit, flops_per_step: 1 GFLOP}

@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from channel_models.units import Fraction, PositiveNumber, PositiveSeconds, Unit
+from channel_models.units import Fraction, PositiveSeconds, Unit
 from wfl_sim.registry import LocatedError
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ class Thermal:
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
 
-    resistance: PositiveNumber
-    """K/W, from the board's power to the temperature of its hottest part"""
+    resistance: Annotated[float, Unit("K/W", minimum=0.0, exclusive=True)]
+    """from the board's power to the temperature of its hottest part"""
     time_constant: PositiveSeconds
     throttle: Annotated[float, Temperature()]
     resume: Annotated[float, Temperature()]
@@ -63,8 +63,8 @@ class Thermal:
     def __post_init__(self) -> None:
         if not self.ambient < self.resume < self.throttle:
             raise LocatedError(
-                f"must lie between ambient {self.ambient:g} K and throttle {self.throttle:g} K, "
-                f"got {self.resume:g} K",
+                f"must lie between ambient {_celsius(self.ambient)} and throttle "
+                f"{_celsius(self.throttle)}, got {_celsius(self.resume)}",
                 "resume",
             )
         if not self.throttled > 0:
@@ -88,3 +88,7 @@ class Thermal:
         if (target - start) * (limit - target) <= 0:
             return math.inf
         return self.time_constant * math.log((limit - start) / (limit - target))
+
+
+def _celsius(kelvin: float) -> str:
+    return f"{kelvin - _ZERO_CELSIUS:.5g} °C"

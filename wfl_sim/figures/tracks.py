@@ -25,7 +25,7 @@ MOST_NAMED: Final = 9
 
 
 def tracks(runs: Sequence[Run], folder: Path) -> list[Path]:
-    """Draw paths and serving cells for the lowest seed of each label whose devices move.
+    """Draw paths and serving cells for the lowest seed of each label whose devices have moved.
 
     Left, a map: the cells as triangles, the path of each device in the colour of the cell that
     serves it, a ring at each handover. Right, the device that changed cells most often while it was
@@ -37,8 +37,11 @@ def tracks(runs: Sequence[Run], folder: Path) -> list[Path]:
     """
     paths: list[Path] = []
     for label, members in by_label(runs).items():
-        if "x" in members[0].level_arrays["quantity"]:
-            paths += _draw(members[0], label, folder)
+        walkers = [
+            name for name in devices(members[0]) if _level(members[0], name, "x")[0].size > 1
+        ]
+        if walkers:
+            paths += _draw(members[0], walkers, label, folder)
     return paths
 
 
@@ -61,8 +64,7 @@ def sites(run: Run) -> NDArray[np.float64]:
     return np.repeat(grid.positions, layout["sectors"], axis=0)
 
 
-def _draw(run: Run, label: str, folder: Path) -> list[Path]:
-    walkers = [name for name in devices(run) if _level(run, name, "x")[0].size > 1]
+def _draw(run: Run, walkers: Sequence[str], label: str, folder: Path) -> list[Path]:
     shown = _busiest(run, walkers)
     with look():
         figure = Figure(figsize=(9.6, 5.2))

@@ -150,6 +150,14 @@ def differs(method: Any) -> bool:
     return bool(getattr(method, "unicast", False))
 
 
+def needs_lossless(method: Any) -> bool:
+    """Return whether devices reckon from downloads what the server must know to the bit.
+
+    Methods say so by a class attribute `lossless_downloads`.
+    """
+    return bool(getattr(method, "lossless_downloads", False))
+
+
 def sent_up(method: Any, shapes: Shapes) -> Shapes:
     """Return names and shapes of an upload."""
     return method.uplink(shapes) if isinstance(method, Uplink) else shapes

@@ -16,6 +16,8 @@ from wfl_sim.protocols import CODECS
 class Float32:
     """IEEE single precision: lossless for the states of wfl_sim."""
 
+    lossless = True
+
     def encode(self, state: State) -> bytes:
         """Return the safetensors bytes of the state in float32."""
         return packed(_dense(_shapes(state), "F32"), state)
