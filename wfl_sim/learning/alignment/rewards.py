@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
-from transformers import AutoConfig, PretrainedConfig, PreTrainedTokenizerBase
+from transformers import AutoConfig, PreTrainedTokenizerBase
 
 from wfl_sim.learning.base_model import _load, load_model, load_tokenizer, most_tokens
 from wfl_sim.learning.causal.conversations import Texts, asked, written
@@ -124,8 +124,8 @@ def outputs_of(model: Pretrained) -> int:
     return int(_config(model).num_labels)
 
 
-def _config(model: Pretrained) -> PretrainedConfig:
-    config: PretrainedConfig = _load(model, AutoConfig.from_pretrained)
+def _config(model: Pretrained) -> Any:
+    config = _load(model, AutoConfig.from_pretrained)
     built = list(config.architectures or ())
     if not any(name.endswith("ForSequenceClassification") for name in built):
         # Its head would be drawn at random, and so would be its scores.
