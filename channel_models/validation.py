@@ -96,14 +96,16 @@ def check_array(
     exclusive: bool = False,
     unit: str = "",
     rule: str = "",
+    single: bool = False,
 ) -> FloatArray:
     """``values`` as a float array without NaN and within the bounds.
 
-    With ``exclusive`` the minimum itself is refused; ``rule`` ends the rule in the message. Raises
-    ValueError naming the first bad value.
+    With ``exclusive`` the minimum itself is refused; ``rule`` ends the rule in the message; with
+    ``single`` an array in single precision stays so. Raises ValueError naming the first bad value.
     """
     try:
-        array = np.asarray(values, dtype=float)
+        kept = single and isinstance(values, np.ndarray) and values.dtype == np.float32
+        array = np.asarray(values, dtype=np.float32 if kept else float)
     except (TypeError, ValueError):
         raise ValueError(f"{name} must be real numbers, got {values!r}") from None
     if array.size and _within(array, minimum, maximum, exclusive):

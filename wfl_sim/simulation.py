@@ -4,11 +4,13 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
+from multiprocessing import parent_process
 from typing import Any
 
 import wfl_sim.world as world
 from wfl_sim.costs import check_costs
 from wfl_sim.energy import COMPONENTS
+from wfl_sim.execution.executors.processes import cores
 from wfl_sim.execution.graph import Progress, TaskGraph
 from wfl_sim.execution.plan import NetworkOnly, TrainingPlan
 from wfl_sim.execution.store import Store
@@ -167,6 +169,7 @@ class Simulation:
             plan,
             excluded=self.excluded,
             examples=[len(each) for each in self.shards.train] if self.shards else (),
+            ahead=cores() > 1 and parent_process() is None,
         )
         world.run(federation, self.scenario)
         self._seconds["network"] = time.perf_counter() - started

@@ -1,6 +1,7 @@
 """Sky: the carriers of all cells, and how cells hear one another."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
@@ -27,7 +28,12 @@ class Sky:
     """The air of a scenario: a port for every cell and direction, and the gains behind them."""
 
     def __init__(
-        self, env: simpy.Environment, scenario: Scenario, gains: NDArray[np.float64]
+        self,
+        env: simpy.Environment,
+        scenario: Scenario,
+        gains: NDArray[np.float64],
+        *,
+        ahead: bool = False,
     ) -> None:
         """Build the bands.
 
@@ -35,8 +41,10 @@ class Sky:
             env: the clock.
             scenario: cells, devices, and the kind of interference.
             gains: (cells, devices) linear large-scale gains at time zero.
+            ahead: whether a thread may make samples of the fading beside the simulation.
         """
         self._env = env
+        self._ahead = ThreadPoolExecutor(1, "fading") if ahead else None
         self._scenario = scenario
         self._cells = scenario.base_stations
         self.gains = gains.copy()
@@ -125,6 +133,7 @@ class Sky:
             gains=self.gains[number],
             speeds=self._speeds,
             power=self._powers[number][direction],
+            ahead=self._ahead,
         )
 
     def _density(self, number: int, devices: int | slice) -> NDArray[np.float64]:

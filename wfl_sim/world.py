@@ -38,10 +38,12 @@ def build(
     plan: Plan,
     excluded: Collection[int] = (),
     examples: Sequence[int] = (),
+    ahead: bool = False,
 ) -> Federation:
     """Return the federation at time zero, its devices idle, the first evaluation noted.
 
     Devices that are excluded are never there. `examples` is what each trains on; one without data.
+    With `ahead` a thread makes fading samples beside the simulation; they are the same.
     """
     env = simpy.Environment()
     groups = [group for group in scenario.devices for _ in range(group.count)]
@@ -52,7 +54,7 @@ def build(
     up, down = list(zip(names, hubs, strict=True)), list(zip(hubs, names, strict=True))
     edges = [hub for hub in dict.fromkeys(hubs) if hub != SERVER]
     above = [pair for edge in edges for pair in ((edge, SERVER), (SERVER, edge))]
-    sky = Sky(env, scenario, placement.gains)
+    sky = Sky(env, scenario, placement.gains, ahead=ahead)
     way = lines(env, wired, [*up, *down, *above])
     cells = [
         _cell(

@@ -41,6 +41,7 @@ class SumOfSinusoids:
         self._row_delays = delays
         self._specular = specular
         self._rotations: GridRotations | None = None
+        self._band: tuple[FloatArray, ResponseTransform, FloatArray] | None = None
 
     def __repr__(self) -> str:
         links, _, sinusoids = self._frequencies.shape
@@ -105,15 +106,25 @@ class SumOfSinusoids:
         chosen = select_links(links, self.links)
         if self._rotations is None or self._rotations.step != step:
             self._rotations = GridRotations(self._frequencies, step)
-        transform = ResponseTransform(self._row_delays, check_offsets(offsets))
-        # the middle of the band joins the phases, so that the transform sees symmetric offsets
+        transform, phases = self._transformed(check_offsets(offsets))
         return power_blocks(
             self._rotations,
             self._amplitudes,
             self._frequencies,
-            self._phases - (transform.middle * self._row_delays)[:, None],
+            phases,
             transform,
             chosen,
             first,
             count,
         )
+
+    def _transformed(self, offsets: FloatArray) -> tuple[ResponseTransform, FloatArray]:
+        """Return what leads from taps to the power at the offsets, with the phases it wants.
+
+        The middle of the band joins the phases, so that the transform sees symmetric offsets.
+        """
+        if self._band is None or not np.array_equal(self._band[0], offsets):
+            transform = ResponseTransform(self._row_delays, offsets)
+            phases = self._phases - (transform.middle * self._row_delays)[:, None]
+            self._band = offsets.copy(), transform, phases
+        return self._band[1:]

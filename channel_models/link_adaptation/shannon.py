@@ -13,7 +13,7 @@ _PER_BIT: Final = float(1.0 / np.log(2.0))
 
 
 def _check_sinr(sinr: ArrayLike) -> Any:
-    return check_array("sinr", sinr, minimum=0.0)
+    return check_array("sinr", sinr, minimum=0.0, single=True)
 
 
 def _capacity(sinr: Any) -> Any:

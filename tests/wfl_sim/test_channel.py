@@ -1,5 +1,7 @@
 """The sampled channel is the pure function of time, whoever asks for it and when."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -51,6 +53,38 @@ def test_a_run_of_samples_is_the_samples_one_by_one():
     run = channel.gain(links, 250, 12)
     assert run.shape == (12, len(OFFSETS), 2)
     assert (run == [channel.gain(links, k, 1)[0] for k in range(250, 262)]).all()
+
+
+def test_samples_made_ahead_are_the_same_to_the_bit():
+    links = 60
+    alone, process = make(links)
+    few, all_of_them = np.arange(7, 20), np.arange(links)
+    with ThreadPoolExecutor(1) as threads:
+        ahead = Channel(np.ones(links), process, OFFSETS, STEP, threads)
+        # Within a block, into the next one, with others, long after, and back.
+        for who, first, count in (
+            (few, 0, 80),
+            (few, 200, 100),
+            (all_of_them, 400, 100),
+            (few, 520, 5),
+            (all_of_them, 3000, 1),
+            (few, 500, 30),
+        ):
+            assert (ahead.fading(who, first, count) == alone.fading(who, first, count)).all()
+
+
+def test_what_goes_wrong_ahead_is_raised_when_it_is_needed():
+    class Broken:
+        def power_grid(self, first, count, step, offsets, links):
+            if first:
+                raise FloatingPointError("no sample")
+            return np.ones((len(links), count, len(offsets)), dtype=np.float32)
+
+    with ThreadPoolExecutor(1) as threads:
+        channel = Channel(np.ones(2), Broken(), OFFSETS, STEP, threads)
+        assert channel.fading(np.arange(2), 0, 200).shape == (200, len(OFFSETS), 2)
+        with pytest.raises(FloatingPointError, match="no sample"):
+            channel.fading(np.arange(2), 256, 1)
 
 
 def test_large_scale_gains_scale_the_samples():

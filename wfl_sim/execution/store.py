@@ -111,7 +111,8 @@ class Store:
             OSError: an earlier result could not be written; nothing half written is left.
         """
         self._remember(key, result)
-        self._writing[key] = self._writer.submit(self._write, key, result)
+        # Packed here: two threads that both want the interpreter cost more than the work itself.
+        self._writing[key] = self._writer.submit(self._write, key, packed(result))
         while len(self._writing) > _BEHIND or self._oldest_written():
             self._writing.popitem(last=False)[1].result()
 
@@ -146,8 +147,7 @@ class Store:
     def _oldest_written(self) -> bool:
         return bool(self._writing) and next(iter(self._writing.values())).done()
 
-    def _write(self, key: str, result: Result) -> None:
-        content = packed(result)
+    def _write(self, key: str, content: bytes) -> None:
         path = path_of(self.folder, key)
         part = self._presence.part(f"{get_ident()}.part")
         try:

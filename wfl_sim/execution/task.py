@@ -8,7 +8,7 @@ that produced them: two runs, or two scenarios of a sweep, that ask the same get
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 from wfl_sim.methods.aggregation import State
 
@@ -145,7 +145,8 @@ def key_of(task: Task, mode: str = "exact") -> str:
         mode: how; results that are not `exact` have keys of their own.
     """
     how = {} if mode == "exact" else {"mode": mode}
-    text = json.dumps({"task": type(task).__name__, **asdict(task), **how}, sort_keys=True)
+    named = {"task": type(task).__name__, **vars(task), **how}
+    text = json.dumps(named, sort_keys=True, default=vars)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

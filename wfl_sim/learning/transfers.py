@@ -14,6 +14,7 @@ from wfl_sim.learning.fleet import Fleet
 from wfl_sim.learning.shapes import check_same, shapes_of
 from wfl_sim.methods.abilities import (
     Downlink,
+    Split,
     differs,
     download,
     on_device,
@@ -55,6 +56,7 @@ class Transfers:
         self._codec_up = codec_up
         self._codec_down = codec_down
         self._privacy = privacy
+        self._split = isinstance(method, Split)
         self._last: tuple[object, State] | None = None
 
     def __repr__(self) -> str:
@@ -137,6 +139,8 @@ class Transfers:
 
     def _divided(self, state: State) -> tuple[State, State]:
         """Return what lies on the device, and what never leaves the server."""
+        if not self._split:
+            return state, {}
         own = {name: array for name, array in state.items() if on_device(self._method, name)}
         return own, {name: array for name, array in state.items() if name not in own}
 

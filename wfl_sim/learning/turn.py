@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 from typing import Any
-
-import numpy as np
 
 from wfl_sim.execution.task import Result
 from wfl_sim.methods.aggregation import State
@@ -115,4 +114,4 @@ def together(
 
 def mean(losses: Sequence[float]) -> float:
     """Return the mean loss over all steps."""
-    return float(np.mean(losses))
+    return fmean(losses)

@@ -1,5 +1,7 @@
 """Bands of a cell, built from its description and the gains of its links."""
 
+from concurrent.futures import Executor
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,6 +29,7 @@ def band(
     gains: NDArray[np.float64],
     speeds: NDArray[np.float64],
     power: PowerRule,
+    ahead: Executor | None = None,
 ) -> Band:
     """Return one direction of a cell's carrier.
 
@@ -41,6 +44,7 @@ def band(
         gains: (links,) linear large-scale gains.
         speeds: (links,) m/s.
         power: the rule by which blocks get their watts.
+        ahead: threads that make samples of the fading ahead.
     """
     side = cell.uplink if direction == "uplink" else cell.downlink
     doppler = cm.doppler_shift(speeds, cell.carrier)
@@ -62,7 +66,8 @@ def band(
     if isinstance(power, DevicePower) and cell.uplink.block_snr is not None:
         limit = BlockLimit(float(cm.db_to_linear(cell.uplink.block_snr)), power.largest)
     return Band(
-        channel=Channel(gains, fading, offsets, step),
+        # Estimates are made from the same fading, which then is not for others to use.
+        channel=Channel(gains, fading, offsets, step, None if side.csi_error else ahead),
         known=Channel(gains, estimated, offsets, step) if side.csi_error else None,
         allocator=side.allocator,
         rate=side.rate,

@@ -2,19 +2,23 @@
 
 The fading process is a pure function of time. It is sampled at the midpoints of grid cells
 [k step, (k+1) step); inside a grid cell the gain is constant. Samples are made in blocks, for the
-links that are on the air; the last two blocks are kept.
+links that are on the air; the last two blocks are kept. Where another core is free, the next block
+is made beside the simulation once a quarter of the present one is used.
 """
 
-from typing import Any, Protocol
+from concurrent.futures import Executor, Future
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 import channel_models as cm
 
-_KEPT = 2
-_LINKS_AT_ONCE = 8
+_KEPT: Final = 2
+_LINKS_AT_ONCE: Final = 16
 """in one question to the fading, whose answer then stays in the cache"""
+_LINKS_AHEAD: Final = 48
+"""in one question of a thread, which is to want the interpreter but rarely"""
 
 
 class GridFading(Protocol):
@@ -40,6 +44,7 @@ class Channel:
         fading: GridFading,
         offsets: NDArray[np.float64],
         step: float,
+        ahead: Executor | None = None,
     ) -> None:
         """Take the large-scale gains and the fading.
 
@@ -48,12 +53,16 @@ class Channel:
             fading: small-scale fading of the same links, of mean power one.
             offsets: (blocks,) Hz, centres of the resource blocks relative to the carrier.
             step: s, of the time grid.
+            ahead: threads that make samples ahead; then nobody else may use the fading.
         """
         self.step = step
         self.mean_gain = mean_gain
         self._fading = fading
         self._offsets = offsets
         self._samples: dict[int, _Samples] = {}
+        self._aside: list[_Samples] = []
+        self._ahead = ahead
+        self._making: tuple[int, _Samples, Future[None]] | None = None
 
     def __repr__(self) -> str:
         return f"Channel({len(self.mean_gain)} links, {len(self._offsets)} blocks)"
@@ -75,31 +84,64 @@ class Channel:
         while count > 0:
             number, within = divmod(first, cm.GRID_BLOCK)
             pieces.append(self._block(number, links).of(links, within, count))
+            if self._ahead is not None and within + len(pieces[-1]) > cm.GRID_BLOCK // 4:
+                self._read_ahead(self._ahead, number + 1, links)
             first += len(pieces[-1])
             count -= len(pieces[-1])
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
     def _block(self, number: int, links: NDArray[np.intp]) -> "_Samples":
         samples = self._samples.get(number)
-        if samples is None:
-            samples = self._samples[number] = self._room()
+        if samples is not None and not samples.missing(links).size:
+            return samples
+        self._take_in()
+        if number not in self._samples:
+            self._put_aside()
+            self._samples[number] = self._room()
+        self._make(self._samples[number], number, links, _LINKS_AT_ONCE)
+        return self._samples[number]
+
+    def _make(
+        self, samples: "_Samples", number: int, links: NDArray[np.intp], at_once: int
+    ) -> None:
+        """Make what is missing of a block."""
         missing = samples.missing(links)
         samples.reserve(missing.size)
-        for begin in range(0, missing.size, _LINKS_AT_ONCE):
-            few = missing[begin : begin + _LINKS_AT_ONCE]
+        for begin in range(0, missing.size, at_once):
+            few = missing[begin : begin + at_once]
             power = self._fading.power_grid(
                 number * cm.GRID_BLOCK, cm.GRID_BLOCK, self.step, self._offsets, few
             )
             samples.add(few, power)
-        return samples
+
+    def _read_ahead(self, threads: Executor, number: int, links: NDArray[np.intp]) -> None:
+        """Begin to make a block for those who are on the air now, unless that has been done."""
+        if self._making is None and number not in self._samples:
+            samples = self._room()
+            work = threads.submit(self._make, samples, number, links, _LINKS_AHEAD)
+            self._making = number, samples, work
+
+    def _take_in(self) -> None:
+        """Wait for the block that is being made, and keep it."""
+        if self._making is not None:
+            number, samples, work = self._making
+            self._making = None
+            work.result()
+            self._put_aside()
+            self._samples[number] = samples
+
+    def _put_aside(self) -> None:
+        """Give up the oldest block where enough are kept."""
+        if len(self._samples) == _KEPT:
+            self._aside.append(self._samples.pop(min(self._samples)))
 
     def _room(self) -> "_Samples":
-        """Return an empty block: the oldest one where enough are kept."""
-        if len(self._samples) < _KEPT:
+        """Return an empty block, in memory that has been used before where there is any."""
+        if not self._aside:
             return _Samples(len(self.mean_gain), len(self._offsets))
-        oldest = self._samples.pop(min(self._samples))
-        oldest.clear()
-        return oldest
+        samples = self._aside.pop()
+        samples.clear()
+        return samples
 
 
 class _Samples:

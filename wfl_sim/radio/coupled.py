@@ -20,6 +20,7 @@ from wfl_sim.entities.carrier import Flow, Traffic
 from wfl_sim.protocols import Demands
 from wfl_sim.radio.direction import Direction
 from wfl_sim.radio.ofdma import Band, State
+from wfl_sim.radio.power import per_held_block
 
 FloatArray = NDArray[np.float64]
 
@@ -130,13 +131,13 @@ class _Part:
         """(m,) mean W of each link on every block, were the band split evenly."""
         links, count = self.traffic.links, len(self.traffic.first)
         held = np.full(len(links), self.band.blocks / count)
-        power = self.band.power.per_block(links, held, np.ones(len(links)))
+        power = self.band.power.per_block(links, held)
         return power if not self.band.power.spreads else power * held / self.band.blocks
 
     def sent(self) -> FloatArray:
         """(blocks, m) W of each link on each block, of what has been decided."""
         held = self.shares.sum(axis=1)
-        power = self.band.power.per_block(self.traffic.links, held, self.level)
+        power = per_held_block(self.band.power, self.traffic.links, held, self.level)
         return np.asarray((self.shares * power[:, None]).T)
 
     def foresee(self, interference: FloatArray) -> None:
@@ -189,7 +190,7 @@ class _Uplink:
             channel, other = part.band.channel, self._owner != number
             gain = np.where(other, channel.mean_gain[self._links], 0.0)
             most = np.concatenate(
-                [p.band.power.per_block(p.traffic.links, np.ones(n), np.ones(n))
+                [p.band.power.per_block(p.traffic.links, np.ones(n))
                  for p, n in zip(parts, sizes, strict=True)]
             )  # fmt: skip
             loud = np.flatnonzero(gain * most > FAINT * part.band.block_noise)
@@ -235,8 +236,7 @@ class _Downlink:
             for other in parts:
                 if other is part:
                     continue
-                one = np.ones(len(links))
-                power = other.band.power.per_block(links, one, one)
+                power = other.band.power.per_block(links, np.ones(len(links)))
                 means.append(other.band.channel.mean_gain[links] * power)
                 loud = (means[-1] > FAINT * part.band.block_noise).any()
                 fadings.append(other.band.channel.fading(links, start, steps) if loud else None)

@@ -72,7 +72,7 @@ class Loads:
         if self._up:
             return np.full(len(links), float(loads[:, cell].sum()))
         one = np.ones(len(links))
-        sent = np.array([self._powers[number].per_block(links, one, one) for number in others])
+        sent = np.array([self._powers[number].per_block(links, one) for number in others])
         gains = self._gains[np.ix_(self._cells[others], links)]
         return np.asarray((loads * sent * gains).sum(axis=0))
 
@@ -87,5 +87,5 @@ class Loads:
         if not self._up:
             return np.ones(1)
         held = np.full(len(active), self._blocks / len(active))
-        power = self._powers[cell].per_block(active, held, np.ones(len(active)))
+        power = self._powers[cell].per_block(active, held)
         return np.asarray(self._gains[np.ix_(self._cells, active)] @ (power * held) / self._blocks)

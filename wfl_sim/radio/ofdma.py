@@ -25,7 +25,7 @@ from wfl_sim.protocols import (
 from wfl_sim.radio.channel import Channel
 from wfl_sim.radio.granularity import Granularity
 from wfl_sim.radio.limit import BlockLimit, limited
-from wfl_sim.radio.power import PowerRule
+from wfl_sim.radio.power import PowerRule, per_held_block
 
 FloatArray = NDArray[np.float64]
 
@@ -145,7 +145,7 @@ class Band:
         """
         links, count = traffic.links, traffic.transmissions
         even = np.full(len(links), self.blocks / count)
-        power = self.power.per_block(links, even, np.ones(len(links)))
+        power = self.power.per_block(links, even)
         sinr = fading * (power * strength).astype(np.float32)
         efficiency = self.rate.spectral_efficiency(sinr)
         return self._units.reported(_worst(traffic, efficiency))
@@ -210,23 +210,22 @@ class Band:
         self, links: NDArray[np.intp], holders: NDArray[np.intp], present: State, known: State
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
         """What whole blocks are worth, each held by one link, on one strength for all blocks."""
-        count, blocks = len(links), np.arange(self.blocks)
+        count, blocks = len(links), self._every_block
         holders = np.asarray(self._units.given(holders))
-        held = np.bincount(holders, minlength=count).astype(float)
-        power = self.power.per_block(links, held, np.ones(count))
-        sinr = present.fading[blocks, holders] * (power * present.strength)[holders]
+        held = np.bincount(holders, minlength=count)
+        power = self.power.per_block(links.take(holders), held.take(holders))
+        sinr = present.fading[blocks, holders] * (power * present.strength.take(holders))
         if self._transport is None:
             efficiency = self.rate.spectral_efficiency(sinr)
             rate = np.asarray(np.bincount(holders, efficiency, count), dtype=float)
         else:
-            seen = known.fading[blocks, holders] * (power * known.strength)[holders]
+            seen = known.fading[blocks, holders] * (power * known.strength.take(holders))
             order = np.argsort(holders, kind="stable")
             rate = self._transported(
                 holders[order], seen[order], sinr[order], np.ones(self.blocks), count
             )
-        heard = np.bincount(holders, sinr, count)
-        mean = np.asarray(heard / np.maximum(held, 1.0))
-        return np.asarray(rate * self._usable), power * held, mean
+        mean = np.bincount(holders, sinr, count) / np.maximum(held, 1)
+        return np.asarray(rate * self._usable), np.bincount(holders, power, count), mean
 
     def worth(
         self, traffic: Traffic, shares: FloatArray, level: FloatArray, present: State, known: State
@@ -236,7 +235,7 @@ class Band:
             receivers = np.diff(np.append(traffic.first, len(traffic.links)))
             shares, level = np.repeat(shares, receivers, axis=0), np.repeat(level, receivers)
         held = shares.sum(axis=1)
-        power = self.power.per_block(traffic.links, held, level)
+        power = per_held_block(self.power, traffic.links, held, level)
         sinr = present.sinr(power)
         if self._transport is None:
             rate = np.einsum("nb,bn->n", shares, self.rate.spectral_efficiency(sinr))
@@ -284,6 +283,10 @@ class Band:
     @cached_property
     def _whole_blocks(self) -> bool:
         return isinstance(self.allocator, BlockAllocator)
+
+    @cached_property
+    def _every_block(self) -> NDArray[np.intp]:
+        return np.arange(self.blocks)
 
     @cached_property
     def lag(self) -> int:

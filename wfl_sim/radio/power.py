@@ -16,14 +16,23 @@ class PowerRule(Protocol):
     def spreads(self) -> bool:
         """Whether more blocks leave less power for each."""
 
-    def per_block(self, links: NDArray[np.intp], held: FloatArray, level: FloatArray) -> FloatArray:
+    def per_block(
+        self, links: NDArray[np.intp], held: FloatArray, level: FloatArray | float = 1.0
+    ) -> FloatArray:
         """W on each block that the links hold.
 
         Args:
             links: (m,) which links.
-            held: (m,) blocks that each holds, of which parts count.
-            level: (m,) the part of its power that each may use.
+            held: (m,) blocks that each holds, of which parts count, and more than none.
+            level: the part of its power that each may use, (m,) or one for all.
         """
+
+
+def per_held_block(
+    rule: PowerRule, links: NDArray[np.intp], held: FloatArray, level: FloatArray
+) -> FloatArray:
+    """W on each block that the links hold; on no block where a device holds none."""
+    return rule.per_block(links, np.where(held > 0, held, np.inf), level)
 
 
 @dataclass(frozen=True)
@@ -44,12 +53,12 @@ class DevicePower:
         """More blocks leave less power for each."""
         return True
 
-    def per_block(self, links: NDArray[np.intp], held: FloatArray, level: FloatArray) -> FloatArray:
-        """``min(level P_max / held, density)``; 0 for a link that holds nothing."""
-        spread = np.divide(
-            level * self.largest[links], held, out=np.zeros(len(links)), where=held > 0
-        )
-        return np.minimum(spread, self.density[links])
+    def per_block(
+        self, links: NDArray[np.intp], held: FloatArray, level: FloatArray | float = 1.0
+    ) -> FloatArray:
+        """``min(level P_max / held, density)``."""
+        spread = level * self.largest.take(links) / held
+        return np.minimum(spread, self.density.take(links))
 
 
 @dataclass(frozen=True)
@@ -65,6 +74,8 @@ class CellPower:
         """A block has the same power whatever else is held."""
         return False
 
-    def per_block(self, links: NDArray[np.intp], held: FloatArray, level: FloatArray) -> FloatArray:
+    def per_block(
+        self, links: NDArray[np.intp], held: FloatArray, level: FloatArray | float = 1.0
+    ) -> FloatArray:
         """``P / blocks``, times the level."""
-        return level * (self.total / self.blocks)
+        return np.full(len(links), self.total / self.blocks) * level

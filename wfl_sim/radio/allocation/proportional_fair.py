@@ -7,12 +7,16 @@ beamforming using dumb antennas, 2002.
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wfl_sim.protocols import ALLOCATORS, Demands
 from wfl_sim.registry import LocatedError
+
+_LEAST: Final = 1e-20
+"""bit/s, an average below which nobody has priority over another; its inverse fits all floats"""
 
 
 @ALLOCATORS("proportional-fair")
@@ -37,7 +41,7 @@ class ProportionalFair:
         efficiency = demands.efficiency.T
         shares, average = np.empty_like(efficiency), self._average(demands)
         forget = (1 - demands.memory) * demands.block_bandwidth
-        for turn in self._turns(len(efficiency)):
+        for turn in _turns(len(efficiency), self.turns):
             metric = efficiency[turn] * (demands.weight / average)
             best = metric == metric.max(axis=1)[:, None]
             shares[turn] = best / best.sum(axis=1)[:, None]
@@ -46,38 +50,31 @@ class ProportionalFair:
 
     def holders(self, demands: Demands) -> NDArray[np.intp] | None:
         """Return (blocks,) which transfer holds each block; None where there are ties."""
-        # Blocks first, in the order of the turns: what is compared lies side by side.
+        # Blocks first: what is compared lies side by side.
         efficiency = np.ascontiguousarray(demands.efficiency.T)
-        metric, best = np.empty_like(efficiency), np.empty(len(efficiency), dtype=np.intp)
-        average, weight = self._average(demands), demands.weight
-        forget = (1 - demands.memory) * demands.block_bandwidth
-        every, order = _order(len(efficiency), self.turns)
-        end = 0
-        for turn in self._turns(len(efficiency)):
-            offered, begin = efficiency[turn], end
-            end += len(offered)
-            merit, chosen = metric[begin:end], best[begin:end]
-            np.multiply(offered, weight / average, out=merit)
-            merit.argmax(axis=1, out=chosen)
-            given = offered[every[: end - begin], chosen]
-            given *= forget
-            np.add.at(average, chosen, given)
-        if np.count_nonzero(metric == metric[every, best][:, None]) > len(metric):
-            return None
-        holders = np.empty_like(best)
-        holders[order] = best
-        return holders
-
-    def _turns(self, blocks: int) -> list[slice]:
-        return [slice(turn, None, self.turns) for turn in range(min(self.turns, blocks))]
+        blocks, count = efficiency.shape
+        metric, holders = np.empty_like(efficiency), np.empty(blocks, dtype=np.intp)
+        offered, begins = efficiency.reshape(-1), np.arange(0, blocks * count, count)
+        # The metric may be scaled: averages are reckoned in bit/s/Hz of what a turn adds to them.
+        forgotten = max(1 - demands.memory, np.finfo(float).epsneg)
+        average = self._average(demands) / (forgotten * demands.block_bandwidth)
+        turns = _turns(blocks, self.turns)
+        for turn in turns:
+            merit = metric[turn]
+            priority = (demands.weight / average).astype(metric.dtype, copy=False)
+            np.multiply(efficiency[turn], priority, merit)
+            chosen = holders[turn] = merit.argmax(1)
+            if turn is not turns[-1]:
+                average += np.bincount(chosen, offered.take(begins[turn] + chosen), count)
+        best = metric.reshape(-1).take(begins + holders)
+        tied = np.count_nonzero(metric == best[:, None]) > blocks
+        return None if tied else holders
 
     def _average(self, demands: Demands) -> NDArray[np.float64]:
         """Averages at the end of the step if nothing were given in it."""
-        return np.maximum(demands.memory * demands.average_rate, np.finfo(float).tiny)
+        return np.maximum(demands.memory * demands.average_rate, _LEAST)
 
 
 @cache
-def _order(blocks: int, turns: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the blocks in ascending order, and in that of the turns."""
-    every = np.arange(blocks)
-    return every, np.concatenate([every[turn::turns] for turn in range(turns)])
+def _turns(blocks: int, turns: int) -> tuple[slice, ...]:
+    return tuple(slice(turn, None, turns) for turn in range(min(turns, blocks)))
