@@ -212,7 +212,7 @@ class Band:
         """What whole blocks are worth, each held by one link, on one strength for all blocks."""
         count, blocks = len(links), self._every_block
         holders = np.asarray(self._units.given(holders))
-        held = np.bincount(holders, minlength=count)
+        held = np.bincount(holders, minlength=count).astype(float)
         power = self.power.per_block(links.take(holders), held.take(holders))
         sinr = present.fading[blocks, holders] * (power * present.strength.take(holders))
         if self._transport is None:
@@ -225,7 +225,8 @@ class Band:
                 holders[order], seen[order], sinr[order], np.ones(self.blocks), count
             )
         mean = np.bincount(holders, sinr, count) / np.maximum(held, 1)
-        return np.asarray(rate * self._usable), np.bincount(holders, power, count), mean
+        radiated = np.asarray(np.bincount(holders, power, count), dtype=float)
+        return np.asarray(rate * self._usable), radiated, mean
 
     def worth(
         self, traffic: Traffic, shares: FloatArray, level: FloatArray, present: State, known: State
