@@ -14,6 +14,7 @@ from typing import Any
 import wfl_sim
 from channel_models import OutOfRangeWarning
 from wfl_sim.execution.store import Store
+from wfl_sim.heap import keep_freed_memory
 from wfl_sim.inputs import fingerprint
 from wfl_sim.loading import Loaded, ScenarioError
 from wfl_sim.registry import LocatedError
@@ -46,6 +47,7 @@ class Runner:
         Raises:
             ScenarioError: it turned out to be impossible.
         """
+        keep_freed_memory()
         request, loaded = self.request, self.request.load()[number]
         scenario, folder = loaded.scenario, request.folder(loaded.scenario)
         simulation = self.prepared(number, watcher)

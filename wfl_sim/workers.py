@@ -20,6 +20,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from wfl_sim.documents import ScenarioError
+from wfl_sim.heap import keep_freed_memory
 
 J = TypeVar("J")
 T = TypeVar("T")
@@ -248,6 +249,7 @@ def _serve(pipe: Connection, work: Work[Any, Any]) -> None:
     # As an exception, so that what is half written is removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    keep_freed_memory()
     try:
         while True:
             job = pipe.recv()

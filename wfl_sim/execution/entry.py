@@ -1,13 +1,12 @@
-"""Entry: a result as one safetensors file, with a checksum over all that it says.
+"""Entry: a result as one safetensors file, with a checksum over all of its bytes.
 
 Tensors are named ``output/part/parameter``; the numbers, the names of outputs and the checksum are
-JSON in the file's metadata.
+JSON in the file's metadata. The checksum is that of the file with zeros in its place.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping
-from typing import Any
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +15,8 @@ from safetensors.numpy import load, save
 
 from wfl_sim.execution.task import Result
 
-Arrays = Mapping[str, NDArray[Any]]
+_NONE: Final = "0" * 64
+"""where the checksum goes"""
 
 
 class DamagedError(ValueError):
@@ -24,7 +24,7 @@ class DamagedError(ValueError):
 
 
 def packed(result: Result) -> bytes:
-    """Return the bytes of an entry."""
+    """Return the bytes of an entry that is still to be sealed."""
     tensors = {
         f"{output}/{name}": np.asarray(array, order="C")
         for output, state in result.states.items()
@@ -32,10 +32,13 @@ def packed(result: Result) -> bytes:
     }
     outputs = json.dumps(sorted(result.states))
     values = json.dumps(dict(result.values), sort_keys=True)
-    checksum = _checksum(tensors, outputs, values)
-    metadata = {"outputs": outputs, "values": values, "checksum": checksum}
-    content: bytes = save(tensors, metadata)
+    content: bytes = save(tensors, {"outputs": outputs, "values": values, "checksum": _NONE})
     return content
+
+
+def sealed(content: bytes) -> bytes:
+    """Return the bytes of an entry with their checksum."""
+    return content.replace(_NONE.encode(), hashlib.sha256(content).hexdigest().encode(), 1)
 
 
 def unpacked(content: bytes) -> Result:
@@ -48,25 +51,18 @@ def unpacked(content: bytes) -> Result:
         tensors = load(content)
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
         metadata = header["__metadata__"]
-        if metadata["checksum"] != _checksum(tensors, metadata["outputs"], metadata["values"]):
+        checksum = metadata["checksum"]
+        unsealed = content.replace(checksum.encode(), _NONE.encode(), 1)
+        if checksum != hashlib.sha256(unsealed).hexdigest():
             raise DamagedError("the checksum differs")
         outputs: list[str] = json.loads(metadata["outputs"])
         values: dict[str, float] = json.loads(metadata["values"])
     except DamagedError:
         raise
-    except (SafetensorError, KeyError, ValueError, TypeError) as error:
+    except (SafetensorError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise DamagedError(str(error)) from error
     states: dict[str, dict[str, NDArray[np.floating]]] = {output: {} for output in outputs}
     for name, array in sorted(tensors.items()):
         output, _, parameter = name.partition("/")
         states[output][parameter] = array
     return Result(states, values)
-
-
-def _checksum(tensors: Arrays, *texts: str) -> str:
-    names = sorted(tensors)
-    layout = [[name, tensors[name].dtype.str, tensors[name].shape] for name in names]
-    digest = hashlib.sha256(json.dumps([*texts, layout]).encode())
-    for name in names:
-        digest.update(tensors[name].data)
-    return digest.hexdigest()

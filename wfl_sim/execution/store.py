@@ -15,7 +15,7 @@ from threading import get_ident
 from typing import Final, Self
 
 from wfl_sim.execution.claims import Claims
-from wfl_sim.execution.entry import DamagedError, packed, unpacked
+from wfl_sim.execution.entry import DamagedError, packed, sealed, unpacked
 from wfl_sim.execution.presence import Presence
 from wfl_sim.execution.shelf import limit_of, path_of, prune
 from wfl_sim.execution.task import Result
@@ -148,6 +148,7 @@ class Store:
         return bool(self._writing) and next(iter(self._writing.values())).done()
 
     def _write(self, key: str, content: bytes) -> None:
+        content = sealed(content)
         path = path_of(self.folder, key)
         part = self._presence.part(f"{get_ident()}.part")
         try:

@@ -56,16 +56,13 @@ class Transfers:
         self._codec_up = codec_up
         self._codec_down = codec_down
         self._privacy = privacy
+        self.sends_news = isinstance(method, Downlink)
+        """whether a download depends on what the device has got before"""
         self._split = isinstance(method, Split)
         self._last: tuple[object, State] | None = None
 
     def __repr__(self) -> str:
         return f"Transfers({self._method!r}, {self._codec_up!r} up, {self._codec_down!r} down)"
-
-    @property
-    def sends_news(self) -> bool:
-        """Whether a download depends on what the device has got before."""
-        return isinstance(self._method, Downlink)
 
     def download_bits(self, device: int, news: Sequence[Sequence[int]]) -> int:
         """Return the bits of a download; `news` are the devices of each aggregation in it."""
