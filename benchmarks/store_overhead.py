@@ -28,6 +28,7 @@ class Idle:
 
     recipe = "idle"
     sends_news = False
+    keeps = varies = False
 
     def __init__(self):
         rng = np.random.default_rng(0)

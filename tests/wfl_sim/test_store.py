@@ -112,7 +112,7 @@ def test_a_full_disk_is_noticed_by_and_by_without_a_flush(tmp_path, monkeypatch)
         raise OSError(28, "No space left on device")
 
     def many():
-        for n in range(100):
+        for n in range(10_000):
             store.put(f"{n:032x}", result())
 
     monkeypatch.setattr("os.replace", full)

@@ -22,8 +22,8 @@ from wfl_sim.execution.task import Result
 
 _log = logging.getLogger(__name__)
 
-_BEHIND: Final = 32
-"""results that may wait to be written before `put` waits for the disk"""
+_BEHIND: Final = 64 << 20
+"""byte that may wait to be written before `put` waits for the disk"""
 _SLICES: Final = 16
 """a store with a limit is pruned whenever so great a part of the limit has been written"""
 
@@ -55,7 +55,8 @@ class Store:
         self._written = 0
         self._shelves: set[str] = set()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="store")
-        self._writing: OrderedDict[str, Future[None]] = OrderedDict()
+        self._writing: OrderedDict[str, tuple[Future[None], int]] = OrderedDict()
+        self._behind = 0
         self._recent: OrderedDict[str, Result] = OrderedDict()
 
     def __repr__(self) -> str:
@@ -112,9 +113,16 @@ class Store:
         """
         self._remember(key, result)
         # Packed here: two threads that both want the interpreter cost more than the work itself.
-        self._writing[key] = self._writer.submit(self._write, key, packed(result))
-        while len(self._writing) > _BEHIND or self._oldest_written():
-            self._writing.popitem(last=False)[1].result()
+        content = packed(result)
+        if key in self._writing:
+            self._wait_for(key)
+        self._writing[key] = self._writer.submit(self._write, key, content), len(content)
+        self._behind += len(content)
+        while self._writing:
+            oldest = next(iter(self._writing))
+            if self._behind <= _BEHIND and not self._writing[oldest][0].done():
+                break
+            self._wait_for(oldest)
 
     def flush(self) -> None:
         """Wait until all results are on disk.
@@ -123,7 +131,7 @@ class Store:
             OSError: one could not be written: the disk is full or not writable.
         """
         while self._writing:
-            self._writing.popitem(last=False)[1].result()
+            self._wait_for(next(iter(self._writing)))
 
     def claim(self, key: str) -> bool:
         """Begin to work on a result; False where another process is at work on it.
@@ -138,14 +146,16 @@ class Store:
         if writing is None:
             self._claims.release(key)
         else:
-            writing.add_done_callback(lambda _: self._claims.release(key))
+            writing[0].add_done_callback(lambda _: self._claims.release(key))
 
     def holds(self, key: str) -> bool:
         """Return whether there is an entry, which may be damaged; it is not read."""
         return key in self._recent or os.path.exists(path_of(self.folder, key))
 
-    def _oldest_written(self) -> bool:
-        return bool(self._writing) and next(iter(self._writing.values())).done()
+    def _wait_for(self, key: str) -> None:
+        written, size = self._writing.pop(key)
+        self._behind -= size
+        written.result()
 
     def _write(self, key: str, content: bytes) -> None:
         content = sealed(content)
@@ -171,7 +181,7 @@ class Store:
 
     def _read(self, key: str) -> Result | None:
         if key in self._writing:
-            self._writing.pop(key).result()
+            self._wait_for(key)
         path = path_of(self.folder, key)
         try:
             with open(path, "rb", buffering=0) as file:

@@ -21,7 +21,8 @@ def evaluate(model: PreTrainedModel, examples: Encoded) -> dict[str, float]:
     """
     if not len(examples):
         raise ValueError("nothing to evaluate on: no held-out examples")
-    model.eval()
+    if model.training:
+        model.eval()
     correct, loss = 0, 0.0
     with torch.inference_mode(), in_precision(model):
         for first in range(0, len(examples), _BATCH):

@@ -48,7 +48,9 @@ def train(
     if not len(examples):
         raise ValueError("nothing to train on: the shard is empty")
     loss_function = loss_of(phase.objective)
-    model.requires_grad_(False).train()
+    model.requires_grad_(False)
+    if not model.training:
+        model.train()
     for parameter in trained:
         parameter.requires_grad_(True)
     optimizer = optimizer_of(trained, phase.local)

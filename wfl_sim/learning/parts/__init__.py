@@ -83,7 +83,8 @@ def attach(model: PreTrainedModel, parts: Sequence[Part]) -> dict[str, Parameter
     with torch.device(model.device), torch.random.fork_rng(devices=[]):
         for part in sorted(parts, key=lambda part: order.index(type(_known(part).config))):
             found[part.name] = _KINDS[type(part.config)].attach(model, part)
-    model.requires_grad_(False)
+    # All modules in one mode, so that the network's own tells that of all.
+    model.requires_grad_(False).eval()
     for own in found.values():
         for value in own.values():
             value.data = value.data.float()
