@@ -18,6 +18,9 @@ from wfl_sim.registry import LocatedError
 _LEAST: Final = 1e-20
 """bit/s, an average below which nobody has priority over another; its inverse fits all floats"""
 
+_SHORTEST: Final = float(np.finfo(float).epsneg)
+"""the part that an average forgets at least, however short the step"""
+
 
 @ALLOCATORS("proportional-fair")
 @dataclass(frozen=True, kw_only=True)
@@ -39,13 +42,12 @@ class ProportionalFair:
     def shares(self, demands: Demands) -> NDArray[np.float64]:
         """Return (n, blocks) shares, one transfer per block; ties are split evenly."""
         efficiency = demands.efficiency.T
-        shares, average = np.empty_like(efficiency), self._average(demands)
-        forget = (1 - demands.memory) * demands.block_bandwidth
+        shares, average = np.empty(efficiency.shape), self._average(demands)
         for turn in _turns(len(efficiency), self.turns):
-            metric = efficiency[turn] * (demands.weight / average)
+            metric = efficiency[turn] * _priority(demands, average)
             best = metric == metric.max(axis=1)[:, None]
             shares[turn] = best / best.sum(axis=1)[:, None]
-            average += forget * np.einsum("bn,bn->n", shares[turn], efficiency[turn])
+            average += np.einsum("bn,bn->n", shares[turn], efficiency[turn])
         return np.asarray(shares.T)
 
     def holders(self, demands: Demands) -> NDArray[np.intp] | None:
@@ -55,14 +57,10 @@ class ProportionalFair:
         blocks, count = efficiency.shape
         metric, holders = np.empty_like(efficiency), np.empty(blocks, dtype=np.intp)
         offered, begins = efficiency.reshape(-1), np.arange(0, blocks * count, count)
-        # The metric may be scaled: averages are reckoned in bit/s/Hz of what a turn adds to them.
-        forgotten = max(1 - demands.memory, np.finfo(float).epsneg)
-        average = self._average(demands) / (forgotten * demands.block_bandwidth)
-        turns = _turns(blocks, self.turns)
+        average, turns = self._average(demands), _turns(blocks, self.turns)
         for turn in turns:
             merit = metric[turn]
-            priority = (demands.weight / average).astype(metric.dtype, copy=False)
-            np.multiply(efficiency[turn], priority, merit)
+            np.multiply(efficiency[turn], _priority(demands, average), merit)
             chosen = holders[turn] = merit.argmax(1)
             if turn is not turns[-1]:
                 average += np.bincount(chosen, offered.take(begins[turn] + chosen), count)
@@ -71,8 +69,18 @@ class ProportionalFair:
         return None if tied else holders
 
     def _average(self, demands: Demands) -> NDArray[np.float64]:
-        """Averages at the end of the step if nothing were given in it."""
-        return np.maximum(demands.memory * demands.average_rate, _LEAST)
+        """Averages at the end of the step if nothing were given in it, in what a turn adds to them.
+
+        That is bit/s/Hz of one block, of which the average forgets all but a part; whoever compares
+        transfers may scale all averages.
+        """
+        forgotten = max(1 - demands.memory, _SHORTEST) * demands.block_bandwidth
+        return np.maximum(demands.memory * demands.average_rate, _LEAST) / forgotten
+
+
+def _priority(demands: Demands, average: NDArray[np.float64]) -> NDArray[np.floating]:
+    """Weight over average, as precise as the efficiency that it meets."""
+    return (demands.weight / average).astype(demands.efficiency.dtype, copy=False)
 
 
 @cache
