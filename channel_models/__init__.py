@@ -16,6 +16,7 @@ from channel_models.diversity import (
 )
 from channel_models.fading import (
     GRID_BLOCK,
+    GRID_LINKS,
     Block,
     DelayProfile,
     Nakagami,
@@ -143,6 +144,7 @@ from channel_models.units import (
 __all__ = [
     "BOLTZMANN",
     "GRID_BLOCK",
+    "GRID_LINKS",
     "SPEED_OF_LIGHT",
     "AttenuatedShannon",
     "BestOfPower",

@@ -78,6 +78,7 @@ def run(
         from wfl_sim.report import Report
         from wfl_sim.request import Request
         from wfl_sim.running import run_all
+        from wfl_sim.workers import cores
 
         request = Request(
             file=scenario,
@@ -87,8 +88,7 @@ def run(
             network_only=network_only,
         )
         loaded = request.load()
-        cores = os.cpu_count() or 1
-        at_once = min(jobs or cores, len(loaded))
+        at_once = min(jobs or cores(), len(loaded))
         request = request.with_threads(threads)
         report = Report([each.scenario for each in loaded])
         folders = _followed(report, run_all(request, jobs=at_once, watcher=report))
@@ -119,6 +119,7 @@ def sweep(
         from wfl_sim.report import Report
         from wfl_sim.request import Request
         from wfl_sim.sweeping import jobs_of, run_sweep
+        from wfl_sim.workers import cores
 
         request = Request(
             file=scenario,
@@ -128,8 +129,7 @@ def sweep(
             network_only=network_only,
         ).as_sweep()
         scenarios = [each.scenario for each in request.load()]
-        cores = os.cpu_count() or 1
-        at_once = min(jobs or jobs_of(request, cores), len(scenarios))
+        at_once = min(jobs or jobs_of(request, cores()), len(scenarios))
         request = request.with_threads(threads)
         report = Report(scenarios)
         _followed(report, run_sweep(request, jobs=at_once, watcher=report))

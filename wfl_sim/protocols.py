@@ -258,7 +258,8 @@ class Demands:
     bits_left: NDArray[np.float64]
     """(n,) bit"""
     efficiency: NDArray[np.float64]
-    """(n, blocks) bit/s/Hz on each resource block were the band split evenly"""
+    """(n, blocks) bit/s/Hz on each resource block were the band split evenly; in single precision
+    where the rate is Shannon's, with or without a gap"""
     average_rate: NDArray[np.float64]
     """(n,) bit/s, exponentially averaged over the recent past"""
     weight: NDArray[np.float64]

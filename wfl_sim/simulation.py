@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.util import find_spec
 from multiprocessing import parent_process
@@ -10,7 +12,6 @@ from typing import Any
 import wfl_sim.world as world
 from wfl_sim.costs import check_costs
 from wfl_sim.energy import COMPONENTS
-from wfl_sim.execution.executors.processes import cores
 from wfl_sim.execution.graph import Progress, TaskGraph
 from wfl_sim.execution.plan import NetworkOnly, TrainingPlan
 from wfl_sim.execution.store import Store
@@ -24,6 +25,7 @@ from wfl_sim.records import Level, Metric, Span
 from wfl_sim.registry import LocatedError
 from wfl_sim.scenario import Scenario
 from wfl_sim.topology import place
+from wfl_sim.workers import cores
 from wfl_sim.workshop import Workshop, located
 
 
@@ -162,16 +164,18 @@ class Simulation:
 
     def _network(self, plan: "NetworkOnly | TrainingPlan") -> Federation:
         started = time.perf_counter()
-        federation = world.build(
-            self.scenario,
-            self.placement,
-            self.workloads,
-            plan,
-            excluded=self.excluded,
-            examples=[len(each) for each in self.shards.train] if self.shards else (),
-            ahead=cores() > 1 and parent_process() is None,
-        )
-        world.run(federation, self.scenario)
+        alone = cores() > 1 and parent_process() is None
+        with ThreadPoolExecutor(1, "fading") if alone else nullcontext() as ahead:
+            federation = world.build(
+                self.scenario,
+                self.placement,
+                self.workloads,
+                plan,
+                excluded=self.excluded,
+                examples=[len(each) for each in self.shards.train] if self.shards else (),
+                ahead=ahead,
+            )
+            world.run(federation, self.scenario)
         self._seconds["network"] = time.perf_counter() - started
         return federation
 

@@ -1,7 +1,7 @@
 """Sky: the carriers of all cells, and how cells hear one another."""
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import replace
 from functools import partial
 
@@ -33,7 +33,7 @@ class Sky:
         scenario: Scenario,
         gains: NDArray[np.float64],
         *,
-        ahead: bool = False,
+        ahead: Executor | None = None,
     ) -> None:
         """Build the bands.
 
@@ -41,10 +41,10 @@ class Sky:
             env: the clock.
             scenario: cells, devices, and the kind of interference.
             gains: (cells, devices) linear large-scale gains at time zero.
-            ahead: whether a thread may make samples of the fading beside the simulation.
+            ahead: threads that make samples of the fading ahead.
         """
         self._env = env
-        self._ahead = ThreadPoolExecutor(1, "fading") if ahead else None
+        self._ahead = ahead
         self._scenario = scenario
         self._cells = scenario.base_stations
         self.gains = gains.copy()

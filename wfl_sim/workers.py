@@ -321,3 +321,10 @@ def _cause(code: int | None) -> str:
         out_of_memory = ", perhaps for want of memory" if code == -signal.SIGKILL else ""
         return f"signal {-code}{out_of_memory}"
     return f"exit code {code}"
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

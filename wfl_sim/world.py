@@ -1,6 +1,7 @@
 """World: the entities of a scenario in one SimPy environment."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Executor
 from functools import partial
 
 import numpy as np
@@ -38,12 +39,12 @@ def build(
     plan: Plan,
     excluded: Collection[int] = (),
     examples: Sequence[int] = (),
-    ahead: bool = False,
+    ahead: Executor | None = None,
 ) -> Federation:
     """Return the federation at time zero, its devices idle, the first evaluation noted.
 
     Devices that are excluded are never there. `examples` is what each trains on; one without data.
-    With `ahead` a thread makes fading samples beside the simulation; they are the same.
+    Threads of `ahead` make fading samples beside the simulation; they are the same.
     """
     env = simpy.Environment()
     groups = [group for group in scenario.devices for _ in range(group.count)]

@@ -1,7 +1,7 @@
 """Small-scale fading: what the multipath does to the gain over time and frequency."""
 
 from channel_models.fading.block import Block
-from channel_models.fading.grid import GRID_BLOCK
+from channel_models.fading.grid import GRID_BLOCK, GRID_LINKS
 from channel_models.fading.nakagami import Nakagami
 from channel_models.fading.ornstein_uhlenbeck import OrnsteinUhlenbeck
 from channel_models.fading.profiles import DelayProfile, ProfileName, delay_profile
@@ -14,6 +14,7 @@ from channel_models.fading.trace import Trace
 
 __all__ = [
     "GRID_BLOCK",
+    "GRID_LINKS",
     "Block",
     "DelayProfile",
     "Nakagami",

@@ -24,14 +24,15 @@ SingleArray = NDArray[np.float32]
 
 GRID_BLOCK: Final = 256
 """Cells in one absolute block: chunks that begin and end on its multiples waste nothing."""
+GRID_LINKS: Final = 48
+"""Links that are computed in one go where no more are asked for: a thread beside others then makes
+few, long operations, and rarely asks for the interpreter."""
 
 _RUN: Final = 64
 _HALF: Final = _RUN // 2
 _RUNS: Final = GRID_BLOCK // _RUN
 _LINKS_AT_ONCE: Final = 16
 """so that what is made of them stays in the cache, and its memory with the process"""
-_FEW: Final = 48
-"""as many are computed in one go: a thread beside others then rarely asks for the interpreter"""
 
 
 class GridRotations:
@@ -126,7 +127,7 @@ def power_blocks(
     power = np.empty((links.size, transform.size, end - begin, GRID_BLOCK), dtype=np.float32)
     single = amplitudes.astype(np.float32)
     rotations.fill(links)
-    at_once = links.size if links.size <= _FEW else _LINKS_AT_ONCE
+    at_once = links.size if links.size <= GRID_LINKS else _LINKS_AT_ONCE
     everyone = _as_slice(links)
     frequency, phase = frequencies[everyone], phases[everyone]
     phasors = np.empty((2, *frequency.shape), dtype=np.float32)

@@ -1,4 +1,7 @@
-"""Rates from Shannon's formula: exact, with a gap, and attenuated with a cap."""
+"""Rates from Shannon's formula: exact, with a gap, and attenuated with a cap.
+
+SINR that is an array in single precision gives capacities in single precision.
+"""
 
 from dataclasses import dataclass
 from typing import Any, Final

@@ -40,6 +40,14 @@ def test_rate_maps_keep_the_contract(rate) -> None:
         rate.spectral_efficiency(np.nan)
 
 
+@pytest.mark.parametrize("rate", [cm.Shannon(), cm.ShannonGap(gap=3.0)])
+def test_capacities_are_as_precise_as_the_sinr(rate: cm.RateMap) -> None:
+    sinr = np.logspace(-3, 4, 200)
+    exact, single = rate.spectral_efficiency(sinr), rate.spectral_efficiency(sinr.astype("f4"))
+    assert (exact.dtype, single.dtype) == (np.float64, np.float32)
+    assert single == pytest.approx(exact, rel=1e-6)
+
+
 def test_shannon_values() -> None:
     assert cm.Shannon().spectral_efficiency(3.0) == pytest.approx(2.0)
     assert cm.ShannonGap(gap=3.0).spectral_efficiency(3 * 10**0.3) == pytest.approx(2.0)

@@ -1,5 +1,6 @@
 """The sampled channel is the pure function of time, whoever asks for it and when."""
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -58,9 +59,16 @@ def test_a_run_of_samples_is_the_samples_one_by_one():
 def test_samples_made_ahead_are_the_same_to_the_bit():
     links = 60
     alone, process = make(links)
+    made = []
+
+    class Noted:
+        def power_grid(self, first, *rest):
+            made.append((threading.current_thread().name, first // cm.GRID_BLOCK))
+            return process.power_grid(first, *rest)
+
     few, all_of_them = np.arange(7, 20), np.arange(links)
-    with ThreadPoolExecutor(1) as threads:
-        ahead = Channel(np.ones(links), process, OFFSETS, STEP, threads)
+    with ThreadPoolExecutor(1, "ahead") as threads:
+        ahead = Channel(np.ones(links), Noted(), OFFSETS, STEP, threads)
         # Within a block, into the next one, with others, long after, and back.
         for who, first, count in (
             (few, 0, 80),
@@ -71,6 +79,7 @@ def test_samples_made_ahead_are_the_same_to_the_bit():
             (few, 500, 30),
         ):
             assert (ahead.fading(who, first, count) == alone.fading(who, first, count)).all()
+    assert {block for name, block in made if name.startswith("ahead")} >= {1, 2}
 
 
 def test_what_goes_wrong_ahead_is_raised_when_it_is_needed():

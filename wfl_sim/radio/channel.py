@@ -17,8 +17,6 @@ import channel_models as cm
 _KEPT: Final = 2
 _LINKS_AT_ONCE: Final = 16
 """in one question to the fading, whose answer then stays in the cache"""
-_LINKS_AHEAD: Final = 48
-"""in one question of a thread, which is to want the interpreter but rarely"""
 
 
 class GridFading(Protocol):
@@ -118,7 +116,7 @@ class Channel:
         """Begin to make a block for those who are on the air now, unless that has been done."""
         if self._making is None and number not in self._samples:
             samples = self._room()
-            work = threads.submit(self._make, samples, number, links, _LINKS_AHEAD)
+            work = threads.submit(self._make, samples, number, links, cm.GRID_LINKS)
             self._making = number, samples, work
 
     def _take_in(self) -> None:

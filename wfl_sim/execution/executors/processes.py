@@ -5,7 +5,6 @@ another has written, and keeps what it has seen last.
 """
 
 import logging
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ from wfl_sim.execution.store import GoneError, Store
 from wfl_sim.execution.task import Task, title
 from wfl_sim.protocols import EXECUTORS, Learner, Outlook
 from wfl_sim.registry import LocatedError
-from wfl_sim.workers import Pool, Watcher, WorkerError
+from wfl_sim.workers import Pool, Watcher, WorkerError, cores
 
 _log = logging.getLogger(__name__)
 
@@ -145,10 +144,3 @@ class Place:
     @cached_property
     def _store(self) -> Store:
         return Store(self.folder, memory=_REMEMBERED)
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
