@@ -16,7 +16,7 @@ from wfl_sim.entities.body import Body
 from wfl_sim.entities.cell import Access, Cell
 from wfl_sim.entities.delivery import Delivery
 from wfl_sim.entities.diary import Diary
-from wfl_sim.entities.part import Part
+from wfl_sim.entities.participation import Participation
 from wfl_sim.entities.presence import Presence
 from wfl_sim.entities.transceiver import Transceiver
 from wfl_sim.execution.task import Handle
@@ -116,7 +116,7 @@ class Device:
         computing alone"""
         self.times_asked = 0
         self._number, self._turn = -1, 0
-        self._part: Part | None = None
+        self._participation: Participation | None = None
         self.presence.begin(iter(()) if excluded else intervals)
 
     def __repr__(self) -> str:
@@ -145,7 +145,7 @@ class Device:
     @property
     def busy(self) -> bool:
         """Whether it takes part, or its upload is still on the way to the server."""
-        return self._part is not None and self._part.process.is_alive
+        return self._participation is not None and self._participation.process.is_alive
 
     @property
     def reported_loss(self) -> float:
@@ -210,10 +210,10 @@ class Device:
         self.times_asked += 1
         self._turn = self._turn + 1 if number == self._number else 0
         self._number = number
-        self._part = Part(
+        self._participation = Participation(
             self._federation, self, number, self._turn, delivery, deadline=deadline, air=air
         )
-        process = self._part.process
+        process = self._participation.process
         process.callbacks.append(lambda _: self._federation.look_again())
         return process
 
@@ -221,17 +221,18 @@ class Device:
         """Let it abandon its work: nobody waits for it. What has left the device goes on.
 
         Returns:
-            The process of its part, which ends when it can be asked again; None where it had none.
+            The process of its participation, which ends when it can be asked again; None where it
+            had none.
         """
-        part = self._part
-        if part is not None:
-            part.stop()
+        ours = self._participation
+        if ours is not None:
+            ours.stop()
         self.rest()
-        return part.process if part is not None and self.busy else None
+        return ours.process if ours is not None and self.busy else None
 
     def rest(self) -> None:
         """Be idle until asked again, unless it has gone or come back in the meantime."""
-        at_work = self._part is not None and self._part.at_work
+        at_work = self._participation is not None and self._participation.at_work
         if not at_work and self.diary.activity == "wait":
             self.diary.begin("idle")
 
@@ -252,7 +253,7 @@ class Device:
 
     def _presence_changed(self, gone: bool) -> None:
         """Be idle or away at once, or stop working first where it has gone."""
-        if self._part is None or not self._part.at_work:
+        if self._participation is None or not self._participation.at_work:
             self.presence.settle()
         elif gone:
-            self._part.stop()
+            self._participation.stop()

@@ -19,7 +19,7 @@ from wfl_sim.learning.exact import exact
 from wfl_sim.learning.model import Pretrained
 from wfl_sim.learning.quiet import quiet
 
-_ATTENTION: Final = "eager"
+ATTENTION: Final = "eager"
 """Attention is written out, so that a counter sees its products: what is trained was counted."""
 DTYPES: Final = MappingProxyType({"fp32": torch.float32, "bf16": torch.bfloat16})
 _FROM_PAD: Final = {"roberta", "xlm-roberta", "camembert"}
@@ -28,7 +28,7 @@ _FROM_PAD: Final = {"roberta", "xlm-roberta", "camembert"}
 
 def load_config(model: Pretrained, classes: int) -> PretrainedConfig:
     """Return the configuration with a head of `classes` outputs."""
-    config = _load(model, AutoConfig.from_pretrained, num_labels=classes)
+    config = loaded(model, AutoConfig.from_pretrained, num_labels=classes)
     if hasattr(config, "use_cache"):
         config.use_cache = False
     return config
@@ -40,7 +40,7 @@ def load_tokenizer(model: Pretrained) -> PreTrainedTokenizerBase:
     Raises:
         ValueError: the tokenizer has neither a padding token nor an end-of-text token.
     """
-    tokenizer = _load(model, AutoTokenizer.from_pretrained)
+    tokenizer = loaded(model, AutoTokenizer.from_pretrained)
     tokenizer.padding_side = "right"
     if tokenizer.pad_token is None:
         if tokenizer.eos_token is None:
@@ -72,13 +72,13 @@ def load_model(model: Pretrained, classes: int, pad: int) -> PreTrainedModel:
     config = load_config(model, classes)
     config.pad_token_id = pad
     with exact(seed=0):
-        network, report = _load(
+        network, report = loaded(
             model,
             AutoModelForSequenceClassification.from_pretrained,
             weights=True,
             config=config,
             dtype=torch.float32,
-            attn_implementation=_ATTENTION,
+            attn_implementation=ATTENTION,
             use_safetensors=True,
             ignore_mismatched_sizes=True,
             output_loading_info=True,
@@ -97,7 +97,7 @@ def shape_of(model: Pretrained, classes: int) -> PreTrainedModel:
         config.pad_token_id = 0
     with quiet(), torch.device("meta"):
         network = AutoModelForSequenceClassification.from_config(
-            config, attn_implementation=_ATTENTION, dtype=torch.float32
+            config, attn_implementation=ATTENTION, dtype=torch.float32
         )
     return network.requires_grad_(False)
 
@@ -110,9 +110,14 @@ def most_tokens(config: PretrainedConfig) -> int | None:
     return positions
 
 
-def _load(
+def loaded(
     model: Pretrained, load: Callable[..., Any], *, weights: bool = False, **options: Any
 ) -> Any:
+    """Return what `load` makes of a model's folder, fetched with or without its weights.
+
+    Raises:
+        ValueError: it cannot be loaded.
+    """
     with quiet():
         folder = model.folder(weights=weights)
         try:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from transformers import AutoConfig, PreTrainedTokenizerBase
 
-from wfl_sim.learning.base_model import _load, load_model, load_tokenizer, most_tokens
+from wfl_sim.learning.base_model import load_model, load_tokenizer, loaded, most_tokens
 from wfl_sim.learning.causal.conversations import Texts, asked, written
 from wfl_sim.learning.data.instructions import Instructions
 from wfl_sim.learning.data.requests import merit
@@ -125,7 +125,7 @@ def outputs_of(model: Pretrained) -> int:
 
 
 def _config(model: Pretrained) -> Any:
-    config = _load(model, AutoConfig.from_pretrained)
+    config = loaded(model, AutoConfig.from_pretrained)
     built = list(config.architectures or ())
     if not any(name.endswith("ForSequenceClassification") for name in built):
         # Its head would be drawn at random, and so would be its scores.

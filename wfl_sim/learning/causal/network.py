@@ -8,7 +8,7 @@ from transformers import (
     PreTrainedModel,
 )
 
-from wfl_sim.learning.base_model import _ATTENTION, DTYPES, _load, load_config
+from wfl_sim.learning.base_model import ATTENTION, DTYPES, load_config, loaded
 from wfl_sim.learning.exact import exact
 from wfl_sim.learning.model import Pretrained
 from wfl_sim.learning.quiet import quiet
@@ -22,13 +22,13 @@ def load_causal(model: Pretrained) -> PreTrainedModel:
     """
     config = _config(model)
     with exact(seed=0):
-        network, report = _load(
+        network, report = loaded(
             model,
             AutoModelForCausalLM.from_pretrained,
             weights=True,
             config=config,
             dtype=torch.float32,
-            attn_implementation=_ATTENTION,
+            attn_implementation=ATTENTION,
             use_safetensors=True,
             output_loading_info=True,
         )
@@ -47,7 +47,7 @@ def causal_shape(model: Pretrained) -> PreTrainedModel:
     config = _config(model)
     with quiet(), torch.device("meta"):
         network = AutoModelForCausalLM.from_config(
-            config, attn_implementation=_ATTENTION, dtype=torch.float32
+            config, attn_implementation=ATTENTION, dtype=torch.float32
         )
     return network.requires_grad_(False)
 

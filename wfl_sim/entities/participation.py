@@ -1,4 +1,4 @@
-"""Part: what one device does in one round, from being asked until its upload is at the server."""
+"""Participation: what a device does in one round, from being asked to its upload at the server."""
 
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from wfl_sim.federation import Federation
 
 
-class Part:
+class Participation:
     """Downloads, trains, uploads; or abandons what it is doing, once it is told to stop."""
 
     def __init__(
@@ -58,7 +58,7 @@ class Part:
         """ends with the Contribution as value, or with None when the work has been abandoned"""
 
     def __repr__(self) -> str:
-        return f"Part({self._device.name!r}, round {self._number}, turn {self._turn})"
+        return f"Participation({self._device.name!r}, round {self._number}, turn {self._turn})"
 
     def stop(self) -> None:
         """Interrupt what is being done, once."""
