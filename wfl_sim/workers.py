@@ -14,7 +14,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic, Literal, Protocol, TypeVar
@@ -238,6 +238,8 @@ def _started(work: Work[J, Any]) -> "_Worker[J]":
     pipe, theirs = context.Pipe()
     # No daemon: a run in a process may start processes of its own.
     process = context.Process(target=_serve, args=(theirs, work), daemon=False)
+    # Begun with the first process, the tracker would let Ctrl-C through again.
+    resource_tracker.ensure_running()
     with _interrupts_held(), _main_hidden():
         process.start()
     theirs.close()
