@@ -16,6 +16,7 @@ from wfl_sim.learning.blending import described, evaluate_blended, without_loras
 from wfl_sim.learning.encoding import Encoded
 from wfl_sim.learning.evaluation import evaluate
 from wfl_sim.learning.exact import exact
+from wfl_sim.learning.first_token import first_token
 from wfl_sim.learning.nudges import nudge_of
 from wfl_sim.learning.prefix import Prefix
 from wfl_sim.learning.shapes import check_same, shapes_of
@@ -166,7 +167,8 @@ class Workbench:
             rng = stream(seed, "batches", number)
             if self.speaker is not None and isinstance(phase.objective, Alignment):
                 return self.speaker.align(self, phase, examples, rng, derived_seed(seed, number))
-            return train(self.model, trained, phase, examples, rng, self.prefix, nudge)
+            with first_token(self.model):
+                return train(self.model, trained, phase, examples, rng, self.prefix, nudge)
 
     def describe(self, examples: Encoded) -> NDArray[np.float32]:
         """Return the mean last hidden state of the network without LoRAs, (n, hidden)."""
@@ -177,7 +179,7 @@ class Workbench:
         self, examples: Encoded, weights: Mapping[str, NDArray[np.floating]]
     ) -> dict[str, float]:
         """Return accuracy and loss where LoRAs weigh differently from text to text."""
-        with exact(seed=0, threads=self.threads):
+        with exact(seed=0, threads=self.threads), first_token(self.model):
             return evaluate_blended(self.model, examples, weights)
 
     def evaluate(self, examples: Any) -> dict[str, float]:
@@ -185,7 +187,8 @@ class Workbench:
         with exact(seed=0, threads=self.threads):
             if self.speaker is not None:
                 return self.speaker.evaluate(self, examples)
-            return evaluate(self.model, examples)
+            with first_token(self.model):
+                return evaluate(self.model, examples)
 
     @cached_property
     def _values(self) -> dict[str, NDArray[np.float32]]:

@@ -19,21 +19,30 @@ class Layout:
 
     attention: re.Pattern[str]
     feed_forward: re.Pattern[str]
+    token_by_token: str | None = None
+    """in a layer, the first module from which on no token looks at another; given where a
+    classifier's head reads the first token alone"""
 
 
-def _layout(layer: str, attention: str, feed_forward: str) -> Layout:
+def _layout(
+    layer: str, attention: str, feed_forward: str, token_by_token: str | None = None
+) -> Layout:
     prefix = rf"(?P<layer>{layer}\.\d+)\."
     return Layout(
-        re.compile(prefix + re.escape(attention)), re.compile(prefix + re.escape(feed_forward))
+        re.compile(prefix + re.escape(attention)),
+        re.compile(prefix + re.escape(feed_forward)),
+        token_by_token,
     )
 
 
-_BERT: Final = _layout(r"encoder\.layer", "attention.output.dropout", "output.dropout")
+_BERT: Final = _layout(
+    r"encoder\.layer", "attention.output.dropout", "output.dropout", "attention.output"
+)
 _LLAMA: Final = _layout("layers", "self_attn.o_proj", "mlp")
 _LAYOUTS: Final = MappingProxyType(
     {
         **dict.fromkeys(("bert", "electra", "roberta", "xlm-roberta", "camembert"), _BERT),
-        "distilbert": _layout(r"transformer\.layer", "attention.out_lin", "ffn"),
+        "distilbert": _layout(r"transformer\.layer", "attention.out_lin", "ffn", "sa_layer_norm"),
         "gpt2": _layout("h", "attn.resid_dropout", "mlp"),
         **dict.fromkeys(("llama", "mistral", "qwen2", "qwen3", "gemma"), _LLAMA),
     }
