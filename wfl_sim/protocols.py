@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from wfl_sim.entities.device import Device
     from wfl_sim.execution.store import Store
-    from wfl_sim.execution.task import LocalUpdate, Result, Task
+    from wfl_sim.execution.task import Evaluate, LocalUpdate, Result, Task
     from wfl_sim.federation import Federation
     from wfl_sim.learning.data.examples import Shards
     from wfl_sim.methods.aggregation import State, Upload
@@ -184,14 +184,14 @@ class Learner(Protocol):
 
 @runtime_checkable
 class GroupLearner(Learner, Protocol):
-    """A learner that can train several devices in one pass."""
+    """A learner that can train or evaluate several devices in one pass."""
 
     def run_group(
         self,
-        tasks: Sequence[LocalUpdate],
+        tasks: Sequence[LocalUpdate | Evaluate],
         inputs: Sequence[Sequence[Mapping[str, State]]],
     ) -> Sequence[Result]:
-        """Execute local updates of one recipe together.
+        """Execute local updates, or evaluations, of one recipe together.
 
         Shards, seeds, ranks and numbers of steps may differ. What cannot go together is the
         learner's to run apart.

@@ -69,11 +69,14 @@ def written(simulation: Simulation, file: Path, steps: int, batch: int) -> None:
     np.savez(file, model=str(builtin("tiny-bert")), steps=steps, batch=batch, lr=LR, **arrays)
 
 
-def run(simulation: Simulation, executor: Executor, rounds: int) -> Times:
-    """Return the times of a round of a run that finds nothing in its store."""
+def run(simulation: Simulation, executor: Executor, rounds: int, stores: Path) -> Times:
+    """Return the times of a round of a run that finds nothing in its store.
+
+    The store stays: some file systems are slow at making files just after others were removed.
+    """
     object.__setattr__(simulation.scenario, "execution", executor)
-    with tempfile.TemporaryDirectory() as folder:
-        return timed(lambda: simulation.run(Store(Path(folder))), rounds)
+    store = Path(tempfile.mkdtemp(dir=stores))
+    return timed(lambda: simulation.run(Store(store)), rounds)
 
 
 def looped(loop: plain.Plain, rounds: int) -> Times:
@@ -138,12 +141,12 @@ def main() -> None:
         alone = simulation_of(folder, 1, **sizes)
         written(alone, folder / "texts.npz", steps, batch)
         loop = plain.Plain(folder / "texts.npz")
-        run(alone, Inline(), rounds)  # loads the network
+        run(alone, Inline(), rounds, folder)  # loads the network
         compared(
             f"{clients} clients x {steps} steps of batch {batch}, one thread",
             {
                 "plain PEFT loop": lambda: looped(loop, rounds),
-                "wfl_sim, inline": lambda: run(alone, Inline(), rounds),
+                "wfl_sim, inline": lambda: run(alone, Inline(), rounds, folder),
             },
             "plain PEFT loop",
             options.repeat,
@@ -163,13 +166,15 @@ def small(folder: Path, batch: int, options: argparse.Namespace) -> None:
     data = folder / f"small-{batch}.npz"
     written(alone, data, steps, batch)
     loop = plain.Plain(data)
-    run(alone, Inline(), rounds)
-    run(several, Grouped(size=64), rounds)
+    run(alone, Inline(), rounds, folder)
+    run(several, Grouped(size=64), rounds, folder)
     ways = {
         "plain PEFT loop, one thread": lambda: looped(loop, rounds),
-        "wfl_sim, inline, one thread": lambda: run(alone, Inline(), rounds),
-        "wfl_sim, grouped, one thread": lambda: run(alone, Grouped(size=64), rounds),
-        f"wfl_sim, grouped, {options.cpus} threads": lambda: run(several, Grouped(size=64), rounds),
+        "wfl_sim, inline, one thread": lambda: run(alone, Inline(), rounds, folder),
+        "wfl_sim, grouped, one thread": lambda: run(alone, Grouped(size=64), rounds, folder),
+        f"wfl_sim, grouped, {options.cpus} threads": lambda: run(
+            several, Grouped(size=64), rounds, folder
+        ),
     }
     first = "plain PEFT loop, one thread"
     if options.flower:

@@ -25,14 +25,17 @@ from wfl_sim.resolved import digest
 
 
 class Grouping(Counting):
-    """Runs several local updates at once, as sums in one go."""
+    """Runs several local updates or evaluations at once, as sums in one go."""
 
     def __init__(self):
         super().__init__()
         self.groups = []
+        self.evaluated = []
 
     def run_group(self, tasks, inputs):
-        self.groups.append([task.device for task in tasks])
+        (kind,) = {type(task) for task in tasks}
+        groups = self.groups if kind is LocalUpdate else self.evaluated
+        groups.append([task.device for task in tasks])
         return [self.run(task, each) for task, each in zip(tasks, inputs, strict=True)]
 
 
@@ -64,6 +67,8 @@ def test_a_learner_gets_the_local_updates_of_a_round_together(tmp_path):
     found, report = values(tmp_path / "b", learner, Grouped())
     assert found == expected
     assert learner.groups == [[0, 1, 2, 3, 4]] * 3
+    evaluated = Counter(device for group in learner.evaluated for device in group)
+    assert evaluated == dict.fromkeys(range(-1, 5), 3)
     assert report == {"executor": "grouped", "mode": "grouped", "groups": 3, "largest_group": 5}
 
 
@@ -71,6 +76,7 @@ def test_groups_are_no_larger_than_asked(tmp_path):
     learner = Grouping()
     values(tmp_path, learner, Grouped(size=2))
     assert learner.groups == [[0, 1], [2, 3], [4]] * 3
+    assert max(map(len, learner.evaluated)) == 2
 
 
 def test_a_learner_without_groups_gets_one_task_at_a_time(tmp_path):

@@ -1,7 +1,3 @@
-import os
-import sys
-import threading
-
 import numpy as np
 import pytest
 
@@ -122,15 +118,3 @@ def test_a_full_disk_is_noticed_by_and_by_without_a_flush(tmp_path, monkeypatch)
     monkeypatch.setattr("os.replace", full)
     with pytest.raises(OSError, match="No space left"):
         many()
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="threads have a priority of their own there")
-def test_the_writer_stands_back_for_training_and_nobody_else_does(tmp_path):
-    mine = os.getpriority(os.PRIO_PROCESS, 0)
-    before = {thread.ident for thread in threading.enumerate()}
-    with Store(tmp_path) as store:
-        store.put(KEY, result())
-        store.flush()
-        writer = next(t for t in threading.enumerate() if t.ident not in before)
-        assert os.getpriority(os.PRIO_PROCESS, writer.native_id) == min(mine + 10, 19)
-    assert os.getpriority(os.PRIO_PROCESS, 0) == mine

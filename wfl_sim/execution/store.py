@@ -7,12 +7,11 @@ once. Writing goes on beside the training, in one thread; `flush` waits for it.
 
 import logging
 import os
-import sys
 from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from threading import get_ident, get_native_id
+from threading import get_ident
 from typing import Final, Self
 
 from wfl_sim.execution.claims import Claims
@@ -25,10 +24,6 @@ _log = logging.getLogger(__name__)
 
 _BEHIND: Final = 64 << 20
 """byte that may wait to be written before `put` waits for the disk"""
-_NICE: Final = 10
-"""added to that of the writing thread: a tenth of a core that training wants, all of an idle one"""
-_LEAST: Final = 19
-"""nobody is nicer"""
 _SLICES: Final = 16
 """a store with a limit is pruned whenever so great a part of the limit has been written"""
 
@@ -59,7 +54,7 @@ class Store:
         self._limit = limit_of(folder)
         self._written = 0
         self._shelves: set[str] = set()
-        self._writer = ThreadPoolExecutor(1, "store", _after_training)
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="store")
         self._writing: OrderedDict[str, tuple[Future[None], int]] = OrderedDict()
         self._behind = 0
         self._recent: OrderedDict[str, Result] = OrderedDict()
@@ -213,14 +208,6 @@ class Store:
         while self._held > self._memory and len(self._recent) > 1:
             _, old = self._recent.popitem(last=False)
             self._held -= _size(old)
-
-
-def _after_training() -> None:
-    """Give the processor to training first: its threads wait for one another at every product."""
-    if sys.platform == "linux":  # elsewhere threads have no priority of their own
-        own = get_native_id()
-        nice = os.getpriority(os.PRIO_PROCESS, own) + _NICE
-        os.setpriority(os.PRIO_PROCESS, own, min(nice, _LEAST))
 
 
 def _write_all(file: int, content: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 from wfl_sim.execution.task import (
     Aggregate,
@@ -17,7 +18,7 @@ from wfl_sim.learning.benches import Benches
 from wfl_sim.learning.costs import Costs
 from wfl_sim.learning.data.examples import Shards
 from wfl_sim.learning.data.padding import Padding
-from wfl_sim.learning.exchange import parted
+from wfl_sim.learning.evaluations import Evaluations
 from wfl_sim.learning.fitting import check_fit
 from wfl_sim.learning.fleet import Fleet
 from wfl_sim.learning.model import Pretrained
@@ -25,7 +26,7 @@ from wfl_sim.learning.recipe import recipe_of, rewards_of
 from wfl_sim.learning.texts import Texts
 from wfl_sim.learning.transfers import Transfers
 from wfl_sim.learning.updates import LocalUpdates
-from wfl_sim.methods.abilities import Blends, HoldsMore, Updates, personal
+from wfl_sim.methods.abilities import HoldsMore, Updates
 from wfl_sim.methods.aggregation import State
 from wfl_sim.methods.parts import Role, with_role
 from wfl_sim.methods.server import ServerRule
@@ -107,14 +108,16 @@ class PeftLearner:
             codec_down=codec_down,
             privacy=privacy,
         )
-        self.updates = LocalUpdates(
-            method=method,
-            fleet=self.fleet,
-            texts=self.texts,
-            costs=self.costs,
-            benches=self.benches,
-            transfers=self.transfers,
-        )
+        rooms: Any = {
+            "method": method,
+            "fleet": self.fleet,
+            "texts": self.texts,
+            "costs": self.costs,
+            "benches": self.benches,
+            "transfers": self.transfers,
+        }
+        self.updates = LocalUpdates(**rooms)
+        self.evaluations = Evaluations(**rooms)
         self.aggregator = Aggregator(method, self.server, self.costs, self.transfers)
 
     def __repr__(self) -> str:
@@ -211,14 +214,19 @@ class PeftLearner:
             case Aggregate():
                 return Result({"shared": self.aggregator.next(task, states)})
             case Evaluate():
-                return self._evaluate(task, *states)
+                return self.evaluations.alone(task, *states)
 
     def run_group(
-        self, tasks: Sequence[LocalUpdate], inputs: Sequence[Sequence[Mapping[str, State]]]
+        self,
+        tasks: Sequence[LocalUpdate | Evaluate],
+        inputs: Sequence[Sequence[Mapping[str, State]]],
     ) -> Sequence[Result]:
-        """Execute local updates together; those that cannot learn as a group, one by one."""
+        """Execute local updates, or evaluations, together; what cannot share a pass, one by one."""
         states = [_states(task, given) for task, given in zip(tasks, inputs, strict=True)]
-        return self.updates.together(tasks, states)
+        if evaluations := [task for task in tasks if isinstance(task, Evaluate)]:
+            return self.evaluations.together(evaluations, states)
+        updates = [task for task in tasks if isinstance(task, LocalUpdate)]
+        return self.updates.together(updates, states)
 
     @property
     def _size(self) -> tuple[int, ...]:
@@ -241,17 +249,6 @@ class PeftLearner:
         names = self.costs.shapes(device, *roles)
         values = bench.read(sorted({name.partition("/")[0] for name in names}))
         return {name: values[name] for name in names}
-
-    def _evaluate(self, task: Evaluate, shared: State, private: State) -> Result:
-        examples = self.texts.placed("test", task.device, task.shard)
-        bench = self.benches.of(task.device)
-        received = self.transfers.offered(task.device, shared)
-        kept = parted(private)[0]
-        bench.load(personal(self.method, received, kept, bench.shapes(bench.parts)))
-        if isinstance(self.method, Blends):
-            weights = self.method.blend(kept, bench.describe(examples))
-            return Result({}, bench.evaluate_blended(examples, weights))
-        return Result({}, bench.evaluate(examples))
 
 
 def _states(task: Task, inputs: Sequence[Mapping[str, State]]) -> list[State]:

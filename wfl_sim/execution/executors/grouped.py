@@ -1,4 +1,4 @@
-"""Grouped: local updates that are ready together go through the shared frozen base together."""
+"""Grouped: what is ready together goes through the shared frozen base together."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ from typing import Any
 
 from wfl_sim.execution.executors.inline import inputs_of
 from wfl_sim.execution.store import Store
-from wfl_sim.execution.task import LocalUpdate, Task
+from wfl_sim.execution.task import Evaluate, LocalUpdate, Task
 from wfl_sim.protocols import EXECUTORS, GroupLearner, Learner, Outlook
 from wfl_sim.registry import LocatedError
 
@@ -15,10 +15,10 @@ from wfl_sim.registry import LocatedError
 @EXECUTORS("grouped")
 @dataclass(frozen=True, kw_only=True)
 class Grouped:
-    """Local updates that are ready together share one pass over the frozen base; not to the bit."""
+    """Updates or evaluations that are ready together share passes over the base; not to the bit."""
 
     size: int = 32
-    """at most so many local updates at a time"""
+    """at most so many devices at a time"""
 
     def __post_init__(self) -> None:
         if self.size < 1:
@@ -36,49 +36,59 @@ class Grouped:
 
 
 class GroupedSession:
-    """Executes local updates together, and before them all other tasks one by one.
+    """Executes local updates together, and evaluations; before them all other tasks one by one.
 
-    A learner that cannot train several devices at once gets everything one by one.
+    A learner that cannot take several devices at once gets everything one by one.
     """
 
     def __init__(self, learner: Learner, store: Store, size: int) -> None:
         self._learner = learner
+        self._together = learner.run_group if isinstance(learner, GroupLearner) else None
         self._store = store
         self._size = size
         self._updates: dict[str, LocalUpdate] = {}
+        self._evaluations: dict[str, Evaluate] = {}
         self._others: dict[str, Task] = {}
         self._groups: list[int] = []
 
     @property
     def room(self) -> int:
-        """A group of local updates, beside whatever else there is."""
-        return self._size - len(self._updates)
+        """A group of local updates or evaluations, beside whatever else there is."""
+        return self._size - max(len(self._updates), len(self._evaluations))
 
     def submit(self, tasks: Mapping[str, Task], outlook: Outlook) -> None:
         """Take tasks."""
         for key, task in tasks.items():
-            if isinstance(task, LocalUpdate) and isinstance(self._learner, GroupLearner):
+            if self._together and isinstance(task, LocalUpdate):
                 self._updates[key] = task
+            elif self._together and isinstance(task, Evaluate):
+                self._evaluations[key] = task
             else:
                 self._others[key] = task
 
     def finished(self) -> Sequence[str]:
-        """Execute one of the other tasks, or else all local updates together."""
+        """Execute one of the other tasks, or else all local updates or evaluations together."""
         if self._others:
             key = next(iter(self._others))
             task = self._others.pop(key)
             self._store.put(key, self._learner.run(task, inputs_of(task, self._store)))
             return [key]
-        group, self._updates = self._updates, {}
-        learner, tasks = self._learner, list(group.values())
-        assert isinstance(learner, GroupLearner)
-        results = learner.run_group(tasks, [inputs_of(task, self._store) for task in tasks])
-        for key, result in zip(group, results, strict=True):
-            self._store.put(key, result)
-        self._groups.append(len(group))
-        return list(group)
+        if self._updates:
+            group, self._updates = self._updates, {}
+            self._groups.append(len(group))
+            return self._run(group)
+        evaluations, self._evaluations = self._evaluations, {}
+        return self._run(evaluations)
 
     def report(self) -> Mapping[str, Any]:
         """Return the kind, and how large groups were."""
         largest = {"largest_group": max(self._groups)} if self._groups else {}
         return {"executor": "grouped", "groups": len(self._groups), **largest}
+
+    def _run(self, group: Mapping[str, LocalUpdate | Evaluate]) -> list[str]:
+        assert self._together is not None
+        tasks = list(group.values())
+        results = self._together(tasks, [inputs_of(task, self._store) for task in tasks])
+        for key, result in zip(group, results, strict=True):
+            self._store.put(key, result)
+        return list(group)

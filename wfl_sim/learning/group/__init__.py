@@ -1,4 +1,4 @@
-"""Groups: the local updates of many devices in one pass over the frozen network they share.
+"""Groups: updates and evaluations of many devices in one pass over the network they share.
 
 The batches of all devices are one batch for every frozen layer. What a device trains is a slice of
 a stack, and the layers that hold it multiply each device's rows with its own slice. The loss is the
@@ -6,7 +6,8 @@ sum of the devices' mean losses, so no gradient crosses from one to another, and
 stacks does to every slice what the device's own would do: it works element by element.
 """
 
-from wfl_sim.learning.group.fitness import misfit
+from wfl_sim.learning.group.evaluation import Exam, evaluate_together
+from wfl_sim.learning.group.fitness import misfit, unlike
 from wfl_sim.learning.group.training import train_together
 
-__all__ = ["misfit", "train_together"]
+__all__ = ["Exam", "evaluate_together", "misfit", "train_together", "unlike"]

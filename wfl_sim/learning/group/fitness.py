@@ -1,4 +1,7 @@
-"""Fitness: whether the devices of a method can learn as a group."""
+"""Fitness: whether the devices of a method can learn, or be evaluated, as a group."""
+
+from collections.abc import Sequence
+from typing import Any
 
 from wfl_sim.learning.dropout import noisy_part
 from wfl_sim.learning.encoding import Encoded
@@ -6,7 +9,7 @@ from wfl_sim.learning.group.layers import GroupLayers
 from wfl_sim.learning.objectives import losses_of
 from wfl_sim.learning.turn import Turn
 from wfl_sim.learning.workbench import Workbench
-from wfl_sim.methods.parts import Full, Router
+from wfl_sim.methods.parts import Full, Part, Router
 
 
 def misfit(bench: Workbench, turn: Turn) -> str | None:
@@ -16,16 +19,23 @@ def misfit(bench: Workbench, turn: Turn) -> str | None:
     objective = turn.request.phase.objective
     if losses_of(objective) is None:
         return f"the loss of {type(objective).__name__} is no mean over examples"
-    if not isinstance(turn.examples, Encoded):
-        return f"{type(turn.examples).__name__} are no labelled texts"
-    if any(isinstance(part.config, Full) for part in turn.parts):
-        return "the pretrained weights are a part themselves, so there is little to share"
-    if any(isinstance(part.config, Router) for part in turn.parts):
-        return "a router weighs what LoRAs add inside of their layers"
+    if reason := unlike(bench, turn.parts, turn.examples):
+        return reason
     if dropout := noisy_part(bench.model):
         return f"{dropout} drops out, and every device has noise of its own"
+    return None
+
+
+def unlike(bench: Workbench, parts: Sequence[Part], examples: Any) -> str | None:
+    """Return why devices with such parts and examples cannot share a pass; None where they can."""
+    if not isinstance(examples, Encoded):
+        return f"{type(examples).__name__} are no labelled texts"
+    if any(isinstance(part.config, Full) for part in parts):
+        return "the pretrained weights are a part themselves, so there is little to share"
+    if any(isinstance(part.config, Router) for part in parts):
+        return "a router weighs what LoRAs add inside of their layers"
     try:
-        GroupLayers(bench.model, {id(value): name for name, value in bench.parameters.items()})
+        GroupLayers(bench.model, bench.parameters)
     except ValueError as error:
         return f"{error}, which cannot be stacked"
     return None

@@ -34,16 +34,17 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 class GroupLayers:
     """The layers of a network that hold parts, and how they work on the stacks of a group."""
 
-    def __init__(self, model: PreTrainedModel, names: Mapping[int, str]) -> None:
+    def __init__(self, model: PreTrainedModel, parameters: Mapping[str, nn.Parameter]) -> None:
         """Find them.
 
         Args:
             model: with its parts.
-            names: of the parameters of the parts, by their id.
+            parameters: of the parts, by name.
 
         Raises:
             ValueError: a layer of a kind that cannot work on stacks; the message names it.
         """
+        names = {id(value): name for name, value in parameters.items()}
         self._found: list[tuple[nn.Module, Make, Names]] = []
         inside: set[int] = set()
         for path, module in model.named_modules():

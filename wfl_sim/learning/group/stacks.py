@@ -5,7 +5,7 @@ nothing to B A x and get a gradient of zero: the row of A that a zero column of 
 other way round.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wfl_sim.methods.aggregation import State
+from wfl_sim.methods.parts import LoRA, Part
 
 
 def stacked(states: Sequence[State], name: str, device: torch.device) -> Tensor:
@@ -28,3 +29,23 @@ def stacked(states: Sequence[State], name: str, device: torch.device) -> Tensor:
 def slice_of(stack: NDArray[np.float32], row: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
     """Return a copy of one device's values."""
     return stack[row][tuple(slice(side) for side in shape)].copy()
+
+
+def scales_of(
+    fleet: Sequence[Sequence[Part]], device: torch.device, mutes: Collection[str] = ()
+) -> dict[str, Tensor]:
+    """Return alpha / rank of each LoRA that is not muted, (devices, 1, 1), by its part's name.
+
+    Args:
+        fleet: the parts of each of the devices.
+        device: where torch puts it.
+        mutes: names of LoRAs that contribute nothing.
+    """
+    loras: dict[str, list[float]] = {}
+    for parts in fleet:
+        for part in parts:
+            if isinstance(part.config, LoRA) and part.name not in mutes:
+                loras.setdefault(part.name, []).append(part.config.scale)
+    return {
+        name: torch.tensor(values, device=device)[:, None, None] for name, values in loras.items()
+    }

@@ -10,13 +10,12 @@ from wfl_sim.learning.encoding import bucketed, joined
 from wfl_sim.learning.exact import exact
 from wfl_sim.learning.first_token import first_token
 from wfl_sim.learning.group.layers import GroupLayers
-from wfl_sim.learning.group.stacks import slice_of, stacked
+from wfl_sim.learning.group.stacks import scales_of, slice_of, stacked
 from wfl_sim.learning.objectives import losses_of
 from wfl_sim.learning.precision import in_precision
 from wfl_sim.learning.training import batches, finite, optimizer_of
 from wfl_sim.learning.turn import Trained, Turn
 from wfl_sim.learning.workbench import Workbench
-from wfl_sim.methods.parts import LoRA
 from wfl_sim.randomness import stream
 
 
@@ -44,12 +43,12 @@ def _train(bench: Workbench, turns: Sequence[Turn]) -> list[Trained]:
     each_loss = losses_of(phase.objective)
     assert each_loss is not None
     names = {id(value): name for name, value in bench.parameters.items()}
-    layers = GroupLayers(model, names)
+    layers = GroupLayers(model, bench.parameters)
     starts = [turn.request.start for turn in turns]
     stacks = {name: stacked(starts, name, model.device) for name in bench.parameters}
     learned = [names[id(value)] for value in bench.trained(phase)]
     nudge = Nudges(turns, {name: stacks[name] for name in learned})
-    scales = _scales(turns, model.device)
+    scales = scales_of([turn.parts for turn in turns], model.device, phase.mutes)
     examples = joined([turn.examples for turn in turns])
     rows, weights = _plan(turns, model.device)
     precision = in_precision(model)
@@ -127,18 +126,6 @@ def _gradient(value: Tensor) -> Tensor:
     if value.grad is None:
         value.grad = torch.zeros_like(value)
     return value.grad
-
-
-def _scales(turns: Sequence[Turn], device: torch.device) -> dict[str, Tensor]:
-    """Return alpha / rank of each LoRA, shape (turns, 1, 1), by the name of its part."""
-    loras: dict[str, list[float]] = {}
-    for turn in turns:
-        for part in turn.parts:
-            if isinstance(part.config, LoRA) and part.name not in turn.request.phase.mutes:
-                loras.setdefault(part.name, []).append(part.config.scale)
-    return {
-        name: torch.tensor(values, device=device)[:, None, None] for name, values in loras.items()
-    }
 
 
 def _plan(turns: Sequence[Turn], device: torch.device) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,97 @@
+"""Evaluations: how good what a device holds is, for one device or for many together."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from wfl_sim.execution.task import Evaluate, Result
+from wfl_sim.learning.benches import Benches
+from wfl_sim.learning.costs import Costs
+from wfl_sim.learning.exchange import parted
+from wfl_sim.learning.fleet import Fleet
+from wfl_sim.learning.shapes import check_same, shapes_of
+from wfl_sim.learning.texts import Texts
+from wfl_sim.learning.transfers import Transfers
+from wfl_sim.methods.abilities import Blends, personal
+from wfl_sim.methods.aggregation import State
+from wfl_sim.protocols import Method
+
+
+class Evaluations:
+    """Puts shared and private states together and measures them on held-out examples."""
+
+    def __init__(
+        self,
+        *,
+        method: Method,
+        fleet: Fleet,
+        texts: Texts,
+        costs: Costs,
+        benches: Benches,
+        transfers: Transfers,
+    ) -> None:
+        """Evaluate nothing yet.
+
+        Args:
+            method: says what is personal, and how parts are blended.
+            fleet: the parts of each device.
+            texts: of each device.
+            costs: know the shapes of what is evaluated.
+            benches: the networks.
+            transfers: know what of the shared state is a device's.
+        """
+        self._method = method
+        self._fleet = fleet
+        self._texts = texts
+        self._costs = costs
+        self._benches = benches
+        self._transfers = transfers
+
+    def __repr__(self) -> str:
+        return f"Evaluations({self._method!r})"
+
+    def alone(self, task: Evaluate, shared: State, private: State) -> Result:
+        """Execute one evaluation, of a shared state and a device's private one."""
+        bench = self._benches.of(task.device)
+        bench.load(self._held(task, shared, private))
+        examples = self._examples(task)
+        if isinstance(self._method, Blends):
+            weights = self._method.blend(parted(private)[0], bench.describe(examples))
+            return Result({}, bench.evaluate_blended(examples, weights))
+        return Result({}, bench.evaluate(examples))
+
+    def together(
+        self, tasks: Sequence[Evaluate], states: Sequence[Sequence[State]]
+    ) -> list[Result]:
+        """Execute evaluations; those that cannot go together, one by one.
+
+        Args:
+            tasks: of many devices.
+            states: of each task, the shared and the private one.
+        """
+        if len(tasks) < 2 or self._apart(tasks[0]):
+            return [self.alone(task, *given) for task, given in zip(tasks, states, strict=True)]
+        from wfl_sim.learning.group import Exam, evaluate_together
+
+        exams = []
+        for task, given in zip(tasks, states, strict=True):
+            held = self._held(task, *given)
+            check_same(self._costs.all_shapes(task.device), shapes_of(held), "state")
+            parts = self._fleet.parts(task.device)
+            exams.append(Exam(parts=parts, state=held, examples=self._examples(task)))
+        found = evaluate_together(self._benches.of(tasks[0].device), exams)
+        return [Result({}, values) for values in found]
+
+    def _apart(self, task: Evaluate) -> bool:
+        from wfl_sim.learning.group import unlike
+
+        bench, parts = self._benches.of(task.device), self._fleet.parts(task.device)
+        return isinstance(self._method, Blends) or bool(unlike(bench, parts, self._examples(task)))
+
+    def _held(self, task: Evaluate, shared: State, private: State) -> State:
+        """Return the values of all parts with which a device answers."""
+        received = self._transfers.offered(task.device, shared)
+        shapes = self._costs.all_shapes(task.device)
+        return personal(self._method, received, parted(private)[0], shapes)
+
+    def _examples(self, task: Evaluate) -> Any:
+        return self._texts.placed("test", task.device, task.shard)
