@@ -91,9 +91,7 @@ def test_a_group_answers_as_each_does_alone(
     assert found[-1] > max(len(each) for each in learn.shards.test)
 
 
-@pytest.mark.parametrize(
-    ("rows", "sizes"), [(256, [21]), (9, [9, 8]), (1, [3, 3, 2, 2, 2, 1, 1])]
-)
+@pytest.mark.parametrize(("rows", "sizes"), [(256, [21]), (9, [9, 8]), (1, [3, 3, 2, 2, 2, 1, 1])])
 def test_devices_may_have_more_or_fewer_examples(
     quiet: Folder,
     uneven: Shards,
