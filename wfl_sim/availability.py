@@ -101,6 +101,12 @@ class Recorded:
     def __post_init__(self) -> None:
         _ = self._recorded
 
+    def check(self, count: int) -> None:
+        """Refuse a file in which none of a group of `count` devices is ever there."""
+        if not any(member in self._recorded for member in range(count)):
+            whom = "device 0" if count == 1 else f"devices 0 to {count - 1}"
+            raise LocatedError(f"has no row of {whom}, so nobody is ever there", "path")
+
     def intervals(self, member: int, rng: np.random.Generator) -> Iterator[tuple[float, float]]:
         """Yield the intervals of a member of the group."""
         yield from self._recorded.get(member, [])

@@ -52,14 +52,21 @@ class Backhaul:
     def check(self, cells: int) -> None:
         """Refuse graphs that name what is not there, or leave somebody unconnected."""
         names = [f"cell-{number}" for number in range(cells)]
+        there = "cell-0 alone" if cells == 1 else f"cell-0 to cell-{cells - 1}"
+        pairs: set[frozenset[str]] = set()
         for number, links in enumerate(self.links):
             for name in (links.hub, *_ends(links, names)):
                 if name.startswith("cell-") and name not in names:
+                    raise LocatedError(f"{name!r} is no cell: there is {there}", "links", number)
+            for end in _ends(links, names):
+                pair = frozenset((links.hub, end))
+                if len(pair) == 1:
+                    raise LocatedError(f"leads from {end!r} to itself", "links", number)
+                if pair in pairs:
                     raise LocatedError(
-                        f"{name!r} is none of the {cells} cells, cell-0 to cell-{cells - 1}",
-                        "links",
-                        number,
+                        f"links {links.hub!r} and {end!r} a second time", "links", number
                     )
+                pairs.add(pair)
         import networkx as nx
 
         graph = self.graph(names)
@@ -71,6 +78,9 @@ class Backhaul:
                 raise LocatedError(
                     f"must be a node of its own, got {name!r}", "edge_servers", number
                 )
+        for name, degree in graph.degree:
+            if degree == 1 and name not in (SERVER, *names, *self.edge_servers):
+                raise LocatedError(f"{name!r} leads nowhere: is the name right?", "links")
 
     def graph(self, cells: Sequence[str]) -> "nx.Graph[str]":
         """Return the graph; its edges carry `latency` in s and `capacity` in bit/s."""

@@ -17,7 +17,7 @@ from channel_models.units import (
     Watt,
 )
 from wfl_sim.areas import Area, Ring
-from wfl_sim.availability import Always
+from wfl_sim.availability import Always, Recorded
 from wfl_sim.backhaul import Backhaul
 from wfl_sim.battery import Battery
 from wfl_sim.carbon import Carbon
@@ -96,6 +96,11 @@ class Devices:
             self.mobility.check(self.count)
         except LocatedError as error:
             raise LocatedError(str(error), "mobility", *error.path) from None
+        if isinstance(self.availability, Recorded):
+            try:
+                self.availability.check(self.count)
+            except LocatedError as error:
+                raise LocatedError(str(error), "availability", *error.path) from None
 
     @property
     def moves(self) -> bool:

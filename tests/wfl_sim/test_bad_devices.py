@@ -121,6 +121,14 @@ def test_a_wrong_recording_is_one_line(files, text, message):
     assert found == f"s.yaml:24: devices.0.availability: there.csv:{message}"
 
 
+def test_a_recording_of_others_is_one_line(files):
+    (files.folder / "there.csv").write_text("device,start (s),end (s)\n70,0,5\n")
+    found = refusal(files, "availability: {kind: trace, path: there.csv}")
+    assert "devices.0.availability" in found
+    assert "nobody is ever there" in found
+    assert "\n" not in found
+
+
 @pytest.mark.parametrize(
     ("added", "message"),
     [

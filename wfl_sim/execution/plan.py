@@ -112,9 +112,7 @@ class NetworkOnly:
 
     def workload(self, device: int, number: int, turn: int = 0) -> Workload | None:
         """Return the costs of one local update; None where all of a device cost the same."""
-        if not self._learner.varies:
-            return None
-        return self._learner.drawn_workload(device, _update_seed(self._seed, device, number, turn))
+        return _workload(self._learner, device, _update_seed(self._seed, device, number, turn))
 
     def local_update(self, device: int, number: int, shared: Handle, turn: int = 0) -> Handle:
         """Return a name without a task."""
@@ -198,9 +196,7 @@ class TrainingPlan:
 
     def workload(self, device: int, number: int, turn: int = 0) -> Workload | None:
         """Return the costs of one local update; None where all of a device cost the same."""
-        if not self._learner.varies:
-            return None
-        return self._learner.drawn_workload(device, _update_seed(self._seed, device, number, turn))
+        return _workload(self._learner, device, _update_seed(self._seed, device, number, turn))
 
     def local_update(self, device: int, number: int, shared: Handle, turn: int = 0) -> Handle:
         """Name the upload of a device, and remember its new private state."""
@@ -297,6 +293,11 @@ class TrainingPlan:
                 private=private,
             )
         )
+
+
+def _workload(learner: Learner, device: int, seed: int) -> Workload | None:
+    """Return the costs of an update with a seed; None where all of a device cost the same."""
+    return learner.drawn_workload(device, seed) if learner.varies else None
 
 
 def _update_seed(seed: int, device: int, number: int, turn: int) -> int:

@@ -52,13 +52,10 @@ def upload_of(
     A relative codec encodes the change since the download; of what was not in it, all. `protect`
     clips and disturbs that change before any codec sees it.
     """
-    relative = bool(getattr(codec, "relative", False))
-    if protect is None and not relative:
-        return sent(codec, trained, "upload", bits), {}
     before = {n: received[n] if n in received else np.zeros_like(a) for n, a in trained.items()}
     if protect is not None:
         trained = plus(before, protect(minus(trained, before)))
-    if not relative:
+    if not getattr(codec, "relative", False):
         return sent(codec, trained, "upload", bits), {}
     update = {name: trained[name] - before[name] for name in trained}
     for name, rest in lost.items():

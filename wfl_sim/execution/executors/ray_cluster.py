@@ -17,6 +17,7 @@ from typing import Any, Final, Literal
 from wfl_sim.execution.parcel import Parcel
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import Result, Task, title
+from wfl_sim.heap import keep_freed_memory
 from wfl_sim.methods.aggregation import State
 from wfl_sim.protocols import EXECUTORS, Learner, Outlook
 from wfl_sim.registry import LocatedError
@@ -116,6 +117,7 @@ class Bench:
 
     def __init__(self, parcel: Parcel) -> None:
         """Unpack the learner; the base model is loaded when the first task needs it."""
+        keep_freed_memory()
         self._learner = parcel.opened()
 
     def place(self) -> tuple[str, int]:
