@@ -1,9 +1,10 @@
-"""Groups against one by one: the same local updates, taken in turn and together.
+"""Groups against one by one: the same local updates and evaluations, in turn and together.
 
 The first table is builtin:tiny-bert with LoRA, adapters and head (PFTT), 32 devices, at several
-batch sizes; the second a network of the shape of RoBERTa-base with random weights and without
-dropout (16 devices, batch 8, LoRA of rank 8). Both ways are timed alternately, and the best of the
-repetitions counts; CPU time is for machines that do other things meanwhile.
+batch sizes; the second their evaluations on as many texts, a device counting as one step; the last
+a network of the shape of RoBERTa-base with random weights and without dropout (16 devices, batch 8,
+LoRA of rank 8). Both ways are timed alternately, and the best of the repetitions counts; CPU time
+is for machines that do other things meanwhile.
 
     .venv/bin/python benchmarks/grouped.py [--threads 2] [--device cuda] [--only tiny|roberta]
 """
@@ -83,8 +84,19 @@ def measured(work: Callable[[], Any], device: str) -> tuple[float, float, float]
     return time.perf_counter() - wall, time.process_time() - cpu, float(held)
 
 
-def compared(bench: Any, turns: Sequence[Any], repeat: int, device: str) -> dict[str, Any]:
-    """Return the best wall and CPU time of both ways, peak memory, and how far they are apart."""
+def compared(ways: dict[str, Callable[[], Any]], repeat: int, device: str) -> dict[str, Any]:
+    """Return the best wall and CPU time of both ways, peak memory, and what each comes to."""
+    best: dict[str, Any] = {}
+    ends = {name: work() for name, work in ways.items()}
+    for _ in range(repeat):
+        for name, work in ways.items():
+            times = measured(work, device)
+            best[name] = tuple(map(min, zip(best.get(name, times), times, strict=True)))
+    return {**best, "ends": ends}
+
+
+def trained(bench: Any, turns: Sequence[Any], repeat: int, device: str) -> dict[str, Any]:
+    """Compare both ways of training, and say how far values are apart."""
     import numpy as np
 
     from wfl_sim.learning.group import train_together
@@ -93,18 +105,42 @@ def compared(bench: Any, turns: Sequence[Any], repeat: int, device: str) -> dict
         "in turn": lambda: one_by_one(bench, turns),
         "together": lambda: train_together(bench, turns),
     }
-    best: dict[str, Any] = {}
-    ends = {name: work() for name, work in ways.items()}
-    for _ in range(repeat):
-        for name, work in ways.items():
-            times = measured(work, device)
-            best[name] = tuple(map(min, zip(best.get(name, times), times, strict=True)))
+    result = compared(ways, repeat, device)
     gaps = [
         np.abs(one[name] - other[name]).max()
-        for (one, _), (other, _) in zip(ends["in turn"], ends["together"], strict=True)
+        for (one, _), (other, _) in zip(*result["ends"].values(), strict=True)
         for name in one
     ]
-    return {**best, "gap": float(max(gaps))}
+    return {**result, "gap": float(max(gaps))}
+
+
+def evaluated(bench: Any, turns: Sequence[Any], repeat: int, device: str) -> dict[str, Any]:
+    """Compare both ways of evaluating, and say how far losses are apart."""
+    import torch
+
+    from wfl_sim.learning.group import Exam, evaluate_together
+
+    exams = [
+        Exam(
+            parts=turn.parts,
+            state=turn.request.start,
+            examples=turn.examples.take(torch.arange(turn.request.phase.local.batch)),
+        )
+        for turn in turns
+    ]
+
+    def in_turn() -> list[dict[str, float]]:
+        found = []
+        for exam in exams:
+            bench.load(exam.state)
+            found.append(bench.evaluate(exam.examples))
+        return found
+
+    ways = {"in turn": in_turn, "together": lambda: evaluate_together(bench, exams)}
+    result = compared(ways, repeat, device)
+    one, other = result["ends"].values()
+    gap = max(abs(a["loss"] - b["loss"]) for a, b in zip(one, other, strict=True))
+    return {**result, "gap": gap}
 
 
 def row(name: str, result: dict[str, Any], steps: int) -> None:
@@ -124,12 +160,14 @@ def main() -> None:
     import torch
     from transformers import AutoModelForSequenceClassification, RobertaConfig
 
+    from wfl_sim.heap import keep_freed_memory
     from wfl_sim.learning.base_model import load_model
     from wfl_sim.learning.model import Pretrained
     from wfl_sim.learning.workbench import Workbench
     from wfl_sim.methods import PFTT, FedIT
     from wfl_sim.methods.phases import Local
 
+    keep_freed_memory()  # as in a run
     dtype = torch.bfloat16 if options.dtype == "bf16" else torch.float32
     torch.set_num_threads(options.threads)
     where = torch.cuda.get_device_name() if options.device == "cuda" else "CPU"
@@ -143,12 +181,16 @@ def main() -> None:
         network = load_model(Pretrained(pretrained="builtin:tiny-bert"), 8, 0)
         network = network.to(options.device, dtype)
         bench = Workbench(network, method.parts, options.threads)
-        for batch in (1, 2, 4, 8, 16, 32):
-            local = Local(steps=STEPS, batch=batch)
-            phase = replace(method.phases[0], local=local)
-            turns = turns_of(bench, DEVICES, phase, 32, 500)
-            result = compared(bench, turns, options.repeat, options.device)
-            row(f"tiny-bert, {DEVICES} devices x {batch} texts", result, DEVICES * STEPS)
+        for title, ways, steps in (
+            ("training", trained, DEVICES * STEPS),
+            ("evaluation", evaluated, DEVICES),
+        ):
+            for batch in (1, 2, 4, 8, 16, 32):
+                local = Local(steps=STEPS, batch=batch)
+                phase = replace(method.phases[0], local=local)
+                turns = turns_of(bench, DEVICES, phase, 32, 500)
+                result = ways(bench, turns, options.repeat, options.device)
+                row(f"{title}, {DEVICES} devices x {batch} texts", result, steps)
     if options.only != "tiny":
         devices, batch = (4, 2) if options.small else (16, 8)
         config = RobertaConfig(
@@ -168,7 +210,7 @@ def main() -> None:
         network = network.requires_grad_(False).to(options.device, dtype)
         bench = Workbench(network, roberta.parts, options.threads)
         turns = turns_of(bench, devices, roberta.phases[0], 128, config.vocab_size)
-        result = compared(bench, turns, options.repeat, options.device)
+        result = trained(bench, turns, options.repeat, options.device)
         row(f"RoBERTa-base, {devices} x {batch} x 128 tokens", result, 2 * devices)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
     print(f"largest resident memory of the process: {peak:.0f} MiB")

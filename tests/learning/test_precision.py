@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tests.learning.test_group import apart, both, learner, tasks_of
+from tests.learning.test_group_evaluation import both as evaluated
 from wfl_sim.learning.base_model import load_model
 from wfl_sim.learning.data.examples import Shards
 from wfl_sim.learning.model import Pretrained
@@ -71,3 +72,8 @@ def test_an_accelerator_learns_what_a_processor_learns(
         assert three.values["train_loss"] == pytest.approx(two.values["train_loss"], rel=within)
         assert two.values == four.values
         assert apart(two.states["upload"], four.states["upload"]) == 0
+    (expected, _), (alone, group), (again, _) = evaluated(host), evaluated(there), evaluated(there)
+    for one, two, three, four in zip(expected, alone, group, again, strict=True):
+        assert two.values["loss"] == pytest.approx(one.values["loss"], rel=within)
+        assert three.values["loss"] == pytest.approx(two.values["loss"], rel=within)
+        assert two.values == four.values
