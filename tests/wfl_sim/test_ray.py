@@ -2,7 +2,10 @@
 
 import contextlib
 import os
+import shutil
 import signal
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +14,8 @@ from tests.wfl_sim.worlds import scenario
 from wfl_sim.execution.executors import Ray
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import LocalUpdate
+from wfl_sim.learning.model import content_of
+from wfl_sim.learning.pretrained import builtin
 from wfl_sim.loading import ScenarioError
 from wfl_sim.registry import LocatedError
 from wfl_sim.simulation import Simulation
@@ -73,6 +78,29 @@ def test_two_nodes_and_a_lost_worker_give_the_digests_of_inline(
     }
     assert "is executed again" in caplog.text
     assert len({place[1] for place in killed}) == 1
+
+
+@pytest.mark.slow
+def test_a_base_model_reaches_workers_that_do_not_have_it(tmp_path, cluster, monkeypatch):
+    model = shutil.copytree(builtin("tiny-bert"), tmp_path / "model")
+    own = f"model={{pretrained: {model}}}"
+    straight = Simulation(scenario(tmp_path, own, text=TRAINING)).run(Store(tmp_path / "inline"))
+    begin, gone = Ray.session, []
+
+    @contextlib.contextmanager
+    def bereft(self, learner, store):
+        with begin(self, learner, store) as session:
+            gone.append(model.rename(tmp_path / "elsewhere"))
+            yield session
+
+    monkeypatch.setattr(Ray, "session", bereft)
+    spread = scenario(tmp_path, own, "execution={kind: ray, workers: 2}", text=TRAINING)
+    try:
+        outcome = Simulation(spread).run(Store(tmp_path / "ray"))
+    finally:
+        for left in Path(tempfile.gettempdir()).glob(f"wfl_sim-model-*{content_of(gone[0])}"):
+            shutil.rmtree(left)
+    assert digests(outcome) == digests(straight)
 
 
 @pytest.mark.parametrize(

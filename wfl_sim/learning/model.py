@@ -12,7 +12,7 @@ from wfl_sim.written import ScenarioPath
 
 _BUILTIN: Final = "builtin:"
 _PACKAGE: Final = "package:"
-_HASHED: Final = {".json", ".txt", ".model", ".safetensors", ".jinja"}
+_SUFFIXES: Final = {".json", ".txt", ".model", ".safetensors", ".jinja"}
 
 
 @MODELS("pretrained")
@@ -41,7 +41,7 @@ class Pretrained:
             raise ValueError("pretrained must name a model, got an empty text")
         if self.pretrained.startswith(_BUILTIN):
             self._folder()
-        local = self.pretrained.startswith((_BUILTIN, _PACKAGE)) or _path(self).is_dir()
+        local = self.installed or _path(self).is_dir()
         if self.revision and local:
             raise ValueError(f"revision belongs to a Hub id, but {self.pretrained!r} is none")
 
@@ -73,7 +73,12 @@ class Pretrained:
         """
         if self._folder() is None:
             return f"{self.pretrained}@{self.folder().name}"
-        return _hash_of(self.folder())
+        return content_of(self.folder())
+
+    @property
+    def installed(self) -> bool:
+        """Whether it comes with a Python package, and so is wherever the package is."""
+        return self.pretrained.startswith((_BUILTIN, _PACKAGE))
 
     def _folder(self) -> Path | None:
         if self.pretrained.startswith(_BUILTIN):
@@ -101,11 +106,16 @@ def _path(model: Pretrained) -> Path:
     return Path(model.pretrained).expanduser()
 
 
-def _hash_of(folder: Path) -> str:
+def files_of(folder: Path) -> list[Path]:
+    """Return the files of configuration, tokenizer and weights, in one order."""
+    return sorted(f for f in folder.iterdir() if f.suffix in _SUFFIXES and f.is_file())
+
+
+def content_of(folder: Path) -> str:
+    """Return the sha256 over names and contents of a model's files."""
     digest = hashlib.sha256()
-    for file in sorted(folder.iterdir()):
-        if file.suffix in _HASHED and file.is_file():
-            with file.open("rb") as stream:
-                content = hashlib.file_digest(stream, "sha256").hexdigest()
-            digest.update(f"{file.name} {content}\n".encode())
+    for file in files_of(folder):
+        with file.open("rb") as stream:
+            content = hashlib.file_digest(stream, "sha256").hexdigest()
+        digest.update(f"{file.name} {content}\n".encode())
     return digest.hexdigest()

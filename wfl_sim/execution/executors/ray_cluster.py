@@ -158,7 +158,7 @@ class RaySession:
 
         self._ray: Any = ray
         self._count = self.executor.workers or self._room_of_cluster()
-        self._parcel = ray.put(Parcel.of(self.learner))
+        self._parcel = ray.put(Parcel.of(self.learner, models=True))
         self._waiting: deque[tuple[str, Task]] = deque()
         self._news: dict[Any, _Worker] = {}
         self._sent: OrderedDict[str, Any] = OrderedDict()
