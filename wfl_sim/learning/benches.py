@@ -60,6 +60,12 @@ class Benches:
         tokenizer, layout = self._texts.tokenizer, self._texts.layout
         if layout is None:
             network = load_model(self._model, self._texts.classes, tokenizer.pad_token_id)
-            return Workbench(network, parts, self._threads, activations=self._model.activations)
+            return Workbench(
+                network,
+                parts,
+                self._threads,
+                activations=self._model.activations,
+                compiled=self._model.compile,
+            )
         speaker = Speaker(tokenizer, self._method.phases, layout)
         return Workbench(load_causal(self._model), parts, self._threads, speaker)

@@ -2,14 +2,15 @@
 
 from wfl_sim.learning.data.examples import Shards
 from wfl_sim.learning.data.instructions import Instructions
+from wfl_sim.learning.model import Pretrained
 from wfl_sim.methods.abilities import Blends, Split
 from wfl_sim.methods.alignment import DPO, RULES, Alignment
 from wfl_sim.protocols import Method
 from wfl_sim.registry import LocatedError
 
 
-def check_fit(method: Method, shards: Shards) -> None:
-    """Raise LocatedError where method and data do not go together.
+def check_fit(model: Pretrained, method: Method, shards: Shards) -> None:
+    """Raise LocatedError where model, method and data do not go together.
 
     An objective of alignment needs instructions; rewards by rule need requests that the rules know;
     DPO needs pairs; reward models must be there, and read texts as long as these.
@@ -19,6 +20,8 @@ def check_fit(method: Method, shards: Shards) -> None:
             f"{type(method).__name__} is made for classifiers, and these data are instructions",
             "method",
         )
+    if model.compile and isinstance(shards.pooled, Instructions):
+        raise LocatedError("compile is for classifiers, and these data are instructions", "model")
     objectives = [phase.objective for phase in method.phases]
     aligning = [each for each in objectives if isinstance(each, Alignment)]
     if not aligning:
@@ -51,7 +54,6 @@ def check_fit(method: Method, shards: Shards) -> None:
 
 def _check_rewards(objective: Alignment, tokens: int) -> None:
     from wfl_sim.learning.alignment.rewards import most_tokens_of
-    from wfl_sim.learning.model import Pretrained
 
     for name in objective.rewards.models:
         try:

@@ -83,7 +83,7 @@ class PeftLearner:
         self.codec_down = codec_down
         self.server = server or ServerRule()
         self.server.check(method)
-        check_fit(method, shards)
+        check_fit(model, method, shards)
         self.privacy = privacy
         self.threads = threads
         self.padding = padding

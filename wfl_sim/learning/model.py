@@ -35,6 +35,9 @@ class Pretrained:
     activations: Bytes = 0.0
     """of the host's memory for outputs of the layers below all parts, which a text then passes
     once; not where anything drops out"""
+    compile: bool = False
+    """whether torch compiles the steps of local training: it takes some seconds in every process,
+    needs a C++ compiler on a processor, and decides the last bits"""
 
     def __post_init__(self) -> None:
         if not self.pretrained.strip():
@@ -44,6 +47,8 @@ class Pretrained:
         local = self.installed or _path(self).is_dir()
         if self.revision and local:
             raise ValueError(f"revision belongs to a Hub id, but {self.pretrained!r} is none")
+        if self.compile and self.activations:
+            raise ValueError("compile does not go with activations: leave one of them out")
 
     def folder(self, *, weights: bool = False) -> Path:
         """Return the folder that holds the model; a Hub id is fetched first if it is not cached.

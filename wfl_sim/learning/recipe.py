@@ -57,7 +57,7 @@ def recipe_of(
             "classes": classes,
             "codecs": [_declaration(codec) for codec in codecs],
             "threads": threads,
-            "precision": [model.device, model.dtype, model.activations > 0],
+            "precision": [model.device, model.dtype, model.activations > 0, model.compile],
             "settings": repr(settings),
         },
         sort_keys=True,

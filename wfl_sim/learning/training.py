@@ -1,7 +1,7 @@
 """One phase of local training: batches, steps, and the optimiser."""
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -29,6 +29,7 @@ def train(
     rng: np.random.Generator,
     prefix: Prefix,
     nudge: Nudge | None = None,
+    forward: Any = None,
 ) -> list[float]:
     """Take the local steps of one phase in place, and return the loss of each.
 
@@ -40,6 +41,7 @@ def train(
         rng: draws the order of examples.
         prefix: keeps what comes out of the layers below all parts.
         nudge: adds to the gradient of each step.
+        forward: computes what `model` computes, with its parameters; the model itself unless given.
 
     Raises:
         ValueError: there are no examples.
@@ -60,7 +62,7 @@ def train(
             batch = examples.take(indices)
             give(indices, batch)
             with precision:
-                loss = loss_function(model, batch)
+                loss = loss_function(forward or model, batch)
             loss.backward()
             if nudge is not None:
                 nudge()

@@ -41,6 +41,7 @@ class Workbench:
         threads: of torch while it trains and evaluates; None leaves the number as it is.
         speaker: of a language model that answers instructions; None for a classifier.
         activations: bytes of memory for outputs of the layers below all parts.
+        compiled: whether torch compiles the steps of training.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Workbench:
         threads: int | None = None,
         speaker: "Speaker | None" = None,
         activations: float = 0.0,
+        compiled: bool = False,
     ) -> None:
         self.speaker = speaker
         self.model = model
@@ -57,6 +59,7 @@ class Workbench:
         self.parameters = torch_parts.attach(model, parts)
         self.threads = threads
         self._on_host = model.device.type == "cpu"
+        self._forward = _compiled(model) if compiled else model
         self.prefix = Prefix(model, self.parameters.values(), activations)
         self._shapes = {name: tuple(value.shape) for name, value in self.parameters.items()}
         self._names = {
@@ -168,7 +171,9 @@ class Workbench:
             if self.speaker is not None and isinstance(phase.objective, Alignment):
                 return self.speaker.align(self, phase, examples, rng, derived_seed(seed, number))
             with first_token(self.model):
-                return train(self.model, trained, phase, examples, rng, self.prefix, nudge)
+                return train(
+                    self.model, trained, phase, examples, rng, self.prefix, nudge, self._forward
+                )
 
     def describe(self, examples: Encoded) -> NDArray[np.float32]:
         """Return the mean last hidden state of the network without LoRAs, (n, hidden)."""
@@ -198,3 +203,9 @@ class Workbench:
     def _of(self, names: Iterable[str]) -> list[str]:
         wanted = set(names)
         return [n for part, own in self._names.items() if part in wanted for n in own]
+
+
+def _compiled(model: PreTrainedModel) -> Any:
+    from wfl_sim.learning.compiled import Compiled  # seconds of imports
+
+    return Compiled(model)
