@@ -186,9 +186,12 @@ class Learner(Protocol):
 class GroupLearner(Learner, Protocol):
     """A learner that can train or evaluate several devices in one pass."""
 
+    def shares(self, task: Task) -> bool:
+        """Return whether a task is one for `run_group`."""
+
     def run_group(
         self,
-        tasks: Sequence[LocalUpdate | Evaluate],
+        tasks: Sequence[LocalUpdate] | Sequence[Evaluate],
         inputs: Sequence[Sequence[Mapping[str, State]]],
     ) -> Sequence[Result]:
         """Execute local updates, or evaluations, of one recipe together.

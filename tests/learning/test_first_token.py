@@ -15,7 +15,7 @@ from transformers import (
 )
 
 from wfl_sim.learning.encoding import Encoded
-from wfl_sim.learning.first_token import first_token
+from wfl_sim.learning.first_token import behind_attention, first_token
 from wfl_sim.learning.objectives.classification import logits, loss
 from wfl_sim.learning.parts import attach
 from wfl_sim.learning.parts.architecture import layers_of
@@ -85,7 +85,7 @@ def test_logits_and_gradients_stay(built: Callable[[str], PreTrainedModel], kind
     leaving = widths(model)
     whole = logits(model, batch())
     expected = torch.autograd.grad(loss(model, batch()), list(parameters.values()))
-    with first_token(model):
+    with first_token(behind_attention(model)):
         first = logits(model, batch())
         found = torch.autograd.grad(loss(model, batch()), list(parameters.values()))
     again = logits(model, batch())
@@ -100,7 +100,7 @@ def test_logits_and_gradients_stay(built: Callable[[str], PreTrainedModel], kind
 def test_heads_that_read_the_last_word_get_every_token(network: Build, kind: str) -> None:
     model = network(kind)
     leaving = widths(model)
-    with first_token(model):
+    with first_token(behind_attention(model)):
         logits(model, batch())
     assert leaving == [TOKENS]
 
@@ -110,8 +110,17 @@ def test_an_unknown_network_and_one_without_a_head_stay_as_they_are(network: Bui
         config = type("config", (), {"model_type": "other"})
 
     for model in (network("bert").base_model, Other()):
-        with first_token(model):  # type: ignore[arg-type]
-            assert not any(module._forward_pre_hooks for module in model.modules())
+        assert behind_attention(model) is None  # type: ignore[arg-type]
+    with first_token(None):
+        pass
+
+
+def test_a_layer_that_counts_tokens_gets_them_all(
+    network: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = network("bert")
+    monkeypatch.setattr(model.config, "chunk_size_feed_forward", 5)
+    assert behind_attention(model) is None
 
 
 def test_what_is_left_out_is_what_follows_attention(network: Build) -> None:
@@ -121,7 +130,7 @@ def test_what_is_left_out_is_what_follows_attention(network: Build) -> None:
     with FlopCounterMode(display=False) as counter:
         logits(model, texts)
     flops.append(counter.get_total_flops())
-    with first_token(model), FlopCounterMode(display=False) as counter:
+    with first_token(behind_attention(model)), FlopCounterMode(display=False) as counter:
         logits(model, texts)
     flops.append(counter.get_total_flops())
     wide = model.config.intermediate_size
@@ -137,4 +146,6 @@ def test_a_bench_trains_and_evaluates_so_and_describes_whole_texts(network: Buil
     bench.train_phase(0, Phase(trains=("lora",), local=Local(steps=2, batch=2)), batch(), 0)
     bench.evaluate(batch())
     bench.describe(batch())
-    assert leaving == [1, 1, 1, TOKENS]
+    whole = Phase(trains=("lora",), local=Local(steps=1, batch=2))
+    bench.train_phase(0, whole, batch(), 0, whole=True)
+    assert leaving == [1, 1, 1, TOKENS, TOKENS]

@@ -1,5 +1,6 @@
 """Evaluations in one pass against one by one: the same answers, and losses but for rounding."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -7,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from wfl_sim.execution.task import Evaluate, Handle, Result
+from wfl_sim.execution.task import Evaluate, Handle, InitialShared, Result
 from wfl_sim.learning.data.examples import Shards
 from wfl_sim.learning.group import evaluation
 from wfl_sim.learning.learner import PeftLearner
 from wfl_sim.learning.model import Pretrained
-from wfl_sim.methods import PFTT, FedIT
+from wfl_sim.methods import PFTT, FedAvg, FedDPA
 from wfl_sim.methods.aggregation import State
 from wfl_sim.methods.parts import Adapter, LoRA
 
@@ -91,7 +92,10 @@ def test_a_group_answers_as_each_does_alone(
     assert found[-1] > max(len(each) for each in learn.shards.test)
 
 
-@pytest.mark.parametrize(("rows", "sizes"), [(256, [21]), (9, [9, 8]), (1, [3, 3, 2, 2, 2, 1, 1])])
+@pytest.mark.parametrize(
+    ("rows", "sizes"),
+    [(128, [6, 6, 2]), (9, [6, 6, 2]), (4, [3, 3, 4, 2, 2]), (2, [2, 2, 2, 2, 2, 2, 2])],
+)
 def test_devices_may_have_more_or_fewer_examples(
     quiet: Folder,
     uneven: Shards,
@@ -99,7 +103,7 @@ def test_devices_may_have_more_or_fewer_examples(
     rows: int,
     sizes: list[int],
 ) -> None:
-    monkeypatch.setattr(evaluation, "_ROWS", rows)
+    monkeypatch.setattr(evaluation, "ROWS", rows)
     learn = learner(quiet("bert"), uneven, METHODS["lora-adapter"])
     found = passes(learn)
     agree(learn)
@@ -119,13 +123,20 @@ def test_a_device_without_examples_is_an_error(quiet: Folder, uneven: Shards) ->
         learn.run_group(tasks, inputs)
 
 
-def test_what_cannot_share_a_pass_is_evaluated_one_by_one(
-    quiet: Folder, shards: Shards, monkeypatch: pytest.MonkeyPatch
+def test_what_cannot_share_a_pass_is_said_once_and_left_to_others(
+    quiet: Folder, shards: Shards, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from wfl_sim.learning import group
-
-    monkeypatch.setattr(group, "unlike", lambda *given: "a reason")
-    monkeypatch.delattr(group, "evaluate_together")
-    learn = learner(quiet("bert"), shards, FedIT(lora=LoRA(rank=2), local=LOCAL))
-    alone, together = both(learn)
-    assert [each.values for each in alone] == [each.values for each in together]
+    for method, reason in (
+        (FedAvg(local=LOCAL), "the pretrained weights are a part themselves"),
+        (FedDPA(lora=LoRA(rank=2), local=LOCAL), "LoRAs weigh differently"),
+    ):
+        learn = learner(quiet("bert"), shards, method)
+        caplog.clear()
+        with caplog.at_level(logging.WARNING):
+            assert not any(learn.shares(task) for task in evaluations_of(learn)[0])
+        (record,) = caplog.records
+        assert "one by one" in record.message
+        assert reason in record.message
+    learn = learner(quiet("bert"), shards, METHODS["lora"])
+    assert all(learn.shares(task) for task in (*evaluations_of(learn)[0], *tasks_of(learn)[0]))
+    assert not learn.shares(InitialShared(recipe=learn.recipe, seed=1))

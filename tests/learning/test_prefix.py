@@ -9,15 +9,15 @@ import pytest
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
-from wfl_sim.learning.base_model import load_model
+from wfl_sim.learning.base_model import load_model, load_tokenizer
 from wfl_sim.learning.data.examples import Shards
 from wfl_sim.learning.encoding import encode
 from wfl_sim.learning.model import Pretrained
 from wfl_sim.learning.parts.architecture import layers_of
 from wfl_sim.learning.workbench import Workbench
 from wfl_sim.methods import FedIT
-from wfl_sim.methods.parts import LoRA
-from wfl_sim.methods.phases import Local
+from wfl_sim.methods.parts import Head, LoRA, Part
+from wfl_sim.methods.phases import Local, Phase
 
 from .test_group import both, farthest, learner
 
@@ -101,3 +101,26 @@ def test_memory_is_bounded_and_the_last_used_are_kept(quiet: Folder, shards: Sha
     assert again is not first
     assert np.array_equal(again, first)
     assert bench_of(quiet, upper("bert"), sizes[0] - 1).prefix.outputs(texts[0]) is None
+
+
+def test_where_the_head_alone_learns_all_layers_are_kept_and_memory_stays_bounded(
+    quiet: Folder, shards: Shards
+) -> None:
+    """Of the last layer there is one token, which is what counts against the limit."""
+    head = Part(name="head", config=Head(), shared=True)
+    texts = [encode(load_tokenizer(quiet("bert")), each, 12) for each in shards.train]
+    limit = 2 * max(len(each) for each in texts) * 12 * 32 * 4
+    bench = Workbench(load_model(quiet("bert"), 3, 0), [head], 1, activations=limit)
+    plain = Workbench(load_model(quiet("bert"), 3, 0), [head], 1)
+    assert len(bench.prefix.layers) == 2
+    phase = Phase(trains=("head",), local=LOCAL)
+    for turn in range(40):
+        batch = replace(texts[turn % 3], ids=texts[turn % 3].ids.clone())
+        losses = []
+        for each in (bench, plain):
+            each.reset(each.parts, 0)
+            losses.append(each.train_phase(0, phase, batch, turn))
+        assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+        kept = [tensor for _, tensor in bench.prefix._kept.values()]
+        assert {tensor.shape[1] for tensor in kept} == {1}
+        assert bench.prefix._held == sum(tensor.nbytes for tensor in kept) <= limit

@@ -125,9 +125,8 @@ def test_a_shared_trunk_delays_a_round(tmp_path):
          "backhaul.links.1: leads from 'a' to itself"),
         ("{links: [{hub: server, ends: [cells]}, {hub: cell-1, ends: [cell-0, server]}]}",
          "backhaul.links.1: links 'cell-1' and 'server' a second time"),
-        ("{links: [{hub: server, ends: [core]}, {hub: core, ends: [cells]},"
-         " {hub: croe, ends: [cell-0]}]}",
-         "backhaul.links: 'croe' leads nowhere: is the name right?"),
+        ("{links: [{hub: server, ends: [cells]}, {hub: croe, ends: [core]}]}",
+         "backhaul.links: leaves croe without a path to the server"),
         ("{links: [{hub: core, ends: [cells]}]}", "leaves cell-0 without a path to the server"),
         ("{links: [{hub: server, ends: [cells]}], edge_servers: [e]}",
          "leaves e without a path to the server"),

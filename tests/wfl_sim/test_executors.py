@@ -32,6 +32,9 @@ class Grouping(Counting):
         self.groups = []
         self.evaluated = []
 
+    def shares(self, task):
+        return isinstance(task, LocalUpdate | Evaluate)
+
     def run_group(self, tasks, inputs):
         (kind,) = {type(task) for task in tasks}
         groups = self.groups if kind is LocalUpdate else self.evaluated
@@ -77,6 +80,27 @@ def test_groups_are_no_larger_than_asked(tmp_path):
     values(tmp_path, learner, Grouped(size=2))
     assert learner.groups == [[0, 1], [2, 3], [4]] * 3
     assert max(map(len, learner.evaluated)) == 2
+
+
+@pytest.mark.parametrize(("devices", "sizes"), [(5, [5]), (9, [8, 1]), (20, [8, 8, 4])])
+def test_evaluations_that_wait_take_no_room_from_updates(tmp_path, devices, sizes):
+    learner = Grouping()
+    with TaskGraph(learner, Store(tmp_path), executor=Grouped(size=8)) as graph:
+        graph.demand(rounds(graph, devices=devices, count=12))
+    assert [len(group) for group in learner.groups] == sizes * 12
+    full, rest = divmod(12 * (devices + 1), 8)
+    assert [len(group) for group in learner.evaluated] == [8] * full + [rest] * (rest > 0)
+
+
+def test_what_cannot_share_is_stored_one_by_one(tmp_path):
+    class Apart(Grouping):
+        def shares(self, task):
+            return isinstance(task, LocalUpdate)
+
+    learner = Apart()
+    values(tmp_path, learner, Grouped())
+    assert learner.groups == [[0, 1, 2, 3, 4]] * 3
+    assert learner.evaluated == []
 
 
 def test_a_learner_without_groups_gets_one_task_at_a_time(tmp_path):

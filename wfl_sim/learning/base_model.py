@@ -20,7 +20,7 @@ from wfl_sim.learning.model import Pretrained
 from wfl_sim.learning.quiet import quiet
 
 ATTENTION: Final = "eager"
-"""Attention is written out, so that a counter sees its products: what is trained was counted."""
+"""Attention is written out, so that a counter sees its products."""
 DTYPES: Final = MappingProxyType({"fp32": torch.float32, "bf16": torch.bfloat16})
 _FROM_PAD: Final = {"roberta", "xlm-roberta", "camembert"}
 """Architectures that number positions from the padding token on."""

@@ -10,7 +10,8 @@ from wfl_sim.learning.encoding import Encoded
 from wfl_sim.learning.objectives.classification import logits
 from wfl_sim.learning.precision import in_precision
 
-_BATCH: Final = 128
+ROWS: Final = 128
+"""texts that go through the network at a time"""
 
 
 def evaluate(model: PreTrainedModel, examples: Encoded) -> dict[str, float]:
@@ -25,8 +26,8 @@ def evaluate(model: PreTrainedModel, examples: Encoded) -> dict[str, float]:
         model.eval()
     correct, loss = 0, 0.0
     with torch.inference_mode(), in_precision(model):
-        for first in range(0, len(examples), _BATCH):
-            batch = examples.take(slice(first, first + _BATCH))
+        for first in range(0, len(examples), ROWS):
+            batch = examples.take(slice(first, first + ROWS))
             scores = logits(model, batch)
             correct += int((scores.argmax(-1) == batch.labels).sum())
             loss += float(functional.cross_entropy(scores, batch.labels, reduction="sum"))

@@ -1,5 +1,6 @@
 """Evaluations: how good what a device holds is, for one device or for many together."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +14,10 @@ from wfl_sim.learning.texts import Texts
 from wfl_sim.learning.transfers import Transfers
 from wfl_sim.methods.abilities import Blends, personal
 from wfl_sim.methods.aggregation import State
+from wfl_sim.methods.parts import Part
 from wfl_sim.protocols import Method
+
+_log = logging.getLogger(__name__)
 
 
 class Evaluations:
@@ -45,6 +49,7 @@ class Evaluations:
         self._costs = costs
         self._benches = benches
         self._transfers = transfers
+        self._shared: dict[tuple[Part, ...], bool] = {}
 
     def __repr__(self) -> str:
         return f"Evaluations({self._method!r})"
@@ -62,14 +67,14 @@ class Evaluations:
     def together(
         self, tasks: Sequence[Evaluate], states: Sequence[Sequence[State]]
     ) -> list[Result]:
-        """Execute evaluations; those that cannot go together, one by one.
+        """Execute evaluations that share passes.
 
         Args:
             tasks: of many devices.
             states: of each task, the shared and the private one.
         """
-        if len(tasks) < 2 or self._apart(tasks[0]):
-            return [self.alone(task, *given) for task, given in zip(tasks, states, strict=True)]
+        if len(tasks) == 1:
+            return [self.alone(tasks[0], *states[0])]
         from wfl_sim.learning.group import Exam, evaluate_together
 
         exams = []
@@ -81,11 +86,23 @@ class Evaluations:
         found = evaluate_together(self._benches.of(tasks[0].device), exams)
         return [Result({}, values) for values in found]
 
-    def _apart(self, task: Evaluate) -> bool:
-        from wfl_sim.learning.group import unlike
+    def shares(self, task: Evaluate) -> bool:
+        """Return whether an evaluation can share passes with those of other devices."""
+        parts = self._fleet.parts(task.device)
+        if parts not in self._shared:
+            reason = self._hindrance(task)
+            if reason and not self._shared:
+                _log.warning("evaluations go one by one: %s", reason)
+            self._shared[parts] = not reason
+        return self._shared[parts]
 
+    def _hindrance(self, task: Evaluate) -> str | None:
+        from wfl_sim.learning.group import hindrance
+
+        if isinstance(self._method, Blends):
+            return "LoRAs weigh differently from text to text"
         bench, parts = self._benches.of(task.device), self._fleet.parts(task.device)
-        return isinstance(self._method, Blends) or bool(unlike(bench, parts, self._examples(task)))
+        return hindrance(bench, parts, self._examples(task))
 
     def _held(self, task: Evaluate, shared: State, private: State) -> State:
         """Return the values of all parts with which a device answers."""

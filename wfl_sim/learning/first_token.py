@@ -13,29 +13,33 @@ from transformers import PreTrainedModel
 from wfl_sim.learning.parts.architecture import layers_of, layout_of
 
 
-@contextmanager
-def first_token(model: PreTrainedModel) -> Iterator[None]:
-    """Let the last layer go on with the first token alone, where the head reads no other.
+def behind_attention(model: PreTrainedModel) -> nn.Module | None:
+    """Return what the attention of the last layer hands its output to.
 
-    Logits and gradients stay what they are, but for the order of sums; the last hidden states
-    have one token.
+    None where the head does not read the first token alone, and where the layer would count tokens.
     """
-    at = _behind_attention(model)
-    if at is None:
+    layers, config = layers_of(model), model.config
+    name = layout_of(config.model_type).token_by_token if layers else None
+    classifies = type(model).__name__.endswith("ForSequenceClassification")
+    chunked = bool(getattr(config, "chunk_size_feed_forward", False))
+    return layers[-1].get_submodule(name) if name and classifies and not chunked else None
+
+
+@contextmanager
+def first_token(behind: nn.Module | None) -> Iterator[None]:
+    """Let the last layer go on with the first token alone, where that is all the head reads.
+
+    Logits and gradients stay what they are, but for the order of sums and, where something drops
+    out, for what is drawn; the last hidden states have one token.
+    """
+    if behind is None:
         yield
         return
-    handle = at.register_forward_pre_hook(_first)
+    handle = behind.register_forward_pre_hook(_first)
     try:
         yield
     finally:
         handle.remove()
-
-
-def _behind_attention(model: PreTrainedModel) -> nn.Module | None:
-    layers = layers_of(model)
-    name = layout_of(model.config.model_type).token_by_token if layers else None
-    classifies = type(model).__name__.endswith("ForSequenceClassification")
-    return layers[-1].get_submodule(name) if name and classifies else None
 
 
 def _first(module: nn.Module, hidden: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

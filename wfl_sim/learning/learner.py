@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
 
 from wfl_sim.execution.task import (
     Aggregate,
@@ -108,16 +107,22 @@ class PeftLearner:
             codec_down=codec_down,
             privacy=privacy,
         )
-        rooms: Any = {
-            "method": method,
-            "fleet": self.fleet,
-            "texts": self.texts,
-            "costs": self.costs,
-            "benches": self.benches,
-            "transfers": self.transfers,
-        }
-        self.updates = LocalUpdates(**rooms)
-        self.evaluations = Evaluations(**rooms)
+        self.updates = LocalUpdates(
+            method=method,
+            fleet=self.fleet,
+            texts=self.texts,
+            costs=self.costs,
+            benches=self.benches,
+            transfers=self.transfers,
+        )
+        self.evaluations = Evaluations(
+            method=method,
+            fleet=self.fleet,
+            texts=self.texts,
+            costs=self.costs,
+            benches=self.benches,
+            transfers=self.transfers,
+        )
         self.aggregator = Aggregator(method, self.server, self.costs, self.transfers)
 
     def __repr__(self) -> str:
@@ -216,16 +221,23 @@ class PeftLearner:
             case Evaluate():
                 return self.evaluations.alone(task, *states)
 
+    def shares(self, task: Task) -> bool:
+        """Return whether a task is a local update, or an evaluation that can share a pass."""
+        if isinstance(task, Evaluate):
+            return self.evaluations.shares(task)
+        return isinstance(task, LocalUpdate)
+
     def run_group(
         self,
-        tasks: Sequence[LocalUpdate | Evaluate],
+        tasks: Sequence[LocalUpdate] | Sequence[Evaluate],
         inputs: Sequence[Sequence[Mapping[str, State]]],
     ) -> Sequence[Result]:
-        """Execute local updates, or evaluations, together; what cannot share a pass, one by one."""
-        states = [_states(task, given) for task, given in zip(tasks, inputs, strict=True)]
-        if evaluations := [task for task in tasks if isinstance(task, Evaluate)]:
+        """Execute evaluations together, or updates, of which some may have to go one by one."""
+        several: Sequence[LocalUpdate | Evaluate] = tasks
+        states = [_states(task, given) for task, given in zip(several, inputs, strict=True)]
+        if evaluations := [task for task in several if isinstance(task, Evaluate)]:
             return self.evaluations.together(evaluations, states)
-        updates = [task for task in tasks if isinstance(task, LocalUpdate)]
+        updates = [task for task in several if isinstance(task, LocalUpdate)]
         return self.updates.together(updates, states)
 
     @property

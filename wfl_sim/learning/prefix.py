@@ -58,11 +58,12 @@ class Prefix:
         if key in self._kept and self._kept[key][0]() is examples:
             self._kept.move_to_end(key)
             return self._kept[key][1]
-        self._held += size - self._forget(key)
+        made = self._made(examples)
+        self._held += made.nbytes - self._forget(key)
         while self._held > self._limit:
             self._held -= self._forget(next(iter(self._kept)))
-        self._kept[key] = ref(examples), self._made(examples)
-        return self._kept[key][1]
+        self._kept[key] = ref(examples), made
+        return made
 
     @contextmanager
     def over(self, *several: Batchable) -> Iterator[Give]:

@@ -1,7 +1,7 @@
 """The workbench: one frozen network with the parts of a method, for any device's turn."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from wfl_sim.learning.blending import described, evaluate_blended, without_loras
 from wfl_sim.learning.encoding import Encoded
 from wfl_sim.learning.evaluation import evaluate
 from wfl_sim.learning.exact import exact
-from wfl_sim.learning.first_token import first_token
+from wfl_sim.learning.first_token import behind_attention, first_token
 from wfl_sim.learning.nudges import nudge_of
 from wfl_sim.learning.prefix import Prefix
 from wfl_sim.learning.shapes import check_same, shapes_of
@@ -58,6 +58,7 @@ class Workbench:
         self.parts = {part.name: part for part in parts}
         self.parameters = torch_parts.attach(model, parts)
         self.threads = threads
+        self._behind_attention = behind_attention(model)
         self._on_host = model.device.type == "cpu"
         self._forward = _compiled(model) if compiled else model
         self.prefix = Prefix(model, self.parameters.values(), activations)
@@ -123,6 +124,10 @@ class Workbench:
             found += [self.parameters[name] for name in names]
         return found
 
+    def first_token(self) -> AbstractContextManager[None]:
+        """Let the last layer compute no token that the head does not read."""
+        return first_token(self._behind_attention)
+
     @contextmanager
     def muted(self, phase: Phase) -> Iterator[None]:
         """Switch off the LoRAs that contribute nothing to a phase."""
@@ -144,6 +149,7 @@ class Workbench:
         *,
         anchor: State | None = None,
         correction: State | None = None,
+        whole: bool = False,
     ) -> list[float]:
         """Run one phase in place.
 
@@ -154,6 +160,7 @@ class Workbench:
             seed: of the local update.
             anchor: where the proximal term pulls to; to what is on the bench unless given.
             correction: added to the gradient of each step.
+            whole: compute every token of the last layer, read or not.
 
         Returns:
             The loss of each step in nat, without the proximal term.
@@ -170,7 +177,7 @@ class Workbench:
             rng = stream(seed, "batches", number)
             if self.speaker is not None and isinstance(phase.objective, Alignment):
                 return self.speaker.align(self, phase, examples, rng, derived_seed(seed, number))
-            with first_token(self.model):
+            with nullcontext() if whole else self.first_token():
                 return train(
                     self.model, trained, phase, examples, rng, self.prefix, nudge, self._forward
                 )
@@ -184,7 +191,7 @@ class Workbench:
         self, examples: Encoded, weights: Mapping[str, NDArray[np.floating]]
     ) -> dict[str, float]:
         """Return accuracy and loss where LoRAs weigh differently from text to text."""
-        with exact(seed=0, threads=self.threads), first_token(self.model):
+        with exact(seed=0, threads=self.threads), self.first_token():
             return evaluate_blended(self.model, examples, weights)
 
     def evaluate(self, examples: Any) -> dict[str, float]:
@@ -192,7 +199,7 @@ class Workbench:
         with exact(seed=0, threads=self.threads):
             if self.speaker is not None:
                 return self.speaker.evaluate(self, examples)
-            with first_token(self.model):
+            with self.first_token():
                 return evaluate(self.model, examples)
 
     @cached_property

@@ -36,7 +36,7 @@ class Auto:
     """Inline at first; a pool of processes where that saves more time than they need to start."""
 
     exact: bool = True
-    """the bits of `inline`; else local updates go in groups where the learner can"""
+    """the bits of `inline`; else updates, and evaluations, go in groups where the learner can"""
 
     @property
     def mode(self) -> str:

@@ -3,13 +3,15 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from wfl_sim.execution.executors.inline import inputs_of
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import Evaluate, LocalUpdate, Task
 from wfl_sim.protocols import EXECUTORS, GroupLearner, Learner, Outlook
 from wfl_sim.registry import LocatedError
+
+_T = TypeVar("_T")
 
 
 @EXECUTORS("grouped")
@@ -38,12 +40,12 @@ class Grouped:
 class GroupedSession:
     """Executes local updates together, and evaluations; before them all other tasks one by one.
 
-    A learner that cannot take several devices at once gets everything one by one.
+    What a learner cannot take together it gets one by one.
     """
 
     def __init__(self, learner: Learner, store: Store, size: int) -> None:
         self._learner = learner
-        self._together = learner.run_group if isinstance(learner, GroupLearner) else None
+        self._group = learner if isinstance(learner, GroupLearner) else None
         self._store = store
         self._size = size
         self._updates: dict[str, LocalUpdate] = {}
@@ -53,42 +55,45 @@ class GroupedSession:
 
     @property
     def room(self) -> int:
-        """A group of local updates or evaluations, beside whatever else there is."""
-        return self._size - max(len(self._updates), len(self._evaluations))
+        """A group of local updates and one of evaluations, beside whatever else there is."""
+        return 2 * self._size - len(self._updates) - len(self._evaluations)
 
     def submit(self, tasks: Mapping[str, Task], outlook: Outlook) -> None:
         """Take tasks."""
         for key, task in tasks.items():
-            if self._together and isinstance(task, LocalUpdate):
-                self._updates[key] = task
-            elif self._together and isinstance(task, Evaluate):
-                self._evaluations[key] = task
-            else:
+            if self._group is None or not self._group.shares(task):
                 self._others[key] = task
+            elif isinstance(task, LocalUpdate):
+                self._updates[key] = task
+            elif isinstance(task, Evaluate):
+                self._evaluations[key] = task
 
     def finished(self) -> Sequence[str]:
-        """Execute one of the other tasks, or else all local updates or evaluations together."""
+        """Execute one of the other tasks, or else a group: a full one first, and then updates."""
         if self._others:
             key = next(iter(self._others))
             task = self._others.pop(key)
             self._store.put(key, self._learner.run(task, inputs_of(task, self._store)))
             return [key]
-        if self._updates:
-            group, self._updates = self._updates, {}
-            self._groups.append(len(group))
-            return self._run(group)
-        evaluations, self._evaluations = self._evaluations, {}
-        return self._run(evaluations)
+        full = len(self._evaluations) >= self._size > len(self._updates)
+        if self._updates and not full:
+            updates = self._first(self._updates)
+            self._groups.append(len(updates))
+            return self._run(updates)
+        return self._run(self._first(self._evaluations))
 
     def report(self) -> Mapping[str, Any]:
         """Return the kind, and how large groups were."""
         largest = {"largest_group": max(self._groups)} if self._groups else {}
         return {"executor": "grouped", "groups": len(self._groups), **largest}
 
-    def _run(self, group: Mapping[str, LocalUpdate | Evaluate]) -> list[str]:
-        assert self._together is not None
-        tasks = list(group.values())
-        results = self._together(tasks, [inputs_of(task, self._store) for task in tasks])
+    def _first(self, waiting: dict[str, _T]) -> dict[str, _T]:
+        return {key: waiting.pop(key) for key in list(waiting)[: self._size]}
+
+    def _run(self, group: Mapping[str, LocalUpdate] | Mapping[str, Evaluate]) -> list[str]:
+        assert self._group is not None
+        tasks: Any = list(group.values())
+        results = self._group.run_group(tasks, [inputs_of(task, self._store) for task in tasks])
         for key, result in zip(group, results, strict=True):
             self._store.put(key, result)
         return list(group)

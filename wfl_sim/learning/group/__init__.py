@@ -7,7 +7,7 @@ stacks does to every slice what the device's own would do: it works element by e
 """
 
 from wfl_sim.learning.group.evaluation import Exam, evaluate_together
-from wfl_sim.learning.group.fitness import misfit, unlike
+from wfl_sim.learning.group.fitness import hindrance, misfit
 from wfl_sim.learning.group.training import train_together
 
-__all__ = ["Exam", "evaluate_together", "misfit", "train_together", "unlike"]
+__all__ = ["Exam", "evaluate_together", "hindrance", "misfit", "train_together"]

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import torch
@@ -10,8 +9,8 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from wfl_sim.learning.encoding import Encoded, joined
+from wfl_sim.learning.evaluation import ROWS
 from wfl_sim.learning.exact import exact
-from wfl_sim.learning.first_token import first_token
 from wfl_sim.learning.group.layers import GroupLayers
 from wfl_sim.learning.group.stacks import scales_of, stacked
 from wfl_sim.learning.objectives.classification import logits
@@ -19,9 +18,6 @@ from wfl_sim.learning.precision import in_precision
 from wfl_sim.learning.workbench import Workbench
 from wfl_sim.methods.aggregation import State
 from wfl_sim.methods.parts import Part
-
-_ROWS: Final = 256
-"""texts that go through the network at a time; at least one of each device"""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -46,45 +42,42 @@ def evaluate_together(bench: Workbench, exams: Sequence[Exam]) -> list[dict[str,
     """
     # Who has fewest examples stands last, so that the rest of a stack is its beginning.
     order = sorted(range(len(exams)), key=lambda each: -len(exams[each].examples))
+    found: dict[int, dict[str, float]] = {}
     with exact(seed=0, threads=bench.threads), torch.inference_mode():
-        correct, loss = _sums(bench, [exams[each] for each in order])
-    found = {}
-    for place, each in enumerate(order):
-        size = len(exams[each].examples)
-        found[each] = {
-            "accuracy": float(correct[place]) / size,
-            "loss": float(loss[place]) / size,
-        }
+        for first in range(0, len(order), ROWS):
+            here = order[first : first + ROWS]
+            sizes = np.array([len(exams[each].examples) for each in here])
+            correct, loss = _sums(bench, [exams[each] for each in here], sizes)
+            for each, right, nats in zip(here, correct / sizes, loss / sizes, strict=True):
+                found[each] = {"accuracy": float(right), "loss": float(nats)}
     return [found[each] for each in range(len(exams))]
 
 
-def _sums(bench: Workbench, exams: Sequence[Exam]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _sums(
+    bench: Workbench, exams: Sequence[Exam], sizes: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return how many answers are right and the summed loss of each device, both (devices,)."""
-    model, sizes = bench.model.eval(), np.array([len(exam.examples) for exam in exams])
     if not sizes.all():
         raise ValueError("nothing to evaluate on: no held-out examples")
-    layers = GroupLayers(model, bench.parameters)
+    model, layers = bench.model.eval(), GroupLayers(bench.model, bench.parameters)
     states = [exam.state for exam in exams]
     stacks = {name: stacked(states, name, model.device) for name in bench.parameters}
     scales = scales_of([exam.parts for exam in exams], model.device)
     examples, firsts = joined([exam.examples for exam in exams]), sizes.cumsum() - sizes
     correct, loss = np.zeros(len(exams), np.int64), np.zeros(len(exams))
-    begin, most = 0, int(sizes[0])
-    while begin < most:
-        here = int((sizes > begin).sum())
-        places = np.arange(begin, min(begin + max(1, _ROWS // here), most))
-        begin += len(places)
-        # A device with fewer examples than the others has some of its own twice, not counted.
-        counts = places < sizes[:here, None]
-        rows = firsts[:here, None] + places % sizes[:here, None]
+    begin = 0
+    while begin < sizes[0]:
+        devices = int((sizes > begin).sum())
+        end = min(begin + ROWS // devices, int(sizes[devices - 1]))
+        rows = firsts[:devices, None] + np.arange(begin, end)
+        begin = end
         batch = examples.take(torch.from_numpy(rows.ravel()).to(model.device))
-        now = {name: stack[:here] for name, stack in stacks.items()}
-        strength = {part: scale[:here] for part, scale in scales.items()}
-        with first_token(model), in_precision(model), layers.on(now, strength):
+        now = {name: stack[:devices] for name, stack in stacks.items()}
+        strength = {part: scale[:devices] for part, scale in scales.items()}
+        with bench.first_token(), in_precision(model), layers.on(now, strength):
             scores = logits(model, batch)
             losses = functional.cross_entropy(scores, batch.labels, reduction="none")
-        right = (scores.argmax(-1) == batch.labels).cpu().numpy().reshape(counts.shape)
-        correct[:here] += (right & counts).sum(axis=1)
-        each = losses.double().cpu().numpy().reshape(counts.shape)
-        loss[:here] += each.sum(axis=1, where=counts)
+        right = (scores.argmax(-1) == batch.labels).cpu().numpy()
+        correct[:devices] += right.reshape(rows.shape).sum(axis=1)
+        loss[:devices] += losses.double().cpu().numpy().reshape(rows.shape).sum(axis=1)
     return correct, loss

@@ -19,14 +19,14 @@ def misfit(bench: Workbench, turn: Turn) -> str | None:
     objective = turn.request.phase.objective
     if losses_of(objective) is None:
         return f"the loss of {type(objective).__name__} is no mean over examples"
-    if reason := unlike(bench, turn.parts, turn.examples):
+    if reason := hindrance(bench, turn.parts, turn.examples):
         return reason
     if dropout := noisy_part(bench.model):
         return f"{dropout} drops out, and every device has noise of its own"
     return None
 
 
-def unlike(bench: Workbench, parts: Sequence[Part], examples: Any) -> str | None:
+def hindrance(bench: Workbench, parts: Sequence[Part], examples: Any) -> str | None:
     """Return why devices with such parts and examples cannot share a pass; None where they can."""
     if not isinstance(examples, Encoded):
         return f"{type(examples).__name__} are no labelled texts"

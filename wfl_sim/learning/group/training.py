@@ -8,7 +8,6 @@ from torch import Tensor
 
 from wfl_sim.learning.encoding import bucketed, joined
 from wfl_sim.learning.exact import exact
-from wfl_sim.learning.first_token import first_token
 from wfl_sim.learning.group.layers import GroupLayers
 from wfl_sim.learning.group.stacks import scales_of, slice_of, stacked
 from wfl_sim.learning.objectives import losses_of
@@ -64,7 +63,7 @@ def _train(bench: Workbench, turns: Sequence[Turn]) -> list[Trained]:
         now = {name: stack[:size] for name, stack in stacks.items()}
         now |= dict(zip(learned, values, strict=True))
         with (
-            first_token(model),
+            bench.first_token(),
             bench.prefix.over(*(turn.examples for turn in turns)) as give,
             layers.on(now, {part: scale[:size] for part, scale in scales.items()}),
         ):
