@@ -150,7 +150,8 @@ class Report:
 
 
 def _executor(how: Mapping[str, Any]) -> str:
-    workers = f", {how['workers']} workers" if "workers" in how else ""
+    count = how.get("workers", 0)
+    workers = f", {count} worker{'s' if count > 1 else ''}" if count else ""
     why = f": {how['why']}" if workers and "why" in how else ""
     return f"{how['executor']}{workers}{why}"
 

@@ -74,6 +74,9 @@ class Runner:
             )
         except ValueError as error:
             raise ScenarioError(str(error)) from error
+        except OSError as error:
+            reason = f"cannot be written ({error.strerror}); the same command continues"
+            raise OSError(error.errno, reason, str(folder)) from error
         return folder
 
     def close(self) -> None:

@@ -64,7 +64,7 @@ def verify(
         bool, typer.Option("--remove", help="Remove what is damaged; runs make it again.")
     ] = False,
 ) -> None:
-    """Read every entry and compare its checksum; exit code 1 where one is damaged."""
+    """Read every entry and compare its checksum; exit code 1 where one is damaged, and stays."""
     with one_line_errors():
         from wfl_sim.execution.shelf import damaged, items
 
@@ -76,8 +76,9 @@ def verify(
             if remove:
                 Path(item.path).unlink(missing_ok=True)
         count = sum(1 for _ in items(folder))
-        typer.echo(f"{folder}: {count} entries, {found['damaged']} damaged")
-    if found["damaged"]:
+        what = "damaged ones removed" if remove else "damaged"
+        typer.echo(f"{folder}: {count} entries, {found['damaged']} {what}")
+    if found["damaged"] and not remove:
         raise typer.Exit(1)
 
 
@@ -110,7 +111,9 @@ def limit(size: Size, out: Out = _RUNS) -> None:
         from wfl_sim.execution.shelf import set_limit
 
         bytes_ = _parsed(size)
-        set_limit(_folder(out), bytes_)
+        folder = out / ".store"
+        folder.mkdir(parents=True, exist_ok=True)
+        set_limit(folder, bytes_)
         typer.echo(f"limit: {'none' if bytes_ is None else _bytes(bytes_)}")
 
 

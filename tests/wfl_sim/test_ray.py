@@ -45,6 +45,17 @@ def test_no_cluster_at_an_address_is_one_located_line(tmp_path, address):
     assert caught.value.path == ("execution", "address")
 
 
+@pytest.mark.parametrize(("key", "many"), [("cpus", 64), ("gpus", 3)])
+def test_a_worker_that_this_machine_has_no_room_for_is_one_line(monkeypatch, key, many):
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 2.0})
+    with pytest.raises(
+        LocatedError, match=f"a worker needs {many}, and this machine has"
+    ) as caught:
+        Ray(**{key: many})._check_here(ray)
+    assert caught.value.path == ("execution", key)
+    Ray(cpus=2)._check_here(ray)
+
+
 @pytest.mark.slow
 def test_two_nodes_and_a_lost_worker_give_the_digests_of_inline(
     tmp_path, cluster, monkeypatch, caplog

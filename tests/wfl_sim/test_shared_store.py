@@ -192,6 +192,15 @@ def test_what_a_run_that_goes_on_has_used_stays(tmp_path):
     assert prune(tmp_path, 0).left == 0
 
 
+def test_a_limit_that_is_set_during_a_run_holds_at_its_end(tmp_path):
+    store = Store(tmp_path)
+    for number in range(4):
+        store.put(f"{number:032x}", result(number))
+    set_limit(tmp_path, 0)
+    store.close()
+    assert list(items(tmp_path)) == []
+
+
 def test_a_run_keeps_the_store_to_its_limit(tmp_path):
     size = filled(tmp_path)
     set_limit(tmp_path, 3 * size)

@@ -59,7 +59,7 @@ def test_verify_names_what_is_damaged_and_removes_it_when_asked(out):
         file.write(b"\x77")
     lines = said("verify", "--out", out, code=1)
     assert lines == [f"{path}: the checksum differs", f"{out}/.store: 3 entries, 1 damaged"]
-    assert said("verify", "--remove", "--out", out, code=1)[0].endswith(": removed")
+    assert said("verify", "--remove", "--out", out)[0].endswith(": removed")
     assert said("verify", "--out", out) == [f"{out}/.store: 2 entries, 0 damaged"]
 
 
@@ -76,6 +76,17 @@ def test_prune_says_what_it_may_not_take(out):
         lines = said("prune", "0 B", "--out", out)
     assert lines[1].endswith("B of it may be needed by runs that go on")
     assert [int(item.key, 16) for item in items(out / ".store")] == [0]
+
+
+def test_a_limit_may_be_set_before_there_is_anything(tmp_path):
+    assert said("limit", "1 GB", "--out", tmp_path / "new") == ["limit: 1 GB"]
+    assert limit_of(tmp_path / "new" / ".store") == 10**9
+
+
+def test_a_limit_that_is_no_number_is_none_and_said(out, caplog):
+    (out / ".store" / "limit").write_text("garbage")
+    assert limit_of(out / ".store") is None
+    assert "is no number of bytes" in caplog.text
 
 
 def test_a_limit_stays_until_it_is_lifted(out):
@@ -100,6 +111,23 @@ def test_a_run_whose_store_cannot_be_made_ends_with_one_line(tmp_path):
     done = CliRunner().invoke(app, ["run", str(file), "--out", str(tmp_path / "runs")])
     assert done.exit_code == 2
     assert done.output == f"error: {tmp_path}/runs/.store: File exists\n"
+
+
+def test_a_run_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    file = tmp_path / "s.yaml"
+    file.write_text(TRAINING)
+
+    def full(*given, **named):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("wfl_sim.running.write_run", full)
+    done = CliRunner().invoke(app, ["run", str(file), "--out", str(tmp_path), "--network-only"])
+    assert done.exit_code == 2
+    (line,) = done.output.splitlines()
+    assert line.startswith(f"error: {tmp_path}/training-")
+    assert line.endswith(
+        ": cannot be written (No space left on device); the same command continues"
+    )
 
 
 def test_a_run_whose_disk_fills_up_ends_with_one_line_and_continues(tmp_path, monkeypatch):

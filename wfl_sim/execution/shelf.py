@@ -1,5 +1,6 @@
 """Shelf: what lies in a store, how much it is, whether it is sound, and what may go."""
 
+import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from typing import Final
 from wfl_sim.execution.entry import DamagedError, unpacked
 from wfl_sim.execution.presence import live_since, tidy
 from wfl_sim.execution.task import Result
+
+_log = logging.getLogger(__name__)
 
 _SUFFIX: Final = ".safetensors"
 _LIMIT: Final = "limit"
@@ -122,7 +125,10 @@ def limit_of(folder: Path) -> int | None:
     """Return the limit that runs keep the store to, in byte; None where there is none."""
     try:
         return int((folder / _LIMIT).read_text("ascii"))
-    except (FileNotFoundError, ValueError):
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        _log.warning("%s is no number of bytes: no limit is kept", folder / _LIMIT)
         return None
 
 

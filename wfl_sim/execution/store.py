@@ -80,8 +80,9 @@ class Store:
             self._writer.shutdown()
             self._claims.close()
             self._presence.end()
-        if self._limit is not None:
-            prune(self.folder, self._limit)
+        # Read again: it may have been set meanwhile.
+        if (limit := limit_of(self.folder)) is not None:
+            prune(self.folder, limit)
 
     def __contains__(self, key: str) -> bool:
         try:

@@ -61,14 +61,14 @@ def load_model(model: Pretrained, classes: int, pad: int) -> PreTrainedModel:
         pad: id of the padding token, which decoders need to find the last word.
 
     Raises:
-        ValueError: other weights are missing: the checkpoint is of another network. Or there is
-            no such device.
+        ValueError: other weights are missing: the checkpoint is of another network.
+        OSError: the machine has no such device.
     """
     if model.device == "cuda":
         # Without it cuBLAS has no fixed order of sums; it is read when CUDA is first used.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         if not torch.cuda.is_available():
-            raise ValueError("device: cuda is asked for, but torch finds no such accelerator here")
+            raise OSError("model.device: cuda is asked for, but torch finds none on this machine")
     config = load_config(model, classes)
     config.pad_token_id = pad
     with exact(seed=0):

@@ -19,7 +19,7 @@ class Compiled:
         """Return the network's output.
 
         Raises:
-            ValueError: torch cannot compile on this machine.
+            OSError: torch cannot compile on this machine.
         """
         # Adapters are hooks. Unless told to, torch does not look whether those of this network are
         # those of the one that it compiled before.
@@ -28,4 +28,4 @@ class Compiled:
                 return self._forward(**inputs)
             except TorchDynamoException as error:
                 reason = str(error).strip().partition("\n")[0]
-                raise ValueError(f"model.compile: torch cannot compile here: {reason}") from error
+                raise OSError(f"model.compile: torch cannot compile here: {reason}") from error

@@ -92,6 +92,8 @@ class Ray:
                     f"no cluster at {address!r}: {reason}", "execution", "address"
                 ) from error
         try:
+            if not joined and not address:
+                self._check_here(ray)
             session = RaySession(learner, store, self)
             try:
                 yield session
@@ -100,6 +102,18 @@ class Ray:
         finally:
             if not joined:
                 ray.shutdown()
+
+    def _check_here(self, ray: Any) -> None:
+        """Refuse workers that this machine has no room for; another cluster may still grow."""
+        there = ray.cluster_resources()
+        for name, kind in (("cpus", "CPU"), ("gpus", "GPU")):
+            has = there.get(kind, 0.0)
+            if getattr(self, name) > has:
+                raise LocatedError(
+                    f"a worker needs {getattr(self, name):g}, and this machine has {has:g}",
+                    "execution",
+                    name,
+                )
 
 
 def _knock(address: str) -> None:
@@ -185,7 +199,13 @@ class RaySession:
         while not done:
             news, _ = self._ray.wait(list(self._news), num_returns=1, timeout=_PATIENCE)
             if not news:
-                _log.warning("no news from the Ray cluster for %g s: waiting", _PATIENCE)
+                _log.warning(
+                    "no news from the Ray cluster for %g s: waiting; a worker needs %g CPUs and "
+                    "%g GPUs of one machine",
+                    _PATIENCE,
+                    self.executor.cpus,
+                    self.executor.gpus,
+                )
             for ref in news:
                 done += self._heard(ref, self._news.pop(ref))
             self._hand_out()
