@@ -16,6 +16,7 @@ from wfl_sim.figures import fleet
 from wfl_sim.figures.lines import axes, lines, main_axis, shown_axes
 from wfl_sim.figures.parameter import parameter
 from wfl_sim.figures.pareto import front, pareto
+from wfl_sim.figures.style import line_styles, look
 from wfl_sim.records import Coordinate, Metric, Span
 from wfl_sim.results import Goal, Run, write_run
 
@@ -121,6 +122,44 @@ def test_lines_go_along_numbers_in_their_order(runs):
     assert [line.label for line in found] == ["fast", "slow"]
     assert [[place.x for place in line.places] for line in found] == [[5, 20, 100]] * 2
     assert all(len(place.runs) == 3 for line in found for place in line.places)
+
+
+@pytest.fixture
+def zipped(runs):
+    """The runs with a spacing that comes with each width, and powers of their own."""
+    spacing = {"5 MHz": 15, "20 MHz": 30, "100 MHz": 60}
+    found = []
+    for run in runs:
+        khz = spacing[run.point["cells.0.bandwidth"].written]
+        own = Run.open(run.folder)
+        own.point["spacing"] = Coordinate(khz * 1e3, "Hz", f"{khz} kHz")
+        found.append(own)
+    return found
+
+
+def test_what_goes_together_is_one_axis(zipped):
+    assert set(axes(zipped)) == {"variant", "cells.0.bandwidth", "spacing"}
+    assert shown_axes(zipped) == ["cells.0.bandwidth"]
+    _, found = lines(zipped, "cells.0.bandwidth")
+    assert [(line.label, len(line.places)) for line in found] == [("fast", 3), ("slow", 3)]
+    _, found = lines(zipped, "variant")
+    assert [line.label for line in found] == [f"bandwidth={w} MHz" for w in (100, 20, 5)]
+
+
+def test_runs_that_differ_in_more_than_their_axes_are_not_drawn_along_them(zipped):
+    """Two sweeps along different things: what one of them varies is no axis of the other."""
+    for run in zipped:
+        del run.point["spacing" if run.seed < 3 else "cells.0.bandwidth"]
+        run.manifest["label"] += f" of {run.seed < 3}"
+    assert list(axes(zipped)) == ["variant"]
+    assert shown_axes(zipped) == []
+    assert main_axis(zipped) is None
+
+
+def test_many_lines_look_different():
+    with look():
+        styles = line_styles(map(str, range(49)))
+    assert len({(style["color"], style["marker"]) for style in styles.values()}) == 49
 
 
 def test_categories_stand_in_the_order_of_appearance(runs):

@@ -443,7 +443,7 @@ def test_numbers_of_a_logarithmic_axis_stand_apart(low, high):
     figure = Figure(figsize=(4.8, 4.6), dpi=100)
     axes = figure.subplots()
     axes.plot([low, high], [0, 1])
-    logarithmic(axes)
+    logarithmic(axes, "x", low, high)
     figure.draw_without_rendering()
     left, right = axes.get_xlim()
     ticks = axes.xaxis.get_major_ticks() + axes.xaxis.get_minor_ticks()

@@ -3,12 +3,16 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from wfl_sim.figures.scales import scale
 from wfl_sim.figures.seeds import by_label
 from wfl_sim.points import short_names
 from wfl_sim.records import Coordinate
 from wfl_sim.results import Run
+
+VARIANT: Final = "variant"
+"""the axis of named overrides"""
 
 
 @dataclass(frozen=True)
@@ -59,15 +63,20 @@ def axes(runs: Sequence[Run]) -> dict[str, list[str]]:
 
 
 def shown_axes(runs: Sequence[Run]) -> list[str]:
-    """Return the axes along which to draw: those of numbers, else those of texts."""
-    found = axes(runs)
-    return [path for path in found if _numbers(runs, path)] or list(found)
+    """Return the axes along which to draw: those of numbers, else those of texts.
+
+    Of axes that go together, as those of `zip` do, the first. None where runs differ in more than
+    their common axes.
+    """
+    found = list(axes(runs)) if _told_apart(runs) else []
+    first = [p for n, p in enumerate(found) if not any(_go_together(runs, p, q) for q in found[:n])]
+    return [path for path in first if _numbers(runs, path)] or first
 
 
 def main_axis(runs: Sequence[Run]) -> str | None:
-    """Return the numeric axis with the most values; None where there is none."""
+    """Return the numeric axis with the most values; None where there is none to draw along."""
     found = axes(runs)
-    numeric = [path for path in found if _numbers(runs, path)]
+    numeric = [path for path in shown_axes(runs) if _numbers(runs, path)]
     return max(numeric, key=lambda path: len(found[path]), default=None)
 
 
@@ -91,18 +100,39 @@ def lines(runs: Sequence[Run], path: str | None) -> tuple[Axis | None, list[Line
         point = members[0].point
         text = point[path].written
         place = Place(text, values[text], tuple(members))
-        found.setdefault(_rest(point, path, names), []).append(place)
+        found.setdefault(_rest(runs, point, path, names), []).append(place)
     return axis, [
         Line(label, tuple(sorted(places, key=lambda place: place.x)))
         for label, places in found.items()
     ]
 
 
-def _rest(point: dict[str, Coordinate], path: str, names: dict[str, str]) -> str:
+def _rest(
+    runs: Sequence[Run], point: dict[str, Coordinate], path: str, names: dict[str, str]
+) -> str:
     """Return in words where a point lies along the other axes."""
-    others = [each for each in point if each != path and each in names]
-    words = {each: point[each].written for each in others}
-    return " ".join(w if each == "variant" else f"{names[each]}={w}" for each, w in words.items())
+    seen, words = [path], []
+    for each in sorted(point, key=lambda path: path != VARIANT):
+        if each in names and not any(_go_together(runs, each, other) for other in seen):
+            written = point[each].written
+            words.append(written if each == VARIANT else f"{names[each]}={written}")
+            seen.append(each)
+    return " ".join(words)
+
+
+def _go_together(runs: Sequence[Run], one: str, other: str) -> bool:
+    """Return whether each value of one axis comes with one of the other, as rows of `zip` do."""
+    if VARIANT in (one, other):
+        return one == other
+    pairs = {(run.point[one].written, run.point[other].written) for run in runs}
+    return len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs})
+
+
+def _told_apart(runs: Sequence[Run]) -> bool:
+    """Return whether points that differ at all differ along an axis that all runs have."""
+    common, labels = axes(runs), by_label(runs)
+    points = {tuple(of[0].point[path].written for path in common) for of in labels.values()}
+    return len(points) == len(labels)
 
 
 def _axis(runs: Sequence[Run], path: str, name: str) -> tuple[Axis, dict[str, float]]:

@@ -60,7 +60,7 @@ def links(runs: Sequence[Run], folder: Path) -> list[Path]:
                 axes.set_ylabel(f"share of {activity}s below")
                 axes.set_ylim(0, 1)
                 if quantity == "mean_rate":
-                    logarithmic(axes)
+                    logarithmic(axes, "x", axes.dataLim.minposx, axes.dataLim.x1)
         if len(labels) > 1:
             handles, names = panels[0, 0].get_legend_handles_labels()
             figure.legend(handles, names, loc="outside lower center", ncols=min(len(names), 4))

@@ -12,14 +12,16 @@ from matplotlib.ticker import NullLocator
 
 from wfl_sim.figures.files import file_name, save
 from wfl_sim.figures.lines import Axis, Line, Place, lines
-from wfl_sim.figures.scales import scale
+from wfl_sim.figures.scales import logarithmic, scale
 from wfl_sim.figures.seeds import mean_and_half_width
-from wfl_sim.figures.style import INK, columns, line_styles, look
+from wfl_sim.figures.style import INK, columns, line_styles, look, room
 from wfl_sim.results import Goal, Run, crossing
 
 HEADER: Final = ("quantity", "of", "line", "value", "x", "mean", "half_width", "seeds")
 LEGEND: Final = 110
 """characters that fit under the figure"""
+BANDS: Final = 7
+"""lines whose bands can be told apart"""
 WIDE: Final = 8
 """ratio of the largest to the smallest value from which on an axis is logarithmic"""
 
@@ -30,7 +32,8 @@ def parameter(runs: Sequence[Run], folder: Path, goal: Goal, path: str) -> list[
     """Draw the last value of a metric, seconds, joules and bits against a swept value.
 
     Marks are means over seeds, bands and whiskers 95 % t-intervals of the mean, which may leave the
-    picture, and thin lines single seeds. Full lines are the costs of the whole run, dashed lines
+    picture, and thin lines single seeds. Beyond 7 lines, whose bands would cover one another, there
+    are whiskers alone. Full lines are the costs of the whole run, dashed lines
     those of reaching the target, means over the seeds that did. Where values are texts, the lines
     of a numeric axis are marks that stand side by side.
 
@@ -45,24 +48,30 @@ def parameter(runs: Sequence[Run], folder: Path, goal: Goal, path: str) -> list[
     panels = _panels(runs, goal)
     with look():
         shape = (2, 2) if len(panels) == 4 else (1, len(panels))
-        figure = Figure(figsize=(9.6, 3.1 * shape[0] + 0.6))
         styles = line_styles([line.label for line in of_axis])
+        handles = _handles(styles, goal, any(len(quantities) > 1 for *_, quantities in panels))
+        figure = Figure(figsize=(9.6, 3.1 * shape[0] + 0.6 + room(handles, LEGEND)))
         rows: list[tuple[Any, ...]] = []
         for axes, (title, unit, quantities) in zip(
             np.atleast_2d(figure.subplots(*shape)).flat, panels, strict=True
         ):
             rows += _panel(axes, axis, of_axis, styles, title, unit, quantities)
         figure.suptitle(f"By {axis.title}")
-        solid = {label: style | {"linestyle": "-"} for label, style in styles.items() if label}
-        handles = [Line2D([], [], label=label, **style) for label, style in solid.items()]
-        if any(len(quantities) > 1 for *_, quantities in panels):
-            handles.append(Line2D([], [], color=INK, lw=1.6, label="the whole run"))
-            text = f"until {goal.metric} {goal.target:g} ({goal.scope.replace('_', ' ')})"
-            handles.append(Line2D([], [], color=INK, lw=1.2, ls=(0, (4, 2)), label=text))
         if handles:
             ncols = columns(handles, LEGEND)
             figure.legend(handles=handles, loc="outside lower center", ncols=ncols)
         return save(figure, folder, file_name("along", path), HEADER, rows)
+
+
+def _handles(styles: Any, goal: Goal, targets: bool) -> list[Line2D]:
+    """Return the entries of the legend; `targets` says whether costs of the target are drawn."""
+    solid = {label: style | {"linestyle": "-"} for label, style in styles.items() if label}
+    handles = [Line2D([], [], label=label, **style) for label, style in solid.items()]
+    if targets:
+        handles.append(Line2D([], [], color=INK, lw=1.6, label="the whole run"))
+        text = f"until {goal.metric} {goal.target:g} ({goal.scope.replace('_', ' ')})"
+        handles.append(Line2D([], [], color=INK, lw=1.2, ls=(0, (4, 2)), label=text))
+    return handles
 
 
 def _panels(runs: Sequence[Run], goal: Goal) -> list[tuple[str, str, dict[str, Quantity]]]:
@@ -121,7 +130,8 @@ def _panel(
         for name in quantities:
             means = found[line.label, name]
             look = _look(styles[line.label], dashed=name == "target")
-            _line(axes, axis, line, means, look, factor, beside)
+            banded = len(of_axis) <= BANDS
+            _line(axes, axis, line, means, look, factor, beside, banded=banded)
             rows += [
                 (title, name, line.label, place.text, place.x, mean, half, len(values))
                 for place, (mean, half, values) in zip(line.places, means, strict=True)
@@ -157,6 +167,8 @@ def _line(
     look: dict[str, Any],
     factor: float,
     beside: float,
+    *,
+    banded: bool,
 ) -> None:
     x = np.array([place.x for place in line.places]) + beside
     mean = np.array([m for m, *_ in means]) * factor
@@ -166,7 +178,7 @@ def _line(
     for seed in seeds if len(seeds) > 1 else ():
         values = np.array([of.get(seed, np.nan) for *_, of in means]) * factor
         axes.plot(x, values, ".", ms=3, lw=0.7, ls=look["ls"] if axis.numeric else "", **thin)
-    if axis.numeric and len(x) > 1 and look["ls"] == "-":
+    if axis.numeric and len(x) > 1 and look["ls"] == "-" and banded:
         axes.plot(x, mean, **look)
         axes.fill_between(x, mean - half, mean + half, color=look["color"], alpha=0.1, lw=0)
     else:
@@ -197,7 +209,7 @@ def _limit(axes: Axes, values: Any) -> None:
         return
     low, high = float(values.min()), float(values.max())
     if low > 0 and high > 4 * WIDE * low:
-        axes.set_yscale("log")
+        logarithmic(axes, "y", low, high)
         axes.set_ylim(low / 1.3, high * 1.3)
         return
     reach = (high - low) or abs(high) or 1.0

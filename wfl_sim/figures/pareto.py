@@ -15,7 +15,7 @@ from wfl_sim.figures.files import file_name, save
 from wfl_sim.figures.lines import Line, lines, main_axis
 from wfl_sim.figures.scales import logarithmic, scale
 from wfl_sim.figures.seeds import mean_and_half_width
-from wfl_sim.figures.style import GREY, INK, columns, line_styles, look
+from wfl_sim.figures.style import GREY, INK, columns, line_styles, look, room
 from wfl_sim.results import Goal, Run
 
 COSTS: Final = {"seconds": ("simulated time of the run", "s"), "joules": ("energy drawn", "J")}
@@ -91,8 +91,15 @@ def pareto(runs: Sequence[Run], folder: Path, goal: Goal) -> list[Path]:
     axis, of_axis = lines(runs, main_axis(runs))
     spots = {cost: [_spots(line, cost, goal) for line in of_axis] for cost in COSTS}
     with look():
-        figure = Figure(figsize=(9.6, 4.6))
         styles = line_styles([line.label for line in of_axis])
+        handles = [
+            Line2D([], [], label=label, **style | {"linestyle": ""})
+            for label, style in styles.items()
+            if label
+        ]
+        step: dict[str, Any] = {"color": INK, "lw": 1.2, "ls": (0, (4, 2))}
+        handles.append(Line2D([], [], label="Pareto front (of the means)", **step))
+        figure = Figure(figsize=(9.6, 4.6 + room(handles, LEGEND)))
         panels = figure.subplots(1, 2, sharey=True)
         rows: list[tuple[Any, ...]] = []
         _limit(panels[0], [spot for of_line in spots["seconds"] for spot in of_line])
@@ -102,13 +109,6 @@ def pareto(runs: Sequence[Run], folder: Path, goal: Goal) -> list[Path]:
         panels[0].set_ylabel(f"final {goal.metric} ({scope})")
         along = "" if axis is None else f"; beside the marks: {axis.title}"
         figure.suptitle(f"What {goal.metric} costs{along}")
-        handles = [
-            Line2D([], [], label=label, **style | {"linestyle": ""})
-            for label, style in styles.items()
-            if label
-        ]
-        step: dict[str, Any] = {"color": INK, "lw": 1.2, "ls": (0, (4, 2))}
-        handles.append(Line2D([], [], label="Pareto front (of the means)", **step))
         figure.legend(handles=handles, loc="outside lower center", ncols=columns(handles, LEGEND))
         return save(figure, folder, file_name("pareto", goal.metric, goal.scope), HEADER, rows)
 
@@ -154,7 +154,7 @@ def _panel(
     seeds = [x * factor for spot in every for x, _ in spot.seeds]
     low, high = min(seeds), max(seeds)
     if low > 0 and high > 20 * low:
-        logarithmic(axes)
+        logarithmic(axes, "x", low, high)
     else:
         reach = (high - low) or high or 1.0
         axes.set_xlim(max(low - 0.12 * reach, 0.0), high + 0.16 * reach)

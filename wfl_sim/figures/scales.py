@@ -1,6 +1,6 @@
 """Prefixes of units, so that an axis shows numbers between 1 and 1000, and logarithmic axes."""
 
-from typing import Final
+from typing import Final, Literal
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter
@@ -25,14 +25,20 @@ def scale(largest: float, unit: str) -> tuple[float, str]:
     return 1.0, unit
 
 
-def logarithmic(axes: Axes) -> None:
-    """Make the x axis logarithmic, with plain numbers at 1, 2 and 5 of each decade.
+def logarithmic(axes: Axes, which: Literal["x", "y"], low: float, high: float) -> None:
+    """Make an axis logarithmic, with plain numbers at 1, 2 and 5 of each decade.
 
     Where those are too few, matplotlib puts ticks at even distances; over three decades and more
-    powers of ten alone have numbers. What is to be shown must have been drawn before.
+    powers of ten alone have numbers.
+
+    Args:
+        axes: of the figure.
+        which: of its two axes.
+        low: the smallest value shown.
+        high: the largest.
     """
-    wide = axes.dataLim.x1 >= 1000 * axes.dataLim.minposx
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1,) if wide else (1, 2, 5)))
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set(**{f"{which}scale": "log"})
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_major_locator(LogLocator(subs=(1,) if high >= 1000 * low else (1, 2, 5)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import as_file, files
-from itertools import cycle
 from typing import Any, Final
 
 import matplotlib as mpl
@@ -28,13 +27,17 @@ def look() -> Iterator[None]:
 
 
 def line_styles(labels: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Return colour, line style and marker of each label."""
+    """Return colour, line style and marker of each label; no two of the first 49 are alike."""
     colours = mpl.rcParams["axes.prop_cycle"].by_key()["color"]
-    looks = zip(cycle(colours), cycle(LINES), cycle(MARKERS), strict=False)
-    return {
-        label: {"color": colour, "linestyle": line, "marker": marker}
-        for label, (colour, line, marker) in zip(labels, looks, strict=False)
-    }
+    styles = {}
+    for number, label in enumerate(labels):
+        turn = number + number // len(colours)
+        styles[label] = {
+            "color": colours[number % len(colours)],
+            "linestyle": LINES[turn % len(LINES)],
+            "marker": MARKERS[turn % len(MARKERS)],
+        }
+    return styles
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,12 @@ def patches(activities: Iterable[str]) -> list[Patch]:
         Patch(facecolor=style.colour, hatch=style.hatch, label=" / ".join(alike), **border)
         for style, alike in names.items()
     ]
+
+
+def room(handles: Sequence[Artist], width: int) -> float:
+    """Return the inches that a legend below a figure takes beyond its first two rows."""
+    rows = -(-len(handles) // columns(handles, width))
+    return 0.21 * max(rows - 2, 0)
 
 
 def columns(handles: Sequence[Artist], width: int) -> int:
