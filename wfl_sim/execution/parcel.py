@@ -100,11 +100,13 @@ def _unpacked(key: str, files: Files) -> Path:
     place = Path(tempfile.gettempdir()) / f"wfl_sim-model-{owner}-{key}"
     if not place.is_dir():
         part = Path(tempfile.mkdtemp(prefix=place.name, dir=place.parent))
-        for name, content in files.items():
-            content.tofile(part / name)
-        with suppress(OSError):  # another process was first
-            part.rename(place)
-        shutil.rmtree(part, ignore_errors=True)
+        try:
+            for name, content in files.items():
+                content.tofile(part / name)
+            with suppress(OSError):  # another process was first
+                part.rename(place)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
     if content_of(place) != key:
         raise OSError(f"{place} does not hold what it was made of: remove it")
     return place
