@@ -187,4 +187,13 @@ def test_the_trace_is_as_it_was(tmp_path, update_golden):
         with GOLDEN.open("w", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows(rows)
     with GOLDEN.open() as file:
-        assert [[str(value) for value in row] for row in rows] == list(csv.reader(file))
+        golden = list(csv.reader(file))
+    measured = (3, 4, 6)  # start, end, joules
+    for row, kept in zip(rows, golden, strict=True):
+        assert [str(value) for i, value in enumerate(row) if i not in measured] == [
+            value for i, value in enumerate(kept) if i not in measured
+        ]
+        # The last digit differs between processors: products and sines in single precision.
+        assert [float(row[i]) for i in measured] == pytest.approx(
+            [float(kept[i]) for i in measured], abs=2e-6
+        )
