@@ -14,7 +14,7 @@ from wfl_sim.figures.seeds import by_label
 from wfl_sim.figures.style import columns, in_order, look, patches
 from wfl_sim.results import Run
 
-HEADER: Final = ("label", "what", "of", "time", "value")
+FLEET_HEADER: Final = ("label", "what", "of", "time", "value")
 LEGEND: Final = 150
 """characters that fit under the figure"""
 MOST: Final = 3
@@ -68,4 +68,4 @@ def fleet(runs: Sequence[Run], folder: Path) -> list[Path]:
         ]
         handles = patches(in_order(part for one in bars for part in one.parts))
         figure.legend(handles=handles, loc="outside lower center", ncols=columns(handles, LEGEND))
-        return save(figure, folder, "fleet", HEADER, rows)
+        return save(figure, folder, "fleet", FLEET_HEADER, rows)
