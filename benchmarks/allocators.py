@@ -15,12 +15,11 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from wfl_sim.figures.files import save
-from wfl_sim.figures.seeds import mean_and_half_width
-from wfl_sim.figures.style import INK, look
-from wfl_sim.loading import load
-from wfl_sim.protocols import ALLOCATORS
-from wfl_sim.simulation import Simulation
+from wfl_sim.radio.allocation.allocator import ALLOCATORS
+from wfl_sim.results.figures.style import INK, look, save
+from wfl_sim.results.statistics import mean_and_half_width
+from wfl_sim.scenario.loading import load
+from wfl_sim.simulation.simulation import Simulation
 
 SCENARIO = Path(__file__).parents[1] / "scenarios" / "allocators.yaml"
 COLUMNS = ("first", "mean", "last", "fairness", "joules")

@@ -14,11 +14,10 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
 import wfl_sim
-from wfl_sim.figures.files import save
-from wfl_sim.figures.pareto import front
-from wfl_sim.figures.seeds import by_label, mean_and_half_width
-from wfl_sim.figures.style import INK, look
 from wfl_sim.results import Run
+from wfl_sim.results.figures.pareto import front
+from wfl_sim.results.figures.style import INK, look, save
+from wfl_sim.results.statistics import by_label, mean_and_half_width
 
 SCENARIO = Path(__file__).parents[1] / "scenarios" / "codecs.yaml"
 SCOPE = "global"

@@ -20,9 +20,9 @@ from collections import Counter
 from pathlib import Path
 
 from wfl_sim.execution.store import Store
-from wfl_sim.heap import keep_freed_memory
-from wfl_sim.loading import load
-from wfl_sim.simulation import Simulation
+from wfl_sim.execution.worker_pool import keep_freed_memory
+from wfl_sim.scenario.loading import load
+from wfl_sim.simulation.simulation import Simulation
 
 DEVICES, ROUNDS, STEPS, BATCH = 100, 8, 2, 16
 
@@ -40,8 +40,8 @@ devices: [{{count: {DEVICES}, hardware: jetson-orin-nano, area: {{radius: 400 m}
 
 def simulated() -> tuple[float, Counter[str]]:
     """Return host seconds of the network and of the tasks by kind."""
-    from wfl_sim.learning import workbench
-    from wfl_sim.learning.texts import Texts
+    from wfl_sim.learning import adapted_model as workbench
+    from wfl_sim.learning.encoded_data import Texts
 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "scenario.yaml"

@@ -19,9 +19,9 @@ import time
 from pathlib import Path
 
 from wfl_sim.execution.store import Store
-from wfl_sim.loading import load
 from wfl_sim.results import digest_metrics, digest_states
-from wfl_sim.simulation import Simulation
+from wfl_sim.scenario.loading import load
+from wfl_sim.simulation.simulation import Simulation
 
 SCENARIO = """
 name: executors

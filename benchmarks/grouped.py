@@ -36,9 +36,9 @@ def turns_of(bench: Any, devices: int, phase: Any, tokens: int, vocabulary: int)
     """Return one turn of each device, from its own values on its own texts."""
     import torch
 
-    from wfl_sim.learning.encoding import Encoded
-    from wfl_sim.learning.turn import Turn
-    from wfl_sim.methods.local import Train
+    from wfl_sim.learning.phase_requests import Turn
+    from wfl_sim.learning.tokenized import Encoded
+    from wfl_sim.methods.local_update import Train
 
     turns = []
     for device in range(devices):
@@ -99,7 +99,7 @@ def trained(bench: Any, turns: Sequence[Any], repeat: int, device: str) -> dict[
     """Compare both ways of training, and say how far values are apart."""
     import numpy as np
 
-    from wfl_sim.learning.group import train_together
+    from wfl_sim.learning.grouped import train_together
 
     ways = {
         "in turn": lambda: one_by_one(bench, turns),
@@ -118,7 +118,7 @@ def evaluated(bench: Any, turns: Sequence[Any], repeat: int, device: str) -> dic
     """Compare both ways of evaluating, and say how far losses are apart."""
     import torch
 
-    from wfl_sim.learning.group import Exam, evaluate_together
+    from wfl_sim.learning.grouped import Exam, evaluate_together
 
     exams = [
         Exam(
@@ -160,10 +160,10 @@ def main() -> None:
     import torch
     from transformers import AutoModelForSequenceClassification, RobertaConfig
 
-    from wfl_sim.heap import keep_freed_memory
-    from wfl_sim.learning.base_model import load_model
-    from wfl_sim.learning.model import Pretrained
-    from wfl_sim.learning.workbench import Workbench
+    from wfl_sim.execution.worker_pool import keep_freed_memory
+    from wfl_sim.learning.adapted_model import Workbench
+    from wfl_sim.learning.model_loading import load_model
+    from wfl_sim.learning.pretrained_model import Pretrained
     from wfl_sim.methods import PFTT, FedIT
     from wfl_sim.methods.phases import Local
 

@@ -8,8 +8,8 @@ import sys
 import time
 from pathlib import Path
 
-from wfl_sim.loading import load
-from wfl_sim.simulation import Simulation
+from wfl_sim.scenario.loading import load
+from wfl_sim.simulation.simulation import Simulation
 
 SCENARIO = Path(__file__).parents[1] / "scenarios/large-network.yaml"
 

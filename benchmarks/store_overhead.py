@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
+from wfl_sim.data.examples import Examples, Shards
 from wfl_sim.execution.graph import TaskGraph
 from wfl_sim.execution.plan import Arrival, TrainingPlan
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import Evaluate, InitialPrivate, LocalUpdate, Result
-from wfl_sim.learning.data.examples import Examples, Shards
 
 DEVICES, ROUNDS = 100, 8
 SIDES = {"A": (8, 128), "B": (128, 8)}

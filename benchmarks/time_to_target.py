@@ -12,10 +12,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from wfl_sim.figures.seeds import by_label
-from wfl_sim.figures.style import line_styles, look
 from wfl_sim.results import Run
+from wfl_sim.results.figures.style import line_styles, look
 from wfl_sim.results.series import Crossing, crossing
+from wfl_sim.results.statistics import by_label
 
 COSTS: dict[str, Callable[[Crossing], float]] = {
     "simulated time (s)": lambda reached: reached.time,

@@ -3,110 +3,98 @@
 Small vectorised NumPy objects, each with its formula, its source and its laws beside its samples.
 """
 
-from channel_models.antenna import (
-    Omni,
-    Sector,
-    direction,
-)
-from channel_models.diversity import (
-    maximum_ratio,
-    maximum_ratio_law,
-    selection,
-    selection_law,
-)
-from channel_models.fading import (
-    GRID_BLOCK,
-    GRID_LINKS,
-    Block,
-    DelayProfile,
-    Nakagami,
-    OrnsteinUhlenbeck,
-    ProfileName,
-    Rayleigh,
-    Rician,
-    Static,
-    SumOfSinusoids,
-    TapFunction,
-    Trace,
-    delay_profile,
-)
-from channel_models.geometry import (
-    Disc,
-    Hexagon,
-    HexGrid,
-    PoissonField,
-    read_positions,
-)
-from channel_models.laws import (
-    BestOfPower,
+from channel_models.antenna import Omni, Sector, direction
+from channel_models.diversity import maximum_ratio, maximum_ratio_law, selection, selection_law
+from channel_models.fading.block import Block, Static
+from channel_models.fading.grid import GRID_BLOCK, GRID_LINKS
+from channel_models.fading.nakagami import Nakagami
+from channel_models.fading.ornstein_uhlenbeck import OrnsteinUhlenbeck
+from channel_models.fading.process import TapFunction
+from channel_models.fading.profiles import DelayProfile, ProfileName, delay_profile
+from channel_models.fading.rayleigh import Rayleigh
+from channel_models.fading.rician import Rician
+from channel_models.fading.sum_of_sinusoids import SumOfSinusoids
+from channel_models.fading.trace import Trace
+from channel_models.geometry import Disc, Hexagon, HexGrid, PoissonField, read_positions
+from channel_models.laws.best_of import BestOfPower
+from channel_models.laws.power import (
     ConstantPower,
     EmpiricalPower,
     ExponentialPower,
     GammaPower,
     NormalDecibels,
     RicianPower,
+)
+from channel_models.laws.time import (
     average_fade_duration,
     clarke_autocorrelation,
     level_crossing_rate,
     rician_autocorrelation,
 )
-from channel_models.link_adaptation import (
-    AttenuatedShannon,
+from channel_models.link_adaptation.bler import (
     BlockErrors,
-    FiniteBlocklength,
-    McsRate,
-    McsTable,
-    OuterLoop,
-    Shannon,
-    ShannonGap,
-    capacity_effective_sinr,
-    channel_dispersion,
     chase_errors,
-    code_blocks,
-    cqi_efficiency,
-    eesm_beta,
-    equaliser_sinr,
-    exponential_effective_sinr,
     harq_goodput,
     harq_mean_transmissions,
     harq_residual_error,
-    mcs_table,
+)
+from channel_models.link_adaptation.effective_sinr import (
+    capacity_effective_sinr,
+    eesm_beta,
+    equaliser_sinr,
+    exponential_effective_sinr,
+)
+from channel_models.link_adaptation.finite_blocklength import (
+    FiniteBlocklength,
+    channel_dispersion,
     normal_approximation_error,
     normal_approximation_rate,
+)
+from channel_models.link_adaptation.mcs import McsTable, cqi_efficiency, mcs_table
+from channel_models.link_adaptation.mcs_rate import McsRate
+from channel_models.link_adaptation.outer_loop import OuterLoop
+from channel_models.link_adaptation.shannon import (
+    AttenuatedShannon,
+    Shannon,
+    ShannonGap,
     qam_gap_db,
+)
+from channel_models.link_adaptation.transport_block import (
+    code_blocks,
     resource_elements,
     transport_block_size,
 )
-from channel_models.noise import (
-    noise_power,
-    thermal_noise_density,
-)
 from channel_models.ofdm import (
+    TddPattern,
     doppler_shift,
+    noise_power,
     numerology,
+    peak_rate,
     resource_block_bandwidth,
     resource_block_offsets,
     resource_blocks,
+    signalling_overhead,
     slot_duration,
     symbol_duration,
+    thermal_noise_density,
 )
-from channel_models.pathloss import (
-    BuildingEntry,
-    Condition,
+from channel_models.pathloss._base import Condition, OutOfRangeWarning
+from channel_models.pathloss.building import BuildingEntry, material_loss_db
+from channel_models.pathloss.inh import InH
+from channel_models.pathloss.rma import RMa
+from channel_models.pathloss.simple import (
     FreeSpace,
-    InH,
     LogDistance,
     Macro,
-    OutOfRangeWarning,
     PowerLaw,
-    RMa,
+    free_space_loss_db,
+)
+from channel_models.pathloss.uma import (
     UMa,
-    UMi,
     draw_environment_height,
     environment_one_metre_probability,
-    free_space_loss_db,
-    material_loss_db,
 )
+from channel_models.pathloss.umi import UMi
 from channel_models.protocols import (
     Fading,
     FadingProcess,
@@ -125,11 +113,6 @@ from channel_models.shadowing import (
     ShadowField,
     ShadowMap,
     SiteFields,
-)
-from channel_models.tdd import (
-    TddPattern,
-    peak_rate,
-    signalling_overhead,
 )
 from channel_models.units import (
     BOLTZMANN,

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from channel_models.laws import BestOfPower, GammaPower
+from channel_models.laws.best_of import BestOfPower
+from channel_models.laws.power import GammaPower
 from channel_models.validation import check_array, check_positive_integer
 
 

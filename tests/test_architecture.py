@@ -74,7 +74,7 @@ def test_channel_models_stands_alone():
 def test_a_scenario_is_read_without_torch(tmp_path):
     file = tmp_path / "scenario.yaml"
     file.write_text((ROOT / "scenarios/quickstart.yaml").read_text())
-    loaded = loaded_by(f"from wfl_sim.loading import load; load({str(file)!r})")
+    loaded = loaded_by(f"from wfl_sim.scenario.loading import load; load({str(file)!r})")
     assert not loaded & {"torch", "transformers", "peft", "matplotlib", "pyarrow"}
 
 

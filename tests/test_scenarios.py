@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import wfl_sim
-from wfl_sim.loading import load
-from wfl_sim.simulation import Simulation
+from wfl_sim.scenario.loading import load
+from wfl_sim.simulation.simulation import Simulation
 
 ROOT = Path(__file__).parents[1]
 SCENARIOS = sorted((ROOT / "scenarios").rglob("*.yaml"))

@@ -10,11 +10,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from wfl_sim.loading import load
     from wfl_sim.results import Run
-    from wfl_sim.running import run
-    from wfl_sim.simulation import Simulation
-    from wfl_sim.sweeping import sweep
+    from wfl_sim.scenario.loading import load
+    from wfl_sim.simulation.run import run
+    from wfl_sim.simulation.simulation import Simulation
+    from wfl_sim.simulation.sweep import sweep
 
 __version__ = "0.1.0"
 
@@ -22,10 +22,10 @@ __all__ = ["Run", "Simulation", "__version__", "load", "run", "sweep"]
 
 _HOMES = {
     "Run": "wfl_sim.results",
-    "Simulation": "wfl_sim.simulation",
-    "load": "wfl_sim.loading",
-    "run": "wfl_sim.running",
-    "sweep": "wfl_sim.sweeping",
+    "Simulation": "wfl_sim.simulation.simulation",
+    "load": "wfl_sim.scenario.loading",
+    "run": "wfl_sim.simulation.run",
+    "sweep": "wfl_sim.simulation.sweep",
 }
 
 

@@ -8,11 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from channel_models.fading.counter import draw_key, uniforms
-from channel_models.fading.links import LinkIndices, check_doppler
+from channel_models.fading.process import ComplexArray, LinkIndices, TapFunction, check_doppler
 from channel_models.fading.profiles import DelayProfile, ProfileName, delay_profile
-from channel_models.fading.response import ComplexArray
-from channel_models.fading.tap_function import TapFunction
-from channel_models.laws import ExponentialPower, RicianPower
+from channel_models.laws.power import ConstantPower, ExponentialPower, RicianPower
 from channel_models.units import PositiveSeconds, Seconds
 from channel_models.validation import FloatArray, validate_fields
 
@@ -76,3 +74,21 @@ class Block:
             return taps[:, inverse]
 
         return TapFunction(links, profile.delays * self.delay_spread, taps_at)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Static:
+    """A channel without small-scale fading."""
+
+    @property
+    def law(self) -> ConstantPower:
+        """The power is one."""
+        return ConstantPower()
+
+    def realise(self, streams: Sequence[np.random.Generator], doppler: ArrayLike) -> TapFunction:
+        """A gain of one for every stream; nothing is drawn."""
+        return TapFunction(check_doppler(doppler, streams).size, np.zeros(1), _ones)
+
+
+def _ones(time: FloatArray, links: LinkIndices) -> ComplexArray:
+    return np.ones((links.size, time.size, 1), dtype=np.complex128)

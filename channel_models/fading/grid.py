@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from channel_models.fading.links import LinkIndices
+from channel_models.fading.process import LinkIndices
 from channel_models.validation import FloatArray
 
 SingleArray = NDArray[np.float32]

@@ -7,11 +7,15 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from channel_models.fading.links import LinkIndices
+from channel_models.fading.process import (
+    ComplexArray,
+    LinkIndices,
+    TapFunction,
+    squared_magnitude,
+)
 from channel_models.fading.rayleigh import Rayleigh
-from channel_models.fading.response import ComplexArray, squared_magnitude
-from channel_models.fading.tap_function import TapFunction
-from channel_models.laws import GammaPower, level_crossing_rate
+from channel_models.laws.power import GammaPower
+from channel_models.laws.time import level_crossing_rate
 from channel_models.units import Unit
 from channel_models.validation import (
     FloatArray,

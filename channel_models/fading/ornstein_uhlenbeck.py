@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from channel_models.fading.links import check_doppler
+from channel_models.fading.process import ComplexArray, check_doppler
 from channel_models.fading.profiles import DelayProfile, ProfileName, delay_profile
-from channel_models.fading.response import ComplexArray
 from channel_models.fading.sum_of_sinusoids import SumOfSinusoids
-from channel_models.laws import ExponentialPower, RicianPower
+from channel_models.laws.power import ExponentialPower, RicianPower
 from channel_models.units import PositiveSeconds, Seconds
 from channel_models.validation import check_finite, check_positive_integer, validate_fields
 

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from channel_models.fading.clarke import TR_LOS_ANGLE, realise_clarke
 from channel_models.fading.profiles import DelayProfile
+from channel_models.fading.rayleigh import TR_LOS_ANGLE, realise_clarke
 from channel_models.fading.sum_of_sinusoids import SumOfSinusoids
-from channel_models.laws import (
-    RicianPower,
+from channel_models.laws.power import RicianPower
+from channel_models.laws.time import (
     average_fade_duration,
     level_crossing_rate,
     rician_autocorrelation,

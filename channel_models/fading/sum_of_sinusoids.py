@@ -6,11 +6,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from channel_models.fading.grid import GridRotations, ResponseTransform, power_blocks
-from channel_models.fading.links import check_grid, select_links
-from channel_models.fading.response import (
+from channel_models.fading.process import (
     ComplexArray,
+    check_grid,
     check_offsets,
     frequency_response,
+    select_links,
     squared_magnitude,
 )
 from channel_models.validation import FloatArray, check_finite

@@ -8,10 +8,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from channel_models.fading.links import LinkIndices, check_doppler
-from channel_models.fading.response import ComplexArray, squared_magnitude
-from channel_models.fading.tap_function import TapFunction
-from channel_models.laws import EmpiricalPower
+from channel_models.fading.process import (
+    ComplexArray,
+    LinkIndices,
+    TapFunction,
+    check_doppler,
+    squared_magnitude,
+)
+from channel_models.laws.power import EmpiricalPower
 from channel_models.units import PositiveSeconds
 from channel_models.validation import FloatArray, validate_fields
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from channel_models.laws._rates import check_probability, outage_threshold, rate_by_quadrature
+from channel_models.laws.power import check_probability, outage_threshold, rate_by_quadrature
 from channel_models.validation import check_positive_integer
 
 

@@ -1,6 +1,12 @@
 """Link adaptation: from signal quality to spectral efficiency."""
 
-from channel_models.link_adaptation.bler import BlockErrors
+from channel_models.link_adaptation.bler import (
+    BlockErrors,
+    chase_errors,
+    harq_goodput,
+    harq_mean_transmissions,
+    harq_residual_error,
+)
 from channel_models.link_adaptation.effective_sinr import (
     capacity_effective_sinr,
     eesm_beta,
@@ -12,12 +18,6 @@ from channel_models.link_adaptation.finite_blocklength import (
     channel_dispersion,
     normal_approximation_error,
     normal_approximation_rate,
-)
-from channel_models.link_adaptation.harq import (
-    chase_errors,
-    harq_goodput,
-    harq_mean_transmissions,
-    harq_residual_error,
 )
 from channel_models.link_adaptation.mcs import McsTable, cqi_efficiency, mcs_table
 from channel_models.link_adaptation.mcs_rate import McsRate

@@ -1,5 +1,6 @@
 """Block error rate over SINR, by an analytic curve."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,7 +11,13 @@ from channel_models.link_adaptation.finite_blocklength import channel_dispersion
 from channel_models.link_adaptation.mcs import McsTable, TableName, mcs_table
 from channel_models.link_adaptation.transport_block import code_blocks
 from channel_models.units import NonNegativeDecibel, db_to_linear
-from channel_models.validation import FloatArray, check_array, check_finite, validate_fields
+from channel_models.validation import (
+    FloatArray,
+    check_array,
+    check_finite,
+    check_positive_integer,
+    validate_fields,
+)
 
 _AT_TEN_PERCENT: Final = 1.2815515655446004
 
@@ -90,3 +97,46 @@ class BlockErrors:
         values = check_array("sinr", sinr, minimum=0.0)
         thresholds = db_to_linear(self.thresholds_db)
         return (np.searchsorted(thresholds, values, side="right") - 1)[()]
+
+
+def chase_errors(
+    error: Callable[[FloatArray], ArrayLike], sinr: ArrayLike, transmissions: int = 4
+) -> FloatArray:
+    """Error probabilities ``e_i = error(i sinr)`` of the i-th of ``transmissions``, (..., N).
+
+    Chase combining adds the SINRs of identical transmissions.
+    """
+    count = check_positive_integer("transmissions", transmissions)
+    values = check_array("sinr", sinr, minimum=0.0)
+    return np.stack([np.asarray(error((i + 1) * values)) for i in range(count)], axis=-1)
+
+
+def harq_goodput(errors: ArrayLike) -> Any:
+    """Delivered over spent: ``(1 - prod e_i) / (1 + sum_(k<N) prod_(i<=k) e_i)``.
+
+    ``errors`` (..., N) is the error probability of each decoding attempt given that all before
+    failed; a block is dropped after N.
+    """
+    failed = _failed(errors)
+    return ((1.0 - failed[..., -1]) / _mean_transmissions(failed))[()]
+
+
+def harq_residual_error(errors: ArrayLike) -> Any:
+    """Probability that a block is dropped: ``prod e_i``."""
+    return _failed(errors)[..., -1][()]
+
+
+def harq_mean_transmissions(errors: ArrayLike) -> Any:
+    """Mean number of transmissions of a block: ``1 + sum_(k<N) prod_(i<=k) e_i``."""
+    return _mean_transmissions(_failed(errors))[()]
+
+
+def _failed(errors: ArrayLike) -> FloatArray:
+    chances = check_array("errors", errors, minimum=0.0, maximum=1.0)
+    if chances.ndim == 0:
+        raise ValueError("errors must have shape (..., transmissions), got a scalar")
+    return np.asarray(np.cumprod(chances, axis=-1), dtype=float)
+
+
+def _mean_transmissions(failed: FloatArray) -> FloatArray:
+    return np.asarray(1.0 + failed[..., :-1].sum(axis=-1), dtype=float)

@@ -7,9 +7,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from channel_models.link_adaptation.bler import BlockErrors
+from channel_models.link_adaptation.bler import BlockErrors, chase_errors, harq_goodput
 from channel_models.link_adaptation.effective_sinr import eesm_beta
-from channel_models.link_adaptation.harq import chase_errors, harq_goodput
 from channel_models.link_adaptation.mcs import TableName, mcs_table
 from channel_models.units import NonNegativeDecibel
 from channel_models.validation import (

@@ -9,7 +9,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from channel_models.units import Decibel, Fraction, NonNegativeDecibel, PositiveNumber, db_to_linear
+from channel_models.units import (
+    Decibel,
+    Fraction,
+    NonNegativeDecibel,
+    PositiveNumber,
+    db_to_linear,
+)
 from channel_models.validation import check_array, validate_fields
 
 _PER_BIT: Final = float(1.0 / np.log(2.0))

@@ -1,11 +1,16 @@
 """Path loss: how much power the distance takes, in dB, without shadowing and fading."""
 
-from channel_models.pathloss._scenario import Condition, OutOfRangeWarning
+from channel_models.pathloss._base import Condition, OutOfRangeWarning
 from channel_models.pathloss.building import BuildingEntry, material_loss_db
-from channel_models.pathloss.empirical import FreeSpace, LogDistance, Macro, free_space_loss_db
 from channel_models.pathloss.inh import InH
-from channel_models.pathloss.power_law import PowerLaw
 from channel_models.pathloss.rma import RMa
+from channel_models.pathloss.simple import (
+    FreeSpace,
+    LogDistance,
+    Macro,
+    PowerLaw,
+    free_space_loss_db,
+)
 from channel_models.pathloss.uma import (
     UMa,
     draw_environment_height,

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from channel_models.pathloss._scenario import check_frequency, unwrap
+from channel_models.pathloss._base import check_frequency, unwrap
 from channel_models.units import db_to_linear
 from channel_models.validation import (
     FloatArray,

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from channel_models.pathloss._scenario import (
+from channel_models.pathloss._base import (
     Condition,
     check_distance,
     check_frequency,

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from channel_models.pathloss._scenario import (
+from channel_models.pathloss._base import (
     BREAK_POINT_SPEED,
     Condition,
     check_distance,

@@ -24,8 +24,8 @@ from transformers import (
     RobertaConfig,
 )
 
-from wfl_sim.learning.data.examples import Examples, Shards
-from wfl_sim.learning.model import Pretrained
+from wfl_sim.data.examples import Examples, Shards
+from wfl_sim.learning.pretrained_model import Pretrained
 
 WORDS = [f"w{i}" for i in range(40)]
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS]

@@ -6,12 +6,12 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from wfl_sim.learning.alignment.costs import PhaseCost, phase_cost
+from wfl_sim.data.instructions import Layout
+from wfl_sim.learning.adapted_model import Workbench
 from wfl_sim.learning.causal.attention import kept
-from wfl_sim.learning.data.instructions import Layout
-from wfl_sim.learning.model import Pretrained
-from wfl_sim.learning.workbench import Workbench
-from wfl_sim.methods.alignment import DPO, GRPO, PPO, Alignment, Sparsity
+from wfl_sim.learning.costs.alignment import PhaseCost, phase_cost
+from wfl_sim.learning.pretrained_model import Pretrained
+from wfl_sim.methods.objectives import DPO, GRPO, PPO, Alignment, Sparsity
 from wfl_sim.methods.parts import Adapter, Critic, LastLayers, LoRA, Part
 from wfl_sim.methods.phases import Local, Phase
 

@@ -6,15 +6,17 @@ import pytest
 import torch
 from torch import Tensor, tensor
 
-from wfl_sim.learning.alignment.advantages import generalised, group_relative, whitened
-from wfl_sim.learning.alignment.combination import combined
 from wfl_sim.learning.alignment.losses import (
     clipped_surrogate,
     direct_preference,
+    generalised,
+    group_relative,
     low_variance_divergence,
     plain_divergence,
     value_loss,
+    whitened,
 )
+from wfl_sim.learning.alignment.multi_objective import combined
 from wfl_sim.learning.alignment.training import adapted
 from wfl_sim.learning.causal.evaluation import divergence
 

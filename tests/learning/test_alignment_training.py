@@ -5,21 +5,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from wfl_sim.learning.alignment.reference import as_reference
+from wfl_sim.data import Instruct
+from wfl_sim.data.instruct import Preferences
+from wfl_sim.data.instruct_rules import merit, solution
+from wfl_sim.learning.adapted_model import Workbench
+from wfl_sim.learning.alignment.instruction_task import Speaker
+from wfl_sim.learning.alignment.policy import as_reference
 from wfl_sim.learning.alignment.rewards import ByModel, ByRule, judges_of
-from wfl_sim.learning.alignment.speaker import Speaker
-from wfl_sim.learning.base_model import load_tokenizer
-from wfl_sim.learning.causal.conversations import Conversations, encode
-from wfl_sim.learning.causal.network import load_causal
-from wfl_sim.learning.data import Instruct
-from wfl_sim.learning.data.instruct import Preferences
-from wfl_sim.learning.data.requests import merit, solution
-from wfl_sim.learning.model import Pretrained
-from wfl_sim.learning.workbench import Workbench
+from wfl_sim.learning.causal.prompts import Conversations, encode
+from wfl_sim.learning.model_loading import load_causal, load_tokenizer
+from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.methods import PFIT, PWFF, FedIT, FedRLHF
-from wfl_sim.methods.alignment import DPO, GRPO, PPO, RULES, Rewards, Sparsity
+from wfl_sim.methods.method import Method
+from wfl_sim.methods.objectives import DPO, GRPO, PPO, RULES, Rewards, Sparsity
 from wfl_sim.methods.phases import Local
-from wfl_sim.protocols import Method
 
 MODEL = Pretrained(pretrained="builtin:tiny-gpt2-instruct")
 BY_RULE = Rewards(helpfulness=RULES, safety=RULES)

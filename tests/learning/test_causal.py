@@ -10,16 +10,16 @@ from scipy import stats
 from torch import Generator, tensor
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel
 
+from tools.pretraining.chat_tokenizer import chat_tokenizer
+from wfl_sim.data import Instruct
+from wfl_sim.data.instructions import Layout
 from wfl_sim.learning.causal.attention import attention_mask, kept, pattern, positions
-from wfl_sim.learning.causal.conversations import Texts, blank, encode, written
 from wfl_sim.learning.causal.evaluation import distributions
 from wfl_sim.learning.causal.generation import drawn, generate
-from wfl_sim.learning.causal.scoring import scores
-from wfl_sim.learning.data import Instruct
-from wfl_sim.learning.data.instructions import Layout
-from wfl_sim.learning.parts import attach
-from wfl_sim.learning.pretrained.chat_tokenizer import chat_tokenizer
-from wfl_sim.methods.alignment import Sparsity
+from wfl_sim.learning.causal.log_probabilities import scores
+from wfl_sim.learning.causal.prompts import Texts, blank, encode, written
+from wfl_sim.learning.peft import attach
+from wfl_sim.methods.objectives import Sparsity
 from wfl_sim.methods.parts import Critic, Part
 
 V, END, PAD = 12, 1, 0

@@ -11,16 +11,15 @@ import torch
 from tests.learning.test_group import farthest, learner, tasks_of
 from tests.wfl_sim.test_training_runs import TRAINING, digests
 from tests.wfl_sim.worlds import scenario
+from wfl_sim.config.errors import LocatedError, ScenarioError
+from wfl_sim.data.examples import Shards
 from wfl_sim.execution.store import Store
 from wfl_sim.learning import compiled
-from wfl_sim.learning.data.examples import Shards
-from wfl_sim.learning.model import Pretrained
-from wfl_sim.loading import ScenarioError
+from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.methods import PFTT, FedIT
 from wfl_sim.methods.parts import Adapter, LoRA
 from wfl_sim.methods.phases import Local
-from wfl_sim.registry import LocatedError
-from wfl_sim.simulation import Simulation
+from wfl_sim.simulation.simulation import Simulation
 
 Folder = Callable[[str], Pretrained]
 LOCAL = Local(steps=3, batch=4, optimizer="sgd", lr=0.1)

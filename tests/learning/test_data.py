@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wfl_sim.learning.data import IID, Csv, Dirichlet, Examples, Hub, Jsonl, Shards
-from wfl_sim.learning.data.concept_shift import exchange, shifted_devices
-from wfl_sim.learning.data.examples import joined
+from wfl_sim.data import IID, Csv, Dirichlet, Examples, Hub, Jsonl, Shards
+from wfl_sim.data.examples import joined
+from wfl_sim.data.sharding import exchange, shifted_devices
 from wfl_sim.randomness import stream
 
 ROOT = Path(__file__).parents[2]
@@ -251,7 +251,7 @@ class TestHub:
 
 def test_the_data_room_needs_neither_torch_nor_pydantic():
     heavy = ("torch", "transformers", "pydantic", "datasets")
-    code = f"import sys, wfl_sim.learning.data; print([m for m in {heavy} if m in sys.modules])"
+    code = f"import sys, wfl_sim.data; print([m for m in {heavy} if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert found.stdout.strip() == "[]", found.stderr
 

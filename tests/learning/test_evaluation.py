@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from wfl_sim.learning.encoding import Encoded
-from wfl_sim.learning.evaluation import evaluate
-from wfl_sim.learning.exact import exact
+from wfl_sim.learning.objectives import evaluate
+from wfl_sim.learning.tokenized import Encoded
+from wfl_sim.learning.torch_settings import exact
 from wfl_sim.learning.training import batches
 from wfl_sim.methods.phases import Local
 

@@ -14,12 +14,12 @@ from transformers import (
     XLMRobertaConfig,
 )
 
-from wfl_sim.learning.encoding import Encoded
-from wfl_sim.learning.first_token import behind_attention, first_token
+from wfl_sim.learning.adapted_model import Workbench
+from wfl_sim.learning.cls_only import behind_attention, first_token
 from wfl_sim.learning.objectives.classification import logits, loss
-from wfl_sim.learning.parts import attach
-from wfl_sim.learning.parts.architecture import layers_of
-from wfl_sim.learning.workbench import Workbench
+from wfl_sim.learning.peft import attach
+from wfl_sim.learning.peft.architecture import layers_of
+from wfl_sim.learning.tokenized import Encoded
 from wfl_sim.methods.parts import Adapter, Head, LoRA, Part
 
 Build = Callable[..., PreTrainedModel]

@@ -4,11 +4,10 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, BertConfig, PreTrainedModel
 
-from wfl_sim.learning.encoding import Encoded
-from wfl_sim.learning.flops import step_flops
-from wfl_sim.learning.memory import step_memory
+from wfl_sim.learning.adapted_model import Workbench
+from wfl_sim.learning.costs.counting import step_flops, step_memory
 from wfl_sim.learning.objectives import loss_of
-from wfl_sim.learning.workbench import Workbench
+from wfl_sim.learning.tokenized import Encoded
 from wfl_sim.methods.parts import Adapter, Head, LoRA, Part
 from wfl_sim.methods.phases import Local, Phase
 

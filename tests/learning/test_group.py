@@ -14,23 +14,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from wfl_sim.execution.task import (
-    Handle,
-    InitialPrivate,
-    InitialShared,
-    LocalUpdate,
-    Result,
-)
-from wfl_sim.learning.data.examples import Shards
+from wfl_sim.codecs import Float32
+from wfl_sim.data.examples import Shards
+from wfl_sim.execution.task import Handle, InitialPrivate, InitialShared, LocalUpdate, Result
 from wfl_sim.learning.learner import PeftLearner
-from wfl_sim.learning.model import Pretrained
-from wfl_sim.learning.turn import Turn
+from wfl_sim.learning.phase_requests import Turn
+from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.methods import PFTT, FedIT
-from wfl_sim.methods.aggregation import State
-from wfl_sim.methods.local import Train
+from wfl_sim.methods.local_update import Train
 from wfl_sim.methods.parts import Adapter, Head, LoRA, Part
 from wfl_sim.methods.phases import Local, Phase
-from wfl_sim.payload import Float32
+from wfl_sim.state import State
 
 Folder = Callable[[str], Pretrained]
 LOCAL = Local(steps=5, batch=4, lr=5e-3)
@@ -69,7 +63,7 @@ def both(learner: PeftLearner) -> tuple[list[Result], list[Result]]:
 
 def trained_as_group(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return a list that the size of each group is added to."""
-    from wfl_sim.learning import group
+    from wfl_sim.learning import grouped as group
 
     sizes, train = [], group.train_together
     monkeypatch.setattr(
@@ -130,9 +124,9 @@ def parts_of(rank: int, alpha: float = 0.0) -> tuple[Part, ...]:
 @pytest.fixture
 def mixed(quiet: Folder, shards: Shards) -> Callable[..., list[tuple[Any, Turn]]]:
     """A function from a phase to benches and turns whose ranks, steps and batches differ."""
-    from wfl_sim.learning.base_model import load_model, load_tokenizer
-    from wfl_sim.learning.encoding import encode
-    from wfl_sim.learning.workbench import Workbench
+    from wfl_sim.learning.adapted_model import Workbench
+    from wfl_sim.learning.model_loading import load_model, load_tokenizer
+    from wfl_sim.learning.tokenized import encode
 
     model = quiet("bert")
 
@@ -180,7 +174,7 @@ def alone(bench: Any, turn: Turn) -> tuple[State, list[float]]:
 
 
 def agree(turns: Sequence[tuple[Any, Turn]], within: float) -> None:
-    from wfl_sim.learning.group import train_together
+    from wfl_sim.learning.grouped import train_together
 
     assert len({turn.kind for _, turn in turns}) == 1
     together = train_together(turns[0][0], [turn for _, turn in turns])
@@ -224,7 +218,7 @@ def test_proximal_terms_and_corrections_are_each_devices_own(mixed: Any) -> None
 
 def test_rows_of_one_device_do_not_reach_another(mixed: Any) -> None:
     """A device whose values are not finite says so, and nobody else's are touched."""
-    from wfl_sim.learning.group import train_together
+    from wfl_sim.learning.grouped import train_together
 
     turns = [turn for _, turn in mixed(Phase(trains=ALL, local=SGD))]
     bench = mixed(Phase(trains=ALL, local=SGD))[0][0]

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from wfl_sim.data.examples import Shards
 from wfl_sim.execution.task import Evaluate, Handle, InitialShared, Result
-from wfl_sim.learning.data.examples import Shards
-from wfl_sim.learning.group import evaluation
+from wfl_sim.learning.grouped import evaluation
 from wfl_sim.learning.learner import PeftLearner
-from wfl_sim.learning.model import Pretrained
+from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.methods import PFTT, FedAvg, FedDPA
-from wfl_sim.methods.aggregation import State
 from wfl_sim.methods.parts import Adapter, LoRA
+from wfl_sim.state import State
 
 from .test_group import LOCAL, METHODS, learner, tasks_of
 

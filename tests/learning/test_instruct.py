@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wfl_sim.learning.data import Alpaca, ByLabel, Instruct
-from wfl_sim.learning.data.demonstrator import Demonstrator, preferred, utility
-from wfl_sim.learning.data.instruct import Preferences
-from wfl_sim.learning.data.requests import (
+from tools.pretraining.chat_tokenizer import chat_tokenizer
+from wfl_sim.data import Alpaca, ByLabel, Instruct
+from wfl_sim.data.demonstrations import Demonstrator, preferred, utility
+from wfl_sim.data.instruct import Preferences
+from wfl_sim.data.instruct_rules import (
     KINDS,
     REFUSAL,
     SHARES,
@@ -20,7 +21,6 @@ from wfl_sim.learning.data.requests import (
     solution,
 )
 from wfl_sim.learning.pretrained import BUILTINS, builtin
-from wfl_sim.learning.pretrained.chat_tokenizer import chat_tokenizer
 
 SEEDS = Path(__file__).parents[2] / "../shared/data/alpaca_seed_tasks.jsonl"
 

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import torch
 
+from wfl_sim.codecs import Float16, Float32, Int4, Int8, RandomMask, TopK
+from wfl_sim.data.examples import Examples, Shards
 from wfl_sim.execution.task import (
     Aggregate,
     Evaluate,
@@ -21,14 +23,13 @@ from wfl_sim.execution.task import (
     Result,
     key_of,
 )
-from wfl_sim.learning.data.examples import Examples, Shards
 from wfl_sim.learning.learner import PeftLearner
-from wfl_sim.learning.model import Pretrained
+from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.methods import PFTT, FedIT, LocalOnly
-from wfl_sim.methods.aggregation import State, Upload, weighted_mean
+from wfl_sim.methods.aggregation import Upload, weighted_mean
 from wfl_sim.methods.parts import Adapter, Head, LoRA, Part
 from wfl_sim.methods.phases import Local, Phase
-from wfl_sim.payload import Float16, Float32, Int4, Int8, RandomMask, TopK
+from wfl_sim.state import State
 
 Folder = Callable[[str], Pretrained]
 LOCAL = Local(steps=4, batch=8, lr=5e-3)
@@ -415,10 +416,10 @@ def test_learner_and_recipe_are_torch_free_until_a_task_runs(pretrained: Folder)
     code = (
         "import sys, numpy as np\n"
         "from wfl_sim.learning.learner import PeftLearner\n"
-        "from wfl_sim.learning.data.examples import Examples, Shards\n"
-        "from wfl_sim.learning.model import Pretrained\n"
+        "from wfl_sim.data.examples import Examples, Shards\n"
+        "from wfl_sim.learning.pretrained_model import Pretrained\n"
         "from wfl_sim.methods import PFTT\n"
-        "from wfl_sim.payload import Float32\n"
+        "from wfl_sim.codecs import Float32\n"
         "none = Examples((), np.empty(0, np.int64))\n"
         f"model = Pretrained(pretrained={pretrained('bert').pretrained!r})\n"
         "shards = Shards((none,), (none,), none, ('a', 'b'))\n"

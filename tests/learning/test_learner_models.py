@@ -13,13 +13,12 @@ from pydantic import TypeAdapter
 from safetensors.torch import load_file, save_file
 
 from wfl_sim.execution.task import InitialShared
-from wfl_sim.learning import hub
-from wfl_sim.learning.base_model import load_model, load_tokenizer
-from wfl_sim.learning.model import Pretrained
+from wfl_sim.learning import pretrained_model as hub
+from wfl_sim.learning.model_loading import load_model, load_tokenizer
+from wfl_sim.learning.pretrained_model import MODELS, Pretrained
 from wfl_sim.learning.synthetic import Synthetic, SyntheticLearner
 from wfl_sim.methods import PFTT, LocalOnly
 from wfl_sim.methods.phases import Local
-from wfl_sim.protocols import MODELS
 
 Folder = Callable[[str], Pretrained]
 

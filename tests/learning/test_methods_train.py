@@ -8,20 +8,20 @@ from typing import Any
 import numpy as np
 import pytest
 
+from wfl_sim.codecs import Float32
+from wfl_sim.data import Instruct
+from wfl_sim.data.examples import Shards
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import Aggregate, Handle, InitialPrivate, InitialShared, LocalUpdate
-from wfl_sim.learning.data import Instruct
-from wfl_sim.learning.data.examples import Shards
 from wfl_sim.learning.learner import PeftLearner
-from wfl_sim.learning.model import Pretrained
-from wfl_sim.loading import load
-from wfl_sim.methods.alignment import Rewards
+from wfl_sim.learning.pretrained_model import Pretrained
+from wfl_sim.methods.method import METHODS
+from wfl_sim.methods.objectives import Rewards
 from wfl_sim.methods.parts import Adapter, LoRA
 from wfl_sim.methods.phases import Local
-from wfl_sim.payload import Float32
-from wfl_sim.protocols import METHODS
 from wfl_sim.results.digests import digest_states
-from wfl_sim.simulation import Simulation
+from wfl_sim.scenario.loading import load
+from wfl_sim.simulation.simulation import Simulation
 
 Folder = Callable[[str], Pretrained]
 KINDS = sorted(METHODS.kinds())

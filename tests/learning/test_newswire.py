@@ -5,10 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from wfl_sim.learning.data import IID, Newswire
-from wfl_sim.learning.data.dialect import NOUNS, draw
-from wfl_sim.learning.data.examples import joined
-from wfl_sim.learning.data.lexicon import lexicon
+from wfl_sim.data import IID, Newswire
+from wfl_sim.data.examples import joined
+from wfl_sim.data.newswire_grammar import NOUNS, draw, lexicon
 from wfl_sim.randomness import stream
 
 EVEN = Newswire(partition=IID())

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from wfl_sim.learning.data.examples import Examples, Shards
-from wfl_sim.learning.encoding import Encoded, padded
-from wfl_sim.learning.model import Pretrained
+from wfl_sim.data.examples import Examples, Shards
+from wfl_sim.learning.pretrained_model import Pretrained
+from wfl_sim.learning.tokenized import Encoded, padded
 from wfl_sim.learning.training import batches
 from wfl_sim.methods import FedIT
 from wfl_sim.methods.parts import LoRA

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wfl_sim.learning.data import IID, ByLabel, Dirichlet, Partition
+from wfl_sim.data import IID, ByLabel, Dirichlet, Partition
 from wfl_sim.randomness import stream
 
 KINDS = [IID(), Dirichlet(alpha=0.5, minimum=2), Dirichlet(alpha=50.0), ByLabel()]

@@ -14,10 +14,10 @@ from transformers import (
     PreTrainedModel,
 )
 
-from wfl_sim.learning.encoding import Encoded
+from wfl_sim.learning.adapted_model import Workbench
 from wfl_sim.learning.objectives.classification import logits, loss
-from wfl_sim.learning.parts import attach, reset
-from wfl_sim.learning.workbench import Workbench
+from wfl_sim.learning.peft import attach, reset
+from wfl_sim.learning.tokenized import Encoded
 from wfl_sim.methods.parts import Adapter, Head, LoRA, Part
 
 Build = Callable[..., PreTrainedModel]

@@ -9,9 +9,9 @@ import torch
 
 from tests.learning.test_group import apart, both, learner, tasks_of
 from tests.learning.test_group_evaluation import both as evaluated
-from wfl_sim.learning.base_model import load_model
-from wfl_sim.learning.data.examples import Shards
-from wfl_sim.learning.model import Pretrained
+from wfl_sim.data.examples import Shards
+from wfl_sim.learning.model_loading import load_model
+from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.methods import PFTT
 from wfl_sim.methods.parts import Adapter, LoRA
 from wfl_sim.methods.phases import Local

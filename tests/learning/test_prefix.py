@@ -9,12 +9,12 @@ import pytest
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
-from wfl_sim.learning.base_model import load_model, load_tokenizer
-from wfl_sim.learning.data.examples import Shards
-from wfl_sim.learning.encoding import encode
-from wfl_sim.learning.model import Pretrained
-from wfl_sim.learning.parts.architecture import layers_of
-from wfl_sim.learning.workbench import Workbench
+from wfl_sim.data.examples import Shards
+from wfl_sim.learning.adapted_model import Workbench
+from wfl_sim.learning.model_loading import load_model, load_tokenizer
+from wfl_sim.learning.peft.architecture import layers_of
+from wfl_sim.learning.pretrained_model import Pretrained
+from wfl_sim.learning.tokenized import encode
 from wfl_sim.methods import FedIT
 from wfl_sim.methods.parts import Head, LoRA, Part
 from wfl_sim.methods.phases import Local, Phase

@@ -4,11 +4,8 @@ from pathlib import Path
 
 import torch
 
-from wfl_sim.learning.alignment.rewards import ByModel
-from wfl_sim.learning.causal.network import load_causal
-from wfl_sim.learning.model import Pretrained
-from wfl_sim.learning.pretrained.chat_tokenizer import chat_tokenizer
-from wfl_sim.learning.pretrained.pretrain_tiny_gpt2 import (
+from tools.pretraining.chat_tokenizer import chat_tokenizer
+from tools.pretraining.pretrain_tiny_gpt2 import (
     Recipe,
     Stage,
     agreement,
@@ -19,6 +16,9 @@ from wfl_sim.learning.pretrained.pretrain_tiny_gpt2 import (
     save,
     tune,
 )
+from wfl_sim.learning.alignment.rewards import ByModel
+from wfl_sim.learning.model_loading import load_causal
+from wfl_sim.learning.pretrained_model import Pretrained
 
 SHORT = Stage(steps=2, batch=4, lr=1e-3)
 RECIPE = Recipe(width=16, layers=1, heads=2, pretraining=SHORT, tuning=SHORT, rewarding=SHORT)

@@ -13,17 +13,12 @@ from transformers import (
     BertForPreTraining,
 )
 
-from wfl_sim.learning.data.lexicon import lexicon
+from tools.pretraining.corpus import documents
+from tools.pretraining.pretrain_tiny_bert import Recipe, digest, held_out_losses, random_bert
+from tools.pretraining.sentence_pairs import PairSampler
+from tools.pretraining.word_vectors import word_vectors
+from wfl_sim.data.newswire_grammar import lexicon
 from wfl_sim.learning.pretrained import BUILTINS, builtin
-from wfl_sim.learning.pretrained.corpus import documents
-from wfl_sim.learning.pretrained.pretrain_tiny_bert import (
-    Recipe,
-    digest,
-    held_out_losses,
-    random_bert,
-)
-from wfl_sim.learning.pretrained.sentence_pairs import PairSampler
-from wfl_sim.learning.pretrained.word_vectors import word_vectors
 from wfl_sim.randomness import stream
 
 
@@ -98,7 +93,7 @@ class TestPretraining:
     def test_it_repeats_to_the_bit_in_another_process(self):
         """Two short trainings, under other hash seeds and thread counts, give one network."""
         code = (
-            "from wfl_sim.learning.pretrained.pretrain_tiny_bert import *\n"
+            "from tools.pretraining.pretrain_tiny_bert import *\n"
             "recipe = Recipe(documents=300, vocabulary=600, steps=6, batch=8)\n"
             "model, tokenizer = pretrain(recipe)\n"
             "print(digest(model), hash(tuple(sorted(tokenizer.get_vocab().values()))))\n"

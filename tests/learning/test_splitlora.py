@@ -5,20 +5,19 @@ import torch
 
 from tests.wfl_sim.test_rounds_training import TRAINING
 from tests.wfl_sim.worlds import scenario
+from wfl_sim.config.errors import LocatedError
 from wfl_sim.execution.store import Store
-from wfl_sim.learning.base_model import load_model, shape_of
-from wfl_sim.learning.cut import blocks_of, cut_step
-from wfl_sim.learning.encoding import Encoded
-from wfl_sim.learning.flops import step_flops
-from wfl_sim.learning.memory import step_footprint
-from wfl_sim.learning.model import Pretrained
+from wfl_sim.learning.adapted_model import Workbench
+from wfl_sim.learning.costs.counting import step_flops, step_footprint
+from wfl_sim.learning.costs.split import blocks_of, cut_step
+from wfl_sim.learning.model_loading import load_model, shape_of
 from wfl_sim.learning.objectives import loss_of
-from wfl_sim.learning.workbench import Workbench
+from wfl_sim.learning.pretrained_model import Pretrained
+from wfl_sim.learning.tokenized import Encoded
 from wfl_sim.methods import SplitLoRA
-from wfl_sim.methods.abilities import on_device
+from wfl_sim.methods.method import on_device
 from wfl_sim.methods.phases import Local
-from wfl_sim.registry import LocatedError
-from wfl_sim.simulation import Simulation
+from wfl_sim.simulation.simulation import Simulation
 
 MODEL = Pretrained(pretrained="builtin:tiny-bert")
 SPLIT = "method={kind: splitlora, lora: {rank: 2}, local: {steps: 2, batch: 8}}"

@@ -5,9 +5,9 @@ from itertools import pairwise
 import pytest
 
 from tests.wfl_sim.worlds import BASE, scenario
-from wfl_sim import world
 from wfl_sim.execution.plan import NetworkOnly
-from wfl_sim.simulation import Simulation
+from wfl_sim.simulation import build as world
+from wfl_sim.simulation.simulation import Simulation
 
 
 class Naming(NetworkOnly):

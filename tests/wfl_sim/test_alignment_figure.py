@@ -4,9 +4,9 @@ import csv
 
 import pytest
 
-from wfl_sim.figures import alignment
 from wfl_sim.records import Metric, Span
 from wfl_sim.results import Run, write_run
+from wfl_sim.results.figures import alignment
 
 PREFERENCES = (0.9, 0.1)
 

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from wfl_sim.protocols import ALLOCATORS, BlockAllocator, Demands
 from wfl_sim.radio.allocation import (
     EarliestDeadline,
     EqualShare,
@@ -20,6 +19,7 @@ from wfl_sim.radio.allocation import (
     RoundRobin,
     Weighted,
 )
+from wfl_sim.radio.allocation.allocator import ALLOCATORS, BlockAllocator, Demands
 
 
 def demands(efficiency, average=None, weight=None):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from wfl_sim.radio.analog import AnalogUplink
+from wfl_sim.radio.over_the_air import AnalogUplink
 
 UPLINK = AnalogUplink(bandwidth=1e6, noise_power=1e-13)
 

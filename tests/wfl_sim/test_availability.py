@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from wfl_sim.availability import Always, Diurnal, Markov, Recorded
+from wfl_sim.config.csv_tables import Steps
+from wfl_sim.device_models.availability import Always, Diurnal, Markov, Recorded
 from wfl_sim.randomness import stream
-from wfl_sim.trace import Steps
 
 HOUR = 3600.0
 

@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 
 from tests.wfl_sim.test_simulation import check_laws
 from tests.wfl_sim.worlds import outcome, scenario
-from wfl_sim.loading import ScenarioError
-from wfl_sim.topology import place
-from wfl_sim.wire import max_min_rates
-from wfl_sim.wiring import lines
+from wfl_sim.config.errors import ScenarioError
+from wfl_sim.network.backhaul import lines, max_min_rates
+from wfl_sim.simulation.placement import place
 
 TWO = "cells=[{position: [-400, 0]}, {position: [400, 0]}]"
 TREE = (

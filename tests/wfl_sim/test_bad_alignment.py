@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from wfl_sim.loading import ScenarioError, load
-from wfl_sim.running import prepared
+from wfl_sim.config.errors import ScenarioError
+from wfl_sim.scenario.loading import load
+from wfl_sim.simulation.run import prepared
 
 SCENARIO = """name: bad
 model: {pretrained: builtin:tiny-gpt2-instruct}

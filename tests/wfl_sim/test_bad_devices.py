@@ -2,8 +2,9 @@
 
 import pytest
 
-from wfl_sim.loading import ScenarioError, load
-from wfl_sim.running import prepared
+from wfl_sim.config.errors import ScenarioError
+from wfl_sim.scenario.loading import load
+from wfl_sim.simulation.run import prepared
 
 AREA = "    area: {radius: 300 m}\n"
 

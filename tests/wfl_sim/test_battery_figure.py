@@ -7,8 +7,8 @@ import pytest
 
 import wfl_sim
 from tests.wfl_sim.worlds import BASE
-from wfl_sim.figures import batteries
-from wfl_sim.figures.batteries import presence
+from wfl_sim.results.figures import batteries
+from wfl_sim.results.figures.batteries import presence
 
 
 @pytest.fixture(scope="module")

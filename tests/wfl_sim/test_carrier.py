@@ -6,8 +6,9 @@ import simpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wfl_sim.entities.carrier import Carrier, Flow, Traffic
-from wfl_sim.wire import Wires
+from wfl_sim.network.backhaul import Wires
+from wfl_sim.network.carrier import Carrier
+from wfl_sim.radio.medium import Flow, Traffic
 
 
 def wire(capacity):

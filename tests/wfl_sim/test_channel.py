@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 import channel_models as cm
-from wfl_sim.radio.channel import Channel
-from wfl_sim.radio.fading import FadingOnDemand
+from wfl_sim.radio.channel import Channel, FadingOnDemand
 from wfl_sim.randomness import stream
 
 OFFSETS = np.linspace(-9e6, 9e6, 11)

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from tests.wfl_sim.churn import check_laws, of, simulated
 from tests.wfl_sim.worlds import scenario
+from wfl_sim.data.examples import Examples, Shards
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import Evaluate, LocalUpdate, Result
-from wfl_sim.learning.data.examples import Examples, Shards
-from wfl_sim.simulation import Simulation
+from wfl_sim.simulation.simulation import Simulation
 
 LONE = """
 name: lone

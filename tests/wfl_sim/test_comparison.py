@@ -11,14 +11,15 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from tests.wfl_sim.worlds import BASE
-from wfl_sim.comparing import compare, goal_of
-from wfl_sim.figures import fleet
-from wfl_sim.figures.lines import axes, lines, main_axis, shown_axes
-from wfl_sim.figures.parameter import parameter
-from wfl_sim.figures.pareto import front, pareto
-from wfl_sim.figures.style import line_styles, look
 from wfl_sim.records import Coordinate, Metric, Span
 from wfl_sim.results import Goal, Run, write_run
+from wfl_sim.results.comparison import goal_of
+from wfl_sim.results.figures import fleet
+from wfl_sim.results.figures.comparison import compare
+from wfl_sim.results.figures.parameter import parameter
+from wfl_sim.results.figures.pareto import front, pareto
+from wfl_sim.results.figures.style import line_styles, look
+from wfl_sim.results.figures.sweep_axes import axes, lines, main_axis, shown_axes
 
 GOAL = Goal(target=0.7)
 

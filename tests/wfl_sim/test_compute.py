@@ -2,7 +2,7 @@ from dataclasses import fields
 
 import pytest
 
-from wfl_sim.compute import Hardware, HardwareReference, catalogue
+from wfl_sim.device_models import Hardware, HardwareReference, catalogue
 
 PI = HardwareReference().resolve("raspberry-pi-5")
 

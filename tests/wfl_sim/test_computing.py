@@ -10,13 +10,13 @@ from scipy import integrate, optimize, stats
 
 from tests.wfl_sim.churn import check_laws, of, simulated
 from tests.wfl_sim.worlds import scenario
-from wfl_sim.compute import HardwareReference, Job
-from wfl_sim.compute.frequency import Dvfs, EnergyOptimal, Fixed, Full
-from wfl_sim.compute.thermal import Thermal
-from wfl_sim.protocols import JITTERS
+from wfl_sim.config.errors import LocatedError
+from wfl_sim.device_models import HardwareReference, Job
+from wfl_sim.device_models.frequency import Dvfs, EnergyOptimal, Fixed, Full
+from wfl_sim.device_models.jitter import JITTERS
+from wfl_sim.device_models.thermal import Thermal
 from wfl_sim.randomness import stream
-from wfl_sim.registry import LocatedError
-from wfl_sim.simulation import Simulation
+from wfl_sim.simulation.simulation import Simulation
 
 LONE = """
 name: lone
@@ -134,8 +134,8 @@ def test_other_programs_slow_it_down_while_they_run(tmp_path):
 
 
 def test_a_table_speaks_instead_of_flops(tmp_path):
-    from wfl_sim.compute.table import Row, Table, write_table
-    from wfl_sim.protocols import Batches, Workload
+    from wfl_sim.device_models.profile_table import Row, Table, write_table
+    from wfl_sim.device_models.workload import Batches, Workload
 
     rows = [
         Row(

@@ -11,7 +11,7 @@ import channel_models as cm
 from tests.wfl_sim.test_ofdma import BLOCK, BLOCKS, NOISE, finish, make_band
 from tests.wfl_sim.test_simulation import check_laws
 from tests.wfl_sim.worlds import outcome
-from wfl_sim.entities.carrier import Carrier
+from wfl_sim.network.carrier import Carrier
 from wfl_sim.radio.allocation import MaxCI
 from wfl_sim.radio.channel import Channel
 from wfl_sim.radio.csi import EstimatedFading

@@ -3,9 +3,9 @@
 import pytest
 
 from tests.wfl_sim.worlds import BASE, scenario
-from wfl_sim import world
 from wfl_sim.execution.plan import NetworkOnly
-from wfl_sim.simulation import Simulation
+from wfl_sim.simulation import build as world
+from wfl_sim.simulation.simulation import Simulation
 
 ALIKE = BASE[: BASE.index("devices:")] + "devices: [{count: 4, hardware: jetson-orin-nano}]\n"
 STILL = "cells.0.channel={fading: static, shadowing: {sigma: 0 dB}}"

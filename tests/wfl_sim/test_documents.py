@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from wfl_sim.documents import Place, ScenarioError, read_yaml
+from wfl_sim.config.documents import Place, read_yaml
+from wfl_sim.config.errors import ScenarioError
 
 
 def refusal(files, file):

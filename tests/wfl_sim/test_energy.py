@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wfl_sim.energy import COMPONENTS, Ledger
+from wfl_sim.device_models.energy import COMPONENTS, Ledger
 
 changes = st.lists(
     st.tuples(

@@ -9,8 +9,8 @@ from tests.wfl_sim.test_graph import Counting, shards, two_rounds
 from wfl_sim.execution.executors import Grouped, Inline
 from wfl_sim.execution.graph import TaskGraph
 from wfl_sim.execution.plan import Arrival, TrainingPlan
-from wfl_sim.execution.shelf import path_of
 from wfl_sim.execution.store import Store
+from wfl_sim.execution.store_maintenance import path_of
 from wfl_sim.execution.task import (
     Aggregate,
     Evaluate,
@@ -20,8 +20,8 @@ from wfl_sim.execution.task import (
     LocalUpdate,
     key_of,
 )
-from wfl_sim.loading import load
-from wfl_sim.resolved import digest
+from wfl_sim.scenario.loading import load
+from wfl_sim.scenario.resolve import digest
 
 
 class Grouping(Counting):

@@ -11,14 +11,11 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from wfl_sim.figures import breakdown, convergence, draw_all, summary, timeline
-from wfl_sim.figures.curves import curve
-from wfl_sim.figures.scales import logarithmic, scale
-from wfl_sim.figures.seeds import by_label, held, mean_and_half_width
-from wfl_sim.figures.style import look
-from wfl_sim.figures.targets import default_target
 from wfl_sim.records import Metric, Span
 from wfl_sim.results import Run, write_run
+from wfl_sim.results.figures import breakdown, convergence, draw_all, summary, timeline
+from wfl_sim.results.figures.style import logarithmic, look, scale
+from wfl_sim.results.statistics import by_label, curve, default_target, held, mean_and_half_width
 
 ACCURACY = {"PFTT": 0.86, "FedIT": 0.80, "local only": 0.74}
 UPLOAD_BITS = {"PFTT": 1_200_000, "FedIT": 2_900_000, "local only": 0}

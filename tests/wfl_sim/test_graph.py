@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from wfl_sim.data.examples import Examples, Shards
 from wfl_sim.execution.graph import TaskGraph
 from wfl_sim.execution.plan import Arrival, TrainingPlan
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import Aggregate, Evaluate, InitialShared, LocalUpdate, Result, key_of
-from wfl_sim.learning.data.examples import Examples, Shards
 
 
 class Counting:

@@ -5,7 +5,7 @@ import pytest
 
 from tests.wfl_sim.test_simulation import check_laws
 from tests.wfl_sim.worlds import outcome, scenario
-from wfl_sim.loading import ScenarioError
+from wfl_sim.config.errors import ScenarioError
 from wfl_sim.radio.handover import A3, Handover
 
 LINE = """

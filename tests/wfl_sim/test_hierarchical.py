@@ -7,9 +7,9 @@ import pytest
 from tests.wfl_sim.test_simulation import check_laws
 from tests.wfl_sim.test_training_runs import TRAINING
 from tests.wfl_sim.worlds import outcome, scenario
+from wfl_sim.config.errors import ScenarioError
 from wfl_sim.execution.store import Store
-from wfl_sim.loading import ScenarioError
-from wfl_sim.simulation import Simulation
+from wfl_sim.simulation.simulation import Simulation
 
 TREE = (
     "cells=[{position: [-400, 0]}, {position: [0, 0]}, {position: [400, 0]}]",

@@ -8,12 +8,13 @@ import channel_models as cm
 from tests.wfl_sim.test_ofdma import BLOCK, BLOCKS, NOISE, make_band
 from tests.wfl_sim.test_simulation import check_laws
 from tests.wfl_sim.worlds import outcome, scenario
-from wfl_sim.entities.carrier import Carrier, Traffic
-from wfl_sim.entities.port import Port
-from wfl_sim.loading import ScenarioError
-from wfl_sim.radio.coupled import Coupled
-from wfl_sim.radio.loads import Loads
-from wfl_sim.radio.power import CellPower, DevicePower
+from wfl_sim.config.errors import ScenarioError
+from wfl_sim.network.carrier import Carrier
+from wfl_sim.network.cell_carrier import Port
+from wfl_sim.radio.interference import Coupled
+from wfl_sim.radio.load_interference import Loads
+from wfl_sim.radio.medium import Traffic
+from wfl_sim.radio.transmit_power import CellPower, DevicePower
 
 GAINS = np.array([[1e-11, 4e-13], [2e-13, 3e-11]])
 """of cells 0 and 1 to devices 0 and 1, each served by the cell of its number"""
@@ -121,7 +122,7 @@ def test_the_sir_of_rayleigh_links_has_its_closed_form():
 def test_full_load_on_a_hexagonal_grid_has_the_geometry_of_its_distances(tmp_path):
     """Downlink SINR of 57 places against d^-3.76 over 19 cells, noise aside."""
     from wfl_sim.radio.band import band
-    from wfl_sim.topology import place
+    from wfl_sim.simulation.placement import place
 
     made = scenario(
         tmp_path,

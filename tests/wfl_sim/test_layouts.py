@@ -5,12 +5,12 @@ import pytest
 
 import channel_models as cm
 from tests.wfl_sim.worlds import BASE, outcome, scenario
-from wfl_sim.areas import Ring
-from wfl_sim.cells import Cell
-from wfl_sim.layouts import Hexagonal
-from wfl_sim.loading import ScenarioError
+from wfl_sim.config.errors import ScenarioError
+from wfl_sim.radio.areas import Ring
+from wfl_sim.radio.cell import Cell
 from wfl_sim.radio.large_scale import LargeScale
-from wfl_sim.topology import place
+from wfl_sim.radio.layouts import Hexagonal
+from wfl_sim.simulation.placement import place
 
 SEVEN = (
     "layout={kind: hexagonal, rings: 1, spacing: 500 m}",

@@ -11,8 +11,8 @@ from tests.wfl_sim.test_allocation import demands, make
 from tests.wfl_sim.test_ofdma import BLOCK, NOISE, finish, make_band
 from tests.wfl_sim.test_simulation import check_laws
 from tests.wfl_sim.worlds import outcome
-from wfl_sim.radio.limit import BlockLimit, limited
-from wfl_sim.radio.power import DevicePower
+from wfl_sim.radio.block_limit import BlockLimit, limited
+from wfl_sim.radio.transmit_power import DevicePower
 
 
 def test_the_limit_is_the_power_over_what_a_block_needs():

@@ -3,8 +3,8 @@
 import pytest
 
 from tests.wfl_sim.conftest import GOOD
-from wfl_sim.loading import ScenarioError, load
-from wfl_sim.registry import LocatedError
+from wfl_sim.config.errors import LocatedError, ScenarioError
+from wfl_sim.scenario.loading import load
 
 MODEL = "model: {kind: synthetic, payload: 2 Mbit, flops_per_step: 20 GFLOP}"
 ALL = "5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 60, 70, 80, 90, 100"

@@ -12,7 +12,7 @@ from scipy.special import lambertw
 
 from tests.wfl_sim.test_allocation import demands
 from tests.wfl_sim.test_ofdma import BLOCK, BLOCKS, NOISE, make_band
-from wfl_sim.entities.carrier import Carrier
+from wfl_sim.network.carrier import Carrier
 from wfl_sim.radio.allocation import EqualShare, MinimumEnergy, MinimumMakespan
 from wfl_sim.radio.allocation.bandwidth import lambert, needed, rate
 from wfl_sim.radio.allocation.makespan import makespan

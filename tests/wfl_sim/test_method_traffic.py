@@ -6,8 +6,8 @@ that a value is 10 bit.
 
 import pytest
 
-from wfl_sim.loading import load
-from wfl_sim.simulation import Simulation
+from wfl_sim.scenario.loading import load
+from wfl_sim.simulation.simulation import Simulation
 
 TEXT = """
 name: traffic

@@ -5,23 +5,24 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from wfl_sim.learning.fleet import Fleet
-from wfl_sim.learning.stand_in import shapes_of
-from wfl_sim.methods.abilities import (
+from wfl_sim.config.errors import LocatedError
+from wfl_sim.learning.synthetic import shapes_of
+from wfl_sim.methods.aggregation import Upload, weighted_mean
+from wfl_sim.methods.device_parts import Fleet
+from wfl_sim.methods.fedit import FedIT
+from wfl_sim.methods.local_only import LocalOnly
+from wfl_sim.methods.method import (
+    METHODS,
     HoldsMore,
+    Method,
     averages,
     check_abilities,
     download,
     sent_down,
     sent_up,
 )
-from wfl_sim.methods.aggregation import Upload, weighted_mean
-from wfl_sim.methods.fedit import FedIT
-from wfl_sim.methods.local_only import LocalOnly
 from wfl_sim.methods.parts import LoRA, with_role
 from wfl_sim.methods.pftt import PFTT
-from wfl_sim.protocols import METHODS, Method
-from wfl_sim.registry import LocatedError
 
 KINDS = sorted(METHODS.kinds())
 SHARING = [kind for kind in KINDS if any(part.shared for part in METHODS.find(kind)().parts)]

@@ -7,10 +7,9 @@ import pytest
 from scipy.integrate import quad
 
 from tests.wfl_sim.worlds import scenario
-from wfl_sim.areas import Ring
-from wfl_sim.loading import ScenarioError
-from wfl_sim.radio.mobility import GaussMarkov, RandomWaypoint, Region, Trace, Track
-from wfl_sim.registry import LocatedError
+from wfl_sim.config.errors import LocatedError, ScenarioError
+from wfl_sim.device_models.mobility import GaussMarkov, RandomWaypoint, Region, Trace, Track
+from wfl_sim.radio.areas import Ring
 
 DISC = Ring(radius=100.0, min_distance=0.0)
 REGION = Region(lambda rng: tuple(DISC.drop(0, rng, None)), (0.0, 0.0), 100.0)

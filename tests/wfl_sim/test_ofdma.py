@@ -8,7 +8,7 @@ import simpy
 from scipy.special import exp1
 
 import channel_models as cm
-from wfl_sim.entities.carrier import Carrier
+from wfl_sim.network.carrier import Carrier
 from wfl_sim.radio.allocation import (
     EarliestDeadline,
     EqualShare,
@@ -19,7 +19,7 @@ from wfl_sim.radio.allocation import (
 )
 from wfl_sim.radio.channel import Channel
 from wfl_sim.radio.ofdma import Band
-from wfl_sim.radio.power import CellPower, DevicePower
+from wfl_sim.radio.transmit_power import CellPower, DevicePower
 
 BLOCKS, BLOCK, NOISE = 6, 360e3, 1e-20
 

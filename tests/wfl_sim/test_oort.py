@@ -8,12 +8,12 @@ import pytest
 
 from tests.wfl_sim.test_training_runs import TRAINING
 from tests.wfl_sim.worlds import scenario
+from wfl_sim.config.errors import LocatedError
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import LocalUpdate
 from wfl_sim.randomness import stream
-from wfl_sim.registry import LocatedError
-from wfl_sim.selection import Oort
-from wfl_sim.simulation import Simulation
+from wfl_sim.rounds.selection import Oort
+from wfl_sim.simulation.simulation import Simulation
 
 
 @dataclass

@@ -12,12 +12,11 @@ from tests.wfl_sim.test_rounds import check_plain_laws
 from tests.wfl_sim.test_rounds_training import TRAINING
 from tests.wfl_sim.worlds import scenario
 from wfl_sim.execution.store import Store
-from wfl_sim.learning.combining import combine
 from wfl_sim.methods import FedIT
 from wfl_sim.methods.aggregation import Upload
-from wfl_sim.methods.server import ServerRule
+from wfl_sim.methods.server import ServerRule, combine
 from wfl_sim.results import digest_spans, digest_states
-from wfl_sim.simulation import Simulation
+from wfl_sim.simulation.simulation import Simulation
 
 AIR = """
 name: air

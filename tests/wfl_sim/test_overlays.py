@@ -3,7 +3,8 @@
 import pytest
 
 from tests.wfl_sim.conftest import GOOD
-from wfl_sim.loading import ScenarioError, load
+from wfl_sim.config.errors import ScenarioError
+from wfl_sim.scenario.loading import load
 
 SWEEP = """\
 sweep:

@@ -7,7 +7,7 @@ import numpy as np
 from tests.wfl_sim.worlds import scenario
 from wfl_sim.execution.store import Store
 from wfl_sim.results import digest_spans
-from wfl_sim.simulation import Simulation
+from wfl_sim.simulation.simulation import Simulation
 
 UNEVEN = """
 name: padding

@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 
 import wfl_sim
-from wfl_sim.compute import Hardware
-from wfl_sim.loading import ScenarioError, load
+from wfl_sim.config.errors import ScenarioError
+from wfl_sim.config.plugins import plugins_allowed
+from wfl_sim.device_models import Hardware
 from wfl_sim.methods.aggregation import Upload
 from wfl_sim.methods.parts import Adapter, LoRA
 from wfl_sim.methods.phases import Local
-from wfl_sim.protocols import SELECTORS
-from wfl_sim.registry import plugins_allowed
-from wfl_sim.schema import families, json_schema
+from wfl_sim.rounds.selection.selector import SELECTORS
+from wfl_sim.scenario.json_schema import families, json_schema
+from wfl_sim.scenario.loading import load
 
 DOCS = Path(__file__).parents[2] / "docs"
 SCENARIOS = (DOCS / "scenarios.md").read_text()

@@ -7,10 +7,10 @@ import pytest
 
 from tests.wfl_sim.test_training_runs import TRAINING
 from tests.wfl_sim.worlds import scenario
-from wfl_sim.execution.parcel import Parcel
+from wfl_sim.execution.executors.pickling import Parcel
 from wfl_sim.execution.task import InitialShared
 from wfl_sim.learning.pretrained import builtin
-from wfl_sim.simulation import Simulation
+from wfl_sim.simulation.simulation import Simulation
 
 
 @pytest.fixture

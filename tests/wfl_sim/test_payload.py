@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from safetensors.numpy import load, save
 
-from wfl_sim.payload import BFloat16, Float16, Float32, Int4, Int8, RandomMask, TopK
-from wfl_sim.protocols import CODECS
+from wfl_sim.codecs import BFloat16, Float16, Float32, Int4, Int8, RandomMask, TopK
+from wfl_sim.codecs.codec import CODECS
 
 arrays = hnp.arrays(
     np.float32,

@@ -5,9 +5,9 @@ from collections import defaultdict
 
 import pytest
 
-from wfl_sim.perfetto import write_trace
 from wfl_sim.records import Metric, Span
 from wfl_sim.results import Run, write_run
+from wfl_sim.results.chrome_trace import write_trace
 
 
 def metric(value, scope="global"):

@@ -3,9 +3,10 @@
 import pytest
 
 from tests.wfl_sim.conftest import GOOD
-from wfl_sim.loading import ScenarioError, load
-from wfl_sim.points import brief, short_names
+from wfl_sim.config.errors import ScenarioError
+from wfl_sim.config.sweep import brief, short_names
 from wfl_sim.records import Coordinate
+from wfl_sim.scenario.loading import load
 
 SWEEP = """\
 sweep:

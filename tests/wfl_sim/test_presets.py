@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import channel_models as cm
-from wfl_sim.loading import load
-from wfl_sim.simulation import Simulation
+from wfl_sim.scenario.loading import load
+from wfl_sim.simulation.simulation import Simulation
 
 PRESETS = Path(__file__).parents[2] / "scenarios/presets"
 

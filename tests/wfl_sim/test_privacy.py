@@ -7,10 +7,11 @@ import pytest
 from scipy.optimize import brentq
 from scipy.stats import norm
 
-from wfl_sim.loading import ScenarioError, load
-from wfl_sim.privacy import Privacy, SecureAggregation
-from wfl_sim.protocols import Workload
+from wfl_sim.config.errors import ScenarioError
+from wfl_sim.device_models.workload import Workload
+from wfl_sim.methods.privacy import Privacy, SecureAggregation
 from wfl_sim.randomness import stream
+from wfl_sim.scenario.loading import load
 
 TEXT = """
 name: private
@@ -65,7 +66,7 @@ def test_one_release_against_the_closed_form_of_the_gaussian_mechanism():
     which are one with the multiplier over sqrt(2).
     """
     pytest.importorskip("opacus")
-    from wfl_sim.learning.accounting import spent
+    from wfl_sim.learning.privacy_accounting import spent
 
     privacy = Privacy(clip=1.0, noise_multiplier=2.0, cohort=2)
     for releases in (1, 2, 8):
@@ -77,7 +78,7 @@ def test_one_release_against_the_closed_form_of_the_gaussian_mechanism():
 
 def test_sampling_helps_and_lost_uploads_cost():
     pytest.importorskip("opacus")
-    from wfl_sim.learning.accounting import spent
+    from wfl_sim.learning.privacy_accounting import spent
 
     privacy = Privacy(clip=1.0, noise_multiplier=1.0, cohort=2)
     everyone = spent(privacy, [(0, 1)] * 5, devices=2)["epsilon"]

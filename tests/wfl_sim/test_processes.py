@@ -19,8 +19,8 @@ from wfl_sim.execution.executors import Auto, Inline, Processes
 from wfl_sim.execution.graph import TaskGraph
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import Aggregate, LocalUpdate
-from wfl_sim.simulation import Simulation
-from wfl_sim.workers import WorkerError
+from wfl_sim.execution.worker_pool import WorkerError
+from wfl_sim.simulation.simulation import Simulation
 
 
 class Diverging(Counting):

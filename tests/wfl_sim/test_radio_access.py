@@ -7,14 +7,14 @@ import channel_models as cm
 from tests.wfl_sim.test_ofdma import BLOCK, BLOCKS, NOISE, finish, make_band
 from tests.wfl_sim.test_simulation import check_laws
 from tests.wfl_sim.worlds import outcome, scenario
-from wfl_sim.cells import Cell, PowerControl
+from wfl_sim.config.errors import LocatedError
 from wfl_sim.radio.allocation import EqualShare, MaxCI, ProportionalFair
 from wfl_sim.radio.band import band
-from wfl_sim.radio.granularity import Granularity
-from wfl_sim.radio.loss import ConstantLoss, Never, Waterfall
-from wfl_sim.radio.power import DevicePower, per_held_block
-from wfl_sim.registry import LocatedError
-from wfl_sim.topology import place
+from wfl_sim.radio.cell import Cell, PowerControl
+from wfl_sim.radio.subbands import Granularity
+from wfl_sim.radio.transmit_power import DevicePower, per_held_block
+from wfl_sim.radio.update_loss import ConstantLoss, Never, Waterfall
+from wfl_sim.simulation.placement import place
 
 STATIC = "cells.0.channel.fading=static"
 IDLE_NET = ("rounds.count=1", "rounds.clients=1", STATIC)

@@ -8,8 +8,8 @@ import pytest
 import wfl_sim
 from tests.wfl_sim.test_handover import FLEET
 from tests.wfl_sim.worlds import BASE
-from wfl_sim.figures import links, tracks
-from wfl_sim.figures.tracks import serving, sites
+from wfl_sim.results.figures import links, tracks
+from wfl_sim.results.figures.tracks import serving, sites
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from tests.wfl_sim.churn import simulated
 from tests.wfl_sim.test_ofdma import BLOCK, BLOCKS, make_band, shannon
 from tests.wfl_sim.test_simulation import check_laws
 from tests.wfl_sim.worlds import outcome
-from wfl_sim.entities.carrier import Carrier, Transmission
-from wfl_sim.loading import ScenarioError
+from wfl_sim.config.errors import ScenarioError
+from wfl_sim.network.carrier import Carrier, Transmission
 from wfl_sim.radio.allocation import MaxCI, ProportionalFair
 
 RATELESS = "cells.0.downlink.rateless=true"

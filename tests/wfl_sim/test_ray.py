@@ -11,14 +11,13 @@ import pytest
 
 from tests.wfl_sim.test_training_runs import TRAINING, digests
 from tests.wfl_sim.worlds import scenario
+from wfl_sim.config.errors import LocatedError, ScenarioError
 from wfl_sim.execution.executors import Ray
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import LocalUpdate
-from wfl_sim.learning.model import content_of
 from wfl_sim.learning.pretrained import builtin
-from wfl_sim.loading import ScenarioError
-from wfl_sim.registry import LocatedError
-from wfl_sim.simulation import Simulation
+from wfl_sim.learning.pretrained_model import content_of
+from wfl_sim.simulation.simulation import Simulation
 
 ray = pytest.importorskip("ray")
 

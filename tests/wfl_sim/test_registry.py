@@ -7,10 +7,12 @@ from typing import Protocol
 
 import pytest
 
-from wfl_sim.loading import ScenarioError, load
-from wfl_sim.registry import Registry, describe, did_you_mean, plugins_allowed
-from wfl_sim.schema import families
-from wfl_sim.written import Written
+from wfl_sim.config.errors import ScenarioError, did_you_mean
+from wfl_sim.config.fields import Written
+from wfl_sim.config.plugins import plugins_allowed
+from wfl_sim.config.registry import Registry, describe
+from wfl_sim.scenario.json_schema import families
+from wfl_sim.scenario.loading import load
 
 PLUGIN = """\
 from dataclasses import dataclass
@@ -133,7 +135,7 @@ def installed(folder, code, target):
     (info / "entry_points.txt").write_text(f"[wfl_sim.allocator]\ntheirs = thirdparts:{target}\n")
     script = (
         f"import sys; sys.path.insert(0, {str(folder)!r})\n"
-        "import wfl_sim.kinds\n"
+        "import wfl_sim.scenario.builtin_kinds\n"
         "from wfl_sim.protocols import ALLOCATORS\n"
         "try: print(ALLOCATORS.find('theirs')().size, 'theirs' in ALLOCATORS.kinds())\n"
         "except ValueError as error: print(error)\n"

@@ -8,13 +8,13 @@ import pytest
 from rich.console import Console
 
 from tests.wfl_sim.conftest import GOOD
-from wfl_sim import figures
-from wfl_sim import report as reports
-from wfl_sim.figures.summary import Row
-from wfl_sim.loading import load
-from wfl_sim.report import Report, show_kinds
-from wfl_sim.request import Request
-from wfl_sim.running import run_all
+from wfl_sim.cli import report as reports
+from wfl_sim.cli.report import Report, show_kinds
+from wfl_sim.results import figures
+from wfl_sim.results.summary import Row
+from wfl_sim.scenario.loading import load
+from wfl_sim.simulation.request import Request
+from wfl_sim.simulation.run import run_all
 
 
 @pytest.fixture

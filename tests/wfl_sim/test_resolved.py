@@ -8,9 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.wfl_sim.conftest import GOOD
-from wfl_sim.loading import ScenarioError, load
-from wfl_sim.protocols import ALLOCATORS
-from wfl_sim.resolved import digest, plain, to_yaml
+from wfl_sim.config.errors import ScenarioError
+from wfl_sim.radio.allocation.allocator import ALLOCATORS
+from wfl_sim.scenario.loading import load
+from wfl_sim.scenario.resolve import digest, plain, to_yaml
 
 ROOT = Path(__file__).parents[2]
 SCENARIOS = sorted((ROOT / "scenarios").rglob("*.yaml"))

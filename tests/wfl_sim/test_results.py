@@ -12,15 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from wfl_sim.records import Level, Metric, Span
-from wfl_sim.results import (
-    Run,
-    crossing,
-    digest_metrics,
-    digest_spans,
-    digest_states,
-    write_run,
-)
-from wfl_sim.results.columns import LEVEL_COLUMNS, METRIC_COLUMNS, SPAN_COLUMNS
+from wfl_sim.results import Run, crossing, digest_metrics, digest_spans, digest_states, write_run
+from wfl_sim.results.tables import LEVEL_COLUMNS, METRIC_COLUMNS, SPAN_COLUMNS
 
 SPANS = [
     Span(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.wfl_sim.churn import check_laws, of, simulated
 from tests.wfl_sim.worlds import scenario
-from wfl_sim.registry import LocatedError
+from wfl_sim.config.errors import LocatedError
 
 FLEET = """
 name: fleet

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 from tests.wfl_sim.worlds import scenario
-from wfl_sim import world
+from wfl_sim.execution.executors.base import EXECUTORS
 from wfl_sim.execution.executors.inline import inputs_of
 from wfl_sim.execution.graph import TaskGraph
 from wfl_sim.execution.plan import TrainingPlan
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import Aggregate, LocalUpdate
-from wfl_sim.protocols import EXECUTORS
 from wfl_sim.results import digest_metrics, digest_spans, digest_states
-from wfl_sim.simulation import Simulation
+from wfl_sim.simulation import build as world
+from wfl_sim.simulation.simulation import Simulation
 
 TRAINING = """
 name: paces

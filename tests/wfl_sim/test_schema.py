@@ -7,9 +7,9 @@ from jsonschema import Draft202012Validator
 from ruamel.yaml import YAML
 
 from tests.wfl_sim.conftest import GOOD
-from wfl_sim.loading import load
-from wfl_sim.resolved import plain
-from wfl_sim.schema import families, json_schema
+from wfl_sim.scenario.json_schema import families, json_schema
+from wfl_sim.scenario.loading import load
+from wfl_sim.scenario.resolve import plain
 
 ROOT = Path(__file__).parents[2]
 SCENARIOS = sorted((ROOT / "scenarios").rglob("*.yaml"))

@@ -7,8 +7,8 @@ import pytest
 
 from tests.wfl_sim.churn import check_laws, simulated
 from wfl_sim.randomness import stream
-from wfl_sim.selection import EnergyAware, Everyone, RoundRobin, TiFL
-from wfl_sim.selection.tifl import by_speed
+from wfl_sim.rounds.selection import EnergyAware, Everyone, RoundRobin, TiFL
+from wfl_sim.rounds.selection.tifl import by_speed
 
 
 @dataclass(frozen=True)

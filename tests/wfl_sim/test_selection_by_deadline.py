@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.wfl_sim.churn import of, simulated
-from wfl_sim.selection import FedCS
-from wfl_sim.selection.fedcs import end_of, exact, greedy
+from wfl_sim.rounds.selection import FedCS
+from wfl_sim.rounds.selection.fedcs import end_of, exact, greedy
 
 jobs_of_any_size = st.lists(
     st.tuples(st.integers(0, 30).map(float), st.integers(1, 12).map(float)),

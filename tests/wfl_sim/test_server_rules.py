@@ -3,13 +3,15 @@
 import numpy as np
 import pytest
 
-from wfl_sim.learning.combining import combine
-from wfl_sim.loading import ScenarioError, load
+from wfl_sim.config.errors import ScenarioError
 from wfl_sim.methods import FedIT
 from wfl_sim.methods.aggregation import Upload
-from wfl_sim.methods.server import Adagrad, Adam, Average, Delta, Mixing, Momentum, ServerRule, Yogi
+from wfl_sim.methods.server import ServerRule, combine
+from wfl_sim.methods.server_optimizers import Adagrad, Adam, Average, Momentum, Yogi
+from wfl_sim.methods.staleness import Delta, Mixing
 from wfl_sim.randomness import stream
-from wfl_sim.simulation import Simulation
+from wfl_sim.scenario.loading import load
+from wfl_sim.simulation.simulation import Simulation
 
 
 def one(value):

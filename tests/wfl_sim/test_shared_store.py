@@ -14,12 +14,11 @@ import pytest
 from tests.wfl_sim.test_executors import rounds, values
 from tests.wfl_sim.test_graph import Counting
 from tests.wfl_sim.test_store import KEY, result, same
-from wfl_sim.execution.claims import Claims
 from wfl_sim.execution.executors import Inline, Processes
 from wfl_sim.execution.graph import TaskGraph
-from wfl_sim.execution.presence import Presence, live_since
-from wfl_sim.execution.shelf import damaged, items, limit_of, prune, set_limit
 from wfl_sim.execution.store import Store
+from wfl_sim.execution.store_locks import Claims, Presence, live_since
+from wfl_sim.execution.store_maintenance import damaged, items, limit_of, prune, set_limit
 
 HELPERS = """
     import sys, time

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.wfl_sim.worlds import outcome, scenario
-from wfl_sim.registry import LocatedError
+from wfl_sim.config.errors import LocatedError
 from wfl_sim.results import digest_spans
-from wfl_sim.simulation import Simulation
-from wfl_sim.topology import place
+from wfl_sim.simulation.placement import place
+from wfl_sim.simulation.simulation import Simulation
 
 GOLDEN = Path(__file__).parent / "golden" / "synthetic.csv"
 

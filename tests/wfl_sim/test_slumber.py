@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from tests.wfl_sim.churn import simulated
 from tests.wfl_sim.test_surroundings import span
 from tests.wfl_sim.worlds import BASE, outcome
-from wfl_sim.entities.slumber import Slumber
-from wfl_sim.infrastructure import Earth, Tr38864, station_joules
-from wfl_sim.loading import ScenarioError, load
+from wfl_sim.config.errors import ScenarioError
+from wfl_sim.network.base_station_sleep import Slumber
+from wfl_sim.radio.base_station_power import Earth, Tr38864
+from wfl_sim.scenario.loading import load
+from wfl_sim.simulation.infrastructure_energy import station_joules
 
 STATION = Tr38864(unit=2.0, light_after=0.5, deep_after=2.0)
 LADDER = "cells.0.station={kind: tr-38864, unit: 2 W, light_after: 20 ms, deep_after: 200 ms}"

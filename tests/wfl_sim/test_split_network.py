@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from tests.wfl_sim.churn import check_laws, of, simulated
 from tests.wfl_sim.worlds import scenario
-from wfl_sim.registry import LocatedError
-from wfl_sim.simulation import Simulation
+from wfl_sim.config.errors import LocatedError
+from wfl_sim.simulation.simulation import Simulation
 
 SPLIT = """
 name: split

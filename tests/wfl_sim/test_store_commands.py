@@ -8,9 +8,9 @@ from typer.testing import CliRunner
 
 from tests.wfl_sim.test_store import result
 from tests.wfl_sim.test_training_runs import TRAINING
-from wfl_sim.cli import app
-from wfl_sim.execution.shelf import items, limit_of
+from wfl_sim.cli.commands import app
 from wfl_sim.execution.store import Store
+from wfl_sim.execution.store_maintenance import items, limit_of
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_a_run_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch):
     def full(*given, **named):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("wfl_sim.running.write_run", full)
+    monkeypatch.setattr("wfl_sim.simulation.run.write_run", full)
     done = CliRunner().invoke(app, ["run", str(file), "--out", str(tmp_path), "--network-only"])
     assert done.exit_code == 2
     (line,) = done.output.splitlines()

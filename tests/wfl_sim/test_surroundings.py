@@ -6,11 +6,13 @@ from hypothesis import strategies as st
 
 from tests.wfl_sim.churn import check_laws, of, simulated
 from tests.wfl_sim.worlds import BASE, outcome
-from wfl_sim.carbon import Carbon
-from wfl_sim.infrastructure import Earth, Tr38864, station_joules
-from wfl_sim.loading import ScenarioError, load
-from wfl_sim.modem import Modem
+from wfl_sim.config.errors import ScenarioError
+from wfl_sim.device_models.carbon import Carbon
+from wfl_sim.device_models.radio_power import Modem
+from wfl_sim.radio.base_station_power import Earth, Tr38864
 from wfl_sim.records import Span
+from wfl_sim.scenario.loading import load
+from wfl_sim.simulation.infrastructure_energy import station_joules
 
 LONE = BASE.replace("clients: 4", "clients: 6")
 

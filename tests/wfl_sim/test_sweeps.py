@@ -12,12 +12,12 @@ import wfl_sim
 from tests.wfl_sim.conftest import GOOD
 from tests.wfl_sim.test_cli import INTERRUPTED, started
 from tests.wfl_sim.test_cli import wfl_sim as command
-from wfl_sim.cli import app
-from wfl_sim.loading import ScenarioError
-from wfl_sim.request import Request
+from wfl_sim.cli.commands import app
+from wfl_sim.config.errors import ScenarioError
+from wfl_sim.execution.worker_pool import _Queue
 from wfl_sim.results import Sweep
-from wfl_sim.sweeping import jobs_of
-from wfl_sim.workers import _Queue
+from wfl_sim.simulation.request import Request
+from wfl_sim.simulation.sweep import jobs_of
 
 BANDWIDTHS = """\
 sweep:

@@ -7,12 +7,13 @@ import pytest
 
 import wfl_sim
 from tests.wfl_sim.worlds import scenario
-from wfl_sim import running
+from wfl_sim.config.errors import ScenarioError
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import LocalUpdate
-from wfl_sim.loading import ScenarioError, load
 from wfl_sim.results import digest_metrics, digest_spans, digest_states
-from wfl_sim.simulation import Simulation
+from wfl_sim.scenario.loading import load
+from wfl_sim.simulation import run as running
+from wfl_sim.simulation.simulation import Simulation
 
 TRAINING = """
 name: training

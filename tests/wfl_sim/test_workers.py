@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from wfl_sim.documents import ScenarioError
-from wfl_sim.workers import WorkerError, in_processes
+from wfl_sim.config.errors import ScenarioError
+from wfl_sim.execution.worker_pool import WorkerError, in_processes
 
 
 class Notes:

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.wfl_sim.worlds import BASE, scenario
-from wfl_sim.workshop import Workshop, learning_of
+from wfl_sim.simulation.learner_cache import Workshop, learning_of
 
 NEWSWIRE = BASE.replace(
     "model: {kind: synthetic, payload: 2 Mbit, flops_per_step: 20 GFLOP}",

@@ -1,7 +1,7 @@
 """Scenarios that tests vary: no torch, seconds of simulated time, milliseconds of ours."""
 
-from wfl_sim.loading import load
-from wfl_sim.simulation import Simulation
+from wfl_sim.scenario.loading import load
+from wfl_sim.simulation.simulation import Simulation
 
 BASE = """
 name: synthetic

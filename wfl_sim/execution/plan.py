@@ -6,7 +6,10 @@ from functools import cached_property
 from itertools import count
 from typing import Protocol
 
+from wfl_sim.data.examples import Shards
+from wfl_sim.device_models.workload import Workload
 from wfl_sim.execution.graph import TaskGraph
+from wfl_sim.execution.learner import Learner
 from wfl_sim.execution.task import (
     Aggregate,
     Evaluate,
@@ -15,9 +18,6 @@ from wfl_sim.execution.task import (
     InitialShared,
     LocalUpdate,
 )
-from wfl_sim.execution.versions import Versions
-from wfl_sim.learning.data.examples import Shards
-from wfl_sim.protocols import Learner, Workload
 from wfl_sim.randomness import derived_seed
 
 
@@ -303,3 +303,36 @@ def _workload(learner: Learner, device: int, seed: int) -> Workload | None:
 def _update_seed(seed: int, device: int, number: int, turn: int) -> int:
     """Return the seed of a local update; a second one in the same round has its own."""
     return derived_seed(seed, "training", device, number, *([turn] if turn else []))
+
+
+class Versions:
+    """Tells what a download has to bring, for methods whose downloads are news alone."""
+
+    def __init__(self, learner: Learner) -> None:
+        """Begin with no version."""
+        self._learner = learner
+        self._made_from: dict[Handle, tuple[Handle, tuple[int, ...]]] = {}
+        self._has: dict[int, Handle] = {}
+
+    def follows(self, made: Handle, shared: Handle, devices: Sequence[int]) -> None:
+        """Note that a state was made from another and the uploads of some devices."""
+        self._made_from[made] = shared, tuple(devices)
+
+    @property
+    def cohorts(self) -> list[tuple[int, ...]]:
+        """The devices whose uploads were in each aggregation, in the order of asking."""
+        return [devices for _, devices in self._made_from.values()]
+
+    def received(self, device: int, shared: Handle) -> None:
+        """Note that a device has a state."""
+        self._has[device] = shared
+
+    def download_bits(self, device: int, shared: Handle) -> int:
+        """Return the bits that bring a state to a device that has an older one, or none."""
+        if not self._learner.sends_news:
+            return self._learner.workload(device).download_bits
+        news: list[tuple[int, ...]] = []
+        while shared != self._has.get(device) and shared in self._made_from:
+            shared, devices = self._made_from[shared]
+            news.append(devices)
+        return self._learner.download_bits(device, news[::-1])

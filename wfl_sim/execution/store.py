@@ -14,10 +14,9 @@ from pathlib import Path
 from threading import get_ident
 from typing import Final, Self
 
-from wfl_sim.execution.claims import Claims
-from wfl_sim.execution.entry import DamagedError, packed, sealed, unpacked
-from wfl_sim.execution.presence import Presence
-from wfl_sim.execution.shelf import limit_of, path_of, prune
+from wfl_sim.execution.result_file import DamagedError, packed, sealed, unpacked
+from wfl_sim.execution.store_locks import Claims, Presence
+from wfl_sim.execution.store_maintenance import limit_of, path_of, prune
 from wfl_sim.execution.task import Result
 
 _log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from wfl_sim.methods.aggregation import State
+from wfl_sim.state import State
 
 
 @dataclass(frozen=True)

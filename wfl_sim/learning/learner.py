@@ -3,6 +3,9 @@
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
+from wfl_sim.codecs.codec import Codec
+from wfl_sim.data.examples import Padding, Shards
+from wfl_sim.device_models.workload import Workload
 from wfl_sim.execution.task import (
     Aggregate,
     Evaluate,
@@ -12,25 +15,22 @@ from wfl_sim.execution.task import (
     Result,
     Task,
 )
-from wfl_sim.learning.aggregator import Aggregator
-from wfl_sim.learning.benches import Benches
+from wfl_sim.learning.compatibility import check_fit
 from wfl_sim.learning.costs import Costs
-from wfl_sim.learning.data.examples import Shards
-from wfl_sim.learning.data.padding import Padding
-from wfl_sim.learning.evaluations import Evaluations
-from wfl_sim.learning.fitting import check_fit
-from wfl_sim.learning.fleet import Fleet
-from wfl_sim.learning.model import Pretrained
-from wfl_sim.learning.recipe import recipe_of, rewards_of
-from wfl_sim.learning.texts import Texts
-from wfl_sim.learning.transfers import Transfers
-from wfl_sim.learning.updates import LocalUpdates
-from wfl_sim.methods.abilities import HoldsMore, Updates
-from wfl_sim.methods.aggregation import State
+from wfl_sim.learning.encoded_data import Texts
+from wfl_sim.learning.evaluator import Evaluations
+from wfl_sim.learning.fingerprint import recipe_of, rewards_of
+from wfl_sim.learning.local_update import LocalUpdates
+from wfl_sim.learning.model_cache import Benches
+from wfl_sim.learning.payloads import Transfers
+from wfl_sim.learning.pretrained_model import Pretrained
+from wfl_sim.learning.server_update import Aggregator
+from wfl_sim.methods.device_parts import Fleet
+from wfl_sim.methods.method import HoldsMore, Method, Updates
 from wfl_sim.methods.parts import Role, with_role
+from wfl_sim.methods.privacy import Privacy
 from wfl_sim.methods.server import ServerRule
-from wfl_sim.privacy import Privacy
-from wfl_sim.protocols import Codec, Method, Workload
+from wfl_sim.state import State
 
 
 class PeftLearner:
@@ -190,7 +190,7 @@ class PeftLearner:
         Args:
             least: s that each phase is repeated for, after two steps that are not counted.
         """
-        from wfl_sim.learning.profiling import step_seconds
+        from wfl_sim.learning.timing import step_seconds
 
         examples = self.texts.examples("train", 0)
         encoded = self.texts.placed("train", 0, examples.fingerprint())

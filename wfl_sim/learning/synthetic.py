@@ -1,18 +1,31 @@
 """A model of given costs, for studies of the network alone: no torch, nothing is trained."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Final
+from math import prod
+from typing import Annotated, Final
 
 from channel_models.units import Fraction, Unit
+from wfl_sim.device_models.workload import Exchange, Workload
 from wfl_sim.execution.task import Result, Task
-from wfl_sim.learning.fleet import Fleet
-from wfl_sim.learning.stand_in import shapes_of, values
-from wfl_sim.methods.abilities import Downlink, Split, differs, sent_down, sent_up
-from wfl_sim.methods.aggregation import State
-from wfl_sim.methods.parts import Shapes, with_role
-from wfl_sim.privacy import Privacy
-from wfl_sim.protocols import MODELS, Exchange, Method, Workload
+from wfl_sim.learning.pretrained_model import MODELS
+from wfl_sim.methods.device_parts import Fleet
+from wfl_sim.methods.method import Downlink, Method, Split, differs, sent_down, sent_up
+from wfl_sim.methods.parts import (
+    Adapter,
+    Critic,
+    Full,
+    Head,
+    LastLayers,
+    LoRA,
+    Offset,
+    Part,
+    Router,
+    Shapes,
+    with_role,
+)
+from wfl_sim.methods.privacy import Privacy
+from wfl_sim.state import State
 
 _BITS_OF_A_PARAMETER: Final = 32
 _FORWARD: Final = 1 / 3
@@ -22,8 +35,6 @@ _FORWARD: Final = 1 / 3
 @dataclass(frozen=True, kw_only=True)
 class Cut:
     """What a split network sends in every step, and what is left to the device."""
-
-    __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     activations: Annotated[float, Unit("bit", minimum=1.0)]
     """each way"""
@@ -155,3 +166,42 @@ class SyntheticLearner:
 
     def _bits(self, shapes: Shapes) -> int:
         return round(self.model.payload * values(shapes) / self._whole) if shapes else 0
+
+
+_WIDTH: Final = 64
+_CLASSES: Final = 4
+
+
+def shapes_of(parts: Iterable[Part]) -> dict[str, tuple[int, ...]]:
+    """Return the parameters that parts would have on the stand-in, and their shapes."""
+    return {f"{part.name}/{n}": s for part in parts for n, s in _of(part.config).items()}
+
+
+def values(shapes: Shapes) -> int:
+    """Return the number of values."""
+    return sum(prod(shape) for shape in shapes.values())
+
+
+def _of(config: object) -> dict[str, tuple[int, ...]]:
+    match config:
+        case LoRA(rank=rank):
+            return {
+                "layer.lora_A.weight": (rank, _WIDTH),
+                "layer.lora_B.weight": (_WIDTH, rank),
+            }
+        case Adapter(bottleneck=size):
+            return {
+                "layer.down.weight": (size, _WIDTH),
+                "layer.down.bias": (size,),
+                "layer.up.weight": (_WIDTH, size),
+                "layer.up.bias": (_WIDTH,),
+            }
+        case Full() | LastLayers() | Offset():
+            return {"layer.weight": (_WIDTH, _WIDTH)}
+        case Head():
+            return {"weight": (_CLASSES, _WIDTH), "bias": (_CLASSES,)}
+        case Critic(values=count):
+            return {"weight": (count, _WIDTH), "bias": (count,)}
+        case Router(over=over):
+            return {"layer.weight": (len(over), _WIDTH)}
+    raise ValueError(f"no stand-in for a part of kind {type(config).__name__}")

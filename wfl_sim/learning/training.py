@@ -1,6 +1,6 @@
 """One phase of local training: batches, steps, and the optimiser."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -10,15 +10,19 @@ from torch import Tensor
 from torch.nn import Parameter
 from transformers import PreTrainedModel
 
-from wfl_sim.learning.encoding import Batchable, bucketed
-from wfl_sim.learning.nudges import Nudge
 from wfl_sim.learning.objectives import loss_of
-from wfl_sim.learning.precision import in_precision
-from wfl_sim.learning.prefix import Prefix
+from wfl_sim.learning.prefix_cache import Prefix
+from wfl_sim.learning.tokenized import Batchable, bucketed
+from wfl_sim.learning.torch_settings import in_precision
 from wfl_sim.methods.phases import Local, Phase
+from wfl_sim.state import State
 
 _WINDOW: Final = 8
 """batches among which examples are sorted by length"""
+
+
+Nudge = Callable[[], None]
+"""adds to the gradients in place"""
 
 
 def train(
@@ -128,3 +132,44 @@ def optimizer_of(trained: Sequence[Tensor], local: Local) -> torch.optim.Optimiz
         weight_decay=local.weight_decay,
         fused=True,
     )
+
+
+def nudge_of(
+    parameters: Mapping[str, Parameter],
+    trained: Sequence[Parameter],
+    proximal: float,
+    anchor: State,
+    correction: State,
+) -> Nudge:
+    """Return what adds ``mu (w - w0)`` and a correction to the gradient of each parameter.
+
+    Args:
+        parameters: all, by name.
+        trained: those that learn.
+        proximal: mu.
+        anchor: w0, by name.
+        correction: by name; parameters that it lacks get none.
+    """
+    learns = {id(parameter) for parameter in trained}
+    names = [name for name, parameter in parameters.items() if id(parameter) in learns]
+    pulls = {name: _tensor(anchor[name], parameters[name]) for name in names if proximal}
+    pushes = {n: _tensor(correction[n], parameters[n]) for n in names if n in correction}
+
+    def nudge() -> None:
+        with torch.no_grad():
+            for name, origin in pulls.items():
+                _gradient(parameters[name]).add_(parameters[name] - origin, alpha=proximal)
+            for name, push in pushes.items():
+                _gradient(parameters[name]).add_(push)
+
+    return nudge
+
+
+def _tensor(array: object, like: Parameter) -> Tensor:
+    return torch.tensor(np.asarray(array), dtype=like.dtype, device=like.device)
+
+
+def _gradient(parameter: Parameter) -> Tensor:
+    if parameter.grad is None:
+        parameter.grad = torch.zeros_like(parameter)
+    return parameter.grad

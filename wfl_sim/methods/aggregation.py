@@ -1,13 +1,11 @@
 """How uploads become the next shared state."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
-State = Mapping[str, NDArray[np.floating]]
-"""Named arrays. A name is ``part/parameter``, so that a state tells which part it belongs to."""
+from wfl_sim.state import State
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from wfl_sim.methods.aggregation import State, Upload, weighted_mean
-from wfl_sim.methods.local import LocalRun, Participant, Train, Update
+from wfl_sim.methods.aggregation import Upload, weighted_mean
+from wfl_sim.methods.local_update import LocalRun, Participant, Train, Update
+from wfl_sim.methods.method import METHODS
 from wfl_sim.methods.parts import Head, LoRA, Part, Shapes
 from wfl_sim.methods.phases import Local, Phase
-from wfl_sim.methods.states import put_under, under
-from wfl_sim.protocols import METHODS
+from wfl_sim.state import State, put_under, under
 
 
 @METHODS("ditto")

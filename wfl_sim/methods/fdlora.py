@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from wfl_sim.methods.aggregation import State, Upload, weighted_mean
-from wfl_sim.methods.local import Judge, LocalRun, Participant, Train, Update
+from wfl_sim.methods.aggregation import Upload, weighted_mean
+from wfl_sim.methods.local_update import Judge, LocalRun, Participant, Train, Update
+from wfl_sim.methods.method import METHODS
 from wfl_sim.methods.parts import Head, LoRA, Part, Shapes
 from wfl_sim.methods.phases import Local, Phase
-from wfl_sim.methods.states import minus, of_parts, plus, put_under, times, under
-from wfl_sim.protocols import METHODS
+from wfl_sim.state import State, minus, of_parts, plus, put_under, times, under
 
 
 @METHODS("fdlora")

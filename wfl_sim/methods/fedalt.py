@@ -14,12 +14,12 @@ from typing import Literal
 
 import numpy as np
 
-from wfl_sim.methods.aggregation import State, Upload, weighted_mean
-from wfl_sim.methods.local import LocalRun, Participant, Update, in_turn
+from wfl_sim.methods.aggregation import Upload, weighted_mean
+from wfl_sim.methods.local_update import LocalRun, Participant, Update, in_turn
+from wfl_sim.methods.method import METHODS
 from wfl_sim.methods.parts import Head, LoRA, Part, Router, Shapes
 from wfl_sim.methods.phases import Local, Phase
-from wfl_sim.methods.states import minus, of_parts, put_under, times, under
-from wfl_sim.protocols import METHODS
+from wfl_sim.state import State, minus, of_parts, put_under, times, under
 
 
 @METHODS("fedalt")

@@ -18,12 +18,12 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from wfl_sim.methods.aggregation import State, Upload, weighted_mean
-from wfl_sim.methods.local import Describe, LocalRun, Participant, Train, Update
+from wfl_sim.methods.aggregation import Upload, weighted_mean
+from wfl_sim.methods.local_update import Describe, LocalRun, Participant, Train, Update
+from wfl_sim.methods.method import METHODS
 from wfl_sim.methods.parts import Head, LoRA, Part
 from wfl_sim.methods.phases import Local, Phase
-from wfl_sim.methods.states import of_parts, put_under, under
-from wfl_sim.protocols import METHODS
+from wfl_sim.state import State, of_parts, put_under, under
 
 
 @METHODS("feddpa")

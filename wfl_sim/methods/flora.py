@@ -12,13 +12,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from wfl_sim.methods.abilities import News
-from wfl_sim.methods.aggregation import State, Upload, weighted_mean
-from wfl_sim.methods.local import LocalRun, Participant, Update, in_turn
+from wfl_sim.methods.aggregation import Upload, weighted_mean
+from wfl_sim.methods.local_update import LocalRun, Participant, Update, in_turn
+from wfl_sim.methods.method import METHODS, News
 from wfl_sim.methods.parts import Full, Head, LoRA, Part, Shapes
 from wfl_sim.methods.phases import Local, Phase
-from wfl_sim.methods.states import of_parts, outside, put_under
-from wfl_sim.protocols import METHODS
+from wfl_sim.state import State, of_parts, outside, put_under
 
 
 @METHODS("flora")

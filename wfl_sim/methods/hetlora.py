@@ -13,11 +13,11 @@ from typing import Final
 
 import numpy as np
 
-from wfl_sim.methods.aggregation import State, Upload, weighted_mean
+from wfl_sim.methods.aggregation import Upload, weighted_mean
+from wfl_sim.methods.method import METHODS
 from wfl_sim.methods.parts import Head, LoRA, Part, Shapes
 from wfl_sim.methods.phases import Local, Phase
-from wfl_sim.methods.states import of_parts
-from wfl_sim.protocols import METHODS
+from wfl_sim.state import State, of_parts
 
 _A: Final = ".lora_A."
 _B: Final = ".lora_B."

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from wfl_sim.methods.aggregation import State, Upload
+from wfl_sim.methods.aggregation import Upload
+from wfl_sim.methods.method import METHODS
 from wfl_sim.methods.parts import Head, LoRA, Part
 from wfl_sim.methods.phases import Local, Phase
-from wfl_sim.protocols import METHODS
+from wfl_sim.state import State
 
 
 @METHODS("local-only")

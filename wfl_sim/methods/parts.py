@@ -1,6 +1,6 @@
 """Parts: the trainable pieces that a method adds to a frozen base model.
 
-These are descriptions; `wfl_sim.learning.parts` turns them into torch modules.
+These are descriptions; `wfl_sim.learning.peft` turns them into torch modules.
 """
 
 from collections.abc import Mapping

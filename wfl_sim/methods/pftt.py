@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from wfl_sim.methods.aggregation import State, Upload, weighted_mean
+from wfl_sim.methods.aggregation import Upload, weighted_mean
+from wfl_sim.methods.method import METHODS
 from wfl_sim.methods.parts import Adapter, Head, LoRA, Part
 from wfl_sim.methods.phases import Local, Phase
-from wfl_sim.protocols import METHODS
+from wfl_sim.state import State
 
 
 @METHODS("pftt")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from wfl_sim.methods.alignment import Alignment
+from wfl_sim.methods.objectives import Alignment
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,12 +15,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from wfl_sim.methods.aggregation import State, Upload, weighted_mean
-from wfl_sim.methods.alignment import PPO, Alignment, Rewards, Sparsity
+from wfl_sim.config.registry import From
+from wfl_sim.methods.aggregation import Upload, weighted_mean
+from wfl_sim.methods.method import METHODS
+from wfl_sim.methods.objectives import ALGORITHMS, PPO, Algorithm, Alignment, Rewards, Sparsity
 from wfl_sim.methods.parts import Adapter, Critic, LoRA, Part
 from wfl_sim.methods.phases import Local, Phase
-from wfl_sim.protocols import ALGORITHMS, METHODS, Algorithm
-from wfl_sim.registry import From
+from wfl_sim.state import State
 
 
 @METHODS("pwff")

@@ -1,156 +1,18 @@
 """The server's side of averaging: optimisers on the average update, and what old uploads count."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
 import numpy as np
 
-from wfl_sim.methods.abilities import SERVER, averages
-from wfl_sim.methods.aggregation import State, Upload
-from wfl_sim.methods.states import each, minus, outside, plus, put_under, times, under
-from wfl_sim.protocols import OPTIMIZERS, STALENESS, Optimizer, Staleness
-from wfl_sim.registry import From, LocatedError
-
-_MEMORY = f"{SERVER}/optimizer"
-
-
-@OPTIMIZERS("average")
-@dataclass(frozen=True, kw_only=True)
-class Average:
-    """x <- x + lr (mean - x); with lr 1 the average itself (McMahan et al. 2017)."""
-
-    lr: float = 1.0
-
-    def __post_init__(self) -> None:
-        _check(self)
-
-    def step(self, shared: State, mean: State, memory: State) -> tuple[State, State]:
-        """Return the next state; nothing is remembered."""
-        return (mean if self.lr == 1 else plus(shared, minus(mean, shared), self.lr)), {}
-
-
-@OPTIMIZERS("momentum")
-@dataclass(frozen=True, kw_only=True)
-class Momentum:
-    """FedAvgM: v <- beta v + (mean - x), x <- x + lr v (Hsu et al. 2019, arXiv 1909.06335)."""
-
-    lr: float = 1.0
-    beta: float = 0.9
-
-    def __post_init__(self) -> None:
-        _check(self)
-
-    def step(self, shared: State, mean: State, memory: State) -> tuple[State, State]:
-        """Return the next state and v."""
-        update = minus(mean, shared)
-        v = plus(update, memory, self.beta) if memory else update
-        return plus(shared, v, self.lr), v
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Adaptive:
-    """Algorithm 2 of Reddi et al. 2021, arXiv 2003.00295, whose defaults these are but for lr."""
-
-    lr: float = 0.01
-    beta1: float = 0.9
-    beta2: float = 0.99
-    tau: float = 1e-3
-    """how adaptive: the smaller, the more"""
-
-    def __post_init__(self) -> None:
-        _check(self)
-
-    def step(self, shared: State, mean: State, memory: State) -> tuple[State, State]:
-        """m <- b1 m + (1-b1) d, v <- ..., x <- x + lr m / (sqrt(v) + tau); remember m and v."""
-        d = minus(mean, shared)
-        m, v = under("m", memory), under("v", memory)
-        if not memory:
-            m, v = times(0.0, d), each(d, lambda array: np.full_like(array, self.tau**2))
-        m = plus(times(self.beta1, m), d, 1 - self.beta1)
-        v = self._second({name: (v[name], np.square(d[name])) for name in d})
-        moved = {n: shared[n] + self.lr * m[n] / (np.sqrt(v[n]) + self.tau) for n in d}
-        return moved, {**put_under("m", m), **put_under("v", v)}
-
-    def _second(self, pairs: Mapping[str, tuple[Any, Any]]) -> State:
-        raise NotImplementedError
-
-
-@OPTIMIZERS("adam")
-@dataclass(frozen=True, kw_only=True)
-class Adam(_Adaptive):
-    """FedAdam: v <- b2 v + (1-b2) d^2 (arXiv 2003.00295)."""
-
-    def _second(self, pairs: Mapping[str, tuple[Any, Any]]) -> State:
-        b = self.beta2
-        return {name: b * v + (1 - b) * square for name, (v, square) in pairs.items()}
-
-
-@OPTIMIZERS("yogi")
-@dataclass(frozen=True, kw_only=True)
-class Yogi(_Adaptive):
-    """FedYogi: v <- v - (1-b2) d^2 sign(v - d^2) (arXiv 2003.00295)."""
-
-    def _second(self, pairs: Mapping[str, tuple[Any, Any]]) -> State:
-        return {
-            name: v - (1 - self.beta2) * square * np.sign(v - square)
-            for name, (v, square) in pairs.items()
-        }
-
-
-@OPTIMIZERS("adagrad")
-@dataclass(frozen=True, kw_only=True)
-class Adagrad(_Adaptive):
-    """FedAdagrad: v <- v + d^2 (arXiv 2003.00295)."""
-
-    beta1: float = 0.0
-
-    def _second(self, pairs: Mapping[str, tuple[Any, Any]]) -> State:
-        return {name: v + square for name, (v, square) in pairs.items()}
-
-
-@STALENESS("delta")
-@dataclass(frozen=True, kw_only=True)
-class Delta:
-    """FedBuff: the change that a device made, times (1 + staleness)^-exponent (arXiv 2106.06639).
-
-    The upload of a device that started from the present state is taken as it is.
-    """
-
-    exponent: float = 0.5
-    needs_base = True
-
-    def __post_init__(self) -> None:
-        _check(self)
-
-    def present(self, shared: State, upload: Upload) -> Upload:
-        """x + s (x_k - base_k)."""
-        if not upload.staleness:
-            return upload
-        scale = (1 + upload.staleness) ** -self.exponent
-        change = minus(upload.state, upload.base)
-        return replace(upload, state=plus({n: shared[n] for n in change}, change, scale))
-
-
-@STALENESS("mixing")
-@dataclass(frozen=True, kw_only=True)
-class Mixing:
-    """FedAsync: x + a (x_k - x), a = alpha (1 + staleness)^-exponent (arXiv 1903.03934)."""
-
-    alpha: float = 0.6
-    exponent: float = 0.5
-    needs_base = False
-
-    def __post_init__(self) -> None:
-        _check(self)
-        if not 0 < self.alpha <= 1:
-            raise ValueError(f"alpha must lie in (0, 1], got {self.alpha}")
-
-    def present(self, shared: State, upload: Upload) -> Upload:
-        """(1 - a) x + a x_k."""
-        a = self.alpha * (1 + upload.staleness) ** -self.exponent
-        now = {name: shared[name] for name in upload.state}
-        return replace(upload, state=plus(now, minus(upload.state, now), a))
+from wfl_sim.config.errors import LocatedError
+from wfl_sim.config.registry import From
+from wfl_sim.methods.aggregation import Upload
+from wfl_sim.methods.method import Method, averages
+from wfl_sim.methods.server_optimizers import _MEMORY, OPTIMIZERS, Average, Optimizer
+from wfl_sim.methods.staleness import STALENESS, Delta, Staleness
+from wfl_sim.state import State, outside, put_under, under
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,13 +65,59 @@ class ServerRule:
         return put_under(_MEMORY, under(_MEMORY, shared))
 
 
-def _check(rule: Any) -> None:
-    if hasattr(rule, "lr") and not rule.lr > 0:
-        raise ValueError(f"lr must be greater than 0, got {rule.lr}")
-    for name in ("beta", "beta1", "beta2"):
-        if not 0 <= getattr(rule, name, 0) < 1:
-            raise ValueError(f"{name} must be in [0, 1), got {getattr(rule, name)}")
-    if getattr(rule, "tau", 1) <= 0:
-        raise ValueError(f"tau must be greater than 0, got {rule.tau}")
-    if getattr(rule, "exponent", 0) < 0:
-        raise ValueError(f"exponent must not be negative, got {rule.exponent}")
+def combine(
+    method: Method,
+    rule: ServerRule,
+    shared: State,
+    uploads: Sequence[Upload],
+    *,
+    known: Iterable[str] = (),
+    edge: bool = False,
+    noise: float = 0.0,
+    rng: np.random.Generator | None = None,
+) -> State:
+    """Return the next shared state, the server optimiser's memory included.
+
+    Old uploads are brought to the present state, the method aggregates, the air adds its error,
+    and the server optimiser steps.
+
+    Args:
+        method: aggregates.
+        rule: of the server.
+        shared: the present state.
+        uploads: in ascending order of device.
+        known: names that an aggregate leaves as they are, unless it says otherwise.
+        edge: average for a cell: no optimiser, no memory.
+        noise: standard deviation of the error on the average, as a share of the largest root mean
+            square among the updates.
+        rng: of `noise`.
+    """
+    present = rule.without_memory(shared)
+    if rule.weights == "equal":
+        uploads = [replace(upload, weight=1.0) for upload in uploads]
+    if averages(method):
+        uploads = [rule.staleness.present(present, upload) for upload in uploads]
+    made = dict(method.aggregate(present, uploads))
+    if noise and rng is not None:
+        made = _disturbed(made, noise * _largest(present, uploads), rng)
+    made |= {name: present[name] for name in known if name not in made}
+    if edge:
+        return {**made, **rule.memory_of(shared)}
+    return rule.step(shared, made)
+
+
+def _largest(shared: State, uploads: Sequence[Upload]) -> float:
+    """Return the largest root mean square among the changes that devices have made."""
+    squares = [
+        np.concatenate([np.square(a - shared.get(n, 0.0), dtype=np.float64).ravel() for n, a in s])
+        for s in (upload.state.items() for upload in uploads)
+    ]
+    return float(np.sqrt(max(each.mean() for each in squares)))
+
+
+def _disturbed(mean: State, deviation: float, rng: np.random.Generator) -> dict[str, Any]:
+    """Return the average as it is received over the air."""
+    return {
+        name: array + rng.normal(0.0, deviation, array.shape).astype(np.float32)
+        for name, array in mean.items()
+    }

@@ -6,14 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 import channel_models as cm
-from wfl_sim.cells import Cell
-from wfl_sim.radio.channel import Channel
+from wfl_sim.radio.block_limit import BlockLimit
+from wfl_sim.radio.cell import Cell, Direction
+from wfl_sim.radio.channel import Channel, FadingOnDemand
 from wfl_sim.radio.csi import EstimatedFading
-from wfl_sim.radio.direction import Direction
-from wfl_sim.radio.fading import FadingOnDemand
-from wfl_sim.radio.limit import BlockLimit
 from wfl_sim.radio.ofdma import Band
-from wfl_sim.radio.power import DevicePower, PowerRule
+from wfl_sim.radio.transmit_power import DevicePower, PowerRule
 from wfl_sim.randomness import stream
 
 _LONGEST_STEP = 0.1
@@ -82,3 +80,28 @@ def band(
         limit=limit,
         duty=cell.duty(direction),
     )
+
+
+def expected_rate(cell: Cell, direction: Direction, gain: float, power: float) -> float:
+    """Return bit/s at the mean gain of a link.
+
+    A device spreads its power over all resource blocks, as far as power control lets it.
+
+    Args:
+        cell: the description.
+        direction: uplink or downlink.
+        gain: linear large-scale gain.
+        power: W of the device; on the downlink the cell's own power counts.
+    """
+    side = cell.uplink if direction == "uplink" else cell.downlink
+    block = cm.resource_block_bandwidth(cell.subcarrier_spacing)
+    if direction == "downlink":
+        watts = cell.downlink.power / cell.blocks
+    else:
+        watts = power / cell.blocks
+        if cell.uplink.power_control is not None:
+            numerology = cm.numerology(cell.subcarrier_spacing)
+            watts = min(watts, float(cell.uplink.power_control.density(gain, numerology)))
+    efficiency = float(side.rate.spectral_efficiency(watts * gain / cell.noise(direction)))
+    usable = cell.blocks * block * (1 - side.overhead) * cell.duty(direction)
+    return efficiency * usable

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import ClassVar
 
 from channel_models.units import Decibel, NonNegativeDecibel, Seconds
 
@@ -16,8 +15,6 @@ class Handover:
     filter approaches). Hysteresis and time to trigger are the defaults of ns-3's LENA; the
     interruption, and the window of a ping-pong (TR 36.839 section 5.5), are wfl_sim's.
     """
-
-    __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     offset: Decibel = 0.0
     hysteresis: NonNegativeDecibel = 3.0

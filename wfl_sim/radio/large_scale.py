@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 import channel_models as cm
 from wfl_sim.randomness import stream
-from wfl_sim.scenario import Scenario
+from wfl_sim.scenario.scenario import Scenario
 
 FloatArray = NDArray[np.float64]
 

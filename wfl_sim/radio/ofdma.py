@@ -1,8 +1,8 @@
 """OFDMA: a band of resource blocks, divided among transfers by an allocator.
 
 The allocator sees channel state of the past only; the rate that is delivered follows the channel
-of the present grid cell. What cells do to one another is in `wfl_sim.radio.coupled` and
-`wfl_sim.radio.loads`.
+of the present grid cell. What cells do to one another is in `wfl_sim.radio.interference` and
+`wfl_sim.radio.load_interference`.
 """
 
 import math
@@ -14,18 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 import channel_models as cm
-from wfl_sim.entities.carrier import Flow, Traffic
-from wfl_sim.protocols import (
-    Allocator,
-    BlockAllocator,
-    Demands,
-    PowerAllocator,
-    TransportRate,
-)
+from wfl_sim.radio.allocation.allocator import Allocator, BlockAllocator, Demands, PowerAllocator
+from wfl_sim.radio.block_limit import BlockLimit, limited
+from wfl_sim.radio.cell import TransportRate
 from wfl_sim.radio.channel import Channel
-from wfl_sim.radio.granularity import Granularity
-from wfl_sim.radio.limit import BlockLimit, limited
-from wfl_sim.radio.power import PowerRule, per_held_block
+from wfl_sim.radio.medium import Flow, Traffic
+from wfl_sim.radio.subbands import Granularity
+from wfl_sim.radio.transmit_power import PowerRule, per_held_block
 
 FloatArray = NDArray[np.float64]
 

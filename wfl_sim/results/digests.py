@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wfl_sim.records import Metric, Span
-from wfl_sim.results.columns import METRIC_COLUMNS, SPAN_COLUMNS, Column, Values, values
+from wfl_sim.results.tables import METRIC_COLUMNS, SPAN_COLUMNS, Column, Values, values
 
 if TYPE_CHECKING:
-    from wfl_sim.methods.aggregation import State
+    from wfl_sim.state import State
 
 
 def digest_spans(spans: Sequence[Span]) -> str:

@@ -17,7 +17,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file
 
 from wfl_sim.records import Coordinate, Scope
-from wfl_sim.results.columns import (
+from wfl_sim.results.digests import digest_states, digest_values
+from wfl_sim.results.series import Series
+from wfl_sim.results.tables import (
     LEVEL_COLUMNS,
     METRIC_COLUMNS,
     SPAN_COLUMNS,
@@ -25,12 +27,10 @@ from wfl_sim.results.columns import (
     arrays,
     problems,
 )
-from wfl_sim.results.digests import digest_states, digest_values
-from wfl_sim.results.series import Series
 from wfl_sim.results.writing import FORMAT
 
 if TYPE_CHECKING:
-    from wfl_sim.methods.aggregation import State
+    from wfl_sim.state import State
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 from safetensors.numpy import save
 
 from wfl_sim.records import Level, Metric, Span
-from wfl_sim.results.columns import (
+from wfl_sim.results.digests import digest_states, digest_values
+from wfl_sim.results.tables import (
     LEVEL_COLUMNS,
     METRIC_COLUMNS,
     SPAN_COLUMNS,
@@ -26,13 +27,13 @@ from wfl_sim.results.columns import (
     table,
     values,
 )
-from wfl_sim.results.digests import digest_states, digest_values
+
+if TYPE_CHECKING:
+    from wfl_sim.state import State
+
 
 if sys.platform != "win32":
     import fcntl
-
-if TYPE_CHECKING:
-    from wfl_sim.methods.aggregation import State
 
 FORMAT = 1
 """The version of the contract; a reader refuses folders of a later one."""

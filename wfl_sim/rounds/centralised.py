@@ -4,15 +4,15 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from wfl_sim.config.errors import LocatedError
 from wfl_sim.execution.plan import Arrival
-from wfl_sim.protocols import ROUNDS
 from wfl_sim.records import Span
-from wfl_sim.registry import LocatedError
+from wfl_sim.rounds.policy import ROUNDS
 
 if TYPE_CHECKING:
     import simpy
 
-    from wfl_sim.federation import Federation
+    from wfl_sim.network.federation import Federation
 
 
 @ROUNDS("centralised")

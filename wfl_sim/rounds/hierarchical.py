@@ -8,16 +8,17 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
-from wfl_sim.protocols import ROUNDS, SELECTORS, Selector
-from wfl_sim.registry import From, LocatedError
-from wfl_sim.rounds.ending import check_clients, check_fleet
-from wfl_sim.selection import RandomSelection
+from wfl_sim.config.errors import LocatedError
+from wfl_sim.config.registry import From
+from wfl_sim.rounds.policy import ROUNDS, check_clients, check_fleet
+from wfl_sim.rounds.selection.basic import RandomSelection
+from wfl_sim.rounds.selection.selector import SELECTORS, Selector
 
 if TYPE_CHECKING:
     import simpy
 
-    from wfl_sim.entities.edge import Edge
-    from wfl_sim.federation import Federation
+    from wfl_sim.network.edge_server import Edge
+    from wfl_sim.network.federation import Federation
 
 
 @ROUNDS("hierarchical")

@@ -5,16 +5,25 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
 from channel_models.units import PositiveSeconds
-from wfl_sim.protocols import ROUNDS, SELECTORS, Selector
-from wfl_sim.registry import From, LocatedError
-from wfl_sim.rounds.ending import check_clients, check_end, check_fleet, numbers, to_the_end
-from wfl_sim.rounds.waiting import call_off, gather
-from wfl_sim.selection import RandomSelection
+from wfl_sim.config.errors import LocatedError
+from wfl_sim.config.registry import From
+from wfl_sim.rounds.policy import (
+    ROUNDS,
+    call_off,
+    check_clients,
+    check_end,
+    check_fleet,
+    gather,
+    numbers,
+    to_the_end,
+)
+from wfl_sim.rounds.selection.basic import RandomSelection
+from wfl_sim.rounds.selection.selector import SELECTORS, Selector
 
 if TYPE_CHECKING:
     import simpy
 
-    from wfl_sim.federation import Federation
+    from wfl_sim.network.federation import Federation
 
 
 @ROUNDS("over-selection")

@@ -5,19 +5,27 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
 from channel_models.units import PositiveSeconds
-from wfl_sim.methods.abilities import averages
-from wfl_sim.payload import Float32
-from wfl_sim.protocols import ROUNDS, SELECTORS, Selector
-from wfl_sim.registry import From, LocatedError
-from wfl_sim.rounds.ending import check_clients, check_end, check_fleet, numbers, to_the_end
-from wfl_sim.rounds.waiting import gather
-from wfl_sim.selection import RandomSelection
+from wfl_sim.codecs import Float32
+from wfl_sim.config.errors import LocatedError
+from wfl_sim.config.registry import From
+from wfl_sim.methods.method import averages
+from wfl_sim.rounds.policy import (
+    ROUNDS,
+    check_clients,
+    check_end,
+    check_fleet,
+    gather,
+    numbers,
+    to_the_end,
+)
+from wfl_sim.rounds.selection.basic import RandomSelection
+from wfl_sim.rounds.selection.selector import SELECTORS, Selector
 
 if TYPE_CHECKING:
     import simpy
 
-    from wfl_sim.federation import Federation
-    from wfl_sim.scenario import Scenario
+    from wfl_sim.network.federation import Federation
+    from wfl_sim.scenario.scenario import Scenario
 
 
 @ROUNDS("over-the-air")
@@ -76,7 +84,7 @@ class OverTheAir:
         yield from to_the_end(federation, self._rounds(federation), self.until)
 
     def _rounds(self, federation: "Federation") -> "Generator[simpy.Event, Any, None]":
-        from wfl_sim.entities.air import Air  # loads simpy, which validation does without
+        from wfl_sim.network.over_the_air import Air  # loads simpy, which validation does without
 
         env, server = federation.env, federation.server
         clients = self.clients or len(federation.devices)

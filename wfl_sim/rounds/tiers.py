@@ -7,19 +7,27 @@ from itertools import count as counting
 from typing import TYPE_CHECKING, Annotated, Any
 
 from channel_models.units import PositiveSeconds
-from wfl_sim.protocols import ROUNDS, SELECTORS, Selector
-from wfl_sim.registry import From, LocatedError
-from wfl_sim.rounds.ending import check_clients, check_end, check_fleet, numbers, to_the_end
-from wfl_sim.rounds.waiting import gather
-from wfl_sim.selection import RandomSelection
-from wfl_sim.selection.tifl import by_speed
+from wfl_sim.config.errors import LocatedError
+from wfl_sim.config.registry import From
+from wfl_sim.rounds.policy import (
+    ROUNDS,
+    check_clients,
+    check_end,
+    check_fleet,
+    gather,
+    numbers,
+    to_the_end,
+)
+from wfl_sim.rounds.selection.basic import RandomSelection
+from wfl_sim.rounds.selection.selector import SELECTORS, Selector
+from wfl_sim.rounds.selection.tifl import by_speed
 
 if TYPE_CHECKING:
     import simpy
 
-    from wfl_sim.entities.delivery import Contribution
-    from wfl_sim.entities.device import Device
-    from wfl_sim.federation import Federation
+    from wfl_sim.network.device import Device
+    from wfl_sim.network.federation import Federation
+    from wfl_sim.network.messages import Contribution
 
 
 @ROUNDS("tiers")

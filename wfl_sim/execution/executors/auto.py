@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from multiprocessing import parent_process
 from typing import Any, Final
 
+from wfl_sim.execution.executors.base import EXECUTORS, Outlook, Session
 from wfl_sim.execution.executors.grouped import Grouped
 from wfl_sim.execution.executors.inline import InlineSession
 from wfl_sim.execution.executors.processes import Processes
+from wfl_sim.execution.learner import GroupLearner, Learner
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import LocalUpdate, Task
-from wfl_sim.protocols import EXECUTORS, GroupLearner, Learner, Outlook, Session
-from wfl_sim.workers import cores
+from wfl_sim.execution.worker_pool import cores
 
 _log = logging.getLogger(__name__)
 

@@ -5,11 +5,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from wfl_sim.config.errors import LocatedError
+from wfl_sim.execution.executors.base import EXECUTORS, Outlook
 from wfl_sim.execution.executors.inline import inputs_of
+from wfl_sim.execution.learner import GroupLearner, Learner
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import Evaluate, LocalUpdate, Task
-from wfl_sim.protocols import EXECUTORS, GroupLearner, Learner, Outlook
-from wfl_sim.registry import LocatedError
 
 _T = TypeVar("_T")
 

@@ -5,10 +5,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from wfl_sim.execution.executors.base import EXECUTORS, Outlook
+from wfl_sim.execution.learner import Learner
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import Task
-from wfl_sim.methods.aggregation import State
-from wfl_sim.protocols import EXECUTORS, Learner, Outlook
+from wfl_sim.state import State
 
 
 @EXECUTORS("inline")

@@ -13,13 +13,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
+from wfl_sim.config.errors import LocatedError
+from wfl_sim.execution.executors.base import EXECUTORS, Outlook
 from wfl_sim.execution.executors.inline import inputs_of
-from wfl_sim.execution.parcel import Parcel
+from wfl_sim.execution.executors.pickling import Parcel
+from wfl_sim.execution.learner import Learner
 from wfl_sim.execution.store import GoneError, Store
 from wfl_sim.execution.task import Task, title
-from wfl_sim.protocols import EXECUTORS, Learner, Outlook
-from wfl_sim.registry import LocatedError
-from wfl_sim.workers import Pool, Watcher, WorkerError, cores
+from wfl_sim.execution.worker_pool import Pool, Watcher, WorkerError, cores
 
 _log = logging.getLogger(__name__)
 

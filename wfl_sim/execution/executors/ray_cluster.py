@@ -14,14 +14,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from wfl_sim.execution.parcel import Parcel
+from wfl_sim.config.errors import LocatedError
+from wfl_sim.execution.executors.base import EXECUTORS, Outlook
+from wfl_sim.execution.executors.pickling import Parcel
+from wfl_sim.execution.learner import Learner
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import Result, Task, title
-from wfl_sim.heap import keep_freed_memory
-from wfl_sim.methods.aggregation import State
-from wfl_sim.protocols import EXECUTORS, Learner, Outlook
-from wfl_sim.registry import LocatedError
-from wfl_sim.workers import PASSED_ON, WorkerError
+from wfl_sim.execution.worker_pool import PASSED_ON, WorkerError, keep_freed_memory
+from wfl_sim.state import State
 
 _log = logging.getLogger(__name__)
 

@@ -1,7 +1,8 @@
 """The loss of a minibatch of written answers, and its gradient: what PPO, GRPO and DPO differ
 in."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -9,7 +10,8 @@ from torch import Tensor
 from torch.nn import Parameter
 from transformers import PreTrainedModel
 
-from wfl_sim.learning.alignment.combination import combined
+from wfl_sim.learning import peft as torch_parts
+from wfl_sim.learning.adapted_model import Workbench
 from wfl_sim.learning.alignment.losses import (
     clipped_surrogate,
     direct_preference,
@@ -17,9 +19,10 @@ from wfl_sim.learning.alignment.losses import (
     mean_over_words,
     value_loss,
 )
-from wfl_sim.learning.causal.conversations import Texts
-from wfl_sim.learning.causal.scoring import scores
-from wfl_sim.methods.alignment import DPO, GRPO, PPO, Alignment
+from wfl_sim.learning.alignment.multi_objective import combined
+from wfl_sim.learning.causal.log_probabilities import scores
+from wfl_sim.learning.causal.prompts import Texts
+from wfl_sim.methods.objectives import DPO, GRPO, PPO, Alignment
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,3 +158,17 @@ def _gradient(loss: Tensor, trained: Sequence[Parameter]) -> list[Tensor]:
         torch.zeros_like(parameter) if gradient is None else gradient
         for parameter, gradient in zip(trained, found, strict=True)
     ]
+
+
+@contextmanager
+def as_reference(bench: Workbench) -> Iterator[None]:
+    """Put every part back to its start, where it leaves the network as it was; only for a while."""
+    kept = {name: value.detach().clone() for name, value in bench.parameters.items()}
+    for part in bench.parts.values():
+        torch_parts.reset(bench.model, part, bench.parameters, 0)
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for name, value in bench.parameters.items():
+                value.copy_(kept[name])

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 from transformers import AutoConfig, PreTrainedTokenizerBase
 
-from wfl_sim.learning.base_model import load_model, load_tokenizer, loaded, most_tokens
-from wfl_sim.learning.causal.conversations import Texts, asked, written
-from wfl_sim.learning.data.instructions import Instructions
-from wfl_sim.learning.data.requests import merit
-from wfl_sim.learning.model import Pretrained
-from wfl_sim.methods.alignment import DPO, RULES, Alignment, Rewards
+from wfl_sim.data.instruct_rules import merit
+from wfl_sim.data.instructions import Instructions
+from wfl_sim.learning.causal.prompts import Texts, asked, written
+from wfl_sim.learning.model_loading import load_model, load_tokenizer, loaded, most_tokens
+from wfl_sim.learning.pretrained_model import Pretrained
+from wfl_sim.methods.objectives import DPO, RULES, Alignment, Rewards
 from wfl_sim.methods.phases import Phase
 
 

@@ -8,23 +8,27 @@ import torch
 from torch import Generator, Tensor
 from transformers import PreTrainedTokenizerBase
 
-from wfl_sim.learning.alignment.advantages import generalised, group_relative, whitened
-from wfl_sim.learning.alignment.losses import plain_divergence
+from wfl_sim.learning.adapted_model import Workbench
+from wfl_sim.learning.alignment.losses import (
+    generalised,
+    group_relative,
+    plain_divergence,
+    whitened,
+)
 from wfl_sim.learning.alignment.policy import (
     Anchor,
     Experience,
+    as_reference,
     policy_gradient,
     preference_loss,
     whole,
 )
-from wfl_sim.learning.alignment.reference import as_reference
 from wfl_sim.learning.alignment.rewards import Judge, judged
-from wfl_sim.learning.causal.conversations import Conversations
 from wfl_sim.learning.causal.generation import generate
-from wfl_sim.learning.causal.scoring import scores
+from wfl_sim.learning.causal.log_probabilities import scores
+from wfl_sim.learning.causal.prompts import Conversations
 from wfl_sim.learning.training import batches, optimizer_of
-from wfl_sim.learning.workbench import Workbench
-from wfl_sim.methods.alignment import DPO, GRPO, PPO, Alignment
+from wfl_sim.methods.objectives import DPO, GRPO, PPO, Alignment
 from wfl_sim.methods.parts import Offset
 from wfl_sim.methods.phases import Phase
 

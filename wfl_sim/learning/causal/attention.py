@@ -5,7 +5,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from wfl_sim.methods.alignment import Sparsity
+from wfl_sim.methods.objectives import Sparsity
 
 _STRIDE = 4
 

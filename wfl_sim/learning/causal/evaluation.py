@@ -7,12 +7,12 @@ import torch
 from torch import Generator, Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from wfl_sim.data.instruct_rules import merit, tokens
 from wfl_sim.learning.causal.attention import attention_mask, positions
-from wfl_sim.learning.causal.conversations import Conversations, Texts, written
 from wfl_sim.learning.causal.generation import generate
-from wfl_sim.learning.causal.scoring import scores
-from wfl_sim.learning.data.requests import merit, tokens
-from wfl_sim.methods.alignment import Sparsity
+from wfl_sim.learning.causal.log_probabilities import scores
+from wfl_sim.learning.causal.prompts import Conversations, Texts, written
+from wfl_sim.methods.objectives import Sparsity
 from wfl_sim.randomness import derived_seed
 
 _BATCH: Final = 32

@@ -7,8 +7,8 @@ from torch.nn.utils import parametrize
 from transformers import DynamicCache, PreTrainedModel
 
 from wfl_sim.learning.causal.attention import attention_mask, positions
-from wfl_sim.learning.causal.conversations import Texts
-from wfl_sim.methods.alignment import Sparsity
+from wfl_sim.learning.causal.prompts import Texts
+from wfl_sim.methods.objectives import Sparsity
 
 
 def generate(

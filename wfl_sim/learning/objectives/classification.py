@@ -4,7 +4,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from wfl_sim.learning.encoding import Encoded
+from wfl_sim.learning.tokenized import Encoded
 
 
 def logits(model: PreTrainedModel, batch: Encoded) -> Tensor:

@@ -4,9 +4,9 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from wfl_sim.learning.alignment.losses import mean_over_words
-from wfl_sim.learning.causal.conversations import Texts
-from wfl_sim.learning.causal.scoring import scores
-from wfl_sim.methods.alignment import Sparsity
+from wfl_sim.learning.causal.log_probabilities import scores
+from wfl_sim.learning.causal.prompts import Texts
+from wfl_sim.methods.objectives import Sparsity
 
 
 def loss(model: PreTrainedModel, texts: Texts) -> Tensor:

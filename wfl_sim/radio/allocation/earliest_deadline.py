@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from channel_models.units import PositiveSeconds
-from wfl_sim.protocols import ALLOCATORS, Demands
+from wfl_sim.radio.allocation.allocator import ALLOCATORS, Demands
 
 
 @ALLOCATORS("earliest-deadline")

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from wfl_sim.protocols import ALLOCATORS, Demands
-from wfl_sim.registry import LocatedError
+from wfl_sim.config.errors import LocatedError
+from wfl_sim.radio.allocation.allocator import ALLOCATORS, Demands
 
 
 @ALLOCATORS("fixed")

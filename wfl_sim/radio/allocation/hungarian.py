@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from wfl_sim.protocols import ALLOCATORS, Demands
+from wfl_sim.radio.allocation.allocator import ALLOCATORS, Demands
 
 
 @ALLOCATORS("hungarian")

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from channel_models.units import PositiveSeconds
-from wfl_sim.protocols import ALLOCATORS, Demands
+from wfl_sim.config.errors import LocatedError
+from wfl_sim.radio.allocation.allocator import ALLOCATORS, Demands
 from wfl_sim.radio.allocation.bandwidth import needed
 from wfl_sim.radio.allocation.makespan import MinimumMakespan
-from wfl_sim.registry import LocatedError
 
 
 @ALLOCATORS("minimum-energy")

@@ -12,8 +12,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from wfl_sim.protocols import ALLOCATORS, Demands
-from wfl_sim.registry import LocatedError
+from wfl_sim.config.errors import LocatedError
+from wfl_sim.radio.allocation.allocator import ALLOCATORS, Demands
 
 _LEAST: Final = 1e-20
 """bit/s, an average below which nobody has priority over another; its inverse fits all floats"""

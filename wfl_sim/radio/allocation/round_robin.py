@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from wfl_sim.protocols import ALLOCATORS, Demands
+from wfl_sim.radio.allocation.allocator import ALLOCATORS, Demands
 
 
 @ALLOCATORS("round-robin")

@@ -1,0 +1,216 @@
+"""Where terminals are: drops in a disc, a hexagon, a Poisson field, or from a file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from channel_models.units import NonNegativeMetres, PositiveMetres, Unit
+from channel_models.validation import (
+    FloatArray,
+    check_points,
+    check_positive_integer,
+    validate_fields,
+)
+
+Density = Annotated[float, Unit("1", minimum=0.0, exclusive=True)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Disc:
+    """Uniform over the ring between ``minimum_distance`` and ``radius`` (m) around the origin."""
+
+    radius: PositiveMetres = 250.0
+    minimum_distance: NonNegativeMetres = 10.0
+
+    def __post_init__(self) -> None:
+        validate_fields(self)
+        _check_ring(self.minimum_distance, self.radius, "radius")
+
+    @property
+    def mean_distance(self) -> float:
+        """``2/3 (R^3 - r^3) / (R^2 - r^2)``, m."""
+        outer, inner = self.radius, self.minimum_distance
+        return 2.0 / 3.0 * (outer**3 - inner**3) / (outer**2 - inner**2)
+
+    def drop(self, count: int, stream: np.random.Generator) -> FloatArray:
+        """Positions (count, 2) in m."""
+        number = check_positive_integer("count", count, minimum=0)
+        uniform = stream.random((number, 2))
+        inner = self.minimum_distance**2
+        distance = np.sqrt(inner + uniform[:, 0] * (self.radius**2 - inner))
+        angle = 2.0 * np.pi * uniform[:, 1]
+        return np.column_stack([distance * np.cos(angle), distance * np.sin(angle)])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hexagon:
+    """Uniform over a hexagon around the origin, with corners at ``radius`` (m).
+
+    The first corner lies to the east, as in `HexGrid`. Positions nearer than ``minimum_distance``
+    are drawn again.
+    """
+
+    radius: PositiveMetres = 250.0
+    minimum_distance: NonNegativeMetres = 10.0
+
+    def __post_init__(self) -> None:
+        validate_fields(self)
+        _check_ring(self.minimum_distance, self.radius * np.sqrt(3.0) / 2.0, "inner radius")
+
+    def drop(self, count: int, stream: np.random.Generator) -> FloatArray:
+        """Positions (count, 2) in m."""
+        number = check_positive_integer("count", count, minimum=0)
+        kept = np.empty((number, 2))
+        for position in kept:
+            position[:] = self._one(stream)
+        return kept
+
+    def _one(self, stream: np.random.Generator) -> FloatArray:
+        corners = self.radius * np.array([[1.0, 0.0], [-0.5, np.sqrt(3.0) / 2.0]])
+        while True:
+            # the hexagon is three rhombi around its centre
+            point = stream.random(2) @ corners
+            turn = 2.0 * np.pi / 3.0 * stream.integers(3)
+            rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+            if np.hypot(*point) >= self.minimum_distance:
+                return np.asarray(point @ rotation, dtype=float)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoissonField:
+    """A homogeneous Poisson point process over a disc: ``density`` points a square metre.
+
+    The number of points is Poisson with mean ``density pi (R^2 - r^2)``; given it they are uniform.
+    """
+
+    density: Density = 1e-4
+    radius: PositiveMetres = 250.0
+    minimum_distance: NonNegativeMetres = 10.0
+
+    def __post_init__(self) -> None:
+        validate_fields(self)
+        _check_ring(self.minimum_distance, self.radius, "radius")
+
+    @property
+    def mean_count(self) -> float:
+        """Expected number of points."""
+        return float(self.density * np.pi * (self.radius**2 - self.minimum_distance**2))
+
+    def drop(self, stream: np.random.Generator) -> FloatArray:
+        """Positions (random number, 2) in m."""
+        disc = Disc(radius=self.radius, minimum_distance=self.minimum_distance)
+        return disc.drop(int(stream.poisson(self.mean_count)), stream)
+
+
+def read_positions(path: str) -> FloatArray:
+    """Positions (n, 2) in m from a ``.npy`` array or a ``.csv`` with a header and columns x, y.
+
+    Raises ValueError for another shape, NaN, or another ending.
+    """
+    if Path(path).suffix == ".npy":
+        table = np.load(path, allow_pickle=False)
+    elif Path(path).suffix == ".csv":
+        table = np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2)
+    else:
+        raise ValueError(f"path must end in .npy or .csv, got {path!r}")
+    points = check_points(f"{path}: positions", table)
+    if points.ndim != 2:
+        raise ValueError(f"{path}: positions must have shape (n, 2), got {points.shape}")
+    return points
+
+
+def _check_ring(inner: float, outer: float, name: str) -> None:
+    if inner >= outer:
+        raise ValueError(
+            f"minimum_distance must be below the {name} of {outer:g} m, got {inner:g} m"
+        )
+
+
+__all__ = ["Disc", "HexGrid", "Hexagon", "PoissonField", "read_positions"]
+
+
+_RINGS = {1: 0, 7: 1, 19: 2, 37: 3}
+
+
+@dataclass(frozen=True, kw_only=True)
+class HexGrid:
+    """``sites`` base stations (1, 7, 19 or 37) at inter-site distance ``spacing`` (m).
+
+    Ring n adds 6 n sites. A site has 1 sector, or 3 with boresights at 30, 150 and 270 degrees; a
+    cell of one site is a hexagon with corners at ``spacing / sqrt 3``, the first to the east. With
+    ``wrap_around`` the layout is repeated by six translations, and distances are to the nearest
+    image, so that no site sees an edge.
+    """
+
+    sites: Literal[1, 7, 19, 37] = 7
+    spacing: PositiveMetres = 500.0
+    sectors: Literal[1, 3] = 1
+    wrap_around: bool = True
+
+    def __post_init__(self) -> None:
+        validate_fields(self)
+
+    @property
+    def rings(self) -> int:
+        """Rings around the central site."""
+        return _RINGS[self.sites]
+
+    @property
+    def cell_radius(self) -> float:
+        """Centre to corner of a site's hexagon, m: ``spacing / sqrt 3``."""
+        return float(self.spacing / np.sqrt(3.0))
+
+    @property
+    def positions(self) -> FloatArray:
+        """Sites (sites, 2) in m, the centre first, then ring by ring counterclockwise."""
+        axes = self._axes
+        coordinates = [(0, 0)]
+        steps = [(-1, 1), (-1, 0), (0, -1), (1, -1), (1, 0), (0, 1)]
+        for ring in range(1, self.rings + 1):
+            place = (ring, 0)
+            for step in steps:
+                for _ in range(ring):
+                    coordinates.append(place)
+                    place = (place[0] + step[0], place[1] + step[1])
+        return np.asarray(np.array(coordinates, dtype=float) @ axes, dtype=float)
+
+    @property
+    def boresights(self) -> FloatArray:
+        """Azimuths of a site's sectors in rad: (0,) for one, (30, 150, 270 degrees) for three."""
+        return np.zeros(1) if self.sectors == 1 else np.deg2rad([30.0, 150.0, 270.0])
+
+    @property
+    def translations(self) -> FloatArray:
+        """Vectors to the layout's images (7, 2) in m, zero first; (1, 2) without wrap-around."""
+        if not self.wrap_around:
+            return np.zeros((1, 2))
+        n = self.rings
+        turn = np.array([[0.5, np.sqrt(3.0) / 2.0], [-np.sqrt(3.0) / 2.0, 0.5]])
+        images = [np.zeros(2), np.array([n + 1.0, float(n)]) @ self._axes]
+        for _ in range(5):
+            images.append(images[-1] @ turn)
+        return np.array(images)
+
+    @property
+    def _axes(self) -> FloatArray:
+        angles = np.deg2rad([30.0, 90.0])
+        return self.spacing * np.column_stack([np.cos(angles), np.sin(angles)])
+
+    def offsets(self, points: ArrayLike) -> FloatArray:
+        """Vectors from every site to every point's nearest image, (..., sites, 2) in m."""
+        places = check_points("points", points)
+        # (..., images, sites, 2)
+        vectors = (
+            places[..., None, None, :] + self.translations[:, None, :] - self.positions[None, :, :]
+        )
+        nearest = np.argmin(np.hypot(vectors[..., 0], vectors[..., 1]), axis=-2)
+        chosen = np.take_along_axis(vectors, nearest[..., None, :, None], axis=-3)
+        return np.asarray(chosen[..., 0, :, :], dtype=float)
+
+    def distances(self, points: ArrayLike) -> Any:
+        """Horizontal distances from every point (..., 2) to every site, (..., sites) in m."""
+        vectors = self.offsets(points)
+        return np.hypot(vectors[..., 0], vectors[..., 1])

@@ -1,0 +1,338 @@
+"""The power of Rayleigh fading: exponential."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from channel_models.units import Decibel, NonNegativeDecibel, PositiveNumber, Unit
+from channel_models.validation import FloatArray, check_array, check_finite, validate_fields
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExponentialPower:
+    """``P(X <= x) = 1 - exp(-x / mean)``: the power gain of Rayleigh fading."""
+
+    mean: PositiveNumber = 1.0
+
+    def __post_init__(self) -> None:
+        validate_fields(self)
+
+    @property
+    def variance(self) -> float:
+        """``mean^2``."""
+        return self.mean**2
+
+    def pdf(self, x: ArrayLike) -> Any:
+        """Density at power ``x``."""
+        power = np.asarray(x, dtype=float)
+        inside = np.exp(-np.maximum(power, 0.0) / self.mean) / self.mean
+        return np.where(power >= 0.0, inside, 0.0)[()]
+
+    def cdf(self, x: ArrayLike) -> Any:
+        """Probability of a power of at most ``x``."""
+        return (-np.expm1(-np.maximum(np.asarray(x, dtype=float), 0.0) / self.mean))[()]
+
+    def quantile(self, probability: ArrayLike) -> Any:
+        """Power below which it lies with that probability."""
+        with np.errstate(divide="ignore"):
+            return (-self.mean * np.log1p(-check_probability(probability)))[()]
+
+    def ergodic_rate(self, snr: ArrayLike) -> Any:
+        """``E[log2(1 + snr X)] = e^(1/g) E_1(1/g) / ln 2`` bit/s/Hz, with g = snr mean."""
+        gamma = check_snr(snr) * self.mean
+        positive = np.where(gamma > 0.0, gamma, 1.0)
+        with np.errstate(over="ignore"):
+            rate = scaled_expn(1, 1.0 / positive) / np.log(2.0)
+        return np.where(gamma > 0.0, rate, 0.0)[()]
+
+    def outage(self, rate: ArrayLike, snr: ArrayLike) -> Any:
+        """``P(log2(1 + snr X) < rate) = 1 - exp(-(2^rate - 1) / (snr mean))``."""
+        return self.cdf(outage_threshold(rate, snr))
+
+    def truncated_inversion_rate(self, snr: ArrayLike, cutoff: ArrayLike) -> Any:
+        """Rate of channel inversion above a cutoff SNR g_0, silent below (Goldsmith, Varaiya 1997).
+
+        ``log2(1 + g / E_1(g_0/g)) e^(-g_0/g)`` bit/s/Hz with g = snr mean.
+        """
+        from scipy.special import exp1
+
+        gamma = check_array("snr", snr, minimum=0.0, exclusive=True) * self.mean
+        ratio = check_array("cutoff", cutoff, minimum=0.0, exclusive=True) / gamma
+        return (np.log1p(gamma / exp1(ratio)) / np.log(2.0) * np.exp(-ratio))[()]
+
+
+_POINTS = 6001
+
+
+def check_snr(snr: ArrayLike) -> FloatArray:
+    """Mean signal-to-noise ratios (linear), at least 0; ValueError otherwise."""
+    return check_array("snr", snr, minimum=0.0)
+
+
+def check_probability(probability: ArrayLike) -> FloatArray:
+    """Probabilities between 0 and 1; ValueError otherwise."""
+    return check_array("probability", probability, minimum=0.0, maximum=1.0)
+
+
+def scaled_expn(order: int, x: FloatArray) -> FloatArray:
+    """``e^x E_n(x)`` for x > 0, by its asymptotic series where the exponential is large."""
+    from scipy.special import expn
+
+    small = np.minimum(x, 50.0)
+    exact = np.exp(small) * expn(order, small)
+    large = np.maximum(x, 50.0)
+    term = 1.0 / large
+    series = np.zeros_like(large)
+    for k in range(20):
+        series += term
+        term = -term * (order + k) / large
+    return np.where(x <= 50.0, exact, series)
+
+
+def rate_by_quadrature(
+    density: Callable[[FloatArray], FloatArray], mean: float, snr: ArrayLike
+) -> FloatArray:
+    """``E[log2(1 + snr X)]`` from the density of X >= 0, by the trapezoidal rule in ln x."""
+    gamma = check_snr(snr)
+    exponent = np.linspace(np.log(1e-14), np.log(1e3), _POINTS)
+    x = mean * np.exp(exponent)
+    weight = density(x) * x * (exponent[1] - exponent[0])
+    rates = np.log1p(gamma[..., None] * x) @ weight
+    return np.asarray(rates / np.log(2.0), dtype=float)
+
+
+def outage_threshold(rate: ArrayLike, snr: ArrayLike) -> FloatArray:
+    """Power below which ``log2(1 + snr x) < rate``: ``(2^rate - 1) / snr``, infinite at no SNR."""
+    required = np.expm1(check_array("rate", rate, minimum=0.0) * np.log(2.0))
+    gamma = check_snr(snr)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(required > 0.0, required / gamma, 0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConstantPower:
+    """All mass at ``mean``."""
+
+    mean: PositiveNumber = 1.0
+
+    def __post_init__(self) -> None:
+        validate_fields(self)
+
+    @property
+    def variance(self) -> float:
+        """Zero."""
+        return 0.0
+
+    def cdf(self, x: ArrayLike) -> Any:
+        """0 below the mean, 1 from it on."""
+        return np.where(np.asarray(x, dtype=float) >= self.mean, 1.0, 0.0)[()]
+
+    def quantile(self, probability: ArrayLike) -> Any:
+        """The mean, whatever the probability."""
+        return np.full_like(check_probability(probability), self.mean)[()]
+
+    def ergodic_rate(self, snr: ArrayLike) -> Any:
+        """``log2(1 + snr mean)`` bit/s/Hz."""
+        return (np.log1p(check_snr(snr) * self.mean) / np.log(2.0))[()]
+
+    def outage(self, rate: ArrayLike, snr: ArrayLike) -> Any:
+        """1 where the rate exceeds the capacity, else 0."""
+        return np.where(self.mean < outage_threshold(rate, snr), 1.0, 0.0)[()]
+
+
+@dataclass(frozen=True, eq=False)
+class EmpiricalPower:
+    """Equal mass at every one of ``samples`` (any shape; kept sorted)."""
+
+    samples: FloatArray
+
+    def __post_init__(self) -> None:
+        values = check_finite("samples", check_array("samples", self.samples, minimum=0.0))
+        if values.size == 0:
+            raise ValueError("samples must not be empty")
+        object.__setattr__(self, "samples", np.sort(values, axis=None))
+
+    @property
+    def mean(self) -> float:
+        """Sample mean."""
+        return float(self.samples.mean())
+
+    @property
+    def variance(self) -> float:
+        """Sample variance (divided by the number of samples)."""
+        return float(self.samples.var())
+
+    def cdf(self, x: ArrayLike) -> Any:
+        """Fraction of samples of at most ``x``."""
+        rank = np.searchsorted(self.samples, np.asarray(x, dtype=float), side="right")
+        return (rank / self.samples.size)[()]
+
+    def quantile(self, probability: ArrayLike) -> Any:
+        """Smallest sample whose cdf reaches the probability."""
+        index = np.ceil(check_probability(probability) * self.samples.size).astype(int) - 1
+        return self.samples[np.maximum(index, 0)][()]
+
+    def ergodic_rate(self, snr: ArrayLike) -> Any:
+        """Mean of ``log2(1 + snr x)`` over the samples, bit/s/Hz."""
+        gamma = check_snr(snr)
+        return (np.log1p(gamma[..., None] * self.samples).mean(axis=-1) / np.log(2.0))[()]
+
+    def outage(self, rate: ArrayLike, snr: ArrayLike) -> Any:
+        """Fraction of samples with ``log2(1 + snr x) < rate``."""
+        rank = np.searchsorted(self.samples, outage_threshold(rate, snr), side="left")
+        return (rank / self.samples.size)[()]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GammaPower:
+    """Gamma with ``shape`` m and ``mean``: the power gain of Nakagami-m fading.
+
+    Shape n and mean n is also the sum of n independent Rayleigh branches of mean one, the output of
+    maximum-ratio combining.
+    """
+
+    shape: PositiveNumber = 1.0
+    mean: PositiveNumber = 1.0
+
+    def __post_init__(self) -> None:
+        validate_fields(self)
+
+    @property
+    def variance(self) -> float:
+        """``mean^2 / shape``."""
+        return self.mean**2 / self.shape
+
+    def pdf(self, x: ArrayLike) -> Any:
+        """Density at power ``x``: ``(m/mean)^m x^(m-1) e^(-m x/mean) / Gamma(m)``."""
+        from scipy.special import gammaln
+
+        m, power = self.shape, np.asarray(x, dtype=float)
+        positive = np.where(power > 0.0, power, 1.0)
+        logarithm = (
+            m * np.log(m / self.mean) + (m - 1.0) * np.log(positive) - m * positive / self.mean
+        )
+        limit = 0.0 if m > 1.0 else (1.0 / self.mean if m == 1.0 else np.inf)
+        density = np.where(power > 0.0, np.exp(logarithm - gammaln(m)), 0.0)
+        return np.where(power == 0.0, limit, density)[()]
+
+    def cdf(self, x: ArrayLike) -> Any:
+        """Probability of a power of at most ``x``: the regularised ``gammainc(m, m x/mean)``."""
+        from scipy.special import gammainc
+
+        scaled = self.shape * np.maximum(np.asarray(x, dtype=float), 0.0) / self.mean
+        return np.asarray(gammainc(self.shape, scaled))[()]
+
+    def quantile(self, probability: ArrayLike) -> Any:
+        """Power below which it lies with that probability."""
+        from scipy.special import gammaincinv
+
+        inverse = gammaincinv(self.shape, check_probability(probability))
+        return (np.asarray(inverse) * self.mean / self.shape)[()]
+
+    def ergodic_rate(self, snr: ArrayLike) -> Any:
+        """``E[log2(1 + snr X)]`` bit/s/Hz.
+
+        For integer m ``e^x / ln 2 sum_(k=1..m) E_k(x)`` with x = m / (snr mean), else quadrature.
+        """
+        if self.shape != round(self.shape) or self.shape > 64:
+            return rate_by_quadrature(self.pdf, self.mean, snr)[()]
+        gamma = check_snr(snr) * self.mean
+        with np.errstate(over="ignore"):
+            x = self.shape / np.where(gamma > 0.0, gamma, 1.0)
+        total = np.sum([scaled_expn(k, x) for k in range(1, round(self.shape) + 1)], axis=0)
+        return np.where(gamma > 0.0, total / np.log(2.0), 0.0)[()]
+
+    def outage(self, rate: ArrayLike, snr: ArrayLike) -> Any:
+        """``P(log2(1 + snr X) < rate)``."""
+        return self.cdf(outage_threshold(rate, snr))
+
+
+_NEPERS = np.log(10.0) / 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class NormalDecibels:
+    """Normal in dB with ``mean`` and ``sigma``; the power ``10^(X/10)`` is log-normal."""
+
+    mean: Decibel = 0.0
+    sigma: NonNegativeDecibel = 8.0
+
+    def __post_init__(self) -> None:
+        validate_fields(self)
+
+    @property
+    def linear_mean(self) -> float:
+        """Mean of the power: ``exp(mean s + (sigma s)^2 / 2)``, s = ln 10 / 10."""
+        return float(np.exp(self.mean * _NEPERS + (self.sigma * _NEPERS) ** 2 / 2.0))
+
+    def cdf(self, x: ArrayLike) -> Any:
+        """Probability of at most ``x`` dB; a step at the mean for sigma 0."""
+        from scipy.special import ndtr
+
+        values = np.asarray(x, dtype=float)
+        if self.sigma == 0.0:
+            return np.where(values >= self.mean, 1.0, 0.0)[()]
+        return np.asarray(ndtr((values - self.mean) / self.sigma))[()]
+
+    def quantile(self, probability: ArrayLike) -> Any:
+        """Value in dB below which it lies with that probability."""
+        from scipy.special import ndtri
+
+        chance = check_probability(probability)
+        if self.sigma == 0.0:
+            return np.full(chance.shape, self.mean)[()]
+        return (self.mean + self.sigma * np.asarray(ndtri(chance)))[()]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RicianPower:
+    """Power gain of Rician fading with factor ``k`` (linear, specular over scattered) and ``mean``.
+
+    ``2 (1 + k) X / mean`` is noncentral chi-square with 2 degrees of freedom and noncentrality 2 k.
+    """
+
+    k: Annotated[float, Unit("1", minimum=0.0)] = 1.0
+    mean: PositiveNumber = 1.0
+
+    def __post_init__(self) -> None:
+        validate_fields(self)
+
+    @property
+    def variance(self) -> float:
+        """``mean^2 (1 + 2 k) / (1 + k)^2``."""
+        return self.mean**2 * (1.0 + 2.0 * self.k) / (1.0 + self.k) ** 2
+
+    def pdf(self, x: ArrayLike) -> Any:
+        """Density ``(1+k) e^(-k-(1+k)x) I_0(2 sqrt(k (1+k) x))`` of the power over its mean."""
+        from scipy.special import ive
+
+        power = np.asarray(x, dtype=float) / self.mean
+        scaled = np.sqrt((1.0 + self.k) * np.maximum(power, 0.0))
+        root = np.sqrt(self.k)
+        density = np.exp(-((scaled - root) ** 2)) * ive(0, 2.0 * root * scaled)
+        return np.where(power >= 0.0, (1.0 + self.k) / self.mean * density, 0.0)[()]
+
+    def cdf(self, x: ArrayLike) -> Any:
+        """``1 - Q_1(sqrt(2 k), sqrt(2 (1 + k) x / mean))``, Q_1 the Marcum function."""
+        from scipy.special import chndtr
+
+        scaled = 2.0 * (1.0 + self.k) * np.maximum(np.asarray(x, dtype=float), 0.0) / self.mean
+        return np.asarray(chndtr(scaled, 2.0, 2.0 * self.k))[()]
+
+    def quantile(self, probability: ArrayLike) -> Any:
+        """Power below which it lies with that probability."""
+        from scipy.special import chndtrix
+
+        inverse = np.asarray(chndtrix(check_probability(probability), 2.0, 2.0 * self.k))
+        return (inverse * self.mean / (2.0 * (1.0 + self.k)))[()]
+
+    def ergodic_rate(self, snr: ArrayLike) -> Any:
+        """``E[log2(1 + snr X)]`` bit/s/Hz, by quadrature."""
+        return rate_by_quadrature(self.pdf, self.mean, snr)[()]
+
+    def outage(self, rate: ArrayLike, snr: ArrayLike) -> Any:
+        """``P(log2(1 + snr X) < rate)``."""
+        return self.cdf(outage_threshold(rate, snr))

@@ -1,0 +1,274 @@
+"""Log-normal shadowing, one value a link."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from channel_models.fading.process import select_links
+from channel_models.laws.power import NormalDecibels
+from channel_models.units import Fraction, NonNegativeDecibel, PositiveMetres
+from channel_models.validation import (
+    FloatArray,
+    check_array,
+    check_points,
+    check_positive_integer,
+    validate_fields,
+)
+
+
+class FixedShadowing:
+    """One shadowing value a link, the same at every position."""
+
+    def __init__(self, values_db: FloatArray) -> None:
+        self.values_db = values_db
+
+    def __repr__(self) -> str:
+        return f"FixedShadowing(links={self.values_db.size})"
+
+    def at(self, positions: ArrayLike, links: ArrayLike | None = None) -> Any:
+        """Shadowing in dB at ``positions`` (n, 2), one row for every link asked for."""
+        chosen = self.values_db[select_links(links, self.values_db.size)]
+        points = check_points("positions", positions)
+        return np.broadcast_to(chosen, np.broadcast_shapes(chosen.shape, points.shape[:-1])).copy()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogNormal:
+    """Log-normal shadowing: ``sigma`` times a standard normal, in dB, drawn once a link."""
+
+    sigma: NonNegativeDecibel = 8.0
+
+    def __post_init__(self) -> None:
+        validate_fields(self)
+
+    @property
+    def law(self) -> NormalDecibels:
+        """Law of the value in dB."""
+        return NormalDecibels(sigma=self.sigma)
+
+    def realise(
+        self,
+        streams: Sequence[np.random.Generator],
+        map_stream: np.random.Generator | None = None,
+    ) -> FixedShadowing:
+        """Draw one value a stream; ``map_stream`` is not used."""
+        return FixedShadowing(
+            self.sigma * np.array([stream.standard_normal() for stream in streams], dtype=float)
+        )
+
+
+__all__ = [
+    "FixedShadowing",
+    "GaussMarkovShadowing",
+    "InterSiteShadowing",
+    "LogNormal",
+    "LosField",
+    "LosMap",
+    "ShadowField",
+    "ShadowMap",
+    "SiteFields",
+]
+
+
+class ShadowField:
+    """``sigma sqrt(2/N) sum_n cos(2 pi (f_n . x + phi_n))`` dB at a position x (m)."""
+
+    def __init__(self, sigma: float, waves: FloatArray, phases: FloatArray) -> None:
+        self._scale = sigma * np.sqrt(2.0 / phases.size)
+        self._waves = waves
+        self._phases = phases
+
+    def __repr__(self) -> str:
+        return f"ShadowField(waves={self._phases.size})"
+
+    def at(self, positions: ArrayLike, links: ArrayLike | None = None) -> Any:
+        """Shadowing in dB at ``positions`` (..., 2); ``links`` makes no difference to a map."""
+        points = check_points("positions", positions)
+        flat = points.reshape(-1, 2)
+        total = np.empty(len(flat))
+        # elementwise, then a sum over each row: no point's bits depend on the points beside it
+        for low in range(0, len(flat), _POINTS_AT_ONCE):
+            part = flat[low : low + _POINTS_AT_ONCE]
+            turns = part[:, :1] * self._waves[:, 0] + part[:, 1:] * self._waves[:, 1] + self._phases
+            total[low : low + _POINTS_AT_ONCE] = np.cos(2.0 * np.pi * (turns - np.rint(turns))).sum(
+                axis=1
+            )
+        return (self._scale * total).reshape(points.shape[:-1])[()]
+
+
+class LosField:
+    """A realised map: line of sight wherever its uniform marks lie below the probability."""
+
+    def __init__(self, field: ShadowField) -> None:
+        self._field = field
+
+    def __repr__(self) -> str:
+        return f"LosField({self._field!r})"
+
+    def at(self, positions: ArrayLike, probability: ArrayLike) -> Any:
+        """Booleans at ``positions`` (..., 2) for probabilities that broadcast with (...)."""
+        from scipy.special import ndtr
+
+        chance = check_array("probability", probability, minimum=0.0, maximum=1.0)
+        return (np.asarray(ndtr(self._field.at(positions))) < chance)[()]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LosMap:
+    """Spatially consistent line of sight (TR 38.901 section 7.6.3.3).
+
+    A Gaussian map with correlation ``exp(-d / decorrelation)`` through its own distribution gives
+    marks uniform in [0, 1]; a place has line of sight when its mark lies below the probability. The
+    standard's distances are 50 m (UMa, UMi), 60 m (RMa) and 10 m (InH) (Table 7.6.3.1-2, to be
+    confirmed against the TR).
+    """
+
+    decorrelation: PositiveMetres = 50.0
+    waves: int = 512
+
+    def __post_init__(self) -> None:
+        validate_fields(self)
+        check_positive_integer("waves", self.waves, minimum=16)
+
+    def realise(self, stream: np.random.Generator) -> LosField:
+        """Draw the map of one site."""
+        return LosField(draw_field(1.0, self.decorrelation, self.waves, stream))
+
+
+_POINTS_AT_ONCE = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShadowMap:
+    """A shadowing map with correlation ``exp(-distance / decorrelation)`` (TR 38.901 7.4.4).
+
+    A sum of ``waves`` plane waves over the plane (as QuaDRiGa's maps, arXiv 1808.04659) with random
+    phases. Their wavenumbers k follow the isotropic spectrum of the exponential correlation in two
+    dimensions, ``P(K <= k) = 1 - (1 + (k d)^2)^-1/2``, so over realisations the correlation is
+    exact. Deterministic in position: two devices at one spot see one value, a device that returns
+    finds it again.
+    """
+
+    sigma: NonNegativeDecibel = 8.0
+    decorrelation: PositiveMetres = 50.0
+    waves: int = 512
+
+    def __post_init__(self) -> None:
+        validate_fields(self)
+        check_positive_integer("waves", self.waves, minimum=16)
+
+    @property
+    def law(self) -> NormalDecibels:
+        """Law of the value in dB."""
+        return NormalDecibels(sigma=self.sigma)
+
+    def realise(
+        self, streams: Sequence[np.random.Generator], map_stream: np.random.Generator
+    ) -> ShadowField:
+        """Draw the map from ``map_stream``; the links' own streams are not used."""
+        return draw_field(self.sigma, self.decorrelation, self.waves, map_stream)
+
+    def correlation(self, distance: ArrayLike) -> Any:
+        """``exp(-distance / decorrelation)``."""
+        return np.exp(-np.abs(np.asarray(distance, dtype=float)) / self.decorrelation)[()]
+
+
+def draw_field(
+    sigma: float, decorrelation: float, waves: int, stream: np.random.Generator
+) -> ShadowField:
+    """One map: stratified wavenumbers, uniform directions and phases."""
+    rank = (np.arange(waves) + stream.random(waves)) / waves
+    wavenumber = np.sqrt(1.0 / (1.0 - rank) ** 2 - 1.0) / decorrelation
+    direction = 2.0 * np.pi * stream.random(waves)
+    vectors = (wavenumber / (2.0 * np.pi))[:, None] * np.column_stack(
+        [np.cos(direction), np.sin(direction)]
+    )
+    return ShadowField(sigma, vectors, stream.random(waves))
+
+
+@dataclass(frozen=True, kw_only=True)
+class GaussMarkovShadowing:
+    """``X' = r X + sqrt(1 - r^2) sigma N(0, 1)`` with ``r = exp(-step / decorrelation)`` (dB).
+
+    Gudmundson 1991. Exact for any spacing of the steps, but a sequence: two devices at one place
+    are independent, and a device that returns finds another value; `ShadowMap` has neither defect.
+    """
+
+    sigma: NonNegativeDecibel = 8.0
+    decorrelation: PositiveMetres = 50.0
+
+    def __post_init__(self) -> None:
+        validate_fields(self)
+
+    @property
+    def law(self) -> NormalDecibels:
+        """Law of the value in dB."""
+        return NormalDecibels(sigma=self.sigma)
+
+    def correlation(self, distance: ArrayLike) -> Any:
+        """``exp(-distance / decorrelation)``."""
+        return np.exp(-np.abs(np.asarray(distance, dtype=float)) / self.decorrelation)[()]
+
+    def along(self, travelled: ArrayLike, stream: np.random.Generator) -> FloatArray:
+        """Shadowing in dB at travelled distances (n,) in m, which must not decrease."""
+        path = check_array("travelled", travelled)
+        if path.ndim != 1 or path.size == 0 or (np.diff(path) < 0.0).any():
+            raise ValueError("travelled must be a sorted array of shape (n,)")
+        noise = self.sigma * stream.standard_normal(path.size)
+        values = np.empty(path.size)
+        values[0] = noise[0]
+        for n, r in enumerate(np.exp(-np.diff(path) / self.decorrelation)):
+            values[n + 1] = r * values[n] + np.sqrt(1.0 - r * r) * noise[n + 1]
+        return values
+
+
+class SiteFields:
+    """Realised shadowing to several sites, correlated between them."""
+
+    def __init__(self, common: ShadowField, own: Sequence[ShadowField], correlation: float) -> None:
+        self._common = common
+        self._own = tuple(own)
+        self._shared = np.sqrt(correlation)
+        self._separate = np.sqrt(1.0 - correlation)
+
+    def __repr__(self) -> str:
+        return f"SiteFields(sites={len(self._own)})"
+
+    def at(self, positions: ArrayLike) -> Any:
+        """Shadowing in dB from ``positions`` (..., 2) to every site, (..., sites)."""
+        common = np.asarray(self._common.at(positions))[..., None]
+        own = np.stack([np.asarray(field.at(positions)) for field in self._own], axis=-1)
+        return self._shared * common + self._separate * own
+
+
+@dataclass(frozen=True, kw_only=True)
+class InterSiteShadowing:
+    """Maps as `ShadowMap`, with a correlation between the sites of one layout.
+
+    ``X_s = sqrt(c) X_common + sqrt(1 - c) X_own,s``: correlation c = 0.5 between sites and 1
+    between the sectors of a site is common practice (3GPP TR 36.814; to be confirmed against the
+    TR).
+    """
+
+    sigma: NonNegativeDecibel = 8.0
+    decorrelation: PositiveMetres = 50.0
+    site_correlation: Fraction = 0.5
+    waves: int = 512
+
+    def __post_init__(self) -> None:
+        validate_fields(self)
+        check_positive_integer("waves", self.waves, minimum=16)
+
+    def realise(
+        self, common: np.random.Generator, sites: Sequence[np.random.Generator]
+    ) -> SiteFields:
+        """Draw: one generator for what is shared, one a site."""
+        check_array("sites", float(len(sites)), minimum=1.0)
+        fields = [
+            draw_field(self.sigma, self.decorrelation, self.waves, stream)
+            for stream in (common, *sites)
+        ]
+        return SiteFields(fields[0], fields[1:], self.site_correlation)

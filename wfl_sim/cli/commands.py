@@ -1,0 +1,295 @@
+"""The command line: run, sweep, compare, validate, plot, profile, list, schema.
+
+Only typer is imported here; every command imports what it needs, so that help is instant.
+"""
+
+import os
+import sys
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from wfl_sim.cli.errors import one_line_errors as _one_line_errors
+from wfl_sim.cli.store_commands import store
+
+if TYPE_CHECKING:
+    from wfl_sim.cli.report import Report
+
+app = typer.Typer(
+    name="wfl-sim",
+    help="Federated fine-tuning over a wireless network, on one clock.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(store)
+
+ScenarioFile = Annotated[Path, typer.Argument(help="A scenario in YAML.", show_default=False)]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Override a value, e.g. rounds.count=5."),
+]
+Out = Annotated[Path, typer.Option(help="Folder of the run folders.")]
+NetworkOnly = Annotated[
+    bool, typer.Option("--network-only", help="Train nothing; the spans are the same.")
+]
+Threads = Annotated[
+    int, typer.Option(min=1, help="Threads of torch in each task; they decide the last bits.")
+]
+ExecutorKind = Annotated[
+    str,
+    typer.Option(
+        "--executor", metavar="KIND", help="How to execute training: `wfl-sim list executor`."
+    ),
+]
+Figures = Annotated[bool, typer.Option(help="Draw figures at the end.")]
+AllowPlugins = Annotated[
+    bool, typer.Option("--allow-plugins", help="Let `kind: ./mine.py:Mine` run that file.")
+]
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    if version:
+        import wfl_sim
+
+        typer.echo(f"wfl-sim {wfl_sim.__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def run(
+    scenario: ScenarioFile,
+    settings: Settings = None,
+    out: Out = Path("runs"),
+    network_only: NetworkOnly = False,
+    allow_plugins: AllowPlugins = False,
+    jobs: Annotated[int, typer.Option(min=0, help="Runs at a time; 0: one per core.")] = 0,
+    threads: Threads = 1,
+    executor: ExecutorKind = "",
+    figures: Figures = True,
+) -> None:
+    """Run a scenario; a sweep runs every point. Run again to continue after a stop."""
+    with _one_line_errors():
+        from wfl_sim.cli.report import Report
+        from wfl_sim.execution.worker_pool import cores
+        from wfl_sim.simulation.request import Request
+        from wfl_sim.simulation.run import run_all
+
+        request = Request(
+            file=scenario,
+            out=out,
+            settings=_with(settings, executor),
+            allow_plugins=allow_plugins,
+            network_only=network_only,
+        )
+        loaded = request.load()
+        at_once = min(jobs or cores(), len(loaded))
+        request = request.with_threads(threads)
+        report = Report([each.scenario for each in loaded])
+        folders = _followed(report, run_all(request, jobs=at_once, watcher=report))
+        report.close(folders, figures=figures)
+
+
+@app.command()
+def sweep(
+    scenario: ScenarioFile,
+    settings: Settings = None,
+    out: Out = Path("runs"),
+    network_only: NetworkOnly = False,
+    allow_plugins: AllowPlugins = False,
+    jobs: Annotated[
+        int,
+        typer.Option(min=0, help="Runs at a time; 0: one per core, and per training."),
+    ] = 0,
+    threads: Threads = 1,
+    executor: ExecutorKind = "",
+    figures: Figures = True,
+) -> None:
+    """Run every point of a sweep into one folder, with a table and figures over all.
+
+    All points are checked before anything runs. What has ended before is left as it is, so the same
+    command continues after a stop.
+    """
+    with _one_line_errors():
+        from wfl_sim.cli.report import Report
+        from wfl_sim.execution.worker_pool import cores
+        from wfl_sim.simulation.request import Request
+        from wfl_sim.simulation.sweep import jobs_of, run_sweep
+
+        request = Request(
+            file=scenario,
+            out=out,
+            settings=_with(settings, executor),
+            allow_plugins=allow_plugins,
+            network_only=network_only,
+        ).as_sweep()
+        scenarios = [each.scenario for each in request.load()]
+        at_once = min(jobs or jobs_of(request, cores()), len(scenarios))
+        request = request.with_threads(threads)
+        report = Report(scenarios)
+        _followed(report, run_sweep(request, jobs=at_once, watcher=report))
+        report.compare([request.out], request.out / "figures", figures=figures)
+        typer.echo(request.out)
+
+
+@app.command()
+def compare(
+    runs: Annotated[
+        list[Path], typer.Argument(help="Run folders and folders of sweeps.", show_default=False)
+    ],
+    out: Annotated[Path | None, typer.Option(help="Folder of tables and figures.")] = None,
+    metric: Annotated[str, typer.Option(help="The metric to follow; accuracy if measured.")] = "",
+    scope: Annotated[
+        str, typer.Option(help="Whose: personal_mean, global or personal_worst10.")
+    ] = "",
+    target: Annotated[float | None, typer.Option(help="Value to reach.")] = None,
+    figures: Figures = True,
+) -> None:
+    """Set runs and sweeps side by side: a table, Parquet and CSV, and figures."""
+    with _one_line_errors(ValueError):
+        from wfl_sim.cli.report import Report
+
+        folder = out or runs[0].parent / "comparison"
+        if out is None and len(runs) == 1:
+            folder = runs[0] / "comparison"
+        Report([]).compare(runs, folder, metric=metric, scope=scope, target=target, figures=figures)
+
+
+@app.command()
+def validate(
+    scenario: ScenarioFile,
+    settings: Settings = None,
+    allow_plugins: AllowPlugins = False,
+    deep: Annotated[
+        bool,
+        typer.Option("--deep", help="Also read the data and count costs on the model's shapes."),
+    ] = False,
+) -> None:
+    """Check a scenario without running it."""
+    with _one_line_errors():
+        from wfl_sim.scenario.loading import load
+
+        loaded = load(scenario, settings=settings or (), allow_plugins=allow_plugins)
+        if deep:
+            from wfl_sim.simulation.learner_cache import Workshop
+            from wfl_sim.simulation.run import prepared
+
+            workshop = Workshop()
+            for each in loaded:
+                prepared(
+                    each,
+                    lambda text: typer.echo(f"warning: {text}", err=True),
+                    workshop=workshop,
+                )
+    count = len(loaded)
+    devices = sorted({each.scenario.device_count for each in loaded})
+    fleet = f"{devices[0]} device{'s' * (devices[-1] > 1)}"
+    if len(devices) > 1:
+        fleet = f"{devices[0]} to {devices[-1]} devices"
+    typer.echo(f"{scenario}: valid, {count} run{'s' * (count > 1)} of {fleet}")
+
+
+@app.command()
+def plot(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders.", show_default=False)],
+    out: Annotated[Path | None, typer.Option(help="Folder of the figures.")] = None,
+    metric: Annotated[str, typer.Option(help="The metric to follow.")] = "accuracy",
+    target: Annotated[float | None, typer.Option(help="Value to reach.")] = None,
+) -> None:
+    """Draw the figures of run folders, each with its numbers as CSV."""
+    with _one_line_errors(ValueError):
+        from wfl_sim.results import Run
+        from wfl_sim.results.figures import draw_all
+
+        folder = out or (runs[0] if len(runs) == 1 else runs[0].parent) / "figures"
+        for path in draw_all([Run.open(run) for run in runs], folder, metric=metric, target=target):
+            typer.echo(path)
+
+
+@app.command()
+def profile(
+    scenario: ScenarioFile,
+    power: Annotated[
+        str, typer.Option(help="What this machine draws beyond idle under load, e.g. 35 W.")
+    ],
+    out: Annotated[Path, typer.Option(help="The table to write.")] = Path("profile.csv"),
+    hardware: Annotated[str, typer.Option(help="What to call this machine.")] = "",
+    seconds: Annotated[float, typer.Option(min=0.0, help="Least time of each phase.")] = 2.0,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of torch.")] = 1,
+    settings: Settings = None,
+    allow_plugins: AllowPlugins = False,
+) -> None:
+    """Time the local steps of a scenario on this machine: a table for `compute.table`."""
+    with _one_line_errors():
+        from wfl_sim.scenario.loading import load
+        from wfl_sim.simulation.profile_hardware import profiled
+
+        loaded = load(scenario, settings=settings or (), allow_plugins=allow_plugins)[0]
+        for row in profiled(
+            loaded, out, power=power, hardware=hardware, seconds=seconds, threads=threads
+        ):
+            typer.echo(
+                f"{row.model} {row.batch}x{row.tokens}: {row.tokens_per_second:.0f} tokens/s "
+                f"on {row.hardware}"
+            )
+        typer.echo(out)
+
+
+@app.command(name="list")
+def list_kinds(
+    family: Annotated[str, typer.Argument(help="Only this family, e.g. method.")] = "",
+) -> None:
+    """List every registered kind with one line each."""
+    with _one_line_errors(ValueError):
+        from wfl_sim.cli.report import show_kinds
+
+        show_kinds(family)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of scenario files, for editors."""
+    with _one_line_errors(ValueError):
+        import json
+
+        from wfl_sim.scenario.json_schema import json_schema
+
+        typer.echo(json.dumps(json_schema(), indent=2))
+
+
+def _with(settings: list[str] | None, executor: str) -> tuple[str, ...]:
+    return (*(settings or ()), *([f"execution={executor}"] if executor else ()))
+
+
+def _followed(report: "Report", runs: Generator[tuple[int, Path], None, None]) -> list[Path]:
+    """Let runs end and return their folders in the order of the scenarios."""
+    from contextlib import closing
+
+    from wfl_sim.execution.worker_pool import WorkerError
+
+    try:
+        with report, closing(runs):
+            folders = dict(report.follow(runs))
+    except WorkerError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from None
+    return [folders[number] for number in sorted(folders)]
+
+
+def main() -> None:
+    """Entry point of `wfl-sim`."""
+    try:
+        app()
+    except BrokenPipeError:
+        # The reader of a pipe has gone; python would complain once more when it flushes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""Exchange: a state becomes a payload and a state again; what codecs lose stays with the sender."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol
+
+import numpy as np
+
+from wfl_sim.config.registry import Registry
+from wfl_sim.state import State, check_same, minus, plus, shapes_of
+
+
+class Codec(Protocol):
+    """How a state becomes bits on the air, and back.
+
+    A codec may have three more attributes, each false where it lacks it. `relative`: what it
+    encodes is the change since the state that the receiver knows, which is added again at the other
+    end; only for uploads. `feedback`: the sender keeps what a payload has lost and adds it to the
+    next one (Seide et al. 2014; Karimireddy et al. 2019, arXiv:1901.09847). `lossless`: a float32
+    state arrives bit for bit.
+    """
+
+    def encode(self, state: State) -> bytes:
+        """Return the payload."""
+
+    def decode(self, payload: bytes) -> State:
+        """Return the state that the receiver gets, with the dtypes of the original."""
+
+    def bits(self, shapes: Mapping[str, tuple[int, ...]]) -> int:
+        """Return the bits of the payload of a float32 state with these shapes."""
+
+
+CODECS: Registry[Codec] = Registry("codec", Codec)
+
+
+_LOST: Final = "error-feedback/"
+"""before the names of what a codec has lost, which a device keeps with its private state"""
+
+
+def parted(private: State) -> tuple[State, State]:
+    """Return what the method keeps on a device, and what codecs have lost."""
+    lost = {name: array for name, array in private.items() if name.startswith(_LOST)}
+    return {name: array for name, array in private.items() if name not in lost}, lost
+
+
+def sent(codec: Codec, state: State, direction: str, bits: int | None = None) -> State:
+    """Return a state after encoding and decoding.
+
+    Raises:
+        RuntimeError: the payload is not as long as announced: `bits`, or what the codec says.
+    """
+    if not state:
+        return {}
+    payload = codec.encode(state)
+    announced = codec.bits(shapes_of(state)) if bits is None else bits
+    if 8 * len(payload) != announced:
+        name, made = type(codec).__name__, 8 * len(payload)
+        raise RuntimeError(f"{direction}: {name} announced {announced} bit and made {made}")
+    received = codec.decode(payload)
+    check_same(shapes_of(state), shapes_of(received), f"{direction}: {type(codec).__name__}")
+    # A payload is a mapping without order; the sender's keeps every later sum in one order.
+    return {name: received[name] for name in state}
+
+
+def upload_of(
+    codec: Codec,
+    trained: State,
+    received: State,
+    lost: State,
+    bits: int,
+    protect: Callable[[State], State] | None = None,
+) -> tuple[State, State]:
+    """Return what the server gets, and what the device keeps of it for the next time.
+
+    A relative codec encodes the change since the download; of what was not in it, all. `protect`
+    clips and disturbs that change before any codec sees it.
+    """
+    before = {n: received[n] if n in received else np.zeros_like(a) for n, a in trained.items()}
+    if protect is not None:
+        trained = plus(before, protect(minus(trained, before)))
+    if not getattr(codec, "relative", False):
+        return sent(codec, trained, "upload", bits), {}
+    update = {name: trained[name] - before[name] for name in trained}
+    for name, rest in lost.items():
+        update[name.removeprefix(_LOST)] += rest
+    arrived = sent(codec, update, "upload", bits)
+    upload = {name: before[name] + arrived[name] for name in trained}
+    if not getattr(codec, "feedback", False):
+        return upload, {}
+    return upload, {_LOST + name: update[name] - arrived[name] for name in update}

@@ -1,0 +1,1 @@
+"""From YAML files to checked objects: documents, merging, sweeps, registries, errors."""

@@ -1,0 +1,210 @@
+"""Documents: YAML as plain data in which every key and item knows where it was written."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from wfl_sim.config.errors import Location, ScenarioError
+from wfl_sim.config.fields import Written
+
+_TAG = "tag:yaml.org,2002:"
+_SCALARS = {_TAG + name for name in ("str", "int", "float", "bool", "null")}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where something was written, and under which name."""
+
+    where: str
+    """`file:line`, or the option of the command line"""
+    path: Location = ()
+
+
+@dataclass(frozen=True)
+class Document:
+    """Plain data (mappings with text keys, lists, scalars) and the place of each key and item."""
+
+    data: Any
+    places: Mapping[Location, Place]
+
+    def at(self, *path: str | int) -> "Document":
+        """Return the part below a path that exists."""
+        data = self.data
+        for part in path:
+            data = data[part]
+        size = len(path)
+        return Document(data, {p[size:]: w for p, w in self.places.items() if p[:size] == path})
+
+    def having(self, key: str | int, part: "Document") -> "Document":
+        """Return the document with `part` under `key`."""
+        places = {p: w for p, w in self.places.items() if p[:1] != (key,)}
+        places |= {(key, *p): w for p, w in part.places.items()}
+        if isinstance(self.data, list):
+            return Document([part.data if i == key else x for i, x in enumerate(self.data)], places)
+        return Document({**self.data, key: part.data}, places)
+
+    def without(self, key: str) -> "Document":
+        """Return the document less `key`."""
+        return Document(
+            {k: value for k, value in self.data.items() if k != key},
+            {p: w for p, w in self.places.items() if p[:1] != (key,)},
+        )
+
+    def error(self, location: Location, message: str) -> ScenarioError:
+        """Return the error at the place of `location`, or of its nearest written ancestor."""
+        for end in range(len(location), -1, -1):
+            if place := self.places.get(location[:end]):
+                path = ".".join(str(part) for part in (*place.path, *location[end:]))
+                return ScenarioError(": ".join(filter(None, (place.where, path, message))))
+        return ScenarioError(message)
+
+
+def read_yaml(file: Path) -> Document:
+    """Read a YAML 1.2 file that holds a mapping.
+
+    Raises:
+        ScenarioError: the file is missing, unreadable, not YAML, or holds something else.
+    """
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise ScenarioError(f"{file}: no such file") from None
+    except IsADirectoryError:
+        raise ScenarioError(f"{file}: is a folder, not a file") from None
+    except UnicodeDecodeError as error:
+        raise ScenarioError(f"{file}: is not UTF-8 text (byte {error.start})") from None
+    except OSError as error:
+        raise ScenarioError(f"{file}: cannot be read: {error.strerror}") from None
+    document = parse(text, str(file), file.absolute().parent)
+    if not isinstance(document.data, dict):
+        raise document.error((), f"must be a mapping of keys to values, got {shown(document.data)}")
+    return document
+
+
+def parse(text: str, name: str, folder: Path, *, lines: bool = True) -> Document:
+    """Return a YAML text as a document.
+
+    Args:
+        text: YAML 1.2, one document.
+        name: what places are called: the file, to which lines are added if `lines`.
+        folder: from which relative paths in the text start.
+        lines: whether a line number helps.
+
+    Raises:
+        ScenarioError: not YAML, a key written twice, a tag, or an alias within itself.
+    """
+    yaml = YAML(typ="safe", pure=True)
+    try:
+        node = yaml.compose(text)
+        reader = _Reader(yaml, name, folder, lines)
+        return Document(reader.plain(node, ()), reader.places)
+    except MarkedYAMLError as error:
+        number = f":{error.problem_mark.line + 1}" if error.problem_mark and lines else ""
+        raise ScenarioError(f"{name}{number}: not valid YAML: {_advice(error)}") from None
+    except YAMLError as error:
+        line = text.count("\n", 0, getattr(error, "position", 0)) + 1
+        where = f"{name}:{line}" if lines else name
+        raise ScenarioError(f"{where}: not valid YAML: {str(error).splitlines()[0]}") from None
+
+
+def shown(value: Any) -> str:
+    """Return a value as an error message shows it: short, and an empty one in words."""
+    if value is None:
+        return "nothing"
+    if value in ([], {}):
+        return "an empty list" if value == [] else "an empty mapping"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = repr(str(value)) if isinstance(value, str) else repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _advice(error: MarkedYAMLError) -> str:
+    if "'\\t'" in (error.problem or ""):
+        return "a tab cannot indent, use blanks"
+    if error.problem == "mapping values are not allowed here":
+        return "a key stands where none can be: check the indentation, and quote texts with ': '"
+    if error.problem == "but found another document":
+        return "the file must hold one document: remove the line `---`"
+    return error.problem or "syntax error"
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Makes plain data of YAML nodes."""
+
+    yaml: YAML
+    name: str
+    folder: Path
+    lines: bool
+    places: dict[Location, Place] = field(default_factory=dict)
+
+    def plain(self, node: Node | None, path: Location, above: tuple[Node, ...] = ()) -> Any:
+        """Return the data of a node and note the places of what is in it."""
+        if node is None:
+            self.places.setdefault(path, Place(self._where(None), path))
+            return None
+        self.places.setdefault(path, Place(self._where(node), path))
+        if node in above:
+            raise self._error(node, path, "an alias cannot stand within what it repeats")
+        if isinstance(node, ScalarNode):
+            return self._scalar(node, path)
+        if node.tag not in (_TAG + "map", _TAG + "seq"):
+            raise self._error(node, path, f"tags such as {node.tag} are not understood")
+        inside = (*above, node)
+        if not isinstance(node, MappingNode):
+            return [self.plain(each, (*path, i), inside) for i, each in enumerate(node.value)]
+        return self._mapping(node, path, inside)
+
+    def _mapping(
+        self, node: MappingNode, path: Location, inside: tuple[Node, ...]
+    ) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        lines: dict[str, int] = {}
+        for key, value in node.value:
+            if key.tag == _TAG + "merge":
+                continue
+            if not isinstance(key, ScalarNode):
+                raise self._error(key, path, "a key must be a text")
+            if key.value in lines:
+                first = f" (first in line {lines[key.value]})" if self.lines else ""
+                raise self._error(key, (*path, key.value), f"is written twice{first}")
+            lines[key.value] = key.start_mark.line + 1
+            at = (*path, key.value)
+            self.places.setdefault(at, Place(self._where(key), at))
+            data[key.value] = self.plain(value, at, inside)
+        for key, value in node.value:
+            if key.tag == _TAG + "merge":
+                data = {**self._merged(value, path, inside), **data}
+        return data
+
+    def _merged(self, node: Node, path: Location, inside: tuple[Node, ...]) -> dict[str, Any]:
+        """Return what ``<<:`` brings: a mapping, or several of which the first wins."""
+        sources = node.value if isinstance(node, SequenceNode) else [node]
+        data: dict[str, Any] = {}
+        for source in sources:
+            if not isinstance(source, MappingNode):
+                raise self._error(node, (*path, "<<"), "only a mapping can be merged")
+            # Its keys keep their places unless the mapping itself has written them.
+            data = {**self.plain(source, path, inside), **data}
+        return data
+
+    def _scalar(self, node: ScalarNode, path: Location) -> Any:
+        if node.tag not in _SCALARS:
+            if node.tag == _TAG + "timestamp":
+                return Written(node.value, self.folder)
+            raise self._error(node, path, f"tags such as {node.tag} are not understood")
+        value = self.yaml.constructor.construct_object(node)
+        return Written(value, self.folder) if isinstance(value, str) else value
+
+    def _where(self, node: Node | None) -> str:
+        line = node.start_mark.line + 1 if node is not None else 1
+        return f"{self.name}:{line}" if self.lines else self.name
+
+    def _error(self, node: Node, path: Location, message: str) -> ScenarioError:
+        return Document(None, {path: Place(self._where(node), path)}).error(path, message)

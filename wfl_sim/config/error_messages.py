@@ -1,0 +1,189 @@
+"""Complaints: what the checks found, as a place in the scenario and a sentence to act on."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from pydantic import ValidationError
+
+from wfl_sim.config.documents import shown
+from wfl_sim.config.errors import LocatedError, Location, NestedError, did_you_mean
+
+_RULES = {
+    "int_type": "must be an integer",
+    "float_type": "must be a number",
+    "bool_type": "must be true or false",
+    "string_type": "must be a text",
+    "dataclass_type": "must be a mapping of keys to values",
+    "dict_type": "must be a mapping of keys to values",
+    "tuple_type": "must be a list",
+    "list_type": "must be a list",
+    "finite_number": "must be finite",
+}
+
+Complaint = tuple[Location, str]
+
+
+def first_complaint(error: ValidationError, data: Any, cls: type) -> Complaint:
+    """Return the problem to show: an unknown key explains the rest, then as written.
+
+    Args:
+        error: what pydantic found.
+        data: the plain data that was checked.
+        cls: the dataclass that it was checked against.
+    """
+    found = _complaints(error, data, cls)
+    return min(found, key=lambda each: not each[1].startswith("unknown key"))
+
+
+def traced(scenario: Any, path: Location, message: str) -> Complaint:
+    """Return a complaint about a part of a scenario as one about the key that it names.
+
+    ``tokens must be at most 128`` at `model` is about `data.tokens`: the key is looked for below
+    `path` and then, where only one has this name, in the whole scenario.
+    """
+    said = re.match(r"(\w+):? (must .*)", message, re.DOTALL)
+    if said is None:
+        return path, message
+    below = list(_named(said[1], _component_at(scenario, path), path))
+    anywhere = list(_named(said[1], scenario, ()))
+    if below:
+        return min(below, key=len), said[2]
+    return (anywhere[0], said[2]) if len(anywhere) == 1 else (path, message)
+
+
+def _complaints(error: ValidationError, data: Any, cls: type) -> list[Complaint]:
+    found: list[Complaint] = []
+    for problem in error.errors():
+        location = _written(problem, data)
+        cause = problem.get("ctx", {}).get("error")
+        if isinstance(cause, NestedError):
+            below = _options_at(data, location)
+            found += [
+                ((*location, *where), text)
+                for where, text in _complaints(cause.error, below, cause.cls)
+            ]
+        elif isinstance(cause, LocatedError):
+            found.append(((*location, *cause.path), str(cause)))
+        elif cause is not None:
+            found.append(_blamed(location, str(cause), cls))
+        else:
+            found.append(_explained(problem, location, cls))
+    return _merged(found)
+
+
+def _explained(problem: Any, location: Location, cls: type) -> Complaint:
+    kind, given = problem["type"], problem["input"]
+    if kind == "unexpected_keyword_argument":
+        key = str(location[-1])
+        known = _names(_class_at(cls, location[:-1]))
+        return location, f"unknown key {key!r}{did_you_mean(key, known)}"
+    if kind == "missing" and isinstance(problem["loc"][-1], int):
+        return location, f"has too few items, got {shown(given)}"
+    if kind == "missing":
+        return location, "is required and missing"
+    if kind == "literal_error":
+        allowed = problem["ctx"]["expected"].replace(" or ", ", ")
+        return location, f"must be one of {allowed}, got {shown(given)}"
+    if kind == "too_long":
+        return location, f"must have {problem['ctx']['max_length']} items, got {shown(given)}"
+    if kind == "string_type" and isinstance(given, (bool, int, float)):
+        return location, f"must be a text, got {shown(given)} (write it in quotes)"
+    rule = _RULES.get(kind, problem["msg"][:1].lower() + problem["msg"][1:])
+    return location, f"{rule}, got {shown(given)}"
+
+
+def _merged(found: list[Complaint]) -> list[Complaint]:
+    """Join what the members of a union say of one value; a member that came deeper speaks alone."""
+    said: dict[Location, list[str]] = {}
+    for location, text in found:
+        said.setdefault(location, []).append(text)
+    complaints = []
+    for location, texts in said.items():
+        if any(other[: len(location)] == location and other != location for other in said) and all(
+            text.startswith("must be a ") for text in texts
+        ):
+            continue
+        if len(texts) == 1 or not all(text.startswith("must be a ") for text in texts):
+            complaints.append((location, texts[0]))
+            continue
+        rules = [text.partition(", got ")[0].removeprefix("must be ") for text in texts]
+        last = texts[0].partition(", got ")[2]
+        complaints.append((location, f"must be {' or '.join(rules)}, got {last}"))
+    return complaints
+
+
+def _written(problem: Any, data: Any) -> Location:
+    """Drop what pydantic adds to a location (names of union members) and the file does not have."""
+    kept: list[str | int] = []
+    here = data
+    absent = problem["type"] in ("missing", "unexpected_keyword_argument")
+    for index, part in enumerate(problem["loc"]):
+        last = index == len(problem["loc"]) - 1
+        known = range(len(here)) if isinstance(here, list) else here
+        if isinstance(known, (Mapping, range)) and part in known:
+            here = here[part]
+        elif not (last and absent and isinstance(here, Mapping)):
+            continue
+        kept.append(part)
+    return tuple(kept)
+
+
+def _blamed(location: Location, message: str, cls: type) -> Complaint:
+    """Move a complaint about an object to the key that its first word names.
+
+    ``rank must be at least 1, got 0`` at `method.lora` is about `method.lora.rank`.
+    """
+    said = re.match(r"(\w+):? (.*)", message, re.DOTALL)
+    if said and said[1] in _names(_class_at(cls, location)):
+        return (*location, said[1]), said[2]
+    return location, message
+
+
+def _options_at(data: Any, location: Location) -> Mapping[str, Any]:
+    for part in location:
+        data = data[part]
+    return data if isinstance(data, Mapping) else {}
+
+
+def _component_at(component: Any, path: Location) -> Any:
+    for part in path:
+        try:
+            component = component[part] if isinstance(part, int) else getattr(component, part)
+        except (AttributeError, LookupError, TypeError):
+            return None
+    return component
+
+
+def _named(word: str, component: Any, path: Location) -> Iterator[Location]:
+    """Yield the place of every field of this name in a component and what it holds."""
+    if isinstance(component, tuple):
+        for index, item in enumerate(component):
+            yield from _named(word, item, (*path, index))
+    for name in _names(component):
+        if name == word:
+            yield (*path, name)
+        yield from _named(word, getattr(component, name), (*path, name))
+
+
+def _names(component: Any) -> list[str]:
+    """Return the fields of a dataclass or of an instance of one; none of anything else."""
+    if not is_dataclass(component):
+        return []
+    return [field.name for field in fields(component) if field.init]
+
+
+def _class_at(root: Any, location: Location) -> Any:
+    """Return the dataclass that `location` lies in, walking the field types from `root`."""
+    here = root
+    for part in location:
+        if is_dataclass(here) and isinstance(here, type):
+            here = get_type_hints(here).get(str(part))
+        elif isinstance(part, int):
+            here = next(iter(get_args(here)), None)
+        while get_origin(here) in (UnionType, Union):
+            members = [kind for kind in get_args(here) if kind is not NoneType]
+            here = next((kind for kind in members if is_dataclass(kind)), members[0])
+    return here

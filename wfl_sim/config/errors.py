@@ -1,0 +1,42 @@
+"""Errors of configuration, and the suggestions that go with them."""
+
+import difflib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+Location = tuple[str | int, ...]
+
+
+class ScenarioError(ValueError):
+    """A scenario cannot be used; the message is one located line."""
+
+
+def did_you_mean(word: str, known: list[str]) -> str:
+    """Return ", did you mean ..." for the nearest known word, or the list of what is known."""
+    near = difflib.get_close_matches(word, known, n=1)
+    if near:
+        return f", did you mean {near[0]!r}?"
+    return f" (known: {', '.join(sorted(known))})" if known else ""
+
+
+class LocatedError(ValueError):
+    """A value contradicts another; `path` is the key to blame, below the object that says so."""
+
+    def __init__(self, message: str, *path: str | int) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class KindError(ValueError):
+    """A kind cannot be found."""
+
+
+class NestedError(ValueError):
+    """The options of a kind are wrong; carries pydantic's error and the class that refused them."""
+
+    def __init__(self, error: "ValidationError", cls: type) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.cls = cls

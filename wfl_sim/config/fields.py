@@ -1,0 +1,82 @@
+"""Written: texts that remember their folder, so that paths start from the file they stand in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic_core import CoreSchema
+
+
+class Written(str):
+    """A text with the folder of the file in which it was written."""
+
+    __slots__ = ("folder",)
+    folder: Path
+
+    def __new__(cls, text: str, folder: Path) -> "Written":
+        """Return `text`, written in `folder`."""
+        written = super().__new__(cls, text)
+        written.folder = folder
+        return written
+
+
+def anchored(text: str) -> Path:
+    """Return the path that `text` names, from the folder where it was written; `~` is home."""
+    folder = text.folder if isinstance(text, Written) else Path()
+    return (folder / Path(text).expanduser()).absolute()
+
+
+@dataclass(frozen=True)
+class ScenarioPath:
+    """Annotation of a text field that names a file or folder: it becomes an absolute path.
+
+    ``path: Annotated[str, ScenarioPath()]``. A relative path starts from the scenario file that
+    holds it. With `or_name` the text may also be a name of another kind, such as a Hub id: it is
+    left alone unless such a folder is there or it looks like a path.
+    """
+
+    or_name: bool = False
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> "CoreSchema":
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_before_validator_function(
+            self._found, core_schema.str_schema(), json_schema_input_schema=core_schema.str_schema()
+        )
+
+    def _found(self, text: Any) -> Any:
+        if not isinstance(text, str) or not text.strip():
+            return text
+        path = anchored(text)
+        if not self.or_name:
+            if not path.is_file():
+                what = "is a folder, not a file" if path.is_dir() else "no such file"
+                raise ValueError(f"{what}: {path}")
+            return str(path)
+        if path.is_dir():
+            return str(path)
+        if text.startswith((".", "/", "~")):
+            raise ValueError(f"no such folder: {path}")
+        return str(text)
+
+
+@dataclass(frozen=True)
+class Shorthand:
+    """Annotation of a dataclass field: a bare value is taken as the dataclass's field `name`."""
+
+    name: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> "CoreSchema":
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_before_validator_function(self._spelt_out, handler(source))
+
+    def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> dict[str, Any]:
+        return {"anyOf": [{"type": ["number", "string"]}, handler(core)]}
+
+    def _spelt_out(self, value: Any) -> Any:
+        if value is None or isinstance(value, (Mapping, list)) or is_dataclass(value):
+            return value
+        return {self.name: value}

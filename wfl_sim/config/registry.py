@@ -1,0 +1,219 @@
+"""Kinds by name: how the word after ``kind:`` in a scenario finds its class.
+
+A kind comes from a decorator in Python, from a user's file (``./mine.py:Mine``, which runs that
+file and is therefore allowed only within `plugins_allowed`), or from an entry point of an installed
+package in the group ``wfl_sim.<family>``.
+"""
+
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from wfl_sim.config.errors import KindError, LocatedError, NestedError, did_you_mean
+from wfl_sim.config.fields import Written, anchored
+from wfl_sim.config.plugins import _brief, _plugins_allowed, plugin
+
+if TYPE_CHECKING:
+    from pydantic_core import CoreSchema
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """The classes of one family ("method", "allocator", ...), by the name that scenarios use."""
+
+    def __init__(self, family: str, contract: type | str = object) -> None:
+        """Begin without kinds.
+
+        Args:
+            family: what they are called.
+            contract: the protocol that every class keeps, or where it stands; none unless given.
+        """
+        self.family = family
+        self._contract = contract
+        self._complete: set[type] = set()
+        self._kinds: dict[str, type[T]] = {}
+        self._from_files: dict[str, type[T]] = {}
+
+    def __repr__(self) -> str:
+        return f"Registry({self.family!r}: {', '.join(sorted(self._kinds))})"
+
+    def __call__(self, name: str) -> Callable[[type[T]], type[T]]:
+        """Return the decorator that registers a frozen dataclass under `name`.
+
+        Raises:
+            ValueError: the name is taken, or the class is not a dataclass.
+        """
+
+        def register(cls: type[T]) -> type[T]:
+            self.add(name, cls)
+            return cls
+
+        return register
+
+    def add(self, name: str, cls: type[T]) -> None:
+        """Register `cls` under `name`; the same class twice is no error, another class is."""
+        if self._kinds.get(name, cls) is not cls:
+            raise ValueError(f"{self.family} {name!r} is already registered")
+        self._checked(name, cls)
+        self._kinds[name] = cls
+
+    def find(self, name: str) -> type[T]:
+        """Return the class of a kind.
+
+        Raises:
+            ValueError: no such kind (with the nearest name), a file is named and may not be run, or
+                the class lacks what the contract asks for.
+        """
+        cls = self._found(name)
+        if cls not in self._complete:
+            self._check_complete(name, cls)
+            self._complete.add(cls)
+        return cls
+
+    def _found(self, name: str) -> type[T]:
+        if ".py:" in name:
+            return self._from_file(name)
+        if name in self._kinds:
+            return self._kinds[name]
+        installed = self._installed()
+        if name in installed:
+            self.add(name, self._loaded(installed[name]))
+            return self._kinds[name]
+        raise ValueError(
+            f"unknown {self.family} {name!r}{did_you_mean(name, [*self._kinds, *installed])}"
+        )
+
+    def kinds(self) -> Mapping[str, type[T]]:
+        """Return every registered and installed kind, sorted by name."""
+        for name in self._installed():
+            self.find(name)
+        return dict(sorted(self._kinds.items()))
+
+    def name_of(self, component: object) -> str:
+        """Return the name by which `find` finds the class of `component`."""
+        # The file goes first: another process knows no name that a decorator in it has registered.
+        for name, cls in (*self._from_files.items(), *self._kinds.items()):
+            if type(component) is cls:
+                return name
+        raise ValueError(f"{type(component).__name__} is not a registered {self.family}")
+
+    def _installed(self) -> dict[str, EntryPoint]:
+        return {point.name: point for point in entry_points(group=f"wfl_sim.{self.family}")}
+
+    def _loaded(self, point: EntryPoint) -> Any:
+        try:
+            return point.load()
+        except Exception as error:
+            package = point.dist.name if point.dist else "a package"
+            raise ValueError(
+                f"{self.family} {point.name!r} of {package} failed when imported: {_brief(error)}"
+            ) from error
+
+    def _from_file(self, name: str) -> type[T]:
+        if not _plugins_allowed.get():
+            raise ValueError(
+                f"{str(name)!r} would run a Python file: give --allow-plugins if you trust it"
+            )
+        path, _, attribute = name.rpartition(":")
+        file = anchored(Written(path, name.folder) if isinstance(name, Written) else path)
+        if not file.is_file():
+            raise ValueError(f"no such file: {file}")
+        cls = getattr(plugin(file.resolve()), attribute, None)
+        if cls is None:
+            raise ValueError(f"{file.name} defines no {attribute!r}")
+        self._checked(attribute, cls)
+        self._from_files[f"{file.resolve()}:{attribute}"] = cls
+        return cls  # type: ignore[no-any-return]
+
+    def _checked(self, name: str, cls: type[T]) -> None:
+        if not (isinstance(cls, type) and is_dataclass(cls)):
+            raise ValueError(f"{self.family} {name!r} must be a dataclass, got {cls!r}")
+
+    def _check_complete(self, name: str, cls: type[T]) -> None:
+        contract = self._contract
+        if isinstance(contract, str):
+            module, _, attribute = contract.rpartition(".")
+            contract = getattr(importlib.import_module(module), attribute)
+        own = {field.name for field in fields(cls)}  # type: ignore[arg-type]
+        lacks = [each for each in _members(contract) if each not in own and not hasattr(cls, each)]
+        if lacks:
+            where = f"{contract.__module__}.{contract.__qualname__}"
+            raise ValueError(
+                f"{self.family} {name!r} lacks {', '.join(map(repr, lacks))} of {where}"
+            )
+
+
+def _members(contract: type) -> list[str]:
+    """Return the names that a protocol, and those that it extends, ask for."""
+    asked: dict[str, None] = {}
+    for base in reversed(contract.__mro__):
+        if getattr(base, "_is_protocol", False):
+            names = [*inspect.get_annotations(base), *vars(base)]
+            asked |= dict.fromkeys(name for name in names if not name.startswith("_"))
+    return list(asked)
+
+
+@dataclass(frozen=True)
+class From:
+    """Annotation of a dataclass field whose value is looked up in a registry.
+
+    ``Annotated[Allocator, From(ALLOCATORS)]`` accepts an instance, a bare name, or a mapping with
+    the key ``kind`` and the options of that kind; ``default`` is the kind of a mapping that names
+    none.
+    """
+
+    registry: Registry[Any]
+    default: str | None = None
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> "CoreSchema":
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_plain_validator_function(self._build)
+
+    def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> dict[str, Any]:
+        # wfl_sim.schema replaces this mark by a reference to the definitions of the family.
+        return {"x-family": self.registry.family}
+
+    def _build(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self._made(value, {})
+        if not isinstance(value, Mapping):
+            if is_dataclass(value) and not isinstance(value, type):
+                return value
+            raise ValueError(f"must be {self._choice()} or a mapping with `kind`, got {value!r}")
+        options = dict(value)
+        kind = options.pop("kind", self.default)
+        if not isinstance(kind, str):
+            raise LocatedError(f"must be {self._choice()}", "kind")
+        try:
+            return self._made(kind, options)
+        except KindError as error:
+            raise LocatedError(str(error), "kind") from None
+
+    def _choice(self) -> str:
+        return f"a kind of {self.registry.family} ({', '.join(self.registry.kinds())})"
+
+    def _made(self, kind: str, options: Mapping[str, Any]) -> Any:
+        from pydantic import ValidationError
+
+        from wfl_sim.config.validation import checked
+
+        try:
+            cls = self.registry.find(kind)
+        except ValueError as error:
+            raise KindError(str(error)) from error
+        try:
+            return checked(cls, options)
+        except ValidationError as error:
+            raise NestedError(error, cls) from None
+        except OSError as error:
+            raise ValueError(str(error)) from error
+
+
+def describe(cls: type) -> str:
+    """Return the first line of a class's docstring."""
+    return (cls.__doc__ or "").strip().splitlines()[0] if cls.__doc__ else ""

@@ -1,0 +1,25 @@
+"""Data rooms: labelled texts dealt out to devices. Needs numpy only."""
+
+from wfl_sim.data.alpaca import Alpaca
+from wfl_sim.data.examples import Examples, Shards
+from wfl_sim.data.instruct import Instruct
+from wfl_sim.data.instructions import Instructions
+from wfl_sim.data.newswire import Newswire
+from wfl_sim.data.partition import IID, ByLabel, Dirichlet, Partition
+from wfl_sim.data.tables import Csv, Hub, Jsonl
+
+__all__ = [
+    "IID",
+    "Alpaca",
+    "ByLabel",
+    "Csv",
+    "Dirichlet",
+    "Examples",
+    "Hub",
+    "Instruct",
+    "Instructions",
+    "Jsonl",
+    "Newswire",
+    "Partition",
+    "Shards",
+]

@@ -1,0 +1,131 @@
+"""Alpaca: instructions with inputs and outputs, one JSON object a line."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+import numpy as np
+
+from wfl_sim.config.fields import ScenarioPath
+from wfl_sim.config.registry import From
+from wfl_sim.data.examples import Shards
+from wfl_sim.data.instructions import Instructions, Layout, held_out
+from wfl_sim.data.partition import IID, PARTITIONS, Partition
+from wfl_sim.randomness import stream
+
+KINDS = ("open", "classification")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alpaca:
+    """A UTF-8 file with one JSON object a line: `instruction`, `input`, `output`.
+
+    The form of R. Taori et al., Stanford Alpaca, 2023. A line with `instances`, a list of inputs
+    and outputs, as in the seed tasks of Y. Wang et al., Self-Instruct, arXiv:2212.10560, gives an
+    example for each. The kinds that a partition deals out are tasks marked `is_classification` and
+    all others.
+
+    Attributes:
+        path: the file; a relative path starts from the scenario file.
+        request_tokens, answer_tokens: lengths of requests and of answers.
+        test_fraction: part of a device's requests held out.
+        partition: which device holds which examples.
+        limit: at most this many examples, drawn at random; all without it.
+        decoding: whether a network that is judged draws its words, or writes the likeliest.
+    """
+
+    path: Annotated[str, ScenarioPath()]
+    request_tokens: int = 96
+    answer_tokens: int = 32
+    test_fraction: float = 0.2
+    partition: Annotated[Partition, From(PARTITIONS)] = field(default_factory=IID)
+    limit: int | None = None
+    decoding: Literal["sampled", "greedy"] = "greedy"
+
+    def __post_init__(self) -> None:
+        Layout(request=self.request_tokens, answer=self.answer_tokens)
+        if not 0 < self.test_fraction < 1:
+            raise ValueError(
+                f"test_fraction must lie between 0 and 1, both excluded, got {self.test_fraction}"
+            )
+        if self.limit is not None and self.limit < 2:
+            raise ValueError(f"limit must be at least 2 examples, got {self.limit}")
+
+    @property
+    def tokens(self) -> int:
+        """Of a request with its answer."""
+        return self.request_tokens + self.answer_tokens
+
+    def shards(self, devices: int, seed: int) -> Shards:
+        """Read the file and deal its examples out to `devices` devices.
+
+        Raises FileNotFoundError without the file, ValueError for a file that cannot be read as
+        stated or a partition that leaves a device with too few examples.
+        """
+        rows = self._rows()
+        if self.limit is not None and self.limit < len(rows):
+            drawn = stream(seed, "data", "limit").permutation(len(rows))[: self.limit]
+            rows = [rows[i] for i in np.sort(drawn)]
+        if not rows:
+            raise ValueError(f"{self.path}: no examples")
+        everything = Instructions(
+            tuple(text for text, _, _ in rows),
+            np.array([kind for _, _, kind in rows]),
+            answers=tuple(answer for _, answer, _ in rows),
+            layout=Layout(request=self.request_tokens, answer=self.answer_tokens),
+            greedy=self.decoding == "greedy",
+        )
+        parts = self.partition.split(everything.labels, devices, stream(seed, "data", "partition"))
+        return held_out(
+            [everything.subset(part) for part in parts], KINDS, self.test_fraction, seed
+        )
+
+    def _rows(self) -> list[tuple[str, str, int]]:
+        try:
+            with open(self.path, encoding="utf-8-sig") as file:
+                return [
+                    row
+                    for line, text in enumerate(file, 1)
+                    if text.strip()
+                    for row in _examples(text, f"{self.path}:{line}")
+                ]
+        except FileNotFoundError:
+            raise FileNotFoundError(f"no such file: {self.path}") from None
+        except OSError as error:
+            raise ValueError(f"{self.path}: cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{self.path}: not UTF-8 text (byte {error.start})") from None
+
+
+def _examples(text: str, source: str) -> list[tuple[str, str, int]]:
+    try:
+        record = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{source}: not JSON: {error.msg} at column {error.colno}") from None
+    if not isinstance(record, dict):
+        raise ValueError(f"{source}: expected a JSON object, found {type(record).__name__}")
+    instances = record.get("instances", [record])
+    if not isinstance(instances, list) or not all(isinstance(each, dict) for each in instances):
+        raise ValueError(f"{source}: 'instances' must be a list of JSON objects")
+    kind = int(record.get("is_classification") is True)
+    return [
+        (
+            "\n".join(filter(None, [_text(record, "instruction", source), _input(each, source)])),
+            _text(each, "output", source),
+            kind,
+        )
+        for each in instances
+    ]
+
+
+def _input(record: Mapping[str, Any], source: str) -> str:
+    return _text(record, "input", source) if record.get("input") else ""
+
+
+def _text(record: Mapping[str, Any], key: str, source: str) -> str:
+    value = record.get(key)
+    if not isinstance(value, str) or not value.strip():
+        found = "nothing" if value is None else "an empty text" if value == "" else repr(value)
+        raise ValueError(f"{source}: {key!r} must be a text, found {found}")
+    return value.strip()

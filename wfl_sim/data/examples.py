@@ -1,0 +1,116 @@
+"""Labelled texts, and the fleet's texts device by device."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Texts and their labels, in one order; `labels` is int64 of shape (len,) and read-only.
+
+    Raises ValueError when there are not as many labels as texts, or a label is negative.
+    """
+
+    texts: tuple[str, ...]
+    labels: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        labels = np.array(self.labels, dtype=np.int64)
+        if labels.shape != (len(self.texts),):
+            raise ValueError(
+                f"labels must have shape ({len(self.texts)},), one per text, got {labels.shape}"
+            )
+        if labels.size and labels.min() < 0:
+            raise ValueError(f"labels must not be negative, got {labels.min()}")
+        labels.setflags(write=False)
+        object.__setattr__(self, "texts", tuple(self.texts))
+        object.__setattr__(self, "labels", labels)
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Examples):
+            return NotImplemented
+        return self.texts == other.texts and np.array_equal(self.labels, other.labels)
+
+    def __hash__(self) -> int:
+        return hash((self.texts, self.labels.tobytes()))
+
+    def __repr__(self) -> str:
+        return f"Examples({len(self)} texts, {len(np.unique(self.labels))} labels)"
+
+    def subset(self, indices: Sequence[int] | NDArray[np.int64]) -> Self:
+        """The examples at `indices`, in the order given."""
+        chosen = np.asarray(indices, dtype=np.int64)
+        return type(self)(tuple(self.texts[i] for i in chosen), self.labels[chosen])
+
+    def relabelled(self, labels: NDArray[np.int64]) -> Self:
+        """The same texts under other labels."""
+        return type(self)(self.texts, labels)
+
+    def counts(self, classes: int) -> NDArray[np.int64]:
+        """How many examples each of `classes` labels has; shape (classes,)."""
+        return np.bincount(self.labels, minlength=classes).astype(np.int64)
+
+    def fingerprint(self) -> str:
+        """sha256 over texts and labels in order: equal exactly when the examples are."""
+        digest = hashlib.sha256()
+        for text in self.texts:
+            encoded = text.encode("utf-8")
+            digest.update(len(encoded).to_bytes(8, "little"))
+            digest.update(encoded)
+        digest.update(self.labels.astype("<i8").tobytes())
+        return digest.hexdigest()
+
+
+def joined(parts: Sequence[Examples]) -> Examples:
+    """All examples of `parts`, one part after the other."""
+    texts = tuple(text for part in parts for text in part.texts)
+    labels = [part.labels for part in parts]
+    return Examples(texts, np.concatenate(labels) if labels else np.empty(0, dtype=np.int64))
+
+
+@dataclass(frozen=True)
+class Shards:
+    """What every device learns from and is judged on.
+
+    `train[k]` and `test[k]` belong to device k; `pooled` is every device's test text under the
+    labels all devices started from (before any concept shift); `classes[i]` names label i.
+    """
+
+    train: tuple[Examples, ...]
+    test: tuple[Examples, ...]
+    pooled: Examples
+    classes: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.train) != len(self.test):
+            raise ValueError(
+                f"test must have one shard per device, {len(self.train)}, got {len(self.test)}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.train)
+
+    @property
+    def gathered(self) -> Examples:
+        """What all devices learn from, in one place."""
+        return joined(self.train)
+
+    def __repr__(self) -> str:
+        train = sum(len(shard) for shard in self.train)
+        return (
+            f"Shards({len(self)} devices, {train} train, {len(self.pooled)} test, "
+            f"{len(self.classes)} classes)"
+        )
+
+
+Padding = Literal["fixed", "longest", "bucketed"]
+"""All to `tokens`; or to the longest of the batch, up to a multiple of 8; or so, and texts of like
+length go into one batch"""

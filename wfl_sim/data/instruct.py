@@ -1,0 +1,140 @@
+"""Instruct: requests of a small world, and people who differ in what answers they like."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+import numpy as np
+
+from wfl_sim.config.registry import From
+from wfl_sim.data.demonstrations import Demonstrator, preferred
+from wfl_sim.data.examples import Shards
+from wfl_sim.data.instruct_rules import KINDS, SHARES, request
+from wfl_sim.data.instructions import Instructions, Layout, held_out
+from wfl_sim.data.partition import IID, PARTITIONS, Partition
+from wfl_sim.randomness import stream
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preferences:
+    """How devices weigh helpfulness (1) against safety (0).
+
+    Attributes:
+        values: of the devices in turn, from the beginning again where there are more devices.
+        mean, concentration: without `values`, each device's is drawn from the Beta distribution
+            with parameters mean x concentration and (1 - mean) x concentration: many near 0 and 1
+            where the concentration is small, all near the mean where it is large.
+    """
+
+    values: tuple[float, ...] = ()
+    mean: float = 0.5
+    concentration: float = 1.0
+
+    def __post_init__(self) -> None:
+        for value in self.values:
+            if not 0 <= value <= 1:
+                raise ValueError(f"values must lie in [0, 1], got {value}")
+        if not 0 < self.mean < 1:
+            raise ValueError(f"mean must lie between 0 and 1, both excluded, got {self.mean}")
+        if not self.concentration > 0:
+            raise ValueError(f"concentration must be greater than 0, got {self.concentration}")
+
+    def of(self, devices: int, seed: int) -> list[float]:
+        """Return the preference of each device."""
+        if self.values:
+            return [self.values[device % len(self.values)] for device in range(devices)]
+        first, second = self.mean * self.concentration, (1 - self.mean) * self.concentration
+        return [
+            float(stream(seed, "data", "preference", device).beta(first, second))
+            for device in range(devices)
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Instruct:
+    """Generated instructions: tasks with a right answer, unsafe requests, borderline ones.
+
+    A device's person is shown two answers to each request, of a demonstrator who errs, and chooses
+    one by Bradley and Terry's law on a h + (1 - a) s, with a the person's preference: the chosen
+    answers are what supervised tuning learns from, the pairs what DPO learns from. What the answers
+    of a network are worth is judged by rule (requests.py).
+
+    Attributes:
+        examples: requests per device on average, training and test together.
+        request_tokens, answer_tokens: lengths of requests and of answers.
+        test_fraction: part of a device's requests held out.
+        partition: which device holds which kinds of requests.
+        preferences: of the devices.
+        sharpness: of the choices; 0 chooses by lot.
+        demonstrator: who answers.
+        decoding: whether a network that is judged draws its words, or writes the likeliest.
+    """
+
+    examples: int = 96
+    request_tokens: int = 24
+    answer_tokens: int = 12
+    test_fraction: float = 0.25
+    partition: Annotated[Partition, From(PARTITIONS)] = field(default_factory=IID)
+    preferences: Preferences = field(default_factory=Preferences)
+    sharpness: float = 8.0
+    demonstrator: Demonstrator = field(default_factory=Demonstrator)
+    decoding: Literal["sampled", "greedy"] = "sampled"
+
+    def __post_init__(self) -> None:
+        Layout(request=self.request_tokens, answer=self.answer_tokens)
+        if self.examples < 2:
+            raise ValueError(f"examples must be at least 2 per device, got {self.examples}")
+        if not 0 < self.test_fraction < 1:
+            raise ValueError(
+                f"test_fraction must lie between 0 and 1, both excluded, got {self.test_fraction}"
+            )
+        if not self.sharpness >= 0:
+            raise ValueError(f"sharpness must not be negative, got {self.sharpness}")
+
+    @property
+    def tokens(self) -> int:
+        """Of a request with its answer."""
+        return self.request_tokens + self.answer_tokens
+
+    def shards(self, devices: int, seed: int) -> Shards:
+        """Write the instructions of `devices` devices.
+
+        Raises ValueError when the partition leaves a device with too few.
+        """
+        count = devices * self.examples
+        labels = np.repeat(np.arange(len(KINDS)), np.diff(_cuts(count))).astype(np.int64)
+        parts = self.partition.split(labels, devices, stream(seed, "data", "partition"))
+        liked = self.preferences.of(devices, seed)
+        held = [
+            self._write(labels[part], device, liked[device], seed)
+            for device, part in enumerate(parts)
+        ]
+        return held_out(held, KINDS, self.test_fraction, seed)
+
+    def _write(self, labels: np.ndarray, device: int, preference: float, seed: int) -> Instructions:
+        rng = stream(seed, "data", "requests", device)
+        texts = tuple(request(KINDS[label], rng) for label in labels)
+        both = [
+            preferred(
+                text,
+                (self.demonstrator.answer(text, rng), self.demonstrator.answer(text, rng)),
+                preference,
+                self.sharpness,
+                rng,
+            )
+            for text in texts
+        ]
+        return Instructions(
+            texts,
+            labels,
+            answers=tuple(chosen for chosen, _ in both),
+            rejected=tuple(rejected for _, rejected in both),
+            layout=Layout(request=self.request_tokens, answer=self.answer_tokens),
+            preference=preference,
+            ruled=True,
+            greedy=self.decoding == "greedy",
+        )
+
+
+def _cuts(count: int) -> list[int]:
+    """Return where each kind begins among `count` requests, and the end."""
+    return [0, *np.rint(np.cumsum(SHARES) * count).astype(int).tolist()]

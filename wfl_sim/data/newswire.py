@@ -1,0 +1,90 @@
+"""Newswire: short labelled articles, written by a grammar, whose authors differ."""
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import numpy as np
+
+from wfl_sim.config.registry import From
+from wfl_sim.data.examples import Examples, Padding, Shards
+from wfl_sim.data.newswire_grammar import Writer, draw, lexicon
+from wfl_sim.data.partition import PARTITIONS, Dirichlet, Partition
+from wfl_sim.data.sharding import check_sharding, shards
+from wfl_sim.randomness import stream
+
+
+@dataclass(frozen=True, kw_only=True)
+class Newswire:
+    """Generated news articles; the label is an article's topic.
+
+    Attributes:
+        topics: number of topics, 2 to 8; each has the same number of articles over all devices.
+        examples: articles per device on average, training and test together; what a device really
+            holds is the partition's doing.
+        tokens: most tokens of an article (words, marks and the encoder's two own).
+        test_fraction: part of a device's articles held out.
+        partition: which device writes about what.
+        dialect: 0 to 1, the chance that a device writes its own way: at each noun of a topic, a
+            word of the region, whose topic differs from device to device; at each function word,
+            its habitual variant; in each sentence, its habitual order.
+        concept_shift: fraction of devices on which two labels trade places (see concept_shift.py).
+        noise: 0 to 0.6, the chance that a content word is about a second topic; half of it in an
+            article's lead, one and a half times in the rest.
+        padding: to `tokens`, to the longest of a batch, or so with batches of like lengths.
+    """
+
+    topics: int = 8
+    examples: int = 128
+    tokens: int = 32
+    test_fraction: float = 0.25
+    partition: Annotated[Partition, From(PARTITIONS)] = field(default_factory=Dirichlet)
+    dialect: float = 0.5
+    concept_shift: float = 0.0
+    noise: float = 0.3
+    padding: Padding = "fixed"
+
+    def __post_init__(self) -> None:
+        most = len(lexicon().topics)
+        if not 2 <= self.topics <= most:
+            raise ValueError(f"topics must lie in [2, {most}], got {self.topics}")
+        if self.examples < 2:
+            raise ValueError(f"examples must be at least 2 per device, got {self.examples}")
+        if not 0 <= self.dialect <= 1:
+            raise ValueError(f"dialect must lie in [0, 1], got {self.dialect}")
+        if not 0 <= self.noise <= 0.6:
+            raise ValueError(f"noise must lie in [0, 0.6], got {self.noise}")
+        if self.tokens < 16:
+            raise ValueError(f"tokens must be at least 16 to hold a sentence, got {self.tokens}")
+        check_sharding(
+            tokens=self.tokens, test_fraction=self.test_fraction, concept_shift=self.concept_shift
+        )
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The topics' names; label i is the i-th."""
+        return tuple(lexicon().topics)[: self.topics]
+
+    def shards(self, devices: int, seed: int) -> Shards:
+        """Write the articles of `devices` devices.
+
+        Raises ValueError when the partition leaves a device with too few.
+        """
+        labels = np.arange(devices * self.examples, dtype=np.int64) % self.topics
+        parts = self.partition.split(labels, devices, stream(seed, "data", "partition"))
+        held = [self._write(labels[part], device, seed) for device, part in enumerate(parts)]
+        return shards(
+            held,
+            self.classes,
+            test_fraction=self.test_fraction,
+            concept_shift=self.concept_shift,
+            seed=seed,
+        )
+
+    def _write(self, labels: np.ndarray, device: int, seed: int) -> Examples:
+        words = lexicon()
+        own = draw(words, self.dialect, stream(seed, "data", "dialect", device))
+        writer = Writer(words, self.classes, own, self.noise)
+        rng = stream(seed, "data", "articles", device)
+        return Examples(
+            tuple(writer.article(int(label), self.tokens, rng) for label in labels), labels
+        )

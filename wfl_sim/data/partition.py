@@ -1,0 +1,184 @@
+"""Partitions: which device holds which example.
+
+A partition assigns every example to exactly one device. The label skew of federated learning is
+modelled with Dirichlet draws, as in
+
+    M. Yurochkin et al., Bayesian Nonparametric Federated Learning of Neural Networks, ICML 2019
+    (per class, the devices' shares of it are drawn: the rule used here; sizes then vary too);
+    T.-M. H. Hsu, H. Qi, M. Brown, Measuring the Effects of Non-Identical Data Distribution for
+    Federated Visual Classification, 2019, arXiv:1909.06335 (per device, its class mix is drawn).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wfl_sim.config.registry import Registry
+
+Indices = NDArray[np.int64]
+
+
+@runtime_checkable
+class Partition(Protocol):
+    """A rule that deals examples out to devices."""
+
+    def split(
+        self, labels: NDArray[np.int64], devices: int, rng: np.random.Generator
+    ) -> list[Indices]:
+        """Return `devices` sorted index arrays into `labels` that cover each index once.
+
+        Raises ValueError when a device would be left with too few examples.
+        """
+        ...
+
+
+PARTITIONS: Registry[Partition] = Registry("partition", Partition)
+
+
+@dataclass(frozen=True, kw_only=True)
+class IID:
+    """Every device gets an equal random share; sizes differ by one at most.
+
+    `minimum` is the least number of examples a device must hold.
+    """
+
+    minimum: int = 2
+
+    def __post_init__(self) -> None:
+        _check_minimum(self.minimum)
+
+    def split(
+        self, labels: NDArray[np.int64], devices: int, rng: np.random.Generator
+    ) -> list[Indices]:
+        """Shuffle and cut."""
+        _check_devices(devices)
+        order = rng.permutation(len(labels))
+        parts = [np.sort(part) for part in np.array_split(order, devices)]
+        return _enough(parts, self.minimum, "use fewer devices or more examples")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dirichlet:
+    """Label skew: the devices' shares of each class are one draw of Dir(alpha, ..., alpha).
+
+    A device's share of a class has mean 1/K and variance (K-1) / (K^2 (K alpha + 1)) for K devices:
+    alpha -> infinity is IID, alpha -> 0 gives each class to one device. The draw is repeated, at
+    most 100 times, until each device holds `minimum` examples.
+    """
+
+    alpha: float = 0.5
+    minimum: int = 8
+    attempts: ClassVar[int] = 100
+
+    def __post_init__(self) -> None:
+        if not 0 < self.alpha < float("inf"):
+            raise ValueError(f"alpha must be positive and finite, got {self.alpha}")
+        _check_minimum(self.minimum)
+
+    def split(
+        self, labels: NDArray[np.int64], devices: int, rng: np.random.Generator
+    ) -> list[Indices]:
+        """Cut each shuffled class at the cumulated shares."""
+        _check_devices(devices)
+        advice = (
+            f"use fewer devices, more examples or an alpha larger than {self.alpha:g} "
+            f"(tried {self.attempts} draws)"
+        )
+        if len(labels) < devices * self.minimum:
+            return _enough(self._draw(labels, devices, rng), self.minimum, advice)
+        parts = self._draw(labels, devices, rng)
+        for _ in range(self.attempts - 1):
+            if min(len(part) for part in parts) >= self.minimum:
+                break
+            parts = self._draw(labels, devices, rng)
+        return _enough(parts, self.minimum, advice)
+
+    def _draw(
+        self, labels: NDArray[np.int64], devices: int, rng: np.random.Generator
+    ) -> list[Indices]:
+        held: list[list[Indices]] = [[] for _ in range(devices)]
+        for label in np.unique(labels):
+            of_class = rng.permutation(np.flatnonzero(labels == label))
+            shares = rng.dirichlet(np.full(devices, self.alpha))
+            cuts = np.rint(np.cumsum(shares)[:-1] * len(of_class)).astype(np.int64)
+            for device, part in enumerate(np.split(of_class, cuts)):
+                held[device].append(part)
+        return [np.sort(np.concatenate(parts)) for parts in held]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ByLabel:
+    """Each device holds `classes_per_device` classes, dealt round robin from a shuffled deck.
+
+    A class is cut into equal pieces among the devices that hold it (the pathological split of
+    McMahan et al., Communication-Efficient Learning of Deep Networks, AISTATS 2017).
+    """
+
+    classes_per_device: int = 2
+    minimum: int = 2
+
+    def __post_init__(self) -> None:
+        if self.classes_per_device < 1:
+            raise ValueError(
+                f"classes_per_device must be at least 1, got {self.classes_per_device}"
+            )
+        _check_minimum(self.minimum)
+
+    def split(
+        self, labels: NDArray[np.int64], devices: int, rng: np.random.Generator
+    ) -> list[Indices]:
+        """Deal classes to devices, then cut each class among its holders."""
+        _check_devices(devices)
+        present = np.unique(labels)
+        per_device = self.classes_per_device
+        if per_device > len(present):
+            raise ValueError(
+                f"classes_per_device must be at most the {len(present)} classes present, "
+                f"got {per_device}"
+            )
+        if per_device * devices < len(present):
+            raise ValueError(
+                f"classes_per_device must be at least {-(-len(present) // devices)} so that "
+                f"{devices} devices hold all {len(present)} classes, got {per_device}"
+            )
+        # consecutive cards of a repeated deck: distinct on a device, and evenly used
+        deck = rng.permutation(present)
+        order = rng.permutation(devices)
+        holders: dict[int, list[int]] = {int(label): [] for label in present}
+        for turn, device in enumerate(order):
+            for card in range(per_device):
+                holders[int(deck[(turn * per_device + card) % len(deck)])].append(int(device))
+        held: list[list[Indices]] = [[] for _ in range(devices)]
+        for label in present:
+            of_class = rng.permutation(np.flatnonzero(labels == label))
+            owners = holders[int(label)]
+            for device, part in zip(owners, np.array_split(of_class, len(owners)), strict=True):
+                held[device].append(part)
+        parts = [np.sort(np.concatenate(parts)) for parts in held]
+        return _enough(parts, self.minimum, "use fewer devices or more examples")
+
+
+def _check_devices(devices: int) -> None:
+    if devices < 1:
+        raise ValueError(f"devices must be at least 1, got {devices}")
+
+
+def _check_minimum(minimum: int) -> None:
+    # one example to learn from and one to be judged on
+    if minimum < 2:
+        raise ValueError(f"minimum must be at least 2 (one to train, one to test), got {minimum}")
+
+
+def _enough(parts: list[Indices], minimum: int, advice: str) -> list[Indices]:
+    sizes = [len(part) for part in parts]
+    device = int(np.argmin(sizes))
+    if sizes[device] < minimum:
+        raise ValueError(
+            f"device {device} would hold {sizes[device]} examples, at least {minimum} are needed: "
+            f"{advice}"
+        )
+    return parts

@@ -1,0 +1,136 @@
+"""Availability: when a device can be reached, as intervals of time.
+
+A device that goes away in the middle of its work abandons it. It comes back with the private
+state of the last round that it took part in to the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Protocol
+
+import numpy as np
+
+from channel_models.units import PositiveSeconds, Seconds
+from wfl_sim.config.csv_tables import read_intervals
+from wfl_sim.config.errors import LocatedError
+from wfl_sim.config.fields import ScenarioPath
+from wfl_sim.config.registry import Registry
+
+
+class Availability(Protocol):
+    """When a device of a group can be reached."""
+
+    def intervals(self, member: int, rng: np.random.Generator) -> Iterator[tuple[float, float]]:
+        """Yield the intervals (start, end) in s in which a device is there, in ascending order.
+
+        Intervals neither touch nor overlap; the last may end at infinity, and there may be no last.
+
+        Args:
+            member: number of the device within its group.
+            rng: the device's own stream.
+        """
+
+
+AVAILABILITIES: Registry[Availability] = Registry("availability", Availability)
+
+
+FOREVER = float("inf")
+
+
+@AVAILABILITIES("always")
+@dataclass(frozen=True)
+class Always:
+    """Always there."""
+
+    def intervals(self, member: int, rng: np.random.Generator) -> Iterator[tuple[float, float]]:
+        """Yield one interval without end."""
+        yield 0.0, FOREVER
+
+
+@AVAILABILITIES("markov")
+@dataclass(frozen=True, kw_only=True)
+class Markov:
+    """On and off by turns, both exponentially long, stationary from the start.
+
+    In the long run a device is there for on / (on + off) of the time.
+    """
+
+    on: PositiveSeconds
+    """mean"""
+    off: PositiveSeconds
+    """mean"""
+
+    def intervals(self, member: int, rng: np.random.Generator) -> Iterator[tuple[float, float]]:
+        """Yield intervals without end; by memorylessness the first is as long as any."""
+        there = rng.uniform() < self.on / (self.on + self.off)
+        start = 0.0 if there else rng.exponential(self.off)
+        while True:
+            end = start + rng.exponential(self.on)
+            yield start, end
+            start = end + rng.exponential(self.off)
+
+
+@AVAILABILITIES("diurnal")
+@dataclass(frozen=True, kw_only=True)
+class Diurnal:
+    """There once a day, such as at night on the charger: from `start` on for `duration`.
+
+    Every device has a habit of its own: `start` shifted by up to `spread`, uniformly, the same
+    every day.
+    """
+
+    start: Seconds
+    """time of day"""
+    duration: PositiveSeconds
+    spread: Seconds = 0.0
+    begins: Seconds = 0.0
+    """time of day at which the simulation begins"""
+    period: PositiveSeconds = 86400.0
+
+    def __post_init__(self) -> None:
+        if self.duration >= self.period:
+            raise LocatedError(
+                f"must be less than period {self.period:g} s, got {self.duration:g} s", "duration"
+            )
+
+    def intervals(self, member: int, rng: np.random.Generator) -> Iterator[tuple[float, float]]:
+        """Yield one interval a period, without end."""
+        shift = self.start - self.begins + rng.uniform(-self.spread, self.spread)
+        start = shift % self.period - self.period
+        while True:
+            if start + self.duration > 0:
+                yield max(start, 0.0), start + self.duration
+            start += self.period
+
+
+@AVAILABILITIES("trace")
+@dataclass(frozen=True, kw_only=True)
+class Recorded:
+    """As recorded: a CSV file with the columns device, start, end.
+
+    `device` counts within the group; a device without a row is never there. Nothing repeats: after
+    its last row a device stays away.
+    """
+
+    path: Annotated[str, ScenarioPath()]
+
+    def __post_init__(self) -> None:
+        _ = self._recorded
+
+    def check(self, count: int) -> None:
+        """Refuse a file in which none of a group of `count` devices is ever there."""
+        if not any(member in self._recorded for member in range(count)):
+            whom = "device 0" if count == 1 else f"devices 0 to {count - 1}"
+            raise LocatedError(f"has no row of {whom}, so nobody is ever there", "path")
+
+    def intervals(self, member: int, rng: np.random.Generator) -> Iterator[tuple[float, float]]:
+        """Yield the intervals of a member of the group."""
+        yield from self._recorded.get(member, [])
+
+    @cached_property
+    def _recorded(self) -> dict[int, list[tuple[float, float]]]:
+        return read_intervals(Path(self.path), "device")

@@ -1,0 +1,54 @@
+"""Battery: what a device runs on, described."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from channel_models.units import Fraction, PositiveJoule, Watt
+from wfl_sim.config.csv_tables import PowerTrace
+from wfl_sim.config.errors import LocatedError
+from wfl_sim.config.fields import Shorthand
+
+
+@dataclass(frozen=True, kw_only=True)
+class Battery:
+    """A store of energy with an ideal charger.
+
+    Its level obeys dE/dt = charging + harvest - draw, held at `capacity`; what comes in when it is
+    full is spilled. At the level `cutoff` the device dies, that is, draws nothing from then on; it
+    comes back when charging has brought the level to `restart`. Losses of cell and charger are
+    not modelled: give powers behind them.
+    """
+
+    capacity: PositiveJoule
+    initial: Fraction = 1.0
+    """level at the start, as a share of the capacity"""
+    cutoff: Fraction = 0.0
+    """level at which the device dies"""
+    restart: Fraction = 0.2
+    """level at which a dead device comes back"""
+    charging: Watt = 0.0
+    """constant, from a charger that is always connected"""
+    harvest: Annotated[PowerTrace, Shorthand("path")] | None = None
+    """power over time, added to `charging`; the trace repeats"""
+
+    def __post_init__(self) -> None:
+        if self.initial <= self.cutoff:
+            raise LocatedError(
+                f"must be greater than cutoff {self.cutoff:g}, got {self.initial:g}", "initial"
+            )
+        if self.restart <= self.cutoff:
+            raise LocatedError(
+                f"must be greater than cutoff {self.cutoff:g}, got {self.restart:g}", "restart"
+            )
+
+    @property
+    def revives(self) -> bool:
+        """Whether an empty battery fills again."""
+        return self.charging > 0 or (self.harvest is not None and self.harvest.steps.mean > 0)
+
+    def income(self, time: float) -> tuple[float, float]:
+        """Return the W that come in from `time` on, and the s until which they do."""
+        if self.harvest is None:
+            return self.charging, float("inf")
+        watts, until = self.harvest.steps.at(time)
+        return self.charging + watts, until

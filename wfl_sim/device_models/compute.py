@@ -1,0 +1,99 @@
+"""Computing: how the devices of a group compute what their rounds ask for."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+
+from channel_models.units import Unit
+from wfl_sim.config.csv_tables import Steps, read_steps
+from wfl_sim.config.errors import LocatedError, did_you_mean
+from wfl_sim.config.fields import ScenarioPath, Shorthand
+from wfl_sim.config.registry import From
+from wfl_sim.device_models.frequency import GOVERNORS, Full, Governor
+from wfl_sim.device_models.hardware import Hardware, Precision
+from wfl_sim.device_models.jitter import JITTERS, Constant, Jitter
+from wfl_sim.device_models.profile_table import Table
+from wfl_sim.device_models.workload import Job, Workload
+
+BYTES_OF_A_WEIGHT = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "int8": 1.03, "nf4": 0.56}
+"""int8 and nf4 with the scales of their blocks (bitsandbytes' defaults)"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadTrace:
+    """Share of the processor that other programs take over time: columns start, end, load."""
+
+    path: Annotated[str, ScenarioPath()]
+
+    def __post_init__(self) -> None:
+        if self.steps.values.min() == 1:
+            raise ValueError(
+                f"{Path(self.path).name}: load is 1 throughout, so no update ever ends"
+            )
+
+    @cached_property
+    def steps(self) -> Steps:
+        """The share, between 0 and 1."""
+        return read_steps(Path(self.path), "load", Unit("1", minimum=0.0, maximum=1.0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Computing:
+    """Precision, memory, clock, and what disturbs them. It decides costs, never what is learned."""
+
+    precision: Precision | None = None
+    """of the arithmetic: takes the peak that the hardware states for it"""
+    weights: Literal["fp32", "bf16", "fp16", "int8", "nf4"] = "fp32"
+    """of the frozen weights in memory"""
+    memory: Literal["report", "exclude"] = "report"
+    """what becomes of a device that a local step does not fit: an error, or it stays away"""
+    frequency: Annotated[Governor, From(GOVERNORS)] = field(default_factory=Full)
+    jitter: Annotated[Jitter, From(JITTERS)] = field(default_factory=Constant)
+    load: Annotated[LoadTrace, Shorthand("path")] | None = None
+    table: Annotated[Table, Shorthand("path")] | None = None
+    """measured seconds and watts in place of those from FLOPs"""
+
+    def job(self, hardware: Hardware, workload: Workload) -> Job:
+        """Return what one local update costs.
+
+        Raises:
+            LocatedError: the hardware or the table does not say what this needs to know.
+        """
+        if self.table is not None:
+            if not isinstance(self.frequency, Full):
+                raise LocatedError("must be full: a table holds at one frequency", "frequency")
+            return self.table.job(hardware, workload)
+        dvfs = hardware.dvfs
+        if dvfs is None and not isinstance(self.frequency, Full):
+            raise LocatedError(f"needs hardware with `dvfs`, {hardware.name} has none", "frequency")
+        static = hardware.compute_power if dvfs is None else dvfs.static_power
+        bandwidth = hardware.bandwidth
+        return Job(
+            arithmetic=workload.update_flops / (self._peak(hardware) * hardware.utilisation),
+            traffic=workload.traffic / bandwidth if bandwidth else 0.0,
+            overhead=workload.steps * hardware.step_overhead,
+            static=static,
+            dynamic=hardware.compute_power - static,
+        )
+
+    def share(self, hardware: Hardware, job: Job) -> float:
+        """Return the frequency for a job, as a share of the highest."""
+        return self.frequency.share(job, hardware.dvfs) if hardware.dvfs is not None else 1.0
+
+    def footprint(self, workload: Workload) -> float:
+        """Return the bytes that a local step needs with frozen weights in this precision."""
+        saved = 1 - BYTES_OF_A_WEIGHT[self.weights] / BYTES_OF_A_WEIGHT["fp32"]
+        return workload.memory - saved * workload.frozen
+
+    def _peak(self, hardware: Hardware) -> float:
+        if self.precision is None:
+            return hardware.peak
+        if self.precision not in hardware.peaks:
+            known: list[str] = [*hardware.peaks]
+            raise LocatedError(
+                f"{hardware.name} states no peak for {self.precision}"
+                f"{did_you_mean(self.precision, known)}",
+                "precision",
+            )
+        return hardware.peaks[self.precision]

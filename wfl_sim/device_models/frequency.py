@@ -1,0 +1,119 @@
+"""Frequency: at which clock a processor works (dynamic voltage and frequency scaling).
+
+Voltage follows frequency, so the dynamic power grows with the cube of the frequency:
+P(f) = P_static + kappa f^3. A slower clock saves dynamic energy, which goes with f^2, and costs
+static energy, which goes with 1 / f.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from channel_models.units import Fraction, PositiveHertz, PositiveSeconds, Watt
+from wfl_sim.config.errors import LocatedError
+from wfl_sim.config.registry import Registry
+from wfl_sim.device_models.workload import Job
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dvfs:
+    """The range of a processor's clock, and what of its load does not follow it."""
+
+    highest: PositiveHertz
+    """at which `peak` and `compute_power` hold"""
+    lowest: PositiveHertz
+    static_power: Watt
+    """part of `compute_power` that does not depend on the frequency"""
+
+    def __post_init__(self) -> None:
+        if self.lowest > self.highest:
+            raise LocatedError(
+                f"must be at most highest {self.highest:g} Hz, got {self.lowest:g} Hz", "lowest"
+            )
+
+    @property
+    def least(self) -> float:
+        """The lowest frequency as a share of the highest."""
+        return self.lowest / self.highest
+
+    def kappa(self, compute_power: float) -> float:
+        """Return kappa of P = P_static + kappa f^3, in W/Hz^3."""
+        return (compute_power - self.static_power) / self.highest**3
+
+
+class Governor(Protocol):
+    """Who chooses the frequency of a job."""
+
+    def share(self, job: Job, dvfs: Dvfs) -> float:
+        """Return the frequency as a share of the highest."""
+
+
+GOVERNORS: Registry[Governor] = Registry("frequency", Governor)
+
+
+@GOVERNORS("full")
+@dataclass(frozen=True)
+class Full:
+    """Always the highest frequency."""
+
+    def share(self, job: Job, dvfs: Dvfs) -> float:
+        """Return 1."""
+        return 1.0
+
+
+@GOVERNORS("fixed")
+@dataclass(frozen=True, kw_only=True)
+class Fixed:
+    """A share of the highest frequency, not below the lowest."""
+
+    share_of_highest: Fraction
+
+    def share(self, job: Job, dvfs: Dvfs) -> float:
+        """Return that share."""
+        return max(self.share_of_highest, dvfs.least)
+
+
+@GOVERNORS("energy-optimal")
+@dataclass(frozen=True, kw_only=True)
+class EnergyOptimal:
+    """The frequency of least energy beyond idle that ends the job within `deadline`.
+
+    E(x) = (P_static + P_dynamic x^3) (C / x + O) for C s of arithmetic at the highest frequency and
+    O s of overhead. Without overhead dE/dx = 0 gives x = (P_static / (2 P_dynamic))^(1/3), or
+    f = (P_static / (2 kappa))^(1/3); with it x is the root of
+    2 C P_dynamic x^3 + 3 O P_dynamic x^4 = C P_static, which is unique since the left side grows.
+    Beyond C / M, where M s of memory traffic bound the time, a faster clock only costs.
+    A deadline that cannot be met gets the highest frequency.
+    """
+
+    deadline: PositiveSeconds
+
+    def share(self, job: Job, dvfs: Dvfs) -> float:
+        """Return the share, between the lowest and the highest frequency."""
+        best = _least_energy(job)
+        if job.traffic > 0:
+            best = min(best, job.arithmetic / job.traffic)
+        left = self.deadline - job.overhead
+        needed = job.arithmetic / left if left >= job.traffic and left > 0 else 1.0
+        return min(max(best, needed, dvfs.least), 1.0)
+
+
+def _least_energy(job: Job) -> float:
+    if job.dynamic == 0:
+        return 1.0
+    closed = (job.static / (2 * job.dynamic)) ** (1 / 3)
+    if job.overhead == 0 or job.static == 0:
+        return float(closed)
+    # Newton's method on a convex increasing function, from above the root: it falls monotonically.
+    x = closed
+    for _ in range(60):
+        value = (2 * job.arithmetic + 3 * job.overhead * x) * x**3 - (
+            job.arithmetic * job.static / job.dynamic
+        )
+        slope = (6 * job.arithmetic + 12 * job.overhead * x) * x**2
+        step = value / slope
+        x -= step
+        if abs(step) <= 1e-15 * x:
+            break
+    return float(x)

@@ -1,0 +1,98 @@
+"""Jitter: how the time of a local update varies from round to round, as a factor of mean one."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from channel_models.units import Fraction, PositiveNumber
+from wfl_sim.config.registry import Registry
+
+
+class Jitter(Protocol):
+    """How the time of a local update varies: a factor of mean one, drawn for each."""
+
+    def draw(self, rng: np.random.Generator) -> float:
+        """Return a positive factor."""
+
+    def cdf(self, factor: float) -> float:
+        """Return the probability of at most this factor."""
+
+
+JITTERS: Registry[Jitter] = Registry("jitter", Jitter)
+
+
+@JITTERS("none")
+@dataclass(frozen=True)
+class Constant:
+    """Every update takes its nominal time."""
+
+    def draw(self, rng: np.random.Generator) -> float:
+        """Return 1."""
+        return 1.0
+
+    def cdf(self, factor: float) -> float:
+        """Return 0 below 1, and 1 from there on."""
+        return float(factor >= 1)
+
+
+@JITTERS("lognormal")
+@dataclass(frozen=True, kw_only=True)
+class LogNormal:
+    """The product of many small delays; `cv` is standard deviation over mean."""
+
+    cv: PositiveNumber
+
+    def draw(self, rng: np.random.Generator) -> float:
+        """Return exp(N(-s^2/2, s^2)) with s^2 = ln(1 + cv^2)."""
+        return float(rng.lognormal(-0.5 * self._sigma**2, self._sigma))
+
+    def cdf(self, factor: float) -> float:
+        """Return the probability of at most this factor."""
+        if factor <= 0:
+            return 0.0
+        normal = (math.log(factor) + 0.5 * self._sigma**2) / self._sigma
+        return 0.5 * math.erfc(-normal / math.sqrt(2))
+
+    @property
+    def _sigma(self) -> float:
+        return float(np.sqrt(np.log1p(self.cv**2)))
+
+
+@JITTERS("gamma")
+@dataclass(frozen=True, kw_only=True)
+class Gamma:
+    """Gamma of mean one; `cv` is standard deviation over mean."""
+
+    cv: PositiveNumber
+
+    def draw(self, rng: np.random.Generator) -> float:
+        """Return Gamma(shape 1/cv^2, scale cv^2)."""
+        return float(rng.gamma(self.cv**-2, self.cv**2))
+
+    def cdf(self, factor: float) -> float:
+        """Return the probability of at most this factor."""
+        from scipy.special import gammainc
+
+        return float(gammainc(self.cv**-2, max(factor, 0.0) / self.cv**2))
+
+
+@JITTERS("shifted-exponential")
+@dataclass(frozen=True, kw_only=True)
+class ShiftedExponential:
+    """The usual model of stragglers: 1 - cv at least, and an exponential tail of mean cv."""
+
+    cv: Fraction
+
+    def draw(self, rng: np.random.Generator) -> float:
+        """Return 1 - cv + Exp(cv)."""
+        return 1 - self.cv + float(rng.exponential(self.cv))
+
+    def cdf(self, factor: float) -> float:
+        """Return the probability of at most this factor."""
+        if self.cv == 0:
+            return float(factor >= 1)
+        return 1 - math.exp(-max(factor - 1 + self.cv, 0.0) / self.cv)

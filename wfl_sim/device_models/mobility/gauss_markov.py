@@ -1,0 +1,109 @@
+"""Gauss-Markov: a velocity that remembers itself."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import exp, hypot, sqrt
+
+import numpy as np
+
+from channel_models.units import MetresPerSecond, PositiveSeconds
+from wfl_sim.config.errors import LocatedError
+from wfl_sim.device_models.mobility.track import MOBILITIES, Leg, Region, Track
+
+
+@MOBILITIES("gauss-markov")
+@dataclass(frozen=True, kw_only=True)
+class GaussMarkov:
+    """``v' = a v + (1 - a) m + sqrt(1 - a^2) sigma w`` with ``a = exp(-interval / memory)``.
+
+    Liang and Haas (INFOCOM 1999), in the plane: w is standard normal in each direction, and the
+    velocity starts in its stationary law N(m, sigma^2). The mean velocity m has a direction drawn
+    for each device. Where a device would leave the circle around its area it is mirrored, and so
+    are v and m.
+    """
+
+    speed: MetresPerSecond = 0.0
+    """of the mean velocity m"""
+    sigma: MetresPerSecond = 1.0
+    """standard deviation of the velocity in x and in y"""
+    memory: PositiveSeconds = 20.0
+    interval: PositiveSeconds = 1.0
+    """between changes of the velocity"""
+
+    def __post_init__(self) -> None:
+        if self.pace == 0:
+            raise LocatedError("must not be 0 when speed is 0: nothing would move", "sigma")
+
+    @property
+    def moves(self) -> bool:
+        """They do."""
+        return True
+
+    @property
+    def pace(self) -> float | None:
+        """Root mean square, m/s: ``sqrt(speed^2 + 2 sigma^2)``."""
+        return sqrt(self.speed**2 + 2 * self.sigma**2)
+
+    def check(self, count: int) -> None:
+        """Find nothing wrong."""
+
+    def track(self, member: int, region: Region | None, rng: np.random.Generator) -> Track:
+        """Return the track of a device that begins anywhere in a region."""
+        if region is None:
+            raise ValueError("gauss-markov needs a region")
+        start = region.draw(rng)
+        return Track(start, self._legs(region, start, rng))
+
+    def velocities(self, rng: np.random.Generator) -> Iterator[tuple[float, float]]:
+        """Yield the velocities in m/s of the intervals, with nothing in the way."""
+        state = _Velocity(self, rng)
+        while True:
+            yield state.now
+            state.advance(rng)
+
+    def _legs(
+        self, region: Region, start: tuple[float, float], rng: np.random.Generator
+    ) -> Iterator[Leg]:
+        state, (x, y), number = _Velocity(self, rng), start, 0
+        (mx, my), radius = region.centre, region.radius
+        while True:
+            number += 1
+            x, y = x + state.now[0] * self.interval, y + state.now[1] * self.interval
+            away = hypot(x - mx, y - my)
+            if away > radius:
+                normal = (x - mx) / away, (y - my) / away
+                back = max(2 * radius - away, 0.0)
+                x, y = mx + back * normal[0], my + back * normal[1]
+                state.mirror(normal)
+            yield number * self.interval, (x, y)
+            state.advance(rng)
+
+
+class _Velocity:
+    """The velocity of one device, and its mean, in m/s."""
+
+    def __init__(self, law: GaussMarkov, rng: np.random.Generator) -> None:
+        self._keep = exp(-law.interval / law.memory)
+        self._sigma = law.sigma
+        angle = rng.uniform(0, 2 * np.pi)
+        self._mean = law.speed * float(np.cos(angle)), law.speed * float(np.sin(angle))
+        x, y = rng.standard_normal(2).tolist()
+        self.now = self._mean[0] + law.sigma * x, self._mean[1] + law.sigma * y
+
+    def advance(self, rng: np.random.Generator) -> None:
+        """Go on by one interval."""
+        keep, spread = self._keep, sqrt(1 - self._keep**2) * self._sigma
+        x, y = rng.standard_normal(2).tolist()
+        self.now = (
+            keep * self.now[0] + (1 - keep) * self._mean[0] + spread * x,
+            keep * self.now[1] + (1 - keep) * self._mean[1] + spread * y,
+        )
+
+    def mirror(self, normal: tuple[float, float]) -> None:
+        """Turn back what points along a unit vector."""
+        self.now, self._mean = _mirrored(self.now, normal), _mirrored(self._mean, normal)
+
+
+def _mirrored(vector: tuple[float, float], normal: tuple[float, float]) -> tuple[float, float]:
+    along = vector[0] * normal[0] + vector[1] * normal[1]
+    return vector[0] - 2 * along * normal[0], vector[1] - 2 * along * normal[1]

@@ -1,0 +1,75 @@
+"""Trace: places that were recorded elsewhere."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+
+from channel_models.units import Unit
+from wfl_sim.config.csv_tables import read_rows
+from wfl_sim.config.errors import LocatedError
+from wfl_sim.config.fields import ScenarioPath
+from wfl_sim.device_models.mobility.track import MOBILITIES, Leg, Region, Track
+
+
+@MOBILITIES("trace")
+@dataclass(frozen=True, kw_only=True)
+class Trace:
+    """A CSV file with the columns device, time, x, y; straight lines join the rows of a device.
+
+    Devices are numbered within their group from 0 on. Before its first row a device stands where
+    that says, and after its last it stays.
+    """
+
+    path: Annotated[str, ScenarioPath()]
+
+    def __post_init__(self) -> None:
+        _ = self.legs
+
+    @cached_property
+    def legs(self) -> dict[int, list[Leg]]:
+        """Times in s and places in m of each device."""
+        return _read(Path(self.path))
+
+    @property
+    def moves(self) -> bool:
+        """They do."""
+        return True
+
+    @property
+    def pace(self) -> float | None:
+        """The scenario's."""
+        return None
+
+    def check(self, count: int) -> None:
+        """Refuse a group of which a device is not in the file."""
+        missing = [member for member in range(count) if member not in self.legs]
+        if missing:
+            raise LocatedError(
+                f"{Path(self.path).name} must hold devices 0 to {count - 1}, has no {missing[0]}",
+                "path",
+            )
+
+    def track(self, member: int, region: Region | None, rng: np.random.Generator) -> Track:
+        """Return the track of a device; region and stream are not used."""
+        legs = self.legs[member]
+        return Track(legs[0][1], iter(legs))
+
+
+def _read(file: Path) -> dict[int, list[Leg]]:
+    """Raise ValueError, with file and line, for anything else than times that rise."""
+    found: dict[int, list[Leg]] = {}
+    units = {"device": Unit("1", minimum=0.0), "time": Unit("s", minimum=0.0)}
+    for line, row in read_rows(file, {**units, "x": Unit("m"), "y": Unit("m")}):
+        if row["device"] != int(row["device"]):
+            raise ValueError(f"{file.name}:{line}: device must be an integer, got {row['device']}")
+        mine = found.setdefault(int(row["device"]), [])
+        if mine and row["time"] <= mine[-1][0]:
+            raise ValueError(
+                f"{file.name}:{line}: time must be after {mine[-1][0]:g} s, the row before of "
+                f"device {row['device']:g}, got {row['time']:g} s"
+            )
+        mine.append((row["time"], (row["x"], row["y"])))
+    return found

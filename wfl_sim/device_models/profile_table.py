@@ -1,0 +1,150 @@
+"""Tables: measured speed and power of local steps, in place of what FLOPs would say.
+
+A CSV file with the columns model, batch, tokens, tokens_per_second, power (W), hardware, source.
+A row holds for batches of `batch` texts of `tokens` tokens each. `wfl-sim profile` writes one.
+"""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated
+
+from wfl_sim.config.errors import LocatedError
+from wfl_sim.config.fields import ScenarioPath
+from wfl_sim.device_models.hardware import Hardware
+from wfl_sim.device_models.workload import Job, Workload
+
+COLUMNS = ("model", "batch", "tokens", "tokens_per_second", "power (W)", "hardware", "source")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One measurement."""
+
+    model: str
+    batch: int
+    tokens: int
+    """of a text"""
+    tokens_per_second: float
+    power: float
+    """W beyond idle"""
+    hardware: str
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """Measured seconds and watts; nothing is interpolated.
+
+    With `speed` the table of another machine is scaled: its seconds are divided by it.
+    """
+
+    path: Annotated[str, ScenarioPath()]
+    speed: float = 1.0
+    """of the device relative to the machine that was measured; a scaled table is no measurement"""
+
+    def __post_init__(self) -> None:
+        if not self.speed > 0:
+            raise LocatedError(f"must be greater than 0, got {self.speed:g}", "speed")
+        _ = self.rows
+
+    @cached_property
+    def rows(self) -> tuple[Row, ...]:
+        """The measurements."""
+        return read_table(Path(self.path))
+
+    def job(self, hardware: Hardware, workload: Workload) -> Job:
+        """Return the cost of a local update, its phases one after the other.
+
+        Raises:
+            LocatedError: the table lacks a row, or was measured on other hardware.
+        """
+        rows = [self._row(workload.model, batch.size, batch.tokens) for batch in workload.batches]
+        if not rows:
+            raise LocatedError("a synthetic model has no batches that a table could hold", "table")
+        others = {row.hardware for row in rows} - {hardware.name}
+        if others and self.speed == 1.0:
+            raise LocatedError(
+                f"was measured on {others.pop()!r}, not on {hardware.name!r}: give `speed`, the "
+                "ratio of their speeds",
+                "table",
+            )
+        seconds = [
+            batch.steps * batch.size * batch.tokens / row.tokens_per_second / self.speed
+            for batch, row in zip(workload.batches, rows, strict=True)
+        ]
+        joules = sum(s * row.power for s, row in zip(seconds, rows, strict=True))
+        return Job(arithmetic=sum(seconds), static=joules / sum(seconds))
+
+    def _row(self, model: str, batch: int, tokens: int) -> Row:
+        for row in self.rows:
+            if (row.model, row.batch, row.tokens) == (model, batch, tokens):
+                return row
+        known = ", ".join(f"{r.model} {r.batch}x{r.tokens}" for r in self.rows)
+        raise LocatedError(
+            f"{Path(self.path).name} has no row for {model} {batch}x{tokens} (it has: {known})",
+            "table",
+        )
+
+
+def read_table(file: Path) -> tuple[Row, ...]:
+    """Read the measurements of a CSV file.
+
+    Raises:
+        ValueError: one line with file and line number: a column is missing or a value is none.
+    """
+    with file.open(newline="", encoding="utf-8") as text:
+        reader = csv.DictReader(text)
+        missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+        if missing:
+            raise ValueError(f"{file.name}:1: column {missing[0]!r} is missing")
+        rows = tuple(_row(file, number, row) for number, row in enumerate(reader, 2))
+    if not rows:
+        raise ValueError(f"{file.name}: has no row")
+    return rows
+
+
+def write_table(file: Path, rows: Sequence[Row]) -> None:
+    """Write measurements as `read_table` reads them."""
+    with file.open("w", newline="", encoding="utf-8") as text:
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for row in rows:
+            writer.writerow(
+                (
+                    row.model,
+                    row.batch,
+                    row.tokens,
+                    row.tokens_per_second,
+                    row.power,
+                    row.hardware,
+                    row.source,
+                )
+            )
+
+
+def _row(file: Path, line: int, row: dict[str, str]) -> Row:
+    def number(name: str) -> float:
+        try:
+            value = float(row[name])
+        except (TypeError, ValueError):
+            value = float("nan")
+        if not 0 < value < float("inf"):
+            got = row[name] or "nothing"
+            raise ValueError(f"{file.name}:{line}: {name} must be a number above 0, got {got!r}")
+        return value
+
+    for name in ("model", "hardware", "source"):
+        if not (row[name] or "").strip():
+            raise ValueError(f"{file.name}:{line}: {name} must not be empty")
+    return Row(
+        model=row["model"],
+        batch=int(number("batch")),
+        tokens=int(number("tokens")),
+        tokens_per_second=number("tokens_per_second"),
+        power=number("power (W)"),
+        hardware=row["hardware"],
+        source=row["source"],
+    )

@@ -1,0 +1,216 @@
+"""The workbench: one frozen network with the parts of a method, for any device's turn."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import Parameter
+from transformers import PreTrainedModel
+
+from wfl_sim.config.errors import LocatedError
+from wfl_sim.learning import peft as torch_parts
+from wfl_sim.learning.cls_only import behind_attention, first_token
+from wfl_sim.learning.mixing import described, evaluate_blended, without_loras
+from wfl_sim.learning.objectives import evaluate
+from wfl_sim.learning.prefix_cache import Prefix
+from wfl_sim.learning.tokenized import Encoded
+from wfl_sim.learning.torch_settings import exact
+from wfl_sim.learning.training import nudge_of, train
+from wfl_sim.methods.objectives import Alignment
+from wfl_sim.methods.parts import LoRA, Part
+from wfl_sim.methods.phases import Phase
+from wfl_sim.randomness import derived_seed, stream
+from wfl_sim.state import State, check_same, shapes_of
+
+if TYPE_CHECKING:
+    from wfl_sim.learning.alignment.instruction_task import Speaker
+
+
+class Workbench:
+    """A network and its parts. What is on it is replaced by `load`, so no turn sees another's.
+
+    Args:
+        model: the frozen base network; the parts are put into it.
+        parts: of a method.
+        threads: of torch while it trains and evaluates; None leaves the number as it is.
+        speaker: of a language model that answers instructions; None for a classifier.
+        activations: bytes of memory for outputs of the layers below all parts.
+        compiled: whether torch compiles the steps of training.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        parts: Sequence[Part],
+        threads: int | None = None,
+        speaker: "Speaker | None" = None,
+        activations: float = 0.0,
+        compiled: bool = False,
+    ) -> None:
+        self.speaker = speaker
+        self.model = model
+        self.parts = {part.name: part for part in parts}
+        self.parameters = torch_parts.attach(model, parts)
+        self.threads = threads
+        self._behind_attention = behind_attention(model)
+        self._on_host = model.device.type == "cpu"
+        self._forward = _compiled(model) if compiled else model
+        self.prefix = Prefix(model, self.parameters.values(), activations)
+        self._shapes = {name: tuple(value.shape) for name, value in self.parameters.items()}
+        self._names = {
+            part.name: [name for name in self.parameters if name.startswith(f"{part.name}/")]
+            for part in parts
+        }
+
+    def __repr__(self) -> str:
+        count = sum(parameter.numel() for parameter in self.parameters.values())
+        names = ", ".join(self.parts)
+        return f"Workbench({self.model.config.model_type} with {names}: {count} parameters)"
+
+    def reset(self, names: Iterable[str], seed: int) -> None:
+        """Write the initial values of some parts."""
+        for name in names:
+            torch_parts.reset(self.model, self.parts[name], self.parameters, seed)
+
+    def load(self, *states: State) -> None:
+        """Put states on the bench; together they must hold every parameter of every part.
+
+        Raises:
+            ValueError: a name is missing or unknown, or a shape is wrong.
+        """
+        given = {name: array for state in states for name, array in state.items()}
+        check_same(self._shapes, shapes_of(given), "state")
+        if self._on_host:
+            for name, value in self._values.items():
+                np.copyto(value, given[name])
+            return
+        with torch.no_grad():
+            for name, parameter in self.parameters.items():
+                parameter.copy_(torch.from_numpy(np.array(given[name])))
+
+    def read(self, names: Iterable[str]) -> State:
+        """Return a copy of the values of some parts, in float32."""
+        if self._on_host:
+            return {name: self._values[name].copy() for name in self._of(names)}
+        return {name: self.parameters[name].detach().cpu().numpy() for name in self._of(names)}
+
+    def shapes(self, names: Iterable[str]) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of some parts by parameter name."""
+        return {name: self._shapes[name] for name in self._of(names)}
+
+    def trained(self, phase: Phase) -> list[Parameter]:
+        """Return the parameters that a phase trains.
+
+        Raises:
+            LocatedError: the phase names a part that the method does not have.
+        """
+        found: list[Parameter] = []
+        for each in phase.trains:
+            part, _, factor = each.partition(".")
+            if part not in self.parts:
+                message = f"a phase trains {each!r}, which is no part of the method"
+                raise LocatedError(message, "method")
+            of_part = self.shapes([part])
+            names = [name for name in of_part if not factor or f".lora_{factor}." in name]
+            if factor and not names:
+                message = f"a phase trains {each!r}, which the network does not have"
+                raise LocatedError(message, "method")
+            found += [self.parameters[name] for name in names]
+        return found
+
+    def first_token(self) -> AbstractContextManager[None]:
+        """Let the last layer compute no token that the head does not read."""
+        return first_token(self._behind_attention)
+
+    @contextmanager
+    def muted(self, phase: Phase) -> Iterator[None]:
+        """Switch off the LoRAs that contribute nothing to a phase."""
+        loras = [name for name, part in self.parts.items() if isinstance(part.config, LoRA)]
+        if phase.mutes:
+            torch_parts.activate(self.model, [n for n in loras if n not in phase.mutes])
+        try:
+            yield
+        finally:
+            if phase.mutes:
+                torch_parts.activate(self.model, loras)
+
+    def train_phase(
+        self,
+        number: int,
+        phase: Phase,
+        examples: Any,
+        seed: int,
+        *,
+        anchor: State | None = None,
+        correction: State | None = None,
+        whole: bool = False,
+    ) -> list[float]:
+        """Run one phase in place.
+
+        Args:
+            number: of the phase in its local update.
+            phase: what is trained, how.
+            examples: of the device.
+            seed: of the local update.
+            anchor: where the proximal term pulls to; to what is on the bench unless given.
+            correction: added to the gradient of each step.
+            whole: compute every token of the last layer, read or not.
+
+        Returns:
+            The loss of each step in nat, without the proximal term.
+        """
+        with (
+            self.muted(phase),
+            exact(seed=derived_seed(seed, "dropout", number), threads=self.threads),
+        ):
+            trained = self.trained(phase)
+            nudge = None
+            if phase.proximal or correction:
+                start = anchor or self.read(self.parts)
+                nudge = nudge_of(self.parameters, trained, phase.proximal, start, correction or {})
+            rng = stream(seed, "batches", number)
+            if self.speaker is not None and isinstance(phase.objective, Alignment):
+                return self.speaker.align(self, phase, examples, rng, derived_seed(seed, number))
+            with nullcontext() if whole else self.first_token():
+                return train(
+                    self.model, trained, phase, examples, rng, self.prefix, nudge, self._forward
+                )
+
+    def describe(self, examples: Encoded) -> NDArray[np.float32]:
+        """Return the mean last hidden state of the network without LoRAs, (n, hidden)."""
+        with exact(seed=0, threads=self.threads), without_loras(self.model):
+            return described(self.model, examples)
+
+    def evaluate_blended(
+        self, examples: Encoded, weights: Mapping[str, NDArray[np.floating]]
+    ) -> dict[str, float]:
+        """Return accuracy and loss where LoRAs weigh differently from text to text."""
+        with exact(seed=0, threads=self.threads), self.first_token():
+            return evaluate_blended(self.model, examples, weights)
+
+    def evaluate(self, examples: Any) -> dict[str, float]:
+        """Return accuracy and loss of what is on the bench, and more of what speaks."""
+        with exact(seed=0, threads=self.threads):
+            if self.speaker is not None:
+                return self.speaker.evaluate(self, examples)
+            with self.first_token():
+                return evaluate(self.model, examples)
+
+    @cached_property
+    def _values(self) -> dict[str, NDArray[np.float32]]:
+        """The memory of the parameters, where it is the host's."""
+        return {name: value.detach().numpy() for name, value in self.parameters.items()}
+
+    def _of(self, names: Iterable[str]) -> list[str]:
+        wanted = set(names)
+        return [n for part, own in self._names.items() if part in wanted for n in own]
+
+
+def _compiled(model: PreTrainedModel) -> Any:
+    from wfl_sim.learning.compiled import Compiled  # seconds of imports
+
+    return Compiled(model)

@@ -1,0 +1,67 @@
+"""Whether a method can learn from what the data are."""
+
+from wfl_sim.config.errors import LocatedError
+from wfl_sim.data.examples import Shards
+from wfl_sim.data.instructions import Instructions
+from wfl_sim.learning.pretrained_model import Pretrained
+from wfl_sim.methods.method import Blends, Method, Split
+from wfl_sim.methods.objectives import DPO, RULES, Alignment
+
+
+def check_fit(model: Pretrained, method: Method, shards: Shards) -> None:
+    """Raise LocatedError where model, method and data do not go together.
+
+    An objective of alignment needs instructions; rewards by rule need requests that the rules know;
+    DPO needs pairs; reward models must be there, and read texts as long as these.
+    """
+    if isinstance(method, Blends | Split) and isinstance(shards.pooled, Instructions):
+        raise LocatedError(
+            f"{type(method).__name__} is made for classifiers, and these data are instructions",
+            "method",
+        )
+    if model.compile and isinstance(shards.pooled, Instructions):
+        raise LocatedError("compile is for classifiers, and these data are instructions", "model")
+    objectives = [phase.objective for phase in method.phases]
+    aligning = [each for each in objectives if isinstance(each, Alignment)]
+    if not aligning:
+        return
+    examples, name = shards.pooled, type(method).__name__
+    if not isinstance(examples, Instructions):
+        raise LocatedError(
+            f"has labels, and {name} learns to answer: give instructions, such as kind: instruct, "
+            "or a method that classifies",
+            "data",
+        )
+    for objective in aligning:
+        if isinstance(objective.algorithm, DPO):
+            if not all(isinstance(e, Instructions) and e.rejected for e in shards.train):
+                raise LocatedError(
+                    "learns from pairs of answers, and these data have none: give kind: instruct, "
+                    "or another algorithm",
+                    "method",
+                    "algorithm",
+                )
+            continue
+        if len(objective.rewards.models) < 2 and not examples.ruled:
+            raise LocatedError(
+                f"{RULES} judge only requests of kind: instruct; give reward models",
+                "method",
+                "rewards",
+            )
+        _check_rewards(objective, examples.layout.tokens)
+
+
+def _check_rewards(objective: Alignment, tokens: int) -> None:
+    from wfl_sim.learning.alignment.rewards import most_tokens_of
+
+    for name in objective.rewards.models:
+        try:
+            limit = most_tokens_of(Pretrained(pretrained=name))
+        except (ValueError, OSError) as error:
+            raise LocatedError(str(error), "method", "rewards") from error
+        if limit is not None and tokens > limit:
+            raise LocatedError(
+                f"{name!r} reads at most {limit} tokens, and request and answer have {tokens}",
+                "method",
+                "rewards",
+            )

@@ -1,0 +1,110 @@
+"""Costs: what a local update takes on each device, and the shapes of what it trains."""
+
+from typing import TYPE_CHECKING, Any
+
+from wfl_sim.codecs.codec import Codec
+from wfl_sim.device_models.workload import Workload
+from wfl_sim.learning.encoded_data import Texts
+from wfl_sim.learning.pretrained_model import Pretrained
+from wfl_sim.methods.device_parts import Fleet
+from wfl_sim.methods.method import Method
+from wfl_sim.methods.parts import Part, Role, Shapes, with_role
+from wfl_sim.methods.privacy import Privacy
+
+if TYPE_CHECKING:
+    from wfl_sim.learning.costs.sampled import DrawnCosts
+
+
+class Costs:
+    """Counts on the meta device, once for all devices of one rank; no weights are loaded."""
+
+    def __init__(
+        self,
+        *,
+        model: Pretrained,
+        method: Method,
+        fleet: Fleet,
+        texts: Texts,
+        tokens: int,
+        codec_up: Codec,
+        codec_down: Codec,
+        privacy: Privacy | None,
+    ) -> None:
+        """Count nothing yet.
+
+        Args:
+            model: the base model.
+            method: its parts, phases and payloads.
+            fleet: the parts of each device.
+            texts: of each device.
+            tokens: length of a text.
+            codec_up: of uploads.
+            codec_down: of downloads.
+            privacy: whose protocol adds bits to payloads.
+        """
+        self._model = model
+        self._method = method
+        self._fleet = fleet
+        self._texts = texts
+        self._tokens = tokens
+        self._codecs = codec_up, codec_down
+        self._privacy = privacy
+        self._counted: dict[tuple[Part, ...], tuple[Workload, Shapes]] = {}
+        self._by_role: dict[tuple[int, tuple[Role, ...]], dict[str, tuple[int, ...]]] = {}
+        self._drawn: dict[tuple[Part, ...], DrawnCosts] = {}
+
+    def __repr__(self) -> str:
+        return f"Costs({self._model!r}, {self._method!r}, {len(self._counted)} ranks counted)"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the networks without values, which every process makes for itself."""
+        return {**self.__dict__, "_drawn": {}}
+
+    def workload(self, device: int) -> Workload:
+        """Return the costs of one local update, all texts padded to the full length."""
+        return self._count(device)[0]
+
+    def drawn(self, device: int, seed: int) -> Workload:
+        """Return the costs of the local update with a seed, on the texts it will draw."""
+        from wfl_sim.learning.costs.sampled import DrawnCosts
+
+        whole, parts = self.workload(device), self._fleet.parts(device)
+        if parts not in self._drawn:
+            self._drawn[parts] = DrawnCosts(
+                self._model, self._texts.classes, parts, self._method.phases
+            )
+        fingerprint = self._texts.examples("train", device).fingerprint()
+        examples = self._texts.encoded("train", device, fingerprint)
+        return self._drawn[parts].of(whole, examples, seed)
+
+    def shapes(self, device: int, *roles: Role) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of a device's parameters that have one of the roles."""
+        if (device, roles) not in self._by_role:
+            named = {part.name: part for part in self._fleet.parts(device)}
+            self._by_role[device, roles] = with_role(named, self._count(device)[1], *roles)
+        return self._by_role[device, roles]
+
+    def all_shapes(self, device: int) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of all parameters of a device."""
+        return dict(self._count(device)[1])
+
+    def _count(self, device: int) -> tuple[Workload, Shapes]:
+        from wfl_sim.learning.costs.workload import workload_of
+
+        parts = self._fleet.parts(device)
+        if parts not in self._counted:
+            codec_up, codec_down = self._codecs
+            workload, shapes = workload_of(
+                self._model,
+                self._method,
+                parts,
+                classes=self._texts.classes,
+                tokens=self._tokens,
+                codec_up=codec_up,
+                codec_down=codec_down,
+                layout=self._texts.layout,
+            )
+            if self._privacy is not None:
+                workload = self._privacy.on_top(workload, round(workload.aggregate_flops / 2))
+            self._counted[parts] = workload, shapes
+        return self._counted[parts]

@@ -1,0 +1,117 @@
+"""What one local update costs, from the shapes of network, parts, batch and codec."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from wfl_sim.codecs.codec import Codec
+from wfl_sim.data.instructions import Layout
+from wfl_sim.device_models.workload import Batches, Exchange, Workload
+from wfl_sim.learning.adapted_model import Workbench
+from wfl_sim.learning.alignment.rewards import rewarders_of
+from wfl_sim.learning.costs.alignment import PhaseCost, phase_cost
+from wfl_sim.learning.costs.counting import step_flops, step_footprint
+from wfl_sim.learning.costs.split import cut_step
+from wfl_sim.learning.model_loading import causal_shape, most_tokens, shape_of
+from wfl_sim.learning.pretrained_model import Pretrained
+from wfl_sim.methods.method import Method, Split, differs, on_device, sent_down, sent_up
+from wfl_sim.methods.parts import Part, Shapes, with_role
+from wfl_sim.methods.phases import Phase
+
+
+def workload_of(
+    model: Pretrained,
+    method: Method,
+    parts: Sequence[Part],
+    *,
+    classes: int,
+    tokens: int,
+    codec_up: Codec,
+    codec_down: Codec,
+    layout: Layout | None = None,
+) -> tuple[Workload, Shapes]:
+    """Count a local update on the meta device; no weights are loaded.
+
+    With a `layout` the examples are instructions, and the network is a language model.
+
+    Returns:
+        The costs, and the shapes of all parameters of all parts.
+
+    Raises:
+        ValueError: the network cannot read texts of `tokens` tokens, or a part has no place in it.
+    """
+    network = shape_of(model, classes) if layout is None else causal_shape(model)
+    limit = most_tokens(network.config)
+    if limit is not None and tokens > limit:
+        raise ValueError(f"tokens must be at most {limit} for {model.pretrained!r}, got {tokens}")
+    rewarders = [] if layout is None else rewarders_of(method.phases)
+    bench = Workbench(network, parts)
+    shapes = bench.shapes(bench.parts)
+    shared = with_role(bench.parts, shapes, "shared")
+    whole = sent_up(method, shared)
+    up = {name: shape for name, shape in whole.items() if on_device(method, name)}
+    down = sent_down(method, shared)
+    down = {name: shape for name, shape in down.items() if on_device(method, name)}
+    costs = []
+    for phase in method.phases:
+        with bench.muted(phase):
+            if layout is None:
+                costs.append(_classifying(bench, phase, tokens))
+            else:
+                costs.append(phase_cost(bench, phase, layout, rewarders))
+    workload = Workload(
+        upload_bits=codec_up.bits(up) if up else 0,
+        download_bits=codec_down.bits(down) if down else 0,
+        update_flops=sum(each.flops for each in costs),
+        steps=sum(each.steps for each in costs),
+        aggregate_flops=2.0 * sum(_size(shape) for shape in whole.values()),
+        upload_values=sum(_size(shape) for shape in up.values()),
+        memory=max(each.footprint.held for each in costs),
+        frozen=min(each.footprint.frozen for each in costs),
+        traffic=sum(each.traffic for each in costs),
+        model=model.pretrained,
+        batches=tuple(
+            Batches(phase.local.steps, phase.local.batch, tokens) for phase in method.phases
+        ),
+        unicast=differs(method),
+    )
+    if isinstance(method, Split):
+        (phase,) = method.phases
+        workload = _split(workload, bench, phase, tokens, method.device_blocks)
+    return workload, shapes
+
+
+def _classifying(bench: Workbench, phase: Phase, tokens: int) -> PhaseCost:
+    trained, steps = bench.trained(phase), phase.local.steps
+    footprint = step_footprint(bench.model, trained, phase, tokens)
+    return PhaseCost(
+        flops=steps * step_flops(bench.model, trained, phase, tokens),
+        steps=steps,
+        footprint=footprint,
+        traffic=steps * footprint.moved,
+    )
+
+
+def _split(whole: Workload, bench: Workbench, phase: Phase, tokens: int, blocks: int) -> Workload:
+    """Return what is left to a device of the costs of a local update on the whole network."""
+    step = cut_step(bench.model, bench.trained(phase), phase, tokens, blocks)
+    return replace(
+        whole,
+        update_flops=whole.steps * (step.forward + step.backward),
+        memory=step.footprint.held,
+        frozen=step.footprint.frozen,
+        traffic=whole.steps * step.footprint.moved,
+        batches=(),
+        exchange=Exchange(
+            up_bits=step.up_bits,
+            down_bits=step.down_bits,
+            forward=step.forward / (step.forward + step.backward),
+            server_flops=step.server,
+        ),
+    )
+
+
+def _size(shape: tuple[int, ...]) -> int:
+    size = 1
+    for side in shape:
+        size *= side
+    return size

@@ -1,0 +1,93 @@
+"""The recipe: one fingerprint of all code and settings that decide a learning result."""
+
+import hashlib
+import inspect
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+from wfl_sim.codecs.codec import Codec
+from wfl_sim.learning.pretrained_model import Pretrained
+from wfl_sim.methods.method import Method
+from wfl_sim.methods.objectives import Alignment
+from wfl_sim.methods.phases import Phase
+
+_ROOT: Final = Path(__file__).parents[1]
+_SOURCES: Final = (
+    "methods/*.py",
+    "learning/**/*.py",
+    "data/instruct_rules.py",
+    "data/requests.toml",
+    "execution/task.py",
+    "codecs/*.py",
+    "state.py",
+    "randomness.py",
+)
+_LIBRARIES: Final = ("torch", "transformers", "peft", "tokenizers", "numpy")
+
+
+def recipe_of(
+    *,
+    model: Pretrained,
+    method: Method,
+    tokens: int,
+    classes: int,
+    codecs: tuple[Codec, Codec],
+    threads: int | None,
+    settings: tuple[object, ...] = (),
+) -> str:
+    """Return 64 hexadecimal digits; equal recipes, shards, seeds and states give equal results.
+
+    `settings` is whatever else decides a result, by its repr.
+    """
+    text = json.dumps(
+        {
+            "sources": _hash_of(sorted({*_own_sources(), *_sources_of(method, *codecs)})),
+            "libraries": {name: version(name) for name in _LIBRARIES},
+            "model": model.fingerprint(),
+            "method": _declaration(method),
+            "parts": repr(method.parts),
+            "phases": repr(method.phases),
+            "tokens": tokens,
+            "classes": classes,
+            "codecs": [_declaration(codec) for codec in codecs],
+            "threads": threads,
+            "precision": [model.device, model.dtype, model.activations > 0, model.compile],
+            "settings": repr(settings),
+        },
+        sort_keys=True,
+    )
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def rewards_of(phases: Iterable[Phase]) -> tuple[str, ...]:
+    """Return the fingerprints of the reward models that phases learn from."""
+    objectives = [phase.objective for phase in phases if isinstance(phase.objective, Alignment)]
+    names = [name for objective in objectives for name in objective.rewards.models]
+    return tuple(Pretrained(pretrained=name).fingerprint() for name in names)
+
+
+def _own_sources() -> Iterable[Path]:
+    return (file for pattern in _SOURCES for file in _ROOT.glob(pattern))
+
+
+def _sources_of(*components: object) -> Iterable[Path]:
+    for component in components:
+        file = inspect.getsourcefile(type(component))
+        if file is not None:
+            yield Path(file).resolve()
+
+
+def _hash_of(files: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for file in files:
+        content = hashlib.sha256(file.read_bytes()).hexdigest()
+        digest.update(f"{file.name} {content}\n".encode())
+    return digest.hexdigest()
+
+
+def _declaration(component: Any) -> str:
+    return f"{type(component).__qualname__} {asdict(component)!r}"

@@ -1,0 +1,82 @@
+"""Evaluation of a group: what each of many devices holds, on its own held-out examples."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from wfl_sim.learning.adapted_model import Workbench
+from wfl_sim.learning.grouped.layers import GroupLayers
+from wfl_sim.learning.grouped.stacks import scales_of, stacked
+from wfl_sim.learning.objectives import ROWS
+from wfl_sim.learning.objectives.classification import logits
+from wfl_sim.learning.tokenized import Encoded, joined
+from wfl_sim.learning.torch_settings import exact, in_precision
+from wfl_sim.methods.parts import Part
+from wfl_sim.state import State
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Exam:
+    """What one device is asked."""
+
+    parts: tuple[Part, ...]
+    state: State
+    """values of all parts"""
+    examples: Encoded
+
+
+def evaluate_together(bench: Workbench, exams: Sequence[Exam]) -> list[dict[str, float]]:
+    """Return accuracy in [0, 1] and loss in nat of each device over all its examples.
+
+    Args:
+        bench: with the parts of any of the devices; what is on it does not matter, and stays.
+        exams: whose parts differ in nothing but ranks.
+
+    Raises:
+        ValueError: a device has no examples.
+    """
+    # Who has fewest examples stands last, so that the rest of a stack is its beginning.
+    order = sorted(range(len(exams)), key=lambda each: -len(exams[each].examples))
+    found: dict[int, dict[str, float]] = {}
+    with exact(seed=0, threads=bench.threads), torch.inference_mode():
+        for first in range(0, len(order), ROWS):
+            here = order[first : first + ROWS]
+            sizes = np.array([len(exams[each].examples) for each in here])
+            correct, loss = _sums(bench, [exams[each] for each in here], sizes)
+            for each, right, nats in zip(here, correct / sizes, loss / sizes, strict=True):
+                found[each] = {"accuracy": float(right), "loss": float(nats)}
+    return [found[each] for each in range(len(exams))]
+
+
+def _sums(
+    bench: Workbench, exams: Sequence[Exam], sizes: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return how many answers are right and the summed loss of each device, both (devices,)."""
+    if not sizes.all():
+        raise ValueError("nothing to evaluate on: no held-out examples")
+    model, layers = bench.model.eval(), GroupLayers(bench.model, bench.parameters)
+    states = [exam.state for exam in exams]
+    stacks = {name: stacked(states, name, model.device) for name in bench.parameters}
+    scales = scales_of([exam.parts for exam in exams], model.device)
+    examples, firsts = joined([exam.examples for exam in exams]), sizes.cumsum() - sizes
+    correct, loss = np.zeros(len(exams), np.int64), np.zeros(len(exams))
+    begin = 0
+    while begin < sizes[0]:
+        devices = int((sizes > begin).sum())
+        end = min(begin + ROWS // devices, int(sizes[devices - 1]))
+        rows = firsts[:devices, None] + np.arange(begin, end)
+        begin = end
+        batch = examples.take(torch.from_numpy(rows.ravel()).to(model.device))
+        now = {name: stack[:devices] for name, stack in stacks.items()}
+        strength = {part: scale[:devices] for part, scale in scales.items()}
+        with bench.first_token(), in_precision(model), layers.on(now, strength):
+            scores = logits(model, batch)
+            losses = functional.cross_entropy(scores, batch.labels, reduction="none")
+        right = (scores.argmax(-1) == batch.labels).cpu().numpy()
+        correct[:devices] += right.reshape(rows.shape).sum(axis=1)
+        loss[:devices] += losses.double().cpu().numpy().reshape(rows.shape).sum(axis=1)
+    return correct, loss

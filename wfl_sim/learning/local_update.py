@@ -1,0 +1,160 @@
+"""Local updates: what a device makes of what it received, for one device or for many together."""
+
+import logging
+from collections.abc import Generator, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from wfl_sim.codecs.codec import parted
+from wfl_sim.execution.task import LocalUpdate, Result
+from wfl_sim.learning.costs import Costs
+from wfl_sim.learning.encoded_data import Texts
+from wfl_sim.learning.model_cache import Benches
+from wfl_sim.learning.payloads import Transfers
+from wfl_sim.learning.phase_requests import Trained, Turn, mean, together, turns
+from wfl_sim.methods.device_parts import Fleet
+from wfl_sim.methods.local_update import Describe, Judge, LocalRun, Participant, Train, Update
+from wfl_sim.methods.method import Method, Updates
+from wfl_sim.randomness import stream
+from wfl_sim.state import State, check_same, shapes_of
+
+_log = logging.getLogger(__name__)
+
+
+class LocalUpdates:
+    """Trains the phases of a method on the texts of devices."""
+
+    def __init__(
+        self,
+        *,
+        method: Method,
+        fleet: Fleet,
+        texts: Texts,
+        costs: Costs,
+        benches: Benches,
+        transfers: Transfers,
+    ) -> None:
+        """Train nothing yet.
+
+        Args:
+            method: its phases, or an update of its own.
+            fleet: the parts of each device.
+            texts: of each device.
+            costs: know the shapes of what is trained.
+            benches: the networks.
+            transfers: bring the download and take the upload.
+        """
+        self._method = method
+        self._fleet = fleet
+        self._texts = texts
+        self._costs = costs
+        self._benches = benches
+        self._transfers = transfers
+        self._misfits: dict[object, str | None] = {}
+
+    def __repr__(self) -> str:
+        return f"LocalUpdates({self._method!r})"
+
+    def alone(self, task: LocalUpdate, shared: State, private: State) -> Result:
+        """Execute one local update, from a shared state and the device's private one."""
+        return together([self._run(task, shared, private)], self._trained, None)[0]
+
+    def together(
+        self, tasks: Sequence[LocalUpdate], states: Sequence[Sequence[State]]
+    ) -> list[Result]:
+        """Execute local updates; those that cannot learn as a group, one by one.
+
+        Args:
+            tasks: of many devices.
+            states: of each task, the shared and the private one.
+        """
+        runs = [
+            self._run(task, shared, private)
+            for task, (shared, private) in zip(tasks, states, strict=True)
+        ]
+        return together(runs, self._trained, self._trained_together)
+
+    def _run(
+        self, task: LocalUpdate, shared: State, private: State
+    ) -> Generator[Turn, Trained, Result]:
+        """Ask for the turns of a local update one after the other."""
+        device, method = task.device, self._method
+        examples = self._texts.placed("train", device, task.shard)
+        received = self._transfers.received(device, task.shared, shared)
+        kept, lost = parted(private)
+        if isinstance(method, Updates):
+            shapes = self._costs.all_shapes(device)
+            rng = stream(task.seed, "update")
+            run = method.update(received, kept, Participant(device=device, shapes=shapes, rng=rng))
+        else:
+            run = self._usual(device, {**received, **kept})
+        end, losses = yield from turns(
+            run,
+            method.phases,
+            lambda number, request: Turn(
+                device=device,
+                number=number,
+                request=request,
+                parts=self._fleet.parts(device),
+                examples=examples,
+                seed=task.seed,
+            ),
+            partial(self._look, device, examples, task.seed),
+        )
+        upload, lost = self._transfers.uploaded(device, end.upload, received, lost, task.seed)
+        states = {"upload": upload, "private": {**end.kept, **lost}}
+        return Result(states, {"train_loss": mean(losses)})
+
+    def _usual(self, device: int, start: State) -> LocalRun:
+        """Train the phases in turn; every proximal term pulls to the beginning."""
+        state = start
+        for phase in self._method.phases:
+            state = yield Train(phase=phase, start=state, anchor=start)
+        return Update(
+            upload={name: state[name] for name in self._costs.shapes(device, "shared")},
+            kept={name: state[name] for name in self._costs.shapes(device, "private")},
+        )
+
+    def _trained(self, turn: Turn) -> Trained:
+        bench, request = self._benches.of(turn.device), turn.request
+        bench.load(request.start)
+        losses = bench.train_phase(
+            turn.number,
+            request.phase,
+            turn.examples,
+            turn.seed,
+            anchor=request.anchor,
+            correction=request.correction,
+        )
+        return bench.read(bench.parts), losses
+
+    def _trained_together(self, group: Sequence[Turn]) -> list[Trained] | None:
+        """Train turns of one kind together; None where they cannot be."""
+        from wfl_sim.learning.grouped.eligibility import misfit
+        from wfl_sim.learning.grouped.training import train_together
+
+        first, bench = group[0], self._benches.of(group[0].device)
+        if first.kind not in self._misfits:
+            self._misfits[first.kind] = misfit(bench, first)
+            if reason := self._misfits[first.kind]:
+                _log.warning("local updates are trained one by one: %s", reason)
+        if self._misfits[first.kind]:
+            return None
+        for turn in group:
+            expected = self._costs.all_shapes(turn.device)
+            check_same(expected, shapes_of(turn.request.start), "state")
+        return train_together(bench, group)
+
+    def _look(self, device: int, examples: Any, seed: int, request: Describe | Judge) -> State:
+        """Answer what a local update asks to know about some of its own examples."""
+        import torch
+
+        bench = self._benches.of(device)
+        chosen = stream(seed, "look").permutation(len(examples))[: request.samples]
+        some = examples.take(torch.from_numpy(chosen))
+        if isinstance(request, Describe):
+            return {"texts": bench.describe(some)}
+        bench.load(request.model)
+        return {"loss": np.array(bench.evaluate(some)["loss"], np.float32)}

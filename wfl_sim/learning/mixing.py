@@ -1,0 +1,76 @@
+"""Blending: LoRAs whose weight differs from text to text, and what texts look like to a network."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from peft.tuners.lora import LoraLayer
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from wfl_sim.learning.objectives import evaluate
+from wfl_sim.learning.peft.lora import activate
+from wfl_sim.learning.tokenized import Encoded
+
+_BATCH: Final = 128
+
+
+@contextmanager
+def without_loras(model: PreTrainedModel) -> Iterator[None]:
+    """Let no LoRA contribute."""
+    activate(model, [])
+    try:
+        yield
+    finally:
+        activate(model)
+
+
+def described(model: PreTrainedModel, examples: Encoded) -> NDArray[np.float32]:
+    """Return the mean of the last hidden states over the tokens of each text, (n, hidden)."""
+    model.eval()
+    rows = []
+    with torch.inference_mode():
+        for first in range(0, len(examples), _BATCH):
+            batch = examples.take(slice(first, first + _BATCH))
+            hidden = model.base_model(input_ids=batch.ids, attention_mask=batch.mask)[0]
+            mask = batch.mask.unsqueeze(-1)
+            rows.append((hidden * mask).sum(1) / mask.sum(1))
+    return np.asarray(torch.cat(rows).float().cpu().numpy())
+
+
+def evaluate_blended(
+    model: PreTrainedModel, examples: Encoded, weights: Mapping[str, NDArray[np.floating]]
+) -> dict[str, float]:
+    """Return accuracy and loss where the LoRAs of some parts weigh as given, (n,) for each part."""
+    totals: dict[str, float] = {}
+    for first in range(0, len(examples), _BATCH):
+        here = slice(first, first + _BATCH)
+        batch = examples.take(here)
+        with weighed(model, {part: each[here] for part, each in weights.items()}):
+            for name, value in evaluate(model, batch).items():
+                totals[name] = totals.get(name, 0.0) + value * len(batch)
+    return {name: total / len(examples) for name, total in totals.items()}
+
+
+@contextmanager
+def weighed(model: PreTrainedModel, weights: Mapping[str, NDArray[np.floating]]) -> Iterator[None]:
+    """Multiply what LoRAs add by a weight for each text of the batch."""
+    with ExitStack() as hooks:
+        for module in model.modules():
+            if isinstance(module, LoraLayer):
+                for part, each in weights.items():
+                    if part in module.lora_B:
+                        scale = torch.from_numpy(np.float32(each)).to(model.device)
+                        handle = module.lora_B[part].register_forward_hook(_times(scale))
+                        hooks.callback(handle.remove)
+        yield
+
+
+def _times(scale: Tensor) -> Callable[[nn.Module, Any, Tensor], Tensor]:
+    def hook(module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
+        return output * scale.view(-1, *[1] * (output.dim() - 1))
+
+    return hook

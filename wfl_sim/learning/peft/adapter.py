@@ -1,0 +1,74 @@
+"""Bottleneck adapters, added to the output of a sub-layer before its residual sum.
+
+x + W_up f(W_down x + b_down) + b_up with x of shape (batch, tokens, hidden); Houlsby et al. 2019,
+arXiv 1902.00751, figure 2. W_down starts Kaiming-uniform, the rest at zero (wfl_sim's default;
+the paper starts all near zero), so a fresh adapter is the identity.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from torch import Generator, Tensor, nn
+from torch.nn import Parameter, functional
+from transformers import PreTrainedModel
+
+from wfl_sim.learning.peft.architecture import layout_of
+from wfl_sim.methods.parts import Adapter, Part
+
+_ACTIVATIONS: Final[Mapping[str, Callable[[Tensor], Tensor]]] = MappingProxyType(
+    {"relu": functional.relu, "gelu": functional.gelu}
+)
+
+
+class Bottleneck(nn.Module):
+    """x + W_up f(W_down x), with biases."""
+
+    def __init__(self, hidden: int, config: Adapter) -> None:
+        super().__init__()
+        self.down = nn.Linear(hidden, config.bottleneck)
+        self.up = nn.Linear(config.bottleneck, hidden)
+        self.activation = _ACTIVATIONS[config.activation]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return a tensor of the shape of `x`."""
+        return x + self.up(self.activation(self.down(x)))
+
+
+def attach(model: PreTrainedModel, part: Part) -> dict[str, Parameter]:
+    """Hook a bottleneck on to the sub-layers of every layer."""
+    config = part.config
+    assert isinstance(config, Adapter)
+    layout = layout_of(model.config.model_type)
+    places = {"feed_forward": layout.feed_forward}
+    if config.placement == "houlsby":
+        places["attention"] = layout.attention
+    found: dict[str, Parameter] = {}
+    for name, module in list(model.base_model.named_modules()):
+        for place, pattern in places.items():
+            if match := re.fullmatch(pattern, name):
+                bottleneck = Bottleneck(model.config.hidden_size, config)
+                module.add_module(f"adapter_{part.name}", bottleneck)
+                module.register_forward_hook(_through(bottleneck))
+                for inner, value in bottleneck.named_parameters():
+                    found[f"{match['layer']}.{place}.{inner}"] = value
+    if not found:
+        raise ValueError(f"part {part.name!r}: found no layer in {model.config.model_type!r}")
+    return found
+
+
+def start(model: PreTrainedModel, name: str, value: Tensor, rng: Generator) -> None:
+    """W_down ~ Kaiming-uniform with a = sqrt(5); everything else 0."""
+    if name.endswith(".down.weight"):
+        nn.init.kaiming_uniform_(value, a=math.sqrt(5), generator=rng)
+    else:
+        nn.init.zeros_(value)
+
+
+def _through(bottleneck: Bottleneck) -> Callable[..., Any]:
+    def hook(module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
+        return bottleneck(output)
+
+    return hook

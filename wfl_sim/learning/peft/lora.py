@@ -1,0 +1,97 @@
+"""LoRA as PEFT implements it, put into the backbone under the name of the part.
+
+W x + (alpha / r) B A x; A starts Kaiming-uniform and B at zero (Hu et al. 2021, section 4.1), so a
+fresh LoRA is the identity.
+"""
+
+import math
+import re
+from collections.abc import Sequence
+
+from peft import LoraConfig, inject_adapter_in_model
+from peft.tuners.lora import LoraLayer
+from peft.utils import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING
+from torch import Generator, Tensor, nn
+from torch.nn import Parameter
+from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
+
+from wfl_sim.config.errors import LocatedError
+from wfl_sim.learning.peft.architecture import lora_targets
+from wfl_sim.methods.parts import LoRA, Part
+
+
+def attach(model: PreTrainedModel, part: Part) -> dict[str, Parameter]:
+    """Adapt the target layers of the backbone and return A and B of each."""
+    config = part.config
+    assert isinstance(config, LoRA)
+    backbone = model.base_model
+    targets = config.targets or usual_targets(model)
+    layers = _targeted(model, part.name, targets)
+    inject_adapter_in_model(
+        LoraConfig(
+            r=config.rank,
+            lora_alpha=config.alpha or 2 * config.rank,  # type: ignore[arg-type]
+            lora_dropout=config.dropout,
+            target_modules=list(targets),
+            fan_in_fan_out=all(isinstance(layer, Conv1D) for layer in layers),
+        ),
+        backbone,
+        adapter_name=part.name,
+    )
+    del backbone.peft_config  # PEFT warns when it finds it at the next LoRA; nothing else reads it
+    activate(backbone)
+    return {
+        name.replace(f".{part.name}.", "."): value
+        for name, value in backbone.named_parameters()
+        if f".lora_A.{part.name}." in name or f".lora_B.{part.name}." in name
+    }
+
+
+def activate(network: nn.Module, names: Sequence[str] | None = None) -> None:
+    """Let the LoRAs of some parts contribute, or all; the others are as if they were not there."""
+    for module in network.modules():
+        if isinstance(module, LoraLayer):
+            module.set_adapter([n for n in module.lora_A if names is None or n in names])
+
+
+def start(model: PreTrainedModel, name: str, value: Tensor, rng: Generator) -> None:
+    """A ~ Kaiming-uniform with a = sqrt(5), as PEFT does; B = 0."""
+    if ".lora_A." in name:
+        nn.init.kaiming_uniform_(value, a=math.sqrt(5), generator=rng)
+    else:
+        nn.init.zeros_(value)
+
+
+def usual_targets(model: PreTrainedModel) -> tuple[str, ...]:
+    """Return the query and value projections, as PEFT knows the architecture."""
+    kind = model.config.model_type
+    known = lora_targets(kind) or TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING.get(kind)
+    if not known or isinstance(known, str):
+        raise ValueError(
+            f"no usual LoRA targets for {kind!r}: name some "
+            f"(known: {', '.join(_linear_names(model.base_model))})"
+        )
+    return tuple(known)
+
+
+def _targeted(model: PreTrainedModel, part: str, targets: Sequence[str]) -> list[nn.Module]:
+    found: list[nn.Module] = []
+    for target in targets:
+        ends = re.compile(rf"(.*\.)?{re.escape(target)}")
+        named = [m for n, m in model.base_model.named_modules() if ends.fullmatch(n)]
+        layers = [m.get_base_layer() if isinstance(m, LoraLayer) else m for m in named]
+        if not layers or not all(isinstance(layer, (nn.Linear, Conv1D)) for layer in layers):
+            raise LocatedError(
+                f"part {part!r}: no linear layer of {model.config.model_type!r} is named "
+                f"{target!r} (known: {', '.join(_linear_names(model.base_model))})",
+                "method",
+            )
+        found += layers
+    return found
+
+
+def _linear_names(backbone: nn.Module) -> list[str]:
+    linear = (nn.Linear, Conv1D)
+    names = {n.rpartition(".")[2] for n, m in backbone.named_modules() if isinstance(m, linear)}
+    return sorted(names)

@@ -1,0 +1,117 @@
+"""Turns: what local updates ask of a network, one at a time or those of many devices at once."""
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+from typing import Any
+
+from wfl_sim.execution.task import Result
+from wfl_sim.methods.local_update import Describe, Judge, LocalRun, Train, Update
+from wfl_sim.methods.parts import Part
+from wfl_sim.methods.phases import Phase
+from wfl_sim.state import State
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Turn:
+    """One phase of one device's local update."""
+
+    device: int
+    number: int
+    """of the phase in its local update"""
+    request: Train
+    parts: tuple[Part, ...]
+    """of the device"""
+    examples: Any
+    seed: int
+    """of the local update"""
+
+    @property
+    def kind(self) -> object:
+        """What turns have in common that can be one group: all but steps, batch, ranks, values."""
+        phase = self.request.phase
+        alike = replace(phase, local=replace(phase.local, steps=1, batch=1))
+        return self.number, alike, tuple((part.name, type(part.config)) for part in self.parts)
+
+
+Trained = tuple[State, list[float]]
+"""the values of all parts afterwards, and the loss of each step in nat"""
+
+Run = Generator[Turn, Trained, Result]
+"""a local update: asks for turns, is sent what was trained, and ends with its result"""
+
+
+def turns(
+    run: LocalRun,
+    phases: Sequence[Phase],
+    turn_of: Callable[[int, Train], Turn],
+    look: Callable[[Describe | Judge], State],
+) -> Generator[Turn, Trained, tuple[Update, list[float]]]:
+    """Ask for what a method's local update asks for; return its end and the loss of each step.
+
+    Args:
+        run: the local update.
+        phases: that it must train.
+        turn_of: from the number of a phase and a request to the turn to ask for.
+        look: answers what it asks to know about its own examples.
+
+    Raises:
+        RuntimeError: the method trains other phases than its costs were counted for.
+    """
+    state: State | None = None
+    losses: list[float] = []
+    for number, phase in enumerate(phases):
+        try:
+            request = run.send(state)  # type: ignore[arg-type]
+            while not isinstance(request, Train):
+                request = run.send(look(request))
+        except StopIteration:
+            raise RuntimeError(f"an update must train {phase} too") from None
+        if request.phase != phase:
+            raise RuntimeError("an update must train the phases of its method in their order")
+        state, more = yield turn_of(number, request)
+        losses += more
+    try:
+        request = run.send(state)  # type: ignore[arg-type]
+        while not isinstance(request, Train):
+            request = run.send(look(request))
+    except StopIteration as stop:
+        return stop.value, losses
+    raise RuntimeError("an update must train the phases of its method in their order")
+
+
+def together(
+    runs: Sequence[Run],
+    alone: Callable[[Turn], Trained],
+    as_group: Callable[[Sequence[Turn]], list[Trained] | None] | None,
+) -> list[Result]:
+    """Run local updates to their ends, and return their results in the same order.
+
+    Args:
+        runs: fresh.
+        alone: trains one turn.
+        as_group: trains turns of one kind at once, or returns None; None where none can be.
+    """
+    results: dict[int, Result] = {}
+    asked = {place: next(run) for place, run in enumerate(runs)}
+    while asked:
+        kinds: dict[object, list[int]] = {}
+        for place, turn in asked.items():
+            kinds.setdefault(turn.kind if as_group else place, []).append(place)
+        answers: dict[int, Trained] = {}
+        for places in kinds.values():
+            group = [asked[place] for place in places]
+            trained = as_group(group) if as_group and len(group) > 1 else None
+            answers |= zip(places, trained or [alone(turn) for turn in group], strict=True)
+        asked = {}
+        for place, answer in answers.items():
+            try:
+                asked[place] = runs[place].send(answer)
+            except StopIteration as stop:
+                results[place] = stop.value
+    return [results[place] for place in range(len(runs))]
+
+
+def mean(losses: Sequence[float]) -> float:
+    """Return the mean loss over all steps."""
+    return fmean(losses)

@@ -1,0 +1,132 @@
+"""The prefix: layers below the lowest part, whose output for a text is always the same.
+
+Where nothing drops out, a text needs to go through them once, and not at every step and in every
+round. The products are then taken in batches of another size, so the last bits may differ.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, Final
+from weakref import ReferenceType, ref
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from wfl_sim.learning.peft.architecture import layers_of
+from wfl_sim.learning.tokenized import Batchable, Encoded
+from wfl_sim.learning.torch_settings import in_precision, noisy_part
+
+_AT_ONCE: Final = 64
+
+Give = Callable[[Tensor, Any], None]
+
+
+class Prefix:
+    """Outputs of the prefix for the texts of many devices; the last used are kept.
+
+    Args:
+        model: with its parts.
+        parts: all their parameters.
+        limit: bytes of outputs that are kept.
+    """
+
+    def __init__(self, model: PreTrainedModel, parts: Iterable[Tensor], limit: float) -> None:
+        self._model = model
+        self._limit = limit
+        self._held = 0
+        self._kept: OrderedDict[int, tuple[ReferenceType[Encoded], Tensor]] = OrderedDict()
+        self._rows = torch.empty(0)
+        self.layers = [] if noisy_part(model) else _below(model, {id(each) for each in parts})
+
+    def __repr__(self) -> str:
+        return f"Prefix({len(self.layers)} layers, {self._held} of {self._limit:g} byte)"
+
+    def outputs(self, examples: Batchable) -> Tensor | None:
+        """Return what comes out for each text, (texts, tokens, hidden), made where it is not kept.
+
+        None where there is no prefix, or where it is too much to be kept.
+        """
+        if not self.layers or not isinstance(examples, Encoded):
+            return None
+        size = examples.ids.numel() * self._model.config.hidden_size * self._model.dtype.itemsize
+        if size > self._limit:
+            return None
+        key = id(examples)
+        if key in self._kept and self._kept[key][0]() is examples:
+            self._kept.move_to_end(key)
+            return self._kept[key][1]
+        made = self._made(examples)
+        self._held += made.nbytes - self._forget(key)
+        while self._held > self._limit:
+            self._held -= self._forget(next(iter(self._kept)))
+        self._kept[key] = ref(examples), made
+        return made
+
+    @contextmanager
+    def over(self, *several: Batchable) -> Iterator[Give]:
+        """Let the network begin above the prefix, where all its outputs can be kept.
+
+        What the value is called with before a pass: the rows of its batch among all texts, and the
+        batch.
+        """
+        outputs = [self.outputs(each) for each in several]
+        kept = [each for each in outputs if each is not None]
+        if len(kept) < len(outputs):
+            yield _nothing
+            return
+        whole = kept[0] if len(kept) == 1 else torch.cat(kept)
+
+        def give(rows: Tensor, batch: Any) -> None:
+            self._rows = whole[rows, : batch.ids.shape[1]]
+
+        with ExitStack() as restored:
+            for layer in self.layers:
+                layer.forward = self._forward
+                restored.callback(delattr, layer, "forward")
+            yield give
+            self._rows = torch.empty(0)
+
+    def _forward(self, *_: Any, **__: Any) -> Tensor:
+        return self._rows
+
+    def _forget(self, key: int) -> int:
+        old = self._kept.pop(key, None)
+        return 0 if old is None else old[1].nbytes
+
+    def _made(self, examples: Encoded) -> Tensor:
+        found: list[Tensor] = []
+        last = self.layers[-1]
+        was_training = self._model.training
+        self._model.eval()
+        noted = last.register_forward_hook(lambda module, given, output: found.append(output))
+        try:
+            with torch.no_grad(), in_precision(self._model):
+                for first in range(0, len(examples), _AT_ONCE):
+                    rows = slice(first, first + _AT_ONCE)
+                    self._model.base_model(
+                        input_ids=examples.ids[rows], attention_mask=examples.mask[rows]
+                    )
+        finally:
+            noted.remove()
+            self._model.train(was_training)
+        return torch.cat(found)
+
+
+def _below(model: PreTrainedModel, parts: set[int]) -> list[nn.Module]:
+    """Return the layers below the lowest one with a part; none where a part lies below all."""
+    layers = layers_of(model)
+    inside = {id(value) for layer in layers for value in layer.parameters()}
+    if any(id(value) in parts - inside for value in model.base_model.parameters()):
+        return []
+    found = []
+    for layer in layers:
+        if any(id(value) in parts for value in layer.parameters()):
+            break
+        found.append(layer)
+    return found
+
+
+def _nothing(rows: Tensor, batch: Any) -> None:
+    """Leave the network as it is."""

@@ -1,0 +1,183 @@
+"""The base model of a scenario: which pretrained network is fine-tuned, and what identifies it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from channel_models.units import Bytes
+from wfl_sim.config.fields import ScenarioPath
+from wfl_sim.config.registry import Registry
+
+MODELS: Registry[Any] = Registry("model")
+
+
+_BUILTIN: Final = "builtin:"
+_PACKAGE: Final = "package:"
+_SUFFIXES: Final = {".json", ".txt", ".model", ".safetensors", ".jinja"}
+
+
+@MODELS("pretrained")
+@dataclass(frozen=True, kw_only=True)
+class Pretrained:
+    """A transformers model: `builtin:tiny-bert`, a local folder, or a Hub id.
+
+    `package:name/folder` is a folder inside an installed Python package, which is not imported.
+    `revision` is a branch, tag or commit of a Hub id. Weights are read from safetensors alone, and
+    code that comes with a model is never run.
+    """
+
+    pretrained: Annotated[str, ScenarioPath(or_name=True)]
+    revision: str = ""
+    dtype: Literal["fp32", "bf16"] = "fp32"
+    """of the frozen weights, and of the products in which they take part; what a method trains, and
+    sums, stay in float32"""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """where torch trains; it decides the last bits, as `dtype` decides many"""
+    activations: Bytes = 0.0
+    """of the host's memory for outputs of the layers below all parts, which a text then passes
+    once; not where anything drops out"""
+    compile: bool = False
+    """whether torch compiles the steps of local training: it takes some seconds in every process,
+    needs a C++ compiler on a processor, and decides the last bits"""
+
+    def __post_init__(self) -> None:
+        if not self.pretrained.strip():
+            raise ValueError("pretrained must name a model, got an empty text")
+        if self.pretrained.startswith(_BUILTIN):
+            self._folder()
+        local = self.installed or _path(self).is_dir()
+        if self.revision and local:
+            raise ValueError(f"revision belongs to a Hub id, but {self.pretrained!r} is none")
+        if self.compile and self.activations:
+            raise ValueError("compile does not go with activations: leave one of them out")
+
+    def folder(self, *, weights: bool = False) -> Path:
+        """Return the folder that holds the model; a Hub id is fetched first if it is not cached.
+
+        Args:
+            weights: whether the weights are needed, too; a Hub id is fetched without them else.
+
+        Raises:
+            FileNotFoundError: no such folder, or a Hub id that is neither cached nor reachable.
+            ValueError: no builtin model has this name.
+        """
+        folder = self._folder()
+        if folder is None:
+            folder = snapshot(self.pretrained, self.revision, weights=False)
+            # By commit, so that the weights are of the commit in the fingerprint.
+            return snapshot(self.pretrained, folder.name, weights=True) if weights else folder
+        if not (folder / "config.json").is_file():
+            raise FileNotFoundError(f"no model in {self.pretrained!r}: it has no config.json")
+        return folder
+
+    def fingerprint(self) -> str:
+        """Return what identifies configuration, tokenizer and weights.
+
+        The sha256 of a folder's files; of a Hub id the id and the commit that it resolves to.
+        """
+        if self._folder() is None:
+            return f"{self.pretrained}@{self.folder().name}"
+        return content_of(self.folder())
+
+    @property
+    def installed(self) -> bool:
+        """Whether it comes with a Python package, and so is wherever the package is."""
+        return self.pretrained.startswith((_BUILTIN, _PACKAGE))
+
+    def _folder(self) -> Path | None:
+        if self.pretrained.startswith(_BUILTIN):
+            from wfl_sim.learning.pretrained import builtin
+
+            return builtin(self.pretrained.removeprefix(_BUILTIN))
+        if self.pretrained.startswith(_PACKAGE):
+            return _in_package(self.pretrained.removeprefix(_PACKAGE))
+        if _path(self).is_dir():
+            return _path(self)
+        if self.pretrained.startswith((".", "/", "~")) or self.pretrained.count("/") > 1:
+            raise FileNotFoundError(f"no model folder {self.pretrained!r}")
+        return None
+
+
+def _in_package(name: str) -> Path:
+    package, _, inside = name.partition("/")
+    spec = find_spec(package) if package.isidentifier() else None
+    if spec is None or not spec.submodule_search_locations:
+        raise FileNotFoundError(f"no installed package {package!r} for '{_PACKAGE}{name}'")
+    return Path(spec.submodule_search_locations[0]) / inside
+
+
+def _path(model: Pretrained) -> Path:
+    return Path(model.pretrained).expanduser()
+
+
+def files_of(folder: Path) -> list[Path]:
+    """Return the files of configuration, tokenizer and weights, in one order."""
+    return sorted(f for f in folder.iterdir() if f.suffix in _SUFFIXES and f.is_file())
+
+
+def content_of(folder: Path) -> str:
+    """Return the sha256 over names and contents of a model's files."""
+    digest = hashlib.sha256()
+    for file in files_of(folder):
+        with file.open("rb") as stream:
+            content = hashlib.file_digest(stream, "sha256").hexdigest()
+        digest.update(f"{file.name} {content}\n".encode())
+    return digest.hexdigest()
+
+
+_SMALL: Final = ("*.json", "*.txt", "*.model", "*.jinja")
+_WEIGHTS: Final = "*.safetensors"
+
+
+def snapshot(identifier: str, revision: str, *, weights: bool) -> Path:
+    """Return the folder of a Hub model in the local cache, fetched if it is not there.
+
+    What is in the cache is used as it is, so a branch stays at the commit it was first fetched at
+    and a run repeats without a network.
+
+    Args:
+        identifier: as `organisation/name`.
+        revision: branch, tag or commit; empty for the main branch.
+        weights: with safetensors weights, or configuration and tokenizer alone.
+
+    Raises:
+        FileNotFoundError: neither cached nor reachable.
+    """
+    from huggingface_hub import snapshot_download
+
+    patterns = [*_SMALL, _WEIGHTS] if weights else [*_SMALL]
+    for cached in (True, False):
+        try:
+            folder = Path(
+                snapshot_download(
+                    identifier,
+                    revision=revision or None,
+                    allow_patterns=patterns,
+                    ignore_patterns=["*/*"],
+                    local_files_only=cached,
+                )
+            )
+        except (OSError, ValueError) as error:
+            if not cached:
+                reason = str(error).strip().partition("\n")[0]
+                raise FileNotFoundError(
+                    f"no model {identifier!r}: it is no folder, not in the Hub's cache, and the "
+                    f"Hub cannot be asked ({reason})"
+                ) from error
+        else:
+            if not cached or _complete(folder, weights):
+                return folder
+    raise AssertionError("unreachable")
+
+
+def _complete(folder: Path, weights: bool) -> bool:
+    tokenizers = [*folder.glob("tokenizer.json"), *folder.glob("vocab.*"), *folder.glob("*.model")]
+    return bool(
+        (folder / "config.json").is_file()
+        and tokenizers
+        and (not weights or any(folder.glob(_WEIGHTS)))
+    )

@@ -1,0 +1,31 @@
+"""Profiling: host seconds of a local step. The only place where host time is a result."""
+
+import time
+from dataclasses import replace
+
+from wfl_sim.learning.adapted_model import Workbench
+from wfl_sim.learning.tokenized import Batchable
+from wfl_sim.methods.phases import Phase
+
+_WARM_UP = 2
+_AT_ONCE = 4
+
+
+def step_seconds(bench: Workbench, phase: Phase, examples: Batchable, least: float) -> float:
+    """Return the median over repetitions of the seconds of one local step of the whole network.
+
+    Args:
+        bench: the network with its parts.
+        phase: whose step is timed.
+        examples: to train on.
+        least: s to go on for.
+    """
+    several = replace(phase, local=replace(phase.local, steps=_AT_ONCE))
+    warm_up = replace(phase, local=replace(phase.local, steps=_WARM_UP))
+    bench.train_phase(0, warm_up, examples, 0, whole=True)
+    times: list[float] = []
+    while not times or sum(times) < least:
+        start = time.perf_counter()
+        bench.train_phase(0, several, examples, 0, whole=True)
+        times.append(time.perf_counter() - start)
+    return sorted(times)[len(times) // 2] / _AT_ONCE

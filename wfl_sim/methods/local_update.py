@@ -1,0 +1,84 @@
+"""Local updates that are more than the phases one after the other.
+
+Such a method has ``update``, a generator that asks for each phase by yielding a `Train`, is sent
+the state that comes out, and returns an `Update`; between phases it may `Describe` and `Judge`. It
+imports no torch, is tested by sending states
+by hand, and an executor may answer the requests of several devices at once.
+"""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from wfl_sim.methods.parts import Shapes
+from wfl_sim.methods.phases import Phase
+from wfl_sim.state import State
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train:
+    """A request: train one phase of the method."""
+
+    phase: Phase
+    start: State
+    """the values of every parameter of every part"""
+    anchor: State = field(default_factory=dict)
+    """where the phase's proximal term pulls to; where `start` is unless given"""
+    correction: State = field(default_factory=dict)
+    """added to the gradient of each step, by parameter"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Describe:
+    """A request: the mean last hidden state of the pretrained network, of some own examples.
+
+    The answer has `texts`, shape (samples, hidden). It is measurement: its few forward passes are
+    not in the costs of an update.
+    """
+
+    samples: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judge:
+    """A request: the mean loss in nat of a model on some own training examples.
+
+    The answer has `loss`, shape (). Its forward passes are not in the costs of an update.
+    """
+
+    model: State
+    """the values of every parameter of every part"""
+    samples: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Update:
+    """The end of a local update."""
+
+    upload: State
+    """before the codec"""
+    kept: State
+    """private parts, and whatever the device remembers for its next update"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Participant:
+    """Whose local update it is."""
+
+    device: int
+    shapes: Shapes
+    """of every parameter of every part on this device"""
+    rng: np.random.Generator
+    """of this update"""
+
+
+LocalRun = Generator[Train | Describe | Judge, State, Update]
+
+
+def in_turn(phases: Sequence[Phase], start: State) -> Generator[Train, State, State]:
+    """Ask for some phases one after the other, and return the state that comes out."""
+    state = start
+    for phase in phases:
+        state = yield Train(phase=phase, start=state)
+    return state

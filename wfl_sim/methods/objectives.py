@@ -1,0 +1,190 @@
+"""Alignment: what a language model is rewarded for, and by which algorithm it learns from that.
+
+These are descriptions, without torch; `wfl_sim.learning.alignment` carries them out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Final, Literal, Protocol
+
+from wfl_sim.config.fields import ScenarioPath
+from wfl_sim.config.registry import From, Registry
+from wfl_sim.learning.pretrained_model import Pretrained
+
+
+class Algorithm(Protocol):
+    """How a language model learns from rewards, see `wfl_sim.methods.objectives`."""
+
+
+ALGORITHMS: Registry[Algorithm] = Registry("algorithm")
+
+
+RULES: Final = "rules"
+"""in place of a reward model: the rules of the small world, which know what is right"""
+
+
+@ALGORITHMS("ppo")
+@dataclass(frozen=True, kw_only=True)
+class PPO:
+    """Proximal policy optimisation: clipped surrogate, value head, GAE (arXiv 1707.06347).
+
+    Each step draws a batch of requests, writes an answer to each, and learns from them in `epochs`
+    passes of `minibatches` optimiser steps. The reward comes with the last token; every token costs
+    `kl` times log pi - log pi_ref (D. Ziegler et al., Fine-tuning language models from human
+    preferences, arXiv 1909.08593, equation 2). With a `target_kl`, in nat per answer, the
+    coefficient adapts after each step of a local update as in their section 2.2, by the factor 1 +
+    `adapt` clip(KL / target - 1, -0.2, 0.2).
+    """
+
+    clip: float = 0.2
+    kl: float = 0.05
+    target_kl: float | None = None
+    adapt: float = 0.1
+    """gain of the adaptation of `kl`"""
+    discount: float = 1.0
+    trace: float = 0.95
+    """lambda of generalised advantage estimation (arXiv 1506.02438)"""
+    value_weight: float = 0.1
+    epochs: int = 2
+    minibatches: int = 2
+
+    def __post_init__(self) -> None:
+        _check_positive(self, "clip")
+        _check_counts(self, "epochs", "minibatches")
+        _check_not_negative(self, "kl", "value_weight", "adapt")
+        for name in ("discount", "trace"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
+        if self.target_kl is not None and not self.target_kl > 0:
+            raise ValueError(f"target_kl must be greater than 0, got {self.target_kl}")
+
+    @property
+    def answers(self) -> int:
+        """Written to each request."""
+        return 1
+
+
+@ALGORITHMS("grpo")
+@dataclass(frozen=True, kw_only=True)
+class GRPO:
+    """Group-relative policy optimisation: no value head (arXiv 2402.03300).
+
+    `group` answers to each request; an answer's advantage is its reward's distance from the mean of
+    the group, over the group's standard deviation. The KL divergence from the reference is a term
+    of the loss, estimated by exp(d) - d - 1 with d = log pi_ref - log pi (their equation 4).
+    """
+
+    group: int = 4
+    clip: float = 0.2
+    kl: float = 0.05
+    epochs: int = 1
+    minibatches: int = 2
+
+    def __post_init__(self) -> None:
+        _check_positive(self, "clip")
+        _check_counts(self, "epochs", "minibatches")
+        _check_not_negative(self, "kl")
+        if self.group < 2:
+            raise ValueError(f"group must be at least 2, got {self.group}")
+
+    @property
+    def answers(self) -> int:
+        """Written to each request."""
+        return self.group
+
+
+@ALGORITHMS("dpo")
+@dataclass(frozen=True, kw_only=True)
+class DPO:
+    """Direct preference optimisation on pairs: no rewards, nothing written (arXiv 2305.18290)."""
+
+    beta: float = 0.1
+
+    def __post_init__(self) -> None:
+        _check_positive(self, "beta")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rewards:
+    """Two rewards of an answer: reward models (`builtin:`, folder or Hub id), or `rules`.
+
+    A reward model is a sequence classifier of one output; of several the last is taken.
+    """
+
+    helpfulness: Annotated[str, ScenarioPath(or_name=True)] = "builtin:helpfulness"
+    safety: Annotated[str, ScenarioPath(or_name=True)] = "builtin:safety"
+
+    def __post_init__(self) -> None:
+        for name in self.models:
+            Pretrained(pretrained=name)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Those that are networks."""
+        return tuple(name for name in (self.helpfulness, self.safety) if name != RULES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sparsity:
+    """Sparse self-attention: which of the words before it a word looks at.
+
+    `local`: the nearest. `strided`: the nearest, and beyond them every fourth (R. Child et al.,
+    Generating long sequences with sparse transformers, arXiv 1904.10509, section 4.2). The window
+    is the smallest that keeps at least the share `ratio` of all pairs of a word and one not after
+    it; 1 keeps all.
+    """
+
+    ratio: float = 1.0
+    pattern: Literal["local", "strided"] = "strided"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.ratio <= 1:
+            raise ValueError(f"ratio must lie in (0, 1], got {self.ratio}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alignment:
+    """An objective: expected reward a r_help + (1 - a) r_safe, near to the reference and to the
+    others."""
+
+    algorithm: Annotated[Algorithm, From(ALGORITHMS)] = field(default_factory=PPO)
+    rewards: Rewards = field(default_factory=Rewards)
+    weight: float | None = None
+    """a; None for the preference of whoever holds the data"""
+    combine: Literal["linear", "mgda", "pcgrad"] = "linear"
+    """rewards into one before learning, or the gradients of both into one direction"""
+    distance: float = 0.0
+    """b of the penalty b |w - w_global|^2 on parameters that are shared, or stand beside shared
+    ones"""
+    attention: Sparsity = field(default_factory=Sparsity)
+    temperature: float = 1.0
+    """at which answers are drawn"""
+
+    def __post_init__(self) -> None:
+        _check_positive(self, "temperature")
+        _check_not_negative(self, "distance")
+        if self.weight is not None and not 0 <= self.weight <= 1:
+            raise ValueError(f"weight must lie in [0, 1], got {self.weight}")
+        if not isinstance(self.algorithm, PPO | GRPO | DPO):
+            raise ValueError(f"algorithm must be ppo, grpo or dpo, got {self.algorithm!r}")
+        if self.combine != "linear" and isinstance(self.algorithm, DPO):
+            raise ValueError("combine: pairs of DPO carry one preference, so it must be linear")
+
+
+def _check_positive(options: object, *names: str) -> None:
+    for name in names:
+        if not getattr(options, name) > 0:
+            raise ValueError(f"{name} must be greater than 0, got {getattr(options, name)}")
+
+
+def _check_not_negative(options: object, *names: str) -> None:
+    for name in names:
+        if not getattr(options, name) >= 0:
+            raise ValueError(f"{name} must not be negative, got {getattr(options, name)}")
+
+
+def _check_counts(options: object, *names: str) -> None:
+    for name in names:
+        if getattr(options, name) < 1:
+            raise ValueError(f"{name} must be at least 1, got {getattr(options, name)}")

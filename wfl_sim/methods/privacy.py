@@ -1,0 +1,94 @@
+"""Privacy of updates towards the server: clipping, Gaussian noise, secure aggregation."""
+
+from dataclasses import dataclass, replace
+from math import ceil, log2, sqrt
+from typing import Annotated, Literal
+
+import numpy as np
+
+from channel_models.units import Unit
+from wfl_sim.config.errors import LocatedError
+from wfl_sim.device_models.workload import Workload
+from wfl_sim.state import State, each, times
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecureAggregation:
+    """Protocol bits of Bonawitz et al. 2017, doi:10.1145/3133956.3133982, section 7.
+
+    Among n devices with vectors of m values, a device exchanges 2 n a_K + (5 n - 4) a_S bits of
+    public keys and secret shares. Up go 2 a_K (its two keys), 2 (n - 1) a_S (encrypted shares) and
+    n a_S (shares for unmasking); down come 2 (n - 1) a_K and 2 (n - 1) a_S. The masked vector has
+    ceil(log2 n) bits of headroom for each value, on top of what the codec makes of it. That the
+    four exchanges wait for one another is not modelled: their bits travel with the download and
+    the upload.
+    """
+
+    key: Annotated[float, Unit("bit", minimum=1.0)] = 256.0
+    """a_K, of a public key; wfl_sim's default, which meets the expansion that the paper states"""
+    share: Annotated[float, Unit("bit", minimum=1.0)] = 256.0
+    """a_S, of a secret share, encrypted; likewise"""
+
+    def up(self, devices: int, values: int) -> int:
+        """Return the bits that a device sends beside its payload of so many values."""
+        protocol = 2 * self.key + (3 * devices - 2) * self.share
+        return round(protocol) + values * ceil(log2(devices)) if devices > 1 else 0
+
+    def down(self, devices: int) -> int:
+        """Return the bits that a device receives beside the shared state."""
+        return round(2 * (devices - 1) * (self.key + self.share))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Privacy:
+    """What protects a device's update: user-level differential privacy, secure aggregation.
+
+    An update is scaled down to the norm `clip`, then Gaussian noise is added on the device
+    (McMahan et al. 2018, arXiv 1710.06963, whose server adds it). The standard deviation of the
+    noise in the sum over a round's cohort is `noise_multiplier * clip`: with `distributed` each
+    device adds its share of the variance, which protects against a server that sees the sum alone;
+    with `local` each adds all of it.
+    """
+
+    clip: float = 0.0
+    """largest Euclidean norm of an update over all that is sent; 0 leaves updates as they are"""
+    noise_multiplier: float = 0.0
+    noise: Literal["distributed", "local"] = "distributed"
+    delta: float = 1e-5
+    """for which epsilon is told"""
+    secure_aggregation: SecureAggregation | None = None
+    cohort: int = 1
+    """devices of a round; a scenario sets it by its rounds"""
+
+    def __post_init__(self) -> None:
+        for name in ("clip", "noise_multiplier"):
+            if getattr(self, name) < 0:
+                raise LocatedError(f"must not be negative, got {getattr(self, name)}", name)
+        if self.noise_multiplier and not self.clip:
+            raise LocatedError("is missing: noise is measured by it", "clip")
+        if not 0 < self.delta < 1:
+            raise LocatedError(f"must lie in (0, 1), got {self.delta}", "delta")
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of the noise that a device adds to each value."""
+        spread = sqrt(self.cohort) if self.noise == "distributed" else 1.0
+        return self.noise_multiplier * self.clip / spread
+
+    def protected(self, update: State, rng: np.random.Generator) -> State:
+        """Return an update clipped and with noise."""
+        norm = sqrt(sum(float(np.sum(np.square(a, dtype=np.float64))) for a in update.values()))
+        clipped = times(min(1.0, self.clip / norm) if norm else 1.0, update)
+        if not self.deviation:
+            return clipped
+        return each(clipped, lambda a: a + rng.normal(0.0, self.deviation, a.shape).astype(a.dtype))
+
+    def on_top(self, workload: Workload, values: int) -> Workload:
+        """Return the costs of an update of so many values with those of secure aggregation."""
+        if self.secure_aggregation is None or not workload.upload_bits:
+            return workload
+        return replace(
+            workload,
+            upload_bits=workload.upload_bits + self.secure_aggregation.up(self.cohort, values),
+            download_bits=workload.download_bits + self.secure_aggregation.down(self.cohort),
+        )

@@ -1,0 +1,68 @@
+"""Staleness: what an upload counts that was trained on an older shared state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from wfl_sim.config.registry import Registry
+from wfl_sim.methods.aggregation import Upload
+from wfl_sim.methods.server_optimizers import _check
+from wfl_sim.state import State, minus, plus
+
+
+class Staleness(Protocol):
+    """What an upload counts that was trained on an older shared state."""
+
+    needs_base: bool
+    """whether `present` looks at what the device had received"""
+
+    def present(self, shared: State, upload: Upload) -> Upload:
+        """Return the upload as if it had been trained on the present state `shared`."""
+
+
+STALENESS: Registry[Staleness] = Registry("staleness", Staleness)
+
+
+@STALENESS("delta")
+@dataclass(frozen=True, kw_only=True)
+class Delta:
+    """FedBuff: the change that a device made, times (1 + staleness)^-exponent (arXiv 2106.06639).
+
+    The upload of a device that started from the present state is taken as it is.
+    """
+
+    exponent: float = 0.5
+    needs_base = True
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    def present(self, shared: State, upload: Upload) -> Upload:
+        """x + s (x_k - base_k)."""
+        if not upload.staleness:
+            return upload
+        scale = (1 + upload.staleness) ** -self.exponent
+        change = minus(upload.state, upload.base)
+        return replace(upload, state=plus({n: shared[n] for n in change}, change, scale))
+
+
+@STALENESS("mixing")
+@dataclass(frozen=True, kw_only=True)
+class Mixing:
+    """FedAsync: x + a (x_k - x), a = alpha (1 + staleness)^-exponent (arXiv 1903.03934)."""
+
+    alpha: float = 0.6
+    exponent: float = 0.5
+    needs_base = False
+
+    def __post_init__(self) -> None:
+        _check(self)
+        if not 0 < self.alpha <= 1:
+            raise ValueError(f"alpha must lie in (0, 1], got {self.alpha}")
+
+    def present(self, shared: State, upload: Upload) -> Upload:
+        """(1 - a) x + a x_k."""
+        a = self.alpha * (1 + upload.staleness) ** -self.exponent
+        now = {name: shared[name] for name in upload.state}
+        return replace(upload, state=plus(now, minus(upload.state, now), a))

@@ -1,0 +1,47 @@
+"""Delivery: a shared state on its way to devices. Contribution: what has come back."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import simpy
+
+from wfl_sim.execution.task import Handle
+
+if TYPE_CHECKING:
+    from wfl_sim.network.cell import Cell
+    from wfl_sim.network.device import Device
+
+
+@dataclass(frozen=True, eq=False)
+class Delivery:
+    """One payload for one device, or for all devices of a broadcast."""
+
+    shared: Handle
+    receivers: list[int]
+    """links of those who are still there to get it"""
+    on_air: simpy.Event | None
+    """fires with the radio transfer that brings it; None where a method sends nothing"""
+    version: int = 0
+    """aggregations that lie behind the shared state"""
+    bits: int = 0
+    """of the payload"""
+    cell: "Cell | None" = None
+    """that brings it"""
+
+
+@dataclass(eq=False)
+class Reply:
+    """The server's answer to a step of a split network, as long as a device waits for it."""
+
+    wanted: bool = True
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """The end of a device's part in a round."""
+
+    device: "Device"
+    upload: Handle | None
+    """what has reached the server; None where it was lost on the way"""
+    delivery: Delivery
+    """what the device started from"""

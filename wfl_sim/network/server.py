@@ -1,0 +1,241 @@
+"""Server: holds the shared state, sends it out, aggregates uploads, asks for evaluations."""
+
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import simpy
+
+from wfl_sim.device_models import Hardware
+from wfl_sim.device_models.workload import Exchange
+from wfl_sim.execution.plan import Arrival
+from wfl_sim.network.carrier import Transfer
+from wfl_sim.network.cell import Cell
+from wfl_sim.network.device import Device
+from wfl_sim.network.messages import Contribution, Delivery, Reply
+from wfl_sim.records import Span
+
+if TYPE_CHECKING:
+    from wfl_sim.network.federation import Federation
+
+
+class Server:
+    """The centre of the federation. It draws no energy from the ledger."""
+
+    def __init__(
+        self, federation: "Federation", hardware: Hardware, every: int, name: str = "server"
+    ) -> None:
+        """Start from the method's initial shared state.
+
+        Args:
+            federation: the world.
+            hardware: what aggregates.
+            every: rounds between evaluations.
+            name: that of an edge server, or the default.
+        """
+        self.name = name
+        self.hardware = hardware
+        self.shared = federation.plan.initial_shared()
+        self._federation = federation
+        self.version = 0
+        """aggregations until now"""
+        self._edge = name != "server"
+        self._desk = simpy.Resource(federation.env)
+        self._every = every
+        self._newest = self._evaluated = -1
+        self._measured = 0.0
+        self._watched = False
+
+    def __repr__(self) -> str:
+        return f"Server({self.shared!r})"
+
+    def send_out(self, cohort: Sequence[Device], number: int) -> dict[int, Delivery]:
+        """Send the shared state to every device of a cohort.
+
+        A cell that broadcasts sends once to all its members, unless the method has something else
+        for each; then, and in other cells, it sends to each apart.
+
+        Returns:
+            The delivery of each device, by its index.
+        """
+        deliveries: dict[int, Delivery] = {}
+        cells: dict[str, list[Device]] = {}
+        plan = self._federation.plan
+        bits = {each.index: plan.download_bits(each.index, self.shared) for each in cohort}
+        for device in cohort:
+            if bits[device.index]:
+                cells.setdefault(device.cell.name, []).append(device)
+            else:
+                deliveries[device.index] = Delivery(self.shared, [device.index], None, self.version)
+        for members in cells.values():
+            cell = members[0].cell
+            apart = members[0].workload.unicast
+            groups = [[device] for device in members] if apart else cell.audiences(members)
+            for group in groups:
+                # A broadcast holds what is needed by whoever has missed most, or is largest.
+                most = max(bits[each.index] for each in group)
+                if cell.rateless and len(group) > 1:
+                    deliveries |= self._spread(cell, group, most)
+                    continue
+                delivery = self._deliver(cell, group, most)
+                deliveries |= {device.index: delivery for device in group}
+        return deliveries
+
+    def aggregate(
+        self, contributions: Sequence[Contribution], number: int, noise: float | None = None
+    ) -> Generator[simpy.Event, Any, None]:
+        """Combine uploads, in ascending order of device, into the next shared state.
+
+        Args:
+            contributions: those without an upload are left out.
+            number: of the round.
+            noise: error of an average that was formed on the air, see `execution.task.Aggregate`.
+        """
+        federation = self._federation
+        arrived = [each for each in contributions if each.upload is not None]
+        ordered = sorted(arrived, key=lambda each: each.device.index)
+        if not any(each.device.workload.upload_bits for each in ordered):
+            return
+        flops = sum(each.device.workload.aggregate_flops for each in ordered)
+        bits = [each.device.workload.upload_bits for each in ordered]
+        with self._desk.request() as turn:
+            yield turn
+            start = federation.env.now
+            yield federation.env.timeout(self.hardware.seconds(flops))
+        self.shared = federation.plan.aggregate(
+            self.shared,
+            [
+                Arrival(
+                    upload=each.upload,
+                    device=each.device.index,
+                    base=each.delivery.shared,
+                    staleness=self.version - each.delivery.version,
+                )
+                for each in ordered
+                if each.upload is not None
+            ],
+            edge=self._edge,
+            noise=noise or 0.0,
+        )
+        self.version += 1
+        federation.spans.append(
+            Span(
+                start=start,
+                end=federation.env.now,
+                actor=self.name,
+                activity="aggregate",
+                round=number,
+                bits=sum(bits) if noise is None else max(bits),
+                flops=flops,
+            )
+        )
+
+    def merge(self, below: "Sequence[Server]", number: int) -> Generator[simpy.Event, Any, None]:
+        """Combine the states of servers below this one into the next shared state."""
+        federation = self._federation
+        if not below:
+            return
+        start, workloads = federation.env.now, [each.workload for each in federation.devices]
+        flops = len(below) * max(each.aggregate_flops for each in workloads)
+        yield federation.env.timeout(self.hardware.seconds(flops))
+        self.shared = federation.plan.aggregate(
+            self.shared, [Arrival(upload=each.shared) for each in below]
+        )
+        self.version += 1
+        federation.spans.append(
+            Span(
+                start=start,
+                end=federation.env.now,
+                actor=self.name,
+                activity="aggregate",
+                round=number,
+                bits=len(below) * max(each.upload_bits for each in workloads),
+                flops=flops,
+            )
+        )
+
+    def answer(
+        self, device: Device, number: int, exchange: Exchange, reply: Reply
+    ) -> Generator[simpy.Event, Any, Delivery | None]:
+        """Do the server's part of a local step of a split network.
+
+        The activations come over the wire; one device is served after the other.
+
+        Returns:
+            The delivery of the gradients; None where they are no longer wanted.
+        """
+        federation, env = self._federation, self._federation.env
+        yield from device.cell.forward(exchange.up_bits)
+        federation.traffic.received_up += exchange.up_bits
+        with self._desk.request() as turn:
+            yield turn
+            if not reply.wanted:
+                return None
+            start = env.now
+            yield env.timeout(self.hardware.seconds(exchange.server_flops))
+            federation.spans.append(
+                Span(
+                    start=start,
+                    end=env.now,
+                    actor=self.name,
+                    activity="compute",
+                    round=number,
+                    flops=exchange.server_flops,
+                )
+            )
+        return self._deliver(device.cell, [device], exchange.down_bits) if reply.wanted else None
+
+    def evaluate(self, number: int) -> None:
+        """Ask for the quality of the present states where one is due after round `number`."""
+        self._newest = number
+        if not self._watched and (number + 1) % self._every == 0:
+            self._measure()
+
+    def watch(self, interval: float) -> Generator[simpy.Event, Any, None]:
+        """Ask for the quality of the states every `interval` s, in place of after rounds."""
+        self._watched = True
+        while True:
+            yield self._federation.env.timeout(interval)
+            self._measure()
+
+    def finish(self) -> None:
+        """Ask for the quality of the last states, unless that has been done."""
+        stale = self._watched and self._measured < self._federation.env.now
+        if stale or self._newest > self._evaluated:
+            self._measure()
+
+    def _measure(self) -> None:
+        self._evaluated, self._measured = self._newest, self._federation.env.now
+        self._federation.measure(self._newest, self.shared)
+
+    def _deliver(self, cell: Cell, group: Sequence[Device], bits: int) -> Delivery:
+        env = self._federation.env
+        on_air = env.event()
+        receivers = [device.index for device in group]
+        env.process(cell.deliver(receivers, bits, on_air))
+        on_air.callbacks.append(lambda event: self._count(event.value, bits))
+        return Delivery(self.shared, receivers, on_air, self.version, bits, cell)
+
+    def _spread(self, cell: Cell, group: Sequence[Device], bits: int) -> dict[int, Delivery]:
+        """Send one payload to several, each of whom ends on its own; it counts once."""
+        env, traffic = self._federation.env, self._federation.traffic
+        receivers = [device.index for device in group]
+        on_air = {index: env.event() for index in receivers}
+        served: list[object] = []
+
+        def sent(event: simpy.Event) -> None:
+            served.append(event.value)
+            traffic.sent_down += bits if len(served) == 1 else 0
+
+        for event in on_air.values():
+            event.callbacks.append(lambda begun: begun.value.done.callbacks.append(sent))
+        env.process(cell.spread(receivers, bits, on_air))
+        return {
+            index: Delivery(self.shared, receivers, on_air[index], self.version, bits, cell)
+            for index in receivers
+        }
+
+    def _count(self, transfer: Transfer, bits: int) -> None:
+        def sent(event: simpy.Event) -> None:
+            self._federation.traffic.sent_down += bits
+
+        transfer.done.callbacks.append(sent)

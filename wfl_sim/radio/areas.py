@@ -1,0 +1,212 @@
+"""Areas: where the devices of a group are dropped, and where those that move may go."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from channel_models.units import Metres, NonNegativeMetres, PositiveMetres, Unit
+from wfl_sim.config.csv_tables import read_rows
+from wfl_sim.config.errors import LocatedError
+from wfl_sim.config.fields import ScenarioPath
+from wfl_sim.config.registry import Registry
+from wfl_sim.radio.layouts import Layout
+
+Point = tuple[float, float]
+
+
+class Area(Protocol):
+    """Where devices are."""
+
+    def check(self, layout: Layout | None, count: int) -> None:
+        """Raise LocatedError where so many devices cannot be dropped."""
+
+    def drop(
+        self, member: int, rng: np.random.Generator, layout: Layout | None
+    ) -> NDArray[np.float64]:
+        """Return the place (2,) in m of a device of the group; each call draws another one.
+
+        Args:
+            member: number of the device within its group.
+            rng: the device's own stream.
+            layout: of the cells, if there is one.
+        """
+
+    def nearest(self, site: Point) -> float | None:
+        """Return how near in m a device surely may come to a site; None where it is chance."""
+
+    def circle(self, layout: Layout | None) -> tuple[Point, float] | None:
+        """Return centre and radius in m of a circle around the area; None for given places."""
+
+
+AREAS: Registry[Area] = Registry("area", Area)
+
+
+@AREAS("ring")
+@dataclass(frozen=True, kw_only=True)
+class Ring:
+    """A ring in which devices are dropped uniformly."""
+
+    radius: PositiveMetres = 250.0
+    min_distance: NonNegativeMetres = 35.0
+    """no device is nearer to the centre (35 m: the least distance of TR 38.901 UMa drops)"""
+    centre: tuple[Metres, Metres] = (0.0, 0.0)
+
+    def __post_init__(self) -> None:
+        if self.min_distance >= self.radius:
+            raise LocatedError(
+                f"must be smaller than radius {self.radius:g} m, got {self.min_distance:g} m",
+                "min_distance",
+            )
+
+    def check(self, layout: Layout | None, count: int) -> None:
+        """Find nothing wrong."""
+
+    def drop(
+        self, member: int, rng: np.random.Generator, layout: Layout | None
+    ) -> NDArray[np.float64]:
+        """Return a point uniform over the ring."""
+        inner, outer = self.min_distance**2, self.radius**2
+        radius = np.sqrt(rng.uniform(inner, outer))
+        angle = rng.uniform(0, 2 * np.pi)
+        step = radius * np.array([np.cos(angle), np.sin(angle)])
+        return np.asarray(np.asarray(self.centre) + step)
+
+    def nearest(self, site: Point) -> float | None:
+        """Return the least distance to the ring; None for a site that stands within it."""
+        away = math.dist(self.centre, site)
+        nearest = max(self.min_distance - away, away - self.radius)
+        return nearest if nearest > 0 or self.min_distance == away == 0 else None
+
+    def circle(self, layout: Layout | None) -> tuple[Point, float] | None:
+        """Return the outer one."""
+        return self.centre, self.radius
+
+
+@AREAS("rectangle")
+@dataclass(frozen=True, kw_only=True)
+class Rectangle:
+    """A rectangle in which devices are dropped uniformly, but for a disc around its centre."""
+
+    width: PositiveMetres
+    height: PositiveMetres
+    min_distance: NonNegativeMetres = 35.0
+    """no device is dropped nearer to the centre"""
+    centre: tuple[Metres, Metres] = (0.0, 0.0)
+
+    def __post_init__(self) -> None:
+        if self.min_distance >= min(self.width, self.height) / 2:
+            raise LocatedError(
+                f"must be smaller than half the shorter side, got {self.min_distance:g} m",
+                "min_distance",
+            )
+
+    def check(self, layout: Layout | None, count: int) -> None:
+        """Find nothing wrong."""
+
+    def drop(
+        self, member: int, rng: np.random.Generator, layout: Layout | None
+    ) -> NDArray[np.float64]:
+        """Return a point uniform over the rectangle."""
+        while True:
+            step = rng.uniform(-0.5, 0.5, 2) * (self.width, self.height)
+            if np.hypot(*step) >= self.min_distance:
+                return np.asarray(np.asarray(self.centre) + step)
+
+    def nearest(self, site: Point) -> float | None:
+        """Return what is kept from a site in the centre, or the way to the nearest side."""
+        x, y = abs(site[0] - self.centre[0]), abs(site[1] - self.centre[1])
+        outside = math.hypot(max(x - self.width / 2, 0.0), max(y - self.height / 2, 0.0))
+        nearest = outside or self.min_distance - math.hypot(x, y)
+        return nearest if nearest > 0 else None
+
+    def circle(self, layout: Layout | None) -> tuple[Point, float] | None:
+        """Return the circle through the corners."""
+        return self.centre, math.hypot(self.width, self.height) / 2
+
+
+@AREAS("cells")
+@dataclass(frozen=True, kw_only=True)
+class Cells:
+    """The hexagons of the layout: a site by lot, and a place uniform over its hexagon."""
+
+    min_distance: NonNegativeMetres = 35.0
+    """no device is dropped nearer to its site"""
+
+    def check(self, layout: Layout | None, count: int) -> None:
+        """Refuse cells that stand anywhere, and hexagons smaller than the distance to keep."""
+        if layout is None:
+            raise LocatedError("needs a layout: add the key `layout` to the scenario")
+        if self.min_distance >= layout.inner_radius:
+            raise LocatedError(
+                f"must be smaller than {layout.inner_radius:g} m, the least distance from a site "
+                f"to the edge of its hexagon, got {self.min_distance:g} m",
+                "min_distance",
+            )
+
+    def drop(
+        self, member: int, rng: np.random.Generator, layout: Layout | None
+    ) -> NDArray[np.float64]:
+        """Return a point uniform over the hexagons."""
+        if layout is None:
+            raise ValueError("devices over cells need a layout")
+        return layout.drop(self.min_distance, rng)
+
+    def nearest(self, site: Point) -> float | None:
+        """Return the distance that is kept."""
+        return self.min_distance or None
+
+    def circle(self, layout: Layout | None) -> tuple[Point, float] | None:
+        """Return the circle around the layout."""
+        if layout is None:
+            raise ValueError("devices over cells need a layout")
+        return (0.0, 0.0), layout.radius
+
+
+@AREAS("positions")
+@dataclass(frozen=True, kw_only=True)
+class Positions:
+    """Given places, one for each device: a list, or a CSV file with the columns x and y."""
+
+    at: tuple[tuple[Metres, Metres], ...] = ()
+    path: Annotated[str, ScenarioPath()] | None = None
+
+    def __post_init__(self) -> None:
+        if bool(self.at) == (self.path is not None):
+            raise LocatedError("must be given as `at` or as `path`, not both")
+        _ = self.places
+
+    @cached_property
+    def places(self) -> Sequence[Point]:
+        """x and y in m."""
+        if self.path is None:
+            return self.at
+        metres = Unit("m")
+        rows = read_rows(Path(self.path), {"x": metres, "y": metres})
+        return [(row["x"], row["y"]) for _, row in rows]
+
+    def check(self, layout: Layout | None, count: int) -> None:
+        """Refuse another number of places than there are devices."""
+        if len(self.places) != count:
+            raise LocatedError(f"must be {count} places, one a device, got {len(self.places)}")
+
+    def drop(
+        self, member: int, rng: np.random.Generator, layout: Layout | None
+    ) -> NDArray[np.float64]:
+        """Return the place of the device; the stream is not used."""
+        return np.array(self.places[member])
+
+    def nearest(self, site: Point) -> float | None:
+        """Return the distance of the nearest place."""
+        return min(math.dist(place, site) for place in self.places)
+
+    def circle(self, layout: Layout | None) -> tuple[Point, float] | None:
+        """Return none."""
+        return None

@@ -1,0 +1,302 @@
+"""Cells of a scenario: a base station with its bands, its channel and its wire."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+import channel_models as cm
+from channel_models.units import (
+    Decibel,
+    Fraction,
+    Metres,
+    NonNegativeDecibel,
+    PositiveBitsPerSecond,
+    PositiveHertz,
+    PositiveMetres,
+    PositiveSeconds,
+    PositiveWatt,
+    Seconds,
+    Watt,
+)
+from wfl_sim.config.errors import LocatedError
+from wfl_sim.config.registry import From, Registry
+from wfl_sim.radio.allocation.allocator import ALLOCATORS, Allocator
+from wfl_sim.radio.allocation.equal import EqualShare
+from wfl_sim.radio.allocation.proportional_fair import ProportionalFair
+from wfl_sim.radio.base_station_power import STATIONS, Station
+from wfl_sim.radio.update_loss import LOSSES, Loss, Never
+
+
+@runtime_checkable
+class TransportRate(cm.RateMap, Protocol):
+    """A rate map that knows what one modulation and coding scheme over several blocks delivers."""
+
+    def transport_efficiency(
+        self,
+        known: NDArray[np.float64],
+        sinr: NDArray[np.float64],
+        weight: NDArray[np.float64],
+        first: NDArray[np.intp],
+    ) -> NDArray[np.float64]:
+        """Return bit/s/Hz (n,) of schemes chosen on `known` linear SINR, under the true `sinr`.
+
+        All three are (entries,): those of the i-th begin at ``first[i]``, and count by `weight`.
+        """
+
+
+class Antenna(Protocol):
+    """The pattern of a base station's antenna, as in `channel_models`."""
+
+    def gain_db(self, azimuth: ArrayLike, zenith: ArrayLike) -> Any:
+        """Return the gain in dBi towards azimuths (from east) and zenith angles in rad."""
+
+
+ANTENNAS: Registry[Antenna] = Registry("antenna", Antenna)
+
+
+PATHLOSSES: Registry[cm.PathLoss] = Registry("pathloss", cm.PathLoss)
+SHADOWINGS: Registry[cm.Shadowing] = Registry("shadowing", cm.Shadowing)
+FADINGS: Registry[cm.Fading] = Registry("fading", cm.Fading)
+RATES: Registry[cm.RateMap] = Registry("rate", cm.RateMap)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Channel:
+    """Propagation between a cell and its devices.
+
+    The large-scale gain (path loss and shadowing) is common to both directions; small-scale
+    fading is independent for each, as with frequency-division duplex.
+    """
+
+    pathloss: Annotated[cm.PathLoss, From(PATHLOSSES)] = field(default_factory=cm.UMa)
+    shadowing: Annotated[cm.Shadowing, From(SHADOWINGS, default="log-normal")] = field(
+        default_factory=lambda: cm.LogNormal(sigma=6.0)
+    )
+    fading: Annotated[cm.Fading, From(FADINGS)] = field(default_factory=cm.Rayleigh)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PowerControl:
+    """Open-loop fractional power control of TS 38.213 section 7.1.1.
+
+    ``P = min(P_max, P0 + 10 log10(2^mu M) + alpha PL)`` in dBm for M resource blocks at numerology
+    mu, with PL the path loss and shadowing in dB.
+    """
+
+    target: PositiveWatt = 1e-11
+    """P0 for a resource block of 180 kHz; the default, -80 dBm, is wfl_sim's"""
+    alpha: Fraction = 0.8
+
+    def density(self, gain: ArrayLike, numerology: int) -> Any:
+        """W on one resource block, at linear large-scale gains."""
+        return self.target * 2**numerology * np.asarray(gain, dtype=float) ** -self.alpha
+
+
+@dataclass(frozen=True, kw_only=True)
+class Uplink:
+    """The band on which devices send.
+
+    A device spreads its transmit power evenly over the blocks that it holds.
+    """
+
+    allocator: Annotated[Allocator, From(ALLOCATORS)] = field(default_factory=ProportionalFair)
+    rate: Annotated[cm.RateMap, From(RATES)] = field(default_factory=lambda: cm.ShannonGap(gap=3.0))
+    noise_figure: NonNegativeDecibel = 5.0
+    """of the base station's receiver"""
+    overhead: Fraction = 0.08
+    """share of the resource elements that carry no data (TS 38.306: 0.08 in FR1 uplink)"""
+    csi_delay: Seconds = 0.0
+    """age of the channel state that is known, beyond half a sampling step"""
+    csi_error: Fraction = 0.0
+    """mean square error of the fading that is known, as a share of its mean power"""
+    averaging: PositiveSeconds = 0.2
+    """time constant of the average rate that fair allocators see"""
+    subband: int = 1
+    """resource blocks that are known and given together; 0: all of them (wideband)"""
+    power_control: PowerControl | None = None
+    """without it a device always sends with all its power"""
+    block_snr: Decibel | None = None
+    """mean SNR that a block must have: a device holds no more blocks than its power carries at it,
+    but at least one; without it the allocator alone decides"""
+    access_delay: Seconds = 0.0
+    """from the request to the first bit: scheduling request and grant"""
+    header: Fraction = 0.0
+    """bits of protocol headers (RLC, PDCP, IP) for each bit of payload"""
+    outside: Watt = 0.0
+    """interference on each resource block from beyond the cells of the scenario"""
+    loss: Annotated[Loss, From(LOSSES)] = field(default_factory=Never)
+    """whether whole updates are lost, after the time and the energy are spent"""
+
+    def __post_init__(self) -> None:
+        _check_subband(self.subband)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Downlink:
+    """The band on which the cell sends, its power spread evenly over all resource blocks."""
+
+    allocator: Annotated[Allocator, From(ALLOCATORS)] = field(default_factory=EqualShare)
+    rate: Annotated[cm.RateMap, From(RATES)] = field(default_factory=lambda: cm.ShannonGap(gap=3.0))
+    power: PositiveWatt = 39.810717055349734
+    """46 dBm, the macro base station of TR 38.901 calibrations"""
+    noise_figure: NonNegativeDecibel = 7.0
+    """of the devices' receivers"""
+    overhead: Fraction = 0.14
+    """share of the resource elements that carry no data (TS 38.306: 0.14 in FR1 downlink)"""
+    csi_delay: Seconds = 0.0
+    """age of the channel state that is known, beyond half a sampling step"""
+    csi_error: Fraction = 0.0
+    """mean square error of the fading that is known, as a share of its mean power"""
+    averaging: PositiveSeconds = 0.2
+    """time constant of the average rate that fair allocators see"""
+    outside: Watt = 0.0
+    """interference on each resource block from beyond the cells of the scenario"""
+    broadcast: bool = True
+    """send the shared state once to all, at the rate of the worst receiver, or to each apart"""
+    rateless: bool = False
+    """whether a receiver of a broadcast ends as soon as it has heard enough itself"""
+    share: Fraction = 1.0
+    """of the receivers of a broadcast, by mean gain; the others get their own"""
+    subband: int = 1
+    """resource blocks that are known and given together; 0: all of them (wideband)"""
+    access_delay: Seconds = 0.0
+    """from the order to the first bit"""
+    header: Fraction = 0.0
+    """bits of protocol headers (RLC, PDCP, IP) for each bit of payload"""
+
+    def __post_init__(self) -> None:
+        _check_subband(self.subband)
+        for key, idle in (("rateless", not self.rateless), ("share", self.share == 1.0)):
+            if not (self.broadcast or idle):
+                raise LocatedError("is of broadcasts, and `broadcast` is false", key)
+
+
+def _check_subband(blocks: int) -> None:
+    if blocks < 0:
+        raise LocatedError(f"must not be negative, got {blocks}", "subband")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backhaul:
+    """The wire between a cell and the server, full duplex, shared equally by what is under way."""
+
+    latency: Seconds = 2e-3
+    capacity: PositiveBitsPerSecond = 1e9
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """A base station with an uplink and a downlink band of the same width.
+
+    With `tdd` both directions take turns on one band, and its fading is the same for both.
+    """
+
+    carrier: PositiveHertz = 3.5e9
+    bandwidth: PositiveHertz = 20e6
+    subcarrier_spacing: PositiveHertz = 30e3
+    position: tuple[Metres, Metres] = (0.0, 0.0)
+    height: PositiveMetres = 25.0
+    antenna: Annotated[Antenna, From(ANTENNAS)] = field(default_factory=cm.Omni)
+    bias: Decibel = 0.0
+    """added to the reference power where a device chooses its cell (cell range expansion)"""
+    channel: Channel = field(default_factory=Channel)
+    uplink: Uplink = field(default_factory=Uplink)
+    downlink: Downlink = field(default_factory=Downlink)
+    tdd: cm.TddPattern | None = None
+    """pattern of time-division duplex; without it each direction has a band of its own (FDD)"""
+    backhaul: Backhaul = field(default_factory=Backhaul)
+    station: Annotated[Station, From(STATIONS)] | None = None
+    """what the base station draws; without one its energy is not reckoned"""
+
+    def __post_init__(self) -> None:
+        if self.station is not None and (problem := self.station.problem(self.downlink.power)):
+            raise LocatedError(problem, "downlink", "power")
+        cm.resource_blocks(self.bandwidth, self.subcarrier_spacing, self.carrier)
+        for direction in ("uplink", "downlink"):
+            if not self.duty(direction):
+                raise LocatedError(f"leaves no symbol for the {direction}", "tdd", "pattern")
+            side = self.uplink if direction == "uplink" else self.downlink
+            if side.subband > self.blocks:
+                raise LocatedError(
+                    f"must be at most the {self.blocks} resource blocks of the band (0 for all), "
+                    f"got {side.subband}",
+                    direction,
+                    "subband",
+                )
+            if side.overhead >= 1:
+                raise LocatedError("must be below 1: nothing would be left", direction, "overhead")
+
+    def duty(self, direction: Direction) -> float:
+        """Share of the time in which the band serves a direction."""
+        return 1.0 if self.tdd is None else self.tdd.share(direction)
+
+    def noise(self, direction: Direction) -> float:
+        """W on one resource block: thermal, of the receiver, and from outside."""
+        side = self.uplink if direction == "uplink" else self.downlink
+        block = cm.resource_block_bandwidth(self.subcarrier_spacing)
+        thermal = cm.thermal_noise_density() * float(cm.db_to_linear(side.noise_figure))
+        return float(thermal * block + side.outside)
+
+    @property
+    def reference_power(self) -> float:
+        """W on one resource element of the downlink."""
+        return self.downlink.power / (12 * self.blocks)
+
+    @property
+    def blocks(self) -> int:
+        """Number of resource blocks (TS 38.101, table 5.3.2-1)."""
+        return cm.resource_blocks(self.bandwidth, self.subcarrier_spacing, self.carrier)
+
+
+def cochannel(cells: Sequence[Cell]) -> list[list[int]]:
+    """Return the numbers of the cells on each band, in ascending order."""
+    groups: dict[tuple[float, float, float], list[int]] = {}
+    for number, cell in enumerate(cells):
+        band = cell.carrier, cell.bandwidth, cell.subcarrier_spacing
+        groups.setdefault(band, []).append(number)
+    return list(groups.values())
+
+
+def check_bands(cells: Sequence[Cell]) -> None:
+    """Refuse cells that hear one another and cannot be planned together.
+
+    Raises:
+        LocatedError: bands overlap without being the same, or two cells of one band differ in the
+            pattern of duplex or in an average.
+    """
+    for number, cell in enumerate(cells):
+        for other, before in enumerate(cells[:number]):
+            apart = abs(cell.carrier - before.carrier)
+            width = (cell.bandwidth + before.bandwidth) / 2
+            same = (apart, cell.bandwidth) == (0, before.bandwidth)
+            if apart >= width * (1 - 1e-12):
+                continue
+            if not same or cell.subcarrier_spacing != before.subcarrier_spacing:
+                raise LocatedError(
+                    f"overlaps with the band of cell {other} and is not the same: use carriers "
+                    f"{width / 1e6:g} MHz apart, or one carrier, bandwidth and spacing",
+                    number,
+                    "carrier",
+                )
+            if cell.tdd != before.tdd:
+                raise LocatedError(
+                    f"must be that of cell {other}, which is on the same band", number, "tdd"
+                )
+            for direction in ("uplink", "downlink"):
+                mine, theirs = getattr(cell, direction), getattr(before, direction)
+                if mine.averaging != theirs.averaging:
+                    raise LocatedError(
+                        f"must be that of cell {other} on the same band, "
+                        f"{theirs.averaging:g} s, got {mine.averaging:g} s",
+                        number,
+                        direction,
+                        "averaging",
+                    )
+
+
+Direction = Literal["uplink", "downlink"]

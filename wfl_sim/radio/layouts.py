@@ -1,0 +1,125 @@
+"""Layouts: where base stations stand when one description serves for all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+import channel_models as cm
+from channel_models.units import PositiveMetres
+from wfl_sim.config.errors import LocatedError
+from wfl_sim.config.registry import Registry
+from wfl_sim.radio.cell import Cell
+
+_SITES: dict[int, Literal[1, 7, 19, 37]] = {0: 1, 1: 7, 2: 19, 3: 37}
+
+
+class Layout(Protocol):
+    """Sites, and what lies around them."""
+
+    @property
+    def inner_radius(self) -> float:
+        """m, from a site to the nearest edge of what belongs to it."""
+
+    @property
+    def radius(self) -> float:
+        """m, of a circle around the origin that holds all cells."""
+
+    def cells(self, template: Cell) -> tuple[Cell, ...]:
+        """Return a cell for each sector of each site."""
+
+    def offsets(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the vectors in m from every cell to points (n, 2): (n, cells, 2)."""
+
+    def drop(self, min_distance: float, rng: np.random.Generator) -> NDArray[np.float64]:
+        """Return a place (2,) in m, uniform but for `min_distance` (m) around every site."""
+
+
+LAYOUTS: Registry[Layout] = Registry("layout", Layout)
+
+
+@LAYOUTS("hexagonal")
+@dataclass(frozen=True, kw_only=True)
+class Hexagonal:
+    """Rings of sites on a hexagonal grid: 1, 7, 19 or 37 of them.
+
+    With `wrap_around` six images of the layout surround it and a device sees the nearest image of
+    every cell, so that no cell lies at an edge. With three sectors a site has three cells, whose
+    antennas (TR 38.901 table 7.3-1) point to 30, 150 and 270 degrees. With `reuse` of 3 cells take
+    turns on three carriers, each of the template's bandwidth, side by side from its carrier on.
+    """
+
+    rings: int = 1
+    spacing: PositiveMetres = 500.0
+    """between neighbouring sites"""
+    wrap_around: bool = True
+    sectors: Literal[1, 3] = 1
+    reuse: Literal[1, 3] = 1
+
+    def __post_init__(self) -> None:
+        if self.rings not in _SITES:
+            raise LocatedError(f"must be 0 to 3, got {self.rings}", "rings")
+        if self.reuse == 3 and self.sectors == 1 and self.wrap_around and self.rings:
+            raise LocatedError(
+                "must be 1 with wrap_around: the images of the layout would bring equal carriers "
+                "side by side (wrap_around: false, or sectors: 3)",
+                "reuse",
+            )
+
+    @cached_property
+    def grid(self) -> cm.HexGrid:
+        """The sites."""
+        return cm.HexGrid(
+            sites=_SITES[self.rings],
+            spacing=self.spacing,
+            sectors=self.sectors,
+            wrap_around=self.wrap_around,
+        )
+
+    @property
+    def inner_radius(self) -> float:
+        """Half the spacing."""
+        return self.spacing / 2
+
+    @property
+    def radius(self) -> float:
+        """m, to the farthest corner."""
+        return self.rings * self.spacing + self.grid.cell_radius
+
+    def cells(self, template: Cell) -> tuple[Cell, ...]:
+        """Return the cells, site by site."""
+        found = []
+        for (x, y), colour in zip(self.grid.positions.tolist(), self._colours, strict=True):
+            for sector, boresight in enumerate(self.grid.boresights.tolist()):
+                turn = (sector if self.sectors == 3 else colour) if self.reuse == 3 else 0
+                antenna = template.antenna
+                if self.sectors == 3:
+                    pattern = antenna if isinstance(antenna, cm.Sector) else cm.Sector()
+                    antenna = replace(pattern, boresight=boresight)
+                carrier = template.carrier + turn * template.bandwidth
+                cell = replace(template, position=(x, y), antenna=antenna, carrier=carrier)
+                found.append(cell)
+        return tuple(found)
+
+    def offsets(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Vectors from the nearest image of every cell."""
+        return np.repeat(self.grid.offsets(points), self.sectors, axis=1)
+
+    def drop(self, min_distance: float, rng: np.random.Generator) -> NDArray[np.float64]:
+        """Return a place in the hexagon of a site that is chosen by lot."""
+        sites = self.grid.positions
+        site = sites[rng.integers(len(sites))]
+        hexagon = cm.Hexagon(radius=self.grid.cell_radius, minimum_distance=min_distance)
+        return np.asarray(site + hexagon.drop(1, rng)[0])
+
+    @property
+    def _colours(self) -> list[int]:
+        """Three colours, of which no two neighbours have the same."""
+        angles = np.deg2rad([30.0, 90.0])
+        axes = self.spacing * np.column_stack([np.cos(angles), np.sin(angles)])
+        steps = np.rint(self.grid.positions @ np.linalg.inv(axes)).astype(int)
+        return [int(colour) for colour in (steps[:, 0] - steps[:, 1]) % 3]

@@ -1,0 +1,91 @@
+"""Loads: interference from what neighbours have sent on average of late.
+
+The approximation for size: cells plan on their own, and each hears its neighbours with their mean
+gain, all blocks alike, times how busy they have been: an exponential average over time.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wfl_sim.radio.cell import Direction
+from wfl_sim.radio.transmit_power import PowerRule
+
+FloatArray = NDArray[np.float64]
+
+
+class Loads:
+    """What co-channel cells send in one direction, averaged over the recent past."""
+
+    def __init__(
+        self,
+        direction: Direction,
+        cells: Sequence[int],
+        gains: FloatArray,
+        powers: Sequence[PowerRule],
+        blocks: int,
+        memory: float,
+        clock: Callable[[], float],
+    ) -> None:
+        """Begin in silence.
+
+        Args:
+            direction: uplink or downlink.
+            cells: numbers of the cells that hear one another.
+            gains: (all cells, devices) linear large-scale gains, which may change.
+            powers: the rule of each of the cells.
+            blocks: of the band.
+            memory: s, time constant of the average.
+            clock: returns the s of now.
+        """
+        self._up = direction == "uplink"
+        self._cells = np.array(cells, dtype=np.intp)
+        self._gains = gains
+        self._powers = powers
+        self._blocks = blocks
+        self._memory = memory
+        self._clock = clock
+        self._active: list[list[int]] = [[] for _ in powers]
+        shape = (len(powers), len(powers)) if self._up else (len(powers), 1)
+        self._now, self._average = np.zeros(shape), np.zeros(shape)
+        """of each cell: W on a block that it brings to each cell (uplink); whether it sends"""
+        self._since = np.zeros(len(powers))
+
+    def __repr__(self) -> str:
+        return f"Loads({len(self._powers)} cells, {sum(map(len, self._active))} on the air)"
+
+    def changed(self, cell: int, device: int, begins: bool) -> None:
+        """Note that a device begins or ends to send in a cell, or the cell to send to it.
+
+        Here and below a cell is its place among those that hear one another.
+        """
+        self._average[cell] = self._averaged(cell, self._clock())
+        self._since[cell] = self._clock()
+        (self._active[cell].append if begins else self._active[cell].remove)(device)
+        self._now[cell] = self._level(cell)
+
+    def heard(self, cell: int, links: NDArray[np.intp], now: float) -> FloatArray:
+        """Return the W on a block that the links (m,) of a cell hear from all others."""
+        others = [number for number in range(len(self._powers)) if number != cell]
+        loads = np.array([self._averaged(number, now) for number in others])
+        if self._up:
+            return np.full(len(links), float(loads[:, cell].sum()))
+        one = np.ones(len(links))
+        sent = np.array([self._powers[number].per_block(links, one) for number in others])
+        gains = self._gains[np.ix_(self._cells[others], links)]
+        return np.asarray((loads * sent * gains).sum(axis=0))
+
+    def _averaged(self, cell: int, now: float) -> FloatArray:
+        keep = np.exp(-(now - self._since[cell]) / self._memory)
+        return np.asarray(self._now[cell] + keep * (self._average[cell] - self._now[cell]))
+
+    def _level(self, cell: int) -> FloatArray:
+        active = np.array(self._active[cell], dtype=np.intp)
+        if not active.size:
+            return np.zeros_like(self._now[cell])
+        if not self._up:
+            return np.ones(1)
+        held = np.full(len(active), self._blocks / len(active))
+        power = self._powers[cell].per_block(active, held)
+        return np.asarray(self._gains[np.ix_(self._cells, active)] @ (power * held) / self._blocks)

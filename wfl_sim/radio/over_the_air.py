@@ -1,0 +1,94 @@
+"""Analog uplink: all devices send at once, and the antenna adds them up.
+
+Every device sends its values as amplitudes, inverting its channel, so that the received signal is
+the weighted sum of all of them and noise:
+
+    y = sum_k w_k sqrt(eta) s_k + n,    estimate = y / sqrt(eta),    error variance sigma^2 / eta
+
+(over-the-air computation with truncated channel inversion; G. Zhu, Y. Wang, K. Huang, Broadband
+analog aggregation for low-latency federated edge learning, arXiv 1812.11494). A device whose fading
+is below a threshold stays out, for inversion would cost it too much. The band is taken as flat: the
+mean gain over its blocks stands for all of them.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+import channel_models as cm
+from wfl_sim.radio.cell import Cell
+
+FloatArray = NDArray[np.float64]
+
+VALUES_PER_SYMBOL: Final = 2
+"""one on each of the two carriers in quadrature"""
+
+
+@dataclass(frozen=True)
+class Burst:
+    """One joint transmission."""
+
+    seconds: float
+    watts: FloatArray
+    """(n,) radiated by each device; 0 for those who stay out"""
+    noise: float
+    """standard deviation of the error on each value of the average, as a share of the root mean
+    square at which a device sends with the power that inversion gives it"""
+
+
+@dataclass(frozen=True)
+class AnalogUplink:
+    """What the sum of a cell's devices costs and how noisy it is."""
+
+    bandwidth: float
+    """Hz that carry symbols"""
+    noise_power: float
+    """W over that band, noise figure included"""
+
+    def burst(
+        self,
+        gain: FloatArray,
+        mean_gain: FloatArray,
+        weight: FloatArray,
+        power: FloatArray,
+        *,
+        threshold: float,
+        values: int,
+    ) -> Burst:
+        """Return the transmission of n devices.
+
+        The scale eta is the largest that asks no device for more than its power: with weights that
+        sum to 1 over those who send, device k radiates ``w_k^2 eta / g_k``.
+
+        Args:
+            gain: (n,) linear power gains of this moment.
+            mean_gain: (n,) the same without fading.
+            weight: (n,) what each counts in the average.
+            power: (n,) W that each can radiate.
+            threshold: of ``gain / mean_gain``, below which a device stays out.
+            values: numbers that each sends.
+        """
+        sends = gain >= threshold * mean_gain
+        if not sends.any():
+            return Burst(0.0, np.zeros(len(gain)), 0.0)
+        share = np.where(sends, weight, 0.0)
+        share = share / share.sum()
+        need = np.divide(share**2, gain, out=np.zeros(len(gain)), where=sends)
+        eta = float((power[sends] / need[sends]).min())
+        return Burst(
+            seconds=values / VALUES_PER_SYMBOL / self.bandwidth,
+            watts=need * eta,
+            noise=float(np.sqrt(self.noise_power / eta)),
+        )
+
+
+def analog_uplink(cell: Cell) -> AnalogUplink:
+    """Return the analog uplink on the band of a cell."""
+    band = cell.blocks * cm.resource_block_bandwidth(cell.subcarrier_spacing)
+    figure = float(cm.db_to_linear(cell.uplink.noise_figure))
+    return AnalogUplink(
+        bandwidth=band * (1 - cell.uplink.overhead) * cell.duty("uplink"),
+        noise_power=cm.thermal_noise_density() * figure * band,
+    )

@@ -1,0 +1,64 @@
+"""Loss: whether a whole update that was sent is of no use when it has arrived."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Protocol
+
+import numpy as np
+
+from channel_models.units import Unit
+from wfl_sim.config.registry import Registry
+
+
+class Loss(Protocol):
+    """Whether an update that was sent is lost as a whole."""
+
+    def probability(self, sinr_db: float) -> float:
+        """Return the probability, given the mean SINR in dB over the upload."""
+
+
+LOSSES: Registry[Loss] = Registry("loss", Loss)
+
+
+Probability = Annotated[float, Unit("1", minimum=0.0, maximum=1.0)]
+PositiveNumber = Annotated[float, Unit("1", minimum=0.0, exclusive=True)]
+
+
+@LOSSES("never")
+@dataclass(frozen=True)
+class Never:
+    """Every update arrives: block errors are repaired, at the price that the rate map says."""
+
+    def probability(self, sinr_db: float) -> float:
+        """Return 0."""
+        return 0.0
+
+
+@LOSSES("constant")
+@dataclass(frozen=True, kw_only=True)
+class ConstantLoss:
+    """Every update is lost with one probability."""
+
+    rate: Probability
+
+    def probability(self, sinr_db: float) -> float:
+        """Return `rate`."""
+        return self.rate
+
+
+@LOSSES("waterfall")
+@dataclass(frozen=True, kw_only=True)
+class Waterfall:
+    """``q = 1 - exp(-m / SINR)`` of the mean SINR in dB over the upload, with a linear m.
+
+    Y. Xi, A. Burr, J. Wei, D. Grace, A general upper bound to evaluate packet error rate over
+    quasi-static fading channels, 2011; used by M. Chen et al., arXiv 1909.07972, with m = 0.023 dB,
+    which is 1.0053: read as a linear 0.023 it makes losses thirty times too rare.
+    """
+
+    threshold: PositiveNumber = float(10 ** (0.023 / 10))
+
+    def probability(self, sinr_db: float) -> float:
+        """Return q."""
+        return float(-np.expm1(-self.threshold / 10 ** (sinr_db / 10)))

@@ -1,0 +1,71 @@
+"""Links: what the radio gave, as the distributions of SINR and rate over all transfers."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from wfl_sim.results.figures.style import line_styles, logarithmic, look, save
+from wfl_sim.results.run import Run
+from wfl_sim.results.statistics import by_label
+
+HEADER: Final = ("label", "activity", "quantity", "value", "share")
+_QUANTITIES: Final = {
+    "mean_sinr_db": ("mean SINR of a transfer (dB)", 1.0),
+    "mean_rate": ("mean rate of a transfer (Mbit/s)", 1e-6),
+}
+
+
+def links(runs: Sequence[Run], folder: Path) -> list[Path]:
+    """Draw the distribution functions of SINR and rate, for uploads and downloads apart.
+
+    Transfers of all seeds of a label are taken together, each with the same weight; parts of one
+    that was handed over count apart.
+
+    Returns:
+        The paths of PNG, SVG and CSV, named `links`; none where nothing was on the air.
+    """
+    labels = by_label(runs)
+    activities = [
+        activity
+        for activity in ("upload", "download")
+        if any(_values(run, activity, "mean_rate").size for run in runs)
+    ]
+    if not activities:
+        return []
+    rows: list[tuple[Any, ...]] = []
+    with look():
+        figure = Figure(figsize=(9.6, 0.9 + 2.9 * len(activities)))
+        panels = figure.subplots(len(activities), 2, squeeze=False)
+        styles = line_styles(labels)
+        for activity, line in zip(activities, panels, strict=True):
+            for axes, (quantity, (title, factor)) in zip(line, _QUANTITIES.items(), strict=True):
+                for label, members in labels.items():
+                    found = np.sort(
+                        np.concatenate([_values(run, activity, quantity) for run in members])
+                    )
+                    share = (np.arange(found.size) + 1) / max(found.size, 1)
+                    style = {**styles[label], "marker": ""}
+                    axes.step(found * factor, share, where="post", label=label, **style)
+                    rows += [
+                        (label, activity, quantity, value, part)
+                        for value, part in zip(found.tolist(), share.tolist(), strict=True)
+                    ]
+                axes.set_xlabel(title)
+                axes.set_ylabel(f"share of {activity}s below")
+                axes.set_ylim(0, 1)
+                if quantity == "mean_rate":
+                    logarithmic(axes, "x", axes.dataLim.minposx, axes.dataLim.x1)
+        if len(labels) > 1:
+            handles, names = panels[0, 0].get_legend_handles_labels()
+            figure.legend(handles, names, loc="outside lower center", ncols=min(len(names), 4))
+        return save(figure, folder, "links", HEADER, rows)
+
+
+def _values(run: Run, activity: str, quantity: str) -> NDArray[np.float64]:
+    spans = run.span_arrays
+    mine = (spans["activity"] == activity) & (spans["bits"] > 0) & np.isfinite(spans[quantity])
+    return np.asarray(spans[quantity][mine], dtype=float)

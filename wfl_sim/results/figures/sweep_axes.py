@@ -1,0 +1,159 @@
+"""Lines: the runs of a sweep, joined where they differ along one axis and in their seed alone."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from wfl_sim.config.sweep import short_names
+from wfl_sim.records import Coordinate
+from wfl_sim.results.figures.style import scale
+from wfl_sim.results.run import Run
+from wfl_sim.results.statistics import by_label
+
+VARIANT: Final = "variant"
+"""the axis of named overrides"""
+
+
+@dataclass(frozen=True)
+class Place:
+    """The runs of one point of a sweep, which differ in their seed."""
+
+    text: str
+    """the value along the axis, as written; empty where there is no axis"""
+    x: float
+    """in the unit of the axis; the number of the place where values are texts"""
+    runs: tuple[Run, ...]
+
+
+@dataclass(frozen=True)
+class Line:
+    """Places along one axis, in the order of their values."""
+
+    label: str
+    places: tuple[Place, ...]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What a sweep goes along."""
+
+    name: str
+    """the shortest end of the path that tells it from the other axes"""
+    unit: str
+    """of the numbers on the axis; empty where they have none"""
+    numeric: bool
+
+    @property
+    def title(self) -> str:
+        """The name as a person reads it, with its unit."""
+        name = self.name.replace("_", " ")
+        return f"{name} ({self.unit})" if self.unit else name
+
+
+def axes(runs: Sequence[Run]) -> dict[str, list[str]]:
+    """Return the paths along which runs differ, each with its values in order of appearance."""
+    values: dict[str, list[str]] = {}
+    for run in runs:
+        for path, coordinate in run.point.items():
+            if coordinate.written not in values.setdefault(path, []):
+                values[path].append(coordinate.written)
+    everywhere = {path for path in values if all(path in run.point for run in runs)}
+    return {path: each for path, each in values.items() if path in everywhere and len(each) > 1}
+
+
+def shown_axes(runs: Sequence[Run]) -> list[str]:
+    """Return the axes along which to draw: those of numbers, else those of texts.
+
+    Of axes that go together, as those of `zip` do, the first. None where runs differ in more than
+    their common axes.
+    """
+    found = list(axes(runs)) if _told_apart(runs) else []
+    first = [p for n, p in enumerate(found) if not any(_go_together(runs, p, q) for q in found[:n])]
+    return [path for path in first if _numbers(runs, path)] or first
+
+
+def main_axis(runs: Sequence[Run]) -> str | None:
+    """Return the numeric axis with the most values; None where there is none to draw along."""
+    found = axes(runs)
+    numeric = [path for path in shown_axes(runs) if _numbers(runs, path)]
+    return max(numeric, key=lambda path: len(found[path]), default=None)
+
+
+def lines(runs: Sequence[Run], path: str | None) -> tuple[Axis | None, list[Line]]:
+    """Return the lines along an axis, labelled by what else tells them apart.
+
+    Without an axis every label is a line of one place.
+
+    Raises:
+        ValueError: no runs, or a label holds a seed twice.
+    """
+    groups = by_label(runs)
+    if path is None:
+        return None, [
+            Line(label, (Place("", 0.0, tuple(members)),)) for label, members in groups.items()
+        ]
+    names = short_names(list(axes(runs)))
+    axis, values = _axis(runs, path, names.get(path, path))
+    found: dict[str, list[Place]] = {}
+    for members in groups.values():
+        point = members[0].point
+        text = point[path].written
+        place = Place(text, values[text], tuple(members))
+        found.setdefault(_rest(runs, point, path, names), []).append(place)
+    return axis, [
+        Line(label, tuple(sorted(places, key=lambda place: place.x)))
+        for label, places in found.items()
+    ]
+
+
+def _rest(
+    runs: Sequence[Run], point: dict[str, Coordinate], path: str, names: dict[str, str]
+) -> str:
+    """Return in words where a point lies along the other axes."""
+    seen, words = [path], []
+    for each in sorted(point, key=lambda path: path != VARIANT):
+        if each in names and not any(_go_together(runs, each, other) for other in seen):
+            written = point[each].written
+            words.append(written if each == VARIANT else f"{names[each]}={written}")
+            seen.append(each)
+    return " ".join(words)
+
+
+def _go_together(runs: Sequence[Run], one: str, other: str) -> bool:
+    """Return whether each value of one axis comes with one of the other, as rows of `zip` do."""
+    if VARIANT in (one, other):
+        return one == other
+    pairs = {(run.point[one].written, run.point[other].written) for run in runs}
+    return len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs})
+
+
+def _told_apart(runs: Sequence[Run]) -> bool:
+    """Return whether points that differ at all differ along an axis that all runs have."""
+    common, labels = axes(runs), by_label(runs)
+    points = {tuple(of[0].point[path].written for path in common) for of in labels.values()}
+    return len(points) == len(labels)
+
+
+def _axis(runs: Sequence[Run], path: str, name: str) -> tuple[Axis, dict[str, float]]:
+    """Return an axis and the place of every value on it."""
+    points = {run.point[path].written: run.point[path] for run in runs}
+    if not _numbers(runs, path):
+        return Axis(name, "", False), {text: float(i) for i, text in enumerate(points)}
+    # As written where all values are in one unit, so that dBm stay dBm.
+    split = {text: re.fullmatch(r"\s*([-+.\deE_]+)\s*(\S*)\s*", text) for text in points}
+    units = {found[2] for found in split.values() if found}
+    if all(split.values()) and len(units) == 1:
+        unit = units.pop()
+        numbers = {text: float(found[1]) for text, found in split.items() if found}
+        if unit or not any(point.unit for point in points.values()):
+            return Axis(name, unit, True), numbers
+    factor, unit = scale(
+        max(abs(float(point.value)) for point in points.values()),
+        next(iter(points.values())).unit,
+    )
+    return Axis(name, unit, True), {t: factor * float(p.value) for t, p in points.items()}
+
+
+def _numbers(runs: Sequence[Run], path: str) -> bool:
+    return all(not isinstance(run.point[path].value, str) for run in runs)

@@ -1,0 +1,63 @@
+"""By lot, each as likely as the other."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from wfl_sim.rounds.selection.selector import SELECTORS
+
+if TYPE_CHECKING:
+    from wfl_sim.network.device import Device
+
+
+@SELECTORS("random")
+@dataclass(frozen=True)
+class RandomSelection:
+    """Uniformly without replacement."""
+
+    def select(
+        self, devices: "Sequence[Device]", count: int, rng: np.random.Generator
+    ) -> "Sequence[Device]":
+        """Return `count` devices, or all where there are fewer, in ascending order."""
+        chosen = rng.choice(len(devices), size=min(count, len(devices)), replace=False)
+        return [devices[i] for i in sorted(chosen)]
+
+
+@SELECTORS("best-channel")
+@dataclass(frozen=True)
+class BestChannel:
+    """The largest mean gain to the serving cell (path loss and shadowing)."""
+
+    def select(
+        self, devices: "Sequence[Device]", count: int, rng: np.random.Generator
+    ) -> "Sequence[Device]":
+        """Return the `count` best devices in ascending order; ties go to the lower index."""
+        best = sorted(devices, key=lambda device: (-device.mean_gain, device.index))
+        return sorted(best[:count], key=lambda device: device.index)
+
+
+@SELECTORS("all")
+@dataclass(frozen=True)
+class Everyone:
+    """All devices, as long as `clients` allows: then the lowest numbers."""
+
+    def select(
+        self, devices: "Sequence[Device]", count: int, rng: np.random.Generator
+    ) -> "Sequence[Device]":
+        """Return the first `count` devices."""
+        return devices[:count]
+
+
+@SELECTORS("round-robin")
+@dataclass(frozen=True)
+class RoundRobin:
+    """Those who have been asked least often, the lower numbers first."""
+
+    def select(
+        self, devices: "Sequence[Device]", count: int, rng: np.random.Generator
+    ) -> "Sequence[Device]":
+        """Return `count` devices, or all where there are fewer, in ascending order."""
+        queue = sorted(devices, key=lambda device: (device.times_asked, device.index))
+        return sorted(queue[:count], key=lambda device: device.index)

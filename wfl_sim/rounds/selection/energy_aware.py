@@ -1,0 +1,46 @@
+"""By what is left in the battery."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from channel_models.units import Fraction
+from wfl_sim.rounds.selection.selector import SELECTORS
+
+if TYPE_CHECKING:
+    from wfl_sim.network.device import Device
+
+
+@SELECTORS("energy-aware")
+@dataclass(frozen=True, kw_only=True)
+class EnergyAware:
+    """By lot among those whose battery lasts for the round, the fuller the likelier.
+
+    A device whose last round would leave it with less than `reserve` of its charge is asked only
+    when too few others are there. The odds of the others are the charge they would have left as a
+    share of the capacity, so that nobody's data are left out for good; the mains count as full.
+    """
+
+    reserve: Fraction = 0.1
+
+    def select(
+        self, devices: "Sequence[Device]", count: int, rng: np.random.Generator
+    ) -> "Sequence[Device]":
+        """Return `count` devices, or all where there are fewer, in ascending order."""
+        after = np.array([_share_after(device) for device in devices])
+        able = after >= self.reserve
+        # The largest of log(u) / w are a draw without replacement with odds w (Efraimidis and
+        # Spirakis 2006, doi:10.1016/j.ipl.2005.11.003).
+        with np.errstate(divide="ignore"):
+            keys = np.log(rng.uniform(size=len(devices))) / np.maximum(after, 1e-9)
+        order = np.lexsort((-keys, ~able))
+        return [devices[i] for i in sorted(order[:count].tolist())]
+
+
+def _share_after(device: "Device") -> float:
+    share = device.charge_share
+    if np.isfinite(device.charge_left):
+        share *= 1 - device.round_joules / max(device.charge_left, 1e-9)
+    return float(share)

@@ -1,0 +1,99 @@
+"""Oort: the devices whose examples are hard and whose rounds are short.
+
+F. Lai et al., Oort: Efficient Federated Learning via Guided Participant Selection, arXiv
+2010.06081.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from channel_models.units import Fraction, PositiveSeconds
+from wfl_sim.config.errors import LocatedError
+from wfl_sim.rounds.selection.selector import SELECTORS
+
+if TYPE_CHECKING:
+    from wfl_sim.network.device import Device
+
+
+@SELECTORS("oort")
+@dataclass(frozen=True, kw_only=True)
+class Oort:
+    """By utility, ``|B| L (T / t)^alpha`` where t > T, else ``|B| L``; some places explore.
+
+    |B| is the number of examples, L the loss of the last local update, T the `preferred` duration
+    of a round and t that of the device's last round. To the utility, as a share of the largest, the
+    paper's ``sqrt(0.1 ln R / R_k)`` is added for a device last heard of in round R_k of R. Devices
+    never heard of get the share `explore` of the places by lot, times `decay` each round and at
+    least `explore_least`; the others are drawn by utility from those that reach `cutoff` of the
+    utility of the last place.
+
+    L is the mean loss over the local steps in place of the root mean square over examples; the
+    pacer that moves T and the clipping of outliers are left out. The losses come with the uploads:
+    a scalar beside them, whose bits are not counted. They are learned when the selection asks, so
+    such a run trains as it goes, and cannot be network-only.
+    """
+
+    needs_training: ClassVar[bool] = True
+
+    preferred: PositiveSeconds | None = None
+    """T; without it duration counts for nothing"""
+    alpha: float = 2.0
+    explore: Fraction = 0.9
+    decay: Fraction = 0.98
+    explore_least: Fraction = 0.2
+    cutoff: Fraction = 0.95
+
+    def __post_init__(self) -> None:
+        if self.alpha < 0:
+            raise LocatedError(f"must not be negative, got {self.alpha:g}", "alpha")
+        if self.explore_least > self.explore:
+            raise LocatedError(
+                f"must be at most `explore`, {self.explore:g}, got {self.explore_least:g}",
+                "explore_least",
+            )
+
+    def select(
+        self, devices: "Sequence[Device]", count: int, rng: np.random.Generator
+    ) -> "Sequence[Device]":
+        """Return `count` devices, or all where there are fewer, in ascending order."""
+        count = min(count, len(devices))
+        known = [device for device in devices if device.heard_in >= 0]
+        fresh = [device for device in devices if device.heard_in < 0]
+        number = 1 + max((device.heard_in for device in known), default=0)
+        share = max(self.explore * self.decay**number, self.explore_least)
+        places = min(round(share * count), len(fresh)) if known else len(fresh)
+        explored = max(min(places, count), count - len(known))
+        chosen = [fresh[i] for i in rng.choice(len(fresh), size=explored, replace=False)]
+        chosen += self._drawn(known, count - explored, number, rng)
+        return sorted(chosen, key=lambda device: device.index)
+
+    def utilities(self, devices: "Sequence[Device]", number: int) -> NDArray[np.float64]:
+        """Return the utility of devices that have been heard of, in round `number`."""
+        examples = np.array([device.examples for device in devices], dtype=float)
+        losses = np.array([device.reported_loss for device in devices], dtype=float)
+        seconds = np.array([device.round_seconds for device in devices])
+        heard = np.array([1 + device.heard_in for device in devices])
+        utility = examples * losses
+        if self.preferred is not None:
+            slow = seconds > self.preferred
+            utility = np.where(slow, utility * (self.preferred / seconds) ** self.alpha, utility)
+        return np.asarray(
+            utility / max(float(utility.max()), 1e-12)
+            + np.sqrt(0.1 * np.log(max(number, 1)) / heard)
+        )
+
+    def _drawn(
+        self, devices: "Sequence[Device]", count: int, number: int, rng: np.random.Generator
+    ) -> "list[Device]":
+        if not count:
+            return []
+        utility = self.utilities(devices, number)
+        last = np.sort(utility)[-count]
+        admitted = np.flatnonzero(utility >= self.cutoff * last)
+        odds = utility[admitted] + 1e-12
+        drawn = rng.choice(admitted, size=count, replace=False, p=odds / odds.sum())
+        return [devices[i] for i in drawn]

@@ -1,0 +1,55 @@
+"""TiFL: devices of like speed together.
+
+Z. Chai et al., TiFL: A Tier-based Federated Learning System, arXiv 2001.09249.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from wfl_sim.config.errors import LocatedError
+from wfl_sim.rounds.selection.selector import SELECTORS
+
+if TYPE_CHECKING:
+    from wfl_sim.network.device import Device
+
+
+@SELECTORS("tifl")
+@dataclass(frozen=True, kw_only=True)
+class TiFL:
+    """A tier by lot, then devices of it by lot, so that a round waits for its likes only.
+
+    Tiers are groups of equal size by measured time of the last round; before its first, that of
+    computing counts. Every tier is as likely as the other: the choice by the accuracy of tiers,
+    which the paper also has, is left out. A tier with fewer devices than asked gives all it has.
+    """
+
+    tiers: int = 3
+
+    def __post_init__(self) -> None:
+        if self.tiers < 1:
+            raise LocatedError(f"must be at least 1, got {self.tiers}", "tiers")
+
+    def select(
+        self, devices: "Sequence[Device]", count: int, rng: np.random.Generator
+    ) -> "Sequence[Device]":
+        """Return at most `count` devices of one tier, in ascending order."""
+        tiers = [tier for tier in by_speed(devices, self.tiers) if tier]
+        tier = tiers[int(rng.integers(len(tiers)))]
+        chosen = rng.choice(len(tier), size=min(count, len(tier)), replace=False)
+        return sorted((tier[i] for i in chosen), key=lambda device: device.index)
+
+
+def by_speed(devices: "Sequence[Device]", tiers: int) -> "list[list[Device]]":
+    """Return `tiers` groups from the fastest to the slowest, their sizes equal within one.
+
+    Args:
+        devices: to be grouped by their time of the last round; ties go to the lower index.
+        tiers: groups; the last of them are empty where there are fewer devices.
+    """
+    order = sorted(devices, key=lambda device: (device.round_seconds, device.index))
+    size, more = divmod(len(order), tiers)
+    ends = [size * (i + 1) + min(i + 1, more) for i in range(tiers)]
+    return [order[start:end] for start, end in zip([0, *ends], ends, strict=False)]

@@ -1,0 +1,1 @@
+"""What a user writes: the typed scenario, its loading, checks and schema."""

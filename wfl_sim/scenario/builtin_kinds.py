@@ -1,0 +1,89 @@
+"""The built-in kinds, registered in one place by the name that scenarios use.
+
+Methods, rounds, selectors, allocators and codecs register themselves with a decorator in their own
+file. The channel models know no registry, so they get their names here.
+"""
+
+from typing import Any, Final
+
+import channel_models as cm
+from wfl_sim.codecs.codec import CODECS
+from wfl_sim.config.registry import Registry
+from wfl_sim.data import IID, Alpaca, ByLabel, Csv, Dirichlet, Hub, Instruct, Jsonl, Newswire
+from wfl_sim.data.partition import PARTITIONS
+from wfl_sim.data.sharding import DATA
+from wfl_sim.device_models.availability import AVAILABILITIES
+from wfl_sim.device_models.frequency import GOVERNORS
+from wfl_sim.device_models.jitter import JITTERS
+from wfl_sim.device_models.mobility.track import MOBILITIES
+from wfl_sim.execution.executors.base import EXECUTORS
+from wfl_sim.learning.pretrained_model import MODELS
+from wfl_sim.methods.method import METHODS
+from wfl_sim.methods.objectives import ALGORITHMS
+from wfl_sim.methods.server_optimizers import OPTIMIZERS
+from wfl_sim.methods.staleness import STALENESS
+from wfl_sim.radio.allocation.allocator import ALLOCATORS
+from wfl_sim.radio.areas import AREAS
+from wfl_sim.radio.base_station_power import STATIONS
+from wfl_sim.radio.cell import ANTENNAS, FADINGS, PATHLOSSES, RATES, SHADOWINGS
+from wfl_sim.radio.layouts import LAYOUTS
+from wfl_sim.radio.update_loss import LOSSES
+from wfl_sim.rounds.policy import ROUNDS
+from wfl_sim.rounds.selection.selector import SELECTORS
+
+FAMILIES: Final[tuple[Registry[Any], ...]] = (
+    ALGORITHMS,
+    ALLOCATORS,
+    ANTENNAS,
+    AREAS,
+    AVAILABILITIES,
+    CODECS,
+    DATA,
+    EXECUTORS,
+    FADINGS,
+    GOVERNORS,
+    JITTERS,
+    LAYOUTS,
+    LOSSES,
+    METHODS,
+    MOBILITIES,
+    MODELS,
+    OPTIMIZERS,
+    PARTITIONS,
+    PATHLOSSES,
+    RATES,
+    ROUNDS,
+    SELECTORS,
+    SHADOWINGS,
+    STALENESS,
+    STATIONS,
+)
+"""every family of kinds that a scenario may name"""
+
+PATHLOSSES.add("uma", cm.UMa)
+PATHLOSSES.add("umi", cm.UMi)
+PATHLOSSES.add("rma", cm.RMa)
+PATHLOSSES.add("inh", cm.InH)
+PATHLOSSES.add("macro", cm.Macro)
+PATHLOSSES.add("power-law", cm.PowerLaw)
+PATHLOSSES.add("free-space", cm.FreeSpace)
+PATHLOSSES.add("log-distance", cm.LogDistance)
+SHADOWINGS.add("log-normal", cm.LogNormal)
+SHADOWINGS.add("map", cm.ShadowMap)
+FADINGS.add("static", cm.Static)
+FADINGS.add("rayleigh", cm.Rayleigh)
+RATES.add("shannon", cm.Shannon)
+RATES.add("shannon-gap", cm.ShannonGap)
+RATES.add("attenuated-shannon", cm.AttenuatedShannon)
+RATES.add("mcs", cm.McsRate)
+ANTENNAS.add("omni", cm.Omni)
+ANTENNAS.add("sector", cm.Sector)
+DATA.add("newswire", Newswire)
+DATA.add("csv", Csv)
+DATA.add("jsonl", Jsonl)
+DATA.add("hub", Hub)
+DATA.add("instruct", Instruct)
+DATA.add("alpaca", Alpaca)
+PARTITIONS.add("iid", IID)
+PARTITIONS.add("dirichlet", Dirichlet)
+PARTITIONS.add("by-label", ByLabel)

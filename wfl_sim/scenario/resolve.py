@@ -1,0 +1,98 @@
+"""Resolved: a scenario as plain data again, complete with its defaults, fit to be run once more."""
+
+import hashlib
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+from ruamel.yaml import YAML
+
+from wfl_sim.config.fields import ScenarioPath
+from wfl_sim.config.registry import From, Registry
+from wfl_sim.scenario.scenario import Scenario
+
+
+def plain(scenario: Scenario) -> dict[str, Any]:
+    """Return nested mappings and lists in SI units that load to an equal scenario."""
+    return _fields(scenario, str)
+
+
+def to_yaml(scenario: Scenario) -> str:
+    """Return the scenario as YAML."""
+    text = io.StringIO()
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.width = 4096
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.dump(plain(scenario), text)
+    return text.getvalue()
+
+
+def digest(scenario: Scenario) -> str:
+    """Return 8 hexadecimal digits that name the scenario, wherever and however it is executed.
+
+    Files and model folders enter by their content: two copies of a project have the same digests.
+    """
+    world = {key: value for key, value in _fields(scenario, _content).items() if key != "execution"}
+    text = json.dumps(world, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+Shown = Callable[[str], str]
+"""from the path of a file, or `file.py:Class`, to what stands for it"""
+
+
+def _fields(component: Any, shown: Shown) -> dict[str, Any]:
+    hints = get_type_hints(type(component), include_extras=True)
+    values = {}
+    for field in fields(component):
+        value = getattr(component, field.name)
+        if field.init and not (value is None and field.default is None):
+            marks = list(_marks(hints[field.name]))
+            registry = next((mark.registry for mark in marks if isinstance(mark, From)), None)
+            names_file = any(isinstance(mark, ScenarioPath) for mark in marks)
+            values[field.name] = _value(value, registry, shown, names_file)
+    return values
+
+
+def _value(value: Any, registry: Registry[Any] | None, shown: Shown, names_file: bool) -> Any:
+    if is_dataclass(value):
+        kind = {"kind": shown(registry.name_of(value))} if registry else {}
+        return {**kind, **_fields(value, shown)}
+    if isinstance(value, Mapping):
+        return {key: _value(item, registry, shown, names_file) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [_value(item, registry, shown, names_file) for item in value]
+    return shown(value) if names_file and isinstance(value, str) else value
+
+
+def _marks(hint: Any) -> Iterator[Any]:
+    """Yield what a field's annotation says beside its type, also for items and below ``| None``."""
+    for part in (hint, *get_args(hint)):
+        yield from getattr(part, "__metadata__", ())
+
+
+def _content(text: str) -> str:
+    """Return the hash of a file, or of the files right in a folder, instead of its path."""
+    path, colon, name = text.partition(".py:")
+    file = Path(path + colon.removesuffix(":"))
+    if not file.is_absolute():
+        return text
+    inside = sorted(file.iterdir()) if file.is_dir() else [file]
+    digest = hashlib.sha256()
+    for each in inside:
+        if each.is_file():
+            stat = each.stat()
+            within = each.name if file.is_dir() else ""
+            digest.update(f"{within} {_hash_of(each, stat.st_size, stat.st_mtime_ns)}\n".encode())
+    return f"sha256:{digest.hexdigest()}{colon and ':'}{name}"
+
+
+@lru_cache(maxsize=256)
+def _hash_of(file: Path, size: int, time: int) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,258 @@
+"""The scenario: everything that decides a run, as frozen dataclasses. The schema is this code."""
+
+import re
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+import wfl_sim.scenario.builtin_kinds  # noqa: F401  (registers the built-in kinds)
+from channel_models.units import PositiveSeconds
+from wfl_sim.codecs import Float32
+from wfl_sim.codecs.codec import CODECS, Codec
+from wfl_sim.config.errors import LocatedError
+from wfl_sim.config.fields import Shorthand
+from wfl_sim.config.registry import From
+from wfl_sim.data.sharding import DATA, Data
+from wfl_sim.device_models import Hardware, HardwareReference
+from wfl_sim.device_models.carbon import Carbon
+from wfl_sim.execution.executors import Auto
+from wfl_sim.execution.executors.base import EXECUTORS, Executor
+from wfl_sim.learning.pretrained_model import MODELS
+from wfl_sim.methods.method import (
+    METHODS,
+    Method,
+    Split,
+    averages,
+    check_abilities,
+    needs_lossless,
+)
+from wfl_sim.methods.privacy import Privacy
+from wfl_sim.methods.server import ServerRule
+from wfl_sim.network.backhaul_graph import Backhaul
+from wfl_sim.radio.cell import Cell, check_bands
+from wfl_sim.radio.handover import Handover
+from wfl_sim.radio.layouts import LAYOUTS, Layout
+from wfl_sim.rounds import Centralised, Hierarchical
+from wfl_sim.rounds.policy import ROUNDS, Choosy, Rounds
+from wfl_sim.scenario.checks import check_coverage
+from wfl_sim.scenario.devices import Devices
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server(ServerRule):
+    """Where uploads are aggregated, and how. Its energy is not in the ledger of the devices."""
+
+    hardware: Annotated[Hardware, HardwareReference()] = field(
+        default_factory=lambda: HardwareReference().resolve("edge-server")
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Payload:
+    """How states are encoded on the air."""
+
+    upload: Annotated[Codec, From(CODECS)] = field(default_factory=Float32)
+    download: Annotated[Codec, From(CODECS)] = field(default_factory=Float32)
+
+    def __post_init__(self) -> None:
+        if getattr(self.download, "relative", False):
+            raise LocatedError(
+                "must encode states: a device that has missed a round cannot add up updates",
+                "download",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """When and on how much the models are judged. It costs no simulated time: it is measurement."""
+
+    every: int = 1
+    """rounds between evaluations; the start and the last round are always evaluated"""
+    interval: PositiveSeconds | None = None
+    """of simulated time between evaluations, in place of `every`"""
+    global_examples: int = 256
+    """at most so many of the pooled held-out examples; 0 skips the global scope"""
+    personal_examples: int = 64
+    """at most so many of each device's held-out examples"""
+
+    def __post_init__(self) -> None:
+        for name, least in (("every", 1), ("global_examples", 0), ("personal_examples", 1)):
+            if getattr(self, name) < least:
+                raise LocatedError(f"must be at least {least}, got {getattr(self, name)}", name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario:
+    """One run, complete."""
+
+    name: str
+    label: str = ""
+    """the variant of a sweep; figures group runs by it"""
+    seed: int = 0
+    model: Annotated[Any, From(MODELS, default="pretrained")]
+    data: Annotated[Data, From(DATA)] | None = None
+    method: Annotated[Method, From(METHODS)]
+    payload: Payload = field(default_factory=Payload)
+    rounds: Annotated[Rounds, From(ROUNDS)]
+    privacy: Privacy | None = None
+    """of updates, towards the server"""
+    evaluation: Evaluation = field(default_factory=Evaluation)
+    layout: Annotated[Layout, From(LAYOUTS)] | None = None
+    """where many cells stand that are described once; without it cells are where they say"""
+    cells: tuple[Cell, ...] = field(default_factory=lambda: (Cell(),))
+    interference: Literal["coupled", "load-average", "none"] = "coupled"
+    """between cells on the same band: what they send at the moment, on average, or nothing"""
+    load_memory: PositiveSeconds = 10.0
+    """time constant of the average in `load-average`; wfl_sim's default"""
+    handover: Handover | None = None
+    """of devices that move; with the defaults unless given"""
+    backhaul: Backhaul | None = None
+    """the wired network; without it every cell has a wire of its own"""
+    devices: tuple[Devices, ...]
+    server: Server = field(default_factory=Server)
+    carbon: Annotated[Carbon, Shorthand("path")] | None = None
+    """of the grid that the devices are fed from"""
+    execution: Annotated[Executor, From(EXECUTORS)] = field(default_factory=Auto)
+    """where and how training is executed: on what host, not in what world"""
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"\w[\w.+-]*", self.name):
+            raise LocatedError(f"must be a word fit for a folder, got {self.name!r}", "name")
+        if self.seed < 0:
+            raise LocatedError(f"must not be negative, got {self.seed}", "seed")
+        if not self.cells:
+            raise LocatedError("at least one cell is needed", "cells")
+        if not self.devices:
+            raise LocatedError("at least one group of devices is needed", "devices")
+        if self.data is None and MODELS.name_of(self.model) != "synthetic":
+            raise LocatedError("is missing: a pretrained model learns from data", "data")
+        check_abilities(self.method)
+        self.server.check(self.method)
+        self._check_payload()
+        self._check_privacy()
+        self._check_centralised()
+        self._check_ranks()
+        self.rounds.check(self.device_count)
+        if isinstance(self.rounds, Choosy):
+            self.rounds.check_scenario(self)
+        edges = self.backhaul.edge_servers if self.backhaul is not None else ()
+        if isinstance(self.rounds, Hierarchical) and not edges:
+            raise LocatedError(
+                "hierarchical needs edge servers: add `edge_servers` to `backhaul`", "rounds"
+            )
+        if isinstance(self.rounds, Hierarchical) and isinstance(self.method, Split):
+            raise LocatedError(
+                "must not split the network: edge servers hold no upper part; choose another",
+                "method",
+            )
+        if isinstance(self.rounds, Hierarchical) and not averages(self.method):
+            raise LocatedError("must average, for edge servers do: choose another", "method")
+        self._check_cells()
+        check_coverage(self)
+
+    def _check_payload(self) -> None:
+        codec = self.payload.download
+        if needs_lossless(self.method) and not getattr(codec, "lossless", False):
+            name, lossy = METHODS.name_of(self.method), CODECS.name_of(codec)
+            raise LocatedError(
+                f"must be lossless for {name}, such as fp32, and {lossy} is not: devices "
+                "merge what they get, and must come to the weights of the server",
+                "payload",
+                "download",
+            )
+
+    def _check_centralised(self) -> None:
+        private = [part.name for part in self.method.parts if not (part.shared or part.known)]
+        if isinstance(self.rounds, Centralised) and private:
+            name = METHODS.name_of(self.method)
+            raise LocatedError(
+                f"needs a method without private parts; {name} has {private[0]!r}", "rounds", "kind"
+            )
+
+    def _check_privacy(self) -> None:
+        if self.privacy is None:
+            return
+        if not averages(self.method):
+            name = METHODS.name_of(self.method)
+            raise LocatedError(
+                f"needs a method that averages uploads, which {name} does not", "privacy"
+            )
+        if self.privacy.noise_multiplier and self.server.weights != "equal":
+            raise LocatedError(
+                "must be equal where noise is calibrated to what one device can change",
+                "server",
+                "weights",
+            )
+
+    @property
+    def cohort(self) -> int:
+        """Number of devices that a round asks for."""
+        return getattr(self.rounds, "clients", 0) or self.device_count
+
+    @property
+    def secured(self) -> Privacy | None:
+        """Privacy for cohorts of this size."""
+        return None if self.privacy is None else replace(self.privacy, cohort=self.cohort)
+
+    def _check_ranks(self) -> None:
+        if any(part.by_device for part in self.method.parts):
+            return
+        for number, group in enumerate(self.devices):
+            if group.rank is not None:
+                name = METHODS.name_of(self.method)
+                raise LocatedError(
+                    f"no part of {name} has a rank that differs by device",
+                    "devices",
+                    number,
+                    "rank",
+                )
+
+    @property
+    def ranks(self) -> tuple[int | None, ...]:
+        """Rank of each device's group; None for the method's own."""
+        return tuple(group.rank for group in self.devices for _ in range(group.count))
+
+    def _check_cells(self) -> None:
+        if self.layout is not None and len(self.cells) != 1:
+            raise LocatedError(
+                f"must be one cell, the template for the layout, got {len(self.cells)}", "cells"
+            )
+        if self.layout is not None and self.cells[0].position != (0.0, 0.0):
+            raise LocatedError("is that of the layout: leave it out", "cells", 0, "position")
+        if self.handover is not None and len(self.base_stations) == 1:
+            raise LocatedError("has no neighbour to go to: there is one cell", "handover")
+        if self.layout is None and self.interference != "none":
+            try:
+                check_bands(self.cells)
+            except LocatedError as error:
+                raise LocatedError(str(error), "cells", *error.path) from None
+        if self.backhaul is not None:
+            try:
+                self.backhaul.check(len(self.base_stations))
+            except LocatedError as error:
+                raise LocatedError(str(error), "backhaul", *error.path) from None
+        for number, group in enumerate(self.devices):
+            try:
+                group.area.check(self.layout, group.count)
+            except LocatedError as error:
+                raise LocatedError(str(error), "devices", number, "area", *error.path) from None
+
+    @cached_property
+    def base_stations(self) -> tuple[Cell, ...]:
+        """Every cell with its place: those of the layout, or else those that are listed."""
+        return self.cells if self.layout is None else self.layout.cells(self.cells[0])
+
+    def offsets(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the vectors in m from every base station to points (n, 2): (n, cells, 2)."""
+        if self.layout is not None:
+            return self.layout.offsets(points)
+        sites = np.array([cell.position for cell in self.cells])
+        return np.asarray(points[:, None, :] - sites)
+
+    @property
+    def device_count(self) -> int:
+        """Number of devices in all groups."""
+        return sum(group.count for group in self.devices)

@@ -1,0 +1,81 @@
+"""Costs: whether every update of a scenario has one, and fits the memory of its device."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from wfl_sim.config.errors import LocatedError
+from wfl_sim.device_models.workload import Workload
+from wfl_sim.radio.cell import Direction
+from wfl_sim.scenario.scenario import Scenario
+from wfl_sim.simulation.placement import Placement
+
+
+def check_costs(scenario: Scenario, workloads: Sequence[Workload]) -> tuple[int, ...]:
+    """Return the devices that a local step does not fit, where the scenario excludes them.
+
+    Raises:
+        LocatedError: the cost of an update on some hardware is not known, a step does not fit and
+            the scenario does not say to exclude such devices, or it fits none.
+    """
+    excluded: list[int] = []
+    first = 0
+    for number, group in enumerate(scenario.devices):
+        for device in range(first, first + group.count):
+            try:
+                group.compute.job(group.hardware, workloads[device])
+            except LocatedError as error:
+                path = ("devices", number, "compute", *error.path)
+                raise LocatedError(str(error), *path) from None
+            need = group.compute.footprint(workloads[device])
+            if need > group.hardware.memory and group.compute.memory == "exclude":
+                excluded.append(device)
+            elif need > group.hardware.memory:
+                raise LocatedError(
+                    f"{group.hardware.name} has {group.hardware.memory / 1e6:,.1f} MB of memory "
+                    f"and a local step of this model needs {need / 1e6:,.1f} MB: smaller batch or "
+                    "tokens, other `compute.weights`, or `compute: {memory: exclude}`",
+                    "devices",
+                    number,
+                    "hardware",
+                )
+        first += group.count
+    if len(excluded) == scenario.device_count:
+        raise LocatedError("a local step of this model fits the memory of no device", "devices")
+    return tuple(excluded)
+
+
+LEAST_SNR_DB: Final = -20.0
+"""wfl_sim's default: below it a block of 360 kHz carries less than 5.2 kbit/s at Shannon's rate,
+and a transfer would take so many fading samples that the simulation hardly moves"""
+
+
+def check_reach(scenario: Scenario, placement: Placement) -> None:
+    """Compare mean signal-to-noise ratios with the least that is simulated.
+
+    Uplink: all power on one resource block. Downlink: the cell's power over all its blocks.
+
+    Raises:
+        LocatedError: a device is out of reach of the cell with the largest gain.
+    """
+    first = 0
+    for group, devices in enumerate(scenario.devices):
+        for index in range(first, first + devices.count):
+            cell = scenario.base_stations[placement.serving[index]]
+            gain = placement.gains[placement.serving[index], index]
+            sides: tuple[tuple[Direction, float], ...] = (
+                ("uplink", devices.power),
+                ("downlink", cell.downlink.power / cell.blocks),
+            )
+            for direction, power in sides:
+                snr_db = float(10 * np.log10(power * gain / cell.noise(direction)))
+                if snr_db < LEAST_SNR_DB:
+                    raise LocatedError(
+                        f"device-{index} is out of reach: {snr_db:.0f} dB mean SNR on a block of "
+                        f"the {direction}, the least is {LEAST_SNR_DB:.0f} dB (a smaller radius, "
+                        "more power, or another cell)",
+                        "devices",
+                        group,
+                    )
+        first += devices.count

@@ -1,0 +1,56 @@
+"""Measurement: evaluations that were noted in simulated time become metric rows."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from wfl_sim.network.context import Measurement
+from wfl_sim.records import Metric, Scope
+
+Values = Callable[[str], Mapping[str, float]]
+"""from the key of an evaluation to its numbers"""
+
+
+def metrics(
+    measurements: Sequence[Measurement], devices: Sequence[str], values: Values
+) -> list[Metric]:
+    """Return the rows of all measurements, in the order of time."""
+    return [row for each in measurements for row in _rows(each, devices, values)]
+
+
+def _rows(measurement: Measurement, devices: Sequence[str], values: Values) -> Iterator[Metric]:
+    def row(metric: str, scope: Scope, value: float, device: str = "") -> Metric:
+        return Metric(
+            time=measurement.time,
+            round=measurement.round,
+            metric=metric,
+            scope=scope,
+            device=device,
+            value=value,
+            bits_up=measurement.bits_up,
+            bits_down=measurement.bits_down,
+            joules=measurement.joules,
+        )
+
+    if measurement.overall is not None:
+        for metric, value in sorted(values(measurement.overall).items()):
+            yield row(metric, "global", value)
+    own = [values(key) for key in measurement.personal]
+    for metric in sorted(own[0]) if own else ():
+        each = np.array([numbers[metric] for numbers in own])
+        yield row(metric, "personal_mean", float(each.mean()))
+        yield row(metric, "personal_worst10", worst_tenth(metric, each))
+        for device, value in zip(devices, each, strict=True):
+            yield row(metric, "device", float(value), device)
+
+
+def worst_tenth(metric: str, values: np.ndarray) -> float:
+    """Return the mean over the worst tenth of the devices, at least one of them.
+
+    The worst are the largest for losses (a name that ends in "loss" or "perplexity"), else the
+    smallest.
+    """
+    count = max(1, round(len(values) / 10))
+    ordered = np.sort(values)
+    worst = ordered[-count:] if metric.endswith(("loss", "perplexity")) else ordered[:count]
+    return float(worst.mean())

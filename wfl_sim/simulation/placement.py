@@ -1,0 +1,132 @@
+"""Topology: where devices are, which cell serves whom, and the graph of it all."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import networkx as nx
+import numpy as np
+from numpy.typing import NDArray
+
+import channel_models as cm
+from wfl_sim.device_models.mobility import Region, Track
+from wfl_sim.network.backhaul_graph import SERVER, nearest, star
+from wfl_sim.radio.cell import Cell
+from wfl_sim.radio.large_scale import LargeScale
+from wfl_sim.randomness import stream
+from wfl_sim.rounds import Hierarchical
+from wfl_sim.scenario.devices import Devices
+from wfl_sim.scenario.scenario import Scenario
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Positions and large-scale gains at time zero, and the graph that follows from them."""
+
+    positions: NDArray[np.float64]
+    """(devices, 2) m"""
+    gains: NDArray[np.float64]
+    """(cells, devices) linear power gain of path loss, antenna and shadowing"""
+    serving: NDArray[np.intp]
+    """(devices,) index of the cell with the strongest reference signal, bias included"""
+    graph: "nx.Graph[str]"
+    """nodes "server", "cell-0", "device-0", ...; edges carry `latency`, `capacity` or `gain_db`"""
+    wired: "nx.Graph[str]"
+    """the backhaul alone"""
+    hubs: Sequence[str]
+    """of each cell, who aggregates what comes from it: an edge server, or else the server"""
+    large_scale: LargeScale
+    """gains at any other place"""
+    tracks: Mapping[int, Track]
+    """of the devices that move"""
+
+
+def place(scenario: Scenario) -> Placement:
+    """Drop the devices and attach each to the cell that it hears best.
+
+    Every device has streams of its own for place, movement, line of sight and shadowing.
+
+    Raises:
+        ValueError: a device lies nearer to a cell than its path-loss model allows.
+    """
+    groups = [(group, i) for group in scenario.devices for i in range(group.count)]
+    tracks = {
+        index: _track(scenario, group, member, index)
+        for index, (group, member) in enumerate(groups)
+        if group.moves
+    }
+    positions = np.array(
+        [
+            tracks[index].at(0.0)
+            if index in tracks
+            else group.area.drop(member, stream(scenario.seed, "position", index), scenario.layout)
+            for index, (group, member) in enumerate(groups)
+        ]
+    )
+    large_scale = LargeScale(scenario)
+    gains = large_scale.gains(np.arange(len(groups)), positions)
+    serving = reference_db(scenario.base_stations, gains).argmax(axis=0)
+    wired = _wired(scenario)
+    return Placement(
+        positions,
+        gains,
+        serving,
+        graph=_graph(wired, gains, serving),
+        wired=wired,
+        hubs=[_hub(scenario, wired, f"cell-{n}") for n in range(len(scenario.base_stations))],
+        large_scale=large_scale,
+        tracks=tracks,
+    )
+
+
+def reference_db(cells: Sequence[Cell], gains: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what decides on the cell: received reference power plus bias, (cells, n) in dBW.
+
+    Args:
+        cells: of the network.
+        gains: (cells, n) linear large-scale gains.
+    """
+    sent = np.array([cm.linear_to_db(cell.reference_power) + cell.bias for cell in cells])
+    return np.asarray(sent[:, None] + cm.linear_to_db(gains))
+
+
+def _track(scenario: Scenario, group: Devices, member: int, index: int) -> Track:
+    layout, area, region = scenario.layout, group.area, None
+    if (circle := area.circle(layout)) is not None:
+
+        def draw(rng: np.random.Generator) -> tuple[float, float]:
+            x, y = area.drop(member, rng, layout).tolist()
+            return x, y
+
+        region = Region(draw, *circle)
+    return group.mobility.track(member, region, stream(scenario.seed, "mobility", index))
+
+
+def _wired(scenario: Scenario) -> "nx.Graph[str]":
+    """Return the graph that the scenario gives, or a star."""
+    cells = scenario.base_stations
+    if scenario.backhaul is None:
+        return star(cells)
+    return scenario.backhaul.graph([f"cell-{number}" for number in range(len(cells))])
+
+
+def _hub(scenario: Scenario, wired: "nx.Graph[str]", cell: str) -> str:
+    if scenario.backhaul is None or not isinstance(scenario.rounds, Hierarchical):
+        return SERVER
+    return nearest(wired, cell, scenario.backhaul.edge_servers)
+
+
+def _graph(
+    wired: "nx.Graph[str]", gains: NDArray[np.float64], serving: NDArray[np.intp]
+) -> "nx.Graph[str]":
+    graph = wired.copy()
+    for node in graph:
+        known = node.partition("-")[0]
+        graph.nodes[node]["kind"] = known if known in ("server", "cell") else "node"
+    for device, number in enumerate(serving):
+        graph.add_node(f"device-{device}", kind="device")
+        graph.add_edge(
+            f"cell-{number}",
+            f"device-{device}",
+            gain_db=float(cm.linear_to_db(gains[number, device])),
+        )
+    return graph

@@ -1,0 +1,67 @@
+"""Profiling: a table of what this machine takes for the local steps of a scenario."""
+
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+from channel_models.units import Unit
+from wfl_sim.config.errors import ScenarioError
+from wfl_sim.device_models.profile_table import Row, write_table
+from wfl_sim.learning.learner import PeftLearner
+from wfl_sim.scenario.loading import Loaded
+from wfl_sim.simulation.learner_cache import Workshop
+from wfl_sim.simulation.run import prepared
+
+
+def profiled(
+    loaded: Loaded, out: Path, *, power: str, hardware: str, seconds: float, threads: int
+) -> list[Row]:
+    """Time the local steps of a scenario and write them as a table.
+
+    Args:
+        loaded: the scenario.
+        out: the CSV file.
+        power: what the machine draws beyond idle under this load, such as "35 W": it cannot be
+            read everywhere, so it must be told.
+        hardware: what to call the machine; its processor's name if empty.
+        seconds: at least so long for each phase.
+        threads: of torch.
+
+    Raises:
+        ScenarioError: the scenario trains nothing, or the power is none.
+    """
+    try:
+        watts = Unit("W", minimum=0.0, exclusive=True).parse(power)
+    except ValueError as error:
+        raise ScenarioError(f"--power {power}: {error}") from None
+    simulation = prepared(loaded, lambda text: None, workshop=Workshop(threads))
+    learner = simulation.learner
+    if not isinstance(learner, PeftLearner):
+        raise loaded.document.error(("model",), "a synthetic model has no steps to time")
+    source = f"wfl-sim profile, torch {version('torch')}, {threads} threads, median"
+    rows = [
+        Row(
+            model=learner.model.pretrained,
+            batch=batch.size,
+            tokens=batch.tokens,
+            tokens_per_second=batch.size * batch.tokens / step,
+            power=watts,
+            hardware=hardware or processor(),
+            source=source,
+        )
+        for batch, step in zip(
+            learner.workload(0).batches, learner.step_seconds(seconds), strict=True
+        )
+    ]
+    write_table(out, rows)
+    return rows
+
+
+def processor() -> str:
+    """Return the name of this machine's processor."""
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
