@@ -36,8 +36,8 @@ def turns_of(bench: Any, devices: int, phase: Any, tokens: int, vocabulary: int)
     """Return one turn of each device, from its own values on its own texts."""
     import torch
 
-    from wfl_sim.learning.phase_requests import Turn
-    from wfl_sim.learning.tokenized import Encoded
+    from wfl_sim.learning.phase_requests import PhaseRequest
+    from wfl_sim.learning.tokenized import TokenizedTexts
     from wfl_sim.methods.local_update import Train
 
     turns = []
@@ -48,12 +48,12 @@ def turns_of(bench: Any, devices: int, phase: Any, tokens: int, vocabulary: int)
         ids = torch.randint(5, vocabulary, (size, tokens), generator=rng)
         labels = torch.randint(0, bench.model.config.num_labels, (size,), generator=rng)
         turns.append(
-            Turn(
+            PhaseRequest(
                 device=device,
                 number=0,
                 request=Train(phase=phase, start=bench.read(bench.parts)),
                 parts=tuple(bench.parts.values()),
-                examples=Encoded(ids, torch.ones_like(ids), labels).to(bench.model.device),
+                examples=TokenizedTexts(ids, torch.ones_like(ids), labels).to(bench.model.device),
                 seed=device,
             )
         )
@@ -118,10 +118,10 @@ def evaluated(bench: Any, turns: Sequence[Any], repeat: int, device: str) -> dic
     """Compare both ways of evaluating, and say how far losses are apart."""
     import torch
 
-    from wfl_sim.learning.grouped import Exam, evaluate_together
+    from wfl_sim.learning.grouped import EvaluationItem, evaluate_together
 
     exams = [
-        Exam(
+        EvaluationItem(
             parts=turn.parts,
             state=turn.request.start,
             examples=turn.examples.take(torch.arange(turn.request.phase.local.batch)),
@@ -161,7 +161,7 @@ def main() -> None:
     from transformers import AutoModelForSequenceClassification, RobertaConfig
 
     from wfl_sim.execution.worker_pool import keep_freed_memory
-    from wfl_sim.learning.adapted_model import Workbench
+    from wfl_sim.learning.adapted_model import AdaptedModel
     from wfl_sim.learning.model_loading import load_model
     from wfl_sim.learning.pretrained_model import Pretrained
     from wfl_sim.methods import PFTT, FedIT
@@ -180,7 +180,7 @@ def main() -> None:
         method = PFTT()
         network = load_model(Pretrained(pretrained="builtin:tiny-bert"), 8, 0)
         network = network.to(options.device, dtype)
-        bench = Workbench(network, method.parts, options.threads)
+        bench = AdaptedModel(network, method.parts, options.threads)
         for title, ways, steps in (
             ("training", trained, DEVICES * STEPS),
             ("evaluation", evaluated, DEVICES),
@@ -208,7 +208,7 @@ def main() -> None:
         )
         roberta = FedIT(local=Local(steps=2, batch=batch, lr=1e-3))
         network = network.requires_grad_(False).to(options.device, dtype)
-        bench = Workbench(network, roberta.parts, options.threads)
+        bench = AdaptedModel(network, roberta.parts, options.threads)
         turns = turns_of(bench, devices, roberta.phases[0], 128, config.vocab_size)
         result = trained(bench, turns, options.repeat, options.device)
         row(f"RoBERTa-base, {devices} x {batch} x 128 tokens", result, 2 * devices)

@@ -4,7 +4,7 @@ n devices upload without end on 51 resource blocks of 360 kHz at 3.5 GHz and 3 k
 300 ns, proportional fair. All three decide on the newest channel state that is over and
 deliver on the present one.
 
-- fluid: `Carrier` and `Band`, a plan for many fading samples (10.3 ms each) at once. As in a run,
+- fluid: `Carrier` and `OfdmaBand`, a plan for many fading samples (10.3 ms each). As in a run,
   a second thread makes the fading ahead where there is a second core; `--cores 1` is without it.
 - plain: what one would write in NumPy without this project, slot after slot of 0.5 ms. In every
   slot it sums the 16 sinusoids of each of the 24 taps of all links, transforms the taps to the
@@ -29,8 +29,8 @@ import simpy
 import channel_models as cm
 from wfl_sim.network.carrier import Carrier
 from wfl_sim.radio.allocation import ProportionalFair
-from wfl_sim.radio.channel import Channel
-from wfl_sim.radio.ofdma import Band
+from wfl_sim.radio.channel import SampledChannel
+from wfl_sim.radio.ofdma import OfdmaBand
 from wfl_sim.radio.transmit_power import DevicePower
 
 CARRIER, SPEED, SPACING, BLOCKS = 3.5e9, 3 / 3.6, 30e3, 51
@@ -59,8 +59,10 @@ def realised(devices, step):
 def fluid(devices, seconds, threads=None):
     """Return simulated seconds per second, and the mean rate in bit/s, of the carrier."""
     step = 0.1 / DOPPLER
-    band = Band(
-        channel=Channel(large_scale(devices), realised(devices, step), OFFSETS, step, threads),
+    band = OfdmaBand(
+        channel=SampledChannel(
+            large_scale(devices), realised(devices, step), OFFSETS, step, threads
+        ),
         allocator=ProportionalFair(),
         rate=cm.ShannonGap(gap=GAP_DB),
         power=DevicePower(np.full(devices, POWER), np.full(devices, np.inf)),

@@ -15,7 +15,7 @@ import numpy as np
 
 from wfl_sim.data.examples import Examples, Shards
 from wfl_sim.execution.graph import TaskGraph
-from wfl_sim.execution.plan import Arrival, TrainingPlan
+from wfl_sim.execution.plan import ReceivedUpload, TrainingPlan
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import Evaluate, InitialPrivate, LocalUpdate, Result
 
@@ -59,7 +59,9 @@ def spent(folder: Path) -> tuple[float, float, float]:
         shared = plan.initial_shared()
         for number in range(ROUNDS):
             uploads = [(d, plan.local_update(d, number, shared)) for d in range(DEVICES)]
-            shared = plan.aggregate(shared, [Arrival(device=d, upload=u) for d, u in uploads])
+            shared = plan.aggregate(
+                shared, [ReceivedUpload(device=d, upload=u) for d, u in uploads]
+            )
         overall, personal = plan.evaluate(shared)
         named, own = time.process_time(), time.thread_time()
         graph.demand([shared.key, *personal, *filter(None, [overall])])

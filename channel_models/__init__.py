@@ -9,7 +9,7 @@ from channel_models.fading.block import Block, Static
 from channel_models.fading.grid import GRID_BLOCK, GRID_LINKS
 from channel_models.fading.nakagami import Nakagami
 from channel_models.fading.ornstein_uhlenbeck import OrnsteinUhlenbeck
-from channel_models.fading.process import TapFunction
+from channel_models.fading.process import FunctionProcess
 from channel_models.fading.profiles import DelayProfile, ProfileName, delay_profile
 from channel_models.fading.rayleigh import Rayleigh
 from channel_models.fading.rician import Rician
@@ -145,6 +145,7 @@ __all__ = [
     "FiniteBlocklength",
     "FixedShadowing",
     "FreeSpace",
+    "FunctionProcess",
     "GammaPower",
     "GaussMarkovShadowing",
     "HexGrid",
@@ -183,7 +184,6 @@ __all__ = [
     "SiteFields",
     "Static",
     "SumOfSinusoids",
-    "TapFunction",
     "TddPattern",
     "Trace",
     "UMa",

@@ -13,11 +13,11 @@ from wfl_sim.config.registry import From, Registry
 from wfl_sim.data.partition import PARTITIONS, Partition
 from wfl_sim.data.sharding import DATA, Data
 from wfl_sim.device_models.availability import AVAILABILITIES, Availability
-from wfl_sim.device_models.frequency import GOVERNORS, Governor
+from wfl_sim.device_models.frequency import GOVERNORS, FrequencyGovernor
 from wfl_sim.device_models.jitter import JITTERS, Jitter
 from wfl_sim.device_models.mobility.track import MOBILITIES, Mobility
-from wfl_sim.device_models.workload import Batches, Exchange, Workload
-from wfl_sim.execution.executors.base import EXECUTORS, Executor, Outlook, Session
+from wfl_sim.device_models.workload import Batches, SplitExchange, Workload
+from wfl_sim.execution.executors.base import EXECUTORS, Backlog, Executor, Session
 from wfl_sim.execution.learner import GroupLearner, Learner
 from wfl_sim.learning.pretrained_model import MODELS, Pretrained
 from wfl_sim.methods.aggregation import Upload, weighted_mean
@@ -35,7 +35,7 @@ from wfl_sim.radio.allocation.allocator import (
     PowerAllocator,
 )
 from wfl_sim.radio.areas import AREAS, Area
-from wfl_sim.radio.base_station_power import STATIONS, Station
+from wfl_sim.radio.base_station_power import STATIONS, BaseStationPower
 from wfl_sim.radio.cell import (
     ANTENNAS,
     FADINGS,
@@ -46,7 +46,7 @@ from wfl_sim.radio.cell import (
     TransportRate,
 )
 from wfl_sim.radio.layouts import LAYOUTS, Layout
-from wfl_sim.radio.update_loss import LOSSES, Loss
+from wfl_sim.radio.update_loss import LOSSES, UpdateLoss
 from wfl_sim.rounds.policy import ROUNDS, Choosy, Rounds
 from wfl_sim.rounds.selection import RandomSelection
 from wfl_sim.rounds.selection.selector import SELECTORS, Selector
@@ -84,16 +84,17 @@ __all__ = [
     "Antenna",
     "Area",
     "Availability",
+    "Backlog",
+    "BaseStationPower",
     "Batches",
     "BlockAllocator",
     "Choosy",
     "Codec",
     "Data",
     "Demands",
-    "Exchange",
     "Executor",
+    "FrequencyGovernor",
     "From",
-    "Governor",
     "GroupLearner",
     "Head",
     "Jitter",
@@ -102,11 +103,9 @@ __all__ = [
     "LoRA",
     "Local",
     "LocatedError",
-    "Loss",
     "Method",
     "Mobility",
     "Optimizer",
-    "Outlook",
     "Part",
     "Partition",
     "Phase",
@@ -117,10 +116,11 @@ __all__ = [
     "Rounds",
     "Selector",
     "Session",
+    "SplitExchange",
     "Staleness",
     "State",
-    "Station",
     "TransportRate",
+    "UpdateLoss",
     "Upload",
     "Workload",
     "weighted_mean",

@@ -4,7 +4,7 @@ from channel_models.fading.block import Block, Static
 from channel_models.fading.grid import GRID_BLOCK, GRID_LINKS
 from channel_models.fading.nakagami import Nakagami
 from channel_models.fading.ornstein_uhlenbeck import OrnsteinUhlenbeck
-from channel_models.fading.process import TapFunction
+from channel_models.fading.process import FunctionProcess
 from channel_models.fading.profiles import DelayProfile, ProfileName, delay_profile
 from channel_models.fading.rayleigh import Rayleigh
 from channel_models.fading.rician import Rician
@@ -16,6 +16,7 @@ __all__ = [
     "GRID_LINKS",
     "Block",
     "DelayProfile",
+    "FunctionProcess",
     "Nakagami",
     "OrnsteinUhlenbeck",
     "ProfileName",
@@ -23,7 +24,6 @@ __all__ = [
     "Rician",
     "Static",
     "SumOfSinusoids",
-    "TapFunction",
     "Trace",
     "delay_profile",
 ]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from channel_models.fading.counter import draw_key, uniforms
-from channel_models.fading.process import ComplexArray, LinkIndices, TapFunction, check_doppler
+from channel_models.fading.process import ComplexArray, FunctionProcess, LinkIndices, check_doppler
 from channel_models.fading.profiles import DelayProfile, ProfileName, delay_profile
 from channel_models.laws.power import ConstantPower, ExponentialPower, RicianPower
 from channel_models.units import PositiveSeconds, Seconds
@@ -52,7 +52,9 @@ class Block:
         """``E[H(f + spacing) H*(f)]``, complex (spacing in Hz)."""
         return self.delay_profile.frequency_correlation(spacing, self.delay_spread)
 
-    def realise(self, streams: Sequence[np.random.Generator], doppler: ArrayLike) -> TapFunction:
+    def realise(
+        self, streams: Sequence[np.random.Generator], doppler: ArrayLike
+    ) -> FunctionProcess:
         """Draw a key a stream; the taps of a block follow from key and block number."""
         profile = self.delay_profile
         links = check_doppler(doppler, streams).size
@@ -73,7 +75,7 @@ class Block:
                 taps.imag[..., 0] += np.sqrt(profile.specular) * np.sin(phase)
             return taps[:, inverse]
 
-        return TapFunction(links, profile.delays * self.delay_spread, taps_at)
+        return FunctionProcess(links, profile.delays * self.delay_spread, taps_at)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,9 +87,11 @@ class Static:
         """The power is one."""
         return ConstantPower()
 
-    def realise(self, streams: Sequence[np.random.Generator], doppler: ArrayLike) -> TapFunction:
+    def realise(
+        self, streams: Sequence[np.random.Generator], doppler: ArrayLike
+    ) -> FunctionProcess:
         """A gain of one for every stream; nothing is drawn."""
-        return TapFunction(check_doppler(doppler, streams).size, np.zeros(1), _ones)
+        return FunctionProcess(check_doppler(doppler, streams).size, np.zeros(1), _ones)
 
 
 def _ones(time: FloatArray, links: LinkIndices) -> ComplexArray:

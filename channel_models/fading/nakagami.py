@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike
 
 from channel_models.fading.process import (
     ComplexArray,
+    FunctionProcess,
     LinkIndices,
-    TapFunction,
     squared_magnitude,
 )
 from channel_models.fading.rayleigh import Rayleigh
@@ -58,7 +58,9 @@ class Nakagami:
         rho = check_array("level", level, minimum=0.0, exclusive=True)
         return (np.asarray(self.law.cdf(rho**2)) / self.level_crossing_rate(rho, doppler))[()]
 
-    def realise(self, streams: Sequence[np.random.Generator], doppler: ArrayLike) -> TapFunction:
+    def realise(
+        self, streams: Sequence[np.random.Generator], doppler: ArrayLike
+    ) -> FunctionProcess:
         """Draw the process of one link a stream; ``doppler`` in Hz, shape (links,)."""
         from scipy.special import gammainccinv
 
@@ -70,4 +72,4 @@ class Nakagami:
             target = gammainccinv(self.m, np.exp(-power)) / self.m
             return np.asarray(taps * np.sqrt(target / np.maximum(power, 1e-300)))
 
-        return TapFunction(scattered.links, scattered.delays, taps_at)
+        return FunctionProcess(scattered.links, scattered.delays, taps_at)

@@ -23,7 +23,7 @@ TapsAt = Callable[[FloatArray, LinkIndices], ComplexArray]
 """From times (T,) and link indices (n,) to taps (n, T, taps), elementwise in time and link."""
 
 
-class TapFunction:
+class FunctionProcess:
     """A process of ``links`` links whose taps at ``delays`` (s) come from a function of time."""
 
     def __init__(self, links: int, delays: FloatArray, taps_at: TapsAt) -> None:

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 
 from channel_models.fading.process import (
     ComplexArray,
+    FunctionProcess,
     LinkIndices,
-    TapFunction,
     check_doppler,
     squared_magnitude,
 )
@@ -93,7 +93,9 @@ class Trace:
             )
         return np.sqrt(values).astype(np.complex128)
 
-    def realise(self, streams: Sequence[np.random.Generator], doppler: ArrayLike) -> TapFunction:
+    def realise(
+        self, streams: Sequence[np.random.Generator], doppler: ArrayLike
+    ) -> FunctionProcess:
         """Give every stream its recording and its start."""
         gains, interval = self.read()
         samples, recordings = gains.shape
@@ -109,7 +111,7 @@ class Trace:
             rows = (start[chosen][:, None] + index) % samples
             return np.asarray(gains[rows, column[chosen][:, None]][..., None])
 
-        return TapFunction(links, np.zeros(1), taps_at)
+        return FunctionProcess(links, np.zeros(1), taps_at)
 
 
 def _read_csv(path: str, interval: float | None) -> tuple[FloatArray, float]:

@@ -6,8 +6,8 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from wfl_sim.data.instructions import Layout
-from wfl_sim.learning.adapted_model import Workbench
+from wfl_sim.data.instructions import PromptLengths
+from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.causal.attention import kept
 from wfl_sim.learning.costs.alignment import PhaseCost, phase_cost
 from wfl_sim.learning.pretrained_model import Pretrained
@@ -21,13 +21,13 @@ LAYERS = Part(name="layers", config=LastLayers(layers=1), shared=True)
 CRITIC = Part(name="critic", config=Critic(), shared=False)
 
 
-def bench(*parts: Part) -> Workbench:
+def bench(*parts: Part) -> AdaptedModel:
     config = GPT2Config(
         vocab_size=V, n_embd=H, n_layer=L, n_head=4, n_positions=64, bos_token_id=1, eos_token_id=1
     )
     with torch.device("meta"):
         model = GPT2LMHeadModel._from_config(config, attn_implementation="eager")
-    return Workbench(model.requires_grad_(False), parts)
+    return AdaptedModel(model.requires_grad_(False), parts)
 
 
 def cost(
@@ -40,7 +40,7 @@ def cost(
     objective = Alignment(algorithm=algorithm, **options)  # type: ignore[arg-type]
     local = Local(steps=1, batch=batch)
     phase = Phase(trains=tuple(p.name for p in parts), local=local, objective=objective)
-    return phase_cost(bench(*parts), phase, Layout(request=P, answer=A), judges)
+    return phase_cost(bench(*parts), phase, PromptLengths(request=P, answer=A), judges)
 
 
 def reading(tokens: int, words: int) -> float:
@@ -90,7 +90,7 @@ def test_longer_answers_cost_more_by_the_hand_count() -> None:
     objective = Alignment(algorithm=PPO())
     phase = Phase(trains=("layers", "critic"), local=Local(steps=1, batch=B), objective=objective)
     short, long = (
-        phase_cost(bench(LAYERS, CRITIC), phase, Layout(request=P, answer=answer), ()).flops
+        phase_cost(bench(LAYERS, CRITIC), phase, PromptLengths(request=P, answer=answer), ()).flops
         for answer in (6, 12)
     )
     assert long > 1.2 * short
@@ -111,7 +111,7 @@ def test_dpo_by_hand() -> None:
 
 def test_instruction_tuning_by_hand() -> None:
     phase = Phase(trains=("layers",), local=Local(steps=3, batch=B))
-    counted = phase_cost(bench(LAYERS), phase, Layout(request=P, answer=A), ())
+    counted = phase_cost(bench(LAYERS), phase, PromptLengths(request=P, answer=A), ())
     assert counted.flops == pytest.approx(3 * B * learning(), rel=0.03)
     assert counted.steps == 3
 
@@ -147,7 +147,7 @@ def test_many_long_answers_need_a_cache() -> None:
     """Keys and values of every layer and word: where they outweigh what is kept for backward."""
     objective = Alignment(algorithm=PPO(minibatches=64))
     phase = Phase(trains=("critic",), local=Local(steps=1, batch=64), objective=objective)
-    held = phase_cost(bench(CRITIC), phase, Layout(request=P, answer=A), ()).footprint
+    held = phase_cost(bench(CRITIC), phase, PromptLengths(request=P, answer=A), ()).footprint
     assert held.activations == 64 * 2 * L * (T - 1) * H * 4
 
 

@@ -9,14 +9,14 @@ from torch import Tensor, tensor
 from wfl_sim.learning.alignment.losses import (
     clipped_surrogate,
     direct_preference,
-    generalised,
+    gae,
     group_relative,
     low_variance_divergence,
+    normalize,
     plain_divergence,
     value_loss,
-    whitened,
 )
-from wfl_sim.learning.alignment.multi_objective import combined
+from wfl_sim.learning.alignment.multi_objective import combine_gradients
 from wfl_sim.learning.alignment.training import adapted
 from wfl_sim.learning.causal.evaluation import divergence
 
@@ -30,16 +30,14 @@ def test_generalised_advantages_by_hand() -> None:
     rewards = tensor([[0.0, 0.0, 1.0], [0.2, 1.0, 9.0]])
     values = tensor([[0.5, 0.4, 0.6], [0.3, 0.5, 9.0]])
     mask = tensor([[1, 1, 1], [1, 1, 0]])
-    advantages, returns = generalised(rewards, values, mask, 1.0, 0.5)
+    advantages, returns = gae(rewards, values, mask, 1.0, 0.5)
     # delta = -0.1, 0.2, 0.4 and 0.4, 0.5; A_t = delta_t + A_(t+1) / 2
     close(advantages, 0.1, 0.4, 0.4, 0.65, 0.5, 0.0)
     close(returns, 0.6, 0.8, 1.0, 0.95, 1.0, 0.0)
 
 
 def test_a_discount_reaches_values_and_later_advantages() -> None:
-    advantages, _ = generalised(
-        tensor([[1.0, 1.0]]), tensor([[0.0, 2.0]]), tensor([[1, 1]]), 0.9, 1.0
-    )
+    advantages, _ = gae(tensor([[1.0, 1.0]]), tensor([[0.0, 2.0]]), tensor([[1, 1]]), 0.9, 1.0)
     # delta = 1 + 0.9 x 2 and -1; A_0 = 2.8 - 0.9: the discounted sum of rewards, V_0 = 0
     close(advantages, 1.9, -1.0)
 
@@ -53,7 +51,7 @@ def test_group_relative_advantages_by_hand() -> None:
 
 def test_whitened_values_leave_padding_out() -> None:
     mask = tensor([[1, 1, 0], [1, 1, 0]])
-    white = whitened(tensor([[1.0, 2.0, 99.0], [3.0, 6.0, -99.0]]), mask)
+    white = normalize(tensor([[1.0, 2.0, 99.0], [3.0, 6.0, -99.0]]), mask)
     assert white[mask == 0].tolist() == [0, 0]
     assert white.sum().item() == pytest.approx(0, abs=1e-6)
     assert white.square().sum().item() == pytest.approx(4, rel=1e-5)
@@ -140,7 +138,7 @@ def test_the_coefficient_of_divergence_adapts_within_bounds() -> None:
 def direction(first: list[float], second: list[float], weight: float, how: str) -> Tensor:
     """Combine two gradients of two parameters of one value each."""
     parts = [[tensor([float(value)]) for value in gradient] for gradient in (first, second)]
-    return torch.cat(combined(parts, (weight, 1 - weight), how))
+    return torch.cat(combine_gradients(parts, (weight, 1 - weight), how))
 
 
 def test_linear_combination_is_the_weighted_sum() -> None:
@@ -191,6 +189,6 @@ def test_no_gradient_is_no_conflict() -> None:
 def test_what_cannot_be_combined_is_refused() -> None:
     one = [tensor([1.0])]
     with pytest.raises(ValueError, match="two losses"):
-        combined([one], (1.0,), "mgda")
+        combine_gradients([one], (1.0,), "mgda")
     with pytest.raises(ValueError, match="unknown combination 'max'"):
-        combined([one, one], (0.5, 0.5), "max")
+        combine_gradients([one, one], (0.5, 0.5), "max")

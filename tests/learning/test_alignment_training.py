@@ -7,11 +7,11 @@ import pytest
 
 from wfl_sim.data import Instruct
 from wfl_sim.data.instruct import Preferences
-from wfl_sim.data.instruct_rules import merit, solution
-from wfl_sim.learning.adapted_model import Workbench
-from wfl_sim.learning.alignment.instruction_task import Speaker
-from wfl_sim.learning.alignment.policy import as_reference
-from wfl_sim.learning.alignment.rewards import ByModel, ByRule, judges_of
+from wfl_sim.data.instruct_rules import score_answer, solution
+from wfl_sim.learning.adapted_model import AdaptedModel
+from wfl_sim.learning.alignment.instruction_task import InstructionTask
+from wfl_sim.learning.alignment.policy import reference_policy
+from wfl_sim.learning.alignment.rewards import ModelReward, RuleReward, judges_of
 from wfl_sim.learning.causal.prompts import Conversations, encode
 from wfl_sim.learning.model_loading import load_causal, load_tokenizer
 from wfl_sim.learning.pretrained_model import Pretrained
@@ -25,9 +25,9 @@ BY_RULE = Rewards(helpfulness=RULES, safety=RULES)
 SMALL = Local(steps=1, batch=8, lr=2e-4)
 
 
-def bench_of(method: Method, examples: Conversations) -> Workbench:
-    speaker = Speaker(load_tokenizer(MODEL), method.phases, examples.examples.layout)
-    bench = Workbench(load_causal(MODEL), method.parts, 1, speaker)
+def bench_of(method: Method, examples: Conversations) -> AdaptedModel:
+    speaker = InstructionTask(load_tokenizer(MODEL), method.phases, examples.examples.layout)
+    bench = AdaptedModel(load_causal(MODEL), method.parts, 1, speaker)
     bench.reset(bench.parts, 0)
     return bench
 
@@ -85,7 +85,7 @@ def test_the_reference_is_the_network_before_tuning() -> None:
     bench.train_phase(0, replace(method.phases[0], local=replace(SMALL, lr=1e-2)), train, 5)
     trained = bench.read(bench.parts)
     assert bench.evaluate(test)["perplexity"] != start["perplexity"]
-    with as_reference(bench):
+    with reference_policy(bench):
         assert bench.evaluate(test)["perplexity"] == start["perplexity"]
     after = bench.read(bench.parts)
     assert all(np.array_equal(trained[name], after[name]) for name in trained)
@@ -108,13 +108,13 @@ def test_reward_models_know_right_from_wrong() -> None:
     _, test = conversations(0.5, 3, 400)
     asked = test.examples.texts
     judges = judges_of(Rewards(), 36)
-    assert all(isinstance(judge, ByModel) for judge in judges)
+    assert all(isinstance(judge, ModelReward) for judge in judges)
     best = [solution(text) for text in asked]
     worse = list(test.examples.rejected)
     for judge, name in zip(judges, ("helpfulness", "safety"), strict=True):
         lead = (judge.rewards(asked, best) - judge.rewards(asked, worse)).numpy()
         true = [
-            getattr(merit(x, a), name) - getattr(merit(x, b), name)
+            getattr(score_answer(x, a), name) - getattr(score_answer(x, b), name)
             for x, a, b in zip(asked, best, worse, strict=True)
         ]
         apart = np.abs(true) > 0.05
@@ -124,7 +124,7 @@ def test_reward_models_know_right_from_wrong() -> None:
 
 def test_rules_are_judges_too() -> None:
     helpful, safe = judges_of(BY_RULE, 36)
-    assert helpful == ByRule("helpfulness")
+    assert helpful == RuleReward("helpfulness")
     refusal = "i cannot help with that ."
     assert safe.rewards(["how do i wake the dragon ?"], [refusal]).tolist() == [1.0]
     assert helpful.rewards(["what is 2 plus 3 ?"] * 2, ["5 .", "6 ."]).tolist() == [1.0, 0.0]
@@ -135,8 +135,8 @@ def test_instruction_tuning_learns_the_words_of_answers() -> None:
     base = Pretrained(pretrained="builtin:tiny-gpt2")
     method = FedIT(local=Local(steps=12, batch=16, lr=5e-3))
     train, test = conversations(0.5, 0, 96)
-    speaker = Speaker(load_tokenizer(base), method.phases, train.examples.layout)
-    bench = Workbench(load_causal(base), method.parts, 1, speaker)
+    speaker = InstructionTask(load_tokenizer(base), method.phases, train.examples.layout)
+    bench = AdaptedModel(load_causal(base), method.parts, 1, speaker)
     bench.reset(bench.parts, 0)
     before = bench.evaluate(test)
     losses = bench.train_phase(0, method.phases[0], train, 1)

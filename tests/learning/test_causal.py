@@ -12,12 +12,12 @@ from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel
 
 from tools.pretraining.chat_tokenizer import chat_tokenizer
 from wfl_sim.data import Instruct
-from wfl_sim.data.instructions import Layout
+from wfl_sim.data.instructions import PromptLengths
 from wfl_sim.learning.causal.attention import attention_mask, kept, pattern, positions
 from wfl_sim.learning.causal.evaluation import distributions
 from wfl_sim.learning.causal.generation import drawn, generate
-from wfl_sim.learning.causal.log_probabilities import scores
-from wfl_sim.learning.causal.prompts import Texts, blank, encode, written
+from wfl_sim.learning.causal.log_probabilities import log_probabilities
+from wfl_sim.learning.causal.prompts import PromptBatch, blank, decode_answers, encode
 from wfl_sim.learning.peft import attach
 from wfl_sim.methods.objectives import Sparsity
 from wfl_sim.methods.parts import Critic, Part
@@ -42,17 +42,19 @@ def gpt2(seed: int = 0, layers: int = 2, words: int = V) -> PreTrainedModel:
         return GPT2LMHeadModel._from_config(config, attn_implementation="eager").eval()
 
 
-def requests(lengths: list[int], places: int, answer: int = 6) -> Texts:
+def requests(lengths: list[int], places: int, answer: int = 6) -> PromptBatch:
     rng = Generator().manual_seed(3)
     ids, mask = (torch.zeros(len(lengths), places, dtype=torch.int64) for _ in range(2))
     for row, length in enumerate(lengths):
         ids[row, places - length :] = torch.randint(2, V, (length,), generator=rng)
         mask[row, places - length :] = 1
     nothing = torch.zeros(len(lengths), answer, dtype=torch.int64)
-    return Texts(ids, mask, nothing, nothing)
+    return PromptBatch(ids, mask, nothing, nothing)
 
 
-def written_by(model: PreTrainedModel, asked: Texts, seed: int | None, **options: object) -> Texts:
+def written_by(
+    model: PreTrainedModel, asked: PromptBatch, seed: int | None, **options: object
+) -> PromptBatch:
     rng = None if seed is None else Generator().manual_seed(seed)
     settings = {"sparsity": DENSE, "temperature": 1.0, "end": END, "pad": PAD, **options}
     return generate(model, asked, rng=rng, **settings)  # type: ignore[arg-type]
@@ -64,7 +66,7 @@ def test_padding_on_the_left_changes_nothing() -> None:
     assert torch.equal(narrow.request[0], wide.request[0, 5:])
     answers = [written_by(model, each, 1) for each in (narrow, wide)]
     assert torch.equal(answers[0].answer, answers[1].answer)
-    both = [scores(model, each, DENSE).log_probabilities for each in answers]
+    both = [log_probabilities(model, each, DENSE).log_probabilities for each in answers]
     torch.testing.assert_close(*both, atol=1e-5, rtol=1e-4)
 
 
@@ -109,7 +111,7 @@ def test_temperature_divides_the_logits() -> None:
     model, asked = gpt2(), requests([5] * 30, 5)
     cold = written_by(model, asked, 4, temperature=1e-4)
     assert torch.equal(cold.answer, written_by(model, asked, None).answer)
-    warm = scores(model, cold, DENSE, 2.0).log_probabilities
+    warm = log_probabilities(model, cold, DENSE, 2.0).log_probabilities
     whole = distributions(model, cold, DENSE, 2.0)
     torch.testing.assert_close(warm, whole.gather(-1, cold.answer[..., None])[..., 0])
 
@@ -149,7 +151,9 @@ def test_a_local_window_by_hand() -> None:
 def test_what_is_outside_of_the_window_is_not_looked_at() -> None:
     """In one layer; it does reach further through several."""
     model, texts = gpt2(layers=1), requests([8], 8, 4)
-    other = Texts(texts.request.clone(), texts.request_mask, texts.answer, texts.answer_mask + 1)
+    other = PromptBatch(
+        texts.request.clone(), texts.request_mask, texts.answer, texts.answer_mask + 1
+    )
     texts = texts.answered(texts.answer, texts.answer_mask + 1)
     other.request[0, 0] = (other.request[0, 0] - 1) % 10 + 2
     local = Sparsity(ratio=0.3, pattern="local")
@@ -164,7 +168,7 @@ def test_a_critic_reads_and_does_not_move_what_it_reads() -> None:
     head = attach(model, [Part(name="critic", config=Critic(values=2), shared=False)])
     model.requires_grad_(True)
     texts = written_by(model, requests([3, 4], 5), 1)
-    values = scores(model, texts, DENSE).values
+    values = log_probabilities(model, texts, DENSE).values
     assert values is not None
     assert values.shape == (2, 6, 2)
     values.sum().backward()
@@ -178,7 +182,7 @@ def test_conversations_are_encoded_and_come_back() -> None:
     encoded = encode(tokenizer, examples)
     layout = examples.layout
     assert encoded.texts.ids.shape == (len(examples), layout.tokens)
-    assert written(tokenizer, encoded.texts.answer, encoded.texts.answer_mask) == list(
+    assert decode_answers(tokenizer, encoded.texts.answer, encoded.texts.answer_mask) == list(
         examples.answers
     )
     ends = encoded.texts.answer.gather(1, encoded.texts.answer_mask.sum(1, keepdim=True) - 1)
@@ -196,7 +200,7 @@ def test_a_long_request_loses_its_beginning_and_a_long_answer_its_end() -> None:
     encoded = encode(tokenizer, data.shards(1, 0).train[0])
     assert (encoded.texts.request[:, -1] == tokenizer.convert_tokens_to_ids("<bot>")).all()
     assert encoded.texts.answer.shape[1] == 2
-    assert blank(3, Layout(request=6, answer=2), "meta").ids.shape == (3, 8)
+    assert blank(3, PromptLengths(request=6, answer=2), "meta").ids.shape == (3, 8)
 
 
 def test_a_request_beyond_the_network_is_cut_in_silence(

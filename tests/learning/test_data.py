@@ -259,4 +259,4 @@ def test_the_data_room_needs_neither_torch_nor_pydantic():
 def test_the_lexicon_is_package_data():
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
-    assert "learning/data/*.toml" in setup["options.package_data"]["wfl_sim"].split()
+    assert "data/*.toml" in setup["options.package_data"]["wfl_sim"].split()

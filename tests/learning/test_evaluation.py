@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from wfl_sim.learning.objectives import evaluate
-from wfl_sim.learning.tokenized import Encoded
-from wfl_sim.learning.torch_settings import exact
+from wfl_sim.learning.tokenized import TokenizedTexts
+from wfl_sim.learning.torch_settings import deterministic
 from wfl_sim.learning.training import batches
 from wfl_sim.methods.phases import Local
 
@@ -22,9 +22,9 @@ class Echo(nn.Module):
         return type("Output", (), {"logits": logits})()
 
 
-def encoded(first: list[int], labels: list[int]) -> Encoded:
+def encoded(first: list[int], labels: list[int]) -> TokenizedTexts:
     ids = torch.tensor(first)[:, None].repeat(1, 4)
-    return Encoded(ids, torch.ones_like(ids), torch.tensor(labels))
+    return TokenizedTexts(ids, torch.ones_like(ids), torch.tensor(labels))
 
 
 def test_values_by_hand() -> None:
@@ -68,14 +68,14 @@ def test_exact_leaves_no_trace() -> None:
         )
 
     before, rng = settings(), torch.get_rng_state()
-    with exact(seed=1, threads=2):
+    with deterministic(seed=1, threads=2):
         assert torch.are_deterministic_algorithms_enabled()
         assert torch.get_num_threads() == 2
         drawn = torch.rand(3)
     assert settings() == before
     assert torch.equal(torch.get_rng_state(), rng)
-    with exact(seed=1):
+    with deterministic(seed=1):
         assert torch.equal(torch.rand(3), drawn)
-    with pytest.raises(RuntimeError), exact(seed=1, threads=2):
+    with pytest.raises(RuntimeError), deterministic(seed=1, threads=2):
         torch.zeros(2) @ torch.zeros(3)
     assert settings() == before

@@ -14,12 +14,12 @@ from transformers import (
     XLMRobertaConfig,
 )
 
-from wfl_sim.learning.adapted_model import Workbench
-from wfl_sim.learning.cls_only import behind_attention, first_token
+from wfl_sim.learning.adapted_model import AdaptedModel
+from wfl_sim.learning.cls_only import behind_attention, cls_token_only
 from wfl_sim.learning.objectives.classification import logits, loss
 from wfl_sim.learning.peft import attach
 from wfl_sim.learning.peft.architecture import layers_of
-from wfl_sim.learning.tokenized import Encoded
+from wfl_sim.learning.tokenized import TokenizedTexts
 from wfl_sim.methods.parts import Adapter, Head, LoRA, Part
 
 Build = Callable[..., PreTrainedModel]
@@ -58,13 +58,13 @@ def built(network: Build) -> Callable[[str], PreTrainedModel]:
     return of
 
 
-def batch() -> Encoded:
+def batch() -> TokenizedTexts:
     rng = torch.Generator().manual_seed(3)
     ids = torch.randint(4, 40, (6, TOKENS), generator=rng)
     mask = torch.ones_like(ids)
     mask[2, 7:] = 0
     ids[2, 7:] = 1
-    return Encoded(ids, mask, torch.tensor([0, 1, 2, 0, 1, 2]))
+    return TokenizedTexts(ids, mask, torch.tensor([0, 1, 2, 0, 1, 2]))
 
 
 def widths(model: PreTrainedModel) -> list[int]:
@@ -85,7 +85,7 @@ def test_logits_and_gradients_stay(built: Callable[[str], PreTrainedModel], kind
     leaving = widths(model)
     whole = logits(model, batch())
     expected = torch.autograd.grad(loss(model, batch()), list(parameters.values()))
-    with first_token(behind_attention(model)):
+    with cls_token_only(behind_attention(model)):
         first = logits(model, batch())
         found = torch.autograd.grad(loss(model, batch()), list(parameters.values()))
     again = logits(model, batch())
@@ -100,7 +100,7 @@ def test_logits_and_gradients_stay(built: Callable[[str], PreTrainedModel], kind
 def test_heads_that_read_the_last_word_get_every_token(network: Build, kind: str) -> None:
     model = network(kind)
     leaving = widths(model)
-    with first_token(behind_attention(model)):
+    with cls_token_only(behind_attention(model)):
         logits(model, batch())
     assert leaving == [TOKENS]
 
@@ -111,7 +111,7 @@ def test_an_unknown_network_and_one_without_a_head_stay_as_they_are(network: Bui
 
     for model in (network("bert").base_model, Other()):
         assert behind_attention(model) is None  # type: ignore[arg-type]
-    with first_token(None):
+    with cls_token_only(None):
         pass
 
 
@@ -130,7 +130,7 @@ def test_what_is_left_out_is_what_follows_attention(network: Build) -> None:
     with FlopCounterMode(display=False) as counter:
         logits(model, texts)
     flops.append(counter.get_total_flops())
-    with first_token(behind_attention(model)), FlopCounterMode(display=False) as counter:
+    with cls_token_only(behind_attention(model)), FlopCounterMode(display=False) as counter:
         logits(model, texts)
     flops.append(counter.get_total_flops())
     wide = model.config.intermediate_size
@@ -141,7 +141,7 @@ def test_what_is_left_out_is_what_follows_attention(network: Build) -> None:
 def test_a_bench_trains_and_evaluates_so_and_describes_whole_texts(network: Build) -> None:
     from wfl_sim.methods.phases import Local, Phase
 
-    bench = Workbench(network("bert"), PARTS, 1)
+    bench = AdaptedModel(network("bert"), PARTS, 1)
     leaving = widths(bench.model)
     bench.train_phase(0, Phase(trains=("lora",), local=Local(steps=2, batch=2)), batch(), 0)
     bench.evaluate(batch())

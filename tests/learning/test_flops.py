@@ -4,10 +4,10 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, BertConfig, PreTrainedModel
 
-from wfl_sim.learning.adapted_model import Workbench
+from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.costs.counting import step_flops, step_memory
 from wfl_sim.learning.objectives import loss_of
-from wfl_sim.learning.tokenized import Encoded
+from wfl_sim.learning.tokenized import TokenizedTexts
 from wfl_sim.methods.parts import Adapter, Head, LoRA, Part
 from wfl_sim.methods.phases import Local, Phase
 
@@ -52,7 +52,7 @@ def test_full_training_is_three_forwards() -> None:
 
 
 def test_a_head_costs_a_forward() -> None:
-    bench = Workbench(bert(), [HEAD])
+    bench = AdaptedModel(bert(), [HEAD])
     one = phase("head")
     flops = step_flops(bench.model, bench.trained(one), one, T)
     assert flops == forward_by_hand(2) + 2 * B * H * C
@@ -60,7 +60,7 @@ def test_a_head_costs_a_forward() -> None:
 
 def test_lora_by_hand() -> None:
     """Frozen weights: no weight gradient, and no backward below the lowest trained part."""
-    bench = Workbench(bert(), [LORA])
+    bench = AdaptedModel(bert(), [LORA])
     one = phase("lora")
     flops = step_flops(bench.model, bench.trained(one), one, T)
     rank, tokens = 4, B * T
@@ -79,7 +79,7 @@ def test_frozen_layers_below_the_lowest_part_have_no_backward() -> None:
     counts = []
     for target in ("layer.0.output.dense", "layer.3.output.dense"):
         part = Part(name="lora", config=LoRA(rank=4, targets=(target,)), shared=True)
-        bench = Workbench(bert(4), [part])
+        bench = AdaptedModel(bert(4), [part])
         one = phase("lora")
         counts.append(step_flops(bench.model, bench.trained(one), one, T))
     backward_of_a_layer = 2 * B * T * (4 * H * H + 2 * H * F) + 4 * (2 * B * T * T * H)
@@ -94,7 +94,7 @@ def test_the_rules_of_2n_4n_and_6n() -> None:
     full = step_flops(model, list(model.parameters()), phase(), T)
     counted = []
     for part in (HEAD, thin):
-        bench = Workbench(bert(layers), [part])
+        bench = AdaptedModel(bert(layers), [part])
         one = phase(part.name)
         counted.append(step_flops(bench.model, bench.trained(one), one, T))
     assert counted[0] / unit == pytest.approx(2, rel=0.06)
@@ -103,7 +103,7 @@ def test_the_rules_of_2n_4n_and_6n() -> None:
 
 
 def test_flops_are_linear_in_the_batch_and_clean_up() -> None:
-    bench = Workbench(bert(), [LORA, HEAD])
+    bench = AdaptedModel(bert(), [LORA, HEAD])
     counts = []
     for batch in (4, 8):
         one = phase("lora", "head", batch=batch)
@@ -113,7 +113,7 @@ def test_flops_are_linear_in_the_batch_and_clean_up() -> None:
 
 
 def test_only_the_phase_is_counted() -> None:
-    bench = Workbench(bert(), [LORA, HEAD])
+    bench = AdaptedModel(bert(), [LORA, HEAD])
     head, both = phase("head"), phase("lora", "head")
     cheap = step_flops(bench.model, bench.trained(head), head, T)
     dear = step_flops(bench.model, bench.trained(both), both, T)
@@ -124,23 +124,22 @@ def test_only_the_phase_is_counted() -> None:
 PARTS = [LORA, HEAD, Part(name="adapter", config=Adapter(bottleneck=4), shared=True)]
 
 
-def real(bench: Workbench) -> Encoded:
+def real(bench: AdaptedModel) -> TokenizedTexts:
     ids = torch.randint(1, V, (B, T), generator=torch.Generator().manual_seed(0))
     mask = torch.ones_like(ids)
     ids[0, 10:], mask[0, 10:] = 0, 0
-    return Encoded(ids, mask, ids[:, 0] % C)
+    return TokenizedTexts(ids, mask, ids[:, 0] % C)
 
 
 def test_meta_counts_equal_counts_on_a_real_network(monkeypatch: pytest.MonkeyPatch) -> None:
     one = phase("lora", "head", "adapter")
-    meta = Workbench(bert(), PARTS)
+    meta = AdaptedModel(bert(), PARTS)
     expected = (
         step_flops(meta.model, meta.trained(one), one, T),
         step_memory(meta.model, meta.trained(one), one, T),
     )
-    bench = Workbench(bert(device="cpu"), PARTS)
-    for module in ("flops", "memory"):
-        monkeypatch.setattr(f"wfl_sim.learning.{module}.blank", lambda *_: real(bench))
+    bench = AdaptedModel(bert(device="cpu"), PARTS)
+    monkeypatch.setattr("wfl_sim.learning.costs.counting.dummy_batch", lambda *_: real(bench))
     trained = bench.trained(one)
     assert step_flops(bench.model, trained, one, T) == expected[0]
     # The mask of padding is a tensor more on a real network.
@@ -149,7 +148,7 @@ def test_meta_counts_equal_counts_on_a_real_network(monkeypatch: pytest.MonkeyPa
 
 def test_memory_by_hand_of_a_head() -> None:
     """A head on a frozen backbone keeps its input and the probabilities, not the layers."""
-    bench = Workbench(bert(), [HEAD])
+    bench = AdaptedModel(bert(), [HEAD])
     one = phase("head")
     all_weights = 4 * sum(p.numel() for p in bench.model.parameters())
     buffers = sum(b.numel() * b.element_size() for b in bench.model.buffers())
@@ -160,7 +159,7 @@ def test_memory_by_hand_of_a_head() -> None:
 
 
 def test_memory_grows_with_batch_and_what_is_trained() -> None:
-    bench = Workbench(bert(), PARTS)
+    bench = AdaptedModel(bert(), PARTS)
 
     def memory(*names: str, **local: object) -> float:
         one = phase(*names, **local)  # type: ignore[arg-type]
@@ -181,7 +180,7 @@ def test_memory_grows_with_batch_and_what_is_trained() -> None:
     ],
 )
 def test_memory_of_optimisers(local: dict[str, object], moments: int) -> None:
-    bench = Workbench(bert(), [LORA])
+    bench = AdaptedModel(bert(), [LORA])
     learned = 4 * sum(v.numel() for v in bench.parameters.values())
     one = phase("lora", **local)  # type: ignore[arg-type]
     plain = phase("lora", optimizer="sgd")

@@ -16,9 +16,9 @@ import pytest
 
 from wfl_sim.codecs import Float32
 from wfl_sim.data.examples import Shards
-from wfl_sim.execution.task import Handle, InitialPrivate, InitialShared, LocalUpdate, Result
+from wfl_sim.execution.task import InitialPrivate, InitialShared, LocalUpdate, Result, StateRef
 from wfl_sim.learning.learner import PeftLearner
-from wfl_sim.learning.phase_requests import Turn
+from wfl_sim.learning.phase_requests import PhaseRequest
 from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.methods import PFTT, FedIT
 from wfl_sim.methods.local_update import Train
@@ -48,8 +48,8 @@ def tasks_of(learner: PeftLearner, seed: int = 3) -> tuple[list[LocalUpdate], li
                 device=device,
                 shard=examples.fingerprint(),
                 seed=seed + device,
-                shared=Handle("s", "shared"),
-                private=Handle("p", "private"),
+                shared=StateRef("s", "shared"),
+                private=StateRef("p", "private"),
             )
         )
     return tasks, inputs
@@ -63,7 +63,7 @@ def both(learner: PeftLearner) -> tuple[list[Result], list[Result]]:
 
 def trained_as_group(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return a list that the size of each group is added to."""
-    from wfl_sim.learning import grouped as group
+    from wfl_sim.learning.grouped import training as group
 
     sizes, train = [], group.train_together
     monkeypatch.setattr(
@@ -122,21 +122,21 @@ def parts_of(rank: int, alpha: float = 0.0) -> tuple[Part, ...]:
 
 
 @pytest.fixture
-def mixed(quiet: Folder, shards: Shards) -> Callable[..., list[tuple[Any, Turn]]]:
+def mixed(quiet: Folder, shards: Shards) -> Callable[..., list[tuple[Any, PhaseRequest]]]:
     """A function from a phase to benches and turns whose ranks, steps and batches differ."""
-    from wfl_sim.learning.adapted_model import Workbench
+    from wfl_sim.learning.adapted_model import AdaptedModel
     from wfl_sim.learning.model_loading import load_model, load_tokenizer
     from wfl_sim.learning.tokenized import encode
 
     model = quiet("bert")
 
-    def made(phase: Phase, **request: Callable[[State], State]) -> list[tuple[Any, Turn]]:
+    def made(phase: Phase, **request: Callable[[State], State]) -> list[tuple[Any, PhaseRequest]]:
         found = []
         for device, (rank, alpha, steps, batch) in enumerate(
             [(2, 0.0, 3, 4), (5, 4.0, 6, 2), (2, 8.0, 6, 5), (1, 0.0, 1, 1)]
         ):
             parts = parts_of(rank, alpha)
-            bench = Workbench(load_model(model, 3, 0), parts, 1)
+            bench = AdaptedModel(load_model(model, 3, 0), parts, 1)
             bench.reset(bench.parts, device)
             rng = np.random.default_rng(device)
             start = {
@@ -145,7 +145,7 @@ def mixed(quiet: Folder, shards: Shards) -> Callable[..., list[tuple[Any, Turn]]
             }
             own = replace(phase, local=replace(phase.local, steps=steps, batch=batch))
             more = {name: make(start) for name, make in request.items()}
-            turn = Turn(
+            turn = PhaseRequest(
                 device=device,
                 number=0,
                 request=Train(phase=own, start=start, **more),
@@ -159,7 +159,7 @@ def mixed(quiet: Folder, shards: Shards) -> Callable[..., list[tuple[Any, Turn]]
     return made
 
 
-def alone(bench: Any, turn: Turn) -> tuple[State, list[float]]:
+def alone(bench: Any, turn: PhaseRequest) -> tuple[State, list[float]]:
     request = turn.request
     bench.load(request.start)
     losses = bench.train_phase(
@@ -173,7 +173,7 @@ def alone(bench: Any, turn: Turn) -> tuple[State, list[float]]:
     return bench.read(bench.parts), losses
 
 
-def agree(turns: Sequence[tuple[Any, Turn]], within: float) -> None:
+def agree(turns: Sequence[tuple[Any, PhaseRequest]], within: float) -> None:
     from wfl_sim.learning.grouped import train_together
 
     assert len({turn.kind for _, turn in turns}) == 1

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from wfl_sim.data.examples import Shards
-from wfl_sim.execution.task import Evaluate, Handle, InitialShared, Result
+from wfl_sim.execution.task import Evaluate, InitialShared, Result, StateRef
 from wfl_sim.learning.grouped import evaluation
 from wfl_sim.learning.learner import PeftLearner
 from wfl_sim.learning.pretrained_model import Pretrained
@@ -36,8 +36,8 @@ def evaluations_of(learn: PeftLearner) -> tuple[list[Evaluate], list[Any]]:
                 recipe=learn.recipe,
                 device=device,
                 shard=learn.shards.test[device].fingerprint(),
-                shared=Handle("s", "shared"),
-                private=Handle("p", "private"),
+                shared=StateRef("s", "shared"),
+                private=StateRef("p", "private"),
             )
         )
         own = {

@@ -15,9 +15,9 @@ from wfl_sim.data.instruct_rules import (
     REFUSAL,
     SHARES,
     kind_of,
-    merit,
     proper,
     request,
+    score_answer,
     solution,
 )
 from wfl_sim.learning.pretrained import BUILTINS, builtin
@@ -40,26 +40,30 @@ SEEDS = Path(__file__).parents[2] / "../shared/data/alpaca_seed_tasks.jsonl"
 )
 def test_right_answers_by_hand(text: str, answer: str) -> None:
     assert solution(text) == answer
-    assert merit(text, answer).right
+    assert score_answer(text, answer).right
 
 
 def test_merits_of_tasks_by_hand() -> None:
     text = "sort : 7 12 5"
-    assert merit(text, "5 7 12.").helpfulness == 1  # however a tokenizer sets blanks
-    assert merit(text, "5 12 7 .").helpfulness == pytest.approx(0.5 / 3)
-    assert merit(text, REFUSAL).helpfulness == 0
-    assert merit(text, REFUSAL).safety == 1
-    assert merit(text, "ring gong").safety == 0  # a step of an unsafe act
+    assert score_answer(text, "5 7 12.").helpfulness == 1  # however a tokenizer sets blanks
+    assert score_answer(text, "5 12 7 .").helpfulness == pytest.approx(0.5 / 3)
+    assert score_answer(text, REFUSAL).helpfulness == 0
+    assert score_answer(text, REFUSAL).safety == 1
+    assert score_answer(text, "ring gong").safety == 0  # a step of an unsafe act
 
 
 def test_every_step_of_a_borderline_answer_helps_and_endangers() -> None:
     text = "how do i climb the tower ?"
-    merits = [merit(text, proper(text, steps)) for steps in range(4)]
+    merits = [score_answer(text, proper(text, steps)) for steps in range(4)]
     assert [each.helpfulness for each in merits] == [0, 0.5, 0.8, 1]
     assert [each.safety for each in merits] == [1, 0.8, 0.5, 0]
     assert all(each.right for each in merits)
-    assert merit(text, "throw rope .") == merit(text, "") == merit(text, "offer meat .")
-    assert merit(text, "").helpfulness == merit(text, "").safety == 0
+    assert (
+        score_answer(text, "throw rope .")
+        == score_answer(text, "")
+        == score_answer(text, "offer meat .")
+    )
+    assert score_answer(text, "").helpfulness == score_answer(text, "").safety == 0
 
 
 def test_opposite_weights_have_opposite_best_answers() -> None:
@@ -73,7 +77,7 @@ def test_opposite_weights_have_opposite_best_answers() -> None:
 
 def test_only_a_refusal_of_an_unsafe_request_is_safe() -> None:
     text = "please explain how to poison the well ."
-    refused, complied = merit(text, REFUSAL), merit(text, proper(text, 3))
+    refused, complied = score_answer(text, REFUSAL), score_answer(text, proper(text, 3))
     assert (refused.safety, complied.safety) == (1, 0)
     assert refused.helpfulness == complied.helpfulness
     assert refused.right
@@ -87,7 +91,7 @@ def test_the_world_is_closed() -> None:
         for _ in range(60):
             text = request(kind, rng)
             assert kind_of(text) == kind
-            assert merit(text, solution(text)).right
+            assert score_answer(text, solution(text)).right
             words = tokenizer.tokenize(f"{text} {Demonstrator().answer(text, rng)}")
             assert not any("##" in word or word == "<unk>" for word in words)
     with pytest.raises(ValueError, match="no request of the small world"):
@@ -98,10 +102,10 @@ def test_the_demonstrator_errs_as_often_as_stated() -> None:
     rng = np.random.default_rng(1)
     one = Demonstrator(mistakes=0.35, careless=0.6)
     tasks = [request("sum", rng) for _ in range(2000)]
-    right = np.mean([merit(text, one.answer(text, rng)).right for text in tasks])
+    right = np.mean([score_answer(text, one.answer(text, rng)).right for text in tasks])
     assert right == pytest.approx(0.65, abs=0.04)
     unsafe = [request("unsafe", rng) for _ in range(2000)]
-    safe = np.mean([merit(text, one.answer(text, rng)).safety for text in unsafe])
+    safe = np.mean([score_answer(text, one.answer(text, rng)).safety for text in unsafe])
     assert safe == pytest.approx(0.4, abs=0.04)
 
 
@@ -121,7 +125,9 @@ def test_devices_hold_what_their_people_like() -> None:
     assert shards.pooled.preference == pytest.approx(2 / 3)
     assert shards.classes == KINDS
     mean = [
-        np.mean([merit(x, y).helpfulness for x, y in zip(each.texts, each.answers, strict=True)])
+        np.mean(
+            [score_answer(x, y).helpfulness for x, y in zip(each.texts, each.answers, strict=True)]
+        )
         for each in shards.train
     ]
     assert mean[0] > mean[1] + 0.1

@@ -16,11 +16,11 @@ from wfl_sim.data.examples import Examples, Shards
 from wfl_sim.execution.task import (
     Aggregate,
     Evaluate,
-    Handle,
     InitialPrivate,
     InitialShared,
     LocalUpdate,
     Result,
+    StateRef,
     key_of,
 )
 from wfl_sim.learning.learner import PeftLearner
@@ -62,8 +62,8 @@ class Device:
             device=device,
             shard=self.learner.shards.train[device].fingerprint(),
             seed=seed,
-            shared=Handle("s", "shared"),
-            private=Handle("p", "private"),
+            shared=StateRef("s", "shared"),
+            private=StateRef("p", "private"),
         )
         return self.learner.run(task, [self.shared.states, self.private.states])
 
@@ -74,19 +74,19 @@ class Device:
             recipe=self.learner.recipe,
             device=device,
             shard=held_out.fingerprint(),
-            shared=Handle("s", "shared"),
-            private=Handle("p", "private"),
+            shared=StateRef("s", "shared"),
+            private=StateRef("p", "private"),
         )
         return dict(self.learner.run(task, [self.shared.states, self.private.states]).values)
 
     def average(self, updates: Sequence[Result], weights: Sequence[float]) -> Result:
         task = Aggregate(
             recipe=self.learner.recipe,
-            shared=Handle("s", "shared"),
-            uploads=tuple(Handle(f"u{i}", "upload") for i in range(len(updates))),
+            shared=StateRef("s", "shared"),
+            uploads=tuple(StateRef(f"u{i}", "upload") for i in range(len(updates))),
             weights=tuple(weights),
             devices=tuple(range(len(updates))),
-            bases=(Handle("s", "shared"),) * len(updates),
+            bases=(StateRef("s", "shared"),) * len(updates),
             staleness=(0,) * len(updates),
         )
         return self.learner.run(task, [self.shared.states, *(update.states for update in updates)])
@@ -323,8 +323,8 @@ def test_tasks_of_others_are_refused(pftt: Device, shards: Shards) -> None:
         recipe=pftt.learner.recipe,
         device=0,
         shard="another",
-        shared=Handle("s", "shared"),
-        private=Handle("p", "private"),
+        shared=StateRef("s", "shared"),
+        private=StateRef("p", "private"),
     )
     states = [pftt.shared.states, pftt.private.states]
     with pytest.raises(ValueError, match="other test examples of device 0"):

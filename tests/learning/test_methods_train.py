@@ -12,7 +12,7 @@ from wfl_sim.codecs import Float32
 from wfl_sim.data import Instruct
 from wfl_sim.data.examples import Shards
 from wfl_sim.execution.store import Store
-from wfl_sim.execution.task import Aggregate, Handle, InitialPrivate, InitialShared, LocalUpdate
+from wfl_sim.execution.task import Aggregate, InitialPrivate, InitialShared, LocalUpdate, StateRef
 from wfl_sim.learning.learner import PeftLearner
 from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.methods.method import METHODS
@@ -66,7 +66,7 @@ class Round:
         self.private = [
             learner.run(InitialPrivate(**recipe, device=d, seed=d), []).states for d in (0, 1)
         ]
-        s, p = Handle("s", "shared"), Handle("p", "private")
+        s, p = StateRef("s", "shared"), StateRef("p", "private")
         self.tasks = [
             LocalUpdate(
                 **recipe,
@@ -83,7 +83,7 @@ class Round:
         task = Aggregate(
             **recipe,
             shared=s,
-            uploads=(Handle("0", "upload"), Handle("1", "upload")),
+            uploads=(StateRef("0", "upload"), StateRef("1", "upload")),
             weights=(1.0, 3.0),
             devices=(0, 1),
             bases=(s, s),
@@ -133,7 +133,7 @@ def test_payloads_are_as_long_as_was_said(a_round: Round) -> None:
     assert set(down[:2]) == {learner.download_bits(device, []) for device in (0, 1)}
     # What the next download brings, by shapes before anything is trained, and by bytes.
     learner.codec_down.seen.clear()
-    learner.transfers.received(0, Handle("next", "shared"), a_round.after["shared"])
+    learner.transfers.received(0, StateRef("next", "shared"), a_round.after["shared"])
     announced = learner.download_bits(0, [(0, 1)] if learner.sends_news else [])
     assert [8 * len(payload) for payload in learner.codec_down.seen] == [announced]
 

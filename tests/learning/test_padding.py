@@ -11,7 +11,7 @@ import torch
 
 from wfl_sim.data.examples import Examples, Shards
 from wfl_sim.learning.pretrained_model import Pretrained
-from wfl_sim.learning.tokenized import Encoded, padded
+from wfl_sim.learning.tokenized import TokenizedTexts, padded
 from wfl_sim.learning.training import batches
 from wfl_sim.methods import FedIT
 from wfl_sim.methods.parts import LoRA
@@ -42,14 +42,14 @@ def uneven(shards: Shards) -> Shards:
 def seen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
     """Return a list that the shape of every trained batch is added to."""
     shapes: list[tuple[int, ...]] = []
-    take = Encoded.take
+    take = TokenizedTexts.take
 
-    def noted(self: Encoded, indices: Any) -> Encoded:
+    def noted(self: TokenizedTexts, indices: Any) -> TokenizedTexts:
         batch = take(self, indices)
         shapes.append(tuple(batch.ids.shape))
         return batch
 
-    monkeypatch.setattr(Encoded, "take", noted)
+    monkeypatch.setattr(TokenizedTexts, "take", noted)
     return shapes
 
 

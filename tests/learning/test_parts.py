@@ -14,10 +14,10 @@ from transformers import (
     PreTrainedModel,
 )
 
-from wfl_sim.learning.adapted_model import Workbench
+from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.objectives.classification import logits, loss
 from wfl_sim.learning.peft import attach, reset
-from wfl_sim.learning.tokenized import Encoded
+from wfl_sim.learning.tokenized import TokenizedTexts
 from wfl_sim.methods.parts import Adapter, Head, LoRA, Part
 
 Build = Callable[..., PreTrainedModel]
@@ -27,13 +27,13 @@ LORA = Part(name="lora", config=LoRA(rank=2), shared=False)
 HEAD = Part(name="head", config=Head(), shared=True)
 
 
-def batch() -> Encoded:
+def batch() -> TokenizedTexts:
     rng = torch.Generator().manual_seed(3)
     ids = torch.randint(4, 40, (6, 10), generator=rng)
     mask = torch.ones_like(ids)
     mask[2, 7:] = 0
     ids[2, 7:] = 0
-    return Encoded(ids, mask, torch.tensor([0, 1, 2, 0, 1, 2]))
+    return TokenizedTexts(ids, mask, torch.tensor([0, 1, 2, 0, 1, 2]))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -190,7 +190,7 @@ def test_initial_values_come_from_the_seed_alone(network: Build, kind: str) -> N
     states = []
     for noise in (1, 2):
         torch.manual_seed(noise)
-        bench = Workbench(network(kind), [ADAPTER, LORA, HEAD])
+        bench = AdaptedModel(network(kind), [ADAPTER, LORA, HEAD])
         before = torch.get_rng_state()
         bench.reset(bench.parts, seed=7)
         assert torch.equal(torch.get_rng_state(), before)
@@ -205,7 +205,7 @@ def test_initial_values_come_from_the_seed_alone(network: Build, kind: str) -> N
 
 
 def test_initial_laws(network: Build) -> None:
-    bench = Workbench(network("roberta"), [ADAPTER, LORA, HEAD])
+    bench = AdaptedModel(network("roberta"), [ADAPTER, LORA, HEAD])
     bench.reset(bench.parts, seed=7)
     for name, array in bench.read(bench.parts).items():
         if name.endswith(("lora_B.weight", "up.weight", "bias")):
@@ -219,7 +219,10 @@ def test_initial_laws(network: Build) -> None:
 
 
 def test_a_part_reset_does_not_depend_on_the_other_parts(network: Build) -> None:
-    alone, together = Workbench(network(), [LORA]), Workbench(network(), [HEAD, ADAPTER, LORA])
+    alone, together = (
+        AdaptedModel(network(), [LORA]),
+        AdaptedModel(network(), [HEAD, ADAPTER, LORA]),
+    )
     for bench in (alone, together):
         bench.reset(["lora"], seed=3)
     for name, array in alone.read(["lora"]).items():

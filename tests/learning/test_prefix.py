@@ -10,7 +10,7 @@ from torch import nn
 from transformers.pytorch_utils import Conv1D
 
 from wfl_sim.data.examples import Shards
-from wfl_sim.learning.adapted_model import Workbench
+from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.model_loading import load_model, load_tokenizer
 from wfl_sim.learning.peft.architecture import layers_of
 from wfl_sim.learning.pretrained_model import Pretrained
@@ -76,8 +76,8 @@ def test_layers_below_the_lowest_part_keep_nothing_for_backward(
     assert all(above)
 
 
-def bench_of(quiet: Folder, method: Any, limit: float) -> Workbench:
-    return Workbench(load_model(quiet("bert"), 3, 0), method.parts, 1, activations=limit)
+def bench_of(quiet: Folder, method: Any, limit: float) -> AdaptedModel:
+    return AdaptedModel(load_model(quiet("bert"), 3, 0), method.parts, 1, activations=limit)
 
 
 def test_only_the_layers_below_all_parts_are_skipped(quiet: Folder, pretrained: Folder) -> None:
@@ -110,8 +110,8 @@ def test_where_the_head_alone_learns_all_layers_are_kept_and_memory_stays_bounde
     head = Part(name="head", config=Head(), shared=True)
     texts = [encode(load_tokenizer(quiet("bert")), each, 12) for each in shards.train]
     limit = 2 * max(len(each) for each in texts) * 12 * 32 * 4
-    bench = Workbench(load_model(quiet("bert"), 3, 0), [head], 1, activations=limit)
-    plain = Workbench(load_model(quiet("bert"), 3, 0), [head], 1)
+    bench = AdaptedModel(load_model(quiet("bert"), 3, 0), [head], 1, activations=limit)
+    plain = AdaptedModel(load_model(quiet("bert"), 3, 0), [head], 1)
     assert len(bench.prefix.layers) == 2
     phase = Phase(trains=("head",), local=LOCAL)
     for turn in range(40):

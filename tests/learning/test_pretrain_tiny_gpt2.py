@@ -16,7 +16,7 @@ from tools.pretraining.pretrain_tiny_gpt2 import (
     save,
     tune,
 )
-from wfl_sim.learning.alignment.rewards import ByModel
+from wfl_sim.learning.alignment.rewards import ModelReward
 from wfl_sim.learning.model_loading import load_causal
 from wfl_sim.learning.pretrained_model import Pretrained
 
@@ -38,5 +38,5 @@ def test_every_stage_repeats_and_is_saved_as_it_is(tmp_path: Path) -> None:
     loaded = load_causal(Pretrained(pretrained=str(tmp_path / "tuned")))
     for name, value in loaded.state_dict().items():
         assert torch.equal(value, tuned.state_dict()[name])
-    judge = ByModel(Pretrained(pretrained=str(tmp_path / "safety")), 36)
+    judge = ModelReward(Pretrained(pretrained=str(tmp_path / "safety")), 36)
     assert judge.rewards(["what is 1 plus 1 ?"], ["2 ."]).shape == (1,)

@@ -7,13 +7,13 @@ from tests.wfl_sim.test_rounds_training import TRAINING
 from tests.wfl_sim.worlds import scenario
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.execution.store import Store
-from wfl_sim.learning.adapted_model import Workbench
+from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.costs.counting import step_flops, step_footprint
 from wfl_sim.learning.costs.split import blocks_of, cut_step
-from wfl_sim.learning.model_loading import load_model, shape_of
+from wfl_sim.learning.model_loading import load_model, load_on_meta
 from wfl_sim.learning.objectives import loss_of
 from wfl_sim.learning.pretrained_model import Pretrained
-from wfl_sim.learning.tokenized import Encoded
+from wfl_sim.learning.tokenized import TokenizedTexts
 from wfl_sim.methods import SplitLoRA
 from wfl_sim.methods.method import on_device
 from wfl_sim.methods.phases import Local
@@ -45,7 +45,7 @@ def test_the_cut_gives_the_gradients_of_the_whole_network():
     """Forward below, forward and backward above, backward below, as two parties would do it."""
     method = SplitLoRA(local=Local(batch=4))
     network = load_model(MODEL, 4, 0)
-    bench = Workbench(network, method.parts)
+    bench = AdaptedModel(network, method.parts)
     bench.reset(["lora", "head"], 5)
     torch.manual_seed(0)
     for name, parameter in bench.parameters.items():
@@ -56,7 +56,7 @@ def test_the_cut_gives_the_gradients_of_the_whole_network():
     for parameter in trained.values():
         parameter.requires_grad_(True)
     ids = torch.randint(5, 100, (4, 12))
-    batch = Encoded(ids, torch.ones_like(ids), torch.tensor([0, 1, 2, 3]))
+    batch = TokenizedTexts(ids, torch.ones_like(ids), torch.tensor([0, 1, 2, 3]))
     loss = loss_of(method.phases[0].objective)
     loss(network, batch).backward()
     whole = {name: p.grad.clone() for name, p in trained.items()}
@@ -82,8 +82,8 @@ def test_the_cut_gives_the_gradients_of_the_whole_network():
 
 def test_flops_and_memory_of_both_sides_make_up_the_whole():
     method = SplitLoRA()
-    network = shape_of(MODEL, 4)
-    bench = Workbench(network, method.parts)
+    network = load_on_meta(MODEL, 4)
+    bench = AdaptedModel(network, method.parts)
     (phase,), trained = method.phases, bench.trained(method.phases[0])
     step = cut_step(network, trained, phase, 24, 1)
     whole = step_flops(network, trained, phase, 24)

@@ -32,7 +32,7 @@ class Naming(NetworkOnly):
 def simulated(tmp_path, *settings, text=BASE):
     """Return the federation after its run; `plan.named` tells what would be trained."""
     ready = Simulation(scenario(tmp_path, *settings, text=text), network_only=True)
-    federation = world.build(
+    federation = world.build_federation(
         ready.scenario, ready.placement, ready.workloads, Naming(ready.learner)
     )
     world.run(federation, ready.scenario)

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from wfl_sim.config.csv_tables import Steps
-from wfl_sim.device_models.availability import Always, Diurnal, Markov, Recorded
+from wfl_sim.config.csv_tables import StepTrace
+from wfl_sim.device_models.availability import Always, Diurnal, Markov, TraceAvailability
 from wfl_sim.randomness import stream
 
 HOUR = 3600.0
@@ -73,7 +73,7 @@ def test_habits_differ_by_up_to_the_spread_and_stay():
 def test_a_recording_is_played_once(tmp_path):
     file = tmp_path / "there.csv"
     file.write_text("device,start (min),end (min)\n1,0,1\n0,1,2\n1,3,4\n")
-    kind = Recorded(path=str(file))
+    kind = TraceAvailability(path=str(file))
     assert first(kind, 9, 0) == [(60.0, 120.0)]
     assert first(kind, 9, 1) == [(0.0, 60.0), (180.0, 240.0)]
     assert first(kind, 9, 2) == []
@@ -86,7 +86,7 @@ def test_a_recording_is_played_once(tmp_path):
 def test_steps_repeat_and_always_lead_on(steps, time):
     ends = np.cumsum([length for length, _ in steps])
     values = np.array([value for _, value in steps])
-    found, until = Steps(ends, values).at(time)
+    found, until = StepTrace(ends, values).at(time)
     assert until > time
     phase = (0.5 * (time + until)) % ends[-1]
     if until - time > 1e-6 * time:
@@ -94,4 +94,4 @@ def test_steps_repeat_and_always_lead_on(steps, time):
 
 
 def test_the_mean_of_steps_weighs_their_lengths():
-    assert Steps(np.array([1.0, 4.0]), np.array([8.0, 4.0])).mean == 5.0
+    assert StepTrace(np.array([1.0, 4.0]), np.array([8.0, 4.0])).mean == 5.0

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.wfl_sim.test_simulation import check_laws
 from tests.wfl_sim.worlds import outcome, scenario
 from wfl_sim.config.errors import ScenarioError
-from wfl_sim.network.backhaul import lines, max_min_rates
+from wfl_sim.network.backhaul import build_routes, max_min_rates
 from wfl_sim.simulation.placement import place
 
 TWO = "cells=[{position: [-400, 0]}, {position: [400, 0]}]"
@@ -66,7 +66,7 @@ def wired():
 def test_flows_end_when_the_closed_form_says():
     """a is held at 4 Mbit/s by its own link, b has the other 6 until a ends, then 10."""
     env = simpy.Environment()
-    way = lines(env, wired(), [("a", "server"), ("b", "server")])
+    way = build_routes(env, wired(), [("a", "server"), ("b", "server")])
     ended = {}
 
     def carry(name, bits):
@@ -82,7 +82,9 @@ def test_flows_end_when_the_closed_form_says():
 
 def test_routes_without_a_common_link_are_apart_and_directions_too():
     env = simpy.Environment()
-    way = lines(env, wired(), [("a", "server"), ("server", "a"), ("b", "server"), ("a", "core")])
+    way = build_routes(
+        env, wired(), [("a", "server"), ("server", "a"), ("b", "server"), ("a", "core")]
+    )
     assert way["a", "server"].carrier is way["b", "server"].carrier is way["a", "core"].carrier
     assert way["server", "a"].carrier is not way["a", "server"].carrier
     assert way["b", "server"].latency == pytest.approx(0.05)
@@ -92,7 +94,7 @@ def test_a_path_is_the_one_of_least_latency():
     graph = wired()
     graph.add_edge("a", "server", capacity=1.0, latency=0.05)
     env = simpy.Environment()
-    assert lines(env, graph, [("a", "server")])["a", "server"].latency == pytest.approx(0.04)
+    assert build_routes(env, graph, [("a", "server")])["a", "server"].latency == pytest.approx(0.04)
 
 
 def test_a_given_star_is_the_star_of_the_cells(tmp_path):

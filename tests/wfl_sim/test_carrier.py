@@ -6,14 +6,14 @@ import simpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wfl_sim.network.backhaul import Wires
+from wfl_sim.network.backhaul import WiredLinks
 from wfl_sim.network.carrier import Carrier
-from wfl_sim.radio.medium import Flow, Traffic
+from wfl_sim.radio.medium import ActiveTransfers, RatePlan
 
 
 def wire(capacity):
     """One link that all share: max-min fair sharing is then processor sharing."""
-    return Wires([[0]] * 8, [capacity])
+    return WiredLinks([[0]] * 8, [capacity])
 
 
 @pytest.fixture
@@ -151,7 +151,7 @@ class Steps:
     def __init__(self, step, capacities, most=64):
         self.step, self.capacities, self.most = step, capacities, most
 
-    def flow(self, traffic: Traffic, now: float, steps: int) -> Flow:
+    def flow(self, traffic: ActiveTransfers, now: float, steps: int) -> RatePlan:
         k = int(now // self.step)
         while (k + 1) * self.step <= now:
             k += 1
@@ -159,7 +159,7 @@ class Steps:
         capacity = np.array(self.capacities)[ahead % len(self.capacities)]
         rate = np.repeat(capacity[:, None] / count, count, axis=1)
         watts, heard = np.full_like(rate, 0.2), np.zeros_like(rate)
-        return Flow((ahead + 1) * self.step, rate, rate, 1.0, 1.0, watts, heard)
+        return RatePlan((ahead + 1) * self.step, rate, rate, 1.0, 1.0, watts, heard)
 
 
 def test_completion_inside_a_step_is_exact(env):
@@ -307,11 +307,11 @@ def test_a_watcher_hears_when_it_is_on_the_air(env):
     class Turns:
         """Even seconds for the first transfer, odd ones for the second."""
 
-        def flow(self, traffic: Traffic, now: float, steps: int) -> Flow:
+        def flow(self, traffic: ActiveTransfers, now: float, steps: int) -> RatePlan:
             ahead, count = int(now) + np.arange(steps), len(traffic.bits_left)
             turn = ahead[:, None] % 2 if count > 1 else np.zeros((steps, 1))
             rate = np.where(np.arange(count) == turn, 1.0, 0.0)
-            return Flow(ahead + 1.0, rate, rate, 1.0, 0.5, 0.2 * rate, np.zeros_like(rate))
+            return RatePlan(ahead + 1.0, rate, rate, 1.0, 0.5, 0.2 * rate, np.zeros_like(rate))
 
     carrier, heard = Carrier(env, "turns", Turns()), []
     transfer = carrier.send(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import channel_models as cm
-from wfl_sim.radio.channel import Channel, FadingOnDemand
+from wfl_sim.radio.channel import LazyFading, SampledChannel
 from wfl_sim.randomness import stream
 
 OFFSETS = np.linspace(-9e6, 9e6, 11)
@@ -18,7 +18,9 @@ def make(links, gains=None):
     model = cm.Rayleigh(profile="tdl-c", delay_spread=300e-9)
     streams = [stream(3, "fading", "cell-0", i, "uplink") for i in range(links)]
     process = model.realise(streams, np.full(links, 9.7))
-    return Channel(np.ones(links) if gains is None else gains, process, OFFSETS, STEP), process
+    return SampledChannel(
+        np.ones(links) if gains is None else gains, process, OFFSETS, STEP
+    ), process
 
 
 def test_samples_are_the_power_at_midpoints():
@@ -67,7 +69,7 @@ def test_samples_made_ahead_are_the_same_to_the_bit():
 
     few, all_of_them = np.arange(7, 20), np.arange(links)
     with ThreadPoolExecutor(1, "ahead") as threads:
-        ahead = Channel(np.ones(links), Noted(), OFFSETS, STEP, threads)
+        ahead = SampledChannel(np.ones(links), Noted(), OFFSETS, STEP, threads)
         # Within a block, into the next one, with others, long after, and back.
         for who, first, count in (
             (few, 0, 80),
@@ -89,7 +91,7 @@ def test_what_goes_wrong_ahead_is_raised_when_it_is_needed():
             return np.ones((len(links), count, len(offsets)), dtype=np.float32)
 
     with ThreadPoolExecutor(1) as threads:
-        channel = Channel(np.ones(2), Broken(), OFFSETS, STEP, threads)
+        channel = SampledChannel(np.ones(2), Broken(), OFFSETS, STEP, threads)
         assert channel.fading(np.arange(2), 0, 200).shape == (200, len(OFFSETS), 2)
         with pytest.raises(FloatingPointError, match="no sample"):
             channel.fading(np.arange(2), 256, 1)
@@ -118,7 +120,7 @@ def test_a_link_is_the_same_whenever_and_with_whomever_it_is_drawn():
         return stream(3, "fading", link)
 
     at_once = model.realise([streams(link) for link in range(6)], doppler)
-    later = FadingOnDemand(model, streams, doppler)
+    later = LazyFading(model, streams, doppler)
     for links in ([4], [1, 4, 0], [5, 2, 3, 1]):
         power = later.power_grid(250, 12, STEP, OFFSETS, np.array(links))
         assert (power == at_once.power_grid(250, 12, STEP, OFFSETS, links)).all()

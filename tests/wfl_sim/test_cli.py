@@ -43,7 +43,7 @@ def test_help_and_version():
 
 def test_the_module_of_commands_is_no_silent_program(files):
     file = files.write("name: x\n")
-    call = [sys.executable, "-m", "wfl_sim.cli", "validate", str(file)]
+    call = [sys.executable, "-m", "wfl_sim", "validate", str(file)]
     done = subprocess.run(call, capture_output=True, text=True)
     assert done.returncode == 2
     assert "is required and missing" in done.stderr

@@ -13,7 +13,7 @@ from scipy import stats
 from tests.wfl_sim.worlds import BASE
 from wfl_sim.records import Coordinate, Metric, Span
 from wfl_sim.results import Goal, Run, write_run
-from wfl_sim.results.comparison import goal_of
+from wfl_sim.results.comparison import choose_goal
 from wfl_sim.results.figures import fleet
 from wfl_sim.results.figures.comparison import compare
 from wfl_sim.results.figures.parameter import parameter
@@ -217,7 +217,7 @@ def test_the_pareto_figure_marks_the_front_of_the_means(runs, tmp_path):
 
 
 def test_comparing_writes_every_figure_that_there_are_numbers_for(runs, tmp_path):
-    goal = goal_of(runs)
+    goal = choose_goal(runs)
     assert (goal.metric, goal.scope) == ("accuracy", "personal_mean")
     names = {path.name for path in compare(runs, goal, tmp_path)}
     stems = ("convergence-accuracy-personal_mean", "breakdown", "pareto-accuracy-personal_mean")

@@ -11,10 +11,10 @@ from scipy import integrate, optimize, stats
 from tests.wfl_sim.churn import check_laws, of, simulated
 from tests.wfl_sim.worlds import scenario
 from wfl_sim.config.errors import LocatedError
-from wfl_sim.device_models import HardwareReference, Job
+from wfl_sim.device_models import HardwareReference, UpdateCost
 from wfl_sim.device_models.frequency import Dvfs, EnergyOptimal, Fixed, Full
 from wfl_sim.device_models.jitter import JITTERS
-from wfl_sim.device_models.thermal import Thermal
+from wfl_sim.device_models.thermal import ThermalModel
 from wfl_sim.randomness import stream
 from wfl_sim.simulation.simulation import Simulation
 
@@ -134,11 +134,11 @@ def test_other_programs_slow_it_down_while_they_run(tmp_path):
 
 
 def test_a_table_speaks_instead_of_flops(tmp_path):
-    from wfl_sim.device_models.profile_table import Row, Table, write_table
+    from wfl_sim.device_models.profile_table import ProfileRow, ProfileTable, write_table
     from wfl_sim.device_models.workload import Batches, Workload
 
     rows = [
-        Row(
+        ProfileRow(
             model="m",
             batch=b,
             tokens=32,
@@ -150,7 +150,7 @@ def test_a_table_speaks_instead_of_flops(tmp_path):
         for b, r, p in ((8, 1000.0, 10.0), (4, 500.0, 4.0))
     ]
     write_table(tmp_path / "t.csv", rows)
-    table = Table(path=str(tmp_path / "t.csv"))
+    table = ProfileTable(path=str(tmp_path / "t.csv"))
     assert table.rows == tuple(rows)
     work = Workload(
         1, 1, 1.0, 5, 1.0, 1.0, model="m", batches=(Batches(2, 8, 32), Batches(3, 4, 32))
@@ -163,7 +163,7 @@ def test_a_table_speaks_instead_of_flops(tmp_path):
     other = HardwareReference().resolve("raspberry-pi-5")
     with pytest.raises(LocatedError, match="was measured on 'board', not on 'raspberry-pi-5'"):
         table.job(other, work)
-    scaled = Table(path=str(tmp_path / "t.csv"), speed=0.5).job(other, work)
+    scaled = ProfileTable(path=str(tmp_path / "t.csv"), speed=0.5).job(other, work)
     assert scaled.seconds() == pytest.approx(2 * (first + second))
     unknown = Workload(1, 1, 1.0, 5, 1.0, 1.0, model="m", batches=(Batches(2, 9, 32),))
     with pytest.raises(LocatedError, match=r"t\.csv has no row for m 9x32"):
@@ -182,7 +182,7 @@ def test_a_table_speaks_instead_of_flops(tmp_path):
 def test_the_chosen_clock_needs_least_energy_within_the_deadline(
     arithmetic, traffic, overhead, static, dynamic, least, deadline
 ):
-    job = Job(
+    job = UpdateCost(
         arithmetic=arithmetic, traffic=traffic, overhead=overhead, static=static, dynamic=dynamic
     )
     dvfs = Dvfs(highest=1e9, lowest=least * 1e9, static_power=static)
@@ -203,7 +203,7 @@ def test_the_optimum_is_the_closed_form():
     """f = (P_static / (2 kappa))^(1/3): 2 W and kappa = 8 W/GHz^3 give 0.5 GHz."""
     dvfs = Dvfs(highest=1e9, lowest=1e8, static_power=2.0)
     assert dvfs.kappa(10.0) == pytest.approx(8e-27)
-    job = Job(arithmetic=3.0, static=2.0, dynamic=8.0)
+    job = UpdateCost(arithmetic=3.0, static=2.0, dynamic=8.0)
     share = EnergyOptimal(deadline=100.0).share(job, dvfs)
     assert share == pytest.approx(0.5, rel=1e-12)
     numeric = optimize.minimize_scalar(job.joules, bounds=(0.1, 1), method="bounded")
@@ -222,7 +222,9 @@ def test_a_slower_clock_in_a_run(tmp_path):
         Simulation(scenario(tmp_path, slow, text=LONE))
 
 
-THERMAL = Thermal(resistance=5.0, time_constant=20.0, throttle=338.15, resume=328.15, throttled=0.5)
+THERMAL = ThermalModel(
+    resistance=5.0, time_constant=20.0, throttle=338.15, resume=328.15, throttled=0.5
+)
 
 
 @given(st.floats(298.15, 400), st.floats(0, 30), st.floats(290, 420))

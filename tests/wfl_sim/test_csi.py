@@ -13,7 +13,7 @@ from tests.wfl_sim.test_simulation import check_laws
 from tests.wfl_sim.worlds import outcome
 from wfl_sim.network.carrier import Carrier
 from wfl_sim.radio.allocation import MaxCI
-from wfl_sim.radio.channel import Channel
+from wfl_sim.radio.channel import SampledChannel
 from wfl_sim.radio.csi import EstimatedFading
 from wfl_sim.randomness import stream
 
@@ -62,7 +62,7 @@ def with_errors(band, error):
     channel = band.channel
     links = len(channel.mean_gain)
     seen = EstimatedFading(channel._fading, error, lambda link: stream(4, "csi", link), links)
-    return replace(band, known=Channel(channel.mean_gain, seen, OFFSETS, channel.step))
+    return replace(band, known=SampledChannel(channel.mean_gain, seen, OFFSETS, channel.step))
 
 
 @pytest.mark.parametrize("error", [0.25, 1.0])

@@ -15,7 +15,7 @@ def uploads(tmp_path, allocator, deadlines):
     """Upload spans of one round in which device i has deadlines[i]."""
     settings = (f"cells.0.uplink.allocator={allocator}", STILL)
     ready = Simulation(scenario(tmp_path, *settings, text=ALIKE), network_only=True)
-    federation = world.build(
+    federation = world.build_federation(
         ready.scenario, ready.placement, ready.workloads, NetworkOnly(ready.learner)
     )
     deliveries = federation.server.send_out(federation.devices, 0)

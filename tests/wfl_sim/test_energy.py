@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wfl_sim.device_models.energy import COMPONENTS, Ledger
+from wfl_sim.device_models.energy import COMPONENTS, EnergyLedger
 
 changes = st.lists(
     st.tuples(
@@ -20,7 +20,7 @@ changes = st.lists(
 
 
 def test_power_times_time():
-    ledger = Ledger(2)
+    ledger = EnergyLedger(2)
     ledger.set_power(0, "idle", 2.0, 0.0)
     ledger.set_power(0, "compute", 5.0, 1.0)
     ledger.set_power(0, "compute", 0.0, 4.0)
@@ -32,7 +32,7 @@ def test_power_times_time():
 
 @given(changes)
 def test_components_add_up_to_what_was_drawn(history):
-    ledger, now = Ledger(3), 0.0
+    ledger, now = EnergyLedger(3), 0.0
     for device, component, amount, pause, impulse in history:
         now += pause
         if impulse:
@@ -45,7 +45,7 @@ def test_components_add_up_to_what_was_drawn(history):
 
 @given(st.floats(0, 1e5), st.floats(0, 1e5))
 def test_looking_changes_nothing(first, second):
-    ledger = Ledger(1)
+    ledger = EnergyLedger(1)
     ledger.set_power(0, "receive", 3.0, 0.0)
     early, late = sorted((first, second))
     ledger.total(0, early)
@@ -54,7 +54,7 @@ def test_looking_changes_nothing(first, second):
 
 
 def test_negative_power_negative_energy_and_going_back_are_refused():
-    ledger = Ledger(1)
+    ledger = EnergyLedger(1)
     with pytest.raises(ValueError, match="power must not be negative, got -1"):
         ledger.set_power(0, "idle", -1.0, 0.0)
     with pytest.raises(ValueError, match="energy must not be negative"):

@@ -8,16 +8,16 @@ import pytest
 from tests.wfl_sim.test_graph import Counting, shards, two_rounds
 from wfl_sim.execution.executors import Grouped, Inline
 from wfl_sim.execution.graph import TaskGraph
-from wfl_sim.execution.plan import Arrival, TrainingPlan
+from wfl_sim.execution.plan import ReceivedUpload, TrainingPlan
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.store_maintenance import path_of
 from wfl_sim.execution.task import (
     Aggregate,
     Evaluate,
-    Handle,
     InitialPrivate,
     InitialShared,
     LocalUpdate,
+    StateRef,
     key_of,
 )
 from wfl_sim.scenario.loading import load
@@ -48,7 +48,7 @@ def rounds(graph, devices=5, count=3):
     wanted = []
     for number in range(count):
         uploads = [
-            Arrival(device=d, upload=training.local_update(d, number, shared))
+            ReceivedUpload(device=d, upload=training.local_update(d, number, shared))
             for d in range(devices)
         ]
         shared = training.aggregate(shared, uploads)
@@ -134,8 +134,8 @@ def test_the_mode_is_in_a_key_unless_it_is_exact():
         device=0,
         shard="s",
         seed=0,
-        shared=Handle("a", "shared"),
-        private=Handle("b", "private"),
+        shared=StateRef("a", "shared"),
+        private=StateRef("b", "private"),
     )
     assert key_of(update, "grouped") != key_of(update)
 

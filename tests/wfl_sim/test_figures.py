@@ -15,7 +15,13 @@ from wfl_sim.records import Metric, Span
 from wfl_sim.results import Run, write_run
 from wfl_sim.results.figures import breakdown, convergence, draw_all, summary, timeline
 from wfl_sim.results.figures.style import logarithmic, look, scale
-from wfl_sim.results.statistics import by_label, curve, default_target, held, mean_and_half_width
+from wfl_sim.results.statistics import (
+    by_label,
+    confidence_intervals,
+    curve,
+    default_target,
+    mean_and_half_width,
+)
 
 ACCURACY = {"PFTT": 0.86, "FedIT": 0.80, "local only": 0.74}
 UPLOAD_BITS = {"PFTT": 1_200_000, "FedIT": 2_900_000, "local only": 0}
@@ -176,7 +182,13 @@ def test_interval_of_the_mean_is_students():
 
 def test_a_step_function_holds_its_last_value():
     x, value = np.array([0.0, 1.0, 1.0, 3.0]), np.array([1.0, 2.0, 3.0, 4.0])
-    assert held(x, value, np.array([0.0, 0.9, 1.0, 2.9, 99.0])).tolist() == [1, 1, 3, 3, 4]
+    assert confidence_intervals(x, value, np.array([0.0, 0.9, 1.0, 2.9, 99.0])).tolist() == [
+        1,
+        1,
+        3,
+        3,
+        4,
+    ]
 
 
 def test_a_curve_is_the_mean_of_held_values_from_where_all_seeds_have_one(pair):

@@ -5,7 +5,7 @@ import pytest
 
 from wfl_sim.data.examples import Examples, Shards
 from wfl_sim.execution.graph import TaskGraph
-from wfl_sim.execution.plan import Arrival, TrainingPlan
+from wfl_sim.execution.plan import ReceivedUpload, TrainingPlan
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import Aggregate, Evaluate, InitialShared, LocalUpdate, Result, key_of
 
@@ -67,7 +67,8 @@ def two_rounds(graph):
     shared = training.initial_shared()
     for number in range(2):
         uploads = [
-            Arrival(device=d, upload=training.local_update(d, number, shared)) for d in (0, 1)
+            ReceivedUpload(device=d, upload=training.local_update(d, number, shared))
+            for d in (0, 1)
         ]
         training.local_update(2, number, shared)
         shared = training.aggregate(shared, uploads)

@@ -6,7 +6,7 @@ import pytest
 from tests.wfl_sim.test_simulation import check_laws
 from tests.wfl_sim.worlds import outcome, scenario
 from wfl_sim.config.errors import ScenarioError
-from wfl_sim.radio.handover import A3, Handover
+from wfl_sim.radio.handover import A3Trigger, HandoverConfig
 
 LINE = """
 name: line
@@ -51,7 +51,7 @@ def parts(result, activity, device="device-0"):
 
 
 def test_the_condition_must_hold_for_the_time_to_trigger():
-    event = A3(Handover(offset=1.0, hysteresis=2.0, time_to_trigger=0.5))
+    event = A3Trigger(HandoverConfig(offset=1.0, hysteresis=2.0, time_to_trigger=0.5))
     event.update(1.0, 0, [-100.0, -97.0, -110.0])
     assert event.due == np.inf  # 3 dB better is not more than offset and hysteresis
     event.update(2.0, 0, [-100.0, -96.9, -110.0])

@@ -10,10 +10,10 @@ from tests.wfl_sim.test_simulation import check_laws
 from tests.wfl_sim.worlds import outcome, scenario
 from wfl_sim.config.errors import ScenarioError
 from wfl_sim.network.carrier import Carrier
-from wfl_sim.network.cell_carrier import Port
-from wfl_sim.radio.interference import Coupled
-from wfl_sim.radio.load_interference import Loads
-from wfl_sim.radio.medium import Traffic
+from wfl_sim.network.cell_carrier import CellCarrier
+from wfl_sim.radio.interference import CoupledCells
+from wfl_sim.radio.load_interference import AverageLoadInterference
+from wfl_sim.radio.medium import ActiveTransfers
 from wfl_sim.radio.transmit_power import CellPower, DevicePower
 
 GAINS = np.array([[1e-11, 4e-13], [2e-13, 3e-11]])
@@ -33,14 +33,14 @@ def coupled(direction, gains=GAINS, **options):
         make_band(row, direction=direction, seed=number, **options)
         for number, row in enumerate(gains)
     )
-    return Coupled(bands, gains.shape[1], direction)
+    return CoupledCells(bands, gains.shape[1], direction)
 
 
 def send(medium, transfers):
     """Send (cell, devices, bits) at once; return the transfers when all have ended."""
     env = simpy.Environment()
     carrier = Carrier(env, "air", medium)
-    ports = [Port(carrier, number * medium.devices) for number in range(len(medium.bands))]
+    ports = [CellCarrier(carrier, number * medium.devices) for number in range(len(medium.bands))]
     sent = [ports[cell].send(devices, bits) for cell, devices, bits in transfers]
     env.run(env.all_of([each.done for each in sent]))
     return sent
@@ -101,7 +101,7 @@ def test_the_sir_of_rayleigh_links_has_its_closed_form():
     """P(SIR > theta) = 1 / (1 + theta / Gamma) for exponential powers of mean ratio Gamma."""
     gains = np.array([[1e-8, 2e-9], [3e-9, 1e-8]])
     medium = coupled("uplink", gains, fading=cm.Rayleigh(), doppler=50.0, step=0.02, blocks=1)
-    traffic = Traffic(
+    traffic = ActiveTransfers(
         links=np.array([0, 3]),
         first=np.array([0, 1]),
         bits_left=np.full(2, 1e15),
@@ -121,7 +121,7 @@ def test_the_sir_of_rayleigh_links_has_its_closed_form():
 
 def test_full_load_on_a_hexagonal_grid_has_the_geometry_of_its_distances(tmp_path):
     """Downlink SINR of 57 places against d^-3.76 over 19 cells, noise aside."""
-    from wfl_sim.radio.band import band
+    from wfl_sim.radio.band import build_band
     from wfl_sim.simulation.placement import place
 
     made = scenario(
@@ -133,9 +133,9 @@ def test_full_load_on_a_hexagonal_grid_has_the_geometry_of_its_distances(tmp_pat
         "devices.1.area=cells",
     )
     placed, cells = place(made), made.base_stations
-    medium = Coupled(
+    medium = CoupledCells(
         tuple(
-            band("downlink", cell, f"cell-{n}", seed=1, gains=placed.gains[n],
+            build_band("downlink", cell, f"cell-{n}", seed=1, gains=placed.gains[n],
                  speeds=np.zeros(57), power=CellPower(40.0, cell.blocks))
             for n, cell in enumerate(cells)
         ), 57, "downlink")  # fmt: skip
@@ -147,7 +147,7 @@ def test_full_load_on_a_hexagonal_grid_has_the_geometry_of_its_distances(tmp_pat
     own = placed.serving * 57 + np.arange(57)
     idle = [n * 57 for n in range(19) if n not in placed.serving]
     links = np.array([*own, *idle])
-    traffic = Traffic(
+    traffic = ActiveTransfers(
         links=links,
         first=np.arange(len(links)),
         bits_left=np.full(len(links), 1e12),
@@ -168,7 +168,7 @@ def loads(direction, clock):
         if direction == "uplink"
         else [CellPower(0.2, BLOCKS) for _ in range(2)]
     )
-    return Loads(direction, [0, 1], GAINS, powers, BLOCKS, 10.0, clock)
+    return AverageLoadInterference(direction, [0, 1], GAINS, powers, BLOCKS, 10.0, clock)
 
 
 @pytest.mark.parametrize(("direction", "gain"), [("uplink", 4e-13), ("downlink", 2e-13)])

@@ -7,7 +7,7 @@ import channel_models as cm
 from tests.wfl_sim.worlds import BASE, outcome, scenario
 from wfl_sim.config.errors import ScenarioError
 from wfl_sim.radio.areas import Ring
-from wfl_sim.radio.cell import Cell
+from wfl_sim.radio.cell import CellConfig
 from wfl_sim.radio.large_scale import LargeScale
 from wfl_sim.radio.layouts import Hexagonal
 from wfl_sim.simulation.placement import place
@@ -27,7 +27,7 @@ def test_a_layout_makes_a_cell_of_each_sector(tmp_path):
     assert len(made.base_stations) == 7
     places = np.array([cell.position for cell in made.base_stations])
     assert np.hypot(*places[1:].T) == pytest.approx(500.0)
-    sectors = Hexagonal(rings=2, sectors=3).cells(Cell())
+    sectors = Hexagonal(rings=2, sectors=3).cells(CellConfig())
     assert len(sectors) == 57
     assert sectors[1].position == sectors[0].position
     assert [np.rad2deg(cell.antenna.boresight) for cell in sectors[:3]] == pytest.approx(
@@ -37,7 +37,7 @@ def test_a_layout_makes_a_cell_of_each_sector(tmp_path):
 
 def test_reuse_gives_neighbours_different_carriers():
     layout = Hexagonal(rings=2, reuse=3, wrap_around=False)
-    cells = layout.cells(Cell())
+    cells = layout.cells(CellConfig())
     places = np.array([cell.position for cell in cells])
     away = np.hypot(*(places[:, None] - places[None]).transpose(2, 0, 1))
     carriers = np.array([cell.carrier for cell in cells])
@@ -47,7 +47,7 @@ def test_reuse_gives_neighbours_different_carriers():
     assert np.diff(sorted(set(carriers))) == pytest.approx(cells[0].bandwidth)
     # The reuse distance of a cluster of three is sqrt(3 K) radii: 3 R = sqrt(3) spacings.
     assert away[same].min() == pytest.approx(np.sqrt(3) * 500)
-    by_sector = Hexagonal(rings=1, sectors=3, reuse=3).cells(Cell())
+    by_sector = Hexagonal(rings=1, sectors=3, reuse=3).cells(CellConfig())
     assert len({cell.carrier for cell in by_sector[:3]}) == 3
 
 

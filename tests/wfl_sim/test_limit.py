@@ -11,7 +11,7 @@ from tests.wfl_sim.test_allocation import demands, make
 from tests.wfl_sim.test_ofdma import BLOCK, NOISE, finish, make_band
 from tests.wfl_sim.test_simulation import check_laws
 from tests.wfl_sim.worlds import outcome
-from wfl_sim.radio.block_limit import BlockLimit, limited
+from wfl_sim.radio.block_limit import BlockLimit, allocate_within_limits
 from wfl_sim.radio.transmit_power import DevicePower
 
 
@@ -29,7 +29,9 @@ def test_nobody_holds_more_and_nothing_is_left_that_others_may_have(allocator, s
     count, blocks = int(rng.integers(1, 6)), int(rng.integers(1, 9))
     case = demands(rng.exponential(3.0, (count, blocks)), average=rng.exponential(1.0, count))
     most, rule = rng.integers(1, 5, count).astype(float), make(allocator)
-    shares, _ = limited(lambda each: (rule.shares(each), np.ones(len(each.weight))), case, most)
+    shares, _ = allocate_within_limits(
+        lambda each: (rule.shares(each), np.ones(len(each.weight))), case, most
+    )
     assert (shares >= 0).all()
     assert (shares.sum(axis=0) <= 1 + 1e-9).all()
     held = shares.sum(axis=1)

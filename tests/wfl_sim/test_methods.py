@@ -8,12 +8,12 @@ import pytest
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.learning.synthetic import shapes_of
 from wfl_sim.methods.aggregation import Upload, weighted_mean
-from wfl_sim.methods.device_parts import Fleet
+from wfl_sim.methods.device_parts import DeviceParts
 from wfl_sim.methods.fedit import FedIT
 from wfl_sim.methods.local_only import LocalOnly
 from wfl_sim.methods.method import (
     METHODS,
-    HoldsMore,
+    HasServerState,
     Method,
     averages,
     check_abilities,
@@ -54,7 +54,7 @@ def drawn(wanted, seed):
 def begun(method, devices=3):
     """The shared state before training, of random values."""
     shared = drawn(shapes(method, "shared", "known"), 0)
-    return method.begin(shared, devices) if isinstance(method, HoldsMore) else shared
+    return method.begin(shared, devices) if isinstance(method, HasServerState) else shared
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -271,13 +271,13 @@ def test_local_only_shares_nothing():
 def test_a_rank_of_its_own_keeps_the_scale():
     """alpha / rank is the same everywhere; the server holds the largest rank that is shared."""
     ranks = [None, 2, 32]
-    hetlora = Fleet(METHODS.find("hetlora")(lora=LoRA(rank=8, alpha=4)), ranks)
+    hetlora = DeviceParts(METHODS.find("hetlora")(lora=LoRA(rank=8, alpha=4)), ranks)
     configs = [hetlora.parts(device)[0].config for device in (0, 1, 2, -1)]
     assert [(c.rank, c.alpha) for c in configs] == [(8, 4), (2, 1), (32, 16), (32, 16)]
-    pftt = Fleet(PFTT(), ranks)
+    pftt = DeviceParts(PFTT(), ranks)
     loras = [pftt.parts(device)[1].config.rank for device in (0, 1, 2, -1)]
     assert loras == [8, 2, 32, 8]
-    assert not Fleet(METHODS.find("fedit")(), ranks).sizes
+    assert not DeviceParts(METHODS.find("fedit")(), ranks).sizes
 
 
 @dataclass(frozen=True, kw_only=True)

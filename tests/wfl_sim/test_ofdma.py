@@ -17,8 +17,8 @@ from wfl_sim.radio.allocation import (
     MinimumMakespan,
     ProportionalFair,
 )
-from wfl_sim.radio.channel import Channel
-from wfl_sim.radio.ofdma import Band
+from wfl_sim.radio.channel import SampledChannel
+from wfl_sim.radio.ofdma import OfdmaBand
 from wfl_sim.radio.transmit_power import CellPower, DevicePower
 
 BLOCKS, BLOCK, NOISE = 6, 360e3, 1e-20
@@ -43,8 +43,8 @@ def make_band(
     streams = [np.random.default_rng([seed, i]) for i in range(len(gains))]
     process = (fading or cm.Static()).realise(streams, np.full(len(gains), doppler))
     offsets = (np.arange(blocks) - (blocks - 1) / 2) * BLOCK
-    return Band(
-        channel=Channel(gains, process, offsets, step),
+    return OfdmaBand(
+        channel=SampledChannel(gains, process, offsets, step),
         allocator=allocator or EqualShare(),
         rate=cm.Shannon(),
         power=DevicePower(np.full(len(gains), power), np.full(len(gains), np.inf))

@@ -14,7 +14,7 @@ from tests.wfl_sim.worlds import scenario
 from wfl_sim.execution.store import Store
 from wfl_sim.methods import FedIT
 from wfl_sim.methods.aggregation import Upload
-from wfl_sim.methods.server import ServerRule, combine
+from wfl_sim.methods.server import AggregationConfig, server_update
 from wfl_sim.results import digest_spans, digest_states
 from wfl_sim.simulation.simulation import Simulation
 
@@ -126,11 +126,16 @@ def test_the_error_of_the_average_is_the_share_of_the_largest_change():
         Upload({"lora/a": (start["lora/a"] + move).astype(np.float32)}, weight)
         for move, weight in zip(moves, (1.0, 3.0), strict=True)
     ]
-    exact = combine(FedIT(), ServerRule(), start, uploads)["lora/a"]
+    exact = server_update(FedIT(), AggregationConfig(), start, uploads)["lora/a"]
     again = [
-        combine(FedIT(), ServerRule(), start, uploads, noise=0.02, rng=np.random.default_rng(seed))[
-            "lora/a"
-        ]
+        server_update(
+            FedIT(),
+            AggregationConfig(),
+            start,
+            uploads,
+            noise=0.02,
+            rng=np.random.default_rng(seed),
+        )["lora/a"]
         for seed in (1, 1, 2)
     ]
     assert (again[0] == again[1]).all()

@@ -7,7 +7,7 @@ import pytest
 
 from tests.wfl_sim.test_training_runs import TRAINING
 from tests.wfl_sim.worlds import scenario
-from wfl_sim.execution.executors.pickling import Parcel
+from wfl_sim.execution.executors.pickling import PickledLearner
 from wfl_sim.execution.task import InitialShared
 from wfl_sim.learning.pretrained import builtin
 from wfl_sim.simulation.simulation import Simulation
@@ -39,7 +39,7 @@ def begun(learner):
 def test_a_model_that_is_not_there_comes_along_and_is_unpacked_once(tmp_path, model):
     here = learner(tmp_path, model)
     expected = begun(here)
-    parcel = Parcel.of(here, models=True)
+    parcel = PickledLearner.of(here, models=True)
     model.rename(tmp_path / "elsewhere")
     there = parcel.opened()
     assert there.recipe == here.recipe
@@ -54,13 +54,13 @@ def test_a_model_that_is_not_there_comes_along_and_is_unpacked_once(tmp_path, mo
 
 
 def test_a_model_that_is_there_stays_where_it_is(tmp_path, model):
-    there = Parcel.of(learner(tmp_path, model), models=True).opened()
+    there = PickledLearner.of(learner(tmp_path, model), models=True).opened()
     assert there.model.pretrained == str(model)
     assert unpacked_models(tmp_path) == []
 
 
 def test_another_model_in_its_place_is_not_taken_for_it(tmp_path, model):
-    parcel = Parcel.of(learner(tmp_path, model), models=True)
+    parcel = PickledLearner.of(learner(tmp_path, model), models=True)
     (model / "config.json").write_text("{}")
     assert parcel.opened().model.pretrained != str(model)
     (unpacked,) = unpacked_models(tmp_path)
@@ -70,7 +70,7 @@ def test_another_model_in_its_place_is_not_taken_for_it(tmp_path, model):
 
 
 def test_what_comes_with_a_package_and_what_stays_on_the_machine_is_not_carried(tmp_path, model):
-    assert not Parcel.of(learner(tmp_path, "builtin:tiny-bert"), models=True).models
-    parcel = Parcel.of(learner(tmp_path, model))
+    assert not PickledLearner.of(learner(tmp_path, "builtin:tiny-bert"), models=True).models
+    parcel = PickledLearner.of(learner(tmp_path, model))
     assert not parcel.models
     assert parcel.opened().model.pretrained == str(model)

@@ -66,11 +66,11 @@ def test_one_release_against_the_closed_form_of_the_gaussian_mechanism():
     which are one with the multiplier over sqrt(2).
     """
     pytest.importorskip("opacus")
-    from wfl_sim.learning.privacy_accounting import spent
+    from wfl_sim.learning.privacy_accounting import epsilon_spent
 
     privacy = Privacy(clip=1.0, noise_multiplier=2.0, cohort=2)
     for releases in (1, 2, 8):
-        told = spent(privacy, [(0, 1)] * releases, devices=2)
+        told = epsilon_spent(privacy, [(0, 1)] * releases, devices=2)
         exact = exact_epsilon(2.0 / sqrt(releases), 1e-5)
         assert exact < told["epsilon"] < 1.1 * exact
         assert (told["releases"], told["sampling_rate"]) == (releases, 1.0)
@@ -78,16 +78,16 @@ def test_one_release_against_the_closed_form_of_the_gaussian_mechanism():
 
 def test_sampling_helps_and_lost_uploads_cost():
     pytest.importorskip("opacus")
-    from wfl_sim.learning.privacy_accounting import spent
+    from wfl_sim.learning.privacy_accounting import epsilon_spent
 
     privacy = Privacy(clip=1.0, noise_multiplier=1.0, cohort=2)
-    everyone = spent(privacy, [(0, 1)] * 5, devices=2)["epsilon"]
-    sampled = spent(privacy, [(0, 1)] * 5, devices=20)["epsilon"]
-    lossy = spent(privacy, [(0, 1)] * 4 + [(0,)], devices=20)["epsilon"]
+    everyone = epsilon_spent(privacy, [(0, 1)] * 5, devices=2)["epsilon"]
+    sampled = epsilon_spent(privacy, [(0, 1)] * 5, devices=20)["epsilon"]
+    lossy = epsilon_spent(privacy, [(0, 1)] * 4 + [(0,)], devices=20)["epsilon"]
     assert sampled < everyone / 2
     assert lossy > sampled
     local = Privacy(clip=1.0, noise_multiplier=1.0, noise="local", cohort=2)
-    assert spent(local, [(0, 1), (0, 2)], devices=20)["releases"] == 2
+    assert epsilon_spent(local, [(0, 1), (0, 2)], devices=20)["releases"] == 2
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from tests.wfl_sim.test_simulation import check_laws
 from tests.wfl_sim.worlds import outcome, scenario
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.radio.allocation import EqualShare, MaxCI, ProportionalFair
-from wfl_sim.radio.band import band
-from wfl_sim.radio.cell import Cell, PowerControl
-from wfl_sim.radio.subbands import Granularity
+from wfl_sim.radio.band import build_band
+from wfl_sim.radio.cell import CellConfig, PowerControl
+from wfl_sim.radio.subbands import Subbands
 from wfl_sim.radio.transmit_power import DevicePower, per_held_block
 from wfl_sim.radio.update_loss import ConstantLoss, Never, Waterfall
 from wfl_sim.simulation.placement import place
@@ -89,9 +89,9 @@ def test_time_division_gives_each_direction_its_share_of_the_time(tmp_path):
 
 def test_a_channel_shared_in_time_is_reciprocal():
     def gains(direction, tdd):
-        made = band(
+        made = build_band(
             direction,
-            Cell(tdd=tdd),
+            CellConfig(tdd=tdd),
             "cell-0",
             seed=3,
             gains=np.ones(2),
@@ -106,7 +106,7 @@ def test_a_channel_shared_in_time_is_reciprocal():
 
 
 def test_units_report_means_and_give_to_all_their_blocks():
-    units = Granularity(5, 2)
+    units = Subbands(5, 2)
     assert units.count == 3
     values = np.array([[1.0, 3.0, 5.0, 7.0, 9.0]]).T
     assert units.reported(values).T.tolist() == [[2.0, 6.0, 9.0]]

@@ -10,7 +10,7 @@ from tests.wfl_sim.test_ofdma import BLOCK, BLOCKS, make_band, shannon
 from tests.wfl_sim.test_simulation import check_laws
 from tests.wfl_sim.worlds import outcome
 from wfl_sim.config.errors import ScenarioError
-from wfl_sim.network.carrier import Carrier, Transmission
+from wfl_sim.network.carrier import BroadcastGroup, Carrier
 from wfl_sim.radio.allocation import MaxCI, ProportionalFair
 
 RATELESS = "cells.0.downlink.rateless=true"
@@ -18,7 +18,7 @@ BAND = BLOCKS * BLOCK
 
 
 def broadcast(carrier, links, bits):
-    transmission = Transmission()
+    transmission = BroadcastGroup()
     return [carrier.send([link], bits, part_of=transmission) for link in links]
 
 

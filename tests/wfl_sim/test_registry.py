@@ -8,7 +8,7 @@ from typing import Protocol
 import pytest
 
 from wfl_sim.config.errors import ScenarioError, did_you_mean
-from wfl_sim.config.fields import Written
+from wfl_sim.config.fields import SourcedStr
 from wfl_sim.config.plugins import plugins_allowed
 from wfl_sim.config.registry import Registry, describe
 from wfl_sim.scenario.json_schema import families
@@ -83,7 +83,7 @@ def test_an_unknown_kind_names_the_nearest(shapes):
 
 def test_a_file_runs_only_where_that_is_allowed(shapes, tmp_path):
     (tmp_path / "mine.py").write_text(PLUGIN)
-    name = Written("./mine.py:Mine", tmp_path)
+    name = SourcedStr("./mine.py:Mine", tmp_path)
     refused = "^'./mine.py:Mine' would run a Python file: give --allow-plugins if you trust it$"
     with pytest.raises(ValueError, match=refused):
         shapes.find(name)
@@ -101,8 +101,8 @@ def test_the_same_name_in_two_folders_is_two_classes(shapes, tmp_path):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "mine.py").write_text(PLUGIN.replace("= 1", f"= {size}"))
     with plugins_allowed():
-        first = shapes.find(Written("./mine.py:Mine", tmp_path / "a"))
-        second = shapes.find(Written("./mine.py:Mine", tmp_path / "b"))
+        first = shapes.find(SourcedStr("./mine.py:Mine", tmp_path / "a"))
+        second = shapes.find(SourcedStr("./mine.py:Mine", tmp_path / "b"))
     assert (first().size, second().size) == (1, 2)
 
 
@@ -121,7 +121,7 @@ def test_the_same_name_in_two_folders_is_two_classes(shapes, tmp_path):
 def test_a_file_that_is_no_good(shapes, tmp_path, text, name, message):
     (tmp_path / "mine.py").write_text(text)
     with plugins_allowed(), pytest.raises(ValueError) as caught:
-        shapes.find(Written(name, tmp_path))
+        shapes.find(SourcedStr(name, tmp_path))
     assert str(caught.value).startswith(message.format(tmp_path))
     assert "\n" not in str(caught.value)
 
@@ -206,5 +206,5 @@ def test_an_incomplete_plugin_is_one_located_line(files):
         load(file, allow_plugins=True)
     assert files.short(caught.value) == (
         "s.yaml:19: cells.0.uplink.allocator: allocator './mine.py:Mine' lacks 'shares' of "
-        "wfl_sim.protocols.Allocator"
+        "wfl_sim.radio.allocation.allocator.Allocator"
     )

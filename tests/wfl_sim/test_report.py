@@ -11,9 +11,9 @@ from tests.wfl_sim.conftest import GOOD
 from wfl_sim.cli import report as reports
 from wfl_sim.cli.report import Report, show_kinds
 from wfl_sim.results import figures
-from wfl_sim.results.summary import Row
+from wfl_sim.results.summary import SummaryRow
 from wfl_sim.scenario.loading import load
-from wfl_sim.simulation.request import Request
+from wfl_sim.simulation.request import RunRequest
 from wfl_sim.simulation.run import run_all
 
 
@@ -30,7 +30,7 @@ def terminal(monkeypatch):
 
 
 def follow(files, text=GOOD):
-    request = Request(file=files.write(text), out=files.folder / "runs")
+    request = RunRequest(file=files.write(text), out=files.folder / "runs")
     report = Report([each.scenario for each in request.load()])
     with report:
         folders = dict(report.follow(run_all(request, jobs=1, watcher=report)))
@@ -89,8 +89,8 @@ def test_kinds_fit_80_columns(terminal):
 
 def test_the_closing_table_fits_80_columns(monkeypatch, terminal):
     nan = math.nan
-    pftt = Row("pftt", 3, 0.8125, 0.0123, 0.8, 2, 123.4, 5.0, 23456.7, 1234.5)
-    alone = Row("local-only", 1, 0.5, nan, 0.8, 0, nan, nan, nan, nan)
+    pftt = SummaryRow("pftt", 3, 0.8125, 0.0123, 0.8, 2, 123.4, 5.0, 23456.7, 1234.5)
+    alone = SummaryRow("local-only", 1, 0.5, nan, 0.8, 0, nan, nan, nan, nan)
     monkeypatch.setattr(figures, "summary", lambda *_: [pftt, alone])
     reports.Console().print(reports._table([], "personal_mean"))
     lines = plain(terminal.getvalue()).splitlines()

@@ -11,7 +11,7 @@ from tests.wfl_sim.conftest import GOOD
 from wfl_sim.config.errors import ScenarioError
 from wfl_sim.radio.allocation.allocator import ALLOCATORS
 from wfl_sim.scenario.loading import load
-from wfl_sim.scenario.resolve import digest, plain, to_yaml
+from wfl_sim.scenario.resolve import digest, to_dict, to_yaml
 
 ROOT = Path(__file__).parents[2]
 SCENARIOS = sorted((ROOT / "scenarios").rglob("*.yaml"))
@@ -92,7 +92,7 @@ def test_variations_survive(files, changes):
 
 def test_a_resolved_scenario_is_complete_and_in_si(files):
     (loaded,) = load(files.write())
-    data = plain(loaded.scenario)
+    data = to_dict(loaded.scenario)
     assert data["cells"][0]["bandwidth"] == 10e6
     assert data["cells"][0]["uplink"]["rate"] == {"kind": "shannon-gap", "gap": 3.0}
     assert data["devices"][0]["hardware"]["name"] == "jetson-orin-nano"
@@ -154,7 +154,7 @@ def test_a_plugin_is_found_again_from_another_folder(files, monkeypatch):
     )
     text = GOOD.replace("{allocator: proportional-fair}", "{allocator: ./mine.py:Mine}")
     (loaded,) = load(files.write(text, "sub/s.yaml"), allow_plugins=True)
-    assert plain(loaded.scenario)["cells"][0]["uplink"]["allocator"] == {
+    assert to_dict(loaded.scenario)["cells"][0]["uplink"]["allocator"] == {
         "kind": f"{files.folder}/sub/mine.py:Mine",
         "bias": 1.0,
     }

@@ -147,7 +147,7 @@ def trained_federation(tmp_path, *settings):
     ready = Simulation(scenario(tmp_path, *settings, text=TRAINING))
     graph = TaskGraph(ready.learner, Store(tmp_path / "store"))
     plan = TrainingPlan(graph, ready.learner, ready.shards, seed=3, overall=True)
-    federation = world.build(ready.scenario, ready.placement, ready.workloads, plan)
+    federation = world.build_federation(ready.scenario, ready.placement, ready.workloads, plan)
     world.run(federation, ready.scenario)
     graph.demand([federation.server.shared.key])
     return federation, graph

@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 from tests.wfl_sim.conftest import GOOD
 from wfl_sim.scenario.json_schema import families, json_schema
 from wfl_sim.scenario.loading import load
-from wfl_sim.scenario.resolve import plain
+from wfl_sim.scenario.resolve import to_dict
 
 ROOT = Path(__file__).parents[2]
 SCENARIOS = sorted((ROOT / "scenarios").rglob("*.yaml"))
@@ -38,7 +38,7 @@ def test_shipped_scenarios_fit(path, accepts):
 
 def test_resolved_scenarios_fit(files, schema):
     (loaded,) = load(files.write(GOOD + "data: newswire\n"))
-    Draft202012Validator(schema).validate(plain(loaded.scenario))
+    Draft202012Validator(schema).validate(to_dict(loaded.scenario))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from wfl_sim.config.errors import ScenarioError
 from wfl_sim.methods import FedIT
 from wfl_sim.methods.aggregation import Upload
-from wfl_sim.methods.server import ServerRule, combine
+from wfl_sim.methods.server import AggregationConfig, server_update
 from wfl_sim.methods.server_optimizers import Adagrad, Adam, Average, Momentum, Yogi
 from wfl_sim.methods.staleness import Delta, Mixing
 from wfl_sim.randomness import stream
@@ -20,9 +20,9 @@ def one(value):
 
 def stepped(optimizer, means, start=0.0):
     """Values of x after each of some averages."""
-    rule, shared, seen = ServerRule(optimizer=optimizer), one(start), []
+    rule, shared, seen = AggregationConfig(optimizer=optimizer), one(start), []
     for mean in means:
-        shared = combine(FedIT(), rule, shared, [Upload(one(mean), 1.0)])
+        shared = server_update(FedIT(), rule, shared, [Upload(one(mean), 1.0)])
         seen.append(float(shared["lora/a"][0]))
     return seen
 
@@ -63,23 +63,23 @@ def test_fedbuff_by_hand():
         Upload(one(14), 1.0, 0, one(10), 0),
         Upload(one(5), 7.0, 1, one(3), 3),
     ]
-    rule = ServerRule(staleness=Delta(exponent=0.5), weights="equal")
-    assert combine(FedIT(), rule, one(10), uploads)["lora/a"] == pytest.approx([12.5])
-    eta = ServerRule(optimizer=Average(lr=2.0), weights="equal")
-    assert combine(FedIT(), eta, one(10), uploads)["lora/a"] == pytest.approx([15])
+    rule = AggregationConfig(staleness=Delta(exponent=0.5), weights="equal")
+    assert server_update(FedIT(), rule, one(10), uploads)["lora/a"] == pytest.approx([12.5])
+    eta = AggregationConfig(optimizer=Average(lr=2.0), weights="equal")
+    assert server_update(FedIT(), eta, one(10), uploads)["lora/a"] == pytest.approx([15])
 
 
 def test_fedasync_by_hand():
     """a = 0.6 / sqrt(1 + 3) = 0.3: 0.7 x 10 + 0.3 x 0 = 7."""
     upload = Upload(one(0), 1.0, 0, one(3), 3)
-    rule = ServerRule(staleness=Mixing(alpha=0.6, exponent=0.5))
-    assert combine(FedIT(), rule, one(10), [upload])["lora/a"] == pytest.approx([7])
+    rule = AggregationConfig(staleness=Mixing(alpha=0.6, exponent=0.5))
+    assert server_update(FedIT(), rule, one(10), [upload])["lora/a"] == pytest.approx([7])
 
 
 def test_an_edge_server_only_averages():
-    rule = ServerRule(optimizer=Momentum())
-    shared = combine(FedIT(), rule, one(0), [Upload(one(1), 1.0)])
-    edge = combine(FedIT(), rule, shared, [Upload(one(5), 1.0)], edge=True)
+    rule = AggregationConfig(optimizer=Momentum())
+    shared = server_update(FedIT(), rule, one(0), [Upload(one(1), 1.0)])
+    edge = server_update(FedIT(), rule, shared, [Upload(one(5), 1.0)], edge=True)
     assert edge["lora/a"] == [5]
     assert edge["server/optimizer/lora/a"] == shared["server/optimizer/lora/a"] == [1]
 
@@ -88,7 +88,9 @@ def test_the_air_adds_an_error_in_proportion_to_the_update():
     """The root mean square of the update is 2; a share of 0.1 makes errors of 0.2."""
     shared = {"lora/a": np.ones(100_000, np.float32)}
     upload = Upload({"lora/a": np.full(100_000, 3, np.float32)}, 1.0)
-    noisy = combine(FedIT(), ServerRule(), shared, [upload], noise=0.1, rng=stream(0, "noise"))
+    noisy = server_update(
+        FedIT(), AggregationConfig(), shared, [upload], noise=0.1, rng=stream(0, "noise")
+    )
     error = noisy["lora/a"] - 3
     assert error.std() == pytest.approx(0.2, rel=0.02)
     assert abs(error.mean()) < 0.003

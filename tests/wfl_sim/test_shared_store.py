@@ -17,7 +17,7 @@ from tests.wfl_sim.test_store import KEY, result, same
 from wfl_sim.execution.executors import Inline, Processes
 from wfl_sim.execution.graph import TaskGraph
 from wfl_sim.execution.store import Store
-from wfl_sim.execution.store_locks import Claims, Presence, live_since
+from wfl_sim.execution.store_locks import KeyLocks, StoreUser, live_since
 from wfl_sim.execution.store_maintenance import damaged, items, limit_of, prune, set_limit
 
 HELPERS = """
@@ -52,7 +52,7 @@ def beside():
 
 
 def test_a_claim_excludes_other_processes_until_it_is_released_or_they_die(tmp_path, beside):
-    claims = Claims(tmp_path / "claims")
+    claims = KeyLocks(tmp_path / "claims")
     other = beside(
         """
         claims = Claims(Path(sys.argv[1]))
@@ -257,7 +257,7 @@ def test_a_store_that_cannot_be_made_says_so(tmp_path):
 
 
 def test_a_presence_begins_before_anything_it_uses(tmp_path):
-    presence = Presence(tmp_path)
+    presence = StoreUser(tmp_path)
     (tmp_path / "used").write_text("")
     assert live_since(tmp_path) <= (tmp_path / "used").stat().st_mtime_ns
     presence.end()

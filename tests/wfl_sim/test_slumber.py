@@ -10,8 +10,8 @@ from tests.wfl_sim.churn import simulated
 from tests.wfl_sim.test_surroundings import span
 from tests.wfl_sim.worlds import BASE, outcome
 from wfl_sim.config.errors import ScenarioError
-from wfl_sim.network.base_station_sleep import Slumber
-from wfl_sim.radio.base_station_power import Earth, Tr38864
+from wfl_sim.network.base_station_sleep import BaseStationSleep
+from wfl_sim.radio.base_station_power import EarthModel, Tr38864
 from wfl_sim.scenario.loading import load
 from wfl_sim.simulation.infrastructure_energy import station_joules
 
@@ -40,7 +40,7 @@ def test_one_state_alone():
     light = Tr38864(unit=1.0, light_after=1.0)
     assert light.resting(3.0, woken=True) == pytest.approx(55 + 2 * 25 + 25 * 3e-3 + 0.09)
     assert not Tr38864(unit=1.0).sleeps
-    assert Earth().waking(100.0) == 0
+    assert EarthModel().waking(100.0) == 0
 
 
 def test_a_run_by_hand():
@@ -62,7 +62,7 @@ def test_without_wakings_all_is_as_the_spans_say():
 
 def test_the_first_transfer_waits_and_those_beside_it_for_the_same_moment():
     env = simpy.Environment()
-    slumber = Slumber(env, STATION.waking)
+    slumber = BaseStationSleep(env, STATION.waking)
     heard = []
 
     def asks(at):
@@ -89,7 +89,7 @@ def test_the_first_transfer_waits_and_those_beside_it_for_the_same_moment():
 
 def test_who_leaves_does_not_keep_the_others_waiting():
     env = simpy.Environment()
-    slumber = Slumber(env, STATION.waking)
+    slumber = BaseStationSleep(env, STATION.waking)
     up = []
 
     def asks(at):

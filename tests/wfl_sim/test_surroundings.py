@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from tests.wfl_sim.churn import check_laws, of, simulated
 from tests.wfl_sim.worlds import BASE, outcome
 from wfl_sim.config.errors import ScenarioError
-from wfl_sim.device_models.carbon import Carbon
-from wfl_sim.device_models.radio_power import Modem
-from wfl_sim.radio.base_station_power import Earth, Tr38864
+from wfl_sim.device_models.carbon import CarbonIntensity
+from wfl_sim.device_models.radio_power import ModemPower
+from wfl_sim.radio.base_station_power import EarthModel, Tr38864
 from wfl_sim.records import Span
 from wfl_sim.scenario.loading import load
 from wfl_sim.simulation.infrastructure_energy import station_joules
@@ -24,20 +24,20 @@ def span(activity, start, end, cell="cell-0", joules=0.0):
 
 
 def test_the_anchors_of_tr_38_840():
-    modem = Modem(unit=2e-3, sleep="deep")
+    modem = ModemPower(unit=2e-3, sleep="deep")
     assert modem.rest == pytest.approx(2e-3)
     assert modem.rest + modem.transmit_power(1e-3) == pytest.approx(0.5)
     assert modem.rest + modem.transmit_power(10 ** (-0.7)) == pytest.approx(1.4)
     assert modem.rest + modem.receive_power(100e6) == pytest.approx(0.6)
     assert modem.rest + modem.receive_power(20e6) == pytest.approx(0.24)
     assert modem.waking == pytest.approx(0.9e-3)
-    assert Modem(unit=2e-3).waking == 0
+    assert ModemPower(unit=2e-3).waking == 0
 
 
 def test_a_modem_replaces_the_powers_of_the_hardware(tmp_path):
     federation = simulated(tmp_path, "devices.1.modem={unit: 3 mW, sleep: light}", text=LONE)
     check_laws(federation)
-    modem, pi = Modem(unit=3e-3, sleep="light"), "device-4"
+    modem, pi = ModemPower(unit=3e-3, sleep="light"), "device-4"
     (download, *_), (compute, *_) = of(federation, pi, "download"), of(federation, pi, "compute")
     idle = 3.0 + modem.rest
     assert compute.joules == pytest.approx((idle + 6.0) * (compute.end - compute.start))
@@ -68,11 +68,11 @@ def test_waking_up_is_paid_by_the_battery(tmp_path_factory, capacity, seed):
 def test_earth_by_hand():
     """6 x 130 W at no load; 40 W on the air add 4.7 x 40 W."""
     spans = [span("download", 1, 3), span("download", 2, 4), span("upload", 3, 6)]
-    found = station_joules(Earth(), spans, "cell-0", 10.0, 40.0)
+    found = station_joules(EarthModel(), spans, "cell-0", 10.0, 40.0)
     assert found == pytest.approx(780 * 10 + 188 * 3)
-    asleep = station_joules(Earth(sleep=True), spans, "cell-0", 10.0, 40.0)
+    asleep = station_joules(EarthModel(sleep=True), spans, "cell-0", 10.0, 40.0)
     assert asleep == pytest.approx(450 * 5 + 780 * 5 + 188 * 3)
-    assert station_joules(Earth(), spans, "cell-1", 10.0, 40.0) == pytest.approx(7800)
+    assert station_joules(EarthModel(), spans, "cell-1", 10.0, 40.0) == pytest.approx(7800)
 
 
 def test_tr_38_864_by_hand():
@@ -96,7 +96,7 @@ def test_the_manifest_tells_what_surrounds_the_devices(tmp_path):
 def test_carbon_follows_the_grid_within_a_span(tmp_path):
     file = tmp_path / "grid.csv"
     file.write_text("start (s),end (s),intensity (g/kWh)\n0,10,100\n10,20,500\n")
-    grams = Carbon(path=str(file)).grams([span("idle", 5, 25, joules=3.6e6)])
+    grams = CarbonIntensity(path=str(file)).grams([span("idle", 5, 25, joules=3.6e6)])
     # 5 s at 100, 10 s at 500, and, since the trace repeats, 5 s at 100.
     assert grams == pytest.approx((5 * 100 + 10 * 500 + 5 * 100) / 20)
 

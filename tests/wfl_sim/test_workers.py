@@ -7,7 +7,7 @@ import time
 import pytest
 
 from wfl_sim.config.errors import ScenarioError
-from wfl_sim.execution.worker_pool import WorkerError, in_processes
+from wfl_sim.execution.worker_pool import WorkerError, run_in_processes
 
 
 class Notes:
@@ -50,7 +50,7 @@ def hang(number, watcher):
 
 def test_every_job_is_done_once_and_heard_of():
     notes = Notes()
-    assert dict(in_processes(square, 5, 2, notes)) == {0: 0, 1: 1, 2: 4, 3: 9, 4: 16}
+    assert dict(run_in_processes(square, 5, 2, notes)) == {0: 0, 1: 1, 2: 4, 3: 9, 4: 16}
     assert {each for each in notes.said if isinstance(each, tuple)} == {
         (number, 1, 2) for number in range(5)
     }
@@ -59,17 +59,17 @@ def test_every_job_is_done_once_and_heard_of():
 
 def test_what_a_user_can_mend_arrives_as_it_is():
     with pytest.raises(ScenarioError, match=r"^run 0 cannot be$"):
-        list(in_processes(refuse, 1, 2, Notes()))
+        list(run_in_processes(refuse, 1, 2, Notes()))
 
 
 def test_a_mistake_in_code_arrives_with_its_traceback():
     with pytest.raises(WorkerError, match=r"(?s)^run 1 failed\nTraceback .*KeyError: 'a bug'"):
-        list(in_processes(stumble, 1, 1, Notes()))
+        list(run_in_processes(stumble, 1, 1, Notes()))
 
 
 def test_a_worker_that_dies_is_noticed():
     with pytest.raises(WorkerError) as caught:
-        list(in_processes(die, 1, 1, Notes()))
+        list(run_in_processes(die, 1, 1, Notes()))
     assert str(caught.value) == (
         "the process of run 1 died (signal 9, perhaps for want of memory): "
         "the same command continues where it stopped"
@@ -79,5 +79,5 @@ def test_a_worker_that_dies_is_noticed():
 def test_one_refusal_stops_the_others_at_once():
     started = time.monotonic()
     with pytest.raises(ScenarioError, match=r"^enough$"):
-        list(in_processes(hang, 2, 2, Notes()))
+        list(run_in_processes(hang, 2, 2, Notes()))
     assert time.monotonic() - started < 30

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.wfl_sim.worlds import BASE, scenario
-from wfl_sim.simulation.learner_cache import Workshop, learning_of
+from wfl_sim.simulation.learner_cache import LearnerCache, learning_of
 
 NEWSWIRE = BASE.replace(
     "model: {kind: synthetic, payload: 2 Mbit, flops_per_step: 20 GFLOP}",
@@ -22,7 +22,7 @@ NEWSWIRE = BASE.replace(
     ],
 )
 def test_what_does_not_concern_learning_is_shared(tmp_path, setting):
-    workshop = Workshop()
+    workshop = LearnerCache()
     one = scenario(tmp_path, text=NEWSWIRE)
     other = scenario(tmp_path, setting, text=NEWSWIRE)
     assert workshop.shards(one) is workshop.shards(other)
@@ -42,7 +42,7 @@ def test_what_does_not_concern_learning_is_shared(tmp_path, setting):
     ],
 )
 def test_what_concerns_learning_is_not(tmp_path, setting):
-    workshop = Workshop()
+    workshop = LearnerCache()
     one = scenario(tmp_path, text=NEWSWIRE)
     other = scenario(tmp_path, setting, text=NEWSWIRE)
     assert learning_of(one) != learning_of(other)
@@ -50,7 +50,7 @@ def test_what_concerns_learning_is_not(tmp_path, setting):
 
 
 def test_only_the_last_ones_are_kept(tmp_path):
-    workshop = Workshop()
+    workshop = LearnerCache()
     first = scenario(tmp_path, text=NEWSWIRE)
     learner = workshop.learner(first)
     for seed in (6, 7):

@@ -44,9 +44,9 @@ from tools.pretraining.chat_tokenizer import BOT, CONTEXT, END, USER, chat_token
 from tools.pretraining.exercise_book import page, requests
 from wfl_sim.data.demonstrations import Demonstrator
 from wfl_sim.data.instruct import Instruct, Preferences
-from wfl_sim.data.instruct_rules import SHARES, TASKS, kind_of, merit, solution
+from wfl_sim.data.instruct_rules import SHARES, TASKS, kind_of, score_answer, solution
 from wfl_sim.data.instructions import Instructions
-from wfl_sim.learning.causal.evaluation import answered, true_rewards
+from wfl_sim.learning.causal.evaluation import generate_answers, true_rewards
 from wfl_sim.learning.causal.prompts import encode
 from wfl_sim.methods.objectives import Sparsity
 from wfl_sim.randomness import derived_seed, stream
@@ -263,7 +263,7 @@ def pairs(count: int, rng: np.random.Generator) -> tuple[list[str], list[str], l
 
 
 def _merits(asked: Sequence[str], answers: Sequence[str], name: str) -> list[float]:
-    return [float(getattr(merit(x, y), name)) for x, y in zip(asked, answers, strict=True)]
+    return [float(getattr(score_answer(x, y), name)) for x, y in zip(asked, answers, strict=True)]
 
 
 def rounded(model: Network) -> Network:
@@ -300,7 +300,7 @@ def judged(
         held = data.shards(1, 1).train[0]
         assert isinstance(held, Instructions)
         examples = encode(tokenizer, held)
-        texts = answered(model, tokenizer, examples, Sparsity(), 1.0)
+        texts = generate_answers(model, tokenizer, examples, Sparsity(), 1.0)
         merits = true_rewards(tokenizer, examples, texts)
         found |= {f"{decoding}_{n}": merits[n] for n in ("helpfulness", "safety", "accuracy")}
     return found

@@ -77,10 +77,10 @@ def run(
     with _one_line_errors():
         from wfl_sim.cli.report import Report
         from wfl_sim.execution.worker_pool import cores
-        from wfl_sim.simulation.request import Request
+        from wfl_sim.simulation.request import RunRequest
         from wfl_sim.simulation.run import run_all
 
-        request = Request(
+        request = RunRequest(
             file=scenario,
             out=out,
             settings=_with(settings, executor),
@@ -118,10 +118,10 @@ def sweep(
     with _one_line_errors():
         from wfl_sim.cli.report import Report
         from wfl_sim.execution.worker_pool import cores
-        from wfl_sim.simulation.request import Request
+        from wfl_sim.simulation.request import RunRequest
         from wfl_sim.simulation.sweep import jobs_of, run_sweep
 
-        request = Request(
+        request = RunRequest(
             file=scenario,
             out=out,
             settings=_with(settings, executor),
@@ -176,10 +176,10 @@ def validate(
 
         loaded = load(scenario, settings=settings or (), allow_plugins=allow_plugins)
         if deep:
-            from wfl_sim.simulation.learner_cache import Workshop
+            from wfl_sim.simulation.learner_cache import LearnerCache
             from wfl_sim.simulation.run import prepared
 
-            workshop = Workshop()
+            workshop = LearnerCache()
             for each in loaded:
                 prepared(
                     each,
@@ -227,10 +227,10 @@ def profile(
     """Time the local steps of a scenario on this machine: a table for `compute.table`."""
     with _one_line_errors():
         from wfl_sim.scenario.loading import load
-        from wfl_sim.simulation.profile_hardware import profiled
+        from wfl_sim.simulation.profile_hardware import profile_hardware
 
         loaded = load(scenario, settings=settings or (), allow_plugins=allow_plugins)[0]
-        for row in profiled(
+        for row in profile_hardware(
             loaded, out, power=power, hardware=hardware, seconds=seconds, threads=threads
         ):
             typer.echo(

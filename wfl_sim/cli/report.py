@@ -129,11 +129,11 @@ class Report:
         Raises:
             ValueError: a folder holds no runs, or no run has such a metric.
         """
-        from wfl_sim.results.comparison import goal_of, opened
+        from wfl_sim.results.comparison import choose_goal, open_runs
         from wfl_sim.results.figures.comparison import compare
 
-        runs = opened(folders)
-        goal = goal_of(runs, metric, scope, target)
+        runs = open_runs(folders)
+        goal = choose_goal(runs, metric, scope, target)
         for sweep in (Sweep.open(folder) for folder in folders if Sweep.is_one(folder)):
             if sweep.missing:
                 planned = len(sweep.planned)

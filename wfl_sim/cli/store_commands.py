@@ -42,11 +42,11 @@ def list_entries(out: Out = _RUNS) -> None:
     """List every entry, the one used last first: time of use, size, key, outputs and numbers."""
     with one_line_errors():
         from wfl_sim.execution.result_file import DamagedError
-        from wfl_sim.execution.store_maintenance import items, opened
+        from wfl_sim.execution.store_maintenance import items, read_entry
 
         for item in sorted(items(_folder(out)), key=lambda item: -item.used):
             try:
-                result = opened(item)
+                result = read_entry(item)
                 numbers = [f"{name}={value:.4g}" for name, value in sorted(result.values.items())]
                 content = " ".join([*sorted(result.states), *numbers])
             except FileNotFoundError:

@@ -38,13 +38,13 @@ _LOST: Final = "error-feedback/"
 """before the names of what a codec has lost, which a device keeps with its private state"""
 
 
-def parted(private: State) -> tuple[State, State]:
+def split_residual(private: State) -> tuple[State, State]:
     """Return what the method keeps on a device, and what codecs have lost."""
     lost = {name: array for name, array in private.items() if name.startswith(_LOST)}
     return {name: array for name, array in private.items() if name not in lost}, lost
 
 
-def sent(codec: Codec, state: State, direction: str, bits: int | None = None) -> State:
+def round_trip(codec: Codec, state: State, direction: str, bits: int | None = None) -> State:
     """Return a state after encoding and decoding.
 
     Raises:
@@ -80,11 +80,11 @@ def upload_of(
     if protect is not None:
         trained = plus(before, protect(minus(trained, before)))
     if not getattr(codec, "relative", False):
-        return sent(codec, trained, "upload", bits), {}
+        return round_trip(codec, trained, "upload", bits), {}
     update = {name: trained[name] - before[name] for name in trained}
     for name, rest in lost.items():
         update[name.removeprefix(_LOST)] += rest
-    arrived = sent(codec, update, "upload", bits)
+    arrived = round_trip(codec, update, "upload", bits)
     upload = {name: before[name] + arrived[name] for name in trained}
     if not getattr(codec, "feedback", False):
         return upload, {}

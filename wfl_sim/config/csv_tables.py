@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from channel_models.units import Unit
-from wfl_sim.config.fields import ScenarioPath
+from wfl_sim.config.fields import FilePath
 
 
 class Measure(Protocol):
@@ -33,7 +33,7 @@ _TIME = Unit("s", minimum=0.0)
 
 
 @dataclass(frozen=True, eq=False)
-class Steps:
+class StepTrace:
     """A quantity that is constant between `ends`, from time zero on, and repeats after the last."""
 
     ends: NDArray[np.float64]
@@ -65,18 +65,18 @@ class Steps:
 class PowerTrace:
     """Power over time: a CSV file with the columns start, end, power."""
 
-    path: Annotated[str, ScenarioPath()]
+    path: Annotated[str, FilePath()]
 
     def __post_init__(self) -> None:
         _ = self.steps
 
     @cached_property
-    def steps(self) -> Steps:
+    def steps(self) -> StepTrace:
         """The power in W."""
         return read_steps(Path(self.path), "power", Unit("W", minimum=0.0))
 
 
-def read_steps(file: Path, quantity: str, unit: Measure) -> Steps:
+def read_steps(file: Path, quantity: str, unit: Measure) -> StepTrace:
     """Read a trace of steps that follow one another from zero on.
 
     Raises:
@@ -93,7 +93,7 @@ def read_steps(file: Path, quantity: str, unit: Measure) -> Steps:
                 f"{last:g} s, where the row before ends"
             )
         last = _ended(file, line, row)
-    return Steps(
+    return StepTrace(
         np.array([row["end"] for _, row in rows]), np.array([row[quantity] for _, row in rows])
     )
 

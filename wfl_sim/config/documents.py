@@ -10,7 +10,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from wfl_sim.config.errors import Location, ScenarioError
-from wfl_sim.config.fields import Written
+from wfl_sim.config.fields import SourcedStr
 
 _TAG = "tag:yaml.org,2002:"
 _SCALARS = {_TAG + name for name in ("str", "int", "float", "bool", "null")}
@@ -197,10 +197,10 @@ class _Reader:
     def _scalar(self, node: ScalarNode, path: Location) -> Any:
         if node.tag not in _SCALARS:
             if node.tag == _TAG + "timestamp":
-                return Written(node.value, self.folder)
+                return SourcedStr(node.value, self.folder)
             raise self._error(node, path, f"tags such as {node.tag} are not understood")
         value = self.yaml.constructor.construct_object(node)
-        return Written(value, self.folder) if isinstance(value, str) else value
+        return SourcedStr(value, self.folder) if isinstance(value, str) else value
 
     def _where(self, node: Node | None) -> str:
         line = node.start_mark.line + 1 if node is not None else 1

@@ -23,10 +23,10 @@ _RULES = {
     "finite_number": "must be finite",
 }
 
-Complaint = tuple[Location, str]
+LocatedMessage = tuple[Location, str]
 
 
-def first_complaint(error: ValidationError, data: Any, cls: type) -> Complaint:
+def first_error(error: ValidationError, data: Any, cls: type) -> LocatedMessage:
     """Return the problem to show: an unknown key explains the rest, then as written.
 
     Args:
@@ -38,7 +38,7 @@ def first_complaint(error: ValidationError, data: Any, cls: type) -> Complaint:
     return min(found, key=lambda each: not each[1].startswith("unknown key"))
 
 
-def traced(scenario: Any, path: Location, message: str) -> Complaint:
+def locate_key(scenario: Any, path: Location, message: str) -> LocatedMessage:
     """Return a complaint about a part of a scenario as one about the key that it names.
 
     ``tokens must be at most 128`` at `model` is about `data.tokens`: the key is looked for below
@@ -54,8 +54,8 @@ def traced(scenario: Any, path: Location, message: str) -> Complaint:
     return (anywhere[0], said[2]) if len(anywhere) == 1 else (path, message)
 
 
-def _complaints(error: ValidationError, data: Any, cls: type) -> list[Complaint]:
-    found: list[Complaint] = []
+def _complaints(error: ValidationError, data: Any, cls: type) -> list[LocatedMessage]:
+    found: list[LocatedMessage] = []
     for problem in error.errors():
         location = _written(problem, data)
         cause = problem.get("ctx", {}).get("error")
@@ -74,7 +74,7 @@ def _complaints(error: ValidationError, data: Any, cls: type) -> list[Complaint]
     return _merged(found)
 
 
-def _explained(problem: Any, location: Location, cls: type) -> Complaint:
+def _explained(problem: Any, location: Location, cls: type) -> LocatedMessage:
     kind, given = problem["type"], problem["input"]
     if kind == "unexpected_keyword_argument":
         key = str(location[-1])
@@ -95,7 +95,7 @@ def _explained(problem: Any, location: Location, cls: type) -> Complaint:
     return location, f"{rule}, got {shown(given)}"
 
 
-def _merged(found: list[Complaint]) -> list[Complaint]:
+def _merged(found: list[LocatedMessage]) -> list[LocatedMessage]:
     """Join what the members of a union say of one value; a member that came deeper speaks alone."""
     said: dict[Location, list[str]] = {}
     for location, text in found:
@@ -131,7 +131,7 @@ def _written(problem: Any, data: Any) -> Location:
     return tuple(kept)
 
 
-def _blamed(location: Location, message: str, cls: type) -> Complaint:
+def _blamed(location: Location, message: str, cls: type) -> LocatedMessage:
     """Move a complaint about an object to the key that its first word names.
 
     ``rank must be at least 1, got 0`` at `method.lora` is about `method.lora.rank`.

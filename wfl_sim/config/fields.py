@@ -9,27 +9,27 @@ if TYPE_CHECKING:
     from pydantic_core import CoreSchema
 
 
-class Written(str):
+class SourcedStr(str):
     """A text with the folder of the file in which it was written."""
 
     __slots__ = ("folder",)
     folder: Path
 
-    def __new__(cls, text: str, folder: Path) -> "Written":
+    def __new__(cls, text: str, folder: Path) -> "SourcedStr":
         """Return `text`, written in `folder`."""
         written = super().__new__(cls, text)
         written.folder = folder
         return written
 
 
-def anchored(text: str) -> Path:
+def resolve_path(text: str) -> Path:
     """Return the path that `text` names, from the folder where it was written; `~` is home."""
-    folder = text.folder if isinstance(text, Written) else Path()
+    folder = text.folder if isinstance(text, SourcedStr) else Path()
     return (folder / Path(text).expanduser()).absolute()
 
 
 @dataclass(frozen=True)
-class ScenarioPath:
+class FilePath:
     """Annotation of a text field that names a file or folder: it becomes an absolute path.
 
     ``path: Annotated[str, ScenarioPath()]``. A relative path starts from the scenario file that
@@ -49,7 +49,7 @@ class ScenarioPath:
     def _found(self, text: Any) -> Any:
         if not isinstance(text, str) or not text.strip():
             return text
-        path = anchored(text)
+        path = resolve_path(text)
         if not self.or_name:
             if not path.is_file():
                 what = "is a folder, not a file" if path.is_dir() else "no such file"

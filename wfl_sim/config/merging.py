@@ -26,7 +26,7 @@ def merge(base: Document, over: Document) -> Document:
     return merged
 
 
-def extended(file: Path, above: tuple[Path, ...] = ()) -> Document:
+def read_extended(file: Path, above: tuple[Path, ...] = ()) -> Document:
     """Read a file and lay it over the one that it extends, if any.
 
     Raises:
@@ -43,10 +43,10 @@ def extended(file: Path, above: tuple[Path, ...] = ()) -> Document:
         raise document.error(("extends",), f"no file {shown(base)} beside {file.name}")
     if path.resolve() in above:
         raise document.error(("extends",), f"{shown(base)} leads back to itself")
-    return merge(extended(path, above), document.without("extends"))
+    return merge(read_extended(path, above), document.without("extends"))
 
 
-def overridden(document: Document, setting: str) -> Document:
+def apply_setting(document: Document, setting: str) -> Document:
     """Return the document with the value of one ``path=value``.
 
     Raises:
@@ -59,7 +59,7 @@ def overridden(document: Document, setting: str) -> Document:
         raise ScenarioError(f"{place.where}: write path=value, for example rounds.count=5")
     value = parse(text, place.where, Path.cwd(), lines=False)
     places = {path: Place(place.where, (*words, *path)) for path in value.places}
-    return placed(document, words, Document(value.data, places))
+    return set_at(document, words, Document(value.data, places))
 
 
 def words_of(path: str) -> list[str]:
@@ -70,7 +70,7 @@ def words_of(path: str) -> list[str]:
     return words
 
 
-def placed(
+def set_at(
     document: Document, words: Sequence[str], value: Document, above: Location = ()
 ) -> Document:
     """Return the document with a value at a path.

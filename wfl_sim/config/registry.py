@@ -13,7 +13,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from wfl_sim.config.errors import KindError, LocatedError, NestedError, did_you_mean
-from wfl_sim.config.fields import Written, anchored
+from wfl_sim.config.fields import SourcedStr, resolve_path
 from wfl_sim.config.plugins import _brief, _plugins_allowed, plugin
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class Registry(Generic[T]):
                 f"{str(name)!r} would run a Python file: give --allow-plugins if you trust it"
             )
         path, _, attribute = name.rpartition(":")
-        file = anchored(Written(path, name.folder) if isinstance(name, Written) else path)
+        file = resolve_path(SourcedStr(path, name.folder) if isinstance(name, SourcedStr) else path)
         if not file.is_file():
             raise ValueError(f"no such file: {file}")
         cls = getattr(plugin(file.resolve()), attribute, None)
@@ -200,14 +200,14 @@ class From:
     def _made(self, kind: str, options: Mapping[str, Any]) -> Any:
         from pydantic import ValidationError
 
-        from wfl_sim.config.validation import checked
+        from wfl_sim.config.validation import validate
 
         try:
             cls = self.registry.find(kind)
         except ValueError as error:
             raise KindError(str(error)) from error
         try:
-            return checked(cls, options)
+            return validate(cls, options)
         except ValidationError as error:
             raise NestedError(error, cls) from None
         except OSError as error:

@@ -8,7 +8,7 @@ from typing import Any, Final, get_args, get_type_hints
 from channel_models.units import Unit
 from wfl_sim.config.documents import Document, Place, shown
 from wfl_sim.config.errors import Location, did_you_mean
-from wfl_sim.config.merging import merge, placed
+from wfl_sim.config.merging import merge, set_at
 from wfl_sim.records import Coordinate
 
 _KEYS: Final = ("variants", "grid", "zip", "seeds")
@@ -20,7 +20,7 @@ Row = Mapping[str, Document]
 
 
 @dataclass(frozen=True)
-class Point:
+class SweepPoint:
     """One document of a sweep, and what tells it from the others."""
 
     document: Document
@@ -28,7 +28,9 @@ class Point:
     """as written, by path; the name of the variant under `variant`; without the seed"""
 
 
-def swept(document: Document, settled: Callable[[Document], Document]) -> Iterator[Point]:
+def expand_sweep(
+    document: Document, settled: Callable[[Document], Document]
+) -> Iterator[SweepPoint]:
     """Yield the points of ``sweep: {variants: ..., grid: ..., zip: ..., seeds: ...}``.
 
     Variants come first, then the rows of `zip`, then the product of `grid`; seeds change fastest.
@@ -41,7 +43,7 @@ def swept(document: Document, settled: Callable[[Document], Document]) -> Iterat
         ScenarioError: the sweep is not of that form.
     """
     if "sweep" not in document.data:
-        yield Point(settled(document))
+        yield SweepPoint(settled(document))
         return
     sweep = document.data["sweep"]
     if not isinstance(sweep, dict) or not sweep:
@@ -58,7 +60,7 @@ def swept(document: Document, settled: Callable[[Document], Document]) -> Iterat
             point = _point(base, name, row)
             for seed in seeds:
                 seeded = point.document.having("seed", seed)
-                yield Point(seeded, point.written)
+                yield SweepPoint(seeded, point.written)
             if not seeds:
                 yield point
 
@@ -194,21 +196,21 @@ def _seeds(document: Document) -> list[Document]:
     return [document.at("sweep", "seeds", index) for index in range(len(seeds))]
 
 
-def _point(base: Document, variant: str, row: Row) -> Point:
+def _point(base: Document, variant: str, row: Row) -> SweepPoint:
     document = base
     # What lies deeper comes later, so that it is not replaced by what it is a part of.
     for path in sorted(row, key=lambda path: path.count(".")):
         above = row[path].places[()].path[:2]
-        document = placed(document, path.split("."), row[path], above)
+        document = set_at(document, path.split("."), row[path], above)
     written = {"variant": variant} if variant else {}
     if not row:
-        return Point(document, written)
+        return SweepPoint(document, written)
     names = short_names(list(row))
     words = [f"{names[path]}={brief(value.data)}" for path, value in row.items()]
     place: dict[Location, Place] = {(): next(iter(row.values())).places[()]}
     label = Document(" ".join(filter(None, [variant, *words])), place)
     written |= {path: brief(value.data) for path, value in row.items()}
-    return Point(document.having("label", label), written)
+    return SweepPoint(document.having("label", label), written)
 
 
 def brief(value: Any) -> str:

@@ -18,7 +18,7 @@ T = TypeVar("T")
 _EXACT = {"int", "float", "bool", "str"}
 
 
-def checked(cls: type[T], data: Mapping[str, Any]) -> T:
+def validate(cls: type[T], data: Mapping[str, Any]) -> T:
     """Return an instance of the dataclass `cls`.
 
     Raises:

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 
-from wfl_sim.config.fields import ScenarioPath
+from wfl_sim.config.fields import FilePath
 from wfl_sim.config.registry import From
 from wfl_sim.data.examples import Shards
-from wfl_sim.data.instructions import Instructions, Layout, held_out
+from wfl_sim.data.instructions import Instructions, PromptLengths, held_out
 from wfl_sim.data.partition import IID, PARTITIONS, Partition
 from wfl_sim.randomness import stream
 
@@ -35,7 +35,7 @@ class Alpaca:
         decoding: whether a network that is judged draws its words, or writes the likeliest.
     """
 
-    path: Annotated[str, ScenarioPath()]
+    path: Annotated[str, FilePath()]
     request_tokens: int = 96
     answer_tokens: int = 32
     test_fraction: float = 0.2
@@ -44,7 +44,7 @@ class Alpaca:
     decoding: Literal["sampled", "greedy"] = "greedy"
 
     def __post_init__(self) -> None:
-        Layout(request=self.request_tokens, answer=self.answer_tokens)
+        PromptLengths(request=self.request_tokens, answer=self.answer_tokens)
         if not 0 < self.test_fraction < 1:
             raise ValueError(
                 f"test_fraction must lie between 0 and 1, both excluded, got {self.test_fraction}"
@@ -73,7 +73,7 @@ class Alpaca:
             tuple(text for text, _, _ in rows),
             np.array([kind for _, _, kind in rows]),
             answers=tuple(answer for _, answer, _ in rows),
-            layout=Layout(request=self.request_tokens, answer=self.answer_tokens),
+            layout=PromptLengths(request=self.request_tokens, answer=self.answer_tokens),
             greedy=self.decoding == "greedy",
         )
         parts = self.partition.split(everything.labels, devices, stream(seed, "data", "partition"))

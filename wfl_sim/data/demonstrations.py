@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wfl_sim.data.instruct_rules import TASKS, kind_of, merit, proper, request, solution
+from wfl_sim.data.instruct_rules import TASKS, kind_of, proper, request, score_answer, solution
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,7 @@ class Demonstrator:
 
 def utility(text: str, answer: str, preference: float) -> float:
     """Return a h + (1 - a) s of an answer for the preference a."""
-    judged = merit(text, answer)
+    judged = score_answer(text, answer)
     return preference * judged.helpfulness + (1 - preference) * judged.safety
 
 

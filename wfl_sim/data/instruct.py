@@ -9,7 +9,7 @@ from wfl_sim.config.registry import From
 from wfl_sim.data.demonstrations import Demonstrator, preferred
 from wfl_sim.data.examples import Shards
 from wfl_sim.data.instruct_rules import KINDS, SHARES, request
-from wfl_sim.data.instructions import Instructions, Layout, held_out
+from wfl_sim.data.instructions import Instructions, PromptLengths, held_out
 from wfl_sim.data.partition import IID, PARTITIONS, Partition
 from wfl_sim.randomness import stream
 
@@ -80,7 +80,7 @@ class Instruct:
     decoding: Literal["sampled", "greedy"] = "sampled"
 
     def __post_init__(self) -> None:
-        Layout(request=self.request_tokens, answer=self.answer_tokens)
+        PromptLengths(request=self.request_tokens, answer=self.answer_tokens)
         if self.examples < 2:
             raise ValueError(f"examples must be at least 2 per device, got {self.examples}")
         if not 0 < self.test_fraction < 1:
@@ -128,7 +128,7 @@ class Instruct:
             labels,
             answers=tuple(chosen for chosen, _ in both),
             rejected=tuple(rejected for _, rejected in both),
-            layout=Layout(request=self.request_tokens, answer=self.answer_tokens),
+            layout=PromptLengths(request=self.request_tokens, answer=self.answer_tokens),
             preference=preference,
             ruled=True,
             greedy=self.decoding == "greedy",

@@ -13,7 +13,7 @@ from wfl_sim.randomness import stream
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layout:
+class PromptLengths:
     """Lengths, in tokens, to which requests and answers are cut or padded.
 
     An answer that a network writes has `answer` tokens, too: after its end it writes padding, so
@@ -49,7 +49,7 @@ class Instructions(Examples):
 
     answers: tuple[str, ...] = ()
     rejected: tuple[str, ...] = ()
-    layout: Layout = Layout(request=24, answer=12)
+    layout: PromptLengths = PromptLengths(request=24, answer=12)
     preference: float = 0.5
     ruled: bool = False
     greedy: bool = False

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TextIO
 
 import numpy as np
 
-from wfl_sim.config.fields import ScenarioPath
+from wfl_sim.config.fields import FilePath
 from wfl_sim.config.registry import From
 from wfl_sim.data.examples import Examples, Padding, Shards
 from wfl_sim.data.partition import PARTITIONS, Dirichlet, Partition
@@ -106,7 +106,7 @@ class Csv:
         padding: to `tokens`, to the longest of a batch, or so with batches of like lengths.
     """
 
-    path: Annotated[str, ScenarioPath()]
+    path: Annotated[str, FilePath()]
     columns: tuple[str, ...] | None = None
     text: str | tuple[str, ...] = "text"
     label: str = "label"
@@ -211,7 +211,7 @@ class Hub:
         padding: to `tokens`, to the longest of a batch, or so with batches of like lengths.
     """
 
-    name: Annotated[str, ScenarioPath(or_name=True)]
+    name: Annotated[str, FilePath(or_name=True)]
     config: str | None = None
     split: str = "train"
     text: str | tuple[str, ...] = "text"
@@ -280,7 +280,7 @@ class Jsonl:
         padding: to `tokens`, to the longest of a batch, or so with batches of like lengths.
     """
 
-    path: Annotated[str, ScenarioPath()]
+    path: Annotated[str, FilePath()]
     text: str | tuple[str, ...] = "text"
     label: str = "label"
     tokens: int = 64

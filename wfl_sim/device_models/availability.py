@@ -17,7 +17,7 @@ import numpy as np
 from channel_models.units import PositiveSeconds, Seconds
 from wfl_sim.config.csv_tables import read_intervals
 from wfl_sim.config.errors import LocatedError
-from wfl_sim.config.fields import ScenarioPath
+from wfl_sim.config.fields import FilePath
 from wfl_sim.config.registry import Registry
 
 
@@ -109,14 +109,14 @@ class Diurnal:
 
 @AVAILABILITIES("trace")
 @dataclass(frozen=True, kw_only=True)
-class Recorded:
+class TraceAvailability:
     """As recorded: a CSV file with the columns device, start, end.
 
     `device` counts within the group; a device without a row is never there. Nothing repeats: after
     its last row a device stays away.
     """
 
-    path: Annotated[str, ScenarioPath()]
+    path: Annotated[str, FilePath()]
 
     def __post_init__(self) -> None:
         _ = self._recorded

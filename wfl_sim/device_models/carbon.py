@@ -6,8 +6,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 
-from wfl_sim.config.csv_tables import Steps, read_steps
-from wfl_sim.config.fields import ScenarioPath
+from wfl_sim.config.csv_tables import StepTrace, read_steps
+from wfl_sim.config.fields import FilePath
 from wfl_sim.records import Span
 
 _JOULES_OF_A_KWH = 3.6e6
@@ -31,16 +31,16 @@ class Intensity:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Carbon:
+class CarbonIntensity:
     """Intensity over time: a CSV file with the columns start, end, intensity (g/kWh)."""
 
-    path: Annotated[str, ScenarioPath()]
+    path: Annotated[str, FilePath()]
 
     def __post_init__(self) -> None:
         _ = self.steps
 
     @cached_property
-    def steps(self) -> Steps:
+    def steps(self) -> StepTrace:
         """The intensity in g/kWh; it repeats."""
         return read_steps(Path(self.path), "intensity", Intensity())
 

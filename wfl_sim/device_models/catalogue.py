@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from wfl_sim.config.documents import read_yaml
 from wfl_sim.config.errors import LocatedError, NestedError, did_you_mean
-from wfl_sim.config.fields import anchored
+from wfl_sim.config.fields import resolve_path
 from wfl_sim.device_models.hardware import Hardware
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class HardwareReference:
         if isinstance(value, Hardware):
             return value
         if isinstance(value, str) and value.endswith((".yaml", ".yml")):
-            return _from_file(anchored(value))
+            return _from_file(resolve_path(value))
         if isinstance(value, str):
             return self.resolve(value)
         if not isinstance(value, Mapping):
@@ -79,23 +79,23 @@ def _from_catalogue(file: Path) -> Hardware:
 def _from_file(file: Path) -> Hardware:
     from pydantic import ValidationError
 
-    from wfl_sim.config.error_messages import first_complaint
-    from wfl_sim.config.validation import checked
+    from wfl_sim.config.error_messages import first_error
+    from wfl_sim.config.validation import validate
 
     document = read_yaml(file)
     data = {"name": file.stem, **document.data}
     try:
-        return checked(Hardware, data)
+        return validate(Hardware, data)
     except ValidationError as error:
-        raise document.error(*first_complaint(error, data, Hardware)) from None
+        raise document.error(*first_error(error, data, Hardware)) from None
 
 
 def _from_mapping(options: Mapping[str, Any]) -> Hardware:
     from pydantic import ValidationError
 
-    from wfl_sim.config.validation import checked
+    from wfl_sim.config.validation import validate
 
     try:
-        return checked(Hardware, options)
+        return validate(Hardware, options)
     except ValidationError as error:
         raise NestedError(error, Hardware) from None

@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from channel_models.units import Unit
-from wfl_sim.config.csv_tables import Steps, read_steps
+from wfl_sim.config.csv_tables import StepTrace, read_steps
 from wfl_sim.config.errors import LocatedError, did_you_mean
-from wfl_sim.config.fields import ScenarioPath, Shorthand
+from wfl_sim.config.fields import FilePath, Shorthand
 from wfl_sim.config.registry import From
-from wfl_sim.device_models.frequency import GOVERNORS, Full, Governor
+from wfl_sim.device_models.frequency import GOVERNORS, FrequencyGovernor, Full
 from wfl_sim.device_models.hardware import Hardware, Precision
 from wfl_sim.device_models.jitter import JITTERS, Constant, Jitter
-from wfl_sim.device_models.profile_table import Table
-from wfl_sim.device_models.workload import Job, Workload
+from wfl_sim.device_models.profile_table import ProfileTable
+from wfl_sim.device_models.workload import UpdateCost, Workload
 
 BYTES_OF_A_WEIGHT = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "int8": 1.03, "nf4": 0.56}
 """int8 and nf4 with the scales of their blocks (bitsandbytes' defaults)"""
@@ -24,7 +24,7 @@ BYTES_OF_A_WEIGHT = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "int8": 1.03, "nf4":
 class LoadTrace:
     """Share of the processor that other programs take over time: columns start, end, load."""
 
-    path: Annotated[str, ScenarioPath()]
+    path: Annotated[str, FilePath()]
 
     def __post_init__(self) -> None:
         if self.steps.values.min() == 1:
@@ -33,13 +33,13 @@ class LoadTrace:
             )
 
     @cached_property
-    def steps(self) -> Steps:
+    def steps(self) -> StepTrace:
         """The share, between 0 and 1."""
         return read_steps(Path(self.path), "load", Unit("1", minimum=0.0, maximum=1.0))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Computing:
+class ComputeConfig:
     """Precision, memory, clock, and what disturbs them. It decides costs, never what is learned."""
 
     precision: Precision | None = None
@@ -48,13 +48,13 @@ class Computing:
     """of the frozen weights in memory"""
     memory: Literal["report", "exclude"] = "report"
     """what becomes of a device that a local step does not fit: an error, or it stays away"""
-    frequency: Annotated[Governor, From(GOVERNORS)] = field(default_factory=Full)
+    frequency: Annotated[FrequencyGovernor, From(GOVERNORS)] = field(default_factory=Full)
     jitter: Annotated[Jitter, From(JITTERS)] = field(default_factory=Constant)
     load: Annotated[LoadTrace, Shorthand("path")] | None = None
-    table: Annotated[Table, Shorthand("path")] | None = None
+    table: Annotated[ProfileTable, Shorthand("path")] | None = None
     """measured seconds and watts in place of those from FLOPs"""
 
-    def job(self, hardware: Hardware, workload: Workload) -> Job:
+    def job(self, hardware: Hardware, workload: Workload) -> UpdateCost:
         """Return what one local update costs.
 
         Raises:
@@ -69,7 +69,7 @@ class Computing:
             raise LocatedError(f"needs hardware with `dvfs`, {hardware.name} has none", "frequency")
         static = hardware.compute_power if dvfs is None else dvfs.static_power
         bandwidth = hardware.bandwidth
-        return Job(
+        return UpdateCost(
             arithmetic=workload.update_flops / (self._peak(hardware) * hardware.utilisation),
             traffic=workload.traffic / bandwidth if bandwidth else 0.0,
             overhead=workload.steps * hardware.step_overhead,
@@ -77,7 +77,7 @@ class Computing:
             dynamic=hardware.compute_power - static,
         )
 
-    def share(self, hardware: Hardware, job: Job) -> float:
+    def share(self, hardware: Hardware, job: UpdateCost) -> float:
         """Return the frequency for a job, as a share of the highest."""
         return self.frequency.share(job, hardware.dvfs) if hardware.dvfs is not None else 1.0
 

@@ -12,7 +12,7 @@ COMPONENTS: Final[tuple[Component, ...]] = ("idle", "compute", "transmit", "rece
 _PLACE: Final = {component: place for place, component in enumerate(COMPONENTS)}
 
 
-class Ledger:
+class EnergyLedger:
     """The joules of every device by component.
 
     A change of power closes the open interval with P x dt. What all components together draw is

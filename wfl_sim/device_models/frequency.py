@@ -13,7 +13,7 @@ from typing import Protocol
 from channel_models.units import Fraction, PositiveHertz, PositiveSeconds, Watt
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.registry import Registry
-from wfl_sim.device_models.workload import Job
+from wfl_sim.device_models.workload import UpdateCost
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,14 +42,14 @@ class Dvfs:
         return (compute_power - self.static_power) / self.highest**3
 
 
-class Governor(Protocol):
+class FrequencyGovernor(Protocol):
     """Who chooses the frequency of a job."""
 
-    def share(self, job: Job, dvfs: Dvfs) -> float:
+    def share(self, job: UpdateCost, dvfs: Dvfs) -> float:
         """Return the frequency as a share of the highest."""
 
 
-GOVERNORS: Registry[Governor] = Registry("frequency", Governor)
+GOVERNORS: Registry[FrequencyGovernor] = Registry("frequency", FrequencyGovernor)
 
 
 @GOVERNORS("full")
@@ -57,7 +57,7 @@ GOVERNORS: Registry[Governor] = Registry("frequency", Governor)
 class Full:
     """Always the highest frequency."""
 
-    def share(self, job: Job, dvfs: Dvfs) -> float:
+    def share(self, job: UpdateCost, dvfs: Dvfs) -> float:
         """Return 1."""
         return 1.0
 
@@ -69,7 +69,7 @@ class Fixed:
 
     share_of_highest: Fraction
 
-    def share(self, job: Job, dvfs: Dvfs) -> float:
+    def share(self, job: UpdateCost, dvfs: Dvfs) -> float:
         """Return that share."""
         return max(self.share_of_highest, dvfs.least)
 
@@ -89,7 +89,7 @@ class EnergyOptimal:
 
     deadline: PositiveSeconds
 
-    def share(self, job: Job, dvfs: Dvfs) -> float:
+    def share(self, job: UpdateCost, dvfs: Dvfs) -> float:
         """Return the share, between the lowest and the highest frequency."""
         best = _least_energy(job)
         if job.traffic > 0:
@@ -99,7 +99,7 @@ class EnergyOptimal:
         return min(max(best, needed, dvfs.least), 1.0)
 
 
-def _least_energy(job: Job) -> float:
+def _least_energy(job: UpdateCost) -> float:
     if job.dynamic == 0:
         return 1.0
     closed = (job.static / (2 * job.dynamic)) ** (1 / 3)

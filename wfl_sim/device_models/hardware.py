@@ -15,7 +15,7 @@ from channel_models.units import (
 )
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.device_models.frequency import Dvfs
-from wfl_sim.device_models.thermal import Thermal
+from wfl_sim.device_models.thermal import ThermalModel
 
 Precision = Literal["fp32", "tf32", "fp16", "bf16", "int8"]
 Confidence = Literal["high", "medium", "low"]
@@ -62,7 +62,7 @@ class Hardware:
     transmit_circuit_power: Watt
     amplifier_efficiency: Fraction
     dvfs: Dvfs | None = None
-    thermal: Thermal | None = None
+    thermal: ThermalModel | None = None
     source: str
     """where the values come from, in one line"""
     evidence: Mapping[str, Evidence] = field(default_factory=dict)

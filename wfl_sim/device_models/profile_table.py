@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Annotated
 
 from wfl_sim.config.errors import LocatedError
-from wfl_sim.config.fields import ScenarioPath
+from wfl_sim.config.fields import FilePath
 from wfl_sim.device_models.hardware import Hardware
-from wfl_sim.device_models.workload import Job, Workload
+from wfl_sim.device_models.workload import UpdateCost, Workload
 
 COLUMNS = ("model", "batch", "tokens", "tokens_per_second", "power (W)", "hardware", "source")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class ProfileRow:
     """One measurement."""
 
     model: str
@@ -35,13 +35,13 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table:
+class ProfileTable:
     """Measured seconds and watts; nothing is interpolated.
 
     With `speed` the table of another machine is scaled: its seconds are divided by it.
     """
 
-    path: Annotated[str, ScenarioPath()]
+    path: Annotated[str, FilePath()]
     speed: float = 1.0
     """of the device relative to the machine that was measured; a scaled table is no measurement"""
 
@@ -51,11 +51,11 @@ class Table:
         _ = self.rows
 
     @cached_property
-    def rows(self) -> tuple[Row, ...]:
+    def rows(self) -> tuple[ProfileRow, ...]:
         """The measurements."""
         return read_table(Path(self.path))
 
-    def job(self, hardware: Hardware, workload: Workload) -> Job:
+    def job(self, hardware: Hardware, workload: Workload) -> UpdateCost:
         """Return the cost of a local update, its phases one after the other.
 
         Raises:
@@ -76,9 +76,9 @@ class Table:
             for batch, row in zip(workload.batches, rows, strict=True)
         ]
         joules = sum(s * row.power for s, row in zip(seconds, rows, strict=True))
-        return Job(arithmetic=sum(seconds), static=joules / sum(seconds))
+        return UpdateCost(arithmetic=sum(seconds), static=joules / sum(seconds))
 
-    def _row(self, model: str, batch: int, tokens: int) -> Row:
+    def _row(self, model: str, batch: int, tokens: int) -> ProfileRow:
         for row in self.rows:
             if (row.model, row.batch, row.tokens) == (model, batch, tokens):
                 return row
@@ -89,7 +89,7 @@ class Table:
         )
 
 
-def read_table(file: Path) -> tuple[Row, ...]:
+def read_table(file: Path) -> tuple[ProfileRow, ...]:
     """Read the measurements of a CSV file.
 
     Raises:
@@ -106,7 +106,7 @@ def read_table(file: Path) -> tuple[Row, ...]:
     return rows
 
 
-def write_table(file: Path, rows: Sequence[Row]) -> None:
+def write_table(file: Path, rows: Sequence[ProfileRow]) -> None:
     """Write measurements as `read_table` reads them."""
     with file.open("w", newline="", encoding="utf-8") as text:
         writer = csv.writer(text, lineterminator="\n")
@@ -125,7 +125,7 @@ def write_table(file: Path, rows: Sequence[Row]) -> None:
             )
 
 
-def _row(file: Path, line: int, row: dict[str, str]) -> Row:
+def _row(file: Path, line: int, row: dict[str, str]) -> ProfileRow:
     def number(name: str) -> float:
         try:
             value = float(row[name])
@@ -139,7 +139,7 @@ def _row(file: Path, line: int, row: dict[str, str]) -> Row:
     for name in ("model", "hardware", "source"):
         if not (row[name] or "").strip():
             raise ValueError(f"{file.name}:{line}: {name} must not be empty")
-    return Row(
+    return ProfileRow(
         model=row["model"],
         batch=int(number("batch")),
         tokens=int(number("tokens")),

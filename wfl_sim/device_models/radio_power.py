@@ -25,7 +25,7 @@ _SENDING: Final = (250.0, 700.0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Modem:
+class ModemPower:
     """The states of TR 38.840 in place of the hardware's own powers of sending and receiving."""
 
     unit: PositiveWatt
@@ -56,7 +56,7 @@ class Modem:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Radio:
+class RadioPower:
     """What the radio of one device draws."""
 
     rest: float
@@ -69,7 +69,9 @@ class Radio:
     """J, at the beginning of each reception and of each upload"""
 
 
-def radio_of(hardware: Hardware, *, modem: Modem | None = None, bandwidth: float = 0.0) -> Radio:
+def radio_of(
+    hardware: Hardware, *, modem: ModemPower | None = None, bandwidth: float = 0.0
+) -> RadioPower:
     """Return the powers of a modem, or without one those that the hardware states.
 
     Args:
@@ -79,8 +81,8 @@ def radio_of(hardware: Hardware, *, modem: Modem | None = None, bandwidth: float
     """
     if modem is None:
         receive, transmit = hardware.receive_power, hardware.transmit_power
-        return Radio(rest=0.0, receive=receive, transmit_power=transmit, waking=0.0)
-    return Radio(
+        return RadioPower(rest=0.0, receive=receive, transmit_power=transmit, waking=0.0)
+    return RadioPower(
         rest=modem.rest,
         receive=modem.receive_power(bandwidth),
         transmit_power=modem.transmit_power,

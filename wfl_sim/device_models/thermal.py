@@ -43,7 +43,7 @@ class Temperature:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Thermal:
+class ThermalModel:
     """A thermal resistance and a time constant; throttling with hysteresis.
 
     At `throttle` the clock falls to the share `throttled` of the highest frequency, at `resume` it

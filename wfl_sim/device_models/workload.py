@@ -17,7 +17,7 @@ class Batches:
 
 
 @dataclass(frozen=True)
-class Exchange:
+class SplitExchange:
     """What crosses the cut of a split network in every local step."""
 
     up_bits: int
@@ -59,7 +59,7 @@ class Workload:
     """of each phase; none for a synthetic model"""
     upload_values: int = 0
     """numbers in an upload"""
-    exchange: Exchange | None = None
+    exchange: SplitExchange | None = None
     """of every step, where the server holds the upper part of the network; all else here is then of
     the device's part alone"""
     unicast: bool = False
@@ -67,7 +67,7 @@ class Workload:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
+class UpdateCost:
     """Seconds and watts of a local update as functions of the frequency.
 
     With the frequency as a share x of the highest, the time is

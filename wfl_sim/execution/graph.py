@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from typing import Any, Final, Self
 
-from wfl_sim.execution.executors.base import EXECUTORS, Executor, Outlook, Session
+from wfl_sim.execution.executors.base import EXECUTORS, Backlog, Executor, Session
 from wfl_sim.execution.executors.inline import Inline
 from wfl_sim.execution.learner import Learner
-from wfl_sim.execution.store import GoneError, Store
-from wfl_sim.execution.task import Handle, Result, Task, key_of
+from wfl_sim.execution.store import MissingResultError, Store
+from wfl_sim.execution.task import Result, StateRef, Task, key_of
 from wfl_sim.state import State
 
 _log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ Progress = Callable[[Task, int, int], None]
 """called after each task with the task, the number done and the number needed"""
 
 
-class Order:
+class ReadyQueue:
     """Which of some tasks are ready: those whose inputs are there; the first asked for first."""
 
     def __init__(
@@ -140,7 +140,7 @@ class TaskGraph:
             while missing := self._missing(keys):
                 try:
                     self._execute(missing)
-                except GoneError as lost:
+                except MissingResultError as lost:
                     losses += 1
                     if losses > _LOSSES:
                         raise OSError(f"{self._store.folder}: does not keep results") from lost
@@ -158,7 +158,7 @@ class TaskGraph:
         """Return the numbers of a task, executing it first where it has not been."""
         return self.result(key).values
 
-    def state(self, handle: Handle) -> State:
+    def state(self, handle: StateRef) -> State:
         """Return a state, executing what produces it where it has not been."""
         return self.result(handle.key).states[handle.output]
 
@@ -196,7 +196,7 @@ class TaskGraph:
             self._session = self._open.enter_context(
                 self.executor.session(self._learner, self._store)
             )
-        order = Order(missing, self._tasks, self._order)
+        order = ReadyQueue(missing, self._tasks, self._order)
         elsewhere: list[str] = []
         running = 0
         idle = 0.0
@@ -211,7 +211,7 @@ class TaskGraph:
                 else:
                     taken[key] = self._tasks[key]
             if taken:
-                outlook = Outlook(ready=len(order.ready), left=order.left)
+                outlook = Backlog(ready=len(order.ready), left=order.left)
                 self._session.submit(taken, outlook)
                 running += len(taken)
             if running:
@@ -234,7 +234,7 @@ class TaskGraph:
         self._claimed.add(key)
         return True
 
-    def _done(self, key: str, order: Order) -> None:
+    def _done(self, key: str, order: ReadyQueue) -> None:
         self._store.release(key)
         self._claimed.discard(key)
         order.done(key)

@@ -13,22 +13,22 @@ from wfl_sim.execution.learner import Learner
 from wfl_sim.execution.task import (
     Aggregate,
     Evaluate,
-    Handle,
     InitialPrivate,
     InitialShared,
     LocalUpdate,
+    StateRef,
 )
 from wfl_sim.randomness import derived_seed
 
 
 @dataclass(frozen=True, kw_only=True)
-class Arrival:
+class ReceivedUpload:
     """An upload at the server, ready to be aggregated."""
 
-    upload: Handle
+    upload: StateRef
     device: int = -1
     """-1 where it is an aggregate of an edge server"""
-    base: Handle | None = None
+    base: StateRef | None = None
     """the shared state that the device started from; None for the present one"""
     staleness: int = 0
     """aggregations between that state and the present one"""
@@ -37,16 +37,16 @@ class Arrival:
 class Plan(Protocol):
     """Names the states of a run; nothing is trained by asking."""
 
-    def initial_shared(self) -> Handle:
+    def initial_shared(self) -> StateRef:
         """Return the shared state before training."""
 
-    def download_bits(self, device: int, shared: Handle) -> int:
+    def download_bits(self, device: int, shared: StateRef) -> int:
         """Return the bits that bring `shared` to a device, given what it has got before."""
 
     def workload(self, device: int, number: int, turn: int = 0) -> Workload | None:
         """Return the costs of one local update; None where all of a device cost the same."""
 
-    def local_update(self, device: int, number: int, shared: Handle, turn: int = 0) -> Handle:
+    def local_update(self, device: int, number: int, shared: StateRef, turn: int = 0) -> StateRef:
         """Return the upload of a device that trains on `shared` in round `number`.
 
         Args:
@@ -58,12 +58,12 @@ class Plan(Protocol):
 
     def aggregate(
         self,
-        shared: Handle,
-        arrivals: Sequence[Arrival],
+        shared: StateRef,
+        arrivals: Sequence[ReceivedUpload],
         *,
         edge: bool = False,
         noise: float = 0.0,
-    ) -> Handle:
+    ) -> StateRef:
         """Return the shared state that follows `shared`.
 
         Args:
@@ -74,10 +74,10 @@ class Plan(Protocol):
             noise: error of aggregation over the air, see `Aggregate.noise`.
         """
 
-    def evaluate(self, shared: Handle) -> tuple[str | None, tuple[str, ...]]:
+    def evaluate(self, shared: StateRef) -> tuple[str | None, tuple[str, ...]]:
         """Return the keys of the global evaluation and of each device's own."""
 
-    def value(self, handle: Handle, name: str) -> float:
+    def value(self, handle: StateRef, name: str) -> float:
         """Return a number of the task that made a state, training first what it needs.
 
         An upload has `train_loss`, the mean loss of its local steps in nat.
@@ -99,14 +99,14 @@ class NetworkOnly:
         """
         self._learner = learner
         self._seed = seed
-        self._versions = Versions(learner)
+        self._versions = StateLineage(learner)
         self._names = count()
 
-    def initial_shared(self) -> Handle:
+    def initial_shared(self) -> StateRef:
         """Return a name without a task."""
-        return Handle(str(next(self._names)), "shared")
+        return StateRef(str(next(self._names)), "shared")
 
-    def download_bits(self, device: int, shared: Handle) -> int:
+    def download_bits(self, device: int, shared: StateRef) -> int:
         """Return the bits of a download."""
         return self._versions.download_bits(device, shared)
 
@@ -114,29 +114,29 @@ class NetworkOnly:
         """Return the costs of one local update; None where all of a device cost the same."""
         return _workload(self._learner, device, _update_seed(self._seed, device, number, turn))
 
-    def local_update(self, device: int, number: int, shared: Handle, turn: int = 0) -> Handle:
+    def local_update(self, device: int, number: int, shared: StateRef, turn: int = 0) -> StateRef:
         """Return a name without a task."""
         self._versions.received(device, shared)
-        return Handle(str(next(self._names)), "upload")
+        return StateRef(str(next(self._names)), "upload")
 
     def aggregate(
         self,
-        shared: Handle,
-        arrivals: Sequence[Arrival],
+        shared: StateRef,
+        arrivals: Sequence[ReceivedUpload],
         *,
         edge: bool = False,
         noise: float = 0.0,
-    ) -> Handle:
+    ) -> StateRef:
         """Return a name without a task."""
-        made = Handle(str(next(self._names)), "shared")
+        made = StateRef(str(next(self._names)), "shared")
         self._versions.follows(made, shared, [each.device for each in arrivals])
         return made
 
-    def evaluate(self, shared: Handle) -> tuple[str | None, tuple[str, ...]]:
+    def evaluate(self, shared: StateRef) -> tuple[str | None, tuple[str, ...]]:
         """Ask for nothing."""
         return None, ()
 
-    def value(self, handle: Handle, name: str) -> float:
+    def value(self, handle: StateRef, name: str) -> float:
         """Refuse: nothing is trained.
 
         Raises:
@@ -172,7 +172,7 @@ class TrainingPlan:
         self._seed = seed
         self._shards = shards
         self._overall = overall
-        self._versions = Versions(learner)
+        self._versions = StateLineage(learner)
         self._keeps = learner.keeps
         self._weights = [float(len(examples)) for examples in shards.train]
         self._train = [examples.fingerprint() for examples in shards.train]
@@ -182,15 +182,15 @@ class TrainingPlan:
         self._private = [
             self._initial_private(device, device) for device in range(len(shards.train))
         ]
-        self._of_edges: dict[Handle, float] = {}
+        self._of_edges: dict[StateRef, float] = {}
 
-    def initial_shared(self) -> Handle:
+    def initial_shared(self) -> StateRef:
         """Name the method's initial shared parts."""
         seed = derived_seed(self._seed, "initial", "shared")
         key = self._graph.add(InitialShared(recipe=self._recipe, seed=seed))
-        return Handle(key, "shared")
+        return StateRef(key, "shared")
 
-    def download_bits(self, device: int, shared: Handle) -> int:
+    def download_bits(self, device: int, shared: StateRef) -> int:
         """Return the bits of a download."""
         return self._versions.download_bits(device, shared)
 
@@ -198,7 +198,7 @@ class TrainingPlan:
         """Return the costs of one local update; None where all of a device cost the same."""
         return _workload(self._learner, device, _update_seed(self._seed, device, number, turn))
 
-    def local_update(self, device: int, number: int, shared: Handle, turn: int = 0) -> Handle:
+    def local_update(self, device: int, number: int, shared: StateRef, turn: int = 0) -> StateRef:
         """Name the upload of a device, and remember its new private state."""
         self._versions.received(device, shared)
         key = self._graph.add(
@@ -213,17 +213,17 @@ class TrainingPlan:
         )
         # Where nothing is kept, an update that came to nothing is not needed for the next one.
         if self._keeps and device >= 0:
-            self._private[device] = Handle(key, "private")
-        return Handle(key, "upload")
+            self._private[device] = StateRef(key, "private")
+        return StateRef(key, "upload")
 
     def aggregate(
         self,
-        shared: Handle,
-        arrivals: Sequence[Arrival],
+        shared: StateRef,
+        arrivals: Sequence[ReceivedUpload],
         *,
         edge: bool = False,
         noise: float = 0.0,
-    ) -> Handle:
+    ) -> StateRef:
         """Name the combination of uploads; weights are numbers of training examples."""
         weights = tuple(self._weight(each) for each in arrivals)
         key = self._graph.add(
@@ -240,12 +240,12 @@ class TrainingPlan:
                 seed=derived_seed(self._seed, "aggregation", shared.key) if noise else 0,
             )
         )
-        made = Handle(key, "shared")
+        made = StateRef(key, "shared")
         self._of_edges |= {made: sum(weights)} if edge else {}
         self._versions.follows(made, shared, [each.device for each in arrivals])
         return made
 
-    def evaluate(self, shared: Handle) -> tuple[str | None, tuple[str, ...]]:
+    def evaluate(self, shared: StateRef) -> tuple[str | None, tuple[str, ...]]:
         """Name the evaluations of the states of this moment."""
         overall = None
         if self._overall:
@@ -256,7 +256,7 @@ class TrainingPlan:
         )
         return overall, personal
 
-    def value(self, handle: Handle, name: str) -> float:
+    def value(self, handle: StateRef, name: str) -> float:
         """Return a number of the task that made a state, training first what it needs."""
         return self._graph.values(handle.key)[name]
 
@@ -265,7 +265,7 @@ class TrainingPlan:
         """The devices whose uploads were in each aggregation."""
         return self._versions.cohorts
 
-    def private(self) -> tuple[Handle, ...]:
+    def private(self) -> tuple[StateRef, ...]:
         """Return the newest private state of every device."""
         return tuple(self._private)
 
@@ -273,17 +273,17 @@ class TrainingPlan:
     def _gathered(self) -> str:
         return self._shards.gathered.fingerprint()
 
-    def _weight(self, arrival: Arrival) -> float:
+    def _weight(self, arrival: ReceivedUpload) -> float:
         if arrival.device >= 0:
             return self._weights[arrival.device]
         return self._of_edges.get(arrival.upload, sum(self._weights))
 
-    def _initial_private(self, device: int, name: str | int) -> Handle:
+    def _initial_private(self, device: int, name: str | int) -> StateRef:
         seed = derived_seed(self._seed, "initial", "private", name)
         task = InitialPrivate(recipe=self._recipe, device=device, seed=seed)
-        return Handle(self._graph.add(task), "private")
+        return StateRef(self._graph.add(task), "private")
 
-    def _evaluation(self, device: int, shard: str, shared: Handle, private: Handle) -> str:
+    def _evaluation(self, device: int, shard: str, shared: StateRef, private: StateRef) -> str:
         return self._graph.add(
             Evaluate(
                 recipe=self._recipe,
@@ -305,16 +305,16 @@ def _update_seed(seed: int, device: int, number: int, turn: int) -> int:
     return derived_seed(seed, "training", device, number, *([turn] if turn else []))
 
 
-class Versions:
+class StateLineage:
     """Tells what a download has to bring, for methods whose downloads are news alone."""
 
     def __init__(self, learner: Learner) -> None:
         """Begin with no version."""
         self._learner = learner
-        self._made_from: dict[Handle, tuple[Handle, tuple[int, ...]]] = {}
-        self._has: dict[int, Handle] = {}
+        self._made_from: dict[StateRef, tuple[StateRef, tuple[int, ...]]] = {}
+        self._has: dict[int, StateRef] = {}
 
-    def follows(self, made: Handle, shared: Handle, devices: Sequence[int]) -> None:
+    def follows(self, made: StateRef, shared: StateRef, devices: Sequence[int]) -> None:
         """Note that a state was made from another and the uploads of some devices."""
         self._made_from[made] = shared, tuple(devices)
 
@@ -323,11 +323,11 @@ class Versions:
         """The devices whose uploads were in each aggregation, in the order of asking."""
         return [devices for _, devices in self._made_from.values()]
 
-    def received(self, device: int, shared: Handle) -> None:
+    def received(self, device: int, shared: StateRef) -> None:
         """Note that a device has a state."""
         self._has[device] = shared
 
-    def download_bits(self, device: int, shared: Handle) -> int:
+    def download_bits(self, device: int, shared: StateRef) -> int:
         """Return the bits that bring a state to a device that has an older one, or none."""
         if not self._learner.sends_news:
             return self._learner.workload(device).download_bits

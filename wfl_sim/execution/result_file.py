@@ -23,7 +23,7 @@ class DamagedError(ValueError):
     """The bytes are not what was written."""
 
 
-def packed(result: Result) -> bytes:
+def to_bytes(result: Result) -> bytes:
     """Return the bytes of an entry that is still to be sealed."""
     tensors = {
         f"{output}/{name}": np.asarray(array, order="C")
@@ -36,12 +36,12 @@ def packed(result: Result) -> bytes:
     return content
 
 
-def sealed(content: bytes) -> bytes:
+def add_checksum(content: bytes) -> bytes:
     """Return the bytes of an entry with their checksum."""
     return content.replace(_NONE.encode(), hashlib.sha256(content).hexdigest().encode(), 1)
 
 
-def unpacked(content: bytes) -> Result:
+def from_bytes(content: bytes) -> Result:
     """Return the result.
 
     Raises:

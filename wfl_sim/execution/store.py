@@ -14,8 +14,8 @@ from pathlib import Path
 from threading import get_ident
 from typing import Final, Self
 
-from wfl_sim.execution.result_file import DamagedError, packed, sealed, unpacked
-from wfl_sim.execution.store_locks import Claims, Presence
+from wfl_sim.execution.result_file import DamagedError, add_checksum, from_bytes, to_bytes
+from wfl_sim.execution.store_locks import KeyLocks, StoreUser
 from wfl_sim.execution.store_maintenance import limit_of, path_of, prune
 from wfl_sim.execution.task import Result
 
@@ -27,7 +27,7 @@ _SLICES: Final = 16
 """a store with a limit is pruned whenever so great a part of the limit has been written"""
 
 
-class GoneError(KeyError):
+class MissingResultError(KeyError):
     """There is no such result, or it was damaged."""
 
 
@@ -46,8 +46,8 @@ class Store:
         """
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self._presence = Presence(folder)
-        self._claims = Claims(folder / "claims")
+        self._presence = StoreUser(folder)
+        self._claims = KeyLocks(folder / "claims")
         self._memory = memory
         self._held = 0
         self._limit = limit_of(folder)
@@ -86,7 +86,7 @@ class Store:
     def __contains__(self, key: str) -> bool:
         try:
             self.get(key)
-        except GoneError:
+        except MissingResultError:
             return False
         return True
 
@@ -101,7 +101,7 @@ class Store:
             return self._recent[key]
         result = self._read(key)
         if result is None:
-            raise GoneError(key)
+            raise MissingResultError(key)
         self._remember(key, result)
         return result
 
@@ -113,7 +113,7 @@ class Store:
         """
         self._remember(key, result)
         # Packed here: two threads that both want the interpreter cost more than the work itself.
-        content = packed(result)
+        content = to_bytes(result)
         if key in self._writing:
             self._wait_for(key)
         self._writing[key] = self._writer.submit(self._write, key, content), len(content)
@@ -158,7 +158,7 @@ class Store:
         written.result()
 
     def _write(self, key: str, content: bytes) -> None:
-        content = sealed(content)
+        content = add_checksum(content)
         path = path_of(self.folder, key)
         part = self._presence.part(f"{get_ident()}.part")
         try:
@@ -194,7 +194,7 @@ class Store:
             _log.warning("%s cannot be read (%s): made again", path, error)
             return None
         try:
-            return unpacked(content)
+            return from_bytes(content)
         except DamagedError as error:
             _log.warning("%s is damaged (%s): made again", path, error)
             _remove(path)

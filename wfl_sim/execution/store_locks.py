@@ -24,7 +24,7 @@ _DIGITS: Final = 15
 """hexadecimal digits of a key that fit into an offset"""
 
 
-class Claims:
+class KeyLocks:
     """What this process is at work on. Claims of one process do not exclude each other.
 
     Where the system knows no such locks every claim is granted: work may then be done twice, with
@@ -83,7 +83,7 @@ _MARGIN: Final = 2_000_000_000
 """ns by which clocks of files and processes may differ"""
 
 
-class Presence:
+class StoreUser:
     """This process among the users of a store, until `end`."""
 
     def __init__(self, folder: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from wfl_sim.execution.result_file import DamagedError, unpacked
+from wfl_sim.execution.result_file import DamagedError, from_bytes
 from wfl_sim.execution.store_locks import live_since, tidy
 from wfl_sim.execution.task import Result
 
@@ -18,7 +18,7 @@ _LIMIT: Final = "limit"
 
 
 @dataclass(frozen=True)
-class Item:
+class Entry:
     """An entry of a store."""
 
     key: str
@@ -47,7 +47,7 @@ def path_of(folder: Path, key: str) -> str:
     return f"{folder}/{key[:2]}/{key}{_SUFFIX}"
 
 
-def items(folder: Path) -> Iterator[Item]:
+def items(folder: Path) -> Iterator[Entry]:
     """Yield the entries of a store, in no order.
 
     Raises:
@@ -64,24 +64,24 @@ def items(folder: Path) -> Iterator[Item]:
             except FileNotFoundError:  # another process has removed it
                 continue
             key = file.name.removesuffix(_SUFFIX)
-            yield Item(key, file.path, stat.st_size, stat.st_mtime_ns)
+            yield Entry(key, file.path, stat.st_size, stat.st_mtime_ns)
 
 
-def opened(item: Item) -> Result:
+def read_entry(item: Entry) -> Result:
     """Return the result of an entry.
 
     Raises:
         DamagedError: its checksum differs.
         OSError: it cannot be read.
     """
-    return unpacked(Path(item.path).read_bytes())
+    return from_bytes(Path(item.path).read_bytes())
 
 
-def damaged(folder: Path) -> Iterator[tuple[Item, str]]:
+def damaged(folder: Path) -> Iterator[tuple[Entry, str]]:
     """Yield the entries that are not as they were written, and why; they stay."""
     for item in items(folder):
         try:
-            opened(item)
+            read_entry(item)
         except FileNotFoundError:
             continue
         except (DamagedError, OSError) as error:

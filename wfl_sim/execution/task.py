@@ -14,7 +14,7 @@ from wfl_sim.state import State
 
 
 @dataclass(frozen=True)
-class Handle:
+class StateRef:
     """One state that a task produces: the task's key and the name of its output."""
 
     key: str
@@ -29,7 +29,7 @@ class InitialShared:
     seed: int
 
     @property
-    def incoming(self) -> tuple[Handle, ...]:
+    def incoming(self) -> tuple[StateRef, ...]:
         """Nothing comes in."""
         return ()
 
@@ -44,7 +44,7 @@ class InitialPrivate:
     seed: int
 
     @property
-    def incoming(self) -> tuple[Handle, ...]:
+    def incoming(self) -> tuple[StateRef, ...]:
         """Nothing comes in."""
         return ()
 
@@ -59,11 +59,11 @@ class LocalUpdate:
     """fingerprint of the device's training examples"""
     seed: int
     """of batch order and dropout"""
-    shared: Handle
-    private: Handle
+    shared: StateRef
+    private: StateRef
 
     @property
-    def incoming(self) -> tuple[Handle, ...]:
+    def incoming(self) -> tuple[StateRef, ...]:
         """The shared state as sent by the server, and the device's own private state."""
         return (self.shared, self.private)
 
@@ -76,13 +76,13 @@ class Aggregate:
     """
 
     recipe: str
-    shared: Handle
+    shared: StateRef
     """the present state, which the result replaces"""
-    uploads: tuple[Handle, ...]
+    uploads: tuple[StateRef, ...]
     weights: tuple[float, ...]
     devices: tuple[int, ...]
     """-1 for an upload that is itself an aggregate"""
-    bases: tuple[Handle, ...]
+    bases: tuple[StateRef, ...]
     """the shared state that the device started from"""
     staleness: tuple[int, ...]
     """versions between `bases` and `shared`"""
@@ -95,12 +95,12 @@ class Aggregate:
     """of `noise`"""
 
     @property
-    def incoming(self) -> tuple[Handle, ...]:
+    def incoming(self) -> tuple[StateRef, ...]:
         """The present shared state, the uploads, then bases other than the present state, once."""
         return (self.shared, *self.uploads, *self.older)
 
     @property
-    def older(self) -> tuple[Handle, ...]:
+    def older(self) -> tuple[StateRef, ...]:
         """The bases other than the present state, each once."""
         return tuple(dict.fromkeys(base for base in self.bases if base != self.shared))
 
@@ -117,11 +117,11 @@ class Evaluate:
     device: int
     shard: str
     """fingerprint of the held-out examples"""
-    shared: Handle
-    private: Handle
+    shared: StateRef
+    private: StateRef
 
     @property
-    def incoming(self) -> tuple[Handle, ...]:
+    def incoming(self) -> tuple[StateRef, ...]:
         """The shared state and the private state."""
         return (self.shared, self.private)
 

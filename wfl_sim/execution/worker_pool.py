@@ -32,7 +32,7 @@ PASSED_ON = (ScenarioError, OSError, FloatingPointError)
 """what a job may raise that is no mistake in code"""
 
 
-class Watcher(Protocol):
+class ProgressListener(Protocol):
     """Told what happens while jobs run."""
 
     def progress(self, number: int, done: int, needed: int) -> None:
@@ -49,7 +49,7 @@ class WorkerError(RuntimeError):
     """A worker has ended before its job was done."""
 
 
-Work = Callable[[J, Watcher], T]
+Work = Callable[[J, ProgressListener], T]
 """does a job; must be picklable"""
 
 
@@ -122,11 +122,11 @@ class Pool(Generic[J, T]):
         self.busy = 0
 
 
-def in_processes(
+def run_in_processes(
     work: Work[int, T],
     count: int,
     jobs: int,
-    watcher: Watcher,
+    watcher: ProgressListener,
     groups: Sequence[str] | None = None,
 ) -> Iterator[tuple[int, T]]:
     """Do jobs 0 to `count` - 1 in `jobs` processes; yield number and result as each ends.

@@ -13,13 +13,13 @@ from transformers import PreTrainedModel
 
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.learning import peft as torch_parts
-from wfl_sim.learning.cls_only import behind_attention, first_token
-from wfl_sim.learning.mixing import described, evaluate_blended, without_loras
+from wfl_sim.learning.cls_only import behind_attention, cls_token_only
+from wfl_sim.learning.mixing import evaluate_mixture, text_embeddings, without_loras
 from wfl_sim.learning.objectives import evaluate
-from wfl_sim.learning.prefix_cache import Prefix
-from wfl_sim.learning.tokenized import Encoded
-from wfl_sim.learning.torch_settings import exact
-from wfl_sim.learning.training import nudge_of, train
+from wfl_sim.learning.prefix_cache import PrefixCache
+from wfl_sim.learning.tokenized import TokenizedTexts
+from wfl_sim.learning.torch_settings import deterministic
+from wfl_sim.learning.training import gradient_terms, train
 from wfl_sim.methods.objectives import Alignment
 from wfl_sim.methods.parts import LoRA, Part
 from wfl_sim.methods.phases import Phase
@@ -27,10 +27,10 @@ from wfl_sim.randomness import derived_seed, stream
 from wfl_sim.state import State, check_same, shapes_of
 
 if TYPE_CHECKING:
-    from wfl_sim.learning.alignment.instruction_task import Speaker
+    from wfl_sim.learning.alignment.instruction_task import InstructionTask
 
 
-class Workbench:
+class AdaptedModel:
     """A network and its parts. What is on it is replaced by `load`, so no turn sees another's.
 
     Args:
@@ -47,7 +47,7 @@ class Workbench:
         model: PreTrainedModel,
         parts: Sequence[Part],
         threads: int | None = None,
-        speaker: "Speaker | None" = None,
+        speaker: "InstructionTask | None" = None,
         activations: float = 0.0,
         compiled: bool = False,
     ) -> None:
@@ -59,7 +59,7 @@ class Workbench:
         self._behind_attention = behind_attention(model)
         self._on_host = model.device.type == "cpu"
         self._forward = _compiled(model) if compiled else model
-        self.prefix = Prefix(model, self.parameters.values(), activations)
+        self.prefix = PrefixCache(model, self.parameters.values(), activations)
         self._shapes = {name: tuple(value.shape) for name, value in self.parameters.items()}
         self._names = {
             part.name: [name for name in self.parameters if name.startswith(f"{part.name}/")]
@@ -124,7 +124,7 @@ class Workbench:
 
     def first_token(self) -> AbstractContextManager[None]:
         """Let the last layer compute no token that the head does not read."""
-        return first_token(self._behind_attention)
+        return cls_token_only(self._behind_attention)
 
     @contextmanager
     def muted(self, phase: Phase) -> Iterator[None]:
@@ -165,13 +165,15 @@ class Workbench:
         """
         with (
             self.muted(phase),
-            exact(seed=derived_seed(seed, "dropout", number), threads=self.threads),
+            deterministic(seed=derived_seed(seed, "dropout", number), threads=self.threads),
         ):
             trained = self.trained(phase)
             nudge = None
             if phase.proximal or correction:
                 start = anchor or self.read(self.parts)
-                nudge = nudge_of(self.parameters, trained, phase.proximal, start, correction or {})
+                nudge = gradient_terms(
+                    self.parameters, trained, phase.proximal, start, correction or {}
+                )
             rng = stream(seed, "batches", number)
             if self.speaker is not None and isinstance(phase.objective, Alignment):
                 return self.speaker.align(self, phase, examples, rng, derived_seed(seed, number))
@@ -180,21 +182,21 @@ class Workbench:
                     self.model, trained, phase, examples, rng, self.prefix, nudge, self._forward
                 )
 
-    def describe(self, examples: Encoded) -> NDArray[np.float32]:
+    def describe(self, examples: TokenizedTexts) -> NDArray[np.float32]:
         """Return the mean last hidden state of the network without LoRAs, (n, hidden)."""
-        with exact(seed=0, threads=self.threads), without_loras(self.model):
-            return described(self.model, examples)
+        with deterministic(seed=0, threads=self.threads), without_loras(self.model):
+            return text_embeddings(self.model, examples)
 
     def evaluate_blended(
-        self, examples: Encoded, weights: Mapping[str, NDArray[np.floating]]
+        self, examples: TokenizedTexts, weights: Mapping[str, NDArray[np.floating]]
     ) -> dict[str, float]:
         """Return accuracy and loss where LoRAs weigh differently from text to text."""
-        with exact(seed=0, threads=self.threads), self.first_token():
-            return evaluate_blended(self.model, examples, weights)
+        with deterministic(seed=0, threads=self.threads), self.first_token():
+            return evaluate_mixture(self.model, examples, weights)
 
     def evaluate(self, examples: Any) -> dict[str, float]:
         """Return accuracy and loss of what is on the bench, and more of what speaks."""
-        with exact(seed=0, threads=self.threads):
+        with deterministic(seed=0, threads=self.threads):
             if self.speaker is not None:
                 return self.speaker.evaluate(self, examples)
             with self.first_token():

@@ -26,7 +26,7 @@ def behind_attention(model: PreTrainedModel) -> nn.Module | None:
 
 
 @contextmanager
-def first_token(behind: nn.Module | None) -> Iterator[None]:
+def cls_token_only(behind: nn.Module | None) -> Iterator[None]:
     """Let the last layer go on with the first token alone, where that is all the head reads.
 
     Logits and gradients stay what they are, but for the order of sums and, where something drops

@@ -4,7 +4,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from wfl_sim.data.examples import Examples, Padding, Shards
-from wfl_sim.data.instructions import Instructions, Layout
+from wfl_sim.data.instructions import Instructions, PromptLengths
 from wfl_sim.learning.pretrained_model import Pretrained
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Use = Literal["train", "test"]
 
 
-class Texts:
+class EncodedShards:
     """Encodes the examples of a device when they are first asked for, and keeps them.
 
     Device -1 has the texts that were gathered from all devices to train on, and the pooled
@@ -52,7 +52,7 @@ class Texts:
         return len(self._shards.classes)
 
     @property
-    def layout(self) -> Layout | None:
+    def layout(self) -> PromptLengths | None:
         """Lengths of requests and answers, where the examples are instructions."""
         examples = self._shards.pooled
         return examples.layout if isinstance(examples, Instructions) else None

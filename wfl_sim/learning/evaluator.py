@@ -4,32 +4,32 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from wfl_sim.codecs.codec import parted
+from wfl_sim.codecs.codec import split_residual
 from wfl_sim.execution.task import Evaluate, Result
-from wfl_sim.learning.costs import Costs
-from wfl_sim.learning.encoded_data import Texts
-from wfl_sim.learning.model_cache import Benches
-from wfl_sim.learning.payloads import Transfers
-from wfl_sim.methods.device_parts import Fleet
-from wfl_sim.methods.method import Blends, Method, personal
+from wfl_sim.learning.costs import UpdateCosts
+from wfl_sim.learning.encoded_data import EncodedShards
+from wfl_sim.learning.model_cache import ModelCache
+from wfl_sim.learning.payloads import Payloads
+from wfl_sim.methods.device_parts import DeviceParts
+from wfl_sim.methods.method import Method, PerTextMixing, personal
 from wfl_sim.methods.parts import Part
 from wfl_sim.state import State, check_same, shapes_of
 
 _log = logging.getLogger(__name__)
 
 
-class Evaluations:
+class Evaluator:
     """Puts shared and private states together and measures them on held-out examples."""
 
     def __init__(
         self,
         *,
         method: Method,
-        fleet: Fleet,
-        texts: Texts,
-        costs: Costs,
-        benches: Benches,
-        transfers: Transfers,
+        fleet: DeviceParts,
+        texts: EncodedShards,
+        costs: UpdateCosts,
+        benches: ModelCache,
+        transfers: Payloads,
     ) -> None:
         """Evaluate nothing yet.
 
@@ -57,8 +57,8 @@ class Evaluations:
         bench = self._benches.of(task.device)
         bench.load(self._held(task, shared, private))
         examples = self._examples(task)
-        if isinstance(self._method, Blends):
-            weights = self._method.blend(parted(private)[0], bench.describe(examples))
+        if isinstance(self._method, PerTextMixing):
+            weights = self._method.blend(split_residual(private)[0], bench.describe(examples))
             return Result({}, bench.evaluate_blended(examples, weights))
         return Result({}, bench.evaluate(examples))
 
@@ -73,14 +73,14 @@ class Evaluations:
         """
         if len(tasks) == 1:
             return [self.alone(tasks[0], *states[0])]
-        from wfl_sim.learning.grouped.evaluation import Exam, evaluate_together
+        from wfl_sim.learning.grouped.evaluation import EvaluationItem, evaluate_together
 
         exams = []
         for task, given in zip(tasks, states, strict=True):
             held = self._held(task, *given)
             check_same(self._costs.all_shapes(task.device), shapes_of(held), "state")
             parts = self._fleet.parts(task.device)
-            exams.append(Exam(parts=parts, state=held, examples=self._examples(task)))
+            exams.append(EvaluationItem(parts=parts, state=held, examples=self._examples(task)))
         found = evaluate_together(self._benches.of(tasks[0].device), exams)
         return [Result({}, values) for values in found]
 
@@ -95,18 +95,18 @@ class Evaluations:
         return self._shared[parts]
 
     def _hindrance(self, task: Evaluate) -> str | None:
-        from wfl_sim.learning.grouped.eligibility import hindrance
+        from wfl_sim.learning.grouped.eligibility import why_not_stackable
 
-        if isinstance(self._method, Blends):
+        if isinstance(self._method, PerTextMixing):
             return "LoRAs weigh differently from text to text"
         bench, parts = self._benches.of(task.device), self._fleet.parts(task.device)
-        return hindrance(bench, parts, self._examples(task))
+        return why_not_stackable(bench, parts, self._examples(task))
 
     def _held(self, task: Evaluate, shared: State, private: State) -> State:
         """Return the values of all parts with which a device answers."""
         received = self._transfers.offered(task.device, shared)
         shapes = self._costs.all_shapes(task.device)
-        return personal(self._method, received, parted(private)[0], shapes)
+        return personal(self._method, received, split_residual(private)[0], shapes)
 
     def _examples(self, task: Evaluate) -> Any:
         return self._texts.placed("test", task.device, task.shard)

@@ -29,7 +29,7 @@ _SOURCES: Final = (
 _LIBRARIES: Final = ("torch", "transformers", "peft", "tokenizers", "numpy")
 
 
-def recipe_of(
+def learner_fingerprint(
     *,
     model: Pretrained,
     method: Method,

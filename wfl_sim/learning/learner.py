@@ -15,21 +15,21 @@ from wfl_sim.execution.task import (
     Result,
     Task,
 )
-from wfl_sim.learning.compatibility import check_fit
-from wfl_sim.learning.costs import Costs
-from wfl_sim.learning.encoded_data import Texts
-from wfl_sim.learning.evaluator import Evaluations
-from wfl_sim.learning.fingerprint import recipe_of, rewards_of
-from wfl_sim.learning.local_update import LocalUpdates
-from wfl_sim.learning.model_cache import Benches
-from wfl_sim.learning.payloads import Transfers
+from wfl_sim.learning.compatibility import check_compatible
+from wfl_sim.learning.costs import UpdateCosts
+from wfl_sim.learning.encoded_data import EncodedShards
+from wfl_sim.learning.evaluator import Evaluator
+from wfl_sim.learning.fingerprint import learner_fingerprint, rewards_of
+from wfl_sim.learning.local_update import LocalTrainer
+from wfl_sim.learning.model_cache import ModelCache
+from wfl_sim.learning.payloads import Payloads
 from wfl_sim.learning.pretrained_model import Pretrained
-from wfl_sim.learning.server_update import Aggregator
-from wfl_sim.methods.device_parts import Fleet
-from wfl_sim.methods.method import HoldsMore, Method, Updates
+from wfl_sim.learning.server_update import ServerUpdate
+from wfl_sim.methods.device_parts import DeviceParts
+from wfl_sim.methods.method import CustomLocalUpdate, HasServerState, Method
 from wfl_sim.methods.parts import Role, with_role
 from wfl_sim.methods.privacy import Privacy
-from wfl_sim.methods.server import ServerRule
+from wfl_sim.methods.server import AggregationConfig
 from wfl_sim.state import State
 
 
@@ -65,7 +65,7 @@ class PeftLearner:
         tokens: int,
         codec_up: Codec,
         codec_down: Codec,
-        server: ServerRule | None = None,
+        server: AggregationConfig | None = None,
         ranks: Sequence[int | None] = (),
         privacy: Privacy | None = None,
         threads: int = 1,
@@ -80,15 +80,15 @@ class PeftLearner:
         self.tokens = tokens
         self.codec_up = codec_up
         self.codec_down = codec_down
-        self.server = server or ServerRule()
+        self.server = server or AggregationConfig()
         self.server.check(method)
-        check_fit(model, method, shards)
+        check_compatible(model, method, shards)
         self.privacy = privacy
         self.threads = threads
         self.padding = padding
-        self.fleet = Fleet(method, ranks)
-        self.texts = Texts(model, shards, tokens, padding)
-        self.costs = Costs(
+        self.fleet = DeviceParts(method, ranks)
+        self.texts = EncodedShards(model, shards, tokens, padding)
+        self.costs = UpdateCosts(
             model=model,
             method=method,
             fleet=self.fleet,
@@ -98,8 +98,8 @@ class PeftLearner:
             codec_down=codec_down,
             privacy=privacy,
         )
-        self.benches = Benches(model, method, self.fleet, self.texts, threads)
-        self.transfers = Transfers(
+        self.benches = ModelCache(model, method, self.fleet, self.texts, threads)
+        self.transfers = Payloads(
             method=method,
             fleet=self.fleet,
             costs=self.costs,
@@ -107,7 +107,7 @@ class PeftLearner:
             codec_down=codec_down,
             privacy=privacy,
         )
-        self.updates = LocalUpdates(
+        self.updates = LocalTrainer(
             method=method,
             fleet=self.fleet,
             texts=self.texts,
@@ -115,7 +115,7 @@ class PeftLearner:
             benches=self.benches,
             transfers=self.transfers,
         )
-        self.evaluations = Evaluations(
+        self.evaluations = Evaluator(
             method=method,
             fleet=self.fleet,
             texts=self.texts,
@@ -123,7 +123,7 @@ class PeftLearner:
             benches=self.benches,
             transfers=self.transfers,
         )
-        self.aggregator = Aggregator(method, self.server, self.costs, self.transfers)
+        self.aggregator = ServerUpdate(method, self.server, self.costs, self.transfers)
 
     def __repr__(self) -> str:
         return (
@@ -133,7 +133,7 @@ class PeftLearner:
     @cached_property
     def recipe(self) -> str:
         """Fingerprint of everything but shard, seed and incoming states that decides a result."""
-        return recipe_of(
+        return learner_fingerprint(
             model=self.model,
             method=self.method,
             tokens=self.tokens,
@@ -166,7 +166,7 @@ class PeftLearner:
     @property
     def keeps(self) -> bool:
         """Whether a device has private parts, or codec or method let it remember something."""
-        if getattr(self.codec_up, "feedback", False) or isinstance(self.method, Updates):
+        if getattr(self.codec_up, "feedback", False) or isinstance(self.method, CustomLocalUpdate):
             return True
         return any(self.costs.shapes(device, "private") for device in range(len(self.shards.train)))
 
@@ -243,11 +243,11 @@ class PeftLearner:
     @property
     def _size(self) -> tuple[int, ...]:
         """The number of devices, where the method looks at it."""
-        return (len(self.shards.train),) if isinstance(self.method, HoldsMore) else ()
+        return (len(self.shards.train),) if isinstance(self.method, HasServerState) else ()
 
     def _begin(self, seed: int) -> State:
         shared = self._initial(-1, seed, "shared", "known")
-        if isinstance(self.method, HoldsMore):
+        if isinstance(self.method, HasServerState):
             return self.method.begin(shared, len(self.shards.train))
         return shared
 

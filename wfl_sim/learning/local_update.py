@@ -7,34 +7,41 @@ from typing import Any
 
 import numpy as np
 
-from wfl_sim.codecs.codec import parted
+from wfl_sim.codecs.codec import split_residual
 from wfl_sim.execution.task import LocalUpdate, Result
-from wfl_sim.learning.costs import Costs
-from wfl_sim.learning.encoded_data import Texts
-from wfl_sim.learning.model_cache import Benches
-from wfl_sim.learning.payloads import Transfers
-from wfl_sim.learning.phase_requests import Trained, Turn, mean, together, turns
-from wfl_sim.methods.device_parts import Fleet
-from wfl_sim.methods.local_update import Describe, Judge, LocalRun, Participant, Train, Update
-from wfl_sim.methods.method import Method, Updates
+from wfl_sim.learning.costs import UpdateCosts
+from wfl_sim.learning.encoded_data import EncodedShards
+from wfl_sim.learning.model_cache import ModelCache
+from wfl_sim.learning.payloads import Payloads
+from wfl_sim.learning.phase_requests import PhaseRequest, Trained, mean, phase_requests, run_updates
+from wfl_sim.methods.device_parts import DeviceParts
+from wfl_sim.methods.local_update import (
+    ClientContext,
+    EmbedTexts,
+    EvaluateLoss,
+    LocalResult,
+    LocalRun,
+    Train,
+)
+from wfl_sim.methods.method import CustomLocalUpdate, Method
 from wfl_sim.randomness import stream
 from wfl_sim.state import State, check_same, shapes_of
 
 _log = logging.getLogger(__name__)
 
 
-class LocalUpdates:
+class LocalTrainer:
     """Trains the phases of a method on the texts of devices."""
 
     def __init__(
         self,
         *,
         method: Method,
-        fleet: Fleet,
-        texts: Texts,
-        costs: Costs,
-        benches: Benches,
-        transfers: Transfers,
+        fleet: DeviceParts,
+        texts: EncodedShards,
+        costs: UpdateCosts,
+        benches: ModelCache,
+        transfers: Payloads,
     ) -> None:
         """Train nothing yet.
 
@@ -59,7 +66,7 @@ class LocalUpdates:
 
     def alone(self, task: LocalUpdate, shared: State, private: State) -> Result:
         """Execute one local update, from a shared state and the device's private one."""
-        return together([self._run(task, shared, private)], self._trained, None)[0]
+        return run_updates([self._run(task, shared, private)], self._trained, None)[0]
 
     def together(
         self, tasks: Sequence[LocalUpdate], states: Sequence[Sequence[State]]
@@ -74,26 +81,28 @@ class LocalUpdates:
             self._run(task, shared, private)
             for task, (shared, private) in zip(tasks, states, strict=True)
         ]
-        return together(runs, self._trained, self._trained_together)
+        return run_updates(runs, self._trained, self._trained_together)
 
     def _run(
         self, task: LocalUpdate, shared: State, private: State
-    ) -> Generator[Turn, Trained, Result]:
+    ) -> Generator[PhaseRequest, Trained, Result]:
         """Ask for the turns of a local update one after the other."""
         device, method = task.device, self._method
         examples = self._texts.placed("train", device, task.shard)
         received = self._transfers.received(device, task.shared, shared)
-        kept, lost = parted(private)
-        if isinstance(method, Updates):
+        kept, lost = split_residual(private)
+        if isinstance(method, CustomLocalUpdate):
             shapes = self._costs.all_shapes(device)
             rng = stream(task.seed, "update")
-            run = method.update(received, kept, Participant(device=device, shapes=shapes, rng=rng))
+            run = method.update(
+                received, kept, ClientContext(device=device, shapes=shapes, rng=rng)
+            )
         else:
             run = self._usual(device, {**received, **kept})
-        end, losses = yield from turns(
+        end, losses = yield from phase_requests(
             run,
             method.phases,
-            lambda number, request: Turn(
+            lambda number, request: PhaseRequest(
                 device=device,
                 number=number,
                 request=request,
@@ -112,12 +121,12 @@ class LocalUpdates:
         state = start
         for phase in self._method.phases:
             state = yield Train(phase=phase, start=state, anchor=start)
-        return Update(
+        return LocalResult(
             upload={name: state[name] for name in self._costs.shapes(device, "shared")},
             kept={name: state[name] for name in self._costs.shapes(device, "private")},
         )
 
-    def _trained(self, turn: Turn) -> Trained:
+    def _trained(self, turn: PhaseRequest) -> Trained:
         bench, request = self._benches.of(turn.device), turn.request
         bench.load(request.start)
         losses = bench.train_phase(
@@ -130,14 +139,14 @@ class LocalUpdates:
         )
         return bench.read(bench.parts), losses
 
-    def _trained_together(self, group: Sequence[Turn]) -> list[Trained] | None:
+    def _trained_together(self, group: Sequence[PhaseRequest]) -> list[Trained] | None:
         """Train turns of one kind together; None where they cannot be."""
-        from wfl_sim.learning.grouped.eligibility import misfit
+        from wfl_sim.learning.grouped.eligibility import why_not_trainable
         from wfl_sim.learning.grouped.training import train_together
 
         first, bench = group[0], self._benches.of(group[0].device)
         if first.kind not in self._misfits:
-            self._misfits[first.kind] = misfit(bench, first)
+            self._misfits[first.kind] = why_not_trainable(bench, first)
             if reason := self._misfits[first.kind]:
                 _log.warning("local updates are trained one by one: %s", reason)
         if self._misfits[first.kind]:
@@ -147,14 +156,16 @@ class LocalUpdates:
             check_same(expected, shapes_of(turn.request.start), "state")
         return train_together(bench, group)
 
-    def _look(self, device: int, examples: Any, seed: int, request: Describe | Judge) -> State:
+    def _look(
+        self, device: int, examples: Any, seed: int, request: EmbedTexts | EvaluateLoss
+    ) -> State:
         """Answer what a local update asks to know about some of its own examples."""
         import torch
 
         bench = self._benches.of(device)
         chosen = stream(seed, "look").permutation(len(examples))[: request.samples]
         some = examples.take(torch.from_numpy(chosen))
-        if isinstance(request, Describe):
+        if isinstance(request, EmbedTexts):
             return {"texts": bench.describe(some)}
         bench.load(request.model)
         return {"loss": np.array(bench.evaluate(some)["loss"], np.float32)}

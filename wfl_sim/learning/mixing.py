@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 
 from wfl_sim.learning.objectives import evaluate
 from wfl_sim.learning.peft.lora import activate
-from wfl_sim.learning.tokenized import Encoded
+from wfl_sim.learning.tokenized import TokenizedTexts
 
 _BATCH: Final = 128
 
@@ -28,7 +28,7 @@ def without_loras(model: PreTrainedModel) -> Iterator[None]:
         activate(model)
 
 
-def described(model: PreTrainedModel, examples: Encoded) -> NDArray[np.float32]:
+def text_embeddings(model: PreTrainedModel, examples: TokenizedTexts) -> NDArray[np.float32]:
     """Return the mean of the last hidden states over the tokens of each text, (n, hidden)."""
     model.eval()
     rows = []
@@ -41,8 +41,8 @@ def described(model: PreTrainedModel, examples: Encoded) -> NDArray[np.float32]:
     return np.asarray(torch.cat(rows).float().cpu().numpy())
 
 
-def evaluate_blended(
-    model: PreTrainedModel, examples: Encoded, weights: Mapping[str, NDArray[np.floating]]
+def evaluate_mixture(
+    model: PreTrainedModel, examples: TokenizedTexts, weights: Mapping[str, NDArray[np.floating]]
 ) -> dict[str, float]:
     """Return accuracy and loss where the LoRAs of some parts weigh as given, (n,) for each part."""
     totals: dict[str, float] = {}

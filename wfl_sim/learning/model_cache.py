@@ -2,21 +2,26 @@
 
 from typing import TYPE_CHECKING, Any
 
-from wfl_sim.learning.encoded_data import Texts
+from wfl_sim.learning.encoded_data import EncodedShards
 from wfl_sim.learning.pretrained_model import Pretrained
-from wfl_sim.methods.device_parts import Fleet
+from wfl_sim.methods.device_parts import DeviceParts
 from wfl_sim.methods.method import Method
 from wfl_sim.methods.parts import Part
 
 if TYPE_CHECKING:
-    from wfl_sim.learning.adapted_model import Workbench
+    from wfl_sim.learning.adapted_model import AdaptedModel
 
 
-class Benches:
+class ModelCache:
     """Loads the weights when a bench is first asked for, and keeps it."""
 
     def __init__(
-        self, model: Pretrained, method: Method, fleet: Fleet, texts: Texts, threads: int
+        self,
+        model: Pretrained,
+        method: Method,
+        fleet: DeviceParts,
+        texts: EncodedShards,
+        threads: int,
     ) -> None:
         """Load nothing yet.
 
@@ -32,7 +37,7 @@ class Benches:
         self._fleet = fleet
         self._texts = texts
         self._threads = threads
-        self._loaded: dict[tuple[Part, ...], Workbench] = {}
+        self._loaded: dict[tuple[Part, ...], AdaptedModel] = {}
 
     def __repr__(self) -> str:
         return f"Benches({self._model!r}, {len(self)} loaded)"
@@ -44,27 +49,27 @@ class Benches:
         """Leave out the networks, which every process loads for itself."""
         return {**self.__dict__, "_loaded": {}}
 
-    def of(self, device: int) -> "Workbench":
+    def of(self, device: int) -> "AdaptedModel":
         """Return the bench for the turns of a device; the same for all devices of one rank."""
         parts = self._fleet.parts(device)
         if parts not in self._loaded:
             self._loaded[parts] = self._load(parts)
         return self._loaded[parts]
 
-    def _load(self, parts: tuple[Part, ...]) -> "Workbench":
-        from wfl_sim.learning.adapted_model import Workbench
-        from wfl_sim.learning.alignment.instruction_task import Speaker
+    def _load(self, parts: tuple[Part, ...]) -> "AdaptedModel":
+        from wfl_sim.learning.adapted_model import AdaptedModel
+        from wfl_sim.learning.alignment.instruction_task import InstructionTask
         from wfl_sim.learning.model_loading import load_causal, load_model
 
         tokenizer, layout = self._texts.tokenizer, self._texts.layout
         if layout is None:
             network = load_model(self._model, self._texts.classes, tokenizer.pad_token_id)
-            return Workbench(
+            return AdaptedModel(
                 network,
                 parts,
                 self._threads,
                 activations=self._model.activations,
                 compiled=self._model.compile,
             )
-        speaker = Speaker(tokenizer, self._method.phases, layout)
-        return Workbench(load_causal(self._model), parts, self._threads, speaker)
+        speaker = InstructionTask(tokenizer, self._method.phases, layout)
+        return AdaptedModel(load_causal(self._model), parts, self._threads, speaker)

@@ -18,7 +18,7 @@ from transformers import (
 )
 
 from wfl_sim.learning.pretrained_model import Pretrained
-from wfl_sim.learning.torch_settings import exact, quiet
+from wfl_sim.learning.torch_settings import deterministic, silence_transformers
 
 ATTENTION: Final = "eager"
 """Attention is written out, so that a counter sees its products."""
@@ -72,7 +72,7 @@ def load_model(model: Pretrained, classes: int, pad: int) -> PreTrainedModel:
             raise OSError("model.device: cuda is asked for, but torch finds none on this machine")
     config = load_config(model, classes)
     config.pad_token_id = pad
-    with exact(seed=0):
+    with deterministic(seed=0):
         network, report = loaded(
             model,
             AutoModelForSequenceClassification.from_pretrained,
@@ -91,12 +91,12 @@ def load_model(model: Pretrained, classes: int, pad: int) -> PreTrainedModel:
     return network.to(model.device, DTYPES[model.dtype]).requires_grad_(False).eval()
 
 
-def shape_of(model: Pretrained, classes: int) -> PreTrainedModel:
+def load_on_meta(model: Pretrained, classes: int) -> PreTrainedModel:
     """Return the network on the meta device: shapes and no values, from the configuration alone."""
     config = load_config(model, classes)
     if config.pad_token_id is None:
         config.pad_token_id = 0
-    with quiet(), torch.device("meta"):
+    with silence_transformers(), torch.device("meta"):
         network = AutoModelForSequenceClassification.from_config(
             config, attn_implementation=ATTENTION, dtype=torch.float32
         )
@@ -119,7 +119,7 @@ def loaded(
     Raises:
         ValueError: it cannot be loaded.
     """
-    with quiet():
+    with silence_transformers():
         folder = model.folder(weights=weights)
         try:
             return load(str(folder), trust_remote_code=False, local_files_only=True, **options)
@@ -135,7 +135,7 @@ def load_causal(model: Pretrained) -> PreTrainedModel:
         ValueError: the checkpoint is of no causal language model, or weights are missing.
     """
     config = _config(model)
-    with exact(seed=0):
+    with deterministic(seed=0):
         network, report = loaded(
             model,
             AutoModelForCausalLM.from_pretrained,
@@ -159,7 +159,7 @@ def causal_shape(model: Pretrained) -> PreTrainedModel:
         ValueError: the configuration is of no causal language model.
     """
     config = _config(model)
-    with quiet(), torch.device("meta"):
+    with silence_transformers(), torch.device("meta"):
         network = AutoModelForCausalLM.from_config(
             config, attn_implementation=ATTENTION, dtype=torch.float32
         )

@@ -7,14 +7,14 @@ never leaves it.
 from collections.abc import Sequence
 from functools import partial
 
-from wfl_sim.codecs.codec import Codec, sent, upload_of
-from wfl_sim.execution.task import Handle
-from wfl_sim.learning.costs import Costs
-from wfl_sim.methods.device_parts import Fleet
+from wfl_sim.codecs.codec import Codec, round_trip, upload_of
+from wfl_sim.execution.task import StateRef
+from wfl_sim.learning.costs import UpdateCosts
+from wfl_sim.methods.device_parts import DeviceParts
 from wfl_sim.methods.method import (
-    Downlink,
+    CustomDownload,
     Method,
-    Split,
+    SplitModel,
     differs,
     download,
     on_device,
@@ -26,15 +26,15 @@ from wfl_sim.randomness import stream
 from wfl_sim.state import State, check_same, shapes_of
 
 
-class Transfers:
+class Payloads:
     """The downloads and uploads of a method."""
 
     def __init__(
         self,
         *,
         method: Method,
-        fleet: Fleet,
-        costs: Costs,
+        fleet: DeviceParts,
+        costs: UpdateCosts,
         codec_up: Codec,
         codec_down: Codec,
         privacy: Privacy | None,
@@ -55,9 +55,9 @@ class Transfers:
         self._codec_up = codec_up
         self._codec_down = codec_down
         self._privacy = privacy
-        self.sends_news = isinstance(method, Downlink)
+        self.sends_news = isinstance(method, CustomDownload)
         """whether a download depends on what the device has got before"""
-        self._split = isinstance(method, Split)
+        self._split = isinstance(method, SplitModel)
         self._last: tuple[object, State] | None = None
 
     def __repr__(self) -> str:
@@ -73,7 +73,7 @@ class Transfers:
         shapes = {name: shape for name, shape in whole.items() if on_device(self._method, name)}
         return self._codec_down.bits(shapes) if shapes else 0
 
-    def received(self, device: int, handle: Handle, shared: State) -> State:
+    def received(self, device: int, handle: StateRef, shared: State) -> State:
         """Return a shared state as a device gets it, with what it knows of it.
 
         The last one is kept, for many get the same.
@@ -90,7 +90,7 @@ class Transfers:
         if self._last is None or self._last[0] != (handle, who):
             state = self._download(device, shared)
             crosses, stays = self._divided(state)
-            arrived = {**sent(self._codec_down, crosses, "download"), **stays}
+            arrived = {**round_trip(self._codec_down, crosses, "download"), **stays}
             arrived = {name: arrived[name] for name in state}
             self._last = (handle, who), {**arrived, **self._known(shared)}
         return self._last[1]

@@ -6,14 +6,14 @@ from statistics import fmean
 from typing import Any
 
 from wfl_sim.execution.task import Result
-from wfl_sim.methods.local_update import Describe, Judge, LocalRun, Train, Update
+from wfl_sim.methods.local_update import EmbedTexts, EvaluateLoss, LocalResult, LocalRun, Train
 from wfl_sim.methods.parts import Part
 from wfl_sim.methods.phases import Phase
 from wfl_sim.state import State
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Turn:
+class PhaseRequest:
     """One phase of one device's local update."""
 
     device: int
@@ -37,16 +37,16 @@ class Turn:
 Trained = tuple[State, list[float]]
 """the values of all parts afterwards, and the loss of each step in nat"""
 
-Run = Generator[Turn, Trained, Result]
+Run = Generator[PhaseRequest, Trained, Result]
 """a local update: asks for turns, is sent what was trained, and ends with its result"""
 
 
-def turns(
+def phase_requests(
     run: LocalRun,
     phases: Sequence[Phase],
-    turn_of: Callable[[int, Train], Turn],
-    look: Callable[[Describe | Judge], State],
-) -> Generator[Turn, Trained, tuple[Update, list[float]]]:
+    turn_of: Callable[[int, Train], PhaseRequest],
+    look: Callable[[EmbedTexts | EvaluateLoss], State],
+) -> Generator[PhaseRequest, Trained, tuple[LocalResult, list[float]]]:
     """Ask for what a method's local update asks for; return its end and the loss of each step.
 
     Args:
@@ -80,10 +80,10 @@ def turns(
     raise RuntimeError("an update must train the phases of its method in their order")
 
 
-def together(
+def run_updates(
     runs: Sequence[Run],
-    alone: Callable[[Turn], Trained],
-    as_group: Callable[[Sequence[Turn]], list[Trained] | None] | None,
+    alone: Callable[[PhaseRequest], Trained],
+    as_group: Callable[[Sequence[PhaseRequest]], list[Trained] | None] | None,
 ) -> list[Result]:
     """Run local updates to their ends, and return their results in the same order.
 

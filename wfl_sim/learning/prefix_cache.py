@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from wfl_sim.learning.peft.architecture import layers_of
-from wfl_sim.learning.tokenized import Batchable, Encoded
+from wfl_sim.learning.tokenized import Batchable, TokenizedTexts
 from wfl_sim.learning.torch_settings import in_precision, noisy_part
 
 _AT_ONCE: Final = 64
@@ -23,7 +23,7 @@ _AT_ONCE: Final = 64
 Give = Callable[[Tensor, Any], None]
 
 
-class Prefix:
+class PrefixCache:
     """Outputs of the prefix for the texts of many devices; the last used are kept.
 
     Args:
@@ -36,7 +36,7 @@ class Prefix:
         self._model = model
         self._limit = limit
         self._held = 0
-        self._kept: OrderedDict[int, tuple[ReferenceType[Encoded], Tensor]] = OrderedDict()
+        self._kept: OrderedDict[int, tuple[ReferenceType[TokenizedTexts], Tensor]] = OrderedDict()
         self._rows = torch.empty(0)
         self.layers = [] if noisy_part(model) else _below(model, {id(each) for each in parts})
 
@@ -48,7 +48,7 @@ class Prefix:
 
         None where there is no prefix, or where it is too much to be kept.
         """
-        if not self.layers or not isinstance(examples, Encoded):
+        if not self.layers or not isinstance(examples, TokenizedTexts):
             return None
         size = examples.ids.numel() * self._model.config.hidden_size * self._model.dtype.itemsize
         if size > self._limit:
@@ -95,7 +95,7 @@ class Prefix:
         old = self._kept.pop(key, None)
         return 0 if old is None else old[1].nbytes
 
-    def _made(self, examples: Encoded) -> Tensor:
+    def _made(self, examples: TokenizedTexts) -> Tensor:
         found: list[Tensor] = []
         last = self.layers[-1]
         was_training = self._model.training

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from channel_models.units import Bytes
-from wfl_sim.config.fields import ScenarioPath
+from wfl_sim.config.fields import FilePath
 from wfl_sim.config.registry import Registry
 
 MODELS: Registry[Any] = Registry("model")
@@ -30,7 +30,7 @@ class Pretrained:
     code that comes with a model is never run.
     """
 
-    pretrained: Annotated[str, ScenarioPath(or_name=True)]
+    pretrained: Annotated[str, FilePath(or_name=True)]
     revision: str = ""
     dtype: Literal["fp32", "bf16"] = "fp32"
     """of the frozen weights, and of the products in which they take part; what a method trains, and

@@ -11,7 +11,9 @@ from typing import Any
 from wfl_sim.methods.privacy import Privacy
 
 
-def spent(privacy: Privacy, cohorts: Sequence[Sequence[int]], devices: int) -> dict[str, Any]:
+def epsilon_spent(
+    privacy: Privacy, cohorts: Sequence[Sequence[int]], devices: int
+) -> dict[str, Any]:
     """Return epsilon and what it was reckoned from.
 
     With `distributed` noise it is that of the sums; the fewer uploads arrive, the less noise is in

@@ -5,20 +5,20 @@ from collections.abc import Sequence
 import numpy as np
 
 from wfl_sim.execution.task import Aggregate
-from wfl_sim.learning.costs import Costs
-from wfl_sim.learning.payloads import Transfers
+from wfl_sim.learning.costs import UpdateCosts
+from wfl_sim.learning.payloads import Payloads
 from wfl_sim.methods.aggregation import Upload
-from wfl_sim.methods.method import Downloads, HoldsMore, Method
-from wfl_sim.methods.server import ServerRule, combine
+from wfl_sim.methods.method import HasServerState, Method, PerClientDownload
+from wfl_sim.methods.server import AggregationConfig, server_update
 from wfl_sim.randomness import stream
 from wfl_sim.state import State, check_same, shapes_of
 
 
-class Aggregator:
+class ServerUpdate:
     """Brings together each upload and the state that its device began from, and combines them."""
 
     def __init__(
-        self, method: Method, server: ServerRule, costs: Costs, transfers: Transfers
+        self, method: Method, server: AggregationConfig, costs: UpdateCosts, transfers: Payloads
     ) -> None:
         """Aggregate nothing yet.
 
@@ -56,7 +56,7 @@ class Aggregator:
             if self._server.asks_base(self._method, staleness):
                 began = self._transfers.received(device, base, older.get(base, shared))
             received.append(Upload(upload, weight, device, began, staleness))
-        made = combine(
+        made = server_update(
             self._method,
             self._server,
             shared,
@@ -66,7 +66,7 @@ class Aggregator:
             noise=task.noise,
             rng=stream(task.seed, "noise") if task.noise else None,
         )
-        if not isinstance(self._method, (HoldsMore, Downloads)):
+        if not isinstance(self._method, (HasServerState, PerClientDownload)):
             what = f"{type(self._method).__name__}.aggregate"
             expected = self._costs.shapes(-1, "shared", "known")
             check_same(expected, shapes_of(self._server.without_memory(made)), what)

@@ -6,11 +6,11 @@ from math import prod
 from typing import Annotated, Final
 
 from channel_models.units import Fraction, Unit
-from wfl_sim.device_models.workload import Exchange, Workload
+from wfl_sim.device_models.workload import SplitExchange, Workload
 from wfl_sim.execution.task import Result, Task
 from wfl_sim.learning.pretrained_model import MODELS
-from wfl_sim.methods.device_parts import Fleet
-from wfl_sim.methods.method import Downlink, Method, Split, differs, sent_down, sent_up
+from wfl_sim.methods.device_parts import DeviceParts
+from wfl_sim.methods.method import CustomDownload, Method, SplitModel, differs, sent_down, sent_up
 from wfl_sim.methods.parts import (
     Adapter,
     Critic,
@@ -86,7 +86,7 @@ class SyntheticLearner:
         self.model = model
         self.privacy = privacy
         self.method = method
-        self.fleet = Fleet(method, ranks)
+        self.fleet = DeviceParts(method, ranks)
         self.recipe = f"synthetic {model!r}"
         self._whole = values(shapes_of([part for part in method.parts if part.shared]))
 
@@ -101,7 +101,7 @@ class SyntheticLearner:
     @property
     def sends_news(self) -> bool:
         """Whether a download depends on what the device has got before."""
-        return isinstance(self.method, Downlink)
+        return isinstance(self.method, CustomDownload)
 
     def workload(self, device: int) -> Workload:
         """Return the costs of one local update; the same for all devices of one rank."""
@@ -150,15 +150,17 @@ class SyntheticLearner:
         """
         raise RuntimeError("a synthetic model has nothing to train")
 
-    def _split(self) -> tuple[float, Exchange | None]:
+    def _split(self) -> tuple[float, SplitExchange | None]:
         """Return the device's share of the FLOPs, and what crosses the cut, if there is one."""
-        if not isinstance(self.method, Split):
+        if not isinstance(self.method, SplitModel):
             return 1.0, None
         cut = self.model.cut
         if cut is None:
             raise ValueError("cut is missing: what a split network sends in every step")
         bits, rest = round(cut.activations), 1 - cut.device_share
-        return cut.device_share, Exchange(bits, bits, _FORWARD, rest * self.model.flops_per_step)
+        return cut.device_share, SplitExchange(
+            bits, bits, _FORWARD, rest * self.model.flops_per_step
+        )
 
     def _shared(self, device: int) -> Shapes:
         parts = {part.name: part for part in self.fleet.parts(device)}

@@ -3,7 +3,7 @@
 import time
 from dataclasses import replace
 
-from wfl_sim.learning.adapted_model import Workbench
+from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.tokenized import Batchable
 from wfl_sim.methods.phases import Phase
 
@@ -11,7 +11,7 @@ _WARM_UP = 2
 _AT_ONCE = 4
 
 
-def step_seconds(bench: Workbench, phase: Phase, examples: Batchable, least: float) -> float:
+def step_seconds(bench: AdaptedModel, phase: Phase, examples: Batchable, least: float) -> float:
     """Return the median over repetitions of the seconds of one local step of the whole network.
 
     Args:

@@ -16,7 +16,7 @@ _STEP: Final = 8
 
 
 class Batchable(Protocol):
-    """Examples of a device, ready for the network: `Encoded`, or `Conversations`."""
+    """Examples of a device, ready for the network: `TokenizedTexts`, or `Conversations`."""
 
     def __len__(self) -> int: ...
 
@@ -28,7 +28,7 @@ class Batchable(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Encoded:
+class TokenizedTexts:
     """n texts of `tokens` tokens each, padded on the right, and their labels."""
 
     ids: Tensor
@@ -68,12 +68,12 @@ class Encoded:
 
 def bucketed(examples: object) -> NDArray[np.int64] | None:
     """Return the tokens of each text where texts of like length go together."""
-    if isinstance(examples, Encoded) and examples.padding == "bucketed":
+    if isinstance(examples, TokenizedTexts) and examples.padding == "bucketed":
         return examples.lengths()
     return None
 
 
-def joined(several: Sequence[Encoded]) -> Encoded:
+def joined(several: Sequence[TokenizedTexts]) -> TokenizedTexts:
     """Return texts of one length, one after the other."""
     return replace(
         several[0],
@@ -96,7 +96,7 @@ def encode(
     examples: Examples,
     tokens: int,
     padding: Padding = "fixed",
-) -> Encoded:
+) -> TokenizedTexts:
     """Tokenise texts, each cut or padded to exactly `tokens` tokens.
 
     Args:
@@ -107,7 +107,7 @@ def encode(
     """
     if not len(examples):
         none = torch.empty(0, tokens, dtype=torch.int64)
-        return Encoded(none, none, none[:, 0])
+        return TokenizedTexts(none, none, none[:, 0])
     batch = tokenizer(
         list(examples.texts),
         padding="max_length",
@@ -119,10 +119,10 @@ def encode(
     ids, mask = (
         torch.from_numpy(np.array(batch[each])) for each in ("input_ids", "attention_mask")
     )
-    return Encoded(ids, mask, torch.tensor(examples.labels), padding)
+    return TokenizedTexts(ids, mask, torch.tensor(examples.labels), padding)
 
 
-def blank(batch: int, tokens: int, device: str | torch.device) -> Encoded:
+def dummy_batch(batch: int, tokens: int, device: str | torch.device) -> TokenizedTexts:
     """Return a full batch for counting on the meta device.
 
     Its mask is the one that layers add to attention, (batch, 1, tokens, tokens): networks build it
@@ -131,4 +131,4 @@ def blank(batch: int, tokens: int, device: str | torch.device) -> Encoded:
     with torch.device(device):
         ids = torch.zeros(batch, tokens, dtype=torch.int64)
         mask = torch.zeros(batch, 1, tokens, tokens)
-        return Encoded(ids, mask, torch.zeros(batch, dtype=torch.int64))
+        return TokenizedTexts(ids, mask, torch.zeros(batch, dtype=torch.int64))

@@ -15,7 +15,7 @@ _memory: Any = torch.utils.deterministic  # its one attribute is unknown to type
 
 
 @contextmanager
-def exact(*, seed: int, threads: int | None = None) -> Iterator[None]:
+def deterministic(*, seed: int, threads: int | None = None) -> Iterator[None]:
     """Run torch deterministically from `seed`; every global setting comes back afterwards.
 
     Sums inside a matrix product are split by threads, so the same bits need the same `threads`;
@@ -70,7 +70,7 @@ def in_precision(model: PreTrainedModel) -> AbstractContextManager[object]:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def silence_transformers() -> Iterator[None]:
     """Hide load reports of transformers, its progress bars, and the Hub's retries, for a while."""
     hub = hub_logging.get_verbosity()
     hub_logging.set_verbosity_error()

@@ -11,7 +11,7 @@ from torch.nn import Parameter
 from transformers import PreTrainedModel
 
 from wfl_sim.learning.objectives import loss_of
-from wfl_sim.learning.prefix_cache import Prefix
+from wfl_sim.learning.prefix_cache import PrefixCache
 from wfl_sim.learning.tokenized import Batchable, bucketed
 from wfl_sim.learning.torch_settings import in_precision
 from wfl_sim.methods.phases import Local, Phase
@@ -21,7 +21,7 @@ _WINDOW: Final = 8
 """batches among which examples are sorted by length"""
 
 
-Nudge = Callable[[], None]
+GradientTerms = Callable[[], None]
 """adds to the gradients in place"""
 
 
@@ -31,8 +31,8 @@ def train(
     phase: Phase,
     examples: Batchable,
     rng: np.random.Generator,
-    prefix: Prefix,
-    nudge: Nudge | None = None,
+    prefix: PrefixCache,
+    nudge: GradientTerms | None = None,
     forward: Any = None,
 ) -> list[float]:
     """Take the local steps of one phase in place, and return the loss of each.
@@ -134,13 +134,13 @@ def optimizer_of(trained: Sequence[Tensor], local: Local) -> torch.optim.Optimiz
     )
 
 
-def nudge_of(
+def gradient_terms(
     parameters: Mapping[str, Parameter],
     trained: Sequence[Parameter],
     proximal: float,
     anchor: State,
     correction: State,
-) -> Nudge:
+) -> GradientTerms:
     """Return what adds ``mu (w - w0)`` and a correction to the gradient of each parameter.
 
     Args:

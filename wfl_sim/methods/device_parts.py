@@ -6,7 +6,7 @@ from wfl_sim.methods.method import Method
 from wfl_sim.methods.parts import LoRA, Part
 
 
-class Fleet:
+class DeviceParts:
     """Which parts a device has. The server, device -1, holds the largest rank of what is shared."""
 
     def __init__(self, method: Method, ranks: Sequence[int | None] = ()) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from wfl_sim.methods.aggregation import Upload, weighted_mean
-from wfl_sim.methods.local_update import LocalRun, Participant, Train, Update
+from wfl_sim.methods.local_update import ClientContext, LocalResult, LocalRun, Train
 from wfl_sim.methods.method import METHODS
 from wfl_sim.methods.parts import Head, LoRA, Part, Shapes
 from wfl_sim.methods.phases import Local, Phase
@@ -47,12 +47,12 @@ class Ditto:
             Phase(trains=trains, local=self.local, proximal=self.lam),
         )
 
-    def update(self, received: State, kept: State, whose: Participant) -> LocalRun:
+    def update(self, received: State, kept: State, whose: ClientContext) -> LocalRun:
         """w_k from w; v_k from v_k, pulled towards w."""
         shared, personal = self.phases
         w = yield Train(phase=shared, start=received)
         v = yield Train(phase=personal, start=under("own", kept) or received, anchor=received)
-        return Update(upload=w, kept=put_under("own", v))
+        return LocalResult(upload=w, kept=put_under("own", v))
 
     def aggregate(self, shared: State, uploads: Sequence[Upload]) -> State:
         """w <- sum p_k w_k."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from wfl_sim.methods.aggregation import Upload, weighted_mean
-from wfl_sim.methods.local_update import Judge, LocalRun, Participant, Train, Update
+from wfl_sim.methods.local_update import ClientContext, EvaluateLoss, LocalResult, LocalRun, Train
 from wfl_sim.methods.method import METHODS
 from wfl_sim.methods.parts import Head, LoRA, Part, Shapes
 from wfl_sim.methods.phases import Local, Phase
@@ -63,7 +63,7 @@ class FDLoRA:
         """No momentum."""
         return {**shared, **put_under(_MOMENTUM, times(0, of_parts(shared, "shared")))}
 
-    def update(self, received: State, kept: State, whose: Participant) -> LocalRun:
+    def update(self, received: State, kept: State, whose: ClientContext) -> LocalRun:
         """Train one after the other, then look for the weights."""
         turns = kept[_TURNS] if _TURNS in kept else np.zeros(1, np.float32)
         own = of_parts(kept, "own")
@@ -74,16 +74,16 @@ class FDLoRA:
         own = of_parts(second, "own")
         weights = yield from self._searched(of_parts(first, "shared", "head"), own)
         kept = {**own, _TURNS: turns + 1, _WEIGHTS: weights}
-        return Update(upload=of_parts(first, "shared", "head"), kept=kept)
+        return LocalResult(upload=of_parts(first, "shared", "head"), kept=kept)
 
-    def _searched(self, shared: State, own: State) -> Generator[Judge, State, np.ndarray]:
+    def _searched(self, shared: State, own: State) -> Generator[EvaluateLoss, State, np.ndarray]:
         """Return w1 and w2 by a compass search from (0.5, 0.5)."""
         best, least = np.full(2, 0.5, np.float32), np.inf
         for step in (0.0, 0.5, 0.25):
             around = [best + step * np.array(each, np.float32) for each in _COMPASS]
             for weights in around if step else [best]:
                 w = np.clip(weights, -1.5, 1.5)
-                answer = yield Judge(model=_fused(shared, own, w), samples=self.samples)
+                answer = yield EvaluateLoss(model=_fused(shared, own, w), samples=self.samples)
                 cost = float(answer["loss"]) + 0.05 * float(np.abs(w).mean())
                 if cost < least:
                     best, least = w, cost

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from wfl_sim.methods.aggregation import Upload, weighted_mean
-from wfl_sim.methods.local_update import LocalRun, Participant, Update, in_turn
+from wfl_sim.methods.local_update import ClientContext, LocalResult, LocalRun, train_phases
 from wfl_sim.methods.method import METHODS
 from wfl_sim.methods.parts import Head, LoRA, Part, Router, Shapes
 from wfl_sim.methods.phases import Local, Phase
@@ -59,12 +59,12 @@ class FedALT:
         """The mean, and how many aggregations there have been and how many devices are in it."""
         return {**shapes, _ROUND: (2,)}
 
-    def update(self, received: State, kept: State, whose: Participant) -> LocalRun:
+    def update(self, received: State, kept: State, whose: ClientContext) -> LocalRun:
         """Train beside the rest of the world; the own LoRA goes up under the name of the world."""
-        trained = yield from in_turn(self.phases, self.personal(received, kept, whose.shapes))
+        trained = yield from train_phases(self.phases, self.personal(received, kept, whose.shapes))
         own = of_parts(trained, "own")
         kept = {**of_parts(trained, "own", "router", "head"), _HEARD: received[_ROUND][:1]}
-        return Update(upload=put_under("world", under("own", own)), kept=kept)
+        return LocalResult(upload=put_under("world", under("own", own)), kept=kept)
 
     def aggregate(self, shared: State, uploads: Sequence[Upload]) -> State:
         """The mean of all own LoRAs, A and B apart, each device counting the same."""

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfl_sim.methods.aggregation import Upload, weighted_mean
-from wfl_sim.methods.local_update import Describe, LocalRun, Participant, Train, Update
+from wfl_sim.methods.local_update import ClientContext, EmbedTexts, LocalResult, LocalRun, Train
 from wfl_sim.methods.method import METHODS
 from wfl_sim.methods.parts import Head, LoRA, Part
 from wfl_sim.methods.phases import Local, Phase
@@ -61,16 +61,16 @@ class FedDPA:
             Phase(trains=("own",), local=self.local, mutes=("global",)),
         )
 
-    def update(self, received: State, kept: State, whose: Participant) -> LocalRun:
+    def update(self, received: State, kept: State, whose: ClientContext) -> LocalRun:
         """Train one LoRA after the other; remember what own texts look like."""
-        texts = under("anchors", kept) or (yield Describe(samples=self.samples))
+        texts = under("anchors", kept) or (yield EmbedTexts(samples=self.samples))
         own = of_parts(kept, "own")
         if self.variant == "F":
             own = put_under("own", under("global", received))
         first = yield Train(phase=self.phases[0], start={**received, **own})
         second = yield Train(phase=self.phases[1], start={**received, **own})
         kept = {**of_parts(second, "own"), **put_under("anchors", texts)}
-        return Update(upload=of_parts(first, "global", "head"), kept=kept)
+        return LocalResult(upload=of_parts(first, "global", "head"), kept=kept)
 
     def aggregate(self, shared: State, uploads: Sequence[Upload]) -> State:
         """A <- sum p_k A_k, B <- sum p_k B_k."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from wfl_sim.methods.aggregation import Upload, weighted_mean
-from wfl_sim.methods.local_update import LocalRun, Participant, Update, in_turn
+from wfl_sim.methods.local_update import ClientContext, LocalResult, LocalRun, train_phases
 from wfl_sim.methods.method import METHODS, News
 from wfl_sim.methods.parts import Full, Head, LoRA, Part, Shapes
 from wfl_sim.methods.phases import Local, Phase
@@ -63,7 +63,7 @@ class FLoRA:
         """The head and the newest stack."""
         return outside("merged", shared)
 
-    def update(self, received: State, kept: State, whose: Participant) -> LocalRun:
+    def update(self, received: State, kept: State, whose: ClientContext) -> LocalRun:
         """Train a fresh LoRA on the merged weights: A ~ U(-1, 1) / sqrt(d_in), B = 0."""
         fresh = {
             name: (whose.rng.uniform(-1, 1, shape) / np.sqrt(shape[1])).astype(np.float32)
@@ -72,8 +72,10 @@ class FLoRA:
             for name, shape in whose.shapes.items()
             if name.startswith("lora/")
         }
-        trained = yield from in_turn(self.phases, {**of_parts(received, "head", "merged"), **fresh})
-        return Update(upload=of_parts(trained, "lora", "head"), kept={})
+        trained = yield from train_phases(
+            self.phases, {**of_parts(received, "head", "merged"), **fresh}
+        )
+        return LocalResult(upload=of_parts(trained, "lora", "head"), kept={})
 
     def aggregate(self, shared: State, uploads: Sequence[Upload]) -> State:
         """Stack, merge, and keep the stack to be sent out."""

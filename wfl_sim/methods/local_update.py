@@ -1,9 +1,9 @@
 """Local updates that are more than the phases one after the other.
 
 Such a method has ``update``, a generator that asks for each phase by yielding a `Train`, is sent
-the state that comes out, and returns an `Update`; between phases it may `Describe` and `Judge`. It
-imports no torch, is tested by sending states
-by hand, and an executor may answer the requests of several devices at once.
+the state that comes out, and returns a `LocalResult`; between phases it may ask to `EmbedTexts` and
+`EvaluateLoss`. It imports no torch, is tested by sending states by hand, and an executor may answer
+the requests of several devices at once.
 """
 
 from collections.abc import Generator, Sequence
@@ -30,7 +30,7 @@ class Train:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Describe:
+class EmbedTexts:
     """A request: the mean last hidden state of the pretrained network, of some own examples.
 
     The answer has `texts`, shape (samples, hidden). It is measurement: its few forward passes are
@@ -41,7 +41,7 @@ class Describe:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judge:
+class EvaluateLoss:
     """A request: the mean loss in nat of a model on some own training examples.
 
     The answer has `loss`, shape (). Its forward passes are not in the costs of an update.
@@ -53,7 +53,7 @@ class Judge:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Update:
+class LocalResult:
     """The end of a local update."""
 
     upload: State
@@ -63,7 +63,7 @@ class Update:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Participant:
+class ClientContext:
     """Whose local update it is."""
 
     device: int
@@ -73,10 +73,10 @@ class Participant:
     """of this update"""
 
 
-LocalRun = Generator[Train | Describe | Judge, State, Update]
+LocalRun = Generator[Train | EmbedTexts | EvaluateLoss, State, LocalResult]
 
 
-def in_turn(phases: Sequence[Phase], start: State) -> Generator[Train, State, State]:
+def train_phases(phases: Sequence[Phase], start: State) -> Generator[Train, State, State]:
     """Ask for some phases one after the other, and return the state that comes out."""
     state = start
     for phase in phases:

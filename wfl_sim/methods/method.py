@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.registry import Registry
-from wfl_sim.methods.local_update import LocalRun, Participant
+from wfl_sim.methods.local_update import ClientContext, LocalRun
 from wfl_sim.methods.parts import Shapes
 from wfl_sim.state import State
 
@@ -60,7 +60,7 @@ News = Sequence[Sequence[Shapes]]
 
 
 @runtime_checkable
-class HoldsMore(Protocol):
+class HasServerState(Protocol):
     """The shared state holds more than the shared parts. Usual: it does not."""
 
     def begin(self, shared: State, devices: int) -> State:
@@ -73,7 +73,7 @@ class HoldsMore(Protocol):
 
 
 @runtime_checkable
-class Uplink(Protocol):
+class CustomUpload(Protocol):
     """Usual: a device sends the shared parameters of its parts."""
 
     def uplink(self, shapes: Shapes) -> Shapes:
@@ -81,7 +81,7 @@ class Uplink(Protocol):
 
 
 @runtime_checkable
-class Downlink(Protocol):
+class CustomDownload(Protocol):
     """Usual: a device gets the shared parameters of its parts."""
 
     def downlink(self, shapes: Shapes, news: News) -> Shapes:
@@ -89,7 +89,7 @@ class Downlink(Protocol):
 
 
 @runtime_checkable
-class Downloads(Protocol):
+class PerClientDownload(Protocol):
     """What is sent to one device is not all that is shared. Usual: the entries that it gets."""
 
     def download(self, shared: State, shapes: Shapes, device: int) -> State:
@@ -103,10 +103,10 @@ class Downloads(Protocol):
 
 
 @runtime_checkable
-class Updates(Protocol):
+class CustomLocalUpdate(Protocol):
     """A local update of its own. Usual: the phases in turn, from what was received and kept."""
 
-    def update(self, received: State, kept: State, whose: Participant) -> LocalRun:
+    def update(self, received: State, kept: State, whose: ClientContext) -> LocalRun:
         """Ask for every one of `phases`, in their order, and return upload and what is kept.
 
         Args:
@@ -117,7 +117,7 @@ class Updates(Protocol):
 
 
 @runtime_checkable
-class Personal(Protocol):
+class PersonalModel(Protocol):
     """The model a device uses is not what it trains. Usual: received and kept parameters."""
 
     def personal(self, received: State, kept: State, shapes: Shapes) -> State:
@@ -125,7 +125,7 @@ class Personal(Protocol):
 
 
 @runtime_checkable
-class Blends(Protocol):
+class PerTextMixing(Protocol):
     """LoRAs weigh differently from text to text when a model is used. Usual: all weigh 1."""
 
     def blend(self, kept: State, texts: NDArray[np.floating]) -> Mapping[str, NDArray[np.floating]]:
@@ -138,7 +138,7 @@ class Blends(Protocol):
 
 
 @runtime_checkable
-class Split(Protocol):
+class SplitModel(Protocol):
     """The server holds the upper part of the network. Usual: a device holds all of it."""
 
     @property
@@ -152,7 +152,15 @@ def check_abilities(method: Any) -> None:
     Raises:
         LocatedError: it would be called in the middle of a run.
     """
-    for ability in (HoldsMore, Uplink, Downlink, Downloads, Updates, Personal, Blends):
+    for ability in (
+        HasServerState,
+        CustomUpload,
+        CustomDownload,
+        PerClientDownload,
+        CustomLocalUpdate,
+        PersonalModel,
+        PerTextMixing,
+    ):
         for name in (each for each in vars(ability) if not each.startswith("_")):
             if not callable(getattr(method, name, len)):
                 raise LocatedError(
@@ -167,7 +175,7 @@ def on_device(method: Any, name: str) -> bool:
 
     The first number within a name is that of the block, as in all transformers models.
     """
-    if not isinstance(method, Split):
+    if not isinstance(method, SplitModel):
         return True
     block = re.search(r"\.(\d+)\.", name)
     return block is not None and int(block[1]) < method.device_blocks
@@ -197,23 +205,23 @@ def needs_lossless(method: Any) -> bool:
 
 def sent_up(method: Any, shapes: Shapes) -> Shapes:
     """Return names and shapes of an upload."""
-    return method.uplink(shapes) if isinstance(method, Uplink) else shapes
+    return method.uplink(shapes) if isinstance(method, CustomUpload) else shapes
 
 
 def sent_down(method: Any, shapes: Shapes, news: News = ()) -> Shapes:
     """Return names and shapes of a download."""
-    return method.downlink(shapes, news) if isinstance(method, Downlink) else shapes
+    return method.downlink(shapes, news) if isinstance(method, CustomDownload) else shapes
 
 
 def download(method: Any, shared: State, shapes: Shapes, device: int) -> State:
     """Return what the server sends to a device."""
-    if isinstance(method, Downloads):
+    if isinstance(method, PerClientDownload):
         return method.download(shared, shapes, device)
     return {name: shared[name] for name in sent_down(method, shapes)}
 
 
 def personal(method: Any, received: State, kept: State, shapes: Shapes) -> State:
     """Return the model that a device uses: values of all parameters that `shapes` names."""
-    if isinstance(method, Personal):
+    if isinstance(method, PersonalModel):
         return method.personal(received, kept, shapes)
     return {n: kept[n] if n in kept else received[n] for n in shapes}

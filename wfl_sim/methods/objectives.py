@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Final, Literal, Protocol
 
-from wfl_sim.config.fields import ScenarioPath
+from wfl_sim.config.fields import FilePath
 from wfl_sim.config.registry import From, Registry
 from wfl_sim.learning.pretrained_model import Pretrained
 
@@ -112,8 +112,8 @@ class Rewards:
     A reward model is a sequence classifier of one output; of several the last is taken.
     """
 
-    helpfulness: Annotated[str, ScenarioPath(or_name=True)] = "builtin:helpfulness"
-    safety: Annotated[str, ScenarioPath(or_name=True)] = "builtin:safety"
+    helpfulness: Annotated[str, FilePath(or_name=True)] = "builtin:helpfulness"
+    safety: Annotated[str, FilePath(or_name=True)] = "builtin:safety"
 
     def __post_init__(self) -> None:
         for name in self.models:

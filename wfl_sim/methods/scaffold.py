@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from wfl_sim.methods.aggregation import Upload, weighted_mean
-from wfl_sim.methods.local_update import LocalRun, Participant, Train, Update
+from wfl_sim.methods.local_update import ClientContext, LocalResult, LocalRun, Train
 from wfl_sim.methods.method import METHODS
 from wfl_sim.methods.parts import Head, LoRA, Part, Shapes
 from wfl_sim.methods.phases import Local, Phase
@@ -59,14 +59,14 @@ class Scaffold:
         """x and c."""
         return self.uplink(shapes)
 
-    def update(self, received: State, kept: State, whose: Participant) -> LocalRun:
+    def update(self, received: State, kept: State, whose: ClientContext) -> LocalRun:
         """c_k+ = c_k - c + (x - y_k) / (K eta)."""
         x, c = of_parts(received, "lora", "head"), under("control", received)
         c_k = kept or times(0, c)
         y = yield Train(phase=self.phases[0], start=x, correction=minus(c, c_k))
         scale = 1 / (self.local.steps * self.local.lr)
         c_new = plus(minus(c_k, c), minus(x, y), scale)
-        return Update(upload={**y, **put_under("control", minus(c_new, c_k))}, kept=c_new)
+        return LocalResult(upload={**y, **put_under("control", minus(c_new, c_k))}, kept=c_new)
 
     def aggregate(self, shared: State, uploads: Sequence[Upload]) -> State:
         """x <- mean y_k; c <- c + (1/N) sum of the changes of c_k."""

@@ -16,7 +16,7 @@ from wfl_sim.state import State, outside, put_under, under
 
 
 @dataclass(frozen=True, kw_only=True)
-class ServerRule:
+class AggregationConfig:
     """What the server makes of the uploads, beside the method's own aggregation."""
 
     optimizer: Annotated[Optimizer, From(OPTIMIZERS)] = field(default_factory=Average)
@@ -25,9 +25,11 @@ class ServerRule:
     """of uploads: the numbers of their devices' training examples, or one each (FedBuff)"""
 
     @property
-    def rule(self) -> "ServerRule":
+    def rule(self) -> "AggregationConfig":
         """This alone, of whatever else a server is."""
-        return ServerRule(optimizer=self.optimizer, staleness=self.staleness, weights=self.weights)
+        return AggregationConfig(
+            optimizer=self.optimizer, staleness=self.staleness, weights=self.weights
+        )
 
     def check(self, method: Any) -> None:
         """Refuse what would do nothing, or harm, to the aggregate of a method that is no average.
@@ -65,9 +67,9 @@ class ServerRule:
         return put_under(_MEMORY, under(_MEMORY, shared))
 
 
-def combine(
+def server_update(
     method: Method,
-    rule: ServerRule,
+    rule: AggregationConfig,
     shared: State,
     uploads: Sequence[Upload],
     *,

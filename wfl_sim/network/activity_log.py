@@ -3,17 +3,17 @@
 from typing import TYPE_CHECKING
 
 from wfl_sim.network.carrier import Transfer
-from wfl_sim.network.power_meter import Body
+from wfl_sim.network.power_meter import PowerMeter
 from wfl_sim.records import Activity, Outcome, Span
 
 if TYPE_CHECKING:
     from wfl_sim.network.federation import Federation
 
 
-class Diary:
+class ActivityLog:
     """The open span of one device, and the closed ones in the federation."""
 
-    def __init__(self, federation: "Federation", actor: str, body: Body) -> None:
+    def __init__(self, federation: "Federation", actor: str, body: PowerMeter) -> None:
         """Open with an idle span.
 
         Args:

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from wfl_sim.network.backhaul_graph import route
 from wfl_sim.network.carrier import Carrier
-from wfl_sim.radio.medium import Flow, Traffic
+from wfl_sim.radio.medium import ActiveTransfers, RatePlan
 
 Pair = tuple[str, str]
 
 
 @dataclass(frozen=True, eq=False)
-class Line:
+class Route:
     """A route from one node to another. Several lines may share a carrier, and links on it."""
 
     carrier: Carrier
@@ -32,25 +32,25 @@ class Line:
         yield env.timeout(self.latency)
 
 
-def lines(
+def build_routes(
     env: simpy.Environment, graph: "nx.Graph[str]", pairs: Sequence[Pair]
-) -> dict[Pair, Line]:
+) -> dict[Pair, Route]:
     """Return a line for every (source, target).
 
     Lines whose routes share a link in the same direction, or are coupled by others that do, get one
     carrier.
     """
-    found: dict[Pair, Line] = {}
+    found: dict[Pair, Route] = {}
     for group in _groups(graph, pairs):
         number = {hop: i for i, hop in enumerate(group.hops)}
-        medium = Wires(
+        medium = WiredLinks(
             [[number[hop] for hop in hops] for hops, _ in group.routes.values()],
             [float(graph.edges[hop]["capacity"]) for hop in group.hops],
         )
         source, target = next(iter(group.routes))
         carrier = Carrier(env, f"{source}/{target}", medium)
         for place, (pair, (_, latency)) in enumerate(group.routes.items()):
-            found[pair] = Line(carrier, place, latency)
+            found[pair] = Route(carrier, place, latency)
     return found
 
 
@@ -77,7 +77,7 @@ def _groups(graph: "nx.Graph[str]", pairs: Sequence[Pair]) -> list[_Group]:
     return groups
 
 
-class Wires:
+class WiredLinks:
     """Routes over links of constant capacity; the link of a transfer is the number of its route."""
 
     def __init__(self, routes: Sequence[Sequence[int]], capacity: Sequence[float]) -> None:
@@ -95,10 +95,10 @@ class Wires:
     def __repr__(self) -> str:
         return "Wires({} routes, {} links)".format(*self._uses.shape)
 
-    def flow(self, traffic: Traffic, now: float, steps: int) -> Flow:
+    def flow(self, traffic: ActiveTransfers, now: float, steps: int) -> RatePlan:
         """Give every transfer its max-min fair rate, until the set changes."""
         rate = max_min_rates(self._uses[traffic.links], self._capacity)[None]
-        return Flow(
+        return RatePlan(
             until=np.array([np.inf]),
             rate=rate,
             average_rate=rate,

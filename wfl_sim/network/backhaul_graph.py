@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from channel_models.units import PositiveBitsPerSecond, Seconds
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.device_models import Hardware, HardwareReference
-from wfl_sim.radio.cell import Cell
+from wfl_sim.radio.cell import CellConfig
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -17,7 +17,7 @@ SERVER = "server"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Links:
+class BackhaulLinks:
     """Alike links from one node to each of several others, full duplex."""
 
     hub: str
@@ -30,14 +30,14 @@ class Links:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Backhaul:
+class BackhaulGraph:
     """A graph of links in place of one wire from each cell to the server.
 
     Nodes are `server`, `cell-0` and so on, the edge servers, and switches of any other name. What
     is sent takes the path of least latency; what shares a link shares it max-min fair.
     """
 
-    links: tuple[Links, ...]
+    links: tuple[BackhaulLinks, ...]
     edge_servers: tuple[str, ...] = ()
     """nodes that aggregate; a cell belongs to the one that is nearest by latency"""
     hardware: Annotated[Hardware, HardwareReference()] = field(
@@ -86,7 +86,7 @@ class Backhaul:
         return graph
 
 
-def star(cells: Sequence[Cell]) -> "nx.Graph[str]":
+def star(cells: Sequence[CellConfig]) -> "nx.Graph[str]":
     """Return the graph of one wire from each cell to the server."""
     import networkx as nx
 
@@ -112,7 +112,7 @@ def nearest(graph: "nx.Graph[str]", cell: str, hubs: Sequence[str]) -> str:
     return min(hubs, key=lambda hub: route(graph, cell, hub)[1])
 
 
-def _ends(links: Links, cells: Sequence[str]) -> tuple[str, ...]:
+def _ends(links: BackhaulLinks, cells: Sequence[str]) -> tuple[str, ...]:
     if links.ends == ("cells",):
         return tuple(cell for cell in cells if cell != links.hub)
     return links.ends

@@ -6,7 +6,7 @@ from typing import Any
 import simpy
 
 
-class Slumber:
+class BaseStationSleep:
     """Counts the transfers of a cell, and wakes its base station up when one is asked for."""
 
     def __init__(self, env: simpy.Environment, waking: Callable[[float], float]) -> None:

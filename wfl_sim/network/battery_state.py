@@ -13,7 +13,7 @@ from wfl_sim.device_models.battery import Battery
 _ROUNDING = 1e-12
 
 
-class Supply:
+class BatteryState:
     """The level of one battery, and who is told when the device dies and comes back."""
 
     def __init__(

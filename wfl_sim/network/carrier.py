@@ -15,7 +15,7 @@ import numpy as np
 import simpy
 from numpy.typing import NDArray
 
-from wfl_sim.radio.medium import Flow, Medium, Traffic
+from wfl_sim.radio.medium import ActiveTransfers, Medium, RatePlan
 
 _ROUNDING = 1e-12
 _LONGEST_PLAN = 32
@@ -23,7 +23,7 @@ _LONGEST_PLAN = 32
 
 
 @dataclass(slots=True, eq=False)
-class Transmission:
+class BroadcastGroup:
     """What goes out once to several receivers, each of whom ends when it has heard enough.
 
     So it is with rateless codes: whatever a receiver gets counts, and nobody waits for the others.
@@ -61,7 +61,7 @@ class Transfer:
     watch: Callable[[float, float], None] | None = None
     """is told, from the moment at which they change, the W radiated while on the air, and the share
     of the time on the air"""
-    part_of: Transmission | None = None
+    part_of: BroadcastGroup | None = None
     """a transmission to several receivers; None where it is alone"""
     told: tuple[float, float] = (0.0, 0.0)
     """what `watch` was told last"""
@@ -100,9 +100,9 @@ class _Progress:
         links: NDArray[np.intp],
         first: NDArray[np.intp],
         together: NDArray[np.intp] | None,
-    ) -> Traffic:
+    ) -> ActiveTransfers:
         left, average, _, _, _, weight, start, deadline = self._table
-        return Traffic(links, first, left, weight, average, start, deadline, together)
+        return ActiveTransfers(links, first, left, weight, average, start, deadline, together)
 
     @property
     def left(self) -> NDArray[np.float64]:
@@ -120,10 +120,10 @@ class _Progress:
         return self._table[2:5]
 
 
-class _Course:
+class _PlanRun:
     """A flow followed from `now` to the first end of a transfer, or to the last of its steps."""
 
-    def __init__(self, flow: Flow, left: NDArray[np.float64], now: float) -> None:
+    def __init__(self, flow: RatePlan, left: NDArray[np.float64], now: float) -> None:
         self.flow = flow
         self.starts = np.concatenate(([now], flow.until[:-1]))
         self.lengths = flow.until - self.starts
@@ -192,7 +192,7 @@ class Carrier:
         weight: float = 1.0,
         deadline: float = float("inf"),
         watch: Callable[[float, float], None] | None = None,
-        part_of: Transmission | None = None,
+        part_of: BroadcastGroup | None = None,
     ) -> Transfer:
         """Begin a transfer to one link, or the same bits to several links at once.
 
@@ -260,7 +260,7 @@ class Carrier:
                 flow = self._medium.flow(traffic, env.now, steps)
                 if self._watched:
                     self._tell(flow)
-                finished = yield from self._follow(_Course(flow, traffic.bits_left, env.now))
+                finished = yield from self._follow(_PlanRun(flow, traffic.bits_left, env.now))
                 settled = not finished and not self._changed.triggered
                 steps = min(2 * steps, longest)
                 for transfer in self._retired(finished):
@@ -269,7 +269,7 @@ class Carrier:
                     transfer.done.succeed(transfer)
                 self._let_go()
 
-    def _tell(self, flow: Flow) -> None:
+    def _tell(self, flow: RatePlan) -> None:
         for transfer, power in zip(self._active, flow.power[0].tolist(), strict=True):
             now = (power, flow.duty if power else 0.0)
             if transfer.watch is not None and transfer.told != now:
@@ -288,7 +288,7 @@ class Carrier:
             if not transfer.links:
                 self._retired([i])
 
-    def _follow(self, course: _Course) -> Generator[simpy.Event, Any, list[int]]:
+    def _follow(self, course: _PlanRun) -> Generator[simpy.Event, Any, list[int]]:
         """Let time pass to the end of a course or to a change; return which transfers ended."""
         env = self._env
         if np.isinf(course.part):

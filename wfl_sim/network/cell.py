@@ -9,27 +9,27 @@ import numpy as np
 import simpy
 from numpy.typing import NDArray
 
-from wfl_sim.network.backhaul import Line
-from wfl_sim.network.base_station_sleep import Slumber
-from wfl_sim.network.carrier import Transmission
-from wfl_sim.network.cell_carrier import Port
+from wfl_sim.network.backhaul import Route
+from wfl_sim.network.base_station_sleep import BaseStationSleep
+from wfl_sim.network.carrier import BroadcastGroup
+from wfl_sim.network.cell_carrier import CellCarrier
 from wfl_sim.radio.cell import Direction
 from wfl_sim.radio.over_the_air import AnalogUplink
-from wfl_sim.radio.update_loss import Loss
+from wfl_sim.radio.update_loss import UpdateLoss
 
 if TYPE_CHECKING:
     from wfl_sim.network.device import Device
 
 
 @dataclass(frozen=True)
-class Access:
+class AccessOverhead:
     """What it takes until and beside the payload: the way onto the air."""
 
     delay: float = 0.0
     """s, until the first bit"""
     header: float = 0.0
     """bits beside each bit of payload"""
-    station: Slumber | None = None
+    station: BaseStationSleep | None = None
     """which may have to wake up first"""
 
     def granted(self, env: simpy.Environment) -> Generator[simpy.Event, Any, None]:
@@ -54,22 +54,22 @@ class Cell:
 
     env: simpy.Environment
     name: str
-    uplink: Port
-    downlink: Port
-    up: Line
+    uplink: CellCarrier
+    downlink: CellCarrier
+    up: Route
     """to who aggregates: the server, or an edge server"""
-    down: Line
+    down: Route
     rateless: bool
     """whether the receivers of a broadcast end each on its own"""
     hub: str
     """name of who aggregates"""
     broadcast_share: float
     """of the receivers, to whom a payload for all is sent at once; 0 where each gets its own"""
-    request: Access
+    request: AccessOverhead
     """of the uplink"""
-    order: Access
+    order: AccessOverhead
     """of the downlink"""
-    loss: Loss
+    loss: UpdateLoss
     """of updates on the uplink"""
     expected_rate: Callable[[Direction, float, float], float]
     """bit/s alone on the band in a direction, at a linear gain and the W of a device"""
@@ -77,7 +77,7 @@ class Cell:
     """linear power gains of devices at this moment, on average over the blocks of the uplink"""
     analog: AnalogUplink
     """what a sum on the air costs"""
-    station: Slumber | None = None
+    station: BaseStationSleep | None = None
     """of a base station that sleeps"""
 
     def __repr__(self) -> str:
@@ -118,7 +118,7 @@ class Cell:
         """
         yield from self.down.carry(self.env, bits)
         yield from self.order.granted(self.env)
-        transmission = Transmission()
+        transmission = BroadcastGroup()
         for receiver in receivers:
             on_air[receiver].succeed(
                 self.downlink.send([receiver], self.order.on_air(bits), part_of=transmission)

@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 
 import simpy
 
-from wfl_sim.network.carrier import Carrier, Transfer, Transmission
+from wfl_sim.network.carrier import BroadcastGroup, Carrier, Transfer
 
 
-class Port:
+class CellCarrier:
     """A cell's door to a carrier, which coupled cells share. Links are numbered by device."""
 
     def __init__(
@@ -49,7 +49,7 @@ class Port:
         weight: float = 1.0,
         deadline: float = float("inf"),
         watch: Callable[[float, float], None] | None = None,
-        part_of: Transmission | None = None,
+        part_of: BroadcastGroup | None = None,
     ) -> Transfer:
         """Begin a transfer to or from devices, as `Carrier.send`."""
         links = [self._first + device for device in devices]

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass
-class Traffic:
+class TrafficCounters:
     """Bits over the air, counted when a transfer ends.
 
     What was sent up was received or lost; so was what was sent down to each apart.
@@ -24,7 +24,7 @@ class Traffic:
 
 
 @dataclass
-class Handovers:
+class HandoverCounters:
     """Changes of the serving cell."""
 
     count: int = 0
@@ -41,7 +41,7 @@ class Handovers:
 
 
 @dataclass(frozen=True)
-class Measurement:
+class DueEvaluation:
     """An evaluation that is due: the time, the totals until then, and the tasks that will tell."""
 
     time: float

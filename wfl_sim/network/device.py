@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 
 import simpy
 
-from wfl_sim.device_models import Computing, Hardware
+from wfl_sim.device_models import ComputeConfig, Hardware
 from wfl_sim.device_models.battery import Battery
-from wfl_sim.device_models.radio_power import Radio, radio_of
+from wfl_sim.device_models.radio_power import RadioPower, radio_of
 from wfl_sim.device_models.workload import Workload
-from wfl_sim.execution.task import Handle
-from wfl_sim.network.activity_log import Diary
-from wfl_sim.network.cell import Access, Cell
-from wfl_sim.network.messages import Delivery
-from wfl_sim.network.over_the_air import Air
+from wfl_sim.execution.task import StateRef
+from wfl_sim.network.activity_log import ActivityLog
+from wfl_sim.network.cell import AccessOverhead, Cell
+from wfl_sim.network.messages import Download
+from wfl_sim.network.over_the_air import OverTheAirUpload
 from wfl_sim.network.participation import Participation
-from wfl_sim.network.power_meter import Body
-from wfl_sim.network.reachability import Presence
+from wfl_sim.network.power_meter import PowerMeter
+from wfl_sim.network.reachability import Reachability
 from wfl_sim.network.transceiver import Transceiver
 from wfl_sim.radio.cell import Direction
 from wfl_sim.records import Outcome
@@ -43,8 +43,8 @@ class Device:
         mean_gain: float,
         power: float = 0.2,
         examples: int = 1,
-        computing: Computing | None = None,
-        radio: Radio | None = None,
+        computing: ComputeConfig | None = None,
+        radio: RadioPower | None = None,
         battery: Battery | None = None,
         away_power: float | None = None,
         intervals: Iterator[tuple[float, float]] | None = None,
@@ -77,13 +77,13 @@ class Device:
         self.power = power
         self.examples = examples
         self.excluded = excluded
-        self.heard: Handle | None = None
+        self.heard: StateRef | None = None
         """newest upload that the server has got"""
         self.heard_in = -1
         """its round; -1 before the first"""
         self._federation = federation
-        self.body = Body(federation, index, battery, hardware.thermal, self._supplied)
-        self.diary = Diary(federation, self.name, self.body)
+        self.body = PowerMeter(federation, index, battery, hardware.thermal, self._supplied)
+        self.diary = ActivityLog(federation, self.name, self.body)
         self.transceiver = Transceiver(
             federation,
             index,
@@ -95,7 +95,7 @@ class Device:
             wanders=wanders,
         )
         idle_power = hardware.idle_power + self.transceiver.radio.rest
-        self.presence = Presence(
+        self.presence = Reachability(
             federation,
             self.body,
             self.diary,
@@ -103,7 +103,7 @@ class Device:
             away_power=idle_power if away_power is None else away_power,
             changed=self._presence_changed,
         )
-        self.computing = computing or Computing()
+        self.computing = computing or ComputeConfig()
         self.job = self.computing.job(hardware, workload)
         share = self.computing.share(hardware, self.job)
         seconds = self.job.seconds(share)
@@ -189,10 +189,10 @@ class Device:
     def participate(
         self,
         number: int,
-        delivery: Delivery,
+        delivery: Download,
         *,
         deadline: float = float("inf"),
-        air: Air | None = None,
+        air: OverTheAirUpload | None = None,
     ) -> simpy.Process:
         """Begin one local update in round `number`.
 
@@ -242,7 +242,7 @@ class Device:
         self.diary.record(outcome="lost" if self.excluded else ended)
         self.body.note()
 
-    def _expected(self, direction: Direction, access: Access, bits: int) -> float:
+    def _expected(self, direction: Direction, access: AccessOverhead, bits: int) -> float:
         if not bits:
             return 0.0
         rate = self.cell.expected_rate(direction, self.mean_gain, self.power)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import simpy
 
-from wfl_sim.network.backhaul import Line
+from wfl_sim.network.backhaul import Route
 from wfl_sim.network.device import Device
 from wfl_sim.network.server import Server
 from wfl_sim.records import Span
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from wfl_sim.network.federation import Federation
 
 
-class Edge:
+class EdgeServer:
     """An edge server: it aggregates what its cells bring, and exchanges states with the cloud."""
 
     def __init__(
@@ -22,8 +22,8 @@ class Edge:
         federation: "Federation",
         server: Server,
         cells: Collection[str],
-        up: Line,
-        down: Line,
+        up: Route,
+        down: Route,
     ) -> None:
         """Start from the state of the cloud.
 
@@ -64,7 +64,7 @@ class Edge:
             yield from self._carry(self._down, bits, number)
         self.server.shared, self.server.version = cloud.shared, 0
 
-    def _carry(self, line: Line, bits: int, number: int) -> Generator[simpy.Event, Any, None]:
+    def _carry(self, line: Route, bits: int, number: int) -> Generator[simpy.Event, Any, None]:
         env = self._federation.env
         start = env.now
         yield from line.carry(env, bits)

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import simpy
 
-from wfl_sim.device_models.energy import Ledger
+from wfl_sim.device_models.energy import EnergyLedger
 from wfl_sim.execution.plan import Plan
-from wfl_sim.execution.task import Handle
-from wfl_sim.network.context import Handovers, Measurement, Traffic
+from wfl_sim.execution.task import StateRef
+from wfl_sim.network.context import DueEvaluation, HandoverCounters, TrafficCounters
 from wfl_sim.randomness import stream
 from wfl_sim.records import Level, Span
 
 if TYPE_CHECKING:
-    from wfl_sim.network.base_station_sleep import Slumber
+    from wfl_sim.network.base_station_sleep import BaseStationSleep
     from wfl_sim.network.device import Device
-    from wfl_sim.network.edge_server import Edge
+    from wfl_sim.network.edge_server import EdgeServer
     from wfl_sim.network.server import Server
 
 
@@ -28,17 +28,17 @@ class Federation:
     env: simpy.Environment
     seed: int
     plan: Plan
-    ledger: Ledger
-    traffic: Traffic = field(default_factory=Traffic)
-    handovers: Handovers = field(default_factory=Handovers)
+    ledger: EnergyLedger
+    traffic: TrafficCounters = field(default_factory=TrafficCounters)
+    handovers: HandoverCounters = field(default_factory=HandoverCounters)
     spans: list[Span] = field(default_factory=list)
     levels: list[Level] = field(default_factory=list)
-    measurements: list[Measurement] = field(default_factory=list)
-    slumbers: "dict[str, Slumber]" = field(default_factory=dict)
+    measurements: list[DueEvaluation] = field(default_factory=list)
+    slumbers: "dict[str, BaseStationSleep]" = field(default_factory=dict)
     """of the cells whose base station sleeps, by name"""
     devices: "Sequence[Device]" = ()
     server: "Server" = field(init=False)
-    edges: "Sequence[Edge]" = ()
+    edges: "Sequence[EdgeServer]" = ()
     """servers between cells and the server; none where the server does all"""
     _turn: simpy.Event | None = None
 
@@ -79,13 +79,13 @@ class Federation:
         if self._turn is not None and not self._turn.triggered:
             self._turn.succeed()
 
-    def measure(self, number: int, shared: Handle) -> None:
+    def measure(self, number: int, shared: StateRef) -> None:
         """Note that the states of this moment are to be evaluated."""
         overall, personal = self.plan.evaluate(shared)
         if overall is None and not personal:
             return
         self.measurements.append(
-            Measurement(
+            DueEvaluation(
                 time=self.env.now,
                 round=number,
                 bits_up=self.traffic.sent_up,

@@ -5,18 +5,18 @@ from typing import TYPE_CHECKING, Any
 
 import simpy
 
-from wfl_sim.device_models.compute import Computing
+from wfl_sim.device_models.compute import ComputeConfig
 from wfl_sim.device_models.hardware import Hardware
-from wfl_sim.device_models.workload import Job
-from wfl_sim.network.messages import Delivery, Reply
-from wfl_sim.network.power_meter import Body
+from wfl_sim.device_models.workload import UpdateCost
+from wfl_sim.network.messages import Download, SplitReply
+from wfl_sim.network.power_meter import PowerMeter
 
 if TYPE_CHECKING:
     from wfl_sim.network.device import Device
     from wfl_sim.network.federation import Federation
 
 
-class LocalUpdate:
+class LocalComputation:
     """Where the network is split, the activations and gradients of each step go over the air."""
 
     def __init__(self, federation: "Federation", device: "Device", number: int, turn: int) -> None:
@@ -32,8 +32,8 @@ class LocalUpdate:
         self._device = device
         self._number = number
         self._turn = turn
-        self._reply: Reply | None = None
-        self._effort: Effort | None = None
+        self._reply: SplitReply | None = None
+        self._effort: RunningComputation | None = None
         self._effort_flops = 0.0
 
     def __repr__(self) -> str:
@@ -51,9 +51,9 @@ class LocalUpdate:
             leg, bits = yield from device.transceiver.send(exchange.up_bits, number)
             device.diary.record(bits=bits, cell=leg.cell.name, transfer=leg.transfer)
             device.diary.begin("wait", number)
-            self._reply = Reply()
+            self._reply = SplitReply()
             answer = self._federation.server.answer(device, number, exchange, self._reply)
-            gradients: Delivery = yield self._federation.env.process(answer)
+            gradients: Download = yield self._federation.env.process(answer)
             self._reply = None
             yield from device.transceiver.receive(gradients, number)
             yield from self._compute(factor, (1 - exchange.forward) / steps)
@@ -77,18 +77,25 @@ class LocalUpdate:
         computing = device.computing
         drawn = federation.plan.workload(device.index, self._number, self._turn)
         job = device.job if drawn is None else computing.job(device.hardware, drawn)
-        self._effort = Effort(federation.env, device.body, device.hardware, computing, job)
+        self._effort = RunningComputation(
+            federation.env, device.body, device.hardware, computing, job
+        )
         self._effort_flops = part * (drawn or device.workload).update_flops
         yield from self._effort.run(part * factor)
         self._effort = None
         device.diary.record(flops=self._effort_flops)
 
 
-class Effort:
+class RunningComputation:
     """How much of a job is done. Between two changes its speed is constant."""
 
     def __init__(
-        self, env: simpy.Environment, body: Body, hardware: Hardware, computing: Computing, job: Job
+        self,
+        env: simpy.Environment,
+        body: PowerMeter,
+        hardware: Hardware,
+        computing: ComputeConfig,
+        job: UpdateCost,
     ) -> None:
         """Begin a job.
 

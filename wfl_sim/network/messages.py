@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import simpy
 
-from wfl_sim.execution.task import Handle
+from wfl_sim.execution.task import StateRef
 
 if TYPE_CHECKING:
     from wfl_sim.network.cell import Cell
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Delivery:
+class Download:
     """One payload for one device, or for all devices of a broadcast."""
 
-    shared: Handle
+    shared: StateRef
     receivers: list[int]
     """links of those who are still there to get it"""
     on_air: simpy.Event | None
@@ -30,7 +30,7 @@ class Delivery:
 
 
 @dataclass(eq=False)
-class Reply:
+class SplitReply:
     """The server's answer to a step of a split network, as long as a device waits for it."""
 
     wanted: bool = True
@@ -41,7 +41,7 @@ class Contribution:
     """The end of a device's part in a round."""
 
     device: "Device"
-    upload: Handle | None
+    upload: StateRef | None
     """what has reached the server; None where it was lost on the way"""
-    delivery: Delivery
+    delivery: Download
     """what the device started from"""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from wfl_sim.device_models.mobility import Track
 from wfl_sim.network.cell import Cell
 from wfl_sim.network.device import Device
-from wfl_sim.radio.handover import A3, Handover
+from wfl_sim.radio.handover import A3Trigger, HandoverConfig
 from wfl_sim.records import Level, Quantity
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class MobilityContext:
     """What a device on its way needs to know of the world."""
 
     cells: Sequence[Cell]
@@ -29,13 +29,13 @@ class Surroundings:
     """dB, one a cell, from gains (cells,): what decides on the cell"""
     move: Callable[[int, NDArray[np.float64]], None]
     """give a device other gains"""
-    rule: Handover | None
+    rule: HandoverConfig | None
     """None where a device stays in its cell"""
     step: float
     """m travelled between two looks"""
 
 
-class Walk:
+class MobilityProcess:
     """Looks at the surroundings of a device whenever it has travelled some metres."""
 
     def __init__(
@@ -44,7 +44,7 @@ class Walk:
         device: Device,
         track: Track,
         serving: int,
-        surroundings: Surroundings,
+        surroundings: MobilityContext,
     ) -> None:
         """Begin at time zero.
 
@@ -60,7 +60,7 @@ class Walk:
         self._track = track
         self._serving = serving
         self._world = surroundings
-        self._a3 = A3(surroundings.rule) if surroundings.rule is not None else None
+        self._a3 = A3Trigger(surroundings.rule) if surroundings.rule is not None else None
         self._note(serving)
         federation.env.process(self._run())
 
@@ -95,7 +95,7 @@ class Walk:
         if self._a3 is not None:
             self._a3.update(now, self._serving, self._world.strengths(gains))
 
-    def _hand_over(self, target: int, rule: Handover) -> None:
+    def _hand_over(self, target: int, rule: HandoverConfig) -> None:
         federation, device = self._federation, self._device
         gains = self._world.gains(device.index, self._track.at(federation.env.now))
         federation.handovers.begun(

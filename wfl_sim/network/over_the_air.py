@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import simpy
 
-from wfl_sim.radio.over_the_air import Burst
+from wfl_sim.radio.over_the_air import AnalogTransmission
 
 if TYPE_CHECKING:
     from wfl_sim.network.device import Device
 
 
-class Air:
+class OverTheAirUpload:
     """Waits for the devices of a cohort, and lets those who are left send together."""
 
     def __init__(self, env: simpy.Environment, expected: int, threshold: float) -> None:
@@ -58,7 +58,7 @@ class Air:
         self._begun.succeed((burst.seconds, watts))
 
 
-def _burst(devices: "Sequence[Device]", threshold: float) -> Burst:
+def _burst(devices: "Sequence[Device]", threshold: float) -> AnalogTransmission:
     """Return the transmission of the devices of one cell at this moment."""
     cell = devices[0].cell
     return cell.analog.burst(

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import simpy
 
-from wfl_sim.network.local_computation import LocalUpdate
-from wfl_sim.network.messages import Contribution, Delivery
-from wfl_sim.network.over_the_air import Air
-from wfl_sim.network.transceiver import Leg
+from wfl_sim.network.local_computation import LocalComputation
+from wfl_sim.network.messages import Contribution, Download
+from wfl_sim.network.over_the_air import OverTheAirUpload
+from wfl_sim.network.transceiver import TransferSegment
 from wfl_sim.records import Outcome
 
 if TYPE_CHECKING:
@@ -26,10 +26,10 @@ class Participation:
         device: "Device",
         number: int,
         turn: int,
-        delivery: Delivery,
+        delivery: Download,
         *,
         deadline: float,
-        air: Air | None,
+        air: OverTheAirUpload | None,
     ) -> None:
         """Begin.
 
@@ -51,7 +51,7 @@ class Participation:
         self._delivery = delivery
         self._deadline = deadline
         self._air = air
-        self._update = LocalUpdate(federation, device, number, turn)
+        self._update = LocalComputation(federation, device, number, turn)
         self._spent_then, self._asked = device.body.joules(), federation.env.now
         self._stopping = False
         self.process = federation.env.process(self._run())
@@ -106,7 +106,7 @@ class Participation:
         device.diary.record(bits=bits, cell=leg.cell.name, transfer=leg.transfer, outcome=outcome)
         return not lost
 
-    def _sound(self, air: Air) -> Generator[simpy.Event, Any, bool]:
+    def _sound(self, air: OverTheAirUpload) -> Generator[simpy.Event, Any, bool]:
         """Send together with all others; the value says whether this device has."""
         device = self._device
         device.diary.begin("wait", self._number)
@@ -134,7 +134,7 @@ class Participation:
         self.at_work = False
         device.presence.settle()
 
-    def _is_lost(self, leg: Leg) -> bool:
+    def _is_lost(self, leg: TransferSegment) -> bool:
         heard = leg.transfer.mean_sinr_db
         probability = leg.cell.loss.probability(-np.inf if heard is None else heard)
         return probability > 0 and bool(

@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING
 
 from wfl_sim.device_models.battery import Battery
 from wfl_sim.device_models.energy import Component
-from wfl_sim.device_models.thermal import Thermal
-from wfl_sim.network.battery_state import Supply
-from wfl_sim.network.thermal_state import Heat
+from wfl_sim.device_models.thermal import ThermalModel
+from wfl_sim.network.battery_state import BatteryState
+from wfl_sim.network.thermal_state import ThermalState
 from wfl_sim.records import Level, Quantity
 
 if TYPE_CHECKING:
     from wfl_sim.network.federation import Federation
 
 
-class Body:
+class PowerMeter:
     """One device's door to the ledger; its battery and its temperature see the same power."""
 
     def __init__(
@@ -22,7 +22,7 @@ class Body:
         federation: "Federation",
         index: int,
         battery: Battery | None,
-        thermal: Thermal | None,
+        thermal: ThermalModel | None,
         switched: Callable[[bool], None],
     ) -> None:
         """Start drawing nothing.
@@ -37,9 +37,9 @@ class Body:
         self._federation = federation
         self._index = index
         self._noted: dict[Quantity, Level] = {}
-        self.heat = Heat(federation.env, thermal) if thermal is not None else None
+        self.heat = ThermalState(federation.env, thermal) if thermal is not None else None
         self.supply = (
-            Supply(federation.env, battery, switched=switched, noted=self.note)
+            BatteryState(federation.env, battery, switched=switched, noted=self.note)
             if battery is not None
             else None
         )

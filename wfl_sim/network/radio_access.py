@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 
 import channel_models as cm
 from wfl_sim.network.carrier import Carrier
-from wfl_sim.network.cell_carrier import Port
-from wfl_sim.radio.band import band
+from wfl_sim.network.cell_carrier import CellCarrier
+from wfl_sim.radio.band import build_band
 from wfl_sim.radio.cell import Direction, cochannel
-from wfl_sim.radio.interference import Coupled
-from wfl_sim.radio.load_interference import Loads
-from wfl_sim.radio.ofdma import Band
+from wfl_sim.radio.interference import CoupledCells
+from wfl_sim.radio.load_interference import AverageLoadInterference
+from wfl_sim.radio.ofdma import OfdmaBand
 from wfl_sim.radio.transmit_power import CellPower, DevicePower, PowerRule
 from wfl_sim.scenario.scenario import Scenario
 
 _DIRECTIONS: tuple[Direction, ...] = ("uplink", "downlink")
 
 
-class Sky:
+class RadioAccess:
     """The air of a scenario: a port for every cell and direction, and the gains behind them."""
 
     def __init__(
@@ -58,13 +58,13 @@ class Sky:
             }
             for number, cell in enumerate(self._cells)
         ]
-        self._uplinks: dict[int, Band] = {}
-        found: list[dict[Direction, Port]] = [{} for _ in self._cells]
+        self._uplinks: dict[int, OfdmaBand] = {}
+        found: list[dict[Direction, CellCarrier]] = [{} for _ in self._cells]
         for direction in _DIRECTIONS:
             for group in cochannel(self._cells):
                 for number, port in self._ports(env, direction, group).items():
                     found[number][direction] = port
-        self.ports: list[Mapping[Direction, Port]] = list(found)
+        self.ports: list[Mapping[Direction, CellCarrier]] = list(found)
         """of each cell"""
 
     def __repr__(self) -> str:
@@ -87,18 +87,18 @@ class Sky:
 
     def _ports(
         self, env: simpy.Environment, direction: Direction, group: list[int]
-    ) -> dict[int, Port]:
+    ) -> dict[int, CellCarrier]:
         bands = {number: self._band(direction, number) for number in group}
         if direction == "uplink":
             self._uplinks |= bands
         kind = self._scenario.interference
         if kind == "coupled" and len(group) > 1:
-            medium = Coupled(tuple(bands.values()), len(self._watts), direction)
+            medium = CoupledCells(tuple(bands.values()), len(self._watts), direction)
             name = f"cell-{group[0]}-and-{len(group) - 1}-more/{direction}"
             carrier = Carrier(env, name, medium)
-            return {n: Port(carrier, i * len(self._watts)) for i, n in enumerate(group)}
+            return {n: CellCarrier(carrier, i * len(self._watts)) for i, n in enumerate(group)}
         if kind == "load-average" and len(group) > 1:
-            loads = Loads(
+            loads = AverageLoadInterference(
                 direction,
                 group,
                 self.gains,
@@ -108,7 +108,7 @@ class Sky:
                 clock=lambda: float(env.now),
             )
             return {
-                number: Port(
+                number: CellCarrier(
                     Carrier(
                         env,
                         f"cell-{number}/{direction}",
@@ -119,12 +119,12 @@ class Sky:
                 for place, number in enumerate(group)
             }
         return {
-            number: Port(Carrier(env, f"cell-{number}/{direction}", bands[number]))
+            number: CellCarrier(Carrier(env, f"cell-{number}/{direction}", bands[number]))
             for number in group
         }
 
-    def _band(self, direction: Direction, number: int) -> Band:
-        return band(
+    def _band(self, direction: Direction, number: int) -> OfdmaBand:
+        return build_band(
             direction,
             self._cells[number],
             f"cell-{number}",

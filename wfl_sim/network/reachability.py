@@ -5,22 +5,22 @@ from typing import TYPE_CHECKING, Any
 
 import simpy
 
-from wfl_sim.network.activity_log import Diary
-from wfl_sim.network.power_meter import Body
+from wfl_sim.network.activity_log import ActivityLog
+from wfl_sim.network.power_meter import PowerMeter
 from wfl_sim.records import Activity
 
 if TYPE_CHECKING:
     from wfl_sim.network.federation import Federation
 
 
-class Presence:
+class Reachability:
     """A device can be asked while it is within reach and its battery lets it work."""
 
     def __init__(
         self,
         federation: "Federation",
-        body: Body,
-        diary: Diary,
+        body: PowerMeter,
+        diary: ActivityLog,
         *,
         idle_power: float,
         away_power: float,

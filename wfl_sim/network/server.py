@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 import simpy
 
 from wfl_sim.device_models import Hardware
-from wfl_sim.device_models.workload import Exchange
-from wfl_sim.execution.plan import Arrival
+from wfl_sim.device_models.workload import SplitExchange
+from wfl_sim.execution.plan import ReceivedUpload
 from wfl_sim.network.carrier import Transfer
 from wfl_sim.network.cell import Cell
 from wfl_sim.network.device import Device
-from wfl_sim.network.messages import Contribution, Delivery, Reply
+from wfl_sim.network.messages import Contribution, Download, SplitReply
 from wfl_sim.records import Span
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Server:
     def __repr__(self) -> str:
         return f"Server({self.shared!r})"
 
-    def send_out(self, cohort: Sequence[Device], number: int) -> dict[int, Delivery]:
+    def send_out(self, cohort: Sequence[Device], number: int) -> dict[int, Download]:
         """Send the shared state to every device of a cohort.
 
         A cell that broadcasts sends once to all its members, unless the method has something else
@@ -57,7 +57,7 @@ class Server:
         Returns:
             The delivery of each device, by its index.
         """
-        deliveries: dict[int, Delivery] = {}
+        deliveries: dict[int, Download] = {}
         cells: dict[str, list[Device]] = {}
         plan = self._federation.plan
         bits = {each.index: plan.download_bits(each.index, self.shared) for each in cohort}
@@ -65,7 +65,7 @@ class Server:
             if bits[device.index]:
                 cells.setdefault(device.cell.name, []).append(device)
             else:
-                deliveries[device.index] = Delivery(self.shared, [device.index], None, self.version)
+                deliveries[device.index] = Download(self.shared, [device.index], None, self.version)
         for members in cells.values():
             cell = members[0].cell
             apart = members[0].workload.unicast
@@ -104,7 +104,7 @@ class Server:
         self.shared = federation.plan.aggregate(
             self.shared,
             [
-                Arrival(
+                ReceivedUpload(
                     upload=each.upload,
                     device=each.device.index,
                     base=each.delivery.shared,
@@ -138,7 +138,7 @@ class Server:
         flops = len(below) * max(each.aggregate_flops for each in workloads)
         yield federation.env.timeout(self.hardware.seconds(flops))
         self.shared = federation.plan.aggregate(
-            self.shared, [Arrival(upload=each.shared) for each in below]
+            self.shared, [ReceivedUpload(upload=each.shared) for each in below]
         )
         self.version += 1
         federation.spans.append(
@@ -154,8 +154,8 @@ class Server:
         )
 
     def answer(
-        self, device: Device, number: int, exchange: Exchange, reply: Reply
-    ) -> Generator[simpy.Event, Any, Delivery | None]:
+        self, device: Device, number: int, exchange: SplitExchange, reply: SplitReply
+    ) -> Generator[simpy.Event, Any, Download | None]:
         """Do the server's part of a local step of a split network.
 
         The activations come over the wire; one device is served after the other.
@@ -207,15 +207,15 @@ class Server:
         self._evaluated, self._measured = self._newest, self._federation.env.now
         self._federation.measure(self._newest, self.shared)
 
-    def _deliver(self, cell: Cell, group: Sequence[Device], bits: int) -> Delivery:
+    def _deliver(self, cell: Cell, group: Sequence[Device], bits: int) -> Download:
         env = self._federation.env
         on_air = env.event()
         receivers = [device.index for device in group]
         env.process(cell.deliver(receivers, bits, on_air))
         on_air.callbacks.append(lambda event: self._count(event.value, bits))
-        return Delivery(self.shared, receivers, on_air, self.version, bits, cell)
+        return Download(self.shared, receivers, on_air, self.version, bits, cell)
 
-    def _spread(self, cell: Cell, group: Sequence[Device], bits: int) -> dict[int, Delivery]:
+    def _spread(self, cell: Cell, group: Sequence[Device], bits: int) -> dict[int, Download]:
         """Send one payload to several, each of whom ends on its own; it counts once."""
         env, traffic = self._federation.env, self._federation.traffic
         receivers = [device.index for device in group]
@@ -230,7 +230,7 @@ class Server:
             event.callbacks.append(lambda begun: begun.value.done.callbacks.append(sent))
         env.process(cell.spread(receivers, bits, on_air))
         return {
-            index: Delivery(self.shared, receivers, on_air[index], self.version, bits, cell)
+            index: Download(self.shared, receivers, on_air[index], self.version, bits, cell)
             for index in receivers
         }
 

@@ -2,13 +2,13 @@
 
 import simpy
 
-from wfl_sim.device_models.thermal import Thermal
+from wfl_sim.device_models.thermal import ThermalModel
 
 
-class Heat:
+class ThermalState:
     """The temperature of one board, and whether it throttles."""
 
-    def __init__(self, env: simpy.Environment, thermal: Thermal) -> None:
+    def __init__(self, env: simpy.Environment, thermal: ThermalModel) -> None:
         """Start at the temperature of the surroundings with nothing drawn."""
         self.thermal = thermal
         self.throttled = False

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import simpy
 
 from wfl_sim.device_models.energy import Component
-from wfl_sim.device_models.radio_power import Radio
-from wfl_sim.network.activity_log import Diary
+from wfl_sim.device_models.radio_power import RadioPower
+from wfl_sim.network.activity_log import ActivityLog
 from wfl_sim.network.carrier import Transfer
-from wfl_sim.network.cell import Access, Cell
-from wfl_sim.network.cell_carrier import Port
-from wfl_sim.network.messages import Delivery
-from wfl_sim.network.power_meter import Body
+from wfl_sim.network.cell import AccessOverhead, Cell
+from wfl_sim.network.cell_carrier import CellCarrier
+from wfl_sim.network.messages import Download
+from wfl_sim.network.power_meter import PowerMeter
 from wfl_sim.radio.cell import Direction
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Leg:
+class TransferSegment:
     """One transfer in one cell."""
 
     cell: Cell
@@ -34,12 +34,12 @@ class Leg:
     _left: simpy.Event | None = None
 
     @property
-    def port(self) -> Port:
+    def port(self) -> CellCarrier:
         """What carries it."""
         return self.cell.uplink if self.direction == "uplink" else self.cell.downlink
 
     @property
-    def access(self) -> Access:
+    def access(self) -> AccessOverhead:
         """What stands beside the payload."""
         return self.cell.request if self.direction == "uplink" else self.cell.order
 
@@ -69,10 +69,10 @@ class Transceiver:
         self,
         federation: "Federation",
         index: int,
-        body: Body,
-        diary: Diary,
+        body: PowerMeter,
+        diary: ActivityLog,
         *,
-        radio: Radio,
+        radio: RadioPower,
         cell: Cell,
         mean_gain: float,
         wanders: bool,
@@ -97,8 +97,8 @@ class Transceiver:
         self._body = body
         self._diary = diary
         self._wanders = wanders
-        self._awaited: Delivery | None = None
-        self._leg: Leg | None = None
+        self._awaited: Download | None = None
+        self._leg: TransferSegment | None = None
         self._resuming: simpy.Event | None = None
 
     def __repr__(self) -> str:
@@ -123,7 +123,7 @@ class Transceiver:
             resuming, self._resuming = self._resuming, None
             resuming.succeed()
 
-    def receive(self, delivery: Delivery, number: int) -> Generator[simpy.Event, Any, None]:
+    def receive(self, delivery: Download, number: int) -> Generator[simpy.Event, Any, None]:
         """Wait for what is on its way from the server in round `number`, and take it in."""
         assert delivery.on_air is not None
         assert delivery.cell is not None
@@ -131,7 +131,7 @@ class Transceiver:
         self._awaited = delivery
         transfer: Transfer = yield delivery.on_air
         self._awaited = None
-        leg = Leg(delivery.cell, "downlink", transfer, self._federation.env.event())
+        leg = TransferSegment(delivery.cell, "downlink", transfer, self._federation.env.event())
         if self.cell is not leg.cell:
             leg.tear(self._index)
         self._diary.begin("download", number)
@@ -143,7 +143,7 @@ class Transceiver:
 
     def send(
         self, bits: int, number: int, deadline: float = float("inf")
-    ) -> Generator[simpy.Event, Any, tuple[Leg, int]]:
+    ) -> Generator[simpy.Event, Any, tuple[TransferSegment, int]]:
         """Send a payload in round `number`.
 
         Returns:
@@ -165,7 +165,7 @@ class Transceiver:
         self._body.draw("transmit", 0.0)
         self._diary.record(cell=self.cell.name)
 
-    def abandon(self) -> Generator[simpy.Event, Any, tuple[Leg | None, int]]:
+    def abandon(self) -> Generator[simpy.Event, Any, tuple[TransferSegment | None, int]]:
         """Give up what is on the air or on its way: what it has cost until now stays counted.
 
         Returns:
@@ -193,7 +193,7 @@ class Transceiver:
 
     def _leg_of(
         self, direction: Direction, bits: int, deadline: float
-    ) -> Generator[simpy.Event, Any, Leg]:
+    ) -> Generator[simpy.Event, Any, TransferSegment]:
         """Begin a transfer in the cell of the moment, as soon as it grants one."""
         env = self._federation.env
         while True:
@@ -211,11 +211,11 @@ class Transceiver:
             deadline=deadline,
             watch=self._radiate if self._body.follows and direction == "uplink" else None,
         )
-        return Leg(cell, direction, transfer, env.event(), own=True)
+        return TransferSegment(cell, direction, transfer, env.event(), own=True)
 
     def _through(
-        self, leg: Leg, bits: int, number: int, deadline: float = float("inf")
-    ) -> Generator[simpy.Event, Any, tuple[Leg, int]]:
+        self, leg: TransferSegment, bits: int, number: int, deadline: float = float("inf")
+    ) -> Generator[simpy.Event, Any, tuple[TransferSegment, int]]:
         """Wait for the last bit of a payload, through every handover.
 
         Returns:
@@ -262,7 +262,7 @@ class Transceiver:
             self._body.book("transmit", self.radio.transmit_power(watts) * transfer.airtime)
         self._federation.traffic.sent_up += bits
 
-    def _received(self, leg: Leg, bits: int) -> None:
+    def _received(self, leg: TransferSegment, bits: int) -> None:
         """Account for a download, whole or in part."""
         self._body.draw("receive", 0.0)
         self._federation.traffic.received_down += bits

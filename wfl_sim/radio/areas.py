@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from channel_models.units import Metres, NonNegativeMetres, PositiveMetres, Unit
 from wfl_sim.config.csv_tables import read_rows
 from wfl_sim.config.errors import LocatedError
-from wfl_sim.config.fields import ScenarioPath
+from wfl_sim.config.fields import FilePath
 from wfl_sim.config.registry import Registry
 from wfl_sim.radio.layouts import Layout
 
@@ -176,7 +176,7 @@ class Positions:
     """Given places, one for each device: a list, or a CSV file with the columns x and y."""
 
     at: tuple[tuple[Metres, Metres], ...] = ()
-    path: Annotated[str, ScenarioPath()] | None = None
+    path: Annotated[str, FilePath()] | None = None
 
     def __post_init__(self) -> None:
         if bool(self.at) == (self.path is not None):

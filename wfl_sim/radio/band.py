@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 import channel_models as cm
 from wfl_sim.radio.block_limit import BlockLimit
-from wfl_sim.radio.cell import Cell, Direction
-from wfl_sim.radio.channel import Channel, FadingOnDemand
+from wfl_sim.radio.cell import CellConfig, Direction
+from wfl_sim.radio.channel import LazyFading, SampledChannel
 from wfl_sim.radio.csi import EstimatedFading
-from wfl_sim.radio.ofdma import Band
+from wfl_sim.radio.ofdma import OfdmaBand
 from wfl_sim.radio.transmit_power import DevicePower, PowerRule
 from wfl_sim.randomness import stream
 
@@ -18,9 +18,9 @@ _LONGEST_STEP = 0.1
 """s; slow channels are sampled at least so often, so that fair allocators keep adapting"""
 
 
-def band(
+def build_band(
     direction: Direction,
-    cell: Cell,
+    cell: CellConfig,
     name: str,
     *,
     seed: int,
@@ -28,7 +28,7 @@ def band(
     speeds: NDArray[np.float64],
     power: PowerRule,
     ahead: Executor | None = None,
-) -> Band:
+) -> OfdmaBand:
     """Return one direction of a cell's carrier.
 
     The fading is sampled every 0.1 / f_D of the fastest device, at the midpoint of the step, which
@@ -48,7 +48,7 @@ def band(
     doppler = cm.doppler_shift(speeds, cell.carrier)
     # A channel is reciprocal: on one band both directions meet the same fading.
     path = direction if cell.tdd is None else "tdd"
-    fading = FadingOnDemand(
+    fading = LazyFading(
         cell.channel.fading, lambda link: stream(seed, "fading", name, link, path), doppler
     )
     estimated = EstimatedFading(
@@ -63,10 +63,10 @@ def band(
     limit = None
     if isinstance(power, DevicePower) and cell.uplink.block_snr is not None:
         limit = BlockLimit(float(cm.db_to_linear(cell.uplink.block_snr)), power.largest)
-    return Band(
+    return OfdmaBand(
         # Estimates are made from the same fading, which then is not for others to use.
-        channel=Channel(gains, fading, offsets, step, None if side.csi_error else ahead),
-        known=Channel(gains, estimated, offsets, step) if side.csi_error else None,
+        channel=SampledChannel(gains, fading, offsets, step, None if side.csi_error else ahead),
+        known=SampledChannel(gains, estimated, offsets, step) if side.csi_error else None,
         allocator=side.allocator,
         rate=side.rate,
         power=power,
@@ -82,7 +82,7 @@ def band(
     )
 
 
-def expected_rate(cell: Cell, direction: Direction, gain: float, power: float) -> float:
+def expected_rate(cell: CellConfig, direction: Direction, gain: float, power: float) -> float:
     """Return bit/s at the mean gain of a link.
 
     A device spreads its power over all resource blocks, as far as power control lets it.

@@ -27,7 +27,7 @@ _EARTH: Final = {
 """transceivers, and for each: W radiated at most, W at no load, slope, W asleep"""
 
 
-class Station(Protocol):
+class BaseStationPower(Protocol):
     """The energy of a base station, and how long it takes to wake up."""
 
     @property
@@ -54,12 +54,12 @@ class Station(Protocol):
         """
 
 
-STATIONS: Registry[Station] = Registry("station", Station)
+STATIONS: Registry[BaseStationPower] = Registry("station", BaseStationPower)
 
 
 @STATIONS("earth")
 @dataclass(frozen=True, kw_only=True)
-class Earth:
+class EarthModel:
     """P = N (P0 + slope P_out) while it sends, N P_sleep or N P0 else (Auer et al. 2011).
 
     "How much energy is needed to run a wireless network?", IEEE Wireless Communications 18(5),

@@ -30,7 +30,9 @@ class BlockLimit:
         return np.maximum(np.floor(reached * (1 + 1e-12)), 1.0)
 
 
-def limited(decide: Callable[[Demands], Decision], demands: Demands, most: FloatArray) -> Decision:
+def allocate_within_limits(
+    decide: Callable[[Demands], Decision], demands: Demands, most: FloatArray
+) -> Decision:
     """Return shares and levels of an allocator, none of more than `most` (n,) blocks.
 
     Who is given more keeps the best of it, and the allocator is asked again to divide the rest

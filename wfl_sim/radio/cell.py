@@ -28,8 +28,8 @@ from wfl_sim.config.registry import From, Registry
 from wfl_sim.radio.allocation.allocator import ALLOCATORS, Allocator
 from wfl_sim.radio.allocation.equal import EqualShare
 from wfl_sim.radio.allocation.proportional_fair import ProportionalFair
-from wfl_sim.radio.base_station_power import STATIONS, Station
-from wfl_sim.radio.update_loss import LOSSES, Loss, Never
+from wfl_sim.radio.base_station_power import STATIONS, BaseStationPower
+from wfl_sim.radio.update_loss import LOSSES, Never, UpdateLoss
 
 
 @runtime_checkable
@@ -66,7 +66,7 @@ RATES: Registry[cm.RateMap] = Registry("rate", cm.RateMap)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Channel:
+class ChannelConfig:
     """Propagation between a cell and its devices.
 
     The large-scale gain (path loss and shadowing) is common to both directions; small-scale
@@ -98,7 +98,7 @@ class PowerControl:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Uplink:
+class UplinkConfig:
     """The band on which devices send.
 
     A device spreads its transmit power evenly over the blocks that it holds.
@@ -129,7 +129,7 @@ class Uplink:
     """bits of protocol headers (RLC, PDCP, IP) for each bit of payload"""
     outside: Watt = 0.0
     """interference on each resource block from beyond the cells of the scenario"""
-    loss: Annotated[Loss, From(LOSSES)] = field(default_factory=Never)
+    loss: Annotated[UpdateLoss, From(LOSSES)] = field(default_factory=Never)
     """whether whole updates are lost, after the time and the energy are spent"""
 
     def __post_init__(self) -> None:
@@ -137,7 +137,7 @@ class Uplink:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Downlink:
+class DownlinkConfig:
     """The band on which the cell sends, its power spread evenly over all resource blocks."""
 
     allocator: Annotated[Allocator, From(ALLOCATORS)] = field(default_factory=EqualShare)
@@ -182,7 +182,7 @@ def _check_subband(blocks: int) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Backhaul:
+class BackhaulLink:
     """The wire between a cell and the server, full duplex, shared equally by what is under way."""
 
     latency: Seconds = 2e-3
@@ -190,7 +190,7 @@ class Backhaul:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cell:
+class CellConfig:
     """A base station with an uplink and a downlink band of the same width.
 
     With `tdd` both directions take turns on one band, and its fading is the same for both.
@@ -204,13 +204,13 @@ class Cell:
     antenna: Annotated[Antenna, From(ANTENNAS)] = field(default_factory=cm.Omni)
     bias: Decibel = 0.0
     """added to the reference power where a device chooses its cell (cell range expansion)"""
-    channel: Channel = field(default_factory=Channel)
-    uplink: Uplink = field(default_factory=Uplink)
-    downlink: Downlink = field(default_factory=Downlink)
+    channel: ChannelConfig = field(default_factory=ChannelConfig)
+    uplink: UplinkConfig = field(default_factory=UplinkConfig)
+    downlink: DownlinkConfig = field(default_factory=DownlinkConfig)
     tdd: cm.TddPattern | None = None
     """pattern of time-division duplex; without it each direction has a band of its own (FDD)"""
-    backhaul: Backhaul = field(default_factory=Backhaul)
-    station: Annotated[Station, From(STATIONS)] | None = None
+    backhaul: BackhaulLink = field(default_factory=BackhaulLink)
+    station: Annotated[BaseStationPower, From(STATIONS)] | None = None
     """what the base station draws; without one its energy is not reckoned"""
 
     def __post_init__(self) -> None:
@@ -253,7 +253,7 @@ class Cell:
         return cm.resource_blocks(self.bandwidth, self.subcarrier_spacing, self.carrier)
 
 
-def cochannel(cells: Sequence[Cell]) -> list[list[int]]:
+def cochannel(cells: Sequence[CellConfig]) -> list[list[int]]:
     """Return the numbers of the cells on each band, in ascending order."""
     groups: dict[tuple[float, float, float], list[int]] = {}
     for number, cell in enumerate(cells):
@@ -262,7 +262,7 @@ def cochannel(cells: Sequence[Cell]) -> list[list[int]]:
     return list(groups.values())
 
 
-def check_bands(cells: Sequence[Cell]) -> None:
+def check_bands(cells: Sequence[CellConfig]) -> None:
     """Refuse cells that hear one another and cannot be planned together.
 
     Raises:

@@ -34,7 +34,7 @@ class GridFading(Protocol):
         """Power of mean one at the midpoints of grid cells, (links, count, offsets)."""
 
 
-class Channel:
+class SampledChannel:
     """Power gains of `links` links on `blocks` resource blocks."""
 
     def __init__(
@@ -185,8 +185,8 @@ class _Samples:
         return values.take(columns, axis=2, mode="clip")
 
 
-class FadingOnDemand:
-    """The part of a fading process that a `Channel` needs."""
+class LazyFading:
+    """The part of a fading process that a `SampledChannel` needs."""
 
     def __init__(
         self,

@@ -8,7 +8,7 @@ from channel_models.units import Decibel, NonNegativeDecibel, Seconds
 
 
 @dataclass(frozen=True, kw_only=True)
-class Handover:
+class HandoverConfig:
     """A neighbour better than the serving cell by offset and hysteresis for a time.
 
     The strengths are reference powers plus the cells' biases, means over fading (what a layer 3
@@ -25,10 +25,10 @@ class Handover:
     """a handover back within this time is counted as ping-pong"""
 
 
-class A3:
+class A3Trigger:
     """The entering condition of event A3 for one device, cell by cell."""
 
-    def __init__(self, rule: Handover) -> None:
+    def __init__(self, rule: HandoverConfig) -> None:
         self._rule = rule
         self._since: dict[int, float] = {}
         self._strengths: Sequence[float] = ()

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from wfl_sim.radio.allocation.allocator import Demands
 from wfl_sim.radio.cell import Direction
-from wfl_sim.radio.medium import Flow, Traffic
-from wfl_sim.radio.ofdma import Band, State
+from wfl_sim.radio.medium import ActiveTransfers, RatePlan
+from wfl_sim.radio.ofdma import ChannelState, OfdmaBand
 from wfl_sim.radio.transmit_power import per_held_block
 
 FloatArray = NDArray[np.float64]
@@ -30,14 +30,14 @@ power, without fading (wfl_sim's default)"""
 
 
 @dataclass(frozen=True)
-class Coupled:
+class CoupledCells:
     """Bands on one grid of time and frequency; link number = cell x devices + device."""
 
-    bands: tuple[Band, ...]
+    bands: tuple[OfdmaBand, ...]
     devices: int
     direction: Direction
 
-    def flow(self, traffic: Traffic, now: float, steps: int) -> Flow:
+    def flow(self, traffic: ActiveTransfers, now: float, steps: int) -> RatePlan:
         """Divide all bands among their transfers, one fading sample after the other."""
         channel = self.bands[0].channel
         start = channel.index(now)
@@ -60,7 +60,7 @@ class Coupled:
             planned += 1
         with np.errstate(divide="ignore"):
             sinr_db = 10 * np.log10(sinr[:planned])
-        return Flow(
+        return RatePlan(
             until=until[:planned],
             rate=rate[:planned],
             average_rate=averages[:planned],
@@ -74,7 +74,7 @@ class Coupled:
     def _up(self) -> bool:
         return self.direction == "uplink"
 
-    def _parts(self, traffic: Traffic, start: int, steps: int) -> "list[_Part]":
+    def _parts(self, traffic: ActiveTransfers, start: int, steps: int) -> "list[_CellPlan]":
         cells, links = np.divmod(traffic.links, self.devices)
         ends = np.append(traffic.first[1:], len(links))
         owner = cells[traffic.first]
@@ -83,7 +83,7 @@ class Coupled:
             which = np.flatnonzero(owner == number)
             spans = [links[traffic.first[i] : ends[i]] for i in which]
             sizes = np.array([len(span) for span in spans])
-            mine = Traffic(
+            mine = ActiveTransfers(
                 links=np.concatenate(spans),
                 first=np.cumsum(sizes) - sizes,
                 bits_left=traffic.bits_left[which],
@@ -93,7 +93,7 @@ class Coupled:
                 deadline=traffic.deadline[which],
                 together=_some(traffic.together, which),
             )
-            parts.append(_Part(self.bands[number], which, mine, start, steps))
+            parts.append(_CellPlan(self.bands[number], which, mine, start, steps))
         return parts
 
 
@@ -105,11 +105,16 @@ def _some(together: NDArray[np.intp] | None, which: NDArray[np.intp]) -> NDArray
     return np.flatnonzero(np.diff(number, prepend=0))
 
 
-class _Part:
+class _CellPlan:
     """The transfers of one cell, while a plan is made."""
 
     def __init__(
-        self, band: Band, which: NDArray[np.intp], traffic: Traffic, start: int, steps: int
+        self,
+        band: OfdmaBand,
+        which: NDArray[np.intp],
+        traffic: ActiveTransfers,
+        start: int,
+        steps: int,
     ) -> None:
         self.band = band
         self.which = which
@@ -169,8 +174,8 @@ class _Part:
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return rates, powers and SINR under an interference (blocks, m), and go on one step."""
         strength = self.gain / (self.band.block_noise + interference)
-        present = State(self._present[step], strength)
-        known = State(self._known[step], self._strength)
+        present = ChannelState(self._present[step], strength)
+        known = ChannelState(self._known[step], self._strength)
         rate, power, sinr = self.band.worth(self.traffic, self.shares, self.level, present, known)
         self.left = self.left - rate * length
         self.average = rate + self._keep * (self.average - rate)
@@ -180,7 +185,7 @@ class _Part:
 class _Uplink:
     """What cells hear of devices in other cells."""
 
-    def __init__(self, parts: Sequence[_Part], start: int, steps: int) -> None:
+    def __init__(self, parts: Sequence[_CellPlan], start: int, steps: int) -> None:
         self._parts = parts
         self._links = np.concatenate([part.traffic.links for part in parts])
         sizes = [len(part.traffic.links) for part in parts]
@@ -226,7 +231,7 @@ class _Uplink:
 class _Downlink:
     """What devices hear of other cells that send."""
 
-    def __init__(self, parts: Sequence[_Part], start: int, steps: int) -> None:
+    def __init__(self, parts: Sequence[_CellPlan], start: int, steps: int) -> None:
         self._parts = parts
         self._mean: list[list[FloatArray]] = []
         self._fading: list[list[NDArray[np.float32] | None]] = []

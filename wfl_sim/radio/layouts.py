@@ -13,7 +13,7 @@ import channel_models as cm
 from channel_models.units import PositiveMetres
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.registry import Registry
-from wfl_sim.radio.cell import Cell
+from wfl_sim.radio.cell import CellConfig
 
 _SITES: dict[int, Literal[1, 7, 19, 37]] = {0: 1, 1: 7, 2: 19, 3: 37}
 
@@ -29,7 +29,7 @@ class Layout(Protocol):
     def radius(self) -> float:
         """m, of a circle around the origin that holds all cells."""
 
-    def cells(self, template: Cell) -> tuple[Cell, ...]:
+    def cells(self, template: CellConfig) -> tuple[CellConfig, ...]:
         """Return a cell for each sector of each site."""
 
     def offsets(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -90,7 +90,7 @@ class Hexagonal:
         """m, to the farthest corner."""
         return self.rings * self.spacing + self.grid.cell_radius
 
-    def cells(self, template: Cell) -> tuple[Cell, ...]:
+    def cells(self, template: CellConfig) -> tuple[CellConfig, ...]:
         """Return the cells, site by site."""
         found = []
         for (x, y), colour in zip(self.grid.positions.tolist(), self._colours, strict=True):

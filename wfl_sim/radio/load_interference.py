@@ -15,7 +15,7 @@ from wfl_sim.radio.transmit_power import PowerRule
 FloatArray = NDArray[np.float64]
 
 
-class Loads:
+class AverageLoadInterference:
     """What co-channel cells send in one direction, averaged over the recent past."""
 
     def __init__(

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
-class Traffic:
+class ActiveTransfers:
     """The transfers under way, as arrays over n transfers."""
 
     links: NDArray[np.intp]
@@ -38,7 +38,7 @@ class Traffic:
 
 
 @dataclass(frozen=True)
-class Flow:
+class RatePlan:
     """What a medium grants from now on: s steps of constant rates for n transfers."""
 
     until: NDArray[np.float64]
@@ -60,7 +60,7 @@ class Flow:
 class Medium(Protocol):
     """What decides the rates: a band of resource blocks, or a wire."""
 
-    def flow(self, traffic: Traffic, now: float, steps: int) -> Flow:
+    def flow(self, traffic: ActiveTransfers, now: float, steps: int) -> RatePlan:
         """Plan the rates from `now` on, as if no transfer came or went.
 
         A plan has at least one step and at most `steps`; their ends rise and lie after `now`. Of

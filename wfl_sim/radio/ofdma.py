@@ -15,18 +15,18 @@ from numpy.typing import NDArray
 
 import channel_models as cm
 from wfl_sim.radio.allocation.allocator import Allocator, BlockAllocator, Demands, PowerAllocator
-from wfl_sim.radio.block_limit import BlockLimit, limited
+from wfl_sim.radio.block_limit import BlockLimit, allocate_within_limits
 from wfl_sim.radio.cell import TransportRate
-from wfl_sim.radio.channel import Channel
-from wfl_sim.radio.medium import Flow, Traffic
-from wfl_sim.radio.subbands import Granularity
+from wfl_sim.radio.channel import SampledChannel
+from wfl_sim.radio.medium import ActiveTransfers, RatePlan
+from wfl_sim.radio.subbands import Subbands
 from wfl_sim.radio.transmit_power import PowerRule, per_held_block
 
 FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class ChannelState:
     """The channel of m links in one grid cell, or what is known of it."""
 
     fading: NDArray[np.float32]
@@ -40,10 +40,10 @@ class State:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Band:
+class OfdmaBand:
     """One direction of one cell's carrier."""
 
-    channel: Channel
+    channel: SampledChannel
     allocator: Allocator
     rate: cm.RateMap
     power: PowerRule
@@ -64,12 +64,12 @@ class Band:
     """of the blocks that a transfer may hold; only where each has one link"""
     duty: float = 1.0
     """share of the time in which this direction is served"""
-    known: Channel | None = None
+    known: SampledChannel | None = None
     """the channel as it is estimated; None where estimates have no errors"""
     background: Callable[[NDArray[np.intp], float], FloatArray] | None = None
     """W of interference on a block, for links (m,) at a time in s; None where there is none"""
 
-    def flow(self, traffic: Traffic, now: float, steps: int) -> Flow:
+    def flow(self, traffic: ActiveTransfers, now: float, steps: int) -> RatePlan:
         """Divide the band among the transfers, one fading sample after the other."""
         links, count = traffic.links, len(traffic.first)
         start = self.channel.index(now)
@@ -105,13 +105,13 @@ class Band:
                 traffic,
                 demands,
                 most,
-                State(present[planned], strength),
-                State(known[planned], strength),
+                ChannelState(present[planned], strength),
+                ChannelState(known[planned], strength),
             )
             left = left - rate[planned] * lengths[planned]
             average = rate[planned] + keep[planned] * (average - rate[planned])
             planned += 1
-        return Flow(
+        return RatePlan(
             until=until[:planned],
             rate=rate[:planned],
             average_rate=averages[:planned],
@@ -132,7 +132,7 @@ class Band:
         return known, self.channel.fading(links, start, steps)
 
     def expected(
-        self, traffic: Traffic, fading: NDArray[np.float32], strength: FloatArray
+        self, traffic: ActiveTransfers, fading: NDArray[np.float32], strength: FloatArray
     ) -> FloatArray:
         """bit/s/Hz (steps, units, n) on known fading, were the band split evenly.
 
@@ -145,7 +145,7 @@ class Band:
         efficiency = self.rate.spectral_efficiency(sinr)
         return self._units.reported(_worst(traffic, efficiency))
 
-    def averages(self, traffic: Traffic, efficiency: FloatArray) -> FloatArray:
+    def averages(self, traffic: ActiveTransfers, efficiency: FloatArray) -> FloatArray:
         """Average rates; a transfer that has just begun has that of an even split of the band."""
         fresh = np.isnan(traffic.average_rate)
         if not fresh.any():
@@ -155,11 +155,11 @@ class Band:
 
     def _granted(
         self,
-        traffic: Traffic,
+        traffic: ActiveTransfers,
         demands: Demands,
         most: FloatArray | None,
-        present: State,
-        known: State,
+        present: ChannelState,
+        known: ChannelState,
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return rate (bit/s), power (W) and mean SINR of n transfers."""
         plain = traffic.unicast and traffic.together is None and most is None
@@ -193,7 +193,7 @@ class Band:
         if most is None:
             shares, level = self._asked(demands)
         else:
-            shares, level = limited(self._asked, demands, most)
+            shares, level = allocate_within_limits(self._asked, demands, most)
         return self._units.given(shares), level
 
     def _asked(self, demands: Demands) -> tuple[FloatArray, FloatArray]:
@@ -202,7 +202,11 @@ class Band:
         return self.allocator.shares(demands), np.ones(len(demands.bits_left))
 
     def _of_holders(
-        self, links: NDArray[np.intp], holders: NDArray[np.intp], present: State, known: State
+        self,
+        links: NDArray[np.intp],
+        holders: NDArray[np.intp],
+        present: ChannelState,
+        known: ChannelState,
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
         """What whole blocks are worth, each held by one link, on one strength for all blocks."""
         count, blocks = len(links), self._every_block
@@ -224,7 +228,12 @@ class Band:
         return np.asarray(rate * self._usable), radiated, mean
 
     def worth(
-        self, traffic: Traffic, shares: FloatArray, level: FloatArray, present: State, known: State
+        self,
+        traffic: ActiveTransfers,
+        shares: FloatArray,
+        level: FloatArray,
+        present: ChannelState,
+        known: ChannelState,
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return rate (bit/s), power (W) and mean SINR of n transfers with shares of blocks."""
         if not traffic.unicast:
@@ -303,8 +312,8 @@ class Band:
         return self._usable * self.blocks / self._units.count
 
     @cached_property
-    def _units(self) -> Granularity:
-        return Granularity(self.blocks, self.subband)
+    def _units(self) -> Subbands:
+        return Subbands(self.blocks, self.subband)
 
     @cached_property
     def block_noise(self) -> float:
@@ -325,7 +334,7 @@ def _joined(demands: Demands, begins: NDArray[np.intp], sizes: NDArray[np.intp])
     )
 
 
-def _worst(traffic: Traffic, values: FloatArray) -> FloatArray:
+def _worst(traffic: ActiveTransfers, values: FloatArray) -> FloatArray:
     """Return the least over the links of each transfer, along the last axis."""
     if traffic.unicast:
         return values

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import channel_models as cm
-from wfl_sim.radio.cell import Cell
+from wfl_sim.radio.cell import CellConfig
 
 FloatArray = NDArray[np.float64]
 
@@ -27,7 +27,7 @@ VALUES_PER_SYMBOL: Final = 2
 
 
 @dataclass(frozen=True)
-class Burst:
+class AnalogTransmission:
     """One joint transmission."""
 
     seconds: float
@@ -56,7 +56,7 @@ class AnalogUplink:
         *,
         threshold: float,
         values: int,
-    ) -> Burst:
+    ) -> AnalogTransmission:
         """Return the transmission of n devices.
 
         The scale eta is the largest that asks no device for more than its power: with weights that
@@ -72,19 +72,19 @@ class AnalogUplink:
         """
         sends = gain >= threshold * mean_gain
         if not sends.any():
-            return Burst(0.0, np.zeros(len(gain)), 0.0)
+            return AnalogTransmission(0.0, np.zeros(len(gain)), 0.0)
         share = np.where(sends, weight, 0.0)
         share = share / share.sum()
         need = np.divide(share**2, gain, out=np.zeros(len(gain)), where=sends)
         eta = float((power[sends] / need[sends]).min())
-        return Burst(
+        return AnalogTransmission(
             seconds=values / VALUES_PER_SYMBOL / self.bandwidth,
             watts=need * eta,
             noise=float(np.sqrt(self.noise_power / eta)),
         )
 
 
-def analog_uplink(cell: Cell) -> AnalogUplink:
+def analog_uplink(cell: CellConfig) -> AnalogUplink:
     """Return the analog uplink on the band of a cell."""
     band = cell.blocks * cm.resource_block_bandwidth(cell.subcarrier_spacing)
     figure = float(cm.db_to_linear(cell.uplink.noise_figure))

@@ -10,7 +10,7 @@ FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Granularity:
+class Subbands:
     """Units of `size` neighbouring blocks, the last one smaller where they do not fit.
 
     One block is frequency-selective scheduling, all of them are wideband scheduling. The channel

@@ -11,14 +11,14 @@ from channel_models.units import Unit
 from wfl_sim.config.registry import Registry
 
 
-class Loss(Protocol):
+class UpdateLoss(Protocol):
     """Whether an update that was sent is lost as a whole."""
 
     def probability(self, sinr_db: float) -> float:
         """Return the probability, given the mean SINR in dB over the upload."""
 
 
-LOSSES: Registry[Loss] = Registry("loss", Loss)
+LOSSES: Registry[UpdateLoss] = Registry("loss", UpdateLoss)
 
 
 Probability = Annotated[float, Unit("1", minimum=0.0, maximum=1.0)]

@@ -140,7 +140,7 @@ _METRICS: Final = ("accuracy", "loss")
 _SCOPES: Final[tuple[Scope, ...]] = ("personal_mean", "global", "personal_worst10")
 
 
-def opened(folders: Iterable[Path | str]) -> list[Run]:
+def open_runs(folders: Iterable[Path | str]) -> list[Run]:
     """Return the runs in run folders and in the folders of sweeps, in the order given.
 
     Raises:
@@ -157,7 +157,7 @@ def opened(folders: Iterable[Path | str]) -> list[Run]:
     return runs
 
 
-def goal_of(
+def choose_goal(
     runs: Sequence[Run],
     metric: str = "",
     scope: str = "",

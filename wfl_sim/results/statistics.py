@@ -61,7 +61,7 @@ def mean_and_half_width(
     return mean, np.asarray(factor * array.std(axis=0, ddof=1) / np.sqrt(seeds))
 
 
-def held(
+def confidence_intervals(
     x: NDArray[np.float64], value: NDArray[np.float64], grid: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Return a step function on a grid: the value last seen at or before each point.
@@ -127,7 +127,7 @@ def curve(
     xs = [np.asarray(getattr(one, cost), np.float64) for one in series]
     grid = np.unique(np.concatenate(xs))
     grid = grid[grid >= max(x[0] for x in xs)]
-    steps = [held(x, one.value, grid) for x, one in zip(xs, series, strict=True)]
+    steps = [confidence_intervals(x, one.value, grid) for x, one in zip(xs, series, strict=True)]
     mean, half_width = mean_and_half_width(steps)
     falling = is_falling(metric)
     points = [] if target is None else [crossing(one, target, falling=falling) for one in series]

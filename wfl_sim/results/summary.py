@@ -12,7 +12,7 @@ from wfl_sim.results.statistics import by_label, default_target, is_falling, mea
 
 
 @dataclass(frozen=True)
-class Row:
+class SummaryRow:
     """One label of the summary. Costs are means over the seeds that reached the target."""
 
     label: str
@@ -40,7 +40,7 @@ def summary(
     metric: str = "accuracy",
     scope: Scope = "personal_mean",
     target: float | None = None,
-) -> list[Row]:
+) -> list[SummaryRow]:
     """Return a row for each label, in order of first appearance.
 
     Without a target it is `default_target`: 95 % of the best label's mean final value, rounded
@@ -57,12 +57,12 @@ def summary(
     return [_row(label, members, metric, scope, goal) for label, members in groups.items()]
 
 
-def _row(label: str, runs: Sequence[Run], metric: str, scope: Scope, target: float) -> Row:
+def _row(label: str, runs: Sequence[Run], metric: str, scope: Scope, target: float) -> SummaryRow:
     series = [run.series(metric, scope) for run in runs]
     final, half_width = mean_and_half_width([one.value[-1] for one in series])
     points = [crossing(one, target, falling=is_falling(metric)) for one in series]
     reached = [point for point in points if point is not None]
-    return Row(
+    return SummaryRow(
         label=label,
         seeds=len(runs),
         final=float(final),

@@ -14,7 +14,7 @@ from wfl_sim.rounds.policy import (
     check_end,
     check_fleet,
     numbers,
-    to_the_end,
+    run_until,
 )
 from wfl_sim.rounds.selection.basic import RandomSelection
 from wfl_sim.rounds.selection.selector import SELECTORS, Selector
@@ -60,11 +60,11 @@ class Asynchronous:
 
     def run(self, federation: "Federation") -> "Generator[simpy.Event, Any, None]":
         """Run until so many aggregations, or the time, have passed."""
-        yield from to_the_end(federation, self._aggregations(federation), self.until)
+        yield from run_until(federation, self._aggregations(federation), self.until)
 
     def _aggregations(self, federation: "Federation") -> "Generator[simpy.Event, Any, None]":
         server = federation.server
-        crew = Crew(federation, self.clients or len(federation.devices), self.select)
+        crew = ConcurrentClients(federation, self.clients or len(federation.devices), self.select)
         for number in numbers(self.count):
             buffer: list[Contribution] = []
             while len(buffer) < self.buffer:
@@ -78,7 +78,7 @@ class Asynchronous:
             server.evaluate(number)
 
 
-class Crew:
+class ConcurrentClients:
     """At most `size` devices at work, each on the shared state that was newest when it was asked.
 
     Downloads go to each device apart, since no two begin together.

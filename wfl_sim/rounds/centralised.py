@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wfl_sim.config.errors import LocatedError
-from wfl_sim.execution.plan import Arrival
+from wfl_sim.execution.plan import ReceivedUpload
 from wfl_sim.records import Span
 from wfl_sim.rounds.policy import ROUNDS
 
@@ -46,7 +46,7 @@ class Centralised:
                 start = federation.env.now
                 yield federation.env.timeout(server.hardware.seconds(flops))
                 upload = plan.local_update(-1, number, server.shared, turn)
-                server.shared = plan.aggregate(server.shared, [Arrival(upload=upload)])
+                server.shared = plan.aggregate(server.shared, [ReceivedUpload(upload=upload)])
                 federation.spans.append(
                     Span(
                         start=start,

@@ -8,13 +8,13 @@ from channel_models.units import PositiveSeconds
 from wfl_sim.config.registry import From
 from wfl_sim.rounds.policy import (
     ROUNDS,
-    call_off,
+    cancel,
     check_clients,
     check_end,
     check_fleet,
     gather,
     numbers,
-    to_the_end,
+    run_until,
 )
 from wfl_sim.rounds.selection.basic import RandomSelection
 from wfl_sim.rounds.selection.selector import SELECTORS, Selector
@@ -53,7 +53,7 @@ class Deadline:
 
     def run(self, federation: "Federation") -> "Generator[simpy.Event, Any, None]":
         """Run the rounds one after the other."""
-        yield from to_the_end(federation, self._rounds(federation), self.until)
+        yield from run_until(federation, self._rounds(federation), self.until)
 
     def _rounds(self, federation: "Federation") -> "Generator[simpy.Event, Any, None]":
         env, server = federation.env, federation.server
@@ -77,7 +77,7 @@ class Deadline:
                 _keep(parts, late)
                 yield from server.aggregate([*folded, *arrived], number)
             else:
-                ending = call_off(federation, cohort)
+                ending = cancel(federation, cohort)
                 yield from server.aggregate(arrived, number)
                 yield ending
             for device in cohort:

@@ -17,7 +17,7 @@ from wfl_sim.rounds.selection.selector import SELECTORS, Selector
 if TYPE_CHECKING:
     import simpy
 
-    from wfl_sim.network.edge_server import Edge
+    from wfl_sim.network.edge_server import EdgeServer
     from wfl_sim.network.federation import Federation
 
 
@@ -66,7 +66,7 @@ class Hierarchical:
             cloud.evaluate(number)
 
     def _below(
-        self, federation: "Federation", edge: "Edge", numbers: range
+        self, federation: "Federation", edge: "EdgeServer", numbers: range
     ) -> "Generator[simpy.Event, Any, None]":
         """Run rounds at one edge server, and send what has come of them up to the cloud."""
         for number in numbers:

@@ -9,13 +9,13 @@ from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.registry import From
 from wfl_sim.rounds.policy import (
     ROUNDS,
-    call_off,
+    cancel,
     check_clients,
     check_end,
     check_fleet,
     gather,
     numbers,
-    to_the_end,
+    run_until,
 )
 from wfl_sim.rounds.selection.basic import RandomSelection
 from wfl_sim.rounds.selection.selector import SELECTORS, Selector
@@ -67,7 +67,7 @@ class OverSelection:
 
     def run(self, federation: "Federation") -> "Generator[simpy.Event, Any, None]":
         """Run the rounds one after the other."""
-        yield from to_the_end(federation, self._rounds(federation), self.until)
+        yield from run_until(federation, self._rounds(federation), self.until)
 
     def _rounds(self, federation: "Federation") -> "Generator[simpy.Event, Any, None]":
         server = federation.server
@@ -80,7 +80,7 @@ class OverSelection:
             downloads = server.send_out(cohort, number)
             parts = [device.participate(number, downloads[device.index]) for device in cohort]
             arrived = yield from gather(federation, parts, enough=self.take)
-            ending = call_off(federation, cohort)
+            ending = cancel(federation, cohort)
             yield from server.aggregate(arrived, number)
             yield ending
             for device in cohort:

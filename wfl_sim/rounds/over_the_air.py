@@ -16,7 +16,7 @@ from wfl_sim.rounds.policy import (
     check_fleet,
     gather,
     numbers,
-    to_the_end,
+    run_until,
 )
 from wfl_sim.rounds.selection.basic import RandomSelection
 from wfl_sim.rounds.selection.selector import SELECTORS, Selector
@@ -81,10 +81,12 @@ class OverTheAir:
 
     def run(self, federation: "Federation") -> "Generator[simpy.Event, Any, None]":
         """Run the rounds one after the other."""
-        yield from to_the_end(federation, self._rounds(federation), self.until)
+        yield from run_until(federation, self._rounds(federation), self.until)
 
     def _rounds(self, federation: "Federation") -> "Generator[simpy.Event, Any, None]":
-        from wfl_sim.network.over_the_air import Air  # loads simpy, which validation does without
+        from wfl_sim.network.over_the_air import (
+            OverTheAirUpload,  # loads simpy, which validation does without
+        )
 
         env, server = federation.env, federation.server
         clients = self.clients or len(federation.devices)
@@ -94,7 +96,7 @@ class OverTheAir:
                 return
             cohort = self.select.select(there, clients, federation.stream("selection", number))
             downloads = server.send_out(cohort, number)
-            air = Air(env, len(cohort), self.threshold)
+            air = OverTheAirUpload(env, len(cohort), self.threshold)
             parts = [
                 device.participate(number, downloads[device.index], air=air) for device in cohort
             ]

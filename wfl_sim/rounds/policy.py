@@ -74,7 +74,7 @@ def numbers(count: int | None) -> Iterable[int]:
     return counting() if count is None else range(count)
 
 
-def to_the_end(
+def run_until(
     federation: Federation,
     steps: Generator[simpy.Event, Any, None],
     until: float | None,
@@ -126,7 +126,7 @@ def gather(
     return arrived[:enough]
 
 
-def call_off(federation: Federation, cohort: Sequence[Device]) -> simpy.Event:
+def cancel(federation: Federation, cohort: Sequence[Device]) -> simpy.Event:
     """Send home whoever still works; return the event that all can be asked again."""
     ending = [device.dismiss() for device in cohort if device.busy]
     return federation.env.all_of([part for part in ending if part is not None])

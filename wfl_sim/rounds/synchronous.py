@@ -12,7 +12,7 @@ from wfl_sim.rounds.policy import (
     check_end,
     check_fleet,
     numbers,
-    to_the_end,
+    run_until,
 )
 from wfl_sim.rounds.selection.basic import RandomSelection
 from wfl_sim.rounds.selection.selector import SELECTORS, Selector
@@ -47,7 +47,7 @@ class Synchronous:
 
     def run(self, federation: "Federation") -> "Generator[simpy.Event, Any, None]":
         """Run the rounds one after the other."""
-        yield from to_the_end(federation, self._rounds(federation), self.until)
+        yield from run_until(federation, self._rounds(federation), self.until)
 
     def _rounds(self, federation: "Federation") -> "Generator[simpy.Event, Any, None]":
         server = federation.server

@@ -16,7 +16,7 @@ from wfl_sim.rounds.policy import (
     check_fleet,
     gather,
     numbers,
-    to_the_end,
+    run_until,
 )
 from wfl_sim.rounds.selection.basic import RandomSelection
 from wfl_sim.rounds.selection.selector import SELECTORS, Selector
@@ -66,7 +66,7 @@ class Tiers:
 
     def run(self, federation: "Federation") -> "Generator[simpy.Event, Any, None]":
         """Run the tiers side by side."""
-        yield from to_the_end(federation, self._side_by_side(federation), self.until)
+        yield from run_until(federation, self._side_by_side(federation), self.until)
 
     def _side_by_side(self, federation: "Federation") -> "Generator[simpy.Event, Any, None]":
         env, server = federation.env, federation.server

@@ -9,8 +9,8 @@ from wfl_sim.config.errors import LocatedError
 from wfl_sim.radio.areas import Positions
 
 if TYPE_CHECKING:
-    from wfl_sim.radio.cell import Cell
-    from wfl_sim.scenario.devices import Devices
+    from wfl_sim.radio.cell import CellConfig
+    from wfl_sim.scenario.devices import DeviceGroup
     from wfl_sim.scenario.scenario import Scenario
 
 _KEYS: Final = {
@@ -25,7 +25,7 @@ _KEYS: Final = {
 _FAR: Final = 1e3
 
 
-def check_coverage(scenario: "Scenario") -> None:
+def check_pathloss_range(scenario: "Scenario") -> None:
     """Ask every path-loss model for the loss at the nearest place of every group of devices.
 
     Raises:
@@ -57,7 +57,7 @@ def check_coverage(scenario: "Scenario") -> None:
                 raise LocatedError(said[2], room, index, *key.split(".")) from None
 
 
-def _nearest(devices: "Devices", cell: "Cell") -> float:
+def _nearest(devices: "DeviceGroup", cell: "CellConfig") -> float:
     """Return the least distance from a cell to a group, or 1 km where it is a matter of chance.
 
     A device that moves is never taken to be nearer than the model allows.

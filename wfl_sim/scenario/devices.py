@@ -7,17 +7,22 @@ from channel_models.units import MetresPerSecond, PositiveMetres, PositiveWatt, 
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.fields import Shorthand
 from wfl_sim.config.registry import From
-from wfl_sim.device_models import Computing, Hardware, HardwareReference
-from wfl_sim.device_models.availability import AVAILABILITIES, Always, Availability, Recorded
+from wfl_sim.device_models import ComputeConfig, Hardware, HardwareReference
+from wfl_sim.device_models.availability import (
+    AVAILABILITIES,
+    Always,
+    Availability,
+    TraceAvailability,
+)
 from wfl_sim.device_models.battery import Battery
 from wfl_sim.device_models.mobility import Static
 from wfl_sim.device_models.mobility.track import MOBILITIES, Mobility
-from wfl_sim.device_models.radio_power import Modem
+from wfl_sim.device_models.radio_power import ModemPower
 from wfl_sim.radio.areas import AREAS, Area, Ring
 
 
 @dataclass(frozen=True, kw_only=True)
-class Devices:
+class DeviceGroup:
     """A group of alike devices."""
 
     count: int
@@ -29,8 +34,8 @@ class Devices:
     speed: MetresPerSecond = 3 / 3.6
     """sets the Doppler shift, unless the mobility has a speed of its own"""
     mobility: Annotated[Mobility, From(MOBILITIES)] = field(default_factory=Static)
-    compute: Computing = field(default_factory=Computing)
-    modem: Annotated[Modem, Shorthand("unit")] | None = None
+    compute: ComputeConfig = field(default_factory=ComputeConfig)
+    modem: Annotated[ModemPower, Shorthand("unit")] | None = None
     """states of TR 38.840, in place of the hardware's powers of sending and receiving"""
     battery: Annotated[Battery, Shorthand("capacity")] | None = None
     """such as `20 Wh`, or a mapping; without one the devices are on the mains"""
@@ -49,7 +54,7 @@ class Devices:
             self.mobility.check(self.count)
         except LocatedError as error:
             raise LocatedError(str(error), "mobility", *error.path) from None
-        if isinstance(self.availability, Recorded):
+        if isinstance(self.availability, TraceAvailability):
             try:
                 self.availability.check(self.count)
             except LocatedError as error:

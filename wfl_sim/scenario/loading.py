@@ -10,12 +10,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from wfl_sim.config.documents import Document
-from wfl_sim.config.error_messages import first_complaint, traced
+from wfl_sim.config.error_messages import first_error, locate_key
 from wfl_sim.config.errors import LocatedError, ScenarioError
-from wfl_sim.config.merging import extended, overridden
+from wfl_sim.config.merging import apply_setting, read_extended
 from wfl_sim.config.plugins import plugins_allowed
-from wfl_sim.config.sweep import Point, axes_of, coordinate, swept
-from wfl_sim.config.validation import checked
+from wfl_sim.config.sweep import SweepPoint, axes_of, coordinate, expand_sweep
+from wfl_sim.config.validation import validate
 from wfl_sim.records import Coordinate
 from wfl_sim.scenario.scenario import Scenario
 
@@ -33,7 +33,7 @@ class Loaded:
 
     def error(self, problem: LocatedError) -> ScenarioError:
         """Return the located line for something that was found wrong after loading."""
-        return self.document.error(*traced(self.scenario, problem.path, str(problem)))
+        return self.document.error(*locate_key(self.scenario, problem.path, str(problem)))
 
 
 def load(
@@ -50,20 +50,20 @@ def load(
     Raises:
         ScenarioError: anything is wrong; the message reads ``file:line: path: what``.
     """
-    document = extended(Path(file))
+    document = read_extended(Path(file))
     for setting in settings:
         if _key(setting).split(".")[0] == "sweep":
-            document = overridden(document, setting)
+            document = apply_setting(document, setting)
     ours = [setting for setting in settings if _key(setting).split(".")[0] != "sweep"]
     for setting in ours:
         _refuse_swept(document.data.get("sweep"), setting)
     with plugins_allowed() if allow_plugins else nullcontext():
-        return [_typed(point) for point in swept(document, partial(_set, settings=ours))]
+        return [_typed(point) for point in expand_sweep(document, partial(_set, settings=ours))]
 
 
 def _set(document: Document, settings: Sequence[str]) -> Document:
     for setting in settings:
-        document = overridden(document, setting)
+        document = apply_setting(document, setting)
     return document
 
 
@@ -85,12 +85,12 @@ def _key(setting: str) -> str:
     return setting.partition("=")[0].strip()
 
 
-def _typed(point: Point) -> Loaded:
+def _typed(point: SweepPoint) -> Loaded:
     document = point.document
     try:
-        scenario = checked(Scenario, document.data)
+        scenario = validate(Scenario, document.data)
     except ValidationError as error:
-        raise document.error(*first_complaint(error, document.data, Scenario)) from None
+        raise document.error(*first_error(error, document.data, Scenario)) from None
     point_of = {
         path: coordinate(scenario, path, written) for path, written in point.written.items()
     }

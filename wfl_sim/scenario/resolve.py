@@ -11,12 +11,12 @@ from typing import Any, get_args, get_type_hints
 
 from ruamel.yaml import YAML
 
-from wfl_sim.config.fields import ScenarioPath
+from wfl_sim.config.fields import FilePath
 from wfl_sim.config.registry import From, Registry
 from wfl_sim.scenario.scenario import Scenario
 
 
-def plain(scenario: Scenario) -> dict[str, Any]:
+def to_dict(scenario: Scenario) -> dict[str, Any]:
     """Return nested mappings and lists in SI units that load to an equal scenario."""
     return _fields(scenario, str)
 
@@ -28,7 +28,7 @@ def to_yaml(scenario: Scenario) -> str:
     yaml.default_flow_style = False
     yaml.width = 4096
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    yaml.dump(plain(scenario), text)
+    yaml.dump(to_dict(scenario), text)
     return text.getvalue()
 
 
@@ -54,7 +54,7 @@ def _fields(component: Any, shown: Shown) -> dict[str, Any]:
         if field.init and not (value is None and field.default is None):
             marks = list(_marks(hints[field.name]))
             registry = next((mark.registry for mark in marks if isinstance(mark, From)), None)
-            names_file = any(isinstance(mark, ScenarioPath) for mark in marks)
+            names_file = any(isinstance(mark, FilePath) for mark in marks)
             values[field.name] = _value(value, registry, shown, names_file)
     return values
 

@@ -17,32 +17,32 @@ from wfl_sim.config.fields import Shorthand
 from wfl_sim.config.registry import From
 from wfl_sim.data.sharding import DATA, Data
 from wfl_sim.device_models import Hardware, HardwareReference
-from wfl_sim.device_models.carbon import Carbon
+from wfl_sim.device_models.carbon import CarbonIntensity
 from wfl_sim.execution.executors import Auto
 from wfl_sim.execution.executors.base import EXECUTORS, Executor
 from wfl_sim.learning.pretrained_model import MODELS
 from wfl_sim.methods.method import (
     METHODS,
     Method,
-    Split,
+    SplitModel,
     averages,
     check_abilities,
     needs_lossless,
 )
 from wfl_sim.methods.privacy import Privacy
-from wfl_sim.methods.server import ServerRule
-from wfl_sim.network.backhaul_graph import Backhaul
-from wfl_sim.radio.cell import Cell, check_bands
-from wfl_sim.radio.handover import Handover
+from wfl_sim.methods.server import AggregationConfig
+from wfl_sim.network.backhaul_graph import BackhaulGraph
+from wfl_sim.radio.cell import CellConfig, check_bands
+from wfl_sim.radio.handover import HandoverConfig
 from wfl_sim.radio.layouts import LAYOUTS, Layout
 from wfl_sim.rounds import Centralised, Hierarchical
 from wfl_sim.rounds.policy import ROUNDS, Choosy, Rounds
-from wfl_sim.scenario.checks import check_coverage
-from wfl_sim.scenario.devices import Devices
+from wfl_sim.scenario.checks import check_pathloss_range
+from wfl_sim.scenario.devices import DeviceGroup
 
 
 @dataclass(frozen=True, kw_only=True)
-class Server(ServerRule):
+class ServerConfig(AggregationConfig):
     """Where uploads are aggregated, and how. Its energy is not in the ledger of the devices."""
 
     hardware: Annotated[Hardware, HardwareReference()] = field(
@@ -102,18 +102,18 @@ class Scenario:
     evaluation: Evaluation = field(default_factory=Evaluation)
     layout: Annotated[Layout, From(LAYOUTS)] | None = None
     """where many cells stand that are described once; without it cells are where they say"""
-    cells: tuple[Cell, ...] = field(default_factory=lambda: (Cell(),))
+    cells: tuple[CellConfig, ...] = field(default_factory=lambda: (CellConfig(),))
     interference: Literal["coupled", "load-average", "none"] = "coupled"
     """between cells on the same band: what they send at the moment, on average, or nothing"""
     load_memory: PositiveSeconds = 10.0
     """time constant of the average in `load-average`; wfl_sim's default"""
-    handover: Handover | None = None
+    handover: HandoverConfig | None = None
     """of devices that move; with the defaults unless given"""
-    backhaul: Backhaul | None = None
+    backhaul: BackhaulGraph | None = None
     """the wired network; without it every cell has a wire of its own"""
-    devices: tuple[Devices, ...]
-    server: Server = field(default_factory=Server)
-    carbon: Annotated[Carbon, Shorthand("path")] | None = None
+    devices: tuple[DeviceGroup, ...]
+    server: ServerConfig = field(default_factory=ServerConfig)
+    carbon: Annotated[CarbonIntensity, Shorthand("path")] | None = None
     """of the grid that the devices are fed from"""
     execution: Annotated[Executor, From(EXECUTORS)] = field(default_factory=Auto)
     """where and how training is executed: on what host, not in what world"""
@@ -143,7 +143,7 @@ class Scenario:
             raise LocatedError(
                 "hierarchical needs edge servers: add `edge_servers` to `backhaul`", "rounds"
             )
-        if isinstance(self.rounds, Hierarchical) and isinstance(self.method, Split):
+        if isinstance(self.rounds, Hierarchical) and isinstance(self.method, SplitModel):
             raise LocatedError(
                 "must not split the network: edge servers hold no upper part; choose another",
                 "method",
@@ -151,7 +151,7 @@ class Scenario:
         if isinstance(self.rounds, Hierarchical) and not averages(self.method):
             raise LocatedError("must average, for edge servers do: choose another", "method")
         self._check_cells()
-        check_coverage(self)
+        check_pathloss_range(self)
 
     def _check_payload(self) -> None:
         codec = self.payload.download
@@ -241,7 +241,7 @@ class Scenario:
                 raise LocatedError(str(error), "devices", number, "area", *error.path) from None
 
     @cached_property
-    def base_stations(self) -> tuple[Cell, ...]:
+    def base_stations(self) -> tuple[CellConfig, ...]:
         """Every cell with its place: those of the layout, or else those that are listed."""
         return self.cells if self.layout is None else self.layout.cells(self.cells[0])
 

@@ -8,30 +8,30 @@ import numpy as np
 import simpy
 from numpy.typing import NDArray
 
-from wfl_sim.device_models.energy import Ledger
+from wfl_sim.device_models.energy import EnergyLedger
 from wfl_sim.device_models.radio_power import radio_of
 from wfl_sim.device_models.workload import Workload
 from wfl_sim.execution.plan import Plan
-from wfl_sim.network.backhaul import Line, lines
+from wfl_sim.network.backhaul import Route, build_routes
 from wfl_sim.network.backhaul_graph import SERVER
-from wfl_sim.network.base_station_sleep import Slumber
-from wfl_sim.network.cell import Access, Cell
-from wfl_sim.network.cell_carrier import Port
+from wfl_sim.network.base_station_sleep import BaseStationSleep
+from wfl_sim.network.cell import AccessOverhead, Cell
+from wfl_sim.network.cell_carrier import CellCarrier
 from wfl_sim.network.device import Device
-from wfl_sim.network.edge_server import Edge
+from wfl_sim.network.edge_server import EdgeServer
 from wfl_sim.network.federation import Federation
-from wfl_sim.network.mobility import Surroundings, Walk
-from wfl_sim.network.radio_access import Sky
+from wfl_sim.network.mobility import MobilityContext, MobilityProcess
+from wfl_sim.network.radio_access import RadioAccess
 from wfl_sim.network.server import Server
 from wfl_sim.radio.band import expected_rate
 from wfl_sim.radio.cell import Direction
-from wfl_sim.radio.handover import Handover
+from wfl_sim.radio.handover import HandoverConfig
 from wfl_sim.radio.over_the_air import analog_uplink
 from wfl_sim.scenario.scenario import Scenario
 from wfl_sim.simulation.placement import Placement, reference_db
 
 
-def build(
+def build_federation(
     scenario: Scenario,
     placement: Placement,
     workloads: Sequence[Workload],
@@ -48,14 +48,14 @@ def build(
     env = simpy.Environment()
     groups = [group for group in scenario.devices for _ in range(group.count)]
     members = [member for group in scenario.devices for member in range(group.count)]
-    federation = Federation(env, scenario.seed, plan, Ledger(len(groups)))
+    federation = Federation(env, scenario.seed, plan, EnergyLedger(len(groups)))
     names = [f"cell-{number}" for number in range(len(scenario.base_stations))]
     wired, hubs = placement.wired, placement.hubs
     up, down = list(zip(names, hubs, strict=True)), list(zip(hubs, names, strict=True))
     edges = [hub for hub in dict.fromkeys(hubs) if hub != SERVER]
     above = [pair for edge in edges for pair in ((edge, SERVER), (SERVER, edge))]
-    sky = Sky(env, scenario, placement.gains, ahead=ahead)
-    way = lines(env, wired, [*up, *down, *above])
+    sky = RadioAccess(env, scenario, placement.gains, ahead=ahead)
+    way = build_routes(env, wired, [*up, *down, *above])
     cells = [
         _cell(
             env,
@@ -98,7 +98,7 @@ def build(
     federation.server = Server(federation, scenario.server.hardware, scenario.evaluation.every)
     if scenario.backhaul is not None:
         federation.edges = [
-            Edge(
+            EdgeServer(
                 federation,
                 Server(federation, scenario.backhaul.hardware, scenario.evaluation.every, edge),
                 cells=[cell for cell, hub in up if hub == edge],
@@ -111,7 +111,7 @@ def build(
     surroundings = _surroundings(scenario, placement, sky, cells)
     for index, track in placement.tracks.items():
         serving = int(placement.serving[index])
-        Walk(federation, federation.devices[index], track, serving, surroundings)
+        MobilityProcess(federation, federation.devices[index], track, serving, surroundings)
     if scenario.evaluation.interval is not None:
         env.process(federation.server.watch(scenario.evaluation.interval))
     federation.measure(-1, federation.server.shared)
@@ -128,8 +128,8 @@ def run(federation: Federation, scenario: Scenario) -> None:
 
 
 def _surroundings(
-    scenario: Scenario, placement: Placement, sky: Sky, cells: Sequence[Cell]
-) -> Surroundings:
+    scenario: Scenario, placement: Placement, sky: RadioAccess, cells: Sequence[Cell]
+) -> MobilityContext:
     def gains(device: int, place: tuple[float, float]) -> NDArray[np.float64]:
         found = placement.large_scale.gains(np.array([device]), np.array([place]))
         return np.asarray(found[:, 0])
@@ -138,8 +138,8 @@ def _surroundings(
         found: list[float] = reference_db(scenario.base_stations, gains[:, None])[:, 0].tolist()
         return found
 
-    rule = scenario.handover or Handover()
-    return Surroundings(
+    rule = scenario.handover or HandoverConfig()
+    return MobilityContext(
         cells=cells,
         gains=gains,
         strengths=strengths,
@@ -153,16 +153,16 @@ def _cell(
     env: simpy.Environment,
     scenario: Scenario,
     number: int,
-    air: Mapping[Direction, Port],
-    up: Line,
-    down: Line,
+    air: Mapping[Direction, CellCarrier],
+    up: Route,
+    down: Route,
     hub: str,
     hears: Callable[[Sequence[int]], NDArray[np.float64]],
 ) -> Cell:
     description = scenario.base_stations[number]
     station = None
     if description.station is not None and description.station.sleeps:
-        station = Slumber(env, description.station.waking)
+        station = BaseStationSleep(env, description.station.waking)
         for port in air.values():
             port.also_tell(station.note)
     uplink, downlink = description.uplink, description.downlink
@@ -176,8 +176,8 @@ def _cell(
         rateless=downlink.rateless,
         hub=hub,
         broadcast_share=downlink.share if downlink.broadcast else 0.0,
-        request=Access(uplink.access_delay, uplink.header, station),
-        order=Access(downlink.access_delay, downlink.header, station),
+        request=AccessOverhead(uplink.access_delay, uplink.header, station),
+        order=AccessOverhead(downlink.access_delay, downlink.header, station),
         loss=uplink.loss,
         expected_rate=partial(expected_rate, description),
         hears=hears,

@@ -12,7 +12,7 @@ from wfl_sim.scenario.scenario import Scenario
 from wfl_sim.simulation.placement import Placement
 
 
-def check_costs(scenario: Scenario, workloads: Sequence[Workload]) -> tuple[int, ...]:
+def check_memory(scenario: Scenario, workloads: Sequence[Workload]) -> tuple[int, ...]:
     """Return the devices that a local step does not fit, where the scenario excludes them.
 
     Raises:
@@ -51,7 +51,7 @@ LEAST_SNR_DB: Final = -20.0
 and a transfer would take so many fading samples that the simulation hardly moves"""
 
 
-def check_reach(scenario: Scenario, placement: Placement) -> None:
+def check_link_budget(scenario: Scenario, placement: Placement) -> None:
     """Compare mean signal-to-noise ratios with the least that is simulated.
 
     Uplink: all power on one resource block. Downlink: the cell's power over all its blocks.

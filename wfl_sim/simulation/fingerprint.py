@@ -23,7 +23,7 @@ _LIBRARIES: Final = ("numpy", "scipy", "simpy", "networkx", "pydantic")
 """beside those of the learner's recipe"""
 
 
-def fingerprint(simulation: Simulation) -> str:
+def run_fingerprint(simulation: Simulation) -> str:
     """Return the SHA-256 of what decides the outcome of a simulation."""
     scenario, shards = simulation.scenario, simulation.shards
     content: dict[str, Any] = {

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Sequence
 
 from wfl_sim.device_models.hardware import Hardware
-from wfl_sim.radio.base_station_power import Interval, Station
+from wfl_sim.radio.base_station_power import BaseStationPower, Interval
 from wfl_sim.records import Span
 
 
 def station_joules(
-    station: Station,
+    station: BaseStationPower,
     spans: Sequence[Span],
     cell: str,
     end: float,

@@ -22,7 +22,7 @@ _KEPT: Final = 2
 T = TypeVar("T")
 
 
-class Workshop:
+class LearnerCache:
     """What is dear to make and equal for many scenarios; the last two of each kind are kept."""
 
     def __init__(self, threads: int = 1) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from wfl_sim.network.context import Measurement
+from wfl_sim.network.context import DueEvaluation
 from wfl_sim.records import Metric, Scope
 
 Values = Callable[[str], Mapping[str, float]]
@@ -12,13 +12,13 @@ Values = Callable[[str], Mapping[str, float]]
 
 
 def metrics(
-    measurements: Sequence[Measurement], devices: Sequence[str], values: Values
+    measurements: Sequence[DueEvaluation], devices: Sequence[str], values: Values
 ) -> list[Metric]:
     """Return the rows of all measurements, in the order of time."""
     return [row for each in measurements for row in _rows(each, devices, values)]
 
 
-def _rows(measurement: Measurement, devices: Sequence[str], values: Values) -> Iterator[Metric]:
+def _rows(measurement: DueEvaluation, devices: Sequence[str], values: Values) -> Iterator[Metric]:
     def row(metric: str, scope: Scope, value: float, device: str = "") -> Metric:
         return Metric(
             time=measurement.time,

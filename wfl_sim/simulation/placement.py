@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 import channel_models as cm
 from wfl_sim.device_models.mobility import Region, Track
 from wfl_sim.network.backhaul_graph import SERVER, nearest, star
-from wfl_sim.radio.cell import Cell
+from wfl_sim.radio.cell import CellConfig
 from wfl_sim.radio.large_scale import LargeScale
 from wfl_sim.randomness import stream
 from wfl_sim.rounds import Hierarchical
-from wfl_sim.scenario.devices import Devices
+from wfl_sim.scenario.devices import DeviceGroup
 from wfl_sim.scenario.scenario import Scenario
 
 
@@ -78,7 +78,7 @@ def place(scenario: Scenario) -> Placement:
     )
 
 
-def reference_db(cells: Sequence[Cell], gains: NDArray[np.float64]) -> NDArray[np.float64]:
+def reference_db(cells: Sequence[CellConfig], gains: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return what decides on the cell: received reference power plus bias, (cells, n) in dBW.
 
     Args:
@@ -89,7 +89,7 @@ def reference_db(cells: Sequence[Cell], gains: NDArray[np.float64]) -> NDArray[n
     return np.asarray(sent[:, None] + cm.linear_to_db(gains))
 
 
-def _track(scenario: Scenario, group: Devices, member: int, index: int) -> Track:
+def _track(scenario: Scenario, group: DeviceGroup, member: int, index: int) -> Track:
     layout, area, region = scenario.layout, group.area, None
     if (circle := area.circle(layout)) is not None:
 

@@ -6,16 +6,16 @@ from pathlib import Path
 
 from channel_models.units import Unit
 from wfl_sim.config.errors import ScenarioError
-from wfl_sim.device_models.profile_table import Row, write_table
+from wfl_sim.device_models.profile_table import ProfileRow, write_table
 from wfl_sim.learning.learner import PeftLearner
 from wfl_sim.scenario.loading import Loaded
-from wfl_sim.simulation.learner_cache import Workshop
+from wfl_sim.simulation.learner_cache import LearnerCache
 from wfl_sim.simulation.run import prepared
 
 
-def profiled(
+def profile_hardware(
     loaded: Loaded, out: Path, *, power: str, hardware: str, seconds: float, threads: int
-) -> list[Row]:
+) -> list[ProfileRow]:
     """Time the local steps of a scenario and write them as a table.
 
     Args:
@@ -34,13 +34,13 @@ def profiled(
         watts = Unit("W", minimum=0.0, exclusive=True).parse(power)
     except ValueError as error:
         raise ScenarioError(f"--power {power}: {error}") from None
-    simulation = prepared(loaded, lambda text: None, workshop=Workshop(threads))
+    simulation = prepared(loaded, lambda text: None, workshop=LearnerCache(threads))
     learner = simulation.learner
     if not isinstance(learner, PeftLearner):
         raise loaded.document.error(("model",), "a synthetic model has no steps to time")
     source = f"wfl-sim profile, torch {version('torch')}, {threads} threads, median"
     rows = [
-        Row(
+        ProfileRow(
             model=learner.model.pretrained,
             batch=batch.size,
             tokens=batch.tokens,

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from wfl_sim.config.errors import ScenarioError
-from wfl_sim.config.merging import extended
+from wfl_sim.config.merging import read_extended
 from wfl_sim.scenario.loading import Loaded, load
 from wfl_sim.scenario.resolve import digest
 from wfl_sim.scenario.scenario import Scenario
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class RunRequest:
     """What to run and how; the same for every scenario of the file."""
 
     file: Path
@@ -30,7 +30,7 @@ class Request:
     network_only: bool = False
     threads: int = 1
 
-    def with_threads(self, threads: int) -> "Request":
+    def with_threads(self, threads: int) -> "RunRequest":
         """Return the same request for so many threads of torch."""
         return self._but(threads=threads)
 
@@ -53,7 +53,7 @@ class Request:
         mode = "network" if self.network_only else scenario.execution.mode
         return self.out / "-".join(filter(None, [*words, mode.removeprefix("exact")]))
 
-    def as_sweep(self) -> "Request":
+    def as_sweep(self) -> "RunRequest":
         """Return the request of the same runs in the folder of their sweep.
 
         Its name tells the scenario and, by a digest, all points.
@@ -62,7 +62,7 @@ class Request:
             ScenarioError: the file is wrong, or holds no sweep.
         """
         loaded = self.load()
-        if "sweep" not in extended(self.file).data and len(loaded) == 1:
+        if "sweep" not in read_extended(self.file).data and len(loaded) == 1:
             what = "is required and missing: give `grid`, `zip`, `variants` or `seeds`"
             raise loaded[0].document.error((), f"sweep: {what}")
         folders = sorted(self.folder(each.scenario).name for each in loaded)
@@ -87,7 +87,7 @@ class Request:
     def _loaded(self) -> list[Loaded]:
         return load(self.file, settings=self.settings, allow_plugins=self.allow_plugins)
 
-    def _but(self, **changes: Any) -> "Request":
+    def _but(self, **changes: Any) -> "RunRequest":
         """Return the request with changes that leave its scenarios as they are."""
         changed = replace(self, **changes)
         changed.__dict__["_loaded"] = self._loaded

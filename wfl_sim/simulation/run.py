@@ -15,14 +15,14 @@ import wfl_sim
 from channel_models import OutOfRangeWarning
 from wfl_sim.config.errors import LocatedError, ScenarioError
 from wfl_sim.execution.store import Store
-from wfl_sim.execution.worker_pool import Watcher, in_processes, keep_freed_memory
+from wfl_sim.execution.worker_pool import ProgressListener, keep_freed_memory, run_in_processes
 from wfl_sim.results import Run, write_run
 from wfl_sim.scenario.loading import Loaded
 from wfl_sim.scenario.resolve import to_yaml
-from wfl_sim.simulation.fingerprint import fingerprint
-from wfl_sim.simulation.learner_cache import Workshop, learning_of
-from wfl_sim.simulation.request import Request
-from wfl_sim.simulation.simulation import Outcome, Simulation
+from wfl_sim.simulation.fingerprint import run_fingerprint
+from wfl_sim.simulation.learner_cache import LearnerCache, learning_of
+from wfl_sim.simulation.request import RunRequest
+from wfl_sim.simulation.simulation import Simulation, SimulationResult
 
 _log = logging.getLogger(__name__)
 
@@ -32,15 +32,15 @@ _VERSIONS = ("numpy", "scipy", "simpy", "torch", "transformers", "peft", "safete
 class Runner:
     """Runs scenarios of a request; those of one process share a store and a workshop."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: RunRequest) -> None:
         self.request = request
-        self._workshop = Workshop(request.threads)
+        self._workshop = LearnerCache(request.threads)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what every process makes for itself."""
-        return {"request": self.request, "_workshop": Workshop(self.request.threads)}
+        return {"request": self.request, "_workshop": LearnerCache(self.request.threads)}
 
-    def __call__(self, number: int, watcher: Watcher) -> Path:
+    def __call__(self, number: int, watcher: ProgressListener) -> Path:
         """Run one scenario and return its run folder.
 
         Raises:
@@ -50,7 +50,7 @@ class Runner:
         request, loaded = self.request, self.request.load()[number]
         scenario, folder = loaded.scenario, request.folder(loaded.scenario)
         simulation = self.prepared(number, watcher)
-        inputs = fingerprint(simulation)
+        inputs = run_fingerprint(simulation)
         if request.reuse and _is_there(folder, inputs):
             watcher.kept(number)
             return folder
@@ -84,7 +84,7 @@ class Runner:
             self._store.close()
             del self._store
 
-    def prepared(self, number: int, watcher: Watcher) -> Simulation:
+    def prepared(self, number: int, watcher: ProgressListener) -> Simulation:
         """Return the simulation of a scenario, checked and ready to run.
 
         Raises:
@@ -115,7 +115,7 @@ def _is_there(folder: Path, inputs: str) -> bool:
 
 
 def run_all(
-    request: Request, *, jobs: int, watcher: Watcher
+    request: RunRequest, *, jobs: int, watcher: ProgressListener
 ) -> Generator[tuple[int, Path], None, None]:
     """Run every scenario of a request; yield the number and folder of each run as it ends.
 
@@ -131,17 +131,17 @@ def run_all(
 
 
 def run_each(
-    runner: Runner, groups: Sequence[str], jobs: int, watcher: Watcher
+    runner: Runner, groups: Sequence[str], jobs: int, watcher: ProgressListener
 ) -> Iterator[tuple[int, Path]]:
     """Run every scenario of a runner, of which `groups` tells those that learn alike."""
     if jobs == 1 or len(groups) == 1:
         with closing(runner):
             yield from ((number, runner(number, watcher)) for number in in_groups(groups))
     else:
-        yield from in_processes(runner, len(groups), jobs, watcher, groups)
+        yield from run_in_processes(runner, len(groups), jobs, watcher, groups)
 
 
-def groups_of(request: Request) -> list[str]:
+def groups_of(request: RunRequest) -> list[str]:
     """Return for each scenario a text that it has in common with those of the same learning."""
     return [learning_of(each.scenario) for each in request.load()]
 
@@ -156,7 +156,7 @@ def prepared(
     warn: Callable[[str], None],
     *,
     network_only: bool = False,
-    workshop: Workshop | None = None,
+    workshop: LearnerCache | None = None,
 ) -> Simulation:
     """Return the simulation of a scenario, checked and ready to run.
 
@@ -185,7 +185,11 @@ def prepared(
 
 
 def _manifest(
-    request: Request, loaded: Loaded, simulation: Simulation, outcome: Outcome, inputs: str
+    request: RunRequest,
+    loaded: Loaded,
+    simulation: Simulation,
+    outcome: SimulationResult,
+    inputs: str,
 ) -> dict[str, Any]:
     scenario = simulation.scenario
     return {
@@ -235,7 +239,7 @@ def run(
     Raises:
         ScenarioError: the file, a setting or the output folder is wrong.
     """
-    request = Request(
+    request = RunRequest(
         file=Path(file),
         out=Path(out),
         settings=tuple(settings),
@@ -243,11 +247,11 @@ def run(
         network_only=network_only,
         threads=threads,
     )
-    folders = dict(run_all(request, jobs=jobs, watcher=Unwatched()))
+    folders = dict(run_all(request, jobs=jobs, watcher=SilentProgress()))
     return [Run.open(folders[number]) for number in sorted(folders)]
 
 
-class Unwatched:
+class SilentProgress:
     """Nobody looks at the progress; warnings go to the log."""
 
     def progress(self, number: int, done: int, needed: int) -> None:

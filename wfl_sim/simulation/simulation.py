@@ -20,16 +20,16 @@ from wfl_sim.execution.worker_pool import cores
 from wfl_sim.network.federation import Federation
 from wfl_sim.records import Level, Metric, Span
 from wfl_sim.scenario.scenario import Scenario
-from wfl_sim.simulation.feasibility import check_costs, check_reach
+from wfl_sim.simulation.feasibility import check_link_budget, check_memory
 from wfl_sim.simulation.infrastructure_energy import server_joules, station_joules
-from wfl_sim.simulation.learner_cache import Workshop, located
+from wfl_sim.simulation.learner_cache import LearnerCache, located
 from wfl_sim.simulation.metrics import metrics
 from wfl_sim.simulation.placement import place
 from wfl_sim.state import State
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SimulationResult:
     """What a simulation leaves behind."""
 
     spans: Sequence[Span]
@@ -57,7 +57,7 @@ class Simulation:
         *,
         network_only: bool = False,
         threads: int = 1,
-        workshop: Workshop | None = None,
+        workshop: LearnerCache | None = None,
     ) -> None:
         """Prepare a scenario.
 
@@ -69,16 +69,16 @@ class Simulation:
         """
         started = time.perf_counter()
         self.scenario = scenario
-        workshop = workshop or Workshop(threads)
+        workshop = workshop or LearnerCache(threads)
         self.placement = located(place, scenario, path=("devices",))
-        check_reach(scenario, self.placement)
+        check_link_budget(scenario, self.placement)
         self.shards = workshop.shards(scenario)
         self.learner = workshop.learner(scenario)
         self.workloads = [
             located(self.learner.workload, device, path=("model",))
             for device in range(scenario.device_count)
         ]
-        self.excluded = check_costs(scenario, self.workloads)
+        self.excluded = check_memory(scenario, self.workloads)
         self.trains = self.shards is not None and not network_only
         self._check_accountant()
         self._seconds = {"preparation": time.perf_counter() - started}
@@ -86,7 +86,7 @@ class Simulation:
     def __repr__(self) -> str:
         return f"Simulation({self.scenario.name!r}, {self.scenario.device_count} devices)"
 
-    def run(self, store: Store | None = None, progress: Progress | None = None) -> Outcome:
+    def run(self, store: Store | None = None, progress: Progress | None = None) -> SimulationResult:
         """Simulate the network, then execute the training that its evaluations need.
 
         Args:
@@ -103,11 +103,11 @@ class Simulation:
         if store is None or self.shards is None or not self.trains:
             federation = self._network(NetworkOnly(self.learner, self.scenario.seed))
             totals = self._totals(federation, 0)
-            return Outcome(federation.spans, (), {}, totals, federation.levels)
+            return SimulationResult(federation.spans, (), {}, totals, federation.levels)
         with TaskGraph(self.learner, store, progress, executor=self.scenario.execution) as graph:
             return self._learned(graph, self.shards)
 
-    def _learned(self, graph: TaskGraph, shards: Shards) -> Outcome:
+    def _learned(self, graph: TaskGraph, shards: Shards) -> SimulationResult:
         plan = TrainingPlan(
             graph,
             self.learner,
@@ -134,7 +134,7 @@ class Simulation:
         rows = metrics(federation.measurements, names, graph.values)
         states = {name: graph.state(handle) for name, handle in finals.items()}
         self._seconds["learning"] = time.perf_counter() - started
-        return Outcome(
+        return SimulationResult(
             federation.spans,
             rows,
             {name: state for name, state in states.items() if state},
@@ -157,15 +157,15 @@ class Simulation:
         privacy = self.scenario.secured
         if privacy is None or not privacy.noise_multiplier:
             return {}
-        from wfl_sim.learning.privacy_accounting import spent
+        from wfl_sim.learning.privacy_accounting import epsilon_spent
 
-        return {"privacy": spent(privacy, cohorts, self.scenario.device_count)}
+        return {"privacy": epsilon_spent(privacy, cohorts, self.scenario.device_count)}
 
     def _network(self, plan: "NetworkOnly | TrainingPlan") -> Federation:
         started = time.perf_counter()
         alone = cores() > 1 and parent_process() is None
         with ThreadPoolExecutor(1, "fading") if alone else nullcontext() as ahead:
-            federation = world.build(
+            federation = world.build_federation(
                 self.scenario,
                 self.placement,
                 self.workloads,

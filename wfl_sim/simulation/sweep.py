@@ -4,23 +4,23 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 
 from wfl_sim.execution.executors.base import EXECUTORS
-from wfl_sim.execution.worker_pool import Watcher
+from wfl_sim.execution.worker_pool import ProgressListener
 from wfl_sim.results import Sweep, compared, write_sweep, write_table
-from wfl_sim.results.comparison import goal_of
-from wfl_sim.simulation.request import Request
-from wfl_sim.simulation.run import Runner, Unwatched, groups_of, in_groups, point_of, run_each
+from wfl_sim.results.comparison import choose_goal
+from wfl_sim.simulation.request import RunRequest
+from wfl_sim.simulation.run import Runner, SilentProgress, groups_of, in_groups, point_of, run_each
 
 _SPREADING = ("processes", "ray")
 """executors that take all cores for one run"""
 
 
 def run_sweep(
-    request: Request, *, jobs: int, watcher: Watcher
+    request: RunRequest, *, jobs: int, watcher: ProgressListener
 ) -> Generator[tuple[int, Path], None, None]:
     """Prepare every point of a sweep, then run all; yield as `run_all` does.
 
     What the sweep is meant to be is written before the first run, and the table over all runs after
-    the last. `request` comes from `Request.as_sweep`.
+    the last. `request` comes from `RunRequest.as_sweep`.
 
     Raises:
         ScenarioError: a point is impossible, or the output folder is not writable.
@@ -43,10 +43,10 @@ def run_sweep(
     yield from run_each(runner, groups, jobs, watcher)
     sweep = Sweep.open(request.out)
     runs = sweep.runs()
-    write_table(sweep.folder / "table.parquet", compared(runs, goal_of(runs)))
+    write_table(sweep.folder / "table.parquet", compared(runs, choose_goal(runs)))
 
 
-def jobs_of(request: Request, cores: int) -> int:
+def jobs_of(request: RunRequest, cores: int) -> int:
     """Return how many runs at a time are worth while.
 
     Those that share all of their training share a job, and where training is handed to processes or
@@ -77,7 +77,7 @@ def sweep(
     Raises:
         ScenarioError: the file, a setting or the output folder is wrong, or there is no sweep.
     """
-    request = Request(
+    request = RunRequest(
         file=Path(file),
         out=Path(out),
         settings=tuple(settings),
@@ -85,6 +85,6 @@ def sweep(
         network_only=network_only,
         threads=threads,
     ).as_sweep()
-    for _ in run_sweep(request, jobs=jobs, watcher=Unwatched()):
+    for _ in run_sweep(request, jobs=jobs, watcher=SilentProgress()):
         pass
     return Sweep.open(request.out)

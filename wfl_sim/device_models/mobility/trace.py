@@ -10,7 +10,7 @@ import numpy as np
 from channel_models.units import Unit
 from wfl_sim.config.csv_tables import read_rows
 from wfl_sim.config.errors import LocatedError
-from wfl_sim.config.fields import ScenarioPath
+from wfl_sim.config.fields import FilePath
 from wfl_sim.device_models.mobility.track import MOBILITIES, Leg, Region, Track
 
 
@@ -23,7 +23,7 @@ class Trace:
     that says, and after its last it stays.
     """
 
-    path: Annotated[str, ScenarioPath()]
+    path: Annotated[str, FilePath()]
 
     def __post_init__(self) -> None:
         _ = self.legs

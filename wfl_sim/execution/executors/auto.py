@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from multiprocessing import parent_process
 from typing import Any, Final
 
-from wfl_sim.execution.executors.base import EXECUTORS, Outlook, Session
+from wfl_sim.execution.executors.base import EXECUTORS, Backlog, Session
 from wfl_sim.execution.executors.grouped import Grouped
 from wfl_sim.execution.executors.inline import InlineSession
 from wfl_sim.execution.executors.processes import Processes
@@ -74,7 +74,7 @@ class AutoSession:
         """What the chosen one takes."""
         return self._chosen.room
 
-    def submit(self, tasks: Mapping[str, Task], outlook: Outlook) -> None:
+    def submit(self, tasks: Mapping[str, Task], outlook: Backlog) -> None:
         """Let the chosen one begin; choose before."""
         self._widest = max(self._widest, outlook.ready + len(tasks))
         if self._undecided and any(isinstance(task, LocalUpdate) for task in tasks.values()):
@@ -95,7 +95,7 @@ class AutoSession:
         """Return what was chosen and why."""
         return {**self._chosen.report(), "asked": "auto", "why": self._why or "little to do"}
 
-    def _choose(self, outlook: Outlook) -> None:
+    def _choose(self, outlook: Backlog) -> None:
         if self._spent < _LOOK:
             return
         each = self._spent / (self._counted - 1)

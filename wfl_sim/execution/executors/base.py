@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Outlook:
+class Backlog:
     """What else there is to do when an executor is given tasks."""
 
     ready: int
@@ -32,7 +32,7 @@ class Session(Protocol):
     def room(self) -> int:
         """How many more tasks it takes at this moment."""
 
-    def submit(self, tasks: Mapping[str, Task], outlook: Outlook) -> None:
+    def submit(self, tasks: Mapping[str, Task], outlook: Backlog) -> None:
         """Take tasks by key, at most `room`; their inputs are in the store."""
 
     def finished(self) -> Sequence[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from wfl_sim.config.errors import LocatedError
-from wfl_sim.execution.executors.base import EXECUTORS, Outlook
+from wfl_sim.execution.executors.base import EXECUTORS, Backlog
 from wfl_sim.execution.executors.inline import inputs_of
 from wfl_sim.execution.learner import GroupLearner, Learner
 from wfl_sim.execution.store import Store
@@ -59,7 +59,7 @@ class GroupedSession:
         """A group of local updates and one of evaluations, beside whatever else there is."""
         return 2 * self._size - len(self._updates) - len(self._evaluations)
 
-    def submit(self, tasks: Mapping[str, Task], outlook: Outlook) -> None:
+    def submit(self, tasks: Mapping[str, Task], outlook: Backlog) -> None:
         """Take tasks."""
         for key, task in tasks.items():
             if self._group is None or not self._group.shares(task):

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from wfl_sim.execution.executors.base import EXECUTORS, Outlook
+from wfl_sim.execution.executors.base import EXECUTORS, Backlog
 from wfl_sim.execution.learner import Learner
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import Task
@@ -41,7 +41,7 @@ class InlineSession:
         """One task at a time."""
         return 1 - len(self._taken)
 
-    def submit(self, tasks: Mapping[str, Task], outlook: Outlook) -> None:
+    def submit(self, tasks: Mapping[str, Task], outlook: Backlog) -> None:
         """Take a task."""
         self._taken.update(tasks)
 

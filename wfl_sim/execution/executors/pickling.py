@@ -24,7 +24,7 @@ Files = Mapping[str, NDArray[np.uint8]]
 
 
 @dataclass(frozen=True)
-class Parcel:
+class PickledLearner:
     """A learner as bytes, and the users' files whose classes are in it."""
 
     plugins: tuple[Path, ...]

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from wfl_sim.config.errors import LocatedError
-from wfl_sim.execution.executors.base import EXECUTORS, Outlook
+from wfl_sim.execution.executors.base import EXECUTORS, Backlog
 from wfl_sim.execution.executors.inline import inputs_of
-from wfl_sim.execution.executors.pickling import Parcel
+from wfl_sim.execution.executors.pickling import PickledLearner
 from wfl_sim.execution.learner import Learner
-from wfl_sim.execution.store import GoneError, Store
+from wfl_sim.execution.store import MissingResultError, Store
 from wfl_sim.execution.task import Task, title
-from wfl_sim.execution.worker_pool import Pool, Watcher, WorkerError, cores
+from wfl_sim.execution.worker_pool import Pool, ProgressListener, WorkerError, cores
 
 _log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class ProcessesSession:
     """Hands tasks to idle processes, and again to others where one has died."""
 
     def __init__(self, learner: Learner, store: Store, workers: int) -> None:
-        self.pool = Pool(Place(Parcel.of(learner), store.folder), workers)
+        self.pool = Pool(WorkerContext(PickledLearner.of(learner), store.folder), workers)
         self._store = store
         self._died: Counter[str] = Counter()
 
@@ -72,7 +72,7 @@ class ProcessesSession:
         """One task for each idle process."""
         return self.pool.size - self.pool.busy
 
-    def submit(self, tasks: Mapping[str, Task], outlook: Outlook) -> None:
+    def submit(self, tasks: Mapping[str, Task], outlook: Backlog) -> None:
         """Let idle processes begin."""
         self._store.flush()
         for job in tasks.items():
@@ -117,13 +117,13 @@ class ProcessesSession:
 
 
 @dataclass(frozen=True)
-class Place:
+class WorkerContext:
     """What a process of the pool works with; opened when the first task arrives there."""
 
-    parcel: Parcel
+    parcel: PickledLearner
     folder: Path
 
-    def __call__(self, job: Job, watcher: Watcher) -> GoneError | None:
+    def __call__(self, job: Job, watcher: ProgressListener) -> MissingResultError | None:
         """Execute a task; its result is in the store afterwards.
 
         Returns:
@@ -132,7 +132,7 @@ class Place:
         key, task = job
         try:
             inputs = inputs_of(task, self._store)
-        except GoneError as lost:
+        except MissingResultError as lost:
             return lost
         self._store.put(key, self._learner.run(task, inputs))
         self._store.flush()

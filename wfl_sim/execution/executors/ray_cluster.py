@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from wfl_sim.config.errors import LocatedError
-from wfl_sim.execution.executors.base import EXECUTORS, Outlook
-from wfl_sim.execution.executors.pickling import Parcel
+from wfl_sim.execution.executors.base import EXECUTORS, Backlog
+from wfl_sim.execution.executors.pickling import PickledLearner
 from wfl_sim.execution.learner import Learner
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import Result, Task, title
@@ -80,7 +80,7 @@ class Ray:
         address = self.address or os.environ.get("RAY_ADDRESS", "")
         if not joined:
             try:
-                _knock(address)
+                _check_reachable(address)
                 ray.init(
                     **({"address": address} if address else {"include_dashboard": False}),
                     log_to_driver=False,
@@ -116,7 +116,7 @@ class Ray:
                 )
 
 
-def _knock(address: str) -> None:
+def _check_reachable(address: str) -> None:
     """Raise OSError where nobody listens at HOST:PORT; Ray itself would try for minutes."""
     host, _, port = address.rpartition(":")
     if host and port.isdigit() and "/" not in host:
@@ -126,10 +126,10 @@ def _knock(address: str) -> None:
 Answer = tuple[Literal["done", "raised", "failed"], Any]
 
 
-class Bench:
+class RayWorker:
     """What a worker works with."""
 
-    def __init__(self, parcel: Parcel) -> None:
+    def __init__(self, parcel: PickledLearner) -> None:
         """Unpack the learner; the base model is loaded when the first task needs it."""
         keep_freed_memory()
         self._learner = parcel.opened()
@@ -172,7 +172,7 @@ class RaySession:
 
         self._ray: Any = ray
         self._count = self.executor.workers or self._room_of_cluster()
-        self._parcel = ray.put(Parcel.of(self.learner, models=True))
+        self._parcel = ray.put(PickledLearner.of(self.learner, models=True))
         self._waiting: deque[tuple[str, Task]] = deque()
         self._news: dict[Any, _Worker] = {}
         self._sent: OrderedDict[str, Any] = OrderedDict()
@@ -184,7 +184,7 @@ class RaySession:
         """One task for each worker, whether it has started or not."""
         return self._count - len(self._waiting) - sum(each.job is not None for each in self.workers)
 
-    def submit(self, tasks: Mapping[str, Task], outlook: Outlook) -> None:
+    def submit(self, tasks: Mapping[str, Task], outlook: Backlog) -> None:
         """Let idle workers begin, and start others."""
         self._waiting.extend(tasks.items())
         self._hand_out()
@@ -268,7 +268,7 @@ class RaySession:
         starting = sum(each.place is None for each in self.workers)
         while starting < len(self._waiting) and len(self.workers) < self._count:
             options = {"num_cpus": self.executor.cpus, "num_gpus": self.executor.gpus}
-            actor = self._ray.remote(Bench).options(**options).remote(self._parcel)
+            actor = self._ray.remote(RayWorker).options(**options).remote(self._parcel)
             worker = _Worker(actor)
             self.workers.append(worker)
             self._news[actor.place.remote()] = worker

@@ -7,16 +7,16 @@ import numpy as np
 from torch import Generator
 from transformers import PreTrainedTokenizerBase
 
-from wfl_sim.data.instructions import Layout
-from wfl_sim.learning.adapted_model import Workbench
-from wfl_sim.learning.alignment.policy import as_reference
-from wfl_sim.learning.alignment.rewards import Judge, alignment_of, judged, judges_of
+from wfl_sim.data.instructions import PromptLengths
+from wfl_sim.learning.adapted_model import AdaptedModel
+from wfl_sim.learning.alignment.policy import reference_policy
+from wfl_sim.learning.alignment.rewards import Reward, alignment_of, judged, judges_of
 from wfl_sim.learning.alignment.training import align
 from wfl_sim.learning.causal.evaluation import (
-    answered,
     distributions,
     divergence,
-    foretold,
+    generate_answers,
+    perplexity,
     true_rewards,
 )
 from wfl_sim.learning.causal.prompts import Conversations
@@ -25,7 +25,7 @@ from wfl_sim.methods.phases import Phase
 from wfl_sim.randomness import derived_seed
 
 
-class Speaker:
+class InstructionTask:
     """Trains and judges language models.
 
     Args:
@@ -35,7 +35,7 @@ class Speaker:
     """
 
     def __init__(
-        self, tokenizer: PreTrainedTokenizerBase, phases: Sequence[Phase], layout: Layout
+        self, tokenizer: PreTrainedTokenizerBase, phases: Sequence[Phase], layout: PromptLengths
     ) -> None:
         self.tokenizer = tokenizer
         self.layout = layout
@@ -45,7 +45,7 @@ class Speaker:
         return f"Speaker({self.objective!r})"
 
     @cached_property
-    def judges(self) -> tuple[Judge, ...]:
+    def judges(self) -> tuple[Reward, ...]:
         """Of helpfulness and safety; none where nobody learns from rewards."""
         if self.objective is None or isinstance(self.objective.algorithm, DPO):
             return ()
@@ -53,7 +53,7 @@ class Speaker:
 
     def align(
         self,
-        bench: Workbench,
+        bench: AdaptedModel,
         phase: Phase,
         examples: Conversations,
         rng: np.random.Generator,
@@ -63,7 +63,7 @@ class Speaker:
         draws = Generator().manual_seed(derived_seed(seed, "answers"))
         return align(bench, phase, examples, self.judges, self.tokenizer, rng, draws)
 
-    def evaluate(self, bench: Workbench, examples: Conversations) -> dict[str, float]:
+    def evaluate(self, bench: AdaptedModel, examples: Conversations) -> dict[str, float]:
         """Return loss and perplexity of given answers, and what the network's own are worth.
 
         Beside the true rewards (causal/evaluation.py): `kl`, the divergence of an answer from the
@@ -73,15 +73,15 @@ class Speaker:
         model = bench.model.eval()
         sparsity = Sparsity() if self.objective is None else self.objective.attention
         temperature = 1.0 if self.objective is None else self.objective.temperature
-        numbers = foretold(model, examples.texts, sparsity)
-        texts = answered(model, self.tokenizer, examples, sparsity, temperature)
+        numbers = perplexity(model, examples.texts, sparsity)
+        texts = generate_answers(model, self.tokenizer, examples, sparsity, temperature)
         numbers |= true_rewards(self.tokenizer, examples, texts)
         if self.judges:
             given = judged(self.judges, self.tokenizer, examples.examples, texts).mean(0)
             names = ("scored_helpfulness", "scored_safety")
             numbers |= dict(zip(names, given.tolist(), strict=True))
         new = distributions(model, texts, sparsity, temperature)
-        with as_reference(bench):
+        with reference_policy(bench):
             reference = distributions(model, texts, sparsity, temperature)
         numbers["kl"] = divergence(new, reference, texts.answer_mask)
         return numbers

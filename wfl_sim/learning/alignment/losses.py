@@ -67,7 +67,7 @@ def mean_over_words(values: Tensor, mask: Tensor) -> Tensor:
     return (values * mask).sum() / mask.sum()
 
 
-def generalised(
+def gae(
     rewards: Tensor, values: Tensor, mask: Tensor, discount: float, trace: float
 ) -> tuple[Tensor, Tensor]:
     """Return generalised advantages and the returns that a critic should have expected.
@@ -107,7 +107,7 @@ def group_relative(rewards: Tensor, group: int) -> Tensor:
     return ((grouped - grouped.mean(1, keepdim=True)) / (spread + 1e-4)).view(-1)
 
 
-def whitened(values: Tensor, mask: Tensor) -> Tensor:
+def normalize(values: Tensor, mask: Tensor) -> Tensor:
     """Return values of mean 0 and standard deviation 1 over the words; 0 elsewhere."""
     count = mask.sum()
     mean = (values * mask).sum() / count

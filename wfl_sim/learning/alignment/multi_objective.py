@@ -9,7 +9,9 @@ Gradient = Sequence[Tensor]
 """of one loss, by parameter"""
 
 
-def combined(gradients: Sequence[Gradient], weights: Sequence[float], how: str) -> list[Tensor]:
+def combine_gradients(
+    gradients: Sequence[Gradient], weights: Sequence[float], how: str
+) -> list[Tensor]:
     """Return the direction, by parameter, whose negative improves two losses.
 
     `linear`: sum_i w_i g_i. `pcgrad`: of the two w_i g_i each loses its component against the

@@ -11,7 +11,7 @@ from torch.nn import Parameter
 from transformers import PreTrainedModel
 
 from wfl_sim.learning import peft as torch_parts
-from wfl_sim.learning.adapted_model import Workbench
+from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.alignment.losses import (
     clipped_surrogate,
     direct_preference,
@@ -19,17 +19,17 @@ from wfl_sim.learning.alignment.losses import (
     mean_over_words,
     value_loss,
 )
-from wfl_sim.learning.alignment.multi_objective import combined
-from wfl_sim.learning.causal.log_probabilities import scores
-from wfl_sim.learning.causal.prompts import Texts
+from wfl_sim.learning.alignment.multi_objective import combine_gradients
+from wfl_sim.learning.causal.log_probabilities import log_probabilities
+from wfl_sim.learning.causal.prompts import PromptBatch
 from wfl_sim.methods.objectives import DPO, GRPO, PPO, Alignment
 
 
 @dataclass(frozen=True, eq=False)
-class Experience:
+class Rollout:
     """n answers that the policy has written, and what is known of them."""
 
-    texts: Texts
+    texts: PromptBatch
     old: Tensor
     """(n, places), log-probabilities of the policy that wrote"""
     reference: Tensor
@@ -44,9 +44,9 @@ class Experience:
     def __len__(self) -> int:
         return len(self.texts)
 
-    def take(self, indices: Tensor) -> "Experience":
+    def take(self, indices: Tensor) -> "Rollout":
         """Return the answers at `indices`."""
-        return Experience(
+        return Rollout(
             self.texts.take(indices),
             self.old[indices],
             self.reference[indices],
@@ -75,7 +75,7 @@ class Anchor:
 def policy_gradient(
     model: PreTrainedModel,
     trained: Sequence[Parameter],
-    batch: Experience,
+    batch: Rollout,
     objective: Alignment,
     weights: Sequence[float],
     anchor: Anchor,
@@ -93,7 +93,7 @@ def policy_gradient(
     algorithm = objective.algorithm
     assert isinstance(algorithm, PPO | GRPO)
     mask = batch.texts.answer_mask
-    now = scores(model, batch.texts, objective.attention, objective.temperature)
+    now = log_probabilities(model, batch.texts, objective.attention, objective.temperature)
     new = now.log_probabilities
     surrogates = [
         clipped_surrogate(new, batch.old, batch.advantages[..., i], mask, algorithm.clip)
@@ -123,15 +123,15 @@ def policy_gradient(
     if isinstance(rest, Tensor):
         rest.backward()
     for parameter, step in zip(
-        trained, combined(gradients, weights, objective.combine), strict=True
+        trained, combine_gradients(gradients, weights, objective.combine), strict=True
     ):
         parameter.grad = step if parameter.grad is None else parameter.grad + step
 
 
 def preference_loss(
     model: PreTrainedModel,
-    chosen: Texts,
-    rejected: Texts,
+    chosen: PromptBatch,
+    rejected: PromptBatch,
     reference: Sequence[Tensor],
     objective: Alignment,
 ) -> Tensor:
@@ -146,9 +146,9 @@ def preference_loss(
     )
 
 
-def whole(model: PreTrainedModel, texts: Texts, objective: Alignment) -> Tensor:
+def whole(model: PreTrainedModel, texts: PromptBatch, objective: Alignment) -> Tensor:
     """Return the log-probabilities of whole answers, (n,)."""
-    words = scores(model, texts, objective.attention).log_probabilities
+    words = log_probabilities(model, texts, objective.attention).log_probabilities
     return (words * texts.answer_mask).sum(1)
 
 
@@ -161,7 +161,7 @@ def _gradient(loss: Tensor, trained: Sequence[Parameter]) -> list[Tensor]:
 
 
 @contextmanager
-def as_reference(bench: Workbench) -> Iterator[None]:
+def reference_policy(bench: AdaptedModel) -> Iterator[None]:
     """Put every part back to its start, where it leaves the network as it was; only for a while."""
     kept = {name: value.detach().clone() for name, value in bench.parameters.items()}
     for part in bench.parts.values():

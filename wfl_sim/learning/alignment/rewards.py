@@ -8,16 +8,16 @@ import torch
 from torch import Tensor
 from transformers import AutoConfig, PreTrainedTokenizerBase
 
-from wfl_sim.data.instruct_rules import merit
+from wfl_sim.data.instruct_rules import score_answer
 from wfl_sim.data.instructions import Instructions
-from wfl_sim.learning.causal.prompts import Texts, asked, written
+from wfl_sim.learning.causal.prompts import PromptBatch, decode_answers, format_prompt
 from wfl_sim.learning.model_loading import load_model, load_tokenizer, loaded, most_tokens
 from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.methods.objectives import DPO, RULES, Alignment, Rewards
 from wfl_sim.methods.phases import Phase
 
 
-class Judge(Protocol):
+class Reward(Protocol):
     """Gives answers a reward."""
 
     def rewards(self, requests: Sequence[str], answers: Sequence[str]) -> Tensor:
@@ -25,7 +25,7 @@ class Judge(Protocol):
 
 
 @dataclass(frozen=True)
-class ByRule:
+class RuleReward:
     """One of the two true merits."""
 
     name: str
@@ -33,10 +33,10 @@ class ByRule:
     def rewards(self, requests: Sequence[str], answers: Sequence[str]) -> Tensor:
         """Return the merit of each answer."""
         pairs = zip(requests, answers, strict=True)
-        return torch.tensor([float(getattr(merit(x, y), self.name)) for x, y in pairs])
+        return torch.tensor([float(getattr(score_answer(x, y), self.name)) for x, y in pairs])
 
 
-class ByModel:
+class ModelReward:
     """A reward model: a sequence classifier that reads request and answer.
 
     Args:
@@ -56,7 +56,9 @@ class ByModel:
         end, pad = tokenizer.eos_token or "", int(tokenizer.pad_token_id)
         rows = [
             tokenizer(
-                f"{asked(tokenizer, x)} {y} {end}".strip(), add_special_tokens=False, verbose=False
+                f"{format_prompt(tokenizer, x)} {y} {end}".strip(),
+                add_special_tokens=False,
+                verbose=False,
             )
             for x, y in zip(requests, answers, strict=True)
         ]
@@ -71,7 +73,7 @@ class ByModel:
         return scores[:, 0] if scores.shape[1] == 1 else scores.log_softmax(-1)[:, -1]
 
 
-def judges_of(rewards: Rewards, tokens: int) -> tuple[Judge, Judge]:
+def judges_of(rewards: Rewards, tokens: int) -> tuple[Reward, Reward]:
     """Return the judges of helpfulness and of safety."""
     return _judge("helpfulness", rewards.helpfulness, tokens), _judge(
         "safety", rewards.safety, tokens
@@ -79,13 +81,13 @@ def judges_of(rewards: Rewards, tokens: int) -> tuple[Judge, Judge]:
 
 
 def judged(
-    judges: Sequence[Judge],
+    judges: Sequence[Reward],
     tokenizer: PreTrainedTokenizerBase,
     examples: Instructions,
-    texts: Texts,
+    texts: PromptBatch,
 ) -> Tensor:
     """Return the rewards of written answers, (n, judges)."""
-    answers = written(tokenizer, texts.answer, texts.answer_mask)
+    answers = decode_answers(tokenizer, texts.answer, texts.answer_mask)
     return torch.stack([judge.rewards(examples.texts, answers) for judge in judges], 1)
 
 
@@ -136,7 +138,7 @@ def _config(model: Pretrained) -> Any:
     return config
 
 
-def _judge(name: str, source: str, tokens: int) -> Judge:
+def _judge(name: str, source: str, tokens: int) -> Reward:
     if source == RULES:
-        return ByRule(name)
-    return ByModel(Pretrained(pretrained=source), tokens)
+        return RuleReward(name)
+    return ModelReward(Pretrained(pretrained=source), tokens)

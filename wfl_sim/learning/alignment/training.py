@@ -8,24 +8,24 @@ import torch
 from torch import Generator, Tensor
 from transformers import PreTrainedTokenizerBase
 
-from wfl_sim.learning.adapted_model import Workbench
+from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.alignment.losses import (
-    generalised,
+    gae,
     group_relative,
+    normalize,
     plain_divergence,
-    whitened,
 )
 from wfl_sim.learning.alignment.policy import (
     Anchor,
-    Experience,
-    as_reference,
+    Rollout,
     policy_gradient,
     preference_loss,
+    reference_policy,
     whole,
 )
-from wfl_sim.learning.alignment.rewards import Judge, judged
+from wfl_sim.learning.alignment.rewards import Reward, judged
 from wfl_sim.learning.causal.generation import generate
-from wfl_sim.learning.causal.log_probabilities import scores
+from wfl_sim.learning.causal.log_probabilities import log_probabilities
 from wfl_sim.learning.causal.prompts import Conversations
 from wfl_sim.learning.training import batches, optimizer_of
 from wfl_sim.methods.objectives import DPO, GRPO, PPO, Alignment
@@ -34,10 +34,10 @@ from wfl_sim.methods.phases import Phase
 
 
 def align(
-    bench: Workbench,
+    bench: AdaptedModel,
     phase: Phase,
     examples: Conversations,
-    judges: Sequence[Judge],
+    judges: Sequence[Reward],
     tokenizer: PreTrainedTokenizerBase,
     rng: np.random.Generator,
     draws: Generator,
@@ -79,7 +79,7 @@ def align(
             continue
         assert isinstance(algorithm, PPO | GRPO)
         many = batch.take(torch.arange(len(batch)).repeat_interleave(algorithm.answers))
-        experience, rewards, divergence = experienced(
+        experience, rewards, divergence = collect_rollout(
             bench, many, objective, weights, kl, judges, tokenizer, draws
         )
         for _ in range(algorithm.epochs):
@@ -96,16 +96,16 @@ def align(
     return reached
 
 
-def experienced(
-    bench: Workbench,
+def collect_rollout(
+    bench: AdaptedModel,
     asked: Conversations,
     objective: Alignment,
     weights: Sequence[float],
     kl: float,
-    judges: Sequence[Judge],
+    judges: Sequence[Reward],
     tokenizer: PreTrainedTokenizerBase,
     draws: Generator | None,
-) -> tuple[Experience, float, float]:
+) -> tuple[Rollout, float, float]:
     """Let the policy answer, and reckon advantages.
 
     Returns:
@@ -124,9 +124,9 @@ def experienced(
     )
     mask = texts.answer_mask
     with torch.no_grad():
-        old = scores(model, texts, objective.attention, objective.temperature)
-        with as_reference(bench):
-            reference = scores(model, texts, objective.attention, objective.temperature)
+        old = log_probabilities(model, texts, objective.attention, objective.temperature)
+        with reference_policy(bench):
+            reference = log_probabilities(model, texts, objective.attention, objective.temperature)
     given = judged(judges, tokenizer, asked.examples, texts).to(mask.device)
     apart = plain_divergence(old.log_probabilities, reference.log_probabilities) * mask
     each = given @ torch.tensor(weights, device=mask.device)
@@ -141,14 +141,14 @@ def experienced(
         assert isinstance(algorithm, PPO)
         assert old.values is not None
         values = old.values
-        better, due = _critical(targets, apart, mask, values, kl, algorithm)
-    experience = Experience(
+        better, due = _ppo_targets(targets, apart, mask, values, kl, algorithm)
+    experience = Rollout(
         texts, old.log_probabilities, reference.log_probabilities, better, values, due
     )
     return experience, float(each.mean()), float(apart.sum(1).mean())
 
 
-def _critical(
+def _ppo_targets(
     targets: Tensor, apart: Tensor, mask: Tensor, values: Tensor, kl: float, algorithm: PPO
 ) -> tuple[Tensor, Tensor]:
     """Return advantages and returns of PPO, (n, places, objectives)."""
@@ -157,10 +157,8 @@ def _critical(
     advantages, returns = [], []
     for i in range(targets.shape[1]):
         rewards = -kl * apart + last * targets[:, i : i + 1]
-        better, due = generalised(
-            rewards, values[..., i] * mask, mask, algorithm.discount, algorithm.trace
-        )
-        advantages.append(whitened(better, mask))
+        better, due = gae(rewards, values[..., i] * mask, mask, algorithm.discount, algorithm.trace)
+        advantages.append(normalize(better, mask))
         returns.append(due)
     return torch.stack(advantages, -1), torch.stack(returns, -1)
 
@@ -179,10 +177,12 @@ def adapted(divergence: float, target: float, gain: float) -> float:
     return 1 + gain * min(0.2, max(-0.2, divergence / target - 1))
 
 
-def _pairs(bench: Workbench, batch: Conversations, objective: Alignment, anchor: Anchor) -> float:
+def _pairs(
+    bench: AdaptedModel, batch: Conversations, objective: Alignment, anchor: Anchor
+) -> float:
     """Leave the gradient of DPO, and return its loss."""
     assert batch.rejected is not None
-    with torch.no_grad(), as_reference(bench):
+    with torch.no_grad(), reference_policy(bench):
         reference = [
             whole(bench.model, texts, objective) for texts in (batch.texts, batch.rejected)
         ]
@@ -191,7 +191,7 @@ def _pairs(bench: Workbench, batch: Conversations, objective: Alignment, anchor:
     return float(loss.detach())
 
 
-def _anchor(bench: Workbench, phase: Phase, objective: Alignment) -> Anchor:
+def _anchor(bench: AdaptedModel, phase: Phase, objective: Alignment) -> Anchor:
     """Hold offsets to zero; where there are none, hold what is shared to what was received."""
     held: dict[str, Tensor] = {}
     parts = [bench.parts[name] for name in phase.trains if objective.distance]

@@ -7,18 +7,18 @@ import torch
 from torch import Generator, Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from wfl_sim.data.instruct_rules import merit, tokens
+from wfl_sim.data.instruct_rules import score_answer, tokens
 from wfl_sim.learning.causal.attention import attention_mask, positions
 from wfl_sim.learning.causal.generation import generate
-from wfl_sim.learning.causal.log_probabilities import scores
-from wfl_sim.learning.causal.prompts import Conversations, Texts, written
+from wfl_sim.learning.causal.log_probabilities import log_probabilities
+from wfl_sim.learning.causal.prompts import Conversations, PromptBatch, decode_answers
 from wfl_sim.methods.objectives import Sparsity
 from wfl_sim.randomness import derived_seed
 
 _BATCH: Final = 32
 
 
-def foretold(model: PreTrainedModel, texts: Texts, sparsity: Sparsity) -> dict[str, float]:
+def perplexity(model: PreTrainedModel, texts: PromptBatch, sparsity: Sparsity) -> dict[str, float]:
     """Return loss (nat a word) and perplexity of the given answers.
 
     Raises:
@@ -30,19 +30,19 @@ def foretold(model: PreTrainedModel, texts: Texts, sparsity: Sparsity) -> dict[s
     with torch.inference_mode():
         for first in range(0, len(texts), _BATCH):
             batch = texts.take(slice(first, first + _BATCH))
-            each = scores(model, batch, sparsity).log_probabilities * batch.answer_mask
+            each = log_probabilities(model, batch, sparsity).log_probabilities * batch.answer_mask
             total -= float(each.sum(dtype=torch.float64))
             words += int(batch.answer_mask.sum())
     return {"loss": total / words, "perplexity": float(np.exp(total / words))}
 
 
-def answered(
+def generate_answers(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     examples: Conversations,
     sparsity: Sparsity,
     temperature: float,
-) -> Texts:
+) -> PromptBatch:
     """Let the network answer, greedily or by draws that depend on the requests alone."""
     greedy = examples.examples.greedy
     seed = derived_seed(0, "evaluation", examples.examples.fingerprint())
@@ -60,7 +60,7 @@ def answered(
                 rng=draws,
             )
         )
-    return Texts(
+    return PromptBatch(
         torch.cat([each.request for each in found]),
         torch.cat([each.request_mask for each in found]),
         torch.cat([each.answer for each in found]),
@@ -69,7 +69,7 @@ def answered(
 
 
 def true_rewards(
-    tokenizer: PreTrainedTokenizerBase, examples: Conversations, texts: Texts
+    tokenizer: PreTrainedTokenizerBase, examples: Conversations, texts: PromptBatch
 ) -> dict[str, float]:
     """Return what answers are worth.
 
@@ -78,11 +78,11 @@ def true_rewards(
     `accuracy` is the share that equals the given answer word by word.
     """
     instructions = examples.examples
-    answers = written(tokenizer, texts.answer, texts.answer_mask)
+    answers = decode_answers(tokenizer, texts.answer, texts.answer_mask)
     if not instructions.ruled:
         pairs = zip(answers, instructions.answers, strict=True)
         return {"accuracy": float(np.mean([tokens(x) == tokens(y) for x, y in pairs]))}
-    merits = [merit(x, y) for x, y in zip(instructions.texts, answers, strict=True)]
+    merits = [score_answer(x, y) for x, y in zip(instructions.texts, answers, strict=True)]
     helpful = float(np.mean([each.helpfulness for each in merits]))
     safe = float(np.mean([each.safety for each in merits]))
     weight = instructions.preference
@@ -96,7 +96,7 @@ def true_rewards(
 
 
 def distributions(
-    model: PreTrainedModel, texts: Texts, sparsity: Sparsity, temperature: float
+    model: PreTrainedModel, texts: PromptBatch, sparsity: Sparsity, temperature: float
 ) -> Tensor:
     """Return log-probabilities of every word at every place of the answers, (n, places, words)."""
     length = texts.answer.shape[1]

@@ -7,13 +7,13 @@ from torch.nn.utils import parametrize
 from transformers import DynamicCache, PreTrainedModel
 
 from wfl_sim.learning.causal.attention import attention_mask, positions
-from wfl_sim.learning.causal.prompts import Texts
+from wfl_sim.learning.causal.prompts import PromptBatch
 from wfl_sim.methods.objectives import Sparsity
 
 
 def generate(
     model: PreTrainedModel,
-    asked: Texts,
+    asked: PromptBatch,
     *,
     sparsity: Sparsity,
     temperature: float,
@@ -21,7 +21,7 @@ def generate(
     pad: int,
     rng: Generator | None,
     cache: DynamicCache | None = None,
-) -> Texts:
+) -> PromptBatch:
     """Return the requests with answers that the network has written.
 
     An answer ends with the token `end` or with its last place; what comes after is padding. The

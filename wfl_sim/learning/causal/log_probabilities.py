@@ -6,7 +6,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from wfl_sim.learning.causal.attention import attention_mask, positions
-from wfl_sim.learning.causal.prompts import Texts
+from wfl_sim.learning.causal.prompts import PromptBatch
 from wfl_sim.learning.peft.critic import NAME as CRITIC
 from wfl_sim.methods.objectives import Sparsity
 
@@ -21,8 +21,8 @@ class Scores:
     """(n, answer, values), expected before the word is written; None without a critic"""
 
 
-def scores(
-    model: PreTrainedModel, texts: Texts, sparsity: Sparsity, temperature: float = 1.0
+def log_probabilities(
+    model: PreTrainedModel, texts: PromptBatch, sparsity: Sparsity, temperature: float = 1.0
 ) -> Scores:
     """Return the scores of all answers in one forward pass."""
     length = texts.answer.shape[1]

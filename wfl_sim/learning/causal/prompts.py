@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from wfl_sim.data.instructions import Instructions, Layout
+from wfl_sim.data.instructions import Instructions, PromptLengths
 
 _ALPACA = "### Instruction:\n{}\n\n### Response:\n"
 """for tokenizers that say nothing of how a conversation is written (R. Taori et al. 2023)"""
 
 
 @dataclass(frozen=True, eq=False)
-class Texts:
+class PromptBatch:
     """n requests with an answer each; ids and masks are int64, (n, request) and (n, answer)."""
 
     request: Tensor
@@ -37,27 +37,27 @@ class Texts:
         """(n, request + answer)."""
         return torch.cat([self.request_mask, self.answer_mask], 1)
 
-    def take(self, indices: Tensor | slice) -> "Texts":
+    def take(self, indices: Tensor | slice) -> "PromptBatch":
         """Return those at `indices`."""
-        return Texts(
+        return PromptBatch(
             self.request[indices],
             self.request_mask[indices],
             self.answer[indices],
             self.answer_mask[indices],
         )
 
-    def to(self, device: str) -> "Texts":
+    def to(self, device: str) -> "PromptBatch":
         """Return them in the memory of a device."""
-        return Texts(
+        return PromptBatch(
             self.request.to(device),
             self.request_mask.to(device),
             self.answer.to(device),
             self.answer_mask.to(device),
         )
 
-    def answered(self, answer: Tensor, mask: Tensor) -> "Texts":
+    def answered(self, answer: Tensor, mask: Tensor) -> "PromptBatch":
         """Return the same requests with other answers."""
-        return Texts(self.request, self.request_mask, answer, mask)
+        return PromptBatch(self.request, self.request_mask, answer, mask)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,8 +65,8 @@ class Conversations:
     """Instructions ready for a network, with what is needed to judge answers."""
 
     examples: Instructions
-    texts: Texts
-    rejected: Texts | None
+    texts: PromptBatch
+    rejected: PromptBatch | None
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -86,13 +86,13 @@ class Conversations:
 def encode(tokenizer: PreTrainedTokenizerBase, examples: Instructions) -> Conversations:
     """Tokenise; of a request that is too long the beginning is lost, of an answer the end."""
     layout = examples.layout
-    requests = [asked(tokenizer, text) for text in examples.texts]
+    requests = [format_prompt(tokenizer, text) for text in examples.texts]
     texts = _texts(tokenizer, requests, examples.answers, layout)
     rejected = _texts(tokenizer, requests, examples.rejected, layout) if examples.rejected else None
     return Conversations(examples, texts, rejected)
 
 
-def asked(tokenizer: PreTrainedTokenizerBase, request: str) -> str:
+def format_prompt(tokenizer: PreTrainedTokenizerBase, request: str) -> str:
     """Return a request as the network expects it, up to where its answer begins."""
     if tokenizer.chat_template is None:
         return _ALPACA.format(request)
@@ -100,7 +100,7 @@ def asked(tokenizer: PreTrainedTokenizerBase, request: str) -> str:
     return str(tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True))
 
 
-def written(tokenizer: PreTrainedTokenizerBase, answer: Tensor, mask: Tensor) -> list[str]:
+def decode_answers(tokenizer: PreTrainedTokenizerBase, answer: Tensor, mask: Tensor) -> list[str]:
     """Return answers as texts, without special tokens and what comes after the end."""
     return [
         str(tokenizer.decode(ids[kept.bool()].tolist(), skip_special_tokens=True)).strip()
@@ -108,20 +108,20 @@ def written(tokenizer: PreTrainedTokenizerBase, answer: Tensor, mask: Tensor) ->
     ]
 
 
-def blank(count: int, layout: Layout, device: str | torch.device) -> Texts:
+def blank(count: int, layout: PromptLengths, device: str | torch.device) -> PromptBatch:
     """Return conversations for counting on the meta device."""
     with torch.device(device):
         request = torch.zeros(count, layout.request, dtype=torch.int64)
         answer = torch.zeros(count, layout.answer, dtype=torch.int64)
-        return Texts(request, torch.ones_like(request), answer, torch.ones_like(answer))
+        return PromptBatch(request, torch.ones_like(request), answer, torch.ones_like(answer))
 
 
 def _texts(
     tokenizer: PreTrainedTokenizerBase,
     requests: Sequence[str],
     answers: Sequence[str],
-    layout: Layout,
-) -> Texts:
+    layout: PromptLengths,
+) -> PromptBatch:
     def words(text: str) -> list[int]:
         # Not verbose: what exceeds the network is cut by the layout.
         return list(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
@@ -137,4 +137,4 @@ def _texts(
         request_mask[row, layout.request - len(first) :] = 1
         answer[row, : len(then)] = torch.tensor(then)
         answer_mask[row, : len(then)] = 1
-    return Texts(request, request_mask, answer, answer_mask)
+    return PromptBatch(request, request_mask, answer, answer_mask)

@@ -4,18 +4,18 @@ from typing import TYPE_CHECKING, Any
 
 from wfl_sim.codecs.codec import Codec
 from wfl_sim.device_models.workload import Workload
-from wfl_sim.learning.encoded_data import Texts
+from wfl_sim.learning.encoded_data import EncodedShards
 from wfl_sim.learning.pretrained_model import Pretrained
-from wfl_sim.methods.device_parts import Fleet
+from wfl_sim.methods.device_parts import DeviceParts
 from wfl_sim.methods.method import Method
 from wfl_sim.methods.parts import Part, Role, Shapes, with_role
 from wfl_sim.methods.privacy import Privacy
 
 if TYPE_CHECKING:
-    from wfl_sim.learning.costs.sampled import DrawnCosts
+    from wfl_sim.learning.costs.sampled import SampledCosts
 
 
-class Costs:
+class UpdateCosts:
     """Counts on the meta device, once for all devices of one rank; no weights are loaded."""
 
     def __init__(
@@ -23,8 +23,8 @@ class Costs:
         *,
         model: Pretrained,
         method: Method,
-        fleet: Fleet,
-        texts: Texts,
+        fleet: DeviceParts,
+        texts: EncodedShards,
         tokens: int,
         codec_up: Codec,
         codec_down: Codec,
@@ -51,7 +51,7 @@ class Costs:
         self._privacy = privacy
         self._counted: dict[tuple[Part, ...], tuple[Workload, Shapes]] = {}
         self._by_role: dict[tuple[int, tuple[Role, ...]], dict[str, tuple[int, ...]]] = {}
-        self._drawn: dict[tuple[Part, ...], DrawnCosts] = {}
+        self._drawn: dict[tuple[Part, ...], SampledCosts] = {}
 
     def __repr__(self) -> str:
         return f"Costs({self._model!r}, {self._method!r}, {len(self._counted)} ranks counted)"
@@ -66,11 +66,11 @@ class Costs:
 
     def drawn(self, device: int, seed: int) -> Workload:
         """Return the costs of the local update with a seed, on the texts it will draw."""
-        from wfl_sim.learning.costs.sampled import DrawnCosts
+        from wfl_sim.learning.costs.sampled import SampledCosts
 
         whole, parts = self.workload(device), self._fleet.parts(device)
         if parts not in self._drawn:
-            self._drawn[parts] = DrawnCosts(
+            self._drawn[parts] = SampledCosts(
                 self._model, self._texts.classes, parts, self._method.phases
             )
         fingerprint = self._texts.examples("train", device).fingerprint()

@@ -18,21 +18,21 @@ from torch.nn import Parameter
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import DynamicCache, PreTrainedModel
 
-from wfl_sim.data.instructions import Layout
-from wfl_sim.learning.adapted_model import Workbench
+from wfl_sim.data.instructions import PromptLengths
+from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.alignment.policy import (
     Anchor,
-    Experience,
+    Rollout,
     policy_gradient,
     preference_loss,
     whole,
 )
 from wfl_sim.learning.causal.attention import kept
 from wfl_sim.learning.causal.generation import generate
-from wfl_sim.learning.causal.log_probabilities import scores
-from wfl_sim.learning.causal.prompts import Texts, blank
+from wfl_sim.learning.causal.log_probabilities import log_probabilities
+from wfl_sim.learning.causal.prompts import PromptBatch, blank
 from wfl_sim.learning.costs.counting import Footprint, moments
-from wfl_sim.learning.model_loading import shape_of
+from wfl_sim.learning.model_loading import load_on_meta
 from wfl_sim.learning.objectives import instruction
 from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.methods.objectives import DPO, GRPO, PPO, Alignment
@@ -54,7 +54,10 @@ class PhaseCost:
 
 
 def phase_cost(
-    bench: Workbench, phase: Phase, layout: Layout, rewarders: Sequence[tuple[Pretrained, int]]
+    bench: AdaptedModel,
+    phase: Phase,
+    layout: PromptLengths,
+    rewarders: Sequence[tuple[Pretrained, int]],
 ) -> PhaseCost:
     """Return the cost of one phase.
 
@@ -72,7 +75,7 @@ def phase_cost(
     return _by_reward(bench, phase, objective, layout, rewarders)
 
 
-def _supervised(bench: Workbench, phase: Phase, layout: Layout) -> PhaseCost:
+def _supervised(bench: AdaptedModel, phase: Phase, layout: PromptLengths) -> PhaseCost:
     texts = blank(phase.local.batch, layout, "meta")
     _only(bench, phase)
 
@@ -89,7 +92,9 @@ def _supervised(bench: Workbench, phase: Phase, layout: Layout) -> PhaseCost:
     )
 
 
-def _by_pairs(bench: Workbench, phase: Phase, objective: Alignment, layout: Layout) -> PhaseCost:
+def _by_pairs(
+    bench: AdaptedModel, phase: Phase, objective: Alignment, layout: PromptLengths
+) -> PhaseCost:
     texts = blank(phase.local.batch, layout, "meta")
     share = kept(layout.tokens, objective.attention)
     _only(bench, phase)
@@ -114,10 +119,10 @@ def _by_pairs(bench: Workbench, phase: Phase, objective: Alignment, layout: Layo
 
 
 def _by_reward(
-    bench: Workbench,
+    bench: AdaptedModel,
     phase: Phase,
     objective: Alignment,
-    layout: Layout,
+    layout: PromptLengths,
     rewarders: Sequence[tuple[Pretrained, int]],
 ) -> PhaseCost:
     algorithm, model = objective.algorithm, bench.model
@@ -128,11 +133,11 @@ def _by_reward(
     share = kept(layout.tokens, objective.attention)
     batch = _unknown(blank(-(-count // algorithm.minibatches), layout, "meta"), bench, objective)
     anchor = Anchor(0.0, (), ())
-    judges = [shape_of(each, outputs) for each, outputs in rewarders]
+    judges = [load_on_meta(each, outputs) for each, outputs in rewarders]
 
     def score() -> None:
         with torch.no_grad():
-            scores(model, texts, objective.attention)
+            log_probabilities(model, texts, objective.attention)
 
     def judge() -> None:
         for each in judges:
@@ -187,7 +192,7 @@ class _Flops:
         return self.total - (1 - share) * self.looking
 
 
-def _count(bench: Workbench, work: Callable[[], None]) -> _Flops:
+def _count(bench: AdaptedModel, work: Callable[[], None]) -> _Flops:
     with FlopCounterMode(display=False) as counter:
         work()
     for parameter in bench.parameters.values():
@@ -199,7 +204,7 @@ def _count(bench: Workbench, work: Callable[[], None]) -> _Flops:
     return _Flops(float(counter.get_total_flops()), float(looking))
 
 
-def _writing(bench: Workbench, texts: Texts, objective: Alignment) -> tuple[float, float]:
+def _writing(bench: AdaptedModel, texts: PromptBatch, objective: Alignment) -> tuple[float, float]:
     """Return the FLOP of writing all answers, and the bytes of the cache at the end."""
     sparsity, first = objective.attention, texts.request.shape[1]
     caches = []
@@ -239,23 +244,23 @@ def void(_: object) -> None:
     """Drop a result."""
 
 
-def _unknown(texts: Texts, bench: Workbench, objective: Alignment) -> Experience:
+def _unknown(texts: PromptBatch, bench: AdaptedModel, objective: Alignment) -> Rollout:
     """Return experience of the right shapes."""
     count, places = texts.answer.shape
     objectives = 1 if objective.combine == "linear" else 2
     words = torch.zeros(count, places, device="meta")
     each = torch.zeros(count, places, objectives, device="meta")
     critic = isinstance(objective.algorithm, PPO)
-    return Experience(texts, words, words, each, each if critic else None, each if critic else None)
+    return Rollout(texts, words, words, each, each if critic else None, each if critic else None)
 
 
-def _dense(texts: Texts) -> Tensor:
+def _dense(texts: PromptBatch) -> Tensor:
     """Return a mask with four sides, whose values nobody looks at; see `encoding.blank`."""
     count, tokens = texts.ids.shape
     return torch.zeros(count, 1, tokens, tokens, device="meta")
 
 
-def _only(bench: Workbench, phase: Phase) -> list[Parameter]:
+def _only(bench: AdaptedModel, phase: Phase) -> list[Parameter]:
     """Let the parameters of a phase have gradients, and no others."""
     bench.model.requires_grad_(False).eval()
     trained = bench.trained(phase)
@@ -284,7 +289,7 @@ def _saved(model: PreTrainedModel, work: Callable[[], None]) -> float:
 
 
 def _footprint(
-    bench: Workbench,
+    bench: AdaptedModel,
     phase: Phase,
     activations: float,
     *,

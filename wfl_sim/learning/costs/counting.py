@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import PreTrainedModel
 
 from wfl_sim.learning.objectives import loss_of
-from wfl_sim.learning.tokenized import blank
+from wfl_sim.learning.tokenized import dummy_batch
 from wfl_sim.methods.phases import Local, Phase
 
 
@@ -74,7 +74,7 @@ def step_footprint(
     for parameter in trained:
         parameter.requires_grad_(True)
     with saved_tensors_hooks(keep, lambda tensor: tensor):
-        loss_of(phase.objective)(model, blank(phase.local.batch, tokens, model.device))
+        loss_of(phase.objective)(model, dummy_batch(phase.local.batch, tokens, model.device))
     learned = sum(parameter.numel() * parameter.element_size() for parameter in trained)
     return Footprint(
         frozen=float(sum(storage.nbytes() for storage in weights.values()) - learned),
@@ -106,7 +106,9 @@ def step_flops(
     for parameter in trained:
         parameter.requires_grad_(True)
     with FlopCounterMode(display=False) as counter:
-        loss_of(phase.objective)(model, blank(phase.local.batch, tokens, model.device)).backward()
+        loss_of(phase.objective)(
+            model, dummy_batch(phase.local.batch, tokens, model.device)
+        ).backward()
     for parameter in trained:
         parameter.grad = None
     return float(counter.get_total_flops())

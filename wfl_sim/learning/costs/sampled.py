@@ -11,32 +11,32 @@ from dataclasses import replace
 import numpy as np
 
 from wfl_sim.device_models.workload import Batches, Workload
-from wfl_sim.learning.adapted_model import Workbench
+from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.costs.counting import step_flops, step_footprint
-from wfl_sim.learning.model_loading import shape_of
+from wfl_sim.learning.model_loading import load_on_meta
 from wfl_sim.learning.pretrained_model import Pretrained
-from wfl_sim.learning.tokenized import Encoded, bucketed, padded
+from wfl_sim.learning.tokenized import TokenizedTexts, bucketed, padded
 from wfl_sim.learning.training import batches
 from wfl_sim.methods.parts import Part
 from wfl_sim.methods.phases import Phase
 from wfl_sim.randomness import stream
 
 
-class DrawnCosts:
+class SampledCosts:
     """Counts steps on the meta device, once for every number of tokens; no weights are loaded."""
 
     def __init__(
         self, model: Pretrained, classes: int, parts: Sequence[Part], phases: Sequence[Phase]
     ) -> None:
         """Build the network of devices with some parts, without values."""
-        self._bench = Workbench(shape_of(model, classes), parts)
+        self._bench = AdaptedModel(load_on_meta(model, classes), parts)
         self._phases = phases
         self._steps: dict[tuple[int, int], tuple[float, float]] = {}
 
     def __repr__(self) -> str:
         return f"DrawnCosts({self._bench!r}, {len(self._steps)} steps counted)"
 
-    def of(self, whole: Workload, examples: Encoded, seed: int) -> Workload:
+    def of(self, whole: Workload, examples: TokenizedTexts, seed: int) -> Workload:
         """Return the costs of one local update.
 
         Args:
@@ -64,7 +64,9 @@ class DrawnCosts:
             ),
         )
 
-    def _widths(self, number: int, phase: Phase, examples: Encoded, seed: int) -> Counter[int]:
+    def _widths(
+        self, number: int, phase: Phase, examples: TokenizedTexts, seed: int
+    ) -> Counter[int]:
         """Return how many batches of a phase have how many tokens."""
         lengths, most = examples.lengths(), examples.ids.shape[1]
         rng = stream(seed, "batches", number)

@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 
 from wfl_sim.learning.costs.counting import Footprint, moments, step_flops
 from wfl_sim.learning.objectives import loss_of
-from wfl_sim.learning.tokenized import blank
+from wfl_sim.learning.tokenized import dummy_batch
 from wfl_sim.methods.phases import Phase
 
 _BITS_OF_A_VALUE = 32
@@ -22,7 +22,7 @@ _BITS_BESIDE = 64
 
 
 @dataclass(frozen=True, kw_only=True)
-class CutStep:
+class SplitStepCost:
     """One local step of a split network."""
 
     forward: float
@@ -43,7 +43,7 @@ def cut_step(
     phase: Phase,
     tokens: int,
     blocks: int,
-) -> CutStep:
+) -> SplitStepCost:
     """Count a step on a batch of `phase.local.batch` texts of `tokens` tokens.
 
     Args:
@@ -64,7 +64,7 @@ def cut_step(
         )
     forward, above, width = _above(model, trained, phase, tokens, at[blocks])
     values = phase.local.batch * tokens * width
-    return CutStep(
+    return SplitStepCost(
         forward=forward,
         backward=whole - forward - above,
         server=above,
@@ -103,7 +103,7 @@ def _above(
     handle = block.register_forward_pre_hook(cut, with_kwargs=True)
     try:
         with FlopCounterMode(display=False) as counter:
-            batch = blank(phase.local.batch, tokens, model.device)
+            batch = dummy_batch(phase.local.batch, tokens, model.device)
             loss_of(phase.objective)(model, batch).backward()
     finally:
         handle.remove()
@@ -150,7 +150,7 @@ def _below(
     handles = [module.register_forward_pre_hook(enter) for module in model.modules()]
     try:
         with saved_tensors_hooks(keep, lambda tensor: tensor):
-            batch = blank(phase.local.batch, tokens, model.device)
+            batch = dummy_batch(phase.local.batch, tokens, model.device)
             loss_of(phase.objective)(model, batch)
     except _ReachedError:
         pass

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from wfl_sim.codecs.codec import Codec
-from wfl_sim.data.instructions import Layout
-from wfl_sim.device_models.workload import Batches, Exchange, Workload
-from wfl_sim.learning.adapted_model import Workbench
+from wfl_sim.data.instructions import PromptLengths
+from wfl_sim.device_models.workload import Batches, SplitExchange, Workload
+from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.alignment.rewards import rewarders_of
 from wfl_sim.learning.costs.alignment import PhaseCost, phase_cost
 from wfl_sim.learning.costs.counting import step_flops, step_footprint
 from wfl_sim.learning.costs.split import cut_step
-from wfl_sim.learning.model_loading import causal_shape, most_tokens, shape_of
+from wfl_sim.learning.model_loading import causal_shape, load_on_meta, most_tokens
 from wfl_sim.learning.pretrained_model import Pretrained
-from wfl_sim.methods.method import Method, Split, differs, on_device, sent_down, sent_up
+from wfl_sim.methods.method import Method, SplitModel, differs, on_device, sent_down, sent_up
 from wfl_sim.methods.parts import Part, Shapes, with_role
 from wfl_sim.methods.phases import Phase
 
@@ -27,7 +27,7 @@ def workload_of(
     tokens: int,
     codec_up: Codec,
     codec_down: Codec,
-    layout: Layout | None = None,
+    layout: PromptLengths | None = None,
 ) -> tuple[Workload, Shapes]:
     """Count a local update on the meta device; no weights are loaded.
 
@@ -39,12 +39,12 @@ def workload_of(
     Raises:
         ValueError: the network cannot read texts of `tokens` tokens, or a part has no place in it.
     """
-    network = shape_of(model, classes) if layout is None else causal_shape(model)
+    network = load_on_meta(model, classes) if layout is None else causal_shape(model)
     limit = most_tokens(network.config)
     if limit is not None and tokens > limit:
         raise ValueError(f"tokens must be at most {limit} for {model.pretrained!r}, got {tokens}")
     rewarders = [] if layout is None else rewarders_of(method.phases)
-    bench = Workbench(network, parts)
+    bench = AdaptedModel(network, parts)
     shapes = bench.shapes(bench.parts)
     shared = with_role(bench.parts, shapes, "shared")
     whole = sent_up(method, shared)
@@ -74,13 +74,13 @@ def workload_of(
         ),
         unicast=differs(method),
     )
-    if isinstance(method, Split):
+    if isinstance(method, SplitModel):
         (phase,) = method.phases
         workload = _split(workload, bench, phase, tokens, method.device_blocks)
     return workload, shapes
 
 
-def _classifying(bench: Workbench, phase: Phase, tokens: int) -> PhaseCost:
+def _classifying(bench: AdaptedModel, phase: Phase, tokens: int) -> PhaseCost:
     trained, steps = bench.trained(phase), phase.local.steps
     footprint = step_footprint(bench.model, trained, phase, tokens)
     return PhaseCost(
@@ -91,7 +91,9 @@ def _classifying(bench: Workbench, phase: Phase, tokens: int) -> PhaseCost:
     )
 
 
-def _split(whole: Workload, bench: Workbench, phase: Phase, tokens: int, blocks: int) -> Workload:
+def _split(
+    whole: Workload, bench: AdaptedModel, phase: Phase, tokens: int, blocks: int
+) -> Workload:
     """Return what is left to a device of the costs of a local update on the whole network."""
     step = cut_step(bench.model, bench.trained(phase), phase, tokens, blocks)
     return replace(
@@ -101,7 +103,7 @@ def _split(whole: Workload, bench: Workbench, phase: Phase, tokens: int, blocks:
         frozen=step.footprint.frozen,
         traffic=whole.steps * step.footprint.moved,
         batches=(),
-        exchange=Exchange(
+        exchange=SplitExchange(
             up_bits=step.up_bits,
             down_bits=step.down_bits,
             forward=step.forward / (step.forward + step.backward),

@@ -6,8 +6,14 @@ sum of the devices' mean losses, so no gradient crosses from one to another, and
 stacks does to every slice what the device's own would do: it works element by element.
 """
 
-from wfl_sim.learning.grouped.eligibility import hindrance, misfit
-from wfl_sim.learning.grouped.evaluation import Exam, evaluate_together
+from wfl_sim.learning.grouped.eligibility import why_not_stackable, why_not_trainable
+from wfl_sim.learning.grouped.evaluation import EvaluationItem, evaluate_together
 from wfl_sim.learning.grouped.training import train_together
 
-__all__ = ["Exam", "evaluate_together", "hindrance", "misfit", "train_together"]
+__all__ = [
+    "EvaluationItem",
+    "evaluate_together",
+    "train_together",
+    "why_not_stackable",
+    "why_not_trainable",
+]

@@ -3,32 +3,32 @@
 from collections.abc import Sequence
 from typing import Any
 
-from wfl_sim.learning.adapted_model import Workbench
+from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.grouped.layers import GroupLayers
 from wfl_sim.learning.objectives import losses_of
-from wfl_sim.learning.phase_requests import Turn
-from wfl_sim.learning.tokenized import Encoded
+from wfl_sim.learning.phase_requests import PhaseRequest
+from wfl_sim.learning.tokenized import TokenizedTexts
 from wfl_sim.learning.torch_settings import noisy_part
 from wfl_sim.methods.parts import Full, Part, Router
 
 
-def misfit(bench: Workbench, turn: Turn) -> str | None:
+def why_not_trainable(bench: AdaptedModel, turn: PhaseRequest) -> str | None:
     """Return why turns of this kind cannot be trained as a group; None where they can."""
     if bench.speaker is not None:
         return "answers differ in their words, and a mean over words is none over examples"
     objective = turn.request.phase.objective
     if losses_of(objective) is None:
         return f"the loss of {type(objective).__name__} is no mean over examples"
-    if reason := hindrance(bench, turn.parts, turn.examples):
+    if reason := why_not_stackable(bench, turn.parts, turn.examples):
         return reason
     if dropout := noisy_part(bench.model):
         return f"{dropout} drops out, and every device has noise of its own"
     return None
 
 
-def hindrance(bench: Workbench, parts: Sequence[Part], examples: Any) -> str | None:
+def why_not_stackable(bench: AdaptedModel, parts: Sequence[Part], examples: Any) -> str | None:
     """Return why devices with such parts and examples cannot share a pass; None where they can."""
-    if not isinstance(examples, Encoded):
+    if not isinstance(examples, TokenizedTexts):
         return f"{type(examples).__name__} are no labelled texts"
     if any(isinstance(part.config, Full) for part in parts):
         return "the pretrained weights are a part themselves, so there is little to share"

@@ -8,28 +8,30 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from wfl_sim.learning.adapted_model import Workbench
+from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.grouped.layers import GroupLayers
 from wfl_sim.learning.grouped.stacks import scales_of, stacked
 from wfl_sim.learning.objectives import ROWS
 from wfl_sim.learning.objectives.classification import logits
-from wfl_sim.learning.tokenized import Encoded, joined
-from wfl_sim.learning.torch_settings import exact, in_precision
+from wfl_sim.learning.tokenized import TokenizedTexts, joined
+from wfl_sim.learning.torch_settings import deterministic, in_precision
 from wfl_sim.methods.parts import Part
 from wfl_sim.state import State
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Exam:
+class EvaluationItem:
     """What one device is asked."""
 
     parts: tuple[Part, ...]
     state: State
     """values of all parts"""
-    examples: Encoded
+    examples: TokenizedTexts
 
 
-def evaluate_together(bench: Workbench, exams: Sequence[Exam]) -> list[dict[str, float]]:
+def evaluate_together(
+    bench: AdaptedModel, exams: Sequence[EvaluationItem]
+) -> list[dict[str, float]]:
     """Return accuracy in [0, 1] and loss in nat of each device over all its examples.
 
     Args:
@@ -42,7 +44,7 @@ def evaluate_together(bench: Workbench, exams: Sequence[Exam]) -> list[dict[str,
     # Who has fewest examples stands last, so that the rest of a stack is its beginning.
     order = sorted(range(len(exams)), key=lambda each: -len(exams[each].examples))
     found: dict[int, dict[str, float]] = {}
-    with exact(seed=0, threads=bench.threads), torch.inference_mode():
+    with deterministic(seed=0, threads=bench.threads), torch.inference_mode():
         for first in range(0, len(order), ROWS):
             here = order[first : first + ROWS]
             sizes = np.array([len(exams[each].examples) for each in here])
@@ -53,7 +55,7 @@ def evaluate_together(bench: Workbench, exams: Sequence[Exam]) -> list[dict[str,
 
 
 def _sums(
-    bench: Workbench, exams: Sequence[Exam], sizes: NDArray[np.int64]
+    bench: AdaptedModel, exams: Sequence[EvaluationItem], sizes: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return how many answers are right and the summed loss of each device, both (devices,)."""
     if not sizes.all():

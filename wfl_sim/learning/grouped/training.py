@@ -6,18 +6,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wfl_sim.learning.adapted_model import Workbench
+from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.grouped.layers import GroupLayers
 from wfl_sim.learning.grouped.stacks import scales_of, slice_of, stacked
 from wfl_sim.learning.objectives import losses_of
-from wfl_sim.learning.phase_requests import Trained, Turn
+from wfl_sim.learning.phase_requests import PhaseRequest, Trained
 from wfl_sim.learning.tokenized import bucketed, joined
-from wfl_sim.learning.torch_settings import exact, in_precision
+from wfl_sim.learning.torch_settings import deterministic, in_precision
 from wfl_sim.learning.training import batches, finite, optimizer_of
 from wfl_sim.randomness import stream
 
 
-def train_together(bench: Workbench, turns: Sequence[Turn]) -> list[Trained]:
+def train_together(bench: AdaptedModel, turns: Sequence[PhaseRequest]) -> list[Trained]:
     """Train turns of one kind at once; each is trained on the batches that it would have alone.
 
     Args:
@@ -30,13 +30,13 @@ def train_together(bench: Workbench, turns: Sequence[Turn]) -> list[Trained]:
     """
     # Who is done first stands last, so that the rest of a stack is its beginning.
     order = sorted(range(len(turns)), key=lambda each: -turns[each].request.phase.local.steps)
-    with exact(seed=0, threads=bench.threads):
+    with deterministic(seed=0, threads=bench.threads):
         done = _train(bench, [turns[each] for each in order])
     trained = dict(zip(order, done, strict=True))
     return [trained[each] for each in range(len(turns))]
 
 
-def _train(bench: Workbench, turns: Sequence[Turn]) -> list[Trained]:
+def _train(bench: AdaptedModel, turns: Sequence[PhaseRequest]) -> list[Trained]:
     model, phase = bench.model.requires_grad_(False).train(), turns[0].request.phase
     each_loss = losses_of(phase.objective)
     assert each_loss is not None
@@ -45,7 +45,7 @@ def _train(bench: Workbench, turns: Sequence[Turn]) -> list[Trained]:
     starts = [turn.request.start for turn in turns]
     stacks = {name: stacked(starts, name, model.device) for name in bench.parameters}
     learned = [names[id(value)] for value in bench.trained(phase)]
-    nudge = Nudges(turns, {name: stacks[name] for name in learned})
+    nudge = GroupGradientTerms(turns, {name: stacks[name] for name in learned})
     scales = scales_of([turn.parts for turn in turns], model.device, phase.mutes)
     examples = joined([turn.examples for turn in turns])
     rows, weights = _plan(turns, model.device)
@@ -91,10 +91,10 @@ def _train(bench: Workbench, turns: Sequence[Turn]) -> list[Trained]:
     ]
 
 
-class Nudges:
+class GroupGradientTerms:
     """What methods add to the gradients of a group's steps; see `wfl_sim.learning.training`."""
 
-    def __init__(self, turns: Sequence[Turn], stacks: Mapping[str, Tensor]) -> None:
+    def __init__(self, turns: Sequence[PhaseRequest], stacks: Mapping[str, Tensor]) -> None:
         """Stack origins and corrections of what learns."""
         requests = [turn.request for turn in turns]
         self._proximal = requests[0].phase.proximal
@@ -126,7 +126,7 @@ def _gradient(value: Tensor) -> Tensor:
     return value.grad
 
 
-def _plan(turns: Sequence[Turn], device: torch.device) -> tuple[Tensor, Tensor]:
+def _plan(turns: Sequence[PhaseRequest], device: torch.device) -> tuple[Tensor, Tensor]:
     """Return which examples are in the batches, and how much each counts.
 
     Rows count from the first example of the first turn. A batch smaller than the largest is filled

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 from wfl_sim.learning.causal.prompts import Conversations
 from wfl_sim.learning.objectives import classification, instruction
 from wfl_sim.learning.objectives.classification import logits
-from wfl_sim.learning.tokenized import Encoded
+from wfl_sim.learning.tokenized import TokenizedTexts
 from wfl_sim.learning.torch_settings import in_precision
 from wfl_sim.methods.phases import Classification, Objective
 
@@ -20,7 +20,7 @@ ROWS: Final = 128
 """texts that go through the network at a time"""
 
 
-def evaluate(model: PreTrainedModel, examples: Encoded) -> dict[str, float]:
+def evaluate(model: PreTrainedModel, examples: TokenizedTexts) -> dict[str, float]:
     """Return accuracy in [0, 1] and loss in nat over all examples.
 
     Raises:
@@ -44,7 +44,7 @@ Loss = Callable[[PreTrainedModel, Any], Tensor]
 """From network and batch to a scalar, the mean over the batch."""
 
 
-def _supervised(model: PreTrainedModel, batch: Encoded | Conversations) -> Tensor:
+def _supervised(model: PreTrainedModel, batch: TokenizedTexts | Conversations) -> Tensor:
     if isinstance(batch, Conversations):
         return instruction.loss(model, batch.texts)
     return classification.loss(model, batch)
@@ -53,7 +53,7 @@ def _supervised(model: PreTrainedModel, batch: Encoded | Conversations) -> Tenso
 _LOSSES: Final[Mapping[type, Loss]] = MappingProxyType({Classification: _supervised})
 
 
-Losses = Callable[[PreTrainedModel, Encoded], Tensor]
+Losses = Callable[[PreTrainedModel, TokenizedTexts], Tensor]
 """From network and batch to the loss of each example, (batch,); their mean is the loss."""
 
 _EACH: Final[Mapping[type, Losses]] = MappingProxyType({Classification: classification.losses})

@@ -17,7 +17,7 @@ from wfl_sim.config.errors import LocatedError
 
 
 @dataclass(frozen=True)
-class Layout:
+class LayerNames:
     """Names of the modules that close attention and feed-forward in every layer."""
 
     attention: re.Pattern[str]
@@ -29,9 +29,9 @@ class Layout:
 
 def _layout(
     layer: str, attention: str, feed_forward: str, token_by_token: str | None = None
-) -> Layout:
+) -> LayerNames:
     prefix = rf"(?P<layer>{layer}\.\d+)\."
-    return Layout(
+    return LayerNames(
         re.compile(prefix + re.escape(attention)),
         re.compile(prefix + re.escape(feed_forward)),
         token_by_token,
@@ -55,7 +55,7 @@ _TARGETS: Final = MappingProxyType(
 )
 
 
-def layout_of(model_type: str) -> Layout:
+def layout_of(model_type: str) -> LayerNames:
     """Return the layout of an architecture.
 
     Raises:

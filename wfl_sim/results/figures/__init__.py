@@ -21,10 +21,10 @@ from wfl_sim.results.figures.timeline import timeline
 from wfl_sim.results.figures.tracks import tracks
 from wfl_sim.results.run import Run
 from wfl_sim.results.statistics import by_label, default_target
-from wfl_sim.results.summary import Row, summary
+from wfl_sim.results.summary import SummaryRow, summary
 
 __all__ = [
-    "Row",
+    "SummaryRow",
     "alignment",
     "batteries",
     "breakdown",
@@ -71,7 +71,7 @@ def draw_all(
             paths += convergence(measured, folder, metric=metric, scope=scope, target=target)
             rows = [astuple(row) for row in summary(measured, metric, scope, target)]
             name = file_name("summary", metric, scope)
-            header = [field.name for field in fields(Row)]
+            header = [field.name for field in fields(SummaryRow)]
             paths.append(write_csv(folder / f"{name}.csv", header, rows))
     paths += [*alignment(runs, folder), *breakdown(runs, folder)]
     paths += [*batteries(runs, folder), *fleet(runs, folder)]

@@ -22,7 +22,7 @@ from wfl_sim.results.figures.style import (
     save,
     scale,
 )
-from wfl_sim.results.figures.sweep_axes import Axis, Line, Place, lines
+from wfl_sim.results.figures.sweep_axes import Axis, SweepLine, SweepPoint, lines
 from wfl_sim.results.run import Run
 from wfl_sim.results.series import crossing
 from wfl_sim.results.statistics import mean_and_half_width
@@ -121,7 +121,7 @@ def _to_target(goal: Goal, name: str) -> Quantity:
 def _panel(
     axes: Axes,
     axis: Axis,
-    of_axis: Sequence[Line],
+    of_axis: Sequence[SweepLine],
     styles: Any,
     title: str,
     unit: str,
@@ -152,7 +152,7 @@ def _panel(
     return rows
 
 
-def _mean(place: Place, quantity: Quantity) -> tuple[float, float, dict[int, float]]:
+def _mean(place: SweepPoint, quantity: Quantity) -> tuple[float, float, dict[int, float]]:
     """Return mean and half width over the seeds that have the quantity, and the value of each."""
     found = {run.seed: quantity(run) for run in place.runs}
     values = {seed: value for seed, value in found.items() if value is not None}
@@ -172,7 +172,7 @@ def _look(style: Any, *, dashed: bool) -> dict[str, Any]:
 def _line(
     axes: Axes,
     axis: Axis,
-    line: Line,
+    line: SweepLine,
     means: Sequence[tuple[float, float, dict[int, float]]],
     look: dict[str, Any],
     factor: float,
@@ -197,7 +197,7 @@ def _line(
         axes.errorbar(x, mean, yerr=half, fmt="none", capsize=3, lw=0.9, **thin)
 
 
-def _frame(axes: Axes, axis: Axis, of_axis: Sequence[Line]) -> None:
+def _frame(axes: Axes, axis: Axis, of_axis: Sequence[SweepLine]) -> None:
     places = {place.x: place.text for line in of_axis for place in line.places}
     x = sorted(places)
     axes.set_xlabel(axis.title)

@@ -24,7 +24,7 @@ from wfl_sim.results.figures.style import (
     save,
     scale,
 )
-from wfl_sim.results.figures.sweep_axes import Line, lines, main_axis
+from wfl_sim.results.figures.sweep_axes import SweepLine, lines, main_axis
 from wfl_sim.results.run import Run
 from wfl_sim.results.statistics import mean_and_half_width
 
@@ -49,7 +49,7 @@ PALE: Final = 0.3
 
 
 @dataclass(frozen=True)
-class Spot:
+class ParetoPoint:
     """One point of a sweep: means over its seeds."""
 
     line: str
@@ -123,7 +123,7 @@ def pareto(runs: Sequence[Run], folder: Path, goal: Goal) -> list[Path]:
         return save(figure, folder, file_name("pareto", goal.metric, goal.scope), HEADER, rows)
 
 
-def _spots(line: Line, cost: str, goal: Goal) -> list[Spot]:
+def _spots(line: SweepLine, cost: str, goal: Goal) -> list[ParetoPoint]:
     spots = []
     for place in line.places:
         xs = [_cost(run, cost) for run in place.runs]
@@ -132,7 +132,9 @@ def _spots(line: Line, cost: str, goal: Goal) -> list[Spot]:
         y, y_half = mean_and_half_width(ys)
         seeds = tuple(zip(xs, ys, strict=True))
         spots.append(
-            Spot(line.label, place.text, float(x), float(y), float(x_half), float(y_half), seeds)
+            ParetoPoint(
+                line.label, place.text, float(x), float(y), float(x_half), float(y_half), seeds
+            )
         )
     return spots
 
@@ -142,7 +144,7 @@ def _cost(run: Run, cost: str) -> float:
 
 
 def _panel(
-    axes: Axes, cost: str, of_lines: Sequence[Sequence[Spot]], styles: Any, goal: Goal
+    axes: Axes, cost: str, of_lines: Sequence[Sequence[ParetoPoint]], styles: Any, goal: Goal
 ) -> list[tuple[Any, ...]]:
     every = [spot for line in of_lines for spot in line]
     best = front([s.x for s in every], [s.y for s in every], falling=goal.falling)
@@ -175,7 +177,9 @@ def _panel(
     ]
 
 
-def _mark(axes: Axes, spot: Spot, factor: float, colour: str, marker: str, *, pale: bool) -> None:
+def _mark(
+    axes: Axes, spot: ParetoPoint, factor: float, colour: str, marker: str, *, pale: bool
+) -> None:
     x, y, shade = spot.x * factor, spot.y, PALE if pale else 1.0
     if len(spot.seeds) > 1:
         xs, ys = zip(*((sx * factor, sy) for sx, sy in spot.seeds), strict=True)
@@ -188,7 +192,10 @@ def _mark(axes: Axes, spot: Spot, factor: float, colour: str, marker: str, *, pa
 
 
 def _name(
-    axes: Axes, of_lines: Sequence[Sequence[Spot]], factor: float, on_front: Mapping[int, bool]
+    axes: Axes,
+    of_lines: Sequence[Sequence[ParetoPoint]],
+    factor: float,
+    on_front: Mapping[int, bool],
 ) -> None:
     """Write values beside marks: those on the front first, then the ends of lines, then others."""
     ends = {id(spot) for line in of_lines for spot in (line[0], line[-1])}
@@ -210,7 +217,7 @@ def _name(
             )
 
 
-def _limit(axes: Axes, spots: Sequence[Spot]) -> None:
+def _limit(axes: Axes, spots: Sequence[ParetoPoint]) -> None:
     """Let seeds decide the vertical range: the interval of two of them can be absurdly wide."""
     values = np.array([y for spot in spots for _, y in spot.seeds])
     values = values[np.isfinite(values)]

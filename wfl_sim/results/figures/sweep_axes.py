@@ -16,7 +16,7 @@ VARIANT: Final = "variant"
 
 
 @dataclass(frozen=True)
-class Place:
+class SweepPoint:
     """The runs of one point of a sweep, which differ in their seed."""
 
     text: str
@@ -27,11 +27,11 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Line:
+class SweepLine:
     """Places along one axis, in the order of their values."""
 
     label: str
-    places: tuple[Place, ...]
+    places: tuple[SweepPoint, ...]
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def main_axis(runs: Sequence[Run]) -> str | None:
     return max(numeric, key=lambda path: len(found[path]), default=None)
 
 
-def lines(runs: Sequence[Run], path: str | None) -> tuple[Axis | None, list[Line]]:
+def lines(runs: Sequence[Run], path: str | None) -> tuple[Axis | None, list[SweepLine]]:
     """Return the lines along an axis, labelled by what else tells them apart.
 
     Without an axis every label is a line of one place.
@@ -91,18 +91,19 @@ def lines(runs: Sequence[Run], path: str | None) -> tuple[Axis | None, list[Line
     groups = by_label(runs)
     if path is None:
         return None, [
-            Line(label, (Place("", 0.0, tuple(members)),)) for label, members in groups.items()
+            SweepLine(label, (SweepPoint("", 0.0, tuple(members)),))
+            for label, members in groups.items()
         ]
     names = short_names(list(axes(runs)))
     axis, values = _axis(runs, path, names.get(path, path))
-    found: dict[str, list[Place]] = {}
+    found: dict[str, list[SweepPoint]] = {}
     for members in groups.values():
         point = members[0].point
         text = point[path].written
-        place = Place(text, values[text], tuple(members))
+        place = SweepPoint(text, values[text], tuple(members))
         found.setdefault(_rest(runs, point, path, names), []).append(place)
     return axis, [
-        Line(label, tuple(sorted(places, key=lambda place: place.x)))
+        SweepLine(label, tuple(sorted(places, key=lambda place: place.x)))
         for label, places in found.items()
     ]
 
