@@ -71,14 +71,3 @@ class Metric:
     bits_up: int
     bits_down: int
     joules: float
-
-
-@dataclass(frozen=True, slots=True)
-class Coordinate:
-    """Where a run lies along one axis of a sweep."""
-
-    value: float | str
-    """in SI where it is a number, else as written"""
-    unit: str
-    """of a number; empty where it has none"""
-    written: str

@@ -40,14 +40,16 @@ def simulated(tmp_path, *settings, text=BASE):
 
 
 def of(federation, actor, activity=None):
-    return [s for s in federation.spans if s.actor == actor and activity in (None, s.activity)]
+    return [
+        s for s in federation.context.spans if s.actor == actor and activity in (None, s.activity)
+    ]
 
 
 def check_laws(federation):
     """What holds for every run with churn."""
-    end, traffic = federation.env.now, federation.traffic
-    components = federation.ledger.components(end).sum(axis=1)
-    assert components == pytest.approx(federation.ledger.drawn(end), rel=1e-9)
+    end, traffic = federation.env.now, federation.context.traffic
+    components = federation.context.ledger.components(end).sum(axis=1)
+    assert components == pytest.approx(federation.context.ledger.drawn(end), rel=1e-9)
     for device in federation.devices:
         check_device(federation, device, end)
         supply = device.body.supply
@@ -56,20 +58,20 @@ def check_laws(federation):
             lost = start - supply.level + supply.charged
             assert components[device.index] == pytest.approx(lost, rel=1e-9)
             assert supply.drawn == pytest.approx(lost, rel=1e-9)
-    ups = [s for s in federation.spans if s.activity == "upload"]
+    ups = [s for s in federation.context.spans if s.activity == "upload"]
     assert traffic.sent_up == sum(s.bits for s in ups)
     # What was sent has arrived or is lost, or is on the wire when the run ends.
     last = sum(s.bits for s in ups if s.outcome == "done" and s.end > end - 0.1)
     on_wire = traffic.sent_up - traffic.received_up - traffic.lost_up
     assert 0 <= on_wire <= last if federation.devices[0].workload.exchange else on_wire == 0
     assert traffic.lost_up == sum(s.bits for s in ups if s.outcome == "dropped")
-    downs = [s for s in federation.spans if s.activity == "download"]
+    downs = [s for s in federation.context.spans if s.activity == "download"]
     assert traffic.received_down == sum(s.bits for s in downs if s.outcome == "done")
     assert traffic.lost_down == sum(s.bits for s in downs if s.outcome == "dropped")
     # Activations that cross a cut are uploads, too, but of another size.
     whole = {device.name: device.workload.upload_bits for device in federation.devices}
     done = [(s.actor, s.round) for s in ups if (s.outcome, s.bits) == ("done", whole[s.actor])]
-    assert sorted(done) == sorted(federation.plan.named)
+    assert sorted(done) == sorted(federation.context.plan.named)
 
 
 def check_device(federation, device, end):
@@ -79,13 +81,15 @@ def check_device(federation, device, end):
     assert all(span.end > span.start for span in spans)
     assert all(a.end == b.start for a, b in pairwise(spans))
     assert sum(s.joules for s in spans) == pytest.approx(
-        federation.ledger.drawn(end)[device.index], rel=1e-9
+        federation.context.ledger.drawn(end)[device.index], rel=1e-9
     )
     for before, after in pairwise(spans):
         if before.outcome == "dropped":
             assert after.activity in ("off", "idle") or after.round > before.round
     levels = [
-        row for row in federation.levels if (row.actor, row.quantity) == (device.name, "battery")
+        row
+        for row in federation.context.levels
+        if (row.actor, row.quantity) == (device.name, "battery")
     ]
     supply = device.body.supply
     if supply is None:

@@ -35,24 +35,24 @@ def spans_of(federation, actor="device-0"):
 def test_without_batteries_nothing_is_lost_and_no_levels_are_kept(tmp_path):
     federation = simulated(tmp_path, text=LONE)
     check_laws(federation)
-    assert not federation.levels
-    assert federation.traffic.lost_up == federation.traffic.lost_down == 0
+    assert not federation.context.levels
+    assert federation.context.traffic.lost_up == federation.context.traffic.lost_down == 0
 
 
 def test_a_battery_that_lasts_changes_no_time(tmp_path):
     mains = simulated(tmp_path, text=LONE)
     battery = simulated(tmp_path, "devices.0.battery=20 Wh", text=LONE)
     check_laws(battery)
-    seconds = [(s.activity, s.start, s.end, s.bits) for s in mains.spans]
-    assert [(s.activity, s.start, s.end, s.bits) for s in battery.spans] == seconds
-    joules = [s.joules for s in mains.spans]
-    assert [s.joules for s in battery.spans] == pytest.approx(joules, rel=1e-9)
+    seconds = [(s.activity, s.start, s.end, s.bits) for s in mains.context.spans]
+    assert [(s.activity, s.start, s.end, s.bits) for s in battery.context.spans] == seconds
+    joules = [s.joules for s in mains.context.spans]
+    assert [s.joules for s in battery.context.spans] == pytest.approx(joules, rel=1e-9)
 
 
 def test_death_while_idle_or_computing_comes_at_the_exact_second(tmp_path):
     whole = simulated(tmp_path, text=LONE)
     compute = of(whole, "device-0", "compute")[1]
-    drawn = sum(s.joules for s in whole.spans if s.end <= compute.start)
+    drawn = sum(s.joules for s in whole.context.spans if s.end <= compute.start)
     half = 0.5 * (compute.end - compute.start)
     # The Raspberry Pi draws 3 W always and 6 W more under load.
     federation = simulated(tmp_path, f"devices.0.battery={drawn + 9 * half} J", text=LONE)
@@ -61,7 +61,7 @@ def test_death_while_idle_or_computing_comes_at_the_exact_second(tmp_path):
     assert died.outcome == "dropped"
     assert died.end == pytest.approx(compute.start + half, rel=1e-9)
     assert died.flops == pytest.approx(compute.flops / 2, rel=1e-9)
-    assert federation.plan.named == [("device-0", 0)]
+    assert federation.context.plan.named == [("device-0", 0)]
     # The round cannot go on and nobody will come back: the run ends there.
     assert federation.env.now == died.end
 
@@ -69,7 +69,7 @@ def test_death_while_idle_or_computing_comes_at_the_exact_second(tmp_path):
 def test_death_in_an_upload_comes_at_the_exact_second_and_counts_what_was_sent(tmp_path):
     whole = simulated(tmp_path, text=LONE)
     upload = of(whole, "device-0", "upload")[0]
-    drawn = sum(s.joules for s in whole.spans if s.end <= upload.start)
+    drawn = sum(s.joules for s in whole.context.spans if s.end <= upload.start)
     federation = simulated(tmp_path, f"devices.0.battery={drawn + upload.joules / 2} J", text=LONE)
     check_laws(federation)
     died = of(federation, "device-0", "upload")[0]
@@ -78,8 +78,8 @@ def test_death_in_an_upload_comes_at_the_exact_second_and_counts_what_was_sent(t
     assert died.end == pytest.approx((upload.start + upload.end) / 2, rel=1e-9)
     assert 0 < died.bits < upload.bits
     assert died.joules == pytest.approx(upload.joules / 2, rel=1e-9)
-    assert federation.traffic.lost_up == died.bits
-    assert federation.plan.named == []
+    assert federation.context.traffic.lost_up == died.bits
+    assert federation.context.plan.named == []
 
 
 def test_a_charger_brings_a_dead_device_back(tmp_path):
@@ -92,7 +92,7 @@ def test_a_charger_brings_a_dead_device_back(tmp_path):
         # From 10 % to 50 % of 30 J at 1 W, nothing drawn.
         assert span.end - span.start == pytest.approx(12.0, rel=1e-9)
         assert span.joules == 0
-    assert max(number for _, number in federation.plan.named) == 5
+    assert max(number for _, number in federation.context.plan.named) == 5
 
 
 def test_a_full_battery_spills(tmp_path):
@@ -135,7 +135,7 @@ def test_a_departure_in_the_middle_of_any_activity_drops_it(tmp_path, activity):
     # An idle Raspberry Pi draws 3 W, reachable or not.
     assert away[0].joules == pytest.approx(15.0)
     # Round 0 came to nothing, the others were done after the return.
-    assert federation.plan.named == [("device-0", 1), ("device-0", 2)]
+    assert federation.context.plan.named == [("device-0", 1), ("device-0", 2)]
 
 
 def test_who_leaves_after_the_upload_has_taken_part(tmp_path):
@@ -149,9 +149,9 @@ def test_who_leaves_after_the_upload_has_taken_part(tmp_path):
         text=LONE,
     )
     check_laws(federation)
-    assert ("device-0", 0) in federation.plan.named
-    assert not [s for s in federation.spans if s.outcome == "dropped"]
-    assert len([s for s in federation.spans if s.activity == "aggregate"]) == 3
+    assert ("device-0", 0) in federation.context.plan.named
+    assert not [s for s in federation.context.spans if s.outcome == "dropped"]
+    assert len([s for s in federation.context.spans if s.activity == "aggregate"]) == 3
 
 
 def test_one_who_leaves_a_broadcast_no_longer_slows_it(tmp_path):
@@ -191,7 +191,7 @@ def test_a_fleet_that_is_lost_ends_the_run(tmp_path):
 
 def test_the_same_seed_gives_the_same_comings_and_goings(tmp_path):
     markov = "devices.0.availability={kind: markov, on: 6 s, off: 3 s}"
-    runs = [simulated(tmp_path, markov, text=LONE).spans for _ in range(2)]
+    runs = [simulated(tmp_path, markov, text=LONE).context.spans for _ in range(2)]
     assert runs[0] == runs[1]
 
 
@@ -221,7 +221,7 @@ def test_the_laws_hold_whoever_dies_or_leaves(
     )
     check_laws(federation)
     if not broadcast:
-        traffic = federation.traffic
+        traffic = federation.context.traffic
         assert traffic.sent_down == traffic.received_down + traffic.lost_down
 
 

@@ -250,9 +250,9 @@ def test_throttling_begins_and_ends_at_the_exact_second(tmp_path):
     federation = simulated(tmp_path, CLOCK, HEAT, long, "rounds.count=1", text=LONE)
     check_laws(federation)
     (span,) = of(federation, "device-0", "compute")
-    turns = [row for row in federation.levels if row.quantity == "frequency"]
+    turns = [row for row in federation.context.levels if row.quantity == "frequency"]
     assert [row.value for row in turns[:4]] == [1.0, 0.5, 1.0, 0.5]
-    at = {row.time: row.value for row in federation.levels if row.quantity == "temperature"}
+    at = {row.time: row.value for row in federation.context.levels if row.quantity == "temperature"}
     hot, cool, limit_fast, limit_slow = 338.15, 328.15, 358.15, 323.15
     assert turns[0].time == span.start
     first = math.log((limit_fast - at[span.start]) / (limit_fast - hot))

@@ -24,7 +24,7 @@ def uploads(tmp_path, allocator, deadlines):
         for device in federation.devices
     ]
     federation.env.run(federation.env.all_of(parts))
-    spans = [span for span in federation.spans if span.activity == "upload"]
+    spans = [span for span in federation.context.spans if span.activity == "upload"]
     return {int(span.actor.removeprefix("device-")): span for span in spans}
 
 

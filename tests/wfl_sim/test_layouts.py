@@ -8,7 +8,6 @@ from tests.wfl_sim.worlds import BASE, outcome, scenario
 from wfl_sim.config.errors import ScenarioError
 from wfl_sim.radio.areas import Ring
 from wfl_sim.radio.cell import CellConfig
-from wfl_sim.radio.large_scale import LargeScale
 from wfl_sim.radio.layouts import Hexagonal
 from wfl_sim.simulation.placement import place
 
@@ -92,14 +91,14 @@ def test_the_gain_is_antenna_less_path_loss_and_sectors_share_their_shadow(tmp_p
         tmp_path, *SEVEN, "layout.sectors=3", "layout.rings=0", "devices.0.height=1.5 m"
     )
     where = np.array([[200.0, 0.0]])
-    gains = LargeScale(made).gains(np.array([0]), where)[:, 0]
+    gains = place(made).large_scale.gains(np.array([0]), where)[:, 0]
     azimuth, zenith = cm.direction([0.0, 0.0], where, 25.0, 1.5)
     patterns = [
         cm.Sector(boresight=np.deg2rad(b)).gain_db(azimuth, zenith)[0] for b in (30, 150, 270)
     ]
     assert 10 * np.log10(gains / gains[0]) == pytest.approx(np.array(patterns) - patterns[0])
     quiet = scenario(tmp_path, *SEVEN, *PLAIN, "cells.0.channel.pathloss=macro")
-    gain = LargeScale(quiet).gains(np.array([0]), where)[0, 0]
+    gain = place(quiet).large_scale.gains(np.array([0]), where)[0, 0]
     slant = np.hypot(200.0, 25.0 - 1.5)
     assert -10 * np.log10(gain) == pytest.approx(
         cm.Macro().loss_db(200.0, 3.5e9, base_height=25.0, terminal_height=1.5)
@@ -109,7 +108,7 @@ def test_the_gain_is_antenna_less_path_loss_and_sectors_share_their_shadow(tmp_p
 
 def test_wrap_around_shows_every_cell_the_same_surroundings(tmp_path):
     made = scenario(tmp_path, *SEVEN, *PLAIN, "cells.0.channel.pathloss=macro")
-    large, around = LargeScale(made), np.array([60.0, 25.0])
+    large, around = place(made).large_scale, np.array([60.0, 25.0])
     found = [
         np.sort(large.gains(np.array([0]), np.array([cell.position]) + around)[:, 0])
         for cell in made.base_stations

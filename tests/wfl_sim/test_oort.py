@@ -21,7 +21,7 @@ class Client:
     """A device as Oort sees it."""
 
     index: int
-    heard_in: int = -1
+    last_upload_round: int = -1
     examples: int = 100
     reported_loss: float = 1.0
     round_seconds: float = 1.0
@@ -29,9 +29,9 @@ class Client:
 
 def test_utility_by_hand():
     devices = [
-        Client(0, heard_in=0, examples=50, reported_loss=2.0),
-        Client(1, heard_in=3, examples=100, reported_loss=0.5),
-        Client(2, heard_in=3, examples=100, reported_loss=1.0, round_seconds=20.0),
+        Client(0, last_upload_round=0, examples=50, reported_loss=2.0),
+        Client(1, last_upload_round=3, examples=100, reported_loss=0.5),
+        Client(2, last_upload_round=3, examples=100, reported_loss=1.0, round_seconds=20.0),
     ]
     # 100, 50, and 100 (10/20)^2 = 25 of 100 at most; R = 4, R_k = 1, 4, 4.
     bonus = np.sqrt(0.1 * np.log(4) / np.array([1, 4, 4]))
@@ -52,7 +52,7 @@ def test_nobody_is_known_at_first_and_then_a_share_explores():
     devices = [Client(i) for i in range(10)]
     assert len(chosen(Oort(), devices, 4, 0)) == 4
     for device in devices[:5]:
-        device.heard_in = 0
+        device.last_upload_round = 0
     fresh = [
         sum(i >= 5 for i in chosen(Oort(explore=0.5, decay=1.0), devices, 4, n)) for n in range(20)
     ]
@@ -68,7 +68,7 @@ def test_nobody_is_known_at_first_and_then_a_share_explores():
 
 def test_large_losses_are_drawn_by_their_odds_above_the_cutoff():
     losses = [4.0, 2.0, 2.0, 0.1]
-    devices = [Client(i, heard_in=0, reported_loss=loss) for i, loss in enumerate(losses)]
+    devices = [Client(i, last_upload_round=0, reported_loss=loss) for i, loss in enumerate(losses)]
     seen = Counter(
         chosen(Oort(explore=0.0, explore_least=0.0, cutoff=0.5), devices, 1, n)[0]
         for n in range(4000)

@@ -36,7 +36,7 @@ devices:
 def senders(federation):
     """Return the spans on the air of each round."""
     found = defaultdict(list)
-    for span in federation.spans:
+    for span in federation.context.spans:
         if span.activity == "upload":
             found[span.round].append(span)
     return found
@@ -48,7 +48,9 @@ def test_all_send_at_once_as_soon_as_the_slowest_is_ready(tmp_path):
     # 100 000 values, two a symbol, on 24 blocks of 360 kHz less 8 %.
     lasts = 100_000 / 2 / (24 * 360e3 * 0.92)
     for number, spans in senders(federation).items():
-        ready = [s.end for s in federation.spans if (s.activity, s.round) == ("compute", number)]
+        ready = [
+            s.end for s in federation.context.spans if (s.activity, s.round) == ("compute", number)
+        ]
         assert len(ready) == 7
         assert {s.start for s in spans} == {max(ready)}
         for span in spans:
@@ -62,9 +64,9 @@ def test_who_fades_stays_out_and_the_others_are_averaged(tmp_path):
     numbers = [
         sorted(int(s.actor.split("-")[1]) for s in spans) for _, spans in sorted(sent.items())
     ]
-    assert numbers == federation.plan.combined
+    assert numbers == federation.context.plan.combined
     assert any(len(each) < 7 for each in numbers)
-    named = sorted(federation.plan.named)
+    named = sorted(federation.context.plan.named)
     # Who stays out has trained all the same.
     assert len(named) == 6 * 7
 
@@ -80,7 +82,7 @@ def test_power_is_that_of_the_inversion(tmp_path):
     watts = 1 / gain / max(1 / gain) * devices[0].power
     for device, span, power in zip(devices, spans, watts, strict=True):
         sending = device.transceiver.radio.transmit_power(power)
-        drawn = device.presence.idle_power + sending
+        drawn = device.reachability.idle_power + sending
         assert span.joules == pytest.approx(drawn * (span.end - span.start), rel=1e-9)
 
 
@@ -113,7 +115,7 @@ def test_the_laws_hold_when_devices_come_and_go(tmp_path_factory, on, off, seed)
     check_plain_laws(federation)
     for device in federation.devices:
         joules = sum(s.joules for s in of(federation, device.name))
-        total = federation.ledger.drawn(federation.env.now)[device.index]
+        total = federation.context.ledger.drawn(federation.env.now)[device.index]
         assert joules == pytest.approx(total, rel=1e-9)
 
 

@@ -101,13 +101,13 @@ def test_two_cells_with_devices_that_come_and_go(tmp_path, interference):
     cells = "cells=[{position: [-250, 0], downlink: {rateless: true}}, {position: [250, 0]}]"
     churn = "devices.0.availability={kind: markov, on: 600 ms, off: 200 ms}"
     federation = simulated(tmp_path, cells, churn, f"interference={interference}", "rounds.count=6")
-    spans = [span for span in federation.spans if span.activity == "download"]
+    spans = [span for span in federation.context.spans if span.activity == "download"]
     assert {span.outcome for span in spans} >= {"done"}
     arrived = sum(span.bits for span in spans if span.outcome == "done")
-    assert federation.traffic.received_down == arrived
+    assert federation.context.traffic.received_down == arrived
     lost = sum(span.bits for span in spans if span.outcome == "dropped")
-    assert federation.traffic.lost_down == lost
-    assert federation.traffic.sent_down <= arrived + lost
+    assert federation.context.traffic.lost_down == lost
+    assert federation.context.traffic.sent_down <= arrived + lost
 
 
 @pytest.mark.parametrize("key", ["rateless=true", "share=0.5"])

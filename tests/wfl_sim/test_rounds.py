@@ -34,7 +34,7 @@ def uploads(federation, number):
     """Return the whole uploads of a round in the order in which they ended."""
     spans = [
         s
-        for s in federation.spans
+        for s in federation.context.spans
         if (s.activity, s.round, s.outcome) == ("upload", number, "done")
     ]
     return sorted(spans, key=lambda span: span.end)
@@ -42,7 +42,10 @@ def uploads(federation, number):
 
 def check_plain_laws(federation):
     """The laws of churn, where uploads may also be on the wire when the run ends."""
-    assert federation.traffic.received_up + federation.traffic.lost_up <= federation.traffic.sent_up
+    assert (
+        federation.context.traffic.received_up + federation.context.traffic.lost_up
+        <= federation.context.traffic.sent_up
+    )
     for device in federation.devices:
         spans = of(federation, device.name)
         assert spans[0].start == 0
@@ -63,13 +66,13 @@ def test_over_selection_takes_the_first_uploads_and_no_more(tmp_path):
 
 def test_who_is_called_off_is_dropped_and_never_learned(tmp_path):
     federation = simulated(tmp_path, OVER, text=FLEET)
-    dropped = {(s.actor, s.round) for s in federation.spans if s.outcome == "dropped"}
+    dropped = {(s.actor, s.round) for s in federation.context.spans if s.outcome == "dropped"}
     assert dropped
-    assert not dropped & set(federation.plan.named)
-    for span in federation.spans:
+    assert not dropped & set(federation.context.plan.named)
+    for span in federation.context.spans:
         if span.outcome == "dropped":
             assert span.end <= aggregates(federation)[span.round].end
-    wasted = sum(s.joules for s in federation.spans if s.outcome == "dropped")
+    wasted = sum(s.joules for s in federation.context.spans if s.outcome == "dropped")
     assert wasted > 0
 
 
@@ -77,7 +80,7 @@ def test_over_selection_of_all_is_synchronous(tmp_path):
     federation = simulated(
         tmp_path, "rounds={kind: over-selection, count: 4, clients: 5, take: 5}", text=FLEET
     )
-    assert federation.spans == simulated(tmp_path, text=FLEET).spans
+    assert federation.context.spans == simulated(tmp_path, text=FLEET).context.spans
 
 
 def test_over_selection_is_quicker(tmp_path):
@@ -102,14 +105,14 @@ def test_a_run_ends_at_a_simulated_time(tmp_path):
         )
         assert federation.env.now == end
         assert len(aggregates(federation)) == 2
-        assert {s.outcome for s in federation.spans if s.end == end} >= {"cut"}
+        assert {s.outcome for s in federation.context.spans if s.end == end} >= {"cut"}
         check_plain_laws(federation)
 
 
 def test_a_count_may_come_before_the_time(tmp_path):
     whole = simulated(tmp_path, text=FLEET)
     again = simulated(tmp_path, "rounds.until=1 h", text=FLEET)
-    assert again.spans == whole.spans
+    assert again.context.spans == whole.context.spans
 
 
 DROP = "rounds={kind: deadline, count: 5, clients: 5, deadline: 0.9 s}"
@@ -125,10 +128,10 @@ def test_a_deadline_closes_the_round_and_drops_who_is_late(tmp_path):
     assert [s.start for s in aggregates(federation)] == pytest.approx(
         [0.9, 1.8, 2.7, 3.6, 4.5], abs=1e-4
     )
-    dropped = {(s.actor, s.round) for s in federation.spans if s.outcome == "dropped"}
+    dropped = {(s.actor, s.round) for s in federation.context.spans if s.outcome == "dropped"}
     # A Raspberry Pi never makes it, a Jetson does.
     assert {actor for actor, _ in dropped} == {"device-4", "device-5", "device-6"}
-    assert not dropped & set(federation.plan.named)
+    assert not dropped & set(federation.context.plan.named)
     for number, span in enumerate(aggregates(federation)):
         assert span.bits == 2e6 * len(uploads(federation, number))
 
@@ -137,7 +140,7 @@ def test_a_round_ends_early_when_all_are_through(tmp_path):
     federation = simulated(
         tmp_path, "rounds={kind: deadline, count: 4, clients: 5, deadline: 1 min}", text=FLEET
     )
-    assert federation.spans == simulated(tmp_path, text=FLEET).spans
+    assert federation.context.spans == simulated(tmp_path, text=FLEET).context.spans
 
 
 def test_a_deadline_that_nobody_keeps_ends_all_the_same(tmp_path):
@@ -146,21 +149,21 @@ def test_a_deadline_that_nobody_keeps_ends_all_the_same(tmp_path):
     )
     check_laws(federation)
     assert federation.env.now == pytest.approx(0.005)
-    assert federation.plan.named == []
+    assert federation.context.plan.named == []
     assert aggregates(federation) == []
 
 
 def test_late_uploads_are_folded_into_the_round_in_which_they_arrive(tmp_path):
     federation = simulated(tmp_path, FOLD, text=FLEET)
     check_plain_laws(federation)
-    assert not [s for s in federation.spans if s.outcome == "dropped"]
+    assert not [s for s in federation.context.spans if s.outcome == "dropped"]
     closed = [s.start for s in aggregates(federation)]
-    arrived = sorted(s.end for s in federation.spans if s.activity == "upload" and s.bits)
+    arrived = sorted(s.end for s in federation.context.spans if s.activity == "upload" and s.bits)
     assert sum(s.bits for s in aggregates(federation)) == 2e6 * sum(
         end + 0.004 < closed[-1] for end in arrived
     )
-    assert max(federation.plan.stale) == 1
-    assert set(federation.plan.stale) == {0, 1}
+    assert max(federation.context.plan.stale) == 1
+    assert set(federation.context.plan.stale) == {0, 1}
 
 
 def test_who_is_late_is_not_asked_before_it_has_ended(tmp_path):
@@ -174,9 +177,13 @@ def test_asynchronous_aggregates_in_the_order_of_arrival(tmp_path):
     federation = simulated(tmp_path, ASYNC, text=FLEET)
     check_plain_laws(federation)
     sent = sorted(
-        (s.end, s.actor) for s in federation.spans if (s.activity, s.outcome) == ("upload", "done")
+        (s.end, s.actor)
+        for s in federation.context.spans
+        if (s.activity, s.outcome) == ("upload", "done")
     )
-    assert [f"device-{d}" for (d,) in federation.plan.combined] == [actor for _, actor in sent[:12]]
+    assert [f"device-{d}" for (d,) in federation.context.plan.combined] == [
+        actor for _, actor in sent[:12]
+    ]
 
 
 def test_staleness_counts_the_aggregations_since_a_device_was_asked(tmp_path):
@@ -184,8 +191,8 @@ def test_staleness_counts_the_aggregations_since_a_device_was_asked(tmp_path):
         federation = simulated(tmp_path, rounds, text=FLEET)
         check_plain_laws(federation)
         ends = [s.end for s in aggregates(federation)]
-        stale = iter(federation.plan.stale)
-        for number, devices in enumerate(federation.plan.combined):
+        stale = iter(federation.context.plan.stale)
+        for number, devices in enumerate(federation.context.plan.combined):
             for device in devices:
                 # The round of a span is the version that its device started from.
                 began = max(
@@ -194,12 +201,14 @@ def test_staleness_counts_the_aggregations_since_a_device_was_asked(tmp_path):
                     if s.end < ends[number]
                 )
                 assert next(stale) == number - began
-        assert max(federation.plan.stale) > 0
+        assert max(federation.context.plan.stale) > 0
 
 
 def test_never_more_at_work_than_the_crew(tmp_path):
     federation = simulated(tmp_path, ASYNC, text=FLEET)
-    working = [s for s in federation.spans if s.activity in ("download", "compute", "upload")]
+    working = [
+        s for s in federation.context.spans if s.activity in ("download", "compute", "upload")
+    ]
     for span in working:
         at_once = {s.actor for s in working if s.start <= span.start < s.end}
         assert len(at_once) <= 4
@@ -210,32 +219,32 @@ def test_what_is_too_old_is_not_looked_at(tmp_path):
         tmp_path, "rounds={kind: asynchronous, until: 8 s, clients: 7, oldest: 4}", text=FLEET
     )
     check_plain_laws(federation)
-    assert max(federation.plan.stale) <= 4
-    assert len(federation.plan.stale) < len(federation.plan.named)
+    assert max(federation.context.plan.stale) <= 4
+    assert len(federation.context.plan.stale) < len(federation.context.plan.named)
 
 
 def test_tiers_wait_for_their_own_alone(tmp_path):
     federation = simulated(tmp_path, TIERS, text=FLEET)
     check_plain_laws(federation)
     # Four Jetsons are the faster tier, three Raspberry Pis the slower.
-    assert {frozenset(devices) for devices in federation.plan.combined} == {
+    assert {frozenset(devices) for devices in federation.context.plan.combined} == {
         frozenset({0, 1, 2, 3}),
         frozenset({4, 5, 6}),
     }
-    assert len(federation.plan.combined) == 12
-    assert max(federation.plan.stale) >= 2
+    assert len(federation.context.plan.combined) == 12
+    assert max(federation.context.plan.stale) >= 2
 
 
 def test_one_tier_is_synchronous(tmp_path):
     tiers = simulated(tmp_path, "rounds={kind: tiers, count: 3, tiers: 1}", text=FLEET)
     plain = simulated(tmp_path, "rounds={kind: synchronous, count: 3}", text=FLEET)
-    uploaded = [(s.actor, s.end) for s in tiers.spans if s.activity == "upload"]
+    uploaded = [(s.actor, s.end) for s in tiers.context.spans if s.activity == "upload"]
     assert uploaded[:21] == [(s.actor, s.end) for s in plain.spans if s.activity == "upload"]
 
 
 def test_downloads_of_a_crew_are_sent_to_each_apart(tmp_path):
     federation = simulated(tmp_path, ASYNC, text=FLEET)
-    traffic = federation.traffic
+    traffic = federation.context.traffic
     assert traffic.sent_down == traffic.received_down > 0
 
 
@@ -248,7 +257,7 @@ def test_a_second_turn_in_the_same_round_has_its_own_draws(tmp_path):
         "devices.1.power=1 mW",
         text=FLEET,
     )
-    computed = [s for s in federation.spans if s.activity == "compute"]
+    computed = [s for s in federation.context.spans if s.activity == "compute"]
     assert len({s.actor for s in computed}) == 1
     assert {s.round for s in computed} == {0}
     lasted = [s.end - s.start for s in computed]
@@ -265,7 +274,7 @@ def test_a_crew_goes_on_without_those_who_leave(tmp_path):
         text=FLEET,
     )
     check_plain_laws(federation)
-    assert any(s.outcome == "dropped" for s in federation.spans)
+    assert any(s.outcome == "dropped" for s in federation.context.spans)
     assert len(aggregates(federation)) == 12
 
 
@@ -296,13 +305,13 @@ def test_the_laws_hold_when_devices_come_and_go(tmp_path_factory, rounds, on, of
         text=FLEET,
     )
     (check_laws if rounds in (OVER, DROP) else check_plain_laws)(federation)
-    dropped = [(s.actor, s.round) for s in federation.spans if s.outcome == "dropped"]
-    computed = [(s.actor, s.round) for s in federation.spans if s.activity == "compute"]
+    dropped = [(s.actor, s.round) for s in federation.context.spans if s.outcome == "dropped"]
+    computed = [(s.actor, s.round) for s in federation.context.spans if s.activity == "compute"]
     # Nobody is named more often than it has computed and not been dropped.
     for part in set(computed):
-        assert federation.plan.named.count(part) <= computed.count(part)
+        assert federation.context.plan.named.count(part) <= computed.count(part)
     if rounds in (OVER, DROP):
-        assert not set(dropped) & set(federation.plan.named)
+        assert not set(dropped) & set(federation.context.plan.named)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ class Standing:
     """A device as a selection sees it."""
 
     index: int
-    charge_share: float
+    battery_level: float
     charge_left: float
     round_joules: float = 1.0
 
@@ -113,5 +113,5 @@ devices:
         for seed in range(4):
             federation = simulated(tmp_path, f"seed={seed}", f"rounds.select={kind}", text=text)
             check_laws(federation)
-            lost[kind] += sum(span.outcome == "dropped" for span in federation.spans)
+            lost[kind] += sum(span.outcome == "dropped" for span in federation.context.spans)
     assert lost["energy-aware"] < lost["random"]

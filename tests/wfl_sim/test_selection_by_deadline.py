@@ -149,7 +149,7 @@ def test_most_of_those_who_were_chosen_are_in_time(tmp_path):
             text=text,
         )
         asked = sum(device.times_asked for device in federation.devices)
-        taken[select] = len(federation.plan.named), asked
+        taken[select] = len(federation.context.plan.named), asked
     # Whom FedCS asks comes through; of all who are asked together fewer do.
     assert taken["fedcs"][0] >= 0.8 * taken["fedcs"][1]
     assert taken["random"][0] < taken["fedcs"][0]

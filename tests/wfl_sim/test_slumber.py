@@ -135,7 +135,7 @@ def test_every_second_is_counted_once(tmp_path_factory, seed, light, more):
         "devices.0.availability={kind: markov, on: 2 s, off: 1 s}",
         text=BASE,
     )
-    seconds, wakings = [], federation.slumbers["cell-0"].wakings
+    seconds, wakings = [], federation.base_station_sleeps["cell-0"].wakings
 
     class Flat:
         def resting(self, rest, *, woken):
@@ -146,14 +146,14 @@ def test_every_second_is_counted_once(tmp_path_factory, seed, light, more):
             return down + up + both
 
     end = federation.env.now
-    flat = station_joules(Flat(), federation.spans, "cell-0", end, 1.0, wakings)
+    flat = station_joules(Flat(), federation.context.spans, "cell-0", end, 1.0, wakings)
     asleep = sum(stop - start for start, stop in wakings)
     # A download may go on while nobody wakes the station: wakings overlap with no traffic.
     assert flat + asleep == pytest.approx(end, rel=1e-9)
     assert all(np.diff([edge for interval in wakings for edge in interval]) > 0)
     station = Tr38864(unit=1.0, light_after=light, deep_after=light + more)
     assert {round(stop - start, 9) for start, stop in wakings} <= {3e-3, 25e-3}
-    assert station_joules(station, federation.spans, "cell-0", end, 1.0, wakings) > 0
+    assert station_joules(station, federation.context.spans, "cell-0", end, 1.0, wakings) > 0
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def test_bits_flops_and_turns_at_the_server(tmp_path):
     for span in served:
         assert span.flops == 15e9
         assert span.end - span.start == pytest.approx(federation.server.hardware.seconds(15e9))
-    traffic = federation.traffic
+    traffic = federation.context.traffic
     assert traffic.sent_up == traffic.received_up
     # Gradients are for one device each, the shared state is broadcast.
     assert traffic.sent_down == 2 * 2 * 10**6 + 18 * 10**6

@@ -59,7 +59,7 @@ def test_waking_up_is_paid_by_the_battery(tmp_path_factory, capacity, seed):
     for device in federation.devices[4:]:
         supply = device.body.supply
         lost = supply.battery.capacity - supply.level + supply.charged
-        drawn = federation.ledger.components(federation.env.now)[device.index].sum()
+        drawn = federation.context.ledger.components(federation.env.now)[device.index].sum()
         assert drawn == pytest.approx(lost, rel=1e-9)
         spans = of(federation, device.name)
         assert sum(each.joules for each in spans) == pytest.approx(drawn, rel=1e-9)

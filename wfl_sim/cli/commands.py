@@ -55,9 +55,9 @@ def _version(
     version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
 ) -> None:
     if version:
-        import wfl_sim
+        from importlib.metadata import version as installed
 
-        typer.echo(f"wfl-sim {wfl_sim.__version__}")
+        typer.echo(f"wfl-sim {installed('wfl-sim')}")
         raise typer.Exit
 
 

@@ -9,7 +9,6 @@ from channel_models.units import Unit
 from wfl_sim.config.documents import Document, Place, shown
 from wfl_sim.config.errors import Location, did_you_mean
 from wfl_sim.config.merging import merge, set_at
-from wfl_sim.records import Coordinate
 
 _KEYS: Final = ("variants", "grid", "zip", "seeds")
 _KEPT: Final = ("name", "label", "extends", "sweep")
@@ -17,6 +16,17 @@ _KEPT: Final = ("name", "label", "extends", "sweep")
 
 Row = Mapping[str, Document]
 """values by path"""
+
+
+@dataclass(frozen=True, slots=True)
+class Coordinate:
+    """Where a run lies along one axis of a sweep."""
+
+    value: float | str
+    """in SI where it is a number, else as written"""
+    unit: str
+    """of a number; empty where it has none"""
+    written: str
 
 
 @dataclass(frozen=True)

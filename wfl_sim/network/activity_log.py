@@ -1,29 +1,25 @@
 """Diary: what a device does, as spans that follow one another without gap."""
 
-from typing import TYPE_CHECKING
-
 from wfl_sim.network.carrier import Transfer
+from wfl_sim.network.context import RunContext
 from wfl_sim.network.power_meter import PowerMeter
 from wfl_sim.records import Activity, Outcome, Span
 
-if TYPE_CHECKING:
-    from wfl_sim.network.federation import Federation
-
 
 class ActivityLog:
-    """The open span of one device, and the closed ones in the federation."""
+    """The open span of one device, and the closed ones in the rows of the run."""
 
-    def __init__(self, federation: "Federation", actor: str, body: PowerMeter) -> None:
+    def __init__(self, context: RunContext, actor: str, body: PowerMeter) -> None:
         """Open with an idle span.
 
         Args:
-            federation: the world.
+            context: of the run.
             actor: name of the device.
             body: knows the joules.
         """
         self.activity: Activity = "idle"
-        self.since = federation.env.now
-        self._federation = federation
+        self.since = context.env.now
+        self._context = context
         self._actor = actor
         self._body = body
         self._round = -1
@@ -47,12 +43,12 @@ class ActivityLog:
         transfer: Transfer | None = None,
     ) -> None:
         """Close the open span; one that has lasted no time leaves no row."""
-        now = self._federation.env.now
+        now = self._context.env.now
         if now == self.since:
             return
         joules = self._body.joules()
         self._body.note()
-        self._federation.spans.append(
+        self._context.spans.append(
             Span(
                 start=self.since,
                 end=now,

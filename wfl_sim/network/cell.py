@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import simpy
@@ -17,8 +17,20 @@ from wfl_sim.radio.cell import Direction
 from wfl_sim.radio.over_the_air import AnalogUplink
 from wfl_sim.radio.update_loss import UpdateLoss
 
-if TYPE_CHECKING:
-    from wfl_sim.network.device import Device
+
+class Receiver(Protocol):
+    """Who can be told apart by link and gain."""
+
+    @property
+    def index(self) -> int:
+        """Number of its link."""
+
+    @property
+    def mean_gain(self) -> float:
+        """Linear large-scale power gain to the cell."""
+
+
+R = TypeVar("R", bound=Receiver)
 
 
 @dataclass(frozen=True)
@@ -83,7 +95,7 @@ class Cell:
     def __repr__(self) -> str:
         return f"Cell({self.name!r}, {self.uplink!r}, {self.downlink!r})"
 
-    def audiences(self, members: "Sequence[Device]") -> "list[list[Device]]":
+    def audiences(self, members: Sequence[R]) -> list[list[R]]:
         """Divide the receivers of one payload into those to whom it is sent together.
 
         The best mean gains share one broadcast, which runs at the rate of the worst of them; the

@@ -2,6 +2,15 @@
 
 from dataclasses import dataclass, field
 
+import numpy as np
+import simpy
+
+from wfl_sim.device_models.energy import EnergyLedger
+from wfl_sim.execution.plan import Plan
+from wfl_sim.execution.task import StateRef
+from wfl_sim.randomness import stream
+from wfl_sim.records import Level, Span
+
 
 @dataclass
 class TrafficCounters:
@@ -58,3 +67,55 @@ class DueEvaluation:
     def keys(self) -> tuple[str, ...]:
         """All keys that the rows of this measurement need."""
         return (*((self.overall,) if self.overall else ()), *self.personal)
+
+
+@dataclass
+class RunContext:
+    """Clock, random streams, ledger, counters and rows of one run."""
+
+    env: simpy.Environment
+    seed: int
+    plan: Plan
+    """names the learning tasks and tells their costs"""
+    ledger: EnergyLedger
+    traffic: TrafficCounters = field(default_factory=TrafficCounters)
+    handovers: HandoverCounters = field(default_factory=HandoverCounters)
+    spans: list[Span] = field(default_factory=list)
+    levels: list[Level] = field(default_factory=list)
+    evaluations: list[DueEvaluation] = field(default_factory=list)
+    _changed: simpy.Event | None = None
+
+    def __repr__(self) -> str:
+        return f"RunContext(seed={self.seed}, {self.env.now:.6g} s)"
+
+    def stream(self, *names: str | int) -> np.random.Generator:
+        """Return the named random stream of this run."""
+        return stream(self.seed, *names)
+
+    def fleet_changed(self) -> simpy.Event:
+        """Return an event that succeeds at the next `notify`."""
+        if self._changed is None or self._changed.triggered:
+            self._changed = self.env.event()
+        return self._changed
+
+    def notify(self) -> None:
+        """Announce that a device is available again, is lost for good, or has ended its round."""
+        if self._changed is not None and not self._changed.triggered:
+            self._changed.succeed()
+
+    def measure(self, number: int, shared: StateRef) -> None:
+        """Note that the states of this moment are to be evaluated."""
+        overall, personal = self.plan.evaluate(shared)
+        if overall is None and not personal:
+            return
+        self.evaluations.append(
+            DueEvaluation(
+                time=self.env.now,
+                round=number,
+                bits_up=self.traffic.sent_up,
+                bits_down=self.traffic.sent_down,
+                joules=float(self.ledger.drawn(self.env.now).sum()),
+                overall=overall,
+                personal=personal,
+            )
+        )

@@ -5,7 +5,6 @@ activity closes an interval of power in the ledger.
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import simpy
 
@@ -16,8 +15,10 @@ from wfl_sim.device_models.workload import Workload
 from wfl_sim.execution.task import StateRef
 from wfl_sim.network.activity_log import ActivityLog
 from wfl_sim.network.cell import AccessOverhead, Cell
+from wfl_sim.network.client import JointUpload
+from wfl_sim.network.context import RunContext
+from wfl_sim.network.local_computation import SplitAnswer
 from wfl_sim.network.messages import Download
-from wfl_sim.network.over_the_air import OverTheAirUpload
 from wfl_sim.network.participation import Participation
 from wfl_sim.network.power_meter import PowerMeter
 from wfl_sim.network.reachability import Reachability
@@ -25,16 +26,13 @@ from wfl_sim.network.transceiver import Transceiver
 from wfl_sim.radio.cell import Direction
 from wfl_sim.records import Outcome
 
-if TYPE_CHECKING:
-    from wfl_sim.network.federation import Federation
-
 
 class Device:
     """One participant of the federation."""
 
     def __init__(
         self,
-        federation: "Federation",
+        context: RunContext,
         index: int,
         *,
         hardware: Hardware,
@@ -49,12 +47,13 @@ class Device:
         away_power: float | None = None,
         intervals: Iterator[tuple[float, float]] | None = None,
         excluded: bool = False,
+        answer: SplitAnswer | None = None,
         wanders: bool = False,
     ) -> None:
         """Put an idle device into a cell.
 
         Args:
-            federation: the world.
+            context: of the run.
             index: the device's number, also of its link in the cell.
             hardware: what it computes with.
             workload: costs of one local update.
@@ -68,6 +67,7 @@ class Device:
             away_power: W, drawn while it cannot be reached; the idle power unless given.
             intervals: s, when it can be reached; None for always.
             excluded: whether it can take no part at all, being too small.
+            answer: the server's part of a step of a split network; None where none is split.
             wanders: whether it may be handed over to other cells.
         """
         self.name = f"device-{index}"
@@ -77,15 +77,16 @@ class Device:
         self.power = power
         self.examples = examples
         self.excluded = excluded
-        self.heard: StateRef | None = None
+        self.answer = answer
+        self.last_upload: StateRef | None = None
         """newest upload that the server has got"""
-        self.heard_in = -1
+        self.last_upload_round = -1
         """its round; -1 before the first"""
-        self._federation = federation
-        self.body = PowerMeter(federation, index, battery, hardware.thermal, self._supplied)
-        self.diary = ActivityLog(federation, self.name, self.body)
+        self._context = context
+        self.body = PowerMeter(context, index, battery, hardware.thermal, self._supplied)
+        self.diary = ActivityLog(context, self.name, self.body)
         self.transceiver = Transceiver(
-            federation,
+            context,
             index,
             self.body,
             self.diary,
@@ -95,13 +96,13 @@ class Device:
             wanders=wanders,
         )
         idle_power = hardware.idle_power + self.transceiver.radio.rest
-        self.presence = Reachability(
-            federation,
+        self.reachability = Reachability(
+            context,
             self.body,
             self.diary,
             idle_power=idle_power,
             away_power=idle_power if away_power is None else away_power,
-            changed=self._presence_changed,
+            changed=self._reachability_changed,
         )
         self.computing = computing or ComputeConfig()
         self.job = self.computing.job(hardware, workload)
@@ -117,7 +118,7 @@ class Device:
         self.times_asked = 0
         self._number, self._turn = -1, 0
         self._participation: Participation | None = None
-        self.presence.begin(iter(()) if excluded else intervals)
+        self.reachability.begin(iter(()) if excluded else intervals)
 
     def __repr__(self) -> str:
         return f"Device({self.name!r}, {self.diary!r})"
@@ -135,12 +136,12 @@ class Device:
     @property
     def present(self) -> bool:
         """Whether it can be asked."""
-        return self.presence.present
+        return self.reachability.present
 
     @property
-    def lost(self) -> bool:
+    def gone(self) -> bool:
         """Whether it is away and will never come back."""
-        return self.presence.lost
+        return self.reachability.lost
 
     @property
     def busy(self) -> bool:
@@ -154,9 +155,9 @@ class Device:
         Raises:
             ValueError: there is none, or the run trains nothing.
         """
-        if self.heard is None:
+        if self.last_upload is None:
             raise ValueError(f"{self.name} has not been heard of")
-        return self._federation.plan.value(self.heard, "train_loss")
+        return self._context.plan.value(self.last_upload, "train_loss")
 
     @property
     def expected_download(self) -> float:
@@ -181,7 +182,7 @@ class Device:
         return float("inf") if supply is None else supply.left
 
     @property
-    def charge_share(self) -> float:
+    def battery_level(self) -> float:
         """Level of the battery as a share of its capacity; 1 on the mains."""
         supply = self.body.supply
         return 1.0 if supply is None else supply.level / supply.battery.capacity
@@ -189,16 +190,16 @@ class Device:
     def participate(
         self,
         number: int,
-        delivery: Download,
+        download: Download,
         *,
         deadline: float = float("inf"),
-        air: OverTheAirUpload | None = None,
+        air: JointUpload | None = None,
     ) -> simpy.Process:
         """Begin one local update in round `number`.
 
         Args:
             number: of the round.
-            delivery: what brings the state to start from.
+            download: brings the state to start from.
             deadline: s on the simulated clock, when the upload should be through. Allocators that
                 know deadlines work towards it; nothing ends when it passes.
             air: a joint analog transmission, in place of an upload of its own.
@@ -211,13 +212,13 @@ class Device:
         self._turn = self._turn + 1 if number == self._number else 0
         self._number = number
         self._participation = Participation(
-            self._federation, self, number, self._turn, delivery, deadline=deadline, air=air
+            self._context, self, number, self._turn, download, deadline=deadline, air=air
         )
         process = self._participation.process
-        process.callbacks.append(lambda _: self._federation.look_again())
+        process.callbacks.append(lambda _: self._context.notify())
         return process
 
-    def dismiss(self) -> simpy.Process | None:
+    def cancel(self) -> simpy.Process | None:
         """Let it abandon its work: nobody waits for it. What has left the device goes on.
 
         Returns:
@@ -227,10 +228,10 @@ class Device:
         ours = self._participation
         if ours is not None:
             ours.stop()
-        self.rest()
+        self.idle()
         return ours.process if ours is not None and self.busy else None
 
-    def rest(self) -> None:
+    def idle(self) -> None:
         """Be idle until asked again, unless it has gone or come back in the meantime."""
         at_work = self._participation is not None and self._participation.at_work
         if not at_work and self.diary.activity == "wait":
@@ -249,11 +250,35 @@ class Device:
         return access.delay + access.on_air(bits) / rate
 
     def _supplied(self, powered: bool) -> None:
-        self.presence.supplied(powered)
+        self.reachability.supplied(powered)
 
-    def _presence_changed(self, gone: bool) -> None:
+    def _reachability_changed(self, gone: bool) -> None:
         """Be idle or away at once, or stop working first where it has gone."""
         if self._participation is None or not self._participation.at_work:
-            self.presence.settle()
+            self.reachability.settle()
         elif gone:
             self._participation.stop()
+
+    # Names of earlier releases, for plug-ins.
+    dismiss = cancel
+    rest = idle
+
+    @property
+    def lost(self) -> bool:
+        """`gone`, by its earlier name."""
+        return self.gone
+
+    @property
+    def charge_share(self) -> float:
+        """`battery_level`, by its earlier name."""
+        return self.battery_level
+
+    @property
+    def heard(self) -> StateRef | None:
+        """`last_upload`, by its earlier name."""
+        return self.last_upload
+
+    @property
+    def heard_in(self) -> int:
+        """`last_upload_round`, by its earlier name."""
+        return self.last_upload_round

@@ -1,34 +1,53 @@
 """Local update: a device's arithmetic in a round, alone or step by step with a split server."""
 
-from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Generator
+from typing import Any, Protocol
 
 import simpy
 
 from wfl_sim.device_models.compute import ComputeConfig
 from wfl_sim.device_models.hardware import Hardware
-from wfl_sim.device_models.workload import UpdateCost
+from wfl_sim.device_models.workload import SplitExchange, UpdateCost
+from wfl_sim.network.activity_log import ActivityLog
+from wfl_sim.network.client import Client
+from wfl_sim.network.context import RunContext
 from wfl_sim.network.messages import Download, SplitReply
 from wfl_sim.network.power_meter import PowerMeter
+from wfl_sim.network.transceiver import Transceiver
 
-if TYPE_CHECKING:
-    from wfl_sim.network.device import Device
-    from wfl_sim.network.federation import Federation
+SplitAnswer = Callable[
+    [Client, int, SplitExchange, SplitReply], Generator[simpy.Event, Any, Download | None]
+]
+"""the server's part of a step: of a device, in a round"""
+
+
+class ComputingDevice(Client, Protocol):
+    """What the arithmetic of a round uses of a device."""
+
+    hardware: Hardware
+    computing: ComputeConfig
+    job: UpdateCost
+    body: PowerMeter
+    diary: ActivityLog
+    transceiver: Transceiver
+    answer: SplitAnswer | None
 
 
 class LocalComputation:
     """Where the network is split, the activations and gradients of each step go over the air."""
 
-    def __init__(self, federation: "Federation", device: "Device", number: int, turn: int) -> None:
+    def __init__(
+        self, context: RunContext, device: ComputingDevice, number: int, turn: int
+    ) -> None:
         """Begin with nothing computed.
 
         Args:
-            federation: the world.
+            context: of the run.
             device: that computes.
             number: of the round.
             turn: updates that the device has begun in this round before.
         """
-        self._federation = federation
+        self._context = context
         self._device = device
         self._number = number
         self._turn = turn
@@ -52,8 +71,9 @@ class LocalComputation:
             device.diary.record(bits=bits, cell=leg.cell.name, transfer=leg.transfer)
             device.diary.begin("wait", number)
             self._reply = SplitReply()
-            answer = self._federation.server.answer(device, number, exchange, self._reply)
-            gradients: Download = yield self._federation.env.process(answer)
+            assert device.answer is not None
+            answer = device.answer(device, number, exchange, self._reply)
+            gradients: Download = yield self._context.env.process(answer)
             self._reply = None
             yield from device.transceiver.receive(gradients, number)
             yield from self._compute(factor, (1 - exchange.forward) / steps)
@@ -72,14 +92,12 @@ class LocalComputation:
 
     def _compute(self, factor: float, part: float = 1.0) -> Generator[simpy.Event, Any, None]:
         """Do a part of the arithmetic."""
-        device, federation = self._device, self._federation
+        device, context = self._device, self._context
         device.diary.begin("compute", self._number)
         computing = device.computing
-        drawn = federation.plan.workload(device.index, self._number, self._turn)
+        drawn = context.plan.workload(device.index, self._number, self._turn)
         job = device.job if drawn is None else computing.job(device.hardware, drawn)
-        self._effort = RunningComputation(
-            federation.env, device.body, device.hardware, computing, job
-        )
+        self._effort = RunningComputation(context.env, device.body, device.hardware, computing, job)
         self._effort_flops = part * (drawn or device.workload).update_flops
         yield from self._effort.run(part * factor)
         self._effort = None

@@ -1,15 +1,11 @@
-"""Delivery: a shared state on its way to devices. Contribution: what has come back."""
+"""What travels between servers and devices: downloads, and replies to split steps."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import simpy
 
 from wfl_sim.execution.task import StateRef
-
-if TYPE_CHECKING:
-    from wfl_sim.network.cell import Cell
-    from wfl_sim.network.device import Device
+from wfl_sim.network.cell import Cell
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +21,7 @@ class Download:
     """aggregations that lie behind the shared state"""
     bits: int = 0
     """of the payload"""
-    cell: "Cell | None" = None
+    cell: Cell | None = None
     """that brings it"""
 
 
@@ -34,14 +30,3 @@ class SplitReply:
     """The server's answer to a step of a split network, as long as a device waits for it."""
 
     wanted: bool = True
-
-
-@dataclass(frozen=True)
-class Contribution:
-    """The end of a device's part in a round."""
-
-    device: "Device"
-    upload: StateRef | None
-    """what has reached the server; None where it was lost on the way"""
-    delivery: Download
-    """what the device started from"""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import simpy
@@ -10,12 +10,10 @@ from numpy.typing import NDArray
 
 from wfl_sim.device_models.mobility import Track
 from wfl_sim.network.cell import Cell
+from wfl_sim.network.context import RunContext
 from wfl_sim.network.device import Device
 from wfl_sim.radio.handover import A3Trigger, HandoverConfig
 from wfl_sim.records import Level, Quantity
-
-if TYPE_CHECKING:
-    from wfl_sim.network.federation import Federation
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ class MobilityProcess:
 
     def __init__(
         self,
-        federation: "Federation",
+        context: RunContext,
         device: Device,
         track: Track,
         serving: int,
@@ -49,26 +47,26 @@ class MobilityProcess:
         """Begin at time zero.
 
         Args:
-            federation: the world.
+            context: of the run.
             device: that walks.
             track: where it is over time.
             serving: number of its cell.
             surroundings: of all devices.
         """
-        self._federation = federation
+        self._context = context
         self._device = device
         self._track = track
         self._serving = serving
         self._world = surroundings
         self._a3 = A3Trigger(surroundings.rule) if surroundings.rule is not None else None
         self._note(serving)
-        federation.env.process(self._run())
+        context.env.process(self._run())
 
     def __repr__(self) -> str:
         return f"Walk({self._device.name!r}, {self._track!r})"
 
     def _run(self) -> Generator[simpy.Event, Any, None]:
-        env = self._federation.env
+        env = self._context.env
         self._look()
         while True:
             moved = self._track.after(env.now, self._world.step)
@@ -85,7 +83,7 @@ class MobilityProcess:
             self._look()
 
     def _look(self) -> None:
-        now, device = self._federation.env.now, self._device
+        now, device = self._context.env.now, self._device
         here = self._track.at(now)
         gains = self._world.gains(device.index, here)
         self._world.move(device.index, gains)
@@ -96,10 +94,10 @@ class MobilityProcess:
             self._a3.update(now, self._serving, self._world.strengths(gains))
 
     def _hand_over(self, target: int, rule: HandoverConfig) -> None:
-        federation, device = self._federation, self._device
-        gains = self._world.gains(device.index, self._track.at(federation.env.now))
-        federation.handovers.begun(
-            device.index, self._serving, target, federation.env.now, rule.ping_pong
+        context, device = self._context, self._device
+        gains = self._world.gains(device.index, self._track.at(context.env.now))
+        context.handovers.begun(
+            device.index, self._serving, target, context.env.now, rule.ping_pong
         )
         self._serving = target
         device.transceiver.hand_over(self._world.cells[target], float(gains[target]))
@@ -109,5 +107,5 @@ class MobilityProcess:
         self._row("cell", float(serving))
 
     def _row(self, quantity: Quantity, value: float) -> None:
-        now, actor = self._federation.env.now, self._device.name
-        self._federation.levels.append(Level(time=now, actor=actor, quantity=quantity, value=value))
+        now, actor = self._context.env.now, self._device.name
+        self._context.levels.append(Level(time=now, actor=actor, quantity=quantity, value=value))

@@ -1,15 +1,12 @@
 """Air: the joint analog transmission of one round, which begins when everyone is ready."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import simpy
 
+from wfl_sim.network.client import Client
 from wfl_sim.radio.over_the_air import AnalogTransmission
-
-if TYPE_CHECKING:
-    from wfl_sim.network.device import Device
 
 
 class OverTheAirUpload:
@@ -27,19 +24,19 @@ class OverTheAirUpload:
         """of the average, once it has begun"""
         self._expected = expected
         self._threshold = threshold
-        self._ready: list[Device] = []
+        self._ready: list[Client] = []
         self._begun = env.event()
 
     def __repr__(self) -> str:
         return f"Air({len(self._ready)} ready of {self._expected})"
 
-    def ready(self, device: "Device") -> simpy.Event:
+    def ready(self, device: Client) -> simpy.Event:
         """Return the event of the beginning; its value tells seconds, and W by device."""
         self._ready.append(device)
         self._look()
         return self._begun
 
-    def withdraw(self, device: "Device") -> None:
+    def withdraw(self, device: Client) -> None:
         """Do without a device that has left before the beginning."""
         if device in self._ready:
             self._ready.remove(device)
@@ -58,7 +55,7 @@ class OverTheAirUpload:
         self._begun.succeed((burst.seconds, watts))
 
 
-def _burst(devices: "Sequence[Device]", threshold: float) -> AnalogTransmission:
+def _burst(devices: Sequence[Client], threshold: float) -> AnalogTransmission:
     """Return the transmission of the devices of one cell at this moment."""
     cell = devices[0].cell
     return cell.analog.burst(

@@ -1,20 +1,29 @@
 """Participation: what a device does in one round, from being asked to its upload at the server."""
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import simpy
 
-from wfl_sim.network.local_computation import LocalComputation
-from wfl_sim.network.messages import Contribution, Download
-from wfl_sim.network.over_the_air import OverTheAirUpload
+from wfl_sim.execution.task import StateRef
+from wfl_sim.network.client import Contribution, JointUpload
+from wfl_sim.network.context import RunContext
+from wfl_sim.network.local_computation import ComputingDevice, LocalComputation
+from wfl_sim.network.messages import Download
+from wfl_sim.network.reachability import Reachability
 from wfl_sim.network.transceiver import TransferSegment
 from wfl_sim.records import Outcome
 
-if TYPE_CHECKING:
-    from wfl_sim.network.device import Device
-    from wfl_sim.network.federation import Federation
+
+class ParticipatingDevice(ComputingDevice, Protocol):
+    """What a round uses, and changes, of a device."""
+
+    reachability: Reachability
+    round_joules: float
+    round_seconds: float
+    last_upload: StateRef | None
+    last_upload_round: int
 
 
 class Participation:
@@ -22,39 +31,39 @@ class Participation:
 
     def __init__(
         self,
-        federation: "Federation",
-        device: "Device",
+        context: RunContext,
+        device: ParticipatingDevice,
         number: int,
         turn: int,
-        delivery: Download,
+        download: Download,
         *,
         deadline: float,
-        air: OverTheAirUpload | None,
+        air: JointUpload | None,
     ) -> None:
         """Begin.
 
         Args:
-            federation: the world.
+            context: of the run.
             device: that takes part.
             number: of the round.
             turn: parts that the device has taken in this round before.
-            delivery: what brings the state to start from.
+            download: what brings the state to start from.
             deadline: s on the simulated clock, when the upload should be through.
             air: a joint analog transmission, in place of an upload of its own.
         """
         self.at_work = True
         """whether the device still works on it; what has left the device may be on the way"""
-        self._federation = federation
+        self._context = context
         self._device = device
         self._number = number
         self._turn = turn
-        self._delivery = delivery
+        self._download = download
         self._deadline = deadline
         self._air = air
-        self._update = LocalComputation(federation, device, number, turn)
-        self._spent_then, self._asked = device.body.joules(), federation.env.now
+        self._update = LocalComputation(context, device, number, turn)
+        self._spent_then, self._asked = device.body.joules(), context.env.now
         self._stopping = False
-        self.process = federation.env.process(self._run())
+        self.process = context.env.process(self._run())
         """ends with the Contribution as value, or with None when the work has been abandoned"""
 
     def __repr__(self) -> str:
@@ -67,11 +76,11 @@ class Participation:
             self.process.interrupt()
 
     def _run(self) -> Generator[simpy.Event, Any, Contribution | None]:
-        federation, device, delivery = self._federation, self._device, self._delivery
+        context, device, download = self._context, self._device, self._download
         number, bits = self._number, device.workload.upload_bits
         try:
-            if delivery.on_air is not None:
-                yield from device.transceiver.receive(delivery, number)
+            if download.on_air is not None:
+                yield from device.transceiver.receive(download, number)
             jitter = self._stream("jitter", device.index, number)
             yield from self._update.run(device.computing.jitter.draw(jitter))
             if self._air is not None:
@@ -83,37 +92,37 @@ class Participation:
             return None
         self.at_work = False
         device.round_joules = device.body.joules() - self._spent_then
-        device.round_seconds = federation.env.now - self._asked
+        device.round_seconds = context.env.now - self._asked
         # From here on the update is a fact, whatever becomes of the device: so it is named here.
-        upload = federation.plan.local_update(device.index, number, delivery.shared, self._turn)
+        upload = context.plan.local_update(device.index, number, download.shared, self._turn)
         device.diary.begin("wait", number)
         if bits and arrived and self._air is None:
             # Who has asked must get it, even where another edge server serves the device by now.
-            asked = delivery.cell or device.cell
+            asked = download.cell or device.cell
             yield from (device.cell if device.cell.hub == asked.hub else asked).forward(bits)
-            federation.traffic.received_up += bits
+            context.traffic.received_up += bits
         if arrived:
-            device.heard_in, device.heard = number, upload
-        return Contribution(device, upload if arrived else None, delivery)
+            device.last_upload_round, device.last_upload = number, upload
+        return Contribution(device, upload if arrived else None, download)
 
     def _upload(self, bits: int) -> Generator[simpy.Event, Any, bool]:
         """Send the update; the value says whether it has arrived."""
         device = self._device
         leg, bits = yield from device.transceiver.send(bits, self._number, self._deadline)
         lost = self._is_lost(leg)
-        self._federation.traffic.lost_up += bits if lost else 0
+        self._context.traffic.lost_up += bits if lost else 0
         outcome: Outcome = "lost" if lost else "done"
         device.diary.record(bits=bits, cell=leg.cell.name, transfer=leg.transfer, outcome=outcome)
         return not lost
 
-    def _sound(self, air: OverTheAirUpload) -> Generator[simpy.Event, Any, bool]:
+    def _sound(self, air: JointUpload) -> Generator[simpy.Event, Any, bool]:
         """Send together with all others; the value says whether this device has."""
         device = self._device
         device.diary.begin("wait", self._number)
         seconds, watts = yield air.ready(device)
         if not watts[device.index]:
             return False
-        yield from device.transceiver.sound(seconds, watts[device.index], self._number)
+        yield from device.transceiver.send_analog(seconds, watts[device.index], self._number)
         return True
 
     def _abandon(self) -> Generator[simpy.Event, Any, None]:
@@ -132,7 +141,7 @@ class Participation:
             transfer=leg.transfer if leg is not None else None,
         )
         self.at_work = False
-        device.presence.settle()
+        device.reachability.settle()
 
     def _is_lost(self, leg: TransferSegment) -> bool:
         heard = leg.transfer.mean_sinr_db
@@ -143,4 +152,4 @@ class Participation:
 
     def _stream(self, *names: str | int) -> np.random.Generator:
         """Return a stream of this local update; a second one in the same round has its own."""
-        return self._federation.stream(*names, *([self._turn] if self._turn else []))
+        return self._context.stream(*names, *([self._turn] if self._turn else []))

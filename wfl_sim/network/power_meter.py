@@ -1,17 +1,14 @@
 """Body: what a device draws, as ledger, battery and temperature see it."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from wfl_sim.device_models.battery import Battery
 from wfl_sim.device_models.energy import Component
 from wfl_sim.device_models.thermal import ThermalModel
 from wfl_sim.network.battery_state import BatteryState
+from wfl_sim.network.context import RunContext
 from wfl_sim.network.thermal_state import ThermalState
 from wfl_sim.records import Level, Quantity
-
-if TYPE_CHECKING:
-    from wfl_sim.network.federation import Federation
 
 
 class PowerMeter:
@@ -19,7 +16,7 @@ class PowerMeter:
 
     def __init__(
         self,
-        federation: "Federation",
+        context: RunContext,
         index: int,
         battery: Battery | None,
         thermal: ThermalModel | None,
@@ -28,18 +25,18 @@ class PowerMeter:
         """Start drawing nothing.
 
         Args:
-            federation: the world.
+            context: of the run.
             index: the device's number.
             battery: what it runs on; None for the mains.
             thermal: how it heats; None for a board that stays cool.
             switched: is told False when the battery is empty and True when the device can start.
         """
-        self._federation = federation
+        self._context = context
         self._index = index
         self._noted: dict[Quantity, Level] = {}
-        self.heat = ThermalState(federation.env, thermal) if thermal is not None else None
+        self.heat = ThermalState(context.env, thermal) if thermal is not None else None
         self.supply = (
-            BatteryState(federation.env, battery, switched=switched, noted=self.note)
+            BatteryState(context.env, battery, switched=switched, noted=self.note)
             if battery is not None
             else None
         )
@@ -55,8 +52,8 @@ class PowerMeter:
 
     def draw(self, component: Component, watts: float) -> None:
         """Let a component draw so many W from now on."""
-        ledger = self._federation.ledger
-        ledger.set_power(self._index, component, watts, self._federation.env.now)
+        ledger = self._context.ledger
+        ledger.set_power(self._index, component, watts, self._context.env.now)
         if not self.follows:
             return
         total = ledger.power(self._index)
@@ -72,11 +69,11 @@ class PowerMeter:
         """
         if self.supply is not None:
             self.supply.take(joules)
-        self._federation.ledger.add(self._index, component, joules, self._federation.env.now)
+        self._context.ledger.add(self._index, component, joules, self._context.env.now)
 
     def joules(self) -> float:
         """Return what has been drawn until now."""
-        return self._federation.ledger.total(self._index, self._federation.env.now)
+        return self._context.ledger.total(self._index, self._context.env.now)
 
     def note(self, frequency: float | None = None) -> None:
         """Leave rows of battery and temperature, and of a frequency that can vary.
@@ -93,11 +90,11 @@ class PowerMeter:
 
     def _row(self, quantity: Quantity, value: float) -> None:
         row = Level(
-            time=self._federation.env.now,
+            time=self._context.env.now,
             actor=f"device-{self._index}",
             quantity=quantity,
             value=value,
         )
         if self._noted.get(quantity) != row:
             self._noted[quantity] = row
-            self._federation.levels.append(row)
+            self._context.levels.append(row)

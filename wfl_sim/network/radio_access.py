@@ -13,44 +13,54 @@ import channel_models as cm
 from wfl_sim.network.carrier import Carrier
 from wfl_sim.network.cell_carrier import CellCarrier
 from wfl_sim.radio.band import build_band
-from wfl_sim.radio.cell import Direction, cochannel
+from wfl_sim.radio.cell import CellConfig, Direction, cochannel
 from wfl_sim.radio.interference import CoupledCells
 from wfl_sim.radio.load_interference import AverageLoadInterference
 from wfl_sim.radio.ofdma import OfdmaBand
 from wfl_sim.radio.transmit_power import CellPower, DevicePower, PowerRule
-from wfl_sim.scenario.scenario import Scenario
 
 _DIRECTIONS: tuple[Direction, ...] = ("uplink", "downlink")
 
 
 class RadioAccess:
-    """The air of a scenario: a port for every cell and direction, and the gains behind them."""
+    """The air interface: a carrier for every cell and direction, and the gains behind them."""
 
     def __init__(
         self,
         env: simpy.Environment,
-        scenario: Scenario,
+        cells: Sequence[CellConfig],
         gains: NDArray[np.float64],
         *,
+        seed: int,
+        watts: NDArray[np.float64],
+        speeds: NDArray[np.float64],
+        interference: str,
+        load_memory: float,
         ahead: Executor | None = None,
     ) -> None:
         """Build the bands.
 
         Args:
             env: the clock.
-            scenario: cells, devices, and the kind of interference.
+            cells: every base station.
             gains: (cells, devices) linear large-scale gains at time zero.
+            seed: of the run.
+            watts: (devices,) W that each device can radiate.
+            speeds: (devices,) m/s that set the Doppler shifts.
+            interference: "coupled", "load-average" or "none".
+            load_memory: s, time constant of the average in "load-average".
             ahead: threads that make samples of the fading ahead.
         """
         self._env = env
         self._ahead = ahead
-        self._scenario = scenario
-        self._cells = scenario.base_stations
+        self._cells = cells
+        self._seed = seed
+        self._interference = interference
+        self._load_memory = load_memory
         self.gains = gains.copy()
         """(cells, devices) the present ones"""
-        groups = [group for group in scenario.devices for _ in range(group.count)]
-        self._watts = np.array([group.power for group in groups])
-        self._speeds = np.array([group.pace for group in groups])
+        self._watts = watts
+        self._speeds = speeds
         self._powers: list[Mapping[Direction, PowerRule]] = [
             {
                 "uplink": DevicePower(self._watts, self._density(number, slice(None))),
@@ -91,7 +101,7 @@ class RadioAccess:
         bands = {number: self._band(direction, number) for number in group}
         if direction == "uplink":
             self._uplinks |= bands
-        kind = self._scenario.interference
+        kind = self._interference
         if kind == "coupled" and len(group) > 1:
             medium = CoupledCells(tuple(bands.values()), len(self._watts), direction)
             name = f"cell-{group[0]}-and-{len(group) - 1}-more/{direction}"
@@ -104,7 +114,7 @@ class RadioAccess:
                 self.gains,
                 [self._powers[number][direction] for number in group],
                 self._cells[group[0]].blocks,
-                self._scenario.load_memory,
+                self._load_memory,
                 clock=lambda: float(env.now),
             )
             return {
@@ -128,7 +138,7 @@ class RadioAccess:
             direction,
             self._cells[number],
             f"cell-{number}",
-            seed=self._scenario.seed,
+            seed=self._seed,
             gains=self.gains[number],
             speeds=self._speeds,
             power=self._powers[number][direction],

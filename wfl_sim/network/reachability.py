@@ -1,16 +1,14 @@
 """Presence: whether a device can be asked, as it comes and goes, and what it draws at rest."""
 
 from collections.abc import Callable, Generator, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import simpy
 
 from wfl_sim.network.activity_log import ActivityLog
+from wfl_sim.network.context import RunContext
 from wfl_sim.network.power_meter import PowerMeter
 from wfl_sim.records import Activity
-
-if TYPE_CHECKING:
-    from wfl_sim.network.federation import Federation
 
 
 class Reachability:
@@ -18,7 +16,7 @@ class Reachability:
 
     def __init__(
         self,
-        federation: "Federation",
+        context: RunContext,
         body: PowerMeter,
         diary: ActivityLog,
         *,
@@ -29,7 +27,7 @@ class Reachability:
         """Be present.
 
         Args:
-            federation: the world.
+            context: of the run.
             body: draws the power.
             diary: of the device.
             idle_power: W, drawn while it can be asked.
@@ -37,7 +35,7 @@ class Reachability:
             changed: is told of every change, and whether the device has gone with it.
         """
         self.idle_power = idle_power
-        self._federation = federation
+        self._context = context
         self._body = body
         self._diary = diary
         self._away_power = away_power
@@ -68,7 +66,7 @@ class Reachability:
         """
         self._body.draw("idle", self.idle_power)
         if intervals is not None:
-            self._federation.env.process(self._come_and_go(intervals))
+            self._context.env.process(self._come_and_go(intervals))
 
     def settle(self) -> None:
         """Be idle or away, with the power that belongs to it."""
@@ -85,7 +83,7 @@ class Reachability:
     def _come_and_go(
         self, intervals: Iterator[tuple[float, float]]
     ) -> Generator[simpy.Event, Any, None]:
-        env = self._federation.env
+        env = self._context.env
         for start, end in intervals:
             if start > env.now:
                 self._switch(reachable=False, powered=self._powered)
@@ -108,4 +106,4 @@ class Reachability:
         self._reachable, self._powered = reachable, powered
         self._changed(before and not self.present)
         if self.lost or self.present:
-            self._federation.look_again()
+            self._context.notify()

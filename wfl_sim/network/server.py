@@ -1,7 +1,7 @@
 """Server: holds the shared state, sends it out, aggregates uploads, asks for evaluations."""
 
 from collections.abc import Generator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import simpy
 
@@ -10,36 +10,34 @@ from wfl_sim.device_models.workload import SplitExchange
 from wfl_sim.execution.plan import ReceivedUpload
 from wfl_sim.network.carrier import Transfer
 from wfl_sim.network.cell import Cell
-from wfl_sim.network.device import Device
-from wfl_sim.network.messages import Contribution, Download, SplitReply
+from wfl_sim.network.client import Client, Contribution
+from wfl_sim.network.context import RunContext
+from wfl_sim.network.messages import Download, SplitReply
 from wfl_sim.records import Span
-
-if TYPE_CHECKING:
-    from wfl_sim.network.federation import Federation
 
 
 class Server:
     """The centre of the federation. It draws no energy from the ledger."""
 
     def __init__(
-        self, federation: "Federation", hardware: Hardware, every: int, name: str = "server"
+        self, context: RunContext, hardware: Hardware, every: int, name: str = "server"
     ) -> None:
         """Start from the method's initial shared state.
 
         Args:
-            federation: the world.
+            context: of the run.
             hardware: what aggregates.
             every: rounds between evaluations.
             name: that of an edge server, or the default.
         """
         self.name = name
         self.hardware = hardware
-        self.shared = federation.plan.initial_shared()
-        self._federation = federation
+        self.shared = context.plan.initial_shared()
+        self._context = context
         self.version = 0
         """aggregations until now"""
         self._edge = name != "server"
-        self._desk = simpy.Resource(federation.env)
+        self._processor = simpy.Resource(context.env)
         self._every = every
         self._newest = self._evaluated = -1
         self._measured = 0.0
@@ -48,7 +46,7 @@ class Server:
     def __repr__(self) -> str:
         return f"Server({self.shared!r})"
 
-    def send_out(self, cohort: Sequence[Device], number: int) -> dict[int, Download]:
+    def send_out(self, cohort: Sequence[Client], number: int) -> dict[int, Download]:
         """Send the shared state to every device of a cohort.
 
         A cell that broadcasts sends once to all its members, unless the method has something else
@@ -58,8 +56,8 @@ class Server:
             The delivery of each device, by its index.
         """
         deliveries: dict[int, Download] = {}
-        cells: dict[str, list[Device]] = {}
-        plan = self._federation.plan
+        cells: dict[str, list[Client]] = {}
+        plan = self._context.plan
         bits = {each.index: plan.download_bits(each.index, self.shared) for each in cohort}
         for device in cohort:
             if bits[device.index]:
@@ -90,25 +88,25 @@ class Server:
             number: of the round.
             noise: error of an average that was formed on the air, see `execution.task.Aggregate`.
         """
-        federation = self._federation
+        context = self._context
         arrived = [each for each in contributions if each.upload is not None]
         ordered = sorted(arrived, key=lambda each: each.device.index)
         if not any(each.device.workload.upload_bits for each in ordered):
             return
         flops = sum(each.device.workload.aggregate_flops for each in ordered)
         bits = [each.device.workload.upload_bits for each in ordered]
-        with self._desk.request() as turn:
+        with self._processor.request() as turn:
             yield turn
-            start = federation.env.now
-            yield federation.env.timeout(self.hardware.seconds(flops))
-        self.shared = federation.plan.aggregate(
+            start = context.env.now
+            yield context.env.timeout(self.hardware.seconds(flops))
+        self.shared = context.plan.aggregate(
             self.shared,
             [
                 ReceivedUpload(
                     upload=each.upload,
                     device=each.device.index,
-                    base=each.delivery.shared,
-                    staleness=self.version - each.delivery.version,
+                    base=each.download.shared,
+                    staleness=self.version - each.download.version,
                 )
                 for each in ordered
                 if each.upload is not None
@@ -117,10 +115,10 @@ class Server:
             noise=noise or 0.0,
         )
         self.version += 1
-        federation.spans.append(
+        context.spans.append(
             Span(
                 start=start,
-                end=federation.env.now,
+                end=context.env.now,
                 actor=self.name,
                 activity="aggregate",
                 round=number,
@@ -129,32 +127,40 @@ class Server:
             )
         )
 
-    def merge(self, below: "Sequence[Server]", number: int) -> Generator[simpy.Event, Any, None]:
-        """Combine the states of servers below this one into the next shared state."""
-        federation = self._federation
+    def merge(
+        self, below: "Sequence[Server]", number: int, *, bits: int, flops: float
+    ) -> Generator[simpy.Event, Any, None]:
+        """Combine the states of servers below this one into the next shared state.
+
+        Args:
+            below: the servers whose states are combined.
+            number: of the round.
+            bits: of each state.
+            flops: to add each state to the average.
+        """
+        context = self._context
         if not below:
             return
-        start, workloads = federation.env.now, [each.workload for each in federation.devices]
-        flops = len(below) * max(each.aggregate_flops for each in workloads)
-        yield federation.env.timeout(self.hardware.seconds(flops))
-        self.shared = federation.plan.aggregate(
+        start, flops = context.env.now, len(below) * flops
+        yield context.env.timeout(self.hardware.seconds(flops))
+        self.shared = context.plan.aggregate(
             self.shared, [ReceivedUpload(upload=each.shared) for each in below]
         )
         self.version += 1
-        federation.spans.append(
+        context.spans.append(
             Span(
                 start=start,
-                end=federation.env.now,
+                end=context.env.now,
                 actor=self.name,
                 activity="aggregate",
                 round=number,
-                bits=len(below) * max(each.upload_bits for each in workloads),
+                bits=len(below) * bits,
                 flops=flops,
             )
         )
 
     def answer(
-        self, device: Device, number: int, exchange: SplitExchange, reply: SplitReply
+        self, device: Client, number: int, exchange: SplitExchange, reply: SplitReply
     ) -> Generator[simpy.Event, Any, Download | None]:
         """Do the server's part of a local step of a split network.
 
@@ -163,16 +169,16 @@ class Server:
         Returns:
             The delivery of the gradients; None where they are no longer wanted.
         """
-        federation, env = self._federation, self._federation.env
+        context, env = self._context, self._context.env
         yield from device.cell.forward(exchange.up_bits)
-        federation.traffic.received_up += exchange.up_bits
-        with self._desk.request() as turn:
+        context.traffic.received_up += exchange.up_bits
+        with self._processor.request() as turn:
             yield turn
             if not reply.wanted:
                 return None
             start = env.now
             yield env.timeout(self.hardware.seconds(exchange.server_flops))
-            federation.spans.append(
+            context.spans.append(
                 Span(
                     start=start,
                     end=env.now,
@@ -194,30 +200,30 @@ class Server:
         """Ask for the quality of the states every `interval` s, in place of after rounds."""
         self._watched = True
         while True:
-            yield self._federation.env.timeout(interval)
+            yield self._context.env.timeout(interval)
             self._measure()
 
     def finish(self) -> None:
         """Ask for the quality of the last states, unless that has been done."""
-        stale = self._watched and self._measured < self._federation.env.now
+        stale = self._watched and self._measured < self._context.env.now
         if stale or self._newest > self._evaluated:
             self._measure()
 
     def _measure(self) -> None:
-        self._evaluated, self._measured = self._newest, self._federation.env.now
-        self._federation.measure(self._newest, self.shared)
+        self._evaluated, self._measured = self._newest, self._context.env.now
+        self._context.measure(self._newest, self.shared)
 
-    def _deliver(self, cell: Cell, group: Sequence[Device], bits: int) -> Download:
-        env = self._federation.env
+    def _deliver(self, cell: Cell, group: Sequence[Client], bits: int) -> Download:
+        env = self._context.env
         on_air = env.event()
         receivers = [device.index for device in group]
         env.process(cell.deliver(receivers, bits, on_air))
         on_air.callbacks.append(lambda event: self._count(event.value, bits))
         return Download(self.shared, receivers, on_air, self.version, bits, cell)
 
-    def _spread(self, cell: Cell, group: Sequence[Device], bits: int) -> dict[int, Download]:
+    def _spread(self, cell: Cell, group: Sequence[Client], bits: int) -> dict[int, Download]:
         """Send one payload to several, each of whom ends on its own; it counts once."""
-        env, traffic = self._federation.env, self._federation.traffic
+        env, traffic = self._context.env, self._context.traffic
         receivers = [device.index for device in group]
         on_air = {index: env.event() for index in receivers}
         served: list[object] = []
@@ -236,6 +242,6 @@ class Server:
 
     def _count(self, transfer: Transfer, bits: int) -> None:
         def sent(event: simpy.Event) -> None:
-            self._federation.traffic.sent_down += bits
+            self._context.traffic.sent_down += bits
 
         transfer.done.callbacks.append(sent)

@@ -2,7 +2,7 @@
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import simpy
 
@@ -12,12 +12,10 @@ from wfl_sim.network.activity_log import ActivityLog
 from wfl_sim.network.carrier import Transfer
 from wfl_sim.network.cell import AccessOverhead, Cell
 from wfl_sim.network.cell_carrier import CellCarrier
+from wfl_sim.network.context import RunContext
 from wfl_sim.network.messages import Download
 from wfl_sim.network.power_meter import PowerMeter
 from wfl_sim.radio.cell import Direction
-
-if TYPE_CHECKING:
-    from wfl_sim.network.federation import Federation
 
 
 @dataclass
@@ -67,7 +65,7 @@ class Transceiver:
 
     def __init__(
         self,
-        federation: "Federation",
+        context: RunContext,
         index: int,
         body: PowerMeter,
         diary: ActivityLog,
@@ -80,7 +78,7 @@ class Transceiver:
         """Begin with nothing on the air.
 
         Args:
-            federation: the world.
+            context: of the run.
             index: number of the device, and of its link in every cell.
             body: draws the power.
             diary: of the device.
@@ -92,7 +90,7 @@ class Transceiver:
         self.radio = radio
         self.cell = cell
         self.mean_gain = mean_gain
-        self._federation = federation
+        self._context = context
         self._index = index
         self._body = body
         self._diary = diary
@@ -113,7 +111,7 @@ class Transceiver:
     def hand_over(self, cell: Cell, mean_gain: float) -> None:
         """Belong to another cell; what is on the air goes on there after `resume`."""
         self.cell, self.mean_gain = cell, mean_gain
-        self._resuming = self._federation.env.event()
+        self._resuming = self._context.env.event()
         if self._leg is not None:
             self._leg.tear(self._index)
 
@@ -131,7 +129,7 @@ class Transceiver:
         self._awaited = delivery
         transfer: Transfer = yield delivery.on_air
         self._awaited = None
-        leg = TransferSegment(delivery.cell, "downlink", transfer, self._federation.env.event())
+        leg = TransferSegment(delivery.cell, "downlink", transfer, self._context.env.event())
         if self.cell is not leg.cell:
             leg.tear(self._index)
         self._diary.begin("download", number)
@@ -156,12 +154,14 @@ class Transceiver:
         self._sent(leg.transfer, bits)
         return leg, bits
 
-    def sound(self, seconds: float, watts: float, number: int) -> Generator[simpy.Event, Any, None]:
+    def send_analog(
+        self, seconds: float, watts: float, number: int
+    ) -> Generator[simpy.Event, Any, None]:
         """Radiate so many W for so long, as one of many who send together."""
         self._diary.begin("upload", number)
         self._wake("transmit")
         self._body.draw("transmit", self.radio.transmit_power(watts))
-        yield self._federation.env.timeout(seconds)
+        yield self._context.env.timeout(seconds)
         self._body.draw("transmit", 0.0)
         self._diary.record(cell=self.cell.name)
 
@@ -175,7 +175,7 @@ class Transceiver:
         leg, self._leg, bits = self._leg, None, 0
         delivery, self._awaited = self._awaited, None
         if leg is not None:
-            traffic = self._federation.traffic
+            traffic = self._context.traffic
             bits = int(leg.access.payload((yield leg.leave(self._index))))
             if leg.direction == "downlink":
                 traffic.lost_down += bits
@@ -195,7 +195,7 @@ class Transceiver:
         self, direction: Direction, bits: int, deadline: float
     ) -> Generator[simpy.Event, Any, TransferSegment]:
         """Begin a transfer in the cell of the moment, as soon as it grants one."""
-        env = self._federation.env
+        env = self._context.env
         while True:
             while self._resuming is not None:
                 yield self._resuming
@@ -260,13 +260,13 @@ class Transceiver:
         elif transfer.airtime > 0:
             watts = transfer.radiated / transfer.airtime
             self._body.book("transmit", self.radio.transmit_power(watts) * transfer.airtime)
-        self._federation.traffic.sent_up += bits
+        self._context.traffic.sent_up += bits
 
     def _received(self, leg: TransferSegment, bits: int) -> None:
         """Account for a download, whole or in part."""
         self._body.draw("receive", 0.0)
-        self._federation.traffic.received_down += bits
+        self._context.traffic.received_down += bits
         # A transfer that the server began is counted by the server, once it is through.
         over = leg.transfer.done.triggered
         if leg.own if over else not leg.transfer.goes_on:
-            self._federation.traffic.sent_down += bits
+            self._context.traffic.sent_down += bits

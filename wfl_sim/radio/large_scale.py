@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import channel_models as cm
+from wfl_sim.radio.cell import CellConfig
 from wfl_sim.randomness import stream
-from wfl_sim.scenario.scenario import Scenario
 
 FloatArray = NDArray[np.float64]
 
@@ -37,18 +37,35 @@ class LargeScale:
     (TR 38.901 section 7.6.3.3), as it finds shadowing of the kind `map`.
     """
 
-    def __init__(self, scenario: Scenario) -> None:
-        self._scenario = scenario
-        self._cells = scenario.base_stations
-        groups = [group for group in scenario.devices for _ in range(group.count)]
-        self._heights = np.array([group.height for group in groups])
-        self._moves = np.array([group.moves for group in groups])
+    def __init__(
+        self,
+        cells: Sequence[CellConfig],
+        *,
+        seed: int,
+        heights: FloatArray,
+        moves: NDArray[np.bool_],
+        offsets: Callable[[FloatArray], FloatArray],
+    ) -> None:
+        """Realise shadowing and line of sight.
+
+        Args:
+            cells: every base station.
+            seed: of the run.
+            heights: (devices,) m of the devices.
+            moves: (devices,) whether a device moves.
+            offsets: from positions (n, 2) in m to the vectors from every cell, (n, cells, 2).
+        """
+        self._cells = cells
+        self._seed = seed
+        self._heights = heights
+        self._moves = moves
+        self._offsets = offsets
         sites: dict[tuple[float, float], str] = {}
         self._sites = [
             sites.setdefault(cell.position, f"cell-{number}")
             for number, cell in enumerate(self._cells)
         ]
-        seed, count = scenario.seed, len(groups)
+        count = len(heights)
         self._shadowing = [
             cell.channel.shadowing.realise(
                 _Streams(count, lambda i, site=site: stream(seed, "shadowing", site, i)),  # type: ignore[misc]
@@ -79,7 +96,7 @@ class LargeScale:
         Raises:
             ValueError: a device that stays is nearer to a cell than its path-loss model allows.
         """
-        offsets = self._scenario.offsets(positions)
+        offsets = self._offsets(positions)
         found = [
             self._gain_db(number, devices, positions, offsets[:, number])
             for number in range(len(self._cells))
@@ -127,6 +144,6 @@ class LargeScale:
     def _mark(self, site: str, device: int) -> float:
         key = site, device
         if key not in self._marks:
-            mark = stream(self._scenario.seed, "line-of-sight", site, device).uniform()
+            mark = stream(self._seed, "line-of-sight", site, device).uniform()
             self._marks[key] = float(mark)
         return self._marks[key]

@@ -16,7 +16,8 @@ from ruamel.yaml.error import YAMLError
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file
 
-from wfl_sim.records import Coordinate, Scope
+from wfl_sim.config.sweep import Coordinate
+from wfl_sim.records import Scope
 from wfl_sim.results.digests import digest_states, digest_values
 from wfl_sim.results.series import Series
 from wfl_sim.results.tables import (

@@ -22,9 +22,8 @@ from wfl_sim.rounds.selection.selector import SELECTORS, Selector
 if TYPE_CHECKING:
     import simpy
 
-    from wfl_sim.network.device import Device
+    from wfl_sim.network.client import Client, Contribution
     from wfl_sim.network.federation import Federation
-    from wfl_sim.network.messages import Contribution
 
 
 @ROUNDS("asynchronous")
@@ -71,7 +70,7 @@ class Asynchronous:
                 contribution = yield from crew.next()
                 if contribution is None:
                     return
-                staleness = server.version - contribution.delivery.version
+                staleness = server.version - contribution.download.version
                 if self.oldest is None or staleness <= self.oldest:
                     buffer.append(contribution)
             yield from server.aggregate(buffer, number)
@@ -116,13 +115,13 @@ class ConcurrentClients:
             if self._ended:
                 return self._ended.popleft()
             self._fill_up()
-            if not self._at_work and federation.deserted:
+            if not self._at_work and federation.all_lost:
                 return None
-            yield federation.turn()
+            yield federation.fleet_changed()
 
     def _fill_up(self) -> None:
         federation = self._federation
-        room, free = self._size - self._at_work, federation.free()
+        room, free = self._size - self._at_work, federation.available()
         if room <= 0 or not free:
             return
         rng = federation.stream("selection", self._draws)
@@ -130,15 +129,15 @@ class ConcurrentClients:
         for device in self._select.select(free, room, rng):
             self._ask(device)
 
-    def _ask(self, device: "Device") -> None:
+    def _ask(self, device: "Client") -> None:
         server = self._federation.server
         delivery = server.send_out([device], server.version)[device.index]
         self._at_work += 1
         part = device.participate(server.version, delivery)
         part.callbacks.append(lambda event: self._note(device, event.value if event.ok else None))
 
-    def _note(self, device: "Device", contribution: "Contribution | None") -> None:
+    def _note(self, device: "Client", contribution: "Contribution | None") -> None:
         self._at_work -= 1
-        device.rest()
+        device.idle()
         if contribution is not None and contribution.upload is not None:
             self._ended.append(contribution)

@@ -39,7 +39,7 @@ class Centralised:
 
     def run(self, federation: "Federation") -> "Generator[simpy.Event, Any, None]":
         """Train at the server, round after round."""
-        server, plan = federation.server, federation.plan
+        server, plan = federation.server, federation.context.plan
         flops = federation.devices[0].workload.update_flops
         for number in range(self.count):
             for turn in range(self.clients or len(federation.devices)):
@@ -47,7 +47,7 @@ class Centralised:
                 yield federation.env.timeout(server.hardware.seconds(flops))
                 upload = plan.local_update(-1, number, server.shared, turn)
                 server.shared = plan.aggregate(server.shared, [ReceivedUpload(upload=upload)])
-                federation.spans.append(
+                federation.context.spans.append(
                     Span(
                         start=start,
                         end=federation.env.now,

@@ -22,8 +22,8 @@ from wfl_sim.rounds.selection.selector import SELECTORS, Selector
 if TYPE_CHECKING:
     import simpy
 
+    from wfl_sim.network.client import Contribution
     from wfl_sim.network.federation import Federation
-    from wfl_sim.network.messages import Contribution
 
 
 @ROUNDS("deadline")
@@ -60,7 +60,7 @@ class Deadline:
         clients = self.clients or len(federation.devices)
         late: list[Contribution] = []
         for number in numbers(self.count):
-            there = yield from federation.anybody()
+            there = yield from federation.wait_for_available()
             if not there:
                 return
             cohort = self.select.select(there, clients, federation.stream("selection", number))
@@ -82,7 +82,7 @@ class Deadline:
                 yield ending
             for device in cohort:
                 if not device.busy:
-                    device.rest()
+                    device.idle()
             server.evaluate(number)
 
 
@@ -91,7 +91,7 @@ def _keep(parts: "Sequence[simpy.Process]", late: "list[Contribution]") -> None:
 
     def note(part: "simpy.Event") -> None:
         if part.ok and part.value is not None:
-            part.value.device.rest()
+            part.value.device.idle()
             late.append(part.value)
 
     for part in parts:

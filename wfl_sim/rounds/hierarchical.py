@@ -61,7 +61,12 @@ class Hierarchical:
                 [env.process(self._below(federation, edge, numbers)) for edge in federation.edges]
             )
             number = numbers[-1]
-            yield from cloud.merge([each.server for each in federation.edges if each.fresh], number)
+            yield from cloud.merge(
+                [each.server for each in federation.edges if each.fresh],
+                number,
+                bits=max(each.workload.upload_bits for each in federation.devices),
+                flops=max(each.workload.aggregate_flops for each in federation.devices),
+            )
             yield env.all_of([env.process(each.follow(cloud, number)) for each in federation.edges])
             cloud.evaluate(number)
 
@@ -70,7 +75,7 @@ class Hierarchical:
     ) -> "Generator[simpy.Event, Any, None]":
         """Run rounds at one edge server, and send what has come of them up to the cloud."""
         for number in numbers:
-            there = [device for device in federation.free() if edge.serves(device)]
+            there = [device for device in federation.available() if edge.serves(device)]
             clients = self.clients or len(there)
             rng = federation.stream("selection", edge.name, number)
             cohort = self.select.select(there, clients, rng) if there else []
@@ -81,5 +86,5 @@ class Hierarchical:
             arrived = [ended[event] for event in ended if ended[event] is not None]
             yield from edge.server.aggregate(arrived, number)
             for device in cohort:
-                device.rest()
+                device.idle()
         yield from edge.report(numbers[-1])

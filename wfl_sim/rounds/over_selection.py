@@ -73,7 +73,7 @@ class OverSelection:
         server = federation.server
         clients = self.clients or len(federation.devices)
         for number in numbers(self.count):
-            there = yield from federation.anybody()
+            there = yield from federation.wait_for_available()
             if not there:
                 return
             cohort = self.select.select(there, clients, federation.stream("selection", number))
@@ -84,5 +84,5 @@ class OverSelection:
             yield from server.aggregate(arrived, number)
             yield ending
             for device in cohort:
-                device.rest()
+                device.idle()
             server.evaluate(number)

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     import simpy
 
     from wfl_sim.network.federation import Federation
-    from wfl_sim.scenario.scenario import Scenario
 
 
 @ROUNDS("over-the-air")
@@ -56,7 +55,7 @@ class OverTheAir:
         """Refuse more clients than there are devices."""
         check_fleet(self.clients, devices)
 
-    def check_scenario(self, scenario: "Scenario") -> None:
+    def check_scenario(self, scenario: Any) -> None:
         """Refuse what no antenna can add up.
 
         Raises:
@@ -91,7 +90,7 @@ class OverTheAir:
         env, server = federation.env, federation.server
         clients = self.clients or len(federation.devices)
         for number in numbers(self.count):
-            there = yield from federation.anybody()
+            there = yield from federation.wait_for_available()
             if not there:
                 return
             cohort = self.select.select(there, clients, federation.stream("selection", number))
@@ -106,5 +105,5 @@ class OverTheAir:
                 yield from device.cell.forward(device.workload.upload_bits)
                 yield from server.aggregate(arrived, number, noise=air.noise)
             for device in cohort:
-                device.rest()
+                device.idle()
             server.evaluate(number)

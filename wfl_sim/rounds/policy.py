@@ -12,10 +12,8 @@ from wfl_sim.config.registry import Registry
 if TYPE_CHECKING:
     import simpy
 
-    from wfl_sim.network.device import Device
+    from wfl_sim.network.client import Client, Contribution
     from wfl_sim.network.federation import Federation
-    from wfl_sim.network.messages import Contribution
-    from wfl_sim.scenario.scenario import Scenario
 
 
 class Rounds(Protocol):
@@ -32,8 +30,8 @@ class Rounds(Protocol):
 class Choosy(Protocol):
     """A rounds policy that does not go with everything else in a scenario."""
 
-    def check_scenario(self, scenario: Scenario) -> None:
-        """Raise LocatedError where it cannot work."""
+    def check_scenario(self, scenario: Any) -> None:
+        """Raise LocatedError where it cannot work with a `Scenario`."""
 
 
 ROUNDS: Registry[Rounds] = Registry("rounds", Rounds)
@@ -100,7 +98,7 @@ def gather(
 
     Args:
         federation: the world.
-        parts: what `Device.participate` returned.
+        parts: what `Client.participate` returned.
         enough: uploads that suffice.
         closing: the event after which no more are taken.
 
@@ -126,7 +124,7 @@ def gather(
     return arrived[:enough]
 
 
-def cancel(federation: Federation, cohort: Sequence[Device]) -> simpy.Event:
+def cancel(federation: Federation, cohort: Sequence[Client]) -> simpy.Event:
     """Send home whoever still works; return the event that all can be asked again."""
-    ending = [device.dismiss() for device in cohort if device.busy]
+    ending = [device.cancel() for device in cohort if device.busy]
     return federation.env.all_of([part for part in ending if part is not None])

@@ -53,7 +53,7 @@ class Synchronous:
         server = federation.server
         clients = self.clients or len(federation.devices)
         for number in numbers(self.count):
-            there = yield from federation.anybody()
+            there = yield from federation.wait_for_available()
             if not there:
                 return
             cohort = self.select.select(there, clients, federation.stream("selection", number))
@@ -64,5 +64,5 @@ class Synchronous:
             arrived = [uploads[event] for event in uploads if uploads[event] is not None]
             yield from server.aggregate(arrived, number)
             for device in cohort:
-                device.rest()
+                device.idle()
             server.evaluate(number)

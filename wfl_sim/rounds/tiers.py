@@ -25,9 +25,8 @@ from wfl_sim.rounds.selection.tifl import by_speed
 if TYPE_CHECKING:
     import simpy
 
-    from wfl_sim.network.device import Device
+    from wfl_sim.network.client import Client, Contribution
     from wfl_sim.network.federation import Federation
-    from wfl_sim.network.messages import Contribution
 
 
 @ROUNDS("tiers")
@@ -76,12 +75,12 @@ class Tiers:
             for tier, members in enumerate(by_speed(federation.devices, self.tiers))
         ]
         for loop in loops:
-            loop.callbacks.append(lambda _: federation.look_again())
+            loop.callbacks.append(lambda _: federation.context.notify())
         for number in numbers(self.count):
             while not ready:
                 if not any(loop.is_alive for loop in loops):
                     return
-                yield federation.turn()
+                yield federation.fleet_changed()
             batch = ready.popleft()
             yield from server.aggregate(batch.arrived, number)
             server.evaluate(number)
@@ -91,7 +90,7 @@ class Tiers:
         self,
         federation: "Federation",
         tier: int,
-        members: "Sequence[Device]",
+        members: "Sequence[Client]",
         ready: "deque[_Batch]",
     ) -> "Generator[simpy.Event, Any, None]":
         """Run the rounds of one tier; what they bring goes to `ready`."""
@@ -99,9 +98,9 @@ class Tiers:
         clients = self.clients or len(members)
         for own in counting():
             while not (there := [each for each in members if each.present and not each.busy]):
-                if all(device.lost for device in members):
+                if all(device.gone for device in members):
                     return
-                yield federation.turn()
+                yield federation.fleet_changed()
             cohort = self.select.select(there, clients, federation.stream("selection", tier, own))
             downloads = server.send_out(cohort, server.version)
             parts = [
@@ -110,10 +109,10 @@ class Tiers:
             batch = _Batch((yield from gather(federation, parts)), env.event())
             if batch.arrived:
                 ready.append(batch)
-                federation.look_again()
+                federation.context.notify()
                 yield batch.taken
             for device in cohort:
-                device.rest()
+                device.idle()
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,14 @@
 
 import re
 import warnings
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from typing import Final
 
 from channel_models import OutOfRangeWarning
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.radio.areas import Positions
-
-if TYPE_CHECKING:
-    from wfl_sim.radio.cell import CellConfig
-    from wfl_sim.scenario.devices import DeviceGroup
-    from wfl_sim.scenario.scenario import Scenario
+from wfl_sim.radio.cell import CellConfig
+from wfl_sim.scenario.devices import DeviceGroup
 
 _KEYS: Final = {
     "frequency": ("cells", "carrier"),
@@ -25,15 +23,22 @@ _KEYS: Final = {
 _FAR: Final = 1e3
 
 
-def check_pathloss_range(scenario: "Scenario") -> None:
+def check_pathloss_range(
+    cells: Sequence[CellConfig], groups: Sequence[DeviceGroup], *, one_template: bool
+) -> None:
     """Ask every path-loss model for the loss at the nearest place of every group of devices.
+
+    Args:
+        cells: every base station.
+        groups: of devices.
+        one_template: whether a scenario writes one cell for all of them.
 
     Raises:
         LocatedError: a frequency, a height or a distance is outside the model.
     """
-    for number, cell in enumerate(scenario.base_stations):
-        written = 0 if scenario.layout is not None else number
-        for group, devices in enumerate(scenario.devices):
+    for number, cell in enumerate(cells):
+        written = 0 if one_template else number
+        for group, devices in enumerate(groups):
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore", OutOfRangeWarning)
@@ -57,7 +62,7 @@ def check_pathloss_range(scenario: "Scenario") -> None:
                 raise LocatedError(said[2], room, index, *key.split(".")) from None
 
 
-def _nearest(devices: "DeviceGroup", cell: "CellConfig") -> float:
+def _nearest(devices: DeviceGroup, cell: CellConfig) -> float:
     """Return the least distance from a cell to a group, or 1 km where it is a matter of chance.
 
     A device that moves is never taken to be nearer than the model allows.

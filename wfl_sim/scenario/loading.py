@@ -14,9 +14,8 @@ from wfl_sim.config.error_messages import first_error, locate_key
 from wfl_sim.config.errors import LocatedError, ScenarioError
 from wfl_sim.config.merging import apply_setting, read_extended
 from wfl_sim.config.plugins import plugins_allowed
-from wfl_sim.config.sweep import SweepPoint, axes_of, coordinate, expand_sweep
+from wfl_sim.config.sweep import Coordinate, SweepPoint, axes_of, coordinate, expand_sweep
 from wfl_sim.config.validation import validate
-from wfl_sim.records import Coordinate
 from wfl_sim.scenario.scenario import Scenario
 
 __all__ = ["Loaded", "ScenarioError", "load"]

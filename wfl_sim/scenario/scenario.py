@@ -151,7 +151,7 @@ class Scenario:
         if isinstance(self.rounds, Hierarchical) and not averages(self.method):
             raise LocatedError("must average, for edge servers do: choose another", "method")
         self._check_cells()
-        check_pathloss_range(self)
+        check_pathloss_range(self.base_stations, self.devices, one_template=self.layout is not None)
 
     def _check_payload(self) -> None:
         codec = self.payload.download

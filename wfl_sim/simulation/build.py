@@ -17,6 +17,7 @@ from wfl_sim.network.backhaul_graph import SERVER
 from wfl_sim.network.base_station_sleep import BaseStationSleep
 from wfl_sim.network.cell import AccessOverhead, Cell
 from wfl_sim.network.cell_carrier import CellCarrier
+from wfl_sim.network.context import RunContext
 from wfl_sim.network.device import Device
 from wfl_sim.network.edge_server import EdgeServer
 from wfl_sim.network.federation import Federation
@@ -48,13 +49,24 @@ def build_federation(
     env = simpy.Environment()
     groups = [group for group in scenario.devices for _ in range(group.count)]
     members = [member for group in scenario.devices for member in range(group.count)]
-    federation = Federation(env, scenario.seed, plan, EnergyLedger(len(groups)))
+    context = RunContext(env, scenario.seed, plan, EnergyLedger(len(groups)))
+    server = Server(context, scenario.server.hardware, scenario.evaluation.every)
     names = [f"cell-{number}" for number in range(len(scenario.base_stations))]
     wired, hubs = placement.wired, placement.hubs
     up, down = list(zip(names, hubs, strict=True)), list(zip(hubs, names, strict=True))
     edges = [hub for hub in dict.fromkeys(hubs) if hub != SERVER]
     above = [pair for edge in edges for pair in ((edge, SERVER), (SERVER, edge))]
-    sky = RadioAccess(env, scenario, placement.gains, ahead=ahead)
+    sky = RadioAccess(
+        env,
+        scenario.base_stations,
+        placement.gains,
+        seed=scenario.seed,
+        watts=np.array([group.power for group in groups]),
+        speeds=np.array([group.pace for group in groups]),
+        interference=scenario.interference,
+        load_memory=scenario.load_memory,
+        ahead=ahead,
+    )
     way = build_routes(env, wired, [*up, *down, *above])
     cells = [
         _cell(
@@ -69,9 +81,9 @@ def build_federation(
         )
         for number, ports in enumerate(sky.ports)
     ]
-    federation.devices = [
+    devices = [
         Device(
-            federation,
+            context,
             index,
             hardware=group.hardware,
             workload=workloads[index],
@@ -88,34 +100,42 @@ def build_federation(
             battery=group.battery,
             away_power=group.away_power,
             intervals=group.availability.intervals(
-                members[index], federation.stream("availability", index)
+                members[index], context.stream("availability", index)
             ),
             excluded=index in excluded,
+            answer=server.answer,
             wanders=index in placement.tracks and len(cells) > 1,
         )
         for index, group in enumerate(groups)
     ]
-    federation.server = Server(federation, scenario.server.hardware, scenario.evaluation.every)
+    edge_servers = []
     if scenario.backhaul is not None:
-        federation.edges = [
+        edge_servers = [
             EdgeServer(
-                federation,
-                Server(federation, scenario.backhaul.hardware, scenario.evaluation.every, edge),
+                context,
+                Server(context, scenario.backhaul.hardware, scenario.evaluation.every, edge),
                 cells=[cell for cell, hub in up if hub == edge],
                 up=way[edge, SERVER],
                 down=way[SERVER, edge],
+                upload_bits=max(each.upload_bits for each in workloads),
+                download_bits=max(each.download_bits for each in workloads),
             )
             for edge in edges
         ]
-    federation.slumbers = {cell.name: cell.station for cell in cells if cell.station is not None}
     surroundings = _surroundings(scenario, placement, sky, cells)
     for index, track in placement.tracks.items():
         serving = int(placement.serving[index])
-        MobilityProcess(federation, federation.devices[index], track, serving, surroundings)
+        MobilityProcess(context, devices[index], track, serving, surroundings)
     if scenario.evaluation.interval is not None:
-        env.process(federation.server.watch(scenario.evaluation.interval))
-    federation.measure(-1, federation.server.shared)
-    return federation
+        env.process(server.watch(scenario.evaluation.interval))
+    context.measure(-1, server.shared)
+    return Federation(
+        context,
+        server,
+        devices,
+        edge_servers,
+        {cell.name: cell.station for cell in cells if cell.station is not None},
+    )
 
 
 def run(federation: Federation, scenario: Scenario) -> None:

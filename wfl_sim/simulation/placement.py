@@ -62,7 +62,13 @@ def place(scenario: Scenario) -> Placement:
             for index, (group, member) in enumerate(groups)
         ]
     )
-    large_scale = LargeScale(scenario)
+    large_scale = LargeScale(
+        scenario.base_stations,
+        seed=scenario.seed,
+        heights=np.array([group.height for group, _ in groups]),
+        moves=np.array([group.moves for group, _ in groups]),
+        offsets=scenario.offsets,
+    )
     gains = large_scale.gains(np.arange(len(groups)), positions)
     serving = reference_db(scenario.base_stations, gains).argmax(axis=0)
     wired = _wired(scenario)

@@ -11,7 +11,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import wfl_sim
 from channel_models import OutOfRangeWarning
 from wfl_sim.config.errors import LocatedError, ScenarioError
 from wfl_sim.execution.store import Store
@@ -202,7 +201,7 @@ def _manifest(
         **outcome.totals,
         "execution": {"threads": request.threads, **outcome.totals.get("execution", {})},
         "versions": {
-            "wfl_sim": wfl_sim.__version__,
+            "wfl_sim": version("wfl-sim"),
             "python": platform.python_version(),
             **{name: version(name) for name in _VERSIONS},
         },

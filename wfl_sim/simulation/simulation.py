@@ -103,7 +103,9 @@ class Simulation:
         if store is None or self.shards is None or not self.trains:
             federation = self._network(NetworkOnly(self.learner, self.scenario.seed))
             totals = self._totals(federation, 0)
-            return SimulationResult(federation.spans, (), {}, totals, federation.levels)
+            return SimulationResult(
+                federation.context.spans, (), {}, totals, federation.context.levels
+            )
         with TaskGraph(self.learner, store, progress, executor=self.scenario.execution) as graph:
             return self._learned(graph, self.shards)
 
@@ -126,16 +128,16 @@ class Simulation:
         )
         try:
             graph.demand(
-                [key for each in federation.measurements for key in each.keys]
+                [key for each in federation.context.evaluations for key in each.keys]
                 + [handle.key for handle in finals.values()]
             )
         except FloatingPointError as error:
             raise LocatedError(str(error), "method") from error
-        rows = metrics(federation.measurements, names, graph.values)
+        rows = metrics(federation.context.evaluations, names, graph.values)
         states = {name: graph.state(handle) for name, handle in finals.items()}
         self._seconds["learning"] = time.perf_counter() - started
         return SimulationResult(
-            federation.spans,
+            federation.context.spans,
             rows,
             {name: state for name, state in states.items() if state},
             {
@@ -143,7 +145,7 @@ class Simulation:
                 **self._spent(plan.cohorts),
                 "execution": dict(graph.report()),
             },
-            federation.levels,
+            federation.context.levels,
         )
 
     def _check_accountant(self) -> None:
@@ -179,8 +181,8 @@ class Simulation:
         return federation
 
     def _totals(self, federation: Federation, executed: int) -> dict[str, Any]:
-        now, traffic = federation.env.now, federation.traffic
-        joules = federation.ledger.components(now).sum(axis=0)
+        now, traffic = federation.env.now, federation.context.traffic
+        joules = federation.context.ledger.components(now).sum(axis=0)
         return {
             "simulated_seconds": now,
             "bits": {
@@ -235,23 +237,25 @@ def _batteries(federation: Federation) -> dict[str, dict[str, float]]:
 
 def _handovers(federation: Federation) -> dict[str, dict[str, float]]:
     """Return how often devices changed their cells, and for how many s that held them up."""
-    count, ping_pong = federation.handovers.count, federation.handovers.ping_pong
+    count, ping_pong = federation.context.handovers.count, federation.context.handovers.ping_pong
     if not count:
         return {}
-    gaps = [span.end - span.start for span in federation.spans if span.activity == "handover"]
+    gaps = [
+        span.end - span.start for span in federation.context.spans if span.activity == "handover"
+    ]
     return {"handovers": {"count": count, "ping_pong": ping_pong, "interrupted_seconds": sum(gaps)}}
 
 
 def _surroundings(scenario: Scenario, federation: Federation) -> dict[str, Any]:
     """Return what server and base stations drew, in J, and the g of CO2 of the devices."""
-    spans, end = federation.spans, federation.env.now
+    spans, end = federation.context.spans, federation.env.now
     drawn = {"server": server_joules(scenario.server.hardware, spans, end)}
     for edge in federation.edges:
         drawn[edge.name] = server_joules(edge.server.hardware, spans, end, edge.name)
     for number, cell in enumerate(scenario.base_stations):
         if cell.station is not None:
             name = f"cell-{number}"
-            slumber = federation.slumbers.get(name)
+            slumber = federation.base_station_sleeps.get(name)
             wakings = slumber.wakings if slumber is not None else ()
             power = cell.downlink.power
             drawn[name] = station_joules(cell.station, spans, name, end, power, wakings)

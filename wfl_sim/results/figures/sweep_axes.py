@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from wfl_sim.config.sweep import short_names
-from wfl_sim.records import Coordinate
+from wfl_sim.config.sweep import Coordinate, short_names
 from wfl_sim.results.figures.style import scale
 from wfl_sim.results.run import Run
 from wfl_sim.results.statistics import by_label

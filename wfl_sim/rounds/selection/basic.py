@@ -9,7 +9,7 @@ import numpy as np
 from wfl_sim.rounds.selection.selector import SELECTORS
 
 if TYPE_CHECKING:
-    from wfl_sim.network.device import Device
+    from wfl_sim.network.client import Client
 
 
 @SELECTORS("random")
@@ -18,8 +18,8 @@ class RandomSelection:
     """Uniformly without replacement."""
 
     def select(
-        self, devices: "Sequence[Device]", count: int, rng: np.random.Generator
-    ) -> "Sequence[Device]":
+        self, devices: "Sequence[Client]", count: int, rng: np.random.Generator
+    ) -> "Sequence[Client]":
         """Return `count` devices, or all where there are fewer, in ascending order."""
         chosen = rng.choice(len(devices), size=min(count, len(devices)), replace=False)
         return [devices[i] for i in sorted(chosen)]
@@ -31,8 +31,8 @@ class BestChannel:
     """The largest mean gain to the serving cell (path loss and shadowing)."""
 
     def select(
-        self, devices: "Sequence[Device]", count: int, rng: np.random.Generator
-    ) -> "Sequence[Device]":
+        self, devices: "Sequence[Client]", count: int, rng: np.random.Generator
+    ) -> "Sequence[Client]":
         """Return the `count` best devices in ascending order; ties go to the lower index."""
         best = sorted(devices, key=lambda device: (-device.mean_gain, device.index))
         return sorted(best[:count], key=lambda device: device.index)
@@ -44,8 +44,8 @@ class Everyone:
     """All devices, as long as `clients` allows: then the lowest numbers."""
 
     def select(
-        self, devices: "Sequence[Device]", count: int, rng: np.random.Generator
-    ) -> "Sequence[Device]":
+        self, devices: "Sequence[Client]", count: int, rng: np.random.Generator
+    ) -> "Sequence[Client]":
         """Return the first `count` devices."""
         return devices[:count]
 
@@ -56,8 +56,8 @@ class RoundRobin:
     """Those who have been asked least often, the lower numbers first."""
 
     def select(
-        self, devices: "Sequence[Device]", count: int, rng: np.random.Generator
-    ) -> "Sequence[Device]":
+        self, devices: "Sequence[Client]", count: int, rng: np.random.Generator
+    ) -> "Sequence[Client]":
         """Return `count` devices, or all where there are fewer, in ascending order."""
         queue = sorted(devices, key=lambda device: (device.times_asked, device.index))
         return sorted(queue[:count], key=lambda device: device.index)

@@ -10,7 +10,7 @@ from channel_models.units import Fraction
 from wfl_sim.rounds.selection.selector import SELECTORS
 
 if TYPE_CHECKING:
-    from wfl_sim.network.device import Device
+    from wfl_sim.network.client import Client
 
 
 @SELECTORS("energy-aware")
@@ -26,8 +26,8 @@ class EnergyAware:
     reserve: Fraction = 0.1
 
     def select(
-        self, devices: "Sequence[Device]", count: int, rng: np.random.Generator
-    ) -> "Sequence[Device]":
+        self, devices: "Sequence[Client]", count: int, rng: np.random.Generator
+    ) -> "Sequence[Client]":
         """Return `count` devices, or all where there are fewer, in ascending order."""
         after = np.array([_share_after(device) for device in devices])
         able = after >= self.reserve
@@ -39,8 +39,8 @@ class EnergyAware:
         return [devices[i] for i in sorted(order[:count].tolist())]
 
 
-def _share_after(device: "Device") -> float:
-    share = device.charge_share
+def _share_after(device: "Client") -> float:
+    share = device.battery_level
     if np.isfinite(device.charge_left):
         share *= 1 - device.round_joules / max(device.charge_left, 1e-9)
     return float(share)

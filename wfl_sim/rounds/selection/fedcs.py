@@ -15,7 +15,7 @@ from channel_models.units import PositiveSeconds
 from wfl_sim.rounds.selection.selector import SELECTORS
 
 if TYPE_CHECKING:
-    from wfl_sim.network.device import Device
+    from wfl_sim.network.client import Client
 
 Job = tuple[float, float]
 """s until a device is ready to send, and s that its upload takes alone on the band"""
@@ -37,8 +37,8 @@ class FedCS:
     solve: Literal["greedy", "exact"] = "exact"
 
     def select(
-        self, devices: "Sequence[Device]", count: int, rng: np.random.Generator
-    ) -> "Sequence[Device]":
+        self, devices: "Sequence[Client]", count: int, rng: np.random.Generator
+    ) -> "Sequence[Client]":
         """Return at most `count` devices in ascending order.
 
         Where not even one fits, the one that is through first is returned.

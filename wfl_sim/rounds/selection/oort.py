@@ -16,7 +16,7 @@ from wfl_sim.config.errors import LocatedError
 from wfl_sim.rounds.selection.selector import SELECTORS
 
 if TYPE_CHECKING:
-    from wfl_sim.network.device import Device
+    from wfl_sim.network.client import Client
 
 
 @SELECTORS("oort")
@@ -57,13 +57,13 @@ class Oort:
             )
 
     def select(
-        self, devices: "Sequence[Device]", count: int, rng: np.random.Generator
-    ) -> "Sequence[Device]":
+        self, devices: "Sequence[Client]", count: int, rng: np.random.Generator
+    ) -> "Sequence[Client]":
         """Return `count` devices, or all where there are fewer, in ascending order."""
         count = min(count, len(devices))
-        known = [device for device in devices if device.heard_in >= 0]
-        fresh = [device for device in devices if device.heard_in < 0]
-        number = 1 + max((device.heard_in for device in known), default=0)
+        known = [device for device in devices if device.last_upload_round >= 0]
+        fresh = [device for device in devices if device.last_upload_round < 0]
+        number = 1 + max((device.last_upload_round for device in known), default=0)
         share = max(self.explore * self.decay**number, self.explore_least)
         places = min(round(share * count), len(fresh)) if known else len(fresh)
         explored = max(min(places, count), count - len(known))
@@ -71,12 +71,12 @@ class Oort:
         chosen += self._drawn(known, count - explored, number, rng)
         return sorted(chosen, key=lambda device: device.index)
 
-    def utilities(self, devices: "Sequence[Device]", number: int) -> NDArray[np.float64]:
+    def utilities(self, devices: "Sequence[Client]", number: int) -> NDArray[np.float64]:
         """Return the utility of devices that have been heard of, in round `number`."""
         examples = np.array([device.examples for device in devices], dtype=float)
         losses = np.array([device.reported_loss for device in devices], dtype=float)
         seconds = np.array([device.round_seconds for device in devices])
-        heard = np.array([1 + device.heard_in for device in devices])
+        heard = np.array([1 + device.last_upload_round for device in devices])
         utility = examples * losses
         if self.preferred is not None:
             slow = seconds > self.preferred
@@ -87,8 +87,8 @@ class Oort:
         )
 
     def _drawn(
-        self, devices: "Sequence[Device]", count: int, number: int, rng: np.random.Generator
-    ) -> "list[Device]":
+        self, devices: "Sequence[Client]", count: int, number: int, rng: np.random.Generator
+    ) -> "list[Client]":
         if not count:
             return []
         utility = self.utilities(devices, number)

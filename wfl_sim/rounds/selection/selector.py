@@ -10,15 +10,15 @@ import numpy as np
 from wfl_sim.config.registry import Registry
 
 if TYPE_CHECKING:
-    from wfl_sim.network.device import Device
+    from wfl_sim.network.client import Client
 
 
 class Selector(Protocol):
     """Who takes part in a round."""
 
     def select(
-        self, devices: Sequence[Device], count: int, rng: np.random.Generator
-    ) -> Sequence[Device]:
+        self, devices: Sequence[Client], count: int, rng: np.random.Generator
+    ) -> Sequence[Client]:
         """Return at most `count` distinct devices, in ascending order of index."""
 
 

@@ -13,7 +13,7 @@ from wfl_sim.config.errors import LocatedError
 from wfl_sim.rounds.selection.selector import SELECTORS
 
 if TYPE_CHECKING:
-    from wfl_sim.network.device import Device
+    from wfl_sim.network.client import Client
 
 
 @SELECTORS("tifl")
@@ -33,8 +33,8 @@ class TiFL:
             raise LocatedError(f"must be at least 1, got {self.tiers}", "tiers")
 
     def select(
-        self, devices: "Sequence[Device]", count: int, rng: np.random.Generator
-    ) -> "Sequence[Device]":
+        self, devices: "Sequence[Client]", count: int, rng: np.random.Generator
+    ) -> "Sequence[Client]":
         """Return at most `count` devices of one tier, in ascending order."""
         tiers = [tier for tier in by_speed(devices, self.tiers) if tier]
         tier = tiers[int(rng.integers(len(tiers)))]
@@ -42,7 +42,7 @@ class TiFL:
         return sorted((tier[i] for i in chosen), key=lambda device: device.index)
 
 
-def by_speed(devices: "Sequence[Device]", tiers: int) -> "list[list[Device]]":
+def by_speed(devices: "Sequence[Client]", tiers: int) -> "list[list[Client]]":
     """Return `tiers` groups from the fastest to the slowest, their sizes equal within one.
 
     Args:
