@@ -1,4 +1,10 @@
+"""Options and fixtures for every room; those that load torch are in tests/learning."""
+
 import pytest
+
+from tests.fixtures.scenario_files import files
+
+__all__ = ["files"]
 
 
 def pytest_addoption(parser):

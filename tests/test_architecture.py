@@ -81,7 +81,7 @@ def test_a_scenario_is_read_without_torch(tmp_path):
 def test_a_synthetic_network_study_needs_no_torch(tmp_path):
     loaded = loaded_by(
         "from pathlib import Path\n"
-        "from tests.wfl_sim.worlds import outcome\n"
+        "from tests.fixtures.runs import outcome\n"
         f"assert outcome(Path({str(tmp_path)!r})).spans"
     )
     assert not loaded & {"torch", "transformers", "peft", "matplotlib"}

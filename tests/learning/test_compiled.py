@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from tests.learning.test_group import farthest, learner, tasks_of
-from tests.wfl_sim.test_training_runs import TRAINING, digests
-from tests.wfl_sim.worlds import scenario
+from tests.fixtures.runs import scenario
+from tests.learning.test_grouped import farthest, learner, tasks_of
+from tests.simulation.test_training_runs import TRAINING, digests
 from wfl_sim.config.errors import LocatedError, ScenarioError
 from wfl_sim.data.examples import Shards
 from wfl_sim.execution.store import Store

@@ -17,7 +17,7 @@ from wfl_sim.methods import FedIT
 from wfl_sim.methods.parts import LoRA
 from wfl_sim.methods.phases import Local
 
-from .test_group import both, farthest, learner, tasks_of
+from .test_grouped import both, farthest, learner, tasks_of
 
 Folder = Callable[[str], Pretrained]
 METHOD = FedIT(

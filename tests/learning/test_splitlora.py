@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from tests.wfl_sim.test_rounds_training import TRAINING
-from tests.wfl_sim.worlds import scenario
+from tests.fixtures.runs import scenario
+from tests.rounds.test_rounds_training import TRAINING
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.execution.store import Store
 from wfl_sim.learning.adapted_model import AdaptedModel

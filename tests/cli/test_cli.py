@@ -1,0 +1,348 @@
+"""The command line: one line for what went wrong, nothing half done, nothing left behind."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.fixtures.scenario_files import GOOD
+from wfl_sim.results import Run
+
+ROOT = Path(__file__).parents[2]
+SWEEP = "sweep: {seeds: [1, 2], variants: {pftt: {}, fedit: {method: {kind: fedit}}}}\n"
+LONG = ("--set", "rounds.count=100000", "--no-figures")
+INTERRUPTED = "interrupted: the same command continues where it stopped\n"
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "wfl_sim", *map(str, arguments)]
+
+
+def wfl_sim(*arguments, **options):
+    return subprocess.run(
+        command(*arguments), capture_output=True, text=True, timeout=120, **options
+    )
+
+
+def refusal(files, *arguments):
+    done = wfl_sim(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    return files.short(done.stderr)
+
+
+def test_help_and_version():
+    assert "Federated fine-tuning over a wireless network" in wfl_sim("--help").stdout
+    assert wfl_sim("--version").stdout.startswith("wfl-sim 0.")
+
+
+def test_the_module_of_commands_is_no_silent_program(files):
+    file = files.write("name: x\n")
+    call = [sys.executable, "-m", "wfl_sim", "validate", str(file)]
+    done = subprocess.run(call, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "is required and missing" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["validate"]])
+def test_help_and_validate_load_nothing_heavy(files, arguments):
+    if arguments == ["validate"]:
+        arguments = ["validate", str(ROOT / "scenarios/quickstart.yaml")]
+    script = (
+        "import sys\n"
+        f"sys.argv = ['wfl-sim', *{arguments!r}]\n"
+        "from wfl_sim.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code\n"
+        "heavy = 'torch transformers peft matplotlib scipy networkx simpy pyarrow'.split()\n"
+        "print([name for name in heavy if name in sys.modules], file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stderr.strip() == "[]"
+
+
+def test_validate_counts_runs_and_devices(files):
+    assert wfl_sim("validate", files.write()).stdout.endswith("s.yaml: valid, 1 run of 3 devices\n")
+    text = (
+        GOOD + "sweep: {variants: {few: {}, one: {devices: [{count: 1, hardware: edge-server}]}}}"
+    )
+    file = files.write(text)
+    done = wfl_sim("validate", file, "--set", "rounds.clients=1")
+    assert done.stdout.endswith("s.yaml: valid, 2 runs of 1 to 3 devices\n")
+
+
+def test_a_wrong_scenario_is_one_line_and_no_folder(files):
+    file = files.changed("rank: 8", "rnak: 8")
+    message = "error: s.yaml:7: method.lora.rnak: unknown key 'rnak', did you mean 'rank'?\n"
+    assert refusal(files, "validate", file) == message
+    assert refusal(files, "run", file, "--out", files.folder / "runs") == message
+    assert not (files.folder / "runs").exists()
+
+
+def test_the_scenario_itself_is_missing(files):
+    file = files.folder / "none.yaml"
+    assert refusal(files, "run", file) == "error: none.yaml: no such file\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (
+            "{kind: csv, path: bad.csv}",
+            "data: bad.csv:3: expected 2 columns (label, text), found 1",
+        ),
+        (
+            "{kind: csv, path: good.csv, label: labels}",
+            "data: good.csv:1: no column 'labels', did you mean 'label'? (columns: label, text)",
+        ),
+        (
+            "{kind: csv, path: good.csv, partition: iid}",
+            "data: device 2 would hold 0 examples, at least 2 are needed: use fewer devices or "
+            "more examples",
+        ),
+    ],
+)
+def test_data_found_wrong_in_preparation(files, data, message):
+    files.write("label,text\na,x\nb\n", "bad.csv")
+    files.write("label,text\na,x\nb,y\n", "good.csv")
+    (files.folder / "net").mkdir()
+    model = "model: {kind: synthetic, payload: 2 Mbit, flops_per_step: 20 GFLOP}"
+    file = files.changed(model, f"model: {{pretrained: ./net}}\ndata: {data}")
+    said = refusal(files, "run", file, "--out", files.folder / "runs")
+    assert said == f"error: s.yaml:4: {message}\n"
+    assert not (files.folder / "runs").exists()
+
+
+@pytest.mark.slow
+def test_a_model_that_does_not_fit(files):
+    config = {"model_type": "bert", "hidden_size": 16, "intermediate_size": 32, "vocab_size": 50}
+    config |= {"num_attention_heads": 2, "num_hidden_layers": 1, "max_position_embeddings": 64}
+    files.write(json.dumps(config), "net/config.json")
+    model = "model: {kind: synthetic, payload: 2 Mbit, flops_per_step: 20 GFLOP}"
+    file = files.changed(model, "model: {pretrained: ./net}\ndata: newswire")
+    hardware = "devices.0.hardware={base: raspberry-pi-5, memory: 100 kB}"
+    said = refusal(files, "validate", "--deep", file, "--set", hardware)
+    assert said.startswith(
+        f"error: --set {hardware}: devices.0.hardware: raspberry-pi-5 has 0.1 MB "
+    )
+    assert said.count("\n") == 1
+
+
+def test_a_device_too_near_to_a_second_cell(files):
+    pathloss = "{kind: log-distance, reference: 290 m}"
+    second = f"  - {{carrier: 6 GHz, position: [150 m, 0], channel: {{pathloss: {pathloss}}}}}\n"
+    file = files.write(GOOD.replace("devices:", f"{second}devices:"))
+    said = refusal(files, "run", file, "--out", files.folder / "runs")
+    assert said.startswith(
+        "error: s.yaml:21: devices: distance must be at least 290 m for LogDistance, got "
+    )
+
+
+def test_a_distance_beyond_the_model_is_one_warning(files):
+    text = GOOD.replace("radius: 300 m", "radius: 9 km, min_distance: 8 km")
+    loud = ["--set", "devices.0.power=90 dBm", "--set", "cells.0.downlink.power=90 dBm"]
+    file = files.write(text + "sweep: {seeds: [1, 2]}\n")
+    done = wfl_sim("run", file, "--out", files.folder / "runs", "--no-figures", *loud)
+    assert done.returncode == 0
+    (warning,) = files.short(done.stderr).splitlines()
+    assert warning.startswith("warning: s.yaml:20: devices: distance 8")
+    assert warning.endswith(" m is beyond the 5000 m of UMa: extrapolated")
+
+
+@pytest.mark.parametrize("out", ["s.yaml", "s.yaml/below"])
+def test_a_file_where_the_output_folder_should_be(files, out):
+    file = files.write()
+    assert refusal(files, "run", file, "--out", files.folder / out) == (
+        f"error: {out}: cannot be written: Not a directory\n"
+    )
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is unwritable for root")
+def test_an_unwritable_output_folder(files):
+    file = files.write()
+    files.folder.chmod(0o500)
+    assert refusal(files, "run", file, "--out", files.folder / "runs") == (
+        "error: runs: cannot be written: Permission denied\n"
+    )
+    files.folder.chmod(0o700)
+
+
+def test_a_plugin_needs_leave(files):
+    files.write("from wfl_sim.radio.allocation import EqualShare\nclass Mine: pass\n", "mine.py")
+    text = GOOD.replace("{allocator: proportional-fair}", "{allocator: ./mine.py:EqualShare}")
+    file = files.write(text)
+    assert refusal(files, "validate", file) == (
+        "error: s.yaml:19: cells.0.uplink.allocator: './mine.py:EqualShare' would run a Python "
+        "file: give --allow-plugins if you trust it\n"
+    )
+    assert wfl_sim("validate", file, "--allow-plugins").returncode == 0
+
+
+def test_a_run_that_is_piped_says_one_line_a_run(files):
+    out = files.folder / "runs"
+    done = wfl_sim("run", files.write(GOOD + SWEEP), "--out", out, "--jobs", "2", "--no-figures")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = files.short(done.stdout).splitlines()
+    folders = sorted(line.split("  ")[0] for line in lines)
+    assert folders == sorted(f"runs/{each.name}" for each in out.iterdir())
+    assert len(folders) == 4
+    assert all(line.endswith(", 0 tasks executed") for line in lines)
+    Run.open(out / folders[0].removeprefix("runs/")).verify()
+
+
+def test_a_mistake_in_a_plugin_keeps_its_traceback(files):
+    files.write(
+        "from dataclasses import dataclass\n"
+        "@dataclass(frozen=True)\n"
+        "class Mine:\n"
+        "    def shares(self, demands):\n"
+        "        return demands.nothing\n",
+        "mine.py",
+    )
+    file = files.write(GOOD.replace("proportional-fair", "./mine.py:Mine"))
+    done = wfl_sim("run", file, "--allow-plugins", "--out", files.folder / "runs")
+    assert done.returncode == 1
+    assert 'mine.py", line 5, in shares' in done.stderr
+    assert not list((files.folder / "runs").glob("[!.]*"))
+
+
+def started(*arguments, until):
+    """Start a command in a process group of its own, and wait for a sign of life."""
+    process = subprocess.Popen(
+        command(*arguments),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while process.poll() is None and not until(process.pid):
+        time.sleep(0.05)
+    time.sleep(0.5)
+    return process
+
+
+def group(leader):
+    """Return the living processes of a group: process id to command line."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            state, _, its = (folder / "stat").read_text().rpartition(")")[2].split()[:3]
+            if int(its) == leader and state != "Z":
+                found[int(folder.name)] = (folder / "cmdline").read_text()
+        except OSError:
+            continue
+    return found
+
+
+def workers(leader):
+    return [pid for pid, line in group(leader).items() if "spawn_main" in line]
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at /proc")
+class TestStopping:
+    def single(self, files):
+        out = files.folder / "runs"
+
+        def begun(pid):
+            # While it imports, Python ends by the signal itself when that falls into an `exec`.
+            used = (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[11]
+            return int(used) / os.sysconf("SC_CLK_TCK") > 2
+
+        return started("run", files.write(), "--out", out, *LONG, until=begun)
+
+    def sweep(self, files):
+        return started(
+            "run",
+            files.write(GOOD + SWEEP),
+            "--out",
+            files.folder / "runs",
+            "--jobs",
+            "2",
+            *LONG,
+            until=lambda pid: len(workers(pid)) == 2,
+        )
+
+    def ended(self, files, process, code, said):
+        out, err = process.communicate(timeout=30)
+        assert (process.returncode, out, err) == (code, "", said)
+        deadline = time.monotonic() + 10
+        while group(process.pid) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert not group(process.pid)
+        assert not list(files.folder.glob("runs/*")) + list(files.folder.glob("runs/.*.new"))
+
+    def test_ctrl_c_in_a_single_run(self, files):
+        process = self.single(files)
+        process.send_signal(signal.SIGINT)
+        self.ended(files, process, 130, INTERRUPTED)
+
+    def test_ctrl_c_in_a_sweep_which_then_runs_again(self, files):
+        process = self.sweep(files)
+        os.killpg(process.pid, signal.SIGINT)
+        self.ended(files, process, 130, INTERRUPTED)
+        file = files.write(GOOD + SWEEP)
+        done = wfl_sim("run", file, "--out", files.folder / "runs", "--no-figures")
+        assert done.returncode == 0
+        assert len(list(files.folder.glob("runs/good-*"))) == 4
+
+    def test_ctrl_c_for_the_parent_alone(self, files):
+        process = self.sweep(files)
+        process.send_signal(signal.SIGINT)
+        self.ended(files, process, 130, INTERRUPTED)
+
+    def test_a_killed_worker_ends_the_command(self, files):
+        process = self.sweep(files)
+        os.kill(workers(process.pid)[0], signal.SIGKILL)
+        out, err = process.communicate(timeout=30)
+        assert (process.returncode, out) == (1, "")
+        assert err in {
+            f"error: the process of run {number} died (signal 9, perhaps for want of memory): "
+            "the same command continues where it stopped\n"
+            for number in (1, 2)
+        }
+        assert not list(files.folder.glob("runs/*"))
+
+    def test_a_killed_parent_takes_its_workers_along(self, files):
+        process = self.sweep(files)
+        process.kill()
+        self.ended(files, process, -signal.SIGKILL, "")
+
+
+def test_list_is_one_line_a_kind_when_piped():
+    lines = wfl_sim("list").stdout.splitlines()
+    assert any(line.split()[:2] == ["allocator", "equal"] for line in lines)
+    assert all(len(line.split(maxsplit=2)) == 3 for line in lines)
+    values = wfl_sim("list", "hardware").stdout
+    assert re.search(r"raspberry-pi-5 +idle_power: 3 W \(high: Phoronix", values)
+    methods = wfl_sim("list", "method").stdout.splitlines()
+    assert {line.split()[0] for line in methods} == {"method"}
+    assert {"pftt", "fedit", "local-only"} <= {line.split()[1] for line in methods}
+
+
+def test_list_of_an_unknown_family():
+    done = wfl_sim("list", "methods")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: unknown family 'methods', did you mean 'method'?\n"
+
+
+def test_schema_is_json():
+    assert json.loads(wfl_sim("schema").stdout)["title"] == "Scenario"
+
+
+def test_plot_without_a_run(files):
+    assert refusal(files, "plot", files.folder / "none") == "error: none: no such run folder\n"
+
+
+def test_a_reader_that_goes_away_is_no_error():
+    process = subprocess.Popen(
+        command("schema"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    process.wait(timeout=30)
+    process.stderr.close()

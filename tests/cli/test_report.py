@@ -1,0 +1,115 @@
+"""What a person sees: a line for each run, a bar in a terminal, the closing table."""
+
+import io
+import math
+import re
+
+import pytest
+from rich.console import Console
+
+from tests.fixtures.scenario_files import GOOD
+from wfl_sim.cli import report as reports
+from wfl_sim.cli.report import Report, show_kinds
+from wfl_sim.results import figures
+from wfl_sim.results.summary import SummaryRow
+from wfl_sim.scenario.loading import load
+from wfl_sim.simulation.request import RunRequest
+from wfl_sim.simulation.run import run_all
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """Let the report believe that it writes to a terminal of 80 columns, and return the text."""
+    text = io.StringIO()
+
+    def console(stderr=False):
+        return Console(file=text, force_terminal=True, width=80, stderr=stderr)
+
+    monkeypatch.setattr(reports, "Console", console)
+    return text
+
+
+def follow(files, text=GOOD):
+    request = RunRequest(file=files.write(text), out=files.folder / "runs")
+    report = Report([each.scenario for each in request.load()])
+    with report:
+        folders = dict(report.follow(run_all(request, jobs=1, watcher=report)))
+    report.close(list(folders.values()), figures=False)
+    return folders
+
+
+def test_a_log_gets_one_line_a_run(files, capsys):
+    folders = follow(files, GOOD + "sweep: {seeds: [1, 2]}\n")
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("  ")[0] for line in lines] == [str(folders[0]), str(folders[1])]
+    assert all(" simulated s in " in line for line in lines)
+
+
+def test_a_folder_in_brackets_is_shown_as_it_is(files, capsys):
+    folder = files.folder / "[red]"
+    folder.mkdir()
+    files.folder = folder
+    follow(files)
+    assert "/[red]/runs/good-s3-" in capsys.readouterr().out
+
+
+def test_a_terminal_gets_a_bar_with_the_time_left(files, terminal):
+    (loaded,) = load(files.write())
+    with Report([loaded.scenario]) as report:
+        report.progress(0, 1, 4)
+        report._bar.refresh()
+    assert "good: 0 of 1 run" in terminal.getvalue()
+    assert " 25 %" in terminal.getvalue()
+    assert "left" in terminal.getvalue()
+
+
+def test_a_warning_is_given_once_whatever_its_figures(files, capsys):
+    (loaded,) = load(files.write())
+    report = Report([loaded.scenario])
+    report.warn("s.yaml:3: devices: distance 612.5 m is far")
+    report.warn("s.yaml:3: devices: distance 701.25 m is far")
+    report.warn("s.yaml:3: devices: height 3 m is odd")
+    assert capsys.readouterr().err.splitlines() == [
+        "warning: s.yaml:3: devices: distance 612.5 m is far",
+        "warning: s.yaml:3: devices: height 3 m is odd",
+    ]
+
+
+def plain(text):
+    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", text)
+
+
+def test_kinds_fit_80_columns(terminal):
+    show_kinds("")
+    lines = plain(terminal.getvalue()).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert sum(line.startswith("allocator") for line in lines) == 1
+    assert any(line.split()[:2] == ["hardware", "edge-server"] for line in lines)
+
+
+def test_the_closing_table_fits_80_columns(monkeypatch, terminal):
+    nan = math.nan
+    pftt = SummaryRow("pftt", 3, 0.8125, 0.0123, 0.8, 2, 123.4, 5.0, 23456.7, 1234.5)
+    alone = SummaryRow("local-only", 1, 0.5, nan, 0.8, 0, nan, nan, nan, nan)
+    monkeypatch.setattr(figures, "summary", lambda *_: [pftt, alone])
+    reports.Console().print(reports._table([], "personal_mean"))
+    lines = plain(terminal.getvalue()).splitlines()
+    assert lines[0].rstrip() == "accuracy, personal mean, costs to reach 0.8"
+    assert max(map(len, lines)) <= 80
+    assert lines[2].split() == [
+        *("pftt", "3", "0.812", "±", "0.012", "2/3", "5.0", "123.4", "23,456.7", "1,234.5")
+    ]
+    assert lines[3].split() == ["local-only", "1", "0.500", "0/1", "-", "-", "-", "-"]
+
+
+def test_hardware_is_listed_too(capsys):
+    show_kinds("hardware")
+    lines = capsys.readouterr().out.splitlines()
+    assert {line.split()[1] for line in lines} >= {"jetson-orin-nano", "edge-server"}
+
+
+def test_an_unknown_family():
+    with pytest.raises(
+        ValueError, match=r"^unknown family 'allocatorr', did you mean 'allocator'\?$"
+    ):
+        show_kinds("allocatorr")

@@ -1,0 +1,136 @@
+"""Modem states, base stations, server and carbon, against their own tables."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.fixtures.churn import check_laws, of, simulated
+from tests.fixtures.runs import BASE, outcome
+from wfl_sim.config.errors import ScenarioError
+from wfl_sim.device_models.carbon import CarbonIntensity
+from wfl_sim.device_models.radio_power import ModemPower
+from wfl_sim.radio.base_station_power import EarthModel, Tr38864
+from wfl_sim.records import Span
+from wfl_sim.scenario.loading import load
+from wfl_sim.simulation.infrastructure_energy import station_joules
+
+LONE = BASE.replace("clients: 4", "clients: 6")
+
+
+def span(activity, start, end, cell="cell-0", joules=0.0):
+    return Span(
+        start=start, end=end, actor="device-0", activity=activity, round=0, cell=cell, joules=joules
+    )
+
+
+def test_the_anchors_of_tr_38_840():
+    modem = ModemPower(unit=2e-3, sleep="deep")
+    assert modem.rest == pytest.approx(2e-3)
+    assert modem.rest + modem.transmit_power(1e-3) == pytest.approx(0.5)
+    assert modem.rest + modem.transmit_power(10 ** (-0.7)) == pytest.approx(1.4)
+    assert modem.rest + modem.receive_power(100e6) == pytest.approx(0.6)
+    assert modem.rest + modem.receive_power(20e6) == pytest.approx(0.24)
+    assert modem.waking == pytest.approx(0.9e-3)
+    assert ModemPower(unit=2e-3).waking == 0
+
+
+def test_a_modem_replaces_the_powers_of_the_hardware(tmp_path):
+    federation = simulated(tmp_path, "devices.1.modem={unit: 3 mW, sleep: light}", text=LONE)
+    check_laws(federation)
+    modem, pi = ModemPower(unit=3e-3, sleep="light"), "device-4"
+    (download, *_), (compute, *_) = of(federation, pi, "download"), of(federation, pi, "compute")
+    idle = 3.0 + modem.rest
+    assert compute.joules == pytest.approx((idle + 6.0) * (compute.end - compute.start))
+    expected = (idle + modem.receive_power(10e6)) * (download.end - download.start) + modem.waking
+    assert download.joules == pytest.approx(expected)
+
+
+@given(capacity=st.floats(5, 60), seed=st.integers(0, 500))
+@settings(max_examples=25, deadline=None)
+def test_waking_up_is_paid_by_the_battery(tmp_path_factory, capacity, seed):
+    federation = simulated(
+        tmp_path_factory.mktemp("modem"),
+        f"seed={seed}",
+        "devices.1.modem={unit: 400 mW, sleep: deep}",
+        f"devices.1.battery={{capacity: {capacity} J, charging: 4 W}}",
+        text=LONE,
+    )
+    # With 0.4 W a unit waking costs 0.18 J at once: so far below its cut-off a battery may end.
+    for device in federation.devices[4:]:
+        supply = device.body.supply
+        lost = supply.battery.capacity - supply.level + supply.charged
+        drawn = federation.context.ledger.components(federation.env.now)[device.index].sum()
+        assert drawn == pytest.approx(lost, rel=1e-9)
+        spans = of(federation, device.name)
+        assert sum(each.joules for each in spans) == pytest.approx(drawn, rel=1e-9)
+
+
+def test_earth_by_hand():
+    """6 x 130 W at no load; 40 W on the air add 4.7 x 40 W."""
+    spans = [span("download", 1, 3), span("download", 2, 4), span("upload", 3, 6)]
+    found = station_joules(EarthModel(), spans, "cell-0", 10.0, 40.0)
+    assert found == pytest.approx(780 * 10 + 188 * 3)
+    asleep = station_joules(EarthModel(sleep=True), spans, "cell-0", 10.0, 40.0)
+    assert asleep == pytest.approx(450 * 5 + 780 * 5 + 188 * 3)
+    assert station_joules(EarthModel(), spans, "cell-1", 10.0, 40.0) == pytest.approx(7800)
+
+
+def test_tr_38_864_by_hand():
+    spans = [span("download", 1, 3), span("upload", 2, 6)]
+    found = station_joules(Tr38864(unit=2.0, idle="deep"), spans, "cell-0", 10.0, 40.0)
+    assert found == pytest.approx(2 * (1 * 5 + 280 * 1 + 110 * 3 + 335 * 1))
+
+
+def test_the_manifest_tells_what_surrounds_the_devices(tmp_path):
+    intensity = tmp_path / "grid.csv"
+    intensity.write_text("start (s),end (s),intensity (g/kWh)\n0,1000,360\n")
+    totals = outcome(tmp_path, "cells.0.station=earth", f"carbon={intensity}").totals
+    seconds = totals["simulated_seconds"]
+    drawn = totals["infrastructure_joules"]
+    assert drawn["server"] == pytest.approx(100 * seconds, rel=1e-3)
+    assert 780 * seconds < drawn["cell-0"] < (780 + 188) * seconds
+    assert totals["grams_co2"] == pytest.approx(360 * sum(totals["joules"].values()) / 3.6e6)
+    assert set(outcome(tmp_path).totals["infrastructure_joules"]) == {"server"}
+
+
+def test_carbon_follows_the_grid_within_a_span(tmp_path):
+    file = tmp_path / "grid.csv"
+    file.write_text("start (s),end (s),intensity (g/kWh)\n0,10,100\n10,20,500\n")
+    grams = CarbonIntensity(path=str(file)).grams([span("idle", 5, 25, joules=3.6e6)])
+    # 5 s at 100, 10 s at 500, and, since the trace repeats, 5 s at 100.
+    assert grams == pytest.approx((5 * 100 + 10 * 500 + 5 * 100) / 20)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "count: 3",
+            "count: 3\n    modem: {sleep: deep}",
+            "22: devices.0.modem.unit: is required and missing",
+        ),
+        ("count: 3", "count: 3\n    modem: 3 J", "22: devices.0.modem: '3 J' is not in W"),
+        (
+            "uplink:",
+            "station: tr-38864\n    uplink:",
+            "19: cells.0.station.unit: is required and missing",
+        ),
+        (
+            "uplink:",
+            "station: {kind: earth, type: pico}\n    uplink:",
+            "cells.0.downlink.power: must be at most 0.26 W for type pico, got 39.8107 W",
+        ),
+        (
+            "name: good",
+            "name: good\ncarbon: grid.csv",
+            "2: carbon: grid.csv:2: intensity: '3 g/J' is not in g/kWh",
+        ),
+    ],
+)
+def test_wrong_surroundings_are_one_line(files, old, new, message):
+    (files.folder / "grid.csv").write_text("start (s),end (s),intensity (g/J)\n0,1,3\n")
+    with pytest.raises(ScenarioError) as caught:
+        load(files.changed(old, new))
+    said = files.short(caught.value)
+    assert message in said
+    assert "\n" not in said

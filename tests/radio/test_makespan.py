@@ -1,0 +1,189 @@
+"""Minimum makespan and minimum energy: closed forms, optimality, and the engine under them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import simpy
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.optimize import brentq, minimize
+from scipy.special import lambertw
+
+from tests.radio.test_allocation import demands
+from tests.radio.test_ofdma import BLOCK, BLOCKS, NOISE, make_band
+from wfl_sim.network.carrier import Carrier
+from wfl_sim.radio.allocation import EqualShare, MinimumEnergy, MinimumMakespan
+from wfl_sim.radio.allocation.bandwidth import lambert, needed, rate
+from wfl_sim.radio.allocation.makespan import makespan
+from wfl_sim.radio.allocation.minimum_energy import _exponent, cheapest, power_level
+
+BAND = 20e6
+
+
+def problem(count, seed):
+    rng = np.random.default_rng(seed)
+    bits = rng.uniform(2e6, 2e7, count)
+    reach = 10 ** rng.uniform(5.5, 9, count)
+    return bits, reach, rng.uniform(0, 3, count)
+
+
+@given(st.floats(-12, 3))
+def test_the_lambert_function_solves_its_equation(log_excess):
+    excess = 10.0**log_excess
+    above = lambert(np.array([excess]))[0] - 1
+    assert above - np.log1p(above) == pytest.approx(excess, rel=1e-9, abs=1e-16)
+    if 1e-3 < excess < 30:
+        assert above + 1 == pytest.approx(-lambertw(-np.exp(-1 - excess), -1).real, rel=1e-9)
+
+
+@given(st.floats(-15, np.log10(1 - 1e-9)), st.floats(3, 12))
+def test_the_bandwidth_needed_is_the_inverse_of_the_rate(log_kappa, log_reach):
+    """From ten million times less than the limit to a billionth below it."""
+    reach = np.array([10.0**log_reach])
+    wanted = 10.0**log_kappa * reach / np.log(2)
+    bandwidth = needed(wanted, reach)
+    assert rate(bandwidth, reach) == pytest.approx(wanted, rel=1e-7)
+
+
+def test_no_bandwidth_is_enough_beyond_the_limit():
+    reach = np.array([1e6])
+    assert np.isinf(needed(reach / np.log(2), reach)).all()
+    assert needed(np.zeros(1), reach) == 0
+    assert rate(np.zeros(1), reach) == 0
+
+
+@pytest.mark.parametrize("count", [1, 2, 20, 100, 1000])
+def test_all_end_together_and_the_band_is_full(count):
+    bits, reach, ready = problem(count, count)
+    time, bandwidth = makespan(bits, reach, ready, BAND)
+    assert bandwidth.sum() == pytest.approx(BAND, rel=1e-9)
+    assert ready + bits / rate(bandwidth, reach) == pytest.approx(np.full(count, time), rel=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_perturbation_ends_earlier(seed):
+    bits, reach, ready = problem(20, seed)
+    time, bandwidth = makespan(bits, reach, ready, BAND)
+    rng = np.random.default_rng(seed)
+    for size in (1e-4, 1e-2, 0.3):
+        other = bandwidth * np.exp(size * rng.standard_normal(20))
+        other *= BAND / other.sum()
+        assert (ready + bits / rate(other, reach)).max() > time
+
+
+def test_the_makespan_is_that_of_an_independent_search():
+    bits, reach, ready = problem(6, 9)
+
+    def surplus(time):
+        total = 0.0
+        for size, far, begin in zip(bits, reach, ready, strict=True):
+            wanted = size / (time - begin)
+            total += brentq(
+                lambda b, far=far, wanted=wanted: b * np.log2(1 + far / b) - wanted, 1e-3, 1e13
+            )
+        return total - BAND
+
+    shortest = (ready + bits * np.log(2) / reach).max()
+    expected = brentq(surplus, shortest * (1 + 1e-6) + 1e-6, 1e4, xtol=1e-12)
+    assert makespan(bits, reach, ready, BAND)[0] == pytest.approx(expected, rel=1e-8)
+
+
+def test_cheapest_bandwidths_satisfy_the_kkt_conditions():
+    bits, reach, _ = problem(12, 4)
+    time = np.full(12, 1.02 * makespan(bits, reach, np.zeros(12), BAND)[0])
+    bandwidth = cheapest(bits, time, reach, BAND)
+    assert bandwidth.sum() == pytest.approx(BAND, rel=1e-9)
+    level = power_level(bits / time, bandwidth, reach)
+    assert (level <= 1 + 1e-9).all()
+    exponent = bits * np.log(2) / (bandwidth * time)
+    slope = time / reach * (exponent * np.exp(exponent) - np.expm1(exponent))
+    free = level < 1 - 1e-6
+    assert 0 < free.sum() < 12
+    assert slope[free] == pytest.approx(np.full(free.sum(), slope[free].mean()), rel=1e-6)
+    # Who is held by the limit of power would gain less from bandwidth than the others' price.
+    assert (slope[~free] <= slope[free].mean() * (1 + 1e-6)).all()
+
+
+def test_cheapest_bandwidths_are_those_of_a_general_optimiser():
+    bits, reach, _ = problem(3, 7)
+    time = np.full(3, 4 * makespan(bits, reach, np.zeros(3), BAND)[0])
+
+    def joules(share):
+        bandwidth = share * BAND
+        return (power_level(bits / time, bandwidth, reach) * time).sum()
+
+    found = minimize(
+        joules,
+        np.full(3, 1 / 3),
+        bounds=[(1e-4, 1)] * 3,
+        constraints={"type": "eq", "fun": lambda share: share.sum() - 1},
+        options={"ftol": 1e-14, "maxiter": 500},
+    )
+    ours = cheapest(bits, time, reach, BAND)
+    assert joules(ours / BAND) <= found.fun * (1 + 1e-9)
+    assert ours / BAND == pytest.approx(found.x, abs=2e-3)
+
+
+def test_reach_meets_the_efficiency_of_an_even_split():
+    asked = demands(np.random.default_rng(0).uniform(0.5, 5, (4, 6)))
+    even = np.full(4, asked.bandwidth / 4)
+    assert rate(even, asked.reach) == pytest.approx(even * asked.efficiency.mean(axis=1))
+
+
+def test_a_downlink_is_divided_by_what_each_bit_costs():
+    asked = replace(demands([[1.0, 1.0], [3.0, 3.0]]), spreads=False)
+    assert MinimumMakespan().shares(asked)[:, 0] == pytest.approx([0.75, 0.25])
+
+
+def test_who_hears_nothing_gets_nothing():
+    assert MinimumMakespan().shares(demands([[0.0, 0.0], [2.0, 1.0]]))[:, 0].tolist() == [0, 1]
+    assert (MinimumMakespan().shares(demands([[0.0], [0.0]])) == 0.5).all()
+
+
+def uploads(allocator, gains, bits):
+    env = simpy.Environment()
+    carrier = Carrier(env, "air", make_band(gains, allocator=allocator))
+    sent = [carrier.send([link], bits) for link in range(len(gains))]
+    env.run(env.all_of([each.done for each in sent]))
+    return sent
+
+
+GAINS = [1e-11, 3e-13, 1e-13, 4e-14]
+
+
+def test_in_a_static_channel_all_uploads_end_at_the_closed_forms_time():
+    sent = uploads(MinimumMakespan(), GAINS, 4e6)
+    bits, reach = np.full(4, 4e6), 0.2 * np.array(GAINS) / NOISE
+    time, _ = makespan(bits, reach, np.zeros(4), BLOCKS * BLOCK)
+    assert [each.end for each in sent] == pytest.approx([time] * 4, rel=1e-6)
+    assert time < max(each.end for each in uploads(EqualShare(), GAINS, 4e6))
+
+
+def test_minimum_energy_ends_at_the_deadline_and_radiates_less():
+    fast = uploads(MinimumMakespan(), GAINS, 4e6)
+    slow = uploads(MinimumEnergy(within=8.0, reserve=0.0), GAINS, 4e6)
+    assert max(each.end for each in fast) < 5.0
+    assert [each.end for each in slow] == pytest.approx([8.0] * 4, rel=1e-6)
+    assert sum(each.radiated for each in slow) < 0.5 * sum(each.radiated for each in fast)
+    bits, reach = np.full(4, 4e6), 0.2 * np.array(GAINS) / NOISE
+    bandwidth = cheapest(bits, np.full(4, 8.0), reach, BLOCKS * BLOCK)
+    joules = 0.2 * 8.0 * power_level(bits / 8.0, bandwidth, reach)
+    assert [each.radiated for each in slow] == pytest.approx(joules, rel=1e-5)
+
+
+def test_a_deadline_that_cannot_be_met_is_answered_with_full_power():
+    late = uploads(MinimumEnergy(within=0.1), GAINS, 4e6)
+    fast = uploads(MinimumMakespan(), GAINS, 4e6)
+    assert [each.end for each in late] == pytest.approx([each.end for each in fast], rel=1e-6)
+
+
+def test_the_exponent_solves_its_equation_down_to_nothing():
+    """Near the branch point of Lambert's function the closed form has lost its digits."""
+    marginal = 10.0 ** np.arange(-30, 6, 0.5)
+    x = _exponent(marginal)
+    # x e^x - e^x + 1, which cancels for small x: its series there.
+    series = x**2 / 2 + x**3 / 3 + x**4 / 8
+    exact = (x - 1) * np.exp(np.minimum(x, 50)) + 1
+    assert np.where(x < 1e-2, series, exact) == pytest.approx(marginal, rel=1e-6)
+    assert (np.diff(x) > 0).all()

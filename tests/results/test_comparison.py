@@ -1,0 +1,268 @@
+"""Figures over sweeps hold the numbers of their runs; the front is what nothing dominates."""
+
+import csv
+from collections import defaultdict
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from tests.fixtures.runs import BASE
+from wfl_sim.config.sweep import Coordinate
+from wfl_sim.records import Metric, Span
+from wfl_sim.results import Goal, Run, write_run
+from wfl_sim.results.comparison import choose_goal
+from wfl_sim.results.figures import fleet
+from wfl_sim.results.figures.comparison import compare
+from wfl_sim.results.figures.parameter import parameter
+from wfl_sim.results.figures.pareto import front, pareto
+from wfl_sim.results.figures.style import line_styles, look
+from wfl_sim.results.figures.sweep_axes import axes, lines, main_axis, shown_axes
+
+GOAL = Goal(target=0.7)
+
+
+def seconds(width, seed, fast):
+    return (100 / width + seed) * (0.5 if fast else 1.0)
+
+
+def written(folder, width, seed, fast):
+    """Write a run of one device whose seconds, joules and accuracy are known."""
+    end = seconds(width, seed, fast)
+    final = (0.8 if fast else 0.6) + 0.01 * seed
+    variant = "fast" if fast else "slow"
+    point = {
+        "variant": Coordinate(variant, "", variant),
+        "cells.0.bandwidth": Coordinate(width * 1e6, "Hz", f"{width} MHz"),
+    }
+    metrics = [
+        Metric(
+            time=share * end,
+            round=number - 1,
+            metric="accuracy",
+            scope="personal_mean",
+            device="",
+            value=value,
+            bits_up=100 * number,
+            bits_down=50 * number,
+            joules=share * 10 * end,
+        )
+        for number, (share, value) in enumerate([(0.0, 0.1), (0.5, 0.7), (1.0, final)])
+    ]
+    activities = [("compute", 0.0, end / 2), ("upload", end / 2, end)]
+    write_run(
+        folder / f"{variant}-{width}-{seed}",
+        scenario_yaml="name: known\n",
+        manifest={
+            "label": f"{variant} bandwidth={width} MHz",
+            "seed": seed,
+            "point": {path: asdict(each) for path, each in point.items()},
+            "simulated_seconds": end,
+            "joules": {"compute": 6 * end, "transmit": 4 * end},
+            "bits": {"sent_up": 200, "sent_down": 100},
+            "tasks_executed": 0,
+            "host_seconds": {"network": 0.1},
+        },
+        spans=[
+            Span(start=a, end=b, actor="device-0", activity=what, round=0, joules=10 * (b - a))
+            for what, a, b in activities
+        ],
+        metrics=metrics,
+        states={},
+    )
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("known")
+    for width in (5, 100, 20):
+        for seed in (1, 2, 3):
+            for fast in (False, True):
+                written(folder, width, seed, fast)
+    return [Run.open(each) for each in sorted(folder.iterdir())]
+
+
+def table(paths, name):
+    (path,) = (each for each in paths if each.name == f"{name}.csv")
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=12),
+    st.booleans(),
+)
+@settings(max_examples=200)
+def test_the_front_is_what_nothing_dominates(points, falling):
+    cost, value = zip(*points, strict=True)
+
+    def dominates(one, other):
+        gain = value[other] - value[one] if falling else value[one] - value[other]
+        saved = cost[other] - cost[one]
+        return gain >= 0 and saved >= 0 and (gain > 0 or saved > 0)
+
+    everyone = range(len(points))
+    expected = [not any(dominates(i, j) for i in everyone) for j in everyone]
+    assert front(cost, value, falling=falling).tolist() == expected
+
+
+def test_a_value_that_is_none_is_on_no_front():
+    assert front([1, 2, 3], [np.nan, 0.5, 0.4]).tolist() == [False, True, False]
+
+
+def test_lines_go_along_numbers_in_their_order(runs):
+    assert axes(runs) == {
+        "variant": ["fast", "slow"],
+        "cells.0.bandwidth": ["100 MHz", "20 MHz", "5 MHz"],
+    }
+    assert main_axis(runs) == "cells.0.bandwidth"
+    assert shown_axes(runs) == ["cells.0.bandwidth"]
+    axis, found = lines(runs, "cells.0.bandwidth")
+    assert (axis.title, axis.numeric) == ("bandwidth (MHz)", True)
+    assert [line.label for line in found] == ["fast", "slow"]
+    assert [[place.x for place in line.places] for line in found] == [[5, 20, 100]] * 2
+    assert all(len(place.runs) == 3 for line in found for place in line.places)
+
+
+@pytest.fixture
+def zipped(runs):
+    """The runs with a spacing that comes with each width, and powers of their own."""
+    spacing = {"5 MHz": 15, "20 MHz": 30, "100 MHz": 60}
+    found = []
+    for run in runs:
+        khz = spacing[run.point["cells.0.bandwidth"].written]
+        own = Run.open(run.folder)
+        own.point["spacing"] = Coordinate(khz * 1e3, "Hz", f"{khz} kHz")
+        found.append(own)
+    return found
+
+
+def test_what_goes_together_is_one_axis(zipped):
+    assert set(axes(zipped)) == {"variant", "cells.0.bandwidth", "spacing"}
+    assert shown_axes(zipped) == ["cells.0.bandwidth"]
+    _, found = lines(zipped, "cells.0.bandwidth")
+    assert [(line.label, len(line.places)) for line in found] == [("fast", 3), ("slow", 3)]
+    _, found = lines(zipped, "variant")
+    assert [line.label for line in found] == [f"bandwidth={w} MHz" for w in (100, 20, 5)]
+
+
+def test_runs_that_differ_in_more_than_their_axes_are_not_drawn_along_them(zipped):
+    """Two sweeps along different things: what one of them varies is no axis of the other."""
+    for run in zipped:
+        del run.point["spacing" if run.seed < 3 else "cells.0.bandwidth"]
+        run.manifest["label"] += f" of {run.seed < 3}"
+    assert list(axes(zipped)) == ["variant"]
+    assert shown_axes(zipped) == []
+    assert main_axis(zipped) is None
+
+
+def test_many_lines_look_different():
+    with look():
+        styles = line_styles(map(str, range(49)))
+    assert len({(style["color"], style["marker"]) for style in styles.values()}) == 49
+
+
+def test_categories_stand_in_the_order_of_appearance(runs):
+    axis, found = lines(runs, "variant")
+    assert not axis.numeric
+    assert [line.label for line in found] == [f"bandwidth={w} MHz" for w in (100, 20, 5)]
+    assert [[place.text for place in line.places] for line in found] == [["fast", "slow"]] * 3
+
+
+def test_numbers_in_several_units_become_si(runs, tmp_path):
+    one, other = runs[0], runs[3]
+    one.point["x"] = Coordinate(5e6, "Hz", "5 MHz")
+    other.point["x"] = Coordinate(2e4, "Hz", "20 kHz")
+    axis, (line,) = lines([one], "x")
+    assert (axis.unit, line.places[0].x) == ("MHz", 5)
+    axis, found = lines([one, other], "x")
+    assert axis.unit == "MHz"
+    assert sorted(place.x for line in found for place in line.places) == [0.02, 5]
+    del one.point["x"], other.point["x"]
+
+
+def test_the_parameter_figure_has_means_and_t_intervals(runs, tmp_path):
+    rows = table(parameter(runs, tmp_path, GOAL, "cells.0.bandwidth"), "along-cells.0.bandwidth")
+    values = defaultdict(list)
+    for width in (5, 20, 100):
+        for seed in (1, 2, 3):
+            values["fast", width].append(seconds(width, seed, True))
+            values["slow", width].append(seconds(width, seed, False))
+    for (line, width), sample in values.items():
+        key = {"line": line, "value": f"{width} MHz", "quantity": "simulated time"}
+        whole, target = (
+            next(row for row in rows if row["of"] == of and key.items() <= row.items())
+            for of in ("run", "target")
+        )
+        low, high = stats.t.interval(0.95, 2, np.mean(sample), stats.sem(sample))
+        assert float(whole["mean"]) == pytest.approx(np.mean(sample))
+        assert float(whole["half_width"]) == pytest.approx((high - low) / 2)
+        assert float(target["mean"]) == pytest.approx(np.mean(sample) / 2)
+        assert (whole["seeds"], target["seeds"]) == ("3", "3")
+
+
+def test_the_pareto_figure_marks_the_front_of_the_means(runs, tmp_path):
+    rows = table(pareto(runs, tmp_path, GOAL), "pareto-accuracy-personal_mean")
+    assert len(rows) == 2 * 6
+    on_front = {
+        (row["cost"], row["line"], row["value"]) for row in rows if row["on_front"] == "True"
+    }
+    # At 100 MHz the fast variant is quicker than all others, and better.
+    assert on_front == {(cost, "fast", "100 MHz") for cost in ("seconds", "joules")}
+    for row in rows:
+        if (row["line"], row["value"], row["cost"]) == ("slow", "20 MHz", "joules"):
+            assert float(row["x"]) == pytest.approx(10 * (100 / 20 + 2))
+            assert float(row["y"]) == pytest.approx(0.62)
+
+
+def test_comparing_writes_every_figure_that_there_are_numbers_for(runs, tmp_path):
+    goal = choose_goal(runs)
+    assert (goal.metric, goal.scope) == ("accuracy", "personal_mean")
+    names = {path.name for path in compare(runs, goal, tmp_path)}
+    stems = ("convergence-accuracy-personal_mean", "breakdown", "pareto-accuracy-personal_mean")
+    for stem in (*stems, "along-cells.0.bandwidth"):
+        assert {f"{stem}.{suffix}" for suffix in ("png", "svg", "csv")} <= names
+    assert {"comparison.parquet", "comparison.csv"} <= names
+
+
+def test_many_labels_have_no_convergence(runs, tmp_path):
+    many = [Run.open(run.folder) for run in runs if run.seed == 1]
+    for number, run in enumerate(many):
+        run.manifest["label"] = f"label {number}"
+    twice = [Run.open(run.folder) for run in many]
+    for run in twice:
+        run.manifest["label"] += " again"
+    names = {path.name for path in compare([*many, *twice], GOAL, tmp_path)}
+    assert not any(name.startswith("convergence") for name in names)
+    assert "pareto-accuracy-personal_mean.png" in names
+
+
+def test_fleets_side_by_side(tmp_path):
+    import wfl_sim
+
+    text = BASE.replace(
+        "hardware: raspberry-pi-5,",
+        "hardware: raspberry-pi-5, battery: {capacity: 12 J, charging: 1 W},",
+    )
+    file = tmp_path / "s.yaml"
+    file.write_text(text + "sweep: {variants: {one: {}, other: {rounds: {count: 2}}}}\n")
+    runs = wfl_sim.run(file, out=tmp_path, network_only=True)
+    rows = table(fleet(runs, tmp_path), "fleet")
+    for run in runs:
+        levels = run.level_arrays
+        mine = (levels["actor"] == "device-4") & (levels["quantity"] == "battery")
+        found = [
+            float(row["value"])
+            for row in rows
+            if (row["label"], row["what"], row["of"]) == (run.label, "battery", "device-4")
+        ]
+        assert found == levels["value"][mine].tolist()
+        joules = {
+            row["of"]: float(row["value"])
+            for row in rows
+            if (row["label"], row["what"]) == (run.label, "joules")
+        }
+        assert joules == pytest.approx(run.manifest["joules"])
+    assert fleet(runs[:1], tmp_path) == []

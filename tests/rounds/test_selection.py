@@ -1,0 +1,117 @@
+"""Who is asked: by lot, by channel, by what is left in the battery."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from tests.fixtures.churn import check_laws, simulated
+from wfl_sim.randomness import stream
+from wfl_sim.rounds.selection import EnergyAware, Everyone, RoundRobin, TiFL
+from wfl_sim.rounds.selection.tifl import by_speed
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A device as a selection sees it."""
+
+    index: int
+    battery_level: float
+    charge_left: float
+    round_joules: float = 1.0
+
+
+@dataclass
+class Worker:
+    """A device as a selection by turns or by speed sees it."""
+
+    index: int
+    round_seconds: float = 1.0
+    times_asked: int = 0
+
+
+def numbers(devices):
+    return [device.index for device in devices]
+
+
+def test_everyone_is_everyone_there():
+    devices = [Worker(i) for i in (1, 4, 6)]
+    assert numbers(Everyone().select(devices, 3, stream(1))) == [1, 4, 6]
+    assert numbers(Everyone().select(devices, 2, stream(1))) == [1, 4]
+
+
+def test_round_robin_asks_all_before_anyone_again():
+    devices = [Worker(i) for i in range(5)]
+    asked = []
+    for number in range(5):
+        chosen = RoundRobin().select(devices, 2, stream(1, number))
+        for device in chosen:
+            device.times_asked += 1
+        asked.append(numbers(chosen))
+    assert asked == [[0, 1], [2, 3], [0, 4], [1, 2], [3, 4]]
+
+
+def test_tiers_are_of_like_speed_and_size():
+    seconds = [5.0, 1.0, 9.0, 2.0, 8.0, 1.5, 4.0]
+    devices = [Worker(i, s) for i, s in enumerate(seconds)]
+    assert [numbers(tier) for tier in by_speed(devices, 3)] == [[1, 5, 3], [6, 0], [4, 2]]
+    assert [numbers(tier) for tier in by_speed(devices[:2], 3)] == [[1], [0], []]
+
+
+def test_tifl_never_mixes_tiers_and_asks_each_as_often():
+    devices = [Worker(i, float(i)) for i in range(9)]
+    seen = np.zeros(3)
+    for number in range(3000):
+        chosen = numbers(TiFL(tiers=3).select(devices, 2, stream(1, "selection", number)))
+        tiers = {index // 3 for index in chosen}
+        assert len(tiers) == 1
+        assert len(chosen) == 2
+        seen[tiers.pop()] += 1
+    # Each in a third of the draws; the standard error is 0.009.
+    assert seen / 3000 == pytest.approx([1 / 3] * 3, abs=0.03)
+
+
+def often(devices, count, draws=4000):
+    chosen = np.zeros(len(devices))
+    for number in range(draws):
+        picked = EnergyAware().select(devices, count, stream(1, "selection", number))
+        assert [d.index for d in picked] == sorted({d.index for d in picked})
+        chosen[[d.index for d in picked]] += 1
+    return chosen / draws
+
+
+def test_the_fuller_are_likelier_by_their_odds():
+    devices = [
+        Standing(0, 0.8, 80.0, 0.0),
+        Standing(1, 0.4, 40.0, 0.0),
+        Standing(2, 0.4, 40.0, 0.0),
+    ]
+    # One of three by odds 2 : 1 : 1; the standard error is 0.008.
+    assert often(devices, 1) == pytest.approx([0.5, 0.25, 0.25], abs=0.03)
+
+
+def test_who_would_not_last_is_asked_only_when_others_are_too_few():
+    devices = [Standing(0, 0.2, 1.0, 2.0), Standing(1, 0.9, 90.0), Standing(2, 1.0, np.inf)]
+    assert often(devices, 2, 200).tolist() == [0, 1, 1]
+    assert often(devices, 3, 20).tolist() == [1, 1, 1]
+
+
+def test_energy_aware_rounds_lose_fewer_updates(tmp_path):
+    text = """
+name: fleet
+model: {kind: synthetic, payload: 2 Mbit, flops_per_step: 20 GFLOP}
+method: {kind: pftt, local: {steps: 4}}
+rounds: {kind: synchronous, count: 14, clients: 3}
+cells: [{bandwidth: 5 MHz, channel: {pathloss: macro}}]
+devices:
+  - {count: 3, hardware: jetson-orin-nano, area: {radius: 300 m}}
+  - {count: 5, hardware: phone-flagship, area: {radius: 300 m}, battery: 18 J}
+"""
+    lost = {}
+    for kind in ("random", "energy-aware"):
+        lost[kind] = 0
+        for seed in range(4):
+            federation = simulated(tmp_path, f"seed={seed}", f"rounds.select={kind}", text=text)
+            check_laws(federation)
+            lost[kind] += sum(span.outcome == "dropped" for span in federation.context.spans)
+    assert lost["energy-aware"] < lost["random"]

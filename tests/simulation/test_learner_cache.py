@@ -1,0 +1,58 @@
+"""The workshop: what scenarios share is made once, and no more is shared than they agree in."""
+
+import pytest
+
+from tests.fixtures.runs import BASE, scenario
+from wfl_sim.simulation.learner_cache import LearnerCache, learning_of
+
+NEWSWIRE = BASE.replace(
+    "model: {kind: synthetic, payload: 2 Mbit, flops_per_step: 20 GFLOP}",
+    "model: {pretrained: builtin:tiny-bert}\ndata: {kind: newswire, examples: 24}",
+)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "cells.0.bandwidth=20 MHz",
+        "devices.0.speed=9 km/h",
+        "rounds.count=2",
+        "name=other",
+        "label=other",
+    ],
+)
+def test_what_does_not_concern_learning_is_shared(tmp_path, setting):
+    workshop = LearnerCache()
+    one = scenario(tmp_path, text=NEWSWIRE)
+    other = scenario(tmp_path, setting, text=NEWSWIRE)
+    assert workshop.shards(one) is workshop.shards(other)
+    assert workshop.learner(one) is workshop.learner(other)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "seed=6",
+        "data.dialect=0.1",
+        "devices.0.count=5",
+        "method.local.lr=0.1",
+        "payload.upload=int8",
+        "data.tokens=24",
+        "evaluation.personal_examples=2",
+    ],
+)
+def test_what_concerns_learning_is_not(tmp_path, setting):
+    workshop = LearnerCache()
+    one = scenario(tmp_path, text=NEWSWIRE)
+    other = scenario(tmp_path, setting, text=NEWSWIRE)
+    assert learning_of(one) != learning_of(other)
+    assert workshop.learner(one) is not workshop.learner(other)
+
+
+def test_only_the_last_ones_are_kept(tmp_path):
+    workshop = LearnerCache()
+    first = scenario(tmp_path, text=NEWSWIRE)
+    learner = workshop.learner(first)
+    for seed in (6, 7):
+        workshop.learner(scenario(tmp_path, f"seed={seed}", text=NEWSWIRE))
+    assert workshop.learner(first) is not learner

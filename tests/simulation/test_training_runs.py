@@ -1,0 +1,146 @@
+"""Runs that train for real: determinism, resume, and a network that does not notice."""
+
+import time
+import warnings
+
+import pytest
+
+import wfl_sim
+from tests.fixtures.runs import scenario
+from wfl_sim.config.errors import ScenarioError
+from wfl_sim.execution.store import Store
+from wfl_sim.execution.task import LocalUpdate
+from wfl_sim.results import digest_metrics, digest_spans, digest_states
+from wfl_sim.scenario.loading import load
+from wfl_sim.simulation import run as running
+from wfl_sim.simulation.simulation import Simulation
+
+TRAINING = """
+name: training
+seed: 3
+model: {pretrained: builtin:tiny-bert}
+data: {kind: newswire, examples: 40, tokens: 24, partition: iid}
+method: {kind: pftt, adapter: {bottleneck: 4}, lora: {rank: 2}, local: {steps: 2, batch: 8}}
+rounds: {kind: synchronous, count: 2, clients: 3}
+evaluation: {global_examples: 16, personal_examples: 8}
+devices:
+  - {count: 4, hardware: jetson-orin-nano, area: {radius: 300 m}}
+"""
+
+
+def digests(outcome):
+    return (
+        digest_spans(outcome.spans),
+        digest_metrics(outcome.metrics),
+        digest_states(outcome.states),
+    )
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("straight")
+    return Simulation(scenario(folder, text=TRAINING)).run(Store(folder / "store"))
+
+
+def test_two_runs_give_the_same_digests(tmp_path, straight):
+    again = Simulation(scenario(tmp_path, text=TRAINING)).run(Store(tmp_path / "store"))
+    assert digests(again) == digests(straight)
+
+
+def test_network_only_gives_the_same_spans(tmp_path, straight):
+    network = Simulation(scenario(tmp_path, text=TRAINING), network_only=True).run()
+    assert digest_spans(network.spans) == digest_spans(straight.spans)
+    assert network.metrics == ()
+
+
+def test_a_slow_learner_changes_no_span(tmp_path, straight):
+    simulation = Simulation(scenario(tmp_path, text=TRAINING))
+    quick = simulation.learner
+
+    class Sleepy:
+        recipe = quick.recipe
+        workload = quick.workload
+        sends_news = False
+        keeps = quick.keeps
+        varies = quick.varies
+
+        def run(self, task, inputs):
+            time.sleep(0.02)
+            return quick.run(task, inputs)
+
+    simulation.learner = Sleepy()
+    assert digests(simulation.run(Store(tmp_path / "store"))) == digests(straight)
+
+
+def test_a_run_without_training_left_loads_no_weights(tmp_path, straight, monkeypatch):
+    store = Store(tmp_path / "store")
+    Simulation(scenario(tmp_path, text=TRAINING)).run(store)
+    simulation = Simulation(scenario(tmp_path, text=TRAINING))
+
+    def refuse(*_):
+        raise AssertionError("nothing is left to train")
+
+    monkeypatch.setattr(simulation.learner, "run", refuse)
+    again = simulation.run(Store(tmp_path / "store"))
+    assert digests(again) == digests(straight)
+    assert again.totals["tasks_executed"] == 0
+
+
+def test_another_radio_trains_nothing_again(tmp_path, straight):
+    store = Store(tmp_path / "store")
+    Simulation(scenario(tmp_path, text=TRAINING)).run(store)
+    narrow = scenario(tmp_path, "cells=[{bandwidth: 5 MHz}]", text=TRAINING)
+    outcome = Simulation(narrow).run(store)
+    assert outcome.totals["tasks_executed"] == 0
+    assert digest_states(outcome.states) == digest_states(straight.states)
+    assert digest_spans(outcome.spans) != digest_spans(straight.spans)
+
+
+def test_training_learns_and_private_parts_stay_private(tmp_path, straight):
+    assert {name.split("/")[0] for name in straight.states["shared"]} == {"adapter", "head"}
+    assert {name.split("/")[0] for name in straight.states["device-0"]} == {"lora"}
+    losses = [m.value for m in straight.metrics if (m.metric, m.scope) == ("loss", "personal_mean")]
+    assert losses[-1] < losses[0]
+
+
+def test_metrics_are_stamped_with_the_time_and_the_totals_of_their_round(straight):
+    ends = {s.round: s.end for s in straight.spans if s.activity == "aggregate"}
+    uploads = {}
+    for span in straight.spans:
+        if span.activity == "upload":
+            uploads[span.round] = uploads.get(span.round, 0) + span.bits
+    for metric in straight.metrics:
+        assert metric.time == (0.0 if metric.round == -1 else ends[metric.round])
+        sent = sum(bits for number, bits in uploads.items() if number <= metric.round)
+        assert metric.bits_up == sent
+
+
+def test_diverged_training_is_one_line_at_the_method(tmp_path):
+    file = tmp_path / "scenario.yaml"
+    file.write_text(TRAINING.replace("batch: 8}", "batch: 8, lr: 1e30, optimizer: sgd}"))
+    with pytest.raises(ScenarioError, match=r"scenario.yaml:6: method: training diverged: .*lr 1e"):
+        wfl_sim.run(file, out=tmp_path / "runs")
+    assert not list((tmp_path / "runs").glob("training*"))
+
+
+def test_progress_counts_every_task_once(tmp_path):
+    seen = []
+    Simulation(scenario(tmp_path, text=TRAINING)).run(
+        Store(tmp_path / "store"), lambda task, done, needed: seen.append((task, done, needed))
+    )
+    assert sum(isinstance(task, LocalUpdate) for task, _, _ in seen) == 6
+    assert [done for _, done, _ in seen] == list(range(1, len(seen) + 1))
+    assert {needed for _, _, needed in seen} == {len(seen)}
+
+
+def test_warnings_of_the_preparation_are_shown_once_and_end(tmp_path, monkeypatch):
+    def warns(loaded, **_):
+        warnings.warn("a library has something to say", FutureWarning, stacklevel=1)
+        return "simulation"
+
+    monkeypatch.setattr(running, "Simulation", warns)
+    file = tmp_path / "scenario.yaml"
+    file.write_text(TRAINING)
+    with pytest.warns(FutureWarning, match="something to say") as shown:
+        assert running.prepared(load(file)[0], lambda text: None) == "simulation"
+    assert len(shown) == 1
