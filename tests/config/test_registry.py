@@ -184,9 +184,11 @@ def test_a_class_that_lacks_what_the_contract_asks_for_is_refused():
     registry.add("disc", Disc)
     with pytest.raises(ValueError, match=r"^shape 'disc' lacks 'area' of .*test_registry\.Shape$"):
         registry.find("disc")
-    registry = Registry("shape", "wfl_sim.protocols.Selector")
+    registry = Registry("shape", "wfl_sim.rounds.selection.selector.Selector")
     registry.add("disc", Disc)
-    with pytest.raises(ValueError, match=r"^shape 'disc' lacks 'select' of wfl_sim\.protocols\.Se"):
+    with pytest.raises(
+        ValueError, match=r"^shape 'disc' lacks 'select' of wfl_sim\.rounds\.selection\.se"
+    ):
         registry.find("disc")
 
 
@@ -208,3 +210,8 @@ def test_an_incomplete_plugin_is_one_located_line(files):
         "s.yaml:19: cells.0.uplink.allocator: allocator './mine.py:Mine' lacks 'shares' of "
         "wfl_sim.radio.allocation.allocator.Allocator"
     )
+
+
+def test_loading_alone_knows_every_kind_of_model(files):
+    script = f"from wfl_sim.scenario.loading import load\nload({str(files.write())!r})"
+    subprocess.run([sys.executable, "-c", script], check=True)

@@ -7,6 +7,7 @@ file. The channel models know no registry, so they get their names here.
 from typing import Any, Final
 
 import channel_models as cm
+import wfl_sim.learning.synthetic  # noqa: F401  (registers the kind)
 from wfl_sim.codecs.codec import CODECS
 from wfl_sim.config.registry import Registry
 from wfl_sim.data import IID, Alpaca, ByLabel, Csv, Dirichlet, Hub, Instruct, Jsonl, Newswire
