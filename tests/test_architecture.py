@@ -1,60 +1,78 @@
-"""The walls between the rooms: who may load what."""
+"""The layers: what each room may import, and what stays unloaded."""
 
-import ast
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tools.import_graph import RANKS, circles, imports, module_files, room_of, upward
+
 ROOT = Path(__file__).parents[1]
 
 
-def imported(folder):
-    """Return the top-level names that the files of a folder import, and where."""
-    for file in sorted((ROOT / folder).rglob("*.py")):
-        for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                names = [node.module]
-            else:
-                continue
-            for name in names:
-                yield name, f"{file.relative_to(ROOT)}:{node.lineno}"
+def test_every_room_has_a_rank():
+    assert {room_of(module) for module in module_files()} <= set(RANKS)
+
+
+def test_imports_go_down_or_stay_in_the_room():
+    assert [str(each) for each in upward()] == []
+
+
+def test_no_files_import_one_another_in_a_circle():
+    assert circles() == []
+
+
+def test_nothing_inside_imports_the_facade():
+    facades = {"wfl_sim.protocols", "wfl_sim.registry", "wfl_sim.selection"}
+    assert [str(each) for each in imports() if each.target in facades] == []
+
+
+def test_an_upward_import_and_a_circle_are_found(tmp_path):
+    files = {
+        "wfl_sim/radio/band.py": "from typing import TYPE_CHECKING\n"
+        "if TYPE_CHECKING:\n    from wfl_sim.network.cell import Cell\n",
+        "wfl_sim/network/cell.py": "def f():\n    from wfl_sim.radio import band\n",
+        "wfl_sim/network/other.py": "import wfl_sim.learning.learner\n",
+        "wfl_sim/learning/learner.py": "",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert {str(each) for each in upward(tmp_path)} == {
+        "wfl_sim.radio.band:3 imports wfl_sim.network.cell",
+        "wfl_sim.network.other:1 imports wfl_sim.learning.learner",
+    }
+    assert circles(tmp_path) == [{"wfl_sim.radio.band", "wfl_sim.network.cell"}]
 
 
 @pytest.mark.parametrize(
-    ("folder", "forbidden"),
+    ("libraries", "rooms"),
     [
-        ("channel_models", {"simpy", "torch", "transformers", "pydantic", "wfl_sim", "networkx"}),
-        ("wfl_sim/methods", {"simpy", "torch", "transformers", "peft", "channel_models"}),
-        ("wfl_sim/entities", {"torch", "transformers", "peft", "matplotlib"}),
-        ("wfl_sim/radio", {"torch", "transformers", "peft", "simpy"}),
-        ("wfl_sim/rounds", {"torch", "transformers", "peft", "numpy"}),
-        ("wfl_sim/learning", {"simpy", "matplotlib", "networkx"}),
-        ("wfl_sim/execution", {"torch", "transformers", "peft", "simpy", "matplotlib"}),
-        ("wfl_sim/figures", {"torch", "transformers", "peft", "simpy"}),
-        ("wfl_sim/results", {"torch", "transformers", "peft", "simpy", "matplotlib"}),
+        ({"torch", "transformers", "peft"}, {"learning"}),
+        ({"matplotlib"}, {"results"}),
+        ({"simpy"}, {"network", "rounds", "simulation"}),
+        ({"typer", "rich"}, {"cli"}),
     ],
 )
-def test_a_room_stays_behind_its_walls(folder, forbidden):
-    broken = [
-        f"{where} imports {name}"
-        for name, where in imported(folder)
-        if name.split(".")[0] in forbidden
-    ]
-    assert not broken
+def test_a_library_is_imported_where_it_belongs(libraries, rooms):
+    found = set()
+    for module, file in module_files().items():
+        for line in file.read_text(encoding="utf-8").splitlines():
+            word = line.split()[:2]
+            if word[:1] in (["import"], ["from"]) and word[1].split(".")[0] in libraries:
+                found.add(room_of(module))
+    assert found == rooms
 
 
-def test_only_learning_imports_torch():
-    heavy = {"torch", "transformers", "peft"}
-    broken = [
-        where
-        for name, where in imported("wfl_sim")
-        if name.split(".")[0] in heavy and not where.startswith("wfl_sim/learning/")
+def test_only_figures_import_matplotlib():
+    found = [
+        module
+        for module, file in module_files().items()
+        if "matplotlib" in file.read_text(encoding="utf-8")
+        and not module.startswith("wfl_sim.results.figures")
     ]
-    assert not broken
+    assert found == []
 
 
 def loaded_by(code):
