@@ -1,4 +1,4 @@
-"""Draw the rooms and their imports for docs/architecture.md, or say where the drawing is out of date.
+"""Draw the rooms and their imports for docs/architecture.md, or check that the drawing fits.
 
     python -m tools.draw_architecture            write docs/images/architecture.svg
     python -m tools.draw_architecture --check    exit with 1 where the drawing no longer fits

@@ -39,7 +39,7 @@ RANKS: Final[dict[str, int]] = {
     "registry": 9,
     "selection": 9,
 }
-"""of every room and loose module; those of rank 9 are public entrances that nothing inside imports"""
+"""Rank of every room and loose module. Nothing inside imports those of rank 9: public entrances."""
 
 
 @dataclass(frozen=True)
