@@ -25,7 +25,7 @@ HELPERS = """
     from pathlib import Path
     from tests.execution.test_graph import Counting
     from tests.execution.test_executors import rounds
-    from wfl_sim.execution.claims import Claims
+    from wfl_sim.execution.store_locks import KeyLocks
     from wfl_sim.execution.graph import TaskGraph
     from wfl_sim.execution.store import Store
     from wfl_sim.execution.task import key_of
@@ -55,7 +55,7 @@ def test_a_claim_excludes_other_processes_until_it_is_released_or_they_die(tmp_p
     claims = KeyLocks(tmp_path / "claims")
     other = beside(
         """
-        claims = Claims(Path(sys.argv[1]))
+        claims = KeyLocks(Path(sys.argv[1]))
         print(claims.take("0" * 32), claims.take("1" * 32), flush=True)
         time.sleep(60)
         """,

@@ -1,10 +1,11 @@
-"""Plans: what a run asks to learn, as tasks, while the network simulation goes on."""
+"""Plans: the states of a run are named, as tasks, while the network simulation goes on."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
-from typing import Protocol
+from typing import final
 
 from wfl_sim.data.examples import Shards
 from wfl_sim.device_models.workload import Workload
@@ -27,34 +28,62 @@ class ReceivedUpload:
 
     upload: StateRef
     device: int = -1
-    """-1 where it is an aggregate of an edge server"""
+    """Index of the device; -1 for an upload that is itself an aggregate of an edge server."""
     base: StateRef | None = None
-    """the shared state that the device started from; None for the present one"""
+    """Shared state that the device started from; None for the present one."""
     staleness: int = 0
-    """aggregations between that state and the present one"""
+    """Number of aggregations between `base` and the present shared state."""
 
 
-class Plan(Protocol):
-    """Names the states of a run; nothing is trained by asking."""
+class Plan(ABC):
+    """Names the states of a run, and knows which shared state each device has.
+
+    Nothing is trained when a state is named. Subclasses say what a name stands for. A method may
+    send only what has changed since a device's last download: the plan remembers from which state
+    and whose uploads each shared state was made.
+
+    Args:
+        learner: tells the costs of local updates and downloads.
+        seed: of the run.
+    """
+
+    def __init__(self, learner: Learner, seed: int) -> None:
+        self._learner = learner
+        self._seed = seed
+        self._made_from: dict[StateRef, tuple[StateRef, tuple[int, ...]]] = {}
+        self._at_device: dict[int, StateRef] = {}
 
     def initial_shared(self) -> StateRef:
         """Return the shared state before training."""
+        return StateRef(self._initial_key(), "shared")
 
     def download_bits(self, device: int, shared: StateRef) -> int:
-        """Return the bits that bring `shared` to a device, given what it has got before."""
+        """Return the bits of a download of `shared`, given the state that the device has."""
+        if not self._learner.sends_news:
+            return self._learner.workload(device).download_bits
+        news: list[tuple[int, ...]] = []
+        while shared != self._at_device.get(device) and shared in self._made_from:
+            shared, devices = self._made_from[shared]
+            news.append(devices)
+        return self._learner.download_bits(device, news[::-1])
 
     def workload(self, device: int, number: int, turn: int = 0) -> Workload | None:
-        """Return the costs of one local update; None where all of a device cost the same."""
+        """Return the costs of one local update; None if all updates of a device cost the same."""
+        if not self._learner.varies:
+            return None
+        return self._learner.drawn_workload(device, self._update_seed(device, number, turn))
 
     def local_update(self, device: int, number: int, shared: StateRef, turn: int = 0) -> StateRef:
         """Return the upload of a device that trains on `shared` in round `number`.
 
         Args:
-            device: its number; -1 for the server itself, with all training examples.
+            device: its index; -1 for the server itself, which trains on all examples.
             number: of the round.
-            shared: the state that it has downloaded.
-            turn: how often it has trained in this round before.
+            shared: the state that the device has downloaded.
+            turn: number of earlier local updates of the device in this round.
         """
+        self._at_device[device] = shared
+        return StateRef(self._update_key(device, number, shared, turn), "upload")
 
     def aggregate(
         self,
@@ -68,85 +97,91 @@ class Plan(Protocol):
 
         Args:
             shared: the present state.
-            arrivals: in ascending order of device.
-            edge: an edge server averages for its own cell; the result can be used as a shared
-                state, and as an upload to the server above.
-            noise: error of aggregation over the air, see `Aggregate.noise`.
+            arrivals: the uploads, in ascending order of device.
+            edge: whether an edge server averages for its own cell. The result can be used as a
+                shared state, and as an upload to the server above.
+            noise: error of over-the-air aggregation, see `Aggregate.noise`.
         """
+        made = StateRef(self._aggregate_key(shared, arrivals, edge, noise), "shared")
+        self._made_from[made] = shared, tuple(each.device for each in arrivals)
+        return made
 
+    @property
+    def cohorts(self) -> list[tuple[int, ...]]:
+        """Devices whose uploads were in each aggregation, in the order of the aggregations."""
+        return [devices for _, devices in self._made_from.values()]
+
+    @abstractmethod
     def evaluate(self, shared: StateRef) -> tuple[str | None, tuple[str, ...]]:
-        """Return the keys of the global evaluation and of each device's own."""
+        """Return the keys of the global evaluation and of the evaluation of each device."""
 
-    def value(self, handle: StateRef, name: str) -> float:
-        """Return a number of the task that made a state, training first what it needs.
+    @abstractmethod
+    def value(self, state: StateRef, name: str) -> float:
+        """Return a number of the task that makes a state; executes the task if necessary.
 
-        An upload has `train_loss`, the mean loss of its local steps in nat.
+        The task of an upload has `train_loss`, the mean loss of its local steps in nat.
 
         Raises:
             ValueError: the run trains nothing.
         """
 
+    @abstractmethod
+    def _initial_key(self) -> str:
+        """Return the key of the initial shared state."""
 
-class NetworkOnly:
-    """The plan of a run that learns nothing: the network is simulated all the same."""
+    @abstractmethod
+    def _update_key(self, device: int, number: int, shared: StateRef, turn: int) -> str:
+        """Return the key of a local update."""
+
+    @abstractmethod
+    def _aggregate_key(
+        self, shared: StateRef, arrivals: Sequence[ReceivedUpload], edge: bool, noise: float
+    ) -> str:
+        """Return the key of an aggregation."""
+
+    def _update_seed(self, device: int, number: int, turn: int) -> int:
+        """Return the seed of a local update; a second one in the same round has its own."""
+        return derived_seed(self._seed, "training", device, number, *([turn] if turn else []))
+
+
+class NetworkOnly(Plan):
+    """Plan of a run that trains nothing: a name is a number, and the learner tells costs alone."""
 
     def __init__(self, learner: Learner, seed: int = 0) -> None:
-        """Name states for a learner whose costs alone are asked for.
-
-        Args:
-            learner: knows the costs.
-            seed: of the run; it matters where costs depend on what is drawn.
-        """
-        self._learner = learner
-        self._seed = seed
-        self._versions = StateLineage(learner)
+        super().__init__(learner, seed)
         self._names = count()
 
-    def initial_shared(self) -> StateRef:
-        """Return a name without a task."""
-        return StateRef(str(next(self._names)), "shared")
-
-    def download_bits(self, device: int, shared: StateRef) -> int:
-        """Return the bits of a download."""
-        return self._versions.download_bits(device, shared)
-
-    def workload(self, device: int, number: int, turn: int = 0) -> Workload | None:
-        """Return the costs of one local update; None where all of a device cost the same."""
-        return _workload(self._learner, device, _update_seed(self._seed, device, number, turn))
-
-    def local_update(self, device: int, number: int, shared: StateRef, turn: int = 0) -> StateRef:
-        """Return a name without a task."""
-        self._versions.received(device, shared)
-        return StateRef(str(next(self._names)), "upload")
-
-    def aggregate(
-        self,
-        shared: StateRef,
-        arrivals: Sequence[ReceivedUpload],
-        *,
-        edge: bool = False,
-        noise: float = 0.0,
-    ) -> StateRef:
-        """Return a name without a task."""
-        made = StateRef(str(next(self._names)), "shared")
-        self._versions.follows(made, shared, [each.device for each in arrivals])
-        return made
-
     def evaluate(self, shared: StateRef) -> tuple[str | None, tuple[str, ...]]:
-        """Ask for nothing."""
+        """Evaluate nothing."""
         return None, ()
 
-    def value(self, handle: StateRef, name: str) -> float:
-        """Refuse: nothing is trained.
-
-        Raises:
-            ValueError: always.
-        """
+    def value(self, state: StateRef, name: str) -> float:
+        """Raise ValueError: there are no values without training."""
         raise ValueError(f"a run without training knows no {name}")
 
+    def _initial_key(self) -> str:
+        return str(next(self._names))
 
-class TrainingPlan:
-    """Builds the task graph of a run from the events of its simulation."""
+    def _update_key(self, device: int, number: int, shared: StateRef, turn: int) -> str:
+        return str(next(self._names))
+
+    def _aggregate_key(
+        self, shared: StateRef, arrivals: Sequence[ReceivedUpload], edge: bool, noise: float
+    ) -> str:
+        return str(next(self._names))
+
+
+@final
+class TrainingPlan(Plan):
+    """Plan of a run that trains: a name is the key of a task in the task graph.
+
+    Args:
+        graph: receives the tasks.
+        learner: executes them, and tells their costs.
+        shards: the examples of every device.
+        seed: of the run.
+        overall: whether the shared state is evaluated on the pooled examples, too.
+    """
 
     def __init__(
         self,
@@ -157,22 +192,11 @@ class TrainingPlan:
         seed: int,
         overall: bool,
     ) -> None:
-        """Fix what does not change during the run.
-
-        Args:
-            graph: receives the tasks.
-            learner: executes them, and knows their costs.
-            shards: the examples of every device.
-            seed: of the run.
-            overall: evaluate the shared state on the pooled examples too.
-        """
+        super().__init__(learner, seed)
         self._graph = graph
-        self._learner = learner
         self._recipe = learner.recipe
-        self._seed = seed
         self._shards = shards
         self._overall = overall
-        self._versions = StateLineage(learner)
         self._keeps = learner.keeps
         self._weights = [float(len(examples)) for examples in shards.train]
         self._train = [examples.fingerprint() for examples in shards.train]
@@ -182,49 +206,50 @@ class TrainingPlan:
         self._private = [
             self._initial_private(device, device) for device in range(len(shards.train))
         ]
-        self._of_edges: dict[StateRef, float] = {}
+        self._edge_weights: dict[str, float] = {}
 
-    def initial_shared(self) -> StateRef:
-        """Name the method's initial shared parts."""
+    def evaluate(self, shared: StateRef) -> tuple[str | None, tuple[str, ...]]:
+        """Return the keys of evaluations of the states of this moment."""
+        overall = None
+        if self._overall:
+            overall = self._evaluation(-1, self._pooled, shared, self._untrained)
+        personal = tuple(
+            self._evaluation(device, self._test[device], shared, private)
+            for device, private in enumerate(self._private)
+        )
+        return overall, personal
+
+    def value(self, state: StateRef, name: str) -> float:
+        """Return a number of the task that makes a state; executes the task if necessary."""
+        return self._graph.values(state.key)[name]
+
+    def private(self) -> tuple[StateRef, ...]:
+        """Return the newest private state of every device."""
+        return tuple(self._private)
+
+    def _initial_key(self) -> str:
         seed = derived_seed(self._seed, "initial", "shared")
-        key = self._graph.add(InitialShared(recipe=self._recipe, seed=seed))
-        return StateRef(key, "shared")
+        return self._graph.add(InitialShared(recipe=self._recipe, seed=seed))
 
-    def download_bits(self, device: int, shared: StateRef) -> int:
-        """Return the bits of a download."""
-        return self._versions.download_bits(device, shared)
-
-    def workload(self, device: int, number: int, turn: int = 0) -> Workload | None:
-        """Return the costs of one local update; None where all of a device cost the same."""
-        return _workload(self._learner, device, _update_seed(self._seed, device, number, turn))
-
-    def local_update(self, device: int, number: int, shared: StateRef, turn: int = 0) -> StateRef:
-        """Name the upload of a device, and remember its new private state."""
-        self._versions.received(device, shared)
+    def _update_key(self, device: int, number: int, shared: StateRef, turn: int) -> str:
         key = self._graph.add(
             LocalUpdate(
                 recipe=self._recipe,
                 device=device,
                 shard=self._gathered if device < 0 else self._train[device],
-                seed=_update_seed(self._seed, device, number, turn),
+                seed=self._update_seed(device, number, turn),
                 shared=shared,
                 private=self._untrained if device < 0 else self._private[device],
             )
         )
-        # Where nothing is kept, an update that came to nothing is not needed for the next one.
+        # A device without memory does not need an update whose upload was lost for its next one.
         if self._keeps and device >= 0:
             self._private[device] = StateRef(key, "private")
-        return StateRef(key, "upload")
+        return key
 
-    def aggregate(
-        self,
-        shared: StateRef,
-        arrivals: Sequence[ReceivedUpload],
-        *,
-        edge: bool = False,
-        noise: float = 0.0,
-    ) -> StateRef:
-        """Name the combination of uploads; weights are numbers of training examples."""
+    def _aggregate_key(
+        self, shared: StateRef, arrivals: Sequence[ReceivedUpload], edge: bool, noise: float
+    ) -> str:
         weights = tuple(self._weight(each) for each in arrivals)
         key = self._graph.add(
             Aggregate(
@@ -240,43 +265,19 @@ class TrainingPlan:
                 seed=derived_seed(self._seed, "aggregation", shared.key) if noise else 0,
             )
         )
-        made = StateRef(key, "shared")
-        self._of_edges |= {made: sum(weights)} if edge else {}
-        self._versions.follows(made, shared, [each.device for each in arrivals])
-        return made
-
-    def evaluate(self, shared: StateRef) -> tuple[str | None, tuple[str, ...]]:
-        """Name the evaluations of the states of this moment."""
-        overall = None
-        if self._overall:
-            overall = self._evaluation(-1, self._pooled, shared, self._untrained)
-        personal = tuple(
-            self._evaluation(device, self._test[device], shared, private)
-            for device, private in enumerate(self._private)
-        )
-        return overall, personal
-
-    def value(self, handle: StateRef, name: str) -> float:
-        """Return a number of the task that made a state, training first what it needs."""
-        return self._graph.values(handle.key)[name]
-
-    @property
-    def cohorts(self) -> list[tuple[int, ...]]:
-        """The devices whose uploads were in each aggregation."""
-        return self._versions.cohorts
-
-    def private(self) -> tuple[StateRef, ...]:
-        """Return the newest private state of every device."""
-        return tuple(self._private)
+        if edge:
+            self._edge_weights[key] = sum(weights)
+        return key
 
     @cached_property
     def _gathered(self) -> str:
         return self._shards.gathered.fingerprint()
 
     def _weight(self, arrival: ReceivedUpload) -> float:
+        """Return the number of training examples behind an upload."""
         if arrival.device >= 0:
             return self._weights[arrival.device]
-        return self._of_edges.get(arrival.upload, sum(self._weights))
+        return self._edge_weights.get(arrival.upload.key, sum(self._weights))
 
     def _initial_private(self, device: int, name: str | int) -> StateRef:
         seed = derived_seed(self._seed, "initial", "private", name)
@@ -286,53 +287,6 @@ class TrainingPlan:
     def _evaluation(self, device: int, shard: str, shared: StateRef, private: StateRef) -> str:
         return self._graph.add(
             Evaluate(
-                recipe=self._recipe,
-                device=device,
-                shard=shard,
-                shared=shared,
-                private=private,
+                recipe=self._recipe, device=device, shard=shard, shared=shared, private=private
             )
         )
-
-
-def _workload(learner: Learner, device: int, seed: int) -> Workload | None:
-    """Return the costs of an update with a seed; None where all of a device cost the same."""
-    return learner.drawn_workload(device, seed) if learner.varies else None
-
-
-def _update_seed(seed: int, device: int, number: int, turn: int) -> int:
-    """Return the seed of a local update; a second one in the same round has its own."""
-    return derived_seed(seed, "training", device, number, *([turn] if turn else []))
-
-
-class StateLineage:
-    """Tells what a download has to bring, for methods whose downloads are news alone."""
-
-    def __init__(self, learner: Learner) -> None:
-        """Begin with no version."""
-        self._learner = learner
-        self._made_from: dict[StateRef, tuple[StateRef, tuple[int, ...]]] = {}
-        self._has: dict[int, StateRef] = {}
-
-    def follows(self, made: StateRef, shared: StateRef, devices: Sequence[int]) -> None:
-        """Note that a state was made from another and the uploads of some devices."""
-        self._made_from[made] = shared, tuple(devices)
-
-    @property
-    def cohorts(self) -> list[tuple[int, ...]]:
-        """The devices whose uploads were in each aggregation, in the order of asking."""
-        return [devices for _, devices in self._made_from.values()]
-
-    def received(self, device: int, shared: StateRef) -> None:
-        """Note that a device has a state."""
-        self._has[device] = shared
-
-    def download_bits(self, device: int, shared: StateRef) -> int:
-        """Return the bits that bring a state to a device that has an older one, or none."""
-        if not self._learner.sends_news:
-            return self._learner.workload(device).download_bits
-        news: list[tuple[int, ...]] = []
-        while shared != self._has.get(device) and shared in self._made_from:
-            shared, devices = self._made_from[shared]
-            news.append(devices)
-        return self._learner.download_bits(device, news[::-1])

@@ -14,7 +14,7 @@ from wfl_sim.config.errors import LocatedError
 from wfl_sim.data.examples import Shards
 from wfl_sim.device_models.energy import COMPONENTS
 from wfl_sim.execution.graph import Progress, TaskGraph
-from wfl_sim.execution.plan import NetworkOnly, TrainingPlan
+from wfl_sim.execution.plan import NetworkOnly, Plan, TrainingPlan
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.worker_pool import cores
 from wfl_sim.network.federation import Federation
@@ -163,7 +163,7 @@ class Simulation:
 
         return {"privacy": epsilon_spent(privacy, cohorts, self.scenario.device_count)}
 
-    def _network(self, plan: "NetworkOnly | TrainingPlan") -> Federation:
+    def _network(self, plan: Plan) -> Federation:
         started = time.perf_counter()
         alone = cores() > 1 and parent_process() is None
         with ThreadPoolExecutor(1, "fading") if alone else nullcontext() as ahead:
