@@ -40,7 +40,7 @@ devices: [{{count: {DEVICES}, hardware: jetson-orin-nano, area: {{radius: 400 m}
 
 def simulated() -> tuple[float, Counter[str]]:
     """Return host seconds of the network and of the tasks by kind."""
-    from wfl_sim.learning import adapted_model as workbench
+    from wfl_sim.learning import adapted_model
     from wfl_sim.learning.encoded_data import EncodedShards
 
     with tempfile.TemporaryDirectory() as folder:
@@ -56,7 +56,7 @@ def simulated() -> tuple[float, Counter[str]]:
             spent["loading" if last[0] == 0 else type(task).__name__] += now - (last[0] or start)
             last[0] = now
 
-        loop, examples = workbench.train, EncodedShards.encoded
+        loop, examples = adapted_model.train, EncodedShards.encoded
 
         def tokenised(texts, use, *arguments):
             begun = time.perf_counter()
@@ -72,10 +72,10 @@ def simulated() -> tuple[float, Counter[str]]:
             spent["steps"] += time.perf_counter() - begun
             return losses
 
-        workbench.train, EncodedShards.encoded = timed, tokenised
+        adapted_model.train, EncodedShards.encoded = timed, tokenised
         start = time.perf_counter()
         outcome = simulation.run(Store(Path(folder) / "store"), note)
-        workbench.train, EncodedShards.encoded = loop, examples
+        adapted_model.train, EncodedShards.encoded = loop, examples
     return outcome.totals["host_seconds"]["network"], spent
 
 

@@ -1,4 +1,4 @@
-"""Groups against one by one: the same local updates and evaluations, in turn and together.
+"""Groups against one by one: the same local updates and evaluations, one by one and together.
 
 The first table is builtin:tiny-bert with LoRA, adapters and head (PFTT), 32 devices, at several
 batch sizes; the second their evaluations on as many texts, a device counting as one step; the last
@@ -32,40 +32,40 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def turns_of(bench: Any, devices: int, phase: Any, tokens: int, vocabulary: int) -> list[Any]:
-    """Return one turn of each device, from its own values on its own texts."""
+def requests_of(adapted: Any, devices: int, phase: Any, tokens: int, vocabulary: int) -> list[Any]:
+    """Return one request of each device, from its own values on its own texts."""
     import torch
 
     from wfl_sim.learning.phase_requests import PhaseRequest
     from wfl_sim.learning.tokenized import TokenizedTexts
     from wfl_sim.methods.local_update import Train
 
-    turns = []
+    requests = []
     for device in range(devices):
-        bench.reset(bench.parts, device)
+        adapted.reset(adapted.parts, device)
         rng = torch.Generator().manual_seed(device)
         size = 4 * phase.local.batch
         ids = torch.randint(5, vocabulary, (size, tokens), generator=rng)
-        labels = torch.randint(0, bench.model.config.num_labels, (size,), generator=rng)
-        turns.append(
+        labels = torch.randint(0, adapted.model.config.num_labels, (size,), generator=rng)
+        requests.append(
             PhaseRequest(
                 device=device,
                 number=0,
-                request=Train(phase=phase, start=bench.read(bench.parts)),
-                parts=tuple(bench.parts.values()),
-                examples=TokenizedTexts(ids, torch.ones_like(ids), labels).to(bench.model.device),
+                train=Train(phase=phase, start=adapted.read(adapted.parts)),
+                parts=tuple(adapted.parts.values()),
+                examples=TokenizedTexts(ids, torch.ones_like(ids), labels).to(adapted.model.device),
                 seed=device,
             )
         )
-    return turns
+    return requests
 
 
-def one_by_one(bench: Any, turns: Sequence[Any]) -> list[Any]:
+def one_by_one(adapted: Any, requests: Sequence[Any]) -> list[Any]:
     trained = []
-    for turn in turns:
-        bench.load(turn.request.start)
-        losses = bench.train_phase(0, turn.request.phase, turn.examples, turn.seed)
-        trained.append((bench.read(bench.parts), losses))
+    for request in requests:
+        adapted.load(request.train.start)
+        losses = adapted.train_phase(0, request.train.phase, request.examples, request.seed)
+        trained.append((adapted.read(adapted.parts), losses))
     return trained
 
 
@@ -95,15 +95,15 @@ def compared(ways: dict[str, Callable[[], Any]], repeat: int, device: str) -> di
     return {**best, "ends": ends}
 
 
-def trained(bench: Any, turns: Sequence[Any], repeat: int, device: str) -> dict[str, Any]:
+def trained(adapted: Any, requests: Sequence[Any], repeat: int, device: str) -> dict[str, Any]:
     """Compare both ways of training, and say how far values are apart."""
     import numpy as np
 
     from wfl_sim.learning.grouped import train_together
 
     ways = {
-        "in turn": lambda: one_by_one(bench, turns),
-        "together": lambda: train_together(bench, turns),
+        "in turn": lambda: one_by_one(adapted, requests),
+        "together": lambda: train_together(adapted, requests),
     }
     result = compared(ways, repeat, device)
     gaps = [
@@ -114,29 +114,29 @@ def trained(bench: Any, turns: Sequence[Any], repeat: int, device: str) -> dict[
     return {**result, "gap": float(max(gaps))}
 
 
-def evaluated(bench: Any, turns: Sequence[Any], repeat: int, device: str) -> dict[str, Any]:
+def evaluated(adapted: Any, requests: Sequence[Any], repeat: int, device: str) -> dict[str, Any]:
     """Compare both ways of evaluating, and say how far losses are apart."""
     import torch
 
     from wfl_sim.learning.grouped import EvaluationItem, evaluate_together
 
-    exams = [
+    items = [
         EvaluationItem(
-            parts=turn.parts,
-            state=turn.request.start,
-            examples=turn.examples.take(torch.arange(turn.request.phase.local.batch)),
+            parts=request.parts,
+            state=request.train.start,
+            examples=request.examples.take(torch.arange(request.train.phase.local.batch)),
         )
-        for turn in turns
+        for request in requests
     ]
 
     def in_turn() -> list[dict[str, float]]:
         found = []
-        for exam in exams:
-            bench.load(exam.state)
-            found.append(bench.evaluate(exam.examples))
+        for item in items:
+            adapted.load(item.state)
+            found.append(adapted.evaluate(item.examples))
         return found
 
-    ways = {"in turn": in_turn, "together": lambda: evaluate_together(bench, exams)}
+    ways = {"in turn": in_turn, "together": lambda: evaluate_together(adapted, items)}
     result = compared(ways, repeat, device)
     one, other = result["ends"].values()
     gap = max(abs(a["loss"] - b["loss"]) for a, b in zip(one, other, strict=True))
@@ -180,7 +180,7 @@ def main() -> None:
         method = PFTT()
         network = load_model(Pretrained(pretrained="builtin:tiny-bert"), 8, 0)
         network = network.to(options.device, dtype)
-        bench = AdaptedModel(network, method.parts, options.threads)
+        adapted = AdaptedModel(network, method.parts, options.threads)
         for title, ways, steps in (
             ("training", trained, DEVICES * STEPS),
             ("evaluation", evaluated, DEVICES),
@@ -188,8 +188,8 @@ def main() -> None:
             for batch in (1, 2, 4, 8, 16, 32):
                 local = Local(steps=STEPS, batch=batch)
                 phase = replace(method.phases[0], local=local)
-                turns = turns_of(bench, DEVICES, phase, 32, 500)
-                result = ways(bench, turns, options.repeat, options.device)
+                requests = requests_of(adapted, DEVICES, phase, 32, 500)
+                result = ways(adapted, requests, options.repeat, options.device)
                 row(f"{title}, {DEVICES} devices x {batch} texts", result, steps)
     if options.only != "tiny":
         devices, batch = (4, 2) if options.small else (16, 8)
@@ -208,9 +208,9 @@ def main() -> None:
         )
         roberta = FedIT(local=Local(steps=2, batch=batch, lr=1e-3))
         network = network.requires_grad_(False).to(options.device, dtype)
-        bench = AdaptedModel(network, roberta.parts, options.threads)
-        turns = turns_of(bench, devices, roberta.phases[0], 128, config.vocab_size)
-        result = trained(bench, turns, options.repeat, options.device)
+        adapted = AdaptedModel(network, roberta.parts, options.threads)
+        requests = requests_of(adapted, devices, roberta.phases[0], 128, config.vocab_size)
+        result = trained(adapted, requests, options.repeat, options.device)
         row(f"RoBERTa-base, {devices} x {batch} x 128 tokens", result, 2 * devices)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
     print(f"largest resident memory of the process: {peak:.0f} MiB")

@@ -21,7 +21,7 @@ LAYERS = Part(name="layers", config=LastLayers(layers=1), shared=True)
 CRITIC = Part(name="critic", config=Critic(), shared=False)
 
 
-def bench(*parts: Part) -> AdaptedModel:
+def adapted(*parts: Part) -> AdaptedModel:
     config = GPT2Config(
         vocab_size=V, n_embd=H, n_layer=L, n_head=4, n_positions=64, bos_token_id=1, eos_token_id=1
     )
@@ -40,7 +40,7 @@ def cost(
     objective = Alignment(algorithm=algorithm, **options)  # type: ignore[arg-type]
     local = Local(steps=1, batch=batch)
     phase = Phase(trains=tuple(p.name for p in parts), local=local, objective=objective)
-    return phase_cost(bench(*parts), phase, PromptLengths(request=P, answer=A), judges)
+    return phase_cost(adapted(*parts), phase, PromptLengths(request=P, answer=A), judges)
 
 
 def reading(tokens: int, words: int) -> float:
@@ -90,7 +90,9 @@ def test_longer_answers_cost_more_by_the_hand_count() -> None:
     objective = Alignment(algorithm=PPO())
     phase = Phase(trains=("layers", "critic"), local=Local(steps=1, batch=B), objective=objective)
     short, long = (
-        phase_cost(bench(LAYERS, CRITIC), phase, PromptLengths(request=P, answer=answer), ()).flops
+        phase_cost(
+            adapted(LAYERS, CRITIC), phase, PromptLengths(request=P, answer=answer), ()
+        ).flops
         for answer in (6, 12)
     )
     assert long > 1.2 * short
@@ -111,7 +113,7 @@ def test_dpo_by_hand() -> None:
 
 def test_instruction_tuning_by_hand() -> None:
     phase = Phase(trains=("layers",), local=Local(steps=3, batch=B))
-    counted = phase_cost(bench(LAYERS), phase, PromptLengths(request=P, answer=A), ())
+    counted = phase_cost(adapted(LAYERS), phase, PromptLengths(request=P, answer=A), ())
     assert counted.flops == pytest.approx(3 * B * learning(), rel=0.03)
     assert counted.steps == 3
 
@@ -138,7 +140,7 @@ def test_the_reference_and_the_anchor_are_held() -> None:
     plain = cost(PPO(), LAYERS, CRITIC).footprint
     anchored = cost(PPO(), LAYERS, CRITIC, distance=0.1).footprint
     assert anchored.held - plain.held == plain.trained
-    weights = 4 * sum(p.numel() for p in bench(LAYERS, CRITIC).model.parameters())
+    weights = 4 * sum(p.numel() for p in adapted(LAYERS, CRITIC).model.parameters())
     # all weights, the last layer as pretrained, and what learns once more for the reference
     assert plain.frozen + plain.trained >= weights + plain.trained
 
@@ -147,7 +149,7 @@ def test_many_long_answers_need_a_cache() -> None:
     """Keys and values of every layer and word: where they outweigh what is kept for backward."""
     objective = Alignment(algorithm=PPO(minibatches=64))
     phase = Phase(trains=("critic",), local=Local(steps=1, batch=64), objective=objective)
-    held = phase_cost(bench(CRITIC), phase, PromptLengths(request=P, answer=A), ()).footprint
+    held = phase_cost(adapted(CRITIC), phase, PromptLengths(request=P, answer=A), ()).footprint
     assert held.activations == 64 * 2 * L * (T - 1) * H * 4
 
 

@@ -17,7 +17,7 @@ from wfl_sim.learning.alignment.losses import (
     value_loss,
 )
 from wfl_sim.learning.alignment.multi_objective import combine_gradients
-from wfl_sim.learning.alignment.training import adapted
+from wfl_sim.learning.alignment.training import kl_factor
 from wfl_sim.learning.causal.evaluation import divergence
 
 
@@ -129,10 +129,10 @@ def test_low_variance_divergence_varies_less() -> None:
 
 
 def test_the_coefficient_of_divergence_adapts_within_bounds() -> None:
-    assert adapted(1.0, 1.0, 0.1) == 1.0
-    assert adapted(1.1, 1.0, 0.1) == pytest.approx(1.01)
-    assert adapted(9.0, 1.0, 0.1) == pytest.approx(1.02)
-    assert adapted(0.0, 1.0, 0.1) == pytest.approx(0.98)
+    assert kl_factor(1.0, 1.0, 0.1) == 1.0
+    assert kl_factor(1.1, 1.0, 0.1) == pytest.approx(1.01)
+    assert kl_factor(9.0, 1.0, 0.1) == pytest.approx(1.02)
+    assert kl_factor(0.0, 1.0, 0.1) == pytest.approx(0.98)
 
 
 def direction(first: list[float], second: list[float], weight: float, how: str) -> Tensor:

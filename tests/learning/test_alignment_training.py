@@ -26,10 +26,10 @@ SMALL = Local(steps=1, batch=8, lr=2e-4)
 
 
 def bench_of(method: Method, examples: Conversations) -> AdaptedModel:
-    speaker = InstructionTask(load_tokenizer(MODEL), method.phases, examples.examples.layout)
-    bench = AdaptedModel(load_causal(MODEL), method.parts, 1, speaker)
-    bench.reset(bench.parts, 0)
-    return bench
+    task = InstructionTask(load_tokenizer(MODEL), method.phases, examples.examples.layout)
+    adapted = AdaptedModel(load_causal(MODEL), method.parts, 1, task)
+    adapted.reset(adapted.parts, 0)
+    return adapted
 
 
 def conversations(
@@ -58,17 +58,17 @@ METHODS = {
 def test_a_local_update_moves_all_its_parts_and_repeats(name: str) -> None:
     method = METHODS[name]
     train, test = conversations(0.5, 0)
-    bench = bench_of(method, train)
-    before = bench.read(bench.parts)
+    adapted = bench_of(method, train)
+    before = adapted.read(adapted.parts)
     results = []
     for _ in range(2):
-        bench.load(before)
-        losses = bench.train_phase(0, method.phases[0], train, 5)
-        results.append((losses, bench.read(bench.parts), bench.evaluate(test)))
+        adapted.load(before)
+        losses = adapted.train_phase(0, method.phases[0], train, 5)
+        results.append((losses, adapted.read(adapted.parts), adapted.evaluate(test)))
     assert results[0][0] == results[1][0]
     assert results[0][2] == results[1][2]
     assert results[0][2]["kl"] > 0
-    for part in bench.parts:
+    for part in adapted.parts:
         own = [n for n in before if n.startswith(f"{part}/")]
         after = results[0][1]
         assert all(np.array_equal(after[n], results[1][1][n]) for n in own)
@@ -79,15 +79,15 @@ def test_a_local_update_moves_all_its_parts_and_repeats(name: str) -> None:
 def test_the_reference_is_the_network_before_tuning() -> None:
     method = METHODS["pwff-mgda"]
     train, test = conversations(0.5, 0)
-    bench = bench_of(method, train)
-    start = bench.evaluate(test)
+    adapted = bench_of(method, train)
+    start = adapted.evaluate(test)
     assert start["kl"] == pytest.approx(0, abs=1e-6)
-    bench.train_phase(0, replace(method.phases[0], local=replace(SMALL, lr=1e-2)), train, 5)
-    trained = bench.read(bench.parts)
-    assert bench.evaluate(test)["perplexity"] != start["perplexity"]
-    with reference_policy(bench):
-        assert bench.evaluate(test)["perplexity"] == start["perplexity"]
-    after = bench.read(bench.parts)
+    adapted.train_phase(0, replace(method.phases[0], local=replace(SMALL, lr=1e-2)), train, 5)
+    trained = adapted.read(adapted.parts)
+    assert adapted.evaluate(test)["perplexity"] != start["perplexity"]
+    with reference_policy(adapted):
+        assert adapted.evaluate(test)["perplexity"] == start["perplexity"]
+    after = adapted.read(adapted.parts)
     assert all(np.array_equal(trained[name], after[name]) for name in trained)
 
 
@@ -96,10 +96,10 @@ def test_a_strong_penalty_holds_the_offset() -> None:
     lengths = []
     for distance in (0.0, 1e4):
         method = replace(PFIT(rewards=BY_RULE, local=SMALL), distance=distance)
-        bench = bench_of(method, train)
+        adapted = bench_of(method, train)
         sgd = replace(SMALL, optimizer="sgd", lr=2e-5, steps=3)
-        bench.train_phase(0, replace(method.phases[0], local=sgd), train, 5)
-        offset = bench.read(["offset"])
+        adapted.train_phase(0, replace(method.phases[0], local=sgd), train, 5)
+        offset = adapted.read(["offset"])
         lengths.append(sum(float((value**2).sum()) for value in offset.values()))
     assert 0 < lengths[1] < 0.5 * lengths[0]
 
@@ -135,12 +135,12 @@ def test_instruction_tuning_learns_the_words_of_answers() -> None:
     base = Pretrained(pretrained="builtin:tiny-gpt2")
     method = FedIT(local=Local(steps=12, batch=16, lr=5e-3))
     train, test = conversations(0.5, 0, 96)
-    speaker = InstructionTask(load_tokenizer(base), method.phases, train.examples.layout)
-    bench = AdaptedModel(load_causal(base), method.parts, 1, speaker)
-    bench.reset(bench.parts, 0)
-    before = bench.evaluate(test)
-    losses = bench.train_phase(0, method.phases[0], train, 1)
-    after = bench.evaluate(test)
+    task = InstructionTask(load_tokenizer(base), method.phases, train.examples.layout)
+    adapted = AdaptedModel(load_causal(base), method.parts, 1, task)
+    adapted.reset(adapted.parts, 0)
+    before = adapted.evaluate(test)
+    losses = adapted.train_phase(0, method.phases[0], train, 1)
+    after = adapted.evaluate(test)
     assert after["perplexity"] == pytest.approx(np.exp(after["loss"]))
     assert losses[0] == pytest.approx(before["loss"], rel=0.3)
     assert after["perplexity"] < 0.3 * before["perplexity"]
@@ -159,11 +159,11 @@ def test_the_cheaper_algorithms_learn_too(algorithm: DPO | GRPO, batch: int) -> 
         attention=Sparsity(),
         local=Local(steps=4, batch=batch, lr=3e-4),
     )
-    bench = bench_of(method, train)
-    before = bench.evaluate(test)
+    adapted = bench_of(method, train)
+    before = adapted.evaluate(test)
     for number in range(2):
-        bench.train_phase(0, method.phases[0], train, number)
-    after = bench.evaluate(test)
+        adapted.train_phase(0, method.phases[0], train, number)
+    after = adapted.evaluate(test)
     assert after["reward"] > before["reward"] + 0.08
     assert after["kl"] < 1
 
@@ -178,12 +178,12 @@ def test_ppo_raises_both_rewards_and_follows_preferences() -> None:
             train, test = conversations(weight, seed, 256)
             local = Local(steps=3, batch=32, lr=3e-4)
             method = PFIT(local=local, algorithm=PPO(kl=0.02), attention=Sparsity())
-            bench = bench_of(method, train)
+            adapted = bench_of(method, train)
             if weight == 0.5:
-                starts.append(bench.evaluate(test))
+                starts.append(adapted.evaluate(test))
             for number in range(4):
-                bench.train_phase(0, method.phases[0], train, 10 * seed + number)
-            ends.setdefault(weight, []).append(bench.evaluate(test))
+                adapted.train_phase(0, method.phases[0], train, 10 * seed + number)
+            ends.setdefault(weight, []).append(adapted.evaluate(test))
 
     def mean(rows: list[dict[str, float]], metric: str) -> float:
         return float(np.mean([row[metric] for row in rows]))

@@ -16,7 +16,7 @@ from transformers import (
 
 from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.cls_only import behind_attention, cls_token_only
-from wfl_sim.learning.objectives.classification import logits, loss
+from wfl_sim.learning.objectives import logits, supervised_loss
 from wfl_sim.learning.peft import attach
 from wfl_sim.learning.peft.architecture import layers_of
 from wfl_sim.learning.tokenized import TokenizedTexts
@@ -84,10 +84,10 @@ def test_logits_and_gradients_stay(built: Callable[[str], PreTrainedModel], kind
         value.requires_grad_(True)
     leaving = widths(model)
     whole = logits(model, batch())
-    expected = torch.autograd.grad(loss(model, batch()), list(parameters.values()))
+    expected = torch.autograd.grad(supervised_loss(model, batch()), list(parameters.values()))
     with cls_token_only(behind_attention(model)):
         first = logits(model, batch())
-        found = torch.autograd.grad(loss(model, batch()), list(parameters.values()))
+        found = torch.autograd.grad(supervised_loss(model, batch()), list(parameters.values()))
     again = logits(model, batch())
     assert leaving == [TOKENS, TOKENS, 1, 1, TOKENS]
     torch.testing.assert_close(first, whole, rtol=1e-5, atol=1e-6)
@@ -141,11 +141,11 @@ def test_what_is_left_out_is_what_follows_attention(network: Build) -> None:
 def test_a_bench_trains_and_evaluates_so_and_describes_whole_texts(network: Build) -> None:
     from wfl_sim.methods.phases import Local, Phase
 
-    bench = AdaptedModel(network("bert"), PARTS, 1)
-    leaving = widths(bench.model)
-    bench.train_phase(0, Phase(trains=("lora",), local=Local(steps=2, batch=2)), batch(), 0)
-    bench.evaluate(batch())
-    bench.describe(batch())
+    adapted = AdaptedModel(network("bert"), PARTS, 1)
+    leaving = widths(adapted.model)
+    adapted.train_phase(0, Phase(trains=("lora",), local=Local(steps=2, batch=2)), batch(), 0)
+    adapted.evaluate(batch())
+    adapted.describe(batch())
     whole = Phase(trains=("lora",), local=Local(steps=1, batch=2))
-    bench.train_phase(0, whole, batch(), 0, whole=True)
+    adapted.train_phase(0, whole, batch(), 0, whole=True)
     assert leaving == [1, 1, 1, TOKENS, TOKENS]

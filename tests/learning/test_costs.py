@@ -52,17 +52,17 @@ def test_full_training_is_three_forwards() -> None:
 
 
 def test_a_head_costs_a_forward() -> None:
-    bench = AdaptedModel(bert(), [HEAD])
+    adapted = AdaptedModel(bert(), [HEAD])
     one = phase("head")
-    flops = step_flops(bench.model, bench.trained(one), one, T)
+    flops = step_flops(adapted.model, adapted.trained(one), one, T)
     assert flops == forward_by_hand(2) + 2 * B * H * C
 
 
 def test_lora_by_hand() -> None:
     """Frozen weights: no weight gradient, and no backward below the lowest trained part."""
-    bench = AdaptedModel(bert(), [LORA])
+    adapted = AdaptedModel(bert(), [LORA])
     one = phase("lora")
-    flops = step_flops(bench.model, bench.trained(one), one, T)
+    flops = step_flops(adapted.model, adapted.trained(one), one, T)
     rank, tokens = 4, B * T
     pair = 2 * tokens * (H * rank + rank * H)
     product = 2 * B * T * T * H
@@ -79,9 +79,9 @@ def test_frozen_layers_below_the_lowest_part_have_no_backward() -> None:
     counts = []
     for target in ("layer.0.output.dense", "layer.3.output.dense"):
         part = Part(name="lora", config=LoRA(rank=4, targets=(target,)), shared=True)
-        bench = AdaptedModel(bert(4), [part])
+        adapted = AdaptedModel(bert(4), [part])
         one = phase("lora")
-        counts.append(step_flops(bench.model, bench.trained(one), one, T))
+        counts.append(step_flops(adapted.model, adapted.trained(one), one, T))
     backward_of_a_layer = 2 * B * T * (4 * H * H + 2 * H * F) + 4 * (2 * B * T * T * H)
     assert counts[0] - counts[1] == pytest.approx(3 * backward_of_a_layer, rel=0.01)
 
@@ -94,37 +94,37 @@ def test_the_rules_of_2n_4n_and_6n() -> None:
     full = step_flops(model, list(model.parameters()), phase(), T)
     counted = []
     for part in (HEAD, thin):
-        bench = AdaptedModel(bert(layers), [part])
+        adapted = AdaptedModel(bert(layers), [part])
         one = phase(part.name)
-        counted.append(step_flops(bench.model, bench.trained(one), one, T))
+        counted.append(step_flops(adapted.model, adapted.trained(one), one, T))
     assert counted[0] / unit == pytest.approx(2, rel=0.06)
     assert counted[1] / unit == pytest.approx(4, rel=0.06)
     assert full / unit == pytest.approx(6, rel=0.06)
 
 
 def test_flops_are_linear_in_the_batch_and_clean_up() -> None:
-    bench = AdaptedModel(bert(), [LORA, HEAD])
+    adapted = AdaptedModel(bert(), [LORA, HEAD])
     counts = []
     for batch in (4, 8):
         one = phase("lora", "head", batch=batch)
-        counts.append(step_flops(bench.model, bench.trained(one), one, T))
+        counts.append(step_flops(adapted.model, adapted.trained(one), one, T))
     assert counts[1] == pytest.approx(2 * counts[0], rel=1e-12)
-    assert all(parameter.grad is None for parameter in bench.model.parameters())
+    assert all(parameter.grad is None for parameter in adapted.model.parameters())
 
 
 def test_only_the_phase_is_counted() -> None:
-    bench = AdaptedModel(bert(), [LORA, HEAD])
+    adapted = AdaptedModel(bert(), [LORA, HEAD])
     head, both = phase("head"), phase("lora", "head")
-    cheap = step_flops(bench.model, bench.trained(head), head, T)
-    dear = step_flops(bench.model, bench.trained(both), both, T)
-    again = step_flops(bench.model, bench.trained(head), head, T)
+    cheap = step_flops(adapted.model, adapted.trained(head), head, T)
+    dear = step_flops(adapted.model, adapted.trained(both), both, T)
+    again = step_flops(adapted.model, adapted.trained(head), head, T)
     assert cheap == again < dear
 
 
 PARTS = [LORA, HEAD, Part(name="adapter", config=Adapter(bottleneck=4), shared=True)]
 
 
-def real(bench: AdaptedModel) -> TokenizedTexts:
+def real(adapted: AdaptedModel) -> TokenizedTexts:
     ids = torch.randint(1, V, (B, T), generator=torch.Generator().manual_seed(0))
     mask = torch.ones_like(ids)
     ids[0, 10:], mask[0, 10:] = 0, 0
@@ -138,37 +138,37 @@ def test_meta_counts_equal_counts_on_a_real_network(monkeypatch: pytest.MonkeyPa
         step_flops(meta.model, meta.trained(one), one, T),
         step_memory(meta.model, meta.trained(one), one, T),
     )
-    bench = AdaptedModel(bert(device="cpu"), PARTS)
-    monkeypatch.setattr("wfl_sim.learning.costs.counting.dummy_batch", lambda *_: real(bench))
-    trained = bench.trained(one)
-    assert step_flops(bench.model, trained, one, T) == expected[0]
+    adapted = AdaptedModel(bert(device="cpu"), PARTS)
+    monkeypatch.setattr("wfl_sim.learning.costs.counting.dummy_batch", lambda *_: real(adapted))
+    trained = adapted.trained(one)
+    assert step_flops(adapted.model, trained, one, T) == expected[0]
     # The mask of padding is a tensor more on a real network.
-    assert step_memory(bench.model, trained, one, T) == pytest.approx(expected[1], rel=0.01)
+    assert step_memory(adapted.model, trained, one, T) == pytest.approx(expected[1], rel=0.01)
 
 
 def test_memory_by_hand_of_a_head() -> None:
     """A head on a frozen backbone keeps its input and the probabilities, not the layers."""
-    bench = AdaptedModel(bert(), [HEAD])
+    adapted = AdaptedModel(bert(), [HEAD])
     one = phase("head")
-    all_weights = 4 * sum(p.numel() for p in bench.model.parameters())
-    buffers = sum(b.numel() * b.element_size() for b in bench.model.buffers())
+    all_weights = 4 * sum(p.numel() for p in adapted.model.parameters())
+    buffers = sum(b.numel() * b.element_size() for b in adapted.model.buffers())
     learned = 4 * (H * C + C)
-    memory = step_memory(bench.model, bench.trained(one), one, T)
+    memory = step_memory(adapted.model, adapted.trained(one), one, T)
     activations = memory - all_weights - buffers - 3 * learned
     assert activations == 4 * B * (H + C) + 8 * B + 4  # also labels and the loss's divisor
 
 
 def test_memory_grows_with_batch_and_what_is_trained() -> None:
-    bench = AdaptedModel(bert(), PARTS)
+    adapted = AdaptedModel(bert(), PARTS)
 
     def memory(*names: str, **local: object) -> float:
         one = phase(*names, **local)  # type: ignore[arg-type]
-        return step_memory(bench.model, bench.trained(one), one, T)
+        return step_memory(adapted.model, adapted.trained(one), one, T)
 
     assert memory("head") < memory("head", "lora") < memory("head", "lora", "adapter")
     small, middle, large = (memory("lora", batch=batch) for batch in (4, 8, 12))
     assert large - middle == pytest.approx(middle - small, rel=0.01)
-    assert small > 4 * sum(p.numel() for p in bench.model.parameters())
+    assert small > 4 * sum(p.numel() for p in adapted.model.parameters())
 
 
 @pytest.mark.parametrize(
@@ -180,12 +180,14 @@ def test_memory_grows_with_batch_and_what_is_trained() -> None:
     ],
 )
 def test_memory_of_optimisers(local: dict[str, object], moments: int) -> None:
-    bench = AdaptedModel(bert(), [LORA])
-    learned = 4 * sum(v.numel() for v in bench.parameters.values())
+    adapted = AdaptedModel(bert(), [LORA])
+    learned = 4 * sum(v.numel() for v in adapted.parameters.values())
     one = phase("lora", **local)  # type: ignore[arg-type]
     plain = phase("lora", optimizer="sgd")
-    trained = bench.trained(one)
-    more = step_memory(bench.model, trained, one, T) - step_memory(bench.model, trained, plain, T)
+    trained = adapted.trained(one)
+    more = step_memory(adapted.model, trained, one, T) - step_memory(
+        adapted.model, trained, plain, T
+    )
     assert more == moments * learned
 
 

@@ -67,7 +67,9 @@ def trained_as_group(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     sizes, train = [], group.train_together
     monkeypatch.setattr(
-        group, "train_together", lambda b, turns: sizes.append(len(turns)) or train(b, turns)
+        group,
+        "train_together",
+        lambda b, requests: sizes.append(len(requests)) or train(b, requests),
     )
     return sizes
 
@@ -123,63 +125,63 @@ def parts_of(rank: int, alpha: float = 0.0) -> tuple[Part, ...]:
 
 @pytest.fixture
 def mixed(quiet: Folder, shards: Shards) -> Callable[..., list[tuple[Any, PhaseRequest]]]:
-    """A function from a phase to benches and turns whose ranks, steps and batches differ."""
+    """A function from a phase to models and requests whose ranks, steps and batches differ."""
     from wfl_sim.learning.adapted_model import AdaptedModel
     from wfl_sim.learning.model_loading import load_model, load_tokenizer
     from wfl_sim.learning.tokenized import encode
 
     model = quiet("bert")
 
-    def made(phase: Phase, **request: Callable[[State], State]) -> list[tuple[Any, PhaseRequest]]:
+    def made(phase: Phase, **terms: Callable[[State], State]) -> list[tuple[Any, PhaseRequest]]:
         found = []
         for device, (rank, alpha, steps, batch) in enumerate(
             [(2, 0.0, 3, 4), (5, 4.0, 6, 2), (2, 8.0, 6, 5), (1, 0.0, 1, 1)]
         ):
             parts = parts_of(rank, alpha)
-            bench = AdaptedModel(load_model(model, 3, 0), parts, 1)
-            bench.reset(bench.parts, device)
+            adapted = AdaptedModel(load_model(model, 3, 0), parts, 1)
+            adapted.reset(adapted.parts, device)
             rng = np.random.default_rng(device)
             start = {
                 name: array + rng.normal(0, 0.05, array.shape).astype(np.float32)
-                for name, array in bench.read(bench.parts).items()
+                for name, array in adapted.read(adapted.parts).items()
             }
             own = replace(phase, local=replace(phase.local, steps=steps, batch=batch))
-            more = {name: make(start) for name, make in request.items()}
-            turn = PhaseRequest(
+            more = {name: make(start) for name, make in terms.items()}
+            request = PhaseRequest(
                 device=device,
                 number=0,
-                request=Train(phase=own, start=start, **more),
+                train=Train(phase=own, start=start, **more),
                 parts=parts,
                 examples=encode(load_tokenizer(model), shards.train[device % 3], 12),
                 seed=device,
             )
-            found.append((bench, turn))
+            found.append((adapted, request))
         return found
 
     return made
 
 
-def alone(bench: Any, turn: PhaseRequest) -> tuple[State, list[float]]:
-    request = turn.request
-    bench.load(request.start)
-    losses = bench.train_phase(
-        turn.number,
-        request.phase,
-        turn.examples,
-        turn.seed,
-        anchor=request.anchor,
-        correction=request.correction,
+def alone(adapted: Any, request: PhaseRequest) -> tuple[State, list[float]]:
+    train = request.train
+    adapted.load(train.start)
+    losses = adapted.train_phase(
+        request.number,
+        train.phase,
+        request.examples,
+        request.seed,
+        anchor=train.anchor,
+        correction=train.correction,
     )
-    return bench.read(bench.parts), losses
+    return adapted.read(adapted.parts), losses
 
 
-def agree(turns: Sequence[tuple[Any, PhaseRequest]], within: float) -> None:
+def agree(requests: Sequence[tuple[Any, PhaseRequest]], within: float) -> None:
     from wfl_sim.learning.grouped import train_together
 
-    assert len({turn.kind for _, turn in turns}) == 1
-    together = train_together(turns[0][0], [turn for _, turn in turns])
-    for (bench, turn), (state, losses) in zip(turns, together, strict=True):
-        expected, expected_losses = alone(bench, turn)
+    assert len({request.kind for _, request in requests}) == 1
+    together = train_together(requests[0][0], [request for _, request in requests])
+    for (adapted, request), (state, losses) in zip(requests, together, strict=True):
+        expected, expected_losses = alone(adapted, request)
         assert losses == pytest.approx(expected_losses, rel=1e-4)
         assert farthest(expected, state) < within
 
@@ -196,8 +198,8 @@ def test_ranks_steps_and_batches_may_differ(mixed: Any, local: Local, within: fl
 
 @pytest.mark.parametrize("trains", [("lora.B",), ("adapter", "head"), ("lora",)])
 def test_a_phase_may_train_some_parts_or_one_factor(mixed: Any, trains: tuple[str, ...]) -> None:
-    turns = mixed(Phase(trains=trains, local=SGD))
-    agree(turns, 1e-5)
+    requests = mixed(Phase(trains=trains, local=SGD))
+    agree(requests, 1e-5)
 
 
 def test_a_muted_lora_is_muted_for_all(mixed: Any) -> None:
@@ -220,18 +222,18 @@ def test_rows_of_one_device_do_not_reach_another(mixed: Any) -> None:
     """A device whose values are not finite says so, and nobody else's are touched."""
     from wfl_sim.learning.grouped import train_together
 
-    turns = [turn for _, turn in mixed(Phase(trains=ALL, local=SGD))]
-    bench = mixed(Phase(trains=ALL, local=SGD))[0][0]
-    before = train_together(bench, turns[:3])
-    other = {name: 3 * array for name, array in turns[3].request.start.items()}
-    changed = replace(turns[3], request=replace(turns[3].request, start=other))
-    after = train_together(bench, [*turns[:3], changed])
+    requests = [request for _, request in mixed(Phase(trains=ALL, local=SGD))]
+    adapted = mixed(Phase(trains=ALL, local=SGD))[0][0]
+    before = train_together(adapted, requests[:3])
+    other = {name: 3 * array for name, array in requests[3].train.start.items()}
+    changed = replace(requests[3], train=replace(requests[3].train, start=other))
+    after = train_together(adapted, [*requests[:3], changed])
     for (one, _), (two, _) in zip(before, after, strict=False):
         assert farthest(one, two) < 1e-5
     broken = {name: np.full_like(array, np.nan) for name, array in other.items()}
-    diverged = replace(turns[3], request=replace(turns[3].request, start=broken))
+    diverged = replace(requests[3], train=replace(requests[3].train, start=broken))
     with pytest.raises(FloatingPointError, match="step 1"):
-        train_together(bench, [*turns[:3], diverged])
+        train_together(adapted, [*requests[:3], diverged])
 
 
 def test_what_drops_out_is_trained_one_by_one_and_said_once(

@@ -15,7 +15,7 @@ from transformers import (
 )
 
 from wfl_sim.learning.adapted_model import AdaptedModel
-from wfl_sim.learning.objectives.classification import logits, loss
+from wfl_sim.learning.objectives import logits, supervised_loss
 from wfl_sim.learning.peft import attach, reset
 from wfl_sim.learning.tokenized import TokenizedTexts
 from wfl_sim.methods.parts import Adapter, Head, LoRA, Part
@@ -60,7 +60,7 @@ def test_every_parameter_of_a_part_matters_and_nothing_else_learns(
     for value in parameters.values():
         value.data = torch.randn(value.shape, generator=rng) * 0.1
         value.requires_grad_(True)
-    loss(model, batch()).backward()
+    supervised_loss(model, batch()).backward()
     for name, value in parameters.items():
         assert value.grad is not None, name
         assert value.grad.abs().max() > 0, name
@@ -190,24 +190,24 @@ def test_initial_values_come_from_the_seed_alone(network: Build, kind: str) -> N
     states = []
     for noise in (1, 2):
         torch.manual_seed(noise)
-        bench = AdaptedModel(network(kind), [ADAPTER, LORA, HEAD])
+        adapted = AdaptedModel(network(kind), [ADAPTER, LORA, HEAD])
         before = torch.get_rng_state()
-        bench.reset(bench.parts, seed=7)
+        adapted.reset(adapted.parts, seed=7)
         assert torch.equal(torch.get_rng_state(), before)
-        states.append(bench.read(bench.parts))
+        states.append(adapted.read(adapted.parts))
     for name, array in states[0].items():
         assert np.array_equal(array, states[1][name]), name
-    bench.reset(["head"], seed=8)
-    changed = bench.read(bench.parts)
+    adapted.reset(["head"], seed=8)
+    changed = adapted.read(adapted.parts)
     for name, array in states[0].items():
         same = np.array_equal(array, changed[name])
         assert same == (not name.startswith("head/") or name.endswith("bias")), name
 
 
 def test_initial_laws(network: Build) -> None:
-    bench = AdaptedModel(network("roberta"), [ADAPTER, LORA, HEAD])
-    bench.reset(bench.parts, seed=7)
-    for name, array in bench.read(bench.parts).items():
+    adapted = AdaptedModel(network("roberta"), [ADAPTER, LORA, HEAD])
+    adapted.reset(adapted.parts, seed=7)
+    for name, array in adapted.read(adapted.parts).items():
         if name.endswith(("lora_B.weight", "up.weight", "bias")):
             assert not array.any(), name
         elif name.startswith("head/"):
@@ -223,8 +223,8 @@ def test_a_part_reset_does_not_depend_on_the_other_parts(network: Build) -> None
         AdaptedModel(network(), [LORA]),
         AdaptedModel(network(), [HEAD, ADAPTER, LORA]),
     )
-    for bench in (alone, together):
-        bench.reset(["lora"], seed=3)
+    for adapted in (alone, together):
+        adapted.reset(["lora"], seed=3)
     for name, array in alone.read(["lora"]).items():
         assert np.array_equal(array, together.read(["lora"])[name])
 

@@ -110,17 +110,17 @@ def test_where_the_head_alone_learns_all_layers_are_kept_and_memory_stays_bounde
     head = Part(name="head", config=Head(), shared=True)
     texts = [encode(load_tokenizer(quiet("bert")), each, 12) for each in shards.train]
     limit = 2 * max(len(each) for each in texts) * 12 * 32 * 4
-    bench = AdaptedModel(load_model(quiet("bert"), 3, 0), [head], 1, activations=limit)
+    adapted = AdaptedModel(load_model(quiet("bert"), 3, 0), [head], 1, activations=limit)
     plain = AdaptedModel(load_model(quiet("bert"), 3, 0), [head], 1)
-    assert len(bench.prefix.layers) == 2
+    assert len(adapted.prefix.layers) == 2
     phase = Phase(trains=("head",), local=LOCAL)
     for turn in range(40):
         batch = replace(texts[turn % 3], ids=texts[turn % 3].ids.clone())
         losses = []
-        for each in (bench, plain):
+        for each in (adapted, plain):
             each.reset(each.parts, 0)
             losses.append(each.train_phase(0, phase, batch, turn))
         assert losses[0] == pytest.approx(losses[1], rel=1e-4)
-        kept = [tensor for _, tensor in bench.prefix._kept.values()]
+        kept = [tensor for _, tensor in adapted.prefix._kept.values()]
         assert {tensor.shape[1] for tensor in kept} == {1}
-        assert bench.prefix._held == sum(tensor.nbytes for tensor in kept) <= limit
+        assert adapted.prefix._held == sum(tensor.nbytes for tensor in kept) <= limit

@@ -45,14 +45,14 @@ def test_the_cut_gives_the_gradients_of_the_whole_network():
     """Forward below, forward and backward above, backward below, as two parties would do it."""
     method = SplitLoRA(local=Local(batch=4))
     network = load_model(MODEL, 4, 0)
-    bench = AdaptedModel(network, method.parts)
-    bench.reset(["lora", "head"], 5)
+    adapted = AdaptedModel(network, method.parts)
+    adapted.reset(["lora", "head"], 5)
     torch.manual_seed(0)
-    for name, parameter in bench.parameters.items():
+    for name, parameter in adapted.parameters.items():
         if ".lora_B." in name:
             torch.nn.init.normal_(parameter, std=0.02)
     network.requires_grad_(False).eval()
-    trained = dict(bench.parameters)
+    trained = dict(adapted.parameters)
     for parameter in trained.values():
         parameter.requires_grad_(True)
     ids = torch.randint(5, 100, (4, 12))
@@ -83,8 +83,8 @@ def test_the_cut_gives_the_gradients_of_the_whole_network():
 def test_flops_and_memory_of_both_sides_make_up_the_whole():
     method = SplitLoRA()
     network = load_on_meta(MODEL, 4)
-    bench = AdaptedModel(network, method.parts)
-    (phase,), trained = method.phases, bench.trained(method.phases[0])
+    adapted = AdaptedModel(network, method.parts)
+    (phase,), trained = method.phases, adapted.trained(method.phases[0])
     step = cut_step(network, trained, phase, 24, 1)
     whole = step_flops(network, trained, phase, 24)
     assert step.forward + step.backward + step.server == whole

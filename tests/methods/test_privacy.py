@@ -9,6 +9,7 @@ from scipy.stats import norm
 
 from wfl_sim.config.errors import ScenarioError
 from wfl_sim.device_models.workload import Workload
+from wfl_sim.learning.privacy_accounting import epsilon_spent, with_secure_aggregation
 from wfl_sim.methods.privacy import Privacy, SecureAggregation
 from wfl_sim.randomness import stream
 from wfl_sim.scenario.loading import load
@@ -66,8 +67,6 @@ def test_one_release_against_the_closed_form_of_the_gaussian_mechanism():
     which are one with the multiplier over sqrt(2).
     """
     pytest.importorskip("opacus")
-    from wfl_sim.learning.privacy_accounting import epsilon_spent
-
     privacy = Privacy(clip=1.0, noise_multiplier=2.0, cohort=2)
     for releases in (1, 2, 8):
         told = epsilon_spent(privacy, [(0, 1)] * releases, devices=2)
@@ -78,8 +77,6 @@ def test_one_release_against_the_closed_form_of_the_gaussian_mechanism():
 
 def test_sampling_helps_and_lost_uploads_cost():
     pytest.importorskip("opacus")
-    from wfl_sim.learning.privacy_accounting import epsilon_spent
-
     privacy = Privacy(clip=1.0, noise_multiplier=1.0, cohort=2)
     everyone = epsilon_spent(privacy, [(0, 1)] * 5, devices=2)["epsilon"]
     sampled = epsilon_spent(privacy, [(0, 1)] * 5, devices=20)["epsilon"]
@@ -109,11 +106,11 @@ def test_its_bits_are_in_both_payloads(tmp_path):
     plain = Workload(32_000, 32_000, 1.0, 1, 2000.0, 1.0)
     secured = scenario(tmp_path, "privacy.secure_aggregation={}").secured
     assert secured.cohort == 4
-    costs = secured.on_top(plain, 1000)
+    costs = with_secure_aggregation(plain, secured, 1000)
     assert costs.upload_bits == 32_000 + 512 + 2560 + 2000
     assert costs.download_bits == 32_000 + 3072
     nothing = Workload(0, 0, 1.0, 1, 0.0, 1.0)
-    assert secured.on_top(nothing, 0) == nothing
+    assert with_secure_aggregation(nothing, secured, 0) == nothing
 
 
 @pytest.mark.parametrize(

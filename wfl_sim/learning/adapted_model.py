@@ -1,9 +1,9 @@
-"""The workbench: one frozen network with the parts of a method, for any device's turn."""
+"""A frozen base network with the parameter-efficient parts of a method, for any device."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -26,18 +26,16 @@ from wfl_sim.methods.phases import Phase
 from wfl_sim.randomness import derived_seed, stream
 from wfl_sim.state import State, check_same, shapes_of
 
-if TYPE_CHECKING:
-    from wfl_sim.learning.alignment.instruction_task import InstructionTask
-
 
 class AdaptedModel:
-    """A network and its parts. What is on it is replaced by `load`, so no turn sees another's.
+    """A network and its parts. `load` replaces all values, so devices share one in turn.
 
     Args:
         model: the frozen base network; the parts are put into it.
         parts: of a method.
         threads: of torch while it trains and evaluates; None leaves the number as it is.
-        speaker: of a language model that answers instructions; None for a classifier.
+        task: trains and evaluates a language model that answers instructions; None for a
+            classifier.
         activations: bytes of memory for outputs of the layers below all parts.
         compiled: whether torch compiles the steps of training.
     """
@@ -47,11 +45,11 @@ class AdaptedModel:
         model: PreTrainedModel,
         parts: Sequence[Part],
         threads: int | None = None,
-        speaker: "InstructionTask | None" = None,
+        task: "LanguageTask | None" = None,
         activations: float = 0.0,
         compiled: bool = False,
     ) -> None:
-        self.speaker = speaker
+        self.task = task
         self.model = model
         self.parts = {part.name: part for part in parts}
         self.parameters = torch_parts.attach(model, parts)
@@ -69,7 +67,7 @@ class AdaptedModel:
     def __repr__(self) -> str:
         count = sum(parameter.numel() for parameter in self.parameters.values())
         names = ", ".join(self.parts)
-        return f"Workbench({self.model.config.model_type} with {names}: {count} parameters)"
+        return f"AdaptedModel({self.model.config.model_type} with {names}: {count} parameters)"
 
     def reset(self, names: Iterable[str], seed: int) -> None:
         """Write the initial values of some parts."""
@@ -77,7 +75,7 @@ class AdaptedModel:
             torch_parts.reset(self.model, self.parts[name], self.parameters, seed)
 
     def load(self, *states: State) -> None:
-        """Put states on the bench; together they must hold every parameter of every part.
+        """Set all parameters; together the states must hold every parameter of every part.
 
         Raises:
             ValueError: a name is missing or unknown, or a shape is wrong.
@@ -156,7 +154,7 @@ class AdaptedModel:
             phase: what is trained, how.
             examples: of the device.
             seed: of the local update.
-            anchor: where the proximal term pulls to; to what is on the bench unless given.
+            anchor: where the proximal term pulls to; to the present values unless given.
             correction: added to the gradient of each step.
             whole: compute every token of the last layer, read or not.
 
@@ -168,18 +166,18 @@ class AdaptedModel:
             deterministic(seed=derived_seed(seed, "dropout", number), threads=self.threads),
         ):
             trained = self.trained(phase)
-            nudge = None
+            add_terms = None
             if phase.proximal or correction:
                 start = anchor or self.read(self.parts)
-                nudge = gradient_terms(
+                add_terms = gradient_terms(
                     self.parameters, trained, phase.proximal, start, correction or {}
                 )
             rng = stream(seed, "batches", number)
-            if self.speaker is not None and isinstance(phase.objective, Alignment):
-                return self.speaker.align(self, phase, examples, rng, derived_seed(seed, number))
+            if self.task is not None and isinstance(phase.objective, Alignment):
+                return self.task.align(self, phase, examples, rng, derived_seed(seed, number))
             with nullcontext() if whole else self.first_token():
                 return train(
-                    self.model, trained, phase, examples, rng, self.prefix, nudge, self._forward
+                    self.model, trained, phase, examples, rng, self.prefix, add_terms, self._forward
                 )
 
     def describe(self, examples: TokenizedTexts) -> NDArray[np.float32]:
@@ -195,10 +193,10 @@ class AdaptedModel:
             return evaluate_mixture(self.model, examples, weights)
 
     def evaluate(self, examples: Any) -> dict[str, float]:
-        """Return accuracy and loss of what is on the bench, and more of what speaks."""
+        """Return accuracy and loss of the present values, and more of a language model."""
         with deterministic(seed=0, threads=self.threads):
-            if self.speaker is not None:
-                return self.speaker.evaluate(self, examples)
+            if self.task is not None:
+                return self.task.evaluate(self, examples)
             with self.first_token():
                 return evaluate(self.model, examples)
 
@@ -210,6 +208,23 @@ class AdaptedModel:
     def _of(self, names: Iterable[str]) -> list[str]:
         wanted = set(names)
         return [n for part, own in self._names.items() if part in wanted for n in own]
+
+
+class LanguageTask(Protocol):
+    """Training by alignment, and evaluation, of a language model that answers instructions."""
+
+    def align(
+        self,
+        adapted: AdaptedModel,
+        phase: Phase,
+        examples: Any,
+        rng: np.random.Generator,
+        seed: int,
+    ) -> list[float]:
+        """Take the local steps of one phase in place, and return what each has minimised."""
+
+    def evaluate(self, adapted: AdaptedModel, examples: Any) -> dict[str, float]:
+        """Return the quality of answers, by name."""
 
 
 def _compiled(model: PreTrainedModel) -> Any:

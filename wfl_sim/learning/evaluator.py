@@ -54,13 +54,13 @@ class Evaluator:
 
     def alone(self, task: Evaluate, shared: State, private: State) -> Result:
         """Execute one evaluation, of a shared state and a device's private one."""
-        bench = self._benches.of(task.device)
-        bench.load(self._held(task, shared, private))
+        adapted = self._benches.of(task.device)
+        adapted.load(self._held(task, shared, private))
         examples = self._examples(task)
         if isinstance(self._method, PerTextMixing):
-            weights = self._method.blend(split_residual(private)[0], bench.describe(examples))
-            return Result({}, bench.evaluate_blended(examples, weights))
-        return Result({}, bench.evaluate(examples))
+            weights = self._method.blend(split_residual(private)[0], adapted.describe(examples))
+            return Result({}, adapted.evaluate_blended(examples, weights))
+        return Result({}, adapted.evaluate(examples))
 
     def together(
         self, tasks: Sequence[Evaluate], states: Sequence[Sequence[State]]
@@ -99,8 +99,8 @@ class Evaluator:
 
         if isinstance(self._method, PerTextMixing):
             return "LoRAs weigh differently from text to text"
-        bench, parts = self._benches.of(task.device), self._fleet.parts(task.device)
-        return why_not_stackable(bench, parts, self._examples(task))
+        adapted, parts = self._benches.of(task.device), self._fleet.parts(task.device)
+        return why_not_stackable(adapted, parts, self._examples(task))
 
     def _held(self, task: Evaluate, shared: State, private: State) -> State:
         """Return the values of all parts with which a device answers."""

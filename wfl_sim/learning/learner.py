@@ -194,9 +194,9 @@ class PeftLearner:
 
         examples = self.texts.examples("train", 0)
         encoded = self.texts.placed("train", 0, examples.fingerprint())
-        bench = self.benches.of(0)
-        bench.reset(bench.parts, 0)
-        return [step_seconds(bench, phase, encoded, least) for phase in self.method.phases]
+        adapted = self.benches.of(0)
+        adapted.reset(adapted.parts, 0)
+        return [step_seconds(adapted, phase, encoded, least) for phase in self.method.phases]
 
     def run(self, task: Task, inputs: Sequence[Mapping[str, State]]) -> Result:
         """Execute a task; `inputs` are the states of its incoming results, in task order.
@@ -253,13 +253,15 @@ class PeftLearner:
 
     def _initial(self, device: int, seed: int, *roles: Role) -> State:
         """Return the initial values of a device's parameters that have one of the roles."""
-        bench = self.benches.of(device)
+        adapted = self.benches.of(device)
         parts = [
-            part for part in bench.parts if with_role(bench.parts, bench.shapes([part]), *roles)
+            part
+            for part in adapted.parts
+            if with_role(adapted.parts, adapted.shapes([part]), *roles)
         ]
-        bench.reset(parts, seed)
+        adapted.reset(parts, seed)
         names = self.costs.shapes(device, *roles)
-        values = bench.read(sorted({name.partition("/")[0] for name in names}))
+        values = adapted.read(sorted({name.partition("/")[0] for name in names}))
         return {name: values[name] for name in names}
 
 

@@ -86,7 +86,7 @@ class LocalTrainer:
     def _run(
         self, task: LocalUpdate, shared: State, private: State
     ) -> Generator[PhaseRequest, Trained, Result]:
-        """Ask for the turns of a local update one after the other."""
+        """Ask for the requests of a local update one after the other."""
         device, method = task.device, self._method
         examples = self._texts.placed("train", device, task.shard)
         received = self._transfers.received(device, task.shared, shared)
@@ -102,10 +102,10 @@ class LocalTrainer:
         end, losses = yield from phase_requests(
             run,
             method.phases,
-            lambda number, request: PhaseRequest(
+            lambda number, train: PhaseRequest(
                 device=device,
                 number=number,
-                request=request,
+                train=train,
                 parts=self._fleet.parts(device),
                 examples=examples,
                 seed=task.seed,
@@ -117,7 +117,7 @@ class LocalTrainer:
         return Result(states, {"train_loss": mean(losses)})
 
     def _usual(self, device: int, start: State) -> LocalRun:
-        """Train the phases in turn; every proximal term pulls to the beginning."""
+        """Train the phases in order; every proximal term pulls to the beginning."""
         state = start
         for phase in self._method.phases:
             state = yield Train(phase=phase, start=state, anchor=start)
@@ -126,35 +126,35 @@ class LocalTrainer:
             kept={name: state[name] for name in self._costs.shapes(device, "private")},
         )
 
-    def _trained(self, turn: PhaseRequest) -> Trained:
-        bench, request = self._benches.of(turn.device), turn.request
-        bench.load(request.start)
-        losses = bench.train_phase(
-            turn.number,
-            request.phase,
-            turn.examples,
-            turn.seed,
-            anchor=request.anchor,
-            correction=request.correction,
+    def _trained(self, request: PhaseRequest) -> Trained:
+        adapted, train = self._benches.of(request.device), request.train
+        adapted.load(train.start)
+        losses = adapted.train_phase(
+            request.number,
+            train.phase,
+            request.examples,
+            request.seed,
+            anchor=train.anchor,
+            correction=train.correction,
         )
-        return bench.read(bench.parts), losses
+        return adapted.read(adapted.parts), losses
 
     def _trained_together(self, group: Sequence[PhaseRequest]) -> list[Trained] | None:
-        """Train turns of one kind together; None where they cannot be."""
+        """Train requests of one kind together; None where they cannot be."""
         from wfl_sim.learning.grouped.eligibility import why_not_trainable
         from wfl_sim.learning.grouped.training import train_together
 
-        first, bench = group[0], self._benches.of(group[0].device)
+        first, adapted = group[0], self._benches.of(group[0].device)
         if first.kind not in self._misfits:
-            self._misfits[first.kind] = why_not_trainable(bench, first)
+            self._misfits[first.kind] = why_not_trainable(adapted, first)
             if reason := self._misfits[first.kind]:
                 _log.warning("local updates are trained one by one: %s", reason)
         if self._misfits[first.kind]:
             return None
-        for turn in group:
-            expected = self._costs.all_shapes(turn.device)
-            check_same(expected, shapes_of(turn.request.start), "state")
-        return train_together(bench, group)
+        for request in group:
+            expected = self._costs.all_shapes(request.device)
+            check_same(expected, shapes_of(request.train.start), "state")
+        return train_together(adapted, group)
 
     def _look(
         self, device: int, examples: Any, seed: int, request: EmbedTexts | EvaluateLoss
@@ -162,10 +162,10 @@ class LocalTrainer:
         """Answer what a local update asks to know about some of its own examples."""
         import torch
 
-        bench = self._benches.of(device)
+        adapted = self._benches.of(device)
         chosen = stream(seed, "look").permutation(len(examples))[: request.samples]
         some = examples.take(torch.from_numpy(chosen))
         if isinstance(request, EmbedTexts):
-            return {"texts": bench.describe(some)}
-        bench.load(request.model)
-        return {"loss": np.array(bench.evaluate(some)["loss"], np.float32)}
+            return {"texts": adapted.describe(some)}
+        adapted.load(request.model)
+        return {"loss": np.array(adapted.evaluate(some)["loss"], np.float32)}

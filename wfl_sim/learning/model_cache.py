@@ -1,4 +1,4 @@
-"""Benches: a network in memory for each rank among the devices."""
+"""A network in memory for each rank among the devices."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class ModelCache:
-    """Loads the weights when a bench is first asked for, and keeps it."""
+    """Loads the weights when a network is first asked for, and keeps it."""
 
     def __init__(
         self,
@@ -27,7 +27,7 @@ class ModelCache:
 
         Args:
             model: the base model.
-            method: its phases say what a language model is to be judged by.
+            method: its phases say how a language model is evaluated.
             fleet: the parts of each device.
             texts: their tokenizer, and whether they are instructions.
             threads: of torch.
@@ -40,7 +40,7 @@ class ModelCache:
         self._loaded: dict[tuple[Part, ...], AdaptedModel] = {}
 
     def __repr__(self) -> str:
-        return f"Benches({self._model!r}, {len(self)} loaded)"
+        return f"ModelCache({self._model!r}, {len(self)} loaded)"
 
     def __len__(self) -> int:
         return len(self._loaded)
@@ -50,7 +50,7 @@ class ModelCache:
         return {**self.__dict__, "_loaded": {}}
 
     def of(self, device: int) -> "AdaptedModel":
-        """Return the bench for the turns of a device; the same for all devices of one rank."""
+        """Return the network of a device with its parts; the same for all devices of one rank."""
         parts = self._fleet.parts(device)
         if parts not in self._loaded:
             self._loaded[parts] = self._load(parts)
@@ -71,5 +71,5 @@ class ModelCache:
                 activations=self._model.activations,
                 compiled=self._model.compile,
             )
-        speaker = InstructionTask(tokenizer, self._method.phases, layout)
-        return AdaptedModel(load_causal(self._model), parts, self._threads, speaker)
+        task = InstructionTask(tokenizer, self._method.phases, layout)
+        return AdaptedModel(load_causal(self._model), parts, self._threads, task)

@@ -1,4 +1,4 @@
-"""Turns: what local updates ask of a network, one at a time or those of many devices at once."""
+"""The phases that local updates request, of one device or of many devices at once."""
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ class PhaseRequest:
     device: int
     number: int
     """of the phase in its local update"""
-    request: Train
+    train: Train
     parts: tuple[Part, ...]
     """of the device"""
     examples: Any
@@ -28,8 +28,8 @@ class PhaseRequest:
 
     @property
     def kind(self) -> object:
-        """What turns have in common that can be one group: all but steps, batch, ranks, values."""
-        phase = self.request.phase
+        """What requests of one group share: all but steps, batch, ranks and values."""
+        phase = self.train.phase
         alike = replace(phase, local=replace(phase.local, steps=1, batch=1))
         return self.number, alike, tuple((part.name, type(part.config)) for part in self.parts)
 
@@ -38,13 +38,13 @@ Trained = tuple[State, list[float]]
 """the values of all parts afterwards, and the loss of each step in nat"""
 
 Run = Generator[PhaseRequest, Trained, Result]
-"""a local update: asks for turns, is sent what was trained, and ends with its result"""
+"""a local update: asks for requests, is sent what was trained, and ends with its result"""
 
 
 def phase_requests(
     run: LocalRun,
     phases: Sequence[Phase],
-    turn_of: Callable[[int, Train], PhaseRequest],
+    request_of: Callable[[int, Train], PhaseRequest],
     look: Callable[[EmbedTexts | EvaluateLoss], State],
 ) -> Generator[PhaseRequest, Trained, tuple[LocalResult, list[float]]]:
     """Ask for what a method's local update asks for; return its end and the loss of each step.
@@ -52,7 +52,7 @@ def phase_requests(
     Args:
         run: the local update.
         phases: that it must train.
-        turn_of: from the number of a phase and a request to the turn to ask for.
+        request_of: from the number of a phase and a request to the asking to ask for.
         look: answers what it asks to know about its own examples.
 
     Raises:
@@ -69,7 +69,7 @@ def phase_requests(
             raise RuntimeError(f"an update must train {phase} too") from None
         if request.phase != phase:
             raise RuntimeError("an update must train the phases of its method in their order")
-        state, more = yield turn_of(number, request)
+        state, more = yield request_of(number, request)
         losses += more
     try:
         request = run.send(state)  # type: ignore[arg-type]
@@ -89,20 +89,20 @@ def run_updates(
 
     Args:
         runs: fresh.
-        alone: trains one turn.
-        as_group: trains turns of one kind at once, or returns None; None where none can be.
+        alone: trains one asking.
+        as_group: trains requests of one kind at once, or returns None; None where none can be.
     """
     results: dict[int, Result] = {}
     asked = {place: next(run) for place, run in enumerate(runs)}
     while asked:
         kinds: dict[object, list[int]] = {}
-        for place, turn in asked.items():
-            kinds.setdefault(turn.kind if as_group else place, []).append(place)
+        for place, asking in asked.items():
+            kinds.setdefault(asking.kind if as_group else place, []).append(place)
         answers: dict[int, Trained] = {}
         for places in kinds.values():
             group = [asked[place] for place in places]
             trained = as_group(group) if as_group and len(group) > 1 else None
-            answers |= zip(places, trained or [alone(turn) for turn in group], strict=True)
+            answers |= zip(places, trained or [alone(asking) for asking in group], strict=True)
         asked = {}
         for place, answer in answers.items():
             try:

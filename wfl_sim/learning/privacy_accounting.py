@@ -1,20 +1,23 @@
-"""Accounting: the epsilon that a run has spent, by Renyi differential privacy (opacus).
+"""What privacy costs: the epsilon that a run spends, and the bits of secure aggregation.
 
-The accountant takes each round for a Poisson sample of the devices at the rate `clients / devices`;
-rounds that draw a fixed number are treated the same, as is usual.
+Epsilon is counted by Renyi differential privacy (opacus). The accountant treats each round as a
+Poisson sample of the devices at the rate `clients / devices`; rounds that draw a fixed number are
+treated the same, as is usual.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import sqrt
 from typing import Any
 
+from wfl_sim.device_models.workload import Workload
 from wfl_sim.methods.privacy import Privacy
 
 
 def epsilon_spent(
     privacy: Privacy, cohorts: Sequence[Sequence[int]], devices: int
 ) -> dict[str, Any]:
-    """Return epsilon and what it was reckoned from.
+    """Return epsilon and what it was computed from.
 
     With `distributed` noise it is that of the sums; the fewer uploads arrive, the less noise is in
     them. With `local` noise it is that of all uploads of the device that sent most, and sampling
@@ -51,3 +54,15 @@ def epsilon_spent(
         "releases": len(multipliers),
         "sampling_rate": rate,
     }
+
+
+def with_secure_aggregation(workload: Workload, privacy: Privacy | None, values: int) -> Workload:
+    """Return the costs of an update of `values` values, plus those of secure aggregation."""
+    protocol = None if privacy is None else privacy.secure_aggregation
+    if privacy is None or protocol is None or not workload.upload_bits:
+        return workload
+    return replace(
+        workload,
+        upload_bits=workload.upload_bits + protocol.up(privacy.cohort, values),
+        download_bits=workload.download_bits + protocol.down(privacy.cohort),
+    )

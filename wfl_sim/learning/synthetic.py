@@ -9,6 +9,7 @@ from channel_models.units import Fraction, Unit
 from wfl_sim.device_models.workload import SplitExchange, Workload
 from wfl_sim.execution.task import Result, Task
 from wfl_sim.learning.pretrained_model import MODELS
+from wfl_sim.learning.privacy_accounting import with_secure_aggregation
 from wfl_sim.methods.device_parts import DeviceParts
 from wfl_sim.methods.method import CustomDownload, Method, SplitModel, differs, sent_down, sent_up
 from wfl_sim.methods.parts import (
@@ -122,9 +123,7 @@ class SyntheticLearner:
             upload_values=up // _BITS_OF_A_PARAMETER,
             exchange=exchange,
         )
-        if self.privacy is None:
-            return workload
-        return self.privacy.on_top(workload, up // _BITS_OF_A_PARAMETER)
+        return with_secure_aggregation(workload, self.privacy, up // _BITS_OF_A_PARAMETER)
 
     @property
     def varies(self) -> bool:

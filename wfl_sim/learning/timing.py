@@ -11,21 +11,21 @@ _WARM_UP = 2
 _AT_ONCE = 4
 
 
-def step_seconds(bench: AdaptedModel, phase: Phase, examples: Batchable, least: float) -> float:
+def step_seconds(adapted: AdaptedModel, phase: Phase, examples: Batchable, least: float) -> float:
     """Return the median over repetitions of the seconds of one local step of the whole network.
 
     Args:
-        bench: the network with its parts.
+        adapted: the network with its parts.
         phase: whose step is timed.
         examples: to train on.
         least: s to go on for.
     """
     several = replace(phase, local=replace(phase.local, steps=_AT_ONCE))
     warm_up = replace(phase, local=replace(phase.local, steps=_WARM_UP))
-    bench.train_phase(0, warm_up, examples, 0, whole=True)
+    adapted.train_phase(0, warm_up, examples, 0, whole=True)
     times: list[float] = []
     while not times or sum(times) < least:
         start = time.perf_counter()
-        bench.train_phase(0, several, examples, 0, whole=True)
+        adapted.train_phase(0, several, examples, 0, whole=True)
         times.append(time.perf_counter() - start)
     return sorted(times)[len(times) // 2] / _AT_ONCE

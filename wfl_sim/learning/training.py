@@ -32,7 +32,7 @@ def train(
     examples: Batchable,
     rng: np.random.Generator,
     prefix: PrefixCache,
-    nudge: GradientTerms | None = None,
+    add_terms: GradientTerms | None = None,
     forward: Any = None,
 ) -> list[float]:
     """Take the local steps of one phase in place, and return the loss of each.
@@ -44,7 +44,7 @@ def train(
         examples: the device's training examples.
         rng: draws the order of examples.
         prefix: keeps what comes out of the layers below all parts.
-        nudge: adds to the gradient of each step.
+        add_terms: adds to the gradient of each step.
         forward: computes what `model` computes, with its parameters; the model itself unless given.
 
     Raises:
@@ -68,8 +68,8 @@ def train(
             with precision:
                 loss = loss_function(forward or model, batch)
             loss.backward()
-            if nudge is not None:
-                nudge()
+            if add_terms is not None:
+                add_terms()
             optimizer.step()
             optimizer.zero_grad()
             losses.append(loss.detach())
@@ -155,14 +155,14 @@ def gradient_terms(
     pulls = {name: _tensor(anchor[name], parameters[name]) for name in names if proximal}
     pushes = {n: _tensor(correction[n], parameters[n]) for n in names if n in correction}
 
-    def nudge() -> None:
+    def add_terms() -> None:
         with torch.no_grad():
             for name, origin in pulls.items():
                 _gradient(parameters[name]).add_(parameters[name] - origin, alpha=proximal)
             for name, push in pushes.items():
                 _gradient(parameters[name]).add_(push)
 
-    return nudge
+    return add_terms
 
 
 def _tensor(array: object, like: Parameter) -> Tensor:

@@ -1,6 +1,6 @@
 """Privacy of updates towards the server: clipping, Gaussian noise, secure aggregation."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import ceil, log2, sqrt
 from typing import Annotated, Literal
 
@@ -8,7 +8,6 @@ import numpy as np
 
 from channel_models.units import Unit
 from wfl_sim.config.errors import LocatedError
-from wfl_sim.device_models.workload import Workload
 from wfl_sim.state import State, each, times
 
 
@@ -82,13 +81,3 @@ class Privacy:
         if not self.deviation:
             return clipped
         return each(clipped, lambda a: a + rng.normal(0.0, self.deviation, a.shape).astype(a.dtype))
-
-    def on_top(self, workload: Workload, values: int) -> Workload:
-        """Return the costs of an update of so many values with those of secure aggregation."""
-        if self.secure_aggregation is None or not workload.upload_bits:
-            return workload
-        return replace(
-            workload,
-            upload_bits=workload.upload_bits + self.secure_aggregation.up(self.cohort, values),
-            download_bits=workload.download_bits + self.secure_aggregation.down(self.cohort),
-        )

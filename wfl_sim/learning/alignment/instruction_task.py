@@ -1,4 +1,4 @@
-"""The speaker: how a language model is trained on instructions and judged on its answers."""
+"""How a language model is trained on instructions, and evaluated by its answers."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -26,7 +26,7 @@ from wfl_sim.randomness import derived_seed
 
 
 class InstructionTask:
-    """Trains and judges language models.
+    """Trains and evaluates language models.
 
     Args:
         tokenizer: of the network.
@@ -42,7 +42,7 @@ class InstructionTask:
         self.objective = alignment_of(phases)
 
     def __repr__(self) -> str:
-        return f"Speaker({self.objective!r})"
+        return f"InstructionTask({self.objective!r})"
 
     @cached_property
     def judges(self) -> tuple[Reward, ...]:
@@ -53,7 +53,7 @@ class InstructionTask:
 
     def align(
         self,
-        bench: AdaptedModel,
+        adapted: AdaptedModel,
         phase: Phase,
         examples: Conversations,
         rng: np.random.Generator,
@@ -61,16 +61,16 @@ class InstructionTask:
     ) -> list[float]:
         """Take the local steps of one phase in place, and return what each has minimised."""
         draws = Generator().manual_seed(derived_seed(seed, "answers"))
-        return align(bench, phase, examples, self.judges, self.tokenizer, rng, draws)
+        return align(adapted, phase, examples, self.judges, self.tokenizer, rng, draws)
 
-    def evaluate(self, bench: AdaptedModel, examples: Conversations) -> dict[str, float]:
+    def evaluate(self, adapted: AdaptedModel, examples: Conversations) -> dict[str, float]:
         """Return loss and perplexity of given answers, and what the network's own are worth.
 
         Beside the true rewards (causal/evaluation.py): `kl`, the divergence of an answer from the
         network before tuning, in nat; and where reward models are at work, what they say
         (`scored_helpfulness`, `scored_safety`).
         """
-        model = bench.model.eval()
+        model = adapted.model.eval()
         sparsity = Sparsity() if self.objective is None else self.objective.attention
         temperature = 1.0 if self.objective is None else self.objective.temperature
         numbers = perplexity(model, examples.texts, sparsity)
@@ -81,7 +81,7 @@ class InstructionTask:
             names = ("scored_helpfulness", "scored_safety")
             numbers |= dict(zip(names, given.tolist(), strict=True))
         new = distributions(model, texts, sparsity, temperature)
-        with reference_policy(bench):
+        with reference_policy(adapted):
             reference = distributions(model, texts, sparsity, temperature)
         numbers["kl"] = divergence(new, reference, texts.answer_mask)
         return numbers

@@ -161,14 +161,14 @@ def _gradient(loss: Tensor, trained: Sequence[Parameter]) -> list[Tensor]:
 
 
 @contextmanager
-def reference_policy(bench: AdaptedModel) -> Iterator[None]:
+def reference_policy(adapted: AdaptedModel) -> Iterator[None]:
     """Put every part back to its start, where it leaves the network as it was; only for a while."""
-    kept = {name: value.detach().clone() for name, value in bench.parameters.items()}
-    for part in bench.parts.values():
-        torch_parts.reset(bench.model, part, bench.parameters, 0)
+    kept = {name: value.detach().clone() for name, value in adapted.parameters.items()}
+    for part in adapted.parts.values():
+        torch_parts.reset(adapted.model, part, adapted.parameters, 0)
     try:
         yield
     finally:
         with torch.no_grad():
-            for name, value in bench.parameters.items():
+            for name, value in adapted.parameters.items():
                 value.copy_(kept[name])

@@ -34,7 +34,7 @@ from wfl_sim.methods.phases import Phase
 
 
 def align(
-    bench: AdaptedModel,
+    adapted: AdaptedModel,
     phase: Phase,
     examples: Conversations,
     judges: Sequence[Reward],
@@ -45,7 +45,7 @@ def align(
     """Take the local steps of a phase in place.
 
     Args:
-        bench: the policy with its parts.
+        adapted: the policy with its parts.
         phase: objective and local optimisation.
         examples: requests of the device, and pairs of answers for DPO.
         judges: of helpfulness and of safety.
@@ -59,12 +59,12 @@ def align(
     """
     objective = phase.objective
     assert isinstance(objective, Alignment)
-    bench.model.requires_grad_(False).eval()
-    trained = bench.trained(phase)
+    adapted.model.requires_grad_(False).eval()
+    trained = adapted.trained(phase)
     for parameter in trained:
         parameter.requires_grad_(True)
     optimizer = optimizer_of(trained, phase.local)
-    anchor = _anchor(bench, phase, objective)
+    anchor = _anchor(adapted, phase, objective)
     weights = weights_of(objective, examples.examples.preference)
     algorithm = objective.algorithm
     kl = algorithm.kl if isinstance(algorithm, PPO | GRPO) else 0.0
@@ -72,7 +72,7 @@ def align(
     for indices in batches(len(examples), phase.local, rng):
         batch = examples.take(indices)
         if isinstance(algorithm, DPO):
-            loss = _pairs(bench, batch, objective, anchor)
+            loss = _pairs(adapted, batch, objective, anchor)
             optimizer.step()
             optimizer.zero_grad()
             reached.append(loss)
@@ -80,24 +80,24 @@ def align(
         assert isinstance(algorithm, PPO | GRPO)
         many = batch.take(torch.arange(len(batch)).repeat_interleave(algorithm.answers))
         experience, rewards, divergence = collect_rollout(
-            bench, many, objective, weights, kl, judges, tokenizer, draws
+            adapted, many, objective, weights, kl, judges, tokenizer, draws
         )
         for _ in range(algorithm.epochs):
             order = torch.from_numpy(rng.permutation(len(experience)))
             for chosen in order.tensor_split(algorithm.minibatches):
                 policy_gradient(
-                    bench.model, trained, experience.take(chosen), objective, weights, anchor
+                    adapted.model, trained, experience.take(chosen), objective, weights, anchor
                 )
                 optimizer.step()
                 optimizer.zero_grad()
         reached.append(-rewards + kl * divergence)
         if isinstance(algorithm, PPO) and algorithm.target_kl is not None:
-            kl *= adapted(divergence, algorithm.target_kl, algorithm.adapt)
+            kl *= kl_factor(divergence, algorithm.target_kl, algorithm.adapt)
     return reached
 
 
 def collect_rollout(
-    bench: AdaptedModel,
+    adapted: AdaptedModel,
     asked: Conversations,
     objective: Alignment,
     weights: Sequence[float],
@@ -112,7 +112,7 @@ def collect_rollout(
         The experience; the mean weighted reward; the mean divergence of an answer from the
         reference, nat.
     """
-    algorithm, model = objective.algorithm, bench.model
+    algorithm, model = objective.algorithm, adapted.model
     texts = generate(
         model,
         asked.texts,
@@ -125,7 +125,7 @@ def collect_rollout(
     mask = texts.answer_mask
     with torch.no_grad():
         old = log_probabilities(model, texts, objective.attention, objective.temperature)
-        with reference_policy(bench):
+        with reference_policy(adapted):
             reference = log_probabilities(model, texts, objective.attention, objective.temperature)
     given = judged(judges, tokenizer, asked.examples, texts).to(mask.device)
     apart = plain_divergence(old.log_probabilities, reference.log_probabilities) * mask
@@ -169,7 +169,7 @@ def weights_of(objective: Alignment, preference: float) -> tuple[float, float]:
     return weight, 1 - weight
 
 
-def adapted(divergence: float, target: float, gain: float) -> float:
+def kl_factor(divergence: float, target: float, gain: float) -> float:
     """Return the factor of the coefficient of KL: 1 + gain clip(KL / target - 1, -0.2, 0.2).
 
     arXiv:1909.08593, section 2.2, where the gain is 0.1.
@@ -178,30 +178,30 @@ def adapted(divergence: float, target: float, gain: float) -> float:
 
 
 def _pairs(
-    bench: AdaptedModel, batch: Conversations, objective: Alignment, anchor: Anchor
+    adapted: AdaptedModel, batch: Conversations, objective: Alignment, anchor: Anchor
 ) -> float:
     """Leave the gradient of DPO, and return its loss."""
     assert batch.rejected is not None
-    with torch.no_grad(), reference_policy(bench):
+    with torch.no_grad(), reference_policy(adapted):
         reference = [
-            whole(bench.model, texts, objective) for texts in (batch.texts, batch.rejected)
+            whole(adapted.model, texts, objective) for texts in (batch.texts, batch.rejected)
         ]
-    loss = preference_loss(bench.model, batch.texts, batch.rejected, reference, objective)
+    loss = preference_loss(adapted.model, batch.texts, batch.rejected, reference, objective)
     (loss + anchor.penalty()).backward()
     return float(loss.detach())
 
 
-def _anchor(bench: AdaptedModel, phase: Phase, objective: Alignment) -> Anchor:
+def _anchor(adapted: AdaptedModel, phase: Phase, objective: Alignment) -> Anchor:
     """Hold offsets to zero; where there are none, hold what is shared to what was received."""
     held: dict[str, Tensor] = {}
-    parts = [bench.parts[name] for name in phase.trains if objective.distance]
+    parts = [adapted.parts[name] for name in phase.trains if objective.distance]
     offsets = [part.name for part in parts if isinstance(part.config, Offset)]
-    for name, parameter in bench.parameters.items():
+    for name, parameter in adapted.parameters.items():
         owner = name.partition("/")[0]
         if owner in offsets:
             held[name] = torch.zeros_like(parameter)
         elif not offsets and any(part.name == owner and part.shared for part in parts):
             held[name] = parameter.detach().clone()
     return Anchor(
-        objective.distance, [bench.parameters[name] for name in held], list(held.values())
+        objective.distance, [adapted.parameters[name] for name in held], list(held.values())
     )

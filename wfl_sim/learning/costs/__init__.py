@@ -6,6 +6,7 @@ from wfl_sim.codecs.codec import Codec
 from wfl_sim.device_models.workload import Workload
 from wfl_sim.learning.encoded_data import EncodedShards
 from wfl_sim.learning.pretrained_model import Pretrained
+from wfl_sim.learning.privacy_accounting import with_secure_aggregation
 from wfl_sim.methods.device_parts import DeviceParts
 from wfl_sim.methods.method import Method
 from wfl_sim.methods.parts import Part, Role, Shapes, with_role
@@ -104,7 +105,7 @@ class UpdateCosts:
                 codec_down=codec_down,
                 layout=self._texts.layout,
             )
-            if self._privacy is not None:
-                workload = self._privacy.on_top(workload, round(workload.aggregate_flops / 2))
+            values = round(workload.aggregate_flops / 2)
+            workload = with_secure_aggregation(workload, self._privacy, values)
             self._counted[parts] = workload, shapes
         return self._counted[parts]

@@ -33,7 +33,7 @@ from wfl_sim.learning.causal.log_probabilities import log_probabilities
 from wfl_sim.learning.causal.prompts import PromptBatch, blank
 from wfl_sim.learning.costs.counting import Footprint, moments
 from wfl_sim.learning.model_loading import load_on_meta
-from wfl_sim.learning.objectives import instruction
+from wfl_sim.learning.objectives import word_cross_entropy
 from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.methods.objectives import DPO, GRPO, PPO, Alignment
 from wfl_sim.methods.phases import Phase
@@ -54,7 +54,7 @@ class PhaseCost:
 
 
 def phase_cost(
-    bench: AdaptedModel,
+    adapted: AdaptedModel,
     phase: Phase,
     layout: PromptLengths,
     rewarders: Sequence[tuple[Pretrained, int]],
@@ -62,30 +62,30 @@ def phase_cost(
     """Return the cost of one phase.
 
     Args:
-        bench: with its network on the meta device.
+        adapted: with its network on the meta device.
         phase: what is trained, and how.
         layout: lengths of requests and answers.
         rewarders: reward models that are networks, and their numbers of outputs.
     """
     objective = phase.objective
     if not isinstance(objective, Alignment):
-        return _supervised(bench, phase, layout)
+        return _supervised(adapted, phase, layout)
     if isinstance(objective.algorithm, DPO):
-        return _by_pairs(bench, phase, objective, layout)
-    return _by_reward(bench, phase, objective, layout, rewarders)
+        return _by_pairs(adapted, phase, objective, layout)
+    return _by_reward(adapted, phase, objective, layout, rewarders)
 
 
-def _supervised(bench: AdaptedModel, phase: Phase, layout: PromptLengths) -> PhaseCost:
+def _supervised(adapted: AdaptedModel, phase: Phase, layout: PromptLengths) -> PhaseCost:
     texts = blank(phase.local.batch, layout, "meta")
-    _only(bench, phase)
+    _only(adapted, phase)
 
     def update() -> None:
-        instruction.loss(bench.model, texts).backward()
+        word_cross_entropy(adapted.model, texts).backward()
 
-    footprint = _footprint(bench, phase, _saved(bench.model, update))
+    footprint = _footprint(adapted, phase, _saved(adapted.model, update))
     steps = phase.local.steps
     return PhaseCost(
-        flops=steps * _count(bench, update).at(1.0),
+        flops=steps * _count(adapted, update).at(1.0),
         steps=steps,
         footprint=footprint,
         traffic=steps * footprint.moved,
@@ -93,45 +93,45 @@ def _supervised(bench: AdaptedModel, phase: Phase, layout: PromptLengths) -> Pha
 
 
 def _by_pairs(
-    bench: AdaptedModel, phase: Phase, objective: Alignment, layout: PromptLengths
+    adapted: AdaptedModel, phase: Phase, objective: Alignment, layout: PromptLengths
 ) -> PhaseCost:
     texts = blank(phase.local.batch, layout, "meta")
     share = kept(layout.tokens, objective.attention)
-    _only(bench, phase)
+    _only(adapted, phase)
     unknown = torch.zeros(phase.local.batch, device="meta")
 
     def look_up() -> None:
         with torch.no_grad():
             for _ in range(2):
-                whole(bench.model, texts, objective)
+                whole(adapted.model, texts, objective)
 
     def update() -> None:
-        preference_loss(bench.model, texts, texts, (unknown, unknown), objective).backward()
+        preference_loss(adapted.model, texts, texts, (unknown, unknown), objective).backward()
 
-    footprint = _footprint(bench, phase, _saved(bench.model, update), copies=_copies(objective))
+    footprint = _footprint(adapted, phase, _saved(adapted.model, update), copies=_copies(objective))
     steps = phase.local.steps
     return PhaseCost(
-        flops=steps * (_count(bench, look_up).at(share) + _count(bench, update).at(share)),
+        flops=steps * (_count(adapted, look_up).at(share) + _count(adapted, update).at(share)),
         steps=steps,
         footprint=footprint,
-        traffic=steps * (footprint.moved + 2 * _bytes(bench.model)),
+        traffic=steps * (footprint.moved + 2 * _bytes(adapted.model)),
     )
 
 
 def _by_reward(
-    bench: AdaptedModel,
+    adapted: AdaptedModel,
     phase: Phase,
     objective: Alignment,
     layout: PromptLengths,
     rewarders: Sequence[tuple[Pretrained, int]],
 ) -> PhaseCost:
-    algorithm, model = objective.algorithm, bench.model
+    algorithm, model = objective.algorithm, adapted.model
     assert isinstance(algorithm, PPO | GRPO)
-    trained = _only(bench, phase)
+    trained = _only(adapted, phase)
     count = phase.local.batch * algorithm.answers
     texts = blank(count, layout, "meta")
     share = kept(layout.tokens, objective.attention)
-    batch = _unknown(blank(-(-count // algorithm.minibatches), layout, "meta"), bench, objective)
+    batch = _unknown(blank(-(-count // algorithm.minibatches), layout, "meta"), adapted, objective)
     anchor = Anchor(0.0, (), ())
     judges = [load_on_meta(each, outputs) for each, outputs in rewarders]
 
@@ -148,16 +148,16 @@ def _by_reward(
 
     updates = algorithm.epochs * algorithm.minibatches
     whole_batch = count / (len(batch) * algorithm.minibatches)  # minibatches may differ by one
-    writing, cached = _writing(bench, texts, objective)
+    writing, cached = _writing(adapted, texts, objective)
     flops = (
         writing
-        + 2 * _count(bench, score).at(share)
-        + _count(bench, judge).at(1.0)
-        + updates * whole_batch * _count(bench, update).at(share)
+        + 2 * _count(adapted, score).at(share)
+        + _count(adapted, judge).at(1.0)
+        + updates * whole_batch * _count(adapted, update).at(share)
     )
     rewarding = sum(_bytes(each) for each in judges)
     footprint = _footprint(
-        bench,
+        adapted,
         phase,
         _saved(model, update),
         copies=_copies(objective),
@@ -192,19 +192,21 @@ class _Flops:
         return self.total - (1 - share) * self.looking
 
 
-def _count(bench: AdaptedModel, work: Callable[[], None]) -> _Flops:
+def _count(adapted: AdaptedModel, work: Callable[[], None]) -> _Flops:
     with FlopCounterMode(display=False) as counter:
         work()
-    for parameter in bench.parameters.values():
+    for parameter in adapted.parameters.values():
         parameter.grad = None
     # Below the backbone alone: linear layers on the last states may be batched products, too.
-    backbone = f"{type(bench.model).__name__}.{bench.model.base_model_prefix}"
+    backbone = f"{type(adapted.model).__name__}.{adapted.model.base_model_prefix}"
     counts = counter.get_flop_counts().get(backbone, {})
     looking = sum(counts.get(operation, 0) for operation in _ATTENTION)
     return _Flops(float(counter.get_total_flops()), float(looking))
 
 
-def _writing(bench: AdaptedModel, texts: PromptBatch, objective: Alignment) -> tuple[float, float]:
+def _writing(
+    adapted: AdaptedModel, texts: PromptBatch, objective: Alignment
+) -> tuple[float, float]:
     """Return the FLOP of writing all answers, and the bytes of the cache at the end."""
     sparsity, first = objective.attention, texts.request.shape[1]
     caches = []
@@ -214,10 +216,10 @@ def _writing(bench: AdaptedModel, texts: PromptBatch, objective: Alignment) -> t
         cache = DynamicCache()
         caches.append(cache)
         return _count(
-            bench,
+            adapted,
             lambda: void(
                 generate(
-                    bench.model,
+                    adapted.model,
                     some,
                     sparsity=sparsity,
                     temperature=1.0,
@@ -244,7 +246,7 @@ def void(_: object) -> None:
     """Drop a result."""
 
 
-def _unknown(texts: PromptBatch, bench: AdaptedModel, objective: Alignment) -> Rollout:
+def _unknown(texts: PromptBatch, adapted: AdaptedModel, objective: Alignment) -> Rollout:
     """Return experience of the right shapes."""
     count, places = texts.answer.shape
     objectives = 1 if objective.combine == "linear" else 2
@@ -260,10 +262,10 @@ def _dense(texts: PromptBatch) -> Tensor:
     return torch.zeros(count, 1, tokens, tokens, device="meta")
 
 
-def _only(bench: AdaptedModel, phase: Phase) -> list[Parameter]:
+def _only(adapted: AdaptedModel, phase: Phase) -> list[Parameter]:
     """Let the parameters of a phase have gradients, and no others."""
-    bench.model.requires_grad_(False).eval()
-    trained = bench.trained(phase)
+    adapted.model.requires_grad_(False).eval()
+    trained = adapted.trained(phase)
     for parameter in trained:
         parameter.requires_grad_(True)
     return trained
@@ -289,7 +291,7 @@ def _saved(model: PreTrainedModel, work: Callable[[], None]) -> float:
 
 
 def _footprint(
-    bench: AdaptedModel,
+    adapted: AdaptedModel,
     phase: Phase,
     activations: float,
     *,
@@ -299,10 +301,10 @@ def _footprint(
 ) -> Footprint:
     """Return what a device holds: at its peak it writes (with a cache) or learns (with
     activations)."""
-    trained = bench.trained(phase)
+    trained = adapted.trained(phase)
     learned = float(sum(parameter.nbytes for parameter in trained))
     return Footprint(
-        frozen=_bytes(bench.model) - learned + copies * learned + beside,
+        frozen=_bytes(adapted.model) - learned + copies * learned + beside,
         trained=learned,
         moments=moments(phase.local) * learned,
         activations=max(activations, cached),

@@ -76,12 +76,12 @@ class SampledCosts:
     def _step(self, number: int, tokens: int) -> tuple[float, float]:
         """Return FLOP and byte moved of a step of a phase."""
         if (number, tokens) not in self._steps:
-            phase, bench = self._phases[number], self._bench
-            with bench.muted(phase):
-                trained = bench.trained(phase)
-                moved = step_footprint(bench.model, trained, phase, tokens).moved
+            phase, adapted = self._phases[number], self._bench
+            with adapted.muted(phase):
+                trained = adapted.trained(phase)
+                moved = step_footprint(adapted.model, trained, phase, tokens).moved
                 self._steps[number, tokens] = (
-                    step_flops(bench.model, trained, phase, tokens),
+                    step_flops(adapted.model, trained, phase, tokens),
                     moved,
                 )
         return self._steps[number, tokens]

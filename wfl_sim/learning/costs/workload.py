@@ -44,20 +44,20 @@ def workload_of(
     if limit is not None and tokens > limit:
         raise ValueError(f"tokens must be at most {limit} for {model.pretrained!r}, got {tokens}")
     rewarders = [] if layout is None else rewarders_of(method.phases)
-    bench = AdaptedModel(network, parts)
-    shapes = bench.shapes(bench.parts)
-    shared = with_role(bench.parts, shapes, "shared")
+    adapted = AdaptedModel(network, parts)
+    shapes = adapted.shapes(adapted.parts)
+    shared = with_role(adapted.parts, shapes, "shared")
     whole = sent_up(method, shared)
     up = {name: shape for name, shape in whole.items() if on_device(method, name)}
     down = sent_down(method, shared)
     down = {name: shape for name, shape in down.items() if on_device(method, name)}
     costs = []
     for phase in method.phases:
-        with bench.muted(phase):
+        with adapted.muted(phase):
             if layout is None:
-                costs.append(_classifying(bench, phase, tokens))
+                costs.append(_classifying(adapted, phase, tokens))
             else:
-                costs.append(phase_cost(bench, phase, layout, rewarders))
+                costs.append(phase_cost(adapted, phase, layout, rewarders))
     workload = Workload(
         upload_bits=codec_up.bits(up) if up else 0,
         download_bits=codec_down.bits(down) if down else 0,
@@ -76,15 +76,15 @@ def workload_of(
     )
     if isinstance(method, SplitModel):
         (phase,) = method.phases
-        workload = _split(workload, bench, phase, tokens, method.device_blocks)
+        workload = _split(workload, adapted, phase, tokens, method.device_blocks)
     return workload, shapes
 
 
-def _classifying(bench: AdaptedModel, phase: Phase, tokens: int) -> PhaseCost:
-    trained, steps = bench.trained(phase), phase.local.steps
-    footprint = step_footprint(bench.model, trained, phase, tokens)
+def _classifying(adapted: AdaptedModel, phase: Phase, tokens: int) -> PhaseCost:
+    trained, steps = adapted.trained(phase), phase.local.steps
+    footprint = step_footprint(adapted.model, trained, phase, tokens)
     return PhaseCost(
-        flops=steps * step_flops(bench.model, trained, phase, tokens),
+        flops=steps * step_flops(adapted.model, trained, phase, tokens),
         steps=steps,
         footprint=footprint,
         traffic=steps * footprint.moved,
@@ -92,10 +92,10 @@ def _classifying(bench: AdaptedModel, phase: Phase, tokens: int) -> PhaseCost:
 
 
 def _split(
-    whole: Workload, bench: AdaptedModel, phase: Phase, tokens: int, blocks: int
+    whole: Workload, adapted: AdaptedModel, phase: Phase, tokens: int, blocks: int
 ) -> Workload:
     """Return what is left to a device of the costs of a local update on the whole network."""
-    step = cut_step(bench.model, bench.trained(phase), phase, tokens, blocks)
+    step = cut_step(adapted.model, adapted.trained(phase), phase, tokens, blocks)
     return replace(
         whole,
         update_flops=whole.steps * (step.forward + step.backward),

@@ -12,21 +12,21 @@ from wfl_sim.learning.torch_settings import noisy_part
 from wfl_sim.methods.parts import Full, Part, Router
 
 
-def why_not_trainable(bench: AdaptedModel, turn: PhaseRequest) -> str | None:
-    """Return why turns of this kind cannot be trained as a group; None where they can."""
-    if bench.speaker is not None:
+def why_not_trainable(adapted: AdaptedModel, request: PhaseRequest) -> str | None:
+    """Return why requests of this kind cannot be trained as a group; None where they can."""
+    if adapted.task is not None:
         return "answers differ in their words, and a mean over words is none over examples"
-    objective = turn.request.phase.objective
+    objective = request.train.phase.objective
     if losses_of(objective) is None:
         return f"the loss of {type(objective).__name__} is no mean over examples"
-    if reason := why_not_stackable(bench, turn.parts, turn.examples):
+    if reason := why_not_stackable(adapted, request.parts, request.examples):
         return reason
-    if dropout := noisy_part(bench.model):
+    if dropout := noisy_part(adapted.model):
         return f"{dropout} drops out, and every device has noise of its own"
     return None
 
 
-def why_not_stackable(bench: AdaptedModel, parts: Sequence[Part], examples: Any) -> str | None:
+def why_not_stackable(adapted: AdaptedModel, parts: Sequence[Part], examples: Any) -> str | None:
     """Return why devices with such parts and examples cannot share a pass; None where they can."""
     if not isinstance(examples, TokenizedTexts):
         return f"{type(examples).__name__} are no labelled texts"
@@ -35,7 +35,7 @@ def why_not_stackable(bench: AdaptedModel, parts: Sequence[Part], examples: Any)
     if any(isinstance(part.config, Router) for part in parts):
         return "a router weighs what LoRAs add inside of their layers"
     try:
-        GroupLayers(bench.model, bench.parameters)
+        GroupLayers(adapted.model, adapted.parameters)
     except ValueError as error:
         return f"{error}, which cannot be stacked"
     return None

@@ -11,8 +11,7 @@ from torch.nn import functional
 from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.grouped.layers import GroupLayers
 from wfl_sim.learning.grouped.stacks import scales_of, stacked
-from wfl_sim.learning.objectives import ROWS
-from wfl_sim.learning.objectives.classification import logits
+from wfl_sim.learning.objectives import ROWS, logits
 from wfl_sim.learning.tokenized import TokenizedTexts, joined
 from wfl_sim.learning.torch_settings import deterministic, in_precision
 from wfl_sim.methods.parts import Part
@@ -21,7 +20,7 @@ from wfl_sim.state import State
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class EvaluationItem:
-    """What one device is asked."""
+    """What one device evaluates."""
 
     parts: tuple[Part, ...]
     state: State
@@ -30,42 +29,42 @@ class EvaluationItem:
 
 
 def evaluate_together(
-    bench: AdaptedModel, exams: Sequence[EvaluationItem]
+    adapted: AdaptedModel, items: Sequence[EvaluationItem]
 ) -> list[dict[str, float]]:
     """Return accuracy in [0, 1] and loss in nat of each device over all its examples.
 
     Args:
-        bench: with the parts of any of the devices; what is on it does not matter, and stays.
-        exams: whose parts differ in nothing but ranks.
+        adapted: with the parts of any of the devices; its values do not matter, and stay.
+        items: whose parts differ in nothing but ranks.
 
     Raises:
         ValueError: a device has no examples.
     """
     # Who has fewest examples stands last, so that the rest of a stack is its beginning.
-    order = sorted(range(len(exams)), key=lambda each: -len(exams[each].examples))
+    order = sorted(range(len(items)), key=lambda each: -len(items[each].examples))
     found: dict[int, dict[str, float]] = {}
-    with deterministic(seed=0, threads=bench.threads), torch.inference_mode():
+    with deterministic(seed=0, threads=adapted.threads), torch.inference_mode():
         for first in range(0, len(order), ROWS):
             here = order[first : first + ROWS]
-            sizes = np.array([len(exams[each].examples) for each in here])
-            correct, loss = _sums(bench, [exams[each] for each in here], sizes)
+            sizes = np.array([len(items[each].examples) for each in here])
+            correct, loss = _sums(adapted, [items[each] for each in here], sizes)
             for each, right, nats in zip(here, correct / sizes, loss / sizes, strict=True):
                 found[each] = {"accuracy": float(right), "loss": float(nats)}
-    return [found[each] for each in range(len(exams))]
+    return [found[each] for each in range(len(items))]
 
 
 def _sums(
-    bench: AdaptedModel, exams: Sequence[EvaluationItem], sizes: NDArray[np.int64]
+    adapted: AdaptedModel, items: Sequence[EvaluationItem], sizes: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return how many answers are right and the summed loss of each device, both (devices,)."""
     if not sizes.all():
         raise ValueError("nothing to evaluate on: no held-out examples")
-    model, layers = bench.model.eval(), GroupLayers(bench.model, bench.parameters)
-    states = [exam.state for exam in exams]
-    stacks = {name: stacked(states, name, model.device) for name in bench.parameters}
-    scales = scales_of([exam.parts for exam in exams], model.device)
-    examples, firsts = joined([exam.examples for exam in exams]), sizes.cumsum() - sizes
-    correct, loss = np.zeros(len(exams), np.int64), np.zeros(len(exams))
+    model, layers = adapted.model.eval(), GroupLayers(adapted.model, adapted.parameters)
+    states = [item.state for item in items]
+    stacks = {name: stacked(states, name, model.device) for name in adapted.parameters}
+    scales = scales_of([item.parts for item in items], model.device)
+    examples, firsts = joined([item.examples for item in items]), sizes.cumsum() - sizes
+    correct, loss = np.zeros(len(items), np.int64), np.zeros(len(items))
     begin = 0
     while begin < sizes[0]:
         devices = int((sizes > begin).sum())
@@ -75,7 +74,7 @@ def _sums(
         batch = examples.take(torch.from_numpy(rows.ravel()).to(model.device))
         now = {name: stack[:devices] for name, stack in stacks.items()}
         strength = {part: scale[:devices] for part, scale in scales.items()}
-        with bench.first_token(), in_precision(model), layers.on(now, strength):
+        with adapted.first_token(), in_precision(model), layers.on(now, strength):
             scores = logits(model, batch)
             losses = functional.cross_entropy(scores, batch.labels, reduction="none")
         right = (scores.argmax(-1) == batch.labels).cpu().numpy()

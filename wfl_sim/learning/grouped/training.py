@@ -17,42 +17,42 @@ from wfl_sim.learning.training import batches, finite, optimizer_of
 from wfl_sim.randomness import stream
 
 
-def train_together(bench: AdaptedModel, turns: Sequence[PhaseRequest]) -> list[Trained]:
-    """Train turns of one kind at once; each is trained on the batches that it would have alone.
+def train_together(adapted: AdaptedModel, requests: Sequence[PhaseRequest]) -> list[Trained]:
+    """Train requests of one kind at once; each is trained on the batches that it would have alone.
 
     Args:
-        bench: with the parts of any of the turns; what is on it does not matter, and stays.
-        turns: of one `kind`.
+        adapted: with the parts of any of the requests; its values do not matter, and stay.
+        requests: of one `kind`.
 
     Raises:
-        ValueError: a turn has no examples.
+        ValueError: a request has no examples.
         FloatingPointError: a loss is no longer finite.
     """
     # Who is done first stands last, so that the rest of a stack is its beginning.
-    order = sorted(range(len(turns)), key=lambda each: -turns[each].request.phase.local.steps)
-    with deterministic(seed=0, threads=bench.threads):
-        done = _train(bench, [turns[each] for each in order])
+    order = sorted(range(len(requests)), key=lambda each: -requests[each].train.phase.local.steps)
+    with deterministic(seed=0, threads=adapted.threads):
+        done = _train(adapted, [requests[each] for each in order])
     trained = dict(zip(order, done, strict=True))
-    return [trained[each] for each in range(len(turns))]
+    return [trained[each] for each in range(len(requests))]
 
 
-def _train(bench: AdaptedModel, turns: Sequence[PhaseRequest]) -> list[Trained]:
-    model, phase = bench.model.requires_grad_(False).train(), turns[0].request.phase
+def _train(adapted: AdaptedModel, requests: Sequence[PhaseRequest]) -> list[Trained]:
+    model, phase = adapted.model.requires_grad_(False).train(), requests[0].train.phase
     each_loss = losses_of(phase.objective)
     assert each_loss is not None
-    names = {id(value): name for name, value in bench.parameters.items()}
-    layers = GroupLayers(model, bench.parameters)
-    starts = [turn.request.start for turn in turns]
-    stacks = {name: stacked(starts, name, model.device) for name in bench.parameters}
-    learned = [names[id(value)] for value in bench.trained(phase)]
-    nudge = GroupGradientTerms(turns, {name: stacks[name] for name in learned})
-    scales = scales_of([turn.parts for turn in turns], model.device, phase.mutes)
-    examples = joined([turn.examples for turn in turns])
-    rows, weights = _plan(turns, model.device)
+    names = {id(value): name for name, value in adapted.parameters.items()}
+    layers = GroupLayers(model, adapted.parameters)
+    starts = [request.train.start for request in requests]
+    stacks = {name: stacked(starts, name, model.device) for name in adapted.parameters}
+    learned = [names[id(value)] for value in adapted.trained(phase)]
+    add_terms = GroupGradientTerms(requests, {name: stacks[name] for name in learned})
+    scales = scales_of([request.parts for request in requests], model.device, phase.mutes)
+    examples = joined([request.examples for request in requests])
+    rows, weights = _plan(requests, model.device)
     precision = in_precision(model)
     losses: list[Tensor] = []
     moments: list[Mapping[str, Tensor]] = []
-    steps = [turn.request.phase.local.steps for turn in turns]
+    steps = [request.train.phase.local.steps for request in requests]
     for end in sorted(set(steps)):
         size = sum(each >= end for each in steps)
         values = [stacks[name][:size].clone().requires_grad_() for name in learned]
@@ -62,8 +62,8 @@ def _train(bench: AdaptedModel, turns: Sequence[PhaseRequest]) -> list[Trained]:
         now = {name: stack[:size] for name, stack in stacks.items()}
         now |= dict(zip(learned, values, strict=True))
         with (
-            bench.first_token(),
-            bench.prefix.over(*(turn.examples for turn in turns)) as give,
+            adapted.first_token(),
+            adapted.prefix.over(*(request.examples for request in requests)) as give,
             layers.on(now, {part: scale[:size] for part, scale in scales.items()}),
         ):
             for step in range(len(losses), end):
@@ -74,7 +74,7 @@ def _train(bench: AdaptedModel, turns: Sequence[PhaseRequest]) -> list[Trained]:
                     each = each_loss(model, batch)
                 means = (each.view(size, -1) * weights[:size]).sum(dim=1)
                 means.sum().backward()
-                nudge(values)
+                add_terms(values)
                 optimizer.step()
                 optimizer.zero_grad()
                 losses.append(means.detach())
@@ -84,30 +84,30 @@ def _train(bench: AdaptedModel, turns: Sequence[PhaseRequest]) -> list[Trained]:
     ends = {name: stack.cpu().numpy() for name, stack in stacks.items()}
     return [
         (
-            {name: slice_of(ends[name], row, a.shape) for name, a in turn.request.start.items()},
-            finite([loss[row] for loss in losses[: steps[row]]], turn.request.phase.local),
+            {name: slice_of(ends[name], row, a.shape) for name, a in request.train.start.items()},
+            finite([loss[row] for loss in losses[: steps[row]]], request.train.phase.local),
         )
-        for row, turn in enumerate(turns)
+        for row, request in enumerate(requests)
     ]
 
 
 class GroupGradientTerms:
     """What methods add to the gradients of a group's steps; see `wfl_sim.learning.training`."""
 
-    def __init__(self, turns: Sequence[PhaseRequest], stacks: Mapping[str, Tensor]) -> None:
+    def __init__(self, requests: Sequence[PhaseRequest], stacks: Mapping[str, Tensor]) -> None:
         """Stack origins and corrections of what learns."""
-        requests = [turn.request for turn in turns]
-        self._proximal = requests[0].phase.proximal
+        trains = [request.train for request in requests]
+        self._proximal = trains[0].phase.proximal
         self._origins: list[Tensor] = []
         self._pushes: list[Tensor] = []
         for name, stack in stacks.items():
             if self._proximal:
-                origins = [request.anchor or request.start for request in requests]
+                origins = [train.anchor or train.start for train in trains]
                 self._origins.append(stacked(origins, name, stack.device))
-            if any(request.correction for request in requests):
+            if any(train.correction for train in trains):
                 pushes = [
-                    {name: request.correction.get(name, np.zeros_like(request.start[name]))}
-                    for request in requests
+                    {name: train.correction.get(name, np.zeros_like(train.start[name]))}
+                    for train in trains
                 ]
                 self._pushes.append(stacked(pushes, name, stack.device))
 
@@ -126,26 +126,28 @@ def _gradient(value: Tensor) -> Tensor:
     return value.grad
 
 
-def _plan(turns: Sequence[PhaseRequest], device: torch.device) -> tuple[Tensor, Tensor]:
+def _plan(requests: Sequence[PhaseRequest], device: torch.device) -> tuple[Tensor, Tensor]:
     """Return which examples are in the batches, and how much each counts.
 
-    Rows count from the first example of the first turn. A batch smaller than the largest is filled
-    up with its own examples, which count nothing.
+    Rows count from the first example of the first request. A batch smaller than the largest is
+    filled up with its own examples, which count nothing.
 
     Returns:
-        int64 of shape (most steps, turns, largest batch), and float32 of shape (turns, batch).
+        int64 of shape (most steps, requests, largest batch), and float32 (requests, batch).
     """
-    most = max(turn.request.phase.local.steps for turn in turns)
-    widest = max(turn.request.phase.local.batch for turn in turns)
-    rows = torch.zeros(most, len(turns), widest, dtype=torch.int64)
-    weights = torch.zeros(len(turns), widest)
+    most = max(request.train.phase.local.steps for request in requests)
+    widest = max(request.train.phase.local.batch for request in requests)
+    rows = torch.zeros(most, len(requests), widest, dtype=torch.int64)
+    weights = torch.zeros(len(requests), widest)
     first = 0
-    for place, turn in enumerate(turns):
-        local = turn.request.phase.local
-        rng = stream(turn.seed, "batches", turn.number)
-        drawn = torch.stack(list(batches(len(turn.examples), local, rng, bucketed(turn.examples))))
+    for place, request in enumerate(requests):
+        local = request.train.phase.local
+        rng = stream(request.seed, "batches", request.number)
+        drawn = torch.stack(
+            list(batches(len(request.examples), local, rng, bucketed(request.examples)))
+        )
         filled = torch.arange(widest) % local.batch
         rows[: local.steps, place] = first + drawn[:, filled]
         weights[place, : local.batch] = 1 / local.batch
-        first += len(turn.examples)
+        first += len(request.examples)
     return rows.to(device), weights.to(device)

@@ -1,0 +1,93 @@
+"""Supervised losses of a batch, and accuracy and loss on held-out examples."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from transformers import PreTrainedModel
+
+from wfl_sim.learning.alignment.losses import mean_over_words
+from wfl_sim.learning.causal.log_probabilities import log_probabilities
+from wfl_sim.learning.causal.prompts import Conversations, PromptBatch
+from wfl_sim.learning.tokenized import TokenizedTexts
+from wfl_sim.learning.torch_settings import in_precision
+from wfl_sim.methods.objectives import Sparsity
+from wfl_sim.methods.phases import Classification, Objective
+
+ROWS: Final = 128
+"""Texts of one forward pass of an evaluation."""
+
+Loss = Callable[[PreTrainedModel, Any], Tensor]
+"""From network and batch to a scalar, the mean over the batch."""
+
+Losses = Callable[[PreTrainedModel, TokenizedTexts], Tensor]
+"""From network and batch to the loss of each example, (batch,); their mean is the loss."""
+
+
+def logits(model: PreTrainedModel, batch: TokenizedTexts) -> Tensor:
+    """Return the head's output, (batch, classes)."""
+    return model(input_ids=batch.ids, attention_mask=batch.mask).logits
+
+
+def cross_entropies(model: PreTrainedModel, batch: TokenizedTexts) -> Tensor:
+    """Return the cross entropy of logits and label of each example in nat, (batch,)."""
+    return functional.cross_entropy(logits(model, batch), batch.labels, reduction="none")
+
+
+def word_cross_entropy(model: PreTrainedModel, texts: PromptBatch) -> Tensor:
+    """Return the mean cross entropy in nat over all words of the given answers.
+
+    The end of each text is one of its words.
+    """
+    chosen = log_probabilities(model, texts, Sparsity()).log_probabilities
+    return -mean_over_words(chosen, texts.answer_mask)
+
+
+def supervised_loss(model: PreTrainedModel, batch: TokenizedTexts | Conversations) -> Tensor:
+    """Return the mean cross entropy: over labelled texts, or over the words of answers."""
+    if isinstance(batch, Conversations):
+        return word_cross_entropy(model, batch.texts)
+    return functional.cross_entropy(logits(model, batch), batch.labels)
+
+
+_LOSSES: Final[Mapping[type, Loss]] = MappingProxyType({Classification: supervised_loss})
+_EACH: Final[Mapping[type, Losses]] = MappingProxyType({Classification: cross_entropies})
+
+
+def loss_of(objective: Objective) -> Loss:
+    """Return the loss function of an objective.
+
+    Raises:
+        ValueError: the objective has no torch side.
+    """
+    if type(objective) not in _LOSSES:
+        raise ValueError(f"no loss for the objective {type(objective).__name__}")
+    return _LOSSES[type(objective)]
+
+
+def losses_of(objective: Objective) -> Losses | None:
+    """Return the loss of each example; None where a loss is not a mean over examples."""
+    return _EACH.get(type(objective))
+
+
+def evaluate(model: PreTrainedModel, examples: TokenizedTexts) -> dict[str, float]:
+    """Return accuracy in [0, 1] and loss in nat over all examples.
+
+    Raises:
+        ValueError: there are no examples.
+    """
+    if not len(examples):
+        raise ValueError("nothing to evaluate on: no held-out examples")
+    if model.training:
+        model.eval()
+    correct, loss = 0, 0.0
+    with torch.inference_mode(), in_precision(model):
+        for first in range(0, len(examples), ROWS):
+            batch = examples.take(slice(first, first + ROWS))
+            scores = logits(model, batch)
+            correct += int((scores.argmax(-1) == batch.labels).sum())
+            loss += float(functional.cross_entropy(scores, batch.labels, reduction="sum"))
+    return {"accuracy": correct / len(examples), "loss": loss / len(examples)}
