@@ -22,6 +22,12 @@ _RULES = {
     "list_type": "must be a list",
     "finite_number": "must be finite",
 }
+_BOUNDS = {
+    "greater_than_equal": ("ge", "be at least"),
+    "greater_than": ("gt", "be greater than"),
+    "less_than_equal": ("le", "be at most"),
+    "less_than": ("lt", "be less than"),
+}
 
 LocatedMessage = tuple[Location, str]
 
@@ -91,6 +97,11 @@ def _explained(problem: Any, location: Location, cls: type) -> LocatedMessage:
         return location, f"must have {problem['ctx']['max_length']} items, got {shown(given)}"
     if kind == "string_type" and isinstance(given, (bool, int, float)):
         return location, f"must be a text, got {shown(given)} (write it in quotes)"
+    if kind in _BOUNDS:
+        key, rule = _BOUNDS[kind]
+        bound = problem["ctx"][key]
+        rule = "not be negative" if (key, bound) == ("ge", 0) else f"{rule} {bound}"
+        return location, f"must {rule}, got {shown(given)}"
     rule = _RULES.get(kind, problem["msg"][:1].lower() + problem["msg"][1:])
     return location, f"{rule}, got {shown(given)}"
 

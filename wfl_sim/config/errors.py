@@ -1,6 +1,8 @@
-"""Errors of configuration, and the suggestions that go with them."""
+"""Errors of configuration: where a mistake stands, what it is, and which word was meant."""
 
 import difflib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,11 +24,26 @@ def did_you_mean(word: str, known: list[str]) -> str:
 
 
 class LocatedError(ValueError):
-    """A value contradicts another; `path` is the key to blame, below the object that says so."""
+    """A value contradicts another; `path` is the key to blame, below the object that raises."""
 
     def __init__(self, message: str, *path: str | int) -> None:
         super().__init__(message)
         self.path = path
+
+
+@contextmanager
+def located(*path: str | int) -> Iterator[None]:
+    """Put `path` in front of the key that a `LocatedError` raised in this context blames.
+
+    >>> with located("devices", 0):
+    ...     raise LocatedError("must be at least 1, got 0", "count")
+    Traceback (most recent call last):
+    wfl_sim.config.errors.LocatedError: must be at least 1, got 0
+    """
+    try:
+        yield
+    except LocatedError as error:
+        raise LocatedError(str(error), *path, *error.path) from None
 
 
 class KindError(ValueError):

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from channel_models.units import MetresPerSecond, PositiveMetres, PositiveWatt, Watt
-from wfl_sim.config.errors import LocatedError
-from wfl_sim.config.fields import Shorthand
+from wfl_sim.config.errors import located
+from wfl_sim.config.fields import PositiveInt, Shorthand
 from wfl_sim.config.registry import From
 from wfl_sim.device_models import ComputeConfig, Hardware, HardwareReference
 from wfl_sim.device_models.availability import (
@@ -25,7 +25,7 @@ from wfl_sim.radio.areas import AREAS, Area, Ring
 class DeviceGroup:
     """A group of alike devices."""
 
-    count: int
+    count: PositiveInt
     hardware: Annotated[Hardware, HardwareReference()]
     power: PositiveWatt = 0.19952623149688797
     """transmit power; 23 dBm is power class 3 of TS 38.101"""
@@ -42,23 +42,15 @@ class DeviceGroup:
     availability: Annotated[Availability, From(AVAILABILITIES)] = field(default_factory=Always)
     away_power: Watt | None = None
     """drawn while a device cannot be reached; the idle power of its hardware unless given"""
-    rank: int | None = None
+    rank: PositiveInt | None = None
     """of the LoRA that a method lets differ by device; that of the method unless given"""
 
     def __post_init__(self) -> None:
-        if self.count < 1:
-            raise LocatedError(f"must be at least 1, got {self.count}", "count")
-        if self.rank is not None and self.rank < 1:
-            raise LocatedError(f"must be at least 1, got {self.rank}", "rank")
-        try:
+        with located("mobility"):
             self.mobility.check(self.count)
-        except LocatedError as error:
-            raise LocatedError(str(error), "mobility", *error.path) from None
         if isinstance(self.availability, TraceAvailability):
-            try:
+            with located("availability"):
                 self.availability.check(self.count)
-            except LocatedError as error:
-                raise LocatedError(str(error), "availability", *error.path) from None
 
     @property
     def moves(self) -> bool:

@@ -12,8 +12,8 @@ import wfl_sim.scenario.builtin_kinds  # noqa: F401  (registers the built-in kin
 from channel_models.units import PositiveSeconds
 from wfl_sim.codecs import Float32
 from wfl_sim.codecs.codec import CODECS, Codec
-from wfl_sim.config.errors import LocatedError
-from wfl_sim.config.fields import Shorthand
+from wfl_sim.config.errors import LocatedError, located
+from wfl_sim.config.fields import NonNegativeInt, PositiveInt, Shorthand
 from wfl_sim.config.registry import From
 from wfl_sim.data.sharding import DATA, Data
 from wfl_sim.device_models import Hardware, HardwareReference
@@ -69,19 +69,14 @@ class Payload:
 class Evaluation:
     """When and on how much the models are judged. It costs no simulated time: it is measurement."""
 
-    every: int = 1
+    every: PositiveInt = 1
     """rounds between evaluations; the start and the last round are always evaluated"""
     interval: PositiveSeconds | None = None
     """of simulated time between evaluations, in place of `every`"""
-    global_examples: int = 256
+    global_examples: NonNegativeInt = 256
     """at most so many of the pooled held-out examples; 0 skips the global scope"""
-    personal_examples: int = 64
+    personal_examples: PositiveInt = 64
     """at most so many of each device's held-out examples"""
-
-    def __post_init__(self) -> None:
-        for name, least in (("every", 1), ("global_examples", 0), ("personal_examples", 1)):
-            if getattr(self, name) < least:
-                raise LocatedError(f"must be at least {least}, got {getattr(self, name)}", name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +86,7 @@ class Scenario:
     name: str
     label: str = ""
     """the variant of a sweep; figures group runs by it"""
-    seed: int = 0
+    seed: NonNegativeInt = 0
     model: Annotated[Any, From(MODELS, default="pretrained")]
     data: Annotated[Data, From(DATA)] | None = None
     method: Annotated[Method, From(METHODS)]
@@ -121,8 +116,6 @@ class Scenario:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"\w[\w.+-]*", self.name):
             raise LocatedError(f"must be a word fit for a folder, got {self.name!r}", "name")
-        if self.seed < 0:
-            raise LocatedError(f"must not be negative, got {self.seed}", "seed")
         if not self.cells:
             raise LocatedError("at least one cell is needed", "cells")
         if not self.devices:
@@ -225,20 +218,14 @@ class Scenario:
         if self.handover is not None and len(self.base_stations) == 1:
             raise LocatedError("has no neighbour to go to: there is one cell", "handover")
         if self.layout is None and self.interference != "none":
-            try:
+            with located("cells"):
                 check_bands(self.cells)
-            except LocatedError as error:
-                raise LocatedError(str(error), "cells", *error.path) from None
         if self.backhaul is not None:
-            try:
+            with located("backhaul"):
                 self.backhaul.check(len(self.base_stations))
-            except LocatedError as error:
-                raise LocatedError(str(error), "backhaul", *error.path) from None
         for number, group in enumerate(self.devices):
-            try:
+            with located("devices", number, "area"):
                 group.area.check(self.layout, group.count)
-            except LocatedError as error:
-                raise LocatedError(str(error), "devices", number, "area", *error.path) from None
 
     @cached_property
     def base_stations(self) -> tuple[CellConfig, ...]:

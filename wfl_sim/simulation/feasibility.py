@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from wfl_sim.config.errors import LocatedError
+from wfl_sim.config.errors import LocatedError, located
 from wfl_sim.device_models.workload import Workload
 from wfl_sim.radio.cell import Direction
 from wfl_sim.scenario.scenario import Scenario
@@ -23,11 +23,8 @@ def check_memory(scenario: Scenario, workloads: Sequence[Workload]) -> tuple[int
     first = 0
     for number, group in enumerate(scenario.devices):
         for device in range(first, first + group.count):
-            try:
+            with located("devices", number, "compute"):
                 group.compute.job(group.hardware, workloads[device])
-            except LocatedError as error:
-                path = ("devices", number, "compute", *error.path)
-                raise LocatedError(str(error), *path) from None
             need = group.compute.footprint(workloads[device])
             if need > group.hardware.memory and group.compute.memory == "exclude":
                 excluded.append(device)
