@@ -1,7 +1,7 @@
 """Every registered method on a real network: what is sent, what stays, and runs that can stop."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,17 @@ from wfl_sim.codecs import Float32
 from wfl_sim.data import Instruct
 from wfl_sim.data.examples import Shards
 from wfl_sim.execution.store import Store
-from wfl_sim.execution.task import Aggregate, InitialPrivate, InitialShared, LocalUpdate, StateRef
+from wfl_sim.execution.task import (
+    Aggregate,
+    Evaluate,
+    InitialPrivate,
+    InitialShared,
+    LocalUpdate,
+    StateRef,
+)
 from wfl_sim.learning.learner import PeftLearner
 from wfl_sim.learning.pretrained_model import Pretrained
-from wfl_sim.methods.method import METHODS
+from wfl_sim.methods.method import METHODS, hook, is_weighted_mean
 from wfl_sim.methods.objectives import Rewards
 from wfl_sim.methods.parts import Adapter, LoRA
 from wfl_sim.methods.phases import Local
@@ -148,6 +155,83 @@ def test_a_group_learns_what_each_would_alone(a_round: Round) -> None:
             assert list(state) == list(other.states[output])
             for name, array in state.items():
                 np.testing.assert_allclose(array, other.states[output][name], atol=2e-4)
+
+
+OLD_NAMES = {
+    "initial_server_state": "begin",
+    "upload_shapes": "uplink",
+    "download_shapes": "downlink",
+    "local_update": "update",
+    "personal_model": "personal",
+    "mixing_weights": "blend",
+    "is_weighted_mean": "averages",
+}
+
+
+def under_old_names(method: Any) -> Any:
+    """The same method as a plug-in of an earlier release, which knows only the old names."""
+    members = {OLD_NAMES.get(name, name): each for name, each in vars(type(method)).items()}
+    plain = {name: members[name] for name in members if name not in ("__dict__", "__weakref__")}
+    old = type(type(method).__name__, (), plain)
+    return old(**{each.name: getattr(method, each.name) for each in fields(method)})
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", ["fedit", "ditto", "scaffold", "feddpa", "flora"])
+def test_old_names_of_hooks_give_the_same_results(
+    kind: str, pretrained: Folder, shards: Shards
+) -> None:
+    new = method_of(kind)
+    old = under_old_names(new)
+    assert {name for name in OLD_NAMES if hasattr(new, name)}
+    assert not {name for name in OLD_NAMES if hasattr(old, name)}
+    assert is_weighted_mean(old) == is_weighted_mean(new)
+    results = []
+    for method in (new, old):
+        codecs = {"codec_up": Float32(), "codec_down": Float32()}
+        learner = PeftLearner(
+            model=pretrained("bert"), method=method, shards=shards, tokens=12, **codecs
+        )
+        trained = Round(learner)
+        task = Evaluate(
+            recipe=learner.recipe,
+            device=0,
+            shard=shards.test[0].fingerprint(),
+            shared=StateRef("s", "shared"),
+            private=StateRef("p", "private"),
+        )
+        states = [trained.after, trained.updates[0].states]
+        results.append(
+            {
+                "digests": [digest_states(state) for state in states],
+                "values": dict(learner.run(task, states).values),
+                "bits": (learner.workload(0), learner.download_bits(0, [(0, 1)])),
+                "remembers": (learner.keeps, learner.sends_news),
+            }
+        )
+    assert results[0] == results[1]
+
+
+def test_the_nearest_class_decides_which_name_of_a_hook_counts() -> None:
+    ditto = METHODS.find("ditto")
+
+    class Former(ditto):  # type: ignore[misc, valid-type]
+        averages = False
+
+        def personal(self, received: Any, kept: Any, shapes: Any) -> Any:
+            return "former"
+
+    class Latter(Former):
+        def personal_model(self, received: Any, kept: Any, shapes: Any) -> Any:
+            return "latter"
+
+    former, latter = hook(Former(), "personal_model"), hook(Latter(), "personal_model")
+    assert former is not None
+    assert latter is not None
+    assert (former({}, {}, {}), latter({}, {}, {})) == ("former", "latter")
+    assert is_weighted_mean(ditto())
+    assert not is_weighted_mean(Former())
+    assert hook(METHODS.find("fedit")(), "personal_model") is None
 
 
 SCENARIO = """

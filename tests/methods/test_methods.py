@@ -13,20 +13,20 @@ from wfl_sim.methods.fedit import FedIT
 from wfl_sim.methods.local_only import LocalOnly
 from wfl_sim.methods.method import (
     METHODS,
-    HasServerState,
     Method,
-    averages,
-    check_abilities,
+    check_hooks,
     download,
-    sent_down,
-    sent_up,
+    download_shapes,
+    initial_server_state,
+    is_weighted_mean,
+    upload_shapes,
 )
 from wfl_sim.methods.parts import LoRA, with_role
 from wfl_sim.methods.pftt import PFTT
 
 KINDS = sorted(METHODS.kinds())
 SHARING = [kind for kind in KINDS if any(part.shared for part in METHODS.find(kind)().parts)]
-AVERAGING = [kind for kind in SHARING if averages(METHODS.find(kind)())]
+AVERAGING = [kind for kind in SHARING if is_weighted_mean(METHODS.find(kind)())]
 STACKING = {"flora": "an aggregate holds the sum of products, and the stack that brings it"}
 STEPPING = {"fdlora": "an outer step with momentum goes beyond the average"}
 
@@ -54,7 +54,7 @@ def drawn(wanted, seed):
 def begun(method, devices=3):
     """The shared state before training, of random values."""
     shared = drawn(shapes(method, "shared", "known"), 0)
-    return method.begin(shared, devices) if isinstance(method, HasServerState) else shared
+    return initial_server_state(method, shared, devices)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -82,7 +82,7 @@ def test_the_aggregate_of_identical_uploads_is_the_identity(kind):
     """What comes down after equal uploads is what went up; SCAFFOLD's changes of c add to zero."""
     method = METHODS.find(kind)()
     shared = begun(method)
-    same = drawn(sent_up(method, shapes(method, "shared")), 1)
+    same = drawn(upload_shapes(method, shapes(method, "shared")), 1)
     same |= {n: np.zeros_like(array) for n, array in same.items() if n.startswith("control/")}
     result = method.aggregate(shared, [Upload(same, 3.0, 0), Upload(same, 11.0, 1)])
     for name, array in same.items():
@@ -93,7 +93,7 @@ def test_the_aggregate_of_identical_uploads_is_the_identity(kind):
 @pytest.mark.parametrize("kind", SHARING)
 def test_the_order_of_uploads_does_not_matter(kind):
     method = METHODS.find(kind)()
-    up = sent_up(method, shapes(method, "shared"))
+    up = upload_shapes(method, shapes(method, "shared"))
     uploads = [Upload(drawn(up, seed), w, seed) for seed, w in ((1, 1.0), (2, 2.0), (3, 5.0))]
     forward = method.aggregate(begun(method), uploads)
     backward = method.aggregate(begun(method), uploads[::-1])
@@ -107,24 +107,24 @@ def test_the_order_of_uploads_does_not_matter(kind):
 def test_what_comes_down_is_what_was_declared(kind):
     method = METHODS.find(kind)()
     own = shapes(method, "shared")
-    up = sent_up(method, own)
+    up = upload_shapes(method, own)
     shared = begun(method)
     first = download(method, shared, own, 0)
-    assert {n: a.shape for n, a in first.items()} == dict(sent_down(method, own))
+    assert {n: a.shape for n, a in first.items()} == dict(download_shapes(method, own))
     uploads = [Upload(drawn(up, seed), 1.0, seed) for seed in (1, 2)]
     after = dict(method.aggregate(shared, uploads))
     known = shapes(method, "known")
     after |= {name: shared[name] for name in known if name not in after}
     second = {n: a for n, a in download(method, after, own, 0).items() if n not in known}
-    assert {n: a.shape for n, a in second.items()} == dict(sent_down(method, own, [[up, up]]))
+    assert {n: a.shape for n, a in second.items()} == dict(download_shapes(method, own, [[up, up]]))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_private_is_declared_to_be_sent(kind):
     method = METHODS.find(kind)()
     private = set(shapes(method, "private"))
-    assert not private & set(sent_up(method, shapes(method, "shared")))
-    assert not private & set(sent_down(method, shapes(method, "shared")))
+    assert not private & set(upload_shapes(method, shapes(method, "shared")))
+    assert not private & set(download_shapes(method, shapes(method, "shared")))
 
 
 def lora_of(a, b):
@@ -158,8 +158,8 @@ def test_flora_sends_the_stacks_of_all_rounds_that_were_missed():
     method = METHODS.find("flora")()
     own = {"lora/l.lora_A.weight": (4, 7), "lora/l.lora_B.weight": (5, 4), "head/w": (1,)}
     other = {"lora/l.lora_A.weight": (2, 7), "lora/l.lora_B.weight": (5, 2), "head/w": (1,)}
-    assert sent_down(method, own, []) == {"head/w": (1,)}
-    down = sent_down(method, own, [[other], [own, other]])
+    assert download_shapes(method, own, []) == {"head/w": (1,)}
+    down = download_shapes(method, own, [[other], [own, other]])
     assert down["stack/lora/l.lora_A.weight"] == (6, 7)
     assert down["stack/lora/l.lora_B.weight"] == (5, 6)
     assert down["stack/missed/lora/l.lora_A.weight"] == (2, 7)
@@ -188,7 +188,7 @@ def test_scaffold_by_hand():
 
     method = METHODS.find("scaffold")(local=Local(steps=8, lr=0.1, optimizer="sgd"))
     x, c = {"lora/a": np.float32([1])}, {"control/lora/a": np.float32([0.5])}
-    run = method.update({**x, **c}, {}, None)
+    run = method.local_update({**x, **c}, {}, None)
     request = next(run)
     assert request.correction["lora/a"].tolist() == [0.5]
     with pytest.raises(StopIteration) as stop:
@@ -206,30 +206,32 @@ def test_scaffold_by_hand():
 def test_fedalt_gives_each_the_mean_of_the_others():
     """Own LoRAs 1, 2 and 6 have the mean 3: the first is given (3 x 3 - 1) / 2 = 4."""
     method = METHODS.find("fedalt")()
-    shared = method.begin({"world/a": np.float32([9])}, 3)
+    shared = method.initial_server_state({"world/a": np.float32([9])}, 3)
     assert shared["world/a"] == 0
     uploads = [Upload({"world/a": np.float32([v])}, 1.0, k) for k, v in enumerate((1, 2, 6))]
     made = method.aggregate(shared, uploads)
     kept = {"own/a": np.float32([1]), "round/heard": np.float32([0])}
-    assert method.personal(made, kept, {})["world/a"] == pytest.approx(4)
+    assert method.personal_model(made, kept, {})["world/a"] == pytest.approx(4)
     absent = {"own/a": np.float32([1])}
-    assert method.personal(made, absent, {})["world/a"] == pytest.approx(3)
+    assert method.personal_model(made, absent, {})["world/a"] == pytest.approx(3)
 
 
 def test_feddpa_trusts_the_own_lora_by_likeness():
     """Cosines 1 and 0 to the anchors make 0.5; -1 counts as nothing; the cap is one half."""
     method = METHODS.find("feddpa")(cap=0.5)
     kept = {"anchors/texts": np.float32([[1, 0], [0, 1]])}
-    blend = method.blend(kept, np.float32([[2, 0], [-1, 0], [3, 3]]))
+    blend = method.mixing_weights(kept, np.float32([[2, 0], [-1, 0], [3, 3]]))
     assert blend["own"] == pytest.approx([0.25, 0, 0.5 * np.sqrt(0.5)])
     assert blend["global"] == pytest.approx(1 - blend["own"])
-    assert method.blend({}, np.float32([[1, 0]]))["own"] == [0]
+    assert method.mixing_weights({}, np.float32([[1, 0]]))["own"] == [0]
 
 
 def test_fdlora_takes_nesterov_steps():
     """d = 1 - 0 = 1, v = 1, x = 1 - (1 + 0.5) = -0.5; then d = -1.5, v = -1, x = -0.5 + 2 = 1.5."""
     method = METHODS.find("fdlora")()
-    shared = method.begin({"shared/a": np.float32([1]), "head/w": np.float32([0])}, 2)
+    shared = method.initial_server_state(
+        {"shared/a": np.float32([1]), "head/w": np.float32([0])}, 2
+    )
     upload = Upload({"shared/a": np.float32([0]), "head/w": np.float32([2])}, 1.0)
     shared = method.aggregate(shared, [upload])
     assert shared["shared/a"] == pytest.approx(-0.5)
@@ -240,7 +242,7 @@ def test_fdlora_takes_nesterov_steps():
 
 def test_ditto_keeps_a_model_of_its_own():
     method = METHODS.find("ditto")(lam=0.3)
-    run = method.update({"lora/a": np.float32([1])}, {"own/lora/a": np.float32([5])}, None)
+    run = method.local_update({"lora/a": np.float32([1])}, {"own/lora/a": np.float32([5])}, None)
     assert next(run).start["lora/a"] == 1
     second = run.send({"lora/a": np.float32([2])})
     assert (second.start["lora/a"], second.anchor["lora/a"]) == (5, 1)
@@ -248,7 +250,7 @@ def test_ditto_keeps_a_model_of_its_own():
     with pytest.raises(StopIteration) as stop:
         run.send({"lora/a": np.float32([4])})
     assert stop.value.value.upload["lora/a"] == 2
-    assert method.personal({}, stop.value.value.kept, {})["lora/a"] == 4
+    assert method.personal_model({}, stop.value.value.kept, {})["lora/a"] == 4
 
 
 def test_nothing_to_average_is_an_error():
@@ -282,16 +284,16 @@ def test_a_rank_of_its_own_keeps_the_scale():
 
 @dataclass(frozen=True, kw_only=True)
 class Mixed(FedIT):
-    """A key that has the name of an ability."""
+    """A key that has the former name of a hook."""
 
     blend: float = 0.5
 
 
-def test_a_value_is_no_ability():
+def test_a_value_is_no_hook():
     with pytest.raises(LocatedError, match="Mixed has a value 'blend', and 'blend' is an ability"):
-        check_abilities(Mixed())
+        check_hooks(Mixed())
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_abilities_of_methods_can_be_called(kind):
-    check_abilities(METHODS.find(kind)())
+def test_hooks_of_methods_can_be_called(kind):
+    check_hooks(METHODS.find(kind)())

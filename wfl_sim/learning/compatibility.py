@@ -4,7 +4,7 @@ from wfl_sim.config.errors import LocatedError
 from wfl_sim.data.examples import Shards
 from wfl_sim.data.instructions import Instructions
 from wfl_sim.learning.pretrained_model import Pretrained
-from wfl_sim.methods.method import Method, PerTextMixing, SplitModel
+from wfl_sim.methods.method import Method, SplitModel, hook
 from wfl_sim.methods.objectives import DPO, RULES, Alignment
 
 
@@ -14,7 +14,8 @@ def check_compatible(model: Pretrained, method: Method, shards: Shards) -> None:
     An objective of alignment needs instructions; rewards by rule need requests that the rules know;
     DPO needs pairs; reward models must be there, and read texts as long as these.
     """
-    if isinstance(method, PerTextMixing | SplitModel) and isinstance(shards.pooled, Instructions):
+    classifies = isinstance(method, SplitModel) or hook(method, "mixing_weights")
+    if classifies and isinstance(shards.pooled, Instructions):
         raise LocatedError(
             f"{type(method).__name__} is made for classifiers, and these data are instructions",
             "method",

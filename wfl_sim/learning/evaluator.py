@@ -11,7 +11,7 @@ from wfl_sim.learning.encoded_data import EncodedShards
 from wfl_sim.learning.model_cache import ModelCache
 from wfl_sim.learning.payloads import Payloads
 from wfl_sim.methods.device_parts import DeviceParts
-from wfl_sim.methods.method import Method, PerTextMixing, personal
+from wfl_sim.methods.method import Method, hook, personal_model
 from wfl_sim.methods.parts import Part
 from wfl_sim.state import State, check_same, shapes_of
 
@@ -57,8 +57,8 @@ class Evaluator:
         adapted = self._benches.of(task.device)
         adapted.load(self._held(task, shared, private))
         examples = self._examples(task)
-        if isinstance(self._method, PerTextMixing):
-            weights = self._method.blend(split_residual(private)[0], adapted.describe(examples))
+        if mixing_weights := hook(self._method, "mixing_weights"):
+            weights = mixing_weights(split_residual(private)[0], adapted.describe(examples))
             return Result({}, adapted.evaluate_blended(examples, weights))
         return Result({}, adapted.evaluate(examples))
 
@@ -97,7 +97,7 @@ class Evaluator:
     def _hindrance(self, task: Evaluate) -> str | None:
         from wfl_sim.learning.grouped.eligibility import why_not_stackable
 
-        if isinstance(self._method, PerTextMixing):
+        if hook(self._method, "mixing_weights"):
             return "LoRAs weigh differently from text to text"
         adapted, parts = self._benches.of(task.device), self._fleet.parts(task.device)
         return why_not_stackable(adapted, parts, self._examples(task))
@@ -106,7 +106,7 @@ class Evaluator:
         """Return the values of all parts with which a device answers."""
         received = self._transfers.offered(task.device, shared)
         shapes = self._costs.all_shapes(task.device)
-        return personal(self._method, received, split_residual(private)[0], shapes)
+        return personal_model(self._method, received, split_residual(private)[0], shapes)
 
     def _examples(self, task: Evaluate) -> Any:
         return self._texts.placed("test", task.device, task.shard)

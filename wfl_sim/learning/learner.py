@@ -26,7 +26,7 @@ from wfl_sim.learning.payloads import Payloads
 from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.learning.server_update import ServerUpdate
 from wfl_sim.methods.device_parts import DeviceParts
-from wfl_sim.methods.method import CustomLocalUpdate, HasServerState, Method
+from wfl_sim.methods.method import Method, hook, initial_server_state
 from wfl_sim.methods.parts import Role, with_role
 from wfl_sim.methods.privacy import Privacy
 from wfl_sim.methods.server import AggregationConfig
@@ -166,7 +166,7 @@ class PeftLearner:
     @property
     def keeps(self) -> bool:
         """Whether a device has private parts, or codec or method let it remember something."""
-        if getattr(self.codec_up, "feedback", False) or isinstance(self.method, CustomLocalUpdate):
+        if getattr(self.codec_up, "feedback", False) or hook(self.method, "local_update"):
             return True
         return any(self.costs.shapes(device, "private") for device in range(len(self.shards.train)))
 
@@ -243,13 +243,11 @@ class PeftLearner:
     @property
     def _size(self) -> tuple[int, ...]:
         """The number of devices, where the method looks at it."""
-        return (len(self.shards.train),) if isinstance(self.method, HasServerState) else ()
+        return (len(self.shards.train),) if hook(self.method, "initial_server_state") else ()
 
     def _begin(self, seed: int) -> State:
         shared = self._initial(-1, seed, "shared", "known")
-        if isinstance(self.method, HasServerState):
-            return self.method.begin(shared, len(self.shards.train))
-        return shared
+        return initial_server_state(self.method, shared, len(self.shards.train))
 
     def _initial(self, device: int, seed: int, *roles: Role) -> State:
         """Return the initial values of a device's parameters that have one of the roles."""

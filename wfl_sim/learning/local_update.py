@@ -23,7 +23,7 @@ from wfl_sim.methods.local_update import (
     LocalRun,
     Train,
 )
-from wfl_sim.methods.method import CustomLocalUpdate, Method
+from wfl_sim.methods.method import Method, hook
 from wfl_sim.randomness import stream
 from wfl_sim.state import State, check_same, shapes_of
 
@@ -91,12 +91,10 @@ class LocalTrainer:
         examples = self._texts.placed("train", device, task.shard)
         received = self._transfers.received(device, task.shared, shared)
         kept, lost = split_residual(private)
-        if isinstance(method, CustomLocalUpdate):
+        if own := hook(method, "local_update"):
             shapes = self._costs.all_shapes(device)
             rng = stream(task.seed, "update")
-            run = method.update(
-                received, kept, ClientContext(device=device, shapes=shapes, rng=rng)
-            )
+            run = own(received, kept, ClientContext(device=device, shapes=shapes, rng=rng))
         else:
             run = self._usual(device, {**received, **kept})
         end, losses = yield from phase_requests(

@@ -12,14 +12,14 @@ from wfl_sim.execution.task import StateRef
 from wfl_sim.learning.costs import UpdateCosts
 from wfl_sim.methods.device_parts import DeviceParts
 from wfl_sim.methods.method import (
-    CustomDownload,
     Method,
     SplitModel,
-    differs,
     download,
+    download_shapes,
+    hook,
+    needs_unicast,
     on_device,
-    sent_down,
-    sent_up,
+    upload_shapes,
 )
 from wfl_sim.methods.privacy import Privacy
 from wfl_sim.randomness import stream
@@ -55,7 +55,7 @@ class Payloads:
         self._codec_up = codec_up
         self._codec_down = codec_down
         self._privacy = privacy
-        self.sends_news = isinstance(method, CustomDownload)
+        self.sends_news = hook(method, "download_shapes") is not None
         """whether a download depends on what the device has got before"""
         self._split = isinstance(method, SplitModel)
         self._last: tuple[object, State] | None = None
@@ -66,10 +66,10 @@ class Payloads:
     def download_bits(self, device: int, news: Sequence[Sequence[int]]) -> int:
         """Return the bits of a download; `news` are the devices of each aggregation in it."""
         uploads = [
-            [sent_up(self._method, self._costs.shapes(each, "shared")) for each in devices]
+            [upload_shapes(self._method, self._costs.shapes(each, "shared")) for each in devices]
             for devices in news
         ]
-        whole = sent_down(self._method, self._costs.shapes(device, "shared"), uploads)
+        whole = download_shapes(self._method, self._costs.shapes(device, "shared"), uploads)
         shapes = {name: shape for name, shape in whole.items() if on_device(self._method, name)}
         return self._codec_down.bits(shapes) if shapes else 0
 
@@ -86,7 +86,7 @@ class Payloads:
         Raises:
             RuntimeError: the payload is not as long as the codec said.
         """
-        who = device if differs(self._method) else self._fleet.parts(device)
+        who = device if needs_unicast(self._method) else self._fleet.parts(device)
         if self._last is None or self._last[0] != (handle, who):
             state = self._download(device, shared)
             crosses, stays = self._divided(state)
@@ -115,8 +115,8 @@ class Payloads:
             ValueError: `made` is not what the method said it would send.
             RuntimeError: the payload is not as long as the codec said.
         """
-        expected = sent_up(self._method, self._costs.shapes(device, "shared"))
-        check_same(dict(expected), shapes_of(made), f"{type(self._method).__name__}.update")
+        expected = upload_shapes(self._method, self._costs.shapes(device, "shared"))
+        check_same(dict(expected), shapes_of(made), f"{type(self._method).__name__}.local_update")
         leaves, stays = self._divided(made)
         bits = self._codec_up.bits(shapes_of(leaves)) if leaves else 0
         protect = None
@@ -129,7 +129,7 @@ class Payloads:
         shapes = self._costs.shapes(device, "shared")
         state = download(self._method, shared, shapes, device)
         if not self.sends_news:
-            expected = dict(sent_down(self._method, shapes))
+            expected = dict(download_shapes(self._method, shapes))
             check_same(expected, shapes_of(state), f"{type(self._method).__name__}.download")
         return state
 

@@ -8,7 +8,7 @@ from wfl_sim.execution.task import Aggregate
 from wfl_sim.learning.costs import UpdateCosts
 from wfl_sim.learning.payloads import Payloads
 from wfl_sim.methods.aggregation import Upload
-from wfl_sim.methods.method import HasServerState, Method, PerClientDownload
+from wfl_sim.methods.method import Method, hook
 from wfl_sim.methods.server import AggregationConfig, server_update
 from wfl_sim.randomness import stream
 from wfl_sim.state import State, check_same, shapes_of
@@ -66,7 +66,7 @@ class ServerUpdate:
             noise=task.noise,
             rng=stream(task.seed, "noise") if task.noise else None,
         )
-        if not isinstance(self._method, (HasServerState, PerClientDownload)):
+        if not any(hook(self._method, name) for name in ("initial_server_state", "download")):
             what = f"{type(self._method).__name__}.aggregate"
             expected = self._costs.shapes(-1, "shared", "known")
             check_same(expected, shapes_of(self._server.without_memory(made)), what)

@@ -11,7 +11,14 @@ from wfl_sim.execution.task import Result, Task
 from wfl_sim.learning.pretrained_model import MODELS
 from wfl_sim.learning.privacy_accounting import with_secure_aggregation
 from wfl_sim.methods.device_parts import DeviceParts
-from wfl_sim.methods.method import CustomDownload, Method, SplitModel, differs, sent_down, sent_up
+from wfl_sim.methods.method import (
+    Method,
+    SplitModel,
+    download_shapes,
+    hook,
+    needs_unicast,
+    upload_shapes,
+)
 from wfl_sim.methods.parts import (
     Adapter,
     Critic,
@@ -102,24 +109,24 @@ class SyntheticLearner:
     @property
     def sends_news(self) -> bool:
         """Whether a download depends on what the device has got before."""
-        return isinstance(self.method, CustomDownload)
+        return hook(self.method, "download_shapes") is not None
 
     def workload(self, device: int) -> Workload:
         """Return the costs of one local update; the same for all devices of one rank."""
         shared = self._shared(device)
-        up = self._bits(sent_up(self.method, shared))
+        up = self._bits(upload_shapes(self.method, shared))
         steps = sum(phase.local.steps for phase in self.method.phases)
         share, exchange = self._split()
         workload = Workload(
             upload_bits=up,
-            download_bits=self._bits(sent_down(self.method, shared)),
+            download_bits=self._bits(download_shapes(self.method, shared)),
             update_flops=steps * share * self.model.flops_per_step,
             steps=steps,
             aggregate_flops=2.0 * up / _BITS_OF_A_PARAMETER,
             memory=self.model.memory,
             frozen=self.model.frozen,
             traffic=steps * self.model.traffic_per_step,
-            unicast=differs(self.method),
+            unicast=needs_unicast(self.method),
             upload_values=up // _BITS_OF_A_PARAMETER,
             exchange=exchange,
         )
@@ -137,9 +144,9 @@ class SyntheticLearner:
     def download_bits(self, device: int, news: Sequence[Sequence[int]]) -> int:
         """Return the bits of a download after the aggregations that a device has not heard of."""
         uploads = [
-            [sent_up(self.method, self._shared(each)) for each in devices] for devices in news
+            [upload_shapes(self.method, self._shared(each)) for each in devices] for devices in news
         ]
-        return self._bits(sent_down(self.method, self._shared(device), uploads))
+        return self._bits(download_shapes(self.method, self._shared(device), uploads))
 
     def run(self, task: Task, inputs: Sequence[Mapping[str, State]]) -> Result:
         """Refuse: there is nothing to train.

@@ -20,7 +20,7 @@ from wfl_sim.state import State
 class AdaptersOnly:
     """FedAvg on adapters and head: PFTT without its private LoRA (FedPETuning, ACL 2023)."""
 
-    averages: ClassVar[bool] = True
+    is_weighted_mean: ClassVar[bool] = True
     adapter: Adapter = field(default_factory=Adapter)
     local: Local = field(default_factory=Local)
 

@@ -21,7 +21,7 @@ from wfl_sim.state import State, put_under, under
 class Ditto:
     """FedIT for all, and v_k by F_k(v) + (lam / 2) |v - w|^2 for oneself (arXiv 2012.04221)."""
 
-    averages: ClassVar[bool] = True
+    is_weighted_mean: ClassVar[bool] = True
     lora: LoRA = field(default_factory=LoRA)
     lam: float = 0.1
     local: Local = field(default_factory=Local)
@@ -47,7 +47,7 @@ class Ditto:
             Phase(trains=trains, local=self.local, proximal=self.lam),
         )
 
-    def update(self, received: State, kept: State, whose: ClientContext) -> LocalRun:
+    def local_update(self, received: State, kept: State, client: ClientContext) -> LocalRun:
         """w_k from w; v_k from v_k, pulled towards w."""
         shared, personal = self.phases
         w = yield Train(phase=shared, start=received)
@@ -58,6 +58,6 @@ class Ditto:
         """w <- sum p_k w_k."""
         return weighted_mean(uploads)
 
-    def personal(self, received: State, kept: State, shapes: Shapes) -> State:
+    def personal_model(self, received: State, kept: State, shapes: Shapes) -> State:
         """v_k; before the first update w."""
         return under("own", kept) or received

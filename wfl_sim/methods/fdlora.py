@@ -59,11 +59,11 @@ class FDLoRA:
             Phase(trains=("own",), local=self.local, mutes=("shared",)),
         )
 
-    def begin(self, shared: State, devices: int) -> State:
+    def initial_server_state(self, shared: State, devices: int) -> State:
         """No momentum."""
         return {**shared, **put_under(_MOMENTUM, times(0, of_parts(shared, "shared")))}
 
-    def update(self, received: State, kept: State, whose: ClientContext) -> LocalRun:
+    def local_update(self, received: State, kept: State, client: ClientContext) -> LocalRun:
         """Train one after the other, then look for the weights."""
         turns = kept[_TURNS] if _TURNS in kept else np.zeros(1, np.float32)
         own = of_parts(kept, "own")
@@ -98,7 +98,7 @@ class FDLoRA:
         moved = plus(x, plus(d, v, self.outer_momentum), -self.outer_lr)
         return {**moved, **of_parts(mean, "head"), **put_under(_MOMENTUM, v)}
 
-    def personal(self, received: State, kept: State, shapes: Shapes) -> State:
+    def personal_model(self, received: State, kept: State, shapes: Shapes) -> State:
         """The fused LoRA; before the first update the shared one."""
         weights = kept[_WEIGHTS] if _WEIGHTS in kept else np.array([1, 0], np.float32)
         return _fused(received, of_parts(kept, "own"), weights)

@@ -51,17 +51,19 @@ class FedALT:
         """All but the world learns."""
         return (Phase(trains=("own", "router", "head"), local=self.local),)
 
-    def begin(self, shared: State, devices: int) -> State:
+    def initial_server_state(self, shared: State, devices: int) -> State:
         """Nobody has been heard yet: 0 aggregations, of 0 devices."""
         return {**times(0, shared), _ROUND: np.zeros(2, np.float32)}
 
-    def downlink(self, shapes: Shapes, news: object) -> Shapes:
+    def download_shapes(self, shapes: Shapes, news: object) -> Shapes:
         """The mean, and how many aggregations there have been and how many devices are in it."""
         return {**shapes, _ROUND: (2,)}
 
-    def update(self, received: State, kept: State, whose: ClientContext) -> LocalRun:
+    def local_update(self, received: State, kept: State, client: ClientContext) -> LocalRun:
         """Train beside the rest of the world; the own LoRA goes up under the name of the world."""
-        trained = yield from train_phases(self.phases, self.personal(received, kept, whose.shapes))
+        trained = yield from train_phases(
+            self.phases, self.personal_model(received, kept, client.shapes)
+        )
         own = of_parts(trained, "own")
         kept = {**of_parts(trained, "own", "router", "head"), _HEARD: received[_ROUND][:1]}
         return LocalResult(upload=put_under("world", under("own", own)), kept=kept)
@@ -71,7 +73,7 @@ class FedALT:
         mean = weighted_mean([replace(upload, weight=1.0) for upload in uploads])
         return {**mean, _ROUND: np.array([shared[_ROUND][0] + 1, len(uploads)], np.float32)}
 
-    def personal(self, received: State, kept: State, shapes: object) -> State:
+    def personal_model(self, received: State, kept: State, shapes: object) -> State:
         """RoW_k = (K mean - own) / (K - 1) where the device is in the mean, else the mean."""
         mean, own = of_parts(received, "world"), put_under("world", under("own", kept))
         number, count = received[_ROUND]

@@ -20,7 +20,7 @@ from wfl_sim.state import State
 class FedAvg:
     """Full fine-tuning: every weight learns, is sent and averaged (arXiv 1602.05629)."""
 
-    averages: ClassVar[bool] = True
+    is_weighted_mean: ClassVar[bool] = True
     local: Local = field(default_factory=lambda: Local(lr=2e-4))
 
     @property

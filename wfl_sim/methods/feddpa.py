@@ -31,7 +31,7 @@ from wfl_sim.state import State, of_parts, put_under, under
 class FedDPA:
     """Global and personal LoRA, weighed by how familiar a text is (arXiv 2403.19211)."""
 
-    averages: ClassVar[bool] = True
+    is_weighted_mean: ClassVar[bool] = True
     lora: LoRA = field(default_factory=LoRA)
     variant: Literal["F", "T"] = "T"
     cap: float = 0.5
@@ -61,7 +61,7 @@ class FedDPA:
             Phase(trains=("own",), local=self.local, mutes=("global",)),
         )
 
-    def update(self, received: State, kept: State, whose: ClientContext) -> LocalRun:
+    def local_update(self, received: State, kept: State, client: ClientContext) -> LocalRun:
         """Train one LoRA after the other; remember what own texts look like."""
         texts = under("anchors", kept) or (yield EmbedTexts(samples=self.samples))
         own = of_parts(kept, "own")
@@ -76,11 +76,13 @@ class FedDPA:
         """A <- sum p_k A_k, B <- sum p_k B_k."""
         return weighted_mean(uploads)
 
-    def personal(self, received: State, kept: State, shapes: object) -> State:
+    def personal_model(self, received: State, kept: State, shapes: object) -> State:
         """Both LoRAs."""
         return {**received, **of_parts(kept, "own")}
 
-    def blend(self, kept: State, texts: NDArray[np.floating]) -> Mapping[str, NDArray[np.floating]]:
+    def mixing_weights(
+        self, kept: State, texts: NDArray[np.floating]
+    ) -> Mapping[str, NDArray[np.floating]]:
         """a = cap max(0, mean cosine); the global LoRA alone where nothing has been trained."""
         own = np.zeros(len(texts))
         if "anchors/texts" in kept:

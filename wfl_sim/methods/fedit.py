@@ -21,7 +21,7 @@ from wfl_sim.state import State
 class FedIT:
     """FedAvg on LoRA and head: one model for all (arXiv 2305.05644)."""
 
-    averages: ClassVar[bool] = True
+    is_weighted_mean: ClassVar[bool] = True
     lora: LoRA = field(default_factory=LoRA)
     local: Local = field(default_factory=Local)
 

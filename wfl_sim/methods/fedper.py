@@ -20,7 +20,7 @@ from wfl_sim.state import State
 class FedPer:
     """LoRA averaged, head private (arXiv 1912.00818)."""
 
-    averages: ClassVar[bool] = True
+    is_weighted_mean: ClassVar[bool] = True
     lora: LoRA = field(default_factory=LoRA)
     local: Local = field(default_factory=Local)
 

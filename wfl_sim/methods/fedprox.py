@@ -20,7 +20,7 @@ from wfl_sim.state import State
 class FedProx:
     """FedIT with the proximal term (mu / 2) |w - w_t|^2 on each device (arXiv 1812.06127)."""
 
-    averages: ClassVar[bool] = True
+    is_weighted_mean: ClassVar[bool] = True
     lora: LoRA = field(default_factory=LoRA)
     mu: float = 0.01
     local: Local = field(default_factory=Local)

@@ -20,7 +20,7 @@ from wfl_sim.state import State
 class FedSALoRA:
     """A learns general knowledge and is averaged; B and head stay (arXiv 2410.01463)."""
 
-    averages: ClassVar[bool] = True
+    is_weighted_mean: ClassVar[bool] = True
     lora: LoRA = field(default_factory=LoRA)
     local: Local = field(default_factory=Local)
 

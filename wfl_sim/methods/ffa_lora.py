@@ -20,7 +20,7 @@ from wfl_sim.state import State
 class FFALoRA:
     """A random and frozen, the same for all by a seed; B and head averaged (arXiv 2403.12313)."""
 
-    averages: ClassVar[bool] = True
+    is_weighted_mean: ClassVar[bool] = True
     lora: LoRA = field(default_factory=LoRA)
     local: Local = field(default_factory=Local)
 

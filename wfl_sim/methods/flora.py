@@ -44,11 +44,11 @@ class FLoRA:
         """LoRA and head learn jointly."""
         return (Phase(trains=("lora", "head"), local=self.local),)
 
-    def begin(self, shared: State, devices: int) -> State:
+    def initial_server_state(self, shared: State, devices: int) -> State:
         """The pretrained weights and the head."""
         return outside("lora", shared)
 
-    def downlink(self, shapes: Shapes, news: News) -> Shapes:
+    def download_shapes(self, shapes: Shapes, news: News) -> Shapes:
         """The head, and a stack for each aggregation since the last download."""
         made = {name: shape for name, shape in shapes.items() if name.startswith("head/")}
         for age, uploads in enumerate(reversed(news)):
@@ -63,13 +63,13 @@ class FLoRA:
         """The head and the newest stack."""
         return outside("merged", shared)
 
-    def update(self, received: State, kept: State, whose: ClientContext) -> LocalRun:
+    def local_update(self, received: State, kept: State, client: ClientContext) -> LocalRun:
         """Train a fresh LoRA on the merged weights: A ~ U(-1, 1) / sqrt(d_in), B = 0."""
         fresh = {
-            name: (whose.rng.uniform(-1, 1, shape) / np.sqrt(shape[1])).astype(np.float32)
+            name: (client.rng.uniform(-1, 1, shape) / np.sqrt(shape[1])).astype(np.float32)
             if ".lora_A." in name
             else np.zeros(shape, np.float32)
-            for name, shape in whose.shapes.items()
+            for name, shape in client.shapes.items()
             if name.startswith("lora/")
         }
         trained = yield from train_phases(
@@ -91,7 +91,7 @@ class FLoRA:
         merged = of_parts(shared, "merged")
         return {**weighted_mean(heads), **self._merged(merged, stack), **put_under("stack", stack)}
 
-    def personal(self, received: State, kept: State, shapes: Shapes) -> State:
+    def personal_model(self, received: State, kept: State, shapes: Shapes) -> State:
         """The merged weights, with nothing in the LoRA."""
         nothing = {n: np.zeros(s, np.float32) for n, s in shapes.items() if n.startswith("lora/")}
         return {**of_parts(received, "head", "merged"), **nothing}

@@ -82,3 +82,13 @@ def train_phases(phases: Sequence[Phase], start: State) -> Generator[Train, Stat
     for phase in phases:
         state = yield Train(phase=phase, start=state)
     return state
+
+
+# The names of the first release, for one more.
+Participant, Describe, Judge, Update, in_turn = (
+    ClientContext,
+    EmbedTexts,
+    EvaluateLoss,
+    LocalResult,
+    train_phases,
+)

@@ -1,13 +1,14 @@
-"""Abilities: what a method may have beside parts, phases and aggregation.
+"""The contract of a federated method, its optional hooks, and what happens without each hook.
 
-Each is one optional member of a method; a method without it gets what is said to be usual.
+A hook is one optional member of a method. Each has a small protocol here, whose docstring says
+what the simulator does for a method without it, and a function that the simulator calls.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,32 @@ if TYPE_CHECKING:
 class Method(Protocol):
     """What is learned, what is sent, what stays private, and how uploads are combined.
 
-    A method may be able to do more: `wfl_sim.methods.method` lists what.
+    A method may have hooks, such as a local update of its own: see `wfl_sim.methods.method`.
+
+    >>> from dataclasses import dataclass
+    >>> from wfl_sim.methods.aggregation import Upload, weighted_mean
+    >>> from wfl_sim.methods.parts import Head, LoRA, Part
+    >>> from wfl_sim.methods.phases import Local, Phase
+    >>> @dataclass(frozen=True, kw_only=True)
+    ... class SharedLoRA:
+    ...     is_weighted_mean = True
+    ...     lora: LoRA = LoRA(rank=4)
+    ...     local: Local = Local(steps=2)
+    ...
+    ...     @property
+    ...     def parts(self):
+    ...         lora = Part(name="lora", config=self.lora, shared=True)
+    ...         return lora, Part(name="head", config=Head())  # the head is private
+    ...
+    ...     @property
+    ...     def phases(self):
+    ...         return (Phase(trains=("lora", "head"), local=self.local),)
+    ...
+    ...     def aggregate(self, shared, uploads):
+    ...         return weighted_mean(uploads)
+    >>> uploads = [Upload({"lora/a": np.float32([x])}, weight=w) for x, w in ((1, 3), (5, 1))]
+    >>> SharedLoRA().aggregate({}, uploads)
+    {'lora/a': array([2.], dtype=float32)}
     """
 
     @property
@@ -45,7 +71,7 @@ class Method(Protocol):
         Args:
             shared: the present state; what the devices started from, unless rounds overlap.
             uploads: in ascending order of device; every state has the names of `shared`, unless
-                the method has an uplink of its own.
+                the method has `upload_shapes` of its own.
         """
 
 
@@ -53,125 +79,153 @@ METHODS: Registry[Method] = Registry("method", Method)
 
 
 SERVER = "server"
-"""entries of the shared state below ``server/`` never leave the server"""
+"""Entries of the shared state below ``server/`` never leave the server."""
 
 News = Sequence[Sequence[Shapes]]
-"""of each aggregation since a device's last download, the shapes of the uploads in it"""
+"""Shapes of the uploads in each aggregation since a device's last download."""
 
 
-@runtime_checkable
 class HasServerState(Protocol):
-    """The shared state holds more than the shared parts. Usual: it does not."""
+    """The shared state holds more than the shared parts. Without: it holds nothing else."""
 
-    def begin(self, shared: State, devices: int) -> State:
+    def initial_server_state(self, shared: State, devices: int) -> State:
         """Return the shared state before training.
 
         Args:
             shared: initial values of all parameters that are shared or known.
-            devices: of the federation.
+            devices: number of devices of the federation.
         """
 
 
-@runtime_checkable
 class CustomUpload(Protocol):
-    """Usual: a device sends the shared parameters of its parts."""
+    """Uploads of other shapes. Without: a device sends the shared parameters of its parts."""
 
-    def uplink(self, shapes: Shapes) -> Shapes:
+    def upload_shapes(self, shapes: Shapes) -> Shapes:
         """Return names and shapes of an upload, from those of the device's shared parameters."""
 
 
-@runtime_checkable
 class CustomDownload(Protocol):
-    """Usual: a device gets the shared parameters of its parts."""
+    """Downloads of other shapes. Without: a device gets the shared parameters of its parts."""
 
-    def downlink(self, shapes: Shapes, news: News) -> Shapes:
+    def download_shapes(self, shapes: Shapes, news: News) -> Shapes:
         """Return names and shapes of a download, from those of the device's shared parameters."""
 
 
-@runtime_checkable
 class PerClientDownload(Protocol):
-    """What is sent to one device is not all that is shared. Usual: the entries that it gets."""
+    """What is sent to one device is not all that is shared. Without: `download_shapes` of it."""
 
     def download(self, shared: State, shapes: Shapes, device: int) -> State:
         """Return what the server sends to a device.
 
         Args:
             shared: the shared state.
-            shapes: of the device's shared parameters.
+            shapes: names and shapes of the device's shared parameters.
             device: its number; -1 for the model that is evaluated on the pooled examples.
         """
 
 
-@runtime_checkable
 class CustomLocalUpdate(Protocol):
-    """A local update of its own. Usual: the phases in turn, from what was received and kept."""
+    """A local update of its own. Without: the phases in order, each from the end of the last."""
 
-    def update(self, received: State, kept: State, whose: ClientContext) -> LocalRun:
+    def local_update(self, received: State, kept: State, client: ClientContext) -> LocalRun:
         """Ask for every one of `phases`, in their order, and return upload and what is kept.
 
         Args:
             received: the download as it arrived, and the known parameters.
             kept: private parameters, and what the last update returned to be kept.
-            whose: local update it is.
+            client: the device that trains, its parameters and its random generator.
         """
 
 
-@runtime_checkable
 class PersonalModel(Protocol):
-    """The model a device uses is not what it trains. Usual: received and kept parameters."""
+    """The model in use is not the trained one. Without: received and kept parameters together."""
 
-    def personal(self, received: State, kept: State, shapes: Shapes) -> State:
+    def personal_model(self, received: State, kept: State, shapes: Shapes) -> State:
         """Return the values of every parameter of every part; `shapes` names them."""
 
 
-@runtime_checkable
 class PerTextMixing(Protocol):
-    """LoRAs weigh differently from text to text when a model is used. Usual: all weigh 1."""
+    """LoRAs weigh differently from text to text when a model is used. Without: all weigh 1."""
 
-    def blend(self, kept: State, texts: NDArray[np.floating]) -> Mapping[str, NDArray[np.floating]]:
+    def mixing_weights(
+        self, kept: State, texts: NDArray[np.floating]
+    ) -> Mapping[str, NDArray[np.floating]]:
         """Return the weights of some LoRAs, by part, each of shape (n,).
 
         Args:
-            kept: of the device.
+            kept: what the device keeps.
             texts: (n, hidden), the mean last hidden state of the pretrained network for each text.
         """
 
 
 @runtime_checkable
 class SplitModel(Protocol):
-    """The server holds the upper part of the network. Usual: a device holds all of it."""
+    """The server holds the upper part of the network. Without: a device holds all of it."""
 
     @property
     def device_blocks(self) -> int:
         """Transformer blocks of a device, with the embeddings below them."""
 
 
-def check_abilities(method: Any) -> None:
-    """Refuse a value under the name of an ability, such as a key `blend: 0.5`.
+_OLD_NAMES: Final = {
+    "initial_server_state": "begin",
+    "upload_shapes": "uplink",
+    "download_shapes": "downlink",
+    "download": "download",
+    "local_update": "update",
+    "personal_model": "personal",
+    "mixing_weights": "blend",
+}
+"""The former names of hooks, accepted for one release."""
+
+
+def hook(method: Any, name: str) -> Callable[..., Any] | None:
+    """Return a hook of a method, under its name or its old name; None if there is none.
+
+    The first class in the method's order of inheritance that has either name decides.
+    """
+    return _member(method, name, _OLD_NAMES[name])
+
+
+def check_hooks(method: Any) -> None:
+    """Refuse a value under the name of a hook, such as a key `local_update: 0.5`.
 
     Raises:
-        LocatedError: it would be called in the middle of a run.
+        LocatedError: the simulator would call it in the middle of a run.
     """
-    for ability in (
-        HasServerState,
-        CustomUpload,
-        CustomDownload,
-        PerClientDownload,
-        CustomLocalUpdate,
-        PersonalModel,
-        PerTextMixing,
-    ):
-        for name in (each for each in vars(ability) if not each.startswith("_")):
-            if not callable(getattr(method, name, len)):
-                raise LocatedError(
-                    f"{type(method).__name__} has a value {name!r}, and {name!r} is an ability "
-                    "that wfl_sim would call: give it another name",
-                    "method",
-                )
+    for name in (*_OLD_NAMES, *_OLD_NAMES.values()):
+        if not callable(getattr(method, name, len)):
+            raise LocatedError(
+                f"{type(method).__name__} has a value {name!r}, and {name!r} is an ability "
+                "that wfl_sim would call: give it another name",
+                "method",
+            )
+
+
+def is_weighted_mean(method: Any) -> bool:
+    """Return whether the aggregate is the weighted mean of the uploads.
+
+    Methods say so by a class attribute `is_weighted_mean` (`averages` before). Server optimisers,
+    staleness weights, aggregation over the air, secure aggregation and edge servers require it.
+    """
+    return bool(_member(method, "is_weighted_mean", "averages"))
+
+
+def needs_unicast(method: Any) -> bool:
+    """Return whether each device gets a download of its own, which no broadcast can serve."""
+    return bool(getattr(method, "unicast", False))
+
+
+def needs_lossless(method: Any) -> bool:
+    """Return whether devices compute from downloads what the server must know to the bit.
+
+    Methods say so by a class attribute `lossless_downloads`.
+    """
+    return bool(getattr(method, "lossless_downloads", False))
 
 
 def on_device(method: Any, name: str) -> bool:
-    """Return whether a parameter lies on devices; what does not is never sent over the air.
+    """Return whether a parameter lies on devices; the others are never sent over the air.
 
     The first number within a name is that of the block, as in all transformers models.
     """
@@ -181,47 +235,45 @@ def on_device(method: Any, name: str) -> bool:
     return block is not None and int(block[1]) < method.device_blocks
 
 
-def averages(method: Any) -> bool:
-    """Return whether the aggregate is the weighted mean of the uploads.
-
-    Methods say so by a class attribute `averages`. Server optimisers, staleness weights,
-    aggregation over the air, secure aggregation and edge servers ask for it.
-    """
-    return bool(getattr(method, "averages", False))
+def initial_server_state(method: Any, shared: State, devices: int) -> State:
+    """Return the shared state before training."""
+    own = hook(method, "initial_server_state")
+    return own(shared, devices) if own else shared
 
 
-def differs(method: Any) -> bool:
-    """Return whether each device gets a download of its own, which no broadcast can serve."""
-    return bool(getattr(method, "unicast", False))
-
-
-def needs_lossless(method: Any) -> bool:
-    """Return whether devices reckon from downloads what the server must know to the bit.
-
-    Methods say so by a class attribute `lossless_downloads`.
-    """
-    return bool(getattr(method, "lossless_downloads", False))
-
-
-def sent_up(method: Any, shapes: Shapes) -> Shapes:
+def upload_shapes(method: Any, shapes: Shapes) -> Shapes:
     """Return names and shapes of an upload."""
-    return method.uplink(shapes) if isinstance(method, CustomUpload) else shapes
+    own = hook(method, "upload_shapes")
+    return own(shapes) if own else shapes
 
 
-def sent_down(method: Any, shapes: Shapes, news: News = ()) -> Shapes:
+def download_shapes(method: Any, shapes: Shapes, news: News = ()) -> Shapes:
     """Return names and shapes of a download."""
-    return method.downlink(shapes, news) if isinstance(method, CustomDownload) else shapes
+    own = hook(method, "download_shapes")
+    return own(shapes, news) if own else shapes
 
 
 def download(method: Any, shared: State, shapes: Shapes, device: int) -> State:
     """Return what the server sends to a device."""
-    if isinstance(method, PerClientDownload):
-        return method.download(shared, shapes, device)
-    return {name: shared[name] for name in sent_down(method, shapes)}
+    own = hook(method, "download")
+    if own is None:
+        return {name: shared[name] for name in download_shapes(method, shapes)}
+    state: State = own(shared, shapes, device)
+    return state
 
 
-def personal(method: Any, received: State, kept: State, shapes: Shapes) -> State:
+def personal_model(method: Any, received: State, kept: State, shapes: Shapes) -> State:
     """Return the model that a device uses: values of all parameters that `shapes` names."""
-    if isinstance(method, PersonalModel):
-        return method.personal(received, kept, shapes)
-    return {n: kept[n] if n in kept else received[n] for n in shapes}
+    own = hook(method, "personal_model")
+    if own is None:
+        return {name: kept[name] if name in kept else received[name] for name in shapes}
+    model: State = own(received, kept, shapes)
+    return model
+
+
+def _member(method: Any, *names: str) -> Any:
+    for owner in (*type(method).__mro__, method):
+        for name in names:
+            if name in getattr(owner, "__dict__", ()):
+                return getattr(method, name)
+    return None

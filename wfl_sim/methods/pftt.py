@@ -24,7 +24,7 @@ from wfl_sim.state import State
 class PFTT:
     """Global adapter, averaged over the air; local LoRA, kept private (arXiv 2404.13238)."""
 
-    averages: ClassVar[bool] = True
+    is_weighted_mean: ClassVar[bool] = True
     adapter: Adapter = field(default_factory=Adapter)
     lora: LoRA = field(default_factory=LoRA)
     head: Literal["shared", "private"] = "shared"

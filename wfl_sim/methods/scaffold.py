@@ -43,7 +43,7 @@ class Scaffold:
         """LoRA and head learn jointly."""
         return (Phase(trains=("lora", "head"), local=self.local),)
 
-    def begin(self, shared: State, devices: int) -> State:
+    def initial_server_state(self, shared: State, devices: int) -> State:
         """c = 0; the server knows the number N of devices."""
         return {
             **shared,
@@ -51,15 +51,15 @@ class Scaffold:
             _N: np.array([devices], np.float32),
         }
 
-    def uplink(self, shapes: Shapes) -> Shapes:
+    def upload_shapes(self, shapes: Shapes) -> Shapes:
         """y_k and the change of c_k."""
-        return {**shapes, **{f"control/{name}": shape for name, shape in shapes.items()}}
+        return _with_control(shapes)
 
-    def downlink(self, shapes: Shapes, news: object) -> Shapes:
+    def download_shapes(self, shapes: Shapes, news: object) -> Shapes:
         """x and c."""
-        return self.uplink(shapes)
+        return _with_control(shapes)
 
-    def update(self, received: State, kept: State, whose: ClientContext) -> LocalRun:
+    def local_update(self, received: State, kept: State, client: ClientContext) -> LocalRun:
         """c_k+ = c_k - c + (x - y_k) / (K eta)."""
         x, c = of_parts(received, "lora", "head"), under("control", received)
         c_k = kept or times(0, c)
@@ -75,9 +75,13 @@ class Scaffold:
         c = plus(under("control", shared), under("control", mean), share)
         return {**of_parts(mean, "lora", "head"), **put_under("control", c), _N: shared[_N]}
 
-    def personal(self, received: State, kept: State, shapes: Shapes) -> State:
+    def personal_model(self, received: State, kept: State, shapes: Shapes) -> State:
         """x: control variates are no part of the model."""
         return of_parts(received, "lora", "head")
 
 
 _N = "server/devices"
+
+
+def _with_control(shapes: Shapes) -> Shapes:
+    return {**shapes, **{f"control/{name}": shape for name, shape in shapes.items()}}

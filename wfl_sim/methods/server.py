@@ -9,7 +9,7 @@ import numpy as np
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.registry import From
 from wfl_sim.methods.aggregation import Upload
-from wfl_sim.methods.method import Method, averages
+from wfl_sim.methods.method import Method, is_weighted_mean
 from wfl_sim.methods.server_optimizers import _MEMORY, OPTIMIZERS, Average, Optimizer
 from wfl_sim.methods.staleness import STALENESS, Delta, Staleness
 from wfl_sim.state import State, outside, put_under, under
@@ -37,7 +37,7 @@ class AggregationConfig:
         Raises:
             LocatedError: an optimiser or a rule of staleness other than the default.
         """
-        if averages(method):
+        if is_weighted_mean(method):
             return
         given = {"optimizer": self.optimizer != Average(), "staleness": self.staleness != Delta()}
         for key in (key for key, other in given.items() if other):
@@ -47,7 +47,7 @@ class AggregationConfig:
 
     def asks_base(self, method: Any, staleness: int) -> bool:
         """Return whether the state that a device had received is needed to aggregate its upload."""
-        return not averages(method) or (staleness > 0 and self.staleness.needs_base)
+        return not is_weighted_mean(method) or (staleness > 0 and self.staleness.needs_base)
 
     def step(self, shared: State, mean: State) -> State:
         """Return the next shared state with the optimiser's memory."""
@@ -97,7 +97,7 @@ def server_update(
     present = rule.without_memory(shared)
     if rule.weights == "equal":
         uploads = [replace(upload, weight=1.0) for upload in uploads]
-    if averages(method):
+    if is_weighted_mean(method):
         uploads = [rule.staleness.present(present, upload) for upload in uploads]
     made = dict(method.aggregate(present, uploads))
     if noise and rng is not None:

@@ -26,7 +26,7 @@ from wfl_sim.state import State
 class SplitLoRA:
     """A network cut in two: activations over the air in every step (arXiv 2407.00952)."""
 
-    averages: ClassVar[bool] = True
+    is_weighted_mean: ClassVar[bool] = True
     device_blocks: int = 1
     """transformer blocks that a device holds, with the embeddings below them"""
     lora: LoRA = field(default_factory=LoRA)

@@ -8,7 +8,7 @@ from channel_models.units import PositiveSeconds
 from wfl_sim.codecs import Float32
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.registry import From
-from wfl_sim.methods.method import averages
+from wfl_sim.methods.method import is_weighted_mean
 from wfl_sim.rounds.policy import (
     ROUNDS,
     check_clients,
@@ -63,7 +63,7 @@ class OverTheAir:
         """
         if len(scenario.base_stations) > 1:
             raise LocatedError("over the air only one cell can add up uploads", "cells")
-        if not averages(scenario.method):
+        if not is_weighted_mean(scenario.method):
             name = type(scenario.method).__name__
             raise LocatedError(
                 f"over the air needs a method that averages uploads, which {name} does not",

@@ -25,8 +25,8 @@ from wfl_sim.methods.method import (
     METHODS,
     Method,
     SplitModel,
-    averages,
-    check_abilities,
+    check_hooks,
+    is_weighted_mean,
     needs_lossless,
 )
 from wfl_sim.methods.privacy import Privacy
@@ -122,7 +122,7 @@ class Scenario:
             raise LocatedError("at least one group of devices is needed", "devices")
         if self.data is None and MODELS.name_of(self.model) != "synthetic":
             raise LocatedError("is missing: a pretrained model learns from data", "data")
-        check_abilities(self.method)
+        check_hooks(self.method)
         self.server.check(self.method)
         self._check_payload()
         self._check_privacy()
@@ -141,7 +141,7 @@ class Scenario:
                 "must not split the network: edge servers hold no upper part; choose another",
                 "method",
             )
-        if isinstance(self.rounds, Hierarchical) and not averages(self.method):
+        if isinstance(self.rounds, Hierarchical) and not is_weighted_mean(self.method):
             raise LocatedError("must average, for edge servers do: choose another", "method")
         self._check_cells()
         check_pathloss_range(self.base_stations, self.devices, one_template=self.layout is not None)
@@ -168,7 +168,7 @@ class Scenario:
     def _check_privacy(self) -> None:
         if self.privacy is None:
             return
-        if not averages(self.method):
+        if not is_weighted_mean(self.method):
             name = METHODS.name_of(self.method)
             raise LocatedError(
                 f"needs a method that averages uploads, which {name} does not", "privacy"

@@ -13,7 +13,14 @@ from wfl_sim.learning.costs.counting import step_flops, step_footprint
 from wfl_sim.learning.costs.split import cut_step
 from wfl_sim.learning.model_loading import causal_shape, load_on_meta, most_tokens
 from wfl_sim.learning.pretrained_model import Pretrained
-from wfl_sim.methods.method import Method, SplitModel, differs, on_device, sent_down, sent_up
+from wfl_sim.methods.method import (
+    Method,
+    SplitModel,
+    download_shapes,
+    needs_unicast,
+    on_device,
+    upload_shapes,
+)
 from wfl_sim.methods.parts import Part, Shapes, with_role
 from wfl_sim.methods.phases import Phase
 
@@ -47,9 +54,9 @@ def workload_of(
     adapted = AdaptedModel(network, parts)
     shapes = adapted.shapes(adapted.parts)
     shared = with_role(adapted.parts, shapes, "shared")
-    whole = sent_up(method, shared)
+    whole = upload_shapes(method, shared)
     up = {name: shape for name, shape in whole.items() if on_device(method, name)}
-    down = sent_down(method, shared)
+    down = download_shapes(method, shared)
     down = {name: shape for name, shape in down.items() if on_device(method, name)}
     costs = []
     for phase in method.phases:
@@ -72,7 +79,7 @@ def workload_of(
         batches=tuple(
             Batches(phase.local.steps, phase.local.batch, tokens) for phase in method.phases
         ),
-        unicast=differs(method),
+        unicast=needs_unicast(method),
     )
     if isinstance(method, SplitModel):
         (phase,) = method.phases
