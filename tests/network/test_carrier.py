@@ -151,7 +151,7 @@ class Steps:
     def __init__(self, step, capacities, most=64):
         self.step, self.capacities, self.most = step, capacities, most
 
-    def flow(self, traffic: ActiveTransfers, now: float, steps: int) -> RatePlan:
+    def plan(self, traffic: ActiveTransfers, now: float, steps: int) -> RatePlan:
         k = int(now // self.step)
         while (k + 1) * self.step <= now:
             k += 1
@@ -307,7 +307,7 @@ def test_a_watcher_hears_when_it_is_on_the_air(env):
     class Turns:
         """Even seconds for the first transfer, odd ones for the second."""
 
-        def flow(self, traffic: ActiveTransfers, now: float, steps: int) -> RatePlan:
+        def plan(self, traffic: ActiveTransfers, now: float, steps: int) -> RatePlan:
             ahead, count = int(now) + np.arange(steps), len(traffic.bits_left)
             turn = ahead[:, None] % 2 if count > 1 else np.zeros((steps, 1))
             rate = np.where(np.arange(count) == turn, 1.0, 0.0)

@@ -109,8 +109,8 @@ def test_units_report_means_and_give_to_all_their_blocks():
     units = Subbands(5, 2)
     assert units.count == 3
     values = np.array([[1.0, 3.0, 5.0, 7.0, 9.0]]).T
-    assert units.reported(values).T.tolist() == [[2.0, 6.0, 9.0]]
-    assert units.given(np.array([[1.0, 0.0, 0.5]])).tolist() == [[1.0, 1.0, 0.0, 0.0, 0.5]]
+    assert units.to_units(values).T.tolist() == [[2.0, 6.0, 9.0]]
+    assert units.to_blocks(np.array([[1.0, 0.0, 0.5]])).tolist() == [[1.0, 1.0, 0.0, 0.0, 0.5]]
 
 
 def test_finer_scheduling_finds_more_capacity():

@@ -18,7 +18,7 @@ from wfl_sim.radio.transmit_power import DevicePower
 def test_the_limit_is_the_power_over_what_a_block_needs():
     rule = BlockLimit(snr=2.0, largest=np.array([0.2, 0.2, 0.1]))
     strength = np.array([100.0, 5.0, 39.0]) * 1.0
-    assert rule.most(np.arange(3), strength).tolist() == [10.0, 1.0, 1.0]
+    assert rule.max_blocks(np.arange(3), strength).tolist() == [10.0, 1.0, 1.0]
 
 
 @pytest.mark.parametrize("allocator", ["equal", "proportional-fair", "max-ci", "round-robin"])

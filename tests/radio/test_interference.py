@@ -111,7 +111,7 @@ def test_the_sir_of_rayleigh_links_has_its_closed_form():
         deadline=np.full(2, np.inf),
     )
     # Samples lie 0.02 s apart, a coherence time of 1 / (50 Hz): nearly independent.
-    sir_db = np.concatenate([medium.flow(traffic, 0.64 * k, 32).sinr_db for k in range(120)])
+    sir_db = np.concatenate([medium.plan(traffic, 0.64 * k, 32).sinr_db for k in range(120)])
     for column, ratio in ((0, 1e-8 / 2e-9), (1, 1e-8 / 3e-9)):
         for theta_db in (-5.0, 0.0, 5.0, 10.0, 20.0):
             theta = 10 ** (theta_db / 10)
@@ -156,7 +156,7 @@ def test_full_load_on_a_hexagonal_grid_has_the_geometry_of_its_distances(tmp_pat
         start=np.zeros(len(links)),
         deadline=np.full(len(links), np.inf),
     )
-    found = medium.flow(traffic, 0.0, 1).sinr_db[0, :57]
+    found = medium.plan(traffic, 0.0, 1).sinr_db[0, :57]
     assert found == pytest.approx(10 * np.log10(expected), abs=0.05)
     assert (found > -8).all()
     assert -1 < np.median(found) < 12

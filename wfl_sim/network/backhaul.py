@@ -95,7 +95,7 @@ class WiredLinks:
     def __repr__(self) -> str:
         return "Wires({} routes, {} links)".format(*self._uses.shape)
 
-    def flow(self, traffic: ActiveTransfers, now: float, steps: int) -> RatePlan:
+    def plan(self, traffic: ActiveTransfers, now: float, steps: int) -> RatePlan:
         """Give every transfer its max-min fair rate, until the set changes."""
         rate = max_min_rates(self._uses[traffic.links], self._capacity)[None]
         return RatePlan(

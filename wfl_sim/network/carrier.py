@@ -257,7 +257,7 @@ class Carrier:
             longest = 1 if self._watched else _LONGEST_PLAN
             steps, settled = 1, True
             while settled:
-                flow = self._medium.flow(traffic, env.now, steps)
+                flow = self._medium.plan(traffic, env.now, steps)
                 if self._watched:
                     self._tell(flow)
                 finished = yield from self._follow(_PlanRun(flow, traffic.bits_left, env.now))

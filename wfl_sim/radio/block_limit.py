@@ -1,4 +1,4 @@
-"""Limit: at most as many resource blocks as a device's power carries."""
+"""Block limit: at most as many resource blocks as a device's power can carry."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -9,49 +9,51 @@ from numpy.typing import NDArray
 from wfl_sim.radio.allocation.allocator import Demands
 
 FloatArray = NDArray[np.float64]
-Decision = tuple[FloatArray, FloatArray]
+Allocation = tuple[FloatArray, FloatArray]
+"""Shares of blocks (n, blocks) and levels of power (n,)."""
 
 
 @dataclass(frozen=True)
 class BlockLimit:
-    """A device holds no more blocks than it can reach a mean SNR on, but at least one.
+    """A device holds as many blocks as it can reach a mean SNR on, and at least one.
 
-    What schedulers conclude from power headroom reports: more blocks would only dilute the power.
+    Schedulers conclude this from power headroom reports: on more blocks the power per block would
+    only become less.
     """
 
     snr: float
-    """linear, of a block"""
+    """Linear mean SNR that a block must have."""
     largest: FloatArray
-    """(links,) W"""
+    """(links,) W that each device can radiate."""
 
-    def most(self, links: NDArray[np.intp], strength: FloatArray) -> FloatArray:
+    def max_blocks(self, links: NDArray[np.intp], strength: FloatArray) -> FloatArray:
         """(m,) blocks: ``max(1, floor(P g / (N snr)))``; `strength` (m,) is g / N in 1/W."""
         reached = self.largest[links] * strength / self.snr
         return np.maximum(np.floor(reached * (1 + 1e-12)), 1.0)
 
 
 def allocate_within_limits(
-    decide: Callable[[Demands], Decision], demands: Demands, most: FloatArray
-) -> Decision:
-    """Return shares and levels of an allocator, none of more than `most` (n,) blocks.
+    allocate: Callable[[Demands], Allocation], demands: Demands, limits: FloatArray
+) -> Allocation:
+    """Allocate under a limit of blocks for each transfer, `limits` (n,).
 
-    Who is given more keeps the best of it, and the allocator is asked again to divide the rest
-    among the others, until all keep to their limits. What is then left stays free.
+    A transfer that exceeds its limit keeps its best blocks; the remaining blocks are allocated
+    again among the others, until no limit is exceeded. Blocks that are then left stay idle.
     """
     count, blocks = demands.efficiency.shape
     shares, level, free = np.zeros((count, blocks)), np.ones(count), np.ones(blocks)
     others = np.arange(count)
     while others.size and free.max() > 1e-12:
         places = np.flatnonzero(free > 1e-12)
-        given, level[others] = decide(_part(demands, others, places))
+        given, level[others] = allocate(_part(demands, others, places))
         given = given * free[places]
-        over = given.sum(axis=1) > most[others] * (1 + 1e-9)
+        over = given.sum(axis=1) > limits[others] * (1 + 1e-9)
         if not over.any():
             shares[np.ix_(others, places)] = given
             break
         for i in np.flatnonzero(over):
             device = others[i]
-            kept = _best(given[i], demands.efficiency[device, places], most[device])
+            kept = _best(given[i], demands.efficiency[device, places], limits[device])
             shares[device, places] = kept
             free[places] -= kept
         others = others[~over]
@@ -59,6 +61,7 @@ def allocate_within_limits(
 
 
 def _part(demands: Demands, which: NDArray[np.intp], places: NDArray[np.intp]) -> Demands:
+    """Return the demands of some of the transfers on some of the blocks."""
     if len(which) == len(demands.bits_left) and len(places) == demands.efficiency.shape[1]:
         return demands
     return replace(
@@ -72,10 +75,10 @@ def _part(demands: Demands, which: NDArray[np.intp], places: NDArray[np.intp]) -
     )
 
 
-def _best(given: FloatArray, efficiency: FloatArray, most: float) -> FloatArray:
-    """Return of what is given the best blocks, `most` in all."""
+def _best(given: FloatArray, efficiency: FloatArray, limit: float) -> FloatArray:
+    """Return the best `limit` blocks of the shares that are given."""
     order = np.argsort(-efficiency, kind="stable")
     offered = given[order]
     kept = np.empty_like(given)
-    kept[order] = np.clip(most - (np.cumsum(offered) - offered), 0.0, offered)
+    kept[order] = np.clip(limit - (np.cumsum(offered) - offered), 0.0, offered)
     return kept

@@ -1,9 +1,9 @@
-"""Coupled: the bands of co-channel cells as one medium, so that each hears what the others send.
+"""Coupled cells: co-channel bands planned together, with the interference between them.
 
-Uplink: on every resource block a cell hears the devices of the other cells that hold this block.
-Downlink: a device hears every other cell that sends anything, on the whole band. Both with the
-fading of the very moment. All cells plan their steps together: when a transfer begins or ends
-anywhere, everybody plans anew.
+Uplink: on every resource block a cell receives the devices of other cells that hold this block.
+Downlink: a device receives every other cell that sends anything, on the whole band. Both follow the
+fading of the present grid cell. All cells plan their steps together: when a transfer begins or ends
+in one of them, all plan anew.
 
 An allocator knows the mean of the interference: over fading, and over the blocks on which others
 may send.
@@ -16,17 +16,16 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from wfl_sim.radio.allocation.allocator import Demands
 from wfl_sim.radio.cell import Direction
 from wfl_sim.radio.medium import ActiveTransfers, RatePlan
-from wfl_sim.radio.ofdma import ChannelState, OfdmaBand
+from wfl_sim.radio.ofdma import BandPlan, OfdmaBand
 from wfl_sim.radio.transmit_power import per_held_block
 
 FloatArray = NDArray[np.float64]
 
 FAINT: Final = 0.1
-"""of the noise: whoever is weaker than that with all power on one block is heard with its mean
-power, without fading (wfl_sim's default)"""
+"""Share of the noise: an interferer whose mean received power, with all its power on one block, is
+below it is modelled without fading (wfl_sim's default)."""
 
 
 @dataclass(frozen=True)
@@ -37,48 +36,33 @@ class CoupledCells:
     devices: int
     direction: Direction
 
-    def flow(self, traffic: ActiveTransfers, now: float, steps: int) -> RatePlan:
+    def plan(self, traffic: ActiveTransfers, now: float, steps: int) -> RatePlan:
         """Divide all bands among their transfers, one fading sample after the other."""
-        channel = self.bands[0].channel
-        start = channel.index(now)
-        until = channel.step * np.arange(start + 1, start + 1 + steps, dtype=float)
-        begins = np.append(now, until[:-1])
-        parts = self._parts(traffic, start, steps)
-        hears = _Uplink(parts, start, steps) if self._up else _Downlink(parts, start, steps)
-        for part, mean in zip(parts, hears.means(), strict=True):
-            part.foresee(mean)
-        rate, averages, power, sinr = np.empty((4, steps, len(traffic.first)))
-        planned = 0
-        while planned < steps and all(part.left.min() > 0 for part in parts):
-            length = float(until[planned] - begins[planned])
-            for part in parts:
-                part.decide(float(begins[planned]), length, planned, start)
-            for part, heard in zip(parts, hears.at(planned), strict=True):
-                place = planned, part.which
-                averages[place] = part.average
-                rate[place], power[place], sinr[place] = part.advance(heard, length, planned)
-            planned += 1
-        with np.errstate(divide="ignore"):
-            sinr_db = 10 * np.log10(sinr[:planned])
-        return RatePlan(
-            until=until[:planned],
-            rate=rate[:planned],
-            average_rate=averages[:planned],
-            time_constant=self.bands[0].averaging,
-            duty=self.bands[0].duty,
-            power=power[:planned],
-            sinr_db=sinr_db,
-        )
+        columns, plans = self._plans(traffic, now, steps)
+        kind = _UplinkInterference if self.direction == "uplink" else _DownlinkInterference
+        interference = kind(plans, steps)
+        for plan, mean in zip(plans, interference.means(), strict=True):
+            plan.expect(plan.band.block_noise + mean)
+        while all(plan.unfinished for plan in plans):
+            for plan in plans:
+                plan.shares, plan.level = plan.band.allocate(
+                    plan.demands(), plan.max_units, plan.traffic.together
+                )
+            for plan, power in zip(plans, interference.present(), strict=True):
+                states = plan.states(plan.gain / (plan.band.block_noise + power))
+                plan.record(
+                    plan.band.rates.of_shares(plan.traffic, plan.shares, plan.level, *states)
+                )
+        return _merged(columns, [plan.result() for plan in plans])
 
-    @property
-    def _up(self) -> bool:
-        return self.direction == "uplink"
-
-    def _parts(self, traffic: ActiveTransfers, start: int, steps: int) -> "list[_CellPlan]":
+    def _plans(
+        self, traffic: ActiveTransfers, now: float, steps: int
+    ) -> tuple[list[NDArray[np.intp]], list[BandPlan]]:
+        """Return the transfers (numbers) of each cell that has any, and their plans."""
         cells, links = np.divmod(traffic.links, self.devices)
         ends = np.append(traffic.first[1:], len(links))
         owner = cells[traffic.first]
-        parts = []
+        columns, plans = [], []
         for number in np.unique(owner):
             which = np.flatnonzero(owner == number)
             spans = [links[traffic.first[i] : ends[i]] for i in which]
@@ -93,8 +77,9 @@ class CoupledCells:
                 deadline=traffic.deadline[which],
                 together=_some(traffic.together, which),
             )
-            parts.append(_CellPlan(self.bands[number], which, mine, start, steps))
-        return parts
+            columns.append(which)
+            plans.append(BandPlan(self.bands[number], mine, now, steps))
+        return columns, plans
 
 
 def _some(together: NDArray[np.intp] | None, which: NDArray[np.intp]) -> NDArray[np.intp] | None:
@@ -105,162 +90,123 @@ def _some(together: NDArray[np.intp] | None, which: NDArray[np.intp]) -> NDArray
     return np.flatnonzero(np.diff(number, prepend=0))
 
 
-class _CellPlan:
-    """The transfers of one cell, while a plan is made."""
+def _merged(columns: Sequence[NDArray[np.intp]], plans: Sequence[RatePlan]) -> RatePlan:
+    """Return one plan for the transfers of all cells."""
+    shape = len(plans[0].until), sum(map(len, columns))
+    rate, average_rate, power, sinr_db = np.empty((4, *shape))
+    for which, plan in zip(columns, plans, strict=True):
+        rate[:, which], average_rate[:, which] = plan.rate, plan.average_rate
+        power[:, which], sinr_db[:, which] = plan.power, plan.sinr_db
+    return RatePlan(
+        until=plans[0].until,
+        rate=rate,
+        average_rate=average_rate,
+        time_constant=plans[0].time_constant,
+        duty=plans[0].duty,
+        power=power,
+        sinr_db=sinr_db,
+    )
 
-    def __init__(
-        self,
-        band: OfdmaBand,
-        which: NDArray[np.intp],
-        traffic: ActiveTransfers,
-        start: int,
-        steps: int,
-    ) -> None:
-        self.band = band
-        self.which = which
-        self.traffic = traffic
-        self.left = traffic.bits_left
-        self.average = traffic.average_rate
-        self.shares = self.level = np.empty(0)
-        self._known, self._present = band.fading(traffic.links, start, steps)
-        self._strength = np.empty(0)
-        self._most: FloatArray | None = None
-        self._keep = 0.0
 
-    @property
-    def gain(self) -> FloatArray:
-        """(m,) mean gains to the own cell."""
-        return np.asarray(self.band.channel.mean_gain[self.traffic.links])
+def _mean_power(plan: BandPlan) -> FloatArray:
+    """(m,) mean W of each link on every block, if the band were split evenly."""
+    links, band = plan.traffic.links, plan.band
+    held = np.full(len(links), band.blocks / len(plan.traffic.first))
+    power = band.power.per_block(links, held)
+    return power if not band.power.spreads else power * held / band.blocks
 
-    def even(self) -> FloatArray:
-        """(m,) mean W of each link on every block, were the band split evenly."""
-        links, count = self.traffic.links, len(self.traffic.first)
-        held = np.full(len(links), self.band.blocks / count)
-        power = self.band.power.per_block(links, held)
-        return power if not self.band.power.spreads else power * held / self.band.blocks
 
-    def sent(self) -> FloatArray:
-        """(blocks, m) W of each link on each block, of what has been decided."""
-        held = self.shares.sum(axis=1)
-        power = per_held_block(self.band.power, self.traffic.links, held, self.level)
-        return np.asarray((self.shares * power[:, None]).T)
+def _block_power(plan: BandPlan) -> FloatArray:
+    """(blocks, m) W of each link on each block that it holds in this step."""
+    held = plan.shares.sum(axis=1)
+    power = per_held_block(plan.band.power, plan.traffic.links, held, plan.level)
+    return np.asarray((plan.shares * power[:, None]).T)
 
-    def foresee(self, interference: FloatArray) -> None:
-        """Take the mean interference (m,) in W on a block, which is all that allocators know."""
-        self._strength = self.gain / (self.band.block_noise + interference)
-        self._most = self.band.most(self.traffic.links, self._strength)
-        self._efficiency = self.band.expected(self.traffic, self._known, self._strength)
-        self.average = self.band.averages(self.traffic, self._efficiency[0])
 
-    def decide(self, now: float, length: float, step: int, start: int) -> None:
-        """Let the allocator share the blocks for one step of so many s."""
-        self._keep = float(np.exp(-length / self.band.averaging))
-        demands = Demands(
-            bits_left=self.left,
-            efficiency=self._efficiency[step].T,
-            average_rate=self.average,
-            weight=self.traffic.weight,
-            block_bandwidth=self.band.unit_bandwidth,
-            memory=self._keep,
-            age=now - self.traffic.start,
-            deadline=self.traffic.deadline - now,
-            step=start + step,
-            spreads=self.band.power.spreads,
+class _UplinkInterference:
+    """What cells receive of devices in other cells."""
+
+    def __init__(self, plans: Sequence[BandPlan], steps: int) -> None:
+        self._plans = plans
+        links = np.concatenate([plan.traffic.links for plan in plans])
+        sizes = [len(plan.traffic.links) for plan in plans]
+        owner = np.repeat(np.arange(len(plans)), sizes)
+        most = np.concatenate(
+            [
+                plan.band.power.per_block(plan.traffic.links, np.ones(size))
+                for plan, size in zip(plans, sizes, strict=True)
+            ]
         )
-        self.shares, self.level = self.band.decide(demands, self._most, self.traffic.together)
-
-    def advance(
-        self, interference: FloatArray, length: float, step: int
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return rates, powers and SINR under an interference (blocks, m), and go on one step."""
-        strength = self.gain / (self.band.block_noise + interference)
-        present = ChannelState(self._present[step], strength)
-        known = ChannelState(self._known[step], self._strength)
-        rate, power, sinr = self.band.worth(self.traffic, self.shares, self.level, present, known)
-        self.left = self.left - rate * length
-        self.average = rate + self._keep * (self.average - rate)
-        return rate, power, sinr
-
-
-class _Uplink:
-    """What cells hear of devices in other cells."""
-
-    def __init__(self, parts: Sequence[_CellPlan], start: int, steps: int) -> None:
-        self._parts = parts
-        self._links = np.concatenate([part.traffic.links for part in parts])
-        sizes = [len(part.traffic.links) for part in parts]
-        self._owner = np.repeat(np.arange(len(parts)), sizes)
-        self._gain, self._loud, self._fading = [], [], []
-        for number, part in enumerate(parts):
-            channel, other = part.band.channel, self._owner != number
-            gain = np.where(other, channel.mean_gain[self._links], 0.0)
-            most = np.concatenate(
-                [p.band.power.per_block(p.traffic.links, np.ones(n))
-                 for p, n in zip(parts, sizes, strict=True)]
-            )  # fmt: skip
-            loud = np.flatnonzero(gain * most > FAINT * part.band.block_noise)
+        self._gain, self._strong, self._fading = [], [], []
+        for number, plan in enumerate(plans):
+            channel = plan.band.channel
+            gain = np.where(owner != number, channel.mean_gain[links], 0.0)
+            strong = np.flatnonzero(gain * most > FAINT * plan.band.block_noise)
             self._gain.append(gain)
-            self._loud.append(loud)
+            self._strong.append(strong)
             self._fading.append(
-                channel.fading(self._links[loud], start, steps) if loud.size else None
+                channel.fading(links[strong], plan.start, steps) if strong.size else None
             )
 
     def means(self) -> list[FloatArray]:
-        """W on a block, for the links of each part."""
-        sent = np.concatenate([part.even() for part in self._parts])
+        """(m,) mean W on a block, for the links of each plan."""
+        sent = np.concatenate([_mean_power(plan) for plan in self._plans])
         return [
-            np.full(len(part.traffic.links), float(gain @ sent))
-            for part, gain in zip(self._parts, self._gain, strict=True)
+            np.full(len(plan.traffic.links), float(gain @ sent))
+            for plan, gain in zip(self._plans, self._gain, strict=True)
         ]
 
-    def at(self, step: int) -> list[FloatArray]:
-        """W on each block, (blocks, 1), for each part."""
-        sent = np.concatenate([part.sent() for part in self._parts], axis=1)
-        heard = []
-        for gain, loud, fading in zip(self._gain, self._loud, self._fading, strict=True):
+    def present(self) -> list[FloatArray]:
+        """(blocks, 1) W on each block in this step, for each plan."""
+        step = self._plans[0].planned
+        sent = np.concatenate([_block_power(plan) for plan in self._plans], axis=1)
+        received = []
+        for gain, strong, fading in zip(self._gain, self._strong, self._fading, strict=True):
             mean = sent * gain
             if fading is None:
-                heard.append(mean.sum(axis=1)[:, None])
+                received.append(mean.sum(axis=1)[:, None])
                 continue
-            strong = mean[:, loud]
-            rest = mean.sum(axis=1) - strong.sum(axis=1)
-            heard.append((np.maximum(rest, 0.0) + (strong * fading[step]).sum(axis=1))[:, None])
-        return heard
+            faded = mean[:, strong]
+            rest = mean.sum(axis=1) - faded.sum(axis=1)
+            received.append((np.maximum(rest, 0.0) + (faded * fading[step]).sum(axis=1))[:, None])
+        return received
 
 
-class _Downlink:
-    """What devices hear of other cells that send."""
+class _DownlinkInterference:
+    """What devices receive of other cells that send."""
 
-    def __init__(self, parts: Sequence[_CellPlan], start: int, steps: int) -> None:
-        self._parts = parts
+    def __init__(self, plans: Sequence[BandPlan], steps: int) -> None:
+        self._plans = plans
         self._mean: list[list[FloatArray]] = []
         self._fading: list[list[NDArray[np.float32] | None]] = []
-        for part in parts:
-            links = part.traffic.links
+        for plan in plans:
+            links = plan.traffic.links
             means, fadings = [], []
-            for other in parts:
-                if other is part:
+            for other in plans:
+                if other is plan:
                     continue
                 power = other.band.power.per_block(links, np.ones(len(links)))
                 means.append(other.band.channel.mean_gain[links] * power)
-                loud = (means[-1] > FAINT * part.band.block_noise).any()
-                fadings.append(other.band.channel.fading(links, start, steps) if loud else None)
+                strong = (means[-1] > FAINT * plan.band.block_noise).any()
+                channel = other.band.channel
+                fadings.append(channel.fading(links, plan.start, steps) if strong else None)
             self._mean.append(means)
             self._fading.append(fadings)
 
     def means(self) -> list[FloatArray]:
-        """W on a block, for the links of each part."""
+        """(m,) mean W on a block, for the links of each plan."""
         return [
-            np.sum(means, axis=0) if means else np.zeros(len(part.traffic.links))
-            for part, means in zip(self._parts, self._mean, strict=True)
+            np.sum(means, axis=0) if means else np.zeros(len(plan.traffic.links))
+            for plan, means in zip(self._plans, self._mean, strict=True)
         ]
 
-    def at(self, step: int) -> list[FloatArray]:
-        """W on each block, (blocks, m), for the links of each part."""
-        heard = []
-        for part, means, fadings in zip(self._parts, self._mean, self._fading, strict=True):
-            total = np.zeros((part.band.blocks, len(part.traffic.links)))
+    def present(self) -> list[FloatArray]:
+        """(blocks, m) W on each block in this step, for the links of each plan."""
+        step = self._plans[0].planned
+        received = []
+        for plan, means, fadings in zip(self._plans, self._mean, self._fading, strict=True):
+            total = np.zeros((plan.band.blocks, len(plan.traffic.links)))
             for mean, fading in zip(means, fadings, strict=True):
                 total += mean if fading is None else mean * fading[step]
-            heard.append(total)
-        return heard
+            received.append(total)
+        return received

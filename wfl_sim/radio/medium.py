@@ -60,7 +60,7 @@ class RatePlan:
 class Medium(Protocol):
     """What decides the rates: a band of resource blocks, or a wire."""
 
-    def flow(self, traffic: ActiveTransfers, now: float, steps: int) -> RatePlan:
+    def plan(self, traffic: ActiveTransfers, now: float, steps: int) -> RatePlan:
         """Plan the rates from `now` on, as if no transfer came or went.
 
         A plan has at least one step and at most `steps`; their ends rise and lie after `now`. Of

@@ -1,6 +1,7 @@
-"""Granularity: the units in which resource blocks are known and given."""
+"""Subbands: groups of resource blocks that are reported and allocated together."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,10 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Subbands:
-    """Units of `size` neighbouring blocks, the last one smaller where they do not fit.
+    """Units of `size` neighbouring resource blocks, the last one smaller where they do not fit.
 
-    One block is frequency-selective scheduling, all of them are wideband scheduling. The channel
-    stays one of blocks: only what is known and decided is coarser.
+    One block is frequency-selective scheduling, all of them are wideband scheduling. Fading stays
+    one value a block: only what the allocator knows and decides is coarser.
     """
 
     blocks: int
@@ -25,18 +26,20 @@ class Subbands:
         """Number of units."""
         return -(-self.blocks // self.size)
 
-    def reported(self, values: FloatArray) -> FloatArray:
+    def to_units(self, values: FloatArray) -> FloatArray:
         """Means over the blocks of each unit, along the last axis but one."""
         if self.size == 1:
             return values
-        first = np.arange(0, self.blocks, self.size)
-        return np.asarray(np.add.reduceat(values, first, axis=-2) / self._sizes[:, None])
+        return np.asarray(np.add.reduceat(values, self._first, axis=-2) / self._sizes[:, None])
 
-    def given(self, units: NDArray[Any]) -> NDArray[Any]:
-        """What blocks are given, from what units are given, along the last axis."""
+    def to_blocks(self, units: NDArray[Any]) -> NDArray[Any]:
+        """Values of blocks from values of their units, along the last axis."""
         return units if self.size == 1 else np.repeat(units, self._sizes, axis=-1)
 
-    @property
+    @cached_property
+    def _first(self) -> NDArray[np.intp]:
+        return np.arange(0, self.blocks, self.size)
+
+    @cached_property
     def _sizes(self) -> NDArray[np.intp]:
-        first = np.arange(0, self.blocks, self.size)
-        return np.diff(np.append(first, self.blocks))
+        return np.diff(np.append(self._first, self.blocks))

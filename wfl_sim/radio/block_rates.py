@@ -1,0 +1,147 @@
+"""Rates on resource blocks: from the blocks that transfers hold to SINR, bit/s and watts."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+import channel_models as cm
+from wfl_sim.radio.cell import TransportRate
+from wfl_sim.radio.medium import ActiveTransfers
+from wfl_sim.radio.transmit_power import PowerRule, per_held_block
+
+FloatArray = NDArray[np.float64]
+Rates = tuple[FloatArray, FloatArray, FloatArray]
+"""Rate in bit/s, radiated power in W and mean linear SINR of n transfers."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelState:
+    """The channel of m links in one grid cell, true or estimated."""
+
+    fading: NDArray[np.float32]
+    """(blocks, m) power gains of mean one."""
+    strength: FloatArray
+    """(m,) or (blocks, m): mean SINR of a link on a block for each W."""
+
+    def sinr(self, power: FloatArray) -> FloatArray:
+        """(blocks, m) where the links send with `power` (m,) in W on a block."""
+        return np.asarray(self.fading * (power * self.strength))
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockRates:
+    """The rate map and the power rule of one direction of a cell, applied to resource blocks."""
+
+    rate: cm.RateMap
+    power: PowerRule
+    blocks: int
+    usable: float
+    """Hz of one resource block that carry data, on average over time."""
+
+    def even_split(
+        self, traffic: ActiveTransfers, fading: NDArray[np.float32], strength: FloatArray
+    ) -> FloatArray:
+        """bit/s/Hz (steps, blocks, n) on (steps, blocks, m) fading, if all transfers held alike.
+
+        `strength` (m,) or (blocks, m) is the mean SINR of a link on a block for each W.
+        """
+        links = traffic.links
+        held = np.full(len(links), self.blocks / traffic.transmissions)
+        power = self.power.per_block(links, held)
+        sinr = fading * (power * strength).astype(np.float32)
+        return _worst(traffic, self.rate.spectral_efficiency(sinr))
+
+    def of_holders(
+        self,
+        links: NDArray[np.intp],
+        holders: NDArray[np.intp],
+        present: ChannelState,
+        known: ChannelState,
+    ) -> Rates:
+        """Return the rates of whole blocks, each held by one of the links.
+
+        The fast path for unicast: `holders` (blocks,) says which; the strengths are (m,).
+        """
+        count, blocks = len(links), self._every_block
+        held = np.bincount(holders, minlength=count).astype(float)
+        power = self.power.per_block(links.take(holders), held.take(holders))
+        sinr = present.fading[blocks, holders] * (power * present.strength.take(holders))
+        if self._transport is None:
+            efficiency = self.rate.spectral_efficiency(sinr)
+            rate = np.asarray(np.bincount(holders, efficiency, count), dtype=float)
+        else:
+            seen = known.fading[blocks, holders] * (power * known.strength.take(holders))
+            order = np.argsort(holders, kind="stable")
+            rate = self._transported(
+                holders[order], seen[order], sinr[order], np.ones(self.blocks), count
+            )
+        mean = np.bincount(holders, sinr, count) / np.maximum(held, 1)
+        radiated = np.asarray(np.bincount(holders, power, count), dtype=float)
+        return np.asarray(rate * self.usable), radiated, mean
+
+    def of_shares(
+        self,
+        traffic: ActiveTransfers,
+        shares: FloatArray,
+        level: FloatArray,
+        present: ChannelState,
+        known: ChannelState,
+    ) -> Rates:
+        """Return the rates of shares of blocks (n, blocks), at part `level` (n,) of the power."""
+        if not traffic.unicast:
+            receivers = np.diff(np.append(traffic.first, len(traffic.links)))
+            shares, level = np.repeat(shares, receivers, axis=0), np.repeat(level, receivers)
+        held = shares.sum(axis=1)
+        power = per_held_block(self.power, traffic.links, held, level)
+        sinr = present.sinr(power)
+        if self._transport is None:
+            rate = np.einsum("nb,bn->n", shares, self.rate.spectral_efficiency(sinr))
+        else:
+            link, block = np.nonzero(shares)
+            seen = known.sinr(power)
+            rate = self._transported(
+                link, seen[block, link], sinr[block, link], shares[link, block], len(held)
+            )
+        received = np.einsum("nb,bn->n", shares, sinr)
+        radiated = (power * held)[traffic.first]
+        if traffic.together is not None:
+            sizes = np.diff(np.append(traffic.together, len(radiated)))
+            radiated = radiated / np.repeat(sizes, sizes)
+        return (
+            _worst(traffic, rate * self.usable),
+            radiated,
+            _worst(traffic, received / np.where(held > 0, held, 1.0)),
+        )
+
+    def _transported(
+        self,
+        link: NDArray[np.intp],
+        known: FloatArray,
+        sinr: FloatArray,
+        share: FloatArray,
+        count: int,
+    ) -> FloatArray:
+        """bit/s/Hz times blocks (count,) of entries sorted by link: one MCS for each link."""
+        rate = np.zeros(count)
+        if self._transport is not None and len(link):
+            first = np.flatnonzero(np.diff(link, prepend=-1))
+            efficiency = self._transport.transport_efficiency(known, sinr, share, first)
+            rate[link[first]] = efficiency * np.add.reduceat(share, first)
+        return rate
+
+    @cached_property
+    def _transport(self) -> TransportRate | None:
+        return self.rate if isinstance(self.rate, TransportRate) else None
+
+    @cached_property
+    def _every_block(self) -> NDArray[np.intp]:
+        return np.arange(self.blocks)
+
+
+def _worst(traffic: ActiveTransfers, values: FloatArray) -> FloatArray:
+    """Return the least over the links of each transfer, along the last axis."""
+    if traffic.unicast:
+        return values
+    return np.asarray(np.minimum.reduceat(values, traffic.first, axis=-1))
