@@ -89,12 +89,12 @@ from channel_models.pathloss.simple import (
     PowerLaw,
     free_space_loss_db,
 )
-from channel_models.pathloss.uma import (
+from channel_models.pathloss.urban import (
     UMa,
+    UMi,
     draw_environment_height,
     environment_one_metre_probability,
 )
-from channel_models.pathloss.umi import UMi
 from channel_models.protocols import (
     Fading,
     FadingProcess,

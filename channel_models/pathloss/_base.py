@@ -1,12 +1,14 @@
-"""What the path-loss models share: distances, ranges and the line-of-sight argument."""
+"""What the path-loss models share: distances, ranges, line of sight and shadowing sigma."""
 
 import warnings
-from typing import Any, Literal
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from channel_models.validation import FloatArray, check_array
+from channel_models.validation import FloatArray, check_array, validate_fields
 
 Condition = Literal["los", "nlos", "mixed"]
 
@@ -18,16 +20,12 @@ class OutOfRangeWarning(UserWarning):
     """A distance lies beyond the range a model was fitted for; the formula is extrapolated."""
 
 
-def check_distance(distance: ArrayLike, minimum: float, maximum: float, model: str) -> FloatArray:
-    """Horizontal distances within a model's range.
-
-    Below ``minimum`` (or at zero) raises ValueError; beyond ``maximum`` warns `OutOfRangeWarning`.
-    """
+def check_distance(distance: ArrayLike, minimum: float, model: str) -> FloatArray:
+    """Horizontal distances in m; below ``minimum``, at zero and at infinity ValueError."""
     d2 = check_array("distance", distance, minimum=0.0, exclusive=True, unit="m")
     d2 = check_array("distance", d2, minimum=minimum, unit="m", rule=f" for {model}")
     if not np.isfinite(d2).all():
         raise ValueError("distance must be finite, got inf")
-    warn_beyond(d2, maximum, model)
     return d2
 
 
@@ -47,7 +45,9 @@ def check_frequency(frequency: ArrayLike, minimum: float, maximum: float) -> Flo
     return check_array("frequency", f, minimum=minimum, maximum=maximum, unit="Hz")
 
 
-def check_height(name: str, height: ArrayLike, minimum: float, maximum: float) -> FloatArray:
+def check_height(
+    name: str, height: ArrayLike, minimum: float = 0.0, maximum: float | None = None
+) -> FloatArray:
     """Antenna heights in m within a model's range; ValueError otherwise."""
     return check_array(name, height, minimum=minimum, maximum=maximum, unit="m")
 
@@ -77,13 +77,183 @@ def resolve_los(los: ArrayLike | None, condition: Condition) -> NDArray[np.bool_
     return state.astype(np.bool_)
 
 
-def fixed_probability(condition: Condition, shape: tuple[int, ...]) -> FloatArray | None:
-    """0 or 1 everywhere for a fixed condition, None for "mixed"."""
-    if condition == "mixed":
-        return None
-    return np.full(shape, 1.0 if condition == "los" else 0.0)
-
-
 def unwrap(values: Any) -> Any:
     """A 0-d array as a scalar; anything else unchanged."""
     return np.asarray(values)[()]
+
+
+@dataclass(frozen=True)
+class Link:
+    """Checked arguments of a path-loss formula; all arrays broadcast."""
+
+    d2: FloatArray
+    """Horizontal distance, m."""
+    d3: FloatArray
+    """Distance between the antennas, m."""
+    f: FloatArray
+    """Carrier frequency, Hz."""
+    base: FloatArray
+    """Height of the base station's antenna, m."""
+    terminal: FloatArray
+    """Height of the terminal's antenna, m."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PathLossModel(ABC):
+    """Arguments that all models take: distance and frequency, heights, state of line of sight.
+
+    ``distance`` is horizontal, in m; ``frequency`` is the carrier, in Hz. Heights in m default to
+    the model's own.
+    """
+
+    default_base_height: ClassVar[float] = 1.5
+    default_terminal_height: ClassVar[float] = 1.5
+    maximum_distance: ClassVar[float] = float("inf")
+
+    def __post_init__(self) -> None:
+        validate_fields(self)
+
+    @abstractmethod
+    def los_probability(
+        self, distance: ArrayLike, *, terminal_height: ArrayLike | None = None
+    ) -> Any:
+        """Probability of line of sight at outdoor horizontal ``distance`` (m)."""
+
+    @abstractmethod
+    def loss_db(
+        self,
+        distance: ArrayLike,
+        frequency: ArrayLike,
+        *,
+        base_height: ArrayLike | None = None,
+        terminal_height: ArrayLike | None = None,
+        los: ArrayLike | None = None,
+    ) -> Any:
+        """Path loss in dB, without shadowing."""
+
+    @abstractmethod
+    def shadowing_sigma_db(
+        self,
+        distance: ArrayLike,
+        frequency: ArrayLike,
+        *,
+        base_height: ArrayLike | None = None,
+        terminal_height: ArrayLike | None = None,
+        los: ArrayLike | None = None,
+    ) -> Any:
+        """Standard deviation of the shadowing in dB."""
+
+    def _base(self, height: ArrayLike | None) -> ArrayLike:
+        return self.default_base_height if height is None else height
+
+    def _terminal(self, height: ArrayLike | None) -> ArrayLike:
+        return self.default_terminal_height if height is None else height
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tr38901Model(PathLossModel):
+    """A scenario of TR 38.901 section 7.4, with and without line of sight.
+
+    ``condition`` fixes the state of line of sight; with "mixed" it is an argument.
+    """
+
+    condition: Condition = "nlos"
+
+    minimum_distance: ClassVar[float] = 10.0
+    highest_frequency: ClassVar[float] = 100e9
+    terminal_heights: ClassVar[tuple[float, float | None]] = (1.5, 22.5)
+    shadowing_decorrelations: ClassVar[tuple[float, float]]
+    """Decorrelation distance in m with and without line of sight (Table 7.5-6)."""
+
+    @abstractmethod
+    def _mixed_probability(self, distance: FloatArray, terminal: FloatArray) -> FloatArray:
+        """Probability of line of sight (Table 7.4.2-1)."""
+
+    @abstractmethod
+    def _los(self, link: Link) -> FloatArray:
+        """Loss with line of sight in dB (Table 7.4.1-1)."""
+
+    @abstractmethod
+    def _nlos(self, link: Link, los: FloatArray) -> FloatArray:
+        """Loss without line of sight in dB, given the one with it."""
+
+    @property
+    @abstractmethod
+    def _sigmas(self) -> tuple[float, float]:
+        """Standard deviation of the shadowing in dB with and without line of sight."""
+
+    def los_probability(
+        self, distance: ArrayLike, *, terminal_height: ArrayLike | None = None
+    ) -> Any:
+        """Probability of line of sight at outdoor horizontal ``distance`` (Table 7.4.2-1).
+
+        0 or 1 when the condition is fixed; else the formula of the class.
+        """
+        d = check_array("distance", distance, minimum=0.0, unit="m")
+        h = check_height("terminal_height", self._terminal(terminal_height), *self.terminal_heights)
+        d, h = np.broadcast_arrays(d, h)
+        if self.condition != "mixed":
+            return unwrap(np.full(d.shape, 1.0 if self.condition == "los" else 0.0))
+        return unwrap(self._mixed_probability(d, h))
+
+    def loss_db(
+        self,
+        distance: ArrayLike,
+        frequency: ArrayLike,
+        *,
+        base_height: ArrayLike | None = None,
+        terminal_height: ArrayLike | None = None,
+        los: ArrayLike | None = None,
+    ) -> Any:
+        """Path loss in dB (without shadowing) at horizontal ``distance`` (m), carrier in Hz."""
+        link = self._link(distance, frequency, base_height, terminal_height)
+        visible = resolve_los(los, self.condition)
+        self._check_range(link, visible)
+        return self._either(link, visible, self._los(link))
+
+    def _either(self, link: Link, visible: NDArray[np.bool_], los: FloatArray) -> Any:
+        return unwrap(np.where(visible, los, self._nlos(link, los)))
+
+    def _link(
+        self,
+        distance: ArrayLike,
+        frequency: ArrayLike,
+        base_height: ArrayLike | None,
+        terminal_height: ArrayLike | None,
+    ) -> Link:
+        d2 = check_distance(distance, self._least_horizontal, type(self).__name__)
+        f = check_frequency(frequency, 0.5e9, self.highest_frequency)
+        base = self._check_base(self._base(base_height))
+        terminal = check_height(
+            "terminal_height", self._terminal(terminal_height), *self.terminal_heights
+        )
+        return Link(d2, slant_distance(d2, base, terminal), f, base, terminal)
+
+    @property
+    def _least_horizontal(self) -> float:
+        return self.minimum_distance
+
+    def _check_base(self, height: ArrayLike) -> FloatArray:
+        return check_array("base_height", height, minimum=0.0, exclusive=True, unit="m")
+
+    def _check_range(self, link: Link, visible: NDArray[np.bool_]) -> None:
+        warn_beyond(link.d2, self.maximum_distance, type(self).__name__)
+
+    def shadowing_sigma_db(
+        self,
+        distance: ArrayLike,
+        frequency: ArrayLike,
+        *,
+        base_height: ArrayLike | None = None,
+        terminal_height: ArrayLike | None = None,
+        los: ArrayLike | None = None,
+    ) -> Any:
+        """Standard deviation of the shadowing in dB (Table 7.4.1-1)."""
+        visible = resolve_los(los, self.condition)
+        shape = np.broadcast_shapes(np.shape(distance), np.shape(frequency), visible.shape)
+        return unwrap(np.broadcast_to(np.where(visible, *self._sigmas), shape))
+
+    def shadowing_decorrelation(self, los: ArrayLike | None = None) -> Any:
+        """Decorrelation distance of the shadowing in m (Table 7.5-6)."""
+        visible = resolve_los(los, self.condition)
+        return unwrap(np.where(visible, *self.shadowing_decorrelations))

@@ -1,26 +1,17 @@
 """Indoor hotspot office (InH) of 3GPP TR 38.901."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from channel_models.pathloss._base import (
-    Condition,
-    check_distance,
-    check_frequency,
-    fixed_probability,
-    resolve_los,
-    slant_distance,
-    unwrap,
-    warn_beyond,
-)
-from channel_models.validation import check_array, validate_fields
+from channel_models.pathloss._base import Link, Tr38901Model, check_height, warn_beyond
+from channel_models.validation import FloatArray, check_array
 
 
 @dataclass(frozen=True, kw_only=True)
-class InH:
+class InH(Tr38901Model):
     """Indoor office: TR 38.901 Table 7.4.1-1 and Table 7.4.2-1.
 
     With f in GHz and distances in m::
@@ -34,7 +25,6 @@ class InH:
     ``office`` chooses the line-of-sight probability of the mixed or the open office.
     """
 
-    condition: Condition = "nlos"
     optional_nlos: bool = False
     office: Literal["mixed", "open"] = "mixed"
 
@@ -42,73 +32,47 @@ class InH:
     default_terminal_height: ClassVar[float] = 1.0
     minimum_distance: ClassVar[float] = 1.0
     maximum_distance: ClassVar[float] = 150.0
+    terminal_heights: ClassVar[tuple[float, float | None]] = (0.0, None)
+    shadowing_decorrelations: ClassVar[tuple[float, float]] = (10.0, 6.0)
 
-    def __post_init__(self) -> None:
-        validate_fields(self)
-
-    def los_probability(self, distance: ArrayLike, *, terminal_height: ArrayLike = 1.0) -> Any:
-        """Probability of line of sight at horizontal ``distance`` (Table 7.4.2-1).
+    def _mixed_probability(self, distance: FloatArray, terminal: FloatArray) -> FloatArray:
+        """One up to a corner, then two falling exponentials.
 
         Mixed office: 1 up to 1.2 m, ``exp(-(d - 1.2)/4.7)`` up to 6.5 m, then
         ``0.32 exp(-(d - 6.5)/32.6)``. Open office: 1 up to 5 m, ``exp(-(d - 5)/70.8)`` up to 49 m,
-        then ``0.54 exp(-(d - 49)/211.7)``. 0 or 1 when the condition is fixed.
+        then ``0.54 exp(-(d - 49)/211.7)``.
         """
-        d = check_array("distance", distance, minimum=0.0, unit="m")
-        h = check_array("terminal_height", terminal_height, minimum=0.0, unit="m")
-        d, _ = np.broadcast_arrays(d, h)
-        fixed = fixed_probability(self.condition, d.shape)
-        if fixed is not None:
-            return unwrap(fixed)
         if self.office == "mixed":
             near, corner, middle, far, scale = 1.2, 6.5, 4.7, 32.6, 0.32
-            inside = d < corner
+            inside = distance < corner
         else:
             near, corner, middle, far, scale = 5.0, 49.0, 70.8, 211.7, 0.54
-            inside = d <= corner
-        close = np.exp(-np.maximum(d - near, 0.0) / middle)
-        return unwrap(np.where(inside, close, scale * np.exp(-(d - corner) / far)))
+            inside = distance <= corner
+        close = np.exp(-np.maximum(distance - near, 0.0) / middle)
+        return np.where(inside, close, scale * np.exp(-(distance - corner) / far))
 
-    def loss_db(
-        self,
-        distance: ArrayLike,
-        frequency: ArrayLike,
-        *,
-        base_height: ArrayLike = 3.0,
-        terminal_height: ArrayLike = 1.0,
-        los: ArrayLike | None = None,
-    ) -> Any:
-        """Path loss in dB (without shadowing) at horizontal ``distance`` (m), carrier in Hz."""
-        d2 = check_distance(distance, 0.0, np.inf, "InH")
-        f = check_frequency(frequency, 0.5e9, 100e9)
-        h_base = check_array("base_height", base_height, minimum=0.0, unit="m")
-        h_terminal = check_array("terminal_height", terminal_height, minimum=0.0, unit="m")
-        visible = resolve_los(los, self.condition)
-        d3 = slant_distance(d2, h_base, h_terminal)
-        check_array("3-D distance", d3, minimum=self.minimum_distance, unit="m", rule=" for InH")
-        warn_beyond(d3, self.maximum_distance, "InH")
-        logarithm, ghz = np.log10(d3), np.log10(f / 1e9)
-        direct = 32.4 + 17.3 * logarithm + 20.0 * ghz
+    @property
+    def _least_horizontal(self) -> float:
+        return 0.0
+
+    def _check_base(self, height: ArrayLike) -> FloatArray:
+        return check_height("base_height", height)
+
+    def _check_range(self, link: Link, visible: NDArray[np.bool_]) -> None:
+        check_array(
+            "3-D distance", link.d3, minimum=self.minimum_distance, unit="m", rule=" for InH"
+        )
+        warn_beyond(link.d3, self.maximum_distance, "InH")
+
+    def _los(self, link: Link) -> FloatArray:
+        return np.asarray(32.4 + 17.3 * np.log10(link.d3) + 20.0 * np.log10(link.f / 1e9))
+
+    def _nlos(self, link: Link, los: FloatArray) -> FloatArray:
+        logarithm, ghz = np.log10(link.d3), np.log10(link.f / 1e9)
         if self.optional_nlos:
-            blocked = 32.4 + 20.0 * ghz + 31.9 * logarithm
-        else:
-            blocked = np.maximum(direct, 17.30 + 38.3 * logarithm + 24.9 * ghz)
-        return unwrap(np.where(visible, direct, blocked))
+            return np.asarray(32.4 + 20.0 * ghz + 31.9 * logarithm)
+        return np.maximum(los, 17.30 + 38.3 * logarithm + 24.9 * ghz)
 
-    def shadowing_sigma_db(
-        self,
-        distance: ArrayLike,
-        frequency: ArrayLike,
-        *,
-        base_height: ArrayLike = 3.0,
-        terminal_height: ArrayLike = 1.0,
-        los: ArrayLike | None = None,
-    ) -> Any:
-        """Standard deviation of the shadowing in dB (Table 7.4.1-1)."""
-        visible = resolve_los(los, self.condition)
-        shape = np.broadcast_shapes(np.shape(distance), np.shape(frequency), visible.shape)
-        sigma = np.where(visible, 3.0, 8.29 if self.optional_nlos else 8.03)
-        return unwrap(np.broadcast_to(sigma, shape))
-
-    def shadowing_decorrelation(self, los: ArrayLike | None = None) -> Any:
-        """Decorrelation distance of the shadowing in m (Table 7.5-6)."""
-        return unwrap(np.where(resolve_los(los, self.condition), 10.0, 6.0))
+    @property
+    def _sigmas(self) -> tuple[float, float]:
+        return 3.0, 8.29 if self.optional_nlos else 8.03

@@ -4,26 +4,24 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from channel_models.pathloss._base import (
     BREAK_POINT_SPEED,
-    Condition,
-    check_distance,
+    Link,
+    Tr38901Model,
     check_frequency,
     check_height,
-    fixed_probability,
     resolve_los,
-    slant_distance,
     unwrap,
     warn_beyond,
 )
 from channel_models.units import PositiveMetres
-from channel_models.validation import FloatArray, check_array, validate_fields
+from channel_models.validation import FloatArray, check_array
 
 
 @dataclass(frozen=True, kw_only=True)
-class RMa:
+class RMa(Tr38901Model):
     """Rural macro: TR 38.901 Table 7.4.1-1 and Table 7.4.2-1.
 
     With f in GHz, distances in m, h the mean building height, W the mean street width and
@@ -43,73 +41,55 @@ class RMa:
     before the break point), 6 dB (beyond), 8 dB (NLOS); decorrelation 37 m and 120 m (Table 7.5-6).
     """
 
-    condition: Condition = "nlos"
     building_height: PositiveMetres = 5.0
     street_width: PositiveMetres = 20.0
 
     default_base_height: ClassVar[float] = 35.0
-    default_terminal_height: ClassVar[float] = 1.5
-    minimum_distance: ClassVar[float] = 10.0
     maximum_distance: ClassVar[float] = 10_000.0
     maximum_nlos_distance: ClassVar[float] = 5000.0
+    highest_frequency: ClassVar[float] = 30e9
+    terminal_heights: ClassVar[tuple[float, float | None]] = (1.0, 10.0)
+    shadowing_decorrelations: ClassVar[tuple[float, float]] = (37.0, 120.0)
 
     def __post_init__(self) -> None:
-        validate_fields(self)
+        super().__post_init__()
         for name in ("building_height", "street_width"):
-            check_array(name, getattr(self, name), minimum=5.0, maximum=50.0, unit="m")
+            check_height(name, getattr(self, name), 5.0, 50.0)
 
-    def los_probability(self, distance: ArrayLike, *, terminal_height: ArrayLike = 1.5) -> Any:
-        """Probability of line of sight at outdoor horizontal ``distance`` (Table 7.4.2-1).
-
-        ``exp(-(d - 10)/1000)`` beyond 10 m; 0 or 1 when the condition is fixed.
-        """
-        d = check_array("distance", distance, minimum=0.0, unit="m")
-        d, _ = np.broadcast_arrays(d, check_height("terminal_height", terminal_height, 1.0, 10.0))
-        fixed = fixed_probability(self.condition, d.shape)
-        if fixed is not None:
-            return unwrap(fixed)
-        return unwrap(np.exp(-np.maximum(d - 10.0, 0.0) / 1000.0))
+    def _mixed_probability(self, distance: FloatArray, terminal: FloatArray) -> FloatArray:
+        """``exp(-(d - 10)/1000)`` beyond 10 m."""
+        return np.exp(-np.maximum(distance - 10.0, 0.0) / 1000.0)
 
     def break_point(
         self,
         frequency: ArrayLike,
         *,
-        base_height: ArrayLike = 35.0,
-        terminal_height: ArrayLike = 1.5,
+        base_height: ArrayLike | None = None,
+        terminal_height: ArrayLike | None = None,
     ) -> Any:
         """Break-point distance ``2 pi h_BS h_UT f / c`` in m (c = 3e8 m/s as the TR says)."""
-        f = check_frequency(frequency, 0.5e9, 30e9)
-        h_base = check_height("base_height", base_height, 10.0, 150.0)
-        h_terminal = check_height("terminal_height", terminal_height, 1.0, 10.0)
-        return unwrap(2.0 * np.pi * h_base * h_terminal * f / BREAK_POINT_SPEED)
+        f = check_frequency(frequency, 0.5e9, self.highest_frequency)
+        base = self._check_base(self._base(base_height))
+        terminal = check_height(
+            "terminal_height", self._terminal(terminal_height), *self.terminal_heights
+        )
+        return unwrap(2.0 * np.pi * base * terminal * f / BREAK_POINT_SPEED)
 
-    def loss_db(
-        self,
-        distance: ArrayLike,
-        frequency: ArrayLike,
-        *,
-        base_height: ArrayLike = 35.0,
-        terminal_height: ArrayLike = 1.5,
-        los: ArrayLike | None = None,
-    ) -> Any:
-        """Path loss in dB (without shadowing) at horizontal ``distance`` (m), carrier in Hz."""
-        d2 = check_distance(distance, self.minimum_distance, self.maximum_distance, "RMa")
-        f = check_frequency(frequency, 0.5e9, 30e9)
-        h_base = check_height("base_height", base_height, 10.0, 150.0)
-        h_terminal = check_height("terminal_height", terminal_height, 1.0, 10.0)
-        visible = resolve_los(los, self.condition)
-        _warn_nlos(d2, visible, self.maximum_nlos_distance, self.maximum_distance)
-        d3 = slant_distance(d2, h_base, h_terminal)
+    def _check_base(self, height: ArrayLike) -> FloatArray:
+        return check_height("base_height", height, 10.0, 150.0)
+
+    def _check_range(self, link: Link, visible: NDArray[np.bool_]) -> None:
+        warn_beyond(link.d2, self.maximum_distance, "RMa")
+        distance, blocked = np.broadcast_arrays(link.d2, ~visible)
+        inside = distance[blocked & (distance <= self.maximum_distance)]
+        warn_beyond(inside, self.maximum_nlos_distance, "RMa NLOS")
+
+    def _los(self, link: Link) -> FloatArray:
         corner = np.asarray(
-            self.break_point(f, base_height=h_base, terminal_height=h_terminal), dtype=float
+            self.break_point(link.f, base_height=link.base, terminal_height=link.terminal)
         )
-        direct = np.where(
-            d2 <= corner,
-            self._before_break(d3, f),
-            self._before_break(corner, f) + 40.0 * np.log10(d3 / corner),
-        )
-        blocked = np.maximum(direct, self._fitted_nlos(d3, f, h_base, h_terminal))
-        return unwrap(np.where(visible, direct, blocked))
+        beyond = self._before_break(corner, link.f) + 40.0 * np.log10(link.d3 / corner)
+        return np.where(link.d2 <= corner, self._before_break(link.d3, link.f), beyond)
 
     def _before_break(self, d: FloatArray, f: FloatArray) -> FloatArray:
         h = self.building_height
@@ -121,28 +101,30 @@ class RMa:
         )
         return loss
 
-    def _fitted_nlos(
-        self, d3: FloatArray, f: FloatArray, h_base: FloatArray, h_terminal: FloatArray
-    ) -> FloatArray:
+    def _nlos(self, link: Link, los: FloatArray) -> FloatArray:
         h = self.building_height
-        loss: FloatArray = (
+        fitted: FloatArray = (
             161.04
             - 7.1 * np.log10(self.street_width)
             + 7.5 * np.log10(h)
-            - (24.37 - 3.7 * (h / h_base) ** 2) * np.log10(h_base)
-            + (43.42 - 3.1 * np.log10(h_base)) * (np.log10(d3) - 3.0)
-            + 20.0 * np.log10(f / 1e9)
-            - (3.2 * np.log10(11.75 * h_terminal) ** 2 - 4.97)
+            - (24.37 - 3.7 * (h / link.base) ** 2) * np.log10(link.base)
+            + (43.42 - 3.1 * np.log10(link.base)) * (np.log10(link.d3) - 3.0)
+            + 20.0 * np.log10(link.f / 1e9)
+            - (3.2 * np.log10(11.75 * link.terminal) ** 2 - 4.97)
         )
-        return loss
+        return np.maximum(los, fitted)
+
+    @property
+    def _sigmas(self) -> tuple[float, float]:
+        return 4.0, 8.0
 
     def shadowing_sigma_db(
         self,
         distance: ArrayLike,
         frequency: ArrayLike,
         *,
-        base_height: ArrayLike = 35.0,
-        terminal_height: ArrayLike = 1.5,
+        base_height: ArrayLike | None = None,
+        terminal_height: ArrayLike | None = None,
         los: ArrayLike | None = None,
     ) -> Any:
         """Standard deviation of the shadowing in dB (Table 7.4.1-1)."""
@@ -152,13 +134,3 @@ class RMa:
         )
         visible = resolve_los(los, self.condition)
         return unwrap(np.where(visible, np.where(d2 <= corner, 4.0, 6.0), 8.0))
-
-    def shadowing_decorrelation(self, los: ArrayLike | None = None) -> Any:
-        """Decorrelation distance of the shadowing in m (Table 7.5-6)."""
-        return unwrap(np.where(resolve_los(los, self.condition), 37.0, 120.0))
-
-
-def _warn_nlos(d2: FloatArray, visible: Any, limit: float, hard: float) -> None:
-    blocked = np.broadcast_arrays(d2, ~visible)
-    chosen = blocked[0][blocked[1] & (blocked[0] <= hard)]
-    warn_beyond(chosen, limit, "RMa NLOS")
