@@ -96,7 +96,23 @@ class FadingProcess(Protocol):
 
 @runtime_checkable
 class Fading(Protocol):
-    """A law of small-scale fading."""
+    """A law of small-scale fading.
+
+    A simulator samples it several times in the inverse of the Doppler shift. A model that does not
+    follow the Doppler shift says with an attribute ``sampling_step`` (s) how often.
+
+    >>> import channel_models as cm
+    >>> class Flicker:
+    ...     def realise(self, streams, doppler):
+    ...         def taps_at(time, links):
+    ...             on = np.where(time % 1.0 < 0.5, np.sqrt(2.0), 0.0)  # on for half a second
+    ...             return np.broadcast_to(on[None, :, None], (links.size, time.size, 1))
+    ...
+    ...         return cm.FunctionProcess(len(streams), np.zeros(1), taps_at)
+    >>> process = Flicker().realise([np.random.default_rng(1)], [0.0])
+    >>> process.power([0.2, 0.7], [0.0])[0, :, 0].round(6).tolist()
+    [2.0, 0.0]
+    """
 
     def realise(self, streams: Sequence[np.random.Generator], doppler: ArrayLike) -> FadingProcess:
         """Draw: one generator a link; ``doppler`` is the maximum shift in Hz, shape (links,)."""

@@ -43,6 +43,11 @@ class Block:
         specular = self.delay_profile.specular
         return RicianPower(k=specular / (1.0 - specular)) if specular else ExponentialPower()
 
+    @property
+    def sampling_step(self) -> float:
+        """A quarter of a block, s: for most of it a scheduler knows the channel as it is."""
+        return self.duration / 4.0
+
     def autocorrelation(self, lag: ArrayLike, doppler: ArrayLike = 0.0) -> Any:
         """``max(0, 1 - |lag| / duration)`` of the scattered part, at a random time."""
         tau = np.abs(np.asarray(lag, dtype=float))

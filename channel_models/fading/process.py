@@ -32,7 +32,7 @@ class FunctionProcess:
         self._taps_at = taps_at
 
     def __repr__(self) -> str:
-        return f"TapFunction(links={self.links}, taps={self.delays.size})"
+        return f"FunctionProcess(links={self.links}, taps={self.delays.size})"
 
     def taps(self, time: ArrayLike, links: ArrayLike | None = None) -> ComplexArray:
         """Complex taps at absolute ``time`` (s), shape (links, *time.shape, taps)."""

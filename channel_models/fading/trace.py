@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -48,11 +49,19 @@ class Trace:
         if Path(self.path).suffix == ".npy" and self.interval is None:
             raise ValueError("interval must be given for a .npy trace, got None")
 
+    @cached_property
+    def _recording(self) -> tuple[ComplexArray, float]:
+        return self.read()
+
+    @property
+    def sampling_step(self) -> float:
+        """The sampling interval of the file, s."""
+        return self._recording[1]
+
     @property
     def law(self) -> EmpiricalPower:
         """The empirical law of all samples."""
-        gains, _ = self.read()
-        return EmpiricalPower(squared_magnitude(gains))
+        return EmpiricalPower(squared_magnitude(self._recording[0]))
 
     def read(self) -> tuple[ComplexArray, float]:
         """Complex gains (samples, recordings) and the sampling interval in s.
@@ -97,7 +106,7 @@ class Trace:
         self, streams: Sequence[np.random.Generator], doppler: ArrayLike
     ) -> FunctionProcess:
         """Give every stream its recording and its start."""
-        gains, interval = self.read()
+        gains, interval = self._recording
         samples, recordings = gains.shape
         links = check_doppler(doppler, streams).size
         column = np.arange(links) % recordings

@@ -13,7 +13,8 @@ import channel_models as cm
 from wfl_sim.network.carrier import Carrier
 from wfl_sim.network.cell_carrier import CellCarrier
 from wfl_sim.radio.band import build_band
-from wfl_sim.radio.cell import CellConfig, Direction, cochannel
+from wfl_sim.radio.cell import CellConfig, Direction
+from wfl_sim.radio.cochannel import cochannel
 from wfl_sim.radio.interference import CoupledCells
 from wfl_sim.radio.load_interference import AverageLoadInterference
 from wfl_sim.radio.ofdma import OfdmaBand

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 
@@ -31,6 +30,8 @@ from wfl_sim.radio.allocation.proportional_fair import ProportionalFair
 from wfl_sim.radio.base_station_power import STATIONS, BaseStationPower
 from wfl_sim.radio.update_loss import LOSSES, Never, UpdateLoss
 
+Direction = Literal["uplink", "downlink"]
+
 
 @runtime_checkable
 class TransportRate(cm.RateMap, Protocol):
@@ -57,8 +58,6 @@ class Antenna(Protocol):
 
 
 ANTENNAS: Registry[Antenna] = Registry("antenna", Antenna)
-
-
 PATHLOSSES: Registry[cm.PathLoss] = Registry("pathloss", cm.PathLoss)
 SHADOWINGS: Registry[cm.Shadowing] = Registry("shadowing", cm.Shadowing)
 FADINGS: Registry[cm.Fading] = Registry("fading", cm.Fading)
@@ -251,52 +250,3 @@ class CellConfig:
     def blocks(self) -> int:
         """Number of resource blocks (TS 38.101, table 5.3.2-1)."""
         return cm.resource_blocks(self.bandwidth, self.subcarrier_spacing, self.carrier)
-
-
-def cochannel(cells: Sequence[CellConfig]) -> list[list[int]]:
-    """Return the numbers of the cells on each band, in ascending order."""
-    groups: dict[tuple[float, float, float], list[int]] = {}
-    for number, cell in enumerate(cells):
-        band = cell.carrier, cell.bandwidth, cell.subcarrier_spacing
-        groups.setdefault(band, []).append(number)
-    return list(groups.values())
-
-
-def check_bands(cells: Sequence[CellConfig]) -> None:
-    """Refuse cells that hear one another and cannot be planned together.
-
-    Raises:
-        LocatedError: bands overlap without being the same, or two cells of one band differ in the
-            pattern of duplex or in an average.
-    """
-    for number, cell in enumerate(cells):
-        for other, before in enumerate(cells[:number]):
-            apart = abs(cell.carrier - before.carrier)
-            width = (cell.bandwidth + before.bandwidth) / 2
-            same = (apart, cell.bandwidth) == (0, before.bandwidth)
-            if apart >= width * (1 - 1e-12):
-                continue
-            if not same or cell.subcarrier_spacing != before.subcarrier_spacing:
-                raise LocatedError(
-                    f"overlaps with the band of cell {other} and is not the same: use carriers "
-                    f"{width / 1e6:g} MHz apart, or one carrier, bandwidth and spacing",
-                    number,
-                    "carrier",
-                )
-            if cell.tdd != before.tdd:
-                raise LocatedError(
-                    f"must be that of cell {other}, which is on the same band", number, "tdd"
-                )
-            for direction in ("uplink", "downlink"):
-                mine, theirs = getattr(cell, direction), getattr(before, direction)
-                if mine.averaging != theirs.averaging:
-                    raise LocatedError(
-                        f"must be that of cell {other} on the same band, "
-                        f"{theirs.averaging:g} s, got {mine.averaging:g} s",
-                        number,
-                        direction,
-                        "averaging",
-                    )
-
-
-Direction = Literal["uplink", "downlink"]

@@ -28,6 +28,7 @@ from wfl_sim.radio.areas import AREAS
 from wfl_sim.radio.base_station_power import STATIONS
 from wfl_sim.radio.cell import ANTENNAS, FADINGS, PATHLOSSES, RATES, SHADOWINGS
 from wfl_sim.radio.layouts import LAYOUTS
+from wfl_sim.radio.recorded_fading import RecordedFading
 from wfl_sim.radio.update_loss import LOSSES
 from wfl_sim.rounds.policy import ROUNDS
 from wfl_sim.rounds.selection.selector import SELECTORS
@@ -73,10 +74,15 @@ SHADOWINGS.add("log-normal", cm.LogNormal)
 SHADOWINGS.add("map", cm.ShadowMap)
 FADINGS.add("static", cm.Static)
 FADINGS.add("rayleigh", cm.Rayleigh)
+FADINGS.add("rician", cm.Rician)
+FADINGS.add("nakagami", cm.Nakagami)
+FADINGS.add("block", cm.Block)
+FADINGS.add("trace", RecordedFading)
 RATES.add("shannon", cm.Shannon)
 RATES.add("shannon-gap", cm.ShannonGap)
 RATES.add("attenuated-shannon", cm.AttenuatedShannon)
 RATES.add("mcs", cm.McsRate)
+RATES.add("finite-blocklength", cm.FiniteBlocklength)
 ANTENNAS.add("omni", cm.Omni)
 ANTENNAS.add("sector", cm.Sector)
 DATA.add("newswire", Newswire)

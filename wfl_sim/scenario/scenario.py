@@ -32,7 +32,8 @@ from wfl_sim.methods.method import (
 from wfl_sim.methods.privacy import Privacy
 from wfl_sim.methods.server import AggregationConfig
 from wfl_sim.network.backhaul_graph import BackhaulGraph
-from wfl_sim.radio.cell import CellConfig, check_bands
+from wfl_sim.radio.cell import CellConfig
+from wfl_sim.radio.cochannel import check_bands
 from wfl_sim.radio.handover import HandoverConfig
 from wfl_sim.radio.layouts import LAYOUTS, Layout
 from wfl_sim.rounds import Centralised, Hierarchical
