@@ -10,7 +10,6 @@ from typing import Annotated, Final, Literal, Protocol
 
 from wfl_sim.config.fields import FilePath
 from wfl_sim.config.registry import From, Registry
-from wfl_sim.learning.pretrained_model import Pretrained
 
 
 class Algorithm(Protocol):
@@ -114,10 +113,6 @@ class Rewards:
 
     helpfulness: Annotated[str, FilePath(or_name=True)] = "builtin:helpfulness"
     safety: Annotated[str, FilePath(or_name=True)] = "builtin:safety"
-
-    def __post_init__(self) -> None:
-        for name in self.models:
-            Pretrained(pretrained=name)
 
     @property
     def models(self) -> tuple[str, ...]:

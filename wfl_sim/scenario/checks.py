@@ -1,14 +1,30 @@
-"""Coverage: whether the path-loss model of every cell holds for the devices that may lie in it."""
+"""Cross-checks: keys of a scenario that are right alone and do not go together.
+
+Every function takes the parts that it compares and raises a `LocatedError` with the key to blame.
+"""
 
 import re
 import warnings
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from channel_models import OutOfRangeWarning
-from wfl_sim.config.errors import LocatedError
+from wfl_sim.codecs.codec import CODECS, Codec
+from wfl_sim.config.errors import LocatedError, located
+from wfl_sim.data.sharding import Data
+from wfl_sim.device_models.availability import TraceAvailability
+from wfl_sim.learning.pretrained_model import MODELS, Pretrained
+from wfl_sim.methods.method import METHODS, Method, SplitModel, is_weighted_mean, needs_lossless
+from wfl_sim.methods.objectives import Rewards
+from wfl_sim.methods.privacy import Privacy
+from wfl_sim.methods.server import AggregationConfig
+from wfl_sim.network.backhaul_graph import BackhaulGraph
 from wfl_sim.radio.areas import Positions
 from wfl_sim.radio.cell import CellConfig
+from wfl_sim.radio.cochannel import check_bands
+from wfl_sim.radio.layouts import Layout
+from wfl_sim.rounds import Centralised, Hierarchical
+from wfl_sim.rounds.policy import Rounds
 from wfl_sim.scenario.devices import DeviceGroup
 
 _KEYS: Final = {
@@ -17,55 +33,184 @@ _KEYS: Final = {
     "terminal_height": ("devices", "height"),
     "distance": ("devices", "area.min_distance"),
 }
-"""arguments of a path-loss model, and the keys of a scenario that they come from"""
+"""Arguments of a path-loss model, and the keys of a scenario that they come from."""
+
+_DISTANCE: Final = 1e3
+"""m; where a device may be at any distance, the path-loss model is evaluated at this one."""
 
 
-_FAR: Final = 1e3
+def check_model(model: Any, data: Data | None, method: Method) -> None:
+    """Refuse a pretrained model without data, and reward models that do not exist."""
+    if data is None and MODELS.name_of(model) != "synthetic":
+        raise LocatedError("is missing: a pretrained model learns from data", "data")
+    rewards = getattr(method, "rewards", None)
+    if isinstance(rewards, Rewards):
+        for name in rewards.models:
+            try:
+                Pretrained(pretrained=name)
+            except (ValueError, OSError) as error:
+                raise LocatedError(str(error), "method", "rewards") from None
+
+
+def check_aggregation(
+    method: Method, server: AggregationConfig, download: Codec, privacy: Privacy | None
+) -> None:
+    """Refuse what would do nothing, or harm, to the aggregate or to the model of a device."""
+    name = METHODS.name_of(method)
+    if not is_weighted_mean(method):
+        server.check(method)
+    if needs_lossless(method) and not getattr(download, "lossless", False):
+        raise LocatedError(
+            f"must be lossless for {name}, such as fp32, and {CODECS.name_of(download)} is not: "
+            "devices merge what they get, and must come to the weights of the server",
+            "payload",
+            "download",
+        )
+    if privacy is None:
+        return
+    if not is_weighted_mean(method):
+        raise LocatedError(
+            f"needs a method that averages uploads, which {name} does not", "privacy"
+        )
+    if privacy.noise_multiplier and server.weights != "equal":
+        raise LocatedError(
+            "must be equal where noise is calibrated to what one device can change",
+            "server",
+            "weights",
+        )
+
+
+def check_ranks(method: Method, groups: Sequence[DeviceGroup]) -> None:
+    """Refuse a rank of a group where no part of the method has ranks that differ by device."""
+    if any(part.by_device for part in method.parts):
+        return
+    for number, group in enumerate(groups):
+        if group.rank is not None:
+            message = f"no part of {METHODS.name_of(method)} has a rank that differs by device"
+            raise LocatedError(message, "devices", number, "rank")
+
+
+def check_rounds(
+    rounds: Rounds, devices: int, method: Method, backhaul: BackhaulGraph | None
+) -> None:
+    """Refuse a round policy that does not go with the method or the wired network."""
+    private = [part.name for part in method.parts if not (part.shared or part.known)]
+    if isinstance(rounds, Centralised) and private:
+        name = METHODS.name_of(method)
+        raise LocatedError(
+            f"needs a method without private parts; {name} has {private[0]!r}", "rounds", "kind"
+        )
+    rounds.check(devices)
+    if not isinstance(rounds, Hierarchical):
+        return
+    if backhaul is None or not backhaul.edge_servers:
+        raise LocatedError(
+            "hierarchical needs edge servers: add `edge_servers` to `backhaul`", "rounds"
+        )
+    if isinstance(method, SplitModel):
+        raise LocatedError(
+            "must not split the network: edge servers hold no upper part; choose another",
+            "method",
+        )
+    if not is_weighted_mean(method):
+        raise LocatedError("must average, for edge servers do: choose another", "method")
+
+
+def check_template(cells: Sequence[CellConfig], layout: Layout | None) -> None:
+    """Refuse other cells than one template without a position where a layout places them."""
+    if layout is not None and len(cells) != 1:
+        message = f"must be one cell, the template for the layout, got {len(cells)}"
+        raise LocatedError(message, "cells")
+    if layout is not None and cells[0].position != (0.0, 0.0):
+        raise LocatedError("is that of the layout: leave it out", "cells", 0, "position")
+
+
+def check_network(
+    stations: Sequence[CellConfig],
+    layout: Layout | None,
+    backhaul: BackhaulGraph | None,
+    *,
+    interference: bool,
+    handover: bool,
+) -> None:
+    """Refuse cells that cannot work side by side, or that no link connects to the server.
+
+    Args:
+        stations: every base station.
+        layout: that has placed them, if one has.
+        backhaul: the wired network, if it is not one link for each cell.
+        interference: whether cells on the same band interfere.
+        handover: whether a scenario says how devices change cells.
+    """
+    if handover and len(stations) == 1:
+        raise LocatedError("has no neighbour to go to: there is one cell", "handover")
+    if layout is None and interference and len(stations) > 1:
+        with located("cells"):
+            check_bands(stations)
+    if backhaul is not None:
+        with located("backhaul"):
+            backhaul.check(len(stations))
+
+
+def check_groups(groups: Sequence[DeviceGroup], layout: Layout | None) -> None:
+    """Refuse groups with more devices than their area, mobility or availability can describe."""
+    for number, group in enumerate(groups):
+        with located("devices", number, "mobility"):
+            group.mobility.check(group.count)
+        if isinstance(group.availability, TraceAvailability):
+            with located("devices", number, "availability"):
+                group.availability.check(group.count)
+        with located("devices", number, "area"):
+            group.area.check(layout, group.count)
 
 
 def check_pathloss_range(
-    cells: Sequence[CellConfig], groups: Sequence[DeviceGroup], *, one_template: bool
+    stations: Sequence[CellConfig], groups: Sequence[DeviceGroup], *, one_template: bool
 ) -> None:
     """Ask every path-loss model for the loss at the nearest place of every group of devices.
 
     Args:
-        cells: every base station.
+        stations: every base station.
         groups: of devices.
         one_template: whether a scenario writes one cell for all of them.
 
     Raises:
         LocatedError: a frequency, a height or a distance is outside the model.
     """
-    for number, cell in enumerate(cells):
-        written = 0 if one_template else number
+    for number, cell in enumerate(stations):
         for group, devices in enumerate(groups):
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore", OutOfRangeWarning)
                     cell.channel.pathloss.loss_db(
-                        _nearest(devices, cell),
+                        _least_distance(devices, cell),
                         cell.carrier,
                         base_height=cell.height,
                         terminal_height=devices.height,
                         los=True,
                     )
             except ValueError as error:
-                said = re.match(r"(\w+):? (must .*)", str(error))
-                if said is None or said[1] not in _KEYS:
-                    raise LocatedError(
-                        str(error), "cells", written, "channel", "pathloss"
-                    ) from None
-                room, key = _KEYS[said[1]]
-                index = written if room == "cells" else group
-                if room == "devices" and isinstance(devices.area, Positions):
-                    key = "area"
-                raise LocatedError(said[2], room, index, *key.split(".")) from None
+                written = 0 if one_template else number
+                raise _out_of_range(str(error), written, group, devices) from None
 
 
-def _nearest(devices: DeviceGroup, cell: CellConfig) -> float:
-    """Return the least distance from a cell to a group, or 1 km where it is a matter of chance.
+def _out_of_range(message: str, cell: int, group: int, devices: DeviceGroup) -> LocatedError:
+    """Return what a path-loss model refuses as an error at the key that the value comes from."""
+    match = re.match(r"(\w+):? (must .*)", message)
+    if match is None or match[1] not in _KEYS:
+        return LocatedError(message, "cells", cell, "channel", "pathloss")
+    section, key = _KEYS[match[1]]
+    if section == "cells":
+        return LocatedError(match[2], section, cell, key)
+    if isinstance(devices.area, Positions):
+        key = "area"
+    return LocatedError(match[2], section, group, *key.split("."))
+
+
+def _least_distance(devices: DeviceGroup, cell: CellConfig) -> float:
+    """Return the least distance in m from a cell to a group, or 1 km where it is random.
 
     A device that moves is never taken to be nearer than the model allows.
     """
-    nearest = None if devices.moves else devices.area.nearest(cell.position)
-    return _FAR if nearest is None else nearest
+    least = None if devices.mobility.moves else devices.area.nearest(cell.position)
+    return _DISTANCE if least is None else least

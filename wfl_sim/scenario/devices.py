@@ -4,16 +4,10 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from channel_models.units import MetresPerSecond, PositiveMetres, PositiveWatt, Watt
-from wfl_sim.config.errors import located
 from wfl_sim.config.fields import PositiveInt, Shorthand
 from wfl_sim.config.registry import From
 from wfl_sim.device_models import ComputeConfig, Hardware, HardwareReference
-from wfl_sim.device_models.availability import (
-    AVAILABILITIES,
-    Always,
-    Availability,
-    TraceAvailability,
-)
+from wfl_sim.device_models.availability import AVAILABILITIES, Always, Availability
 from wfl_sim.device_models.battery import Battery
 from wfl_sim.device_models.mobility import Static
 from wfl_sim.device_models.mobility.track import MOBILITIES, Mobility
@@ -44,13 +38,6 @@ class DeviceGroup:
     """drawn while a device cannot be reached; the idle power of its hardware unless given"""
     rank: PositiveInt | None = None
     """of the LoRA that a method lets differ by device; that of the method unless given"""
-
-    def __post_init__(self) -> None:
-        with located("mobility"):
-            self.mobility.check(self.count)
-        if isinstance(self.availability, TraceAvailability):
-            with located("availability"):
-                self.availability.check(self.count)
 
     @property
     def moves(self) -> bool:

@@ -1,8 +1,11 @@
-"""The scenario: everything that decides a run, as frozen dataclasses. The schema is this code."""
+"""The typed scenario: everything that decides a run, as frozen dataclasses.
+
+Names and annotations of the fields are the keys and the rules of a scenario file.
+"""
 
 import re
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -12,7 +15,7 @@ import wfl_sim.scenario.builtin_kinds  # noqa: F401  (registers the built-in kin
 from channel_models.units import PositiveSeconds
 from wfl_sim.codecs import Float32
 from wfl_sim.codecs.codec import CODECS, Codec
-from wfl_sim.config.errors import LocatedError, located
+from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.fields import NonNegativeInt, PositiveInt, Shorthand
 from wfl_sim.config.registry import From
 from wfl_sim.data.sharding import DATA, Data
@@ -21,24 +24,15 @@ from wfl_sim.device_models.carbon import CarbonIntensity
 from wfl_sim.execution.executors import Auto
 from wfl_sim.execution.executors.base import EXECUTORS, Executor
 from wfl_sim.learning.pretrained_model import MODELS
-from wfl_sim.methods.method import (
-    METHODS,
-    Method,
-    SplitModel,
-    check_hooks,
-    is_weighted_mean,
-    needs_lossless,
-)
+from wfl_sim.methods.method import METHODS, Method, check_hooks
 from wfl_sim.methods.privacy import Privacy
 from wfl_sim.methods.server import AggregationConfig
 from wfl_sim.network.backhaul_graph import BackhaulGraph
 from wfl_sim.radio.cell import CellConfig
-from wfl_sim.radio.cochannel import check_bands
 from wfl_sim.radio.handover import HandoverConfig
 from wfl_sim.radio.layouts import LAYOUTS, Layout
-from wfl_sim.rounds import Centralised, Hierarchical
 from wfl_sim.rounds.policy import ROUNDS, Choosy, Rounds
-from wfl_sim.scenario.checks import check_pathloss_range
+from wfl_sim.scenario import checks
 from wfl_sim.scenario.devices import DeviceGroup
 
 
@@ -80,6 +74,16 @@ class Evaluation:
     """at most so many of each device's held-out examples"""
 
 
+@cache
+def _one_cell() -> tuple[CellConfig, ...]:
+    return (CellConfig(),)
+
+
+@cache
+def _default_server() -> ServerConfig:
+    return ServerConfig()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
     """One run, complete."""
@@ -98,7 +102,7 @@ class Scenario:
     evaluation: Evaluation = field(default_factory=Evaluation)
     layout: Annotated[Layout, From(LAYOUTS)] | None = None
     """where many cells stand that are described once; without it cells are where they say"""
-    cells: tuple[CellConfig, ...] = field(default_factory=lambda: (CellConfig(),))
+    cells: tuple[CellConfig, ...] = field(default_factory=_one_cell)
     interference: Literal["coupled", "load-average", "none"] = "coupled"
     """between cells on the same band: what they send at the moment, on average, or nothing"""
     load_memory: PositiveSeconds = 10.0
@@ -108,7 +112,7 @@ class Scenario:
     backhaul: BackhaulGraph | None = None
     """the wired network; without it every cell has a wire of its own"""
     devices: tuple[DeviceGroup, ...]
-    server: ServerConfig = field(default_factory=ServerConfig)
+    server: ServerConfig = field(default_factory=_default_server)
     carbon: Annotated[CarbonIntensity, Shorthand("path")] | None = None
     """of the grid that the devices are fed from"""
     execution: Annotated[Executor, From(EXECUTORS)] = field(default_factory=Auto)
@@ -121,65 +125,24 @@ class Scenario:
             raise LocatedError("at least one cell is needed", "cells")
         if not self.devices:
             raise LocatedError("at least one group of devices is needed", "devices")
-        if self.data is None and MODELS.name_of(self.model) != "synthetic":
-            raise LocatedError("is missing: a pretrained model learns from data", "data")
+        checks.check_model(self.model, self.data, self.method)
         check_hooks(self.method)
-        self.server.check(self.method)
-        self._check_payload()
-        self._check_privacy()
-        self._check_centralised()
-        self._check_ranks()
-        self.rounds.check(self.device_count)
+        checks.check_aggregation(self.method, self.server, self.payload.download, self.privacy)
+        checks.check_ranks(self.method, self.devices)
+        checks.check_rounds(self.rounds, self.device_count, self.method, self.backhaul)
         if isinstance(self.rounds, Choosy):
             self.rounds.check_scenario(self)
-        edges = self.backhaul.edge_servers if self.backhaul is not None else ()
-        if isinstance(self.rounds, Hierarchical) and not edges:
-            raise LocatedError(
-                "hierarchical needs edge servers: add `edge_servers` to `backhaul`", "rounds"
-            )
-        if isinstance(self.rounds, Hierarchical) and isinstance(self.method, SplitModel):
-            raise LocatedError(
-                "must not split the network: edge servers hold no upper part; choose another",
-                "method",
-            )
-        if isinstance(self.rounds, Hierarchical) and not is_weighted_mean(self.method):
-            raise LocatedError("must average, for edge servers do: choose another", "method")
-        self._check_cells()
-        check_pathloss_range(self.base_stations, self.devices, one_template=self.layout is not None)
-
-    def _check_payload(self) -> None:
-        codec = self.payload.download
-        if needs_lossless(self.method) and not getattr(codec, "lossless", False):
-            name, lossy = METHODS.name_of(self.method), CODECS.name_of(codec)
-            raise LocatedError(
-                f"must be lossless for {name}, such as fp32, and {lossy} is not: devices "
-                "merge what they get, and must come to the weights of the server",
-                "payload",
-                "download",
-            )
-
-    def _check_centralised(self) -> None:
-        private = [part.name for part in self.method.parts if not (part.shared or part.known)]
-        if isinstance(self.rounds, Centralised) and private:
-            name = METHODS.name_of(self.method)
-            raise LocatedError(
-                f"needs a method without private parts; {name} has {private[0]!r}", "rounds", "kind"
-            )
-
-    def _check_privacy(self) -> None:
-        if self.privacy is None:
-            return
-        if not is_weighted_mean(self.method):
-            name = METHODS.name_of(self.method)
-            raise LocatedError(
-                f"needs a method that averages uploads, which {name} does not", "privacy"
-            )
-        if self.privacy.noise_multiplier and self.server.weights != "equal":
-            raise LocatedError(
-                "must be equal where noise is calibrated to what one device can change",
-                "server",
-                "weights",
-            )
+        checks.check_template(self.cells, self.layout)
+        checks.check_network(
+            self.base_stations,
+            self.layout,
+            self.backhaul,
+            interference=self.interference != "none",
+            handover=self.handover is not None,
+        )
+        checks.check_groups(self.devices, self.layout)
+        one_template = self.layout is not None
+        checks.check_pathloss_range(self.base_stations, self.devices, one_template=one_template)
 
     @property
     def cohort(self) -> int:
@@ -191,42 +154,10 @@ class Scenario:
         """Privacy for cohorts of this size."""
         return None if self.privacy is None else replace(self.privacy, cohort=self.cohort)
 
-    def _check_ranks(self) -> None:
-        if any(part.by_device for part in self.method.parts):
-            return
-        for number, group in enumerate(self.devices):
-            if group.rank is not None:
-                name = METHODS.name_of(self.method)
-                raise LocatedError(
-                    f"no part of {name} has a rank that differs by device",
-                    "devices",
-                    number,
-                    "rank",
-                )
-
     @property
     def ranks(self) -> tuple[int | None, ...]:
         """Rank of each device's group; None for the method's own."""
         return tuple(group.rank for group in self.devices for _ in range(group.count))
-
-    def _check_cells(self) -> None:
-        if self.layout is not None and len(self.cells) != 1:
-            raise LocatedError(
-                f"must be one cell, the template for the layout, got {len(self.cells)}", "cells"
-            )
-        if self.layout is not None and self.cells[0].position != (0.0, 0.0):
-            raise LocatedError("is that of the layout: leave it out", "cells", 0, "position")
-        if self.handover is not None and len(self.base_stations) == 1:
-            raise LocatedError("has no neighbour to go to: there is one cell", "handover")
-        if self.layout is None and self.interference != "none":
-            with located("cells"):
-                check_bands(self.cells)
-        if self.backhaul is not None:
-            with located("backhaul"):
-                self.backhaul.check(len(self.base_stations))
-        for number, group in enumerate(self.devices):
-            with located("devices", number, "area"):
-                group.area.check(self.layout, group.count)
 
     @cached_property
     def base_stations(self) -> tuple[CellConfig, ...]:
