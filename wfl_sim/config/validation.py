@@ -34,10 +34,16 @@ def _validator(cls: Any) -> SchemaValidator:
     return SchemaValidator(_strict(TypeAdapter(cls).core_schema))
 
 
+def _decides_itself(schema: dict[str, Any]) -> bool:
+    """Return whether a validator of an annotation reads a scalar, as that of a unit does."""
+    function = str(schema.get("type")).startswith("function-")
+    return function and schema.get("schema", {}).get("type") in (None, *_EXACT)
+
+
 def _strict(schema: Any) -> Any:
     if isinstance(schema, (list, tuple)):
         return type(schema)(_strict(each) for each in schema)
-    if not isinstance(schema, dict) or str(schema.get("type")).startswith("function-"):
+    if not isinstance(schema, dict) or _decides_itself(schema):
         return schema
     # `config` would undo `extra_behavior` and `default` is data, not schema.
     made = {k: v if k in ("config", "default") else _strict(v) for k, v in schema.items()}
