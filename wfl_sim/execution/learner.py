@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 if TYPE_CHECKING:
     from wfl_sim.device_models.workload import Workload
@@ -76,3 +78,28 @@ class GroupLearner(Learner, Protocol):
         Returns:
             What `run` would return for each, within the tolerance of floating-point sums.
         """
+
+
+class PortableModel(ABC):
+    """A base model that can be carried to another machine as files."""
+
+    @property
+    @abstractmethod
+    def installed(self) -> bool:
+        """Whether it is part of an installed package, and so need not be carried."""
+
+    @abstractmethod
+    def content(self) -> tuple[str, Sequence[Path]]:
+        """Return a key of the content of the model's files, and the files, weights included.
+
+        Raises:
+            FileNotFoundError: the model is neither on this machine nor reachable.
+        """
+
+    @abstractmethod
+    def is_here(self, key: str) -> bool:
+        """Return whether the model's folder exists on this machine and has this content."""
+
+    @abstractmethod
+    def located_at(self, folder: Path) -> Self:
+        """Return the same model, read from another folder."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
 from channel_models.units import Bytes
 from wfl_sim.config.fields import FilePath
 from wfl_sim.config.registry import Registry
+from wfl_sim.execution.learner import PortableModel
 
 MODELS: Registry[Any] = Registry("model")
 
@@ -22,7 +23,7 @@ _SUFFIXES: Final = {".json", ".txt", ".model", ".safetensors", ".jinja"}
 
 @MODELS("pretrained")
 @dataclass(frozen=True, kw_only=True)
-class Pretrained:
+class Pretrained(PortableModel):
     """A transformers model: `builtin:tiny-bert`, a local folder, or a Hub id.
 
     `package:name/folder` is a folder inside an installed Python package, which is not imported.
@@ -87,6 +88,19 @@ class Pretrained:
     def installed(self) -> bool:
         """Whether it comes with a Python package, and so is wherever the package is."""
         return self.pretrained.startswith((_BUILTIN, _PACKAGE))
+
+    def content(self) -> tuple[str, list[Path]]:
+        """Return the sha256 of the model's files, and the files; fetches a Hub id if necessary."""
+        folder = self.folder(weights=True)
+        return content_of(folder), files_of(folder)
+
+    def is_here(self, key: str) -> bool:
+        """Return whether `pretrained` is a folder of this machine with this sha256."""
+        return _path(self).is_dir() and content_of(_path(self)) == key
+
+    def located_at(self, folder: Path) -> Self:
+        """Return the same model, read from another folder."""
+        return replace(self, pretrained=str(folder), revision="")
 
     def _folder(self) -> Path | None:
         if self.pretrained.startswith(_BUILTIN):

@@ -1,4 +1,4 @@
-"""Parcel: a learner on its way to another process, or to another machine with its base model."""
+"""A learner as bytes for another process, or for another machine together with its base model."""
 
 import io
 import os
@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,55 +16,54 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfl_sim.config.plugins import plugin, plugins
-from wfl_sim.execution.learner import Learner
-from wfl_sim.learning.pretrained_model import Pretrained, content_of, files_of
+from wfl_sim.execution.learner import Learner, PortableModel
 
 Files = Mapping[str, NDArray[np.uint8]]
-"""name to bytes; as arrays, which Ray hands on without a copy"""
+"""Content of files by name. Ray passes arrays on without a copy."""
 
 
 @dataclass(frozen=True)
 class PickledLearner:
-    """A learner as bytes, and the users' files whose classes are in it."""
+    """A learner as bytes, and the plug-in files that define its classes."""
 
     plugins: tuple[Path, ...]
     content: bytes
     models: Mapping[str, Files] = field(default_factory=dict)
-    """by the sha256 of what is in them"""
+    """Files of base models by content key."""
 
     @classmethod
     def of(cls, learner: Learner, *, models: bool = False) -> Self:
-        """Pack a learner. The other process must find the same plug-in files and packages.
+        """Pickle a learner. The other process must find the same plug-in files and packages.
 
         Args:
             learner: with no network in memory.
-            models: take along the files of base models that come with no package.
+            models: whether to add the files of base models that are not part of a package.
 
         Raises:
             TypeError: a class of the learner is defined in a script or notebook.
         """
         stream = io.BytesIO()
-        packer = _Packer(stream, models)
-        packer.dump(learner)
+        pickler = _Pickler(stream, models)
+        pickler.dump(learner)
         content = stream.getvalue()
         if _of_main(content):
             raise TypeError("a class of a script or notebook: put it into a file of its own")
-        return cls(tuple(plugins()), content, packer.models)
+        return cls(tuple(plugins()), content, pickler.models)
 
     def opened(self) -> Learner:
-        """Return the learner, after running the users' files; they are those that ran already.
+        """Return the learner, after running the plug-in files; those that ran before do not.
 
-        Models that are not where they were before are put into this machine's folder for temporary
-        files, once for all processes, and stay there.
+        A base model that is missing here is written to this machine's folder for temporary files,
+        once for all processes, and stays there.
         """
         for file in self.plugins:
             plugin(file)
-        learner: Learner = _Opener(io.BytesIO(self.content), self.models).load()
+        learner: Learner = _Unpickler(io.BytesIO(self.content), self.models).load()
         return learner
 
 
-class _Packer(pickle.Pickler):
-    """Puts the content of a model's folder in place of its path."""
+class _Pickler(pickle.Pickler):
+    """Replaces a base model by its content key and its settings, and collects its files."""
 
     def __init__(self, stream: io.BytesIO, carries: bool) -> None:
         super().__init__(stream)
@@ -72,30 +71,27 @@ class _Packer(pickle.Pickler):
         self.models: dict[str, Files] = {}
 
     def persistent_id(self, thing: object) -> Any:
-        if not self._carries or not isinstance(thing, Pretrained) or thing.installed:
+        if not self._carries or not isinstance(thing, PortableModel) or thing.installed:
             return None
-        folder = thing.folder(weights=True)
-        key = content_of(folder)
+        key, files = thing.content()
         if key not in self.models:
-            self.models[key] = {file.name: np.fromfile(file, np.uint8) for file in files_of(folder)}
-        return key, asdict(thing)
+            self.models[key] = {file.name: np.fromfile(file, np.uint8) for file in files}
+        return key, pickle.dumps(thing)
 
 
-class _Opener(pickle.Unpickler):
+class _Unpickler(pickle.Unpickler):
     def __init__(self, stream: io.BytesIO, models: Mapping[str, Files]) -> None:
         super().__init__(stream)
         self._models = models
 
-    def persistent_load(self, pid: Any) -> Pretrained:
-        key, fields = pid
-        folder = Path(fields["pretrained"]).expanduser()
-        if not folder.is_dir() or content_of(folder) != key:
-            folder = _unpacked(key, self._models[key])
-        return Pretrained(**{**fields, "pretrained": str(folder), "revision": ""})
+    def persistent_load(self, pid: Any) -> PortableModel:
+        key, settings = pid
+        model: PortableModel = pickle.loads(settings)
+        return model if model.is_here(key) else _unpacked(model, key, self._models[key])
 
 
-def _unpacked(key: str, files: Files) -> Path:
-    """Return the folder of a model on this machine, made whole or not at all."""
+def _unpacked(model: PortableModel, key: str, files: Files) -> PortableModel:
+    """Return a model in a folder of this machine, which is written whole or not at all."""
     owner = os.getuid() if hasattr(os, "getuid") else 0
     place = Path(tempfile.gettempdir()) / f"wfl_sim-model-{owner}-{key}"
     if not place.is_dir():
@@ -107,9 +103,10 @@ def _unpacked(key: str, files: Files) -> Path:
                 part.rename(place)
         finally:
             shutil.rmtree(part, ignore_errors=True)
-    if content_of(place) != key:
+    located = model.located_at(place)
+    if not located.is_here(key):
         raise OSError(f"{place} does not hold what it was made of: remove it")
-    return place
+    return located
 
 
 def _of_main(content: bytes) -> bool:
