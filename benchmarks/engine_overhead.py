@@ -20,7 +20,7 @@ from collections import Counter
 from pathlib import Path
 
 from wfl_sim.execution.store import Store
-from wfl_sim.execution.worker_pool import keep_freed_memory
+from wfl_sim.execution.worker_process import keep_freed_memory
 from wfl_sim.scenario.loading import load
 from wfl_sim.simulation.simulation import Simulation
 

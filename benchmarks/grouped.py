@@ -160,7 +160,7 @@ def main() -> None:
     import torch
     from transformers import AutoModelForSequenceClassification, RobertaConfig
 
-    from wfl_sim.execution.worker_pool import keep_freed_memory
+    from wfl_sim.execution.worker_process import keep_freed_memory
     from wfl_sim.learning.adapted_model import AdaptedModel
     from wfl_sim.learning.model_loading import load_model
     from wfl_sim.learning.pretrained_model import Pretrained

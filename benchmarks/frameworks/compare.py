@@ -28,7 +28,7 @@ import plain
 from wfl_sim.execution.executors import Grouped, Inline
 from wfl_sim.execution.executors.base import Executor
 from wfl_sim.execution.store import Store
-from wfl_sim.execution.worker_pool import keep_freed_memory
+from wfl_sim.execution.worker_process import keep_freed_memory
 from wfl_sim.learning.pretrained import builtin
 from wfl_sim.scenario.loading import load
 from wfl_sim.simulation.simulation import Simulation

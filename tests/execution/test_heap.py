@@ -9,7 +9,7 @@ import pytest
 FAULTS = """
 import resource
 import numpy as np
-from wfl_sim.execution.worker_pool import keep_freed_memory
+from wfl_sim.execution.worker_process import keep_freed_memory
 
 {first}
 def step():

@@ -14,7 +14,7 @@ from tests.cli.test_cli import wfl_sim as command
 from tests.fixtures.scenario_files import GOOD
 from wfl_sim.cli.commands import app
 from wfl_sim.config.errors import ScenarioError
-from wfl_sim.execution.worker_pool import _Queue
+from wfl_sim.execution.worker_pool import JobQueue
 from wfl_sim.results import Sweep
 from wfl_sim.simulation.request import RunRequest
 from wfl_sim.simulation.sweep import jobs_of
@@ -277,7 +277,7 @@ def test_a_newer_sweep_is_refused(files):
 
 
 def test_a_worker_stays_with_its_group_and_apart_from_the_others():
-    queue = _Queue(["a", "a", "a", "b", "b", "c"])
+    queue = JobQueue(["a", "a", "a", "b", "b", "c"])
     assert [queue.next(-1), queue.next(-1)] == [0, 3]
     assert queue.next(0) == 1
     assert queue.next(3) == 4

@@ -76,7 +76,7 @@ def run(
     """Run a scenario; a sweep runs every point. Run again to continue after a stop."""
     with _one_line_errors():
         from wfl_sim.cli.report import Report
-        from wfl_sim.execution.worker_pool import cores
+        from wfl_sim.execution.worker_process import cores
         from wfl_sim.simulation.request import RunRequest
         from wfl_sim.simulation.run import run_all
 
@@ -117,7 +117,7 @@ def sweep(
     """
     with _one_line_errors():
         from wfl_sim.cli.report import Report
-        from wfl_sim.execution.worker_pool import cores
+        from wfl_sim.execution.worker_process import cores
         from wfl_sim.simulation.request import RunRequest
         from wfl_sim.simulation.sweep import jobs_of, run_sweep
 

@@ -1,67 +1,41 @@
-"""Workers: processes that do one job after the other, and end with the process that started them.
+"""Pool of worker processes. Each does one job after the other, and ends with its parent process.
 
-Each has a pipe of its own: a worker that dies closes its end, so nobody waits for it. A worker
-whose parent has gone ends itself.
+Each worker has a pipe of its own: the end of file tells which worker has died, and the others go
+on. `concurrent.futures.ProcessPoolExecutor` ends all workers when one dies, does not tell which,
+and cannot stop a running job.
 """
 
 import atexit
-import ctypes
-import os
 import signal
 import sys
-import threading
-import traceback
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context, parent_process, resource_tracker
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any, Final, Generic, Literal, Protocol, TypeVar
+from typing import Any, Final, Generic, Literal
 
-from wfl_sim.config.errors import ScenarioError
+from wfl_sim.execution.worker_process import J, ProgressListener, T, Work, serve
 
-J = TypeVar("J")
-T = TypeVar("T")
-
-_GRACE = 5.0
-"""s that a worker has to tidy up before it is killed"""
-
-PASSED_ON = (ScenarioError, OSError, FloatingPointError)
-"""what a job may raise that is no mistake in code"""
-
-
-class ProgressListener(Protocol):
-    """Told what happens while jobs run."""
-
-    def progress(self, number: int, done: int, needed: int) -> None:
-        """Job `number` has done so many of its steps."""
-
-    def kept(self, number: int) -> None:
-        """Job `number` had been done before."""
-
-    def warn(self, text: str) -> None:
-        """Something is odd and goes on."""
+_GRACE: Final = 5.0
+"""Seconds that a worker has to clean up before it is killed."""
 
 
 class WorkerError(RuntimeError):
     """A worker has ended before its job was done."""
 
 
-Work = Callable[[J, ProgressListener], T]
-"""does a job; must be picklable"""
-
-
 @dataclass(frozen=True)
 class Event(Generic[J]):
-    """What a pool has heard of a job."""
+    """What a worker reports about its job."""
 
     job: J
     kind: Literal["done", "raised", "failed", "died", "progress", "kept", "warn"]
-    """the last three come while the job goes on"""
+    """The job goes on after the last three."""
     content: Any
-    """the result; the error; its traceback; the cause of death; or what the watcher was told"""
+    """Result, error, traceback or cause of death; or arguments for the progress listener."""
 
 
 class Pool(Generic[J, T]):
@@ -72,35 +46,34 @@ class Pool(Generic[J, T]):
         self.busy = 0
         self._work = work
         self._workers: list[_Worker[J]] = []
-        # A process waits at its end for those that it started, should nobody have closed the pool.
+        # Without `close`, multiprocessing would wait for the workers when this process ends.
         atexit.register(self.close)
 
     def __repr__(self) -> str:
         return f"Pool({self.busy} of {self.size} busy)"
 
     def give(self, job: J, after: J | None = None) -> None:
-        """Let an idle worker begin a job, or a new one; there must be less than `size` busy.
+        """Start a job in an idle or a new worker; fewer than `size` workers must be busy.
 
-        Of idle workers the one that has done the job `after` goes first.
+        The idle worker that has done the job `after` is preferred.
         """
         while True:
             idle = [each for each in self._workers if not each.busy]
             idle.sort(key=lambda each: each.job != after)
-            worker = next(iter(idle), None)
-            if worker is None:
-                worker = _started(self._work)
-                self._workers.append(worker)
+            if not idle:
+                idle = [_started(self._work)]
+                self._workers += idle
             try:
-                worker.give(job)
-            except ConnectionError:  # it has died of idleness: another one
-                self._workers.remove(worker)
-                _stop([worker])
+                idle[0].give(job)
+            except ConnectionError:  # it has died while it was idle
+                self._workers.remove(idle[0])
+                _stop(idle[:1])
                 continue
             self.busy += 1
             return
 
     def events(self) -> list[Event[J]]:
-        """Wait for news of jobs; those that have ended leave their workers idle, or dead."""
+        """Wait for events; a worker whose job has ended is idle or dead afterwards."""
         by_pipe = {worker.pipe: worker for worker in self._workers if worker.busy}
         events = []
         for pipe in wait(list(by_pipe)):
@@ -115,7 +88,7 @@ class Pool(Generic[J, T]):
         return events
 
     def close(self) -> None:
-        """Stop all workers, whatever they are doing."""
+        """Stop all workers, busy ones included."""
         atexit.unregister(self.close)
         _stop(self._workers)
         self._workers.clear()
@@ -133,17 +106,17 @@ def run_in_processes(
 
     Args:
         work: does a job.
-        count: of jobs.
-        jobs: at a time.
-        watcher: told how it goes.
-        groups: one for each job; a process goes on with its group, and then with one that no
-            other process is at, as long as there are any.
+        count: number of jobs.
+        jobs: number of processes.
+        watcher: is told about progress.
+        groups: group of each job. A process continues with its group, then with a group that no
+            other process works on, as long as there is one.
 
     Raises:
-        WorkerError: a worker died, or failed for a reason that is not the user's.
-        ScenarioError, OSError: what a job raised; the others are stopped.
+        WorkerError: a worker died, or failed by a mistake in code.
+        ScenarioError, OSError: an error of a job; the other jobs are stopped.
     """
-    queue = _Queue(groups or [str(number) for number in range(count)])
+    queue = JobQueue(groups or [str(number) for number in range(count)])
     pool = Pool(work, min(jobs, count))
     free = deque([-1] * pool.size)
     try:
@@ -171,28 +144,32 @@ def run_in_processes(
         pool.close()
 
 
-class _Queue:
-    """The jobs that nobody has begun, and the groups that somebody is at."""
+class JobQueue:
+    """Jobs that have not begun, and the number of processes at work on each group.
+
+    Args:
+        groups: group of each job.
+    """
 
     def __init__(self, groups: Sequence[str]) -> None:
         self._groups = groups
         self._pending = list(range(len(groups)))
-        self._at: Counter[str] = Counter()
+        self._active: Counter[str] = Counter()
 
     def __bool__(self) -> bool:
         return bool(self._pending)
 
     def next(self, last: int) -> int:
-        """Return the next job of a worker whose last one was `last`; -1 where it had none."""
+        """Return the next job of a worker whose last job was `last`; -1 if it had none."""
         own = None if last < 0 else self._groups[last]
         if own is not None:
-            self._at[own] -= 1
+            self._active[own] -= 1
         chosen = min(
             self._pending,
-            key=lambda job: (self._groups[job] != own, self._at[self._groups[job]] > 0, job),
+            key=lambda job: (self._groups[job] != own, self._active[self._groups[job]] > 0, job),
         )
         self._pending.remove(chosen)
-        self._at[self._groups[chosen]] += 1
+        self._active[self._groups[chosen]] += 1
         return chosen
 
 
@@ -217,68 +194,25 @@ class _Worker(Generic[J]):
         return Event(self.job, kind, content)
 
 
-@dataclass(frozen=True)
-class _Remote:
-    """The watcher at the worker's end of the pipe."""
-
-    pipe: Connection
-
-    def progress(self, number: int, done: int, needed: int) -> None:
-        self.pipe.send(("progress", (number, done, needed)))
-
-    def kept(self, number: int) -> None:
-        self.pipe.send(("kept", (number,)))
-
-    def warn(self, text: str) -> None:
-        self.pipe.send(("warn", (text,)))
-
-
 def _started(work: Work[J, Any]) -> "_Worker[J]":
     context = get_context("spawn")
     pipe, theirs = context.Pipe()
-    # No daemon: a run in a process may start processes of its own.
-    process = context.Process(target=_serve, args=(theirs, work), daemon=False)
-    # Begun with the first process, the tracker would let Ctrl-C through again.
+    # Not a daemon: a run in a process may start processes of its own.
+    process = context.Process(target=serve, args=(theirs, work), daemon=False)
+    # If it began with the first process, the tracker would unblock SIGINT.
     resource_tracker.ensure_running()
-    with _interrupts_held(), _main_hidden():
+    with _interrupts_blocked(), _main_hidden():
         process.start()
     theirs.close()
     return _Worker(process, pipe)
 
 
-def _serve(pipe: Connection, work: Work[Any, Any]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # As an exception, so that what is half written is removed.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    keep_freed_memory()
-    try:
-        while True:
-            job = pipe.recv()
-            try:
-                message = ("done", work(job, _Remote(pipe)))
-            except PASSED_ON as error:
-                message = ("raised", error)
-            except Exception:
-                message = ("failed", traceback.format_exc())
-            pipe.send(message)
-    except (EOFError, ConnectionError):
-        return
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os.kill(os.getpid(), signal.SIGTERM)
-
-
 @contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Keep Ctrl-C back for a moment; a process started meanwhile is deaf to it for good.
+def _interrupts_blocked() -> Iterator[None]:
+    """Block SIGINT where the system can; a process started meanwhile inherits that for good.
 
-    In a terminal Ctrl-C goes to all processes at once, and a worker that is still importing would
-    answer with a traceback. Where signals cannot be held back, it may.
+    A terminal sends Ctrl-C to all processes at once, and a worker that is still importing would
+    print a traceback.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield
@@ -292,7 +226,7 @@ def _interrupts_held() -> Iterator[None]:
 
 @contextmanager
 def _main_hidden() -> Iterator[None]:
-    """Keep a process that is started meanwhile from running the script of this one once more.
+    """Keep a process that is started meanwhile from running the script of this process again.
 
     Workers need nothing of it, and a script that runs scenarios would run them again.
     """
@@ -307,7 +241,7 @@ def _main_hidden() -> Iterator[None]:
         main.update(kept)
 
 
-def _stop(workers: "list[_Worker[Any]]") -> None:
+def _stop(workers: "Sequence[_Worker[Any]]") -> None:
     for worker in workers:
         worker.process.terminate()
     for worker in workers:
@@ -323,24 +257,3 @@ def _cause(code: int | None) -> str:
         out_of_memory = ", perhaps for want of memory" if code == -signal.SIGKILL else ""
         return f"signal {-code}{out_of_memory}"
     return f"exit code {code}"
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-_TRIM_THRESHOLD: Final = -1
-_MMAP_THRESHOLD: Final = -3
-_KEPT: Final = 256 << 20
-"""byte"""
-
-
-def keep_freed_memory() -> None:
-    """Let up to 256 MiB that are free stay with this process, where the C library is glibc."""
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt is not None:
-        mallopt(_TRIM_THRESHOLD, _KEPT)
-        mallopt(_MMAP_THRESHOLD, _KEPT)

@@ -14,7 +14,8 @@ from typing import Any
 from channel_models import OutOfRangeWarning
 from wfl_sim.config.errors import LocatedError, ScenarioError
 from wfl_sim.execution.store import Store
-from wfl_sim.execution.worker_pool import ProgressListener, keep_freed_memory, run_in_processes
+from wfl_sim.execution.worker_pool import run_in_processes
+from wfl_sim.execution.worker_process import ProgressListener, keep_freed_memory
 from wfl_sim.results import Run, write_run
 from wfl_sim.scenario.loading import Loaded
 from wfl_sim.scenario.resolve import to_yaml

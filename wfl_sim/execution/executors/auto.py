@@ -17,7 +17,7 @@ from wfl_sim.execution.executors.processes import Processes
 from wfl_sim.execution.learner import GroupLearner, Learner
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import LocalUpdate, Task
-from wfl_sim.execution.worker_pool import cores
+from wfl_sim.execution.worker_process import cores
 
 _log = logging.getLogger(__name__)
 

@@ -20,7 +20,8 @@ from wfl_sim.execution.executors.pickling import PickledLearner
 from wfl_sim.execution.learner import Learner
 from wfl_sim.execution.store import MissingResultError, Store
 from wfl_sim.execution.task import Task, title
-from wfl_sim.execution.worker_pool import Pool, ProgressListener, WorkerError, cores
+from wfl_sim.execution.worker_pool import Pool, WorkerError
+from wfl_sim.execution.worker_process import ProgressListener, cores
 
 _log = logging.getLogger(__name__)
 

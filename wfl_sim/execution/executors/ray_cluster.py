@@ -20,7 +20,8 @@ from wfl_sim.execution.executors.pickling import PickledLearner
 from wfl_sim.execution.learner import Learner
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import Result, Task, title
-from wfl_sim.execution.worker_pool import PASSED_ON, WorkerError, keep_freed_memory
+from wfl_sim.execution.worker_pool import WorkerError
+from wfl_sim.execution.worker_process import PASSED_ON, keep_freed_memory
 from wfl_sim.state import State
 
 _log = logging.getLogger(__name__)

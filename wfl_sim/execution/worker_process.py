@@ -1,0 +1,101 @@
+"""What runs in a worker process: a loop over jobs, its signals, and the memory of the process."""
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing import parent_process
+from multiprocessing.connection import Connection, wait
+from typing import Any, Final, Protocol, TypeVar
+
+from wfl_sim.config.errors import ScenarioError
+
+J = TypeVar("J")
+T = TypeVar("T")
+
+PASSED_ON = (ScenarioError, OSError, FloatingPointError)
+"""Errors of a job that are not mistakes in code."""
+
+_TRIM_THRESHOLD: Final = -1
+_MMAP_THRESHOLD: Final = -3
+_KEPT_BYTES: Final = 256 << 20
+
+
+class ProgressListener(Protocol):
+    """Is told what happens while jobs run."""
+
+    def progress(self, number: int, done: int, needed: int) -> None:
+        """Job `number` has finished `done` of its `needed` steps."""
+
+    def kept(self, number: int) -> None:
+        """Job `number` was finished by an earlier run."""
+
+    def warn(self, text: str) -> None:
+        """A job goes on with a warning."""
+
+
+Work = Callable[[J, ProgressListener], T]
+"""Does a job. Must be picklable."""
+
+
+@dataclass(frozen=True)
+class _PipeListener:
+    """Passes calls on to the process at the other end of a pipe."""
+
+    pipe: Connection
+
+    def progress(self, number: int, done: int, needed: int) -> None:
+        self.pipe.send(("progress", (number, done, needed)))
+
+    def kept(self, number: int) -> None:
+        self.pipe.send(("kept", (number,)))
+
+    def warn(self, text: str) -> None:
+        self.pipe.send(("warn", (text,)))
+
+
+def serve(pipe: Connection, work: Work[Any, Any]) -> None:
+    """Do the jobs that come through a pipe, until the other end is closed or its process ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # As an exception, so that half-written files are removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    keep_freed_memory()
+    try:
+        while True:
+            job = pipe.recv()
+            try:
+                message = ("done", work(job, _PipeListener(pipe)))
+            except PASSED_ON as error:
+                message = ("raised", error)
+            except Exception:
+                message = ("failed", traceback.format_exc())
+            pipe.send(message)
+    except (EOFError, ConnectionError):
+        return
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def keep_freed_memory() -> None:
+    """Keep up to 256 MiB of freed memory in this process, where the C library is glibc."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        mallopt(_TRIM_THRESHOLD, _KEPT_BYTES)
+        mallopt(_MMAP_THRESHOLD, _KEPT_BYTES)
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
