@@ -64,7 +64,7 @@ def spent(folder: Path) -> tuple[float, float, float]:
             )
         overall, personal = plan.evaluate(shared)
         named, own = time.process_time(), time.thread_time()
-        graph.demand([shared.key, *personal, *filter(None, [overall])])
+        graph.compute([shared.key, *personal, *filter(None, [overall])])
         main, everything = time.thread_time() - own, time.process_time() - named
     return tuple(1e3 * x / (DEVICES * ROUNDS) for x in (named - start, main, everything))
 

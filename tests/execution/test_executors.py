@@ -60,7 +60,7 @@ def rounds(graph, devices=5, count=3):
 def values(tmp_path, learner, executor):
     with TaskGraph(learner, Store(tmp_path), executor=executor) as graph:
         keys = rounds(graph)
-        graph.demand(keys)
+        graph.compute(keys)
         return [dict(graph.values(key)) for key in keys], graph.report()
 
 
@@ -86,7 +86,7 @@ def test_groups_are_no_larger_than_asked(tmp_path):
 def test_evaluations_that_wait_take_no_room_from_updates(tmp_path, devices, sizes):
     learner = Grouping()
     with TaskGraph(learner, Store(tmp_path), executor=Grouped(size=8)) as graph:
-        graph.demand(rounds(graph, devices=devices, count=12))
+        graph.compute(rounds(graph, devices=devices, count=12))
     assert [len(group) for group in learner.groups] == sizes * 12
     full, rest = divmod(12 * (devices + 1), 8)
     assert [len(group) for group in learner.evaluated] == [8] * full + [rest] * (rest > 0)
@@ -113,7 +113,7 @@ def test_a_learner_without_groups_gets_one_task_at_a_time(tmp_path):
 def test_inline_executes_in_the_order_of_asking(tmp_path):
     learner = Counting()
     with TaskGraph(learner, Store(tmp_path)) as graph:
-        graph.demand(rounds(graph))
+        graph.compute(rounds(graph))
         order = [key_of(task) for task in learner.ran]
         assert order == [key for key in graph._tasks if key in set(order)]
 
@@ -159,7 +159,7 @@ def test_an_entry_that_has_gone_is_made_again(tmp_path, caplog):
     expected, _ = values(tmp_path / "a", Counting(), Inline())
     with TaskGraph(learner, store) as graph:
         keys = rounds(graph)
-        graph.demand(keys)
+        graph.compute(keys)
         assert [dict(graph.values(key)) for key in keys] == expected
     assert "has gone from the store" in caplog.text
 
@@ -182,7 +182,7 @@ def test_a_policy_that_needs_a_value_forces_just_that_value(tmp_path):
         executed = graph.executed
         graph.values(personal[2])
         assert graph.executed == executed
-        graph.demand([overall])
+        graph.compute([overall])
         assert graph.executed > executed
 
 

@@ -86,7 +86,7 @@ def test_nothing_runs_before_it_is_demanded(tmp_path, learner):
 def test_what_was_dropped_is_never_trained(tmp_path, learner):
     graph = TaskGraph(learner, Store(tmp_path))
     _, overall = two_rounds(graph)
-    graph.demand([overall])
+    graph.compute([overall])
     trained = [task for task in learner.ran if isinstance(task, LocalUpdate)]
     assert sorted(task.device for task in trained) == [0, 0, 1, 1]
     assert graph.executed == len(learner.ran)
@@ -95,7 +95,7 @@ def test_what_was_dropped_is_never_trained(tmp_path, learner):
 def test_inputs_come_before_what_needs_them(tmp_path, learner):
     graph = TaskGraph(learner, Store(tmp_path))
     _, overall = two_rounds(graph)
-    graph.demand([overall])
+    graph.compute([overall])
     done = set()
     for task in learner.ran:
         assert {handle.key for handle in task.incoming} <= done
@@ -114,12 +114,12 @@ def test_a_second_run_on_the_same_store_executes_nothing(tmp_path, learner):
 def test_a_lost_result_is_made_again_alone(tmp_path, learner):
     first = TaskGraph(learner, Store(tmp_path))
     _, overall = two_rounds(first)
-    first.demand([overall])
+    first.compute([overall])
     lost = next(task for task in learner.ran if isinstance(task, Evaluate))
     (tmp_path / key_of(lost)[:2] / f"{key_of(lost)}.safetensors").unlink()
     again = Counting()
     second = TaskGraph(again, Store(tmp_path))
-    second.demand([two_rounds(second)[1]])
+    second.compute([two_rounds(second)[1]])
     assert again.ran == [lost]
 
 
@@ -150,7 +150,7 @@ def test_private_state_follows_its_device(tmp_path, learner):
     training.local_update(0, 0, shared)
     training.local_update(0, 1, shared)
     own = [handle.key for handle in training.private()]
-    graph.demand(own)
+    graph.compute(own)
     values = [float(graph.state(h)["part/x"][0]) for h in training.private()]
     # Device 0 has added 1 twice to its own state; the others are untrained.
     assert values == [2.0, 0.0, 0.0]
@@ -161,5 +161,5 @@ def test_progress_tells_done_and_needed(tmp_path, learner):
     graph = TaskGraph(
         learner, Store(tmp_path), lambda task, done, needed: seen.append((done, needed))
     )
-    graph.demand([two_rounds(graph)[1]])
+    graph.compute([two_rounds(graph)[1]])
     assert seen == [(n + 1, len(seen)) for n in range(len(seen))]

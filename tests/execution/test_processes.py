@@ -66,7 +66,7 @@ def test_a_process_that_dies_is_replaced_and_its_task_executed_again(tmp_path, c
     store = Store(tmp_path / "b")
     with TaskGraph(Counting(), store, kill, executor=Processes(workers=2)) as graph:
         keys = rounds(graph)
-        graph.demand(keys)
+        graph.compute(keys)
         assert [dict(graph.values(key)) for key in keys] == expected
     assert len(killed) == 2
 

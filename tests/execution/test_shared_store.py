@@ -83,7 +83,7 @@ SLOW = """
     with store, TaskGraph(learner, store) as graph:
         keys = rounds(graph, devices=8, count=4)
         print("ready", flush=True)
-        graph.demand(keys)
+        graph.compute(keys)
         print(*(dict(graph.values(key))["accuracy"] for key in keys), flush=True)
     print(*(key_of(task) for task in learner.ran), flush=True)
 """
@@ -93,7 +93,7 @@ def straight(folder):
     """Return what SLOW prints, and the number of tasks."""
     with TaskGraph(Counting(), Store(folder)) as graph:
         keys = rounds(graph, devices=8, count=4)
-        graph.demand(keys)
+        graph.compute(keys)
         return [graph.values(key)["accuracy"] for key in keys], graph.executed
 
 

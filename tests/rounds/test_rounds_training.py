@@ -149,7 +149,7 @@ def trained_federation(tmp_path, *settings):
     plan = TrainingPlan(graph, ready.learner, ready.shards, seed=3, overall=True)
     federation = world.build_federation(ready.scenario, ready.placement, ready.workloads, plan)
     world.run(federation, ready.scenario)
-    graph.demand([federation.server.shared.key])
+    graph.compute([federation.server.shared.key])
     return federation, graph
 
 

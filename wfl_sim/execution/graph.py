@@ -1,10 +1,11 @@
-"""Graph: the tasks of a run by key, executed when a result is demanded and not before."""
+"""Task graph: the tasks of a run by key. A task is executed when its result is asked for."""
 
 import heapq
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
+from graphlib import TopologicalSorter
 from typing import Any, Final, Self
 
 from wfl_sim.execution.executors.base import EXECUTORS, Backlog, Executor, Session
@@ -16,71 +17,76 @@ from wfl_sim.state import State
 
 _log = logging.getLogger(__name__)
 
-_GLANCE: Final = 0.02
-"""s between looks at what another process is at work on"""
+_POLL: Final = 0.02
+"""Seconds between looks at tasks that another process has claimed."""
 _LOSSES: Final = 8
-"""entries that may go from the store during one demand"""
+"""Number of results that may vanish from the store during one `compute`."""
 _PATIENCE: Final = 600.0
-"""s without anything else to do after which its work is done here too: it may be stopped"""
+"""Seconds to wait for a task claimed by another process before it is executed here as well: that
+process may be suspended."""
 
 Progress = Callable[[Task, int, int], None]
-"""called after each task with the task, the number done and the number needed"""
+"""Called after each task with the task, the number of finished tasks and the number needed."""
 
 
 class ReadyQueue:
-    """Which of some tasks are ready: those whose inputs are there; the first asked for first."""
+    """Tasks whose inputs are finished, in the order in which the tasks were added to the graph.
+
+    Args:
+        missing: keys of the tasks to execute.
+        tasks: by key.
+        number: position of each key in the order of adding.
+    """
 
     def __init__(
         self, missing: set[str], tasks: Mapping[str, Task], number: Mapping[str, int]
     ) -> None:
-        """Begin with the tasks none of whose inputs are missing.
-
-        Args:
-            missing: keys of what is to be executed.
-            tasks: by key.
-            number: of each key in the order of asking.
-        """
         self.total = len(missing)
         self.finished = 0
-        self._number = number
-        self._waits: dict[str, set[str]] = {}
-        self._feeds: dict[str, list[str]] = {}
         self.ready: list[tuple[int, str]] = []
-        for key in missing:
-            inputs = {handle.key for handle in tasks[key].incoming} & missing
-            self._waits[key] = inputs
-            for each in inputs:
-                self._feeds.setdefault(each, []).append(key)
-            if not inputs:
-                self.again(key)
+        self._number = number
+        self._sorter = TopologicalSorter(
+            {key: {ref.key for ref in tasks[key].incoming} & missing for key in missing}
+        )
+        self._sorter.prepare()
+        self._add_ready()
 
     def __repr__(self) -> str:
-        return f"Order({self.finished} of {self.total} done, {len(self.ready)} ready)"
+        return f"ReadyQueue({self.finished} of {self.total} done, {len(self.ready)} ready)"
 
     @property
     def left(self) -> int:
-        """Tasks that are not done."""
+        """Number of unfinished tasks."""
         return self.total - self.finished
 
-    def next(self) -> str:
-        """Take the first of those that are ready."""
+    def pop(self) -> str:
+        """Remove and return the first ready task."""
         return heapq.heappop(self.ready)[1]
 
-    def again(self, key: str) -> None:
+    def push(self, key: str) -> None:
         """Put a ready task back."""
         heapq.heappush(self.ready, (self._number[key], key))
 
     def done(self, key: str) -> None:
-        """Note that a result is there."""
+        """Record that the result of a task is in the store."""
         self.finished += 1
-        for each in self._feeds.get(key, ()):
-            self._waits[each].discard(key)
-            if not self._waits[each]:
-                self.again(each)
+        self._sorter.done(key)
+        self._add_ready()
+
+    def _add_ready(self) -> None:
+        for key in self._sorter.get_ready():
+            self.push(key)
 
 
 class TaskGraph:
-    """Everything that a run has asked to learn. A context: at its end the executor is let go."""
+    """Tasks of a run. As a context manager it ends the executor's session.
+
+    Args:
+        learner: executes tasks.
+        store: of results.
+        progress: called after each task.
+        executor: says where tasks are executed, and how many at a time; `Inline` by default.
+    """
 
     def __init__(
         self,
@@ -90,14 +96,6 @@ class TaskGraph:
         *,
         executor: Executor | None = None,
     ) -> None:
-        """Tie a graph to what executes its tasks and to where their results lie.
-
-        Args:
-            learner: knows how a task is executed.
-            store: of results.
-            progress: called after each task.
-            executor: says where and how many at a time; inline unless given.
-        """
         self.executed = 0
         self.executor = executor or Inline()
         self._learner = learner
@@ -105,7 +103,7 @@ class TaskGraph:
         self._progress = progress
         self._open = ExitStack()
         self._session: Session | None = None
-        # Insertion order is a topological order: a task can only name keys that are there already.
+        # Insertion order is a topological order: a task can name only keys of earlier tasks.
         self._tasks: dict[str, Task] = {}
         self._order: dict[str, int] = {}
         self._claimed: set[str] = set()
@@ -117,22 +115,22 @@ class TaskGraph:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._let_go()
+        self._end_session()
 
     def add(self, task: Task) -> str:
-        """Return the key of a task, known from now on; nothing is executed."""
+        """Add a task and return its key; nothing is executed."""
         key = key_of(task, self.executor.mode)
         if key not in self._tasks:
             self._order[key] = len(self._tasks)
             self._tasks[key] = task
         return key
 
-    def demand(self, keys: Iterable[str]) -> None:
-        """Execute what is missing for the results of `keys`, and nothing else.
+    def compute(self, keys: Iterable[str]) -> None:
+        """Execute the tasks that the results of `keys` need and the store lacks.
 
         Raises:
-            OSError: the store cannot be written, or does not keep what it is given.
-            Exception: whatever a task has raised.
+            OSError: the store cannot be written, or loses results.
+            Exception: an error of a task.
         """
         keys = list(keys)
         losses = 0
@@ -145,7 +143,7 @@ class TaskGraph:
                     if losses > _LOSSES:
                         raise OSError(f"{self._store.folder}: does not keep results") from lost
                     _log.warning("%s has gone from the store: made again", lost)
-                    self._let_go()
+                    self._end_session()
         finally:
             try:
                 self._store.flush()
@@ -155,16 +153,16 @@ class TaskGraph:
                 self._claimed.clear()
 
     def values(self, key: str) -> Mapping[str, float]:
-        """Return the numbers of a task, executing it first where it has not been."""
+        """Return the numbers of a task; executes it if necessary."""
         return self.result(key).values
 
-    def state(self, handle: StateRef) -> State:
-        """Return a state, executing what produces it where it has not been."""
-        return self.result(handle.key).states[handle.output]
+    def state(self, ref: StateRef) -> State:
+        """Return a state; executes the task that produces it if necessary."""
+        return self.result(ref.key).states[ref.output]
 
     def result(self, key: str) -> Result:
-        """Return the result of a task, executing it first where it has not been."""
-        self.demand([key])
+        """Return the result of a task; executes it if necessary."""
+        self.compute([key])
         return self._store.get(key)
 
     def report(self) -> Mapping[str, Any]:
@@ -172,61 +170,61 @@ class TaskGraph:
         how = {} if self._session is None else self._session.report()
         return {"executor": EXECUTORS.name_of(self.executor), "mode": self.executor.mode, **how}
 
-    def _let_go(self) -> None:
+    def _end_session(self) -> None:
         self._session = None
         self._open.close()
 
     def _missing(self, keys: Iterable[str]) -> set[str]:
-        """Return the keys to execute."""
-        needed: set[str] = set()
-        ask = list(keys)
-        while ask:
-            key = ask.pop()
-            if key not in needed and key not in self._store:
-                needed.add(key)
-                ask += [handle.key for handle in self._tasks[key].incoming]
-        return needed
+        """Return the keys of the tasks to execute."""
+        missing: set[str] = set()
+        to_check = list(keys)
+        while to_check:
+            key = to_check.pop()
+            if key not in missing and key not in self._store:
+                missing.add(key)
+                to_check += [ref.key for ref in self._tasks[key].incoming]
+        return missing
 
     def _execute(self, missing: set[str]) -> None:
-        """Execute tasks, of those that are ready always the one that was asked for first.
+        """Execute tasks; of the ready ones the one that was added first.
 
-        What another process is at work on is left to it, and waited for when all else is done.
+        A task that another process has claimed is left to that process. When nothing else is left
+        to do, its result is waited for.
         """
         if self._session is None:
             self._session = self._open.enter_context(
                 self.executor.session(self._learner, self._store)
             )
-        order = ReadyQueue(missing, self._tasks, self._order)
-        elsewhere: list[str] = []
+        queue = ReadyQueue(missing, self._tasks, self._order)
         running = 0
         idle = 0.0
-        while order.left:
+        while queue.left:
             taken: dict[str, Task] = {}
-            while order.ready and len(taken) < self._session.room:
-                key = order.next()
+            elsewhere: list[str] = []
+            while queue.ready and len(taken) < self._session.room:
+                key = queue.pop()
                 if not self._claim(key, impatient=idle > _PATIENCE):
                     elsewhere.append(key)
                 elif self._store.holds(key):
-                    self._done(key, order)
+                    self._done(key, queue)
                 else:
                     taken[key] = self._tasks[key]
             if taken:
-                outlook = Backlog(ready=len(order.ready), left=order.left)
-                self._session.submit(taken, outlook)
+                backlog = Backlog(ready=len(queue.ready), left=queue.left)
+                self._session.submit(taken, backlog)
                 running += len(taken)
             if running:
                 for key in self._session.finished():
                     running -= 1
                     self.executed += 1
-                    self._done(key, order)
+                    self._done(key, queue)
                 idle = 0.0
-            elif elsewhere and not order.ready:
-                time.sleep(_GLANCE)
-                idle += _GLANCE
-            # Done elsewhere, or given up there: both is seen when it is claimed.
+            elif elsewhere and not queue.ready:
+                time.sleep(_POLL)
+                idle += _POLL
+            # The next claim tells whether the other process has finished them or given them up.
             for key in elsewhere:
-                order.again(key)
-            elsewhere.clear()
+                queue.push(key)
 
     def _claim(self, key: str, *, impatient: bool) -> bool:
         if not (self._store.claim(key) or impatient):
@@ -234,9 +232,9 @@ class TaskGraph:
         self._claimed.add(key)
         return True
 
-    def _done(self, key: str, order: ReadyQueue) -> None:
+    def _done(self, key: str, queue: ReadyQueue) -> None:
         self._store.release(key)
         self._claimed.discard(key)
-        order.done(key)
+        queue.done(key)
         if self._progress is not None:
-            self._progress(self._tasks[key], order.finished, order.total)
+            self._progress(self._tasks[key], queue.finished, queue.total)

@@ -16,7 +16,7 @@ from wfl_sim.device_models.energy import COMPONENTS
 from wfl_sim.execution.graph import Progress, TaskGraph
 from wfl_sim.execution.plan import NetworkOnly, Plan, TrainingPlan
 from wfl_sim.execution.store import Store
-from wfl_sim.execution.worker_pool import cores
+from wfl_sim.execution.worker_process import cores
 from wfl_sim.network.federation import Federation
 from wfl_sim.records import Level, Metric, Span
 from wfl_sim.scenario.scenario import Scenario
@@ -127,7 +127,7 @@ class Simulation:
             zip(names, plan.private(), strict=True)
         )
         try:
-            graph.demand(
+            graph.compute(
                 [key for each in federation.context.evaluations for key in each.keys]
                 + [handle.key for handle in finals.values()]
             )
