@@ -3,7 +3,9 @@
     runs = wfl_sim.run("scenario.yaml")
 
 The names below are loaded when they are first used, so that importing the package is instant.
-Kinds of one's own are registered with the registries of `wfl_sim.protocols`.
+So are the registries of `wfl_sim.protocols`, whose decorators register kinds of one's own:
+
+    @wfl_sim.ALLOCATORS("mine")
 """
 
 from importlib import import_module
@@ -32,4 +34,6 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
+    if name.isupper() and hasattr(import_module("wfl_sim.protocols"), name):
+        return getattr(import_module("wfl_sim.protocols"), name)
     raise AttributeError(f"module 'wfl_sim' has no attribute {name!r}")

@@ -4,7 +4,8 @@
 
 Every name is defined beside its kinds, in the module that it is imported from below. Contracts of
 the propagation models (path loss, shadowing, fading, rate maps) are in `channel_models.protocols`.
-Nothing inside wfl_sim imports this module.
+Nothing inside wfl_sim imports this module. `Exchange`, `Loss` and `Outlook` are former names of
+`SplitExchange`, `UpdateLoss` and `Backlog`; they go with the next release.
 """
 
 from wfl_sim.codecs.codec import CODECS, Codec
@@ -52,6 +53,12 @@ from wfl_sim.rounds.selection import RandomSelection
 from wfl_sim.rounds.selection.selector import SELECTORS, Selector
 from wfl_sim.state import State
 
+Exchange = SplitExchange
+Governor = FrequencyGovernor
+Loss = UpdateLoss
+Outlook = Backlog
+Station = BaseStationPower
+
 __all__ = [
     "ALGORITHMS",
     "ALLOCATORS",
@@ -92,9 +99,11 @@ __all__ = [
     "Codec",
     "Data",
     "Demands",
+    "Exchange",
     "Executor",
     "FrequencyGovernor",
     "From",
+    "Governor",
     "GroupLearner",
     "Head",
     "Jitter",
@@ -103,9 +112,11 @@ __all__ = [
     "LoRA",
     "Local",
     "LocatedError",
+    "Loss",
     "Method",
     "Mobility",
     "Optimizer",
+    "Outlook",
     "Part",
     "Partition",
     "Phase",
@@ -119,6 +130,7 @@ __all__ = [
     "SplitExchange",
     "Staleness",
     "State",
+    "Station",
     "TransportRate",
     "UpdateLoss",
     "Upload",

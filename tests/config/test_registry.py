@@ -7,10 +7,11 @@ from typing import Protocol
 
 import pytest
 
+from wfl_sim.config.documents import SourcedStr
 from wfl_sim.config.errors import ScenarioError, did_you_mean
-from wfl_sim.config.fields import SourcedStr
 from wfl_sim.config.plugins import plugins_allowed
 from wfl_sim.config.registry import Registry, describe
+from wfl_sim.rounds.selection.selector import Selector
 from wfl_sim.scenario.json_schema import families
 from wfl_sim.scenario.loading import load
 
@@ -184,7 +185,7 @@ def test_a_class_that_lacks_what_the_contract_asks_for_is_refused():
     registry.add("disc", Disc)
     with pytest.raises(ValueError, match=r"^shape 'disc' lacks 'area' of .*test_registry\.Shape$"):
         registry.find("disc")
-    registry = Registry("shape", "wfl_sim.rounds.selection.selector.Selector")
+    registry = Registry("shape", Selector)
     registry.add("disc", Disc)
     with pytest.raises(
         ValueError, match=r"^shape 'disc' lacks 'select' of wfl_sim\.rounds\.selection\.se"

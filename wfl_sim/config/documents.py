@@ -10,10 +10,28 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from wfl_sim.config.errors import Location, ScenarioError
-from wfl_sim.config.fields import SourcedStr
 
 _TAG = "tag:yaml.org,2002:"
 _SCALARS = {_TAG + name for name in ("str", "int", "float", "bool", "null")}
+
+
+class SourcedStr(str):
+    """A text with the folder of the file in which it was written."""
+
+    __slots__ = ("folder",)
+    folder: Path
+
+    def __new__(cls, text: str, folder: Path) -> "SourcedStr":
+        """Return `text`, written in `folder`."""
+        sourced = super().__new__(cls, text)
+        sourced.folder = folder
+        return sourced
+
+
+def resolve_path(text: str) -> Path:
+    """Return the path that `text` names, from the folder where it was written; `~` is home."""
+    folder = text.folder if isinstance(text, SourcedStr) else Path()
+    return (folder / Path(text).expanduser()).absolute()
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,12 @@
-"""Written: texts that remember their folder, so that paths start from the file they stand in."""
+"""Annotations of the fields of a scenario: bounds, paths and shorthands."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, is_dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Lt
+
+from wfl_sim.config.documents import resolve_path
 
 if TYPE_CHECKING:
     from pydantic_core import CoreSchema
@@ -14,32 +15,14 @@ PositiveInt = Annotated[int, Ge(1)]
 NonNegativeInt = Annotated[int, Ge(0)]
 PositiveFloat = Annotated[float, Gt(0)]
 NonNegativeFloat = Annotated[float, Ge(0)]
-
-
-class SourcedStr(str):
-    """A text with the folder of the file in which it was written."""
-
-    __slots__ = ("folder",)
-    folder: Path
-
-    def __new__(cls, text: str, folder: Path) -> "SourcedStr":
-        """Return `text`, written in `folder`."""
-        written = super().__new__(cls, text)
-        written.folder = folder
-        return written
-
-
-def resolve_path(text: str) -> Path:
-    """Return the path that `text` names, from the folder where it was written; `~` is home."""
-    folder = text.folder if isinstance(text, SourcedStr) else Path()
-    return (folder / Path(text).expanduser()).absolute()
+BelowOne = Annotated[float, Ge(0), Lt(1)]
 
 
 @dataclass(frozen=True)
 class FilePath:
     """Annotation of a text field that names a file or folder: it becomes an absolute path.
 
-    ``path: Annotated[str, ScenarioPath()]``. A relative path starts from the scenario file that
+    ``path: Annotated[str, FilePath()]``. A relative path starts from the scenario file that
     holds it. With `or_name` the text may also be a name of another kind, such as a Hub id: it is
     left alone unless such a folder is there or it looks like a path.
     """

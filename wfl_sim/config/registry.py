@@ -1,37 +1,49 @@
-"""Kinds by name: how the word after ``kind:`` in a scenario finds its class.
+"""Kinds by name: how the word after ``kind:`` finds its class, and how a mapping becomes one.
 
 A kind comes from a decorator in Python, from a user's file (``./mine.py:Mine``, which runs that
 file and is therefore allowed only within `plugins_allowed`), or from an entry point of an installed
 package in the group ``wfl_sim.<family>``.
 """
 
-import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from wfl_sim.config.documents import SourcedStr, resolve_path
 from wfl_sim.config.errors import KindError, LocatedError, NestedError, did_you_mean
-from wfl_sim.config.fields import SourcedStr, resolve_path
 from wfl_sim.config.plugins import _brief, _plugins_allowed, plugin
 
 if TYPE_CHECKING:
-    from pydantic_core import CoreSchema
+    from pydantic_core import CoreSchema, SchemaValidator
 
 T = TypeVar("T")
 
+_EXACT = {"int", "float", "bool", "str"}
+
 
 class Registry(Generic[T]):
-    """The classes of one family ("method", "allocator", ...), by the name that scenarios use."""
+    """The classes of one family ("method", "allocator", ...), by the name that scenarios use.
 
-    def __init__(self, family: str, contract: type | str = object) -> None:
-        """Begin without kinds.
+    >>> ALARMS = Registry("alarm")
+    >>> @ALARMS("bell")
+    ... @dataclass(frozen=True)
+    ... class Bell:
+    ...     volume: int = 3
+    >>> ALARMS.find("bell")(volume=5)
+    Bell(volume=5)
+    >>> ALARMS.find("bel")
+    Traceback (most recent call last):
+    ValueError: unknown alarm 'bel', did you mean 'bell'?
 
-        Args:
-            family: what they are called.
-            contract: the protocol that every class keeps, or where it stands; none unless given.
-        """
+    Args:
+        family: name of the family.
+        contract: the protocol that every class must satisfy; none unless given.
+    """
+
+    def __init__(self, family: str, contract: type = object) -> None:
         self.family = family
         self._contract = contract
         self._complete: set[type] = set()
@@ -135,9 +147,6 @@ class Registry(Generic[T]):
 
     def _check_complete(self, name: str, cls: type[T]) -> None:
         contract = self._contract
-        if isinstance(contract, str):
-            module, _, attribute = contract.rpartition(".")
-            contract = getattr(importlib.import_module(module), attribute)
         own = {field.name for field in fields(cls)}  # type: ignore[arg-type]
         lacks = [each for each in _members(contract) if each not in own and not hasattr(cls, each)]
         if lacks:
@@ -164,6 +173,18 @@ class From:
     ``Annotated[Allocator, From(ALLOCATORS)]`` accepts an instance, a bare name, or a mapping with
     the key ``kind`` and the options of that kind; ``default`` is the kind of a mapping that names
     none.
+
+    >>> ALARMS = Registry("alarm")
+    >>> @ALARMS("bell")
+    ... @dataclass(frozen=True)
+    ... class Bell:
+    ...     volume: int = 3
+    >>> from typing import Annotated
+    >>> @dataclass(frozen=True)
+    ... class House:
+    ...     alarm: Annotated[Any, From(ALARMS)]
+    >>> validate(House, {"alarm": {"kind": "bell", "volume": 4}}).alarm
+    Bell(volume=4)
     """
 
     registry: Registry[Any]
@@ -175,7 +196,7 @@ class From:
         return core_schema.no_info_plain_validator_function(self._build)
 
     def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> dict[str, Any]:
-        # wfl_sim.schema replaces this mark by a reference to the definitions of the family.
+        # scenario/json_schema.py replaces this mark by a reference to the family.
         return {"x-family": self.registry.family}
 
     def _build(self, value: Any) -> Any:
@@ -200,8 +221,6 @@ class From:
     def _made(self, kind: str, options: Mapping[str, Any]) -> Any:
         from pydantic import ValidationError
 
-        from wfl_sim.config.validation import validate
-
         try:
             cls = self.registry.find(kind)
         except ValueError as error:
@@ -212,6 +231,52 @@ class From:
             raise NestedError(error, cls) from None
         except OSError as error:
             raise ValueError(str(error)) from error
+
+
+def validate(cls: type[T], data: Mapping[str, Any]) -> T:
+    """Return an instance of the dataclass `cls`, built from plain data by its annotations.
+
+    A number is a number and a truth value is none: pydantic's leniency (``"8"`` or ``true`` for 8)
+    is switched off; unknown keys are refused, and so are infinities. Lists serve as tuples and
+    mappings as dataclasses, as in YAML. A validator of an annotation, such as that of a unit,
+    decides for itself.
+
+    Raises:
+        pydantic.ValidationError: with the location of every problem.
+    """
+    kind: Any = cls
+    instance: T = _validator(kind).validate_python(data)
+    return instance
+
+
+@cache
+def _validator(cls: Any) -> "SchemaValidator":
+    from pydantic import TypeAdapter
+    from pydantic_core import SchemaValidator
+
+    return SchemaValidator(_strict(TypeAdapter(cls).core_schema))
+
+
+def _decides_itself(schema: dict[str, Any]) -> bool:
+    """Return whether a validator of an annotation reads a scalar, as that of a unit does."""
+    function = str(schema.get("type")).startswith("function-")
+    return function and schema.get("schema", {}).get("type") in (None, *_EXACT)
+
+
+def _strict(schema: Any) -> Any:
+    if isinstance(schema, (list, tuple)):
+        return type(schema)(_strict(each) for each in schema)
+    if not isinstance(schema, dict) or _decides_itself(schema):
+        return schema
+    # `config` would undo `extra_behavior` and `default` is data, not schema.
+    made = {k: v if k in ("config", "default") else _strict(v) for k, v in schema.items()}
+    if made.get("type") in _EXACT:
+        made["strict"] = True
+    if made.get("type") == "float":
+        made["allow_inf_nan"] = False
+    if made.get("type") == "dataclass-args":
+        made["extra_behavior"] = "forbid"
+    return made
 
 
 def describe(cls: type) -> str:

@@ -46,15 +46,12 @@ def expand_sweep(
     Variants come first, then the rows of `zip`, then the product of `grid`; seeds change fastest.
 
     Args:
-        document: a scenario, with or without a sweep.
+        document: a scenario with a sweep.
         settled: lays over a variant what wins over it.
 
     Raises:
         ScenarioError: the sweep is not of that form.
     """
-    if "sweep" not in document.data:
-        yield SweepPoint(settled(document))
-        return
     sweep = document.data["sweep"]
     if not isinstance(sweep, dict) or not sweep:
         what = "must be a mapping with `variants`, `grid`, `zip` or `seeds`"

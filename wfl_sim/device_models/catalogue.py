@@ -7,9 +7,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wfl_sim.config.documents import read_yaml
+from wfl_sim.config.documents import read_yaml, resolve_path
 from wfl_sim.config.errors import LocatedError, NestedError, did_you_mean
-from wfl_sim.config.fields import resolve_path
 from wfl_sim.device_models.hardware import Hardware
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ def _from_file(file: Path) -> Hardware:
     from pydantic import ValidationError
 
     from wfl_sim.config.error_messages import first_error
-    from wfl_sim.config.validation import validate
+    from wfl_sim.config.registry import validate
 
     document = read_yaml(file)
     data = {"name": file.stem, **document.data}
@@ -93,7 +92,7 @@ def _from_file(file: Path) -> Hardware:
 def _from_mapping(options: Mapping[str, Any]) -> Hardware:
     from pydantic import ValidationError
 
-    from wfl_sim.config.validation import validate
+    from wfl_sim.config.registry import validate
 
     try:
         return validate(Hardware, options)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from wfl_sim.config.fields import BelowOne, NonNegativeFloat, PositiveInt
+
 Shapes = Mapping[str, tuple[int, ...]]
 """Names of parameters, ``part/parameter``, and their shapes."""
 
@@ -22,18 +24,10 @@ class LoRA:
     architecture, as PEFT knows them. `alpha` of 0 stands for twice the rank.
     """
 
-    rank: int = 8
-    alpha: float = 0.0
-    dropout: float = 0.0
+    rank: PositiveInt = 8
+    alpha: NonNegativeFloat = 0.0
+    dropout: BelowOne = 0.0
     targets: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.rank < 1:
-            raise ValueError(f"rank must be at least 1, got {self.rank}")
-        if self.alpha < 0:
-            raise ValueError(f"alpha must not be negative, got {self.alpha}")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout must be in [0, 1), got {self.dropout}")
 
     @property
     def scale(self) -> float:
@@ -50,13 +44,9 @@ class Adapter:
     starts at zero, so a fresh adapter is the identity.
     """
 
-    bottleneck: int = 16
+    bottleneck: PositiveInt = 16
     placement: Literal["houlsby", "pfeiffer"] = "houlsby"
     activation: Literal["relu", "gelu"] = "gelu"
-
-    def __post_init__(self) -> None:
-        if self.bottleneck < 1:
-            raise ValueError(f"bottleneck must be at least 1, got {self.bottleneck}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,11 +58,7 @@ class Head:
 class LastLayers:
     """The weights of the last `layers` blocks of the backbone, from their pretrained values on."""
 
-    layers: int = 2
-
-    def __post_init__(self) -> None:
-        if self.layers < 1:
-            raise ValueError(f"layers must be at least 1, got {self.layers}")
+    layers: PositiveInt = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,11 +69,7 @@ class Offset:
     It starts at zero.
     """
 
-    layers: int = 2
-
-    def __post_init__(self) -> None:
-        if self.layers < 1:
-            raise ValueError(f"layers must be at least 1, got {self.layers}")
+    layers: PositiveInt = 2
 
 
 @dataclass(frozen=True, kw_only=True)

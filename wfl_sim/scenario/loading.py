@@ -14,8 +14,8 @@ from wfl_sim.config.error_messages import first_error, locate_key
 from wfl_sim.config.errors import LocatedError, ScenarioError
 from wfl_sim.config.merging import apply_setting, read_extended
 from wfl_sim.config.plugins import plugins_allowed
+from wfl_sim.config.registry import validate
 from wfl_sim.config.sweep import Coordinate, SweepPoint, axes_of, coordinate, expand_sweep
-from wfl_sim.config.validation import validate
 from wfl_sim.scenario.scenario import Scenario
 
 __all__ = ["Loaded", "ScenarioError", "load"]
@@ -57,6 +57,8 @@ def load(
     for setting in ours:
         _refuse_swept(document.data.get("sweep"), setting)
     with plugins_allowed() if allow_plugins else nullcontext():
+        if "sweep" not in document.data:
+            return [_typed(SweepPoint(_set(document, ours)))]
         return [_typed(point) for point in expand_sweep(document, partial(_set, settings=ours))]
 
 
