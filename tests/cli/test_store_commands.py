@@ -10,7 +10,7 @@ from tests.execution.test_store import result
 from tests.simulation.test_training_runs import TRAINING
 from wfl_sim.cli.commands import app
 from wfl_sim.execution.store import Store
-from wfl_sim.execution.store_maintenance import items, limit_of
+from wfl_sim.execution.store_maintenance import entries, limit_of
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def out(tmp_path):
     with Store(tmp_path / ".store") as store:
         for n in range(3):
             store.put(f"{n:032x}", result(n))
-    for item in items(tmp_path / ".store"):
+    for item in entries(tmp_path / ".store"):
         used = 1_000_000 + int(item.key, 16)
         os.utime(item.path, (used, used))
     return tmp_path
@@ -32,7 +32,7 @@ def said(*arguments, code=0):
 
 
 def size(out):
-    return next(iter(items(out / ".store"))).size
+    return next(iter(entries(out / ".store"))).size
 
 
 def test_size(out):
@@ -53,7 +53,7 @@ def test_list_begins_with_what_was_used_last(out):
 
 def test_verify_names_what_is_damaged_and_removes_it_when_asked(out):
     assert said("verify", "--out", out) == [f"{out}/.store: 3 entries, 0 damaged"]
-    path = next(iter(items(out / ".store"))).path
+    path = next(iter(entries(out / ".store"))).path
     with open(path, "r+b") as file:
         file.seek(-1, os.SEEK_END)
         file.write(b"\x77")
@@ -67,7 +67,7 @@ def test_prune_keeps_what_was_used_last(out):
     limit = 2 * size(out)
     (line,) = said("prune", f"{limit} B", "--out", out)
     assert line.startswith("removed 1 entries, ")
-    assert sorted(int(item.key, 16) for item in items(out / ".store")) == [1, 2]
+    assert sorted(int(item.key, 16) for item in entries(out / ".store")) == [1, 2]
 
 
 def test_prune_says_what_it_may_not_take(out):
@@ -75,7 +75,7 @@ def test_prune_says_what_it_may_not_take(out):
         store.get(f"{0:032x}")
         lines = said("prune", "0 B", "--out", out)
     assert lines[1].endswith("B of it may be needed by runs that go on")
-    assert [int(item.key, 16) for item in items(out / ".store")] == [0]
+    assert [int(item.key, 16) for item in entries(out / ".store")] == [0]
 
 
 def test_a_limit_may_be_set_before_there_is_anything(tmp_path):

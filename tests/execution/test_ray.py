@@ -50,9 +50,9 @@ def test_a_worker_that_this_machine_has_no_room_for_is_one_line(monkeypatch, key
     with pytest.raises(
         LocatedError, match=f"a worker needs {many}, and this machine has"
     ) as caught:
-        Ray(**{key: many})._check_here(ray)
+        Ray(**{key: many})._check_resources(ray)
     assert caught.value.path == ("execution", key)
-    Ray(cpus=2)._check_here(ray)
+    Ray(cpus=2)._check_resources(ray)
 
 
 @pytest.mark.slow

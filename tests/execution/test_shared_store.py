@@ -18,7 +18,7 @@ from wfl_sim.execution.executors import Inline, Processes
 from wfl_sim.execution.graph import TaskGraph
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.store_locks import KeyLocks, StoreUser, live_since
-from wfl_sim.execution.store_maintenance import damaged, items, limit_of, prune, set_limit
+from wfl_sim.execution.store_maintenance import damaged, entries, limit_of, prune, set_limit
 
 HELPERS = """
     import sys, time
@@ -56,18 +56,18 @@ def test_a_claim_excludes_other_processes_until_it_is_released_or_they_die(tmp_p
     other = beside(
         """
         claims = KeyLocks(Path(sys.argv[1]))
-        print(claims.take("0" * 32), claims.take("1" * 32), flush=True)
+        print(claims.acquire("0" * 32), claims.acquire("1" * 32), flush=True)
         time.sleep(60)
         """,
         tmp_path / "claims",
     )
-    assert claims.take("1" * 32)
+    assert claims.acquire("1" * 32)
     assert other.stdout.readline().split() == ["True", "False"]
-    assert not claims.take("0" * 32)
-    assert claims.take("2" * 32)
+    assert not claims.acquire("0" * 32)
+    assert claims.acquire("2" * 32)
     os.kill(other.pid, signal.SIGKILL)
     other.wait()
-    assert claims.take("0" * 32)
+    assert claims.acquire("0" * 32)
 
 
 SLOW = """
@@ -112,7 +112,7 @@ def test_two_processes_on_one_store_share_the_work(tmp_path, beside):
 def test_the_work_of_a_process_that_dies_is_done_by_another(tmp_path, beside):
     dying = beside(SLOW, tmp_path / "store", 0.2)
     dying.stdout.readline()
-    while sum(1 for _ in items(tmp_path / "store")) < 10:
+    while sum(1 for _ in entries(tmp_path / "store")) < 10:
         time.sleep(0.01)
     surviving = beside(SLOW, tmp_path / "store")
     surviving.stdout.readline()
@@ -144,7 +144,7 @@ def test_half_written_files_of_the_dead_go_and_those_of_the_living_stay(tmp_path
     other = beside(
         """
         store = Store(Path(sys.argv[1]))
-        Path(store._presence.part("x")).write_text("half")
+        Path(store._user.part("x")).write_text("half")
         print("there", flush=True)
         time.sleep(60)
         """,
@@ -167,7 +167,7 @@ def filled(folder, count=6):
             store.put(f"{n:032x}", result(n))
     for n in range(count):
         os.utime(folder / f"{n:032x}"[:2] / f"{n:032x}.safetensors", (1000 + n, 1000 + n))
-    return next(iter(items(folder))).size
+    return next(iter(entries(folder))).size
 
 
 def test_what_was_not_used_for_longest_goes_first(tmp_path):
@@ -176,7 +176,7 @@ def test_what_was_not_used_for_longest_goes_first(tmp_path):
         store.get(f"{0:032x}")
     done = prune(tmp_path, 3 * size)
     assert (done.entries, done.freed, done.left, done.needed) == (3, 3 * size, 3 * size, 0)
-    assert sorted(int(item.key, 16) for item in items(tmp_path)) == [0, 4, 5]
+    assert sorted(int(item.key, 16) for item in entries(tmp_path)) == [0, 4, 5]
 
 
 def test_what_a_run_that_goes_on_has_used_stays(tmp_path):
@@ -186,7 +186,7 @@ def test_what_a_run_that_goes_on_has_used_stays(tmp_path):
         store.put(f"{9:032x}", result())
         store.flush()
         done = prune(tmp_path, 0)
-        assert sorted(int(item.key, 16) for item in items(tmp_path)) == [1, 9]
+        assert sorted(int(item.key, 16) for item in entries(tmp_path)) == [1, 9]
         assert (done.left, done.needed) == (2 * size, 2 * size)
     assert prune(tmp_path, 0).left == 0
 
@@ -197,7 +197,7 @@ def test_a_limit_that_is_set_during_a_run_holds_at_its_end(tmp_path):
         store.put(f"{number:032x}", result(number))
     set_limit(tmp_path, 0)
     store.close()
-    assert list(items(tmp_path)) == []
+    assert list(entries(tmp_path)) == []
 
 
 def test_a_run_keeps_the_store_to_its_limit(tmp_path):
@@ -209,7 +209,7 @@ def test_a_run_keeps_the_store_to_its_limit(tmp_path):
             store.put(f"{n:032x}", result(n))
         store.flush()
         # Its own are safe while it goes on; what nobody needs has gone already.
-        assert sorted(int(item.key, 16) for item in items(tmp_path)) == [5, 10, 11]
+        assert sorted(int(item.key, 16) for item in entries(tmp_path)) == [5, 10, 11]
     set_limit(tmp_path, None)
     assert limit_of(tmp_path) is None
 

@@ -1,6 +1,5 @@
 """`wfl-sim store`: what lies in the store of results, and what may go."""
 
-from collections import Counter
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -27,10 +26,10 @@ def size(out: Out = _RUNS) -> None:
     """Say how many entries there are, how large they are, and what the limit is."""
     with one_line_errors():
         from wfl_sim.execution.store_locks import live_since
-        from wfl_sim.execution.store_maintenance import items, limit_of
+        from wfl_sim.execution.store_maintenance import entries, limit_of
 
         folder = _folder(out)
-        sizes = [item.size for item in items(folder)]
+        sizes = [entry.size for entry in entries(folder)]
         limit = limit_of(folder)
         typer.echo(f"{folder}: {len(sizes)} entries, {_bytes(sum(sizes))}")
         typer.echo(f"limit: {'none' if limit is None else _bytes(limit)}")
@@ -42,19 +41,19 @@ def list_entries(out: Out = _RUNS) -> None:
     """List every entry, the one used last first: time of use, size, key, outputs and numbers."""
     with one_line_errors():
         from wfl_sim.execution.result_file import DamagedError
-        from wfl_sim.execution.store_maintenance import items, read_entry
+        from wfl_sim.execution.store_maintenance import entries
 
-        for item in sorted(items(_folder(out)), key=lambda item: -item.used):
+        for entry in sorted(entries(_folder(out)), key=lambda entry: -entry.used):
             try:
-                result = read_entry(item)
+                result = entry.read()
                 numbers = [f"{name}={value:.4g}" for name, value in sorted(result.values.items())]
                 content = " ".join([*sorted(result.states), *numbers])
             except FileNotFoundError:
                 continue
             except DamagedError as error:
                 content = f"damaged: {error}"
-            used = datetime.fromtimestamp(item.used / 1e9).strftime("%Y-%m-%d %H:%M:%S")
-            typer.echo(f"{used}  {_bytes(item.size):>9}  {item.key}  {content}")
+            used = datetime.fromtimestamp(entry.used / 1e9).strftime("%Y-%m-%d %H:%M:%S")
+            typer.echo(f"{used}  {_bytes(entry.size):>9}  {entry.key}  {content}")
 
 
 @store.command()
@@ -66,19 +65,19 @@ def verify(
 ) -> None:
     """Read every entry and compare its checksum; exit code 1 where one is damaged, and stays."""
     with one_line_errors():
-        from wfl_sim.execution.store_maintenance import damaged, items
+        from wfl_sim.execution.store_maintenance import damaged, entries
 
         folder = _folder(out)
-        found: Counter[str] = Counter()
-        for item, reason in damaged(folder):
-            found["damaged"] += 1
-            typer.echo(f"{item.path}: {reason}{': removed' if remove else ''}")
+        found = 0
+        for entry, reason in damaged(folder):
+            found += 1
+            typer.echo(f"{entry.path}: {reason}{': removed' if remove else ''}")
             if remove:
-                Path(item.path).unlink(missing_ok=True)
-        count = sum(1 for _ in items(folder))
+                Path(entry.path).unlink(missing_ok=True)
+        count = sum(1 for _ in entries(folder))
         what = "damaged ones removed" if remove else "damaged"
-        typer.echo(f"{folder}: {count} entries, {found['damaged']} {what}")
-    if found["damaged"] and not remove:
+        typer.echo(f"{folder}: {count} entries, {found} {what}")
+    if found and not remove:
         raise typer.Exit(1)
 
 
@@ -93,10 +92,10 @@ def prune(
     only half-written files of runs that died go.
     """
     with one_line_errors():
-        from wfl_sim.execution import store_maintenance as shelf
+        from wfl_sim.execution import store_maintenance
 
         limit = _parsed(size)
-        done = shelf.prune(_folder(out), 1 << 62 if limit is None else limit)
+        done = store_maintenance.prune(_folder(out), 1 << 62 if limit is None else limit)
         typer.echo(
             f"removed {done.entries} entries, {_bytes(done.freed)}; {_bytes(done.left)} are left"
         )

@@ -1,4 +1,4 @@
-"""The contract of learners: what executes learning tasks and tells what they cost."""
+"""The contract of learners, which execute learning tasks and tell what they cost."""
 
 from __future__ import annotations
 
@@ -14,21 +14,48 @@ if TYPE_CHECKING:
 
 
 class Learner(Protocol):
-    """The door to the learning room: what a local update costs, and its real execution."""
+    """Executes learning tasks, and tells what a local update costs.
+
+    A learner whose state is one number, to which each device adds its index:
+
+    >>> import numpy as np
+    >>> from wfl_sim.execution.task import InitialShared, Result
+    >>> class Adding:
+    ...     recipe, sends_news, keeps, varies = "adding", False, False, False
+    ...
+    ...     def run(self, task, inputs):
+    ...         if isinstance(task, InitialShared):
+    ...             return Result({"shared": {"lora/x": np.zeros(1, np.float32)}})
+    ...         shared = inputs[0]["shared"]["lora/x"]
+    ...         return Result({"upload": {"lora/x": shared + task.device}, "private": {}})
+
+    The task graph asks it for states that are not in the store:
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from wfl_sim.execution.graph import TaskGraph
+    >>> from wfl_sim.execution.store import Store
+    >>> from wfl_sim.execution.task import StateRef
+    >>> task = InitialShared(recipe=Adding.recipe, seed=1)
+    >>> with tempfile.TemporaryDirectory() as folder, Store(Path(folder)) as store:
+    ...     with TaskGraph(Adding(), store) as graph:
+    ...         graph.state(StateRef(graph.add(task), "shared"))
+    {'lora/x': array([0.], dtype=float32)}
+    """
 
     @property
     def sends_news(self) -> bool:
-        """Whether a download depends on what the device has got before."""
+        """Whether a download brings only what has changed since the device's last download."""
 
     @property
     def keeps(self) -> bool:
-        """Whether a device remembers anything from one local update to the next."""
+        """Whether a device has a private state that one local update leaves to the next."""
 
     @property
     def recipe(self) -> str:
-        """Fingerprint of all that decides a result but shard, seed and incoming states.
+        """Fingerprint of code, base model, method, tokenisation and codecs.
 
-        Code, base model, method, tokenisation, codecs.
+        Results depend on it, and on shard, seed and incoming states.
         """
 
     def workload(self, device: int) -> Workload:
@@ -46,8 +73,8 @@ class Learner(Protocol):
 
         Args:
             device: the receiver.
-            news: of each aggregation since its last download, or since the beginning, the devices
-                whose uploads were in it.
+            news: the devices whose uploads were in each aggregation since the device's last
+                download, or since the beginning.
         """
 
     def run(self, task: Task, inputs: Sequence[Mapping[str, State]]) -> Result:
@@ -56,10 +83,10 @@ class Learner(Protocol):
 
 @runtime_checkable
 class GroupLearner(Learner, Protocol):
-    """A learner that can train or evaluate several devices in one pass."""
+    """A learner that can train or evaluate several devices in one pass over the base model."""
 
     def shares(self, task: Task) -> bool:
-        """Return whether a task is one for `run_group`."""
+        """Return whether `run_group` can execute a task."""
 
     def run_group(
         self,
@@ -68,15 +95,15 @@ class GroupLearner(Learner, Protocol):
     ) -> Sequence[Result]:
         """Execute local updates, or evaluations, of one recipe together.
 
-        Shards, seeds, ranks and numbers of steps may differ. What cannot go together is the
-        learner's to run apart.
+        Shards, seeds, ranks and numbers of steps may differ. The learner runs tasks apart that
+        cannot be trained together.
 
         Args:
             tasks: at least one.
-            inputs: for each task what `run` would be given.
+            inputs: the argument of `run` for each task.
 
         Returns:
-            What `run` would return for each, within the tolerance of floating-point sums.
+            The result of `run` for each task, within the tolerance of floating-point sums.
         """
 
 

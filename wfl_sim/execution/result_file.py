@@ -1,7 +1,7 @@
-"""Entry: a result as one safetensors file, with a checksum over all of its bytes.
+"""A result as one safetensors file, with a checksum over all of its bytes.
 
-Tensors are named ``output/part/parameter``; the numbers, the names of outputs and the checksum are
-JSON in the file's metadata. The checksum is that of the file with zeros in its place.
+Tensors are named ``output/part/parameter``. Numbers, names of outputs and the checksum are JSON in
+the file's metadata. The checksum is the SHA-256 of the file with zeros in the checksum's place.
 """
 
 import hashlib
@@ -16,15 +16,15 @@ from safetensors.numpy import load, save
 from wfl_sim.execution.task import Result
 
 _NONE: Final = "0" * 64
-"""where the checksum goes"""
+"""Placeholder of the checksum."""
 
 
 class DamagedError(ValueError):
-    """The bytes are not what was written."""
+    """The bytes of a file differ from what was written."""
 
 
 def to_bytes(result: Result) -> bytes:
-    """Return the bytes of an entry that is still to be sealed."""
+    """Return the bytes of a result, with a placeholder for the checksum."""
     tensors = {
         f"{output}/{name}": np.asarray(array, order="C")
         for output, state in result.states.items()
@@ -37,7 +37,7 @@ def to_bytes(result: Result) -> bytes:
 
 
 def add_checksum(content: bytes) -> bytes:
-    """Return the bytes of an entry with their checksum."""
+    """Return the bytes with their checksum in place of the placeholder."""
     return content.replace(_NONE.encode(), hashlib.sha256(content).hexdigest().encode(), 1)
 
 
@@ -45,7 +45,7 @@ def from_bytes(content: bytes) -> Result:
     """Return the result.
 
     Raises:
-        DamagedError: the bytes are not those of an entry, or not as they were written.
+        DamagedError: the bytes are not those of a result, or differ from what was written.
     """
     try:
         tensors = load(content)

@@ -1,8 +1,8 @@
-"""Store: results of tasks on disk, by key. It is what makes a run resume.
+"""Store: results of tasks on disk, by key. A run resumes from it.
 
-Files appear by rename, so an entry is whole or absent; one that a power cut or a failing disk has
-damaged is found by its checksum, discarded and made again. Several processes may use a store at
-once. Writing goes on beside the training, in one thread; `flush` waits for it.
+Files appear by rename, so an entry is whole or absent. An entry that a power cut or a failing disk
+has damaged is found by its checksum and removed; its task is executed again. Several processes may
+use a store at once. A thread writes while the training continues; `flush` waits for it.
 """
 
 import logging
@@ -14,6 +14,7 @@ from pathlib import Path
 from threading import get_ident
 from typing import Final, Self
 
+from wfl_sim.execution.lru_cache import LruCache
 from wfl_sim.execution.result_file import DamagedError, add_checksum, from_bytes, to_bytes
 from wfl_sim.execution.store_locks import KeyLocks, StoreUser
 from wfl_sim.execution.store_maintenance import limit_of, path_of, prune
@@ -21,42 +22,39 @@ from wfl_sim.execution.task import Result
 
 _log = logging.getLogger(__name__)
 
-_BEHIND: Final = 64 << 20
-"""byte that may wait to be written before `put` waits for the disk"""
-_SLICES: Final = 16
-"""a store with a limit is pruned whenever so great a part of the limit has been written"""
+_MAX_UNWRITTEN: Final = 64 << 20
+"""Bytes that may wait to be written before `put` waits for the disk."""
+_PRUNE_INTERVAL: Final = 16
+"""A store with a limit is pruned each time that 1/16 of the limit has been written."""
 
 
 class MissingResultError(KeyError):
-    """There is no such result, or it was damaged."""
+    """The store has no such result, or it was damaged."""
 
 
 class Store:
-    """A folder of results, with the most recent ones kept in memory."""
+    """A folder of results; the most recently used ones are kept in memory, too.
+
+    Args:
+        folder: of the entries; it is made if it does not exist.
+        memory: bytes of results kept in memory.
+
+    Raises:
+        OSError: the folder cannot be made or written.
+    """
 
     def __init__(self, folder: Path, *, memory: int = 1 << 30) -> None:
-        """Open or make a store, and remove what was half written by processes that died.
-
-        Args:
-            folder: where the entries lie.
-            memory: bytes of recent results kept in memory.
-
-        Raises:
-            OSError: the folder cannot be made or written.
-        """
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self._presence = StoreUser(folder)
-        self._claims = KeyLocks(folder / "claims")
-        self._memory = memory
-        self._held = 0
+        self._user = StoreUser(folder)
+        self._locks = KeyLocks(folder / "claims")
         self._limit = limit_of(folder)
         self._written = 0
-        self._shelves: set[str] = set()
+        self._subfolders: set[str] = set()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="store")
         self._writing: OrderedDict[str, tuple[Future[None], int]] = OrderedDict()
-        self._behind = 0
-        self._recent: OrderedDict[str, Result] = OrderedDict()
+        self._unwritten = 0
+        self._recent = LruCache(memory, _size)
 
     def __repr__(self) -> str:
         return f"Store({str(self.folder)!r}, {len(self._recent)} in memory)"
@@ -68,7 +66,7 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        """Write what is left, give up all claims, and keep to the limit.
+        """Write what is left, release all locks, and prune to the limit.
 
         Raises:
             OSError: a result could not be written.
@@ -77,8 +75,8 @@ class Store:
             self.flush()
         finally:
             self._writer.shutdown()
-            self._claims.close()
-            self._presence.end()
+            self._locks.close()
+            self._user.end()
         # Read again: it may have been set meanwhile.
         if (limit := limit_of(self.folder)) is not None:
             prune(self.folder, limit)
@@ -94,33 +92,31 @@ class Store:
         """Return a result.
 
         Raises:
-            GoneError: there is none, or it is damaged.
+            MissingResultError: there is none, or it is damaged.
         """
-        if key in self._recent:
-            self._recent.move_to_end(key)
-            return self._recent[key]
-        result = self._read(key)
-        if result is None:
-            raise MissingResultError(key)
-        self._remember(key, result)
-        return result
+        if key not in self._recent:
+            result = self._read(key)
+            if result is None:
+                raise MissingResultError(key)
+            self._recent[key] = result
+        return self._recent[key]
 
     def put(self, key: str, result: Result) -> None:
-        """Take a result; it is on disk after `flush`, in place of an entry of the same content.
+        """Store a result; it is on disk after `flush`, and replaces an entry of the same content.
 
         Raises:
-            OSError: an earlier result could not be written; nothing half written is left.
+            OSError: an earlier result could not be written; nothing half-written is left.
         """
-        self._remember(key, result)
-        # Packed here: two threads that both want the interpreter cost more than the work itself.
+        self._recent[key] = result
+        # Serialised here: two threads that compete for the interpreter cost more than the work.
         content = to_bytes(result)
         if key in self._writing:
             self._wait_for(key)
         self._writing[key] = self._writer.submit(self._write, key, content), len(content)
-        self._behind += len(content)
+        self._unwritten += len(content)
         while self._writing:
             oldest = next(iter(self._writing))
-            if self._behind <= _BEHIND and not self._writing[oldest][0].done():
+            if self._unwritten <= _MAX_UNWRITTEN and not self._writing[oldest][0].done():
                 break
             self._wait_for(oldest)
 
@@ -128,43 +124,43 @@ class Store:
         """Wait until all results are on disk.
 
         Raises:
-            OSError: one could not be written: the disk is full or not writable.
+            OSError: a result could not be written: the disk is full or not writable.
         """
         while self._writing:
             self._wait_for(next(iter(self._writing)))
 
     def claim(self, key: str) -> bool:
-        """Begin to work on a result; False where another process is at work on it.
+        """Lock a result that is about to be made; False if another process has locked it.
 
-        It holds until `release`, or until this process ends.
+        The lock holds until `release`, or until this process ends.
         """
-        return self._claims.take(key)
+        return self._locks.acquire(key)
 
     def release(self, key: str) -> None:
-        """Give up a claim; where the result is being written, as soon as it is on disk."""
+        """Release the lock of a result; if it is being written, as soon as it is on disk."""
         writing = self._writing.get(key)
         if writing is None:
-            self._claims.release(key)
+            self._locks.release(key)
         else:
-            writing[0].add_done_callback(lambda _: self._claims.release(key))
+            writing[0].add_done_callback(lambda _: self._locks.release(key))
 
     def holds(self, key: str) -> bool:
-        """Return whether there is an entry, which may be damaged; it is not read."""
+        """Return whether there is an entry; it is not read, and may be damaged."""
         return key in self._recent or os.path.exists(path_of(self.folder, key))
 
     def _wait_for(self, key: str) -> None:
         written, size = self._writing.pop(key)
-        self._behind -= size
+        self._unwritten -= size
         written.result()
 
     def _write(self, key: str, content: bytes) -> None:
         content = add_checksum(content)
         path = path_of(self.folder, key)
-        part = self._presence.part(f"{get_ident()}.part")
+        part = self._user.part(f"{get_ident()}.part")
         try:
-            if key[:2] not in self._shelves:
+            if key[:2] not in self._subfolders:
                 os.makedirs(os.path.dirname(path), exist_ok=True)
-                self._shelves.add(key[:2])
+                self._subfolders.add(key[:2])
             with open(part, "wb", buffering=0) as file:
                 _write_all(file.fileno(), content)
             os.replace(part, path)
@@ -175,7 +171,7 @@ class Store:
             _remove(part)
             raise
         self._written += len(content)
-        if self._limit is not None and self._written * _SLICES > self._limit:
+        if self._limit is not None and self._written * _PRUNE_INTERVAL > self._limit:
             self._written = 0
             prune(self.folder, self._limit)
 
@@ -186,7 +182,7 @@ class Store:
         try:
             with open(path, "rb", buffering=0) as file:
                 content = file.readall()
-            # The time of a file is that of its last use.
+            # The modification time of an entry is the time of its last use.
             os.utime(path)
         except FileNotFoundError:
             return None
@@ -199,15 +195,6 @@ class Store:
             _log.warning("%s is damaged (%s): made again", path, error)
             _remove(path)
             return None
-
-    def _remember(self, key: str, result: Result) -> None:
-        if key in self._recent:
-            self._held -= _size(self._recent.pop(key))
-        self._recent[key] = result
-        self._held += _size(result)
-        while self._held > self._memory and len(self._recent) > 1:
-            _, old = self._recent.popitem(last=False)
-            self._held -= _size(old)
 
 
 def _write_all(file: int, content: bytes) -> None:

@@ -1,7 +1,9 @@
-"""Claims: who is at work on which result, among all processes that share a store.
+"""Locks of a store: which process works on which result, and which processes use the store.
 
-A claim is a lock on one byte of one file, whose offset the key gives. The system drops the locks of
-a process that ends, however it ends, so no claim can be left over.
+The operating system releases the locks of a process that ends, however it ends. A key is locked by
+one byte of a shared file, since a file for each key would cost several times more than all else
+that the store does for a task. A byte range is locked by a process as a whole; the files of
+`StoreUser` are therefore locked by `filelock`, which excludes other users of the same process too.
 """
 
 import logging
@@ -21,22 +23,25 @@ if sys.platform != "win32":
 _log = logging.getLogger(__name__)
 
 _DIGITS: Final = 15
-"""hexadecimal digits of a key that fit into an offset"""
+"""Hexadecimal digits of a key that fit into a file offset."""
+_MARGIN: Final = 2_000_000_000
+"""Nanoseconds by which the clocks of files and processes may differ."""
 
 
 class KeyLocks:
-    """What this process is at work on. Claims of one process do not exclude each other.
+    """Keys that this process has locked. Locks of one process do not exclude each other.
 
-    Where the system knows no such locks every claim is granted: work may then be done twice, with
-    the same result.
+    Where the system has no such locks every lock is granted: a task may then be executed twice,
+    with the same result.
+
+    Args:
+        path: of the file whose bytes are locked. It has no content.
+
+    Raises:
+        OSError: the file cannot be made.
     """
 
     def __init__(self, path: Path) -> None:
-        """Open the file of locks, which has no content.
-
-        Raises:
-            OSError: it cannot be made.
-        """
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         self._close = weakref.finalize(self, os.close, self._file)
         self._path = path
@@ -44,13 +49,13 @@ class KeyLocks:
         self._works = sys.platform != "win32"
 
     def __repr__(self) -> str:
-        return f"Claims({str(self._path)!r}, {len(self._held)} held)"
+        return f"KeyLocks({str(self._path)!r}, {len(self._held)} held)"
 
     def __len__(self) -> int:
         return len(self._held)
 
-    def take(self, key: str) -> bool:
-        """Claim a key; False where another process has it."""
+    def acquire(self, key: str) -> bool:
+        """Lock a key; False if another process has locked it."""
         try:
             if self._works and sys.platform != "win32":
                 fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _offset(key))
@@ -63,14 +68,14 @@ class KeyLocks:
         return True
 
     def release(self, key: str) -> None:
-        """Give up a claim; it is no error to have none."""
+        """Release a key; nothing happens if it is not locked."""
         if key in self._held:
             self._held.discard(key)
             if self._works and sys.platform != "win32":
                 fcntl.lockf(self._file, fcntl.LOCK_UN, 1, _offset(key))
 
     def close(self) -> None:
-        """Give up all claims."""
+        """Release all keys."""
         self._held.clear()
         self._close()
 
@@ -79,73 +84,68 @@ def _offset(key: str) -> int:
     return int(key[:_DIGITS], 16)
 
 
-_MARGIN: Final = 2_000_000_000
-"""ns by which clocks of files and processes may differ"""
-
-
 class StoreUser:
-    """This process among the users of a store, until `end`."""
+    """This process as a user of a store, until `end`. Removes what dead users left half-written.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
 
     def __init__(self, folder: Path) -> None:
-        """Note that this process uses the store, and tidy up after those that died in it.
-
-        Raises:
-            OSError: the folder cannot be written.
-        """
         self._folder = folder
         for name in ("live", "parts"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         self.token = f"{time.time_ns()}-{os.getpid()}-{secrets.token_hex(4)}"
         self._lock = FileLock(folder / "live" / self.token, thread_local=False)
-        with _gate(folder):
+        with _registry_lock(folder):
             self._lock.acquire()
-        tidy(folder)
+        remove_orphans(folder)
 
     def __repr__(self) -> str:
-        return f"Presence({self.token})"
+        return f"StoreUser({self.token})"
 
     def part(self, name: str) -> str:
-        """Return where to write a file before it gets its name."""
+        """Return the path of a file that is being written, before it is renamed."""
         return f"{self._folder}/parts/{self.token}.{name}"
 
     def end(self) -> None:
-        """Use the store no longer."""
+        """Stop being a user of the store."""
         self._lock.release()
         (self._folder / "live" / self.token).unlink(missing_ok=True)
 
 
 def live_since(folder: Path) -> int | None:
-    """Return when the first of those came who use a store now, in ns since 1970; None: nobody."""
-    times = [int(token.partition("-")[0]) for token in _living(folder)]
+    """Return when the oldest live user began, in ns since 1970; None if there is no user."""
+    times = [int(token.partition("-")[0]) for token in _live_tokens(folder)]
     return min(times) - _MARGIN if times else None
 
 
-def tidy(folder: Path) -> int:
-    """Remove the half-written files of those that died; return how many."""
-    with _gate(folder):
-        # In this order: whoever comes now has a file in `live/` before one in `parts/`.
+def remove_orphans(folder: Path) -> int:
+    """Remove the half-written files of dead users; return their number."""
+    with _registry_lock(folder):
+        # In this order: a new user has a file in `live/` before it has one in `parts/`.
         parts = list((folder / "parts").glob("*"))
-        living = set(_living(folder))
-    left = [path for path in parts if path.name.partition(".")[0] not in living]
-    for path in left:
+        live = set(_live_tokens(folder))
+    orphans = [path for path in parts if path.name.partition(".")[0] not in live]
+    for path in orphans:
         path.unlink(missing_ok=True)
-    return len(left)
+    return len(orphans)
 
 
-def _living(folder: Path) -> list[str]:
-    """Return the names of those who are there; the files of the others go."""
-    living = []
+def _live_tokens(folder: Path) -> list[str]:
+    """Return the tokens of live users, and remove the files of dead ones."""
+    live = []
     for path in (folder / "live").glob("*-*"):
         lock = FileLock(path, thread_local=False)
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            living.append(path.name)
+            live.append(path.name)
         else:
             path.unlink(missing_ok=True)
             lock.release()
-    return living
+    return live
 
 
-def _gate(folder: Path) -> FileLock:
+def _registry_lock(folder: Path) -> FileLock:
     return FileLock(folder / "live" / ".gate")

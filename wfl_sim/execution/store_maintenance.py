@@ -1,4 +1,4 @@
-"""Shelf: what lies in a store, how much it is, whether it is sound, and what may go."""
+"""Maintenance of a store: its entries, their size, damaged ones, pruning and the size limit."""
 
 import logging
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from wfl_sim.execution.result_file import DamagedError, from_bytes
-from wfl_sim.execution.store_locks import live_since, tidy
+from wfl_sim.execution.store_locks import live_since, remove_orphans
 from wfl_sim.execution.task import Result
 
 _log = logging.getLogger(__name__)
@@ -19,44 +19,54 @@ _LIMIT: Final = "limit"
 
 @dataclass(frozen=True)
 class Entry:
-    """An entry of a store."""
+    """A result on disk."""
 
     key: str
     path: str
     size: int
-    """byte"""
+    """Bytes of the file."""
     used: int
-    """ns since 1970 of the last use"""
+    """Time of the last use, in ns since 1970."""
+
+    def read(self) -> Result:
+        """Return the result.
+
+        Raises:
+            DamagedError: the checksum differs.
+            OSError: the file cannot be read.
+        """
+        return from_bytes(Path(self.path).read_bytes())
 
 
 @dataclass(frozen=True)
 class Pruned:
-    """What has gone from a store."""
+    """What `prune` has done."""
 
     entries: int
+    """Number of removed entries."""
     freed: int
-    """byte"""
+    """Bytes of the removed entries."""
     left: int
-    """byte that stay"""
+    """Bytes of the entries that are left."""
     needed: int
-    """byte of `left` that runs which go on may need"""
+    """Bytes of `left` that current runs may need."""
 
 
 def path_of(folder: Path, key: str) -> str:
-    """Return where the entry of a key lies."""
+    """Return the path of the entry of a key."""
     return f"{folder}/{key[:2]}/{key}{_SUFFIX}"
 
 
-def items(folder: Path) -> Iterator[Entry]:
+def entries(folder: Path) -> Iterator[Entry]:
     """Yield the entries of a store, in no order.
 
     Raises:
         OSError: there is no such folder.
     """
-    for shelf in list(os.scandir(folder)):
-        if len(shelf.name) != 2 or not shelf.is_dir():
+    for subfolder in list(os.scandir(folder)):
+        if len(subfolder.name) != 2 or not subfolder.is_dir():
             continue
-        for file in list(os.scandir(shelf.path)):
+        for file in list(os.scandir(subfolder.path)):
             if not file.name.endswith(_SUFFIX):
                 continue
             try:
@@ -67,62 +77,51 @@ def items(folder: Path) -> Iterator[Entry]:
             yield Entry(key, file.path, stat.st_size, stat.st_mtime_ns)
 
 
-def read_entry(item: Entry) -> Result:
-    """Return the result of an entry.
-
-    Raises:
-        DamagedError: its checksum differs.
-        OSError: it cannot be read.
-    """
-    return from_bytes(Path(item.path).read_bytes())
-
-
 def damaged(folder: Path) -> Iterator[tuple[Entry, str]]:
-    """Yield the entries that are not as they were written, and why; they stay."""
-    for item in items(folder):
+    """Yield the entries that differ from what was written, and the reason; none is removed."""
+    for entry in entries(folder):
         try:
-            read_entry(item)
+            entry.read()
         except FileNotFoundError:
             continue
         except (DamagedError, OSError) as error:
-            yield item, str(error)
+            yield entry, str(error)
 
 
 def prune(folder: Path, limit: int) -> Pruned:
-    """Remove entries that were not used for longest, until the rest is within a limit.
+    """Remove the least recently used entries, until the rest is within a limit.
 
-    What has been used since the first of the runs that go on began is theirs, and stays. Files that
-    were half written when a process died go too.
+    What was used since the oldest current run began stays. Half-written files of dead processes go.
 
     Args:
         folder: of the store.
-        limit: byte.
+        limit: in bytes.
 
     Raises:
         OSError: there is no such folder, or it is not writable.
     """
-    tidy(folder)
+    remove_orphans(folder)
     began = live_since(folder)
-    entries = sorted(items(folder), key=lambda item: item.used)
-    total = sum(item.size for item in entries)
-    gone = freed = 0
-    for item in entries:
-        if total - freed <= limit or (began is not None and item.used >= began):
+    by_use = sorted(entries(folder), key=lambda entry: entry.used)
+    total = sum(entry.size for entry in by_use)
+    removed = freed = 0
+    for entry in by_use:
+        if total - freed <= limit or (began is not None and entry.used >= began):
             break
         try:
-            # Once more: it may have been used a moment ago.
-            if began is None or os.stat(item.path).st_mtime_ns < began:
-                os.unlink(item.path)
-                gone += 1
-                freed += item.size
+            # Looked up again: the entry may have been used a moment ago.
+            if began is None or os.stat(entry.path).st_mtime_ns < began:
+                os.unlink(entry.path)
+                removed += 1
+                freed += entry.size
         except FileNotFoundError:
-            freed += item.size
-    needed = sum(item.size for item in entries if began is not None and item.used >= began)
-    return Pruned(gone, freed, total - freed, needed)
+            freed += entry.size
+    needed = sum(entry.size for entry in by_use if began is not None and entry.used >= began)
+    return Pruned(removed, freed, total - freed, needed)
 
 
 def limit_of(folder: Path) -> int | None:
-    """Return the limit that runs keep the store to, in byte; None where there is none."""
+    """Return the size limit of a store in bytes; None if there is none."""
     try:
         return int((folder / _LIMIT).read_text("ascii"))
     except FileNotFoundError:
@@ -133,7 +132,7 @@ def limit_of(folder: Path) -> int | None:
 
 
 def set_limit(folder: Path, limit: int | None) -> None:
-    """Let runs keep the store to so many bytes, or lift the limit.
+    """Set the size limit of a store in bytes, or remove it.
 
     Raises:
         OSError: there is no such folder, or it is not writable.

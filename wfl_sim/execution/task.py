@@ -1,8 +1,8 @@
-"""Tasks: learning as pure functions, named by what goes into them.
+"""Tasks: learning as pure functions, identified by their inputs.
 
-The event engine builds tasks and passes their keys around; nothing is trained until a result is
-demanded. A key is a hash of the task's own fields, in which incoming states are named by the keys
-that produced them: two runs, or two scenarios of a sweep, that ask the same get the same key.
+The network simulation makes tasks and passes their keys on; a task is executed when its result is
+asked for. A key is a hash of the task's fields, in which an incoming state is named by the key of
+the task that produces it. Runs, and scenarios of a sweep, that have the same task share its result.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ class InitialShared:
 
     @property
     def incoming(self) -> tuple[StateRef, ...]:
-        """Nothing comes in."""
+        """No states."""
         return ()
 
 
@@ -40,12 +40,12 @@ class InitialPrivate:
 
     recipe: str
     device: int
-    """-1 for the untrained private parts that the global evaluation uses"""
+    """Index of the device; -1 for the untrained private parts of the global evaluation."""
     seed: int
 
     @property
     def incoming(self) -> tuple[StateRef, ...]:
-        """Nothing comes in."""
+        """No states."""
         return ()
 
 
@@ -56,9 +56,9 @@ class LocalUpdate:
     recipe: str
     device: int
     shard: str
-    """fingerprint of the device's training examples"""
+    """Fingerprint of the device's training examples."""
     seed: int
-    """of batch order and dropout"""
+    """Seed of batch order and dropout."""
     shared: StateRef
     private: StateRef
 
@@ -70,29 +70,29 @@ class LocalUpdate:
 
 @dataclass(frozen=True, kw_only=True)
 class Aggregate:
-    """The server's combination of uploads. Output: "shared".
+    """Aggregation of uploads at a server. Output: "shared".
 
-    Of each upload, in ascending order of device: the tuples below run in parallel.
+    The tuples have one item for each upload, in ascending order of device.
     """
 
     recipe: str
     shared: StateRef
-    """the present state, which the result replaces"""
+    """Present shared state, which the result replaces."""
     uploads: tuple[StateRef, ...]
     weights: tuple[float, ...]
     devices: tuple[int, ...]
-    """-1 for an upload that is itself an aggregate"""
+    """Index of the device; -1 for an upload that is itself an aggregate."""
     bases: tuple[StateRef, ...]
-    """the shared state that the device started from"""
+    """Shared state that the device started from."""
     staleness: tuple[int, ...]
-    """versions between `bases` and `shared`"""
+    """Number of aggregations between `bases` and `shared`."""
     edge: bool = False
-    """whether a server below the server averages: no server optimiser there"""
+    """Whether an edge server averages; it has no server optimiser."""
     noise: float = 0.0
-    """standard deviation of the error on each value of the average, as a share of the largest root
-    mean square among the updates: aggregation over the air"""
+    """Standard deviation of the error of over-the-air aggregation on each value of the average, as
+    a share of the largest root mean square among the updates."""
     seed: int = 0
-    """of `noise`"""
+    """Seed of `noise`."""
 
     @property
     def incoming(self) -> tuple[StateRef, ...]:
@@ -109,14 +109,14 @@ class Aggregate:
 class Evaluate:
     """Quality of a shared state with one device's private state on held-out examples.
 
-    Output: values only (accuracy, loss). For the global scope `device` is -1 and `private` is the
-    untrained private state.
+    Output: values only (accuracy, loss). In the global evaluation `device` is -1 and `private` is
+    the untrained private state.
     """
 
     recipe: str
     device: int
     shard: str
-    """fingerprint of the held-out examples"""
+    """Fingerprint of the held-out examples."""
     shared: StateRef
     private: StateRef
 
@@ -131,7 +131,7 @@ Task = InitialShared | InitialPrivate | LocalUpdate | Aggregate | Evaluate
 
 @dataclass(frozen=True)
 class Result:
-    """What a task produced: states by output name, and numbers by metric name."""
+    """What a task has produced: states by output name, and numbers by metric name."""
 
     states: Mapping[str, State] = field(default_factory=dict)
     values: Mapping[str, float] = field(default_factory=dict)
@@ -141,16 +141,16 @@ def key_of(task: Task, mode: str = "exact") -> str:
     """Return the provenance key of a task: 32 hexadecimal digits.
 
     Args:
-        task: what is to be executed.
-        mode: how; results that are not `exact` have keys of their own.
+        task: the task.
+        mode: of its executor; results of a mode other than `exact` have keys of their own.
     """
-    how = {} if mode == "exact" else {"mode": mode}
-    named = {"task": type(task).__name__, **vars(task), **how}
-    text = json.dumps(named, sort_keys=True, default=vars)
+    other = {} if mode == "exact" else {"mode": mode}
+    fields = {"task": type(task).__name__, **vars(task), **other}
+    text = json.dumps(fields, sort_keys=True, default=vars)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def title(task: Task) -> str:
-    """Return what to call a task in a message."""
+    """Return the name of a task for messages."""
     device = getattr(task, "device", -1)
     return type(task).__name__ + (f" of device {device}" if device >= 0 else "")

@@ -1,4 +1,4 @@
-"""Auto: begins in this process and goes on in several where what is left is worth their start."""
+"""Auto: begins in this process, and continues in several if that saves more than their start."""
 
 import logging
 import os
@@ -22,13 +22,13 @@ from wfl_sim.execution.worker_process import cores
 _log = logging.getLogger(__name__)
 
 _LOOK: Final = 2.0
-"""s of training after which there is something to judge by"""
+"""Seconds of training before the first decision."""
 _START: Final = 10.0
-"""s until a new process has imported its libraries and loaded the base model"""
+"""Seconds until a new process has imported its libraries and loaded the base model."""
 _MEMORY: Final = 0.5
-"""share of the machine's memory that the processes may take"""
+"""Share of the machine's memory that the processes may use."""
 _PROCESS: Final = 0.6e9
-"""byte that a process takes for its libraries, beside the local step"""
+"""Bytes that a process uses for its libraries, in addition to those of a local step."""
 
 
 @EXECUTORS("auto")
@@ -37,16 +37,16 @@ class Auto:
     """Inline at first; a pool of processes where that saves more time than they need to start."""
 
     exact: bool = True
-    """the bits of `inline`; else updates, and evaluations, go in groups where the learner can"""
+    """Whether results have the bits of `inline`; otherwise the learner may work in groups."""
 
     @property
     def mode(self) -> str:
-        """What is asked for, whatever is chosen."""
+        """The mode that was asked for, whichever executor is chosen."""
         return "exact" if self.exact else "grouped"
 
     @contextmanager
     def session(self, learner: Learner, store: Store) -> Iterator[Session]:
-        """Begin inline, or in groups where that is allowed and possible."""
+        """Begin inline, or in groups if that is allowed and possible."""
         if not self.exact and isinstance(learner, GroupLearner):
             with Grouped().session(learner, store) as session:
                 yield session
@@ -56,7 +56,7 @@ class Auto:
 
 
 class AutoSession:
-    """Measures tasks inline, and judges at each one whether processes would be done sooner."""
+    """Measures tasks inline, and decides before each local update whether to use processes."""
 
     def __init__(self, learner: Learner, store: Store, stack: ExitStack) -> None:
         self._learner = learner
@@ -71,37 +71,39 @@ class AutoSession:
 
     @property
     def room(self) -> int:
-        """What the chosen one takes."""
+        """The room of the chosen session."""
         return self._chosen.room
 
-    def submit(self, tasks: Mapping[str, Task], outlook: Backlog) -> None:
-        """Let the chosen one begin; choose before."""
-        self._widest = max(self._widest, outlook.ready + len(tasks))
+    def submit(self, tasks: Mapping[str, Task], backlog: Backlog) -> None:
+        """Decide if necessary, then pass the tasks on to the chosen session."""
+        self._widest = max(self._widest, backlog.ready + len(tasks))
         if self._undecided and any(isinstance(task, LocalUpdate) for task in tasks.values()):
-            self._choose(outlook)
-        self._chosen.submit(tasks, outlook)
+            self._choose(backlog)
+        self._chosen.submit(tasks, backlog)
 
     def finished(self) -> Sequence[str]:
-        """Wait for the chosen one."""
+        """Wait for the chosen session."""
         began = time.perf_counter()
         done = self._chosen.finished()
-        # The first task of all loads the base model.
+        # The first task is not counted: it loads the base model.
         if self._undecided and self._counted:
             self._spent += time.perf_counter() - began
         self._counted += len(done)
         return done
 
     def report(self) -> Mapping[str, Any]:
-        """Return what was chosen and why."""
+        """Return which executor was chosen, and why."""
         return {**self._chosen.report(), "asked": "auto", "why": self._why or "little to do"}
 
-    def _choose(self, outlook: Backlog) -> None:
+    def _choose(self, backlog: Backlog) -> None:
         if self._spent < _LOOK:
             return
-        each = self._spent / (self._counted - 1)
-        workers = min(cores() // _threads(self._learner), self._widest, _fit(self._learner))
-        self._why = f"{outlook.left} tasks of {each:.2g} s each were left after {self._spent:.1f} s"
-        if workers < 2 or outlook.left * each * (1 - 1 / workers) < _START:
+        mean = self._spent / (self._counted - 1)
+        workers = min(
+            cores() // _threads(self._learner), self._widest, _processes_in_memory(self._learner)
+        )
+        self._why = f"{backlog.left} tasks of {mean:.2g} s each were left after {self._spent:.1f} s"
+        if workers < 2 or backlog.left * mean * (1 - 1 / workers) < _START:
             return
         self._undecided = False
         try:
@@ -117,9 +119,9 @@ def _threads(learner: Learner) -> int:
     return int(getattr(learner, "threads", 1))
 
 
-def _fit(learner: Learner) -> int:
-    """Return how many processes with the learner's base model the memory holds."""
+def _processes_in_memory(learner: Learner) -> int:
+    """Return how many processes with the learner's base model fit into the memory."""
     if "SC_PHYS_PAGES" not in os.sysconf_names:
         return 2
-    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return int(_MEMORY * there / (_PROCESS + learner.workload(0).memory))
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return int(_MEMORY * memory / (_PROCESS + learner.workload(0).memory))

@@ -17,30 +17,54 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Backlog:
-    """What else there is to do when an executor is given tasks."""
+    """What else there is to do when an executor gets tasks."""
 
     ready: int
-    """tasks that are ready beside those that are given"""
+    """Number of other tasks that are ready."""
     left: int
-    """tasks that are not done, those that are given included"""
+    """Number of unfinished tasks, those that the executor gets included."""
 
 
 class Session(Protocol):
-    """An executor at work: takes tasks whose inputs are stored, and stores their results."""
+    """An executor at work: takes tasks whose inputs are stored, and stores their results.
+
+    A session that executes each task at once, and takes three before it is asked for results:
+
+    >>> class EagerSession:
+    ...     def __init__(self, learner, store):
+    ...         self.learner, self.store, self.done = learner, store, []
+    ...
+    ...     @property
+    ...     def room(self):
+    ...         return 3 - len(self.done)
+    ...
+    ...     def submit(self, tasks, backlog):
+    ...         for key, task in tasks.items():
+    ...             inputs = [self.store.get(ref.key).states for ref in task.incoming]
+    ...             self.store.put(key, self.learner.run(task, inputs))
+    ...             self.done.append(key)
+    ...
+    ...     def finished(self):
+    ...         done, self.done = self.done, []
+    ...         return done
+    ...
+    ...     def report(self):
+    ...         return {"executor": "eager"}
+    """
 
     @property
     def room(self) -> int:
-        """How many more tasks it takes at this moment."""
+        """Number of tasks that it can take at this moment."""
 
-    def submit(self, tasks: Mapping[str, Task], outlook: Backlog) -> None:
+    def submit(self, tasks: Mapping[str, Task], backlog: Backlog) -> None:
         """Take tasks by key, at most `room`; their inputs are in the store."""
 
     def finished(self) -> Sequence[str]:
-        """Wait until some of what was taken is done, and return the keys: the store has them.
+        """Wait until at least one task is done; return the keys whose results are in the store.
 
         Raises:
-            GoneError: an input is no longer in the store.
-            Exception: whatever a task has raised.
+            MissingResultError: an input is no longer in the store.
+            Exception: an error of a task.
         """
 
     def report(self) -> Mapping[str, Any]:
@@ -48,14 +72,38 @@ class Session(Protocol):
 
 
 class Executor(Protocol):
-    """Where and how tasks are executed. It decides how long a run takes, not what comes out."""
+    """Where and how tasks are executed. It decides how long a run takes, not its results.
+
+    An executor that counts its sessions and executes tasks one after the other:
+
+    >>> from contextlib import contextmanager
+    >>> from dataclasses import dataclass
+    >>> from wfl_sim.execution.executors.inline import Inline
+    >>> @dataclass
+    ... class Counting:
+    ...     mode = "exact"
+    ...     sessions: int = 0
+    ...
+    ...     @contextmanager
+    ...     def session(self, learner, store):
+    ...         self.sessions += 1
+    ...         with Inline().session(learner, store) as session:
+    ...             yield session
+
+    `@EXECUTORS("counting")` above the class lets scenarios name it.
+
+    >>> executor = Counting()
+    >>> with executor.session(learner=None, store=None) as session:
+    ...     session.room
+    1
+    """
 
     @property
     def mode(self) -> str:
         """ "exact" for the bits of `inline`; another word enters the keys of all results."""
 
     def session(self, learner: Learner, store: Store) -> AbstractContextManager[Session]:
-        """Return what executes tasks until the context ends."""
+        """Return a context manager whose value executes tasks until the context ends."""
 
 
 EXECUTORS: Registry[Executor] = Registry("executor", Executor)

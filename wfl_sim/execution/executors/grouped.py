@@ -1,4 +1,4 @@
-"""Grouped: what is ready together goes through the shared frozen base together."""
+"""Grouped: tasks that are ready together share passes over the frozen base model."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ class Grouped:
     """Updates or evaluations that are ready together share passes over the base; not to the bit."""
 
     size: int = 32
-    """at most so many devices at a time"""
+    """Largest number of devices in a group."""
 
     def __post_init__(self) -> None:
         if self.size < 1:
@@ -34,14 +34,14 @@ class Grouped:
 
     @contextmanager
     def session(self, learner: Learner, store: Store) -> Iterator["GroupedSession"]:
-        """Nothing to start and nothing to end."""
+        """Nothing is started or ended."""
         yield GroupedSession(learner, store, self.size)
 
 
 class GroupedSession:
-    """Executes local updates together, and evaluations; before them all other tasks one by one.
+    """Executes local updates in groups, and evaluations; before them all other tasks one by one.
 
-    What a learner cannot take together it gets one by one.
+    Tasks that a learner cannot execute in groups are executed one by one, too.
     """
 
     def __init__(self, learner: Learner, store: Store, size: int) -> None:
@@ -56,10 +56,10 @@ class GroupedSession:
 
     @property
     def room(self) -> int:
-        """A group of local updates and one of evaluations, beside whatever else there is."""
+        """A group of local updates and one of evaluations, and any number of other tasks."""
         return 2 * self._size - len(self._updates) - len(self._evaluations)
 
-    def submit(self, tasks: Mapping[str, Task], outlook: Backlog) -> None:
+    def submit(self, tasks: Mapping[str, Task], backlog: Backlog) -> None:
         """Take tasks."""
         for key, task in tasks.items():
             if self._group is None or not self._group.shares(task):
@@ -70,7 +70,7 @@ class GroupedSession:
                 self._evaluations[key] = task
 
     def finished(self) -> Sequence[str]:
-        """Execute one of the other tasks, or else a group: a full one first, and then updates."""
+        """Execute one of the other tasks, or else a group: a full one first, then local updates."""
         if self._others:
             key = next(iter(self._others))
             task = self._others.pop(key)
@@ -84,7 +84,7 @@ class GroupedSession:
         return self._run(self._first(self._evaluations))
 
     def report(self) -> Mapping[str, Any]:
-        """Return the kind, and how large groups were."""
+        """Return the kind, the number of groups and the size of the largest."""
         largest = {"largest_group": max(self._groups)} if self._groups else {}
         return {"executor": "grouped", "groups": len(self._groups), **largest}
 

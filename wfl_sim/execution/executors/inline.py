@@ -19,17 +19,17 @@ class Inline:
 
     @property
     def mode(self) -> str:
-        """The bits that all others are held against."""
+        """The bits that all other executors are compared with."""
         return "exact"
 
     @contextmanager
     def session(self, learner: Learner, store: Store) -> Iterator["InlineSession"]:
-        """Nothing to start and nothing to end."""
+        """Nothing is started or ended."""
         yield InlineSession(learner, store)
 
 
 class InlineSession:
-    """Executes a task when its end is waited for."""
+    """Executes a task when its result is waited for."""
 
     def __init__(self, learner: Learner, store: Store) -> None:
         self._learner = learner
@@ -41,7 +41,7 @@ class InlineSession:
         """One task at a time."""
         return 1 - len(self._taken)
 
-    def submit(self, tasks: Mapping[str, Task], outlook: Backlog) -> None:
+    def submit(self, tasks: Mapping[str, Task], backlog: Backlog) -> None:
         """Take a task."""
         self._taken.update(tasks)
 
@@ -60,6 +60,6 @@ def inputs_of(task: Task, store: Store) -> list[Mapping[str, State]]:
     """Return the states of the incoming results of a task, in task order.
 
     Raises:
-        GoneError: one is no longer in the store.
+        MissingResultError: a result is no longer in the store.
     """
-    return [store.get(handle.key).states for handle in task.incoming]
+    return [store.get(ref.key).states for ref in task.incoming]

@@ -1,7 +1,7 @@
 """Processes: a pool on this machine; every process keeps the base model in memory.
 
-Only keys and tasks go through the pipes. States go through the store: a process reads there what
-another has written, and keeps what it has seen last.
+Only keys and tasks go through the pipes. States go through the store: a process reads what another
+has written, and keeps the most recently used states in memory.
 """
 
 import logging
@@ -26,9 +26,9 @@ from wfl_sim.execution.worker_process import ProgressListener, cores
 _log = logging.getLogger(__name__)
 
 _LIVES: Final = 3
-"""processes that one task may cost before the run gives up"""
+"""Number of processes that may die with the same task before the run ends."""
 _REMEMBERED: Final = 1 << 28
-"""bytes of recent results in the memory of each process"""
+"""Bytes of results in the memory of each process."""
 
 Job = tuple[str, Task]
 
@@ -39,7 +39,7 @@ class Processes:
     """A pool of processes on this machine, each with the base model in memory."""
 
     workers: int = 0
-    """processes; 0 for one on each core that this process may use"""
+    """Number of processes; 0 for one on each core that this process may use."""
 
     def __post_init__(self) -> None:
         if self.workers < 0:
@@ -52,7 +52,7 @@ class Processes:
 
     @contextmanager
     def session(self, learner: Learner, store: Store) -> Iterator["ProcessesSession"]:
-        """Start processes as there are tasks for them, and stop them at the end."""
+        """Start processes when there are tasks for them, and stop them at the end."""
         session = ProcessesSession(learner, store, self.workers or cores())
         try:
             yield session
@@ -61,7 +61,7 @@ class Processes:
 
 
 class ProcessesSession:
-    """Hands tasks to idle processes, and again to others where one has died."""
+    """Gives tasks to idle processes; the task of a process that has died goes to another one."""
 
     def __init__(self, learner: Learner, store: Store, workers: int) -> None:
         self.pool = Pool(WorkerContext(PickledLearner.of(learner), store.folder), workers)
@@ -73,8 +73,8 @@ class ProcessesSession:
         """One task for each idle process."""
         return self.pool.size - self.pool.busy
 
-    def submit(self, tasks: Mapping[str, Task], outlook: Backlog) -> None:
-        """Let idle processes begin."""
+    def submit(self, tasks: Mapping[str, Task], backlog: Backlog) -> None:
+        """Start the tasks in idle processes."""
         self._store.flush()
         for job in tasks.items():
             self.pool.give(job)
@@ -83,7 +83,7 @@ class ProcessesSession:
         """Wait for a process.
 
         Raises:
-            WorkerError: the same task has killed several processes, or failed by a mistake in code.
+            WorkerError: several processes died with the same task, or a task failed by a mistake.
         """
         done: list[str] = []
         while not done:
@@ -97,15 +97,15 @@ class ProcessesSession:
                     case "failed":
                         raise WorkerError(f"{title(task)} failed\n{event.content}")
                     case "died":
-                        self._again(event.job, event.content)
+                        self._retry(event.job, event.content)
         return done
 
     def report(self) -> Mapping[str, Any]:
-        """Return the kind and what became of the processes."""
+        """Return the kind, the number of processes and how many have died."""
         died = {"died": sum(self._died.values())} if self._died else {}
         return {"executor": "processes", "workers": self.pool.size, **died}
 
-    def _again(self, job: Job, cause: str) -> None:
+    def _retry(self, job: Job, cause: str) -> None:
         key, task = job
         self._died[key] += 1
         if self._died[key] >= _LIVES:
@@ -119,29 +119,29 @@ class ProcessesSession:
 
 @dataclass(frozen=True)
 class WorkerContext:
-    """What a process of the pool works with; opened when the first task arrives there."""
+    """Learner and store of a process of the pool, opened when the first task arrives."""
 
-    parcel: PickledLearner
+    pickled: PickledLearner
     folder: Path
 
     def __call__(self, job: Job, watcher: ProgressListener) -> MissingResultError | None:
-        """Execute a task; its result is in the store afterwards.
+        """Execute a task, and put its result into the store.
 
         Returns:
-            None, or what has gone from the store.
+            None, or which input is no longer in the store.
         """
         key, task = job
         try:
             inputs = inputs_of(task, self._store)
-        except MissingResultError as lost:
-            return lost
+        except MissingResultError as missing:
+            return missing
         self._store.put(key, self._learner.run(task, inputs))
         self._store.flush()
         return None
 
     @cached_property
     def _learner(self) -> Learner:
-        return self.parcel.opened()
+        return self.pickled.opened()
 
     @cached_property
     def _store(self) -> Store:

@@ -1,14 +1,14 @@
-"""Ray: workers on a cluster. The learner goes there once; states go through the object store.
+"""Ray: workers on a cluster. The learner is sent once; states go through Ray's object store.
 
 The store of results stays with the process that runs the scenario, so the machines of the cluster
-share no disk. They must have the same packages and, where a scenario names any, the same files.
+need no common disk. They need the same packages and the files that the scenario names.
 """
 
 import logging
 import os
 import socket
 import traceback
-from collections import Counter, OrderedDict, deque
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +18,7 @@ from wfl_sim.config.errors import LocatedError
 from wfl_sim.execution.executors.base import EXECUTORS, Backlog
 from wfl_sim.execution.executors.pickling import PickledLearner
 from wfl_sim.execution.learner import Learner
+from wfl_sim.execution.lru_cache import LruCache
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import Result, Task, title
 from wfl_sim.execution.worker_pool import WorkerError
@@ -27,15 +28,13 @@ from wfl_sim.state import State
 _log = logging.getLogger(__name__)
 
 _LIVES: Final = 3
-"""workers that one task may cost before the run gives up"""
+"""Number of workers that may be lost with the same task before the run ends."""
 _SENT: Final = 256
-"""results that are kept in the object store for the tasks to come"""
-_PATIENCE: Final = 60.0
-"""s without news after which the log says that the cluster is waited for"""
-
-
-_KNOCK: Final = 10.0
-"""s in which a cluster must answer"""
+"""Number of results that are kept in the object store for later tasks."""
+_SILENCE: Final = 60.0
+"""Seconds without an answer after which the log says so."""
+_CONNECT_TIMEOUT: Final = 10.0
+"""Seconds in which a cluster must accept a connection."""
 
 
 @EXECUTORS("ray")
@@ -44,14 +43,14 @@ class Ray:
     """Workers on a Ray cluster, each with the base model in memory; needs `wfl_sim[ray]`."""
 
     address: str = ""
-    """of a cluster, such as `auto` or `10.0.0.1:6379`; empty: $RAY_ADDRESS, or one on this
-    machine alone, which ends with the run"""
+    """Address of a cluster, such as `auto` or `10.0.0.1:6379`; if empty, $RAY_ADDRESS, or a cluster
+    on this machine alone, which ends with the run."""
     workers: int = 0
-    """0 for as many as the cluster has room for when the run begins"""
+    """Number of workers; 0 for as many as the cluster can hold when the run begins."""
     cpus: float = 1.0
-    """of each worker"""
+    """CPUs of each worker."""
     gpus: float = 0.0
-    """of each worker; 0.25 lets four share one"""
+    """GPUs of each worker; with 0.25 four workers share one."""
 
     def __post_init__(self) -> None:
         for name, low in (("workers", False), ("cpus", True), ("gpus", False)):
@@ -68,7 +67,7 @@ class Ray:
 
     @contextmanager
     def session(self, learner: Learner, store: Store) -> Iterator["RaySession"]:
-        """Join the cluster, or start one; end it where it was started for this.
+        """Join the cluster, or start one; a cluster that was started here ends with the session.
 
         Raises:
             LocatedError: Ray is not installed, or there is no such cluster.
@@ -94,7 +93,7 @@ class Ray:
                 ) from error
         try:
             if not joined and not address:
-                self._check_here(ray)
+                self._check_resources(ray)
             session = RaySession(learner, store, self)
             try:
                 yield session
@@ -104,11 +103,11 @@ class Ray:
             if not joined:
                 ray.shutdown()
 
-    def _check_here(self, ray: Any) -> None:
-        """Refuse workers that this machine has no room for; another cluster may still grow."""
-        there = ray.cluster_resources()
+    def _check_resources(self, ray: Any) -> None:
+        """Refuse workers that are too large for this machine; another cluster may still grow."""
+        resources = ray.cluster_resources()
         for name, kind in (("cpus", "CPU"), ("gpus", "GPU")):
-            has = there.get(kind, 0.0)
+            has = resources.get(kind, 0.0)
             if getattr(self, name) > has:
                 raise LocatedError(
                     f"a worker needs {getattr(self, name):g}, and this machine has {has:g}",
@@ -118,25 +117,24 @@ class Ray:
 
 
 def _check_reachable(address: str) -> None:
-    """Raise OSError where nobody listens at HOST:PORT; Ray itself would try for minutes."""
+    """Raise OSError if HOST:PORT accepts no connection; Ray itself would try for minutes."""
     host, _, port = address.rpartition(":")
     if host and port.isdigit() and "/" not in host:
-        socket.create_connection((host, int(port)), timeout=_KNOCK).close()
+        socket.create_connection((host, int(port)), timeout=_CONNECT_TIMEOUT).close()
 
 
 Answer = tuple[Literal["done", "raised", "failed"], Any]
 
 
 class RayWorker:
-    """What a worker works with."""
+    """Actor that executes tasks. The base model is loaded when the first task needs it."""
 
-    def __init__(self, parcel: PickledLearner) -> None:
-        """Unpack the learner; the base model is loaded when the first task needs it."""
+    def __init__(self, pickled: PickledLearner) -> None:
         keep_freed_memory()
-        self._learner = parcel.opened()
+        self._learner = pickled.opened()
 
     def place(self) -> tuple[str, int]:
-        """Return the node and the process that this is."""
+        """Return the node and the process id of this worker."""
         import ray
 
         return ray.get_runtime_context().get_node_id(), os.getpid()
@@ -155,13 +153,13 @@ class RayWorker:
 class _Worker:
     actor: Any
     place: tuple[str, int] | None = None
-    """node and process; None while it starts"""
+    """Node and process id; None while the worker starts."""
     job: tuple[str, Task] | None = None
 
 
 @dataclass
 class RaySession:
-    """Hands tasks to idle workers, and again to others where one is lost."""
+    """Gives tasks to idle workers; the task of a worker that is lost goes to another one."""
 
     learner: Learner
     store: Store
@@ -172,11 +170,11 @@ class RaySession:
         import ray
 
         self._ray: Any = ray
-        self._count = self.executor.workers or self._room_of_cluster()
-        self._parcel = ray.put(PickledLearner.of(self.learner, models=True))
+        self._count = self.executor.workers or self._capacity()
+        self._pickled = ray.put(PickledLearner.of(self.learner, models=True))
         self._waiting: deque[tuple[str, Task]] = deque()
-        self._news: dict[Any, _Worker] = {}
-        self._sent: OrderedDict[str, Any] = OrderedDict()
+        self._pending: dict[Any, _Worker] = {}
+        self._sent = LruCache[Any](_SENT)
         self._lost: Counter[str] = Counter()
         self._nodes: set[str] = set()
 
@@ -185,35 +183,35 @@ class RaySession:
         """One task for each worker, whether it has started or not."""
         return self._count - len(self._waiting) - sum(each.job is not None for each in self.workers)
 
-    def submit(self, tasks: Mapping[str, Task], outlook: Backlog) -> None:
-        """Let idle workers begin, and start others."""
+    def submit(self, tasks: Mapping[str, Task], backlog: Backlog) -> None:
+        """Give tasks to idle workers, and start further workers."""
         self._waiting.extend(tasks.items())
-        self._hand_out()
+        self._dispatch()
 
     def finished(self) -> Sequence[str]:
         """Wait for a worker.
 
         Raises:
-            WorkerError: the same task has cost several workers, or failed by a mistake in code.
+            WorkerError: several workers were lost with the same task, or a task has a mistake.
         """
         done: list[str] = []
         while not done:
-            news, _ = self._ray.wait(list(self._news), num_returns=1, timeout=_PATIENCE)
-            if not news:
+            answers, _ = self._ray.wait(list(self._pending), num_returns=1, timeout=_SILENCE)
+            if not answers:
                 _log.warning(
                     "no news from the Ray cluster for %g s: waiting; a worker needs %g CPUs and "
                     "%g GPUs of one machine",
-                    _PATIENCE,
+                    _SILENCE,
                     self.executor.cpus,
                     self.executor.gpus,
                 )
-            for ref in news:
-                done += self._heard(ref, self._news.pop(ref))
-            self._hand_out()
+            for ref in answers:
+                done += self._receive(ref, self._pending.pop(ref))
+            self._dispatch()
         return done
 
     def report(self) -> Mapping[str, Any]:
-        """Return the kind, and what became of the workers."""
+        """Return the kind, and the number of workers, of nodes and of lost workers."""
         lost = {"lost": self._lost.total()} if self._lost else {}
         return {"executor": "ray", "workers": self._count, "nodes": len(self._nodes), **lost}
 
@@ -222,21 +220,21 @@ class RaySession:
         for worker in self.workers:
             self._ray.kill(worker.actor)
 
-    def _heard(self, ref: Any, worker: _Worker) -> list[str]:
+    def _receive(self, ref: Any, worker: _Worker) -> list[str]:
         try:
-            news = self._ray.get(ref)
+            answer = self._ray.get(ref)
         except self._ray.exceptions.RayError as error:
             self.workers.remove(worker)
             self._ray.kill(worker.actor)
-            self._again(worker, error)
+            self._retry(worker, error)
             return []
         if worker.job is None:
-            worker.place = news
-            self._nodes.add(news[0])
+            worker.place = answer
+            self._nodes.add(answer[0])
             return []
         key, task = worker.job
         worker.job = None
-        kind, content = news
+        kind, content = answer
         if kind == "raised":
             raise content
         if kind == "failed":
@@ -245,7 +243,7 @@ class RaySession:
         self.store.put(key, result)
         return [key]
 
-    def _again(self, worker: _Worker, error: Exception) -> None:
+    def _retry(self, worker: _Worker, error: Exception) -> None:
         cause = str(error).strip().partition("\n")[0]
         key, task = worker.job or ("", None)
         self._lost[key] += 1
@@ -259,33 +257,31 @@ class RaySession:
             _log.warning("a worker was lost (%s): %s is executed again", cause, title(task))
             self._waiting.appendleft((key, task))
 
-    def _hand_out(self) -> None:
+    def _dispatch(self) -> None:
         for worker in self.workers:
             if self._waiting and worker.place is not None and worker.job is None:
                 key, task = self._waiting.popleft()
                 worker.job = key, task
-                inputs = [self._reference(handle.key) for handle in task.incoming]
-                self._news[worker.actor.run.remote(task, *inputs)] = worker
+                inputs = [self._reference(ref.key) for ref in task.incoming]
+                self._pending[worker.actor.run.remote(task, *inputs)] = worker
         starting = sum(each.place is None for each in self.workers)
         while starting < len(self._waiting) and len(self.workers) < self._count:
             options = {"num_cpus": self.executor.cpus, "num_gpus": self.executor.gpus}
-            actor = self._ray.remote(RayWorker).options(**options).remote(self._parcel)
+            actor = self._ray.remote(RayWorker).options(**options).remote(self._pickled)
             worker = _Worker(actor)
             self.workers.append(worker)
-            self._news[actor.place.remote()] = worker
+            self._pending[actor.place.remote()] = worker
             starting += 1
 
     def _reference(self, key: str) -> Any:
         if key not in self._sent:
             self._sent[key] = self._ray.put(self.store.get(key).states)
-        self._sent.move_to_end(key)
-        while len(self._sent) > _SENT:
-            self._sent.popitem(last=False)
         return self._sent[key]
 
-    def _room_of_cluster(self) -> int:
-        there = self._ray.cluster_resources()
-        rooms = [there.get("CPU", 0.0) / self.executor.cpus]
+    def _capacity(self) -> int:
+        """Return the number of workers that the cluster can hold."""
+        resources = self._ray.cluster_resources()
+        counts = [resources.get("CPU", 0.0) / self.executor.cpus]
         if self.executor.gpus:
-            rooms.append(there.get("GPU", 0.0) / self.executor.gpus)
-        return max(1, int(min(rooms)))
+            counts.append(resources.get("GPU", 0.0) / self.executor.gpus)
+        return max(1, int(min(counts)))
