@@ -4,7 +4,9 @@ import math
 from collections import defaultdict
 
 import pytest
+from typer.testing import CliRunner
 
+from wfl_sim.cli.commands import app
 from wfl_sim.records import Metric, Span
 from wfl_sim.results import Run, write_run
 from wfl_sim.results.chrome_trace import write_trace
@@ -95,3 +97,19 @@ def test_metrics_of_the_fleet_are_counters_and_nan_is_left_out(trace):
     assert [(e["name"], e["ts"], e["args"]) for e in trace["C"]] == [
         ("accuracy global", 250_000.0, {"accuracy": 0.75})
     ]
+
+
+def test_plot_writes_traces_beside_the_figures(tmp_path):
+    span = Span(start=0.0, end=1.0, actor="device-0", activity="compute", round=0)
+    folder = tmp_path / "run"
+    write_run(
+        folder, scenario_yaml="name: small\n", manifest={}, spans=[span], metrics=[], states={}
+    )
+    expected = write_trace(Run.open(folder), tmp_path / "expected.json")
+    done = CliRunner().invoke(app, ["plot", str(folder)])
+    assert done.exit_code == 0
+    path = folder / "figures" / "trace-small-0.json"
+    assert not path.exists()
+    done = CliRunner().invoke(app, ["plot", "--trace", str(folder)])
+    assert (done.exit_code, done.output.splitlines()[-1]) == (0, str(path))
+    assert path.read_bytes() == expected.read_bytes()

@@ -122,8 +122,8 @@ def test_lines_go_along_numbers_in_their_order(runs):
     axis, found = lines(runs, "cells.0.bandwidth")
     assert (axis.title, axis.numeric) == ("bandwidth (MHz)", True)
     assert [line.label for line in found] == ["fast", "slow"]
-    assert [[place.x for place in line.places] for line in found] == [[5, 20, 100]] * 2
-    assert all(len(place.runs) == 3 for line in found for place in line.places)
+    assert [[point.x for point in line.points] for line in found] == [[5, 20, 100]] * 2
+    assert all(len(point.runs) == 3 for line in found for point in line.points)
 
 
 @pytest.fixture
@@ -143,7 +143,7 @@ def test_what_goes_together_is_one_axis(zipped):
     assert set(axes(zipped)) == {"variant", "cells.0.bandwidth", "spacing"}
     assert shown_axes(zipped) == ["cells.0.bandwidth"]
     _, found = lines(zipped, "cells.0.bandwidth")
-    assert [(line.label, len(line.places)) for line in found] == [("fast", 3), ("slow", 3)]
+    assert [(line.label, len(line.points)) for line in found] == [("fast", 3), ("slow", 3)]
     _, found = lines(zipped, "variant")
     assert [line.label for line in found] == [f"bandwidth={w} MHz" for w in (100, 20, 5)]
 
@@ -168,7 +168,7 @@ def test_categories_stand_in_the_order_of_appearance(runs):
     axis, found = lines(runs, "variant")
     assert not axis.numeric
     assert [line.label for line in found] == [f"bandwidth={w} MHz" for w in (100, 20, 5)]
-    assert [[place.text for place in line.places] for line in found] == [["fast", "slow"]] * 3
+    assert [[point.text for point in line.points] for line in found] == [["fast", "slow"]] * 3
 
 
 def test_numbers_in_several_units_become_si(runs, tmp_path):
@@ -176,10 +176,10 @@ def test_numbers_in_several_units_become_si(runs, tmp_path):
     one.point["x"] = Coordinate(5e6, "Hz", "5 MHz")
     other.point["x"] = Coordinate(2e4, "Hz", "20 kHz")
     axis, (line,) = lines([one], "x")
-    assert (axis.unit, line.places[0].x) == ("MHz", 5)
+    assert (axis.unit, line.points[0].x) == ("MHz", 5)
     axis, found = lines([one, other], "x")
     assert axis.unit == "MHz"
-    assert sorted(place.x for line in found for place in line.places) == [0.02, 5]
+    assert sorted(point.x for line in found for point in line.points) == [0.02, 5]
     del one.point["x"], other.point["x"]
 
 

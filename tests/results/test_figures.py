@@ -17,10 +17,10 @@ from wfl_sim.results.figures import breakdown, convergence, draw_all, summary, t
 from wfl_sim.results.figures.style import logarithmic, look, scale
 from wfl_sim.results.statistics import (
     by_label,
-    confidence_intervals,
     curve,
     default_target,
     mean_and_half_width,
+    step_values,
 )
 
 ACCURACY = {"PFTT": 0.86, "FedIT": 0.80, "local only": 0.74}
@@ -182,7 +182,7 @@ def test_interval_of_the_mean_is_students():
 
 def test_a_step_function_holds_its_last_value():
     x, value = np.array([0.0, 1.0, 1.0, 3.0]), np.array([1.0, 2.0, 3.0, 4.0])
-    assert confidence_intervals(x, value, np.array([0.0, 0.9, 1.0, 2.9, 99.0])).tolist() == [
+    assert step_values(x, value, np.array([0.0, 0.9, 1.0, 2.9, 99.0])).tolist() == [
         1,
         1,
         3,

@@ -80,18 +80,14 @@ def run(
         from wfl_sim.simulation.request import RunRequest
         from wfl_sim.simulation.run import run_all
 
-        request = RunRequest(
-            file=scenario,
-            out=out,
-            settings=_with(settings, executor),
-            allow_plugins=allow_plugins,
-            network_only=network_only,
+        request = RunRequest.of(
+            scenario, _with(settings, executor), out, network_only, allow_plugins
         )
         loaded = request.load()
         at_once = min(jobs or cores(), len(loaded))
         request = request.with_threads(threads)
         report = Report([each.scenario for each in loaded])
-        folders = _followed(report, run_all(request, jobs=at_once, watcher=report))
+        folders = _followed(report, run_all(request, jobs=at_once, listener=report))
         report.close(folders, figures=figures)
 
 
@@ -119,20 +115,16 @@ def sweep(
         from wfl_sim.cli.report import Report
         from wfl_sim.execution.worker_process import cores
         from wfl_sim.simulation.request import RunRequest
-        from wfl_sim.simulation.sweep import jobs_of, run_sweep
+        from wfl_sim.simulation.sweep import run_sweep, useful_jobs
 
-        request = RunRequest(
-            file=scenario,
-            out=out,
-            settings=_with(settings, executor),
-            allow_plugins=allow_plugins,
-            network_only=network_only,
+        request = RunRequest.of(
+            scenario, _with(settings, executor), out, network_only, allow_plugins
         ).as_sweep()
         scenarios = [each.scenario for each in request.load()]
-        at_once = min(jobs or jobs_of(request, cores()), len(scenarios))
+        at_once = min(jobs or useful_jobs(request, cores()), len(scenarios))
         request = request.with_threads(threads)
         report = Report(scenarios)
-        _followed(report, run_sweep(request, jobs=at_once, watcher=report))
+        _followed(report, run_sweep(request, jobs=at_once, listener=report))
         report.compare([request.out], request.out / "figures", figures=figures)
         typer.echo(request.out)
 
@@ -177,15 +169,11 @@ def validate(
         loaded = load(scenario, settings=settings or (), allow_plugins=allow_plugins)
         if deep:
             from wfl_sim.simulation.learner_cache import LearnerCache
-            from wfl_sim.simulation.run import prepared
+            from wfl_sim.simulation.run import prepare
 
-            workshop = LearnerCache()
+            cache = LearnerCache()
             for each in loaded:
-                prepared(
-                    each,
-                    lambda text: typer.echo(f"warning: {text}", err=True),
-                    workshop=workshop,
-                )
+                prepare(each, lambda text: typer.echo(f"warning: {text}", err=True), cache=cache)
     count = len(loaded)
     devices = sorted({each.scenario.device_count for each in loaded})
     fleet = f"{devices[0]} device{'s' * (devices[-1] > 1)}"
@@ -200,14 +188,20 @@ def plot(
     out: Annotated[Path | None, typer.Option(help="Folder of the figures.")] = None,
     metric: Annotated[str, typer.Option(help="The metric to follow.")] = "accuracy",
     target: Annotated[float | None, typer.Option(help="Value to reach.")] = None,
+    trace: Annotated[
+        bool, typer.Option("--trace", help="Also write each run for https://ui.perfetto.dev.")
+    ] = False,
 ) -> None:
     """Draw the figures of run folders, each with its numbers as CSV."""
     with _one_line_errors(ValueError):
         from wfl_sim.results import Run
+        from wfl_sim.results.chrome_trace import write_traces
         from wfl_sim.results.figures import draw_all
 
         folder = out or (runs[0] if len(runs) == 1 else runs[0].parent) / "figures"
-        for path in draw_all([Run.open(run) for run in runs], folder, metric=metric, target=target):
+        opened = [Run.open(run) for run in runs]
+        paths = draw_all(opened, folder, metric=metric, target=target)
+        for path in [*paths, *(write_traces(opened, folder) if trace else ())]:
             typer.echo(path)
 
 

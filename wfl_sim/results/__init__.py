@@ -1,7 +1,7 @@
-"""The results room: the run folder, written whole and read lazily.
+"""Run folders and folders of sweeps: writing, reading, statistics and figures.
 
-`docs/results.md` is the public description of this contract. Figures, notebooks and reports read
-the folder and nothing else.
+`docs/results.md` describes the run folder. Figures, notebooks and reports read the folder and
+nothing else.
 """
 
 from wfl_sim.results.comparison import Goal, compared

@@ -1,19 +1,27 @@
-"""A run as Chrome trace events, to look at in https://ui.perfetto.dev.
+"""Chrome trace of a run, which https://ui.perfetto.dev opens; `wfl-sim plot --trace` writes it.
 
-Each actor is a thread of the process "simulation"; a span is a complete event ("ph": "X") and a
-metric of the fleet a counter ("ph": "C"). Simulated seconds become microseconds, the unit of the
+Each actor is a thread of the process "simulation", a span is a complete event ("ph": "X"), and a
+metric over all devices is a counter ("ph": "C"). Times are in microseconds, the unit of the
 format: https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU
 """
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from wfl_sim.results.run import Run
+from wfl_sim.results.tables import file_name
 
 ARGUMENTS = ("round", "bits", "flops", "joules", "cell", "outcome", "mean_sinr_db", "mean_rate")
+
+
+def write_traces(runs: Sequence[Run], folder: Path) -> list[Path]:
+    """Write `trace-<label>-<seed>.json` of every run into a folder, and return the paths."""
+    return [
+        write_trace(run, folder / file_name("trace", run.label, f"{run.seed}.json")) for run in runs
+    ]
 
 
 def write_trace(run: Run, path: Path) -> Path:
@@ -26,7 +34,7 @@ def write_trace(run: Run, path: Path) -> Path:
 
 
 def trace_events(run: Run) -> Iterator[dict[str, Any]]:
-    """Yield the names of process and actors, then spans and metrics in the order stored."""
+    """Yield the names of process and actors, then spans and metrics in their stored order."""
     spans = run.spans.to_pylist()
     threads = {actor: i for i, actor in enumerate(dict.fromkeys(s["actor"] for s in spans), 1)}
     yield {"ph": "M", "pid": 1, "name": "process_name", "args": {"name": "simulation"}}
@@ -45,7 +53,7 @@ def trace_events(run: Run) -> Iterator[dict[str, Any]]:
 
 
 def _microseconds(seconds: float) -> float:
-    """Round to whole nanoseconds, which Perfetto keeps, so that neighbours never overlap."""
+    """Round to whole nanoseconds, as Perfetto does, so that neighbours never overlap."""
     return round(1e9 * seconds) / 1e3
 
 

@@ -1,15 +1,16 @@
-"""Comparison: one table over runs, a row for each."""
+"""Comparison: the goal that runs are compared by, and a table with a row for each run."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import pyarrow as pa
 
 from wfl_sim.records import Scope
 from wfl_sim.results.run import Run
-from wfl_sim.results.series import crossing
+from wfl_sim.results.series import Crossing, crossing
+from wfl_sim.results.statistics import default_target, is_falling
 from wfl_sim.results.sweep import Sweep
 from wfl_sim.results.tables import Column, table
 
@@ -29,28 +30,39 @@ _TO_TARGET: Final = (
     Column("joules_to_target", "float", "J", optional=True),
     Column("bits_to_target", "int", "bit", optional=True),
 )
+_METRICS: Final = ("accuracy", "loss")
+_SCOPES: Final[tuple[Scope, ...]] = ("personal_mean", "global", "personal_worst10")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Goal:
-    """What counts as good enough."""
+    """The metric that runs are compared by, and the value of it that they should reach."""
 
     metric: str = "accuracy"
     scope: Scope = "personal_mean"
     target: float | None = None
-    """value of the metric; without one nothing is reached"""
+    """Value of the metric to reach; None if no value is asked for."""
     falling: bool = False
-    """whether the metric gets better downwards"""
+    """Whether smaller values of the metric are better."""
 
+    @property
+    def whose(self) -> str:
+        """The scope in words."""
+        return self.scope.replace("_", " ")
 
-def axes(runs: Sequence[Run]) -> dict[str, str]:
-    """Return the paths in which runs of a sweep may differ, each with its unit; empty for texts."""
-    found: dict[str, str] = {}
-    for run in runs:
-        for path, coordinate in run.point.items():
-            number = not isinstance(coordinate.value, str)
-            found.setdefault(path, coordinate.unit if number else "")
-    return found
+    def is_measured(self, run: Run) -> bool:
+        """Return whether a run has measured the metric."""
+        return (self.metric, self.scope) in run.measured
+
+    def final(self, run: Run) -> float:
+        """Return the last value of the metric."""
+        return run.final(self.metric, self.scope)
+
+    def reached(self, run: Run) -> Crossing | None:
+        """Return when a run reached the target; None if it did not, or if there is no target."""
+        if self.target is None or not self.is_measured(run):
+            return None
+        return crossing(run.series(self.metric, self.scope), self.target, falling=self.falling)
 
 
 def is_number(runs: Sequence[Run], path: str) -> bool:
@@ -59,7 +71,7 @@ def is_number(runs: Sequence[Run], path: str) -> bool:
 
 
 def compared(runs: Sequence[Run], goal: Goal) -> pa.Table:
-    """Return one row for each run: where it lies, its seed, and what it came to.
+    """Return one row for each run: its coordinates, its seed, and its results.
 
     Columns are those of `docs/results.md`: `run`, `label`, one for each axis, `seed`, totals, the
     last value of each metric as `<metric>_<scope>`, and the costs to the target.
@@ -77,74 +89,16 @@ def compared(runs: Sequence[Run], goal: Goal) -> pa.Table:
     ]
     columns = [*described, *_TOTALS, *finals, *_TO_TARGET]
     numbers = {column.name for column in described if column.kind == "float"}
-    rows = [_row(run, goal, pairs, numbers) for run in runs]
+    rows = [_row(run, goal, numbers) for run in runs]
     values = {column.name: [row.get(column.name) for row in rows] for column in columns}
     return table(values, columns)
-
-
-def _axis_columns(runs: Sequence[Run]) -> list[Column]:
-    return [
-        Column(path, "float", unit or "1", optional=True)
-        if is_number(runs, path)
-        else Column(path, "text", "name", optional=True)
-        for path, unit in axes(runs).items()
-    ]
-
-
-def _row(
-    run: Run, goal: Goal, pairs: Sequence[tuple[str, str]], numbers: Collection[str]
-) -> dict[str, Any]:
-    manifest = run.manifest
-    finals = {
-        f"{metric}_{scope}": float(run.series(metric, scope).value[-1])  # type: ignore[arg-type]
-        for metric, scope in pairs
-        if (metric, scope) in run.measured
-    }
-    return {
-        "run": run.folder.name,
-        "label": run.label,
-        **{
-            path: coordinate.value if path in numbers else coordinate.written
-            for path, coordinate in run.point.items()
-        },
-        "seed": run.seed,
-        "simulated_seconds": float(manifest["simulated_seconds"]),
-        "rounds": run.rounds,
-        "joules": run.joules,
-        "bits_up": int(manifest["bits"]["sent_up"]),
-        "bits_down": int(manifest["bits"]["sent_down"]),
-        "tasks_executed": int(manifest["tasks_executed"]),
-        "host_seconds": float(sum(manifest["host_seconds"].values())),
-        **finals,
-        **_to_target(run, goal),
-    }
-
-
-def _to_target(run: Run, goal: Goal) -> dict[str, Any]:
-    if goal.target is None or (goal.metric, goal.scope) not in run.measured:
-        return {}
-    series = run.series(goal.metric, goal.scope)
-    reached = crossing(series, goal.target, falling=goal.falling)
-    if reached is None:
-        return {"target": goal.target}
-    return {
-        "target": goal.target,
-        "seconds_to_target": reached.time,
-        "rounds_to_target": reached.rounds,
-        "joules_to_target": reached.joules,
-        "bits_to_target": reached.bits,
-    }
-
-
-_METRICS: Final = ("accuracy", "loss")
-_SCOPES: Final[tuple[Scope, ...]] = ("personal_mean", "global", "personal_worst10")
 
 
 def open_runs(folders: Iterable[Path | str]) -> list[Run]:
     """Return the runs in run folders and in the folders of sweeps, in the order given.
 
     Raises:
-        ValueError: a folder is neither, is damaged, or is a sweep of which no run has ended.
+        ValueError: A folder is neither, is damaged, or is a sweep of which no run has ended.
     """
     runs: list[Run] = []
     for folder in map(Path, folders):
@@ -163,19 +117,18 @@ def choose_goal(
     scope: str = "",
     target: float | None = None,
 ) -> Goal:
-    """Return what runs are compared by, chosen from what all of them measured.
+    """Return the goal of a comparison, chosen from what all runs have measured.
 
     Args:
-        runs: to compare.
-        metric: accuracy unless given, else loss, else the first in the alphabet.
-        scope: the mean of the personal models unless given, else the shared model.
-        target: that of `default_target` unless given.
+        runs: Runs to compare.
+        metric: Name of the metric; accuracy unless given, else loss, else the first by name.
+        scope: Scope of the metric; the mean of the personal models unless given, else the shared
+            model.
+        target: Value to reach; `default_target` unless given.
 
     Raises:
-        ValueError: no run has measured such a metric, or there is no such scope.
+        ValueError: No run has measured such a metric, or there is no such scope.
     """
-    from wfl_sim.results.statistics import default_target, is_falling
-
     every = [set(run.measured) for run in runs if run.measured]
     shared = set.intersection(*every) if every else set()
     known = sorted({name for pairs in every for name, _ in pairs})
@@ -193,3 +146,49 @@ def choose_goal(
         trained = [run for run in runs if run.measured]
         target = default_target(trained, *chosen)
     return Goal(metric=chosen[0], scope=chosen[1], target=target, falling=is_falling(chosen[0]))
+
+
+def _axis_columns(runs: Sequence[Run]) -> list[Column]:
+    """Return a column for each path in which runs of a sweep may differ."""
+    units: dict[str, str] = {}
+    for run in runs:
+        for path, coordinate in run.point.items():
+            units.setdefault(path, coordinate.unit)
+    return [
+        Column(path, "float", unit or "1", optional=True)
+        if is_number(runs, path)
+        else Column(path, "text", "name", optional=True)
+        for path, unit in units.items()
+    ]
+
+
+def _row(run: Run, goal: Goal, numbers: Collection[str]) -> dict[str, Any]:
+    manifest, reached = run.manifest, goal.reached(run)
+    row = {
+        "run": run.folder.name,
+        "label": run.label,
+        **{
+            path: coordinate.value if path in numbers else coordinate.written
+            for path, coordinate in run.point.items()
+        },
+        "seed": run.seed,
+        "simulated_seconds": run.seconds,
+        "rounds": run.rounds,
+        "joules": run.joules,
+        "bits_up": int(manifest["bits"]["sent_up"]),
+        "bits_down": int(manifest["bits"]["sent_down"]),
+        "tasks_executed": int(manifest["tasks_executed"]),
+        "host_seconds": float(sum(manifest["host_seconds"].values())),
+        "target": goal.target if goal.is_measured(run) else None,
+    }
+    for metric, scope in run.measured:
+        if scope != "device":
+            row[f"{metric}_{scope}"] = run.final(metric, cast(Scope, scope))
+    if reached is not None:
+        row |= {
+            "seconds_to_target": reached.time,
+            "rounds_to_target": reached.rounds,
+            "joules_to_target": reached.joules,
+            "bits_to_target": reached.bits,
+        }
+    return row

@@ -1,16 +1,13 @@
-"""Fingerprints of what a run computed, independent of file formats and library versions."""
+"""Digests of spans, metrics and states, independent of file formats and library versions."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from wfl_sim.records import Metric, Span
 from wfl_sim.results.tables import METRIC_COLUMNS, SPAN_COLUMNS, Column, Values, values
-
-if TYPE_CHECKING:
-    from wfl_sim.state import State
+from wfl_sim.state import State
 
 
 def digest_spans(spans: Sequence[Span]) -> str:
@@ -23,7 +20,7 @@ def digest_metrics(metrics: Sequence[Metric]) -> str:
     return digest_values(values(metrics, METRIC_COLUMNS), METRIC_COLUMNS)
 
 
-def digest_states(states: Mapping[str, "State"]) -> str:
+def digest_states(states: Mapping[str, State]) -> str:
     """Return the SHA-256 of names, dtypes, shapes and bytes of all arrays, sorted by name."""
     digest = hashlib.sha256()
     for name, state in sorted(states.items()):
@@ -37,9 +34,9 @@ def digest_states(states: Mapping[str, "State"]) -> str:
 def digest_values(values: Values, columns: Sequence[Column]) -> str:
     """Return the SHA-256 of columns of equal length.
 
-    Each column gives its name, kind and length, then its content: little-endian float64 or int64,
+    Each column adds its name, kind and length, then its content: little-endian float64 or int64,
     or the lengths of the UTF-8 texts and the texts. Equal numbers have equal bytes: zero has no
-    sign and NaN has one form. An optional column adds which rows hold a value.
+    sign and NaN has one form. An optional column also adds which of its rows have a value.
     """
     digest = hashlib.sha256()
     for column in columns:

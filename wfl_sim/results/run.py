@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -29,14 +29,12 @@ from wfl_sim.results.tables import (
     problems,
 )
 from wfl_sim.results.writing import FORMAT
-
-if TYPE_CHECKING:
-    from wfl_sim.state import State
+from wfl_sim.state import State
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run folder, read when asked. `Run.open` checks the folder and makes one."""
+    """A run folder. `Run.open` checks it; its files are read when they are first used."""
 
     folder: Path
 
@@ -45,7 +43,7 @@ class Run:
         """Return the run in a folder.
 
         Raises:
-            ValueError: the contract is broken; one line for each file that is missing or damaged.
+            ValueError: Files are missing or damaged; the message has a line for each.
         """
         run = cls(Path(folder))
         if not run.folder.is_dir():
@@ -77,11 +75,10 @@ class Run:
 
     @cached_property
     def levels(self) -> pa.Table:
-        """The table of levels; empty where no device has any."""
-        path = self.folder / "levels.parquet"
+        """The table of levels; empty if no device has any."""
         if not self._has_levels:
             return pa.schema([column.field for column in LEVEL_COLUMNS]).empty_table()
-        return pq.read_table(path)
+        return pq.read_table(self.folder / "levels.parquet")
 
     @property
     def _has_levels(self) -> bool:
@@ -94,7 +91,7 @@ class Run:
 
     @cached_property
     def span_arrays(self) -> dict[str, NDArray[Any]]:
-        """The spans as NumPy arrays by column; NaN where there is no value."""
+        """The spans as NumPy arrays by column; NaN for missing values."""
         return arrays(self.spans)
 
     @cached_property
@@ -104,7 +101,7 @@ class Run:
 
     @property
     def label(self) -> str:
-        """What figures call the run: the manifest's label, else the scenario's name."""
+        """Label of the run in figures: that of the manifest, or else the scenario's name."""
         return str(self.manifest.get("label") or self.scenario.get("name") or self.folder.name)
 
     @property
@@ -114,24 +111,29 @@ class Run:
 
     @cached_property
     def point(self) -> dict[str, Coordinate]:
-        """Where the run lies in a sweep, by path; the name of its variant under `variant`."""
+        """Coordinates of the run in its sweep, by path; its variant's name under `variant`."""
         stated = self.manifest.get("point", {})
         return {path: Coordinate(**coordinate) for path, coordinate in stated.items()}
 
     @property
+    def seconds(self) -> float:
+        """Simulated time of the run, in s."""
+        return float(self.manifest["simulated_seconds"])
+
+    @property
     def joules(self) -> float:
-        """J that all devices drew."""
+        """Energy that all devices drew, in J."""
         return float(sum(self.manifest.get("joules", {}).values()))
 
     @property
     def bits(self) -> int:
-        """Bit that went over the air, up and down."""
+        """Bits that were sent over the air, up and down."""
         bits = self.manifest.get("bits", {})
         return int(bits.get("sent_up", 0)) + int(bits.get("sent_down", 0))
 
     @property
     def rounds(self) -> int:
-        """How many rounds were begun."""
+        """Number of rounds that were started."""
         return int(self.span_arrays["round"].max(initial=-1)) + 1
 
     @cached_property
@@ -145,12 +147,12 @@ class Run:
         """Return the evaluations of one metric, sorted by time.
 
         Args:
-            metric: such as "accuracy".
-            scope: whose; with "device", name the device too.
-            device: its name, or empty.
+            metric: Name of the metric, such as "accuracy".
+            scope: The models that were evaluated; with "device", give `device` as well.
+            device: Name of the device, or empty.
 
         Raises:
-            ValueError: nothing of the kind was measured.
+            ValueError: The metric was not measured with this scope.
         """
         rows = self.metric_arrays
         mine = (rows["metric"] == metric) & (rows["scope"] == scope) & (rows["device"] == device)
@@ -168,7 +170,15 @@ class Run:
             joules=rows["joules"][order],
         )
 
-    def states(self) -> dict[str, "State"]:
+    def final(self, metric: str, scope: Scope) -> float:
+        """Return the last value of a metric.
+
+        Raises:
+            ValueError: The metric was not measured with this scope.
+        """
+        return float(self.series(metric, scope).value[-1])
+
+    def states(self) -> dict[str, State]:
         """Return the final states by the name of their file in `adapters/`."""
         folder = self.folder / "adapters"
         return {name: load_file(folder / f"{name}.safetensors") for name in self._adapters()}
@@ -177,7 +187,7 @@ class Run:
         """Compare every stored number with the digests of the manifest.
 
         Raises:
-            ValueError: one line for each of spans, metrics and states that differs.
+            ValueError: Tables or states differ; the message has a line for each.
         """
         found = {
             "spans": digest_values(self.spans.to_pydict(), SPAN_COLUMNS),

@@ -1,4 +1,4 @@
-"""A metric over a run, and what it took to reach a target."""
+"""A metric over a run, and the costs of reaching a target."""
 
 from dataclasses import dataclass
 
@@ -8,54 +8,54 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Series:
-    """The evaluations of one metric in ascending time: arrays over n of them."""
+    """The n evaluations of one metric in ascending time."""
 
     time: NDArray[np.float64]
-    """(n,) s"""
+    """Simulated time in s, (n,)."""
     round: NDArray[np.int64]
-    """(n,) the round that was completed last, counted from 0; -1 before the first"""
+    """The round completed last, (n,), counted from 0; -1 before the first."""
     value: NDArray[np.float64]
-    """(n,) in the unit of the metric"""
+    """Values in the unit of the metric, (n,)."""
     bits: NDArray[np.int64]
-    """(n,) bit sent up and down until then"""
+    """Bits sent up and down until then, (n,)."""
     joules: NDArray[np.float64]
-    """(n,) J spent until then"""
+    """Energy drawn until then in J, (n,)."""
 
     @property
     def rounds(self) -> NDArray[np.int64]:
-        """(n,) how many rounds were completed until then."""
+        """Number of rounds completed until then, (n,)."""
         return self.round + 1
 
 
 @dataclass(frozen=True)
 class Crossing:
-    """The first evaluation that reached a target, and what was spent until then."""
+    """The first evaluation that reached a target, and the costs until then."""
 
     time: float
-    """s"""
+    """Simulated time in s."""
     round: int
-    """the round completed last"""
+    """The round completed last, counted from 0; -1 before the first."""
     bits: int
-    """bit, up and down"""
+    """Bits sent up and down."""
     joules: float
-    """J"""
+    """Energy drawn in J."""
 
     @property
     def rounds(self) -> int:
-        """How many rounds were completed until then."""
+        """Number of rounds completed until then."""
         return self.round + 1
 
 
 def crossing(series: Series, target: float, *, falling: bool = False) -> Crossing | None:
     """Return the first evaluation at or above the target, None if there is none.
 
-    Nothing is interpolated: between two evaluations nobody knows the value, so the later one
-    counts. A run that falls below the target again has still reached it.
+    Nothing is interpolated: between two evaluations the value is unknown, so the later one counts.
+    A run that falls below the target again has still reached it.
 
     Args:
-        series: the evaluations.
-        target: in the unit of the metric.
-        falling: the metric gets better downwards, as a loss; then at or below the target.
+        series: The evaluations.
+        target: Value to reach, in the unit of the metric.
+        falling: Whether smaller values are better, as of a loss: then at or below the target.
     """
     reached = series.value <= target if falling else series.value >= target
     if not reached.any():

@@ -1,15 +1,15 @@
-"""Runs of one label over several seeds, and what can be said about their mean.
+"""Statistics over the seeds of a label: means, t-intervals, curves, and the default target.
 
 The interval of a mean over n seeds is Student's: m +- t(0.975, n - 1) s / sqrt(n), with s the
-sample standard deviation. It tells how well n seeds know the mean, not how far runs scatter.
+sample standard deviation. It says how precisely n seeds determine the mean, not how far runs vary.
 """
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,14 +19,21 @@ from wfl_sim.records import Scope
 from wfl_sim.results.run import Run
 from wfl_sim.results.series import crossing
 
-CONFIDENCE = 0.95
+CONFIDENCE: Final = 0.95
+SHARE: Final = 0.95
+"""Share of the best final value that the default target asks for."""
+FALLING: Final = frozenset({"loss", "perplexity", "nll", "error"})
+"""Metrics of which smaller values are better."""
+
+Cost = Literal["time", "rounds", "joules", "bits"]
+Floats = NDArray[np.float64]
 
 
 def by_label(runs: Sequence[Run]) -> dict[str, list[Run]]:
     """Return the runs of each label in ascending seed; labels in order of first appearance.
 
     Raises:
-        ValueError: no runs, or a label holds the same seed twice, which would count one
+        ValueError: There are no runs, or a label has the same seed twice, which would count one
             experiment as two.
     """
     if not runs:
@@ -45,54 +52,65 @@ def by_label(runs: Sequence[Run]) -> dict[str, list[Run]]:
     return dict(groups)
 
 
-def mean_and_half_width(
-    values: ArrayLike,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def mean_and_half_width(values: ArrayLike) -> tuple[Floats, Floats]:
     """Return the mean over the first axis (seeds) and half the width of its 95 % interval.
 
     The half width is NaN with fewer than two seeds.
     """
     array = np.asarray(values, np.float64)
     seeds = len(array)
-    mean: NDArray[np.float64] = np.asarray(array.mean(axis=0))
+    mean: Floats = np.asarray(array.mean(axis=0))
     if seeds < 2:
         return mean, np.full_like(mean, np.nan)
     factor = stdtrit(seeds - 1, 0.5 + CONFIDENCE / 2)
     return mean, np.asarray(factor * array.std(axis=0, ddof=1) / np.sqrt(seeds))
 
 
-def confidence_intervals(
-    x: NDArray[np.float64], value: NDArray[np.float64], grid: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return a step function on a grid: the value last seen at or before each point.
+class Estimate(NamedTuple):
+    """A mean over seeds."""
+
+    mean: float
+    """Mean over the seeds; NaN without any."""
+    half_width: float
+    """Half the width of the 95 % t-interval of the mean; NaN with fewer than two seeds."""
+    by_seed: Mapping[int, float]
+    """Value of each seed."""
+
+
+def estimate(by_seed: Mapping[int, float]) -> Estimate:
+    """Return the mean over seeds with its interval."""
+    if not by_seed:
+        return Estimate(math.nan, math.nan, by_seed)
+    mean, half_width = mean_and_half_width(list(by_seed.values()))
+    return Estimate(float(mean), float(half_width), by_seed)
+
+
+def step_values(x: Floats, value: Floats, grid: Floats) -> Floats:
+    """Return a step function on a grid: the last value at or before each point.
 
     Args:
-        x: (n,) ascending; of equal ones the last counts.
-        value: (n,).
-        grid: (m,) points, none before x[0].
+        x: Breakpoints (n,), ascending; of equal ones the last counts.
+        value: Values from each breakpoint on, (n,).
+        grid: Points (m,), none before x[0].
     """
     return value[np.searchsorted(x, grid, side="right") - 1]
 
 
-Cost = Literal["time", "rounds", "joules", "bits"]
-Floats = NDArray[np.float64]
-
-
 @dataclass(frozen=True)
 class Curve:
-    """A label against one cost: the mean over seeds as a step function."""
+    """A metric of a label against one cost: the mean over seeds as a step function."""
 
     label: str
     seeds: tuple[tuple[int, Floats, Floats], ...]
-    """seed, x and value of each run"""
+    """Seed, costs and values of each run."""
     x: Floats
-    """(n,) where the mean may change; in s, rounds, J or bit"""
+    """Costs at which the mean may change, (n,) in s, rounds, J or bit."""
     mean: Floats
-    """(n,)"""
+    """Mean over seeds, (n,)."""
     half_width: Floats
-    """(n,) NaN with fewer than two seeds"""
+    """Half the width of the 95 % interval of the mean, (n,); NaN with fewer than two seeds."""
     crossings: tuple[float, ...]
-    """x at which seeds reached the target, of those that did"""
+    """Costs at which seeds reached the target, of the seeds that did."""
 
     @property
     def is_level(self) -> bool:
@@ -101,12 +119,12 @@ class Curve:
 
     @property
     def low(self) -> Floats:
-        """(n,) lower end of the 95 % interval of the mean."""
+        """Lower end of the 95 % interval of the mean, (n,)."""
         return self.mean - self.half_width
 
     @property
     def high(self) -> Floats:
-        """(n,) upper end."""
+        """Upper end of the 95 % interval of the mean, (n,)."""
         return self.mean + self.half_width
 
 
@@ -116,18 +134,18 @@ def curve(
     """Return the mean curve of runs that differ in their seed only.
 
     Evaluations of different seeds fall on different seconds, joules and bits. So each seed is
-    taken as a step function that holds its last value, also after its end, and the mean is taken
+    taken as a step function that keeps its last value, also after its end, and the mean is taken
     at all breakpoints of all seeds, from the first at which every seed has a value. Nothing is
     interpolated.
 
     Raises:
-        ValueError: a run has no such metric.
+        ValueError: A run has no such metric.
     """
     series = [run.series(metric, scope) for run in runs]
     xs = [np.asarray(getattr(one, cost), np.float64) for one in series]
     grid = np.unique(np.concatenate(xs))
     grid = grid[grid >= max(x[0] for x in xs)]
-    steps = [confidence_intervals(x, one.value, grid) for x, one in zip(xs, series, strict=True)]
+    steps = [step_values(x, one.value, grid) for x, one in zip(xs, series, strict=True)]
     mean, half_width = mean_and_half_width(steps)
     falling = is_falling(metric)
     points = [] if target is None else [crossing(one, target, falling=falling) for one in series]
@@ -141,27 +159,22 @@ def curve(
     )
 
 
-FALLING: Final = frozenset({"loss", "perplexity", "nll", "error"})
-"""Metrics that get better downwards."""
-
-SHARE = 0.95
-
-
 def is_falling(metric: str) -> bool:
-    """Return whether a metric gets better downwards."""
+    """Return whether smaller values of a metric are better."""
     return metric in FALLING
 
 
 def default_target(runs: Sequence[Run], metric: str, scope: Scope) -> float | None:
-    """Return a value that the best label reaches and the others may not.
+    """Return a value that the best label reaches and the others may not reach.
 
     It is 95 % of the best label's mean final value (mean over its seeds), rounded down to two
-    digits: 0.8743 gives 0.83. As the mean is above it, at least one seed reaches it. A metric that
-    gets better downwards takes 105 %, rounded up. None if no label has a finite final value.
+    digits: 0.8743 gives 0.83. As the mean is above it, at least one seed reaches it. For a metric
+    of which smaller values are better it is 105 %, rounded up. It is None if no label has a finite
+    final value.
     """
     falling = is_falling(metric)
     finals = [
-        float(np.mean([run.series(metric, scope).value[-1] for run in members]))
+        float(np.mean([run.final(metric, scope) for run in members]))
         for members in by_label(runs).values()
     ]
     finite = [final for final in finals if math.isfinite(final)]

@@ -1,4 +1,4 @@
-"""The closing table: how good each label got, and what it took to get good enough."""
+"""The closing table: final values of each label, and its costs of reaching the target."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 from wfl_sim.records import Scope
 from wfl_sim.results.run import Run
 from wfl_sim.results.series import crossing
-from wfl_sim.results.statistics import by_label, default_target, is_falling, mean_and_half_width
+from wfl_sim.results.statistics import by_label, default_target, estimate, is_falling
 
 
 @dataclass(frozen=True)
@@ -18,21 +18,21 @@ class SummaryRow:
     label: str
     seeds: int
     final: float
-    """mean over seeds of the last value"""
+    """Mean over seeds of the last value."""
     half_width: float
-    """half the width of its 95 % t-interval; NaN with one seed"""
+    """Half the width of the 95 % t-interval of `final`; NaN with one seed."""
     target: float
-    """NaN if there is none, since no run has a finite final value"""
+    """The value to reach; NaN if there is none, since no run has a finite final value."""
     reached: int
-    """how many of the seeds reached the target"""
+    """Number of seeds that reached the target."""
     seconds: float
-    """s to target; NaN if no seed reached it, as in the next ones"""
+    """Simulated time to target in s; NaN if no seed reached it, as for the other costs."""
     rounds: float
-    """completed rounds to target"""
+    """Completed rounds to target."""
     joules: float
-    """J"""
+    """Energy to target in J."""
     mbit: float
-    """Mbit, up and down"""
+    """Traffic to target in Mbit, up and down."""
 
 
 def summary(
@@ -44,29 +44,29 @@ def summary(
     """Return a row for each label, in order of first appearance.
 
     Without a target it is `default_target`: 95 % of the best label's mean final value, rounded
-    down to two digits, which at least one seed of that label reaches. A cost is the mean over those
-    seeds that reached the target: where `reached` is below `seeds` it flatters, so show both.
+    down to two digits, which at least one seed of that label reaches. A cost is the mean over the
+    seeds that reached the target. If `reached` is below `seeds`, that mean flatters: show both.
 
     Raises:
-        ValueError: a run has no such metric, or a label holds a seed twice.
+        ValueError: A run has no such metric, or a label has a seed twice.
     """
     groups = by_label(runs)
     if target is None:
         target = default_target(runs, metric, scope)
-    goal = float("nan") if target is None else target
-    return [_row(label, members, metric, scope, goal) for label, members in groups.items()]
+    value = float("nan") if target is None else target
+    return [_row(label, members, metric, scope, value) for label, members in groups.items()]
 
 
 def _row(label: str, runs: Sequence[Run], metric: str, scope: Scope, target: float) -> SummaryRow:
-    series = [run.series(metric, scope) for run in runs]
-    final, half_width = mean_and_half_width([one.value[-1] for one in series])
-    points = [crossing(one, target, falling=is_falling(metric)) for one in series]
+    final = estimate({run.seed: run.final(metric, scope) for run in runs})
+    falling = is_falling(metric)
+    points = [crossing(run.series(metric, scope), target, falling=falling) for run in runs]
     reached = [point for point in points if point is not None]
     return SummaryRow(
         label=label,
         seeds=len(runs),
-        final=float(final),
-        half_width=float(half_width),
+        final=final.mean,
+        half_width=final.half_width,
         target=target,
         reached=len(reached),
         seconds=_mean([point.time for point in reached]),

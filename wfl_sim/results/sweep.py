@@ -1,4 +1,4 @@
-"""The folder of a sweep: its runs, what they are meant to be, and the table over them."""
+"""The folder of a sweep: the planned runs, those that have ended, and the table over them."""
 
 import json
 import os
@@ -12,9 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from wfl_sim.results.run import Run
+from wfl_sim.results.tables import parquet
 
 FORMAT: Final = 1
-"""The version of the contract; a reader refuses folders of a later one."""
+"""Version of the folder's format; later versions are refused by a reader."""
 
 _MANIFEST: Final = "sweep.json"
 _TABLE: Final = "table.parquet"
@@ -22,7 +23,7 @@ _TABLE: Final = "table.parquet"
 
 @dataclass(frozen=True)
 class Sweep:
-    """The folder of a sweep, read when asked. `Sweep.open` checks the folder and makes one."""
+    """The folder of a sweep. `Sweep.open` checks it; files are read when they are first used."""
 
     folder: Path
 
@@ -31,7 +32,7 @@ class Sweep:
         """Return the sweep in a folder.
 
         Raises:
-            ValueError: there is none, or its `sweep.json` is damaged or newer.
+            ValueError: There is none, or its `sweep.json` is damaged or newer.
         """
         sweep = cls(Path(folder))
         path = sweep.folder / _MANIFEST
@@ -62,7 +63,7 @@ class Sweep:
 
     @property
     def planned(self) -> list[Path]:
-        """The run folders, whether they are there or not, in the order of the sweep."""
+        """The run folders, whether they exist or not, in the order of the sweep."""
         return [self.folder / str(run["folder"]) for run in self.manifest["runs"]]
 
     @property
@@ -74,7 +75,7 @@ class Sweep:
         """Return the runs that have ended, in the order of the sweep.
 
         Raises:
-            ValueError: a run folder is damaged.
+            ValueError: A run folder is damaged.
         """
         return [Run.open(folder) for folder in self.planned if folder.is_dir()]
 
@@ -85,7 +86,7 @@ class Sweep:
 
 
 def write_sweep(folder: Path, name: str, runs: Sequence[Mapping[str, Any]]) -> None:
-    """Write what a sweep is meant to be, before anything runs. A table of before goes."""
+    """Write the plan of a sweep before its first run, and remove an earlier table."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / _TABLE).unlink(missing_ok=True)
     content = {"format": FORMAT, "name": name, "runs": list(runs)}
@@ -95,9 +96,7 @@ def write_sweep(folder: Path, name: str, runs: Sequence[Mapping[str, Any]]) -> N
 
 def write_table(path: Path, table: pa.Table) -> Path:
     """Write a table as Parquet, whole or not at all."""
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd", version="2.6")
-    _replace(path, sink.getvalue().to_pybytes())
+    _replace(path, parquet(table))
     return path
 
 

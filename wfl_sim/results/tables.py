@@ -1,11 +1,15 @@
-"""The columns of the tables of a run folder, with their types and units."""
+"""Tables of a run folder: their columns, with types and units, and conversions."""
 
-from collections.abc import Mapping, Sequence
+import csv
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from wfl_sim.records import Level, Metric, Span
@@ -19,7 +23,7 @@ class Column:
     kind: Literal["float", "int", "text"]
     unit: str
     optional: bool = False
-    """whether a row may hold no value (null)"""
+    """Whether a row may have no value (null)."""
 
     @property
     def field(self) -> pa.Field:
@@ -67,13 +71,13 @@ LEVEL_COLUMNS = (
 )
 
 Values = Mapping[str, list[Any]]
-"""The values of a table by column, None where a row has none."""
+"""The values of a table by column; None for missing values."""
 
 
 def values(
     rows: Sequence[Span] | Sequence[Metric] | Sequence[Level], columns: Sequence[Column]
 ) -> Values:
-    """Return rows turned into columns."""
+    """Return the values of rows, by column."""
     return {column.name: [getattr(row, column.name) for row in rows] for column in columns}
 
 
@@ -86,6 +90,31 @@ def table(values: Values, columns: Sequence[Column]) -> pa.Table:
         else:
             arrays.append(pa.array(values[column.name], column.field.type))
     return pa.Table.from_arrays(arrays, schema=pa.schema([column.field for column in columns]))
+
+
+def parquet(table: pa.Table) -> bytes:
+    """Return a table as the content of a Parquet file."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd", version="2.6")
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:
+    """Write rows under a header in full precision; None and NaN become empty."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        for row in rows:
+            writer.writerow(["" if value is None or value != value else value for value in row])
+    return path
+
+
+def file_name(*words: object) -> str:
+    """Return words as one lower-case file name."""
+    text = "-".join(str(word) for word in words)
+    return re.sub(r"[^\w.-]+", "-", text).strip("-").lower()
 
 
 def arrays(table: pa.Table) -> dict[str, NDArray[Any]]:
@@ -103,7 +132,7 @@ def arrays(table: pa.Table) -> dict[str, NDArray[Any]]:
 
 
 def problems(schema: pa.Schema, columns: Sequence[Column]) -> list[str]:
-    """Return what a stored table lacks, in words; columns that are not ours are no problem."""
+    """Return the columns that a stored table lacks, in words; other columns are ignored."""
     found = {field.name: field.type for field in schema}
     return [
         f"column {column.name!r} is missing"

@@ -9,11 +9,9 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from safetensors.numpy import save
 
 from wfl_sim.records import Level, Metric, Span
@@ -22,21 +20,17 @@ from wfl_sim.results.tables import (
     LEVEL_COLUMNS,
     METRIC_COLUMNS,
     SPAN_COLUMNS,
-    Column,
-    Values,
+    parquet,
     table,
     values,
 )
-
-if TYPE_CHECKING:
-    from wfl_sim.state import State
-
+from wfl_sim.state import State
 
 if sys.platform != "win32":
     import fcntl
 
 FORMAT = 1
-"""The version of the contract; a reader refuses folders of a later one."""
+"""Version of the folder's format; later versions are refused by a reader."""
 
 OWNED = (
     "scenario.yaml",
@@ -47,7 +41,7 @@ OWNED = (
     "adapters",
     "figures",
 )
-"""What belongs to a run and goes when the run is replaced."""
+"""The entries of a run folder that are removed when the run is replaced."""
 
 
 def write_run(
@@ -57,36 +51,37 @@ def write_run(
     manifest: Mapping[str, Any],
     spans: Sequence[Span],
     metrics: Sequence[Metric],
-    states: Mapping[str, "State"],
+    states: Mapping[str, State],
     levels: Sequence[Level] = (),
 ) -> None:
     """Write a run folder.
 
-    All is written into a hidden sibling, which is then renamed, so a folder under its own name is
-    whole. A run of the same name is replaced: its figures go, since they show the old numbers,
-    and files that are not part of the contract stay. Equal arguments give equal bytes.
+    Everything is written into a hidden sibling, which is then renamed, so that a folder under its
+    own name is whole. A run of the same name is replaced: its figures are removed, since they show
+    the old numbers, and files that are not part of a run folder stay. Equal arguments give equal
+    bytes.
 
     Args:
-        folder: where the run will be; missing parents are made.
-        scenario_yaml: the resolved scenario, runnable.
-        manifest: what JSON can hold, finite numbers only; `format`, `digests` and `adapters` are
-            added.
-        spans: in the order in which they are to be stored.
-        metrics: likewise.
-        states: by the name of their file in `adapters/`.
-        levels: likewise; without any there is no such table.
+        folder: Path of the run folder; missing parents are made.
+        scenario_yaml: The resolved scenario, runnable.
+        manifest: Values that JSON can represent, finite numbers only; `format`, `digests` and
+            `adapters` are added.
+        spans: Spans in the order in which they are stored.
+        metrics: Metrics in the order in which they are stored.
+        states: States by the name of their file in `adapters/`.
+        levels: Levels in the order in which they are stored; without any there is no such table.
 
     Raises:
-        ValueError: a state's name is no file name, a number of the manifest is not finite, or
-            `folder` is something else than a run.
-        OSError: the disk refuses; then nothing has changed.
+        ValueError: A state's name is no file name, a number of the manifest is not finite, or
+            `folder` is not a run folder.
+        OSError: The disk refuses; then nothing has changed.
     """
     for name in states:
         if not re.fullmatch(r"\w[\w.-]*", name):
             raise ValueError(f"the name of a state must be a file name, got {name!r}")
     if folder.parent.is_dir():
-        with _alone(folder.parent):
-            _refuse_strangers(folder)
+        with _locked(folder.parent):
+            _refuse_other_files(folder)
     span_values, metric_values = values(spans, SPAN_COLUMNS), values(metrics, METRIC_COLUMNS)
     digests = {
         "spans": digest_values(span_values, SPAN_COLUMNS),
@@ -101,18 +96,18 @@ def write_run(
     contents = {
         "scenario.yaml": scenario_yaml.encode(),
         "manifest.json": text.encode() + b"\n",
-        "spans.parquet": _parquet(span_values, SPAN_COLUMNS),
-        "metrics.parquet": _parquet(metric_values, METRIC_COLUMNS),
+        "spans.parquet": parquet(table(span_values, SPAN_COLUMNS)),
+        "metrics.parquet": parquet(table(metric_values, METRIC_COLUMNS)),
     }
     if levels:
-        contents["levels.parquet"] = _parquet(level_values, LEVEL_COLUMNS)
+        contents["levels.parquet"] = parquet(table(level_values, LEVEL_COLUMNS))
     for name, state in states.items():
         contiguous = {key: np.asarray(array, order="C") for key, array in state.items()}
         contents[f"adapters/{name}.safetensors"] = save(contiguous)
     _place(folder, contents)
 
 
-def _refuse_strangers(folder: Path) -> None:
+def _refuse_other_files(folder: Path) -> None:
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise ValueError(f"{folder}: is not a folder, so no run can be written there")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / "manifest.json").exists():
@@ -123,13 +118,6 @@ def _plain(value: object) -> object:
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     raise TypeError(f"the manifest holds a {type(value).__name__}, which JSON cannot hold")
-
-
-def _parquet(values: Values, columns: Sequence[Column]) -> bytes:
-    sink = pa.BufferOutputStream()
-    pq.write_table(table(values, columns), sink, compression="zstd", version="2.6")
-    content: bytes = sink.getvalue().to_pybytes()
-    return content
 
 
 def _place(folder: Path, contents: Mapping[str, bytes]) -> None:
@@ -143,7 +131,7 @@ def _place(folder: Path, contents: Mapping[str, bytes]) -> None:
             _write(fresh / name, content)
         _flush(fresh / "adapters")
         _flush(fresh)
-        with _alone(folder.parent):
+        with _locked(folder.parent):
             _swap(fresh, folder, stale)
             if stale.exists():
                 for entry in stale.iterdir():
@@ -156,8 +144,8 @@ def _place(folder: Path, contents: Mapping[str, bytes]) -> None:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep other processes from replacing runs of a folder meanwhile, where the system can."""
+def _locked(folder: Path) -> Iterator[None]:
+    """Lock a folder against other processes that replace runs in it, where the system can."""
     if sys.platform == "win32":
         yield
         return

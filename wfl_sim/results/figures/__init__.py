@@ -1,7 +1,7 @@
-"""The figures room: pictures and tables of finished runs. The only room that loads matplotlib.
+"""Figures and tables of finished runs. This room alone loads matplotlib.
 
-Figures are built from `matplotlib.figure.Figure` and never touch pyplot, so they draw the same
-on a server, in a thread and in a notebook.
+Figures are built from `matplotlib.figure.Figure` and never use pyplot, so they are drawn in the
+same way on a server, in a thread and in a notebook.
 """
 
 from collections.abc import Sequence
@@ -13,15 +13,15 @@ from wfl_sim.records import Scope
 from wfl_sim.results.figures.alignment import alignment
 from wfl_sim.results.figures.batteries import batteries, fleet
 from wfl_sim.results.figures.breakdown import breakdown
-from wfl_sim.results.figures.comparison import draw_comparison
+from wfl_sim.results.figures.comparison import compare
 from wfl_sim.results.figures.convergence import convergence
 from wfl_sim.results.figures.links import links
-from wfl_sim.results.figures.style import file_name, write_csv
 from wfl_sim.results.figures.timeline import timeline
 from wfl_sim.results.figures.tracks import tracks
 from wfl_sim.results.run import Run
 from wfl_sim.results.statistics import by_label, default_target
 from wfl_sim.results.summary import SummaryRow, summary
+from wfl_sim.results.tables import file_name, write_csv
 
 __all__ = [
     "SummaryRow",
@@ -29,10 +29,10 @@ __all__ = [
     "batteries",
     "breakdown",
     "by_label",
+    "compare",
     "convergence",
     "default_target",
     "draw_all",
-    "draw_comparison",
     "fleet",
     "links",
     "summary",
@@ -49,16 +49,16 @@ def draw_all(
     """Draw every figure that the runs have the numbers for, and write the summary as CSV.
 
     Args:
-        runs: of any labels and seeds; runs that trained nothing have no convergence.
-        folder: where the files go; it is made.
-        metric: whose convergence.
-        target: as in `convergence`; by default chosen for each scope.
+        runs: Runs of any labels and seeds; runs that trained nothing have no convergence.
+        folder: Folder of the files, made if it does not exist.
+        metric: Metric of the convergence.
+        target: Value to reach, as in `convergence`; chosen for each scope unless given.
 
     Returns:
         The paths of all files.
 
     Raises:
-        ValueError: no runs, a label holds a seed twice, or no run has such a metric.
+        ValueError: There are no runs, a label has a seed twice, or no run has such a metric.
     """
     by_label(runs)
     known = sorted({name for run in runs for name, _ in run.measured})
@@ -73,7 +73,6 @@ def draw_all(
             name = file_name("summary", metric, scope)
             header = [field.name for field in fields(SummaryRow)]
             paths.append(write_csv(folder / f"{name}.csv", header, rows))
-    paths += [*alignment(runs, folder), *breakdown(runs, folder)]
-    paths += [*batteries(runs, folder), *fleet(runs, folder)]
-    paths += [*links(runs, folder), *tracks(runs, folder)]
-    return [*paths, *timeline(runs, folder)]
+    for draw in (alignment, breakdown, batteries, fleet, links, tracks, timeline):
+        paths += draw(runs, folder)
+    return paths

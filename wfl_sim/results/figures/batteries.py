@@ -1,4 +1,4 @@
-"""Batteries: what is left in them over time, and who was lost when."""
+"""Batteries: their levels over time, available devices, and dropped work."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,12 +12,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from wfl_sim.results.figures.breakdown import bar, panel
+from wfl_sim.results.figures.breakdown import bar, draw_bars
 from wfl_sim.results.figures.style import (
     INK,
-    columns,
+    add_legend,
     devices,
-    file_name,
     fill,
     in_order,
     look,
@@ -25,83 +24,135 @@ from wfl_sim.results.figures.style import (
     patches,
     save,
     scale,
+    set_label,
 )
 from wfl_sim.results.run import Run
 from wfl_sim.results.statistics import by_label
+from wfl_sim.results.tables import file_name
 
 HEADER: Final = ("what", "device", "time", "value")
+FLEET_HEADER: Final = ("label", "what", "of", "time", "value")
 MARKS: Final = {"wait": "s", "download": "v", "compute": "D", "upload": "^"}
+LEGEND: Final = 150
+"""Characters that fit below the figure."""
+MOST: Final = 3
+"""Labels that have room side by side."""
 
 
 def batteries(runs: Sequence[Run], folder: Path) -> list[Path]:
     """Draw levels and losses for the lowest seed of each label whose devices have batteries.
 
-    Above, the level of each battery as a share of its capacity, a colour for each group of
-    devices; a cross is where it is empty. Below, how many devices can be asked, and a mark where
-    work was dropped, by what the device was doing.
+    Above, the level of each battery as a share of its capacity, with a colour for each group of
+    devices; a cross marks where it is empty. Below, the number of available devices, and a mark
+    where work was dropped, by the activity of the device at that time.
 
     Returns:
         The paths of PNG, SVG and CSV, named `batteries-<label>`.
     """
     paths: list[Path] = []
-    for label, members in by_label(runs).items():
-        if "battery" in members[0].level_arrays["quantity"]:
-            paths += _draw(members[0], label, folder)
+    for label, members in _with_batteries(runs).items():
+        run = members[0]
+        with look():
+            figure = Figure(figsize=(9.6, 5.6))
+            above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+            rows = _draw_run(above, below, run, float(run.span_arrays["end"].max()))
+            figure.suptitle(f"{label}, seed {run.seed}: batteries, and who was lost when")
+            paths += save(figure, folder, file_name("batteries", label), HEADER, rows)
     return paths
 
 
+def fleet(runs: Sequence[Run], folder: Path) -> list[Path]:
+    """Draw two or three labels whose devices have batteries side by side.
+
+    Above, the levels of batteries and the number of available devices, for the lowest seed of each
+    label, as in `batteries`. Below, joules by component of all devices together, means over seeds
+    as in `breakdown`.
+
+    Returns:
+        The paths of PNG, SVG and CSV, named `fleet`; none for other numbers of labels.
+    """
+    shown = _with_batteries(runs)
+    if not 2 <= len(shown) <= MOST:
+        return []
+    end = max(float(members[0].span_arrays["end"].max()) for members in shown.values())
+    rows: list[tuple[Any, ...]] = []
+    with look():
+        figure = Figure(figsize=(6.4 * len(shown), 7.4 + 0.3 * len(shown)))
+        grid = figure.add_gridspec(3, len(shown), height_ratios=(3, 2, 0.9 + 0.25 * len(shown)))
+        above = below = None
+        for column, (label, members) in enumerate(shown.items()):
+            levels = figure.add_subplot(grid[0, column], sharex=above, sharey=above)
+            losses = figure.add_subplot(grid[1, column], sharex=levels, sharey=below)
+            above, below = above or levels, below or losses
+            rows += [(label, *row) for row in _draw_run(levels, losses, members[0], end)]
+            levels.set_title(f"{label}, seed {members[0].seed}")
+            levels.tick_params(labelbottom=False)
+        bars = [bar(label, members, "components") for label, members in shown.items()]
+        axes = figure.add_subplot(grid[2, :])
+        draw_bars(axes, "energy by component, all devices", "J", bars)
+        rows += [
+            (one.label, "joules", part, None, joules.mean)
+            for one in bars
+            for part, joules in one.parts.items()
+        ]
+        add_legend(figure, patches(in_order(part for one in bars for part in one.parts)), LEGEND)
+        return save(figure, folder, "fleet", FLEET_HEADER, rows)
+
+
 def presence(run: Run) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return the times at which the number of devices that can be asked changes, and that number.
+    """Return the times in s at which the number of available devices changes, and that number.
 
     The first time is 0.
     """
-    spans = run.span_arrays
-    mine = np.isin(spans["actor"], devices(run)) & (spans["activity"] == "off")
-    times = np.concatenate(([0.0], spans["start"][mine], spans["end"][mine]))
-    steps = np.concatenate(
-        ([len(devices(run))], -np.ones(mine.sum(), int), np.ones(mine.sum(), int))
-    )
+    spans, every = run.span_arrays, devices(run)
+    off = np.isin(spans["actor"], every) & (spans["activity"] == "off")
+    times = np.concatenate(([0.0], spans["start"][off], spans["end"][off]))
+    steps = np.concatenate(([len(every)], -np.ones(off.sum(), int), np.ones(off.sum(), int)))
     known, index = np.unique(times, return_inverse=True)
     counts = np.cumsum(np.bincount(index, weights=steps).astype(int))
     ongoing = known < spans["end"].max()
     return known[ongoing], counts[ongoing]
 
 
-def _draw(run: Run, label: str, folder: Path) -> list[Path]:
-    with look():
-        figure = Figure(figsize=(9.6, 5.6))
-        above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
-        end = float(run.span_arrays["end"].max())
-        factor, unit = scale(end, "s")
-        rows = levels(above, run, factor) + losses(below, run, factor)
-        above.set_xlim(0, end * factor)
-        below.set_xlabel(f"simulated time ({unit})")
-        figure.suptitle(f"{label}, seed {run.seed}: batteries, and who was lost when")
-        return save(figure, folder, file_name("batteries", label), HEADER, rows)
+def _with_batteries(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """Return the labels whose run of the lowest seed has batteries."""
+    return {
+        label: members
+        for label, members in by_label(runs).items()
+        if "battery" in members[0].level_arrays["quantity"]
+    }
 
 
-def levels(axes: Axes, run: Run, factor: float) -> list[tuple[Any, ...]]:
-    """Draw the levels of batteries in %, at times multiplied with `factor`; return the numbers."""
-    rows_of = run.level_arrays
+def _draw_run(above: Axes, below: Axes, run: Run, end: float) -> list[tuple[Any, ...]]:
+    """Draw the levels and the losses of a run until `end`, in s; return the numbers."""
+    factor, unit = scale(end, "s")
+    rows = _draw_levels(above, run, factor) + _draw_losses(below, run, factor)
+    above.set_xlim(0, end * factor)
+    set_label(below, "x", "simulated time", unit)
+    return rows
+
+
+def _draw_levels(axes: Axes, run: Run, factor: float) -> list[tuple[Any, ...]]:
+    levels = run.level_arrays
     colours = mpl.rcParams["axes.prop_cycle"].by_key()["color"]
+    cross: dict[str, Any] = {"marker": "x", "color": INK, "ls": "", "mew": 1.6}
     rows: list[tuple[Any, ...]] = []
-    groups: dict[str, str] = {}
+    colour_of: dict[str, str] = {}
     for device, group in _groups(run).items():
-        mine = (rows_of["actor"] == device) & (rows_of["quantity"] == "battery")
+        mine = (levels["actor"] == device) & (levels["quantity"] == "battery")
         if not mine.any():
             continue
-        time, share = rows_of["time"][mine], rows_of["value"][mine] / group["battery"]["capacity"]
-        name = f"{group['hardware']['name']}, {_energy(group['battery']['capacity'])}"
-        colour = groups.setdefault(name, colours[len(groups) % len(colours)])
+        battery, time, joules = group["battery"], levels["time"][mine], levels["value"][mine]
+        share = joules / battery["capacity"]
+        name = f"{group['hardware']['name']}, {_energy(battery['capacity'])}"
+        colour = colour_of.setdefault(name, colours[len(colour_of) % len(colours)])
         axes.plot(time * factor, 100 * share, color=colour, lw=1.2)
-        empty = share <= group["battery"]["cutoff"] + 1e-9
+        empty = share <= battery["cutoff"] + 1e-9
         empty[1:] &= ~empty[:-1]
-        axes.plot(time[empty] * factor, 100 * share[empty], "x", color=INK, ms=6, mew=1.6, zorder=3)
-        rows += [
-            ("battery", device, t, v) for t, v in zip(time, rows_of["value"][mine], strict=True)
-        ]
-    handles = [Line2D([], [], color=colour, label=name) for name, colour in groups.items()]
-    handles.append(Line2D([], [], marker="x", color=INK, ls="", mew=1.6, label="empty"))
+        axes.plot(time[empty] * factor, 100 * share[empty], ms=6, zorder=3, **cross)
+        rows += [("battery", device, *pair) for pair in zip(time, joules, strict=True)]
+    handles = [Line2D([], [], color=colour, label=name) for name, colour in colour_of.items()]
+    handles.append(Line2D([], [], label="empty", **cross))
     axes.legend(
         handles=handles, loc="lower left", ncols=len(handles), fontsize=9, columnspacing=1.2
     )
@@ -110,27 +161,22 @@ def levels(axes: Axes, run: Run, factor: float) -> list[tuple[Any, ...]]:
     return rows
 
 
-def losses(axes: Axes, run: Run, factor: float) -> list[tuple[Any, ...]]:
-    """Draw how many devices can be asked, and what was dropped when; return the numbers."""
+def _draw_losses(axes: Axes, run: Run, factor: float) -> list[tuple[Any, ...]]:
     spans, (times, counts) = run.span_arrays, presence(run)
-    end, total = float(spans["end"].max()), len(devices(run))
-    axes.step(
-        np.append(times, end) * factor, np.append(counts, counts[-1]), where="post", color=INK
-    )
-    axes.fill_between(
-        np.append(times, end) * factor, np.append(counts, counts[-1]), step="post", color="#EEEEEE"
-    )
-    rows: list[tuple[Any, ...]] = [
-        ("present", "", t, n) for t, n in zip(times.tolist(), counts.tolist(), strict=True)
-    ]
+    total = len(devices(run))
+    x, y = np.append(times, spans["end"].max()) * factor, np.append(counts, counts[-1])
+    axes.step(x, y, where="post", color=INK)
+    axes.fill_between(x, y, step="post", color="#EEEEEE")
+    pairs = zip(times.tolist(), counts.tolist(), strict=True)
+    rows: list[tuple[Any, ...]] = [("present", "", *pair) for pair in pairs]
     dropped = spans["outcome"] == "dropped"
     for activity in in_order(spans["activity"][dropped].tolist()):
         mine = dropped & (spans["activity"] == activity)
         when = spans["end"][mine]
-        there = counts[np.searchsorted(times, when, side="right") - 1]
+        available = counts[np.searchsorted(times, when, side="right") - 1]
         axes.plot(
             when * factor,
-            there,
+            available,
             MARKS.get(activity, "o"),
             color=fill(activity).colour,
             mec=INK,
@@ -138,10 +184,8 @@ def losses(axes: Axes, run: Run, factor: float) -> list[tuple[Any, ...]]:
             ms=7,
             label=f"{activity} ({mine.sum()})",
         )
-        rows += [
-            (f"dropped {activity}", device, t, n)
-            for device, t, n in zip(spans["actor"][mine], when, there, strict=True)
-        ]
+        numbers = zip(spans["actor"][mine], when, available, strict=True)
+        rows += [(f"dropped {activity}", *each) for each in numbers]
     if dropped.any():
         axes.legend(loc="lower left", title="dropped while", ncols=4)
     axes.set_ylim(0, 1.08 * total)
@@ -159,60 +203,3 @@ def _groups(run: Run) -> dict[str, dict[str, Any]]:
     groups = [group for group in run.scenario["devices"] for _ in range(group["count"])]
     found = {f"device-{i}": group for i, group in enumerate(groups) if group.get("battery")}
     return dict(sorted(found.items(), key=lambda item: natural(item[0])))
-
-
-FLEET_HEADER: Final = ("label", "what", "of", "time", "value")
-LEGEND: Final = 150
-"""characters that fit under the figure"""
-MOST: Final = 3
-"""labels that have room beside one another"""
-
-
-def fleet(runs: Sequence[Run], folder: Path) -> list[Path]:
-    """Draw two or three labels whose devices have batteries side by side.
-
-    Above, the levels of batteries and how many devices can be asked, for the lowest seed of each
-    label, as in `batteries`. Below, joules by component of all devices together, means over seeds
-    as in `breakdown`.
-
-    Returns:
-        The paths of PNG, SVG and CSV, named `fleet`; none for other numbers of labels.
-    """
-    groups = by_label(runs)
-    shown = {
-        label: members
-        for label, members in groups.items()
-        if "battery" in members[0].level_arrays["quantity"]
-    }
-    if not 2 <= len(shown) <= MOST:
-        return []
-    end = max(float(members[0].span_arrays["end"].max()) for members in shown.values())
-    factor, unit = scale(end, "s")
-    rows: list[tuple[Any, ...]] = []
-    with look():
-        figure = Figure(figsize=(6.4 * len(shown), 7.4 + 0.3 * len(shown)))
-        grid = figure.add_gridspec(3, len(shown), height_ratios=(3, 2, 0.9 + 0.25 * len(shown)))
-        first: dict[int, Any] = {}
-        for place, (label, members) in enumerate(shown.items()):
-            run = members[0]
-            above = figure.add_subplot(grid[0, place], sharex=first.get(0), sharey=first.get(0))
-            below = figure.add_subplot(grid[1, place], sharex=above, sharey=first.get(1))
-            first.setdefault(0, above)
-            first.setdefault(1, below)
-            found = levels(above, run, factor) + losses(below, run, factor)
-            rows += [(label, *row) for row in found]
-            above.set_title(f"{label}, seed {run.seed}")
-            above.set_xlim(0, end * factor)
-            above.tick_params(labelbottom=False)
-            below.set_xlabel(f"simulated time ({unit})")
-        bars = [bar(label, members, "components") for label, members in shown.items()]
-        axes = figure.add_subplot(grid[2, :])
-        panel(axes, "energy by component, all devices", "J", bars)
-        rows += [
-            (one.label, "joules", part, None, joules)
-            for one in bars
-            for part, joules in one.parts.items()
-        ]
-        handles = patches(in_order(part for one in bars for part in one.parts))
-        figure.legend(handles=handles, loc="outside lower center", ncols=columns(handles, LEGEND))
-        return save(figure, folder, "fleet", FLEET_HEADER, rows)

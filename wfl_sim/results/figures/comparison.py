@@ -1,4 +1,4 @@
-"""Comparison: the figures that set runs and the points of sweeps side by side."""
+"""Comparison: tables and figures that set runs and the points of sweeps side by side."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,19 +14,26 @@ from wfl_sim.results.figures.sweep_axes import shown_axes
 from wfl_sim.results.run import Run
 from wfl_sim.results.statistics import by_label
 from wfl_sim.results.sweep import write_table
+from wfl_sim.results.tables import write_csv
+
+MOST_CURVES: Final = 7
+"""The most labels of a convergence that can be distinguished."""
+MOST_BARS: Final = 30
 
 
 def compare(runs: Sequence[Run], goal: Goal, out: Path, *, figures: bool = True) -> list[Path]:
-    """Write the table over runs as Parquet and CSV, and draw what they can be compared by.
+    """Write the table over runs as Parquet and CSV, and draw what the runs have the numbers for.
+
+    Figures are the convergence, Pareto front, breakdown, and each axis. Convergence is left out
+    beyond 7 labels and the breakdown beyond 30, where they would be illegible. Axes of texts are
+    drawn only if no axis has numbers; else they are its lines.
 
     Returns:
         The paths of all files.
 
     Raises:
-        ValueError: no runs, or a label holds a seed twice.
+        ValueError: There are no runs, or a label has a seed twice.
     """
-    from wfl_sim.results.figures.style import write_csv
-
     table = compared(runs, goal)
     out.mkdir(parents=True, exist_ok=True)
     rows = zip(*(table.column(name).to_pylist() for name in table.column_names), strict=True)
@@ -34,37 +41,18 @@ def compare(runs: Sequence[Run], goal: Goal, out: Path, *, figures: bool = True)
         write_table(out / "comparison.parquet", table),
         write_csv(out / "comparison.csv", table.column_names, rows),
     ]
-    return [*paths, *(draw_comparison(runs, goal, out) if figures else ())]
-
-
-MOST_CURVES: Final = 7
-"""labels of a convergence that can be told apart"""
-MOST_BARS: Final = 30
-
-
-def draw_comparison(runs: Sequence[Run], goal: Goal, folder: Path) -> list[Path]:
-    """Draw what the runs have the numbers for: convergence, Pareto, breakdown, and each axis.
-
-    Convergence is left out beyond 7 labels and the breakdown beyond 30, which nobody could read. Of
-    the axes those of texts are drawn only where none has numbers: else they are its lines.
-
-    Returns:
-        The paths of all files.
-
-    Raises:
-        ValueError: no runs, or a label holds a seed twice.
-    """
+    if not figures:
+        return paths
     labels = by_label(runs)
-    paths: list[Path] = []
-    measured = [run for run in runs if (goal.metric, goal.scope) in run.measured]
+    measured = [run for run in runs if goal.is_measured(run)]
     if measured and len(labels) <= MOST_CURVES:
         paths += convergence(
-            measured, folder, metric=goal.metric, scope=goal.scope, target=goal.target
+            measured, out, metric=goal.metric, scope=goal.scope, target=goal.target
         )
     if len(labels) <= MOST_BARS:
-        paths += [*breakdown(runs, folder), *fleet(runs, folder)]
-    if len(by_label(measured) if measured else ()) > 1:
-        paths += pareto(measured, folder, goal)
+        paths += [*breakdown(runs, out), *fleet(runs, out)]
+    if len({run.label for run in measured}) > 1:
+        paths += pareto(measured, out, goal)
     for path in shown_axes(runs):
-        paths += parameter(runs, folder, goal, path)
+        paths += parameter(runs, out, goal, path)
     return paths

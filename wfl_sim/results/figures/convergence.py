@@ -1,4 +1,4 @@
-"""Convergence: a metric against what it costs, in seconds, rounds, joules and bits."""
+"""Convergence: a metric against its costs in seconds, rounds, joules and bits."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,15 +14,18 @@ from wfl_sim.records import Scope
 from wfl_sim.results.figures.style import (
     GREY,
     INK,
-    columns,
-    file_name,
+    Styles,
+    add_legend,
+    line_handles,
     line_styles,
     look,
     save,
     scale,
+    set_label,
 )
 from wfl_sim.results.run import Run
 from wfl_sim.results.statistics import Cost, Curve, by_label, curve, default_target, is_falling
+from wfl_sim.results.tables import file_name
 
 COSTS: Final[dict[Cost, tuple[str, str]]] = {
     "time": ("simulated time", "s"),
@@ -36,11 +39,8 @@ SCOPES: Final[dict[Scope, str]] = {
     "personal_worst10": "worst tenth of the personal models",
 }
 HEADER: Final = ("label", "cost", "kind", "seed", "x", "value", "low", "high", "seeds")
-
 LEGEND: Final = 135
-"""characters that fit under the figure"""
-
-Styles = Mapping[str, Mapping[str, Any]]
+"""Characters that fit below the figure."""
 
 
 def convergence(
@@ -53,17 +53,17 @@ def convergence(
 ) -> list[Path]:
     """Draw a metric against time, rounds, joules and bits: four panels of one figure.
 
-    Per label: the mean over seeds (thick), the 95 % t-interval of the mean where there are at
-    least two seeds (band), every seed (faint), all as steps, see `curves.curve`. The dotted
-    horizontal is the target, `default_target` unless given; a tick on it stands at the mean cost
-    over those seeds that reached it, with their share beside it when not all did. A label that
-    never sends is a dashed level at its final value against bits.
+    For each label: the mean over seeds (thick), the 95 % t-interval of the mean where there are at
+    least two seeds (band), and every seed (faint), all as steps; see `statistics.curve`. The dotted
+    horizontal line is the target, `default_target` unless given. A tick on it stands at the mean
+    cost over the seeds that reached it; if some did not, their share is written beside it. A label
+    that never sends is a dashed level at its final value in the panel against bits.
 
     Returns:
         The paths of PNG, SVG and CSV, named `convergence-<metric>-<scope>`.
 
     Raises:
-        ValueError: a run has no such metric, or a label holds a seed twice.
+        ValueError: A run has no such metric, or a label has a seed twice.
     """
     groups = by_label(runs)
     if target is None:
@@ -77,60 +77,51 @@ def convergence(
         panels = figure.subplots(2, 2, sharey=True)
         styles = line_styles(groups)
         for axes, (cost, of_cost) in zip(panels.flat, curves.items(), strict=True):
-            _panel(axes, *COSTS[cost], of_cost, styles, target, metric)
+            name, unit = COSTS[cost]
+            factor, prefixed = scale(max(one.x[-1] for one in of_cost), unit)
+            set_label(axes, "x", name, prefixed)
+            axes.xaxis.set_major_locator(
+                MaxNLocator(nbins=8, steps=[1, 2, 5, 10], integer=not unit)
+            )
+            _draw_curves(axes, of_cost, styles, target, factor)
+            _draw_levels(axes, of_cost, styles, falling=is_falling(metric))
         for axes in panels[:, 0]:
             axes.set_ylabel(metric)
         _limit(panels[0, 0], curves["rounds"], target)
         figure.suptitle(f"{metric}: {SCOPES.get(scope, scope)}")
-        _legend(figure, curves["rounds"], styles, target)
+        add_legend(figure, _handles(curves["rounds"], styles, target), LEGEND)
         rows = [row for cost, of_cost in curves.items() for row in _rows(cost, of_cost, target)]
         return save(figure, folder, file_name("convergence", metric, scope), HEADER, rows)
 
 
-def _panel(
-    axes: Axes,
-    name: str,
-    unit: str,
-    curves: Sequence[Curve],
-    styles: Styles,
-    target: float | None,
-    metric: str,
+def draw_mean(
+    axes: Axes, one: Curve, style: Mapping[str, Any], factor: float, markevery: float
 ) -> None:
-    factor, prefixed = scale(max(one.x[-1] for one in curves), unit)
-    axes.set_xlabel(f"{name} ({prefixed})" if prefixed else name)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 5, 10], integer=not unit))
-    for one in curves:
-        if not one.is_level:
-            _curve(axes, one, styles[one.label], factor)
+    """Draw the mean of a curve as steps, and the interval of the mean as a band."""
+    x = one.x * factor
+    axes.step(x, one.mean, where="post", markevery=markevery, **style)
+    axes.fill_between(x, one.low, one.high, step="post", color=style["color"], alpha=0.14, lw=0)
+
+
+def _draw_curves(
+    axes: Axes, curves: Sequence[Curve], styles: Styles, target: float | None, factor: float
+) -> None:
+    shown = [one for one in curves if not one.is_level]
+    for one in shown:
+        style = styles[one.label]
+        for _, x, value in one.seeds:
+            axes.step(x * factor, value, where="post", color=style["color"], lw=0.7, alpha=0.45)
+        draw_mean(axes, one, style, factor, 0.12)
+        end = one.x[-1] * factor
+        axes.plot(end, one.mean[-1], color=style["color"], marker=style["marker"])
     if target is not None:
         axes.axhline(target, color=GREY, lw=1.0, ls=(0, (1, 2)), zorder=1)
-        for one in curves:
-            if one.crossings and not one.is_level:
-                _crossing(axes, one, target, styles[one.label]["color"], factor)
-    levels = [one for one in curves if one.is_level]
-    for one in levels:
-        colour = styles[one.label]["color"]
-        axes.axhline(one.mean[-1], color=colour, lw=1.5, dashes=(7, 3))
-        axes.axhspan(one.low[-1], one.high[-1], color=colour, alpha=0.10, lw=0)
-    if levels:
-        at, side = (0.97, "top") if is_falling(metric) else (0.03, "bottom")
-        text = f"dashed level, sends nothing: {', '.join(one.label for one in levels)}"
-        place = axes.transAxes
-        axes.text(0.98, at, text, transform=place, ha="right", va=side, fontsize=8, color=INK)
+        for one in shown:
+            if one.crossings:
+                _draw_crossing(axes, one, target, styles[one.label]["color"], factor)
 
 
-def _curve(axes: Axes, one: Curve, style: Mapping[str, Any], factor: float) -> None:
-    colour = style["color"]
-    for _, x, value in one.seeds:
-        thin: dict[str, Any] = {"lw": 0.7, "alpha": 0.45}
-        axes.step(x * factor, value, where="post", color=colour, **thin)
-    x = one.x * factor
-    axes.step(x, one.mean, where="post", markevery=0.12, **style)
-    axes.plot(x[-1], one.mean[-1], color=colour, marker=style["marker"])
-    axes.fill_between(x, one.low, one.high, step="post", color=colour, alpha=0.14, lw=0)
-
-
-def _crossing(axes: Axes, one: Curve, target: float, colour: str, factor: float) -> None:
+def _draw_crossing(axes: Axes, one: Curve, target: float, colour: str, factor: float) -> None:
     x = float(np.mean(one.crossings)) * factor
     for width, shade in ((4.2, "white"), (2.4, colour)):
         axes.plot(x, target, marker="|", ms=17, mew=width, color=shade, ls="", zorder=4)
@@ -145,8 +136,21 @@ def _crossing(axes: Axes, one: Curve, target: float, colour: str, factor: float)
         )
 
 
+def _draw_levels(axes: Axes, curves: Sequence[Curve], styles: Styles, *, falling: bool) -> None:
+    levels = [one for one in curves if one.is_level]
+    for one in levels:
+        colour = styles[one.label]["color"]
+        axes.axhline(one.mean[-1], color=colour, lw=1.5, dashes=(7, 3))
+        axes.axhspan(one.low[-1], one.high[-1], color=colour, alpha=0.10, lw=0)
+    if levels:
+        y, side = (0.97, "top") if falling else (0.03, "bottom")
+        text = f"dashed level, sends nothing: {', '.join(one.label for one in levels)}"
+        relative = axes.transAxes
+        axes.text(0.98, y, text, transform=relative, ha="right", va=side, fontsize=8, color=INK)
+
+
 def _limit(axes: Axes, curves: Sequence[Curve], target: float | None) -> None:
-    """Let seeds decide the vertical range: the interval of two of them can be absurdly wide."""
+    """Let seeds and target decide the vertical range; intervals widen it by a quarter at most."""
     values = np.concatenate([value for one in curves for _, _, value in one.seeds])
     edges = np.concatenate([edge for one in curves for edge in (one.low, one.high)])
     if target is not None:
@@ -155,30 +159,27 @@ def _limit(axes: Axes, curves: Sequence[Curve], target: float | None) -> None:
     if not values.size:
         return
     low, high = float(values.min()), float(values.max())
-    reach = (high - low) or abs(high) or 1.0
-    below = np.clip(low - edges.min(initial=low), 0.06 * reach, 0.25 * reach)
-    above = np.clip(edges.max(initial=high) - high, 0.06 * reach, 0.25 * reach)
+    span = (high - low) or abs(high) or 1.0
+    below = np.clip(low - edges.min(initial=low), 0.06 * span, 0.25 * span)
+    above = np.clip(edges.max(initial=high) - high, 0.06 * span, 0.25 * span)
     axes.set_ylim(low - below, high + above)
 
 
-def _legend(figure: Figure, curves: Sequence[Curve], styles: Styles, target: float | None) -> None:
-    handles = [
-        Line2D([], [], label=f"{one.label} (seeds: {len(one.seeds)})", **styles[one.label])
-        for one in curves
-    ]
+def _handles(curves: Sequence[Curve], styles: Styles, target: float | None) -> list[Line2D]:
+    handles = line_handles({f"{c.label} (seeds: {len(c.seeds)})": styles[c.label] for c in curves})
     if target is not None:
         text = f"target {target:g}; ticks: mean cost of reaching it"
         tick: dict[str, Any] = {"marker": "|", "ms": 11, "mew": 1.8}
         handles.append(Line2D([], [], color=GREY, lw=1.0, ls=(0, (1, 2)), label=text, **tick))
-    figure.legend(handles=handles, loc="outside lower center", ncols=columns(handles, LEGEND))
+    return handles
 
 
 def _rows(cost: Cost, curves: Sequence[Curve], target: float | None) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = []
     for one in curves:
         count, label = len(one.seeds), one.label
-        for x, mean, low, high in zip(one.x, one.mean, one.low, one.high, strict=True):
-            rows.append((label, cost, "mean", None, x, mean, low, high, count))
+        for point in zip(one.x, one.mean, one.low, one.high, strict=True):
+            rows.append((label, cost, "mean", None, *point, count))
         for seed, xs, values in one.seeds:
             for x, value in zip(xs, values, strict=True):
                 rows.append((label, cost, "seed", seed, x, value, None, None, 1))

@@ -1,8 +1,8 @@
-"""Links: what the radio gave, as the distributions of SINR and rate over all transfers."""
+"""Links: the distributions of SINR and rate over all transfers."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -20,13 +20,13 @@ _QUANTITIES: Final = {
 
 
 def links(runs: Sequence[Run], folder: Path) -> list[Path]:
-    """Draw the distribution functions of SINR and rate, for uploads and downloads apart.
+    """Draw the distribution functions of SINR and rate, separately for uploads and downloads.
 
-    Transfers of all seeds of a label are taken together, each with the same weight; parts of one
-    that was handed over count apart.
+    Transfers of all seeds of a label are pooled with equal weights. The parts of a transfer before
+    and after a handover count separately.
 
     Returns:
-        The paths of PNG, SVG and CSV, named `links`; none where nothing was on the air.
+        The paths of PNG, SVG and CSV, named `links`; none if nothing was sent over the air.
     """
     labels = by_label(runs)
     activities = [
@@ -36,29 +36,27 @@ def links(runs: Sequence[Run], folder: Path) -> list[Path]:
     ]
     if not activities:
         return []
-    rows: list[tuple[Any, ...]] = []
+    rows: list[tuple[object, ...]] = []
     with look():
         figure = Figure(figsize=(9.6, 0.9 + 2.9 * len(activities)))
         panels = figure.subplots(len(activities), 2, squeeze=False)
         styles = line_styles(labels)
-        for activity, line in zip(activities, panels, strict=True):
-            for axes, (quantity, (title, factor)) in zip(line, _QUANTITIES.items(), strict=True):
-                for label, members in labels.items():
-                    found = np.sort(
-                        np.concatenate([_values(run, activity, quantity) for run in members])
-                    )
-                    share = (np.arange(found.size) + 1) / max(found.size, 1)
-                    style = {**styles[label], "marker": ""}
-                    axes.step(found * factor, share, where="post", label=label, **style)
-                    rows += [
-                        (label, activity, quantity, value, part)
-                        for value, part in zip(found.tolist(), share.tolist(), strict=True)
-                    ]
-                axes.set_xlabel(title)
-                axes.set_ylabel(f"share of {activity}s below")
-                axes.set_ylim(0, 1)
-                if quantity == "mean_rate":
-                    logarithmic(axes, "x", axes.dataLim.minposx, axes.dataLim.x1)
+        cases = [(activity, quantity) for activity in activities for quantity in _QUANTITIES]
+        for axes, (activity, quantity) in zip(panels.flat, cases, strict=True):
+            title, factor = _QUANTITIES[quantity]
+            for label, members in labels.items():
+                values = [_values(run, activity, quantity) for run in members]
+                found = np.sort(np.concatenate(values))
+                share = (np.arange(found.size) + 1) / max(found.size, 1)
+                style = {**styles[label], "marker": ""}
+                axes.step(found * factor, share, where="post", label=label, **style)
+                pairs = zip(found.tolist(), share.tolist(), strict=True)
+                rows += [(label, activity, quantity, *pair) for pair in pairs]
+            axes.set_xlabel(title)
+            axes.set_ylabel(f"share of {activity}s below")
+            axes.set_ylim(0, 1)
+            if quantity == "mean_rate":
+                logarithmic(axes, "x", axes.dataLim.minposx, axes.dataLim.x1)
         if len(labels) > 1:
             handles, names = panels[0, 0].get_legend_handles_labels()
             figure.legend(handles, names, loc="outside lower center", ncols=min(len(names), 4))

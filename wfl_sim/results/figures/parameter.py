@@ -1,6 +1,8 @@
-"""Parameter: what becomes of metric, seconds, joules and bits along one axis of a sweep."""
+"""Parameter: metric, seconds, joules and bits against a swept value."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,200 +11,168 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
+from numpy.typing import NDArray
 
 from wfl_sim.results.comparison import Goal
 from wfl_sim.results.figures.style import (
     INK,
-    columns,
-    file_name,
+    Styles,
+    add_legend,
+    fit_to_seeds,
+    legend_height,
+    line_handles,
     line_styles,
     logarithmic,
     look,
-    room,
     save,
     scale,
+    set_label,
 )
-from wfl_sim.results.figures.sweep_axes import Axis, SweepLine, SweepPoint, lines
+from wfl_sim.results.figures.sweep_axes import Axis, RunValue, SweepLine, lines
 from wfl_sim.results.run import Run
-from wfl_sim.results.series import crossing
-from wfl_sim.results.statistics import mean_and_half_width
+from wfl_sim.results.statistics import Estimate
+from wfl_sim.results.tables import file_name
 
 HEADER: Final = ("quantity", "of", "line", "value", "x", "mean", "half_width", "seeds")
 LEGEND: Final = 110
-"""characters that fit under the figure"""
+"""Characters that fit below the figure."""
 BANDS: Final = 7
-"""lines whose bands can be told apart"""
+"""The most lines whose bands can be distinguished."""
 WIDE: Final = 8
-"""ratio of the largest to the smallest value from which on an axis is logarithmic"""
+"""Ratio of the largest to the smallest value from which on an axis is logarithmic."""
+DASHED: Final = (0, (4, 2))
 
-Quantity = Callable[[Run], float | None]
+
+@dataclass(frozen=True)
+class Panel:
+    """One panel of the figure."""
+
+    title: str
+    unit: str
+    quantities: dict[str, RunValue]
+    """What is drawn, by its name in the CSV; "target" is drawn dashed."""
 
 
 def parameter(runs: Sequence[Run], folder: Path, goal: Goal, path: str) -> list[Path]:
     """Draw the last value of a metric, seconds, joules and bits against a swept value.
 
     Marks are means over seeds, bands and whiskers 95 % t-intervals of the mean, which may leave the
-    picture, and thin lines single seeds. Beyond 7 lines, whose bands would cover one another, there
-    are whiskers alone. Full lines are the costs of the whole run, dashed lines
-    those of reaching the target, means over the seeds that did. Where values are texts, the lines
-    of a numeric axis are marks that stand side by side.
+    picture, and thin lines single seeds. Beyond 7 lines there are whiskers alone, since bands would
+    cover one another. Full lines are the costs of the whole run; dashed lines are the costs of
+    reaching the target, means over the seeds that did. If values are texts, the lines of a numeric
+    axis become marks side by side.
 
     Returns:
         The paths of PNG, SVG and CSV, named `along-<path>`.
 
     Raises:
-        ValueError: no runs, or a label holds a seed twice.
+        ValueError: There are no runs, or a label has a seed twice.
     """
     axis, of_axis = lines(runs, path)
     assert axis is not None
     panels = _panels(runs, goal)
     with look():
-        shape = (2, 2) if len(panels) == 4 else (1, len(panels))
         styles = line_styles([line.label for line in of_axis])
-        handles = _handles(styles, goal, any(len(quantities) > 1 for *_, quantities in panels))
-        figure = Figure(figsize=(9.6, 3.1 * shape[0] + 0.6 + room(handles, LEGEND)))
+        handles = line_handles(styles, linestyle="-")
+        if any("target" in panel.quantities for panel in panels):
+            text = f"until {goal.metric} {goal.target:g} ({goal.whose})"
+            handles.append(Line2D([], [], color=INK, lw=1.6, label="the whole run"))
+            handles.append(Line2D([], [], color=INK, lw=1.2, ls=DASHED, label=text))
+        shape = (2, 2) if len(panels) == 4 else (1, len(panels))
+        height = 3.1 * shape[0] + 0.6 + legend_height(handles, LEGEND)
+        figure = Figure(figsize=(9.6, height))
         rows: list[tuple[Any, ...]] = []
-        for axes, (title, unit, quantities) in zip(
-            np.atleast_2d(figure.subplots(*shape)).flat, panels, strict=True
-        ):
-            rows += _panel(axes, axis, of_axis, styles, title, unit, quantities)
+        subplots = figure.subplots(*shape, squeeze=False)
+        for axes, panel in zip(subplots.flat, panels, strict=True):
+            rows += _draw_panel(axes, axis, of_axis, styles, panel)
         figure.suptitle(f"By {axis.title}")
         if handles:
-            ncols = columns(handles, LEGEND)
-            figure.legend(handles=handles, loc="outside lower center", ncols=ncols)
+            add_legend(figure, handles, LEGEND)
         return save(figure, folder, file_name("along", path), HEADER, rows)
 
 
-def _handles(styles: Any, goal: Goal, targets: bool) -> list[Line2D]:
-    """Return the entries of the legend; `targets` says whether costs of the target are drawn."""
-    solid = {label: style | {"linestyle": "-"} for label, style in styles.items() if label}
-    handles = [Line2D([], [], label=label, **style) for label, style in solid.items()]
-    if targets:
-        handles.append(Line2D([], [], color=INK, lw=1.6, label="the whole run"))
-        text = f"until {goal.metric} {goal.target:g} ({goal.scope.replace('_', ' ')})"
-        handles.append(Line2D([], [], color=INK, lw=1.2, ls=(0, (4, 2)), label=text))
-    return handles
-
-
-def _panels(runs: Sequence[Run], goal: Goal) -> list[tuple[str, str, dict[str, Quantity]]]:
-    """Return title, unit and quantities of each panel."""
-    measured = all((goal.metric, goal.scope) in run.measured for run in runs)
-    whole: dict[str, tuple[str, str, Quantity]] = {
-        "time": ("simulated time", "s", lambda run: float(run.manifest["simulated_seconds"])),
+def _panels(runs: Sequence[Run], goal: Goal) -> list[Panel]:
+    measured = all(goal.is_measured(run) for run in runs)
+    costs: dict[str, tuple[str, str, RunValue]] = {
+        "time": ("simulated time", "s", lambda run: run.seconds),
         "joules": ("energy drawn", "J", lambda run: run.joules),
         "bits": ("sent", "bit", lambda run: float(run.bits)),
     }
-    panels: list[tuple[str, str, dict[str, Quantity]]] = []
-    if measured:
-        scope = goal.scope.replace("_", " ")
-
-        def last(run: Run) -> float:
-            return float(run.series(goal.metric, goal.scope).value[-1])
-
-        panels.append((f"final {goal.metric} ({scope})", "", {"final": last}))
-    for name, (title, unit, quantity) in whole.items():
+    panels = [Panel(f"final {goal.metric} ({goal.whose})", "", {"final": goal.final})]
+    for name, (title, unit, quantity) in costs.items():
         quantities = {"run": quantity}
         if measured and goal.target is not None:
-            quantities["target"] = _to_target(goal, name)
-        panels.append((title, unit, quantities))
-    return panels
+            quantities["target"] = partial(_until_target, goal=goal, name=name)
+        panels.append(Panel(title, unit, quantities))
+    return panels if measured else panels[1:]
 
 
-def _to_target(goal: Goal, name: str) -> Quantity:
-    def cost(run: Run) -> float | None:
-        assert goal.target is not None
-        series = run.series(goal.metric, goal.scope)
-        reached = crossing(series, goal.target, falling=goal.falling)
-        return None if reached is None else float(getattr(reached, name))
-
-    return cost
+def _until_target(run: Run, goal: Goal, name: str) -> float | None:
+    reached = goal.reached(run)
+    return None if reached is None else float(getattr(reached, name))
 
 
-def _panel(
-    axes: Axes,
-    axis: Axis,
-    of_axis: Sequence[SweepLine],
-    styles: Any,
-    title: str,
-    unit: str,
-    quantities: dict[str, Quantity],
+def _draw_panel(
+    axes: Axes, axis: Axis, of_axis: Sequence[SweepLine], styles: Styles, panel: Panel
 ) -> list[tuple[Any, ...]]:
     found = {
-        (line.label, name): [_mean(place, quantity) for place in line.places]
+        (line.label, name): [point.estimate(quantity) for point in line.points]
         for line in of_axis
-        for name, quantity in quantities.items()
+        for name, quantity in panel.quantities.items()
     }
-    seeds = [v for means in found.values() for *_, values in means for v in values.values()]
-    factor, prefixed = scale(max(seeds, default=1.0), unit)
+    seeds = [value for each in found.values() for one in each for value in one.by_seed.values()]
+    factor, prefixed = scale(max(seeds, default=1.0), panel.unit)
     rows: list[tuple[Any, ...]] = []
     for number, line in enumerate(of_axis):
-        beside = 0.0 if axis.numeric else 0.5 * ((number + 0.5) / len(of_axis) - 0.5)
-        for name in quantities:
-            means = found[line.label, name]
-            look = _look(styles[line.label], dashed=name == "target")
-            banded = len(of_axis) <= BANDS
-            _line(axes, axis, line, means, look, factor, beside, banded=banded)
+        shift = 0.0 if axis.numeric else 0.5 * ((number + 0.5) / len(of_axis) - 0.5)
+        x = np.array([point.x for point in line.points]) + shift
+        for name in panel.quantities:
+            estimates, dashed = found[line.label, name], name == "target"
+            style = {key: styles[line.label][key] for key in ("color", "marker")}
+            style |= {"lw": 1.2, "mfc": "white"} if dashed else {"lw": 1.6}
+            style["ls"] = "" if not axis.numeric else DASHED if dashed else "-"
+            banded = style["ls"] == "-" and len(of_axis) <= BANDS and len(x) > 1
+            _draw_line(axes, x, estimates, style, factor, banded=banded)
             rows += [
-                (title, name, line.label, place.text, place.x, mean, half, len(values))
-                for place, (mean, half, values) in zip(line.places, means, strict=True)
+                (panel.title, name, line.label, point.text, point.x, *one[:2], len(one.by_seed))
+                for point, one in zip(line.points, estimates, strict=True)
             ]
-    _frame(axes, axis, of_axis)
-    axes.set_ylabel(f"{title} ({prefixed})" if prefixed else title)
+    _set_axis(axes, axis, of_axis)
+    set_label(axes, "y", panel.title, prefixed)
     _limit(axes, np.array(seeds) * factor)
     return rows
 
 
-def _mean(place: SweepPoint, quantity: Quantity) -> tuple[float, float, dict[int, float]]:
-    """Return mean and half width over the seeds that have the quantity, and the value of each."""
-    found = {run.seed: quantity(run) for run in place.runs}
-    values = {seed: value for seed, value in found.items() if value is not None}
-    if not values:
-        return float("nan"), float("nan"), {}
-    mean, half = mean_and_half_width(list(values.values()))
-    return float(mean), float(half), values
-
-
-def _look(style: Any, *, dashed: bool) -> dict[str, Any]:
-    look = {"color": style["color"], "marker": style["marker"]}
-    if dashed:
-        return look | {"lw": 1.2, "ls": (0, (4, 2)), "mfc": "white"}
-    return look | {"lw": 1.6, "ls": "-"}
-
-
-def _line(
+def _draw_line(
     axes: Axes,
-    axis: Axis,
-    line: SweepLine,
-    means: Sequence[tuple[float, float, dict[int, float]]],
-    look: dict[str, Any],
+    x: NDArray[np.float64],
+    estimates: Sequence[Estimate],
+    style: dict[str, Any],
     factor: float,
-    beside: float,
     *,
     banded: bool,
 ) -> None:
-    x = np.array([place.x for place in line.places]) + beside
-    mean = np.array([m for m, *_ in means]) * factor
-    half = np.array([h for _, h, _ in means]) * factor
-    thin: dict[str, Any] = {"color": look["color"], "alpha": 0.4}
-    seeds = sorted({seed for *_, values in means for seed in values})
+    """Draw single seeds, if there are several, and means with bands or else whiskers."""
+    colour = style["color"]
+    seeds = sorted({seed for each in estimates for seed in each.by_seed})
     for seed in seeds if len(seeds) > 1 else ():
-        values = np.array([of.get(seed, np.nan) for *_, of in means]) * factor
-        axes.plot(x, values, ".", ms=3, lw=0.7, ls=look["ls"] if axis.numeric else "", **thin)
-    if axis.numeric and len(x) > 1 and look["ls"] == "-" and banded:
-        axes.plot(x, mean, **look)
-        axes.fill_between(x, mean - half, mean + half, color=look["color"], alpha=0.1, lw=0)
+        y = np.array([each.by_seed.get(seed, np.nan) for each in estimates]) * factor
+        axes.plot(x, y, ".", ms=3, lw=0.7, ls=style["ls"], color=colour, alpha=0.4)
+    mean = np.array([each.mean for each in estimates]) * factor
+    half = np.array([each.half_width for each in estimates]) * factor
+    axes.plot(x, mean, **style)
+    if banded:
+        axes.fill_between(x, mean - half, mean + half, color=colour, alpha=0.1, lw=0)
     else:
-        axes.plot(x, mean, **look if axis.numeric else look | {"ls": ""})
-        thin["alpha"] = 0.6
-        axes.errorbar(x, mean, yerr=half, fmt="none", capsize=3, lw=0.9, **thin)
+        axes.errorbar(x, mean, yerr=half, fmt="none", capsize=3, lw=0.9, color=colour, alpha=0.6)
 
 
-def _frame(axes: Axes, axis: Axis, of_axis: Sequence[SweepLine]) -> None:
-    places = {place.x: place.text for line in of_axis for place in line.places}
-    x = sorted(places)
+def _set_axis(axes: Axes, axis: Axis, of_axis: Sequence[SweepLine]) -> None:
+    texts = {point.x: point.text for line in of_axis for point in line.points}
+    x = sorted(texts)
     axes.set_xlabel(axis.title)
     if not axis.numeric:
-        axes.set_xticks(x, [places[each] for each in x], fontsize=8)
+        axes.set_xticks(x, [texts[each] for each in x], fontsize=8)
         axes.set_xlim(x[0] - 0.4, x[-1] + 0.4)
         return
     if x[0] > 0 and x[-1] >= WIDE * x[0]:
@@ -213,14 +183,10 @@ def _frame(axes: Axes, axis: Axis, of_axis: Sequence[SweepLine]) -> None:
 
 
 def _limit(axes: Axes, values: Any) -> None:
-    """Let seeds decide the vertical range: the interval of two of them can be absurdly wide."""
-    values = values[np.isfinite(values)]
-    if not values.size:
-        return
-    low, high = float(values.min()), float(values.max())
-    if low > 0 and high > 4 * WIDE * low:
+    finite = values[np.isfinite(values)]
+    if finite.size and finite.min() > 0 and finite.max() > 4 * WIDE * finite.min():
+        low, high = float(finite.min()), float(finite.max())
         logarithmic(axes, "y", low, high)
         axes.set_ylim(low / 1.3, high * 1.3)
-        return
-    reach = (high - low) or abs(high) or 1.0
-    axes.set_ylim(low - 0.15 * reach, high + 0.15 * reach)
+    else:
+        fit_to_seeds(axes, finite)

@@ -1,6 +1,6 @@
-"""Pareto: how good runs get against what they cost, and which of them nothing else beats."""
+"""Pareto: final values of a metric against costs, and the points that no other dominates."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -15,37 +15,38 @@ from wfl_sim.results.comparison import Goal
 from wfl_sim.results.figures.style import (
     GREY,
     INK,
-    columns,
-    file_name,
+    Styles,
+    add_legend,
+    fit_to_seeds,
+    legend_height,
+    line_handles,
     line_styles,
     logarithmic,
     look,
-    room,
     save,
     scale,
+    set_label,
 )
-from wfl_sim.results.figures.sweep_axes import SweepLine, lines, main_axis
+from wfl_sim.results.figures.sweep_axes import RunValue, SweepLine, lines, main_axis
 from wfl_sim.results.run import Run
-from wfl_sim.results.statistics import mean_and_half_width
+from wfl_sim.results.statistics import Estimate
+from wfl_sim.results.tables import file_name
 
-COSTS: Final = {"seconds": ("simulated time of the run", "s"), "joules": ("energy drawn", "J")}
+COSTS: Final[dict[str, tuple[str, str, RunValue]]] = {
+    "seconds": ("simulated time of the run", "s", lambda run: run.seconds),
+    "joules": ("energy drawn", "J", lambda run: run.joules),
+}
 HEADER: Final = (
-    "cost",
-    "line",
-    "value",
-    "x",
-    "x_half_width",
-    "y",
-    "y_half_width",
-    "seeds",
-    "on_front",
+    *("cost", "line", "value", "x", "x_half_width", "y", "y_half_width"),
+    *("seeds", "on_front"),
 )
 LEGEND: Final = 110
-"""characters that fit under the figure"""
+"""Characters that fit below the figure."""
 LETTER: Final = 8.0
-"""pixels that a letter takes"""
+"""Pixels that a letter takes."""
 PALE: Final = 0.3
-"""opacity of what is dominated"""
+"""Opacity of dominated points."""
+STAIRCASE: Final[dict[str, Any]] = {"color": INK, "lw": 1.2, "ls": (0, (4, 2))}
 
 
 @dataclass(frozen=True)
@@ -54,174 +55,147 @@ class ParetoPoint:
 
     line: str
     text: str
-    x: float
-    """in s or J"""
-    y: float
-    x_half: float
-    """half the width of the 95 % t-interval of the mean; NaN with one seed"""
-    y_half: float
-    seeds: tuple[tuple[float, float], ...]
-    """x and y of each"""
+    """The value along the axis, as written."""
+    x: Estimate
+    """Cost in s or J."""
+    y: Estimate
+    """Final value of the metric."""
+    on_front: bool
+    """Whether no other point dominates the means."""
+    is_end: bool
+    """Whether it is the first or last point of its line."""
 
 
 def front(cost: ArrayLike, value: ArrayLike, *, falling: bool = False) -> NDArray[np.bool_]:
     """Return which of n points no other one dominates.
 
-    A point dominates another if it costs no more and is as good at least, and is better in one of
-    the two. Equal points do not dominate each other.
+    A point dominates another if it costs no more and its value is no worse, and at least one of
+    the two is better. Equal points do not dominate each other.
 
     Args:
-        cost: (n,) of each.
-        value: (n,) how good each is.
-        falling: smaller values are better.
+        cost: Costs of the points, (n,).
+        value: Values of the points, (n,).
+        falling: Whether smaller values are better.
     """
     costs, values = np.asarray(cost, np.float64), np.asarray(value, np.float64)
-    worth = -values if falling else values
-    no_dearer, as_good = costs[:, None] <= costs, worth[:, None] >= worth
-    better = (costs[:, None] < costs) | (worth[:, None] > worth)
-    beaten = (no_dearer & as_good & better).any(axis=0)
-    return np.asarray(~beaten & np.isfinite(costs) & np.isfinite(worth))
+    quality = -values if falling else values
+    no_worse = (costs[:, None] <= costs) & (quality[:, None] >= quality)
+    better = (costs[:, None] < costs) | (quality[:, None] > quality)
+    dominated = (no_worse & better).any(axis=0)
+    return np.asarray(~dominated & np.isfinite(costs) & np.isfinite(quality))
 
 
 def pareto(runs: Sequence[Run], folder: Path, goal: Goal) -> list[Path]:
     """Draw the last value of a metric against seconds and joules of the whole run.
 
-    A mark is the mean over seeds and small dots are seeds. The staircase joins the marks that no
-    other dominates, which is decided by the means; they have whiskers, 95 % t-intervals of the mean
-    (which may leave the picture), and the others are pale. Where a sweep goes along numbers, a thin
-    line joins the marks along the axis with the most values, written beside them where there is
+    A mark is the mean over seeds, and small dots are seeds. The staircase joins the marks whose
+    means no other mark dominates. Those have whiskers, 95 % t-intervals of the mean, which may
+    leave the picture; the others are pale. If a sweep goes along numbers, a thin line joins the
+    marks along the axis with the most values, which are written beside the marks where there is
     room.
 
     Returns:
         The paths of PNG, SVG and CSV, named `pareto-<metric>-<scope>`.
 
     Raises:
-        ValueError: no runs, or a label holds a seed twice.
+        ValueError: There are no runs, or a label has a seed twice.
     """
     axis, of_axis = lines(runs, main_axis(runs))
-    spots = {cost: [_spots(line, cost, goal) for line in of_axis] for cost in COSTS}
+    points = {cost: _points(of_axis, cost, goal) for cost in COSTS}
     with look():
         styles = line_styles([line.label for line in of_axis])
-        handles = [
-            Line2D([], [], label=label, **style | {"linestyle": ""})
-            for label, style in styles.items()
-            if label
-        ]
-        step: dict[str, Any] = {"color": INK, "lw": 1.2, "ls": (0, (4, 2))}
-        handles.append(Line2D([], [], label="Pareto front (of the means)", **step))
-        figure = Figure(figsize=(9.6, 4.6 + room(handles, LEGEND)))
+        handles = line_handles(styles, linestyle="")
+        handles.append(Line2D([], [], label="Pareto front (of the means)", **STAIRCASE))
+        figure = Figure(figsize=(9.6, 4.6 + legend_height(handles, LEGEND)))
         panels = figure.subplots(1, 2, sharey=True)
-        rows: list[tuple[Any, ...]] = []
-        _limit(panels[0], [spot for of_line in spots["seconds"] for spot in of_line])
-        for axes, (cost, of_cost) in zip(panels, spots.items(), strict=True):
-            rows += _panel(axes, cost, of_cost, styles, goal)
-        scope = goal.scope.replace("_", " ")
-        panels[0].set_ylabel(f"final {goal.metric} ({scope})")
+        finals = [y for point in points["seconds"] for y in point.y.by_seed.values()]
+        fit_to_seeds(panels[0], finals, above=0.2)
+        for axes, (cost, of_cost) in zip(panels, points.items(), strict=True):
+            _draw_panel(axes, cost, of_cost, styles)
+        panels[0].set_ylabel(f"final {goal.metric} ({goal.whose})")
         along = "" if axis is None else f"; beside the marks: {axis.title}"
         figure.suptitle(f"What {goal.metric} costs{along}")
-        figure.legend(handles=handles, loc="outside lower center", ncols=columns(handles, LEGEND))
+        add_legend(figure, handles, LEGEND)
+        rows = [
+            (cost, p.line, p.text, *p.x[:2], *p.y[:2], len(p.x.by_seed), p.on_front)
+            for cost, of_cost in points.items()
+            for p in of_cost
+        ]
         return save(figure, folder, file_name("pareto", goal.metric, goal.scope), HEADER, rows)
 
 
-def _spots(line: SweepLine, cost: str, goal: Goal) -> list[ParetoPoint]:
-    spots = []
-    for place in line.places:
-        xs = [_cost(run, cost) for run in place.runs]
-        ys = [float(run.series(goal.metric, goal.scope).value[-1]) for run in place.runs]
-        x, x_half = mean_and_half_width(xs)
-        y, y_half = mean_and_half_width(ys)
-        seeds = tuple(zip(xs, ys, strict=True))
-        spots.append(
-            ParetoPoint(
-                line.label, place.text, float(x), float(y), float(x_half), float(y_half), seeds
-            )
+def _points(of_axis: Sequence[SweepLine], cost: str, goal: Goal) -> list[ParetoPoint]:
+    *_, quantity = COSTS[cost]
+    found = [
+        (line, number, point.estimate(quantity), point.estimate(goal.final))
+        for line in of_axis
+        for number, point in enumerate(line.points)
+    ]
+    best = front([x.mean for *_, x, _ in found], [y.mean for *_, y in found], falling=goal.falling)
+    return [
+        ParetoPoint(
+            line.label,
+            line.points[number].text,
+            x,
+            y,
+            on_front=on_front,
+            is_end=number in (0, len(line.points) - 1),
         )
-    return spots
+        for (line, number, x, y), on_front in zip(found, best.tolist(), strict=True)
+    ]
 
 
-def _cost(run: Run, cost: str) -> float:
-    return float(run.manifest["simulated_seconds"]) if cost == "seconds" else run.joules
-
-
-def _panel(
-    axes: Axes, cost: str, of_lines: Sequence[Sequence[ParetoPoint]], styles: Any, goal: Goal
-) -> list[tuple[Any, ...]]:
-    every = [spot for line in of_lines for spot in line]
-    best = front([s.x for s in every], [s.y for s in every], falling=goal.falling)
-    name, unit = COSTS[cost]
-    factor, prefixed = scale(max(spot.x for spot in every), unit)
-    on_front = dict(zip(map(id, every), best.tolist(), strict=True))
-    for line in of_lines:
-        style = styles[line[0].line]
-        colour, marker = style["color"], style["marker"]
-        joined = [s.x * factor for s in line], [s.y for s in line]
-        axes.plot(*joined, color=colour, lw=0.8, alpha=PALE, zorder=1)
-        for spot in line:
-            _mark(axes, spot, factor, colour, marker, pale=not on_front[id(spot)])
-    staircase = sorted((s.x * factor, s.y) for s in every if on_front[id(s)])
+def _draw_panel(axes: Axes, cost: str, points: Sequence[ParetoPoint], styles: Styles) -> None:
+    name, unit, _ = COSTS[cost]
+    factor, prefixed = scale(max(point.x.mean for point in points), unit)
+    for label, style in styles.items():
+        of_line = [point for point in points if point.line == label]
+        x, y = [p.x.mean * factor for p in of_line], [p.y.mean for p in of_line]
+        axes.plot(x, y, color=style["color"], lw=0.8, alpha=PALE, zorder=1)
+        for point in of_line:
+            _draw_point(axes, point, factor, style["color"], style["marker"])
+    staircase = sorted((p.x.mean * factor, p.y.mean) for p in points if p.on_front)
     if staircase:
-        x, y = zip(*staircase, strict=True)
-        axes.step(x, y, where="post", color=INK, lw=1.2, ls=(0, (4, 2)), zorder=2)
-    axes.set_xlabel(f"{name} ({prefixed})")
-    seeds = [x * factor for spot in every for x, _ in spot.seeds]
+        axes.step(*zip(*staircase, strict=True), where="post", zorder=2, **STAIRCASE)
+    set_label(axes, "x", name, prefixed)
+    seeds = [x * factor for point in points for x in point.x.by_seed.values()]
     low, high = min(seeds), max(seeds)
     if low > 0 and high > 20 * low:
         logarithmic(axes, "x", low, high)
     else:
-        reach = (high - low) or high or 1.0
-        axes.set_xlim(max(low - 0.12 * reach, 0.0), high + 0.16 * reach)
-    _name(axes, of_lines, factor, on_front)
-    return [
-        (cost, s.line, s.text, s.x, s.x_half, s.y, s.y_half, len(s.seeds), on_front[id(s)])
-        for s in every
-    ]
+        span = (high - low) or high or 1.0
+        axes.set_xlim(max(low - 0.12 * span, 0.0), high + 0.16 * span)
+    _write_values(axes, points, factor)
 
 
-def _mark(
-    axes: Axes, spot: ParetoPoint, factor: float, colour: str, marker: str, *, pale: bool
-) -> None:
-    x, y, shade = spot.x * factor, spot.y, PALE if pale else 1.0
-    if len(spot.seeds) > 1:
-        xs, ys = zip(*((sx * factor, sy) for sx, sy in spot.seeds), strict=True)
+def _draw_point(axes: Axes, point: ParetoPoint, factor: float, colour: str, marker: str) -> None:
+    x, y, shade = point.x.mean * factor, point.y.mean, 1.0 if point.on_front else PALE
+    if len(point.x.by_seed) > 1:
+        xs = [each * factor for each in point.x.by_seed.values()]
+        ys = list(point.y.by_seed.values())
         axes.plot(xs, ys, ".", ms=3, color=colour, alpha=0.6 * shade, zorder=2)
-        if not pale:
-            half = spot.x_half * factor
-            thin: dict[str, Any] = {"color": colour, "lw": 0.9, "alpha": 0.6}
-            axes.errorbar(x, y, xerr=half, yerr=spot.y_half, **thin)
-    axes.plot(x, y, marker=marker, ms=8, color=colour, alpha=shade, ls="", zorder=3 if pale else 4)
+        if point.on_front:
+            halves = {"xerr": point.x.half_width * factor, "yerr": point.y.half_width}
+            axes.errorbar(x, y, **halves, color=colour, lw=0.9, alpha=0.6)
+    zorder = 4 if point.on_front else 3
+    axes.plot(x, y, marker=marker, ms=8, color=colour, alpha=shade, ls="", zorder=zorder)
 
 
-def _name(
-    axes: Axes,
-    of_lines: Sequence[Sequence[ParetoPoint]],
-    factor: float,
-    on_front: Mapping[int, bool],
-) -> None:
+def _write_values(axes: Axes, points: Sequence[ParetoPoint], factor: float) -> None:
     """Write values beside marks: those on the front first, then the ends of lines, then others."""
-    ends = {id(spot) for line in of_lines for spot in (line[0], line[-1])}
-    every = [spot for line in of_lines for spot in line if spot.text]
+    named = [point for point in points if point.text]
     taken: list[tuple[float, float, float]] = []
-    for spot in sorted(every, key=lambda spot: (not on_front[id(spot)], id(spot) not in ends)):
-        x, y = axes.transData.transform((spot.x * factor, spot.y))
-        end = x + LETTER * len(spot.text)
+    for point in sorted(named, key=lambda point: (not point.on_front, not point.is_end)):
+        at = point.x.mean * factor, point.y.mean
+        x, y = axes.transData.transform(at)
+        end = x + LETTER * len(point.text)
         if all(end < left or x > right or abs(y - level) > LETTER for left, right, level in taken):
             taken.append((x, end, y))
-            colour, place = INK if on_front[id(spot)] else GREY, (spot.x * factor, spot.y)
             axes.annotate(
-                spot.text,
-                place,
+                point.text,
+                at,
                 xytext=(5, 6),
                 textcoords="offset points",
                 fontsize=8,
-                color=colour,
+                color=INK if point.on_front else GREY,
             )
-
-
-def _limit(axes: Axes, spots: Sequence[ParetoPoint]) -> None:
-    """Let seeds decide the vertical range: the interval of two of them can be absurdly wide."""
-    values = np.array([y for spot in spots for _, y in spot.seeds])
-    values = values[np.isfinite(values)]
-    if values.size:
-        low, high = float(values.min()), float(values.max())
-        reach = (high - low) or abs(high) or 1.0
-        axes.set_ylim(low - 0.15 * reach, high + 0.2 * reach)

@@ -1,8 +1,7 @@
-"""One look for all figures: the style file, a colour for each label and for each activity."""
+"""The look of all figures: style file, colours, legends, axes, and how a figure is saved."""
 
-import csv
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import as_file, files
@@ -14,17 +13,23 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullFormatter
+from numpy.typing import ArrayLike
 
 from wfl_sim.results.run import Run
+from wfl_sim.results.tables import write_csv
 
 INK: Final = "#222222"
 GREY: Final = "#444444"
 HANDLE: Final = 9
-"""characters that the line or patch of a legend entry takes"""
+"""Characters that the line or patch of a legend entry takes."""
 LINES: Final = ("-", "--", "-.", ":")
 MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")
+
+Styles = Mapping[str, Mapping[str, Any]]
+"""Colour, line style and marker of each label."""
 
 
 @contextmanager
@@ -42,23 +47,23 @@ def line_styles(labels: Iterable[str]) -> dict[str, dict[str, Any]]:
     colours = mpl.rcParams["axes.prop_cycle"].by_key()["color"]
     styles = {}
     for number, label in enumerate(labels):
-        turn = number + number // len(colours)
+        shifted = number + number // len(colours)
         styles[label] = {
             "color": colours[number % len(colours)],
-            "linestyle": LINES[turn % len(LINES)],
-            "marker": MARKERS[turn % len(MARKERS)],
+            "linestyle": LINES[shifted % len(LINES)],
+            "marker": MARKERS[shifted % len(MARKERS)],
         }
     return styles
 
 
 @dataclass(frozen=True)
 class Fill:
-    """How an activity is filled. Lightness differs too, so that grey prints can be read."""
+    """How an activity is filled. Lightness differs as well, so that prints in grey can be read."""
 
     colour: str
     hatch: str = ""
     ink: str = INK
-    """colour of text on it"""
+    """Colour of text on the area."""
 
 
 FILLS: Final[dict[str, Fill]] = {
@@ -74,7 +79,7 @@ FILLS: Final[dict[str, Fill]] = {
     "transfer": Fill("#CC79A7"),
     "aggregate": Fill("#009E73", ink="white"),
 }
-"""By activity or component of energy, in the order of stacks and legends."""
+"""Fill of each activity or component of energy, in the order of stacks and legends."""
 
 
 def fill(activity: str) -> Fill:
@@ -83,7 +88,7 @@ def fill(activity: str) -> Fill:
 
 
 def in_order(activities: Iterable[str]) -> list[str]:
-    """Return activities in the order of `FILLS`, unknown ones last by name."""
+    """Return activities in the order of `FILLS`, unknown ones last and sorted by name."""
     known = list(FILLS)
     return sorted(set(activities), key=lambda a: (known.index(a) if a in FILLS else len(known), a))
 
@@ -100,14 +105,29 @@ def patches(activities: Iterable[str]) -> list[Patch]:
     ]
 
 
-def room(handles: Sequence[Artist], width: int) -> float:
+def line_handles(styles: Styles, **changes: Any) -> list[Line2D]:
+    """Return the entries of a legend for labelled lines, with changes to their styles."""
+    return [
+        Line2D([], [], label=label, **{**style, **changes})
+        for label, style in styles.items()
+        if label
+    ]
+
+
+def add_legend(figure: Figure, handles: Sequence[Artist], width: int) -> None:
+    """Put a legend below a figure that is `width` characters wide."""
+    ncols = _columns(handles, width)
+    figure.legend(handles=list(handles), loc="outside lower center", ncols=ncols)
+
+
+def legend_height(handles: Sequence[Artist], width: int) -> float:
     """Return the inches that a legend below a figure takes beyond its first two rows."""
-    rows = -(-len(handles) // columns(handles, width))
+    rows = -(-len(handles) // _columns(handles, width))
     return 0.21 * max(rows - 2, 0)
 
 
-def columns(handles: Sequence[Artist], width: int) -> int:
-    """Return how many columns of a legend fit beside one another into `width` characters."""
+def _columns(handles: Sequence[Artist], width: int) -> int:
+    """Return how many columns of a legend fit side by side into `width` characters."""
     lengths = [len(str(handle.get_label())) + HANDLE for handle in handles]
     fitting = (
         count
@@ -118,14 +138,14 @@ def columns(handles: Sequence[Artist], width: int) -> int:
 
 
 INFRASTRUCTURE: Final = ("aggregate", "transfer")
-"""Activities of servers and cells, which no device has."""
+"""Activities of servers and cells; no device has them."""
 
 
 def actors(run: Run) -> list[str]:
     """Return servers and cells, then devices, each in natural order (2 before 10)."""
     names = np.unique(run.span_arrays["actor"]).tolist()
-    ours = set(devices(run))
-    return sorted(names, key=lambda name: (name in ours, natural(name)))
+    own = set(devices(run))
+    return sorted(names, key=lambda name: (name in own, natural(name)))
 
 
 def devices(run: Run) -> list[str]:
@@ -145,9 +165,10 @@ def natural(name: str) -> list[tuple[int, str]]:
 def save(
     figure: Figure, folder: Path, name: str, header: Sequence[str], rows: Iterable[Sequence[object]]
 ) -> list[Path]:
-    """Write `<name>.png`, `.svg` and `.csv` into a folder, which is made, and return the paths.
+    """Write `<name>.png`, `.svg` and `.csv` into a folder and return the paths.
 
-    Equal figures give equal files: no date is written and identifiers in the SVG are salted.
+    The folder is made if it does not exist. Equal figures give equal files: no date is written, and
+    the identifiers in the SVG have a fixed salt.
     """
     folder.mkdir(parents=True, exist_ok=True)
     png, svg = folder / f"{name}.png", folder / f"{name}.svg"
@@ -156,30 +177,13 @@ def save(
     return [png, svg, write_csv(folder / f"{name}.csv", header, rows)]
 
 
-def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:
-    """Write rows under a header in full precision; None and NaN become empty."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        for row in rows:
-            writer.writerow(["" if value is None or value != value else value for value in row])
-    return path
-
-
-def file_name(*words: object) -> str:
-    """Return words as one lower-case file name."""
-    text = "-".join(str(word) for word in words)
-    return re.sub(r"[^\w.-]+", "-", text).strip("-").lower()
-
-
 PREFIXES: Final = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
 def scale(largest: float, unit: str) -> tuple[float, str]:
-    """Return the factor to multiply values with and the unit with its prefix.
+    """Return the factor by which to multiply values, and the unit with its prefix.
 
-    Seconds become hours from three hours on; what has no unit keeps its numbers.
+    Seconds become hours from three hours on. Values without a unit are not scaled.
 
     >>> scale(2.5e7, "bit")
     (1e-06, 'Mbit')
@@ -196,17 +200,42 @@ def scale(largest: float, unit: str) -> tuple[float, str]:
 def logarithmic(axes: Axes, which: Literal["x", "y"], low: float, high: float) -> None:
     """Make an axis logarithmic, with plain numbers at 1, 2 and 5 of each decade.
 
-    Where those are too few, matplotlib puts ticks at even distances; over three decades and more
-    powers of ten alone have numbers.
+    Where those are too few, matplotlib puts ticks at even distances. Over three decades or more,
+    only powers of ten have numbers.
 
     Args:
-        axes: of the figure.
-        which: of its two axes.
-        low: the smallest value shown.
-        high: the largest.
+        axes: Panel of the figure.
+        which: The axis to change.
+        low: The smallest value shown.
+        high: The largest value shown.
     """
     axes.set(**{f"{which}scale": "log"})
     axis = axes.xaxis if which == "x" else axes.yaxis
     axis.set_major_locator(LogLocator(subs=(1,) if high >= 1000 * low else (1, 2, 5)))
     axis.set_major_formatter("{x:g}")
     axis.set_minor_formatter(NullFormatter())
+
+
+def set_label(axes: Axes, which: Literal["x", "y"], name: str, unit: str) -> None:
+    """Label an axis with a name and, where there is one, a unit."""
+    axes.set(**{f"{which}label": f"{name} ({unit})" if unit else name})
+
+
+def set_rows(axes: Axes, names: Sequence[str], **text: Any) -> None:
+    """Make the vertical axis one of named rows, the first on top; `text` is the names' style."""
+    axes.set_yticks(range(len(names)), list(names), **text)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="y", visible=False)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+
+
+def fit_to_seeds(axes: Axes, values: ArrayLike, below: float = 0.15, above: float = 0.15) -> None:
+    """Let the values of single seeds decide the vertical range, with margins as shares of it.
+
+    The t-interval of two seeds can be many times as wide as their distance.
+    """
+    finite = np.asarray(values)[np.isfinite(values)]
+    if finite.size:
+        low, high = float(finite.min()), float(finite.max())
+        span = (high - low) or abs(high) or 1.0
+        axes.set_ylim(low - below * span, high + above * span)

@@ -1,51 +1,60 @@
-"""Lines: the runs of a sweep, joined where they differ along one axis and in their seed alone."""
+"""Axes of a sweep, and its runs as lines of points along one of them."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from wfl_sim.config.sweep import Coordinate, short_names
+from wfl_sim.results.comparison import is_number
 from wfl_sim.results.figures.style import scale
 from wfl_sim.results.run import Run
-from wfl_sim.results.statistics import by_label
+from wfl_sim.results.statistics import Estimate, by_label, estimate
 
 VARIANT: Final = "variant"
-"""the axis of named overrides"""
+"""The axis of named overrides."""
+
+RunValue = Callable[[Run], float | None]
+"""A number of a run; None if the run does not have it."""
 
 
 @dataclass(frozen=True)
-class SweepPoint:
+class LinePoint:
     """The runs of one point of a sweep, which differ in their seed."""
 
     text: str
-    """the value along the axis, as written; empty where there is no axis"""
+    """The value along the axis, as written; empty if there is no axis."""
     x: float
-    """in the unit of the axis; the number of the place where values are texts"""
+    """The value in the unit of the axis, or its rank of appearance if values are texts."""
     runs: tuple[Run, ...]
+
+    def estimate(self, quantity: RunValue) -> Estimate:
+        """Return the mean of a quantity over the seeds that have it; NaN if none has."""
+        found = {run.seed: quantity(run) for run in self.runs}
+        return estimate({seed: value for seed, value in found.items() if value is not None})
 
 
 @dataclass(frozen=True)
 class SweepLine:
-    """Places along one axis, in the order of their values."""
+    """Points along one axis, in the order of their values."""
 
     label: str
-    places: tuple[SweepPoint, ...]
+    points: tuple[LinePoint, ...]
 
 
 @dataclass(frozen=True)
 class Axis:
-    """What a sweep goes along."""
+    """One axis of a sweep."""
 
     name: str
-    """the shortest end of the path that tells it from the other axes"""
+    """The shortest end of the path that distinguishes it from the other axes."""
     unit: str
-    """of the numbers on the axis; empty where they have none"""
+    """Unit of the numbers on the axis; empty if they have none."""
     numeric: bool
 
     @property
     def title(self) -> str:
-        """The name as a person reads it, with its unit."""
+        """The name as it is written in a figure, with its unit."""
         name = self.name.replace("_", " ")
         return f"{name} ({self.unit})" if self.unit else name
 
@@ -62,65 +71,65 @@ def axes(runs: Sequence[Run]) -> dict[str, list[str]]:
 
 
 def shown_axes(runs: Sequence[Run]) -> list[str]:
-    """Return the axes along which to draw: those of numbers, else those of texts.
+    """Return the axes along which to draw: those of numbers, or else those of texts.
 
-    Of axes that go together, as those of `zip` do, the first. None where runs differ in more than
-    their common axes.
+    Of axes whose values come in fixed pairs, as those of `zip` do, the first is taken. There is
+    none if runs differ in more than their common axes.
     """
     found = list(axes(runs)) if _told_apart(runs) else []
-    first = [p for n, p in enumerate(found) if not any(_go_together(runs, p, q) for q in found[:n])]
-    return [path for path in first if _numbers(runs, path)] or first
+    first = [p for n, p in enumerate(found) if not any(_paired(runs, p, q) for q in found[:n])]
+    return [path for path in first if is_number(runs, path)] or first
 
 
 def main_axis(runs: Sequence[Run]) -> str | None:
-    """Return the numeric axis with the most values; None where there is none to draw along."""
+    """Return the numeric axis with the most values; None if there is no numeric axis to draw."""
     found = axes(runs)
-    numeric = [path for path in shown_axes(runs) if _numbers(runs, path)]
+    numeric = [path for path in shown_axes(runs) if is_number(runs, path)]
     return max(numeric, key=lambda path: len(found[path]), default=None)
 
 
 def lines(runs: Sequence[Run], path: str | None) -> tuple[Axis | None, list[SweepLine]]:
-    """Return the lines along an axis, labelled by what else tells them apart.
+    """Return the lines along an axis, labelled by their values along the other axes.
 
-    Without an axis every label is a line of one place.
+    Without an axis every label is a line of one point.
 
     Raises:
-        ValueError: no runs, or a label holds a seed twice.
+        ValueError: There are no runs, or a label has a seed twice.
     """
     groups = by_label(runs)
     if path is None:
         return None, [
-            SweepLine(label, (SweepPoint("", 0.0, tuple(members)),))
+            SweepLine(label, (LinePoint("", 0.0, tuple(members)),))
             for label, members in groups.items()
         ]
     names = short_names(list(axes(runs)))
     axis, values = _axis(runs, path, names.get(path, path))
-    found: dict[str, list[SweepPoint]] = {}
+    found: dict[str, list[LinePoint]] = {}
     for members in groups.values():
-        point = members[0].point
-        text = point[path].written
-        place = SweepPoint(text, values[text], tuple(members))
-        found.setdefault(_rest(runs, point, path, names), []).append(place)
+        coordinates = members[0].point
+        text = coordinates[path].written
+        point = LinePoint(text, values[text], tuple(members))
+        found.setdefault(_label(runs, coordinates, path, names), []).append(point)
     return axis, [
-        SweepLine(label, tuple(sorted(places, key=lambda place: place.x)))
-        for label, places in found.items()
+        SweepLine(label, tuple(sorted(points, key=lambda point: point.x)))
+        for label, points in found.items()
     ]
 
 
-def _rest(
-    runs: Sequence[Run], point: dict[str, Coordinate], path: str, names: dict[str, str]
+def _label(
+    runs: Sequence[Run], coordinates: dict[str, Coordinate], path: str, names: dict[str, str]
 ) -> str:
-    """Return in words where a point lies along the other axes."""
+    """Return the values of a point along the axes other than `path`, in words."""
     seen, words = [path], []
-    for each in sorted(point, key=lambda path: path != VARIANT):
-        if each in names and not any(_go_together(runs, each, other) for other in seen):
-            written = point[each].written
+    for each in sorted(coordinates, key=lambda path: path != VARIANT):
+        if each in names and not any(_paired(runs, each, other) for other in seen):
+            written = coordinates[each].written
             words.append(written if each == VARIANT else f"{names[each]}={written}")
             seen.append(each)
     return " ".join(words)
 
 
-def _go_together(runs: Sequence[Run], one: str, other: str) -> bool:
+def _paired(runs: Sequence[Run], one: str, other: str) -> bool:
     """Return whether each value of one axis comes with one of the other, as rows of `zip` do."""
     if VARIANT in (one, other):
         return one == other
@@ -136,9 +145,9 @@ def _told_apart(runs: Sequence[Run]) -> bool:
 
 
 def _axis(runs: Sequence[Run], path: str, name: str) -> tuple[Axis, dict[str, float]]:
-    """Return an axis and the place of every value on it."""
+    """Return an axis and the position of every value on it."""
     points = {run.point[path].written: run.point[path] for run in runs}
-    if not _numbers(runs, path):
+    if not is_number(runs, path):
         return Axis(name, "", False), {text: float(i) for i, text in enumerate(points)}
     # As written where all values are in one unit, so that dBm stay dBm.
     split = {text: re.fullmatch(r"\s*([-+.\deE_]+)\s*(\S*)\s*", text) for text in points}
@@ -153,7 +162,3 @@ def _axis(runs: Sequence[Run], path: str, name: str) -> tuple[Axis, dict[str, fl
         next(iter(points.values())).unit,
     )
     return Axis(name, unit, True), {t: factor * float(p.value) for t, p in points.items()}
-
-
-def _numbers(runs: Sequence[Run], path: str) -> bool:
-    return all(not isinstance(run.point[path].value, str) for run in runs)

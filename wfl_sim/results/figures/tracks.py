@@ -1,4 +1,4 @@
-"""Tracks: where devices went, which cell served them, and what one of them got on the way."""
+"""Tracks: paths of devices, their serving cells, and the rates of one device on its way."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,44 +13,44 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 import channel_models as cm
-from wfl_sim.results.figures.style import GREY, INK, devices, file_name, look, save
+from wfl_sim.results.figures.style import GREY, INK, devices, look, save
 from wfl_sim.results.run import Run
 from wfl_sim.results.statistics import by_label
+from wfl_sim.results.tables import file_name
 
 HEADER: Final = ("what", "device", "time", "x", "y", "cell", "rate")
 MOST_NAMED: Final = 9
-"""cells that the legend names"""
+"""Cells that the legend names."""
 
 
 def tracks(runs: Sequence[Run], folder: Path) -> list[Path]:
     """Draw paths and serving cells for the lowest seed of each label whose devices have moved.
 
-    Left, a map: the cells as triangles, the path of each device in the colour of the cell that
-    serves it, a ring at each handover. Right, the device that changed cells most often while it was
-    on the air, or moved most: mean rates of its transfers over time, in the colour of their cell;
-    gaps of handovers are dotted.
+    Left, a map: cells as triangles, the path of each device in the colour of its serving cell, and
+    a ring at each handover. Right, one device: the mean rates of its transfers over time, in the
+    colour of their cell, with dotted lines at the gaps of handovers. It is the device with the most
+    handovers during transfers; of several, the one with the most handovers.
 
     Returns:
         The paths of PNG, SVG and CSV, named `tracks-<label>`.
     """
     paths: list[Path] = []
     for label, members in by_label(runs).items():
-        walkers = [
-            name for name in devices(members[0]) if _level(members[0], name, "x")[0].size > 1
-        ]
-        if walkers:
-            paths += _draw(members[0], walkers, label, folder)
+        run = members[0]
+        moving = [name for name in devices(run) if _level(run, name, "x")[0].size > 1]
+        if moving:
+            paths += _draw(run, moving, label, folder)
     return paths
 
 
 def serving(run: Run, device: str) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return the times in s from which a device was served by a cell, and the cells' numbers."""
+    """Return the times in s from which a cell served a device, and the numbers of the cells."""
     times, cells = _level(run, device, "cell")
     return times, cells.astype(np.int64)
 
 
 def sites(run: Run) -> NDArray[np.float64]:
-    """Return the places (cells, 2) of the cells in m, from the scenario of the run."""
+    """Return the positions (cells, 2) of the cells in m, from the scenario of the run."""
     layout = run.scenario.get("layout")
     if layout is None:
         return np.array([cell["position"] for cell in run.scenario["cells"]], dtype=float)
@@ -62,57 +62,46 @@ def sites(run: Run) -> NDArray[np.float64]:
     return np.repeat(grid.positions, layout["sectors"], axis=0)
 
 
-def _draw(run: Run, walkers: Sequence[str], label: str, folder: Path) -> list[Path]:
-    shown = _busiest(run, walkers)
+def _draw(run: Run, moving: Sequence[str], label: str, folder: Path) -> list[Path]:
+    shown = _busiest(run, moving)
     with look():
         figure = Figure(figsize=(9.6, 5.2))
-        plan, course = figure.subplots(1, 2, width_ratios=(1.0, 1.15))
-        colours = mpl.rcParams["axes.prop_cycle"].by_key()["color"]
-        rows = _plan(plan, run, walkers, colours)
-        rows += _course(course, run, shown, colours)
+        left, right = figure.subplots(1, 2, width_ratios=(1.0, 1.15))
+        rows = _draw_map(left, run, moving) + _draw_rates(right, run, shown)
         figure.suptitle(f"{label}, seed {run.seed}")
-        course.set_title(f"{shown}", fontsize="medium")
-        seen = sorted({int(row[5]) for row in rows if row[5] is not None})
+        right.set_title(f"{shown}", fontsize="medium")
+        cells = sorted({int(row[5]) for row in rows if row[5] is not None})
         handles = [
-            Line2D([], [], color=colours[cell % len(colours)], lw=3, label=f"cell-{cell}")
-            for cell in seen[:MOST_NAMED]
+            Line2D([], [], color=_colour(cell), lw=3, label=f"cell-{cell}")
+            for cell in cells[:MOST_NAMED]
         ]
         handles.append(Line2D([], [], marker="o", ls="", mfc="none", color=INK, label="handover"))
         figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 8))
         return save(figure, folder, file_name("tracks", label), HEADER, rows)
 
 
-def _plan(
-    axes: Axes, run: Run, walkers: Sequence[str], colours: Sequence[str]
-) -> list[tuple[Any, ...]]:
+def _colour(cell: int) -> str:
+    colours: list[str] = mpl.rcParams["axes.prop_cycle"].by_key()["color"]
+    return colours[cell % len(colours)]
+
+
+def _draw_map(axes: Axes, run: Run, moving: Sequence[str]) -> list[tuple[Any, ...]]:
     rows: list[tuple[Any, ...]] = []
-    for device in walkers:
+    for device in moving:
         times, x = _level(run, device, "x")
         _, y = _level(run, device, "y")
         since, cells = serving(run, device)
-        of = cells[np.clip(np.searchsorted(since, times, side="right") - 1, 0, None)]
-        points = np.column_stack((x, y))
-        lines = LineCollection(
-            list(np.stack((points[:-1], points[1:]), axis=1)),
-            colors=[colours[cell % len(colours)] for cell in of[:-1]],
-            lw=1.6,
-        )
-        axes.add_collection(lines)
-        turns = since[1:]
-        axes.plot(
-            np.interp(turns, times, x), np.interp(turns, times, y),
-            "o", mfc="none", color=INK, ms=5, zorder=3,
-        )  # fmt: skip
-        rows += [
-            ("place", device, t, a, b, cell, None)
-            for t, a, b, cell in zip(times.tolist(), x.tolist(), y.tolist(), of.tolist(),
-                                     strict=True)
-        ]  # fmt: skip
-    places = sites(run)
-    for number, (x_m, y_m) in enumerate(places):
-        colour = colours[number % len(colours)]
-        axes.plot(x_m, y_m, "^", color=colour, ms=10, mec=INK, zorder=4)
-        axes.annotate(str(number), (x_m, y_m), xytext=(7, 4), textcoords="offset points", color=INK)
+        cell = cells[np.clip(np.searchsorted(since, times, side="right") - 1, 0, None)]
+        points, colours = np.column_stack((x, y)), [_colour(each) for each in cell[:-1]]
+        segments = list(np.stack((points[:-1], points[1:]), axis=1))
+        axes.add_collection(LineCollection(segments, colors=colours, lw=1.6))
+        at = [np.interp(since[1:], times, coordinate) for coordinate in (x, y)]
+        axes.plot(*at, "o", mfc="none", color=INK, ms=5, zorder=3)
+        numbers = zip(times.tolist(), x.tolist(), y.tolist(), cell.tolist(), strict=True)
+        rows += [("place", device, *each, None) for each in numbers]
+    for number, site in enumerate(sites(run)):
+        axes.plot(*site, "^", color=_colour(number), ms=10, mec=INK, zorder=4)
+        axes.annotate(str(number), site, xytext=(7, 4), textcoords="offset points", color=INK)
     axes.set_aspect("equal", adjustable="datalim")
     axes.autoscale_view()
     axes.set_xlabel("x (m)")
@@ -121,14 +110,14 @@ def _plan(
     return rows
 
 
-def _course(axes: Axes, run: Run, device: str, colours: Sequence[str]) -> list[tuple[Any, ...]]:
+def _draw_rates(axes: Axes, run: Run, device: str) -> list[tuple[Any, ...]]:
     spans, rows = run.span_arrays, []
     mine = (spans["actor"] == device) & np.isin(spans["activity"], ("upload", "download"))
     for i in np.flatnonzero(mine & np.isfinite(spans["mean_rate"])):
         cell = int(str(spans["cell"][i]).rpartition("-")[2])
         ends, rate = (spans["start"][i], spans["end"][i]), spans["mean_rate"][i] / 1e6
         style = "-" if spans["activity"][i] == "upload" else "--"
-        axes.plot(ends, (rate, rate), ls=style, color=colours[cell % len(colours)], lw=3)
+        axes.plot(ends, (rate, rate), ls=style, color=_colour(cell), lw=3)
         rows.append(("rate", device, ends[0], None, None, cell, rate * 1e6))
     gaps = (spans["actor"] == device) & (spans["activity"] == "handover")
     for start in spans["start"][gaps]:
@@ -139,10 +128,10 @@ def _course(axes: Axes, run: Run, device: str, colours: Sequence[str]) -> list[t
     return rows
 
 
-def _busiest(run: Run, walkers: Sequence[str]) -> str:
+def _busiest(run: Run, moving: Sequence[str]) -> str:
     spans = run.span_arrays
     gaps = spans["actor"][spans["activity"] == "handover"]
-    return max(walkers, key=lambda name: (int((gaps == name).sum()), serving(run, name)[0].size))
+    return max(moving, key=lambda name: (int((gaps == name).sum()), serving(run, name)[0].size))
 
 
 def _level(run: Run, device: str, quantity: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
