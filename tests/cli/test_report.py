@@ -33,7 +33,7 @@ def follow(files, text=GOOD):
     request = RunRequest(file=files.write(text), out=files.folder / "runs")
     report = Report([each.scenario for each in request.load()])
     with report:
-        folders = dict(report.follow(run_all(request, jobs=1, watcher=report)))
+        folders = dict(report.follow(run_all(request, jobs=1, listener=report)))
     report.close(list(folders.values()), figures=False)
     return folders
 

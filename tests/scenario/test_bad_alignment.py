@@ -6,7 +6,7 @@ import pytest
 
 from wfl_sim.config.errors import ScenarioError
 from wfl_sim.scenario.loading import load
-from wfl_sim.simulation.run import prepared
+from wfl_sim.simulation.run import prepare
 
 SCENARIO = """name: bad
 model: {pretrained: builtin:tiny-gpt2-instruct}
@@ -27,7 +27,7 @@ def complaint(folder: Path, *settings: str) -> str:
 
     def start() -> None:
         (loaded,) = load(file, settings=settings)
-        prepared(loaded, print)
+        prepare(loaded, print)
 
     with pytest.raises(ScenarioError) as caught:
         start()

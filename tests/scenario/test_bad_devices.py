@@ -4,7 +4,7 @@ import pytest
 
 from wfl_sim.config.errors import ScenarioError
 from wfl_sim.scenario.loading import load
-from wfl_sim.simulation.run import prepared
+from wfl_sim.simulation.run import prepare
 
 AREA = "    area: {radius: 300 m}\n"
 
@@ -200,7 +200,7 @@ def test_a_clock_needs_hardware_that_has_one(files):
         files.changed(AREA, AREA + clock), settings=["devices.0.hardware=raspberry-pi-5"]
     )
     with pytest.raises(ScenarioError) as caught:
-        prepared(loaded, print)
+        prepare(loaded, print)
     assert files.short(caught.value) == (
         "s.yaml:24: devices.0.compute.frequency: needs hardware with `dvfs`, raspberry-pi-5 "
         "has none"

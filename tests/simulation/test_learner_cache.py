@@ -1,4 +1,4 @@
-"""The workshop: what scenarios share is made once, and no more is shared than they agree in."""
+"""The cache of learners: scenarios share what depends on equal settings, and nothing else."""
 
 import pytest
 
@@ -22,11 +22,11 @@ NEWSWIRE = BASE.replace(
     ],
 )
 def test_what_does_not_concern_learning_is_shared(tmp_path, setting):
-    workshop = LearnerCache()
+    cache = LearnerCache()
     one = scenario(tmp_path, text=NEWSWIRE)
     other = scenario(tmp_path, setting, text=NEWSWIRE)
-    assert workshop.shards(one) is workshop.shards(other)
-    assert workshop.learner(one) is workshop.learner(other)
+    assert cache.shards(one) is cache.shards(other)
+    assert cache.learner(one) is cache.learner(other)
 
 
 @pytest.mark.parametrize(
@@ -42,17 +42,17 @@ def test_what_does_not_concern_learning_is_shared(tmp_path, setting):
     ],
 )
 def test_what_concerns_learning_is_not(tmp_path, setting):
-    workshop = LearnerCache()
+    cache = LearnerCache()
     one = scenario(tmp_path, text=NEWSWIRE)
     other = scenario(tmp_path, setting, text=NEWSWIRE)
     assert learning_of(one) != learning_of(other)
-    assert workshop.learner(one) is not workshop.learner(other)
+    assert cache.learner(one) is not cache.learner(other)
 
 
 def test_only_the_last_ones_are_kept(tmp_path):
-    workshop = LearnerCache()
+    cache = LearnerCache()
     first = scenario(tmp_path, text=NEWSWIRE)
-    learner = workshop.learner(first)
+    learner = cache.learner(first)
     for seed in (6, 7):
-        workshop.learner(scenario(tmp_path, f"seed={seed}", text=NEWSWIRE))
-    assert workshop.learner(first) is not learner
+        cache.learner(scenario(tmp_path, f"seed={seed}", text=NEWSWIRE))
+    assert cache.learner(first) is not learner

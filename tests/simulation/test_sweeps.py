@@ -17,7 +17,7 @@ from wfl_sim.config.errors import ScenarioError
 from wfl_sim.execution.worker_pool import JobQueue
 from wfl_sim.results import Sweep
 from wfl_sim.simulation.request import RunRequest
-from wfl_sim.simulation.sweep import jobs_of
+from wfl_sim.simulation.sweep import useful_jobs
 
 BANDWIDTHS = """\
 sweep:
@@ -117,7 +117,7 @@ def test_training_that_spreads_takes_one_run_at_a_time(files):
     file = files.write(LEARNING)
 
     def jobs(*settings, **options):
-        return jobs_of(RunRequest(file=file, out=files.folder, settings=settings, **options), 8)
+        return useful_jobs(RunRequest(file=file, out=files.folder, settings=settings, **options), 8)
 
     # Two seeds are two trainings, whatever the bandwidths.
     assert jobs() == 2

@@ -142,5 +142,5 @@ def test_warnings_of_the_preparation_are_shown_once_and_end(tmp_path, monkeypatc
     file = tmp_path / "scenario.yaml"
     file.write_text(TRAINING)
     with pytest.warns(FutureWarning, match="something to say") as shown:
-        assert running.prepared(load(file)[0], lambda text: None) == "simulation"
+        assert running.prepare(load(file)[0], lambda text: None) == "simulation"
     assert len(shown) == 1

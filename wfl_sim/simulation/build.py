@@ -1,4 +1,4 @@
-"""World: the entities of a scenario in one SimPy environment."""
+"""Build a federation from a scenario in one SimPy environment, and run it."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Executor
@@ -25,11 +25,14 @@ from wfl_sim.network.mobility import MobilityContext, MobilityProcess
 from wfl_sim.network.radio_access import RadioAccess
 from wfl_sim.network.server import Server
 from wfl_sim.radio.band import expected_rate
-from wfl_sim.radio.cell import Direction
+from wfl_sim.radio.cell import CellConfig, Direction
 from wfl_sim.radio.handover import HandoverConfig
 from wfl_sim.radio.over_the_air import analog_uplink
 from wfl_sim.scenario.scenario import Scenario
 from wfl_sim.simulation.placement import Placement, reference_db
+
+Routes = Mapping[tuple[str, str], Route]
+"""Route from one node to another."""
 
 
 def build_federation(
@@ -41,22 +44,22 @@ def build_federation(
     examples: Sequence[int] = (),
     ahead: Executor | None = None,
 ) -> Federation:
-    """Return the federation at time zero, its devices idle, the first evaluation noted.
+    """Return the federation at time zero, with idle devices and the first evaluation noted.
 
-    Devices that are excluded are never there. `examples` is what each trains on; one without data.
-    Threads of `ahead` make fading samples beside the simulation; they are the same.
+    Args:
+        scenario: The scenario.
+        placement: Positions, gains and backhaul of the scenario.
+        workloads: Local update of each device.
+        plan: Names the learning tasks.
+        excluded: Indices of devices that are never available.
+        examples: Number of training examples of each device; one each if there are no data.
+        ahead: Threads that draw samples of fading beside the simulation; the samples are the same.
     """
     env = simpy.Environment()
     groups = [group for group in scenario.devices for _ in range(group.count)]
-    members = [member for group in scenario.devices for member in range(group.count)]
     context = RunContext(env, scenario.seed, plan, EnergyLedger(len(groups)))
     server = Server(context, scenario.server.hardware, scenario.evaluation.every)
-    names = [f"cell-{number}" for number in range(len(scenario.base_stations))]
-    wired, hubs = placement.wired, placement.hubs
-    up, down = list(zip(names, hubs, strict=True)), list(zip(hubs, names, strict=True))
-    edges = [hub for hub in dict.fromkeys(hubs) if hub != SERVER]
-    above = [pair for edge in edges for pair in ((edge, SERVER), (SERVER, edge))]
-    sky = RadioAccess(
+    access = RadioAccess(
         env,
         scenario.base_stations,
         placement.gains,
@@ -67,65 +70,31 @@ def build_federation(
         load_memory=scenario.load_memory,
         ahead=ahead,
     )
-    way = build_routes(env, wired, [*up, *down, *above])
+    names = [f"cell-{number}" for number in range(len(scenario.base_stations))]
+    hubs = dict(zip(names, placement.hubs, strict=True))
+    edges = [hub for hub in dict.fromkeys(hubs.values()) if hub != SERVER]
+    up, down = list(hubs.items()), [(hub, name) for name, hub in hubs.items()]
+    above = [pair for edge in edges for pair in ((edge, SERVER), (SERVER, edge))]
+    routes = build_routes(env, placement.wired, [*up, *down, *above])
     cells = [
         _cell(
             env,
-            scenario,
-            number,
-            ports,
-            way[up[number]],
-            way[down[number]],
-            hubs[number],
-            partial(sky.heard, number),
+            config,
+            name,
+            carriers,
+            hubs[name],
+            routes,
+            partial(access.heard, number),
         )
-        for number, ports in enumerate(sky.ports)
-    ]
-    devices = [
-        Device(
-            context,
-            index,
-            hardware=group.hardware,
-            workload=workloads[index],
-            cell=cells[placement.serving[index]],
-            mean_gain=float(placement.gains[placement.serving[index], index]),
-            power=group.power,
-            examples=examples[index] if examples else 1,
-            computing=group.compute,
-            radio=radio_of(
-                group.hardware,
-                modem=group.modem,
-                bandwidth=scenario.base_stations[placement.serving[index]].bandwidth,
-            ),
-            battery=group.battery,
-            away_power=group.away_power,
-            intervals=group.availability.intervals(
-                members[index], context.stream("availability", index)
-            ),
-            excluded=index in excluded,
-            answer=server.answer,
-            wanders=index in placement.tracks and len(cells) > 1,
+        for number, (name, config, carriers) in enumerate(
+            zip(names, scenario.base_stations, access.ports, strict=True)
         )
-        for index, group in enumerate(groups)
     ]
-    edge_servers = []
-    if scenario.backhaul is not None:
-        edge_servers = [
-            EdgeServer(
-                context,
-                Server(context, scenario.backhaul.hardware, scenario.evaluation.every, edge),
-                cells=[cell for cell, hub in up if hub == edge],
-                up=way[edge, SERVER],
-                down=way[SERVER, edge],
-                upload_bits=max(each.upload_bits for each in workloads),
-                download_bits=max(each.download_bits for each in workloads),
-            )
-            for edge in edges
-        ]
-    surroundings = _surroundings(scenario, placement, sky, cells)
+    devices = _devices(scenario, placement, workloads, context, server, cells, excluded, examples)
+    edge_servers = _edge_servers(scenario, context, edges, hubs, routes, workloads)
+    mobility = _mobility_context(scenario, placement, access, cells)
     for index, track in placement.tracks.items():
-        serving = int(placement.serving[index])
-        MobilityProcess(context, devices[index], track, serving, surroundings)
+        MobilityProcess(context, devices[index], track, int(placement.serving[index]), mobility)
     if scenario.evaluation.interval is not None:
         env.process(server.watch(scenario.evaluation.interval))
     context.measure(-1, server.shared)
@@ -138,7 +107,7 @@ def build_federation(
     )
 
 
-def run(federation: Federation, scenario: Scenario) -> None:
+def run_federation(federation: Federation, scenario: Scenario) -> None:
     """Let the rounds policy drive the federation to its end, and close all spans."""
     process = federation.env.process(scenario.rounds.run(federation))
     federation.env.run(until=process)
@@ -147,11 +116,110 @@ def run(federation: Federation, scenario: Scenario) -> None:
         device.close()
 
 
-def _surroundings(
-    scenario: Scenario, placement: Placement, sky: RadioAccess, cells: Sequence[Cell]
+def _cell(
+    env: simpy.Environment,
+    config: CellConfig,
+    name: str,
+    carriers: Mapping[Direction, CellCarrier],
+    hub: str,
+    routes: Routes,
+    heard: Callable[[Sequence[int]], NDArray[np.float64]],
+) -> Cell:
+    station = None
+    if config.station is not None and config.station.sleeps:
+        station = BaseStationSleep(env, config.station.waking)
+        for carrier in carriers.values():
+            carrier.also_tell(station.note)
+    uplink, downlink = config.uplink, config.downlink
+    return Cell(
+        env=env,
+        name=name,
+        uplink=carriers["uplink"],
+        downlink=carriers["downlink"],
+        up=routes[name, hub],
+        down=routes[hub, name],
+        rateless=downlink.rateless,
+        hub=hub,
+        broadcast_share=downlink.share if downlink.broadcast else 0.0,
+        request=AccessOverhead(uplink.access_delay, uplink.header, station),
+        order=AccessOverhead(downlink.access_delay, downlink.header, station),
+        loss=uplink.loss,
+        expected_rate=partial(expected_rate, config),
+        hears=heard,
+        analog=analog_uplink(config),
+        station=station,
+    )
+
+
+def _devices(
+    scenario: Scenario,
+    placement: Placement,
+    workloads: Sequence[Workload],
+    context: RunContext,
+    server: Server,
+    cells: Sequence[Cell],
+    excluded: Collection[int],
+    examples: Sequence[int],
+) -> list[Device]:
+    devices: list[Device] = []
+    for group in scenario.devices:
+        for member in range(group.count):
+            index = len(devices)
+            serving = int(placement.serving[index])
+            bandwidth = scenario.base_stations[serving].bandwidth
+            draws = context.stream("availability", index)
+            device = Device(
+                context,
+                index,
+                hardware=group.hardware,
+                workload=workloads[index],
+                cell=cells[serving],
+                mean_gain=float(placement.gains[serving, index]),
+                power=group.power,
+                examples=examples[index] if examples else 1,
+                computing=group.compute,
+                radio=radio_of(group.hardware, modem=group.modem, bandwidth=bandwidth),
+                battery=group.battery,
+                away_power=group.away_power,
+                intervals=group.availability.intervals(member, draws),
+                excluded=index in excluded,
+                answer=server.answer,
+                wanders=index in placement.tracks and len(cells) > 1,
+            )
+            devices.append(device)
+    return devices
+
+
+def _edge_servers(
+    scenario: Scenario,
+    context: RunContext,
+    edges: Sequence[str],
+    hubs: Mapping[str, str],
+    routes: Routes,
+    workloads: Sequence[Workload],
+) -> list[EdgeServer]:
+    if scenario.backhaul is None:
+        return []
+    hardware, every = scenario.backhaul.hardware, scenario.evaluation.every
+    return [
+        EdgeServer(
+            context,
+            Server(context, hardware, every, edge),
+            cells=[name for name, hub in hubs.items() if hub == edge],
+            up=routes[edge, SERVER],
+            down=routes[SERVER, edge],
+            upload_bits=max(each.upload_bits for each in workloads),
+            download_bits=max(each.download_bits for each in workloads),
+        )
+        for edge in edges
+    ]
+
+
+def _mobility_context(
+    scenario: Scenario, placement: Placement, access: RadioAccess, cells: Sequence[Cell]
 ) -> MobilityContext:
-    def gains(device: int, place: tuple[float, float]) -> NDArray[np.float64]:
-        found = placement.large_scale.gains(np.array([device]), np.array([place]))
+    def gains(device: int, position: tuple[float, float]) -> NDArray[np.float64]:
+        found = placement.large_scale.gains(np.array([device]), np.array([position]))
         return np.asarray(found[:, 0])
 
     def strengths(gains: NDArray[np.float64]) -> list[float]:
@@ -163,44 +231,7 @@ def _surroundings(
         cells=cells,
         gains=gains,
         strengths=strengths,
-        move=sky.move,
+        move=access.move,
         rule=rule if len(cells) > 1 else None,
         step=placement.large_scale.step,
-    )
-
-
-def _cell(
-    env: simpy.Environment,
-    scenario: Scenario,
-    number: int,
-    air: Mapping[Direction, CellCarrier],
-    up: Route,
-    down: Route,
-    hub: str,
-    hears: Callable[[Sequence[int]], NDArray[np.float64]],
-) -> Cell:
-    description = scenario.base_stations[number]
-    station = None
-    if description.station is not None and description.station.sleeps:
-        station = BaseStationSleep(env, description.station.waking)
-        for port in air.values():
-            port.also_tell(station.note)
-    uplink, downlink = description.uplink, description.downlink
-    return Cell(
-        env=env,
-        name=f"cell-{number}",
-        uplink=air["uplink"],
-        downlink=air["downlink"],
-        up=up,
-        down=down,
-        rateless=downlink.rateless,
-        hub=hub,
-        broadcast_share=downlink.share if downlink.broadcast else 0.0,
-        request=AccessOverhead(uplink.access_delay, uplink.header, station),
-        order=AccessOverhead(downlink.access_delay, downlink.header, station),
-        loss=uplink.loss,
-        expected_rate=partial(expected_rate, description),
-        hears=hears,
-        analog=analog_uplink(description),
-        station=station,
     )

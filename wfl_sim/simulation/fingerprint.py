@@ -1,8 +1,8 @@
-"""Inputs: a fingerprint of all that decides a run, so that a finished one can be told from an old.
+"""Fingerprint of everything that decides the results of a run, to detect outdated run folders.
 
 It covers the code of wfl_sim and channel_models, versions of libraries, the scenario with the
-content of the files that it names, the learner with its base model, and the examples. The modules
-that a plug-in imports are not followed.
+content of the files that it names, the learner with its base model, and the examples. It does not
+cover modules that a plug-in imports.
 """
 
 import hashlib
@@ -20,11 +20,11 @@ from wfl_sim.simulation.simulation import Simulation
 
 _PACKAGES: Final = ("wfl_sim", "channel_models")
 _LIBRARIES: Final = ("numpy", "scipy", "simpy", "networkx", "pydantic")
-"""beside those of the learner's recipe"""
+"""Libraries whose versions count, besides those of the learner's recipe."""
 
 
 def run_fingerprint(simulation: Simulation) -> str:
-    """Return the SHA-256 of what decides the outcome of a simulation."""
+    """Return the SHA-256 of everything that decides the results of a simulation."""
     scenario, shards = simulation.scenario, simulation.shards
     content: dict[str, Any] = {
         "code": _code(),

@@ -1,10 +1,40 @@
-"""Energy of base stations and servers, from the spans of a run."""
+"""Energy of servers and base stations, from the spans of a run."""
 
 from collections.abc import Iterable, Sequence
 
 from wfl_sim.device_models.hardware import Hardware
+from wfl_sim.network.federation import Federation
 from wfl_sim.radio.base_station_power import BaseStationPower, Interval
 from wfl_sim.records import Span
+from wfl_sim.scenario.scenario import Scenario
+
+
+def infrastructure_joules(scenario: Scenario, federation: Federation) -> dict[str, float]:
+    """Return the energy that servers and base stations drew, by their name, in J."""
+    spans, end = federation.context.spans, federation.env.now
+    joules = {"server": server_joules(scenario.server.hardware, spans, end)}
+    for edge in federation.edges:
+        joules[edge.name] = server_joules(edge.server.hardware, spans, end, edge.name)
+    for number, cell in enumerate(scenario.base_stations):
+        if cell.station is not None:
+            name = f"cell-{number}"
+            sleep = federation.base_station_sleeps.get(name)
+            wakings = sleep.wakings if sleep is not None else ()
+            power = cell.downlink.power
+            joules[name] = station_joules(cell.station, spans, name, end, power, wakings)
+    return joules
+
+
+def server_joules(
+    hardware: Hardware, spans: Sequence[Span], end: float, name: str = "server"
+) -> float:
+    """Return the energy that a server drew until `end` s, in J.
+
+    It draws idle power all the time, and compute power while it aggregates or computes.
+    """
+    works = ("aggregate", "compute")
+    busy = sum(s.end - s.start for s in spans if s.activity in works and s.actor == name)
+    return hardware.idle_power * end + hardware.compute_power * busy
 
 
 def station_joules(
@@ -15,15 +45,15 @@ def station_joules(
     radiated: float,
     wakings: Sequence[Interval] = (),
 ) -> float:
-    """Return what the base station of a cell drew until `end`, from the spans of its devices.
+    """Return the energy that the base station of a cell drew, from the spans of its devices, in J.
 
     Args:
-        station: what it draws.
-        spans: of the devices of all cells.
-        cell: its name.
-        end: s.
-        radiated: W while it sends.
-        wakings: s, when it woke up; while it does, an upload waits that has begun.
+        station: Power model of the base station.
+        spans: Spans of the devices of all cells.
+        cell: Name of the cell.
+        end: End of the run in s.
+        radiated: Radiated power while the station sends, in W.
+        wakings: Intervals in s in which the station woke up. Uploads wait during them.
     """
     down = _union((s.start, s.end) for s in spans if s.cell == cell and s.activity == "download")
     begun = _union((s.start, s.end) for s in spans if s.cell == cell and s.activity == "upload")
@@ -39,16 +69,8 @@ def station_joules(
     return asleep + busy
 
 
-def server_joules(
-    hardware: Hardware, spans: Sequence[Span], end: float, name: str = "server"
-) -> float:
-    """Return what a server drew until `end`: idle power always, compute power while it works."""
-    works = ("aggregate", "compute")
-    busy = sum(s.end - s.start for s in spans if s.activity in works and s.actor == name)
-    return hardware.idle_power * end + hardware.compute_power * busy
-
-
 def _union(intervals: Iterable[Interval]) -> list[Interval]:
+    """Return intervals in ascending order, with overlapping ones merged."""
     merged: list[Interval] = []
     for start, end in sorted(intervals):
         if merged and start <= merged[-1][1]:
@@ -59,13 +81,14 @@ def _union(intervals: Iterable[Interval]) -> list[Interval]:
 
 
 def _rest_of(intervals: Sequence[Interval], end: float) -> list[Interval]:
-    """Return what lies between intervals in ascending order, from 0 to `end`."""
+    """Return the gaps between intervals in ascending order, from 0 to `end`."""
     edges = [0.0, *(edge for interval in intervals for edge in interval), end]
     pairs = zip(edges[::2], edges[1::2], strict=True)
     return [(start, stop) for start, stop in pairs if start < stop]
 
 
 def _common(one: Sequence[Interval], other: Sequence[Interval]) -> list[Interval]:
+    """Return the intersection of two lists of disjoint intervals in ascending order."""
     found, i, j = [], 0, 0
     while i < len(one) and j < len(other):
         start, end = max(one[i][0], other[j][0]), min(one[i][1], other[j][1])

@@ -1,11 +1,11 @@
-"""Workshop: data and learners, made once for all scenarios of a process that agree in them.
+"""Cache of data shards and learners, shared by the scenarios of a process.
 
-The points of a sweep over the radio differ in nothing that is learned: they share one division of
-the data, one network in memory and one count of what a local update costs.
+The points of a sweep over the radio have the same learning: they share one division of the data,
+one network in memory and one count of the costs of a local update.
 """
 
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 from wfl_sim.config.errors import LocatedError
@@ -17,101 +17,105 @@ from wfl_sim.randomness import stream
 from wfl_sim.scenario.scenario import Scenario
 
 _KEPT: Final = 2
-"""learners that are kept, each with a network in memory, and divisions of data"""
+"""Entries of each kind that are kept; a learner has a network in memory."""
 
 T = TypeVar("T")
 
 
 class LearnerCache:
-    """What is dear to make and equal for many scenarios; the last two of each kind are kept."""
+    """Data shards and learners by the settings they depend on; the last two of each are kept.
+
+    Args:
+        threads: Threads of torch in each task.
+    """
 
     def __init__(self, threads: int = 1) -> None:
-        """Open an empty one.
-
-        Args:
-            threads: of torch in each task.
-        """
         self._threads = threads
-        self._shards: OrderedDict[str, Shards | None] = OrderedDict()
-        self._learners: OrderedDict[str, Learner] = OrderedDict()
+        self._shards: dict[str, Shards | None] = {}
+        self._learners: dict[str, Learner] = {}
 
     def __repr__(self) -> str:
-        return f"Workshop({len(self._learners)} learners)"
+        return f"LearnerCache({len(self._learners)} learners)"
 
     def shards(self, scenario: Scenario) -> Shards | None:
-        """Return the examples of every device; None where nothing is learned from data.
+        """Return the examples of every device; None if nothing is learned from data.
 
         Raises:
-            LocatedError: the data cannot be read, or not be divided among the devices.
+            LocatedError: The data cannot be read, or cannot be divided among the devices.
         """
-        return _kept(self._shards, _data_of(scenario), lambda: _shards(scenario))
+        return _cached(self._shards, _data_of(scenario), lambda: _shards(scenario))
 
     def learner(self, scenario: Scenario) -> Learner:
-        """Return what trains and tells what training costs."""
-        return _kept(
-            self._learners,
-            learning_of(scenario),
-            lambda: _learner(scenario, self.shards(scenario), self._threads),
-        )
+        """Return the learner that trains and reports the costs of training."""
+
+        def make() -> Learner:
+            shards, settings = self.shards(scenario), _settings(scenario)
+            if isinstance(scenario.model, Synthetic) or shards is None:
+                return SyntheticLearner(**settings)
+            return PeftLearner(shards=shards, threads=self._threads, **settings)
+
+        return _cached(self._learners, learning_of(scenario), make)
 
 
 def learning_of(scenario: Scenario) -> str:
     """Return a text that is equal for scenarios that can share a learner, and all of training."""
-    return repr((_data_of(scenario), _arguments(scenario)))
+    return repr((_data_of(scenario), _settings(scenario)))
 
 
-def _data_of(scenario: Scenario) -> str:
-    shares = any(part.shared for part in scenario.method.parts)
-    kind = type(scenario.model).__name__
-    parts = (scenario.data, scenario.device_count, scenario.seed, scenario.evaluation, shares, kind)
-    return repr(parts)
-
-
-def _kept(store: OrderedDict[str, T], key: str, make: Callable[[], T]) -> T:
-    """Return what is kept under a key, made where it is not."""
-    if key not in store:
-        store[key] = make()
-    store.move_to_end(key)
-    while len(store) > _KEPT:
-        store.popitem(last=False)
-    return store[key]
-
-
-def located(function: Any, argument: Any, *, path: tuple[str | int, ...]) -> Any:
-    """Call `function`, turning what it finds wrong into an error at a key of the scenario."""
+@contextmanager
+def errors_at(
+    *path: str | int, kinds: tuple[type[Exception], ...] = (ValueError, OSError, ImportError)
+) -> Iterator[None]:
+    """Locate errors of these kinds at a key of the scenario, unless they are located already."""
     try:
-        return function(argument)
+        yield
     except LocatedError:
         raise
-    except (ValueError, OSError, ImportError) as error:
+    except kinds as error:
         raise LocatedError(str(error), *path) from error
 
 
+def _cached(entries: dict[str, T], key: str, make: Callable[[], T]) -> T:
+    """Return the entry of a key, made if it is missing, and drop the least recently used."""
+    entries[key] = entries.pop(key) if key in entries else make()
+    while len(entries) > _KEPT:
+        del entries[next(iter(entries))]
+    return entries[key]
+
+
+def _data_of(scenario: Scenario) -> str:
+    kind, shared = type(scenario.model).__name__, _has_shared_parts(scenario)
+    settings = (scenario.data, scenario.device_count, scenario.seed, scenario.evaluation)
+    return repr((*settings, shared, kind))
+
+
+def _has_shared_parts(scenario: Scenario) -> bool:
+    return any(part.shared for part in scenario.method.parts)
+
+
 def _shards(scenario: Scenario) -> Shards | None:
-    """Divide the data and keep of the held-out examples what the evaluation asks for."""
-    if scenario.data is None or isinstance(scenario.model, Synthetic):
+    """Divide the data, and draw the held-out examples that the evaluation asks for."""
+    data, evaluation, seed = scenario.data, scenario.evaluation, scenario.seed
+    if data is None or isinstance(scenario.model, Synthetic):
         return None
-    data, evaluation = scenario.data, scenario.evaluation
-    shards: Shards = located(
-        lambda devices: data.shards(devices, scenario.seed), scenario.device_count, path=("data",)
-    )
-    for device, examples in enumerate(shards.train):
-        if not len(examples) or not len(shards.test[device]):
+    with errors_at("data"):
+        shards = data.shards(scenario.device_count, seed)
+    for device, (train, test) in enumerate(zip(shards.train, shards.test, strict=True)):
+        if not len(train) or not len(test):
             raise LocatedError(
-                f"leaves device {device} with {len(examples)} examples to train on and "
-                f"{len(shards.test[device])} to be judged on: give more examples, fewer devices "
+                f"leaves device {device} with {len(train)} examples to train on and "
+                f"{len(test)} to be judged on: give more examples, fewer devices "
                 "or a milder skew",
                 "data",
             )
-    shares = any(part.shared for part in scenario.method.parts)
-    pooled = evaluation.global_examples if shares else 0
+    pooled = evaluation.global_examples if _has_shared_parts(scenario) else 0
     return Shards(
         train=shards.train,
         test=tuple(
-            _sample(examples, evaluation.personal_examples, scenario.seed, device)
+            _sample(examples, evaluation.personal_examples, seed, device)
             for device, examples in enumerate(shards.test)
         ),
-        pooled=_sample(shards.pooled, pooled, scenario.seed, "pooled"),
+        pooled=_sample(shards.pooled, pooled, seed, "pooled"),
         classes=shards.classes,
     )
 
@@ -123,14 +127,8 @@ def _sample(examples: Examples, count: int, seed: int, name: str | int) -> Examp
     return examples.subset(sorted(rng.choice(len(examples), count, replace=False).tolist()))
 
 
-def _learner(scenario: Scenario, shards: Shards | None, threads: int) -> Learner:
-    if isinstance(scenario.model, Synthetic) or shards is None:
-        return SyntheticLearner(**_arguments(scenario))
-    return PeftLearner(shards=shards, threads=threads, **_arguments(scenario))
-
-
-def _arguments(scenario: Scenario) -> dict[str, Any]:
-    """Return all that a learner takes from a scenario, but the examples."""
+def _settings(scenario: Scenario) -> dict[str, Any]:
+    """Return everything that a learner takes from a scenario, except the examples."""
     both = {
         "model": scenario.model,
         "method": scenario.method,

@@ -1,4 +1,4 @@
-"""Measurement: evaluations that were noted in simulated time become metric rows."""
+"""Metric rows from the due evaluations of a run."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -8,34 +8,34 @@ from wfl_sim.network.context import DueEvaluation
 from wfl_sim.records import Metric, Scope
 
 Values = Callable[[str], Mapping[str, float]]
-"""from the key of an evaluation to its numbers"""
+"""Returns the numbers of an evaluation by its key."""
 
 
 def metrics(
-    measurements: Sequence[DueEvaluation], devices: Sequence[str], values: Values
+    evaluations: Sequence[DueEvaluation], devices: Sequence[str], values: Values
 ) -> list[Metric]:
-    """Return the rows of all measurements, in the order of time."""
-    return [row for each in measurements for row in _rows(each, devices, values)]
+    """Return the rows of all evaluations, in the order of time."""
+    return [row for each in evaluations for row in _rows(each, devices, values)]
 
 
-def _rows(measurement: DueEvaluation, devices: Sequence[str], values: Values) -> Iterator[Metric]:
+def _rows(evaluation: DueEvaluation, devices: Sequence[str], values: Values) -> Iterator[Metric]:
     def row(metric: str, scope: Scope, value: float, device: str = "") -> Metric:
         return Metric(
-            time=measurement.time,
-            round=measurement.round,
+            time=evaluation.time,
+            round=evaluation.round,
             metric=metric,
             scope=scope,
             device=device,
             value=value,
-            bits_up=measurement.bits_up,
-            bits_down=measurement.bits_down,
-            joules=measurement.joules,
+            bits_up=evaluation.bits_up,
+            bits_down=evaluation.bits_down,
+            joules=evaluation.joules,
         )
 
-    if measurement.overall is not None:
-        for metric, value in sorted(values(measurement.overall).items()):
+    if evaluation.overall is not None:
+        for metric, value in sorted(values(evaluation.overall).items()):
             yield row(metric, "global", value)
-    own = [values(key) for key in measurement.personal]
+    own = [values(key) for key in evaluation.personal]
     for metric in sorted(own[0]) if own else ():
         each = np.array([numbers[metric] for numbers in own])
         yield row(metric, "personal_mean", float(each.mean()))

@@ -1,4 +1,4 @@
-"""Topology: where devices are, which cell serves whom, and the graph of it all."""
+"""Placement: positions of devices, their serving cells, and the graph of the network."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,30 +23,30 @@ class Placement:
     """Positions and large-scale gains at time zero, and the graph that follows from them."""
 
     positions: NDArray[np.float64]
-    """(devices, 2) m"""
+    """Positions in m, (devices, 2)."""
     gains: NDArray[np.float64]
-    """(cells, devices) linear power gain of path loss, antenna and shadowing"""
+    """Linear power gains of path loss, antenna and shadowing, (cells, devices)."""
     serving: NDArray[np.intp]
-    """(devices,) index of the cell with the strongest reference signal, bias included"""
+    """Index of the cell with the strongest reference signal, bias included, (devices,)."""
     graph: "nx.Graph[str]"
-    """nodes "server", "cell-0", "device-0", ...; edges carry `latency`, `capacity` or `gain_db`"""
+    """Nodes "server", "cell-0", "device-0", ...; edges have `latency`, `capacity` or `gain_db`."""
     wired: "nx.Graph[str]"
-    """the backhaul alone"""
+    """The backhaul alone."""
     hubs: Sequence[str]
-    """of each cell, who aggregates what comes from it: an edge server, or else the server"""
+    """Node that aggregates the updates of each cell: an edge server, or else the server."""
     large_scale: LargeScale
-    """gains at any other place"""
+    """Model of the gains at any position."""
     tracks: Mapping[int, Track]
-    """of the devices that move"""
+    """Tracks of the devices that move, by index."""
 
 
 def place(scenario: Scenario) -> Placement:
-    """Drop the devices and attach each to the cell that it hears best.
+    """Drop the devices and attach each to the cell with the strongest reference signal.
 
-    Every device has streams of its own for place, movement, line of sight and shadowing.
+    Every device has its own random streams of position, movement, line of sight and shadowing.
 
     Raises:
-        ValueError: a device lies nearer to a cell than its path-loss model allows.
+        ValueError: A device is nearer to a cell than its path-loss model allows.
     """
     groups = [(group, i) for group in scenario.devices for i in range(group.count)]
     tracks = {
@@ -85,11 +85,11 @@ def place(scenario: Scenario) -> Placement:
 
 
 def reference_db(cells: Sequence[CellConfig], gains: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return what decides on the cell: received reference power plus bias, (cells, n) in dBW.
+    """Return received reference powers plus bias, which decide the cell, (cells, n) in dBW.
 
     Args:
-        cells: of the network.
-        gains: (cells, n) linear large-scale gains.
+        cells: Cells of the network.
+        gains: Linear large-scale gains, (cells, n).
     """
     sent = np.array([cm.linear_to_db(cell.reference_power) + cell.bias for cell in cells])
     return np.asarray(sent[:, None] + cm.linear_to_db(gains))

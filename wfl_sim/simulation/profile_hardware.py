@@ -1,4 +1,4 @@
-"""Profiling: a table of what this machine takes for the local steps of a scenario."""
+"""Profile: a table of the times that this machine takes for the local steps of a scenario."""
 
 import platform
 from importlib.metadata import version
@@ -10,7 +10,7 @@ from wfl_sim.device_models.profile_table import ProfileRow, write_table
 from wfl_sim.learning.learner import PeftLearner
 from wfl_sim.scenario.loading import Loaded
 from wfl_sim.simulation.learner_cache import LearnerCache
-from wfl_sim.simulation.run import prepared
+from wfl_sim.simulation.run import prepare
 
 
 def profile_hardware(
@@ -19,22 +19,22 @@ def profile_hardware(
     """Time the local steps of a scenario and write them as a table.
 
     Args:
-        loaded: the scenario.
-        out: the CSV file.
-        power: what the machine draws beyond idle under this load, such as "35 W": it cannot be
-            read everywhere, so it must be told.
-        hardware: what to call the machine; its processor's name if empty.
-        seconds: at least so long for each phase.
-        threads: of torch.
+        loaded: The scenario.
+        out: The CSV file to write.
+        power: Power that the machine draws beyond idle under this load, such as "35 W". It must be
+            given, since it cannot be read on every machine.
+        hardware: Name of the machine; the name of its processor if empty.
+        seconds: The least time to measure each phase, in s.
+        threads: Threads of torch.
 
     Raises:
-        ScenarioError: the scenario trains nothing, or the power is none.
+        ScenarioError: The scenario trains nothing, or the power is not valid.
     """
     try:
         watts = Unit("W", minimum=0.0, exclusive=True).parse(power)
     except ValueError as error:
         raise ScenarioError(f"--power {power}: {error}") from None
-    simulation = prepared(loaded, lambda text: None, workshop=LearnerCache(threads))
+    simulation = prepare(loaded, lambda text: None, cache=LearnerCache(threads))
     learner = simulation.learner
     if not isinstance(learner, PeftLearner):
         raise loaded.document.error(("model",), "a synthetic model has no steps to time")

@@ -1,12 +1,13 @@
-"""Request: which scenarios to run, how, and where their folders go."""
+"""Request: the scenarios to run, the options, and their run folders."""
 
 import hashlib
 import re
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from wfl_sim.config.errors import ScenarioError
 from wfl_sim.config.merging import read_extended
@@ -17,32 +18,52 @@ from wfl_sim.scenario.scenario import Scenario
 
 @dataclass(frozen=True, kw_only=True)
 class RunRequest:
-    """What to run and how; the same for every scenario of the file."""
+    """A scenario file and the options of its runs."""
 
     file: Path
     out: Path
     store: Path | None = None
-    """of the results of training; beside the run folders unless given"""
+    """Folder of the results of training; beside the run folders unless given."""
     reuse: bool = False
-    """leave a run alone that has ended, whole, with the same inputs"""
+    """Whether to keep a run that has ended with the same inputs and is whole."""
     settings: tuple[str, ...] = ()
     allow_plugins: bool = False
     network_only: bool = False
     threads: int = 1
 
+    @classmethod
+    def of(
+        cls,
+        file: str | Path,
+        settings: Iterable[str] = (),
+        out: str | Path = "runs",
+        network_only: bool = False,
+        allow_plugins: bool = False,
+        threads: int = 1,
+    ) -> Self:
+        """Return the request of these options, with paths as text or as `Path`."""
+        return cls(
+            file=Path(file),
+            out=Path(out),
+            settings=tuple(settings),
+            allow_plugins=allow_plugins,
+            network_only=network_only,
+            threads=threads,
+        )
+
     def with_threads(self, threads: int) -> "RunRequest":
-        """Return the same request for so many threads of torch."""
-        return self._but(threads=threads)
+        """Return the same request for another number of torch threads."""
+        return self._with(threads=threads)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out the scenarios, which another process reads for itself."""
+        """Return the fields without the scenarios, which another process reads for itself."""
         return {name: value for name, value in self.__dict__.items() if name != "_loaded"}
 
     def load(self) -> list[Loaded]:
         """Return the scenarios, which are read once.
 
         Raises:
-            ScenarioError: the file or a setting is wrong.
+            ScenarioError: The file or a setting is wrong.
         """
         return self._loaded
 
@@ -56,25 +77,25 @@ class RunRequest:
     def as_sweep(self) -> "RunRequest":
         """Return the request of the same runs in the folder of their sweep.
 
-        Its name tells the scenario and, by a digest, all points.
+        The folder is named after the scenario and a digest of all points.
 
         Raises:
-            ScenarioError: the file is wrong, or holds no sweep.
+            ScenarioError: The file is wrong, or has no sweep.
         """
         loaded = self.load()
         if "sweep" not in read_extended(self.file).data and len(loaded) == 1:
             what = "is required and missing: give `grid`, `zip`, `variants` or `seeds`"
             raise loaded[0].document.error((), f"sweep: {what}")
         folders = sorted(self.folder(each.scenario).name for each in loaded)
-        mark = hashlib.sha256("\n".join(folders).encode()).hexdigest()[:8]
-        name = f"{loaded[0].scenario.name}-sweep-{mark}"
-        return self._but(out=self.out / name, store=self.out / ".store", reuse=True)
+        points = hashlib.sha256("\n".join(folders).encode()).hexdigest()[:8]
+        name = f"{loaded[0].scenario.name}-sweep-{points}"
+        return self._with(out=self.out / name, store=self.out / ".store", reuse=True)
 
     def check_out(self) -> None:
-        """Try whether run folders can be written; nothing is made yet.
+        """Check that run folders can be written; nothing is made yet.
 
         Raises:
-            ScenarioError: they cannot.
+            ScenarioError: They cannot be written.
         """
         nearest = next(each for each in (self.out, *self.out.absolute().parents) if each.exists())
         try:
@@ -87,8 +108,8 @@ class RunRequest:
     def _loaded(self) -> list[Loaded]:
         return load(self.file, settings=self.settings, allow_plugins=self.allow_plugins)
 
-    def _but(self, **changes: Any) -> "RunRequest":
-        """Return the request with changes that leave its scenarios as they are."""
+    def _with(self, **changes: Any) -> "RunRequest":
+        """Return the request with changes that do not affect its scenarios."""
         changed = replace(self, **changes)
         changed.__dict__["_loaded"] = self._loaded
         return changed

@@ -1,4 +1,4 @@
-"""Running: scenarios of a file, each into its run folder, in this process or in several."""
+"""Run: the scenarios of a request, each into its run folder, in this process or in several."""
 
 import logging
 import platform
@@ -30,46 +30,45 @@ _VERSIONS = ("numpy", "scipy", "simpy", "torch", "transformers", "peft", "safete
 
 
 class Runner:
-    """Runs scenarios of a request; those of one process share a store and a workshop."""
+    """Runs scenarios of a request; those of one process share a store and a cache of learners."""
 
     def __init__(self, request: RunRequest) -> None:
         self.request = request
-        self._workshop = LearnerCache(request.threads)
+        self._cache = LearnerCache(request.threads)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out what every process makes for itself."""
-        return {"request": self.request, "_workshop": LearnerCache(self.request.threads)}
+        """Return the state without the store and the cache, which every process has for itself."""
+        return {"request": self.request, "_cache": LearnerCache(self.request.threads)}
 
-    def __call__(self, number: int, watcher: ProgressListener) -> Path:
+    def __call__(self, number: int, listener: ProgressListener) -> Path:
         """Run one scenario and return its run folder.
 
         Raises:
-            ScenarioError: it turned out to be impossible.
+            ScenarioError: The scenario turned out to be impossible.
         """
         keep_freed_memory()
         request, loaded = self.request, self.request.load()[number]
-        scenario, folder = loaded.scenario, request.folder(loaded.scenario)
-        simulation = self.prepared(number, watcher)
-        inputs = run_fingerprint(simulation)
-        if request.reuse and _is_there(folder, inputs):
-            watcher.kept(number)
+        folder, simulation = request.folder(loaded.scenario), self.prepare(number, listener)
+        fingerprint = run_fingerprint(simulation)
+        if request.reuse and _has_ended(folder, fingerprint):
+            listener.kept(number)
             return folder
         store = self._store if simulation.trains else None
         try:
-            outcome = simulation.run(
-                store, lambda _, done, needed: watcher.progress(number, done, needed)
+            result = simulation.run(
+                store, lambda _, done, needed: listener.progress(number, done, needed)
             )
         except LocatedError as error:
             raise loaded.error(error) from error
         try:
             write_run(
                 folder,
-                scenario_yaml=to_yaml(scenario),
-                manifest=_manifest(request, loaded, simulation, outcome, inputs),
-                spans=outcome.spans,
-                metrics=outcome.metrics,
-                states=outcome.states,
-                levels=outcome.levels,
+                scenario_yaml=to_yaml(loaded.scenario),
+                manifest=_manifest(request, loaded, simulation, result, fingerprint),
+                spans=result.spans,
+                metrics=result.metrics,
+                states=result.states,
+                levels=result.levels,
             )
         except ValueError as error:
             raise ScenarioError(str(error)) from error
@@ -79,34 +78,30 @@ class Runner:
         return folder
 
     def close(self) -> None:
-        """Let the store go."""
+        """Close the store."""
         if "_store" in self.__dict__:
             self._store.close()
             del self._store
 
-    def prepared(self, number: int, watcher: ProgressListener) -> Simulation:
+    def prepare(self, number: int, listener: ProgressListener) -> Simulation:
         """Return the simulation of a scenario, checked and ready to run.
 
         Raises:
-            ScenarioError: the parts of the scenario do not fit together.
+            ScenarioError: The parts of the scenario do not fit together.
         """
-        return prepared(
-            self.request.load()[number],
-            watcher.warn,
-            network_only=self.request.network_only,
-            workshop=self._workshop,
-        )
+        loaded, network_only = self.request.load()[number], self.request.network_only
+        return prepare(loaded, listener.warn, network_only=network_only, cache=self._cache)
 
     @cached_property
     def _store(self) -> Store:
         return Store(self.request.store or self.request.out / ".store")
 
 
-def _is_there(folder: Path, inputs: str) -> bool:
-    """Return whether a run folder is whole and of these inputs."""
+def _has_ended(folder: Path, fingerprint: str) -> bool:
+    """Return whether a run folder is whole and has this fingerprint."""
     try:
         run = Run.open(folder)
-        if run.manifest.get("inputs") == inputs:
+        if run.manifest.get("inputs") == fingerprint:
             run.verify()
             return True
     except (OSError, ValueError):
@@ -115,64 +110,64 @@ def _is_there(folder: Path, inputs: str) -> bool:
 
 
 def run_all(
-    request: RunRequest, *, jobs: int, watcher: ProgressListener
+    request: RunRequest, *, jobs: int, listener: ProgressListener
 ) -> Generator[tuple[int, Path], None, None]:
     """Run every scenario of a request; yield the number and folder of each run as it ends.
 
-    Scenarios that can share all of their training run one after the other, as far as there are
+    Scenarios that can share all of their training run one after the other, as long as there are
     others for the rest of the jobs.
 
     Raises:
-        ScenarioError: a scenario turned out to be impossible, or the output folder is not writable.
-        WorkerError: a process died.
+        ScenarioError: A scenario turned out to be impossible, or the output folder is not writable.
+        WorkerError: A process died.
     """
     request.check_out()
-    yield from run_each(Runner(request), groups_of(request), jobs, watcher)
+    yield from run_each(Runner(request), learning_groups(request), jobs, listener)
 
 
 def run_each(
-    runner: Runner, groups: Sequence[str], jobs: int, watcher: ProgressListener
+    runner: Runner, groups: Sequence[str], jobs: int, listener: ProgressListener
 ) -> Iterator[tuple[int, Path]]:
-    """Run every scenario of a runner, of which `groups` tells those that learn alike."""
+    """Run every scenario of a runner; scenarios of equal `groups` have the same learning."""
     if jobs == 1 or len(groups) == 1:
         with closing(runner):
-            yield from ((number, runner(number, watcher)) for number in in_groups(groups))
+            yield from ((number, runner(number, listener)) for number in by_group(groups))
     else:
-        yield from run_in_processes(runner, len(groups), jobs, watcher, groups)
+        yield from run_in_processes(runner, len(groups), jobs, listener, groups)
 
 
-def groups_of(request: RunRequest) -> list[str]:
-    """Return for each scenario a text that it has in common with those of the same learning."""
+def learning_groups(request: RunRequest) -> list[str]:
+    """Return a text for each scenario that is equal for scenarios with the same learning."""
     return [learning_of(each.scenario) for each in request.load()]
 
 
-def in_groups(groups: Sequence[str]) -> list[int]:
+def by_group(groups: Sequence[str]) -> list[int]:
     """Return the numbers of the scenarios, group by group."""
     return sorted(range(len(groups)), key=lambda number: groups.index(groups[number]))
 
 
-def prepared(
+def prepare(
     loaded: Loaded,
     warn: Callable[[str], None],
     *,
     network_only: bool = False,
-    workshop: LearnerCache | None = None,
+    cache: LearnerCache | None = None,
 ) -> Simulation:
     """Return the simulation of a scenario, checked and ready to run.
 
     Args:
-        loaded: what to run.
-        warn: told, in one line, of distances beyond the range of a path-loss model.
-        network_only: learn nothing.
-        workshop: what earlier simulations have prepared.
+        loaded: The scenario to run.
+        warn: Called with one line about distances beyond the range of a path-loss model.
+        network_only: Whether to train nothing.
+        cache: Data and learners of earlier simulations.
 
     Raises:
-        ScenarioError: the parts of the scenario do not fit together.
+        ScenarioError: The parts of the scenario do not fit together.
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", OutOfRangeWarning)
         try:
-            simulation = Simulation(loaded.scenario, network_only=network_only, workshop=workshop)
+            simulation = Simulation(loaded.scenario, network_only=network_only, cache=cache)
         except LocatedError as error:
             raise loaded.error(error) from None
     # Outside of the block, where what is shown is no longer caught.
@@ -184,23 +179,28 @@ def prepared(
     return simulation
 
 
+def coordinates(loaded: Loaded) -> dict[str, Any]:
+    """Return the coordinates of a scenario in its sweep by path, as JSON."""
+    return {path: asdict(coordinate) for path, coordinate in loaded.point.items()}
+
+
 def _manifest(
     request: RunRequest,
     loaded: Loaded,
     simulation: Simulation,
-    outcome: SimulationResult,
-    inputs: str,
+    result: SimulationResult,
+    fingerprint: str,
 ) -> dict[str, Any]:
     scenario = simulation.scenario
     return {
         "name": scenario.name,
         "label": scenario.label,
         "seed": scenario.seed,
-        **({"point": point_of(loaded)} if loaded.point else {}),
-        "inputs": inputs,
+        **({"point": coordinates(loaded)} if loaded.point else {}),
+        "inputs": fingerprint,
         "network_only": not simulation.trains,
-        **outcome.totals,
-        "execution": {"threads": request.threads, **outcome.totals.get("execution", {})},
+        **result.totals,
+        "execution": {"threads": request.threads, **result.totals.get("execution", {})},
         "versions": {
             "wfl_sim": version("wfl-sim"),
             "python": platform.python_version(),
@@ -208,11 +208,6 @@ def _manifest(
         },
         "platform": platform.platform(),
     }
-
-
-def point_of(loaded: Loaded) -> dict[str, Any]:
-    """Return where a scenario lies in its sweep, as JSON."""
-    return {path: asdict(coordinate) for path, coordinate in loaded.point.items()}
 
 
 def run(
@@ -228,38 +223,31 @@ def run(
     """Run every scenario of a file and return its runs, in the order of the sweep.
 
     Args:
-        file: a scenario in YAML.
-        settings: ``path=value`` texts that override the file.
-        out: folder of the run folders.
-        network_only: train nothing; the spans are the same.
-        allow_plugins: let ``kind: ./mine.py:Mine`` run that file.
-        jobs: runs at a time, each in a process of its own where there are several.
-        threads: of torch in each run.
+        file: A scenario in YAML.
+        settings: Texts ``path=value`` that override values of the file.
+        out: Folder of the run folders.
+        network_only: Whether to train nothing; the spans are the same.
+        allow_plugins: Whether ``kind: ./mine.py:Mine`` may run that file.
+        jobs: Number of runs at a time, each in its own process if there are several.
+        threads: Threads of torch in each run.
 
     Raises:
-        ScenarioError: the file, a setting or the output folder is wrong.
+        ScenarioError: The file, a setting or the output folder is wrong.
     """
-    request = RunRequest(
-        file=Path(file),
-        out=Path(out),
-        settings=tuple(settings),
-        allow_plugins=allow_plugins,
-        network_only=network_only,
-        threads=threads,
-    )
-    folders = dict(run_all(request, jobs=jobs, watcher=SilentProgress()))
+    request = RunRequest.of(file, settings, out, network_only, allow_plugins, threads)
+    folders = dict(run_all(request, jobs=jobs, listener=SilentProgress()))
     return [Run.open(folders[number]) for number in sorted(folders)]
 
 
 class SilentProgress:
-    """Nobody looks at the progress; warnings go to the log."""
+    """Ignores progress; warnings go to the log."""
 
     def progress(self, number: int, done: int, needed: int) -> None:
-        """Keep quiet."""
+        """Ignore that a run has executed some of its tasks."""
 
     def kept(self, number: int) -> None:
-        """Keep quiet."""
+        """Ignore that a run had ended before."""
 
     def warn(self, text: str) -> None:
-        """Write to the log."""
+        """Write a warning to the log."""
         _log.warning("%s", text)

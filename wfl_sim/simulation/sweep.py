@@ -1,63 +1,70 @@
-"""Sweeping: all points of a sweep into one folder, checked before the first runs."""
+"""Sweep: all points of a sweep into one folder, checked before the first one runs."""
 
 from collections.abc import Generator, Sequence
 from pathlib import Path
+from typing import Final
 
 from wfl_sim.execution.executors.base import EXECUTORS
 from wfl_sim.execution.worker_process import ProgressListener
 from wfl_sim.results import Sweep, compared, write_sweep, write_table
 from wfl_sim.results.comparison import choose_goal
 from wfl_sim.simulation.request import RunRequest
-from wfl_sim.simulation.run import Runner, SilentProgress, groups_of, in_groups, point_of, run_each
+from wfl_sim.simulation.run import (
+    Runner,
+    SilentProgress,
+    by_group,
+    coordinates,
+    learning_groups,
+    run_each,
+)
 
-_SPREADING = ("processes", "ray")
-"""executors that take all cores for one run"""
+_PARALLEL: Final = ("processes", "ray")
+"""Executors that use all cores for one run."""
 
 
 def run_sweep(
-    request: RunRequest, *, jobs: int, watcher: ProgressListener
+    request: RunRequest, *, jobs: int, listener: ProgressListener
 ) -> Generator[tuple[int, Path], None, None]:
     """Prepare every point of a sweep, then run all; yield as `run_all` does.
 
-    What the sweep is meant to be is written before the first run, and the table over all runs after
-    the last. `request` comes from `RunRequest.as_sweep`.
+    The plan of the sweep is written before the first run, and the table over all runs after the
+    last. `request` comes from `RunRequest.as_sweep`.
 
     Raises:
-        ScenarioError: a point is impossible, or the output folder is not writable.
-        WorkerError: a process died.
+        ScenarioError: A point is impossible, or the output folder is not writable.
+        WorkerError: A process died.
     """
     request.check_out()
-    runner, groups, loaded = Runner(request), groups_of(request), request.load()
-    for number in in_groups(groups):
-        runner.prepared(number, watcher)
+    runner, groups, loaded = Runner(request), learning_groups(request), request.load()
+    for number in by_group(groups):
+        runner.prepare(number, listener)
     plan = [
         {
             "folder": request.folder(each.scenario).name,
             "label": each.scenario.label,
             "seed": each.scenario.seed,
-            "point": point_of(each),
+            "point": coordinates(each),
         }
         for each in loaded
     ]
     write_sweep(request.out, loaded[0].scenario.name, plan)
-    yield from run_each(runner, groups, jobs, watcher)
-    sweep = Sweep.open(request.out)
-    runs = sweep.runs()
-    write_table(sweep.folder / "table.parquet", compared(runs, choose_goal(runs)))
+    yield from run_each(runner, groups, jobs, listener)
+    runs = Sweep.open(request.out).runs()
+    write_table(request.out / "table.parquet", compared(runs, choose_goal(runs)))
 
 
-def jobs_of(request: RunRequest, cores: int) -> int:
-    """Return how many runs at a time are worth while.
+def useful_jobs(request: RunRequest, cores: int) -> int:
+    """Return the number of runs at a time that saves time.
 
-    Those that share all of their training share a job, and where training is handed to processes or
-    to a cluster anyway, runs go one after the other.
+    Runs that share all of their training share a job. If training goes to processes or to a
+    cluster, runs follow one another.
     """
     scenarios = [each.scenario for each in request.load()]
-    if any(EXECUTORS.name_of(each.execution) in _SPREADING for each in scenarios):
+    if any(EXECUTORS.name_of(each.execution) in _PARALLEL for each in scenarios):
         return 1
     trains = not request.network_only and any(each.data is not None for each in scenarios)
-    apart = len(set(groups_of(request))) if trains else len(scenarios)
-    return max(1, min(cores, apart))
+    separate = len(set(learning_groups(request))) if trains else len(scenarios)
+    return max(1, min(cores, separate))
 
 
 def sweep(
@@ -70,21 +77,14 @@ def sweep(
     jobs: int = 1,
     threads: int = 1,
 ) -> Sweep:
-    """Run a sweep into a folder of its own; arguments are those of `run`.
+    """Run a sweep into its own folder; arguments are those of `run`.
 
-    What has ended before with the same inputs is left as it is.
+    Runs that have ended before with the same inputs are left as they are.
 
     Raises:
-        ScenarioError: the file, a setting or the output folder is wrong, or there is no sweep.
+        ScenarioError: The file, a setting or the output folder is wrong, or there is no sweep.
     """
-    request = RunRequest(
-        file=Path(file),
-        out=Path(out),
-        settings=tuple(settings),
-        allow_plugins=allow_plugins,
-        network_only=network_only,
-        threads=threads,
-    ).as_sweep()
-    for _ in run_sweep(request, jobs=jobs, watcher=SilentProgress()):
+    request = RunRequest.of(file, settings, out, network_only, allow_plugins, threads).as_sweep()
+    for _ in run_sweep(request, jobs=jobs, listener=SilentProgress()):
         pass
     return Sweep.open(request.out)
