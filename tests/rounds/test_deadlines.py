@@ -4,7 +4,7 @@ import pytest
 
 from tests.fixtures.runs import BASE, scenario
 from wfl_sim.execution.plan import NetworkOnly
-from wfl_sim.simulation import build as world
+from wfl_sim.simulation.build import build_federation
 from wfl_sim.simulation.simulation import Simulation
 
 ALIKE = BASE[: BASE.index("devices:")] + "devices: [{count: 4, hardware: jetson-orin-nano}]\n"
@@ -15,7 +15,7 @@ def uploads(tmp_path, allocator, deadlines):
     """Upload spans of one round in which device i has deadlines[i]."""
     settings = (f"cells.0.uplink.allocator={allocator}", STILL)
     ready = Simulation(scenario(tmp_path, *settings, text=ALIKE), network_only=True)
-    federation = world.build_federation(
+    federation = build_federation(
         ready.scenario, ready.placement, ready.workloads, NetworkOnly(ready.learner)
     )
     deliveries = federation.server.send_out(federation.devices, 0)

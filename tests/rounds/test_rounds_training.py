@@ -17,7 +17,7 @@ from wfl_sim.execution.plan import TrainingPlan
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import Aggregate, LocalUpdate
 from wfl_sim.results import digest_metrics, digest_spans, digest_states
-from wfl_sim.simulation import build as world
+from wfl_sim.simulation.build import build_federation, run_federation
 from wfl_sim.simulation.simulation import Simulation
 
 TRAINING = """
@@ -147,8 +147,8 @@ def trained_federation(tmp_path, *settings):
     ready = Simulation(scenario(tmp_path, *settings, text=TRAINING))
     graph = TaskGraph(ready.learner, Store(tmp_path / "store"))
     plan = TrainingPlan(graph, ready.learner, ready.shards, seed=3, overall=True)
-    federation = world.build_federation(ready.scenario, ready.placement, ready.workloads, plan)
-    world.run(federation, ready.scenario)
+    federation = build_federation(ready.scenario, ready.placement, ready.workloads, plan)
+    run_federation(federation, ready.scenario)
     graph.compute([federation.server.shared.key])
     return federation, graph
 

@@ -1,4 +1,4 @@
-"""Costs: whether every update of a scenario has one, and fits the memory of its device."""
+"""Feasibility: the memory and the link budget of every device."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -13,11 +13,11 @@ from wfl_sim.simulation.placement import Placement
 
 
 def check_memory(scenario: Scenario, workloads: Sequence[Workload]) -> tuple[int, ...]:
-    """Return the devices that a local step does not fit, where the scenario excludes them.
+    """Return the devices that the scenario excludes, since a local step exceeds their memory.
 
     Raises:
-        LocatedError: the cost of an update on some hardware is not known, a step does not fit and
-            the scenario does not say to exclude such devices, or it fits none.
+        LocatedError: The cost of an update on some hardware is unknown, a step exceeds the memory
+            of a device that the scenario does not exclude, or it exceeds the memory of all devices.
     """
     excluded: list[int] = []
     first = 0
@@ -44,17 +44,17 @@ def check_memory(scenario: Scenario, workloads: Sequence[Workload]) -> tuple[int
 
 
 LEAST_SNR_DB: Final = -20.0
-"""wfl_sim's default: below it a block of 360 kHz carries less than 5.2 kbit/s at Shannon's rate,
-and a transfer would take so many fading samples that the simulation hardly moves"""
+"""Least mean SNR of a resource block, wfl_sim's default. Below it, a block of 360 kHz carries less
+than 5.2 kbit/s at Shannon's rate, and a transfer would need very many fading samples."""
 
 
 def check_link_budget(scenario: Scenario, placement: Placement) -> None:
     """Compare mean signal-to-noise ratios with the least that is simulated.
 
-    Uplink: all power on one resource block. Downlink: the cell's power over all its blocks.
+    Uplink: all power on one resource block. Downlink: the cell's power divided over all its blocks.
 
     Raises:
-        LocatedError: a device is out of reach of the cell with the largest gain.
+        LocatedError: The mean SNR of a device to its serving cell is too low.
     """
     first = 0
     for group, devices in enumerate(scenario.devices):
