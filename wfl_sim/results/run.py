@@ -1,9 +1,9 @@
 """Reading a run folder."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,7 @@ from wfl_sim.config.sweep import Coordinate
 from wfl_sim.records import Scope
 from wfl_sim.results.digests import digest_states, digest_values
 from wfl_sim.results.series import Series
-from wfl_sim.results.tables import (
-    LEVEL_COLUMNS,
-    METRIC_COLUMNS,
-    SPAN_COLUMNS,
-    Column,
-    arrays,
-    problems,
-)
+from wfl_sim.results.tables import COLUMNS, arrays, problems
 from wfl_sim.results.writing import FORMAT
 from wfl_sim.state import State
 
@@ -77,7 +70,7 @@ class Run:
     def levels(self) -> pa.Table:
         """The table of levels; empty if no device has any."""
         if not self._has_levels:
-            return pa.schema([column.field for column in LEVEL_COLUMNS]).empty_table()
+            return pa.schema([column.field for column in COLUMNS["levels"]]).empty_table()
         return pq.read_table(self.folder / "levels.parquet")
 
     @property
@@ -189,13 +182,13 @@ class Run:
         Raises:
             ValueError: Tables or states differ; the message has a line for each.
         """
-        found = {
-            "spans": digest_values(self.spans.to_pydict(), SPAN_COLUMNS),
-            "metrics": digest_values(self.metrics.to_pydict(), METRIC_COLUMNS),
-            "states": digest_states(self.states()),
-        }
+        tables = {"spans": self.spans, "metrics": self.metrics}
         if self._has_levels:
-            found["levels"] = digest_values(self.levels.to_pydict(), LEVEL_COLUMNS)
+            tables["levels"] = self.levels
+        found = {
+            name: digest_values(table.to_pydict(), COLUMNS[name]) for name, table in tables.items()
+        }
+        found["states"] = digest_states(self.states())
         wrong = [
             f"{self.folder}: the {name} differ from their digest in manifest.json"
             for name, digest in found.items()
@@ -208,10 +201,11 @@ class Run:
         return [str(name) for name in self.manifest.get("adapters", [])]
 
     def _broken(self) -> Iterator[tuple[str, str]]:
-        if reason := self._unreadable("scenario.yaml"):
-            yield "scenario.yaml", reason
-        if reason := self._unreadable("manifest.json"):
-            yield "manifest.json", reason
+        """Yield the name of each missing or damaged file, and what is wrong with it."""
+        tables = ["spans", "metrics"]
+        yield from _unreadable("scenario.yaml", lambda: self.scenario)
+        if unreadable := list(_unreadable("manifest.json", lambda: self.manifest)):
+            yield from unreadable
         elif not isinstance(version := self.manifest.get("format"), int):
             yield "manifest.json", "has no format number"
         elif version > FORMAT:
@@ -219,24 +213,17 @@ class Run:
         elif not isinstance(self.manifest.get("digests"), dict):
             yield "manifest.json", "has no digests"
         else:
-            for name in self._adapters():
-                if reason := _broken_state(self.folder / "adapters" / f"{name}.safetensors"):
-                    yield f"adapters/{name}.safetensors", reason
-        tables = [("spans", SPAN_COLUMNS), ("metrics", METRIC_COLUMNS)]
-        if not self._unreadable("manifest.json") and "levels" in self.manifest.get("digests", ()):
-            tables.append(("levels", LEVEL_COLUMNS))
-        for name, columns in tables:
-            for reason in _broken_table(self.folder / f"{name}.parquet", columns):
-                yield f"{name}.parquet", reason
-
-    def _unreadable(self, name: str) -> str:
-        try:
-            _ = self.scenario if name == "scenario.yaml" else self.manifest
-        except FileNotFoundError:
-            return "missing"
-        except (OSError, ValueError, YAMLError) as error:
-            return f"damaged: {_first_line(error)}"
-        return ""
+            tables += ["levels"] if self._has_levels else []
+            for adapter in self._adapters():
+                name = f"adapters/{adapter}.safetensors"
+                yield from _unreadable(name, partial(_open_state, self.folder / name))
+        for table in tables:
+            name = f"{table}.parquet"
+            unreadable = list(_unreadable(name, partial(pq.read_schema, self.folder / name)))
+            yield from unreadable
+            if not unreadable:
+                for reason in problems(pq.read_schema(self.folder / name), COLUMNS[table]):
+                    yield name, reason
 
 
 def _mapping(value: object) -> dict[str, Any]:
@@ -245,25 +232,17 @@ def _mapping(value: object) -> dict[str, Any]:
     return value
 
 
-def _broken_table(path: Path, columns: Sequence[Column]) -> list[str]:
+def _open_state(path: Path) -> None:
+    with safe_open(path, framework="numpy"):
+        pass
+
+
+def _unreadable(name: str, read: Callable[[], object]) -> Iterator[tuple[str, str]]:
+    """Yield the name of a file and the reason why it cannot be read; nothing if it can."""
     try:
-        schema = pq.read_schema(path)
+        read()
     except FileNotFoundError:
-        return ["missing"]
-    except (OSError, pa.ArrowException) as error:
-        return [f"damaged: {_first_line(error)}"]
-    return problems(schema, columns)
-
-
-def _broken_state(path: Path) -> str:
-    try:
-        with safe_open(path, framework="numpy"):
-            return ""
-    except FileNotFoundError:
-        return "missing"
-    except (OSError, SafetensorError) as error:
-        return f"damaged: {_first_line(error)}"
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n", 1)[0]
+        yield name, "missing"
+    except (OSError, ValueError, YAMLError, pa.ArrowException, SafetensorError) as error:
+        first_line = str(error).strip().split("\n", 1)[0]
+        yield name, f"damaged: {first_line}"

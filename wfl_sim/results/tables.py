@@ -5,14 +5,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-
-from wfl_sim.records import Level, Metric, Span
 
 
 @dataclass(frozen=True)
@@ -70,13 +68,14 @@ LEVEL_COLUMNS = (
     Column("value", "float", "of the quantity"),
 )
 
+COLUMNS: Final = {"spans": SPAN_COLUMNS, "metrics": METRIC_COLUMNS, "levels": LEVEL_COLUMNS}
+"""Columns of each table of a run folder."""
+
 Values = Mapping[str, list[Any]]
 """The values of a table by column; None for missing values."""
 
 
-def values(
-    rows: Sequence[Span] | Sequence[Metric] | Sequence[Level], columns: Sequence[Column]
-) -> Values:
+def values(rows: Sequence[object], columns: Sequence[Column]) -> Values:
     """Return the values of rows, by column."""
     return {column.name: [getattr(row, column.name) for row in rows] for column in columns}
 

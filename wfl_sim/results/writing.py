@@ -16,14 +16,7 @@ from safetensors.numpy import save
 
 from wfl_sim.records import Level, Metric, Span
 from wfl_sim.results.digests import digest_states, digest_values
-from wfl_sim.results.tables import (
-    LEVEL_COLUMNS,
-    METRIC_COLUMNS,
-    SPAN_COLUMNS,
-    parquet,
-    table,
-    values,
-)
+from wfl_sim.results.tables import COLUMNS, parquet, table, values
 from wfl_sim.state import State
 
 if sys.platform != "win32":
@@ -82,25 +75,17 @@ def write_run(
     if folder.parent.is_dir():
         with _locked(folder.parent):
             _refuse_other_files(folder)
-    span_values, metric_values = values(spans, SPAN_COLUMNS), values(metrics, METRIC_COLUMNS)
-    digests = {
-        "spans": digest_values(span_values, SPAN_COLUMNS),
-        "metrics": digest_values(metric_values, METRIC_COLUMNS),
-        "states": digest_states(states),
-    }
-    level_values = values(levels, LEVEL_COLUMNS)
-    if levels:
-        digests["levels"] = digest_values(level_values, LEVEL_COLUMNS)
+    rows: dict[str, Sequence[object]] = {"spans": spans, "metrics": metrics, "levels": levels}
+    if not levels:
+        del rows["levels"]
+    tables = {name: values(rows[name], COLUMNS[name]) for name in rows}
+    digests = {name: digest_values(tables[name], COLUMNS[name]) for name in tables}
+    digests["states"] = digest_states(states)
     full = {**manifest, "format": FORMAT, "digests": digests, "adapters": sorted(states)}
     text = json.dumps(full, indent=2, sort_keys=True, allow_nan=False, default=_plain)
-    contents = {
-        "scenario.yaml": scenario_yaml.encode(),
-        "manifest.json": text.encode() + b"\n",
-        "spans.parquet": parquet(table(span_values, SPAN_COLUMNS)),
-        "metrics.parquet": parquet(table(metric_values, METRIC_COLUMNS)),
-    }
-    if levels:
-        contents["levels.parquet"] = parquet(table(level_values, LEVEL_COLUMNS))
+    contents = {"scenario.yaml": scenario_yaml.encode(), "manifest.json": text.encode() + b"\n"}
+    for name, content in tables.items():
+        contents[f"{name}.parquet"] = parquet(table(content, COLUMNS[name]))
     for name, state in states.items():
         contiguous = {key: np.asarray(array, order="C") for key, array in state.items()}
         contents[f"adapters/{name}.safetensors"] = save(contiguous)

@@ -149,8 +149,8 @@ class Simulation:
 
     def _simulate(self, plan: Plan) -> Federation:
         started = time.perf_counter()
-        alone = cores() > 1 and parent_process() is None
-        with ThreadPoolExecutor(1, "fading") if alone else nullcontext() as ahead:
+        has_spare_core = cores() > 1 and parent_process() is None
+        with ThreadPoolExecutor(1, "fading") if has_spare_core else nullcontext() as ahead:
             federation = build_federation(
                 self.scenario,
                 self.placement,
@@ -167,12 +167,8 @@ class Simulation:
     def _totals(self, federation: Federation, executed: int) -> dict[str, Any]:
         now, context, carbon = federation.env.now, federation.context, self.scenario.carbon
         joules = context.ledger.components(now).sum(axis=0)
+        optional = {"batteries": _batteries(federation), "handovers": _handovers(federation)}
         excluded = [f"device-{number}" for number in self.excluded]
-        optional = {
-            "batteries": _batteries(federation),
-            "handovers": _handovers(federation),
-            "excluded": excluded,
-        }
         return {
             "simulated_seconds": now,
             "bits": asdict(context.traffic),
@@ -180,6 +176,7 @@ class Simulation:
             **{name: value for name, value in optional.items() if value},
             "infrastructure_joules": infrastructure_joules(self.scenario, federation),
             **({} if carbon is None else {"grams_co2": carbon.grams(context.spans)}),
+            **({"excluded": excluded} if excluded else {}),
             "tasks_executed": executed,
             "host_seconds": dict(self._seconds),
         }

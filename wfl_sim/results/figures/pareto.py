@@ -175,8 +175,9 @@ def _draw_point(axes: Axes, point: ParetoPoint, factor: float, colour: str, mark
         ys = list(point.y.by_seed.values())
         axes.plot(xs, ys, ".", ms=3, color=colour, alpha=0.6 * shade, zorder=2)
         if point.on_front:
-            halves = {"xerr": point.x.half_width * factor, "yerr": point.y.half_width}
-            axes.errorbar(x, y, **halves, color=colour, lw=0.9, alpha=0.6)
+            half = point.x.half_width * factor
+            thin: dict[str, Any] = {"color": colour, "lw": 0.9, "alpha": 0.6}
+            axes.errorbar(x, y, xerr=half, yerr=point.y.half_width, **thin)
     zorder = 4 if point.on_front else 3
     axes.plot(x, y, marker=marker, ms=8, color=colour, alpha=shade, ls="", zorder=zorder)
 
