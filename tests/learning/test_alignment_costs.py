@@ -9,7 +9,8 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from wfl_sim.data.instructions import PromptLengths
 from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.causal.attention import kept
-from wfl_sim.learning.costs.alignment import PhaseCost, phase_cost
+from wfl_sim.learning.costs.alignment import phase_cost
+from wfl_sim.learning.costs.counting import PhaseCost
 from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.methods.objectives import DPO, GRPO, PPO, Alignment, Sparsity
 from wfl_sim.methods.parts import Adapter, Critic, LastLayers, LoRA, Part

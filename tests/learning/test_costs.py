@@ -5,7 +5,7 @@ import torch
 from transformers import AutoModelForSequenceClassification, BertConfig, PreTrainedModel
 
 from wfl_sim.learning.adapted_model import AdaptedModel
-from wfl_sim.learning.costs.counting import step_flops, step_memory
+from wfl_sim.learning.costs.counting import count_step
 from wfl_sim.learning.objectives import loss_of
 from wfl_sim.learning.tokenized import TokenizedTexts
 from wfl_sim.methods.parts import Adapter, Head, LoRA, Part
@@ -47,14 +47,14 @@ def weights(layers: int) -> float:
 
 def test_full_training_is_three_forwards() -> None:
     model = bert()
-    flops = step_flops(model, list(model.parameters()), phase(), T)
+    flops = count_step(model, list(model.parameters()), phase(), T).flops.total
     assert flops == pytest.approx(3 * forward_by_hand(2), rel=0.03)
 
 
 def test_a_head_costs_a_forward() -> None:
     adapted = AdaptedModel(bert(), [HEAD])
     one = phase("head")
-    flops = step_flops(adapted.model, adapted.trained(one), one, T)
+    flops = count_step(adapted.model, adapted.trained(one), one, T).flops.total
     assert flops == forward_by_hand(2) + 2 * B * H * C
 
 
@@ -62,7 +62,7 @@ def test_lora_by_hand() -> None:
     """Frozen weights: no weight gradient, and no backward below the lowest trained part."""
     adapted = AdaptedModel(bert(), [LORA])
     one = phase("lora")
-    flops = step_flops(adapted.model, adapted.trained(one), one, T)
+    flops = count_step(adapted.model, adapted.trained(one), one, T).flops.total
     rank, tokens = 4, B * T
     pair = 2 * tokens * (H * rank + rank * H)
     product = 2 * B * T * T * H
@@ -81,7 +81,7 @@ def test_frozen_layers_below_the_lowest_part_have_no_backward() -> None:
         part = Part(name="lora", config=LoRA(rank=4, targets=(target,)), shared=True)
         adapted = AdaptedModel(bert(4), [part])
         one = phase("lora")
-        counts.append(step_flops(adapted.model, adapted.trained(one), one, T))
+        counts.append(count_step(adapted.model, adapted.trained(one), one, T).flops.total)
     backward_of_a_layer = 2 * B * T * (4 * H * H + 2 * H * F) + 4 * (2 * B * T * T * H)
     assert counts[0] - counts[1] == pytest.approx(3 * backward_of_a_layer, rel=0.01)
 
@@ -91,12 +91,12 @@ def test_the_rules_of_2n_4n_and_6n() -> None:
     layers, thin = 8, Part(name="lora", config=LoRA(rank=1), shared=True)
     unit = weights(layers) * B * T
     model = bert(layers)
-    full = step_flops(model, list(model.parameters()), phase(), T)
+    full = count_step(model, list(model.parameters()), phase(), T).flops.total
     counted = []
     for part in (HEAD, thin):
         adapted = AdaptedModel(bert(layers), [part])
         one = phase(part.name)
-        counted.append(step_flops(adapted.model, adapted.trained(one), one, T))
+        counted.append(count_step(adapted.model, adapted.trained(one), one, T).flops.total)
     assert counted[0] / unit == pytest.approx(2, rel=0.06)
     assert counted[1] / unit == pytest.approx(4, rel=0.06)
     assert full / unit == pytest.approx(6, rel=0.06)
@@ -107,7 +107,7 @@ def test_flops_are_linear_in_the_batch_and_clean_up() -> None:
     counts = []
     for batch in (4, 8):
         one = phase("lora", "head", batch=batch)
-        counts.append(step_flops(adapted.model, adapted.trained(one), one, T))
+        counts.append(count_step(adapted.model, adapted.trained(one), one, T).flops.total)
     assert counts[1] == pytest.approx(2 * counts[0], rel=1e-12)
     assert all(parameter.grad is None for parameter in adapted.model.parameters())
 
@@ -115,9 +115,9 @@ def test_flops_are_linear_in_the_batch_and_clean_up() -> None:
 def test_only_the_phase_is_counted() -> None:
     adapted = AdaptedModel(bert(), [LORA, HEAD])
     head, both = phase("head"), phase("lora", "head")
-    cheap = step_flops(adapted.model, adapted.trained(head), head, T)
-    dear = step_flops(adapted.model, adapted.trained(both), both, T)
-    again = step_flops(adapted.model, adapted.trained(head), head, T)
+    cheap = count_step(adapted.model, adapted.trained(head), head, T).flops.total
+    dear = count_step(adapted.model, adapted.trained(both), both, T).flops.total
+    again = count_step(adapted.model, adapted.trained(head), head, T).flops.total
     assert cheap == again < dear
 
 
@@ -135,15 +135,17 @@ def test_meta_counts_equal_counts_on_a_real_network(monkeypatch: pytest.MonkeyPa
     one = phase("lora", "head", "adapter")
     meta = AdaptedModel(bert(), PARTS)
     expected = (
-        step_flops(meta.model, meta.trained(one), one, T),
-        step_memory(meta.model, meta.trained(one), one, T),
+        count_step(meta.model, meta.trained(one), one, T).flops.total,
+        count_step(meta.model, meta.trained(one), one, T).footprint.held,
     )
     adapted = AdaptedModel(bert(device="cpu"), PARTS)
     monkeypatch.setattr("wfl_sim.learning.costs.counting.dummy_batch", lambda *_: real(adapted))
     trained = adapted.trained(one)
-    assert step_flops(adapted.model, trained, one, T) == expected[0]
+    assert count_step(adapted.model, trained, one, T).flops.total == expected[0]
     # The mask of padding is a tensor more on a real network.
-    assert step_memory(adapted.model, trained, one, T) == pytest.approx(expected[1], rel=0.01)
+    assert count_step(adapted.model, trained, one, T).footprint.held == pytest.approx(
+        expected[1], rel=0.01
+    )
 
 
 def test_memory_by_hand_of_a_head() -> None:
@@ -153,7 +155,7 @@ def test_memory_by_hand_of_a_head() -> None:
     all_weights = 4 * sum(p.numel() for p in adapted.model.parameters())
     buffers = sum(b.numel() * b.element_size() for b in adapted.model.buffers())
     learned = 4 * (H * C + C)
-    memory = step_memory(adapted.model, adapted.trained(one), one, T)
+    memory = count_step(adapted.model, adapted.trained(one), one, T).footprint.held
     activations = memory - all_weights - buffers - 3 * learned
     assert activations == 4 * B * (H + C) + 8 * B + 4  # also labels and the loss's divisor
 
@@ -163,7 +165,7 @@ def test_memory_grows_with_batch_and_what_is_trained() -> None:
 
     def memory(*names: str, **local: object) -> float:
         one = phase(*names, **local)  # type: ignore[arg-type]
-        return step_memory(adapted.model, adapted.trained(one), one, T)
+        return count_step(adapted.model, adapted.trained(one), one, T).footprint.held
 
     assert memory("head") < memory("head", "lora") < memory("head", "lora", "adapter")
     small, middle, large = (memory("lora", batch=batch) for batch in (4, 8, 12))
@@ -185,8 +187,9 @@ def test_memory_of_optimisers(local: dict[str, object], moments: int) -> None:
     one = phase("lora", **local)  # type: ignore[arg-type]
     plain = phase("lora", optimizer="sgd")
     trained = adapted.trained(one)
-    more = step_memory(adapted.model, trained, one, T) - step_memory(
-        adapted.model, trained, plain, T
+    more = (
+        count_step(adapted.model, trained, one, T).footprint.held
+        - count_step(adapted.model, trained, plain, T).footprint.held
     )
     assert more == moments * learned
 

@@ -8,8 +8,8 @@ from tests.rounds.test_rounds_training import TRAINING
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.execution.store import Store
 from wfl_sim.learning.adapted_model import AdaptedModel
-from wfl_sim.learning.costs.counting import step_flops, step_footprint
-from wfl_sim.learning.costs.split import blocks_of, cut_step
+from wfl_sim.learning.costs.counting import count_step
+from wfl_sim.learning.costs.split import blocks_of, count_split_step
 from wfl_sim.learning.model_loading import load_model, load_on_meta
 from wfl_sim.learning.objectives import loss_of
 from wfl_sim.learning.pretrained_model import Pretrained
@@ -85,8 +85,8 @@ def test_flops_and_memory_of_both_sides_make_up_the_whole():
     network = load_on_meta(MODEL, 4)
     adapted = AdaptedModel(network, method.parts)
     (phase,), trained = method.phases, adapted.trained(method.phases[0])
-    step = cut_step(network, trained, phase, 24, 1)
-    whole = step_flops(network, trained, phase, 24)
+    step = count_split_step(network, trained, phase, 24, 1)
+    whole = count_step(network, trained, phase, 24).flops.total
     assert step.forward + step.backward + step.server == whole
     assert 0 < step.forward < step.backward + step.server
     config = network.config
@@ -102,7 +102,7 @@ def test_flops_and_memory_of_both_sides_make_up_the_whole():
     )
     products = 4 * width * width + 2 * width * inner + 2 * tokens * width + 2 * 2 * 8 * width
     assert step.forward == 2 * batch * tokens * products
-    all_of_it = step_footprint(network, trained, phase, 24)
+    all_of_it = count_step(network, trained, phase, 24).footprint
     assert step.footprint.held < all_of_it.held
     assert step.footprint.trained < all_of_it.trained
 

@@ -138,15 +138,17 @@ def preference_loss(
     """Return the loss of DPO on pairs; `reference` are log-probabilities of whole answers."""
     assert isinstance(objective.algorithm, DPO)
     return direct_preference(
-        whole(model, chosen, objective),
-        whole(model, rejected, objective),
+        answer_log_probability(model, chosen, objective),
+        answer_log_probability(model, rejected, objective),
         reference[0],
         reference[1],
         objective.algorithm.beta,
     )
 
 
-def whole(model: PreTrainedModel, texts: PromptBatch, objective: Alignment) -> Tensor:
+def answer_log_probability(
+    model: PreTrainedModel, texts: PromptBatch, objective: Alignment
+) -> Tensor:
     """Return the log-probabilities of whole answers, (n,)."""
     words = log_probabilities(model, texts, objective.attention).log_probabilities
     return (words * texts.answer_mask).sum(1)

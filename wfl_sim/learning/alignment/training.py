@@ -18,10 +18,10 @@ from wfl_sim.learning.alignment.losses import (
 from wfl_sim.learning.alignment.policy import (
     Anchor,
     Rollout,
+    answer_log_probability,
     policy_gradient,
     preference_loss,
     reference_policy,
-    whole,
 )
 from wfl_sim.learning.alignment.rewards import Reward, judged
 from wfl_sim.learning.causal.generation import generate
@@ -184,7 +184,8 @@ def _pairs(
     assert batch.rejected is not None
     with torch.no_grad(), reference_policy(adapted):
         reference = [
-            whole(adapted.model, texts, objective) for texts in (batch.texts, batch.rejected)
+            answer_log_probability(adapted.model, texts, objective)
+            for texts in (batch.texts, batch.rejected)
         ]
     loss = preference_loss(adapted.model, batch.texts, batch.rejected, reference, objective)
     (loss + anchor.penalty()).backward()

@@ -1,10 +1,11 @@
-"""Bytes that one local step holds at its peak, and those that it moves, from shapes."""
+"""Costs of one local step, counted on shapes: FLOPs, memory at its peak, and memory traffic."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.nn import Parameter
 from torch.utils.flop_counter import FlopCounterMode
@@ -14,28 +15,33 @@ from wfl_sim.learning.objectives import loss_of
 from wfl_sim.learning.tokenized import dummy_batch
 from wfl_sim.methods.phases import Local, Phase
 
+Storages = dict[int, torch.UntypedStorage]
+"""Distinct storages by their address."""
+
+_ATTENTION = {torch.ops.aten.bmm, torch.ops.aten.baddbmm}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Footprint:
-    """What a local step holds, in byte."""
+    """Memory of a local step, in byte."""
 
     frozen: float
-    """weights and buffers that get no gradient"""
+    """Weights and buffers without a gradient."""
     trained: float
-    """weights that do"""
+    """Weights with a gradient."""
     moments: float
-    """of the optimiser"""
+    """State of the optimiser."""
     activations: float
-    """kept for backward"""
+    """Tensors kept for the backward pass."""
 
     @property
     def held(self) -> float:
-        """All of it at the peak; a gradient is as large as its weight."""
+        """Memory at the peak; a gradient is as large as its weight."""
         return self.frozen + 2 * self.trained + self.moments + self.activations
 
     @property
     def moved(self) -> float:
-        """What a step moves between memory and processor at the least.
+        """Least traffic of a step between memory and processor.
 
         Forward and backward read all weights once each and write and read the activations; trained
         weights have their gradient written and read, and are themselves, with the moments, read and
@@ -45,56 +51,52 @@ class Footprint:
         return 2 * weights + 2 * self.activations + 4 * self.trained + 2 * self.moments
 
 
-def step_memory(
+@dataclass(frozen=True)
+class Flops:
+    """FLOPs of some work."""
+
+    total: float
+    attention: float
+    """Part of `total` in the products of queries, keys and values."""
+
+    def with_attention(self, share: float) -> float:
+        """Return the FLOPs where attention keeps this share of the pairs of tokens."""
+        return self.total - (1 - share) * self.attention
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhaseCost:
+    """Cost of all local steps of a phase."""
+
+    flops: float
+    steps: int
+    """Steps of the optimiser."""
+    footprint: Footprint
+    traffic: float
+    """Bytes moved between memory and processor, at least."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepCost:
+    """Cost of one local step."""
+
+    flops: Flops
+    footprint: Footprint
+
+    def times(self, steps: int) -> PhaseCost:
+        """Return the cost of equal steps."""
+        return PhaseCost(
+            flops=steps * self.flops.total,
+            steps=steps,
+            footprint=self.footprint,
+            traffic=steps * self.footprint.moved,
+        )
+
+
+def count_step(
     model: PreTrainedModel, trained: Sequence[Parameter], phase: Phase, tokens: int
-) -> float:
-    """Return weights + gradients + optimiser moments + activations kept for backward, in byte."""
-    return step_footprint(model, trained, phase, tokens).held
-
-
-def step_footprint(
-    model: PreTrainedModel, trained: Sequence[Parameter], phase: Phase, tokens: int
-) -> Footprint:
-    """Return what a local step holds.
-
-    Activations are the distinct storages that autograd saves in a forward pass with written-out
-    attention; a fused attention kernel needs less. Work space of the kernels is not in it.
-    """
-    tensors = [*model.parameters(), *model.buffers()]
-    weights = {tensor.untyped_storage()._cdata: tensor.untyped_storage() for tensor in tensors}
-    saved: dict[int, torch.UntypedStorage] = {}
-
-    def keep(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage._cdata not in weights:
-            saved[storage._cdata] = storage
-        return tensor
-
-    model.requires_grad_(False).train()
-    for parameter in trained:
-        parameter.requires_grad_(True)
-    with saved_tensors_hooks(keep, lambda tensor: tensor):
-        loss_of(phase.objective)(model, dummy_batch(phase.local.batch, tokens, model.device))
-    learned = sum(parameter.numel() * parameter.element_size() for parameter in trained)
-    return Footprint(
-        frozen=float(sum(storage.nbytes() for storage in weights.values()) - learned),
-        trained=float(learned),
-        moments=float(moments(phase.local) * learned),
-        activations=float(sum(storage.nbytes() for storage in saved.values())),
-    )
-
-
-def moments(local: Local) -> int:
-    """Return how many tensors of a parameter's size the optimiser keeps."""
-    if local.optimizer == "adamw":
-        return 2
-    return 1 if local.momentum else 0
-
-
-def step_flops(
-    model: PreTrainedModel, trained: Sequence[Parameter], phase: Phase, tokens: int
-) -> float:
-    """Return the FLOP of one step on a batch of `phase.local.batch` texts of `tokens` tokens.
+) -> StepCost:
+    """Count a classifier's step on a batch of `phase.local.batch` texts of `tokens` tokens.
 
     Args:
         model: on the meta device, with written-out attention.
@@ -102,13 +104,95 @@ def step_flops(
         phase: its objective and batch.
         tokens: length of a text.
     """
+    model.train()
+    loss, batch = loss_of(phase.objective), dummy_batch(phase.local.batch, tokens, model.device)
+    return count_update(model, trained, phase.local, lambda: loss(model, batch).backward())
+
+
+def count_update(
+    model: PreTrainedModel,
+    trained: Sequence[Parameter],
+    local: Local,
+    update: Callable[[], object],
+) -> StepCost:
+    """Count a forward and backward pass, after which no gradient is left.
+
+    Activations are the distinct storages that autograd saves in a forward pass with written-out
+    attention; a fused attention kernel needs less. Work space of the kernels is not counted.
+    """
+    train_only(model, trained)
+    with saved_storages() as saved:
+        flops = count_flops(model, update)
+    weights = [*model.parameters(), *model.buffers()]
+    return StepCost(flops=flops, footprint=footprint_of(weights, trained, local, saved))
+
+
+def count_flops(model: PreTrainedModel, work: Callable[[], object]) -> Flops:
+    """Count the FLOPs of some work, after which no gradient is left."""
+    with FlopCounterMode(display=False) as counter:
+        work()
+    model.zero_grad()
+    # Below the backbone alone: linear layers on the last states may be batched products, too.
+    backbone = f"{type(model).__name__}.{model.base_model_prefix}"
+    counts = counter.get_flop_counts().get(backbone, {})
+    attention = sum(counts.get(operation, 0) for operation in _ATTENTION)
+    return Flops(float(counter.get_total_flops()), float(attention))
+
+
+def train_only(model: nn.Module, trained: Iterable[Parameter]) -> None:
+    """Let some parameters have gradients, and no others."""
     model.requires_grad_(False)
     for parameter in trained:
         parameter.requires_grad_(True)
-    with FlopCounterMode(display=False) as counter:
-        loss_of(phase.objective)(
-            model, dummy_batch(phase.local.batch, tokens, model.device)
-        ).backward()
-    for parameter in trained:
-        parameter.grad = None
-    return float(counter.get_total_flops())
+
+
+@contextmanager
+def saved_storages() -> Iterator[Storages]:
+    """Yield what autograd has saved for the backward pass so far, weights included."""
+    saved: Storages = {}
+
+    def save(tensor: Tensor) -> Tensor:
+        saved[tensor.untyped_storage()._cdata] = tensor.untyped_storage()
+        return tensor
+
+    with saved_tensors_hooks(save, lambda tensor: tensor):
+        yield saved
+
+
+def footprint_of(
+    weights: Iterable[Tensor], trained: Iterable[Parameter], local: Local, saved: Storages
+) -> Footprint:
+    """Return the memory of a step.
+
+    Args:
+        weights: parameters and buffers.
+        trained: the parameters among them that get a gradient.
+        local: names the optimiser.
+        saved: by autograd in the forward pass.
+    """
+    held = storages(weights)
+    learned = sum(parameter.nbytes for parameter in trained)
+    activations = {address: each for address, each in saved.items() if address not in held}
+    return Footprint(
+        frozen=size_of(held) - learned,
+        trained=float(learned),
+        moments=float(moments(local) * learned),
+        activations=size_of(activations),
+    )
+
+
+def storages(tensors: Iterable[Tensor]) -> Storages:
+    """Return the distinct storages of tensors."""
+    return {each.untyped_storage()._cdata: each.untyped_storage() for each in tensors}
+
+
+def size_of(held: Storages) -> float:
+    """Return the size of storages, in byte."""
+    return float(sum(storage.nbytes() for storage in held.values()))
+
+
+def moments(local: Local) -> int:
+    """Return how many tensors of a parameter's size the optimiser keeps."""
+    if local.optimizer == "adamw":
+        return 2
+    return 1 if local.momentum else 0

@@ -1,43 +1,58 @@
-"""The cut of a split network: what a local step costs on either side of it."""
+"""Costs of a local step of a split network, on either side of its cut."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
-from torch.autograd.graph import saved_tensors_hooks
 from torch.nn import Parameter
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import PreTrainedModel
 
-from wfl_sim.learning.costs.counting import Footprint, moments, step_flops
+from wfl_sim.learning.costs.counting import (
+    Footprint,
+    Storages,
+    count_step,
+    footprint_of,
+    saved_storages,
+    train_only,
+)
 from wfl_sim.learning.objectives import loss_of
 from wfl_sim.learning.tokenized import dummy_batch
 from wfl_sim.methods.phases import Phase
 
-_BITS_OF_A_VALUE = 32
-_BITS_BESIDE = 64
-"""of a text: its label and its length, an integer of 32 bit each"""
+_VALUE_BITS = 32
+_TEXT_BITS = 64
+"""Bits of a text's label and its length, an integer of 32 bit each."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SplitStepCost:
-    """One local step of a split network."""
+    """Cost of one local step of a split network."""
 
     forward: float
-    """FLOP on the device before the activations are sent"""
+    """FLOPs on the device before the activations are sent."""
     backward: float
-    """FLOP on the device when the gradients have come"""
+    """FLOPs on the device after the gradients are received."""
     server: float
-    """FLOP at the server"""
+    """FLOPs at the server."""
     up_bits: int
     down_bits: int
     footprint: Footprint
-    """of the device"""
+    """Memory of the device."""
 
 
-def cut_step(
+@dataclass(frozen=True)
+class _Below:
+    """The forward pass below the cut."""
+
+    flops: float
+    hidden: Tensor
+    modules: Sequence[nn.Module]
+    saved: Storages
+
+
+def count_split_step(
     model: PreTrainedModel,
     trained: Sequence[Parameter],
     phase: Phase,
@@ -56,21 +71,29 @@ def cut_step(
     Raises:
         ValueError: nothing would be left for the server.
     """
-    whole = step_flops(model, trained, phase, tokens)
-    at = blocks_of(model)
-    if blocks >= len(at):
+    found = blocks_of(model)
+    if blocks >= len(found):
         raise ValueError(
-            f"device_blocks must be less than the {len(at)} blocks of the network, got {blocks}"
+            f"device_blocks must be less than the {len(found)} blocks of the network, got {blocks}"
         )
-    forward, above, width = _above(model, trained, phase, tokens, at[blocks])
-    values = phase.local.batch * tokens * width
+    whole = count_step(model, trained, phase, tokens).flops.total
+    below, both = _run_cut(model, trained, phase, tokens, found[blocks])
+    values, batch = below.hidden.numel(), phase.local.batch
+    weights = [
+        value
+        for module in below.modules
+        for value in (*module.parameters(recurse=False), *module.buffers(recurse=False))
+    ]
+    own = {id(value) for value in weights}
     return SplitStepCost(
-        forward=forward,
-        backward=whole - forward - above,
-        server=above,
-        up_bits=values * _BITS_OF_A_VALUE + phase.local.batch * _BITS_BESIDE,
-        down_bits=values * _BITS_OF_A_VALUE,
-        footprint=_below(model, trained, phase, tokens, at[blocks]),
+        forward=below.flops,
+        backward=whole - both,
+        server=both - below.flops,
+        up_bits=values * _VALUE_BITS + batch * _TEXT_BITS,
+        down_bits=values * _VALUE_BITS,
+        footprint=footprint_of(
+            weights, [each for each in trained if id(each) in own], phase.local, below.saved
+        ),
     )
 
 
@@ -83,93 +106,41 @@ def blocks_of(model: PreTrainedModel) -> nn.ModuleList:
     raise ValueError(f"no blocks were found in {model.config.model_type!r} to cut between")
 
 
-def _above(
+def _run_cut(
     model: PreTrainedModel,
     trained: Sequence[Parameter],
     phase: Phase,
     tokens: int,
     block: nn.Module,
-) -> tuple[float, float, int]:
-    """Return FLOPs below `block`, forward, and above, both ways, and the width of its input."""
-    found: dict[str, float] = {}
+) -> tuple[_Below, float]:
+    """Run a step whose backward pass ends at the input of `block`.
+
+    Returns:
+        The part below, and the FLOPs of both parts without the backward pass below.
+    """
+    entered: list[nn.Module] = []
+    below: list[_Below] = []
 
     def cut(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        found["below"] = float(counter.get_total_flops())
-        hidden, received = _received(args, kwargs)
-        found["width"] = hidden.shape[-1]
-        return received
+        hidden: Tensor = args[0] if args else kwargs["hidden_states"]
+        flops = float(counter.get_total_flops())
+        below.append(_Below(flops, hidden, tuple(entered), dict(saved)))
+        received = hidden.detach().requires_grad_()
+        if args:
+            return (received, *args[1:]), kwargs
+        return args, {**kwargs, "hidden_states": received}
 
-    _choose(model, trained)
-    handle = block.register_forward_pre_hook(cut, with_kwargs=True)
+    model.train()
+    train_only(model, trained)
+    handles = [block.register_forward_pre_hook(cut, with_kwargs=True)]
+    for module in model.modules():
+        handles.append(module.register_forward_pre_hook(lambda each, _: entered.append(each)))
     try:
-        with FlopCounterMode(display=False) as counter:
+        with FlopCounterMode(display=False) as counter, saved_storages() as saved:
             batch = dummy_batch(phase.local.batch, tokens, model.device)
             loss_of(phase.objective)(model, batch).backward()
     finally:
-        handle.remove()
-    for parameter in trained:
-        parameter.grad = None
-    above = float(counter.get_total_flops()) - found["below"]
-    return found["below"], above, int(found["width"])
-
-
-def _received(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Tensor, Any]:
-    """Return the activations, and the arguments with them as the server receives them."""
-    hidden: Tensor = args[0] if args else kwargs["hidden_states"]
-    leaf = hidden.detach().requires_grad_()
-    if args:
-        return hidden, ((leaf, *args[1:]), kwargs)
-    return hidden, (args, {**kwargs, "hidden_states": leaf})
-
-
-class _ReachedError(Exception):
-    """The forward pass has come to the cut."""
-
-
-def _below(
-    model: PreTrainedModel,
-    trained: Sequence[Parameter],
-    phase: Phase,
-    tokens: int,
-    block: nn.Module,
-) -> Footprint:
-    """Return what the device holds: the weights that run before `block`, and what they keep."""
-    entered: list[nn.Module] = []
-    saved: dict[int, torch.UntypedStorage] = {}
-
-    def enter(module: nn.Module, args: Any) -> None:
-        if module is block:
-            raise _ReachedError
-        entered.append(module)
-
-    def keep(tensor: Tensor) -> Tensor:
-        saved[tensor.untyped_storage()._cdata] = tensor.untyped_storage()
-        return tensor
-
-    _choose(model, trained)
-    handles = [module.register_forward_pre_hook(enter) for module in model.modules()]
-    try:
-        with saved_tensors_hooks(keep, lambda tensor: tensor):
-            batch = dummy_batch(phase.local.batch, tokens, model.device)
-            loss_of(phase.objective)(model, batch)
-    except _ReachedError:
-        pass
-    finally:
         for handle in handles:
             handle.remove()
-    own = [t for m in entered for t in (*m.parameters(recurse=False), *m.buffers(recurse=False))]
-    weights = {t.untyped_storage()._cdata: t.untyped_storage() for t in own}
-    ours = {id(t) for t in own}
-    learned = sum(p.numel() * p.element_size() for p in trained if id(p) in ours)
-    return Footprint(
-        frozen=float(sum(storage.nbytes() for storage in weights.values()) - learned),
-        trained=float(learned),
-        moments=float(moments(phase.local) * learned),
-        activations=float(sum(s.nbytes() for key, s in saved.items() if key not in weights)),
-    )
-
-
-def _choose(model: PreTrainedModel, trained: Sequence[Parameter]) -> None:
-    model.requires_grad_(False).train()
-    for parameter in trained:
-        parameter.requires_grad_(True)
+    model.zero_grad()
+    return below[0], float(counter.get_total_flops())

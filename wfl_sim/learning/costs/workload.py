@@ -1,16 +1,17 @@
-"""What one local update costs, from the shapes of network, parts, batch and codec."""
+"""Costs of one local update, from the shapes of network, parts, batch and codec."""
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import prod
 
 from wfl_sim.codecs.codec import Codec
 from wfl_sim.data.instructions import PromptLengths
 from wfl_sim.device_models.workload import Batches, SplitExchange, Workload
 from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.alignment.rewards import rewarders_of
-from wfl_sim.learning.costs.alignment import PhaseCost, phase_cost
-from wfl_sim.learning.costs.counting import step_flops, step_footprint
-from wfl_sim.learning.costs.split import cut_step
+from wfl_sim.learning.costs.alignment import phase_cost
+from wfl_sim.learning.costs.counting import count_step
+from wfl_sim.learning.costs.split import count_split_step
 from wfl_sim.learning.model_loading import causal_shape, load_on_meta, most_tokens
 from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.methods.method import (
@@ -50,7 +51,7 @@ def workload_of(
     limit = most_tokens(network.config)
     if limit is not None and tokens > limit:
         raise ValueError(f"tokens must be at most {limit} for {model.pretrained!r}, got {tokens}")
-    rewarders = [] if layout is None else rewarders_of(method.phases)
+    reward_models = [] if layout is None else rewarders_of(method.phases)
     adapted = AdaptedModel(network, parts)
     shapes = adapted.shapes(adapted.parts)
     shared = with_role(adapted.parts, shapes, "shared")
@@ -62,16 +63,17 @@ def workload_of(
     for phase in method.phases:
         with adapted.muted(phase):
             if layout is None:
-                costs.append(_classifying(adapted, phase, tokens))
+                step = count_step(network, adapted.trained(phase), phase, tokens)
+                costs.append(step.times(phase.local.steps))
             else:
-                costs.append(phase_cost(adapted, phase, layout, rewarders))
+                costs.append(phase_cost(adapted, phase, layout, reward_models))
     workload = Workload(
         upload_bits=codec_up.bits(up) if up else 0,
         download_bits=codec_down.bits(down) if down else 0,
         update_flops=sum(each.flops for each in costs),
         steps=sum(each.steps for each in costs),
-        aggregate_flops=2.0 * sum(_size(shape) for shape in whole.values()),
-        upload_values=sum(_size(shape) for shape in up.values()),
+        aggregate_flops=2.0 * sum(prod(shape) for shape in whole.values()),
+        upload_values=sum(prod(shape) for shape in up.values()),
         memory=max(each.footprint.held for each in costs),
         frozen=min(each.footprint.frozen for each in costs),
         traffic=sum(each.traffic for each in costs),
@@ -87,22 +89,11 @@ def workload_of(
     return workload, shapes
 
 
-def _classifying(adapted: AdaptedModel, phase: Phase, tokens: int) -> PhaseCost:
-    trained, steps = adapted.trained(phase), phase.local.steps
-    footprint = step_footprint(adapted.model, trained, phase, tokens)
-    return PhaseCost(
-        flops=steps * step_flops(adapted.model, trained, phase, tokens),
-        steps=steps,
-        footprint=footprint,
-        traffic=steps * footprint.moved,
-    )
-
-
 def _split(
     whole: Workload, adapted: AdaptedModel, phase: Phase, tokens: int, blocks: int
 ) -> Workload:
-    """Return what is left to a device of the costs of a local update on the whole network."""
-    step = cut_step(adapted.model, adapted.trained(phase), phase, tokens, blocks)
+    """Return the device's share of the costs of a local update on the whole network."""
+    step = count_split_step(adapted.model, adapted.trained(phase), phase, tokens, blocks)
     return replace(
         whole,
         update_flops=whole.steps * (step.forward + step.backward),
@@ -117,10 +108,3 @@ def _split(
             server_flops=step.server,
         ),
     )
-
-
-def _size(shape: tuple[int, ...]) -> int:
-    size = 1
-    for side in shape:
-        size *= side
-    return size
