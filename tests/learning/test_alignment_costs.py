@@ -8,7 +8,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from wfl_sim.data.instructions import PromptLengths
 from wfl_sim.learning.adapted_model import AdaptedModel
-from wfl_sim.learning.causal.attention import kept
+from wfl_sim.learning.causal.attention import kept_share
 from wfl_sim.learning.costs.alignment import phase_cost
 from wfl_sim.learning.costs.counting import PhaseCost
 from wfl_sim.learning.pretrained_model import Pretrained
@@ -34,14 +34,14 @@ def adapted(*parts: Part) -> AdaptedModel:
 def cost(
     algorithm: PPO | GRPO | DPO,
     *parts: Part,
-    judges: tuple[tuple[Pretrained, int], ...] = (),
+    reward_models: tuple[tuple[Pretrained, int], ...] = (),
     batch: int = B,
     **options: object,
 ) -> PhaseCost:
     objective = Alignment(algorithm=algorithm, **options)  # type: ignore[arg-type]
     local = Local(steps=1, batch=batch)
     phase = Phase(trains=tuple(p.name for p in parts), local=local, objective=objective)
-    return phase_cost(adapted(*parts), phase, PromptLengths(request=P, answer=A), judges)
+    return phase_cost(adapted(*parts), phase, PromptLengths(request=P, answer=A), reward_models)
 
 
 def reading(tokens: int, words: int) -> float:
@@ -70,21 +70,23 @@ def test_ppo_by_hand() -> None:
 
 
 @pytest.fixture
-def judge(tmp_path: Path) -> tuple[Pretrained, int]:
+def reward_model(tmp_path: Path) -> tuple[Pretrained, int]:
     config = GPT2Config(vocab_size=V, n_embd=32, n_layer=2, n_head=4, n_positions=64)
     config.architectures = ["GPT2ForSequenceClassification"]
     config.save_pretrained(tmp_path)
     return Pretrained(pretrained=str(tmp_path)), 1
 
 
-def test_reward_models_are_counted(judge: tuple[Pretrained, int]) -> None:
-    plain, judged = (cost(PPO(), LAYERS, CRITIC, judges=j) for j in ((), (judge, judge)))
+def test_reward_models_are_counted(reward_model: tuple[Pretrained, int]) -> None:
+    plain, rewarded = (
+        cost(PPO(), LAYERS, CRITIC, reward_models=j) for j in ((), (reward_model, reward_model))
+    )
     one = 2 * (24 * 32 * 32 * T + 4 * T * T * 32) + 2 * 32 * T
-    assert judged.flops - plain.flops == pytest.approx(2 * B * one, rel=0.03)
+    assert rewarded.flops - plain.flops == pytest.approx(2 * B * one, rel=0.03)
     weights = 4 * (2 * 12 * 32 * 32 + V * 32 + 64 * 32)
-    more = judged.footprint.held - plain.footprint.held
+    more = rewarded.footprint.held - plain.footprint.held
     assert more == pytest.approx(2 * weights, rel=0.05)
-    assert judged.traffic - plain.traffic == pytest.approx(more)
+    assert rewarded.traffic - plain.traffic == pytest.approx(more)
 
 
 def test_longer_answers_cost_more_by_the_hand_count() -> None:
@@ -131,9 +133,9 @@ def test_sparse_attention_saves_its_share_of_the_products() -> None:
     sparse = Sparsity(ratio=0.5)
     dense = cost(PPO(), LAYERS, CRITIC)
     saved = dense.flops - cost(PPO(), LAYERS, CRITIC, attention=sparse).flops
-    products = (1 - kept(T, sparse)) * (2 * 4 * T * T * L + 2 * (4 * L + 8) * T * T) * H
-    products += (1 - kept(T, sparse, 0, P)) * 4 * P * P * L * H
-    products += (1 - kept(T, sparse, P)) * sum(4 * (P + i) * L * H for i in range(1, A))
+    products = (1 - kept_share(T, sparse)) * (2 * 4 * T * T * L + 2 * (4 * L + 8) * T * T) * H
+    products += (1 - kept_share(T, sparse, 0, P)) * 4 * P * P * L * H
+    products += (1 - kept_share(T, sparse, P)) * sum(4 * (P + i) * L * H for i in range(1, A))
     assert saved == pytest.approx(B * products, rel=0.03)
 
 

@@ -8,17 +8,17 @@ from torch import Tensor, tensor
 
 from wfl_sim.learning.alignment.losses import (
     clipped_surrogate,
-    direct_preference,
+    dpo_loss,
     gae,
     group_relative,
-    low_variance_divergence,
+    k1_divergence,
+    k3_divergence,
     normalize,
-    plain_divergence,
     value_loss,
 )
 from wfl_sim.learning.alignment.multi_objective import combine_gradients
 from wfl_sim.learning.alignment.training import kl_factor
-from wfl_sim.learning.causal.evaluation import divergence
+from wfl_sim.learning.causal.evaluation import kl_divergence
 
 
 def close(got: Tensor, *expected: float) -> None:
@@ -88,9 +88,9 @@ def test_value_loss_is_held_where_a_value_moves_too_far() -> None:
 
 def test_dpo_starts_at_log_2_and_follows_its_closed_form() -> None:
     reference = tensor([-3.0, -4.0]), tensor([-2.0, -9.0])
-    assert direct_preference(*reference, *reference, beta=0.3).item() == pytest.approx(math.log(2))
+    assert dpo_loss(*reference, *reference, beta=0.3).item() == pytest.approx(math.log(2))
     chosen = (reference[0] + 1.5).requires_grad_()
-    loss = direct_preference(chosen, reference[1] - 0.5, *reference, beta=0.5)
+    loss = dpo_loss(chosen, reference[1] - 0.5, *reference, beta=0.5)
     assert loss.item() == pytest.approx(math.log(1 + math.exp(-1)))
     loss.backward()
     # d/dx -log sigmoid(beta x) = -beta sigmoid(-beta x), over two pairs
@@ -106,13 +106,13 @@ def test_estimators_of_divergence_are_unbiased() -> None:
     reference = torch.randn(5, generator=rng).log_softmax(0)
     exact = (new.exp() * (new - reference)).sum()
     assert exact > 0.1
-    for estimator in (plain_divergence, low_variance_divergence):
+    for estimator in (k1_divergence, k3_divergence):
         mean = (new.exp() * estimator(new, reference)).sum()
         torch.testing.assert_close(mean, exact)
-    assert (low_variance_divergence(new, reference) >= 0).all()
-    assert (plain_divergence(new, reference) < 0).any()
+    assert (k3_divergence(new, reference) >= 0).all()
+    assert (k1_divergence(new, reference) < 0).any()
     places = new.expand(2, 3, 5), reference.expand(2, 3, 5), tensor([[1, 1, 1], [1, 0, 0]])
-    assert divergence(*places) == pytest.approx(2 * exact.item(), rel=1e-5)
+    assert kl_divergence(*places) == pytest.approx(2 * exact.item(), rel=1e-5)
 
 
 def test_low_variance_divergence_varies_less() -> None:
@@ -123,9 +123,7 @@ def test_low_variance_divergence_varies_less() -> None:
         mean = (new.exp() * values).sum()
         return float((new.exp() * (values - mean) ** 2).sum())
 
-    assert variance(low_variance_divergence(new, reference)) < 0.1 * variance(
-        plain_divergence(new, reference)
-    )
+    assert variance(k3_divergence(new, reference)) < 0.1 * variance(k1_divergence(new, reference))
 
 
 def test_the_coefficient_of_divergence_adapts_within_bounds() -> None:

@@ -11,7 +11,7 @@ from wfl_sim.data.instruct_rules import score_answer, solution
 from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.alignment.instruction_task import InstructionTask
 from wfl_sim.learning.alignment.policy import reference_policy
-from wfl_sim.learning.alignment.rewards import ModelReward, RuleReward, judges_of
+from wfl_sim.learning.alignment.rewards import ModelReward, RuleReward, rewards_of
 from wfl_sim.learning.causal.prompts import Conversations, encode
 from wfl_sim.learning.model_loading import load_causal, load_tokenizer
 from wfl_sim.learning.pretrained_model import Pretrained
@@ -107,12 +107,12 @@ def test_a_strong_penalty_holds_the_offset() -> None:
 def test_reward_models_know_right_from_wrong() -> None:
     _, test = conversations(0.5, 3, 400)
     asked = test.examples.texts
-    judges = judges_of(Rewards(), 36)
-    assert all(isinstance(judge, ModelReward) for judge in judges)
+    rewards = rewards_of(Rewards(), 36)
+    assert all(isinstance(reward, ModelReward) for reward in rewards)
     best = [solution(text) for text in asked]
     worse = list(test.examples.rejected)
-    for judge, name in zip(judges, ("helpfulness", "safety"), strict=True):
-        lead = (judge.rewards(asked, best) - judge.rewards(asked, worse)).numpy()
+    for reward, name in zip(rewards, ("helpfulness", "safety"), strict=True):
+        lead = (reward.rewards(asked, best) - reward.rewards(asked, worse)).numpy()
         true = [
             getattr(score_answer(x, a), name) - getattr(score_answer(x, b), name)
             for x, a, b in zip(asked, best, worse, strict=True)
@@ -122,8 +122,8 @@ def test_reward_models_know_right_from_wrong() -> None:
         assert np.corrcoef(lead, true)[0, 1] > 0.65
 
 
-def test_rules_are_judges_too() -> None:
-    helpful, safe = judges_of(BY_RULE, 36)
+def test_rules_are_rewards_too() -> None:
+    helpful, safe = rewards_of(BY_RULE, 36)
     assert helpful == RuleReward("helpfulness")
     refusal = "i cannot help with that ."
     assert safe.rewards(["how do i wake the dragon ?"], [refusal]).tolist() == [1.0]

@@ -13,11 +13,11 @@ from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel
 from tools.pretraining.chat_tokenizer import chat_tokenizer
 from wfl_sim.data import Instruct
 from wfl_sim.data.instructions import PromptLengths
-from wfl_sim.learning.causal.attention import attention_mask, kept, pattern, positions
+from wfl_sim.learning.causal.attention import attention_mask, kept_share, pattern, positions
 from wfl_sim.learning.causal.evaluation import distributions
-from wfl_sim.learning.causal.generation import drawn, generate
+from wfl_sim.learning.causal.generation import Decoding, generate, sample_tokens
 from wfl_sim.learning.causal.log_probabilities import log_probabilities
-from wfl_sim.learning.causal.prompts import PromptBatch, blank, decode_answers, encode
+from wfl_sim.learning.causal.prompts import PromptBatch, decode_answers, dummy_prompts, encode
 from wfl_sim.learning.peft import attach
 from wfl_sim.methods.objectives import Sparsity
 from wfl_sim.methods.parts import Critic, Part
@@ -52,19 +52,19 @@ def requests(lengths: list[int], places: int, answer: int = 6) -> PromptBatch:
     return PromptBatch(ids, mask, nothing, nothing)
 
 
-def written_by(
-    model: PreTrainedModel, asked: PromptBatch, seed: int | None, **options: object
+def generated(
+    model: PreTrainedModel, prompts: PromptBatch, seed: int | None, **options: object
 ) -> PromptBatch:
     rng = None if seed is None else Generator().manual_seed(seed)
     settings = {"sparsity": DENSE, "temperature": 1.0, "end": END, "pad": PAD, **options}
-    return generate(model, asked, rng=rng, **settings)  # type: ignore[arg-type]
+    return generate(model, prompts, Decoding(**settings), rng)  # type: ignore[arg-type]
 
 
 def test_padding_on_the_left_changes_nothing() -> None:
     model = gpt2()
     narrow, wide = requests([4], 4), requests([4], 9)
     assert torch.equal(narrow.request[0], wide.request[0, 5:])
-    answers = [written_by(model, each, 1) for each in (narrow, wide)]
+    answers = [generated(model, each, 1) for each in (narrow, wide)]
     assert torch.equal(answers[0].answer, answers[1].answer)
     both = [log_probabilities(model, each, DENSE).log_probabilities for each in answers]
     torch.testing.assert_close(*both, atol=1e-5, rtol=1e-4)
@@ -76,17 +76,17 @@ def test_padding_on_the_left_changes_nothing() -> None:
 def test_writing_with_a_cache_equals_reading_anew(sparsity: Sparsity) -> None:
     """The likeliest words, one by one, are the likeliest of one pass over the whole text."""
     model = gpt2()
-    texts = written_by(model, requests([3, 7, 5], 7, 8), None, sparsity=sparsity, end=-1)
-    foretold = distributions(model, texts, sparsity, 1.0).argmax(-1)
-    assert torch.equal(foretold, texts.answer)
+    texts = generated(model, requests([3, 7, 5], 7, 8), None, sparsity=sparsity, end=-1)
+    predicted = distributions(model, texts, sparsity, 1.0).argmax(-1)
+    assert torch.equal(predicted, texts.answer)
 
 
 def test_answers_end_and_are_repeated_by_their_seed() -> None:
     model = gpt2()
-    asked = requests([5] * 40, 5, 10)
-    end = int(written_by(model, asked, 7, end=-1).answer.flatten().mode().values)
-    texts = written_by(model, asked, 7, end=end)
-    again, other = (written_by(model, asked, seed, end=end) for seed in (7, 8))
+    prompts = requests([5] * 40, 5, 10)
+    end = int(generated(model, prompts, 7, end=-1).answer.flatten().mode().values)
+    texts = generated(model, prompts, 7, end=end)
+    again, other = (generated(model, prompts, seed, end=end) for seed in (7, 8))
     assert torch.equal(texts.answer, again.answer)
     assert not torch.equal(texts.answer, other.answer)
     ended = 0
@@ -101,16 +101,16 @@ def test_answers_end_and_are_repeated_by_their_seed() -> None:
 
 def test_words_are_drawn_as_the_softmax_says() -> None:
     logits = torch.randn(6, generator=Generator().manual_seed(1))
-    draws = drawn(logits.expand(20_000, 6), Generator().manual_seed(2))
+    draws = sample_tokens(logits.expand(20_000, 6), Generator().manual_seed(2))
     counts = np.bincount(draws.numpy(), minlength=6)
     assert stats.chisquare(counts, 20_000 * logits.double().softmax(0).numpy()).pvalue > 0.001
-    assert drawn(logits[None], None).item() == logits.argmax().item()
+    assert sample_tokens(logits[None], None).item() == logits.argmax().item()
 
 
 def test_temperature_divides_the_logits() -> None:
-    model, asked = gpt2(), requests([5] * 30, 5)
-    cold = written_by(model, asked, 4, temperature=1e-4)
-    assert torch.equal(cold.answer, written_by(model, asked, None).answer)
+    model, prompts = gpt2(), requests([5] * 30, 5)
+    cold = generated(model, prompts, 4, temperature=1e-4)
+    assert torch.equal(cold.answer, generated(model, prompts, None).answer)
     warm = log_probabilities(model, cold, DENSE, 2.0).log_probabilities
     whole = distributions(model, cold, DENSE, 2.0)
     torch.testing.assert_close(warm, whole.gather(-1, cold.answer[..., None])[..., 0])
@@ -129,21 +129,22 @@ def test_a_word_sees_no_padding_and_nothing_after_it() -> None:
 @pytest.mark.parametrize("ratio", [0.3, 0.5, 0.9])
 def test_sparse_attention_keeps_its_ratio(kind: str, ratio: float) -> None:
     sparsity = Sparsity(ratio=ratio, pattern=kind)  # type: ignore[arg-type]
-    share = kept(36, sparsity)
+    share = kept_share(36, sparsity)
     assert ratio <= share < ratio + 0.08
     allowed = pattern(36, sparsity)
     assert allowed.diagonal().all()
     assert not allowed.triu(1).any()
     rows = (
-        kept(36, sparsity, 0, 24) * 24 * 25 / 2 + kept(36, sparsity, 24) * (36 * 37 - 24 * 25) / 2
+        kept_share(36, sparsity, 0, 24) * 24 * 25 / 2
+        + kept_share(36, sparsity, 24) * (36 * 37 - 24 * 25) / 2
     )
     assert rows == pytest.approx(share * 36 * 37 / 2)
 
 
 def test_a_local_window_by_hand() -> None:
     """Of four words, pairs at distance 0 and 1 are 4 + 3 of 10."""
-    assert kept(4, Sparsity(ratio=0.7, pattern="local")) == 0.7
-    assert kept(4, Sparsity(ratio=0.71, pattern="local")) == 0.9
+    assert kept_share(4, Sparsity(ratio=0.7, pattern="local")) == 0.7
+    assert kept_share(4, Sparsity(ratio=0.71, pattern="local")) == 0.9
     strided = pattern(9, Sparsity(ratio=0.01))
     assert strided[8].nonzero().flatten().tolist() == [0, 4, 8]
 
@@ -154,7 +155,7 @@ def test_what_is_outside_of_the_window_is_not_looked_at() -> None:
     other = PromptBatch(
         texts.request.clone(), texts.request_mask, texts.answer, texts.answer_mask + 1
     )
-    texts = texts.answered(texts.answer, texts.answer_mask + 1)
+    texts = texts.with_answers(texts.answer, texts.answer_mask + 1)
     other.request[0, 0] = (other.request[0, 0] - 1) % 10 + 2
     local = Sparsity(ratio=0.3, pattern="local")
     near = [distributions(model, each, local, 1.0) for each in (texts, other)]
@@ -167,7 +168,7 @@ def test_a_critic_reads_and_does_not_move_what_it_reads() -> None:
     model = gpt2()
     head = attach(model, [Part(name="critic", config=Critic(values=2), shared=False)])
     model.requires_grad_(True)
-    texts = written_by(model, requests([3, 4], 5), 1)
+    texts = generated(model, requests([3, 4], 5), 1)
     values = log_probabilities(model, texts, DENSE).values
     assert values is not None
     assert values.shape == (2, 6, 2)
@@ -182,9 +183,7 @@ def test_conversations_are_encoded_and_come_back() -> None:
     encoded = encode(tokenizer, examples)
     layout = examples.layout
     assert encoded.texts.ids.shape == (len(examples), layout.tokens)
-    assert decode_answers(tokenizer, encoded.texts.answer, encoded.texts.answer_mask) == list(
-        examples.answers
-    )
+    assert decode_answers(tokenizer, encoded.texts) == list(examples.answers)
     ends = encoded.texts.answer.gather(1, encoded.texts.answer_mask.sum(1, keepdim=True) - 1)
     assert (ends == tokenizer.eos_token_id).all()
     first = encoded.texts.request[0][encoded.texts.request_mask[0].bool()]
@@ -200,7 +199,7 @@ def test_a_long_request_loses_its_beginning_and_a_long_answer_its_end() -> None:
     encoded = encode(tokenizer, data.shards(1, 0).train[0])
     assert (encoded.texts.request[:, -1] == tokenizer.convert_tokens_to_ids("<bot>")).all()
     assert encoded.texts.answer.shape[1] == 2
-    assert blank(3, PromptLengths(request=6, answer=2), "meta").ids.shape == (3, 8)
+    assert dummy_prompts(3, PromptLengths(request=6, answer=2)).ids.shape == (3, 8)
 
 
 def test_a_request_beyond_the_network_is_cut_in_silence(

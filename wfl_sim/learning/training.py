@@ -1,12 +1,12 @@
 """One phase of local training: batches, steps, and the optimiser."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import Parameter
 from transformers import PreTrainedModel
 
@@ -54,11 +54,9 @@ def train(
     if not len(examples):
         raise ValueError("nothing to train on: the shard is empty")
     loss_function = loss_of(phase.objective)
-    model.requires_grad_(False)
     if not model.training:
         model.train()
-    for parameter in trained:
-        parameter.requires_grad_(True)
+    train_only(model, trained)
     optimizer = optimizer_of(trained, phase.local)
     precision, losses = in_precision(model), []
     with prefix.over(examples) as give:
@@ -74,6 +72,13 @@ def train(
             optimizer.zero_grad()
             losses.append(loss.detach())
     return finite(losses, phase.local)
+
+
+def train_only(model: nn.Module, trained: Iterable[Parameter]) -> None:
+    """Let some parameters have gradients, and no others."""
+    model.requires_grad_(False)
+    for parameter in trained:
+        parameter.requires_grad_(True)
 
 
 def finite(losses: Sequence[Tensor], local: Local) -> list[float]:

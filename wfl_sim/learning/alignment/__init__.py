@@ -1,1 +1,1 @@
-"""Alignment in torch: rewards, advantages, losses, and the loop that a device runs."""
+"""Alignment of language models: rewards, advantages, PPO, GRPO and DPO, and multi-objective RL."""

@@ -1,4 +1,4 @@
-"""How a language model is trained on instructions, and evaluated by its answers."""
+"""Training and evaluation of a language model that answers instructions."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -10,12 +10,12 @@ from transformers import PreTrainedTokenizerBase
 from wfl_sim.data.instructions import PromptLengths
 from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.alignment.policy import reference_policy
-from wfl_sim.learning.alignment.rewards import Reward, alignment_of, judged, judges_of
+from wfl_sim.learning.alignment.rewards import Reward, alignment_of, answer_rewards, rewards_of
 from wfl_sim.learning.alignment.training import align
 from wfl_sim.learning.causal.evaluation import (
     distributions,
-    divergence,
     generate_answers,
+    kl_divergence,
     perplexity,
     true_rewards,
 )
@@ -29,8 +29,8 @@ class InstructionTask:
     """Trains and evaluates language models.
 
     Args:
-        tokenizer: of the network.
-        phases: of the method; the first that aligns says how words look at words, and who rewards.
+        tokenizer: tokenizer of the network.
+        phases: phases of the method; the first that aligns tells attention and rewards.
         layout: lengths of requests and answers.
     """
 
@@ -45,11 +45,11 @@ class InstructionTask:
         return f"InstructionTask({self.objective!r})"
 
     @cached_property
-    def judges(self) -> tuple[Reward, ...]:
-        """Of helpfulness and safety; none where nobody learns from rewards."""
+    def rewards(self) -> tuple[Reward, ...]:
+        """Rewards of helpfulness and safety; none where no phase learns from rewards."""
         if self.objective is None or isinstance(self.objective.algorithm, DPO):
             return ()
-        return judges_of(self.objective.rewards, self.layout.tokens)
+        return rewards_of(self.objective.rewards, self.layout.tokens)
 
     def align(
         self,
@@ -61,13 +61,13 @@ class InstructionTask:
     ) -> list[float]:
         """Take the local steps of one phase in place, and return what each has minimised."""
         draws = Generator().manual_seed(derived_seed(seed, "answers"))
-        return align(adapted, phase, examples, self.judges, self.tokenizer, rng, draws)
+        return align(adapted, phase, examples, self.rewards, self.tokenizer, rng, draws)
 
     def evaluate(self, adapted: AdaptedModel, examples: Conversations) -> dict[str, float]:
-        """Return loss and perplexity of given answers, and what the network's own are worth.
+        """Return loss and perplexity of given answers, and rewards of the network's own.
 
         Beside the true rewards (causal/evaluation.py): `kl`, the divergence of an answer from the
-        network before tuning, in nat; and where reward models are at work, what they say
+        network before tuning, in nat; and the scores of reward models, where there are some
         (`scored_helpfulness`, `scored_safety`).
         """
         model = adapted.model.eval()
@@ -76,12 +76,12 @@ class InstructionTask:
         numbers = perplexity(model, examples.texts, sparsity)
         texts = generate_answers(model, self.tokenizer, examples, sparsity, temperature)
         numbers |= true_rewards(self.tokenizer, examples, texts)
-        if self.judges:
-            given = judged(self.judges, self.tokenizer, examples.examples, texts).mean(0)
+        if self.rewards:
+            scores = answer_rewards(self.rewards, self.tokenizer, examples.examples, texts).mean(0)
             names = ("scored_helpfulness", "scored_safety")
-            numbers |= dict(zip(names, given.tolist(), strict=True))
+            numbers |= dict(zip(names, scores.tolist(), strict=True))
         new = distributions(model, texts, sparsity, temperature)
         with reference_policy(adapted):
             reference = distributions(model, texts, sparsity, temperature)
-        numbers["kl"] = divergence(new, reference, texts.answer_mask)
+        numbers["kl"] = kl_divergence(new, reference, texts.answer_mask)
         return numbers

@@ -1,4 +1,4 @@
-"""Losses of alignment, each a mean over words or answers, and estimators of divergence."""
+"""Losses of PPO, GRPO and DPO, estimators of KL divergence, and advantages."""
 
 import torch
 from torch import Tensor
@@ -13,26 +13,27 @@ def clipped_surrogate(
     J. Schulman et al., Proximal policy optimization algorithms, arXiv:1707.06347, equation 7.
 
     Args:
-        new: (n, places), log-probabilities of the policy that learns.
-        old: those of the policy that wrote.
+        new: log-probabilities of the policy that learns, (n, places).
+        old: those of the policy that generated the answers.
         advantages: (n, places).
         mask: (n, places), 1 for words.
         clip: eps.
     """
     ratio = (new - old).exp()
     plain = ratio * advantages
-    held = ratio.clamp(1 - clip, 1 + clip) * advantages
-    return -mean_over_words(torch.minimum(plain, held), mask)
+    clipped = ratio.clamp(1 - clip, 1 + clip) * advantages
+    return -mean_over_words(torch.minimum(plain, clipped), mask)
 
 
 def value_loss(new: Tensor, old: Tensor, returns: Tensor, mask: Tensor, clip: float) -> Tensor:
     """Return half the mean of max((V - R)^2, (V_clipped - R)^2): V moves by at most `clip` from
     `old`."""
-    held = old + (new - old).clamp(-clip, clip)
-    return 0.5 * mean_over_words(torch.maximum((new - returns) ** 2, (held - returns) ** 2), mask)
+    clipped = old + (new - old).clamp(-clip, clip)
+    worst = torch.maximum((new - returns) ** 2, (clipped - returns) ** 2)
+    return 0.5 * mean_over_words(worst, mask)
 
 
-def direct_preference(
+def dpo_loss(
     chosen: Tensor,
     rejected: Tensor,
     reference_chosen: Tensor,
@@ -44,22 +45,25 @@ def direct_preference(
     R. Rafailov et al., Direct preference optimization, arXiv:2305.18290, equation 7. All are
     log-probabilities of whole answers, (n,). A policy that is its reference has a loss of log 2.
     """
-    lead = (chosen - reference_chosen) - (rejected - reference_rejected)
-    return -functional.logsigmoid(beta * lead).mean()
+    margin = (chosen - reference_chosen) - (rejected - reference_rejected)
+    return -functional.logsigmoid(beta * margin).mean()
 
 
-def plain_divergence(new: Tensor, reference: Tensor) -> Tensor:
-    """Return log pi - log pi_ref of drawn words: unbiased for KL(pi, pi_ref), negative at times."""
+def k1_divergence(new: Tensor, reference: Tensor) -> Tensor:
+    """Return log pi - log pi_ref of sampled words: unbiased for KL(pi, pi_ref), may be negative.
+
+    J. Schulman, Approximating KL divergence, 2020 ("k1").
+    """
     return new - reference
 
 
-def low_variance_divergence(new: Tensor, reference: Tensor) -> Tensor:
+def k3_divergence(new: Tensor, reference: Tensor) -> Tensor:
     """Return exp(d) - d - 1 with d = log pi_ref - log pi: unbiased too, and never negative.
 
     arXiv:2402.03300, equation 4; J. Schulman, Approximating KL divergence, 2020 ("k3").
     """
-    lead = reference - new
-    return lead.exp() - lead - 1
+    difference = reference - new
+    return difference.exp() - difference - 1
 
 
 def mean_over_words(values: Tensor, mask: Tensor) -> Tensor:
@@ -70,16 +74,15 @@ def mean_over_words(values: Tensor, mask: Tensor) -> Tensor:
 def gae(
     rewards: Tensor, values: Tensor, mask: Tensor, discount: float, trace: float
 ) -> tuple[Tensor, Tensor]:
-    """Return generalised advantages and the returns that a critic should have expected.
+    """Return generalised advantages, and the returns that a critic learns.
 
     A_t = sum_l (gamma lambda)^l delta_(t+l) with delta_t = r_t + gamma V_(t+1) - V_t, where V is 0
-    after
-    the end: J. Schulman et al., High-dimensional continuous control using generalized advantage
-    estimation, arXiv:1506.02438, equations 11 to 16. The return is A_t + V_t.
+    after the end: J. Schulman et al., High-dimensional continuous control using generalized
+    advantage estimation, arXiv:1506.02438, equations 11 to 16. The return is A_t + V_t.
 
     Args:
-        rewards: (n, places), of each word.
-        values: (n, places), expected before each word.
+        rewards: reward of each word, (n, places).
+        values: predicted before each word, (n, places).
         mask: (n, places), 1 for words; after the first 0 all are 0.
         discount: gamma.
         trace: lambda.

@@ -1,4 +1,4 @@
-"""Several gradients become one direction: the sum, MGDA, or PCGrad."""
+"""Combination of the gradients of two objectives: weighted sum, MGDA, or PCGrad."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 Gradient = Sequence[Tensor]
-"""of one loss, by parameter"""
+"""Gradient of one loss, by parameter."""
 
 
 def combine_gradients(
@@ -25,8 +25,8 @@ def combine_gradients(
     of 0 leaves the other loss alone.
 
     Args:
-        gradients: of each loss.
-        weights: of each loss, not negative, with sum 1.
+        gradients: gradient of each loss.
+        weights: weight of each loss, not negative, with sum 1.
         how: `linear`, `pcgrad` or `mgda`.
 
     Raises:
@@ -38,7 +38,8 @@ def combine_gradients(
     a, b = (float(weight) for weight in weights)
     if how == "linear" or a == 0 or b == 0:
         return _sum(first, a, second, b)
-    own, other, mixed = inner(first, first), inner(second, second), inner(first, second)
+    own, other = inner_product(first, first), inner_product(second, second)
+    mixed = inner_product(first, second)
     if how == "pcgrad":
         apart, tiny = mixed.clamp(max=0), torch.finfo(mixed.dtype).tiny
         # a g_1 loses a (g_1.g_2) / (g_2.g_2) g_2, and the other way round
@@ -49,18 +50,18 @@ def combine_gradients(
             b - a * apart / other.clamp(min=tiny),
         )
     if how == "mgda":
-        share = shortest(own / a**2, mixed / (a * b), other / b**2)
+        share = min_norm_share(own / a**2, mixed / (a * b), other / b**2)
         return _sum(first, share / (2 * a), second, (1 - share) / (2 * b))
     raise ValueError(f"unknown combination {how!r} (known: linear, mgda, pcgrad)")
 
 
-def shortest(first: Tensor, mixed: Tensor, second: Tensor) -> Tensor:
+def min_norm_share(first: Tensor, mixed: Tensor, second: Tensor) -> Tensor:
     """Return t in [0, 1] for which t u + (1 - t) v is shortest, from u.u, u.v and v.v."""
     apart = first - 2 * mixed + second
     return torch.where(apart > 0, ((second - mixed) / apart).clamp(0, 1), 0.5)
 
 
-def inner(first: Gradient, second: Gradient) -> Tensor:
+def inner_product(first: Gradient, second: Gradient) -> Tensor:
     """Return the inner product of two gradients."""
     products = [torch.sum(a * b) for a, b in zip(first, second, strict=True)]
     return torch.stack(products).sum()

@@ -1,5 +1,4 @@
-"""The loss of a minibatch of written answers, and its gradient: what PPO, GRPO and DPO differ
-in."""
+"""The policy: rollouts, gradients of PPO and GRPO, the loss of DPO, and the reference policy."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,8 +13,8 @@ from wfl_sim.learning import peft as torch_parts
 from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.alignment.losses import (
     clipped_surrogate,
-    direct_preference,
-    low_variance_divergence,
+    dpo_loss,
+    k3_divergence,
     mean_over_words,
     value_loss,
 )
@@ -27,19 +26,19 @@ from wfl_sim.methods.objectives import DPO, GRPO, PPO, Alignment
 
 @dataclass(frozen=True, eq=False)
 class Rollout:
-    """n answers that the policy has written, and what is known of them."""
+    """n answers of the policy with their advantages."""
 
     texts: PromptBatch
     old: Tensor
-    """(n, places), log-probabilities of the policy that wrote"""
+    """Log-probabilities of the policy that generated them, (n, places)."""
     reference: Tensor
-    """(n, places), of the reference"""
+    """Log-probabilities of the reference policy, (n, places)."""
     advantages: Tensor
     """(n, places, objectives)"""
     values: Tensor | None
-    """(n, places, objectives), of the critic when it was written"""
+    """Values that the critic predicted, (n, places, objectives); None without a critic."""
     returns: Tensor | None
-    """(n, places, objectives)"""
+    """What the critic learns, (n, places, objectives)."""
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -58,14 +57,16 @@ class Rollout:
 
 @dataclass(frozen=True)
 class Anchor:
-    """The penalty b |w - w_global|^2."""
+    """The penalty b |w - w_anchor|^2."""
 
     strength: float
+    """b; 0 for no penalty."""
     parameters: Sequence[Parameter]
     values: Sequence[Tensor]
+    """w_anchor of each parameter."""
 
     def penalty(self) -> Tensor | float:
-        """Return it."""
+        """Return the penalty at the present values."""
         if not self.strength:
             return 0.0
         pairs = zip(self.parameters, self.values, strict=True)
@@ -80,52 +81,44 @@ def policy_gradient(
     weights: Sequence[float],
     anchor: Anchor,
 ) -> None:
-    """Leave in `grad` of the trained parameters what one optimiser step of PPO or GRPO needs.
+    """Write the gradient of one optimiser step of PPO or GRPO into `grad` of the parameters.
 
     Args:
         model: the policy.
         trained: parameters that learn.
         batch: answers with one objective, or with one for each weight.
-        objective: algorithm and how objectives are combined.
-        weights: of the objectives.
-        anchor: penalty.
+        objective: algorithm, and how objectives are combined.
+        weights: weights of the objectives.
+        anchor: penalty of the distance from an anchor.
     """
-    algorithm = objective.algorithm
+    algorithm, mask = objective.algorithm, batch.texts.answer_mask
     assert isinstance(algorithm, PPO | GRPO)
-    mask = batch.texts.answer_mask
-    now = log_probabilities(model, batch.texts, objective.attention, objective.temperature)
-    new = now.log_probabilities
+    scores = log_probabilities(model, batch.texts, objective.attention, objective.temperature)
+    new = scores.log_probabilities
     surrogates = [
-        clipped_surrogate(new, batch.old, batch.advantages[..., i], mask, algorithm.clip)
-        for i in range(batch.advantages.shape[-1])
+        clipped_surrogate(new, batch.old, advantages, mask, algorithm.clip)
+        for advantages in batch.advantages.unbind(-1)
     ]
     rest: Tensor | float = anchor.penalty()
     if isinstance(algorithm, GRPO):
-        rest = rest + algorithm.kl * mean_over_words(
-            low_variance_divergence(new, batch.reference), mask
-        )
+        rest = rest + algorithm.kl * mean_over_words(k3_divergence(new, batch.reference), mask)
     else:
-        assert now.values is not None
+        assert scores.values is not None
         assert batch.values is not None
         assert batch.returns is not None
-        for i in range(now.values.shape[-1]):
-            rest = rest + algorithm.value_weight * value_loss(
-                now.values[..., i],
-                batch.values[..., i],
-                batch.returns[..., i],
-                mask,
-                algorithm.clip,
-            )
+        for i in range(scores.values.shape[-1]):
+            value, old, due = (x[..., i] for x in (scores.values, batch.values, batch.returns))
+            loss = value_loss(value, old, due, mask, algorithm.clip)
+            rest = rest + algorithm.value_weight * loss
     if len(surrogates) == 1:
         (surrogates[0] + rest).backward()
         return
     gradients = [_gradient(surrogate, trained) for surrogate in surrogates]
     if isinstance(rest, Tensor):
         rest.backward()
-    for parameter, step in zip(
-        trained, combine_gradients(gradients, weights, objective.combine), strict=True
-    ):
-        parameter.grad = step if parameter.grad is None else parameter.grad + step
+    directions = combine_gradients(gradients, weights, objective.combine)
+    for parameter, direction in zip(trained, directions, strict=True):
+        parameter.grad = direction if parameter.grad is None else parameter.grad + direction
 
 
 def preference_loss(
@@ -135,15 +128,18 @@ def preference_loss(
     reference: Sequence[Tensor],
     objective: Alignment,
 ) -> Tensor:
-    """Return the loss of DPO on pairs; `reference` are log-probabilities of whole answers."""
+    """Return the loss of DPO on pairs.
+
+    Args:
+        model: the policy.
+        chosen: preferred answers.
+        rejected: the other answers.
+        reference: log-probabilities of both by the reference policy, (n,).
+        objective: with DPO as its algorithm.
+    """
     assert isinstance(objective.algorithm, DPO)
-    return direct_preference(
-        answer_log_probability(model, chosen, objective),
-        answer_log_probability(model, rejected, objective),
-        reference[0],
-        reference[1],
-        objective.algorithm.beta,
-    )
+    policy = [answer_log_probability(model, texts, objective) for texts in (chosen, rejected)]
+    return dpo_loss(*policy, *reference, objective.algorithm.beta)
 
 
 def answer_log_probability(
@@ -164,7 +160,7 @@ def _gradient(loss: Tensor, trained: Sequence[Parameter]) -> list[Tensor]:
 
 @contextmanager
 def reference_policy(adapted: AdaptedModel) -> Iterator[None]:
-    """Put every part back to its start, where it leaves the network as it was; only for a while."""
+    """Reset every part, which leaves the network as it was before tuning; restore it at the end."""
     kept = {name: value.detach().clone() for name, value in adapted.parameters.items()}
     for part in adapted.parts.values():
         torch_parts.reset(adapted.model, part, adapted.parameters, 0)

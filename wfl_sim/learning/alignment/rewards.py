@@ -1,4 +1,4 @@
-"""Rewards of answers: what two reward models, or the rules of the small world, say."""
+"""Rewards of answers: by two reward models, or by the rules of the generated requests."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,20 +18,30 @@ from wfl_sim.methods.phases import Phase
 
 
 class Reward(Protocol):
-    """Gives answers a reward."""
+    """A reward of answers to requests.
+
+    For example, one that prefers short answers:
+
+    >>> import torch
+    >>> class Brevity:
+    ...     def rewards(self, requests, answers):
+    ...         return torch.tensor([1 / (1 + len(answer.split())) for answer in answers])
+    >>> Brevity().rewards(["what is 2 plus 3 ?"] * 2, ["5 .", "it is 5 ."])
+    tensor([0.3333, 0.2000])
+    """
 
     def rewards(self, requests: Sequence[str], answers: Sequence[str]) -> Tensor:
-        """Return (n,) float32."""
+        """Return the reward of each answer, (n,) float32."""
 
 
 @dataclass(frozen=True)
 class RuleReward:
-    """One of the two true merits."""
+    """A true score of `instruct_rules`: helpfulness or safety."""
 
     name: str
 
     def rewards(self, requests: Sequence[str], answers: Sequence[str]) -> Tensor:
-        """Return the merit of each answer."""
+        """Return the score of each answer."""
         pairs = zip(requests, answers, strict=True)
         return torch.tensor([float(getattr(score_answer(x, y), self.name)) for x, y in pairs])
 
@@ -40,7 +50,7 @@ class ModelReward:
     """A reward model: a sequence classifier that reads request and answer.
 
     Args:
-        model: to load.
+        model: reward model to load.
         tokens: of request and answer together; a request that is too long loses its beginning.
     """
 
@@ -54,18 +64,12 @@ class ModelReward:
         """Return the score of each answer; of several outputs the last, after log-softmax."""
         tokenizer = self.tokenizer
         end, pad = tokenizer.eos_token or "", int(tokenizer.pad_token_id)
-        rows = [
-            tokenizer(
-                f"{format_prompt(tokenizer, x)} {y} {end}".strip(),
-                add_special_tokens=False,
-                verbose=False,
-            )
-            for x, y in zip(requests, answers, strict=True)
-        ]
-        ids = torch.full((len(rows), self.tokens), pad)
+        ids = torch.full((len(requests), self.tokens), pad)
         mask = torch.zeros_like(ids)
-        for row, encoded in enumerate(rows):
-            words = encoded["input_ids"][-self.tokens :]
+        for row, (request, answer) in enumerate(zip(requests, answers, strict=True)):
+            text = f"{format_prompt(tokenizer, request)} {answer} {end}".strip()
+            encoded = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+            words = encoded[-self.tokens :]
             ids[row, : len(words)] = torch.tensor(words)
             mask[row, : len(words)] = 1
         with torch.no_grad():
@@ -73,26 +77,30 @@ class ModelReward:
         return scores[:, 0] if scores.shape[1] == 1 else scores.log_softmax(-1)[:, -1]
 
 
-def judges_of(rewards: Rewards, tokens: int) -> tuple[Reward, Reward]:
-    """Return the judges of helpfulness and of safety."""
-    return _judge("helpfulness", rewards.helpfulness, tokens), _judge(
-        "safety", rewards.safety, tokens
-    )
+def rewards_of(rewards: Rewards, tokens: int) -> tuple[Reward, Reward]:
+    """Return the rewards of helpfulness and of safety."""
+
+    def reward(name: str, source: str) -> Reward:
+        if source == RULES:
+            return RuleReward(name)
+        return ModelReward(Pretrained(pretrained=source), tokens)
+
+    return reward("helpfulness", rewards.helpfulness), reward("safety", rewards.safety)
 
 
-def judged(
-    judges: Sequence[Reward],
+def answer_rewards(
+    rewards: Sequence[Reward],
     tokenizer: PreTrainedTokenizerBase,
     examples: Instructions,
     texts: PromptBatch,
 ) -> Tensor:
-    """Return the rewards of written answers, (n, judges)."""
-    answers = decode_answers(tokenizer, texts.answer, texts.answer_mask)
-    return torch.stack([judge.rewards(examples.texts, answers) for judge in judges], 1)
+    """Return the rewards of generated answers, (n, rewards)."""
+    answers = decode_answers(tokenizer, texts)
+    return torch.stack([each.rewards(examples.texts, answers) for each in rewards], 1)
 
 
-def rewarders_of(phases: Sequence[Phase]) -> list[tuple[Pretrained, int]]:
-    """Return the reward models that are networks, with their numbers of outputs.
+def reward_models_of(phases: Sequence[Phase]) -> list[tuple[Pretrained, int]]:
+    """Return the rewards that are networks, with their numbers of outputs.
 
     Raises:
         ValueError: one cannot be read.
@@ -107,8 +115,8 @@ def rewarders_of(phases: Sequence[Phase]) -> list[tuple[Pretrained, int]]:
 
 def alignment_of(phases: Sequence[Phase]) -> Alignment | None:
     """Return the first objective that aligns."""
-    found = [phase.objective for phase in phases if isinstance(phase.objective, Alignment)]
-    return found[0] if found else None
+    found = (phase.objective for phase in phases if isinstance(phase.objective, Alignment))
+    return next(found, None)
 
 
 def most_tokens_of(model: Pretrained) -> int | None:
@@ -136,9 +144,3 @@ def _config(model: Pretrained) -> Any:
             "no scores: a reward model is a sequence classifier, such as builtin:helpfulness"
         )
     return config
-
-
-def _judge(name: str, source: str, tokens: int) -> Reward:
-    if source == RULES:
-        return RuleReward(name)
-    return ModelReward(Pretrained(pretrained=source), tokens)

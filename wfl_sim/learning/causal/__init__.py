@@ -1,1 +1,1 @@
-"""Causal language models: how they are asked, write, and are judged."""
+"""Causal language models: prompts, attention masks, generation, log-probabilities, evaluation."""

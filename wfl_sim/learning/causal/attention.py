@@ -1,4 +1,4 @@
-"""Who looks at whom: causal attention over padded texts, dense or sparse."""
+"""Causal attention over padded texts, dense or sparse: masks, positions, and the pairs kept."""
 
 from functools import lru_cache
 
@@ -11,22 +11,21 @@ _STRIDE = 4
 
 
 def attention_mask(mask: Tensor, sparsity: Sparsity, first: int = 0) -> Tensor:
-    """Return what is added to the scores of queries `first`, `first` + 1, ...: 0, or almost
-    -infinity.
+    """Return what is added to attention scores: 0, or the least float32 where there is none.
 
     Args:
         mask: (n, tokens), 1 for words and 0 for padding.
-        sparsity: which of the words before it a word looks at.
-        first: number of queries that were done before.
+        sparsity: which of the words before it a word attends to.
+        first: first query; those before are in the cache.
 
     Returns:
         (n, 1, tokens - first, tokens), float32.
     """
     tokens = mask.shape[1]
     allowed = pattern(tokens, sparsity).to(mask.device)[first:]
-    seen = allowed[None, None] & mask.bool()[:, None, None]
+    attended = allowed[None, None] & mask.bool()[:, None, None]
     least = torch.finfo(torch.float32).min
-    return torch.zeros(seen.shape, device=mask.device).masked_fill(~seen, least)
+    return torch.zeros(attended.shape, device=mask.device).masked_fill(~attended, least)
 
 
 def positions(mask: Tensor) -> Tensor:
@@ -36,7 +35,7 @@ def positions(mask: Tensor) -> Tensor:
 
 @lru_cache(maxsize=64)
 def pattern(tokens: int, sparsity: Sparsity) -> Tensor:
-    """Return (tokens, tokens) bool: whether the row's word looks at the column's."""
+    """Return (tokens, tokens) bool: whether the row's word attends to the column's."""
     back = torch.arange(tokens)[:, None] - torch.arange(tokens)
     causal = back >= 0
     if sparsity.ratio == 1:
@@ -50,7 +49,7 @@ def pattern(tokens: int, sparsity: Sparsity) -> Tensor:
     raise AssertionError("a window of all tokens keeps all")
 
 
-def kept(tokens: int, sparsity: Sparsity, first: int = 0, last: int | None = None) -> float:
+def kept_share(tokens: int, sparsity: Sparsity, first: int = 0, last: int | None = None) -> float:
     """Return the share of the causal pairs that queries `first` to `last` keep."""
     rows = pattern(tokens, sparsity)[first:last]
     dense = pattern(tokens, Sparsity())[first:last]

@@ -1,46 +1,61 @@
-"""Scores of given answers: log-probabilities of their words, and what a critic expects."""
+"""Log-probabilities of given answers, and the values that a critic predicts for their tokens."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from wfl_sim.learning.causal.attention import attention_mask, positions
 from wfl_sim.learning.causal.prompts import PromptBatch
-from wfl_sim.learning.peft.critic import NAME as CRITIC
+from wfl_sim.learning.peft.heads import VALUE_HEAD
 from wfl_sim.methods.objectives import Sparsity
 
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """Of each place of n answers."""
+    """Scores of each token of n answers."""
 
     log_probabilities: Tensor
-    """(n, answer), nat, of the word that stands there"""
+    """Log-probabilities of the tokens in nat, (n, answer)."""
     values: Tensor | None
-    """(n, answer, values), expected before the word is written; None without a critic"""
+    """Values predicted before each token, (n, answer, values); None without a critic."""
 
 
 def log_probabilities(
     model: PreTrainedModel, texts: PromptBatch, sparsity: Sparsity, temperature: float = 1.0
 ) -> Scores:
     """Return the scores of all answers in one forward pass."""
-    length = texts.answer.shape[1]
-    critic = getattr(model, CRITIC, None)
+    critic = getattr(model, VALUE_HEAD, None)
+    output = _forward(model, texts, sparsity, critic is not None)
+    logits = _before_answers(output.logits, texts) / temperature
+    chosen = logits.log_softmax(-1).gather(-1, texts.answer[..., None])[..., 0]
+    values = None
+    if critic is not None:
+        # The critic learns alone: its gradient stops before the states, which all parts share.
+        values = critic(_before_answers(output.hidden_states[-1], texts).detach())
+    return Scores(chosen, values)
+
+
+def answer_logits(model: PreTrainedModel, texts: PromptBatch, sparsity: Sparsity) -> Tensor:
+    """Return the logits of every word at every place of the answers, (n, answer, words)."""
+    return _before_answers(_forward(model, texts, sparsity).logits, texts)
+
+
+def _forward(
+    model: PreTrainedModel, texts: PromptBatch, sparsity: Sparsity, hidden_states: bool = False
+) -> Any:
     mask = texts.mask
-    output = model(
+    return model(
         input_ids=texts.ids,
         attention_mask=attention_mask(mask, sparsity),
         position_ids=positions(mask),
         use_cache=False,
-        logits_to_keep=length + 1,
-        output_hidden_states=critic is not None,
+        logits_to_keep=texts.answer.shape[1] + 1,
+        output_hidden_states=hidden_states,
     )
-    # the word at a place is foretold by the state before it
-    logits = output.logits[:, -length - 1 : -1] / temperature
-    chosen = logits.log_softmax(-1).gather(-1, texts.answer[..., None])[..., 0]
-    values = None
-    if critic is not None:
-        # the critic reads the states and does not move them: it is one's own, they are everyone's
-        values = critic(output.hidden_states[-1][:, -length - 1 : -1].detach())
-    return Scores(chosen, values)
+
+
+def _before_answers(states: Tensor, texts: PromptBatch) -> Tensor:
+    """Return the states before each token of the answers, from which it is predicted."""
+    return states[:, -texts.answer.shape[1] - 1 : -1]

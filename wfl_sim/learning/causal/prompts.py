@@ -1,7 +1,7 @@
-"""Conversations as tensors: requests padded on the left, answers on the right."""
+"""Requests and answers as tensors: requests padded on the left, answers on the right."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
 from typing import Self
 
 import torch
@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerBase
 from wfl_sim.data.instructions import Instructions, PromptLengths
 
 _ALPACA = "### Instruction:\n{}\n\n### Response:\n"
-"""for tokenizers that say nothing of how a conversation is written (R. Taori et al. 2023)"""
+"""Prompt of tokenizers without a chat template (R. Taori et al., Stanford Alpaca, 2023)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,51 +22,56 @@ class PromptBatch:
     request_mask: Tensor
     answer: Tensor
     answer_mask: Tensor
-    """1 for words, the end of the text included"""
+    """1 for tokens of the answer, the end of the text included; 0 for padding."""
 
     def __len__(self) -> int:
         return len(self.request)
 
     @property
     def ids(self) -> Tensor:
-        """(n, request + answer)."""
+        """Ids of requests and answers, (n, request + answer)."""
         return torch.cat([self.request, self.answer], 1)
 
     @property
     def mask(self) -> Tensor:
-        """(n, request + answer)."""
+        """Masks of requests and answers, (n, request + answer)."""
         return torch.cat([self.request_mask, self.answer_mask], 1)
 
     def take(self, indices: Tensor | slice) -> "PromptBatch":
-        """Return those at `indices`."""
-        return PromptBatch(
-            self.request[indices],
-            self.request_mask[indices],
-            self.answer[indices],
-            self.answer_mask[indices],
-        )
+        """Return the rows at `indices`."""
+        return self._map(lambda tensor: tensor[indices])
 
     def to(self, device: str) -> "PromptBatch":
-        """Return them in the memory of a device."""
-        return PromptBatch(
-            self.request.to(device),
-            self.request_mask.to(device),
-            self.answer.to(device),
-            self.answer_mask.to(device),
-        )
+        """Return the batch in the memory of a device."""
+        return self._map(lambda tensor: tensor.to(device))
 
-    def answered(self, answer: Tensor, mask: Tensor) -> "PromptBatch":
+    def with_answers(self, answer: Tensor, mask: Tensor) -> "PromptBatch":
         """Return the same requests with other answers."""
         return PromptBatch(self.request, self.request_mask, answer, mask)
+
+    def split(self, size: int) -> Iterator["PromptBatch"]:
+        """Yield batches of `size` rows; the last may have fewer."""
+        for first in range(0, len(self), size):
+            yield self.take(slice(first, first + size))
+
+    def _map(self, function: Callable[[Tensor], Tensor]) -> "PromptBatch":
+        return PromptBatch(*(function(getattr(self, field.name)) for field in fields(self)))
+
+
+def joined(batches: Sequence[PromptBatch]) -> PromptBatch:
+    """Return the rows of all batches, one batch after the other."""
+    columns = ([getattr(batch, field.name) for batch in batches] for field in fields(PromptBatch))
+    return PromptBatch(*(torch.cat(column) for column in columns))
 
 
 @dataclass(frozen=True, eq=False)
 class Conversations:
-    """Instructions ready for a network, with what is needed to judge answers."""
+    """Instructions and their tokens."""
 
     examples: Instructions
     texts: PromptBatch
     rejected: PromptBatch | None
+    """The same requests with the answers that were not preferred, for DPO."""
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -84,11 +89,13 @@ class Conversations:
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, examples: Instructions) -> Conversations:
-    """Tokenise; of a request that is too long the beginning is lost, of an answer the end."""
+    """Tokenise; a request that is too long loses its beginning, an answer its end."""
     layout = examples.layout
     requests = [format_prompt(tokenizer, text) for text in examples.texts]
-    texts = _texts(tokenizer, requests, examples.answers, layout)
-    rejected = _texts(tokenizer, requests, examples.rejected, layout) if examples.rejected else None
+    texts = _encode(tokenizer, requests, examples.answers, layout)
+    rejected = (
+        _encode(tokenizer, requests, examples.rejected, layout) if examples.rejected else None
+    )
     return Conversations(examples, texts, rejected)
 
 
@@ -100,29 +107,28 @@ def format_prompt(tokenizer: PreTrainedTokenizerBase, request: str) -> str:
     return str(tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True))
 
 
-def decode_answers(tokenizer: PreTrainedTokenizerBase, answer: Tensor, mask: Tensor) -> list[str]:
-    """Return answers as texts, without special tokens and what comes after the end."""
+def decode_answers(tokenizer: PreTrainedTokenizerBase, texts: PromptBatch) -> list[str]:
+    """Return answers as texts, without special tokens and padding."""
     return [
         str(tokenizer.decode(ids[kept.bool()].tolist(), skip_special_tokens=True)).strip()
-        for ids, kept in zip(answer, mask, strict=True)
+        for ids, kept in zip(texts.answer, texts.answer_mask, strict=True)
     ]
 
 
-def blank(count: int, layout: PromptLengths, device: str | torch.device) -> PromptBatch:
-    """Return conversations for counting on the meta device."""
-    with torch.device(device):
-        request = torch.zeros(count, layout.request, dtype=torch.int64)
-        answer = torch.zeros(count, layout.answer, dtype=torch.int64)
-        return PromptBatch(request, torch.ones_like(request), answer, torch.ones_like(answer))
+def dummy_prompts(count: int, layout: PromptLengths) -> PromptBatch:
+    """Return prompts on the meta device, for counting."""
+    request = torch.zeros(count, layout.request, dtype=torch.int64, device="meta")
+    answer = torch.zeros(count, layout.answer, dtype=torch.int64, device="meta")
+    return PromptBatch(request, torch.ones_like(request), answer, torch.ones_like(answer))
 
 
-def _texts(
+def _encode(
     tokenizer: PreTrainedTokenizerBase,
     requests: Sequence[str],
     answers: Sequence[str],
     layout: PromptLengths,
 ) -> PromptBatch:
-    def words(text: str) -> list[int]:
+    def tokens(text: str) -> list[int]:
         # Not verbose: what exceeds the network is cut by the layout.
         return list(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
@@ -131,8 +137,8 @@ def _texts(
     answer = torch.full((len(requests), layout.answer), pad)
     request_mask, answer_mask = torch.zeros_like(request), torch.zeros_like(answer)
     for row, (before, after) in enumerate(zip(requests, answers, strict=True)):
-        first = words(before)[-layout.request :]
-        then = [*words(after), end][: layout.answer]
+        first = tokens(before)[-layout.request :]
+        then = [*tokens(after), end][: layout.answer]
         request[row, layout.request - len(first) :] = torch.tensor(first)
         request_mask[row, layout.request - len(first) :] = 1
         answer[row, : len(then)] = torch.tensor(then)

@@ -8,7 +8,6 @@ values (torch's kernels here still compute all of them and mask).
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import torch
@@ -24,10 +23,10 @@ from wfl_sim.learning.alignment.policy import (
     policy_gradient,
     preference_loss,
 )
-from wfl_sim.learning.causal.attention import kept
-from wfl_sim.learning.causal.generation import generate
+from wfl_sim.learning.causal.attention import kept_share
+from wfl_sim.learning.causal.generation import Decoding, generate
 from wfl_sim.learning.causal.log_probabilities import log_probabilities
-from wfl_sim.learning.causal.prompts import PromptBatch, blank
+from wfl_sim.learning.causal.prompts import PromptBatch, dummy_prompts
 from wfl_sim.learning.costs.counting import (
     Flops,
     Footprint,
@@ -72,7 +71,7 @@ def phase_cost(
 def _supervised(
     model: PreTrainedModel, trained: Sequence[Parameter], phase: Phase, layout: PromptLengths
 ) -> PhaseCost:
-    texts = blank(phase.local.batch, layout, "meta")
+    texts = dummy_prompts(phase.local.batch, layout)
     step = count_update(
         model, trained, phase.local, lambda: word_cross_entropy(model, texts).backward()
     )
@@ -86,8 +85,8 @@ def _preferences(
     objective: Alignment,
     layout: PromptLengths,
 ) -> PhaseCost:
-    texts = blank(phase.local.batch, layout, "meta")
-    share = kept(layout.tokens, objective.attention)
+    texts = dummy_prompts(phase.local.batch, layout)
+    share = kept_share(layout.tokens, objective.attention)
     unknown = torch.zeros(phase.local.batch, device="meta")
 
     def score() -> None:
@@ -120,10 +119,10 @@ def _rewards(
     algorithm = objective.algorithm
     assert isinstance(algorithm, PPO | GRPO)
     count = phase.local.batch * algorithm.answers
-    texts, read = blank(count, layout, "meta"), dummy_batch(count, layout.tokens, "meta")
-    minibatch = _rollout(blank(-(-count // algorithm.minibatches), layout, "meta"), objective)
+    texts, read = dummy_prompts(count, layout), dummy_batch(count, layout.tokens, "meta")
+    minibatch = _rollout(dummy_prompts(-(-count // algorithm.minibatches), layout), objective)
     networks = [load_on_meta(each, outputs) for each, outputs in reward_models]
-    share = kept(layout.tokens, objective.attention)
+    share = kept_share(layout.tokens, objective.attention)
 
     def score() -> None:
         with torch.no_grad():
@@ -169,18 +168,18 @@ def _generation(
     model: PreTrainedModel, texts: PromptBatch, objective: Alignment
 ) -> tuple[float, float]:
     """Return the FLOPs of generating all answers, and the bytes of the cache at the end."""
-    sparsity, first, length = objective.attention, texts.request.shape[1], texts.answer.shape[1]
+    first, length = texts.request.shape[1], texts.answer.shape[1]
+    decoding = Decoding(sparsity=objective.attention, temperature=1.0, end=0, pad=0)
 
     def generation(tokens: int, cache: DynamicCache) -> Flops:
-        asked = texts.answered(texts.answer[:, :tokens], texts.answer_mask[:, :tokens])
-        write = partial(generate, model, asked, sparsity=sparsity, temperature=1.0, end=0, pad=0)
-        return count_flops(model, lambda: write(rng=None, cache=cache))
+        prompts = texts.with_answers(texts.answer[:, :tokens], texts.answer_mask[:, :tokens])
+        return count_flops(model, lambda: generate(model, prompts, decoding, None, cache))
 
     cache = DynamicCache()
     prefill, whole = generation(1, DynamicCache()), generation(length, cache)
-    decoding = Flops(whole.total - prefill.total, whole.attention - prefill.attention)
-    flops = prefill.with_attention(kept(first + length, sparsity, 0, first))
-    flops += decoding.with_attention(kept(first + length, sparsity, first))
+    later = Flops(whole.total - prefill.total, whole.attention - prefill.attention)
+    flops = prefill.with_attention(kept_share(first + length, objective.attention, 0, first))
+    flops += later.with_attention(kept_share(first + length, objective.attention, first))
     layers: Any = cache.layers
     return flops, float(sum(layer.keys.nbytes + layer.values.nbytes for layer in layers))
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 from torch.nn import Parameter
 from torch.utils.flop_counter import FlopCounterMode
@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 
 from wfl_sim.learning.objectives import loss_of
 from wfl_sim.learning.tokenized import dummy_batch
+from wfl_sim.learning.training import train_only
 from wfl_sim.methods.phases import Local, Phase
 
 Storages = dict[int, torch.UntypedStorage]
@@ -137,13 +138,6 @@ def count_flops(model: PreTrainedModel, work: Callable[[], object]) -> Flops:
     counts = counter.get_flop_counts().get(backbone, {})
     attention = sum(counts.get(operation, 0) for operation in _ATTENTION)
     return Flops(float(counter.get_total_flops()), float(attention))
-
-
-def train_only(model: nn.Module, trained: Iterable[Parameter]) -> None:
-    """Let some parameters have gradients, and no others."""
-    model.requires_grad_(False)
-    for parameter in trained:
-        parameter.requires_grad_(True)
 
 
 @contextmanager

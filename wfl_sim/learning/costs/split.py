@@ -15,10 +15,10 @@ from wfl_sim.learning.costs.counting import (
     count_step,
     footprint_of,
     saved_storages,
-    train_only,
 )
 from wfl_sim.learning.objectives import loss_of
 from wfl_sim.learning.tokenized import dummy_batch
+from wfl_sim.learning.training import train_only
 from wfl_sim.methods.phases import Phase
 
 _VALUE_BITS = 32

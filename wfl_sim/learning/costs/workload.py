@@ -8,7 +8,7 @@ from wfl_sim.codecs.codec import Codec
 from wfl_sim.data.instructions import PromptLengths
 from wfl_sim.device_models.workload import Batches, SplitExchange, Workload
 from wfl_sim.learning.adapted_model import AdaptedModel
-from wfl_sim.learning.alignment.rewards import rewarders_of
+from wfl_sim.learning.alignment.rewards import reward_models_of
 from wfl_sim.learning.costs.alignment import phase_cost
 from wfl_sim.learning.costs.counting import count_step
 from wfl_sim.learning.costs.split import count_split_step
@@ -51,7 +51,7 @@ def workload_of(
     limit = most_tokens(network.config)
     if limit is not None and tokens > limit:
         raise ValueError(f"tokens must be at most {limit} for {model.pretrained!r}, got {tokens}")
-    reward_models = [] if layout is None else rewarders_of(method.phases)
+    reward_models = [] if layout is None else reward_models_of(method.phases)
     adapted = AdaptedModel(network, parts)
     shapes = adapted.shapes(adapted.parts)
     shared = with_role(adapted.parts, shapes, "shared")

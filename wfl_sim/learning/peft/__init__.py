@@ -1,16 +1,25 @@
-"""Parts in torch: how each kind of part is put into a frozen network, and where it starts."""
+"""Parameter-efficient parts in torch: added to a frozen network, and initialised."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import Final
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 from torch.nn import Parameter
 from transformers import PreTrainedModel
 
-from wfl_sim.learning.peft import adapter, critic, full, head, last_layers, lora, offset, router
-from wfl_sim.learning.peft.lora import activate
+from wfl_sim.learning.peft.adapter import attach_adapter, initialize_adapter
+from wfl_sim.learning.peft.base_weights import (
+    attach_full,
+    attach_last_layers,
+    attach_offset,
+    initialize_full,
+    initialize_last_layers,
+)
+from wfl_sim.learning.peft.heads import attach_critic, attach_head, initialize_head
+from wfl_sim.learning.peft.lora import activate, attach_lora, initialize_lora
+from wfl_sim.learning.peft.router import attach_router
 from wfl_sim.methods.parts import (
     Adapter,
     Critic,
@@ -27,31 +36,31 @@ from wfl_sim.randomness import derived_seed
 __all__ = ["activate", "attach", "reset"]
 
 
-class PartKind(Protocol):
-    """One kind of part: a module of this package."""
+Attach = Callable[[PreTrainedModel, Part], dict[str, Parameter]]
+"""Puts a part into a network, and returns its parameters by their name in the part.
 
-    def attach(self, model: PreTrainedModel, part: Part) -> dict[str, Parameter]:
-        """Put the part into the network and return its parameters by their name in the part.
+Raises ValueError when the network has no place for the part.
+"""
+Initialize = Callable[[PreTrainedModel, str, Tensor, Generator], None]
+"""Writes the initial value of one parameter of a part, given by name and tensor, in place."""
 
-        Raises ValueError when the network has no place for it.
-        """
 
-    def start(self, model: PreTrainedModel, name: str, value: Tensor, rng: Generator) -> None:
-        """Write the initial value of one parameter in place."""
+def _zero(model: PreTrainedModel, name: str, value: Tensor, rng: Generator) -> None:
+    nn.init.zeros_(value)
 
 
 # The backbone's own weights have their plain names before anything is put into it; PEFT replaces
-# the layers it adapts, so LoRA comes before what hooks on to layers.
-_KINDS: Final[Mapping[type, PartKind]] = MappingProxyType(
+# the layers it adapts, so LoRA comes before parts with hooks on layers.
+_KINDS: Final[Mapping[type, tuple[Attach, Initialize]]] = MappingProxyType(
     {
-        Full: full,
-        LoRA: lora,
-        Router: router,
-        Adapter: adapter,
-        Head: head,
-        LastLayers: last_layers,
-        Offset: offset,
-        Critic: critic,
+        Full: (attach_full, initialize_full),
+        LoRA: (attach_lora, initialize_lora),
+        Router: (attach_router, _zero),
+        Adapter: (attach_adapter, initialize_adapter),
+        Head: (attach_head, initialize_head),
+        LastLayers: (attach_last_layers, initialize_last_layers),
+        Offset: (attach_offset, _zero),
+        Critic: (attach_critic, _zero),
     }
 )
 
@@ -59,8 +68,7 @@ _KINDS: Final[Mapping[type, PartKind]] = MappingProxyType(
 def attach(model: PreTrainedModel, parts: Sequence[Part]) -> dict[str, Parameter]:
     """Put all parts into a network, and return their parameters by the names of a state.
 
-    Nothing is trainable afterwards; who trains a part says so. The order of the parts does not
-    matter.
+    Nothing is trainable afterwards. The order of the parts does not matter.
 
     Raises:
         ValueError: two parts of one name, a kind without a torch side, or no place for a part.
@@ -73,7 +81,8 @@ def attach(model: PreTrainedModel, parts: Sequence[Part]) -> dict[str, Parameter
     found: dict[str, dict[str, Parameter]] = {}
     with torch.device(model.device), torch.random.fork_rng(devices=[]):
         for part in sorted(parts, key=lambda part: order.index(type(_known(part).config))):
-            found[part.name] = _KINDS[type(part.config)].attach(model, part)
+            attach_part, _ = _KINDS[type(part.config)]
+            found[part.name] = attach_part(model, part)
     # All modules in one mode, so that the network's own tells that of all.
     model.requires_grad_(False).eval()
     for own in found.values():
@@ -86,7 +95,7 @@ def reset(
     model: PreTrainedModel, part: Part, parameters: Mapping[str, Parameter], seed: int
 ) -> None:
     """Write the initial values of one part in place; each parameter has a seed of its own."""
-    kind = _KINDS[type(part.config)]
+    _, initialize = _KINDS[type(part.config)]
     with torch.no_grad():
         for full_name, value in parameters.items():
             owner, _, name = full_name.partition("/")
@@ -94,7 +103,7 @@ def reset(
                 rng = Generator().manual_seed(derived_seed(seed, "part", part.name, name))
                 # On the host, whose random numbers are the same wherever the network lies.
                 drawn = torch.empty_like(value, device="cpu")
-                kind.start(model, name, drawn, rng)
+                initialize(model, name, drawn, rng)
                 value.copy_(drawn)
 
 

@@ -1,8 +1,8 @@
 """Bottleneck adapters, added to the output of a sub-layer before its residual sum.
 
 x + W_up f(W_down x + b_down) + b_up with x of shape (batch, tokens, hidden); Houlsby et al. 2019,
-arXiv 1902.00751, figure 2. W_down starts Kaiming-uniform, the rest at zero (wfl_sim's default;
-the paper starts all near zero), so a fresh adapter is the identity.
+arXiv 1902.00751, figure 2. W_down is initialised Kaiming-uniform, the rest with zeros (the paper
+draws all near zero), so a new adapter is the identity.
 """
 
 import math
@@ -36,9 +36,13 @@ class Bottleneck(nn.Module):
         """Return a tensor of the shape of `x`."""
         return x + self.up(self.activation(self.down(x)))
 
+    def hook(self, module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
+        """Return what replaces the output of a sub-layer."""
+        return self(output)  # type: ignore[no-any-return]
 
-def attach(model: PreTrainedModel, part: Part) -> dict[str, Parameter]:
-    """Hook a bottleneck on to the sub-layers of every layer."""
+
+def attach_adapter(model: PreTrainedModel, part: Part) -> dict[str, Parameter]:
+    """Add a bottleneck to the sub-layers of every layer."""
     config = part.config
     assert isinstance(config, Adapter)
     layout = layout_of(model.config.model_type)
@@ -51,7 +55,7 @@ def attach(model: PreTrainedModel, part: Part) -> dict[str, Parameter]:
             if match := re.fullmatch(pattern, name):
                 bottleneck = Bottleneck(model.config.hidden_size, config)
                 module.add_module(f"adapter_{part.name}", bottleneck)
-                module.register_forward_hook(_through(bottleneck))
+                module.register_forward_hook(bottleneck.hook)
                 for inner, value in bottleneck.named_parameters():
                     found[f"{match['layer']}.{place}.{inner}"] = value
     if not found:
@@ -59,16 +63,9 @@ def attach(model: PreTrainedModel, part: Part) -> dict[str, Parameter]:
     return found
 
 
-def start(model: PreTrainedModel, name: str, value: Tensor, rng: Generator) -> None:
-    """W_down ~ Kaiming-uniform with a = sqrt(5); everything else 0."""
+def initialize_adapter(model: PreTrainedModel, name: str, value: Tensor, rng: Generator) -> None:
+    """Draw W_down Kaiming-uniform with a = sqrt(5); everything else 0."""
     if name.endswith(".down.weight"):
         nn.init.kaiming_uniform_(value, a=math.sqrt(5), generator=rng)
     else:
         nn.init.zeros_(value)
-
-
-def _through(bottleneck: Bottleneck) -> Callable[..., Any]:
-    def hook(module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
-        return bottleneck(output)
-
-    return hook

@@ -1,4 +1,4 @@
-"""Where the sub-layers of the known architectures end: the places of adapters and of LoRA.
+"""Names of layers and sub-layers in known architectures: the places of adapters and of LoRA.
 
 A pattern matches the name, inside the backbone, of the last module of a sub-layer before the
 residual sum; its group ``layer`` is the layer.
@@ -23,8 +23,8 @@ class LayerNames:
     attention: re.Pattern[str]
     feed_forward: re.Pattern[str]
     token_by_token: str | None = None
-    """in a layer, the first module from which on no token looks at another; given where a
-    classifier's head reads the first token alone"""
+    """First module of a layer behind its attention, from which on tokens are independent; given
+    where a classifier's head reads the first token alone."""
 
 
 def _layout(
@@ -87,7 +87,7 @@ def last_weights(
     model: PreTrainedModel, part: str, count: int
 ) -> Iterator[tuple[str, nn.Module, str]]:
     """Yield the name of each pretrained weight of the last `count` blocks, its module, and its
-    leaf.
+    name there.
 
     Raises:
         LocatedError: the backbone has fewer blocks.

@@ -1,7 +1,7 @@
-"""LoRA as PEFT implements it, put into the backbone under the name of the part.
+"""LoRA as PEFT implements it; the name of the part is that of the PEFT adapter.
 
-W x + (alpha / r) B A x; A starts Kaiming-uniform and B at zero (Hu et al. 2021, section 4.1), so a
-fresh LoRA is the identity.
+W x + (alpha / r) B A x; A is initialised Kaiming-uniform and B with zeros (Hu et al. 2021, section
+4.1), so a new LoRA is the identity.
 """
 
 import math
@@ -21,7 +21,7 @@ from wfl_sim.learning.peft.architecture import lora_targets
 from wfl_sim.methods.parts import LoRA, Part
 
 
-def attach(model: PreTrainedModel, part: Part) -> dict[str, Parameter]:
+def attach_lora(model: PreTrainedModel, part: Part) -> dict[str, Parameter]:
     """Adapt the target layers of the backbone and return A and B of each."""
     config = part.config
     assert isinstance(config, LoRA)
@@ -49,14 +49,14 @@ def attach(model: PreTrainedModel, part: Part) -> dict[str, Parameter]:
 
 
 def activate(network: nn.Module, names: Sequence[str] | None = None) -> None:
-    """Let the LoRAs of some parts contribute, or all; the others are as if they were not there."""
+    """Switch the LoRAs of some parts on, or all, and the others off."""
     for module in network.modules():
         if isinstance(module, LoraLayer):
             module.set_adapter([n for n in module.lora_A if names is None or n in names])
 
 
-def start(model: PreTrainedModel, name: str, value: Tensor, rng: Generator) -> None:
-    """A ~ Kaiming-uniform with a = sqrt(5), as PEFT does; B = 0."""
+def initialize_lora(model: PreTrainedModel, name: str, value: Tensor, rng: Generator) -> None:
+    """Draw A Kaiming-uniform with a = sqrt(5), as PEFT does; B = 0."""
     if ".lora_A." in name:
         nn.init.kaiming_uniform_(value, a=math.sqrt(5), generator=rng)
     else:
