@@ -13,7 +13,7 @@ from transformers import (
     BertForPreTraining,
 )
 
-from tools.pretraining.corpus import documents
+from tools.pretraining.newswire_corpus import documents
 from tools.pretraining.pretrain_tiny_bert import Recipe, digest, held_out_losses, random_bert
 from tools.pretraining.sentence_pairs import PairSampler
 from tools.pretraining.word_vectors import word_vectors
@@ -124,7 +124,7 @@ class TestPretraining:
                 assert not words & (topical - common)
         assert met > 0
 
-    def test_half_of_the_pairs_are_strangers_and_15_percent_masked(self, tokenizer):
+    def test_half_of_the_pairs_are_unrelated_and_15_percent_masked(self, tokenizer):
         sampler = PairSampler.over(documents(200, 4, seed=5), tokenizer)
         batch = sampler.draw(400, stream(0, "pairs"))
         assert batch["next_sentence_label"].float().mean().item() == pytest.approx(0.5, abs=0.08)

@@ -6,16 +6,14 @@ import torch
 
 from tools.pretraining.chat_tokenizer import chat_tokenizer
 from tools.pretraining.pretrain_tiny_gpt2 import (
-    Recipe,
-    Stage,
-    agreement,
-    book_scores,
-    judged,
+    answer_quality,
+    held_out_scores,
     pretrain,
-    reward_model,
     save,
     tune,
 )
+from tools.pretraining.reward_models import agreement, reward_model
+from tools.pretraining.stages import Recipe, Stage
 from wfl_sim.learning.alignment.rewards import ModelReward
 from wfl_sim.learning.model_loading import load_causal
 from wfl_sim.learning.pretrained_model import Pretrained
@@ -32,11 +30,11 @@ def test_every_stage_repeats_and_is_saved_as_it_is(tmp_path: Path) -> None:
     tuned = tune(base, tokenizer, RECIPE)
     assert not torch.equal(tuned.lm_head.weight, base.lm_head.weight)
     rewards = reward_model(base, tokenizer, "safety", RECIPE)
-    save(tuned, tokenizer, RECIPE, judged(tuned, tokenizer, 20), tmp_path / "tuned")
+    save(tuned, tokenizer, RECIPE, answer_quality(tuned, tokenizer, 20), tmp_path / "tuned")
     save(rewards, tokenizer, RECIPE, agreement(rewards, tokenizer, "safety"), tmp_path / "safety")
-    assert set(book_scores(base, tokenizer)) == {"told_nats", "exact"}
+    assert set(held_out_scores(base, tokenizer)) == {"told_nats", "exact"}
     loaded = load_causal(Pretrained(pretrained=str(tmp_path / "tuned")))
     for name, value in loaded.state_dict().items():
         assert torch.equal(value, tuned.state_dict()[name])
-    judge = ModelReward(Pretrained(pretrained=str(tmp_path / "safety")), 36)
-    assert judge.rewards(["what is 1 plus 1 ?"], ["2 ."]).shape == (1,)
+    reward = ModelReward(Pretrained(pretrained=str(tmp_path / "safety")), 36)
+    assert reward.rewards(["what is 1 plus 1 ?"], ["2 ."]).shape == (1,)

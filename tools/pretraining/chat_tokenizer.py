@@ -1,4 +1,4 @@
-"""The tokenizer of tiny-gpt2: whole words of the small world, and letters for all other words."""
+"""The tokenizer of tiny-gpt2: whole words of generated requests, and letters for all others."""
 
 import string
 from typing import Final

@@ -5,9 +5,9 @@ A BERT of 2 layers, width 128 and 2 heads learns masked words and next sentences
     J. Devlin, M.-W. Chang, K. Lee, K. Toutanova, BERT: Pre-training of Deep Bidirectional
     Transformers for Language Understanding, NAACL 2019, arXiv:1810.04805,
 
-on text that the project writes itself (corpus.py). One thread and named streams: the same seed,
-processor type and versions of torch, transformers and tokenizers give the same bytes; on another
-processor or version the weights differ in rounding. Weights are stored as float32.
+on text that the project generates (newswire_corpus.py). One thread and named streams: the same
+seed, processor type and versions of torch, transformers and tokenizers give the same bytes; on
+another processor or version the weights differ in rounding. Weights are stored as float32.
 """
 
 import argparse
@@ -18,11 +18,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
-from torch.optim.lr_scheduler import LambdaLR
 from transformers import BertConfig, BertForPreTraining, BertTokenizer
 
-from tools.pretraining.corpus import documents
+from tools.pretraining.newswire_corpus import documents
 from tools.pretraining.sentence_pairs import PairSampler
+from tools.pretraining.stages import warmup_and_decay
 from tools.pretraining.vocabulary import wordpiece
 from tools.pretraining.word_vectors import word_vectors
 from wfl_sim.randomness import derived_seed, stream
@@ -47,14 +47,14 @@ class Recipe:
 
 
 def corpus_tokenizer(recipe: Recipe) -> BertTokenizer:
-    """Tokenizer with a vocabulary counted on the corpus."""
+    """Return a tokenizer with a vocabulary counted on the corpus."""
     written = documents(recipe.documents, recipe.sentences, recipe.seed)
     tokenizer = wordpiece((" ".join(document) for document in written), recipe.vocabulary)
     return BertTokenizer(tokenizer_object=tokenizer, model_max_length=128)
 
 
 def random_bert(vocabulary: int, seed: int) -> BertForPreTraining:
-    """The network before pretraining."""
+    """Return the network before pretraining."""
     config = BertConfig(
         vocab_size=vocabulary,
         hidden_size=128,
@@ -110,11 +110,7 @@ def pretrain(recipe: Recipe, report_every: int = 0) -> tuple[BertForPreTraining,
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay
     )
-    rise = max(1, recipe.steps // 10)
-    schedule = LambdaLR(
-        optimizer,
-        lambda step: min((step + 1) / rise, (recipe.steps - step) / max(1, recipe.steps - rise)),
-    )
+    schedule = warmup_and_decay(optimizer, recipe.steps)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -158,7 +154,7 @@ def digest(model: torch.nn.Module) -> str:
 
 
 def save(model: BertForPreTraining, tokenizer: BertTokenizer, recipe: Recipe, folder: Path) -> None:
-    """Write the folder that transformers loads, and beside it how it came about."""
+    """Write the folder that transformers loads, and `origin.json`: how the weights were made."""
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     words, follows = held_out_losses(model, tokenizer)

@@ -1,4 +1,4 @@
-"""Batches for BERT's objective: sentence pairs, half of them strangers, with masked words."""
+"""Batches for BERT's objective: sentence pairs, half of them unrelated, with masked words."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class PairSampler:
 
     In half of the pairs b follows a in its document (next_sentence_label 0), in the other half it
     has the same place in any document (label 1), so that the place itself tells nothing. All
-    documents have equally many sentences. Of the words 15 % are to be guessed: of these 80 % are
+    documents have equally many sentences. 15 % of the words are to be predicted: of these 80 % are
     replaced by [MASK], 10 % by a random word, 10 % stay (Devlin et al., section 3.1).
     """
 
@@ -51,14 +51,14 @@ class PairSampler:
 
     def draw(self, batch: int, rng: np.random.Generator) -> dict[str, torch.Tensor]:
         """Draw a batch, in the form that BertForPreTraining takes; shapes (batch, length)."""
-        pairs, strangers = [], np.zeros(batch, dtype=np.int64)
+        pairs, unrelated = [], np.zeros(batch, dtype=np.int64)
         for row in range(batch):
             document = self.sentences[rng.integers(len(self.sentences))]
             at = rng.integers(len(document) - 1)
             first, second = document[at], document[at + 1]
             if rng.random() < 0.5:
                 other = self.sentences[rng.integers(len(self.sentences))]
-                second, strangers[row] = other[at + 1], 1
+                second, unrelated[row] = other[at + 1], 1
             pairs.append((first, second))
         length = max(len(first) + len(second) for first, second in pairs) + 3
         ids = np.full((batch, length), self.pad, dtype=np.int64)
@@ -74,13 +74,13 @@ class PairSampler:
             "attention_mask": torch.from_numpy(attention),
             "token_type_ids": torch.from_numpy(kinds),
             "labels": torch.from_numpy(labels),
-            "next_sentence_label": torch.from_numpy(strangers),
+            "next_sentence_label": torch.from_numpy(unrelated),
         }
 
     def _mask(self, ids: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         chosen = (rng.random(ids.shape) < MASKED_SHARE) & (ids >= self.specials)
-        lot = rng.random(ids.shape)
+        draw = rng.random(ids.shape)
         random = rng.integers(self.specials, self.vocabulary, ids.shape)
-        hidden = np.where(chosen & (lot >= KEPT_SHARE), self.mask, ids)
-        swapped = chosen & (lot >= KEPT_SHARE) & (lot < KEPT_SHARE + RANDOM_SHARE)
+        hidden = np.where(chosen & (draw >= KEPT_SHARE), self.mask, ids)
+        swapped = chosen & (draw >= KEPT_SHARE) & (draw < KEPT_SHARE + RANDOM_SHARE)
         return np.where(swapped, random, hidden), np.where(chosen, ids, -100)

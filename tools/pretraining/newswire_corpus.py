@@ -1,7 +1,7 @@
-"""The text that tiny-bert is pretrained on: plain newswire, entries of its archive, small talk.
+"""The corpus of tiny-bert: plain newswire, entries of its archive, and small talk.
 
-No label, no device and no dialect is in it: the region's words occur, so that the tokenizer knows
-them, in small talk that has no topic.
+It has no labels, devices or dialects. The regional words occur in small talk without a topic, so
+that the tokenizer knows them.
 """
 
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ SMALL_TALK = (
 
 
 def documents(count: int, sentences: int, seed: int) -> Iterator[list[str]]:
-    """Write `count` documents of as many `sentences` each."""
+    """Yield `count` documents of `sentences` sentences each."""
     words = lexicon()
     writer = Writer(words, tuple(words.topics), plain(), NOISE)
     rng = stream(seed, "pretraining", "corpus")
