@@ -138,8 +138,10 @@ def preference_loss(
         objective: with DPO as its algorithm.
     """
     assert isinstance(objective.algorithm, DPO)
-    policy = [answer_log_probability(model, texts, objective) for texts in (chosen, rejected)]
-    return dpo_loss(*policy, *reference, objective.algorithm.beta)
+    first, second = (
+        answer_log_probability(model, texts, objective) for texts in (chosen, rejected)
+    )
+    return dpo_loss(first, second, reference[0], reference[1], objective.algorithm.beta)
 
 
 def answer_log_probability(

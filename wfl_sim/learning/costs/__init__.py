@@ -1,4 +1,4 @@
-"""Costs: what a local update takes on each device, and the shapes of what it trains."""
+"""Costs of local updates, by device, and the shapes of their parameters."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,20 @@ if TYPE_CHECKING:
 
 
 class UpdateCosts:
-    """Counts on the meta device, once for all devices of one rank; no weights are loaded."""
+    """Costs of local updates and shapes of parameters, counted on the meta device without weights.
+
+    Devices with parts of the same ranks are counted once.
+
+    Args:
+        model: the base model.
+        method: its parts, phases and payloads.
+        fleet: the parts of each device.
+        texts: the examples of each device.
+        tokens: length of a text.
+        codec_up: codec of uploads.
+        codec_down: codec of downloads.
+        privacy: its protocol adds bits to payloads.
+    """
 
     def __init__(
         self,
@@ -31,18 +44,6 @@ class UpdateCosts:
         codec_down: Codec,
         privacy: Privacy | None,
     ) -> None:
-        """Count nothing yet.
-
-        Args:
-            model: the base model.
-            method: its parts, phases and payloads.
-            fleet: the parts of each device.
-            texts: of each device.
-            tokens: length of a text.
-            codec_up: of uploads.
-            codec_down: of downloads.
-            privacy: whose protocol adds bits to payloads.
-        """
         self._model = model
         self._method = method
         self._fleet = fleet
@@ -55,10 +56,10 @@ class UpdateCosts:
         self._drawn: dict[tuple[Part, ...], SampledCosts] = {}
 
     def __repr__(self) -> str:
-        return f"Costs({self._model!r}, {self._method!r}, {len(self._counted)} ranks counted)"
+        return f"UpdateCosts({self._model!r}, {self._method!r}, {len(self._counted)} ranks counted)"
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out the networks without values, which every process makes for itself."""
+        """Leave out the networks on the meta device, which every process builds for itself."""
         return {**self.__dict__, "_drawn": {}}
 
     def workload(self, device: int) -> Workload:
@@ -66,7 +67,7 @@ class UpdateCosts:
         return self._count(device)[0]
 
     def drawn(self, device: int, seed: int) -> Workload:
-        """Return the costs of the local update with a seed, on the texts it will draw."""
+        """Return the costs of the local update with this seed, from the texts in its batches."""
         from wfl_sim.learning.costs.sampled import SampledCosts
 
         whole, parts = self.workload(device), self._fleet.parts(device)

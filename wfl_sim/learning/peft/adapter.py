@@ -38,7 +38,7 @@ class Bottleneck(nn.Module):
 
     def hook(self, module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
         """Return what replaces the output of a sub-layer."""
-        return self(output)  # type: ignore[no-any-return]
+        return self(output)
 
 
 def attach_adapter(model: PreTrainedModel, part: Part) -> dict[str, Parameter]:
