@@ -28,6 +28,7 @@ import simpy
 
 import channel_models as cm
 from wfl_sim.network.carrier import Carrier
+from wfl_sim.network.transfer import TransferRequest
 from wfl_sim.radio.allocation import ProportionalFair
 from wfl_sim.radio.channel import SampledChannel
 from wfl_sim.radio.ofdma import OfdmaBand
@@ -76,7 +77,7 @@ def fluid(devices, seconds, threads=None):
     env = simpy.Environment()
     carrier = Carrier(env, "uplink", band)
     for device in range(devices):
-        carrier.send([device], 1e15)
+        carrier.send(TransferRequest([device], 1e15))
     started = time.perf_counter()
     env.run(until=seconds)
     return seconds / (time.perf_counter() - started), carrier.bits_delivered / seconds

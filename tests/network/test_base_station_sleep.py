@@ -62,40 +62,40 @@ def test_without_wakings_all_is_as_the_spans_say():
 
 def test_the_first_transfer_waits_and_those_beside_it_for_the_same_moment():
     env = simpy.Environment()
-    slumber = BaseStationSleep(env, STATION.waking)
-    heard = []
+    sleep = BaseStationSleep(env, STATION.waking)
+    reported = []
 
     def asks(at):
         yield env.timeout(at)
-        yield from slumber.awake()
-        heard.append((at, env.now))
-        slumber.note(0, True)
+        yield from sleep.awake()
+        reported.append((at, env.now))
+        sleep.note(0, True)
         yield env.timeout(1.0)
-        slumber.note(0, False)
+        sleep.note(0, False)
 
     for at in (3.0, 3.01, 4.5, 4.9, 5.0 + 1.025):
         env.process(asks(at))
     env.run()
     # Until 4.025 s and then until 5.9 s there is traffic; the rest after it is short.
-    assert heard == [
+    assert reported == [
         (3.0, 3.025),
         (3.01, 3.025),
         (4.5, 4.5),
         (4.9, 4.9),
         (pytest.approx(6.025), pytest.approx(6.025)),
     ]
-    assert slumber.wakings == [(3.0, 3.025)]
+    assert sleep.wakings == [(3.0, 3.025)]
 
 
 def test_who_leaves_does_not_keep_the_others_waiting():
     env = simpy.Environment()
-    slumber = BaseStationSleep(env, STATION.waking)
+    sleep = BaseStationSleep(env, STATION.waking)
     up = []
 
     def asks(at):
         try:
             yield env.timeout(at)
-            yield from slumber.awake()
+            yield from sleep.awake()
             up.append(env.now)
         except simpy.Interrupt:
             pass
@@ -128,7 +128,7 @@ def test_waking_up_delays_a_run(tmp_path):
 def test_every_second_is_counted_once(tmp_path_factory, seed, light, more):
     """With all states at one power and no transitions, joules are that power times the run."""
     federation = simulated(
-        tmp_path_factory.mktemp("slumber"),
+        tmp_path_factory.mktemp("sleep"),
         f"seed={seed}",
         f"cells.0.station={{kind: tr-38864, unit: 1 W, light_after: {light} s, "
         f"deep_after: {light + more} s}}",

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from wfl_sim.network.backhaul import WiredLinks
 from wfl_sim.network.carrier import Carrier
+from wfl_sim.network.transfer import TransferRequest
 from wfl_sim.radio.medium import ActiveTransfers, RatePlan
 
 
@@ -24,7 +25,7 @@ def env():
 def later(env, carrier, delay, bits, log=None):
     def process():
         yield env.timeout(delay)
-        transfer = yield carrier.send([0], bits).done
+        transfer = yield carrier.send(TransferRequest([0], bits)).done
         if log is not None:
             log.append(transfer)
         return transfer
@@ -34,7 +35,7 @@ def later(env, carrier, delay, bits, log=None):
 
 def test_a_lone_transfer_takes_bits_over_capacity(env):
     carrier = Carrier(env, "wire", wire(10.0))
-    transfer = carrier.send([0], 25.0)
+    transfer = carrier.send(TransferRequest([0], 25.0))
     env.run()
     assert transfer.end == 2.5
     assert transfer.mean_rate == 10.0
@@ -53,7 +54,7 @@ def test_two_flows_share_as_processor_sharing_says(env):
 
 def test_transfers_that_begin_together_end_together(env):
     carrier = Carrier(env, "wire", wire(10.0))
-    transfers = [carrier.send([i], 10.0) for i in range(5)]
+    transfers = [carrier.send(TransferRequest([i], 10.0)) for i in range(5)]
     env.run()
     assert [transfer.end for transfer in transfers] == [5.0] * 5
 
@@ -86,11 +87,11 @@ def test_processor_sharing_in_the_order_of_arrival_does_not_matter(env):
     """Permuting what arrives together permutes what comes out."""
     carrier = Carrier(env, "wire", wire(7.0))
     sizes = [3.0, 11.0, 5.0]
-    ends = [carrier.send([i], bits) for i, bits in enumerate(sizes)]
+    ends = [carrier.send(TransferRequest([i], bits)) for i, bits in enumerate(sizes)]
     env.run()
     other = simpy.Environment()
     mirrored = Carrier(other, "wire", wire(7.0))
-    again = [mirrored.send([i], bits) for i, bits in enumerate(reversed(sizes))]
+    again = [mirrored.send(TransferRequest([i], bits)) for i, bits in enumerate(reversed(sizes))]
     other.run()
     assert [t.end for t in ends] == [t.end for t in reversed(again)]
 
@@ -127,7 +128,7 @@ def _sojourns(law, seed, jobs, load):
     def source():
         for gap, bits in zip(gaps.tolist(), service.tolist(), strict=True):
             yield env.timeout(gap)
-            sent.append(carrier.send([0], bits))
+            sent.append(carrier.send(TransferRequest([0], bits)))
 
     env.process(source())
     env.run()
@@ -158,14 +159,14 @@ class Steps:
         ahead, count = k + np.arange(min(steps, self.most)), len(traffic.bits_left)
         capacity = np.array(self.capacities)[ahead % len(self.capacities)]
         rate = np.repeat(capacity[:, None] / count, count, axis=1)
-        watts, heard = np.full_like(rate, 0.2), np.zeros_like(rate)
-        return RatePlan((ahead + 1) * self.step, rate, rate, 1.0, 1.0, watts, heard)
+        watts, reported = np.full_like(rate, 0.2), np.zeros_like(rate)
+        return RatePlan((ahead + 1) * self.step, rate, rate, 1.0, 1.0, watts, reported)
 
 
 def test_completion_inside_a_step_is_exact(env):
     """0.1 s at 10, 0.1 s at 2, then 10 bit/s: 1.7 bit are through at 0.25 s."""
     carrier = Carrier(env, "steps", Steps(0.1, [10.0, 2.0]))
-    transfer = carrier.send([0], 1.7)
+    transfer = carrier.send(TransferRequest([0], 1.7))
     env.run(until=1.0)
     assert transfer.end == pytest.approx(0.25, rel=1e-12)
     assert transfer.mean_sinr_db == pytest.approx(0.0)
@@ -217,7 +218,7 @@ def test_an_arrival_at_the_instant_of_a_completion(env):
 
 def test_a_rate_of_zero_waits_for_the_next_step(env):
     carrier = Carrier(env, "steps", Steps(1.0, [0.0, 4.0]))
-    transfer = carrier.send([0], 2.0)
+    transfer = carrier.send(TransferRequest([0], 2.0))
     env.run(until=5.0)
     assert transfer.end == pytest.approx(1.5)
 
@@ -233,7 +234,7 @@ def test_idle_carriers_schedule_nothing(env):
 )
 def test_impossible_transfers_are_refused(env, links, bits):
     with pytest.raises(ValueError, match=r"link|bits"):
-        Carrier(env, "wire", wire(1.0)).send(links, bits)
+        Carrier(env, "wire", wire(1.0)).send(TransferRequest(links, bits))
 
 
 def leaving(env, carrier, transfer, link, time, log):
@@ -247,7 +248,7 @@ def leaving(env, carrier, transfer, link, time, log):
 def test_who_leaves_frees_the_medium_at_once(env):
     """Two at 5 bit/s; one leaves at 1 s with 5 bit through, the other then has 10 bit/s."""
     carrier, log = Carrier(env, "wire", wire(10.0)), []
-    gone, stays = carrier.send([0], 20.0), carrier.send([1], 20.0)
+    gone, stays = carrier.send(TransferRequest([0], 20.0)), carrier.send(TransferRequest([1], 20.0))
     leaving(env, carrier, gone, 0, 1.0, log)
     env.run()
     assert log == [5.0]
@@ -261,7 +262,7 @@ def test_who_leaves_frees_the_medium_at_once(env):
 
 def test_one_of_several_receivers_leaves_and_the_transfer_goes_on(env):
     carrier, log = Carrier(env, "steps", Steps(10.0, [10.0])), []
-    transfer = carrier.send([0, 1], 20.0)
+    transfer = carrier.send(TransferRequest([0, 1], 20.0))
     leaving(env, carrier, transfer, 0, 0.5, log)
     env.run()
     assert log == [5.0]
@@ -270,7 +271,7 @@ def test_one_of_several_receivers_leaves_and_the_transfer_goes_on(env):
 
 def test_leaving_too_late_finds_all_bits_there(env):
     carrier, log = Carrier(env, "wire", wire(10.0)), []
-    leaving(env, carrier, carrier.send([0], 20.0), 0, 3.0, log)
+    leaving(env, carrier, carrier.send(TransferRequest([0], 20.0)), 0, 3.0, log)
     env.run()
     assert log == [20.0]
 
@@ -289,7 +290,7 @@ def test_bits_are_conserved_when_some_leave(jobs):
 
     def one(start, bits, patience):
         yield env.timeout(start)
-        transfer = carrier.send([0], bits)
+        transfer = carrier.send(TransferRequest([0], bits))
         if patience is not None:
             yield env.timeout(patience)
             left.append((yield carrier.leave(transfer, 0)))
@@ -313,13 +314,15 @@ def test_a_watcher_hears_when_it_is_on_the_air(env):
             rate = np.where(np.arange(count) == turn, 1.0, 0.0)
             return RatePlan(ahead + 1.0, rate, rate, 1.0, 0.5, 0.2 * rate, np.zeros_like(rate))
 
-    carrier, heard = Carrier(env, "turns", Turns()), []
+    carrier, reported = Carrier(env, "turns", Turns()), []
     transfer = carrier.send(
-        [0], 2.0, watch=lambda watts, duty: heard.append((env.now, watts, duty))
+        TransferRequest(
+            [0], 2.0, on_power=lambda watts, duty: reported.append((env.now, watts, duty))
+        )
     )
-    carrier.send([1], 1.5)
+    carrier.send(TransferRequest([1], 1.5))
     env.run()
-    assert heard == [(0.0, 0.2, 0.5), (1.0, 0.0, 0.0), (2.0, 0.2, 0.5)]
+    assert reported == [(0.0, 0.2, 0.5), (1.0, 0.0, 0.0), (2.0, 0.2, 0.5)]
     assert transfer.end == 3.0
     assert transfer.airtime == 1.0
     assert transfer.radiated == pytest.approx(0.2)

@@ -119,12 +119,12 @@ def test_a_device_leaves_a_broadcast_and_the_others_go_on(tmp_path):
     text = LINE.replace("{count: 1", "{count: 2")
     result = outcome(tmp_path, "model.payload=2 Gbit", text=text)
     check_laws(result)
-    legs = parts(result, "download")
-    assert [leg.cell for leg in legs] == ["cell-0", "cell-1"]
+    segments = parts(result, "download")
+    assert [segment.cell for segment in segments] == ["cell-0", "cell-1"]
     stayed = parts(result, "download", "device-1")
-    assert [leg.bits for leg in stayed] == [2_000_000_000]
+    assert [segment.bits for segment in stayed] == [2_000_000_000]
     # One broadcast to both, and to the one who left what it lacked.
-    assert result.totals["bits"]["sent_down"] == 2_000_000_000 + legs[1].bits
+    assert result.totals["bits"]["sent_down"] == 2_000_000_000 + segments[1].bits
 
 
 def test_going_back_soon_is_a_ping_pong(tmp_path):

@@ -57,8 +57,8 @@ def test_waking_up_is_paid_by_the_battery(tmp_path_factory, capacity, seed):
     )
     # With 0.4 W a unit waking costs 0.18 J at once: so far below its cut-off a battery may end.
     for device in federation.devices[4:]:
-        supply = device.body.supply
-        lost = supply.battery.capacity - supply.level + supply.charged
+        battery_state = device.power_meter.battery_state
+        lost = battery_state.battery.capacity - battery_state.level + battery_state.charged
         drawn = federation.context.ledger.components(federation.env.now)[device.index].sum()
         assert drawn == pytest.approx(lost, rel=1e-9)
         spans = of(federation, device.name)

@@ -10,7 +10,8 @@ from tests.fixtures.runs import outcome
 from tests.radio.test_ofdma import BLOCK, BLOCKS, make_band, shannon
 from tests.simulation.test_simulation import check_laws
 from wfl_sim.config.errors import ScenarioError
-from wfl_sim.network.carrier import BroadcastGroup, Carrier
+from wfl_sim.network.carrier import Carrier
+from wfl_sim.network.transfer import BroadcastGroup, TransferRequest
 from wfl_sim.radio.allocation import MaxCI, ProportionalFair
 
 RATELESS = "cells.0.downlink.rateless=true"
@@ -18,8 +19,8 @@ BAND = BLOCKS * BLOCK
 
 
 def broadcast(carrier, links, bits):
-    transmission = BroadcastGroup()
-    return [carrier.send([link], bits, part_of=transmission) for link in links]
+    group = BroadcastGroup()
+    return [carrier.send(TransferRequest([link], bits, group=group)) for link in links]
 
 
 def test_each_receiver_ends_after_bits_over_its_own_rate():
@@ -40,7 +41,7 @@ def test_a_transmission_competes_as_one(allocator):
     band = make_band([1e-12] * 4, direction="downlink", allocator=allocator)
     carrier = Carrier(env, "air", band)
     together = broadcast(carrier, range(3), 1e6)
-    alone = carrier.send([3], 1e6)
+    alone = carrier.send(TransferRequest([3], 1e6))
     env.run(env.all_of([each.done for each in (*together, alone)]))
     half = 2e6 / shannon(0.2, 1e-12, BAND)
     assert [each.end for each in together] == pytest.approx([together[0].end] * 3)
@@ -79,7 +80,7 @@ def test_one_leaves_and_the_others_go_on():
     env.run(second.done)
     assert log == [pytest.approx(0.01 * shannon(0.2, 1e-12, BAND))]
     assert second.end == pytest.approx(1e6 / shannon(0.2, 1e-13, BAND), rel=1e-9)
-    assert first.goes_on
+    assert first.has_receivers
 
 
 def test_a_scenario_ends_sooner_for_most_and_counts_a_broadcast_once(tmp_path):

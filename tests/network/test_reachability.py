@@ -99,10 +99,10 @@ def test_a_full_battery_spills(tmp_path):
     battery = "{capacity: 100 J, charging: 20 W}"
     federation = simulated(tmp_path, f"devices.0.battery={battery}", text=LONE)
     check_laws(federation)
-    supply = federation.devices[0].body.supply
-    assert supply.level == pytest.approx(100.0)
-    assert supply.spilled > 0
-    income = supply.charged + supply.spilled
+    battery_state = federation.devices[0].power_meter.battery_state
+    assert battery_state.level == pytest.approx(100.0)
+    assert battery_state.spilled > 0
+    income = battery_state.charged + battery_state.spilled
     assert income == pytest.approx(20 * federation.env.now, rel=1e-9)
 
 
@@ -113,7 +113,9 @@ def test_a_harvest_trace_in_other_units_is_integrated(tmp_path):
     check_laws(federation)
     turns, rest = divmod(federation.env.now, 12.0)
     expected = 4 * (6 * turns + max(rest - 6, 0))
-    assert federation.devices[0].body.supply.charged == pytest.approx(expected, rel=1e-9)
+    assert federation.devices[0].power_meter.battery_state.charged == pytest.approx(
+        expected, rel=1e-9
+    )
 
 
 @pytest.mark.parametrize("activity", ["wait", "download", "compute", "upload"])

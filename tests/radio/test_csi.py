@@ -12,6 +12,7 @@ from tests.fixtures.runs import outcome
 from tests.radio.test_ofdma import BLOCK, BLOCKS, NOISE, finish, make_band
 from tests.simulation.test_simulation import check_laws
 from wfl_sim.network.carrier import Carrier
+from wfl_sim.network.transfer import TransferRequest
 from wfl_sim.radio.allocation import MaxCI
 from wfl_sim.radio.channel import SampledChannel
 from wfl_sim.radio.csi import EstimatedFading
@@ -81,7 +82,7 @@ def test_choosing_the_best_of_n_estimates_gains_less(error):
     env = simpy.Environment()
     carrier = Carrier(env, "air", with_errors(band, error))
     for user in range(users):
-        carrier.send([user], 1e12)
+        carrier.send(TransferRequest([user], 1e12))
     env.run(until=20.0)
     harmonic = sum(1 / k for k in range(1, users + 1))
     alone = snr / np.log(2) * BLOCKS * BLOCK

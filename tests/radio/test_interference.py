@@ -11,6 +11,7 @@ from tests.simulation.test_simulation import check_laws
 from wfl_sim.config.errors import ScenarioError
 from wfl_sim.network.carrier import Carrier
 from wfl_sim.network.cell_carrier import CellCarrier
+from wfl_sim.network.transfer import TransferRequest
 from wfl_sim.radio.interference import CoupledCells
 from wfl_sim.radio.load_interference import AverageLoadInterference
 from wfl_sim.radio.medium import ActiveTransfers
@@ -40,8 +41,12 @@ def send(medium, transfers):
     """Send (cell, devices, bits) at once; return the transfers when all have ended."""
     env = simpy.Environment()
     carrier = Carrier(env, "air", medium)
-    ports = [CellCarrier(carrier, number * medium.devices) for number in range(len(medium.bands))]
-    sent = [ports[cell].send(devices, bits) for cell, devices, bits in transfers]
+    carriers = [
+        CellCarrier(carrier, number * medium.devices) for number in range(len(medium.bands))
+    ]
+    sent = [
+        carriers[cell].send(TransferRequest(devices, bits)) for cell, devices, bits in transfers
+    ]
     env.run(env.all_of([each.done for each in sent]))
     return sent
 

@@ -13,6 +13,7 @@ from scipy.special import lambertw
 from tests.radio.test_allocation import demands
 from tests.radio.test_ofdma import BLOCK, BLOCKS, NOISE, make_band
 from wfl_sim.network.carrier import Carrier
+from wfl_sim.network.transfer import TransferRequest
 from wfl_sim.radio.allocation import EqualShare, MinimumEnergy, MinimumMakespan
 from wfl_sim.radio.allocation.bandwidth import lambert, needed, rate
 from wfl_sim.radio.allocation.makespan import makespan
@@ -144,7 +145,7 @@ def test_who_hears_nothing_gets_nothing():
 def uploads(allocator, gains, bits):
     env = simpy.Environment()
     carrier = Carrier(env, "air", make_band(gains, allocator=allocator))
-    sent = [carrier.send([link], bits) for link in range(len(gains))]
+    sent = [carrier.send(TransferRequest([link], bits)) for link in range(len(gains))]
     env.run(env.all_of([each.done for each in sent]))
     return sent
 

@@ -9,6 +9,7 @@ from scipy.special import exp1
 
 import channel_models as cm
 from wfl_sim.network.carrier import Carrier
+from wfl_sim.network.transfer import TransferRequest
 from wfl_sim.radio.allocation import (
     EarliestDeadline,
     EqualShare,
@@ -62,7 +63,7 @@ def make_band(
 def finish(band, transfers):
     env = simpy.Environment()
     carrier = Carrier(env, "air", band)
-    sent = [carrier.send(links, bits) for links, bits in transfers]
+    sent = [carrier.send(TransferRequest(links, bits)) for links, bits in transfers]
     env.run(env.all_of([each.done for each in sent]))
     return sent
 
@@ -119,7 +120,7 @@ def test_a_broadcast_to_n_rayleigh_channels_has_an_nth_of_the_rate_at_low_snr():
     )
     env = simpy.Environment()
     carrier = Carrier(env, "air", band)
-    carrier.send(range(count), 1e12)
+    carrier.send(TransferRequest(range(count), 1e12))
     env.run(until=60.0)
     alone = snr / np.log(2) * BLOCKS * BLOCK
     assert carrier.bits_delivered / 60.0 == pytest.approx(alone / count, rel=0.05)
@@ -200,7 +201,7 @@ def test_proportional_fair_gains_multi_user_diversity():
     env = simpy.Environment()
     carrier = Carrier(env, "air", band)
     for user in range(users):
-        carrier.send([user], 1e12)
+        carrier.send(TransferRequest([user], 1e12))
     env.run(until=40.0)
     harmonic = sum(1 / k for k in range(1, users + 1))
     # Sampled CSI is half a step old: J0(2 pi 20 Hz 1 ms)^2 = 0.992 of the gain at most.
@@ -222,7 +223,7 @@ def test_maximum_ci_gains_what_the_best_of_n_rayleigh_channels_has():
     env = simpy.Environment()
     carrier = Carrier(env, "air", band)
     for user in range(users):
-        carrier.send([user], 1e12)
+        carrier.send(TransferRequest([user], 1e12))
     env.run(until=40.0)
     ergodic = [exp1(k / snr) * np.exp(k / snr) / np.log(2) for k in range(1, users + 1)]
     best = sum(comb(users, k) * (-1) ** (k + 1) * ergodic[k - 1] for k in range(1, users + 1))
@@ -268,7 +269,7 @@ def test_stale_channel_state_costs_rate():
         env = simpy.Environment()
         carrier = Carrier(env, "air", band)
         for user in range(4):
-            carrier.send([user], 1e12)
+            carrier.send(TransferRequest([user], 1e12))
         env.run(until=10.0)
         return carrier.bits_delivered
 
@@ -292,7 +293,7 @@ def test_the_allocator_never_sees_the_present_or_the_future(delay, age):
         [1e-12], fading=cm.Rayleigh(), doppler=3.0, allocator=Spy(), csi_delay=delay, blocks=1
     )
     env = simpy.Environment()
-    Carrier(env, "air", band).send([0], 1e12)
+    Carrier(env, "air", band).send(TransferRequest([0], 1e12))
     env.run(until=0.5)
     gain = band.channel.gain(np.array([0]), -age, len(seen))[:, 0, 0]
     assert seen == pytest.approx(np.log2(1 + 0.2 * gain / (NOISE * BLOCK)))
@@ -319,7 +320,7 @@ def test_proportional_fair_once_a_sample_does_what_it_does_every_slot():
         env = simpy.Environment()
         carrier = Carrier(env, "air", band)
         for user in range(30):
-            carrier.send([user], 1e15)
+            carrier.send(TransferRequest([user], 1e15))
         env.run(until=1.0)
         return carrier.bits_delivered
 

@@ -78,7 +78,7 @@ def test_power_is_that_of_the_inversion(tmp_path):
     devices = [federation.devices[int(s.actor.split("-")[1])] for s in spans]
     cell = devices[0].cell
     federation.env._now = start  # the channel is a function of time
-    gain = cell.hears([device.index for device in devices])
+    gain = cell.uplink_gains([device.index for device in devices])
     watts = 1 / gain / max(1 / gain) * devices[0].power
     for device, span, power in zip(devices, spans, watts, strict=True):
         sending = device.transceiver.radio.transmit_power(power)

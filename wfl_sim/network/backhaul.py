@@ -1,4 +1,4 @@
-"""Wiring: lines between nodes of the backhaul, as few carriers as share no link."""
+"""Backhaul: routes between nodes over wired links, which they share max-min fair."""
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from wfl_sim.network.backhaul_graph import route
 from wfl_sim.network.carrier import Carrier
+from wfl_sim.network.transfer import TransferRequest
 from wfl_sim.radio.medium import ActiveTransfers, RatePlan
 
 Pair = tuple[str, str]
@@ -18,26 +19,26 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True, eq=False)
 class Route:
-    """A route from one node to another. Several lines may share a carrier, and links on it."""
+    """A route from one node to another. Several routes may share a carrier, and links on it."""
 
     carrier: Carrier
     route: int
-    """its number on the carrier"""
+    """Number of the route on the carrier."""
     latency: float
-    """s"""
+    """Seconds."""
 
     def carry(self, env: simpy.Environment, bits: float) -> Generator[simpy.Event, Any, None]:
-        """Bring a payload to the other end."""
-        yield self.carrier.send([self.route], bits).done
+        """Carry a payload to the other end."""
+        yield self.carrier.send(TransferRequest((self.route,), bits)).done
         yield env.timeout(self.latency)
 
 
 def build_routes(
     env: simpy.Environment, graph: "nx.Graph[str]", pairs: Sequence[Pair]
 ) -> dict[Pair, Route]:
-    """Return a line for every (source, target).
+    """Return a route for every (source, target).
 
-    Lines whose routes share a link in the same direction, or are coupled by others that do, get one
+    Routes that share a link in the same direction, directly or through other routes, get one
     carrier.
     """
     found: dict[Pair, Route] = {}
@@ -56,7 +57,7 @@ def build_routes(
 
 @dataclass
 class _Group:
-    """Routes that are coupled by the links that they share."""
+    """Routes that share links, directly or through one another."""
 
     routes: dict[Pair, tuple[list[Pair], float]] = field(default_factory=dict)
     hops: dict[Pair, None] = field(default_factory=dict)
@@ -78,25 +79,24 @@ def _groups(graph: "nx.Graph[str]", pairs: Sequence[Pair]) -> list[_Group]:
 
 
 class WiredLinks:
-    """Routes over links of constant capacity; the link of a transfer is the number of its route."""
+    """Routes over links of constant capacity; the link of a transfer is the number of its route.
+
+    Args:
+        routes: numbers of the links of each route.
+        capacity: of each link in bit/s.
+    """
 
     def __init__(self, routes: Sequence[Sequence[int]], capacity: Sequence[float]) -> None:
-        """Take the network.
-
-        Args:
-            routes: the numbers of the links that each route takes.
-            capacity: bit/s of each link.
-        """
         self._uses = np.zeros((len(routes), len(capacity)), dtype=bool)
         for number, links in enumerate(routes):
             self._uses[number, list(links)] = True
         self._capacity = np.asarray(capacity, dtype=float)
 
     def __repr__(self) -> str:
-        return "Wires({} routes, {} links)".format(*self._uses.shape)
+        return "WiredLinks({} routes, {} links)".format(*self._uses.shape)
 
     def plan(self, traffic: ActiveTransfers, now: float, steps: int) -> RatePlan:
-        """Give every transfer its max-min fair rate, until the set changes."""
+        """Give every transfer its max-min fair rate, until the set of transfers changes."""
         rate = max_min_rates(self._uses[traffic.links], self._capacity)[None]
         return RatePlan(
             until=np.array([np.inf]),

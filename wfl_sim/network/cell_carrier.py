@@ -1,81 +1,78 @@
-"""Port: one cell's part of a carrier."""
+"""Cell carrier: one direction of a cell on its carrier, with access delay and header overhead."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import simpy
 
-from wfl_sim.network.carrier import BroadcastGroup, Carrier, Transfer
+from wfl_sim.network.base_station_sleep import BaseStationSleep
+from wfl_sim.network.carrier import Carrier
+from wfl_sim.network.transfer import Transfer, TransferRequest
+
+ActivityListener = Callable[[int, bool], None]
+"""Called with the device, and whether its transfer begins or ends."""
 
 
+@dataclass(eq=False)
 class CellCarrier:
-    """A cell's door to a carrier, which coupled cells share. Links are numbered by device."""
+    """The uplink or downlink of a cell. Coupled cells share a carrier.
 
-    def __init__(
-        self,
-        carrier: Carrier,
-        first: int = 0,
-        changed: Callable[[int, bool], None] | None = None,
-    ) -> None:
-        """Take a part of a carrier.
+    Links are numbered by device, and bits are those of the payload.
+    """
 
-        Args:
-            carrier: that serves it.
-            first: number of its link with device 0.
-            changed: is told the device and whether it begins or ends to use the air.
-        """
-        self._carrier = carrier
-        self._first = first
-        self._changed = changed
-        self._begun: dict[Transfer, int] = {}
+    carrier: Carrier
+    first_link: int = 0
+    """Link number of device 0 on the carrier."""
+    delay: float = 0.0
+    """Access delay in s before the first bit."""
+    header: float = 0.0
+    """Header bits for each bit of payload."""
+    sleep: BaseStationSleep | None = None
+    """Sleep of the base station, which may have to wake up first."""
+    listeners: Sequence[ActivityListener] = ()
+    _begun: dict[Transfer, int] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        return f"Port({self._carrier!r}, links from {self._first})"
+        return f"CellCarrier({self.carrier!r}, links from {self.first_link})"
 
-    def also_tell(self, listener: Callable[[int, bool], None]) -> None:
-        """Tell one more who begins and who ends to use the air."""
-        before = self._changed
+    def wait_for_access(self) -> Generator[simpy.Event, Any, None]:
+        """Wait until the first bit may be sent."""
+        if self.sleep is not None:
+            yield from self.sleep.awake()
+        if self.delay:
+            yield self.carrier.env.timeout(self.delay)
 
-        def both(device: int, begins: bool) -> None:
-            if before is not None:
-                before(device, begins)
-            listener(device, begins)
-
-        self._changed = both
-
-    def send(
-        self,
-        devices: Sequence[int],
-        bits: float,
-        weight: float = 1.0,
-        deadline: float = float("inf"),
-        watch: Callable[[float, float], None] | None = None,
-        part_of: BroadcastGroup | None = None,
-    ) -> Transfer:
-        """Begin a transfer to or from devices, as `Carrier.send`."""
-        links = [self._first + device for device in devices]
-        transfer = self._carrier.send(links, bits, weight, deadline, watch, part_of)
-        if self._changed is not None:
-            self._begun[transfer] = devices[0]
-            self._changed(devices[0], True)
-            transfer.done.callbacks.append(lambda _: self._over(transfer))
+    def send(self, request: TransferRequest) -> Transfer:
+        """Begin a transfer whose links are devices and whose bits are those of the payload."""
+        device = request.links[0]
+        links = [self.first_link + each for each in request.links]
+        transfer = self.carrier.send(replace(request, links=links, bits=self.on_air(request.bits)))
+        if self.listeners:
+            self._begun[transfer] = device
+            self._notify(device, True)
+            transfer.done.callbacks.append(lambda _: self._end(transfer))
         return transfer
 
     def leave(self, transfer: Transfer, device: int) -> simpy.Event:
-        """Take a device out of a transfer, as `Carrier.leave`."""
-        left = self._carrier.leave(transfer, self._first + device)
-        if self._changed is not None:
-
-            def look(_: simpy.Event) -> None:
-                if not transfer.links:
-                    self._over(transfer)
-
-            left.callbacks.append(look)
+        """Remove a device from a transfer, as `Carrier.leave`."""
+        left = self.carrier.leave(transfer, self.first_link + device)
+        if self.listeners:
+            left.callbacks.append(lambda _: None if transfer.links else self._end(transfer))
         return left
 
-    def _over(self, transfer: Transfer) -> None:
-        if self._changed is not None and transfer in self._begun:
-            self._changed(self._begun.pop(transfer), False)
+    def on_air(self, payload: float) -> float:
+        """Return the bits on the air that carry a payload of so many bits."""
+        return payload * (1 + self.header)
 
-    def refresh(self) -> None:
-        """Let the rates follow gains that have changed."""
-        self._carrier.refresh()
+    def payload(self, on_air: float) -> float:
+        """Return the bits of payload in so many bits on the air."""
+        return on_air / (1 + self.header)
+
+    def _end(self, transfer: Transfer) -> None:
+        if transfer in self._begun:
+            self._notify(self._begun.pop(transfer), False)
+
+    def _notify(self, device: int, begins: bool) -> None:
+        for listener in self.listeners:
+            listener(device, begins)

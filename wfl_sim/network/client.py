@@ -1,6 +1,6 @@
-"""Client: what selection, rounds and servers may use of a device.
+"""Client: what selection, rounds and servers may use of a device, and what they exchange with it.
 
-Everything else of a device is its own affair. Plug-ins use these names too: docs/extending.md.
+Plug-ins use these names too: docs/extending.md.
 """
 
 from dataclasses import dataclass
@@ -11,31 +11,69 @@ import simpy
 from wfl_sim.device_models.workload import Workload
 from wfl_sim.execution.task import StateRef
 from wfl_sim.network.cell import Cell
-from wfl_sim.network.messages import Download
+
+
+@dataclass(frozen=True, eq=False)
+class Download:
+    """One payload for one device, or for all devices of a broadcast."""
+
+    shared: StateRef
+    receivers: list[int]
+    """Links of the receivers that are still waiting."""
+    on_air: simpy.Event | None
+    """Succeeds with the radio transfer when it begins; None if the method sends nothing."""
+    version: int = 0
+    """Number of aggregations behind the shared state."""
+    bits: int = 0
+    """Bits of the payload."""
+    cell: Cell | None = None
+    """Cell that sends it."""
+
+
+@dataclass(eq=False)
+class SplitReply:
+    """The server's answer to a step of a split network."""
+
+    wanted: bool = True
+    """False once the device has left."""
 
 
 class Client(Protocol):
-    """A device as the rest of the network sees it."""
+    """A device as selection, rounds and servers see it.
 
-    @property
-    def index(self) -> int:
-        """Number of the device, and of its link in every cell."""
+    A selection needs a few members only, so any object that has them is enough to test it:
 
-    @property
-    def name(self) -> str:
-        """As in the columns of the run folder."""
+    >>> from types import SimpleNamespace
+    >>> clients = [SimpleNamespace(index=i, mean_gain=gain) for i, gain in enumerate((1e-11, 1e-9))]
+    >>> max(clients, key=lambda client: client.mean_gain).index
+    1
+    """
 
-    @property
-    def workload(self) -> Workload:
-        """Costs of one local update."""
+    index: int
+    """Number of the device, and of its link in every cell."""
+    name: str
+    """Name in the columns of the run folder."""
+    workload: Workload
+    """Costs of one local update."""
+    power: float
+    """Maximum transmit power in W."""
+    examples: int
+    """Number of training examples."""
+    last_upload: StateRef | None
+    """Newest upload that the server has received."""
+    last_upload_round: int
+    """Round of `last_upload`; -1 before the first."""
+    times_asked: int
+    """Number of participations that have begun."""
+    round_seconds: float
+    """Duration of the last round in s, from the request to the last bit sent.
 
-    @property
-    def power(self) -> float:
-        """W that it can radiate."""
-
-    @property
-    def examples(self) -> int:
-        """Number of examples that it trains on."""
+    Before the first round, expected duration of the local update alone.
+    """
+    round_joules: float
+    """Energy of the last round in J; before the first, of the local update alone."""
+    expected_compute: float
+    """Duration of a local update in s, without jitter and throttling."""
 
     @property
     def cell(self) -> Cell:
@@ -47,7 +85,7 @@ class Client(Protocol):
 
     @property
     def present(self) -> bool:
-        """Whether it can be asked."""
+        """Whether it can be reached and has energy to work."""
 
     @property
     def busy(self) -> bool:
@@ -58,47 +96,20 @@ class Client(Protocol):
         """Whether it is away and will never come back."""
 
     @property
-    def last_upload(self) -> StateRef | None:
-        """Newest upload that the server has received."""
-
-    @property
-    def last_upload_round(self) -> int:
-        """Round of `last_upload`; -1 before the first."""
-
-    @property
     def reported_loss(self) -> float:
-        """Mean training loss in nat of `last_upload`; it trains.
+        """Mean training loss in nat of `last_upload`; the update is trained now if necessary.
 
         Raises:
-            ValueError: there is none, or the run trains nothing.
+            ValueError: there is no upload, or the run trains nothing.
         """
 
     @property
     def battery_level(self) -> float:
-        """Charge as a share of the battery's capacity; 1 on the mains."""
+        """Charge as a share of the battery's capacity; 1 on mains power."""
 
     @property
     def charge_left(self) -> float:
-        """J that it can still draw; infinite on the mains."""
-
-    @property
-    def times_asked(self) -> int:
-        """How often it was asked to take part."""
-
-    @property
-    def round_seconds(self) -> float:
-        """Duration of its last round in s, from being asked to the last bit sent.
-
-        Before the first, of computing alone.
-        """
-
-    @property
-    def round_joules(self) -> float:
-        """Energy of its last round in J; before the first, of computing alone."""
-
-    @property
-    def expected_compute(self) -> float:
-        """Duration of a local update in s, without jitter and throttling."""
+        """Energy in J above the cut-off of the battery; infinite on mains power."""
 
     @property
     def expected_download(self) -> float:
@@ -121,46 +132,46 @@ class Client(Protocol):
         Args:
             number: of the round.
             download: brings the state to start from.
-            deadline: s on the simulated clock, when the upload should be through. Allocators that
-                know deadlines work towards it; nothing ends when it passes.
-            air: a joint analog transmission, in place of an upload of its own.
+            deadline: simulated time in s at which the upload should have ended. It is a target for
+                allocators that know deadlines; nothing ends when it passes.
+            air: a joint analog transmission, in place of a separate upload.
 
         Returns:
-            A process that ends when the upload is at the server, with the Contribution as value, or
-            when the device has abandoned its work, with None.
+            A process. Its value is the Contribution when the upload is at the server, or None when
+            the device has abandoned its work.
         """
 
     def cancel(self) -> simpy.Process | None:
-        """Let it abandon its work: nobody waits for it. What has left the device goes on.
+        """Stop the work of this round. A payload that has left the device is still delivered.
 
         Returns:
-            The process of its participation, which ends when it can be asked again; None where it
-            had none.
+            The process of its participation, which ends when the device is available again; None
+            if it did not participate.
         """
 
     def idle(self) -> None:
-        """Be idle until asked again, unless it has gone or come back in the meantime."""
+        """Be idle until the next request, if the device is waiting."""
 
 
 class JointUpload(Protocol):
     """An upload that several devices make together."""
 
     def ready(self, device: Client) -> simpy.Event:
-        """Return the event of the beginning; its value is the seconds, and the W by device."""
+        """Return the event of its beginning; the value is its seconds, and the W of each device."""
 
     def withdraw(self, device: Client) -> None:
-        """Do without a device that has left before the beginning."""
+        """Remove a device that has left before the beginning."""
 
 
 @dataclass(frozen=True)
 class Contribution:
-    """The end of a device's participation in a round."""
+    """The result of a device's participation in a round."""
 
     device: Client
     upload: StateRef | None
-    """what has reached the server; None where it was lost on the way"""
+    """Upload that the server has received; None if it was lost."""
     download: Download
-    """what the device started from"""
+    """Download that the device started from."""
 
     @property
     def delivery(self) -> Download:

@@ -1,6 +1,7 @@
-"""What every entity of a run shares: counters of traffic and handovers, and due evaluations."""
+"""Run context: clock, random streams, ledger, counters and rows that all entities share."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import simpy
@@ -9,27 +10,27 @@ from wfl_sim.device_models.energy import EnergyLedger
 from wfl_sim.execution.plan import Plan
 from wfl_sim.execution.task import StateRef
 from wfl_sim.randomness import stream
-from wfl_sim.records import Level, Span
+from wfl_sim.records import Activity, Level, Quantity, Span
 
 
 @dataclass
 class TrafficCounters:
-    """Bits over the air, counted when a transfer ends.
+    """Bits of payload over the air, counted when a transfer ends.
 
-    What was sent up was received or lost; so was what was sent down to each apart.
+    Every bit that was sent up was received or lost. So was every bit sent down in unicast.
     """
 
     sent_up: int = 0
     received_up: int = 0
-    """at the server, after the wire"""
+    """Bits that have reached the server over the backhaul."""
     sent_down: int = 0
-    """a broadcast counts once"""
+    """A broadcast counts once."""
     received_down: int = 0
-    """a broadcast counts once for each receiver"""
+    """A broadcast counts once for each receiver."""
     lost_up: int = 0
-    """of uploads that were abandoned"""
+    """Bits of uploads that were lost or abandoned."""
     lost_down: int = 0
-    """of downloads that were abandoned; a broadcast counts once for each receiver that left"""
+    """Bits of abandoned downloads; a broadcast counts once for each receiver that left."""
 
 
 @dataclass
@@ -38,11 +39,11 @@ class HandoverCounters:
 
     count: int = 0
     ping_pong: int = 0
-    """those that went back to the cell before, soon after"""
+    """Handovers back to the previous cell within the time window."""
     _last: dict[int, tuple[int, float]] = field(default_factory=dict)
 
-    def begun(self, device: int, source: int, target: int, now: float, window: float) -> None:
-        """Count a handover of a device at a time; one back within `window` s is a ping-pong."""
+    def add(self, device: int, source: int, target: int, now: float, window: float) -> None:
+        """Count a handover that begins now; one back within `window` s is a ping-pong."""
         before, then = self._last.get(device, (-1, 0.0))
         self.count += 1
         self.ping_pong += target == before and now - then <= window
@@ -51,7 +52,7 @@ class HandoverCounters:
 
 @dataclass(frozen=True)
 class DueEvaluation:
-    """An evaluation that is due: the time, the totals until then, and the tasks that will tell."""
+    """An evaluation of the states of one moment, with the totals until then."""
 
     time: float
     round: int
@@ -59,13 +60,13 @@ class DueEvaluation:
     bits_down: int
     joules: float
     overall: str | None
-    """key of the evaluation on pooled examples"""
+    """Key of the evaluation on pooled examples."""
     personal: tuple[str, ...]
-    """keys of the evaluations of each device on its own examples"""
+    """Keys of the evaluations of each device on its own examples."""
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """All keys that the rows of this measurement need."""
+        """Keys of all evaluation tasks."""
         return (*((self.overall,) if self.overall else ()), *self.personal)
 
 
@@ -76,7 +77,7 @@ class RunContext:
     env: simpy.Environment
     seed: int
     plan: Plan
-    """names the learning tasks and tells their costs"""
+    """Names the learning tasks and tells their costs."""
     ledger: EnergyLedger
     traffic: TrafficCounters = field(default_factory=TrafficCounters)
     handovers: HandoverCounters = field(default_factory=HandoverCounters)
@@ -103,8 +104,21 @@ class RunContext:
         if self._changed is not None and not self._changed.triggered:
             self._changed.succeed()
 
+    def record(
+        self, actor: str, activity: Activity, number: int, start: float, **facts: Any
+    ) -> None:
+        """Append the span of an activity in round `number` that began at `start` s and ends now."""
+        end = self.env.now
+        self.spans.append(
+            Span(start=start, end=end, actor=actor, activity=activity, round=number, **facts)
+        )
+
+    def note_level(self, actor: str, quantity: Quantity, value: float) -> None:
+        """Append the present value of a quantity."""
+        self.levels.append(Level(time=self.env.now, actor=actor, quantity=quantity, value=value))
+
     def measure(self, number: int, shared: StateRef) -> None:
-        """Note that the states of this moment are to be evaluated."""
+        """Request an evaluation of the present states after round `number`."""
         overall, personal = self.plan.evaluate(shared)
         if overall is None and not personal:
             return

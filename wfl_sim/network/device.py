@@ -1,10 +1,11 @@
-"""Device: takes part in rounds, waits, comes and goes.
+"""Device: a client of the federation, which takes part in rounds, waits, comes and goes.
 
-Its spans follow one another without gap from the start to the end of the run, and every change of
+Its spans follow one another without a gap from start to end of the run, and every change of
 activity closes an interval of power in the ledger.
 """
 
 from collections.abc import Iterator
+from math import inf
 
 import simpy
 
@@ -14,11 +15,10 @@ from wfl_sim.device_models.radio_power import RadioPower, radio_of
 from wfl_sim.device_models.workload import Workload
 from wfl_sim.execution.task import StateRef
 from wfl_sim.network.activity_log import ActivityLog
-from wfl_sim.network.cell import AccessOverhead, Cell
-from wfl_sim.network.client import JointUpload
+from wfl_sim.network.cell import Cell
+from wfl_sim.network.client import Download, JointUpload
 from wfl_sim.network.context import RunContext
 from wfl_sim.network.local_computation import SplitAnswer
-from wfl_sim.network.messages import Download
 from wfl_sim.network.participation import Participation
 from wfl_sim.network.power_meter import PowerMeter
 from wfl_sim.network.reachability import Reachability
@@ -28,7 +28,26 @@ from wfl_sim.records import Outcome
 
 
 class Device:
-    """One participant of the federation."""
+    """A client of the federation; `Client` documents the members that others may use.
+
+    Args:
+        context: of the run.
+        index: the device's number, also of its link in every cell.
+        hardware: computes, and draws power.
+        workload: costs of one local update.
+        cell: the serving cell.
+        mean_gain: linear large-scale power gain to the cell.
+        power: maximum transmit power in W.
+        examples: number of training examples.
+        compute: how the hardware computes.
+        radio: power of sending and receiving; that of the hardware by default.
+        battery: None for mains power.
+        away_power: W while it cannot be reached; the idle power by default.
+        intervals: start and end in s of the times when it is reachable; None for always.
+        excluded: whether it is too small to take part at all.
+        answer: the server's part of a step of a split network; None if it is not split.
+        can_hand_over: whether other cells may take over.
+    """
 
     def __init__(
         self,
@@ -41,35 +60,15 @@ class Device:
         mean_gain: float,
         power: float = 0.2,
         examples: int = 1,
-        computing: ComputeConfig | None = None,
+        compute: ComputeConfig | None = None,
         radio: RadioPower | None = None,
         battery: Battery | None = None,
         away_power: float | None = None,
         intervals: Iterator[tuple[float, float]] | None = None,
         excluded: bool = False,
         answer: SplitAnswer | None = None,
-        wanders: bool = False,
+        can_hand_over: bool = False,
     ) -> None:
-        """Put an idle device into a cell.
-
-        Args:
-            context: of the run.
-            index: the device's number, also of its link in the cell.
-            hardware: what it computes with.
-            workload: costs of one local update.
-            cell: the serving cell.
-            mean_gain: linear large-scale power gain to the cell.
-            power: W that it can radiate.
-            examples: that it trains on.
-            computing: how it computes; as the hardware says unless given.
-            radio: what sending and receiving draw; as the hardware says unless given.
-            battery: what it runs on; None for the mains.
-            away_power: W, drawn while it cannot be reached; the idle power unless given.
-            intervals: s, when it can be reached; None for always.
-            excluded: whether it can take no part at all, being too small.
-            answer: the server's part of a step of a split network; None where none is split.
-            wanders: whether it may be handed over to other cells.
-        """
         self.name = f"device-{index}"
         self.index = index
         self.hardware = hardware
@@ -79,49 +78,41 @@ class Device:
         self.excluded = excluded
         self.answer = answer
         self.last_upload: StateRef | None = None
-        """newest upload that the server has got"""
         self.last_upload_round = -1
-        """its round; -1 before the first"""
+        self.times_asked = 0
         self._context = context
-        self.body = PowerMeter(context, index, battery, hardware.thermal, self._supplied)
-        self.diary = ActivityLog(context, self.name, self.body)
+        self.power_meter = PowerMeter(context, index, battery, hardware.thermal, self._set_powered)
+        self.activity_log = ActivityLog(context, self.name, self.power_meter)
         self.transceiver = Transceiver(
             context,
             index,
-            self.body,
-            self.diary,
+            self.power_meter,
+            self.activity_log,
             radio=radio or radio_of(hardware),
             cell=cell,
             mean_gain=mean_gain,
-            wanders=wanders,
+            can_hand_over=can_hand_over,
         )
         idle_power = hardware.idle_power + self.transceiver.radio.rest
         self.reachability = Reachability(
             context,
-            self.body,
-            self.diary,
+            self.power_meter,
+            self.activity_log,
             idle_power=idle_power,
             away_power=idle_power if away_power is None else away_power,
-            changed=self._reachability_changed,
+            on_change=self._reachability_changed,
         )
-        self.computing = computing or ComputeConfig()
-        self.job = self.computing.job(hardware, workload)
-        share = self.computing.share(hardware, self.job)
-        seconds = self.job.seconds(share)
-        self.round_joules = seconds * (idle_power + self.job.power(share))
-        """J that the last round has cost; before the first, those of computing alone"""
-        self.expected_compute = seconds
-        """s, jitter and throttling left out"""
-        self.round_seconds = seconds
-        """s from being asked to the last bit sent in the last round; before the first, those of
-        computing alone"""
-        self.times_asked = 0
-        self._number, self._turn = -1, 0
+        self.compute = compute or ComputeConfig()
+        self.update_cost = self.compute.job(hardware, workload)
+        frequency = self.compute.share(hardware, self.update_cost)
+        self.expected_compute = self.round_seconds = self.update_cost.seconds(frequency)
+        self.round_joules = self.round_seconds * (idle_power + self.update_cost.power(frequency))
+        self._round, self._repetition = -1, 0
         self._participation: Participation | None = None
         self.reachability.begin(iter(()) if excluded else intervals)
 
     def __repr__(self) -> str:
-        return f"Device({self.name!r}, {self.diary!r})"
+        return f"Device({self.name!r}, {self.activity_log!r})"
 
     @property
     def cell(self) -> Cell:
@@ -135,25 +126,25 @@ class Device:
 
     @property
     def present(self) -> bool:
-        """Whether it can be asked."""
+        """Whether it can be reached and has energy to work."""
         return self.reachability.present
 
     @property
     def gone(self) -> bool:
         """Whether it is away and will never come back."""
-        return self.reachability.lost
+        return self.reachability.gone
 
     @property
     def busy(self) -> bool:
-        """Whether it takes part, or its upload is still on the way to the server."""
+        """Whether it takes part in a round, or its upload is still on the way to the server."""
         return self._participation is not None and self._participation.process.is_alive
 
     @property
     def reported_loss(self) -> float:
-        """Mean training loss in nat of the newest update that the server has got: trains it.
+        """Mean training loss in nat of `last_upload`; the update is trained now if necessary.
 
         Raises:
-            ValueError: there is none, or the run trains nothing.
+            ValueError: there is no upload, or the run trains nothing.
         """
         if self.last_upload is None:
             raise ValueError(f"{self.name} has not been heard of")
@@ -161,102 +152,89 @@ class Device:
 
     @property
     def expected_download(self) -> float:
-        """s for all downloads of a round, alone on the band at the mean gain; 0 without any."""
-        bits, exchange = self.workload.download_bits, self.workload.exchange
-        crossing = self._expected(
-            "downlink", self.cell.order, exchange.down_bits if exchange else 0
-        )
-        return self._expected("downlink", self.cell.order, bits) + self.workload.steps * crossing
+        """Duration in s of all downloads of a round, alone on the band at the mean gain."""
+        exchange = self.workload.exchange
+        step_bits = exchange.down_bits if exchange else 0
+        return self._expected("downlink", self.workload.download_bits, step_bits)
 
     @property
     def expected_upload(self) -> float:
-        """s for all uploads of a round, alone on the band at the mean gain; 0 without any."""
-        bits, exchange = self.workload.upload_bits, self.workload.exchange
-        crossing = self._expected("uplink", self.cell.request, exchange.up_bits if exchange else 0)
-        return self._expected("uplink", self.cell.request, bits) + self.workload.steps * crossing
+        """Duration in s of all uploads of a round, alone on the band at the mean gain."""
+        exchange = self.workload.exchange
+        step_bits = exchange.up_bits if exchange else 0
+        return self._expected("uplink", self.workload.upload_bits, step_bits)
 
     @property
     def charge_left(self) -> float:
-        """J that it can still draw; infinite on the mains."""
-        supply = self.body.supply
-        return float("inf") if supply is None else supply.left
+        """Energy in J above the cut-off of the battery; infinite on mains power."""
+        battery = self.power_meter.battery_state
+        return inf if battery is None else battery.left
 
     @property
     def battery_level(self) -> float:
-        """Level of the battery as a share of its capacity; 1 on the mains."""
-        supply = self.body.supply
-        return 1.0 if supply is None else supply.level / supply.battery.capacity
+        """Charge as a share of the battery's capacity; 1 on mains power."""
+        battery = self.power_meter.battery_state
+        return 1.0 if battery is None else battery.level / battery.battery.capacity
 
     def participate(
         self,
         number: int,
         download: Download,
         *,
-        deadline: float = float("inf"),
+        deadline: float = inf,
         air: JointUpload | None = None,
     ) -> simpy.Process:
-        """Begin one local update in round `number`.
-
-        Args:
-            number: of the round.
-            download: brings the state to start from.
-            deadline: s on the simulated clock, when the upload should be through. Allocators that
-                know deadlines work towards it; nothing ends when it passes.
-            air: a joint analog transmission, in place of an upload of its own.
-
-        Returns:
-            A process that ends when the upload is at the server, with the Contribution as value, or
-            when the device has abandoned its work, with None.
-        """
+        """Begin one local update in round `number`, see `Client.participate`."""
         self.times_asked += 1
-        self._turn = self._turn + 1 if number == self._number else 0
-        self._number = number
+        self._repetition = self._repetition + 1 if number == self._round else 0
+        self._round = number
         self._participation = Participation(
-            self._context, self, number, self._turn, download, deadline=deadline, air=air
+            self._context, self, number, self._repetition, download, deadline=deadline, air=air
         )
         process = self._participation.process
         process.callbacks.append(lambda _: self._context.notify())
         return process
 
     def cancel(self) -> simpy.Process | None:
-        """Let it abandon its work: nobody waits for it. What has left the device goes on.
-
-        Returns:
-            The process of its participation, which ends when it can be asked again; None where it
-            had none.
-        """
-        ours = self._participation
-        if ours is not None:
-            ours.stop()
+        """Stop the work of this round, see `Client.cancel`."""
+        if self._participation is not None:
+            self._participation.stop()
         self.idle()
-        return ours.process if ours is not None and self.busy else None
+        return self._participation.process if self._participation and self.busy else None
 
     def idle(self) -> None:
-        """Be idle until asked again, unless it has gone or come back in the meantime."""
-        at_work = self._participation is not None and self._participation.at_work
-        if not at_work and self.diary.activity == "wait":
-            self.diary.begin("idle")
+        """Be idle until the next request, if the device is waiting."""
+        working = self._participation is not None and self._participation.working
+        if not working and self.activity_log.activity == "wait":
+            self.activity_log.begin("idle")
 
     def close(self) -> None:
         """Close the open span at the end of the run."""
-        ended: Outcome = "done" if self.diary.activity in ("idle", "off") else "cut"
-        self.diary.record(outcome="lost" if self.excluded else ended)
-        self.body.note()
+        done = self.activity_log.activity in ("idle", "off")
+        outcome: Outcome = "lost" if self.excluded else "done" if done else "cut"
+        self.activity_log.record(outcome=outcome)
+        self.power_meter.note()
 
-    def _expected(self, direction: Direction, access: AccessOverhead, bits: int) -> float:
-        if not bits:
-            return 0.0
-        rate = self.cell.expected_rate(direction, self.mean_gain, self.power)
-        return access.delay + access.on_air(bits) / rate
+    def _expected(self, direction: Direction, bits: int, step_bits: int) -> float:
+        """Return the seconds of one payload of `bits`, and one of `step_bits` in every step."""
+        carrier = self.cell.carrier(direction)
 
-    def _supplied(self, powered: bool) -> None:
-        self.reachability.supplied(powered)
+        def seconds(payload: int) -> float:
+            if not payload:
+                return 0.0
+            rate = self.cell.expected_rate(direction, self.mean_gain, self.power)
+            return carrier.delay + carrier.on_air(payload) / rate
 
-    def _reachability_changed(self, gone: bool) -> None:
-        """Be idle or away at once, or stop working first where it has gone."""
-        if self._participation is None or not self._participation.at_work:
+        return seconds(bits) + self.workload.steps * seconds(step_bits)
+
+    def _set_powered(self, powered: bool) -> None:
+        self.reachability.set_powered(powered)
+
+    def _reachability_changed(self, left: bool) -> None:
+        """Be idle or off at once, or stop working first if the device has left."""
+        if self._participation is None or not self._participation.working:
             self.reachability.settle()
-        elif gone:
+        elif left:
             self._participation.stop()
 
     # Names of earlier releases, for plug-ins.

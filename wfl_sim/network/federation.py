@@ -1,4 +1,4 @@
-"""Federation: what a rounds policy drives."""
+"""Federation: the devices and servers that a rounds policy coordinates."""
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,11 +21,11 @@ class Federation:
     context: RunContext
     server: Server
     devices: Sequence[Device]
-    """by index"""
+    """Devices in ascending order of index."""
     edges: Sequence[EdgeServer] = ()
-    """servers between cells and the server; none where the server does all"""
+    """Servers between the cells and the server; none if the server aggregates all uploads."""
     base_station_sleeps: Mapping[str, BaseStationSleep] = field(default_factory=dict)
-    """of the cells whose base station sleeps, by name"""
+    """Sleep of base stations, by the name of the cell."""
 
     def __repr__(self) -> str:
         return f"Federation({len(self.devices)} devices, {self.env.now:.6g} s)"
@@ -40,22 +40,22 @@ class Federation:
         return self.context.stream(*names)
 
     def available(self) -> list[Device]:
-        """Return the devices that can be asked now and take no part, in ascending order."""
+        """Return the devices that are present and not busy, in ascending order."""
         return [device for device in self.devices if device.present and not device.busy]
 
     def wait_for_available(self) -> Generator[simpy.Event, Any, list[Device]]:
-        """Wait until a device can be asked.
+        """Wait until a device is available.
 
         Returns:
-            The devices that can be asked; none where no device will ever come back.
+            The available devices; none if no device will ever come back.
         """
-        while not (there := self.available()) and not self.all_lost:
+        while not (devices := self.available()) and not self.all_lost:
             yield self.fleet_changed()
-        return there
+        return devices
 
     @property
     def all_lost(self) -> bool:
-        """Whether all devices are away, and none will ever come back."""
+        """Whether every device is away and none will ever come back."""
         return all(device.gone for device in self.devices)
 
     def fleet_changed(self) -> simpy.Event:

@@ -1,6 +1,7 @@
-"""Local update: a device's arithmetic in a round, alone or step by step with a split server."""
+"""Local computation of a device in a round: one local update, or steps split with the server."""
 
 from collections.abc import Callable, Generator
+from math import inf
 from typing import Any, Protocol
 
 import simpy
@@ -9,57 +10,57 @@ from wfl_sim.device_models.compute import ComputeConfig
 from wfl_sim.device_models.hardware import Hardware
 from wfl_sim.device_models.workload import SplitExchange, UpdateCost
 from wfl_sim.network.activity_log import ActivityLog
-from wfl_sim.network.client import Client
+from wfl_sim.network.client import Client, Download, SplitReply
 from wfl_sim.network.context import RunContext
-from wfl_sim.network.messages import Download, SplitReply
 from wfl_sim.network.power_meter import PowerMeter
+from wfl_sim.network.reachability import Reachability
 from wfl_sim.network.transceiver import Transceiver
 
 SplitAnswer = Callable[
     [Client, int, SplitExchange, SplitReply], Generator[simpy.Event, Any, Download | None]
 ]
-"""the server's part of a step: of a device, in a round"""
+"""The server's part of a step: of a device, in a round."""
 
 
-class ComputingDevice(Client, Protocol):
-    """What the arithmetic of a round uses of a device."""
+class WorkingClient(Client, Protocol):
+    """The parts of a device that take part in a round."""
 
     hardware: Hardware
-    computing: ComputeConfig
-    job: UpdateCost
-    body: PowerMeter
-    diary: ActivityLog
+    compute: ComputeConfig
+    update_cost: UpdateCost
+    power_meter: PowerMeter
+    activity_log: ActivityLog
     transceiver: Transceiver
+    reachability: Reachability
     answer: SplitAnswer | None
 
 
 class LocalComputation:
-    """Where the network is split, the activations and gradients of each step go over the air."""
+    """One local update. If the network is split, every step sends activations and gets gradients.
+
+    Args:
+        context: of the run.
+        device: that computes.
+        number: of the round.
+        repetition: number of earlier updates of the device in this round.
+    """
 
     def __init__(
-        self, context: RunContext, device: ComputingDevice, number: int, turn: int
+        self, context: RunContext, device: WorkingClient, number: int, repetition: int
     ) -> None:
-        """Begin with nothing computed.
-
-        Args:
-            context: of the run.
-            device: that computes.
-            number: of the round.
-            turn: updates that the device has begun in this round before.
-        """
         self._context = context
         self._device = device
         self._number = number
-        self._turn = turn
+        self._repetition = repetition
         self._reply: SplitReply | None = None
-        self._effort: RunningComputation | None = None
-        self._effort_flops = 0.0
+        self._running: RunningComputation | None = None
+        self._running_flops = 0.0
 
     def __repr__(self) -> str:
-        return f"LocalUpdate({self._device.name!r}, round {self._number}, turn {self._turn})"
+        return f"LocalComputation({self._device.name!r}, round {self._number})"
 
     def run(self, factor: float) -> Generator[simpy.Event, Any, None]:
-        """Do the whole update; `factor` stretches its time."""
+        """Compute the whole update; its time is multiplied by `factor`."""
         device, number = self._device, self._number
         steps, exchange = device.workload.steps, device.workload.exchange
         if exchange is None:
@@ -67,9 +68,9 @@ class LocalComputation:
             return
         for _ in range(steps):
             yield from self._compute(factor, exchange.forward / steps)
-            leg, bits = yield from device.transceiver.send(exchange.up_bits, number)
-            device.diary.record(bits=bits, cell=leg.cell.name, transfer=leg.transfer)
-            device.diary.begin("wait", number)
+            segment, bits = yield from device.transceiver.send(exchange.up_bits, number)
+            device.transceiver.record(segment, bits)
+            device.activity_log.begin("wait", number)
             self._reply = SplitReply()
             assert device.answer is not None
             answer = device.answer(device, number, exchange, self._reply)
@@ -79,103 +80,105 @@ class LocalComputation:
             yield from self._compute(factor, (1 - exchange.forward) / steps)
 
     def abandon(self) -> float:
-        """Give up: no answer is wanted any more.
+        """Stop; an answer of the server is no longer wanted.
 
         Returns:
-            FLOPs of what was being computed that have been done.
+            FLOPs of the unfinished computation that have been done.
         """
         if self._reply is not None:
             self._reply.wanted = False
-        flops = self._effort_flops * self._effort.done if self._effort is not None else 0.0
-        self._device.body.draw("compute", 0.0)
+        flops = self._running_flops * self._running.done if self._running is not None else 0.0
+        self._device.power_meter.draw("compute", 0.0)
         return flops
 
     def _compute(self, factor: float, part: float = 1.0) -> Generator[simpy.Event, Any, None]:
-        """Do a part of the arithmetic."""
+        """Compute a part of the update."""
         device, context = self._device, self._context
-        device.diary.begin("compute", self._number)
-        computing = device.computing
-        drawn = context.plan.workload(device.index, self._number, self._turn)
-        job = device.job if drawn is None else computing.job(device.hardware, drawn)
-        self._effort = RunningComputation(context.env, device.body, device.hardware, computing, job)
-        self._effort_flops = part * (drawn or device.workload).update_flops
-        yield from self._effort.run(part * factor)
-        self._effort = None
-        device.diary.record(flops=self._effort_flops)
+        device.activity_log.begin("compute", self._number)
+        drawn = context.plan.workload(device.index, self._number, self._repetition)
+        cost = device.update_cost
+        if drawn is not None:
+            cost = device.compute.job(device.hardware, drawn)
+        self._running = RunningComputation(
+            context.env, device.power_meter, device.hardware, device.compute, cost
+        )
+        self._running_flops = part * (drawn or device.workload).update_flops
+        yield from self._running.run(part * factor)
+        self._running = None
+        device.activity_log.record(flops=self._running_flops)
 
 
 class RunningComputation:
-    """How much of a job is done. Between two changes its speed is constant."""
+    """The progress of a computation. Between two events its speed is constant.
+
+    Args:
+        env: the clock.
+        power_meter: draws the power, and heats the board.
+        hardware: of the device.
+        compute: chooses the frequency, and knows the load of other programs.
+        cost: of the whole computation.
+    """
 
     def __init__(
         self,
         env: simpy.Environment,
-        body: PowerMeter,
+        power_meter: PowerMeter,
         hardware: Hardware,
-        computing: ComputeConfig,
-        job: UpdateCost,
+        compute: ComputeConfig,
+        cost: UpdateCost,
     ) -> None:
-        """Begin a job.
-
-        Args:
-            env: the clock.
-            body: draws the power, and heats.
-            hardware: of the device.
-            computing: who chooses the frequency, and what else runs.
-            job: what there is to do.
-        """
-        self.frequency = computing.share(hardware, job)
+        self.frequency = compute.share(hardware, cost)
         self._env = env
-        self._body = body
+        self._power_meter = power_meter
         self._thermal = hardware.thermal
-        self._load = computing.load.steps if computing.load is not None else None
-        self._job = job
+        self._load = compute.load.steps if compute.load is not None else None
+        self._cost = cost
         self._left = 1.0
-        self._pace = 0.0
+        self._speed = 0.0
         self._since = env.now
 
     def __repr__(self) -> str:
-        return f"Effort({self.done:.3f} of {self._job!r})"
+        return f"RunningComputation({self.done:.3f} of {self._cost!r})"
 
     @property
     def done(self) -> float:
-        """Share of the job that is done at this moment."""
-        return 1.0 - self._left + (self._env.now - self._since) * self._pace
+        """Share of the computation that is done at this moment."""
+        return 1.0 - self._left + (self._env.now - self._since) * self._speed
 
     def run(self, factor: float) -> Generator[simpy.Event, Any, None]:
-        """Work until the job is done; `factor` stretches its time."""
-        env, heat = self._env, self._body.heat
-        if heat is not None:
-            heat.look()
+        """Compute until all is done; the time is multiplied by `factor`."""
+        env, thermal_state = self._env, self._power_meter.thermal_state
+        if thermal_state is not None:
+            thermal_state.update()
         while self._left > 0:
-            share = self._share()
-            self._body.draw("compute", self._job.power(share))
-            free, until = self._free()
-            lasts = self._job.seconds(share) * factor
-            to_finish = self._left * lasts / free if free else float("inf")
-            turn = heat.next_turn() if heat is not None else float("inf")
-            step = min(to_finish, until - env.now, turn)
-            self._since, self._pace = env.now, free / lasts
-            self._body.note(share)
+            frequency = self._allowed_frequency()
+            self._power_meter.draw("compute", self._cost.power(frequency))
+            free, until = self._free_share()
+            seconds = self._cost.seconds(frequency) * factor
+            to_finish = self._left * seconds / free if free else inf
+            to_toggle = thermal_state.next_toggle() if thermal_state is not None else inf
+            step = min(to_finish, until - env.now, to_toggle)
+            self._since, self._speed = env.now, free / seconds
+            self._power_meter.note(frequency)
             yield env.timeout(step)
             done = step == to_finish
-            self._left = 0.0 if done else max(self._left - step * self._pace, 0.0)
+            self._left = 0.0 if done else max(self._left - step * self._speed, 0.0)
             self._since = env.now
-            if heat is not None and step == turn:
-                heat.turn()
-        self._pace = 0.0
-        self._body.draw("compute", 0.0)
+            if thermal_state is not None and step == to_toggle:
+                thermal_state.toggle()
+        self._speed = 0.0
+        self._power_meter.draw("compute", 0.0)
 
-    def _share(self) -> float:
-        """Return the frequency that may be used now, as a share of the highest."""
-        heat = self._body.heat
-        if heat is None or self._thermal is None or not heat.throttled:
+    def _allowed_frequency(self) -> float:
+        """Return the present frequency, as a share of the maximum."""
+        thermal_state = self._power_meter.thermal_state
+        if thermal_state is None or self._thermal is None or not thermal_state.throttled:
             return self.frequency
         return min(self.frequency, self._thermal.throttled)
 
-    def _free(self) -> tuple[float, float]:
-        """Return the share of the processor that is free, and the time until which it is."""
+    def _free_share(self) -> tuple[float, float]:
+        """Return the share of the processor that is free, and until which time in s."""
         if self._load is None:
-            return 1.0, float("inf")
+            return 1.0, inf
         load, until = self._load.at(self._env.now)
         return 1.0 - load, until

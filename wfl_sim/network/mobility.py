@@ -1,7 +1,8 @@
-"""Walk: one device on its way, its gains, and the cell that serves it."""
+"""Mobility: the position of a device, its gains, and its serving cell."""
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -13,28 +14,35 @@ from wfl_sim.network.cell import Cell
 from wfl_sim.network.context import RunContext
 from wfl_sim.network.device import Device
 from wfl_sim.radio.handover import A3Trigger, HandoverConfig
-from wfl_sim.records import Level, Quantity
 
 
 @dataclass(frozen=True)
 class MobilityContext:
-    """What a device on its way needs to know of the world."""
+    """Cells and gains of the area in which devices move."""
 
     cells: Sequence[Cell]
     gains: Callable[[int, tuple[float, float]], NDArray[np.float64]]
-    """(cells,) linear large-scale gains of a device at a place in m"""
+    """Linear large-scale gains (cells,) of a device at a position in m."""
     strengths: Callable[[NDArray[np.float64]], Sequence[float]]
-    """dB, one a cell, from gains (cells,): what decides on the cell"""
+    """Signal strengths in dB, one for each cell, from gains (cells,): they decide on handovers."""
     move: Callable[[int, NDArray[np.float64]], None]
-    """give a device other gains"""
-    rule: HandoverConfig | None
-    """None where a device stays in its cell"""
+    """Sets the gains of a device."""
+    handover: HandoverConfig | None
+    """None if devices stay in their cells."""
     step: float
-    """m travelled between two looks"""
+    """Distance in m between two updates of the gains."""
 
 
 class MobilityProcess:
-    """Looks at the surroundings of a device whenever it has travelled some metres."""
+    """Updates the gains of a device whenever it has travelled some metres, and hands it over.
+
+    Args:
+        context: of the run.
+        device: that moves.
+        track: position over time.
+        serving: number of the serving cell at time zero.
+        mobility: cells and gains.
+    """
 
     def __init__(
         self,
@@ -42,70 +50,56 @@ class MobilityProcess:
         device: Device,
         track: Track,
         serving: int,
-        surroundings: MobilityContext,
+        mobility: MobilityContext,
     ) -> None:
-        """Begin at time zero.
-
-        Args:
-            context: of the run.
-            device: that walks.
-            track: where it is over time.
-            serving: number of its cell.
-            surroundings: of all devices.
-        """
         self._context = context
         self._device = device
         self._track = track
         self._serving = serving
-        self._world = surroundings
-        self._a3 = A3Trigger(surroundings.rule) if surroundings.rule is not None else None
-        self._note(serving)
+        self._mobility = mobility
+        self._trigger = A3Trigger(mobility.handover) if mobility.handover is not None else None
+        self._note_cell()
         context.env.process(self._run())
 
     def __repr__(self) -> str:
-        return f"Walk({self._device.name!r}, {self._track!r})"
+        return f"MobilityProcess({self._device.name!r}, {self._track!r})"
 
     def _run(self) -> Generator[simpy.Event, Any, None]:
-        env = self._context.env
-        self._look()
+        env, handover = self._context.env, self._mobility.handover
+        self._update()
         while True:
-            moved = self._track.after(env.now, self._world.step)
-            due = self._a3.due if self._a3 is not None else float("inf")
+            moved = self._track.after(env.now, self._mobility.step)
+            due = self._trigger.due if self._trigger is not None else inf
             until = min(moved, due)
-            if until == float("inf"):
+            if until == inf:
                 return
             yield env.timeout(max(until - env.now, 0.0))
-            if until == due and self._a3 is not None and self._world.rule is not None:
-                self._hand_over(self._a3.target(due), self._world.rule)
-                self._a3.restart()
-                yield env.timeout(self._world.rule.interruption)
+            if until == due and self._trigger is not None and handover is not None:
+                self._hand_over(self._trigger.target(due), handover)
+                self._trigger.restart()
+                yield env.timeout(handover.interruption)
                 self._device.transceiver.resume()
-            self._look()
+            self._update()
 
-    def _look(self) -> None:
+    def _update(self) -> None:
         now, device = self._context.env.now, self._device
-        here = self._track.at(now)
-        gains = self._world.gains(device.index, here)
-        self._world.move(device.index, gains)
+        x, y = self._track.at(now)
+        gains = self._mobility.gains(device.index, (x, y))
+        self._mobility.move(device.index, gains)
         device.transceiver.moved(float(gains[self._serving]))
-        for quantity, value in zip(("x", "y"), here, strict=True):
-            self._row(quantity, value)  # type: ignore[arg-type]
-        if self._a3 is not None:
-            self._a3.update(now, self._serving, self._world.strengths(gains))
+        self._context.note_level(device.name, "x", x)
+        self._context.note_level(device.name, "y", y)
+        if self._trigger is not None:
+            self._trigger.update(now, self._serving, self._mobility.strengths(gains))
 
-    def _hand_over(self, target: int, rule: HandoverConfig) -> None:
+    def _hand_over(self, target: int, handover: HandoverConfig) -> None:
         context, device = self._context, self._device
-        gains = self._world.gains(device.index, self._track.at(context.env.now))
-        context.handovers.begun(
-            device.index, self._serving, target, context.env.now, rule.ping_pong
-        )
+        now = context.env.now
+        gains = self._mobility.gains(device.index, self._track.at(now))
+        context.handovers.add(device.index, self._serving, target, now, handover.ping_pong)
         self._serving = target
-        device.transceiver.hand_over(self._world.cells[target], float(gains[target]))
-        self._note(target)
+        device.transceiver.hand_over(self._mobility.cells[target], float(gains[target]))
+        self._note_cell()
 
-    def _note(self, serving: int) -> None:
-        self._row("cell", float(serving))
-
-    def _row(self, quantity: Quantity, value: float) -> None:
-        now, actor = self._context.env.now, self._device.name
-        self._context.levels.append(Level(time=now, actor=actor, quantity=quantity, value=value))
+    def _note_cell(self) -> None:
+        self._context.note_level(self._device.name, "cell", float(self._serving))

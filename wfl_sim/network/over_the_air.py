@@ -1,4 +1,4 @@
-"""Air: the joint analog transmission of one round, which begins when everyone is ready."""
+"""Over-the-air upload: the joint analog transmission of the devices of one round."""
 
 from collections.abc import Sequence
 
@@ -10,40 +10,39 @@ from wfl_sim.radio.over_the_air import AnalogTransmission
 
 
 class OverTheAirUpload:
-    """Waits for the devices of a cohort, and lets those who are left send together."""
+    """Waits until every device of a cohort is ready or has left; then the ready ones send together.
+
+    Args:
+        env: the clock.
+        expected: number of devices in the cohort.
+        threshold: share of the mean fading power below which a device does not send.
+    """
 
     def __init__(self, env: simpy.Environment, expected: int, threshold: float) -> None:
-        """Begin with nobody ready.
-
-        Args:
-            env: the clock.
-            expected: devices that are ready or withdraw before anyone sends.
-            threshold: of the fading power, below which a device stays out.
-        """
         self.noise = 0.0
-        """of the average, once it has begun"""
+        """Noise of the average, once the transmission has begun; see `execution.task.Aggregate`."""
         self._expected = expected
         self._threshold = threshold
         self._ready: list[Client] = []
         self._begun = env.event()
 
     def __repr__(self) -> str:
-        return f"Air({len(self._ready)} ready of {self._expected})"
+        return f"OverTheAirUpload({len(self._ready)} ready of {self._expected})"
 
     def ready(self, device: Client) -> simpy.Event:
-        """Return the event of the beginning; its value tells seconds, and W by device."""
+        """Return the event of its beginning; the value is its seconds, and the W of each device."""
         self._ready.append(device)
-        self._look()
+        self._begin_if_ready()
         return self._begun
 
     def withdraw(self, device: Client) -> None:
-        """Do without a device that has left before the beginning."""
+        """Remove a device that has left before the beginning."""
         if device in self._ready:
             self._ready.remove(device)
         self._expected -= 1
-        self._look()
+        self._begin_if_ready()
 
-    def _look(self) -> None:
+    def _begin_if_ready(self) -> None:
         if self._begun.triggered or not self._ready or len(self._ready) < self._expected:
             return
         senders = sorted(self._ready, key=lambda device: device.index)
@@ -56,10 +55,10 @@ class OverTheAirUpload:
 
 
 def _burst(devices: Sequence[Client], threshold: float) -> AnalogTransmission:
-    """Return the transmission of the devices of one cell at this moment."""
+    """Return the transmission of devices of one cell that begins now."""
     cell = devices[0].cell
     return cell.analog.burst(
-        cell.hears([device.index for device in devices]),
+        cell.uplink_gains([device.index for device in devices]),
         np.array([device.mean_gain for device in devices]),
         np.array([float(device.examples) for device in devices]),
         np.array([device.power for device in devices]),

@@ -1,77 +1,62 @@
-"""Participation: what a device does in one round, from being asked to its upload at the server."""
+"""Participation: what a device does in one round, from the request to its upload at the server."""
 
 from collections.abc import Generator
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import simpy
 
-from wfl_sim.execution.task import StateRef
-from wfl_sim.network.client import Contribution, JointUpload
+from wfl_sim.network.client import Contribution, Download, JointUpload
 from wfl_sim.network.context import RunContext
-from wfl_sim.network.local_computation import ComputingDevice, LocalComputation
-from wfl_sim.network.messages import Download
-from wfl_sim.network.reachability import Reachability
+from wfl_sim.network.local_computation import LocalComputation, WorkingClient
 from wfl_sim.network.transceiver import TransferSegment
-from wfl_sim.records import Outcome
-
-
-class ParticipatingDevice(ComputingDevice, Protocol):
-    """What a round uses, and changes, of a device."""
-
-    reachability: Reachability
-    round_joules: float
-    round_seconds: float
-    last_upload: StateRef | None
-    last_upload_round: int
 
 
 class Participation:
-    """Downloads, trains, uploads; or abandons what it is doing, once it is told to stop."""
+    """A process that downloads, trains and uploads, or abandons that work when it is stopped.
+
+    Args:
+        context: of the run.
+        device: that takes part.
+        number: of the round.
+        repetition: number of earlier participations of the device in this round.
+        download: brings the state to start from.
+        deadline: simulated time in s at which the upload should have ended.
+        air: a joint analog transmission, in place of a separate upload.
+    """
 
     def __init__(
         self,
         context: RunContext,
-        device: ParticipatingDevice,
+        device: WorkingClient,
         number: int,
-        turn: int,
+        repetition: int,
         download: Download,
         *,
         deadline: float,
         air: JointUpload | None,
     ) -> None:
-        """Begin.
-
-        Args:
-            context: of the run.
-            device: that takes part.
-            number: of the round.
-            turn: parts that the device has taken in this round before.
-            download: what brings the state to start from.
-            deadline: s on the simulated clock, when the upload should be through.
-            air: a joint analog transmission, in place of an upload of its own.
-        """
-        self.at_work = True
-        """whether the device still works on it; what has left the device may be on the way"""
+        self.working = True
+        """Whether the device still works on it; its upload may be on the way to the server."""
         self._context = context
         self._device = device
         self._number = number
-        self._turn = turn
+        self._repetition = repetition
         self._download = download
         self._deadline = deadline
         self._air = air
-        self._update = LocalComputation(context, device, number, turn)
-        self._spent_then, self._asked = device.body.joules(), context.env.now
+        self._computation = LocalComputation(context, device, number, repetition)
+        self._joules_before, self._start = device.power_meter.joules(), context.env.now
         self._stopping = False
         self.process = context.env.process(self._run())
-        """ends with the Contribution as value, or with None when the work has been abandoned"""
+        """Its value is the Contribution, or None if the work was abandoned."""
 
     def __repr__(self) -> str:
-        return f"Participation({self._device.name!r}, round {self._number}, turn {self._turn})"
+        return f"Participation({self._device.name!r}, round {self._number})"
 
     def stop(self) -> None:
-        """Interrupt what is being done, once."""
-        if self.at_work and not self._stopping:
+        """Interrupt the work, once."""
+        if self.working and not self._stopping:
             self._stopping = True
             self.process.interrupt()
 
@@ -82,22 +67,22 @@ class Participation:
             if download.on_air is not None:
                 yield from device.transceiver.receive(download, number)
             jitter = self._stream("jitter", device.index, number)
-            yield from self._update.run(device.computing.jitter.draw(jitter))
+            yield from self._computation.run(device.compute.jitter.draw(jitter))
             if self._air is not None:
-                arrived = yield from self._sound(self._air)
+                arrived = yield from self._send_jointly(self._air)
             else:
                 arrived = not bits or (yield from self._upload(bits))
         except simpy.Interrupt:
             yield from self._abandon()
             return None
-        self.at_work = False
-        device.round_joules = device.body.joules() - self._spent_then
-        device.round_seconds = context.env.now - self._asked
-        # From here on the update is a fact, whatever becomes of the device: so it is named here.
-        upload = context.plan.local_update(device.index, number, download.shared, self._turn)
-        device.diary.begin("wait", number)
+        self.working = False
+        device.round_joules = device.power_meter.joules() - self._joules_before
+        device.round_seconds = context.env.now - self._start
+        # From here on the update counts, even if the device leaves: so it gets its name now.
+        upload = context.plan.local_update(device.index, number, download.shared, self._repetition)
+        device.activity_log.begin("wait", number)
         if bits and arrived and self._air is None:
-            # Who has asked must get it, even where another edge server serves the device by now.
+            # It goes to the server that asked, even if another edge server serves the device now.
             asked = download.cell or device.cell
             yield from (device.cell if device.cell.hub == asked.hub else asked).forward(bits)
             context.traffic.received_up += bits
@@ -106,19 +91,18 @@ class Participation:
         return Contribution(device, upload if arrived else None, download)
 
     def _upload(self, bits: int) -> Generator[simpy.Event, Any, bool]:
-        """Send the update; the value says whether it has arrived."""
-        device = self._device
-        leg, bits = yield from device.transceiver.send(bits, self._number, self._deadline)
-        lost = self._is_lost(leg)
+        """Send the update; the value tells whether it has arrived."""
+        transceiver = self._device.transceiver
+        segment, bits = yield from transceiver.send(bits, self._number, self._deadline)
+        lost = self._is_lost(segment)
         self._context.traffic.lost_up += bits if lost else 0
-        outcome: Outcome = "lost" if lost else "done"
-        device.diary.record(bits=bits, cell=leg.cell.name, transfer=leg.transfer, outcome=outcome)
+        transceiver.record(segment, bits, "lost" if lost else "done")
         return not lost
 
-    def _sound(self, air: JointUpload) -> Generator[simpy.Event, Any, bool]:
-        """Send together with all others; the value says whether this device has."""
+    def _send_jointly(self, air: JointUpload) -> Generator[simpy.Event, Any, bool]:
+        """Send together with other devices; the value tells whether this device has sent."""
         device = self._device
-        device.diary.begin("wait", self._number)
+        device.activity_log.begin("wait", self._number)
         seconds, watts = yield air.ready(device)
         if not watts[device.index]:
             return False
@@ -126,30 +110,30 @@ class Participation:
         return True
 
     def _abandon(self) -> Generator[simpy.Event, Any, None]:
-        """Give up what is being done: what it has cost until now stays counted."""
+        """Stop the present activity; its costs until now stay counted."""
         device = self._device
         if self._air is not None:
             self._air.withdraw(device)
-            device.body.draw("transmit", 0.0)
-        leg, bits = yield from device.transceiver.abandon()
-        flops = self._update.abandon()
-        device.diary.record(
+            device.power_meter.draw("transmit", 0.0)
+        segment, bits = yield from device.transceiver.abandon()
+        flops = self._computation.abandon()
+        device.activity_log.record(
             outcome="dropped",
             bits=bits,
             flops=flops,
-            cell=leg.cell.name if leg is not None else "",
-            transfer=leg.transfer if leg is not None else None,
+            cell=segment.cell.name if segment is not None else "",
+            transfer=segment.transfer if segment is not None else None,
         )
-        self.at_work = False
+        self.working = False
         device.reachability.settle()
 
-    def _is_lost(self, leg: TransferSegment) -> bool:
-        heard = leg.transfer.mean_sinr_db
-        probability = leg.cell.loss.probability(-np.inf if heard is None else heard)
+    def _is_lost(self, segment: TransferSegment) -> bool:
+        sinr_db = segment.transfer.mean_sinr_db
+        probability = segment.cell.loss.probability(-np.inf if sinr_db is None else sinr_db)
         return probability > 0 and bool(
             self._stream("loss", self._device.name, self._number).uniform() < probability
         )
 
     def _stream(self, *names: str | int) -> np.random.Generator:
-        """Return a stream of this local update; a second one in the same round has its own."""
-        return self._context.stream(*names, *([self._turn] if self._turn else []))
+        """Return a random stream of this local update; each repetition in a round has its own."""
+        return self._context.stream(*names, *([self._repetition] if self._repetition else []))

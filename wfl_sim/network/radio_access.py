@@ -1,6 +1,6 @@
-"""Sky: the carriers of all cells, and how cells hear one another."""
+"""Radio access: the carriers of all cells, coupled by interference, and the large-scale gains."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from functools import partial
@@ -10,8 +10,9 @@ import simpy
 from numpy.typing import NDArray
 
 import channel_models as cm
+from wfl_sim.network.base_station_sleep import BaseStationSleep
 from wfl_sim.network.carrier import Carrier
-from wfl_sim.network.cell_carrier import CellCarrier
+from wfl_sim.network.cell_carrier import ActivityListener, CellCarrier
 from wfl_sim.radio.band import build_band
 from wfl_sim.radio.cell import CellConfig, Direction
 from wfl_sim.radio.cochannel import cochannel
@@ -24,7 +25,19 @@ _DIRECTIONS: tuple[Direction, ...] = ("uplink", "downlink")
 
 
 class RadioAccess:
-    """The air interface: a carrier for every cell and direction, and the gains behind them."""
+    """A carrier for every cell and direction, and the large-scale gains of all links.
+
+    Args:
+        env: the clock.
+        cells: every base station.
+        gains: (cells, devices) linear large-scale gains at time zero.
+        seed: of the run.
+        watts: (devices,) power in W that each device can radiate.
+        speeds: (devices,) speed in m/s that determines the Doppler shift.
+        interference: "coupled", "load-average" or "none".
+        load_memory: time constant in s of the average in "load-average".
+        ahead: threads that compute samples of the fading in advance.
+    """
 
     def __init__(
         self,
@@ -39,76 +52,71 @@ class RadioAccess:
         load_memory: float,
         ahead: Executor | None = None,
     ) -> None:
-        """Build the bands.
-
-        Args:
-            env: the clock.
-            cells: every base station.
-            gains: (cells, devices) linear large-scale gains at time zero.
-            seed: of the run.
-            watts: (devices,) W that each device can radiate.
-            speeds: (devices,) m/s that set the Doppler shifts.
-            interference: "coupled", "load-average" or "none".
-            load_memory: s, time constant of the average in "load-average".
-            ahead: threads that make samples of the fading ahead.
-        """
-        self._env = env
-        self._ahead = ahead
+        self.env = env
         self._cells = cells
         self._seed = seed
-        self._interference = interference
-        self._load_memory = load_memory
-        self.gains = gains.copy()
-        """(cells, devices) the present ones"""
         self._watts = watts
         self._speeds = speeds
-        self._powers: list[Mapping[Direction, PowerRule]] = [
+        self._interference = interference
+        self._load_memory = load_memory
+        self._ahead = ahead
+        self.gains = gains.copy()
+        """(cells, devices) Present linear large-scale gains."""
+        self.sleeps = [
+            BaseStationSleep(env, cell.station.waking)
+            if cell.station is not None and cell.station.sleeps
+            else None
+            for cell in cells
+        ]
+        """Sleep of each base station; None for one that does not sleep."""
+        self.carriers: list[dict[Direction, CellCarrier]] = [{} for _ in cells]
+        """Uplink and downlink of each cell."""
+        self._powers: list[dict[Direction, PowerRule]] = [
             {
-                "uplink": DevicePower(self._watts, self._density(number, slice(None))),
+                "uplink": DevicePower(watts, self._density(number, slice(None))),
                 "downlink": CellPower(cell.downlink.power, cell.blocks),
             }
-            for number, cell in enumerate(self._cells)
+            for number, cell in enumerate(cells)
         ]
-        self._uplinks: dict[int, OfdmaBand] = {}
-        found: list[dict[Direction, CellCarrier]] = [{} for _ in self._cells]
+        self._uplink_bands: dict[int, OfdmaBand] = {}
         for direction in _DIRECTIONS:
-            for group in cochannel(self._cells):
-                for number, port in self._ports(env, direction, group).items():
-                    found[number][direction] = port
-        self.ports: list[Mapping[Direction, CellCarrier]] = list(found)
-        """of each cell"""
+            for group in cochannel(cells):
+                self._build(direction, group)
 
     def __repr__(self) -> str:
-        return f"Sky({len(self._cells)} cells, {len(self._watts)} devices)"
+        return f"RadioAccess({len(self._cells)} cells, {len(self._watts)} devices)"
 
-    def heard(self, number: int, devices: Sequence[int]) -> NDArray[np.float64]:
-        """Return the power gains of devices to a cell now, on average over its uplink's blocks."""
-        channel = self._uplinks[number].channel
+    def uplink_gains(self, number: int, devices: Sequence[int]) -> NDArray[np.float64]:
+        """Return the present power gains of devices to a cell, averaged over its uplink blocks."""
+        channel = self._uplink_bands[number].channel
         links = np.array(devices, dtype=np.intp)
-        now = channel.index(float(self._env.now))
+        now = channel.index(float(self.env.now))
         return np.asarray(channel.gain(links, now, 1)[0].mean(axis=0))
 
     def move(self, device: int, gains: NDArray[np.float64]) -> None:
-        """Give a device other gains (cells,); the rates follow where plans are made anew."""
+        """Set the gains (cells,) of a device; the rates follow when the next plan is made."""
         self.gains[:, device] = gains
         for number, powers in enumerate(self._powers):
             rule = powers["uplink"]
             if isinstance(rule, DevicePower):
                 rule.density[device] = self._density(number, device)
 
-    def _ports(
-        self, env: simpy.Environment, direction: Direction, group: list[int]
-    ) -> dict[int, CellCarrier]:
+    def _build(self, direction: Direction, group: list[int]) -> None:
+        """Build the carriers of co-channel cells in one direction."""
         bands = {number: self._band(direction, number) for number in group}
         if direction == "uplink":
-            self._uplinks |= bands
-        kind = self._interference
-        if kind == "coupled" and len(group) > 1:
-            medium = CoupledCells(tuple(bands.values()), len(self._watts), direction)
+            self._uplink_bands |= bands
+        interference = self._interference if len(group) > 1 else "none"
+        if interference == "coupled":
+            devices = len(self._watts)
+            medium = CoupledCells(tuple(bands.values()), devices, direction)
             name = f"cell-{group[0]}-and-{len(group) - 1}-more/{direction}"
-            carrier = Carrier(env, name, medium)
-            return {n: CellCarrier(carrier, i * len(self._watts)) for i, n in enumerate(group)}
-        if kind == "load-average" and len(group) > 1:
+            carrier = Carrier(self.env, name, medium)
+            for place, number in enumerate(group):
+                self._add(number, direction, carrier, first_link=place * devices)
+            return
+        loads = None
+        if interference == "load-average":
             loads = AverageLoadInterference(
                 direction,
                 group,
@@ -116,23 +124,35 @@ class RadioAccess:
                 [self._powers[number][direction] for number in group],
                 self._cells[group[0]].blocks,
                 self._load_memory,
-                clock=lambda: float(env.now),
+                clock=lambda: float(self.env.now),
             )
-            return {
-                number: CellCarrier(
-                    Carrier(
-                        env,
-                        f"cell-{number}/{direction}",
-                        replace(bands[number], background=partial(loads.heard, place)),
-                    ),
-                    changed=partial(loads.changed, place),
-                )
-                for place, number in enumerate(group)
-            }
-        return {
-            number: CellCarrier(Carrier(env, f"cell-{number}/{direction}", bands[number]))
-            for number in group
-        }
+        for place, (number, band) in enumerate(bands.items()):
+            listeners: list[ActivityListener] = []
+            if loads is not None:
+                band = replace(band, background=partial(loads.heard, place))
+                listeners = [partial(loads.changed, place)]
+            carrier = Carrier(self.env, f"cell-{number}/{direction}", band)
+            self._add(number, direction, carrier, listeners=listeners)
+
+    def _add(
+        self,
+        number: int,
+        direction: Direction,
+        carrier: Carrier,
+        *,
+        first_link: int = 0,
+        listeners: Sequence[ActivityListener] = (),
+    ) -> None:
+        cell, sleep = self._cells[number], self.sleeps[number]
+        config = cell.uplink if direction == "uplink" else cell.downlink
+        self.carriers[number][direction] = CellCarrier(
+            carrier,
+            first_link,
+            delay=config.access_delay,
+            header=config.header,
+            sleep=sleep,
+            listeners=listeners if sleep is None else [*listeners, sleep.note],
+        )
 
     def _band(self, direction: Direction, number: int) -> OfdmaBand:
         return build_band(
@@ -147,7 +167,7 @@ class RadioAccess:
         )
 
     def _density(self, number: int, devices: int | slice) -> NDArray[np.float64]:
-        """W on a resource block that power control asks of devices; infinite without it."""
+        """Return the W per resource block that power control sets; infinite without it."""
         cell, gains = self._cells[number], self.gains[number, devices]
         if cell.uplink.power_control is None:
             return np.full(np.shape(gains), np.inf)

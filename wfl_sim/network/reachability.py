@@ -1,4 +1,4 @@
-"""Presence: whether a device can be asked, as it comes and goes, and what it draws at rest."""
+"""Reachability: whether a device is available, and its power while it is idle or away."""
 
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
@@ -12,71 +12,70 @@ from wfl_sim.records import Activity
 
 
 class Reachability:
-    """A device can be asked while it is within reach and its battery lets it work."""
+    """A device is present while it is reachable and its battery has enough charge to work.
+
+    Args:
+        context: of the run.
+        power_meter: of the device.
+        activity_log: of the device.
+        idle_power: W while it is present.
+        away_power: W while it is not reachable.
+        on_change: called at every change; the argument tells whether the device has become absent.
+    """
 
     def __init__(
         self,
         context: RunContext,
-        body: PowerMeter,
-        diary: ActivityLog,
+        power_meter: PowerMeter,
+        activity_log: ActivityLog,
         *,
         idle_power: float,
         away_power: float,
-        changed: Callable[[bool], None],
+        on_change: Callable[[bool], None],
     ) -> None:
-        """Be present.
-
-        Args:
-            context: of the run.
-            body: draws the power.
-            diary: of the device.
-            idle_power: W, drawn while it can be asked.
-            away_power: W, drawn while it cannot be reached.
-            changed: is told of every change, and whether the device has gone with it.
-        """
-        self.idle_power = idle_power
         self._context = context
-        self._body = body
-        self._diary = diary
+        self._power_meter = power_meter
+        self._activity_log = activity_log
+        self.idle_power = idle_power
         self._away_power = away_power
-        self._changed = changed
+        self._on_change = on_change
         self._reachable = self._powered = True
         self._left_for_good = False
 
     def __repr__(self) -> str:
-        return f"Presence(reachable={self._reachable}, powered={self._powered})"
+        return f"Reachability(reachable={self._reachable}, powered={self._powered})"
 
     @property
     def present(self) -> bool:
-        """Whether the device can be asked."""
+        """Whether the device is reachable and powered."""
         return self._reachable and self._powered
 
     @property
-    def lost(self) -> bool:
+    def gone(self) -> bool:
         """Whether the device is away and will never come back."""
-        supply = self._body.supply
-        dead = supply is not None and supply.empty and not supply.battery.revives
+        battery = self._power_meter.battery_state
+        dead = battery is not None and battery.empty and not battery.battery.revives
         return dead or (self._left_for_good and not self._reachable)
 
     def begin(self, intervals: Iterator[tuple[float, float]] | None) -> None:
         """Draw the idle power, and come and go from now on.
 
         Args:
-            intervals: s, when the device can be reached; None for always.
+            intervals: start and end in s of the times when it is reachable; None for always.
         """
-        self._body.draw("idle", self.idle_power)
+        self._power_meter.draw("idle", self.idle_power)
         if intervals is not None:
             self._context.env.process(self._come_and_go(intervals))
 
     def settle(self) -> None:
-        """Be idle or away, with the power that belongs to it."""
+        """Be idle or off, with the power of that activity."""
         activity: Activity = "idle" if self.present else "off"
-        if activity != self._diary.activity:
-            self._diary.begin(activity)
+        if activity != self._activity_log.activity:
+            self._activity_log.begin(activity)
         away = self._away_power if self._powered else 0.0
-        self._body.draw("idle", self.idle_power if self.present else away)
+        self._power_meter.draw("idle", self.idle_power if self.present else away)
 
-    def supplied(self, powered: bool) -> None:
+    def set_powered(self, powered: bool) -> None:
         """Note that the battery is empty, or that the device can start again."""
         self._switch(reachable=self._reachable, powered=powered)
 
@@ -92,18 +91,18 @@ class Reachability:
             if end == float("inf"):
                 return
             yield env.timeout(end - env.now)
-            if self.lost:
+            if self.gone:
                 return
         self._left_for_good = True
         self._switch(reachable=False, powered=self._powered)
 
     def _switch(self, *, reachable: bool, powered: bool) -> None:
-        if (reachable, powered) == (self._reachable, self._powered) and not self.lost:
+        if (reachable, powered) == (self._reachable, self._powered) and not self.gone:
             return
         before = self.present
-        if powered != self._powered and self._diary.activity == "off":
-            self._diary.begin("off")
+        if powered != self._powered and self._activity_log.activity == "off":
+            self._activity_log.begin("off")
         self._reachable, self._powered = reachable, powered
-        self._changed(before and not self.present)
-        if self.lost or self.present:
+        self._on_change(before and not self.present)
+        if self.gone or self.present:
             self._context.notify()

@@ -1,4 +1,4 @@
-"""Server: holds the shared state, sends it out, aggregates uploads, asks for evaluations."""
+"""Server: holds the shared state, sends it out, aggregates uploads, and requests evaluations."""
 
 from collections.abc import Generator, Sequence
 from typing import Any
@@ -8,39 +8,37 @@ import simpy
 from wfl_sim.device_models import Hardware
 from wfl_sim.device_models.workload import SplitExchange
 from wfl_sim.execution.plan import ReceivedUpload
-from wfl_sim.network.carrier import Transfer
 from wfl_sim.network.cell import Cell
-from wfl_sim.network.client import Client, Contribution
+from wfl_sim.network.client import Client, Contribution, Download, SplitReply
 from wfl_sim.network.context import RunContext
-from wfl_sim.network.messages import Download, SplitReply
-from wfl_sim.records import Span
 
 
 class Server:
-    """The centre of the federation. It draws no energy from the ledger."""
+    """The centre of the federation, or the aggregator of an edge server.
+
+    It starts from the method's initial shared state, and draws no energy from the ledger.
+
+    Args:
+        context: of the run.
+        hardware: computes aggregations.
+        every: rounds between evaluations.
+        name: that of an edge server, or the default.
+    """
 
     def __init__(
         self, context: RunContext, hardware: Hardware, every: int, name: str = "server"
     ) -> None:
-        """Start from the method's initial shared state.
-
-        Args:
-            context: of the run.
-            hardware: what aggregates.
-            every: rounds between evaluations.
-            name: that of an edge server, or the default.
-        """
         self.name = name
         self.hardware = hardware
         self.shared = context.plan.initial_shared()
-        self._context = context
         self.version = 0
-        """aggregations until now"""
-        self._edge = name != "server"
+        """Number of aggregations until now."""
+        self._context = context
+        self._is_edge = name != "server"
         self._processor = simpy.Resource(context.env)
         self._every = every
         self._newest = self._evaluated = -1
-        self._measured = 0.0
+        self._evaluated_at = 0.0
         self._watched = False
 
     def __repr__(self) -> str:
@@ -49,13 +47,13 @@ class Server:
     def send_out(self, cohort: Sequence[Client], number: int) -> dict[int, Download]:
         """Send the shared state to every device of a cohort.
 
-        A cell that broadcasts sends once to all its members, unless the method has something else
-        for each; then, and in other cells, it sends to each apart.
+        A cell that broadcasts sends once to its devices, unless the method sends each of them
+        something else. Other cells send to each device apart.
 
         Returns:
-            The delivery of each device, by its index.
+            The download of each device, by its index.
         """
-        deliveries: dict[int, Download] = {}
+        downloads: dict[int, Download] = {}
         cells: dict[str, list[Client]] = {}
         plan = self._context.plan
         bits = {each.index: plan.download_bits(each.index, self.shared) for each in cohort}
@@ -63,20 +61,16 @@ class Server:
             if bits[device.index]:
                 cells.setdefault(device.cell.name, []).append(device)
             else:
-                deliveries[device.index] = Download(self.shared, [device.index], None, self.version)
+                downloads[device.index] = Download(self.shared, [device.index], None, self.version)
         for members in cells.values():
             cell = members[0].cell
-            apart = members[0].workload.unicast
-            groups = [[device] for device in members] if apart else cell.audiences(members)
+            unicast = members[0].workload.unicast
+            groups = [[device] for device in members] if unicast else cell.broadcast_groups(members)
             for group in groups:
-                # A broadcast holds what is needed by whoever has missed most, or is largest.
-                most = max(bits[each.index] for each in group)
-                if cell.rateless and len(group) > 1:
-                    deliveries |= self._spread(cell, group, most)
-                    continue
-                delivery = self._deliver(cell, group, most)
-                deliveries |= {device.index: delivery for device in group}
-        return deliveries
+                # A broadcast has the size that the receiver with the largest download needs.
+                largest = max(bits[each.index] for each in group)
+                downloads |= self._send(cell, group, largest)
+        return downloads
 
     def aggregate(
         self, contributions: Sequence[Contribution], number: int, noise: float | None = None
@@ -86,7 +80,7 @@ class Server:
         Args:
             contributions: those without an upload are left out.
             number: of the round.
-            noise: error of an average that was formed on the air, see `execution.task.Aggregate`.
+            noise: error of over-the-air aggregation, see `execution.task.Aggregate`.
         """
         context = self._context
         arrived = [each for each in contributions if each.upload is not None]
@@ -95,8 +89,8 @@ class Server:
             return
         flops = sum(each.device.workload.aggregate_flops for each in ordered)
         bits = [each.device.workload.upload_bits for each in ordered]
-        with self._processor.request() as turn:
-            yield turn
+        with self._processor.request() as granted:
+            yield granted
             start = context.env.now
             yield context.env.timeout(self.hardware.seconds(flops))
         self.shared = context.plan.aggregate(
@@ -111,32 +105,23 @@ class Server:
                 for each in ordered
                 if each.upload is not None
             ],
-            edge=self._edge,
+            edge=self._is_edge,
             noise=noise or 0.0,
         )
         self.version += 1
-        context.spans.append(
-            Span(
-                start=start,
-                end=context.env.now,
-                actor=self.name,
-                activity="aggregate",
-                round=number,
-                bits=sum(bits) if noise is None else max(bits),
-                flops=flops,
-            )
-        )
+        total = sum(bits) if noise is None else max(bits)
+        context.record(self.name, "aggregate", number, start, bits=total, flops=flops)
 
     def merge(
         self, below: "Sequence[Server]", number: int, *, bits: int, flops: float
     ) -> Generator[simpy.Event, Any, None]:
-        """Combine the states of servers below this one into the next shared state.
+        """Combine the states of edge servers into the next shared state.
 
         Args:
             below: the servers whose states are combined.
             number: of the round.
             bits: of each state.
-            flops: to add each state to the average.
+            flops: of adding one state to the average.
         """
         context = self._context
         if not below:
@@ -147,101 +132,80 @@ class Server:
             self.shared, [ReceivedUpload(upload=each.shared) for each in below]
         )
         self.version += 1
-        context.spans.append(
-            Span(
-                start=start,
-                end=context.env.now,
-                actor=self.name,
-                activity="aggregate",
-                round=number,
-                bits=len(below) * bits,
-                flops=flops,
-            )
-        )
+        total = len(below) * bits
+        context.record(self.name, "aggregate", number, start, bits=total, flops=flops)
 
     def answer(
         self, device: Client, number: int, exchange: SplitExchange, reply: SplitReply
     ) -> Generator[simpy.Event, Any, Download | None]:
-        """Do the server's part of a local step of a split network.
+        """Compute the server's part of a local step of a split network.
 
-        The activations come over the wire; one device is served after the other.
+        The activations come over the backhaul; devices are served one after the other.
 
         Returns:
-            The delivery of the gradients; None where they are no longer wanted.
+            The download of the gradients; None if they are no longer wanted.
         """
         context, env = self._context, self._context.env
         yield from device.cell.forward(exchange.up_bits)
         context.traffic.received_up += exchange.up_bits
-        with self._processor.request() as turn:
-            yield turn
+        with self._processor.request() as granted:
+            yield granted
             if not reply.wanted:
                 return None
-            start = env.now
-            yield env.timeout(self.hardware.seconds(exchange.server_flops))
-            context.spans.append(
-                Span(
-                    start=start,
-                    end=env.now,
-                    actor=self.name,
-                    activity="compute",
-                    round=number,
-                    flops=exchange.server_flops,
-                )
-            )
-        return self._deliver(device.cell, [device], exchange.down_bits) if reply.wanted else None
+            start, flops = env.now, exchange.server_flops
+            yield env.timeout(self.hardware.seconds(flops))
+            context.record(self.name, "compute", number, start, flops=flops)
+        if not reply.wanted:
+            return None
+        return self._send(device.cell, [device], exchange.down_bits)[device.index]
 
     def evaluate(self, number: int) -> None:
-        """Ask for the quality of the present states where one is due after round `number`."""
+        """Request an evaluation of the present states if one is due after round `number`."""
         self._newest = number
         if not self._watched and (number + 1) % self._every == 0:
             self._measure()
 
     def watch(self, interval: float) -> Generator[simpy.Event, Any, None]:
-        """Ask for the quality of the states every `interval` s, in place of after rounds."""
+        """Request an evaluation every `interval` s, in place of after rounds."""
         self._watched = True
         while True:
             yield self._context.env.timeout(interval)
             self._measure()
 
     def finish(self) -> None:
-        """Ask for the quality of the last states, unless that has been done."""
-        stale = self._watched and self._measured < self._context.env.now
-        if stale or self._newest > self._evaluated:
+        """Request an evaluation of the last states, unless they have been evaluated."""
+        outdated = self._watched and self._evaluated_at < self._context.env.now
+        if outdated or self._newest > self._evaluated:
             self._measure()
 
     def _measure(self) -> None:
-        self._evaluated, self._measured = self._newest, self._context.env.now
+        self._evaluated, self._evaluated_at = self._newest, self._context.env.now
         self._context.measure(self._newest, self.shared)
 
-    def _deliver(self, cell: Cell, group: Sequence[Client], bits: int) -> Download:
-        env = self._context.env
-        on_air = env.event()
-        receivers = [device.index for device in group]
-        env.process(cell.deliver(receivers, bits, on_air))
-        on_air.callbacks.append(lambda event: self._count(event.value, bits))
-        return Download(self.shared, receivers, on_air, self.version, bits, cell)
-
-    def _spread(self, cell: Cell, group: Sequence[Client], bits: int) -> dict[int, Download]:
-        """Send one payload to several, each of whom ends on its own; it counts once."""
+    def _send(self, cell: Cell, group: Sequence[Client], bits: int) -> dict[int, Download]:
+        """Begin to send one payload to a group; it counts once when a transfer is complete."""
         env, traffic = self._context.env, self._context.traffic
         receivers = [device.index for device in group]
-        on_air = {index: env.event() for index in receivers}
-        served: list[object] = []
+        complete: list[simpy.Event] = []
 
-        def sent(event: simpy.Event) -> None:
-            served.append(event.value)
-            traffic.sent_down += bits if len(served) == 1 else 0
+        def count(transfer_done: simpy.Event) -> None:
+            complete.append(transfer_done)
+            traffic.sent_down += bits if len(complete) == 1 else 0
 
-        for event in on_air.values():
-            event.callbacks.append(lambda begun: begun.value.done.callbacks.append(sent))
-        env.process(cell.spread(receivers, bits, on_air))
+        def begin(on_air: simpy.Event) -> None:
+            transfer: Any = on_air.value
+            transfer.done.callbacks.append(count)
+
+        if cell.rateless and len(group) > 1:
+            on_air = {index: env.event() for index in receivers}
+            process = cell.deliver_rateless(receivers, bits, on_air)
+        else:
+            on_air = dict.fromkeys(receivers, env.event())
+            process = cell.deliver(receivers, bits, on_air[receivers[0]])
+        for event in dict.fromkeys(on_air.values()):
+            event.callbacks.append(begin)
+        env.process(process)
         return {
-            index: Download(self.shared, receivers, on_air[index], self.version, bits, cell)
-            for index in receivers
+            index: Download(self.shared, receivers, event, self.version, bits, cell)
+            for index, event in on_air.items()
         }
-
-    def _count(self, transfer: Transfer, bits: int) -> None:
-        def sent(event: simpy.Event) -> None:
-            self._context.traffic.sent_down += bits
-
-        transfer.done.callbacks.append(sent)

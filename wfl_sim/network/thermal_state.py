@@ -1,4 +1,4 @@
-"""Heat: a board's temperature while a run lasts, exact between changes of power."""
+"""Thermal state: the temperature of a board, exact between changes of power."""
 
 import simpy
 
@@ -6,10 +6,12 @@ from wfl_sim.device_models.thermal import ThermalModel
 
 
 class ThermalState:
-    """The temperature of one board, and whether it throttles."""
+    """The temperature of one board, and whether it throttles.
+
+    It starts at ambient temperature without power.
+    """
 
     def __init__(self, env: simpy.Environment, thermal: ThermalModel) -> None:
-        """Start at the temperature of the surroundings with nothing drawn."""
         self.thermal = thermal
         self.throttled = False
         self._env = env
@@ -19,37 +21,37 @@ class ThermalState:
 
     def __repr__(self) -> str:
         state = ", throttled" if self.throttled else ""
-        return f"Heat({self._temperature:.6g} K, {self._watts:.6g} W{state})"
+        return f"ThermalState({self._temperature:.6g} K, {self._watts:.6g} W{state})"
 
     @property
     def temperature(self) -> float:
-        """K at this moment."""
+        """Present temperature in K."""
         self._settle()
         return self._temperature
 
     def set_power(self, watts: float) -> None:
-        """Let the board turn so many W into heat from now on."""
+        """Set the power in W that heats the board from now on."""
         self._settle()
         self._watts = watts
 
-    def look(self) -> None:
-        """Begin or end to throttle where the temperature asks for it."""
+    def update(self) -> None:
+        """Begin or end to throttle according to the present temperature."""
         temperature = self.temperature
         if temperature >= self.thermal.throttle:
             self.throttled = True
         elif temperature <= self.thermal.resume:
             self.throttled = False
 
-    def turn(self) -> None:
-        """Begin or end to throttle: the crossing that `next_turn` told has come."""
+    def toggle(self) -> None:
+        """Begin or end to throttle, at the moment that `next_toggle` has returned."""
         self.throttled = not self.throttled
 
-    def next_turn(self) -> float:
-        """Return the s until throttling begins or ends if the power stays; inf if it never does."""
+    def next_toggle(self) -> float:
+        """Return the seconds until throttling begins or ends at constant power; inf for never."""
         thermal = self.thermal
         target = thermal.resume if self.throttled else thermal.throttle
         start = self.temperature
-        # At the border already: the rounding of an exponential must not hide the next turn.
+        # At the threshold already: the rounding of an exponential must not hide the next toggle.
         if (start <= target) if self.throttled else (start >= target):
             return 0.0
         return thermal.reaches(start, self._watts, target)

@@ -1,7 +1,8 @@
-"""Transceiver: a device's end of the air, in the cell of the moment and through every handover."""
+"""Transceiver: the radio of a device, which sends and receives through every handover."""
 
 from collections.abc import Generator
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import simpy
@@ -9,111 +10,107 @@ import simpy
 from wfl_sim.device_models.energy import Component
 from wfl_sim.device_models.radio_power import RadioPower
 from wfl_sim.network.activity_log import ActivityLog
-from wfl_sim.network.carrier import Transfer
-from wfl_sim.network.cell import AccessOverhead, Cell
+from wfl_sim.network.cell import Cell
 from wfl_sim.network.cell_carrier import CellCarrier
+from wfl_sim.network.client import Download
 from wfl_sim.network.context import RunContext
-from wfl_sim.network.messages import Download
 from wfl_sim.network.power_meter import PowerMeter
+from wfl_sim.network.transfer import Transfer, TransferRequest
 from wfl_sim.radio.cell import Direction
+from wfl_sim.records import Outcome
 
 
 @dataclass
 class TransferSegment:
-    """One transfer in one cell."""
+    """The transfer of a payload in one cell, between two handovers."""
 
     cell: Cell
     direction: Direction
     transfer: Transfer
-    torn: simpy.Event
-    """fires with the bits that had arrived when another cell took over"""
+    interrupted: simpy.Event
+    """Succeeds with the bits of payload that have arrived when another cell takes over."""
     own: bool = False
-    """whether the device began it; else the server did, perhaps for others too"""
+    """Whether the device began it; otherwise the server did, perhaps for other devices too."""
     _left: simpy.Event | None = None
 
     @property
-    def port(self) -> CellCarrier:
-        """What carries it."""
-        return self.cell.uplink if self.direction == "uplink" else self.cell.downlink
-
-    @property
-    def access(self) -> AccessOverhead:
-        """What stands beside the payload."""
-        return self.cell.request if self.direction == "uplink" else self.cell.order
+    def carrier(self) -> CellCarrier:
+        """Uplink or downlink of the cell."""
+        return self.cell.carrier(self.direction)
 
     def leave(self, device: int) -> simpy.Event:
-        """Take a device out of the transfer, once.
+        """Remove a device from the transfer, once.
 
         Returns:
-            An event whose value is the bits that have arrived until now.
+            An event; its value is the bits on the air that have arrived until now.
         """
         if self._left is None:
-            self._left = self.port.leave(self.transfer, device)
+            self._left = self.carrier.leave(self.transfer, device)
         return self._left
 
-    def tear(self, device: int) -> None:
-        """Let another cell take over."""
+    def interrupt(self, device: int) -> None:
+        """End the segment, because another cell takes over."""
 
-        def gone(event: simpy.Event) -> None:
-            self.torn.succeed(event.value)
+        def left(event: simpy.Event) -> None:
+            on_air: Any = event.value
+            self.interrupted.succeed(self.carrier.payload(on_air))
 
-        self.leave(device).callbacks.append(gone)
+        self.leave(device).callbacks.append(left)
 
 
 class Transceiver:
-    """Sends and receives one payload at a time, and accounts for its bits and joules."""
+    """Sends and receives one payload at a time, and accounts for its bits and joules.
+
+    Args:
+        context: of the run.
+        index: number of the device, and of its link in every cell.
+        power_meter: of the device.
+        activity_log: of the device.
+        radio: power of sending and receiving.
+        cell: the serving cell.
+        mean_gain: linear large-scale power gain to the cell.
+        can_hand_over: whether other cells may take over.
+    """
 
     def __init__(
         self,
         context: RunContext,
         index: int,
-        body: PowerMeter,
-        diary: ActivityLog,
+        power_meter: PowerMeter,
+        activity_log: ActivityLog,
         *,
         radio: RadioPower,
         cell: Cell,
         mean_gain: float,
-        wanders: bool,
+        can_hand_over: bool,
     ) -> None:
-        """Begin with nothing on the air.
-
-        Args:
-            context: of the run.
-            index: number of the device, and of its link in every cell.
-            body: draws the power.
-            diary: of the device.
-            radio: what sending and receiving draw.
-            cell: the serving cell.
-            mean_gain: linear large-scale power gain to the cell.
-            wanders: whether other cells may take over.
-        """
         self.radio = radio
         self.cell = cell
         self.mean_gain = mean_gain
         self._context = context
         self._index = index
-        self._body = body
-        self._diary = diary
-        self._wanders = wanders
+        self._power_meter = power_meter
+        self._activity_log = activity_log
+        self._can_hand_over = can_hand_over
         self._awaited: Download | None = None
-        self._leg: TransferSegment | None = None
+        self._segment: TransferSegment | None = None
         self._resuming: simpy.Event | None = None
 
     def __repr__(self) -> str:
         return f"Transceiver({self._index}, {self.cell.name!r})"
 
     def moved(self, mean_gain: float) -> None:
-        """Note another mean gain to the cell; the rate of what is on the air follows."""
+        """Set the mean gain to the cell; the rate of the present transfer follows."""
         self.mean_gain = mean_gain
-        if self._leg is not None:
-            self._leg.port.refresh()
+        if self._segment is not None:
+            self._segment.carrier.carrier.refresh()
 
     def hand_over(self, cell: Cell, mean_gain: float) -> None:
-        """Belong to another cell; what is on the air goes on there after `resume`."""
+        """Change the serving cell; the present transfer continues there after `resume`."""
         self.cell, self.mean_gain = cell, mean_gain
         self._resuming = self._context.env.event()
-        if self._leg is not None:
-            self._leg.tear(self._index)
+        if self._segment is not None:
+            self._segment.interrupt(self._index)
 
     def resume(self) -> None:
         """Send and receive again after a handover."""
@@ -121,152 +118,158 @@ class Transceiver:
             resuming, self._resuming = self._resuming, None
             resuming.succeed()
 
-    def receive(self, delivery: Download, number: int) -> Generator[simpy.Event, Any, None]:
-        """Wait for what is on its way from the server in round `number`, and take it in."""
-        assert delivery.on_air is not None
-        assert delivery.cell is not None
-        self._diary.begin("wait", number)
-        self._awaited = delivery
-        transfer: Transfer = yield delivery.on_air
+    def receive(self, download: Download, number: int) -> Generator[simpy.Event, Any, None]:
+        """Wait for a download in round `number`, and receive it."""
+        assert download.on_air is not None
+        assert download.cell is not None
+        self._activity_log.begin("wait", number)
+        self._awaited = download
+        transfer: Transfer = yield download.on_air
         self._awaited = None
-        leg = TransferSegment(delivery.cell, "downlink", transfer, self._context.env.event())
-        if self.cell is not leg.cell:
-            leg.tear(self._index)
-        self._diary.begin("download", number)
+        interrupted = self._context.env.event()
+        segment = TransferSegment(download.cell, "downlink", transfer, interrupted)
+        if self.cell is not segment.cell:
+            segment.interrupt(self._index)
+        self._activity_log.begin("download", number)
         self._wake("receive")
-        self._body.draw("receive", self.radio.receive)
-        leg, bits = yield from self._through(leg, delivery.bits, number)
-        self._received(leg, bits)
-        self._diary.record(bits=bits, cell=leg.cell.name, transfer=leg.transfer)
+        self._power_meter.draw("receive", self.radio.receive)
+        segment, bits = yield from self._complete(segment, download.bits, number)
+        self._received(segment, bits)
+        self.record(segment, bits)
 
     def send(
-        self, bits: int, number: int, deadline: float = float("inf")
+        self, bits: int, number: int, deadline: float = inf
     ) -> Generator[simpy.Event, Any, tuple[TransferSegment, int]]:
         """Send a payload in round `number`.
 
         Returns:
-            The last leg, and the bits that went through it. Its span stays open.
+            The last segment, and its bits of payload. Its span stays open.
         """
-        self._diary.begin("upload", number)
+        self._activity_log.begin("upload", number)
         self._wake("transmit")
-        leg = yield from self._leg_of("uplink", bits, deadline)
-        leg, bits = yield from self._through(leg, bits, number, deadline)
-        self._sent(leg.transfer, bits)
-        return leg, bits
+        segment = yield from self._begin_segment("uplink", bits, deadline)
+        segment, bits = yield from self._complete(segment, bits, number, deadline)
+        self._sent(segment.transfer, bits)
+        return segment, bits
 
     def send_analog(
         self, seconds: float, watts: float, number: int
     ) -> Generator[simpy.Event, Any, None]:
-        """Radiate so many W for so long, as one of many who send together."""
-        self._diary.begin("upload", number)
+        """Radiate `watts` for `seconds`, as one of several devices that send together."""
+        self._activity_log.begin("upload", number)
         self._wake("transmit")
-        self._body.draw("transmit", self.radio.transmit_power(watts))
+        self._power_meter.draw("transmit", self.radio.transmit_power(watts))
         yield self._context.env.timeout(seconds)
-        self._body.draw("transmit", 0.0)
-        self._diary.record(cell=self.cell.name)
+        self._power_meter.draw("transmit", 0.0)
+        self._activity_log.record(cell=self.cell.name)
 
     def abandon(self) -> Generator[simpy.Event, Any, tuple[TransferSegment | None, int]]:
-        """Give up what is on the air or on its way: what it has cost until now stays counted.
+        """End the present transfer, or stop waiting for one; its costs until now stay counted.
 
         Returns:
-            The leg that has been left, and the bits that had arrived; none where nothing was on the
-            air.
+            The segment that was left, and the bits that had arrived; None and 0 if no transfer had
+            begun.
         """
-        leg, self._leg, bits = self._leg, None, 0
-        delivery, self._awaited = self._awaited, None
-        if leg is not None:
+        segment, self._segment, bits = self._segment, None, 0
+        download, self._awaited = self._awaited, None
+        if segment is not None:
             traffic = self._context.traffic
-            bits = int(leg.access.payload((yield leg.leave(self._index))))
-            if leg.direction == "downlink":
+            bits = int(segment.carrier.payload((yield segment.leave(self._index))))
+            if segment.direction == "downlink":
                 traffic.lost_down += bits
-                traffic.sent_down += 0 if leg.transfer.goes_on else bits
+                traffic.sent_down += 0 if segment.transfer.has_receivers else bits
             else:
-                self._sent(leg.transfer, bits)
+                self._sent(segment.transfer, bits)
                 traffic.lost_up += bits
-        elif delivery is not None and delivery.on_air is not None:
-            delivery.receivers.remove(self._index)
-            if delivery.on_air.triggered and delivery.cell is not None:
-                reached: Any = delivery.on_air.value
-                delivery.cell.downlink.leave(reached, self._index)
-        self._body.draw("receive", 0.0)
-        return leg, bits
+        elif download is not None and download.on_air is not None:
+            download.receivers.remove(self._index)
+            if download.on_air.triggered and download.cell is not None:
+                transfer: Any = download.on_air.value
+                download.cell.downlink.leave(transfer, self._index)
+        self._power_meter.draw("receive", 0.0)
+        return segment, bits
 
-    def _leg_of(
+    def record(self, segment: TransferSegment, bits: int, outcome: Outcome = "done") -> None:
+        """Close the span of a segment with its bits of payload."""
+        self._activity_log.record(
+            bits=bits, cell=segment.cell.name, transfer=segment.transfer, outcome=outcome
+        )
+
+    def _begin_segment(
         self, direction: Direction, bits: int, deadline: float
     ) -> Generator[simpy.Event, Any, TransferSegment]:
-        """Begin a transfer in the cell of the moment, as soon as it grants one."""
-        env = self._context.env
+        """Begin a transfer in the present cell, as soon as it grants access."""
         while True:
             while self._resuming is not None:
                 yield self._resuming
             cell = self.cell
-            access = cell.request if direction == "uplink" else cell.order
-            yield from access.granted(env)
+            carrier = cell.carrier(direction)
+            yield from carrier.wait_for_access()
             if self.cell is cell and self._resuming is None:
                 break
-        port = cell.uplink if direction == "uplink" else cell.downlink
-        transfer = port.send(
-            [self._index],
-            access.on_air(bits),
-            deadline=deadline,
-            watch=self._radiate if self._body.follows and direction == "uplink" else None,
+        listens = self._power_meter.tracks_power and direction == "uplink"
+        request = TransferRequest(
+            [self._index], bits, deadline=deadline, on_power=self._radiate if listens else None
         )
-        return TransferSegment(cell, direction, transfer, env.event(), own=True)
+        interrupted = self._context.env.event()
+        return TransferSegment(cell, direction, carrier.send(request), interrupted, own=True)
 
-    def _through(
-        self, leg: TransferSegment, bits: int, number: int, deadline: float = float("inf")
+    def _complete(
+        self, segment: TransferSegment, bits: int, number: int, deadline: float = inf
     ) -> Generator[simpy.Event, Any, tuple[TransferSegment, int]]:
         """Wait for the last bit of a payload, through every handover.
 
         Returns:
-            The last leg, and the bits that went through it.
+            The last segment, and its bits of payload.
         """
         while True:
-            self._leg = leg
-            done = leg.transfer.done
-            yield (done | leg.torn) if self._wanders else done
-            self._leg = None
+            self._segment = segment
+            done = segment.transfer.done
+            yield (done | segment.interrupted) if self._can_hand_over else done
+            self._segment = None
             if done.triggered:
-                return leg, bits
-            # What remains is at least one bit, for the transfer was not done.
-            on_air: Any = leg.torn.value
-            arrived = min(int(leg.access.payload(on_air)), bits - 1)
+                return segment, bits
+            # At least one bit remains, because the transfer was not done.
+            payload: Any = segment.interrupted.value
+            arrived = min(int(payload), bits - 1)
             bits -= arrived
-            if leg.direction == "uplink":
-                self._sent(leg.transfer, arrived)
+            if segment.direction == "uplink":
+                self._sent(segment.transfer, arrived)
             else:
-                self._received(leg, arrived)
-            self._diary.record(bits=arrived, cell=leg.cell.name, transfer=leg.transfer)
-            self._diary.begin("handover", number)
-            leg = yield from self._leg_of(leg.direction, bits, deadline)
-            self._diary.record(cell=leg.cell.name)
-            self._diary.begin("upload" if leg.direction == "uplink" else "download", number)
-            if leg.direction == "downlink":
-                self._body.draw("receive", self.radio.receive)
+                self._received(segment, arrived)
+            self.record(segment, arrived)
+            self._activity_log.begin("handover", number)
+            segment = yield from self._begin_segment(segment.direction, bits, deadline)
+            self._activity_log.record(cell=segment.cell.name)
+            uplink = segment.direction == "uplink"
+            self._activity_log.begin("upload" if uplink else "download", number)
+            if not uplink:
+                self._power_meter.draw("receive", self.radio.receive)
 
     def _radiate(self, watts: float, duty: float) -> None:
         drawn = duty * self.radio.transmit_power(watts) if watts > 0 else 0.0
-        self._body.draw("transmit", drawn)
+        self._power_meter.draw("transmit", drawn)
 
     def _wake(self, component: Component) -> None:
-        """Pay for the sleep from which the modem wakes up."""
+        """Book the energy of waking the modem up."""
         if self.radio.waking:
-            self._body.book(component, self.radio.waking)
+            self._power_meter.book(component, self.radio.waking)
 
     def _sent(self, transfer: Transfer, bits: int) -> None:
         """Account for an upload, whole or in part."""
-        if self._body.follows:
-            self._body.draw("transmit", 0.0)
+        if self._power_meter.tracks_power:
+            self._power_meter.draw("transmit", 0.0)
         elif transfer.airtime > 0:
             watts = transfer.radiated / transfer.airtime
-            self._body.book("transmit", self.radio.transmit_power(watts) * transfer.airtime)
+            joules = self.radio.transmit_power(watts) * transfer.airtime
+            self._power_meter.book("transmit", joules)
         self._context.traffic.sent_up += bits
 
-    def _received(self, leg: TransferSegment, bits: int) -> None:
+    def _received(self, segment: TransferSegment, bits: int) -> None:
         """Account for a download, whole or in part."""
-        self._body.draw("receive", 0.0)
+        self._power_meter.draw("receive", 0.0)
         self._context.traffic.received_down += bits
-        # A transfer that the server began is counted by the server, once it is through.
-        over = leg.transfer.done.triggered
-        if leg.own if over else not leg.transfer.goes_on:
+        # The server counts a transfer that it began itself, when it is complete.
+        complete = segment.transfer.done.triggered
+        if segment.own if complete else not segment.transfer.has_receivers:
             self._context.traffic.sent_down += bits

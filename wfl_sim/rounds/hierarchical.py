@@ -62,7 +62,7 @@ class Hierarchical:
             )
             number = numbers[-1]
             yield from cloud.merge(
-                [each.server for each in federation.edges if each.fresh],
+                [each.server for each in federation.edges if each.updated],
                 number,
                 bits=max(each.workload.upload_bits for each in federation.devices),
                 flops=max(each.workload.aggregate_flops for each in federation.devices),

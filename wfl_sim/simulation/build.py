@@ -1,6 +1,6 @@
 """Build a federation from a scenario in one SimPy environment, and run it."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Executor
 from functools import partial
 
@@ -14,9 +14,7 @@ from wfl_sim.device_models.workload import Workload
 from wfl_sim.execution.plan import Plan
 from wfl_sim.network.backhaul import Route, build_routes
 from wfl_sim.network.backhaul_graph import SERVER
-from wfl_sim.network.base_station_sleep import BaseStationSleep
-from wfl_sim.network.cell import AccessOverhead, Cell
-from wfl_sim.network.cell_carrier import CellCarrier
+from wfl_sim.network.cell import Cell
 from wfl_sim.network.context import RunContext
 from wfl_sim.network.device import Device
 from wfl_sim.network.edge_server import EdgeServer
@@ -25,7 +23,6 @@ from wfl_sim.network.mobility import MobilityContext, MobilityProcess
 from wfl_sim.network.radio_access import RadioAccess
 from wfl_sim.network.server import Server
 from wfl_sim.radio.band import expected_rate
-from wfl_sim.radio.cell import CellConfig, Direction
 from wfl_sim.radio.handover import HandoverConfig
 from wfl_sim.radio.over_the_air import analog_uplink
 from wfl_sim.scenario.scenario import Scenario
@@ -77,18 +74,8 @@ def build_federation(
     above = [pair for edge in edges for pair in ((edge, SERVER), (SERVER, edge))]
     routes = build_routes(env, placement.wired, [*up, *down, *above])
     cells = [
-        _cell(
-            env,
-            config,
-            name,
-            carriers,
-            hubs[name],
-            routes,
-            partial(access.heard, number),
-        )
-        for number, (name, config, carriers) in enumerate(
-            zip(names, scenario.base_stations, access.ports, strict=True)
-        )
+        _cell(scenario, access, number, name, hub, routes)
+        for number, (name, hub) in enumerate(hubs.items())
     ]
     devices = _devices(scenario, placement, workloads, context, server, cells, excluded, examples)
     edge_servers = _edge_servers(scenario, context, edges, hubs, routes, workloads)
@@ -103,12 +90,12 @@ def build_federation(
         server,
         devices,
         edge_servers,
-        {cell.name: cell.station for cell in cells if cell.station is not None},
+        {cell.name: cell.sleep for cell in cells if cell.sleep is not None},
     )
 
 
 def run_federation(federation: Federation, scenario: Scenario) -> None:
-    """Let the rounds policy drive the federation to its end, and close all spans."""
+    """Run the rounds policy to its end, and close all spans."""
     process = federation.env.process(scenario.rounds.run(federation))
     federation.env.run(until=process)
     federation.server.finish()
@@ -117,37 +104,24 @@ def run_federation(federation: Federation, scenario: Scenario) -> None:
 
 
 def _cell(
-    env: simpy.Environment,
-    config: CellConfig,
-    name: str,
-    carriers: Mapping[Direction, CellCarrier],
-    hub: str,
-    routes: Routes,
-    heard: Callable[[Sequence[int]], NDArray[np.float64]],
+    scenario: Scenario, access: RadioAccess, number: int, name: str, hub: str, routes: Routes
 ) -> Cell:
-    station = None
-    if config.station is not None and config.station.sleeps:
-        station = BaseStationSleep(env, config.station.waking)
-        for carrier in carriers.values():
-            carrier.also_tell(station.note)
-    uplink, downlink = config.uplink, config.downlink
+    config, carriers = scenario.base_stations[number], access.carriers[number]
     return Cell(
-        env=env,
+        env=access.env,
         name=name,
         uplink=carriers["uplink"],
         downlink=carriers["downlink"],
-        up=routes[name, hub],
-        down=routes[hub, name],
-        rateless=downlink.rateless,
+        route_up=routes[name, hub],
+        route_down=routes[hub, name],
         hub=hub,
-        broadcast_share=downlink.share if downlink.broadcast else 0.0,
-        request=AccessOverhead(uplink.access_delay, uplink.header, station),
-        order=AccessOverhead(downlink.access_delay, downlink.header, station),
-        loss=uplink.loss,
+        rateless=config.downlink.rateless,
+        broadcast_share=config.downlink.share if config.downlink.broadcast else 0.0,
+        loss=config.uplink.loss,
         expected_rate=partial(expected_rate, config),
-        hears=heard,
+        uplink_gains=partial(access.uplink_gains, number),
         analog=analog_uplink(config),
-        station=station,
+        sleep=access.sleeps[number],
     )
 
 
@@ -177,14 +151,14 @@ def _devices(
                 mean_gain=float(placement.gains[serving, index]),
                 power=group.power,
                 examples=examples[index] if examples else 1,
-                computing=group.compute,
+                compute=group.compute,
                 radio=radio_of(group.hardware, modem=group.modem, bandwidth=bandwidth),
                 battery=group.battery,
                 away_power=group.away_power,
                 intervals=group.availability.intervals(member, draws),
                 excluded=index in excluded,
                 answer=server.answer,
-                wanders=index in placement.tracks and len(cells) > 1,
+                can_hand_over=index in placement.tracks and len(cells) > 1,
             )
             devices.append(device)
     return devices
@@ -226,12 +200,11 @@ def _mobility_context(
         found: list[float] = reference_db(scenario.base_stations, gains[:, None])[:, 0].tolist()
         return found
 
-    rule = scenario.handover or HandoverConfig()
     return MobilityContext(
         cells=cells,
         gains=gains,
         strengths=strengths,
         move=access.move,
-        rule=rule if len(cells) > 1 else None,
+        handover=(scenario.handover or HandoverConfig()) if len(cells) > 1 else None,
         step=placement.large_scale.step,
     )

@@ -200,7 +200,7 @@ def check_training(scenario: Scenario, trains: bool) -> None:
 
 def _batteries(federation: Federation) -> dict[str, float]:
     """Return start, end, charged and spilled energy of all batteries, in J; empty without any."""
-    states = (device.body.supply for device in federation.devices)
+    states = (device.power_meter.battery_state for device in federation.devices)
     batteries = [state for state in states if state is not None]
     if not batteries:
         return {}

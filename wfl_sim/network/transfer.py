@@ -1,0 +1,94 @@
+"""Transfers: what is asked of a carrier, and what is measured until the last bit has arrived."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import simpy
+
+PowerListener = Callable[[float, float], None]
+"""Called at every change with the W radiated while on the air, and the share of time on the air."""
+
+
+@dataclass(slots=True, eq=False)
+class BroadcastGroup:
+    """One transmission with a rateless code to several receivers, each with its own transfer.
+
+    A receiver is done when it has received enough itself; it does not wait for the others.
+    """
+
+    active: "list[Transfer]" = field(default_factory=list)
+    """One transfer for each receiver that is still receiving."""
+    served: int = 0
+    """Number of receivers that have received everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransferRequest:
+    """A payload to be carried to or from one link, or the same bits to several links at once.
+
+    Raises:
+        ValueError: no links, or no bits.
+    """
+
+    links: Sequence[int]
+    """Link numbers of the receivers (downlink) or of the sender (uplink)."""
+    bits: float
+    weight: float = 1.0
+    """Weight for allocators that use it."""
+    deadline: float = math.inf
+    """Time in s at which the transfer should have ended, for allocators that use it."""
+    on_power: PowerListener | None = None
+    group: BroadcastGroup | None = None
+    """Transmission whose other transfers begin at the same moment; None for a transfer alone."""
+
+    def __post_init__(self) -> None:
+        if not self.links:
+            raise ValueError("a transfer needs at least one link")
+        if not self.bits > 0:
+            raise ValueError(f"bits must be greater than 0, got {self.bits}")
+
+
+@dataclass(slots=True, eq=False)
+class Transfer:
+    """A request that is being carried, or has been.
+
+    `done` succeeds with this transfer when its last bit has arrived. `end`, `airtime`, `radiated`
+    and `mean_sinr_db` are set at that moment, or when the last receiver has left.
+    """
+
+    request: TransferRequest
+    links: tuple[int, ...]
+    """Links that have not left the transfer."""
+    start: float
+    """Time in s."""
+    done: simpy.Event
+    end: float = math.nan
+    """Time in s."""
+    airtime: float = 0.0
+    """Seconds in which the transfer held at least some of the medium."""
+    radiated: float = 0.0
+    """Energy in J radiated by the sender."""
+    mean_sinr_db: float | None = None
+    """SINR in dB, averaged over the time on the air; None on a wire."""
+    reported: tuple[float, float] = (0.0, 0.0)
+    """Newest arguments of `request.on_power`."""
+
+    def __repr__(self) -> str:
+        return f"Transfer({self.bits:.6g} bit, links {self.links}, end {self.end:.6g} s)"
+
+    @property
+    def bits(self) -> float:
+        """Bits on the medium, headers included."""
+        return self.request.bits
+
+    @property
+    def has_receivers(self) -> bool:
+        """Whether anyone receives the transmission, or has received all of it."""
+        group = self.request.group
+        return bool(self.links or (group is not None and (group.active or group.served)))
+
+    @property
+    def mean_rate(self) -> float:
+        """Bit/s over the whole duration."""
+        return self.bits / (self.end - self.start)
