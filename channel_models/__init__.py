@@ -4,25 +4,28 @@ Small vectorised NumPy objects, each with its formula, its source and its laws b
 """
 
 from channel_models.antenna import Omni, Sector, direction
-from channel_models.diversity import maximum_ratio, maximum_ratio_law, selection, selection_law
+from channel_models.diversity import (
+    BestOfPower,
+    maximum_ratio,
+    maximum_ratio_law,
+    selection,
+    selection_law,
+)
 from channel_models.fading.block import Block, Static
 from channel_models.fading.grid import GRID_BLOCK, GRID_LINKS
 from channel_models.fading.nakagami import Nakagami
 from channel_models.fading.ornstein_uhlenbeck import OrnsteinUhlenbeck
 from channel_models.fading.process import FunctionProcess
 from channel_models.fading.profiles import DelayProfile, ProfileName, delay_profile
-from channel_models.fading.rayleigh import Rayleigh
-from channel_models.fading.rician import Rician
+from channel_models.fading.rayleigh import Rayleigh, Rician
 from channel_models.fading.sum_of_sinusoids import SumOfSinusoids
 from channel_models.fading.trace import Trace
 from channel_models.geometry import Disc, Hexagon, HexGrid, PoissonField, read_positions
-from channel_models.laws.best_of import BestOfPower
 from channel_models.laws.power import (
     ConstantPower,
     EmpiricalPower,
     ExponentialPower,
     GammaPower,
-    NormalDecibels,
     RicianPower,
 )
 from channel_models.laws.time import (
@@ -33,6 +36,7 @@ from channel_models.laws.time import (
 )
 from channel_models.link_adaptation.bler import (
     BlockErrors,
+    OuterLoop,
     chase_errors,
     harq_goodput,
     harq_mean_transmissions,
@@ -52,7 +56,6 @@ from channel_models.link_adaptation.finite_blocklength import (
 )
 from channel_models.link_adaptation.mcs import McsTable, cqi_efficiency, mcs_table
 from channel_models.link_adaptation.mcs_rate import McsRate
-from channel_models.link_adaptation.outer_loop import OuterLoop
 from channel_models.link_adaptation.shannon import (
     AttenuatedShannon,
     Shannon,
@@ -110,6 +113,7 @@ from channel_models.shadowing import (
     LogNormal,
     LosField,
     LosMap,
+    NormalDecibels,
     ShadowField,
     ShadowMap,
     SiteFields,

@@ -1,4 +1,4 @@
-"""Where terminals are: drops in a disc, a hexagon, a Poisson field, or from a file."""
+"""Geometry: terminals in a disc, a hexagon, a Poisson field or from a file; hexagonal sites."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from channel_models.validation import (
     validate_fields,
 )
 
+_RINGS = {1: 0, 7: 1, 19: 2, 37: 3}
 Density = Annotated[float, Unit("1", minimum=0.0, exclusive=True)]
 
 
@@ -122,19 +123,6 @@ def read_positions(path: str) -> FloatArray:
     return points
 
 
-def _check_ring(inner: float, outer: float, name: str) -> None:
-    if inner >= outer:
-        raise ValueError(
-            f"minimum_distance must be below the {name} of {outer:g} m, got {inner:g} m"
-        )
-
-
-__all__ = ["Disc", "HexGrid", "Hexagon", "PoissonField", "read_positions"]
-
-
-_RINGS = {1: 0, 7: 1, 19: 2, 37: 3}
-
-
 @dataclass(frozen=True, kw_only=True)
 class HexGrid:
     """``sites`` base stations (1, 7, 19 or 37) at inter-site distance ``spacing`` (m).
@@ -214,3 +202,10 @@ class HexGrid:
         """Horizontal distances from every point (..., 2) to every site, (..., sites) in m."""
         vectors = self.offsets(points)
         return np.hypot(vectors[..., 0], vectors[..., 1])
+
+
+def _check_ring(inner: float, outer: float, name: str) -> None:
+    if inner >= outer:
+        raise ValueError(
+            f"minimum_distance must be below the {name} of {outer:g} m, got {inner:g} m"
+        )

@@ -1,4 +1,4 @@
-"""NR numerology and resource grid: subcarrier spacings, slots, resource blocks."""
+"""NR: numerology, resource blocks, noise, time-division duplex and peak rates."""
 
 from dataclasses import dataclass
 from typing import Any, Final, Literal

@@ -1,4 +1,4 @@
-"""The contracts of the package, written once: any object with these methods fits.
+"""The contracts of the package: any object with these methods fits.
 
 Lengths are in m, frequencies in Hz, times in s, losses and shadowing in dB. Array arguments
 broadcast; scalars give scalars. Bad values raise ValueError naming the argument, the rule and the
@@ -15,6 +15,18 @@ from numpy.typing import ArrayLike, NDArray
 @runtime_checkable
 class PathLoss(Protocol):
     """Mean loss over distance.
+
+    >>> class TwoRay:  # 40 log10 d - 20 log10(h_BS h_UT), whatever the frequency
+    ...     minimum_distance = 10.0
+    ...
+    ...     def los_probability(self, distance, *, terminal_height=1.5):
+    ...         return np.ones_like(np.asarray(distance, dtype=float))[()]
+    ...
+    ...     def loss_db(self, distance, frequency, *, base_height, terminal_height, los=None):
+    ...         heights = np.multiply(base_height, terminal_height)
+    ...         return 40 * np.log10(distance) - 20 * np.log10(heights)
+    >>> float(TwoRay().loss_db(100.0, 2e9, base_height=10.0, terminal_height=1.0))
+    60.0
 
     ``distance`` is horizontal (2-D). Concrete classes carry ``minimum_distance`` (m, below it they
     raise ValueError), ``maximum_distance`` (m, beyond it they warn and extrapolate),
@@ -48,7 +60,17 @@ class ShadowingProcess(Protocol):
 
 @runtime_checkable
 class Shadowing(Protocol):
-    """A law of shadowing."""
+    """A law of shadowing.
+
+    >>> import channel_models as cm
+    >>> class TwoClasses:  # half of the links lie behind a wall of 10 dB
+    ...     def realise(self, streams, map_stream):
+    ...         behind = [stream.random() < 0.5 for stream in streams]
+    ...         return cm.FixedShadowing(10.0 * np.array(behind))
+    >>> streams = [np.random.default_rng(seed) for seed in range(4)]
+    >>> TwoClasses().realise(streams, np.random.default_rng(9)).at(np.zeros((4, 2))).tolist()
+    [0.0, 0.0, 10.0, 10.0]
+    """
 
     def realise(
         self, streams: Sequence[np.random.Generator], map_stream: np.random.Generator
@@ -121,7 +143,14 @@ class Fading(Protocol):
 
 @runtime_checkable
 class RateMap(Protocol):
-    """From signal quality to rate."""
+    """From signal quality to rate.
+
+    >>> class OnOff:  # QPSK at rate 1/2 from 3 dB on
+    ...     def spectral_efficiency(self, sinr):
+    ...         return np.where(np.asarray(sinr) >= 2.0, 1.0, 0.0)
+    >>> OnOff().spectral_efficiency([1.0, 2.5]).tolist()
+    [0.0, 1.0]
+    """
 
     def spectral_efficiency(self, sinr: ArrayLike) -> Any:
         """bit/s/Hz at linear ``sinr``, elementwise, never decreasing."""

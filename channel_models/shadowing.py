@@ -1,15 +1,15 @@
-"""Log-normal shadowing, one value a link."""
+"""Shadowing: log-normal values of links, maps over the plane, and consistent line of sight."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from channel_models.fading.process import select_links
-from channel_models.laws.power import NormalDecibels
-from channel_models.units import Fraction, NonNegativeDecibel, PositiveMetres
+from channel_models.laws.power import check_probability
+from channel_models.units import Decibel, Fraction, NonNegativeDecibel, PositiveMetres
 from channel_models.validation import (
     FloatArray,
     check_array,
@@ -17,6 +17,43 @@ from channel_models.validation import (
     check_positive_integer,
     validate_fields,
 )
+
+_NEPERS: Final = np.log(10.0) / 10.0
+_POINTS_AT_ONCE: Final = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class NormalDecibels:
+    """Normal in dB with ``mean`` and ``sigma``; the power ``10^(X/10)`` is log-normal."""
+
+    mean: Decibel = 0.0
+    sigma: NonNegativeDecibel = 8.0
+
+    def __post_init__(self) -> None:
+        validate_fields(self)
+
+    @property
+    def linear_mean(self) -> float:
+        """Mean of the power: ``exp(mean s + (sigma s)^2 / 2)``, s = ln 10 / 10."""
+        return float(np.exp(self.mean * _NEPERS + (self.sigma * _NEPERS) ** 2 / 2.0))
+
+    def cdf(self, x: ArrayLike) -> Any:
+        """Probability of at most ``x`` dB; a step at the mean for sigma 0."""
+        from scipy.special import ndtr
+
+        values = np.asarray(x, dtype=float)
+        if self.sigma == 0.0:
+            return np.where(values >= self.mean, 1.0, 0.0)[()]
+        return np.asarray(ndtr((values - self.mean) / self.sigma))[()]
+
+    def quantile(self, probability: ArrayLike) -> Any:
+        """Value in dB below which it lies with that probability."""
+        from scipy.special import ndtri
+
+        chance = check_probability(probability)
+        if self.sigma == 0.0:
+            return np.full(chance.shape, self.mean)[()]
+        return (self.mean + self.sigma * np.asarray(ndtri(chance)))[()]
 
 
 class FixedShadowing:
@@ -58,19 +95,6 @@ class LogNormal:
         return FixedShadowing(
             self.sigma * np.array([stream.standard_normal() for stream in streams], dtype=float)
         )
-
-
-__all__ = [
-    "FixedShadowing",
-    "GaussMarkovShadowing",
-    "InterSiteShadowing",
-    "LogNormal",
-    "LosField",
-    "LosMap",
-    "ShadowField",
-    "ShadowMap",
-    "SiteFields",
-]
 
 
 class ShadowField:
@@ -136,9 +160,6 @@ class LosMap:
     def realise(self, stream: np.random.Generator) -> LosField:
         """Draw the map of one site."""
         return LosField(draw_field(1.0, self.decorrelation, self.waves, stream))
-
-
-_POINTS_AT_ONCE = 4096
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Block fading: a new independent channel every block of time."""
+"""Block fading, a new independent channel every block of time, and no fading at all."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from numpy.typing import ArrayLike
 
 from channel_models.fading.counter import draw_key, uniforms
 from channel_models.fading.process import ComplexArray, FunctionProcess, LinkIndices, check_doppler
-from channel_models.fading.profiles import DelayProfile, ProfileName, delay_profile
-from channel_models.laws.power import ConstantPower, ExponentialPower, RicianPower
-from channel_models.units import PositiveSeconds, Seconds
-from channel_models.validation import FloatArray, validate_fields
+from channel_models.fading.profiles import TappedFading
+from channel_models.laws.power import ConstantPower
+from channel_models.units import PositiveSeconds
+from channel_models.validation import FloatArray
 
 
 @dataclass(frozen=True, kw_only=True)
-class Block:
+class Block(TappedFading):
     """Independent complex Gaussian taps, constant within blocks of ``duration`` (s).
 
     ``profile`` and ``delay_spread`` as in `Rayleigh`. Any block can be asked for, in any order. The
@@ -26,22 +26,6 @@ class Block:
     """
 
     duration: PositiveSeconds = 10e-3
-    profile: ProfileName = "flat"
-    delay_spread: Seconds = 300e-9
-
-    def __post_init__(self) -> None:
-        validate_fields(self)
-
-    @property
-    def delay_profile(self) -> DelayProfile:
-        """The taps: delays in units of the delay spread, and powers."""
-        return delay_profile(self.profile)
-
-    @property
-    def law(self) -> ExponentialPower | RicianPower:
-        """Law of the power at any one frequency."""
-        specular = self.delay_profile.specular
-        return RicianPower(k=specular / (1.0 - specular)) if specular else ExponentialPower()
 
     @property
     def sampling_step(self) -> float:
@@ -52,10 +36,6 @@ class Block:
         """``max(0, 1 - |lag| / duration)`` of the scattered part, at a random time."""
         tau = np.abs(np.asarray(lag, dtype=float))
         return np.maximum(0.0, 1.0 - tau / self.duration)[()]
-
-    def frequency_correlation(self, spacing: ArrayLike) -> Any:
-        """``E[H(f + spacing) H*(f)]``, complex (spacing in Hz)."""
-        return self.delay_profile.frequency_correlation(spacing, self.delay_spread)
 
     def realise(
         self, streams: Sequence[np.random.Generator], doppler: ArrayLike

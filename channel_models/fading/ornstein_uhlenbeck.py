@@ -7,16 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from channel_models.fading.process import ComplexArray, check_doppler
-from channel_models.fading.profiles import DelayProfile, ProfileName, delay_profile
-from channel_models.fading.sum_of_sinusoids import SumOfSinusoids
-from channel_models.laws.power import ExponentialPower, RicianPower
-from channel_models.units import PositiveSeconds, Seconds
-from channel_models.validation import check_finite, check_positive_integer, validate_fields
+from channel_models.fading.process import ComplexArray
+from channel_models.fading.profiles import TappedFading
+from channel_models.fading.sum_of_sinusoids import SumOfSinusoids, draw_sinusoids
+from channel_models.units import PositiveSeconds
+from channel_models.validation import FloatArray, check_finite, check_positive_integer
 
 
 @dataclass(frozen=True, kw_only=True)
-class OrnsteinUhlenbeck:
+class OrnsteinUhlenbeck(TappedFading):
     """Rayleigh fading with ``E[h(t + lag) h*(t)] = exp(-|lag| / coherence_time)``.
 
     `realise` gives the spectral form, a pure function of time: sinusoids whose frequencies follow
@@ -27,24 +26,11 @@ class OrnsteinUhlenbeck:
     """
 
     coherence_time: PositiveSeconds = 43e-3
-    profile: ProfileName = "flat"
-    delay_spread: Seconds = 300e-9
     sinusoids: int = 32
 
     def __post_init__(self) -> None:
-        validate_fields(self)
+        super().__post_init__()
         check_positive_integer("sinusoids", self.sinusoids, minimum=4)
-
-    @property
-    def delay_profile(self) -> DelayProfile:
-        """The taps: delays in units of the delay spread, and powers."""
-        return delay_profile(self.profile)
-
-    @property
-    def law(self) -> ExponentialPower | RicianPower:
-        """Law of the power at any one frequency, in the limit of many sinusoids."""
-        specular = self.delay_profile.specular
-        return RicianPower(k=specular / (1.0 - specular)) if specular else ExponentialPower()
 
     def autocorrelation(self, lag: ArrayLike, doppler: ArrayLike = 0.0) -> Any:
         """``exp(-|lag| / coherence_time)``; a specular part, of constant phase, adds to it."""
@@ -54,28 +40,13 @@ class OrnsteinUhlenbeck:
 
     def realise(self, streams: Sequence[np.random.Generator], doppler: ArrayLike) -> SumOfSinusoids:
         """Draw the process of one link a stream; frequencies are stratified quantiles."""
-        profile, count = self.delay_profile, self.sinusoids
-        links = check_doppler(doppler, streams).size
-        taps = profile.delays.size
-        rows = taps + (1 if profile.specular else 0)
-        amplitudes = np.zeros((rows, count))
-        amplitudes[:taps] = np.sqrt(profile.powers / count)[:, None]
-        frequencies = np.zeros((links, rows, count))
-        phases = np.zeros((links, rows, count))
-        for link, stream in enumerate(streams):
-            rank = (np.arange(count) + stream.random((taps, count))) / count
-            frequencies[link, :taps] = np.tan(np.pi * (rank - 0.5)) / (
-                2.0 * np.pi * self.coherence_time
-            )
-            phases[link, :taps] = stream.random((taps, count))
-            if profile.specular:
-                phases[link, taps, 0] = stream.random()
-        delays = profile.delays * self.delay_spread
-        if profile.specular:
-            amplitudes[taps, 0] = np.sqrt(profile.specular)
-            delays = np.append(delays, delays[0])
-        return SumOfSinusoids(
-            amplitudes, frequencies, phases, delays, specular=bool(profile.specular)
+        scale = 2.0 * np.pi * self.coherence_time
+
+        def shifts_of(rank: FloatArray, doppler: float) -> FloatArray:
+            return np.asarray(np.tan(np.pi * (rank - 0.5)) / scale)
+
+        return draw_sinusoids(
+            self.delay_profile, self.delay_spread, self.sinusoids, streams, doppler, shifts_of, 0.0
         )
 
     def walk(self, time: ArrayLike, stream: np.random.Generator) -> ComplexArray:

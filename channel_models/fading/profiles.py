@@ -1,4 +1,7 @@
-"""Power delay profiles: the tapped delay lines TDL-A to TDL-E of 3GPP TR 38.901, and a flat one."""
+"""Power delay profiles: the tapped delay lines TDL-A to TDL-E of 3GPP TR 38.901, and a flat one.
+
+`TappedFading` is the base of the models that have such a profile.
+"""
 
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -6,7 +9,9 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from channel_models.validation import FloatArray, check_array, check_finite
+from channel_models.laws.power import ExponentialPower, RicianPower
+from channel_models.units import Seconds
+from channel_models.validation import FloatArray, check_array, check_finite, validate_fields
 
 ProfileName = Literal["flat", "tdl-a", "tdl-b", "tdl-c", "tdl-d", "tdl-e"]
 
@@ -141,3 +146,35 @@ def delay_profile(name: ProfileName) -> DelayProfile:
     (delays, powers_db), specular_db = _TABLES[name]
     specular = 0.0 if specular_db is None else 10.0 ** (specular_db / 10.0)
     return DelayProfile(np.array(delays), 10.0 ** (np.array(powers_db) / 10.0), specular)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TappedFading:
+    """Fading on the taps of a ``profile`` scaled by ``delay_spread`` (s)."""
+
+    profile: ProfileName = "flat"
+    delay_spread: Seconds = 300e-9
+
+    def __post_init__(self) -> None:
+        validate_fields(self)
+
+    @property
+    def delay_profile(self) -> DelayProfile:
+        """The taps: delays in units of the delay spread, and powers."""
+        return delay_profile(self.profile)
+
+    @property
+    def specular_to_scattered(self) -> float:
+        """Rician K of the power at any one frequency, linear; 0 without a specular part."""
+        specular = self.delay_profile.specular
+        return specular / (1.0 - specular)
+
+    @property
+    def law(self) -> ExponentialPower | RicianPower:
+        """Law of the power at any one frequency (of many sinusoids, where it is a sum of them)."""
+        k = self.specular_to_scattered
+        return RicianPower(k=k) if k else ExponentialPower()
+
+    def frequency_correlation(self, spacing: ArrayLike) -> Any:
+        """``E[H(f + spacing) H*(f)]``, complex (spacing in Hz)."""
+        return self.delay_profile.frequency_correlation(spacing, self.delay_spread)

@@ -1,5 +1,6 @@
-"""Rayleigh fading with Clarke's spectrum, flat or with a 3GPP tapped delay line."""
+"""Rayleigh and Rician fading with Clarke's spectrum, by sums of sinusoids."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,21 +8,67 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from channel_models.fading.process import check_doppler
-from channel_models.fading.profiles import DelayProfile, ProfileName, delay_profile
-from channel_models.fading.sum_of_sinusoids import SumOfSinusoids
-from channel_models.laws.power import ExponentialPower, RicianPower
+from channel_models.fading.profiles import DelayProfile, TappedFading
+from channel_models.fading.sum_of_sinusoids import SumOfSinusoids, draw_sinusoids
+from channel_models.laws.power import RicianPower
 from channel_models.laws.time import (
     average_fade_duration,
     level_crossing_rate,
     rician_autocorrelation,
 )
-from channel_models.units import Seconds
-from channel_models.validation import check_positive_integer, validate_fields
+from channel_models.units import Decibel, Radians, db_to_linear
+from channel_models.validation import FloatArray, check_positive_integer, validate_fields
+
+TR_LOS_ANGLE = float(np.arccos(0.7))
+"""Arrival angle of the specular part: a Doppler shift of 0.7 f_D (TR 38.901 section 7.7.2)."""
+
+
+class _ClarkeFading(ABC):
+    """Isotropic scattering, and a specular part of factor K from one angle (radians)."""
+
+    sinusoids: int
+
+    @property
+    @abstractmethod
+    def _specular(self) -> tuple[float, float]:
+        """Rician K (linear) at any one frequency, and the arrival angle of the specular part."""
+
+    @property
+    @abstractmethod
+    def _taps(self) -> tuple[DelayProfile, float]:
+        """Delay profile and delay spread in s."""
+
+    def autocorrelation(self, lag: ArrayLike, doppler: ArrayLike) -> Any:
+        """``E[H(t + lag) H*(t)]`` at any one frequency, complex; J0 without a specular part."""
+        return rician_autocorrelation(lag, doppler, *self._specular)
+
+    def level_crossing_rate(self, level: ArrayLike, doppler: ArrayLike) -> Any:
+        """Upward crossings a second of an amplitude ``level`` times the rms, at one frequency."""
+        return level_crossing_rate(level, doppler, *self._specular)
+
+    def average_fade_duration(self, level: ArrayLike, doppler: ArrayLike) -> Any:
+        """Mean duration in s of a fade below an amplitude ``level`` times the rms."""
+        return average_fade_duration(level, doppler, *self._specular)
+
+    def realise(self, streams: Sequence[np.random.Generator], doppler: ArrayLike) -> SumOfSinusoids:
+        """Draw the process of one link a stream; ``doppler`` in Hz, shape (links,).
+
+        Arrival angles ``a_n = (2 pi n + theta_n)/M`` with uniform ``theta_n`` (Xiao, Zheng,
+        Beaulieu 2006). A link's process depends on its own stream alone. Raises ValueError when
+        the shapes differ or a Doppler shift is negative.
+        """
+        specular_shift = float(np.cos(self._specular[1]))
+        return draw_sinusoids(
+            *self._taps, self.sinusoids, streams, doppler, _clarke_shifts, specular_shift
+        )
+
+
+def _clarke_shifts(rank: FloatArray, doppler: float) -> FloatArray:
+    return np.asarray(doppler * np.cos(2.0 * np.pi * rank))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rayleigh:
+class Rayleigh(TappedFading, _ClarkeFading):
     """Rayleigh fading by sum of sinusoids (Xiao, Zheng, Beaulieu 2006), a pure function of time.
 
     ``profile`` is "flat" or "tdl-a" to "tdl-e" (TR 38.901 Tables 7.7.2-1 to 7.7.2-5) scaled by
@@ -32,91 +79,46 @@ class Rayleigh:
     power is (1 - 1/M) J0^2, so a flat channel wants more sinusoids than a tapped one.
     """
 
-    profile: ProfileName = "flat"
-    delay_spread: Seconds = 300e-9
     sinusoids: int = 16
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_positive_integer("sinusoids", self.sinusoids, minimum=4)
+
+    @property
+    def _specular(self) -> tuple[float, float]:
+        return self.specular_to_scattered, TR_LOS_ANGLE
+
+    @property
+    def _taps(self) -> tuple[DelayProfile, float]:
+        return self.delay_profile, self.delay_spread
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rician(_ClarkeFading):
+    """``sqrt(K/(K+1)) exp(j (2 pi f_D cos(angle) t + phi)) + sqrt(1/(K+1)) h_Rayleigh(t)``.
+
+    ``k_factor`` is K in dB (TR 38.901 Table 7.5-6: 9 dB in UMa and UMi, 7 dB in RMa and InH);
+    ``los_angle`` is the arrival angle of the specular part from the direction of motion.
+    """
+
+    k_factor: Decibel = 9.0
+    los_angle: Radians = TR_LOS_ANGLE
+    sinusoids: int = 32
 
     def __post_init__(self) -> None:
         validate_fields(self)
         check_positive_integer("sinusoids", self.sinusoids, minimum=4)
 
     @property
-    def delay_profile(self) -> DelayProfile:
-        """The taps: delays in units of the delay spread, and powers."""
-        return delay_profile(self.profile)
+    def law(self) -> RicianPower:
+        """Law of the power, in the limit of many sinusoids."""
+        return RicianPower(k=self._specular[0])
 
     @property
-    def law(self) -> ExponentialPower | RicianPower:
-        """Law of the power at any one frequency, in the limit of many sinusoids."""
-        k = self._k
-        return RicianPower(k=k) if k else ExponentialPower()
+    def _specular(self) -> tuple[float, float]:
+        return float(db_to_linear(self.k_factor)), self.los_angle
 
     @property
-    def _k(self) -> float:
-        specular = self.delay_profile.specular
-        return specular / (1.0 - specular)
-
-    def autocorrelation(self, lag: ArrayLike, doppler: ArrayLike) -> Any:
-        """``E[H(t + lag) H*(t)]`` at any one frequency, complex; J0 without a specular part."""
-        return rician_autocorrelation(lag, doppler, self._k, TR_LOS_ANGLE)
-
-    def frequency_correlation(self, spacing: ArrayLike) -> Any:
-        """``E[H(f + spacing) H*(f)]``, complex (spacing in Hz)."""
-        return self.delay_profile.frequency_correlation(spacing, self.delay_spread)
-
-    def level_crossing_rate(self, level: ArrayLike, doppler: ArrayLike) -> Any:
-        """Upward crossings a second of an amplitude ``level`` times the rms, at one frequency."""
-        return level_crossing_rate(level, doppler, self._k, TR_LOS_ANGLE)
-
-    def average_fade_duration(self, level: ArrayLike, doppler: ArrayLike) -> Any:
-        """Mean duration in s of a fade below an amplitude ``level`` times the rms."""
-        return average_fade_duration(level, doppler, self._k, TR_LOS_ANGLE)
-
-    def realise(self, streams: Sequence[np.random.Generator], doppler: ArrayLike) -> SumOfSinusoids:
-        """Draw the process of one link a stream; ``doppler`` in Hz, shape (links,).
-
-        A link's process depends on its own stream alone. Raises ValueError when the shapes differ
-        or a Doppler shift is negative.
-        """
-        return realise_clarke(
-            self.delay_profile, self.delay_spread, self.sinusoids, TR_LOS_ANGLE, streams, doppler
-        )
-
-
-TR_LOS_ANGLE = float(np.arccos(0.7))
-"""Arrival angle of the specular part: a Doppler shift of 0.7 f_D (TR 38.901 section 7.7.2)."""
-
-
-def realise_clarke(
-    profile: DelayProfile,
-    delay_spread: float,
-    sinusoids: int,
-    los_angle: float,
-    streams: Sequence[np.random.Generator],
-    doppler: ArrayLike,
-) -> SumOfSinusoids:
-    """Draw the sinusoids of every tap of every link (Xiao, Zheng, Beaulieu 2006).
-
-    Arrival angles ``a_n = (2 pi n + theta_n)/M``; ``theta_n`` and the phases are uniform. A
-    specular part is one sinusoid from ``los_angle`` (radians from the direction of motion).
-    """
-    shifts = check_doppler(doppler, streams)
-    taps = profile.delays.size
-    rows = taps + (1 if profile.specular else 0)
-    amplitudes = np.zeros((rows, sinusoids))
-    amplitudes[:taps] = np.sqrt(profile.powers / sinusoids)[:, None]
-    frequencies = np.zeros((len(streams), rows, sinusoids))
-    phases = np.zeros((len(streams), rows, sinusoids))
-    sectors = np.arange(sinusoids)
-    for link, stream in enumerate(streams):
-        angles = (sectors + stream.random((taps, sinusoids))) / sinusoids
-        frequencies[link, :taps] = shifts[link] * np.cos(2.0 * np.pi * angles)
-        phases[link, :taps] = stream.random((taps, sinusoids))
-        if profile.specular:
-            frequencies[link, taps, 0] = shifts[link] * np.cos(los_angle)
-            phases[link, taps, 0] = stream.random()
-    delays = profile.delays * delay_spread
-    if profile.specular:
-        amplitudes[taps, 0] = np.sqrt(profile.specular)
-        delays = np.append(delays, delays[0])
-    return SumOfSinusoids(amplitudes, frequencies, phases, delays, specular=bool(profile.specular))
+    def _taps(self) -> tuple[DelayProfile, float]:
+        return DelayProfile(np.zeros(1), np.ones(1), self._specular[0]), 0.0

@@ -1,5 +1,6 @@
 """Fading as a sum of sinusoids: a pure function of absolute time."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,12 +9,14 @@ from numpy.typing import ArrayLike, NDArray
 from channel_models.fading.grid import GridRotations, ResponseTransform, power_blocks
 from channel_models.fading.process import (
     ComplexArray,
+    check_doppler,
     check_grid,
     check_offsets,
     frequency_response,
     select_links,
     squared_magnitude,
 )
+from channel_models.fading.profiles import DelayProfile
 from channel_models.validation import FloatArray, check_finite
 
 _ELEMENTS_AT_ONCE = 2_000_000
@@ -129,3 +132,39 @@ class SumOfSinusoids:
             phases = self._phases - (transform.middle * self._row_delays)[:, None]
             self._band = offsets.copy(), transform, phases
         return self._band[1:]
+
+
+def draw_sinusoids(
+    profile: DelayProfile,
+    delay_spread: float,
+    sinusoids: int,
+    streams: Sequence[np.random.Generator],
+    doppler: ArrayLike,
+    shifts_of: Callable[[FloatArray, float], FloatArray],
+    specular_shift: float,
+) -> SumOfSinusoids:
+    """Draw the sinusoids of every tap of every link; phases are uniform.
+
+    ``shifts_of(rank, doppler)`` gives the frequencies in Hz from stratified uniform numbers (taps,
+    sinusoids) in [0, 1). A specular part is one sinusoid at ``specular_shift`` Doppler shifts.
+    """
+    doppler_shifts = check_doppler(doppler, streams)
+    taps = profile.delays.size
+    rows = taps + (1 if profile.specular else 0)
+    amplitudes = np.zeros((rows, sinusoids))
+    amplitudes[:taps] = np.sqrt(profile.powers / sinusoids)[:, None]
+    frequencies = np.zeros((len(streams), rows, sinusoids))
+    phases = np.zeros((len(streams), rows, sinusoids))
+    strata = np.arange(sinusoids)
+    for link, stream in enumerate(streams):
+        rank = (strata + stream.random((taps, sinusoids))) / sinusoids
+        frequencies[link, :taps] = shifts_of(rank, doppler_shifts[link])
+        phases[link, :taps] = stream.random((taps, sinusoids))
+        if profile.specular:
+            frequencies[link, taps, 0] = doppler_shifts[link] * specular_shift
+            phases[link, taps, 0] = stream.random()
+    delays = profile.delays * delay_spread
+    if profile.specular:
+        amplitudes[taps, 0] = np.sqrt(profile.specular)
+        delays = np.append(delays, delays[0])
+    return SumOfSinusoids(amplitudes, frequencies, phases, delays, specular=bool(profile.specular))

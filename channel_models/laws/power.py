@@ -1,24 +1,49 @@
-"""The power of Rayleigh fading: exponential."""
+"""Laws of a fading power: exponential, gamma, Rician, constant and empirical."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from channel_models.units import Decibel, NonNegativeDecibel, PositiveNumber, Unit
+from channel_models.units import PositiveNumber, Unit
 from channel_models.validation import FloatArray, check_array, check_finite, validate_fields
 
+_POINTS: Final = 6001
 
-@dataclass(frozen=True, kw_only=True)
-class ExponentialPower:
-    """``P(X <= x) = 1 - exp(-x / mean)``: the power gain of Rayleigh fading."""
 
-    mean: PositiveNumber = 1.0
+class PowerDistribution(ABC):
+    """A law of a power X with a density: the rates that follow from it."""
+
+    mean: float
 
     def __post_init__(self) -> None:
         validate_fields(self)
+
+    @abstractmethod
+    def pdf(self, x: ArrayLike) -> Any:
+        """Density at power ``x``."""
+
+    @abstractmethod
+    def cdf(self, x: ArrayLike) -> Any:
+        """Probability of a power of at most ``x``."""
+
+    def ergodic_rate(self, snr: ArrayLike) -> Any:
+        """``E[log2(1 + snr X)]`` bit/s/Hz, by quadrature."""
+        return rate_by_quadrature(self.pdf, self.mean, snr)[()]
+
+    def outage(self, rate: ArrayLike, snr: ArrayLike) -> Any:
+        """``P(log2(1 + snr X) < rate)``."""
+        return self.cdf(outage_threshold(rate, snr))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExponentialPower(PowerDistribution):
+    """``P(X <= x) = 1 - exp(-x / mean)``: the power gain of Rayleigh fading."""
+
+    mean: PositiveNumber = 1.0
 
     @property
     def variance(self) -> float:
@@ -48,10 +73,6 @@ class ExponentialPower:
             rate = scaled_expn(1, 1.0 / positive) / np.log(2.0)
         return np.where(gamma > 0.0, rate, 0.0)[()]
 
-    def outage(self, rate: ArrayLike, snr: ArrayLike) -> Any:
-        """``P(log2(1 + snr X) < rate) = 1 - exp(-(2^rate - 1) / (snr mean))``."""
-        return self.cdf(outage_threshold(rate, snr))
-
     def truncated_inversion_rate(self, snr: ArrayLike, cutoff: ArrayLike) -> Any:
         """Rate of channel inversion above a cutoff SNR g_0, silent below (Goldsmith, Varaiya 1997).
 
@@ -64,52 +85,101 @@ class ExponentialPower:
         return (np.log1p(gamma / exp1(ratio)) / np.log(2.0) * np.exp(-ratio))[()]
 
 
-_POINTS = 6001
+@dataclass(frozen=True, kw_only=True)
+class GammaPower(PowerDistribution):
+    """Gamma with ``shape`` m and ``mean``: the power gain of Nakagami-m fading.
+
+    Shape n and mean n is also the sum of n independent Rayleigh branches of mean one, the output of
+    maximum-ratio combining.
+    """
+
+    shape: PositiveNumber = 1.0
+    mean: PositiveNumber = 1.0
+
+    @property
+    def variance(self) -> float:
+        """``mean^2 / shape``."""
+        return self.mean**2 / self.shape
+
+    def pdf(self, x: ArrayLike) -> Any:
+        """Density at power ``x``: ``(m/mean)^m x^(m-1) e^(-m x/mean) / Gamma(m)``."""
+        from scipy.special import gammaln
+
+        m, power = self.shape, np.asarray(x, dtype=float)
+        positive = np.where(power > 0.0, power, 1.0)
+        logarithm = (
+            m * np.log(m / self.mean) + (m - 1.0) * np.log(positive) - m * positive / self.mean
+        )
+        limit = 0.0 if m > 1.0 else (1.0 / self.mean if m == 1.0 else np.inf)
+        density = np.where(power > 0.0, np.exp(logarithm - gammaln(m)), 0.0)
+        return np.where(power == 0.0, limit, density)[()]
+
+    def cdf(self, x: ArrayLike) -> Any:
+        """Probability of a power of at most ``x``: the regularised ``gammainc(m, m x/mean)``."""
+        from scipy.special import gammainc
+
+        scaled = self.shape * np.maximum(np.asarray(x, dtype=float), 0.0) / self.mean
+        return np.asarray(gammainc(self.shape, scaled))[()]
+
+    def quantile(self, probability: ArrayLike) -> Any:
+        """Power below which it lies with that probability."""
+        from scipy.special import gammaincinv
+
+        inverse = gammaincinv(self.shape, check_probability(probability))
+        return (np.asarray(inverse) * self.mean / self.shape)[()]
+
+    def ergodic_rate(self, snr: ArrayLike) -> Any:
+        """``E[log2(1 + snr X)]`` bit/s/Hz.
+
+        For integer m ``e^x / ln 2 sum_(k=1..m) E_k(x)`` with x = m / (snr mean), else quadrature.
+        """
+        if self.shape != round(self.shape) or self.shape > 64:
+            return rate_by_quadrature(self.pdf, self.mean, snr)[()]
+        gamma = check_snr(snr) * self.mean
+        with np.errstate(over="ignore"):
+            x = self.shape / np.where(gamma > 0.0, gamma, 1.0)
+        total = np.sum([scaled_expn(k, x) for k in range(1, round(self.shape) + 1)], axis=0)
+        return np.where(gamma > 0.0, total / np.log(2.0), 0.0)[()]
 
 
-def check_snr(snr: ArrayLike) -> FloatArray:
-    """Mean signal-to-noise ratios (linear), at least 0; ValueError otherwise."""
-    return check_array("snr", snr, minimum=0.0)
+@dataclass(frozen=True, kw_only=True)
+class RicianPower(PowerDistribution):
+    """Power gain of Rician fading with factor ``k`` (linear, specular over scattered) and ``mean``.
 
+    ``2 (1 + k) X / mean`` is noncentral chi-square with 2 degrees of freedom and noncentrality 2 k.
+    """
 
-def check_probability(probability: ArrayLike) -> FloatArray:
-    """Probabilities between 0 and 1; ValueError otherwise."""
-    return check_array("probability", probability, minimum=0.0, maximum=1.0)
+    k: Annotated[float, Unit("1", minimum=0.0)] = 1.0
+    mean: PositiveNumber = 1.0
 
+    @property
+    def variance(self) -> float:
+        """``mean^2 (1 + 2 k) / (1 + k)^2``."""
+        return self.mean**2 * (1.0 + 2.0 * self.k) / (1.0 + self.k) ** 2
 
-def scaled_expn(order: int, x: FloatArray) -> FloatArray:
-    """``e^x E_n(x)`` for x > 0, by its asymptotic series where the exponential is large."""
-    from scipy.special import expn
+    def pdf(self, x: ArrayLike) -> Any:
+        """Density ``(1+k) e^(-k-(1+k)x) I_0(2 sqrt(k (1+k) x))`` of the power over its mean."""
+        from scipy.special import ive
 
-    small = np.minimum(x, 50.0)
-    exact = np.exp(small) * expn(order, small)
-    large = np.maximum(x, 50.0)
-    term = 1.0 / large
-    series = np.zeros_like(large)
-    for k in range(20):
-        series += term
-        term = -term * (order + k) / large
-    return np.where(x <= 50.0, exact, series)
+        power = np.asarray(x, dtype=float) / self.mean
+        scaled = np.sqrt((1.0 + self.k) * np.maximum(power, 0.0))
+        root = np.sqrt(self.k)
+        density = np.exp(-((scaled - root) ** 2)) * ive(0, 2.0 * root * scaled)
+        return np.where(power >= 0.0, (1.0 + self.k) / self.mean * density, 0.0)[()]
 
+    def cdf(self, x: ArrayLike) -> Any:
+        """``1 - Q_1(sqrt(2 k), sqrt(2 (1 + k) x / mean))``, Q_1 the Marcum function."""
+        from scipy.special import chndtr
 
-def rate_by_quadrature(
-    density: Callable[[FloatArray], FloatArray], mean: float, snr: ArrayLike
-) -> FloatArray:
-    """``E[log2(1 + snr X)]`` from the density of X >= 0, by the trapezoidal rule in ln x."""
-    gamma = check_snr(snr)
-    exponent = np.linspace(np.log(1e-14), np.log(1e3), _POINTS)
-    x = mean * np.exp(exponent)
-    weight = density(x) * x * (exponent[1] - exponent[0])
-    rates = np.log1p(gamma[..., None] * x) @ weight
-    return np.asarray(rates / np.log(2.0), dtype=float)
+        scaled = 2.0 * (1.0 + self.k) * np.maximum(np.asarray(x, dtype=float), 0.0) / self.mean
+        return np.asarray(chndtr(scaled, 2.0, 2.0 * self.k))[()]
 
+    def quantile(self, probability: ArrayLike) -> Any:
+        """Power below which it lies with that probability."""
+        from scipy.special import chndtrix
 
-def outage_threshold(rate: ArrayLike, snr: ArrayLike) -> FloatArray:
-    """Power below which ``log2(1 + snr x) < rate``: ``(2^rate - 1) / snr``, infinite at no SNR."""
-    required = np.expm1(check_array("rate", rate, minimum=0.0) * np.log(2.0))
-    gamma = check_snr(snr)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(required > 0.0, required / gamma, 0.0)
+        inverse = np.asarray(chndtrix(check_probability(probability), 2.0, 2.0 * self.k))
+        return (inverse * self.mean / (2.0 * (1.0 + self.k)))[()]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,13 +188,10 @@ class ConstantPower:
 
     mean: PositiveNumber = 1.0
 
+    variance: ClassVar[float] = 0.0
+
     def __post_init__(self) -> None:
         validate_fields(self)
-
-    @property
-    def variance(self) -> float:
-        """Zero."""
-        return 0.0
 
     def cdf(self, x: ArrayLike) -> Any:
         """0 below the mean, 1 from it on."""
@@ -186,153 +253,46 @@ class EmpiricalPower:
         return (rank / self.samples.size)[()]
 
 
-@dataclass(frozen=True, kw_only=True)
-class GammaPower:
-    """Gamma with ``shape`` m and ``mean``: the power gain of Nakagami-m fading.
-
-    Shape n and mean n is also the sum of n independent Rayleigh branches of mean one, the output of
-    maximum-ratio combining.
-    """
-
-    shape: PositiveNumber = 1.0
-    mean: PositiveNumber = 1.0
-
-    def __post_init__(self) -> None:
-        validate_fields(self)
-
-    @property
-    def variance(self) -> float:
-        """``mean^2 / shape``."""
-        return self.mean**2 / self.shape
-
-    def pdf(self, x: ArrayLike) -> Any:
-        """Density at power ``x``: ``(m/mean)^m x^(m-1) e^(-m x/mean) / Gamma(m)``."""
-        from scipy.special import gammaln
-
-        m, power = self.shape, np.asarray(x, dtype=float)
-        positive = np.where(power > 0.0, power, 1.0)
-        logarithm = (
-            m * np.log(m / self.mean) + (m - 1.0) * np.log(positive) - m * positive / self.mean
-        )
-        limit = 0.0 if m > 1.0 else (1.0 / self.mean if m == 1.0 else np.inf)
-        density = np.where(power > 0.0, np.exp(logarithm - gammaln(m)), 0.0)
-        return np.where(power == 0.0, limit, density)[()]
-
-    def cdf(self, x: ArrayLike) -> Any:
-        """Probability of a power of at most ``x``: the regularised ``gammainc(m, m x/mean)``."""
-        from scipy.special import gammainc
-
-        scaled = self.shape * np.maximum(np.asarray(x, dtype=float), 0.0) / self.mean
-        return np.asarray(gammainc(self.shape, scaled))[()]
-
-    def quantile(self, probability: ArrayLike) -> Any:
-        """Power below which it lies with that probability."""
-        from scipy.special import gammaincinv
-
-        inverse = gammaincinv(self.shape, check_probability(probability))
-        return (np.asarray(inverse) * self.mean / self.shape)[()]
-
-    def ergodic_rate(self, snr: ArrayLike) -> Any:
-        """``E[log2(1 + snr X)]`` bit/s/Hz.
-
-        For integer m ``e^x / ln 2 sum_(k=1..m) E_k(x)`` with x = m / (snr mean), else quadrature.
-        """
-        if self.shape != round(self.shape) or self.shape > 64:
-            return rate_by_quadrature(self.pdf, self.mean, snr)[()]
-        gamma = check_snr(snr) * self.mean
-        with np.errstate(over="ignore"):
-            x = self.shape / np.where(gamma > 0.0, gamma, 1.0)
-        total = np.sum([scaled_expn(k, x) for k in range(1, round(self.shape) + 1)], axis=0)
-        return np.where(gamma > 0.0, total / np.log(2.0), 0.0)[()]
-
-    def outage(self, rate: ArrayLike, snr: ArrayLike) -> Any:
-        """``P(log2(1 + snr X) < rate)``."""
-        return self.cdf(outage_threshold(rate, snr))
+def check_snr(snr: ArrayLike) -> FloatArray:
+    """Mean signal-to-noise ratios (linear), at least 0; ValueError otherwise."""
+    return check_array("snr", snr, minimum=0.0)
 
 
-_NEPERS = np.log(10.0) / 10.0
+def check_probability(probability: ArrayLike) -> FloatArray:
+    """Probabilities between 0 and 1; ValueError otherwise."""
+    return check_array("probability", probability, minimum=0.0, maximum=1.0)
 
 
-@dataclass(frozen=True, kw_only=True)
-class NormalDecibels:
-    """Normal in dB with ``mean`` and ``sigma``; the power ``10^(X/10)`` is log-normal."""
+def scaled_expn(order: int, x: FloatArray) -> FloatArray:
+    """``e^x E_n(x)`` for x > 0, by its asymptotic series where the exponential is large."""
+    from scipy.special import expn
 
-    mean: Decibel = 0.0
-    sigma: NonNegativeDecibel = 8.0
-
-    def __post_init__(self) -> None:
-        validate_fields(self)
-
-    @property
-    def linear_mean(self) -> float:
-        """Mean of the power: ``exp(mean s + (sigma s)^2 / 2)``, s = ln 10 / 10."""
-        return float(np.exp(self.mean * _NEPERS + (self.sigma * _NEPERS) ** 2 / 2.0))
-
-    def cdf(self, x: ArrayLike) -> Any:
-        """Probability of at most ``x`` dB; a step at the mean for sigma 0."""
-        from scipy.special import ndtr
-
-        values = np.asarray(x, dtype=float)
-        if self.sigma == 0.0:
-            return np.where(values >= self.mean, 1.0, 0.0)[()]
-        return np.asarray(ndtr((values - self.mean) / self.sigma))[()]
-
-    def quantile(self, probability: ArrayLike) -> Any:
-        """Value in dB below which it lies with that probability."""
-        from scipy.special import ndtri
-
-        chance = check_probability(probability)
-        if self.sigma == 0.0:
-            return np.full(chance.shape, self.mean)[()]
-        return (self.mean + self.sigma * np.asarray(ndtri(chance)))[()]
+    small = np.minimum(x, 50.0)
+    exact = np.exp(small) * expn(order, small)
+    large = np.maximum(x, 50.0)
+    term = 1.0 / large
+    series = np.zeros_like(large)
+    for k in range(20):
+        series += term
+        term = -term * (order + k) / large
+    return np.where(x <= 50.0, exact, series)
 
 
-@dataclass(frozen=True, kw_only=True)
-class RicianPower:
-    """Power gain of Rician fading with factor ``k`` (linear, specular over scattered) and ``mean``.
+def rate_by_quadrature(
+    density: Callable[[FloatArray], FloatArray], mean: float, snr: ArrayLike
+) -> FloatArray:
+    """``E[log2(1 + snr X)]`` from the density of X >= 0, by the trapezoidal rule in ln x."""
+    gamma = check_snr(snr)
+    exponent = np.linspace(np.log(1e-14), np.log(1e3), _POINTS)
+    x = mean * np.exp(exponent)
+    weight = density(x) * x * (exponent[1] - exponent[0])
+    rates = np.log1p(gamma[..., None] * x) @ weight
+    return np.asarray(rates / np.log(2.0), dtype=float)
 
-    ``2 (1 + k) X / mean`` is noncentral chi-square with 2 degrees of freedom and noncentrality 2 k.
-    """
 
-    k: Annotated[float, Unit("1", minimum=0.0)] = 1.0
-    mean: PositiveNumber = 1.0
-
-    def __post_init__(self) -> None:
-        validate_fields(self)
-
-    @property
-    def variance(self) -> float:
-        """``mean^2 (1 + 2 k) / (1 + k)^2``."""
-        return self.mean**2 * (1.0 + 2.0 * self.k) / (1.0 + self.k) ** 2
-
-    def pdf(self, x: ArrayLike) -> Any:
-        """Density ``(1+k) e^(-k-(1+k)x) I_0(2 sqrt(k (1+k) x))`` of the power over its mean."""
-        from scipy.special import ive
-
-        power = np.asarray(x, dtype=float) / self.mean
-        scaled = np.sqrt((1.0 + self.k) * np.maximum(power, 0.0))
-        root = np.sqrt(self.k)
-        density = np.exp(-((scaled - root) ** 2)) * ive(0, 2.0 * root * scaled)
-        return np.where(power >= 0.0, (1.0 + self.k) / self.mean * density, 0.0)[()]
-
-    def cdf(self, x: ArrayLike) -> Any:
-        """``1 - Q_1(sqrt(2 k), sqrt(2 (1 + k) x / mean))``, Q_1 the Marcum function."""
-        from scipy.special import chndtr
-
-        scaled = 2.0 * (1.0 + self.k) * np.maximum(np.asarray(x, dtype=float), 0.0) / self.mean
-        return np.asarray(chndtr(scaled, 2.0, 2.0 * self.k))[()]
-
-    def quantile(self, probability: ArrayLike) -> Any:
-        """Power below which it lies with that probability."""
-        from scipy.special import chndtrix
-
-        inverse = np.asarray(chndtrix(check_probability(probability), 2.0, 2.0 * self.k))
-        return (inverse * self.mean / (2.0 * (1.0 + self.k)))[()]
-
-    def ergodic_rate(self, snr: ArrayLike) -> Any:
-        """``E[log2(1 + snr X)]`` bit/s/Hz, by quadrature."""
-        return rate_by_quadrature(self.pdf, self.mean, snr)[()]
-
-    def outage(self, rate: ArrayLike, snr: ArrayLike) -> Any:
-        """``P(log2(1 + snr X) < rate)``."""
-        return self.cdf(outage_threshold(rate, snr))
+def outage_threshold(rate: ArrayLike, snr: ArrayLike) -> FloatArray:
+    """Power below which ``log2(1 + snr x) < rate``: ``(2^rate - 1) / snr``, infinite at no SNR."""
+    required = np.expm1(check_array("rate", rate, minimum=0.0) * np.log(2.0))
+    gamma = check_snr(snr)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(required > 0.0, required / gamma, 0.0)

@@ -1,8 +1,8 @@
-"""Block error rate over SINR, by an analytic curve."""
+"""Block errors: an analytic curve over SINR, HARQ with chase combining, and an outer loop."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from channel_models.link_adaptation.finite_blocklength import channel_dispersion
 from channel_models.link_adaptation.mcs import McsTable, TableName, mcs_table
 from channel_models.link_adaptation.transport_block import code_blocks
-from channel_models.units import NonNegativeDecibel, db_to_linear
+from channel_models.units import NonNegativeDecibel, Unit, db_to_linear
 from channel_models.validation import (
     FloatArray,
     check_array,
@@ -18,6 +18,8 @@ from channel_models.validation import (
     check_positive_integer,
     validate_fields,
 )
+
+Target = Annotated[float, Unit("1", minimum=0.0, maximum=0.99, exclusive=True)]
 
 _AT_TEN_PERCENT: Final = 1.2815515655446004
 
@@ -140,3 +142,27 @@ def _failed(errors: ArrayLike) -> FloatArray:
 
 def _mean_transmissions(failed: FloatArray) -> FloatArray:
     return np.asarray(1.0 + failed[..., :-1].sum(axis=-1), dtype=float)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OuterLoop:
+    """Raises the offset by ``step`` dB on a failure and lowers it on a success.
+
+    The lowering is ``step target / (1 - target)``, so that a long run fails with probability
+    ``target``. The reported SINR minus the offset chooses the MCS. The offset stays within
+    ``limit`` dB.
+    """
+
+    target: Target = 0.1
+    step: NonNegativeDecibel = 1.0
+    limit: NonNegativeDecibel = 20.0
+
+    def __post_init__(self) -> None:
+        validate_fields(self)
+
+    def update(self, offset_db: ArrayLike, acknowledged: ArrayLike) -> Any:
+        """The next offset in dB, elementwise."""
+        before = check_finite("offset_db", offset_db)
+        down = self.step * self.target / (1.0 - self.target)
+        after = before + np.where(np.asarray(acknowledged, dtype=bool), -down, self.step)
+        return np.clip(after, -self.limit, self.limit)[()]
