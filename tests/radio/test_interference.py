@@ -184,12 +184,12 @@ def test_an_average_load_rises_and_falls_exponentially(direction, gain):
     full, link = 0.2 / BLOCKS * gain, np.array([0])
     for after in (0.0, 3.0, 10.0, 30.0):
         expected = full * (1 - np.exp(-after / 10))
-        assert held.heard(0, link, 5.0 + after) == pytest.approx([expected])
+        assert held.interference(0, link, 5.0 + after) == pytest.approx([expected])
     now[0] = 15.0
     held.changed(1, 1, False)
     peak = full * (1 - np.exp(-1))
-    assert held.heard(0, link, 22.0) == pytest.approx([peak * np.exp(-0.7)])
-    assert held.heard(1, link, 22.0) == pytest.approx([0.0])
+    assert held.interference(0, link, 22.0) == pytest.approx([peak * np.exp(-0.7)])
+    assert held.interference(1, link, 22.0) == pytest.approx([0.0])
 
 
 def test_under_steady_load_the_average_is_what_is_sent(tmp_path):
@@ -197,7 +197,7 @@ def test_under_steady_load_the_average_is_what_is_sent(tmp_path):
     now = [0.0]
     held = loads("uplink", lambda: now[0])
     held.changed(1, 1, True)
-    heard = float(held.heard(0, np.array([0]), 500.0)[0])
+    heard = float(held.interference(0, np.array([0]), 500.0)[0])
     snr = 0.2 / BLOCKS * 1e-11 / (NOISE * BLOCK + heard)
     steady = BLOCKS * BLOCK * np.log2(1 + snr)
     assert steady == pytest.approx(rate(0.2, 1e-11, 4e-13), rel=1e-9)

@@ -15,8 +15,7 @@ from tests.radio.test_ofdma import BLOCK, BLOCKS, NOISE, make_band
 from wfl_sim.network.carrier import Carrier
 from wfl_sim.network.transfer import TransferRequest
 from wfl_sim.radio.allocation import EqualShare, MinimumEnergy, MinimumMakespan
-from wfl_sim.radio.allocation.bandwidth import lambert, needed, rate
-from wfl_sim.radio.allocation.makespan import makespan
+from wfl_sim.radio.allocation.makespan import lambert, makespan, needed, rate
 from wfl_sim.radio.allocation.minimum_energy import _exponent, cheapest, power_level
 
 BAND = 20e6

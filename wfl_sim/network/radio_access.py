@@ -129,7 +129,7 @@ class RadioAccess:
         for place, (number, band) in enumerate(bands.items()):
             listeners: list[ActivityListener] = []
             if loads is not None:
-                band = replace(band, background=partial(loads.heard, place))
+                band = replace(band, background=partial(loads.interference, place))
                 listeners = [partial(loads.changed, place)]
             carrier = Carrier(self.env, f"cell-{number}/{direction}", band)
             self._add(number, direction, carrier, listeners=listeners)

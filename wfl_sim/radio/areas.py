@@ -1,4 +1,4 @@
-"""Areas: where the devices of a group are dropped, and where those that move may go."""
+"""Areas: where the devices of a group are placed, and where mobile ones may go."""
 
 from __future__ import annotations
 
@@ -23,7 +23,25 @@ Point = tuple[float, float]
 
 
 class Area(Protocol):
-    """Where devices are."""
+    """Where the devices of a group are.
+
+    >>> class Street:  # devices at random places along 200 m of the x axis
+    ...     def check(self, layout, count):
+    ...         if layout is not None:
+    ...             raise LocatedError("has one site: remove the key `layout`")
+    ...
+    ...     def drop(self, member, rng, layout):
+    ...         return np.array([rng.uniform(50.0, 250.0), 0.0])
+    ...
+    ...     def nearest(self, site):
+    ...         return 50.0 if site == (0.0, 0.0) else None
+    ...
+    ...     def circle(self, layout):
+    ...         return (150.0, 0.0), 100.0
+    >>> x, y = Street().drop(0, np.random.default_rng(1), None)
+    >>> bool(50.0 <= x <= 250.0), float(y)
+    (True, 0.0)
+    """
 
     def check(self, layout: Layout | None, count: int) -> None:
         """Raise LocatedError where so many devices cannot be dropped."""
@@ -31,7 +49,7 @@ class Area(Protocol):
     def drop(
         self, member: int, rng: np.random.Generator, layout: Layout | None
     ) -> NDArray[np.float64]:
-        """Return the place (2,) in m of a device of the group; each call draws another one.
+        """Return the position (2,) in m of a device of the group; each call draws another one.
 
         Args:
             member: number of the device within its group.
@@ -40,10 +58,10 @@ class Area(Protocol):
         """
 
     def nearest(self, site: Point) -> float | None:
-        """Return how near in m a device surely may come to a site; None where it is chance."""
+        """Return the least distance in m of any device to a site; None if there is no bound."""
 
     def circle(self, layout: Layout | None) -> tuple[Point, float] | None:
-        """Return centre and radius in m of a circle around the area; None for given places."""
+        """Return centre and radius in m of a circle around the area; None for given positions."""
 
 
 AREAS: Registry[Area] = Registry("area", Area)
@@ -56,7 +74,7 @@ class Ring:
 
     radius: PositiveMetres = 250.0
     min_distance: NonNegativeMetres = 35.0
-    """no device is nearer to the centre (35 m: the least distance of TR 38.901 UMa drops)"""
+    """Least distance to the centre, m (35 m: that of TR 38.901 UMa drops)."""
     centre: tuple[Metres, Metres] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
@@ -98,7 +116,7 @@ class Rectangle:
     width: PositiveMetres
     height: PositiveMetres
     min_distance: NonNegativeMetres = 35.0
-    """no device is dropped nearer to the centre"""
+    """Least distance to the centre, m."""
     centre: tuple[Metres, Metres] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
@@ -121,7 +139,7 @@ class Rectangle:
                 return np.asarray(np.asarray(self.centre) + step)
 
     def nearest(self, site: Point) -> float | None:
-        """Return what is kept from a site in the centre, or the way to the nearest side."""
+        """Return the least distance of a site in the centre, or that to the nearest side."""
         x, y = abs(site[0] - self.centre[0]), abs(site[1] - self.centre[1])
         outside = math.hypot(max(x - self.width / 2, 0.0), max(y - self.height / 2, 0.0))
         nearest = outside or self.min_distance - math.hypot(x, y)
@@ -135,13 +153,13 @@ class Rectangle:
 @AREAS("cells")
 @dataclass(frozen=True, kw_only=True)
 class Cells:
-    """The hexagons of the layout: a site by lot, and a place uniform over its hexagon."""
+    """The hexagons of the layout: a site drawn uniformly, then a position in its hexagon."""
 
     min_distance: NonNegativeMetres = 35.0
-    """no device is dropped nearer to its site"""
+    """Least distance to the site, m."""
 
     def check(self, layout: Layout | None, count: int) -> None:
-        """Refuse cells that stand anywhere, and hexagons smaller than the distance to keep."""
+        """Refuse a scenario without a layout, and hexagons smaller than the least distance."""
         if layout is None:
             raise LocatedError("needs a layout: add the key `layout` to the scenario")
         if self.min_distance >= layout.inner_radius:
@@ -160,7 +178,7 @@ class Cells:
         return layout.drop(self.min_distance, rng)
 
     def nearest(self, site: Point) -> float | None:
-        """Return the distance that is kept."""
+        """Return the least distance to a site."""
         return self.min_distance or None
 
     def circle(self, layout: Layout | None) -> tuple[Point, float] | None:
@@ -173,7 +191,7 @@ class Cells:
 @AREAS("positions")
 @dataclass(frozen=True, kw_only=True)
 class Positions:
-    """Given places, one for each device: a list, or a CSV file with the columns x and y."""
+    """Given positions, one for each device: a list, or a CSV file with the columns x and y."""
 
     at: tuple[tuple[Metres, Metres], ...] = ()
     path: Annotated[str, FilePath()] | None = None

@@ -1,8 +1,7 @@
-"""Infrastructure: what base stations and the server draw, from what they did.
+"""Energy of base stations from the time in which they send, receive and rest.
 
-Base stations are reckoned after the run: their power depends on whether anything is sent or
-received in the cell, which the spans of the devices tell. While a cell sends, it does so on the
-whole band.
+It is computed after the run: the power depends on whether anything is sent or received in the cell,
+as the spans of the devices tell. A cell that sends does so on the whole band.
 """
 
 from __future__ import annotations
@@ -24,27 +23,45 @@ _EARTH: Final = {
     "pico": (2, 0.13, 6.8, 4.0, 4.3),
     "femto": (2, 0.05, 4.8, 8.0, 2.9),
 }
-"""transceivers, and for each: W radiated at most, W at no load, slope, W asleep"""
+"""Transceivers, and for each of them: largest W radiated, W at no load, slope, W asleep."""
 
 
 class BaseStationPower(Protocol):
-    """The energy of a base station, and how long it takes to wake up."""
+    """The energy of a base station, and how long it takes to wake up.
+
+    >>> class Constant:  # 500 W, and 200 W more while it sends
+    ...     sleeps = False
+    ...
+    ...     def problem(self, radiated: float) -> str:
+    ...         return "" if radiated <= 100 else f"must be at most 100 W, got {radiated:g} W"
+    ...
+    ...     def waking(self, rest: float) -> float:
+    ...         return 0.0
+    ...
+    ...     def resting(self, rest: float, *, woken: bool) -> float:
+    ...         return 500.0 * rest
+    ...
+    ...     def joules(self, *, down: float, up: float, both: float, radiated: float) -> float:
+    ...         return 500.0 * (down + up + both) + 200.0 * (down + both)
+    >>> Constant().joules(down=1.0, up=2.0, both=0.5, radiated=40.0)
+    2050.0
+    """
 
     @property
     def sleeps(self) -> bool:
         """Whether it ever takes time to wake up."""
 
     def problem(self, radiated: float) -> str:
-        """Return what is wrong with radiating so many W; empty if nothing is."""
+        """Return what is wrong with radiating so many W; an empty text if nothing is."""
 
     def waking(self, rest: float) -> float:
-        """Return the s of waking up after so many s without traffic."""
+        """Return the time in s that waking up takes after so many s without traffic."""
 
     def resting(self, rest: float, *, woken: bool) -> float:
-        """Return the J of a rest of so many s, and of waking up from it if it was `woken`."""
+        """Return the energy in J of a rest of so many s, and of waking up if it was `woken`."""
 
     def joules(self, *, down: float, up: float, both: float, radiated: float) -> float:
-        """Return what it draws in s of traffic.
+        """Return the energy in J of a time with traffic.
 
         Args:
             down: s of sending alone.
@@ -68,22 +85,22 @@ class EarthModel:
 
     type: Literal["macro", "rrh", "micro", "pico", "femto"] = "macro"
     sleep: bool = False
-    """whether it sleeps while there is no traffic, without delay"""
+    """Whether it sleeps while there is no traffic, without delay."""
 
     @property
     def sleeps(self) -> bool:
-        """The model knows no time of waking up."""
+        """Never: waking up takes no time in this model."""
         return False
 
     def problem(self, radiated: float) -> str:
-        """Tell a power beyond what the type can radiate."""
+        """Refuse a power beyond what the type can radiate."""
         count, most, *_ = _EARTH[self.type]
         if radiated <= count * most:
             return ""
         return f"must be at most {count * most:g} W for type {self.type}, got {radiated:g} W"
 
     def waking(self, rest: float) -> float:
-        """Return 0: it is there at once."""
+        """Return 0: waking up takes no time."""
         return 0.0
 
     def resting(self, rest: float, *, woken: bool) -> float:

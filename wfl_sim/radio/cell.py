@@ -1,4 +1,4 @@
-"""Cells of a scenario: a base station with its bands, its channel and its wire."""
+"""Description of a cell: a base station with its two bands, its channel and its backhaul."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from channel_models.units import (
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.registry import From, Registry
 from wfl_sim.radio.allocation.allocator import ALLOCATORS, Allocator
-from wfl_sim.radio.allocation.equal import EqualShare
-from wfl_sim.radio.allocation.proportional_fair import ProportionalFair
+from wfl_sim.radio.allocation.channel_unaware import EqualShare
+from wfl_sim.radio.allocation.opportunistic import ProportionalFair
 from wfl_sim.radio.base_station_power import STATIONS, BaseStationPower
 from wfl_sim.radio.update_loss import LOSSES, Never, UpdateLoss
 
@@ -35,7 +35,7 @@ Direction = Literal["uplink", "downlink"]
 
 @runtime_checkable
 class TransportRate(cm.RateMap, Protocol):
-    """A rate map that knows what one modulation and coding scheme over several blocks delivers."""
+    """A rate map that also has the rate of one modulation and coding scheme over several blocks."""
 
     def transport_efficiency(
         self,
@@ -46,7 +46,8 @@ class TransportRate(cm.RateMap, Protocol):
     ) -> NDArray[np.float64]:
         """Return bit/s/Hz (n,) of schemes chosen on `known` linear SINR, under the true `sinr`.
 
-        All three are (entries,): those of the i-th begin at ``first[i]``, and count by `weight`.
+        All three are (entries,): those of the i-th scheme begin at ``first[i]``; `weight` is their
+        weight.
         """
 
 
@@ -88,7 +89,7 @@ class PowerControl:
     """
 
     target: PositiveWatt = 1e-11
-    """P0 for a resource block of 180 kHz; the default, -80 dBm, is wfl_sim's"""
+    """P0 in W for a resource block of 180 kHz; the default, -80 dBm, is wfl_sim's."""
     alpha: Fraction = 0.8
 
     def density(self, gain: ArrayLike, numerology: int) -> Any:
@@ -106,30 +107,30 @@ class UplinkConfig:
     allocator: Annotated[Allocator, From(ALLOCATORS)] = field(default_factory=ProportionalFair)
     rate: Annotated[cm.RateMap, From(RATES)] = field(default_factory=lambda: cm.ShannonGap(gap=3.0))
     noise_figure: NonNegativeDecibel = 5.0
-    """of the base station's receiver"""
+    """Noise figure of the base station's receiver, dB."""
     overhead: Fraction = 0.08
-    """share of the resource elements that carry no data (TS 38.306: 0.08 in FR1 uplink)"""
+    """Share of the resource elements that carry no data (TS 38.306: 0.08 in FR1 uplink)."""
     csi_delay: Seconds = 0.0
-    """age of the channel state that is known, beyond half a sampling step"""
+    """Age of the channel state that is known, beyond half a sampling step, s."""
     csi_error: Fraction = 0.0
-    """mean square error of the fading that is known, as a share of its mean power"""
+    """Mean square error of the fading that is known, as a share of its mean power."""
     averaging: PositiveSeconds = 0.2
-    """time constant of the average rate that fair allocators see"""
+    """Time constant of the average rate that fair allocators see, s."""
     subband: int = 1
-    """resource blocks that are known and given together; 0: all of them (wideband)"""
+    """Resource blocks that are reported and allocated together; 0: all of them (wideband)."""
     power_control: PowerControl | None = None
-    """without it a device always sends with all its power"""
+    """Open-loop power control; without it a device always sends with all its power."""
     block_snr: Decibel | None = None
-    """mean SNR that a block must have: a device holds no more blocks than its power carries at it,
-    but at least one; without it the allocator alone decides"""
+    """Mean SNR in dB that a block must have: a device holds no more blocks than its power can carry
+    at it, but at least one; without it the allocator alone decides."""
     access_delay: Seconds = 0.0
-    """from the request to the first bit: scheduling request and grant"""
+    """Delay from the request to the first bit (scheduling request and grant), s."""
     header: Fraction = 0.0
-    """bits of protocol headers (RLC, PDCP, IP) for each bit of payload"""
+    """Bits of protocol headers (RLC, PDCP, IP) for each bit of payload."""
     outside: Watt = 0.0
-    """interference on each resource block from beyond the cells of the scenario"""
+    """Interference on each resource block from beyond the cells of the scenario, W."""
     loss: Annotated[UpdateLoss, From(LOSSES)] = field(default_factory=Never)
-    """whether whole updates are lost, after the time and the energy are spent"""
+    """Whether whole updates are lost, after their time and energy are spent."""
 
     def __post_init__(self) -> None:
         _check_subband(self.subband)
@@ -142,31 +143,31 @@ class DownlinkConfig:
     allocator: Annotated[Allocator, From(ALLOCATORS)] = field(default_factory=EqualShare)
     rate: Annotated[cm.RateMap, From(RATES)] = field(default_factory=lambda: cm.ShannonGap(gap=3.0))
     power: PositiveWatt = 39.810717055349734
-    """46 dBm, the macro base station of TR 38.901 calibrations"""
+    """W over the band; 46 dBm is the macro base station of TR 38.901 calibrations."""
     noise_figure: NonNegativeDecibel = 7.0
-    """of the devices' receivers"""
+    """Noise figure of the devices' receivers, dB."""
     overhead: Fraction = 0.14
-    """share of the resource elements that carry no data (TS 38.306: 0.14 in FR1 downlink)"""
+    """Share of the resource elements that carry no data (TS 38.306: 0.14 in FR1 downlink)."""
     csi_delay: Seconds = 0.0
-    """age of the channel state that is known, beyond half a sampling step"""
+    """Age of the channel state that is known, beyond half a sampling step, s."""
     csi_error: Fraction = 0.0
-    """mean square error of the fading that is known, as a share of its mean power"""
+    """Mean square error of the fading that is known, as a share of its mean power."""
     averaging: PositiveSeconds = 0.2
-    """time constant of the average rate that fair allocators see"""
+    """Time constant of the average rate that fair allocators see, s."""
     outside: Watt = 0.0
-    """interference on each resource block from beyond the cells of the scenario"""
+    """Interference on each resource block from beyond the cells of the scenario, W."""
     broadcast: bool = True
-    """send the shared state once to all, at the rate of the worst receiver, or to each apart"""
+    """Whether the shared state is sent once to all, at the rate of the worst receiver."""
     rateless: bool = False
-    """whether a receiver of a broadcast ends as soon as it has heard enough itself"""
+    """Whether a receiver of a broadcast ends as soon as it has received enough itself."""
     share: Fraction = 1.0
-    """of the receivers of a broadcast, by mean gain; the others get their own"""
+    """Share of a broadcast's receivers, best mean gain first; the others get their own."""
     subband: int = 1
-    """resource blocks that are known and given together; 0: all of them (wideband)"""
+    """Resource blocks that are reported and allocated together; 0: all of them (wideband)."""
     access_delay: Seconds = 0.0
-    """from the order to the first bit"""
+    """Delay from the order to the first bit, s."""
     header: Fraction = 0.0
-    """bits of protocol headers (RLC, PDCP, IP) for each bit of payload"""
+    """Bits of protocol headers (RLC, PDCP, IP) for each bit of payload."""
 
     def __post_init__(self) -> None:
         _check_subband(self.subband)
@@ -182,7 +183,7 @@ def _check_subband(blocks: int) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class BackhaulLink:
-    """The wire between a cell and the server, full duplex, shared equally by what is under way."""
+    """The wired link between a cell and the server, full duplex; transfers share it equally."""
 
     latency: Seconds = 2e-3
     capacity: PositiveBitsPerSecond = 1e9
@@ -192,7 +193,7 @@ class BackhaulLink:
 class CellConfig:
     """A base station with an uplink and a downlink band of the same width.
 
-    With `tdd` both directions take turns on one band, and its fading is the same for both.
+    With `tdd` both directions share one band in time, with the same fading.
     """
 
     carrier: PositiveHertz = 3.5e9
@@ -202,15 +203,15 @@ class CellConfig:
     height: PositiveMetres = 25.0
     antenna: Annotated[Antenna, From(ANTENNAS)] = field(default_factory=cm.Omni)
     bias: Decibel = 0.0
-    """added to the reference power where a device chooses its cell (cell range expansion)"""
+    """Added to the reference power where a device chooses its cell (cell range expansion), dB."""
     channel: ChannelConfig = field(default_factory=ChannelConfig)
     uplink: UplinkConfig = field(default_factory=UplinkConfig)
     downlink: DownlinkConfig = field(default_factory=DownlinkConfig)
     tdd: cm.TddPattern | None = None
-    """pattern of time-division duplex; without it each direction has a band of its own (FDD)"""
+    """Pattern of time-division duplex; without it each direction has a band of its own (FDD)."""
     backhaul: BackhaulLink = field(default_factory=BackhaulLink)
     station: Annotated[BaseStationPower, From(STATIONS)] | None = None
-    """what the base station draws; without one its energy is not reckoned"""
+    """Power model of the base station; without one its energy is not computed."""
 
     def __post_init__(self) -> None:
         if self.station is not None and (problem := self.station.problem(self.downlink.power)):
@@ -235,7 +236,7 @@ class CellConfig:
         return 1.0 if self.tdd is None else self.tdd.share(direction)
 
     def noise(self, direction: Direction) -> float:
-        """W on one resource block: thermal, of the receiver, and from outside."""
+        """W on one resource block: thermal noise, noise figure, interference from outside."""
         side = self.uplink if direction == "uplink" else self.downlink
         block = cm.resource_block_bandwidth(self.subcarrier_spacing)
         thermal = cm.thermal_noise_density() * float(cm.db_to_linear(side.noise_figure))

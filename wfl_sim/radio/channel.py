@@ -1,9 +1,9 @@
-"""The channel of one cell in one direction: gains of all links on an absolute time grid.
+"""The channel of one cell in one direction: power gains of all links on an absolute time grid.
 
 The fading process is a pure function of time. It is sampled at the midpoints of grid cells
 [k step, (k+1) step); inside a grid cell the gain is constant. Samples are made in blocks, for the
-links that are on the air; the last two blocks are kept. Where another core is free, the next block
-is made beside the simulation once a quarter of the present one is used.
+links that are on the air; the last two blocks are kept. Where another core is free, a thread makes
+the next block once a quarter of the present one is used.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ import channel_models as cm
 
 _KEPT: Final = 2
 _LINKS_AT_ONCE: Final = 16
-"""in one question to the fading, whose answer then stays in the cache"""
+"""Links in one call of the fading, so that its result stays in the processor's cache."""
 
 
 class GridFading(Protocol):
@@ -35,7 +35,15 @@ class GridFading(Protocol):
 
 
 class SampledChannel:
-    """Power gains of `links` links on `blocks` resource blocks."""
+    """Power gains of `links` links on `blocks` resource blocks.
+
+    Args:
+        mean_gain: (links,) linear power gain of path loss and shadowing.
+        fading: small-scale fading of the same links, of mean power one.
+        offsets: (blocks,) Hz, centres of the resource blocks relative to the carrier.
+        step: s, of the time grid.
+        ahead: threads that make samples ahead; the fading then serves this channel alone.
+    """
 
     def __init__(
         self,
@@ -45,26 +53,17 @@ class SampledChannel:
         step: float,
         ahead: Executor | None = None,
     ) -> None:
-        """Take the large-scale gains and the fading.
-
-        Args:
-            mean_gain: (links,) linear power gain of path loss and shadowing.
-            fading: small-scale fading of the same links, of mean power one.
-            offsets: (blocks,) Hz, centres of the resource blocks relative to the carrier.
-            step: s, of the time grid.
-            ahead: threads that make samples ahead; then nobody else may use the fading.
-        """
         self.step = step
         self.mean_gain = mean_gain
         self._fading = fading
         self._offsets = offsets
         self._samples: dict[int, _Samples] = {}
-        self._aside: list[_Samples] = []
+        self._free_blocks: list[_Samples] = []
         self._ahead = ahead
-        self._making: tuple[int, _Samples, Future[None]] | None = None
+        self._pending: tuple[int, _Samples, Future[None]] | None = None
 
     def __repr__(self) -> str:
-        return f"Channel({len(self.mean_gain)} links, {len(self._offsets)} blocks)"
+        return f"SampledChannel({len(self.mean_gain)} links, {len(self._offsets)} blocks)"
 
     def index(self, time: float) -> int:
         """Return the k of the grid cell that `time` lies in."""
@@ -78,7 +77,7 @@ class SampledChannel:
         return self.fading(links, first, count) * self.mean_gain[links]
 
     def fading(self, links: NDArray[np.intp], first: int, count: int) -> NDArray[np.float32]:
-        """Return (count, blocks, m), the same without the large-scale gains. Not to be written."""
+        """Return (count, blocks, m) fading, without the large-scale gains; do not write into it."""
         pieces = []
         while count > 0:
             number, within = divmod(first, cm.GRID_BLOCK)
@@ -93,17 +92,17 @@ class SampledChannel:
         samples = self._samples.get(number)
         if samples is not None and not samples.missing(links).size:
             return samples
-        self._take_in()
+        self._await_pending()
         if number not in self._samples:
-            self._put_aside()
-            self._samples[number] = self._room()
+            self._drop_oldest()
+            self._samples[number] = self._empty_block()
         self._make(self._samples[number], number, links, _LINKS_AT_ONCE)
         return self._samples[number]
 
     def _make(
         self, samples: "_Samples", number: int, links: NDArray[np.intp], at_once: int
     ) -> None:
-        """Make what is missing of a block."""
+        """Make the missing links of a block."""
         missing = samples.missing(links)
         samples.reserve(missing.size)
         for begin in range(0, missing.size, at_once):
@@ -114,42 +113,42 @@ class SampledChannel:
             samples.add(few, power)
 
     def _read_ahead(self, threads: Executor, number: int, links: NDArray[np.intp]) -> None:
-        """Begin to make a block for those who are on the air now, unless that has been done."""
-        if self._making is None and number not in self._samples:
-            samples = self._room()
+        """Start making a block for the links on the air now, unless one is pending or there."""
+        if self._pending is None and number not in self._samples:
+            samples = self._empty_block()
             work = threads.submit(self._make, samples, number, links, cm.GRID_LINKS)
-            self._making = number, samples, work
+            self._pending = number, samples, work
 
-    def _take_in(self) -> None:
-        """Wait for the block that is being made, and keep it."""
-        if self._making is not None:
-            number, samples, work = self._making
-            self._making = None
+    def _await_pending(self) -> None:
+        """Wait for the pending block, and keep it."""
+        if self._pending is not None:
+            number, samples, work = self._pending
+            self._pending = None
             work.result()
-            self._put_aside()
+            self._drop_oldest()
             self._samples[number] = samples
 
-    def _put_aside(self) -> None:
-        """Give up the oldest block where enough are kept."""
+    def _drop_oldest(self) -> None:
+        """Free the oldest block if the limit is reached."""
         if len(self._samples) == _KEPT:
-            self._aside.append(self._samples.pop(min(self._samples)))
+            self._free_blocks.append(self._samples.pop(min(self._samples)))
 
-    def _room(self) -> "_Samples":
-        """Return an empty block, in memory that has been used before where there is any."""
-        if not self._aside:
+    def _empty_block(self) -> "_Samples":
+        """Return an empty block, in the memory of a freed one if there is one."""
+        if not self._free_blocks:
             return _Samples(len(self.mean_gain), len(self._offsets))
-        samples = self._aside.pop()
+        samples = self._free_blocks.pop()
         samples.clear()
         return samples
 
 
 class _Samples:
-    """One block of samples, for the links that asked so far. Its memory is used again and again."""
+    """One block of samples, for the links asked for so far; its memory is reused."""
 
     def __init__(self, links: int, blocks: int) -> None:
         self._column = np.full(links, -1, dtype=np.intp)
         self._values = np.empty((cm.GRID_BLOCK, blocks, _LINKS_AT_ONCE), dtype=np.float32)
-        """(cells of the grid, resource blocks, columns): links that compete lie side by side"""
+        """(cells of the grid, resource blocks, columns): links that compete are neighbours."""
         self._used = 0
 
     def clear(self) -> None:
@@ -158,11 +157,11 @@ class _Samples:
         self._used = 0
 
     def missing(self, links: NDArray[np.intp]) -> NDArray[np.intp]:
-        """Return those of the links that have not asked yet."""
+        """Return the links that have no samples yet."""
         return np.unique(links[self._column[links] < 0])
 
     def reserve(self, more: int) -> None:
-        """Make room for so many links more."""
+        """Reserve memory for so many more links."""
         needed = self._used + more
         if needed > self._values.shape[2]:
             shape = (*self._values.shape[:2], max(needed, 2 * self._used))
@@ -171,7 +170,7 @@ class _Samples:
             self._values = values
 
     def add(self, links: NDArray[np.intp], power: NDArray[np.floating[Any]]) -> None:
-        """Take the (links, cells, blocks) of links that are new. Room has been reserved."""
+        """Add samples (links, cells, blocks) of new links; call `reserve` before."""
         first, self._used = self._used, self._used + len(links)
         self._column[links] = np.arange(first, self._used)
         self._values[..., first : self._used] = power.transpose(1, 2, 0)
@@ -181,12 +180,18 @@ class _Samples:
         values, columns = self._values[within : within + count], self._column[links]
         if np.array_equal(columns, np.arange(values.shape[2])):
             return values
-        # Clipping clips nothing here; it spares NumPy the buffer that it wants for raising.
+        # No index is out of range; mode="clip" spares NumPy the buffer that mode="raise" needs.
         return values.take(columns, axis=2, mode="clip")
 
 
 class LazyFading:
-    """The part of a fading process that a `SampledChannel` needs."""
+    """Fading whose links are drawn when they are first asked for.
+
+    Args:
+        model: the law.
+        stream: the random stream of each link; a new one, at its beginning, in every call.
+        doppler: (links,) Hz.
+    """
 
     def __init__(
         self,
@@ -194,13 +199,6 @@ class LazyFading:
         stream: Callable[[int], np.random.Generator],
         doppler: NDArray[np.float64],
     ) -> None:
-        """Draw nothing yet.
-
-        Args:
-            model: the law.
-            stream: the random stream of each link; a new one, at its beginning, in every call.
-            doppler: (links,) Hz.
-        """
         self._model = model
         self._stream = stream
         self._doppler = doppler
@@ -210,7 +208,7 @@ class LazyFading:
 
     def __repr__(self) -> str:
         known = int((self._process >= 0).sum())
-        return f"FadingOnDemand({known} of {len(self._doppler)} links drawn)"
+        return f"LazyFading({known} of {len(self._doppler)} links drawn)"
 
     def power_grid(
         self,

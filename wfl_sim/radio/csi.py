@@ -1,4 +1,4 @@
-"""Channel state information: what is known of a channel that is estimated with errors."""
+"""Channel state information with estimation errors."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,13 +11,19 @@ from wfl_sim.radio.channel import GridFading
 
 
 class EstimatedFading:
-    """Fading as an estimator of mean square error e sees it, on every resource block apart.
+    """Fading as estimated with mean square error e, independently on every resource block.
 
     ``h^ = sqrt(1 - e) h + sqrt(e) n`` with n complex normal of power one, independent of h and from
     sample to sample (Yoo and Goldsmith, Capacity and power allocation for fading MIMO channels with
     channel estimation error, 2006). Given the true power g, that of h^ has mean ``(1 - e) g + e``
     and variance ``e^2 + 2 e (1 - e) g``; under Rayleigh fading it is exponential with mean one, and
     correlated with g by 1 - e.
+
+    Args:
+        fading: the true fading.
+        error: mean square error of the estimate, as a share of the mean power.
+        stream: the stream of each link's errors; a new one, at its beginning, in every call.
+        links: number of links.
     """
 
     def __init__(
@@ -27,14 +33,6 @@ class EstimatedFading:
         stream: Callable[[int], np.random.Generator],
         links: int,
     ) -> None:
-        """Take the truth.
-
-        Args:
-            fading: the true fading.
-            error: mean square error of the estimate, as a share of the mean power.
-            stream: the stream of each link's errors; a new one, at its beginning, in every call.
-            links: how many there are.
-        """
         self._fading = fading
         self._error = error
         self._stream = stream

@@ -9,7 +9,7 @@ from channel_models.units import Decibel, NonNegativeDecibel, Seconds
 
 @dataclass(frozen=True, kw_only=True)
 class HandoverConfig:
-    """A neighbour better than the serving cell by offset and hysteresis for a time.
+    """Handover to a neighbour that is better by offset and hysteresis for a time.
 
     The strengths are reference powers plus the cells' biases, means over fading (what a layer 3
     filter approaches). Hysteresis and time to trigger are the defaults of ns-3's LENA; the
@@ -20,9 +20,9 @@ class HandoverConfig:
     hysteresis: NonNegativeDecibel = 3.0
     time_to_trigger: Seconds = 0.256
     interruption: Seconds = 0.05
-    """nothing is sent or received meanwhile"""
+    """s of a handover in which nothing is sent or received."""
     ping_pong: Seconds = 1.0
-    """a handover back within this time is counted as ping-pong"""
+    """s within which a handover back is counted as ping-pong."""
 
 
 class A3Trigger:
@@ -34,25 +34,25 @@ class A3Trigger:
         self._strengths: Sequence[float] = ()
 
     def __repr__(self) -> str:
-        return f"A3({len(self._since)} cells meet the condition)"
+        return f"A3Trigger({len(self._since)} cells meet the condition)"
 
     def update(self, now: float, serving: int, strengths: Sequence[float]) -> None:
-        """Take strengths in dB, one a cell, which hold from `now` (s) on."""
+        """Set the strengths in dB, one for each cell, that hold from `now` (s) on."""
         self._strengths = strengths
         needed = strengths[serving] + self._rule.offset + self._rule.hysteresis
         met = [n for n, strength in enumerate(strengths) if n != serving and strength > needed]
         self._since = {number: self._since.get(number, now) for number in met}
 
     def restart(self) -> None:
-        """Forget for how long the condition has been met: the serving cell is another."""
+        """Forget since when the condition has been met: the serving cell has changed."""
         self._since = {}
 
     @property
     def due(self) -> float:
-        """When the first cell will have met the condition for long enough, in s; or infinity."""
+        """Time in s at which the first cell has met the condition for long enough; or infinity."""
         return min(self._since.values(), default=inf) + self._rule.time_to_trigger
 
     def target(self, now: float) -> int:
-        """Return the strongest of the cells whose time has come."""
-        ripe = [n for n, t in self._since.items() if t + self._rule.time_to_trigger <= now]
-        return max(ripe, key=lambda number: (self._strengths[number], -number))
+        """Return the strongest of the cells that have met the condition for long enough."""
+        due = [n for n, t in self._since.items() if t + self._rule.time_to_trigger <= now]
+        return max(due, key=lambda number: (self._strengths[number], -number))

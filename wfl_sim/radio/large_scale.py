@@ -1,4 +1,4 @@
-"""Large scale: path loss, antenna patterns and shadowing between cells and places."""
+"""Large-scale gains: path loss, antenna patterns and shadowing between cells and devices."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ FloatArray = NDArray[np.float64]
 
 
 class _Streams(Sequence[np.random.Generator]):
-    """Streams of many links, made when they are asked for."""
+    """Random streams of many links, each made when it is asked for."""
 
     def __init__(self, count: int, make: Callable[[int], np.random.Generator]) -> None:
         self._count = count
@@ -32,9 +32,16 @@ class _Streams(Sequence[np.random.Generator]):
 class LargeScale:
     """Mean power gains of all links of a scenario, as functions of where the devices are.
 
-    Cells at one place (sectors, or two carriers) share line of sight and shadowing. A device that
-    stays has a mark of its own for line of sight at each site; one that moves finds it on a map
-    (TR 38.901 section 7.6.3.3), as it finds shadowing of the kind `map`.
+    Cells at one site (sectors, or two carriers) share line of sight and shadowing. The line of
+    sight of a device that stays is drawn once for each site; that of one that moves comes from a
+    map (TR 38.901 section 7.6.3.3), as shadowing of the kind `map` does.
+
+    Args:
+        cells: every base station.
+        seed: of the run.
+        heights: (devices,) m of the devices.
+        moves: (devices,) whether a device moves.
+        offsets: from positions (n, 2) in m to the vectors from every cell, (n, cells, 2).
     """
 
     def __init__(
@@ -46,15 +53,6 @@ class LargeScale:
         moves: NDArray[np.bool_],
         offsets: Callable[[FloatArray], FloatArray],
     ) -> None:
-        """Realise shadowing and line of sight.
-
-        Args:
-            cells: every base station.
-            seed: of the run.
-            heights: (devices,) m of the devices.
-            moves: (devices,) whether a device moves.
-            offsets: from positions (n, 2) in m to the vectors from every cell, (n, cells, 2).
-        """
         self._cells = cells
         self._seed = seed
         self._heights = heights
@@ -84,14 +82,15 @@ class LargeScale:
 
     @property
     def step(self) -> float:
-        """m travelled between two looks: a tenth of the least decorrelation distance, or 5 m."""
+        """m travelled between two updates: a tenth of the least decorrelation distance, or 5 m."""
         found = [getattr(cell.channel.shadowing, "decorrelation", 50.0) for cell in self._cells]
         return min(found) / 10
 
     def gains(self, devices: NDArray[np.intp], positions: FloatArray) -> FloatArray:
         """Return linear power gains (cells, n) of n devices at positions (n, 2) in m.
 
-        A device that moves below the least distance of a path-loss model is taken to be there.
+        A moving device nearer than the least distance of a path-loss model gets the gain at that
+        distance.
 
         Raises:
             ValueError: a device that stays is nearer to a cell than its path-loss model allows.

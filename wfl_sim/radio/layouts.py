@@ -1,4 +1,4 @@
-"""Layouts: where base stations stand when one description serves for all of them."""
+"""Layouts: positions of base stations that share one description."""
 
 from __future__ import annotations
 
@@ -19,15 +19,32 @@ _SITES: dict[int, Literal[1, 7, 19, 37]] = {0: 1, 1: 7, 2: 19, 3: 37}
 
 
 class Layout(Protocol):
-    """Sites, and what lies around them."""
+    """Sites, and the area around them.
+
+    >>> class Highway:  # two sites on the x axis, 1 km apart
+    ...     inner_radius, radius = 500.0, 1000.0
+    ...
+    ...     def cells(self, template):
+    ...         return tuple(replace(template, position=(x, 0.0)) for x in (-500.0, 500.0))
+    ...
+    ...     def offsets(self, points):
+    ...         return points[:, None, :] - np.array([[-500.0, 0.0], [500.0, 0.0]])
+    ...
+    ...     def drop(self, min_distance, rng):
+    ...         return np.array([rng.choice([-500, 500]) + rng.uniform(min_distance, 500), 0.0])
+    >>> [cell.position for cell in Highway().cells(CellConfig())]
+    [(-500.0, 0.0), (500.0, 0.0)]
+    >>> Highway().offsets(np.array([[0.0, 30.0]])).tolist()
+    [[[500.0, 30.0], [-500.0, 30.0]]]
+    """
 
     @property
     def inner_radius(self) -> float:
-        """m, from a site to the nearest edge of what belongs to it."""
+        """Distance in m from a site to the nearest edge of its cells."""
 
     @property
     def radius(self) -> float:
-        """m, of a circle around the origin that holds all cells."""
+        """Radius in m of a circle around the origin that contains all cells."""
 
     def cells(self, template: CellConfig) -> tuple[CellConfig, ...]:
         """Return a cell for each sector of each site."""
@@ -36,7 +53,7 @@ class Layout(Protocol):
         """Return the vectors in m from every cell to points (n, 2): (n, cells, 2)."""
 
     def drop(self, min_distance: float, rng: np.random.Generator) -> NDArray[np.float64]:
-        """Return a place (2,) in m, uniform but for `min_distance` (m) around every site."""
+        """Return a position (2,) in m, uniform over points at least `min_distance` from sites."""
 
 
 LAYOUTS: Registry[Layout] = Registry("layout", Layout)
@@ -49,13 +66,13 @@ class Hexagonal:
 
     With `wrap_around` six images of the layout surround it and a device sees the nearest image of
     every cell, so that no cell lies at an edge. With three sectors a site has three cells, whose
-    antennas (TR 38.901 table 7.3-1) point to 30, 150 and 270 degrees. With `reuse` of 3 cells take
-    turns on three carriers, each of the template's bandwidth, side by side from its carrier on.
+    antennas (TR 38.901 table 7.3-1) point to 30, 150 and 270 degrees. With a `reuse` of 3 the cells
+    use three carriers, each of the template's bandwidth, side by side from its carrier on.
     """
 
     rings: int = 1
     spacing: PositiveMetres = 500.0
-    """between neighbouring sites"""
+    """Distance between neighbouring sites, m."""
     wrap_around: bool = True
     sectors: Literal[1, 3] = 1
     reuse: Literal[1, 3] = 1
@@ -87,7 +104,7 @@ class Hexagonal:
 
     @property
     def radius(self) -> float:
-        """m, to the farthest corner."""
+        """Distance to the farthest corner, m."""
         return self.rings * self.spacing + self.grid.cell_radius
 
     def cells(self, template: CellConfig) -> tuple[CellConfig, ...]:
@@ -110,7 +127,7 @@ class Hexagonal:
         return np.repeat(self.grid.offsets(points), self.sectors, axis=1)
 
     def drop(self, min_distance: float, rng: np.random.Generator) -> NDArray[np.float64]:
-        """Return a place in the hexagon of a site that is chosen by lot."""
+        """Return a position in the hexagon of a site that is drawn uniformly."""
         sites = self.grid.positions
         site = sites[rng.integers(len(sites))]
         hexagon = cm.Hexagon(radius=self.grid.cell_radius, minimum_distance=min_distance)
@@ -118,7 +135,7 @@ class Hexagonal:
 
     @property
     def _colours(self) -> list[int]:
-        """Three colours, of which no two neighbours have the same."""
+        """Numbers 0 to 2 of the sites; neighbours differ."""
         angles = np.deg2rad([30.0, 90.0])
         axes = self.spacing * np.column_stack([np.cos(angles), np.sin(angles)])
         steps = np.rint(self.grid.positions @ np.linalg.inv(axes)).astype(int)

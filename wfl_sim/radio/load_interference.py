@@ -1,7 +1,7 @@
-"""Loads: interference from what neighbours have sent on average of late.
+"""Interference by average load: the approximation for large networks.
 
-The approximation for size: cells plan on their own, and each hears its neighbours with their mean
-gain, all blocks alike, times how busy they have been: an exponential average over time.
+Cells plan on their own. Each receives its neighbours with their mean gain, the same on all blocks,
+times their recent load: an exponential average over time of the share in which they sent.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +16,17 @@ FloatArray = NDArray[np.float64]
 
 
 class AverageLoadInterference:
-    """What co-channel cells send in one direction, averaged over the recent past."""
+    """Interference between co-channel cells in one direction, averaged over the recent past.
+
+    Args:
+        direction: uplink or downlink.
+        cells: numbers of the cells on one band.
+        gains: (all cells, devices) linear large-scale gains, which may change.
+        powers: the power rule of each of the cells.
+        blocks: number of resource blocks of the band.
+        memory: s, time constant of the average.
+        clock: returns the present time in s.
+    """
 
     def __init__(
         self,
@@ -28,17 +38,6 @@ class AverageLoadInterference:
         memory: float,
         clock: Callable[[], float],
     ) -> None:
-        """Begin in silence.
-
-        Args:
-            direction: uplink or downlink.
-            cells: numbers of the cells that hear one another.
-            gains: (all cells, devices) linear large-scale gains, which may change.
-            powers: the rule of each of the cells.
-            blocks: of the band.
-            memory: s, time constant of the average.
-            clock: returns the s of now.
-        """
         self._up = direction == "uplink"
         self._cells = np.array(cells, dtype=np.intp)
         self._gains = gains
@@ -49,24 +48,25 @@ class AverageLoadInterference:
         self._active: list[list[int]] = [[] for _ in powers]
         shape = (len(powers), len(powers)) if self._up else (len(powers), 1)
         self._now, self._average = np.zeros(shape), np.zeros(shape)
-        """of each cell: W on a block that it brings to each cell (uplink); whether it sends"""
+        """For each cell: W on a block at each cell (uplink), or whether it sends (downlink)."""
         self._since = np.zeros(len(powers))
 
     def __repr__(self) -> str:
-        return f"Loads({len(self._powers)} cells, {sum(map(len, self._active))} on the air)"
+        active = sum(map(len, self._active))
+        return f"AverageLoadInterference({len(self._powers)} cells, {active} on the air)"
 
     def changed(self, cell: int, device: int, begins: bool) -> None:
         """Note that a device begins or ends to send in a cell, or the cell to send to it.
 
-        Here and below a cell is its place among those that hear one another.
+        `cell`, here and below, is an index into `cells`.
         """
         self._average[cell] = self._averaged(cell, self._clock())
         self._since[cell] = self._clock()
         (self._active[cell].append if begins else self._active[cell].remove)(device)
         self._now[cell] = self._level(cell)
 
-    def heard(self, cell: int, links: NDArray[np.intp], now: float) -> FloatArray:
-        """Return the W on a block that the links (m,) of a cell hear from all others."""
+    def interference(self, cell: int, links: NDArray[np.intp], now: float) -> FloatArray:
+        """Return the interference in W on a block, for the links (m,) of a cell."""
         others = [number for number in range(len(self._powers)) if number != cell]
         loads = np.array([self._averaged(number, now) for number in others])
         if self._up:

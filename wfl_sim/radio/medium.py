@@ -12,23 +12,25 @@ class ActiveTransfers:
     """The transfers under way, as arrays over n transfers."""
 
     links: NDArray[np.intp]
-    """(m,) links of all transfers, one transfer after the other"""
+    """(m,) links of all transfers, one transfer after the other."""
     first: NDArray[np.intp]
-    """(n,) where the links of each transfer begin"""
+    """(n,) index into `links` where those of each transfer begin."""
     bits_left: NDArray[np.float64]
+    """(n,) bits that are still to be sent."""
     weight: NDArray[np.float64]
+    """(n,) priorities."""
     average_rate: NDArray[np.float64]
-    """(n,) bit/s; NaN for a transfer that has just begun"""
+    """(n,) bit/s; NaN for a transfer that has just begun."""
     start: NDArray[np.float64]
-    """(n,) s"""
+    """(n,) s of the clock."""
     deadline: NDArray[np.float64]
-    """(n,) s"""
+    """(n,) s of the clock."""
     together: NDArray[np.intp] | None = None
-    """where each transmission begins among the transfers; None where each has its own"""
+    """Index of the first transfer of each transmission that several receive; None without such."""
 
     @property
     def transmissions(self) -> int:
-        """How many compete."""
+        """Number of transmissions that compete."""
         return len(self.first) if self.together is None else len(self.together)
 
     @property
@@ -39,30 +41,30 @@ class ActiveTransfers:
 
 @dataclass(frozen=True)
 class RatePlan:
-    """What a medium grants from now on: s steps of constant rates for n transfers."""
+    """What a medium grants from a time on: s steps of constant rates for n transfers."""
 
     until: NDArray[np.float64]
-    """(s,) s, the end of each step; infinite where nothing changes by itself"""
+    """(s,) s, the end of each step; infinite where nothing changes by itself."""
     rate: NDArray[np.float64]
-    """(s, n) bit/s"""
+    """(s, n) bit/s."""
     average_rate: NDArray[np.float64]
-    """(s, n) bit/s, the averages at the beginning of each step"""
+    """(s, n) bit/s, the averages at the beginning of each step."""
     time_constant: float
-    """s, of the averages; infinite where none are kept"""
+    """Time constant in s of the averages; infinite where none are kept."""
     duty: float
-    """share of the time in which those that hold something are on the air"""
+    """Share of the time in which a transfer that holds something is on the air."""
     power: NDArray[np.float64]
-    """(s, n) W radiated on the air; 0 where a transfer holds nothing of the medium"""
+    """(s, n) W radiated on the air; 0 where a transfer holds nothing of the medium."""
     sinr_db: NDArray[np.float64]
-    """(s, n) mean over the blocks held; NaN for a wire"""
+    """(s, n) mean over the blocks held, dB; NaN for a wired link."""
 
 
 class Medium(Protocol):
-    """What decides the rates: a band of resource blocks, or a wire."""
+    """What sets the rates of transfers: a band of resource blocks, or wired links."""
 
     def plan(self, traffic: ActiveTransfers, now: float, steps: int) -> RatePlan:
         """Plan the rates from `now` on, as if no transfer came or went.
 
-        A plan has at least one step and at most `steps`; their ends rise and lie after `now`. Of
-        the steps after the one in which a transfer ends, nothing is used.
+        A plan has at least one step and at most `steps`; their ends rise and lie after `now`.
+        Steps after the one in which a transfer ends are not used.
         """

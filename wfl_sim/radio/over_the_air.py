@@ -1,4 +1,4 @@
-"""Analog uplink: all devices send at once, and the antenna adds them up.
+"""Analog over-the-air aggregation: all devices send at once, and their signals add up.
 
 Every device sends its values as amplitudes, inverting its channel, so that the received signal is
 the weighted sum of all of them and noise:
@@ -7,8 +7,8 @@ the weighted sum of all of them and noise:
 
 (over-the-air computation with truncated channel inversion; G. Zhu, Y. Wang, K. Huang, Broadband
 analog aggregation for low-latency federated edge learning, arXiv 1812.11494). A device whose fading
-is below a threshold stays out, for inversion would cost it too much. The band is taken as flat: the
-mean gain over its blocks stands for all of them.
+is below a threshold does not send, for inversion would need too much power. The band is taken as
+flat, with the mean gain over its blocks.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from wfl_sim.radio.cell import CellConfig
 FloatArray = NDArray[np.float64]
 
 VALUES_PER_SYMBOL: Final = 2
-"""one on each of the two carriers in quadrature"""
+"""One on each of the two carriers in quadrature."""
 
 
 @dataclass(frozen=True)
@@ -31,21 +31,22 @@ class AnalogTransmission:
     """One joint transmission."""
 
     seconds: float
+    """Duration in s."""
     watts: FloatArray
-    """(n,) radiated by each device; 0 for those who stay out"""
+    """(n,) W radiated by each device; 0 for those that do not send."""
     noise: float
-    """standard deviation of the error on each value of the average, as a share of the root mean
-    square at which a device sends with the power that inversion gives it"""
+    """Standard deviation of the error of each value of the average, as a share of the root mean
+    square at which a device sends with the power of channel inversion."""
 
 
 @dataclass(frozen=True)
 class AnalogUplink:
-    """What the sum of a cell's devices costs and how noisy it is."""
+    """Duration, power and noise of a sum over a cell's devices."""
 
     bandwidth: float
-    """Hz that carry symbols"""
+    """Hz that carry symbols."""
     noise_power: float
-    """W over that band, noise figure included"""
+    """W of noise over that band, noise figure included."""
 
     def burst(
         self,
@@ -59,16 +60,16 @@ class AnalogUplink:
     ) -> AnalogTransmission:
         """Return the transmission of n devices.
 
-        The scale eta is the largest that asks no device for more than its power: with weights that
+        The scale eta is the largest at which no device exceeds its power: with weights that
         sum to 1 over those who send, device k radiates ``w_k^2 eta / g_k``.
 
         Args:
             gain: (n,) linear power gains of this moment.
             mean_gain: (n,) the same without fading.
-            weight: (n,) what each counts in the average.
+            weight: (n,) weight of each in the average.
             power: (n,) W that each can radiate.
-            threshold: of ``gain / mean_gain``, below which a device stays out.
-            values: numbers that each sends.
+            threshold: value of ``gain / mean_gain`` below which a device does not send.
+            values: number of values that each sends.
         """
         sends = gain >= threshold * mean_gain
         if not sends.any():

@@ -1,4 +1,4 @@
-"""Power: how many watts lie on a resource block, given how many blocks a transfer holds."""
+"""Transmit power on a resource block, given how many blocks a transfer holds."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,7 +10,7 @@ FloatArray = NDArray[np.float64]
 
 
 class PowerRule(Protocol):
-    """One direction's rule."""
+    """The power rule of one direction."""
 
     @property
     def spreads(self) -> bool:
@@ -22,16 +22,16 @@ class PowerRule(Protocol):
         """W on each block that the links hold.
 
         Args:
-            links: (m,) which links.
-            held: (m,) blocks that each holds, of which parts count, and more than none.
-            level: the part of its power that each may use, (m,) or one for all.
+            links: (m,) numbers of the links.
+            held: (m,) blocks that each holds, fractions included; greater than 0.
+            level: share of its power that each may use, (m,) or one for all.
         """
 
 
 def per_held_block(
     rule: PowerRule, links: NDArray[np.intp], held: FloatArray, level: FloatArray
 ) -> FloatArray:
-    """W on each block that the links hold; on no block where a device holds none."""
+    """W on each block that the links hold; 0 where a device holds none."""
     return rule.per_block(links, np.where(held > 0, held, np.inf), level)
 
 
@@ -44,9 +44,9 @@ class DevicePower:
     """
 
     largest: FloatArray
-    """(links,) W"""
+    """(links,) W that each device can radiate."""
     density: FloatArray
-    """(links,) W on a resource block that power control asks for; infinite without it"""
+    """(links,) W on a resource block that power control asks for; infinite without it."""
 
     @property
     def spreads(self) -> bool:
@@ -66,8 +66,9 @@ class CellPower:
     """Downlink: a cell spreads its power evenly over all blocks, used or not."""
 
     total: float
-    """W"""
+    """W over the whole band."""
     blocks: int
+    """Number of resource blocks."""
 
     @property
     def spreads(self) -> bool:

@@ -1,4 +1,4 @@
-"""Loss: whether a whole update that was sent is of no use when it has arrived."""
+"""Loss of whole updates: after its time and energy are spent, an upload may be of no use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ from wfl_sim.config.registry import Registry
 
 
 class UpdateLoss(Protocol):
-    """Whether an update that was sent is lost as a whole."""
+    """Whether an update that was sent is lost as a whole.
+
+    >>> class Outage:  # lost below 3 dB
+    ...     def probability(self, sinr_db: float) -> float:
+    ...         return 1.0 if sinr_db < 3.0 else 0.0
+    >>> Outage().probability(2.5)
+    1.0
+    """
 
     def probability(self, sinr_db: float) -> float:
         """Return the probability, given the mean SINR in dB over the upload."""
@@ -28,7 +35,7 @@ PositiveNumber = Annotated[float, Unit("1", minimum=0.0, exclusive=True)]
 @LOSSES("never")
 @dataclass(frozen=True)
 class Never:
-    """Every update arrives: block errors are repaired, at the price that the rate map says."""
+    """Every update arrives: block errors are repaired, and the rate map has their cost."""
 
     def probability(self, sinr_db: float) -> float:
         """Return 0."""

@@ -1,15 +1,15 @@
-"""Allocation: one rule, one file. Pure functions from demands to shares of the resource blocks."""
+"""Allocators: pure functions from the demands of transfers to shares of the resource blocks."""
 
-from wfl_sim.radio.allocation.earliest_deadline import EarliestDeadline
-from wfl_sim.radio.allocation.equal import EqualShare
-from wfl_sim.radio.allocation.fixed import Fixed
-from wfl_sim.radio.allocation.hungarian import Hungarian
+from wfl_sim.radio.allocation.channel_unaware import (
+    EarliestDeadline,
+    EqualShare,
+    Fixed,
+    RoundRobin,
+    Weighted,
+)
 from wfl_sim.radio.allocation.makespan import MinimumMakespan
-from wfl_sim.radio.allocation.max_ci import MaxCI
 from wfl_sim.radio.allocation.minimum_energy import MinimumEnergy
-from wfl_sim.radio.allocation.proportional_fair import ProportionalFair
-from wfl_sim.radio.allocation.round_robin import RoundRobin
-from wfl_sim.radio.allocation.weighted import Weighted
+from wfl_sim.radio.allocation.opportunistic import Hungarian, MaxCI, ProportionalFair
 
 __all__ = [
     "EarliestDeadline",

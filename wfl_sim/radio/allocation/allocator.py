@@ -15,31 +15,31 @@ from wfl_sim.config.registry import Registry
 class Demands:
     """The transfers that compete for a carrier at one instant: arrays over n transfers.
 
-    An allocator sees the past only: `efficiency` comes from channel state that is already known.
+    An allocator knows the past only: `efficiency` comes from channel state that is already known.
     """
 
     bits_left: NDArray[np.float64]
-    """(n,) bit"""
+    """(n,) bits that are still to be sent."""
     efficiency: NDArray[np.float64]
-    """(n, blocks) bit/s/Hz on each resource block were the band split evenly; in single precision
-    where the rate is Shannon's, with or without a gap"""
+    """(n, blocks) bit/s/Hz on each resource block if the band were split evenly; in single
+    precision where the rate is Shannon's, with or without a gap."""
     average_rate: NDArray[np.float64]
-    """(n,) bit/s, exponentially averaged over the recent past"""
+    """(n,) bit/s, exponentially averaged over the recent past."""
     weight: NDArray[np.float64]
-    """(n,) priority; 1 unless a policy says otherwise"""
+    """(n,) priority; 1 unless a policy says otherwise."""
     block_bandwidth: float
-    """Hz of one resource block that carry data"""
+    """Hz of one resource block that carry data."""
     memory: float
-    """weight of `average_rate` in the average at the end of the step for which the shares hold"""
+    """Weight of `average_rate` in the average at the end of the step for which the shares hold."""
     age: NDArray[np.float64]
-    """(n,) s since each transfer began"""
+    """(n,) s since each transfer began."""
     deadline: NDArray[np.float64]
-    """(n,) s until each should have ended; infinite without a deadline, negative when late"""
+    """(n,) s until each should have ended; infinite without a deadline, negative when late."""
     step: int
-    """number of the fading sample for which the shares hold"""
+    """Number of the fading sample for which the shares hold."""
     spreads: bool
-    """whether a transfer's power is spread over what it holds (uplink), or is the same on every
-    block (downlink)"""
+    """Whether a transfer's power is spread over the blocks it holds (uplink), or is the same on
+    every block (downlink)."""
 
     @property
     def bandwidth(self) -> float:
@@ -56,27 +56,52 @@ class Demands:
         return np.asarray(even * np.expm1(self.efficiency.mean(axis=1) * np.log(2)))
 
     @property
-    def heard(self) -> NDArray[np.bool_]:
-        """(n,) whether a transfer gets anything through: more than 1e-9 bit/s/Hz."""
+    def usable(self) -> NDArray[np.bool_]:
+        """(n,) whether the channel of a transfer carries anything: more than 1e-9 bit/s/Hz."""
         return np.asarray(self.efficiency.mean(axis=1) > 1e-9)
 
+    @property
+    def heard(self) -> NDArray[np.bool_]:
+        """Former name of `usable`."""
+        return self.usable
+
     def time_left(self, within: float) -> NDArray[np.float64]:
-        """(n,) s until the deadline, which is at most `within` after the beginning."""
+        """(n,) s until the deadline, or until `within` s after the beginning if that is earlier."""
         return np.minimum(self.deadline, within - self.age)
 
     def flat(self, share: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(n, blocks) shares, of which every block has the same: `share`, shape (n,)."""
+        """(n, blocks) shares that are the same on every block: `share`, shape (n,)."""
         return np.repeat(share[:, None], self.efficiency.shape[1], axis=1)
 
     def whole(self, holders: NDArray[np.intp]) -> NDArray[np.float64]:
-        """(n, blocks) shares, of which each block has one holder: `holders`, shape (blocks,)."""
+        """(n, blocks) shares where each block has one holder: `holders`, shape (blocks,)."""
         shares = np.zeros(self.efficiency.shape)
         shares[holders, np.arange(len(holders))] = 1.0
         return shares
 
 
 class Allocator(Protocol):
-    """A pure function from demands to shares of the resource blocks."""
+    """A pure function from demands to shares of the resource blocks.
+
+    >>> class FirstCome:  # the whole band to the transfer that began first
+    ...     def shares(self, demands: Demands) -> NDArray[np.float64]:
+    ...         first = demands.age == demands.age.max()
+    ...         return demands.flat(first / first.sum())
+    >>> demands = Demands(
+    ...     bits_left=np.array([1e6, 2e6]),
+    ...     efficiency=np.array([[1.0, 3.0, 2.0], [4.0, 1.0, 1.0]]),
+    ...     average_rate=np.array([1e6, 1e6]),
+    ...     weight=np.ones(2),
+    ...     block_bandwidth=360e3,
+    ...     memory=0.95,
+    ...     age=np.array([0.5, 2.0]),
+    ...     deadline=np.full(2, np.inf),
+    ...     step=0,
+    ...     spreads=True,
+    ... )
+    >>> FirstCome().shares(demands).tolist()
+    [[0.0, 0.0, 0.0], [1.0, 1.0, 1.0]]
+    """
 
     def shares(self, demands: Demands) -> NDArray[np.float64]:
         """Return (n, blocks) shares in [0, 1]; the sum over transfers is at most 1 per block."""
@@ -94,7 +119,7 @@ class PowerAllocator(Allocator, Protocol):
 
 @runtime_checkable
 class BlockAllocator(Allocator, Protocol):
-    """An allocator that gives whole blocks, which it can say in fewer words."""
+    """An allocator of whole blocks: the number of its holder is enough for a block."""
 
     def holders(self, demands: Demands) -> NDArray[np.intp] | None:
         """Return (blocks,) which transfer holds each block; None where only shares can tell."""

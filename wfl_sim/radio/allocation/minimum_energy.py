@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from channel_models.units import PositiveSeconds
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.radio.allocation.allocator import ALLOCATORS, Demands
-from wfl_sim.radio.allocation.bandwidth import needed
-from wfl_sim.radio.allocation.makespan import MinimumMakespan
+from wfl_sim.radio.allocation.makespan import MinimumMakespan, needed
 
 
 @ALLOCATORS("minimum-energy")
@@ -33,7 +32,7 @@ class MinimumEnergy:
 
     within: PositiveSeconds
     reserve: float = 0.05
-    """share of the time left that is kept back against fading"""
+    """Share of the time left that is kept in reserve against fading."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.reserve < 1:
@@ -49,7 +48,7 @@ class MinimumEnergy:
         """Return shares, and (n,) the part of its power that each transfer uses."""
         time = demands.time_left(self.within) * (1 - self.reserve)
         full = np.ones(len(time))
-        if demands.spreads and (time > 0).all() and demands.heard.all():
+        if demands.spreads and (time > 0).all() and demands.usable.all():
             reach = demands.reach
             least = needed(demands.bits_left / time, reach)
             if least.sum() < demands.bandwidth:
