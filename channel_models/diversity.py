@@ -23,7 +23,7 @@ class BestOfPower(PowerDistribution):
         check_positive_integer("branches", self.branches)
 
     @property
-    def mean(self) -> float:
+    def mean(self) -> float:  # type: ignore[override]
         """The harmonic number ``H_n``."""
         return float(np.sum(1.0 / np.arange(1, self.branches + 1)))
 
