@@ -14,8 +14,7 @@ from transformers import (
     XLMRobertaConfig,
 )
 
-from wfl_sim.learning.adapted_model import AdaptedModel
-from wfl_sim.learning.cls_only import behind_attention, cls_token_only
+from wfl_sim.learning.adapted_model import AdaptedModel, behind_attention, cls_token_only
 from wfl_sim.learning.objectives import logits, supervised_loss
 from wfl_sim.learning.peft import attach
 from wfl_sim.learning.peft.architecture import layers_of
@@ -138,7 +137,7 @@ def test_what_is_left_out_is_what_follows_attention(network: Build) -> None:
     assert flops[0] - flops[1] == len(texts) * (TOKENS - 1) * of_a_token
 
 
-def test_a_bench_trains_and_evaluates_so_and_describes_whole_texts(network: Build) -> None:
+def test_an_adapted_model_trains_and_evaluates_so_and_describes_whole_texts(network: Build) -> None:
     from wfl_sim.methods.phases import Local, Phase
 
     adapted = AdaptedModel(network("bert"), PARTS, 1)

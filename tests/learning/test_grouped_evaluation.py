@@ -57,7 +57,7 @@ def both(learn: PeftLearner) -> tuple[list[Result], list[Result]]:
 def passes(learn: PeftLearner) -> list[int]:
     """Return a list that is told of each pass how many texts go through the network."""
     found: list[int] = []
-    model = learn.benches.of(0).model
+    model = learn.adapted_model(0).model
     model.register_forward_pre_hook(
         lambda module, args, kwargs: found.append(len(kwargs["input_ids"])), with_kwargs=True
     )

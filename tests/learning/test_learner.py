@@ -268,10 +268,10 @@ def test_phases_train_what_they_name(pretrained: Folder, shards: Shards) -> None
     }
     assert moved == {"lora", "head"}
     assert run.learner.workload(0).steps == 8
-    base = run.learner.benches.of(0).model.base_model.embeddings.word_embeddings.weight
+    base = run.learner.adapted_model(0).model.base_model.embeddings.word_embeddings.weight
     fresh = Device(learner(pretrained("bert"), shards, TwoPhases()))
     assert torch.equal(
-        base, fresh.learner.benches.of(0).model.base_model.embeddings.word_embeddings.weight
+        base, fresh.learner.adapted_model(0).model.base_model.embeddings.word_embeddings.weight
     )
     mean = run.average([update], [1.0])
     assert all(array.dtype == np.float32 for array in mean.states["shared"].values())
@@ -395,9 +395,9 @@ def test_the_recipe_names_what_decides_a_result(pretrained: Folder, shards: Shar
 def test_a_learner_travels_to_another_process(pftt: Device) -> None:
     update = pftt.update()
     copy = pickle.loads(pickle.dumps(pftt.learner))
-    assert len(copy.benches) == 0 < len(pftt.learner.benches)
-    assert "0 encoded" in repr(copy.texts)
-    assert "tokenizer" not in vars(copy.texts)
+    assert len(copy.context.models) == 0 < len(pftt.learner.context.models)
+    assert "0 encoded" in repr(copy.context.examples)
+    assert "tokenizer" not in vars(copy.context.examples)
     assert copy.recipe == pftt.learner.recipe
     pftt.learner = copy
     assert same(update.states["upload"], pftt.update().states["upload"])
@@ -408,8 +408,8 @@ def test_workload_loads_no_weights(pretrained: Folder, shards: Shards) -> None:
     lazy = learner(pretrained("bert"), shards)
     assert lazy.workload(0) == lazy.workload(2)
     key_of(InitialShared(recipe=lazy.recipe, seed=0))
-    assert len(lazy.benches) == 0
-    assert "tokenizer" not in vars(lazy.texts)
+    assert len(lazy.context.models) == 0
+    assert "tokenizer" not in vars(lazy.context.examples)
 
 
 def test_learner_and_recipe_are_torch_free_until_a_task_runs(pretrained: Folder) -> None:
@@ -432,7 +432,7 @@ def test_learner_and_recipe_are_torch_free_until_a_task_runs(pretrained: Folder)
 
 def test_repr_names_model_and_method(pftt: Device) -> None:
     assert "PFTT" in repr(pftt.learner)
-    assert "bert with adapter, lora, head" in repr(pftt.learner.benches.of(0))
+    assert "bert with adapter, lora, head" in repr(pftt.learner.adapted_model(0))
 
 
 def test_steps_are_timed_for_each_phase(pretrained: Folder, shards: Shards) -> None:

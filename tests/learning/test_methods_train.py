@@ -140,7 +140,7 @@ def test_payloads_are_as_long_as_was_said(a_round: Round) -> None:
     assert set(down[:2]) == {learner.download_bits(device, []) for device in (0, 1)}
     # What the next download brings, by shapes before anything is trained, and by bytes.
     learner.codec_down.seen.clear()
-    learner.transfers.received(0, StateRef("next", "shared"), a_round.after["shared"])
+    learner.payloads.received(0, StateRef("next", "shared"), a_round.after["shared"])
     announced = learner.download_bits(0, [(0, 1)] if learner.sends_news else [])
     assert [8 * len(payload) for payload in learner.codec_down.seen] == [announced]
 

@@ -13,6 +13,7 @@ from wfl_sim.data.examples import Shards
 from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.model_loading import load_model, load_tokenizer
 from wfl_sim.learning.peft.architecture import layers_of
+from wfl_sim.learning.prefix_cache import PrefixCache
 from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.learning.tokenized import encode
 from wfl_sim.methods import FedIT
@@ -52,7 +53,7 @@ def test_a_text_passes_the_prefix_once_and_learning_stays(
     keeping = learner(replace(quiet(kind), activations=1e6), shards, upper(kind))
     assert keeping.recipe != plain.recipe
     assert keeping.workload(0) == plain.workload(0)
-    lower, upper_layer = layers_of(keeping.benches.of(0).model)
+    lower, upper_layer = layers_of(keeping.adapted_model(0).model)
     inner = entered(next(m for m in lower.modules() if isinstance(m, nn.Linear | Conv1D)))
     above = entered(upper_layer)
     expected, (alone, group) = both(plain)[0], both(keeping)
@@ -68,7 +69,7 @@ def test_layers_below_the_lowest_part_keep_nothing_for_backward(
     quiet: Folder, shards: Shards
 ) -> None:
     learn = learner(quiet("bert"), shards, upper("bert"))
-    lower, upper_layer = layers_of(learn.benches.of(0).model)
+    lower, upper_layer = layers_of(learn.adapted_model(0).model)
     below, above = entered(lower), entered(upper_layer)
     both(learn)
     assert below
@@ -76,21 +77,23 @@ def test_layers_below_the_lowest_part_keep_nothing_for_backward(
     assert all(above)
 
 
-def bench_of(quiet: Folder, method: Any, limit: float) -> AdaptedModel:
-    return AdaptedModel(load_model(quiet("bert"), 3, 0), method.parts, 1, activations=limit)
+def prefix_of(quiet: Folder, method: Any, limit: float) -> PrefixCache:
+    adapted = AdaptedModel(load_model(quiet("bert"), 3, 0), method.parts, 1, activations=limit)
+    assert adapted.prefix is not None
+    return adapted.prefix
 
 
 def test_only_the_layers_below_all_parts_are_skipped(quiet: Folder, pretrained: Folder) -> None:
-    assert len(bench_of(quiet, upper("bert"), 1e6).prefix.layers) == 1
-    assert bench_of(quiet, FedIT(), 1e6).prefix.layers == []
-    assert bench_of(pretrained, upper("bert"), 1e6).prefix.layers == []
+    assert len(prefix_of(quiet, upper("bert"), 1e6).layers) == 1
+    assert prefix_of(quiet, FedIT(), 1e6).layers == []
+    assert prefix_of(pretrained, upper("bert"), 1e6).layers == []
 
 
 def test_memory_is_bounded_and_the_last_used_are_kept(quiet: Folder, shards: Shards) -> None:
     learn = learner(quiet("bert"), shards, upper("bert"))
-    texts = [encode(learn.texts.tokenizer, each, 12) for each in shards.train]
+    texts = [encode(learn.context.examples.tokenizer, each, 12) for each in shards.train]
     sizes = [len(each) * 12 * 32 * 4 for each in texts]
-    prefix = bench_of(quiet, upper("bert"), sizes[0] + sizes[2]).prefix
+    prefix = prefix_of(quiet, upper("bert"), sizes[0] + sizes[2])
     first = prefix.outputs(texts[0])
     assert first is not None
     assert first.nbytes == sizes[0]
@@ -100,7 +103,7 @@ def test_memory_is_bounded_and_the_last_used_are_kept(quiet: Folder, shards: Sha
     again = prefix.outputs(texts[0])
     assert again is not first
     assert np.array_equal(again, first)
-    assert bench_of(quiet, upper("bert"), sizes[0] - 1).prefix.outputs(texts[0]) is None
+    assert prefix_of(quiet, upper("bert"), sizes[0] - 1).outputs(texts[0]) is None
 
 
 def test_where_the_head_alone_learns_all_layers_are_kept_and_memory_stays_bounded(
@@ -112,6 +115,8 @@ def test_where_the_head_alone_learns_all_layers_are_kept_and_memory_stays_bounde
     limit = 2 * max(len(each) for each in texts) * 12 * 32 * 4
     adapted = AdaptedModel(load_model(quiet("bert"), 3, 0), [head], 1, activations=limit)
     plain = AdaptedModel(load_model(quiet("bert"), 3, 0), [head], 1)
+    assert plain.prefix is None
+    assert adapted.prefix is not None
     assert len(adapted.prefix.layers) == 2
     phase = Phase(trains=("head",), local=LOCAL)
     for turn in range(40):

@@ -27,7 +27,7 @@ def test_frozen_weights_are_halved_and_parts_are_not(quiet: Folder, shards: Shar
     half = learner(replace(quiet("bert"), dtype="bf16"), shards, METHOD)
     assert half.recipe != plain.recipe
     assert half.workload(0) == plain.workload(0)
-    adapted = half.benches.of(0)
+    adapted = half.adapted_model(0)
     parts = {id(value) for value in adapted.parameters.values()}
     types = {id(value) in parts: value.dtype for value in adapted.model.parameters()}
     assert types == {True: torch.float32, False: torch.bfloat16}

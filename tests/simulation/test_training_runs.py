@@ -80,7 +80,7 @@ def test_a_run_without_training_left_loads_no_weights(tmp_path, straight, monkey
     def refuse(*_):
         raise AssertionError("nothing is left to train")
 
-    monkeypatch.setattr(simulation.learner, "run", refuse)
+    monkeypatch.setattr(type(simulation.learner), "run", refuse)
     again = simulation.run(Store(tmp_path / "store"))
     assert digests(again) == digests(straight)
     assert again.totals["tasks_executed"] == 0

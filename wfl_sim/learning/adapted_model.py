@@ -8,14 +8,15 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 from torch.nn import Parameter
 from transformers import PreTrainedModel
 
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.learning import peft as torch_parts
-from wfl_sim.learning.cls_only import behind_attention, cls_token_only
 from wfl_sim.learning.mixing import evaluate_mixture, text_embeddings, without_loras
 from wfl_sim.learning.objectives import evaluate
+from wfl_sim.learning.peft.architecture import layers_of, layout_of
 from wfl_sim.learning.prefix_cache import PrefixCache
 from wfl_sim.learning.tokenized import TokenizedTexts
 from wfl_sim.learning.torch_settings import deterministic
@@ -57,7 +58,10 @@ class AdaptedModel:
         self._behind_attention = behind_attention(model)
         self._on_host = model.device.type == "cpu"
         self._forward = _compiled(model) if compiled else model
-        self.prefix = PrefixCache(model, self.parameters.values(), activations)
+        self.prefix = (
+            PrefixCache(model, self.parameters.values(), activations) if activations else None
+        )
+        """Outputs of the layers below all parts; None where none are kept."""
         self._shapes = {name: tuple(value.shape) for name, value in self.parameters.items()}
         self._names = {
             part.name: [name for name in self.parameters if name.startswith(f"{part.name}/")]
@@ -120,7 +124,7 @@ class AdaptedModel:
             found += [self.parameters[name] for name in names]
         return found
 
-    def first_token(self) -> AbstractContextManager[None]:
+    def cls_token_only(self) -> AbstractContextManager[None]:
         """Let the last layer compute no token that the head does not read."""
         return cls_token_only(self._behind_attention)
 
@@ -161,10 +165,8 @@ class AdaptedModel:
         Returns:
             The loss of each step in nat, without the proximal term.
         """
-        with (
-            self.muted(phase),
-            deterministic(seed=derived_seed(seed, "dropout", number), threads=self.threads),
-        ):
+        dropout, rng = derived_seed(seed, "dropout", number), stream(seed, "batches", number)
+        with self.muted(phase), deterministic(seed=dropout, threads=self.threads):
             trained = self.trained(phase)
             add_terms = None
             if phase.proximal or correction:
@@ -172,10 +174,9 @@ class AdaptedModel:
                 add_terms = gradient_terms(
                     self.parameters, trained, phase.proximal, start, correction or {}
                 )
-            rng = stream(seed, "batches", number)
             if self.task is not None and isinstance(phase.objective, Alignment):
                 return self.task.align(self, phase, examples, rng, derived_seed(seed, number))
-            with nullcontext() if whole else self.first_token():
+            with nullcontext() if whole else self.cls_token_only():
                 return train(
                     self.model, trained, phase, examples, rng, self.prefix, add_terms, self._forward
                 )
@@ -189,7 +190,7 @@ class AdaptedModel:
         self, examples: TokenizedTexts, weights: Mapping[str, NDArray[np.floating]]
     ) -> dict[str, float]:
         """Return accuracy and loss where LoRAs weigh differently from text to text."""
-        with deterministic(seed=0, threads=self.threads), self.first_token():
+        with deterministic(seed=0, threads=self.threads), self.cls_token_only():
             return evaluate_mixture(self.model, examples, weights)
 
     def evaluate(self, examples: Any) -> dict[str, float]:
@@ -197,7 +198,7 @@ class AdaptedModel:
         with deterministic(seed=0, threads=self.threads):
             if self.task is not None:
                 return self.task.evaluate(self, examples)
-            with self.first_token():
+            with self.cls_token_only():
                 return evaluate(self.model, examples)
 
     @cached_property
@@ -208,6 +209,41 @@ class AdaptedModel:
     def _of(self, names: Iterable[str]) -> list[str]:
         wanted = set(names)
         return [n for part, own in self._names.items() if part in wanted for n in own]
+
+
+def behind_attention(model: PreTrainedModel) -> nn.Module | None:
+    """Return what the attention of the last layer hands its output to.
+
+    None where the head does not read the first token alone, and where the layer would count tokens.
+    """
+    layers, config = layers_of(model), model.config
+    name = layout_of(config.model_type).token_by_token if layers else None
+    classifies = type(model).__name__.endswith("ForSequenceClassification")
+    chunked = bool(getattr(config, "chunk_size_feed_forward", False))
+    return layers[-1].get_submodule(name) if name and classifies and not chunked else None
+
+
+@contextmanager
+def cls_token_only(behind: nn.Module | None) -> Iterator[None]:
+    """Let the last layer compute the first token alone, where that is all the head reads.
+
+    Behind the attention of the last layer no token looks at another. Logits and gradients stay what
+    they are, but for the order of sums and, where something drops out, for what is drawn; the last
+    hidden states have one token.
+    """
+    if behind is None:
+        yield
+        return
+    handle = behind.register_forward_pre_hook(_first_token)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _first_token(module: nn.Module, hidden: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Return the first token of each text, of (texts, tokens, hidden)."""
+    return tuple(each[:, :1] for each in hidden)
 
 
 class LanguageTask(Protocol):

@@ -1,7 +1,9 @@
-"""The learner: real PEFT training behind the door that the simulation knocks at."""
+"""The learner that fine-tunes: it executes tasks with torch, and reports their costs."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from wfl_sim.codecs.codec import Codec
 from wfl_sim.data.examples import Padding, Shards
@@ -15,13 +17,13 @@ from wfl_sim.execution.task import (
     Result,
     Task,
 )
+from wfl_sim.learning.caches import EncodedShards, ModelCache
 from wfl_sim.learning.compatibility import check_compatible
 from wfl_sim.learning.costs import UpdateCosts
-from wfl_sim.learning.encoded_data import EncodedShards
 from wfl_sim.learning.evaluator import Evaluator
 from wfl_sim.learning.fingerprint import learner_fingerprint, rewards_of
+from wfl_sim.learning.learner_context import LearnerContext
 from wfl_sim.learning.local_update import LocalTrainer
-from wfl_sim.learning.model_cache import ModelCache
 from wfl_sim.learning.payloads import Payloads
 from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.learning.server_update import ServerUpdate
@@ -32,103 +34,96 @@ from wfl_sim.methods.privacy import Privacy
 from wfl_sim.methods.server import AggregationConfig
 from wfl_sim.state import State
 
+if TYPE_CHECKING:
+    from wfl_sim.learning.adapted_model import AdaptedModel
 
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class PeftLearner:
     """Fine-tunes the parts of a method on a frozen pretrained network.
 
     Torch is imported and weights are loaded when a task is first run; `workload` reads the
     configuration of the network alone.
 
-    Args:
-        model: the base model.
-        method: parts, phases and aggregation.
-        shards: the devices' examples.
-        tokens: length to which every text is cut or padded.
-        codec_up: of uploads.
-        codec_down: of the shared state as it is sent to devices.
-        server: what the server makes of an aggregate.
-        ranks: of each device, where its group has one of its own.
-        privacy: what is done to an update before it is encoded, and what protects it on its way.
-        threads: of torch in every task; a part of the recipe, since it decides the last bits.
-        padding: how long the texts of a batch are made.
-
     Raises:
         ValueError: `tokens` or `threads` is less than 1, or method and server do not go together.
     """
 
-    def __init__(
-        self,
-        *,
-        model: Pretrained,
-        method: Method,
-        shards: Shards,
-        tokens: int,
-        codec_up: Codec,
-        codec_down: Codec,
-        server: AggregationConfig | None = None,
-        ranks: Sequence[int | None] = (),
-        privacy: Privacy | None = None,
-        threads: int = 1,
-        padding: Padding = "fixed",
-    ) -> None:
-        for name, value in (("tokens", tokens), ("threads", threads)):
+    model: Pretrained
+    method: Method
+    shards: Shards
+    """The devices' examples."""
+    tokens: int
+    """Length to which every text is cut or padded."""
+    codec_up: Codec
+    """Codec of uploads."""
+    codec_down: Codec
+    """Codec of the shared state as it is sent to devices."""
+    server: AggregationConfig = field(default_factory=AggregationConfig)
+    ranks: Sequence[int | None] = ()
+    """Rank of each device whose group has one of its own."""
+    privacy: Privacy | None = None
+    """What is done to an update before it is encoded, and what protects it on its way."""
+    threads: int = 1
+    """Threads of torch in every task. They decide the last bits, so they are in the recipe."""
+    padding: Padding = "fixed"
+    """How long the texts of a batch are made."""
+
+    def __post_init__(self) -> None:
+        for name, value in (("tokens", self.tokens), ("threads", self.threads)):
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
-        self.model = model
-        self.method = method
-        self.shards = shards
-        self.tokens = tokens
-        self.codec_up = codec_up
-        self.codec_down = codec_down
-        self.server = server or AggregationConfig()
-        self.server.check(method)
-        check_compatible(model, method, shards)
-        self.privacy = privacy
-        self.threads = threads
-        self.padding = padding
-        self.fleet = DeviceParts(method, ranks)
-        self.texts = EncodedShards(model, shards, tokens, padding)
-        self.costs = UpdateCosts(
-            model=model,
-            method=method,
-            fleet=self.fleet,
-            texts=self.texts,
-            tokens=tokens,
-            codec_up=codec_up,
-            codec_down=codec_down,
-            privacy=privacy,
-        )
-        self.benches = ModelCache(model, method, self.fleet, self.texts, threads)
-        self.transfers = Payloads(
-            method=method,
-            fleet=self.fleet,
-            costs=self.costs,
-            codec_up=codec_up,
-            codec_down=codec_down,
-            privacy=privacy,
-        )
-        self.updates = LocalTrainer(
-            method=method,
-            fleet=self.fleet,
-            texts=self.texts,
-            costs=self.costs,
-            benches=self.benches,
-            transfers=self.transfers,
-        )
-        self.evaluations = Evaluator(
-            method=method,
-            fleet=self.fleet,
-            texts=self.texts,
-            costs=self.costs,
-            benches=self.benches,
-            transfers=self.transfers,
-        )
-        self.aggregator = ServerUpdate(method, self.server, self.costs, self.transfers)
+        self.server.check(self.method)
+        check_compatible(self.model, self.method, self.shards)
 
     def __repr__(self) -> str:
         return (
             f"PeftLearner({self.model!r}, {self.method!r}, {self.shards!r}, tokens={self.tokens})"
         )
+
+    @cached_property
+    def context(self) -> LearnerContext:
+        """What all tasks share."""
+        phases = self.method.phases
+        examples = EncodedShards(self.model, self.shards, self.tokens, self.padding)
+        return LearnerContext(
+            model=self.model,
+            method=self.method,
+            phases=phases,
+            tokens=self.tokens,
+            codec_up=self.codec_up,
+            codec_down=self.codec_down,
+            server=self.server,
+            privacy=self.privacy,
+            device_parts=DeviceParts(self.method, self.ranks),
+            examples=examples,
+            models=ModelCache(self.model, phases, examples, self.threads),
+        )
+
+    @cached_property
+    def costs(self) -> UpdateCosts:
+        """What local updates take."""
+        return UpdateCosts(self.context)
+
+    @cached_property
+    def payloads(self) -> Payloads:
+        """What devices send and receive."""
+        return Payloads(self.context, self.costs)
+
+    @cached_property
+    def local_trainer(self) -> LocalTrainer:
+        """Executes local updates."""
+        return LocalTrainer(self.context, self.payloads)
+
+    @cached_property
+    def evaluator(self) -> Evaluator:
+        """Executes evaluations."""
+        return Evaluator(self.context, self.payloads)
+
+    @cached_property
+    def server_update(self) -> ServerUpdate:
+        """Executes aggregations."""
+        return ServerUpdate(self.context, self.payloads)
 
     @cached_property
     def recipe(self) -> str:
@@ -142,7 +137,7 @@ class PeftLearner:
             threads=self.threads,
             settings=(
                 self.server,
-                self.fleet.sizes,
+                self.context.device_parts.sizes,
                 self.privacy,
                 self.padding,
                 *self._size,
@@ -156,7 +151,7 @@ class PeftLearner:
 
     @property
     def varies(self) -> bool:
-        """Whether a local update costs what the texts cost that it draws."""
+        """Whether the costs of a local update depend on the texts that it draws."""
         return self.padding != "fixed"
 
     def drawn_workload(self, device: int, seed: int) -> Workload:
@@ -165,24 +160,29 @@ class PeftLearner:
 
     @property
     def keeps(self) -> bool:
-        """Whether a device has private parts, or codec or method let it remember something."""
+        """Whether a device keeps private parts, or what its codec or method remembers."""
         if getattr(self.codec_up, "feedback", False) or hook(self.method, "local_update"):
             return True
-        return any(self.costs.shapes(device, "private") for device in range(len(self.shards.train)))
+        devices = range(len(self.shards.train))
+        return any(self.payloads.shapes(device).private for device in devices)
 
     @property
     def sends_news(self) -> bool:
         """Whether a download depends on what the device has got before."""
-        return self.transfers.sends_news
+        return self.payloads.depends_on_history
 
     def download_bits(self, device: int, news: Sequence[Sequence[int]]) -> int:
-        """Return the bits of a download after the aggregations that a device has not heard of.
+        """Return the bits of a download after the aggregations since its last download.
 
         Args:
             device: the receiver.
-            news: of each aggregation, the devices whose uploads were in it.
+            news: for each aggregation, the devices whose uploads were in it.
         """
-        return self.transfers.download_bits(device, news)
+        return self.payloads.download_bits(device, news)
+
+    def adapted_model(self, device: int) -> "AdaptedModel":
+        """Return the network with the parts of a device; -1 is the server."""
+        return self.context.models.of(self.context.device_parts.parts(device))
 
     def step_seconds(self, least: float) -> list[float]:
         """Return the host's seconds for one local step of each phase, on the data of device 0.
@@ -192,11 +192,11 @@ class PeftLearner:
         """
         from wfl_sim.learning.timing import step_seconds
 
-        examples = self.texts.examples("train", 0)
-        encoded = self.texts.placed("train", 0, examples.fingerprint())
-        adapted = self.benches.of(0)
+        examples = self.context.examples
+        encoded = examples.placed("train", 0, examples.examples("train", 0).fingerprint())
+        adapted = self.adapted_model(0)
         adapted.reset(adapted.parts, 0)
-        return [step_seconds(adapted, phase, encoded, least) for phase in self.method.phases]
+        return [step_seconds(adapted, phase, encoded, least) for phase in self.context.phases]
 
     def run(self, task: Task, inputs: Sequence[Mapping[str, State]]) -> Result:
         """Execute a task; `inputs` are the states of its incoming results, in task order.
@@ -215,16 +215,16 @@ class PeftLearner:
             case InitialPrivate():
                 return Result({"private": self._initial(task.device, task.seed, "private")})
             case LocalUpdate():
-                return self.updates.alone(task, *states)
+                return self.local_trainer.alone(task, *states)
             case Aggregate():
-                return Result({"shared": self.aggregator.next(task, states)})
+                return Result({"shared": self.server_update.next(task, states)})
             case Evaluate():
-                return self.evaluations.alone(task, *states)
+                return self.evaluator.alone(task, *states)
 
     def shares(self, task: Task) -> bool:
         """Return whether a task is a local update, or an evaluation that can share a pass."""
         if isinstance(task, Evaluate):
-            return self.evaluations.shares(task)
+            return self.evaluator.shares(task)
         return isinstance(task, LocalUpdate)
 
     def run_group(
@@ -236,9 +236,9 @@ class PeftLearner:
         several: Sequence[LocalUpdate | Evaluate] = tasks
         states = [_states(task, given) for task, given in zip(several, inputs, strict=True)]
         if evaluations := [task for task in several if isinstance(task, Evaluate)]:
-            return self.evaluations.together(evaluations, states)
+            return self.evaluator.together(evaluations, states)
         updates = [task for task in several if isinstance(task, LocalUpdate)]
-        return self.updates.together(updates, states)
+        return self.local_trainer.together(updates, states)
 
     @property
     def _size(self) -> tuple[int, ...]:
@@ -251,7 +251,7 @@ class PeftLearner:
 
     def _initial(self, device: int, seed: int, *roles: Role) -> State:
         """Return the initial values of a device's parameters that have one of the roles."""
-        adapted = self.benches.of(device)
+        adapted = self.adapted_model(device)
         parts = [
             part
             for part in adapted.parts

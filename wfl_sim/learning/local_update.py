@@ -1,20 +1,16 @@
-"""Local updates: what a device makes of what it received, for one device or for many together."""
+"""Local updates: what devices train, send and keep; those of many devices may share passes."""
 
 import logging
 from collections.abc import Generator, Sequence
-from functools import partial
+from statistics import fmean
 from typing import Any
 
 import numpy as np
 
-from wfl_sim.codecs.codec import split_residual
 from wfl_sim.execution.task import LocalUpdate, Result
-from wfl_sim.learning.costs import UpdateCosts
-from wfl_sim.learning.encoded_data import EncodedShards
-from wfl_sim.learning.model_cache import ModelCache
-from wfl_sim.learning.payloads import Payloads
-from wfl_sim.learning.phase_requests import PhaseRequest, Trained, mean, phase_requests, run_updates
-from wfl_sim.methods.device_parts import DeviceParts
+from wfl_sim.learning.learner_context import LearnerContext
+from wfl_sim.learning.payloads import DeviceShapes, Payloads
+from wfl_sim.learning.phase_requests import PhaseRequest, Trained
 from wfl_sim.methods.local_update import (
     ClientContext,
     EmbedTexts,
@@ -23,109 +19,144 @@ from wfl_sim.methods.local_update import (
     LocalRun,
     Train,
 )
-from wfl_sim.methods.method import Method, hook
+from wfl_sim.methods.method import hook
 from wfl_sim.randomness import stream
 from wfl_sim.state import State, check_same, shapes_of
 
 _log = logging.getLogger(__name__)
 
+_Update = Generator[PhaseRequest, Trained, Result]
+"""One local update. It yields a request for each phase, is sent what was trained, returns a result.
+
+Inside of it runs the generator of the method, which asks for phases and for measurements.
+"""
+
 
 class LocalTrainer:
-    """Trains the phases of a method on the texts of devices."""
+    """Executes local updates.
 
-    def __init__(
-        self,
-        *,
-        method: Method,
-        fleet: DeviceParts,
-        texts: EncodedShards,
-        costs: UpdateCosts,
-        benches: ModelCache,
-        transfers: Payloads,
-    ) -> None:
-        """Train nothing yet.
+    Args:
+        context: of the learner.
+        payloads: what devices receive and send.
+    """
 
-        Args:
-            method: its phases, or an update of its own.
-            fleet: the parts of each device.
-            texts: of each device.
-            costs: know the shapes of what is trained.
-            benches: the networks.
-            transfers: bring the download and take the upload.
-        """
-        self._method = method
-        self._fleet = fleet
-        self._texts = texts
-        self._costs = costs
-        self._benches = benches
-        self._transfers = transfers
-        self._misfits: dict[object, str | None] = {}
+    def __init__(self, context: LearnerContext, payloads: Payloads) -> None:
+        self._context = context
+        self._payloads = payloads
+        self._own_update = hook(context.method, "local_update")
+        self._obstacles: dict[object, str | None] = {}
 
     def __repr__(self) -> str:
-        return f"LocalUpdates({self._method!r})"
+        return f"LocalTrainer({self._context.method!r})"
 
     def alone(self, task: LocalUpdate, shared: State, private: State) -> Result:
         """Execute one local update, from a shared state and the device's private one."""
-        return run_updates([self._run(task, shared, private)], self._trained, None)[0]
+        update = self._update(task, shared, private)
+        try:
+            request = next(update)
+            while True:
+                request = update.send(self._train(request))
+        except StopIteration as stop:
+            result: Result = stop.value
+            return result
 
     def together(
         self, tasks: Sequence[LocalUpdate], states: Sequence[Sequence[State]]
     ) -> list[Result]:
-        """Execute local updates; those that cannot learn as a group, one by one.
+        """Execute local updates, in groups where their phases can be trained together.
 
         Args:
             tasks: of many devices.
             states: of each task, the shared and the private one.
         """
-        runs = [
-            self._run(task, shared, private)
+        updates = [
+            self._update(task, shared, private)
             for task, (shared, private) in zip(tasks, states, strict=True)
         ]
-        return run_updates(runs, self._trained, self._trained_together)
+        results: dict[int, Result] = {}
+        pending = {place: next(update) for place, update in enumerate(updates)}
+        while pending:
+            kinds: dict[object, list[int]] = {}
+            for place, request in pending.items():
+                kinds.setdefault(request.kind, []).append(place)
+            trained: dict[int, Trained] = {}
+            for places in kinds.values():
+                group = [pending[place] for place in places]
+                trained |= zip(places, self._train_group(group), strict=True)
+            pending = {}
+            for place, answer in trained.items():
+                try:
+                    pending[place] = updates[place].send(answer)
+                except StopIteration as stop:
+                    results[place] = stop.value
+        return [results[place] for place in range(len(updates))]
 
-    def _run(
-        self, task: LocalUpdate, shared: State, private: State
-    ) -> Generator[PhaseRequest, Trained, Result]:
-        """Ask for the requests of a local update one after the other."""
-        device, method = task.device, self._method
-        examples = self._texts.placed("train", device, task.shard)
-        received = self._transfers.received(device, task.shared, shared)
-        kept, lost = split_residual(private)
-        if own := hook(method, "local_update"):
-            shapes = self._costs.all_shapes(device)
-            rng = stream(task.seed, "update")
-            run = own(received, kept, ClientContext(device=device, shapes=shapes, rng=rng))
-        else:
-            run = self._usual(device, {**received, **kept})
-        end, losses = yield from phase_requests(
-            run,
-            method.phases,
-            lambda number, train: PhaseRequest(
+    def _update(self, task: LocalUpdate, shared: State, private: State) -> _Update:
+        """Request the phases of a local update one after the other.
+
+        Raises:
+            RuntimeError: the method trains other phases than its costs were counted for.
+        """
+        device, phases = task.device, self._context.phases
+        examples = self._context.examples.placed("train", device, task.shard)
+        shapes = self._payloads.shapes(device)
+        received = self._payloads.received(device, task.shared, shared)
+        kept, residual = self._payloads.split(private)
+        run = self._run(task, shapes, received, kept)
+        losses: list[float] = []
+        number, answer = 0, None
+        while True:
+            try:
+                request = run.send(answer)  # type: ignore[arg-type]
+            except StopIteration as stop:
+                end: LocalResult = stop.value
+                break
+            if not isinstance(request, Train):
+                answer = self._measure(task, shapes, examples, request)
+                continue
+            if number == len(phases) or request.phase != phases[number]:
+                raise RuntimeError("an update must train the phases of its method in their order")
+            answer, more = yield PhaseRequest(
                 device=device,
                 number=number,
-                train=train,
-                parts=self._fleet.parts(device),
+                train=request,
+                parts=shapes.parts,
                 examples=examples,
                 seed=task.seed,
-            ),
-            partial(self._look, device, examples, task.seed),
+            )
+            losses += more
+            number += 1
+        if number < len(phases):
+            raise RuntimeError(f"an update must train {phases[number]} too")
+        upload, residual = self._payloads.uploaded(
+            device, end.upload, received, residual, task.seed
         )
-        upload, lost = self._transfers.uploaded(device, end.upload, received, lost, task.seed)
-        states = {"upload": upload, "private": {**end.kept, **lost}}
-        return Result(states, {"train_loss": mean(losses)})
+        states = {"upload": upload, "private": {**end.kept, **residual}}
+        return Result(states, {"train_loss": fmean(losses)})
 
-    def _usual(self, device: int, start: State) -> LocalRun:
-        """Train the phases in order; every proximal term pulls to the beginning."""
+    def _run(
+        self, task: LocalUpdate, shapes: DeviceShapes, received: State, kept: State
+    ) -> LocalRun:
+        """Return the local update of the method: its own, or the phases in their order."""
+        if self._own_update is None:
+            return self._phases_in_order({**received, **kept}, shapes)
+        rng = stream(task.seed, "update")
+        client = ClientContext(device=task.device, shapes=shapes.every, rng=rng)
+        run: LocalRun = self._own_update(received, kept, client)
+        return run
+
+    def _phases_in_order(self, start: State, shapes: DeviceShapes) -> LocalRun:
+        """Train the phases one after the other; every proximal term pulls to the beginning."""
         state = start
-        for phase in self._method.phases:
+        for phase in self._context.phases:
             state = yield Train(phase=phase, start=state, anchor=start)
         return LocalResult(
-            upload={name: state[name] for name in self._costs.shapes(device, "shared")},
-            kept={name: state[name] for name in self._costs.shapes(device, "private")},
+            upload={name: state[name] for name in shapes.shared},
+            kept={name: state[name] for name in shapes.private},
         )
 
-    def _trained(self, request: PhaseRequest) -> Trained:
-        adapted, train = self._benches.of(request.device), request.train
+    def _train(self, request: PhaseRequest) -> Trained:
+        adapted, train = self._context.models.of(request.parts), request.train
         adapted.load(train.start)
         losses = adapted.train_phase(
             request.number,
@@ -137,31 +168,40 @@ class LocalTrainer:
         )
         return adapted.read(adapted.parts), losses
 
-    def _trained_together(self, group: Sequence[PhaseRequest]) -> list[Trained] | None:
-        """Train requests of one kind together; None where they cannot be."""
-        from wfl_sim.learning.grouped.eligibility import why_not_trainable
+    def _train_group(self, group: Sequence[PhaseRequest]) -> list[Trained]:
+        """Train requests of one kind: together where that is possible, else one by one."""
+        if len(group) == 1 or self._obstacle(group[0]) is not None:
+            return [self._train(request) for request in group]
         from wfl_sim.learning.grouped.training import train_together
 
-        first, adapted = group[0], self._benches.of(group[0].device)
-        if first.kind not in self._misfits:
-            self._misfits[first.kind] = why_not_trainable(adapted, first)
-            if reason := self._misfits[first.kind]:
-                _log.warning("local updates are trained one by one: %s", reason)
-        if self._misfits[first.kind]:
-            return None
         for request in group:
-            expected = self._costs.all_shapes(request.device)
-            check_same(expected, shapes_of(request.train.start), "state")
-        return train_together(adapted, group)
+            expected = self._payloads.shapes(request.device).every
+            check_same(dict(expected), shapes_of(request.train.start), "state")
+        return train_together(self._context.models.of(group[0].parts), group)
 
-    def _look(
-        self, device: int, examples: Any, seed: int, request: EmbedTexts | EvaluateLoss
+    def _obstacle(self, request: PhaseRequest) -> str | None:
+        """Return why requests of one kind cannot be trained together; None where they can."""
+        from wfl_sim.learning.grouped.eligibility import why_not_trainable
+
+        if request.kind not in self._obstacles:
+            reason = why_not_trainable(self._context.models.of(request.parts), request)
+            self._obstacles[request.kind] = reason
+            if reason:
+                _log.warning("local updates are trained one by one: %s", reason)
+        return self._obstacles[request.kind]
+
+    def _measure(
+        self,
+        task: LocalUpdate,
+        shapes: DeviceShapes,
+        examples: Any,
+        request: EmbedTexts | EvaluateLoss,
     ) -> State:
         """Answer what a local update asks to know about some of its own examples."""
         import torch
 
-        adapted = self._benches.of(device)
-        chosen = stream(seed, "look").permutation(len(examples))[: request.samples]
+        adapted = self._context.models.of(shapes.parts)
+        chosen = stream(task.seed, "look").permutation(len(examples))[: request.samples]
         some = examples.take(torch.from_numpy(chosen))
         if isinstance(request, EmbedTexts):
             return {"texts": adapted.describe(some)}

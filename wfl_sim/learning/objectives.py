@@ -79,15 +79,16 @@ def evaluate(model: PreTrainedModel, examples: TokenizedTexts) -> dict[str, floa
     Raises:
         ValueError: there are no examples.
     """
-    if not len(examples):
+    count = len(examples)
+    if not count:
         raise ValueError("nothing to evaluate on: no held-out examples")
     if model.training:
         model.eval()
     correct, loss = 0, 0.0
     with torch.inference_mode(), in_precision(model):
-        for first in range(0, len(examples), ROWS):
+        for first in range(0, count, ROWS):
             batch = examples.take(slice(first, first + ROWS))
             scores = logits(model, batch)
             correct += int((scores.argmax(-1) == batch.labels).sum())
             loss += float(functional.cross_entropy(scores, batch.labels, reduction="sum"))
-    return {"accuracy": correct / len(examples), "loss": loss / len(examples)}
+    return {"accuracy": correct / count, "loss": loss / count}

@@ -1,106 +1,133 @@
-"""Transfers: what of a state goes over the air, and what comes out at the other end.
+"""What of a state goes over the air, and what arrives at the other end.
 
-Codecs lose something, privacy clips and disturbs, and what lies at the server of a split network
-never leaves it.
+Codecs lose information, privacy clips and adds noise, and what lies at the server of a split
+network never leaves it.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 
-from wfl_sim.codecs.codec import Codec, round_trip, upload_of
+from wfl_sim.codecs.codec import Codec, round_trip, split_residual, upload_of
 from wfl_sim.execution.task import StateRef
 from wfl_sim.learning.costs import UpdateCosts
-from wfl_sim.methods.device_parts import DeviceParts
+from wfl_sim.learning.learner_context import LearnerContext
 from wfl_sim.methods.method import (
-    Method,
     SplitModel,
     download,
     download_shapes,
     hook,
     needs_unicast,
     on_device,
+    personal_model,
     upload_shapes,
 )
-from wfl_sim.methods.privacy import Privacy
+from wfl_sim.methods.parts import Part, Shapes
 from wfl_sim.randomness import stream
 from wfl_sim.state import State, check_same, shapes_of
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DeviceShapes:
+    """Names and shapes of the parameters that a device trains, keeps, sends and receives."""
+
+    parts: tuple[Part, ...]
+    every: Shapes
+    """Shapes of all parameters of `parts`."""
+    shared: Shapes
+    private: Shapes
+    known: Shapes
+    """Shapes of the shared parameters that a device knows without receiving them."""
+    up: Shapes
+    """Shapes of an upload, with what stays at the server of a split network."""
+    up_bits: int
+    """Bits of an upload, without those of secure aggregation."""
+    down: dict[str, tuple[int, ...]] | None
+    """Shapes of a download; None where they depend on what the device has received before."""
+    down_bits: int | None
+    """Bits of a download; None where they depend on what the device has received before."""
+
+
 class Payloads:
-    """The downloads and uploads of a method."""
+    """The downloads and uploads of a method.
 
-    def __init__(
-        self,
-        *,
-        method: Method,
-        fleet: DeviceParts,
-        costs: UpdateCosts,
-        codec_up: Codec,
-        codec_down: Codec,
-        privacy: Privacy | None,
-    ) -> None:
-        """Send nothing yet.
+    Args:
+        context: of the learner.
+        costs: know the shapes of all parameters.
+    """
 
-        Args:
-            method: says what is sent.
-            fleet: the parts of each device.
-            costs: know the shapes of what is shared.
-            codec_up: of uploads.
-            codec_down: of downloads.
-            privacy: what is done to an update before it is encoded.
-        """
-        self._method = method
-        self._fleet = fleet
+    def __init__(self, context: LearnerContext, costs: UpdateCosts) -> None:
+        self._context = context
         self._costs = costs
-        self._codec_up = codec_up
-        self._codec_down = codec_down
-        self._privacy = privacy
-        self.sends_news = hook(method, "download_shapes") is not None
-        """whether a download depends on what the device has got before"""
+        self._shapes: dict[int, DeviceShapes] = {}
+        self._by_parts: dict[tuple[Part, ...], DeviceShapes] = {}
+        method = context.method
+        self.depends_on_history = hook(method, "download_shapes") is not None
+        """Whether a download depends on what the device has received before."""
+        self._unicast = needs_unicast(method)
         self._split = isinstance(method, SplitModel)
+        # Without either, an upload is what was read from the network: it has its shapes.
+        own = hook(method, "local_update") or hook(method, "upload_shapes")
+        self._checks_uploads = own is not None
+        self._feedback = getattr(context.codec_up, "feedback", False)
         self._last: tuple[object, State] | None = None
 
     def __repr__(self) -> str:
-        return f"Transfers({self._method!r}, {self._codec_up!r} up, {self._codec_down!r} down)"
+        up, down = self._context.codec_up, self._context.codec_down
+        return f"Payloads({self._context.method!r}, {up!r} up, {down!r} down)"
+
+    def shapes(self, device: int) -> DeviceShapes:
+        """Return the shapes of a device; -1 is the server."""
+        if device not in self._shapes:
+            parts = self._context.device_parts.parts(device)
+            if parts not in self._by_parts:
+                self._by_parts[parts] = self._shapes_of(device, parts)
+            self._shapes[device] = self._by_parts[parts]
+        return self._shapes[device]
 
     def download_bits(self, device: int, news: Sequence[Sequence[int]]) -> int:
         """Return the bits of a download; `news` are the devices of each aggregation in it."""
-        uploads = [
-            [upload_shapes(self._method, self._costs.shapes(each, "shared")) for each in devices]
-            for devices in news
-        ]
-        whole = download_shapes(self._method, self._costs.shapes(device, "shared"), uploads)
-        shapes = {name: shape for name, shape in whole.items() if on_device(self._method, name)}
-        return self._codec_down.bits(shapes) if shapes else 0
+        uploads = [[self.shapes(each).up for each in devices] for devices in news]
+        shapes = download_shapes(self._context.method, self.shapes(device).shared, uploads)
+        return self._bits(self._context.codec_down, shapes)
 
-    def received(self, device: int, handle: StateRef, shared: State) -> State:
-        """Return a shared state as a device gets it, with what it knows of it.
+    def received(self, device: int, ref: StateRef, shared: State) -> State:
+        """Return a shared state as a device gets it, with the parameters that it knows.
 
-        The last one is kept, for many get the same.
+        The last one is kept, for many devices get the same.
 
         Args:
             device: the receiver.
-            handle: of the shared state.
+            ref: of the shared state.
             shared: the shared state.
 
         Raises:
             RuntimeError: the payload is not as long as the codec said.
         """
-        who = device if needs_unicast(self._method) else self._fleet.parts(device)
-        if self._last is None or self._last[0] != (handle, who):
-            state = self._download(device, shared)
+        shapes = self.shapes(device)
+        receiver = device if self._unicast else shapes.parts
+        if self._last is None or self._last[0] != (ref, receiver):
+            state = self._download(device, shapes, shared)
             crosses, stays = self._divided(state)
-            arrived = {**round_trip(self._codec_down, crosses, "download"), **stays}
+            codec = self._context.codec_down
+            arrived = {**round_trip(codec, crosses, "download", shapes.down_bits), **stays}
             arrived = {name: arrived[name] for name in state}
-            self._last = (handle, who), {**arrived, **self._known(shared)}
+            self._last = (ref, receiver), {**arrived, **_known(shapes, shared)}
         return self._last[1]
 
-    def offered(self, device: int, shared: State) -> State:
-        """Return a shared state as the server has it for a device, before any codec."""
-        return {**self._download(device, shared), **self._known(shared)}
+    def split(self, private: State) -> tuple[State, State]:
+        """Return what the method keeps on a device, and what codecs have lost of its uploads."""
+        return split_residual(private) if self._feedback else (private, {})
+
+    def personal_model(self, device: int, shared: State, private: State) -> State:
+        """Return the values of all parts that a device uses, from a state before any codec."""
+        shapes, (kept, _) = self.shapes(device), self.split(private)
+        known = _known(shapes, shared)
+        received = {**self._download(device, shapes, shared), **known}
+        return personal_model(self._context.method, received, kept, shapes.every)
 
     def uploaded(
-        self, device: int, made: State, received: State, lost: State, seed: int
+        self, device: int, made: State, received: State, residual: State, seed: int
     ) -> tuple[State, State]:
         """Return what the server gets, and what the codec has lost, which the device keeps.
 
@@ -108,37 +135,61 @@ class Payloads:
             device: the sender.
             made: what its local update has made to be sent.
             received: what the update began from.
-            lost: what the codec lost of uploads before.
+            residual: what the codec lost of uploads before.
             seed: of the local update.
 
         Raises:
             ValueError: `made` is not what the method said it would send.
             RuntimeError: the payload is not as long as the codec said.
         """
-        expected = upload_shapes(self._method, self._costs.shapes(device, "shared"))
-        check_same(dict(expected), shapes_of(made), f"{type(self._method).__name__}.local_update")
+        shapes, codec, privacy = self.shapes(device), self._context.codec_up, self._context.privacy
+        if self._checks_uploads:
+            what = f"{type(self._context.method).__name__}.local_update"
+            check_same(dict(shapes.up), shapes_of(made), what)
         leaves, stays = self._divided(made)
-        bits = self._codec_up.bits(shapes_of(leaves)) if leaves else 0
         protect = None
-        if self._privacy is not None and self._privacy.clip:
-            protect = partial(self._privacy.protected, rng=stream(seed, "privacy"))
-        arrived, lost = upload_of(self._codec_up, leaves, received, lost, bits, protect)
-        return {name: arrived[name] if name in arrived else stays[name] for name in made}, lost
+        if privacy is not None and privacy.clip:
+            protect = partial(privacy.protected, rng=stream(seed, "privacy"))
+        bits = shapes.up_bits
+        arrived, residual = upload_of(codec, leaves, received, residual, bits, protect)
+        return {n: arrived[n] if n in arrived else stays[n] for n in made}, residual
 
-    def _download(self, device: int, shared: State) -> State:
-        shapes = self._costs.shapes(device, "shared")
-        state = download(self._method, shared, shapes, device)
-        if not self.sends_news:
-            expected = dict(download_shapes(self._method, shapes))
-            check_same(expected, shapes_of(state), f"{type(self._method).__name__}.download")
+    def _shapes_of(self, device: int, parts: tuple[Part, ...]) -> DeviceShapes:
+        method, shared = self._context.method, self._costs.shapes(device, "shared")
+        up = upload_shapes(method, shared)
+        down = None if self.depends_on_history else dict(download_shapes(method, shared))
+        return DeviceShapes(
+            parts=parts,
+            every=self._costs.all_shapes(device),
+            shared=shared,
+            private=self._costs.shapes(device, "private"),
+            known=self._costs.shapes(-1, "known"),
+            up=up,
+            up_bits=self._bits(self._context.codec_up, up),
+            down=down,
+            down_bits=None if down is None else self._bits(self._context.codec_down, down),
+        )
+
+    def _bits(self, codec: Codec, shapes: Shapes) -> int:
+        """Return the bits of those parameters that lie on the device."""
+        method = self._context.method
+        sent = {name: shape for name, shape in shapes.items() if on_device(method, name)}
+        return codec.bits(sent) if sent else 0
+
+    def _download(self, device: int, shapes: DeviceShapes, shared: State) -> State:
+        method = self._context.method
+        state = download(method, shared, shapes.shared, device)
+        if shapes.down is not None:
+            check_same(shapes.down, shapes_of(state), f"{type(method).__name__}.download")
         return state
 
     def _divided(self, state: State) -> tuple[State, State]:
         """Return what lies on the device, and what never leaves the server."""
         if not self._split:
             return state, {}
-        own = {name: array for name, array in state.items() if on_device(self._method, name)}
+        own = {n: array for n, array in state.items() if on_device(self._context.method, n)}
         return own, {name: array for name, array in state.items() if name not in own}
 
-    def _known(self, shared: State) -> State:
-        return {name: shared[name] for name in self._costs.shapes(-1, "known")}
+
+def _known(shapes: DeviceShapes, shared: State) -> State:
+    return {name: shared[name] for name in shapes.known}

@@ -1,7 +1,7 @@
-"""The prefix: layers below the lowest part, whose output for a text is always the same.
+"""Outputs of the layers below the lowest part, which are always the same for a text.
 
-Where nothing drops out, a text needs to go through them once, and not at every step and in every
-round. The products are then taken in batches of another size, so the last bits may differ.
+Without dropout a text needs to pass them once, and not at every step and in every round. The
+products are then taken in batches of another size, so the last bits may differ.
 """
 
 from collections import OrderedDict
@@ -20,7 +20,8 @@ from wfl_sim.learning.torch_settings import in_precision, noisy_part
 
 _AT_ONCE: Final = 64
 
-Give = Callable[[Tensor, Any], None]
+BeginAbove = Callable[[Tensor, Any], None]
+"""From the rows of a batch among all texts, and the batch. To be called before each pass."""
 
 
 class PrefixCache:
@@ -41,7 +42,7 @@ class PrefixCache:
         self.layers = [] if noisy_part(model) else _below(model, {id(each) for each in parts})
 
     def __repr__(self) -> str:
-        return f"Prefix({len(self.layers)} layers, {self._held} of {self._limit:g} byte)"
+        return f"PrefixCache({len(self.layers)} layers, {self._held} of {self._limit:g} byte)"
 
     def outputs(self, examples: Batchable) -> Tensor | None:
         """Return what comes out for each text, (texts, tokens, hidden), made where it is not kept.
@@ -65,27 +66,26 @@ class PrefixCache:
         return made
 
     @contextmanager
-    def over(self, *several: Batchable) -> Iterator[Give]:
+    def over(self, *several: Batchable) -> Iterator[BeginAbove | None]:
         """Let the network begin above the prefix, where all its outputs can be kept.
 
-        What the value is called with before a pass: the rows of its batch among all texts, and the
-        batch.
+        The value is None where they cannot be kept, and the network stays as it is.
         """
         outputs = [self.outputs(each) for each in several]
         kept = [each for each in outputs if each is not None]
         if len(kept) < len(outputs):
-            yield _nothing
+            yield None
             return
         whole = kept[0] if len(kept) == 1 else torch.cat(kept)
 
-        def give(rows: Tensor, batch: Any) -> None:
+        def begin_above(rows: Tensor, batch: Any) -> None:
             self._rows = whole[rows, : batch.ids.shape[1]]
 
         with ExitStack() as restored:
             for layer in self.layers:
                 layer.forward = self._forward
                 restored.callback(delattr, layer, "forward")
-            yield give
+            yield begin_above
             self._rows = torch.empty(0)
 
     def _forward(self, *_: Any, **__: Any) -> Tensor:
@@ -126,7 +126,3 @@ def _below(model: PreTrainedModel, parts: set[int]) -> list[nn.Module]:
             break
         found.append(layer)
     return found
-
-
-def _nothing(rows: Tensor, batch: Any) -> None:
-    """Leave the network as it is."""

@@ -1,6 +1,7 @@
 """One phase of local training: batches, steps, and the optimiser."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, Final
 
 import numpy as np
@@ -31,7 +32,7 @@ def train(
     phase: Phase,
     examples: Batchable,
     rng: np.random.Generator,
-    prefix: PrefixCache,
+    prefix: PrefixCache | None = None,
     add_terms: GradientTerms | None = None,
     forward: Any = None,
 ) -> list[float]:
@@ -43,7 +44,7 @@ def train(
         phase: objective and local optimisation.
         examples: the device's training examples.
         rng: draws the order of examples.
-        prefix: keeps what comes out of the layers below all parts.
+        prefix: keeps the outputs of the layers below all parts.
         add_terms: adds to the gradient of each step.
         forward: computes what `model` computes, with its parameters; the model itself unless given.
 
@@ -51,18 +52,20 @@ def train(
         ValueError: there are no examples.
         FloatingPointError: the loss is no longer finite.
     """
-    if not len(examples):
+    size, lengths = len(examples), bucketed(examples)
+    if not size:
         raise ValueError("nothing to train on: the shard is empty")
-    loss_function = loss_of(phase.objective)
     if not model.training:
         model.train()
     train_only(model, trained)
     optimizer = optimizer_of(trained, phase.local)
-    precision, losses = in_precision(model), []
-    with prefix.over(examples) as give:
-        for indices in batches(len(examples), phase.local, rng, bucketed(examples)):
+    order = list(batches(size, phase.local, rng, lengths))
+    loss_function, precision, losses = loss_of(phase.objective), in_precision(model), []
+    with nullcontext() if prefix is None else prefix.over(examples) as begin_above:
+        for indices in order:
             batch = examples.take(indices)
-            give(indices, batch)
+            if begin_above is not None:
+                begin_above(indices, batch)
             with precision:
                 loss = loss_function(forward or model, batch)
             loss.backward()

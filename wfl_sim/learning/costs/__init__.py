@@ -2,15 +2,10 @@
 
 from typing import TYPE_CHECKING, Any
 
-from wfl_sim.codecs.codec import Codec
 from wfl_sim.device_models.workload import Workload
-from wfl_sim.learning.encoded_data import EncodedShards
-from wfl_sim.learning.pretrained_model import Pretrained
+from wfl_sim.learning.learner_context import LearnerContext
 from wfl_sim.learning.privacy_accounting import with_secure_aggregation
-from wfl_sim.methods.device_parts import DeviceParts
-from wfl_sim.methods.method import Method
 from wfl_sim.methods.parts import Part, Role, Shapes, with_role
-from wfl_sim.methods.privacy import Privacy
 
 if TYPE_CHECKING:
     from wfl_sim.learning.costs.sampled import SampledCosts
@@ -22,41 +17,17 @@ class UpdateCosts:
     Devices with parts of the same ranks are counted once.
 
     Args:
-        model: the base model.
-        method: its parts, phases and payloads.
-        fleet: the parts of each device.
-        texts: the examples of each device.
-        tokens: length of a text.
-        codec_up: codec of uploads.
-        codec_down: codec of downloads.
-        privacy: its protocol adds bits to payloads.
+        context: of the learner.
     """
 
-    def __init__(
-        self,
-        *,
-        model: Pretrained,
-        method: Method,
-        fleet: DeviceParts,
-        texts: EncodedShards,
-        tokens: int,
-        codec_up: Codec,
-        codec_down: Codec,
-        privacy: Privacy | None,
-    ) -> None:
-        self._model = model
-        self._method = method
-        self._fleet = fleet
-        self._texts = texts
-        self._tokens = tokens
-        self._codecs = codec_up, codec_down
-        self._privacy = privacy
+    def __init__(self, context: LearnerContext) -> None:
+        self._context = context
         self._counted: dict[tuple[Part, ...], tuple[Workload, Shapes]] = {}
         self._by_role: dict[tuple[int, tuple[Role, ...]], dict[str, tuple[int, ...]]] = {}
         self._drawn: dict[tuple[Part, ...], SampledCosts] = {}
 
     def __repr__(self) -> str:
-        return f"UpdateCosts({self._model!r}, {self._method!r}, {len(self._counted)} ranks counted)"
+        return f"UpdateCosts({self._context.method!r}, {len(self._counted)} ranks counted)"
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out the networks on the meta device, which every process builds for itself."""
@@ -70,19 +41,19 @@ class UpdateCosts:
         """Return the costs of the local update with this seed, from the texts in its batches."""
         from wfl_sim.learning.costs.sampled import SampledCosts
 
-        whole, parts = self.workload(device), self._fleet.parts(device)
+        whole, parts = self.workload(device), self._context.device_parts.parts(device)
         if parts not in self._drawn:
             self._drawn[parts] = SampledCosts(
-                self._model, self._texts.classes, parts, self._method.phases
+                self._context.model, self._context.examples.classes, parts, self._context.phases
             )
-        fingerprint = self._texts.examples("train", device).fingerprint()
-        examples = self._texts.encoded("train", device, fingerprint)
+        fingerprint = self._context.examples.examples("train", device).fingerprint()
+        examples = self._context.examples.encoded("train", device, fingerprint)
         return self._drawn[parts].of(whole, examples, seed)
 
     def shapes(self, device: int, *roles: Role) -> dict[str, tuple[int, ...]]:
         """Return the shapes of a device's parameters that have one of the roles."""
         if (device, roles) not in self._by_role:
-            named = {part.name: part for part in self._fleet.parts(device)}
+            named = {part.name: part for part in self._context.device_parts.parts(device)}
             self._by_role[device, roles] = with_role(named, self._count(device)[1], *roles)
         return self._by_role[device, roles]
 
@@ -93,20 +64,19 @@ class UpdateCosts:
     def _count(self, device: int) -> tuple[Workload, Shapes]:
         from wfl_sim.learning.costs.workload import workload_of
 
-        parts = self._fleet.parts(device)
+        parts = self._context.device_parts.parts(device)
         if parts not in self._counted:
-            codec_up, codec_down = self._codecs
             workload, shapes = workload_of(
-                self._model,
-                self._method,
+                self._context.model,
+                self._context.method,
                 parts,
-                classes=self._texts.classes,
-                tokens=self._tokens,
-                codec_up=codec_up,
-                codec_down=codec_down,
-                layout=self._texts.layout,
+                classes=self._context.examples.classes,
+                tokens=self._context.tokens,
+                codec_up=self._context.codec_up,
+                codec_down=self._context.codec_down,
+                layout=self._context.examples.layout,
             )
             values = round(workload.aggregate_flops / 2)
-            workload = with_secure_aggregation(workload, self._privacy, values)
+            workload = with_secure_aggregation(workload, self._context.privacy, values)
             self._counted[parts] = workload, shapes
         return self._counted[parts]

@@ -74,7 +74,7 @@ def _sums(
         batch = examples.take(torch.from_numpy(rows.ravel()).to(model.device))
         now = {name: stack[:devices] for name, stack in stacks.items()}
         strength = {part: scale[:devices] for part, scale in scales.items()}
-        with adapted.first_token(), in_precision(model), layers.on(now, strength):
+        with adapted.cls_token_only(), in_precision(model), layers.on(now, strength):
             scores = logits(model, batch)
             losses = functional.cross_entropy(scores, batch.labels, reduction="none")
         right = (scores.argmax(-1) == batch.labels).cpu().numpy()

@@ -1,6 +1,7 @@
 """Training of a group: one phase of the local updates of many devices at once."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 
 import numpy as np
 import torch
@@ -47,7 +48,8 @@ def _train(adapted: AdaptedModel, requests: Sequence[PhaseRequest]) -> list[Trai
     learned = [names[id(value)] for value in adapted.trained(phase)]
     add_terms = GroupGradientTerms(requests, {name: stacks[name] for name in learned})
     scales = scales_of([request.parts for request in requests], model.device, phase.mutes)
-    examples = joined([request.examples for request in requests])
+    prefix, texts = adapted.prefix, [request.examples for request in requests]
+    examples = joined(texts)
     rows, weights = _plan(requests, model.device)
     precision = in_precision(model)
     losses: list[Tensor] = []
@@ -62,14 +64,15 @@ def _train(adapted: AdaptedModel, requests: Sequence[PhaseRequest]) -> list[Trai
         now = {name: stack[:size] for name, stack in stacks.items()}
         now |= dict(zip(learned, values, strict=True))
         with (
-            adapted.first_token(),
-            adapted.prefix.over(*(request.examples for request in requests)) as give,
+            adapted.cls_token_only(),
+            nullcontext() if prefix is None else prefix.over(*texts) as begin_above,
             layers.on(now, {part: scale[:size] for part, scale in scales.items()}),
         ):
             for step in range(len(losses), end):
                 chosen = rows[step, :size].flatten()
                 batch = examples.take(chosen)
-                give(chosen, batch)
+                if begin_above is not None:
+                    begin_above(chosen, batch)
                 with precision:
                     each = each_loss(model, batch)
                 means = (each.view(size, -1) * weights[:size]).sum(dim=1)

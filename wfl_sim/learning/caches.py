@@ -1,15 +1,19 @@
-"""Texts: the examples of every device, as numbers, on the processor where the network computes."""
+"""What a learner keeps in memory: the encoded texts of each device, and a network for each rank."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from wfl_sim.data.examples import Examples, Padding, Shards
 from wfl_sim.data.instructions import Instructions, PromptLengths
 from wfl_sim.learning.pretrained_model import Pretrained
+from wfl_sim.methods.parts import Part
+from wfl_sim.methods.phases import Phase
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+    from wfl_sim.learning.adapted_model import AdaptedModel
     from wfl_sim.learning.tokenized import Batchable
 
 Use = Literal["train", "test"]
@@ -20,17 +24,15 @@ class EncodedShards:
 
     Device -1 has the texts that were gathered from all devices to train on, and the pooled
     held-out ones.
+
+    Args:
+        model: its tokenizer encodes the texts; its device holds them.
+        shards: the devices' examples.
+        tokens: length to which every text is cut or padded.
+        padding: how long the texts of a batch are made.
     """
 
     def __init__(self, model: Pretrained, shards: Shards, tokens: int, padding: Padding) -> None:
-        """Encode nothing yet.
-
-        Args:
-            model: whose tokenizer and processor they are for.
-            shards: the devices' examples.
-            tokens: length to which every text is cut or padded.
-            padding: how long the texts of a batch are made.
-        """
         self._model = model
         self._shards = shards
         self._tokens = tokens
@@ -39,7 +41,8 @@ class EncodedShards:
         self._placed: dict[tuple[Use, int], Batchable] = {}
 
     def __repr__(self) -> str:
-        return f"Texts({self._shards!r}, tokens={self._tokens}, {len(self._encoded)} encoded)"
+        encoded = len(self._encoded)
+        return f"EncodedShards({self._shards!r}, tokens={self._tokens}, {encoded} encoded)"
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what every process makes for itself."""
@@ -78,7 +81,7 @@ class EncodedShards:
         return shards[device]
 
     def encoded(self, use: Use, device: int, fingerprint: str) -> Any:
-        """Return the examples of a device as numbers, in the host's memory.
+        """Return the examples of a device as token ids, in the host's memory.
 
         Raises:
             ValueError: they have another fingerprint, or there is no such device.
@@ -98,8 +101,62 @@ class EncodedShards:
         return self._encoded[use, device]
 
     def placed(self, use: Use, device: int, fingerprint: str) -> Any:
-        """Return the encoded examples of a device where the network computes."""
+        """Return the encoded examples of a device in the memory of the network's processor."""
         if (use, device) not in self._placed:
             examples = self.encoded(use, device, fingerprint)
             self._placed[use, device] = examples.to(self._model.device)
         return self._placed[use, device]
+
+
+class ModelCache:
+    """Loads a network when it is first asked for, and keeps it.
+
+    Args:
+        model: the base model.
+        phases: of the method; they say how a language model is evaluated.
+        examples: their tokenizer and labels, and whether they are instructions.
+        threads: of torch.
+    """
+
+    def __init__(
+        self, model: Pretrained, phases: Sequence[Phase], examples: EncodedShards, threads: int
+    ) -> None:
+        self._model = model
+        self._phases = phases
+        self._examples = examples
+        self._threads = threads
+        self._loaded: dict[tuple[Part, ...], AdaptedModel] = {}
+
+    def __repr__(self) -> str:
+        return f"ModelCache({self._model!r}, {len(self)} loaded)"
+
+    def __len__(self) -> int:
+        return len(self._loaded)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the networks, which every process loads for itself."""
+        return {**self.__dict__, "_loaded": {}}
+
+    def of(self, parts: tuple[Part, ...]) -> "AdaptedModel":
+        """Return the network with some parts; all devices that have these parts share it."""
+        if parts not in self._loaded:
+            self._loaded[parts] = self._load(parts)
+        return self._loaded[parts]
+
+    def _load(self, parts: tuple[Part, ...]) -> "AdaptedModel":
+        from wfl_sim.learning.adapted_model import AdaptedModel
+        from wfl_sim.learning.alignment.instruction_task import InstructionTask
+        from wfl_sim.learning.model_loading import load_causal, load_model
+
+        tokenizer, layout = self._examples.tokenizer, self._examples.layout
+        if layout is None:
+            network = load_model(self._model, self._examples.classes, tokenizer.pad_token_id)
+            return AdaptedModel(
+                network,
+                parts,
+                self._threads,
+                activations=self._model.activations,
+                compiled=self._model.compile,
+            )
+        task = InstructionTask(tokenizer, self._phases, layout)
+        return AdaptedModel(load_causal(self._model), parts, self._threads, task)
