@@ -1,4 +1,4 @@
-"""Counted costs of alignment against counts by hand: nothing that a device runs is free."""
+"""Counted costs of alignment against counts by hand: all work of a device is counted."""
 
 from pathlib import Path
 
@@ -45,7 +45,7 @@ def cost(
 
 
 def reading(tokens: int, words: int) -> float:
-    """One text forward: 12 H^2 weights a layer, two products of attention, `words` foretold."""
+    """One text forward: 12 H^2 weights a layer, two products of attention, `words` predicted."""
     return L * (24 * H * H * tokens + 4 * tokens**2 * H) + 2 * H * V * words
 
 

@@ -1,4 +1,4 @@
-"""How language models read padded texts, write with a cache, and look at fewer words."""
+"""Causal language models: padded texts, generation with a cache, and sparse attention."""
 
 import logging
 from dataclasses import replace
@@ -73,7 +73,7 @@ def test_padding_on_the_left_changes_nothing() -> None:
 @pytest.mark.parametrize(
     "sparsity", [DENSE, Sparsity(ratio=0.4), Sparsity(ratio=0.4, pattern="local")]
 )
-def test_writing_with_a_cache_equals_reading_anew(sparsity: Sparsity) -> None:
+def test_generation_with_a_cache_equals_a_new_forward_pass(sparsity: Sparsity) -> None:
     """The likeliest words, one by one, are the likeliest of one pass over the whole text."""
     model = gpt2()
     texts = generated(model, requests([3, 7, 5], 7, 8), None, sparsity=sparsity, end=-1)
@@ -99,7 +99,7 @@ def test_answers_end_and_are_repeated_by_their_seed() -> None:
     assert ended > 5
 
 
-def test_words_are_drawn_as_the_softmax_says() -> None:
+def test_tokens_are_sampled_from_the_softmax() -> None:
     logits = torch.randn(6, generator=Generator().manual_seed(1))
     draws = sample_tokens(logits.expand(20_000, 6), Generator().manual_seed(2))
     counts = np.bincount(draws.numpy(), minlength=6)
@@ -149,7 +149,7 @@ def test_a_local_window_by_hand() -> None:
     assert strided[8].nonzero().flatten().tolist() == [0, 4, 8]
 
 
-def test_what_is_outside_of_the_window_is_not_looked_at() -> None:
+def test_words_outside_of_the_window_are_not_attended_to() -> None:
     """In one layer; it does reach further through several."""
     model, texts = gpt2(layers=1), requests([8], 8, 4)
     other = PromptBatch(

@@ -116,9 +116,9 @@ def test_only_the_phase_is_counted() -> None:
     adapted = AdaptedModel(bert(), [LORA, HEAD])
     head, both = phase("head"), phase("lora", "head")
     cheap = count_step(adapted.model, adapted.trained(head), head, T).flops.total
-    dear = count_step(adapted.model, adapted.trained(both), both, T).flops.total
+    expensive = count_step(adapted.model, adapted.trained(both), both, T).flops.total
     again = count_step(adapted.model, adapted.trained(head), head, T).flops.total
-    assert cheap == again < dear
+    assert cheap == again < expensive
 
 
 PARTS = [LORA, HEAD, Part(name="adapter", config=Adapter(bottleneck=4), shared=True)]

@@ -1,4 +1,4 @@
-"""Parts in torch: identity at the start, names, initial values, places, and what learns."""
+"""Parts in torch: identity at initialisation, names, initial values, places, and gradients."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -145,7 +145,7 @@ def held_out_losses(
 
 
 def digest(model: torch.nn.Module) -> str:
-    """sha256 over the names and values of the weights."""
+    """Return the SHA-256 of the names and values of the weights."""
     state = hashlib.sha256()
     for name, value in sorted(model.state_dict().items()):
         state.update(name.encode())

@@ -31,7 +31,7 @@ def reward_model(
     recipe: Recipe,
     every: int = 0,
 ) -> GPT2ForSequenceClassification:
-    """Learn from the votes of voters who look at `name` alone."""
+    """Train on votes for the answer with the higher true score `name`."""
     config = copy.deepcopy(base.config)
     config.num_labels = 1
     with torch.random.fork_rng(devices=[]):

@@ -34,7 +34,7 @@ class Rollout:
     reference: Tensor
     """Log-probabilities of the reference policy, (n, places)."""
     advantages: Tensor
-    """(n, places, objectives)"""
+    """Advantages of the tokens, (n, places, objectives)."""
     values: Tensor | None
     """Values that the critic predicted, (n, places, objectives); None without a critic."""
     returns: Tensor | None

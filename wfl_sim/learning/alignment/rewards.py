@@ -51,7 +51,7 @@ class ModelReward:
 
     Args:
         model: reward model to load.
-        tokens: of request and answer together; a request that is too long loses its beginning.
+        tokens: length of request and answer together; a longer request loses its beginning.
     """
 
     def __init__(self, model: Pretrained, tokens: int) -> None:

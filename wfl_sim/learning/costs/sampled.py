@@ -23,7 +23,7 @@ from wfl_sim.randomness import stream
 
 
 class SampledCosts:
-    """Counts steps on the meta device, once for every number of tokens; no weights are loaded.
+    """Counts steps on the meta device, once for each number of tokens; no weights are loaded.
 
     Args:
         model: the base model.

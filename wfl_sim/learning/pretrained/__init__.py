@@ -16,9 +16,10 @@ BUILTINS: Mapping[str, Path] = {
 
 
 def builtin(name: str) -> Path:
-    """The folder of a built-in network, in the form that transformers loads.
+    """Return the folder of a built-in network, in the form that transformers loads.
 
-    Raises ValueError, with the nearest name, for an unknown one.
+    Raises:
+        ValueError: the name is unknown; the message has the nearest one.
     """
     if name in BUILTINS:
         return BUILTINS[name]
