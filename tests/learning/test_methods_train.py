@@ -170,7 +170,9 @@ OLD_NAMES = {
 
 def under_old_names(method: Any) -> Any:
     """The same method as a plug-in of an earlier release, which knows only the old names."""
-    members = {OLD_NAMES.get(name, name): each for name, each in vars(type(method)).items()}
+    members: dict[str, Any] = {}
+    for cls in reversed(type(method).__mro__[:-1]):
+        members |= {OLD_NAMES.get(name, name): each for name, each in vars(cls).items()}
     plain = {name: members[name] for name in members if name not in ("__dict__", "__weakref__")}
     old = type(type(method).__name__, (), plain)
     return old(**{each.name: getattr(method, each.name) for each in fields(method)})

@@ -4,23 +4,19 @@ Z. Zhang et al., FedPETuning: When Federated Learning Meets the Parameter-Effici
 of Pre-trained Language Models, Findings of ACL 2023. Head and adapters go both ways.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
 
-from wfl_sim.methods.aggregation import Upload, weighted_mean
+from wfl_sim.methods.aggregation import WeightedMean
 from wfl_sim.methods.method import METHODS
 from wfl_sim.methods.parts import Adapter, Head, Part
-from wfl_sim.methods.phases import Local, Phase
-from wfl_sim.state import State
+from wfl_sim.methods.phases import Local, Phase, one_phase
 
 
 @METHODS("adapters-only")
 @dataclass(frozen=True, kw_only=True)
-class AdaptersOnly:
+class AdaptersOnly(WeightedMean):
     """FedAvg on adapters and head: PFTT without its private LoRA (FedPETuning, ACL 2023)."""
 
-    is_weighted_mean: ClassVar[bool] = True
     adapter: Adapter = field(default_factory=Adapter)
     local: Local = field(default_factory=Local)
 
@@ -35,8 +31,4 @@ class AdaptersOnly:
     @property
     def phases(self) -> tuple[Phase, ...]:
         """Both learn jointly."""
-        return (Phase(trains=("adapter", "head"), local=self.local),)
-
-    def aggregate(self, shared: State, uploads: Sequence[Upload]) -> State:
-        """phi <- sum p_k phi_k."""
-        return weighted_mean(uploads)
+        return one_phase("adapter", "head", local=self.local)

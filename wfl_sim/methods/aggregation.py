@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
@@ -43,3 +44,16 @@ def weighted_mean(uploads: Sequence[Upload]) -> State:
         for name, sum_so_far in mean.items():
             sum_so_far += share * upload.state[name]
     return {name: array.astype(first[name].dtype) for name, array in mean.items()}
+
+
+class WeightedMean:
+    """A method that averages: x <- sum_k p_k x_k over the uploads, with p_k = n_k / n.
+
+    n_k is the number of training examples of device k, and n their sum over the uploads.
+    """
+
+    is_weighted_mean: ClassVar[bool] = True
+
+    def aggregate(self, shared: State, uploads: Sequence[Upload]) -> State:
+        """Return the weighted mean of the uploads."""
+        return weighted_mean(uploads)

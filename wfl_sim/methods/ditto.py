@@ -4,24 +4,21 @@ T. Li et al., Ditto: Fair and Robust Federated Learning Through Personalization,
 2012.04221, algorithm 1. Here both models are LoRA and head on one frozen network.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
 
-from wfl_sim.methods.aggregation import Upload, weighted_mean
+from wfl_sim.methods.aggregation import WeightedMean
 from wfl_sim.methods.local_update import ClientContext, LocalResult, LocalRun, Train
 from wfl_sim.methods.method import METHODS
-from wfl_sim.methods.parts import Head, LoRA, Part, Shapes
+from wfl_sim.methods.parts import LoRA, Part, Shapes, lora_and_head
 from wfl_sim.methods.phases import Local, Phase
 from wfl_sim.state import State, put_under, under
 
 
 @METHODS("ditto")
 @dataclass(frozen=True, kw_only=True)
-class Ditto:
+class Ditto(WeightedMean):
     """FedIT for all, and v_k by F_k(v) + (lam / 2) |v - w|^2 for oneself (arXiv 2012.04221)."""
 
-    is_weighted_mean: ClassVar[bool] = True
     lora: LoRA = field(default_factory=LoRA)
     lam: float = 0.1
     local: Local = field(default_factory=Local)
@@ -33,10 +30,7 @@ class Ditto:
     @property
     def parts(self) -> tuple[Part, ...]:
         """LoRA and head are shared; the personal model is a second set of values for them."""
-        return (
-            Part(name="lora", config=self.lora, shared=True),
-            Part(name="head", config=Head(), shared=True),
-        )
+        return lora_and_head(self.lora)
 
     @property
     def phases(self) -> tuple[Phase, ...]:
@@ -53,10 +47,6 @@ class Ditto:
         w = yield Train(phase=shared, start=received)
         v = yield Train(phase=personal, start=under("own", kept) or received, anchor=received)
         return LocalResult(upload=w, kept=put_under("own", v))
-
-    def aggregate(self, shared: State, uploads: Sequence[Upload]) -> State:
-        """w <- sum p_k w_k."""
-        return weighted_mean(uploads)
 
     def personal_model(self, received: State, kept: State, shapes: Shapes) -> State:
         """v_k; before the first update w."""

@@ -18,7 +18,7 @@ from wfl_sim.methods.aggregation import Upload, weighted_mean
 from wfl_sim.methods.local_update import ClientContext, LocalResult, LocalRun, train_phases
 from wfl_sim.methods.method import METHODS
 from wfl_sim.methods.parts import Head, LoRA, Part, Router, Shapes
-from wfl_sim.methods.phases import Local, Phase
+from wfl_sim.methods.phases import Local, Phase, one_phase
 from wfl_sim.state import State, minus, of_parts, put_under, times, under
 
 
@@ -49,7 +49,7 @@ class FedALT:
     @property
     def phases(self) -> tuple[Phase, ...]:
         """All but the world learns."""
-        return (Phase(trains=("own", "router", "head"), local=self.local),)
+        return one_phase("own", "router", "head", local=self.local)
 
     def initial_server_state(self, shared: State, devices: int) -> State:
         """Nobody has been heard yet: 0 aggregations, of 0 devices."""

@@ -11,14 +11,14 @@ be judged at any time, here each local update does so again, and is charged for 
 on with the personal LoRA of the last update.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wfl_sim.methods.aggregation import Upload, weighted_mean
+from wfl_sim.methods.aggregation import WeightedMean
 from wfl_sim.methods.local_update import ClientContext, EmbedTexts, LocalResult, LocalRun, Train
 from wfl_sim.methods.method import METHODS
 from wfl_sim.methods.parts import Head, LoRA, Part
@@ -28,10 +28,9 @@ from wfl_sim.state import State, of_parts, put_under, under
 
 @METHODS("feddpa")
 @dataclass(frozen=True, kw_only=True)
-class FedDPA:
+class FedDPA(WeightedMean):
     """Global and personal LoRA, weighed by how familiar a text is (arXiv 2403.19211)."""
 
-    is_weighted_mean: ClassVar[bool] = True
     lora: LoRA = field(default_factory=LoRA)
     variant: Literal["F", "T"] = "T"
     cap: float = 0.5
@@ -71,10 +70,6 @@ class FedDPA:
         second = yield Train(phase=self.phases[1], start={**received, **own})
         kept = {**of_parts(second, "own"), **put_under("anchors", texts)}
         return LocalResult(upload=of_parts(first, "global", "head"), kept=kept)
-
-    def aggregate(self, shared: State, uploads: Sequence[Upload]) -> State:
-        """A <- sum p_k A_k, B <- sum p_k B_k."""
-        return weighted_mean(uploads)
 
     def personal_model(self, received: State, kept: State, shapes: object) -> State:
         """Both LoRAs."""

@@ -5,39 +5,28 @@ J. Zhang et al., Towards Building the Federated GPT: Federated Instruction Tunin
 of the products.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
 
-from wfl_sim.methods.aggregation import Upload, weighted_mean
+from wfl_sim.methods.aggregation import WeightedMean
 from wfl_sim.methods.method import METHODS
-from wfl_sim.methods.parts import Head, LoRA, Part
-from wfl_sim.methods.phases import Local, Phase
-from wfl_sim.state import State
+from wfl_sim.methods.parts import LoRA, Part, lora_and_head
+from wfl_sim.methods.phases import Local, Phase, one_phase
 
 
 @METHODS("fedit")
 @dataclass(frozen=True, kw_only=True)
-class FedIT:
+class FedIT(WeightedMean):
     """FedAvg on LoRA and head: one model for all (arXiv 2305.05644)."""
 
-    is_weighted_mean: ClassVar[bool] = True
     lora: LoRA = field(default_factory=LoRA)
     local: Local = field(default_factory=Local)
 
     @property
     def parts(self) -> tuple[Part, ...]:
         """Everything is shared."""
-        return (
-            Part(name="lora", config=self.lora, shared=True),
-            Part(name="head", config=Head(), shared=True),
-        )
+        return lora_and_head(self.lora)
 
     @property
     def phases(self) -> tuple[Phase, ...]:
         """LoRA and head learn jointly."""
-        return (Phase(trains=("lora", "head"), local=self.local),)
-
-    def aggregate(self, shared: State, uploads: Sequence[Upload]) -> State:
-        """A <- sum p_k A_k, B <- sum p_k B_k."""
-        return weighted_mean(uploads)
+        return one_phase("lora", "head", local=self.local)

@@ -4,39 +4,28 @@ M. G. Arivazhagan et al., Federated Learning with Personalization Layers, 2019, 
 Here the layers below the head learn by LoRA; the paper trains them whole.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
 
-from wfl_sim.methods.aggregation import Upload, weighted_mean
+from wfl_sim.methods.aggregation import WeightedMean
 from wfl_sim.methods.method import METHODS
-from wfl_sim.methods.parts import Head, LoRA, Part
-from wfl_sim.methods.phases import Local, Phase
-from wfl_sim.state import State
+from wfl_sim.methods.parts import LoRA, Part, lora_and_head
+from wfl_sim.methods.phases import Local, Phase, one_phase
 
 
 @METHODS("fedper")
 @dataclass(frozen=True, kw_only=True)
-class FedPer:
+class FedPer(WeightedMean):
     """LoRA averaged, head private (arXiv 1912.00818)."""
 
-    is_weighted_mean: ClassVar[bool] = True
     lora: LoRA = field(default_factory=LoRA)
     local: Local = field(default_factory=Local)
 
     @property
     def parts(self) -> tuple[Part, ...]:
         """LoRA is sent; the head is private."""
-        return (
-            Part(name="lora", config=self.lora, shared=True),
-            Part(name="head", config=Head()),
-        )
+        return lora_and_head(self.lora, head=False)
 
     @property
     def phases(self) -> tuple[Phase, ...]:
         """Both learn jointly."""
-        return (Phase(trains=("lora", "head"), local=self.local),)
-
-    def aggregate(self, shared: State, uploads: Sequence[Upload]) -> State:
-        """A <- sum p_k A_k, B <- sum p_k B_k."""
-        return weighted_mean(uploads)
+        return one_phase("lora", "head", local=self.local)

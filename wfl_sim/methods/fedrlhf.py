@@ -14,9 +14,9 @@ from typing import Annotated
 from wfl_sim.config.registry import From
 from wfl_sim.methods.aggregation import Upload, weighted_mean
 from wfl_sim.methods.method import METHODS
-from wfl_sim.methods.objectives import ALGORITHMS, PPO, Algorithm, Alignment, Rewards
-from wfl_sim.methods.parts import Critic, LastLayers, Part
-from wfl_sim.methods.phases import Local, Phase
+from wfl_sim.methods.objectives import ALGORITHMS, PPO, Algorithm, Alignment, Rewards, critic_of
+from wfl_sim.methods.parts import LastLayers, Part
+from wfl_sim.methods.phases import Local, Phase, one_phase
 from wfl_sim.state import State
 
 
@@ -38,23 +38,16 @@ class FedRLHF:
     @property
     def parts(self) -> tuple[Part, ...]:
         """Last layers shared; critic, where the algorithm needs one, private."""
-        critic = Part(name="critic", config=Critic(), shared=False)
         return (
             Part(name="layers", config=LastLayers(layers=self.layers), shared=True),
-            *([critic] if isinstance(self.algorithm, PPO) else []),
+            *critic_of(self.algorithm),
         )
 
     @property
     def phases(self) -> tuple[Phase, ...]:
         """All learn jointly from `weight` r_help + (1 - `weight`) r_safe."""
-        objective = Alignment(
-            algorithm=self.algorithm,
-            rewards=self.rewards,
-            weight=self.weight,
-            temperature=self.temperature,
-        )
-        trains = tuple(part.name for part in self.parts)
-        return (Phase(trains=trains, local=self.local, objective=objective),)
+        trains = (part.name for part in self.parts)
+        return one_phase(*trains, local=self.local, objective=Alignment.of(self))
 
     def aggregate(self, shared: State, uploads: Sequence[Upload]) -> State:
         """w <- sum_k p_k w_k."""

@@ -16,7 +16,7 @@ from wfl_sim.methods.aggregation import Upload, weighted_mean
 from wfl_sim.methods.local_update import ClientContext, LocalResult, LocalRun, train_phases
 from wfl_sim.methods.method import METHODS, News
 from wfl_sim.methods.parts import Full, Head, LoRA, Part, Shapes
-from wfl_sim.methods.phases import Local, Phase
+from wfl_sim.methods.phases import Local, Phase, one_phase
 from wfl_sim.state import State, of_parts, outside, put_under
 
 
@@ -42,7 +42,7 @@ class FLoRA:
     @property
     def phases(self) -> tuple[Phase, ...]:
         """LoRA and head learn jointly."""
-        return (Phase(trains=("lora", "head"), local=self.local),)
+        return one_phase("lora", "head", local=self.local)
 
     def initial_server_state(self, shared: State, devices: int) -> State:
         """The pretrained weights and the head."""

@@ -15,8 +15,8 @@ import numpy as np
 
 from wfl_sim.methods.aggregation import Upload, weighted_mean
 from wfl_sim.methods.method import METHODS
-from wfl_sim.methods.parts import Head, LoRA, Part, Shapes
-from wfl_sim.methods.phases import Local, Phase
+from wfl_sim.methods.parts import LoRA, Part, Shapes, lora_and_head
+from wfl_sim.methods.phases import Local, Phase, one_phase
 from wfl_sim.state import State, of_parts
 
 _A: Final = ".lora_A."
@@ -34,15 +34,12 @@ class HetLoRA:
     @property
     def parts(self) -> tuple[Part, ...]:
         """Everything is shared; the server's LoRA has the largest rank of all devices."""
-        return (
-            Part(name="lora", config=self.lora, shared=True, by_device=True),
-            Part(name="head", config=Head(), shared=True),
-        )
+        return lora_and_head(self.lora, by_device=True)
 
     @property
     def phases(self) -> tuple[Phase, ...]:
         """Both learn jointly."""
-        return (Phase(trains=("lora", "head"), local=self.local),)
+        return one_phase("lora", "head", local=self.local)
 
     def download(self, shared: State, shapes: Shapes, device: int) -> State:
         """Cut to the rank of the device."""

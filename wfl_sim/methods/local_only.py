@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from wfl_sim.methods.aggregation import Upload
 from wfl_sim.methods.method import METHODS
-from wfl_sim.methods.parts import Head, LoRA, Part
-from wfl_sim.methods.phases import Local, Phase
+from wfl_sim.methods.parts import LoRA, Part, lora_and_head
+from wfl_sim.methods.phases import Local, Phase, one_phase
 from wfl_sim.state import State
 
 
@@ -21,15 +21,12 @@ class LocalOnly:
     @property
     def parts(self) -> tuple[Part, ...]:
         """Nothing is shared."""
-        return (
-            Part(name="lora", config=self.lora, shared=False),
-            Part(name="head", config=Head(), shared=False),
-        )
+        return lora_and_head(self.lora, shared=False, head=False)
 
     @property
     def phases(self) -> tuple[Phase, ...]:
         """LoRA and head learn jointly."""
-        return (Phase(trains=("lora", "head"), local=self.local),)
+        return one_phase("lora", "head", local=self.local)
 
     def aggregate(self, shared: State, uploads: Sequence[Upload]) -> State:
         """There is nothing to aggregate: the shared state is empty and stays so."""

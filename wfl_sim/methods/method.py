@@ -34,7 +34,7 @@ class Method(Protocol):
     >>> from dataclasses import dataclass
     >>> from wfl_sim.methods.aggregation import Upload, weighted_mean
     >>> from wfl_sim.methods.parts import Head, LoRA, Part
-    >>> from wfl_sim.methods.phases import Local, Phase
+    >>> from wfl_sim.methods.phases import Local, Phase, one_phase
     >>> @dataclass(frozen=True, kw_only=True)
     ... class SharedLoRA:
     ...     is_weighted_mean = True
@@ -48,7 +48,7 @@ class Method(Protocol):
     ...
     ...     @property
     ...     def phases(self):
-    ...         return (Phase(trains=("lora", "head"), local=self.local),)
+    ...         return one_phase("lora", "head", local=self.local)
     ...
     ...     def aggregate(self, shared, uploads):
     ...         return weighted_mean(uploads)
@@ -184,7 +184,8 @@ def hook(method: Any, name: str) -> Callable[..., Any] | None:
 
     The first class in the method's order of inheritance that has either name decides.
     """
-    return _member(method, name, _OLD_NAMES[name])
+    found: Callable[..., Any] | None = _member(method, name, _OLD_NAMES[name])
+    return found
 
 
 def check_hooks(method: Any) -> None:

@@ -5,11 +5,12 @@ These are descriptions, without torch; `wfl_sim.learning.alignment` carries them
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Annotated, Final, Literal, Protocol
+from dataclasses import dataclass, field, fields
+from typing import Annotated, Any, Final, Literal, Protocol
 
 from wfl_sim.config.fields import FilePath
 from wfl_sim.config.registry import From, Registry
+from wfl_sim.methods.parts import Critic, Part
 
 
 class Algorithm(Protocol):
@@ -165,6 +166,18 @@ class Alignment:
             raise ValueError(f"algorithm must be ppo, grpo or dpo, got {self.algorithm!r}")
         if self.combine != "linear" and isinstance(self.algorithm, DPO):
             raise ValueError("combine: pairs of DPO carry one preference, so it must be linear")
+
+    @classmethod
+    def of(cls, method: Any) -> Alignment:
+        """Return the objective of a method whose fields have the names of these fields."""
+        names = {each.name for each in fields(cls)} & {each.name for each in fields(method)}
+        return cls(**{name: getattr(method, name) for name in names})
+
+
+def critic_of(algorithm: Algorithm, values: int = 1) -> tuple[Part, ...]:
+    """Return the private critic, with so many values, of an algorithm that needs one."""
+    needs_one = isinstance(algorithm, PPO)
+    return (Part(name="critic", config=Critic(values=values)),) if needs_one else ()
 
 
 def _check_positive(options: object, *names: str) -> None:

@@ -140,6 +140,27 @@ class Part:
         return replace(self, config=replace(self.config, rank=rank, alpha=alpha))
 
 
+def lora_and_head(
+    lora: LoRA,
+    *,
+    shared: bool | Literal["A", "B"] = True,
+    known: bool | Literal["A"] = False,
+    by_device: bool = False,
+    head: bool = True,
+) -> tuple[Part, Part]:
+    """Return the parts "lora" and "head" of a method that adapts by LoRA.
+
+    Args:
+        lora: the configuration of the LoRA.
+        shared: whether the LoRA, or one factor of it, is sent.
+        known: which factor is the same everywhere without being sent.
+        by_device: whether the rank differs by device.
+        head: whether the head is sent.
+    """
+    adapter = Part(name="lora", config=lora, shared=shared, known=known, by_device=by_device)
+    return adapter, Part(name="head", config=Head(), shared=head)
+
+
 def with_role(
     parts: Mapping[str, Part], shapes: Shapes, *roles: Role
 ) -> dict[str, tuple[int, ...]]:

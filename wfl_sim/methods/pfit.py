@@ -18,9 +18,17 @@ from typing import Annotated
 from wfl_sim.config.registry import From
 from wfl_sim.methods.aggregation import Upload, weighted_mean
 from wfl_sim.methods.method import METHODS
-from wfl_sim.methods.objectives import ALGORITHMS, PPO, Algorithm, Alignment, Rewards, Sparsity
-from wfl_sim.methods.parts import Critic, LastLayers, Offset, Part
-from wfl_sim.methods.phases import Local, Phase
+from wfl_sim.methods.objectives import (
+    ALGORITHMS,
+    PPO,
+    Algorithm,
+    Alignment,
+    Rewards,
+    Sparsity,
+    critic_of,
+)
+from wfl_sim.methods.parts import LastLayers, Offset, Part
+from wfl_sim.methods.phases import Local, Phase, one_phase
 from wfl_sim.state import State
 
 
@@ -44,26 +52,17 @@ class PFIT:
     @property
     def parts(self) -> tuple[Part, ...]:
         """Last layers shared; offset and, where the algorithm needs one, critic private."""
-        critic = Part(name="critic", config=Critic(), shared=False)
         return (
             Part(name="layers", config=LastLayers(layers=self.layers), shared=True),
             Part(name="offset", config=Offset(layers=self.layers), shared=False),
-            *([critic] if isinstance(self.algorithm, PPO) else []),
+            *critic_of(self.algorithm),
         )
 
     @property
     def phases(self) -> tuple[Phase, ...]:
         """All parts learn jointly from a_k r_help + (1 - a_k) r_safe - b |d_k|^2."""
-        objective = Alignment(
-            algorithm=self.algorithm,
-            rewards=self.rewards,
-            weight=self.weight,
-            distance=self.distance,
-            attention=self.attention,
-            temperature=self.temperature,
-        )
-        trains = tuple(part.name for part in self.parts)
-        return (Phase(trains=trains, local=self.local, objective=objective),)
+        trains = (part.name for part in self.parts)
+        return one_phase(*trains, local=self.local, objective=Alignment.of(self))
 
     def aggregate(self, shared: State, uploads: Sequence[Upload]) -> State:
         """w_global <- sum_k p_k w_k of the last layers."""

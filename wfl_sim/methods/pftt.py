@@ -8,23 +8,20 @@ leaves it. Sizes, learning rate and where the head belongs are wfl_sim's default
 hand do not state the paper's.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Literal
 
-from wfl_sim.methods.aggregation import Upload, weighted_mean
+from wfl_sim.methods.aggregation import WeightedMean
 from wfl_sim.methods.method import METHODS
 from wfl_sim.methods.parts import Adapter, Head, LoRA, Part
-from wfl_sim.methods.phases import Local, Phase
-from wfl_sim.state import State
+from wfl_sim.methods.phases import Local, Phase, one_phase
 
 
 @METHODS("pftt")
 @dataclass(frozen=True, kw_only=True)
-class PFTT:
+class PFTT(WeightedMean):
     """Global adapter, averaged over the air; local LoRA, kept private (arXiv 2404.13238)."""
 
-    is_weighted_mean: ClassVar[bool] = True
     adapter: Adapter = field(default_factory=Adapter)
     lora: LoRA = field(default_factory=LoRA)
     head: Literal["shared", "private"] = "shared"
@@ -42,8 +39,4 @@ class PFTT:
     @property
     def phases(self) -> tuple[Phase, ...]:
         """All parts learn jointly."""
-        return (Phase(trains=("adapter", "lora", "head"), local=self.local),)
-
-    def aggregate(self, shared: State, uploads: Sequence[Upload]) -> State:
-        """phi <- sum_k p_k phi_k; the private parts are not in an upload."""
-        return weighted_mean(uploads)
+        return one_phase("adapter", "lora", "head", local=self.local)

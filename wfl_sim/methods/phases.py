@@ -61,3 +61,11 @@ class Phase:
     began unless the method says otherwise (FedProx, arXiv 1812.06127)"""
     mutes: tuple[str, ...] = ()
     """LoRAs that contribute nothing while this phase trains"""
+
+
+def one_phase(
+    *trains: str, local: Local, objective: Objective | None = None, proximal: float = 0.0
+) -> tuple[Phase]:
+    """Return the phases of a method that trains all its parts jointly; `trains` names them."""
+    objective = objective or Classification()
+    return (Phase(trains=trains, local=local, objective=objective, proximal=proximal),)

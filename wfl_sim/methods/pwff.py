@@ -18,9 +18,17 @@ from typing import Annotated, Literal
 from wfl_sim.config.registry import From
 from wfl_sim.methods.aggregation import Upload, weighted_mean
 from wfl_sim.methods.method import METHODS
-from wfl_sim.methods.objectives import ALGORITHMS, PPO, Algorithm, Alignment, Rewards, Sparsity
-from wfl_sim.methods.parts import Adapter, Critic, LoRA, Part
-from wfl_sim.methods.phases import Local, Phase
+from wfl_sim.methods.objectives import (
+    ALGORITHMS,
+    PPO,
+    Algorithm,
+    Alignment,
+    Rewards,
+    Sparsity,
+    critic_of,
+)
+from wfl_sim.methods.parts import Adapter, LoRA, Part
+from wfl_sim.methods.phases import Local, Phase, one_phase
 from wfl_sim.state import State
 
 
@@ -47,27 +55,17 @@ class PWFF:
     def parts(self) -> tuple[Part, ...]:
         """Adapter shared; LoRA and, where the algorithm needs one, critic private."""
         values = 1 if self.combine == "linear" else 2
-        critic = Part(name="critic", config=Critic(values=values), shared=False)
         return (
             Part(name="adapter", config=self.adapter, shared=True),
             Part(name="lora", config=self.lora, shared=False),
-            *([critic] if isinstance(self.algorithm, PPO) else []),
+            *critic_of(self.algorithm, values),
         )
 
     @property
     def phases(self) -> tuple[Phase, ...]:
         """All parts learn jointly from both rewards."""
-        objective = Alignment(
-            algorithm=self.algorithm,
-            rewards=self.rewards,
-            weight=self.weight,
-            combine=self.combine,
-            distance=self.distance,
-            attention=self.attention,
-            temperature=self.temperature,
-        )
-        trains = tuple(part.name for part in self.parts)
-        return (Phase(trains=trains, local=self.local, objective=objective),)
+        trains = (part.name for part in self.parts)
+        return one_phase(*trains, local=self.local, objective=Alignment.of(self))
 
     def aggregate(self, shared: State, uploads: Sequence[Upload]) -> State:
         """phi <- sum_k p_k phi_k of the adapter."""

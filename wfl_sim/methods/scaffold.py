@@ -13,8 +13,8 @@ import numpy as np
 from wfl_sim.methods.aggregation import Upload, weighted_mean
 from wfl_sim.methods.local_update import ClientContext, LocalResult, LocalRun, Train
 from wfl_sim.methods.method import METHODS
-from wfl_sim.methods.parts import Head, LoRA, Part, Shapes
-from wfl_sim.methods.phases import Local, Phase
+from wfl_sim.methods.parts import LoRA, Part, Shapes, lora_and_head
+from wfl_sim.methods.phases import Local, Phase, one_phase
 from wfl_sim.state import State, minus, of_parts, plus, put_under, times, under
 
 
@@ -33,15 +33,12 @@ class Scaffold:
     @property
     def parts(self) -> tuple[Part, ...]:
         """Everything is shared."""
-        return (
-            Part(name="lora", config=self.lora, shared=True),
-            Part(name="head", config=Head(), shared=True),
-        )
+        return lora_and_head(self.lora)
 
     @property
     def phases(self) -> tuple[Phase, ...]:
         """LoRA and head learn jointly."""
-        return (Phase(trains=("lora", "head"), local=self.local),)
+        return one_phase("lora", "head", local=self.local)
 
     def initial_server_state(self, shared: State, devices: int) -> State:
         """c = 0; the server knows the number N of devices."""

@@ -10,7 +10,7 @@ from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.registry import From
 from wfl_sim.methods.aggregation import Upload
 from wfl_sim.methods.method import Method, is_weighted_mean
-from wfl_sim.methods.server_optimizers import _MEMORY, OPTIMIZERS, Average, Optimizer
+from wfl_sim.methods.server_optimizers import MEMORY, OPTIMIZERS, Average, Optimizer
 from wfl_sim.methods.staleness import STALENESS, Delta, Staleness
 from wfl_sim.state import State, outside, put_under, under
 
@@ -51,20 +51,20 @@ class AggregationConfig:
 
     def step(self, shared: State, mean: State) -> State:
         """Return the next shared state with the optimiser's memory."""
-        memory = under(_MEMORY, shared)
+        memory = under(MEMORY, shared)
         if self.optimizer == Average():
             return mean
         present = {name: shared[name] for name in mean}
         moved, memory = self.optimizer.step(present, mean, memory)
-        return {**moved, **put_under(_MEMORY, memory)}
+        return {**moved, **put_under(MEMORY, memory)}
 
     def without_memory(self, shared: State) -> State:
         """Return a shared state without the optimiser's memory."""
-        return outside(_MEMORY, shared)
+        return outside(MEMORY, shared)
 
     def memory_of(self, shared: State) -> State:
         """Return the optimiser's memory with its names in the shared state."""
-        return put_under(_MEMORY, under(_MEMORY, shared))
+        return put_under(MEMORY, under(MEMORY, shared))
 
 
 def server_update(

@@ -12,7 +12,7 @@ from wfl_sim.config.registry import Registry
 from wfl_sim.methods.method import SERVER
 from wfl_sim.state import State, each, minus, plus, put_under, times, under
 
-_MEMORY = f"{SERVER}/optimizer"
+MEMORY = f"{SERVER}/optimizer"
 
 
 class Optimizer(Protocol):
@@ -39,7 +39,7 @@ class Average:
     lr: float = 1.0
 
     def __post_init__(self) -> None:
-        _check(self)
+        check_options(self)
 
     def step(self, shared: State, mean: State, memory: State) -> tuple[State, State]:
         """Return the next state; nothing is remembered."""
@@ -55,7 +55,7 @@ class Momentum:
     beta: float = 0.9
 
     def __post_init__(self) -> None:
-        _check(self)
+        check_options(self)
 
     def step(self, shared: State, mean: State, memory: State) -> tuple[State, State]:
         """Return the next state and v."""
@@ -75,7 +75,7 @@ class _Adaptive:
     """how adaptive: the smaller, the more"""
 
     def __post_init__(self) -> None:
-        _check(self)
+        check_options(self)
 
     def step(self, shared: State, mean: State, memory: State) -> tuple[State, State]:
         """m <- b1 m + (1-b1) d, v <- ..., x <- x + lr m / (sqrt(v) + tau); remember m and v."""
@@ -125,7 +125,7 @@ class Adagrad(_Adaptive):
         return {name: v + square for name, (v, square) in pairs.items()}
 
 
-def _check(rule: Any) -> None:
+def check_options(rule: Any) -> None:
     if hasattr(rule, "lr") and not rule.lr > 0:
         raise ValueError(f"lr must be greater than 0, got {rule.lr}")
     for name in ("beta", "beta1", "beta2"):

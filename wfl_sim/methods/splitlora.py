@@ -10,23 +10,19 @@ unharmed, so what is learned is exactly what FedIT learns with the same LoRA; wh
 computes, and what goes over the air. The paper's code serves the clients in turn instead.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
 
-from wfl_sim.methods.aggregation import Upload, weighted_mean
+from wfl_sim.methods.aggregation import WeightedMean
 from wfl_sim.methods.method import METHODS
-from wfl_sim.methods.parts import Head, LoRA, Part
-from wfl_sim.methods.phases import Local, Phase
-from wfl_sim.state import State
+from wfl_sim.methods.parts import LoRA, Part, lora_and_head
+from wfl_sim.methods.phases import Local, Phase, one_phase
 
 
 @METHODS("splitlora")
 @dataclass(frozen=True, kw_only=True)
-class SplitLoRA:
+class SplitLoRA(WeightedMean):
     """A network cut in two: activations over the air in every step (arXiv 2407.00952)."""
 
-    is_weighted_mean: ClassVar[bool] = True
     device_blocks: int = 1
     """transformer blocks that a device holds, with the embeddings below them"""
     lora: LoRA = field(default_factory=LoRA)
@@ -39,16 +35,9 @@ class SplitLoRA:
     @property
     def parts(self) -> tuple[Part, ...]:
         """Everything is shared, though the head and most of LoRA never leave the server."""
-        return (
-            Part(name="lora", config=self.lora, shared=True),
-            Part(name="head", config=Head(), shared=True),
-        )
+        return lora_and_head(self.lora)
 
     @property
     def phases(self) -> tuple[Phase, ...]:
         """Both sides of the cut learn jointly."""
-        return (Phase(trains=("lora", "head"), local=self.local),)
-
-    def aggregate(self, shared: State, uploads: Sequence[Upload]) -> State:
-        """Average the devices' LoRA, and the server's copies beside them."""
-        return weighted_mean(uploads)
+        return one_phase("lora", "head", local=self.local)

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from wfl_sim.config.registry import Registry
 from wfl_sim.methods.aggregation import Upload
-from wfl_sim.methods.server_optimizers import _check
+from wfl_sim.methods.server_optimizers import check_options
 from wfl_sim.state import State, minus, plus
 
 
@@ -36,7 +36,7 @@ class Delta:
     needs_base = True
 
     def __post_init__(self) -> None:
-        _check(self)
+        check_options(self)
 
     def present(self, shared: State, upload: Upload) -> Upload:
         """x + s (x_k - base_k)."""
@@ -57,7 +57,7 @@ class Mixing:
     needs_base = False
 
     def __post_init__(self) -> None:
-        _check(self)
+        check_options(self)
         if not 0 < self.alpha <= 1:
             raise ValueError(f"alpha must lie in (0, 1], got {self.alpha}")
 
