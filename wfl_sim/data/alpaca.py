@@ -1,24 +1,24 @@
 """Alpaca: instructions with inputs and outputs, one JSON object a line."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 import numpy as np
 
-from wfl_sim.config.fields import FilePath
 from wfl_sim.config.registry import From
 from wfl_sim.data.examples import Shards
 from wfl_sim.data.instructions import Instructions, PromptLengths, held_out
 from wfl_sim.data.partition import IID, PARTITIONS, Partition
+from wfl_sim.data.sharding import check_test_fraction, draw_rows
+from wfl_sim.data.text_file import TextFile
 from wfl_sim.randomness import stream
 
 KINDS = ("open", "classification")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Alpaca:
+class Alpaca(TextFile):
     """A UTF-8 file with one JSON object a line: `instruction`, `input`, `output`.
 
     The form of R. Taori et al., Stanford Alpaca, 2023. A line with `instances`, a list of inputs
@@ -27,7 +27,6 @@ class Alpaca:
     all others.
 
     Attributes:
-        path: the file; a relative path starts from the scenario file.
         request_tokens, answer_tokens: lengths of requests and of answers.
         test_fraction: part of a device's requests held out.
         partition: which device holds which examples.
@@ -35,7 +34,6 @@ class Alpaca:
         decoding: whether a network that is judged draws its words, or writes the likeliest.
     """
 
-    path: Annotated[str, FilePath()]
     request_tokens: int = 96
     answer_tokens: int = 32
     test_fraction: float = 0.2
@@ -45,10 +43,7 @@ class Alpaca:
 
     def __post_init__(self) -> None:
         PromptLengths(request=self.request_tokens, answer=self.answer_tokens)
-        if not 0 < self.test_fraction < 1:
-            raise ValueError(
-                f"test_fraction must lie between 0 and 1, both excluded, got {self.test_fraction}"
-            )
+        check_test_fraction(self.test_fraction)
         if self.limit is not None and self.limit < 2:
             raise ValueError(f"limit must be at least 2 examples, got {self.limit}")
 
@@ -63,10 +58,8 @@ class Alpaca:
         Raises FileNotFoundError without the file, ValueError for a file that cannot be read as
         stated or a partition that leaves a device with too few examples.
         """
-        rows = self._rows()
-        if self.limit is not None and self.limit < len(rows):
-            drawn = stream(seed, "data", "limit").permutation(len(rows))[: self.limit]
-            rows = [rows[i] for i in np.sort(drawn)]
+        found = (row for source, record in self.json_lines() for row in _examples(record, source))
+        rows = draw_rows(list(found), self.limit, seed)
         if not rows:
             raise ValueError(f"{self.path}: no examples")
         everything = Instructions(
@@ -81,30 +74,9 @@ class Alpaca:
             [everything.subset(part) for part in parts], KINDS, self.test_fraction, seed
         )
 
-    def _rows(self) -> list[tuple[str, str, int]]:
-        try:
-            with open(self.path, encoding="utf-8-sig") as file:
-                return [
-                    row
-                    for line, text in enumerate(file, 1)
-                    if text.strip()
-                    for row in _examples(text, f"{self.path}:{line}")
-                ]
-        except FileNotFoundError:
-            raise FileNotFoundError(f"no such file: {self.path}") from None
-        except OSError as error:
-            raise ValueError(f"{self.path}: cannot be read: {error.strerror}") from None
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{self.path}: not UTF-8 text (byte {error.start})") from None
 
-
-def _examples(text: str, source: str) -> list[tuple[str, str, int]]:
-    try:
-        record = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{source}: not JSON: {error.msg} at column {error.colno}") from None
-    if not isinstance(record, dict):
-        raise ValueError(f"{source}: expected a JSON object, found {type(record).__name__}")
+def _examples(record: Mapping[str, Any], source: str) -> list[tuple[str, str, int]]:
+    """Return the request, the answer and the kind of each instance of a task."""
     instances = record.get("instances", [record])
     if not isinstance(instances, list) or not all(isinstance(each, dict) for each in instances):
         raise ValueError(f"{source}: 'instances' must be a list of JSON objects")

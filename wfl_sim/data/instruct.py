@@ -11,6 +11,7 @@ from wfl_sim.data.examples import Shards
 from wfl_sim.data.instruct_rules import KINDS, SHARES, request
 from wfl_sim.data.instructions import Instructions, PromptLengths, held_out
 from wfl_sim.data.partition import IID, PARTITIONS, Partition
+from wfl_sim.data.sharding import check_test_fraction
 from wfl_sim.randomness import stream
 
 
@@ -83,10 +84,7 @@ class Instruct:
         PromptLengths(request=self.request_tokens, answer=self.answer_tokens)
         if self.examples < 2:
             raise ValueError(f"examples must be at least 2 per device, got {self.examples}")
-        if not 0 < self.test_fraction < 1:
-            raise ValueError(
-                f"test_fraction must lie between 0 and 1, both excluded, got {self.test_fraction}"
-            )
+        check_test_fraction(self.test_fraction)
         if not self.sharpness >= 0:
             raise ValueError(f"sharpness must not be negative, got {self.sharpness}")
 

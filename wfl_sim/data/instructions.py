@@ -2,14 +2,14 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wfl_sim.data.examples import Examples, Shards
-from wfl_sim.randomness import stream
+from wfl_sim.data.sharding import hold_out
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,16 +74,17 @@ class Instructions(Examples):
     def subset(self, indices: Sequence[int] | NDArray[np.int64]) -> Self:
         """The examples at `indices`, in the order given."""
         chosen = [int(i) for i in indices]
-        return self._with(
-            tuple(self.texts[i] for i in chosen),
-            self.labels[chosen],
-            tuple(self.answers[i] for i in chosen),
-            tuple(self.rejected[i] for i in chosen) if self.rejected else (),
+        return replace(
+            self,
+            texts=tuple(self.texts[i] for i in chosen),
+            labels=self.labels[chosen],
+            answers=tuple(self.answers[i] for i in chosen),
+            rejected=tuple(self.rejected[i] for i in chosen) if self.rejected else (),
         )
 
     def relabelled(self, labels: NDArray[np.int64]) -> Self:
         """The same requests and answers as other kinds."""
-        return self._with(self.texts, labels, self.answers, self.rejected)
+        return replace(self, labels=labels)
 
     def fingerprint(self) -> str:
         """sha256 over all of it: equal exactly when the examples are."""
@@ -98,37 +99,16 @@ class Instructions(Examples):
         )
         return hashlib.sha256(f"{super().fingerprint()} {rest!r}".encode()).hexdigest()
 
-    def _with(
-        self,
-        texts: tuple[str, ...],
-        labels: NDArray[np.int64],
-        answers: tuple[str, ...],
-        rejected: tuple[str, ...],
-    ) -> Self:
-        return type(self)(
-            texts,
-            labels,
-            answers,
-            rejected,
-            self.layout,
-            self.preference,
-            self.ruled,
-            self.greedy,
-        )
-
 
 def pooled(parts: Sequence[Instructions], preference: float) -> Instructions:
     """All examples of `parts`, one part after the other, held with one preference."""
-    first = parts[0]
-    return Instructions(
-        tuple(text for part in parts for text in part.texts),
-        np.concatenate([part.labels for part in parts]),
-        tuple(text for part in parts for text in part.answers),
-        tuple(text for part in parts for text in part.rejected),
-        first.layout,
-        preference,
-        first.ruled,
-        first.greedy,
+    return replace(
+        parts[0],
+        texts=tuple(text for part in parts for text in part.texts),
+        labels=np.concatenate([part.labels for part in parts]),
+        answers=tuple(text for part in parts for text in part.answers),
+        rejected=tuple(text for part in parts for text in part.rejected),
+        preference=preference,
     )
 
 
@@ -138,10 +118,8 @@ def held_out(
     """Split each device's examples as `sharding.shards` does, without concept shift."""
     train, test = [], []
     for device, examples in enumerate(held):
-        size = len(examples)
-        out = min(size - 1, max(1, round(test_fraction * size)))
-        order = stream(seed, "data", "hold-out", device).permutation(size)
-        test.append(examples.subset(np.sort(order[:out])))
-        train.append(examples.subset(np.sort(order[out:])))
+        learned, tested = hold_out(examples, test_fraction, device, seed)
+        train.append(learned)
+        test.append(tested)
     mean = float(np.mean([examples.preference for examples in held]))
     return Shards(tuple(train), tuple(test), pooled(test, mean), kinds)

@@ -1,9 +1,9 @@
-"""From each device's examples to the fleet's shards: hold out a test part, then shift concepts."""
+"""The contract of data sets, and how examples become shards: hold-out and concept shift."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +12,31 @@ from wfl_sim.config.registry import Registry
 from wfl_sim.data.examples import Examples, Shards, joined
 from wfl_sim.randomness import stream
 
+Row = TypeVar("Row")
+Held = TypeVar("Held", bound=Examples)
+
 
 class Data(Protocol):
-    """Labelled examples, divided over devices."""
+    """Labelled examples, divided over devices.
+
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True, kw_only=True)
+    ... class Parity:
+    ...     tokens: int = 8
+    ...
+    ...     def shards(self, devices, seed):
+    ...         rng = stream(seed, "parity")
+    ...         labels = rng.integers(2, size=(devices, 12))
+    ...         each = [Examples(tuple("even" if y == 0 else "odd" for y in row), row)
+    ...                 for row in labels]
+    ...         return shards(each, ("even", "odd"), test_fraction=0.25, concept_shift=0, seed=seed)
+    >>> Parity().shards(devices=3, seed=1)
+    Shards(3 devices, 27 train, 9 test, 2 classes)
+    """
 
     @property
     def tokens(self) -> int:
-        """Length to which texts are cut or padded."""
+        """Number of tokens to which texts are cut or padded."""
 
     def shards(self, devices: int, seed: int) -> Shards:
         """Return train and test examples of each device and the pooled held-out set."""
@@ -35,18 +53,11 @@ def shards(
     concept_shift: float,
     seed: int,
 ) -> Shards:
-    """Split each device's `held` examples and relabel those of shifted devices.
-
-    Of n examples round(test_fraction * n) are held out, at least one and at most n - 1.
-    """
+    """Split each device's `held` examples, and relabel those of shifted devices."""
     shifted = shifted_devices(len(held), concept_shift, stream(seed, "data", "concept-shift"))
     train, test, plain = [], [], []
     for device, examples in enumerate(held):
-        size = len(examples)
-        out = min(size - 1, max(1, round(test_fraction * size)))
-        order = stream(seed, "data", "hold-out", device).permutation(size)
-        tested = examples.subset(np.sort(order[:out]))
-        learned = examples.subset(np.sort(order[out:]))
+        learned, tested = hold_out(examples, test_fraction, device, seed)
         plain.append(tested)
         if shifted[device]:
             new = exchange(examples.counts(len(classes)))
@@ -57,16 +68,38 @@ def shards(
     return Shards(tuple(train), tuple(test), joined(plain), classes)
 
 
+def hold_out(examples: Held, test_fraction: float, device: int, seed: int) -> tuple[Held, Held]:
+    """Return the examples to train on and to test on, drawn at random.
+
+    Of n examples round(test_fraction * n) are held out, at least one and at most n - 1.
+    """
+    size = len(examples)
+    out = min(size - 1, max(1, round(test_fraction * size)))
+    order = stream(seed, "data", "hold-out", device).permutation(size)
+    return examples.subset(np.sort(order[out:])), examples.subset(np.sort(order[:out]))
+
+
+def draw_rows(rows: list[Row], limit: int | None, seed: int) -> list[Row]:
+    """Return at most `limit` rows, drawn at random and in their order; all rows without a limit."""
+    if limit is None or limit >= len(rows):
+        return rows
+    drawn = stream(seed, "data", "limit").permutation(len(rows))[:limit]
+    return [rows[i] for i in np.sort(drawn)]
+
+
 def check_sharding(*, tokens: int, test_fraction: float, concept_shift: float) -> None:
     """Raise ValueError for a value that no data set can have."""
     if tokens < 8:
         raise ValueError(f"tokens must be at least 8, got {tokens}")
-    if not 0 < test_fraction < 1:
-        raise ValueError(
-            f"test_fraction must lie between 0 and 1, both excluded, got {test_fraction}"
-        )
+    check_test_fraction(test_fraction)
     if not 0 <= concept_shift <= 1:
         raise ValueError(f"concept_shift must lie in [0, 1], got {concept_shift}")
+
+
+def check_test_fraction(fraction: float) -> None:
+    """Raise ValueError for a share of held-out examples that is not between 0 and 1."""
+    if not 0 < fraction < 1:
+        raise ValueError(f"test_fraction must lie between 0 and 1, both excluded, got {fraction}")
 
 
 def shifted_devices(devices: int, fraction: float, rng: np.random.Generator) -> NDArray[np.bool_]:

@@ -126,6 +126,7 @@ class Adagrad(_Adaptive):
 
 
 def check_options(rule: Any) -> None:
+    """Raise ValueError for an option of an optimiser or a staleness rule outside its range."""
     if hasattr(rule, "lr") and not rule.lr > 0:
         raise ValueError(f"lr must be greater than 0, got {rule.lr}")
     for name in ("beta", "beta1", "beta2"):

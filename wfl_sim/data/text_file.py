@@ -1,0 +1,65 @@
+"""UTF-8 text files: their path from the scenario file, their errors, and JSON lines."""
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any, TextIO
+
+from wfl_sim.config.fields import FilePath
+
+
+class Source(ABC):
+    """Where examples come from."""
+
+    @property
+    @abstractmethod
+    def source(self) -> str:
+        """The name of the source, for error messages."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextFile(Source):
+    """A UTF-8 file.
+
+    Attributes:
+        path: the file; a relative path starts from the scenario file.
+    """
+
+    path: Annotated[str, FilePath()]
+
+    @property
+    def source(self) -> str:
+        """The file, for error messages."""
+        return self.path
+
+    @contextmanager
+    def opened(self, newline: str | None = None) -> Iterator[TextIO]:
+        """Open the file; raise FileNotFoundError or ValueError, in one line, if this fails."""
+        try:
+            with open(self.path, encoding="utf-8-sig", newline=newline) as file:
+                yield file
+        except FileNotFoundError:
+            raise FileNotFoundError(f"no such file: {self.path}") from None
+        except OSError as error:
+            raise ValueError(f"{self.path}: cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{self.path}: not UTF-8 text (byte {error.start})") from None
+
+    def json_lines(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield `path:line` and the JSON object of each line that is not blank."""
+        with self.opened() as file:
+            for line, text in enumerate(file, 1):
+                if text.strip():
+                    yield f"{self.path}:{line}", _parsed(text, f"{self.path}:{line}")
+
+
+def _parsed(text: str, source: str) -> dict[str, Any]:
+    try:
+        record = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{source}: not JSON: {error.msg} at column {error.colno}") from None
+    if not isinstance(record, dict):
+        raise ValueError(f"{source}: expected a JSON object, found {type(record).__name__}")
+    return record
