@@ -1,4 +1,4 @@
-"""Exchange: a state becomes a payload and a state again; what codecs lose stays with the sender."""
+"""The contract of codecs, the round trip of a state through one, and error feedback."""
 
 from __future__ import annotations
 
@@ -19,6 +19,18 @@ class Codec(Protocol):
     end; only for uploads. `feedback`: the sender keeps what a payload has lost and adds it to the
     next one (Seide et al. 2014; Karimireddy et al. 2019, arXiv:1901.09847). `lossless`: a float32
     state arrives bit for bit.
+
+    >>> class Signs:
+    ...     def encode(self, state):
+    ...         return b"".join(np.sign(state[name]).astype("i1").tobytes() for name in state)
+    ...
+    ...     def decode(self, payload):
+    ...         return {"w": np.frombuffer(payload, "i1").astype(np.float32)}
+    ...
+    ...     def bits(self, shapes):
+    ...         return 8 * sum(int(np.prod(shape)) for shape in shapes.values())
+    >>> round_trip(Signs(), {"w": np.float32([0.5, -3, 0])}, "upload")
+    {'w': array([ 1., -1.,  0.], dtype=float32)}
     """
 
     def encode(self, state: State) -> bytes:
@@ -35,11 +47,11 @@ CODECS: Registry[Codec] = Registry("codec", Codec)
 
 
 _LOST: Final = "error-feedback/"
-"""before the names of what a codec has lost, which a device keeps with its private state"""
+"""Prefix of the residuals that codecs have lost, in the private state of a device."""
 
 
 def split_residual(private: State) -> tuple[State, State]:
-    """Return what the method keeps on a device, and what codecs have lost."""
+    """Return what the method keeps on a device, and the residuals of codecs."""
     lost = {name: array for name, array in private.items() if name.startswith(_LOST)}
     return {name: array for name, array in private.items() if name not in lost}, lost
 
@@ -48,7 +60,7 @@ def round_trip(codec: Codec, state: State, direction: str, bits: int | None = No
     """Return a state after encoding and decoding.
 
     Raises:
-        RuntimeError: the payload is not as long as announced: `bits`, or what the codec says.
+        RuntimeError: the payload is not as long as `bits`, or as the codec announced.
     """
     if not state:
         return {}
@@ -71,7 +83,7 @@ def upload_of(
     bits: int,
     protect: Callable[[State], State] | None = None,
 ) -> tuple[State, State]:
-    """Return what the server gets, and what the device keeps of it for the next time.
+    """Return the decoded upload, and the residual that the device keeps for the next one.
 
     A relative codec encodes the change since the download; of what was not in it, all. `protect`
     clips and disturbs that change before any codec sees it.

@@ -1,4 +1,4 @@
-"""Container: a safetensors file in memory, of known length before there are any values.
+"""A safetensors file in memory, whose length is known before there are any values.
 
 The format: 8 bytes of header length (little endian), a compact JSON header padded with spaces to a
 multiple of 8 bytes, then the arrays without gaps. See
@@ -7,6 +7,7 @@ https://github.com/huggingface/safetensors#format.
 
 import json
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
@@ -14,10 +15,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from wfl_sim.state import State, shapes_of
+
 Shapes = Mapping[str, tuple[int, ...]]
 Arrays = Mapping[str, NDArray[Any]]
 Element = tuple[str, tuple[int, ...]]
-"""the format's name of the element type, and shape"""
+"""The element type, as the format names it, and the shape."""
 Layout = Mapping[str, Element]
 
 _TYPES: Final[dict[str, np.dtype[Any]]] = {
@@ -32,7 +35,7 @@ _TYPES: Final[dict[str, np.dtype[Any]]] = {
 
 
 def length(layout: Layout, note: str = "") -> int:
-    """Return the bytes of a container from its layout alone."""
+    """Return the length in bytes of a container, from its layout alone."""
     header, size = _header(tuple(layout.items()), note)
     return len(header) + size
 
@@ -87,6 +90,41 @@ def restored(flat: NDArray[np.float32], shapes: Shapes) -> dict[str, NDArray[np.
     parts = np.split(flat, np.cumsum(sizes(shapes))[:-1]) if shapes else []
     names = sorted(shapes)
     return {n: part.reshape(shapes[n]) for n, part in zip(names, parts, strict=True)}
+
+
+class FlatCodec(ABC):
+    """Base of codecs that encode all values of a state as one vector.
+
+    The values are in the order of their arrays' names; names and shapes are in the header.
+    """
+
+    def encode(self, state: State) -> bytes:
+        """Return the payload."""
+        shapes = shapes_of(state)
+        arrays = self._arrays(flattened(state), shapes)
+        return packed(self._layout(shapes), arrays, shapes_note(shapes))
+
+    def decode(self, payload: bytes) -> State:
+        """Return the state that the receiver gets, in float32."""
+        arrays, note = unpacked(payload)
+        shapes = noted_shapes(note)
+        return restored(self._values(arrays, shapes), shapes)
+
+    def bits(self, shapes: Shapes) -> int:
+        """Return the exact payload size, in bit."""
+        return 8 * length(self._layout(shapes), shapes_note(shapes))
+
+    @abstractmethod
+    def _layout(self, shapes: Shapes) -> Layout:
+        """Return the arrays of the payload of a state with these shapes."""
+
+    @abstractmethod
+    def _arrays(self, flat: NDArray[np.float32], shapes: Shapes) -> Arrays:
+        """Return what encodes the values `flat`."""
+
+    @abstractmethod
+    def _values(self, arrays: Arrays, shapes: Shapes) -> NDArray[np.float32]:
+        """Return the values that the arrays of a payload stand for."""
 
 
 # All devices of a run send states of one layout, so its header is written and read once.

@@ -5,135 +5,86 @@ value becomes round(x / s) and comes back within s / 2 = m / (2 q) of itself, up
 float32. Blocks do not reach beyond an array.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wfl_sim.codecs.codec import CODECS
-from wfl_sim.codecs.container import (
-    Arrays,
-    Layout,
-    Shapes,
-    flattened,
-    length,
-    noted_shapes,
-    packed,
-    restored,
-    shapes_note,
-    sizes,
-    unpacked,
-)
+from wfl_sim.codecs.container import Arrays, Element, FlatCodec, Layout, Shapes, sizes
 from wfl_sim.config.errors import LocatedError
-from wfl_sim.state import State
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Quantized(FlatCodec):
+    """Integer codes and a float32 scale for each block of values."""
+
+    block: int = 64
+    """Number of values that share a scale."""
+    updates: bool = False
+    """Whether the change since the download is encoded, in place of the state."""
+    error_feedback: bool = False
+    """Whether the codec's error is added to the next update."""
+
+    def __post_init__(self) -> None:
+        if self.block < 1:
+            raise LocatedError(f"must be at least 1, got {self.block}", "block")
+        if self.error_feedback and not self.updates:
+            raise LocatedError(
+                "needs `updates: true`: states have no rest to add", "error_feedback"
+            )
+
+    @property
+    def relative(self) -> bool:
+        """Whether updates are encoded."""
+        return self.updates
+
+    @property
+    def feedback(self) -> bool:
+        """Whether the device keeps what is lost."""
+        return self.error_feedback
+
+    def _scales(self, shapes: Shapes) -> Element:
+        return "F32", (sum(-(-size // self.block) for size in sizes(shapes)),)
 
 
 @CODECS("int8")
 @dataclass(frozen=True, kw_only=True)
-class Int8:
+class Int8(_Quantized):
     """8-bit integers with a float32 scale a block: an error of at most m / 254 in a block."""
 
-    block: int = 64
-    """values that share a scale"""
-    updates: bool = False
-    """encode what training has changed, not the state"""
-    error_feedback: bool = False
-    """add to each update what the codec lost of the one before"""
-
-    def __post_init__(self) -> None:
-        _check(self.block, self.updates, self.error_feedback)
-
-    @property
-    def relative(self) -> bool:
-        """Whether updates are encoded."""
-        return self.updates
-
-    @property
-    def feedback(self) -> bool:
-        """Whether the device keeps what is lost."""
-        return self.error_feedback
-
-    def encode(self, state: State) -> bytes:
-        """Return codes and scales."""
-        shapes = {name: array.shape for name, array in state.items()}
-        codes, scales = _quantised(flattened(state), shapes, self.block, 127)
-        arrays: Arrays = {"codes": codes, "scales": scales}
-        return packed(self._layout(shapes), arrays, shapes_note(shapes))
-
-    def decode(self, payload: bytes) -> State:
-        """Return the state that the codes stand for, in float32."""
-        arrays, note = unpacked(payload)
-        shapes = noted_shapes(note)
-        codes = arrays["codes"].astype(np.float32)
-        return restored(codes * _spread(arrays["scales"], shapes, self.block), shapes)
-
-    def bits(self, shapes: Mapping[str, tuple[int, ...]]) -> int:
-        """Return the exact payload size, in bit."""
-        return 8 * length(self._layout(shapes), shapes_note(shapes))
-
     def _layout(self, shapes: Shapes) -> Layout:
-        blocks = sum(-(-size // self.block) for size in sizes(shapes))
-        return {"scales": ("F32", (blocks,)), "codes": ("I8", (sum(sizes(shapes)),))}
+        return {"scales": self._scales(shapes), "codes": ("I8", (sum(sizes(shapes)),))}
+
+    def _arrays(self, flat: NDArray[np.float32], shapes: Shapes) -> Arrays:
+        codes, scales = _quantised(flat, shapes, self.block, 127)
+        return {"codes": codes, "scales": scales}
+
+    def _values(self, arrays: Arrays, shapes: Shapes) -> NDArray[np.float32]:
+        codes = arrays["codes"].astype(np.float32)
+        return np.asarray(codes * _spread(arrays["scales"], shapes, self.block))
 
 
 @CODECS("int4")
 @dataclass(frozen=True, kw_only=True)
-class Int4:
+class Int4(_Quantized):
     """4-bit integers, two a byte, with a float32 scale a block: an error of at most m / 14."""
 
-    block: int = 64
-    """values that share a scale"""
-    updates: bool = False
-    """encode what training has changed, not the state"""
-    error_feedback: bool = False
-    """add to each update what the codec lost of the one before"""
+    def _layout(self, shapes: Shapes) -> Layout:
+        pairs = -(-sum(sizes(shapes)) // 2)
+        return {"scales": self._scales(shapes), "codes": ("U8", (pairs,))}
 
-    def __post_init__(self) -> None:
-        _check(self.block, self.updates, self.error_feedback)
-
-    @property
-    def relative(self) -> bool:
-        """Whether updates are encoded."""
-        return self.updates
-
-    @property
-    def feedback(self) -> bool:
-        """Whether the device keeps what is lost."""
-        return self.error_feedback
-
-    def encode(self, state: State) -> bytes:
-        """Return codes, two a byte, and scales."""
-        shapes = {name: array.shape for name, array in state.items()}
-        codes, scales = _quantised(flattened(state), shapes, self.block, 7)
+    def _arrays(self, flat: NDArray[np.float32], shapes: Shapes) -> Arrays:
+        codes, scales = _quantised(flat, shapes, self.block, 7)
         nibbles = np.append(codes, np.zeros(len(codes) % 2, codes.dtype)).astype(np.uint8) & 15
-        arrays = {"codes": nibbles[0::2] | nibbles[1::2] << 4, "scales": scales}
-        return packed(self._layout(shapes), arrays, shapes_note(shapes))
+        return {"codes": nibbles[0::2] | nibbles[1::2] << 4, "scales": scales}
 
-    def decode(self, payload: bytes) -> State:
-        """Return the state that the codes stand for, in float32."""
-        arrays, note = unpacked(payload)
-        shapes = noted_shapes(note)
+    def _values(self, arrays: Arrays, shapes: Shapes) -> NDArray[np.float32]:
         pairs = arrays["codes"].astype(np.int16)
         nibbles = np.stack([pairs & 15, pairs >> 4], axis=1).ravel()[: sum(sizes(shapes))]
         codes = (nibbles - 16 * (nibbles > 7)).astype(np.float32)
-        return restored(codes * _spread(arrays["scales"], shapes, self.block), shapes)
-
-    def bits(self, shapes: Mapping[str, tuple[int, ...]]) -> int:
-        """Return the exact payload size, in bit."""
-        return 8 * length(self._layout(shapes), shapes_note(shapes))
-
-    def _layout(self, shapes: Shapes) -> Layout:
-        blocks = sum(-(-size // self.block) for size in sizes(shapes))
-        pairs = -(-sum(sizes(shapes)) // 2)
-        return {"scales": ("F32", (blocks,)), "codes": ("U8", (pairs,))}
-
-
-def _check(block: int, updates: bool, error_feedback: bool) -> None:
-    if block < 1:
-        raise LocatedError(f"must be at least 1, got {block}", "block")
-    if error_feedback and not updates:
-        raise LocatedError("needs `updates: true`: states have no rest to add", "error_feedback")
+        return np.asarray(codes * _spread(arrays["scales"], shapes, self.block))
 
 
 def _quantised(

@@ -1,4 +1,4 @@
-"""Sparse payloads: a few values of an update, chosen by size or by lot.
+"""Sparse payloads: a few values of an update, chosen by magnitude or uniformly at random.
 
 They encode updates: what is not sent has not changed for the receiver. Both obey
 |x - C(x)|^2 <= (1 - k / n) |x|^2 for k of n values, the random mask on average (Stich, Cordonnier,
@@ -7,154 +7,102 @@ Jaggi 2018, arXiv:1809.07599), which error feedback needs in order to converge.
 
 import hashlib
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from channel_models.units import Fraction
 from wfl_sim.codecs.codec import CODECS
-from wfl_sim.codecs.container import (
-    Arrays,
-    Layout,
-    Shapes,
-    flattened,
-    length,
-    noted_shapes,
-    packed,
-    restored,
-    shapes_note,
-    sizes,
-    unpacked,
-)
+from wfl_sim.codecs.container import Arrays, FlatCodec, Layout, Shapes, sizes
 from wfl_sim.config.errors import LocatedError
-from wfl_sim.state import State
 
 
-@CODECS("top-k")
 @dataclass(frozen=True, kw_only=True)
-class TopK:
-    """The values of largest magnitude over all arrays, in float32, each with its index.
-
-    Indices take 16 or 32 bit, as the number of values needs.
-    """
+class _Sparse(FlatCodec):
+    """Some of the values of an update, in float32."""
 
     share: Fraction
-    """of the values that are sent"""
-    error_feedback: bool = True
-    """add to each update what was not sent of the one before"""
+    """Share of the values that are sent."""
+    error_feedback: bool = False
+    """Whether the values that were not sent are added to the next update."""
+
+    relative: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        _check(self.share)
-
-    @property
-    def relative(self) -> bool:
-        """Updates are encoded."""
-        return True
+        if not self.share > 0:
+            raise LocatedError(f"must be greater than 0, got {self.share:g}", "share")
 
     @property
     def feedback(self) -> bool:
         """Whether the device keeps what is lost."""
         return self.error_feedback
 
-    def encode(self, state: State) -> bytes:
-        """Return indices and values; of equal magnitudes the first are taken."""
-        shapes = {name: array.shape for name, array in state.items()}
-        flat = flattened(state)
-        order = np.argsort(-np.abs(flat), kind="stable")
-        indices = np.sort(order[: _kept(self.share, len(flat))])
-        arrays: Arrays = {"values": flat[indices], "indices": indices}
-        return packed(self._layout(shapes), arrays, shapes_note(shapes))
+    def _kept(self, total: int) -> int:
+        return min(math.ceil(self.share * total), total)
 
-    def decode(self, payload: bytes) -> State:
-        """Return the update, zero where nothing was sent."""
-        arrays, note = unpacked(payload)
-        shapes = noted_shapes(note)
-        return restored(_scattered(arrays["values"], arrays["indices"], shapes), shapes)
 
-    def bits(self, shapes: Mapping[str, tuple[int, ...]]) -> int:
-        """Return the exact payload size, in bit."""
-        return 8 * length(self._layout(shapes), shapes_note(shapes))
+@CODECS("top-k")
+@dataclass(frozen=True, kw_only=True)
+class TopK(_Sparse):
+    """The values of largest magnitude over all arrays, in float32, each with its index.
+
+    Indices take 16 or 32 bit, as the number of values needs. Of equal magnitudes the first are
+    taken.
+    """
+
+    error_feedback: bool = True
 
     def _layout(self, shapes: Shapes) -> Layout:
         total = sum(sizes(shapes))
-        kept = (_kept(self.share, total),)
+        kept = (self._kept(total),)
         return {"values": ("F32", kept), "indices": ("U16" if total <= 2**16 else "U32", kept)}
+
+    def _arrays(self, flat: NDArray[np.float32], shapes: Shapes) -> Arrays:
+        order = np.argsort(-np.abs(flat), kind="stable")
+        indices = np.sort(order[: self._kept(len(flat))])
+        return {"values": flat[indices], "indices": indices}
+
+    def _values(self, arrays: Arrays, shapes: Shapes) -> NDArray[np.float32]:
+        return _scattered(arrays["values"], arrays["indices"], shapes)
 
 
 @CODECS("random-mask")
 @dataclass(frozen=True, kw_only=True)
-class RandomMask:
+class RandomMask(_Sparse):
     """A random choice of the values, in float32, and the seed by which the receiver knows which.
 
     The seed is drawn from the content itself, so equal updates give equal payloads.
     """
 
-    share: Fraction
-    """of the values that are sent"""
     unbiased: bool = False
-    """divide by `share`, so that the mean over masks is the update (variance 1 / share - 1)"""
-    error_feedback: bool = False
-    """add to each update what was not sent of the one before"""
+    """Whether values are divided by `share`: the mean over masks is then the update, with a
+    variance of 1 / share - 1."""
 
     def __post_init__(self) -> None:
-        _check(self.share)
+        super().__post_init__()
         if self.unbiased and self.error_feedback:
             raise LocatedError("cannot be with `unbiased`: its rest would grow", "error_feedback")
 
-    @property
-    def relative(self) -> bool:
-        """Updates are encoded."""
-        return True
+    def _layout(self, shapes: Shapes) -> Layout:
+        return {"values": ("F32", (self._kept(sum(sizes(shapes))),)), "seed": ("U32", (1,))}
 
-    @property
-    def feedback(self) -> bool:
-        """Whether the device keeps what is lost."""
-        return self.error_feedback
-
-    def encode(self, state: State) -> bytes:
-        """Return seed and values."""
-        shapes = {name: array.shape for name, array in state.items()}
-        flat = flattened(state)
+    def _arrays(self, flat: NDArray[np.float32], shapes: Shapes) -> Arrays:
         seed = int.from_bytes(hashlib.sha256(flat.tobytes()).digest()[:4], "little")
-        values = flat[_chosen(seed, self.share, len(flat))]
-        arrays: Arrays = {"values": values, "seed": np.array([seed], np.uint32)}
-        return packed(self._layout(shapes), arrays, shapes_note(shapes))
+        values = flat[self._chosen(seed, len(flat))]
+        return {"values": values, "seed": np.array([seed], np.uint32)}
 
-    def decode(self, payload: bytes) -> State:
-        """Return the update, zero where nothing was sent."""
-        arrays, note = unpacked(payload)
-        shapes = noted_shapes(note)
-        indices = _chosen(int(arrays["seed"].item()), self.share, sum(sizes(shapes)))
+    def _values(self, arrays: Arrays, shapes: Shapes) -> NDArray[np.float32]:
+        total = sum(sizes(shapes))
         values = arrays["values"].astype(np.float32)
         if self.unbiased:
-            values = values * np.float32(sum(sizes(shapes)) / max(len(values), 1))
-        return restored(_scattered(values, indices, shapes), shapes)
+            values = values * np.float32(total / max(len(values), 1))
+        return _scattered(values, self._chosen(int(arrays["seed"].item()), total), shapes)
 
-    def bits(self, shapes: Mapping[str, tuple[int, ...]]) -> int:
-        """Return the exact payload size, in bit."""
-        return 8 * length(self._layout(shapes), shapes_note(shapes))
-
-    def _layout(self, shapes: Shapes) -> Layout:
-        return {
-            "values": ("F32", (_kept(self.share, sum(sizes(shapes))),)),
-            "seed": ("U32", (1,)),
-        }
-
-
-def _check(share: float) -> None:
-    if not share > 0:
-        raise LocatedError(f"must be greater than 0, got {share:g}", "share")
-
-
-def _kept(share: float, total: int) -> int:
-    return min(math.ceil(share * total), total)
-
-
-def _chosen(seed: int, share: float, total: int) -> NDArray[np.intp]:
-    rng = np.random.Generator(np.random.Philox(seed))
-    return np.sort(rng.permutation(total)[: _kept(share, total)])
+    def _chosen(self, seed: int, total: int) -> NDArray[np.intp]:
+        rng = np.random.Generator(np.random.Philox(seed))
+        return np.sort(rng.permutation(total)[: self._kept(total)])
 
 
 def _scattered(
