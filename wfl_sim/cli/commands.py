@@ -7,11 +7,11 @@ import os
 import sys
 from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from wfl_sim.cli.errors import one_line_errors as _one_line_errors
+from wfl_sim.cli.errors import one_line_errors
 from wfl_sim.cli.store_commands import store
 
 if TYPE_CHECKING:
@@ -74,21 +74,7 @@ def run(
     figures: Figures = True,
 ) -> None:
     """Run a scenario; a sweep runs every point. Run again to continue after a stop."""
-    with _one_line_errors():
-        from wfl_sim.cli.report import Report
-        from wfl_sim.execution.worker_process import cores
-        from wfl_sim.simulation.request import RunRequest
-        from wfl_sim.simulation.run import run_all
-
-        request = RunRequest.of(
-            scenario, _with(settings, executor), out, network_only, allow_plugins
-        )
-        loaded = request.load()
-        at_once = min(jobs or cores(), len(loaded))
-        request = request.with_threads(threads)
-        report = Report([each.scenario for each in loaded])
-        folders = _followed(report, run_all(request, jobs=at_once, listener=report))
-        report.close(folders, figures=figures)
+    _execute(as_sweep=False, **locals())
 
 
 @app.command()
@@ -111,22 +97,7 @@ def sweep(
     All points are checked before anything runs. What has ended before is left as it is, so the same
     command continues after a stop.
     """
-    with _one_line_errors():
-        from wfl_sim.cli.report import Report
-        from wfl_sim.execution.worker_process import cores
-        from wfl_sim.simulation.request import RunRequest
-        from wfl_sim.simulation.sweep import run_sweep, useful_jobs
-
-        request = RunRequest.of(
-            scenario, _with(settings, executor), out, network_only, allow_plugins
-        ).as_sweep()
-        scenarios = [each.scenario for each in request.load()]
-        at_once = min(jobs or useful_jobs(request, cores()), len(scenarios))
-        request = request.with_threads(threads)
-        report = Report(scenarios)
-        _followed(report, run_sweep(request, jobs=at_once, listener=report))
-        report.compare([request.out], request.out / "figures", figures=figures)
-        typer.echo(request.out)
+    _execute(as_sweep=True, **locals())
 
 
 @app.command()
@@ -143,7 +114,7 @@ def compare(
     figures: Figures = True,
 ) -> None:
     """Set runs and sweeps side by side: a table, Parquet and CSV, and figures."""
-    with _one_line_errors(ValueError):
+    with one_line_errors(ValueError):
         from wfl_sim.cli.report import Report
 
         folder = out or runs[0].parent / "comparison"
@@ -163,7 +134,7 @@ def validate(
     ] = False,
 ) -> None:
     """Check a scenario without running it."""
-    with _one_line_errors():
+    with one_line_errors():
         from wfl_sim.scenario.loading import load
 
         loaded = load(scenario, settings=settings or (), allow_plugins=allow_plugins)
@@ -173,13 +144,13 @@ def validate(
 
             cache = LearnerCache()
             for each in loaded:
-                prepare(each, lambda text: typer.echo(f"warning: {text}", err=True), cache=cache)
+                prepare(each, _warn, cache=cache)
     count = len(loaded)
     devices = sorted({each.scenario.device_count for each in loaded})
-    fleet = f"{devices[0]} device{'s' * (devices[-1] > 1)}"
+    sizes = f"{devices[0]} device{'s' * (devices[-1] > 1)}"
     if len(devices) > 1:
-        fleet = f"{devices[0]} to {devices[-1]} devices"
-    typer.echo(f"{scenario}: valid, {count} run{'s' * (count > 1)} of {fleet}")
+        sizes = f"{devices[0]} to {devices[-1]} devices"
+    typer.echo(f"{scenario}: valid, {count} run{'s' * (count > 1)} of {sizes}")
 
 
 @app.command()
@@ -193,7 +164,7 @@ def plot(
     ] = False,
 ) -> None:
     """Draw the figures of run folders, each with its numbers as CSV."""
-    with _one_line_errors(ValueError):
+    with one_line_errors(ValueError):
         from wfl_sim.results import Run
         from wfl_sim.results.chrome_trace import write_traces
         from wfl_sim.results.figures import draw_all
@@ -219,7 +190,7 @@ def profile(
     allow_plugins: AllowPlugins = False,
 ) -> None:
     """Time the local steps of a scenario on this machine: a table for `compute.table`."""
-    with _one_line_errors():
+    with one_line_errors():
         from wfl_sim.scenario.loading import load
         from wfl_sim.simulation.profile_hardware import profile_hardware
 
@@ -239,7 +210,7 @@ def list_kinds(
     family: Annotated[str, typer.Argument(help="Only this family, e.g. method.")] = "",
 ) -> None:
     """List every registered kind with one line each."""
-    with _one_line_errors(ValueError):
+    with one_line_errors(ValueError):
         from wfl_sim.cli.report import show_kinds
 
         show_kinds(family)
@@ -248,7 +219,7 @@ def list_kinds(
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of scenario files, for editors."""
-    with _one_line_errors(ValueError):
+    with one_line_errors(ValueError):
         import json
 
         from wfl_sim.scenario.json_schema import json_schema
@@ -256,12 +227,48 @@ def schema() -> None:
         typer.echo(json.dumps(json_schema(), indent=2))
 
 
-def _with(settings: list[str] | None, executor: str) -> tuple[str, ...]:
-    return (*(settings or ()), *([f"execution={executor}"] if executor else ()))
+def _execute(
+    *,
+    as_sweep: bool,
+    scenario: Path,
+    settings: list[str] | None,
+    executor: str,
+    jobs: int,
+    threads: int,
+    figures: bool,
+    **options: Any,
+) -> None:
+    """Run every scenario of a file, into folders of their own or into the folder of their sweep."""
+    with one_line_errors():
+        from wfl_sim.cli.report import Report
+        from wfl_sim.execution.worker_process import cores
+        from wfl_sim.simulation.request import RunRequest
+        from wfl_sim.simulation.run import run_all
+        from wfl_sim.simulation.sweep import run_sweep, useful_jobs
+
+        chosen = [f"execution={executor}"] if executor else []
+        request = RunRequest.of(scenario, [*(settings or ()), *chosen], **options)
+        request = request.as_sweep() if as_sweep else request
+        scenarios = [each.scenario for each in request.load()]
+        jobs = jobs or (useful_jobs(request, cores()) if as_sweep else cores())
+        request = request.with_threads(threads)
+        report = Report(scenarios)
+        start = run_sweep if as_sweep else run_all
+        runs = start(request, jobs=min(jobs, len(scenarios)), listener=report)
+        folders = _followed(report, runs)
+        if as_sweep:
+            report.compare([request.out], request.out / "figures", figures=figures)
+            typer.echo(request.out)
+        else:
+            report.close(folders, figures=figures)
+
+
+def _warn(text: str) -> None:
+    typer.echo(f"warning: {text}", err=True)
 
 
 def _followed(report: "Report", runs: Generator[tuple[int, Path], None, None]) -> list[Path]:
-    """Let runs end and return their folders in the order of the scenarios."""
+    """Report runs as they end; return their folders in the order of the scenarios."""
     from contextlib import closing
 
     from wfl_sim.execution.worker_pool import WorkerError
@@ -280,7 +287,7 @@ def main() -> None:
     try:
         app()
     except BrokenPipeError:
-        # The reader of a pipe has gone; python would complain once more when it flushes stdout.
+        # The reader of a pipe has gone; Python would raise once more when it flushes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
 

@@ -1,4 +1,4 @@
-"""Complaining: what a user can mend is one line on the error stream, not a traceback."""
+"""Errors of users: one line on the error stream and exit code 2, not a traceback."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,19 +8,19 @@ import typer
 
 @contextmanager
 def one_line_errors(*kinds: type[Exception]) -> Iterator[None]:
-    """Turn what a user can mend into one line and exit code 2; Ctrl-C into 130.
+    """Turn an error that a user can fix into one line and exit code 2; Ctrl-C into 130.
 
-    A mistake in code, of wfl_sim or of an extension, keeps its traceback: only `ScenarioError`,
-    what the system refuses and the `kinds` given are taken for a user's.
+    An error in code, of wfl_sim or of a plug-in, keeps its traceback. Those of users are
+    `ScenarioError`, `OSError` and `kinds`.
     """
     from wfl_sim.config.errors import ScenarioError
 
-    mendable: tuple[type[Exception], ...] = (ScenarioError, OSError, *kinds)
+    of_users: tuple[type[Exception], ...] = (ScenarioError, OSError, *kinds)
     try:
         yield
     except BrokenPipeError:
         raise
-    except mendable as error:
+    except of_users as error:
         text = str(error)
         if isinstance(error, OSError) and error.filename and error.strerror:
             text = f"{error.filename}: {error.strerror}"

@@ -1,4 +1,4 @@
-"""Report: what a person sees in the terminal while scenarios run, and at the end."""
+"""Report in the terminal: progress while scenarios run, and tables at the end."""
 
 import math
 import re
@@ -99,10 +99,8 @@ class Report:
     def close(self, folders: Sequence[Path], *, figures: bool) -> None:
         """Print the summary by label and draw the figures of all runs together."""
         runs = [Run.open(folder) for folder in folders]
-        measured = [all(("accuracy", scope) in run.measured for run in runs) for scope in _SCOPES]
-        for scope, there in zip(_SCOPES, measured, strict=True):
-            if there:
-                self._console.print(_table(runs, scope))
+        if all(("accuracy", "personal_mean") in run.measured for run in runs):
+            self._console.print(_table(runs))
         if not figures:
             return
         from wfl_sim.results.figures import draw_all
@@ -158,15 +156,12 @@ def _executor(how: Mapping[str, Any]) -> str:
     return f"{how['executor']}{workers}{why}"
 
 
-_SCOPES = ("personal_mean",)
-
-
-def _table(runs: Sequence[Run], scope: str) -> Table:
+def _table(runs: Sequence[Run]) -> Table:
     from wfl_sim.results.figures import summary
 
-    rows = summary(runs, "accuracy", scope)  # type: ignore[arg-type]
+    rows = summary(runs, "accuracy", "personal_mean")
     goal = "" if math.isnan(rows[0].target) else f", costs to reach {rows[0].target:g}"
-    title = f"accuracy, {scope.replace('_', ' ')}{goal}"
+    title = f"accuracy, personal mean{goal}"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     table.add_column("method")
     for name in ("seeds", "final", "reached", "rounds", "seconds", "joules", "Mbit"):
@@ -193,13 +188,10 @@ def _comparison(runs: Sequence[Run], goal: Goal) -> Iterator[Table]:
     whole = _plain_table(f"whole runs: {name}", ("seeds", "final", "seconds", "joules", "Mbit"))
     for label, members in by_label(runs).items():
         final = finals.get(label)
-        width = (
-            "" if final is None or math.isnan(final.half_width) else f" ± {final.half_width:.3f}"
-        )
         whole.add_row(
             escape(label),
             str(len(members)),
-            "-" if final is None else f"{final.final:.3f}{width}",
+            "-" if final is None else _with_width(final.final, final.half_width),
             _number(_mean(float(run.manifest["simulated_seconds"]) for run in members)),
             _number(_mean(run.joules for run in members)),
             _number(_mean(run.bits / 1e6 for run in members)),
@@ -260,27 +252,25 @@ def show_kinds(family: str) -> None:
     console.print(table)
 
 
-def _hardware() -> Iterator[tuple[str, str, str]]:
-    """Yield every value of the catalogue with where it comes from."""
-    for name, file in catalogue().items():
-        data = read_yaml(file).data
-        yield "hardware", name, file.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
-        for field, evidence in data["evidence"].items():
-            value = data[field]
-            if isinstance(value, Mapping):
-                value = ", ".join(f"{key} {item}" for key, item in value.items())
-            sure, source = evidence["confidence"], evidence["source"]
-            yield "hardware", name, f"{field}: {value} ({sure}: {source})"
-
-
 def _kinds(family: str) -> Iterator[tuple[str, str, str]]:
     for registry in families():
         if family in ("", registry.family):
             for name, cls in registry.kinds().items():
                 yield registry.family, name, describe(cls).replace("``", "`")
-    if family == "hardware":
-        yield from _hardware()
-    elif not family:
+    if family in ("", "hardware"):
         for name, file in catalogue().items():
             first = file.read_text(encoding="utf-8").splitlines()[0]
             yield "hardware", name, first.removeprefix("# ")
+            if family:
+                yield from _values_of(name, file)
+
+
+def _values_of(name: str, file: Path) -> Iterator[tuple[str, str, str]]:
+    """Yield every value of an entry of the catalogue with its source."""
+    data = read_yaml(file).data
+    for field, evidence in data["evidence"].items():
+        value = data[field]
+        if isinstance(value, Mapping):
+            value = ", ".join(f"{key} {item}" for key, item in value.items())
+        sure, source = evidence["confidence"], evidence["source"]
+        yield "hardware", name, f"{field}: {value} ({sure}: {source})"
