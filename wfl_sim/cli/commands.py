@@ -234,7 +234,6 @@ def _execute(
     settings: list[str] | None,
     executor: str,
     jobs: int,
-    threads: int,
     figures: bool,
     **options: Any,
 ) -> None:
@@ -251,7 +250,6 @@ def _execute(
         request = request.as_sweep() if as_sweep else request
         scenarios = [each.scenario for each in request.load()]
         jobs = jobs or (useful_jobs(request, cores()) if as_sweep else cores())
-        request = request.with_threads(threads)
         report = Report(scenarios)
         start = run_sweep if as_sweep else run_all
         runs = start(request, jobs=min(jobs, len(scenarios)), listener=report)

@@ -51,10 +51,6 @@ class RunRequest:
             threads=threads,
         )
 
-    def with_threads(self, threads: int) -> "RunRequest":
-        """Return the same request for another number of torch threads."""
-        return self._with(threads=threads)
-
     def __getstate__(self) -> dict[str, Any]:
         """Return the fields without the scenarios, which another process reads for itself."""
         return {name: value for name, value in self.__dict__.items() if name != "_loaded"}
