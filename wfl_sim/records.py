@@ -1,4 +1,4 @@
-"""The kinds of rows that a run leaves behind."""
+"""Row types of a run's results: spans, levels over time, and metrics."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -22,22 +22,22 @@ class Span:
     """
 
     start: float
-    """s"""
+    """Start in s."""
     end: float
-    """s"""
+    """End in s."""
     actor: str
     activity: Activity
     round: int
-    """-1 where no round is concerned"""
+    """Number of the round; -1 outside rounds."""
     bits: int = 0
     flops: float = 0.0
     joules: float = 0.0
     cell: str = ""
     outcome: Outcome = "done"
     mean_sinr_db: float | None = None
-    """mean over the time and the resource blocks of a radio transfer, of the SINR in dB"""
+    """SINR in dB, averaged over the time and the resource blocks of a radio transfer."""
     mean_rate: float | None = None
-    """bit/s"""
+    """Mean rate in bit/s."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,11 +49,11 @@ class Level:
     """
 
     time: float
-    """s"""
+    """Time in s."""
     actor: str
     quantity: Quantity
     value: float
-    """J left in the battery, K, the frequency as a share of the highest, m, or a cell's number"""
+    """Energy in J, temperature in K, share of the highest frequency, position in m, or a cell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,12 +61,12 @@ class Metric:
     """One number that was measured at one simulated time, with the totals spent until then."""
 
     time: float
-    """s"""
+    """Time in s."""
     round: int
     metric: str
     scope: Scope
     device: str
-    """name of the device when the scope is "device", else empty"""
+    """Name of the device when the scope is "device", else empty."""
     value: float
     bits_up: int
     bits_down: int

@@ -1,4 +1,4 @@
-"""Arithmetic of states: entry by entry, over the names of the first."""
+"""States (named arrays) and their arithmetic: entry by entry, by the names of the first."""
 
 from collections.abc import Callable, Mapping
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 State = Mapping[str, NDArray[np.floating]]
-"""Named arrays. A name is ``part/parameter``, so that a state tells which part it belongs to."""
+"""Named arrays. A name is ``part/parameter``, so the name of an array gives its part."""
 
 
 def plus(a: State, b: State, scale: float = 1.0) -> State:
@@ -25,7 +25,7 @@ def times(scale: float, a: State) -> State:
 
 
 def each(a: State, function: Callable[[NDArray[np.floating]], NDArray[np.floating]]) -> State:
-    """Return a state of what `function` makes of each array."""
+    """Return a state in which `function` was applied to each array."""
     return {name: function(array) for name, array in a.items()}
 
 

@@ -1,4 +1,4 @@
-"""Data rooms: labelled texts dealt out to devices. Needs numpy only."""
+"""Data sets of labelled texts and of instructions, divided over devices (NumPy only)."""
 
 from wfl_sim.data.alpaca import Alpaca
 from wfl_sim.data.examples import Examples, Shards

@@ -23,7 +23,7 @@ class Alpaca(TextFile):
 
     The form of R. Taori et al., Stanford Alpaca, 2023. A line with `instances`, a list of inputs
     and outputs, as in the seed tasks of Y. Wang et al., Self-Instruct, arXiv:2212.10560, gives an
-    example for each. The kinds that a partition deals out are tasks marked `is_classification` and
+    example for each. The kinds that a partition divides are tasks marked `is_classification` and
     all others.
 
     Attributes:
@@ -31,7 +31,7 @@ class Alpaca(TextFile):
         test_fraction: part of a device's requests held out.
         partition: which device holds which examples.
         limit: at most this many examples, drawn at random; all without it.
-        decoding: whether a network that is judged draws its words, or writes the likeliest.
+        decoding: whether an evaluated network samples its tokens, or writes the most likely.
     """
 
     request_tokens: int = 96
@@ -49,11 +49,11 @@ class Alpaca(TextFile):
 
     @property
     def tokens(self) -> int:
-        """Of a request with its answer."""
+        """Number of tokens of a request with its answer."""
         return self.request_tokens + self.answer_tokens
 
     def shards(self, devices: int, seed: int) -> Shards:
-        """Read the file and deal its examples out to `devices` devices.
+        """Read the file and divide its examples over `devices` devices.
 
         Raises FileNotFoundError without the file, ValueError for a file that cannot be read as
         stated or a partition that leaves a device with too few examples.

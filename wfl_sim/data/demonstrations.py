@@ -1,4 +1,4 @@
-"""The demonstrator: one who answers requests as people do, now right, now wrong, now too freely."""
+"""Imperfect answers to requests, for supervised tuning and for preference pairs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

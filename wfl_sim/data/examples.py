@@ -1,4 +1,4 @@
-"""Labelled texts, and the fleet's texts device by device."""
+"""Labelled texts, and those of all devices as train and test shards."""
 
 import hashlib
 from collections.abc import Sequence
@@ -78,7 +78,7 @@ def joined(parts: Sequence[Examples]) -> Examples:
 
 @dataclass(frozen=True)
 class Shards:
-    """What every device learns from and is judged on.
+    """What every device is trained on and evaluated on.
 
     `train[k]` and `test[k]` belong to device k; `pooled` is every device's test text under the
     labels all devices started from (before any concept shift); `classes[i]` names label i.
@@ -100,7 +100,7 @@ class Shards:
 
     @property
     def gathered(self) -> Examples:
-        """What all devices learn from, in one place."""
+        """The training examples of all devices, one after the other."""
         return joined(self.train)
 
     def __repr__(self) -> str:
@@ -112,5 +112,5 @@ class Shards:
 
 
 Padding = Literal["fixed", "longest", "bucketed"]
-"""All to `tokens`; or to the longest of the batch, up to a multiple of 8; or so, and texts of like
-length go into one batch"""
+"""All texts to `tokens`; or to the longest of the batch, up to a multiple of 8; or the latter, with
+texts of similar length in one batch."""

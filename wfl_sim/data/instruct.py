@@ -1,4 +1,4 @@
-"""Instruct: requests of a small world, and people who differ in what answers they like."""
+"""Generated instructions, and devices whose users prefer different answers."""
 
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
@@ -54,10 +54,10 @@ class Preferences:
 class Instruct:
     """Generated instructions: tasks with a right answer, unsafe requests, borderline ones.
 
-    A device's person is shown two answers to each request, of a demonstrator who errs, and chooses
+    A device's person is shown two answers to each request, of a demonstrator that errs, and chooses
     one by Bradley and Terry's law on a h + (1 - a) s, with a the person's preference: the chosen
     answers are what supervised tuning learns from, the pairs what DPO learns from. What the answers
-    of a network are worth is judged by rule (requests.py).
+    of a network are worth is judged by rule (instruct_rules.py).
 
     Attributes:
         examples: requests per device on average, training and test together.
@@ -65,9 +65,9 @@ class Instruct:
         test_fraction: part of a device's requests held out.
         partition: which device holds which kinds of requests.
         preferences: of the devices.
-        sharpness: of the choices; 0 chooses by lot.
-        demonstrator: who answers.
-        decoding: whether a network that is judged draws its words, or writes the likeliest.
+        sharpness: of the choices; at 0 they are uniformly random.
+        demonstrator: writes the answers.
+        decoding: whether an evaluated network samples its tokens, or writes the most likely.
     """
 
     examples: int = 96
@@ -90,7 +90,7 @@ class Instruct:
 
     @property
     def tokens(self) -> int:
-        """Of a request with its answer."""
+        """Number of tokens of a request with its answer."""
         return self.request_tokens + self.answer_tokens
 
     def shards(self, devices: int, seed: int) -> Shards:

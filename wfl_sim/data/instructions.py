@@ -25,7 +25,7 @@ class PromptLengths:
 
     @property
     def tokens(self) -> int:
-        """Of both."""
+        """Number of tokens of both."""
         return self.request + self.answer
 
     def __post_init__(self) -> None:
@@ -40,11 +40,11 @@ class Instructions(Examples):
 
     Attributes:
         answers: what is learned by example.
-        rejected: for each request an answer that was liked less; empty where nobody was asked.
+        rejected: for each request the less preferred answer; empty without preference pairs.
         layout: lengths in tokens.
-        preference: of who holds them, for helpfulness over safety, in [0, 1].
-        ruled: whether the rules of the small world can judge an answer (requests.py).
-        greedy: whether a network that is judged writes the likeliest token, or draws one.
+        preference: of the device, for helpfulness over safety, in [0, 1].
+        ruled: whether the rules of the small world can judge an answer (instruct_rules.py).
+        greedy: whether an evaluated network writes the most likely token, or samples one.
     """
 
     answers: tuple[str, ...] = ()

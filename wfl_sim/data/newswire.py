@@ -20,14 +20,14 @@ class Newswire:
     Attributes:
         topics: number of topics, 2 to 8; each has the same number of articles over all devices.
         examples: articles per device on average, training and test together; what a device really
-            holds is the partition's doing.
+            holds follows from the partition.
         tokens: most tokens of an article (words, marks and the encoder's two own).
         test_fraction: part of a device's articles held out.
         partition: which device writes about what.
         dialect: 0 to 1, the chance that a device writes its own way: at each noun of a topic, a
             word of the region, whose topic differs from device to device; at each function word,
             its habitual variant; in each sentence, its habitual order.
-        concept_shift: fraction of devices on which two labels trade places (see concept_shift.py).
+        concept_shift: fraction of devices on which two labels trade places (see sharding.py).
         noise: 0 to 0.6, the chance that a content word is about a second topic; half of it in an
             article's lead, one and a half times in the rest.
         padding: to `tokens`, to the longest of a batch, or so with batches of like lengths.

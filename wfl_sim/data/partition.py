@@ -24,7 +24,14 @@ Indices = NDArray[np.int64]
 
 @runtime_checkable
 class Partition(Protocol):
-    """A rule that deals examples out to devices."""
+    """A rule that divides examples over devices.
+
+    >>> class EveryKth:
+    ...     def split(self, labels, devices, rng):
+    ...         return [np.arange(len(labels))[device::devices] for device in range(devices)]
+    >>> [part.tolist() for part in EveryKth().split(np.zeros(5), 2, rng=None)]
+    [[0, 2, 4], [1, 3]]
+    """
 
     def split(
         self, labels: NDArray[np.int64], devices: int, rng: np.random.Generator

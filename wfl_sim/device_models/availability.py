@@ -1,4 +1,4 @@
-"""Availability: when a device can be reached, as intervals of time.
+"""Availability of devices: the intervals of time in which each can be reached.
 
 A device that goes away in the middle of its work abandons it. It comes back with the private
 state of the last round that it took part in to the end.
@@ -22,10 +22,18 @@ from wfl_sim.config.registry import Registry
 
 
 class Availability(Protocol):
-    """When a device of a group can be reached."""
+    """When a device of a group can be reached.
+
+    >>> class EveryOtherMinute:
+    ...     def intervals(self, member, rng):
+    ...         for minute in itertools.count(start=member % 2, step=2):
+    ...             yield 60.0 * minute, 60.0 * (minute + 1)
+    >>> list(itertools.islice(EveryOtherMinute().intervals(1, rng=None), 2))
+    [(60.0, 120.0), (180.0, 240.0)]
+    """
 
     def intervals(self, member: int, rng: np.random.Generator) -> Iterator[tuple[float, float]]:
-        """Yield the intervals (start, end) in s in which a device is there, in ascending order.
+        """Yield the intervals (start, end) in s of a device's presence, in ascending order.
 
         Intervals neither touch nor overlap; the last may end at infinity, and there may be no last.
 
@@ -54,15 +62,15 @@ class Always:
 @AVAILABILITIES("markov")
 @dataclass(frozen=True, kw_only=True)
 class Markov:
-    """On and off by turns, both exponentially long, stationary from the start.
+    """On and off alternate, both exponentially distributed, stationary from the start.
 
     In the long run a device is there for on / (on + off) of the time.
     """
 
     on: PositiveSeconds
-    """mean"""
+    """Mean duration of presence, in s."""
     off: PositiveSeconds
-    """mean"""
+    """Mean duration of absence, in s."""
 
     def intervals(self, member: int, rng: np.random.Generator) -> Iterator[tuple[float, float]]:
         """Yield intervals without end; by memorylessness the first is as long as any."""
@@ -84,11 +92,11 @@ class Diurnal:
     """
 
     start: Seconds
-    """time of day"""
+    """Time of day in s."""
     duration: PositiveSeconds
     spread: Seconds = 0.0
     begins: Seconds = 0.0
-    """time of day at which the simulation begins"""
+    """Time of day in s at which the simulation begins."""
     period: PositiveSeconds = 86400.0
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Battery: what a device runs on, described."""
+"""Description of a battery: capacity, cut-off, charging and harvest."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -21,15 +21,15 @@ class Battery:
 
     capacity: PositiveJoule
     initial: Fraction = 1.0
-    """level at the start, as a share of the capacity"""
+    """Level at the start, as a share of the capacity."""
     cutoff: Fraction = 0.0
-    """level at which the device dies"""
+    """Level at which the device dies, as a share of the capacity."""
     restart: Fraction = 0.2
-    """level at which a dead device comes back"""
+    """Level at which a dead device comes back, as a share of the capacity."""
     charging: Watt = 0.0
-    """constant, from a charger that is always connected"""
+    """Constant power in W from a charger that is always connected."""
     harvest: Annotated[PowerTrace, Shorthand("path")] | None = None
-    """power over time, added to `charging`; the trace repeats"""
+    """Power over time, added to `charging`; the trace repeats."""
 
     def __post_init__(self) -> None:
         if self.initial <= self.cutoff:
@@ -47,7 +47,7 @@ class Battery:
         return self.charging > 0 or (self.harvest is not None and self.harvest.steps.mean > 0)
 
     def income(self, time: float) -> tuple[float, float]:
-        """Return the W that come in from `time` on, and the s until which they do."""
+        """Return the charging power in W from `time` on, and the time in s until which it holds."""
         if self.harvest is None:
             return self.charging, float("inf")
         watts, until = self.harvest.steps.at(time)

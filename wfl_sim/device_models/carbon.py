@@ -1,4 +1,4 @@
-"""Carbon: grams of CO2 of the energy drawn, by the intensity of the grid over time."""
+"""Grams of CO2 of the energy drawn, from the carbon intensity of the grid over time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The catalogue of hardware: data files that ship with wfl_sim, and references to them."""
+"""The catalogue of hardware: data files of the package, and references to them in scenarios."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

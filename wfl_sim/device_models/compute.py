@@ -1,4 +1,4 @@
-"""Computing: how the devices of a group compute what their rounds ask for."""
+"""Cost of a local update on a device: seconds, watts and bytes of memory."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,7 +17,7 @@ from wfl_sim.device_models.profile_table import ProfileTable
 from wfl_sim.device_models.workload import UpdateCost, Workload
 
 BYTES_OF_A_WEIGHT = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "int8": 1.03, "nf4": 0.56}
-"""int8 and nf4 with the scales of their blocks (bitsandbytes' defaults)"""
+"""Bytes of a weight; int8 and nf4 include the scales of their blocks (bitsandbytes' defaults)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,22 +43,22 @@ class ComputeConfig:
     """Precision, memory, clock, and what disturbs them. It decides costs, never what is learned."""
 
     precision: Precision | None = None
-    """of the arithmetic: takes the peak that the hardware states for it"""
+    """Precision of the arithmetic: selects the peak that the hardware states for it."""
     weights: Literal["fp32", "bf16", "fp16", "int8", "nf4"] = "fp32"
-    """of the frozen weights in memory"""
+    """Precision of the frozen weights in memory."""
     memory: Literal["report", "exclude"] = "report"
-    """what becomes of a device that a local step does not fit: an error, or it stays away"""
+    """What happens where a local step does not fit into memory: an error, or exclusion."""
     frequency: Annotated[FrequencyGovernor, From(GOVERNORS)] = field(default_factory=Full)
     jitter: Annotated[Jitter, From(JITTERS)] = field(default_factory=Constant)
     load: Annotated[LoadTrace, Shorthand("path")] | None = None
     table: Annotated[ProfileTable, Shorthand("path")] | None = None
-    """measured seconds and watts in place of those from FLOPs"""
+    """Measured seconds and watts in place of those from FLOPs."""
 
     def job(self, hardware: Hardware, workload: Workload) -> UpdateCost:
         """Return what one local update costs.
 
         Raises:
-            LocatedError: the hardware or the table does not say what this needs to know.
+            LocatedError: the hardware or the table lacks a value that the cost needs.
         """
         if self.table is not None:
             if not isinstance(self.frequency, Full):

@@ -1,4 +1,4 @@
-"""Energy: joules integrated from piecewise-constant power, never sampled."""
+"""Energy ledger: joules integrated from piecewise-constant power, never sampled."""
 
 from typing import Final, Literal
 
@@ -27,7 +27,7 @@ class EnergyLedger:
         self._drawn = [0.0] * devices
 
     def __repr__(self) -> str:
-        return f"Ledger({len(self._since)} devices, {sum(self._drawn):.6g} J closed)"
+        return f"EnergyLedger({len(self._since)} devices, {sum(self._drawn):.6g} J closed)"
 
     def set_power(self, device: int, component: Component, watts: float, now: float) -> None:
         """Let a component of a device draw `watts` from `now` on.

@@ -1,4 +1,4 @@
-"""Frequency: at which clock a processor works (dynamic voltage and frequency scaling).
+"""Dynamic voltage and frequency scaling (DVFS): at which clock a processor works.
 
 Voltage follows frequency, so the dynamic power grows with the cube of the frequency:
 P(f) = P_static + kappa f^3. A slower clock saves dynamic energy, which goes with f^2, and costs
@@ -21,10 +21,10 @@ class Dvfs:
     """The range of a processor's clock, and what of its load does not follow it."""
 
     highest: PositiveHertz
-    """at which `peak` and `compute_power` hold"""
+    """Frequency at which `peak` and `compute_power` hold."""
     lowest: PositiveHertz
     static_power: Watt
-    """part of `compute_power` that does not depend on the frequency"""
+    """Part of `compute_power` that does not depend on the frequency."""
 
     def __post_init__(self) -> None:
         if self.lowest > self.highest:
@@ -43,7 +43,15 @@ class Dvfs:
 
 
 class FrequencyGovernor(Protocol):
-    """Who chooses the frequency of a job."""
+    """Chooses the clock frequency of a local update.
+
+    >>> class Balanced:
+    ...     def share(self, job, dvfs):
+    ...         return (dvfs.least + 1) / 2
+    >>> dvfs = Dvfs(highest=1e9, lowest=5e8, static_power=0.5)
+    >>> Balanced().share(UpdateCost(arithmetic=10.0, static=0.5), dvfs)
+    0.75
+    """
 
     def share(self, job: UpdateCost, dvfs: Dvfs) -> float:
         """Return the frequency as a share of the highest."""

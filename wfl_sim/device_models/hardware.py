@@ -1,4 +1,4 @@
-"""Hardware: what a device computes with, and the power that it draws in each state."""
+"""Hardware of a device: speed, memory, and the power that it draws in each state."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ Confidence = Literal["high", "medium", "low"]
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """Where a value comes from.
+    """The origin of a value.
 
     The confidence is high for a data sheet or a measurement that one can look up, medium for what
     is derived from such or quoted second-hand, low for an assumption of wfl_sim.
@@ -44,29 +44,29 @@ class Hardware:
 
     name: str
     peak: PositiveFlopsPerSecond
-    """at the precision of training, unless the scenario names one of `peaks`"""
+    """FLOP/s at the precision of training, unless the scenario names one of `peaks`."""
     peaks: Mapping[Precision, PositiveFlopsPerSecond] = field(default_factory=dict)
-    """by precision of the arithmetic"""
+    """FLOP/s by precision of the arithmetic."""
     utilisation: Fraction
-    """share of the peak that training reaches"""
+    """Share of the peak that training reaches."""
     bandwidth: PositiveBytesPerSecond | None = None
-    """of the memory: a bound on the speed besides the arithmetic; no bound where it is not given"""
+    """Bandwidth of the memory, a second bound on the speed; no bound where it is not given."""
     step_overhead: Seconds = 0.0
-    """seconds per optimiser step beyond the arithmetic: launches, data loading"""
+    """Seconds per optimiser step beyond the arithmetic: launches, data loading."""
     memory: PositiveBytes
-    """what a process may use"""
+    """Bytes that a process may use."""
     idle_power: Watt
     compute_power: PositiveWatt
-    """added to idle_power under training load"""
+    """Power in W that training adds to idle_power."""
     receive_power: PositiveWatt
     transmit_circuit_power: Watt
     amplifier_efficiency: Fraction
     dvfs: Dvfs | None = None
     thermal: ThermalModel | None = None
     source: str
-    """where the values come from, in one line"""
+    """Origin of the values, in one line."""
     evidence: Mapping[str, Evidence] = field(default_factory=dict)
-    """source and confidence of single values, by the name of the field"""
+    """Source and confidence of single values, by the name of the field."""
 
     def __post_init__(self) -> None:
         for name in ("utilisation", "amplifier_efficiency"):

@@ -1,4 +1,4 @@
-"""Jitter: how the time of a local update varies from round to round, as a factor of mean one."""
+"""Jitter: random factors of mean one on the time of a local update."""
 
 from __future__ import annotations
 
@@ -13,13 +13,25 @@ from wfl_sim.config.registry import Registry
 
 
 class Jitter(Protocol):
-    """How the time of a local update varies: a factor of mean one, drawn for each."""
+    """How the time of a local update varies: a factor of mean one, drawn for each update.
+
+    >>> class Uniform:
+    ...     def draw(self, rng):
+    ...         return rng.uniform(0.5, 1.5)
+    ...
+    ...     def cdf(self, factor):
+    ...         return min(max(factor - 0.5, 0.0), 1.0)
+    >>> 0.5 <= Uniform().draw(np.random.default_rng(1)) <= 1.5
+    True
+    >>> Uniform().cdf(0.75)
+    0.25
+    """
 
     def draw(self, rng: np.random.Generator) -> float:
         """Return a positive factor."""
 
     def cdf(self, factor: float) -> float:
-        """Return the probability of at most this factor."""
+        """Return the probability that a factor is at most this one."""
 
 
 JITTERS: Registry[Jitter] = Registry("jitter", Jitter)

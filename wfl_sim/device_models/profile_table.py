@@ -1,4 +1,4 @@
-"""Tables: measured speed and power of local steps, in place of what FLOPs would say.
+"""Measured speed and power of local steps, in place of those computed from FLOPs.
 
 A CSV file with the columns model, batch, tokens, tokens_per_second, power (W), hardware, source.
 A row holds for batches of `batch` texts of `tokens` tokens each. `wfl-sim profile` writes one.
@@ -26,10 +26,10 @@ class ProfileRow:
     model: str
     batch: int
     tokens: int
-    """of a text"""
+    """Number of tokens of a text."""
     tokens_per_second: float
     power: float
-    """W beyond idle"""
+    """Power in W beyond idle."""
     hardware: str
     source: str
 
@@ -43,7 +43,7 @@ class ProfileTable:
 
     path: Annotated[str, FilePath()]
     speed: float = 1.0
-    """of the device relative to the machine that was measured; a scaled table is no measurement"""
+    """Speed of the device relative to the measured machine."""
 
     def __post_init__(self) -> None:
         if not self.speed > 0:

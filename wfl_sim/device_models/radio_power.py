@@ -1,4 +1,4 @@
-"""Modem: power of user equipment by the states of 3GPP TR 38.840, on an absolute scale.
+"""Power of a modem by the states of 3GPP TR 38.840, on an absolute scale.
 
 TR 38.840 (section 8.1, FR1, reference of 100 MHz) gives power relative to deep sleep: deep sleep 1,
 light sleep 20, micro sleep 45, monitoring the control channel 100, receiving data 300, sending 250
@@ -19,7 +19,7 @@ from wfl_sim.device_models.hardware import Hardware
 
 STATES: Final = {"deep": 1.0, "light": 20.0, "micro": 45.0, "awake": 100.0}
 WAKING: Final = {"deep": 0.450, "light": 0.100, "micro": 0.0, "awake": 0.0}
-"""units times s, to sleep and back"""
+"""Energy of falling asleep and waking up, in units times s."""
 _RECEIVING: Final = 300.0
 _SENDING: Final = (250.0, 700.0)
 
@@ -29,18 +29,18 @@ class ModemPower:
     """The states of TR 38.840 in place of the hardware's own powers of sending and receiving."""
 
     unit: PositiveWatt
-    """of one unit of relative power, such as 3 mW"""
+    """Power in W of one unit of relative power, such as 3 mW."""
     sleep: Literal["deep", "light", "micro", "awake"] = "micro"
-    """the state while nothing is sent or received"""
+    """State while nothing is sent or received."""
 
     @property
     def rest(self) -> float:
-        """W drawn while nothing is sent or received."""
+        """Power in W while nothing is sent or received."""
         return self.unit * STATES[self.sleep]
 
     @property
     def waking(self) -> float:
-        """J of going to sleep and waking up once."""
+        """Energy in J of going to sleep and waking up once."""
         return self.unit * WAKING[self.sleep]
 
     def receive_power(self, bandwidth: float) -> float:
@@ -57,16 +57,16 @@ class ModemPower:
 
 @dataclass(frozen=True, kw_only=True)
 class RadioPower:
-    """What the radio of one device draws."""
+    """Powers of the radio of one device."""
 
     rest: float
-    """W, always"""
+    """Power in W, always drawn."""
     receive: float
-    """W beyond rest"""
+    """Power in W beyond rest while receiving."""
     transmit_power: Callable[[float], float]
-    """from W radiated to W beyond rest, while on the air"""
+    """Maps radiated power in W to the power drawn beyond rest, in W."""
     waking: float
-    """J, at the beginning of each reception and of each upload"""
+    """Energy in J at the beginning of each reception and of each upload."""
 
 
 def radio_of(

@@ -1,4 +1,4 @@
-"""Thermal: a first-order model of a board's temperature, and when it throttles.
+"""First-order model of a board's temperature, with throttling.
 
 tau dT/dt = T_ambient + R P - T. At constant power the temperature goes exponentially towards
 T_ambient + R P, so the moment at which it reaches any other temperature is known in closed form.
@@ -51,7 +51,7 @@ class ThermalModel:
     """
 
     resistance: Annotated[float, Unit("K/W", minimum=0.0, exclusive=True)]
-    """from the board's power to the temperature of its hottest part"""
+    """From the board's power to the temperature of its hottest part, in K/W."""
     time_constant: PositiveSeconds
     throttle: Annotated[float, Temperature()]
     resume: Annotated[float, Temperature()]

@@ -1,4 +1,4 @@
-"""Job: one local update on one device, at any frequency of its processor."""
+"""Work of a local update, and its cost on a device at any frequency of the processor."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Batches:
-    """Local steps of one shape."""
+    """Local steps with batches of one shape."""
 
     steps: int
     size: int
-    """texts"""
+    """Number of texts in a batch."""
     tokens: int
-    """of a text, padding included"""
+    """Number of tokens of a text, padding included."""
 
 
 @dataclass(frozen=True)
@@ -21,13 +21,13 @@ class SplitExchange:
     """What crosses the cut of a split network in every local step."""
 
     up_bits: int
-    """of activations, and what the server needs beside them to go on"""
+    """Bits of the activations, and of what the server needs beside them."""
     down_bits: int
-    """of the gradients of the activations"""
+    """Bits of the gradients of the activations."""
     forward: float
-    """share of the device's FLOPs that comes before the activations are sent"""
+    """Share of the device's FLOPs that comes before the activations are sent."""
     server_flops: float
-    """FLOP of a step at the server"""
+    """FLOPs of a step at the server."""
 
 
 @dataclass(frozen=True)
@@ -38,32 +38,32 @@ class Workload:
     """
 
     upload_bits: int
-    """bit, of one encoded upload; 0 only for a method that shares nothing"""
+    """Bits of one encoded upload; 0 only for a method that shares nothing."""
     download_bits: int
-    """bit, of the encoded shared state"""
+    """Bits of the encoded shared state."""
     update_flops: float
-    """FLOP of all local steps of all phases"""
+    """FLOPs of all local steps of all phases."""
     steps: int
-    """optimiser steps in one local update"""
+    """Number of optimiser steps in one local update."""
     aggregate_flops: float
-    """FLOP at the server for each upload that is averaged"""
+    """FLOPs at the server for each upload that is averaged."""
     memory: float
-    """byte, the largest footprint of a local step, all in float32"""
+    """Largest footprint of a local step in bytes, all in float32."""
     frozen: float = 0.0
-    """byte of `memory` that are weights without a gradient in any phase"""
+    """Bytes of `memory` that hold weights without a gradient in any phase."""
     traffic: float = 0.0
-    """byte that all local steps move between memory and processor at least; 0 where not known"""
+    """Least bytes that all local steps move between memory and processor; 0 if unknown."""
     model: str = ""
-    """how tables of measurements call the model"""
+    """Name of the model in tables of measurements."""
     batches: tuple[Batches, ...] = ()
-    """of each phase; none for a synthetic model"""
+    """Batches of each phase; none for a synthetic model."""
     upload_values: int = 0
-    """numbers in an upload"""
+    """Number of values in an upload."""
     exchange: SplitExchange | None = None
-    """of every step, where the server holds the upper part of the network; all else here is then of
-    the device's part alone"""
+    """Exchange of every step with a server that holds the upper part of the network. The other
+    fields then describe the device's part alone."""
     unicast: bool = False
-    """whether every device gets a download of its own, which no broadcast can serve"""
+    """Whether every device gets a download of its own, which no broadcast can serve."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,15 +76,15 @@ class UpdateCost:
     """
 
     arithmetic: float
-    """s at the highest frequency"""
+    """Seconds of arithmetic at the highest frequency."""
     traffic: float = 0.0
-    """s that the memory needs at least"""
+    """Seconds of memory traffic, a lower bound of the time."""
     overhead: float = 0.0
-    """s of launches and data loading"""
+    """Seconds of launches and data loading."""
     static: float
-    """W"""
+    """Power in W beyond idle that does not depend on the frequency."""
     dynamic: float = 0.0
-    """W at the highest frequency"""
+    """Power in W that grows with the cube of the frequency, at the highest."""
 
     def seconds(self, share: float = 1.0) -> float:
         """Return the time at a share of the highest frequency, in s."""

@@ -1,4 +1,4 @@
-"""Methods: one published algorithm, one file. What it shares, what it trains, how it averages."""
+"""Federated algorithms, one published method a file: what it shares, trains and averages."""
 
 from wfl_sim.methods.adapters_only import AdaptersOnly
 from wfl_sim.methods.ditto import Ditto

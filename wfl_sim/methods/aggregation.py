@@ -1,4 +1,4 @@
-"""How uploads become the next shared state."""
+"""Uploads, and their weighted mean."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,14 +15,14 @@ class Upload:
 
     state: State
     weight: float
-    """number of training examples of the device"""
+    """Number of training examples of the device."""
     device: int = -1
-    """its number; -1 where the upload is itself an aggregate of a cell"""
+    """Number of the device; -1 where the upload is itself an aggregate of a cell."""
     base: State = field(default_factory=dict)
-    """what the device had received before it trained; empty where nobody looks at it, as in an
-    average of an upload that is up to date"""
+    """State that the device had received before it trained; empty where it is not used, as in an
+    average of an upload that is up to date."""
     staleness: int = 0
-    """versions of the shared state between `base` and the present one"""
+    """Number of versions of the shared state between `base` and the present one."""
 
 
 def weighted_mean(uploads: Sequence[Upload]) -> State:

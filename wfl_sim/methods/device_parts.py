@@ -1,4 +1,4 @@
-"""Fleet: the parts of a method as they are on each device, whose ranks may differ."""
+"""The parts of a method on each device, whose LoRA ranks may differ."""
 
 from collections.abc import Sequence
 
@@ -7,15 +7,14 @@ from wfl_sim.methods.parts import LoRA, Part
 
 
 class DeviceParts:
-    """Which parts a device has. The server, device -1, holds the largest rank of what is shared."""
+    """The parts of each device. The server, device -1, has the largest rank of shared LoRAs.
+
+    Args:
+        method: its parts say which ranks differ by device.
+        ranks: LoRA rank of each device; None, or no entry, for the method's own.
+    """
 
     def __init__(self, method: Method, ranks: Sequence[int | None] = ()) -> None:
-        """Fix the ranks.
-
-        Args:
-            method: its parts say whose rank goes by the device.
-            ranks: of each device; None, or no entry, for the method's own.
-        """
         self._own = tuple(method.parts)
         self._ranks = tuple(ranks)
         self._server = tuple(self._at_server(part) for part in self._own)
@@ -24,11 +23,11 @@ class DeviceParts:
         }
 
     def __repr__(self) -> str:
-        return f"Fleet({self._own!r}, ranks {self.sizes})"
+        return f"DeviceParts({self._own!r}, ranks {self.sizes})"
 
     @property
     def sizes(self) -> tuple[int | None, ...]:
-        """The ranks that differ from the method's; empty where no part goes by the device."""
+        """Rank of each device; empty where no part of the method differs by device."""
         return self._ranks if any(part.by_device for part in self._own) else ()
 
     def parts(self, device: int) -> tuple[Part, ...]:

@@ -1,9 +1,9 @@
-"""FedALT: an own LoRA beside the frozen LoRA of the rest of the world.
+"""FedALT: an own LoRA beside the frozen rest-of-world LoRA.
 
 J. Bian et al., FedALT: Federated Fine-Tuning through Adaptive Local Training with Rest-of-World
 LoRA, 2025, arXiv 2503.11880. The own LoRA is uploaded but never overwritten; a router weighs the
-two. The mean over all others is reckoned on the device from the mean over all, its own upload and
-their number, so one broadcast serves everybody; `delivery: unicast` sends each its own, as the
+two. The mean over all others is computed on the device from the mean over all, its own upload and
+their number, so one broadcast serves all; `delivery: unicast` sends each its own, as the
 authors' code does. Only the participants of the last round are in it. The head stays on the device
 (wfl_sim's default).
 """
@@ -33,12 +33,12 @@ class FedALT:
 
     @property
     def unicast(self) -> bool:
-        """Whether each device is sent the rest of its world."""
+        """Whether each device is sent its own rest-of-world LoRA."""
         return self.delivery == "unicast"
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """What is sent up becomes part of the others' world."""
+        """What is uploaded becomes part of the rest-of-world LoRA of the others."""
         return (
             Part(name="world", config=self.lora, shared=True),
             Part(name="own", config=self.lora),
@@ -48,11 +48,11 @@ class FedALT:
 
     @property
     def phases(self) -> tuple[Phase, ...]:
-        """All but the world learns."""
+        """All but the rest-of-world LoRA learn."""
         return one_phase("own", "router", "head", local=self.local)
 
     def initial_server_state(self, shared: State, devices: int) -> State:
-        """Nobody has been heard yet: 0 aggregations, of 0 devices."""
+        """Start with 0 aggregations, of 0 devices."""
         return {**times(0, shared), _ROUND: np.zeros(2, np.float32)}
 
     def download_shapes(self, shapes: Shapes, news: object) -> Shapes:

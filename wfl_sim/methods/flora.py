@@ -4,7 +4,7 @@ Z. Wang et al., FLoRA: Federated Fine-Tuning Large Language Models with Heteroge
 Adaptations, 2024, arXiv 2409.05976. B A = sum p_k B_k A_k holds exactly and ranks may differ, but a
 download is the stack of all participants. Every device merges it into its weights and begins with a
 fresh LoRA; one that has missed rounds gets the stacks of those, too. The head is averaged
-(wfl_sim's default). Stacks must arrive bit for bit: the merged weights are reckoned once for all.
+(wfl_sim's default). Stacks must arrive bit for bit: the merged weights are computed once for all.
 """
 
 from collections.abc import Sequence

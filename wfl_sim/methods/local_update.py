@@ -1,9 +1,9 @@
-"""Local updates that are more than the phases one after the other.
+"""Requests of local updates that are more than the phases one after the other.
 
-Such a method has ``update``, a generator that asks for each phase by yielding a `Train`, is sent
-the state that comes out, and returns a `LocalResult`; between phases it may ask to `EmbedTexts` and
-`EvaluateLoss`. It imports no torch, is tested by sending states by hand, and an executor may answer
-the requests of several devices at once.
+Such a method has ``local_update``, a generator that asks for each phase by yielding a `Train`, is
+sent the state that comes out, and returns a `LocalResult`; between phases it may ask to
+`EmbedTexts` and `EvaluateLoss`. It imports no torch, is tested by sending states by hand, and an
+executor may answer the requests of several devices at once.
 """
 
 from collections.abc import Generator, Sequence
@@ -22,11 +22,11 @@ class Train:
 
     phase: Phase
     start: State
-    """the values of every parameter of every part"""
+    """Values of every parameter of every part."""
     anchor: State = field(default_factory=dict)
-    """where the phase's proximal term pulls to; where `start` is unless given"""
+    """Centre of the phase's proximal term; `start` unless given."""
     correction: State = field(default_factory=dict)
-    """added to the gradient of each step, by parameter"""
+    """Added to the gradient of each step, by parameter."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,7 @@ class EvaluateLoss:
     """
 
     model: State
-    """the values of every parameter of every part"""
+    """Values of every parameter of every part."""
     samples: int
 
 
@@ -57,20 +57,20 @@ class LocalResult:
     """The end of a local update."""
 
     upload: State
-    """before the codec"""
+    """What is sent, before the codec."""
     kept: State
-    """private parts, and whatever the device remembers for its next update"""
+    """Private parts, and what the device remembers for its next update."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClientContext:
-    """Whose local update it is."""
+    """The device that trains, and its random generator."""
 
     device: int
     shapes: Shapes
-    """of every parameter of every part on this device"""
+    """Shapes of every parameter of every part on this device."""
     rng: np.random.Generator
-    """of this update"""
+    """Random generator of this update."""
 
 
 LocalRun = Generator[Train | EmbedTexts | EvaluateLoss, State, LocalResult]

@@ -1,4 +1,4 @@
-"""Alignment: what a language model is rewarded for, and by which algorithm it learns from that.
+"""Objectives of alignment: rewards of a language model, and PPO, GRPO or DPO on them.
 
 These are descriptions, without torch; `wfl_sim.learning.alignment` carries them out.
 """
@@ -14,14 +14,21 @@ from wfl_sim.methods.parts import Critic, Part
 
 
 class Algorithm(Protocol):
-    """How a language model learns from rewards, see `wfl_sim.methods.objectives`."""
+    """How a language model learns from rewards: a subclass of `PPO`, `GRPO` or `DPO`.
+
+    >>> @dataclass(frozen=True, kw_only=True)
+    ... class PairedGRPO(GRPO):
+    ...     group: int = 2
+    >>> Alignment(algorithm=PairedGRPO(kl=0.1)).algorithm.answers
+    2
+    """
 
 
 ALGORITHMS: Registry[Algorithm] = Registry("algorithm")
 
 
 RULES: Final = "rules"
-"""in place of a reward model: the rules of the small world, which know what is right"""
+"""In place of a reward model: score by the rules of generated requests."""
 
 
 @ALGORITHMS("ppo")
@@ -41,10 +48,10 @@ class PPO:
     kl: float = 0.05
     target_kl: float | None = None
     adapt: float = 0.1
-    """gain of the adaptation of `kl`"""
+    """Gain of the adaptation of `kl`."""
     discount: float = 1.0
     trace: float = 0.95
-    """lambda of generalised advantage estimation (arXiv 1506.02438)"""
+    """Lambda of generalised advantage estimation (arXiv 1506.02438)."""
     value_weight: float = 0.1
     epochs: int = 2
     minibatches: int = 2
@@ -61,7 +68,7 @@ class PPO:
 
     @property
     def answers(self) -> int:
-        """Written to each request."""
+        """Number of answers written to each request."""
         return 1
 
 
@@ -90,7 +97,7 @@ class GRPO:
 
     @property
     def answers(self) -> int:
-        """Written to each request."""
+        """Number of answers written to each request."""
         return self.group
 
 
@@ -117,7 +124,7 @@ class Rewards:
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Those that are networks."""
+        """The reward models that are networks."""
         return tuple(name for name in (self.helpfulness, self.safety) if name != RULES)
 
 
@@ -141,21 +148,19 @@ class Sparsity:
 
 @dataclass(frozen=True, kw_only=True)
 class Alignment:
-    """An objective: expected reward a r_help + (1 - a) r_safe, near to the reference and to the
-    others."""
+    """Expected reward a r_help + (1 - a) r_safe, near to the reference and to other devices."""
 
     algorithm: Annotated[Algorithm, From(ALGORITHMS)] = field(default_factory=PPO)
     rewards: Rewards = field(default_factory=Rewards)
     weight: float | None = None
-    """a; None for the preference of whoever holds the data"""
+    """a; None for the preference of the device that holds the data."""
     combine: Literal["linear", "mgda", "pcgrad"] = "linear"
-    """rewards into one before learning, or the gradients of both into one direction"""
+    """Rewards are added before learning, or the gradients of both combined into one direction."""
     distance: float = 0.0
-    """b of the penalty b |w - w_global|^2 on parameters that are shared, or stand beside shared
-    ones"""
+    """b of the penalty b |w - w_global|^2 on shared parameters, and on offsets from them."""
     attention: Sparsity = field(default_factory=Sparsity)
     temperature: float = 1.0
-    """at which answers are drawn"""
+    """Softmax temperature at which answers are sampled."""
 
     def __post_init__(self) -> None:
         _check_positive(self, "temperature")

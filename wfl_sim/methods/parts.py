@@ -1,4 +1,4 @@
-"""Parts: the trainable pieces that a method adds to a frozen base model.
+"""The trainable parts that a method adds to a frozen base model.
 
 These are descriptions; `wfl_sim.learning.peft` turns them into torch modules.
 """
@@ -13,7 +13,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 """Names of parameters, ``part/parameter``, and their shapes."""
 
 Role = Literal["shared", "private", "known"]
-"""Whether a parameter is sent, stays on its device, or is the same everywhere without being sent"""
+"""A parameter is sent, stays on its device, or is the same everywhere without being sent."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +63,7 @@ class LastLayers:
 
 @dataclass(frozen=True, kw_only=True)
 class Offset:
-    """What is added to the weights of the last `layers` blocks: one's own distance from the
-    others'.
+    """An addend to the weights of the last `layers` blocks: the device's deviation from the rest.
 
     It starts at zero.
     """
@@ -74,8 +73,10 @@ class Offset:
 
 @dataclass(frozen=True, kw_only=True)
 class Critic:
-    """A linear value head on the last hidden state of a language model: `values` expected
-    rewards."""
+    """A linear value head on the last hidden state of a language model.
+
+    It estimates `values` expected rewards.
+    """
 
     values: int = 1
 
@@ -100,7 +101,7 @@ class Router:
     """
 
     over: tuple[str, ...]
-    """names of the parts"""
+    """Names of the parts."""
 
 
 PartConfig = LoRA | Adapter | Head | Full | Router | LastLayers | Offset | Critic
@@ -113,12 +114,12 @@ class Part:
     name: str
     config: PartConfig
     shared: bool | Literal["A", "B"] = False
-    """of a LoRA perhaps one factor alone, while the other stays private"""
+    """Whether the part is sent; of a LoRA perhaps one factor alone, while the other is private."""
     known: bool | Literal["A"] = False
-    """not private but the same on all devices without being sent: what a seed gives (the factor A
-    of FFA-LoRA), or what everyone reckons from what was sent (the merged weights of FLoRA)"""
+    """Whether the part is the same on all devices without being sent: drawn from one seed (the
+    factor A of FFA-LoRA), or computed from what was sent (the merged weights of FLoRA)."""
     by_device: bool = False
-    """whether the `rank` of a group of devices replaces that of this LoRA"""
+    """Whether the `rank` of a group of devices replaces that of this LoRA."""
 
     def role(self, parameter: str) -> Role:
         """Return the role of one of its parameters, by name."""

@@ -1,4 +1,4 @@
-"""Phases: what a device trains in one local update, on which objective, for how long."""
+"""Phases of a local update: what a device trains, on which objective, for how many steps."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -32,7 +32,7 @@ class Local:
     optimizer: Literal["adamw", "sgd"] = "adamw"
     weight_decay: float = 0.0
     momentum: float = 0.0
-    """of SGD"""
+    """Momentum of SGD."""
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch"):
@@ -53,14 +53,14 @@ class Phase:
     """The named parts that learn together, the objective, and the local optimisation."""
 
     trains: tuple[str, ...]
-    """a part, or one factor of a LoRA: `lora.B`"""
+    """Names of parts, or of one factor of a LoRA: `lora.B`."""
     local: Local
     objective: Objective = field(default_factory=Classification)
     proximal: float = 0.0
-    """mu of the term (mu / 2) |w - w0|^2 over what the phase trains, with w0 where the local update
-    began unless the method says otherwise (FedProx, arXiv 1812.06127)"""
+    """mu of the term (mu / 2) |w - w0|^2 over what the phase trains. w0 is the start of the local
+    update unless the method says otherwise (FedProx, arXiv 1812.06127)."""
     mutes: tuple[str, ...] = ()
-    """LoRAs that contribute nothing while this phase trains"""
+    """LoRAs that contribute nothing while this phase trains."""
 
 
 def one_phase(

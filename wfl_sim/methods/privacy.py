@@ -24,9 +24,9 @@ class SecureAggregation:
     """
 
     key: Annotated[float, Unit("bit", minimum=1.0)] = 256.0
-    """a_K, of a public key; wfl_sim's default, which meets the expansion that the paper states"""
+    """a_K, size of a public key; this default meets the expansion that the paper states."""
     share: Annotated[float, Unit("bit", minimum=1.0)] = 256.0
-    """a_S, of a secret share, encrypted; likewise"""
+    """a_S, size of an encrypted secret share; this default meets it likewise."""
 
     def up(self, devices: int, values: int) -> int:
         """Return the bits that a device sends beside its payload of so many values."""
@@ -50,14 +50,14 @@ class Privacy:
     """
 
     clip: float = 0.0
-    """largest Euclidean norm of an update over all that is sent; 0 leaves updates as they are"""
+    """Largest Euclidean norm of an update over all that is sent; 0 leaves updates as they are."""
     noise_multiplier: float = 0.0
     noise: Literal["distributed", "local"] = "distributed"
     delta: float = 1e-5
-    """for which epsilon is told"""
+    """Delta for which epsilon is reported."""
     secure_aggregation: SecureAggregation | None = None
     cohort: int = 1
-    """devices of a round; a scenario sets it by its rounds"""
+    """Number of devices of a round; a scenario sets it by its rounds."""
 
     def __post_init__(self) -> None:
         for name in ("clip", "noise_multiplier"):

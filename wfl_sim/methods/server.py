@@ -1,4 +1,4 @@
-"""The server's side of averaging: optimisers on the average update, and what old uploads count."""
+"""The server's update: staleness, aggregation by the method, and the server optimiser."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,11 +22,11 @@ class AggregationConfig:
     optimizer: Annotated[Optimizer, From(OPTIMIZERS)] = field(default_factory=Average)
     staleness: Annotated[Staleness, From(STALENESS)] = field(default_factory=Delta)
     weights: Literal["examples", "equal"] = "examples"
-    """of uploads: the numbers of their devices' training examples, or one each (FedBuff)"""
+    """Weights of uploads: numbers of training examples, or one each (FedBuff)."""
 
     @property
     def rule(self) -> "AggregationConfig":
-        """This alone, of whatever else a server is."""
+        """The rules of aggregation alone, without other settings of a server."""
         return AggregationConfig(
             optimizer=self.optimizer, staleness=self.staleness, weights=self.weights
         )

@@ -16,7 +16,14 @@ MEMORY = f"{SERVER}/optimizer"
 
 
 class Optimizer(Protocol):
-    """How the server moves from the present shared state to the average of the uploads."""
+    """How the server moves from the present shared state to the average of the uploads.
+
+    >>> class HalfStep:
+    ...     def step(self, shared, mean, memory):
+    ...         return plus(shared, minus(mean, shared), 0.5), {}
+    >>> HalfStep().step({"x": np.zeros(1)}, {"x": np.ones(1)}, memory={})
+    ({'x': array([0.5])}, {})
+    """
 
     def step(self, shared: State, mean: State, memory: State) -> tuple[State, State]:
         """Return the next shared state and what the server remembers.
@@ -72,7 +79,7 @@ class _Adaptive:
     beta1: float = 0.9
     beta2: float = 0.99
     tau: float = 1e-3
-    """how adaptive: the smaller, the more"""
+    """Degree of adaptivity: the smaller, the more adaptive."""
 
     def __post_init__(self) -> None:
         check_options(self)

@@ -6,8 +6,8 @@ and their gradients come down; the LoRA of the device's blocks is averaged after
 
 The server holds a copy of the upper part for each device and averages the copies with the same
 weights (SplitFed-V1, Thapa et al., arXiv 2004.12088). Activations and gradients cross the cut
-unharmed, so what is learned is exactly what FedIT learns with the same LoRA; what differs is who
-computes, and what goes over the air. The paper's code serves the clients in turn instead.
+without loss, so what is learned is exactly what FedIT learns with the same LoRA; the place of the
+computations differs, and what goes over the air. The paper's code serves clients in turn instead.
 """
 
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ class SplitLoRA(WeightedMean):
     """A network cut in two: activations over the air in every step (arXiv 2407.00952)."""
 
     device_blocks: int = 1
-    """transformer blocks that a device holds, with the embeddings below them"""
+    """Number of transformer blocks that a device holds, with the embeddings below them."""
     lora: LoRA = field(default_factory=LoRA)
     local: Local = field(default_factory=Local)
 

@@ -1,4 +1,4 @@
-"""Staleness: what an upload counts that was trained on an older shared state."""
+"""Rules of staleness: how an upload counts that was trained on an older shared state."""
 
 from __future__ import annotations
 
@@ -12,10 +12,19 @@ from wfl_sim.state import State, minus, plus
 
 
 class Staleness(Protocol):
-    """What an upload counts that was trained on an older shared state."""
+    """How an upload counts that was trained on an older shared state.
+
+    >>> class IgnoreOld:
+    ...     needs_base = False
+    ...
+    ...     def present(self, shared, upload):
+    ...         return replace(upload, weight=0.0) if upload.staleness > 3 else upload
+    >>> IgnoreOld().present({}, Upload({}, weight=8.0, staleness=5)).weight
+    0.0
+    """
 
     needs_base: bool
-    """whether `present` looks at what the device had received"""
+    """Whether `present` uses the state that the device had received."""
 
     def present(self, shared: State, upload: Upload) -> Upload:
         """Return the upload as if it had been trained on the present state `shared`."""

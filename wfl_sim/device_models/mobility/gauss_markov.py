@@ -1,4 +1,4 @@
-"""Gauss-Markov: a velocity that remembers itself."""
+"""Gauss-Markov mobility: a velocity with exponential autocorrelation."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,12 +23,12 @@ class GaussMarkov:
     """
 
     speed: MetresPerSecond = 0.0
-    """of the mean velocity m"""
+    """Magnitude of the mean velocity m, in m/s."""
     sigma: MetresPerSecond = 1.0
-    """standard deviation of the velocity in x and in y"""
+    """Standard deviation of the velocity in x and in y, in m/s."""
     memory: PositiveSeconds = 20.0
     interval: PositiveSeconds = 1.0
-    """between changes of the velocity"""
+    """Seconds between changes of the velocity."""
 
     def __post_init__(self) -> None:
         if self.pace == 0:
@@ -36,7 +36,7 @@ class GaussMarkov:
 
     @property
     def moves(self) -> bool:
-        """They do."""
+        """True: devices move."""
         return True
 
     @property
@@ -45,7 +45,7 @@ class GaussMarkov:
         return sqrt(self.speed**2 + 2 * self.sigma**2)
 
     def check(self, count: int) -> None:
-        """Find nothing wrong."""
+        """Accept any number of devices."""
 
     def track(self, member: int, region: Region | None, rng: np.random.Generator) -> Track:
         """Return the track of a device that begins anywhere in a region."""

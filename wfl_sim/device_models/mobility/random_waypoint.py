@@ -1,4 +1,4 @@
-"""Random waypoint: straight to a place drawn uniformly, a pause there, and on."""
+"""Random waypoint mobility: straight to a point drawn uniformly, a pause there, and on."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class RandomWaypoint:
     slowest: Speed = 0.5
     fastest: Speed = 1.5
     pause: Seconds = 0.0
-    """at every waypoint"""
+    """Seconds of rest at every waypoint."""
 
     def __post_init__(self) -> None:
         if self.slowest > self.fastest:
@@ -39,7 +39,7 @@ class RandomWaypoint:
 
     @property
     def moves(self) -> bool:
-        """They do."""
+        """True: devices move."""
         return True
 
     @property
@@ -48,7 +48,7 @@ class RandomWaypoint:
         return 1 / self._seconds_per_metre
 
     def check(self, count: int) -> None:
-        """Find nothing wrong."""
+        """Accept any number of devices."""
 
     def track(self, member: int, region: Region | None, rng: np.random.Generator) -> Track:
         """Return the track of a device in a region."""

@@ -1,4 +1,4 @@
-"""Trace: places that were recorded elsewhere."""
+"""Mobility traces: recorded positions over time."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,12 +35,12 @@ class Trace:
 
     @property
     def moves(self) -> bool:
-        """They do."""
+        """True: devices move."""
         return True
 
     @property
     def pace(self) -> float | None:
-        """The scenario's."""
+        """The speed of the scenario."""
         return None
 
     def check(self, count: int) -> None:

@@ -1,4 +1,4 @@
-"""Track: a path of straight legs, drawn only as far as somebody has asked."""
+"""The contract of mobility, and tracks: paths of straight legs, drawn as far as needed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,20 @@ from wfl_sim.config.registry import Registry
 
 
 class Mobility(Protocol):
-    """How the devices of a group move."""
+    """How the devices of a group move.
+
+    >>> class Eastwards:
+    ...     moves, pace = True, 2.0
+    ...
+    ...     def check(self, count):
+    ...         pass
+    ...
+    ...     def track(self, member, region, rng):
+    ...         legs = ((10.0 * leg, (20.0 * leg, 0.0)) for leg in itertools.count(1))
+    ...         return Track((0.0, 0.0), legs)
+    >>> Eastwards().track(0, region=None, rng=None).at(25.0)
+    (50.0, 0.0)
+    """
 
     @property
     def moves(self) -> bool:
@@ -22,7 +35,7 @@ class Mobility(Protocol):
 
     @property
     def pace(self) -> float | None:
-        """The m/s that set the Doppler shift; None for those that the scenario gives."""
+        """Speed in m/s that sets the Doppler shift; None for the speed that the scenario gives."""
 
     def check(self, count: int) -> None:
         """Raise LocatedError where so many devices cannot be moved."""
@@ -42,7 +55,7 @@ MOBILITIES: Registry[Mobility] = Registry("mobility", Mobility)
 
 Point = tuple[float, float]
 Leg = tuple[float, Point]
-"""the s at which a leg ends, and the place in m"""
+"""Time in s at which a leg ends, and the position in m."""
 
 
 @dataclass(frozen=True)
@@ -50,17 +63,17 @@ class Region:
     """Where a device may move."""
 
     draw: Callable[[np.random.Generator], Point]
-    """a place uniform over the region"""
+    """Draws a position, uniform over the region."""
     centre: Point
     radius: float
-    """m, of a circle around the region"""
+    """Radius in m of a circle around the region."""
 
 
 class Track:
     """Where one device is at any time.
 
     Legs are drawn one after the other from the device's own stream, so the answer depends neither
-    on what was asked before nor on anybody else. After the last leg the device stays.
+    on earlier questions nor on other devices. After the last leg the device stays.
     """
 
     def __init__(self, start: Point, legs: Iterator[Leg]) -> None:
@@ -133,17 +146,17 @@ class Static:
 
     @property
     def moves(self) -> bool:
-        """They do not."""
+        """False: devices do not move."""
         return False
 
     @property
     def pace(self) -> float | None:
-        """The scenario's."""
+        """The speed of the scenario."""
         return None
 
     def check(self, count: int) -> None:
-        """Find nothing wrong."""
+        """Accept any number of devices."""
 
     def track(self, member: int, region: Region | None, rng: np.random.Generator) -> Track:
-        """Raise ValueError: there is none."""
+        """Raise ValueError: there is no track."""
         raise ValueError("devices that stay have no track")
