@@ -1,4 +1,4 @@
-"""Rounds: who waits for whom. SimPy processes that know nothing of tensors."""
+"""Rounds policies and client selection: SimPy processes that never see a tensor."""
 
 from wfl_sim.rounds.asynchronous import Asynchronous
 from wfl_sim.rounds.centralised import Centralised

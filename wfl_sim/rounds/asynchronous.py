@@ -1,23 +1,14 @@
-"""Asynchronous rounds: nobody waits for anybody."""
+"""Asynchronous rounds: a device that has finished is replaced without waiting for others."""
 
 from collections import deque
 from collections.abc import Generator
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from channel_models.units import PositiveSeconds
 from wfl_sim.config.errors import LocatedError
-from wfl_sim.config.registry import From
-from wfl_sim.rounds.policy import (
-    ROUNDS,
-    check_clients,
-    check_end,
-    check_fleet,
-    numbers,
-    run_until,
-)
-from wfl_sim.rounds.selection.basic import RandomSelection
-from wfl_sim.rounds.selection.selector import SELECTORS, Selector
+from wfl_sim.rounds.policy import ROUNDS, LimitedRounds, ask
+from wfl_sim.rounds.selection.selector import Selector
 
 if TYPE_CHECKING:
     import simpy
@@ -28,46 +19,33 @@ if TYPE_CHECKING:
 
 @ROUNDS("asynchronous")
 @dataclass(frozen=True, kw_only=True)
-class Asynchronous:
-    """Aggregate whenever `buffer` uploads have arrived; whoever has ended is replaced at once.
+class Asynchronous(LimitedRounds):
+    """Aggregate whenever `buffer` uploads have arrived; a finished device is replaced at once.
 
-    With a buffer of one the waiting of FedAsync (Xie et al. 2019, arXiv 1903.03934), with a larger
-    one that of FedBuff (Nguyen et al. 2022, arXiv 2106.06639). What an upload counts by its
-    staleness, the number of aggregations since its device was asked, is the rule of the server.
-    `clients` is how many work at a time. Uploads staler than `oldest` are not looked at.
+    A buffer of one is FedAsync (Xie et al. 2019, arXiv 1903.03934), a larger one is FedBuff
+    (Nguyen et al. 2022, arXiv 2106.06639). The server's rule weights an upload by its staleness,
+    the number of aggregations since its device was asked. `count` is the number of aggregations,
+    `clients` the number of devices that work at a time. Uploads staler than `oldest` are ignored.
     """
 
-    count: int | None = None
-    """aggregations"""
-    until: PositiveSeconds | None = None
-    clients: int = 0
-    select: Annotated[Selector, From(SELECTORS)] = field(default_factory=RandomSelection)
     buffer: int = 1
     oldest: int | None = None
 
     def __post_init__(self) -> None:
-        check_end(self.count, self.until)
-        check_clients(self.clients)
+        super().__post_init__()
         if self.buffer < 1:
             raise LocatedError(f"must be at least 1, got {self.buffer}", "buffer")
         if self.oldest is not None and self.oldest < 0:
             raise LocatedError(f"must not be negative, got {self.oldest}", "oldest")
 
-    def check(self, devices: int) -> None:
-        """Refuse more clients than there are devices."""
-        check_fleet(self.clients, devices)
-
-    def run(self, federation: "Federation") -> "Generator[simpy.Event, Any, None]":
-        """Run until so many aggregations, or the time, have passed."""
-        yield from run_until(federation, self._aggregations(federation), self.until)
-
-    def _aggregations(self, federation: "Federation") -> "Generator[simpy.Event, Any, None]":
+    def _rounds(self, federation: "Federation") -> "Generator[simpy.Event, Any, None]":
         server = federation.server
-        crew = ConcurrentClients(federation, self.clients or len(federation.devices), self.select)
-        for number in numbers(self.count):
+        size = self.clients or len(federation.devices)
+        clients = ConcurrentClients(federation, size, self.select)
+        for number in self.numbers:
             buffer: list[Contribution] = []
             while len(buffer) < self.buffer:
-                contribution = yield from crew.next()
+                contribution = yield from clients.next()
                 if contribution is None:
                     return
                 staleness = server.version - contribution.download.version
@@ -80,64 +58,58 @@ class Asynchronous:
 class ConcurrentClients:
     """At most `size` devices at work, each on the shared state that was newest when it was asked.
 
-    Downloads go to each device apart, since no two begin together.
+    Every device has a download of its own, since no two begin together.
+
+    Args:
+        federation: the devices and servers.
+        size: maximum number of devices at work.
+        select: selects among the available devices.
     """
 
     def __init__(self, federation: "Federation", size: int, select: Selector) -> None:
-        """Begin with nobody at work.
-
-        Args:
-            federation: the world.
-            size: devices at work at a time.
-            select: who of the free devices is asked when there is room.
-        """
         self._federation = federation
         self._size = size
         self._select = select
-        self._at_work = 0
-        self._draws = 0
-        self._ended: deque[Contribution] = deque()
+        self._working = 0
+        self._selections = 0
+        self._arrived: deque[Contribution] = deque()
 
     def __repr__(self) -> str:
-        return f"Crew({self._at_work} of {self._size} at work, {len(self._ended)} have ended)"
+        return f"ConcurrentClients({self._working} of {self._size}, {len(self._arrived)} arrived)"
 
     def next(self) -> "Generator[simpy.Event, Any, Contribution | None]":
-        """Wait for an upload at the server; while none has come, the crew is filled up.
+        """Wait for an upload at the server; free places are filled only if none has arrived.
 
-        So whoever has ended goes on from a state that holds its own update, where the server
-        aggregates each by itself.
+        So a device continues from a state that holds its own update, if the server aggregates
+        every upload by itself.
 
         Returns:
-            Contributions in the order in which they arrive; None when nobody can ever work again.
+            Contributions in the order of arrival; None if no device will ever work again.
         """
         federation = self._federation
         while True:
-            if self._ended:
-                return self._ended.popleft()
-            self._fill_up()
-            if not self._at_work and federation.all_lost:
+            if self._arrived:
+                return self._arrived.popleft()
+            self._fill()
+            if not self._working and federation.all_lost:
                 return None
             yield federation.fleet_changed()
 
-    def _fill_up(self) -> None:
+    def _fill(self) -> None:
         federation = self._federation
-        room, free = self._size - self._at_work, federation.available()
-        if room <= 0 or not free:
+        places, available = self._size - self._working, federation.available()
+        if places <= 0 or not available:
             return
-        rng = federation.stream("selection", self._draws)
-        self._draws += 1
-        for device in self._select.select(free, room, rng):
-            self._ask(device)
+        rng = federation.stream("selection", self._selections)
+        self._selections += 1
+        for device in self._select.select(available, places, rng):
+            self._working += 1
+            (part,) = ask(federation.server, [device], federation.server.version)
+            part.callbacks.append(partial(self._end, device))
 
-    def _ask(self, device: "Client") -> None:
-        server = self._federation.server
-        delivery = server.send_out([device], server.version)[device.index]
-        self._at_work += 1
-        part = device.participate(server.version, delivery)
-        part.callbacks.append(lambda event: self._note(device, event.value if event.ok else None))
-
-    def _note(self, device: "Client", contribution: "Contribution | None") -> None:
-        self._at_work -= 1
+    def _end(self, device: "Client", part: "simpy.Event") -> None:
+        self._working -= 1
         device.idle()
+        contribution: Any = part.value if part.ok else None
         if contribution is not None and contribution.upload is not None:
-            self._ended.append(contribution)
+            self._arrived.append(contribution)

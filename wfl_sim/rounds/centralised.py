@@ -1,4 +1,4 @@
-"""Centralised training: what a server could learn that held everybody's data."""
+"""Centralised training: the upper bound of a server that holds the data of all devices."""
 
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.execution.plan import ReceivedUpload
-from wfl_sim.records import Span
-from wfl_sim.rounds.policy import ROUNDS
+from wfl_sim.rounds.policy import ROUNDS, check_clients
 
 if TYPE_CHECKING:
     import simpy
@@ -31,31 +30,21 @@ class Centralised:
     def __post_init__(self) -> None:
         if self.count < 1:
             raise LocatedError(f"must be at least 1, got {self.count}", "count")
-        if self.clients < 0:
-            raise LocatedError(f"must not be negative, got {self.clients}", "clients")
+        check_clients(self.clients)
 
     def check(self, devices: int) -> None:
-        """Any number of devices will do."""
+        """Accept any number of devices."""
 
     def run(self, federation: "Federation") -> "Generator[simpy.Event, Any, None]":
         """Train at the server, round after round."""
         server, plan = federation.server, federation.context.plan
         flops = federation.devices[0].workload.update_flops
         for number in range(self.count):
-            for turn in range(self.clients or len(federation.devices)):
+            for repetition in range(self.clients or len(federation.devices)):
                 start = federation.env.now
                 yield federation.env.timeout(server.hardware.seconds(flops))
-                upload = plan.local_update(-1, number, server.shared, turn)
+                upload = plan.local_update(-1, number, server.shared, repetition)
                 server.shared = plan.aggregate(server.shared, [ReceivedUpload(upload=upload)])
-                federation.context.spans.append(
-                    Span(
-                        start=start,
-                        end=federation.env.now,
-                        actor=server.name,
-                        activity="compute",
-                        round=number,
-                        flops=flops,
-                    )
-                )
+                federation.context.record(server.name, "compute", number, start, flops=flops)
             server.evaluate(number)
         server.finish()

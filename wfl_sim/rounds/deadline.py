@@ -1,23 +1,11 @@
-"""Deadline: a round lasts so long, and who is late is dropped or counted later."""
+"""Deadline: a round has a fixed duration, and late uploads are dropped or counted later."""
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 from channel_models.units import PositiveSeconds
-from wfl_sim.config.registry import From
-from wfl_sim.rounds.policy import (
-    ROUNDS,
-    cancel,
-    check_clients,
-    check_end,
-    check_fleet,
-    gather,
-    numbers,
-    run_until,
-)
-from wfl_sim.rounds.selection.basic import RandomSelection
-from wfl_sim.rounds.selection.selector import SELECTORS, Selector
+from wfl_sim.rounds.policy import ROUNDS, LimitedRounds, ask, cancel, finish, gather
 
 if TYPE_CHECKING:
     import simpy
@@ -28,66 +16,40 @@ if TYPE_CHECKING:
 
 @ROUNDS("deadline")
 @dataclass(frozen=True, kw_only=True)
-class Deadline:
+class Deadline(LimitedRounds):
     """Aggregate what has arrived `deadline` s after the shared state was sent out, or all before.
 
-    `late: drop` calls off whoever is late. `late: fold` lets them go on: their uploads are taken at
-    the end of the round in which they arrive, for what the server's rule of staleness makes of
-    them, and until then they are not asked again. Allocators that heed deadlines see this one.
+    `late: drop` cancels the devices that are late. `late: fold` lets them continue: their uploads
+    are aggregated at the end of the round in which they arrive, with the server's rule of
+    staleness, and until then they are not asked again. Allocators may use the deadline.
     """
 
-    count: int | None = None
-    until: PositiveSeconds | None = None
-    clients: int = 0
-    select: Annotated[Selector, From(SELECTORS)] = field(default_factory=RandomSelection)
     deadline: PositiveSeconds
     late: Literal["drop", "fold"] = "drop"
 
-    def __post_init__(self) -> None:
-        check_end(self.count, self.until)
-        check_clients(self.clients)
-
-    def check(self, devices: int) -> None:
-        """Refuse more clients than there are devices."""
-        check_fleet(self.clients, devices)
-
-    def run(self, federation: "Federation") -> "Generator[simpy.Event, Any, None]":
-        """Run the rounds one after the other."""
-        yield from run_until(federation, self._rounds(federation), self.until)
-
     def _rounds(self, federation: "Federation") -> "Generator[simpy.Event, Any, None]":
         env, server = federation.env, federation.server
-        clients = self.clients or len(federation.devices)
         late: list[Contribution] = []
-        for number in numbers(self.count):
-            there = yield from federation.wait_for_available()
-            if not there:
+        for number in self.numbers:
+            cohort = yield from self.cohort(federation, number)
+            if not cohort:
                 return
-            cohort = self.select.select(there, clients, federation.stream("selection", number))
-            downloads = server.send_out(cohort, number)
-            due = env.now + self.deadline
-            parts = [
-                device.participate(number, downloads[device.index], deadline=due)
-                for device in cohort
-            ]
+            parts = ask(server, cohort, number, deadline=env.now + self.deadline)
             closing = env.timeout(self.deadline)
             arrived = yield from gather(federation, parts, closing=closing)
             if self.late == "fold":
                 folded, late = late, []
-                _keep(parts, late)
+                _collect(parts, late)
                 yield from server.aggregate([*folded, *arrived], number)
             else:
                 ending = cancel(federation, cohort)
                 yield from server.aggregate(arrived, number)
                 yield ending
-            for device in cohort:
-                if not device.busy:
-                    device.idle()
-            server.evaluate(number)
+            finish(federation, cohort, number)
 
 
-def _keep(parts: "Sequence[simpy.Process]", late: "list[Contribution]") -> None:
-    """Let the parts that have not ended leave what they bring in `late`."""
+def _collect(parts: "Sequence[simpy.Process]", late: "list[Contribution]") -> None:
+    """Append the contributions of parts that have not ended to `late`, when they end."""
 
     def note(part: "simpy.Event") -> None:
         if part.ok and part.value is not None:

@@ -1,4 +1,4 @@
-"""Hierarchical rounds: edge servers average their own cells, now and then the cloud averages them.
+"""Hierarchical rounds: edge servers average their own cells, and the cloud averages the servers.
 
 Liu, Zhang, Song and Letaief 2020, Client-edge-cloud hierarchical federated learning, IEEE ICC,
 arXiv 1905.06641 (HierFAVG).
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.registry import From
-from wfl_sim.rounds.policy import ROUNDS, check_clients, check_fleet
+from wfl_sim.rounds.policy import ROUNDS, ask, check_at_most_devices, check_clients, gather
 from wfl_sim.rounds.selection.basic import RandomSelection
 from wfl_sim.rounds.selection.selector import SELECTORS, Selector
 
@@ -26,17 +26,16 @@ if TYPE_CHECKING:
 class Hierarchical:
     """Rounds at each edge server on its own, and every `cloud_every` of them one at the cloud.
 
-    A round at an edge server is synchronous over the devices in its cells. Between two rounds of
-    the cloud edge servers do not wait for one another; at the cloud all meet, the mean is taken
-    with the weights of the devices behind each, and goes down again. Evaluation is of the cloud's
-    state, so it follows the rounds of the cloud.
+    A round at an edge server is synchronous over the devices in its cells. Edge servers wait for
+    one another only at the cloud, which averages their states with the weights of the devices
+    behind each, and sends the average back. The state of the cloud is evaluated, after its rounds.
     """
 
     count: int
-    """rounds at each edge server, a multiple of `cloud_every`"""
+    """Rounds at each edge server, a multiple of `cloud_every`."""
     cloud_every: int = 2
     clients: int = 0
-    """devices asked at each edge server in a round; 0 for all"""
+    """Devices asked at each edge server in a round; 0 for all."""
     select: Annotated[Selector, From(SELECTORS)] = field(default_factory=RandomSelection)
 
     def __post_init__(self) -> None:
@@ -50,7 +49,7 @@ class Hierarchical:
 
     def check(self, devices: int) -> None:
         """Refuse more clients than there are devices."""
-        check_fleet(self.clients, devices)
+        check_at_most_devices("clients", self.clients, devices)
 
     def run(self, federation: "Federation") -> "Generator[simpy.Event, Any, None]":
         """Run the rounds of the cloud one after the other."""
@@ -58,7 +57,10 @@ class Hierarchical:
         for first in range(0, self.count, self.cloud_every):
             numbers = range(first, first + self.cloud_every)
             yield env.all_of(
-                [env.process(self._below(federation, edge, numbers)) for edge in federation.edges]
+                [
+                    env.process(self._edge_rounds(federation, edge, numbers))
+                    for edge in federation.edges
+                ]
             )
             number = numbers[-1]
             yield from cloud.merge(
@@ -70,20 +72,16 @@ class Hierarchical:
             yield env.all_of([env.process(each.follow(cloud, number)) for each in federation.edges])
             cloud.evaluate(number)
 
-    def _below(
+    def _edge_rounds(
         self, federation: "Federation", edge: "EdgeServer", numbers: range
     ) -> "Generator[simpy.Event, Any, None]":
-        """Run rounds at one edge server, and send what has come of them up to the cloud."""
+        """Run rounds at one edge server, and send its state to the cloud."""
         for number in numbers:
-            there = [device for device in federation.available() if edge.serves(device)]
-            clients = self.clients or len(there)
+            available = [device for device in federation.available() if edge.serves(device)]
+            clients = self.clients or len(available)
             rng = federation.stream("selection", edge.name, number)
-            cohort = self.select.select(there, clients, rng) if there else []
-            downloads = edge.server.send_out(cohort, number)
-            ended = yield federation.env.all_of(
-                [device.participate(number, downloads[device.index]) for device in cohort]
-            )
-            arrived = [ended[event] for event in ended if ended[event] is not None]
+            cohort = self.select.select(available, clients, rng) if available else []
+            arrived = yield from gather(federation, ask(edge.server, cohort, number))
             yield from edge.server.aggregate(arrived, number)
             for device in cohort:
                 device.idle()

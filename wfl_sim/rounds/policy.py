@@ -1,56 +1,116 @@
-"""Ending: after so many rounds, at a simulated time, or at whichever comes first."""
+"""Rounds policies: their contract and registry, the limits that they share, and their steps."""
 
-from __future__ import annotations
-
+from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable, Sequence
+from dataclasses import dataclass, field
 from itertools import count as counting
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, runtime_checkable
 
+from channel_models.units import PositiveSeconds
 from wfl_sim.config.errors import LocatedError
-from wfl_sim.config.registry import Registry
+from wfl_sim.config.registry import From, Registry
+from wfl_sim.rounds.selection.basic import RandomSelection
+from wfl_sim.rounds.selection.selector import SELECTORS, Selector
 
 if TYPE_CHECKING:
     import simpy
 
     from wfl_sim.network.client import Client, Contribution
     from wfl_sim.network.federation import Federation
+    from wfl_sim.network.server import Server
 
 
 class Rounds(Protocol):
-    """Who waits for whom: a SimPy process that drives the federation to its end."""
+    """When the server aggregates, and for which clients it waits: a SimPy process.
+
+    A policy that asks every available device once, and takes the first upload:
+
+    >>> class FirstUpload:
+    ...     def check(self, devices):
+    ...         pass
+    ...
+    ...     def run(self, federation):
+    ...         cohort = yield from federation.wait_for_available()
+    ...         downloads = federation.server.send_out(cohort, 0)
+    ...         parts = [device.participate(0, downloads[device.index]) for device in cohort]
+    ...         ended = yield federation.env.any_of(parts)
+    ...         yield from federation.server.aggregate(list(ended.values()), 0)
+    ...         federation.server.evaluate(0)
+    >>> rounds: Rounds = FirstUpload()
+    >>> rounds.check(devices=10)
+    """
 
     def check(self, devices: int) -> None:
-        """Raise LocatedError where the policy cannot work with so many devices."""
+        """Raise LocatedError if the policy cannot work with so many devices."""
 
-    def run(self, federation: Federation) -> Generator[simpy.Event, Any, None]:
+    def run(self, federation: "Federation") -> "Generator[simpy.Event, Any, None]":
         """Yield events until the last round is over."""
 
 
 @runtime_checkable
 class Choosy(Protocol):
-    """A rounds policy that does not go with everything else in a scenario."""
+    """A rounds policy that does not support every scenario."""
 
     def check_scenario(self, scenario: Any) -> None:
-        """Raise LocatedError where it cannot work with a `Scenario`."""
+        """Raise LocatedError if it does not support a `Scenario`."""
 
 
 ROUNDS: Registry[Rounds] = Registry("rounds", Rounds)
 
 
-def check_end(count: int | None, until: float | None) -> None:
-    """Refuse a policy that would never end.
+@dataclass(frozen=True, kw_only=True)
+class LimitedRounds(ABC):
+    """Base of policies that end after so many rounds, at a simulated time, or at the first of both.
 
-    Args:
-        count: rounds, or aggregations; None where only time ends the run.
-        until: s of simulated time; None where only their number does.
-
-    Raises:
-        LocatedError: neither is given, or `count` is less than 1.
+    `clients` devices are asked in a round, or all if it is 0.
     """
-    if count is None and until is None:
-        raise LocatedError("is missing: how many rounds, or `until`, a simulated time", "count")
-    if count is not None and count < 1:
-        raise LocatedError(f"must be at least 1, got {count}", "count")
+
+    count: int | None = None
+    until: PositiveSeconds | None = None
+    clients: int = 0
+    select: Annotated[Selector, From(SELECTORS)] = field(default_factory=RandomSelection)
+
+    def __post_init__(self) -> None:
+        if self.count is None and self.until is None:
+            raise LocatedError("is missing: how many rounds, or `until`, a simulated time", "count")
+        if self.count is not None and self.count < 1:
+            raise LocatedError(f"must be at least 1, got {self.count}", "count")
+        check_clients(self.clients)
+
+    def check(self, devices: int) -> None:
+        """Refuse more clients than there are devices."""
+        check_at_most_devices("clients", self.clients, devices)
+
+    def run(self, federation: "Federation") -> "Generator[simpy.Event, Any, None]":
+        """Run the rounds; activities that are under way at `until` are cut off."""
+        rounds = self._rounds(federation)
+        if self.until is None:
+            yield from rounds
+        else:
+            yield federation.env.process(rounds) | federation.env.timeout(self.until)
+
+    @abstractmethod
+    def _rounds(self, federation: "Federation") -> "Generator[simpy.Event, Any, None]":
+        """Yield events until `count` rounds are over."""
+
+    @property
+    def numbers(self) -> Iterable[int]:
+        """Numbers of the rounds."""
+        return counting() if self.count is None else range(self.count)
+
+    def cohort(
+        self, federation: "Federation", number: int
+    ) -> "Generator[simpy.Event, Any, Sequence[Client]]":
+        """Wait until a device is available, and select the devices of round `number`.
+
+        Returns:
+            The selected devices; none if no device will ever be available.
+        """
+        available = yield from federation.wait_for_available()
+        if not available:
+            return []
+        clients = self.clients or len(federation.devices)
+        return self.select.select(available, clients, federation.stream("selection", number))
 
 
 def check_clients(clients: int) -> None:
@@ -59,57 +119,52 @@ def check_clients(clients: int) -> None:
         raise LocatedError(f"must not be negative, got {clients}", "clients")
 
 
-def check_fleet(clients: int, devices: int) -> None:
-    """Refuse more clients than there are devices."""
-    if clients > devices:
+def check_at_most_devices(key: str, value: int, devices: int) -> None:
+    """Refuse a value of a key that exceeds the number of devices."""
+    if value > devices:
         raise LocatedError(
-            f"must be at most the number of devices, {devices}, got {clients}", "rounds", "clients"
+            f"must be at most the number of devices, {devices}, got {value}", "rounds", key
         )
 
 
-def numbers(count: int | None) -> Iterable[int]:
-    """Return the numbers of `count` rounds, or of rounds without end."""
-    return counting() if count is None else range(count)
+def ask(
+    server: "Server", cohort: "Sequence[Client]", number: int, **options: Any
+) -> "list[simpy.Process]":
+    """Send the shared state to a cohort, and let its devices participate in round `number`.
 
-
-def run_until(
-    federation: Federation,
-    steps: Generator[simpy.Event, Any, None],
-    until: float | None,
-) -> Generator[simpy.Event, Any, None]:
-    """Run the process of a policy, at most to a simulated time in s.
-
-    What is under way at that time is cut off.
+    Args:
+        server: whose state is sent.
+        cohort: the selected devices.
+        number: of the round.
+        options: of `Client.participate`.
     """
-    if until is None:
-        yield from steps
-    else:
-        yield federation.env.process(steps) | federation.env.timeout(until)
+    downloads = server.send_out(cohort, number)
+    return [device.participate(number, downloads[device.index], **options) for device in cohort]
 
 
 def gather(
-    federation: Federation,
-    parts: Sequence[simpy.Process],
+    federation: "Federation",
+    parts: "Sequence[simpy.Process]",
     *,
     enough: int | None = None,
-    closing: simpy.Event | None = None,
-) -> Generator[simpy.Event, Any, list[Contribution]]:
-    """Wait until all parts of a round have ended, or before that for one of two things.
+    closing: "simpy.Event | None" = None,
+) -> "Generator[simpy.Event, Any, list[Contribution]]":
+    """Wait until all participations have ended, or until an earlier condition is met.
 
     Args:
-        federation: the world.
-        parts: what `Client.participate` returned.
-        enough: uploads that suffice.
-        closing: the event after which no more are taken.
+        federation: the devices and servers.
+        parts: participations, as `ask` returns them.
+        enough: number of uploads after which the wait ends.
+        closing: event after which the wait ends.
 
     Returns:
-        The contributions whose upload has arrived, in the order in which they did.
+        The contributions whose upload has arrived, in the order of arrival.
     """
     arrived: list[Contribution] = []
     over = federation.env.event()
     left = len(parts)
 
-    def note(part: simpy.Event) -> None:
+    def note(part: "simpy.Event") -> None:
         nonlocal left
         left -= 1
         if part.ok and part.value is not None and part.value.upload is not None:
@@ -124,7 +179,15 @@ def gather(
     return arrived[:enough]
 
 
-def cancel(federation: Federation, cohort: Sequence[Client]) -> simpy.Event:
-    """Send home whoever still works; return the event that all can be asked again."""
+def cancel(federation: "Federation", cohort: "Sequence[Client]") -> "simpy.Event":
+    """Stop all devices that still work; return the event that all are available again."""
     ending = [device.cancel() for device in cohort if device.busy]
     return federation.env.all_of([part for part in ending if part is not None])
+
+
+def finish(federation: "Federation", cohort: "Sequence[Client]", number: int) -> None:
+    """End round `number`: its devices are idle, and an evaluation may be due."""
+    for device in cohort:
+        if not device.busy:
+            device.idle()
+    federation.server.evaluate(number)

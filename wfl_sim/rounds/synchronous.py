@@ -1,21 +1,10 @@
-"""Synchronous rounds: the server waits for everyone whom it asked."""
+"""Synchronous rounds: the server waits for every device that it has asked."""
 
 from collections.abc import Generator
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from channel_models.units import PositiveSeconds
-from wfl_sim.config.registry import From
-from wfl_sim.rounds.policy import (
-    ROUNDS,
-    check_clients,
-    check_end,
-    check_fleet,
-    numbers,
-    run_until,
-)
-from wfl_sim.rounds.selection.basic import RandomSelection
-from wfl_sim.rounds.selection.selector import SELECTORS, Selector
+from wfl_sim.rounds.policy import ROUNDS, LimitedRounds, ask, finish, gather
 
 if TYPE_CHECKING:
     import simpy
@@ -25,44 +14,18 @@ if TYPE_CHECKING:
 
 @ROUNDS("synchronous")
 @dataclass(frozen=True, kw_only=True)
-class Synchronous:
+class Synchronous(LimitedRounds):
     """Select, send out, wait for all uploads, aggregate; `clients` of 0 asks every device.
 
-    Only devices that are there are asked. While nobody is, the round waits; when nobody can ever
-    come back, the run ends. A device that abandons its work is waited for no longer.
+    Only available devices are asked. A round waits while no device is available, and the run ends
+    if none will ever come back. The round goes on without a device that has abandoned its work.
     """
 
-    count: int | None = None
-    until: PositiveSeconds | None = None
-    clients: int = 0
-    select: Annotated[Selector, From(SELECTORS)] = field(default_factory=RandomSelection)
-
-    def __post_init__(self) -> None:
-        check_end(self.count, self.until)
-        check_clients(self.clients)
-
-    def check(self, devices: int) -> None:
-        """Refuse more clients than there are devices."""
-        check_fleet(self.clients, devices)
-
-    def run(self, federation: "Federation") -> "Generator[simpy.Event, Any, None]":
-        """Run the rounds one after the other."""
-        yield from run_until(federation, self._rounds(federation), self.until)
-
     def _rounds(self, federation: "Federation") -> "Generator[simpy.Event, Any, None]":
-        server = federation.server
-        clients = self.clients or len(federation.devices)
-        for number in numbers(self.count):
-            there = yield from federation.wait_for_available()
-            if not there:
+        for number in self.numbers:
+            cohort = yield from self.cohort(federation, number)
+            if not cohort:
                 return
-            cohort = self.select.select(there, clients, federation.stream("selection", number))
-            downloads = server.send_out(cohort, number)
-            uploads = yield federation.env.all_of(
-                [device.participate(number, downloads[device.index]) for device in cohort]
-            )
-            arrived = [uploads[event] for event in uploads if uploads[event] is not None]
-            yield from server.aggregate(arrived, number)
-            for device in cohort:
-                device.idle()
-            server.evaluate(number)
+            arrived = yield from gather(federation, ask(federation.server, cohort, number))
+            yield from federation.server.aggregate(arrived, number)
+            finish(federation, cohort, number)
