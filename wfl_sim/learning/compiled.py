@@ -1,4 +1,4 @@
-"""Compiled: a classifier's forward pass, and with it backward, through torch.compile."""
+"""Forward and backward pass of a classifier through torch.compile."""
 
 from typing import Any
 
@@ -12,7 +12,6 @@ class Compiled:
     """Computes what a network computes, with its parameters; compiled when it is first called."""
 
     def __init__(self, model: PreTrainedModel) -> None:
-        """Compile nothing yet."""
         self._forward = torch.compile(model)
 
     def __call__(self, **inputs: Any) -> Any:

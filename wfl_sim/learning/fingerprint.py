@@ -1,4 +1,7 @@
-"""The recipe: one fingerprint of all code and settings that decide a learning result."""
+"""The recipe: one fingerprint of all code and settings that decide a learning result.
+
+Data are not in it: tasks name the fingerprints of their examples.
+"""
 
 import hashlib
 import inspect
@@ -16,16 +19,17 @@ from wfl_sim.methods.objectives import Alignment
 from wfl_sim.methods.phases import Phase
 
 _ROOT: Final = Path(__file__).parents[1]
-_SOURCES: Final = (
-    "methods/*.py",
+SOURCES: Final = (
+    "methods/**/*.py",
     "learning/**/*.py",
     "data/instruct_rules.py",
     "data/requests.toml",
     "execution/task.py",
-    "codecs/*.py",
+    "codecs/**/*.py",
     "state.py",
     "randomness.py",
 )
+"""Files below `wfl_sim` whose content is in the recipe."""
 _LIBRARIES: Final = ("torch", "transformers", "peft", "tokenizers", "numpy")
 
 
@@ -41,7 +45,7 @@ def learner_fingerprint(
 ) -> str:
     """Return 64 hexadecimal digits; equal recipes, shards, seeds and states give equal results.
 
-    `settings` is whatever else decides a result, by its repr.
+    `settings` are all other settings that decide a result; their reprs are hashed.
     """
     text = json.dumps(
         {
@@ -71,7 +75,7 @@ def rewards_of(phases: Iterable[Phase]) -> tuple[str, ...]:
 
 
 def _own_sources() -> Iterable[Path]:
-    return (file for pattern in _SOURCES for file in _ROOT.glob(pattern))
+    return (file for pattern in SOURCES for file in _ROOT.glob(pattern))
 
 
 def _sources_of(*components: object) -> Iterable[Path]:

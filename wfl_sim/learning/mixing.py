@@ -1,4 +1,4 @@
-"""Blending: LoRAs whose weight differs from text to text, and what texts look like to a network."""
+"""LoRAs whose weights differ from text to text, and the embeddings of texts that decide them."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -49,14 +49,14 @@ def evaluate_mixture(
     for first in range(0, len(examples), _BATCH):
         here = slice(first, first + _BATCH)
         batch = examples.take(here)
-        with weighed(model, {part: each[here] for part, each in weights.items()}):
+        with weighted(model, {part: each[here] for part, each in weights.items()}):
             for name, value in evaluate(model, batch).items():
                 totals[name] = totals.get(name, 0.0) + value * len(batch)
     return {name: total / len(examples) for name, total in totals.items()}
 
 
 @contextmanager
-def weighed(model: PreTrainedModel, weights: Mapping[str, NDArray[np.floating]]) -> Iterator[None]:
+def weighted(model: PreTrainedModel, weights: Mapping[str, NDArray[np.floating]]) -> Iterator[None]:
     """Multiply what LoRAs add by a weight for each text of the batch."""
     with ExitStack() as hooks:
         for module in model.modules():

@@ -1,4 +1,4 @@
-"""Base models in memory: configuration, tokenizer, and network with a classification head."""
+"""Loading of base models: configuration, tokenizer, classifier and causal language model."""
 
 import os
 from collections.abc import Callable
@@ -72,23 +72,11 @@ def load_model(model: Pretrained, classes: int, pad: int) -> PreTrainedModel:
             raise OSError("model.device: cuda is asked for, but torch finds none on this machine")
     config = load_config(model, classes)
     config.pad_token_id = pad
-    with deterministic(seed=0):
-        network, report = loaded(
-            model,
-            AutoModelForSequenceClassification.from_pretrained,
-            weights=True,
-            config=config,
-            dtype=torch.float32,
-            attn_implementation=ATTENTION,
-            use_safetensors=True,
-            ignore_mismatched_sizes=True,
-            output_loading_info=True,
-        )
+    auto = AutoModelForSequenceClassification
+    network, missing = _with_weights(model, auto, config, ignore_mismatched_sizes=True)
     backbone = f"{network.base_model_prefix}."
-    lost = [n for n in report["missing_keys"] if n.startswith(backbone) and ".pooler." not in n]
-    if lost:
-        raise ValueError(f"{model.pretrained!r} lacks {len(lost)} weights, such as {min(lost)}")
-    return network.to(model.device, DTYPES[model.dtype]).requires_grad_(False).eval()
+    lost = {n for n in missing if n.startswith(backbone) and ".pooler." not in n}
+    return _frozen(model, network, lost)
 
 
 def load_on_meta(model: Pretrained, classes: int) -> PreTrainedModel:
@@ -96,11 +84,7 @@ def load_on_meta(model: Pretrained, classes: int) -> PreTrainedModel:
     config = load_config(model, classes)
     if config.pad_token_id is None:
         config.pad_token_id = 0
-    with silence_transformers(), torch.device("meta"):
-        network = AutoModelForSequenceClassification.from_config(
-            config, attn_implementation=ATTENTION, dtype=torch.float32
-        )
-    return network.requires_grad_(False)
+    return _without_values(AutoModelForSequenceClassification, config)
 
 
 def most_tokens(config: PretrainedConfig) -> int | None:
@@ -134,22 +118,10 @@ def load_causal(model: Pretrained) -> PreTrainedModel:
     Raises:
         ValueError: the checkpoint is of no causal language model, or weights are missing.
     """
-    config = _config(model)
-    with deterministic(seed=0):
-        network, report = loaded(
-            model,
-            AutoModelForCausalLM.from_pretrained,
-            weights=True,
-            config=config,
-            dtype=torch.float32,
-            attn_implementation=ATTENTION,
-            use_safetensors=True,
-            output_loading_info=True,
-        )
+    config = _causal_config(model)
+    network, missing = _with_weights(model, AutoModelForCausalLM, config)
     tied = {"lm_head.weight"} if config.tie_word_embeddings else set()
-    if lost := {*report["missing_keys"]} - tied:
-        raise ValueError(f"{model.pretrained!r} lacks {len(lost)} weights, such as {min(lost)}")
-    return network.to(model.device, DTYPES[model.dtype]).requires_grad_(False).eval()
+    return _frozen(model, network, missing - tied)
 
 
 def causal_shape(model: Pretrained) -> PreTrainedModel:
@@ -158,15 +130,47 @@ def causal_shape(model: Pretrained) -> PreTrainedModel:
     Raises:
         ValueError: the configuration is of no causal language model.
     """
-    config = _config(model)
-    with silence_transformers(), torch.device("meta"):
-        network = AutoModelForCausalLM.from_config(
-            config, attn_implementation=ATTENTION, dtype=torch.float32
+    return _without_values(AutoModelForCausalLM, _causal_config(model))
+
+
+def _with_weights(
+    model: Pretrained, auto: Any, config: PretrainedConfig, **options: Any
+) -> tuple[PreTrainedModel, set[str]]:
+    """Return a network in float32, and the names of the weights that the checkpoint lacks."""
+    with deterministic(seed=0):
+        network, report = loaded(
+            model,
+            auto.from_pretrained,
+            weights=True,
+            config=config,
+            dtype=torch.float32,
+            attn_implementation=ATTENTION,
+            use_safetensors=True,
+            output_loading_info=True,
+            **options,
         )
+    return network, {*report["missing_keys"]}
+
+
+def _frozen(model: Pretrained, network: PreTrainedModel, lost: set[str]) -> PreTrainedModel:
+    """Return a network on its device and in its type, frozen, in evaluation mode.
+
+    Raises:
+        ValueError: weights are lost.
+    """
+    if lost:
+        raise ValueError(f"{model.pretrained!r} lacks {len(lost)} weights, such as {min(lost)}")
+    placed: Any = network
+    return placed.to(model.device, DTYPES[model.dtype]).requires_grad_(False).eval()
+
+
+def _without_values(auto: Any, config: PretrainedConfig) -> PreTrainedModel:
+    with silence_transformers(), torch.device("meta"):
+        network = auto.from_config(config, attn_implementation=ATTENTION, dtype=torch.float32)
     return network.requires_grad_(False)
 
 
-def _config(model: Pretrained) -> PretrainedConfig:
+def _causal_config(model: Pretrained) -> PretrainedConfig:
     config = load_config(model, 1)
     writes = type(config) in AutoModelForCausalLM._model_mapping
     fills_in = type(config) in AutoModelForMaskedLM._model_mapping

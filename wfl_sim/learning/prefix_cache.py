@@ -45,7 +45,7 @@ class PrefixCache:
         return f"PrefixCache({len(self.layers)} layers, {self._held} of {self._limit:g} byte)"
 
     def outputs(self, examples: Batchable) -> Tensor | None:
-        """Return what comes out for each text, (texts, tokens, hidden), made where it is not kept.
+        """Return the output for each text, (texts, tokens, hidden), computed where it is not kept.
 
         None where there is no prefix, or where it is too much to be kept.
         """

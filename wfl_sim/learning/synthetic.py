@@ -78,10 +78,10 @@ class Synthetic:
 class SyntheticLearner:
     """The costs of a method on a synthetic model.
 
-    `payload` is what the method's shared parts come to, with both factors of every LoRA. What goes
-    up and down is a multiple of it, reckoned on one layer of a stand-in network: half of it for
-    FedSA-LoRA, twice for SCAFFOLD, as much as there are participants for the stacks of FLoRA. Steps
-    are those of the phases. The server is charged as if payloads were float32.
+    `payload` is the size of the method's shared parts, with both factors of every LoRA. Uploads and
+    downloads are a multiple of it, computed on one layer of a substitute network: half of it for
+    FedSA-LoRA, twice for SCAFFOLD, as often as there are participants for the stacks of FLoRA.
+    Steps are those of the phases. The server is charged as if payloads were float32.
     """
 
     def __init__(
@@ -142,7 +142,7 @@ class SyntheticLearner:
         return self.workload(device)
 
     def download_bits(self, device: int, news: Sequence[Sequence[int]]) -> int:
-        """Return the bits of a download after the aggregations that a device has not heard of."""
+        """Return the bits of a download after the aggregations since its last download."""
         uploads = [
             [upload_shapes(self.method, self._shared(each)) for each in devices] for devices in news
         ]
@@ -181,7 +181,7 @@ _CLASSES: Final = 4
 
 
 def shapes_of(parts: Iterable[Part]) -> dict[str, tuple[int, ...]]:
-    """Return the parameters that parts would have on the stand-in, and their shapes."""
+    """Return the parameters that parts would have on the substitute network, and their shapes."""
     return {f"{part.name}/{n}": s for part in parts for n, s in _of(part.config).items()}
 
 

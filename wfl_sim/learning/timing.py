@@ -1,4 +1,4 @@
-"""Profiling: host seconds of a local step. The only place where host time is a result."""
+"""Host seconds of a local step. Nowhere else is host time a result."""
 
 import time
 from dataclasses import replace
@@ -16,9 +16,9 @@ def step_seconds(adapted: AdaptedModel, phase: Phase, examples: Batchable, least
 
     Args:
         adapted: the network with its parts.
-        phase: whose step is timed.
+        phase: its steps are timed.
         examples: to train on.
-        least: s to go on for.
+        least: seconds that the steps are repeated for.
     """
     several = replace(phase, local=replace(phase.local, steps=_AT_ONCE))
     warm_up = replace(phase, local=replace(phase.local, steps=_WARM_UP))

@@ -1,4 +1,4 @@
-"""Repeatable torch: seeded, deterministic, on a fixed number of threads, and only for a while."""
+"""Settings of torch and transformers for one `with` block: determinism, precision, silence."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -71,7 +71,7 @@ def in_precision(model: PreTrainedModel) -> AbstractContextManager[object]:
 
 @contextmanager
 def silence_transformers() -> Iterator[None]:
-    """Hide load reports of transformers, its progress bars, and the Hub's retries, for a while."""
+    """Hide load reports of transformers, its progress bars, and the Hub's retries."""
     hub = hub_logging.get_verbosity()
     hub_logging.set_verbosity_error()
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()

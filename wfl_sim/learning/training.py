@@ -19,11 +19,11 @@ from wfl_sim.methods.phases import Local, Phase
 from wfl_sim.state import State
 
 _WINDOW: Final = 8
-"""batches among which examples are sorted by length"""
+"""Batches among which examples are sorted by length."""
 
 
 GradientTerms = Callable[[], None]
-"""adds to the gradients in place"""
+"""Adds terms to the gradients in place."""
 
 
 def train(
@@ -115,8 +115,8 @@ def batches(
         size: number of examples.
         local: steps and batch.
         rng: draws the order.
-        lengths: of each example; where they are given, the examples of some batches that follow
-            one another are sorted by length among these, whose order is then drawn again.
+        lengths: tokens of each example. Where they are given, the examples of eight consecutive
+            batches are sorted by length, and the order of these batches is drawn again.
     """
     needed = local.steps * local.batch
     passes = -(-needed // size)
@@ -152,8 +152,8 @@ def gradient_terms(
     """Return what adds ``mu (w - w0)`` and a correction to the gradient of each parameter.
 
     Args:
-        parameters: all, by name.
-        trained: those that learn.
+        parameters: all parameters, by name.
+        trained: the parameters that the phase trains.
         proximal: mu.
         anchor: w0, by name.
         correction: by name; parameters that it lacks get none.
@@ -166,9 +166,9 @@ def gradient_terms(
     def add_terms() -> None:
         with torch.no_grad():
             for name, origin in pulls.items():
-                _gradient(parameters[name]).add_(parameters[name] - origin, alpha=proximal)
+                gradient_of(parameters[name]).add_(parameters[name] - origin, alpha=proximal)
             for name, push in pushes.items():
-                _gradient(parameters[name]).add_(push)
+                gradient_of(parameters[name]).add_(push)
 
     return add_terms
 
@@ -177,7 +177,8 @@ def _tensor(array: object, like: Parameter) -> Tensor:
     return torch.tensor(np.asarray(array), dtype=like.dtype, device=like.device)
 
 
-def _gradient(parameter: Parameter) -> Tensor:
+def gradient_of(parameter: Tensor) -> Tensor:
+    """Return the gradient of a parameter, zero where it has none yet."""
     if parameter.grad is None:
         parameter.grad = torch.zeros_like(parameter)
     return parameter.grad

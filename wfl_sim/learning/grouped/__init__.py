@@ -1,4 +1,4 @@
-"""Groups: updates and evaluations of many devices in one pass over the network they share.
+"""Updates and evaluations of many devices in one pass over the network that they share.
 
 The batches of all devices are one batch for every frozen layer. What a device trains is a slice of
 a stack, and the layers that hold it multiply each device's rows with its own slice. The loss is the

@@ -1,4 +1,4 @@
-"""Fitness: whether the devices of a method can learn, or be evaluated, as a group."""
+"""Whether the devices of a method can be trained, or evaluated, in shared passes."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Evaluation of a group: what each of many devices holds, on its own held-out examples."""
+"""Evaluation of many devices in shared passes, each on its own held-out examples."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from wfl_sim.learning.adapted_model import AdaptedModel
-from wfl_sim.learning.grouped.layers import GroupLayers
-from wfl_sim.learning.grouped.stacks import scales_of, stacked
+from wfl_sim.learning.grouped.layers import GroupLayers, scales_of, stacked
 from wfl_sim.learning.objectives import ROWS, logits
 from wfl_sim.learning.tokenized import TokenizedTexts, joined
 from wfl_sim.learning.torch_settings import deterministic, in_precision
@@ -24,7 +23,7 @@ class EvaluationItem:
 
     parts: tuple[Part, ...]
     state: State
-    """values of all parts"""
+    """Values of all parts."""
     examples: TokenizedTexts
 
 
@@ -40,7 +39,7 @@ def evaluate_together(
     Raises:
         ValueError: a device has no examples.
     """
-    # Who has fewest examples stands last, so that the rest of a stack is its beginning.
+    # In descending order of examples: the devices that still have some are the first of a stack.
     order = sorted(range(len(items)), key=lambda each: -len(items[each].examples))
     found: dict[int, dict[str, float]] = {}
     with deterministic(seed=0, threads=adapted.threads), torch.inference_mode():

@@ -1,26 +1,69 @@
-"""Layers of a group: what a layer computes when the rows of its input belong to many devices.
+"""Stacks of the parameters of many devices, and layers that compute with them.
 
-Inputs have shape (devices * batch, ..., features), the rows of one device together. Weights are
-stacks, (devices, out, in).
+A stack is one tensor, (devices, *shape). Where ranks differ, a smaller LoRA is filled up with rows
+of A and columns of B that are zero. They add nothing to B A x, and their gradients are zero: that
+of a row of A is a product with a column of B, and the other way round.
+
+Inputs of layers have shape (devices * batch, ..., features), the rows of one device together.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedModel
 
+from wfl_sim.methods.parts import LoRA, Part
+from wfl_sim.state import State
+
 Stacks = Mapping[str, Tensor]
-"""parameter name to a tensor of shape (devices, *shape)"""
+"""Parameter name to a tensor of shape (devices, *shape)."""
 Names = Mapping[str, str]
-"""a layer's name of a parameter to that of the parts"""
+"""A layer's name of a parameter to its name in a state."""
 Forward = Callable[..., Tensor]
 Make = Callable[[Any, Names, Stacks, Stacks], Forward]
-"""from layer, names, stacks and scales"""
+"""From layer, names, stacks and scales."""
+
+
+def stacked(states: Sequence[State], name: str, device: torch.device) -> Tensor:
+    """Return the values of a parameter in all states, shape (states, largest of each side)."""
+    arrays = [state[name] for state in states]
+    sides = np.max([array.shape for array in arrays], axis=0)
+    stack = np.zeros((len(arrays), *sides), np.float32)
+    for row, array in zip(stack, arrays, strict=True):
+        row[tuple(slice(side) for side in array.shape)] = array
+    return torch.from_numpy(stack).to(device)
+
+
+def slice_of(stack: NDArray[np.float32], row: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return a copy of one device's values."""
+    return stack[row][tuple(slice(side) for side in shape)].copy()
+
+
+def scales_of(
+    fleet: Sequence[Sequence[Part]], device: torch.device, mutes: Collection[str] = ()
+) -> dict[str, Tensor]:
+    """Return alpha / rank of each LoRA that is not muted, (devices, 1, 1), by its part's name.
+
+    Args:
+        fleet: the parts of each of the devices.
+        device: torch device of the result.
+        mutes: names of LoRAs that contribute nothing.
+    """
+    loras: dict[str, list[float]] = {}
+    for parts in fleet:
+        for part in parts:
+            if isinstance(part.config, LoRA) and part.name not in mutes:
+                loras.setdefault(part.name, []).append(part.config.scale)
+    return {
+        name: torch.tensor(values, device=device)[:, None, None] for name, values in loras.items()
+    }
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -32,18 +75,17 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 class GroupLayers:
-    """The layers of a network that hold parts, and how they work on the stacks of a group."""
+    """The layers of a network that hold parts, and how they compute with the stacks of a group.
+
+    Args:
+        model: a network with its parts.
+        parameters: all parameters of the parts, by name.
+
+    Raises:
+        ValueError: a layer of a kind that cannot work on stacks; the message names it.
+    """
 
     def __init__(self, model: PreTrainedModel, parameters: Mapping[str, nn.Parameter]) -> None:
-        """Find them.
-
-        Args:
-            model: with its parts.
-            parameters: of the parts, by name.
-
-        Raises:
-            ValueError: a layer of a kind that cannot work on stacks; the message names it.
-        """
         names = {id(value): name for name, value in parameters.items()}
         self._found: list[tuple[nn.Module, Make, Names]] = []
         inside: set[int] = set()
@@ -61,7 +103,7 @@ class GroupLayers:
 
     @contextmanager
     def on(self, stacks: Stacks, scales: Stacks) -> Iterator[None]:
-        """Let the network compute with stacks for a while.
+        """Let the network compute with stacks inside of the `with` block.
 
         Args:
             stacks: values of the parameters.

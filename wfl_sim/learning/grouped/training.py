@@ -1,4 +1,4 @@
-"""Training of a group: one phase of the local updates of many devices at once."""
+"""One phase of the local updates of many devices, in shared passes."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -8,13 +8,12 @@ import torch
 from torch import Tensor
 
 from wfl_sim.learning.adapted_model import AdaptedModel
-from wfl_sim.learning.grouped.layers import GroupLayers
-from wfl_sim.learning.grouped.stacks import scales_of, slice_of, stacked
+from wfl_sim.learning.grouped.layers import GroupLayers, scales_of, slice_of, stacked
 from wfl_sim.learning.objectives import losses_of
 from wfl_sim.learning.phase_requests import PhaseRequest, Trained
 from wfl_sim.learning.tokenized import bucketed, joined
 from wfl_sim.learning.torch_settings import deterministic, in_precision
-from wfl_sim.learning.training import batches, finite, optimizer_of
+from wfl_sim.learning.training import batches, finite, gradient_of, optimizer_of
 from wfl_sim.randomness import stream
 
 
@@ -29,7 +28,7 @@ def train_together(adapted: AdaptedModel, requests: Sequence[PhaseRequest]) -> l
         ValueError: a request has no examples.
         FloatingPointError: a loss is no longer finite.
     """
-    # Who is done first stands last, so that the rest of a stack is its beginning.
+    # In descending order of steps: the devices that still train are the first of a stack.
     order = sorted(range(len(requests)), key=lambda each: -requests[each].train.phase.local.steps)
     with deterministic(seed=0, threads=adapted.threads):
         done = _train(adapted, [requests[each] for each in order])
@@ -95,10 +94,14 @@ def _train(adapted: AdaptedModel, requests: Sequence[PhaseRequest]) -> list[Trai
 
 
 class GroupGradientTerms:
-    """What methods add to the gradients of a group's steps; see `wfl_sim.learning.training`."""
+    """What methods add to the gradients of a group's steps; see `wfl_sim.learning.training`.
+
+    Args:
+        requests: of one kind.
+        stacks: start values of the parameters that are trained.
+    """
 
     def __init__(self, requests: Sequence[PhaseRequest], stacks: Mapping[str, Tensor]) -> None:
-        """Stack origins and corrections of what learns."""
         trains = [request.train for request in requests]
         self._proximal = trains[0].phase.proximal
         self._origins: list[Tensor] = []
@@ -118,15 +121,9 @@ class GroupGradientTerms:
         """Add to the gradients of the values of the first devices."""
         with torch.no_grad():
             for value, origin in zip(values, self._origins, strict=False):
-                _gradient(value).add_(value - origin[: len(value)], alpha=self._proximal)
+                gradient_of(value).add_(value - origin[: len(value)], alpha=self._proximal)
             for value, push in zip(values, self._pushes, strict=False):
-                _gradient(value).add_(push[: len(value)])
-
-
-def _gradient(value: Tensor) -> Tensor:
-    if value.grad is None:
-        value.grad = torch.zeros_like(value)
-    return value.grad
+                gradient_of(value).add_(push[: len(value)])
 
 
 def _plan(requests: Sequence[PhaseRequest], device: torch.device) -> tuple[Tensor, Tensor]:
