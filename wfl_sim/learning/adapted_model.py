@@ -33,8 +33,8 @@ class AdaptedModel:
 
     Args:
         model: the frozen base network; the parts are put into it.
-        parts: of a method.
-        threads: of torch while it trains and evaluates; None leaves the number as it is.
+        parts: the parts of a method.
+        threads: threads of torch while it trains and evaluates; None leaves the number as it is.
         task: trains and evaluates a language model that answers instructions; None for a
             classifier.
         activations: bytes of memory for outputs of the layers below all parts.

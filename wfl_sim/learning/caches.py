@@ -113,9 +113,9 @@ class ModelCache:
 
     Args:
         model: the base model.
-        phases: of the method; they say how a language model is evaluated.
+        phases: phases of the method; they decide how a language model is evaluated.
         examples: their tokenizer and labels, and whether they are instructions.
-        threads: of torch.
+        threads: threads of torch.
     """
 
     def __init__(

@@ -17,7 +17,7 @@ class Evaluator:
     """Evaluates shared and private states on held-out examples.
 
     Args:
-        context: of the learner.
+        context: settings, texts and networks of the learner.
         payloads: the models of devices, and their shapes.
     """
 

@@ -36,7 +36,7 @@ class LocalTrainer:
     """Executes local updates.
 
     Args:
-        context: of the learner.
+        context: settings, texts and networks of the learner.
         payloads: what devices receive and send.
     """
 

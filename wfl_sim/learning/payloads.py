@@ -52,7 +52,7 @@ class Payloads:
     """The downloads and uploads of a method.
 
     Args:
-        context: of the learner.
+        context: settings, texts and networks of the learner.
         costs: know the shapes of all parameters.
     """
 

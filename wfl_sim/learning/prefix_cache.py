@@ -28,7 +28,7 @@ class PrefixCache:
     """Outputs of the prefix for the texts of many devices; the last used are kept.
 
     Args:
-        model: with its parts.
+        model: a network with its parts.
         parts: all their parameters.
         limit: bytes of outputs that are kept.
     """

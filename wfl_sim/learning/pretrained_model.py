@@ -34,16 +34,16 @@ class Pretrained(PortableModel):
     pretrained: Annotated[str, FilePath(or_name=True)]
     revision: str = ""
     dtype: Literal["fp32", "bf16"] = "fp32"
-    """of the frozen weights, and of the products in which they take part; what a method trains, and
-    sums, stay in float32"""
+    """Type of the frozen weights, and of the products in which they take part. What a method
+    trains, and sums, stay in float32."""
     device: Literal["cpu", "cuda"] = "cpu"
-    """where torch trains; it decides the last bits, as `dtype` decides many"""
+    """Where torch trains. It decides the last bits, as `dtype` decides many."""
     activations: Bytes = 0.0
-    """of the host's memory for outputs of the layers below all parts, which a text then passes
-    once; not where anything drops out"""
+    """Bytes of the host's memory for outputs of the layers below all parts, so that a text passes
+    these layers once. Without effect where anything drops out."""
     compile: bool = False
-    """whether torch compiles the steps of local training: it takes some seconds in every process,
-    needs a C++ compiler on a processor, and decides the last bits"""
+    """Whether torch compiles the steps of local training. It takes some seconds in every process,
+    needs a C++ compiler on a processor, and decides the last bits."""
 
     def __post_init__(self) -> None:
         if not self.pretrained.strip():

@@ -26,7 +26,7 @@ def epsilon_spent(
     Args:
         privacy: clip, noise, delta.
         cohorts: the devices of each aggregation.
-        devices: of the federation.
+        devices: number of devices of the federation.
 
     Raises:
         ImportError: opacus is not installed.

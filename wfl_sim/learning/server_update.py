@@ -18,7 +18,7 @@ class ServerUpdate:
     """Combines uploads, each with the state that its device began from.
 
     Args:
-        context: of the learner.
+        context: settings, texts and networks of the learner.
         payloads: what devices have received.
     """
 

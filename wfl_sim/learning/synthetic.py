@@ -37,7 +37,7 @@ from wfl_sim.state import State
 
 _BITS_OF_A_PARAMETER: Final = 32
 _FORWARD: Final = 1 / 3
-"""of a step's FLOPs; backward takes twice as much"""
+"""Share of the forward pass in the FLOPs of a step; backward takes twice as much."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,9 +45,9 @@ class Cut:
     """What a split network sends in every step, and what is left to the device."""
 
     activations: Annotated[float, Unit("bit", minimum=1.0)]
-    """each way"""
+    """Bits of the activations of a step; their gradients have as many."""
     device_share: Fraction
-    """of the FLOPs of a step"""
+    """The device's share of the FLOPs of a step."""
 
 
 @MODELS("synthetic")
@@ -58,13 +58,13 @@ class Synthetic:
     payload: Annotated[float, Unit("bit", minimum=1.0)]
     flops_per_step: Annotated[float, Unit("FLOP", minimum=0.0, exclusive=True)]
     memory: Annotated[float, Unit("byte", minimum=0.0)] = 0.0
-    """of a local step, in float32; 0 fits everywhere"""
+    """Bytes of a local step, in float32; 0 fits everywhere."""
     frozen: Annotated[float, Unit("byte", minimum=0.0)] = 0.0
-    """part of `memory` that are frozen weights"""
+    """Bytes of `memory` that hold frozen weights."""
     traffic_per_step: Annotated[float, Unit("byte", minimum=0.0)] = 0.0
-    """between memory and processor; 0 leaves the speed to the arithmetic"""
+    """Bytes of a step between memory and processor; 0 for a speed that arithmetic limits."""
     cut: Cut | None = None
-    """where a method splits the network"""
+    """Needed where a method splits the network."""
 
     def __post_init__(self) -> None:
         if not self.payload >= 1:

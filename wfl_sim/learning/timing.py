@@ -17,7 +17,7 @@ def step_seconds(adapted: AdaptedModel, phase: Phase, examples: Batchable, least
     Args:
         adapted: the network with its parts.
         phase: its steps are timed.
-        examples: to train on.
+        examples: what it trains on.
         least: seconds that the steps are repeated for.
     """
     several = replace(phase, local=replace(phase.local, steps=_AT_ONCE))

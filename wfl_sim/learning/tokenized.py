@@ -100,7 +100,7 @@ def encode(
     """Tokenise texts, each cut or padded to exactly `tokens` tokens.
 
     Args:
-        tokenizer: of the network.
+        tokenizer: tokenizer of the network.
         examples: texts and labels.
         tokens: most of a text.
         padding: how much of it a batch keeps.

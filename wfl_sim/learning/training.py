@@ -156,7 +156,7 @@ def gradient_terms(
         trained: the parameters that the phase trains.
         proximal: mu.
         anchor: w0, by name.
-        correction: by name; parameters that it lacks get none.
+        correction: added to the gradient, by name; parameters that it lacks get none.
     """
     learns = {id(parameter) for parameter in trained}
     names = [name for name, parameter in parameters.items() if id(parameter) in learns]

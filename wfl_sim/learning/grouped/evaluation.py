@@ -33,8 +33,8 @@ def evaluate_together(
     """Return accuracy in [0, 1] and loss in nat of each device over all its examples.
 
     Args:
-        adapted: with the parts of any of the devices; its values do not matter, and stay.
-        items: whose parts differ in nothing but ranks.
+        adapted: a network with the parts of any of the devices; its values do not matter, and stay.
+        items: what is evaluated; their parts differ in nothing but ranks.
 
     Raises:
         ValueError: a device has no examples.

@@ -21,8 +21,8 @@ def train_together(adapted: AdaptedModel, requests: Sequence[PhaseRequest]) -> l
     """Train requests of one kind at once; each is trained on the batches that it would have alone.
 
     Args:
-        adapted: with the parts of any of the requests; its values do not matter, and stay.
-        requests: of one `kind`.
+        adapted: a network with the parts of any request; its values do not matter, and stay.
+        requests: requests of one `kind`.
 
     Raises:
         ValueError: a request has no examples.
@@ -97,7 +97,7 @@ class GroupGradientTerms:
     """What methods add to the gradients of a group's steps; see `wfl_sim.learning.training`.
 
     Args:
-        requests: of one kind.
+        requests: requests of one kind.
         stacks: start values of the parameters that are trained.
     """
 
