@@ -132,7 +132,7 @@ def check_array(
 def _within(
     array: FloatArray, minimum: float | None, maximum: float | None, exclusive: bool
 ) -> bool:
-    """Whether all is well, in as few passes as can be: a NaN is smaller than nothing."""
+    """Whether all values are within the bounds, in few passes; any comparison with NaN fails."""
     least = array.min()
     if minimum is None:
         low = not np.isnan(least)

@@ -85,7 +85,7 @@ class Ring:
             )
 
     def check(self, layout: Layout | None, count: int) -> None:
-        """Find nothing wrong."""
+        """Accept any number of devices."""
 
     def drop(
         self, member: int, rng: np.random.Generator, layout: Layout | None
@@ -127,7 +127,7 @@ class Rectangle:
             )
 
     def check(self, layout: Layout | None, count: int) -> None:
-        """Find nothing wrong."""
+        """Accept any number of devices."""
 
     def drop(
         self, member: int, rng: np.random.Generator, layout: Layout | None

@@ -176,7 +176,7 @@ class Tr38864:
         return self.light_after is not None or self.deep_after is not None
 
     def problem(self, radiated: float) -> str:
-        """Find nothing wrong: the power is relative."""
+        """Accept any power: the scale is relative."""
         return ""
 
     def waking(self, rest: float) -> float:
