@@ -1,4 +1,4 @@
-"""Traces: what was measured elsewhere, as steps over time in a CSV file.
+"""CSV tables with units in the header: steps over time, intervals, and rows of numbers.
 
 The header names each column with its unit, so that a file in hours and milliwatts is read as it
 is: ``start (h),end (h),power (mW)``. A trace of steps has no gaps and repeats from its start.
@@ -19,11 +19,11 @@ from wfl_sim.config.fields import FilePath
 
 
 class Measure(Protocol):
-    """What reads a quantity: `channel_models.units.Unit`, or another with its own symbol."""
+    """Reader of a quantity: `channel_models.units.Unit`, or another with a symbol of its own."""
 
     @property
     def symbol(self) -> str:
-        """What the header of a column says."""
+        """Unit in the header of a column."""
 
     def parse(self, value: object) -> float:
         """Return the number of a text that ends with the unit; ValueError for any other."""
@@ -37,25 +37,25 @@ class StepTrace:
     """A quantity that is constant between `ends`, from time zero on, and repeats after the last."""
 
     ends: NDArray[np.float64]
-    """(n,) s, ascending"""
+    """End of each step in s (n,), ascending."""
     values: NDArray[np.float64]
-    """(n,)"""
+    """Value during each step (n,)."""
 
     @property
     def mean(self) -> float:
-        """The average over one repetition."""
+        """Average over one period."""
         lengths = np.diff(self.ends, prepend=0.0)
         return float(lengths @ self.values / self.ends[-1])
 
     def at(self, time: float) -> tuple[float, float]:
         """Return the value from `time` on, and the time strictly after it until which it holds."""
         period = float(self.ends[-1])
-        turn = float(time // period)
-        step = int(np.searchsorted(self.ends, time - turn * period, side="right"))
+        count = float(time // period)
+        step = int(np.searchsorted(self.ends, time - count * period, side="right"))
         while True:
             if step == len(self.ends):
-                turn, step = turn + 1.0, 0
-            until = turn * period + float(self.ends[step])
+                count, step = count + 1.0, 0
+            until = count * period + float(self.ends[step])
             if until > time:
                 return float(self.values[step]), until
             step += 1
@@ -72,7 +72,7 @@ class PowerTrace:
 
     @cached_property
     def steps(self) -> StepTrace:
-        """The power in W."""
+        """Power in W."""
         return read_steps(Path(self.path), "power", Unit("W", minimum=0.0))
 
 

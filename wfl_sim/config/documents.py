@@ -1,4 +1,4 @@
-"""Documents: YAML as plain data in which every key and item knows where it was written."""
+"""YAML documents: plain data, with the file and line of every key and item."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -36,10 +36,10 @@ def resolve_path(text: str) -> Path:
 
 @dataclass(frozen=True)
 class Place:
-    """Where something was written, and under which name."""
+    """Where a key or item was written, and under which path."""
 
     where: str
-    """`file:line`, or the option of the command line"""
+    """`file:line`, or the option of the command line."""
     path: Location = ()
 
 
@@ -109,9 +109,9 @@ def parse(text: str, name: str, folder: Path, *, lines: bool = True) -> Document
 
     Args:
         text: YAML 1.2, one document.
-        name: what places are called: the file, to which lines are added if `lines`.
+        name: of the file, or the option of the command line.
         folder: from which relative paths in the text start.
-        lines: whether a line number helps.
+        lines: whether places have a line number.
 
     Raises:
         ScenarioError: not YAML, a key written twice, a tag, or an alias within itself.
@@ -131,7 +131,7 @@ def parse(text: str, name: str, folder: Path, *, lines: bool = True) -> Document
 
 
 def shown(value: Any) -> str:
-    """Return a value as an error message shows it: short, and an empty one in words."""
+    """Return a value as error messages show it: at most 60 characters, empty ones in words."""
     if value is None:
         return "nothing"
     if value in ([], {}):

@@ -1,4 +1,4 @@
-"""Complaints: what the checks found, as a place in the scenario and a sentence to act on."""
+"""Messages of validation errors: a location in the scenario and a sentence to act on."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -33,54 +33,54 @@ LocatedMessage = tuple[Location, str]
 
 
 def first_error(error: ValidationError, data: Any, cls: type) -> LocatedMessage:
-    """Return the problem to show: an unknown key explains the rest, then as written.
+    """Return the message to show: an unknown key first, for it explains others; else the first.
 
     Args:
-        error: what pydantic found.
-        data: the plain data that was checked.
-        cls: the dataclass that it was checked against.
+        error: of pydantic.
+        data: the plain data that was validated.
+        cls: the dataclass that it was validated against.
     """
-    found = _complaints(error, data, cls)
+    found = _messages(error, data, cls)
     return min(found, key=lambda each: not each[1].startswith("unknown key"))
 
 
 def locate_key(scenario: Any, path: Location, message: str) -> LocatedMessage:
-    """Return a complaint about a part of a scenario as one about the key that it names.
+    """Return a message about a part of a scenario as one about the key that it names.
 
     ``tokens must be at most 128`` at `model` is about `data.tokens`: the key is looked for below
     `path` and then, where only one has this name, in the whole scenario.
     """
-    said = re.match(r"(\w+):? (must .*)", message, re.DOTALL)
-    if said is None:
+    match = re.match(r"(\w+):? (must .*)", message, re.DOTALL)
+    if match is None:
         return path, message
-    below = list(_named(said[1], _component_at(scenario, path), path))
-    anywhere = list(_named(said[1], scenario, ()))
+    below = list(_named(match[1], _component_at(scenario, path), path))
+    anywhere = list(_named(match[1], scenario, ()))
     if below:
-        return min(below, key=len), said[2]
-    return (anywhere[0], said[2]) if len(anywhere) == 1 else (path, message)
+        return min(below, key=len), match[2]
+    return (anywhere[0], match[2]) if len(anywhere) == 1 else (path, message)
 
 
-def _complaints(error: ValidationError, data: Any, cls: type) -> list[LocatedMessage]:
+def _messages(error: ValidationError, data: Any, cls: type) -> list[LocatedMessage]:
     found: list[LocatedMessage] = []
     for problem in error.errors():
-        location = _written(problem, data)
+        location = _location_in(problem, data)
         cause = problem.get("ctx", {}).get("error")
         if isinstance(cause, NestedError):
             below = _options_at(data, location)
             found += [
                 ((*location, *where), text)
-                for where, text in _complaints(cause.error, below, cause.cls)
+                for where, text in _messages(cause.error, below, cause.cls)
             ]
         elif isinstance(cause, LocatedError):
             found.append(((*location, *cause.path), str(cause)))
         elif cause is not None:
-            found.append(_blamed(location, str(cause), cls))
+            found.append(_at_named_key(location, str(cause), cls))
         else:
-            found.append(_explained(problem, location, cls))
-    return _merged(found)
+            found.append(_message_of(problem, location, cls))
+    return _joined(found)
 
 
-def _explained(problem: Any, location: Location, cls: type) -> LocatedMessage:
+def _message_of(problem: Any, location: Location, cls: type) -> LocatedMessage:
     kind, given = problem["type"], problem["input"]
     if kind == "unexpected_keyword_argument":
         key = str(location[-1])
@@ -106,28 +106,28 @@ def _explained(problem: Any, location: Location, cls: type) -> LocatedMessage:
     return location, f"{rule}, got {shown(given)}"
 
 
-def _merged(found: list[LocatedMessage]) -> list[LocatedMessage]:
-    """Join what the members of a union say of one value; a member that came deeper speaks alone."""
-    said: dict[Location, list[str]] = {}
+def _joined(found: list[LocatedMessage]) -> list[LocatedMessage]:
+    """Join what the members of a union report of one value; a deeper message stands alone."""
+    by_place: dict[Location, list[str]] = {}
     for location, text in found:
-        said.setdefault(location, []).append(text)
-    complaints = []
-    for location, texts in said.items():
-        if any(other[: len(location)] == location and other != location for other in said) and all(
-            text.startswith("must be a ") for text in texts
-        ):
+        by_place.setdefault(location, []).append(text)
+    merged = []
+    for location, texts in by_place.items():
+        if any(
+            other[: len(location)] == location and other != location for other in by_place
+        ) and all(text.startswith("must be a ") for text in texts):
             continue
         if len(texts) == 1 or not all(text.startswith("must be a ") for text in texts):
-            complaints.append((location, texts[0]))
+            merged.append((location, texts[0]))
             continue
         rules = [text.partition(", got ")[0].removeprefix("must be ") for text in texts]
         last = texts[0].partition(", got ")[2]
-        complaints.append((location, f"must be {' or '.join(rules)}, got {last}"))
-    return complaints
+        merged.append((location, f"must be {' or '.join(rules)}, got {last}"))
+    return merged
 
 
-def _written(problem: Any, data: Any) -> Location:
-    """Drop what pydantic adds to a location (names of union members) and the file does not have."""
+def _location_in(problem: Any, data: Any) -> Location:
+    """Return the location of a problem without what pydantic adds (names of union members)."""
     kept: list[str | int] = []
     here = data
     absent = problem["type"] in ("missing", "unexpected_keyword_argument")
@@ -142,14 +142,14 @@ def _written(problem: Any, data: Any) -> Location:
     return tuple(kept)
 
 
-def _blamed(location: Location, message: str, cls: type) -> LocatedMessage:
-    """Move a complaint about an object to the key that its first word names.
+def _at_named_key(location: Location, message: str, cls: type) -> LocatedMessage:
+    """Move a message about an object to the key that its first word names.
 
     ``rank must be at least 1, got 0`` at `method.lora` is about `method.lora.rank`.
     """
-    said = re.match(r"(\w+):? (.*)", message, re.DOTALL)
-    if said and said[1] in _names(_class_at(cls, location)):
-        return (*location, said[1]), said[2]
+    match = re.match(r"(\w+):? (.*)", message, re.DOTALL)
+    if match and match[1] in _names(_class_at(cls, location)):
+        return (*location, match[1]), match[2]
     return location, message
 
 

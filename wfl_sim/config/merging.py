@@ -1,22 +1,22 @@
-"""Overlays: a document over another, by `extends`, by `--set` and by the points of a sweep.
+"""Merging: one document over another, and values at the paths of `--set` and of sweeps.
 
-Mappings merge, everything else replaces, and a mapping that names another ``kind`` replaces the
-whole, since the options of one kind mean nothing to another.
+Mappings merge and everything else replaces. A mapping that names another ``kind`` replaces the
+whole, because the options of one kind mean nothing to another.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from wfl_sim.config.documents import Document, Place, parse, read_yaml, shown
+from wfl_sim.config.documents import Document, Place, parse, shown
 from wfl_sim.config.errors import Location, ScenarioError
 
 
 def merge(base: Document, over: Document) -> Document:
-    """Return `over` laid on `base`."""
+    """Return `base` with the values of `over`."""
     if not isinstance(over.data, dict):
         return over
     if isinstance(base.data, str) and "kind" not in over.data:
-        base = _spelt_out(base)
+        base = _as_mapping(base)
     if not isinstance(base.data, dict) or _another_kind(base, over):
         return over
     merged = Document(base.data, {**base.places, (): over.places[()]})
@@ -26,44 +26,24 @@ def merge(base: Document, over: Document) -> Document:
     return merged
 
 
-def read_extended(file: Path, above: tuple[Path, ...] = ()) -> Document:
-    """Read a file and lay it over the one that it extends, if any.
-
-    Raises:
-        ScenarioError: a file is missing or broken, or a file extends itself.
-    """
-    document = read_yaml(file)
-    if document.data.get("extends") is None:
-        return document.without("extends")
-    base, above = document.data["extends"], (*above, file.resolve())
-    if not isinstance(base, str):
-        raise document.error(("extends",), f"must be the name of a file, got {shown(base)}")
-    path = file.parent / Path(base).expanduser()
-    if not path.is_file():
-        raise document.error(("extends",), f"no file {shown(base)} beside {file.name}")
-    if path.resolve() in above:
-        raise document.error(("extends",), f"{shown(base)} leads back to itself")
-    return merge(read_extended(path, above), document.without("extends"))
-
-
 def apply_setting(document: Document, setting: str) -> Document:
     """Return the document with the value of one ``path=value``.
 
     Raises:
         ScenarioError: the text is not of that form, or there is no place for the path.
     """
-    written, equals, text = setting.partition("=")
-    words = words_of(written.strip())
+    path, equals, text = setting.partition("=")
+    words = words_of(path.strip())
     place = Place(f"--set {setting}")
     if not equals or "" in words:
         raise ScenarioError(f"{place.where}: write path=value, for example rounds.count=5")
     value = parse(text, place.where, Path.cwd(), lines=False)
-    places = {path: Place(place.where, (*words, *path)) for path in value.places}
+    places = {below: Place(place.where, (*words, *below)) for below in value.places}
     return set_at(document, words, Document(value.data, places))
 
 
 def words_of(path: str) -> list[str]:
-    """Return the keys that a path names; a path that a sweep goes along is one key of it."""
+    """Return the keys of a path; the path of an axis is one key of `sweep.grid` or `sweep.zip`."""
     words = path.split(".")
     if words[0] == "sweep" and words[1:2] in (["grid"], ["zip"]) and len(words) > 2:
         return [*words[:2], ".".join(words[2:])]
@@ -76,46 +56,40 @@ def set_at(
     """Return the document with a value at a path.
 
     Args:
-        document: what is laid over.
-        words: the path.
-        value: what comes there.
-        above: where the path itself was written, for errors about parts of it.
+        document: to change.
+        words: keys of the path.
+        value: to put there.
+        above: location below which the path was written, for errors about its parts.
 
     Raises:
         ScenarioError: there is no place for the path.
     """
-    return _replaced(document, words, 0, value, above)
-
-
-def _replaced(
-    document: Document, words: Sequence[str], depth: int, value: Document, above: Location
-) -> Document:
-    if depth == len(words):
+    if not words:
         return value
-    word, place = words[depth], value.places[()].where
-    here: dict[Location, Place] = {(): Place(place, (*above, *words[:depth]))}
+    word, *rest = words
+    here: dict[Location, Place] = {(): Place(value.places[()].where, above)}
     if isinstance(document.data, list):
         if not word.isdecimal() or int(word) >= len(document.data):
             items = f"{len(document.data)} item{'s' * (len(document.data) != 1)}"
             raise Document(None, here).error((), f"no item {word!r}: it has {items}, from 0 on")
         index = int(word)
-        part = _replaced(document.at(index), words, depth + 1, value, above)
+        part = set_at(document.at(index), rest, value, (*above, word))
         return document.having(index, part)
     if document.data is None:
         document = Document({}, here)
     if isinstance(document.data, str):
-        document = _spelt_out(document)
+        document = _as_mapping(document)
     if not isinstance(document.data, dict):
         raise Document(None, here).error((), f"{shown(document.data)} has no key {word!r}")
     old = document.at(word) if word in document.data else Document(None, {})
-    part = _replaced(old, words, depth + 1, value, above)
+    part = set_at(old, rest, value, (*above, word))
     single = Document({word: part.data}, {}).having(word, part)
     if _another_kind(document, single):
         return Document(single.data, {**single.places, (): document.places.get((), here[()])})
     return document.having(word, part)
 
 
-def _spelt_out(bare: Document) -> Document:
+def _as_mapping(bare: Document) -> Document:
     """Return a bare kind as a mapping: the text ``rayleigh`` is short for ``kind: rayleigh``."""
     place = bare.places[()]
     return Document({"kind": bare.data}, {(): place, ("kind",): place})

@@ -1,4 +1,4 @@
-"""Kinds from users' Python files: which may run, and the modules they become."""
+"""Plug-ins in users' Python files: whether they may run, and their modules."""
 
 import hashlib
 import importlib
@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Final
 
 _PLUGIN: Final = "wfl_sim_plugin_"
-"""before the names of modules from users' files"""
+"""Prefix of the names of modules from users' files."""
 
 _plugins_allowed: ContextVar[bool] = ContextVar("plugins_allowed", default=False)
 

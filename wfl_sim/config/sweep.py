@@ -1,4 +1,4 @@
-"""Points of a sweep: one document for each variant, each choice of values and each seed."""
+"""Sweeps: one document for each variant, each combination of values and each seed."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,10 +12,10 @@ from wfl_sim.config.merging import merge, set_at
 
 _KEYS: Final = ("variants", "grid", "zip", "seeds")
 _KEPT: Final = ("name", "label", "extends", "sweep")
-"""keys that are no axis"""
+"""Keys that cannot be an axis."""
 
 Row = Mapping[str, Document]
-"""values by path"""
+"""Values of one point, by path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,23 +23,24 @@ class Coordinate:
     """Where a run lies along one axis of a sweep."""
 
     value: float | str
-    """in SI where it is a number, else as written"""
+    """SI value of a number; anything else as written."""
     unit: str
-    """of a number; empty where it has none"""
+    """SI unit of a number; empty where it has none."""
     written: str
+    """Text of the value in the scenario file."""
 
 
 @dataclass(frozen=True)
 class SweepPoint:
-    """One document of a sweep, and what tells it from the others."""
+    """One document of a sweep, and its values along the axes."""
 
     document: Document
     written: Mapping[str, str] = field(default_factory=dict)
-    """as written, by path; the name of the variant under `variant`; without the seed"""
+    """Values as written, by path; the variant's name under `variant`. Seeds are left out."""
 
 
 def expand_sweep(
-    document: Document, settled: Callable[[Document], Document]
+    document: Document, with_settings: Callable[[Document], Document]
 ) -> Iterator[SweepPoint]:
     """Yield the points of ``sweep: {variants: ..., grid: ..., zip: ..., seeds: ...}``.
 
@@ -47,22 +48,18 @@ def expand_sweep(
 
     Args:
         document: a scenario with a sweep.
-        settled: lays over a variant what wins over it.
+        with_settings: applies to a variant the settings that override it.
 
     Raises:
         ScenarioError: the sweep is not of that form.
     """
-    sweep = document.data["sweep"]
-    if not isinstance(sweep, dict) or not sweep:
-        what = "must be a mapping with `variants`, `grid`, `zip` or `seeds`"
-        raise document.error(("sweep",), f"{what}, got {shown(sweep)}")
-    for key in sweep:
+    for key in _mapping_at(document, ("sweep",), "with `variants`, `grid`, `zip` or `seeds`"):
         if key not in _KEYS:
             hint = did_you_mean(key, list(_KEYS))
             raise document.error(("sweep", key), f"unknown key {key!r}{hint}")
     rows, seeds = list(_rows(document)), _seeds(document)
     for name, varied in _variants(document, document.without("sweep")):
-        base = settled(varied)
+        base = with_settings(varied)
         for row in rows:
             point = _point(base, name, row)
             for seed in seeds:
@@ -81,7 +78,7 @@ def axes_of(sweep: Any) -> list[str]:
 def coordinate(scenario: Any, path: str, written: str) -> Coordinate:
     """Return where a scenario lies along an axis.
 
-    A number has the unit of its key; all else is taken as written.
+    A number has the unit of its key; any other value is a category, as written.
     """
     here, hint = scenario, None
     try:
@@ -122,10 +119,7 @@ def _variants(document: Document, base: Document) -> Iterator[tuple[str, Documen
     if "variants" not in document.data["sweep"]:
         yield "", base
         return
-    variants = document.data["sweep"]["variants"]
-    if not isinstance(variants, dict) or not variants:
-        what = "must be a mapping of names to overrides"
-        raise document.error(("sweep", "variants"), f"{what}, got {shown(variants)}")
+    variants = _mapping_at(document, ("sweep", "variants"), "of names to overrides")
     for name, overrides in variants.items():
         over = document.at("sweep", "variants", name)
         if overrides is None:
@@ -161,24 +155,30 @@ def _axes(document: Document, key: str) -> dict[str, list[Document]]:
     """Return the values along each path of `grid` or `zip`."""
     if key not in document.data["sweep"]:
         return {}
-    block = document.data["sweep"][key]
-    if not isinstance(block, dict) or not block:
-        what = "must be a mapping of paths to lists of values"
-        raise document.error(("sweep", key), f"{what}, got {shown(block)}")
-    return {path: _values(document, ("sweep", key, path)) for path in block}
+    axes = {}
+    for path in _mapping_at(document, ("sweep", key), "of paths to lists of values"):
+        if problem := _no_axis(path):
+            raise document.error(("sweep", key, path), problem)
+        axes[path] = _items_at(document, ("sweep", key, path), "values")
+    return axes
 
 
-def _values(document: Document, location: Location) -> list[Document]:
-    values, path = document.at(*location).data, str(location[-1])
-    if problem := _no_axis(path):
-        raise document.error(location, problem)
-    if not isinstance(values, list) or not values:
-        raise document.error(location, f"must be a list of values, got {shown(values)}")
-    texts = [brief(value) for value in values]
+def _mapping_at(document: Document, location: Location, what: str) -> dict[str, Any]:
+    data = document.at(*location).data
+    if not isinstance(data, dict) or not data:
+        raise document.error(location, f"must be a mapping {what}, got {shown(data)}")
+    return data
+
+
+def _items_at(document: Document, location: Location, what: str) -> list[Document]:
+    data = document.at(*location).data
+    if not isinstance(data, list) or not data:
+        raise document.error(location, f"must be a list of {what}, got {shown(data)}")
+    texts = [brief(value) for value in data]
     for index, text in enumerate(texts):
         if text in texts[:index]:
-            raise document.error((*location, index), f"{shown(values[index])} is there twice")
-    return [document.at(*location, index) for index in range(len(values))]
+            raise document.error((*location, index), f"{shown(data[index])} is there twice")
+    return [document.at(*location, index) for index in range(len(data))]
 
 
 def _no_axis(path: str) -> str:
@@ -194,13 +194,7 @@ def _no_axis(path: str) -> str:
 def _seeds(document: Document) -> list[Document]:
     if "seeds" not in document.data["sweep"]:
         return []
-    seeds = document.data["sweep"]["seeds"]
-    if not isinstance(seeds, list) or not seeds:
-        raise document.error(("sweep", "seeds"), f"must be a list of integers, got {shown(seeds)}")
-    for index, seed in enumerate(seeds):
-        if seed in seeds[:index]:
-            raise document.error(("sweep", "seeds", index), f"{shown(seed)} is there twice")
-    return [document.at("sweep", "seeds", index) for index in range(len(seeds))]
+    return _items_at(document, ("sweep", "seeds"), "integers")
 
 
 def _point(base: Document, variant: str, row: Row) -> SweepPoint:
@@ -221,7 +215,7 @@ def _point(base: Document, variant: str, row: Row) -> SweepPoint:
 
 
 def brief(value: Any) -> str:
-    """Return a value of a document in few characters, as one would write it."""
+    """Return a value of a document as short YAML."""
     if isinstance(value, bool) or value is None:
         return "null" if value is None else str(value).lower()
     if isinstance(value, dict):

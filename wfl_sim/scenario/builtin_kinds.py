@@ -60,7 +60,7 @@ FAMILIES: Final[tuple[Registry[Any], ...]] = (
     STALENESS,
     STATIONS,
 )
-"""every family of kinds that a scenario may name"""
+"""Every family of kinds that a scenario may name."""
 
 PATHLOSSES.add("uma", cm.UMa)
 PATHLOSSES.add("umi", cm.UMi)

@@ -1,4 +1,4 @@
-"""A group of alike devices, as a scenario describes it."""
+"""Groups of devices, as a scenario describes them."""
 
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -17,35 +17,35 @@ from wfl_sim.radio.areas import AREAS, Area, Ring
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceGroup:
-    """A group of alike devices."""
+    """A group of devices with equal settings."""
 
     count: PositiveInt
     hardware: Annotated[Hardware, HardwareReference()]
     power: PositiveWatt = 0.19952623149688797
-    """transmit power; 23 dBm is power class 3 of TS 38.101"""
+    """Transmit power; 23 dBm is power class 3 of TS 38.101."""
     area: Annotated[Area, From(AREAS, default="ring")] = field(default_factory=Ring)
     height: PositiveMetres = 1.5
     speed: MetresPerSecond = 3 / 3.6
-    """sets the Doppler shift, unless the mobility has a speed of its own"""
+    """Speed for the Doppler shift, unless the mobility has one of its own."""
     mobility: Annotated[Mobility, From(MOBILITIES)] = field(default_factory=Static)
     compute: ComputeConfig = field(default_factory=ComputeConfig)
     modem: Annotated[ModemPower, Shorthand("unit")] | None = None
-    """states of TR 38.840, in place of the hardware's powers of sending and receiving"""
+    """Modem states of TR 38.840, in place of the hardware's transmit and receive powers."""
     battery: Annotated[Battery, Shorthand("capacity")] | None = None
-    """such as `20 Wh`, or a mapping; without one the devices are on the mains"""
+    """Battery, such as `20 Wh`, or a mapping; without one the devices have mains power."""
     availability: Annotated[Availability, From(AVAILABILITIES)] = field(default_factory=Always)
     away_power: Watt | None = None
-    """drawn while a device cannot be reached; the idle power of its hardware unless given"""
+    """Power while a device is unavailable; default: the idle power of its hardware."""
     rank: PositiveInt | None = None
-    """of the LoRA that a method lets differ by device; that of the method unless given"""
+    """LoRA rank of these devices where the method lets ranks differ; default: the method's."""
 
     @property
     def moves(self) -> bool:
-        """Whether they change their places."""
+        """Whether the devices move."""
         return self.mobility.moves
 
     @property
     def pace(self) -> float:
-        """m/s, for the Doppler shift."""
+        """Speed for the Doppler shift in m/s."""
         own = self.mobility.pace
         return self.speed if own is None else own

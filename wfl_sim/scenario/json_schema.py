@@ -1,7 +1,7 @@
-"""Schema: the JSON Schema of scenario files, by which editors complete keys and mark mistakes.
+"""JSON Schema of scenario files, by which editors complete keys and mark mistakes.
 
-It marks what is wrong in what is written. What is missing it cannot know, since ``extends`` and
-variants add to what stands in a file: `wfl-sim validate` tells.
+The schema requires no key, because ``extends`` and variants may add it: `wfl-sim validate` reports
+what is missing.
 """
 
 from typing import Any

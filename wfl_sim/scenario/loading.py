@@ -1,4 +1,4 @@
-"""Loading: a scenario file becomes typed scenarios, or one line that says where it is wrong."""
+"""Loading: a scenario file becomes typed scenarios, or one error line with its place."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -9,10 +9,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from wfl_sim.config.documents import Document
+from wfl_sim.config.documents import Document, read_yaml, shown
 from wfl_sim.config.error_messages import first_error, locate_key
 from wfl_sim.config.errors import LocatedError, ScenarioError
-from wfl_sim.config.merging import apply_setting, read_extended
+from wfl_sim.config.merging import apply_setting, merge
 from wfl_sim.config.plugins import plugins_allowed
 from wfl_sim.config.registry import validate
 from wfl_sim.config.sweep import Coordinate, SweepPoint, axes_of, coordinate, expand_sweep
@@ -28,7 +28,7 @@ class Loaded:
     scenario: Scenario
     document: Document
     point: Mapping[str, Coordinate] = field(default_factory=dict)
-    """where it lies in a sweep, by path; the name of its variant under `variant`"""
+    """Coordinates in a sweep, by path; the name of the variant under `variant`."""
 
     def error(self, problem: LocatedError) -> ScenarioError:
         """Return the located line for something that was found wrong after loading."""
@@ -60,6 +60,26 @@ def load(
         if "sweep" not in document.data:
             return [_typed(SweepPoint(_set(document, ours)))]
         return [_typed(point) for point in expand_sweep(document, partial(_set, settings=ours))]
+
+
+def read_extended(file: Path, above: tuple[Path, ...] = ()) -> Document:
+    """Read a file, merged over the one that it extends, if any.
+
+    Raises:
+        ScenarioError: a file is missing or broken, or a file extends itself.
+    """
+    document = read_yaml(file)
+    if document.data.get("extends") is None:
+        return document.without("extends")
+    base, above = document.data["extends"], (*above, file.resolve())
+    if not isinstance(base, str):
+        raise document.error(("extends",), f"must be the name of a file, got {shown(base)}")
+    path = file.parent / Path(base).expanduser()
+    if not path.is_file():
+        raise document.error(("extends",), f"no file {shown(base)} beside {file.name}")
+    if path.resolve() in above:
+        raise document.error(("extends",), f"{shown(base)} leads back to itself")
+    return merge(read_extended(path, above), document.without("extends"))
 
 
 def _set(document: Document, settings: Sequence[str]) -> Document:

@@ -1,4 +1,4 @@
-"""Resolved: a scenario as plain data again, complete with its defaults, fit to be run once more."""
+"""Resolved scenarios: plain data and YAML with all defaults, and a digest of the content."""
 
 import hashlib
 import io
@@ -37,13 +37,15 @@ def digest(scenario: Scenario) -> str:
 
     Files and model folders enter by their content: two copies of a project have the same digests.
     """
-    world = {key: value for key, value in _fields(scenario, _content).items() if key != "execution"}
-    text = json.dumps(world, sort_keys=True)
+    content = {
+        key: value for key, value in _fields(scenario, _content).items() if key != "execution"
+    }
+    text = json.dumps(content, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 Shown = Callable[[str], str]
-"""from the path of a file, or `file.py:Class`, to what stands for it"""
+"""Maps the path of a file, or `file.py:Class`, to the text that stands for it."""
 
 
 def _fields(component: Any, shown: Shown) -> dict[str, Any]:
@@ -71,7 +73,7 @@ def _value(value: Any, registry: Registry[Any] | None, shown: Shown, names_file:
 
 
 def _marks(hint: Any) -> Iterator[Any]:
-    """Yield what a field's annotation says beside its type, also for items and below ``| None``."""
+    """Yield the metadata of a field's annotation, also those of items and below ``| None``."""
     for part in (hint, *get_args(hint)):
         yield from getattr(part, "__metadata__", ())
 

@@ -38,7 +38,7 @@ from wfl_sim.scenario.devices import DeviceGroup
 
 @dataclass(frozen=True, kw_only=True)
 class ServerConfig(AggregationConfig):
-    """Where uploads are aggregated, and how. Its energy is not in the ledger of the devices."""
+    """How the server aggregates, and on which hardware. Its energy is not that of the devices."""
 
     hardware: Annotated[Hardware, HardwareReference()] = field(
         default_factory=lambda: HardwareReference().resolve("edge-server")
@@ -47,7 +47,7 @@ class ServerConfig(AggregationConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class Payload:
-    """How states are encoded on the air."""
+    """Codecs of uploads and downloads."""
 
     upload: Annotated[Codec, From(CODECS)] = field(default_factory=Float32)
     download: Annotated[Codec, From(CODECS)] = field(default_factory=Float32)
@@ -62,16 +62,16 @@ class Payload:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """When and on how much the models are judged. It costs no simulated time: it is measurement."""
+    """When models are evaluated, and on how many examples. Evaluation takes no simulated time."""
 
     every: PositiveInt = 1
-    """rounds between evaluations; the start and the last round are always evaluated"""
+    """Rounds between evaluations; the start and the last round are always evaluated."""
     interval: PositiveSeconds | None = None
-    """of simulated time between evaluations, in place of `every`"""
+    """Simulated time between evaluations, in place of `every`."""
     global_examples: NonNegativeInt = 256
-    """at most so many of the pooled held-out examples; 0 skips the global scope"""
+    """Maximum number of pooled held-out examples; 0 skips the global scope."""
     personal_examples: PositiveInt = 64
-    """at most so many of each device's held-out examples"""
+    """Maximum number of held-out examples of each device."""
 
 
 @cache
@@ -86,11 +86,11 @@ def _default_server() -> ServerConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
-    """One run, complete."""
+    """Everything that decides one run."""
 
     name: str
     label: str = ""
-    """the variant of a sweep; figures group runs by it"""
+    """Variant of a sweep; figures group runs by it."""
     seed: NonNegativeInt = 0
     model: Annotated[Any, From(MODELS, default="pretrained")]
     data: Annotated[Data, From(DATA)] | None = None
@@ -98,25 +98,25 @@ class Scenario:
     payload: Payload = field(default_factory=Payload)
     rounds: Annotated[Rounds, From(ROUNDS)]
     privacy: Privacy | None = None
-    """of updates, towards the server"""
+    """Privacy of updates towards the server; without it there is none."""
     evaluation: Evaluation = field(default_factory=Evaluation)
     layout: Annotated[Layout, From(LAYOUTS)] | None = None
-    """where many cells stand that are described once; without it cells are where they say"""
+    """Positions of many cells that are described once; without it each cell has its own."""
     cells: tuple[CellConfig, ...] = field(default_factory=_one_cell)
     interference: Literal["coupled", "load-average", "none"] = "coupled"
-    """between cells on the same band: what they send at the moment, on average, or nothing"""
+    """Interference between cells of one band: momentary, average over time, or none."""
     load_memory: PositiveSeconds = 10.0
-    """time constant of the average in `load-average`; wfl_sim's default"""
+    """Time constant of the average in `load-average`; wfl_sim's default."""
     handover: HandoverConfig | None = None
-    """of devices that move; with the defaults unless given"""
+    """Handover of devices that move; with its defaults unless given."""
     backhaul: BackhaulGraph | None = None
-    """the wired network; without it every cell has a wire of its own"""
+    """Wired network; without it every cell has a link of its own to the server."""
     devices: tuple[DeviceGroup, ...]
     server: ServerConfig = field(default_factory=_default_server)
     carbon: Annotated[CarbonIntensity, Shorthand("path")] | None = None
-    """of the grid that the devices are fed from"""
+    """Carbon intensity of the grid that feeds the devices."""
     execution: Annotated[Executor, From(EXECUTORS)] = field(default_factory=Auto)
-    """where and how training is executed: on what host, not in what world"""
+    """How training is executed on the host; it decides no simulated value."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"\w[\w.+-]*", self.name):

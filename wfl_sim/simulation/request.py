@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from wfl_sim.config.errors import ScenarioError
-from wfl_sim.config.merging import read_extended
-from wfl_sim.scenario.loading import Loaded, load
+from wfl_sim.scenario.loading import Loaded, load, read_extended
 from wfl_sim.scenario.resolve import digest
 from wfl_sim.scenario.scenario import Scenario
 
