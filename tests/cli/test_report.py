@@ -92,7 +92,7 @@ def test_the_closing_table_fits_80_columns(monkeypatch, terminal):
     pftt = SummaryRow("pftt", 3, 0.8125, 0.0123, 0.8, 2, 123.4, 5.0, 23456.7, 1234.5)
     alone = SummaryRow("local-only", 1, 0.5, nan, 0.8, 0, nan, nan, nan, nan)
     monkeypatch.setattr(figures, "summary", lambda *_: [pftt, alone])
-    reports.Console().print(reports._table([], "personal_mean"))
+    reports.Console().print(reports._table([]))
     lines = plain(terminal.getvalue()).splitlines()
     assert lines[0].rstrip() == "accuracy, personal mean, costs to reach 0.8"
     assert max(map(len, lines)) <= 80
