@@ -24,6 +24,7 @@ from wfl_sim.config.registry import Registry
 class Availability(Protocol):
     """When a device of a group can be reached.
 
+    >>> import itertools
     >>> class EveryOtherMinute:
     ...     def intervals(self, member, rng):
     ...         for minute in itertools.count(start=member % 2, step=2):

@@ -16,6 +16,7 @@ from wfl_sim.config.registry import Registry
 class Mobility(Protocol):
     """How the devices of a group move.
 
+    >>> import itertools
     >>> class Eastwards:
     ...     moves, pace = True, 2.0
     ...
