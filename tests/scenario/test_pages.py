@@ -84,6 +84,21 @@ def test_the_worked_example_runs(mine):
     assert run.scenario["rounds"]["select"]["kind"] == f"{mine}/mine.py:BestAndLot"
 
 
+def test_the_worked_example_runs_with_the_names_of_earlier_releases(mine):
+    (new,) = wfl_sim.run(mine / "mine.yaml", out=mine / "new", allow_plugins=True)
+    code = (mine / "mine.py").read_text()
+    for name, earlier in (
+        ("wait_for_available()", "anybody()"),
+        ("device.cancel()", "device.dismiss()"),
+        ("device.idle()", "device.rest()"),
+    ):
+        assert name in code
+        code = code.replace(name, earlier)
+    (mine / "mine.py").write_text(code)
+    (old,) = wfl_sim.run(mine / "mine.yaml", out=mine / "old", allow_plugins=True)
+    assert old.manifest["digests"]["spans"] == new.manifest["digests"]["spans"]
+
+
 def test_the_policy_of_the_page_waits_as_it_says(mine):
     (run,) = wfl_sim.run(mine / "mine.yaml", out=mine / "runs", allow_plugins=True)
     spans = run.span_arrays

@@ -1,4 +1,4 @@
-"""Backhaul: the wired network between the server, edge servers and cells."""
+"""Backhaul graph: the description of the wired network of server, edge servers and cells."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,35 +18,35 @@ SERVER = "server"
 
 @dataclass(frozen=True, kw_only=True)
 class BackhaulLinks:
-    """Alike links from one node to each of several others, full duplex."""
+    """Equal links from one node to each of several others, full duplex."""
 
     hub: str
     ends: tuple[str, ...]
-    """names of nodes; `[cells]` for all cells"""
+    """Names of nodes; `[cells]` for all cells."""
     capacity: PositiveBitsPerSecond = 10e9
-    """each way"""
+    """Capacity in each direction."""
     latency: Seconds = 1e-3
-    """each way"""
+    """Latency in each direction."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BackhaulGraph:
     """A graph of links in place of one wire from each cell to the server.
 
-    Nodes are `server`, `cell-0` and so on, the edge servers, and switches of any other name. What
-    is sent takes the path of least latency; what shares a link shares it max-min fair.
+    Nodes are `server`, `cell-0` and so on, the edge servers, and switches of any other name.
+    Transfers take the path of least latency, and share the links max-min fair.
     """
 
     links: tuple[BackhaulLinks, ...]
     edge_servers: tuple[str, ...] = ()
-    """nodes that aggregate; a cell belongs to the one that is nearest by latency"""
+    """Nodes that aggregate; a cell belongs to the nearest by latency."""
     hardware: Annotated[Hardware, HardwareReference()] = field(
         default_factory=lambda: HardwareReference().resolve("edge-server")
     )
-    """of the edge servers"""
+    """Hardware of the edge servers."""
 
     def check(self, cells: int) -> None:
-        """Refuse graphs that name what is not there, or leave somebody unconnected."""
+        """Refuse graphs that name unknown nodes, or leave a node without a path to the server."""
         names = [f"cell-{number}" for number in range(cells)]
         there = "cell-0 alone" if cells == 1 else f"cell-0 to cell-{cells - 1}"
         pairs: set[frozenset[str]] = set()
@@ -77,7 +77,7 @@ class BackhaulGraph:
 
     def graph(self, cells: Sequence[str]) -> "nx.Graph[str]":
         """Return the graph; its edges carry `latency` in s and `capacity` in bit/s."""
-        import networkx as nx  # dear to import, and not needed to read a scenario without
+        import networkx as nx  # expensive to import, and not needed by scenarios without a graph
 
         graph: nx.Graph[str] = nx.Graph()
         for links in self.links:

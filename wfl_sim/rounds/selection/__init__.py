@@ -1,4 +1,4 @@
-"""Selection: who takes part in a round."""
+"""Client selection: which devices take part in a round."""
 
 from wfl_sim.rounds.selection.basic import BestChannel, Everyone, RandomSelection, RoundRobin
 from wfl_sim.rounds.selection.energy_aware import EnergyAware

@@ -1,4 +1,4 @@
-"""By lot, each as likely as the other."""
+"""Basic selections: random, best channel, all devices, round robin."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class BestChannel:
 @SELECTORS("all")
 @dataclass(frozen=True)
 class Everyone:
-    """All devices, as long as `clients` allows: then the lowest numbers."""
+    """All devices, up to `clients`: then those with the lowest numbers."""
 
     def select(
         self, devices: "Sequence[Client]", count: int, rng: np.random.Generator
@@ -53,7 +53,7 @@ class Everyone:
 @SELECTORS("round-robin")
 @dataclass(frozen=True)
 class RoundRobin:
-    """Those who have been asked least often, the lower numbers first."""
+    """The devices that have been asked least often, lower numbers first."""
 
     def select(
         self, devices: "Sequence[Client]", count: int, rng: np.random.Generator

@@ -1,4 +1,4 @@
-"""By what is left in the battery."""
+"""Energy-aware selection, by the charge of the battery."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 @SELECTORS("energy-aware")
 @dataclass(frozen=True, kw_only=True)
 class EnergyAware:
-    """By lot among those whose battery lasts for the round, the fuller the likelier.
+    """At random among devices whose battery lasts for the round, with weights by charge.
 
-    A device whose last round would leave it with less than `reserve` of its charge is asked only
-    when too few others are there. The odds of the others are the charge they would have left as a
-    share of the capacity, so that nobody's data are left out for good; the mains count as full.
+    A device whose last round would leave it with less than `reserve` of its charge is selected only
+    if too few others are available. The weight of the others is the charge that they would have
+    left, as a share of the capacity, so that no data are excluded for good. Mains power counts as a
+    full battery.
     """
 
     reserve: Fraction = 0.1

@@ -1,4 +1,4 @@
-"""FedCS: as many devices as can be through by a deadline.
+"""FedCS: as many devices as can finish by a deadline.
 
 T. Nishio, R. Yonetani, Client Selection for Federated Learning with Heterogeneous Resources in
 Mobile Edge, arXiv 1804.08333.
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from wfl_sim.network.client import Client
 
 Job = tuple[float, float]
-"""s until a device is ready to send, and s that its upload takes alone on the band"""
+"""Seconds until a device is ready to send, and seconds of its upload alone on the band."""
 
 
 @SELECTORS("fedcs")
@@ -41,7 +41,7 @@ class FedCS:
     ) -> "Sequence[Client]":
         """Return at most `count` devices in ascending order.
 
-        Where not even one fits, the one that is through first is returned.
+        If not even one fits, the device that finishes first is returned.
         """
         jobs = [
             (device.expected_download + device.expected_compute, device.expected_upload)
@@ -51,7 +51,7 @@ class FedCS:
         chosen = solve(jobs, self.deadline)
         if not chosen:
             chosen = [min(range(len(jobs)), key=lambda i: (sum(jobs[i]), i))]
-        # Whoever is through first stays where fewer are asked for.
+        # If fewer are requested, those that finish first are selected.
         quickest = sorted(chosen, key=lambda i: (sum(jobs[i]), i))[:count]
         return [devices[i] for i in sorted(quickest)]
 

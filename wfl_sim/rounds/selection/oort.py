@@ -1,4 +1,4 @@
-"""Oort: the devices whose examples are hard and whose rounds are short.
+"""Oort: devices with a high training loss and short rounds.
 
 F. Lai et al., Oort: Efficient Federated Learning via Guided Participant Selection, arXiv
 2010.06081.
@@ -26,10 +26,10 @@ class Oort:
 
     |B| is the number of examples, L the loss of the last local update, T the `preferred` duration
     of a round and t that of the device's last round. To the utility, as a share of the largest, the
-    paper's ``sqrt(0.1 ln R / R_k)`` is added for a device last heard of in round R_k of R. Devices
-    never heard of get the share `explore` of the places by lot, times `decay` each round and at
-    least `explore_least`; the others are drawn by utility from those that reach `cutoff` of the
-    utility of the last place.
+    paper's ``sqrt(0.1 ln R / R_k)`` is added for a device whose last upload was in round R_k of R.
+    Devices without an upload get the share `explore` of the places, drawn uniformly, times `decay`
+    each round and at least `explore_least`; the others are drawn by utility from those that reach
+    `cutoff` of the utility of the last place.
 
     L is the mean loss over the local steps in place of the root mean square over examples; the
     pacer that moves T and the clipping of outliers are left out. The losses come with the uploads:
@@ -40,7 +40,7 @@ class Oort:
     needs_training: ClassVar[bool] = True
 
     preferred: PositiveSeconds | None = None
-    """T; without it duration counts for nothing"""
+    """T; None if the duration does not matter."""
     alpha: float = 2.0
     explore: Fraction = 0.9
     decay: Fraction = 0.98
@@ -72,18 +72,18 @@ class Oort:
         return sorted(chosen, key=lambda device: device.index)
 
     def utilities(self, devices: "Sequence[Client]", number: int) -> NDArray[np.float64]:
-        """Return the utility of devices that have been heard of, in round `number`."""
+        """Return the utility of devices that have uploaded before, in round `number`."""
         examples = np.array([device.examples for device in devices], dtype=float)
         losses = np.array([device.reported_loss for device in devices], dtype=float)
         seconds = np.array([device.round_seconds for device in devices])
-        heard = np.array([1 + device.last_upload_round for device in devices])
+        uploaded = np.array([1 + device.last_upload_round for device in devices])
         utility = examples * losses
         if self.preferred is not None:
             slow = seconds > self.preferred
             utility = np.where(slow, utility * (self.preferred / seconds) ** self.alpha, utility)
         return np.asarray(
             utility / max(float(utility.max()), 1e-12)
-            + np.sqrt(0.1 * np.log(max(number, 1)) / heard)
+            + np.sqrt(0.1 * np.log(max(number, 1)) / uploaded)
         )
 
     def _drawn(

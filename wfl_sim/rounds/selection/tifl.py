@@ -1,4 +1,4 @@
-"""TiFL: devices of like speed together.
+"""TiFL: devices of similar speed together.
 
 Z. Chai et al., TiFL: A Tier-based Federated Learning System, arXiv 2001.09249.
 """
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 @SELECTORS("tifl")
 @dataclass(frozen=True, kw_only=True)
 class TiFL:
-    """A tier by lot, then devices of it by lot, so that a round waits for its likes only.
+    """Select a tier uniformly at random, then devices of that tier uniformly.
 
-    Tiers are groups of equal size by measured time of the last round; before its first, that of
-    computing counts. Every tier is as likely as the other: the choice by the accuracy of tiers,
-    which the paper also has, is left out. A tier with fewer devices than asked gives all it has.
+    The devices of a round have similar speed: tiers are groups of equal size by the duration of
+    the last round, or of computing before the first. The paper's choice by the accuracy of tiers
+    is left out. If a tier has fewer devices than requested, all of them are selected.
     """
 
     tiers: int = 3
