@@ -1,4 +1,4 @@
-"""Executors: the same results whoever executes, and only what can go together in groups."""
+"""Executors: the same results from each executor, and groups of tasks that can share a pass."""
 
 import os
 from collections import Counter

@@ -98,7 +98,7 @@ def test_inputs_come_before_what_needs_them(tmp_path, learner):
     graph.compute([overall])
     done = set()
     for task in learner.ran:
-        assert {handle.key for handle in task.incoming} <= done
+        assert {ref.key for ref in task.incoming} <= done
         done.add(key_of(task))
 
 
@@ -149,7 +149,7 @@ def test_private_state_follows_its_device(tmp_path, learner):
     shared = training.initial_shared()
     training.local_update(0, 0, shared)
     training.local_update(0, 1, shared)
-    own = [handle.key for handle in training.private()]
+    own = [ref.key for ref in training.private()]
     graph.compute(own)
     values = [float(graph.state(h)["part/x"][0]) for h in training.private()]
     # Device 0 has added 1 twice to its own state; the others are untrained.

@@ -39,38 +39,38 @@ def begun(learner):
 def test_a_model_that_is_not_there_comes_along_and_is_unpacked_once(tmp_path, model):
     here = learner(tmp_path, model)
     expected = begun(here)
-    parcel = PickledLearner.of(here, models=True)
+    pickled = PickledLearner.of(here, models=True)
     model.rename(tmp_path / "elsewhere")
-    there = parcel.opened()
+    there = pickled.unpickled()
     assert there.recipe == here.recipe
     assert there.workload(0) == here.workload(0)
     assert begun(there) == expected
     (unpacked,) = unpacked_models(tmp_path)
     assert there.model.pretrained == str(unpacked)
     before = (unpacked / "config.json").stat().st_ino
-    assert begun(parcel.opened()) == expected
+    assert begun(pickled.unpickled()) == expected
     assert unpacked_models(tmp_path) == [unpacked]
     assert (unpacked / "config.json").stat().st_ino == before
 
 
 def test_a_model_that_is_there_stays_where_it_is(tmp_path, model):
-    there = PickledLearner.of(learner(tmp_path, model), models=True).opened()
+    there = PickledLearner.of(learner(tmp_path, model), models=True).unpickled()
     assert there.model.pretrained == str(model)
     assert unpacked_models(tmp_path) == []
 
 
 def test_another_model_in_its_place_is_not_taken_for_it(tmp_path, model):
-    parcel = PickledLearner.of(learner(tmp_path, model), models=True)
+    pickled = PickledLearner.of(learner(tmp_path, model), models=True)
     (model / "config.json").write_text("{}")
-    assert parcel.opened().model.pretrained != str(model)
+    assert pickled.unpickled().model.pretrained != str(model)
     (unpacked,) = unpacked_models(tmp_path)
     (unpacked / "config.json").write_text("{}")
     with pytest.raises(OSError, match="remove it"):
-        parcel.opened()
+        pickled.unpickled()
 
 
 def test_what_comes_with_a_package_and_what_stays_on_the_machine_is_not_carried(tmp_path, model):
     assert not PickledLearner.of(learner(tmp_path, "builtin:tiny-bert"), models=True).models
-    parcel = PickledLearner.of(learner(tmp_path, model))
-    assert not parcel.models
-    assert parcel.opened().model.pretrained == str(model)
+    pickled = PickledLearner.of(learner(tmp_path, model))
+    assert not pickled.models
+    assert pickled.unpickled().model.pretrained == str(model)

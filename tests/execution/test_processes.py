@@ -1,4 +1,4 @@
-"""A pool of processes gives the results of one, at any number of workers and whoever dies."""
+"""A pool of processes gives the results of one, for any number of workers and if workers die."""
 
 import multiprocessing
 import os
@@ -71,7 +71,7 @@ def test_a_process_that_dies_is_replaced_and_its_task_executed_again(tmp_path, c
     assert len(killed) == 2
 
 
-def test_a_task_that_kills_whoever_executes_it_ends_the_run(tmp_path, caplog):
+def test_a_task_that_kills_its_processes_ends_the_run(tmp_path, caplog):
     with pytest.raises(WorkerError, match=r"LocalUpdate of device 3 has cost 3 processes, .*sig"):
         values(tmp_path, Deadly(), Processes(workers=2))
     assert caplog.text.count("executed again") == 2

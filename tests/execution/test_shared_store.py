@@ -1,4 +1,4 @@
-"""A store that several processes use at once: claims, presence, what may go, and full disks."""
+"""A store that several processes use at once: locks, live users, pruning, and full disks."""
 
 import errno
 import os
@@ -51,23 +51,23 @@ def beside():
         process.communicate()
 
 
-def test_a_claim_excludes_other_processes_until_it_is_released_or_they_die(tmp_path, beside):
-    claims = KeyLocks(tmp_path / "claims")
+def test_a_key_lock_excludes_other_processes_until_it_is_released_or_they_die(tmp_path, beside):
+    locks = KeyLocks(tmp_path / "claims")
     other = beside(
         """
-        claims = KeyLocks(Path(sys.argv[1]))
-        print(claims.acquire("0" * 32), claims.acquire("1" * 32), flush=True)
+        locks = KeyLocks(Path(sys.argv[1]))
+        print(locks.acquire("0" * 32), locks.acquire("1" * 32), flush=True)
         time.sleep(60)
         """,
         tmp_path / "claims",
     )
-    assert claims.acquire("1" * 32)
+    assert locks.acquire("1" * 32)
     assert other.stdout.readline().split() == ["True", "False"]
-    assert not claims.acquire("0" * 32)
-    assert claims.acquire("2" * 32)
+    assert not locks.acquire("0" * 32)
+    assert locks.acquire("2" * 32)
     os.kill(other.pid, signal.SIGKILL)
     other.wait()
-    assert claims.acquire("0" * 32)
+    assert locks.acquire("0" * 32)
 
 
 SLOW = """
@@ -208,7 +208,7 @@ def test_a_run_keeps_the_store_to_its_limit(tmp_path):
         for n in range(10, 12):
             store.put(f"{n:032x}", result(n))
         store.flush()
-        # Its own are safe while it goes on; what nobody needs has gone already.
+        # Its own are safe while it goes on; what no run needs has gone already.
         assert sorted(int(item.key, 16) for item in entries(tmp_path)) == [5, 10, 11]
     set_limit(tmp_path, None)
     assert limit_of(tmp_path) is None
@@ -256,11 +256,11 @@ def test_a_store_that_cannot_be_made_says_so(tmp_path):
         Store(tmp_path / "file" / "store")
 
 
-def test_a_presence_begins_before_anything_it_uses(tmp_path):
-    presence = StoreUser(tmp_path)
+def test_a_user_begins_before_anything_that_it_uses(tmp_path):
+    user = StoreUser(tmp_path)
     (tmp_path / "used").write_text("")
     assert live_since(tmp_path) <= (tmp_path / "used").stat().st_mtime_ns
-    presence.end()
+    user.end()
     assert live_since(tmp_path) is None
 
 

@@ -21,34 +21,34 @@ class Notes:
         self.said.append(text)
 
 
-def square(number, watcher):
-    watcher.progress(number, 1, 2)
-    watcher.warn(f"run {number} is odd")
+def square(number, listener):
+    listener.progress(number, 1, 2)
+    listener.warn(f"run {number} is odd")
     return number**2
 
 
-def refuse(number, watcher):
+def refuse(number, listener):
     raise ScenarioError(f"run {number} cannot be")
 
 
-def stumble(number, watcher):
+def stumble(number, listener):
     raise KeyError("a bug")
 
 
-def die(number, watcher):
+def die(number, listener):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def hang(number, watcher):
+def hang(number, listener):
     if number == 1:
         raise ScenarioError("enough")
     try:
         time.sleep(60)
     finally:
-        watcher.warn("tidied up")
+        listener.warn("tidied up")
 
 
-def test_every_job_is_done_once_and_heard_of():
+def test_every_job_is_done_once_and_reported():
     notes = Notes()
     assert dict(run_in_processes(square, 5, 2, notes)) == {0: 0, 1: 1, 2: 4, 3: 9, 4: 16}
     assert {each for each in notes.said if isinstance(each, tuple)} == {

@@ -51,9 +51,6 @@ class KeyLocks:
     def __repr__(self) -> str:
         return f"KeyLocks({str(self._path)!r}, {len(self._held)} held)"
 
-    def __len__(self) -> int:
-        return len(self._held)
-
     def acquire(self, key: str) -> bool:
         """Lock a key; False if another process has locked it."""
         try:

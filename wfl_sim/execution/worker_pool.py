@@ -99,7 +99,7 @@ def run_in_processes(
     work: Work[int, T],
     count: int,
     jobs: int,
-    watcher: ProgressListener,
+    listener: ProgressListener,
     groups: Sequence[str] | None = None,
 ) -> Iterator[tuple[int, T]]:
     """Do jobs 0 to `count` - 1 in `jobs` processes; yield number and result as each ends.
@@ -108,7 +108,7 @@ def run_in_processes(
         work: does a job.
         count: number of jobs.
         jobs: number of processes.
-        watcher: is told about progress.
+        listener: is told about progress.
         groups: group of each job. A process continues with its group, then with a group that no
             other process works on, as long as there is one.
 
@@ -139,7 +139,7 @@ def run_in_processes(
                             "the same command continues where it stopped"
                         )
                     case _:
-                        getattr(watcher, event.kind)(*event.content)
+                        getattr(listener, event.kind)(*event.content)
     finally:
         pool.close()
 

@@ -50,7 +50,7 @@ class PickledLearner:
             raise TypeError("a class of a script or notebook: put it into a file of its own")
         return cls(tuple(plugins()), content, pickler.models)
 
-    def opened(self) -> Learner:
+    def unpickled(self) -> Learner:
         """Return the learner, after running the plug-in files; those that ran before do not.
 
         A base model that is missing here is written to this machine's folder for temporary files,

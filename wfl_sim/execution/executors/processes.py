@@ -25,7 +25,7 @@ from wfl_sim.execution.worker_process import ProgressListener, cores
 
 _log = logging.getLogger(__name__)
 
-_LIVES: Final = 3
+_ATTEMPTS: Final = 3
 """Number of processes that may die with the same task before the run ends."""
 _REMEMBERED: Final = 1 << 28
 """Bytes of results in the memory of each process."""
@@ -108,9 +108,9 @@ class ProcessesSession:
     def _retry(self, job: Job, cause: str) -> None:
         key, task = job
         self._died[key] += 1
-        if self._died[key] >= _LIVES:
+        if self._died[key] >= _ATTEMPTS:
             raise WorkerError(
-                f"{title(task)} has cost {_LIVES} processes, the last by {cause}: "
+                f"{title(task)} has cost {_ATTEMPTS} processes, the last by {cause}: "
                 "the same command continues where it stopped"
             )
         _log.warning("a process died (%s): %s is executed again", cause, title(task))
@@ -124,7 +124,7 @@ class WorkerContext:
     pickled: PickledLearner
     folder: Path
 
-    def __call__(self, job: Job, watcher: ProgressListener) -> MissingResultError | None:
+    def __call__(self, job: Job, listener: ProgressListener) -> MissingResultError | None:
         """Execute a task, and put its result into the store.
 
         Returns:
@@ -141,7 +141,7 @@ class WorkerContext:
 
     @cached_property
     def _learner(self) -> Learner:
-        return self.pickled.opened()
+        return self.pickled.unpickled()
 
     @cached_property
     def _store(self) -> Store:

@@ -27,7 +27,7 @@ from wfl_sim.state import State
 
 _log = logging.getLogger(__name__)
 
-_LIVES: Final = 3
+_ATTEMPTS: Final = 3
 """Number of workers that may be lost with the same task before the run ends."""
 _SENT: Final = 256
 """Number of results that are kept in the object store for later tasks."""
@@ -131,7 +131,7 @@ class RayWorker:
 
     def __init__(self, pickled: PickledLearner) -> None:
         keep_freed_memory()
-        self._learner = pickled.opened()
+        self._learner = pickled.unpickled()
 
     def place(self) -> tuple[str, int]:
         """Return the node and the process id of this worker."""
@@ -247,10 +247,10 @@ class RaySession:
         cause = str(error).strip().partition("\n")[0]
         key, task = worker.job or ("", None)
         self._lost[key] += 1
-        if self._lost[key] >= _LIVES:
+        if self._lost[key] >= _ATTEMPTS:
             what = "starting" if task is None else title(task)
             raise WorkerError(
-                f"{what} has cost {_LIVES} workers: {cause}; "
+                f"{what} has cost {_ATTEMPTS} workers: {cause}; "
                 "the same command continues where it stopped"
             )
         if task is not None:
