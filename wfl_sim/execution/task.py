@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from wfl_sim.state import State
 
@@ -28,10 +29,7 @@ class InitialShared:
     recipe: str
     seed: int
 
-    @property
-    def incoming(self) -> tuple[StateRef, ...]:
-        """No states."""
-        return ()
+    incoming: ClassVar[tuple[StateRef, ...]] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,10 +41,7 @@ class InitialPrivate:
     """Index of the device; -1 for the untrained private parts of the global evaluation."""
     seed: int
 
-    @property
-    def incoming(self) -> tuple[StateRef, ...]:
-        """No states."""
-        return ()
+    incoming: ClassVar[tuple[StateRef, ...]] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

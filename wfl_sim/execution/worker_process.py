@@ -10,15 +10,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Literal, Protocol, TypeVar
 
 from wfl_sim.config.errors import ScenarioError
 
 J = TypeVar("J")
 T = TypeVar("T")
 
-PASSED_ON = (ScenarioError, OSError, FloatingPointError)
-"""Errors of a job that are not mistakes in code."""
+Outcome = tuple[Literal["done", "raised", "failed"], Any]
+"""A result; an error that is not a mistake in code; or the traceback of a mistake."""
 
 _TRIM_THRESHOLD: Final = -1
 _MMAP_THRESHOLD: Final = -3
@@ -68,15 +68,19 @@ def serve(pipe: Connection, work: Work[Any, Any]) -> None:
     try:
         while True:
             job = pipe.recv()
-            try:
-                message = ("done", work(job, _PipeListener(pipe)))
-            except PASSED_ON as error:
-                message = ("raised", error)
-            except Exception:
-                message = ("failed", traceback.format_exc())
-            pipe.send(message)
+            pipe.send(attempt(work, job, _PipeListener(pipe)))
     except (EOFError, ConnectionError):
         return
+
+
+def attempt(work: Callable[..., Any], *arguments: Any) -> Outcome:
+    """Call a function in a worker; return its result, its error or the traceback of a mistake."""
+    try:
+        return "done", work(*arguments)
+    except (ScenarioError, OSError, FloatingPointError) as error:
+        return "raised", error
+    except Exception:
+        return "failed", traceback.format_exc()
 
 
 def _end_with_parent() -> None:

@@ -7,12 +7,11 @@ need no common disk. They need the same packages and the files that the scenario
 import logging
 import os
 import socket
-import traceback
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.execution.executors.base import EXECUTORS, Backlog
@@ -22,7 +21,7 @@ from wfl_sim.execution.lru_cache import LruCache
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import Result, Task, title
 from wfl_sim.execution.worker_pool import WorkerError
-from wfl_sim.execution.worker_process import PASSED_ON, keep_freed_memory
+from wfl_sim.execution.worker_process import Outcome, attempt, keep_freed_memory
 from wfl_sim.state import State
 
 _log = logging.getLogger(__name__)
@@ -123,9 +122,6 @@ def _check_reachable(address: str) -> None:
         socket.create_connection((host, int(port)), timeout=_CONNECT_TIMEOUT).close()
 
 
-Answer = tuple[Literal["done", "raised", "failed"], Any]
-
-
 class RayWorker:
     """Actor that executes tasks. The base model is loaded when the first task needs it."""
 
@@ -139,14 +135,9 @@ class RayWorker:
 
         return ray.get_runtime_context().get_node_id(), os.getpid()
 
-    def run(self, task: Task, *inputs: Mapping[str, State]) -> Answer:
+    def run(self, task: Task, *inputs: Mapping[str, State]) -> Outcome:
         """Execute a task."""
-        try:
-            return "done", self._learner.run(task, inputs)
-        except PASSED_ON as error:
-            return "raised", error
-        except Exception:
-            return "failed", traceback.format_exc()
+        return attempt(self._learner.run, task, inputs)
 
 
 @dataclass(eq=False)
