@@ -1,11 +1,12 @@
 """Reading a run folder."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +24,16 @@ from wfl_sim.results.series import Series
 from wfl_sim.results.tables import COLUMNS, arrays, problems
 from wfl_sim.results.writing import FORMAT
 from wfl_sim.state import State
+
+INFRASTRUCTURE: Final = ("aggregate", "transfer")
+"""Activities of servers and cells; no device has them."""
+
+
+def natural_key(name: str) -> list[tuple[int, str]]:
+    """Return a key that sorts the numbers within names as numbers."""
+    return [
+        (int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)
+    ]
 
 
 @dataclass(frozen=True)
@@ -135,6 +146,13 @@ class Run:
         rows = self.metric_arrays
         pairs = zip(rows["metric"].tolist(), rows["scope"].tolist(), strict=True)
         return tuple(sorted(set(pairs)))
+
+    @cached_property
+    def devices(self) -> list[str]:
+        """Names of the devices in natural order: 2 before 10."""
+        spans = self.span_arrays
+        others = set(spans["actor"][np.isin(spans["activity"], INFRASTRUCTURE)].tolist())
+        return sorted(set(spans["actor"].tolist()) - others, key=natural_key)
 
     def series(self, metric: str, scope: Scope, device: str = "") -> Series:
         """Return the evaluations of one metric, sorted by time.

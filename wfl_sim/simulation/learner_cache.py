@@ -4,13 +4,14 @@ The points of a sweep over the radio have the same learning: they share one divi
 one network in memory and one count of the costs of a local update.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.data.examples import Examples, Shards
 from wfl_sim.execution.learner import Learner
+from wfl_sim.execution.lru_cache import LruCache
 from wfl_sim.learning.learner import PeftLearner
 from wfl_sim.learning.synthetic import Synthetic, SyntheticLearner
 from wfl_sim.randomness import stream
@@ -18,8 +19,6 @@ from wfl_sim.scenario.scenario import Scenario
 
 _KEPT: Final = 2
 """Entries of each kind that are kept; a learner has a network in memory."""
-
-T = TypeVar("T")
 
 
 class LearnerCache:
@@ -31,8 +30,8 @@ class LearnerCache:
 
     def __init__(self, threads: int = 1) -> None:
         self._threads = threads
-        self._shards: dict[str, Shards | None] = {}
-        self._learners: dict[str, Learner] = {}
+        self._shards = LruCache[Shards | None](_KEPT)
+        self._learners = LruCache[Learner](_KEPT)
 
     def __repr__(self) -> str:
         return f"LearnerCache({len(self._learners)} learners)"
@@ -43,18 +42,23 @@ class LearnerCache:
         Raises:
             LocatedError: The data cannot be read, or cannot be divided among the devices.
         """
-        return _cached(self._shards, _data_of(scenario), lambda: _shards(scenario))
+        key = _data_of(scenario)
+        if key not in self._shards:
+            self._shards[key] = _shards(scenario)
+        return self._shards[key]
 
     def learner(self, scenario: Scenario) -> Learner:
         """Return the learner that trains and reports the costs of training."""
+        key = learning_of(scenario)
+        if key not in self._learners:
+            self._learners[key] = self._make(scenario)
+        return self._learners[key]
 
-        def make() -> Learner:
-            shards, settings = self.shards(scenario), _settings(scenario)
-            if isinstance(scenario.model, Synthetic) or shards is None:
-                return SyntheticLearner(**settings)
-            return PeftLearner(shards=shards, threads=self._threads, **settings)
-
-        return _cached(self._learners, learning_of(scenario), make)
+    def _make(self, scenario: Scenario) -> Learner:
+        shards, settings = self.shards(scenario), _settings(scenario)
+        if isinstance(scenario.model, Synthetic) or shards is None:
+            return SyntheticLearner(**settings)
+        return PeftLearner(shards=shards, threads=self._threads, **settings)
 
 
 def learning_of(scenario: Scenario) -> str:
@@ -73,14 +77,6 @@ def errors_at(
         raise
     except kinds as error:
         raise LocatedError(str(error), *path) from error
-
-
-def _cached(entries: dict[str, T], key: str, make: Callable[[], T]) -> T:
-    """Return the entry of a key, made if it is missing, and drop the least recently used."""
-    entries[key] = entries.pop(key) if key in entries else make()
-    while len(entries) > _KEPT:
-        del entries[next(iter(entries))]
-    return entries[key]
 
 
 def _data_of(scenario: Scenario) -> str:

@@ -26,8 +26,6 @@ from wfl_sim.results.run import Run
 from wfl_sim.results.statistics import by_label, curve, mean_and_half_width
 
 HEADER: Final = ("label", "kind", "preference", "x", "y", "low", "high", "seeds")
-LEGEND: Final = 115
-"""Characters that fit below the figure."""
 _TITLES: Final = {
     "reward": "reward at each device's own preference",
     "helpfulness": "helpfulness",
@@ -65,7 +63,7 @@ def alignment(runs: Sequence[Run], folder: Path) -> list[Path]:
         )
         before = "before tuning (last panel)"
         handles.append(Line2D([], [], color=GREY, marker="x", ls="", label=before))
-        add_legend(figure, handles, LEGEND)
+        add_legend(figure, handles, width=115)
         return save(figure, folder, "alignment", HEADER, rows)
 
 

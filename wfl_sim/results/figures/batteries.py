@@ -16,25 +16,21 @@ from wfl_sim.results.figures.breakdown import bar, draw_bars
 from wfl_sim.results.figures.style import (
     INK,
     add_legend,
-    devices,
     fill,
     in_order,
     look,
-    natural,
     patches,
     save,
     scale,
     set_label,
 )
-from wfl_sim.results.run import Run
+from wfl_sim.results.run import Run, natural_key
 from wfl_sim.results.statistics import by_label
 from wfl_sim.results.tables import file_name
 
 HEADER: Final = ("what", "device", "time", "value")
 FLEET_HEADER: Final = ("label", "what", "of", "time", "value")
 MARKS: Final = {"wait": "s", "download": "v", "compute": "D", "upload": "^"}
-LEGEND: Final = 150
-"""Characters that fit below the figure."""
 MOST: Final = 3
 """Labels that have room side by side."""
 
@@ -95,7 +91,7 @@ def fleet(runs: Sequence[Run], folder: Path) -> list[Path]:
             for one in bars
             for part, joules in one.parts.items()
         ]
-        add_legend(figure, patches(in_order(part for one in bars for part in one.parts)), LEGEND)
+        add_legend(figure, patches(in_order(part for one in bars for part in one.parts)), width=150)
         return save(figure, folder, "fleet", FLEET_HEADER, rows)
 
 
@@ -104,7 +100,7 @@ def presence(run: Run) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
 
     The first time is 0.
     """
-    spans, every = run.span_arrays, devices(run)
+    spans, every = run.span_arrays, run.devices
     off = np.isin(spans["actor"], every) & (spans["activity"] == "off")
     times = np.concatenate(([0.0], spans["start"][off], spans["end"][off]))
     steps = np.concatenate(([len(every)], -np.ones(off.sum(), int), np.ones(off.sum(), int)))
@@ -163,7 +159,7 @@ def _draw_levels(axes: Axes, run: Run, factor: float) -> list[tuple[Any, ...]]:
 
 def _draw_losses(axes: Axes, run: Run, factor: float) -> list[tuple[Any, ...]]:
     spans, (times, counts) = run.span_arrays, presence(run)
-    total = len(devices(run))
+    total = len(run.devices)
     x, y = np.append(times, spans["end"].max()) * factor, np.append(counts, counts[-1])
     axes.step(x, y, where="post", color=INK)
     axes.fill_between(x, y, step="post", color="#EEEEEE")
@@ -202,4 +198,4 @@ def _groups(run: Run) -> dict[str, dict[str, Any]]:
     """Return the description of each device's group, for devices with a battery."""
     groups = [group for group in run.scenario["devices"] for _ in range(group["count"])]
     found = {f"device-{i}": group for i, group in enumerate(groups) if group.get("battery")}
-    return dict(sorted(found.items(), key=lambda item: natural(item[0])))
+    return dict(sorted(found.items(), key=lambda item: natural_key(item[0])))

@@ -14,7 +14,6 @@ from matplotlib.lines import Line2D
 from wfl_sim.results.figures.style import (
     INK,
     add_legend,
-    devices,
     fill,
     in_order,
     look,
@@ -33,8 +32,6 @@ PANELS: Final[dict[str, tuple[str, str]]] = {
     "components": ("energy by component", "J"),
 }
 HEADER: Final = ("label", "quantity", "part", "mean", "half_width", "seeds")
-LEGEND: Final = 170
-"""Characters that fit below the figure."""
 SHOWN: Final = 0.09
 """The least share of the axis that has room for its percentage."""
 
@@ -101,7 +98,7 @@ def breakdown(runs: Sequence[Run], folder: Path) -> list[Path]:
             handles.append(
                 Line2D([], [], color=INK, lw=1, label=text, marker="o", ms=4, mfc="white")
             )
-        add_legend(figure, handles, LEGEND)
+        add_legend(figure, handles, width=170)
         figure.suptitle("Where the time and the energy of all devices together go")
         rows = [
             (one.label, quantity, part, value.mean, value.half_width, len(value.by_seed))
@@ -147,7 +144,7 @@ def draw_bars(axes: Axes, name: str, unit: str, bars: Sequence[Bar]) -> None:
 
 def _sums(run: Run, quantity: str) -> dict[str, float]:
     spans = run.span_arrays
-    mine = np.isin(spans["actor"], devices(run))
+    mine = np.isin(spans["actor"], run.devices)
     amount = spans["end"] - spans["start"] if quantity == "seconds" else spans["joules"]
     activities, index = np.unique(spans["activity"][mine], return_inverse=True)
     sums = np.bincount(index, weights=amount[mine], minlength=len(activities))

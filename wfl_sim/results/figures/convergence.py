@@ -39,8 +39,6 @@ SCOPES: Final[dict[Scope, str]] = {
     "personal_worst10": "worst tenth of the personal models",
 }
 HEADER: Final = ("label", "cost", "kind", "seed", "x", "value", "low", "high", "seeds")
-LEGEND: Final = 135
-"""Characters that fit below the figure."""
 
 
 def convergence(
@@ -89,7 +87,7 @@ def convergence(
             axes.set_ylabel(metric)
         _limit(panels[0, 0], curves["rounds"], target)
         figure.suptitle(f"{metric}: {SCOPES.get(scope, scope)}")
-        add_legend(figure, _handles(curves["rounds"], styles, target), LEGEND)
+        add_legend(figure, _handles(curves["rounds"], styles, target), width=135)
         rows = [row for cost, of_cost in curves.items() for row in _rows(cost, of_cost, target)]
         return save(figure, folder, file_name("convergence", metric, scope), HEADER, rows)
 

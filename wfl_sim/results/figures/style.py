@@ -1,6 +1,5 @@
 """The look of all figures: style file, colours, legends, axes, and how a figure is saved."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +17,6 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullFormatter
 from numpy.typing import ArrayLike
 
-from wfl_sim.results.run import Run
 from wfl_sim.results.tables import write_csv
 
 INK: Final = "#222222"
@@ -135,31 +133,6 @@ def _columns(handles: Sequence[Artist], width: int) -> int:
         if sum(max(column) for column in np.array_split(lengths, count)) <= width
     )
     return next(fitting, 1)
-
-
-INFRASTRUCTURE: Final = ("aggregate", "transfer")
-"""Activities of servers and cells; no device has them."""
-
-
-def actors(run: Run) -> list[str]:
-    """Return servers and cells, then devices, each in natural order (2 before 10)."""
-    names = np.unique(run.span_arrays["actor"]).tolist()
-    own = set(devices(run))
-    return sorted(names, key=lambda name: (name in own, natural(name)))
-
-
-def devices(run: Run) -> list[str]:
-    """Return the devices in natural order."""
-    spans = run.span_arrays
-    others = set(spans["actor"][np.isin(spans["activity"], INFRASTRUCTURE)].tolist())
-    return sorted(set(spans["actor"].tolist()) - others, key=natural)
-
-
-def natural(name: str) -> list[tuple[int, str]]:
-    """Return a key that sorts the numbers within names as numbers."""
-    return [
-        (int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)
-    ]
 
 
 def save(

@@ -14,9 +14,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from wfl_sim.results.figures.style import (
-    actors,
     add_legend,
-    devices,
     fill,
     in_order,
     look,
@@ -26,13 +24,11 @@ from wfl_sim.results.figures.style import (
     set_label,
     set_rows,
 )
-from wfl_sim.results.run import Run
+from wfl_sim.results.run import Run, natural_key
 from wfl_sim.results.statistics import by_label
 from wfl_sim.results.tables import file_name
 
 MOST_DEVICES: Final = 40
-LEGEND: Final = 115
-"""Characters that fit below the figure."""
 RESTING: Final = ("wait", "idle", "off")
 MOST_HAIRLINES: Final = 100
 """In a row; with more, the hairlines of short activities would hide the long ones."""
@@ -132,18 +128,20 @@ def _draw(run: Run, window: Window, folder: Path) -> list[Path]:
         handles: list[Artist] = [*patches(seen)]
         if lost.any():
             handles.append(Line2D([], [], label="lost or dropped", **cross))
-        add_legend(figure, handles, LEGEND)
+        add_legend(figure, handles, width=115)
         numbers = zip(*(spans[column].tolist() for column in HEADER), strict=True)
         return save(figure, folder, window.name, HEADER, numbers)
 
 
 def _shown_actors(run: Run) -> tuple[list[str], str]:
     """Return the actors that have a row, and a note for the title if some have none."""
-    names, every = actors(run), devices(run)
+    names, every = np.unique(run.span_arrays["actor"]).tolist(), run.devices
+    own = set(every)
+    names.sort(key=lambda name: (name in own, natural_key(name)))
     if len(every) <= MOST_DEVICES:
         return names, ""
     chosen = {every[i] for i in np.linspace(0, len(every) - 1, MOST_DEVICES).round().astype(int)}
-    shown = [name for name in names if name in chosen or name not in set(every)]
+    shown = [name for name in names if name in chosen or name not in own]
     return shown, f" ({MOST_DEVICES} of {len(every)} devices shown)"
 
 

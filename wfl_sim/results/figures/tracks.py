@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 import channel_models as cm
-from wfl_sim.results.figures.style import GREY, INK, devices, look, save
+from wfl_sim.results.figures.style import GREY, INK, look, save
 from wfl_sim.results.run import Run
 from wfl_sim.results.statistics import by_label
 from wfl_sim.results.tables import file_name
@@ -37,7 +37,7 @@ def tracks(runs: Sequence[Run], folder: Path) -> list[Path]:
     paths: list[Path] = []
     for label, members in by_label(runs).items():
         run = members[0]
-        moving = [name for name in devices(run) if _level(run, name, "x")[0].size > 1]
+        moving = [name for name in run.devices if _level(run, name, "x")[0].size > 1]
         if moving:
             paths += _draw(run, moving, label, folder)
     return paths
