@@ -84,7 +84,9 @@ class RunRequest:
         folders = sorted(self.folder(each.scenario).name for each in loaded)
         points = hashlib.sha256("\n".join(folders).encode()).hexdigest()[:8]
         name = f"{loaded[0].scenario.name}-sweep-{points}"
-        return self._with(out=self.out / name, store=self.out / ".store", reuse=True)
+        request = replace(self, out=self.out / name, store=self.out / ".store", reuse=True)
+        request.__dict__["_loaded"] = loaded  # the changes do not affect the scenarios
+        return request
 
     def check_out(self) -> None:
         """Check that run folders can be written; nothing is made yet.
@@ -102,9 +104,3 @@ class RunRequest:
     @cached_property
     def _loaded(self) -> list[Loaded]:
         return load(self.file, settings=self.settings, allow_plugins=self.allow_plugins)
-
-    def _with(self, **changes: Any) -> "RunRequest":
-        """Return the request with changes that do not affect its scenarios."""
-        changed = replace(self, **changes)
-        changed.__dict__["_loaded"] = self._loaded
-        return changed
