@@ -34,11 +34,10 @@ class Runner:
 
     def __init__(self, request: RunRequest) -> None:
         self.request = request
-        self._cache = LearnerCache(request.threads)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the state without the store and the cache, which every process has for itself."""
-        return {"request": self.request, "_cache": LearnerCache(self.request.threads)}
+        """Return the request alone: every process has its own store and cache."""
+        return {"request": self.request}
 
     def __call__(self, number: int, listener: ProgressListener) -> Path:
         """Run one scenario and return its run folder.
@@ -91,6 +90,10 @@ class Runner:
         """
         loaded, network_only = self.request.load()[number], self.request.network_only
         return prepare(loaded, listener.warn, network_only=network_only, cache=self._cache)
+
+    @cached_property
+    def _cache(self) -> LearnerCache:
+        return LearnerCache(self.request.threads)
 
     @cached_property
     def _store(self) -> Store:
