@@ -38,7 +38,7 @@ import json, os, signal, sys, time, traceback
 from pathlib import Path
 import torch, transformers, peft, pyarrow.parquet
 import wfl_sim
-import wfl_sim.learning.workbench, wfl_sim.results, wfl_sim.running
+import wfl_sim.learning.learner, wfl_sim.results, wfl_sim.simulation.run
 
 file = sys.argv[1]
 for line in sys.stdin:
