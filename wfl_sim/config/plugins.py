@@ -11,6 +11,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
+from wfl_sim.config.plugin_code import edited_sources, remember, sources
+
 _PLUGIN: Final = "wfl_sim_plugin_"
 """Prefix of the names of modules from users' files."""
 
@@ -28,25 +30,48 @@ def plugins_allowed() -> Iterator[None]:
 
 
 def plugin(file: Path) -> ModuleType:
-    """Return a user's file as a module; it runs when it is first asked for.
+    """Return a user's file as a module; it runs when it is first asked for, and after an edit.
+
+    What it imports is imported anew after an edit, too, unless it is an installed package.
 
     Raises:
         ValueError: it cannot be imported.
     """
     name = f"{_PLUGIN}{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:12]}"
     if name in sys.modules:
-        return sys.modules[name]
+        edited = edited_sources(sys.modules[name])
+        if not edited:
+            return sys.modules[name]
+        for each in sources(name) if edited - {name} else edited:
+            if each != "__main__":
+                sys.modules.pop(each, None)
+        importlib.invalidate_caches()
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
         raise ValueError(f"{file} cannot be imported")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        with _no_bytecode():
+            spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise ValueError(f"{file.name} failed when imported: {_brief(error)}") from error
+    remember(module)
     return module
+
+
+@contextmanager
+def _no_bytecode() -> Iterator[None]:
+    """Compile what is imported meanwhile from its source.
+
+    A cached compilation is taken for that of an edited file of the same length and second.
+    """
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = before
 
 
 def plugins() -> list[Path]:

@@ -48,7 +48,7 @@ class Registry(Generic[T]):
         self._contract = contract
         self._complete: set[type] = set()
         self._kinds: dict[str, type[T]] = {}
-        self._from_files: dict[str, type[T]] = {}
+        self._from_files: dict[type[T], str] = {}
 
     def __repr__(self) -> str:
         return f"Registry({self.family!r}: {', '.join(sorted(self._kinds))})"
@@ -67,8 +67,8 @@ class Registry(Generic[T]):
         return register
 
     def add(self, name: str, cls: type[T]) -> None:
-        """Register `cls` under `name`; the same class twice is no error, another class is."""
-        if self._kinds.get(name, cls) is not cls:
+        """Register `cls` under `name`; a class defined again replaces itself, another may not."""
+        if _identity(self._kinds.get(name, cls)) != _identity(cls):
             raise ValueError(f"{self.family} {name!r} is already registered")
         self._checked(name, cls)
         self._kinds[name] = cls
@@ -108,8 +108,10 @@ class Registry(Generic[T]):
     def name_of(self, component: object) -> str:
         """Return the name by which `find` finds the class of `component`."""
         # The file goes first: another process knows no name that a decorator in it has registered.
-        for name, cls in (*self._from_files.items(), *self._kinds.items()):
-            if type(component) is cls:
+        if type(component) in self._from_files:
+            return self._from_files[type(component)]  # type: ignore[index]
+        for name, cls in self._kinds.items():
+            if _identity(type(component)) == _identity(cls):
                 return name
         raise ValueError(f"{type(component).__name__} is not a registered {self.family}")
 
@@ -138,7 +140,7 @@ class Registry(Generic[T]):
         if cls is None:
             raise ValueError(f"{file.name} defines no {attribute!r}")
         self._checked(attribute, cls)
-        self._from_files[f"{file.resolve()}:{attribute}"] = cls
+        self._from_files[cls] = f"{file.resolve()}:{attribute}"
         return cls  # type: ignore[no-any-return]
 
     def _checked(self, name: str, cls: type[T]) -> None:
@@ -154,6 +156,10 @@ class Registry(Generic[T]):
             raise ValueError(
                 f"{self.family} {name!r} lacks {', '.join(map(repr, lacks))} of {where}"
             )
+
+
+def _identity(cls: type) -> tuple[str, str]:
+    return cls.__module__, cls.__qualname__
 
 
 def _members(contract: type) -> list[str]:

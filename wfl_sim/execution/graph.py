@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from graphlib import TopologicalSorter
 from typing import Any, Final, Self
 
-from wfl_sim.execution.executors.base import EXECUTORS, Backlog, Executor, Session
+from wfl_sim.execution.executors.base import EXECUTORS, Backlog, Executor, Session, mode_of
 from wfl_sim.execution.executors.inline import Inline
 from wfl_sim.execution.learner import Learner
 from wfl_sim.execution.store import MissingResultError, Store
@@ -98,6 +98,7 @@ class TaskGraph:
     ) -> None:
         self.executed = 0
         self.executor = executor or Inline()
+        self._mode = mode_of(self.executor)
         self._learner = learner
         self._store = store
         self._progress = progress
@@ -119,7 +120,7 @@ class TaskGraph:
 
     def add(self, task: Task) -> str:
         """Add a task and return its key; nothing is executed."""
-        key = key_of(task, self.executor.mode)
+        key = key_of(task, self._mode)
         if key not in self._tasks:
             self._order[key] = len(self._tasks)
             self._tasks[key] = task

@@ -4,15 +4,16 @@ Data are not in it: tasks name the fingerprints of their examples.
 """
 
 import hashlib
-import inspect
 import json
 from collections.abc import Iterable
 from dataclasses import asdict
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
 from wfl_sim.codecs.codec import Codec
+from wfl_sim.config.plugin_code import code_of
 from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.methods.method import Method
 from wfl_sim.methods.objectives import Alignment
@@ -45,11 +46,12 @@ def learner_fingerprint(
 ) -> str:
     """Return 64 hexadecimal digits; equal recipes, shards, seeds and states give equal results.
 
-    `settings` are all other settings that decide a result; their reprs are hashed.
+    `settings` are all other settings that decide a result; their reprs and code are hashed.
     """
     text = json.dumps(
         {
-            "sources": _hash_of(sorted({*_own_sources(), *_sources_of(method, *codecs)})),
+            "sources": _own_code(),
+            "plugins": code_of(model, method, method.parts, method.phases, codecs, settings),
             "libraries": {name: version(name) for name in _LIBRARIES},
             "model": model.fingerprint(),
             "method": _declaration(method),
@@ -74,22 +76,12 @@ def rewards_of(phases: Iterable[Phase]) -> tuple[str, ...]:
     return tuple(Pretrained(pretrained=name).fingerprint() for name in names)
 
 
-def _own_sources() -> Iterable[Path]:
-    return (file for pattern in SOURCES for file in _ROOT.glob(pattern))
-
-
-def _sources_of(*components: object) -> Iterable[Path]:
-    for component in components:
-        file = inspect.getsourcefile(type(component))
-        if file is not None:
-            yield Path(file).resolve()
-
-
-def _hash_of(files: Iterable[Path]) -> str:
+@cache
+def _own_code() -> str:
     digest = hashlib.sha256()
-    for file in files:
+    for file in sorted(file for pattern in SOURCES for file in _ROOT.glob(pattern)):
         content = hashlib.sha256(file.read_bytes()).hexdigest()
-        digest.update(f"{file.name} {content}\n".encode())
+        digest.update(f"{file.relative_to(_ROOT)} {content}\n".encode())
     return digest.hexdigest()
 
 

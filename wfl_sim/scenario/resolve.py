@@ -12,6 +12,7 @@ from typing import Any, get_args, get_type_hints
 from ruamel.yaml import YAML
 
 from wfl_sim.config.fields import FilePath
+from wfl_sim.config.plugin_code import code_of
 from wfl_sim.config.registry import From, Registry
 from wfl_sim.scenario.scenario import Scenario
 
@@ -35,11 +36,13 @@ def to_yaml(scenario: Scenario) -> str:
 def digest(scenario: Scenario) -> str:
     """Return 8 hexadecimal digits that name the scenario, wherever and however it is executed.
 
-    Files and model folders enter by their content: two copies of a project have the same digests.
+    Files, model folders and plug-ins enter by their content: two copies of a project have the same
+    digests. A plug-in's content is its code (`code_of`).
     """
-    content = {
-        key: value for key, value in _fields(scenario, _content).items() if key != "execution"
-    }
+    resolved = _fields(scenario, _content)
+    content = {key: value for key, value in resolved.items() if key != "execution"}
+    if code := code_of([getattr(scenario, name, None) for name in content]):
+        content["plugins"] = code
     text = json.dumps(content, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
@@ -79,9 +82,10 @@ def _marks(hint: Any) -> Iterator[Any]:
 
 
 def _content(text: str) -> str:
-    """Return the hash of a file, or of the files right in a folder, instead of its path."""
-    path, colon, name = text.partition(".py:")
-    file = Path(path + colon.removesuffix(":"))
+    """Return the hash of a file or folder instead of its path, and of a plug-in its class alone."""
+    if ".py:" in text:
+        return text.rpartition(":")[2]
+    file = Path(text)
     if not file.is_absolute():
         return text
     inside = sorted(file.iterdir()) if file.is_dir() else [file]
@@ -91,7 +95,7 @@ def _content(text: str) -> str:
             stat = each.stat()
             within = each.name if file.is_dir() else ""
             digest.update(f"{within} {_hash_of(each, stat.st_size, stat.st_mtime_ns)}\n".encode())
-    return f"sha256:{digest.hexdigest()}{colon and ':'}{name}"
+    return f"sha256:{digest.hexdigest()}"
 
 
 @lru_cache(maxsize=256)

@@ -1,8 +1,8 @@
 """Fingerprint of everything that decides the results of a run, to detect outdated run folders.
 
 It covers the code of wfl_sim and channel_models, versions of libraries, the scenario with the
-content of the files that it names, the learner with its base model, and the examples. It does not
-cover modules that a plug-in imports.
+content of the files and the code of the plug-ins that it names, the learner with its base model,
+and the examples.
 """
 
 import hashlib
@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
+from wfl_sim.execution.executors.base import mode_of
 from wfl_sim.scenario.resolve import digest
 from wfl_sim.simulation.simulation import Simulation
 
@@ -31,7 +32,7 @@ def run_fingerprint(simulation: Simulation) -> str:
         "python": platform.python_version(),
         "libraries": {name: version(name) for name in _LIBRARIES},
         "scenario": digest(scenario),
-        "mode": scenario.execution.mode,
+        "mode": mode_of(scenario.execution),
         "trains": simulation.trains,
     }
     if simulation.trains and shards is not None:

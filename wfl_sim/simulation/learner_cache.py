@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from wfl_sim.config.errors import LocatedError
+from wfl_sim.config.plugin_code import code_of
 from wfl_sim.data.examples import Examples, Shards
 from wfl_sim.execution.learner import Learner
 from wfl_sim.execution.lru_cache import LruCache
@@ -63,7 +64,9 @@ class LearnerCache:
 
 def learning_of(scenario: Scenario) -> str:
     """Return a text that is equal for scenarios that can share a learner, and all of training."""
-    return repr((_data_of(scenario), _settings(scenario)))
+    settings = _settings(scenario)
+    # Classes of two plug-ins may have the same name.
+    return repr((_data_of(scenario), settings, code_of(settings)))
 
 
 @contextmanager
@@ -82,7 +85,7 @@ def errors_at(
 def _data_of(scenario: Scenario) -> str:
     kind, shared = type(scenario.model).__name__, _has_shared_parts(scenario)
     settings = (scenario.data, scenario.device_count, scenario.seed, scenario.evaluation)
-    return repr((*settings, shared, kind))
+    return repr((*settings, shared, kind, code_of(scenario.data)))
 
 
 def _has_shared_parts(scenario: Scenario) -> bool:

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from wfl_sim.config.plugin_code import code_of
 from wfl_sim.config.registry import Registry
 
 if TYPE_CHECKING:
@@ -107,3 +108,8 @@ class Executor(Protocol):
 
 
 EXECUTORS: Registry[Executor] = Registry("executor", Executor)
+
+
+def mode_of(executor: Executor) -> str:
+    """Return the mode of an executor for keys: with its code if a user's executor is not exact."""
+    return executor.mode if executor.mode == "exact" else f"{executor.mode} {code_of(executor)}"
