@@ -187,3 +187,35 @@ def test_the_exponent_solves_its_equation_down_to_nothing():
     exact = (x - 1) * np.exp(np.minimum(x, 50)) + 1
     assert np.where(x < 1e-2, series, exact) == pytest.approx(marginal, rel=1e-6)
     assert (np.diff(x) > 0).all()
+
+
+@given(
+    st.lists(st.tuples(*[st.sampled_from([0.0, 1e-9, 1.0, 1e6, 1e300])] * 2), min_size=1),
+    st.sampled_from([1e-300, 1e6, 1e300]),
+)
+def test_every_answer_is_finite(pairs, band):
+    """Also without bits, without reach, and where the clock cannot show the time."""
+    bits, reach = np.array(pairs).T
+    time, bandwidth = makespan(bits, reach, np.zeros(len(bits)), band)
+    assert np.isfinite([time, *bandwidth]).all()
+    assert bandwidth.sum() == pytest.approx(band, rel=1e-9)
+
+
+def test_a_transfer_without_bits_gets_nothing_beside_others():
+    bits, reach = np.array([0.0, 1e6]), np.full(2, 1e6)
+    assert makespan(bits, reach, np.zeros(2), BAND)[1].tolist() == [0, BAND]
+    assert makespan(np.zeros(2), reach, np.zeros(2), BAND)[1].tolist() == [BAND / 2] * 2
+
+
+def test_a_few_steps_are_enough(monkeypatch):
+    """A decision is taken for every sample of the channel: 18 evaluations were 10 ms."""
+    evaluations = []
+
+    def counting(*arguments):
+        evaluations.append(arguments)
+        return needed(*arguments)
+
+    monkeypatch.setattr("wfl_sim.radio.allocation.makespan.needed", counting)
+    for seed in range(20):
+        makespan(*problem(20, seed), BAND)
+    assert len(evaluations) <= 20 * 8

@@ -9,6 +9,7 @@ below ``G / ln 2``. Its inverse is closed: with ``kappa = r ln 2 / G < 1``,
 ``b = G kappa / (u - kappa)`` where ``u = -W_{-1}(-kappa exp(-kappa))`` and W is Lambert's function.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,7 +41,8 @@ class MinimumMakespan:
             )
         else:
             bandwidth = bits / demands.efficiency.mean(axis=1)[usable]
-        share[usable] = bandwidth / bandwidth.sum()
+        total = bandwidth.sum()
+        share[usable] = bandwidth / total if total > 0 else 1 / len(bits)
         return demands.flat(share)
 
 
@@ -52,28 +54,88 @@ def makespan(
 ) -> tuple[float, NDArray[np.float64]]:
     """Return the least common finish time in s and the bandwidths in Hz, whose sum is `bandwidth`.
 
+    A transfer without bits or reach is left out and gets nothing. If none is left, or the numbers
+    are beyond floating point, the band is split evenly and the time is the latest `ready`.
+
     Args:
         bits: (n,) to be sent.
         reach: (n,) ``P g / N0`` in Hz.
         ready: (n,) s, when each may begin; a band is reserved until then.
         bandwidth: Hz to be divided.
     """
-    from scipy.optimize import brentq
+    divided = np.zeros(len(bits))
+    with np.errstate(all="ignore"):
+        shortest = bits * np.log(2) / reach
+        served = (bits > 0) & (shortest > 0) & np.isfinite(shortest)
+        if served.any():
+            time, divided[served] = _of_served(
+                bits[served], reach[served], ready[served], bandwidth
+            )
+            total = float(divided.sum())
+            if np.isfinite([time, total]).all() and total > 0:
+                return time, divided * (bandwidth / total)
+    return float(ready.max()), np.full(len(bits), bandwidth / len(bits))
 
-    low = float((ready + bits * np.log(2) / reach).max())
-    guess = np.log(float((bits / reach).max() + bits.sum() / bandwidth))
 
-    def surplus(log_time: float) -> float:
-        time = low + np.exp(log_time)
-        return min(float(needed(bits / (time - ready), reach).sum()) / bandwidth - 1, 1e6)
+def _of_served(
+    bits: NDArray[np.float64],
+    reach: NDArray[np.float64],
+    ready: NDArray[np.float64],
+    bandwidth: float,
+) -> tuple[float, NDArray[np.float64]]:
+    shortest = bits * np.log(2) / reach
+    low = float((ready + shortest).max())
 
-    left = right = guess
-    while surplus(right) > 0:
-        right += 1.0
-    while surplus(left) <= 0:
-        left -= 1.0
-    time = low + float(np.exp(brentq(surplus, left, right, xtol=1e-13, rtol=1e-14)))
-    return time, needed(bits / (time - ready), reach)
+    def spent(log_time: float) -> tuple[float, float]:
+        later = np.exp(log_time)
+        time = low + later - ready
+        wanted = bits / time
+        width = needed(wanted, reach)
+        slope = wanted / (time * _marginal_rate(width, reach))
+        return float(width.sum()) / bandwidth, -float(slope.sum() * later) / bandwidth
+
+    guess = float(np.log(shortest.max() + bits.sum() / bandwidth))
+    later = np.exp(root_of_falling(spent, guess))
+    # Where the clock cannot show it, the time after the shortest is still more than none.
+    time = max(low + float(later), float(np.nextafter(low, np.inf)))
+    width = needed(bits / (time - ready), reach)
+    return time, np.where(np.isfinite(width), width, bandwidth)
+
+
+def root_of_falling(value_and_slope: Callable[[float], tuple[float, float]], guess: float) -> float:
+    """Return x with f(x) = 1 for a falling f > 0: Newton's method on log f, kept in a bracket.
+
+    The functions of this room are near powers of exp(x), so log f is near a straight line and a
+    few steps are enough; 100 are never exceeded.
+    """
+    low, high, x = -np.inf, np.inf, guess
+    for _ in range(100):
+        with np.errstate(all="ignore"):
+            value, slope = value_and_slope(x)
+            newton = float(x - np.log(value) * value / np.float64(slope))
+        if value > 1:
+            low = x
+        else:
+            high = x
+        if value == 1 or abs(newton - x) <= 1e-12 * max(abs(x), 1.0):
+            return newton
+        if not low < newton < high or abs(newton - x) > 50:
+            # Where the slope is of no use: one step of e outwards, or the middle.
+            middle = (low + high) / 2
+            newton = middle if np.isfinite(middle) else x + (1.0 if value > 1 else -1.0)
+        if newton == x:
+            return x
+        x = newton
+    return high if np.isfinite(high) else x
+
+
+def _marginal_rate(
+    bandwidth: NDArray[np.float64], reach: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Derivative of ``b log2(1 + G/b)`` in bit/s/Hz."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = reach / bandwidth
+        return np.asarray((np.log1p(ratio) - ratio / (1 + ratio)) / np.log(2))
 
 
 def rate(bandwidth: NDArray[np.float64], reach: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -104,13 +166,14 @@ def _excess(kappa: NDArray[np.float64]) -> NDArray[np.float64]:
 def lambert(excess: NDArray[np.float64]) -> NDArray[np.float64]:
     """``-W_{-1}(-exp(-1 - x))`` for x >= 0: ``1 + d`` with ``d - ln(1 + d) = x``, d >= 0.
 
-    Newton's method from the upper bound ``d = sqrt(2x) + x`` (I. Chatzigeorgiou, Bounds on the
-    Lambert function, 2013); the function is convex, so it comes down to the root, and nothing
+    Halley's method from the upper bound ``d = x + ln(1 + sqrt(2x) + x)``, one step of the fixed
+    point from ``sqrt(2x) + x`` (I. Chatzigeorgiou, Bounds on the Lambert function, 2013). Nothing
     underflows.
     """
-    above = np.sqrt(2 * excess) + excess
-    for _ in range(6):
-        miss = above - np.log1p(above) - excess
-        slope = above / (1 + above)
-        above = above - np.divide(miss, slope, out=np.zeros_like(above), where=slope > 0)
-    return 1 + above
+    above = excess + np.log1p(np.sqrt(2 * excess) + excess)
+    tiny = above < 1e-8
+    safe = np.where(tiny, 1.0, above)
+    for _ in range(3):
+        miss = (safe - np.log1p(safe) - excess) * (1 + safe)
+        safe = safe - 2 * miss * safe / (2 * safe**2 - miss / (1 + safe))
+    return 1 + np.where(tiny, above, safe)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from channel_models.units import PositiveSeconds
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.radio.allocation.allocator import ALLOCATORS, Demands
-from wfl_sim.radio.allocation.makespan import MinimumMakespan, needed
+from wfl_sim.radio.allocation.makespan import MinimumMakespan, needed, root_of_falling
 
 
 @ALLOCATORS("minimum-energy")
@@ -48,7 +48,8 @@ class MinimumEnergy:
         """Return shares, and (n,) the part of its power that each transfer uses."""
         time = demands.time_left(self.within) * (1 - self.reserve)
         full = np.ones(len(time))
-        if demands.spreads and (time > 0).all() and demands.usable.all():
+        possible = (time > 0) & (demands.bits_left > 0) & demands.usable
+        if demands.spreads and possible.all():
             reach = demands.reach
             least = needed(demands.bits_left / time, reach)
             if least.sum() < demands.bandwidth:
@@ -73,23 +74,26 @@ def cheapest(
             fit into the band.
         bandwidth: Hz to be divided.
     """
-    from scipy.optimize import brentq
-
     least = needed(bits / time, reach)
     wanted = bits * np.log(2) / time
 
-    def divided(log_price: float) -> NDArray[np.float64]:
-        return np.asarray(np.maximum(wanted / _exponent(np.exp(log_price) * reach / time), least))
+    def divided(log_price: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the bandwidths without the limit of power, and their slopes."""
+        marginal = np.exp(log_price) * reach / time
+        exponent = _exponent(marginal)
+        width = wanted / exponent
+        return width, -width * marginal / (exponent**2 * np.exp(exponent))
 
-    def surplus(log_price: float) -> float:
-        return float(divided(log_price).sum()) / bandwidth - 1
+    def spent(log_price: float) -> tuple[float, float]:
+        width, slope = divided(log_price)
+        free = width > least
+        return (
+            float(np.where(free, width, least).sum()) / bandwidth,
+            float(slope[free].sum()) / bandwidth,
+        )
 
-    low = high = float(np.log(time / reach).mean())
-    while surplus(low) < 0:
-        low -= 1.0
-    while surplus(high) > 0:
-        high += 1.0
-    return divided(float(brentq(surplus, low, high, xtol=1e-13, rtol=1e-14)))
+    price = root_of_falling(spent, float(np.log(time / reach).mean()))
+    return np.maximum(divided(price)[0], least)
 
 
 def _exponent(marginal: NDArray[np.float64]) -> NDArray[np.float64]:
