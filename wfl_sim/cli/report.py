@@ -2,10 +2,11 @@
 
 import math
 import re
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from rich.console import Console
 from rich.markup import escape
@@ -20,6 +21,9 @@ from wfl_sim.results import Goal, Run, Sweep
 from wfl_sim.scenario.json_schema import families
 from wfl_sim.scenario.scenario import Scenario
 
+_LINES: Final = 30.0
+"""Seconds of the host between two lines with the simulated time, where no bar is shown."""
+
 
 class Report:
     """Progress over all runs, and the closing table."""
@@ -29,6 +33,7 @@ class Report:
         self._console = Console()
         self._shares = [0.0] * len(scenarios)
         self._ended = 0
+        self._next_line = time.monotonic() + _LINES
         self._warned: set[str] = set()
         self._kept: set[int] = set()
         # A bar is for people; a log file gets one line for each run that has ended.
@@ -61,6 +66,14 @@ class Report:
         """Note that a run has executed so many of its tasks."""
         self._shares[number] = done / needed
         self._bar.update(self._task, completed=sum(self._shares))
+
+    def simulated(self, number: int, now: float) -> None:
+        """Show the simulated time of a run: in the bar, and from time to time in a log."""
+        self._bar.update(self._task, description=f"{self._description()}, {now:,.0f} s simulated")
+        if not self._console.is_terminal and time.monotonic() >= self._next_line:
+            self._next_line = time.monotonic() + _LINES
+            name = self._scenarios[number].label or self._scenarios[number].name
+            self._console.out(f"{name}: {now:,.0f} s simulated", highlight=False)
 
     def kept(self, number: int) -> None:
         """Note that a run had ended before."""

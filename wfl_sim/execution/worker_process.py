@@ -31,6 +31,9 @@ class ProgressListener(Protocol):
     def progress(self, number: int, done: int, needed: int) -> None:
         """Job `number` has finished `done` of its `needed` steps."""
 
+    def simulated(self, number: int, now: float) -> None:
+        """The simulation of job `number` has come to `now` s."""
+
     def kept(self, number: int) -> None:
         """Job `number` was finished by an earlier run."""
 
@@ -50,6 +53,9 @@ class _PipeListener:
 
     def progress(self, number: int, done: int, needed: int) -> None:
         self.pipe.send(("progress", (number, done, needed)))
+
+    def simulated(self, number: int, now: float) -> None:
+        self.pipe.send(("simulated", (number, now)))
 
     def kept(self, number: int) -> None:
         self.pipe.send(("kept", (number,)))

@@ -32,6 +32,11 @@ class TrafficCounters:
     lost_down: int = 0
     """Bits of abandoned downloads; a broadcast counts once for each receiver that left."""
 
+    @property
+    def under_way_up(self) -> int:
+        """Bits that were sent up and are neither received nor lost: they are on the backhaul."""
+        return self.sent_up - self.received_up - self.lost_up
+
 
 @dataclass
 class HandoverCounters:
@@ -84,6 +89,12 @@ class RunContext:
     spans: list[Span] = field(default_factory=list)
     levels: list[Level] = field(default_factory=list)
     evaluations: list[DueEvaluation] = field(default_factory=list)
+    completed_at: float = 0.0
+    """Time in s at which a transfer, a computation, an aggregation or a round was completed."""
+    aggregations: int = 0
+    """Number of times that the server, or an edge server, was to aggregate what has arrived."""
+    empty_aggregations: int = 0
+    """Number of those for which nothing had arrived."""
     _changed: simpy.Event | None = None
 
     def __repr__(self) -> str:
@@ -92,6 +103,10 @@ class RunContext:
     def stream(self, *names: str | int) -> np.random.Generator:
         """Return the named random stream of this run."""
         return stream(self.seed, *names)
+
+    def complete(self) -> None:
+        """Note that something has been completed."""
+        self.completed_at = self.env.now
 
     def fleet_changed(self) -> simpy.Event:
         """Return an event that succeeds at the next `notify`."""

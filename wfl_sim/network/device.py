@@ -140,6 +140,11 @@ class Device:
         return self._participation is not None and self._participation.process.is_alive
 
     @property
+    def working_since(self) -> float:
+        """Time in s at which its last participation began; infinite before the first."""
+        return inf if self._participation is None else self._participation.start
+
+    @property
     def reported_loss(self) -> float:
         """Mean training loss in nat of `last_upload`; the update is trained now if necessary.
 
@@ -152,14 +157,17 @@ class Device:
 
     @property
     def expected_download(self) -> float:
-        """Duration in s of all downloads of a round, alone on the band at the mean gain."""
+        """Duration in s of all downloads of a round, alone on the band at the mean gain.
+
+        Infinite in outage, where the rate at the mean gain is 0.
+        """
         exchange = self.workload.exchange
         step_bits = exchange.down_bits if exchange else 0
         return self._expected("downlink", self.workload.download_bits, step_bits)
 
     @property
     def expected_upload(self) -> float:
-        """Duration in s of all uploads of a round, alone on the band at the mean gain."""
+        """Duration in s of all uploads of a round, as `expected_download`."""
         exchange = self.workload.exchange
         step_bits = exchange.up_bits if exchange else 0
         return self._expected("uplink", self.workload.upload_bits, step_bits)
@@ -223,7 +231,7 @@ class Device:
             if not payload:
                 return 0.0
             rate = self.cell.expected_rate(direction, self.mean_gain, self.power)
-            return carrier.delay + carrier.on_air(payload) / rate
+            return carrier.delay + carrier.on_air(payload) / rate if rate > 0 else inf
 
         return seconds(bits) + self.workload.steps * seconds(step_bits)
 

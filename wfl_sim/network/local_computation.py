@@ -105,6 +105,7 @@ class LocalComputation:
         self._running_flops = part * (drawn or device.workload).update_flops
         yield from self._running.run(part * factor)
         self._running = None
+        context.complete()
         device.activity_log.record(flops=self._running_flops)
 
 
@@ -155,6 +156,8 @@ class RunningComputation:
             self._power_meter.draw("compute", self._cost.power(frequency))
             free, until = self._free_share()
             seconds = self._cost.seconds(frequency) * factor
+            if not seconds:
+                break
             to_finish = self._left * seconds / free if free else inf
             to_toggle = thermal_state.next_toggle() if thermal_state is not None else inf
             step = min(to_finish, until - env.now, to_toggle)
@@ -166,7 +169,7 @@ class RunningComputation:
             self._since = env.now
             if thermal_state is not None and step == to_toggle:
                 thermal_state.toggle()
-        self._speed = 0.0
+        self._left = self._speed = 0.0
         self._power_meter.draw("compute", 0.0)
 
     def _allowed_frequency(self) -> float:

@@ -31,6 +31,8 @@ class MobilityContext:
     """None if devices stay in their cells."""
     step: float
     """Distance in m between two updates of the gains."""
+    covers: Callable[[int, int, float], bool]
+    """Whether a cell can serve a device at a linear large-scale gain."""
 
 
 class MobilityProcess:
@@ -72,6 +74,7 @@ class MobilityProcess:
             due = self._trigger.due if self._trigger is not None else inf
             until = min(moved, due)
             if until == inf:
+                self._device.reachability.stay()
                 return
             yield env.timeout(max(until - env.now, 0.0))
             if until == due and self._trigger is not None and handover is not None:
@@ -87,6 +90,8 @@ class MobilityProcess:
         gains = self._mobility.gains(device.index, (x, y))
         self._mobility.move(device.index, gains)
         device.transceiver.moved(float(gains[self._serving]))
+        covered = self._mobility.covers(device.index, self._serving, float(gains[self._serving]))
+        device.reachability.set_covered(covered)
         self._context.note_level(device.name, "x", x)
         self._context.note_level(device.name, "y", y)
         if self._trigger is not None:

@@ -46,7 +46,7 @@ class Participation:
         self._deadline = deadline
         self._air = air
         self._computation = LocalComputation(context, device, number, repetition)
-        self._joules_before, self._start = device.power_meter.joules(), context.env.now
+        self._joules_before, self.start = device.power_meter.joules(), context.env.now
         self._stopping = False
         self.process = context.env.process(self._run())
         """Its value is the Contribution, or None if the work was abandoned."""
@@ -77,7 +77,7 @@ class Participation:
             return None
         self.working = False
         device.round_joules = device.power_meter.joules() - self._joules_before
-        device.round_seconds = context.env.now - self._start
+        device.round_seconds = context.env.now - self.start
         # From here on the update counts, even if the device leaves: so it gets its name now.
         upload = context.plan.local_update(device.index, number, download.shared, self._repetition)
         device.activity_log.begin("wait", number)

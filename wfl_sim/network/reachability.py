@@ -12,7 +12,7 @@ from wfl_sim.records import Activity
 
 
 class Reachability:
-    """A device is present while it is reachable and its battery has enough charge to work.
+    """A device is present while it is reachable, in coverage, and its battery has enough charge.
 
     Args:
         context: of the run.
@@ -39,23 +39,26 @@ class Reachability:
         self.idle_power = idle_power
         self._away_power = away_power
         self._on_change = on_change
-        self._reachable = self._powered = True
-        self._left_for_good = False
+        self._reachable = self._powered = self._covered = True
+        self._left_for_good = self._stays = False
+        self.uncovered_since: float | None = None
+        """Time in s at which the device left coverage; None while it is covered."""
 
     def __repr__(self) -> str:
         return f"Reachability(reachable={self._reachable}, powered={self._powered})"
 
     @property
     def present(self) -> bool:
-        """Whether the device is reachable and powered."""
-        return self._reachable and self._powered
+        """Whether the device is reachable, covered and powered."""
+        return self._reachable and self._powered and self._covered
 
     @property
     def gone(self) -> bool:
         """Whether the device is away and will never come back."""
         battery = self._power_meter.battery_state
         dead = battery is not None and battery.empty and not battery.battery.revives
-        return dead or (self._left_for_good and not self._reachable)
+        left = self._left_for_good and not self._reachable
+        return dead or left or (self._stays and not self._covered)
 
     def begin(self, intervals: Iterator[tuple[float, float]] | None) -> None:
         """Draw the idle power, and come and go from now on.
@@ -77,7 +80,20 @@ class Reachability:
 
     def set_powered(self, powered: bool) -> None:
         """Note that the battery is empty, or that the device can start again."""
-        self._switch(reachable=self._reachable, powered=powered)
+        self._switch(reachable=self._reachable, powered=powered, covered=self._covered)
+
+    def set_covered(self, covered: bool) -> None:
+        """Note whether the serving cell can serve the device where it is now."""
+        if covered != self._covered:
+            now = self._context.env.now
+            self.uncovered_since = None if covered else now
+            self._switch(reachable=self._reachable, powered=self._powered, covered=covered)
+
+    def stay(self) -> None:
+        """Note that the device moves no more."""
+        self._stays = True
+        if self.gone:
+            self._context.notify()
 
     def _come_and_go(
         self, intervals: Iterator[tuple[float, float]]
@@ -85,24 +101,28 @@ class Reachability:
         env = self._context.env
         for start, end in intervals:
             if start > env.now:
-                self._switch(reachable=False, powered=self._powered)
+                self._reach(False)
                 yield env.timeout(start - env.now)
-            self._switch(reachable=True, powered=self._powered)
+            self._reach(True)
             if end == float("inf"):
                 return
             yield env.timeout(end - env.now)
             if self.gone:
                 return
         self._left_for_good = True
-        self._switch(reachable=False, powered=self._powered)
+        self._reach(False)
 
-    def _switch(self, *, reachable: bool, powered: bool) -> None:
-        if (reachable, powered) == (self._reachable, self._powered) and not self.gone:
+    def _reach(self, reachable: bool) -> None:
+        self._switch(reachable=reachable, powered=self._powered, covered=self._covered)
+
+    def _switch(self, *, reachable: bool, powered: bool, covered: bool) -> None:
+        state = self._reachable, self._powered, self._covered
+        if (reachable, powered, covered) == state and not self.gone:
             return
         before = self.present
         if powered != self._powered and self._activity_log.activity == "off":
             self._activity_log.begin("off")
-        self._reachable, self._powered = reachable, powered
+        self._reachable, self._powered, self._covered = reachable, powered, covered
         self._on_change(before and not self.present)
         if self.gone or self.present:
             self._context.notify()

@@ -85,6 +85,8 @@ class Server:
         context = self._context
         arrived = [each for each in contributions if each.upload is not None]
         ordered = sorted(arrived, key=lambda each: each.device.index)
+        context.aggregations += 1
+        context.empty_aggregations += not ordered
         if not any(each.device.workload.upload_bits for each in ordered):
             return
         flops = sum(each.device.workload.aggregate_flops for each in ordered)
@@ -162,6 +164,7 @@ class Server:
     def evaluate(self, number: int) -> None:
         """Request an evaluation of the present states if one is due after round `number`."""
         self._newest = number
+        self._context.complete()
         if not self._watched and (number + 1) % self._every == 0:
             self._measure()
 

@@ -228,6 +228,7 @@ class Transceiver:
             yield (done | segment.interrupted) if self._can_hand_over else done
             self._segment = None
             if done.triggered:
+                self._context.complete()
                 return segment, bits
             # At least one bit remains, because the transfer was not done.
             payload: Any = segment.interrupted.value

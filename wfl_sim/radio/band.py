@@ -106,10 +106,7 @@ def expected_rate(cell: CellConfig, direction: Direction, gain: float, power: fl
     if direction == "downlink":
         watts = cell.downlink.power / cell.blocks
     else:
-        watts = power / cell.blocks
-        if cell.uplink.power_control is not None:
-            numerology = cm.numerology(cell.subcarrier_spacing)
-            watts = min(watts, float(cell.uplink.power_control.density(gain, numerology)))
+        watts = min(power / cell.blocks, cell.power_density(gain))
     efficiency = float(side.rate.spectral_efficiency(watts * gain / cell.noise(direction)))
     usable = cell.blocks * block * (1 - side.overhead) * cell.duty(direction)
     return efficiency * usable

@@ -242,6 +242,13 @@ class CellConfig:
         thermal = cm.thermal_noise_density() * float(cm.db_to_linear(side.noise_figure))
         return float(thermal * block + side.outside)
 
+    def power_density(self, gain: float) -> float:
+        """W on an uplink block that power control allows at a linear large-scale gain."""
+        if self.uplink.power_control is None:
+            return float("inf")
+        numerology = cm.numerology(self.subcarrier_spacing)
+        return float(self.uplink.power_control.density(gain, numerology))
+
     @property
     def reference_power(self) -> float:
         """W on one resource element of the downlink."""

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from wfl_sim.config.errors import LocatedError
-from wfl_sim.rounds.policy import ROUNDS, LimitedRounds, ask
+from wfl_sim.rounds.policy import ROUNDS, Arrivals, LimitedRounds, ask
 from wfl_sim.rounds.selection.selector import Selector
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ class ConcurrentClients:
         self._federation = federation
         self._size = size
         self._select = select
+        self._arrivals = Arrivals(federation)
         self._working = 0
         self._selections = 0
         self._arrived: deque[Contribution] = deque()
@@ -111,5 +112,7 @@ class ConcurrentClients:
         self._working -= 1
         device.idle()
         contribution: Any = part.value if part.ok else None
-        if contribution is not None and contribution.upload is not None:
+        arrived = contribution is not None and contribution.upload is not None
+        self._arrivals.note(arrived)
+        if arrived:
             self._arrived.append(contribution)

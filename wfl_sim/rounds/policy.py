@@ -179,6 +179,36 @@ def gather(
     return arrived[:enough]
 
 
+class Arrivals:
+    """Ends a policy that waits for uploads when none arrives any more, however long it waits.
+
+    Args:
+        federation: the devices.
+    """
+
+    def __init__(self, federation: "Federation") -> None:
+        self._limit = 1000 + 10 * len(federation.devices)
+        self._without = 0
+
+    def __repr__(self) -> str:
+        return f"Arrivals(none in the last {self._without} of {self._limit})"
+
+    def note(self, arrived: bool) -> None:
+        """Note a local update that has ended, and whether its upload has arrived.
+
+        Raises:
+            LocatedError: So many have ended without an upload that none is to be expected.
+        """
+        self._without = 0 if arrived else self._without + 1
+        if self._without > self._limit:
+            raise LocatedError(
+                f"would not end: none of the last {self._limit:,} local updates has arrived, each "
+                "was lost or abandoned (see the battery and availability of the devices, and "
+                "uplink.loss)",
+                "rounds",
+            )
+
+
 def cancel(federation: "Federation", cohort: "Sequence[Client]") -> "simpy.Event":
     """Stop all devices that still work; return the event that all are available again."""
     ending = [device.cancel() for device in cohort if device.busy]

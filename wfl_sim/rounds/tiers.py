@@ -7,7 +7,14 @@ from itertools import count as counting
 from typing import TYPE_CHECKING, Any
 
 from wfl_sim.config.errors import LocatedError
-from wfl_sim.rounds.policy import ROUNDS, LimitedRounds, ask, check_at_most_devices, gather
+from wfl_sim.rounds.policy import (
+    ROUNDS,
+    Arrivals,
+    LimitedRounds,
+    ask,
+    check_at_most_devices,
+    gather,
+)
 from wfl_sim.rounds.selection.tifl import by_speed
 
 if TYPE_CHECKING:
@@ -69,7 +76,7 @@ class Tiers(LimitedRounds):
     ) -> "Generator[simpy.Event, Any, None]":
         """Run the rounds of one tier; their uploads go to `ready`."""
         env, server = federation.env, federation.server
-        clients = self.clients or len(members)
+        clients, arrivals = self.clients or len(members), Arrivals(federation)
         for own in counting():
             while not (available := [each for each in members if each.present and not each.busy]):
                 if all(device.gone for device in members):
@@ -79,6 +86,8 @@ class Tiers(LimitedRounds):
                 available, clients, federation.stream("selection", tier, own)
             )
             arrived = yield from gather(federation, ask(server, cohort, server.version))
+            for _ in cohort:
+                arrivals.note(bool(arrived))
             batch = _Batch(arrived, env.event())
             if batch.arrived:
                 ready.append(batch)

@@ -39,8 +39,9 @@ def digest(scenario: Scenario) -> str:
     Files, model folders and plug-ins enter by their content: two copies of a project have the same
     digests. A plug-in's content is its code (`code_of`).
     """
-    resolved = _fields(scenario, _content)
-    content = {key: value for key, value in resolved.items() if key != "execution"}
+    content = _fields(scenario, _content)
+    for decides_no_result in ("execution", "stall"):
+        del content[decides_no_result]
     if code := code_of([getattr(scenario, name, None) for name in content]):
         content["plugins"] = code
     text = json.dumps(content, sort_keys=True)

@@ -113,6 +113,8 @@ class Scenario:
     """Wired network; without it every cell has a link of its own to the server."""
     devices: tuple[DeviceGroup, ...]
     server: ServerConfig = field(default_factory=_default_server)
+    stall: PositiveSeconds = 3600.0
+    """Simulated time without anything completed after which a run ends with an error."""
     carbon: Annotated[CarbonIntensity, Shorthand("path")] | None = None
     """Carbon intensity of the grid that feeds the devices."""
     execution: Annotated[Executor, From(EXECUTORS)] = field(default_factory=Auto)

@@ -22,10 +22,12 @@ from wfl_sim.network.federation import Federation
 from wfl_sim.network.mobility import MobilityContext, MobilityProcess
 from wfl_sim.network.radio_access import RadioAccess
 from wfl_sim.network.server import Server
+from wfl_sim.network.watchdog import ClockListener, Watchdog
 from wfl_sim.radio.band import expected_rate
 from wfl_sim.radio.handover import HandoverConfig
 from wfl_sim.radio.over_the_air import analog_uplink
 from wfl_sim.scenario.scenario import Scenario
+from wfl_sim.simulation.feasibility import LEAST_SNR_DB, snrs_db
 from wfl_sim.simulation.placement import Placement, reference_db
 
 Routes = Mapping[tuple[str, str], Route]
@@ -94,10 +96,18 @@ def build_federation(
     )
 
 
-def run_federation(federation: Federation, scenario: Scenario) -> None:
-    """Run the rounds policy to its end, and close all spans."""
+def run_federation(
+    federation: Federation, scenario: Scenario, listener: ClockListener | None = None
+) -> None:
+    """Run the rounds policy to its end, and close all spans.
+
+    Raises:
+        LocatedError: It does not end: see `Watchdog`.
+    """
+    # A round with a deadline ends by itself, whoever waits in it.
+    stall = max(scenario.stall, getattr(scenario.rounds, "deadline", None) or 0.0)
     process = federation.env.process(scenario.rounds.run(federation))
-    federation.env.run(until=process)
+    Watchdog(federation, stall, listener).run(process)
     federation.server.finish()
     for device in federation.devices:
         device.close()
@@ -196,6 +206,12 @@ def _mobility_context(
         found = placement.large_scale.gains(np.array([device]), np.array([position]))
         return np.asarray(found[:, 0])
 
+    watts = [group.power for group in scenario.devices for _ in range(group.count)]
+
+    def covers(device: int, cell: int, gain: float) -> bool:
+        found = snrs_db(scenario.base_stations[cell], watts[device], gain)
+        return min(found.values()) >= LEAST_SNR_DB
+
     def strengths(gains: NDArray[np.float64]) -> list[float]:
         found: list[float] = reference_db(scenario.base_stations, gains[:, None])[:, 0].tolist()
         return found
@@ -207,4 +223,5 @@ def _mobility_context(
         move=access.move,
         handover=(scenario.handover or HandoverConfig()) if len(cells) > 1 else None,
         step=placement.large_scale.step,
+        covers=covers,
     )

@@ -1,13 +1,12 @@
 """Feasibility: the memory and the link budget of every device."""
 
 from collections.abc import Sequence
+from math import log10
 from typing import Final
-
-import numpy as np
 
 from wfl_sim.config.errors import LocatedError, located
 from wfl_sim.device_models.workload import Workload
-from wfl_sim.radio.cell import Direction
+from wfl_sim.radio.cell import CellConfig, Direction
 from wfl_sim.scenario.scenario import Scenario
 from wfl_sim.simulation.placement import Placement
 
@@ -48,10 +47,23 @@ LEAST_SNR_DB: Final = -20.0
 than 5.2 kbit/s at Shannon's rate, and a transfer would need very many fading samples."""
 
 
+def snrs_db(cell: CellConfig, power: float, gain: float) -> dict[Direction, float]:
+    """Return the mean SNR of a block in dB by direction, for a device of `power` W."""
+    watts: dict[Direction, float] = {
+        "uplink": min(power, cell.power_density(gain)),
+        "downlink": cell.downlink.power / cell.blocks,
+    }
+    return {
+        direction: 10 * log10(max(each * gain / cell.noise(direction), 1e-300))
+        for direction, each in watts.items()
+    }
+
+
 def check_link_budget(scenario: Scenario, placement: Placement) -> None:
     """Compare mean signal-to-noise ratios with the least that is simulated.
 
-    Uplink: all power on one resource block. Downlink: the cell's power divided over all its blocks.
+    Uplink: all power on one resource block, as far as power control lets it. Downlink: the cell's
+    power divided over all its blocks.
 
     Raises:
         LocatedError: The mean SNR of a device to its serving cell is too low.
@@ -61,17 +73,15 @@ def check_link_budget(scenario: Scenario, placement: Placement) -> None:
         for index in range(first, first + devices.count):
             cell = scenario.base_stations[placement.serving[index]]
             gain = placement.gains[placement.serving[index], index]
-            sides: tuple[tuple[Direction, float], ...] = (
-                ("uplink", devices.power),
-                ("downlink", cell.downlink.power / cell.blocks),
-            )
-            for direction, power in sides:
-                snr_db = float(10 * np.log10(power * gain / cell.noise(direction)))
+            for direction, snr_db in snrs_db(cell, devices.power, gain).items():
                 if snr_db < LEAST_SNR_DB:
+                    control = (
+                        " or a higher power-control target" if cell.uplink.power_control else ""
+                    )
                     raise LocatedError(
                         f"device-{index} is out of reach: {snr_db:.0f} dB mean SNR on a block of "
                         f"the {direction}, the least is {LEAST_SNR_DB:.0f} dB (a smaller radius, "
-                        "more power, or another cell)",
+                        f"more power{control}, or another cell)",
                         "devices",
                         group,
                     )

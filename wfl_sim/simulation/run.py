@@ -2,7 +2,6 @@
 
 import logging
 import platform
-import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict
@@ -11,7 +10,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from channel_models import OutOfRangeWarning
 from wfl_sim.config.errors import LocatedError, ScenarioError
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.worker_pool import run_in_processes
@@ -21,6 +19,7 @@ from wfl_sim.scenario.loading import Loaded
 from wfl_sim.scenario.resolve import to_yaml
 from wfl_sim.simulation.fingerprint import run_fingerprint
 from wfl_sim.simulation.learner_cache import LearnerCache, learning_of
+from wfl_sim.simulation.remarks import ranges_said_once, remarks
 from wfl_sim.simulation.request import RunRequest
 from wfl_sim.simulation.simulation import Simulation, SimulationResult
 
@@ -53,10 +52,17 @@ class Runner:
             listener.kept(number)
             return folder
         store = self._store if simulation.trains else None
+
+        def out_of_range(text: str) -> None:
+            listener.warn(str(loaded.document.error(("devices",), text)))
+
         try:
-            result = simulation.run(
-                store, lambda _, done, needed: listener.progress(number, done, needed)
-            )
+            with ranges_said_once(out_of_range):
+                result = simulation.run(
+                    store,
+                    lambda _, done, needed: listener.progress(number, done, needed),
+                    lambda now: listener.simulated(number, now),
+                )
         except LocatedError as error:
             raise loaded.error(error) from error
         try:
@@ -74,6 +80,8 @@ class Runner:
         except OSError as error:
             reason = f"cannot be written ({error.strerror}); the same command continues"
             raise OSError(error.errno, reason, str(folder)) from error
+        for remark in remarks(result.totals):
+            listener.warn(f"{folder.name}: {remark}")
         return folder
 
     def close(self) -> None:
@@ -167,19 +175,11 @@ def prepare(
     Raises:
         ScenarioError: The parts of the scenario do not fit together.
     """
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", OutOfRangeWarning)
+    with ranges_said_once(lambda text: warn(str(loaded.document.error(("devices",), text)))):
         try:
-            simulation = Simulation(loaded.scenario, network_only=network_only, cache=cache)
+            return Simulation(loaded.scenario, network_only=network_only, cache=cache)
         except LocatedError as error:
             raise loaded.error(error) from None
-    # Outside of the block, where what is shown is no longer caught.
-    for each in caught:
-        if issubclass(each.category, OutOfRangeWarning):
-            warn(str(loaded.document.error(("devices",), str(each.message))))
-        else:
-            warnings.showwarning(each.message, each.category, each.filename, each.lineno)
-    return simulation
 
 
 def coordinates(loaded: Loaded) -> dict[str, Any]:
@@ -247,6 +247,10 @@ class SilentProgress:
 
     def progress(self, number: int, done: int, needed: int) -> None:
         """Ignore that a run has executed some of its tasks."""
+
+    def simulated(self, number: int, now: float) -> None:
+        """Write the simulated time of a run to the log."""
+        _log.info("run %d: %.1f s simulated", number, now)
 
     def kept(self, number: int) -> None:
         """Ignore that a run had ended before."""

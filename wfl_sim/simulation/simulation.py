@@ -17,6 +17,7 @@ from wfl_sim.execution.plan import NetworkOnly, Plan, TrainingPlan
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.worker_process import cores
 from wfl_sim.network.federation import Federation
+from wfl_sim.network.watchdog import ClockListener
 from wfl_sim.records import Level, Metric, Span
 from wfl_sim.scenario.scenario import Scenario
 from wfl_sim.simulation.build import build_federation, run_federation
@@ -25,6 +26,7 @@ from wfl_sim.simulation.infrastructure_energy import infrastructure_joules
 from wfl_sim.simulation.learner_cache import LearnerCache, errors_at
 from wfl_sim.simulation.metrics import metrics
 from wfl_sim.simulation.placement import place
+from wfl_sim.simulation.remarks import not_finite
 from wfl_sim.state import State
 
 
@@ -83,28 +85,37 @@ class Simulation:
     def __repr__(self) -> str:
         return f"Simulation({self.scenario.name!r}, {self.scenario.device_count} devices)"
 
-    def run(self, store: Store | None = None, progress: Progress | None = None) -> SimulationResult:
+    def run(
+        self,
+        store: Store | None = None,
+        progress: Progress | None = None,
+        clock: ClockListener | None = None,
+    ) -> SimulationResult:
         """Simulate the network, then execute the training that its evaluations need.
 
         Args:
             store: Results of tasks; required unless the run is network-only.
             progress: Called after each executed task.
+            clock: Told the simulated time, about once a second, while the network is simulated.
 
         Raises:
             ValueError: A run that trains has no store.
-            LocatedError: Training has diverged, or is asked for in a run that trains nothing.
+            LocatedError: Training has diverged, or is asked for in a run that trains nothing; or
+                the simulated run would not end.
         """
         check_training(self.scenario, self.trains)
         if self.trains and store is None:
             raise ValueError("a run that trains needs a store")
         if store is None or self.shards is None or not self.trains:
-            federation = self._simulate(NetworkOnly(self.learner, self.scenario.seed))
+            federation = self._simulate(NetworkOnly(self.learner, self.scenario.seed), clock)
             context, totals = federation.context, self._totals(federation, 0)
             return SimulationResult(context.spans, (), {}, totals, context.levels)
         with TaskGraph(self.learner, store, progress, executor=self.scenario.execution) as graph:
-            return self._train(graph, self.shards)
+            return self._train(graph, self.shards, clock)
 
-    def _train(self, graph: TaskGraph, shards: Shards) -> SimulationResult:
+    def _train(
+        self, graph: TaskGraph, shards: Shards, clock: ClockListener | None
+    ) -> SimulationResult:
         plan = TrainingPlan(
             graph,
             self.learner,
@@ -113,7 +124,7 @@ class Simulation:
             overall=len(shards.pooled) > 0,
         )
         with errors_at("method", kinds=(FloatingPointError,)):
-            federation = self._simulate(plan)
+            federation = self._simulate(plan, clock)
         context, started = federation.context, time.perf_counter()
         names = [device.name for device in federation.devices]
         private = dict(zip(names, plan.private(), strict=True))
@@ -123,9 +134,11 @@ class Simulation:
             graph.compute([*needed, *(state.key for state in finals.values())])
         rows = metrics(context.evaluations, names, graph.values)
         states = {name: graph.state(handle) for name, handle in finals.items()}
+        broken = not_finite(states)
         self._seconds["learning"] = time.perf_counter() - started
         totals = {
             **self._totals(federation, graph.executed),
+            **({"not_finite": broken} if broken else {}),
             **self._privacy_spent(plan.cohorts),
             "execution": dict(graph.report()),
         }
@@ -147,7 +160,7 @@ class Simulation:
 
         return {"privacy": epsilon_spent(privacy, cohorts, self.scenario.device_count)}
 
-    def _simulate(self, plan: Plan) -> Federation:
+    def _simulate(self, plan: Plan, clock: ClockListener | None) -> Federation:
         started = time.perf_counter()
         has_spare_core = cores() > 1 and parent_process() is None
         with ThreadPoolExecutor(1, "fading") if has_spare_core else nullcontext() as ahead:
@@ -160,7 +173,7 @@ class Simulation:
                 examples=[len(each) for each in self.shards.train] if self.shards else (),
                 ahead=ahead,
             )
-            run_federation(federation, self.scenario)
+            run_federation(federation, self.scenario, clock)
         self._seconds["network"] = time.perf_counter() - started
         return federation
 
@@ -168,15 +181,22 @@ class Simulation:
         now, context, carbon = federation.env.now, federation.context, self.scenario.carbon
         joules = context.ledger.components(now).sum(axis=0)
         optional = {"batteries": _batteries(federation), "handovers": _handovers(federation)}
+        since = ((each.name, each.reachability.uncovered_since) for each in federation.devices)
+        uncovered = {name: start for name, start in since if start is not None}
         excluded = [f"device-{number}" for number in self.excluded]
         return {
             "simulated_seconds": now,
-            "bits": asdict(context.traffic),
+            "bits": {**asdict(context.traffic), "under_way_up": context.traffic.under_way_up},
+            "rounds": {
+                "aggregations": context.aggregations,
+                "empty": context.empty_aggregations,
+            },
             "joules": dict(zip(COMPONENTS, joules.tolist(), strict=True)),
             **{name: value for name, value in optional.items() if value},
             "infrastructure_joules": infrastructure_joules(self.scenario, federation),
             **({} if carbon is None else {"grams_co2": carbon.grams(context.spans)}),
             **({"excluded": excluded} if excluded else {}),
+            **({"out_of_coverage": uncovered} if uncovered else {}),
             "tasks_executed": executed,
             "host_seconds": dict(self._seconds),
         }

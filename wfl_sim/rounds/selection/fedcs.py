@@ -7,6 +7,7 @@ Mobile Edge, arXiv 1804.08333.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
+from math import isfinite
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -89,7 +90,10 @@ def exact(jobs: Sequence[Job], deadline: float) -> list[int]:
     """
     taken: list[tuple[float, int]] = []
     spent = 0.0
+    # Jobs without an end, of devices in outage, never fit.
     for due, i in sorted((deadline - ready, i) for i, (ready, _) in enumerate(jobs)):
+        if not isfinite(sum(jobs[i])):
+            continue
         upload = jobs[i][1]
         heappush(taken, (-upload, i))
         spent += upload

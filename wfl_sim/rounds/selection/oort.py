@@ -79,8 +79,7 @@ class Oort:
         uploaded = np.array([1 + device.last_upload_round for device in devices])
         utility = examples * losses
         if self.preferred is not None:
-            slow = seconds > self.preferred
-            utility = np.where(slow, utility * (self.preferred / seconds) ** self.alpha, utility)
+            utility *= (self.preferred / np.maximum(seconds, self.preferred)) ** self.alpha
         return np.asarray(
             utility / max(float(utility.max()), 1e-12)
             + np.sqrt(0.1 * np.log(max(number, 1)) / uploaded)

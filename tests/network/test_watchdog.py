@@ -1,0 +1,156 @@
+"""Runs that would not end: what stands still, who waits for what, and who is out of reach."""
+
+import pytest
+
+from tests.fixtures.churn import check_device, of, simulated
+from tests.fixtures.runs import BASE, outcome, scenario
+from wfl_sim.config.errors import LocatedError
+from wfl_sim.results.tables import SPAN_COLUMNS, values
+from wfl_sim.simulation.remarks import remarks
+from wfl_sim.simulation.simulation import Simulation
+
+TWO = """
+name: two
+model: {kind: synthetic, payload: 2 Mbit, flops_per_step: 10 GFLOP}
+method: fedit
+rounds: {kind: synchronous, count: 3}
+cells: [{channel: {fading: static, shadowing: {sigma: 0 dB}}}]
+devices:
+  - {count: 1, hardware: raspberry-pi-5, area: {radius: 100 m}}
+  - {count: 1, hardware: raspberry-pi-5, area: {radius: 100 m}}
+"""
+OUTAGE = (
+    "cells.0.uplink={rate: attenuated-shannon, allocator: round-robin}",
+    "devices.1.area={radius: 1600 m, min_distance: 1590 m}",
+    "devices.1.power=17 dBm",
+)
+BATTERY = "{capacity: 1 J, restart: 0.001, charging: 1 W}"
+
+
+def test_a_device_in_outage_ends_the_run_by_name(tmp_path):
+    """The least rate of an attenuated Shannon formula is 0 at -15 dB."""
+    with pytest.raises(LocatedError) as error:
+        outcome(tmp_path, "stall=20 s", *OUTAGE, text=TWO)
+    assert error.value.path == ("stall",)
+    assert str(error.value).startswith("nothing has completed since ")
+    assert "device-1 sends to cell-0 since " in str(error.value)
+    assert "device-0" not in str(error.value)
+
+
+def test_a_round_with_a_deadline_ends_whoever_waits(tmp_path):
+    rounds = "rounds={kind: deadline, count: 2, deadline: 30 s}"
+    assert outcome(tmp_path, "stall=20 s", rounds, *OUTAGE, text=TWO).totals["rounds"]["empty"] == 0
+
+
+def test_a_stall_decides_no_result(tmp_path):
+    from wfl_sim.scenario.resolve import digest
+
+    assert digest(scenario(tmp_path)) == digest(scenario(tmp_path, "stall=1 d"))
+    assert outcome(tmp_path).spans == outcome(tmp_path, "stall=100 s").spans
+
+
+def test_computing_and_waiting_for_devices_to_come_are_no_stall(tmp_path):
+    night = "devices.0.availability={kind: diurnal, start: 10 h, duration: 1 h}"
+    slow = "model.flops_per_step=2 PFLOP"
+    spans = outcome(tmp_path, "stall=60 s", night, slow, "rounds.count=1", text=TWO).spans
+    assert max(span.end - span.start for span in spans if span.activity == "compute") > 600
+
+
+@pytest.mark.parametrize("rounds", ["asynchronous", "tiers"])
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "cells.0.uplink.loss={kind: constant, rate: 1}",
+        "devices=[{count: 2, hardware: raspberry-pi-5, area: {radius: 99 m}, battery: "
+        "{capacity: 1 J, restart: 0.001, charging: 1 W}}]",
+        "devices=[{count: 2, hardware: raspberry-pi-5, area: {radius: 99 m}, battery: "
+        "{capacity: 1 J, restart: 0.2, cutoff: 0.1999999999999, charging: 1 W}}]",
+    ],
+)
+def test_a_policy_that_waits_for_uploads_gives_up(tmp_path, rounds, setting):
+    count = ", tiers: 1" if rounds == "tiers" else ""
+    with pytest.raises(LocatedError, match="none of the last 1,020 local updates has arrived"):
+        outcome(tmp_path, f"rounds={{kind: {rounds}, count: 5{count}}}", setting, text=TWO)
+
+
+def test_a_clock_that_stands_still_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr("wfl_sim.network.watchdog._EVENTS", 2000)
+    tiny = "devices.0.battery={capacity: 1e-12 J, charging: 1 W}"
+    with pytest.raises(LocatedError, match="the clock stands at"):
+        outcome(tmp_path, "rounds={kind: synchronous, until: 10 s, clients: 1}", tiny, text=TWO)
+
+
+def test_a_device_that_leaves_coverage_is_absent(tmp_path):
+    """It drives out of the cell at 5 s and stays at 4.9 km; the others go on without it."""
+    (tmp_path / "trace.csv").write_text(
+        "device,time (s),x (m),y (m)\n0,0,100,0\n0,3,100,0\n0,5,4900,0\n"
+    )
+    drives = f"devices.1.mobility={{kind: trace, path: {tmp_path}/trace.csv}}"
+    federation = simulated(tmp_path, drives, "model.flops_per_step=60 GFLOP", text=TWO)
+    first, second = federation.devices
+    assert second.gone
+    assert 3 < second.reachability.uncovered_since < 5
+    assert of(federation, "device-1")[-1].activity == "off"
+    assert {span.outcome for span in of(federation, "device-1")} >= {"dropped"}
+    check_device(federation, first, federation.env.now)
+    check_device(federation, second, federation.env.now)
+    assert federation.context.plan.combined == [[0], [0], [0]]
+
+
+def test_a_device_that_comes_back_into_coverage_works_again(tmp_path):
+    (tmp_path / "trace.csv").write_text(
+        "device,time (s),x (m),y (m)\n0,0,100,0\n0,1,4900,0\n0,4,4900,0\n0,6,100,0\n"
+    )
+    drives = f"devices.1.mobility={{kind: trace, path: {tmp_path}/trace.csv}}"
+    federation = simulated(tmp_path, drives, "rounds.count=12", text=TWO)
+    off = of(federation, "device-1", "off")
+    assert len(off) == 1
+    assert 0 < off[0].start < 1
+    assert 4 < off[0].end < 6
+    assert federation.devices[1].reachability.uncovered_since is None
+    assert federation.context.plan.combined[-1] == [0, 1]
+
+
+def test_power_control_counts_where_reach_is_checked(tmp_path):
+    control = "cells.0.uplink.power_control={target: -100 dBm, alpha: 0}"
+    with pytest.raises(LocatedError, match=r"uplink.*a higher power-control target"):
+        Simulation(scenario(tmp_path, control, text=TWO))
+
+
+def test_fedcs_leaves_out_a_device_in_outage(tmp_path):
+    select = (
+        "rounds={kind: synchronous, count: 2, clients: 1, select: {kind: fedcs, deadline: 9 s}}"
+    )
+    spans = outcome(tmp_path, select, *OUTAGE, text=TWO).spans
+    assert {span.actor for span in spans if span.activity == "upload"} == {"device-0"}
+
+
+def test_an_update_without_computing_takes_no_time(tmp_path):
+    result = outcome(
+        tmp_path,
+        "model={kind: synthetic, payload: 1 Mbit, flops_per_step: 1 GFLOP, "
+        "cut: {activations: 50 kbit, device_share: 0}}",
+        "method=splitlora",
+        "devices.0.hardware={base: raspberry-pi-5, step_overhead: 0}",
+        "devices.1.hardware={base: raspberry-pi-5, step_overhead: 0}",
+        text=TWO,
+    )
+    assert not [s for s in result.spans if s.activity == "compute" and s.actor != "server"]
+    assert values(result.spans, SPAN_COLUMNS)
+
+
+def test_rounds_without_an_update_are_counted_and_said(tmp_path):
+    short = outcome(tmp_path, "rounds={kind: deadline, count: 3, deadline: 1 ms}").totals
+    assert short["rounds"] == {"aggregations": 3, "empty": 3}
+    assert remarks(short) == ["3 of 3 rounds aggregated nothing"]
+    assert remarks(outcome(tmp_path).totals) == []
+
+
+def test_uploads_on_the_way_at_the_end_are_counted_and_said(tmp_path):
+    """A backhaul of one second: the second upload is on it when the first has been aggregated."""
+    late = "cells.0.backhaul={latency: 1 s}"
+    rounds = "rounds={kind: asynchronous, count: 1, clients: 6}"
+    totals = outcome(tmp_path, late, rounds, text=BASE).totals
+    bits = totals["bits"]
+    assert bits["under_way_up"] == bits["sent_up"] - bits["received_up"] - bits["lost_up"] > 0
+    assert remarks(totals)[0].endswith("neither received nor lost")

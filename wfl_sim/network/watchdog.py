@@ -1,0 +1,135 @@
+"""Watchdog: ends a run that would never end by itself, and tells how far a run has come."""
+
+import time
+from collections.abc import Callable
+from math import log10
+from typing import Final
+
+import simpy
+from simpy.core import EmptySchedule
+
+from wfl_sim.config.errors import LocatedError
+from wfl_sim.network.device import Device
+from wfl_sim.network.federation import Federation
+
+ClockListener = Callable[[float], None]
+"""Is told the simulated time in s."""
+
+_LOOK: Final = 100
+"""Events between two looks."""
+_REPORTS: Final = 1.0
+"""Seconds of the host between two reports of the simulated time."""
+_EVENTS: Final = 20_000
+_EVENTS_OF_A_DEVICE: Final = 100
+_LEAST_ADVANCE: Final = 2e-5
+"""Seconds that the clock must advance in so many events. With 38 carriers and a sample of the
+channel every 4 us it advances 30 times more."""
+_NAMED: Final = 3
+"""Devices that an error names."""
+
+
+class Watchdog:
+    """Runs a process of a federation to its end, or raises an error that says who waits for what.
+
+    A run has stalled when a device has waited for a transfer for `stall` s in which no device has
+    ended a transfer or a local computation, the server has aggregated nothing, no round has ended
+    and no device computes. A device that is away, or charges, waits for nothing.
+
+    Args:
+        federation: the devices.
+        stall: simulated s without anything completed.
+        listener: told the simulated time, at most once in a second of the host.
+    """
+
+    def __init__(
+        self, federation: Federation, stall: float, listener: ClockListener | None = None
+    ) -> None:
+        self._federation = federation
+        self._stall = stall
+        self._listener = listener
+        self._next_look = stall
+        self._next_report = time.monotonic() + _REPORTS
+        self._events = 0
+        self._at = 0.0
+
+    def __repr__(self) -> str:
+        return f"Watchdog({self._federation!r}, {self._stall:g} s)"
+
+    def run(self, process: simpy.Process) -> None:
+        """Run until the process has ended.
+
+        Raises:
+            LocatedError: The process will not end.
+        """
+        env = self._federation.env
+        try:
+            while not process.processed:
+                for _ in range(_LOOK):
+                    env.step()
+                    if process.processed:
+                        return
+                self._look()
+        except EmptySchedule:
+            raise LocatedError(
+                f"no event is left at {env.now:,.6g} s, and the last round is not over: "
+                f"{self._who()}",
+                "rounds",
+            ) from None
+
+    def _look(self) -> None:
+        now = self._federation.env.now
+        self._events += _LOOK
+        if self._events > _EVENTS + _EVENTS_OF_A_DEVICE * len(self._federation.devices):
+            if now - self._at < _LEAST_ADVANCE:
+                raise LocatedError(
+                    f"the clock stands at {now:,.6g} s: {self._events:,} events have advanced it "
+                    f"by {now - self._at:.3g} s ({self._who()}); look for a battery, an "
+                    "availability, a trace or a deadline of almost no duration",
+                    "rounds",
+                )
+            self._events, self._at = 0, now
+        if now >= self._next_look:
+            self._check(now)
+        if self._listener is not None and time.monotonic() >= self._next_report:
+            self._next_report = time.monotonic() + _REPORTS
+            self._listener(now)
+
+    def _check(self, now: float) -> None:
+        completed = self._federation.context.completed_at
+        self._next_look = completed + self._stall
+        if now < self._next_look:
+            return
+        self._next_look = now + self._stall / 10
+        working = [device for device in self._federation.devices if device.busy]
+        computes = any(device.activity_log.activity == "compute" for device in working)
+        if not working or computes:
+            return
+        if now - min(device.working_since for device in working) >= self._stall:
+            raise LocatedError(
+                f"nothing has completed since {completed:,.6g} s, at {now:,.6g} s: "
+                f"{self._who()}; a larger value waits longer",
+                "stall",
+            )
+
+    def _who(self) -> str:
+        """Return who waits for what."""
+        busy = [device for device in self._federation.devices if device.busy]
+        if not busy:
+            return "no device works"
+        busy.sort(key=lambda device: device.working_since)
+        more = f" and {len(busy) - _NAMED} more" if len(busy) > _NAMED else ""
+        return "; ".join(map(_waits, busy[:_NAMED])) + more
+
+
+def _waits(device: Device) -> str:
+    activity = device.activity_log.activity
+    doing = {
+        "download": "receives from",
+        "upload": "sends to",
+        "handover": "changes to",
+        "wait": "waits for the server behind",
+    }.get(activity, f"is in {activity} at")
+    return (
+        f"{device.name} {doing} {device.cell.name} since {device.activity_log.since:,.6g} s at a "
+        f"mean gain of {10 * log10(max(device.mean_gain, 1e-300)):.0f} dB"
+    )

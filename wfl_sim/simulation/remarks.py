@@ -1,0 +1,67 @@
+"""Remarks: what a reader of results must know of a run, each said in one line."""
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from channel_models import OutOfRangeWarning
+from wfl_sim.state import State
+
+
+def remarks(totals: Mapping[str, Any]) -> list[str]:
+    """Return the remarks that follow from the totals of a run."""
+    rounds, under_way = totals["rounds"], totals["bits"]["under_way_up"]
+    lines = []
+    if rounds["empty"]:
+        lines.append(f"{rounds['empty']} of {rounds['aggregations']} rounds aggregated nothing")
+    if under_way:
+        lines.append(
+            f"{under_way:,} bits of uploads were under way to the server when the run ended, "
+            "neither received nor lost"
+        )
+    lines += [
+        f"{name} is out of reach from {start:,.6g} s on"
+        for name, start in [*totals.get("out_of_coverage", {}).items()][:3]
+    ]
+    if broken := totals.get("not_finite"):
+        names = ", ".join(broken[:3]) + (", ..." if len(broken) > 3 else "")
+        lines.append(f"training has diverged: values that are not finite in the states of {names}")
+    return lines
+
+
+def not_finite(states: Mapping[str, State]) -> list[str]:
+    """Return the names of states that hold NaN or infinite values."""
+    return [
+        name
+        for name, state in states.items()
+        if not all(np.isfinite(array).all() for array in state.values())
+    ]
+
+
+@contextmanager
+def ranges_said_once(warn: Callable[[str], None]) -> Iterator[None]:
+    """Say in one line, at the end, what path-loss models warn of again and again in this context.
+
+    Args:
+        warn: called with the first warning, and the number of those after it.
+    """
+    first, more = "", 0
+
+    def show(message: Any, category: Any, filename: Any, lineno: Any, *rest: Any) -> None:
+        nonlocal first, more
+        if not issubclass(category, OutOfRangeWarning):
+            shown(message, category, filename, lineno, *rest)
+            return
+        more += bool(first)
+        first = first or str(message)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", OutOfRangeWarning)
+        shown = warnings.showwarning
+        warnings.showwarning = show
+        yield
+    if first:
+        warn(first + (f" (and {more:,} more such distances)" if more else ""))
