@@ -61,7 +61,7 @@ def ranges_said_once(warn: Callable[[str], None]) -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("always", OutOfRangeWarning)
         shown = warnings.showwarning
-        warnings.showwarning = show
+        warnings.showwarning = show  # type: ignore[assignment]
         yield
     if first:
         warn(first + (f" (and {more:,} more such distances)" if more else ""))
