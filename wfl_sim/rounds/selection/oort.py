@@ -79,7 +79,8 @@ class Oort:
         uploaded = np.array([1 + device.last_upload_round for device in devices])
         utility = examples * losses
         if self.preferred is not None:
-            utility *= (self.preferred / np.maximum(seconds, self.preferred)) ** self.alpha
+            slow = seconds > self.preferred
+            utility = np.where(slow, utility * (self.preferred / seconds) ** self.alpha, utility)
         return np.asarray(
             utility / max(float(utility.max()), 1e-12)
             + np.sqrt(0.1 * np.log(max(number, 1)) / uploaded)
