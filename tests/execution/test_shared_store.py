@@ -250,6 +250,35 @@ def test_a_disk_that_fills_up_ends_the_run_and_spoils_nothing(tmp_path, monkeypa
     assert not list((tmp_path / "store" / "parts").iterdir())
 
 
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS])
+def test_a_file_system_without_locks_is_said_once_and_does(tmp_path, monkeypatch, caplog, number):
+    def refused(*_):
+        raise OSError(number, os.strerror(number))
+
+    for name in ("flock", "lockf"):
+        monkeypatch.setattr(f"wfl_sim.execution.store_locks.fcntl.{name}", refused)
+    expected, _ = values(tmp_path / "alone", Counting(), Inline())
+    caplog.clear()
+    size = filled(tmp_path / "store")
+    with Store(tmp_path / "store") as one, Store(tmp_path / "store") as other:
+        part = tmp_path / "store" / "parts" / f"{one._user.token}.1.part"
+        part.write_text("half")
+        assert one.claim(KEY)
+        assert other.claim(KEY)
+        one.release(KEY)
+        other.put(KEY, result())
+        other.flush()
+        prune(tmp_path / "store", 0)
+        assert [item.key for item in entries(tmp_path / "store")] == [KEY]
+        assert part.exists()
+        part.unlink()
+    assert prune(tmp_path / "store", size).left == size
+    assert values(tmp_path / "store", Counting(), Inline())[0] == expected
+    assert [record.message.partition(": processes")[0] for record in caplog.records] == [
+        f"{tmp_path}/store: no locks here ({os.strerror(number)})"
+    ]
+
+
 def test_a_store_that_cannot_be_made_says_so(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError):

@@ -1,7 +1,18 @@
+"""The store: what is put comes back, and nothing else."""
+
+import errno
+
 import numpy as np
 import pytest
+from safetensors.numpy import load, save
 
+from tests.execution.test_executors import rounds
+from tests.execution.test_graph import Counting
+from wfl_sim.execution.executors import Inline, Processes
+from wfl_sim.execution.graph import TaskGraph
+from wfl_sim.execution.result_file import add_checksum
 from wfl_sim.execution.store import Store
+from wfl_sim.execution.store_maintenance import damaged
 from wfl_sim.execution.task import Result
 
 KEY = "0123456789abcdef" * 2
@@ -118,3 +129,77 @@ def test_a_full_disk_is_noticed_by_and_by_without_a_flush(tmp_path, monkeypatch)
     monkeypatch.setattr("os.replace", full)
     with pytest.raises(OSError, match="No space left"):
         many()
+
+
+OTHER = "fedcba9876543210" * 2
+
+
+def file_of(folder, key):
+    return folder / key[:2] / f"{key}.safetensors"
+
+
+def test_an_entry_in_the_place_of_another_is_damaged(tmp_path, caplog):
+    written(tmp_path, KEY)
+    file_of(tmp_path, OTHER).parent.mkdir()
+    file_of(tmp_path, KEY).rename(file_of(tmp_path, OTHER))
+    ((entry, reason),) = damaged(tmp_path)
+    assert (entry.key, reason) == (OTHER, f"it holds the result of {KEY}")
+    store = Store(tmp_path)
+    assert OTHER not in store
+    assert f"is damaged (it holds the result of {KEY}): made again" in caplog.text
+    assert not file_of(tmp_path, OTHER).exists()
+
+
+def test_an_entry_that_names_no_key_is_damaged(tmp_path):
+    written(tmp_path, KEY)
+    file = file_of(tmp_path, KEY)
+    content = load(file.read_bytes())
+    metadata = {"outputs": '["empty", "private", "upload"]', "values": "{}", "checksum": "0" * 64}
+    file.write_bytes(add_checksum(save(content, metadata)))
+    ((_, reason),) = damaged(tmp_path)
+    assert reason == "it holds the result of a key that it does not name, of an earlier version"
+
+
+def test_an_entry_that_cannot_be_read_is_written_anew(tmp_path, caplog, monkeypatch):
+    written(tmp_path, KEY)
+
+    def refused(path, *rest, **options):
+        if str(path).endswith(f"{KEY}.safetensors"):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return open(path, *rest, **options)
+
+    monkeypatch.setattr("wfl_sim.execution.store.open", refused, raising=False)
+    store = Store(tmp_path)
+    assert KEY not in store
+    assert KEY not in store
+    assert not store.holds(KEY)
+    assert caplog.text.count("cannot be read (Permission denied): made again") == 1
+    store.put(KEY, result())
+    store.flush()
+    monkeypatch.undo()
+    assert store.holds(KEY)
+    assert same(Store(tmp_path).get(KEY), result())
+
+
+def test_an_entry_of_another_owner_is_used(tmp_path, monkeypatch):
+    written(tmp_path, KEY)
+
+    def refused(*_, **__):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr("wfl_sim.execution.store.os.utime", refused)
+    assert KEY in Store(tmp_path)
+
+
+@pytest.mark.parametrize("executor", [Inline(), Processes(workers=2)], ids=["inline", "processes"])
+def test_a_folder_in_the_place_of_an_entry_is_one_line(tmp_path, executor, caplog):
+    with TaskGraph(Counting(), Store(tmp_path / "alone")) as graph:
+        (first, *_) = rounds(graph)
+    file_of(tmp_path, first).mkdir(parents=True)
+    with (
+        Store(tmp_path) as store,
+        pytest.raises(OSError, match=r"cannot be written \(Is a directory\)"),
+        TaskGraph(Counting(), store, executor=executor) as graph,
+    ):
+        graph.compute(rounds(graph))
+    assert len(caplog.records) < 10

@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 _POLL: Final = 0.02
 """Seconds between looks at tasks that another process has claimed."""
 _LOSSES: Final = 8
-"""Number of results that may vanish from the store during one `compute`."""
+"""How often results may vanish from the store during one `compute`."""
 _PATIENCE: Final = 600.0
 """Seconds to wait for a task claimed by another process before it is executed here as well: that
 process may be suspended."""
@@ -137,12 +137,12 @@ class TaskGraph:
         losses = 0
         try:
             while missing := self._missing(keys):
+                if losses > _LOSSES:
+                    raise OSError(f"{self._store.folder}: does not keep results")
+                losses += 1
                 try:
                     self._execute(missing)
                 except MissingResultError as lost:
-                    losses += 1
-                    if losses > _LOSSES:
-                        raise OSError(f"{self._store.folder}: does not keep results") from lost
                     _log.warning("%s has gone from the store: made again", lost)
                     self._end_session()
         finally:

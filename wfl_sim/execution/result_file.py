@@ -1,7 +1,7 @@
 """A result as one safetensors file, with a checksum over all of its bytes.
 
-Tensors are named ``output/part/parameter``. Numbers, names of outputs and the checksum are JSON in
-the file's metadata. The checksum is the SHA-256 of the file with zeros in the checksum's place.
+Tensors are named ``output/part/parameter``. The file's metadata are the key of the result, numbers
+and names of outputs as JSON, and the checksum: the SHA-256 of the file with zeros in its place.
 """
 
 import hashlib
@@ -20,11 +20,11 @@ _NONE: Final = "0" * 64
 
 
 class DamagedError(ValueError):
-    """The bytes of a file differ from what was written."""
+    """The bytes of a file differ from what was written, or are those of another result."""
 
 
-def to_bytes(result: Result) -> bytes:
-    """Return the bytes of a result, with a placeholder for the checksum."""
+def to_bytes(result: Result, key: str) -> bytes:
+    """Return the bytes of the result of a key, with a placeholder for the checksum."""
     tensors = {
         f"{output}/{name}": np.asarray(array, order="C")
         for output, state in result.states.items()
@@ -32,7 +32,8 @@ def to_bytes(result: Result) -> bytes:
     }
     outputs = json.dumps(sorted(result.states))
     values = json.dumps(dict(result.values), sort_keys=True)
-    content: bytes = save(tensors, {"outputs": outputs, "values": values, "checksum": _NONE})
+    metadata = {"key": key, "outputs": outputs, "values": values, "checksum": _NONE}
+    content: bytes = save(tensors, metadata)
     return content
 
 
@@ -41,11 +42,12 @@ def add_checksum(content: bytes) -> bytes:
     return content.replace(_NONE.encode(), hashlib.sha256(content).hexdigest().encode(), 1)
 
 
-def from_bytes(content: bytes) -> Result:
-    """Return the result.
+def from_bytes(content: bytes, key: str) -> Result:
+    """Return the result of a key.
 
     Raises:
-        DamagedError: the bytes are not those of a result, or differ from what was written.
+        DamagedError: the bytes are not those of a result, are those of another key, or differ from
+            what was written.
     """
     try:
         tensors = load(content)
@@ -55,6 +57,9 @@ def from_bytes(content: bytes) -> Result:
         unsealed = content.replace(checksum.encode(), _NONE.encode(), 1)
         if checksum != hashlib.sha256(unsealed).hexdigest():
             raise DamagedError("the checksum differs")
+        if (held := metadata.get("key")) != key:
+            other = f"{held}" if held else "a key that it does not name, of an earlier version"
+            raise DamagedError(f"it holds the result of {other}")
         outputs: list[str] = json.loads(metadata["outputs"])
         values: dict[str, float] = json.loads(metadata["values"])
     except DamagedError:

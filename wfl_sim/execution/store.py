@@ -1,8 +1,9 @@
 """Store: results of tasks on disk, by key. A run resumes from it.
 
 Files appear by rename, so an entry is whole or absent. An entry that a power cut or a failing disk
-has damaged is found by its checksum and removed; its task is executed again. Several processes may
-use a store at once. A thread writes while the training continues; `flush` waits for it.
+has damaged is found by its checksum, and one in the place of another by the key in it; they are
+removed and made again. An entry that cannot be read is made again, too. Several processes may use a
+store at once. A thread writes while the training continues; `flush` waits for it.
 """
 
 import logging
@@ -51,6 +52,7 @@ class Store:
         self._limit = limit_of(folder)
         self._written = 0
         self._subfolders: set[str] = set()
+        self._unreadable: set[str] = set()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="store")
         self._writing: OrderedDict[str, tuple[Future[None], int]] = OrderedDict()
         self._unwritten = 0
@@ -109,7 +111,7 @@ class Store:
         """
         self._recent[key] = result
         # Serialised here: two threads that compete for the interpreter cost more than the work.
-        content = to_bytes(result)
+        content = to_bytes(result, key)
         if key in self._writing:
             self._wait_for(key)
         self._writing[key] = self._writer.submit(self._write, key, content), len(content)
@@ -146,7 +148,9 @@ class Store:
 
     def holds(self, key: str) -> bool:
         """Return whether there is an entry; it is not read, and may be damaged."""
-        return key in self._recent or os.path.exists(path_of(self.folder, key))
+        if key in self._recent:
+            return True
+        return key not in self._unreadable and os.path.exists(path_of(self.folder, key))
 
     def _wait_for(self, key: str) -> None:
         written, size = self._writing.pop(key)
@@ -170,6 +174,7 @@ class Store:
         except BaseException:
             _remove(part)
             raise
+        self._unreadable.discard(key)
         self._written += len(content)
         if self._limit is not None and self._written * _PRUNE_INTERVAL > self._limit:
             self._written = 0
@@ -182,15 +187,18 @@ class Store:
         try:
             with open(path, "rb", buffering=0) as file:
                 content = file.readall()
-            # The modification time of an entry is the time of its last use.
-            os.utime(path)
         except FileNotFoundError:
             return None
         except OSError as error:
-            _log.warning("%s cannot be read (%s): made again", path, error)
+            if key not in self._unreadable:
+                _log.warning("%s cannot be read (%s): made again", path, error.strerror)
+            self._unreadable.add(key)
             return None
+        # The modification time of an entry is the time of its last use.
+        with suppress(OSError):
+            os.utime(path)
         try:
-            return from_bytes(content)
+            return from_bytes(content, key)
         except DamagedError as error:
             _log.warning("%s is damaged (%s): made again", path, error)
             _remove(path)

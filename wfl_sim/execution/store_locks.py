@@ -3,7 +3,10 @@
 The operating system releases the locks of a process that ends, however it ends. A key is locked by
 one byte of a shared file, since a file for each key would cost several times more than all else
 that the store does for a task. A byte range is locked by a process as a whole; the files of
-`StoreUser` are therefore locked by `filelock`, which excludes other users of the same process too.
+`StoreUser` are therefore locked as files, which excludes other users of the same process too.
+
+Where a file system has no locks, which is said once, every key is granted and every user counts as
+live: work may be done twice, and nothing that another process may need is removed.
 """
 
 import logging
@@ -12,6 +15,9 @@ import secrets
 import sys
 import time
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -30,9 +36,6 @@ _MARGIN: Final = 2_000_000_000
 
 class KeyLocks:
     """Keys that this process has locked. Locks of one process do not exclude each other.
-
-    Where the system has no such locks every lock is granted: a task may then be executed twice,
-    with the same result.
 
     Args:
         path: of the file whose bytes are locked. It has no content.
@@ -59,7 +62,7 @@ class KeyLocks:
         except (BlockingIOError, PermissionError):
             return False
         except OSError as error:
-            _log.warning("%s: no locks here (%s): work may be done twice", self._path, error)
+            _say_no_locks(str(self._path.parent), error.strerror)
             self._works = False
         self._held.add(key)
         return True
@@ -93,9 +96,9 @@ class StoreUser:
         for name in ("live", "parts"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         self.token = f"{time.time_ns()}-{os.getpid()}-{secrets.token_hex(4)}"
-        self._lock = FileLock(folder / "live" / self.token, thread_local=False)
-        with _registry_lock(folder):
-            self._lock.acquire()
+        self._lock = _FileLock(folder / "live" / self.token)
+        with _registry_locked(folder):
+            self._lock.acquire(wait=True)
         remove_orphans(folder)
 
     def __repr__(self) -> str:
@@ -119,7 +122,7 @@ def live_since(folder: Path) -> int | None:
 
 def remove_orphans(folder: Path) -> int:
     """Remove the half-written files of dead users; return their number."""
-    with _registry_lock(folder):
+    with _registry_locked(folder):
         # In this order: a new user has a file in `live/` before it has one in `parts/`.
         parts = list((folder / "parts").glob("*"))
         live = set(_live_tokens(folder))
@@ -133,16 +136,75 @@ def _live_tokens(folder: Path) -> list[str]:
     """Return the tokens of live users, and remove the files of dead ones."""
     live = []
     for path in (folder / "live").glob("*-*"):
-        lock = FileLock(path, thread_local=False)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            live.append(path.name)
-        else:
+        lock = _FileLock(path)
+        if lock.acquire(wait=False):
             path.unlink(missing_ok=True)
             lock.release()
+        else:
+            live.append(path.name)
     return live
 
 
-def _registry_lock(folder: Path) -> FileLock:
-    return FileLock(folder / "live" / ".gate")
+@contextmanager
+def _registry_locked(folder: Path) -> Iterator[None]:
+    lock = _FileLock(folder / "live" / ".gate")
+    lock.acquire(wait=True)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+class _FileLock:
+    """The lock of a file, which is made for it, against all others that lock it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._handle: int | None = None
+        self._windows = FileLock(path, thread_local=False) if sys.platform == "win32" else None
+
+    def acquire(self, *, wait: bool) -> bool:
+        """Lock the file; False if another has locked it, or if there are no locks here.
+
+        Raises:
+            OSError: the file cannot be made.
+        """
+        if self._windows is not None:
+            try:
+                self._windows.acquire(timeout=-1 if wait else 0)
+            except Timeout:
+                return False
+            return True
+        while True:
+            handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+                if os.fstat(handle).st_nlink:  # it has not been removed meanwhile
+                    self._handle, handle = handle, -1
+                    return True
+            except (BlockingIOError, PermissionError):
+                return False
+            except OSError as error:
+                _say_no_locks(str(self._path.parents[1]), error.strerror)
+                return False
+            finally:
+                if handle >= 0:
+                    os.close(handle)
+
+    def release(self) -> None:
+        """Release the lock, if it is held."""
+        if self._windows is not None:
+            self._windows.release()
+        elif self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+
+
+@cache
+def _say_no_locks(folder: str, reason: str) -> None:
+    _log.warning(
+        "%s: no locks here (%s): processes that share it may do work twice, and files of killed "
+        "ones stay in live/ and parts/",
+        folder,
+        reason,
+    )

@@ -32,10 +32,10 @@ class Entry:
         """Return the result.
 
         Raises:
-            DamagedError: the checksum differs.
+            DamagedError: the checksum or the key differs.
             OSError: the file cannot be read.
         """
-        return from_bytes(Path(self.path).read_bytes())
+        return from_bytes(Path(self.path).read_bytes(), self.key)
 
 
 @dataclass(frozen=True)
@@ -116,6 +116,8 @@ def prune(folder: Path, limit: int) -> Pruned:
                 freed += entry.size
         except FileNotFoundError:
             freed += entry.size
+        except OSError as error:
+            _log.warning("%s cannot be removed (%s)", entry.path, error.strerror)
     needed = sum(entry.size for entry in by_use if began is not None and entry.used >= began)
     return Pruned(removed, freed, total - freed, needed)
 
