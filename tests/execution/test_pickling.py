@@ -7,6 +7,7 @@ import pytest
 
 from tests.fixtures.runs import scenario
 from tests.simulation.test_training_runs import TRAINING
+from wfl_sim.config.plugins import plugin
 from wfl_sim.execution.executors.pickling import PickledLearner
 from wfl_sim.execution.task import InitialShared
 from wfl_sim.learning.pretrained import builtin
@@ -53,6 +54,18 @@ def test_a_model_that_is_not_there_comes_along_and_is_unpacked_once(tmp_path, mo
     assert (unpacked / "config.json").stat().st_ino == before
 
 
+def test_a_plugin_that_is_edited_meanwhile_is_one_line(tmp_path):
+    (tmp_path / "mine.py").write_text("from wfl_sim.codecs.quantized import Int8 as Mine\n")
+    plugin(tmp_path / "mine.py")
+    pickled = PickledLearner.of(learner(tmp_path, "builtin:tiny-bert"))
+    pickled.unpickled()
+    (tmp_path / "mine.py").write_text("# edited\n")
+    with pytest.raises(
+        OSError, match=r"mine\.py, or what it imports, was edited .*: start it again"
+    ):
+        pickled.unpickled()
+
+
 def test_a_model_that_is_there_stays_where_it_is(tmp_path, model):
     there = PickledLearner.of(learner(tmp_path, model), models=True).unpickled()
     assert there.model.pretrained == str(model)
@@ -74,3 +87,15 @@ def test_what_comes_with_a_package_and_what_stays_on_the_machine_is_not_carried(
     pickled = PickledLearner.of(learner(tmp_path, model))
     assert not pickled.models
     assert pickled.unpickled().model.pretrained == str(model)
+
+
+def test_a_model_with_sub_folders_comes_along_with_them(tmp_path, model):
+    (model / "more").mkdir()
+    (model / "more" / "config.json").write_text("{}")
+    here = learner(tmp_path, model)
+    recipe = here.recipe
+    pickled = PickledLearner.of(here, models=True)
+    model.rename(tmp_path / "elsewhere")
+    assert pickled.unpickled().recipe == recipe
+    (unpacked,) = unpacked_models(tmp_path)
+    assert (unpacked / "more" / "config.json").read_text() == "{}"

@@ -40,6 +40,48 @@ def test_the_fingerprint_follows_the_files(pretrained: Folder, copied: Path) -> 
     assert model.fingerprint() != first
 
 
+def indexed(copied: Path, place: str) -> Path:
+    """Move the weights to a place, and write an index that names it."""
+    weights = load_file(copied / "model.safetensors")
+    (copied / place).parent.mkdir(exist_ok=True)
+    shutil.move(copied / "model.safetensors", copied / place)
+    index = {"metadata": {}, "weight_map": dict.fromkeys(weights, place)}
+    (copied / "model.safetensors.index.json").write_text(json.dumps(index))
+    return copied / place
+
+
+def test_the_fingerprint_follows_weights_in_a_sub_folder_and_behind_a_link(copied: Path) -> None:
+    model = Pretrained(pretrained=str(copied))
+    shard = indexed(copied, "parts/one.safetensors")
+    seen = [model.fingerprint()]
+    weights = load_file(shard)
+    for target in (shard, copied.parent / "elsewhere.safetensors"):
+        weights["bert.pooler.dense.bias"][0] += 1
+        save_file(weights, target, metadata={"format": "pt"})
+        if target != shard:
+            shard.unlink()
+            shard.symlink_to(target)
+        seen.append(model.fingerprint())
+    assert len(set(seen)) == 3
+    assert torch.equal(
+        load_model(model, 2, 0).bert.pooler.dense.bias, weights["bert.pooler.dense.bias"]
+    )
+
+
+@pytest.mark.parametrize("place", ["../one.safetensors", "linked/one.safetensors", "gone"])
+def test_weights_outside_the_folder_are_refused(copied: Path, place: str) -> None:
+    (copied.parent / "other").mkdir()
+    (copied / "linked").symlink_to(copied.parent / "other")
+    where = indexed(copied, place)
+    if place == "gone":
+        where.unlink()
+    with pytest.raises(ValueError, match=rf"index\.json names '{place}', which is no file in this"):
+        Pretrained(pretrained=str(copied)).fingerprint()
+    (copied / "model.safetensors.index.json").write_text("[]")
+    with pytest.raises(ValueError, match="has no weight_map"):
+        Pretrained(pretrained=str(copied)).folder()
+
+
 def test_loading_is_silent_and_leaves_no_trace(
     copied: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -107,8 +107,12 @@ def test_the_digest_tells_scenarios_apart(files):
 
 
 def test_the_digest_knows_files_by_their_content(files):
-    def named(folder, table="a,b\n", code="", model="{}"):
-        for name, content in (("x.csv", table), ("net/config.json", model), ("mine.py", code)):
+    def named(folder, table="a,b\n", code="", model="{}", inner="{}"):
+        for name, content in (
+            ("x.csv", table),
+            ("net/config.json", model),
+            ("net/more/config.json", inner),
+        ):
             files.write(content, f"{folder}/{name}")
         files.write(PLUGIN + code, f"{folder}/mine.py")
         text = GOOD.replace("{allocator: proportional-fair}", "{allocator: ./mine.py:Mine}")
@@ -124,8 +128,9 @@ def test_the_digest_knows_files_by_their_content(files):
         named("two", table="a,c\n"),
         named("three", code="# changed\n"),
         named("four", model="{ }"),
+        named("five", inner="{ }"),
     ]
-    assert len({there, *others}) == 4
+    assert len({there, *others}) == 5
     assert named("two") == there
 
 

@@ -74,10 +74,10 @@ def _no_bytecode() -> Iterator[None]:
         sys.dont_write_bytecode = before
 
 
-def plugins() -> list[Path]:
-    """Return the user's files that have run in this process."""
+def plugins() -> list[ModuleType]:
+    """Return the modules of the users' files that have run in this process."""
     modules = [module for name, module in sys.modules.items() if name.startswith(_PLUGIN)]
-    return [Path(module.__file__) for module in modules if module.__file__]
+    return [module for module in modules if module.__file__]
 
 
 def _brief(error: BaseException) -> str:

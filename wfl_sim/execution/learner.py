@@ -116,8 +116,8 @@ class PortableModel(ABC):
         """Whether it is part of an installed package, and so need not be carried."""
 
     @abstractmethod
-    def content(self) -> tuple[str, Sequence[Path]]:
-        """Return a key of the content of the model's files, and the files, weights included.
+    def content(self) -> tuple[str, Mapping[str, Path]]:
+        """Return a key of the content of the model's files, and the files by path in its folder.
 
         Raises:
             FileNotFoundError: the model is neither on this machine nor reachable.

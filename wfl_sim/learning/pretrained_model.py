@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -64,7 +66,7 @@ class Pretrained(PortableModel):
 
         Raises:
             FileNotFoundError: no such folder, or a Hub id that is neither cached nor reachable.
-            ValueError: no builtin model has this name.
+            ValueError: no builtin model has this name, or an index of weights names files outside.
         """
         folder = self._folder()
         if folder is None:
@@ -73,6 +75,7 @@ class Pretrained(PortableModel):
             return snapshot(self.pretrained, folder.name, weights=True) if weights else folder
         if not (folder / "config.json").is_file():
             raise FileNotFoundError(f"no model in {self.pretrained!r}: it has no config.json")
+        _check_shards(folder)
         return folder
 
     def fingerprint(self) -> str:
@@ -89,8 +92,11 @@ class Pretrained(PortableModel):
         """Whether it comes with a Python package, and so is wherever the package is."""
         return self.pretrained.startswith((_BUILTIN, _PACKAGE))
 
-    def content(self) -> tuple[str, list[Path]]:
-        """Return the sha256 of the model's files, and the files; fetches a Hub id if necessary."""
+    def content(self) -> tuple[str, Mapping[str, Path]]:
+        """Return the sha256 of the model's files, and the files by their path in its folder.
+
+        Fetches a Hub id if necessary.
+        """
         folder = self.folder(weights=True)
         return content_of(folder), files_of(folder)
 
@@ -128,18 +134,42 @@ def _path(model: Pretrained) -> Path:
     return Path(model.pretrained).expanduser()
 
 
-def files_of(folder: Path) -> list[Path]:
-    """Return the files of configuration, tokenizer and weights, in one order."""
-    return sorted(f for f in folder.iterdir() if f.suffix in _SUFFIXES and f.is_file())
+def files_of(folder: Path) -> dict[str, Path]:
+    """Return the files of configuration, tokenizer and weights by their path in the folder, sorted.
+
+    Those of sub-folders belong to it, but for hidden ones. Links to files are followed.
+    """
+    inside = {file.relative_to(folder): file for file in folder.rglob("*")}
+    return {
+        path.as_posix(): file
+        for path, file in sorted(inside.items())
+        if file.suffix in _SUFFIXES
+        and not any(word.startswith(".") for word in path.parts)
+        and file.is_file()
+    }
+
+
+def _check_shards(folder: Path) -> None:
+    """Refuse an index that names weights which are not among the folder's files."""
+    for index in folder.glob("*.safetensors.index.json"):
+        try:
+            named = set(json.loads(index.read_bytes())["weight_map"].values())
+        except (ValueError, TypeError, KeyError, AttributeError):
+            raise ValueError(f"{index} is no index of weights: it has no weight_map") from None
+        if outside := sorted(map(str, named - files_of(folder).keys())):
+            raise ValueError(
+                f"{index} names {outside[0]!r}, which is no file in this folder: weights belong "
+                "into the folder of their model"
+            )
 
 
 def content_of(folder: Path) -> str:
     """Return the sha256 over names and contents of a model's files."""
     digest = hashlib.sha256()
-    for file in files_of(folder):
+    for name, file in files_of(folder).items():
         with file.open("rb") as stream:
             content = hashlib.file_digest(stream, "sha256").hexdigest()
-        digest.update(f"{file.name} {content}\n".encode())
+        digest.update(f"{name} {content}\n".encode())
     return digest.hexdigest()
 
 

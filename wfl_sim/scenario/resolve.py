@@ -89,14 +89,20 @@ def _content(text: str) -> str:
     file = Path(text)
     if not file.is_absolute():
         return text
-    inside = sorted(file.iterdir()) if file.is_dir() else [file]
+    inside = [file]
+    if file.is_dir():
+        inside = sorted(each for each in file.rglob("*") if not _hidden(each.relative_to(file)))
     digest = hashlib.sha256()
     for each in inside:
         if each.is_file():
             stat = each.stat()
-            within = each.name if file.is_dir() else ""
+            within = each.relative_to(file).as_posix() if file.is_dir() else ""
             digest.update(f"{within} {_hash_of(each, stat.st_size, stat.st_mtime_ns)}\n".encode())
     return f"sha256:{digest.hexdigest()}"
+
+
+def _hidden(path: Path) -> bool:
+    return any(word.startswith(".") for word in path.parts)
 
 
 @lru_cache(maxsize=256)

@@ -15,18 +15,19 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from wfl_sim.config.plugin_code import Sources, sources
 from wfl_sim.config.plugins import plugin, plugins
 from wfl_sim.execution.learner import Learner, PortableModel
 
 Files = Mapping[str, NDArray[np.uint8]]
-"""Content of files by name. Ray passes arrays on without a copy."""
+"""Content of files by path in their folder. Ray passes arrays on without a copy."""
 
 
 @dataclass(frozen=True)
 class PickledLearner:
     """A learner as bytes, and the plug-in files that define its classes."""
 
-    plugins: tuple[Path, ...]
+    plugins: Mapping[Path, Sources]
     content: bytes
     models: Mapping[str, Files] = field(default_factory=dict)
     """Files of base models by content key."""
@@ -48,16 +49,24 @@ class PickledLearner:
         content = stream.getvalue()
         if _of_main(content):
             raise TypeError("a class of a script or notebook: put it into a file of its own")
-        return cls(tuple(plugins()), content, pickler.models)
+        files = {Path(str(each.__file__)): sources(each.__name__) for each in plugins()}
+        return cls(files, content, pickler.models)
 
     def unpickled(self) -> Learner:
         """Return the learner, after running the plug-in files; those that ran before do not.
 
         A base model that is missing here is written to this machine's folder for temporary files,
         once for all processes, and stays there.
+
+        Raises:
+            OSError: a plug-in has been edited since the learner was pickled.
         """
-        for file in self.plugins:
-            plugin(file)
+        for file, expected in self.plugins.items():
+            found = sources(plugin(file).__name__)
+            if any(found[name] != expected[name] for name in {*found} & {*expected}):
+                raise OSError(
+                    f"{file}, or what it imports, was edited during the run: start it again"
+                )
         learner: Learner = _Unpickler(io.BytesIO(self.content), self.models).load()
         return learner
 
@@ -75,7 +84,7 @@ class _Pickler(pickle.Pickler):
             return None
         key, files = thing.content()
         if key not in self.models:
-            self.models[key] = {file.name: np.fromfile(file, np.uint8) for file in files}
+            self.models[key] = {name: np.fromfile(file, np.uint8) for name, file in files.items()}
         return key, pickle.dumps(thing)
 
 
@@ -98,6 +107,7 @@ def _unpacked(model: PortableModel, key: str, files: Files) -> PortableModel:
         part = Path(tempfile.mkdtemp(prefix=place.name, dir=place.parent))
         try:
             for name, content in files.items():
+                (part / name).parent.mkdir(parents=True, exist_ok=True)
                 content.tofile(part / name)
             with suppress(OSError):  # another process was first
                 part.rename(place)
