@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from channel_models.elementary import arctan2, hypot
 from channel_models.units import Decibel, NonNegativeDecibel, Radians, Unit
 from channel_models.validation import check_finite, check_points, validate_fields
 
@@ -70,7 +71,7 @@ def direction(
     shape.
     """
     offset = check_points("target", target) - check_points("origin", origin)
-    azimuth = np.arctan2(offset[..., 1], offset[..., 0])
+    azimuth = arctan2(offset[..., 1], offset[..., 0])
     rise = np.asarray(target_height, dtype=float) - np.asarray(origin_height, dtype=float)
-    zenith = np.arctan2(np.hypot(offset[..., 0], offset[..., 1]), rise)
+    zenith = arctan2(hypot(offset[..., 0], offset[..., 1]), rise)
     return azimuth[()], zenith[()]

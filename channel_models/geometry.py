@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from channel_models.elementary import cosine_and_sine, hypot
 from channel_models.units import NonNegativeMetres, PositiveMetres, Unit
 from channel_models.validation import (
     FloatArray,
@@ -42,8 +43,8 @@ class Disc:
         uniform = stream.random((number, 2))
         inner = self.minimum_distance**2
         distance = np.sqrt(inner + uniform[:, 0] * (self.radius**2 - inner))
-        angle = 2.0 * np.pi * uniform[:, 1]
-        return np.column_stack([distance * np.cos(angle), distance * np.sin(angle)])
+        cosine, sine = cosine_and_sine(uniform[:, 1])
+        return np.column_stack([distance * cosine, distance * sine])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,14 +71,15 @@ class Hexagon:
         return kept
 
     def _one(self, stream: np.random.Generator) -> FloatArray:
-        corners = self.radius * np.array([[1.0, 0.0], [-0.5, np.sqrt(3.0) / 2.0]])
+        height = np.sqrt(3.0) / 2.0
         while True:
             # the hexagon is three rhombi around its centre
-            point = stream.random(2) @ corners
-            turn = 2.0 * np.pi / 3.0 * stream.integers(3)
-            rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
-            if np.hypot(*point) >= self.minimum_distance:
-                return np.asarray(point @ rotation, dtype=float)
+            along, up = self.radius * stream.random(2)
+            x, y = along - 0.5 * up, height * up
+            third = stream.integers(3)
+            cosine, sine = (1.0, -0.5, -0.5)[third], (0.0, height, -height)[third]
+            if hypot(x, y) >= self.minimum_distance:
+                return np.array([x * cosine - y * sine, x * sine + y * cosine])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,7 +165,7 @@ class HexGrid:
                 for _ in range(ring):
                     coordinates.append(place)
                     place = (place[0] + step[0], place[1] + step[1])
-        return np.asarray(np.array(coordinates, dtype=float) @ axes, dtype=float)
+        return _combined(np.array(coordinates, dtype=float), axes)
 
     @property
     def boresights(self) -> FloatArray:
@@ -177,15 +179,14 @@ class HexGrid:
             return np.zeros((1, 2))
         n = self.rings
         turn = np.array([[0.5, np.sqrt(3.0) / 2.0], [-np.sqrt(3.0) / 2.0, 0.5]])
-        images = [np.zeros(2), np.array([n + 1.0, float(n)]) @ self._axes]
+        images = [np.zeros(2), _combined(np.array([n + 1.0, float(n)]), self._axes)]
         for _ in range(5):
-            images.append(images[-1] @ turn)
+            images.append(_combined(images[-1], turn))
         return np.array(images)
 
     @property
     def _axes(self) -> FloatArray:
-        angles = np.deg2rad([30.0, 90.0])
-        return self.spacing * np.column_stack([np.cos(angles), np.sin(angles)])
+        return self.spacing * np.array([[np.sqrt(3.0) / 2.0, 0.5], [0.0, 1.0]])
 
     def offsets(self, points: ArrayLike) -> FloatArray:
         """Vectors from every site to every point's nearest image, (..., sites, 2) in m."""
@@ -194,14 +195,19 @@ class HexGrid:
         vectors = (
             places[..., None, None, :] + self.translations[:, None, :] - self.positions[None, :, :]
         )
-        nearest = np.argmin(np.hypot(vectors[..., 0], vectors[..., 1]), axis=-2)
+        nearest = np.argmin(hypot(vectors[..., 0], vectors[..., 1]), axis=-2)
         chosen = np.take_along_axis(vectors, nearest[..., None, :, None], axis=-3)
         return np.asarray(chosen[..., 0, :, :], dtype=float)
 
     def distances(self, points: ArrayLike) -> Any:
         """Horizontal distances from every point (..., 2) to every site, (..., sites) in m."""
         vectors = self.offsets(points)
-        return np.hypot(vectors[..., 0], vectors[..., 1])
+        return hypot(vectors[..., 0], vectors[..., 1])
+
+
+def _combined(factors: FloatArray, vectors: FloatArray) -> FloatArray:
+    """``factors @ vectors`` for two vectors, without the rounding of a library's product."""
+    return factors[..., :1] * vectors[0] + factors[..., 1:] * vectors[1]
 
 
 def _check_ring(inner: float, outer: float, name: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike
 
+from channel_models.elementary import LN10, cosine_and_sine, exp
 from channel_models.fading.process import select_links
 from channel_models.laws.power import check_probability
 from channel_models.units import Decibel, Fraction, NonNegativeDecibel, PositiveMetres
@@ -18,7 +19,7 @@ from channel_models.validation import (
     validate_fields,
 )
 
-_NEPERS: Final = np.log(10.0) / 10.0
+_NEPERS: Final = LN10 / 10.0
 _POINTS_AT_ONCE: Final = 4096
 
 
@@ -35,7 +36,7 @@ class NormalDecibels:
     @property
     def linear_mean(self) -> float:
         """Mean of the power: ``exp(mean s + (sigma s)^2 / 2)``, s = ln 10 / 10."""
-        return float(np.exp(self.mean * _NEPERS + (self.sigma * _NEPERS) ** 2 / 2.0))
+        return float(exp(self.mean * _NEPERS + (self.sigma * _NEPERS) ** 2 / 2.0))
 
     def cdf(self, x: ArrayLike) -> Any:
         """Probability of at most ``x`` dB; a step at the mean for sigma 0."""
@@ -117,9 +118,7 @@ class ShadowField:
         for low in range(0, len(flat), _POINTS_AT_ONCE):
             part = flat[low : low + _POINTS_AT_ONCE]
             turns = part[:, :1] * self._waves[:, 0] + part[:, 1:] * self._waves[:, 1] + self._phases
-            total[low : low + _POINTS_AT_ONCE] = np.cos(2.0 * np.pi * (turns - np.rint(turns))).sum(
-                axis=1
-            )
+            total[low : low + _POINTS_AT_ONCE] = cosine_and_sine(turns)[0].sum(axis=1)
         return (self._scale * total).reshape(points.shape[:-1])[()]
 
 
@@ -194,7 +193,7 @@ class ShadowMap:
 
     def correlation(self, distance: ArrayLike) -> Any:
         """``exp(-distance / decorrelation)``."""
-        return np.exp(-np.abs(np.asarray(distance, dtype=float)) / self.decorrelation)[()]
+        return exp(-np.abs(np.asarray(distance, dtype=float)) / self.decorrelation)[()]
 
 
 def draw_field(
@@ -203,10 +202,8 @@ def draw_field(
     """One map: stratified wavenumbers, uniform directions and phases."""
     rank = (np.arange(waves) + stream.random(waves)) / waves
     wavenumber = np.sqrt(1.0 / (1.0 - rank) ** 2 - 1.0) / decorrelation
-    direction = 2.0 * np.pi * stream.random(waves)
-    vectors = (wavenumber / (2.0 * np.pi))[:, None] * np.column_stack(
-        [np.cos(direction), np.sin(direction)]
-    )
+    direction = cosine_and_sine(stream.random(waves))
+    vectors = (wavenumber / (2.0 * np.pi))[:, None] * np.column_stack(direction)
     return ShadowField(sigma, vectors, stream.random(waves))
 
 
@@ -231,7 +228,7 @@ class GaussMarkovShadowing:
 
     def correlation(self, distance: ArrayLike) -> Any:
         """``exp(-distance / decorrelation)``."""
-        return np.exp(-np.abs(np.asarray(distance, dtype=float)) / self.decorrelation)[()]
+        return exp(-np.abs(np.asarray(distance, dtype=float)) / self.decorrelation)[()]
 
     def along(self, travelled: ArrayLike, stream: np.random.Generator) -> FloatArray:
         """Shadowing in dB at travelled distances (n,) in m, which must not decrease."""
@@ -241,7 +238,7 @@ class GaussMarkovShadowing:
         noise = self.sigma * stream.standard_normal(path.size)
         values = np.empty(path.size)
         values[0] = noise[0]
-        for n, r in enumerate(np.exp(-np.diff(path) / self.decorrelation)):
+        for n, r in enumerate(exp(-np.diff(path) / self.decorrelation)):
             values[n + 1] = r * values[n] + np.sqrt(1.0 - r * r) * noise[n + 1]
         return values
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import numpy as np
 from numpy.typing import ArrayLike
 
+from channel_models.elementary import log10, power_of_ten
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -27,7 +29,7 @@ BOLTZMANN: Final = 1.380649e-23
 
 def db_to_linear(x: ArrayLike) -> Any:
     """Ratio of two powers from decibels, ``10**(x/10)``; elementwise, a scalar stays a scalar."""
-    return np.power(10.0, np.asarray(x, dtype=float) / 10.0)[()]
+    return power_of_ten(np.asarray(x, dtype=float) / 10.0)
 
 
 def linear_to_db(x: ArrayLike) -> Any:
@@ -38,8 +40,7 @@ def linear_to_db(x: ArrayLike) -> Any:
     ratio = np.asarray(x, dtype=float)
     if not np.all(ratio >= 0.0):
         raise ValueError(f"a power ratio must be at least 0, got {_first_bad(ratio)}")
-    with np.errstate(divide="ignore"):
-        return (10.0 * np.log10(ratio))[()]
+    return 10.0 * log10(ratio)
 
 
 def dbm_to_watt(x: ArrayLike) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from channel_models.elementary import cosine_and_sine, log
 from channel_models.fading.counter import draw_key, uniforms
 from channel_models.fading.process import ComplexArray, FunctionProcess, LinkIndices, check_doppler
 from channel_models.fading.profiles import TappedFading
@@ -50,14 +51,14 @@ class Block(TappedFading):
             numbers, inverse = np.unique(block, return_inverse=True)
             size = profile.delays.size
             uniform = uniforms(keys[chosen][:, None], numbers[None, :], 2 * size + 1)
-            radius = np.sqrt(-profile.powers * np.log(uniform[..., :size]))
-            angle = 2.0 * np.pi * uniform[..., size : 2 * size]
+            radius = np.sqrt(-profile.powers * log(uniform[..., :size]))
+            cosine, sine = cosine_and_sine(uniform[..., size : 2 * size])
             taps = np.empty(radius.shape, dtype=np.complex128)
-            taps.real, taps.imag = radius * np.cos(angle), radius * np.sin(angle)
+            taps.real, taps.imag = radius * cosine, radius * sine
             if profile.specular:
-                phase = 2.0 * np.pi * uniform[..., -1]
-                taps.real[..., 0] += np.sqrt(profile.specular) * np.cos(phase)
-                taps.imag[..., 0] += np.sqrt(profile.specular) * np.sin(phase)
+                cosine, sine = cosine_and_sine(uniform[..., -1])
+                taps.real[..., 0] += np.sqrt(profile.specular) * cosine
+                taps.imag[..., 0] += np.sqrt(profile.specular) * sine
             return taps[:, inverse]
 
         return FunctionProcess(links, profile.delays * self.delay_spread, taps_at)

@@ -5,11 +5,12 @@ phasors of a block come from absolute time; rotations computed once a step carry
 of every run and from there to its samples, symmetric in time: with ``C = sum_m z_m cos(w_m s)`` and
 ``S = sum_m z_m sin(w_m s)`` a tap is ``C + jS`` at ``s`` after the centre and ``C - jS`` before.
 The sums over sinusoids, and the one over taps that gives the frequency response (symmetric too),
-are real matrix products. Angles are reduced to a turn in double precision; what follows is single
-precision and keeps the amplitude of the response within 2e-6 of the exact one.
+are real matrix products. The amplitude of the response is within 2e-6 of the exact one.
 
-Every product has one shape, whatever is asked for, and the elementwise steps are single IEEE
-operations: a sample has the same bits whatever is computed beside it.
+A sample has the same bits on every processor, whatever is computed beside it: elementwise steps are
+single IEEE operations, and the matrix products are exact. Their factors are multiples of 2**-24 or
+2**-23 of about one at most, so that the sum of many products still fits into the 53 bits of a
+double. No order of summation and no fused multiply-add of a library then changes it.
 """
 
 from typing import Final
@@ -17,6 +18,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from channel_models.elementary import cosine_and_sine
 from channel_models.fading.process import LinkIndices
 from channel_models.validation import FloatArray
 
@@ -24,15 +26,19 @@ SingleArray = NDArray[np.float32]
 
 GRID_BLOCK: Final = 256
 """Cells in one absolute block: chunks that begin and end on its multiples waste nothing."""
-GRID_LINKS: Final = 48
+GRID_LINKS: Final = 1
 """Links that are computed in one go where no more are asked for: a thread beside others then makes
 few, long operations, and rarely asks for the interpreter."""
 
 _RUN: Final = 64
 _HALF: Final = _RUN // 2
 _RUNS: Final = GRID_BLOCK // _RUN
-_LINKS_AT_ONCE: Final = 16
+_LINKS_AT_ONCE: Final = 4
 """so that what is made of them stays in the cache, and its memory with the process"""
+_FACTORS: Final = 1.5 * 2.0**28
+"""Doubles of this size are multiples of 2**-24."""
+_TAPS: Final = 1.5 * 2.0**29
+"""Doubles of this size are multiples of 2**-23."""
 
 
 class GridRotations:
@@ -57,8 +63,8 @@ class GridRotations:
         centres = (np.arange(_RUNS) - (_RUNS - 1) / 2.0) * _RUN
         for link in links[~self._known[links]]:
             turns = self._frequencies[link] * self.step
-            _cosine_and_sine(turns[:, :, None] * samples, self.within[link])
-            _cosine_and_sine(turns[:, None] * centres[:, None], self.between[link])
+            self.within[link] = cosine_and_sine(turns[:, :, None] * samples, single=True)
+            self.between[link] = cosine_and_sine(turns[:, None] * centres[:, None], single=True)
             self._known[link] = True
 
 
@@ -78,19 +84,21 @@ class ResponseTransform:
         self.mirrored = bool(np.abs(centred + centred[::-1]).max() <= 1e-9 * scale)
         first = (self.size // 2) if self.mirrored else 0
         self.half = self.size - first
-        self._matrix = np.empty((2, self.half, delays.size), dtype=np.float32)
-        _cosine_and_sine(centred[first:, None] * delays, self._matrix)
+        matrix = np.array(cosine_and_sine(centred[first:, None] * delays))
+        self._matrix = _multiples(matrix, _FACTORS).reshape(2 * self.half, delays.size)
 
-    def power(self, taps: SingleArray, out: SingleArray) -> None:
-        """Write the power into ``out`` (n, F, 256), from taps (n, 2, rows, 256)."""
-        # (n, cosine or sine, real or imaginary, F / 2, 256)
-        parts = self._matrix[:, None] @ taps[:, None]
+    def power(self, taps: FloatArray, out: SingleArray) -> None:
+        """Write the power into ``out`` (n, F, 256), from taps (n, rows, 2, 256)."""
+        count, rows = taps.shape[:2]
+        parts = (self._matrix @ taps.reshape(count, rows, 2 * GRID_BLOCK)).astype(np.float32)
+        parts = parts.reshape(count, 2, self.half, 2, GRID_BLOCK)
         cosine, sine = parts[:, 0], parts[:, 1]
-        real, imaginary = cosine[:, 0] + sine[:, 1], cosine[:, 1] - sine[:, 0]
+        real = cosine[:, :, 0] + sine[:, :, 1]
+        imaginary = cosine[:, :, 1] - sine[:, :, 0]
         _add_squares(real, imaginary, out[:, self.size - self.half :])
         if self.mirrored:
-            np.subtract(cosine[:, 0], sine[:, 1], out=real)
-            np.add(cosine[:, 1], sine[:, 0], out=imaginary)
+            np.subtract(cosine[:, :, 0], sine[:, :, 1], out=real)
+            np.add(cosine[:, :, 1], sine[:, :, 0], out=imaginary)
             _add_squares(real, imaginary, out[:, : self.half][:, ::-1])
 
 
@@ -100,10 +108,11 @@ def _add_squares(real: SingleArray, imaginary: SingleArray, out: SingleArray) ->
     np.add(real, imaginary, out=out)
 
 
-def _cosine_and_sine(turns: FloatArray, out: SingleArray) -> None:
-    angles = (2.0 * np.pi * (turns - np.rint(turns))).astype(np.float32)
-    np.cos(angles, out=out[0])
-    np.sin(angles, out=out[1])
+def _multiples(values: FloatArray, magic: float) -> FloatArray:
+    """Round to multiples of the distance between doubles about `magic`, in place."""
+    values += magic
+    values -= magic
+    return values
 
 
 def power_blocks(
@@ -130,16 +139,16 @@ def power_blocks(
     at_once = links.size if links.size <= GRID_LINKS else _LINKS_AT_ONCE
     everyone = _as_slice(links)
     frequency, phase = frequencies[everyone], phases[everyone]
-    phasors = np.empty((2, *frequency.shape), dtype=np.float32)
     for block in range(begin, end):
         centre = (block * GRID_BLOCK + GRID_BLOCK // 2) * rotations.step
-        _cosine_and_sine(frequency * centre + phase, phasors)
-        phasors *= single
+        cosine, sine = cosine_and_sine(frequency * centre + phase, single=True)
+        cosine *= single
+        sine *= single
         for group in range(0, links.size, at_once):
             few = slice(group, group + at_once)
             chosen = _as_slice(links[few])
             within, between = rotations.within[chosen], rotations.between[chosen]
-            taps = _block_taps(phasors[0, few], phasors[1, few], within, between)
+            taps = _block_taps(cosine[few], sine[few], within, between)
             transform.power(taps, power[few, :, block - begin])
     cells = power.reshape(links.size, transform.size, -1)
     skipped = first - begin * GRID_BLOCK
@@ -153,24 +162,22 @@ def _as_slice(links: LinkIndices) -> LinkIndices | slice:
 
 def _block_taps(
     real: SingleArray, imaginary: SingleArray, within: SingleArray, between: SingleArray
-) -> SingleArray:
-    """Taps (links, real or imaginary, rows, 256) from phasors at the centre of a block."""
+) -> FloatArray:
+    """Taps (links, rows, real or imaginary, 256) from phasors at the centre of a block."""
     links, rows, sinusoids = real.shape
     real, imaginary = real[:, :, None], imaginary[:, :, None]
     cosine, sine = between[:, 0], between[:, 1]
-    # (links, rows, real or imaginary, runs, sinusoids)
-    started = np.empty((links, rows, 2, _RUNS, sinusoids), dtype=np.float32)
-    np.subtract(real * cosine, imaginary * sine, out=started[:, :, 0])
-    np.add(real * sine, imaginary * cosine, out=started[:, :, 1])
-    # (links, 1, rows, 2 runs, sinusoids) x (links, cosine or sine, rows, sinusoids, 32)
-    starts = started.reshape(links, 1, rows, 2 * _RUNS, sinusoids)
-    sums = (starts @ within).reshape(links, 2, rows, 2, _RUNS, _HALF)
-    cos_real, cos_imag = sums[:, 0, :, 0], sums[:, 0, :, 1]
-    sin_real, sin_imag = sums[:, 1, :, 0], sums[:, 1, :, 1]
-    taps = np.empty((links, 2, rows, _RUNS, _RUN), dtype=np.float32)
-    later, earlier = taps[..., _HALF:], taps[..., _HALF - 1 :: -1]
-    np.subtract(cos_real, sin_imag, out=later[:, 0])
-    np.add(cos_imag, sin_real, out=later[:, 1])
-    np.add(cos_real, sin_imag, out=earlier[:, 0])
-    np.subtract(cos_imag, sin_real, out=earlier[:, 1])
-    return taps.reshape(links, 2, rows, GRID_BLOCK)
+    # Factors of cosine and of sine: (links, 2, rows, real or imaginary, runs, sinusoids).
+    starts = np.empty((links, 2, rows, 2, _RUNS, sinusoids))
+    even, odd = starts[:, 0], starts[:, 1]
+    np.subtract(real * cosine, imaginary * sine, out=even[:, :, 0])
+    np.add(real * sine, imaginary * cosine, out=even[:, :, 1])
+    _multiples(even, _FACTORS)
+    np.negative(even[:, :, 1], out=odd[:, :, 0])
+    odd[:, :, 1] = even[:, :, 0]
+    factors = _multiples(within.astype(float), _FACTORS)
+    sums = starts.reshape(links, 2, rows, 2 * _RUNS, sinusoids) @ factors
+    taps = np.empty((links, rows, 2 * _RUNS, _RUN))
+    np.add(sums[:, 0], sums[:, 1], out=taps[..., _HALF:])
+    np.subtract(sums[:, 0], sums[:, 1], out=taps[..., _HALF - 1 :: -1])
+    return _multiples(taps, _TAPS).reshape(links, rows, 2, GRID_BLOCK)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from channel_models.elementary import exp, log1p
 from channel_models.fading.process import (
     ComplexArray,
     FunctionProcess,
@@ -50,7 +51,7 @@ class Nakagami:
     def level_crossing_rate(self, level: ArrayLike, doppler: ArrayLike) -> Any:
         """Upward crossings a second of an amplitude ``level`` times the rms."""
         rho = check_array("level", level, minimum=0.0)
-        matching = np.sqrt(-np.log1p(-np.asarray(self.law.cdf(rho**2))))
+        matching = np.sqrt(-log1p(-np.asarray(self.law.cdf(rho**2))))
         return level_crossing_rate(matching, doppler)
 
     def average_fade_duration(self, level: ArrayLike, doppler: ArrayLike) -> Any:
@@ -69,7 +70,7 @@ class Nakagami:
         def taps_at(time: FloatArray, links: LinkIndices) -> ComplexArray:
             taps = scattered.taps(time, links)
             power = squared_magnitude(taps)
-            target = gammainccinv(self.m, np.exp(-power)) / self.m
+            target = gammainccinv(self.m, exp(-power)) / self.m
             return np.asarray(taps * np.sqrt(target / np.maximum(power, 1e-300)))
 
         return FunctionProcess(scattered.links, scattered.delays, taps_at)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from channel_models.elementary import exp
 from channel_models.fading.process import ComplexArray
 from channel_models.fading.profiles import TappedFading
 from channel_models.fading.sum_of_sinusoids import SumOfSinusoids, draw_sinusoids
@@ -36,7 +37,7 @@ class OrnsteinUhlenbeck(TappedFading):
         """``exp(-|lag| / coherence_time)``; a specular part, of constant phase, adds to it."""
         specular = self.delay_profile.specular
         tau = np.abs(np.asarray(lag, dtype=float))
-        return (specular + (1.0 - specular) * np.exp(-tau / self.coherence_time))[()]
+        return (specular + (1.0 - specular) * exp(-tau / self.coherence_time))[()]
 
     def realise(self, streams: Sequence[np.random.Generator], doppler: ArrayLike) -> SumOfSinusoids:
         """Draw the process of one link a stream; frequencies are stratified quantiles."""
@@ -61,7 +62,7 @@ class OrnsteinUhlenbeck(TappedFading):
         noise: Any = stream.standard_normal((moments.size, 2)) @ np.array([1.0, 1j]) / np.sqrt(2.0)
         path = np.empty(moments.size, dtype=np.complex128)
         path[0] = noise[0]
-        decay = np.exp(-np.diff(moments) / self.coherence_time)
+        decay = exp(-np.diff(moments) / self.coherence_time)
         for n, r in enumerate(decay):
             path[n + 1] = r * path[n] + np.sqrt(1.0 - r * r) * noise[n + 1]
         return path

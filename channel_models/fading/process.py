@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from channel_models.elementary import cosine_and_sine
 from channel_models.validation import (
     FloatArray,
     check_array,
@@ -122,8 +123,10 @@ def check_offsets(offsets: ArrayLike) -> FloatArray:
 
 def delay_phasors(delays: FloatArray, offsets: ArrayLike) -> ComplexArray:
     """``exp(-j 2 pi f tau)``, shape (taps, F)."""
-    turns = delays[:, None] * check_offsets(offsets)
-    return np.asarray(np.exp(-2j * np.pi * turns), dtype=np.complex128)
+    cosine, sine = cosine_and_sine(delays[:, None] * check_offsets(offsets))
+    phasors = np.empty(cosine.shape, dtype=np.complex128)
+    phasors.real, phasors.imag = cosine, -sine
+    return phasors
 
 
 def frequency_response(taps: ComplexArray, delays: FloatArray, offsets: ArrayLike) -> ComplexArray:

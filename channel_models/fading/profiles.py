@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from channel_models.laws.power import ExponentialPower, RicianPower
-from channel_models.units import Seconds
+from channel_models.units import Seconds, db_to_linear
 from channel_models.validation import FloatArray, check_array, check_finite, validate_fields
 
 ProfileName = Literal["flat", "tdl-a", "tdl-b", "tdl-c", "tdl-d", "tdl-e"]
@@ -144,8 +144,8 @@ def delay_profile(name: ProfileName) -> DelayProfile:
     if name not in _TABLES:
         raise ValueError(f"profile must be one of flat, {', '.join(_TABLES)}, got {name!r}")
     (delays, powers_db), specular_db = _TABLES[name]
-    specular = 0.0 if specular_db is None else 10.0 ** (specular_db / 10.0)
-    return DelayProfile(np.array(delays), 10.0 ** (np.array(powers_db) / 10.0), specular)
+    specular = 0.0 if specular_db is None else float(db_to_linear(specular_db))
+    return DelayProfile(np.array(delays), db_to_linear(powers_db), specular)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from channel_models.elementary import cosine_and_sine
 from channel_models.fading.profiles import DelayProfile, TappedFading
 from channel_models.fading.sum_of_sinusoids import SumOfSinusoids, draw_sinusoids
 from channel_models.laws.power import RicianPower
@@ -64,7 +65,7 @@ class _ClarkeFading(ABC):
 
 
 def _clarke_shifts(rank: FloatArray, doppler: float) -> FloatArray:
-    return np.asarray(doppler * np.cos(2.0 * np.pi * rank))
+    return np.asarray(doppler * cosine_and_sine(rank)[0])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from channel_models.elementary import cosine_and_sine
 from channel_models.fading.grid import GridRotations, ResponseTransform, power_blocks
 from channel_models.fading.process import (
     ComplexArray,
@@ -74,9 +75,9 @@ class SumOfSinusoids:
             for low in range(0, flat.size, span):
                 part = slice(low, low + span)
                 turns = flat[part, None, None] * frequency + phase
-                angles = 2.0 * np.pi * (turns - np.rint(turns))
-                out[index, part].real = (self._amplitudes * np.cos(angles)).sum(axis=-1)
-                out[index, part].imag = (self._amplitudes * np.sin(angles)).sum(axis=-1)
+                cosine, sine = cosine_and_sine(turns)
+                out[index, part].real = (self._amplitudes * cosine).sum(axis=-1)
+                out[index, part].imag = (self._amplitudes * sine).sum(axis=-1)
         if self._specular:
             out[..., 0] += out[..., -1]
             out = out[..., :-1]

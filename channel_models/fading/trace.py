@@ -17,7 +17,7 @@ from channel_models.fading.process import (
     squared_magnitude,
 )
 from channel_models.laws.power import EmpiricalPower
-from channel_models.units import PositiveSeconds
+from channel_models.units import PositiveSeconds, db_to_linear
 from channel_models.validation import FloatArray, validate_fields
 
 _REGULAR = 1e-6
@@ -94,7 +94,7 @@ class Trace:
         if np.iscomplexobj(values):
             return values.astype(np.complex128)
         if self.scale == "db":
-            values = 10.0 ** (values / 10.0)
+            values = db_to_linear(values)
         elif (values < 0.0).any():
             raise ValueError(
                 f"{self.path}: power gains must be at least 0, got {values.min():g} "

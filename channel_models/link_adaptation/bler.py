@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 import numpy as np
 from numpy.typing import ArrayLike
 
+from channel_models.elementary import LN2, LN10, expm1, log1p, log10
 from channel_models.link_adaptation.finite_blocklength import channel_dispersion
 from channel_models.link_adaptation.mcs import McsTable, TableName, mcs_table
 from channel_models.link_adaptation.transport_block import code_blocks
@@ -63,16 +64,16 @@ class BlockErrors:
         """SINR in dB at which a block fails with probability 10 %, shape (MCS,)."""
         if self.thresholds is not None:
             return np.array(self.thresholds)
-        shannon = np.expm1(self.mcs.spectral_efficiency * np.log(2.0))
-        return np.maximum.accumulate(10.0 * np.log10(shannon) + self.gap)
+        shannon = expm1(self.mcs.spectral_efficiency * LN2)
+        return np.maximum.accumulate(10.0 * log10(shannon) + self.gap)
 
     def width_db(self, mcs: ArrayLike, code_block: ArrayLike) -> Any:
         """Standard deviation of the error curve in dB, for code blocks of that many bit."""
         index = self.mcs.check_index(mcs)
         bits = check_array("code_block", code_block, minimum=1.0, unit="bit")
         efficiency = self.mcs.spectral_efficiency[index]
-        sinr = np.expm1(efficiency * np.log(2.0))
-        slope = sinr / (1.0 + sinr) / np.log(2.0) * np.log(10.0) / 10.0
+        sinr = expm1(efficiency * LN2)
+        slope = sinr / (1.0 + sinr) / LN2 * LN10 / 10.0
         return (np.sqrt(channel_dispersion(sinr) * efficiency / bits) / slope)[()]
 
     def code_block_error(self, sinr: ArrayLike, mcs: ArrayLike, code_block: ArrayLike) -> Any:
@@ -83,7 +84,7 @@ class BlockErrors:
         index = self.mcs.check_index(mcs)
         width = np.asarray(self.width_db(index, code_block))
         with np.errstate(divide="ignore"):
-            over = 10.0 * np.log10(values) - self.thresholds_db[index]
+            over = 10.0 * log10(values) - self.thresholds_db[index]
         return np.asarray(ndtr(-(over / width + _AT_TEN_PERCENT)))[()]
 
     def transport_block_error(self, sinr: ArrayLike, mcs: ArrayLike, size: ArrayLike) -> Any:
@@ -92,7 +93,7 @@ class BlockErrors:
         count, bits = code_blocks(size, self.mcs.code_rate[index])
         each = np.asarray(self.code_block_error(sinr, index, bits))
         with np.errstate(divide="ignore"):
-            return (-np.expm1(count * np.log1p(-each)))[()]
+            return (-expm1(count * log1p(-each)))[()]
 
     def highest_mcs(self, sinr: ArrayLike) -> Any:
         """Highest MCS whose threshold is at most ``sinr`` (linear); -1 when none is."""

@@ -5,6 +5,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from channel_models.elementary import exp, expm1, log, log1p
 from channel_models.validation import FloatArray, check_array
 
 # beta of EESM by MCS index: Lagen et al., "New Radio Physical Layer Abstraction for System-Level
@@ -36,13 +37,13 @@ def exponential_effective_sinr(sinr: ArrayLike, beta: ArrayLike, axis: int = -1)
     smallest = values.min(axis=axis, keepdims=True)
     divisor = np.expand_dims(np.broadcast_to(scale, np.squeeze(smallest, axis).shape), axis)
     # relative to the smallest, so that nothing underflows
-    mean = np.exp(-(values - smallest) / divisor).mean(axis=axis, keepdims=True)
-    return np.squeeze(smallest - divisor * np.log(mean), axis=axis)[()]
+    mean = exp(-(values - smallest) / divisor).mean(axis=axis, keepdims=True)
+    return np.squeeze(smallest - divisor * log(mean), axis=axis)[()]
 
 
 def capacity_effective_sinr(sinr: ArrayLike, axis: int = -1) -> Any:
     """``2^mean(log2(1 + SINR_i)) - 1`` along ``axis``, linear: keeps the sum of Shannon rates."""
-    return np.expm1(np.log1p(_check(sinr)).mean(axis=axis))[()]
+    return expm1(log1p(_check(sinr)).mean(axis=axis))[()]
 
 
 def equaliser_sinr(sinr: ArrayLike, axis: int = -1) -> Any:

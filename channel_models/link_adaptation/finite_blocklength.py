@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from channel_models.elementary import LN2, log1p, log2
 from channel_models.units import Unit
 from channel_models.validation import (
     FloatArray,
@@ -21,7 +22,7 @@ def channel_dispersion(sinr: ArrayLike) -> Any:
     """``V = (1 - 1/(1 + SINR)^2) log2(e)^2`` of the complex Gaussian channel, bit^2 a use."""
     values = check_array("sinr", sinr, minimum=0.0)
     # written without the difference, which cancels at low SINR
-    return (values * (2.0 + values) / (1.0 + values) ** 2 / np.log(2.0) ** 2)[()]
+    return (values * (2.0 + values) / (1.0 + values) ** 2 / LN2**2)[()]
 
 
 def normal_approximation_rate(
@@ -39,9 +40,9 @@ def normal_approximation_rate(
     if (chance >= 1.0).any():
         raise ValueError(f"error must be below 1, got {chance.max():g}")
     backoff = np.sqrt(channel_dispersion(values) / uses) * -ndtri(chance)
-    rate = np.log1p(values) / np.log(2.0) - backoff
+    rate = log1p(values) / LN2 - backoff
     if third_order:
-        rate = rate + np.log2(uses) / (2.0 * uses)
+        rate = rate + log2(uses) / (2.0 * uses)
     return np.maximum(rate, 0.0)[()]
 
 
@@ -53,9 +54,9 @@ def normal_approximation_error(
 
     values, uses = _check(sinr, blocklength)
     payload = check_array("bits", bits, minimum=0.0, unit="bit")
-    margin = uses * np.log1p(values) / np.log(2.0) - payload
+    margin = uses * log1p(values) / LN2 - payload
     if third_order:
-        margin = margin + 0.5 * np.log2(uses)
+        margin = margin + 0.5 * log2(uses)
     spread = np.sqrt(uses * channel_dispersion(values))
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(spread > 0.0, margin / spread, np.where(margin >= 0.0, np.inf, -np.inf))

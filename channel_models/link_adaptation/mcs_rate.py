@@ -7,10 +7,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from channel_models.elementary import exp, log, log10
 from channel_models.link_adaptation.bler import BlockErrors, chase_errors, harq_goodput
 from channel_models.link_adaptation.effective_sinr import eesm_beta
 from channel_models.link_adaptation.mcs import TableName, mcs_table
-from channel_models.units import NonNegativeDecibel
+from channel_models.units import NonNegativeDecibel, db_to_linear
 from channel_models.validation import (
     FloatArray,
     check_array,
@@ -67,7 +68,7 @@ class McsRate:
         """bit/s/Hz at linear ``sinr``, elementwise; never decreasing."""
         values = check_array("sinr", sinr, minimum=0.0)
         with np.errstate(divide="ignore"):
-            sinr_db = 10.0 * np.log10(values)
+            sinr_db = 10.0 * log10(values)
         grid, best = _curve(self)
         return np.where(values > 0.0, np.interp(sinr_db, grid, best), 0.0)[()]
 
@@ -92,10 +93,10 @@ class McsRate:
 
         def effective_db(values: FloatArray, beta: FloatArray) -> FloatArray:
             least = np.minimum.reduceat(values, first)
-            decay = np.exp((np.repeat(least, sizes) - values) / np.repeat(beta, sizes, axis=-1))
+            decay = exp((np.repeat(least, sizes) - values) / np.repeat(beta, sizes, axis=-1))
             mean = np.add.reduceat(weight * decay, first, axis=-1) / total
             with np.errstate(divide="ignore"):
-                return np.asarray(10.0 * np.log10(least - beta * np.log(mean)))
+                return np.asarray(10.0 * log10(least - beta * log(mean)))
 
         def at(index: Any, sinr_db: FloatArray) -> FloatArray:
             place = np.clip((sinr_db - grid[0]) / (grid[1] - grid[0]), 0.0, len(grid) - 1.0)
@@ -112,7 +113,7 @@ class McsRate:
 def _scheme_curves(rate: Any) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Beta of every MCS, a grid in dB, and the goodput of every MCS on it."""
     grid = np.linspace(_LOW_DB, _HIGH_DB, _POINTS // 5)
-    goodput = np.ascontiguousarray(rate.goodput(10.0 ** (grid / 10.0)).T)
+    goodput = np.ascontiguousarray(rate.goodput(db_to_linear(grid)).T)
     if rate.table == "low-se":
         # No betas are published for this table: those of the same efficiency in the other one.
         other = mcs_table("64qam").spectral_efficiency
@@ -125,5 +126,5 @@ def _scheme_curves(rate: Any) -> tuple[FloatArray, FloatArray, FloatArray]:
 @cache
 def _curve(rate: Any) -> tuple[FloatArray, FloatArray]:
     grid = np.linspace(_LOW_DB, _HIGH_DB, _POINTS)
-    best = rate.goodput(10.0 ** (grid / 10.0)).max(axis=-1)
+    best = rate.goodput(db_to_linear(grid)).max(axis=-1)
     return grid, np.maximum.accumulate(best)

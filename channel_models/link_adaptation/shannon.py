@@ -4,11 +4,13 @@ SINR that is an array in single precision gives capacities in single precision.
 """
 
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from channel_models.elementary import capacity, exp, log, log10
 from channel_models.units import (
     Decibel,
     Fraction,
@@ -18,19 +20,9 @@ from channel_models.units import (
 )
 from channel_models.validation import check_array, validate_fields
 
-_PER_BIT: Final = float(1.0 / np.log(2.0))
-
 
 def _check_sinr(sinr: ArrayLike) -> Any:
     return check_array("sinr", sinr, minimum=0.0, single=True)
-
-
-def _capacity(sinr: Any) -> Any:
-    """log2(1 + sinr), in the memory of `sinr`."""
-    values = np.asarray(sinr)
-    np.log1p(values, out=values)
-    values *= _PER_BIT
-    return values[()]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +31,7 @@ class Shannon:
 
     def spectral_efficiency(self, sinr: ArrayLike) -> Any:
         """bit/s/Hz at linear ``sinr``, elementwise."""
-        return _capacity(_check_sinr(sinr).copy())
+        return capacity(_check_sinr(sinr))[()]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,9 +48,13 @@ class ShannonGap:
     def __post_init__(self) -> None:
         validate_fields(self)
 
+    @cached_property
+    def _margin(self) -> float:
+        return float(db_to_linear(-self.gap))
+
     def spectral_efficiency(self, sinr: ArrayLike) -> Any:
         """bit/s/Hz at linear ``sinr``, elementwise."""
-        return _capacity(_check_sinr(sinr) * 10.0 ** (-self.gap / 10.0))
+        return capacity(_check_sinr(sinr) * self._margin)[()]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,18 +73,22 @@ class AttenuatedShannon:
     def __post_init__(self) -> None:
         validate_fields(self)
 
+    @cached_property
+    def _least_sinr(self) -> float:
+        return float(db_to_linear(self.floor))
+
     def spectral_efficiency(self, sinr: ArrayLike) -> Any:
         """bit/s/Hz at linear ``sinr``, elementwise."""
         values = _check_sinr(sinr)
-        rate = np.minimum(self.attenuation * np.log1p(values) / np.log(2.0), self.cap)
-        return np.where(values < db_to_linear(self.floor), 0.0, rate)[()]
+        rate = np.minimum(self.attenuation * capacity(values), self.cap)
+        return np.where(values < self._least_sinr, 0.0, rate)[()]
 
 
 def qam_gap_db(bit_error_rate: ArrayLike) -> Any:
     """SNR gap in dB of uncoded square QAM, ``10 log10(-ln(5 b) / 1.5)``; b up to 0.2 / e^1.5."""
     rate = check_array("bit_error_rate", bit_error_rate, minimum=0.0, exclusive=True)
-    if (rate > 0.2 * np.exp(-1.5)).any():
+    if (rate > 0.2 * exp(-1.5)).any():
         raise ValueError(
-            f"bit_error_rate must be at most {0.2 * np.exp(-1.5):.4g}, got {rate.max():g}"
+            f"bit_error_rate must be at most {0.2 * exp(-1.5):.4g}, got {rate.max():g}"
         )
-    return (10.0 * np.log10(-np.log(5.0 * rate) / 1.5))[()]
+    return (10.0 * log10(-log(5.0 * rate) / 1.5))[()]

@@ -6,6 +6,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from channel_models.elementary import log10
 from channel_models.pathloss._base import check_frequency, unwrap
 from channel_models.units import db_to_linear
 from channel_models.validation import (
@@ -74,7 +75,7 @@ class BuildingEntry:
         through_glass = db_to_linear(-np.asarray(_loss(glass, frequency)))
         through_concrete = db_to_linear(-np.asarray(_loss("concrete", frequency)))
         mixed = share * through_glass + (1.0 - share) * through_concrete
-        return unwrap(5.0 - 10.0 * np.log10(mixed))
+        return unwrap(5.0 - 10.0 * log10(mixed))
 
     def mean_loss_db(self, frequency: ArrayLike, inside: ArrayLike) -> Any:
         """``PL_tw + 0.5 inside`` in dB, for a way of ``inside`` m within the building."""

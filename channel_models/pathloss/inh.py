@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from channel_models.elementary import exp, log10
 from channel_models.pathloss._base import Link, Tr38901Model, check_height, warn_beyond
 from channel_models.validation import FloatArray, check_array
 
@@ -48,8 +49,8 @@ class InH(Tr38901Model):
         else:
             near, corner, middle, far, scale = 5.0, 49.0, 70.8, 211.7, 0.54
             inside = distance <= corner
-        close = np.exp(-np.maximum(distance - near, 0.0) / middle)
-        return np.where(inside, close, scale * np.exp(-(distance - corner) / far))
+        close = exp(-np.maximum(distance - near, 0.0) / middle)
+        return np.where(inside, close, scale * exp(-(distance - corner) / far))
 
     @property
     def _least_horizontal(self) -> float:
@@ -65,10 +66,10 @@ class InH(Tr38901Model):
         warn_beyond(link.d3, self.maximum_distance, "InH")
 
     def _los(self, link: Link) -> FloatArray:
-        return np.asarray(32.4 + 17.3 * np.log10(link.d3) + 20.0 * np.log10(link.f / 1e9))
+        return np.asarray(32.4 + 17.3 * log10(link.d3) + 20.0 * log10(link.f / 1e9))
 
     def _nlos(self, link: Link, los: FloatArray) -> FloatArray:
-        logarithm, ghz = np.log10(link.d3), np.log10(link.f / 1e9)
+        logarithm, ghz = log10(link.d3), log10(link.f / 1e9)
         if self.optional_nlos:
             return np.asarray(32.4 + 20.0 * ghz + 31.9 * logarithm)
         return np.maximum(los, 17.30 + 38.3 * logarithm + 24.9 * ghz)

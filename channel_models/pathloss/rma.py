@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from channel_models.elementary import exp, log10, power
 from channel_models.pathloss._base import (
     BREAK_POINT_SPEED,
     Link,
@@ -58,7 +59,7 @@ class RMa(Tr38901Model):
 
     def _mixed_probability(self, distance: FloatArray, terminal: FloatArray) -> FloatArray:
         """``exp(-(d - 10)/1000)`` beyond 10 m."""
-        return np.exp(-np.maximum(distance - 10.0, 0.0) / 1000.0)
+        return exp(-np.maximum(distance - 10.0, 0.0) / 1000.0)
 
     def break_point(
         self,
@@ -88,16 +89,16 @@ class RMa(Tr38901Model):
         corner = np.asarray(
             self.break_point(link.f, base_height=link.base, terminal_height=link.terminal)
         )
-        beyond = self._before_break(corner, link.f) + 40.0 * np.log10(link.d3 / corner)
+        beyond = self._before_break(corner, link.f) + 40.0 * log10(link.d3 / corner)
         return np.where(link.d2 <= corner, self._before_break(link.d3, link.f), beyond)
 
     def _before_break(self, d: FloatArray, f: FloatArray) -> FloatArray:
         h = self.building_height
         loss: FloatArray = (
-            20.0 * np.log10(40.0 * np.pi * d * (f / 1e9) / 3.0)
-            + min(0.03 * h**1.72, 10.0) * np.log10(d)
-            - min(0.044 * h**1.72, 14.77)
-            + 0.002 * np.log10(h) * d
+            20.0 * log10(40.0 * np.pi * d * (f / 1e9) / 3.0)
+            + min(0.03 * power(h, 1.72), 10.0) * log10(d)
+            - min(0.044 * power(h, 1.72), 14.77)
+            + 0.002 * log10(h) * d
         )
         return loss
 
@@ -105,12 +106,12 @@ class RMa(Tr38901Model):
         h = self.building_height
         fitted: FloatArray = (
             161.04
-            - 7.1 * np.log10(self.street_width)
-            + 7.5 * np.log10(h)
-            - (24.37 - 3.7 * (h / link.base) ** 2) * np.log10(link.base)
-            + (43.42 - 3.1 * np.log10(link.base)) * (np.log10(link.d3) - 3.0)
-            + 20.0 * np.log10(link.f / 1e9)
-            - (3.2 * np.log10(11.75 * link.terminal) ** 2 - 4.97)
+            - 7.1 * log10(self.street_width)
+            + 7.5 * log10(h)
+            - (24.37 - 3.7 * (h / link.base) ** 2) * log10(link.base)
+            + (43.42 - 3.1 * log10(link.base)) * (log10(link.d3) - 3.0)
+            + 20.0 * log10(link.f / 1e9)
+            - (3.2 * log10(11.75 * link.terminal) ** 2 - 4.97)
         )
         return np.maximum(los, fitted)
 

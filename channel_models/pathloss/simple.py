@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from channel_models.elementary import log10
 from channel_models.pathloss._base import (
     PathLossModel,
     check_distance,
@@ -28,7 +29,7 @@ def free_space_loss_db(slant: ArrayLike, frequency: ArrayLike) -> Any:
     """Free-space loss ``20 log10(4 pi d f / c)`` in dB over the 3-D distance (Friis 1946)."""
     d = check_array("distance", slant, minimum=0.0, exclusive=True, unit="m")
     f = check_array("frequency", frequency, minimum=0.0, exclusive=True, unit="Hz")
-    return unwrap(20.0 * np.log10(4.0 * np.pi * d * f / SPEED_OF_LIGHT))
+    return unwrap(20.0 * log10(4.0 * np.pi * d * f / SPEED_OF_LIGHT))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +119,7 @@ class LogDistance(_SlantModel):
         return self.reference
 
     def _loss(self, d3: FloatArray, frequency: ArrayLike) -> Any:
-        ratio = np.log10(d3 / self.reference)
+        ratio = log10(d3 / self.reference)
         return free_space_loss_db(self.reference, frequency) + 10.0 * self.exponent * ratio
 
 
@@ -162,7 +163,7 @@ class Macro(_HorizontalModel):
     minimum_distance: ClassVar[float] = 35.0
 
     def _loss(self, distance: FloatArray) -> FloatArray:
-        return np.asarray(128.1 + 37.6 * np.log10(distance / 1000.0))
+        return np.asarray(128.1 + 37.6 * log10(distance / 1000.0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,4 +182,4 @@ class PowerLaw(_HorizontalModel):
     minimum_distance: ClassVar[float] = 1.0
 
     def _loss(self, distance: FloatArray) -> FloatArray:
-        return np.asarray(self.loss + 10.0 * self.exponent * np.log10(distance))
+        return np.asarray(self.loss + 10.0 * self.exponent * log10(distance))

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from channel_models.elementary import cubed, exp, log10
 from channel_models.pathloss._base import (
     BREAK_POINT_SPEED,
     Link,
@@ -46,8 +47,8 @@ class UMa(Tr38901Model):
         ``C' = ((h - 13)/10)^1.5`` above 13 m and 0 below.
         """
         far = np.maximum(distance, 18.0)
-        near_term = 18.0 / far + np.exp(-far / 63.0) * (1.0 - 18.0 / far)
-        lift = 1.0 + height_factor(terminal) * 1.25 * (far / 100.0) ** 3 * np.exp(-far / 150.0)
+        near_term = 18.0 / far + exp(-far / 63.0) * (1.0 - 18.0 / far)
+        lift = 1.0 + height_factor(terminal) * 1.25 * cubed(far / 100.0) * exp(-far / 150.0)
         return np.where(distance <= 18.0, 1.0, near_term * lift)
 
     def loss_db(
@@ -71,7 +72,7 @@ class UMa(Tr38901Model):
         return _urban_los(link, 28.0, 22.0, 9.0, 1.0)
 
     def _nlos(self, link: Link, los: FloatArray) -> FloatArray:
-        logarithm, ghz = np.log10(link.d3), np.log10(link.f / 1e9)
+        logarithm, ghz = log10(link.d3), log10(link.f / 1e9)
         if self.optional_nlos:
             return np.asarray(32.4 + 20.0 * ghz + 30.0 * logarithm)
         fitted = 13.54 + 39.08 * logarithm + 20.0 * ghz - 0.6 * (link.terminal - 1.5)
@@ -106,13 +107,13 @@ class UMi(Tr38901Model):
     def _mixed_probability(self, distance: FloatArray, terminal: FloatArray) -> FloatArray:
         """``18/d + exp(-d/36)(1 - 18/d)`` beyond 18 m."""
         far = np.maximum(distance, 18.0)
-        return np.asarray(18.0 / far + np.exp(-far / 36.0) * (1.0 - 18.0 / far))
+        return np.asarray(18.0 / far + exp(-far / 36.0) * (1.0 - 18.0 / far))
 
     def _los(self, link: Link) -> FloatArray:
         return _urban_los(link, 32.4, 21.0, 9.5, 1.0)
 
     def _nlos(self, link: Link, los: FloatArray) -> FloatArray:
-        logarithm, ghz = np.log10(link.d3), np.log10(link.f / 1e9)
+        logarithm, ghz = log10(link.d3), log10(link.f / 1e9)
         if self.optional_nlos:
             return np.asarray(32.4 + 20.0 * ghz + 31.9 * logarithm)
         fitted = 22.4 + 35.3 * logarithm + 21.3 * ghz - 0.3 * (link.terminal - 1.5)
@@ -127,19 +128,20 @@ def _urban_los(
     link: Link, constant: float, slope: float, corner: float, environment: FloatArray | float
 ) -> FloatArray:
     """PL1 up to the break point, PL2 beyond it; ``environment`` is h_E in m."""
-    logarithm, ghz = np.log10(link.d3), np.log10(link.f / 1e9)
+    logarithm, ghz = log10(link.d3), log10(link.f / 1e9)
     effective = 4.0 * (link.base - environment) * (link.terminal - environment)
     break_point = effective * link.f / BREAK_POINT_SPEED
     rise = (link.base - link.terminal) ** 2
     before = constant + slope * logarithm + 20.0 * ghz
-    after = constant + 40.0 * logarithm + 20.0 * ghz - corner * np.log10(break_point**2 + rise)
+    after = constant + 40.0 * logarithm + 20.0 * ghz - corner * log10(break_point**2 + rise)
     return np.where(link.d2 <= break_point, before, after)
 
 
 def height_factor(terminal_height: ArrayLike) -> FloatArray:
     """``C'(h_UT)`` of Table 7.4.2-1: 0 up to 13 m, ``((h_UT - 13)/10)^1.5`` above."""
     h = np.asarray(terminal_height, dtype=float)
-    return np.maximum((h - 13.0) / 10.0, 0.0) ** 1.5
+    above = np.maximum((h - 13.0) / 10.0, 0.0)
+    return above * np.sqrt(above)
 
 
 def environment_one_metre_probability(distance: ArrayLike, terminal_height: ArrayLike) -> Any:
@@ -150,7 +152,7 @@ def environment_one_metre_probability(distance: ArrayLike, terminal_height: Arra
     """
     d = check_array("distance", distance, minimum=0.0, unit="m")
     h = check_height("terminal_height", terminal_height, 1.5, 22.5)
-    g = np.where(d > 18.0, 1.25 * (d / 100.0) ** 3 * np.exp(-d / 150.0), 0.0)
+    g = np.where(d > 18.0, 1.25 * cubed(d / 100.0) * exp(-d / 150.0), 0.0)
     return unwrap(1.0 / (1.0 + height_factor(h) * g))
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from channel_models.elementary import cosine_and_sine, hypot
 from channel_models.units import Metres, NonNegativeMetres, PositiveMetres, Unit
 from wfl_sim.config.csv_tables import read_rows
 from wfl_sim.config.errors import LocatedError
@@ -93,8 +94,7 @@ class Ring:
         """Return a point uniform over the ring."""
         inner, outer = self.min_distance**2, self.radius**2
         radius = np.sqrt(rng.uniform(inner, outer))
-        angle = rng.uniform(0, 2 * np.pi)
-        step = radius * np.array([np.cos(angle), np.sin(angle)])
+        step = radius * np.array(cosine_and_sine(rng.uniform()))
         return np.asarray(np.asarray(self.centre) + step)
 
     def nearest(self, site: Point) -> float | None:
@@ -135,7 +135,7 @@ class Rectangle:
         """Return a point uniform over the rectangle."""
         while True:
             step = rng.uniform(-0.5, 0.5, 2) * (self.width, self.height)
-            if np.hypot(*step) >= self.min_distance:
+            if hypot(*step) >= self.min_distance:
                 return np.asarray(np.asarray(self.centre) + step)
 
     def nearest(self, site: Point) -> float | None:

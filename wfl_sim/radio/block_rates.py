@@ -97,14 +97,14 @@ class BlockRates:
         power = per_held_block(self.power, traffic.links, held, level)
         sinr = present.sinr(power)
         if self._transport is None:
-            rate = np.einsum("nb,bn->n", shares, self.rate.spectral_efficiency(sinr))
+            rate = (shares.T * self.rate.spectral_efficiency(sinr)).sum(axis=0)
         else:
             link, block = np.nonzero(shares)
             seen = known.sinr(power)
             rate = self._transported(
                 link, seen[block, link], sinr[block, link], shares[link, block], len(held)
             )
-        received = np.einsum("nb,bn->n", shares, sinr)
+        received = (shares.T * sinr).sum(axis=0)
         radiated = (power * held)[traffic.first]
         if traffic.together is not None:
             sizes = np.diff(np.append(traffic.together, len(radiated)))

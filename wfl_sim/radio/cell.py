@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import channel_models as cm
+from channel_models.elementary import power
 from channel_models.units import (
     Decibel,
     Fraction,
@@ -94,7 +95,7 @@ class PowerControl:
 
     def density(self, gain: ArrayLike, numerology: int) -> Any:
         """W on one resource block, at linear large-scale gains."""
-        return self.target * 2**numerology * np.asarray(gain, dtype=float) ** -self.alpha
+        return self.target * 2**numerology * power(gain, -self.alpha)
 
 
 @dataclass(frozen=True, kw_only=True)

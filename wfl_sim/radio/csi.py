@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from channel_models.elementary import cosine_and_sine, log
 from channel_models.fading.counter import draw_key, uniforms
 from wfl_sim.radio.channel import GridFading
 
@@ -57,8 +58,8 @@ class EstimatedFading:
         cells = np.arange(first, first + count, dtype=np.int64)
         numbers = uniforms(self._keys[links][:, None], cells[None], 2 * len(offsets))
         radius, turn = np.split(numbers, 2, axis=-1)
-        noise = np.sqrt(-self._error * np.log(radius)) * np.exp(2j * np.pi * turn)
+        size, (cosine, sine) = np.sqrt(-self._error * log(radius)), cosine_and_sine(turn)
         true = self._fading.power_grid(first, count, step, offsets, links)
         # The phase of h does not matter: that of n is uniform.
-        estimate = np.sqrt((1 - self._error) * true) + noise
-        return np.asarray(estimate.real**2 + estimate.imag**2)
+        real, imaginary = np.sqrt((1 - self._error) * true) + size * cosine, size * sine
+        return np.asarray(real**2 + imaginary**2)

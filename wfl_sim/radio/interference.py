@@ -152,7 +152,7 @@ class _UplinkInterference:
         """(m,) mean W on a block, for the links of each plan."""
         sent = np.concatenate([_mean_power(plan) for plan in self._plans])
         return [
-            np.full(len(plan.traffic.links), float(gain @ sent))
+            np.full(len(plan.traffic.links), float((gain * sent).sum()))
             for plan, gain in zip(self._plans, self._gain, strict=True)
         ]
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import channel_models as cm
+from channel_models.elementary import hypot
 from wfl_sim.radio.cell import CellConfig
 from wfl_sim.randomness import stream
 
@@ -108,7 +109,7 @@ class LargeScale:
         cell, heights = self._cells[number], self._heights[devices]
         model = cell.channel.pathloss
         least = float(getattr(model, "minimum_distance", 0.0))
-        distance = np.hypot(offsets[:, 0], offsets[:, 1])
+        distance = hypot(offsets[:, 0], offsets[:, 1])
         distance = np.where(self._moves[devices], np.maximum(distance, least), distance)
         los = self._los(number, devices, positions, distance, heights)
         loss = model.loss_db(

@@ -136,7 +136,6 @@ class Hexagonal:
     @property
     def _colours(self) -> list[int]:
         """Numbers 0 to 2 of the sites; neighbours differ."""
-        angles = np.deg2rad([30.0, 90.0])
-        axes = self.spacing * np.column_stack([np.cos(angles), np.sin(angles)])
+        axes = self.spacing * np.array([[np.sqrt(3.0) / 2.0, 0.5], [0.0, 1.0]])
         steps = np.rint(self.grid.positions @ np.linalg.inv(axes)).astype(int)
         return [int(colour) for colour in (steps[:, 0] - steps[:, 1]) % 3]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from channel_models.elementary import exp
 from wfl_sim.radio.cell import Direction
 from wfl_sim.radio.transmit_power import PowerRule
 
@@ -77,7 +78,7 @@ class AverageLoadInterference:
         return np.asarray((loads * sent * gains).sum(axis=0))
 
     def _averaged(self, cell: int, now: float) -> FloatArray:
-        keep = np.exp(-(now - self._since[cell]) / self._memory)
+        keep = exp(-(now - self._since[cell]) / self._memory)
         return np.asarray(self._now[cell] + keep * (self._average[cell] - self._now[cell]))
 
     def _level(self, cell: int) -> FloatArray:
@@ -88,4 +89,6 @@ class AverageLoadInterference:
             return np.ones(1)
         held = np.full(len(active), self._blocks / len(active))
         power = self._powers[cell].per_block(active, held)
-        return np.asarray(self._gains[np.ix_(self._cells, active)] @ (power * held) / self._blocks)
+        return np.asarray(
+            (self._gains[np.ix_(self._cells, active)] * (power * held)).sum(axis=1) / self._blocks
+        )

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import channel_models as cm
+from channel_models.elementary import exp, log10
 from wfl_sim.radio.allocation.allocator import Allocator, BlockAllocator, Demands, PowerAllocator
 from wfl_sim.radio.block_limit import BlockLimit, allocate_within_limits
 from wfl_sim.radio.block_rates import BlockRates, ChannelState, Rates
@@ -198,7 +199,7 @@ class BandPlan:
         self._until = channel.step * np.arange(self.start + 1, self.start + 1 + steps, dtype=float)
         begins = np.append(now, self._until[:-1])
         self._lengths = self._until - begins
-        self._keep = np.exp(-self._lengths / band.averaging)
+        self._keep = exp(-self._lengths / band.averaging)
         self._ages = begins[:, None] - traffic.start
         self._times_left = traffic.deadline - begins[:, None]
         self._average = traffic.average_rate
@@ -256,8 +257,7 @@ class BandPlan:
     def result(self) -> RatePlan:
         """Return the steps planned."""
         done = slice(self.planned)
-        with np.errstate(divide="ignore"):
-            sinr_db = 10 * np.log10(self._sinr[done])
+        sinr_db = 10 * log10(self._sinr[done])
         return RatePlan(
             until=self._until[done],
             rate=self._rate[done],

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Protocol
 
-import numpy as np
-
-from channel_models.units import Unit
+from channel_models.elementary import expm1
+from channel_models.units import Unit, db_to_linear
 from wfl_sim.config.registry import Registry
 
 
@@ -68,4 +67,4 @@ class Waterfall:
 
     def probability(self, sinr_db: float) -> float:
         """Return q."""
-        return float(-np.expm1(-self.threshold / 10 ** (sinr_db / 10)))
+        return float(-expm1(-self.threshold / db_to_linear(sinr_db)))

@@ -6,6 +6,7 @@ from math import exp, hypot, sqrt
 
 import numpy as np
 
+from channel_models.elementary import cosine_and_sine
 from channel_models.units import MetresPerSecond, PositiveSeconds
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.device_models.mobility.track import MOBILITIES, Leg, Region, Track
@@ -85,8 +86,8 @@ class _Velocity:
     def __init__(self, law: GaussMarkov, rng: np.random.Generator) -> None:
         self._keep = exp(-law.interval / law.memory)
         self._sigma = law.sigma
-        angle = rng.uniform(0, 2 * np.pi)
-        self._mean = law.speed * float(np.cos(angle)), law.speed * float(np.sin(angle))
+        cosine, sine = cosine_and_sine(rng.uniform())
+        self._mean = law.speed * float(cosine), law.speed * float(sine)
         x, y = rng.standard_normal(2).tolist()
         self.now = self._mean[0] + law.sigma * x, self._mean[1] + law.sigma * y
 

@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from channel_models.elementary import LN2, expm1
 from wfl_sim.config.registry import Registry
 
 
@@ -53,7 +54,7 @@ class Demands:
         With Shannon's formula on a flat channel ``G = P g / N0``; a gap divides it.
         """
         even = self.bandwidth / len(self.bits_left)
-        return np.asarray(even * np.expm1(self.efficiency.mean(axis=1) * np.log(2)))
+        return np.asarray(even * expm1(self.efficiency.mean(axis=1) * LN2))
 
     @property
     def usable(self) -> NDArray[np.bool_]:

@@ -70,7 +70,7 @@ class ProportionalFair:
             metric = efficiency[turn] * _priority(demands, average)
             best = metric == metric.max(axis=1)[:, None]
             shares[turn] = best / best.sum(axis=1)[:, None]
-            average += np.einsum("bn,bn->n", shares[turn], efficiency[turn])
+            average += (shares[turn] * efficiency[turn]).sum(axis=0)
         return np.asarray(shares.T)
 
     def holders(self, demands: Demands) -> NDArray[np.intp] | None:

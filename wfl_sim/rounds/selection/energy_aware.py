@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from channel_models.elementary import log
 from channel_models.units import Fraction
 from wfl_sim.rounds.selection.selector import SELECTORS
 
@@ -35,7 +36,7 @@ class EnergyAware:
         # The largest of log(u) / w are a draw without replacement with odds w (Efraimidis and
         # Spirakis 2006, doi:10.1016/j.ipl.2005.11.003).
         with np.errstate(divide="ignore"):
-            keys = np.log(rng.uniform(size=len(devices))) / np.maximum(after, 1e-9)
+            keys = log(rng.uniform(size=len(devices))) / np.maximum(after, 1e-9)
         order = np.lexsort((-keys, ~able))
         return [devices[i] for i in sorted(order[:count].tolist())]
 

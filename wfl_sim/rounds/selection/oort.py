@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from channel_models.elementary import log, power
 from channel_models.units import Fraction, PositiveSeconds
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.rounds.selection.selector import SELECTORS
@@ -80,10 +81,10 @@ class Oort:
         utility = examples * losses
         if self.preferred is not None:
             slow = seconds > self.preferred
-            utility = np.where(slow, utility * (self.preferred / seconds) ** self.alpha, utility)
+            utility = np.where(slow, utility * power(self.preferred / seconds, self.alpha), utility)
         return np.asarray(
             utility / max(float(utility.max()), 1e-12)
-            + np.sqrt(0.1 * np.log(max(number, 1)) / uploaded)
+            + np.sqrt(0.1 * log(max(number, 1)) / uploaded)
         )
 
     def _drawn(
