@@ -7,10 +7,10 @@ import pytest
 
 from tests.fixtures.runs import scenario
 from tests.simulation.test_training_runs import TRAINING
-from wfl_sim.config.plugins import plugin
 from wfl_sim.execution.executors.pickling import PickledLearner
 from wfl_sim.execution.task import InitialShared
 from wfl_sim.learning.pretrained import builtin
+from wfl_sim.scenario.loading import load
 from wfl_sim.simulation.simulation import Simulation
 
 
@@ -55,9 +55,13 @@ def test_a_model_that_is_not_there_comes_along_and_is_unpacked_once(tmp_path, mo
 
 
 def test_a_plugin_that_is_edited_meanwhile_is_one_line(tmp_path):
-    (tmp_path / "mine.py").write_text("from wfl_sim.codecs.quantized import Int8 as Mine\n")
-    plugin(tmp_path / "mine.py")
-    pickled = PickledLearner.of(learner(tmp_path, "builtin:tiny-bert"))
+    (tmp_path / "mine.py").write_text(
+        "from wfl_sim.codecs.quantized import Int8\nclass Mine(Int8):\n    '''Mine.'''\n"
+    )
+    (tmp_path / "scenario.yaml").write_text(TRAINING)
+    setting = f"payload.upload={tmp_path}/mine.py:Mine"
+    (loaded,) = load(tmp_path / "scenario.yaml", settings=[setting], allow_plugins=True)
+    pickled = PickledLearner.of(Simulation(loaded.scenario).learner)
     pickled.unpickled()
     (tmp_path / "mine.py").write_text("# edited\n")
     with pytest.raises(

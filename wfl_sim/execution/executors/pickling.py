@@ -49,7 +49,8 @@ class PickledLearner:
         content = stream.getvalue()
         if _of_main(content):
             raise TypeError("a class of a script or notebook: put it into a file of its own")
-        files = {Path(str(each.__file__)): sources(each.__name__) for each in plugins()}
+        used = [each for each in plugins() if each.__name__.encode() in content]
+        files = {Path(str(each.__file__)): sources(each.__name__) for each in used}
         return cls(files, content, pickler.models)
 
     def unpickled(self) -> Learner:
@@ -64,9 +65,7 @@ class PickledLearner:
         for file, expected in self.plugins.items():
             found = sources(plugin(file).__name__)
             if any(found[name] != expected[name] for name in {*found} & {*expected}):
-                raise OSError(
-                    f"{file}, or what it imports, was edited during the run: start it again"
-                )
+                raise OSError(f"{file}, or what it imports, was edited meanwhile: start it again")
         learner: Learner = _Unpickler(io.BytesIO(self.content), self.models).load()
         return learner
 
