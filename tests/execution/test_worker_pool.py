@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -74,6 +75,26 @@ def test_a_worker_that_dies_is_noticed():
         "the process of run 1 died (signal 9, perhaps for want of memory): "
         "the same command continues where it stopped"
     )
+
+
+def die_once(number, listener):
+    """Job 1 dies until a file is there, and job 2 always."""
+    flag = Path(os.environ["WFL_SIM_TEST_FLAG"])
+    if number == 2 or (number == 1 and not flag.exists()):
+        if number == 1:
+            flag.touch()
+        die(number, listener)
+    return number
+
+
+def test_a_worker_that_is_killed_costs_its_job_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("WFL_SIM_TEST_FLAG", str(tmp_path / "flag"))
+    notes, done = Notes(), []
+    cause = "signal 9, perhaps for want of memory"
+    with pytest.raises(WorkerError, match=rf"^the process of run 3 died \({cause}\): the same"):
+        done.extend(run_in_processes(die_once, 5, 2, notes))
+    assert sorted(done) == [(number, number) for number in (0, 1, 3, 4)]
+    assert f"the process of run 2 died ({cause}): it is run again" in notes.said
 
 
 def test_one_refusal_stops_the_others_at_once():

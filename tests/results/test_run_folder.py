@@ -14,6 +14,7 @@ import pytest
 from wfl_sim.records import Level, Metric, Span
 from wfl_sim.results import Run, crossing, digest_metrics, digest_spans, digest_states, write_run
 from wfl_sim.results.tables import LEVEL_COLUMNS, METRIC_COLUMNS, SPAN_COLUMNS
+from wfl_sim.results.writing import check_replaceable
 
 SPANS = [
     Span(
@@ -194,6 +195,61 @@ def test_a_run_of_the_same_name_is_replaced_without_its_figures(tmp_path):
     assert list((folder / "adapters").iterdir()) == []
     assert (folder / "notes.txt").read_text() == "mine"
     assert [path.name for path in tmp_path.iterdir()] == ["small"]
+
+
+KILLED = """
+import os, shutil, sys
+from pathlib import Path
+from tests.results.test_run_folder import SPANS, write
+from wfl_sim.results import writing
+
+where, exchanges, folder = sys.argv[1], sys.argv[2] == "True", Path(sys.argv[3])
+if not exchanges:
+    writing._exchanged = lambda one, other: False
+owner, name, number = {
+    "first": (Path, "rename", 1),
+    "second": (Path, "rename", 2),
+    "end": (shutil, "rmtree", 1),
+}[where]
+real, calls = getattr(owner, name), []
+
+def dies(*arguments, **options):
+    calls.append(arguments)
+    if len(calls) == number:
+        os._exit(9)
+    return real(*arguments, **options)
+
+setattr(owner, name, dies)
+write(folder, spans=SPANS[:1])
+"""
+
+
+@pytest.mark.parametrize(
+    ("where", "exchanges", "at_once", "left"),
+    [
+        ("end", True, 1, 1),
+        ("first", False, 2, 2),
+        ("second", False, None, 2),
+        ("end", False, 1, 1),
+    ],
+)
+def test_a_kill_leaves_the_old_run_or_the_new(tmp_path, where, exchanges, at_once, left):
+    """`at_once` and `left` are the rows of the run that is there, before and after a check."""
+    folder = write(tmp_path / "small", spans=SPANS[:2])
+    (folder / "notes.txt").write_text("mine")
+    (folder / "more").mkdir()
+    (folder / "more" / "deep.txt").write_text("mine, too")
+    command = [sys.executable, "-c", KILLED, where, str(exchanges), str(folder)]
+    assert subprocess.run(command).returncode == 9
+    if at_once is None:
+        assert not folder.exists()
+    else:
+        assert Run.open(folder).spans.num_rows == at_once
+    check_replaceable(folder)
+    assert Run.open(folder).spans.num_rows == left
+    assert (folder / "notes.txt").read_text() == "mine"
+    assert (folder / "more" / "deep.txt").read_text() == "mine, too"
+    assert not list(tmp_path.glob(".*.old"))
 
 
 def test_something_else_is_not_replaced(tmp_path):

@@ -19,6 +19,8 @@ from typing import Any, Final, Generic, Literal
 
 from wfl_sim.execution.worker_process import J, ProgressListener, T, Work, serve
 
+_ATTEMPTS: Final = 3
+"""Number of processes that may die with the same job."""
 _GRACE: Final = 5.0
 """Seconds that a worker has to clean up before it is killed."""
 
@@ -112,13 +114,18 @@ def run_in_processes(
         groups: group of each job. A process continues with its group, then with a group that no
             other process works on, as long as there is one.
 
+    A job whose process has died is done once more, later; if it has cost `_ATTEMPTS` processes, the
+    others are done all the same.
+
     Raises:
-        WorkerError: a worker died, or failed by a mistake in code.
+        WorkerError: a job has cost so many processes, or failed by a mistake in code.
         ScenarioError, OSError: an error of a job; the other jobs are stopped.
     """
     queue = JobQueue(groups or [str(number) for number in range(count)])
     pool = Pool(work, min(jobs, count))
     free = deque([-1] * pool.size)
+    died: Counter[int] = Counter()
+    lost: list[str] = []
     try:
         while queue or pool.busy:
             while queue and free:
@@ -134,14 +141,20 @@ def run_in_processes(
                     case "failed":
                         raise WorkerError(f"run {event.job + 1} failed\n{event.content}")
                     case "died":
-                        raise WorkerError(
-                            f"the process of run {event.job + 1} died ({event.content}): "
-                            "the same command continues where it stopped"
-                        )
+                        free.append(event.job)
+                        died[event.job] += 1
+                        what = f"the process of run {event.job + 1} died ({event.content})"
+                        if died[event.job] < _ATTEMPTS:
+                            listener.warn(f"{what}: it is run again")
+                            queue.put_back(event.job)
+                        else:
+                            lost.append(f"{what}: the same command continues where it stopped")
                     case _:
                         getattr(listener, event.kind)(*event.content)
     finally:
         pool.close()
+    if lost:
+        raise WorkerError("\n".join(lost))
 
 
 class JobQueue:
@@ -158,6 +171,10 @@ class JobQueue:
 
     def __bool__(self) -> bool:
         return bool(self._pending)
+
+    def put_back(self, job: int) -> None:
+        """Let a job be done once more."""
+        self._pending.append(job)
 
     def next(self, last: int) -> int:
         """Return the next job of a worker whose last job was `last`; -1 if it had none."""

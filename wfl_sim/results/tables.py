@@ -1,6 +1,7 @@
 """Tables of a run folder: their columns, with types and units, and conversions."""
 
 import csv
+import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+
+NAME_BYTES: Final = 120
+"""Longest names that are made of labels, in bytes: file systems take 255, encrypted ones 143, and
+what is being written has 14 more."""
 
 
 @dataclass(frozen=True)
@@ -111,9 +116,17 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]
 
 
 def file_name(*words: object) -> str:
-    """Return words as one lower-case file name."""
+    """Return words as one lower-case file name; a long one is cut and ends in a digest."""
     text = "-".join(str(word) for word in words)
-    return re.sub(r"[^\w.-]+", "-", text).strip("-").lower()
+    name = re.sub(r"[^\w.-]+", "-", text).strip("-").lower()
+    if len(name.encode()) <= NAME_BYTES:
+        return name
+    return f"{cut(name, NAME_BYTES - 9)}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def cut(text: str, size: int) -> str:
+    """Return as much of the beginning of a text as takes `size` bytes of UTF-8."""
+    return text.encode()[: max(size, 0)].decode(errors="ignore")
 
 
 def arrays(table: pa.Table) -> dict[str, NDArray[Any]]:

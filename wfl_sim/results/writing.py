@@ -1,5 +1,6 @@
 """Writing a run folder, whole or not at all."""
 
+import ctypes
 import json
 import os
 import re
@@ -9,7 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from safetensors.numpy import save
@@ -24,6 +25,11 @@ if sys.platform != "win32":
 
 FORMAT = 1
 """Version of the folder's format; later versions are refused by a reader."""
+
+_HERE: Final = -100
+"""AT_FDCWD of Linux: relative paths start from the working folder."""
+_EXCHANGE: Final = 2
+"""RENAME_EXCHANGE of Linux, RENAME_SWAP of macOS."""
 
 OWNED = (
     "scenario.yaml",
@@ -51,8 +57,9 @@ def write_run(
 
     Everything is written into a hidden sibling, which is then renamed, so that a folder under its
     own name is whole. A run of the same name is replaced: its figures are removed, since they show
-    the old numbers, and files that are not part of a run folder stay. Equal arguments give equal
-    bytes.
+    the old numbers, and files that are not part of a run folder stay. Whoever is killed meanwhile
+    leaves the old run or the new one; where the system cannot exchange two folders at once, the old
+    one is put back by the next `check_replaceable`. Equal arguments give equal bytes.
 
     Args:
         folder: Path of the run folder; missing parents are made.
@@ -72,9 +79,7 @@ def write_run(
     for name in states:
         if not re.fullmatch(r"\w[\w.-]*", name):
             raise ValueError(f"the name of a state must be a file name, got {name!r}")
-    if folder.parent.is_dir():
-        with _locked(folder.parent):
-            _refuse_other_files(folder)
+    check_replaceable(folder)
     rows: dict[str, Sequence[object]] = {"spans": spans, "metrics": metrics, "levels": levels}
     if not levels:
         del rows["levels"]
@@ -92,11 +97,35 @@ def write_run(
     _place(folder, contents)
 
 
+def check_replaceable(folder: Path) -> None:
+    """Check that a run can be written to a folder, and put back one whose replacement was cut off.
+
+    Raises:
+        ValueError: it is no folder, or holds files but no run.
+    """
+    if folder.parent.is_dir():
+        with _locked(folder.parent):
+            _restore(folder)
+            _refuse_other_files(folder)
+
+
+def _restore(folder: Path) -> None:
+    begin, end = f".{folder.name}.", ".old"
+    for old in folder.parent.iterdir():
+        if old.name.startswith(begin) and old.name.endswith(end):
+            if folder.exists():
+                shutil.rmtree(old)
+            else:
+                old.rename(folder)
+
+
 def _refuse_other_files(folder: Path) -> None:
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise ValueError(f"{folder}: is not a folder, so no run can be written there")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / "manifest.json").exists():
-        raise ValueError(f"{folder}: holds files but no manifest.json, so it is not replaced")
+        raise ValueError(
+            f"{folder}: holds files but no manifest.json, so it is not replaced: remove it"
+        )
 
 
 def _plain(value: object) -> object:
@@ -117,12 +146,11 @@ def _place(folder: Path, contents: Mapping[str, bytes]) -> None:
         _flush(fresh / "adapters")
         _flush(fresh)
         with _locked(folder.parent):
-            _swap(fresh, folder, stale)
-            if stale.exists():
-                for entry in stale.iterdir():
-                    if entry.name not in OWNED:
-                        entry.rename(folder / entry.name)
-                shutil.rmtree(stale)
+            if not folder.exists():
+                fresh.rename(folder)
+            else:
+                _carry(folder, fresh)
+                _swap(fresh, folder, stale)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     _flush(folder.parent)
@@ -143,9 +171,27 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
+def _carry(folder: Path, fresh: Path) -> None:
+    """Link what is not part of a run folder into the fresh one, or copy it."""
+    for entry in folder.iterdir():
+        if entry.name not in OWNED:
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.copytree(entry, fresh / entry.name, symlinks=True, copy_function=_link)
+            else:
+                _link(entry, fresh / entry.name)
+
+
+def _link(source: str | Path, target: str | Path) -> None:
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except (OSError, NotImplementedError):
+        shutil.copy2(source, target, follow_symlinks=False)
+
+
 def _swap(fresh: Path, folder: Path, stale: Path) -> None:
-    if not folder.exists():
-        fresh.rename(folder)
+    """Put a fresh folder in the place of another, which goes."""
+    if _exchanged(fresh, folder):
+        shutil.rmtree(fresh)
         return
     folder.rename(stale)
     try:
@@ -153,6 +199,19 @@ def _swap(fresh: Path, folder: Path, stale: Path) -> None:
     except BaseException:
         stale.rename(folder)
         raise
+    shutil.rmtree(stale)
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Exchange two folders at once; False where the system or the file system cannot."""
+    if sys.platform == "win32":
+        return False
+    library = ctypes.CDLL(None)
+    if hasattr(library, "renameat2"):  # Linux
+        return not library.renameat2(_HERE, bytes(one), _HERE, bytes(other), _EXCHANGE)
+    if hasattr(library, "renamex_np"):  # macOS
+        return not library.renamex_np(bytes(one), bytes(other), _EXCHANGE)
+    return False
 
 
 def _write(path: Path, content: bytes) -> None:

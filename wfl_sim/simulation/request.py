@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from wfl_sim.config.errors import ScenarioError
+from wfl_sim.results.tables import NAME_BYTES, cut
+from wfl_sim.results.writing import check_replaceable
 from wfl_sim.scenario.loading import Loaded, load, read_extended
 from wfl_sim.scenario.resolve import digest
 from wfl_sim.scenario.scenario import Scenario
@@ -63,11 +65,15 @@ class RunRequest:
         return self._loaded
 
     def folder(self, scenario: Scenario) -> Path:
-        """Return the run folder of a scenario."""
+        """Return the run folder of a scenario.
+
+        Name and label are cut where they are too long for a folder; the digest tells runs apart.
+        """
         label = re.sub(r"[^\w.+=-]+", "-", scenario.label)
-        words = [scenario.name, label, f"s{scenario.seed}", digest(scenario)]
-        mode = "network" if self.network_only else scenario.execution.mode
-        return self.out / "-".join(filter(None, [*words, mode.removeprefix("exact")]))
+        mode = "network" if self.network_only else scenario.execution.mode.removeprefix("exact")
+        end = "".join(f"-{each}" for each in (f"s{scenario.seed}", digest(scenario), mode) if each)
+        begin = "-".join(filter(None, [scenario.name, label]))
+        return self.out / (cut(begin, NAME_BYTES - len(end)) + end)
 
     def as_sweep(self) -> "RunRequest":
         """Return the request of the same runs in the folder of their sweep.
@@ -83,7 +89,8 @@ class RunRequest:
             raise loaded[0].document.error((), f"sweep: {what}")
         folders = sorted(self.folder(each.scenario).name for each in loaded)
         points = hashlib.sha256("\n".join(folders).encode()).hexdigest()[:8]
-        name = f"{loaded[0].scenario.name}-sweep-{points}"
+        end = f"-sweep-{points}"
+        name = cut(loaded[0].scenario.name, NAME_BYTES - len(end)) + end
         request = replace(self, out=self.out / name, store=self.out / ".store", reuse=True)
         request.__dict__["_loaded"] = loaded  # the changes do not affect the scenarios
         return request
@@ -91,13 +98,19 @@ class RunRequest:
     def check_out(self) -> None:
         """Check that run folders can be written; nothing is made yet.
 
+        A run whose replacement was interrupted is put back.
+
         Raises:
             ScenarioError: They cannot be written.
         """
-        nearest = next(each for each in (self.out, *self.out.absolute().parents) if each.exists())
         try:
-            with tempfile.TemporaryFile(dir=nearest):
+            places = (self.out, *self.out.absolute().parents)
+            with tempfile.TemporaryFile(dir=next(each for each in places if each.exists())):
                 pass
+            for each in self.load():
+                check_replaceable(self.folder(each.scenario))
+        except ValueError as error:
+            raise ScenarioError(str(error)) from None
         except OSError as error:
             raise ScenarioError(f"{self.out}: cannot be written: {error.strerror}") from None
 
