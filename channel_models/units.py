@@ -95,6 +95,26 @@ _SCALES: Final[dict[str, "Mapping[str, float]"]] = {
     "1": {"%": 1e-2, "": 1.0},
 }  # fmt: skip
 
+_LARGEST: Final[dict[str, float]] = {
+    "Hz": 1e13,  # light
+    "W": 1e12,  # far beyond any transmitter
+    "s": 1e10,  # 300 years
+    "m": 1e9,  # beyond the Moon
+    "m/s": 1.2e4,  # faster than what leaves the Earth
+    "dB": 1e3,
+    "K": 1e6,
+    "K/W": 1e9,
+    "rad": 1e6,
+    "J": 1e24,
+    "bit": 1e18,
+    "byte": 1e18,
+    "bit/s": 1e18,
+    "byte/s": 1e18,
+    "FLOP": 1e30,
+    "FLOP/s": 1e24,
+}
+"""Largest magnitude in SI, a slip of the pen beyond: larger ones overflow, or take for ever."""
+
 _EXAMPLES: Final = {
     "Hz": "20 MHz", "W": "23 dBm", "s": "10 ms", "m": "400 m", "m/s": "3 km/h", "dB": "6 dB",
     "J": "20 Wh", "bit": "9.4 Mbit", "byte": "8 GB", "FLOP": "60 GFLOP", "FLOP/s": "1 TFLOP/s",
@@ -114,7 +134,8 @@ class Unit:
     ``symbol`` is one of Hz, W, s, m, m/s, dB, J, bit, byte, FLOP, FLOP/s, bit/s, byte/s, rad, K,
     K/W and 1 (a fraction, written ``0.25`` or ``25 %``). ``minimum`` and ``maximum`` are in that
     unit; with ``exclusive`` the minimum itself is refused. Infinity is refused unless
-    ``finite=False``; NaN always is.
+    ``finite=False``, and so is what no radio network has (1e10 s, 1e9 m, 12 km/s, 1e12 W, ...); NaN
+    always is.
     """
 
     symbol: str
@@ -137,7 +158,12 @@ class Unit:
         if math.isnan(quantity):
             raise ValueError(f"must be a number{self._of_unit()}, got NaN")
         if self.finite and math.isinf(quantity):
-            raise ValueError(f"must be finite, got {quantity}")
+            raise ValueError(f"must be finite, got {_brief(shown)}")
+        largest = _LARGEST.get(self.symbol, math.inf)
+        if self.finite and abs(quantity) > largest:
+            side = "most" if quantity > 0 else "least"
+            bound = self._show(math.copysign(largest, quantity))
+            raise ValueError(f"must be at {side} {bound}, got {_brief(shown)}")
         if self.minimum is not None:
             if self.exclusive and not quantity > self.minimum:
                 raise ValueError(f"must be greater than {self._show(self.minimum)}, got {shown}")
@@ -152,27 +178,39 @@ class Unit:
             return self._from_text(value)
         if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
             raise ValueError(
-                f"must be a number or a text such as '{_EXAMPLES[self.symbol]}', got {value!r}"
+                f"must be a number or a text such as '{_EXAMPLES[self.symbol]}', "
+                f"got {_brief(repr(value))}"
             )
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            return math.inf if value > 0 else -math.inf
 
     def _from_text(self, text: str) -> float:
         match = _QUANTITY.fullmatch(text)
         if match is None:
-            raise ValueError(f"{text!r} is not a quantity (write for example {self._example()})")
+            raise ValueError(
+                f"{_brief(text)!r} is not a quantity (write for example {self._example()})"
+            )
         number, unit = float(match["number"]), match["unit"]
         if unit == "" and self.symbol != "1":
             return number
         if self.symbol == "W" and unit in ("dBm", "dBW"):
-            return float(10.0 ** ((number - (30.0 if unit == "dBm" else 0.0)) / 10.0))
+            try:
+                return float(10.0 ** ((number - (30.0 if unit == "dBm" else 0.0)) / 10.0))
+            except OverflowError:
+                return math.inf
         scale = _SCALES[self.symbol].get(unit)
         if scale is None:
             named = "a fraction" if self.symbol == "1" else f"in {self.symbol}"
             raise ValueError(
-                f"{text.strip()!r} is not {named} (write for example {self._example()})"
+                f"{_brief(text.strip())!r} is not {named} (write for example {self._example()})"
             )
         # decimal: 300 ns is the float nearest to 3e-7, not 300 * 1e-9
-        return float(Decimal(match["number"].replace("_", "")) * Decimal(repr(scale)))
+        try:
+            return float(Decimal(match["number"].replace("_", "")) * Decimal(repr(scale)))
+        except ArithmeticError:
+            return number
 
     def _example(self) -> str:
         return _EXAMPLES[self.symbol]
@@ -202,6 +240,10 @@ class Unit:
             "anyOf": [{"type": "number"}, {"type": "string"}],
             "description": f"{unit}, or a text such as '{self._example()}'",
         }
+
+
+def _brief(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 Hertz = Annotated[float, Unit("Hz")]

@@ -13,7 +13,7 @@ def one_line_errors(*kinds: type[Exception]) -> Iterator[None]:
     An error in code, of wfl_sim or of a plug-in, keeps its traceback. Those of users are
     `ScenarioError`, `OSError` and `kinds`.
     """
-    from wfl_sim.config.errors import ScenarioError
+    from wfl_sim.config.errors import ScenarioError, one_line
 
     of_users: tuple[type[Exception], ...] = (ScenarioError, OSError, *kinds)
     try:
@@ -24,7 +24,10 @@ def one_line_errors(*kinds: type[Exception]) -> Iterator[None]:
         text = str(error)
         if isinstance(error, OSError) and error.filename and error.strerror:
             text = f"{error.filename}: {error.strerror}"
-        typer.echo(f"error: {text}", err=True)
+        typer.echo(f"error: {one_line(text)}", err=True)
+        raise typer.Exit(2) from None
+    except MemoryError as error:
+        typer.echo(f"error: {one_line(f'not enough memory {error}'.strip())}", err=True)
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
         typer.echo("interrupted: the same command continues where it stopped", err=True)

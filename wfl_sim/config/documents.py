@@ -1,9 +1,11 @@
 """YAML documents: plain data, with the file and line of every key and item."""
 
+import re
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -11,7 +13,16 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from wfl_sim.config.errors import Location, ScenarioError
 
+_LARGEST: Final = 128 * 1024
+"""Bytes of a file: reading takes 50 us for each. Long lists belong into tables."""
+_MOST: Final = 50_000
+"""Values of a document, those that aliases repeat included."""
+_DEEPEST: Final = 100
+"""Levels of a document; a scenario has ten."""
+
 _TAG = "tag:yaml.org,2002:"
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters but tab and line feed, and halves of surrogate pairs."""
 _SCALARS = {_TAG + name for name in ("str", "int", "float", "bool", "null")}
 
 
@@ -29,9 +40,16 @@ class SourcedStr(str):
 
 
 def resolve_path(text: str) -> Path:
-    """Return the path that `text` names, from the folder where it was written; `~` is home."""
+    """Return the path that `text` names, from the folder where it was written; `~` is home.
+
+    Raises:
+        ValueError: `~user` names nobody.
+    """
     folder = text.folder if isinstance(text, SourcedStr) else Path()
-    return (folder / Path(text).expanduser()).absolute()
+    try:
+        return (folder / Path(text).expanduser()).absolute()
+    except RuntimeError:
+        raise ValueError(f"{text.split('/')[0]!r} is no user with a home folder") from None
 
 
 @dataclass(frozen=True)
@@ -57,6 +75,15 @@ class Document:
             data = data[part]
         size = len(path)
         return Document(data, {p[size:]: w for p, w in self.places.items() if p[:size] == path})
+
+    def parts(self) -> "dict[str | int, Document]":
+        """Return the values of a mapping or list as documents, at one look over the places."""
+        keys = self.data if isinstance(self.data, dict) else range(len(self.data))
+        below: dict[str | int, dict[Location, Place]] = {key: {} for key in keys}
+        for path, place in self.places.items():
+            if path:
+                below[path[0]][path[1:]] = place
+        return {key: Document(self.data[key], places) for key, places in below.items()}
 
     def having(self, key: str | int, part: "Document") -> "Document":
         """Return the document with `part` under `key`."""
@@ -89,6 +116,15 @@ def read_yaml(file: Path) -> Document:
         ScenarioError: the file is missing, unreadable, not YAML, or holds something else.
     """
     try:
+        state = file.stat()
+        # A pipe or a device may never end.
+        if not (stat.S_ISREG(state.st_mode) or stat.S_ISDIR(state.st_mode)):
+            raise ScenarioError(f"{file}: is a pipe or a device, not a file")
+        if state.st_size > _LARGEST:
+            raise ScenarioError(
+                f"{file}: must have at most {_LARGEST // 1024} KiB, got "
+                f"{state.st_size / 1024:.0f}: put long lists into tables (CSV)"
+            )
         text = file.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise ScenarioError(f"{file}: no such file") from None
@@ -114,9 +150,12 @@ def parse(text: str, name: str, folder: Path, *, lines: bool = True) -> Document
         lines: whether places have a line number.
 
     Raises:
-        ScenarioError: not YAML, a key written twice, a tag, or an alias within itself.
+        ScenarioError: not YAML, a key written twice, a tag, an alias within itself, or too much.
     """
     yaml = YAML(typ="safe", pure=True)
+    where = f"{name}:1" if lines else name
+    if len(text) > _LARGEST:
+        raise ScenarioError(f"{where}: must have at most {_LARGEST // 1024} KiB")
     try:
         node = yaml.compose(text)
         reader = _Reader(yaml, name, folder, lines)
@@ -124,10 +163,17 @@ def parse(text: str, name: str, folder: Path, *, lines: bool = True) -> Document
     except MarkedYAMLError as error:
         number = f":{error.problem_mark.line + 1}" if error.problem_mark and lines else ""
         raise ScenarioError(f"{name}{number}: not valid YAML: {_advice(error)}") from None
+    except ScenarioError:
+        raise
+    except RecursionError:
+        raise ScenarioError(f"{where}: must have at most {_DEEPEST} levels") from None
     except YAMLError as error:
         line = text.count("\n", 0, getattr(error, "position", 0)) + 1
         where = f"{name}:{line}" if lines else name
         raise ScenarioError(f"{where}: not valid YAML: {str(error).splitlines()[0]}") from None
+    except Exception as error:
+        # The parser answers some texts with errors of its own code, such as chr() out of range.
+        raise ScenarioError(f"{where}: not valid YAML: {error or type(error).__name__}") from None
 
 
 def shown(value: Any) -> str:
@@ -138,8 +184,16 @@ def shown(value: Any) -> str:
         return "an empty list" if value == [] else "an empty mapping"
     if isinstance(value, bool):
         return "true" if value else "false"
-    text = repr(str(value)) if isinstance(value, str) else repr(value)
+    try:
+        text = repr(str(value)) if isinstance(value, str) else repr(value)
+    except ValueError:
+        return "an integer of very many digits"
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _is_text(value: str) -> bool:
+    """Return whether a text can be written to files and terminals."""
+    return value.isprintable() or not _CONTROLS.search(value)
 
 
 def _advice(error: MarkedYAMLError) -> str:
@@ -161,6 +215,8 @@ class _Reader:
     folder: Path
     lines: bool
     places: dict[Location, Place] = field(default_factory=dict)
+    seen: list[None] = field(default_factory=list)
+    """One entry for each value that was read."""
 
     def plain(self, node: Node | None, path: Location, above: tuple[Node, ...] = ()) -> Any:
         """Return the data of a node and note the places of what is in it."""
@@ -170,6 +226,13 @@ class _Reader:
         self.places.setdefault(path, Place(self._where(node), path))
         if node in above:
             raise self._error(node, path, "an alias cannot stand within what it repeats")
+        self.seen.append(None)
+        if len(self.seen) > _MOST:
+            raise self._error(
+                node, (), f"must have at most {_MOST:,} values, those that aliases repeat included"
+            )
+        if len(above) > _DEEPEST:
+            raise self._error(node, path[:3], f"must have at most {_DEEPEST} levels")
         if isinstance(node, ScalarNode):
             return self._scalar(node, path)
         if node.tag not in (_TAG + "map", _TAG + "seq"):
@@ -217,7 +280,17 @@ class _Reader:
             if node.tag == _TAG + "timestamp":
                 return SourcedStr(node.value, self.folder)
             raise self._error(node, path, f"tags such as {node.tag} are not understood")
-        value = self.yaml.constructor.construct_object(node)
+        kind = node.tag.removeprefix(_TAG)
+        try:
+            value = self.yaml.constructor.construct_object(node)
+        except Exception:
+            # Where a tag promises what the text is not; longer integers than Python converts.
+            raise self._error(node, path, f"{shown(node.value)} is no {kind}") from None
+        if isinstance(value, int) and abs(value) >= 2**63:
+            raise self._error(node, path, f"must be an integer of 64 bits, got {shown(node.value)}")
+        if isinstance(value, str) and not _is_text(value):
+            what = f"must be a text without control characters, got {shown(value)}"
+            raise self._error(node, path, what)
         return SourcedStr(value, self.folder) if isinstance(value, str) else value
 
     def _where(self, node: Node | None) -> str:

@@ -62,8 +62,14 @@ def locate_key(scenario: Any, path: Location, message: str) -> LocatedMessage:
 
 def _messages(error: ValidationError, data: Any, cls: type) -> list[LocatedMessage]:
     found: list[LocatedMessage] = []
+    unknown: set[Location] = set()
     for problem in error.errors():
         location = _location_in(problem, data)
+        if problem["type"] == "unexpected_keyword_argument":
+            # One of a mapping is enough: the first is shown, and each is compared with all keys.
+            if location[:-1] in unknown:
+                continue
+            unknown.add(location[:-1])
         cause = problem.get("ctx", {}).get("error")
         if isinstance(cause, NestedError):
             below = _options_at(data, location)
@@ -85,7 +91,7 @@ def _message_of(problem: Any, location: Location, cls: type) -> LocatedMessage:
     if kind == "unexpected_keyword_argument":
         key = str(location[-1])
         known = _names(_class_at(cls, location[:-1]))
-        return location, f"unknown key {key!r}{did_you_mean(key, known)}"
+        return location, f"unknown key {shown(key)}{did_you_mean(key, known)}"
     if kind == "missing" and isinstance(problem["loc"][-1], int):
         return location, f"has too few items, got {shown(given)}"
     if kind == "missing":
@@ -112,10 +118,9 @@ def _joined(found: list[LocatedMessage]) -> list[LocatedMessage]:
     for location, text in found:
         by_place.setdefault(location, []).append(text)
     merged = []
+    above = {place[:size] for place in by_place for size in range(len(place))}
     for location, texts in by_place.items():
-        if any(
-            other[: len(location)] == location and other != location for other in by_place
-        ) and all(text.startswith("must be a ") for text in texts):
+        if location in above and all(text.startswith("must be a ") for text in texts):
             continue
         if len(texts) == 1 or not all(text.startswith("must be a ") for text in texts):
             merged.append((location, texts[0]))

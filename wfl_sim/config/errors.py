@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -11,8 +11,23 @@ if TYPE_CHECKING:
 Location = tuple[str | int, ...]
 
 
+_LONGEST: Final = 1000
+"""Characters of a message: the longest that lists what is known has 600."""
+
+
+def one_line(text: str) -> str:
+    """Return a text as one line for a terminal: printable, and not longer than is read."""
+    words = "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+    if len(words) <= _LONGEST:
+        return words
+    return f"{words[: _LONGEST // 2]} ... {words[-_LONGEST // 2 :]}"
+
+
 class ScenarioError(ValueError):
     """A scenario cannot be used; the message is one located line."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
 
 
 def did_you_mean(word: str, known: list[str]) -> str:

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, is_dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge, Gt, Le, Lt
 
 from wfl_sim.config.documents import resolve_path
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 PositiveInt = Annotated[int, Ge(1)]
 NonNegativeInt = Annotated[int, Ge(0)]
+Seed = Annotated[int, Ge(0), Le(2**63 - 1)]
 PositiveFloat = Annotated[float, Gt(0)]
 NonNegativeFloat = Annotated[float, Ge(0)]
 BelowOne = Annotated[float, Ge(0), Lt(1)]
@@ -40,6 +42,12 @@ class FilePath:
         if not isinstance(text, str) or not text.strip():
             return text
         path = resolve_path(text)
+        try:
+            return self._checked(text, path)
+        except OSError as error:
+            raise ValueError(f"{error.strerror}: {path}") from None
+
+    def _checked(self, text: str, path: Path) -> str:
         if not self.or_name:
             if not path.is_file():
                 what = "is a folder, not a file" if path.is_dir() else "no such file"

@@ -19,11 +19,15 @@ def merge(base: Document, over: Document) -> Document:
         base = _as_mapping(base)
     if not isinstance(base.data, dict) or _another_kind(base, over):
         return over
-    merged = Document(base.data, {**base.places, (): over.places[()]})
-    for key in over.data:
-        part = over.at(key)
-        merged = merged.having(key, merge(base.at(key), part) if key in base.data else part)
-    return merged
+    before, after = base.parts(), over.parts()
+    merged = {
+        **before,
+        **{key: merge(before[key], part) if key in before else part for key, part in after.items()},
+    }
+    places: dict[Location, Place] = {(): over.places[()]}
+    for key, part in merged.items():
+        places |= {(key, *path): place for path, place in part.places.items()}
+    return Document({key: part.data for key, part in merged.items()}, places)
 
 
 def apply_setting(document: Document, setting: str) -> Document:

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from wfl_sim.config.documents import SourcedStr, resolve_path
+from wfl_sim.config.documents import SourcedStr, resolve_path, shown
 from wfl_sim.config.errors import KindError, LocatedError, NestedError, did_you_mean
 from wfl_sim.config.plugins import _brief, _plugins_allowed, plugin
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_LARGEST_COUNT: Final = 2**31 - 1
 _EXACT = {"int", "float", "bool", "str"}
 
 
@@ -211,7 +212,9 @@ class From:
         if not isinstance(value, Mapping):
             if is_dataclass(value) and not isinstance(value, type):
                 return value
-            raise ValueError(f"must be {self._choice()} or a mapping with `kind`, got {value!r}")
+            raise ValueError(
+                f"must be {self._choice()} or a mapping with `kind`, got {shown(value)}"
+            )
         options = dict(value)
         kind = options.pop("kind", self.default)
         if not isinstance(kind, str):
@@ -243,7 +246,8 @@ def validate(cls: type[T], data: Mapping[str, Any]) -> T:
     """Return an instance of the dataclass `cls`, built from plain data by its annotations.
 
     A number is a number and a truth value is none: pydantic's leniency (``"8"`` or ``true`` for 8)
-    is switched off; unknown keys are refused, and so are infinities. Lists serve as tuples and
+    is switched off; unknown keys are refused, and so are infinities, and integers beyond 32 bits
+    unless an annotation has a bound of its own. Lists serve as tuples and
     mappings as dataclasses, as in YAML. A validator of an annotation, such as that of a unit,
     decides for itself.
 
@@ -278,6 +282,9 @@ def _strict(schema: Any) -> Any:
     made = {k: v if k in ("config", "default") else _strict(v) for k, v in schema.items()}
     if made.get("type") in _EXACT:
         made["strict"] = True
+    if made.get("type") == "int":
+        # More of anything that is counted would not fit into memory or time.
+        made.setdefault("le", _LARGEST_COUNT)
     if made.get("type") == "float":
         made["allow_inf_nan"] = False
     if made.get("type") == "dataclass-args":

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
+from math import prod
 from typing import Any, Final, get_args, get_type_hints
 
 from channel_models.units import Unit
@@ -11,6 +12,8 @@ from wfl_sim.config.errors import Location, did_you_mean
 from wfl_sim.config.merging import merge, set_at
 
 _KEYS: Final = ("variants", "grid", "zip", "seeds")
+_MOST_RUNS: Final = 10_000
+"""Every run is checked before the first one begins, which takes some ms each."""
 _KEPT: Final = ("name", "label", "extends", "sweep")
 """Keys that cannot be an axis."""
 
@@ -57,7 +60,14 @@ def expand_sweep(
         if key not in _KEYS:
             hint = did_you_mean(key, list(_KEYS))
             raise document.error(("sweep", key), f"unknown key {key!r}{hint}")
-    rows, seeds = list(_rows(document)), _seeds(document)
+    seeds = _seeds(document)
+    counts = [len(values) for values in _axes(document, "grid").values()]
+    zipped = [len(values) for values in _axes(document, "zip").values()]
+    variants = document.data["sweep"].get("variants")
+    counts += [max(zipped, default=1), len(seeds) or 1, len(variants or ()) or 1]
+    if (count := prod(counts)) > _MOST_RUNS:
+        raise document.error(("sweep",), f"must have at most {_MOST_RUNS:,} runs, got {count:,}")
+    rows = list(_rows(document))
     for name, varied in _variants(document, document.without("sweep")):
         base = with_settings(varied)
         for row in rows:
@@ -174,11 +184,12 @@ def _items_at(document: Document, location: Location, what: str) -> list[Documen
     data = document.at(*location).data
     if not isinstance(data, list) or not data:
         raise document.error(location, f"must be a list of {what}, got {shown(data)}")
-    texts = [brief(value) for value in data]
-    for index, text in enumerate(texts):
-        if text in texts[:index]:
-            raise document.error((*location, index), f"{shown(data[index])} is there twice")
-    return [document.at(*location, index) for index in range(len(data))]
+    texts: set[str] = set()
+    for index, value in enumerate(data):
+        if (text := brief(value)) in texts:
+            raise document.error((*location, index), f"{shown(value)} is there twice")
+        texts.add(text)
+    return [*document.at(*location).parts().values()]
 
 
 def _no_axis(path: str) -> str:

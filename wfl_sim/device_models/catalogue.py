@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wfl_sim.config.documents import read_yaml, resolve_path
+from wfl_sim.config.documents import read_yaml, resolve_path, shown
 from wfl_sim.config.errors import LocatedError, NestedError, did_you_mean
 from wfl_sim.device_models.hardware import Hardware
 
@@ -57,9 +57,9 @@ class HardwareReference:
         if base is None:
             return _from_mapping(options)
         known = catalogue()
-        if base not in known:
+        if not isinstance(base, str) or base not in known:
             raise LocatedError(
-                f"unknown hardware {base!r}{did_you_mean(str(base), list(known))}", "base"
+                f"unknown hardware {shown(base)}{did_you_mean(str(base)[:60], list(known))}", "base"
             )
         return _from_mapping({"name": base, **read_yaml(known[base]).data, **options})
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Annotated
 
+from annotated_types import Le
+
 from channel_models.units import MetresPerSecond, PositiveMetres, PositiveWatt, Watt
 from wfl_sim.config.fields import PositiveInt, Shorthand
 from wfl_sim.config.registry import From
@@ -19,7 +21,8 @@ from wfl_sim.radio.areas import AREAS, Area, Ring
 class DeviceGroup:
     """A group of devices with equal settings."""
 
-    count: PositiveInt
+    count: Annotated[PositiveInt, Le(1_000_000)]
+    """Number of devices; a million takes 8 GB and minutes."""
     hardware: Annotated[Hardware, HardwareReference()]
     power: PositiveWatt = 0.19952623149688797
     """Transmit power; 23 dBm is power class 3 of TS 38.101."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from wfl_sim.config.documents import Document, read_yaml, shown
+from wfl_sim.config.documents import Document, read_yaml, resolve_path, shown
 from wfl_sim.config.error_messages import first_error, locate_key
 from wfl_sim.config.errors import LocatedError, ScenarioError
 from wfl_sim.config.merging import apply_setting, merge
@@ -74,8 +74,14 @@ def read_extended(file: Path, above: tuple[Path, ...] = ()) -> Document:
     base, above = document.data["extends"], (*above, file.resolve())
     if not isinstance(base, str):
         raise document.error(("extends",), f"must be the name of a file, got {shown(base)}")
-    path = file.parent / Path(base).expanduser()
-    if not path.is_file():
+    try:
+        path = resolve_path(base)
+        found = path.is_file()
+    except ValueError as error:
+        raise document.error(("extends",), str(error)) from None
+    except OSError as error:
+        raise document.error(("extends",), f"{shown(base)}: {error.strerror}") from None
+    if not found:
         raise document.error(("extends",), f"no file {shown(base)} beside {file.name}")
     if path.resolve() in above:
         raise document.error(("extends",), f"{shown(base)} leads back to itself")

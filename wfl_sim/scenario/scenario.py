@@ -16,7 +16,7 @@ from channel_models.units import PositiveSeconds
 from wfl_sim.codecs import Float32
 from wfl_sim.codecs.codec import CODECS, Codec
 from wfl_sim.config.errors import LocatedError
-from wfl_sim.config.fields import NonNegativeInt, PositiveInt, Shorthand
+from wfl_sim.config.fields import NonNegativeInt, PositiveInt, Seed, Shorthand
 from wfl_sim.config.registry import From
 from wfl_sim.data.sharding import DATA, Data
 from wfl_sim.device_models import Hardware, HardwareReference
@@ -91,7 +91,7 @@ class Scenario:
     name: str
     label: str = ""
     """Variant of a sweep; figures group runs by it."""
-    seed: NonNegativeInt = 0
+    seed: Seed = 0
     model: Annotated[Any, From(MODELS, default="pretrained")]
     data: Annotated[Data, From(DATA)] | None = None
     method: Annotated[Method, From(METHODS)]
