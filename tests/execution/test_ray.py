@@ -13,6 +13,8 @@ from tests.fixtures.runs import scenario
 from tests.simulation.test_training_runs import TRAINING, digests
 from wfl_sim.config.errors import LocatedError, ScenarioError
 from wfl_sim.execution.executors import Ray
+from wfl_sim.execution.executors.ray_cluster import RaySession
+from wfl_sim.execution.processor import processor
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import LocalUpdate
 from wfl_sim.learning.pretrained import builtin
@@ -53,6 +55,17 @@ def test_a_worker_that_this_machine_has_no_room_for_is_one_line(monkeypatch, key
         Ray(**{key: many})._check_resources(ray)
     assert caught.value.path == ("execution", key)
     Ray(cpus=2)._check_resources(ray)
+
+
+def test_workers_of_another_processor_are_said_once(caplog):
+    session = object.__new__(RaySession)
+    session._others = set()
+    session._compare(dict(processor()))
+    other = {**processor(), "model": "another", "capability": "AVX"}
+    session._compare(other)
+    session._compare(other)
+    assert session._others == {"another AVX"}
+    assert caplog.text.count("a worker has another processor (another AVX)") == 1
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ DECIDES_NOTHING = {
     "wfl_sim.data.examples",  # tasks name the fingerprints of their examples
     "wfl_sim.data.instructions",
     "wfl_sim.execution.learner",  # a contract
+    "wfl_sim.execution.processor",  # what it tells is in the recipe
 }
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from wfl_sim.codecs.codec import Codec
 from wfl_sim.config.plugin_code import code_of
+from wfl_sim.execution.processor import processor
 from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.methods.method import Method
 from wfl_sim.methods.objectives import Alignment
@@ -61,6 +62,8 @@ def learner_fingerprint(
             "classes": classes,
             "codecs": [_declaration(codec) for codec in codecs],
             "threads": threads,
+            "processor": dict(processor()),
+            "accelerator": _accelerator(model),
             "precision": [model.device, model.dtype, model.activations > 0, model.compile],
             "settings": repr(settings),
         },
@@ -83,6 +86,14 @@ def _own_code() -> str:
         content = hashlib.sha256(file.read_bytes()).hexdigest()
         digest.update(f"{file.relative_to(_ROOT)} {content}\n".encode())
     return digest.hexdigest()
+
+
+def _accelerator(model: Pretrained) -> str:
+    if model.device == "cpu":
+        return ""
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else ""
 
 
 def _declaration(component: Any) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from wfl_sim.config.errors import LocatedError, ScenarioError
+from wfl_sim.execution.processor import processor
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.worker_pool import run_in_processes
 from wfl_sim.execution.worker_process import ProgressListener, keep_freed_memory
@@ -210,6 +211,7 @@ def _manifest(
             **{name: version(name) for name in _VERSIONS},
         },
         "platform": platform.platform(),
+        "processor": dict(processor()),
     }
 
 

@@ -18,6 +18,7 @@ from wfl_sim.execution.executors.base import EXECUTORS, Backlog
 from wfl_sim.execution.executors.pickling import PickledLearner
 from wfl_sim.execution.learner import Learner
 from wfl_sim.execution.lru_cache import LruCache
+from wfl_sim.execution.processor import processor
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import Result, Task, title
 from wfl_sim.execution.worker_pool import WorkerError
@@ -122,6 +123,10 @@ def _check_reachable(address: str) -> None:
         socket.create_connection((host, int(port)), timeout=_CONNECT_TIMEOUT).close()
 
 
+Place = tuple[str, int, Mapping[str, str]]
+"""Node, process id and processor of a worker."""
+
+
 class RayWorker:
     """Actor that executes tasks. The base model is loaded when the first task needs it."""
 
@@ -129,11 +134,11 @@ class RayWorker:
         keep_freed_memory()
         self._learner = pickled.unpickled()
 
-    def place(self) -> tuple[str, int]:
-        """Return the node and the process id of this worker."""
+    def place(self) -> "Place":
+        """Return the node, the process id and the processor of this worker."""
         import ray
 
-        return ray.get_runtime_context().get_node_id(), os.getpid()
+        return ray.get_runtime_context().get_node_id(), os.getpid(), dict(processor())
 
     def run(self, task: Task, *inputs: Mapping[str, State]) -> Outcome:
         """Execute a task."""
@@ -143,8 +148,8 @@ class RayWorker:
 @dataclass(eq=False)
 class _Worker:
     actor: Any
-    place: tuple[str, int] | None = None
-    """Node and process id; None while the worker starts."""
+    place: Place | None = None
+    """None while the worker starts."""
     job: tuple[str, Task] | None = None
 
 
@@ -168,6 +173,7 @@ class RaySession:
         self._sent = LruCache[Any](_SENT)
         self._lost: Counter[str] = Counter()
         self._nodes: set[str] = set()
+        self._others: set[str] = set()
 
     @property
     def room(self) -> int:
@@ -204,7 +210,9 @@ class RaySession:
     def report(self) -> Mapping[str, Any]:
         """Return the kind, and the number of workers, of nodes and of lost workers."""
         lost = {"lost": self._lost.total()} if self._lost else {}
-        return {"executor": "ray", "workers": self._count, "nodes": len(self._nodes), **lost}
+        others = {"other_processors": sorted(self._others)} if self._others else {}
+        nodes = len(self._nodes)
+        return {"executor": "ray", "workers": self._count, "nodes": nodes, **lost, **others}
 
     def close(self) -> None:
         """End all workers."""
@@ -222,6 +230,7 @@ class RaySession:
         if worker.job is None:
             worker.place = answer
             self._nodes.add(answer[0])
+            self._compare(answer[2])
             return []
         key, task = worker.job
         worker.job = None
@@ -233,6 +242,17 @@ class RaySession:
         result: Result = content
         self.store.put(key, result)
         return [key]
+
+    def _compare(self, found: Mapping[str, str]) -> None:
+        """Say once of each other kind of processor that its results are kept as those of ours."""
+        kind = f"{found.get('model', '')} {found.get('capability', '')}".strip()
+        if found != processor() and kind not in self._others:
+            self._others.add(kind)
+            _log.warning(
+                "a worker has another processor (%s): results may differ in the last bits from "
+                "those of this machine, and are stored as if they were of this machine",
+                kind,
+            )
 
     def _retry(self, worker: _Worker, error: Exception) -> None:
         cause = str(error).strip().partition("\n")[0]
