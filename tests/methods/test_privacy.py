@@ -75,6 +75,20 @@ def test_one_release_against_the_closed_form_of_the_gaussian_mechanism():
         assert (told["releases"], told["sampling_rate"]) == (releases, 1.0)
 
 
+@pytest.mark.parametrize(("multiplier", "delta"), [(100.0, 1e-5), (1000.0, 1e-5), (0.02, 1e-1)])
+def test_orders_fit_the_noise(multiplier, delta):
+    """The accountant's own end at 63: epsilon would be 0.112 for three releases at 100."""
+    pytest.importorskip("opacus")
+    privacy = Privacy(clip=1.0, noise_multiplier=multiplier, cohort=2, delta=delta)
+    told = epsilon_spent(privacy, [(0, 1)] * 3, devices=2)["epsilon"]
+    # The least over all orders of what one order gives (Balle et al. 2020, theorem 21).
+    order = 1 + np.logspace(-6, 6, 200_001)
+    single = (
+        3 * order / (2 * multiplier**2) + np.log1p(-1 / order) - np.log(delta * order) / (order - 1)
+    )
+    assert told == pytest.approx(single.min(), rel=2e-3)
+
+
 def test_sampling_helps_and_lost_uploads_cost():
     pytest.importorskip("opacus")
     privacy = Privacy(clip=1.0, noise_multiplier=1.0, cohort=2)

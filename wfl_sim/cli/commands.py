@@ -117,9 +117,7 @@ def compare(
     with one_line_errors(ValueError):
         from wfl_sim.cli.report import Report
 
-        folder = out or runs[0].parent / "comparison"
-        if out is None and len(runs) == 1:
-            folder = runs[0] / "comparison"
+        folder = out or _own((runs[0] if len(runs) == 1 else runs[0].parent) / "comparison")
         Report([]).compare(runs, folder, metric=metric, scope=scope, target=target, figures=figures)
 
 
@@ -169,7 +167,7 @@ def plot(
         from wfl_sim.results.chrome_trace import write_traces
         from wfl_sim.results.figures import draw_all
 
-        folder = out or (runs[0] if len(runs) == 1 else runs[0].parent) / "figures"
+        folder = out or _own((runs[0] if len(runs) == 1 else runs[0].parent) / "figures")
         opened = [Run.open(run) for run in runs]
         paths = draw_all(opened, folder, metric=metric, target=target)
         for path in [*paths, *(write_traces(opened, folder) if trace else ())]:
@@ -259,6 +257,17 @@ def _execute(
             typer.echo(request.out)
         else:
             report.close(folders, figures=figures)
+
+
+def _own(folder: Path) -> Path:
+    """Return a folder that nobody has named, and that comes with the runs; it must not lead away.
+
+    Raises:
+        ValueError: It is a link.
+    """
+    if folder.is_symlink():
+        raise ValueError(f"{folder}: is a link that leads elsewhere: name a folder with --out")
+    return folder
 
 
 def _warn(text: str) -> None:

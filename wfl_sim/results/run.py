@@ -20,6 +20,7 @@ from safetensors.numpy import load_file
 from wfl_sim.config.sweep import Coordinate
 from wfl_sim.records import Scope
 from wfl_sim.results.digests import digest_states, digest_values
+from wfl_sim.results.manifest import manifest_problems, shown_label
 from wfl_sim.results.series import Series
 from wfl_sim.results.tables import COLUMNS, arrays, problems
 from wfl_sim.results.writing import FORMAT
@@ -105,8 +106,12 @@ class Run:
 
     @property
     def label(self) -> str:
-        """Label of the run in figures: that of the manifest, or else the scenario's name."""
-        return str(self.manifest.get("label") or self.scenario.get("name") or self.folder.name)
+        """Label of the run in figures: that of the manifest, or else the scenario's name.
+
+        It is one printable line, whoever has written it.
+        """
+        written = self.manifest.get("label") or self.scenario.get("name") or self.folder.name
+        return shown_label(str(written))
 
     @property
     def seed(self) -> int:
@@ -228,8 +233,8 @@ class Run:
             yield "manifest.json", "has no format number"
         elif version > FORMAT:
             yield "manifest.json", f"format {version} is newer than {FORMAT}, which this reads"
-        elif not isinstance(self.manifest.get("digests"), dict):
-            yield "manifest.json", "has no digests"
+        elif problems_found := list(manifest_problems(self.manifest)):
+            yield from (("manifest.json", problem) for problem in problems_found)
         else:
             tables += ["levels"] if self._has_levels else []
             for adapter in self._adapters():

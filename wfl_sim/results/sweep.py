@@ -11,6 +11,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from wfl_sim.results.manifest import is_plain_name
 from wfl_sim.results.run import Run
 from wfl_sim.results.tables import parquet
 
@@ -44,6 +45,10 @@ class Sweep:
             raise ValueError(f"{path}: damaged: {str(error).splitlines()[0]}") from None
         if not isinstance(version, int) or not isinstance(sweep.manifest.get("runs"), list):
             raise ValueError(f"{path}: has no format number or no list of runs")
+        if not all(
+            isinstance(run, dict) and is_plain_name(run.get("folder")) for run in sweep._runs
+        ):
+            raise ValueError(f"{path}: a run must be a folder right in that of the sweep")
         if version > FORMAT:
             raise ValueError(f"{path}: format {version} is newer than {FORMAT}, which this reads")
         return sweep
@@ -64,7 +69,12 @@ class Sweep:
     @property
     def planned(self) -> list[Path]:
         """The run folders, whether they exist or not, in the order of the sweep."""
-        return [self.folder / str(run["folder"]) for run in self.manifest["runs"]]
+        return [self.folder / str(run["folder"]) for run in self._runs]
+
+    @property
+    def _runs(self) -> list[dict[str, Any]]:
+        runs: list[dict[str, Any]] = self.manifest["runs"]
+        return runs
 
     @property
     def missing(self) -> list[Path]:

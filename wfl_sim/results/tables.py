@@ -105,14 +105,25 @@ def parquet(table: pa.Table) -> bytes:
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:
-    """Write rows under a header in full precision; None and NaN become empty."""
+    """Write rows under a header in full precision; None and NaN become empty.
+
+    A text that a spreadsheet would take for a formula gets an apostrophe before it. A link in the
+    place of the file is replaced, not followed.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         for row in rows:
-            writer.writerow(["" if value is None or value != value else value for value in row])
+            writer.writerow([_cell(value) for value in row])
     return path
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return f"'{value}"
+    return "" if value is None or value != value else value
 
 
 def file_name(*words: object) -> str:

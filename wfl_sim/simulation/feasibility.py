@@ -42,20 +42,20 @@ def check_memory(scenario: Scenario, workloads: Sequence[Workload]) -> tuple[int
     return tuple(excluded)
 
 
-LEAST_SNR_DB: Final = -20.0
-"""Least mean SNR of a resource block, wfl_sim's default. Below it, a block of 360 kHz carries less
-than 5.2 kbit/s at Shannon's rate, and a transfer would need very many fading samples."""
+LEAST_SNR: Final = 0.01
+"""Least mean SNR of a resource block, -20 dB, wfl_sim's default. Below it, a block of 360 kHz
+carries less than 5.2 kbit/s at Shannon's rate, and a transfer would need very many fading
+samples."""
 
 
-def snrs_db(cell: CellConfig, power: float, gain: float) -> dict[Direction, float]:
-    """Return the mean SNR of a block in dB by direction, for a device of `power` W."""
+def mean_snrs(cell: CellConfig, power: float, gain: float) -> dict[Direction, float]:
+    """Return the linear mean SNR of a block by direction, for a device of `power` W."""
     watts: dict[Direction, float] = {
         "uplink": min(power, cell.power_density(gain)),
         "downlink": cell.downlink.power / cell.blocks,
     }
     return {
-        direction: 10 * log10(max(each * gain / cell.noise(direction), 1e-300))
-        for direction, each in watts.items()
+        direction: float(each * gain / cell.noise(direction)) for direction, each in watts.items()
     }
 
 
@@ -73,15 +73,16 @@ def check_link_budget(scenario: Scenario, placement: Placement) -> None:
         for index in range(first, first + devices.count):
             cell = scenario.base_stations[placement.serving[index]]
             gain = placement.gains[placement.serving[index], index]
-            for direction, snr_db in snrs_db(cell, devices.power, gain).items():
-                if snr_db < LEAST_SNR_DB:
+            for direction, snr in mean_snrs(cell, devices.power, gain).items():
+                if snr < LEAST_SNR:
+                    snr_db = 10 * log10(max(snr, 1e-300))
                     control = (
                         " or a higher power-control target" if cell.uplink.power_control else ""
                     )
                     raise LocatedError(
                         f"device-{index} is out of reach: {snr_db:.0f} dB mean SNR on a block of "
-                        f"the {direction}, the least is {LEAST_SNR_DB:.0f} dB (a smaller radius, "
-                        f"more power{control}, or another cell)",
+                        f"the {direction}, the least is {10 * log10(LEAST_SNR):.0f} dB (a smaller "
+                        f"radius, more power{control}, or another cell)",
                         "devices",
                         group,
                     )

@@ -106,7 +106,8 @@ def patches(activities: Iterable[str]) -> list[Patch]:
 def line_handles(styles: Styles, **changes: Any) -> list[Line2D]:
     """Return the entries of a legend for labelled lines, with changes to their styles."""
     return [
-        Line2D([], [], label=label, **{**style, **changes})
+        # matplotlib hides what begins with an underscore.
+        Line2D([], [], label=f" {label}" if label[0] == "_" else label, **{**style, **changes})
         for label, style in styles.items()
         if label
     ]
@@ -145,6 +146,8 @@ def save(
     """
     folder.mkdir(parents=True, exist_ok=True)
     png, svg = folder / f"{name}.png", folder / f"{name}.svg"
+    for path in (png, svg):
+        path.unlink(missing_ok=True)  # a link is replaced, not followed
     figure.savefig(png, metadata={"Software": None})
     figure.savefig(svg, metadata={"Date": None, "Creator": "wfl_sim"})
     return [png, svg, write_csv(folder / f"{name}.csv", header, rows)]

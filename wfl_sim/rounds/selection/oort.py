@@ -80,8 +80,8 @@ class Oort:
         uploaded = np.array([1 + device.last_upload_round for device in devices])
         utility = examples * losses
         if self.preferred is not None:
-            slow = seconds > self.preferred
-            utility = np.where(slow, utility * power(self.preferred / seconds, self.alpha), utility)
+            ratio = self.preferred / np.maximum(seconds, self.preferred)
+            utility = utility * power(ratio, self.alpha)
         return np.asarray(
             utility / max(float(utility.max()), 1e-12)
             + np.sqrt(0.1 * log(max(number, 1)) / uploaded)

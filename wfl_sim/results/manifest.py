@@ -1,0 +1,65 @@
+"""What a manifest must hold: run folders come from others, so their texts and numbers are data."""
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from numbers import Real
+from typing import Any, Final
+
+from wfl_sim.config.errors import one_line
+
+_NUMBERS: Final = ("simulated_seconds", "tasks_executed")
+_TABLES: Final = ("bits", "joules", "host_seconds")
+_LONGEST: Final = 200
+"""Characters of a label in figures and tables."""
+
+
+def manifest_problems(manifest: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with the parts of a manifest that figures and tables use."""
+    if not isinstance(manifest.get("digests"), dict):
+        yield "has no digests"
+    for name in _NUMBERS:
+        if name in manifest and not _is_number(manifest[name]):
+            yield f"{name} must be a number"
+    for name in _TABLES:
+        if not isinstance(manifest.get(name, {}), dict) or not all(
+            map(_is_number, manifest.get(name, {}).values())
+        ):
+            yield f"{name} must be a mapping of names to numbers"
+    if not isinstance(manifest.get("seed", 0), int):
+        yield "seed must be an integer"
+    adapters = manifest.get("adapters", [])
+    if not isinstance(adapters, list) or not all(map(is_plain_name, adapters)):
+        yield "adapters must be a list of file names"
+    point = manifest.get("point", {})
+    if not isinstance(point, dict) or not all(map(_is_coordinate, point.values())):
+        yield "point must be a mapping of paths to value, unit and written"
+
+
+def is_plain_name(name: object) -> bool:
+    """Return whether a text names something right in a folder, and nothing elsewhere."""
+    return isinstance(name, str) and re.fullmatch(r"\w[^/\\\x00-\x1f]*", name) is not None
+
+
+def shown_label(text: str) -> str:
+    """Return a label as one printable line; two long ones stay apart by a digest."""
+    if text.isprintable() and len(text) <= _LONGEST:
+        return text
+    line = one_line(text)
+    if len(line) <= _LONGEST:
+        return line
+    return f"{line[: _LONGEST - 20]}... {hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _is_coordinate(value: object) -> bool:
+    return (
+        isinstance(value, dict)
+        and set(value) == {"value", "unit", "written"}
+        and isinstance(value["unit"], str)
+        and isinstance(value["written"], str)
+        and (isinstance(value["value"], str) or _is_number(value["value"]))
+    )
