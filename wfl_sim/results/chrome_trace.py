@@ -20,7 +20,7 @@ ARGUMENTS = ("round", "bits", "flops", "joules", "cell", "outcome", "mean_sinr_d
 def write_traces(runs: Sequence[Run], folder: Path) -> list[Path]:
     """Write `trace-<label>-<seed>.json` of every run into a folder, and return the paths."""
     return [
-        write_trace(run, folder / file_name("trace", run.label, f"{run.seed}.json")) for run in runs
+        write_trace(run, folder / f"{file_name('trace', run.label, run.seed)}.json") for run in runs
     ]
 
 
