@@ -168,6 +168,8 @@ def test_a_class_of_a_notebook_counts_with_all_that_it_uses():
             CELL.replace("class Mine", "class Mine(Base)"),
         ),
         in_notebook(rate, helper + "helper = __import__('functools').lru_cache(helper)\n", CELL),
+        in_notebook(rate, helper + "helper = __import__('functools').partial(helper)\n", CELL),
+        in_notebook(rate, helper, CELL + "    def __post_init__(self):\n        assert self\n"),
         in_notebook(
             rate,
             "def made(k):\n    def helper(x):\n        return k\n    return helper\n"

@@ -12,16 +12,14 @@ import secrets
 import sys
 import types
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
+from functools import cache, cached_property, partial
 from typing import Any, Final
 
 _log = logging.getLogger(__name__)
 
 _PLAIN: Final = (bool, int, float, complex, str, bytes, type(None), type(...), range, slice)
-_WRAPPED: Final = ("__func__", "__wrapped__", "func")
-"""Attributes of methods, partial functions and cached ones that hold the function."""
-_GENERATED: Final = ("<string>", "dataclasses.py")
-"""Ends of the file names of functions that `dataclass` writes."""
+_GENERATED: Final = ("__init__", "__repr__", "__eq__", "__hash__", "__setattr__", "__delattr__")
+"""Functions that `dataclass` may have written."""
 
 Seen = dict[int, tuple[int, object]]
 """Things by id, with their number; kept, so that nothing else gets the id."""
@@ -72,10 +70,13 @@ def _parts(thing: Any) -> Iterable[object]:
             return (thing.__qualname__, thing.__bases__, own)
         case property():
             return (kind, thing.fget)
-    inner = next((getattr(thing, name) for name in _WRAPPED if hasattr(thing, name)), None)
+        case partial():
+            return (kind, thing.func, thing.args, thing.keywords)
+        case cached_property():
+            return (kind, thing.func)
+    inner = getattr(thing, "__func__", getattr(thing, "__wrapped__", None))  # method, or cached
     if inner is not None:
-        given = (getattr(thing, name, None) for name in ("args", "keywords", "__self__"))
-        return (kind, inner, *given)
+        return (kind, inner, getattr(thing, "__self__", None))
     if is_live(type(thing)):
         return (type(thing), vars(thing) if hasattr(thing, "__dict__") else repr(thing))
     if type(thing).__module__.startswith("wfl_sim."):
@@ -102,9 +103,10 @@ def _used(function: types.FunctionType) -> dict[str, object]:
 
 def _is_own(name: str, thing: object) -> bool:
     """Return whether a class has an attribute from its author, not from Python or `dataclass`."""
-    code = getattr(thing, "__code__", None)
     if name.startswith("__"):
-        return code is not None and not code.co_filename.endswith(_GENERATED)
+        code = getattr(thing, "__code__", None)
+        written = code is not None and code.co_filename.endswith(("<string>", "dataclasses.py"))
+        return code is not None and not (written and name in _GENERATED)
     return name != "_abc_impl"
 
 
