@@ -220,7 +220,32 @@ class TestJsonl:
             Jsonl(path=str(tmp_path / "x.jsonl")).shards(2, seed=0)
 
 
+def test_a_long_text_and_quotation_marks_that_are_signs(tmp_path):
+    text = "label\ttext\n" + "".join(f'{i % 2}\tsays "{"x" * 200_000}\n' for i in range(8))
+    path = write(tmp_path / "x.tsv", text)
+    rows = Csv(path=path, delimiter="\t", quoting="off").rows()
+    assert rows[1] == ('says "' + "x" * 200_000, "1")
+
+
 class TestHub:
+    def test_a_label_of_minus_one_is_none(self, monkeypatch):
+        class Table(list):
+            column_names = ("text", "label")
+            features: dict[str, object]
+
+        class Names:
+            names = ("calm", "angry")
+
+        table = Table({"text": f"text {i}", "label": i % 3 - 1} for i in range(30))
+        table.features = {"label": Names()}
+        module = type(sys)("datasets")
+        module.load_dataset = lambda name, config, split: table
+        monkeypatch.setitem(sys.modules, "datasets", module)
+        rows = Hub(name="somebody/some").rows()
+        assert [label for _, label in rows].count("calm") == 10
+        assert [label for _, label in rows].count("angry") == 10
+        assert len(rows) == 20
+
     def test_without_datasets_the_extra_is_named(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "datasets", None)
         with pytest.raises(ImportError, match=r"wfl_sim\[hub\]"):

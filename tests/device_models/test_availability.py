@@ -15,6 +15,34 @@ from wfl_sim.randomness import stream
 HOUR = 3600.0
 
 
+def recorded(tmp_path, text, encoding="utf-8"):
+    (tmp_path / "there.csv").write_text(text, encoding)
+    return TraceAvailability(path=str(tmp_path / "there.csv"))
+
+
+@pytest.mark.parametrize("between", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_tables_are_read_as_spreadsheets_write_them(tmp_path, between, encoding):
+    text = "device,start (s),end (s)\r\n0,1,2\r\n".replace(",", between)
+    assert first(recorded(tmp_path, text, encoding), 1) == [(1, 2)]
+
+
+def test_recorded_intervals_that_touch_are_one(tmp_path):
+    trace = recorded(tmp_path, "device,start (s),end (s)\n0,0,5\n0,5,9\n0,9,12\n0,20,21\n")
+    assert first(trace, 4) == [(0, 12), (20, 21)]
+
+
+def test_what_a_recording_and_a_group_do_not_share_is_said(tmp_path):
+    trace = recorded(tmp_path, "device,start (s),end (s)\n0,0,5\n2,0,5\n7,0,5\n")
+    assert trace.unused(3) == (
+        "no row of 1 of 3 devices, which are never there and rows of 1 devices beyond the group, "
+        "which are left out"
+    )
+    late = recorded(tmp_path, "device,start (s),end (s)\n0,1700000000,1700000005\n")
+    assert late.unused(1) == "nobody there before 1,700,000,000 s: the clock of a run begins at 0"
+    assert recorded(tmp_path, "device,start (s),end (s)\n0,0,5\n").unused(1) == ""
+
+
 def first(kind, count, member=0, seed=0):
     return list(islice(kind.intervals(member, stream(seed, "availability", member)), count))
 

@@ -108,11 +108,15 @@ def test_a_folder_is_no_trace(files):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("device,start (s)\n0,1\n", "1: needs one column 'end', header is 'device,start (s)'"),
+        (
+            "device,start (s)\n0,1\n",
+            "1: needs one column 'end' (columns: device, start (s), end (s)), header is "
+            "'device,start (s)'",
+        ),
         ("device,start (s),end (s)\n0.5,0,1\n", "2: device must be an integer, got 0.5"),
         (
             "device,start (s),end (s)\n0,0,5\n1,0,9\n0,4,6\n",
-            "4: start must be after 5 s, where the row before of device 0 ends, got 4 s",
+            "4: start must be at least 5 s, where the row before of device 0 ends, got 4 s",
         ),
     ],
 )
@@ -120,6 +124,12 @@ def test_a_wrong_recording_is_one_line(files, text, message):
     (files.folder / "there.csv").write_text(text)
     found = refusal(files, "availability: {kind: trace, path: there.csv}")
     assert found == f"s.yaml:24: devices.0.availability: there.csv:{message}"
+
+
+def test_devices_numbered_from_one_are_one_line(files):
+    (files.folder / "there.csv").write_text("device,start (s),end (s)\n1,0,5\n2,0,5\n3,0,5\n")
+    found = refusal(files, "availability: {kind: trace, path: there.csv}")
+    assert "must number devices from 0 on: it has no row of device 0, and rows of device 3" in found
 
 
 def test_a_recording_of_others_is_one_line(files):

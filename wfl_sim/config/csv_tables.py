@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from channel_models.units import Unit
+from wfl_sim.config.documents import shown
 from wfl_sim.config.fields import FilePath
 
 
@@ -102,32 +103,46 @@ def read_intervals(file: Path, key: str) -> dict[int, list[tuple[float, float]]]
     """Read intervals of time that belong to a whole number: its column `key`, start, end.
 
     Raises:
-        ValueError: as `read_steps`; intervals of one number overlap or go back.
+        ValueError: as `read_steps`; intervals of one number overlap or go back. Those that touch
+            are one.
     """
     found: dict[int, list[tuple[float, float]]] = {}
     number = Unit("1", minimum=0.0)
+    last: dict[int, float] = {}
     for line, row in read_rows(file, {key: number, "start": _TIME, "end": _TIME}):
         if row[key] != int(row[key]):
             raise ValueError(f"{file.name}:{line}: {key} must be an integer, got {row[key]:g}")
-        mine = found.setdefault(int(row[key]), [])
-        if mine and row["start"] <= mine[-1][1]:
+        which = int(row[key])
+        mine = found.setdefault(which, [])
+        if row["start"] < last.get(which, 0.0):
             raise ValueError(
-                f"{file.name}:{line}: start must be after {mine[-1][1]:g} s, where the row before "
-                f"of {key} {row[key]:g} ends, got {row['start']:g} s"
+                f"{file.name}:{line}: start must be at least {last[which]:g} s, where the row "
+                f"before of {key} {which} ends, got {row['start']:g} s"
             )
-        mine.append((row["start"], _ended(file, line, row)))
+        start = mine.pop()[0] if mine and row["start"] == last[which] else row["start"]
+        last[which] = _ended(file, line, row)
+        mine.append((start, last[which]))
     return found
 
 
 def read_rows(file: Path, columns: Mapping[str, Measure]) -> list[tuple[int, dict[str, float]]]:
     """Read numbers in SI units from a CSV file whose header reads ``name (unit),name (unit)``.
 
+    A header without a comma may have semicolons or tabs between its columns.
+
     Returns:
         The line number and the values of each row; other columns are left out.
     """
     try:
-        with file.open(newline="", encoding="utf-8") as text:
-            lines = [(number, row) for number, row in enumerate(csv.reader(text), 1) if row]
+        # Spreadsheets begin UTF-8 with a byte-order mark.
+        with file.open(newline="", encoding="utf-8-sig") as text:
+            header = text.readline()
+            text.seek(0)
+            between = "," if "," in header else max(";\t", key=header.count)
+            reader = csv.reader(text, delimiter=between)
+            lines = [(number, row) for number, row in enumerate(reader, 1) if row]
+    except csv.Error as error:
+        raise ValueError(f"{file.name}: is no CSV file: {error}") from None
     except UnicodeDecodeError:
         raise ValueError(f"{file.name}: must be a text in UTF-8") from None
     if len(lines) < 2:
@@ -139,7 +154,9 @@ def read_rows(file: Path, columns: Mapping[str, Measure]) -> list[tuple[int, dic
         found = [i for i, (word, _) in enumerate(written) if word == name]
         if len(found) != 1:
             raise ValueError(
-                f"{file.name}:{first}: needs one column {name!r}, header is {','.join(header)!r}"
+                f"{file.name}:{first}: needs one column {name!r} (columns: "
+                f"{', '.join(_named(each, unit) for each, unit in columns.items())}), header is "
+                f"{shown(between.join(header))}"
             )
         places[name] = found[0], written[found[0]][1]
         if unit.symbol != "1" and not places[name][1]:
@@ -157,6 +174,10 @@ def read_rows(file: Path, columns: Mapping[str, Measure]) -> list[tuple[int, dic
         (line, {n: _number(file, line, row, n, *places[n], columns[n]) for n in columns})
         for line, row in body
     ]
+
+
+def _named(name: str, unit: Measure) -> str:
+    return name if unit.symbol == "1" else f"{name} ({unit.symbol})"
 
 
 def _head(cell: str) -> tuple[str, str]:

@@ -6,7 +6,7 @@ import json
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Literal
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from wfl_sim.data.partition import PARTITIONS, Dirichlet, Partition
 from wfl_sim.data.sharding import check_sharding, draw_rows, shards
 from wfl_sim.data.text_file import Source, TextFile
 from wfl_sim.randomness import stream
+
+_LONGEST_FIELD: Final = 2**30
+"""Characters of a text; it is cut to `tokens` later."""
 
 Row = tuple[str, str]
 """Text and label."""
@@ -155,10 +158,12 @@ class Csv(Table, TextFile):
     Attributes:
         columns: the columns' names when the file has no header line; else the header names them.
         delimiter: the character between columns.
+        quoting: `off` where quotation marks are signs like any other, as in many TSV files.
     """
 
     columns: tuple[str, ...] | None = None
     delimiter: str = ","
+    quoting: Literal["off"] | None = None
 
     def __post_init__(self) -> None:
         if len(self.delimiter) != 1:
@@ -170,8 +175,10 @@ class Csv(Table, TextFile):
     def rows(self) -> list[Row]:
         """Read the file; blank lines are left out."""
         columns, rows = self.columns, []
+        csv.field_size_limit(_LONGEST_FIELD)
         with self.opened(newline="") as file:
-            reader = csv.reader(file, delimiter=self.delimiter, strict=True)
+            quoting = csv.QUOTE_NONE if self.quoting == "off" else csv.QUOTE_MINIMAL
+            reader = csv.reader(file, delimiter=self.delimiter, strict=True, quoting=quoting)
             try:
                 for row in filter(None, reader):
                     source = f"{self.path}:{reader.line_num}"
@@ -219,7 +226,8 @@ class Jsonl(Table, TextFile):
 class Hub(Table, HubName):
     """A data set by its name on the Hub; needs the `datasets` package (`wfl_sim[hub]`).
 
-    Class names are taken from the data set where it has them.
+    Class names are taken from the data set where it has them. There a label of -1 means none, such
+    as where annotators disagree or in a hidden test set: these rows are left out.
     """
 
     def rows(self) -> list[Row]:
@@ -233,7 +241,11 @@ class Hub(Table, HubName):
         table: Any = load_dataset(self.name, self.config, split=self.split)
         self.check_columns(table.column_names, self.name)
         names = getattr(table.features[self.label], "names", None)
-        rows = [self.row_of(row, f"{self.name}: row {number}") for number, row in enumerate(table)]
+        rows = [
+            self.row_of(row, f"{self.name}: row {number}")
+            for number, row in enumerate(table)
+            if not (names and row[self.label] == -1)
+        ]
         return [(text, names[int(label)] if names else label) for text, label in rows]
 
 

@@ -47,6 +47,7 @@ class Availability(Protocol):
 AVAILABILITIES: Registry[Availability] = Registry("availability", Availability)
 
 
+_DAY = 86400.0
 FOREVER = float("inf")
 
 
@@ -131,10 +132,32 @@ class TraceAvailability:
         _ = self._recorded
 
     def check(self, count: int) -> None:
-        """Refuse a file in which none of a group of `count` devices is ever there."""
+        """Refuse a file in which none of a group of `count` devices is ever there.
+
+        And one that numbers them from 1 on.
+        """
         if not any(member in self._recorded for member in range(count)):
             whom = "device 0" if count == 1 else f"devices 0 to {count - 1}"
             raise LocatedError(f"has no row of {whom}, so nobody is ever there", "path")
+        if 0 not in self._recorded and count in self._recorded:
+            raise LocatedError(
+                f"must number devices from 0 on: it has no row of device 0, and rows of device "
+                f"{count}, which the group does not have",
+                "path",
+            )
+
+    def unused(self, count: int) -> str:
+        """Return in words what the file and a group of `count` devices do not share."""
+        away = [member for member in range(count) if member not in self._recorded]
+        beyond = [member for member in self._recorded if member >= count]
+        parts = [f"no row of {len(away)} of {count} devices, which are never there"] if away else []
+        parts += [f"rows of {len(beyond)} devices beyond the group, which are left out"] * bool(
+            beyond
+        )
+        begin = min(mine[0][0] for mine in self._recorded.values())
+        if begin > _DAY:
+            parts.append(f"nobody there before {begin:,.0f} s: the clock of a run begins at 0")
+        return " and ".join(parts)
 
     def intervals(self, member: int, rng: np.random.Generator) -> Iterator[tuple[float, float]]:
         """Yield the intervals of a member of the group."""

@@ -80,13 +80,22 @@ class ProfileTable:
 
     def _row(self, model: str, batch: int, tokens: int) -> ProfileRow:
         for row in self.rows:
-            if (row.model, row.batch, row.tokens) == (model, batch, tokens):
+            if row.model in (model, portable_name(model)) and (row.batch, row.tokens) == (
+                batch,
+                tokens,
+            ):
                 return row
+        asked = f"{portable_name(model)} {batch}x{tokens}"
         known = ", ".join(f"{r.model} {r.batch}x{r.tokens}" for r in self.rows)
         raise LocatedError(
-            f"{Path(self.path).name} has no row for {model} {batch}x{tokens} (it has: {known})",
+            f"{Path(self.path).name} has no row for {asked} (it has: {known})",
             "table",
         )
+
+
+def portable_name(model: str) -> str:
+    """Return the name of a model in tables: of a local folder its own name, wherever it lies."""
+    return Path(model).name if Path(model).is_absolute() else model
 
 
 def read_table(file: Path) -> tuple[ProfileRow, ...]:
@@ -95,7 +104,7 @@ def read_table(file: Path) -> tuple[ProfileRow, ...]:
     Raises:
         ValueError: one line with file and line number: a column is missing or a value is none.
     """
-    with file.open(newline="", encoding="utf-8") as text:
+    with file.open(newline="", encoding="utf-8-sig") as text:
         reader = csv.DictReader(text)
         missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
         if missing:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from channel_models.units import Unit
 from wfl_sim.config.errors import ScenarioError
-from wfl_sim.device_models.profile_table import ProfileRow, write_table
+from wfl_sim.device_models.profile_table import ProfileRow, portable_name, write_table
 from wfl_sim.learning.learner import PeftLearner
 from wfl_sim.scenario.loading import Loaded
 from wfl_sim.simulation.learner_cache import LearnerCache
@@ -41,7 +41,7 @@ def profile_hardware(
     source = f"wfl-sim profile, torch {version('torch')}, {threads} threads, median"
     rows = [
         ProfileRow(
-            model=learner.model.pretrained,
+            model=portable_name(learner.model.pretrained),
             batch=batch.size,
             tokens=batch.tokens,
             tokens_per_second=batch.size * batch.tokens / step,

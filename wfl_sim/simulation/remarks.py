@@ -3,11 +3,15 @@
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from channel_models import OutOfRangeWarning
+from wfl_sim.config.errors import Location
+from wfl_sim.device_models.availability import TraceAvailability
+from wfl_sim.scenario.scenario import Scenario
 from wfl_sim.state import State
 
 
@@ -30,6 +34,15 @@ def remarks(totals: Mapping[str, Any]) -> list[str]:
         names = ", ".join(broken[:3]) + (", ..." if len(broken) > 3 else "")
         lines.append(f"training has diverged: values that are not finite in the states of {names}")
     return lines
+
+
+def trace_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
+    """Yield the keys of availability traces that do not fit their group, and how."""
+    for number, group in enumerate(scenario.devices):
+        trace = group.availability
+        unused = trace.unused(group.count) if isinstance(trace, TraceAvailability) else ""
+        if isinstance(trace, TraceAvailability) and unused:
+            yield ("devices", number, "availability"), f"{Path(trace.path).name} has {unused}"
 
 
 def not_finite(states: Mapping[str, State]) -> list[str]:

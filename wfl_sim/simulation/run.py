@@ -20,7 +20,7 @@ from wfl_sim.scenario.loading import Loaded
 from wfl_sim.scenario.resolve import to_yaml
 from wfl_sim.simulation.fingerprint import run_fingerprint
 from wfl_sim.simulation.learner_cache import LearnerCache, learning_of
-from wfl_sim.simulation.remarks import ranges_said_once, remarks
+from wfl_sim.simulation.remarks import ranges_said_once, remarks, trace_remarks
 from wfl_sim.simulation.request import RunRequest
 from wfl_sim.simulation.simulation import Simulation, SimulationResult
 
@@ -176,6 +176,8 @@ def prepare(
     Raises:
         ScenarioError: The parts of the scenario do not fit together.
     """
+    for path, text in trace_remarks(loaded.scenario):
+        warn(str(loaded.document.error(path, text)))
     with ranges_said_once(lambda text: warn(str(loaded.document.error(("devices",), text)))):
         try:
             return Simulation(loaded.scenario, network_only=network_only, cache=cache)
