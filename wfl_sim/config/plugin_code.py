@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass
+from functools import lru_cache
 from importlib.util import resolve_name
 from pathlib import Path
 from types import ModuleType
@@ -152,25 +153,26 @@ def _source(name: str, file: Path, on_disk: bool) -> _Source:
     content = file.read_bytes()
     default = name if file.name == "__init__.py" else name.rpartition(".")[0]
     package = getattr(module, "__package__", None) or default
-    imports = tuple(_imports(content, package)) if file.suffix == ".py" else ()
+    imports = _imports(content, package) if file.suffix == ".py" else ()
     source = _Source(spec, hashlib.sha256(content).hexdigest(), imports)
     if module is not None and not on_disk:
         setattr(module, _RECORD, source)
     return source
 
 
-def _imports(text: bytes, package: str) -> Iterator[str]:
-    """Yield the modules that a source may import, and the packages that they are in."""
+@lru_cache(maxsize=256)
+def _imports(text: bytes, package: str) -> tuple[str, ...]:
+    """Return the modules that a source may import, and the packages that they are in."""
+    names: list[str] = []
     with suppress(SyntaxError, ValueError, ImportError):
         for node in ast.walk(ast.parse(text)):
-            names: list[str] = []
             if isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
+                names += [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom):
                 base = node.module or ""
                 if node.level:
                     base = resolve_name("." * node.level + base, package)
-                names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
-            for name in names:
-                words = name.split(".")
-                yield from (".".join(words[:end]) for end in range(1, len(words) + 1))
+                names += [base, *(f"{base}.{alias.name}" for alias in node.names)]
+    split = [name.split(".") for name in names]
+    every = (".".join(words[:end]) for words in split for end in range(1, len(words) + 1))
+    return tuple(dict.fromkeys(every))

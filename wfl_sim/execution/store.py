@@ -194,6 +194,7 @@ class Store:
                 _log.warning("%s cannot be read (%s): made again", path, error.strerror)
             self._unreadable.add(key)
             return None
+        self._unreadable.discard(key)
         # The modification time of an entry is the time of its last use.
         with suppress(OSError):
             os.utime(path)
