@@ -136,9 +136,9 @@ def read_rows(file: Path, columns: Mapping[str, Measure]) -> list[tuple[int, dic
     try:
         # Spreadsheets begin UTF-8 with a byte-order mark.
         with file.open(newline="", encoding="utf-8-sig") as text:
-            header = text.readline()
+            top = text.readline()
             text.seek(0)
-            between = "," if "," in header else max(";\t", key=header.count)
+            between = "," if "," in top else max(";\t", key=top.count)
             reader = csv.reader(text, delimiter=between)
             lines = [(number, row) for number, row in enumerate(reader, 1) if row]
     except csv.Error as error:

@@ -177,8 +177,9 @@ class Csv(Table, TextFile):
         columns, rows = self.columns, []
         csv.field_size_limit(_LONGEST_FIELD)
         with self.opened(newline="") as file:
-            quoting = csv.QUOTE_NONE if self.quoting == "off" else csv.QUOTE_MINIMAL
-            reader = csv.reader(file, delimiter=self.delimiter, strict=True, quoting=quoting)
+            # Without a sign for quotation every sign is text.
+            quote = None if self.quoting == "off" else '"'
+            reader = csv.reader(file, delimiter=self.delimiter, strict=True, quotechar=quote)
             try:
                 for row in filter(None, reader):
                     source = f"{self.path}:{reader.line_num}"
