@@ -295,17 +295,27 @@ class TestStopping:
         process.send_signal(signal.SIGINT)
         self.ended(files, process, 130, INTERRUPTED)
 
-    def test_a_killed_worker_ends_the_command(self, files):
-        process = self.sweep(files)
-        os.kill(workers(process.pid)[0], signal.SIGKILL)
-        out, err = process.communicate(timeout=30)
-        assert (process.returncode, out) == (1, "")
-        assert err in {
-            f"error: the process of run {number} died (signal 9, perhaps for want of memory): "
-            "the same command continues where it stopped\n"
-            for number in (1, 2)
-        }
-        assert not list(files.folder.glob("runs/*"))
+    def test_a_killed_worker_costs_its_run_alone(self, files):
+        """One run is killed in each of its processes, and ends the command after the others."""
+        files.write(
+            "import os, signal\n"
+            "from wfl_sim.rounds.selection import RandomSelection\n"
+            "class Mine(RandomSelection):\n"
+            "    '''Mine.'''\n"
+            "    def select(self, devices, count, rng):\n"
+            "        os.kill(os.getpid(), signal.SIGKILL)\n",
+            "mine.py",
+        )
+        variants = "{bad: {rounds: {select: ./mine.py:Mine}}, pftt: {}, fedit: {method: fedit}}"
+        file = files.write(GOOD + f"sweep: {{variants: {variants}}}\n")
+        out = files.folder / "runs"
+        options = ("--jobs", 2, "--no-figures", "--allow-plugins")
+        done = wfl_sim("run", file, "--out", out, *options)
+        died = "the process of run 1 died (signal 9, perhaps for want of memory): "
+        assert done.returncode == 1
+        assert f"{died}it is run again" in done.stderr
+        assert done.stderr.endswith(f"error: {died}the same command continues where it stopped\n")
+        assert len(list(out.glob("good-*"))) == 2
 
     def test_a_killed_parent_takes_its_workers_along(self, files):
         process = self.sweep(files)
