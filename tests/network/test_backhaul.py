@@ -134,7 +134,7 @@ def test_a_shared_trunk_delays_a_round(tmp_path):
         ("{links: [{hub: server, ends: [cells]}], edge_servers: [cell-0]}",
          "backhaul.edge_servers.0: must be a node of its own, got 'cell-0'"),
         ("{links: [{hub: server, ends: [cells], capacity: 0 bit/s}]}",
-         "capacity: must be greater than 0 bit/s"),
+         "capacity: must be at least 1 bit/s, got 0 bit/s"),
     ],
 )  # fmt: skip
 def test_a_graph_that_does_not_connect_is_one_located_line(tmp_path, text, message):

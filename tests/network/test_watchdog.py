@@ -80,6 +80,20 @@ def test_a_clock_that_stands_still_is_an_error(tmp_path, monkeypatch):
         outcome(tmp_path, "rounds={kind: synchronous, until: 10 s, clients: 1}", tiny, text=TWO)
 
 
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("cells.0.backhaul={latency: 1e10}", r"the clock has come to 1e\+10 s, more than the 1e"),
+        ("devices.0.hardware={base: raspberry-pi-5, peak: 1e-300}", "would take .* for a local"),
+        ("model.flops_per_step=1e30 FLOP", "would take .* for a local"),
+    ],
+)
+def test_the_clock_ends_where_it_tells_nothing_apart(tmp_path, setting, message, monkeypatch):
+    monkeypatch.setattr("wfl_sim.network.watchdog._LOOK", 1)
+    with pytest.raises(LocatedError, match=message):
+        outcome(tmp_path, setting, text=TWO)
+
+
 def test_a_device_that_leaves_coverage_is_absent(tmp_path):
     """It drives out of the cell at 5 s and stays at 4.9 km; the others go on without it."""
     (tmp_path / "trace.csv").write_text(

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated
 
-from channel_models.units import PositiveBitsPerSecond, Seconds
+from channel_models.units import Seconds
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.device_models import Hardware, HardwareReference
-from wfl_sim.radio.cell import CellConfig
+from wfl_sim.radio.cell import Capacity, CellConfig
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -23,7 +23,7 @@ class BackhaulLinks:
     hub: str
     ends: tuple[str, ...]
     """Names of nodes; `[cells]` for all cells."""
-    capacity: PositiveBitsPerSecond = 10e9
+    capacity: Capacity = 10e9
     """Capacity in each direction."""
     latency: Seconds = 1e-3
     """Latency in each direction."""

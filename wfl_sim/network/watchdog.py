@@ -24,6 +24,8 @@ _EVENTS_OF_A_DEVICE: Final = 100
 _LEAST_ADVANCE: Final = 2e-5
 """Seconds that the clock must advance in so many events. With 38 carriers and a sample of the
 channel every 4 us it advances 30 times more."""
+_LAST: Final = 1e10
+"""Seconds at which a double still tells 2 us apart."""
 _NAMED: Final = 3
 """Devices that an error names."""
 
@@ -88,6 +90,12 @@ class Watchdog:
                     "rounds",
                 )
             self._events, self._at = 0, now
+        if now > _LAST:
+            raise LocatedError(
+                f"the clock has come to {now:.3g} s, more than the {_LAST:g} s (300 years) in "
+                f"which it tells microseconds apart: {self._who()}",
+                "rounds",
+            )
         if now >= self._next_look:
             self._check(now)
         if self._listener is not None and time.monotonic() >= self._next_report:

@@ -15,12 +15,12 @@ from channel_models.units import (
     Fraction,
     Metres,
     NonNegativeDecibel,
-    PositiveBitsPerSecond,
     PositiveHertz,
     PositiveMetres,
     PositiveSeconds,
     PositiveWatt,
     Seconds,
+    Unit,
     Watt,
 )
 from wfl_sim.config.errors import LocatedError
@@ -64,6 +64,12 @@ PATHLOSSES: Registry[cm.PathLoss] = Registry("pathloss", cm.PathLoss)
 SHADOWINGS: Registry[cm.Shadowing] = Registry("shadowing", cm.Shadowing)
 FADINGS: Registry[cm.Fading] = Registry("fading", cm.Fading)
 RATES: Registry[cm.RateMap] = Registry("rate", cm.RateMap)
+
+
+CsiDelay = Annotated[float, Unit("s", minimum=0.0, maximum=10.0)]
+"""Older channel state tells nothing of the present one, and its samples would be computed."""
+Capacity = Annotated[float, Unit("bit/s", minimum=1.0)]
+"""Of a wired link; a slower one is none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +117,7 @@ class UplinkConfig:
     """Noise figure of the base station's receiver, dB."""
     overhead: Fraction = 0.08
     """Share of the resource elements that carry no data (TS 38.306: 0.08 in FR1 uplink)."""
-    csi_delay: Seconds = 0.0
+    csi_delay: CsiDelay = 0.0
     """Age of the channel state that is known, beyond half a sampling step, s."""
     csi_error: Fraction = 0.0
     """Mean square error of the fading that is known, as a share of its mean power."""
@@ -149,7 +155,7 @@ class DownlinkConfig:
     """Noise figure of the devices' receivers, dB."""
     overhead: Fraction = 0.14
     """Share of the resource elements that carry no data (TS 38.306: 0.14 in FR1 downlink)."""
-    csi_delay: Seconds = 0.0
+    csi_delay: CsiDelay = 0.0
     """Age of the channel state that is known, beyond half a sampling step, s."""
     csi_error: Fraction = 0.0
     """Mean square error of the fading that is known, as a share of its mean power."""
@@ -187,7 +193,7 @@ class BackhaulLink:
     """The wired link between a cell and the server, full duplex; transfers share it equally."""
 
     latency: Seconds = 2e-3
-    capacity: PositiveBitsPerSecond = 1e9
+    capacity: Capacity = 1e9
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,15 @@ def check_memory(scenario: Scenario, workloads: Sequence[Workload]) -> tuple[int
     for number, group in enumerate(scenario.devices):
         for device in range(first, first + group.count):
             with located("devices", number, "compute"):
-                group.compute.job(group.hardware, workloads[device])
+                cost = group.compute.job(group.hardware, workloads[device])
+            if cost.seconds() > LONGEST_UPDATE:
+                raise LocatedError(
+                    f"{group.hardware.name} would take {cost.seconds():.3g} s for a local update, "
+                    f"which must be at most {LONGEST_UPDATE:g} s",
+                    "devices",
+                    number,
+                    "hardware",
+                )
             need = group.compute.footprint(workloads[device])
             if need > group.hardware.memory and group.compute.memory == "exclude":
                 excluded.append(device)
@@ -42,6 +50,8 @@ def check_memory(scenario: Scenario, workloads: Sequence[Workload]) -> tuple[int
     return tuple(excluded)
 
 
+LONGEST_UPDATE: Final = 1e9
+"""Seconds (30 years) of a local update: more is a slip of the pen."""
 LEAST_SNR: Final = 0.01
 """Least mean SNR of a resource block, -20 dB, wfl_sim's default. Below it, a block of 360 kHz
 carries less than 5.2 kbit/s at Shannon's rate, and a transfer would need very many fading
