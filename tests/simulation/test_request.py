@@ -34,7 +34,7 @@ def test_a_run_with_a_long_name_and_label_has_all_its_files(tmp_path):
     text = BASE.replace("name: synthetic", "name: " + "n" * 500) + f"label: {'l' * 700}\n"
     (tmp_path / "s.yaml").write_text(text + "sweep: {seeds: [1]}\n")
     (run,) = wfl_sim.run(tmp_path / "s.yaml", out=tmp_path / "runs")
-    assert run.label == "l" * 700
+    assert run.manifest["label"] == "l" * 700
     (again,) = wfl_sim.sweep(tmp_path / "s.yaml", out=tmp_path / "sweeps").runs()
     assert again.folder.name == run.folder.name
 
