@@ -260,11 +260,7 @@ def _execute(
 
 
 def _own(folder: Path) -> Path:
-    """Return a folder that nobody has named, and that comes with the runs; it must not lead away.
-
-    Raises:
-        ValueError: It is a link.
-    """
+    """Return a folder that comes with the runs; raise ValueError where it leads away."""
     if folder.is_symlink():
         raise ValueError(f"{folder}: is a link that leads elsewhere: name a folder with --out")
     return folder

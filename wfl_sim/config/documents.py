@@ -163,10 +163,10 @@ def parse(text: str, name: str, folder: Path, *, lines: bool = True) -> Document
     except MarkedYAMLError as error:
         number = f":{error.problem_mark.line + 1}" if error.problem_mark and lines else ""
         raise ScenarioError(f"{name}{number}: not valid YAML: {_advice(error)}") from None
-    except ScenarioError:
-        raise
     except RecursionError:
         raise ScenarioError(f"{where}: must have at most {_DEEPEST} levels") from None
+    except ScenarioError:
+        raise
     except YAMLError as error:
         line = text.count("\n", 0, getattr(error, "position", 0)) + 1
         where = f"{name}:{line}" if lines else name
@@ -192,7 +192,6 @@ def shown(value: Any) -> str:
 
 
 def _is_text(value: str) -> bool:
-    """Return whether a text can be written to files and terminals."""
     return value.isprintable() or not _CONTROLS.search(value)
 
 
