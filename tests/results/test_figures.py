@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import itertools
 import math
 import re
@@ -415,6 +416,28 @@ def test_a_network_only_run_has_no_convergence_and_a_wrong_metric_is_refused(run
     assert names == {"breakdown", "timeline-bare-run", "timeline-bare-round"}
     with pytest.raises(ValueError, match="no run has a metric 'sharpness'; measured: accuracy"):
         draw_all(runs, tmp_path / "f", metric="sharpness")
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_metric_without_a_finite_value_still_draws(tmp_path, value):
+    """Alone, over two seeds, and beside a label that has values."""
+    for seed in (0, 1):
+        spans, metrics = invented("PFTT", seed, rounds=2)
+        write_run(
+            tmp_path / f"{seed}",
+            scenario_yaml=f"name: invented\nseed: {seed}\n",
+            manifest={"label": "PFTT", "seed": seed},
+            spans=spans,
+            metrics=[dataclasses.replace(each, value=value) for each in metrics],
+            states={},
+        )
+    lost = [Run.open(tmp_path / f"{seed}") for seed in (0, 1)]
+    for runs in (lost[:1], lost, [*lost, run_of(tmp_path / "other", "FedIT", 0, rounds=2)]):
+        paths = convergence(runs, tmp_path / "figures")
+        assert all(path.stat().st_size for path in paths)
+        with paths[2].open() as stream:
+            rows = [row for row in csv.DictReader(stream) if row["label"] == "PFTT"]
+        assert {row["value"] for row in rows if row["kind"] == "mean"} == {str(value)}
 
 
 def test_a_run_that_does_nothing_still_draws(tmp_path):

@@ -252,6 +252,6 @@ class Hub(Table, HubName):
 
 def _ordered(labels: set[str]) -> tuple[str, ...]:
     try:
-        return tuple(sorted(labels, key=int))
+        return tuple(sorted(labels, key=lambda label: (int(label), label)))
     except ValueError:
         return tuple(sorted(labels))

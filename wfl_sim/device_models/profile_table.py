@@ -67,7 +67,7 @@ class ProfileTable:
         others = {row.hardware for row in rows} - {hardware.name}
         if others and self.speed == 1.0:
             raise LocatedError(
-                f"was measured on {others.pop()!r}, not on {hardware.name!r}: give `speed`, the "
+                f"was measured on {min(others)!r}, not on {hardware.name!r}: give `speed`, the "
                 "ratio of their speeds",
                 "table",
             )

@@ -58,15 +58,15 @@ def path_of(folder: Path, key: str) -> str:
 
 
 def entries(folder: Path) -> Iterator[Entry]:
-    """Yield the entries of a store, in no order.
+    """Yield the entries of a store, in the order of their keys.
 
     Raises:
         OSError: there is no such folder.
     """
-    for subfolder in list(os.scandir(folder)):
+    for subfolder in sorted(os.scandir(folder), key=lambda found: found.name):
         if len(subfolder.name) != 2 or not subfolder.is_dir():
             continue
-        for file in list(os.scandir(subfolder.path)):
+        for file in sorted(os.scandir(subfolder.path), key=lambda found: found.name):
             if not file.name.endswith(_SUFFIX):
                 continue
             try:

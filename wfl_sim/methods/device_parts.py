@@ -19,7 +19,8 @@ class DeviceParts:
         self._ranks = tuple(ranks)
         self._server = tuple(self._at_server(part) for part in self._own)
         self._by_rank = {
-            rank: tuple(part.of_rank(rank) for part in self._own) for rank in {None, *ranks}
+            rank: tuple(part.of_rank(rank) for part in self._own)
+            for rank in dict.fromkeys((None, *ranks))
         }
 
     def __repr__(self) -> str:

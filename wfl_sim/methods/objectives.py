@@ -175,8 +175,8 @@ class Alignment:
     @classmethod
     def of(cls, method: Any) -> Alignment:
         """Return the objective of a method whose fields have the names of these fields."""
-        names = {each.name for each in fields(cls)} & {each.name for each in fields(method)}
-        return cls(**{name: getattr(method, name) for name in names})
+        own = {each.name for each in fields(method)}
+        return cls(**{f.name: getattr(method, f.name) for f in fields(cls) if f.name in own})
 
 
 def critic_of(algorithm: Algorithm, values: int = 1) -> tuple[Part, ...]:

@@ -31,10 +31,9 @@ INFRASTRUCTURE: Final = ("aggregate", "transfer")
 
 
 def natural_key(name: str) -> list[tuple[int, str]]:
-    """Return a key that sorts the numbers within names as numbers."""
-    return [
-        (int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)
-    ]
+    """Return a key that sorts the numbers within names as numbers; of `1` and `01`, `01` first."""
+    parts = re.split(r"(\d+)", name)
+    return [*((int(p), "") if p.isdecimal() else (-1, p) for p in parts), (-1, name)]
 
 
 @dataclass(frozen=True)

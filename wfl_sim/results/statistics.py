@@ -63,7 +63,8 @@ def mean_and_half_width(values: ArrayLike) -> tuple[Floats, Floats]:
     if seeds < 2:
         return mean, np.full_like(mean, np.nan)
     factor = stdtrit(seeds - 1, 0.5 + CONFIDENCE / 2)
-    return mean, np.asarray(factor * array.std(axis=0, ddof=1) / np.sqrt(seeds))
+    with np.errstate(invalid="ignore"):  # of infinite values the interval is NaN
+        return mean, np.asarray(factor * array.std(axis=0, ddof=1) / np.sqrt(seeds))
 
 
 class Estimate(NamedTuple):

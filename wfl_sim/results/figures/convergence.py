@@ -96,6 +96,8 @@ def draw_mean(
     axes: Axes, one: Curve, style: Mapping[str, Any], factor: float, markevery: float
 ) -> None:
     """Draw the mean of a curve as steps, and the interval of the mean as a band."""
+    if not np.isfinite(one.mean).any():  # matplotlib cannot place marks on a line without points
+        return
     x = one.x * factor
     axes.step(x, one.mean, where="post", markevery=markevery, **style)
     axes.fill_between(x, one.low, one.high, step="post", color=style["color"], alpha=0.14, lw=0)
