@@ -418,8 +418,8 @@ def test_a_network_only_run_has_no_convergence_and_a_wrong_metric_is_refused(run
         draw_all(runs, tmp_path / "f", metric="sharpness")
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_a_metric_without_a_finite_value_still_draws(tmp_path, value):
+@pytest.mark.parametrize(("value", "written"), [(math.nan, ""), (math.inf, "inf")])
+def test_a_metric_without_a_finite_value_still_draws(tmp_path, value, written):
     """Alone, over two seeds, and beside a label that has values."""
     for seed in (0, 1):
         spans, metrics = invented("PFTT", seed, rounds=2)
@@ -437,7 +437,7 @@ def test_a_metric_without_a_finite_value_still_draws(tmp_path, value):
         assert all(path.stat().st_size for path in paths)
         with paths[2].open() as stream:
             rows = [row for row in csv.DictReader(stream) if row["label"] == "PFTT"]
-        assert {row["value"] for row in rows if row["kind"] == "mean"} == {str(value)}
+        assert {row["value"] for row in rows if row["kind"] == "mean"} == {written}
 
 
 def test_a_run_that_does_nothing_still_draws(tmp_path):
