@@ -207,7 +207,7 @@ class HexGrid:
 
 def _combined(factors: FloatArray, vectors: FloatArray) -> FloatArray:
     """``factors @ vectors`` for two vectors, without the rounding of a library's product."""
-    return factors[..., :1] * vectors[0] + factors[..., 1:] * vectors[1]
+    return np.asarray(factors[..., :1] * vectors[0] + factors[..., 1:] * vectors[1])
 
 
 def _check_ring(inner: float, outer: float, name: str) -> None:

@@ -26,14 +26,14 @@ SingleArray = NDArray[np.float32]
 
 GRID_BLOCK: Final = 256
 """Cells in one absolute block: chunks that begin and end on its multiples waste nothing."""
-GRID_LINKS: Final = 1
+GRID_LINKS: Final = 48
 """Links that are computed in one go where no more are asked for: a thread beside others then makes
 few, long operations, and rarely asks for the interpreter."""
 
 _RUN: Final = 64
 _HALF: Final = _RUN // 2
 _RUNS: Final = GRID_BLOCK // _RUN
-_LINKS_AT_ONCE: Final = 4
+_LINKS_AT_ONCE: Final = 16
 """so that what is made of them stays in the cache, and its memory with the process"""
 _FACTORS: Final = 1.5 * 2.0**28
 """Doubles of this size are multiples of 2**-24."""
@@ -136,7 +136,6 @@ def power_blocks(
     power = np.empty((links.size, transform.size, end - begin, GRID_BLOCK), dtype=np.float32)
     single = amplitudes.astype(np.float32)
     rotations.fill(links)
-    at_once = links.size if links.size <= GRID_LINKS else _LINKS_AT_ONCE
     everyone = _as_slice(links)
     frequency, phase = frequencies[everyone], phases[everyone]
     for block in range(begin, end):
@@ -144,8 +143,8 @@ def power_blocks(
         cosine, sine = cosine_and_sine(frequency * centre + phase, single=True)
         cosine *= single
         sine *= single
-        for group in range(0, links.size, at_once):
-            few = slice(group, group + at_once)
+        for group in range(0, links.size, _LINKS_AT_ONCE):
+            few = slice(group, group + _LINKS_AT_ONCE)
             chosen = _as_slice(links[few])
             within, between = rotations.within[chosen], rotations.between[chosen]
             taps = _block_taps(cosine[few], sine[few], within, between)

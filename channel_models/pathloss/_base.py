@@ -57,7 +57,7 @@ def slant_distance(
     distance: FloatArray, base_height: FloatArray, terminal_height: FloatArray
 ) -> FloatArray:
     """Distance between the antennas, ``sqrt(d_2D^2 + (h_BS - h_UT)^2)``, m (Figure 7.4.1-1)."""
-    return hypot(distance, base_height - terminal_height)
+    return np.asarray(hypot(distance, base_height - terminal_height))
 
 
 def resolve_los(los: ArrayLike | None, condition: Condition) -> NDArray[np.bool_]:

@@ -50,7 +50,7 @@ class InH(Tr38901Model):
             near, corner, middle, far, scale = 5.0, 49.0, 70.8, 211.7, 0.54
             inside = distance <= corner
         close = exp(-np.maximum(distance - near, 0.0) / middle)
-        return np.where(inside, close, scale * exp(-(distance - corner) / far))
+        return np.asarray(np.where(inside, close, scale * exp(-(distance - corner) / far)))
 
     @property
     def _least_horizontal(self) -> float:
@@ -72,7 +72,7 @@ class InH(Tr38901Model):
         logarithm, ghz = log10(link.d3), log10(link.f / 1e9)
         if self.optional_nlos:
             return np.asarray(32.4 + 20.0 * ghz + 31.9 * logarithm)
-        return np.maximum(los, 17.30 + 38.3 * logarithm + 24.9 * ghz)
+        return np.asarray(np.maximum(los, 17.30 + 38.3 * logarithm + 24.9 * ghz))
 
     @property
     def _sigmas(self) -> tuple[float, float]:

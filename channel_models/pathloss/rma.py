@@ -59,7 +59,7 @@ class RMa(Tr38901Model):
 
     def _mixed_probability(self, distance: FloatArray, terminal: FloatArray) -> FloatArray:
         """``exp(-(d - 10)/1000)`` beyond 10 m."""
-        return exp(-np.maximum(distance - 10.0, 0.0) / 1000.0)
+        return np.asarray(exp(-np.maximum(distance - 10.0, 0.0) / 1000.0))
 
     def break_point(
         self,

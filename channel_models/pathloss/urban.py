@@ -76,7 +76,7 @@ class UMa(Tr38901Model):
         if self.optional_nlos:
             return np.asarray(32.4 + 20.0 * ghz + 30.0 * logarithm)
         fitted = 13.54 + 39.08 * logarithm + 20.0 * ghz - 0.6 * (link.terminal - 1.5)
-        return np.maximum(los, fitted)
+        return np.asarray(np.maximum(los, fitted))
 
     @property
     def _sigmas(self) -> tuple[float, float]:
@@ -117,7 +117,7 @@ class UMi(Tr38901Model):
         if self.optional_nlos:
             return np.asarray(32.4 + 20.0 * ghz + 31.9 * logarithm)
         fitted = 22.4 + 35.3 * logarithm + 21.3 * ghz - 0.3 * (link.terminal - 1.5)
-        return np.maximum(los, fitted)
+        return np.asarray(np.maximum(los, fitted))
 
     @property
     def _sigmas(self) -> tuple[float, float]:
@@ -134,7 +134,7 @@ def _urban_los(
     rise = (link.base - link.terminal) ** 2
     before = constant + slope * logarithm + 20.0 * ghz
     after = constant + 40.0 * logarithm + 20.0 * ghz - corner * log10(break_point**2 + rise)
-    return np.where(link.d2 <= break_point, before, after)
+    return np.asarray(np.where(link.d2 <= break_point, before, after))
 
 
 def height_factor(terminal_height: ArrayLike) -> FloatArray:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from channel_models.elementary import rounded
 from wfl_sim.radio.allocation.allocator import ALLOCATORS, Demands
 
 
@@ -39,6 +40,7 @@ class MinimumMakespan:
             _, bandwidth = makespan(
                 bits, demands.reach[usable], np.zeros(len(bits)), demands.bandwidth
             )
+            bandwidth = rounded(bandwidth)
         else:
             bandwidth = bits / demands.efficiency.mean(axis=1)[usable]
         total = bandwidth.sum()

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from channel_models.elementary import LN2, expm1, rounded
 from channel_models.units import PositiveSeconds
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.radio.allocation.allocator import ALLOCATORS, Demands
@@ -54,6 +55,8 @@ class MinimumEnergy:
             least = needed(demands.bits_left / time, reach)
             if least.sum() < demands.bandwidth:
                 bandwidth = cheapest(demands.bits_left, time, reach, demands.bandwidth)
+                bandwidth = rounded(bandwidth)
+                bandwidth *= demands.bandwidth / bandwidth.sum()
                 level = power_level(demands.bits_left / time, bandwidth, reach)
                 return demands.flat(bandwidth / demands.bandwidth), np.minimum(level, 1.0)
         return MinimumMakespan().shares(demands), full
@@ -111,5 +114,5 @@ def power_level(
     rate: NDArray[np.float64], bandwidth: NDArray[np.float64], reach: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Share of the largest power with which a band carries a rate: ``(b/G) (2^(r/b) - 1)``."""
-    level: NDArray[np.float64] = bandwidth / reach * np.expm1(rate * np.log(2) / bandwidth)
+    level: NDArray[np.float64] = bandwidth / reach * expm1(rate * LN2 / bandwidth)
     return level
