@@ -12,7 +12,7 @@ from channel_models.diversity import (
     selection_law,
 )
 from channel_models.fading.block import Block, Static
-from channel_models.fading.grid import GRID_BLOCK, GRID_LINKS
+from channel_models.fading.grid import GRID_BLOCK
 from channel_models.fading.nakagami import Nakagami
 from channel_models.fading.ornstein_uhlenbeck import OrnsteinUhlenbeck
 from channel_models.fading.process import FunctionProcess
@@ -131,7 +131,6 @@ from channel_models.units import (
 __all__ = [
     "BOLTZMANN",
     "GRID_BLOCK",
-    "GRID_LINKS",
     "SPEED_OF_LIGHT",
     "AttenuatedShannon",
     "BestOfPower",

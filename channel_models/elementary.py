@@ -156,17 +156,16 @@ def capacity(sinr: NDArray[Any]) -> NDArray[Any]:
     values = np.log1p(sinr, dtype=float)
     values *= _PER_LN2
     if sinr.dtype == np.float32:
-        return np.asarray(values.astype(np.float32))
+        return np.asarray(values, dtype=np.float32)
     values -= _DOUBT
-    lower = values + _MULTIPLES
+    lower = np.asarray(values + _MULTIPLES)
     values += 2.0 * _DOUBT
     values += _MULTIPLES
     doubtful = lower != values
     if doubtful.any():
-        exact = log1p(sinr[doubtful]) * _PER_LN2
-        lower[doubtful] = exact + _MULTIPLES
+        lower[doubtful] = log1p(sinr[doubtful]) * _PER_LN2 + _MULTIPLES
     lower -= _MULTIPLES
-    return np.asarray(lower)
+    return lower
 
 
 def cosine_and_sine(turns: ArrayLike, *, single: bool = False) -> tuple[Any, Any]:

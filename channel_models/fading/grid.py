@@ -9,8 +9,8 @@ are real matrix products. The amplitude of the response is within 2e-6 of the ex
 
 A sample has the same bits on every processor, whatever is computed beside it: elementwise steps are
 single IEEE operations, and the matrix products are exact. Their factors are multiples of 2**-24 or
-2**-23 of about one at most, so that the sum of many products still fits into the 53 bits of a
-double. No order of summation and no fused multiply-add of a library then changes it.
+2**-23 of about one at most, so that the sum over up to about 1000 sinusoids still fits into the 53
+bits of a double. No order of summation and no fused multiply-add of a library then changes it.
 """
 
 from typing import Final
@@ -26,9 +26,6 @@ SingleArray = NDArray[np.float32]
 
 GRID_BLOCK: Final = 256
 """Cells in one absolute block: chunks that begin and end on its multiples waste nothing."""
-GRID_LINKS: Final = 48
-"""Links that are computed in one go where no more are asked for: a thread beside others then makes
-few, long operations, and rarely asks for the interpreter."""
 
 _RUN: Final = 64
 _HALF: Final = _RUN // 2

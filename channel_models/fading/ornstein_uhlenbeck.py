@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from channel_models.elementary import exp
+from channel_models.elementary import cosine_and_sine, exp
 from channel_models.fading.process import ComplexArray
 from channel_models.fading.profiles import TappedFading
 from channel_models.fading.sum_of_sinusoids import SumOfSinusoids, draw_sinusoids
@@ -44,7 +44,8 @@ class OrnsteinUhlenbeck(TappedFading):
         scale = 2.0 * np.pi * self.coherence_time
 
         def shifts_of(rank: FloatArray, doppler: float) -> FloatArray:
-            return np.asarray(np.tan(np.pi * (rank - 0.5)) / scale)
+            cosine, sine = cosine_and_sine((rank - 0.5) / 2.0)
+            return np.asarray(sine / cosine / scale)
 
         return draw_sinusoids(
             self.delay_profile, self.delay_spread, self.sinusoids, streams, doppler, shifts_of, 0.0

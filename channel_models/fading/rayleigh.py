@@ -58,7 +58,7 @@ class _ClarkeFading(ABC):
         Beaulieu 2006). A link's process depends on its own stream alone. Raises ValueError when
         the shapes differ or a Doppler shift is negative.
         """
-        specular_shift = float(np.cos(self._specular[1]))
+        specular_shift = float(cosine_and_sine(self._specular[1] / (2.0 * np.pi))[0])
         return draw_sinusoids(
             *self._taps, self.sinusoids, streams, doppler, _clarke_shifts, specular_shift
         )

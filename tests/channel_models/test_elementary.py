@@ -79,6 +79,13 @@ def test_capacities_are_multiples_whatever_the_logarithm(monkeypatch: pytest.Mon
         assert (elementary.capacity(SMALL) == found).all()
 
 
+def test_capacities_of_single_numbers_are_those_of_arrays() -> None:
+    # Among so many numbers, some are in doubt.
+    numbers = RNG.exponential(3.0, 5000)
+    found = [float(elementary.capacity(np.asarray(number))) for number in numbers]
+    assert found == elementary.capacity(numbers).tolist()
+
+
 def test_rounding_to_20_bits() -> None:
     values = RNG.exponential(1e6, 20_000)
     found = elementary.rounded(values)
@@ -105,6 +112,7 @@ for model in (
     cm.Rician(k_factor=3.0, los_angle=0.5),
     cm.Nakagami(m=2.0),
     cm.Block(duration=0.1),
+    cm.OrnsteinUhlenbeck(coherence_time=0.05),
 ):
     fading = model.realise(streams, np.full(6, 30.0))
     digest.update(np.ascontiguousarray(fading.power_grid(100, 700, 1e-3, offsets)).tobytes())

@@ -96,17 +96,15 @@ class SampledChannel:
         if number not in self._samples:
             self._drop_oldest()
             self._samples[number] = self._empty_block()
-        self._make(self._samples[number], number, links, _LINKS_AT_ONCE)
+        self._make(self._samples[number], number, links)
         return self._samples[number]
 
-    def _make(
-        self, samples: "_Samples", number: int, links: NDArray[np.intp], at_once: int
-    ) -> None:
+    def _make(self, samples: "_Samples", number: int, links: NDArray[np.intp]) -> None:
         """Make the missing links of a block."""
         missing = samples.missing(links)
         samples.reserve(missing.size)
-        for begin in range(0, missing.size, at_once):
-            few = missing[begin : begin + at_once]
+        for begin in range(0, missing.size, _LINKS_AT_ONCE):
+            few = missing[begin : begin + _LINKS_AT_ONCE]
             power = self._fading.power_grid(
                 number * cm.GRID_BLOCK, cm.GRID_BLOCK, self.step, self._offsets, few
             )
@@ -116,7 +114,7 @@ class SampledChannel:
         """Start making a block for the links on the air now, unless one is pending or there."""
         if self._pending is None and number not in self._samples:
             samples = self._empty_block()
-            work = threads.submit(self._make, samples, number, links, cm.GRID_LINKS)
+            work = threads.submit(self._make, samples, number, links)
             self._pending = number, samples, work
 
     def _await_pending(self) -> None:
