@@ -22,6 +22,7 @@ from wfl_sim.scenario.loading import load
 
 DOCS = Path(__file__).parents[2] / "docs"
 SCENARIOS = (DOCS / "scenarios.md").read_text()
+SWEEPS = (DOCS / "sweeps.md").read_text()
 EXTENDING = (DOCS / "extending.md").read_text()
 
 
@@ -46,7 +47,16 @@ def test_the_examples_of_the_scenario_page_load(tmp_path):
     (loaded,) = load(tmp_path / "narrow.yaml")
     assert loaded.scenario.method.lora.rank == 4
     assert loaded.scenario.method.adapter.bottleneck == 16
-    assert len(load(tmp_path / "sweep.yaml")) == 9
+    assert loaded.scenario.cells[0].bandwidth == 10e6
+    assert loaded.scenario.cells[0].channel.fading.profile == "tdl-c"
+    assert {group.power for group in loaded.scenario.devices} == {0.01}
+    runs = load(tmp_path / "sweep.yaml")
+    assert len(runs) == 9
+    assert [run.scenario.cells[0].channel.fading.profile for run in runs] == ["tdl-c"] * 9
+    full, named = blocks(SWEEPS, "yaml")
+    for text, count in ((full, 72), (named, 4)):
+        (tmp_path / "sweep.yaml").write_text(text)
+        assert len(load(tmp_path / "sweep.yaml")) == count
     settings = ["rounds.count=5", "cells.0.bandwidth=10 MHz", "method=fedit"]
     assert load(tmp_path / "walk-in-the-park.yaml", settings=settings)
 

@@ -59,6 +59,7 @@ class Place:
     where: str
     """`file:line`, or the option of the command line."""
     path: Location = ()
+    notes: tuple[str, ...] = ()  # lines on keys that what was written here has replaced
 
 
 @dataclass(frozen=True)
@@ -258,9 +259,8 @@ class _Reader:
             at = (*path, key.value)
             self.places.setdefault(at, Place(self._where(key), at))
             data[key.value] = self.plain(value, at, inside)
-        for key, value in node.value:
-            if key.tag == _TAG + "merge":
-                data = {**self._merged(value, path, inside), **data}
+        for value in (value for key, value in node.value if key.tag == _TAG + "merge"):
+            data = {**self._merged(value, path, inside), **data}
         return data
 
     def _merged(self, node: Node, path: Location, inside: tuple[Node, ...]) -> dict[str, Any]:
@@ -279,12 +279,12 @@ class _Reader:
             if node.tag == _TAG + "timestamp":
                 return SourcedStr(node.value, self.folder)
             raise self._error(node, path, f"tags such as {node.tag} are not understood")
-        kind = node.tag.removeprefix(_TAG)
         try:
             value = self.yaml.constructor.construct_object(node)
         except Exception:
             # Where a tag promises what the text is not; longer integers than Python converts.
-            raise self._error(node, path, f"{shown(node.value)} is no {kind}") from None
+            what = f"{shown(node.value)} is no {node.tag.removeprefix(_TAG)}"
+            raise self._error(node, path, what) from None
         if isinstance(value, int) and abs(value) >= 2**63:
             raise self._error(node, path, f"must be an integer of 64 bits, got {shown(node.value)}")
         if isinstance(value, str) and not _is_text(value):

@@ -1,95 +1,182 @@
-"""Merging: one document over another, and values at the paths of `--set` and of sweeps.
+"""Merging: one document over another, and values at the paths of files, `--set` and sweeps.
 
-Mappings merge and everything else replaces. A mapping that names another ``kind`` replaces the
-whole, because the options of one kind mean nothing to another.
+Mappings merge, and lists of equally many mappings merge item by item; everything else replaces. A
+mapping that names another ``kind`` replaces the whole, because the options of one kind mean nothing
+to another. Keys that do not stay are noted at the place of what replaces them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from wfl_sim.config.documents import Document, Place, parse, shown
 from wfl_sim.config.errors import Location, ScenarioError
 
 
+def lay_over(base: Document, over: Document) -> Document:
+    """Return `base` with the values of `over`, whose keys may be paths: ``devices.*.power``."""
+    paths = {key: over.at(key) for key in by_depth(key for key in over.data if "." in key)}
+    for key in paths:
+        over = over.without(key)
+    merged = merge(base, over)
+    for path, value in paths.items():
+        above = value.places[()].path[:-1]
+        merged = set_at(merged, path.split("."), value, above, put=merge)
+    return merged
+
+
+def by_depth(paths: Iterable[str]) -> list[str]:
+    """Return paths so that what is a part of another, or names single items, comes later."""
+    return sorted(paths, key=lambda path: (path.count("."), -path.split(".").count("*")))
+
+
 def merge(base: Document, over: Document) -> Document:
     """Return `base` with the values of `over`."""
-    if not isinstance(over.data, dict):
-        return over
-    if isinstance(base.data, str) and "kind" not in over.data:
+    if isinstance(base.data, str) and isinstance(over.data, dict) and "kind" not in over.data:
         base = _as_mapping(base)
-    if not isinstance(base.data, dict) or _another_kind(base, over):
-        return over
+    mappings = isinstance(base.data, dict) and isinstance(over.data, dict)
+    if not (mappings and not _another_kind(base, over)) and not _alike(base.data, over.data):
+        return replaced(base, over)
     before, after = base.parts(), over.parts()
     merged = {
         **before,
         **{key: merge(before[key], part) if key in before else part for key, part in after.items()},
     }
-    places: dict[Location, Place] = {(): over.places[()]}
+    here = over.places[()]
+    places: dict[Location, Place] = {(): replace(here, notes=base.places[()].notes + here.notes)}
     for key, part in merged.items():
         places |= {(key, *path): place for path, place in part.places.items()}
-    return Document({key: part.data for key, part in merged.items()}, places)
+    data = {key: part.data for key, part in merged.items()}
+    return Document(data if mappings else [*data.values()], places)
 
 
-def apply_setting(document: Document, setting: str) -> Document:
+def replaced(base: Document, over: Document) -> Document:
+    """Return `over`, with a note of the keys that go with a mapping or list that it replaces."""
+    lost = [*_lost(base.data, over.data)]
+    if not lost or not isinstance(over.data, (dict, str, type(base.data))):
+        return over
+    old, new = (_kind(each.data) for each in (base, over))
+    what = f"{new} replaces {old}" if old and new and old != new else "replaces the whole"
+    if isinstance(base.data, list):
+        what = f"a list of {len(over.data)} replaces one of {len(base.data)}"
+    note = f"{what}; keys that do not stay: {', '.join(lost)}"
+    place = over.places[()]
+    noted = replace(place, notes=(*place.notes, str(over.error((), note))))
+    return Document(over.data, {**over.places, (): noted})
+
+
+def _lost(old: Any, new: Any, above: str = "") -> Iterator[str]:
+    """Yield the paths that a mapping, or a list of mappings, has and its successor has not."""
+    if isinstance(old, dict):
+        for key, value in old.items():
+            if isinstance(new, dict) and key in new:
+                yield from _lost(value, new[key], f"{above}{key}.")
+            elif key != "kind":
+                yield f"{above}{key}"
+    elif isinstance(old, list):
+        items = new if isinstance(new, list) else []
+        for number, item in enumerate(old):
+            fresh = items[number] if number < len(items) else None
+            yield from _lost(item, fresh, f"{above}{number}.")
+
+
+def _kind(data: Any) -> str:
+    return str(data.get("kind", "") if isinstance(data, dict) else data)
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Return whether both are lists of equally many mappings."""
+    lists = isinstance(one, list) and isinstance(other, list) and len(one) == len(other) > 0
+    return lists and all(isinstance(item, dict) for item in (*one, *other))
+
+
+def apply_setting(document: Document, setting: str, option: str = "") -> Document:
     """Return the document with the value of one ``path=value``.
+
+    Args:
+        document: to change.
+        setting: the text.
+        option: of the command line that stands for this setting; `--set` unless given.
 
     Raises:
         ScenarioError: the text is not of that form, or there is no place for the path.
     """
     path, equals, text = setting.partition("=")
     words = words_of(path.strip())
-    place = Place(f"--set {setting}")
+    place = Place(option or f"--set {setting}")
     if not equals or "" in words:
         raise ScenarioError(f"{place.where}: write path=value, for example rounds.count=5")
     value = parse(text, place.where, Path.cwd(), lines=False)
-    places = {below: Place(place.where, (*words, *below)) for below in value.places}
-    return set_at(document, words, Document(value.data, places))
+    start = () if option else words
+    places = {below: Place(place.where, (*start, *below)) for below in value.places}
+    return set_at(document, words, Document(value.data, places), put=_set)
+
+
+def _set(base: Document, over: Document) -> Document:
+    """Return what is set, with a note if it takes the place of what a variant sets."""
+    place = over.places[()]
+    if (of := base.places[()]).path[:2] == ("sweep", "variants"):
+        note = f"{place.where}: overrides {of.where}: {'.'.join(map(str, of.path))}"
+        over = Document(over.data, {**over.places, (): replace(place, notes=(*place.notes, note))})
+    return replaced(base, over)
 
 
 def words_of(path: str) -> list[str]:
-    """Return the keys of a path; the path of an axis is one key of `sweep.grid` or `sweep.zip`."""
+    """Return the keys of a path; a path within a sweep, of an axis or in a variant, is one key."""
     words = path.split(".")
-    if words[0] == "sweep" and words[1:2] in (["grid"], ["zip"]) and len(words) > 2:
-        return [*words[:2], ".".join(words[2:])]
+    above = {"grid": 2, "zip": 2, "variants": 3}.get("".join(words[1:2]), len(words))
+    if words[0] == "sweep" and len(words) > above:
+        return [*words[:above], ".".join(words[above:])]
     return words
 
 
 def set_at(
-    document: Document, words: Sequence[str], value: Document, above: Location = ()
+    document: Document,
+    words: Sequence[str],
+    value: Document,
+    above: Location = (),
+    *,
+    put: Callable[[Document, Document], Document] = replaced,
 ) -> Document:
     """Return the document with a value at a path.
 
     Args:
         document: to change.
-        words: keys of the path.
+        words: keys of the path; `*` is every item of a list.
         value: to put there.
         above: location below which the path was written, for errors about its parts.
+        put: makes one of what stands at the path and the value.
 
     Raises:
         ScenarioError: there is no place for the path.
     """
     if not words:
-        return value
+        return put(document, value)
     word, *rest = words
     here: dict[Location, Place] = {(): Place(value.places[()].where, above)}
     if isinstance(document.data, list):
-        if not word.isdecimal() or int(word) >= len(document.data):
-            items = f"{len(document.data)} item{'s' * (len(document.data) != 1)}"
-            raise Document(None, here).error((), f"no item {word!r}: it has {items}, from 0 on")
-        index = int(word)
-        part = set_at(document.at(index), rest, value, (*above, word))
-        return document.having(index, part)
+        count = len(document.data)
+        indices = range(count) if word == "*" else [int(word)] if word.isdecimal() else []
+        if not indices or indices[-1] >= count:
+            items = f"{count} item{'s' * (count != 1)}"
+            what = f"no item {word!r}: it has {items}, from 0 on; `*` is all of them"
+            raise Document(None, here).error((), what)
+        for index in indices:
+            part = set_at(document.at(index), rest, value, (*above, word), put=put)
+            document = document.having(index, part)
+        return document
     if document.data is None:
         document = Document({}, here)
     if isinstance(document.data, str):
         document = _as_mapping(document)
-    if not isinstance(document.data, dict):
+    if not isinstance(document.data, dict) or word == "*":
         raise Document(None, here).error((), f"{shown(document.data)} has no key {word!r}")
-    old = document.at(word) if word in document.data else Document(None, {})
-    part = set_at(old, rest, value, (*above, word))
-    single = Document({word: part.data}, {}).having(word, part)
+    old = document.at(word) if word in document.data else Document(None, here)
+    part = set_at(old, rest, value, (*above, word), put=put)
+    single = Document({word: part.data}, here).having(word, part)
     if _another_kind(document, single):
-        return Document(single.data, {**single.places, (): document.places.get((), here[()])})
+        return replaced(document, single)
     return document.having(word, part)
 
 
@@ -101,3 +188,8 @@ def _as_mapping(bare: Document) -> Document:
 
 def _another_kind(base: Document, over: Document) -> bool:
     return "kind" in over.data and over.data["kind"] != base.data.get("kind", over.data["kind"])
+
+
+def notes(document: Document) -> list[str]:
+    """Return the lines on keys of the document that others have replaced."""
+    return [note for place in document.places.values() for note in place.notes]

@@ -9,16 +9,33 @@ from typing import Any, Final, get_args, get_type_hints
 from channel_models.units import Unit
 from wfl_sim.config.documents import Document, Place, shown
 from wfl_sim.config.errors import Location, did_you_mean
-from wfl_sim.config.merging import merge, set_at
+from wfl_sim.config.merging import by_depth, lay_over, set_at
 
 _KEYS: Final = ("variants", "grid", "zip", "seeds")
-_MOST_RUNS: Final = 10_000
+MOST_RUNS: Final = 10_000
 """Every run is checked before the first one begins, which takes some ms each."""
 _KEPT: Final = ("name", "label", "extends", "sweep")
 """Keys that cannot be an axis."""
 
-Row = Mapping[str, Document]
-"""Values of one point, by path."""
+
+@dataclass(frozen=True)
+class AxisValue:
+    """A value along an axis of a sweep."""
+
+    path: str
+    """Of the key that has this value."""
+    value: Document
+    name: str = ""
+    """What figures call it; empty where it has no name but its text."""
+
+    @property
+    def written(self) -> str:
+        """The name, or else the value as short YAML."""
+        return self.name or brief(self.value.data)
+
+
+Row = Mapping[str, AxisValue]
+"""Values of one point, by the name of the axis, which is its path unless it has another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +55,17 @@ class SweepPoint:
     """One document of a sweep, and its values along the axes."""
 
     document: Document
-    written: Mapping[str, str] = field(default_factory=dict)
-    """Values as written, by path; the variant's name under `variant`. Seeds are left out."""
+    row: Row = field(default_factory=dict)
+    """Values by axis; the variant's name under `variant`. Seeds are left out."""
+
+    def coordinates(self, scenario: Any) -> dict[str, Coordinate]:
+        """Return where the point lies along each axis, given its typed scenario."""
+        return {
+            axis: Coordinate(at.name, "", at.name)
+            if at.name
+            else coordinate(scenario, at.path, at.written)
+            for axis, at in self.row.items()
+        }
 
 
 def expand_sweep(
@@ -65,8 +91,8 @@ def expand_sweep(
     zipped = [len(values) for values in _axes(document, "zip").values()]
     variants = document.data["sweep"].get("variants")
     counts += [max(zipped, default=1), len(seeds) or 1, len(variants or ()) or 1]
-    if (count := prod(counts)) > _MOST_RUNS:
-        raise document.error(("sweep",), f"must have at most {_MOST_RUNS:,} runs, got {count:,}")
+    if (count := prod(counts)) > MOST_RUNS:
+        raise document.error(("sweep",), f"must have at most {MOST_RUNS:,} runs, got {count:,}")
     rows = list(_rows(document))
     for name, varied in _variants(document, document.without("sweep")):
         base = with_settings(varied)
@@ -74,15 +100,19 @@ def expand_sweep(
             point = _point(base, name, row)
             for seed in seeds:
                 seeded = point.document.having("seed", seed)
-                yield SweepPoint(seeded, point.written)
+                yield SweepPoint(seeded, point.row)
             if not seeds:
                 yield point
 
 
-def axes_of(sweep: Any) -> list[str]:
-    """Return the paths along which a sweep goes, whatever its form."""
-    blocks = [sweep.get(key) for key in ("zip", "grid")] if isinstance(sweep, dict) else []
-    return [path for block in blocks if isinstance(block, dict) for path in block]
+def axes_of(sweep: Mapping[str, Any]) -> dict[str, str]:
+    """Return the paths along which a sweep goes, whatever its form, with `grid` or `zip`."""
+    return {
+        _named(axis, values)[0]: block
+        for block in ("zip", "grid")
+        if isinstance(axes := sweep.get(block), dict)
+        for axis, values in axes.items()
+    }
 
 
 def coordinate(scenario: Any, path: str, written: str) -> Coordinate:
@@ -94,7 +124,7 @@ def coordinate(scenario: Any, path: str, written: str) -> Coordinate:
     try:
         for word in path.split("."):
             if isinstance(here, (tuple, list)):
-                here = here[int(word)]
+                here = here[0 if word == "*" else int(word)]
             elif isinstance(here, Mapping):
                 here = here[word]
             else:
@@ -117,7 +147,7 @@ def short_names(paths: list[str]) -> dict[str, str]:
             (
                 end
                 for end in ends
-                if not end[0].isdecimal()
+                if not (end[0].isdecimal() or end[0] == "*")
                 and not any(f".{other}".endswith(f".{end}") for other in paths if other != path)
             ),
             path,
@@ -137,16 +167,17 @@ def _variants(document: Document, base: Document) -> Iterator[tuple[str, Documen
         if not isinstance(over.data, dict):
             what = "must be a mapping of overrides"
             raise over.error((), f"{what}, got {shown(overrides)}")
-        varied = merge(base, over)
+        varied = lay_over(base, over)
         yield name, varied.having("label", Document(name, {(): over.places[()]}))
 
 
 def _rows(document: Document) -> Iterator[Row]:
     """Yield the values of each point, from the grid and what is zipped."""
     grid, zipped = _axes(document, "grid"), _axes(document, "zip")
-    for path in zipped:
-        if path in grid:
-            raise document.error(("sweep", "zip", path), "is swept by sweep.grid, too")
+    swept = {values[0].path for values in grid.values()}
+    for axis, (first, *_) in zipped.items():
+        if axis in grid or first.path in swept:
+            raise document.error(("sweep", "zip", axis), "is swept by sweep.grid, too")
     lengths = {path: len(values) for path, values in zipped.items()}
     for path, length in lengths.items():
         first = next(iter(lengths))
@@ -161,16 +192,37 @@ def _rows(document: Document) -> Iterator[Row]:
             yield {**row, **dict(zip(grid, values, strict=True))}
 
 
-def _axes(document: Document, key: str) -> dict[str, list[Document]]:
-    """Return the values along each path of `grid` or `zip`."""
+def _axes(document: Document, key: str) -> dict[str, list[AxisValue]]:
+    """Return the values along each axis of `grid` or `zip`, by its name.
+
+    An axis is a path and its values, ``PATH: [...]``, or has a name of its own, ``NAME: {path: ...,
+    values: [...]}``; so may values have, ``{NAME: VALUE, ...}`` in place of a list.
+    """
     if key not in document.data["sweep"]:
         return {}
-    axes = {}
-    for path in _mapping_at(document, ("sweep", key), "of paths to lists of values"):
-        if problem := _no_axis(path):
-            raise document.error(("sweep", key, path), problem)
-        axes[path] = _items_at(document, ("sweep", key, path), "values")
+    axes: dict[str, list[AxisValue]] = {}
+    for axis, written in _mapping_at(
+        document, ("sweep", key), "of paths to lists of values"
+    ).items():
+        path, *below = _named(axis, written)
+        if problem := _no_axis(path, axis):
+            raise document.error(("sweep", key, axis), problem)
+        if any(path == values[0].path for values in axes.values()):
+            raise document.error(("sweep", key, axis), f"{path} has an axis already")
+        place: Location = ("sweep", key, axis, *below)
+        if isinstance(document.at(*place).data, dict) and document.at(*place).data:
+            items = document.at(*place).parts().items()
+            axes[axis] = [AxisValue(path, value, str(name)) for name, value in items]
+        else:
+            axes[axis] = [AxisValue(path, value) for value in _items_at(document, place, "values")]
     return axes
+
+
+def _named(axis: str, values: Any) -> tuple[str, ...]:
+    """Return the path of an axis, and the keys below the axis under which its values are."""
+    if isinstance(values, dict) and set(values) == {"path", "values"}:
+        return str(values["path"]), "values"
+    return (axis,)
 
 
 def _mapping_at(document: Document, location: Location, what: str) -> dict[str, Any]:
@@ -192,9 +244,11 @@ def _items_at(document: Document, location: Location, what: str) -> list[Documen
     return [*document.at(*location).parts().values()]
 
 
-def _no_axis(path: str) -> str:
-    """Return what is wrong with a path as an axis; empty if nothing is."""
+def _no_axis(path: str, axis: str) -> str:
+    """Return what is wrong with a path as an axis of that name; empty if nothing is."""
     words = path.split(".")
+    if axis in ("variant", "seed") and axis != path:
+        return "is what the sweep calls its variants and seeds: choose another name"
     if "" in words:
         return "must be a path such as cells.0.bandwidth"
     if words[0] == "seed":
@@ -210,19 +264,19 @@ def _seeds(document: Document) -> list[Document]:
 
 def _point(base: Document, variant: str, row: Row) -> SweepPoint:
     document = base
+    values = {each.path: each.value for each in row.values()}
     # What lies deeper comes later, so that it is not replaced by what it is a part of.
-    for path in sorted(row, key=lambda path: path.count(".")):
-        above = row[path].places[()].path[:2]
-        document = set_at(document, path.split("."), row[path], above)
-    written = {"variant": variant} if variant else {}
+    for path in by_depth(values):
+        above = values[path].places[()].path[:2]
+        document = set_at(document, path.split("."), values[path], above)
+    named = {"variant": AxisValue("variant", Document(variant, {}))} if variant else {}
     if not row:
-        return SweepPoint(document, written)
+        return SweepPoint(document, named)
     names = short_names(list(row))
-    words = [f"{names[path]}={brief(value.data)}" for path, value in row.items()]
-    place: dict[Location, Place] = {(): next(iter(row.values())).places[()]}
+    words = [f"{names[axis]}={each.written}" for axis, each in row.items()]
+    place: dict[Location, Place] = {(): next(iter(values.values())).places[()]}
     label = Document(" ".join(filter(None, [variant, *words])), place)
-    written |= {path: brief(value.data) for path, value in row.items()}
-    return SweepPoint(document.having("label", label), written)
+    return SweepPoint(document.having("label", label), {**named, **row})
 
 
 def brief(value: Any) -> str:

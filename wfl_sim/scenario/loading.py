@@ -5,17 +5,17 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
 from wfl_sim.config.documents import Document, read_yaml, resolve_path, shown
 from wfl_sim.config.error_messages import first_error, locate_key
 from wfl_sim.config.errors import LocatedError, ScenarioError
-from wfl_sim.config.merging import apply_setting, merge
+from wfl_sim.config.merging import apply_setting, lay_over, notes
 from wfl_sim.config.plugins import plugins_allowed
 from wfl_sim.config.registry import validate
-from wfl_sim.config.sweep import Coordinate, SweepPoint, axes_of, coordinate, expand_sweep
+from wfl_sim.config.selection import check_settings, only_variants, with_seeds
+from wfl_sim.config.sweep import Coordinate, SweepPoint, expand_sweep
 from wfl_sim.scenario.scenario import Scenario
 
 __all__ = ["Loaded", "ScenarioError", "load"]
@@ -28,7 +28,12 @@ class Loaded:
     scenario: Scenario
     document: Document
     point: Mapping[str, Coordinate] = field(default_factory=dict)
-    """Coordinates in a sweep, by path; the name of the variant under `variant`."""
+    """Coordinates in a sweep, by axis; the name of the variant under `variant`."""
+
+    @property
+    def remarks(self) -> list[str]:
+        """Lines on what was written in the scenario and is not as it seems."""
+        return notes(self.document)
 
     def error(self, problem: LocatedError) -> ScenarioError:
         """Return the located line for something that was found wrong after loading."""
@@ -36,7 +41,13 @@ class Loaded:
 
 
 def load(
-    file: str | Path, *, settings: Sequence[str] = (), allow_plugins: bool = False
+    file: str | Path,
+    *,
+    settings: Sequence[str] = (),
+    allow_plugins: bool = False,
+    executor: str = "",
+    only: Sequence[str] = (),
+    seeds: str = "",
 ) -> list[Loaded]:
     """Return the scenarios of a file: one, or one for each point of its sweep.
 
@@ -45,17 +56,22 @@ def load(
         settings: ``path=value`` texts that override the file and its variants, such as
             ``rounds.count=5``; later ones override earlier ones.
         allow_plugins: let ``kind: ./mine.py:Mine`` run that file.
+        executor: kind in place of that of the file.
+        only: names of variants of the sweep; all unless given.
+        seeds: in place of those of the file, such as ``1..5``.
 
     Raises:
         ScenarioError: anything is wrong; the message reads ``file:line: path: what``.
     """
-    document = read_extended(Path(file))
+    document = with_seeds(only_variants(read_extended(Path(file)), only), seeds)
+    if executor:
+        check_settings(document.data.get("sweep"), (f"execution={executor}",))
+        document = apply_setting(document, f"execution={executor}", f"--executor {executor}")
     for setting in settings:
         if _key(setting).split(".")[0] == "sweep":
             document = apply_setting(document, setting)
     ours = [setting for setting in settings if _key(setting).split(".")[0] != "sweep"]
-    for setting in ours:
-        _refuse_swept(document.data.get("sweep"), setting)
+    check_settings(document.data.get("sweep"), ours)
     with plugins_allowed() if allow_plugins else nullcontext():
         if "sweep" not in document.data:
             return [_typed(SweepPoint(_set(document, ours)))]
@@ -69,8 +85,9 @@ def read_extended(file: Path, above: tuple[Path, ...] = ()) -> Document:
         ScenarioError: a file is missing or broken, or a file extends itself.
     """
     document = read_yaml(file)
+    empty = Document({}, {(): document.places[()]})
     if document.data.get("extends") is None:
-        return document.without("extends")
+        return lay_over(empty, document.without("extends"))
     base, above = document.data["extends"], (*above, file.resolve())
     if not isinstance(base, str):
         raise document.error(("extends",), f"must be the name of a file, got {shown(base)}")
@@ -85,27 +102,13 @@ def read_extended(file: Path, above: tuple[Path, ...] = ()) -> Document:
         raise document.error(("extends",), f"no file {shown(base)} beside {file.name}")
     if path.resolve() in above:
         raise document.error(("extends",), f"{shown(base)} leads back to itself")
-    return merge(read_extended(path, above), document.without("extends"))
+    return lay_over(read_extended(path, above), document.without("extends"))
 
 
 def _set(document: Document, settings: Sequence[str]) -> Document:
     for setting in settings:
         document = apply_setting(document, setting)
     return document
-
-
-def _refuse_swept(sweep: Any, setting: str) -> None:
-    """Refuse to set what the sweep itself sets."""
-    if not isinstance(sweep, dict):
-        return
-    key = _key(setting)
-    by = {"seed": "seeds"} if "seeds" in sweep else {}
-    for block in ("variants", "grid", "zip"):
-        by |= {"label": block} if block in sweep else {}
-    by |= {path: "grid" if path in (sweep.get("grid") or ()) else "zip" for path in axes_of(sweep)}
-    for path, block in by.items():
-        if key == path or key.startswith(f"{path}."):
-            raise ScenarioError(f"--set {setting}: {key}: is set by sweep.{block} of this file")
 
 
 def _key(setting: str) -> str:
@@ -118,7 +121,4 @@ def _typed(point: SweepPoint) -> Loaded:
         scenario = validate(Scenario, document.data)
     except ValidationError as error:
         raise document.error(*first_error(error, document.data, Scenario)) from None
-    point_of = {
-        path: coordinate(scenario, path, written) for path, written in point.written.items()
-    }
-    return Loaded(scenario, document, point_of)
+    return Loaded(scenario, document, point.coordinates(scenario))

@@ -169,13 +169,16 @@ def prepare(
 
     Args:
         loaded: The scenario to run.
-        warn: Called with one line about distances beyond the range of a path-loss model.
+        warn: Called with one line about what is not as it seems: keys that others have replaced or
+            that have no effect, traces that do not fit, distances beyond a path-loss model.
         network_only: Whether to train nothing.
         cache: Data and learners of earlier simulations.
 
     Raises:
         ScenarioError: The parts of the scenario do not fit together.
     """
+    for remark in loaded.remarks:
+        warn(remark)
     for path, text in trace_remarks(loaded.scenario):
         warn(str(loaded.document.error(path, text)))
     with ranges_said_once(lambda text: warn(str(loaded.document.error(("devices",), text)))):
