@@ -1,6 +1,6 @@
 """wfl_sim: how fast, at what energy and how well wireless devices fine-tune a model together.
 
-    runs = wfl_sim.run("scenario.yaml")
+    runs = wfl_sim.run("scenario.yaml")  # or the same as a mapping of Python
 
 The names below are loaded when they are first used, so that importing the package is instant.
 So are the registries of `wfl_sim.protocols`, whose decorators register kinds of one's own:
@@ -14,16 +14,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from wfl_sim.results import Run
     from wfl_sim.scenario.loading import load
+    from wfl_sim.scenario.scenario import Scenario
     from wfl_sim.simulation.run import run
     from wfl_sim.simulation.simulation import Simulation
     from wfl_sim.simulation.sweep import sweep
 
 __version__ = "0.1.0"
 
-__all__ = ["Run", "Simulation", "__version__", "load", "run", "sweep"]
+__all__ = ["Run", "Scenario", "Simulation", "__version__", "load", "run", "sweep"]
 
 _HOMES = {
     "Run": "wfl_sim.results",
+    "Scenario": "wfl_sim.scenario.scenario",
     "Simulation": "wfl_sim.simulation.simulation",
     "load": "wfl_sim.scenario.loading",
     "run": "wfl_sim.simulation.run",

@@ -193,5 +193,5 @@ def test_a_script_is_not_run_again_by_the_processes_that_it_starts(tmp_path):
         "begins",
         "processes",
         "the learner cannot go to another process: a class of a script or notebook: "
-        "put it into a file of its own",
+        "put it into a file of its own (Mine; `kind: ./mine.py:Mine`), or use `inline`",
     ], done.stderr

@@ -44,6 +44,11 @@ def code_of(*components: object) -> str:
     return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest() if parts else ""
 
 
+def live_classes(component: object) -> list[str]:
+    """Return the names of the classes of a script or notebook that a component is made of."""
+    return sorted({cls.__qualname__ for cls in _classes(component) if is_live(cls)})
+
+
 def _classes(component: object) -> Iterator[type]:
     """Yield the classes of users that a component and what it holds are made of."""
     held: Iterable[object] = ()

@@ -68,8 +68,9 @@ class Registry(Generic[T]):
         return register
 
     def add(self, name: str, cls: type[T]) -> None:
-        """Register `cls` under `name`; a class defined again replaces itself, another may not."""
-        if _identity(self._kinds.get(name, cls)) != _identity(cls):
+        """Register `cls` under `name`; it replaces itself, and a class of a cell another one."""
+        old = self._kinds.get(name, cls)
+        if _identity(old) != _identity(cls) and {old.__module__, cls.__module__} != {"__main__"}:
             raise ValueError(f"{self.family} {name!r} is already registered")
         self._checked(name, cls)
         self._kinds[name] = cls
@@ -154,9 +155,8 @@ class Registry(Generic[T]):
         lacks = [each for each in _members(contract) if each not in own and not hasattr(cls, each)]
         if lacks:
             where = f"{contract.__module__}.{contract.__qualname__}"
-            raise ValueError(
-                f"{self.family} {name!r} lacks {', '.join(map(repr, lacks))} of {where}"
-            )
+            missing = ", ".join(map(repr, lacks))
+            raise ValueError(f"{self.family} {name!r} lacks {missing} of {where}")
 
 
 def _identity(cls: type) -> tuple[str, str]:
@@ -211,6 +211,7 @@ class From:
             return self._made(value, {})
         if not isinstance(value, Mapping):
             if is_dataclass(value) and not isinstance(value, type):
+                self.registry.name_of(value)
                 return value
             raise ValueError(
                 f"must be {self._choice()} or a mapping with `kind`, got {shown(value)}"

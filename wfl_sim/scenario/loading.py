@@ -5,15 +5,14 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-
-from pydantic import ValidationError
+from typing import Any
 
 from wfl_sim.config.documents import Document, read_yaml, resolve_path, shown
-from wfl_sim.config.error_messages import first_error, locate_key
+from wfl_sim.config.error_messages import locate_key
 from wfl_sim.config.errors import LocatedError, ScenarioError
 from wfl_sim.config.merging import apply_setting, lay_over, notes
 from wfl_sim.config.plugins import plugins_allowed
-from wfl_sim.config.registry import validate
+from wfl_sim.config.python_data import document_of
 from wfl_sim.config.selection import check_settings, only_variants, with_seeds
 from wfl_sim.config.sweep import Coordinate, SweepPoint, expand_sweep
 from wfl_sim.scenario.scenario import Scenario
@@ -41,7 +40,7 @@ class Loaded:
 
 
 def load(
-    file: str | Path,
+    file: str | Path | Mapping[str, Any],
     *,
     settings: Sequence[str] = (),
     allow_plugins: bool = False,
@@ -52,7 +51,7 @@ def load(
     """Return the scenarios of a file: one, or one for each point of its sweep.
 
     Args:
-        file: a YAML file.
+        file: a YAML file, or what would be in it as mappings and lists of Python.
         settings: ``path=value`` texts that override the file and its variants, such as
             ``rounds.count=5``; later ones override earlier ones.
         allow_plugins: let ``kind: ./mine.py:Mine`` run that file.
@@ -63,7 +62,7 @@ def load(
     Raises:
         ScenarioError: anything is wrong; the message reads ``file:line: path: what``.
     """
-    document = with_seeds(only_variants(read_extended(Path(file)), only), seeds)
+    document = with_seeds(only_variants(read_extended(file), only), seeds)
     if executor:
         check_settings(document.data.get("sweep"), (f"execution={executor}",))
         document = apply_setting(document, f"execution={executor}", f"--executor {executor}")
@@ -78,17 +77,21 @@ def load(
         return [_typed(point) for point in expand_sweep(document, partial(_set, settings=ours))]
 
 
-def read_extended(file: Path, above: tuple[Path, ...] = ()) -> Document:
-    """Read a file, merged over the one that it extends, if any.
+def read_extended(file: str | Path | Mapping[str, Any], above: tuple[Path, ...] = ()) -> Document:
+    """Read a file or mapping, merged over the file that it extends, if any.
 
     Raises:
         ScenarioError: a file is missing or broken, or a file extends itself.
     """
-    document = read_yaml(file)
+    if isinstance(file, Mapping):
+        document, beside = document_of(file), "in the working folder"
+    else:
+        file = Path(file)
+        document, beside, above = read_yaml(file), f"beside {file.name}", (*above, file.resolve())
     empty = Document({}, {(): document.places[()]})
     if document.data.get("extends") is None:
         return lay_over(empty, document.without("extends"))
-    base, above = document.data["extends"], (*above, file.resolve())
+    base = document.data["extends"]
     if not isinstance(base, str):
         raise document.error(("extends",), f"must be the name of a file, got {shown(base)}")
     try:
@@ -99,7 +102,7 @@ def read_extended(file: Path, above: tuple[Path, ...] = ()) -> Document:
     except OSError as error:
         raise document.error(("extends",), f"{shown(base)}: {error.strerror}") from None
     if not found:
-        raise document.error(("extends",), f"no file {shown(base)} beside {file.name}")
+        raise document.error(("extends",), f"no file {shown(base)} {beside}")
     if path.resolve() in above:
         raise document.error(("extends",), f"{shown(base)} leads back to itself")
     return lay_over(read_extended(path, above), document.without("extends"))
@@ -116,9 +119,5 @@ def _key(setting: str) -> str:
 
 
 def _typed(point: SweepPoint) -> Loaded:
-    document = point.document
-    try:
-        scenario = validate(Scenario, document.data)
-    except ValidationError as error:
-        raise document.error(*first_error(error, document.data, Scenario)) from None
-    return Loaded(scenario, document, point.coordinates(scenario))
+    scenario = Scenario.of(point.document)
+    return Loaded(scenario, point.document, point.coordinates(scenario))

@@ -4,20 +4,28 @@ Names and annotations of the fields are the keys and the rules of a scenario fil
 """
 
 import re
+from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 import wfl_sim.scenario.builtin_kinds  # noqa: F401  (registers the built-in kinds)
 from channel_models.units import PositiveSeconds
 from wfl_sim.codecs import Float32
 from wfl_sim.codecs.codec import CODECS, Codec
+from wfl_sim.config.documents import Document
+from wfl_sim.config.error_messages import first_error
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.fields import NonNegativeInt, PositiveInt, Seed, Shorthand
-from wfl_sim.config.registry import From
+from wfl_sim.config.merging import lay_over
+from wfl_sim.config.plugins import plugins_allowed
+from wfl_sim.config.python_data import document_of
+from wfl_sim.config.registry import From, validate
 from wfl_sim.data.sharding import DATA, Data
 from wfl_sim.device_models import Hardware, HardwareReference
 from wfl_sim.device_models.carbon import CarbonIntensity
@@ -145,6 +153,30 @@ class Scenario:
         checks.check_groups(self.devices, self.layout)
         one_template = self.layout is not None
         checks.check_pathloss_range(self.base_stations, self.devices, one_template=one_template)
+
+    @classmethod
+    def of(cls, document: Document) -> Self:
+        """Return the scenario of a document without `extends` and `sweep`.
+
+        Raises:
+            ScenarioError: something is wrong; the message says where it was written.
+        """
+        try:
+            return validate(cls, document.data)
+        except ValidationError as error:
+            raise document.error(*first_error(error, document.data, cls)) from None
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], *, allow_plugins: bool = False) -> Self:
+        """Return the scenario of mappings and lists, as they would be in a file.
+
+        Raises:
+            ScenarioError: something is wrong; the message names the key.
+        """
+        with plugins_allowed() if allow_plugins else nullcontext():
+            document = document_of(data)
+            empty = Document({}, {(): document.places[()]})
+            return cls.of(lay_over(empty, document))
 
     @property
     def cohort(self) -> int:

@@ -3,7 +3,7 @@
 import hashlib
 import re
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,15 +13,15 @@ from wfl_sim.config.errors import ScenarioError
 from wfl_sim.results.tables import NAME_BYTES, cut
 from wfl_sim.results.writing import check_replaceable
 from wfl_sim.scenario.loading import Loaded, load, read_extended
-from wfl_sim.scenario.resolve import digest
+from wfl_sim.scenario.resolve import digest, to_dict
 from wfl_sim.scenario.scenario import Scenario
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunRequest:
-    """A scenario file and the options of its runs."""
+    """A scenario file, or a mapping of Python in its place, and the options of its runs."""
 
-    file: Path
+    file: Path | Mapping[str, Any]
     out: Path
     store: Path | None = None
     """Folder of the results of training; beside the run folders unless given."""
@@ -35,7 +35,7 @@ class RunRequest:
     @classmethod
     def of(
         cls,
-        file: str | Path,
+        file: str | Path | Mapping[str, Any] | Scenario,
         settings: Iterable[str] = (),
         out: str | Path = "runs",
         network_only: bool = False,
@@ -43,8 +43,10 @@ class RunRequest:
         threads: int = 1,
     ) -> Self:
         """Return the request of these options, with paths as text or as `Path`."""
+        if isinstance(file, Scenario):
+            file = to_dict(file)
         return cls(
-            file=Path(file),
+            file=file if isinstance(file, Mapping) else Path(file),
             out=Path(out),
             settings=tuple(settings),
             allow_plugins=allow_plugins,

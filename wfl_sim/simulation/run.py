@@ -2,7 +2,7 @@
 
 import logging
 import platform
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from functools import cached_property
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from wfl_sim.config.errors import LocatedError, ScenarioError
+from wfl_sim.config.plugin_code import live_classes
 from wfl_sim.execution.processor import processor
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.worker_pool import run_in_processes
@@ -18,6 +19,7 @@ from wfl_sim.execution.worker_process import ProgressListener, keep_freed_memory
 from wfl_sim.results import Run, write_run
 from wfl_sim.scenario.loading import Loaded
 from wfl_sim.scenario.resolve import to_yaml
+from wfl_sim.scenario.scenario import Scenario
 from wfl_sim.simulation.fingerprint import run_fingerprint
 from wfl_sim.simulation.learner_cache import LearnerCache, learning_of
 from wfl_sim.simulation.remarks import ranges_said_once, remarks, trace_remarks
@@ -145,6 +147,10 @@ def run_each(
         with closing(runner):
             yield from ((number, runner(number, listener)) for number in by_group(groups))
     else:
+        for each in runner.request.load():
+            if names := live_classes(each.scenario):
+                what = f"{names[0]} is of a script or notebook, which other processes cannot see"
+                raise ScenarioError(f"jobs: {what}: put it into a file, or give jobs=1")
         yield from run_in_processes(runner, len(groups), jobs, listener, groups)
 
 
@@ -221,7 +227,7 @@ def _manifest(
 
 
 def run(
-    file: str | Path,
+    file: str | Path | Mapping[str, Any] | Scenario,
     *,
     settings: Sequence[str] = (),
     out: str | Path = "runs",
@@ -233,7 +239,7 @@ def run(
     """Run every scenario of a file and return its runs, in the order of the sweep.
 
     Args:
-        file: A scenario in YAML.
+        file: A scenario in YAML, the same as mappings and lists of Python, or a `Scenario`.
         settings: Texts ``path=value`` that override values of the file.
         out: Folder of the run folders.
         network_only: Whether to train nothing; the spans are the same.

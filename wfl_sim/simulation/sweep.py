@@ -1,8 +1,8 @@
 """Sweep: all points of a sweep into one folder, checked before the first one runs."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from wfl_sim.execution.executors.base import EXECUTORS
 from wfl_sim.execution.worker_process import ProgressListener
@@ -68,7 +68,7 @@ def useful_jobs(request: RunRequest, cores: int) -> int:
 
 
 def sweep(
-    file: str | Path,
+    file: str | Path | Mapping[str, Any],
     *,
     settings: Sequence[str] = (),
     out: str | Path = "runs",

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import pickle
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from multiprocessing import parent_process
 from typing import Any, Final
 
+from wfl_sim.config.errors import LocatedError
 from wfl_sim.execution.executors.base import EXECUTORS, Backlog, Session
 from wfl_sim.execution.executors.grouped import Grouped
 from wfl_sim.execution.executors.inline import InlineSession
@@ -109,8 +109,8 @@ class AutoSession:
         try:
             session = Processes(workers=workers).session(self._learner, self._store)
             self._chosen = self._stack.enter_context(session)
-        except (pickle.PicklingError, AttributeError, TypeError) as error:
-            self._why = f"the learner cannot go to another process: {error}"
+        except LocatedError as error:
+            self._why = str(error)
             return
         _log.info("%d processes from now on: %s", workers, self._why)
 

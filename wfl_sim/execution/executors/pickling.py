@@ -15,6 +15,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.plugin_code import Sources, sources
 from wfl_sim.config.plugins import plugin, plugins
 from wfl_sim.execution.learner import Learner, PortableModel
@@ -41,14 +42,20 @@ class PickledLearner:
             models: whether to add the files of base models that are not part of a package.
 
         Raises:
-            TypeError: a class of the learner is defined in a script or notebook.
+            LocatedError: a class of the learner cannot go to another process.
         """
         stream = io.BytesIO()
         pickler = _Pickler(stream, models)
-        pickler.dump(learner)
+        try:
+            pickler.dump(learner)
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise _cannot_go(str(error)) from None
         content = stream.getvalue()
-        if _of_main(content):
-            raise TypeError("a class of a script or notebook: put it into a file of its own")
+        if name := _of_main(content):
+            raise _cannot_go(
+                f"a class of a script or notebook: put it into a file of its own ({name}; "
+                f"`kind: ./mine.py:{name}`), or use `inline`"
+            )
         used = [each for each in plugins() if each.__name__.encode() in content]
         files = {Path(str(each.__file__)): sources(each.__name__) for each in used}
         return cls(files, content, pickler.models)
@@ -118,14 +125,18 @@ def _unpacked(model: PortableModel, key: str, files: Files) -> PortableModel:
     return located
 
 
-def _of_main(content: bytes) -> bool:
-    """Return whether a pickle names anything of this process's script."""
+def _cannot_go(why: str) -> LocatedError:
+    return LocatedError(f"the learner cannot go to another process: {why}", "execution")
+
+
+def _of_main(content: bytes) -> str:
+    """Return the name of something of this process's script in a pickle; empty if none is."""
     if b"__main__" not in content:
-        return False
+        return ""
     last = [""]
     for code, argument, _ in pickletools.genops(content):
         if code.name == "STACK_GLOBAL" and "__main__" in last[-2:]:
-            return True
+            return last[-1]
         if isinstance(argument, str):
             last.append(argument)
-    return False
+    return ""
