@@ -1,4 +1,4 @@
-"""Row types of a run's results: spans, levels over time, and metrics."""
+"""Row types of a run's results: spans, levels over time, metrics, and labels of the data."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -42,7 +42,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
-    """One quantity of a device at one moment.
+    """One quantity of a device at one moment, or the place of a cell at the start.
 
     Straight lines join the rows of a battery and of a place (x, y), exponentials those of a
     temperature; a frequency and a serving cell hold until the next row.
@@ -71,3 +71,13 @@ class Metric:
     bits_up: int
     bits_down: int
     joules: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelCount:
+    """How many examples of one label a device holds."""
+
+    device: str
+    part: Literal["train", "test"]
+    label: str
+    count: int

@@ -58,4 +58,4 @@ def test_without_batteries_there_is_no_figure(tmp_path):
     file.write_text(BASE)
     (run,) = wfl_sim.run(file, out=tmp_path, network_only=True)
     assert batteries([run], tmp_path) == []
-    assert "levels" not in run.manifest["digests"]
+    assert set(run.level_arrays["quantity"]) == {"x", "y", "cell"}

@@ -117,13 +117,13 @@ class Report:
         if not figures:
             return
         from wfl_sim.results.figures import draw_all
+        from wfl_sim.results.report import write_report
 
         name = self._scenarios[0].name
         single = folders[0] / "figures"
         folder = single if len(folders) == 1 else folders[0].parent / f"{name}-figures"
-        for path in draw_all(runs, folder):
-            if path.suffix == ".png":
-                self._console.print(str(path), highlight=False, soft_wrap=True)
+        self._name(draw_all(runs, folder))
+        self._name([write_report(runs, folder / "report.html")])
 
     def compare(
         self,
@@ -142,6 +142,7 @@ class Report:
         """
         from wfl_sim.results.comparison import choose_goal, open_runs
         from wfl_sim.results.figures.comparison import compare
+        from wfl_sim.results.report import write_report
 
         runs = open_runs(folders)
         goal = choose_goal(runs, metric, scope, target)
@@ -151,9 +152,14 @@ class Report:
                 self.warn(f"{sweep.folder}: {len(sweep.missing)} of {planned} runs have not ended")
         for table in _comparison(runs, goal):
             self._console.print(table)
-        for path in compare(runs, goal, out, figures=figures):
-            if path.suffix in (".png", ".parquet"):
-                self._console.print(str(path), highlight=False, soft_wrap=True)
+        self._name(compare(runs, goal, out, figures=figures))
+        if figures:
+            self._name([write_report(runs, out / "report.html", metric=metric)])
+
+    def _name(self, paths: Iterable[Path]) -> None:
+        for path in paths:
+            if path.suffix in (".png", ".parquet", ".html"):
+                self._console.print(escape(str(path)), highlight=False, soft_wrap=True)
 
     def _description(self) -> str:
         count = len(self._scenarios)

@@ -1,12 +1,14 @@
 """Labelled texts, and those of all devices as train and test shards."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Literal, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
+
+from wfl_sim.records import LabelCount
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +111,21 @@ class Shards:
             f"Shards({len(self)} devices, {train} train, {len(self.pooled)} test, "
             f"{len(self.classes)} classes)"
         )
+
+
+def label_counts(shards: Shards) -> Iterator[LabelCount]:
+    """Yield how many examples of each label every device holds, those of which it holds any."""
+    for part, each in (("train", shards.train), ("test", shards.test)):
+        for device, examples in enumerate(each):
+            counts = examples.counts(len(shards.classes)).tolist()
+            for label, count in zip(shards.classes, counts, strict=True):
+                if count:
+                    yield LabelCount(
+                        device=f"device-{device}",
+                        part=cast(Literal["train", "test"], part),
+                        label=label,
+                        count=count,
+                    )
 
 
 Padding = Literal["fixed", "longest", "bucketed"]

@@ -22,7 +22,7 @@ from wfl_sim.records import Scope
 from wfl_sim.results.digests import digest_states, digest_values
 from wfl_sim.results.manifest import manifest_problems, shown_label
 from wfl_sim.results.series import Series
-from wfl_sim.results.tables import COLUMNS, arrays, problems
+from wfl_sim.results.tables import COLUMNS, OPTIONAL, arrays, problems
 from wfl_sim.results.writing import FORMAT
 from wfl_sim.state import State
 
@@ -80,18 +80,33 @@ class Run:
     @cached_property
     def levels(self) -> pa.Table:
         """The table of levels; empty if no device has any."""
-        if not self._has_levels:
-            return pa.schema([column.field for column in COLUMNS["levels"]]).empty_table()
-        return pq.read_table(self.folder / "levels.parquet")
+        return self._optional("levels")
+
+    @cached_property
+    def labels(self) -> pa.Table:
+        """The table of the labels that devices hold; empty if there are none."""
+        return self._optional("labels")
+
+    def _optional(self, name: str) -> pa.Table:
+        if name not in self._tables:
+            return pa.schema([column.field for column in COLUMNS[name]]).empty_table()
+        return pq.read_table(self.folder / f"{name}.parquet")
 
     @property
-    def _has_levels(self) -> bool:
-        return "levels" in self.manifest["digests"]
+    def _tables(self) -> list[str]:
+        """Names of the tables that the folder has."""
+        stated = self.manifest["digests"]
+        return [name for name in COLUMNS if name not in OPTIONAL or name in stated]
 
     @cached_property
     def level_arrays(self) -> dict[str, NDArray[Any]]:
         """The levels as NumPy arrays by column."""
         return arrays(self.levels)
+
+    @cached_property
+    def label_arrays(self) -> dict[str, NDArray[Any]]:
+        """The labels as NumPy arrays by column."""
+        return arrays(self.labels)
 
     @cached_property
     def span_arrays(self) -> dict[str, NDArray[Any]]:
@@ -204,11 +219,9 @@ class Run:
         Raises:
             ValueError: Tables or states differ; the message has a line for each.
         """
-        tables = {"spans": self.spans, "metrics": self.metrics}
-        if self._has_levels:
-            tables["levels"] = self.levels
         found = {
-            name: digest_values(table.to_pydict(), COLUMNS[name]) for name, table in tables.items()
+            name: digest_values(getattr(self, name).to_pydict(), COLUMNS[name])
+            for name in self._tables
         }
         found["states"] = digest_states(self.states())
         wrong = [
@@ -235,7 +248,7 @@ class Run:
         elif problems_found := list(manifest_problems(self.manifest)):
             yield from (("manifest.json", problem) for problem in problems_found)
         else:
-            tables += ["levels"] if self._has_levels else []
+            tables = self._tables
             for adapter in self._adapters():
                 name = f"adapters/{adapter}.safetensors"
                 yield from _unreadable(name, partial(_open_state, self.folder / name))

@@ -73,8 +73,23 @@ LEVEL_COLUMNS = (
     Column("value", "float", "of the quantity"),
 )
 
-COLUMNS: Final = {"spans": SPAN_COLUMNS, "metrics": METRIC_COLUMNS, "levels": LEVEL_COLUMNS}
+LABEL_COLUMNS = (
+    Column("device", "text", "name"),
+    Column("part", "text", "name"),
+    Column("label", "text", "name"),
+    Column("count", "int", "count"),
+)
+
+COLUMNS: Final = {
+    "spans": SPAN_COLUMNS,
+    "metrics": METRIC_COLUMNS,
+    "levels": LEVEL_COLUMNS,
+    "labels": LABEL_COLUMNS,
+}
 """Columns of each table of a run folder."""
+
+OPTIONAL: Final = ("levels", "labels")
+"""Tables that a run folder has only where they have rows; `digests` of the manifest has them."""
 
 Values = Mapping[str, list[Any]]
 """The values of a table by column; None for missing values."""

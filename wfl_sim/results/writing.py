@@ -15,9 +15,9 @@ from typing import Any, Final
 import numpy as np
 from safetensors.numpy import save
 
-from wfl_sim.records import Level, Metric, Span
+from wfl_sim.records import LabelCount, Level, Metric, Span
 from wfl_sim.results.digests import digest_states, digest_values
-from wfl_sim.results.tables import COLUMNS, parquet, table, values
+from wfl_sim.results.tables import COLUMNS, OPTIONAL, parquet, table, values
 from wfl_sim.state import State
 
 if sys.platform != "win32":
@@ -36,7 +36,7 @@ OWNED = (
     "manifest.json",
     "spans.parquet",
     "metrics.parquet",
-    "levels.parquet",
+    *(f"{name}.parquet" for name in OPTIONAL),
     "adapters",
     "figures",
 )
@@ -52,6 +52,7 @@ def write_run(
     metrics: Sequence[Metric],
     states: Mapping[str, State],
     levels: Sequence[Level] = (),
+    labels: Sequence[LabelCount] = (),
 ) -> None:
     """Write a run folder.
 
@@ -70,6 +71,7 @@ def write_run(
         metrics: Metrics in the order in which they are stored.
         states: States by the name of their file in `adapters/`.
         levels: Levels in the order in which they are stored; without any there is no such table.
+        labels: Labels that devices hold, in the same way.
 
     Raises:
         ValueError: A state's name is no file name, a number of the manifest is not finite, or
@@ -80,10 +82,12 @@ def write_run(
         if not re.fullmatch(r"\w[\w.-]*", name):
             raise ValueError(f"the name of a state must be a file name, got {name!r}")
     check_replaceable(folder)
-    rows: dict[str, Sequence[object]] = {"spans": spans, "metrics": metrics, "levels": levels}
-    if not levels:
-        del rows["levels"]
-    tables = {name: values(rows[name], COLUMNS[name]) for name in rows}
+    rows = {"spans": spans, "metrics": metrics, "levels": levels, "labels": labels}
+    tables = {
+        name: values(content, COLUMNS[name])
+        for name, content in rows.items()
+        if content or name not in OPTIONAL
+    }
     digests = {name: digest_values(tables[name], COLUMNS[name]) for name in tables}
     digests["states"] = digest_states(states)
     full = {**manifest, "format": FORMAT, "digests": digests, "adapters": sorted(states)}

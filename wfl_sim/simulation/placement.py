@@ -1,6 +1,6 @@
 """Placement: positions of devices, their serving cells, and the graph of the network."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import networkx as nx
@@ -13,6 +13,7 @@ from wfl_sim.network.backhaul_graph import SERVER, nearest, star
 from wfl_sim.radio.cell import CellConfig
 from wfl_sim.radio.large_scale import LargeScale
 from wfl_sim.randomness import stream
+from wfl_sim.records import Level
 from wfl_sim.rounds import Hierarchical
 from wfl_sim.scenario.devices import DeviceGroup
 from wfl_sim.scenario.scenario import Scenario
@@ -38,6 +39,18 @@ class Placement:
     """Model of the gains at any position."""
     tracks: Mapping[int, Track]
     """Tracks of the devices that move, by index."""
+
+    def levels(self, sites: Sequence[tuple[float, float]]) -> Iterator[Level]:
+        """Yield the places of cells at `sites` in m, and place and cell of devices that stay."""
+        for number, (x, y) in enumerate(sites):
+            yield Level(time=0.0, actor=f"cell-{number}", quantity="x", value=float(x))
+            yield Level(time=0.0, actor=f"cell-{number}", quantity="y", value=float(y))
+        for index, (x, y) in enumerate(self.positions.tolist()):
+            if index not in self.tracks:
+                name, cell = f"device-{index}", float(self.serving[index])
+                yield Level(time=0.0, actor=name, quantity="x", value=x)
+                yield Level(time=0.0, actor=name, quantity="y", value=y)
+                yield Level(time=0.0, actor=name, quantity="cell", value=cell)
 
 
 def place(scenario: Scenario) -> Placement:

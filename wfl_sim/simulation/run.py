@@ -77,6 +77,7 @@ class Runner:
                 metrics=result.metrics,
                 states=result.states,
                 levels=result.levels,
+                labels=result.labels,
             )
         except ValueError as error:
             raise ScenarioError(str(error)) from error

@@ -10,7 +10,7 @@ from multiprocessing import parent_process
 from typing import Any
 
 from wfl_sim.config.errors import LocatedError
-from wfl_sim.data.examples import Shards
+from wfl_sim.data.examples import Shards, label_counts
 from wfl_sim.device_models.energy import COMPONENTS
 from wfl_sim.execution.graph import Progress, TaskGraph
 from wfl_sim.execution.plan import NetworkOnly, Plan, TrainingPlan
@@ -18,7 +18,7 @@ from wfl_sim.execution.store import Store
 from wfl_sim.execution.worker_process import cores
 from wfl_sim.network.federation import Federation
 from wfl_sim.network.watchdog import ClockListener
-from wfl_sim.records import Level, Metric, Span
+from wfl_sim.records import LabelCount, Level, Metric, Span
 from wfl_sim.scenario.scenario import Scenario
 from wfl_sim.simulation.build import build_federation, run_federation
 from wfl_sim.simulation.feasibility import check_link_budget, check_memory
@@ -41,6 +41,7 @@ class SimulationResult:
     totals: Mapping[str, Any]
     """Simulated seconds, bits, joules by component, and host seconds by phase of the run."""
     levels: Sequence[Level] = ()
+    labels: Sequence[LabelCount] = ()
 
 
 class Simulation:
@@ -108,8 +109,7 @@ class Simulation:
             raise ValueError("a run that trains needs a store")
         if store is None or self.shards is None or not self.trains:
             federation = self._simulate(NetworkOnly(self.learner, self.scenario.seed), clock)
-            context, totals = federation.context, self._totals(federation, 0)
-            return SimulationResult(context.spans, (), {}, totals, context.levels)
+            return self._result(federation, (), {}, self._totals(federation, 0))
         with TaskGraph(self.learner, store, progress, executor=self.scenario.execution) as graph:
             return self._train(graph, self.shards, clock)
 
@@ -143,7 +143,19 @@ class Simulation:
             "execution": dict(graph.report()),
         }
         states = {name: state for name, state in states.items() if state}
-        return SimulationResult(context.spans, rows, states, totals, context.levels)
+        return self._result(federation, rows, states, totals)
+
+    def _result(
+        self,
+        federation: Federation,
+        rows: Sequence[Metric],
+        states: Mapping[str, State],
+        totals: Mapping[str, Any],
+    ) -> SimulationResult:
+        context, sites = federation.context, [cell.position for cell in self.scenario.base_stations]
+        levels = [*self.placement.levels(sites), *context.levels]
+        labels = [] if self.shards is None else list(label_counts(self.shards))
+        return SimulationResult(context.spans, rows, states, totals, levels, labels)
 
     def _check_accountant(self) -> None:
         privacy = self.scenario.privacy

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-import channel_models as cm
 from wfl_sim.results.figures.style import GREY, INK, look, save
+from wfl_sim.results.places import level, sites
 from wfl_sim.results.run import Run
 from wfl_sim.results.statistics import by_label
 from wfl_sim.results.tables import file_name
@@ -37,7 +37,7 @@ def tracks(runs: Sequence[Run], folder: Path) -> list[Path]:
     paths: list[Path] = []
     for label, members in by_label(runs).items():
         run = members[0]
-        moving = [name for name in run.devices if _level(run, name, "x")[0].size > 1]
+        moving = [name for name in run.devices if level(run, name, "x")[0].size > 1]
         if moving:
             paths += _draw(run, moving, label, folder)
     return paths
@@ -45,21 +45,8 @@ def tracks(runs: Sequence[Run], folder: Path) -> list[Path]:
 
 def serving(run: Run, device: str) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return the times in s from which a cell served a device, and the numbers of the cells."""
-    times, cells = _level(run, device, "cell")
+    times, cells = level(run, device, "cell")
     return times, cells.astype(np.int64)
-
-
-def sites(run: Run) -> NDArray[np.float64]:
-    """Return the positions (cells, 2) of the cells in m, from the scenario of the run."""
-    layout = run.scenario.get("layout")
-    if layout is None:
-        return np.array([cell["position"] for cell in run.scenario["cells"]], dtype=float)
-    grid = cm.HexGrid(
-        sites=1 + 3 * layout["rings"] * (layout["rings"] + 1),
-        spacing=layout["spacing"],
-        sectors=layout["sectors"],
-    )
-    return np.repeat(grid.positions, layout["sectors"], axis=0)
 
 
 def _draw(run: Run, moving: Sequence[str], label: str, folder: Path) -> list[Path]:
@@ -88,8 +75,8 @@ def _colour(cell: int) -> str:
 def _draw_map(axes: Axes, run: Run, moving: Sequence[str]) -> list[tuple[Any, ...]]:
     rows: list[tuple[Any, ...]] = []
     for device in moving:
-        times, x = _level(run, device, "x")
-        _, y = _level(run, device, "y")
+        times, x = level(run, device, "x")
+        _, y = level(run, device, "y")
         since, cells = serving(run, device)
         cell = cells[np.clip(np.searchsorted(since, times, side="right") - 1, 0, None)]
         points, colours = np.column_stack((x, y)), [_colour(each) for each in cell[:-1]]
@@ -132,9 +119,3 @@ def _busiest(run: Run, moving: Sequence[str]) -> str:
     spans = run.span_arrays
     gaps = spans["actor"][spans["activity"] == "handover"]
     return max(moving, key=lambda name: (int((gaps == name).sum()), serving(run, name)[0].size))
-
-
-def _level(run: Run, device: str, quantity: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    levels = run.level_arrays
-    mine = (levels["actor"] == device) & (levels["quantity"] == quantity)
-    return levels["time"][mine], levels["value"][mine]
