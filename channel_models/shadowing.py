@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from channel_models.elementary import LN10, cosine_and_sine, exp
 from channel_models.fading.process import select_links
 from channel_models.laws.power import check_probability
+from channel_models.plots import plot
 from channel_models.units import Decibel, Fraction, NonNegativeDecibel, PositiveMetres
 from channel_models.validation import (
     FloatArray,
@@ -26,6 +27,8 @@ _POINTS_AT_ONCE: Final = 4096
 @dataclass(frozen=True, kw_only=True)
 class NormalDecibels:
     """Normal in dB with ``mean`` and ``sigma``; the power ``10^(X/10)`` is log-normal."""
+
+    plot = plot
 
     mean: Decibel = 0.0
     sigma: NonNegativeDecibel = 8.0

@@ -50,7 +50,7 @@ def test_an_upward_import_and_a_circle_are_found(tmp_path):
     ("libraries", "rooms"),
     [
         ({"torch", "transformers", "peft"}, {"learning"}),
-        ({"matplotlib"}, {"results"}),
+        ({"matplotlib"}, {"results", "channel_models"}),
         ({"simpy"}, {"network", "rounds", "simulation"}),
         ({"typer", "rich"}, {"cli"}),
     ],
@@ -65,12 +65,12 @@ def test_a_library_is_imported_where_it_belongs(libraries, rooms):
     assert found == rooms
 
 
-def test_only_figures_import_matplotlib():
+def test_only_figures_and_plots_import_matplotlib():
     found = [
         module
         for module, file in module_files().items()
         if "matplotlib" in file.read_text(encoding="utf-8")
-        and not module.startswith("wfl_sim.results.figures")
+        and not module.startswith(("wfl_sim.results.figures", "channel_models.plots"))
     ]
     assert found == []
 

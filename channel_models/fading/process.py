@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from channel_models.elementary import cosine_and_sine
+from channel_models.plots import plot
 from channel_models.validation import (
     FloatArray,
     check_array,
@@ -26,6 +27,8 @@ TapsAt = Callable[[FloatArray, LinkIndices], ComplexArray]
 
 class FunctionProcess:
     """A process of ``links`` links whose taps at ``delays`` (s) come from a function of time."""
+
+    plot = plot
 
     def __init__(self, links: int, delays: FloatArray, taps_at: TapsAt) -> None:
         self.links = links

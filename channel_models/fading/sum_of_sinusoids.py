@@ -18,6 +18,7 @@ from channel_models.fading.process import (
     squared_magnitude,
 )
 from channel_models.fading.profiles import DelayProfile
+from channel_models.plots import plot
 from channel_models.validation import FloatArray, check_finite
 
 _ELEMENTS_AT_ONCE = 2_000_000
@@ -30,6 +31,8 @@ class SumOfSinusoids:
     shape (links, rows, sinusoids), ``delays`` (s) has shape (rows,). With ``specular`` the last row
     is the constant-amplitude part of the first tap.
     """
+
+    plot = plot
 
     def __init__(
         self,

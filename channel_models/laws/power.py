@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Final
 import numpy as np
 from numpy.typing import ArrayLike
 
+from channel_models.plots import plot
 from channel_models.units import PositiveNumber, Unit
 from channel_models.validation import FloatArray, check_array, check_finite, validate_fields
 
@@ -16,6 +17,8 @@ _POINTS: Final = 6001
 
 class PowerDistribution(ABC):
     """A law of a power X with a density: the rates that follow from it."""
+
+    plot = plot
 
     mean: float
 
@@ -187,7 +190,6 @@ class ConstantPower:
     """All mass at ``mean``."""
 
     mean: PositiveNumber = 1.0
-
     variance: ClassVar[float] = 0.0
 
     def __post_init__(self) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from channel_models.elementary import LN2, log1p, log2
+from channel_models.plots import plot
 from channel_models.units import Unit
 from channel_models.validation import (
     FloatArray,
@@ -76,6 +77,8 @@ class FiniteBlocklength:
 
     The third-order term is left out, as it would make the rate fall with SINR near zero.
     """
+
+    plot = plot
 
     blocklength: int = 2000
     error: ErrorRate = 0.1

@@ -11,6 +11,7 @@ from channel_models.elementary import exp, log, log10
 from channel_models.link_adaptation.bler import BlockErrors, chase_errors, harq_goodput
 from channel_models.link_adaptation.effective_sinr import eesm_beta
 from channel_models.link_adaptation.mcs import TableName, mcs_table
+from channel_models.plots import plot
 from channel_models.units import NonNegativeDecibel, db_to_linear
 from channel_models.validation import (
     FloatArray,
@@ -34,6 +35,8 @@ class McsRate:
     most ``transmissions``. Values are read from a table of the curve every 0.005 dB. Overheads are
     not part of it. `transport_efficiency` is for one MCS over several resource blocks.
     """
+
+    plot = plot
 
     table: TableName = "64qam"
     gap: NonNegativeDecibel = 2.5

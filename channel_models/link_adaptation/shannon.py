@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from channel_models.elementary import capacity, exp, log, log10
+from channel_models.plots import plot
 from channel_models.units import (
     Decibel,
     Fraction,
@@ -29,6 +30,8 @@ def _check_sinr(sinr: ArrayLike) -> Any:
 class Shannon:
     """``log2(1 + SINR)`` bit/s/Hz: the capacity of the Gaussian channel (Shannon 1948)."""
 
+    plot = plot
+
     def spectral_efficiency(self, sinr: ArrayLike) -> Any:
         """bit/s/Hz at linear ``sinr``, elementwise."""
         return capacity(_check_sinr(sinr))[()]
@@ -42,6 +45,8 @@ class ShannonGap:
     LDPC codes and implementation margin 2.5 to 3 dB is defensible, hence the default, which is this
     library's choice.
     """
+
+    plot = plot
 
     gap: NonNegativeDecibel = 3.0
 
@@ -65,6 +70,8 @@ class AttenuatedShannon:
     0.6 and 4.4 bit/s/Hz, the uplink 0.4 and 2.0, both a floor of -10 dB (values to be confirmed
     against the TR).
     """
+
+    plot = plot
 
     attenuation: Fraction = 0.6
     cap: PositiveNumber = 4.4

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from channel_models.elementary import hypot
+from channel_models.plots import plot
 from channel_models.validation import FloatArray, check_array, validate_fields
 
 Condition = Literal["los", "nlos", "mixed"]
@@ -106,6 +107,8 @@ class PathLossModel(ABC):
     ``distance`` is horizontal, in m; ``frequency`` is the carrier, in Hz. Heights in m default to
     the model's own.
     """
+
+    plot = plot
 
     default_base_height: ClassVar[float] = 1.5
     default_terminal_height: ClassVar[float] = 1.5

@@ -211,7 +211,6 @@ class From:
             return self._made(value, {})
         if not isinstance(value, Mapping):
             if is_dataclass(value) and not isinstance(value, type):
-                self.registry.name_of(value)
                 return value
             raise ValueError(
                 f"must be {self._choice()} or a mapping with `kind`, got {shown(value)}"

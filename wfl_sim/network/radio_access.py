@@ -78,7 +78,7 @@ class RadioAccess:
             }
             for number, cell in enumerate(cells)
         ]
-        self._uplink_bands: dict[int, OfdmaBand] = {}
+        self._bands: dict[Direction, dict[int, OfdmaBand]] = {"uplink": {}, "downlink": {}}
         for direction in _DIRECTIONS:
             for group in cochannel(cells):
                 self._build(direction, group)
@@ -88,10 +88,15 @@ class RadioAccess:
 
     def uplink_gains(self, number: int, devices: Sequence[int]) -> NDArray[np.float64]:
         """Return the present power gains of devices to a cell, averaged over its uplink blocks."""
-        channel = self._uplink_bands[number].channel
+        return np.asarray(self.block_gains("uplink", number, devices).mean(axis=0))
+
+    def block_gains(
+        self, direction: Direction, number: int, devices: Sequence[int]
+    ) -> NDArray[np.float64]:
+        """Return the present power gains of devices on each resource block, (blocks, devices)."""
+        channel = self._bands[direction][number].channel
         links = np.array(devices, dtype=np.intp)
-        now = channel.index(float(self.env.now))
-        return np.asarray(channel.gain(links, now, 1)[0].mean(axis=0))
+        return channel.gain(links, channel.index(float(self.env.now)), 1)[0]
 
     def move(self, device: int, gains: NDArray[np.float64]) -> None:
         """Set the gains (cells,) of a device; the rates follow when the next plan is made."""
@@ -104,8 +109,7 @@ class RadioAccess:
     def _build(self, direction: Direction, group: list[int]) -> None:
         """Build the carriers of co-channel cells in one direction."""
         bands = {number: self._band(direction, number) for number in group}
-        if direction == "uplink":
-            self._uplink_bands |= bands
+        self._bands[direction] |= bands
         interference = self._interference if len(group) > 1 else "none"
         if interference == "coupled":
             devices = len(self._watts)

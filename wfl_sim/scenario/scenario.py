@@ -12,20 +12,18 @@ from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 import wfl_sim.scenario.builtin_kinds  # noqa: F401  (registers the built-in kinds)
 from channel_models.units import PositiveSeconds
 from wfl_sim.codecs import Float32
 from wfl_sim.codecs.codec import CODECS, Codec
 from wfl_sim.config.documents import Document
-from wfl_sim.config.error_messages import first_error
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.fields import NonNegativeInt, PositiveInt, Seed, Shorthand
 from wfl_sim.config.merging import lay_over
 from wfl_sim.config.plugins import plugins_allowed
-from wfl_sim.config.python_data import document_of
-from wfl_sim.config.registry import From, validate
+from wfl_sim.config.python_data import document_of, typed
+from wfl_sim.config.registry import From
 from wfl_sim.data.sharding import DATA, Data
 from wfl_sim.device_models import Hardware, HardwareReference
 from wfl_sim.device_models.carbon import CarbonIntensity
@@ -161,10 +159,7 @@ class Scenario:
         Raises:
             ScenarioError: something is wrong; the message says where it was written.
         """
-        try:
-            return validate(cls, document.data)
-        except ValidationError as error:
-            raise document.error(*first_error(error, document.data, cls)) from None
+        return typed(cls, document)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], *, allow_plugins: bool = False) -> Self:

@@ -72,8 +72,12 @@ class RunRequest:
         Name and label are cut where they are too long for a folder; the digest tells runs apart.
         """
         label = re.sub(r"[^\w.+=-]+", "-", scenario.label)
+        try:
+            content = digest(scenario)
+        except ValueError as error:  # a component in Python whose class has no name
+            raise ScenarioError(f"{error}: register its class under a name") from None
         mode = "network" if self.network_only else scenario.execution.mode.removeprefix("exact")
-        end = "".join(f"-{each}" for each in (f"s{scenario.seed}", digest(scenario), mode) if each)
+        end = "".join(f"-{each}" for each in (f"s{scenario.seed}", content, mode) if each)
         begin = "-".join(filter(None, [scenario.name, label]))
         return self.out / (cut(begin, NAME_BYTES - len(end)) + end)
 

@@ -1,0 +1,136 @@
+"""A band in a SimPy model: closed forms, the same bits as in a scenario, and clear refusals."""
+
+import math
+
+import numpy as np
+import pytest
+import simpy
+
+import channel_models as cm
+import wfl_sim
+from tests.fixtures.runs import scenario
+from wfl_sim.config.errors import ScenarioError
+from wfl_sim.simulation.simulation import Simulation
+
+STATIC = {"fading": "static", "shadowing": {"kind": "log-normal", "sigma": 0.0}}
+
+
+def ends(band, env, sent):
+    transfers = [band.send(link, bits) for link, bits in sent]
+    env.run(simpy.AllOf(env, [each.done for each in transfers]))
+    return [each.end for each in transfers]
+
+
+def capacity(bandwidth, gain, watts, noise_figure):
+    noise = cm.thermal_noise_density() * float(cm.db_to_linear(noise_figure))
+    return bandwidth * math.log2(1 + watts * gain / (noise * bandwidth))
+
+
+def test_a_transfer_alone_has_the_rate_of_shannon():
+    """One link on all 51 blocks of 360 kHz less an overhead of 8 %, and two that share them."""
+    env = simpy.Environment()
+    uplink = {"rate": "shannon"}
+    band = wfl_sim.band("20 MHz", env=env, gains=[1e-10], channel=STATIC, uplink=uplink, power=0.2)
+    (end,) = ends(band, env, [(0, "10 Mbit")])
+    rate = 0.92 * capacity(51 * 360e3, 1e-10, 0.2, 5.0)
+    assert end == pytest.approx(10e6 / rate, rel=1e-6)
+
+    env = simpy.Environment()
+    band = wfl_sim.band(
+        "20 MHz",
+        env=env,
+        gains=[1e-10, 1e-10],
+        channel=STATIC,
+        uplink=uplink,
+        power=0.2,
+        allocator="equal",
+    )
+    half = 0.92 * capacity(51 * 180e3, 1e-10, 0.2, 5.0)
+    assert ends(band, env, [(0, 5e6), (1, 5e6)]) == pytest.approx([5e6 / half] * 2, rel=1e-6)
+
+
+class Second:
+    """The whole band to the transfer that began last; an object without a name."""
+
+    def shares(self, demands):
+        last = np.arange(len(demands.bits_left)) == len(demands.bits_left) - 1
+        return demands.flat(last.astype(float))
+
+
+def test_an_allocator_of_ones_own_decides():
+    env = simpy.Environment()
+    band = wfl_sim.band(
+        "5 MHz", env=env, distances=["50 m", 60], allocator=Second(), channel={"pathloss": "macro"}
+    )
+    first, second = ends(band, env, [(0, 1e6), (1, 1e6)])
+    assert second < first
+    assert repr(band) == "Band(uplink, 2 links)"
+
+
+def test_the_band_has_the_channel_of_a_scenario_with_the_same_seed(tmp_path):
+    one = scenario(
+        tmp_path,
+        "rounds={kind: synchronous, count: 1, clients: 1}",
+        "devices=[{count: 1, hardware: jetson-orin-nano, area: {radius: 300 m}, speed: 3 km/h}]",
+    )
+    simulation = Simulation(one, network_only=True)
+    (upload,) = (each for each in simulation.run().spans if each.activity == "upload")
+    env = simpy.Environment(initial_time=upload.start)
+    band = wfl_sim.band(
+        "10 MHz",
+        env=env,
+        gains=simulation.placement.gains[0],
+        channel={"pathloss": "macro", "fading": one.cells[0].channel.fading},
+        power=one.devices[0].power,
+        speed="3 km/h",
+        seed=one.seed,
+    )
+    assert ends(band, env, [(0, upload.bits)]) == [upload.end]
+
+
+def test_a_link_that_moves_away_is_slower_from_then_on():
+    times = []
+    for gain in (1e-10, 1e-12):
+        env = simpy.Environment()
+        band = wfl_sim.band("20 MHz", env=env, gains=[1e-10], channel=STATIC)
+        transfer = band.send(0, 1e6)
+        env.run(0.001)
+        band.move(0, gain)
+        env.run(transfer.done)
+        times.append(transfer.end)
+    assert times[0] < times[1]
+
+
+def test_one_payload_to_several_takes_as_long_as_to_the_worst():
+    def lasts(links):
+        env = simpy.Environment()
+        band = wfl_sim.band(
+            "20 MHz", env=env, gains=[1e-10, 1e-13], channel=STATIC, direction="downlink"
+        )
+        return ends(band, env, [(links, "1 MB")])[0]
+
+    assert lasts(0) < lasts(1) == pytest.approx(lasts([0, 1]))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"bandwidth": "20 dBm"}, r"^cell\.bandwidth: .*'20 dBm'"),
+        ({"allocator": "max-co"}, r"^cell\.uplink\.allocator: unknown allocator 'max-co', did you"),
+        ({"distances": [], "gains": []}, "^distances: give them, or gains, for at least one link"),
+        ({"distances": ["5 m"]}, "^distances: distance must be at least 10 m for UMa, got 5 m"),
+        ({"direction": "up"}, "^direction: must be 'uplink' or 'downlink', got 'up'"),
+        ({"power": "3 m"}, "^power: "),
+        ({"carier": 1e9}, r"^cell\.carier: unknown key 'carier', did you mean 'carrier'"),
+    ],
+)
+def test_what_is_wrong_is_said(change, message):
+    given = {"bandwidth": "20 MHz", "distances": [100.0], "env": simpy.Environment(), **change}
+    with pytest.raises(ScenarioError, match=message):
+        wfl_sim.band(given.pop("bandwidth"), **given)
+
+
+def test_no_such_link_is_refused():
+    band = wfl_sim.band("20 MHz", env=simpy.Environment(), gains=[1e-10])
+    with pytest.raises(ValueError, match="link must be from 0 to 0, got 1"):
+        band.send(1, 1e6)

@@ -1,0 +1,178 @@
+"""A band for SimPy models of one's own: links over a fading channel, shared by an allocator."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import simpy
+from numpy.typing import NDArray
+
+from channel_models.units import MetresPerSecond, PositiveMetres, PositiveWatt, Unit
+from wfl_sim.config.errors import ScenarioError
+from wfl_sim.config.python_data import document_of, typed
+from wfl_sim.network.radio_access import RadioAccess
+from wfl_sim.network.transfer import Transfer, TransferRequest
+from wfl_sim.radio.cell import CellConfig, Direction
+from wfl_sim.radio.large_scale import LargeScale
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Links:
+    """Terminals of a cell. Names and annotations of the fields are the rules of `band`."""
+
+    cell: CellConfig
+    distances: tuple[PositiveMetres, ...]
+    gains: tuple[float, ...]
+    power: PositiveWatt
+    speed: MetresPerSecond
+    height: PositiveMetres
+
+
+@dataclass(frozen=True, eq=False)
+class Band:
+    """One direction of a cell. Links are numbered in the order in which they were given."""
+
+    access: RadioAccess
+    direction: Direction
+
+    def __repr__(self) -> str:
+        return f"Band({self.direction}, {self.gains.size} links)"
+
+    @property
+    def gains(self) -> NDArray[np.float64]:
+        """Linear large-scale gain of each link."""
+        return np.asarray(self.access.gains[0])
+
+    def block_gains(self, link: int) -> NDArray[np.float64]:
+        """Return the present gain of a link on each resource block, fading included."""
+        return self.access.block_gains(self.direction, 0, [link])[:, 0]
+
+    def send(
+        self,
+        link: int | Sequence[int],
+        bits: float | str,
+        *,
+        weight: float = 1.0,
+        deadline: float = math.inf,
+    ) -> Transfer:
+        """Begin a transfer now; yield its `done` to wait for the last bit.
+
+        Args:
+            link: that sends or receives; several for the same bits to all (downlink).
+            bits: of payload, with a unit if it is a text.
+            weight: for allocators that use it.
+            deadline: simulated time in s, for allocators that use it.
+
+        Raises:
+            ValueError: no such link, or no bits.
+        """
+        links = [link] if isinstance(link, int) else list(link)
+        if not all(0 <= each < self.gains.size for each in links):
+            raise ValueError(f"link must be from 0 to {self.gains.size - 1}, got {link}")
+        size = Unit("bit").parse(bits)
+        request = TransferRequest(links, size, weight=weight, deadline=deadline)
+        return self.access.carriers[0][self.direction].send(request)
+
+    def move(self, link: int, gain: float) -> None:
+        """Set the large-scale gain of a link; rates follow from now on."""
+        self.access.move(link, np.array([gain]))
+        self.access.carriers[0][self.direction].carrier.refresh()
+
+
+def band(
+    bandwidth: float | str,
+    *,
+    env: simpy.Environment,
+    distances: Sequence[float | str] = (),
+    gains: Sequence[float] = (),
+    direction: Direction = "uplink",
+    allocator: Any = None,
+    channel: Mapping[str, Any] | None = None,
+    power: float | str = "23 dBm",
+    speed: float | str = 0.0,
+    height: float | str = 1.5,
+    seed: int = 0,
+    **cell: Any,
+) -> Band:
+    """Return a band on the clock of a SimPy model.
+
+    It is the band of a scenario with one cell: the same channel, allocators and rates, to the bit.
+
+    Args:
+        bandwidth: Hz, or a text such as "20 MHz".
+        env: the clock.
+        distances: of each terminal, in m; path loss and shadowing follow from the channel.
+        gains: linear large-scale gain of each link, in place of distances.
+        direction: "uplink" or "downlink".
+        allocator: a name, a mapping with `kind`, or an object with the method `shares`.
+        channel: `pathloss`, `shadowing` and `fading`, as in a scenario.
+        power: W that a terminal radiates (uplink).
+        speed: m/s of the terminals, which sets the Doppler shift.
+        height: m of the terminals.
+        seed: of all that is random.
+        cell: other keys of a cell, such as `carrier`, `uplink`, `downlink`, `tdd`.
+
+    Raises:
+        ScenarioError: something is wrong; the message names the key.
+    """
+    if direction not in ("uplink", "downlink"):
+        raise ScenarioError(f"direction: must be 'uplink' or 'downlink', got {direction!r}")
+    if bool(len(distances)) == bool(len(gains)):
+        raise ScenarioError("distances: give them, or gains, for at least one link")
+    described = {**cell, "bandwidth": bandwidth, **({"channel": channel} if channel else {})}
+    named = isinstance(allocator, (str, Mapping))
+    if named:
+        described[direction] = {**cell.get(direction, {}), "allocator": allocator}
+    found = typed(
+        _Links,
+        document_of(
+            {
+                "cell": described,
+                "distances": distances,
+                "gains": gains,
+                "power": power,
+                "speed": speed,
+                "height": height,
+            }
+        ),
+    )
+    config = found.cell
+    if allocator is not None and not named:
+        side = replace(getattr(config, direction), allocator=allocator)
+        config = replace(config, **{direction: side})
+    large_scale = np.array(found.gains)
+    if found.distances:
+        large_scale = _gains(config, found, seed)
+    count = large_scale.size
+    access = RadioAccess(
+        env,
+        [config],
+        large_scale[None],
+        seed=seed,
+        watts=np.full(count, found.power),
+        speeds=np.full(count, found.speed),
+        interference="none",
+        load_memory=math.inf,
+    )
+    return Band(access, direction)
+
+
+def _gains(cell: CellConfig, links: _Links, seed: int) -> NDArray[np.float64]:
+    """Return the gains of terminals at their distances, each in a direction of its own."""
+    count = len(links.distances)
+    angle = 2 * np.pi * np.arange(count) / count
+    directions = np.stack((np.cos(angle), np.sin(angle)), axis=1)
+    model = LargeScale(
+        [replace(cell, position=(0.0, 0.0))],
+        seed=seed,
+        heights=np.full(count, links.height),
+        moves=np.zeros(count, dtype=bool),
+        offsets=lambda positions: positions[:, None, :],
+    )
+    try:
+        found = model.gains(np.arange(count), directions * np.array(links.distances)[:, None])
+    except ValueError as error:
+        raise ScenarioError(f"distances: {error}") from None
+    return np.asarray(found[0])
