@@ -1,4 +1,4 @@
-"""Row types of a run's results: spans, levels over time, metrics, and labels of the data."""
+"""Row types of a run's results: spans, levels over time, metrics, samples of the radio, labels."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -71,6 +71,31 @@ class Metric:
     bits_up: int
     bits_down: int
     joules: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RadioSample:
+    """What one link of a radio transfer had at one moment."""
+
+    time: float
+    """Time in s."""
+    device: str
+    cell: str
+    direction: Literal["uplink", "downlink"]
+    rate: float
+    """Rate of the transfer in bit/s."""
+    sinr_db: float | None
+    """SINR in dB of the mean over the resource blocks held; None without any."""
+    mcs: int | None
+    """Index of the modulation and coding scheme; None of a rate map without schemes."""
+    first_error: float | None
+    """Probability that the first transmission of a code block fails."""
+    held: float
+    """Resource blocks held; of a divided one, its share."""
+    blocks: tuple[int, ...]
+    """Numbers of the resource blocks held."""
+    block_sinr_db: tuple[float, ...]
+    """SINR in dB on each of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

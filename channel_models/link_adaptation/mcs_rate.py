@@ -90,6 +90,23 @@ class McsRate:
             weight: (entries,) positive share of each resource block.
             first: (n,) where the entries of each transport block begin.
         """
+        return self._scheme(known, sinr, weight, first)[0]
+
+    def first_errors(
+        self, known: FloatArray, sinr: FloatArray, weight: FloatArray, first: Indices
+    ) -> tuple[Indices, FloatArray]:
+        """MCS of transport blocks (n,), and the error probability of a first transmission.
+
+        Arguments are those of `transport_efficiency`.
+        """
+        _, chosen, effective_db = self._scheme(known, sinr, weight, first)
+        effective = db_to_linear(effective_db)
+        return chosen, self.errors.code_block_error(effective, chosen, self.code_block)
+
+    def _scheme(
+        self, known: FloatArray, sinr: FloatArray, weight: FloatArray, first: Indices
+    ) -> tuple[FloatArray, Indices, FloatArray]:
+        """bit/s/Hz, MCS and effective SINR in dB of transport blocks, (n,) each."""
         betas, grid, goodput = _scheme_curves(self)
         sizes = np.diff(np.append(first, len(sinr)))
         total = np.add.reduceat(weight, first)
@@ -109,7 +126,8 @@ class McsRate:
 
         every = np.repeat(betas[:, None], len(first), axis=1)
         chosen = at(np.arange(len(betas))[:, None], effective_db(known, every)).argmax(axis=0)
-        return at(chosen, effective_db(sinr, betas[chosen]))
+        found = effective_db(sinr, betas[chosen])
+        return at(chosen, found), chosen, found
 
 
 @cache

@@ -14,6 +14,7 @@ import numpy as np
 import simpy
 from numpy.typing import NDArray
 
+from wfl_sim.network.radio_record import RadioRecord
 from wfl_sim.network.transfer import Transfer, TransferRequest
 from wfl_sim.radio.medium import ActiveTransfers, Medium, RatePlan
 
@@ -111,11 +112,18 @@ class _PlanRun:
 class Carrier:
     """A shared medium in one direction, and the transfers on it."""
 
-    def __init__(self, env: simpy.Environment, name: str, medium: Medium) -> None:
+    def __init__(
+        self,
+        env: simpy.Environment,
+        name: str,
+        medium: Medium,
+        record: RadioRecord | None = None,
+    ) -> None:
         self.name = name
         self.bits_delivered = 0.0
         self.env = env
         self._medium = medium
+        self._record = record
         self._active: list[Transfer] = []
         self._listeners = 0
         self._progress = _Progress()
@@ -216,6 +224,8 @@ class Carrier:
             over = timer.processed
             step, part = (run.last, run.part) if over else run.step_at(env.now)
         finished = run.advance(self._progress, step, part)
+        if self._record is not None:
+            self._record.note(run.plan, float(run.starts[0]), float(run.starts[step]) + part)
         moved = run.left[0] - self._progress.left[: len(finished)]
         self.bits_delivered += float(moved.sum())
         return np.flatnonzero(finished).tolist()

@@ -9,6 +9,7 @@ import simpy
 from wfl_sim.device_models.energy import EnergyLedger
 from wfl_sim.execution.plan import Plan
 from wfl_sim.execution.task import StateRef
+from wfl_sim.network.radio_record import RadioRecord
 from wfl_sim.randomness import stream
 from wfl_sim.records import Activity, Level, Quantity, Span
 
@@ -89,6 +90,8 @@ class RunContext:
     spans: list[Span] = field(default_factory=list)
     levels: list[Level] = field(default_factory=list)
     evaluations: list[DueEvaluation] = field(default_factory=list)
+    radio: RadioRecord | None = None
+    """Samples of the radio; None unless they are recorded."""
     completed_at: float = 0.0
     """Time in s at which a transfer, a computation, an aggregation or a round was completed."""
     aggregations: int = 0

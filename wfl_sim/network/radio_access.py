@@ -13,6 +13,7 @@ import channel_models as cm
 from wfl_sim.network.base_station_sleep import BaseStationSleep
 from wfl_sim.network.carrier import Carrier
 from wfl_sim.network.cell_carrier import ActivityListener, CellCarrier
+from wfl_sim.network.radio_record import RadioRecord
 from wfl_sim.radio.band import build_band
 from wfl_sim.radio.cell import CellConfig, Direction
 from wfl_sim.radio.cochannel import cochannel
@@ -37,6 +38,7 @@ class RadioAccess:
         interference: "coupled", "load-average" or "none".
         load_memory: time constant in s of the average in "load-average".
         ahead: threads that compute samples of the fading in advance.
+        record: keeps samples of all links, if they are wanted.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class RadioAccess:
         interference: str,
         load_memory: float,
         ahead: Executor | None = None,
+        record: RadioRecord | None = None,
     ) -> None:
         self.env = env
         self._cells = cells
@@ -60,6 +63,7 @@ class RadioAccess:
         self._interference = interference
         self._load_memory = load_memory
         self._ahead = ahead
+        self._record = record
         self.gains = gains.copy()
         """(cells, devices) Present linear large-scale gains."""
         self.sleeps = [
@@ -115,7 +119,7 @@ class RadioAccess:
             devices = len(self._watts)
             medium = CoupledCells(tuple(bands.values()), devices, direction)
             name = f"cell-{group[0]}-and-{len(group) - 1}-more/{direction}"
-            carrier = Carrier(self.env, name, medium)
+            carrier = Carrier(self.env, name, medium, self._record)
             for place, number in enumerate(group):
                 self._add(number, direction, carrier, first_link=place * devices)
             return
@@ -135,7 +139,7 @@ class RadioAccess:
             if loads is not None:
                 band = replace(band, background=partial(loads.interference, place))
                 listeners = [partial(loads.changed, place)]
-            carrier = Carrier(self.env, f"cell-{number}/{direction}", band)
+            carrier = Carrier(self.env, f"cell-{number}/{direction}", band, self._record)
             self._add(number, direction, carrier, listeners=listeners)
 
     def _add(
@@ -168,6 +172,7 @@ class RadioAccess:
             speeds=self._speeds,
             power=self._powers[number][direction],
             ahead=self._ahead,
+            recorded=self._record is not None,
         )
 
     def _density(self, number: int, devices: int | slice) -> NDArray[np.float64]:

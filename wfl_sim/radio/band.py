@@ -29,6 +29,7 @@ def build_band(
     speeds: NDArray[np.float64],
     power: PowerRule,
     ahead: Executor | None = None,
+    recorded: bool = False,
 ) -> OfdmaBand:
     """Return one direction of a cell's carrier.
 
@@ -44,6 +45,7 @@ def build_band(
         speeds: (links,) m/s.
         power: the rule by which blocks get their watts.
         ahead: threads that make samples of the fading ahead.
+        recorded: whether plans hold what each link has.
     """
     side = cell.uplink if direction == "uplink" else cell.downlink
     doppler = cm.doppler_shift(speeds, cell.carrier)
@@ -79,6 +81,7 @@ def build_band(
         subband=side.subband or cell.blocks,
         limit=limit,
         duty=cell.duty(direction),
+        recorded={"cell": name, "direction": direction} if recorded else None,
     )
 
 

@@ -115,6 +115,17 @@ class BlockRates:
             _worst(traffic, received / np.where(held > 0, held, 1.0)),
         )
 
+    def schemes(
+        self,
+        known: FloatArray,
+        sinr: FloatArray,
+        share: FloatArray,
+        first: NDArray[np.intp],
+    ) -> tuple[NDArray[np.intp], FloatArray] | None:
+        """MCS and first-transmission errors of entries, as `McsRate.first_errors`; or None."""
+        found = getattr(self.rate, "first_errors", None)
+        return None if found is None or not len(first) else found(known, sinr, share, first)
+
     def _transported(
         self,
         link: NDArray[np.intp],

@@ -9,15 +9,16 @@ An allocator knows the mean of the interference: over fading, and over the block
 may send.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wfl_sim.radio.cell import Direction
-from wfl_sim.radio.medium import ActiveTransfers, RatePlan
+from wfl_sim.radio.medium import ActiveTransfers, LinkSamples, RatePlan
 from wfl_sim.radio.ofdma import BandPlan, OfdmaBand
 from wfl_sim.radio.transmit_power import per_held_block
 
@@ -50,6 +51,8 @@ class CoupledCells:
                 )
             for plan, power in zip(plans, interference.present(), strict=True):
                 states = plan.states(plan.gain / (plan.band.block_noise + power))
+                if plan.band.recorded is not None:
+                    plan.keep(plan.shares, plan.level, *states)
                 plan.record(
                     plan.band.rates.of_shares(plan.traffic, plan.shares, plan.level, *states)
                 )
@@ -105,7 +108,15 @@ def _merged(columns: Sequence[NDArray[np.intp]], plans: Sequence[RatePlan]) -> R
         duty=plans[0].duty,
         power=power,
         sinr_db=sinr_db,
+        samples=[
+            partial(_all_samples, step)
+            for step in zip(*(plan.samples for plan in plans), strict=True)
+        ],
     )
+
+
+def _all_samples(cells: Sequence[LinkSamples]) -> list[tuple[int, Mapping[str, Any]]]:
+    return [link for samples in cells for link in samples()]
 
 
 def _mean_power(plan: BandPlan) -> FloatArray:

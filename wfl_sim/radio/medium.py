@@ -1,10 +1,14 @@
 """The contract of a medium: what a carrier asks of whatever shares its capacity."""
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+LinkSamples = Callable[[], Sequence[tuple[int, Mapping[str, Any]]]]
+"""Returns the number of each link, and its values for a `RadioSample`."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,8 @@ class RatePlan:
     """(s, n) W radiated on the air; 0 where a transfer holds nothing of the medium."""
     sinr_db: NDArray[np.float64]
     """(s, n) mean over the blocks held, dB; NaN for a wired link."""
+    samples: Sequence[LinkSamples] = ()
+    """(s,) What the links have in each step, computed when asked for; empty unless recorded."""
 
 
 class Medium(Protocol):

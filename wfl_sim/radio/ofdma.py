@@ -6,9 +6,9 @@ of the present grid cell. Interference between cells is in `wfl_sim.radio.interf
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,8 @@ from wfl_sim.radio.allocation.allocator import Allocator, BlockAllocator, Demand
 from wfl_sim.radio.block_limit import BlockLimit, allocate_within_limits
 from wfl_sim.radio.block_rates import BlockRates, ChannelState, Rates
 from wfl_sim.radio.channel import SampledChannel
-from wfl_sim.radio.medium import ActiveTransfers, RatePlan
+from wfl_sim.radio.link_samples import link_samples
+from wfl_sim.radio.medium import ActiveTransfers, LinkSamples, RatePlan
 from wfl_sim.radio.subbands import Subbands
 from wfl_sim.radio.transmit_power import PowerRule
 
@@ -54,6 +55,8 @@ class OfdmaBand:
     """Share of the time in which this direction is served."""
     known: SampledChannel | None = None
     """The channel as it is estimated; None where estimates have no errors."""
+    recorded: Mapping[str, str] | None = None
+    """Values of every sample, if plans are to hold what each link has in every step."""
     background: Callable[[NDArray[np.intp], float], FloatArray] | None = None
     """W of interference on a block, for links (m,) at a time in s; None where there is none."""
 
@@ -76,8 +79,13 @@ class OfdmaBand:
             holders = self.allocator.holders(demands)  # type: ignore[attr-defined]
             if holders is not None:
                 blocks = self._units.to_blocks(holders)
+                if self.recorded is not None:
+                    owned = np.arange(len(traffic.links))[:, None] == blocks
+                    plan.keep(owned.astype(float), np.ones(len(owned)), present, known)
                 return self.rates.of_holders(traffic.links, blocks, present, known)
         shares, level = self.allocate(demands, plan.max_units, traffic.together)
+        if self.recorded is not None:
+            plan.keep(shares, level, present, known)
         return self.rates.of_shares(traffic, shares, level, present, known)
 
     def fading(
@@ -204,6 +212,7 @@ class BandPlan:
         self._times_left = traffic.deadline - begins[:, None]
         self._average = traffic.average_rate
         self._efficiency = np.empty(0)
+        self.samples: list[LinkSamples] = []
         self._rate, self._averages, self._power, self._sinr = np.empty(
             (4, steps, len(traffic.first))
         )
@@ -254,6 +263,13 @@ class BandPlan:
         self._average = rate + self._keep[step] * (self._average - rate)
         self.planned += 1
 
+    def keep(
+        self, shares: FloatArray, level: FloatArray, present: ChannelState, known: ChannelState
+    ) -> None:
+        """Keep what the links have in this step, before `record`."""
+        grid, rate = (self.band.rates, self.traffic, shares, level), self._rate[self.planned]
+        self.samples.append(partial(link_samples, *grid, present, known, rate, self.band.recorded))
+
     def result(self) -> RatePlan:
         """Return the steps planned."""
         done = slice(self.planned)
@@ -266,6 +282,7 @@ class BandPlan:
             duty=self.band.duty,
             power=self._power[done],
             sinr_db=sinr_db,
+            samples=self.samples,
         )
 
 

@@ -35,8 +35,9 @@ def digest_values(values: Values, columns: Sequence[Column]) -> str:
     """Return the SHA-256 of columns of equal length.
 
     Each column adds its name, kind and length, then its content: little-endian float64 or int64,
-    or the lengths of the UTF-8 texts and the texts. Equal numbers have equal bytes: zero has no
-    sign and NaN has one form. An optional column also adds which of its rows have a value.
+    or the lengths of the UTF-8 texts and the texts, or of the lists and their values as float32.
+    Equal numbers have equal bytes: zero has no sign and NaN has one form. An optional column also
+    adds which of its rows have a value.
     """
     digest = hashlib.sha256()
     for column in columns:
@@ -49,6 +50,10 @@ def digest_values(values: Values, columns: Sequence[Column]) -> str:
             words = [word.encode() for word in content]
             digest.update(np.array([len(word) for word in words], "<i8").tobytes())
             digest.update(b"".join(words))
+        elif column.kind in ("ints", "floats"):
+            digest.update(np.array([len(each) for each in content], "<i8").tobytes())
+            flat = [value for each in content for value in each]
+            digest.update(np.array(flat, "<f4").tobytes())
         elif column.kind == "int":
             digest.update(np.array(content, "<i8").tobytes())
         else:

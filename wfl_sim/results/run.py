@@ -87,6 +87,11 @@ class Run:
         """The table of the labels that devices hold; empty if there are none."""
         return self._optional("labels")
 
+    @cached_property
+    def radio(self) -> pa.Table:
+        """The table of samples of the radio; empty if none were recorded."""
+        return self._optional("radio")
+
     def _optional(self, name: str) -> pa.Table:
         if name not in self._tables:
             return pa.schema([column.field for column in COLUMNS[name]]).empty_table()
@@ -107,6 +112,11 @@ class Run:
     def label_arrays(self) -> dict[str, NDArray[Any]]:
         """The labels as NumPy arrays by column."""
         return arrays(self.labels)
+
+    @cached_property
+    def radio_arrays(self) -> dict[str, NDArray[Any]]:
+        """The samples of the radio as NumPy arrays by column; lists in columns of objects."""
+        return arrays(self.radio)
 
     @cached_property
     def span_arrays(self) -> dict[str, NDArray[Any]]:

@@ -23,7 +23,7 @@ class Column:
     """One column of a table of rows."""
 
     name: str
-    kind: Literal["float", "int", "text"]
+    kind: Literal["float", "int", "text", "ints", "floats"]
     unit: str
     optional: bool = False
     """Whether a row may have no value (null)."""
@@ -35,6 +35,8 @@ class Column:
             "float": pa.float64(),
             "int": pa.int64(),
             "text": pa.dictionary(pa.int32(), pa.string()),
+            "ints": pa.list_(pa.int32()),
+            "floats": pa.list_(pa.float32()),
         }
         return pa.field(self.name, types[self.kind], self.optional, metadata={"unit": self.unit})
 
@@ -73,6 +75,20 @@ LEVEL_COLUMNS = (
     Column("value", "float", "of the quantity"),
 )
 
+RADIO_COLUMNS = (
+    Column("time", "float", "s"),
+    Column("device", "text", "name"),
+    Column("cell", "text", "name"),
+    Column("direction", "text", "name"),
+    Column("rate", "float", "bit/s"),
+    Column("sinr_db", "float", "dB", optional=True),
+    Column("mcs", "int", "index", optional=True),
+    Column("first_error", "float", "probability", optional=True),
+    Column("held", "float", "resource blocks"),
+    Column("blocks", "ints", "index"),
+    Column("block_sinr_db", "floats", "dB"),
+)
+
 LABEL_COLUMNS = (
     Column("device", "text", "name"),
     Column("part", "text", "name"),
@@ -85,10 +101,11 @@ COLUMNS: Final = {
     "metrics": METRIC_COLUMNS,
     "levels": LEVEL_COLUMNS,
     "labels": LABEL_COLUMNS,
+    "radio": RADIO_COLUMNS,
 }
 """Columns of each table of a run folder."""
 
-OPTIONAL: Final = ("levels", "labels")
+OPTIONAL: Final = ("levels", "labels", "radio")
 """Tables that a run folder has only where they have rows; `digests` of the manifest has them."""
 
 Values = Mapping[str, list[Any]]
@@ -156,7 +173,7 @@ def cut(text: str, size: int) -> str:
 
 
 def arrays(table: pa.Table) -> dict[str, NDArray[Any]]:
-    """Return the columns of a table as NumPy arrays: float64, int64 or str; NaN for null."""
+    """Return the columns of a table as NumPy arrays: float64, int64, str or lists; NaN for null."""
     columns = {}
     unified = table.unify_dictionaries()
     for name in unified.column_names:

@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 from safetensors.numpy import save
 
-from wfl_sim.records import LabelCount, Level, Metric, Span
+from wfl_sim.records import LabelCount, Level, Metric, RadioSample, Span
 from wfl_sim.results.digests import digest_states, digest_values
 from wfl_sim.results.tables import COLUMNS, OPTIONAL, parquet, table, values
 from wfl_sim.state import State
@@ -53,6 +53,7 @@ def write_run(
     states: Mapping[str, State],
     levels: Sequence[Level] = (),
     labels: Sequence[LabelCount] = (),
+    radio: Sequence[RadioSample] = (),
 ) -> None:
     """Write a run folder.
 
@@ -72,6 +73,7 @@ def write_run(
         states: States by the name of their file in `adapters/`.
         levels: Levels in the order in which they are stored; without any there is no such table.
         labels: Labels that devices hold, in the same way.
+        radio: Samples of the radio, in the same way.
 
     Raises:
         ValueError: A state's name is no file name, a number of the manifest is not finite, or
@@ -82,7 +84,13 @@ def write_run(
         if not re.fullmatch(r"\w[\w.-]*", name):
             raise ValueError(f"the name of a state must be a file name, got {name!r}")
     check_replaceable(folder)
-    rows = {"spans": spans, "metrics": metrics, "levels": levels, "labels": labels}
+    rows: dict[str, Sequence[object]] = {
+        "spans": spans,
+        "metrics": metrics,
+        "levels": levels,
+        "labels": labels,
+        "radio": radio,
+    }
     tables = {
         name: values(content, COLUMNS[name])
         for name, content in rows.items()

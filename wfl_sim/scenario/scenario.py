@@ -80,6 +80,14 @@ class Evaluation:
     """Maximum number of held-out examples of each device."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """What a run folder has beside activities, levels and metrics."""
+
+    radio: PositiveSeconds | None = None
+    """Interval between samples of rate, SINR, scheme and resource blocks of all radio links."""
+
+
 @cache
 def _one_cell() -> tuple[CellConfig, ...]:
     return (CellConfig(),)
@@ -121,6 +129,8 @@ class Scenario:
     server: ServerConfig = field(default_factory=_default_server)
     stall: PositiveSeconds = 3600.0
     """Simulated time without anything completed after which a run ends with an error."""
+    record: Record | None = None
+    """What is recorded beside activities, levels and metrics."""
     carbon: Annotated[CarbonIntensity, Shorthand("path")] | None = None
     """Carbon intensity of the grid that feeds the devices."""
     execution: Annotated[Executor, From(EXECUTORS)] = field(default_factory=Auto)

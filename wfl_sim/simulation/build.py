@@ -21,6 +21,7 @@ from wfl_sim.network.edge_server import EdgeServer
 from wfl_sim.network.federation import Federation
 from wfl_sim.network.mobility import MobilityContext, MobilityProcess
 from wfl_sim.network.radio_access import RadioAccess
+from wfl_sim.network.radio_record import RadioRecord
 from wfl_sim.network.server import Server
 from wfl_sim.network.watchdog import ClockListener, Watchdog
 from wfl_sim.radio.band import expected_rate
@@ -57,6 +58,8 @@ def build_federation(
     env = simpy.Environment()
     groups = [group for group in scenario.devices for _ in range(group.count)]
     context = RunContext(env, scenario.seed, plan, EnergyLedger(len(groups)))
+    if scenario.record is not None and scenario.record.radio is not None:
+        context.radio = RadioRecord(scenario.record.radio)
     server = Server(context, scenario.server.hardware, scenario.evaluation.every)
     access = RadioAccess(
         env,
@@ -68,6 +71,7 @@ def build_federation(
         interference=scenario.interference,
         load_memory=scenario.load_memory,
         ahead=ahead,
+        record=context.radio,
     )
     names = [f"cell-{number}" for number in range(len(scenario.base_stations))]
     hubs = dict(zip(names, placement.hubs, strict=True))

@@ -78,6 +78,7 @@ class Runner:
                 states=result.states,
                 levels=result.levels,
                 labels=result.labels,
+                radio=result.radio,
             )
         except ValueError as error:
             raise ScenarioError(str(error)) from error

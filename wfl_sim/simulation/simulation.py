@@ -18,7 +18,7 @@ from wfl_sim.execution.store import Store
 from wfl_sim.execution.worker_process import cores
 from wfl_sim.network.federation import Federation
 from wfl_sim.network.watchdog import ClockListener
-from wfl_sim.records import LabelCount, Level, Metric, Span
+from wfl_sim.records import LabelCount, Level, Metric, RadioSample, Span
 from wfl_sim.scenario.scenario import Scenario
 from wfl_sim.simulation.build import build_federation, run_federation
 from wfl_sim.simulation.feasibility import check_link_budget, check_memory
@@ -42,6 +42,7 @@ class SimulationResult:
     """Simulated seconds, bits, joules by component, and host seconds by phase of the run."""
     levels: Sequence[Level] = ()
     labels: Sequence[LabelCount] = ()
+    radio: Sequence[RadioSample] = ()
 
 
 class Simulation:
@@ -155,7 +156,8 @@ class Simulation:
         context, sites = federation.context, [cell.position for cell in self.scenario.base_stations]
         levels = [*self.placement.levels(sites), *context.levels]
         labels = [] if self.shards is None else list(label_counts(self.shards))
-        return SimulationResult(context.spans, rows, states, totals, levels, labels)
+        radio = () if context.radio is None else context.radio.rows
+        return SimulationResult(context.spans, rows, states, totals, levels, labels, radio)
 
     def _check_accountant(self) -> None:
         privacy = self.scenario.privacy

@@ -1,0 +1,38 @@
+"""Radio record: samples of all links at multiples of an interval."""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from wfl_sim.radio.medium import RatePlan
+from wfl_sim.records import RadioSample
+
+_ROUNDING = 1e-9
+
+
+class RadioRecord:
+    """Samples of all links of a run, at every multiple of `interval` s at which they send."""
+
+    def __init__(self, interval: float) -> None:
+        self.interval = interval
+        self.rows: list[RadioSample] = []
+
+    def __repr__(self) -> str:
+        return f"RadioRecord({self.interval} s, {len(self.rows)} rows)"
+
+    def note(self, plan: RatePlan, start: float, end: float) -> None:
+        """Take the samples of a plan that was followed from `start` to `end`, in s."""
+        for step, until in enumerate(plan.until.tolist()):
+            until = min(until, end)
+            first = math.ceil(start / self.interval - _ROUNDING)
+            last = math.ceil(until / self.interval - _ROUNDING)
+            links = plan.samples[step]() if first < last else ()
+            for number in range(first, last):
+                self.rows += _rows(number * self.interval, links)
+            if until >= end:
+                return
+            start = until
+
+
+def _rows(time: float, links: Iterable[tuple[int, Mapping[str, Any]]]) -> Iterable[RadioSample]:
+    return (RadioSample(time=time, device=f"device-{index}", **facts) for index, facts in links)

@@ -1,0 +1,62 @@
+"""Samples of links: what each link of a band has in one step, for the record of a run."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from channel_models.elementary import log10
+from wfl_sim.radio.block_rates import BlockRates, ChannelState
+from wfl_sim.radio.medium import ActiveTransfers
+from wfl_sim.radio.transmit_power import per_held_block
+
+FloatArray = NDArray[np.float64]
+
+
+def link_samples(
+    rates: BlockRates,
+    traffic: ActiveTransfers,
+    shares: FloatArray,
+    level: FloatArray,
+    present: ChannelState,
+    known: ChannelState,
+    rate: FloatArray,
+    place: Mapping[str, str] | None,
+) -> list[tuple[int, dict[str, Any]]]:
+    """Return the number of each link, and its values for a `RadioSample`.
+
+    Args:
+        rates: Rate map and power rule.
+        traffic: The n transfers.
+        shares: Shares of blocks, (n, blocks).
+        level: Part of its power that each uses, (n,).
+        present: The channel of the m links.
+        known: The channel as the sender knows it.
+        rate: bit/s of each transfer, (n,).
+        place: Values of every sample: cell and direction.
+    """
+    receivers = np.diff(np.append(traffic.first, len(traffic.links)))
+    owner = np.repeat(np.arange(len(traffic.first)), receivers)
+    shares, level = shares[owner], level[owner]
+    held = shares.sum(axis=1)
+    power = per_held_block(rates.power, traffic.links, held, level)
+    sinr, seen = present.sinr(power).T, known.sinr(power).T
+    link, block = np.nonzero(shares)
+    first = np.flatnonzero(np.diff(link, prepend=-1))
+    schemes = rates.schemes(seen[link, block], sinr[link, block], shares[link, block], first)
+    found = []
+    for number, device in enumerate(traffic.links.tolist()):
+        mine = np.flatnonzero(shares[number])
+        facts: dict[str, Any] = {"rate": float(rate[owner[number]]), "held": float(held[number])}
+        facts |= {**(place or {}), "sinr_db": None, "mcs": None, "first_error": None}
+        facts["blocks"] = tuple(mine.tolist())
+        facts["block_sinr_db"] = tuple((10 * log10(sinr[number, mine])).tolist())
+        if mine.size:
+            mean = (shares[number] * sinr[number]).sum() / held[number]
+            facts["sinr_db"] = float(10 * log10(mean))
+            if schemes is not None:
+                entry = int(np.searchsorted(link[first], number))
+                facts["mcs"], facts["first_error"] = (each[entry].item() for each in schemes)
+        found.append((device, facts))
+    return found
