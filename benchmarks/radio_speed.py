@@ -39,6 +39,7 @@ POWER, AVERAGING, OVERHEAD, SLOT = 0.2, 0.2, 0.08, 0.5e-3
 DELAY_SPREAD, SINUSOIDS, GAP_DB = 300e-9, 16, 3.0
 BLOCK = cm.resource_block_bandwidth(SPACING)
 OFFSETS = cm.resource_block_offsets(BLOCKS, SPACING)
+SYMBOL_RATE = BLOCK * (1 - cm.CYCLIC_PREFIX) * (1 - OVERHEAD)
 NOISE_DENSITY = cm.thermal_noise_density() * float(cm.db_to_linear(5.0))
 NOISE = NOISE_DENSITY * BLOCK
 DOPPLER = float(cm.doppler_shift(SPEED, CARRIER))
@@ -70,7 +71,7 @@ def fluid(devices, seconds, threads=None):
         noise_density=NOISE_DENSITY,
         blocks=BLOCKS,
         block_bandwidth=BLOCK,
-        overhead=OVERHEAD,
+        symbol_rate=SYMBOL_RATE,
         csi_delay=0.0,
         averaging=AVERAGING,
     )
@@ -93,7 +94,7 @@ class Scheduler:
 
     def slot(self, gain):
         """Serve one slot on gains (devices, blocks)."""
-        devices, usable, gap = len(gain), BLOCK * (1 - OVERHEAD), 10 ** (GAP_DB / 10)
+        devices, usable, gap = len(gain), SYMBOL_RATE, 10 ** (GAP_DB / 10)
         seen = gain if self._known is None else self._known
         even = np.log2(1 + seen * (POWER * devices / BLOCKS / NOISE / gap))
         if self.average is None:

@@ -68,6 +68,7 @@ from channel_models.link_adaptation.transport_block import (
     transport_block_size,
 )
 from channel_models.ofdm import (
+    CYCLIC_PREFIX,
     TddPattern,
     doppler_shift,
     noise_power,
@@ -130,6 +131,7 @@ from channel_models.units import (
 
 __all__ = [
     "BOLTZMANN",
+    "CYCLIC_PREFIX",
     "GRID_BLOCK",
     "SPEED_OF_LIGHT",
     "AttenuatedShannon",

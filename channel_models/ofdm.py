@@ -11,6 +11,8 @@ from channel_models.validation import FloatArray, check_array, check_positive_in
 
 SUBCARRIERS_PER_BLOCK: Final = 12
 SYMBOLS_PER_SLOT: Final = 14
+CYCLIC_PREFIX: Final = 1.0 / 15.0
+"""Share of the time that is normal cyclic prefix: 14 symbols of 1/15 ms fill 1 ms but for 1/15."""
 
 _SPACINGS: Final = (15e3, 30e3, 60e3, 120e3, 240e3, 480e3, 960e3)
 

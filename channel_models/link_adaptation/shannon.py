@@ -39,16 +39,18 @@ class Shannon:
 
 @dataclass(frozen=True, kw_only=True)
 class ShannonGap:
-    """``log2(1 + SINR / Gamma)`` bit/s/Hz with the gap Gamma in dB.
+    """``min(log2(1 + SINR / Gamma), cap)`` bit/s/Hz with the gap Gamma in dB.
 
     For uncoded M-QAM at bit error rate b, ``Gamma = -ln(5 b) / 1.5`` (`qam_gap_db`); for NR with
     LDPC codes and implementation margin 2.5 to 3 dB is defensible, hence the default, which is this
-    library's choice.
+    library's choice. The default ``cap`` is the efficiency of CQI 15 with 256QAM (TS 38.214 Table
+    5.2.2.1-3); 64QAM ends at 5.5547 (Table 5.2.2.1-2).
     """
 
     plot = plot
 
     gap: NonNegativeDecibel = 3.0
+    cap: PositiveNumber = 7.4063
 
     def __post_init__(self) -> None:
         validate_fields(self)
@@ -59,7 +61,7 @@ class ShannonGap:
 
     def spectral_efficiency(self, sinr: ArrayLike) -> Any:
         """bit/s/Hz at linear ``sinr``, elementwise."""
-        return capacity(_check_sinr(sinr) * self._margin)[()]
+        return np.minimum(capacity(_check_sinr(sinr) * self._margin), self.cap)[()]
 
 
 @dataclass(frozen=True, kw_only=True)

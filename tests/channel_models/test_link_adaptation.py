@@ -253,3 +253,14 @@ def test_mcs_rate_reaches_the_tables_ends() -> None:
     ]:
         with pytest.raises(ValueError, match=message):
             cm.McsRate(**options)
+
+
+def test_the_default_rate_ends_where_cqi_15_with_256qam_does() -> None:
+    """TS 38.214 Table 5.2.2.1-3: 948/1024 of 8 bit; at 70 dB log2(1 + SINR / gap) gives 22.3."""
+    assert cm.ShannonGap().cap == cm.cqi_efficiency("256qam")[-1] == 7.4063
+    assert cm.ShannonGap().spectral_efficiency(1e7) == 7.4063
+    single = cm.ShannonGap(cap=cm.cqi_efficiency("64qam")[-1]).spectral_efficiency(
+        np.array([1.0, 1e7], np.float32)
+    )
+    assert single.dtype == np.float32
+    assert single[1] == np.float32(5.5547)

@@ -34,7 +34,7 @@ def band_with(gains, **changes):
 def test_power_control_is_the_formula_of_ts_38_213():
     """P0 + 10 log10(2^mu M) + alpha PL dBm, on 10 blocks at 30 kHz and 110 dB."""
     control = PowerControl(target=1e-11, alpha=0.8)
-    rule = DevicePower(np.array([10.0]), np.array([control.density(1e-11, 1)]))
+    rule = DevicePower(np.array([10.0]), np.array([control.density(1e-11, 360e3)]))
     watts = 10 * rule.per_block(np.array([0]), np.array([10.0]))
     expected = -80 + 10 * np.log10(2 * 10) + 0.8 * 110
     assert float(cm.watt_to_dbm(watts[0])) == pytest.approx(expected)
@@ -42,7 +42,7 @@ def test_power_control_is_the_formula_of_ts_38_213():
 
 def test_full_compensation_makes_all_devices_alike_where_power_allows():
     gains = np.array([1e-10, 1e-11, 1e-13])
-    density = PowerControl(target=1e-12, alpha=1.0).density(gains, 1)
+    density = PowerControl(target=1e-12, alpha=1.0).density(gains, 360e3)
     rule = DevicePower(np.full(3, 0.2), np.asarray(density))
     received = rule.per_block(np.arange(3), np.full(3, 2.0)) * gains
     assert received[:2] == pytest.approx(2e-12)
@@ -164,7 +164,8 @@ def test_access_takes_its_time_and_headers_their_bits(tmp_path):
 @pytest.mark.parametrize(("share", "together"), [(1, 6), (0.5, 3), (0.34, 3), (0.01, 1)])
 def test_a_broadcast_to_a_share_of_the_receivers_leaves_out_the_worst(tmp_path, share, together):
     """The best gains hear at one time, at the rate of the worst of them; the others apart."""
-    settings = (STATIC, "rounds={kind: synchronous, count: 1}", f"cells.0.downlink.share={share}")
+    settings = (STATIC, "rounds={kind: synchronous, count: 1}", f"cells.0.downlink.share={share}",
+                "cells.0.downlink.rate=shannon")  # fmt: skip
     result = outcome(tmp_path, *settings)
     check_laws(result)
     placed = place(scenario(tmp_path, *settings))
@@ -235,6 +236,7 @@ def test_every_allocator_carries_a_scenario_to_its_end(tmp_path, allocator):
         ("cells.0.bandwidth=7 MHz", "bandwidth: must be one of 5, 10, 15"),
         ("cells.0.subcarrier_spacing=120 kHz", "subcarrier_spacing: must be one of 15, 30, 60"),
         ("cells=[{carrier: 3.5 GHz}, {carrier: 3.51 GHz}]", "overlaps with the band of cell 0"),
+        ("cells.0.ideal_blocks=0", "ideal_blocks: must be from 1 to 1000, got 0"),
         ("cells.0.uplink.subband=25", "must be at most the 24 resource blocks of the band"),
         ("cells.0.downlink.overhead=1", "overhead: must be below 1"),
         ("cells.0.uplink.csi_error=1.5", "csi_error: must be at most 1, got 1.5"),
@@ -251,3 +253,23 @@ def test_bad_values_are_one_located_line(tmp_path, setting, complaint):
         scenario(tmp_path, setting)
     assert complaint in str(error.value)
     assert not isinstance(error.value, LocatedError)
+
+
+def test_a_lone_device_at_the_top_of_the_table_has_the_peak_rate_of_ts_38_306(tmp_path):
+    """MCS 28 on 24 blocks of 30 kHz: Q_m R 12 N_PRB / T_s (1 - 0.08), T_s with cyclic prefix."""
+    result = outcome(
+        tmp_path, *IDLE_NET, "cells.0.uplink.rate=mcs", "cells.0.channel.shadowing={sigma: 0 dB}",
+        "devices.0.area={kind: positions, at: [[40, 0], [40, 0], [40, 0], [40, 0]]}",
+        "devices.1.area={radius: 41 m, min_distance: 40 m}",
+    )  # fmt: skip
+    (span,) = uploads(result)
+    peak = cm.peak_rate(24, 30e3, 6, 0.08)
+    assert span.bits / (span.end - span.start) == pytest.approx(peak, rel=1e-6)
+
+
+def test_ideal_blocks_are_a_band_of_any_width_in_ideal_hz():
+    cell = CellConfig(bandwidth=1e6, ideal_blocks=5)
+    assert (cell.blocks, cell.block_bandwidth) == (5, 200e3)
+    assert cell.symbol_rate("uplink") == pytest.approx(200e3 * 0.92)
+    nr = CellConfig()
+    assert nr.symbol_rate("uplink") == pytest.approx(360e3 * 0.92 * 14 / 15)

@@ -54,7 +54,7 @@ def make_band(
         noise_density=NOISE,
         blocks=blocks,
         block_bandwidth=BLOCK,
-        overhead=overhead,
+        symbol_rate=BLOCK * (1 - overhead),
         csi_delay=csi_delay,
         averaging=averaging,
     )

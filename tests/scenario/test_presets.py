@@ -29,9 +29,9 @@ def run(name, *settings):
 
 
 def test_yang_uploads_take_the_time_and_energy_of_fdma():
-    """t = s / (b log2(1 + g p / (N0 b))) on 1/50 of the band, E = t p."""
+    """t = s / (b log2(1 + g p / (N0 b))) on 1/50 of 20 MHz, E = t p."""
     _, placement, spans = run("yang-2021")
-    band, power = 106 * 180e3 / 50, 0.01
+    band, power = 20e6 / 50, 0.01
     for device in range(50):
         gain = placement.gains[0, device]
         rate = band * np.log2(1 + gain * power / (cm.thermal_noise_density() * band))
@@ -55,7 +55,7 @@ def test_thermal_noise_is_the_papers():
 
 def test_chen_has_the_waterfall_of_a_decibel_not_of_a_number():
     """At 250 m and 0.11 uW: 0.50 for m = 0.023 dB; a linear 0.023 gives 0.016."""
-    loss = preset("chen-2021").cells[0].uplink.loss
+    loss = replace(preset("chen-2021").cells[0].uplink.loss, rayleigh=False)
     sinr = 0.01 * 250.0**-2 / 0.11e-6
     q = loss.probability(10 * np.log10(sinr))
     assert q == pytest.approx(1 - np.exp(-1.0053 / sinr))
@@ -77,7 +77,7 @@ def test_chen_is_made_by_interference_not_by_noise():
     snr = 0.01 * gain / (cm.thermal_noise_density() * 150e3)
     assert 10 * np.log10(snr) == pytest.approx(84, abs=0.5)
     assert cell.noise("uplink") == pytest.approx(0.11e-6, rel=1e-6)
-    assert cell.noise("downlink") * 20e6 / 180e3 == pytest.approx(0.18e-6, rel=1e-3)
+    assert cell.noise("downlink") * 20e6 / 150e3 == pytest.approx(0.18e-6, rel=1e-3)
 
 
 def test_chen_loses_updates_and_counts_their_energy():
@@ -118,3 +118,28 @@ def test_fedl_computes_with_half_alpha():
     for span in spans["compute"].values():
         assert span.end - span.start == pytest.approx(20 * 60e6 / 1e9)
         assert span.joules == pytest.approx(1e-28 * 20 * 60e6 * 1e9**2)
+
+
+def test_chen_loses_what_the_formula_loses_at_the_same_places():
+    """One block of 150 kHz a user: q = 1 - E exp(-m (I + N) / (P o d^-2)) over Rayleigh o."""
+    scenario, placement, spans = run("chen-2021")
+    cell = scenario.cells[0]
+    fading = -np.log((np.arange(2000) + 0.5) / 2000)
+    snr = 0.01 * placement.gains[0][:, None] * fading / cell.noise("uplink")
+    formula = 1 - np.exp(-1.0053 / snr).mean(axis=1)
+    here = [
+        (cell.uplink.loss.probability(span.mean_sinr_db), formula[int(name.split("-")[1])])
+        for name, span in spans["upload"].items()
+    ]
+    ours, papers = np.mean(here, axis=0)
+    assert 0.65 < papers < 0.8
+    assert ours == pytest.approx(papers, abs=0.05)
+
+
+def test_the_wire_of_the_presets_takes_no_time():
+    """The papers have none: a shared gigabit a second would turn the ranking of allocators."""
+    for name in ("yang-2021", "chen-2021", "fedl-2019"):
+        scenario = preset(name)
+        wire = scenario.cells[0].backhaul
+        assert wire.latency == 0
+        assert scenario.device_count * 640e3 / wire.capacity < 1e-7

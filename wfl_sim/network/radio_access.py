@@ -9,7 +9,6 @@ import numpy as np
 import simpy
 from numpy.typing import NDArray
 
-import channel_models as cm
 from wfl_sim.network.base_station_sleep import BaseStationSleep
 from wfl_sim.network.carrier import Carrier
 from wfl_sim.network.cell_carrier import ActivityListener, CellCarrier
@@ -177,8 +176,4 @@ class RadioAccess:
 
     def _density(self, number: int, devices: int | slice) -> NDArray[np.float64]:
         """Return the W per resource block that power control sets; infinite without it."""
-        cell, gains = self._cells[number], self.gains[number, devices]
-        if cell.uplink.power_control is None:
-            return np.full(np.shape(gains), np.inf)
-        numerology = cm.numerology(cell.subcarrier_spacing)
-        return np.asarray(cell.uplink.power_control.density(gains, numerology))
+        return np.asarray(self._cells[number].power_density(self.gains[number, devices]))

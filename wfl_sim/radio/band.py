@@ -61,7 +61,8 @@ def build_band(
         len(gains),
     )
     step = sampling_step(cell.channel.fading, float(doppler.max()))
-    offsets = cm.resource_block_offsets(cell.blocks, cell.subcarrier_spacing)
+    width = cell.block_bandwidth
+    offsets = (np.arange(cell.blocks) - (cell.blocks - 1) / 2) * width
     limit = None
     if isinstance(power, DevicePower) and cell.uplink.block_snr is not None:
         limit = BlockLimit(float(cm.db_to_linear(cell.uplink.block_snr)), power.largest)
@@ -72,10 +73,10 @@ def build_band(
         allocator=side.allocator,
         rate=side.rate,
         power=power,
-        noise_density=cell.noise(direction) / cm.resource_block_bandwidth(cell.subcarrier_spacing),
+        noise_density=cell.noise(direction) / width,
         blocks=cell.blocks,
-        block_bandwidth=cm.resource_block_bandwidth(cell.subcarrier_spacing),
-        overhead=side.overhead,
+        block_bandwidth=width,
+        symbol_rate=cell.symbol_rate(direction),
         csi_delay=side.csi_delay,
         averaging=side.averaging,
         subband=side.subband or cell.blocks,
@@ -105,11 +106,9 @@ def expected_rate(cell: CellConfig, direction: Direction, gain: float, power: fl
         power: W of the device; on the downlink the cell's own power counts.
     """
     side = cell.uplink if direction == "uplink" else cell.downlink
-    block = cm.resource_block_bandwidth(cell.subcarrier_spacing)
     if direction == "downlink":
         watts = cell.downlink.power / cell.blocks
     else:
         watts = min(power / cell.blocks, cell.power_density(gain))
     efficiency = float(side.rate.spectral_efficiency(watts * gain / cell.noise(direction)))
-    usable = cell.blocks * block * (1 - side.overhead) * cell.duty(direction)
-    return efficiency * usable
+    return efficiency * cell.blocks * cell.symbol_rate(direction)

@@ -38,7 +38,7 @@ class BlockRates:
     power: PowerRule
     blocks: int
     usable: float
-    """Hz of one resource block that carry data, on average over time."""
+    """Symbols/s of data on one resource block, on average over time."""
 
     def even_split(
         self, traffic: ActiveTransfers, fading: NDArray[np.float32], strength: FloatArray

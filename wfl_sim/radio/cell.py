@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, Protocol, runtime_checkable
+from typing import Annotated, Any, Final, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -68,6 +68,7 @@ RATES: Registry[cm.RateMap] = Registry("rate", cm.RateMap)
 
 CsiDelay = Annotated[float, Unit("s", minimum=0.0, maximum=10.0)]
 """Older channel state tells nothing of the present one, and its samples would be computed."""
+_MOST_BLOCKS: Final = 1000
 Capacity = Annotated[float, Unit("bit/s", minimum=1.0)]
 """Of a wired link; a slower one is none."""
 
@@ -99,9 +100,9 @@ class PowerControl:
     """P0 in W for a resource block of 180 kHz; the default, -80 dBm, is wfl_sim's."""
     alpha: Fraction = 0.8
 
-    def density(self, gain: ArrayLike, numerology: int) -> Any:
-        """W on one resource block, at linear large-scale gains."""
-        return self.target * 2**numerology * power(gain, -self.alpha)
+    def density(self, gain: ArrayLike, bandwidth: float) -> Any:
+        """W on one resource block of `bandwidth` Hz, 2^mu 180 kHz, at linear large-scale gains."""
+        return self.target * (bandwidth / 180e3) * power(gain, -self.alpha)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,6 +207,9 @@ class CellConfig:
     carrier: PositiveHertz = 3.5e9
     bandwidth: PositiveHertz = 20e6
     subcarrier_spacing: PositiveHertz = 30e3
+    ideal_blocks: int | None = None
+    """Equal blocks of a band without numerology, for models in ideal Hz: any bandwidth, no guard
+    band, no cyclic prefix. Without it the band is one of NR."""
     position: tuple[Metres, Metres] = (0.0, 0.0)
     height: PositiveMetres = 25.0
     antenna: Annotated[Antenna, From(ANTENNAS)] = field(default_factory=cm.Omni)
@@ -223,7 +227,12 @@ class CellConfig:
     def __post_init__(self) -> None:
         if self.station is not None and (problem := self.station.problem(self.downlink.power)):
             raise LocatedError(problem, "downlink", "power")
-        cm.resource_blocks(self.bandwidth, self.subcarrier_spacing, self.carrier)
+        if self.ideal_blocks is None:
+            cm.resource_blocks(self.bandwidth, self.subcarrier_spacing, self.carrier)
+        elif not 1 <= self.ideal_blocks <= _MOST_BLOCKS:
+            raise LocatedError(
+                f"must be from 1 to {_MOST_BLOCKS}, got {self.ideal_blocks}", "ideal_blocks"
+            )
         for direction in ("uplink", "downlink"):
             if not self.duty(direction):
                 raise LocatedError(f"leaves no symbol for the {direction}", "tdd", "pattern")
@@ -245,16 +254,32 @@ class CellConfig:
     def noise(self, direction: Direction) -> float:
         """W on one resource block: thermal noise, noise figure, interference from outside."""
         side = self.uplink if direction == "uplink" else self.downlink
-        block = cm.resource_block_bandwidth(self.subcarrier_spacing)
         thermal = cm.thermal_noise_density() * float(cm.db_to_linear(side.noise_figure))
-        return float(thermal * block + side.outside)
+        return float(thermal * self.block_bandwidth + side.outside)
 
-    def power_density(self, gain: float) -> float:
-        """W on an uplink block that power control allows at a linear large-scale gain."""
+    def symbol_rate(self, direction: Direction) -> float:
+        """Symbols/s of data on one resource block, on average over time.
+
+        12 subcarriers over the mean symbol with its cyclic prefix, without the resource elements
+        of the overhead (TS 38.306 section 4.1.2); one in each Hz and s of ideal blocks.
+        """
+        side = self.uplink if direction == "uplink" else self.downlink
+        prefix = cm.CYCLIC_PREFIX if self.ideal_blocks is None else 0.0
+        share = (1 - prefix) * (1 - side.overhead) * self.duty(direction)
+        return self.block_bandwidth * share
+
+    def power_density(self, gain: ArrayLike) -> Any:
+        """W on an uplink block that power control allows at linear large-scale gains."""
         if self.uplink.power_control is None:
-            return float("inf")
-        numerology = cm.numerology(self.subcarrier_spacing)
-        return float(self.uplink.power_control.density(gain, numerology))
+            return np.full(np.shape(gain), np.inf)[()]
+        return self.uplink.power_control.density(gain, self.block_bandwidth)
+
+    @property
+    def block_bandwidth(self) -> float:
+        """Hz of one resource block."""
+        if self.ideal_blocks is not None:
+            return self.bandwidth / self.ideal_blocks
+        return cm.resource_block_bandwidth(self.subcarrier_spacing)
 
     @property
     def reference_power(self) -> float:
@@ -263,5 +288,7 @@ class CellConfig:
 
     @property
     def blocks(self) -> int:
-        """Number of resource blocks (TS 38.101, table 5.3.2-1)."""
+        """Number of resource blocks (TS 38.101, table 5.3.2-1), or of ideal ones."""
+        if self.ideal_blocks is not None:
+            return self.ideal_blocks
         return cm.resource_blocks(self.bandwidth, self.subcarrier_spacing, self.carrier)

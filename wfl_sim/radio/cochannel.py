@@ -10,7 +10,7 @@ def cochannel(cells: Sequence[CellConfig]) -> list[list[int]]:
     """Return the numbers of the cells on each band, in ascending order."""
     groups: dict[tuple[float, float, float], list[int]] = {}
     for number, cell in enumerate(cells):
-        band = cell.carrier, cell.bandwidth, cell.subcarrier_spacing
+        band = cell.carrier, cell.bandwidth, cell.block_bandwidth
         groups.setdefault(band, []).append(number)
     return list(groups.values())
 
@@ -33,7 +33,7 @@ def check_bands(cells: Sequence[CellConfig]) -> None:
             same = (apart, cell.bandwidth) == (0, before.bandwidth)
             if apart >= width * (1 - 1e-12):
                 continue
-            if not same or cell.subcarrier_spacing != before.subcarrier_spacing:
+            if not same or cell.block_bandwidth != before.block_bandwidth:
                 raise LocatedError(
                     f"overlaps with the band of cell {other} and is not the same: use carriers "
                     f"{width / 1e6:g} MHz apart, or one carrier, bandwidth and spacing",

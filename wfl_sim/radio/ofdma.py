@@ -41,8 +41,8 @@ class OfdmaBand:
     """Number of resource blocks."""
     block_bandwidth: float
     """Hz of one resource block."""
-    overhead: float
-    """Share of the resource elements that carry no data."""
+    symbol_rate: float
+    """Symbols/s of data on one resource block, on average over time."""
     csi_delay: float
     """Age in s of the channel state that the allocator knows, beyond half a sampling step."""
     averaging: float
@@ -146,8 +146,9 @@ class OfdmaBand:
     @cached_property
     def rates(self) -> BlockRates:
         """Rate map and power rule."""
-        usable = self.block_bandwidth * (1 - self.overhead) * self.duty
-        return BlockRates(rate=self.rate, power=self.power, blocks=self.blocks, usable=usable)
+        return BlockRates(
+            rate=self.rate, power=self.power, blocks=self.blocks, usable=self.symbol_rate
+        )
 
     @cached_property
     def _powers(self) -> PowerAllocator | None:

@@ -44,7 +44,7 @@ class AnalogUplink:
     """Duration, power and noise of a sum over a cell's devices."""
 
     bandwidth: float
-    """Hz that carry symbols."""
+    """Symbols/s, on average over time."""
     noise_power: float
     """W of noise over that band, noise figure included."""
 
@@ -87,9 +87,9 @@ class AnalogUplink:
 
 def analog_uplink(cell: CellConfig) -> AnalogUplink:
     """Return the analog uplink on the band of a cell."""
-    band = cell.blocks * cm.resource_block_bandwidth(cell.subcarrier_spacing)
+    band = cell.blocks * cell.block_bandwidth
     figure = float(cm.db_to_linear(cell.uplink.noise_figure))
     return AnalogUplink(
-        bandwidth=band * (1 - cell.uplink.overhead) * cell.duty("uplink"),
+        bandwidth=cell.blocks * cell.symbol_rate("uplink"),
         noise_power=cm.thermal_noise_density() * figure * band,
     )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Annotated, Protocol
+from typing import Annotated, Final, Protocol
+
+import numpy as np
 
 from channel_models.elementary import expm1
 from channel_models.units import Unit, db_to_linear
@@ -24,6 +27,7 @@ class UpdateLoss(Protocol):
         """Return the probability, given the mean SINR in dB over the upload."""
 
 
+_RAYLEIGH_DB: Final = 10.0 * np.euler_gamma / math.log(10.0)
 LOSSES: Registry[UpdateLoss] = Registry("loss", UpdateLoss)
 
 
@@ -64,7 +68,16 @@ class Waterfall:
     """
 
     threshold: PositiveNumber = float(10 ** (0.023 / 10))
+    rayleigh: bool = False
+    """Whether q is the mean over Rayleigh fading, as in that paper, where the fading changed during
+    the upload: ``1 - x K_1(x)``, ``x = 2 sqrt(m / SINR)``. The mean of the SINR in dB then lies
+    10 gamma / ln 10 = 2.51 dB (gamma of Euler) below that without fading."""
 
     def probability(self, sinr_db: float) -> float:
         """Return q."""
-        return float(-expm1(-self.threshold / db_to_linear(sinr_db)))
+        if not self.rayleigh:
+            return float(-expm1(-self.threshold / db_to_linear(sinr_db)))
+        from scipy.special import k1
+
+        x = 2.0 * math.sqrt(self.threshold / db_to_linear(sinr_db + _RAYLEIGH_DB))
+        return float(1.0 - x * k1(x))

@@ -29,7 +29,7 @@ class Demands:
     weight: NDArray[np.float64]
     """(n,) priority; 1 unless a policy says otherwise."""
     block_bandwidth: float
-    """Hz of one resource block that carry data."""
+    """Symbols/s of data on one resource block."""
     memory: float
     """Weight of `average_rate` in the average at the end of the step for which the shares hold."""
     age: NDArray[np.float64]
