@@ -19,22 +19,72 @@ devices:
   - {count: 1, hardware: raspberry-pi-5, area: {radius: 100 m}}
   - {count: 1, hardware: raspberry-pi-5, area: {radius: 100 m}}
 """
+EDGE = "{kind: positions, at: [[880, 0]]}"
 OUTAGE = (
     "cells.0.uplink={rate: attenuated-shannon, allocator: round-robin}",
-    "devices.1.area={radius: 1600 m, min_distance: 1590 m}",
+    f"devices.1.area={EDGE}",
     "devices.1.power=17 dBm",
 )
+"""device-1 sends its 2 Mbit in a quarter of an hour, on one block."""
+FLOOR = "downlink: {rate: {kind: attenuated-shannon, floor: 6 dB}}"
+PLAIN = "channel: {fading: static, shadowing: {sigma: 0 dB}}"
+MUTE = (
+    f"cells=[{{{FLOOR}, {PLAIN}}}, {{position: [700, 0], {FLOOR}, {PLAIN}}}, "
+    f"{{position: [0, 2000], carrier: 3.7 GHz, {PLAIN}}}]",
+    "devices.0.area={kind: positions, at: [[300, 0]]}",
+    "devices.1.area={kind: positions, at: [[400, 0]]}",
+)
+"""Two cells broadcast at once to devices between them, at 2 dB, where nothing is carried."""
 BATTERY = "{capacity: 1 J, restart: 0.001, charging: 1 W}"
 
 
-def test_a_device_in_outage_ends_the_run_by_name(tmp_path):
-    """The least rate of an attenuated Shannon formula is 0 at -15 dB."""
+def test_a_slow_device_ends_the_run_by_name(tmp_path):
     with pytest.raises(LocatedError) as error:
         outcome(tmp_path, "stall=20 s", *OUTAGE, text=TWO)
     assert error.value.path == ("stall",)
     assert str(error.value).startswith("nothing has completed since ")
     assert "device-1 sends to cell-0 since " in str(error.value)
     assert "device-0" not in str(error.value)
+
+
+def test_transfers_that_stop_progressing_end_the_run_by_name(tmp_path):
+    """Broadcasts of coupled cells under a floor: no cell ever falls silent."""
+    with pytest.raises(LocatedError, match="device-0 receives from cell-0"):
+        outcome(tmp_path, "stall=5 s", *MUTE, text=TWO)
+    done = outcome(tmp_path, "stall=5 s", *MUTE, "interference=none", text=TWO)
+    assert done.totals["rounds"]["empty"] == 0
+
+
+def test_so_they_do_while_others_go_on(tmp_path):
+    group = "{count: 1, hardware: raspberry-pi-5, area: {kind: positions, at: [[%d, %d]]}}"
+    three = [group % place for place in ((300, 0), (400, 0), (0, 1950))]
+    fleet = f"devices=[{', '.join(three)}]"
+    settings = (MUTE[0], fleet, "rounds={kind: asynchronous, count: 900}", "stall=5 s")
+    with pytest.raises(LocatedError, match=r"has carried no bit since .* 2e\+06 bit are left"):
+        outcome(tmp_path, *settings, text=TWO)
+
+
+@pytest.mark.parametrize(
+    ("setting", "place", "least"),
+    [
+        (
+            "cells.0.uplink.rate=attenuated-shannon",
+            1400,
+            "uplink, where AttenuatedShannon .* -10.0 dB",
+        ),
+        (
+            "cells.0.uplink.rate=mcs",
+            1500,
+            "uplink, where McsRate carries nothing, the least is -11",
+        ),
+        ("cells.0.downlink.rate={kind: attenuated-shannon, floor: 20 dB}", 900, "downlink, where"),
+    ],
+)
+def test_who_can_never_end_is_refused_before_the_run(tmp_path, setting, place, least):
+    """The rate map has a floor, and all power on one block does not reach it."""
+    far = f"devices.1.area={{kind: positions, at: [[{place}, 0]]}}"
+    with pytest.raises(LocatedError, match=f"device-1 is out of reach: .*{least}"):
+        Simulation(scenario(tmp_path, setting, far, text=TWO))
 
 
 def test_a_round_with_a_deadline_ends_whoever_waits(tmp_path):

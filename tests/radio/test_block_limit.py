@@ -7,11 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import channel_models as cm
 from tests.fixtures.runs import outcome
 from tests.radio.test_allocation import demands, make
 from tests.radio.test_ofdma import BLOCK, NOISE, finish, make_band
 from tests.simulation.test_simulation import check_laws
 from wfl_sim.radio.block_limit import BlockLimit, allocate_within_limits
+from wfl_sim.radio.fading_average import best_snr, least_snr, mean_efficiency
 from wfl_sim.radio.transmit_power import DevicePower
 
 
@@ -76,3 +78,41 @@ def test_a_limit_in_a_scenario(tmp_path, subband):
         for result in (free, bound)
     ]
     assert np.mean(heard[1]) > np.mean(heard[0])
+
+
+EDGE = """
+name: edge
+model: {kind: synthetic, payload: 500 kbit, flops_per_step: 10 MFLOP}
+method: fedit
+rounds: {kind: synchronous, count: 1}
+cells: [{channel: {pathloss: uma, shadowing: {sigma: 0 dB}}}]
+devices: [{count: 1, hardware: raspberry-pi-5, area: {kind: positions, at: [[700, 0]]}}]
+"""
+
+
+@pytest.mark.parametrize("rate", ["mcs", "attenuated-shannon"])
+@pytest.mark.parametrize("fading", ["static", "{kind: rayleigh, profile: flat}"])
+def test_without_a_limit_the_blocks_are_those_of_the_best_goodput(tmp_path, rate, fading):
+    """UMa without line of sight, 23 dBm on 51 blocks: -17 dB on each, below every floor."""
+
+    def seconds(*more):
+        settings = (f"cells.0.uplink.rate={rate}", f"cells.0.channel.fading={fading}", *more)
+        spans = outcome(tmp_path, *settings, text=EDGE).spans
+        return next(s.end - s.start for s in spans if s.activity == "upload")
+
+    tried = [seconds(f"cells.0.uplink.block_snr={snr} dB") for snr in (-9, -6, -3, 3)]
+    assert seconds() < 1.06 * min(tried)
+    assert max(tried) > 1.1 * min(tried)
+
+
+def test_shannons_formula_knows_no_limit():
+    """More blocks at less power each always carry more, so the whole band is held."""
+    static, flat = cm.Static(), cm.Rayleigh()
+    for rate in (cm.Shannon(), cm.ShannonGap()):
+        assert best_snr(rate, static) == best_snr(rate, flat) == 0
+        assert least_snr(rate, static) == 0
+    assert best_snr(cm.AttenuatedShannon(), static) == pytest.approx(0.1)
+    assert best_snr(cm.AttenuatedShannon(), flat) > 0.2
+    assert mean_efficiency(cm.Shannon(), flat, [10.0]) == pytest.approx(
+        cm.ExponentialPower().ergodic_rate([10.0]), rel=5e-3
+    )

@@ -145,6 +145,12 @@ class Carrier:
         self._wake()
         return transfer
 
+    def left(self, transfer: Transfer) -> float:
+        """Return the bits of a transfer that were left when the present plan began."""
+        if transfer not in self._active:
+            return 0.0
+        return float(self._progress.left[self._active.index(transfer)])
+
     def leave(self, transfer: Transfer, link: int) -> simpy.Event:
         """Remove a link from a transfer at this moment; a transfer without links ends.
 

@@ -99,6 +99,14 @@ class Transceiver:
     def __repr__(self) -> str:
         return f"Transceiver({self._index}, {self.cell.name!r})"
 
+    @property
+    def under_way(self) -> tuple[Transfer, float] | None:
+        """The present transfer, and its bits that were left when the present plan began."""
+        if self._segment is None:
+            return None
+        transfer = self._segment.transfer
+        return transfer, self._segment.carrier.carrier.left(transfer)
+
     def moved(self, mean_gain: float) -> None:
         """Set the mean gain to the cell; the rate of the present transfer follows."""
         self.mean_gain = mean_gain

@@ -49,10 +49,12 @@ class Watchdog:
         self._federation = federation
         self._stall = stall
         self._listener = listener
-        self._next_look = stall
+        self._next_look = stall / 10
         self._next_report = time.monotonic() + _REPORTS
         self._events = 0
         self._at = 0.0
+        self._seen: dict[int, tuple[object, float, float]] = {}
+        """Transfer, bits left and the time in s since which they are the same, by device."""
 
     def __repr__(self) -> str:
         return f"Watchdog({self._federation!r}, {self._stall:g} s)"
@@ -103,11 +105,11 @@ class Watchdog:
             self._listener(now)
 
     def _check(self, now: float) -> None:
-        completed = self._federation.context.completed_at
-        self._next_look = completed + self._stall
-        if now < self._next_look:
-            return
         self._next_look = now + self._stall / 10
+        self._check_transfers(now)
+        completed = self._federation.context.completed_at
+        if now < completed + self._stall:
+            return
         working = [device for device in self._federation.devices if device.busy]
         computes = any(device.activity_log.activity == "compute" for device in working)
         if not working or computes:
@@ -118,6 +120,27 @@ class Watchdog:
                 f"{self._who()}; a larger value waits longer",
                 "stall",
             )
+
+    def _check_transfers(self, now: float) -> None:
+        """Refuse a transfer without a bit of progress, whatever others have completed."""
+        seen: dict[int, tuple[object, float, float]] = {}
+        for device in self._federation.devices:
+            under_way = device.transceiver.under_way if device.busy else None
+            if under_way is None:
+                continue
+            transfer, left = under_way
+            before = self._seen.get(device.index)
+            same = before is not None and before[:2] == (transfer, left)
+            since = before[2] if before is not None and same else now
+            if now - since >= self._stall:
+                raise LocatedError(
+                    f"the transfer of {_waits(device)} has carried no bit since {since:,.6g} s, "
+                    f"{left:,.6g} of its {transfer.bits:,.6g} bit are left; a larger value waits "
+                    "longer",
+                    "stall",
+                )
+            seen[device.index] = transfer, left, since
+        self._seen = seen
 
     def _who(self) -> str:
         """Return who waits for what."""

@@ -62,10 +62,10 @@ def build_band(
     )
     step = sampling_step(cell.channel.fading, float(doppler.max()))
     width = cell.block_bandwidth
-    offsets = (np.arange(cell.blocks) - (cell.blocks - 1) / 2) * width
+    offsets = np.asarray((np.arange(cell.blocks) - (cell.blocks - 1) / 2) * width, dtype=float)
     limit = None
-    if isinstance(power, DevicePower) and cell.uplink.block_snr is not None:
-        limit = BlockLimit(float(cm.db_to_linear(cell.uplink.block_snr)), power.largest)
+    if isinstance(power, DevicePower) and cell.block_snr:
+        limit = BlockLimit(cell.block_snr, power.largest)
     return OfdmaBand(
         # Estimates are made from the same fading, which then is not for others to use.
         channel=SampledChannel(gains, fading, offsets, step, None if side.csi_error else ahead),
@@ -97,7 +97,8 @@ def sampling_step(fading: cm.Fading, doppler: float) -> float:
 def expected_rate(cell: CellConfig, direction: Direction, gain: float, power: float) -> float:
     """Return bit/s at the mean gain of a link.
 
-    A device spreads its power over all resource blocks, as far as power control lets it.
+    A device spreads its power over as many resource blocks as its headroom allows, as far as power
+    control lets it.
 
     Args:
         cell: the description.
@@ -107,8 +108,9 @@ def expected_rate(cell: CellConfig, direction: Direction, gain: float, power: fl
     """
     side = cell.uplink if direction == "uplink" else cell.downlink
     if direction == "downlink":
-        watts = cell.downlink.power / cell.blocks
+        held, watts = cell.blocks, cell.downlink.power / cell.blocks
     else:
-        watts = min(power / cell.blocks, cell.power_density(gain))
+        held = cell.held_blocks(gain, power)
+        watts = min(power / held, cell.power_density(gain))
     efficiency = float(side.rate.spectral_efficiency(watts * gain / cell.noise(direction)))
-    return efficiency * cell.blocks * cell.symbol_rate(direction)
+    return efficiency * held * cell.symbol_rate(direction)

@@ -41,14 +41,21 @@ class BlockRates:
     """Symbols/s of data on one resource block, on average over time."""
 
     def even_split(
-        self, traffic: ActiveTransfers, fading: NDArray[np.float32], strength: FloatArray
+        self,
+        traffic: ActiveTransfers,
+        fading: NDArray[np.float32],
+        strength: FloatArray,
+        most: FloatArray | None = None,
     ) -> FloatArray:
         """bit/s/Hz (steps, blocks, n) on (steps, blocks, m) fading, if all transfers held alike.
 
-        `strength` (m,) or (blocks, m) is the mean SINR of a link on a block for each W.
+        `strength` (m,) or (blocks, m) is the mean SINR of a link on a block for each W; no link
+        holds more than `most` (m,) blocks.
         """
         links = traffic.links
         held = np.full(len(links), self.blocks / traffic.transmissions)
+        if most is not None:
+            held = np.minimum(held, most)
         power = self.power.per_block(links, held)
         sinr = fading * (power * strength).astype(np.float32)
         return _worst(traffic, self.rate.spectral_efficiency(sinr))

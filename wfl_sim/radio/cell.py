@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Annotated, Any, Final, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -29,6 +30,7 @@ from wfl_sim.radio.allocation.allocator import ALLOCATORS, Allocator
 from wfl_sim.radio.allocation.channel_unaware import EqualShare
 from wfl_sim.radio.allocation.opportunistic import ProportionalFair
 from wfl_sim.radio.base_station_power import STATIONS, BaseStationPower
+from wfl_sim.radio.fading_average import best_snr, least_snr
 from wfl_sim.radio.update_loss import LOSSES, Never, UpdateLoss
 
 Direction = Literal["uplink", "downlink"]
@@ -130,7 +132,7 @@ class UplinkConfig:
     """Open-loop power control; without it a device always sends with all its power."""
     block_snr: Decibel | None = None
     """Mean SNR in dB that a block must have: a device holds no more blocks than its power can carry
-    at it, but at least one; without it the allocator alone decides."""
+    at it, but at least one; without it, the one at which the rate carries the most for a power."""
     access_delay: Seconds = 0.0
     """Delay from the request to the first bit (scheduling request and grant), s."""
     header: Fraction = 0.0
@@ -280,6 +282,29 @@ class CellConfig:
         if self.ideal_blocks is not None:
             return self.bandwidth / self.ideal_blocks
         return cm.resource_block_bandwidth(self.subcarrier_spacing)
+
+    def held_blocks(self, gain: float, power: float) -> int:
+        """Uplink blocks that a device of `power` W holds alone on the band, by power headroom."""
+        if not self.block_snr:
+            return self.blocks
+        reached = power * gain / self.noise("uplink") / self.block_snr
+        return int(min(max(reached * (1 + 1e-12), 1.0), self.blocks))
+
+    @cached_property
+    def block_snr(self) -> float:
+        """Linear mean SNR that an uplink block must have; 0 where more blocks never carry less."""
+        if self.uplink.block_snr is not None:
+            return float(cm.db_to_linear(self.uplink.block_snr))
+        return best_snr(self.uplink.rate, self.channel.fading)
+
+    @cached_property
+    def least_snr(self) -> dict[Direction, float]:
+        """Linear mean SNR by direction below which a block carries nothing."""
+        fading = self.channel.fading
+        return {
+            "uplink": least_snr(self.uplink.rate, fading),
+            "downlink": least_snr(self.downlink.rate, fading),
+        }
 
     @property
     def reference_power(self) -> float:

@@ -74,10 +74,9 @@ class OfdmaBand:
     def _plan_step(self, plan: "BandPlan") -> Rates:
         traffic, demands = plan.traffic, plan.demands()
         present, known = plan.states(plan.strength)
-        plain = traffic.unicast and traffic.together is None and plan.max_units is None
-        if self._whole_blocks and plain:
+        if self._whole_blocks and traffic.unicast and traffic.together is None:
             holders = self.allocator.holders(demands)  # type: ignore[attr-defined]
-            if holders is not None:
+            if holders is not None and plan.within_limits(holders):
                 blocks = self._units.to_blocks(holders)
                 if self.recorded is not None:
                     owned = np.arange(len(traffic.links))[:, None] == blocks
@@ -99,10 +98,15 @@ class OfdmaBand:
         return known, self.channel.fading(links, start, steps)
 
     def expected(
-        self, traffic: ActiveTransfers, fading: NDArray[np.float32], strength: FloatArray
+        self,
+        traffic: ActiveTransfers,
+        fading: NDArray[np.float32],
+        strength: FloatArray,
+        max_units: FloatArray | None,
     ) -> FloatArray:
         """bit/s/Hz (steps, units, n) on known fading, if the band were split evenly."""
-        return self._units.to_units(self.rates.even_split(traffic, fading, strength))
+        most = None if max_units is None else max_units * self.blocks / self._units.count
+        return self._units.to_units(self.rates.even_split(traffic, fading, strength, most))
 
     def averages(self, traffic: ActiveTransfers, efficiency: FloatArray) -> FloatArray:
         """Average rates; a transfer that has just begun has that of an even split of the band."""
@@ -113,10 +117,11 @@ class OfdmaBand:
         return np.where(fresh, even, traffic.average_rate)
 
     def max_units(self, links: NDArray[np.intp], strength: FloatArray) -> FloatArray | None:
-        """Units (m,) that each link may hold; `strength` (m,). None without a limit."""
+        """Units (m,) that each link may hold; `strength` (m,). None where none has a limit."""
         if self.limit is None:
             return None
-        return self.limit.max_blocks(links, strength) * self._units.count / self.blocks
+        most = self.limit.max_blocks(links, strength)
+        return None if most.min() >= self.blocks else most * self._units.count / self.blocks
 
     def allocate(
         self,
@@ -221,9 +226,18 @@ class BandPlan:
     def expect(self, noise: float | FloatArray) -> None:
         """Set noise and mean interference in W on a block, all that the allocator knows of them."""
         self.strength = self.gain / noise
-        self._efficiency = self.band.expected(self.traffic, self._known, self.strength)
         self.max_units = self.band.max_units(self.traffic.links, self.strength)
+        self._efficiency = self.band.expected(
+            self.traffic, self._known, self.strength, self.max_units
+        )
         self._average = self.band.averages(self.traffic, self._efficiency[0])
+
+    def within_limits(self, holders: NDArray[np.intp]) -> bool:
+        """Whether no transfer holds more units than its power carries; `holders` (units,)."""
+        if self.max_units is None:
+            return True
+        held = np.bincount(holders, minlength=len(self.max_units))
+        return bool((held <= self.max_units).all())
 
     @property
     def unfinished(self) -> bool:

@@ -28,7 +28,7 @@ from wfl_sim.radio.band import expected_rate
 from wfl_sim.radio.handover import HandoverConfig
 from wfl_sim.radio.over_the_air import analog_uplink
 from wfl_sim.scenario.scenario import Scenario
-from wfl_sim.simulation.feasibility import LEAST_SNR, mean_snrs
+from wfl_sim.simulation.feasibility import unreached
 from wfl_sim.simulation.placement import Placement, reference_db
 
 Routes = Mapping[tuple[str, str], Route]
@@ -213,8 +213,7 @@ def _mobility_context(
     watts = [group.power for group in scenario.devices for _ in range(group.count)]
 
     def covers(device: int, cell: int, gain: float) -> bool:
-        found = mean_snrs(scenario.base_stations[cell], watts[device], gain)
-        return min(found.values()) >= LEAST_SNR
+        return unreached(scenario.base_stations[cell], watts[device], gain) is None
 
     def strengths(gains: NDArray[np.float64]) -> list[float]:
         found: list[float] = reference_db(scenario.base_stations, gains[:, None])[:, 0].tolist()

@@ -59,7 +59,11 @@ samples."""
 
 
 def mean_snrs(cell: CellConfig, power: float, gain: float) -> dict[Direction, float]:
-    """Return the linear mean SNR of a block by direction, for a device of `power` W."""
+    """Return the linear mean SNR of a block by direction, for a device of `power` W.
+
+    Uplink: all power on one resource block, as far as power control lets it. Downlink: the cell's
+    power divided over all its blocks.
+    """
     watts: dict[Direction, float] = {
         "uplink": min(power, cell.power_density(gain)),
         "downlink": cell.downlink.power / cell.blocks,
@@ -69,31 +73,47 @@ def mean_snrs(cell: CellConfig, power: float, gain: float) -> dict[Direction, fl
     }
 
 
-def check_link_budget(scenario: Scenario, placement: Placement) -> None:
-    """Compare mean signal-to-noise ratios with the least that is simulated.
+def unreached(cell: CellConfig, power: float, gain: float) -> str | None:
+    """Return why a device of `power` W at a linear gain is out of reach, or None.
 
-    Uplink: all power on one resource block, as far as power control lets it. Downlink: the cell's
-    power divided over all its blocks.
+    The mean SNR of a block is below the least that is simulated, or the rate map carries nothing at
+    it: uplink, on as many blocks as the device holds alone; downlink, on any.
+    """
+    for direction, snr in mean_snrs(cell, power, gain).items():
+        control = direction == "uplink" and cell.uplink.power_control
+        target = " or a higher power-control target" if control else ""
+        remedy = f"a smaller radius, more power{target}, or another cell"
+        if snr < LEAST_SNR:
+            return (
+                f"{10 * log10(max(snr, 1e-300)):.0f} dB mean SNR on a block of the {direction}, "
+                f"the least is {10 * log10(LEAST_SNR):.0f} dB ({remedy})"
+            )
+        if direction == "uplink":
+            held = cell.held_blocks(gain, power)
+            snr = min(snr, power / held * gain / cell.noise("uplink"))
+        if snr < cell.least_snr[direction]:
+            side = cell.uplink if direction == "uplink" else cell.downlink
+            least_db = 10 * log10(cell.least_snr[direction])
+            return (
+                f"{10 * log10(snr):.1f} dB mean SNR on a block of the {direction}, where "
+                f"{type(side.rate).__name__} carries nothing, the least is {least_db:.1f} dB "
+                f"({remedy})"
+            )
+    return None
+
+
+def check_link_budget(scenario: Scenario, placement: Placement) -> None:
+    """Refuse devices that their serving cell cannot reach.
 
     Raises:
-        LocatedError: The mean SNR of a device to its serving cell is too low.
+        LocatedError: The mean SNR of a device is too low, or its rate there is zero.
     """
     first = 0
     for group, devices in enumerate(scenario.devices):
         for index in range(first, first + devices.count):
             cell = scenario.base_stations[placement.serving[index]]
             gain = placement.gains[placement.serving[index], index]
-            for direction, snr in mean_snrs(cell, devices.power, gain).items():
-                if snr < LEAST_SNR:
-                    snr_db = 10 * log10(max(snr, 1e-300))
-                    control = (
-                        " or a higher power-control target" if cell.uplink.power_control else ""
-                    )
-                    raise LocatedError(
-                        f"device-{index} is out of reach: {snr_db:.0f} dB mean SNR on a block of "
-                        f"the {direction}, the least is {10 * log10(LEAST_SNR):.0f} dB (a smaller "
-                        f"radius, more power{control}, or another cell)",
-                        "devices",
-                        group,
-                    )
+            reason = unreached(cell, devices.power, float(gain))
+            if reason is not None:
+                raise LocatedError(f"device-{index} is out of reach: {reason}", "devices", group)
         first += devices.count
