@@ -18,12 +18,17 @@ class Notes:
     def progress(self, number, done, needed):
         self.said.append((number, done, needed))
 
+    def simulated(self, number, now):
+        self.said.append((number, now))
+
     def warn(self, text):
         self.said.append(text)
 
 
 def square(number, listener):
     listener.progress(number, 1, 2)
+    listener.simulated(number, 0.5)
+    listener.simulated(number, 1.5)
     listener.warn(f"run {number} is odd")
     return number**2
 
@@ -52,8 +57,10 @@ def hang(number, listener):
 def test_every_job_is_done_once_and_reported():
     notes = Notes()
     assert dict(run_in_processes(square, 5, 2, notes)) == {0: 0, 1: 1, 2: 4, 3: 9, 4: 16}
-    assert {each for each in notes.said if isinstance(each, tuple)} == {
-        (number, 1, 2) for number in range(5)
+    said = [each for each in notes.said if isinstance(each, tuple)]
+    assert {each for each in said if len(each) == 3} == {(number, 1, 2) for number in range(5)}
+    assert {each for each in said if len(each) == 2} == {
+        (number, now) for number in range(5) for now in (0.5, 1.5)
     }
     assert "run 3 is odd" in notes.said
 

@@ -21,6 +21,8 @@ from wfl_sim.execution.worker_process import J, ProgressListener, T, Work, serve
 
 _ATTEMPTS: Final = 3
 """Number of processes that may die with the same job."""
+_ENDS: Final = ("done", "raised", "failed", "died")
+"""Events after which a job goes on no more."""
 _GRACE: Final = 5.0
 """Seconds that a worker has to clean up before it is killed."""
 
@@ -34,8 +36,8 @@ class Event(Generic[J]):
     """What a worker reports about its job."""
 
     job: J
-    kind: Literal["done", "raised", "failed", "died", "progress", "kept", "warn"]
-    """The job goes on after the last three."""
+    kind: Literal["done", "raised", "failed", "died", "progress", "simulated", "kept", "warn"]
+    """The job goes on after those that are not in `_ENDS`."""
     content: Any
     """Result, error, traceback or cause of death; or arguments for the progress listener."""
 
@@ -81,7 +83,7 @@ class Pool(Generic[J, T]):
         for pipe in wait(list(by_pipe)):
             worker = by_pipe[pipe]  # type: ignore[index]
             event = worker.event()
-            if event.kind not in ("progress", "kept", "warn"):
+            if event.kind in _ENDS:
                 worker.busy = False
                 self.busy -= 1
             if event.kind == "died":
