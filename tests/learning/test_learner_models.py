@@ -122,7 +122,7 @@ def test_pickled_weights_are_refused(copied: Path) -> None:
     weights = load_file(copied / "model.safetensors")
     (copied / "model.safetensors").unlink()
     torch.save(weights, copied / "pytorch_model.bin")
-    with pytest.raises(ValueError, match=r"cannot load .*safetensors"):
+    with pytest.raises(ValueError, match=r"cannot load .*safetensors, but pytorch_model\.bin"):
         load_model(Pretrained(pretrained=str(copied)), 2, 0)
 
 

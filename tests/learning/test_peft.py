@@ -229,12 +229,20 @@ def test_a_part_reset_does_not_depend_on_the_other_parts(network: Build) -> None
         assert np.array_equal(array, together.read(["lora"])[name])
 
 
-def test_an_unknown_architecture_is_named() -> None:
+def test_an_unknown_architecture_gets_adapters_by_its_sums() -> None:
     config = OPTConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, ffn_dim=16)
     with torch.device("meta"):
         model = AutoModelForSequenceClassification.from_config(config)
-    with pytest.raises(ValueError, match=r"no place in 'opt' yet \(known: bert, .*gpt2"):
-        attach(model, [ADAPTER])
+    names = {name.rpartition(".")[0] for name in attach(model, [ADAPTER])}
+    layer = "adapter/decoder.layers.0"
+    assert names == {
+        f"{layer}.{place}.{side}"
+        for place in ("attention", "feed_forward")
+        for side in ("down", "up")
+    }
+    layers = model.get_submodule("model.decoder.layers.0")
+    assert "adapter_adapter" in dict(layers.self_attn.out_proj.named_children())
+    assert "adapter_adapter" in dict(layers.fc2.named_children())
 
 
 @pytest.mark.parametrize(
@@ -280,14 +288,24 @@ def test_a_part_without_a_torch_side_is_refused(network: Build) -> None:
         attach(network(), [part])
 
 
-def test_an_architecture_without_usual_lora_targets_asks_for_some() -> None:
+@pytest.mark.parametrize(
+    ("targets", "adapted"),
+    [
+        ((), {"query", "value"}),
+        ("all-linear", {"query", "key", "value", "dense", "ffn", "ffn_output"}),
+    ],
+)
+def test_an_architecture_that_peft_does_not_know(targets: object, adapted: set[str]) -> None:
+    """The mapping of ALBERT's embeddings to its hidden size is linear, and the pooler, too."""
     config = AlbertConfig(
         embedding_size=8, hidden_size=16, num_attention_heads=2, intermediate_size=16
     )
     with torch.device("meta"):
         model = AutoModelForSequenceClassification.from_config(config)
-    with pytest.raises(ValueError, match=r"no usual LoRA targets for 'albert'.*known: .*query"):
-        attach(model, [LORA])
+    part = Part(name="lora", config=LoRA(rank=2, targets=targets), shared=True)  # type: ignore[arg-type]
+    found = {name.split(".")[-3] for name in attach(model, [part])}
+    extra = {"embedding_hidden_mapping_in", "lora/pooler"} if targets else set()
+    assert found == adapted | extra
 
 
 def test_a_network_without_a_head_is_refused(network: Build) -> None:

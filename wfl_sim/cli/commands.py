@@ -141,8 +141,9 @@ def validate(
             from wfl_sim.simulation.run import prepare
 
             cache = LearnerCache()
-            for each in loaded:
-                prepare(each, _warn, cache=cache)
+            prepared = [prepare(each, _warn, cache=cache).inspection for each in loaded]
+            for new in dict.fromkeys(each.new for each in prepared if each and each.new):
+                typer.echo(f"new weights, drawn from the seed: {', '.join(new)}")
     count = len(loaded)
     devices = sorted({each.scenario.device_count for each in loaded})
     sizes = f"{devices[0]} device{'s' * (devices[-1] > 1)}"

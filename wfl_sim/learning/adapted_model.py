@@ -16,7 +16,7 @@ from wfl_sim.config.errors import LocatedError
 from wfl_sim.learning import peft as torch_parts
 from wfl_sim.learning.mixing import evaluate_mixture, text_embeddings, without_loras
 from wfl_sim.learning.objectives import evaluate
-from wfl_sim.learning.peft.architecture import layers_of, layout_of
+from wfl_sim.learning.peft.architecture import layers_of, token_by_token
 from wfl_sim.learning.prefix_cache import PrefixCache
 from wfl_sim.learning.tokenized import TokenizedTexts
 from wfl_sim.learning.torch_settings import deterministic
@@ -217,7 +217,7 @@ def behind_attention(model: PreTrainedModel) -> nn.Module | None:
     None where the head does not read the first token alone, and where the layer would count tokens.
     """
     layers, config = layers_of(model), model.config
-    name = layout_of(config.model_type).token_by_token if layers else None
+    name = token_by_token(model)
     classifies = type(model).__name__.endswith("ForSequenceClassification")
     chunked = bool(getattr(config, "chunk_size_feed_forward", False))
     return layers[-1].get_submodule(name) if name and classifies and not chunked else None

@@ -36,6 +36,7 @@ from wfl_sim.state import State
 
 if TYPE_CHECKING:
     from wfl_sim.learning.adapted_model import AdaptedModel
+    from wfl_sim.learning.inspection import Inspection
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -99,6 +100,19 @@ class PeftLearner:
             examples=examples,
             models=ModelCache(self.model, phases, examples, self.threads),
         )
+
+    @cached_property
+    def inspection(self) -> "Inspection":
+        """What is worth saying of model and texts, which are read for it.
+
+        Raises:
+            ValueError: they cannot be used.
+            OSError: they are not there.
+        """
+        from wfl_sim.learning.alignment.rewards import reward_models_of
+        from wfl_sim.learning.inspection import inspect
+
+        return inspect(self.model, self.shards, reward_models_of(self.method.phases))
 
     @cached_property
     def costs(self) -> UpdateCosts:

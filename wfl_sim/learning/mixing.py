@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 from wfl_sim.learning.objectives import evaluate
 from wfl_sim.learning.peft.lora import activate
 from wfl_sim.learning.tokenized import TokenizedTexts
+from wfl_sim.learning.torch_settings import in_precision
 
 _BATCH: Final = 128
 
@@ -32,7 +33,7 @@ def text_embeddings(model: PreTrainedModel, examples: TokenizedTexts) -> NDArray
     """Return the mean of the last hidden states over the tokens of each text, (n, hidden)."""
     model.eval()
     rows = []
-    with torch.inference_mode():
+    with torch.inference_mode(), in_precision(model):
         for first in range(0, len(examples), _BATCH):
             batch = examples.take(slice(first, first + _BATCH))
             hidden = model.base_model(input_ids=batch.ids, attention_mask=batch.mask)[0]

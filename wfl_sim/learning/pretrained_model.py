@@ -21,6 +21,8 @@ MODELS: Registry[Any] = Registry("model")
 _BUILTIN: Final = "builtin:"
 _PACKAGE: Final = "package:"
 _SUFFIXES: Final = {".json", ".txt", ".model", ".safetensors", ".jinja"}
+_OTHER_WEIGHTS: Final = {".bin", ".pt", ".pth", ".ckpt", ".h5", ".gguf", ".msgpack"}
+_POINTER: Final = b"version https://git-lfs.github.com/spec/"
 
 
 @MODELS("pretrained")
@@ -73,9 +75,18 @@ class Pretrained(PortableModel):
             folder = snapshot(self.pretrained, self.revision, weights=False)
             # By commit, so that the weights are of the commit in the fingerprint.
             return snapshot(self.pretrained, folder.name, weights=True) if weights else folder
+        adapter = (folder / "adapter_config.json").is_file()
         if not (folder / "config.json").is_file():
-            raise FileNotFoundError(f"no model in {self.pretrained!r}: it has no config.json")
+            hint = ", but adapter_config.json: name its base model" if adapter else ""
+            raise FileNotFoundError(f"no model in {self.pretrained!r}: it has no config.json{hint}")
+        if adapter:
+            raise ValueError(
+                f"{self.pretrained!r} holds an adapter beside the model (adapter_config.json): "
+                "merge it, or move it out"
+            )
         _check_shards(folder)
+        if weights:
+            _check_weights(folder)
         return folder
 
     def fingerprint(self) -> str:
@@ -161,6 +172,33 @@ def _check_shards(folder: Path) -> None:
                 f"{index} names {outside[0]!r}, which is no file in this folder: weights belong "
                 "into the folder of their model"
             )
+
+
+def _check_weights(folder: Path) -> None:
+    """Refuse a folder without whole safetensors files.
+
+    Raises:
+        ValueError: there are none, or one is cut short or a pointer of git-lfs.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    found = [file for file in files_of(folder).values() if file.suffix == ".safetensors"]
+    if not found:
+        others = sorted(file.name for file in folder.iterdir() if file.suffix in _OTHER_WEIGHTS)
+        hint = f", but {others[0]}: load it and save it with save_pretrained" if others else ""
+        raise ValueError(f"cannot load {str(folder)!r}: it has no model.safetensors{hint}")
+    for file in files_of(folder).values():
+        with file.open("rb") as stream:
+            if stream.read(len(_POINTER)) == _POINTER:
+                raise ValueError(f"{file} is a pointer of git-lfs: fetch it with `git lfs pull`")
+    for file in found:
+        try:
+            with safe_open(file, "np"):
+                pass
+        except SafetensorError as error:
+            raise ValueError(
+                f"{file} is no whole safetensors file, perhaps cut short ({error})"
+            ) from error
 
 
 def content_of(folder: Path) -> str:

@@ -123,12 +123,8 @@ def encode(
 
 
 def dummy_batch(batch: int, tokens: int, device: str | torch.device) -> TokenizedTexts:
-    """Return a full batch for counting on the meta device.
-
-    Its mask is the one that layers add to attention, (batch, 1, tokens, tokens): networks build it
-    by looking at the values of a mask of padding, and on the meta device there are none.
-    """
+    """Return a full batch for counting on the meta device."""
     with torch.device(device):
         ids = torch.zeros(batch, tokens, dtype=torch.int64)
-        mask = torch.zeros(batch, 1, tokens, tokens)
-        return TokenizedTexts(ids, mask, torch.zeros(batch, dtype=torch.int64))
+        labels = torch.zeros(batch, dtype=torch.int64)
+        return TokenizedTexts(ids, torch.ones_like(ids), labels)

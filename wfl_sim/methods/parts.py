@@ -20,14 +20,14 @@ Role = Literal["shared", "private", "known"]
 class LoRA:
     """Low-rank update dW = (alpha / rank) B A of linear layers (Hu et al. 2021, arXiv 2106.09685).
 
-    `targets` are suffixes of module names; empty means the query and value projections of the
-    architecture, as PEFT knows them. `alpha` of 0 stands for twice the rank.
+    `targets` are suffixes of module names, or `all-linear`; empty means the query and value
+    projections of the architecture, as PEFT knows them. `alpha` of 0 stands for twice the rank.
     """
 
     rank: PositiveInt = 8
     alpha: NonNegativeFloat = 0.0
     dropout: BelowOne = 0.0
-    targets: tuple[str, ...] = ()
+    targets: tuple[str, ...] | Literal["all-linear"] = ()
 
     @property
     def scale(self) -> float:
@@ -90,7 +90,7 @@ class Full:
     """
 
     adapted: bool = False
-    targets: tuple[str, ...] = ()
+    targets: tuple[str, ...] | Literal["all-linear"] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -191,9 +191,12 @@ def prepare(
         warn(str(loaded.document.error(path, text)))
     with ranges_said_once(lambda text: warn(str(loaded.document.error(("devices",), text)))):
         try:
-            return Simulation(loaded.scenario, network_only=network_only, cache=cache)
+            simulation = Simulation(loaded.scenario, network_only=network_only, cache=cache)
         except LocatedError as error:
             raise loaded.error(error) from None
+    for text in simulation.inspection.remarks if simulation.inspection else ():
+        warn(str(loaded.document.error(("model",), text)))
+    return simulation
 
 
 def coordinates(loaded: Loaded) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from wfl_sim.execution.graph import Progress, TaskGraph
 from wfl_sim.execution.plan import NetworkOnly, Plan, TrainingPlan
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.worker_process import cores
+from wfl_sim.learning.learner import PeftLearner
 from wfl_sim.network.federation import Federation
 from wfl_sim.network.watchdog import ClockListener
 from wfl_sim.records import LabelCount, Level, Metric, RadioSample, Span
@@ -81,6 +82,11 @@ class Simulation:
             self.workloads = [self.learner.workload(i) for i in range(scenario.device_count)]
         self.excluded = check_memory(scenario, self.workloads)
         self.trains = self.shards is not None and not network_only
+        self.inspection = None
+        """What was read of model and texts before the training."""
+        if self.trains and isinstance(self.learner, PeftLearner):
+            with errors_at("model"):
+                self.inspection = self.learner.inspection
         self._check_accountant()
         self._seconds = {"preparation": time.perf_counter() - started}
 

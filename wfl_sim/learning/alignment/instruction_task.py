@@ -13,9 +13,8 @@ from wfl_sim.learning.alignment.policy import reference_policy
 from wfl_sim.learning.alignment.rewards import Reward, alignment_of, answer_rewards, rewards_of
 from wfl_sim.learning.alignment.training import align
 from wfl_sim.learning.causal.evaluation import (
-    distributions,
     generate_answers,
-    kl_divergence,
+    mean_divergence,
     perplexity,
     true_rewards,
 )
@@ -80,8 +79,7 @@ class InstructionTask:
             scores = answer_rewards(self.rewards, self.tokenizer, examples.examples, texts).mean(0)
             names = ("scored_helpfulness", "scored_safety")
             numbers |= dict(zip(names, scores.tolist(), strict=True))
-        new = distributions(model, texts, sparsity, temperature)
-        with reference_policy(adapted):
-            reference = distributions(model, texts, sparsity, temperature)
-        numbers["kl"] = kl_divergence(new, reference, texts.answer_mask)
+        numbers["kl"] = mean_divergence(
+            model, texts, sparsity, temperature, lambda: reference_policy(adapted)
+        )
         return numbers

@@ -104,7 +104,7 @@ def collect_rollout(
     """
     algorithm, model = objective.algorithm, adapted.model
     attention, temperature = objective.attention, objective.temperature
-    decoding = Decoding.of(tokenizer, attention, temperature)
+    decoding = Decoding.of(tokenizer, model, attention, temperature)
     texts = generate(model, prompts.texts, decoding, draws)
     mask = texts.answer_mask
     with torch.no_grad():

@@ -1,13 +1,64 @@
 """Causal attention over padded texts, dense or sparse: masks, positions, and the pairs kept."""
 
+import inspect
 from functools import lru_cache
 
 import torch
 from torch import Tensor
+from transformers import PretrainedConfig, PreTrainedModel
 
 from wfl_sim.methods.objectives import Sparsity
 
 _STRIDE = 4
+_MASK_OF_WORDS = {"bloom", "mpt", "xlnet"}
+"""Architectures whose distances or masks come from a mask of words."""
+
+
+class AttentionInputs:
+    """The arguments that tell a network which words are there, and their places.
+
+    Which words a word attends to is the network's own, sliding windows included, unless `sparsity`
+    says otherwise. On the meta device there are no values of a mask to look at, and it gets none.
+
+    Args:
+        model: a causal language model.
+        mask: (n, tokens), 1 for words and 0 for padding.
+        sparsity: which of the words before it a word attends to.
+    """
+
+    def __init__(self, model: PreTrainedModel, mask: Tensor, sparsity: Sparsity) -> None:
+        self._mask = None if mask.device.type == "meta" else mask
+        self._sparse = self._places = None
+        if self._mask is not None and sparsity.ratio < 1:
+            self._sparse = attention_mask(mask, sparsity)
+        if self._mask is not None and takes(model, "position_ids"):
+            self._places = positions(mask)
+
+    def of(self, first: int, end: int) -> dict[str, Tensor]:
+        """Return the arguments for the words from `first` to `end`; those before are cached."""
+        if self._mask is None:
+            return {}
+        given = {"attention_mask": self._mask[:, :end]}
+        if self._sparse is not None:
+            given["attention_mask"] = self._sparse[:, :, first:end, :end]
+        if self._places is not None:
+            given["position_ids"] = self._places[:, first:end]
+        return given
+
+
+def takes(model: PreTrainedModel, argument: str) -> bool:
+    """Return whether the forward pass of a network has an argument of this name."""
+    return argument in inspect.signature(type(model).forward).parameters
+
+
+def why_not_sparse(config: PretrainedConfig, tokens: int) -> str | None:
+    """Return why a network cannot be told which words of a text to attend to; None where it can."""
+    if config.model_type in _MASK_OF_WORDS or getattr(config, "alibi", False):
+        return "takes a mask of words alone"
+    windows = {getattr(config, name, None) for name in ("sliding_window", "window_size")}
+    if any(isinstance(window, int) and window < tokens for window in windows):
+        return f"has windows of less than {tokens} tokens"
+    return None
 
 
 def attention_mask(mask: Tensor, sparsity: Sparsity, first: int = 0) -> Tensor:

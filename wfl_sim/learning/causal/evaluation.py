@@ -1,5 +1,7 @@
 """Quality of a language model on held-out requests: perplexity, and rewards of its answers."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Final
 
 import numpy as np
@@ -15,6 +17,8 @@ from wfl_sim.methods.objectives import Sparsity
 from wfl_sim.randomness import derived_seed
 
 _BATCH: Final = 32
+_VALUES: Final = 2**24
+"""Log-probabilities that are held at a time."""
 
 
 def perplexity(model: PreTrainedModel, texts: PromptBatch, sparsity: Sparsity) -> dict[str, float]:
@@ -27,7 +31,7 @@ def perplexity(model: PreTrainedModel, texts: PromptBatch, sparsity: Sparsity) -
         raise ValueError("nothing to evaluate on: no held-out examples")
     total, words = 0.0, 0
     with torch.inference_mode():
-        for batch in texts.split(_BATCH):
+        for batch in texts.split(rows_at_once(model, texts)):
             each = log_probabilities(model, batch, sparsity).log_probabilities * batch.answer_mask
             total -= float(each.sum(dtype=torch.float64))
             words += int(batch.answer_mask.sum())
@@ -44,7 +48,7 @@ def generate_answers(
     """Let the network answer, greedily or by draws that depend on the requests alone."""
     seed = derived_seed(0, "evaluation", examples.examples.fingerprint())
     draws = None if examples.examples.greedy else Generator().manual_seed(seed)
-    decoding = Decoding.of(tokenizer, sparsity, temperature)
+    decoding = Decoding.of(tokenizer, model, sparsity, temperature)
     return joined(
         [generate(model, batch, decoding, draws) for batch in examples.texts.split(_BATCH)]
     )
@@ -77,17 +81,34 @@ def true_rewards(
     }
 
 
-def distributions(
-    model: PreTrainedModel, texts: PromptBatch, sparsity: Sparsity, temperature: float
-) -> Tensor:
-    """Return log-probabilities of every word at every place of the answers, (n, answer, words)."""
-    with torch.inference_mode():
-        logits = torch.cat([answer_logits(model, b, sparsity) for b in texts.split(_BATCH)])
-        return (logits / temperature).log_softmax(-1)
+def mean_divergence(
+    model: PreTrainedModel,
+    texts: PromptBatch,
+    sparsity: Sparsity,
+    temperature: float,
+    reference: Callable[[], AbstractContextManager[None]],
+) -> float:
+    """Return the mean over answers of sum_t KL(pi(.|t), pi_ref(.|t)) in nat, exact at every place.
+
+    Log-probabilities of all words are held for a few answers at a time.
+
+    Args:
+        model: the policy.
+        texts: its answers.
+        sparsity, temperature: of the policy.
+        reference: makes the model the reference policy.
+    """
+    total = 0.0
+    for batch in texts.split(rows_at_once(model, texts)):
+        new = distributions(model, batch, sparsity, temperature)
+        with reference():
+            old = distributions(model, batch, sparsity, temperature)
+        total += kl_divergence(new, old, batch.answer_mask) * len(batch)
+    return total / len(texts)
 
 
 def kl_divergence(new: Tensor, reference: Tensor, mask: Tensor) -> float:
-    """Return the mean over answers of sum_t KL(pi(.|t), pi_ref(.|t)) in nat, exact at every place.
+    """Return the mean over answers of the divergence.
 
     Args:
         new: log-probabilities of every word, (n, answer, words).
@@ -96,3 +117,17 @@ def kl_divergence(new: Tensor, reference: Tensor, mask: Tensor) -> float:
     """
     each = (new.exp() * (new - reference)).sum(-1) * mask
     return float(each.sum(1).mean())
+
+
+def rows_at_once(model: PreTrainedModel, texts: PromptBatch) -> int:
+    """Return how many answers are scored in one pass, of which all logits are in memory."""
+    words = model.config.get_text_config().vocab_size
+    return max(1, min(_BATCH, _VALUES // (words * texts.answer.shape[1])))
+
+
+def distributions(
+    model: PreTrainedModel, texts: PromptBatch, sparsity: Sparsity, temperature: float
+) -> Tensor:
+    """Return log-probabilities of every word at every place of the answers, (n, answer, words)."""
+    with torch.inference_mode():
+        return (answer_logits(model, texts, sparsity) / temperature).log_softmax(-1)

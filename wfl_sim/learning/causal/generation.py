@@ -8,8 +8,9 @@ from torch import Generator, Tensor
 from torch.nn.utils import parametrize
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
-from wfl_sim.learning.causal.attention import attention_mask, positions
+from wfl_sim.learning.causal.attention import AttentionInputs, takes
 from wfl_sim.learning.causal.prompts import PromptBatch
+from wfl_sim.learning.torch_settings import in_precision
 from wfl_sim.methods.objectives import Sparsity
 
 
@@ -24,12 +25,26 @@ class Decoding:
     """Id of the token that ends a text."""
     pad: int
     """Id of the token after the end."""
+    other_ends: tuple[int, ...] = ()
+    """Ids of other tokens that end a text, too."""
 
     @classmethod
-    def of(cls, tokenizer: PreTrainedTokenizerBase, sparsity: Sparsity, temperature: float) -> Self:
-        """Return the decoding with the special tokens of a tokenizer."""
-        end, pad = int(tokenizer.eos_token_id), int(tokenizer.pad_token_id)
-        return cls(sparsity=sparsity, temperature=temperature, end=end, pad=pad)
+    def of(
+        cls,
+        tokenizer: PreTrainedTokenizerBase,
+        model: PreTrainedModel,
+        sparsity: Sparsity,
+        temperature: float,
+    ) -> Self:
+        """Return the decoding with the ends of a tokenizer and of generation_config.json."""
+        named = getattr(model.generation_config, "eos_token_id", None)
+        return cls(
+            sparsity=sparsity,
+            temperature=temperature,
+            end=int(tokenizer.eos_token_id),
+            pad=int(tokenizer.pad_token_id),
+            other_ends=tuple(named) if isinstance(named, list) else (),
+        )
 
 
 def generate(
@@ -41,9 +56,9 @@ def generate(
 ) -> PromptBatch:
     """Return the requests with answers of the network.
 
-    An answer ends with the token `end` or at its full length; padding follows. A device pays for
-    the full length, as in a batch with one answer of that length; here the work stops when all
-    answers have ended, which changes no result.
+    An answer ends with a token that ends a text, or at its full length; padding follows. A device
+    pays for the full length, as in a batch with one answer of that length; here the work stops when
+    all answers have ended, which changes no result.
 
     Args:
         model: in evaluation mode.
@@ -54,29 +69,33 @@ def generate(
     """
     count, length = prompts.answer.shape
     mask = torch.cat([prompts.request_mask, torch.ones_like(prompts.answer)], 1)
-    places = positions(mask)
-    attention = attention_mask(mask, decoding.sparsity)
+    attention = AttentionInputs(model, mask, decoding.sparsity)
     first = prompts.request.shape[1]
-    cache = DynamicCache() if cache is None else cache
+    cache = DynamicCache(config=model.config) if cache is None else cache
     inputs, done = prompts.request, 0
     answer = torch.full_like(prompts.answer, decoding.pad)
     answer_mask = torch.zeros_like(prompts.answer_mask)
+    ends = torch.tensor([decoding.end, *decoding.other_ends], device=answer.device)
     unfinished = torch.ones(count, dtype=torch.bool, device=answer.device)
-    with torch.no_grad(), parametrize.cached():
+    one = {"logits_to_keep": 1} if takes(model, "logits_to_keep") else {}
+    with torch.no_grad(), parametrize.cached(), in_precision(model):
         for place in range(length):
             upto = first + place
-            logits = model(
-                input_ids=inputs,
-                attention_mask=attention[:, :, done:upto, :upto],
-                position_ids=places[:, done:upto],
-                past_key_values=cache,
-                use_cache=True,
-                logits_to_keep=1,
-            ).logits[:, -1]
+            logits = (
+                model(
+                    input_ids=inputs,
+                    **attention.of(done, upto),
+                    **one,
+                    past_key_values=cache,
+                    use_cache=True,
+                )
+                .logits[:, -1]
+                .float()
+            )
             token = sample_tokens(logits / decoding.temperature, rng)
             answer[:, place] = torch.where(unfinished, token, decoding.pad)
             answer_mask[:, place] = unfinished.to(answer_mask.dtype)
-            unfinished = unfinished & (token != decoding.end)
+            unfinished = unfinished & (token[:, None] != ends).all(1)
             if answer.device.type != "meta" and not bool(unfinished.any()):
                 break
             inputs, done = answer[:, place : place + 1], upto

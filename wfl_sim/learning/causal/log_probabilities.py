@@ -6,9 +6,10 @@ from typing import Any
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from wfl_sim.learning.causal.attention import attention_mask, positions
+from wfl_sim.learning.causal.attention import AttentionInputs, takes
 from wfl_sim.learning.causal.prompts import PromptBatch
 from wfl_sim.learning.peft.heads import VALUE_HEAD
+from wfl_sim.learning.torch_settings import in_precision
 from wfl_sim.methods.objectives import Sparsity
 
 
@@ -45,17 +46,17 @@ def answer_logits(model: PreTrainedModel, texts: PromptBatch, sparsity: Sparsity
 def _forward(
     model: PreTrainedModel, texts: PromptBatch, sparsity: Sparsity, hidden_states: bool = False
 ) -> Any:
-    mask = texts.mask
-    return model(
-        input_ids=texts.ids,
-        attention_mask=attention_mask(mask, sparsity),
-        position_ids=positions(mask),
-        use_cache=False,
-        logits_to_keep=texts.answer.shape[1] + 1,
-        output_hidden_states=hidden_states,
-    )
+    kept = texts.answer.shape[1] + 1
+    with in_precision(model):
+        return model(
+            input_ids=texts.ids,
+            **AttentionInputs(model, texts.mask, sparsity).of(0, texts.mask.shape[1]),
+            **({"logits_to_keep": kept} if takes(model, "logits_to_keep") else {}),
+            use_cache=False,
+            output_hidden_states=hidden_states,
+        )
 
 
 def _before_answers(states: Tensor, texts: PromptBatch) -> Tensor:
-    """Return the states before each token of the answers, from which it is predicted."""
-    return states[:, -texts.answer.shape[1] - 1 : -1]
+    """Return the states before each token of the answers, that predict it, in float32."""
+    return states[:, -texts.answer.shape[1] - 1 : -1].float()

@@ -89,7 +89,10 @@ class Conversations:
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, examples: Instructions) -> Conversations:
-    """Tokenise; a request that is too long loses its beginning, an answer its end."""
+    """Tokenise; a request that is too long loses its beginning, an answer its end.
+
+    Without a chat template a request begins with what the tokenizer puts before every text (BOS).
+    """
     layout = examples.layout
     requests = [format_prompt(tokenizer, text) for text in examples.texts]
     texts = _encode(tokenizer, requests, examples.answers, layout)
@@ -109,8 +112,11 @@ def format_prompt(tokenizer: PreTrainedTokenizerBase, request: str) -> str:
 
 def decode_answers(tokenizer: PreTrainedTokenizerBase, texts: PromptBatch) -> list[str]:
     """Return answers as texts, without special tokens and padding."""
+    end = tokenizer.eos_token_id
     return [
-        str(tokenizer.decode(ids[kept.bool()].tolist(), skip_special_tokens=True)).strip()
+        str(
+            tokenizer.decode(ids[kept.bool() & (ids != end)].tolist(), skip_special_tokens=True)
+        ).strip()
         for ids, kept in zip(texts.answer, texts.answer_mask, strict=True)
     ]
 
@@ -133,11 +139,14 @@ def _encode(
         return list(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
     pad, end = tokenizer.pad_token_id, tokenizer.eos_token_id
+    begins = tokenizer.chat_template is None and tokenizer.bos_token_id is not None
+    start = tokenizer("a")["input_ids"][:1] if begins else []
+    start = start if start == [tokenizer.bos_token_id] else []
     request = torch.full((len(requests), layout.request), pad)
     answer = torch.full((len(requests), layout.answer), pad)
     request_mask, answer_mask = torch.zeros_like(request), torch.zeros_like(answer)
     for row, (before, after) in enumerate(zip(requests, answers, strict=True)):
-        first = tokens(before)[-layout.request :]
+        first = [*start, *tokens(before)[len(start) - layout.request :]]
         then = [*tokens(after), end][: layout.answer]
         request[row, layout.request - len(first) :] = torch.tensor(first)
         request_mask[row, layout.request - len(first) :] = 1

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.nn import Parameter
 from transformers import DynamicCache, PreTrainedModel
 
@@ -23,7 +24,7 @@ from wfl_sim.learning.alignment.policy import (
     policy_gradient,
     preference_loss,
 )
-from wfl_sim.learning.causal.attention import kept_share
+from wfl_sim.learning.causal.attention import kept_share, why_not_sparse
 from wfl_sim.learning.causal.generation import Decoding, generate
 from wfl_sim.learning.causal.log_probabilities import log_probabilities
 from wfl_sim.learning.causal.prompts import PromptBatch, dummy_prompts
@@ -38,7 +39,7 @@ from wfl_sim.learning.costs.counting import (
     storages,
 )
 from wfl_sim.learning.model_loading import load_on_meta
-from wfl_sim.learning.objectives import word_cross_entropy
+from wfl_sim.learning.objectives import logits, word_cross_entropy
 from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.learning.tokenized import dummy_batch
 from wfl_sim.methods.objectives import DPO, GRPO, PPO, Alignment
@@ -63,6 +64,8 @@ def phase_cost(
     trained = adapted.trained(phase)
     if not isinstance(objective, Alignment):
         return _supervised(model, trained, phase, layout)
+    if objective.attention.ratio < 1 and (why := why_not_sparse(model.config, layout.tokens)):
+        raise ValueError(f"attention cannot be sparse: {model.config.model_type!r} {why}")
     if isinstance(objective.algorithm, DPO):
         return _preferences(model, trained, phase, objective, layout)
     return _rewards(model, trained, phase, objective, layout, reward_models)
@@ -130,7 +133,7 @@ def _rewards(
 
     def reward() -> None:
         for each in networks:
-            each(input_ids=read.ids, attention_mask=read.mask)
+            logits(each, read)
 
     def update() -> None:
         policy_gradient(model, trained, minibatch, objective, (0.5, 0.5), Anchor(0.0, (), ()))
@@ -175,13 +178,14 @@ def _generation(
         prompts = texts.with_answers(texts.answer[:, :tokens], texts.answer_mask[:, :tokens])
         return count_flops(model, lambda: generate(model, prompts, decoding, None, cache))
 
-    cache = DynamicCache()
-    prefill, whole = generation(1, DynamicCache()), generation(length, cache)
+    cache = DynamicCache(config=model.config)
+    prefill, whole = generation(1, DynamicCache(config=model.config)), generation(length, cache)
     later = Flops(whole.total - prefill.total, whole.attention - prefill.attention)
     flops = prefill.with_attention(kept_share(first + length, objective.attention, 0, first))
     flops += later.with_attention(kept_share(first + length, objective.attention, first))
     layers: Any = cache.layers
-    return flops, float(sum(layer.keys.nbytes + layer.values.nbytes for layer in layers))
+    held = (each for layer in layers for each in vars(layer).values() if isinstance(each, Tensor))
+    return flops, float(sum(each.nbytes for each in held))
 
 
 def _rollout(texts: PromptBatch, objective: Alignment) -> Rollout:

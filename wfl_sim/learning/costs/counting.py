@@ -11,6 +11,7 @@ from torch.nn import Parameter
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import PreTrainedModel
 
+from wfl_sim.learning.costs.shapes_alone import shapes_alone
 from wfl_sim.learning.objectives import loss_of
 from wfl_sim.learning.tokenized import dummy_batch
 from wfl_sim.learning.training import train_only
@@ -130,7 +131,7 @@ def count_update(
 
 def count_flops(model: PreTrainedModel, work: Callable[[], object]) -> Flops:
     """Count the FLOPs of some work, after which no gradient is left."""
-    with FlopCounterMode(display=False) as counter:
+    with FlopCounterMode(display=False) as counter, shapes_alone(model):
         work()
     model.zero_grad()
     # Below the backbone alone: linear layers on the last states may be batched products, too.

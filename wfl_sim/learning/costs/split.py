@@ -16,6 +16,7 @@ from wfl_sim.learning.costs.counting import (
     footprint_of,
     saved_storages,
 )
+from wfl_sim.learning.costs.shapes_alone import shapes_alone
 from wfl_sim.learning.objectives import loss_of
 from wfl_sim.learning.tokenized import dummy_batch
 from wfl_sim.learning.training import train_only
@@ -136,7 +137,8 @@ def _run_cut(
     for module in model.modules():
         handles.append(module.register_forward_pre_hook(lambda each, _: entered.append(each)))
     try:
-        with FlopCounterMode(display=False) as counter, saved_storages() as saved:
+        counting = FlopCounterMode(display=False)
+        with counting as counter, saved_storages() as saved, shapes_alone(model):
             batch = dummy_batch(phase.local.batch, tokens, model.device)
             loss_of(phase.objective)(model, batch).backward()
     finally:

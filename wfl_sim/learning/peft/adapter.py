@@ -6,7 +6,6 @@ draws all near zero), so a new adapter is the identity.
 """
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
@@ -15,7 +14,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import Parameter, functional
 from transformers import PreTrainedModel
 
-from wfl_sim.learning.peft.architecture import layout_of
+from wfl_sim.learning.peft.sublayers import sublayers
 from wfl_sim.methods.parts import Adapter, Part
 
 _ACTIVATIONS: Final[Mapping[str, Callable[[Tensor], Tensor]]] = MappingProxyType(
@@ -45,21 +44,13 @@ def attach_adapter(model: PreTrainedModel, part: Part) -> dict[str, Parameter]:
     """Add a bottleneck to the sub-layers of every layer."""
     config = part.config
     assert isinstance(config, Adapter)
-    layout = layout_of(model.config.model_type)
-    places = {"feed_forward": layout.feed_forward}
-    if config.placement == "houlsby":
-        places["attention"] = layout.attention
     found: dict[str, Parameter] = {}
-    for name, module in list(model.base_model.named_modules()):
-        for place, pattern in places.items():
-            if match := re.fullmatch(pattern, name):
-                bottleneck = Bottleneck(model.config.hidden_size, config)
-                module.add_module(f"adapter_{part.name}", bottleneck)
-                module.register_forward_hook(bottleneck.hook)
-                for inner, value in bottleneck.named_parameters():
-                    found[f"{match['layer']}.{place}.{inner}"] = value
-    if not found:
-        raise ValueError(f"part {part.name!r}: found no layer in {model.config.model_type!r}")
+    for place, module in sublayers(model).items():
+        if config.placement == "houlsby" or ".attention" not in place:
+            bottleneck = Bottleneck(model.config.hidden_size, config)
+            module.add_module(f"adapter_{part.name}", bottleneck)
+            module.register_forward_hook(bottleneck.hook)
+            found |= {f"{place}.{inner}": value for inner, value in bottleneck.named_parameters()}
     return found
 
 

@@ -1,8 +1,4 @@
-"""Names of layers and sub-layers in known architectures: the places of adapters and of LoRA.
-
-A pattern matches the name, inside the backbone, of the last module of a sub-layer before the
-residual sum; its group ``layer`` is the layer.
-"""
+"""Names of layers in known architectures: where a prefix ends, and where tokens are independent."""
 
 import re
 from collections.abc import Iterator
@@ -17,70 +13,38 @@ from wfl_sim.config.errors import LocatedError
 
 
 @dataclass(frozen=True)
-class LayerNames:
-    """Names of the modules that close attention and feed-forward in every layer."""
+class Layers:
+    """Names of the layers inside a backbone, each of which hands on one tensor."""
 
-    attention: re.Pattern[str]
-    feed_forward: re.Pattern[str]
+    name: re.Pattern[str]
     token_by_token: str | None = None
     """First module of a layer behind its attention, from which on tokens are independent; given
     where a classifier's head reads the first token alone."""
 
 
-def _layout(
-    layer: str, attention: str, feed_forward: str, token_by_token: str | None = None
-) -> LayerNames:
-    prefix = rf"(?P<layer>{layer}\.\d+)\."
-    return LayerNames(
-        re.compile(prefix + re.escape(attention)),
-        re.compile(prefix + re.escape(feed_forward)),
-        token_by_token,
-    )
-
-
-_BERT: Final = _layout(
-    r"encoder\.layer", "attention.output.dropout", "output.dropout", "attention.output"
-)
-_LLAMA: Final = _layout("layers", "self_attn.o_proj", "mlp")
-_LAYOUTS: Final = MappingProxyType(
+_BERT: Final = Layers(re.compile(r"encoder\.layer\.\d+"), "attention.output")
+_LLAMA: Final = Layers(re.compile(r"layers\.\d+"))
+_LAYERS: Final = MappingProxyType(
     {
         **dict.fromkeys(("bert", "electra", "roberta", "xlm-roberta", "camembert"), _BERT),
-        "distilbert": _layout(r"transformer\.layer", "attention.out_lin", "ffn", "sa_layer_norm"),
-        "gpt2": _layout("h", "attn.resid_dropout", "mlp"),
+        "distilbert": Layers(re.compile(r"transformer\.layer\.\d+"), "sa_layer_norm"),
+        "gpt2": Layers(re.compile(r"h\.\d+")),
         **dict.fromkeys(("llama", "mistral", "qwen2", "qwen3", "gemma"), _LLAMA),
     }
 )
-_TARGETS: Final = MappingProxyType(
-    {"distilbert": ("q_lin", "v_lin"), "camembert": ("query", "value")}
-)
 
 
-def layout_of(model_type: str) -> LayerNames:
-    """Return the layout of an architecture.
-
-    Raises:
-        ValueError: the architecture is not in the table.
-    """
-    if model_type not in _LAYOUTS:
-        raise ValueError(
-            f"adapters have no place in {model_type!r} yet (known: {', '.join(sorted(_LAYOUTS))})"
-        )
-    return _LAYOUTS[model_type]
+def token_by_token(model: PreTrainedModel) -> str | None:
+    """Return the first module of a layer from which on tokens are independent, where known."""
+    known = _LAYERS.get(model.config.model_type)
+    return known.token_by_token if known else None
 
 
 def layers_of(model: PreTrainedModel) -> list[nn.Module]:
     """Return the layers of a network, the lowest first; none for an unknown architecture."""
-    if model.config.model_type not in _LAYOUTS:
-        return []
-    ends = _LAYOUTS[model.config.model_type].feed_forward
-    names = [name for name, _ in model.base_model.named_modules()]
-    found = dict.fromkeys(match["layer"] for name in names if (match := ends.fullmatch(name)))
-    return [model.base_model.get_submodule(name) for name in found]
-
-
-def lora_targets(model_type: str) -> tuple[str, ...]:
-    """Return the query and value projections of architectures that PEFT does not list."""
-    return _TARGETS.get(model_type, ())
+    known = _LAYERS.get(model.config.model_type)
+    named = model.base_model.named_modules() if known else ()
+    return [module for name, module in named if known and known.name.fullmatch(name)]
 
 
 def last_weights(

@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from wfl_sim.learning.peft.architecture import last_weights
-from wfl_sim.learning.peft.lora import usual_targets
+from wfl_sim.learning.peft.lora import targets_of
 from wfl_sim.methods.parts import Full, LastLayers, Offset, Part
 
 _PRETRAINED = "_wfl_sim_pretrained"
@@ -30,7 +30,7 @@ def attach_full(model: PreTrainedModel, part: Part) -> dict[str, Parameter]:
     config = part.config
     assert isinstance(config, Full)
     backbone, found = model.base_model, {}
-    targets = (config.targets or usual_targets(model)) if config.adapted else ()
+    targets = targets_of(model, config.targets) if config.adapted else ()
     transposed = {f"{n}.weight" for n, m in backbone.named_modules() if isinstance(m, Conv1D)}
     ends = [re.compile(rf"(.*\.)?{re.escape(each)}\.weight") for each in targets]
     for name, value in backbone.named_parameters():

@@ -6,7 +6,7 @@ W x + (alpha / r) B A x; A is initialised Kaiming-uniform and B with zeros (Hu e
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.lora import LoraLayer
@@ -17,8 +17,14 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from wfl_sim.config.errors import LocatedError
-from wfl_sim.learning.peft.architecture import lora_targets
 from wfl_sim.methods.parts import LoRA, Part
+
+ALL_LINEAR = "all-linear"
+_USUAL = (
+    *(("q_proj", "v_proj"), ("query", "value"), ("q_lin", "v_lin"), ("q", "v")),
+    *(("qkv_proj",), ("query_key_value",), ("in_proj", "x_proj")),
+)
+"""What query and value projections are called in architectures that PEFT does not list."""
 
 
 def attach_lora(model: PreTrainedModel, part: Part) -> dict[str, Parameter]:
@@ -26,7 +32,7 @@ def attach_lora(model: PreTrainedModel, part: Part) -> dict[str, Parameter]:
     config = part.config
     assert isinstance(config, LoRA)
     backbone = model.base_model
-    targets = config.targets or usual_targets(model)
+    targets = targets_of(model, config.targets)
     layers = _targeted(model, part.name, targets)
     inject_adapter_in_model(
         LoraConfig(
@@ -63,16 +69,22 @@ def initialize_lora(model: PreTrainedModel, name: str, value: Tensor, rng: Gener
         nn.init.zeros_(value)
 
 
-def usual_targets(model: PreTrainedModel) -> tuple[str, ...]:
-    """Return the query and value projections, as PEFT knows the architecture."""
-    kind = model.config.model_type
-    known = lora_targets(kind) or TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING.get(kind)
-    if not known or isinstance(known, str):
-        raise ValueError(
-            f"no usual LoRA targets for {kind!r}: name some "
-            f"(known: {', '.join(_linear_names(model.base_model))})"
-        )
-    return tuple(known)
+def targets_of(model: PreTrainedModel, named: Sequence[str]) -> tuple[str, ...]:
+    """Return the linear layers that LoRA adapts, as suffixes of their names.
+
+    `all-linear` is all of the backbone; none named are the query and value projections, as PEFT
+    knows the architecture or as they are usually called, or else all of the backbone.
+    """
+    if named in (ALL_LINEAR, (ALL_LINEAR,)):
+        return tuple(name for name, _ in _linear(model.base_model))
+    known = TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING.get(model.config.model_type, ())
+    there = set(_linear_names(model.base_model))
+    for usual in (named, known, *_USUAL):
+        if usual and (
+            usual == named or there.issuperset([usual] if isinstance(usual, str) else usual)
+        ):
+            return tuple(usual)
+    return targets_of(model, (ALL_LINEAR,))
 
 
 def _targeted(model: PreTrainedModel, part: str, targets: Sequence[str]) -> list[nn.Module]:
@@ -92,6 +104,11 @@ def _targeted(model: PreTrainedModel, part: str, targets: Sequence[str]) -> list
 
 
 def _linear_names(backbone: nn.Module) -> list[str]:
-    linear = (nn.Linear, Conv1D)
-    names = {n.rpartition(".")[2] for n, m in backbone.named_modules() if isinstance(m, linear)}
-    return sorted(names)
+    return sorted({name.rpartition(".")[2] for name, _ in _linear(backbone)})
+
+
+def _linear(backbone: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Yield the linear layers as the network has them, without those of LoRA and adapters."""
+    for name, module in backbone.named_modules():
+        if isinstance(module, (nn.Linear, Conv1D)) and not re.search(r"lora_|adapter_", name):
+            yield name.removesuffix(".base_layer"), module

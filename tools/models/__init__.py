@@ -1,0 +1,1 @@
+"""Tiny random checkpoints of many architectures, and what trains on them."""
