@@ -4,11 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test lint types format docs notebooks wheel clean help
+.PHONY: run test flower lint types format docs notebooks wheel clean help
 
 help:
 	@echo "make run        set up and run the quickstart: federated fine-tuning over a fading cell, with figures"
 	@echo "make test       set up and run the tests"
+	@echo "make flower     set up .venv-flower and run the tests of Flower apps, whose library needs other versions"
 	@echo "make lint       ruff, codespell and mypy"
 	@echo "make docs       build the pages into docs/_build"
 	@echo "make notebooks  execute the notebooks"
@@ -27,6 +28,15 @@ run: $(READY)
 
 test: $(READY)
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
+
+flower: .venv-flower/.ready
+	.venv-flower/bin/python -m pytest tests/flower
+
+.venv-flower/.ready: setup.cfg
+	$(PYTHON) -m venv .venv-flower
+	.venv-flower/bin/pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	PYTHONWARNINGS=ignore .venv-flower/bin/pip install --quiet --disable-pip-version-check -e ".[flower]" "pytest>=9"
+	@touch $@
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -53,4 +63,4 @@ wheel: $(READY)
 	$(BIN)/python -m build --wheel
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-flower build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -51,7 +51,8 @@ def test_an_upward_import_and_a_circle_are_found(tmp_path):
     [
         ({"torch", "transformers", "peft"}, {"learning"}),
         ({"matplotlib"}, {"results", "channel_models"}),
-        ({"simpy"}, {"network", "rounds", "simulation"}),
+        ({"simpy"}, {"network", "rounds", "simulation", "flower"}),
+        ({"flwr"}, {"flower"}),
         ({"typer", "rich"}, {"cli"}),
     ],
 )

@@ -32,14 +32,15 @@ RANKS: Final[dict[str, int]] = {
     "rounds": 5,
     "scenario": 6,
     "simulation": 7,
-    "cli": 8,
-    "wfl_sim": 9,
-    "__main__": 9,
-    "protocols": 9,
-    "registry": 9,
-    "selection": 9,
+    "flower": 8,
+    "cli": 9,
+    "wfl_sim": 10,
+    "__main__": 10,
+    "protocols": 10,
+    "registry": 10,
+    "selection": 10,
 }
-"""Rank of every room and loose module. Nothing inside imports those of rank 9: public entrances."""
+"""Rank of every room and loose module. Nothing inside imports rank 10: public entrances."""
 
 
 @dataclass(frozen=True)

@@ -62,12 +62,13 @@ class Participation:
 
     def _run(self) -> Generator[simpy.Event, Any, Contribution | None]:
         context, device, download = self._context, self._device, self._download
-        number, bits = self._number, device.workload.upload_bits
+        number = self._number
         try:
             if download.on_air is not None:
                 yield from device.transceiver.receive(download, number)
             jitter = self._stream("jitter", device.index, number)
             yield from self._computation.run(device.compute.jitter.draw(jitter))
+            bits = device.workload.upload_bits
             if self._air is not None:
                 arrived = yield from self._send_jointly(self._air)
             else:

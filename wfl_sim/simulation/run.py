@@ -73,12 +73,7 @@ class Runner:
                 folder,
                 scenario_yaml=to_yaml(loaded.scenario),
                 manifest=_manifest(request, loaded, simulation, result, fingerprint),
-                spans=result.spans,
-                metrics=result.metrics,
-                states=result.states,
-                levels=result.levels,
-                labels=result.labels,
-                radio=result.radio,
+                **result.tables,
             )
         except ValueError as error:
             raise ScenarioError(str(error)) from error
@@ -211,16 +206,22 @@ def _manifest(
     result: SimulationResult,
     fingerprint: str,
 ) -> dict[str, Any]:
-    scenario = simulation.scenario
     return {
-        "name": scenario.name,
-        "label": scenario.label,
-        "seed": scenario.seed,
+        **provenance(simulation.scenario),
         **({"point": coordinates(loaded)} if loaded.point else {}),
         "inputs": fingerprint,
         "network_only": not simulation.trains,
         **result.totals,
         "execution": {"threads": request.threads, **result.totals.get("execution", {})},
+    }
+
+
+def provenance(scenario: Scenario) -> dict[str, Any]:
+    """Return the names of a run, and of what it has run on, for its manifest."""
+    return {
+        "name": scenario.name,
+        "label": scenario.label,
+        "seed": scenario.seed,
         "versions": {
             "wfl_sim": version("wfl-sim"),
             "python": platform.python_version(),

@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from multiprocessing import parent_process
+from types import MappingProxyType
 from typing import Any
 
 from wfl_sim.config.errors import LocatedError
@@ -44,6 +45,12 @@ class SimulationResult:
     levels: Sequence[Level] = ()
     labels: Sequence[LabelCount] = ()
     radio: Sequence[RadioSample] = ()
+
+    @property
+    def tables(self) -> dict[str, Any]:
+        """What `write_run` stores in tables and files, by its argument."""
+        names = ("spans", "metrics", "states", "levels", "labels", "radio")
+        return {name: getattr(self, name) for name in names}
 
 
 class Simulation:
@@ -116,7 +123,7 @@ class Simulation:
             raise ValueError("a run that trains needs a store")
         if store is None or self.shards is None or not self.trains:
             federation = self._simulate(NetworkOnly(self.learner, self.scenario.seed), clock)
-            return self._result(federation, (), {}, self._totals(federation, 0))
+            return self.result(federation)
         with TaskGraph(self.learner, store, progress, executor=self.scenario.execution) as graph:
             return self._train(graph, self.shards, clock)
 
@@ -144,21 +151,35 @@ class Simulation:
         broken = not_finite(states)
         self._seconds["learning"] = time.perf_counter() - started
         totals = {
-            **self._totals(federation, graph.executed),
+            "tasks_executed": graph.executed,
             **({"not_finite": broken} if broken else {}),
             **self._privacy_spent(plan.cohorts),
             "execution": dict(graph.report()),
         }
         states = {name: state for name, state in states.items() if state}
-        return self._result(federation, rows, states, totals)
+        return self.result(federation, rows, states, totals)
 
-    def _result(
+    def federation(self, plan: Plan, ahead: Executor | None = None) -> Federation:
+        """Return the federation at time zero, see `build_federation`."""
+        return build_federation(
+            self.scenario,
+            self.placement,
+            self.workloads,
+            plan,
+            excluded=self.excluded,
+            examples=[len(each) for each in self.shards.train] if self.shards else (),
+            ahead=ahead,
+        )
+
+    def result(
         self,
         federation: Federation,
-        rows: Sequence[Metric],
-        states: Mapping[str, State],
-        totals: Mapping[str, Any],
+        rows: Sequence[Metric] = (),
+        states: Mapping[str, State] = MappingProxyType({}),
+        totals: Mapping[str, Any] = MappingProxyType({}),
     ) -> SimulationResult:
+        """Return the result of a federation whose run is over; `totals` are added to its own."""
+        totals = {**self._totals(federation), **totals}
         context, sites = federation.context, [cell.position for cell in self.scenario.base_stations]
         levels = [*self.placement.levels(sites), *context.levels]
         labels = [] if self.shards is None else list(label_counts(self.shards))
@@ -184,20 +205,12 @@ class Simulation:
         started = time.perf_counter()
         has_spare_core = cores() > 1 and parent_process() is None
         with ThreadPoolExecutor(1, "fading") if has_spare_core else nullcontext() as ahead:
-            federation = build_federation(
-                self.scenario,
-                self.placement,
-                self.workloads,
-                plan,
-                excluded=self.excluded,
-                examples=[len(each) for each in self.shards.train] if self.shards else (),
-                ahead=ahead,
-            )
+            federation = self.federation(plan, ahead)
             run_federation(federation, self.scenario, clock)
         self._seconds["network"] = time.perf_counter() - started
         return federation
 
-    def _totals(self, federation: Federation, executed: int) -> dict[str, Any]:
+    def _totals(self, federation: Federation) -> dict[str, Any]:
         now, context, carbon = federation.env.now, federation.context, self.scenario.carbon
         joules = context.ledger.components(now).sum(axis=0)
         optional = {"batteries": _batteries(federation), "handovers": _handovers(federation)}
@@ -217,7 +230,7 @@ class Simulation:
             **({} if carbon is None else {"grams_co2": carbon.grams(context.spans)}),
             **({"excluded": excluded} if excluded else {}),
             **({"out_of_coverage": uncovered} if uncovered else {}),
-            "tasks_executed": executed,
+            "tasks_executed": 0,
             "host_seconds": dict(self._seconds),
         }
 

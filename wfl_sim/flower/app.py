@@ -1,0 +1,214 @@
+"""Flower apps: found in a folder, run on a federation, and written as a run folder."""
+
+import importlib
+import inspect
+import random
+import sys
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from flwr.app import Context, RecordDict
+from flwr.common.config import get_fused_config_from_dir
+from flwr.serverapp.strategy import Strategy
+from flwr.supercore.task_identity import TaskIdentity
+
+from wfl_sim.config.documents import Document, Place
+from wfl_sim.config.errors import LocatedError, ScenarioError
+from wfl_sim.config.merging import apply_setting
+from wfl_sim.flower.exchanges import ExchangePlan
+from wfl_sim.flower.grid import SimulatedGrid
+from wfl_sim.randomness import derived_seed
+from wfl_sim.results import Run, write_run
+from wfl_sim.scenario.loading import Loaded, read_extended
+from wfl_sim.scenario.resolve import digest, to_yaml
+from wfl_sim.scenario.scenario import Scenario
+from wfl_sim.simulation.run import prepare, provenance
+
+_DECIDED: Final = ("model", "data", "method", "rounds", "payload", "privacy", "evaluation")
+"""Keys of a scenario that an app decides."""
+_PLACEHOLDER: Final = {
+    "model": {"kind": "synthetic", "payload": 1.0, "flops_per_step": 1.0},
+    "method": "fedit",
+    "rounds": {"kind": "synchronous", "count": 1},
+}
+_RUN: Final = 1
+
+
+@dataclass(frozen=True)
+class App:
+    """The two halves of a Flower app, and its configuration."""
+
+    name: str
+    server: Callable[[Any, Context], None]
+    client: Callable[[Any, Context], Any]
+    config: Mapping[str, Any]
+
+    @classmethod
+    def found(cls, folder: Path, config: Mapping[str, Any]) -> "App":
+        """Return the app in a folder with a `pyproject.toml`.
+
+        Raises:
+            ScenarioError: there is none, or it cannot be imported.
+        """
+        file = folder / "pyproject.toml"
+        try:
+            components = tomllib.loads(file.read_text())["tool"]["flwr"]["app"]["components"]
+            fused = get_fused_config_from_dir(folder, dict(config))
+        except FileNotFoundError:
+            raise ScenarioError(f"{file}: no such file: is it the folder of an app?") from None
+        except KeyError as error:
+            where = "[tool.flwr.app.components]"
+            raise ScenarioError(f"{file}: {where}: is missing or lacks {error}") from None
+        except ValueError as error:
+            raise ScenarioError(f"{file}: {error}") from None
+        sys.path.insert(0, str(folder.resolve()))
+        try:
+            server = _component(file, components, "serverapp")
+            client = _component(file, components, "clientapp")
+        finally:
+            sys.path.remove(str(folder.resolve()))
+        return cls(folder.resolve().name, server, client, fused)
+
+
+def run_app(
+    app: str | Path | tuple[Any, Any],
+    scenario: str | Path | Mapping[str, Any],
+    *,
+    out: str | Path = "runs",
+    settings: tuple[str, ...] = (),
+    config: Mapping[str, Any] | None = None,
+    flops: Mapping[str, float] | None = None,
+    payload: Literal["message", "arrays"] = "message",
+    poll: float = 1.0,
+    warn: Callable[[str], None] = lambda text: None,
+) -> Run:
+    """Run a Flower app on the devices and cells of a scenario.
+
+    Args:
+        app: the folder of an app, or its ServerApp and ClientApp.
+        scenario: with `cells` and `devices`: one node for each device.
+        out: folder of the run folders.
+        settings: texts ``path=value`` that override values of the scenario.
+        config: overrides values of the app's run configuration.
+        flops: FLOPs of a message by type ("train", "evaluate"), for what torch does not count.
+        payload: bits of a whole message as it is serialised, or of its arrays alone.
+        poll: simulated s that a pull waits for a reply.
+        warn: called with one line about what has no effect, was lost, or failed.
+
+    Raises:
+        ScenarioError: the scenario or the app cannot be used.
+    """
+    loaded = _network(scenario, settings, warn)
+    if isinstance(app, tuple):
+        found = App("app", app[0], app[1], dict(config or {}))
+    else:
+        found = App.found(Path(app), config or {})
+    simulation = prepare(loaded, warn, network_only=True)
+    one, devices = loaded.scenario, loaded.scenario.device_count
+    TaskIdentity.task_id = TaskIdentity.run_id = _RUN
+    TaskIdentity.node_id = devices + 1
+    contexts = [
+        Context(
+            _RUN,
+            node + 1,
+            {"partition-id": node, "num-partitions": devices},
+            RecordDict(),
+            dict(found.config),
+        )
+        for node in range(devices)
+    ]
+    plan = ExchangePlan(
+        simulation.learner, one.seed, found.client, contexts, flops=flops or {}, payload=payload
+    )
+    federation = simulation.federation(plan)
+    plan.devices = federation.devices
+    grid = SimulatedGrid(federation, plan, poll)
+    server = Context(_RUN, devices + 1, {}, RecordDict(), dict(found.config))
+    random.seed(derived_seed(one.seed, "flower", "server"))
+    try:
+        with _strategies_noted(grid) as finals:
+            found.server(grid, server)
+    except LocatedError as error:
+        raise loaded.error(error) from error
+    for device in federation.devices:
+        device.close()
+    states = {"shared": finals[-1]} if finals else {}
+    result = simulation.result(federation, grid.metrics, states)
+    facts = {
+        "app": found.name,
+        "config": dict(found.config),
+        "payload": payload,
+        "lost": grid.lost,
+        "failed": plan.failures,
+    }
+    base = provenance(one)
+    base["versions"] |= {"flwr": version("flwr")}
+    manifest = {**base, **result.totals, "network_only": False, "flower": facts}
+    folder = Path(out) / f"{one.name}-{found.name}-s{one.seed}-{digest(one)}"
+    write_run(folder, scenario_yaml=to_yaml(one), manifest=manifest, **result.tables)
+    if plan.failures:
+        warn(f"{folder.name}: the ClientApp failed on {plan.failures} messages: see the log")
+    for kind in sorted(plan.uncounted):
+        warn(f"{folder.name}: torch counts no FLOPs of `{kind}`, so it takes no time: give --flops")
+    return Run.open(folder)
+
+
+def _network(
+    source: str | Path | Mapping[str, Any],
+    settings: tuple[str, ...],
+    warn: Callable[[str], None],
+) -> Loaded:
+    """Return the scenario, with placeholders for what an app decides."""
+    document = read_extended(source)
+    for setting in settings:
+        document = apply_setting(document, setting)
+    for key in _DECIDED:
+        if key in document.data:
+            warn(str(document.error((key,), "has no effect: the Flower app decides it")))
+            document = document.without(key)
+    for key, value in _PLACEHOLDER.items():
+        document = document.having(key, Document(value, {(): Place("", (key,))}))
+    return Loaded(Scenario.of(document), document)
+
+
+def _component(file: Path, components: Mapping[str, str], key: str) -> Any:
+    """Return the object that `pyproject.toml` names as ``module:attribute``."""
+    module, _, attribute = components[key].partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ScenarioError(f"{file}: {key}: {components[key]}: {error}") from error
+
+
+@contextmanager
+def _strategies_noted(grid: SimulatedGrid) -> Iterator[list[dict[str, Any]]]:
+    """Note what strategies evaluate at the server, and yield the arrays that they end with."""
+    start, finals = Strategy.start, []
+
+    def noted(*args: Any, **options: Any) -> Any:
+        given = inspect.signature(start).bind(*args, **options)
+        evaluate = given.arguments.get("evaluate_fn")
+        if evaluate is not None:
+
+            def evaluate_and_note(number: int, arrays: Any) -> Any:
+                found = evaluate(number, arrays)
+                for name, value in (found or {}).items():
+                    grid.note(name, value)
+                return found
+
+            given.arguments["evaluate_fn"] = evaluate_and_note
+        result = start(*given.args, **given.kwargs)
+        if result.arrays is not None:
+            finals.append({name: array.numpy() for name, array in result.arrays.items()})
+        return result
+
+    Strategy.start = noted
+    try:
+        yield finals
+    finally:
+        Strategy.start = start
