@@ -24,6 +24,7 @@ PICTURE: Final = ROOT / "docs/images/architecture.svg"
 
 CONTENTS: Final[dict[str, str]] = {
     "cli": "commands, terminal",
+    "flower": "Flower apps on\nthe simulated clock",
     "simulation": "build, run, sweep",
     "scenario": "what a user writes,\ntyped and checked",
     "rounds": "who waits for whom,\nclient selection",
@@ -65,9 +66,9 @@ def draw(path: Path = PICTURE) -> None:
     for room in CONTENTS:
         ranks[RANKS[room]].append(room)
     with mpl.rc_context({"svg.hashsalt": "wfl_sim", "svg.fonttype": "none"}):
-        figure = Figure(figsize=(9.0, 9.6))
+        figure = Figure(figsize=(9.0, 10.6))
         axes = figure.add_axes((0, 0, 1, 1))
-        axes.set(xlim=(-5.9, 5.5), ylim=(-0.75, 8.75))
+        axes.set(xlim=(-5.9, 5.5), ylim=(-0.75, 9.75))
         axes.axis("off")
         places = {}
         for rank, rooms in ranks.items():
