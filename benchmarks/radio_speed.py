@@ -36,7 +36,7 @@ from wfl_sim.radio.transmit_power import DevicePower
 
 CARRIER, SPEED, SPACING, BLOCKS = 3.5e9, 3 / 3.6, 30e3, 51
 POWER, AVERAGING, OVERHEAD, SLOT = 0.2, 0.2, 0.08, 0.5e-3
-DELAY_SPREAD, SINUSOIDS, GAP_DB = 300e-9, 16, 3.0
+DELAY_SPREAD, SINUSOIDS, GAP_DB, CSI_DELAY = 300e-9, 16, 3.0, 4e-3
 BLOCK = cm.resource_block_bandwidth(SPACING)
 OFFSETS = cm.resource_block_offsets(BLOCKS, SPACING)
 SYMBOL_RATE = BLOCK * (1 - cm.CYCLIC_PREFIX) * (1 - OVERHEAD)
@@ -49,11 +49,11 @@ def large_scale(devices):
     return cm.db_to_linear(-np.random.default_rng(2).uniform(95, 125, devices))
 
 
-def realised(devices, step):
-    """Return the project's fading of all links, ready for a time step."""
+def realised(devices, step, age=0.0):
+    """Return the project's fading of all links, ready for a time step, as it was `age` s before."""
     streams = [np.random.default_rng([1, device]) for device in range(devices)]
     model = cm.Rayleigh(profile="tdl-c", delay_spread=DELAY_SPREAD, sinusoids=SINUSOIDS)
-    fading = model.realise(streams, np.full(devices, DOPPLER))
+    fading = model.realise(streams, np.full(devices, DOPPLER)).delayed(age)
     fading.power_grid(0, 1, step, OFFSETS)
     return fading
 
@@ -65,6 +65,9 @@ def fluid(devices, seconds, threads=None):
         channel=SampledChannel(
             large_scale(devices), realised(devices, step), OFFSETS, step, threads
         ),
+        known=SampledChannel(
+            large_scale(devices), realised(devices, step, CSI_DELAY), OFFSETS, step, threads
+        ),
         allocator=ProportionalFair(),
         rate=cm.ShannonGap(gap=GAP_DB),
         power=DevicePower(np.full(devices, POWER), np.full(devices, np.inf)),
@@ -72,7 +75,6 @@ def fluid(devices, seconds, threads=None):
         blocks=BLOCKS,
         block_bandwidth=BLOCK,
         symbol_rate=SYMBOL_RATE,
-        csi_delay=0.0,
         averaging=AVERAGING,
     )
     env = simpy.Environment()

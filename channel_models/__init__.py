@@ -15,7 +15,7 @@ from channel_models.fading.block import Block, Static
 from channel_models.fading.grid import GRID_BLOCK
 from channel_models.fading.nakagami import Nakagami
 from channel_models.fading.ornstein_uhlenbeck import OrnsteinUhlenbeck
-from channel_models.fading.process import FunctionProcess
+from channel_models.fading.process import DelayedProcess, FunctionProcess
 from channel_models.fading.profiles import DelayProfile, ProfileName, delay_profile
 from channel_models.fading.rayleigh import Rayleigh, Rician
 from channel_models.fading.sum_of_sinusoids import SumOfSinusoids
@@ -142,6 +142,7 @@ __all__ = [
     "Condition",
     "ConstantPower",
     "DelayProfile",
+    "DelayedProcess",
     "Disc",
     "EmpiricalPower",
     "ExponentialPower",

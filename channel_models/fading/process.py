@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from channel_models.elementary import cosine_and_sine
 from channel_models.plots import plot
+from channel_models.protocols import FadingProcess
 from channel_models.validation import (
     FloatArray,
     check_array,
@@ -74,6 +75,30 @@ class FunctionProcess:
         """`power` at the midpoints ``(first + i + 0.5) step``, shape (links, count, F)."""
         first, count, step = check_grid(first, count, step)
         return np.asarray(self.power(grid_midpoints(first, count, step), offsets, links))
+
+
+class DelayedProcess:
+    """Power of another process ``seconds`` earlier: what is known of it after that time."""
+
+    def __init__(self, process: FadingProcess, seconds: float) -> None:
+        self._process = process
+        self._seconds = seconds
+
+    def __repr__(self) -> str:
+        return f"DelayedProcess({self._process!r}, {self._seconds:g} s)"
+
+    def power_grid(
+        self,
+        first: int,
+        count: int,
+        step: float,
+        offsets: ArrayLike,
+        links: ArrayLike | None = None,
+    ) -> FloatArray:
+        """`power` at ``(first + i + 0.5) step - seconds``, shape (links, count, F)."""
+        first, count, step = check_grid(first, count, step)
+        moments = grid_midpoints(first, count, step) - self._seconds
+        return np.asarray(self._process.power(moments, offsets, links))
 
 
 def check_doppler(doppler: ArrayLike, streams: Sequence[np.random.Generator]) -> FloatArray:

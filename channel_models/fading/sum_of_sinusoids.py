@@ -65,6 +65,16 @@ class SumOfSinusoids:
         """Delays of the taps in s, shape (taps,)."""
         return self._row_delays[:-1] if self._specular else self._row_delays
 
+    def delayed(self, seconds: float) -> "SumOfSinusoids":
+        """Return the same fading ``seconds`` earlier."""
+        return SumOfSinusoids(
+            self._amplitudes,
+            self._frequencies,
+            self._phases - self._frequencies * seconds,
+            self._row_delays,
+            specular=self._specular,
+        )
+
     def taps(self, time: ArrayLike, links: ArrayLike | None = None) -> ComplexArray:
         """Complex taps at absolute ``time`` (s), shape (links, *time.shape, taps)."""
         moments = check_finite("time", time)

@@ -4,10 +4,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import channel_models as cm
 from tests.fixtures.churn import check_laws, of, simulated
 from tests.fixtures.runs import BASE, outcome
 from wfl_sim.config.errors import ScenarioError
 from wfl_sim.device_models.carbon import CarbonIntensity
+from wfl_sim.device_models.energy import COMPONENTS
 from wfl_sim.device_models.radio_power import ModemPower
 from wfl_sim.radio.base_station_power import EarthModel, Tr38864
 from wfl_sim.records import Span
@@ -79,6 +81,51 @@ def test_tr_38_864_by_hand():
     spans = [span("download", 1, 3), span("upload", 2, 6)]
     found = station_joules(Tr38864(unit=2.0, idle="deep"), spans, "cell-0", 10.0, 40.0)
     assert found == pytest.approx(2 * (1 * 5 + 280 * 1 + 110 * 3 + 335 * 1))
+
+
+def test_a_station_in_turns_sends_in_the_slots_of_the_downlink_alone():
+    """DDSUU: 38 of 70 symbols down and 30 up; between them it rests without time to sleep."""
+    tdd = cm.TddPattern(pattern="DDSUU")
+    spans = [span("download", 1, 3), span("upload", 2, 6)]
+    down, up = 2 * 38 / 70, 4 * 30 / 70
+    earth = station_joules(EarthModel(), spans, "cell-0", 10.0, 40.0, tdd=tdd)
+    assert earth == pytest.approx(780 * 10 + 188 * down)
+    states = Tr38864(unit=1.0, light_after=0.1)
+    found = station_joules(states, spans, "cell-0", 10.0, 40.0, tdd=tdd)
+    rests = states.resting(1.0, woken=False) + states.resting(4.0, woken=False)
+    assert found == pytest.approx(rests + 280 * down + 110 * up + 55 * (5 - down - up))
+
+
+def energy(tmp_path, *settings):
+    """J of sending and of receiving, without what is drawn while idle."""
+    settings = ("cells.0.channel.fading=static", *settings)
+    federation = simulated(tmp_path, *settings)
+    parts = federation.context.ledger.components(federation.env.now)
+    return {name: parts[:, COMPONENTS.index(name)].sum() for name in ("transmit", "receive")}
+
+
+def test_joules_of_the_air_do_not_depend_on_the_turns(tmp_path):
+    """Under TDD a transfer lasts longer, and is on the air for the same time."""
+    for kind in ("synchronous, clients: 1", "over-the-air"):
+        more = (f"rounds={{kind: {kind}, count: 1}}",)
+        alone, turns = (energy(tmp_path, *more, *tdd) for tdd in ((), ("cells.0.tdd={}",)))
+        assert turns["transmit"] == pytest.approx(alone["transmit"], rel=1e-6)
+        assert turns["receive"] == pytest.approx(alone["receive"], rel=1e-6)
+
+
+def test_a_modem_on_mains_draws_what_it_draws_on_battery(tmp_path):
+    """Power is linear in dBm, so the mean of the power is not the power of the mean."""
+    text = BASE.replace("area: {radius: 300 m}}", "area: {radius: 300 m}, modem: 3 mW}")
+    power = "cells.0.uplink.power_control={target: -90 dBm}"
+
+    def sends(text):
+        federation = simulated(tmp_path, "rounds.count=1", power, text=text)
+        ledger = federation.context.ledger
+        parts = ledger.components(federation.env.now)
+        return parts[:, COMPONENTS.index("transmit")].sum()
+
+    battery = text.replace("modem: 3 mW}", "modem: 3 mW, battery: {capacity: 20 Wh}}")
+    assert sends(text) == pytest.approx(sends(battery), rel=1e-9)
 
 
 def test_the_manifest_tells_what_surrounds_the_devices(tmp_path):

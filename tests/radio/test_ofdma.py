@@ -5,7 +5,7 @@ from math import comb
 import numpy as np
 import pytest
 import simpy
-from scipy.special import exp1
+from scipy.special import exp1, j0
 
 import channel_models as cm
 from wfl_sim.network.carrier import Carrier
@@ -18,7 +18,8 @@ from wfl_sim.radio.allocation import (
     MinimumMakespan,
     ProportionalFair,
 )
-from wfl_sim.radio.channel import SampledChannel
+from wfl_sim.radio.channel import SampledChannel, delayed
+from wfl_sim.radio.medium import ActiveTransfers
 from wfl_sim.radio.ofdma import OfdmaBand
 from wfl_sim.radio.transmit_power import CellPower, DevicePower
 
@@ -44,8 +45,10 @@ def make_band(
     streams = [np.random.default_rng([seed, i]) for i in range(len(gains))]
     process = (fading or cm.Static()).realise(streams, np.full(len(gains), doppler))
     offsets = (np.arange(blocks) - (blocks - 1) / 2) * BLOCK
+    known = SampledChannel(gains, delayed(process, csi_delay), offsets, step)
     return OfdmaBand(
         channel=SampledChannel(gains, process, offsets, step),
+        known=known if csi_delay else None,
         allocator=allocator or EqualShare(),
         rate=cm.Shannon(),
         power=DevicePower(np.full(len(gains), power), np.full(len(gains), np.inf))
@@ -55,7 +58,6 @@ def make_band(
         blocks=blocks,
         block_bandwidth=BLOCK,
         symbol_rate=BLOCK * (1 - overhead),
-        csi_delay=csi_delay,
         averaging=averaging,
     )
 
@@ -277,11 +279,10 @@ def test_stale_channel_state_costs_rate():
     assert stale < 0.65 * fresh  # without knowledge the diversity gain H_4 = 2.08 is lost
 
 
-@pytest.mark.parametrize(
-    ("delay", "age"), [(0.0, 1), (0.02, 1), (0.03, 2), (0.05, 2), (0.051, 2), (0.08, 3)]
-)
-def test_the_allocator_never_sees_the_present_or_the_future(delay, age):
-    """The sample that it sees is over when the grid cell begins, and as old as csi_delay asks."""
+@pytest.mark.parametrize("delay", [0.0, 0.004, 0.03, 0.051])
+@pytest.mark.parametrize("fading", [cm.Rayleigh(), cm.Nakagami(m=2.0), cm.Block(duration=0.2)])
+def test_the_allocator_sees_the_channel_of_csi_delay_before(delay, fading):
+    """Whatever the step: the channel is a function of time."""
     seen = []
 
     class Spy:
@@ -290,15 +291,44 @@ def test_the_allocator_never_sees_the_present_or_the_future(delay, age):
             return np.ones_like(demands.efficiency)
 
     band = make_band(
-        [1e-12], fading=cm.Rayleigh(), doppler=3.0, allocator=Spy(), csi_delay=delay, blocks=1
+        [1e-12], fading=fading, doppler=3.0, allocator=Spy(), csi_delay=delay, blocks=1
     )
     env = simpy.Environment()
     Carrier(env, "air", band).send(TransferRequest([0], 1e12))
     env.run(until=0.5)
-    gain = band.channel.gain(np.array([0]), -age, len(seen))[:, 0, 0]
-    assert seen == pytest.approx(np.log2(1 + 0.2 * gain / (NOISE * BLOCK)))
-    # Sample k - age is taken in the middle of its grid cell, delay before cell k begins.
-    assert (age - 0.5) * 0.05 >= delay > (age - 1.5) * 0.05 - 1e-12
+    process = fading.realise([np.random.default_rng([0, 0])], [3.0])
+    times = (np.arange(len(seen)) + 0.5) * band.channel.step - delay
+    power = process.power(times, [0.0])[0, :, 0]
+    assert seen == pytest.approx(np.log2(1 + 0.2 * 1e-12 * power / (NOISE * BLOCK)), rel=1e-4)
+
+
+@pytest.mark.parametrize("doppler", [10.0, 97.0, 389.0])
+def test_the_gain_of_many_users_is_what_the_age_of_their_state_leaves(doppler):
+    """At low SNR the best of n gains ``1 + (H_n - 1) J0(2 pi f_D tau)^2``, tau = 4 ms."""
+    users, snr, steps = 8, 1e-3, 4000
+    band = make_band(
+        [snr * NOISE * BLOCK / 0.2] * users,
+        direction="downlink",
+        fading=cm.Rayleigh(sinusoids=32),
+        doppler=doppler,
+        step=0.1 / doppler,
+        allocator=MaxCI(),
+        csi_delay=4e-3,
+        blocks=1,
+    )
+    traffic = ActiveTransfers(
+        links=np.arange(users),
+        first=np.arange(users),
+        bits_left=np.full(users, 1e15),
+        weight=np.ones(users),
+        average_rate=np.full(users, np.nan),
+        start=np.zeros(users),
+        deadline=np.full(users, np.inf),
+    )
+    rate = band.plan(traffic, 0.0, steps).rate.sum(axis=1).mean()
+    harmonic = sum(1 / k for k in range(1, users + 1))
+    gain = 1 + (harmonic - 1) * j0(2 * np.pi * doppler * 4e-3) ** 2
+    assert rate / (snr / np.log(2) * BLOCK) == pytest.approx(gain, abs=0.1)
 
 
 def test_proportional_fair_once_a_sample_does_what_it_does_every_slot():

@@ -45,8 +45,8 @@ def senders(federation):
 def test_all_send_at_once_as_soon_as_the_slowest_is_ready(tmp_path):
     federation = simulated(tmp_path, text=AIR)
     check_plain_laws(federation)
-    # 100 000 values, two a symbol, on 24 blocks of 360 kHz less 8 %.
-    lasts = 100_000 / 2 / (24 * 360e3 * 0.92)
+    # 100 000 values, two a symbol, on 24 blocks of 360 kHz less 8 % and the cyclic prefix.
+    lasts = 100_000 / 2 / (24 * 360e3 * 0.92 * 14 / 15)
     for number, spans in senders(federation).items():
         ready = [
             s.end for s in federation.context.spans if (s.activity, s.round) == ("compute", number)

@@ -67,6 +67,8 @@ class RadioPower:
     """Maps radiated power in W to the power drawn beyond rest, in W."""
     waking: float
     """Energy in J at the beginning of each reception and of each upload."""
+    affine: bool = True
+    """Whether `transmit_power` is affine, so that its mean is that of the mean."""
 
 
 def radio_of(
@@ -87,4 +89,5 @@ def radio_of(
         receive=modem.receive_power(bandwidth),
         transmit_power=modem.transmit_power,
         waking=modem.waking,
+        affine=False,
     )

@@ -30,6 +30,8 @@ class CellCarrier:
     """Header bits for each bit of payload."""
     sleep: BaseStationSleep | None = None
     """Sleep of the base station, which may have to wake up first."""
+    duty: float = 1.0
+    """Share of the time in which the direction is served."""
     listeners: Sequence[ActivityListener] = ()
     _begun: dict[Transfer, int] = field(default_factory=dict)
 

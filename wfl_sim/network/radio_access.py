@@ -157,6 +157,7 @@ class RadioAccess:
             first_link,
             delay=config.access_delay,
             header=config.header,
+            duty=cell.duty(direction),
             sleep=sleep,
             listeners=listeners if sleep is None else [*listeners, sleep.note],
         )

@@ -140,7 +140,7 @@ class Transceiver:
             segment.interrupt(self._index)
         self._activity_log.begin("download", number)
         self._wake("receive")
-        self._power_meter.draw("receive", self.radio.receive)
+        self._listen(segment)
         segment, bits = yield from self._complete(segment, download.bits, number)
         self._received(segment, bits)
         self.record(segment, bits)
@@ -166,7 +166,7 @@ class Transceiver:
         """Radiate `watts` for `seconds`, as one of several devices that send together."""
         self._activity_log.begin("upload", number)
         self._wake("transmit")
-        self._power_meter.draw("transmit", self.radio.transmit_power(watts))
+        self._radiate(watts, self.cell.uplink.duty)
         yield self._context.env.timeout(seconds)
         self._power_meter.draw("transmit", 0.0)
         self._activity_log.record(cell=self.cell.name)
@@ -215,7 +215,7 @@ class Transceiver:
             yield from carrier.wait_for_access()
             if self.cell is cell and self._resuming is None:
                 break
-        listens = self._power_meter.tracks_power and direction == "uplink"
+        listens = self._follows_power and direction == "uplink"
         request = TransferRequest(
             [self._index], bits, deadline=deadline, on_power=self._radiate if listens else None
         )
@@ -253,7 +253,19 @@ class Transceiver:
             uplink = segment.direction == "uplink"
             self._activity_log.begin("upload" if uplink else "download", number)
             if not uplink:
-                self._power_meter.draw("receive", self.radio.receive)
+                self._listen(segment)
+
+    @property
+    def _follows_power(self) -> bool:
+        """Whether the power drawn is set at every change of what is radiated.
+
+        Otherwise it is booked at the end, from the mean: the same where one is affine in the other.
+        """
+        return self._power_meter.tracks_power or not self.radio.affine
+
+    def _listen(self, segment: TransferSegment) -> None:
+        """Draw the power of receiving, in the share of the time in which the cell sends."""
+        self._power_meter.draw("receive", segment.carrier.duty * self.radio.receive)
 
     def _radiate(self, watts: float, duty: float) -> None:
         drawn = duty * self.radio.transmit_power(watts) if watts > 0 else 0.0
@@ -266,7 +278,7 @@ class Transceiver:
 
     def _sent(self, transfer: Transfer, bits: int) -> None:
         """Account for an upload, whole or in part."""
-        if self._power_meter.tracks_power:
+        if self._follows_power:
             self._power_meter.draw("transmit", 0.0)
         elif transfer.airtime > 0:
             watts = transfer.radiated / transfer.airtime

@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import channel_models as cm
+from wfl_sim.radio.allocation.channel_unaware import CHANNEL_UNAWARE
 from wfl_sim.radio.block_limit import BlockLimit
-from wfl_sim.radio.cell import CellConfig, Direction
-from wfl_sim.radio.channel import LazyFading, SampledChannel
+from wfl_sim.radio.cell import CellConfig, Direction, TransportRate
+from wfl_sim.radio.channel import GridFading, LazyFading, SampledChannel
 from wfl_sim.radio.csi import EstimatedFading
 from wfl_sim.radio.ofdma import OfdmaBand
 from wfl_sim.radio.transmit_power import DevicePower, PowerRule
@@ -51,25 +52,35 @@ def build_band(
     doppler = cm.doppler_shift(speeds, cell.carrier)
     # A channel is reciprocal: on one band both directions meet the same fading.
     path = direction if cell.tdd is None else "tdd"
-    fading = LazyFading(
-        cell.channel.fading, lambda link: stream(seed, "fading", name, link, path), doppler
-    )
-    estimated = EstimatedFading(
-        fading,
-        side.csi_error,
-        lambda link: stream(seed, "csi", name, link, direction),
-        len(gains),
-    )
-    step = sampling_step(cell.channel.fading, float(doppler.max()))
+    model = cell.channel.fading
+    step = sampling_step(model, float(doppler.max()))
     width = cell.block_bandwidth
     offsets = np.asarray((np.arange(cell.blocks) - (cell.blocks - 1) / 2) * width, dtype=float)
     limit = None
     if isinstance(power, DevicePower) and cell.block_snr:
         limit = BlockLimit(cell.block_snr, power.largest)
+
+    def drawn(age: float) -> LazyFading:
+        return LazyFading(
+            model, lambda link: stream(seed, "fading", name, link, path), doppler, age
+        )
+
+    def errors(link: int) -> np.random.Generator:
+        return stream(seed, "csi", name, link, direction)
+
+    # Whoever asks for nothing of the channel is spared a second evaluation of it.
+    changes = not isinstance(model, cm.Static) and (
+        doppler.any() or hasattr(model, "sampling_step")
+    )
+    asks = not isinstance(side.allocator, CHANNEL_UNAWARE) or isinstance(side.rate, TransportRate)
+    known: GridFading | None = None
+    if side.csi_error:
+        known = EstimatedFading(drawn(side.csi_delay), side.csi_error, errors, len(gains))
+    elif side.csi_delay and changes and (asks or limit is not None):
+        known = drawn(side.csi_delay)
     return OfdmaBand(
-        # Estimates are made from the same fading, which then is not for others to use.
-        channel=SampledChannel(gains, fading, offsets, step, None if side.csi_error else ahead),
-        known=SampledChannel(gains, estimated, offsets, step) if side.csi_error else None,
+        channel=SampledChannel(gains, drawn(0.0), offsets, step, ahead),
+        known=None if known is None else SampledChannel(gains, known, offsets, step, ahead),
         allocator=side.allocator,
         rate=side.rate,
         power=power,
@@ -77,7 +88,6 @@ def build_band(
         blocks=cell.blocks,
         block_bandwidth=width,
         symbol_rate=cell.symbol_rate(direction),
-        csi_delay=side.csi_delay,
         averaging=side.averaging,
         subband=side.subband or cell.blocks,
         limit=limit,

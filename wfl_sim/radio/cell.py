@@ -120,8 +120,9 @@ class UplinkConfig:
     """Noise figure of the base station's receiver, dB."""
     overhead: Fraction = 0.08
     """Share of the resource elements that carry no data (TS 38.306: 0.08 in FR1 uplink)."""
-    csi_delay: CsiDelay = 0.0
-    """Age of the channel state that is known, beyond half a sampling step, s."""
+    csi_delay: CsiDelay = 4e-3
+    """Age of the channel state that allocators and schemes know, s: a report, its processing (TS
+    38.214 section 5.4) and the grant; the default is wfl_sim's."""
     csi_error: Fraction = 0.0
     """Mean square error of the fading that is known, as a share of its mean power."""
     averaging: PositiveSeconds = 0.2
@@ -158,8 +159,9 @@ class DownlinkConfig:
     """Noise figure of the devices' receivers, dB."""
     overhead: Fraction = 0.14
     """Share of the resource elements that carry no data (TS 38.306: 0.14 in FR1 downlink)."""
-    csi_delay: CsiDelay = 0.0
-    """Age of the channel state that is known, beyond half a sampling step, s."""
+    csi_delay: CsiDelay = 4e-3
+    """Age of the channel state that allocators and schemes know, s: a report, its processing (TS
+    38.214 section 5.4) and the grant; the default is wfl_sim's."""
     csi_error: Fraction = 0.0
     """Mean square error of the fading that is known, as a share of its mean power."""
     averaging: PositiveSeconds = 0.2

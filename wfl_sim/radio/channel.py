@@ -189,6 +189,7 @@ class LazyFading:
         model: the law.
         stream: the random stream of each link; a new one, at its beginning, in every call.
         doppler: (links,) Hz.
+        age: s by which all of it is delayed: the fading as it is known.
     """
 
     def __init__(
@@ -196,11 +197,13 @@ class LazyFading:
         model: cm.Fading,
         stream: Callable[[int], np.random.Generator],
         doppler: NDArray[np.float64],
+        age: float = 0.0,
     ) -> None:
+        self._age = age
         self._model = model
         self._stream = stream
         self._doppler = doppler
-        self._processes: list[cm.FadingProcess] = []
+        self._processes: list[GridFading] = []
         self._process = np.full(len(doppler), -1, dtype=np.intp)
         self._index = np.zeros(len(doppler), dtype=np.intp)
 
@@ -220,7 +223,7 @@ class LazyFading:
         self._draw(links[self._process[links] < 0])
         numbers = np.unique(self._process[links])
         if len(numbers) == 1:
-            process: cm.FadingProcess = self._processes[numbers[0]]
+            process = self._processes[numbers[0]]
             return process.power_grid(first, count, step, offsets, self._index[links])
         power = np.empty((len(links), count, len(offsets)), dtype=np.float32)
         for number in numbers:
@@ -235,4 +238,17 @@ class LazyFading:
             streams = [self._stream(int(link)) for link in links]
             self._process[links] = len(self._processes)
             self._index[links] = np.arange(len(links))
-            self._processes.append(self._model.realise(streams, self._doppler[links]))
+            self._processes.append(
+                delayed(self._model.realise(streams, self._doppler[links]), self._age)
+            )
+
+
+def delayed(process: cm.FadingProcess, seconds: float) -> GridFading:
+    """Return the fading as it was `seconds` earlier."""
+    if not seconds:
+        return process
+    own: Callable[[float], GridFading] | None = getattr(process, "delayed", None)
+    if own is not None:
+        return own(seconds)
+    late: GridFading = cm.DelayedProcess(process, seconds)
+    return late

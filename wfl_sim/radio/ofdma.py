@@ -1,11 +1,10 @@
 """OFDMA: a band of resource blocks, divided among transfers by an allocator.
 
-The allocator knows channel state of the past only; the rate that is delivered follows the channel
-of the present grid cell. Interference between cells is in `wfl_sim.radio.interference` and
+The allocator knows the channel as it was some time before; the rate that is delivered follows the
+channel of the present grid cell. Interference between cells is in `wfl_sim.radio.interference` and
 `wfl_sim.radio.load_interference`.
 """
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -43,8 +42,6 @@ class OfdmaBand:
     """Hz of one resource block."""
     symbol_rate: float
     """Symbols/s of data on one resource block, on average over time."""
-    csi_delay: float
-    """Age in s of the channel state that the allocator knows, beyond half a sampling step."""
     averaging: float
     """Time constant in s of the average rates."""
     subband: int = 1
@@ -54,7 +51,7 @@ class OfdmaBand:
     duty: float = 1.0
     """Share of the time in which this direction is served."""
     known: SampledChannel | None = None
-    """The channel as it is estimated; None where estimates have no errors."""
+    """The channel as it is known: of an age, perhaps with errors; None where it is the present."""
     recorded: Mapping[str, str] | None = None
     """Values of every sample, if plans are to hold what each link has in every step."""
     background: Callable[[NDArray[np.intp], float], FloatArray] | None = None
@@ -91,11 +88,9 @@ class OfdmaBand:
         self, links: NDArray[np.intp], start: int, steps: int
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return (steps, blocks, m) the fading that is known, and that of the grid cells."""
-        if self.known is None:
-            both = self.channel.fading(links, start - self.lag, steps + self.lag)
-            return both[:steps], both[self.lag :]
-        known = self.known.fading(links, start - self.lag, steps)
-        return known, self.channel.fading(links, start, steps)
+        present = self.channel.fading(links, start, steps)
+        known = present if self.known is None else self.known.fading(links, start, steps)
+        return known, present
 
     def expected(
         self,
@@ -162,14 +157,6 @@ class OfdmaBand:
     @cached_property
     def _whole_blocks(self) -> bool:
         return isinstance(self.allocator, BlockAllocator)
-
-    @cached_property
-    def lag(self) -> int:
-        """Age of the channel state that is known, in samples.
-
-        It is the newest sample that is over and `csi_delay` old when its grid cell begins.
-        """
-        return math.ceil(0.5 + self.csi_delay / self.channel.step)
 
     @cached_property
     def unit_bandwidth(self) -> float:

@@ -1,12 +1,17 @@
 """Energy of servers and base stations, from the spans of a run."""
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
+from channel_models import TddPattern
 from wfl_sim.device_models.hardware import Hardware
 from wfl_sim.network.federation import Federation
 from wfl_sim.radio.base_station_power import BaseStationPower, Interval
 from wfl_sim.records import Span
 from wfl_sim.scenario.scenario import Scenario
+
+_SLOT: Final = 0.5e-3
+"""s of a rest between slots: too short for any sleep that needs time."""
 
 
 def infrastructure_joules(scenario: Scenario, federation: Federation) -> dict[str, float]:
@@ -21,7 +26,9 @@ def infrastructure_joules(scenario: Scenario, federation: Federation) -> dict[st
             sleep = federation.base_station_sleeps.get(name)
             wakings = sleep.wakings if sleep is not None else ()
             power = cell.downlink.power
-            joules[name] = station_joules(cell.station, spans, name, end, power, wakings)
+            joules[name] = station_joules(
+                cell.station, spans, name, end, power, wakings, tdd=cell.tdd
+            )
     return joules
 
 
@@ -44,6 +51,8 @@ def station_joules(
     end: float,
     radiated: float,
     wakings: Sequence[Interval] = (),
+    *,
+    tdd: TddPattern | None = None,
 ) -> float:
     """Return the energy that the base station of a cell drew, from the spans of its devices, in J.
 
@@ -54,6 +63,8 @@ def station_joules(
         end: End of the run in s.
         radiated: Radiated power while the station sends, in W.
         wakings: Intervals in s in which the station woke up. Uploads wait during them.
+        tdd: Pattern of time-division duplex. The station then sends and receives in the slots of
+            each direction alone, and rests in between.
     """
     down = _union((s.start, s.end) for s in spans if s.cell == cell and s.activity == "download")
     begun = _union((s.start, s.end) for s in spans if s.cell == cell and s.activity == "upload")
@@ -63,10 +74,15 @@ def station_joules(
     woken = {start for start, _ in wakings}
     rests = _rest_of(_union((*traffic, *wakings)), end)
     asleep = sum(station.resting(b - a, woken=b in woken) for a, b in rests)
-    busy = station.joules(
-        down=_length(down) - both, up=_length(up) - both, both=both, radiated=radiated
-    )
-    return asleep + busy
+    sends, receives = _length(down), _length(up)
+    if tdd is None:
+        return asleep + station.joules(
+            down=sends - both, up=receives - both, both=both, radiated=radiated
+        )
+    sends, receives = sends * tdd.share("downlink"), receives * tdd.share("uplink")
+    between = _length(traffic) - sends - receives
+    asleep += station.resting(_SLOT, woken=False) * between / _SLOT
+    return asleep + station.joules(down=sends, up=receives, both=0.0, radiated=radiated)
 
 
 def _union(intervals: Iterable[Interval]) -> list[Interval]:

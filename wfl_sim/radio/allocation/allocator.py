@@ -16,7 +16,7 @@ from wfl_sim.config.registry import Registry
 class Demands:
     """The transfers that compete for a carrier at one instant: arrays over n transfers.
 
-    An allocator knows the past only: `efficiency` comes from channel state that is already known.
+    An allocator knows the channel of `csi_delay` before: `efficiency` comes from it.
     """
 
     bits_left: NDArray[np.float64]

@@ -5,6 +5,7 @@ environment, 1973 (earliest deadline first).
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,3 +104,7 @@ class EarliestDeadline:
         # Times that differ by rounding are equal.
         first = left <= left.min() + 1e-9
         return demands.flat(first / first.sum())
+
+
+CHANNEL_UNAWARE: Final = (EqualShare, Weighted, Fixed, RoundRobin, EarliestDeadline)
+"""Allocators that do not look at `Demands.efficiency`."""
