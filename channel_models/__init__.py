@@ -59,6 +59,7 @@ from channel_models.link_adaptation.mcs_rate import McsRate
 from channel_models.link_adaptation.shannon import (
     AttenuatedShannon,
     Shannon,
+    ShannonForm,
     ShannonGap,
     qam_gap_db,
 )
@@ -186,6 +187,7 @@ __all__ = [
     "Shadowing",
     "ShadowingProcess",
     "Shannon",
+    "ShannonForm",
     "ShannonGap",
     "SiteFields",
     "Static",

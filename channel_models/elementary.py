@@ -20,26 +20,26 @@ LN2: Final = 0.6931471805599453
 LN10: Final = 2.302585092994046
 """Natural logarithm of 10."""
 
-_LN2_HIGH: Final = float.fromhex("0x1.62e42fee00000p-1")
+LN2_HIGH: Final = float.fromhex("0x1.62e42fee00000p-1")
 """The first 33 bits of ln 2: its product with an exponent is exact."""
-_LN2_LOW: Final = float.fromhex("0x1.a39ef35793c76p-33")
-_PER_LN2: Final = 1.4426950408889634
+LN2_LOW: Final = float.fromhex("0x1.a39ef35793c76p-33")
+PER_LN2: Final = 1.4426950408889634
 _PER_LN10: Final = 0.4342944819032518
-_HALF_PI: Final = 1.5707963267948966
-_ROOT_HALF: Final = 0.7071067811865476
+HALF_PI: Final = 1.5707963267948966
+ROOT_HALF: Final = 0.7071067811865476
 
-_ATANH: Final = tuple(1.0 / n for n in range(21, 0, -2))
+ATANH: Final = tuple(1.0 / n for n in range(21, 0, -2))
 """artanh(z) / z by powers of z^2, highest first, for abs(z) up to 0.172."""
 _ATAN: Final = tuple((-1.0) ** (n // 2) / n for n in range(41, 0, -2))
 """arctan(z) / z by powers of z^2, highest first, for abs(z) up to 0.415."""
 _FACTORIALS: Final = tuple(float(f) for f in np.cumprod(np.arange(1.0, 17.0)))
 _EXPM1: Final = tuple(1.0 / f for f in _FACTORIALS[13::-1])
 """(exp(r) - 1) / r by powers of r, highest first, for abs(r) up to 0.347."""
-_SINE: Final = tuple((-1.0) ** (n // 2) / _FACTORIALS[n - 1] for n in range(15, 0, -2))
+SINE: Final = tuple((-1.0) ** (n // 2) / _FACTORIALS[n - 1] for n in range(15, 0, -2))
 """sin(a) / a by powers of a^2, highest first, for abs(a) up to pi / 4."""
-_COSINE: Final = (*((-1.0) ** (n // 2) / _FACTORIALS[n - 1] for n in range(16, 0, -2)), 1.0)
+COSINE: Final = (*((-1.0) ** (n // 2) / _FACTORIALS[n - 1] for n in range(16, 0, -2)), 1.0)
 
-_MULTIPLES: Final = 1.5 * 2.0**19
+MULTIPLES: Final = 1.5 * 2.0**19
 """Doubles of this size are multiples of 2**-33."""
 _DOUBT: Final = 2.0**-44
 """More than the error of any processor's logarithm of up to 40 bit."""
@@ -70,8 +70,8 @@ def expm1(x: ArrayLike) -> Any:
 def _exp_parts(x: ArrayLike) -> tuple[Any, Any]:
     """Return k and ``exp(r) - 1`` where ``x = k ln 2 + r``."""
     bounded = np.clip(np.asarray(x, dtype=float), -746.0, 710.0)
-    times = np.rint(bounded * _PER_LN2)
-    rest = (bounded - times * _LN2_HIGH) - times * _LN2_LOW
+    times = np.rint(bounded * PER_LN2)
+    rest = (bounded - times * LN2_HIGH) - times * LN2_LOW
     return times, rest * _series(_EXPM1, rest)
 
 
@@ -105,10 +105,10 @@ def log(x: ArrayLike) -> Any:
     values = np.asarray(x, dtype=float)
     with np.errstate(invalid="ignore"):
         fraction, exponent = np.frexp(values)
-        below = fraction < _ROOT_HALF
+        below = fraction < ROOT_HALF
         fraction, exponent = np.where(below, 2.0 * fraction, fraction), exponent - below
         z = (fraction - 1.0) / (fraction + 1.0)
-        inside = exponent * _LN2_HIGH + (2.0 * z * _series(_ATANH, z * z) + exponent * _LN2_LOW)
+        inside = exponent * LN2_HIGH + (2.0 * z * _series(ATANH, z * z) + exponent * LN2_LOW)
         regular = (values > 0.0) & (values < np.inf)
         limit = np.where(values == 0.0, -np.inf, np.where(values > 0.0, values, np.nan))
     return np.where(regular, inside, limit)[()]
@@ -131,7 +131,7 @@ def log10(x: ArrayLike) -> Any:
 
 def log2(x: ArrayLike) -> Any:
     """Binary logarithm, elementwise."""
-    return log(x) * _PER_LN2
+    return log(x) * PER_LN2
 
 
 def log1p(x: ArrayLike) -> Any:
@@ -154,17 +154,17 @@ def capacity(sinr: NDArray[Any]) -> NDArray[Any]:
         sinr: finite and not negative.
     """
     values = np.log1p(sinr, dtype=float)
-    values *= _PER_LN2
+    values *= PER_LN2
     if sinr.dtype == np.float32:
         return np.asarray(values, dtype=np.float32)
     values -= _DOUBT
-    lower = np.asarray(values + _MULTIPLES)
+    lower = np.asarray(values + MULTIPLES)
     values += 2.0 * _DOUBT
-    values += _MULTIPLES
+    values += MULTIPLES
     doubtful = lower != values
     if doubtful.any():
-        lower[doubtful] = log1p(sinr[doubtful]) * _PER_LN2 + _MULTIPLES
-    lower -= _MULTIPLES
+        lower[doubtful] = log1p(sinr[doubtful]) * PER_LN2 + MULTIPLES
+    lower -= MULTIPLES
     return lower
 
 
@@ -175,13 +175,13 @@ def cosine_and_sine(turns: ArrayLike, *, single: bool = False) -> tuple[Any, Any
     """
     values = np.asarray(turns, dtype=float)
     quarters = np.rint(4.0 * values)
-    angle = (values - 0.25 * quarters) * (4.0 * _HALF_PI)
+    angle = (values - 0.25 * quarters) * (4.0 * HALF_PI)
     quadrant = quarters - 4.0 * np.floor(0.25 * quarters)
     if single:
         angle, quadrant = angle.astype(np.float32), quadrant.astype(np.float32)
     square = angle * angle
-    cosine = _series(_COSINE[4:] if single else _COSINE, square)
-    sine = _series(_SINE[3:] if single else _SINE, square)
+    cosine = _series(COSINE[4:] if single else COSINE, square)
+    sine = _series(SINE[3:] if single else SINE, square)
     sine *= angle
     # Of 0 to 3 quarters the cosine is 1, 0, -1, 0 and the sine 0, 1, 0, -1.
     across, up = np.abs(quadrant - 2.0) - 1.0, 1.0 - np.abs(quadrant - 1.0)
@@ -197,9 +197,9 @@ def arctan2(y: ArrayLike, x: ArrayLike) -> Any:
     # arctan(r) = pi / 4 + arctan((r - 1) / (r + 1))
     far = ratio > 0.41421356237309503
     z = np.where(far, (ratio - 1.0) / (ratio + 1.0), ratio)
-    angle = z * _series(_ATAN, z * z) + np.where(far, 0.5 * _HALF_PI, 0.0)
-    angle = np.where(up > across, _HALF_PI - angle, angle)
-    angle = np.where(run < 0.0, 2.0 * _HALF_PI - angle, angle)
+    angle = z * _series(_ATAN, z * z) + np.where(far, 0.5 * HALF_PI, 0.0)
+    angle = np.where(up > across, HALF_PI - angle, angle)
+    angle = np.where(run < 0.0, 2.0 * HALF_PI - angle, angle)
     return np.copysign(angle, rise)[()]
 
 

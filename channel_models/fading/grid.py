@@ -13,11 +13,13 @@ single IEEE operations, and the matrix products are exact. Their factors are mul
 bits of a double. No order of summation and no fused multiply-add of a library then changes it.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from channel_models.compiled import kernels
 from channel_models.elementary import cosine_and_sine
 from channel_models.fading.process import LinkIndices
 from channel_models.validation import FloatArray
@@ -42,8 +44,9 @@ class GridRotations:
     """Rotations of every sinusoid for one grid step, filled in for a link when first asked for.
 
     ``frequencies`` (links, rows, sinusoids) in Hz; ``step`` in s. ``within`` holds cosine and sine
-    from the centre of a run to its later samples, (links, 2, rows, sinusoids, 32); ``between`` from
-    the centre of a block to those of its runs, (links, 2, rows, 4, sinusoids).
+    from the centre of a run to its later samples, (links, 2, rows, sinusoids, 32), in multiples of
+    2**-24; ``between`` from the centre of a block to those of its runs, (links, 2, rows, 4,
+    sinusoids).
     """
 
     def __init__(self, frequencies: FloatArray, step: float) -> None:
@@ -58,10 +61,15 @@ class GridRotations:
         """Compute what is missing for ``links``."""
         samples = np.arange(_HALF) + 0.5
         centres = (np.arange(_RUNS) - (_RUNS - 1) / 2.0) * _RUN
+        loops = kernels()
         for link in links[~self._known[links]]:
-            turns = self._frequencies[link] * self.step
-            self.within[link] = cosine_and_sine(turns[:, :, None] * samples, single=True)
-            self.between[link] = cosine_and_sine(turns[:, None] * centres[:, None], single=True)
+            turns, within = self._frequencies[link] * self.step, self.within[link]
+            if loops is not None:
+                loops.rotate(turns, within, self.between[link])
+            else:
+                exact = np.array(cosine_and_sine(turns[:, :, None] * samples, single=True), float)
+                within[:] = _multiples(exact, _FACTORS)
+                self.between[link] = cosine_and_sine(turns[:, None] * centres[:, None], single=True)
             self._known[link] = True
 
 
@@ -82,13 +90,13 @@ class ResponseTransform:
         first = (self.size // 2) if self.mirrored else 0
         self.half = self.size - first
         matrix = np.array(cosine_and_sine(centred[first:, None] * delays))
-        self._matrix = _multiples(matrix, _FACTORS).reshape(2 * self.half, delays.size)
+        self.matrix = _multiples(matrix, _FACTORS).reshape(2 * self.half, delays.size)
 
     def power(self, taps: FloatArray, out: SingleArray) -> None:
-        """Write the power into ``out`` (n, F, 256), from taps (n, rows, 2, 256)."""
-        count, rows = taps.shape[:2]
-        parts = (self._matrix @ taps.reshape(count, rows, 2 * GRID_BLOCK)).astype(np.float32)
-        parts = parts.reshape(count, 2, self.half, 2, GRID_BLOCK)
+        """Write the power into ``out`` (n, F, cells), from taps (n, rows, 2, cells)."""
+        count, rows, _, cells = taps.shape
+        parts = (self.matrix @ taps.reshape(count, rows, 2 * cells)).astype(np.float32)
+        parts = parts.reshape(count, 2, self.half, 2, cells)
         cosine, sine = parts[:, 0], parts[:, 1]
         real = cosine[:, :, 0] + sine[:, :, 1]
         imaginary = cosine[:, :, 1] - sine[:, :, 0]
@@ -129,26 +137,45 @@ def power_blocks(
     """
     if count == 0 or links.size == 0:
         return np.empty((links.size, count, transform.size), dtype=np.float32)
-    begin, end = first // GRID_BLOCK, -(-(first + count) // GRID_BLOCK)
-    power = np.empty((links.size, transform.size, end - begin, GRID_BLOCK), dtype=np.float32)
+    begin, end = first // _RUN, -(-(first + count) // _RUN)
+    used = slice(first - begin * _RUN, first - begin * _RUN + count)
     single = amplitudes.astype(np.float32)
     rotations.fill(links)
+    loops = kernels()
+    if loops is not None:
+        cells = np.empty(((end - begin) * _RUN, transform.size, links.size), dtype=np.float32)
+        tables = single, frequencies, phases, rotations.within, rotations.between
+        for centre, runs, out in _blocks(begin, end, rotations.step):
+            place = transform.matrix, transform.mirrored, runs.start, cells[out]
+            loops.block_power(centre, *tables, links, *place)
+        return cells[used].transpose(2, 0, 1)
+    power = np.empty((links.size, transform.size, (end - begin) * _RUN), dtype=np.float32)
     everyone = _as_slice(links)
     frequency, phase = frequencies[everyone], phases[everyone]
-    for block in range(begin, end):
-        centre = (block * GRID_BLOCK + GRID_BLOCK // 2) * rotations.step
+    for centre, runs, out in _blocks(begin, end, rotations.step):
         cosine, sine = cosine_and_sine(frequency * centre + phase, single=True)
         cosine *= single
         sine *= single
         for group in range(0, links.size, _LINKS_AT_ONCE):
             few = slice(group, group + _LINKS_AT_ONCE)
             chosen = _as_slice(links[few])
-            within, between = rotations.within[chosen], rotations.between[chosen]
+            within, between = rotations.within[chosen], rotations.between[chosen, :, :, runs]
             taps = _block_taps(cosine[few], sine[few], within, between)
-            transform.power(taps, power[few, :, block - begin])
-    cells = power.reshape(links.size, transform.size, -1)
-    skipped = first - begin * GRID_BLOCK
-    return cells[:, :, skipped : skipped + count].transpose(0, 2, 1)
+            transform.power(taps, power[few, :, out])
+    return power[:, :, used].transpose(0, 2, 1)
+
+
+def _blocks(begin: int, end: int, step: float) -> Iterator[tuple[float, slice, slice]]:
+    """Cut runs ``begin .. end - 1`` into blocks.
+
+    Yields the centre of a block in s, its runs that are wanted, and where their cells belong among
+    those of all runs.
+    """
+    for block in range(begin // _RUNS, -(-end // _RUNS)):
+        first, last = max(begin, block * _RUNS), min(end, (block + 1) * _RUNS)
+        runs = slice(first - block * _RUNS, last - block * _RUNS)
+        cells = slice((first - begin) * _RUN, (last - begin) * _RUN)
+        yield (block * GRID_BLOCK + GRID_BLOCK // 2) * step, runs, cells
 
 
 def _as_slice(links: LinkIndices) -> LinkIndices | slice:
@@ -159,21 +186,21 @@ def _as_slice(links: LinkIndices) -> LinkIndices | slice:
 def _block_taps(
     real: SingleArray, imaginary: SingleArray, within: SingleArray, between: SingleArray
 ) -> FloatArray:
-    """Taps (links, rows, real or imaginary, 256) from phasors at the centre of a block."""
+    """Taps (links, rows, real or imaginary, cells) from phasors at the centre of a block."""
     links, rows, sinusoids = real.shape
+    runs = between.shape[3]
     real, imaginary = real[:, :, None], imaginary[:, :, None]
     cosine, sine = between[:, 0], between[:, 1]
     # Factors of cosine and of sine: (links, 2, rows, real or imaginary, runs, sinusoids).
-    starts = np.empty((links, 2, rows, 2, _RUNS, sinusoids))
+    starts = np.empty((links, 2, rows, 2, runs, sinusoids))
     even, odd = starts[:, 0], starts[:, 1]
     np.subtract(real * cosine, imaginary * sine, out=even[:, :, 0])
     np.add(real * sine, imaginary * cosine, out=even[:, :, 1])
     _multiples(even, _FACTORS)
     np.negative(even[:, :, 1], out=odd[:, :, 0])
     odd[:, :, 1] = even[:, :, 0]
-    factors = _multiples(within.astype(float), _FACTORS)
-    sums = starts.reshape(links, 2, rows, 2 * _RUNS, sinusoids) @ factors
-    taps = np.empty((links, rows, 2 * _RUNS, _RUN))
+    sums = starts.reshape(links, 2, rows, 2 * runs, sinusoids) @ within.astype(float)
+    taps = np.empty((links, rows, 2 * runs, _RUN))
     np.add(sums[:, 0], sums[:, 1], out=taps[..., _HALF:])
     np.subtract(sums[:, 0], sums[:, 1], out=taps[..., _HALF - 1 :: -1])
-    return _multiples(taps, _TAPS).reshape(links, rows, 2, GRID_BLOCK)
+    return _multiples(taps, _TAPS).reshape(links, rows, 2, runs * _RUN)

@@ -5,7 +5,7 @@ SINR that is an array in single precision gives capacities in single precision.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -26,6 +26,15 @@ def _check_sinr(sinr: ArrayLike) -> Any:
     return check_array("sinr", sinr, minimum=0.0, single=True)
 
 
+class ShannonForm(NamedTuple):
+    """``min(attenuation log2(1 + margin SINR), cap)``, and 0 below a floor of the SINR (linear)."""
+
+    margin: float = 1.0
+    attenuation: float = 1.0
+    cap: float = float("inf")
+    floor: float = 0.0
+
+
 @dataclass(frozen=True, kw_only=True)
 class Shannon:
     """``log2(1 + SINR)`` bit/s/Hz: the capacity of the Gaussian channel (Shannon 1948)."""
@@ -35,6 +44,11 @@ class Shannon:
     def spectral_efficiency(self, sinr: ArrayLike) -> Any:
         """bit/s/Hz at linear ``sinr``, elementwise."""
         return capacity(_check_sinr(sinr))[()]
+
+    @property
+    def shannon(self) -> ShannonForm:
+        """The rate as numbers."""
+        return ShannonForm()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +76,11 @@ class ShannonGap:
     def spectral_efficiency(self, sinr: ArrayLike) -> Any:
         """bit/s/Hz at linear ``sinr``, elementwise."""
         return np.minimum(capacity(_check_sinr(sinr) * self._margin), self.cap)[()]
+
+    @property
+    def shannon(self) -> ShannonForm:
+        """The rate as numbers."""
+        return ShannonForm(margin=self._margin, cap=self.cap)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +110,11 @@ class AttenuatedShannon:
         values = _check_sinr(sinr)
         rate = np.minimum(self.attenuation * capacity(values), self.cap)
         return np.where(values < self._least_sinr, 0.0, rate)[()]
+
+    @property
+    def shannon(self) -> ShannonForm:
+        """The rate as numbers."""
+        return ShannonForm(1.0, self.attenuation, self.cap, self._least_sinr)
 
 
 def qam_gap_db(bit_error_rate: ArrayLike) -> Any:

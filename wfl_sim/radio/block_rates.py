@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import channel_models as cm
+from channel_models.compiled import kernels
 from wfl_sim.radio.cell import TransportRate
 from wfl_sim.radio.medium import ActiveTransfers
 from wfl_sim.radio.transmit_power import PowerRule, per_held_block
@@ -56,9 +57,15 @@ class BlockRates:
         held = np.full(len(links), self.blocks / traffic.transmissions)
         if most is not None:
             held = np.minimum(held, most)
-        power = self.power.per_block(links, held)
-        sinr = fading * (power * strength).astype(np.float32)
-        return _worst(traffic, self.rate.spectral_efficiency(sinr))
+        scale = (self.power.per_block(links, held) * strength).astype(np.float32)
+        form, loops = getattr(self.rate, "shannon", None), kernels()
+        if isinstance(form, cm.ShannonForm) and loops is not None and scale.ndim == 1:
+            efficiency = np.empty(fading.shape, dtype=np.float32)
+            flat = np.ascontiguousarray(fading).reshape(-1, len(links))
+            loops.single_efficiency(flat, scale, tuple(form), efficiency.reshape(flat.shape))
+        else:
+            efficiency = self.rate.spectral_efficiency(fading * scale)
+        return _worst(traffic, efficiency)
 
     def of_holders(
         self,

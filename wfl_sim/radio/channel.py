@@ -14,8 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 import channel_models as cm
+from channel_models.compiled import kernels
 
 _KEPT: Final = 2
+_NARROW: Final = 64
+"""Resource blocks up to which a block of samples is long: 65 kB a link."""
 _LINKS_AT_ONCE: Final = 16
 """Links in one call of the fading, so that its result stays in the processor's cache."""
 
@@ -57,6 +60,8 @@ class SampledChannel:
         self.mean_gain = mean_gain
         self._fading = fading
         self._offsets = offsets
+        self._cells = cm.GRID_BLOCK if len(offsets) <= _NARROW else cm.GRID_BLOCK // 4
+        """Cells of the time grid in one block of samples."""
         self._samples: dict[int, _Samples] = {}
         self._free_blocks: list[_Samples] = []
         self._ahead = ahead
@@ -80,9 +85,9 @@ class SampledChannel:
         """Return (count, blocks, m) fading, without the large-scale gains; do not write into it."""
         pieces = []
         while count > 0:
-            number, within = divmod(first, cm.GRID_BLOCK)
+            number, within = divmod(first, self._cells)
             pieces.append(self._block(number, links).of(links, within, count))
-            if self._ahead is not None and within + len(pieces[-1]) > cm.GRID_BLOCK // 4:
+            if self._ahead is not None and within + len(pieces[-1]) > self._cells // 4:
                 self._read_ahead(self._ahead, number + 1, links)
             first += len(pieces[-1])
             count -= len(pieces[-1])
@@ -103,10 +108,12 @@ class SampledChannel:
         """Make the missing links of a block."""
         missing = samples.missing(links)
         samples.reserve(missing.size)
-        for begin in range(0, missing.size, _LINKS_AT_ONCE):
-            few = missing[begin : begin + _LINKS_AT_ONCE]
+        # Compiled loops look after the cache themselves.
+        at_once = _LINKS_AT_ONCE if kernels() is None else max(missing.size, 1)
+        for begin in range(0, missing.size, at_once):
+            few = missing[begin : begin + at_once]
             power = self._fading.power_grid(
-                number * cm.GRID_BLOCK, cm.GRID_BLOCK, self.step, self._offsets, few
+                number * self._cells, self._cells, self.step, self._offsets, few
             )
             samples.add(few, power)
 
@@ -134,7 +141,7 @@ class SampledChannel:
     def _empty_block(self) -> "_Samples":
         """Return an empty block, in the memory of a freed one if there is one."""
         if not self._free_blocks:
-            return _Samples(len(self.mean_gain), len(self._offsets))
+            return _Samples(len(self.mean_gain), self._cells, len(self._offsets))
         samples = self._free_blocks.pop()
         samples.clear()
         return samples
@@ -143,9 +150,9 @@ class SampledChannel:
 class _Samples:
     """One block of samples, for the links asked for so far; its memory is reused."""
 
-    def __init__(self, links: int, blocks: int) -> None:
+    def __init__(self, links: int, cells: int, blocks: int) -> None:
         self._column = np.full(links, -1, dtype=np.intp)
-        self._values = np.empty((cm.GRID_BLOCK, blocks, _LINKS_AT_ONCE), dtype=np.float32)
+        self._values = np.empty((cells, blocks, _LINKS_AT_ONCE), dtype=np.float32)
         """(cells of the grid, resource blocks, columns): links that compete are neighbours."""
         self._used = 0
 
@@ -171,7 +178,11 @@ class _Samples:
         """Add samples (links, cells, blocks) of new links; call `reserve` before."""
         first, self._used = self._used, self._used + len(links)
         self._column[links] = np.arange(first, self._used)
-        self._values[..., first : self._used] = power.transpose(1, 2, 0)
+        values = power.transpose(1, 2, 0)
+        if first == 0 and values.dtype == np.float32 and values.flags.c_contiguous:
+            self._values = values  # type: ignore[assignment]
+        else:
+            self._values[..., first : self._used] = values
 
     def of(self, links: NDArray[np.intp], within: int, count: int) -> NDArray[np.float32]:
         """Return (cells, blocks, links) of at most `count` cells from `within` on."""
@@ -225,7 +236,7 @@ class LazyFading:
         if len(numbers) == 1:
             process = self._processes[numbers[0]]
             return process.power_grid(first, count, step, offsets, self._index[links])
-        power = np.empty((len(links), count, len(offsets)), dtype=np.float32)
+        power = np.empty((count, len(offsets), len(links)), dtype=np.float32).transpose(2, 0, 1)
         for number in numbers:
             here = self._process[links] == number
             power[here] = self._processes[number].power_grid(

@@ -20,6 +20,7 @@ from wfl_sim.radio.block_rates import BlockRates, ChannelState, Rates
 from wfl_sim.radio.channel import SampledChannel
 from wfl_sim.radio.link_samples import link_samples
 from wfl_sim.radio.medium import ActiveTransfers, LinkSamples, RatePlan
+from wfl_sim.radio.plan_ahead import compiled_loop
 from wfl_sim.radio.subbands import Subbands
 from wfl_sim.radio.transmit_power import PowerRule
 
@@ -64,8 +65,15 @@ class OfdmaBand:
         if self.background is not None:
             noise = noise + self.background(traffic.links, now)
         plan.expect(noise)
+        loop = None
+        if traffic.unicast and traffic.together is None and self.recorded is None:
+            loop = compiled_loop(self.allocator, self.rates, self.subband, traffic.links)
         while plan.unfinished:
-            plan.record(self._plan_step(plan))
+            if loop is not None:
+                plan.bring_forward(loop)
+            # A step that the loop leaves: a tie, or more blocks than a transfer may hold.
+            if plan.unfinished:
+                plan.record(self._plan_step(plan))
         return plan.result()
 
     def _plan_step(self, plan: "BandPlan") -> Rates:
@@ -206,9 +214,8 @@ class BandPlan:
         self._average = traffic.average_rate
         self._efficiency = np.empty(0)
         self.samples: list[LinkSamples] = []
-        self._rate, self._averages, self._power, self._sinr = np.empty(
-            (4, steps, len(traffic.first))
-        )
+        self._results = np.empty((4, steps, len(traffic.first)))
+        self._rate, self._averages, self._power, self._sinr = self._results
 
     def expect(self, noise: float | FloatArray) -> None:
         """Set noise and mean interference in W on a block, all that the allocator knows of them."""
@@ -271,6 +278,15 @@ class BandPlan:
         """Keep what the links have in this step, before `record`."""
         grid, rate = (self.band.rates, self.traffic, shares, level), self._rate[self.planned]
         self.samples.append(partial(link_samples, *grid, present, known, rate, self.band.recorded))
+
+    def bring_forward(self, loop: Callable[..., int]) -> None:
+        """Plan the next steps by a compiled loop, as far as it can."""
+        state = np.array((self.left, self._average))
+        most = np.full(len(self.left), np.inf) if self.max_units is None else self.max_units
+        channel = self._efficiency, self._present, self.strength, self.traffic.weight, most
+        given = *map(np.ascontiguousarray, channel), self._lengths, self._keep
+        self.planned = loop(*given, state, self._results, self.planned)
+        self.left, self._average = state
 
     def result(self) -> RatePlan:
         """Return the steps planned."""

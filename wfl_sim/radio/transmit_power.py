@@ -57,8 +57,12 @@ class DevicePower:
         self, links: NDArray[np.intp], held: FloatArray, level: FloatArray | float = 1.0
     ) -> FloatArray:
         """``min(level P_max / held, density)``."""
-        spread = level * self.largest.take(links) / held
-        return np.minimum(spread, self.density.take(links))
+        largest, density = self.bounds(links)
+        return np.minimum(level * largest / held, density)
+
+    def bounds(self, links: NDArray[np.intp]) -> tuple[FloatArray, FloatArray]:
+        """W of each link on all its blocks together, and on any one of them."""
+        return self.largest.take(links), self.density.take(links)
 
 
 @dataclass(frozen=True)
@@ -79,4 +83,8 @@ class CellPower:
         self, links: NDArray[np.intp], held: FloatArray, level: FloatArray | float = 1.0
     ) -> FloatArray:
         """``P / blocks``, times the level."""
-        return np.full(len(links), self.total / self.blocks) * level
+        return self.bounds(links)[1] * level
+
+    def bounds(self, links: NDArray[np.intp]) -> tuple[FloatArray, FloatArray]:
+        """W of each link on all its blocks together (no bound), and on any one of them."""
+        return np.full(len(links), np.inf), np.full(len(links), self.total / self.blocks)

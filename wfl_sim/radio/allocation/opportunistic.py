@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.radio.allocation.allocator import ALLOCATORS, Demands
 
-_LEAST: Final = 1e-20
+LEAST: Final = 1e-20
 """bit/s: averages below it give no priority over each other; its inverse fits all floats."""
 
-_SHORTEST: Final = float(np.finfo(float).epsneg)
+SHORTEST: Final = float(np.finfo(float).epsneg)
 """Least share of an average that is forgotten, however short the step."""
 
 
@@ -97,8 +97,8 @@ class ProportionalFair:
         The unit is bit/s/Hz of one block, of which the average forgets all but a part. A common
         factor of all averages does not matter to a comparison of transfers.
         """
-        forgotten = max(1 - demands.memory, _SHORTEST) * demands.block_bandwidth
-        return np.maximum(demands.memory * demands.average_rate, _LEAST) / forgotten
+        forgotten = max(1 - demands.memory, SHORTEST) * demands.block_bandwidth
+        return np.maximum(demands.memory * demands.average_rate, LEAST) / forgotten
 
 
 def _priority(demands: Demands, average: NDArray[np.float64]) -> NDArray[np.floating]:

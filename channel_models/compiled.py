@@ -1,0 +1,35 @@
+"""Compiled loops: used in long computations where numba is installed, bit for bit the same.
+
+The environment variable ``WFL_SIM_COMPILED`` says when: ``auto`` (default) once the process has
+computed for some seconds, so that short runs do not wait for the loading; ``always`` or ``never``.
+"""
+
+import os
+import time
+import warnings
+from functools import cache
+from types import ModuleType
+from typing import Final
+
+_SECONDS: Final = 5.0
+"""of computing before the compiled loops are loaded (1 s; 20 s when they are first compiled)"""
+
+
+def kernels() -> ModuleType | None:
+    """Return the module of compiled loops; None where NumPy is to do the work."""
+    wish = os.environ.get("WFL_SIM_COMPILED", "auto")
+    if wish == "never" or (wish != "always" and time.process_time() < _SECONDS):
+        return None
+    return _loaded()
+
+
+@cache
+def _loaded() -> ModuleType | None:
+    try:
+        from channel_models import kernels
+    except ImportError:
+        return None
+    except RuntimeError as error:  # numba finds no folder for its cache
+        warnings.warn(f"no compiled loops: {error}", RuntimeWarning, stacklevel=2)
+        return None
+    return kernels

@@ -1,0 +1,226 @@
+"""The loops that numba compiles: the same IEEE operations as in NumPy, in the same order.
+
+Neither reordering nor fused multiply-add is allowed, so results do not depend on the processor.
+Only `channel_models.compiled` imports this module.
+"""
+
+import math
+from typing import Any, Final
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from channel_models import elementary
+
+compiled: Final = numba.njit(cache=True, nogil=True, error_model="numpy")
+"""Compile a function when it is first called; machine code is kept beside the source file."""
+
+_f = np.float32
+_ATANH: Final = elementary.ATANH
+_COSINE: Final = tuple(_f(c) for c in elementary.COSINE[4:])
+_SINE: Final = tuple(_f(c) for c in elementary.SINE[3:])
+_LN2_HIGH: Final = elementary.LN2_HIGH
+_LN2_LOW: Final = elementary.LN2_LOW
+_PER_LN2: Final = elementary.PER_LN2
+_ROOT_HALF: Final = elementary.ROOT_HALF
+_TURN: Final = 4.0 * elementary.HALF_PI
+_EFFICIENCIES: Final = elementary.MULTIPLES
+_FACTORS: Final = 1.5 * 2.0**28
+_TAPS: Final = 1.5 * 2.0**29
+_RUN: Final = 64
+_HALF: Final = 32
+_LINKS: Final = 16
+"""Links at once, whose power fits into a cache of 1 MB."""
+_LINE: Final = 16
+"""Numbers in a line of the cache."""
+
+
+@compiled
+def _log1p(x: float) -> float:
+    """``log(1 + x)`` of a number that is finite and not negative, as `elementary.log1p`."""
+    total = 1.0 + x
+    bits = np.float64(total).view(np.int64)
+    # A double of this size has the exponent in its last bits.
+    exponent = np.int64((bits >> 52) | 0x4330000000000000).view(np.float64) - (2.0**52 + 1022.0)
+    fraction = np.int64((bits & 0x000FFFFFFFFFFFFF) | 0x3FE0000000000000).view(np.float64)
+    below = fraction < _ROOT_HALF
+    fraction = 2.0 * fraction if below else fraction
+    exponent = exponent - 1.0 if below else exponent
+    z = (fraction - 1.0) / (fraction + 1.0)
+    square = z * z
+    series = square * _ATANH[0] + _ATANH[1]
+    for k in range(2, 11):
+        series = series * square + _ATANH[k]
+    log = exponent * _LN2_HIGH + (2.0 * z * series + exponent * _LN2_LOW)
+    return log + (x - (total - 1.0)) / total
+
+
+@compiled
+def single_efficiency(
+    fading: NDArray[np.float32],
+    scale: NDArray[np.float32],
+    shannon: tuple[float, float, float, float],
+    out: NDArray[np.float32],
+) -> None:
+    """Write bit/s/Hz (k, n) at a SINR of fading (k, n) times scale (n,), see `ShannonForm`."""
+    margin, attenuation = _f(shannon[0]), _f(shannon[1])
+    cap, floor = _f(shannon[2]), _f(shannon[3])
+    for k in range(fading.shape[0]):
+        for i in range(fading.shape[1]):
+            sinr = fading[k, i] * scale[i]
+            bits = attenuation * _f(_log1p(np.float64(sinr * margin)) * _PER_LN2)
+            bits = bits if bits < cap else cap
+            out[k, i] = _f(0.0) if sinr < floor else bits
+
+
+@compiled
+def capacity(sinr: float) -> float:
+    """Return ``log2(1 + sinr)`` bit as a multiple of 2**-33, as `elementary.capacity`."""
+    return (_log1p(sinr) * _PER_LN2 + _EFFICIENCIES) - _EFFICIENCIES
+
+
+@compiled
+def _cosine_and_sine(turns: float) -> tuple[Any, Any]:
+    """Cosine and sine in single precision, as `elementary.cosine_and_sine`."""
+    quarters = np.rint(4.0 * turns)
+    angle = _f((turns - 0.25 * quarters) * _TURN)
+    quadrant = _f(quarters - 4.0 * np.floor(0.25 * quarters))
+    square = angle * angle
+    cosine = square * _COSINE[0] + _COSINE[1]
+    for k in range(2, len(_COSINE)):
+        cosine = cosine * square + _COSINE[k]
+    sine = square * _SINE[0] + _SINE[1]
+    for k in range(2, len(_SINE)):
+        sine = sine * square + _SINE[k]
+    sine = sine * angle
+    across = abs(quadrant - _f(2.0)) - _f(1.0)
+    up = _f(1.0) - abs(quadrant - _f(1.0))
+    return cosine * across - sine * up, cosine * up + sine * across
+
+
+@compiled
+def _multiple(x: float, magic: float) -> float:
+    return (x + magic) - magic
+
+
+@compiled
+def rotate(
+    turns: NDArray[np.float64], within: NDArray[np.float32], between: NDArray[np.float32]
+) -> None:
+    """Write the rotations of one link, see `GridRotations`, from its turns in a step."""
+    rows, sinusoids = turns.shape
+    for row in range(rows):
+        for m in range(sinusoids):
+            turn = turns[row, m]
+            for s in range(_HALF):
+                cosine, sine = _cosine_and_sine(turn * (s + 0.5))
+                within[0, row, m, s] = _multiple(np.float64(cosine), _FACTORS)
+                within[1, row, m, s] = _multiple(np.float64(sine), _FACTORS)
+            for run in range(between.shape[2]):
+                cosine, sine = _cosine_and_sine(turn * ((run - 1.5) * _RUN))
+                between[0, row, run, m] = cosine
+                between[1, row, run, m] = sine
+
+
+@compiled
+def block_power(
+    centre: float,
+    amplitudes: NDArray[np.float32],
+    frequencies: NDArray[np.float64],
+    phases: NDArray[np.float64],
+    within: NDArray[np.float32],
+    between: NDArray[np.float32],
+    links: NDArray[np.intp],
+    matrix: NDArray[np.float64],
+    mirrored: bool,
+    first_run: int,
+    out: NDArray[np.float32],
+) -> None:
+    """Write the power (cells, F, n) of some runs of a block with its centre at a time in s."""
+    rows, sinusoids = amplitudes.shape
+    half, size = matrix.shape[0] // 2, out.shape[1]
+    above = size - half
+    real = np.empty((links.size, rows, sinusoids), dtype=np.float32)
+    imaginary = np.empty_like(real)
+    for i in range(links.size):
+        for row in range(rows):
+            for m in range(sinusoids):
+                turns = frequencies[links[i], row, m] * centre + phases[links[i], row, m]
+                cosine, sine = _cosine_and_sine(turns)
+                real[i, row, m] = cosine * amplitudes[row, m]
+                imaginary[i, row, m] = sine * amplitudes[row, m]
+    cells = out.shape[0]
+    taps, parts = np.empty((cells // _RUN, rows, 2 * _RUN)), np.empty((2 * half, 2 * _RUN))
+    tile = np.empty((_LINKS, size, cells), dtype=np.float32)
+    for first in range(0, links.size, _LINKS):
+        few = min(_LINKS, links.size - first)
+        for i in range(few):
+            link = links[first + i]
+            turned = between[link, :, :, first_run : first_run + cells // _RUN]
+            _taps(real[first + i], imaginary[first + i], within[link], turned, taps)
+            for run in range(cells // _RUN):
+                np.dot(matrix, taps[run], parts)
+                _powers(parts, mirrored, tile[i], run * _RUN)
+        for near in range(0, cells, _LINE):
+            for f in range(size):
+                for k in range(near, near + _LINE):
+                    for i in range(few):
+                        out[k, f, first + i] = tile[i, f, k]
+
+
+@compiled
+def _powers(
+    parts: NDArray[np.float64], mirrored: bool, power: NDArray[np.float32], first: int
+) -> None:
+    """Write the power (F, cells) of one link in the run that begins at a cell."""
+    half, size = parts.shape[0] // 2, power.shape[0]
+    for f in range(half):
+        for k in range(_RUN):
+            cr, ci = _f(parts[f, k]), _f(parts[f, _RUN + k])
+            sr, si = _f(parts[half + f, k]), _f(parts[half + f, _RUN + k])
+            x, y = cr + si, ci - sr
+            power[size - half + f, first + k] = x * x + y * y
+            if mirrored:
+                x, y = cr - si, ci + sr
+                power[half - 1 - f, first + k] = x * x + y * y
+
+
+@compiled
+def _taps(
+    real: NDArray[np.float32],
+    imaginary: NDArray[np.float32],
+    within: NDArray[np.float32],
+    between: NDArray[np.float32],
+    taps: NDArray[np.float64],
+) -> None:
+    """Write the taps (runs, rows, real and imaginary part) of a link from its central phasors."""
+    rows, sinusoids = real.shape
+    runs = between.shape[2]
+    starts = np.empty((2, runs, sinusoids))
+    rotation = np.empty((sinusoids, _HALF))
+    cosines, sines = np.empty((2 * runs, _HALF)), np.empty((2 * runs, _HALF))
+    for row in range(rows):
+        for run in range(runs):
+            for m in range(sinusoids):
+                re, im = real[row, m], imaginary[row, m]
+                cosine, sine = between[0, row, run, m], between[1, row, run, m]
+                starts[0, run, m] = _multiple(np.float64(re * cosine - im * sine), _FACTORS)
+                starts[1, run, m] = _multiple(np.float64(re * sine + im * cosine), _FACTORS)
+        flat = starts.reshape(2 * runs, sinusoids)
+        for m in range(sinusoids):
+            for s in range(_HALF):
+                rotation[m, s] = within[0, row, m, s]
+        np.dot(flat, rotation, cosines)
+        for m in range(sinusoids):
+            for s in range(_HALF):
+                rotation[m, s] = within[1, row, m, s]
+        np.dot(flat, rotation, sines)
+        for run in range(runs):
+            for s in range(_HALF):
+                c0, c1 = cosines[run, s], cosines[runs + run, s]
+                s0, s1 = sines[run, s], sines[runs + run, s]
+                taps[run, row, _HALF + s] = _multiple(c0 - s1, _TAPS)
+                taps[run, row, _RUN + _HALF + s] = _multiple(c1 + s0, _TAPS)
+                taps[run, row, _HALF - 1 - s] = _multiple(c0 + s1, _TAPS)
+                taps[run, row, _RUN + _HALF - 1 - s] = _multiple(c1 - s0, _TAPS)

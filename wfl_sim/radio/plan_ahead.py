@@ -1,0 +1,39 @@
+"""Where the steps of a plan can be left to a compiled loop."""
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+import channel_models as cm
+from channel_models.compiled import kernels
+from wfl_sim.radio.allocation.allocator import Allocator
+from wfl_sim.radio.allocation.opportunistic import LEAST, SHORTEST, ProportionalFair
+from wfl_sim.radio.block_rates import BlockRates
+from wfl_sim.radio.transmit_power import CellPower, DevicePower
+
+
+def compiled_loop(
+    allocator: Allocator, rates: BlockRates, subband: int, links: NDArray[np.intp]
+) -> Callable[..., int] | None:
+    """Return `compiled_plan.proportional_fair` for a band and its links; None where NumPy works."""
+    power, form = rates.power, getattr(rates.rate, "shannon", None)
+    if not (
+        isinstance(allocator, ProportionalFair)
+        and isinstance(power, DevicePower | CellPower)
+        and isinstance(form, cm.ShannonForm)
+        and kernels() is not None
+    ):
+        return None
+    from wfl_sim.radio.compiled_plan import proportional_fair
+
+    return partial(
+        proportional_fair,
+        allocator.turns,
+        (LEAST, SHORTEST),
+        subband,
+        rates.usable,
+        tuple(form),
+        power.bounds(links),
+    )
