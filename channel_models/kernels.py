@@ -4,7 +4,6 @@ Neither reordering nor fused multiply-add is allowed, so results do not depend o
 Only `channel_models.compiled` imports this module.
 """
 
-import math
 from typing import Any, Final
 
 import numba
@@ -140,7 +139,6 @@ def block_power(
     """Write the power (cells, F, n) of some runs of a block with its centre at a time in s."""
     rows, sinusoids = amplitudes.shape
     half, size = matrix.shape[0] // 2, out.shape[1]
-    above = size - half
     real = np.empty((links.size, rows, sinusoids), dtype=np.float32)
     imaginary = np.empty_like(real)
     for i in range(links.size):
