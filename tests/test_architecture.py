@@ -54,6 +54,7 @@ def test_an_upward_import_and_a_circle_are_found(tmp_path):
         ({"simpy"}, {"network", "rounds", "simulation", "flower"}),
         ({"flwr"}, {"flower"}),
         ({"typer", "rich"}, {"cli"}),
+        ({"numba"}, {"channel_models"}),
     ],
 )
 def test_a_library_is_imported_where_it_belongs(libraries, rooms):

@@ -1,0 +1,135 @@
+"""Compiled loops against NumPy: equal to the bit. (The first run compiles them: some 20 s.)"""
+
+import numpy as np
+import pytest
+import simpy
+
+import channel_models as cm
+from channel_models.elementary import capacity
+from wfl_sim.network.carrier import Carrier
+from wfl_sim.network.transfer import TransferRequest
+from wfl_sim.radio import plan_ahead
+from wfl_sim.radio.allocation import ProportionalFair
+from wfl_sim.radio.block_limit import BlockLimit
+from wfl_sim.radio.channel import SampledChannel
+from wfl_sim.radio.ofdma import OfdmaBand
+from wfl_sim.radio.transmit_power import CellPower, DevicePower
+
+pytest.importorskip("numba", reason="numba is not installed: NumPy alone works")
+
+BLOCKS, NOISE, POWER = 13, 1e-20 * 360e3, 0.2
+OFFSETS = cm.resource_block_offsets(BLOCKS, 30e3)
+
+
+def both(monkeypatch, run):
+    """Return what `run` gives with compiled loops and without."""
+    results = []
+    for wish in ("always", "never"):
+        monkeypatch.setenv("WFL_SIM_COMPILED", wish)
+        results.append(run())
+    return results
+
+
+@pytest.mark.parametrize("profile", ["flat", "tdl-c", "tdl-d"])
+@pytest.mark.parametrize("offsets", [[0.0], [3e6, -1e6, 0.0], cm.resource_block_offsets(51, 30e3)])
+def test_fading(monkeypatch, profile, offsets):
+    def run():
+        streams = [np.random.default_rng([7, link]) for link in range(19)]
+        fading = cm.Rayleigh(profile=profile).realise(streams, np.linspace(0.0, 400.0, 19))
+        some = fading.power_grid(100, 90, 1e-3, offsets, np.array([3, 17, 5]))
+        return some, fading.power_grid(200, 400, 1e-3, offsets)
+
+    (few, many), (plain_few, plain_many) = both(monkeypatch, run)
+    np.testing.assert_array_equal(few, plain_few)
+    np.testing.assert_array_equal(many, plain_many)
+
+
+RATES = [
+    cm.Shannon(),
+    cm.ShannonGap(gap=3.0),
+    cm.ShannonGap(gap=0.0, cap=2.0),
+    cm.AttenuatedShannon(floor=25.0),
+]
+
+
+@pytest.mark.parametrize("rate", RATES, ids=repr)
+def test_efficiency_in_single_precision(monkeypatch, rate):
+    from channel_models import kernels
+
+    rng = np.random.default_rng(3)
+    fading = rng.exponential(size=(5000, 20)).astype(np.float32)
+    scale = np.exp(rng.uniform(-20, 15, 20)).astype(np.float32)
+    found = np.empty_like(fading)
+    kernels.single_efficiency(fading, scale, tuple(rate.shannon), found)
+    np.testing.assert_array_equal(found, rate.spectral_efficiency(fading * scale))
+
+
+def test_capacity_in_double_precision():
+    from channel_models import kernels
+
+    sinr = np.exp(np.random.default_rng(4).uniform(-25, 25, 20_000))
+    np.testing.assert_array_equal([kernels.capacity(each) for each in sinr], capacity(sinr))
+
+
+def served(rate, power, *, subband, limit, doppler, fading):
+    """Return ends, watts and SINR of transfers that come one after the other."""
+    streams = [np.random.default_rng([1, device]) for device in range(9)]
+    gains = cm.db_to_linear(-np.random.default_rng(2).uniform(95, 125, 9))
+    band = OfdmaBand(
+        channel=SampledChannel(
+            gains, fading.realise(streams, np.full(9, doppler)), OFFSETS, 0.1 / max(doppler, 1.0)
+        ),
+        allocator=ProportionalFair(),
+        rate=rate,
+        power=power,
+        noise_density=NOISE / 360e3,
+        blocks=BLOCKS,
+        block_bandwidth=360e3,
+        symbol_rate=300e3,
+        csi_delay=0.004,
+        averaging=0.2,
+        subband=subband,
+        limit=limit,
+    )
+    env = simpy.Environment()
+    carrier, sent = Carrier(env, "air", band), []
+
+    def arrivals():
+        for device in range(9):
+            sent.append(carrier.send(TransferRequest([device], 4e5 + 1e4 * device)))
+            yield env.timeout(0.06)
+
+    env.process(arrivals())
+    env.run(100.0)
+    return [(each.end, each.radiated, each.airtime, each.mean_sinr_db, each.bits) for each in sent]
+
+
+DEVICES = DevicePower(np.linspace(0.05, 0.2, 9), np.append(np.full(8, np.inf), 0.01))
+CASES = {
+    "gap": (RATES[1], DEVICES, 1, None, cm.Rayleigh(profile="tdl-c")),
+    "cap": (RATES[2], DEVICES, 1, None, cm.Rayleigh(profile="tdl-c")),
+    "floor": (RATES[3], DEVICES, 4, None, cm.Rayleigh(profile="tdl-c")),
+    "downlink": (RATES[0], CellPower(20.0, BLOCKS), 4, None, cm.Rayleigh()),
+    "limit": (RATES[1], DEVICES, 1, BlockLimit(3e3, DEVICES.largest), cm.Rayleigh()),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_plans(monkeypatch, case):
+    rate, power, subband, limit, fading = case
+    compiled, plain = both(
+        monkeypatch,
+        lambda: served(rate, power, subband=subband, limit=limit, doppler=20.0, fading=fading),
+    )
+    assert compiled == plain
+    assert all(end is not None for end, *_ in plain)
+
+
+def test_the_compiled_loop_is_what_runs(monkeypatch):
+    monkeypatch.setenv("WFL_SIM_COMPILED", "always")
+    links = np.arange(9)
+    rate, power, *_ = CASES["gap"]
+    rates = plan_ahead.BlockRates(rate=rate, power=power, blocks=BLOCKS, usable=300e3)
+    assert plan_ahead.compiled_loop(ProportionalFair(), rates, 1, links) is not None
+    monkeypatch.setenv("WFL_SIM_COMPILED", "never")
+    assert plan_ahead.compiled_loop(ProportionalFair(), rates, 1, links) is None
