@@ -162,7 +162,7 @@ def completion_errors(step, seeds):
         band = make_band([gain], fading=cm.Rayleigh(), doppler=doppler, step=step, seed=seed)
         (sent,) = finish(band, [([0], bits)])
         process = cm.Rayleigh().realise([np.random.default_rng([seed, 0])], [doppler])
-        power = process.power((np.arange(60_000) + 0.5) * fine, [0.0])[0, :, 0]
+        power = process.power((np.arange(30_000) + 0.5) * fine, [0.0])[0, :, 0]
         moved = np.cumsum(BLOCKS * BLOCK * np.log2(1 + snr * power)) * fine
         last = int(np.searchsorted(moved, bits))
         before = moved[last - 1]

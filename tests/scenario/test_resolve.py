@@ -1,6 +1,7 @@
 """Resolved scenarios load to what they came from."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,9 @@ def test_every_shipped_scenario_survives(path, tmp_path):
         if "no such file" in str(error):
             pytest.skip("its data are not beside the project")
         raise
-    for loaded in runs:
+    # Runs of one point differ in nothing but their seed.
+    points = {digest(replace(loaded.scenario, seed=0)): loaded for loaded in runs}
+    for loaded in points.values():
         scenario = again(loaded.scenario, tmp_path)
         assert scenario == loaded.scenario
         assert digest(scenario) == digest(loaded.scenario)
