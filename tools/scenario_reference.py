@@ -22,7 +22,6 @@ from wfl_sim.config.fields import FilePath, Shorthand
 from wfl_sim.config.registry import From, Registry
 from wfl_sim.device_models import Hardware, HardwareReference
 from wfl_sim.scenario.builtin_kinds import FAMILIES
-from wfl_sim.scenario.resolve import to_dict
 from wfl_sim.scenario.scenario import Scenario
 
 FOLDER = Path(__file__).parents[1] / "docs" / "keys"
@@ -43,11 +42,23 @@ PAGES: dict[str, tuple[str, str, tuple[str, ...]]] = {
 }  # fmt: skip
 """File name to title, keys of the top level, and families of kinds."""
 
+_HEAD = "*Made from the source by `python -m tools.scenario_reference`.* [Rules](../scenarios.md)."
+_INDEX = """# Keys of a scenario
+
+Every key with its type, unit, default and meaning. How they are written is told on the page of
+[scenarios](../scenarios.md); `wfl-sim schema` has the same for editors, `wfl-sim list` the kinds.
+
+```{toctree}
+:maxdepth: 1
+
+"""
+
 
 def pages() -> dict[str, str]:
     """Return the text of every page by its file name."""
     texts = {f"{name}.md": _page(name) for name in PAGES}
     left = {each.family for each in FAMILIES} - {f for *_, fs in PAGES.values() for f in fs}
+    texts["index.md"] = _INDEX + "\n".join(PAGES) + "\n```\n"
     if left:
         raise LookupError(f"no page has the kinds of: {', '.join(sorted(left))}")
     return texts
@@ -55,7 +66,7 @@ def pages() -> dict[str, str]:
 
 def _page(name: str) -> str:
     title, keys, families = PAGES[name]
-    parts = [f"# Keys: {title}", "Made by `python -m tools.scenario_reference`; the rules are those of [scenarios](../scenarios.md)."]
+    parts = [f"# {title}", _HEAD]
     hints = get_type_hints(Scenario, include_extras=True)
     chosen = [each for each in fields(Scenario) if each.name in keys.split()]
     if chosen:
@@ -85,8 +96,8 @@ def _sections(path: str, hint: Any, seen: set[type]) -> list[str]:
 
 def _kinds(registry: Registry[Any], seen: set[type]) -> list[str]:
     kinds = {name: cls for name, cls in registry.kinds().items() if _shipped(cls)}
-    parts = [f"## Kinds of {registry.family}"]
-    parts.append(_rows(("kind", "what it is"), [(f"`{k}`", _first_lines(c)) for k, c in kinds.items()]))
+    listed = [(f"`{name}`", _first_lines(cls)) for name, cls in kinds.items()]
+    parts = [f"## Kinds of {registry.family}", _rows(("kind", "what it is"), listed)]
     for name, cls in kinds.items():
         if _given(cls):
             parts += [f"### {registry.family} `{name}`", _table(cls, _given(cls))]
@@ -110,13 +121,15 @@ def _table(cls: type, chosen: list["Field[Any]"]) -> str:
     rows = []
     for each in chosen:
         unit, what = _described(hints[each.name])
-        rows.append((f"`{each.name}`", what, unit, _default(each, unit), meaning(cls, each.name)))
-    return _rows(("key", "value", "unit", "default", "meaning"), rows)
+        value = f"{what}, {unit}" if unit else what
+        rows.append((f"`{each.name}`", value, _default(each, unit), meaning(cls, each.name)))
+    return _rows(("key", "value", "default", "meaning"), rows)
 
 
 def _rows(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     lines = [head, tuple("---" for _ in head), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+    escaped = [[cell.replace("|", r"\|") for cell in line] for line in lines]
+    return "\n".join(f"| {' | '.join(line)} |" for line in escaped)
 
 
 def _described(hint: Any) -> tuple[str, str]:
@@ -126,7 +139,8 @@ def _described(hint: Any) -> tuple[str, str]:
         if isinstance(mark, Unit):
             unit = unit or mark.symbol
         elif isinstance(mark, From):
-            words.append(f"[kind](#kinds-of-{mark.registry.family})" if False else f"kind of {mark.registry.family}")
+            family = mark.registry.family
+            words.append(f"[kind]({_page_of(family)}#kinds-of-{family}) of {family}")
         elif isinstance(mark, HardwareReference):
             words.append("name or mapping of hardware")
         elif isinstance(mark, FilePath):
@@ -136,6 +150,10 @@ def _described(hint: Any) -> tuple[str, str]:
     if not words:
         words = _types(hint)
     return unit if unit != "1" else "", ", ".join(dict.fromkeys(words))
+
+
+def _page_of(family: str) -> str:
+    return next(f"{name}.md" for name, (*_, families) in PAGES.items() if family in families)
 
 
 def _types(hint: Any) -> list[str]:
@@ -149,9 +167,7 @@ def _types(hint: Any) -> list[str]:
     if origin in (tuple, list):
         items = list(dict.fromkeys(w for p in parts if p is not ... for w in _types(p)))
         return [f"list of {' and '.join(items)}"]
-    if origin is not None and issubclass(origin, dict | types.MappingProxyType) or "Mapping" in str(origin):
-        return ["mapping"]
-    if is_dataclass(hint):
+    if origin is not None or is_dataclass(hint):
         return ["mapping"]
     names = {int: "whole number", float: "number", str: "text", bool: "true or false"}
     return [names.get(hint, "value")]
@@ -203,8 +219,9 @@ def _component(value: Any) -> str:
             continue
         own = [each for each in _given(type(value)) if getattr(value, each.name) != _bare(each)]
         hints = get_type_hints(type(value), include_extras=True)
-        keys = ", ".join(f"{e.name} {_shown(getattr(value, e.name), _described(hints[e.name])[0])}" for e in own)
-        return f"`{name}`" + (f", {keys}" if keys else "")
+        units = {each.name: _described(hints[each.name])[0] for each in own}
+        keys = [f"{key} {_shown(getattr(value, key), unit)}" for key, unit in units.items()]
+        return ", ".join([f"`{name}`", *keys])
     if isinstance(value, Hardware):
         return f"`{value.name}`"
     return "its defaults"
@@ -216,7 +233,7 @@ def _bare(each: "Field[Any]") -> Any:
     return each.default_factory() if each.default_factory is not MISSING else MISSING
 
 
-_STEPS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
+_PREFIXES = {1e12: "T", 1e9: "G", 1e6: "M", 1e3: "k", 1.0: "", 1e-3: "m", 1e-6: "µ", 1e-9: "n"}
 
 
 def _quantity(value: float, unit: str) -> str:
@@ -228,10 +245,10 @@ def _quantity(value: float, unit: str) -> str:
         return f"{value * 3.6:g} km/h"
     if unit == "s" and value >= 3600:
         return f"{value / 3600:g} h"
-    if unit in ("m", "dB", "rad", "K", "K/W", "s") and value >= 0.1 or value <= 0 or unit in ("dB",):
+    if value <= 0 or unit == "dB" or (unit in ("m", "rad", "K", "K/W", "s") and value >= 0.1):
         return f"{value:g} {unit}"
-    scale, prefix = next((step for step in _STEPS if abs(value) >= step[0]), (1, ""))
-    return f"{value / scale:.4g} {prefix}{'B' + unit[4:] if unit.startswith('byte') else unit}"
+    scale = next((each for each in _PREFIXES if value >= each), 1.0)
+    return f"{value / scale:.4g} {_PREFIXES.get(scale, '')}{unit.replace('byte', 'B')}"
 
 
 def _first_lines(cls: type) -> str:
@@ -246,7 +263,7 @@ def _plain(text: str) -> str:
 def meaning(cls: type, name: str) -> str:
     """Return the text under a field of a dataclass or of the class that it inherits it from."""
     for each in cls.__mro__:
-        if name in each.__dict__.get("__annotations__", {}):
+        if name in inspect.get_annotations(each):
             return _meanings(each).get(name, "")
     return ""
 
@@ -257,9 +274,11 @@ def _meanings(cls: type) -> dict[str, str]:
     assert isinstance(node, ast.ClassDef)
     found = {}
     for before, after in zip(node.body, node.body[1:], strict=False):
-        if isinstance(before, ast.AnnAssign) and isinstance(before.target, ast.Name):
-            if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
-                found[before.target.id] = _plain(str(after.value.value))
+        match before, after:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(
+                value=ast.Constant(value=str(text))
+            ):
+                found[name] = _plain(text)
     return found
 
 
