@@ -57,8 +57,8 @@ class Phase:
     local: Local
     objective: Objective = field(default_factory=Classification)
     proximal: float = 0.0
-    """mu of the term (mu / 2) |w - w0|^2 over what the phase trains. w0 is the start of the local
-    update unless the method says otherwise (FedProx, arXiv 1812.06127)."""
+    """mu of the term ``(mu / 2) |w - w0|^2`` over what the phase trains. w0 is the start of the
+    local update unless the method says otherwise (FedProx, arXiv 1812.06127)."""
     mutes: tuple[str, ...] = ()
     """LoRAs that contribute nothing while this phase trains."""
 
