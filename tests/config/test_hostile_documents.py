@@ -5,6 +5,7 @@ import os
 import pytest
 
 from tests.fixtures.scenario_files import GOOD
+from wfl_sim.config.csv_tables import read_rows
 from wfl_sim.config.documents import read_yaml
 from wfl_sim.config.errors import ScenarioError, one_line
 from wfl_sim.scenario.loading import load
@@ -77,6 +78,8 @@ def test_a_pipe_or_a_device_is_not_waited_for(files):
         ("carbon: ~nosuchuser/x", "carbon: '~nosuchuser' is no user with a home folder"),
         ("extends: ~nosuchuser/x", "extends: '~nosuchuser' is no user with a home folder"),
         (f"extends: {'a' * 5000}", "extends: 'aaaaa"),
+        ("carbon: ''", "carbon: must name a file, got an empty text"),
+        ("carbon: {path: ' '}", "carbon.path: must name a file, got an empty text"),
         (f"carbon: {'a' * 5000}", "carbon: File name too long"),
         (f"{'a' * 900}: 1", ": unknown key 'aaaaa"),
         (f"interference: {'a' * 100_000}", "interference: must be one of"),
@@ -85,6 +88,25 @@ def test_a_pipe_or_a_device_is_not_waited_for(files):
 def test_what_the_parser_cannot_make_of_a_text_is_a_line(files, line, message):
     found = refusal(files, f"{GOOD}{line}\n")
     assert message in found
+
+
+@pytest.mark.parametrize("key", ["carbon", "devices.0.battery.harvest", "devices.0.compute.table"])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\xff", "must be a text in UTF-8"),
+        (b"a" * 200_000, "is no CSV file: field larger than field limit"),
+    ],
+)
+def test_a_table_that_cannot_be_read_is_a_line(files, key, content, message):
+    table = files.folder / "t.csv"
+    table.write_bytes(content)
+    with pytest.raises(ValueError, match="cannot be read: Is a directory"):
+        read_rows(files.folder, {})
+    settings = [f"{key}={table}"]
+    if "harvest" in key:
+        settings.insert(0, "devices.0.battery={capacity: 1 J}")
+    assert f"t.csv: {message}" in refusal(files, GOOD, *settings)
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,32 @@ def test_two_flows_share_as_processor_sharing_says(env):
     assert second.value.end == pytest.approx(2.0, rel=1e-12)
 
 
+def test_a_rest_that_is_rounding_is_no_rest(env):
+    """After 1 s of 10 bit/s 10 ubit are left of one, and 5e-12 bit more of the other."""
+
+    class Medium:
+        plans = 0
+
+        def plan(self, traffic, now, steps):
+            self.plans += 1
+            shape = (2, len(traffic.links))
+            return RatePlan(
+                until=now + np.array([1.0, 2.0]),
+                rate=np.full(shape, 10.0),
+                average_rate=np.full(shape, 10.0),
+                time_constant=1.0,
+                duty=1.0,
+                power=np.zeros(shape),
+                sinr_db=np.zeros(shape),
+            )
+
+    carrier = Carrier(env, "wire", medium := Medium())
+    sent = [carrier.send(TransferRequest([0], 10 + 1e-5 + more)) for more in (0.0, 5e-12)]
+    env.run()
+    assert medium.plans == 1
+    assert sent[0].end == sent[1].end == pytest.approx(1 + 1e-6)
+
+
 def test_transfers_that_begin_together_end_together(env):
     carrier = Carrier(env, "wire", wire(10.0))
     transfers = [carrier.send(TransferRequest([i], 10.0)) for i in range(5)]

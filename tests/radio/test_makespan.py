@@ -53,23 +53,39 @@ def test_no_bandwidth_is_enough_beyond_the_limit():
     assert rate(np.zeros(1), reach) == 0
 
 
+@pytest.mark.parametrize("block", [0.0, 360e3])
 @pytest.mark.parametrize("count", [1, 2, 20, 100, 1000])
-def test_all_end_together_and_the_band_is_full(count):
+def test_all_end_together_and_the_band_is_full(count, block):
     bits, reach, ready = problem(count, count)
-    time, bandwidth = makespan(bits, reach, ready, BAND)
+    time, bandwidth = makespan(bits, reach, ready, BAND, block)
     assert bandwidth.sum() == pytest.approx(BAND, rel=1e-9)
-    assert ready + bits / rate(bandwidth, reach) == pytest.approx(np.full(count, time), rel=1e-9)
+    ends = ready + bits / rate(bandwidth, reach, block)
+    assert ends == pytest.approx(np.full(count, time), rel=1e-9)
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_no_perturbation_ends_earlier(seed):
+def test_below_a_block_the_power_density_stays():
+    """60 users on 55 blocks: half of them need less than one, and all more than without blocks."""
+    bits, reach, ready = problem(60, 1)
+    time, bandwidth = makespan(bits, reach, ready, BAND, 360e3)
+    below = bandwidth < 360e3
+    assert 10 < below.sum() < 60
+    density = reach[below] / 360e3
+    assert rate(bandwidth, reach, 360e3)[below] == pytest.approx(
+        bandwidth[below] * np.log2(1 + density)
+    )
+    assert time > makespan(bits, reach, ready, BAND)[0]
+
+
+@pytest.mark.parametrize("block", [0.0, 1e6])
+@pytest.mark.parametrize("seed", range(3))
+def test_no_perturbation_ends_earlier(seed, block):
     bits, reach, ready = problem(20, seed)
-    time, bandwidth = makespan(bits, reach, ready, BAND)
+    time, bandwidth = makespan(bits, reach, ready, BAND, block)
     rng = np.random.default_rng(seed)
     for size in (1e-4, 1e-2, 0.3):
         other = bandwidth * np.exp(size * rng.standard_normal(20))
         other *= BAND / other.sum()
-        assert (ready + bits / rate(other, reach)).max() > time
+        assert (ready + bits / rate(other, reach, block)).max() > time
 
 
 def test_the_makespan_is_that_of_an_independent_search():
@@ -155,7 +171,7 @@ GAINS = [1e-11, 3e-13, 1e-13, 4e-14]
 def test_in_a_static_channel_all_uploads_end_at_the_closed_forms_time():
     sent = uploads(MinimumMakespan(), GAINS, 4e6)
     bits, reach = np.full(4, 4e6), 0.2 * np.array(GAINS) / NOISE
-    time, _ = makespan(bits, reach, np.zeros(4), BLOCKS * BLOCK)
+    time, _ = makespan(bits, reach, np.zeros(4), BLOCKS * BLOCK, BLOCK)
     assert [each.end for each in sent] == pytest.approx([time] * 4, rel=1e-6)
     assert time < max(each.end for each in uploads(EqualShare(), GAINS, 4e6))
 
@@ -165,7 +181,7 @@ def test_minimum_energy_ends_at_the_deadline_and_radiates_less():
     slow = uploads(MinimumEnergy(within=8.0, reserve=0.0), GAINS, 4e6)
     assert max(each.end for each in fast) < 5.0
     assert [each.end for each in slow] == pytest.approx([8.0] * 4, rel=1e-6)
-    assert sum(each.radiated for each in slow) < 0.5 * sum(each.radiated for each in fast)
+    assert sum(each.radiated for each in slow) < 0.6 * sum(each.radiated for each in fast)
     bits, reach = np.full(4, 4e6), 0.2 * np.array(GAINS) / NOISE
     bandwidth = cheapest(bits, np.full(4, 8.0), reach, BLOCKS * BLOCK)
     joules = 0.2 * 8.0 * power_level(bits / 8.0, bandwidth, reach)

@@ -1,5 +1,6 @@
 """Bands against Shannon's formula, multi-user diversity and a fine time grid."""
 
+from dataclasses import replace
 from math import comb
 
 import numpy as np
@@ -93,6 +94,30 @@ def test_devices_in_a_shared_uplink_put_all_their_power_on_their_share():
     sent = finish(make_band([1e-13, 1e-13]), [([0], 1e6), ([1], 1e6)])
     rate = shannon(0.2, 1e-13, BLOCKS * BLOCK / 2)
     assert [each.end for each in sent] == pytest.approx([1e6 / rate] * 2, rel=1e-9)
+
+
+@pytest.mark.parametrize("allocator", [EqualShare(), MinimumMakespan()])
+def test_more_devices_than_blocks_take_turns_on_whole_blocks(allocator):
+    """A part of a block is a block for that part of the time, at the power that a block has."""
+    count = 3 * BLOCKS
+    sent = finish(
+        make_band([1e-13] * count, allocator=allocator), [([i], 1e5) for i in range(count)]
+    )
+    rate = shannon(0.2, 1e-13, BLOCK) / 3
+    assert [each.end for each in sent] == pytest.approx([1e5 / rate] * count, rel=1e-6)
+    assert sent[0].radiated == pytest.approx(0.2 * sent[0].end / 3, rel=1e-6)
+    snr_db = 10 * np.log10(0.2 * 1e-13 / (NOISE * BLOCK))
+    assert sent[0].mean_sinr_db == pytest.approx(snr_db, rel=1e-9)
+
+
+def test_any_share_of_ideal_blocks_is_a_band_of_its_own():
+    """Where papers divide Hz, a third of a block has three times the power density."""
+    count = 3 * BLOCKS
+    band = make_band([1e-13] * count)
+    band = replace(band, power=replace(band.power, least_blocks=0.0))
+    sent = finish(band, [([i], 1e5) for i in range(count)])
+    rate = shannon(0.2, 1e-13, BLOCK / 3)
+    assert [each.end for each in sent] == pytest.approx([1e5 / rate] * count, rel=1e-9)
 
 
 def test_a_downlink_spreads_the_power_of_the_cell_over_all_blocks():

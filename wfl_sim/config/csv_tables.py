@@ -5,11 +5,12 @@ is: ``start (h),end (h),power (mW)``. A trace of steps has no gaps and repeats f
 """
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Protocol, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,6 +126,24 @@ def read_intervals(file: Path, key: str) -> dict[int, list[tuple[float, float]]]
     return found
 
 
+@contextmanager
+def opened(file: Path) -> Iterator[TextIO]:
+    """Open a CSV file; spreadsheets begin UTF-8 with a byte-order mark.
+
+    Raises:
+        ValueError: one line for whatever cannot be read in this context.
+    """
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as text:
+            yield text
+    except OSError as error:
+        raise ValueError(f"{file.name}: cannot be read: {error.strerror}") from None
+    except csv.Error as error:
+        raise ValueError(f"{file.name}: is no CSV file: {error}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{file.name}: must be a text in UTF-8") from None
+
+
 def read_rows(file: Path, columns: Mapping[str, Measure]) -> list[tuple[int, dict[str, float]]]:
     """Read numbers in SI units from a CSV file whose header reads ``name (unit),name (unit)``.
 
@@ -133,18 +152,12 @@ def read_rows(file: Path, columns: Mapping[str, Measure]) -> list[tuple[int, dic
     Returns:
         The line number and the values of each row; other columns are left out.
     """
-    try:
-        # Spreadsheets begin UTF-8 with a byte-order mark.
-        with file.open(newline="", encoding="utf-8-sig") as text:
-            top = text.readline()
-            text.seek(0)
-            between = "," if "," in top else max(";\t", key=top.count)
-            reader = csv.reader(text, delimiter=between)
-            lines = [(number, row) for number, row in enumerate(reader, 1) if row]
-    except csv.Error as error:
-        raise ValueError(f"{file.name}: is no CSV file: {error}") from None
-    except UnicodeDecodeError:
-        raise ValueError(f"{file.name}: must be a text in UTF-8") from None
+    with opened(file) as text:
+        top = text.readline()
+        text.seek(0)
+        between = "," if "," in top else max(";\t", key=top.count)
+        reader = csv.reader(text, delimiter=between)
+        lines = [(number, row) for number, row in enumerate(reader, 1) if row]
     if len(lines) < 2:
         raise ValueError(f"{file.name}: must have a header and at least one row")
     (first, header), *body = lines

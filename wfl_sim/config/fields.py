@@ -39,7 +39,7 @@ class FilePath:
         )
 
     def _found(self, text: Any) -> Any:
-        if not isinstance(text, str) or not text.strip():
+        if not isinstance(text, str) or (self.or_name and not text.strip()):
             return text
         path = resolve_path(text)
         try:
@@ -49,6 +49,8 @@ class FilePath:
 
     def _checked(self, text: str, path: Path) -> str:
         if not self.or_name:
+            if not text.strip():
+                raise ValueError("must name a file, got an empty text")
             if not path.is_file():
                 what = "is a folder, not a file" if path.is_dir() else "no such file"
                 raise ValueError(f"{what}: {path}")

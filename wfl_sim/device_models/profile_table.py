@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 
+from wfl_sim.config.csv_tables import opened
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.fields import FilePath
 from wfl_sim.device_models.hardware import Hardware
@@ -104,7 +105,7 @@ def read_table(file: Path) -> tuple[ProfileRow, ...]:
     Raises:
         ValueError: one line with file and line number: a column is missing or a value is none.
     """
-    with file.open(newline="", encoding="utf-8-sig") as text:
+    with opened(file) as text:
         reader = csv.DictReader(text)
         missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
         if missing:

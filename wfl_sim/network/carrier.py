@@ -27,11 +27,12 @@ class _Progress:
     """State of the active transfers: a table with one column for each."""
 
     def __init__(self) -> None:
-        self._table = np.empty((8, 0))
+        self._table = np.empty((9, 0))
 
     def add(self, request: TransferRequest, start: float) -> None:
         asked = request
-        column = (asked.bits, np.nan, 0.0, 0.0, 0.0, asked.weight, start, asked.deadline)
+        column = [asked.bits, np.nan, 0.0, 0.0, 0.0, asked.weight, start, asked.deadline]
+        column.append(_ROUNDING * asked.bits)
         self._table = np.concatenate((self._table, np.array(column)[:, None]), axis=1)
 
     def remove(self, ended: Sequence[int]) -> None:
@@ -43,7 +44,7 @@ class _Progress:
         first: NDArray[np.intp],
         together: NDArray[np.intp] | None,
     ) -> ActiveTransfers:
-        left, average, _, _, _, weight, start, deadline = self._table
+        left, average, _, _, _, weight, start, deadline, _ = self._table
         return ActiveTransfers(links, first, left, weight, average, start, deadline, together)
 
     @property
@@ -55,6 +56,11 @@ class _Progress:
     def average(self) -> NDArray[np.float64]:
         """Average rate of the recent past in bit/s."""
         return np.asarray(self._table[1])
+
+    @property
+    def rounding(self) -> NDArray[np.float64]:
+        """Bits that may be left by rounding alone."""
+        return np.asarray(self._table[8])
 
     @property
     def used(self) -> NDArray[np.float64]:
@@ -94,9 +100,11 @@ class _PlanRun:
         Transfers that began after the plan was made are behind the others, and make no progress.
         """
         plan, count = self.plan, self.left.shape[1]
-        finished: NDArray[np.bool_] = self.to_finish[step] <= part * (1 + _ROUNDING)
         rate, keep = plan.rate[step], math.exp(-part / plan.time_constant)
-        progress.left[:count] = np.where(finished, 0.0, self.left[step] - rate * part)
+        left = self.left[step] - rate * part
+        finished: NDArray[np.bool_] = self.to_finish[step] <= part * (1 + _ROUNDING)
+        finished |= left <= progress.rounding[:count]
+        progress.left[:count] = np.where(finished, 0.0, left)
         progress.average[:count] = rate + keep * (plan.average_rate[step] - rate)
         power = plan.power[: step + 1]
         on_air = power > 0

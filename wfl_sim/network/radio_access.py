@@ -76,7 +76,9 @@ class RadioAccess:
         """Uplink and downlink of each cell."""
         self._powers: list[dict[Direction, PowerRule]] = [
             {
-                "uplink": DevicePower(watts, self._density(number, slice(None))),
+                "uplink": DevicePower(
+                    watts, self._density(number, slice(None)), float(cell.ideal_blocks is None)
+                ),
                 "downlink": CellPower(cell.downlink.power, cell.blocks),
             }
             for number, cell in enumerate(cells)

@@ -252,6 +252,7 @@ class BandPlan:
             deadline=self._times_left[step],
             step=self.start + step,
             spreads=self.band.power.spreads,
+            least_bandwidth=self.band.rates.usable * self.band.power.least_blocks,
         )
 
     def states(self, strength: FloatArray) -> tuple[ChannelState, ChannelState]:

@@ -16,6 +16,10 @@ class PowerRule(Protocol):
     def spreads(self) -> bool:
         """Whether more blocks leave less power for each."""
 
+    @property
+    def least_blocks(self) -> float:
+        """Blocks over which a power is spread at least: 0 where any share is a band of its own."""
+
     def per_block(
         self, links: NDArray[np.intp], held: FloatArray, level: FloatArray | float = 1.0
     ) -> FloatArray:
@@ -39,6 +43,7 @@ def per_held_block(
 class DevicePower:
     """Uplink: a device spreads its power evenly over the blocks it holds.
 
+    It sends on one block at least (TS 38.214): less than a block is a block for part of the time.
     Fractional power control (TS 38.213 section 7.1.1, without the closed loop) asks for no more
     than `density` on a block: ``P = min(P_max, 10^((P0 + 10 log10(2^mu M) + alpha PL) / 10) mW)``.
     """
@@ -47,6 +52,7 @@ class DevicePower:
     """(links,) W that each device can radiate."""
     density: FloatArray
     """(links,) W on a resource block that power control asks for; infinite without it."""
+    least_blocks: float = 1.0
 
     @property
     def spreads(self) -> bool:
@@ -56,9 +62,9 @@ class DevicePower:
     def per_block(
         self, links: NDArray[np.intp], held: FloatArray, level: FloatArray | float = 1.0
     ) -> FloatArray:
-        """``min(level P_max / held, density)``."""
+        """``min(level P_max / max(held, least_blocks), density)``."""
         largest, density = self.bounds(links)
-        return np.minimum(level * largest / held, density)
+        return np.minimum(level * largest / np.maximum(held, self.least_blocks), density)
 
     def bounds(self, links: NDArray[np.intp]) -> tuple[FloatArray, FloatArray]:
         """W of each link on all its blocks together, and on any one of them."""
@@ -73,6 +79,7 @@ class CellPower:
     """W over the whole band."""
     blocks: int
     """Number of resource blocks."""
+    least_blocks: float = 0.0
 
     @property
     def spreads(self) -> bool:

@@ -41,6 +41,9 @@ class Demands:
     spreads: bool
     """Whether a transfer's power is spread over the blocks it holds (uplink), or is the same on
     every block (downlink)."""
+    least_bandwidth: float = 0.0
+    """Hz over which a transfer's power is spread at least, however little it holds: one resource
+    block, on which it is for a part of the time."""
 
     @property
     def bandwidth(self) -> float:
@@ -49,11 +52,11 @@ class Demands:
 
     @property
     def reach(self) -> NDArray[np.float64]:
-        """(n,) G in Hz of ``b log2(1 + G/b)``, which meets the mean efficiency at an even split.
+        """(n,) G in Hz of ``b log2(1 + G/max(b, least_bandwidth))``, by the even split.
 
         With Shannon's formula on a flat channel ``G = P g / N0``; a gap divides it.
         """
-        even = self.bandwidth / len(self.bits_left)
+        even = max(self.bandwidth / len(self.bits_left), self.least_bandwidth)
         return np.asarray(even * expm1(self.efficiency.mean(axis=1) * LN2))
 
     @property

@@ -39,6 +39,8 @@ class Weighted:
     def shares(self, demands: Demands) -> NDArray[np.float64]:
         """Return (n, blocks) shares, alike on all blocks."""
         weight = demands.weight * demands.bits_left if self.by_bits else demands.weight
+        # Rests that have underflowed weigh nothing.
+        weight = weight if weight.sum() > 0 else np.ones(len(weight))
         return demands.flat(weight / weight.sum())
 
 

@@ -7,6 +7,7 @@ the bandwidth that S_k bits need from the ready time t_k until T; it falls with 
 Bandwidth for a rate: ``r(b) = b log2(1 + G/b)`` with ``G = P g / N0`` in Hz is concave and stays
 below ``G / ln 2``. Its inverse is closed: with ``kappa = r ln 2 / G < 1``,
 ``b = G kappa / (u - kappa)`` where ``u = -W_{-1}(-kappa exp(-kappa))`` and W is Lambert's function.
+Below one resource block it is ``r(b) = b log2(1 + G/block)``: a block for part of the time.
 """
 
 from collections.abc import Callable
@@ -37,9 +38,8 @@ class MinimumMakespan:
         # A transfer without a usable channel would take the whole band without effect.
         bits, share = demands.bits_left[usable], np.zeros(len(usable))
         if demands.spreads:
-            _, bandwidth = makespan(
-                bits, demands.reach[usable], np.zeros(len(bits)), demands.bandwidth
-            )
+            reach, ready = demands.reach[usable], np.zeros(len(bits))
+            _, bandwidth = makespan(bits, reach, ready, demands.bandwidth, demands.least_bandwidth)
             bandwidth = rounded(bandwidth)
         else:
             bandwidth = bits / demands.efficiency.mean(axis=1)[usable]
@@ -53,6 +53,7 @@ def makespan(
     reach: NDArray[np.float64],
     ready: NDArray[np.float64],
     bandwidth: float,
+    block: float = 0.0,
 ) -> tuple[float, NDArray[np.float64]]:
     """Return the least common finish time in s and the bandwidths in Hz, whose sum is `bandwidth`.
 
@@ -64,6 +65,7 @@ def makespan(
         reach: (n,) ``P g / N0`` in Hz.
         ready: (n,) s, when each may begin; a band is reserved until then.
         bandwidth: Hz to be divided.
+        block: Hz over which a power is spread at least.
     """
     divided = np.zeros(len(bits))
     with np.errstate(all="ignore"):
@@ -71,7 +73,7 @@ def makespan(
         served = (bits > 0) & (shortest > 0) & np.isfinite(shortest)
         if served.any():
             time, divided[served] = _of_served(
-                bits[served], reach[served], ready[served], bandwidth
+                bits[served], reach[served], ready[served], bandwidth, block
             )
             total = float(divided.sum())
             if np.isfinite([time, total]).all() and total > 0:
@@ -84,6 +86,7 @@ def _of_served(
     reach: NDArray[np.float64],
     ready: NDArray[np.float64],
     bandwidth: float,
+    block: float,
 ) -> tuple[float, NDArray[np.float64]]:
     shortest = bits * np.log(2) / reach
     low = float((ready + shortest).max())
@@ -92,15 +95,15 @@ def _of_served(
         later = np.exp(log_time)
         time = low + later - ready
         wanted = bits / time
-        width = needed(wanted, reach)
-        slope = wanted / (time * _marginal_rate(width, reach))
+        width = needed(wanted, reach, block)
+        slope = wanted / (time * _marginal_rate(width, reach, block))
         return float(width.sum()) / bandwidth, -float(slope.sum() * later) / bandwidth
 
     guess = float(np.log(shortest.max() + bits.sum() / bandwidth))
     later = np.exp(root_of_falling(spent, guess))
     # Where the clock cannot show it, the time after the shortest is still more than none.
     time = max(low + float(later), float(np.nextafter(low, np.inf)))
-    width = needed(bits / (time - ready), reach)
+    width = needed(bits / (time - ready), reach, block)
     return time, np.where(np.isfinite(width), width, bandwidth)
 
 
@@ -132,29 +135,36 @@ def root_of_falling(value_and_slope: Callable[[float], tuple[float, float]], gue
 
 
 def _marginal_rate(
-    bandwidth: NDArray[np.float64], reach: NDArray[np.float64]
+    bandwidth: NDArray[np.float64], reach: NDArray[np.float64], block: float
 ) -> NDArray[np.float64]:
-    """Derivative of ``b log2(1 + G/b)`` in bit/s/Hz."""
+    """Derivative of `rate` by bandwidth in bit/s/Hz."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = reach / bandwidth
-        return np.asarray((np.log1p(ratio) - ratio / (1 + ratio)) / np.log(2))
+        ratio = reach / np.maximum(bandwidth, block)
+        lost = np.where(bandwidth < block, 0.0, ratio / (1 + ratio))
+        return np.asarray((np.log1p(ratio) - lost) / np.log(2))
 
 
-def rate(bandwidth: NDArray[np.float64], reach: NDArray[np.float64]) -> NDArray[np.float64]:
-    """``b log2(1 + G/b)`` in bit/s; `reach` is G in Hz."""
+def rate(
+    bandwidth: NDArray[np.float64], reach: NDArray[np.float64], block: float = 0.0
+) -> NDArray[np.float64]:
+    """``b log2(1 + G/max(b, block))`` in bit/s; `reach` is G in Hz."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        value = bandwidth * np.log1p(reach / bandwidth) / np.log(2)
+        value = bandwidth * np.log1p(reach / np.maximum(bandwidth, block)) / np.log(2)
     return np.where(bandwidth > 0, value, 0.0)
 
 
-def needed(wanted: NDArray[np.float64], reach: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Bandwidth in Hz for a rate in bit/s; infinite where no bandwidth is enough."""
+def needed(
+    wanted: NDArray[np.float64], reach: NDArray[np.float64], block: float = 0.0
+) -> NDArray[np.float64]:
+    """Bandwidth in Hz for a `rate` in bit/s; infinite where no bandwidth is enough."""
     with np.errstate(divide="ignore", invalid="ignore"):
+        part = wanted * np.log(2) / np.log1p(reach / np.float64(block))
         kappa = wanted * np.log(2) / reach
         possible = kappa < 1
         kappa = np.where(possible, kappa, 0.5)
         excess = _excess(kappa)
         bandwidth = reach * kappa / (lambert(excess) - kappa)
+        bandwidth = np.where(part < block, part, bandwidth)
     return np.where(possible, np.where(wanted > 0, bandwidth, 0.0), np.inf)
 
 

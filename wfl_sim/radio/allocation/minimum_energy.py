@@ -51,13 +51,13 @@ class MinimumEnergy:
         full = np.ones(len(time))
         possible = (time > 0) & (demands.bits_left > 0) & demands.usable
         if demands.spreads and possible.all():
-            reach = demands.reach
-            least = needed(demands.bits_left / time, reach)
+            reach, block = demands.reach, demands.least_bandwidth
+            least = needed(demands.bits_left / time, reach, block)
             if least.sum() < demands.bandwidth:
-                bandwidth = cheapest(demands.bits_left, time, reach, demands.bandwidth)
+                bandwidth = cheapest(demands.bits_left, time, reach, demands.bandwidth, block)
                 bandwidth = rounded(bandwidth)
                 bandwidth *= demands.bandwidth / bandwidth.sum()
-                level = power_level(demands.bits_left / time, bandwidth, reach)
+                level = power_level(demands.bits_left / time, bandwidth, reach, block)
                 return demands.flat(bandwidth / demands.bandwidth), np.minimum(level, 1.0)
         return MinimumMakespan().shares(demands), full
 
@@ -67,6 +67,7 @@ def cheapest(
     time: NDArray[np.float64],
     reach: NDArray[np.float64],
     bandwidth: float,
+    block: float = 0.0,
 ) -> NDArray[np.float64]:
     """Return the bandwidths in Hz that need the least energy; their sum is `bandwidth`.
 
@@ -76,8 +77,9 @@ def cheapest(
         reach: (n,) ``P g / N0`` in Hz, with P the largest power. What each needs at that power must
             fit into the band.
         bandwidth: Hz to be divided.
+        block: Hz over which a power is spread at least.
     """
-    least = needed(bits / time, reach)
+    least = needed(bits / time, reach, block)
     wanted = bits * np.log(2) / time
 
     def divided(log_price: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -111,8 +113,12 @@ def _exponent(marginal: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def power_level(
-    rate: NDArray[np.float64], bandwidth: NDArray[np.float64], reach: NDArray[np.float64]
+    rate: NDArray[np.float64],
+    bandwidth: NDArray[np.float64],
+    reach: NDArray[np.float64],
+    block: float = 0.0,
 ) -> NDArray[np.float64]:
-    """Share of the largest power with which a band carries a rate: ``(b/G) (2^(r/b) - 1)``."""
-    level: NDArray[np.float64] = bandwidth / reach * expm1(rate * LN2 / bandwidth)
+    """Share of the largest power that carries a rate: ``max(b, block)/G (2^(r/b) - 1)``."""
+    spread = np.maximum(bandwidth, block)
+    level: NDArray[np.float64] = spread / reach * expm1(rate * LN2 / bandwidth)
     return level

@@ -1,0 +1,1 @@
+"""Random scenarios, right and wrong: `python -m tests.fuzz` runs as many as it is told."""

@@ -1,0 +1,18 @@
+"""Hypothesis strategies of scenario texts: any, and those of networks that are meant to run."""
+
+from hypothesis import strategies as st
+
+from tests.fuzz.networks import document
+from tests.fuzz.texts import changed, written
+
+
+@st.composite
+def texts(draw: st.DrawFn) -> tuple[str, list[str]]:
+    """Draw a text that once was a scenario, and settings of a command line."""
+    return changed(draw(st.randoms(use_true_random=False)))
+
+
+@st.composite
+def networks(draw: st.DrawFn) -> str:
+    """Draw the text of a scenario that is meant to run."""
+    return written(document(draw(st.randoms(use_true_random=False))))
