@@ -18,19 +18,19 @@ def folder(tmp_path_factory):
     return folder_with_tables(tmp_path_factory.mktemp("fuzz"))
 
 
-@settings(short, max_examples=60)
+@settings(short, max_examples=50)
 @given(case=texts())
 def test_a_text_is_a_scenario_or_one_line(folder, case):
     check_load(*case, folder)
 
 
-@settings(short, max_examples=15)
+@settings(short, max_examples=8)
 @given(text=networks())
 def test_a_network_keeps_its_laws(folder, text):
     check_network(text, folder)
 
 
-@settings(short, max_examples=3)
+@settings(short, max_examples=2)
 @given(text=networks())
 def test_what_a_run_folder_keeps_is_the_same_scenario(folder, text):
     (folder / "a.yaml").write_text(text, encoding="utf-8")

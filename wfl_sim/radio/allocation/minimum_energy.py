@@ -51,15 +51,25 @@ class MinimumEnergy:
         full = np.ones(len(time))
         possible = (time > 0) & (demands.bits_left > 0) & demands.usable
         if demands.spreads and possible.all():
-            reach, block = demands.reach, demands.least_bandwidth
-            least = needed(demands.bits_left / time, reach, block)
-            if least.sum() < demands.bandwidth:
-                bandwidth = cheapest(demands.bits_left, time, reach, demands.bandwidth, block)
-                bandwidth = rounded(bandwidth)
-                bandwidth *= demands.bandwidth / bandwidth.sum()
-                level = power_level(demands.bits_left / time, bandwidth, reach, block)
-                return demands.flat(bandwidth / demands.bandwidth), np.minimum(level, 1.0)
+            # Times and rests that underflow have no answer; nor have deadlines that cannot be met.
+            with np.errstate(all="ignore"):
+                found = self._within_deadlines(demands, time)
+            if found is not None and np.isfinite(found).all():
+                return demands.flat(found[0]), found[1]
         return MinimumMakespan().shares(demands), full
+
+    def _within_deadlines(
+        self, demands: Demands, time: NDArray[np.float64]
+    ) -> NDArray[np.float64] | None:
+        """Return shares and levels (2, n), or None where the band is too narrow."""
+        reach, block = demands.reach, demands.least_bandwidth
+        wanted = demands.bits_left / time
+        if not needed(wanted, reach, block).sum() < demands.bandwidth:
+            return None
+        bandwidth = rounded(cheapest(demands.bits_left, time, reach, demands.bandwidth, block))
+        bandwidth *= demands.bandwidth / bandwidth.sum()
+        level = power_level(wanted, bandwidth, reach, block)
+        return np.stack((bandwidth / demands.bandwidth, np.clip(level, 0.0, 1.0)))
 
 
 def cheapest(
