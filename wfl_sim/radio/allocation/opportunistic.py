@@ -134,7 +134,7 @@ class Hungarian:
         count, blocks = demands.efficiency.shape
         value = demands.efficiency * demands.weight[:, None]
         if self.fair:
-            value = value / np.maximum(demands.average_rate, _LEAST)[:, None]
+            value = value / np.maximum(demands.average_rate, LEAST)[:, None]
         each = -(-blocks // count)
         row, block = linear_sum_assignment(np.repeat(value, each, axis=0), maximize=True)
         holders = np.empty(blocks, dtype=np.intp)
