@@ -83,7 +83,7 @@ from channel_models.ofdm import (
     symbol_duration,
     thermal_noise_density,
 )
-from channel_models.pathloss._base import Condition, OutOfRangeWarning
+from channel_models.pathloss._base import Condition, OutOfRangeWarning, Tr38901Model
 from channel_models.pathloss.building import BuildingEntry, material_loss_db
 from channel_models.pathloss.inh import InH
 from channel_models.pathloss.rma import RMa
@@ -116,6 +116,7 @@ from channel_models.shadowing import (
     LosField,
     LosMap,
     NormalDecibels,
+    ScenarioShadowing,
     ShadowField,
     ShadowMap,
     SiteFields,
@@ -181,6 +182,7 @@ __all__ = [
     "Rayleigh",
     "Rician",
     "RicianPower",
+    "ScenarioShadowing",
     "Sector",
     "ShadowField",
     "ShadowMap",
@@ -193,6 +195,7 @@ __all__ = [
     "Static",
     "SumOfSinusoids",
     "TddPattern",
+    "Tr38901Model",
     "Trace",
     "UMa",
     "UMi",

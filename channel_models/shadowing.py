@@ -246,6 +246,26 @@ class GaussMarkovShadowing:
         return values
 
 
+@dataclass(frozen=True, kw_only=True)
+class ScenarioShadowing:
+    """Shadowing with the sigma and the decorrelation distance of the path-loss model.
+
+    Both depend on the state of line of sight (TR 38.901 Tables 7.4.1-1 and 7.5-6). `realise` draws
+    a map of sigma 1 dB on places in units of the decorrelation distance.
+    """
+
+    waves: int = 512
+
+    def __post_init__(self) -> None:
+        check_positive_integer("waves", self.waves, minimum=16)
+
+    def realise(
+        self, streams: Sequence[np.random.Generator], map_stream: np.random.Generator
+    ) -> ShadowField:
+        """Draw the map from ``map_stream``; the links' own streams are not used."""
+        return draw_field(1.0, 1.0, self.waves, map_stream)
+
+
 class SiteFields:
     """Realised shadowing to several sites, correlated between them."""
 

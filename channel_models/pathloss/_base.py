@@ -168,6 +168,8 @@ class Tr38901Model(PathLossModel):
     terminal_heights: ClassVar[tuple[float, float | None]] = (1.5, 22.5)
     shadowing_decorrelations: ClassVar[tuple[float, float]]
     """Decorrelation distance in m with and without line of sight (Table 7.5-6)."""
+    los_decorrelation: ClassVar[float] = 50.0
+    """Decorrelation distance in m of the state of line of sight itself (Table 7.6.3.1-2)."""
 
     @abstractmethod
     def _mixed_probability(self, distance: FloatArray, terminal: FloatArray) -> FloatArray:

@@ -35,6 +35,7 @@ class InH(Tr38901Model):
     maximum_distance: ClassVar[float] = 150.0
     terminal_heights: ClassVar[tuple[float, float | None]] = (0.0, None)
     shadowing_decorrelations: ClassVar[tuple[float, float]] = (10.0, 6.0)
+    los_decorrelation: ClassVar[float] = 10.0
 
     def _mixed_probability(self, distance: FloatArray, terminal: FloatArray) -> FloatArray:
         """One up to a corner, then two falling exponentials.

@@ -51,6 +51,7 @@ class RMa(Tr38901Model):
     highest_frequency: ClassVar[float] = 30e9
     terminal_heights: ClassVar[tuple[float, float | None]] = (1.0, 10.0)
     shadowing_decorrelations: ClassVar[tuple[float, float]] = (37.0, 120.0)
+    los_decorrelation: ClassVar[float] = 60.0
 
     def __post_init__(self) -> None:
         super().__post_init__()

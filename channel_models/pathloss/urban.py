@@ -49,7 +49,8 @@ class UMa(Tr38901Model):
         far = np.maximum(distance, 18.0)
         near_term = 18.0 / far + exp(-far / 63.0) * (1.0 - 18.0 / far)
         lift = 1.0 + height_factor(terminal) * 1.25 * cubed(far / 100.0) * exp(-far / 150.0)
-        return np.where(distance <= 18.0, 1.0, near_term * lift)
+        # For tall terminals the formula exceeds 1.
+        return np.where(distance <= 18.0, 1.0, np.minimum(near_term * lift, 1.0))
 
     def loss_db(
         self,

@@ -298,3 +298,9 @@ def test_building_entry() -> None:
         low.mean_loss_db(3.5e9, 30.0)
     with pytest.raises(ValueError, match="material must be one of"):
         cm.material_loss_db("paper", 3.5e9)
+
+
+def test_sight_of_tall_terminals_is_a_probability() -> None:
+    """The formula of Table 7.4.2-1 exceeds 1 at 22.5 m near the base station."""
+    chance = cm.UMa(condition="mixed").los_probability(np.arange(1.0, 500.0), terminal_height=22.5)
+    assert chance.max() == 1.0

@@ -1,8 +1,12 @@
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
+import simpy
 
-from wfl_sim.device_models import Hardware, HardwareReference, catalogue
+from wfl_sim.config.errors import LocatedError
+from wfl_sim.device_models import ComputeConfig, Hardware, HardwareReference, catalogue
+from wfl_sim.device_models.workload import Workload
+from wfl_sim.network.thermal_state import ThermalState
 
 PI = HardwareReference().resolve("raspberry-pi-5")
 
@@ -53,3 +57,40 @@ def test_an_uncooled_pi_throttles_under_load_and_not_at_rest():
 def test_an_unknown_name_is_corrected():
     with pytest.raises(ValueError, match="did you mean 'raspberry-pi-5'"):
         HardwareReference().resolve("rasberry-pi-5")
+
+
+def test_an_uncooled_board_that_throttles_cools_down_and_resumes():
+    """At 1.5 of 2.4 GHz the dynamic part of its load falls to a quarter."""
+    board = HardwareReference().resolve("raspberry-pi-5-uncooled")
+    assert board.dvfs.least == pytest.approx(board.thermal.throttled)
+    static = board.dvfs.static_power
+    slow = static + (board.compute_power - static) * board.thermal.throttled**3
+    assert board.thermal.limit(board.idle_power + slow) < board.thermal.resume
+
+
+def test_heat_needs_a_clock_that_draws_less():
+    board = HardwareReference().resolve("raspberry-pi-5-uncooled")
+    with pytest.raises(LocatedError, match="needs `dvfs`"):
+        replace(board, dvfs=None)
+
+
+def test_a_laptop_in_fp16_writes_the_tokens_that_were_measured():
+    """LoRA of 1.54 G parameters, 4 FLOP each: at most 628 tokens/s (arXiv 2509.12229)."""
+    flops = 4 * 1.54e9
+    laptop = HardwareReference().resolve("laptop-gpu")
+    work = Workload(
+        upload_bits=1,
+        download_bits=1,
+        update_flops=628 * flops,
+        steps=0,
+        aggregate_flops=0,
+        memory=1,
+    )
+    seconds = ComputeConfig(precision="fp16").job(laptop, work).arithmetic
+    assert seconds == pytest.approx(1.0, rel=0.02)
+
+
+def test_a_board_starts_at_the_temperature_that_its_idle_power_holds():
+    thermal = HardwareReference().resolve("raspberry-pi-5-uncooled").thermal
+    state = ThermalState(simpy.Environment(), thermal, 3.0)
+    assert state.temperature == pytest.approx(thermal.ambient + 3.0 * thermal.resistance)

@@ -102,6 +102,26 @@ def test_gauss_markov_stays_in_its_circle_and_keeps_its_speed():
     assert (places**2).sum(axis=2).mean() == pytest.approx(5000, rel=0.1)
 
 
+@pytest.mark.parametrize("interval", [3.0, 12.0])
+def test_gauss_markov_stays_uniform_at_any_interval(interval):
+    """R = 250 m, a mean of 20 m/s, after 300 s: every tenth of r^2 holds a tenth of the places.
+
+    Mirroring the end of a leg in place of the way itself gives 1.73 to 0.50 of it.
+    """
+    law = GaussMarkov(speed=20.0, sigma=2.0, memory=20.0, interval=interval)
+
+    def draw(rng):
+        radius, turn = 250 * np.sqrt(rng.uniform()), 2 * np.pi * rng.uniform()
+        return radius * np.cos(turn), radius * np.sin(turn)
+
+    region, count = Region(draw, (0.0, 0.0), 250.0), 1000
+    ends = [law.track(0, region, np.random.default_rng([7, i])).at(300.0) for i in range(count)]
+    share = (np.array(ends) ** 2).sum(axis=1) / 250.0**2
+    assert share.max() <= 1 + 1e-9
+    density = np.histogram(share, bins=10, range=(0, 1))[0] / (count / 10)
+    assert density == pytest.approx(np.ones(10), abs=0.35)  # three and a half sigma
+
+
 @pytest.mark.parametrize("law", [RandomWaypoint(pause=5.0), GaussMarkov()])
 def test_any_time_may_be_asked_for_in_any_order(law):
     forward, back = (tracks(law, 3, seed=2) for _ in range(2))

@@ -69,8 +69,11 @@ class ComputeConfig:
             raise LocatedError(f"needs hardware with `dvfs`, {hardware.name} has none", "frequency")
         static = hardware.compute_power if dvfs is None else dvfs.static_power
         bandwidth = hardware.bandwidth
+        own = hardware.utilisations
+        share = own.get(self.precision, hardware.utilisation) if self.precision else None
+        reached = self._peak(hardware) * (share or hardware.utilisation)
         return UpdateCost(
-            arithmetic=workload.update_flops / (self._peak(hardware) * hardware.utilisation),
+            arithmetic=workload.update_flops / reached,
             traffic=workload.traffic / bandwidth if bandwidth else 0.0,
             overhead=workload.steps * hardware.step_overhead,
             static=static,

@@ -49,6 +49,8 @@ class Hardware:
     """FLOP/s by precision of the arithmetic."""
     utilisation: Fraction
     """Share of the peak that training reaches."""
+    utilisations: Mapping[Precision, Fraction] = field(default_factory=dict)
+    """The same by precision of the arithmetic, where it is another."""
     bandwidth: PositiveBytesPerSecond | None = None
     """Bandwidth of the memory, a second bound on the speed; no bound where it is not given."""
     step_overhead: Seconds = 0.0
@@ -72,6 +74,13 @@ class Hardware:
         for name in ("utilisation", "amplifier_efficiency"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be greater than 0, got {getattr(self, name)}")
+        if any(share <= 0 for share in self.utilisations.values()):
+            raise LocatedError("must be greater than 0", "utilisations")
+        if self.thermal is not None and self.dvfs is None:
+            raise LocatedError(
+                "needs `dvfs`: without it a lower clock draws no less, and the board never cools",
+                "thermal",
+            )
         if self.dvfs is not None and self.dvfs.static_power > self.compute_power:
             raise LocatedError(
                 f"must be at most compute_power {self.compute_power:g} W, got "

@@ -81,19 +81,22 @@ class Device:
         self.last_upload_round = -1
         self.times_asked = 0
         self._context = context
-        self.power_meter = PowerMeter(context, index, battery, hardware.thermal, self._set_powered)
+        radio = radio or radio_of(hardware)
+        idle_power = hardware.idle_power + radio.rest
+        self.power_meter = PowerMeter(
+            context, index, battery, hardware.thermal, self._set_powered, idle_power
+        )
         self.activity_log = ActivityLog(context, self.name, self.power_meter)
         self.transceiver = Transceiver(
             context,
             index,
             self.power_meter,
             self.activity_log,
-            radio=radio or radio_of(hardware),
+            radio=radio,
             cell=cell,
             mean_gain=mean_gain,
             can_hand_over=can_hand_over,
         )
-        idle_power = hardware.idle_power + self.transceiver.radio.rest
         self.reachability = Reachability(
             context,
             self.power_meter,

@@ -19,6 +19,7 @@ class PowerMeter:
         index: the device's number.
         battery: None for mains power.
         thermal: None for a board whose temperature is not modelled.
+        idle: power in W before the run, which the temperature at its beginning follows.
         on_power: called with False when the battery is empty, and with True when the device can
             start again.
     """
@@ -30,11 +31,14 @@ class PowerMeter:
         battery: Battery | None,
         thermal: ThermalModel | None,
         on_power: Callable[[bool], None],
+        idle: float = 0.0,
     ) -> None:
         self._context = context
         self._index = index
         self._noted: dict[Quantity, tuple[float, float]] = {}
-        self.thermal_state = ThermalState(context.env, thermal) if thermal is not None else None
+        self.thermal_state = (
+            ThermalState(context.env, thermal, idle) if thermal is not None else None
+        )
         self.battery_state = (
             BatteryState(context.env, battery, on_power=on_power, on_change=self.note)
             if battery is not None

@@ -101,7 +101,7 @@ class RadioAccess:
         """Return the present power gains of devices on each resource block, (blocks, devices)."""
         channel = self._bands[direction][number].channel
         links = np.array(devices, dtype=np.intp)
-        return channel.gain(links, channel.index(float(self.env.now)), 1)[0]
+        return np.asarray(channel.gain(links, channel.index(float(self.env.now)), 1)[0])
 
     def move(self, device: int, gains: NDArray[np.float64]) -> None:
         """Set the gains (cells,) of a device; the rates follow when the next plan is made."""

@@ -8,15 +8,15 @@ from wfl_sim.device_models.thermal import ThermalModel
 class ThermalState:
     """The temperature of one board, and whether it throttles.
 
-    It starts at ambient temperature without power.
+    It starts at the temperature that its idle power holds.
     """
 
-    def __init__(self, env: simpy.Environment, thermal: ThermalModel) -> None:
+    def __init__(self, env: simpy.Environment, thermal: ThermalModel, idle: float = 0.0) -> None:
         self.thermal = thermal
         self.throttled = False
         self._env = env
-        self._temperature = thermal.ambient
-        self._watts = 0.0
+        self._temperature = thermal.limit(idle)
+        self._watts = idle
         self._since = env.now
 
     def __repr__(self) -> str:

@@ -215,7 +215,8 @@ class CellConfig:
     """Equal blocks of a band without numerology, for models in ideal Hz: any bandwidth, no guard
     band, no cyclic prefix. Without it the band is one of NR."""
     position: tuple[Metres, Metres] = (0.0, 0.0)
-    height: PositiveMetres = 25.0
+    height: PositiveMetres | None = None
+    """Of the antenna, m; without it that of the path loss (TR 38.901 Table 7.2-1 and others)."""
     antenna: Annotated[Antenna, From(ANTENNAS)] = field(default_factory=cm.Omni)
     bias: Decibel = 0.0
     """Added to the reference power where a device chooses its cell (cell range expansion), dB."""
@@ -229,6 +230,15 @@ class CellConfig:
     """Power model of the base station; without one its energy is not computed."""
 
     def __post_init__(self) -> None:
+        pathloss, shadowing = self.channel.pathloss, self.channel.shadowing
+        scenario = isinstance(shadowing, cm.ScenarioShadowing)
+        if scenario and not isinstance(pathloss, cm.Tr38901Model):
+            raise LocatedError(
+                f"needs a path loss of TR 38.901 (uma, umi, rma, inh), got "
+                f"{type(pathloss).__name__}",
+                "channel",
+                "shadowing",
+            )
         if self.station is not None and (problem := self.station.problem(self.downlink.power)):
             raise LocatedError(problem, "downlink", "power")
         if self.ideal_blocks is None:
@@ -277,6 +287,14 @@ class CellConfig:
         if self.uplink.power_control is None:
             return np.full(np.shape(gain), np.inf)[()]
         return self.uplink.power_control.density(gain, self.block_bandwidth)
+
+    @property
+    def base_height(self) -> float:
+        """Height of the antenna in m: 25 m, 10 m in UMi, 35 m in RMa, 3 m in InH by default."""
+        if self.height is not None:
+            return self.height
+        model = self.channel.pathloss
+        return model.default_base_height if isinstance(model, cm.Tr38901Model) else 25.0
 
     @property
     def block_bandwidth(self) -> float:

@@ -234,7 +234,7 @@ class LazyFading:
         self._draw(links[self._process[links] < 0])
         numbers = np.unique(self._process[links])
         if len(numbers) == 1:
-            process = self._processes[numbers[0]]
+            process: GridFading = self._processes[numbers[0]]
             return process.power_grid(first, count, step, offsets, self._index[links])
         power = np.empty((count, len(offsets), len(links)), dtype=np.float32).transpose(2, 0, 1)
         for number in numbers:
@@ -259,7 +259,5 @@ def delayed(process: cm.FadingProcess, seconds: float) -> GridFading:
     if not seconds:
         return process
     own: Callable[[float], GridFading] | None = getattr(process, "delayed", None)
-    if own is not None:
-        return own(seconds)
-    late: GridFading = cm.DelayedProcess(process, seconds)
+    late: GridFading = cm.DelayedProcess(process, seconds) if own is None else own(seconds)
     return late

@@ -73,8 +73,12 @@ class LargeScale:
             for cell, site in zip(self._cells, self._sites, strict=True)
         ]
         self._sight = {
-            site: cm.LosMap().realise(stream(seed, "line-of-sight", site, "map"))
-            for site in (sites.values() if self._moves.any() else ())
+            site: cm.LosMap(
+                decorrelation=getattr(cell.channel.pathloss, "los_decorrelation", 50.0)
+            ).realise(stream(seed, "line-of-sight", site, "map"))
+            for cell, site in (
+                zip(self._cells, self._sites, strict=True) if self._moves.any() else ()
+            )
         }
         self._marks: dict[tuple[str, int], float] = {}
 
@@ -84,8 +88,7 @@ class LargeScale:
     @property
     def step(self) -> float:
         """m travelled between two updates: a tenth of the least decorrelation distance, or 5 m."""
-        found = [getattr(cell.channel.shadowing, "decorrelation", 50.0) for cell in self._cells]
-        return min(found) / 10
+        return min(map(_decorrelation, self._cells)) / 10
 
     def gains(self, devices: NDArray[np.intp], positions: FloatArray) -> FloatArray:
         """Return linear power gains (cells, n) of n devices at positions (n, 2) in m.
@@ -113,10 +116,23 @@ class LargeScale:
         distance = np.where(self._moves[devices], np.maximum(distance, least), distance)
         los = self._los(number, devices, positions, distance, heights)
         loss = model.loss_db(
-            distance, cell.carrier, base_height=cell.height, terminal_height=heights, los=los
+            distance, cell.carrier, base_height=cell.base_height, terminal_height=heights, los=los
         )
-        azimuth, zenith = cm.direction(np.zeros(2), offsets, cell.height, heights)
-        shadowing = self._shadowing[number].at(positions, devices)
+        azimuth, zenith = cm.direction(np.zeros(2), offsets, cell.base_height, heights)
+        field = self._shadowing[number]
+        if isinstance(cell.channel.shadowing, cm.ScenarioShadowing):
+            assert isinstance(model, cm.Tr38901Model)
+            sigma = model.shadowing_sigma_db(
+                distance,
+                cell.carrier,
+                base_height=cell.base_height,
+                terminal_height=heights,
+                los=los,
+            )
+            apart = np.asarray(model.shadowing_decorrelation(los))[:, None]
+            shadowing = sigma * field.at(positions / apart)
+        else:
+            shadowing = field.at(positions, devices)
         return np.asarray(cell.antenna.gain_db(azimuth, zenith) - (loss + shadowing))
 
     def _los(
@@ -147,3 +163,11 @@ class LargeScale:
             mark = stream(self._seed, "line-of-sight", site, device).uniform()
             self._marks[key] = float(mark)
         return self._marks[key]
+
+
+def _decorrelation(cell: CellConfig) -> float:
+    """Least decorrelation distance of a cell's shadowing in m, or 50 m."""
+    model, shadowing = cell.channel.pathloss, cell.channel.shadowing
+    if isinstance(shadowing, cm.ScenarioShadowing) and isinstance(model, cm.Tr38901Model):
+        return min(model.shadowing_decorrelations)
+    return float(getattr(shadowing, "decorrelation", 50.0))

@@ -185,7 +185,7 @@ def check_pathloss_range(
                     cell.channel.pathloss.loss_db(
                         _least_distance(devices, cell),
                         cell.carrier,
-                        base_height=cell.height,
+                        base_height=cell.base_height,
                         terminal_height=devices.height,
                         los=True,
                     )

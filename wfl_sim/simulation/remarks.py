@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from channel_models import OutOfRangeWarning
+from channel_models import OutOfRangeWarning, Static
 from wfl_sim.config.errors import Location
 from wfl_sim.device_models.availability import TraceAvailability
 from wfl_sim.scenario.scenario import Scenario
@@ -43,6 +43,19 @@ def trace_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
         unused = trace.unused(group.count) if isinstance(trace, TraceAvailability) else ""
         if isinstance(trace, TraceAvailability) and unused:
             yield ("devices", number, "availability"), f"{Path(trace.path).name} has {unused}"
+
+
+def frozen_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
+    """Yield the groups that do not move at all where fading follows the Doppler shift."""
+    models = [cell.channel.fading for cell in scenario.base_stations]
+    follows = any(not (isinstance(m, Static) or hasattr(m, "sampling_step")) for m in models)
+    for number, group in enumerate(scenario.devices):
+        if follows and group.pace == 0:
+            yield (
+                ("devices", number, "speed"),
+                "0 m/s freezes the fading: each link keeps one draw for the whole run (`static` "
+                "has no fading, `block` draws anew)",
+            )
 
 
 def not_finite(states: Mapping[str, State]) -> list[str]:

@@ -22,7 +22,12 @@ from wfl_sim.scenario.resolve import to_yaml
 from wfl_sim.scenario.scenario import Scenario
 from wfl_sim.simulation.fingerprint import run_fingerprint
 from wfl_sim.simulation.learner_cache import LearnerCache, learning_of
-from wfl_sim.simulation.remarks import ranges_said_once, remarks, trace_remarks
+from wfl_sim.simulation.remarks import (
+    frozen_remarks,
+    ranges_said_once,
+    remarks,
+    trace_remarks,
+)
 from wfl_sim.simulation.request import RunRequest
 from wfl_sim.simulation.simulation import Simulation, SimulationResult
 
@@ -182,7 +187,7 @@ def prepare(
     """
     for remark in loaded.remarks:
         warn(remark)
-    for path, text in trace_remarks(loaded.scenario):
+    for path, text in (*trace_remarks(loaded.scenario), *frozen_remarks(loaded.scenario)):
         warn(str(loaded.document.error(path, text)))
     with ranges_said_once(lambda text: warn(str(loaded.document.error(("devices",), text)))):
         try:

@@ -2,14 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import exp, hypot, sqrt
+from math import exp, hypot, inf, sqrt
+from typing import Final
 
 import numpy as np
 
 from channel_models.elementary import cosine_and_sine
 from channel_models.units import MetresPerSecond, PositiveSeconds
 from wfl_sim.config.errors import LocatedError
-from wfl_sim.device_models.mobility.track import MOBILITIES, Leg, Region, Track
+from wfl_sim.device_models.mobility.track import MOBILITIES, Leg, Point, Region, Track
+
+_SHORTEST: Final = 1e-9
+"""s of a way to the circle: a device that runs along it ends its leg."""
 
 
 @MOBILITIES("gauss-markov")
@@ -19,8 +23,8 @@ class GaussMarkov:
 
     Liang and Haas (INFOCOM 1999), in the plane: w is standard normal in each direction, and the
     velocity starts in its stationary law N(m, sigma^2). The mean velocity m has a direction drawn
-    for each device. Where a device would leave the circle around its area it is mirrored, and so
-    are v and m.
+    for each device. Where its way meets the circle around its area, v and m are mirrored, so that
+    the places stay uniform over the circle.
     """
 
     speed: MetresPerSecond = 0.0
@@ -65,19 +69,37 @@ class GaussMarkov:
     def _legs(
         self, region: Region, start: tuple[float, float], rng: np.random.Generator
     ) -> Iterator[Leg]:
-        state, (x, y), number = _Velocity(self, rng), start, 0
-        (mx, my), radius = region.centre, region.radius
+        state, place, number = _Velocity(self, rng), start, 0
         while True:
+            left = self.interval
             number += 1
-            x, y = x + state.now[0] * self.interval, y + state.now[1] * self.interval
-            away = hypot(x - mx, y - my)
-            if away > radius:
-                normal = (x - mx) / away, (y - my) / away
-                back = max(2 * radius - away, 0.0)
-                x, y = mx + back * normal[0], my + back * normal[1]
-                state.mirror(normal)
-            yield number * self.interval, (x, y)
+            while (hit := _seconds_to_rim(place, state.now, region)) < left - _SHORTEST:
+                left -= hit
+                place = _moved(place, state.now, hit)
+                yield number * self.interval - left, place
+                away = hypot(place[0] - region.centre[0], place[1] - region.centre[1])
+                state.mirror(
+                    ((place[0] - region.centre[0]) / away, (place[1] - region.centre[1]) / away)
+                )
+            place = _moved(place, state.now, left)
+            yield number * self.interval, place
             state.advance(rng)
+
+
+def _moved(place: Point, velocity: Point, seconds: float) -> Point:
+    return place[0] + velocity[0] * seconds, place[1] + velocity[1] * seconds
+
+
+def _seconds_to_rim(place: Point, velocity: Point, region: Region) -> float:
+    """Return the s until a straight way meets the circle from within; inf if it does not soon."""
+    x, y = place[0] - region.centre[0], place[1] - region.centre[1]
+    speed = velocity[0] ** 2 + velocity[1] ** 2
+    outwards = x * velocity[0] + y * velocity[1]
+    inside = region.radius**2 - x * x - y * y
+    if not speed:
+        return inf
+    seconds = (sqrt(max(outwards * outwards + speed * inside, 0.0)) - outwards) / speed
+    return seconds if seconds > _SHORTEST else inf
 
 
 class _Velocity:
