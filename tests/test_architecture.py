@@ -51,8 +51,9 @@ def test_an_upward_import_and_a_circle_are_found(tmp_path):
     [
         ({"torch", "transformers", "peft"}, {"learning"}),
         ({"matplotlib"}, {"results", "channel_models"}),
-        ({"simpy"}, {"network", "rounds", "simulation", "flower"}),
+        ({"simpy"}, {"network", "rounds", "simulation", "flower", "gym"}),
         ({"flwr"}, {"flower"}),
+        ({"gymnasium"}, {"gym"}),
         ({"typer", "rich"}, {"cli"}),
         ({"numba"}, {"channel_models"}),
     ],

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+PAGES = {"channel_models": [], "gym": ["gymnasium"], "link_level": [], "python": ["pandas"]}
+"""Pages, and the packages that their code needs."""
 DOCS = Path(__file__).parents[1] / "docs"
 
 
@@ -25,11 +27,9 @@ def kinds():
 
 
 @pytest.mark.filterwarnings("default")
-@pytest.mark.parametrize(
-    ("page", "needs"), [("python", ["pandas"]), ("link_level", []), ("channel_models", [])]
-)
-def test_the_code_of_a_page_runs(page, needs, tmp_path, monkeypatch, kinds, capsys):
-    for package in needs:
+@pytest.mark.parametrize("page", PAGES)
+def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch, kinds, capsys):
+    for package in PAGES[page]:
         pytest.importorskip(package)
     monkeypatch.chdir(tmp_path)
     names = {"__name__": "__main__"}

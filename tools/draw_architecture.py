@@ -25,6 +25,7 @@ PICTURE: Final = ROOT / "docs/images/architecture.svg"
 CONTENTS: Final[dict[str, str]] = {
     "cli": "commands, terminal",
     "flower": "Flower apps on\nthe simulated clock",
+    "gym": "rounds as an environment\nof Gymnasium",
     "simulation": "build, run, sweep",
     "scenario": "what a user writes,\ntyped and checked",
     "rounds": "who waits for whom,\nclient selection",

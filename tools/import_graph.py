@@ -33,6 +33,7 @@ RANKS: Final[dict[str, int]] = {
     "scenario": 6,
     "simulation": 7,
     "flower": 8,
+    "gym": 8,
     "cli": 9,
     "wfl_sim": 10,
     "__main__": 10,

@@ -11,6 +11,7 @@ from wfl_sim.network.base_station_sleep import BaseStationSleep
 from wfl_sim.network.context import RunContext
 from wfl_sim.network.device import Device
 from wfl_sim.network.edge_server import EdgeServer
+from wfl_sim.network.radio_access import RadioAccess
 from wfl_sim.network.server import Server
 
 
@@ -26,6 +27,8 @@ class Federation:
     """Servers between the cells and the server; none if the server aggregates all uploads."""
     base_station_sleeps: Mapping[str, BaseStationSleep] = field(default_factory=dict)
     """Sleep of base stations, by the name of the cell."""
+    radio: RadioAccess | None = None
+    """Carriers and gains; None where a test needs none."""
 
     def __repr__(self) -> str:
         return f"Federation({len(self.devices)} devices, {self.env.now:.6g} s)"

@@ -103,6 +103,10 @@ class RadioAccess:
         links = np.array(devices, dtype=np.intp)
         return np.asarray(channel.gain(links, channel.index(float(self.env.now)), 1)[0])
 
+    def limit_power(self, watts: NDArray[np.float64]) -> None:
+        """Set the W (devices,) that devices can radiate; rates follow from the next plan on."""
+        self._watts[:] = watts
+
     def move(self, device: int, gains: NDArray[np.float64]) -> None:
         """Set the gains (cells,) of a device; the rates follow when the next plan is made."""
         self.gains[:, device] = gains

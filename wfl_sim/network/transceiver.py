@@ -87,6 +87,8 @@ class Transceiver:
         self.radio = radio
         self.cell = cell
         self.mean_gain = mean_gain
+        self.weight = 1.0
+        """Weight of uploads, for allocators that use it."""
         self._context = context
         self._index = index
         self._power_meter = power_meter
@@ -217,7 +219,11 @@ class Transceiver:
                 break
         listens = self._follows_power and direction == "uplink"
         request = TransferRequest(
-            [self._index], bits, deadline=deadline, on_power=self._radiate if listens else None
+            [self._index],
+            bits,
+            weight=self.weight,
+            deadline=deadline,
+            on_power=self._radiate if listens else None,
         )
         interrupted = self._context.env.event()
         return TransferSegment(cell, direction, carrier.send(request), interrupted, own=True)

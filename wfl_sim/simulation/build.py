@@ -97,6 +97,7 @@ def build_federation(
         devices,
         edge_servers,
         {cell.name: cell.sleep for cell in cells if cell.sleep is not None},
+        access,
     )
 
 

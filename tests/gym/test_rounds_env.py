@@ -1,0 +1,124 @@
+"""The environment keeps the contract of Gymnasium, and its rounds are those of a scenario."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("gymnasium")
+
+from gymnasium.utils.env_checker import check_env
+from ruamel.yaml import YAML
+
+from tests.fixtures.runs import BASE
+from tests.simulation.test_training_runs import TRAINING
+from wfl_sim.config.errors import ScenarioError
+from wfl_sim.gym import RoundsEnv
+from wfl_sim.results import Run, digest_spans
+from wfl_sim.scenario.scenario import Scenario
+from wfl_sim.simulation.simulation import Simulation
+
+SCENARIO = {
+    **YAML(typ="safe", pure=True).load(BASE),
+    "rounds": {"kind": "synchronous", "count": 2},
+    "devices": [{"count": 3, "hardware": "jetson-orin-nano", "area": {"radius": "200 m"}}],
+}
+ACTS = ["selection", "shares", "power", "frequency"]
+
+
+def played(env, actions, **reset):
+    env.reset(**reset)
+    return [env.step(action) for action in actions]
+
+
+@pytest.mark.parametrize("act", [*ACTS, ("selection", "power")])
+def test_the_contract_of_gymnasium_is_kept(act):
+    check_env(RoundsEnv(SCENARIO, act=act), skip_render_check=True)
+
+
+def test_equal_seeds_give_equal_episodes_and_another_episode_is_another():
+    env = RoundsEnv(SCENARIO, act="selection")
+    everyone = np.ones(3, np.int8)
+    first = played(env, [everyone] * 2, seed=4)
+    again = played(env, [everyone] * 2, seed=4)
+    other = played(env, [everyone] * 2)
+    times = [[step[4]["seconds"] for step in each] for each in (first, again, other)]
+    assert times[0] == times[1] != times[2]
+
+
+def test_everyone_at_full_speed_is_the_run_of_the_scenario(tmp_path):
+    """The same spans, to the bit, as synchronous rounds that ask all."""
+    one = Simulation(Scenario.from_dict(SCENARIO), network_only=True).run()
+    env = RoundsEnv(SCENARIO, act="selection", out=tmp_path)
+    steps = played(env, [np.ones(3, np.int8)] * 2, options={"seed": SCENARIO["seed"]})
+    run = Run.open(steps[-1][4]["run"])
+    run.verify()
+    assert run.manifest["digests"]["spans"] == digest_spans(one.spans)
+    assert sum(step[4]["seconds"] for step in steps) == pytest.approx(run.seconds)
+    assert sum(step[4]["joules"] for step in steps) == pytest.approx(run.joules)
+    assert [step[2] for step in steps] == [False, True]
+
+
+def test_only_those_who_are_chosen_take_part():
+    env = RoundsEnv(SCENARIO, act="selection", pause=3.0)
+    one, nobody = played(env, [np.array([0, 1, 0], np.int8), np.zeros(3, np.int8)], seed=1)
+    assert (one[4]["asked"], one[4]["arrived"]) == ([1], [1])
+    assert (nobody[4]["asked"], nobody[4]["seconds"]) == ([], 3.0)
+
+
+def uploads(tmp_path, act, action):
+    env = RoundsEnv(SCENARIO, act=act, out=tmp_path, rounds=1)
+    (step,) = played(env, [action], options={"seed": 5})
+    rows = Run.open(step[4]["run"]).spans.to_pylist()
+    return {
+        kind: [row["end"] - row["start"] for row in rows if row["activity"] == kind]
+        for kind in ("compute", "upload")
+    }
+
+
+@pytest.mark.parametrize("act", ["power", "shares"])
+def test_less_power_takes_longer_and_a_larger_share_is_faster(tmp_path, act):
+    full = uploads(tmp_path / "full", act, np.ones(3, np.float32))["upload"]
+    less = uploads(tmp_path / "less", act, np.array([0.02, 1, 1], np.float32))["upload"]
+    if act == "power":
+        assert max(less) > 1.2 * max(full)
+    else:  # two go first, and the third has the band alone afterwards
+        assert sorted(less)[1] < 0.8 * min(full) < min(full) < max(less)
+
+
+def test_half_the_frequency_takes_twice_as_long(tmp_path):
+    full = uploads(tmp_path / "full", "frequency", np.ones(3, np.float32))["compute"]
+    half = uploads(tmp_path / "half", "frequency", np.full(3, 0.5, np.float32))["compute"]
+    overhead = 4 * Scenario.from_dict(SCENARIO).devices[0].hardware.step_overhead
+    assert np.array(half) - overhead == pytest.approx(2 * (np.array(full) - overhead))
+
+
+def test_a_reward_of_ones_own_and_the_accuracy_of_a_run_that_trains(tmp_path):
+    """It loads torch and trains for real: that the accuracy is that of the action needs it."""
+    scenario = {
+        **YAML(typ="safe", pure=True).load(TRAINING),
+        "execution": "inline",
+        "method": {"kind": "fedit", "lora": {"rank": 2}, "local": {"steps": 1, "batch": 4}},
+        "evaluation": {"global_examples": 0, "personal_examples": 4},
+        "devices.0.count": 2,
+        "rounds.clients": 1,
+    }
+    env = RoundsEnv(
+        scenario,
+        act="selection",
+        rounds=1,
+        out=tmp_path,
+        reward=lambda info: info["personal_mean/accuracy"],
+    )
+    (step,) = played(env, [np.array([1, 0], np.int8)], seed=1)
+    run = Run.open(step[4]["run"])
+    assert step[1] == run.final("accuracy", "personal_mean")
+    assert "shared" in run.states()
+
+
+def test_what_cannot_be_is_one_line():
+    fixed = {**SCENARIO, "devices": [{"count": 1, "hardware": "raspberry-pi-5"}]}
+    with pytest.raises(ScenarioError, match=r"^devices\.0\.hardware: .* has no `dvfs`"):
+        RoundsEnv(fixed, act="frequency")
+    with pytest.raises(ScenarioError, match=r"^sweep: an environment has one scenario, got 2"):
+        RoundsEnv({**SCENARIO, "sweep": {"seeds": [1, 2]}}, act="power")
+    with pytest.raises(ValueError, match="act must be selection, shares, power or frequency"):
+        RoundsEnv(SCENARIO, act="speed")

@@ -1,0 +1,106 @@
+"""What an agent decides for each device, and what it is shown of each."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+import channel_models as cm
+from wfl_sim.config.errors import LocatedError
+from wfl_sim.device_models.frequency import Fixed
+from wfl_sim.network.device import Device
+from wfl_sim.network.federation import Federation
+from wfl_sim.radio.allocation import Weighted
+from wfl_sim.scenario.scenario import Scenario
+
+LONGEST: Final = 1e6
+"""Largest number of seconds that an observation shows; a link in outage has it."""
+_LEAST: Final = 0.01
+"""Smallest share of power or of the band: with none at all a round would not end."""
+
+Numbers = NDArray[np.floating[Any]]
+
+
+def action_space(act: str, scenario: Scenario) -> spaces.Space[Any]:
+    """Return the space of one decision: a bit or a number for each device.
+
+    Raises:
+        LocatedError: the devices cannot do that.
+    """
+    count = scenario.device_count
+    if act == "selection":
+        return spaces.MultiBinary(count)
+    if act == "frequency":
+        for number, each in enumerate(scenario.devices):
+            if each.hardware.dvfs is None:
+                what = f"{each.hardware.name} has no `dvfs`, so no frequency can be chosen"
+                raise LocatedError(what, "devices", number, "hardware")
+    elif act not in ("shares", "power"):
+        raise ValueError(f"act must be selection, shares, power or frequency, got {act!r}")
+    return spaces.Box(0.0, 1.0, (count,), np.float32)
+
+
+def prepared(scenario: Scenario, acts: Sequence[str]) -> Scenario:
+    """Return the scenario whose uplinks follow the shares of an agent, if it decides them."""
+    if "shares" not in acts:
+        return scenario
+    cells = [
+        replace(cell, uplink=replace(cell.uplink, allocator=Weighted())) for cell in scenario.cells
+    ]
+    return replace(scenario, cells=tuple(cells))
+
+
+def apply(decisions: Mapping[str, Numbers], federation: Federation, watts: Numbers) -> None:
+    """Let devices follow decisions from now on; `watts` (devices,) is what each can radiate."""
+    for device in federation.devices:
+        if "shares" in decisions:
+            device.transceiver.weight = max(float(decisions["shares"][device.index]), _LEAST)
+        if "frequency" in decisions:
+            share = float(decisions["frequency"][device.index])
+            device.compute = replace(device.compute, frequency=Fixed(share_of_highest=share))
+        if "power" in decisions:
+            share = max(float(decisions["power"][device.index]), _LEAST)
+            device.power = float(watts[device.index]) * share
+    if "power" in decisions and federation.radio is not None:
+        federation.radio.limit_power(np.array([each.power for each in federation.devices]))
+
+
+def _seconds(value: float) -> float:
+    return min(value, LONGEST)
+
+
+_SHOWN: Final[Mapping[str, tuple[float, float, Callable[[Device], float]]]] = {
+    "available": (0.0, 1.0, lambda device: float(device.present and not device.busy)),
+    "battery": (0.0, 1.0, lambda device: device.battery_level),
+    "compute_seconds": (0.0, LONGEST, lambda device: _seconds(device.expected_compute)),
+    "examples": (0.0, 1e9, lambda device: float(device.examples)),
+    "gain_db": (-400.0, 100.0, lambda device: float(cm.linear_to_db(device.mean_gain))),
+    "last_joules": (0.0, 1e9, lambda device: device.round_joules),
+    "last_seconds": (0.0, LONGEST, lambda device: _seconds(device.round_seconds)),
+    "upload_seconds": (0.0, LONGEST, lambda device: _seconds(device.expected_upload)),
+}
+"""What an observation shows of each device: bounds, and the value."""
+
+
+def observation_space(count: int) -> spaces.Dict:
+    """Return the named space of observations of so many devices."""
+    shown: dict[str, spaces.Space[Any]] = {
+        name: spaces.Box(low, high, (count,), np.float32) for name, (low, high, _) in _SHOWN.items()
+    }
+    shown["round"] = spaces.Box(0.0, 1e9, (1,), np.float32)
+    shown["elapsed_seconds"] = spaces.Box(0.0, 1e10, (1,), np.float32)
+    return spaces.Dict(shown)
+
+
+def observed(federation: Federation, number: int) -> dict[str, Numbers]:
+    """Return the observation at this moment, before round `number`."""
+    shown = {
+        name: np.array([value(device) for device in federation.devices], np.float32)
+        for name, (_, _, value) in _SHOWN.items()
+    }
+    shown["round"] = np.array([number], np.float32)
+    shown["elapsed_seconds"] = np.array([federation.env.now], np.float32)
+    return shown
