@@ -19,7 +19,13 @@ AG_NEWS = ROOT.parent / "shared/data/ag_news_test.csv"
 def test_a_scenario_is_valid(path):
     if path.stem == "agnews-minilm" and not AG_NEWS.is_file():
         pytest.skip("AG's News is not beside the project")
-    assert load(path)
+    loaded = load(path)
+    assert loaded
+    remarks = {remark for each in loaded for remark in each.remarks}
+    # PWFF does without what weighs the devices in PFIT.
+    known = {"pwff", "study"}
+    assert {remark.rpartition(": ")[2] for remark in remarks} <= {"distance, attention"}
+    assert not remarks or path.stem in known
 
 
 @pytest.mark.slow

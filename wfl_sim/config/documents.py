@@ -59,7 +59,7 @@ class Place:
     where: str
     """`file:line`, or the option of the command line."""
     path: Location = ()
-    notes: tuple[str, ...] = ()  # lines on keys that what was written here has replaced
+    notes: tuple[tuple[str, tuple[str, ...]], ...] = ()  # what was replaced here, and its lost keys
 
 
 @dataclass(frozen=True)

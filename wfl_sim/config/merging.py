@@ -5,8 +5,8 @@ mapping that names another ``kind`` replaces the whole, because the options of o
 to another. Keys that do not stay are noted at the place of what replaces them.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,10 +60,13 @@ def replaced(base: Document, over: Document) -> Document:
     what = f"{new} replaces {old}" if old and new and old != new else "replaces the whole"
     if isinstance(base.data, list):
         what = f"a list of {len(over.data)} replaces one of {len(base.data)}"
-    note = f"{what}; keys that do not stay: {', '.join(lost)}"
-    place = over.places[()]
-    noted = replace(place, notes=(*place.notes, str(over.error((), note))))
-    return Document(over.data, {**over.places, (): noted})
+    return _noted(over, str(over.error((), what)), lost)
+
+
+def _noted(document: Document, line: str, lost: Sequence[str] = ()) -> Document:
+    place = document.places[()]
+    noted = replace(place, notes=(*place.notes, (line, tuple(lost))))
+    return Document(document.data, {**document.places, (): noted})
 
 
 def _lost(old: Any, new: Any, above: str = "") -> Iterator[str]:
@@ -115,10 +118,9 @@ def apply_setting(document: Document, setting: str, option: str = "") -> Documen
 
 def _set(base: Document, over: Document) -> Document:
     """Return what is set, with a note if it takes the place of what a variant sets."""
-    place = over.places[()]
     if (of := base.places[()]).path[:2] == ("sweep", "variants"):
-        note = f"{place.where}: overrides {of.where}: {'.'.join(map(str, of.path))}"
-        over = Document(over.data, {**over.places, (): replace(place, notes=(*place.notes, note))})
+        line = f"{over.places[()].where}: overrides {of.where}: {'.'.join(map(str, of.path))}"
+        over = _noted(over, line)
     return replaced(base, over)
 
 
@@ -190,6 +192,24 @@ def _another_kind(base: Document, over: Document) -> bool:
     return "kind" in over.data and over.data["kind"] != base.data.get("kind", over.data["kind"])
 
 
-def notes(document: Document) -> list[str]:
-    """Return the lines on keys of the document that others have replaced."""
-    return [note for place in document.places.values() for note in place.notes]
+def notes(document: Document, scenario: Any) -> Iterator[str]:
+    """Yield a line for each replacement in a document after which keys do not stay.
+
+    Keys that what replaces them could not have are left out, given the typed scenario.
+    """
+    for path, place in document.places.items():
+        for line, keys in place.notes:
+            lost = [key for key in keys if _has(scenario, (*path, *key.split(".")))]
+            if lost or not keys:
+                yield line + (f"; keys that do not stay: {', '.join(lost)}" if lost else "")
+
+
+def _has(component: Any, path: Iterable[str | int]) -> bool:
+    for word in path:
+        if isinstance(component, tuple):
+            component = component[int(word)] if int(word) < len(component) else None
+        elif is_dataclass(component) and word in (f.name for f in fields(component) if f.init):
+            component = getattr(component, str(word))
+        else:
+            return isinstance(component, Mapping)
+    return True

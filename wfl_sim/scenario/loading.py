@@ -32,7 +32,7 @@ class Loaded:
     @property
     def remarks(self) -> list[str]:
         """Lines on what was written in the scenario and is not as it seems."""
-        return notes(self.document)
+        return [*notes(self.document, self.scenario)]
 
     def error(self, problem: LocatedError) -> ScenarioError:
         """Return the located line for something that was found wrong after loading."""
