@@ -8,9 +8,11 @@ import pytest
 from rich.console import Console
 
 from tests.fixtures.scenario_files import GOOD
+from wfl_sim.cli import kinds, tables
 from wfl_sim.cli import report as reports
-from wfl_sim.cli.report import Report, show_kinds
-from wfl_sim.results import figures
+from wfl_sim.cli.kinds import show_kinds
+from wfl_sim.cli.report import Report
+from wfl_sim.results import Goal
 from wfl_sim.results.summary import SummaryRow
 from wfl_sim.scenario.loading import load
 from wfl_sim.simulation.request import RunRequest
@@ -25,7 +27,8 @@ def terminal(monkeypatch):
     def console(stderr=False):
         return Console(file=text, force_terminal=True, width=80, stderr=stderr)
 
-    monkeypatch.setattr(reports, "Console", console)
+    for module in (kinds, reports):
+        monkeypatch.setattr(module, "Console", console)
     return text
 
 
@@ -91,8 +94,8 @@ def test_the_closing_table_fits_80_columns(monkeypatch, terminal):
     nan = math.nan
     pftt = SummaryRow("pftt", 3, 0.8125, 0.0123, 0.8, 2, 123.4, 5.0, 23456.7, 1234.5)
     alone = SummaryRow("local-only", 1, 0.5, nan, 0.8, 0, nan, nan, nan, nan)
-    monkeypatch.setattr(figures, "summary", lambda *_: [pftt, alone])
-    reports.Console().print(reports._table([]))
+    monkeypatch.setattr(tables, "summary", lambda *_: [pftt, alone])
+    reports.Console().print(tables.closing([], Goal()))
     lines = plain(terminal.getvalue()).splitlines()
     assert lines[0].rstrip() == "accuracy, personal mean, costs to reach 0.8"
     assert max(map(len, lines)) <= 80

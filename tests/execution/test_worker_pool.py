@@ -21,6 +21,12 @@ class Notes:
     def simulated(self, number, now):
         self.said.append((number, now))
 
+    def measured(self, number, metric, value):
+        self.said.append((metric, number, value))
+
+    def kept(self, number):
+        self.said.append(("kept", number))
+
     def warn(self, text):
         self.said.append(text)
 
@@ -31,6 +37,16 @@ def square(number, listener):
     listener.simulated(number, 1.5)
     listener.warn(f"run {number} is odd")
     return number**2
+
+
+def report(number, listener):
+    """Report in every way that there is, more than once, before it ends."""
+    for now in (0.5, 1.5):
+        listener.simulated(number, now)
+        listener.measured(number, "accuracy", now)
+    listener.kept(number)
+    time.sleep(0.2)
+    return number
 
 
 def refuse(number, listener):
@@ -63,6 +79,18 @@ def test_every_job_is_done_once_and_reported():
         (number, now) for number in range(5) for now in (0.5, 1.5)
     }
     assert "run 3 is odd" in notes.said
+
+
+def test_a_job_that_reports_is_still_busy():
+    notes = Notes()
+    assert dict(run_in_processes(report, 4, 2, notes)) == {0: 0, 1: 1, 2: 2, 3: 3}
+    assert {each for each in notes.said if 3 in each} == {
+        ("accuracy", 3, 0.5),
+        ("accuracy", 3, 1.5),
+        ("kept", 3),
+        (3, 0.5),
+        (3, 1.5),
+    }
 
 
 def test_what_a_user_can_mend_arrives_as_it_is():

@@ -1,9 +1,6 @@
 """The command line: `wfl-sim`."""
 
-from wfl_sim.cli import (  # noqa: F401  (register their commands)
-    flower_command,
-    report_command,
-)
+from wfl_sim.cli import flower_command  # noqa: F401  (registers its command)
 from wfl_sim.cli.commands import main
 
 __all__ = ["main"]

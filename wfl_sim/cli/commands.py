@@ -1,4 +1,4 @@
-"""The command line: run, sweep, compare, validate, plot, profile, list, schema.
+"""The command line: run, sweep, validate, profile, list, schema; those on runs are beside.
 
 Only typer is imported here; every command imports what it needs, so that help is instant.
 """
@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from wfl_sim.cli import results_commands
 from wfl_sim.cli.errors import one_line_errors
+from wfl_sim.cli.options import Figures, Out, Target
 from wfl_sim.cli.store_commands import store
 
 if TYPE_CHECKING:
@@ -25,13 +27,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(store)
+results_commands.add_to(app)
 
 ScenarioFile = Annotated[Path, typer.Argument(help="A scenario in YAML.", show_default=False)]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="PATH=VALUE", help="Override a value, e.g. rounds.count=5."),
 ]
-Out = Annotated[Path, typer.Option(help="Folder of the run folders.")]
 NetworkOnly = Annotated[
     bool, typer.Option("--network-only", help="Train nothing; the spans are the same.")
 ]
@@ -44,7 +46,11 @@ ExecutorKind = Annotated[
         "--executor", metavar="KIND", help="How to execute training: `wfl-sim list executor`."
     ),
 ]
-Figures = Annotated[bool, typer.Option(help="Draw figures at the end.")]
+Only = Annotated[
+    list[str] | None,
+    typer.Option("--only", metavar="VARIANT", help="Run this variant of the sweep alone."),
+]
+Seeds = Annotated[str, typer.Option(metavar="SEEDS", help="Seeds to run, e.g. 1..5 or 1,4,7..9.")]
 AllowPlugins = Annotated[
     bool, typer.Option("--allow-plugins", help="Let `kind: ./mine.py:Mine` run that file.")
 ]
@@ -71,9 +77,15 @@ def run(
     jobs: Annotated[int, typer.Option(min=0, help="Runs at a time; 0: one per core.")] = 0,
     threads: Threads = 1,
     executor: ExecutorKind = "",
+    only: Only = None,
+    seeds: Seeds = "",
+    target: Target = None,
     figures: Figures = True,
 ) -> None:
-    """Run a scenario; a sweep runs every point. Run again to continue after a stop."""
+    """Run a scenario; a sweep runs every point. Run again to continue after a stop.
+
+    What has ended before with the same inputs is left as it is.
+    """
     _execute(as_sweep=False, **locals())
 
 
@@ -90,6 +102,12 @@ def sweep(
     ] = 0,
     threads: Threads = 1,
     executor: ExecutorKind = "",
+    only: Only = None,
+    seeds: Seeds = "",
+    shard: Annotated[
+        str, typer.Option(metavar="K/N", help="Run the K-th of N shares, for array jobs.")
+    ] = "",
+    target: Target = None,
     figures: Figures = True,
 ) -> None:
     """Run every point of a sweep into one folder, with a table and figures over all.
@@ -101,31 +119,12 @@ def sweep(
 
 
 @app.command()
-def compare(
-    runs: Annotated[
-        list[Path], typer.Argument(help="Run folders and folders of sweeps.", show_default=False)
-    ],
-    out: Annotated[Path | None, typer.Option(help="Folder of tables and figures.")] = None,
-    metric: Annotated[str, typer.Option(help="The metric to follow; accuracy if measured.")] = "",
-    scope: Annotated[
-        str, typer.Option(help="Whose: personal_mean, global or personal_worst10.")
-    ] = "",
-    target: Annotated[float | None, typer.Option(help="Value to reach.")] = None,
-    figures: Figures = True,
-) -> None:
-    """Set runs and sweeps side by side: a table, Parquet and CSV, and figures."""
-    with one_line_errors(ValueError):
-        from wfl_sim.cli.report import Report
-
-        folder = out or _own((runs[0] if len(runs) == 1 else runs[0].parent) / "comparison")
-        Report([]).compare(runs, folder, metric=metric, scope=scope, target=target, figures=figures)
-
-
-@app.command()
 def validate(
     scenario: ScenarioFile,
     settings: Settings = None,
     allow_plugins: AllowPlugins = False,
+    only: Only = None,
+    seeds: Seeds = "",
     deep: Annotated[
         bool,
         typer.Option("--deep", help="Also read the data and count costs on the model's shapes."),
@@ -135,13 +134,28 @@ def validate(
     with one_line_errors():
         from wfl_sim.scenario.loading import load
 
-        loaded = load(scenario, settings=settings or (), allow_plugins=allow_plugins)
+        loaded = load(
+            scenario,
+            settings=settings or (),
+            allow_plugins=allow_plugins,
+            only=only or (),
+            seeds=seeds,
+        )
+        said: dict[str, None] = {}
+
+        def warn(text: str) -> None:
+            if text not in said:
+                typer.echo(f"warning: {text}", err=True)
+            said[text] = None
+
+        for remark in (remark for each in loaded for remark in each.remarks):
+            warn(remark)
         if deep:
             from wfl_sim.simulation.learner_cache import LearnerCache
             from wfl_sim.simulation.run import prepare
 
             cache = LearnerCache()
-            prepared = [prepare(each, _warn, cache=cache).inspection for each in loaded]
+            prepared = [prepare(each, warn, cache=cache).inspection for each in loaded]
             for new in dict.fromkeys(each.new for each in prepared if each and each.new):
                 typer.echo(f"new weights, drawn from the seed: {', '.join(new)}")
     count = len(loaded)
@@ -150,29 +164,6 @@ def validate(
     if len(devices) > 1:
         sizes = f"{devices[0]} to {devices[-1]} devices"
     typer.echo(f"{scenario}: valid, {count} run{'s' * (count > 1)} of {sizes}")
-
-
-@app.command()
-def plot(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders.", show_default=False)],
-    out: Annotated[Path | None, typer.Option(help="Folder of the figures.")] = None,
-    metric: Annotated[str, typer.Option(help="The metric to follow.")] = "accuracy",
-    target: Annotated[float | None, typer.Option(help="Value to reach.")] = None,
-    trace: Annotated[
-        bool, typer.Option("--trace", help="Also write each run for https://ui.perfetto.dev.")
-    ] = False,
-) -> None:
-    """Draw the figures of run folders, each with its numbers as CSV."""
-    with one_line_errors(ValueError):
-        from wfl_sim.results import Run
-        from wfl_sim.results.chrome_trace import write_traces
-        from wfl_sim.results.figures import draw_all
-
-        folder = out or _own((runs[0] if len(runs) == 1 else runs[0].parent) / "figures")
-        opened = [Run.open(run) for run in runs]
-        paths = draw_all(opened, folder, metric=metric, target=target)
-        for path in [*paths, *(write_traces(opened, folder) if trace else ())]:
-            typer.echo(path)
 
 
 @app.command()
@@ -210,7 +201,7 @@ def list_kinds(
 ) -> None:
     """List every registered kind with one line each."""
     with one_line_errors(ValueError):
-        from wfl_sim.cli.report import show_kinds
+        from wfl_sim.cli.kinds import show_kinds
 
         show_kinds(family)
 
@@ -231,44 +222,55 @@ def _execute(
     as_sweep: bool,
     scenario: Path,
     settings: list[str] | None,
-    executor: str,
+    only: list[str] | None,
     jobs: int,
     figures: bool,
+    target: float | None,
+    shard: str = "1/1",
     **options: Any,
 ) -> None:
     """Run every scenario of a file, into folders of their own or into the folder of their sweep."""
     with one_line_errors():
         from wfl_sim.cli.report import Report
+        from wfl_sim.config.errors import ScenarioError
         from wfl_sim.execution.worker_process import cores
+        from wfl_sim.results import Sweep
         from wfl_sim.simulation.request import RunRequest
         from wfl_sim.simulation.run import run_all
         from wfl_sim.simulation.sweep import run_sweep, useful_jobs
 
-        chosen = [f"execution={executor}"] if executor else []
-        request = RunRequest.of(scenario, [*(settings or ()), *chosen], **options)
+        share = _shard(shard or "1/1")
+        request = RunRequest.of(
+            scenario, settings or (), **options, only=tuple(only or ()), shard=share
+        )
         request = request.as_sweep() if as_sweep else request
+        if share[1] > (count := len(request.planned())):
+            raise ScenarioError(
+                f"--shard {shard}: must be at most {count} shares, one for each run"
+            )
         scenarios = [each.scenario for each in request.load()]
         jobs = jobs or (useful_jobs(request, cores()) if as_sweep else cores())
         report = Report(scenarios)
         start = run_sweep if as_sweep else run_all
         runs = start(request, jobs=min(jobs, len(scenarios)), listener=report)
         folders = _followed(report, runs)
-        if as_sweep:
-            report.compare([request.out], request.out / "figures", figures=figures)
+        if not as_sweep:
+            report.close(folders, figures=figures, target=target)
+        elif share == (1, 1) or not Sweep.open(request.out).missing:
+            report.compare([request.out], request.out / "figures", figures=figures, target=target)
             typer.echo(request.out)
         else:
-            report.close(folders, figures=figures)
+            left = len(Sweep.open(request.out).missing)
+            typer.echo(f"{request.out}: {left} runs of other shares have not ended")
 
 
-def _own(folder: Path) -> Path:
-    """Return a folder that comes with the runs; raise ValueError where it leads away."""
-    if folder.is_symlink():
-        raise ValueError(f"{folder}: is a link that leads elsewhere: name a folder with --out")
-    return folder
+def _shard(text: str) -> tuple[int, int]:
+    from wfl_sim.config.errors import ScenarioError
 
-
-def _warn(text: str) -> None:
-    typer.echo(f"warning: {text}", err=True)
+    number, _, shares = text.partition("/")
+    if not (number.isdecimal() and shares.isdecimal() and 1 <= int(number) <= int(shares)):
+        raise ScenarioError(f"--shard {text}: must be a share such as 3/10")
+    return int(number), int(shares)
 
 
 def _followed(report: "Report", runs: Generator[tuple[int, Path], None, None]) -> list[Path]:

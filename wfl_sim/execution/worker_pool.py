@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any, Final, Generic, Literal
+from typing import Any, Final, Generic
 
 from wfl_sim.execution.worker_process import J, ProgressListener, T, Work, serve
 
@@ -36,8 +36,8 @@ class Event(Generic[J]):
     """What a worker reports about its job."""
 
     job: J
-    kind: Literal["done", "raised", "failed", "died", "progress", "simulated", "kept", "warn"]
-    """The job goes on after those that are not in `_ENDS`."""
+    kind: str
+    """One of `_ENDS`, or else the method of the progress listener to call."""
     content: Any
     """Result, error, traceback or cause of death; or arguments for the progress listener."""
 

@@ -34,6 +34,9 @@ class ProgressListener(Protocol):
     def simulated(self, number: int, now: float) -> None:
         """The simulation of job `number` has come to `now` s."""
 
+    def measured(self, number: int, metric: str, value: float) -> None:
+        """The newest value of a metric in job `number`."""
+
     def kept(self, number: int) -> None:
         """Job `number` was finished by an earlier run."""
 
@@ -56,6 +59,9 @@ class _PipeListener:
 
     def simulated(self, number: int, now: float) -> None:
         self.pipe.send(("simulated", (number, now)))
+
+    def measured(self, number: int, metric: str, value: float) -> None:
+        self.pipe.send(("measured", (number, metric, value)))
 
     def kept(self, number: int) -> None:
         self.pipe.send(("kept", (number,)))

@@ -1,6 +1,6 @@
 """Comparison: the goal that runs are compared by, and a table with a row for each run."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
@@ -30,6 +30,8 @@ _TO_TARGET: Final = (
     Column("joules_to_target", "float", "J", optional=True),
     Column("bits_to_target", "int", "bit", optional=True),
 )
+MADE: Final = (".png", ".svg", ".pdf", ".csv", ".html", ".tex")
+"""Endings of the files that are made of runs."""
 _METRICS: Final = ("accuracy", "loss")
 _SCOPES: Final[tuple[Scope, ...]] = ("personal_mean", "global", "personal_worst10")
 
@@ -94,21 +96,44 @@ def compared(runs: Sequence[Run], goal: Goal) -> pa.Table:
     return table(values, columns)
 
 
-def open_runs(folders: Iterable[Path | str]) -> list[Run]:
+def open_runs(
+    folders: Iterable[Path | str], passed: Callable[[str], None] = lambda _: None
+) -> list[Run]:
     """Return the runs in run folders and in the folders of sweeps, in the order given.
+
+    Args:
+        folders: As a pattern of the shell may give them: of several, those of figures and tables
+            of this tool are passed over.
+        passed: Called with a line for each that is passed over, as a run that is there twice.
 
     Raises:
         ValueError: A folder is neither, is damaged, or is a sweep of which no run has ended.
     """
     runs: list[Run] = []
-    for folder in map(Path, folders):
-        if not Sweep.is_one(folder):
+    given = [*map(Path, folders)]
+    for folder in given:
+        if len(given) > 1 and _holds_figures(folder):
+            passed(f"{folder}: figures and tables, no run: passed over")
+        elif not Sweep.is_one(folder):
             runs.append(Run.open(folder))
         elif ended := Sweep.open(folder).runs():
             runs += ended
         else:
             raise ValueError(f"{folder}: no run of this sweep has ended yet")
-    return runs
+    first: dict[str, Run] = {}
+    for run in runs:
+        same = first.setdefault(f"{run.manifest.get('inputs', run.folder)} {run.label}", run)
+        if same is not run:
+            passed(f"{run.folder}: the same run as {same.folder}: passed over")
+    return [*first.values()]
+
+
+def _holds_figures(path: Path) -> bool:
+    """Return whether something beside run folders was made of them, as figures and tables are."""
+    if not path.is_dir():
+        return path.is_file() and path.suffix in MADE
+    run = any((path / name).exists() for name in ("manifest.json", "sweep.json", "scenario.yaml"))
+    return not run and any(each.suffix in MADE for each in path.iterdir())
 
 
 def choose_goal(
@@ -137,15 +162,23 @@ def choose_goal(
         raise ValueError(f"no run has a metric {metric!r}; measured: {measured}")
     if scope and scope not in _SCOPES:
         raise ValueError(f"scope must be one of {', '.join(_SCOPES)}, got {scope!r}")
-    names = [metric] if metric else [*_METRICS, *known]
-    scopes = [each for each in _SCOPES if scope in ("", each)]
-    chosen = next(((m, s) for m in names for s in scopes if (m, s) in shared), None)
+    chosen = preferred(shared, metric, scope)
     if chosen is None:
-        return Goal(metric=names[0], scope=scopes[0])
+        scopes = [each for each in _SCOPES if scope in ("", each)]
+        return Goal(metric=metric or _METRICS[0], scope=scopes[0])
     if target is None:
         trained = [run for run in runs if run.measured]
         target = default_target(trained, *chosen)
     return Goal(metric=chosen[0], scope=chosen[1], target=target, falling=is_falling(chosen[0]))
+
+
+def preferred(
+    pairs: Collection[tuple[str, str]], metric: str = "", scope: str = ""
+) -> tuple[str, Scope] | None:
+    """Return the metric and scope to follow unless told otherwise; None if there is none."""
+    names = [metric] if metric else [*_METRICS, *sorted({name for name, _ in pairs})]
+    scopes = [each for each in _SCOPES if scope in ("", each)]
+    return next(((m, s) for m in names for s in scopes if (m, s) in pairs), None)
 
 
 def _axis_columns(runs: Sequence[Run]) -> list[Column]:

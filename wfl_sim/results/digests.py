@@ -1,7 +1,7 @@
 """Digests of spans, metrics and states, independent of file formats and library versions."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -61,3 +61,8 @@ def digest_values(values: Values, columns: Sequence[Column]) -> str:
             floats[np.isnan(floats)] = np.nan
             digest.update(floats.tobytes())
     return digest.hexdigest()
+
+
+def digest_names(names: Iterable[str]) -> str:
+    """Return 8 hexadecimal digits that name a set of runs, given the names of their folders."""
+    return hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()[:8]

@@ -26,10 +26,24 @@ class Series:
         """Number of rounds completed until then, (n,)."""
         return self.round + 1
 
+    def at(self, index: int) -> "Crossing":
+        """Return an evaluation with the costs until then."""
+        return Crossing(
+            time=float(self.time[index]),
+            round=int(self.round[index]),
+            bits=int(self.bits[index]),
+            joules=float(self.joules[index]),
+        )
+
+    @property
+    def end(self) -> "Crossing":
+        """The last evaluation."""
+        return self.at(-1)
+
 
 @dataclass(frozen=True)
 class Crossing:
-    """The first evaluation that reached a target, and the costs until then."""
+    """An evaluation, as the first that reached a target, and the costs until then."""
 
     time: float
     """Simulated time in s."""
@@ -60,10 +74,4 @@ def crossing(series: Series, target: float, *, falling: bool = False) -> Crossin
     reached = series.value <= target if falling else series.value >= target
     if not reached.any():
         return None
-    first = int(np.argmax(reached))
-    return Crossing(
-        time=float(series.time[first]),
-        round=int(series.round[first]),
-        bits=int(series.bits[first]),
-        joules=float(series.joules[first]),
-    )
+    return series.at(int(np.argmax(reached)))

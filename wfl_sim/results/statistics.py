@@ -22,8 +22,8 @@ from wfl_sim.results.series import crossing
 CONFIDENCE: Final = 0.95
 SHARE: Final = 0.95
 """Share of the best final value that the default target asks for."""
-FALLING: Final = frozenset({"loss", "perplexity", "nll", "error"})
-"""Metrics of which smaller values are better."""
+FALLING: Final = ("loss", "perplexity", "nll", "error")
+"""Last words of the metrics of which smaller values are better."""
 
 Cost = Literal["time", "rounds", "joules", "bits"]
 Floats = NDArray[np.float64]
@@ -162,7 +162,7 @@ def curve(
 
 def is_falling(metric: str) -> bool:
     """Return whether smaller values of a metric are better."""
-    return metric in FALLING
+    return metric.endswith(FALLING)
 
 
 def default_target(runs: Sequence[Run], metric: str, scope: Scope) -> float | None:
@@ -171,19 +171,27 @@ def default_target(runs: Sequence[Run], metric: str, scope: Scope) -> float | No
     It is 95 % of the best label's mean final value (mean over its seeds), rounded down to two
     digits: 0.8743 gives 0.83. As the mean is above it, at least one seed reaches it. For a metric
     of which smaller values are better it is 105 %, rounded up. It is None if no label has a finite
-    final value.
+    final value, or if all seeds of the best label are there at their first evaluation of several,
+    so that nothing has to be spent.
     """
     falling = is_falling(metric)
-    finals = [
-        float(np.mean([run.final(metric, scope) for run in members]))
-        for members in by_label(runs).values()
-    ]
-    finite = [final for final in finals if math.isfinite(final)]
+    groups = by_label(runs)
+    finals = {
+        label: float(np.mean([run.final(metric, scope) for run in members]))
+        for label, members in groups.items()
+    }
+    finite = {label: final for label, final in finals.items() if math.isfinite(final)}
     if not finite:
         return None
-    best = min(finite) if falling else max(finite)
-    slack = (1 - SHARE) * abs(best)
-    return _two_digits(best + slack if falling else best - slack, up=falling)
+    label = (min if falling else max)(finite, key=lambda each: finite[each])
+    slack = (1 - SHARE) * abs(finite[label])
+    best = finite[label]
+    target = _two_digits(best + slack if falling else best - slack, up=falling)
+    series = [run.series(metric, scope) for run in groups[label]]
+    starts = [one.value[0] for one in series if len(one.value) > 1]
+    if starts and all(start <= target if falling else start >= target for start in starts):
+        return None
+    return target
 
 
 def _two_digits(value: float, *, up: bool) -> float:

@@ -6,6 +6,7 @@ import numpy as np
 
 from wfl_sim.network.context import DueEvaluation
 from wfl_sim.records import Metric, Scope
+from wfl_sim.results.statistics import is_falling
 
 Values = Callable[[str], Mapping[str, float]]
 """Returns the numbers of an evaluation by its key."""
@@ -47,10 +48,9 @@ def _rows(evaluation: DueEvaluation, devices: Sequence[str], values: Values) -> 
 def worst_tenth(metric: str, values: np.ndarray) -> float:
     """Return the mean over the worst tenth of the devices, at least one of them.
 
-    The worst are the largest for losses (a name that ends in "loss" or "perplexity"), else the
-    smallest.
+    The worst are the largest where smaller values are better, else the smallest.
     """
     count = max(1, round(len(values) / 10))
     ordered = np.sort(values)
-    worst = ordered[-count:] if metric.endswith(("loss", "perplexity")) else ordered[:count]
+    worst = ordered[-count:] if is_falling(metric) else ordered[:count]
     return float(worst.mean())

@@ -1,20 +1,21 @@
 """Request: the scenarios to run, the options, and their run folders."""
 
-import hashlib
 import re
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
 from wfl_sim.config.errors import ScenarioError
+from wfl_sim.results.digests import digest_names
 from wfl_sim.results.tables import NAME_BYTES, cut
 from wfl_sim.results.writing import check_replaceable
 from wfl_sim.scenario.loading import Loaded, load, read_extended
 from wfl_sim.scenario.resolve import digest, to_dict
 from wfl_sim.scenario.scenario import Scenario
+from wfl_sim.simulation.learner_cache import learning_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,9 +26,15 @@ class RunRequest:
     out: Path
     store: Path | None = None
     """Folder of the results of training; beside the run folders unless given."""
-    reuse: bool = False
-    """Whether to keep a run that has ended with the same inputs and is whole."""
     settings: tuple[str, ...] = ()
+    executor: str = ""
+    """In place of that of the scenario."""
+    only: tuple[str, ...] = ()
+    """Names of the variants to run; all if empty."""
+    seeds: str = ""
+    """In place of those of the scenario, such as ``1..5``."""
+    shard: tuple[int, int] = (1, 1)
+    """Number of a share of the runs, from 1 on, and the number of shares."""
     allow_plugins: bool = False
     network_only: bool = False
     threads: int = 1
@@ -41,6 +48,7 @@ class RunRequest:
         network_only: bool = False,
         allow_plugins: bool = False,
         threads: int = 1,
+        **more: Any,
     ) -> Self:
         """Return the request of these options, with paths as text or as `Path`."""
         if isinstance(file, Scenario):
@@ -52,19 +60,24 @@ class RunRequest:
             allow_plugins=allow_plugins,
             network_only=network_only,
             threads=threads,
+            **more,
         )
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the fields without the scenarios, which another process reads for itself."""
-        return {name: value for name, value in self.__dict__.items() if name != "_loaded"}
+        return {name: value for name, value in self.__dict__.items() if name[0] != "_"}
 
     def load(self) -> list[Loaded]:
-        """Return the scenarios, which are read once.
+        """Return the scenarios of this share, which are read once.
 
         Raises:
             ScenarioError: The file or a setting is wrong.
         """
         return self._loaded
+
+    def planned(self) -> list[Loaded]:
+        """Return the scenarios of all shares."""
+        return self._planned
 
     def folder(self, scenario: Scenario) -> Path:
         """Return the run folder of a scenario.
@@ -89,16 +102,14 @@ class RunRequest:
         Raises:
             ScenarioError: The file is wrong, or has no sweep.
         """
-        loaded = self.load()
-        if "sweep" not in read_extended(self.file).data and len(loaded) == 1:
+        loaded = self.planned()
+        if not self.seeds and "sweep" not in read_extended(self.file).data and len(loaded) == 1:
             what = "is required and missing: give `grid`, `zip`, `variants` or `seeds`"
             raise loaded[0].document.error((), f"sweep: {what}")
-        folders = sorted(self.folder(each.scenario).name for each in loaded)
-        points = hashlib.sha256("\n".join(folders).encode()).hexdigest()[:8]
-        end = f"-sweep-{points}"
+        end = f"-sweep-{digest_names(self.folder(each.scenario).name for each in loaded)}"
         name = cut(loaded[0].scenario.name, NAME_BYTES - len(end)) + end
-        request = replace(self, out=self.out / name, store=self.out / ".store", reuse=True)
-        request.__dict__["_loaded"] = loaded  # the changes do not affect the scenarios
+        request = replace(self, out=self.out / name, store=self.out / ".store")
+        request.__dict__["_planned"] = loaded  # the changes do not affect the scenarios
         return request
 
     def check_out(self) -> None:
@@ -121,5 +132,31 @@ class RunRequest:
             raise ScenarioError(f"{self.out}: cannot be written: {error.strerror}") from None
 
     @cached_property
+    def _planned(self) -> list[Loaded]:
+        return load(
+            self.file,
+            settings=self.settings,
+            allow_plugins=self.allow_plugins,
+            executor=self.executor,
+            only=self.only,
+            seeds=self.seeds,
+        )
+
+    @cached_property
     def _loaded(self) -> list[Loaded]:
-        return load(self.file, settings=self.settings, allow_plugins=self.allow_plugins)
+        """The scenarios of this share; those that can share all of their training are neighbours.
+
+        Shares differ by one run at most.
+        """
+        number, shares = self.shard
+        loaded = self._planned
+        if shares == 1:
+            return loaded
+        order = by_group([learning_of(each.scenario) for each in loaded])
+        begin, end = ((number + i) * len(loaded) // shares for i in (-1, 0))
+        return [loaded[each] for each in sorted(order[begin:end])]
+
+
+def by_group(groups: Sequence[str]) -> list[int]:
+    """Return the numbers of the scenarios, group by group."""
+    return sorted(range(len(groups)), key=lambda number: groups.index(groups[number]))

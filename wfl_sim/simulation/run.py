@@ -1,6 +1,5 @@
 """Run: the scenarios of a request, each into its run folder, in this process or in several."""
 
-import logging
 import platform
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -22,16 +21,15 @@ from wfl_sim.scenario.resolve import to_yaml
 from wfl_sim.scenario.scenario import Scenario
 from wfl_sim.simulation.fingerprint import run_fingerprint
 from wfl_sim.simulation.learner_cache import LearnerCache, learning_of
+from wfl_sim.simulation.progress import listener_for
 from wfl_sim.simulation.remarks import (
     frozen_remarks,
     ranges_said_once,
     remarks,
     trace_remarks,
 )
-from wfl_sim.simulation.request import RunRequest
+from wfl_sim.simulation.request import RunRequest, by_group
 from wfl_sim.simulation.simulation import Simulation, SimulationResult
-
-_log = logging.getLogger(__name__)
 
 _VERSIONS = ("numpy", "scipy", "simpy", "torch", "transformers", "peft", "safetensors")
 
@@ -56,7 +54,7 @@ class Runner:
         request, loaded = self.request, self.request.load()[number]
         folder, simulation = request.folder(loaded.scenario), self.prepare(number, listener)
         fingerprint = run_fingerprint(simulation)
-        if request.reuse and _has_ended(folder, fingerprint):
+        if _has_ended(folder, fingerprint):
             listener.kept(number)
             return folder
         store = self._store if simulation.trains else None
@@ -70,6 +68,7 @@ class Runner:
                     store,
                     lambda _, done, needed: listener.progress(number, done, needed),
                     lambda now: listener.simulated(number, now),
+                    lambda metric, value: listener.measured(number, metric, value),
                 )
         except LocatedError as error:
             raise loaded.error(error) from error
@@ -159,11 +158,6 @@ def run_each(
 def learning_groups(request: RunRequest) -> list[str]:
     """Return a text for each scenario that is equal for scenarios with the same learning."""
     return [learning_of(each.scenario) for each in request.load()]
-
-
-def by_group(groups: Sequence[str]) -> list[int]:
-    """Return the numbers of the scenarios, group by group."""
-    return sorted(range(len(groups)), key=lambda number: groups.index(groups[number]))
 
 
 def prepare(
@@ -262,23 +256,9 @@ def run(
         ScenarioError: The file, a setting or the output folder is wrong.
     """
     request = RunRequest.of(file, settings, out, network_only, allow_plugins, threads)
-    folders = dict(run_all(request, jobs=jobs, listener=SilentProgress()))
+    listener = listener_for(len(request.load()))
+    folders = {}
+    for number, folder in run_all(request, jobs=jobs, listener=listener):
+        listener.ended(number)
+        folders[number] = folder
     return [Run.open(folders[number]) for number in sorted(folders)]
-
-
-class SilentProgress:
-    """Ignores progress; warnings go to the log."""
-
-    def progress(self, number: int, done: int, needed: int) -> None:
-        """Ignore that a run has executed some of its tasks."""
-
-    def simulated(self, number: int, now: float) -> None:
-        """Write the simulated time of a run to the log."""
-        _log.info("run %d: %.1f s simulated", number, now)
-
-    def kept(self, number: int) -> None:
-        """Ignore that a run had ended before."""
-
-    def warn(self, text: str) -> None:
-        """Write a warning to the log."""
-        _log.warning("%s", text)

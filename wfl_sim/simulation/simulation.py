@@ -1,7 +1,7 @@
 """Simulation: runs a scenario and returns its spans, metrics and states."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
@@ -28,6 +28,7 @@ from wfl_sim.simulation.infrastructure_energy import infrastructure_joules
 from wfl_sim.simulation.learner_cache import LearnerCache, errors_at
 from wfl_sim.simulation.metrics import metrics
 from wfl_sim.simulation.placement import place
+from wfl_sim.simulation.progress import NewestMetric
 from wfl_sim.simulation.remarks import not_finite
 from wfl_sim.state import State
 
@@ -105,6 +106,7 @@ class Simulation:
         store: Store | None = None,
         progress: Progress | None = None,
         clock: ClockListener | None = None,
+        measured: Callable[[str, float], None] | None = None,
     ) -> SimulationResult:
         """Simulate the network, then execute the training that its evaluations need.
 
@@ -112,6 +114,7 @@ class Simulation:
             store: Results of tasks; required unless the run is network-only.
             progress: Called after each executed task.
             clock: Told the simulated time, about once a second, while the network is simulated.
+            measured: Told the newest metric, now and then, while training goes on.
 
         Raises:
             ValueError: A run that trains has no store.
@@ -124,11 +127,12 @@ class Simulation:
         if store is None or self.shards is None or not self.trains:
             federation = self._simulate(NetworkOnly(self.learner, self.scenario.seed), clock)
             return self.result(federation)
-        with TaskGraph(self.learner, store, progress, executor=self.scenario.execution) as graph:
-            return self._train(graph, self.shards, clock)
+        newest = NewestMetric(store, progress, measured)
+        with TaskGraph(self.learner, store, newest, executor=self.scenario.execution) as graph:
+            return self._train(graph, self.shards, clock, newest)
 
     def _train(
-        self, graph: TaskGraph, shards: Shards, clock: ClockListener | None
+        self, graph: TaskGraph, shards: Shards, clock: ClockListener | None, newest: NewestMetric
     ) -> SimulationResult:
         plan = TrainingPlan(
             graph,
@@ -144,6 +148,7 @@ class Simulation:
         private = dict(zip(names, plan.private(), strict=True))
         finals = {"shared": federation.server.shared} | private
         needed = [key for evaluation in context.evaluations for key in evaluation.keys]
+        newest.watch(context.evaluations)
         with errors_at("method", kinds=(FloatingPointError,)):
             graph.compute([*needed, *(state.key for state in finals.values())])
         rows = metrics(context.evaluations, names, graph.values)

@@ -8,11 +8,10 @@ from wfl_sim.execution.executors.base import EXECUTORS
 from wfl_sim.execution.worker_process import ProgressListener
 from wfl_sim.results import Sweep, compared, write_sweep, write_table
 from wfl_sim.results.comparison import choose_goal
-from wfl_sim.simulation.request import RunRequest
+from wfl_sim.simulation.progress import listener_for
+from wfl_sim.simulation.request import RunRequest, by_group
 from wfl_sim.simulation.run import (
     Runner,
-    SilentProgress,
-    by_group,
     coordinates,
     learning_groups,
     run_each,
@@ -28,7 +27,7 @@ def run_sweep(
     """Prepare every point of a sweep, then run all; yield as `run_all` does.
 
     The plan of the sweep is written before the first run, and the table over all runs after the
-    last. `request` comes from `RunRequest.as_sweep`.
+    last; of shards the one that ends last writes it. `request` comes from `RunRequest.as_sweep`.
 
     Raises:
         ScenarioError: A point is impossible, or the output folder is not writable.
@@ -45,12 +44,14 @@ def run_sweep(
             "seed": each.scenario.seed,
             "point": coordinates(each),
         }
-        for each in loaded
+        for each in request.planned()
     ]
     write_sweep(request.out, loaded[0].scenario.name, plan)
     yield from run_each(runner, groups, jobs, listener)
-    runs = Sweep.open(request.out).runs()
-    write_table(request.out / "table.parquet", compared(runs, choose_goal(runs)))
+    sweep = Sweep.open(request.out)
+    if not sweep.missing:
+        runs = sweep.runs()
+        write_table(request.out / "table.parquet", compared(runs, choose_goal(runs)))
 
 
 def useful_jobs(request: RunRequest, cores: int) -> int:
@@ -85,6 +86,7 @@ def sweep(
         ScenarioError: The file, a setting or the output folder is wrong, or there is no sweep.
     """
     request = RunRequest.of(file, settings, out, network_only, allow_plugins, threads).as_sweep()
-    for _ in run_sweep(request, jobs=jobs, listener=SilentProgress()):
-        pass
+    listener = listener_for(len(request.load()))
+    for number, _ in run_sweep(request, jobs=jobs, listener=listener):
+        listener.ended(number)
     return Sweep.open(request.out)

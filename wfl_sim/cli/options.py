@@ -1,0 +1,20 @@
+"""Options that several commands have."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Out = Annotated[Path, typer.Option(help="Folder of the run folders.")]
+Figures = Annotated[bool, typer.Option(help="Draw figures at the end.")]
+Target = Annotated[
+    float | None, typer.Option(help="Value of the metric to reach; chosen unless given.")
+]
+Metric = Annotated[str, typer.Option(help="The metric to follow; accuracy if measured.")]
+Scope = Annotated[str, typer.Option(help="Whose: personal_mean, global or personal_worst10.")]
+Runs = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="RUNS...", help="Run folders and folders of sweeps.", show_default=False
+    ),
+]

@@ -1,0 +1,161 @@
+"""Commands on runs that have ended: compare, plot, report, ls, diff, export."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wfl_sim.cli.errors import one_line_errors
+from wfl_sim.cli.options import Figures, Metric, Runs, Scope, Target
+
+OutOf = Annotated[Path | None, typer.Option("--out", help="Folder of what is made.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    for command in (compare, plot, report, ls, diff, export):
+        app.command()(command)
+
+
+def compare(
+    runs: Runs,
+    out: OutOf = None,
+    metric: Metric = "",
+    scope: Scope = "",
+    target: Target = None,
+    against: Annotated[
+        str, typer.Option(help="Label that others are paired with; the first unless given.")
+    ] = "",
+    figures: Figures = True,
+) -> None:
+    """Set runs and sweeps side by side: tables, Parquet and CSV, and figures."""
+    with one_line_errors(ValueError):
+        from wfl_sim.cli.report import Report
+
+        Report([]).compare(
+            runs,
+            out or _beside(runs, "comparison"),
+            metric=metric,
+            scope=scope,
+            target=target,
+            figures=figures,
+            against=against,
+        )
+
+
+def plot(
+    runs: Runs,
+    out: OutOf = None,
+    metric: Metric = "",
+    target: Target = None,
+    trace: Annotated[
+        bool, typer.Option("--trace", help="Also write each run for https://ui.perfetto.dev.")
+    ] = False,
+) -> None:
+    """Draw the figures of runs, and of a sweep also those over its axes, with numbers as CSV."""
+    with one_line_errors(ValueError):
+        from wfl_sim.results import Sweep
+        from wfl_sim.results.chrome_trace import write_traces
+        from wfl_sim.results.comparison import choose_goal, open_runs
+        from wfl_sim.results.figures import draw_all
+        from wfl_sim.results.figures.comparison import compare as draw_comparison
+
+        folder = out or _beside(runs, "figures")
+        opened = open_runs(runs, _warn)
+        goal = choose_goal(opened, metric, target=target)
+        if any(map(Sweep.is_one, runs)):
+            paths = draw_comparison(opened, goal, folder)
+        else:
+            paths = draw_all(opened, folder, metric=goal.metric, target=target)
+        for path in [*paths, *(write_traces(opened, folder) if trace else ())]:
+            typer.echo(path)
+
+
+def report(
+    runs: Runs,
+    out: Annotated[Path | None, typer.Option(help="The HTML file.")] = None,
+    metric: Metric = "",
+) -> None:
+    """Write one HTML file about runs and sweeps, with a replay, to open in a browser."""
+    with one_line_errors(ValueError):
+        from wfl_sim.results.comparison import open_runs
+        from wfl_sim.results.report import write_report
+
+        opened = open_runs(runs, _warn)
+        folder = _beside(runs, "figures" if len(runs) == 1 else "comparison")
+        typer.echo(write_report(opened, out or folder / "report.html", metric=metric))
+
+
+def ls(
+    folder: Annotated[Path, typer.Argument(help="Folder of run folders, or of a sweep.")] = Path(
+        "runs"
+    ),
+) -> None:
+    """List runs and sweeps, how far they are, and in what runs of one scenario differ."""
+    with one_line_errors(ValueError):
+        from wfl_sim.results.overview import overview
+
+        for entry in overview(folder):
+            typer.echo("  ".join(filter(None, (entry.folder.name, entry.state, entry.differs))))
+
+
+def diff(
+    one: Annotated[Path, typer.Argument(help="A run folder.", show_default=False)],
+    other: Annotated[Path, typer.Argument(help="Another one.", show_default=False)],
+) -> None:
+    """Show in what two runs differ: keys of the scenario, versions, and results."""
+    with one_line_errors(ValueError):
+        from wfl_sim.results import Run
+        from wfl_sim.results.overview import differences
+
+        found = [*differences(Run.open(one), Run.open(other))]
+        for path, *values in found:
+            typer.echo(f"{path}: {values[0]} | {values[1]}")
+        if not found:
+            typer.echo("no difference")
+
+
+def export(
+    runs: Runs,
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            metavar="FORMAT",
+            help="tensorboard, mlflow, wandb-offline, perfetto, csv or latex.",
+        ),
+    ],
+    out: OutOf = None,
+    metric: Metric = "",
+    scope: Scope = "",
+    target: Target = None,
+) -> None:
+    """Write runs for other tools; simulated seconds are wall time where a format has it."""
+    with one_line_errors(ValueError):
+        from wfl_sim.results import export as exports
+        from wfl_sim.results.comparison import choose_goal, open_runs
+
+        opened = open_runs(runs, _warn)
+        goal = choose_goal(opened, metric, scope, target)
+        for path in exports.export(opened, to, out or _beside(runs, to), goal):
+            typer.echo(path)
+
+
+def _beside(runs: Sequence[Path], name: str) -> Path:
+    """Return the folder of what is made of runs: in the only one, or beside several.
+
+    Beside several it is named after them, too. Raises ValueError where it leads away.
+    """
+    from wfl_sim.results.digests import digest_names
+
+    folder = runs[0] / name
+    if len(runs) > 1:
+        folder = runs[0].parent / f"{name}-{digest_names(run.name for run in runs)}"
+    if folder.is_symlink():
+        raise ValueError(f"{folder}: is a link that leads elsewhere: name a folder with --out")
+    return folder
+
+
+def _warn(text: str) -> None:
+    typer.echo(f"warning: {text}", err=True)

@@ -1,0 +1,116 @@
+"""Tables on the terminal: what runs came to, what it took, and how labels differ."""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+
+from rich.console import Group
+from rich.markup import escape
+from rich.table import Table
+
+from wfl_sim.results import Goal, Run
+from wfl_sim.results.paired import PairedDifference
+from wfl_sim.results.summary import SummaryRow, summary
+
+
+def closing(runs: Sequence[Run], goal: Goal) -> Group:
+    """Return the table at the end of `wfl-sim run`: final values, and costs to the target."""
+    rows = summary(runs, goal.metric, goal.scope, goal.target)
+    costs = "" if math.isnan(rows[0].target) else f", costs to reach {rows[0].target:g}"
+    names = ("seeds", "final", "reached", "rounds", "seconds", "joules", "Mbit")
+    table = _plain_table("method", names)
+    for row in rows:
+        table.add_row(
+            escape(row.label),
+            str(row.seeds),
+            _with_width(row.final, row.half_width),
+            f"{row.reached}/{row.seeds}",
+            *_costs(row),
+        )
+    return Group(f"{goal.metric}, {goal.whose}{costs}", table, *_note(rows))
+
+
+def comparison(runs: Sequence[Run], goal: Goal) -> Iterator[Group]:
+    """Yield means over seeds by label: of whole runs, and of what it took to reach the target."""
+    from wfl_sim.results.statistics import by_label
+
+    measured = [run for run in runs if goal.is_measured(run)]
+    rows = summary(measured, goal.metric, goal.scope, goal.target) if measured else []
+    finals = {row.label: row for row in rows}
+    name = f"{goal.metric}, {goal.whose}" if measured else "network only"
+    whole = _plain_table("label", ("seeds", "final", "seconds", "joules", "Mbit"))
+    for label, members in by_label(runs).items():
+        final = finals.get(label)
+        whole.add_row(
+            escape(label),
+            str(len(members)),
+            "-" if final is None else _with_width(final.final, final.half_width),
+            _number(_mean(float(run.manifest["simulated_seconds"]) for run in members)),
+            _number(_mean(run.joules for run in members)),
+            _number(_mean(run.bits / 1e6 for run in members)),
+        )
+    yield Group(f"\nwhole runs: {name}", whole)
+    if rows and goal.target is not None:
+        table = _plain_table("label", ("reached", "rounds", "seconds", "joules", "Mbit"))
+        for row in rows:
+            table.add_row(escape(row.label), f"{row.reached}/{row.seeds}", *_costs(row))
+        yield Group(f"\nto reach {goal.metric} {goal.target:g}", table, *_note(rows))
+
+
+def paired(rows: Sequence[PairedDifference], goal: Goal) -> Iterator[Group]:
+    """Yield the table of paired differences, if any label has two seeds of the reference."""
+    tested = [row for row in rows if row.seeds > 1]
+    if not tested:
+        return
+    table = _plain_table("label", ("seeds", "difference", "p", "p (Holm)"))
+    for row in tested:
+        width = f"{row.difference:+.3f} ± {row.half_width:.3f}"
+        table.add_row(escape(row.label), str(row.seeds), width, _p(row.p), _p(row.p_holm))
+    whose = f"{goal.metric}, {goal.whose}, less that of {escape(tested[0].reference)}"
+    count = len(tested)
+    labels = f"{count} label{'s' * (count > 1)}"
+    note = f"95 % t-intervals; p of two-sided paired t-tests, and adjusted over {labels} (Holm)"
+    yield Group(f"\n{whose} on the same seeds", table, note)
+
+
+def _costs(row: SummaryRow) -> Iterator[str]:
+    """Yield the costs to the target; lower bounds where a seed did not reach it."""
+    for name in ("rounds", "seconds", "joules", "mbit"):
+        bound = getattr(row, f"least_{name}")
+        exact = row.reached == row.seeds or math.isnan(bound)
+        yield _number(getattr(row, name)) if exact else f"≥ {_number(bound)}"
+
+
+def _note(rows: Sequence[SummaryRow]) -> Iterator[str]:
+    """Say how seeds count that did not reach the target, if any."""
+    missed = sum(row.seeds - row.reached for row in rows)
+    if not missed or math.isnan(rows[0].target):
+        return None
+    count = sum(row.seeds for row in rows)
+    return (
+        f"≥: {missed} of {count} runs did not reach it (censored); they count with all they spent"
+    )
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _with_width(mean: float, half_width: float) -> str:
+    return f"{mean:.3f}" + ("" if math.isnan(half_width) else f" ± {half_width:.3f}")
+
+
+def _plain_table(first: str, columns: Sequence[str]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column(first, overflow="fold")
+    for name in columns:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def _mean(values: Iterable[float]) -> float:
+    given = list(values)
+    return sum(given) / len(given)
+
+
+def _number(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:,.1f}"

@@ -1,0 +1,181 @@
+"""Export: runs in the formats of other tools. Simulated seconds are their wall time.
+
+Libraries of other tools are extras, imported when they are used.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from wfl_sim.config.errors import did_you_mean
+from wfl_sim.config.sweep import brief
+from wfl_sim.results.chrome_trace import write_traces
+from wfl_sim.results.comparison import Goal, choose_goal, compared
+from wfl_sim.results.overview import leaves
+from wfl_sim.results.run import Run
+from wfl_sim.results.summary import SummaryRow, summary
+from wfl_sim.results.tables import write_csv
+
+_BATCH: Final = 1000
+"""Values that MLflow takes at once."""
+_TEX: Final = str.maketrans(
+    {char: f"\\{char}" for char in "&%$#_{}"}
+    | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
+)
+
+Point = tuple[float, int, dict[str, float]]
+"""Simulated time in s, completed rounds, and values by name."""
+
+
+def export(runs: Sequence[Run], form: str, folder: Path, goal: Goal | None = None) -> list[Path]:
+    """Write runs in the format of another tool into a folder; return the paths of what was made.
+
+    Args:
+        runs: To write.
+        form: One of `FORMS`.
+        folder: Made if it does not exist.
+        goal: Of tables; chosen unless given.
+
+    Raises:
+        ValueError: There is no such format, or its library is not installed.
+    """
+    if form not in FORMS:
+        raise ValueError(f"no format {form!r}{did_you_mean(form, list(FORMS))}")
+    library = form.partition("-")[0]
+    if library in ("tensorboard", "mlflow", "wandb") and find_spec(library) is None:
+        raise ValueError(f"{library} is not installed: pip install 'wfl-sim[{library}]'")
+    folder.mkdir(parents=True, exist_ok=True)
+    return FORMS[form](runs, folder, goal or choose_goal(runs))
+
+
+def points(run: Run) -> Iterator[Point]:
+    """Yield what was measured at each evaluation, with joules and bits until then.
+
+    Values of single devices are left out.
+    """
+    moments: dict[tuple[float, int], dict[str, float]] = {}
+    for row in run.metrics.to_pylist():
+        if row["scope"] != "device":
+            values = moments.setdefault((row["time"], row["round"] + 1), {})
+            values[f"{row['metric']}/{row['scope']}"] = row["value"]
+            spent = ("joules", "bits_up", "bits_down")
+            values |= {f"spent/{name}": float(row[name]) for name in spent}
+    for (time, step), values in moments.items():
+        yield time, step, values
+
+
+def _csv(runs: Sequence[Run], folder: Path, goal: Goal) -> list[Path]:
+    paths = []
+    tables = [(run.folder.name, name, getattr(run, name)) for run in runs for name in _TABLES]
+    tables.append(("", "runs", compared(runs, goal)))
+    for of, name, table in tables:
+        columns = (table.column(each).to_pylist() for each in table.column_names)
+        rows = zip(*columns, strict=True)
+        paths.append(write_csv(folder / of / f"{name}.csv", table.column_names, rows))
+    return paths
+
+
+_TABLES: Final = ("spans", "metrics", "levels")
+
+
+def _latex(runs: Sequence[Run], folder: Path, goal: Goal) -> list[Path]:
+    """Write the summary as a table in the style of booktabs."""
+    rows = summary(runs, goal.metric, goal.scope, goal.target)
+    head = ["", goal.metric, "reached", "rounds", "time (s)", "energy (J)", "traffic (Mbit)"]
+    lines = [
+        f"% {goal.metric} ({goal.whose}): mean over seeds and 95 % t-interval; costs to reach "
+        f"{'no target' if goal.target is None else format(goal.target, 'g')}.",
+        "% Where a seed did not reach it, costs are lower bounds: it counts with all it spent.",
+        r"\begin{tabular}{lrrrrrr}",
+        r"\toprule",
+        " & ".join(name.translate(_TEX) for name in head) + r" \\",
+        r"\midrule",
+        *(" & ".join(_cells(row)) + r" \\" for row in rows),
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+    path = folder / "summary.tex"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return [path]
+
+
+def _cells(row: SummaryRow) -> Iterator[str]:
+    yield row.label.translate(_TEX)
+    width = f" \\pm {row.half_width:.3f}" if row.half_width == row.half_width else ""
+    yield f"${row.final:.3f}{width}$"
+    yield f"{row.reached}/{row.seeds}"
+    bound = "" if row.reached == row.seeds else r"\ge "
+    for value in (row.least_rounds, row.least_seconds, row.least_joules, row.least_mbit):
+        yield f"${bound}{value:.1f}$" if value == value else "--"
+
+
+def _tensorboard(runs: Sequence[Run], folder: Path, _: Goal) -> list[Path]:
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+    for run in runs:
+        writer = EventFileWriter(str(folder / run.folder.name))
+        for time, step, values in points(run):
+            pairs = [Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]
+            writer.add_event(Event(wall_time=time, step=step, summary=Summary(value=pairs)))
+        writer.close()
+    return [folder / run.folder.name for run in runs]
+
+
+def _mlflow(runs: Sequence[Run], folder: Path, _: Goal) -> list[Path]:
+    from mlflow import MlflowClient
+    from mlflow.entities import Metric, Param, RunTag
+
+    client = MlflowClient(f"sqlite:///{folder.absolute() / 'mlflow.db'}")
+    for run in runs:
+        name = str(run.scenario.get("name", run.folder.name))
+        known = client.get_experiment_by_name(name)
+        experiment = known.experiment_id if known else client.create_experiment(name)
+        made = client.create_run(experiment, start_time=0, run_name=run.folder.name).info.run_id
+        metrics = [
+            Metric(tag, value, round(1e3 * time), step)
+            for time, step, values in points(run)
+            for tag, value in values.items()
+        ]
+        params = [Param(path, brief(value)) for path, value in leaves(run.scenario)]
+        tags = [RunTag("label", run.label), RunTag("seed", str(run.seed))]
+        client.log_batch(made, tags=tags)
+        for begin in range(0, len(metrics), _BATCH):
+            client.log_batch(made, metrics=metrics[begin : begin + _BATCH])
+        for begin in range(0, len(params), _BATCH // 10):
+            client.log_batch(made, params=params[begin : begin + _BATCH // 10])
+        client.set_terminated(made, end_time=round(1e3 * run.seconds))
+    return [folder / "mlflow.db"]
+
+
+def _wandb(runs: Sequence[Run], folder: Path, _: Goal) -> list[Path]:
+    import wandb
+
+    made = []
+    for run in runs:
+        with wandb.init(
+            project=str(run.scenario.get("name", run.folder.name)),
+            name=run.folder.name,
+            group=run.label,
+            config=run.scenario,
+            dir=str(folder),
+            mode="offline",
+            settings=wandb.Settings(silent=True, x_disable_stats=True, console="off"),
+        ) as log:
+            for time, step, values in points(run):
+                log.log({**values, "simulated_seconds": time, "_timestamp": time}, step=step)
+            made.append(Path(log.dir).parent)
+    return made
+
+
+FORMS: Final[dict[str, Callable[[Sequence[Run], Path, Goal], list[Path]]]] = {
+    "csv": _csv,
+    "latex": _latex,
+    "perfetto": lambda runs, folder, _: write_traces(runs, folder),
+    "tensorboard": _tensorboard,
+    "mlflow": _mlflow,
+    "wandb-offline": _wandb,
+}
+"""Formats by name."""

@@ -1,0 +1,141 @@
+"""Overview: which runs are in a folder, what they differ in, and how two runs differ."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Final
+
+from wfl_sim.config.sweep import brief, short_names
+from wfl_sim.results.run import Run, natural_key
+from wfl_sim.results.sweep import Sweep
+
+_MOST: Final = 6
+"""Values in which a run differs that a line shows."""
+_TOTALS: Final = (
+    "simulated_seconds",
+    "bits",
+    "joules",
+    "rounds",
+    "infrastructure_joules",
+    "batteries",
+    "handovers",
+    "privacy",
+)
+_CAUSES: Final = ("versions", "processor", "platform", "execution", "network_only")
+_MISSING: Final = "-"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A run or a sweep in a folder."""
+
+    folder: Path
+    state: str
+    """How far it has come, or what is wrong with it."""
+    differs: str = ""
+    """What tells a run from the others of its name."""
+
+
+def overview(folder: Path) -> list[Entry]:
+    """Return the runs and sweeps in a folder, or the runs of a sweep, by name.
+
+    Raises:
+        ValueError: There is no such folder, or its `sweep.json` is damaged.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"{folder}: no such folder")
+    runs: list[Run] = []
+    planned = Sweep.open(folder).missing if Sweep.is_one(folder) else []
+    entries = [Entry(path, "not ended") for path in planned]
+    for path in sorted(folder.iterdir(), key=lambda path: natural_key(path.name)):
+        if Sweep.is_one(path):
+            entries.append(_sweep(path))
+        elif path.name.startswith(".") or not (path / "manifest.json").is_file():
+            continue
+        elif isinstance(run := _opened(path), Run):
+            runs.append(run)
+        else:
+            entries.append(Entry(path, f"damaged: {run}"))
+    runs.sort(key=_name)
+    for _, members in groupby(runs, key=_name):
+        entries += _runs([*members])
+    return sorted(entries, key=lambda entry: natural_key(entry.folder.name))
+
+
+def differences(one: Run, other: Run) -> Iterator[tuple[str, str, str]]:
+    """Yield what differs between two runs: its path, and both values as short YAML.
+
+    First come the keys of the scenario, then what may have caused other numbers, then the numbers.
+    """
+    parts: list[tuple[str, Callable[[Run], Any]]] = [
+        ("scenario", lambda run: run.scenario),
+        ("run", lambda run: _part(run, _CAUSES)),
+        ("result", lambda run: {**_part(run, _TOTALS), **_finals(run)}),
+        ("digest", lambda run: {k: str(v)[:8] for k, v in run.manifest["digests"].items()}),
+    ]
+    for part, of in parts:
+        left, right = (dict(leaves(of(run))) for run in (one, other))
+        for path in dict.fromkeys((*left, *right)):
+            values = [brief(side[path]) if path in side else _MISSING for side in (left, right)]
+            if values[0] != values[1]:
+                yield f"{part}: {path}", values[0], values[1]
+
+
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every single value of nested mappings and lists with its path."""
+    inside: Iterable[tuple[Any, Any]] = ()
+    if isinstance(value, Mapping):
+        inside = value.items()
+    elif isinstance(value, list) and any(isinstance(item, (Mapping, list)) for item in value):
+        inside = enumerate(value)
+    if not inside:
+        yield path, value
+    for key, item in inside:
+        yield from leaves(item, f"{path}.{key}" if path else str(key))
+
+
+def _sweep(path: Path) -> Entry:
+    try:
+        sweep = Sweep.open(path)
+    except ValueError as error:
+        return Entry(path, f"damaged: {error}")
+    count = len(sweep.planned)
+    ended = count - len(sweep.missing)
+    return Entry(path, f"sweep, {ended} of {count} runs ended")
+
+
+def _opened(path: Path) -> Run | str:
+    try:
+        return Run.open(path)
+    except ValueError as error:
+        return str(error).splitlines()[0]
+
+
+def _name(run: Run) -> str:
+    return str(run.scenario.get("name", ""))
+
+
+def _runs(runs: Sequence[Run]) -> Iterator[Entry]:
+    """Yield the entries of runs of one scenario, with the values in which they are not alike."""
+    written = [{path: brief(value) for path, value in leaves(run.scenario)} for run in runs]
+    paths = dict.fromkeys(path for values in written for path in values)
+    varied = [path for path in paths if len({values.get(path) for values in written}) > 1]
+    varied = [path for path in varied if path != "label"]
+    names = short_names([path.removesuffix(".kind") for path in varied])
+    for run, values in zip(runs, written, strict=True):
+        mine = [path for path in varied if path in values]
+        parts = [f"{names[path.removesuffix('.kind')]}={values[path]}" for path in mine[:_MOST]]
+        more = [f"{len(mine) - _MOST} more"] if len(mine) > _MOST else []
+        how = "network only, " if run.manifest.get("network_only") else ""
+        state = f"{how}{run.seconds:,.1f} s simulated"
+        yield Entry(run.folder, state, ", ".join([*parts, *more]))
+
+
+def _part(run: Run, names: Iterable[str]) -> dict[str, Any]:
+    return {name: run.manifest[name] for name in names if name in run.manifest}
+
+
+def _finals(run: Run) -> dict[str, Any]:
+    pairs = [pair for pair in run.measured if pair[1] != "device"]
+    return {f"{metric} {scope}": run.final(metric, scope) for metric, scope in pairs}  # type: ignore[arg-type]
