@@ -83,8 +83,8 @@ def report(
         from wfl_sim.results.report import write_report
 
         opened = open_runs(runs, _warn)
-        folder = _beside(runs, "figures" if len(runs) == 1 else "comparison")
-        typer.echo(write_report(opened, out or folder / "report.html", metric=metric))
+        made = out or _beside(runs, "figures" if len(runs) == 1 else "comparison") / "report.html"
+        typer.echo(write_report(opened, made, metric=metric))
 
 
 def ls(
