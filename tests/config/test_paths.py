@@ -5,7 +5,7 @@ import pytest
 from tests.fixtures.scenario_files import GOOD
 from wfl_sim.config.errors import ScenarioError
 from wfl_sim.config.sweep import Coordinate
-from wfl_sim.scenario.loading import load
+from wfl_sim.scenario.loading import load, remarks
 
 SECOND = "  - {count: 1, hardware: edge-server, area: {radius: 100 m}, power: 20 dBm}\n"
 VARIANTS = """\
@@ -29,7 +29,7 @@ def refusal(files, text, **options):
 
 
 def said(files, *loaded):
-    return [files.short(remark) for each in loaded for remark in each.remarks]
+    return [files.short(remark) for remark in remarks(loaded)]
 
 
 def test_a_list_of_mappings_changes_what_it_writes_and_nothing_else(files):

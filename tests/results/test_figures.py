@@ -135,13 +135,13 @@ def rows_of(path):
         return list(csv.DictReader(file))
 
 
-def small_run(folder, label, seed, evaluations, spans=(), **manifest):
+def small_run(folder, label, seed, evaluations, spans=(), metric="accuracy", **manifest):
     """Write a run of given (time, value) pairs: 10 bit and 2 J a second."""
     metrics = [
         Metric(
             time=time,
             round=number - 1,
-            metric="accuracy",
+            metric=metric,
             scope="global",
             device="",
             value=value,

@@ -53,6 +53,9 @@ def test_the_examples_of_the_scenario_page_load(tmp_path):
     runs = load(tmp_path / "sweep.yaml")
     assert len(runs) == 9
     assert [run.scenario.cells[0].channel.fading.profile for run in runs] == ["tdl-c"] * 9
+    (cluster,) = blocks((DOCS / "clusters.md").read_text(), "yaml")
+    (tmp_path / "cluster.yaml").write_text(cluster)
+    assert type(load(tmp_path / "cluster.yaml")[0].scenario.execution).__name__ == "Ray"
     full, named = blocks(SWEEPS, "yaml")
     for text, count in ((full, 72), (named, 4)):
         (tmp_path / "sweep.yaml").write_text(text)

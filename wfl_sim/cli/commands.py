@@ -132,7 +132,7 @@ def validate(
 ) -> None:
     """Check a scenario without running it."""
     with one_line_errors():
-        from wfl_sim.scenario.loading import load
+        from wfl_sim.scenario.loading import load, remarks
 
         loaded = load(
             scenario,
@@ -141,21 +141,14 @@ def validate(
             only=only or (),
             seeds=seeds,
         )
-        said: dict[str, None] = {}
-
-        def warn(text: str) -> None:
-            if text not in said:
-                typer.echo(f"warning: {text}", err=True)
-            said[text] = None
-
-        for remark in (remark for each in loaded for remark in each.remarks):
-            warn(remark)
+        for remark in remarks(loaded):
+            _warn(remark)
         if deep:
             from wfl_sim.simulation.learner_cache import LearnerCache
             from wfl_sim.simulation.run import prepare
 
             cache = LearnerCache()
-            prepared = [prepare(each, warn, cache=cache).inspection for each in loaded]
+            prepared = [prepare(each, _warn, cache=cache).inspection for each in loaded]
             for new in dict.fromkeys(each.new for each in prepared if each and each.new):
                 typer.echo(f"new weights, drawn from the seed: {', '.join(new)}")
     count = len(loaded)
@@ -262,6 +255,10 @@ def _execute(
         else:
             left = len(Sweep.open(request.out).missing)
             typer.echo(f"{request.out}: {left} runs of other shares have not ended")
+
+
+def _warn(text: str) -> None:
+    typer.echo(f"warning: {text}", err=True)
 
 
 def _shard(text: str) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
+from difflib import get_close_matches
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -90,8 +91,10 @@ def _message_of(problem: Any, location: Location, cls: type) -> LocatedMessage:
     kind, given = problem["type"], problem["input"]
     if kind == "unexpected_keyword_argument":
         key = str(location[-1])
-        known = _names(_class_at(cls, location[:-1]))
-        return location, f"unknown key {shown(key)}{did_you_mean(key, known)}"
+        return (
+            location,
+            f"unknown key {shown(key)}{_suggestion(key, _class_at(cls, location[:-1]))}",
+        )
     if kind == "missing" and isinstance(problem["loc"][-1], int):
         return location, f"has too few items, got {shown(given)}"
     if kind == "missing":
@@ -110,6 +113,23 @@ def _message_of(problem: Any, location: Location, cls: type) -> LocatedMessage:
         return location, f"must {rule}, got {shown(given)}"
     rule = _RULES.get(kind, problem["msg"][:1].lower() + problem["msg"][1:])
     return location, f"{rule}, got {shown(given)}"
+
+
+def _suggestion(key: str, cls: Any) -> str:
+    """Return which keys were perhaps meant: of this name one level deeper, or of a like one."""
+    known = _names(cls)
+    deeper = {}
+    for name in known:
+        inside = _class_at(cls, (name,))
+        if get_origin(inside) is tuple:
+            name, inside = f"{name}.0", get_args(inside)[0]
+        deeper |= {f"{name}.{inner}": inner for inner in _names(inside)}
+    meant = [path for path, inner in deeper.items() if inner == key]
+    here = did_you_mean(key, known)
+    if not meant and "did you mean" not in here:
+        near = get_close_matches(key, deeper.values(), n=1, cutoff=0.8)
+        meant = [path for path, inner in deeper.items() if inner in near]
+    return f", did you mean {' or '.join(map(repr, meant[:2]))}?" if meant else here
 
 
 def _joined(found: list[LocatedMessage]) -> list[LocatedMessage]:

@@ -208,7 +208,7 @@ def _has(component: Any, path: Iterable[str | int]) -> bool:
     for word in path:
         if isinstance(component, tuple):
             component = component[int(word)] if int(word) < len(component) else None
-        elif is_dataclass(component) and word in (f.name for f in fields(component) if f.init):
+        elif is_dataclass(component) and word in {f.name for f in fields(component) if f.init}:
             component = getattr(component, str(word))
         else:
             return isinstance(component, Mapping)

@@ -180,9 +180,9 @@ def _rows(document: Document) -> Iterator[Row]:
             raise document.error(("sweep", "zip", axis), "is swept by sweep.grid, too")
     lengths = {path: len(values) for path, values in zipped.items()}
     for path, length in lengths.items():
-        first = next(iter(lengths))
-        if length != lengths[first]:
-            what = f"must have as many values as {first}, {lengths[first]}, got {length}"
+        leader = next(iter(lengths))
+        if length != lengths[leader]:
+            what = f"must have as many values as {leader}, {lengths[leader]}, got {length}"
             raise document.error(("sweep", "zip", path), what)
     together = [
         dict(zip(zipped, row, strict=True)) for row in zip(*zipped.values(), strict=True)

@@ -7,15 +7,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from wfl_sim.config.documents import Document, read_yaml, resolve_path, shown
+from wfl_sim.config.documents import Document, Place, read_yaml, resolve_path, shown
 from wfl_sim.config.error_messages import locate_key
-from wfl_sim.config.errors import LocatedError, ScenarioError
+from wfl_sim.config.errors import LocatedError, Location, ScenarioError
 from wfl_sim.config.merging import apply_setting, lay_over, notes
 from wfl_sim.config.plugins import plugins_allowed
 from wfl_sim.config.python_data import document_of
 from wfl_sim.config.selection import check_settings, only_variants, with_seeds
 from wfl_sim.config.sweep import Coordinate, SweepPoint, expand_sweep
 from wfl_sim.scenario.scenario import Scenario
+from wfl_sim.scenario.unused import unused
 
 __all__ = ["Loaded", "ScenarioError", "load"]
 
@@ -28,11 +29,6 @@ class Loaded:
     document: Document
     point: Mapping[str, Coordinate] = field(default_factory=dict)
     """Coordinates in a sweep, by axis; the name of the variant under `variant`."""
-
-    @property
-    def remarks(self) -> list[str]:
-        """Lines on what was written in the scenario and is not as it seems."""
-        return [*notes(self.document, self.scenario)]
 
     def error(self, problem: LocatedError) -> ScenarioError:
         """Return the located line for something that was found wrong after loading."""
@@ -75,6 +71,33 @@ def load(
         if "sweep" not in document.data:
             return [_typed(SweepPoint(_set(document, ours)))]
         return [_typed(point) for point in expand_sweep(document, partial(_set, settings=ours))]
+
+
+def remarks(loaded: Sequence[Loaded]) -> list[str]:
+    """Return a line for each key of the scenarios of a file that is not as it seems.
+
+    These are keys that do not stay where another value was laid over them, and keys that have no
+    effect in any of the scenarios.
+    """
+    lines = dict.fromkeys(note for each in loaded for note in notes(each.document, each.scenario))
+    idle: dict[tuple[Place | None, Location], tuple[Document, str]] = {}
+    with_effect = set()
+    for each in loaded:
+        found = unused(each.document, each.scenario)
+        idle |= {
+            (each.document.places.get(path), path): (each.document, why)
+            for path, why in found.items()
+        }
+        with_effect |= {(p, path) for path, p in each.document.places.items() if path not in found}
+    by_reason: dict[str, list[tuple[Document, Location]]] = {}
+    for key, (document, why) in idle.items():
+        if key not in with_effect:
+            by_reason.setdefault(why, []).append((document, key[1]))
+    for why, [(document, first), *others] in by_reason.items():
+        more = ", ".join(".".join(map(str, path)) for _, path in others)
+        text = f"has no effect {why}" + (f"; nor has {more}" if more else "")
+        lines[str(document.error(first, text))] = None
+    return [*lines]
 
 
 def read_extended(file: str | Path | Mapping[str, Any], above: tuple[Path, ...] = ()) -> Document:

@@ -17,6 +17,7 @@ from wfl_sim.execution.worker_pool import run_in_processes
 from wfl_sim.execution.worker_process import ProgressListener, keep_freed_memory
 from wfl_sim.results import Run, write_run
 from wfl_sim.scenario.loading import Loaded
+from wfl_sim.scenario.loading import remarks as remarks_on_keys
 from wfl_sim.scenario.resolve import to_yaml
 from wfl_sim.scenario.scenario import Scenario
 from wfl_sim.simulation.fingerprint import run_fingerprint
@@ -137,6 +138,8 @@ def run_all(
         WorkerError: A process died.
     """
     request.check_out()
+    for remark in remarks_on_keys(request.planned()):
+        listener.warn(remark)
     yield from run_each(Runner(request), learning_groups(request), jobs, listener)
 
 
@@ -171,16 +174,13 @@ def prepare(
 
     Args:
         loaded: The scenario to run.
-        warn: Called with one line about what is not as it seems: keys that others have replaced or
-            that have no effect, traces that do not fit, distances beyond a path-loss model.
+        warn: Called with one line about traces that do not fit, or far distances.
         network_only: Whether to train nothing.
         cache: Data and learners of earlier simulations.
 
     Raises:
         ScenarioError: The parts of the scenario do not fit together.
     """
-    for remark in loaded.remarks:
-        warn(remark)
     for path, text in (*trace_remarks(loaded.scenario), *frozen_remarks(loaded.scenario)):
         warn(str(loaded.document.error(path, text)))
     with ranges_said_once(lambda text: warn(str(loaded.document.error(("devices",), text)))):

@@ -8,6 +8,7 @@ from wfl_sim.execution.executors.base import EXECUTORS
 from wfl_sim.execution.worker_process import ProgressListener
 from wfl_sim.results import Sweep, compared, write_sweep, write_table
 from wfl_sim.results.comparison import choose_goal
+from wfl_sim.scenario.loading import remarks
 from wfl_sim.simulation.progress import listener_for
 from wfl_sim.simulation.request import RunRequest, by_group
 from wfl_sim.simulation.run import (
@@ -34,6 +35,8 @@ def run_sweep(
         WorkerError: A process died.
     """
     request.check_out()
+    for remark in remarks(request.planned()):
+        listener.warn(remark)
     runner, groups, loaded = Runner(request), learning_groups(request), request.load()
     for number in by_group(groups):
         runner.prepare(number, listener)

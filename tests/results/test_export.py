@@ -1,0 +1,179 @@
+"""Exports are read back with the tools that they are for; a tool that is absent is named."""
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from tests.results.test_comparison import seconds, written
+from wfl_sim.cli.commands import app
+from wfl_sim.results import Run
+from wfl_sim.results import export as exports
+from wfl_sim.results.export import FORMS, export, points
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    for seed in (1, 2):
+        for fast in (False, True):
+            written(folder, 20, seed, fast)
+    return [Run.open(each) for each in sorted(folder.iterdir())]
+
+
+def test_points_are_the_evaluations_with_what_was_spent(runs):
+    end = seconds(20, 1, True)
+    assert list(points(runs[0])) == [
+        (
+            share * end,
+            step,
+            {
+                "accuracy/personal_mean": value,
+                "spent/joules": share * 10 * end,
+                "spent/bits_up": 100.0 * step,
+                "spent/bits_down": 50.0 * step,
+            },
+        )
+        for step, (share, value) in enumerate([(0.0, 0.1), (0.5, 0.7), (1.0, 0.81)])
+    ]
+
+
+def test_csv_has_every_row_of_every_table(runs, tmp_path):
+    paths = export(runs, "csv", tmp_path)
+    assert len(paths) == 4 * 3 + 1
+    with (tmp_path / runs[0].folder.name / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["value"]) for row in rows] == runs[0].metric_arrays["value"].tolist()
+    with (tmp_path / "runs.csv").open() as file:
+        assert [row["run"] for row in csv.DictReader(file)] == [run.folder.name for run in runs]
+
+
+def test_the_table_for_latex(runs, tmp_path):
+    (path,) = export(runs, "latex", tmp_path)
+    text = path.read_text()
+    begin, end = text.index(r"\begin{tabular}{lrrrrrr}"), text.index(r"\end{tabular}")
+    rows = [row for row in text[begin:end].split("\n") if "&" in row]
+    assert all(row.count("&") == 6 and row.endswith(r"\\") for row in rows)
+    # The mean of 0.81 and 0.82; t(0.975, 1) = 12.706 times 0.01 / 2.
+    assert rows[1].startswith(r"fast bandwidth=20 MHz & $0.815 \pm 0.064$ & 2/2 & $2.0$ & ")
+    assert rows[2].startswith(r"slow bandwidth=20 MHz & $0.615 \pm 0.064$ & 0/2 & $\ge 2.0$ & ")
+
+
+@pytest.mark.parametrize("label", ["50 % & more", "a_b#c", "{x}~y^z\\end$"])
+def test_labels_are_no_commands_of_latex(tmp_path, runs, label):
+    manifest = json.loads((runs[0].folder / "manifest.json").read_text()) | {"label": label}
+    folder = tmp_path / "run"
+    folder.mkdir()
+    for file in runs[0].folder.iterdir():
+        if file.is_file():
+            (folder / file.name).write_bytes(file.read_bytes())
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    (path,) = export([Run.open(folder)], "latex", tmp_path / "out")
+    (row,) = (line for line in path.read_text().splitlines() if "0.810" in line)
+    cell = row[: row.index(" & $0.810")]
+    bare = re.sub(r"\\(text\w+\{\}|[&%$#_{}])", "", cell)
+    assert not set(bare) & set("&%$#_{}~^\\")
+
+
+def test_perfetto_has_the_spans_in_microseconds(runs, tmp_path):
+    paths = export(runs, "perfetto", tmp_path)
+    assert len(paths) == 4
+    events = json.loads(paths[0].read_text())["traceEvents"]
+    durations = [event["dur"] for event in events if event["ph"] == "X"]
+    assert durations == pytest.approx([1e6 * seconds(20, 1, True) / 2] * 2, abs=1e-3)
+
+
+def test_tensorboard_reads_it_back_with_simulated_wall_time(runs, tmp_path):
+    pytest.importorskip("tensorboard", reason="the extra `tensorboard` is not installed")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    paths = export(runs, "tensorboard", tmp_path)
+    for run, path in zip(runs, paths, strict=True):
+        found = EventAccumulator(str(path))
+        found.Reload()
+        assert set(found.Tags()["scalars"]) == set(next(points(run))[2])
+        read = [(e.wall_time, e.step, e.value) for e in found.Scalars("accuracy/personal_mean")]
+        series = run.series("accuracy", "personal_mean")
+        assert [time for time, _, _ in read] == series.time.tolist()
+        assert [step for _, step, _ in read] == series.rounds.tolist()
+        assert [value for *_, value in read] == pytest.approx(series.value.tolist(), rel=1e-6)
+
+
+def test_mlflow_reads_it_back_in_simulated_milliseconds(runs, tmp_path):
+    pytest.importorskip("sqlalchemy", reason="the extra `mlflow` is not installed")
+    mlflow = pytest.importorskip("mlflow", reason="the extra `mlflow` is not installed")
+    (path,) = export(runs, "mlflow", tmp_path)
+    export(runs[:1], "mlflow", tmp_path)  # the experiment is there already
+    client = mlflow.MlflowClient(f"sqlite:///{path}")
+    experiment = client.get_experiment_by_name("known")
+    found = client.search_runs([experiment.experiment_id])
+    assert len(found) == 5
+    one = next(each for each in found if each.info.run_name == runs[0].folder.name)
+    history = client.get_metric_history(one.info.run_id, "accuracy/personal_mean")
+    series = runs[0].series("accuracy", "personal_mean")
+    assert [metric.timestamp for metric in history] == [round(1e3 * t) for t in series.time]
+    assert [metric.value for metric in history] == series.value.tolist()
+    assert [metric.step for metric in history] == series.rounds.tolist()
+    assert one.data.params == {"name": "known"}
+    assert one.data.tags["label"] == runs[0].label
+    assert one.info.end_time == round(1e3 * runs[0].seconds)
+
+
+def records(content, block=32768):
+    """Yield the records of a log in the format of LevelDB, after the 7 bytes of its header."""
+    at, parts = 7, b""
+    while at + 7 <= len(content):
+        if block - at % block < 7:
+            at += block - at % block
+            continue
+        size, kind = int.from_bytes(content[at + 4 : at + 6], "little"), content[at + 6]
+        parts += content[at + 7 : at + 7 + size]
+        at += 7 + size
+        if kind in (1, 4):  # a whole record, or the last part of one
+            yield parts
+            parts = b""
+
+
+def test_wandb_keeps_it_offline_with_simulated_time(runs, tmp_path, monkeypatch):
+    pytest.importorskip("wandb", reason="the extra `wandb` is not installed")
+    from wandb.proto import wandb_internal_pb2
+
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path))
+    (folder,) = export(runs[:1], "wandb-offline", tmp_path)
+    (log,) = folder.glob("*.wandb")
+    rows = []
+    for data in records(log.read_bytes()):
+        record = wandb_internal_pb2.Record()
+        record.ParseFromString(data)
+        if record.WhichOneof("record_type") == "history":
+            items = record.history.item
+            rows.append({i.key or "/".join(i.nested_key): json.loads(i.value_json) for i in items})
+    series = runs[0].series("accuracy", "personal_mean")
+    assert [row["accuracy/personal_mean"] for row in rows] == series.value.tolist()
+    assert [row["simulated_seconds"] for row in rows] == series.time.tolist()
+    assert [row["_step"] for row in rows] == series.rounds.tolist()
+
+
+@pytest.mark.parametrize("form", ["tensorboard", "mlflow", "wandb-offline"])
+def test_what_is_not_installed_is_named(runs, tmp_path, monkeypatch, form):
+    monkeypatch.setattr(exports, "find_spec", lambda name: None)
+    extra = form.removesuffix("-offline")
+    said = rf"^{extra} is not installed: pip install 'wfl-sim\[{extra}\]'$"
+    with pytest.raises(ValueError, match=said):
+        export(runs, form, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command(runs, tmp_path):
+    folders = [str(run.folder) for run in runs]
+    done = CliRunner().invoke(app, ["export", *folders, "--to", "latex", "--target", "0.5"])
+    assert done.exit_code == 0
+    (path,) = done.output.split()
+    assert "costs to reach 0.5" in Path(path).read_text()
+    done = CliRunner().invoke(app, ["export", *folders, "--to", "latx"])
+    assert (done.exit_code, done.output) == (2, "error: no format 'latx', did you mean 'latex'?\n")
+    done = CliRunner().invoke(app, ["export", "--help"])
+    assert all(form in done.output for form in FORMS)
