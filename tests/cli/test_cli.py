@@ -15,7 +15,8 @@ from tests.fixtures.scenario_files import GOOD
 from wfl_sim.results import Run
 
 ROOT = Path(__file__).parents[2]
-SWEEP = "sweep: {seeds: [1, 2], variants: {pftt: {}, fedit: {method: {kind: fedit}}}}\n"
+FEDIT = "{kind: fedit, lora: {rank: 8}, local: {steps: 4, lr: 2e-3}}"
+SWEEP = f"sweep: {{seeds: [1, 2], variants: {{pftt: {{}}, fedit: {{method: {FEDIT}}}}}}}\n"
 LONG = ("--set", "rounds.count=100000", "--no-figures")
 INTERRUPTED = "interrupted: the same command continues where it stopped\n"
 
