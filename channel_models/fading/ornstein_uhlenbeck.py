@@ -33,6 +33,11 @@ class OrnsteinUhlenbeck(TappedFading):
         super().__post_init__()
         check_positive_integer("sinusoids", self.sinusoids, minimum=4)
 
+    @property
+    def sampling_step(self) -> float:
+        """A tenth of the coherence time, s: the correlation from one sample to the next is 0.9."""
+        return self.coherence_time / 10.0
+
     def autocorrelation(self, lag: ArrayLike, doppler: ArrayLike = 0.0) -> Any:
         """``exp(-|lag| / coherence_time)``; a specular part, of constant phase, adds to it."""
         specular = self.delay_profile.specular

@@ -157,7 +157,8 @@ def test_who_leaves_after_the_upload_has_taken_part(tmp_path):
 
 
 def test_one_who_leaves_a_broadcast_no_longer_slows_it(tmp_path):
-    whole = simulated(tmp_path, "devices.0.count=3", text=LONE)
+    settings = ("devices.0.count=3", "cells.0.downlink.rate=shannon")
+    whole = simulated(tmp_path, *settings, text=LONE)
     download = of(whole, "device-0", "download")[0]
     middle = (download.start + download.end) / 2
     slow = min(whole.devices, key=lambda device: device.mean_gain).index
@@ -165,7 +166,7 @@ def test_one_who_leaves_a_broadcast_no_longer_slows_it(tmp_path):
     file = write(tmp_path, "there.csv", "device,start (s),end (s)\n" + "\n".join(rows))
     federation = simulated(
         tmp_path,
-        "devices.0.count=3",
+        *settings,
         f"devices.0.availability={{kind: trace, path: {file}}}",
         text=LONE,
     )

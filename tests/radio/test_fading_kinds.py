@@ -44,6 +44,7 @@ def recording(tmp_path):
         "{kind: nakagami, m: 3}",
         "block",
         "{kind: block, duration: 40 ms, profile: tdl-a}",
+        "{kind: ornstein-uhlenbeck, coherence_time: 200 ms}",
         "{kind: trace, path: gains.npy, interval: 20 ms}",
     ],
 )

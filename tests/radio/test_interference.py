@@ -226,6 +226,19 @@ def test_interference_costs_time_and_reuse_buys_some_back(tmp_path):
     assert reuse[1] > coupled_[1] + 1
 
 
+def test_the_load_of_the_moment_knows_bursts(tmp_path):
+    """All cells broadcast at once, for less than a second after long silence."""
+
+    def downloads(*more):
+        spans = outcome(tmp_path, *SEVEN, "rounds.count=1", *more).spans
+        return np.mean([s.end - s.start for s in spans if s.activity == "download"])
+
+    coupled_ = downloads()
+    assert downloads("interference=load-average") < 0.75 * coupled_
+    moment = downloads("interference=load-average", "load_memory=0 s")
+    assert moment == pytest.approx(coupled_, rel=0.25)
+
+
 def test_a_lone_cell_does_not_notice(tmp_path):
     assert outcome(tmp_path, "interference=none").spans == outcome(tmp_path).spans
 

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 import channel_models as cm
-from tests.fixtures.runs import scenario
+from tests.fixtures.runs import BASE, scenario
 from wfl_sim.radio.cell import CellConfig, ChannelConfig
 from wfl_sim.radio.large_scale import LargeScale
+from wfl_sim.simulation.placement import place
 
 MODELS = [
     (cm.UMa, 25.0, (4.0, 6.0), (37.0, 50.0), 50.0),
@@ -78,3 +79,18 @@ def test_speed_zero_is_said_to_freeze_the_fading(tmp_path):
     ):
         settings = ("devices.0.speed=0", harmless)
         assert [*frozen_remarks(scenario(tmp_path, *settings))] == []
+
+
+def test_walls_cost_what_the_table_says(tmp_path):
+    """PL_tw + 0.5 x depth, the less of two draws up to 25 m, and 4.4 dB about it."""
+    text = BASE.replace("count: 4", "count: 1500")
+    outside, inside = (
+        place(scenario(tmp_path, f"devices.0.indoor={share}", text=text)).gains[0, :1500]
+        for share in (0, 1)
+    )
+    loss = 10 * np.log10(outside / inside)
+    entry = cm.BuildingEntry()
+    assert loss.mean() == pytest.approx(entry.wall_loss_db(3.5e9) + 0.5 * 25 / 3, abs=0.4)
+    assert loss.std() == pytest.approx(np.hypot(4.4, 0.5 * 25 / np.sqrt(18)), rel=0.07)
+    half = place(scenario(tmp_path, "devices.0.indoor=0.5", text=text)).gains[0, :1500]
+    assert (half == outside).mean() == pytest.approx(0.5, abs=0.05)

@@ -97,7 +97,11 @@ def test_a_resolved_scenario_is_complete_and_in_si(files):
     (loaded,) = load(files.write())
     data = to_dict(loaded.scenario)
     assert data["cells"][0]["bandwidth"] == 10e6
-    assert data["cells"][0]["uplink"]["rate"] == {"kind": "shannon-gap", "gap": 3.0}
+    assert data["cells"][0]["uplink"]["rate"] == {
+        "kind": "shannon-gap",
+        "gap": 3.0,
+        "cap": 7.4063,
+    }
     assert data["devices"][0]["hardware"]["name"] == "jetson-orin-nano"
     assert "data" not in data
 

@@ -144,8 +144,18 @@ class RadioAccess:
             if loads is not None:
                 band = replace(band, background=partial(loads.interference, place))
                 listeners = [partial(loads.changed, place)]
+                if not self._load_memory:
+                    listeners.append(partial(self._refresh_others, direction, group, number))
             carrier = Carrier(self.env, f"cell-{number}/{direction}", band, self._record)
             self._add(number, direction, carrier, listeners=listeners)
+
+    def _refresh_others(
+        self, direction: Direction, group: list[int], number: int, device: int, begins: bool
+    ) -> None:
+        """Plan anew in the other cells of a group: what they receive has changed."""
+        for other in group:
+            if other != number:
+                self.carriers[other][direction].carrier.refresh()
 
     def _add(
         self,

@@ -35,7 +35,8 @@ def build_band(
     """Return one direction of a cell's carrier.
 
     The fading is sampled at the midpoints of steps. A step is 0.1 / f_D of the fastest device,
-    which keeps the error of completion times below 0.1 % rms, or what the fading model says.
+    or what the fading model says. It keeps the error of completion times below 0.1 % rms with
+    Shannon's formula, and at 0.9 % with `mcs`, whose rates have steps.
 
     Args:
         direction: uplink or downlink.

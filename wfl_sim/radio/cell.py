@@ -88,6 +88,8 @@ class ChannelConfig:
         default_factory=lambda: cm.LogNormal(sigma=6.0)
     )
     fading: Annotated[cm.Fading, From(FADINGS)] = field(default_factory=cm.Rayleigh)
+    entry: cm.BuildingEntry = field(default_factory=cm.BuildingEntry)
+    """Loss of devices in buildings (TR 38.901 section 7.4.3)."""
 
 
 @dataclass(frozen=True, kw_only=True)

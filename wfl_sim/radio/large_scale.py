@@ -43,6 +43,7 @@ class LargeScale:
         heights: (devices,) m of the devices.
         moves: (devices,) whether a device moves.
         offsets: from positions (n, 2) in m to the vectors from every cell, (n, cells, 2).
+        indoor: (devices,) whether a device is in a building; none is unless given.
     """
 
     def __init__(
@@ -53,7 +54,12 @@ class LargeScale:
         heights: FloatArray,
         moves: NDArray[np.bool_],
         offsets: Callable[[FloatArray], FloatArray],
+        indoor: Sequence[bool] = (),
     ) -> None:
+        self._walls = {
+            device: self._draw_walls(seed, device) for device in np.flatnonzero(indoor).tolist()
+        }
+        """Depth as a share of the deepest, and normal deviate of the loss, of indoor devices."""
         self._cells = cells
         self._seed = seed
         self._heights = heights
@@ -133,7 +139,25 @@ class LargeScale:
             shadowing = sigma * field.at(positions / apart)
         else:
             shadowing = field.at(positions, devices)
-        return np.asarray(cell.antenna.gain_db(azimuth, zenith) - (loss + shadowing))
+        loss = loss + shadowing + self._entry_db(cell, devices)
+        return np.asarray(cell.antenna.gain_db(azimuth, zenith) - loss)
+
+    def _entry_db(self, cell: CellConfig, devices: NDArray[np.intp]) -> FloatArray | float:
+        """Return the loss of buildings, drawn once a device; 0 dB outside."""
+        if not self._walls:
+            return 0.0
+        entry = cell.channel.entry
+        depth, deviate = np.array(
+            [self._walls.get(device, (np.nan, 0.0)) for device in devices.tolist()]
+        ).T
+        inside = np.nan_to_num(depth) * entry.deepest
+        walls = entry.mean_loss_db(cell.carrier, inside) + entry.sigma_db * deviate
+        return np.where(np.isnan(depth), 0.0, walls)
+
+    @staticmethod
+    def _draw_walls(seed: int, device: int) -> tuple[float, float]:
+        draws = stream(seed, "building", device)
+        return float(draws.random(2).min()), float(draws.standard_normal())
 
     def _los(
         self,

@@ -1,7 +1,8 @@
 """Interference by average load: the approximation for large networks.
 
 Cells plan on their own. Each receives its neighbours with their mean gain, the same on all blocks,
-times their recent load: an exponential average over time of the share in which they sent.
+times their recent load: an exponential average over time of the share in which they sent, or
+without memory the load of the moment.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,7 +26,7 @@ class AverageLoadInterference:
         gains: (all cells, devices) linear large-scale gains, which may change.
         powers: the power rule of each of the cells.
         blocks: number of resource blocks of the band.
-        memory: s, time constant of the average.
+        memory: s, time constant of the average; 0 for the load of the moment.
         clock: returns the present time in s.
     """
 
@@ -78,7 +79,7 @@ class AverageLoadInterference:
         return np.asarray((loads * sent * gains).sum(axis=0))
 
     def _averaged(self, cell: int, now: float) -> FloatArray:
-        keep = exp(-(now - self._since[cell]) / self._memory)
+        keep = exp(-(now - self._since[cell]) / self._memory) if self._memory else 0.0
         return np.asarray(self._now[cell] + keep * (self._average[cell] - self._now[cell]))
 
     def _level(self, cell: int) -> FloatArray:

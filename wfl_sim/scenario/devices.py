@@ -5,7 +5,7 @@ from typing import Annotated
 
 from annotated_types import Le
 
-from channel_models.units import MetresPerSecond, PositiveMetres, PositiveWatt, Watt
+from channel_models.units import Fraction, MetresPerSecond, PositiveMetres, PositiveWatt, Watt
 from wfl_sim.config.fields import PositiveInt, Shorthand
 from wfl_sim.config.registry import From
 from wfl_sim.device_models import ComputeConfig, Hardware, HardwareReference
@@ -28,6 +28,8 @@ class DeviceGroup:
     """Transmit power; 23 dBm is power class 3 of TS 38.101."""
     area: Annotated[Area, From(AREAS, default="ring")] = field(default_factory=Ring)
     height: PositiveMetres = 1.5
+    indoor: Fraction = 0.0
+    """Share of the devices that are in buildings, behind the `entry` loss of the channel."""
     speed: MetresPerSecond = 3 / 3.6
     """Speed for the Doppler shift, unless the mobility has one of its own."""
     mobility: Annotated[Mobility, From(MOBILITIES)] = field(default_factory=Static)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import wfl_sim.scenario.builtin_kinds  # noqa: F401  (registers the built-in kinds)
-from channel_models.units import PositiveSeconds
+from channel_models.units import PositiveSeconds, Seconds
 from wfl_sim.codecs import Float32
 from wfl_sim.codecs.codec import CODECS, Codec
 from wfl_sim.config.documents import Document
@@ -119,7 +119,7 @@ class Scenario:
     cells: tuple[CellConfig, ...] = field(default_factory=_one_cell)
     interference: Literal["coupled", "load-average", "none"] = "coupled"
     """Interference between cells of one band: momentary, average over time, or none."""
-    load_memory: PositiveSeconds = 10.0
+    load_memory: Seconds = 10.0
     """Time constant of the average in `load-average`; wfl_sim's default."""
     handover: HandoverConfig | None = None
     """Handover of devices that move; with its defaults unless given."""

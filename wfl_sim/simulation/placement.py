@@ -81,6 +81,10 @@ def place(scenario: Scenario) -> Placement:
         heights=np.array([group.height for group, _ in groups]),
         moves=np.array([group.moves for group, _ in groups]),
         offsets=scenario.offsets,
+        indoor=[
+            group.indoor > 0 and stream(scenario.seed, "indoor", index).uniform() < group.indoor
+            for index, (group, _) in enumerate(groups)
+        ],
     )
     gains = large_scale.gains(np.arange(len(groups)), positions)
     serving = reference_db(scenario.base_stations, gains).argmax(axis=0)
