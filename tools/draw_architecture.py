@@ -26,6 +26,7 @@ CONTENTS: Final[dict[str, str]] = {
     "cli": "commands, terminal",
     "flower": "Flower apps on\nthe simulated clock",
     "gym": "rounds as an environment\nof Gymnasium",
+    "testing": "rules of kinds\nof one's own",
     "simulation": "build, run, sweep",
     "scenario": "what a user writes,\ntyped and checked",
     "rounds": "who waits for whom,\nclient selection",

@@ -34,6 +34,7 @@ RANKS: Final[dict[str, int]] = {
     "simulation": 7,
     "flower": 8,
     "gym": 8,
+    "testing": 8,
     "cli": 9,
     "wfl_sim": 10,
     "__main__": 10,
