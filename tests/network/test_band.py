@@ -27,12 +27,12 @@ def capacity(bandwidth, gain, watts, noise_figure):
 
 
 def test_a_transfer_alone_has_the_rate_of_shannon():
-    """One link on all 51 blocks of 360 kHz less an overhead of 8 %, and two that share them."""
+    """One link on all 51 blocks of 360 kHz less 8 % and the prefix, and two that share them."""
     env = simpy.Environment()
     uplink = {"rate": "shannon"}
     band = wfl_sim.band("20 MHz", env=env, gains=[1e-10], channel=STATIC, uplink=uplink, power=0.2)
     (end,) = ends(band, env, [(0, "10 Mbit")])
-    rate = 0.92 * capacity(51 * 360e3, 1e-10, 0.2, 5.0)
+    rate = 0.92 * 14 / 15 * capacity(51 * 360e3, 1e-10, 0.2, 5.0)
     assert end == pytest.approx(10e6 / rate, rel=1e-6)
 
     env = simpy.Environment()
@@ -45,7 +45,7 @@ def test_a_transfer_alone_has_the_rate_of_shannon():
         power=0.2,
         allocator="equal",
     )
-    half = 0.92 * capacity(51 * 180e3, 1e-10, 0.2, 5.0)
+    half = 0.92 * 14 / 15 * capacity(51 * 180e3, 1e-10, 0.2, 5.0)
     assert ends(band, env, [(0, 5e6), (1, 5e6)]) == pytest.approx([5e6 / half] * 2, rel=1e-6)
 
 
