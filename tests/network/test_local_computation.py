@@ -272,7 +272,7 @@ def test_throttling_begins_and_ends_at_the_exact_second(tmp_path):
 
 def test_a_board_that_stays_cool_is_as_fast_as_one_without_heat(tmp_path):
     cool = HEAT.replace("resistance: 5", "resistance: 0.5")
-    assert seconds(computed(tmp_path, cool)) == seconds(computed(tmp_path))
+    assert seconds(computed(tmp_path, CLOCK, cool)) == seconds(computed(tmp_path, CLOCK))
 
 
 @given(
