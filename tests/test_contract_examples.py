@@ -6,10 +6,16 @@ import importlib
 import pytest
 
 from tools.import_graph import module_files
+from wfl_sim.scenario.json_schema import families
 
 WITH_EXAMPLES = [
     module for module, file in module_files().items() if ">>> " in file.read_text(encoding="utf-8")
 ]
+
+
+def test_every_contract_shows_one():
+    contracts = [each._contract for each in families() if each._contract is not object]
+    assert [each.__name__ for each in contracts if ">>> " not in (each.__doc__ or "")] == []
 
 
 @pytest.mark.parametrize("module", WITH_EXAMPLES)

@@ -55,7 +55,14 @@ class TransportRate(cm.RateMap, Protocol):
 
 
 class Antenna(Protocol):
-    """The pattern of a base station's antenna, as in `channel_models`."""
+    """The pattern of a base station's antenna, as in `channel_models`.
+
+    >>> class Eastward:  # 6 dBi to the eastern half, nothing behind
+    ...     def gain_db(self, azimuth, zenith):
+    ...         return np.where(np.cos(azimuth) > 0, 6.0, -20.0)
+    >>> Eastward().gain_db(np.array([0.1, 3.0]), np.pi / 2).tolist()
+    [6.0, -20.0]
+    """
 
     def gain_db(self, azimuth: ArrayLike, zenith: ArrayLike) -> Any:
         """Return the gain in dBi towards azimuths (from east) and zenith angles in rad."""
