@@ -104,6 +104,23 @@ def test_the_closing_table_fits_80_columns(monkeypatch, terminal):
         *("pftt", "3", "0.812", "±", "0.012", "2/3", "5.0", "123.4", "23,456.7", "1,234.5")
     ]
     assert lines[3].split() == ["local-only", "1", "0.500", "0/1", "-", "-", "-", "-"]
+    note = "≥: 2 of 4 runs did not reach it (censored); they count with all they spent"
+    assert " ".join(map(str.strip, lines[4:])).strip() == note
+
+
+def test_the_closing_table_of_runs_that_all_reach_the_target(monkeypatch, terminal):
+    row = SummaryRow("pftt", 2, 0.8, 0.01, 0.7, 2, 3.0, 5.0, 7.0, 9.0, 3.0, 5.0, 7.0, 9.0)
+    some = SummaryRow("fedit", 2, 0.8, 0.01, 0.7, 1, 3.0, 5.0, 7.0, 9.0, 4.0, 6.0, 8.0, 10.0)
+    monkeypatch.setattr(tables, "summary", lambda *_: [row])
+    reports.Console().print(tables.closing([], Goal()))
+    lines = plain(terminal.getvalue()).splitlines()
+    assert len(lines) == 3
+    assert lines[2].split()[-4:] == ["5.0", "3.0", "7.0", "9.0"]
+    monkeypatch.setattr(tables, "summary", lambda *_: [some])
+    reports.Console().print(tables.closing([], Goal()))
+    assert plain(terminal.getvalue()).splitlines()[5].split()[-8:] == [
+        *("≥", "6.0", "≥", "4.0", "≥", "8.0", "≥", "10.0")
+    ]
 
 
 def test_hardware_is_listed_too(capsys):

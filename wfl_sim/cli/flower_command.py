@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from wfl_sim.cli.commands import Out, Settings, _warn, app
+from wfl_sim.cli.commands import Settings, _warn, app
 from wfl_sim.cli.errors import one_line_errors
+from wfl_sim.cli.options import Out
 
 
 @app.command()

@@ -83,12 +83,10 @@ def _costs(row: SummaryRow) -> Iterator[str]:
 def _note(rows: Sequence[SummaryRow]) -> Iterator[str]:
     """Say how seeds count that did not reach the target, if any."""
     missed = sum(row.seeds - row.reached for row in rows)
-    if not missed or math.isnan(rows[0].target):
-        return None
-    count = sum(row.seeds for row in rows)
-    return (
-        f"≥: {missed} of {count} runs did not reach it (censored); they count with all they spent"
-    )
+    if missed and not math.isnan(rows[0].target):
+        count = sum(row.seeds for row in rows)
+        they = f"{missed} of {count} runs did not reach it (censored); they"
+        yield f"≥: {they} count with all they spent"
 
 
 def _p(value: float) -> str:

@@ -118,7 +118,7 @@ def _message_of(problem: Any, location: Location, cls: type) -> LocatedMessage:
 def _suggestion(key: str, cls: Any) -> str:
     """Return which keys were perhaps meant: of this name one level deeper, or of a like one."""
     known = _names(cls)
-    deeper = {}
+    deeper: dict[str, str] = {}
     for name in known:
         inside = _class_at(cls, (name,))
         if get_origin(inside) is tuple:

@@ -6,7 +6,7 @@ from itertools import chain
 from typing import Any
 
 from wfl_sim.config.documents import Document, Place
-from wfl_sim.config.errors import ScenarioError, did_you_mean
+from wfl_sim.config.errors import Location, ScenarioError, did_you_mean
 from wfl_sim.config.merging import set_at
 from wfl_sim.config.sweep import MOST_RUNS, axes_of
 
@@ -54,7 +54,8 @@ def with_seeds(document: Document, text: str) -> Document:
     seeds = [*chain(*ranges)]
     if count == 1 and "sweep" not in document.data:
         return set_at(document, ["seed"], Document(seeds[0], {(): place}))
-    places = {(): place} | {(number,): place for number in range(count)}
+    places: dict[Location, Place] = {(): place}
+    places |= {(number,): place for number in range(count)}
     return set_at(document, ["sweep", "seeds"], Document(seeds, places))
 
 

@@ -64,8 +64,8 @@ def paired_differences(
     ]
     adjusted = holm([p for *_, p in rows])
     return [
-        PairedDifference(label, reference, *tested, p_holm)
-        for (label, *tested), p_holm in zip(rows, adjusted, strict=True)
+        PairedDifference(label, reference, seeds, mean, half_width, p, p_holm)
+        for (label, seeds, mean, half_width, p), p_holm in zip(rows, adjusted, strict=True)
     ]
 
 

@@ -68,7 +68,9 @@ class NewestMetric:
             rows = metrics([newest], names, lambda key: self._store.get(key).values)
         except MissingResultError:
             return
-        values = {(row.metric, row.scope): row.value for row in rows if row.scope != "device"}
+        values: dict[tuple[str, str], float] = {
+            (row.metric, row.scope): row.value for row in rows if row.scope != "device"
+        }
         if chosen := preferred(values):
             self._measured(f"{chosen[0]} {chosen[1].replace('_', ' ')}", values[chosen])
 
@@ -196,5 +198,5 @@ def listener_for(count: int) -> SilentProgress:
         return SilentProgress()
     from IPython.display import HTML, display
 
-    handle = display(HTML(""), display_id=True)
-    return NotebookProgress(count, lambda text: handle.update(HTML(text)))
+    handle = display(HTML(""), display_id=True)  # type: ignore[no-untyped-call]
+    return NotebookProgress(count, lambda text: handle.update(HTML(text)))  # type: ignore[no-untyped-call]
