@@ -1,9 +1,12 @@
 """Learning from rewards: it works, within bounds, and repeats."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from wfl_sim.data import Instruct
 from wfl_sim.data.instruct import Preferences
@@ -14,6 +17,7 @@ from wfl_sim.learning.alignment.policy import reference_policy
 from wfl_sim.learning.alignment.rewards import ModelReward, RuleReward, rewards_of
 from wfl_sim.learning.causal.prompts import Conversations, encode
 from wfl_sim.learning.model_loading import load_causal, load_tokenizer
+from wfl_sim.learning.pretrained import builtin
 from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.methods import PFIT, PWFF, FedIT, FedRLHF
 from wfl_sim.methods.method import Method
@@ -196,3 +200,29 @@ def test_ppo_raises_both_rewards_and_follows_preferences() -> None:
         assert helpful["helpfulness"] > safe["helpfulness"] + 0.05
         assert safe["safety"] > helpful["safety"] + 0.1
     assert all(0 < row["kl"] < 2 for rows in ends.values() for row in rows)
+
+
+def test_a_reward_model_with_a_template_reads_the_conversation() -> None:
+    reward = ModelReward(Pretrained(pretrained="builtin:safety"), 36)
+    read = reward._texts(["what is 2 plus 3 ?"], ["5 ."])["input_ids"][0]
+    expected = reward.tokenizer(
+        "<user> what is 2 plus 3 ? <bot> 5 . <end>", add_special_tokens=False
+    )["input_ids"]
+    assert read.tolist()[: len(expected)] == expected
+    assert set(read.tolist()[len(expected) :]) == {reward.tokenizer.pad_token_id}
+
+
+def test_an_encoder_reads_the_pair_with_its_special_tokens(tmp_path: Path) -> None:
+    source = builtin("tiny-bert")
+    tokenizer = AutoTokenizer.from_pretrained(source)
+    network = AutoModelForSequenceClassification.from_pretrained(source, num_labels=1).eval()
+    for each in (network, tokenizer):
+        each.save_pretrained(tmp_path)
+    reward = ModelReward(Pretrained(pretrained=str(tmp_path)), 24)
+    with torch.no_grad():
+        given = tokenizer("the market fell", "the striker scored", return_tensors="pt")
+        expected = network(**given).logits[0]
+    found = reward.rewards(["the market fell"], ["the striker scored"])
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+    long = reward.rewards(["the market fell " * 9], ["the striker scored"])
+    assert long.isfinite().all()

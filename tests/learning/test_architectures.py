@@ -46,6 +46,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Saved:
         ("Gemma2", "PFTT", "bf16"),
         ("GPT2", "PPO", "bf16"),
         ("GPT2", "DPO", "bf16"),
+        ("XLMRoberta", "classification", "bf16"),
     ],
 )
 def test_it_trains(saved: Saved, architecture: str, column: str, dtype: str) -> None:

@@ -13,6 +13,7 @@ import typer
 
 from wfl_sim.cli import results_commands
 from wfl_sim.cli.errors import one_line_errors
+from wfl_sim.cli.model_commands import models
 from wfl_sim.cli.options import Figures, Out, Target
 from wfl_sim.cli.store_commands import store
 
@@ -27,6 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(store)
+app.add_typer(models)
 results_commands.add_to(app)
 
 ScenarioFile = Annotated[Path, typer.Argument(help="A scenario in YAML.", show_default=False)]

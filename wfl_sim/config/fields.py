@@ -1,5 +1,6 @@
 """Annotations of the fields of a scenario: bounds, paths and shorthands."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, is_dataclass
 from pathlib import Path
@@ -20,13 +21,23 @@ NonNegativeFloat = Annotated[float, Ge(0)]
 BelowOne = Annotated[float, Ge(0), Lt(1)]
 
 
+CACHED = "cached:"
+
+
+def model_cache() -> Path:
+    """Return the user's folder of fetched models, whether it is there or not."""
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(root) / "wfl_sim" / "models"
+
+
 @dataclass(frozen=True)
 class FilePath:
     """Annotation of a text field that names a file or folder: it becomes an absolute path.
 
     ``path: Annotated[str, FilePath()]``. A relative path starts from the scenario file that
     holds it. With `or_name` the text may also be a name of another kind, such as a Hub id: it is
-    left alone unless such a folder is there or it looks like a path.
+    left alone unless such a folder is there or it looks like a path. `cached:NAME` is what
+    `wfl-sim models add NAME` has fetched, and `cached:NAME/FILE` a file of it.
     """
 
     or_name: bool = False
@@ -41,6 +52,14 @@ class FilePath:
     def _found(self, text: Any) -> Any:
         if not isinstance(text, str) or (self.or_name and not text.strip()):
             return text
+        if text.startswith(CACHED):
+            name = text.removeprefix(CACHED)
+            path, text = model_cache() / name, str(model_cache() / name)
+            if not path.exists():
+                name = name.partition("/")[0]
+                raise ValueError(
+                    f"no such file or folder {path}: `wfl-sim models add {name}` fetches it"
+                )
         path = resolve_path(text)
         try:
             return self._checked(text, path)

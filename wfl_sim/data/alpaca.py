@@ -23,8 +23,8 @@ class Alpaca(TextFile):
 
     The form of R. Taori et al., Stanford Alpaca, 2023. A line with `instances`, a list of inputs
     and outputs, as in the seed tasks of Y. Wang et al., Self-Instruct, arXiv:2212.10560, gives an
-    example for each. The kinds that a partition divides are tasks marked `is_classification` and
-    all others.
+    example for each. The kinds that a partition divides are the values of `topic` where the lines
+    have it, else tasks marked `is_classification` and all others.
 
     Attributes:
         request_tokens, answer_tokens: lengths of requests and of answers.
@@ -62,25 +62,28 @@ class Alpaca(TextFile):
         rows = draw_rows(list(found), self.limit, seed)
         if not rows:
             raise ValueError(f"{self.path}: no examples")
+        named = {kind for _, _, kind in rows}
+        kinds = KINDS if named <= {*KINDS} else tuple(sorted(named))
         everything = Instructions(
             tuple(text for text, _, _ in rows),
-            np.array([kind for _, _, kind in rows]),
+            np.array([kinds.index(kind) for _, _, kind in rows]),
             answers=tuple(answer for _, answer, _ in rows),
             layout=PromptLengths(request=self.request_tokens, answer=self.answer_tokens),
             greedy=self.decoding == "greedy",
         )
         parts = self.partition.split(everything.labels, devices, stream(seed, "data", "partition"))
         return held_out(
-            [everything.subset(part) for part in parts], KINDS, self.test_fraction, seed
+            [everything.subset(part) for part in parts], kinds, self.test_fraction, seed
         )
 
 
-def _examples(record: Mapping[str, Any], source: str) -> list[tuple[str, str, int]]:
+def _examples(record: Mapping[str, Any], source: str) -> list[tuple[str, str, str]]:
     """Return the request, the answer and the kind of each instance of a task."""
     instances = record.get("instances", [record])
     if not isinstance(instances, list) or not all(isinstance(each, dict) for each in instances):
         raise ValueError(f"{source}: 'instances' must be a list of JSON objects")
-    kind = int(record.get("is_classification") is True)
+    kind = _text(record, "topic", source) if "topic" in record else ""
+    kind = kind or KINDS[record.get("is_classification") is True]
     return [
         (
             "\n".join(filter(None, [_text(record, "instruction", source), _input(each, source)])),

@@ -201,6 +201,12 @@ class AdaptedModel:
             with self.cls_token_only():
                 return evaluate(self.model, examples)
 
+    def answers(self, examples: Any) -> list[str]:
+        """Return what a language model answers with its present values."""
+        assert self.task is not None
+        with deterministic(seed=0, threads=self.threads):
+            return self.task.answers(self, examples)
+
     @cached_property
     def _values(self) -> dict[str, NDArray[np.float32]]:
         """The memory of the parameters, where it is the host's."""
@@ -261,6 +267,9 @@ class LanguageTask(Protocol):
 
     def evaluate(self, adapted: AdaptedModel, examples: Any) -> dict[str, float]:
         """Return the quality of answers, by name."""
+
+    def answers(self, adapted: AdaptedModel, examples: Any) -> list[str]:
+        """Return the answer to each request."""
 
 
 def _compiled(model: PreTrainedModel) -> Any:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from typing import Final
 
 from wfl_sim.execution.task import Evaluate, Result
 from wfl_sim.learning.learner_context import LearnerContext
@@ -11,6 +12,9 @@ from wfl_sim.methods.parts import Part
 from wfl_sim.state import State, check_same, shapes_of
 
 _log = logging.getLogger(__name__)
+_DEVICES: Final = 4
+_REQUESTS: Final = 2
+"""Samples that are kept: requests of each of the first devices."""
 
 
 class Evaluator:
@@ -42,6 +46,40 @@ class Evaluator:
             weights = self._mixing_weights(kept, adapted.describe(examples))
             return Result({}, adapted.evaluate_blended(examples, weights))
         return Result({}, adapted.evaluate(examples))
+
+    def samples(self, shared: State, private: Sequence[State]) -> list[dict[str, str]]:
+        """Return what the models of the first devices answer, before tuning and after.
+
+        Args:
+            shared: the last shared state.
+            private: the last private state of each device.
+        """
+        from torch import arange
+
+        from wfl_sim.learning.alignment.policy import reference_policy
+
+        found = []
+        for device, kept in enumerate(private[:_DEVICES]):
+            examples = self._context.examples.examples("test", device)
+            encoded = self._context.examples.placed("test", device, examples.fingerprint())
+            some = encoded.take(arange(min(_REQUESTS, len(examples))))
+            adapted = self._context.models.of(self._payloads.shapes(device).parts)
+            adapted.load(self._payloads.personal_model(device, shared, kept))
+            after = adapted.answers(some)
+            with reference_policy(adapted):
+                before = adapted.answers(some)
+            given = some.examples
+            found += [
+                {
+                    "device": f"device-{device}",
+                    "request": given.texts[row],
+                    "given": given.answers[row],
+                    "before": before[row],
+                    "after": after[row],
+                }
+                for row in range(len(given))
+            ]
+        return found
 
     def together(
         self, tasks: Sequence[Evaluate], states: Sequence[Sequence[State]]

@@ -198,6 +198,12 @@ class PeftLearner:
         """Return the network with the parts of a device; -1 is the server."""
         return self.context.models.of(self.context.device_parts.parts(device))
 
+    def samples(self, shared: State, private: Sequence[State]) -> list[dict[str, str]]:
+        """Return answers before and after tuning, of language models; see `Evaluator.samples`."""
+        if self.context.examples.layout is None:
+            return []
+        return self.evaluator.samples(shared, private)
+
     def step_seconds(self, least: float) -> list[float]:
         """Return the host's seconds for one local step of each phase, on the data of device 0.
 

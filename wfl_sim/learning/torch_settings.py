@@ -62,11 +62,14 @@ def noisy_part(model: PreTrainedModel) -> str | None:
 def in_precision(model: PreTrainedModel) -> AbstractContextManager[object]:
     """Return the context of a forward pass: products are taken in the type of the frozen weights.
 
-    What a method trains is in float32 whatever they are, and is rounded for a product only.
+    What a method trains is in float32 whatever they are, and is rounded for a product only. Their
+    type is that of the embeddings: the first weights may be a head.
     """
-    if model.dtype == torch.float32:
+    embeddings: Any = model.get_input_embeddings()
+    kind = embeddings.weight.dtype
+    if kind == torch.float32:
         return nullcontext()
-    return torch.autocast(model.device.type, model.dtype)
+    return torch.autocast(model.device.type, kind)
 
 
 @contextmanager

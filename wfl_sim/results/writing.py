@@ -38,6 +38,7 @@ OWNED = (
     "metrics.parquet",
     *(f"{name}.parquet" for name in OPTIONAL),
     "adapters",
+    "samples.json",
     "figures",
 )
 """The entries of a run folder that are removed when the run is replaced."""
@@ -52,6 +53,7 @@ def write_run(
     metrics: Sequence[Metric],
     states: Mapping[str, State],
     levels: Sequence[Level] = (),
+    samples: Sequence[Mapping[str, str]] = (),
     labels: Sequence[LabelCount] = (),
     radio: Sequence[RadioSample] = (),
 ) -> None:
@@ -72,6 +74,7 @@ def write_run(
         metrics: Metrics in the order in which they are stored.
         states: States by the name of their file in `adapters/`.
         levels: Levels in the order in which they are stored; without any there is no such table.
+        samples: Answers of language models; without any there is no such file.
         labels: Labels that devices hold, in the same way.
         radio: Samples of the radio, in the same way.
 
@@ -101,6 +104,9 @@ def write_run(
     full = {**manifest, "format": FORMAT, "digests": digests, "adapters": sorted(states)}
     text = json.dumps(full, indent=2, sort_keys=True, allow_nan=False, default=_plain)
     contents = {"scenario.yaml": scenario_yaml.encode(), "manifest.json": text.encode() + b"\n"}
+    if samples:
+        said = json.dumps(samples, indent=1, ensure_ascii=False)
+        contents["samples.json"] = said.encode(errors="backslashreplace") + b"\n"
     for name, content in tables.items():
         contents[f"{name}.parquet"] = parquet(table(content, COLUMNS[name]))
     for name, state in states.items():

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from multiprocessing import parent_process
 from types import MappingProxyType
@@ -46,11 +46,13 @@ class SimulationResult:
     levels: Sequence[Level] = ()
     labels: Sequence[LabelCount] = ()
     radio: Sequence[RadioSample] = ()
+    samples: Sequence[Mapping[str, str]] = ()
+    """Answers of a language model, before tuning and after."""
 
     @property
     def tables(self) -> dict[str, Any]:
         """What `write_run` stores in tables and files, by its argument."""
-        names = ("spans", "metrics", "states", "levels", "labels", "radio")
+        names = ("spans", "metrics", "states", "levels", "labels", "radio", "samples")
         return {name: getattr(self, name) for name in names}
 
 
@@ -161,8 +163,11 @@ class Simulation:
             **self._privacy_spent(plan.cohorts),
             "execution": dict(graph.report()),
         }
+        samples: list[dict[str, str]] = []
+        if isinstance(self.learner, PeftLearner) and not broken:
+            samples = self.learner.samples(states["shared"], [states[name] for name in names])
         states = {name: state for name, state in states.items() if state}
-        return self.result(federation, rows, states, totals)
+        return replace(self.result(federation, rows, states, totals), samples=samples)
 
     def federation(self, plan: Plan, ahead: Executor | None = None) -> Federation:
         """Return the federation at time zero, see `build_federation`."""

@@ -18,7 +18,7 @@ from wfl_sim.learning.causal.evaluation import (
     perplexity,
     true_rewards,
 )
-from wfl_sim.learning.causal.prompts import Conversations
+from wfl_sim.learning.causal.prompts import Conversations, decode_answers
 from wfl_sim.methods.objectives import DPO, Sparsity
 from wfl_sim.methods.phases import Phase
 from wfl_sim.randomness import derived_seed
@@ -61,6 +61,14 @@ class InstructionTask:
         """Take the local steps of one phase in place, and return what each has minimised."""
         draws = Generator().manual_seed(derived_seed(seed, "answers"))
         return align(adapted, phase, examples, self.rewards, self.tokenizer, rng, draws)
+
+    def answers(self, adapted: AdaptedModel, examples: Conversations) -> list[str]:
+        """Return what the network answers to each request."""
+        sparsity = Sparsity() if self.objective is None else self.objective.attention
+        temperature = 1.0 if self.objective is None else self.objective.temperature
+        model = adapted.model.eval()
+        texts = generate_answers(model, self.tokenizer, examples, sparsity, temperature)
+        return decode_answers(self.tokenizer, texts)
 
     def evaluate(self, adapted: AdaptedModel, examples: Conversations) -> dict[str, float]:
         """Return loss and perplexity of given answers, and rewards of the network's own.

@@ -58,23 +58,53 @@ class ModelReward:
         self.tokenizer = load_tokenizer(model)
         self.tokens = tokens
         outputs = outputs_of(model)
-        self.network = load_model(model, outputs, int(self.tokenizer.pad_token_id))
+        pad = int(self.tokenizer.pad_token_id)
+        self.network = load_model(model, outputs, pad, headed=True)
 
     def rewards(self, requests: Sequence[str], answers: Sequence[str]) -> Tensor:
-        """Return the score of each answer; of several outputs the last, after log-softmax."""
+        """Return the score of each answer; of several outputs the last, after log-softmax.
+
+        A network with a chat template reads the conversation, an encoder the pair of request and
+        answer with its special tokens, and any other the prompt of the policy with the answer.
+        """
+        read = self._pairs(requests, answers) if self._encodes else self._texts(requests, answers)
+        with torch.no_grad():
+            scores: Tensor = self.network(**read).logits
+        return scores[:, 0] if scores.shape[1] == 1 else scores.log_softmax(-1)[:, -1]
+
+    @property
+    def _encodes(self) -> bool:
         tokenizer = self.tokenizer
-        end, pad = tokenizer.eos_token or "", int(tokenizer.pad_token_id)
-        ids = torch.full((len(requests), self.tokens), pad)
+        return tokenizer.chat_template is None and tokenizer.cls_token_id is not None
+
+    def _pairs(self, requests: Sequence[str], answers: Sequence[str]) -> dict[str, Tensor]:
+        self.tokenizer.truncation_side = "left"
+        encoded = self.tokenizer(
+            [*requests],
+            [*answers],
+            padding="max_length",
+            truncation="longest_first",
+            max_length=self.tokens,
+            return_tensors="pt",
+        )
+        return dict(encoded)
+
+    def _texts(self, requests: Sequence[str], answers: Sequence[str]) -> dict[str, Tensor]:
+        tokenizer = self.tokenizer
+        ids = torch.full((len(requests), self.tokens), int(tokenizer.pad_token_id))
         mask = torch.zeros_like(ids)
         for row, (request, answer) in enumerate(zip(requests, answers, strict=True)):
-            text = f"{format_prompt(tokenizer, request)} {answer} {end}".strip()
-            encoded = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
-            words = encoded[-self.tokens :]
+            if tokenizer.chat_template is None:
+                text = f"{format_prompt(tokenizer, request)} {answer} {tokenizer.eos_token or ''}"
+            else:
+                turns = [("user", request), ("assistant", answer)]
+                messages = [{"role": role, "content": content} for role, content in turns]
+                text = str(tokenizer.apply_chat_template(messages, tokenize=False))
+            words = tokenizer(text.strip(), add_special_tokens=False, verbose=False)["input_ids"]
+            words = words[-self.tokens :]
             ids[row, : len(words)] = torch.tensor(words)
             mask[row, : len(words)] = 1
-        with torch.no_grad():
-            scores: Tensor = self.network(input_ids=ids, attention_mask=mask).logits
-        return scores[:, 0] if scores.shape[1] == 1 else scores.log_softmax(-1)[:, -1]
+        return {"input_ids": ids, "attention_mask": mask}
 
 
 def rewards_of(rewards: Rewards, tokens: int) -> tuple[Reward, Reward]:
