@@ -2,6 +2,7 @@
 
 import time
 import warnings
+from types import SimpleNamespace
 
 import pytest
 
@@ -134,13 +135,15 @@ def test_progress_counts_every_task_once(tmp_path):
 
 
 def test_warnings_of_the_preparation_are_shown_once_and_end(tmp_path, monkeypatch):
+    simulation = SimpleNamespace(inspection=None)
+
     def warns(loaded, **_):
         warnings.warn("a library has something to say", FutureWarning, stacklevel=1)
-        return "simulation"
+        return simulation
 
     monkeypatch.setattr(running, "Simulation", warns)
     file = tmp_path / "scenario.yaml"
     file.write_text(TRAINING)
     with pytest.warns(FutureWarning, match="something to say") as shown:
-        assert running.prepare(load(file)[0], lambda text: None) == "simulation"
+        assert running.prepare(load(file)[0], lambda text: None) is simulation
     assert len(shown) == 1
