@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.fixtures.networks import written
 from wfl_sim.codecs import Float32
 from wfl_sim.data import Instruct
 from wfl_sim.data.examples import Shards
@@ -239,7 +240,7 @@ def test_the_nearest_class_decides_which_name_of_a_hook_counts() -> None:
 SCENARIO = """
 name: stop
 model: {{pretrained: {folder}}}
-data: {{kind: newswire, topics: 3, examples: 12, tokens: 16, partition: {{kind: iid}}}}
+data: {{kind: csv, path: texts.csv, tokens: 16, partition: {{kind: iid}}}}
 method: {method}
 rounds: {{kind: synchronous, count: 3, clients: 2}}
 evaluation: {{every: 2, global_examples: 8, personal_examples: 3}}
@@ -250,9 +251,16 @@ devices:
 
 
 SPEAKING = SCENARIO.replace("{folder}", "builtin:tiny-gpt2-instruct").replace(
-    "{{kind: newswire, topics: 3, examples: 12, tokens: 16, partition: {{kind: iid}}}}",
+    "{{kind: csv, path: texts.csv, tokens: 16, partition: {{kind: iid}}}}",
     "{{kind: instruct, examples: 12}}",
 )
+
+
+def write_texts(folder: Path) -> None:
+    """Write labelled texts of words that the tiny networks know."""
+    few = written(48, 3, 0)
+    rows = [f"{text},{label}" for text, label in zip(few.texts, few.labels, strict=True)]
+    (folder / "texts.csv").write_text("\n".join(["text,label", *rows]))
 
 
 class Stop(Exception):  # noqa: N818 - somebody pulls the plug
@@ -267,6 +275,7 @@ def test_a_stopped_run_ends_as_a_straight_one(
     small = ", lora: {rank: 2}" if "lora" in METHODS.find(kind).__dataclass_fields__ else ""
     small += ", rewards: {helpfulness: rules, safety: rules}" if kind in ALIGNING else ""
     scenario = SCENARIO if kind not in ALIGNING else SPEAKING
+    write_texts(tmp_path)
     (tmp_path / "a.yaml").write_text(
         scenario.format(
             folder=pretrained("bert").pretrained,
@@ -292,6 +301,7 @@ def test_a_stopped_run_ends_as_a_straight_one(
 
 
 def test_a_central_server_learns_from_everybody(tmp_path: Path) -> None:
+    write_texts(tmp_path)
     text = SCENARIO.format(
         folder="builtin:tiny-bert", method="{kind: fedit, local: {lr: 5e-3}}", rank=""
     )
@@ -318,6 +328,7 @@ def test_a_run_with_noise_tells_what_it_has_spent(tmp_path: Path, pretrained: Fo
     text = SCENARIO.format(
         folder=pretrained("bert").pretrained, method="{kind: fedit, lora: {rank: 2}}", rank=""
     )
+    write_texts(tmp_path)
     (tmp_path / "a.yaml").write_text(text + "server: {weights: equal}\n")
     noisy = "privacy={clip: 0.1, noise_multiplier: 1.0, secure_aggregation: {}}"
     outcomes = []
