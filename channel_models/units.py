@@ -252,6 +252,8 @@ Watt = Annotated[float, Unit("W", minimum=0.0)]
 PositiveWatt = Annotated[float, Unit("W", minimum=0.0, exclusive=True)]
 Seconds = Annotated[float, Unit("s", minimum=0.0)]
 PositiveSeconds = Annotated[float, Unit("s", minimum=0.0, exclusive=True)]
+Interval = Annotated[float, Unit("s", minimum=1e-3)]
+"""Of what recurs all through a run: more often, the run would be about nothing else."""
 Metres = Annotated[float, Unit("m")]
 NonNegativeMetres = Annotated[float, Unit("m", minimum=0.0)]
 PositiveMetres = Annotated[float, Unit("m", minimum=0.0, exclusive=True)]

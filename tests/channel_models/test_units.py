@@ -116,3 +116,35 @@ def test_pydantic_reads_the_same_annotations() -> None:
         adapter.validate_python({"delay_spread": "100 MHz"})
     schema = adapter.json_schema()["properties"]["delay_spread"]
     assert schema["anyOf"] == [{"type": "number"}, {"type": "string"}]
+
+
+@pytest.mark.parametrize(
+    ("symbol", "largest"),
+    {
+        "Hz": 1e13,
+        "W": 1e12,
+        "s": 1e10,
+        "m": 1e9,
+        "m/s": 1.2e4,
+        "dB": 1e3,
+        "K": 1e6,
+        "K/W": 1e9,
+        "rad": 1e6,
+        "J": 1e24,
+        "bit": 1e18,
+        "byte": 1e18,
+        "bit/s": 1e18,
+        "byte/s": 1e18,
+        "FLOP": 1e30,
+        "FLOP/s": 1e24,
+    }.items(),
+)
+def test_a_quantity_has_a_largest_magnitude(symbol: str, largest: float) -> None:
+    unit = Unit(symbol)
+    assert unit.parse(largest) == largest
+    assert unit.parse(-largest) == -largest
+    with pytest.raises(ValueError, match=f"must be at most .* {symbol}, got "):
+        unit.parse(largest * 1.001)
+    with pytest.raises(ValueError, match=f"must be at least -.* {symbol}, got "):
+        unit.parse(-largest * 1.001)
+    assert Unit(symbol, finite=False).parse(np.inf) == np.inf

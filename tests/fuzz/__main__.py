@@ -15,7 +15,7 @@ from tests.fuzz.allocations import KINDS, check_allocation, extremes
 from tests.fuzz.laws import check_load, check_network, folder_with_tables
 from tests.fuzz.strategies import networks, texts
 
-_CHUNK = 100
+_CHUNK = 10
 """Cases of one seed; after each the sums so far are printed."""
 
 

@@ -1,12 +1,13 @@
 """Runs that would not end: what stands still, who waits for what, and who is out of reach."""
 
+import numpy as np
 import pytest
 
 from tests.fixtures.churn import check_device, of, simulated
 from tests.fixtures.runs import BASE, outcome, scenario
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.results.tables import SPAN_COLUMNS, values
-from wfl_sim.simulation.remarks import remarks
+from wfl_sim.simulation.remarks import not_finite, remarks
 from wfl_sim.simulation.simulation import Simulation
 
 TWO = """
@@ -218,3 +219,17 @@ def test_uploads_on_the_way_at_the_end_are_counted_and_said(tmp_path):
     bits = totals["bits"]
     assert bits["under_way_up"] == bits["sent_up"] - bits["received_up"] - bits["lost_up"] > 0
     assert remarks(totals)[0].endswith("neither received nor lost")
+
+
+def test_states_that_are_not_finite_are_named_and_said(tmp_path):
+    """NaN, and both infinities, anywhere in the shared state or a private one."""
+    good = {"a": np.ones(3), "b": np.zeros((2, 2), np.float32)}
+    states = {"shared": good, "device-0": {}, "device-1": {**good, "b": np.array([0.0, np.nan])}}
+    states |= {f"device-{i}": {"a": np.array([sign])} for i, sign in ((2, np.inf), (3, -np.inf))}
+    broken = not_finite(states)
+    assert broken == ["device-1", "device-2", "device-3"]
+    totals = {**outcome(tmp_path).totals, "not_finite": [*broken, "device-4"]}
+    assert remarks(totals) == [
+        "training has diverged: values that are not finite in the states of device-1, device-2, "
+        "device-3, ..."
+    ]

@@ -14,7 +14,7 @@ from typing import Annotated, Protocol
 
 import numpy as np
 
-from channel_models.units import PositiveSeconds, Seconds
+from channel_models.units import Interval, Seconds
 from wfl_sim.config.csv_tables import read_intervals
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.fields import FilePath
@@ -69,9 +69,9 @@ class Markov:
     In the long run a device is there for on / (on + off) of the time.
     """
 
-    on: PositiveSeconds
+    on: Interval
     """Mean duration of presence, in s."""
-    off: PositiveSeconds
+    off: Interval
     """Mean duration of absence, in s."""
 
     def intervals(self, member: int, rng: np.random.Generator) -> Iterator[tuple[float, float]]:
@@ -95,11 +95,11 @@ class Diurnal:
 
     start: Seconds
     """Time of day in s."""
-    duration: PositiveSeconds
+    duration: Interval
     spread: Seconds = 0.0
     begins: Seconds = 0.0
     """Time of day in s at which the simulation begins."""
-    period: PositiveSeconds = 86400.0
+    period: Interval = 86400.0
 
     def __post_init__(self) -> None:
         if self.duration >= self.period:

@@ -38,6 +38,18 @@ class Asynchronous(LimitedRounds):
         if self.oldest is not None and self.oldest < 0:
             raise LocatedError(f"must not be negative, got {self.oldest}", "oldest")
 
+    def check(self, devices: int) -> None:
+        """Refuse a buffer that the devices at work would have to fill a hundred times each."""
+        super().check(devices)
+        most = 100 * (self.clients or devices)
+        if self.buffer > most:
+            raise LocatedError(
+                f"must be at most {most:,}, a hundred updates of each device at work, got "
+                f"{self.buffer:,}",
+                "rounds",
+                "buffer",
+            )
+
     def _rounds(self, federation: "Federation") -> "Generator[simpy.Event, Any, None]":
         server = federation.server
         size = self.clients or len(federation.devices)

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any, Final
 
-from channel_models import OutOfRangeWarning
+from channel_models import OutOfRangeWarning, Static, doppler_shift
 from wfl_sim.codecs.codec import CODECS, Codec
 from wfl_sim.config.errors import LocatedError, located
 from wfl_sim.data.sharding import Data
@@ -20,6 +20,7 @@ from wfl_sim.methods.privacy import Privacy
 from wfl_sim.methods.server import AggregationConfig
 from wfl_sim.network.backhaul_graph import BackhaulGraph
 from wfl_sim.radio.areas import Positions
+from wfl_sim.radio.band import sampling_step
 from wfl_sim.radio.cell import CellConfig
 from wfl_sim.radio.cochannel import check_bands
 from wfl_sim.radio.layouts import Layout
@@ -34,6 +35,9 @@ _KEYS: Final = {
     "distance": ("devices", "area.min_distance"),
 }
 """Arguments of a path-loss model, and the keys of a scenario that they come from."""
+
+_LEAST_STEP: Final = 4e-6
+"""s between two samples of the fading."""
 
 _DISTANCE: Final = 1e3
 """m; where a device may be at any distance, the path-loss model is evaluated at this one."""
@@ -162,6 +166,34 @@ def check_groups(groups: Sequence[DeviceGroup], layout: Layout | None) -> None:
                 group.availability.check(group.count)
         with located("devices", number, "area"):
             group.area.check(layout, group.count)
+
+
+def check_sampling(cells: Sequence[CellConfig], groups: Sequence[DeviceGroup]) -> None:
+    """Refuse fading that would have to be sampled more often than any run could bear.
+
+    Raises:
+        LocatedError: a speed, or a fading model, asks for it.
+    """
+    for number, cell in enumerate(cells):
+        fading = cell.channel.fading
+        for group, devices in enumerate(groups):
+            if isinstance(fading, Static) or fading_step(cell, devices) >= _LEAST_STEP:
+                continue
+            step = fading_step(cell, devices)
+            message = (
+                f"fading would be sampled every {step:.3g} s, the least is {_LEAST_STEP:g} s (500 "
+                "km/h at 52.6 GHz): a lower speed or carrier, slower blocks, or `fading: static` "
+                "where the Doppler shift is compensated"
+            )
+            if hasattr(fading, "sampling_step"):
+                raise LocatedError(message, "cells", number, "channel", "fading")
+            key = "speed" if devices.mobility.pace is None else "mobility"
+            raise LocatedError(message, "devices", group, key)
+
+
+def fading_step(cell: CellConfig, devices: DeviceGroup) -> float:
+    """Return the step in s at which the fading of a group in a cell is sampled."""
+    return sampling_step(cell.channel.fading, float(doppler_shift(devices.pace, cell.carrier)))
 
 
 def check_pathloss_range(

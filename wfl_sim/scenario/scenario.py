@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import wfl_sim.scenario.builtin_kinds  # noqa: F401  (registers the built-in kinds)
-from channel_models.units import PositiveSeconds, Seconds
+from channel_models.units import Interval, PositiveSeconds, Seconds
 from wfl_sim.codecs import Float32
 from wfl_sim.codecs.codec import CODECS, Codec
 from wfl_sim.config.documents import Document
@@ -72,7 +72,7 @@ class Evaluation:
 
     every: PositiveInt = 1
     """Rounds between evaluations; the start and the last round are always evaluated."""
-    interval: PositiveSeconds | None = None
+    interval: Interval | None = None
     """Simulated time between evaluations, in place of `every`."""
     global_examples: NonNegativeInt = 256
     """Maximum number of pooled held-out examples; 0 skips the global scope."""
@@ -159,6 +159,7 @@ class Scenario:
             handover=self.handover is not None,
         )
         checks.check_groups(self.devices, self.layout)
+        checks.check_sampling(self.cells, self.devices)
         one_template = self.layout is not None
         checks.check_pathloss_range(self.base_stations, self.devices, one_template=one_template)
 

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from channel_models.elementary import cosine_and_sine
-from channel_models.units import MetresPerSecond, PositiveSeconds
+from channel_models.units import Interval, MetresPerSecond, PositiveSeconds
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.device_models.mobility.track import MOBILITIES, Leg, Point, Region, Track
 
@@ -32,7 +32,7 @@ class GaussMarkov:
     sigma: MetresPerSecond = 1.0
     """Standard deviation of the velocity in x and in y, in m/s."""
     memory: PositiveSeconds = 20.0
-    interval: PositiveSeconds = 1.0
+    interval: Interval = 1.0
     """Seconds between changes of the velocity."""
 
     def __post_init__(self) -> None:

@@ -8,13 +8,13 @@ Yang et al., arXiv 1911.02417, solve the same problem with compute energy beside
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from channel_models.elementary import LN2, expm1, rounded
-from channel_models.units import PositiveSeconds
+from channel_models.units import Unit
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.radio.allocation.allocator import ALLOCATORS, Demands
 from wfl_sim.radio.allocation.makespan import MinimumMakespan, needed, root_of_falling
@@ -31,7 +31,8 @@ class MinimumEnergy:
     always are.
     """
 
-    within: PositiveSeconds
+    within: Annotated[float, Unit("s", minimum=0.0, maximum=3600.0, exclusive=True)]
+    """s; an upload takes all of it, and so does the run of the host, sample by sample."""
     reserve: float = 0.05
     """Share of the time left that is kept in reserve against fading."""
 
