@@ -75,10 +75,10 @@ def served(rate, power, *, subband, limit, doppler, fading):
     """Return ends, watts and SINR of transfers that come one after the other."""
     streams = [np.random.default_rng([1, device]) for device in range(9)]
     gains = cm.db_to_linear(-np.random.default_rng(2).uniform(95, 125, 9))
+    process = fading.realise(streams, np.full(9, doppler))
     band = OfdmaBand(
-        channel=SampledChannel(
-            gains, fading.realise(streams, np.full(9, doppler)), OFFSETS, 0.1 / max(doppler, 1.0)
-        ),
+        channel=SampledChannel(gains, process, OFFSETS, 0.1 / doppler),
+        known=SampledChannel(gains, process.delayed(0.004), OFFSETS, 0.1 / doppler),
         allocator=ProportionalFair(),
         rate=rate,
         power=power,
@@ -86,7 +86,6 @@ def served(rate, power, *, subband, limit, doppler, fading):
         blocks=BLOCKS,
         block_bandwidth=360e3,
         symbol_rate=300e3,
-        csi_delay=0.004,
         averaging=0.2,
         subband=subband,
         limit=limit,
