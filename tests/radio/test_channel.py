@@ -125,3 +125,18 @@ def test_a_link_is_the_same_whenever_and_with_whomever_it_is_drawn():
         power = later.power_grid(250, 12, STEP, OFFSETS, np.array(links))
         assert (power == at_once.power_grid(250, 12, STEP, OFFSETS, links)).all()
     assert "6 of 6 links drawn" in repr(later)
+
+
+@pytest.mark.parametrize("wish", ["never", "always"])
+def test_links_that_come_in_several_lots(monkeypatch, wish):
+    monkeypatch.setenv("WFL_SIM_COMPILED", wish)
+
+    def streams(link):
+        return stream(3, "fading", link)
+
+    model, doppler = cm.Rayleigh(profile="tdl-c"), np.full(40, 9.7)
+    whole = model.realise([streams(link) for link in range(40)], doppler)
+    channel = SampledChannel(np.ones(40), LazyFading(model, streams, doppler), OFFSETS, STEP)
+    for first, links in ((0, [3, 1]), (8, np.arange(16)), (300, np.arange(5, 40)), (310, [0, 39])):
+        expected = whole.power_grid(first, 20, STEP, OFFSETS, links).transpose(1, 2, 0)
+        assert (channel.fading(np.array(links), first, 20) == expected).all()

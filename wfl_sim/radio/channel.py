@@ -179,7 +179,8 @@ class _Samples:
         first, self._used = self._used, self._used + len(links)
         self._column[links] = np.arange(first, self._used)
         values = power.transpose(1, 2, 0)
-        if first == 0 and values.dtype == np.float32 and values.flags.c_contiguous:
+        fits = values.shape == self._values.shape and values.dtype == np.float32
+        if fits and values.flags.c_contiguous:
             self._values = values  # type: ignore[assignment]
         else:
             self._values[..., first : self._used] = values
