@@ -17,9 +17,11 @@ from wfl_sim.results import Goal, Run, write_run
 from wfl_sim.results.comparison import choose_goal
 from wfl_sim.results.figures import fleet
 from wfl_sim.results.figures.comparison import compare
+from wfl_sim.results.figures.heat_map import heat_map
+from wfl_sim.results.figures.look import SCREEN
 from wfl_sim.results.figures.parameter import parameter
 from wfl_sim.results.figures.pareto import front, pareto
-from wfl_sim.results.figures.style import line_styles, look
+from wfl_sim.results.figures.style import line_styles
 from wfl_sim.results.figures.sweep_axes import axes, lines, main_axis, shown_axes
 
 GOAL = Goal(target=0.7)
@@ -159,7 +161,7 @@ def test_runs_that_differ_in_more_than_their_axes_are_not_drawn_along_them(zippe
 
 
 def test_many_lines_look_different():
-    with look():
+    with SCREEN():
         styles = line_styles(map(str, range(49)))
     assert len({(style["color"], style["marker"]) for style in styles.values()}) == 49
 
@@ -266,3 +268,50 @@ def test_fleets_side_by_side(tmp_path):
         }
         assert joules == pytest.approx(run.manifest["joules"])
     assert fleet(runs[:1], tmp_path) == []
+
+
+def test_the_heat_map_has_means_over_seeds_of_two_numbers(tmp_path):
+    runs = []
+    for width, power, seed in ((w, p, s) for w in (5, 10) for p in (10, 20) for s in (1, 2)):
+        folder = tmp_path / f"{width}-{power}-{seed}"
+        value = float("nan") if (width, power) == (10, 20) else width * power + seed
+        write_run(
+            folder,
+            scenario_yaml="name: two\n",
+            manifest={
+                "label": f"{width}, {power}",
+                "seed": seed,
+                "point": {
+                    "cells.0.bandwidth": asdict(Coordinate(width * 1e6, "Hz", f"{width} MHz")),
+                    "devices.0.power": asdict(Coordinate(power / 1e3, "W", f"{power} dBm")),
+                },
+            },
+            spans=[],
+            metrics=[
+                Metric(
+                    time=1.0,
+                    round=0,
+                    metric="accuracy",
+                    scope="personal_mean",
+                    device="",
+                    value=value,
+                    bits_up=1,
+                    bits_down=1,
+                    joules=1.0,
+                )
+            ],
+            states={},
+        )
+        runs.append(Run.open(folder))
+    png, _, table = heat_map(runs, tmp_path / "figures", GOAL)
+    assert png.name == "heat-map-accuracy-personal_mean.png"
+    with table.open() as file:
+        found = {(r["x"], r["y"]): (r["mean"], r["seeds"]) for r in csv.DictReader(file)}
+    assert found == {
+        ("5 MHz", "10 dBm"): ("51.5", "2"),
+        ("5 MHz", "20 dBm"): ("101.5", "2"),
+        ("10 MHz", "10 dBm"): ("101.5", "2"),
+        ("10 MHz", "20 dBm"): ("", "2"),
+    }
+    one_axis = [run for run in runs if run.point["devices.0.power"].written == "10 dBm"]
+    assert heat_map(one_axis, tmp_path / "figures", GOAL) == []

@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 from wfl_sim.records import Metric, Span
 from wfl_sim.results import Run, write_run
 from wfl_sim.results.figures import breakdown, convergence, draw_all, summary, timeline
-from wfl_sim.results.figures.style import logarithmic, look, scale
+from wfl_sim.results.figures.look import SCREEN
+from wfl_sim.results.figures.style import logarithmic, scale
 from wfl_sim.results.statistics import (
     by_label,
     curve,
@@ -362,13 +363,12 @@ def test_of_many_devices_forty_are_shown_in_natural_order(tmp_path):
     spans = [spent(f"device-{i}", "compute", 0.0, 1.0, 1.0) for i in range(100)]
     spans.append(spent("server", "aggregate", 1.0, 1.1, 0.0))
     run = small_run(tmp_path / "a", "x", 0, [], spans)
-    with look():
+    with SCREEN():
         _, svg, numbers = timeline([run], tmp_path / "f")[:3]
     shown = {row["actor"] for row in rows_of(numbers)}
     assert len(shown) == 41
     assert {"server", "device-0", "device-99"} <= shown
-    # Text is drawn as shapes; matplotlib leaves it as a comment beside them.
-    texts = re.findall("<!-- (.*?) -->", svg.read_text("utf-8"))
+    texts = re.findall("<text[^>]*>(.*?)</text>", svg.read_text("utf-8"))
     assert "x, seed 0: the run (40 of 100 devices shown)" in texts
     names = [text for text in texts if text in shown]
     assert names == sorted(names, key=lambda name: int(name.partition("-")[2] or -1))

@@ -7,6 +7,15 @@ from typing import Annotated
 import typer
 
 from wfl_sim.cli.errors import one_line_errors
+from wfl_sim.cli.figure_options import (
+    ErrorBars,
+    Formats,
+    Names,
+    Only,
+    Style,
+    Width,
+    look_of,
+)
 from wfl_sim.cli.options import Figures, Metric, Runs, Scope, Target
 
 OutOf = Annotated[Path | None, typer.Option("--out", help="Folder of what is made.")]
@@ -49,6 +58,12 @@ def plot(
     out: OutOf = None,
     metric: Metric = "",
     target: Target = None,
+    only: Only = None,
+    style: Style = "screen",
+    width: Width = "",
+    formats: Formats = None,
+    error_bars: ErrorBars = False,
+    names: Names = None,
     trace: Annotated[
         bool, typer.Option("--trace", help="Also write each run for https://ui.perfetto.dev.")
     ] = False,
@@ -61,13 +76,16 @@ def plot(
         from wfl_sim.results.figures import draw_all
         from wfl_sim.results.figures.comparison import compare as draw_comparison
 
+        look = look_of(style, width, formats, error_bars, names)
         folder = out or _beside(runs, "figures")
         opened = open_runs(runs, _warn)
         goal = choose_goal(opened, metric, target=target)
-        if any(map(Sweep.is_one, runs)):
-            paths = draw_comparison(opened, goal, folder)
+        if any(map(Sweep.is_one, runs)) and not only:
+            paths = draw_comparison(opened, goal, folder, look=look)
         else:
-            paths = draw_all(opened, folder, metric=goal.metric, target=target)
+            paths = draw_all(
+                opened, folder, metric=goal.metric, target=target, only=only or (), look=look
+            )
         for path in [*paths, *(write_traces(opened, folder) if trace else ())]:
             typer.echo(path)
 

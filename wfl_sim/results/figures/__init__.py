@@ -4,18 +4,23 @@ Figures are built from `matplotlib.figure.Figure` and never use pyplot, so they 
 same way on a server, in a thread and in a notebook.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import astuple, fields
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from wfl_sim.records import Scope
-from wfl_sim.results.figures.alignment import alignment
+from wfl_sim.results.comparison import choose_goal
+from wfl_sim.results.figures.alignment import alignment, rewards
 from wfl_sim.results.figures.batteries import batteries, fleet
 from wfl_sim.results.figures.breakdown import breakdown
-from wfl_sim.results.figures.comparison import compare
+from wfl_sim.results.figures.cells import cells, coverage, throughput
+from wfl_sim.results.figures.comparison import along_axes, compare
 from wfl_sim.results.figures.convergence import convergence
+from wfl_sim.results.figures.labels import labels
 from wfl_sim.results.figures.links import links
+from wfl_sim.results.figures.look import SCREEN, Look
+from wfl_sim.results.figures.radio_samples import blocks, spectrogram
 from wfl_sim.results.figures.timeline import timeline
 from wfl_sim.results.figures.tracks import tracks
 from wfl_sim.results.run import Run
@@ -24,6 +29,7 @@ from wfl_sim.results.summary import SummaryRow, summary
 from wfl_sim.results.tables import file_name, write_csv
 
 __all__ = [
+    "Look",
     "SummaryRow",
     "alignment",
     "batteries",
@@ -43,8 +49,40 @@ __all__ = [
 SHOWN_SCOPES: Final[tuple[Scope, ...]] = ("personal_mean", "global")
 
 
+class Draw(Protocol):
+    """Draws a figure of runs that have the numbers for it, and returns the paths of its files."""
+
+    def __call__(self, runs: Sequence[Run], folder: Path, *, look: Look) -> list[Path]:
+        """Draw it."""
+
+
+FIGURES: Final[Mapping[str, Draw]] = {
+    "alignment": alignment,
+    "rewards": rewards,
+    "breakdown": breakdown,
+    "batteries": batteries,
+    "fleet": fleet,
+    "links": links,
+    "cells": cells,
+    "throughput": throughput,
+    "coverage": coverage,
+    "tracks": tracks,
+    "labels": labels,
+    "blocks": blocks,
+    "spectrogram": spectrogram,
+    "timeline": timeline,
+}
+"""Figures by their name, but for the convergence and those along the axes of a sweep."""
+
+
 def draw_all(
-    runs: Sequence[Run], folder: Path, *, metric: str = "accuracy", target: float | None = None
+    runs: Sequence[Run],
+    folder: Path,
+    *,
+    metric: str = "accuracy",
+    target: float | None = None,
+    only: Collection[str] = (),
+    look: Look = SCREEN,
 ) -> list[Path]:
     """Draw every figure that the runs have the numbers for, and write the summary as CSV.
 
@@ -53,26 +91,37 @@ def draw_all(
         folder: Folder of the files, made if it does not exist.
         metric: Metric of the convergence.
         target: Value to reach, as in `convergence`; chosen for each scope unless given.
+        only: Names of the figures to draw; all but those along swept axes (`sweep`) unless given.
+        look: How figures are drawn and saved.
 
     Returns:
         The paths of all files.
 
     Raises:
-        ValueError: There are no runs, a label has a seed twice, or no run has such a metric.
+        ValueError: There are no runs, a label has a seed twice, no run has such a metric, or there
+            is no such figure.
     """
     by_label(runs)
     known = sorted({name for run in runs for name, _ in run.measured})
     if known and metric not in known:
         raise ValueError(f"no run has a metric {metric!r}; measured: {', '.join(known)}")
+    names = ["convergence", *FIGURES, "sweep"]
+    if unknown := [name for name in only if name not in names]:
+        raise ValueError(f"no figure {unknown[0]!r}; there are: {', '.join(names)}")
     paths: list[Path] = []
     for scope in SHOWN_SCOPES:
         measured = [run for run in runs if (metric, scope) in run.measured]
-        if measured:
-            paths += convergence(measured, folder, metric=metric, scope=scope, target=target)
+        if measured and (not only or "convergence" in only):
+            paths += convergence(
+                measured, folder, metric=metric, scope=scope, target=target, look=look
+            )
             rows = [astuple(row) for row in summary(measured, metric, scope, target)]
             name = file_name("summary", metric, scope)
             header = [field.name for field in fields(SummaryRow)]
             paths.append(write_csv(folder / f"{name}.csv", header, rows))
-    for draw in (alignment, breakdown, batteries, fleet, links, tracks, timeline):
-        paths += draw(runs, folder)
+    for name, draw in FIGURES.items():
+        if not only or name in only:
+            paths += draw(runs, folder, look=look)
+    if "sweep" in only:
+        paths += along_axes(runs, choose_goal(runs, metric, "", target), folder, look=look)
     return paths

@@ -4,21 +4,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from wfl_sim.results.figures.convergence import draw_mean
+from wfl_sim.results.figures.look import SCREEN, Look
 from wfl_sim.results.figures.style import (
     GREY,
     Styles,
     add_legend,
     line_handles,
     line_styles,
-    look,
-    save,
     scale,
     set_label,
 )
@@ -35,7 +37,7 @@ _TITLES: Final = {
 Groups = Mapping[str, Sequence[Run]]
 
 
-def alignment(runs: Sequence[Run], folder: Path) -> list[Path]:
+def alignment(runs: Sequence[Run], folder: Path, *, look: Look = SCREEN) -> list[Path]:
     """Draw the true rewards of language models: three against time, and the trade-off by device.
 
     Against time: the mean over devices and seeds with the 95 % t-interval over seeds, as steps. The
@@ -64,7 +66,45 @@ def alignment(runs: Sequence[Run], folder: Path) -> list[Path]:
         before = "before tuning (last panel)"
         handles.append(Line2D([], [], color=GREY, marker="x", ls="", label=before))
         add_legend(figure, handles, width=115)
-        return save(figure, folder, "alignment", HEADER, rows)
+        return look.save(figure, folder, "alignment", HEADER, rows)
+
+
+def rewards(runs: Sequence[Run], folder: Path, *, look: Look = SCREEN) -> list[Path]:
+    """Draw the reward of every device over time, for the lowest seed of up to 4 labels.
+
+    A line is a device, in the colour of its preference where the run has it.
+
+    Returns:
+        The paths, named `rewards`; none if no run has rewards by device.
+    """
+    having = [run for run in runs if ("reward", "device") in run.measured]
+    groups = dict(list(by_label(having).items())[:4]) if having else {}
+    if not groups:
+        return []
+    rows: list[tuple[object, ...]] = []
+    with look():
+        figure = Figure(figsize=(1.4 + 3.6 * max(len(groups), 2), 3.8))
+        norm, colours = Normalize(0.0, 1.0), mpl.colormaps["cividis"]
+        panels = figure.subplots(1, len(groups), sharey=True, squeeze=False)
+        for axes, (label, members) in zip(panels.flat, groups.items(), strict=True):
+            table, end = members[0].metric_arrays, members[0].seconds
+            factor, unit = scale(end, "s")
+            for device in members[0].devices:
+                mine = (table["metric"] == "reward") & (table["device"] == device)
+                weighed = (table["metric"] == "preference") & (table["device"] == device)
+                weight = float(table["value"][weighed][0]) if weighed.any() else 0.5
+                time, value = table["time"][mine], table["value"][mine]
+                axes.step(time * factor, value, where="post", color=colours(norm(weight)), lw=1.2)
+                pairs = zip(time.tolist(), value.tolist(), strict=True)
+                rows += [(label, device, weight, *pair) for pair in pairs]
+            set_label(axes, "x", "simulated time", unit)
+            axes.set_title(f"{label}, seed {members[0].seed}")
+        panels[0, 0].set_ylabel("reward of a device")
+        figure.colorbar(
+            ScalarMappable(norm, colours), ax=list(panels.flat), label="weight of helpfulness"
+        )
+        header = ("label", "device", "preference", "time", "reward")
+        return look.save(figure, folder, "rewards", header, rows)
 
 
 def _draw_metric(

@@ -13,14 +13,13 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from wfl_sim.results.figures.breakdown import bar, draw_bars
+from wfl_sim.results.figures.look import SCREEN, Look
 from wfl_sim.results.figures.style import (
     INK,
     add_legend,
     fill,
     in_order,
-    look,
     patches,
-    save,
     scale,
     set_label,
 )
@@ -35,7 +34,7 @@ MOST: Final = 3
 """Labels that have room side by side."""
 
 
-def batteries(runs: Sequence[Run], folder: Path) -> list[Path]:
+def batteries(runs: Sequence[Run], folder: Path, *, look: Look = SCREEN) -> list[Path]:
     """Draw levels and losses for the lowest seed of each label whose devices have batteries.
 
     Above, the level of each battery as a share of its capacity, with a colour for each group of
@@ -53,11 +52,11 @@ def batteries(runs: Sequence[Run], folder: Path) -> list[Path]:
             above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
             rows = _draw_run(above, below, run, float(run.span_arrays["end"].max()))
             figure.suptitle(f"{label}, seed {run.seed}: batteries, and who was lost when")
-            paths += save(figure, folder, file_name("batteries", label), HEADER, rows)
+            paths += look.save(figure, folder, file_name("batteries", label), HEADER, rows)
     return paths
 
 
-def fleet(runs: Sequence[Run], folder: Path) -> list[Path]:
+def fleet(runs: Sequence[Run], folder: Path, *, look: Look = SCREEN) -> list[Path]:
     """Draw two or three labels whose devices have batteries side by side.
 
     Above, the levels of batteries and the number of available devices, for the lowest seed of each
@@ -92,7 +91,7 @@ def fleet(runs: Sequence[Run], folder: Path) -> list[Path]:
             for part, joules in one.parts.items()
         ]
         add_legend(figure, patches(in_order(part for one in bars for part in one.parts)), width=150)
-        return save(figure, folder, "fleet", FLEET_HEADER, rows)
+        return look.save(figure, folder, "fleet", FLEET_HEADER, rows)
 
 
 def presence(run: Run) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

@@ -11,14 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from wfl_sim.results.figures.look import SCREEN, Look
 from wfl_sim.results.figures.style import (
     INK,
     add_legend,
     fill,
     in_order,
-    look,
     patches,
-    save,
     scale,
     set_label,
     set_rows,
@@ -68,7 +67,7 @@ def bar(label: str, runs: Sequence[Run], quantity: str) -> Bar:
     )
 
 
-def breakdown(runs: Sequence[Run], folder: Path) -> list[Path]:
+def breakdown(runs: Sequence[Run], folder: Path, *, look: Look = SCREEN) -> list[Path]:
     """Draw stacked bars of device-seconds and joules, one bar for each label.
 
     A part is the mean over seeds. Dots are the totals of single seeds, and the whisker is the 95 %
@@ -106,7 +105,7 @@ def breakdown(runs: Sequence[Run], folder: Path) -> list[Path]:
             for one in of_quantity
             for part, value in (*one.parts.items(), ("total", one.total))
         ]
-        return save(figure, folder, "breakdown", HEADER, rows)
+        return look.save(figure, folder, "breakdown", HEADER, rows)
 
 
 def draw_bars(axes: Axes, name: str, unit: str, bars: Sequence[Bar]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -11,15 +12,15 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from wfl_sim.records import Scope
+from wfl_sim.results.figures.look import SCREEN, Look
 from wfl_sim.results.figures.style import (
     GREY,
     INK,
     Styles,
     add_legend,
+    halos,
     line_handles,
     line_styles,
-    look,
-    save,
     scale,
     set_label,
 )
@@ -38,6 +39,8 @@ SCOPES: Final[dict[Scope, str]] = {
     "personal_mean": "mean of the personal models",
     "personal_worst10": "worst tenth of the personal models",
 }
+MOST_BANDS: Final = 7
+"""Labels up to which there are bands and lines of single seeds; with more they would cover all."""
 HEADER: Final = ("label", "cost", "kind", "seed", "x", "value", "low", "high", "seeds")
 
 
@@ -48,11 +51,13 @@ def convergence(
     metric: str = "accuracy",
     scope: Scope = "personal_mean",
     target: float | None = None,
+    look: Look = SCREEN,
 ) -> list[Path]:
     """Draw a metric against time, rounds, joules and bits: four panels of one figure.
 
     For each label: the mean over seeds (thick), the 95 % t-interval of the mean where there are at
-    least two seeds (band), and every seed (faint), all as steps; see `statistics.curve`. The dotted
+    least two seeds (band), and every seed (faint), all as steps; see `statistics.curve`. With more
+    than 7 labels there are means alone. A line that equals a later one is wider. The dotted
     horizontal line is the target, `default_target` unless given. A tick on it stands at the mean
     cost over the seeds that reached it; if some did not, their share is written beside it. A label
     that never sends is a dashed level at its final value in the panel against bits.
@@ -81,7 +86,7 @@ def convergence(
             axes.xaxis.set_major_locator(
                 MaxNLocator(nbins=8, steps=[1, 2, 5, 10], integer=not unit)
             )
-            _draw_curves(axes, of_cost, styles, target, factor)
+            _draw_curves(axes, of_cost, styles, target, factor, look)
             _draw_levels(axes, of_cost, styles, falling=is_falling(metric))
         for axes in panels[:, 0]:
             axes.set_ylabel(metric)
@@ -89,29 +94,52 @@ def convergence(
         figure.suptitle(f"{metric}: {SCOPES.get(scope, scope)}")
         add_legend(figure, _handles(curves["rounds"], styles, target), width=135)
         rows = [row for cost, of_cost in curves.items() for row in _rows(cost, of_cost, target)]
-        return save(figure, folder, file_name("convergence", metric, scope), HEADER, rows)
+        return look.save(figure, folder, file_name("convergence", metric, scope), HEADER, rows)
 
 
 def draw_mean(
-    axes: Axes, one: Curve, style: Mapping[str, Any], factor: float, markevery: float
+    axes: Axes,
+    one: Curve,
+    style: Mapping[str, Any],
+    factor: float,
+    markevery: float,
+    *,
+    bars: bool | None = False,
 ) -> None:
-    """Draw the mean of a curve as steps, and the interval of the mean as a band."""
+    """Draw the mean of a curve as steps, and the interval of the mean as a band.
+
+    With `bars` the interval is drawn as about eight bars; it is left out if `bars` is None.
+    """
     if not np.isfinite(one.mean).any():  # matplotlib cannot place marks on a line without points
         return
     x = one.x * factor
     axes.step(x, one.mean, where="post", markevery=markevery, **style)
-    axes.fill_between(x, one.low, one.high, step="post", color=style["color"], alpha=0.14, lw=0)
+    if bars:
+        kept = np.unique(np.linspace(0, len(x) - 1, 8).round().astype(int))
+        half = one.half_width[kept]
+        axes.errorbar(
+            x[kept], one.mean[kept], half, fmt="none", ecolor=style["color"], lw=0.9, capsize=2
+        )
+    elif bars is not None:
+        axes.fill_between(x, one.low, one.high, step="post", color=style["color"], alpha=0.14, lw=0)
 
 
 def _draw_curves(
-    axes: Axes, curves: Sequence[Curve], styles: Styles, target: float | None, factor: float
+    axes: Axes,
+    curves: Sequence[Curve],
+    styles: Styles,
+    target: float | None,
+    factor: float,
+    look: Look,
 ) -> None:
     shown = [one for one in curves if not one.is_level]
-    for one in shown:
-        style = styles[one.label]
-        for _, x, value in one.seeds:
+    few = len(shown) <= MOST_BANDS
+    extra = halos([(one.x, one.mean) for one in shown])
+    for one, wider in zip(shown, extra, strict=True):
+        style = {**styles[one.label], "lw": mpl.rcParams["lines.linewidth"] * (1 + wider)}
+        for _, x, value in one.seeds if few and not look.error_bars else ():
             axes.step(x * factor, value, where="post", color=style["color"], lw=0.7, alpha=0.45)
-        draw_mean(axes, one, style, factor, 0.12)
+        draw_mean(axes, one, style, factor, 0.12, bars=look.error_bars or (False if few else None))
         end = one.x[-1] * factor
         axes.plot(end, one.mean[-1], color=style["color"], marker=style["marker"])
     if target is not None:

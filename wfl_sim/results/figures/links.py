@@ -4,11 +4,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from wfl_sim.results.figures.style import line_styles, logarithmic, look, save
+from wfl_sim.results.figures.look import SCREEN, Look
+from wfl_sim.results.figures.style import (
+    add_legend,
+    halos,
+    line_handles,
+    line_styles,
+    logarithmic,
+)
 from wfl_sim.results.run import Run
 from wfl_sim.results.statistics import by_label
 
@@ -19,11 +27,11 @@ _QUANTITIES: Final = {
 }
 
 
-def links(runs: Sequence[Run], folder: Path) -> list[Path]:
+def links(runs: Sequence[Run], folder: Path, *, look: Look = SCREEN) -> list[Path]:
     """Draw the distribution functions of SINR and rate, separately for uploads and downloads.
 
     Transfers of all seeds of a label are pooled with equal weights. The parts of a transfer before
-    and after a handover count separately.
+    and after a handover count separately. Labels that send nothing over the air are not named.
 
     Returns:
         The paths of PNG, SVG and CSV, named `links`; none if nothing was sent over the air.
@@ -41,15 +49,22 @@ def links(runs: Sequence[Run], folder: Path) -> list[Path]:
         figure = Figure(figsize=(9.6, 0.9 + 2.9 * len(activities)))
         panels = figure.subplots(len(activities), 2, squeeze=False)
         styles = line_styles(labels)
+        known: set[str] = set()
         cases = [(activity, quantity) for activity in activities for quantity in _QUANTITIES]
         for axes, (activity, quantity) in zip(panels.flat, cases, strict=True):
             title, factor = _QUANTITIES[quantity]
+            sent = {}
             for label, members in labels.items():
-                values = [_values(run, activity, quantity) for run in members]
-                found = np.sort(np.concatenate(values))
-                share = (np.arange(found.size) + 1) / max(found.size, 1)
-                style = {**styles[label], "marker": ""}
-                axes.step(found * factor, share, where="post", label=label, **style)
+                found = np.concatenate([_values(run, activity, quantity) for run in members])
+                if found.size:
+                    sent[label] = np.sort(found)
+            known |= set(sent)
+            extra = halos([(found, found) for found in sent.values()])
+            for (label, found), wider in zip(sent.items(), extra, strict=True):
+                share = (np.arange(found.size) + 1) / found.size
+                width = mpl.rcParams["lines.linewidth"] * (1 + wider)
+                style = {**styles[label], "marker": "", "lw": width}
+                axes.step(found * factor, share, where="post", **style)
                 pairs = zip(found.tolist(), share.tolist(), strict=True)
                 rows += [(label, activity, quantity, *pair) for pair in pairs]
             axes.set_xlabel(title)
@@ -58,9 +73,9 @@ def links(runs: Sequence[Run], folder: Path) -> list[Path]:
             if quantity == "mean_rate":
                 logarithmic(axes, "x", axes.dataLim.minposx, axes.dataLim.x1)
         if len(labels) > 1:
-            handles, names = panels[0, 0].get_legend_handles_labels()
-            figure.legend(handles, names, loc="outside lower center", ncols=min(len(names), 4))
-        return save(figure, folder, "links", HEADER, rows)
+            shown = {label: style for label, style in styles.items() if label in known}
+            add_legend(figure, line_handles(shown, marker=""), width=115)
+        return look.save(figure, folder, "links", HEADER, rows)
 
 
 def _values(run: Run, activity: str, quantity: str) -> NDArray[np.float64]:

@@ -14,6 +14,7 @@ from matplotlib.ticker import NullLocator
 from numpy.typing import NDArray
 
 from wfl_sim.results.comparison import Goal
+from wfl_sim.results.figures.look import SCREEN, Look
 from wfl_sim.results.figures.style import (
     INK,
     Styles,
@@ -23,8 +24,6 @@ from wfl_sim.results.figures.style import (
     line_handles,
     line_styles,
     logarithmic,
-    look,
-    save,
     scale,
     set_label,
 )
@@ -53,7 +52,9 @@ class Panel:
     """What is drawn, by its name in the CSV; "target" is drawn dashed."""
 
 
-def parameter(runs: Sequence[Run], folder: Path, goal: Goal, path: str) -> list[Path]:
+def parameter(
+    runs: Sequence[Run], folder: Path, goal: Goal, path: str, *, look: Look = SCREEN
+) -> list[Path]:
     """Draw the last value of a metric, seconds, joules and bits against a swept value.
 
     Marks are means over seeds, bands and whiskers 95 % t-intervals of the mean, which may leave the
@@ -88,7 +89,7 @@ def parameter(runs: Sequence[Run], folder: Path, goal: Goal, path: str) -> list[
         figure.suptitle(f"By {axis.title}")
         if handles:
             add_legend(figure, handles, LEGEND)
-        return save(figure, folder, file_name("along", path), HEADER, rows)
+        return look.save(figure, folder, file_name("along", path), HEADER, rows)
 
 
 def _panels(runs: Sequence[Run], goal: Goal) -> list[Panel]:

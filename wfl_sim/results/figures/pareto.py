@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 
 from wfl_sim.results.comparison import Goal
+from wfl_sim.results.figures.look import SCREEN, Look
 from wfl_sim.results.figures.style import (
     GREY,
     INK,
@@ -22,8 +23,6 @@ from wfl_sim.results.figures.style import (
     line_handles,
     line_styles,
     logarithmic,
-    look,
-    save,
     scale,
     set_label,
 )
@@ -85,7 +84,7 @@ def front(cost: ArrayLike, value: ArrayLike, *, falling: bool = False) -> NDArra
     return np.asarray(~dominated & np.isfinite(costs) & np.isfinite(quality))
 
 
-def pareto(runs: Sequence[Run], folder: Path, goal: Goal) -> list[Path]:
+def pareto(runs: Sequence[Run], folder: Path, goal: Goal, *, look: Look = SCREEN) -> list[Path]:
     """Draw the last value of a metric against seconds and joules of the whole run.
 
     A mark is the mean over seeds, and small dots are seeds. The staircase joins the marks whose
@@ -121,7 +120,7 @@ def pareto(runs: Sequence[Run], folder: Path, goal: Goal) -> list[Path]:
             for cost, of_cost in points.items()
             for p in of_cost
         ]
-        return save(figure, folder, file_name("pareto", goal.metric, goal.scope), HEADER, rows)
+        return look.save(figure, folder, file_name("pareto", goal.metric, goal.scope), HEADER, rows)
 
 
 def _points(of_axis: Sequence[SweepLine], cost: str, goal: Goal) -> list[ParetoPoint]:

@@ -1,10 +1,7 @@
-"""The look of all figures: style file, colours, legends, axes, and how a figure is saved."""
+"""Colours, line styles, legends and axes of all figures."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import as_file, files
-from pathlib import Path
 from typing import Any, Final, Literal
 
 import matplotlib as mpl
@@ -15,9 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullFormatter
-from numpy.typing import ArrayLike
-
-from wfl_sim.results.tables import write_csv
+from numpy.typing import ArrayLike, NDArray
 
 INK: Final = "#222222"
 GREY: Final = "#444444"
@@ -28,16 +23,6 @@ MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")
 
 Styles = Mapping[str, Mapping[str, Any]]
 """Colour, line style and marker of each label."""
-
-
-@contextmanager
-def look() -> Iterator[None]:
-    """Draw and save in the style of wfl_sim; the caller's settings come back afterwards."""
-    with (
-        as_file(files("wfl_sim.results.figures") / "style.mplstyle") as path,
-        mpl.rc_context(fname=path),
-    ):
-        yield
 
 
 def line_styles(labels: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -113,19 +98,30 @@ def line_handles(styles: Styles, **changes: Any) -> list[Line2D]:
     ]
 
 
+def halos(lines: Sequence[tuple[NDArray[Any], NDArray[Any]]]) -> list[float]:
+    """Return how much wider than one line each is drawn, so that later equal ones do not hide it.
+
+    Of three equal lines the first is three times as wide as the last.
+    """
+    return [
+        float(sum(all(map(np.array_equal, one, later)) for later in lines[number + 1 :]))
+        for number, one in enumerate(lines)
+    ]
+
+
 def add_legend(figure: Figure, handles: Sequence[Artist], width: int) -> None:
     """Put a legend below a figure that is `width` characters wide."""
-    ncols = _columns(handles, width)
-    figure.legend(handles=list(handles), loc="outside lower center", ncols=ncols)
+    count = columns(handles, width)
+    figure.legend(handles=list(handles), loc="outside lower center", ncols=count)
 
 
 def legend_height(handles: Sequence[Artist], width: int) -> float:
     """Return the inches that a legend below a figure takes beyond its first two rows."""
-    rows = -(-len(handles) // _columns(handles, width))
+    rows = -(-len(handles) // columns(handles, width))
     return 0.21 * max(rows - 2, 0)
 
 
-def _columns(handles: Sequence[Artist], width: int) -> int:
+def columns(handles: Sequence[Artist], width: int) -> int:
     """Return how many columns of a legend fit side by side into `width` characters."""
     lengths = [len(str(handle.get_label())) + HANDLE for handle in handles]
     fitting = (
@@ -134,23 +130,6 @@ def _columns(handles: Sequence[Artist], width: int) -> int:
         if sum(max(column) for column in np.array_split(lengths, count)) <= width
     )
     return next(fitting, 1)
-
-
-def save(
-    figure: Figure, folder: Path, name: str, header: Sequence[str], rows: Iterable[Sequence[object]]
-) -> list[Path]:
-    """Write `<name>.png`, `.svg` and `.csv` into a folder and return the paths.
-
-    The folder is made if it does not exist. Equal figures give equal files: no date is written, and
-    the identifiers in the SVG have a fixed salt.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    png, svg = folder / f"{name}.png", folder / f"{name}.svg"
-    for path in (png, svg):
-        path.unlink(missing_ok=True)  # a link is replaced, not followed
-    figure.savefig(png, metadata={"Software": None})
-    figure.savefig(svg, metadata={"Date": None, "Creator": "wfl_sim"})
-    return [png, svg, write_csv(folder / f"{name}.csv", header, rows)]
 
 
 PREFIXES: Final = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))

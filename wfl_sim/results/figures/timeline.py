@@ -13,13 +13,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
+from wfl_sim.results.figures.look import SCREEN, Look
 from wfl_sim.results.figures.style import (
     add_legend,
     fill,
     in_order,
-    look,
     patches,
-    save,
     scale,
     set_label,
     set_rows,
@@ -50,7 +49,9 @@ class Window:
     """File name without suffix."""
 
 
-def timeline(runs: Sequence[Run], folder: Path, *, round: int | None = None) -> list[Path]:
+def timeline(
+    runs: Sequence[Run], folder: Path, *, round: int | None = None, look: Look = SCREEN
+) -> list[Path]:
     """Draw the run and one round of it, for the lowest seed of each label.
 
     Rows are servers and cells, then devices. Of more than 40 devices, 40 are shown at even
@@ -75,7 +76,7 @@ def timeline(runs: Sequence[Run], folder: Path, *, round: int | None = None) -> 
         run = members[0]
         if run.spans.num_rows:
             for window in _windows(run, label, round):
-                paths += _draw(run, window, folder)
+                paths += _draw(run, window, folder, look)
     return paths
 
 
@@ -105,7 +106,7 @@ def _windows(run: Run, label: str, wanted: int | None) -> list[Window]:
     return windows
 
 
-def _draw(run: Run, window: Window, folder: Path) -> list[Path]:
+def _draw(run: Run, window: Window, folder: Path, look: Look) -> list[Path]:
     actors_shown, note = _shown_actors(run)
     spans = _inside(run, window, actors_shown)
     few = len(actors_shown) <= 20
@@ -130,7 +131,7 @@ def _draw(run: Run, window: Window, folder: Path) -> list[Path]:
             handles.append(Line2D([], [], label="lost or dropped", **cross))
         add_legend(figure, handles, width=115)
         numbers = zip(*(spans[column].tolist() for column in HEADER), strict=True)
-        return save(figure, folder, window.name, HEADER, numbers)
+        return look.save(figure, folder, window.name, HEADER, numbers)
 
 
 def _shown_actors(run: Run) -> tuple[list[str], str]:

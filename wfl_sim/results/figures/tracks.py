@@ -12,18 +12,19 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from wfl_sim.results.figures.style import GREY, INK, look, save
+from wfl_sim.results.figures.look import SCREEN, Look
+from wfl_sim.results.figures.style import GREY, INK
 from wfl_sim.results.places import level, sites
 from wfl_sim.results.run import Run
 from wfl_sim.results.statistics import by_label
 from wfl_sim.results.tables import file_name
 
 HEADER: Final = ("what", "device", "time", "x", "y", "cell", "rate")
-MOST_NAMED: Final = 9
-"""Cells that the legend names."""
+MOST_NAMED: Final = 7
+"""With more cells colours come again: the numbers on the map alone name the cells."""
 
 
-def tracks(runs: Sequence[Run], folder: Path) -> list[Path]:
+def tracks(runs: Sequence[Run], folder: Path, *, look: Look = SCREEN) -> list[Path]:
     """Draw paths and serving cells for the lowest seed of each label whose devices have moved.
 
     Left, a map: cells as triangles, the path of each device in the colour of its serving cell, and
@@ -39,7 +40,7 @@ def tracks(runs: Sequence[Run], folder: Path) -> list[Path]:
         run = members[0]
         moving = [name for name in run.devices if level(run, name, "x")[0].size > 1]
         if moving:
-            paths += _draw(run, moving, label, folder)
+            paths += _draw(run, moving, label, folder, look)
     return paths
 
 
@@ -49,7 +50,7 @@ def serving(run: Run, device: str) -> tuple[NDArray[np.float64], NDArray[np.int6
     return times, cells.astype(np.int64)
 
 
-def _draw(run: Run, moving: Sequence[str], label: str, folder: Path) -> list[Path]:
+def _draw(run: Run, moving: Sequence[str], label: str, folder: Path, look: Look) -> list[Path]:
     shown = _busiest(run, moving)
     with look():
         figure = Figure(figsize=(9.6, 5.2))
@@ -60,11 +61,11 @@ def _draw(run: Run, moving: Sequence[str], label: str, folder: Path) -> list[Pat
         cells = sorted({int(row[5]) for row in rows if row[5] is not None})
         handles = [
             Line2D([], [], color=_colour(cell), lw=3, label=f"cell-{cell}")
-            for cell in cells[:MOST_NAMED]
+            for cell in (cells if len(sites(run)) <= MOST_NAMED else ())
         ]
         handles.append(Line2D([], [], marker="o", ls="", mfc="none", color=INK, label="handover"))
         figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 8))
-        return save(figure, folder, file_name("tracks", label), HEADER, rows)
+        return look.save(figure, folder, file_name("tracks", label), HEADER, rows)
 
 
 def _colour(cell: int) -> str:

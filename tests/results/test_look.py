@@ -1,0 +1,134 @@
+"""Figures for a paper: one panel each, at its width, with names, fonts and files as asked for."""
+
+import re
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from wfl_sim.results.figures import draw_all
+from wfl_sim.results.figures.convergence import draw_mean
+from wfl_sim.results.figures.look import WIDTHS, Look
+from wfl_sim.results.figures.style import add_legend, halos, line_handles, line_styles, set_rows
+from wfl_sim.results.statistics import Curve
+
+
+def figure_of(look, folder):
+    """Save a figure of two panels with a shared vertical axis and a legend."""
+    with look():
+        figure = Figure(figsize=(9.6, 6.8))
+        panels = figure.subplots(1, 2, sharey=True)
+        styles = line_styles(["alpha", "beta_2", "gamma"])
+        for number, axes in enumerate(panels.flat):
+            for style in styles.values():
+                axes.plot([0, 1, 2], np.arange(3) * (1 + number), **style)
+            axes.set_xlabel(f"cost {number} (s)")
+            axes.text(1, 1, "tiny", fontsize=3)
+        panels[0].set_ylabel("accuracy")
+        figure.suptitle("a title")
+        add_legend(figure, line_handles({f"{k} (seeds: 3)": v for k, v in styles.items()}), 115)
+        return look.save(figure, folder, "two", ("a",), [(1,)])
+
+
+def texts_of(svg):
+    return re.findall("<text[^>]*>(.*?)</text>", svg.read_text("utf-8"))
+
+
+def test_on_the_screen_panels_stay_together(tmp_path):
+    paths = figure_of(Look(), tmp_path)
+    assert [path.name for path in paths] == ["two.png", "two.svg", "two.csv"]
+    assert {"a title", "cost 1 (s)", "alpha (seeds: 3)"} <= set(texts_of(paths[1]))
+
+
+@pytest.mark.parametrize("style", ["ieee", "acm", "slide"])
+def test_each_panel_has_the_width_of_the_column(style, tmp_path):
+    paths = figure_of(Look(style=style, formats=("png", "svg")), tmp_path)
+    assert [path.name for path in paths if path.suffix == ".svg"] == [
+        f"two-{number + 1}-cost-{number}-s.svg" for number in range(2)
+    ]
+    assert paths[-1].name == "two.csv"
+    for number in range(2):
+        png, svg = paths[2 * number : 2 * number + 2]
+        with Image.open(png) as image:
+            assert image.width / image.info["dpi"][0] == pytest.approx(WIDTHS[style], rel=0.01)
+        texts = texts_of(svg)
+        assert {f"cost {number} (s)", "accuracy", "alpha", "beta_2"} <= set(texts)
+        assert not {"a title", "alpha (seeds: 3)", f"cost {(number + 1) % 2} (s)"} & set(texts)
+        sizes = re.findall(r"([\d.]+)px", svg.read_text("utf-8"))
+        least, most = {"slide": (14, 18)}.get(style, (7, 8))
+        assert least <= min(map(float, sizes)) <= max(map(float, sizes)) <= most
+
+
+def test_width_names_and_formats_are_as_asked_for(tmp_path):
+    look = Look(
+        style="ieee",
+        width=2.0,
+        formats=("pdf", "png", "svg"),
+        names={"accuracy": "macro-F1", "alpha": "α (ours)", "beta": "no"},
+    )
+    paths = figure_of(look, tmp_path)
+    with Image.open(paths[1]) as image:
+        assert image.width / image.info["dpi"][0] == pytest.approx(2.0, rel=0.01)
+    assert {"macro-F1", "α (ours)", "beta_2"} <= set(texts_of(paths[2]))
+    content = paths[0].read_bytes()
+    assert b"/Type3" not in content
+    assert b"/CIDFontType2" in content or b"/TrueType" in content
+
+
+def test_names_of_rows_are_replaced_too(tmp_path):
+    look = Look(style="acm", formats=("svg",), names={"PFTT": "ours"})
+    with look():
+        figure = Figure()
+        set_rows(figure.subplots(), ["PFTT\n(3 seeds)", "FedIT\n(1 seed)"])
+        svg, _ = look.save(figure, tmp_path, "rows", ("a",), [])
+    assert {"ours", "FedIT"} <= set(texts_of(svg))
+
+
+def test_the_settings_of_the_caller_come_back():
+    before = dict(mpl.rcParams)
+    with Look(style="slide")():
+        assert mpl.rcParams["font.size"] == 16
+        assert not mpl.rcParams["text.parse_math"]
+    assert dict(mpl.rcParams) == before
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"style": "nature"}, "style must be one of screen, ieee, acm, slide, got 'nature'"),
+        ({"formats": ("gif",)}, "formats must be some of png, svg, pdf, got gif"),
+        ({"formats": ()}, "got none"),
+        ({"width": 0.1}, "width must be 1 to 40 inches, got 0.1"),
+    ],
+)
+def test_what_no_paper_has_is_refused(wrong, said):
+    with pytest.raises(ValueError, match=re.escape(said)):
+        Look(**wrong)
+
+
+def test_unknown_figures_are_refused_with_those_that_are_known(tmp_path, monkeypatch):
+    monkeypatch.setattr("wfl_sim.results.figures.by_label", lambda runs: {})
+    with pytest.raises(ValueError, match="no figure 'heat'; there are: convergence, alignment"):
+        draw_all([], tmp_path, only=["heat"])
+
+
+def test_of_equal_lines_the_earlier_are_wider():
+    x, other = np.arange(3.0), np.array([0.0, 1.0, 3.0])
+    assert halos([(x, x), (x, other), (x, x), (x, x)]) == [2.0, 0.0, 1.0, 0.0]
+
+
+def test_intervals_are_bars_where_they_are_asked_for():
+    x = np.arange(100.0)
+    one = Curve("a", (), x, np.sqrt(x), np.ones(100), ())
+    for bars, collections in ((False, 1), (True, 1), (None, 0)):
+        axes = Figure().subplots()
+        draw_mean(axes, one, {"color": "k"}, 1.0, 0.1, bars=bars)
+        assert len(axes.collections) == collections
+        if bars:
+            segments = axes.collections[0].get_segments()
+            assert len(segments) == 8
+            low, high = segments[-1][:, 1]
+            assert (low + high) / 2 == pytest.approx(np.sqrt(99.0))
+            assert high - low == pytest.approx(2.0)

@@ -1,0 +1,201 @@
+"""The look of figures, on a screen, in a paper or on a slide, and how they are saved."""
+
+import pickle
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Final, Literal, get_args
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.gridspec import GridSpec
+from matplotlib.text import Text
+from matplotlib.ticker import FixedLocator
+
+from wfl_sim.results.figures.style import columns
+from wfl_sim.results.tables import cut, file_name, write_csv
+
+Style = Literal["screen", "ieee", "acm", "slide"]
+Format = Literal["png", "svg", "pdf"]
+
+WIDTHS: Final[dict[Style, float]] = {"ieee": 3.5, "acm": 3.33, "slide": 10.0}
+"""Widths in inches: a column of IEEEtran, one of acmart (sigconf), a slide of 10 by 5.6."""
+_SIZES: Final[dict[Style, tuple[float, float]]] = {
+    "ieee": (7.0, 8.0),
+    "acm": (7.0, 8.0),
+    "slide": (14.0, 18.0),
+}
+"""Least and largest size of text, in points."""
+_SEEDS: Final = re.compile(r"[ \n]\((seeds: \d+|\d+ seeds?)\)$")
+_METADATA: Final[dict[str, dict[str, str | None]]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": "wfl_sim"},
+    "pdf": {"CreationDate": None, "Creator": "wfl_sim", "Producer": None},
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """How figures are drawn and saved.
+
+    In all styles but `screen` every panel is a figure of its own, without titles and numbers of
+    seeds, which stand in a caption.
+
+    Raises:
+        ValueError: An unknown style or format, or a width that no page has.
+    """
+
+    style: Style = "screen"
+    width: float | None = None
+    """Inches of a figure, or of a panel; that of the style unless given."""
+    formats: tuple[Format, ...] = ("png", "svg")
+    error_bars: bool = False
+    """Whether intervals along a curve are bars at some points, not a band."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """What to write in place of names of labels, axes and metrics."""
+
+    def __post_init__(self) -> None:
+        if self.style not in (known := get_args(Style)):
+            raise ValueError(f"style must be one of {', '.join(known)}, got {self.style!r}")
+        if not self.formats or not set(self.formats) <= set(known := get_args(Format)):
+            got = ", ".join(self.formats) or "none"
+            raise ValueError(f"formats must be some of {', '.join(known)}, got {got}")
+        if self.width is not None and not 1.0 <= self.width <= 40.0:
+            raise ValueError(f"width must be 1 to 40 inches, got {self.width:g}")
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        """Draw and save in this look; the caller's settings come back afterwards."""
+        folder = files("wfl_sim.results.figures")
+        with ExitStack() as stack:
+            names = ["style", *([self.style] if self.style != "screen" else [])]
+            paths = [stack.enter_context(as_file(folder / f"{each}.mplstyle")) for each in names]
+            stack.enter_context(mpl.rc_context())
+            for path in paths:
+                mpl.rcParams.update(mpl.rc_params_from_file(path, use_default_template=False))
+            yield
+
+    def save(
+        self,
+        figure: Figure,
+        folder: Path,
+        name: str,
+        header: Sequence[str],
+        rows: Iterable[Sequence[object]],
+    ) -> list[Path]:
+        """Write `<name>` in each format and `<name>.csv` into a folder; return the paths.
+
+        Panels of their own add their number and what is on their axes to the name. The folder is
+        made if it does not exist. Equal figures give equal files: no date is written, and the
+        identifiers in the SVG have a fixed salt.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        paths: list[Path] = []
+        for ending, drawn in self._figures(figure):
+            self._finish(drawn)
+            for kind in self.formats:
+                path = folder / f"{cut(name, 100) if ending else name}{ending}.{kind}"
+                path.unlink(missing_ok=True)  # a link is replaced, not followed
+                drawn.savefig(path, metadata=_METADATA[kind])
+                paths.append(path)
+        return [*paths, write_csv(folder / f"{name}.csv", header, rows)]
+
+    def _figures(self, figure: Figure) -> Iterator[tuple[str, Figure]]:
+        if self.style == "screen":
+            if self.width is not None:
+                wide, high = figure.get_size_inches()
+                figure.set_size_inches(self.width, high * self.width / wide)
+            yield "", figure
+            return
+        panels = [axes for axes in figure.axes if axes.get_label() != "<colorbar>"]
+        content = pickle.dumps(figure)
+        for number, axes in enumerate(panels):
+            named = cut(file_name(number + 1, axes.get_xlabel() or axes.get_ylabel()), 60)
+            yield f"-{named}" if panels[1:] else "", self._alone(pickle.loads(content), number)
+
+    def _alone(self, figure: Figure, number: int) -> Figure:
+        """Return a figure with one of its panels alone, as wide as the look says."""
+        width = self.width or WIDTHS[self.style]
+        panels = [axes for axes in figure.axes if axes.get_label() != "<colorbar>"]
+        kept = panels[number]
+        share = _share(kept)
+        high, wide = figure.get_size_inches()[::-1]
+        ratio = float(np.clip(high * share[1] / (wide * share[0]), 0.56, 1.3))
+        if not kept.get_ylabel():
+            _take_name(kept, panels)
+        bar = next((each for each in figure.axes if each.get_label() == "<colorbar>"), None)
+        for axes in panels:
+            if axes is not kept:
+                axes.remove()
+        if bar is None or len(panels) > 1:
+            kept.set_subplotspec(GridSpec(1, 1, figure=figure)[0])
+        kept.tick_params(labelleft=True, labelbottom=True)
+        kept.set_title("")
+        figure.suptitle("")
+        legends = figure.legends[:]
+        figure.legends.clear()
+        rows = 0
+        for legend in legends:
+            rows += self._legend(figure, [h for h in legend.legend_handles if h is not None], width)
+        size = _SIZES[self.style][0] / 72
+        figure.set_size_inches(width, width * ratio + 1.55 * size * rows)
+        return figure
+
+    def _legend(self, figure: Figure, handles: Sequence[Artist], width: float) -> int:
+        """Put a legend above a panel, in as many columns as fit; return its rows."""
+        letters = int(width * 72 / (0.53 * _SIZES[self.style][1]))
+        for handle in handles:
+            handle.set_label(_SEEDS.sub("", str(handle.get_label())))
+        count = columns(handles, letters)
+        figure.legend(handles=list(handles), loc="outside upper center", ncols=count)
+        return -(-len(handles) // count)
+
+    def _finish(self, figure: Figure) -> None:
+        """Write names as asked for, and bring the size of all texts into the range of the style."""
+        low, high = _SIZES.get(self.style, (0.0, np.inf))
+        for axes in figure.axes:
+            for axis in (axes.xaxis, axes.yaxis):
+                if isinstance(axis.get_major_locator(), FixedLocator):
+                    texts = [self._named(each.get_text()) for each in axis.get_ticklabels()]
+                    axis.set_ticks(axis.get_majorticklocs().tolist(), texts)
+        for text in figure.findobj(Text):
+            text.set_text(self._named(text.get_text()))
+            text.set_fontsize(float(np.clip(text.get_fontsize(), low, high)))
+
+    def _named(self, text: str) -> str:
+        if self.style != "screen":
+            text = _SEEDS.sub("", text)
+        if not self.names:
+            return text
+        known = "|".join(map(re.escape, sorted(self.names, key=len, reverse=True)))
+        return re.sub(rf"(?<!\w)({known})(?!\w)", lambda found: self.names[found[1]], text)
+
+
+SCREEN: Final = Look()
+"""PNG and SVG with all panels together."""
+
+
+def _share(axes: Axes) -> tuple[float, float]:
+    """Return the shares of the figure's width and height that a panel takes."""
+    place = axes.get_subplotspec()
+    if place is None:
+        return 1.0, 1.0
+    grid = place.get_gridspec()
+    widths, heights = np.array(grid.get_width_ratios()), np.array(grid.get_height_ratios())
+    across = widths[place.colspan.start : place.colspan.stop].sum() / widths.sum()
+    down = heights[place.rowspan.start : place.rowspan.stop].sum() / heights.sum()
+    return float(across), float(down)
+
+
+def _take_name(axes: Axes, panels: Sequence[Axes]) -> None:
+    """Give a panel the name of the vertical axis that it shares with others of its row."""
+    for other in panels:
+        mine, theirs = axes.get_subplotspec(), other.get_subplotspec()
+        if mine is not None and theirs is not None and mine.rowspan == theirs.rowspan:
+            axes.set_ylabel(axes.get_ylabel() or other.get_ylabel())

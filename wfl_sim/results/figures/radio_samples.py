@@ -1,0 +1,147 @@
+"""Radio samples: who holds which resource blocks when, and the SINR on the blocks of one link."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import BoundaryNorm, Colormap, ListedColormap, Normalize
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from wfl_sim.results.figures.look import SCREEN, Look
+from wfl_sim.results.figures.style import add_legend
+from wfl_sim.results.run import Run, natural_key
+from wfl_sim.results.statistics import by_label
+from wfl_sim.results.tables import file_name
+
+MOST_SAMPLES: Final = 400
+"""Moments that are shown, from the first on."""
+
+
+def blocks(runs: Sequence[Run], folder: Path, *, look: Look = SCREEN) -> list[Path]:
+    """Draw which device holds which resource block over time, for the lowest seed of each label.
+
+    It is the uplink of the cell with the most samples, from its first sample on. A divided block
+    has the colour of the last of its devices; beyond 7 devices colours come again.
+
+    Returns:
+        The paths, named `blocks-<label>`; none without samples of the radio.
+    """
+    paths: list[Path] = []
+    for label, run in _sampled(runs).items():
+        rows, cell = _busiest(run, "cell")
+        devices = sorted(set(rows["device"].tolist()), key=natural_key)
+        numbers = np.array([devices.index(each) for each in rows["device"].tolist()], float)
+        held = zip(rows["blocks"], numbers, strict=True)
+        times, picture = _picture(rows, [np.full(len(each), number) for each, number in held])
+        with look():
+            cycle = mpl.rcParams["axes.prop_cycle"].by_key()["color"]
+            colours = [cycle[number % len(cycle)] for number in range(len(devices))]
+            figure = Figure(figsize=(9.6, 4.2))
+            axes = figure.subplots()
+            norm = BoundaryNorm(np.arange(len(devices) + 1) - 0.5, len(devices))
+            _show(axes, times, picture, ListedColormap(colours), norm)
+            figure.suptitle(f"{label}, seed {run.seed}: uplink of {cell}")
+            if len(devices) <= len(cycle):
+                handles = [Patch(color=c, label=d) for c, d in zip(colours, devices, strict=True)]
+                add_legend(figure, handles, width=115)
+            name = file_name("blocks", label)
+            paths += look.save(figure, folder, name, ("time", "device", "block"), _rows(rows))
+    return paths
+
+
+def spectrogram(runs: Sequence[Run], folder: Path, *, look: Look = SCREEN) -> list[Path]:
+    """Draw the SINR on the blocks of one link over time, for the lowest seed of each label.
+
+    It is the uplink of the device with the most samples; blocks that it does not hold are white.
+
+    Returns:
+        The paths, named `spectrogram-<label>`; none without samples of the radio.
+    """
+    paths: list[Path] = []
+    for label, run in _sampled(runs).items():
+        rows, device = _busiest(run, "device")
+        times, picture = _picture(rows, list(rows["block_sinr_db"]))
+        with look():
+            figure = Figure(figsize=(9.6, 4.2))
+            axes = figure.subplots()
+            low, high = np.nanpercentile(picture, (2, 98))
+            image = _show(axes, times, picture, mpl.colormaps["cividis"], Normalize(low, high))
+            figure.colorbar(image, ax=axes, label="SINR on a block (dB)", extend="both")
+            figure.suptitle(f"{label}, seed {run.seed}: uplink of {device}")
+            name, header = file_name("spectrogram", label), ("time", "device", "block", "sinr_db")
+            paths += look.save(figure, folder, name, header, _rows(rows, "block_sinr_db"))
+    return paths
+
+
+def _sampled(runs: Sequence[Run]) -> dict[str, Run]:
+    return {
+        label: members[0]
+        for label, members in by_label(runs).items()
+        if (members[0].radio_arrays["direction"] == "uplink").any()
+    }
+
+
+def _busiest(run: Run, column: str) -> tuple[dict[str, NDArray[Any]], str]:
+    """Return the first samples of the uplink of the cell, or device, with the most of them."""
+    samples = run.radio_arrays
+    up = (samples["direction"] == "uplink") & (samples["held"] > 0)
+    names, counts = np.unique(samples[column][up], return_counts=True)
+    name = str(names[counts.argmax()])
+    mine = np.flatnonzero(up & (samples[column] == name))
+    times = np.unique(samples["time"][mine])
+    mine = mine[samples["time"][mine] <= times[:MOST_SAMPLES][-1]]
+    return {key: values[mine] for key, values in samples.items()}, name
+
+
+def _picture(
+    rows: dict[str, NDArray[Any]], values: Sequence[NDArray[Any]]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return times in s at even distances, and (blocks, times) values; NaN where there are none."""
+    known = np.unique(rows["time"])
+    step = float(np.diff(known).min()) if len(known) > 1 else 1.0
+    place = np.round((rows["time"] - known[0]) / step).astype(int)
+    place, kept = np.minimum(place, MOST_SAMPLES), place < MOST_SAMPLES
+    size = max(max(each, default=0) for each in rows["blocks"]) + 1
+    picture = np.full((size, int(place[kept].max()) + 1), np.nan)
+    for number in np.flatnonzero(kept).tolist():
+        picture[np.asarray(rows["blocks"][number], int), place[number]] = values[number]
+    return known[0] + step * np.arange(picture.shape[1] + 1), picture
+
+
+def _show(
+    axes: Axes,
+    times: NDArray[np.float64],
+    picture: NDArray[np.float64],
+    colours: Colormap,
+    norm: Normalize,
+) -> AxesImage:
+    image = axes.imshow(
+        picture,
+        extent=(times[0], times[-1], -0.5, len(picture) - 0.5),
+        origin="lower",
+        aspect="auto",
+        interpolation="nearest",
+        cmap=colours,
+        norm=norm,
+    )
+    axes.grid(visible=False)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel("simulated time (s)")
+    axes.set_ylabel("resource block")
+    return image
+
+
+def _rows(rows: dict[str, NDArray[Any]], values: str = "") -> list[tuple[object, ...]]:
+    found: list[tuple[object, ...]] = []
+    for number, held in enumerate(rows["blocks"]):
+        row = rows["time"][number], rows["device"][number]
+        more = [()] * len(held) if not values else [(float(v),) for v in rows[values][number]]
+        found += [(*row, int(block), *each) for block, each in zip(held, more, strict=True)]
+    return found
