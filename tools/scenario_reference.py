@@ -11,6 +11,7 @@ import math
 import re
 import sys
 import textwrap
+import tomllib
 import types
 from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import cache
@@ -25,6 +26,8 @@ from wfl_sim.scenario.builtin_kinds import FAMILIES
 from wfl_sim.scenario.scenario import Scenario
 
 FOLDER = Path(__file__).parents[1] / "docs" / "keys"
+NOTES_FILE = Path(__file__).with_name("scenario_keys.toml")
+NOTES = tomllib.loads(NOTES_FILE.read_text(encoding="utf-8"))
 
 PAGES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "scenario": ("Top level", "name label seed stall interference load_memory carbon", ()),
@@ -66,7 +69,7 @@ def pages() -> dict[str, str]:
 
 def _page(name: str) -> str:
     title, keys, families = PAGES[name]
-    parts = [f"# {title}", _HEAD]
+    parts = [f"# {title}", _HEAD, NOTES["before"].get(name, "").strip()]
     hints = get_type_hints(Scenario, include_extras=True)
     chosen = [each for each in fields(Scenario) if each.name in keys.split()]
     if chosen:
@@ -77,14 +80,14 @@ def _page(name: str) -> str:
     registries = {each.family: each for each in FAMILIES}
     for family in families:
         parts += _kinds(registries[family], seen)
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _sections(path: str, hint: Any, seen: set[type]) -> list[str]:
     """Return a section for every dataclass that stands below a key and is no kind."""
     parts = []
     for cls in _dataclasses(hint):
-        if cls in seen:
+        if cls in seen or (cls is Hardware and not path.startswith("devices")):
             continue
         seen.add(cls)
         parts += [f"## `{path}`", _first_lines(cls), _table(cls, _given(cls))]
@@ -264,8 +267,16 @@ def meaning(cls: type, name: str) -> str:
     """Return the text under a field of a dataclass or of the class that it inherits it from."""
     for each in cls.__mro__:
         if name in inspect.get_annotations(each):
-            return _meanings(each).get(name, "")
-    return ""
+            notes = NOTES["meanings"]
+            note = notes.get(f"{each.__name__}.{name}") or notes.get(f"*.{name}")
+            return _meanings(each).get(name) or note or _missing(each, name)
+    raise LookupError(f"{cls.__name__} has no field {name}")
+
+
+def _missing(cls: type, name: str) -> str:
+    raise LookupError(
+        f"no text under the field {cls.__name__}.{name}, and none in {NOTES_FILE.name}"
+    )
 
 
 @cache
