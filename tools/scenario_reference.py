@@ -30,7 +30,7 @@ NOTES_FILE = Path(__file__).with_name("scenario_keys.toml")
 NOTES = tomllib.loads(NOTES_FILE.read_text(encoding="utf-8"))
 
 PAGES: dict[str, tuple[str, str, tuple[str, ...]]] = {
-    "scenario": ("Top level", "name label seed stall interference load_memory carbon", ()),
+    "scenario": ("Top level", "name label seed stall interference load_memory carbon record", ()),
     "model": ("model", "model", ("model",)),
     "data": ("data", "data", ("data", "partition")),
     "method": ("method", "method", ("method", "algorithm")),
@@ -61,9 +61,12 @@ def pages() -> dict[str, str]:
     """Return the text of every page by its file name."""
     texts = {f"{name}.md": _page(name) for name in PAGES}
     left = {each.family for each in FAMILIES} - {f for *_, fs in PAGES.values() for f in fs}
+    left |= {each.name for each in fields(Scenario)} - {
+        k for _, ks, _ in PAGES.values() for k in ks.split()
+    }
     texts["index.md"] = _INDEX + "\n".join(PAGES) + "\n```\n"
     if left:
-        raise LookupError(f"no page has the kinds of: {', '.join(sorted(left))}")
+        raise LookupError(f"no page has: {', '.join(sorted(left))}")
     return texts
 
 

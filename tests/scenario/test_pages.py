@@ -64,9 +64,10 @@ def test_the_examples_of_the_scenario_page_load(tmp_path):
     assert load(tmp_path / "walk-in-the-park.yaml", settings=settings)
 
 
-def test_every_key_and_kind_is_on_the_scenario_page():
-    prose = re.sub(r"```.*?```", "", SCENARIOS, flags=re.DOTALL)
-    known = set(re.findall(r"[\w-]+", " ".join(re.findall(r"`([^`]+)`", prose))))
+def test_every_key_and_kind_is_on_a_page_of_keys():
+    prose = "\n".join(file.read_text() for file in (DOCS / "keys").glob("*.md"))
+    prose += re.sub(r"```.*?```", "", SCENARIOS, flags=re.DOTALL)
+    known = set(re.findall(r"[\w-]+", " ".join(re.findall(r"`([^`\n]+)`", prose))))
     keys = {name for schema in _objects(json_schema()) for name in schema}
     keys |= {field.name for cls in (Hardware, LoRA, Adapter, Local) for field in fields(cls)}
     kinds = {name for registry in families() for name in registry.kinds()}
