@@ -21,6 +21,7 @@ from channel_models.fading.rayleigh import Rayleigh, Rician
 from channel_models.fading.sum_of_sinusoids import SumOfSinusoids
 from channel_models.fading.trace import Trace
 from channel_models.geometry import Disc, Hexagon, HexGrid, PoissonField, read_positions
+from channel_models.inter_site_shadowing import InterSiteShadowing, SiteFields
 from channel_models.laws.power import (
     ConstantPower,
     EmpiricalPower,
@@ -111,7 +112,6 @@ from channel_models.protocols import (
 from channel_models.shadowing import (
     FixedShadowing,
     GaussMarkovShadowing,
-    InterSiteShadowing,
     LogNormal,
     LosField,
     LosMap,
@@ -119,7 +119,6 @@ from channel_models.shadowing import (
     ScenarioShadowing,
     ShadowField,
     ShadowMap,
-    SiteFields,
 )
 from channel_models.units import (
     BOLTZMANN,

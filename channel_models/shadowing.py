@@ -11,7 +11,7 @@ from channel_models.elementary import LN10, cosine_and_sine, exp
 from channel_models.fading.process import select_links
 from channel_models.laws.power import check_probability
 from channel_models.plots import plot
-from channel_models.units import Decibel, Fraction, NonNegativeDecibel, PositiveMetres
+from channel_models.units import Decibel, NonNegativeDecibel, PositiveMetres
 from channel_models.validation import (
     FloatArray,
     check_array,
@@ -264,52 +264,3 @@ class ScenarioShadowing:
     ) -> ShadowField:
         """Draw the map from ``map_stream``; the links' own streams are not used."""
         return draw_field(1.0, 1.0, self.waves, map_stream)
-
-
-class SiteFields:
-    """Realised shadowing to several sites, correlated between them."""
-
-    def __init__(self, common: ShadowField, own: Sequence[ShadowField], correlation: float) -> None:
-        self._common = common
-        self._own = tuple(own)
-        self._shared = np.sqrt(correlation)
-        self._separate = np.sqrt(1.0 - correlation)
-
-    def __repr__(self) -> str:
-        return f"SiteFields(sites={len(self._own)})"
-
-    def at(self, positions: ArrayLike) -> Any:
-        """Shadowing in dB from ``positions`` (..., 2) to every site, (..., sites)."""
-        common = np.asarray(self._common.at(positions))[..., None]
-        own = np.stack([np.asarray(field.at(positions)) for field in self._own], axis=-1)
-        return self._shared * common + self._separate * own
-
-
-@dataclass(frozen=True, kw_only=True)
-class InterSiteShadowing:
-    """Maps as `ShadowMap`, with a correlation between the sites of one layout.
-
-    ``X_s = sqrt(c) X_common + sqrt(1 - c) X_own,s``: correlation c = 0.5 between sites and 1
-    between the sectors of a site is common practice (3GPP TR 36.814; to be confirmed against the
-    TR).
-    """
-
-    sigma: NonNegativeDecibel = 8.0
-    decorrelation: PositiveMetres = 50.0
-    site_correlation: Fraction = 0.5
-    waves: int = 512
-
-    def __post_init__(self) -> None:
-        validate_fields(self)
-        check_positive_integer("waves", self.waves, minimum=16)
-
-    def realise(
-        self, common: np.random.Generator, sites: Sequence[np.random.Generator]
-    ) -> SiteFields:
-        """Draw: one generator for what is shared, one a site."""
-        check_array("sites", float(len(sites)), minimum=1.0)
-        fields = [
-            draw_field(self.sigma, self.decorrelation, self.waves, stream)
-            for stream in (common, *sites)
-        ]
-        return SiteFields(fields[0], fields[1:], self.site_correlation)

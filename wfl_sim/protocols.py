@@ -37,7 +37,8 @@ from wfl_sim.radio.allocation.allocator import (
 )
 from wfl_sim.radio.areas import AREAS, Area
 from wfl_sim.radio.base_station_power import STATIONS, BaseStationPower
-from wfl_sim.radio.cell import (
+from wfl_sim.radio.layouts import LAYOUTS, Layout
+from wfl_sim.radio.propagation import (
     ANTENNAS,
     FADINGS,
     PATHLOSSES,
@@ -46,7 +47,6 @@ from wfl_sim.radio.cell import (
     Antenna,
     TransportRate,
 )
-from wfl_sim.radio.layouts import LAYOUTS, Layout
 from wfl_sim.radio.update_loss import LOSSES, UpdateLoss
 from wfl_sim.rounds.policy import ROUNDS, Choosy, Rounds
 from wfl_sim.rounds.selection import RandomSelection

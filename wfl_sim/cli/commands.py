@@ -295,7 +295,3 @@ def main() -> None:
         # The reader of a pipe has gone; Python would raise once more when it flushes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-
-
-if __name__ == "__main__":
-    main()

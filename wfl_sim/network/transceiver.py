@@ -85,8 +85,7 @@ class Transceiver:
         can_hand_over: bool,
     ) -> None:
         self.radio = radio
-        self.cell = cell
-        self.mean_gain = mean_gain
+        self.cell, self.mean_gain = cell, mean_gain
         self.weight = 1.0
         """Weight of uploads, for allocators that use it."""
         self._context = context
@@ -287,9 +286,8 @@ class Transceiver:
         if self._follows_power:
             self._power_meter.draw("transmit", 0.0)
         elif transfer.airtime > 0:
-            watts = transfer.radiated / transfer.airtime
-            joules = self.radio.transmit_power(watts) * transfer.airtime
-            self._power_meter.book("transmit", joules)
+            watts = self.radio.transmit_power(transfer.radiated / transfer.airtime)
+            self._power_meter.book("transmit", watts * transfer.airtime)
         self._context.traffic.sent_up += bits
 
     def _received(self, segment: TransferSegment, bits: int) -> None:

@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 import channel_models as cm
 from channel_models.compiled import kernels
-from wfl_sim.radio.cell import TransportRate
 from wfl_sim.radio.medium import ActiveTransfers
+from wfl_sim.radio.propagation import TransportRate
 from wfl_sim.radio.transmit_power import PowerRule, per_held_block
 
 FloatArray = NDArray[np.float64]
@@ -165,7 +166,7 @@ class BlockRates:
         return np.arange(self.blocks)
 
 
-def _worst(traffic: ActiveTransfers, values: FloatArray) -> FloatArray:
+def _worst(traffic: ActiveTransfers, values: NDArray[Any]) -> FloatArray:
     """Return the least over the links of each transfer, along the last axis."""
     if traffic.unicast:
         return values

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, Any, Final, Literal, Protocol, runtime_checkable
+from typing import Annotated, Any, Final, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 import channel_models as cm
 from channel_models.elementary import power
@@ -25,54 +25,16 @@ from channel_models.units import (
     Watt,
 )
 from wfl_sim.config.errors import LocatedError
-from wfl_sim.config.registry import From, Registry
+from wfl_sim.config.registry import From
 from wfl_sim.radio.allocation.allocator import ALLOCATORS, Allocator
 from wfl_sim.radio.allocation.channel_unaware import EqualShare
 from wfl_sim.radio.allocation.opportunistic import ProportionalFair
 from wfl_sim.radio.base_station_power import STATIONS, BaseStationPower
 from wfl_sim.radio.fading_average import best_snr, least_snr
+from wfl_sim.radio.propagation import ANTENNAS, RATES, Antenna, ChannelConfig
 from wfl_sim.radio.update_loss import LOSSES, Never, UpdateLoss
 
 Direction = Literal["uplink", "downlink"]
-
-
-@runtime_checkable
-class TransportRate(cm.RateMap, Protocol):
-    """A rate map that also has the rate of one modulation and coding scheme over several blocks."""
-
-    def transport_efficiency(
-        self,
-        known: NDArray[np.float64],
-        sinr: NDArray[np.float64],
-        weight: NDArray[np.float64],
-        first: NDArray[np.intp],
-    ) -> NDArray[np.float64]:
-        """Return bit/s/Hz (n,) of schemes chosen on `known` linear SINR, under the true `sinr`.
-
-        All three are (entries,): those of the i-th scheme begin at ``first[i]``; `weight` is their
-        weight.
-        """
-
-
-class Antenna(Protocol):
-    """The pattern of a base station's antenna, as in `channel_models`.
-
-    >>> class Eastward:  # 6 dBi to the eastern half, nothing behind
-    ...     def gain_db(self, azimuth, zenith):
-    ...         return np.where(np.cos(azimuth) > 0, 6.0, -20.0)
-    >>> Eastward().gain_db(np.array([0.1, 3.0]), np.pi / 2).tolist()
-    [6.0, -20.0]
-    """
-
-    def gain_db(self, azimuth: ArrayLike, zenith: ArrayLike) -> Any:
-        """Return the gain in dBi towards azimuths (from east) and zenith angles in rad."""
-
-
-ANTENNAS: Registry[Antenna] = Registry("antenna", Antenna)
-PATHLOSSES: Registry[cm.PathLoss] = Registry("pathloss", cm.PathLoss)
-SHADOWINGS: Registry[cm.Shadowing] = Registry("shadowing", cm.Shadowing)
-FADINGS: Registry[cm.Fading] = Registry("fading", cm.Fading)
-RATES: Registry[cm.RateMap] = Registry("rate", cm.RateMap)
 
 
 CsiDelay = Annotated[float, Unit("s", minimum=0.0, maximum=10.0)]
@@ -80,23 +42,6 @@ CsiDelay = Annotated[float, Unit("s", minimum=0.0, maximum=10.0)]
 _MOST_BLOCKS: Final = 1000
 Capacity = Annotated[float, Unit("bit/s", minimum=1.0)]
 """Of a wired link; a slower one is none."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ChannelConfig:
-    """Propagation between a cell and its devices.
-
-    The large-scale gain (path loss and shadowing) is common to both directions; small-scale
-    fading is independent for each, as with frequency-division duplex.
-    """
-
-    pathloss: Annotated[cm.PathLoss, From(PATHLOSSES)] = field(default_factory=cm.UMa)
-    shadowing: Annotated[cm.Shadowing, From(SHADOWINGS, default="log-normal")] = field(
-        default_factory=lambda: cm.LogNormal(sigma=6.0)
-    )
-    fading: Annotated[cm.Fading, From(FADINGS)] = field(default_factory=cm.Rayleigh)
-    entry: cm.BuildingEntry = field(default_factory=cm.BuildingEntry)
-    """Loss of devices in buildings (TR 38.901 section 7.4.3)."""
 
 
 @dataclass(frozen=True, kw_only=True)

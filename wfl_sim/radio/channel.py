@@ -181,7 +181,7 @@ class _Samples:
         values = power.transpose(1, 2, 0)
         fits = values.shape == self._values.shape and values.dtype == np.float32
         if fits and values.flags.c_contiguous:
-            self._values = values  # type: ignore[assignment]
+            self._values = values
         else:
             self._values[..., first : self._used] = values
 

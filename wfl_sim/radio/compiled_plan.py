@@ -113,4 +113,4 @@ def proportional_fair(
             least = min(least, left[i])
         if least <= 0.0:
             return step + 1
-    return steps
+    return int(steps)

@@ -1,12 +1,11 @@
 """OFDMA: a band of resource blocks, divided among transfers by an allocator.
 
 The allocator knows the channel as it was some time before; the rate that is delivered follows the
-channel of the present grid cell. Interference between cells is in `wfl_sim.radio.interference` and
-`wfl_sim.radio.load_interference`.
+channel of the present grid cell. `wfl_sim.radio.interference` couples cells.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
 
 import numpy as np
@@ -138,7 +137,7 @@ class OfdmaBand:
         """
         if together is not None:
             sizes = np.diff(np.append(together, len(demands.bits_left)))
-            shares, level = self.allocate(_joined(demands, together, sizes), None)
+            shares, level = self.allocate(demands.joined(together, sizes), None)
             return np.repeat(shares, sizes, axis=0), np.repeat(level, sizes)
         if max_units is None:
             shares, level = self._shares_and_levels(demands)
@@ -257,11 +256,8 @@ class BandPlan:
 
     def states(self, strength: FloatArray) -> tuple[ChannelState, ChannelState]:
         """Return the present channel at a `strength`, (m,) or (blocks, m), and the known one."""
-        step = self.planned
-        return (
-            ChannelState(self._present[step], strength),
-            ChannelState(self._known[step], self.strength),
-        )
+        present, known = self._present[self.planned], self._known[self.planned]
+        return ChannelState(present, strength), ChannelState(known, self.strength)
 
     def record(self, rates: Rates) -> None:
         """Take the rates of this step and go on to the next."""
@@ -292,7 +288,6 @@ class BandPlan:
     def result(self) -> RatePlan:
         """Return the steps planned."""
         done = slice(self.planned)
-        sinr_db = 10 * log10(self._sinr[done])
         return RatePlan(
             until=self._until[done],
             rate=self._rate[done],
@@ -300,19 +295,6 @@ class BandPlan:
             time_constant=self.band.averaging,
             duty=self.band.duty,
             power=self._power[done],
-            sinr_db=sinr_db,
+            sinr_db=10 * log10(self._sinr[done]),
             samples=self.samples,
         )
-
-
-def _joined(demands: Demands, begins: NDArray[np.intp], sizes: NDArray[np.intp]) -> Demands:
-    """Make the receivers of each transmission one: their mean channel, the most bits left."""
-    return replace(
-        demands,
-        bits_left=np.maximum.reduceat(demands.bits_left, begins),
-        efficiency=np.add.reduceat(demands.efficiency, begins, axis=0) / sizes[:, None],
-        average_rate=np.add.reduceat(demands.average_rate, begins) / sizes,
-        weight=demands.weight[begins],
-        age=demands.age[begins],
-        deadline=np.minimum.reduceat(demands.deadline, begins),
-    )

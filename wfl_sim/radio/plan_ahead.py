@@ -34,6 +34,6 @@ def compiled_loop(
         (LEAST, SHORTEST),
         subband,
         rates.usable,
-        tuple(form),
+        (form.margin, form.attenuation, form.cap, form.floor),
         power.bounds(links),
     )

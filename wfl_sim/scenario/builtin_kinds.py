@@ -26,8 +26,8 @@ from wfl_sim.methods.staleness import STALENESS
 from wfl_sim.radio.allocation.allocator import ALLOCATORS
 from wfl_sim.radio.areas import AREAS
 from wfl_sim.radio.base_station_power import STATIONS
-from wfl_sim.radio.cell import ANTENNAS, FADINGS, PATHLOSSES, RATES, SHADOWINGS
 from wfl_sim.radio.layouts import LAYOUTS
+from wfl_sim.radio.propagation import ANTENNAS, FADINGS, PATHLOSSES, RATES, SHADOWINGS
 from wfl_sim.radio.recorded_fading import RecordedFading
 from wfl_sim.radio.update_loss import LOSSES
 from wfl_sim.rounds.policy import ROUNDS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -82,6 +82,18 @@ class Demands:
         shares = np.zeros(self.efficiency.shape)
         shares[holders, np.arange(len(holders))] = 1.0
         return shares
+
+    def joined(self, begins: NDArray[np.intp], sizes: NDArray[np.intp]) -> Demands:
+        """Make the receivers of each transmission one: their mean channel, the most bits left."""
+        return replace(
+            self,
+            bits_left=np.maximum.reduceat(self.bits_left, begins),
+            efficiency=np.add.reduceat(self.efficiency, begins, axis=0) / sizes[:, None],
+            average_rate=np.add.reduceat(self.average_rate, begins) / sizes,
+            weight=self.weight[begins],
+            age=self.age[begins],
+            deadline=np.minimum.reduceat(self.deadline, begins),
+        )
 
 
 class Allocator(Protocol):

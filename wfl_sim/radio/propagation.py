@@ -1,0 +1,68 @@
+"""Propagation between cells and devices: its kinds, and the block `channel` of a cell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+import channel_models as cm
+from wfl_sim.config.registry import From, Registry
+
+
+@runtime_checkable
+class TransportRate(cm.RateMap, Protocol):
+    """A rate map that also has the rate of one modulation and coding scheme over several blocks."""
+
+    def transport_efficiency(
+        self,
+        known: NDArray[np.float64],
+        sinr: NDArray[np.float64],
+        weight: NDArray[np.float64],
+        first: NDArray[np.intp],
+    ) -> NDArray[np.float64]:
+        """Return bit/s/Hz (n,) of schemes chosen on `known` linear SINR, under the true `sinr`.
+
+        All three are (entries,): those of the i-th scheme begin at ``first[i]``; `weight` is their
+        weight.
+        """
+
+
+class Antenna(Protocol):
+    """The pattern of a base station's antenna, as in `channel_models`.
+
+    >>> class Eastward:  # 6 dBi to the eastern half, nothing behind
+    ...     def gain_db(self, azimuth, zenith):
+    ...         return np.where(np.cos(azimuth) > 0, 6.0, -20.0)
+    >>> Eastward().gain_db(np.array([0.1, 3.0]), np.pi / 2).tolist()
+    [6.0, -20.0]
+    """
+
+    def gain_db(self, azimuth: ArrayLike, zenith: ArrayLike) -> Any:
+        """Return the gain in dBi towards azimuths (from east) and zenith angles in rad."""
+
+
+ANTENNAS: Registry[Antenna] = Registry("antenna", Antenna)
+PATHLOSSES: Registry[cm.PathLoss] = Registry("pathloss", cm.PathLoss)
+SHADOWINGS: Registry[cm.Shadowing] = Registry("shadowing", cm.Shadowing)
+FADINGS: Registry[cm.Fading] = Registry("fading", cm.Fading)
+RATES: Registry[cm.RateMap] = Registry("rate", cm.RateMap)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelConfig:
+    """Propagation between a cell and its devices.
+
+    The large-scale gain (path loss and shadowing) is common to both directions; small-scale
+    fading is independent for each, as with frequency-division duplex.
+    """
+
+    pathloss: Annotated[cm.PathLoss, From(PATHLOSSES)] = field(default_factory=cm.UMa)
+    shadowing: Annotated[cm.Shadowing, From(SHADOWINGS, default="log-normal")] = field(
+        default_factory=lambda: cm.LogNormal(sigma=6.0)
+    )
+    fading: Annotated[cm.Fading, From(FADINGS)] = field(default_factory=cm.Rayleigh)
+    entry: cm.BuildingEntry = field(default_factory=cm.BuildingEntry)
+    """Loss of devices in buildings (TR 38.901 section 7.4.3)."""
