@@ -17,6 +17,9 @@ class Echo(nn.Module):
 
     dtype = torch.float32
 
+    def get_input_embeddings(self) -> nn.Module:
+        return nn.Embedding(1, 1)
+
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> object:
         logits = nn.functional.one_hot(input_ids[:, 0], 3).float() * 2.0
         return type("Output", (), {"logits": logits})()

@@ -230,13 +230,11 @@ def test_comparing_writes_every_figure_that_there_are_numbers_for(runs, tmp_path
 
 
 def test_many_labels_have_no_convergence(runs, tmp_path):
-    many = [Run.open(run.folder) for run in runs if run.seed == 1]
+    folders = [run.folder for run in runs if run.seed == 1]
+    many = [Run.open(folders[number % len(folders)]) for number in range(22)]
     for number, run in enumerate(many):
         run.manifest["label"] = f"label {number}"
-    twice = [Run.open(run.folder) for run in many]
-    for run in twice:
-        run.manifest["label"] += " again"
-    names = {path.name for path in compare([*many, *twice], GOAL, tmp_path)}
+    names = {path.name for path in compare(many, GOAL, tmp_path)}
     assert not any(name.startswith("convergence") for name in names)
     assert "pareto-accuracy-personal_mean.png" in names
 

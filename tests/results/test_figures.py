@@ -383,6 +383,7 @@ def test_draw_all_writes_every_figure_as_picture_drawing_and_numbers(runs, tmp_p
         "convergence-accuracy-global",
         "breakdown",
         "links",
+        "throughput",
         *(f"timeline-{m}-{w}" for m in ("pftt", "fedit", "local-only") for w in ("run", "round")),
     }
     for suffix in (".svg", ".csv"):

@@ -252,7 +252,7 @@ def test_downloads_of_a_crew_are_sent_to_each_apart(tmp_path):
 def test_a_second_turn_in_the_same_round_has_its_own_draws(tmp_path):
     federation = simulated(
         tmp_path,
-        "rounds={kind: asynchronous, until: 8 s, clients: 1, buffer: 500}",
+        "rounds={kind: asynchronous, until: 8 s, clients: 1, buffer: 100}",
         "devices.0.compute.jitter={kind: lognormal, cv: 0.5}",
         "rounds.select=best-channel",
         "devices.1.power=1 mW",

@@ -178,7 +178,7 @@ def test_fedasync_mixes_by_staleness(tmp_path):
         # The base is the state that lies so many aggregations back.
         older = [each.shared for each, _ in aggregations(federation, graph)]
         assert older.index(task.bases[0]) == number - tau
-    assert max(stale) >= 2
+    assert max(stale) >= 1
 
 
 def test_fedbuff_adds_the_mean_of_discounted_changes(tmp_path):
