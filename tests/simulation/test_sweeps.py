@@ -2,7 +2,6 @@
 
 import csv
 import json
-import shutil
 import signal
 
 import pyarrow.parquet as pq
@@ -256,15 +255,16 @@ def test_compare_writes_a_table_for_people_and_one_for_programs(files):
         (["none"], "none: no such run folder"),
         (["sweep", "--metric", "bleu"], "no run has a metric 'bleu'; measured: nothing"),
         (["sweep", "--scope", "all"], "scope must be one of personal_mean, global, "),
-        (["sweep", "copy"], "label 'bandwidth=5 MHz' holds seed 1 twice: "),
+        (["sweep", "other"], "label 'bandwidth=5 MHz' holds seed 1 twice: "),
         (["empty"], "empty: no run of this sweep has ended yet"),
         (["broken"], "broken/sweep.json: damaged: "),
     ],
 )
 def test_what_cannot_be_compared_is_one_line(files, arguments, message, monkeypatch):
     if "sweep" in arguments:
-        wfl_sim.sweep(files.write(BLOCK), out=files.folder).folder.rename(files.folder / "sweep")
-        shutil.copytree(files.folder / "sweep", files.folder / "copy")
+        for name, settings in (("sweep", []), ("other", ["rounds.count=1"])):
+            swept = wfl_sim.sweep(files.write(BLOCK), out=files.folder, settings=settings)
+            swept.folder.rename(files.folder / name)
     files.write(json.dumps({"format": 1, "runs": [{"folder": "a"}]}), "empty/sweep.json")
     files.write("{", "broken/sweep.json")
     monkeypatch.chdir(files.folder)
