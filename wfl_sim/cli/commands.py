@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from wfl_sim.cli import results_commands
-from wfl_sim.cli.errors import one_line_errors
+from wfl_sim.cli.errors import one_line_errors, warn
 from wfl_sim.cli.model_commands import models
 from wfl_sim.cli.options import Figures, Out, Target
 from wfl_sim.cli.store_commands import store
@@ -144,13 +144,13 @@ def validate(
             seeds=seeds,
         )
         for remark in remarks(loaded):
-            _warn(remark)
+            warn(remark)
         if deep:
             from wfl_sim.simulation.learner_cache import LearnerCache
             from wfl_sim.simulation.run import prepare
 
             cache = LearnerCache()
-            prepared = [prepare(each, _warn, cache=cache).inspection for each in loaded]
+            prepared = [prepare(each, warn, cache=cache).inspection for each in loaded]
             for new in dict.fromkeys(each.new for each in prepared if each and each.new):
                 typer.echo(f"new weights, drawn from the seed: {', '.join(new)}")
     count = len(loaded)
@@ -257,10 +257,6 @@ def _execute(
         else:
             left = len(Sweep.open(request.out).missing)
             typer.echo(f"{request.out}: {left} runs of other shares have not ended")
-
-
-def _warn(text: str) -> None:
-    typer.echo(f"warning: {text}", err=True)
 
 
 def _shard(text: str) -> tuple[int, int]:

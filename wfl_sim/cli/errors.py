@@ -1,9 +1,14 @@
-"""Errors of users: one line on the error stream and exit code 2, not a traceback."""
+"""Errors of users and warnings: one line on the error stream and exit code 2, not a traceback."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import typer
+
+
+def warn(text: str) -> None:
+    """Say something on the error stream that is no reason to stop."""
+    typer.echo(f"warning: {text}", err=True)
 
 
 @contextmanager

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from wfl_sim.cli.options import pair
+
 if TYPE_CHECKING:
     from wfl_sim.results.figures import Look
 
@@ -44,7 +46,7 @@ def look_of(
         width=_width(width),
         formats=tuple(formats or ("png", "svg")),  # type: ignore[arg-type]
         error_bars=error_bars,
-        names=dict(map(_pair, names or ())),
+        names=dict(pair("--name", each) for each in names or ()),
     )
 
 
@@ -55,10 +57,3 @@ def _width(text: str) -> float | None:
     if found is None:
         raise ValueError(f"--width: must be a length such as 8.8cm or 3.5in, got {text!r}")
     return float(found[1]) * _INCHES[found[2]]
-
-
-def _pair(text: str) -> tuple[str, str]:
-    old, equals, new = text.partition("=")
-    if not old or not equals:
-        raise ValueError(f"--name: must be OLD=NEW, got {text!r}")
-    return old, new

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from wfl_sim.cli.commands import Settings, _warn, app
-from wfl_sim.cli.errors import one_line_errors
-from wfl_sim.cli.options import Out
+from wfl_sim.cli.commands import Settings, app
+from wfl_sim.cli.errors import one_line_errors, warn
+from wfl_sim.cli.options import Out, pair
 
 
 @app.command()
@@ -41,9 +41,9 @@ def flower(
 
         from wfl_sim.flower import run_app
 
-        pairs = dict(_pair(each) for each in flops or ())
+        pairs = dict(pair("--flops", each) for each in flops or ())
         changed = {}
-        for key, text in map(_pair, config or ()):
+        for key, text in (pair("--config", each) for each in config or ()):
             try:
                 changed[key] = tomllib.loads(f"value = {text}")["value"]
             except tomllib.TOMLDecodeError:
@@ -56,14 +56,7 @@ def flower(
             config=changed,
             flops={kind: Unit("FLOP", minimum=0.0).parse(text) for kind, text in pairs.items()},
             payload="arrays" if arrays_only else "message",
-            warn=_warn,
+            warn=warn,
         )
         typer.echo(f"{run.seconds:.1f} s simulated, {run.joules:.0f} J, {run.bits / 1e6:.1f} Mbit")
         typer.echo(run.folder)
-
-
-def _pair(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise ValueError(f"must be KEY=VALUE, got {text!r}")
-    return key, value

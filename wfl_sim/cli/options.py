@@ -18,3 +18,15 @@ Runs = Annotated[
         metavar="RUNS...", help="Run folders and folders of sweeps.", show_default=False
     ),
 ]
+
+
+def pair(option: str, text: str) -> tuple[str, str]:
+    """Return both sides of a text such as ``KEY=VALUE``.
+
+    Raises:
+        ValueError: the text has no such form.
+    """
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise ValueError(f"{option}: must be two texts with = between, got {text!r}")
+    return key, value

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from wfl_sim.cli.errors import one_line_errors
+from wfl_sim.cli.errors import one_line_errors, warn
 from wfl_sim.cli.figure_options import (
     ErrorBars,
     Formats,
@@ -78,7 +78,7 @@ def plot(
 
         look = look_of(style, width, formats, error_bars, names)
         folder = out or _beside(runs, "figures")
-        opened = open_runs(runs, _warn)
+        opened = open_runs(runs, warn)
         goal = choose_goal(opened, metric, target=target)
         if any(map(Sweep.is_one, runs)) and not only:
             paths = draw_comparison(opened, goal, folder, look=look)
@@ -100,7 +100,7 @@ def report(
         from wfl_sim.results.comparison import open_runs
         from wfl_sim.results.report import write_report
 
-        opened = open_runs(runs, _warn)
+        opened = open_runs(runs, warn)
         made = out or _beside(runs, "figures" if len(runs) == 1 else "comparison") / "report.html"
         typer.echo(write_report(opened, made, metric=metric))
 
@@ -154,7 +154,7 @@ def export(
         from wfl_sim.results import export as exports
         from wfl_sim.results.comparison import choose_goal, open_runs
 
-        opened = open_runs(runs, _warn)
+        opened = open_runs(runs, warn)
         goal = choose_goal(opened, metric, scope, target)
         for path in exports.export(opened, to, out or _beside(runs, to), goal):
             typer.echo(path)
@@ -173,7 +173,3 @@ def _beside(runs: Sequence[Path], name: str) -> Path:
     if folder.is_symlink():
         raise ValueError(f"{folder}: is a link that leads elsewhere: name a folder with --out")
     return folder
-
-
-def _warn(text: str) -> None:
-    typer.echo(f"warning: {text}", err=True)

@@ -37,7 +37,7 @@ def build_band(
 
     The fading is sampled at the midpoints of steps. A step is 0.1 / f_D of the fastest device,
     or what the fading model says. It keeps the error of completion times below 0.1 % rms with
-    Shannon's formula, and at 0.9 % with `mcs`, whose rates have steps.
+    Shannon's formula; it is larger with `mcs`, whose rates have steps.
 
     Args:
         direction: uplink or downlink.
