@@ -1,6 +1,7 @@
 """Examples and tables: what is read is what is dealt, and bad files are named."""
 
 import configparser
+import csv
 import json
 import subprocess
 import sys
@@ -285,3 +286,13 @@ def test_the_lexicon_is_package_data():
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
     assert "data/*.toml" in setup["options.package_data"]["wfl_sim"].split()
+
+
+def test_reading_a_long_text_leaves_the_process_as_it_was(tmp_path):
+    """The limit of a field belongs to the whole process."""
+    before = csv.field_size_limit()
+    path = tmp_path / "long.csv"
+    path.write_text("text,label\n" + "a" * 200_000 + ",x\n")
+    table = Csv(path=str(path), text="text", label="label")
+    assert len(table.rows()[0][0]) == 200_000
+    assert csv.field_size_limit() == before

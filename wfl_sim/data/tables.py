@@ -4,7 +4,8 @@ import csv
 import difflib
 import json
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, Literal
 
@@ -23,6 +24,16 @@ _LONGEST_FIELD: Final = 2**30
 
 Row = tuple[str, str]
 """Text and label."""
+
+
+@contextmanager
+def _long_fields() -> Iterator[None]:
+    """Let CSV fields be as long as a text; the limit belongs to the process, so it is put back."""
+    before = csv.field_size_limit(_LONGEST_FIELD)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,8 +186,7 @@ class Csv(Table, TextFile):
     def rows(self) -> list[Row]:
         """Read the file; blank lines are left out."""
         columns, rows = self.columns, []
-        csv.field_size_limit(_LONGEST_FIELD)
-        with self.opened(newline="") as file:
+        with _long_fields(), self.opened(newline="") as file:
             # Without a sign for quotation every sign is text.
             quote = None if self.quoting == "off" else '"'
             reader = csv.reader(file, delimiter=self.delimiter, strict=True, quotechar=quote)
