@@ -174,11 +174,11 @@ def test_the_cheaper_algorithms_learn_too(algorithm: DPO | GRPO, batch: int) -> 
 
 @pytest.mark.slow
 def test_ppo_raises_both_rewards_and_follows_preferences() -> None:
-    """Three seeds of each weight, rewards by the shipped models, truth by rule."""
+    """Two seeds of each weight, rewards by the shipped models, truth by rule."""
     ends: dict[float, list[dict[str, float]]] = {}
     starts = []
     for weight in (0.5, 0.9, 0.1):
-        for seed in (1, 2, 3):
+        for seed in (1, 2):
             train, test = conversations(weight, seed, 256)
             local = Local(steps=3, batch=32, lr=3e-4)
             method = PFIT(local=local, algorithm=PPO(kl=0.02), attention=Sparsity())

@@ -14,7 +14,13 @@ from transformers import (
 )
 
 from tools.pretraining.newswire_corpus import documents
-from tools.pretraining.pretrain_tiny_bert import Recipe, digest, held_out_losses, random_bert
+from tools.pretraining.pretrain_tiny_bert import (
+    Recipe,
+    digest,
+    held_out_losses,
+    pretrain,
+    random_bert,
+)
 from tools.pretraining.sentence_pairs import PairSampler
 from tools.pretraining.word_vectors import word_vectors
 from wfl_sim.data.newswire_grammar import lexicon
@@ -91,25 +97,22 @@ class TestTinyBert:
 class TestPretraining:
     @pytest.mark.slow
     def test_it_repeats_to_the_bit_in_another_process(self):
-        """Two short trainings, under other hash seeds and thread counts, give one network."""
+        """Two short trainings, under another hash seed and number of threads, give one network."""
         code = (
             "from tools.pretraining.pretrain_tiny_bert import *\n"
             "recipe = Recipe(documents=300, vocabulary=600, steps=6, batch=8)\n"
             "model, tokenizer = pretrain(recipe)\n"
-            "print(digest(model), hash(tuple(sorted(tokenizer.get_vocab().values()))))\n"
-            "print(sorted(tokenizer.get_vocab().items()))"
+            "print(digest(model), sorted(tokenizer.get_vocab().items()))"
         )
-        runs = [
-            subprocess.run(
-                [sys.executable, "-c", code],
-                capture_output=True,
-                text=True,
-                check=True,
-                env={"PYTHONHASHSEED": seed, "OMP_NUM_THREADS": threads, "PATH": ""},
-            ).stdout
-            for seed, threads in (("1", "1"), ("2", "2"))
-        ]
-        assert runs[0] == runs[1]
+        other = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={"PYTHONHASHSEED": "2", "OMP_NUM_THREADS": "2", "PATH": ""},
+        ).stdout
+        model, tokenizer = pretrain(Recipe(documents=300, vocabulary=600, steps=6, batch=8))
+        assert other == f"{digest(model)} {sorted(tokenizer.get_vocab().items())}\n"
 
     def test_the_corpus_is_plain(self):
         """Words of the region never meet words of a topic, so they carry none."""
