@@ -4,13 +4,15 @@ import csv
 import math
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
 from tests.results.test_figures import small_run
-from wfl_sim.results import Goal
+from wfl_sim.results import Goal, Run
 from wfl_sim.results.comparison import choose_goal, open_runs
 from wfl_sim.results.paired import holm, paired_differences, write_paired
 from wfl_sim.results.statistics import default_target, is_falling
@@ -157,3 +159,15 @@ def test_a_pattern_of_the_shell_may_match_figures_and_a_run_twice(tmp_path, runs
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="missing"):
         open_runs([tmp_path / "empty", runs[0].folder])
+
+
+def test_a_metric_that_never_moved_is_not_the_goal_unless_named(tmp_path):
+    """A language model may give no exact answer at all, and still learn."""
+    still = small_run(tmp_path / "a", "x", 0, [(0.0, 0.0), (1.0, 0.0)])
+    assert choose_goal([still]).metric == "accuracy"  # there is no other
+    learns = small_run(tmp_path / "b", "x", 0, [(0.0, 3.2), (1.0, 2.2)], metric="loss")
+    both = pa.concat_tables([still.metrics, learns.metrics])
+    pq.write_table(both, still.folder / "metrics.parquet")
+    run = Run.open(still.folder)
+    assert choose_goal([run]).metric == "loss"
+    assert choose_goal([run], "accuracy").metric == "accuracy"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
 
+import numpy as np
 import pyarrow as pa
 
 from wfl_sim.records import Scope
@@ -146,7 +147,8 @@ def choose_goal(
 
     Args:
         runs: Runs to compare.
-        metric: Name of the metric; accuracy unless given, else loss, else the first by name.
+        metric: Name of the metric; unless given accuracy, else loss, else the first by name, of
+            those that moved in any run (a language model may give no exact answer at all).
         scope: Scope of the metric; the mean of the personal models unless given, else the shared
             model.
         target: Value to reach; `default_target` unless given.
@@ -162,7 +164,8 @@ def choose_goal(
         raise ValueError(f"no run has a metric {metric!r}; measured: {measured}")
     if scope and scope not in _SCOPES:
         raise ValueError(f"scope must be one of {', '.join(_SCOPES)}, got {scope!r}")
-    chosen = preferred(shared, metric, scope)
+    moved = shared if metric else {pair for pair in shared if _moves(runs, *pair)}
+    chosen = preferred(moved or shared, metric, scope)
     if chosen is None:
         scopes = [each for each in _SCOPES if scope in ("", each)]
         return Goal(metric=metric or _METRICS[0], scope=scopes[0])
@@ -170,6 +173,15 @@ def choose_goal(
         trained = [run for run in runs if run.measured]
         target = default_target(trained, *chosen)
     return Goal(metric=chosen[0], scope=chosen[1], target=target, falling=is_falling(chosen[0]))
+
+
+def _moves(runs: Sequence[Run], metric: str, scope: str) -> bool:
+    """Whether a metric took two values in one of the runs."""
+    for rows in (run.metric_arrays for run in runs):
+        values = rows["value"][(rows["metric"] == metric) & (rows["scope"] == scope)]
+        if np.unique(values[np.isfinite(values)]).size > 1:
+            return True
+    return False
 
 
 def preferred(
