@@ -28,5 +28,6 @@ found.labels = text("#summary table");
 const choice = document.querySelector("#replay select[aria-label=Run]");
 choice.selectedIndex = 1;
 choice.dispatchEvent(new Event("change"));
+found.answers = [...document.querySelectorAll("#generated-text dd")].map((e) => e.textContent);
 found.second = document.querySelector("#timeline select").selectedIndex;
 return found;

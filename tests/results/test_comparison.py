@@ -1,6 +1,7 @@
 """Figures over sweeps hold the numbers of their runs; the front is what nothing dominates."""
 
 import csv
+import io
 from collections import defaultdict
 from dataclasses import asdict
 
@@ -8,13 +9,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 from scipy import stats
 
 from tests.fixtures.runs import BASE
+from wfl_sim.cli.tables import comparison
 from wfl_sim.config.sweep import Coordinate
 from wfl_sim.records import Metric, Span
 from wfl_sim.results import Goal, Run, write_run
-from wfl_sim.results.comparison import choose_goal
+from wfl_sim.results.comparison import choose_goal, compared
 from wfl_sim.results.figures import fleet
 from wfl_sim.results.figures.comparison import compare
 from wfl_sim.results.figures.heat_map import heat_map
@@ -227,6 +230,20 @@ def test_comparing_writes_every_figure_that_there_are_numbers_for(runs, tmp_path
     for stem in (*stems, "along-cells.0.bandwidth"):
         assert {f"{stem}.{suffix}" for suffix in ("png", "svg", "csv")} <= names
     assert {"comparison.parquet", "comparison.csv"} <= names
+
+
+def test_the_table_has_joules_by_component_and_uploads_by_their_end(runs):
+    (row,) = compared(runs[:1], GOAL).to_pylist()
+    end = row["simulated_seconds"]
+    assert (row["joules_compute"], row["joules_transmit"]) == pytest.approx((6 * end, 4 * end))
+    assert [row[name] for name in ("uploads", "late", "dropped", "lost")] == [1, 0, 0, 0]
+    said = Console(width=200, file=io.StringIO())
+    said.print(*comparison(runs[:1], GOAL))
+    lines = [line.split() for line in said.file.getvalue().splitlines()]
+    assert ["label", "compute", "transmit"] in lines
+    assert next(line for line in lines if "dropped" in line)[-4:] == [
+        *("uploads", "late", "dropped", "lost")
+    ]
 
 
 def test_many_labels_have_no_convergence(runs, tmp_path):

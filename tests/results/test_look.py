@@ -1,6 +1,7 @@
 """Figures for a paper: one panel each, at its width, with names, fonts and files as asked for."""
 
 import re
+import warnings
 
 import matplotlib as mpl
 import numpy as np
@@ -11,7 +12,14 @@ from PIL import Image
 from wfl_sim.results.figures import draw_all
 from wfl_sim.results.figures.convergence import draw_mean
 from wfl_sim.results.figures.look import WIDTHS, Look
-from wfl_sim.results.figures.style import add_legend, halos, line_handles, line_styles, set_rows
+from wfl_sim.results.figures.style import (
+    add_legend,
+    halos,
+    line_handles,
+    line_styles,
+    logarithmic,
+    set_rows,
+)
 from wfl_sim.results.statistics import Curve
 
 
@@ -84,6 +92,23 @@ def test_names_of_rows_are_replaced_too(tmp_path):
         set_rows(figure.subplots(), ["PFTT\n(3 seeds)", "FedIT\n(1 seed)"])
         svg, _ = look.save(figure, tmp_path, "rows", ("a",), [])
     assert {"ours", "FedIT"} <= set(texts_of(svg))
+
+
+def test_panels_that_share_rows_keep_their_names(tmp_path):
+    with (look := Look(formats=("svg",)))():
+        figure = Figure()
+        for axes in figure.subplots(1, 3, sharey=True):
+            set_rows(axes, ["PFTT", "FedIT"])
+        svg, _ = look.save(figure, tmp_path, "rows", ("a",), [])
+    assert {"PFTT", "FedIT"} <= set(texts_of(svg))
+
+
+def test_a_logarithmic_axis_of_one_value_is_no_warning():
+    axes = Figure().subplots()
+    axes.plot([3.0], [1.0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        logarithmic(axes, "x", 3.0, 3.0)
 
 
 def test_the_settings_of_the_caller_come_back():

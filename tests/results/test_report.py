@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,10 @@ from tests.fixtures.browser import WIDTHS, look
 from tests.fixtures.runs import outcome, scenario
 from wfl_sim.records import LabelCount, Metric
 from wfl_sim.results import Run, write_run
+from wfl_sim.results.comparison import choose_goal
 from wfl_sim.results.report import as_script, write_report
 from wfl_sim.results.report.content import report_content
-from wfl_sim.results.uploads import upload_counts
+from wfl_sim.results.totals import upload_counts
 from wfl_sim.scenario.resolve import to_yaml
 
 SETTINGS = [
@@ -64,6 +66,7 @@ def runs(tmp_path_factory):
                 LabelCount(device="device-0", part="train", label=HOSTILE, count=7),
                 LabelCount(device="device-5", part="train", label="plain", count=2),
             ],
+            samples=[dict.fromkeys(("device", "request", "given", "before", "after"), HOSTILE)],
         )
         found.append(Run.open(root / f"{len(found)}"))
     return found
@@ -90,6 +93,37 @@ def test_texts_of_runs_end_no_script(page):
     assert json.loads(as_script({"a": [float("nan"), (1, float("inf"))]})) == {
         "a": [None, [1, None]]
     }
+
+
+def test_a_metric_that_is_no_number_is_one_line(runs, tmp_path):
+    lost = [
+        Metric(
+            time=0.0,
+            round=-1,
+            metric="accuracy",
+            scope="personal_mean",
+            device="",
+            value=float("nan"),
+            bits_up=0,
+            bits_down=0,
+            joules=0.0,
+        )
+    ]
+    manifest = {**runs[0].manifest, "label": "lost"}
+    text = (runs[0].folder / "scenario.yaml").read_text()
+    write_run(tmp_path, scenario_yaml=text, manifest=manifest, spans=[], metrics=lost, states={})
+    both = [runs[0], Run.open(tmp_path)]
+    line = "accuracy, personal mean: not finite at the end of 1 of 2 runs: lost (1)"
+    assert report_content(both)["notes"] == [line]
+    assert choose_goal(both[:1]).gaps(both[:1]) == []
+
+
+def test_samples_that_are_none_are_one_line(runs, tmp_path):
+    shutil.copytree(runs[0].folder, tmp_path / "run")
+    for text in ("{", "{}", '[{"device": "device-0"}]', '[{"device": 0, "request": ""}]'):
+        (tmp_path / "run" / "samples.json").write_text(text)
+        with pytest.raises(ValueError, match=r"samples\.json: damaged"):
+            Run.open(tmp_path / "run")
 
 
 def test_a_link_in_its_place_is_replaced(runs, tmp_path):
@@ -165,7 +199,7 @@ def test_the_page_works_in_a_browser_at_desk_and_phone_width(runs, page, tmp_pat
         assert found["title"] == "page: wfl_sim report"
         assert found["sections"] == [
             *("Summary", "Convergence", "Replay", "Timeline", "Energy and time"),
-            *("SINR and rate", "Labels by device", "Scenario"),
+            *("SINR and rate", "Labels by device", "Generated text", "Scenario"),
         ]
         assert found["moved"]
         assert 500 < found["played"] < 1000
@@ -183,4 +217,5 @@ def test_the_page_works_in_a_browser_at_desk_and_phone_width(runs, page, tmp_pat
             *("completed rounds", "simulated time", "energy drawn", "sent and received"),
         ]
         assert HOSTILE in found["labels"]
+        assert found["answers"] == [HOSTILE] * 3
         assert found["second"] == 1

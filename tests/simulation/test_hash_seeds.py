@@ -22,7 +22,7 @@ import sys
 from pathlib import Path
 from wfl_sim.execution.store import Store
 from wfl_sim.results import digest_metrics, digest_spans, digest_states
-from wfl_sim.results.run import natural_key
+from wfl_sim.results.tables import natural_key
 from wfl_sim.scenario.loading import load
 from wfl_sim.simulation.simulation import Simulation
 

@@ -148,6 +148,8 @@ class Report:
 
         runs = open_runs(folders, self.warn)
         goal = choose_goal(runs, metric, scope, target)
+        for gap in goal.gaps(runs):
+            self.warn(gap)
         for sweep in (Sweep.open(folder) for folder in folders if Sweep.is_one(folder)):
             if sweep.missing:
                 planned = len(sweep.planned)

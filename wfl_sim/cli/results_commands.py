@@ -80,6 +80,8 @@ def plot(
         folder = out or _beside(runs, "figures")
         opened = open_runs(runs, warn)
         goal = choose_goal(opened, metric, target=target)
+        for gap in goal.gaps(opened):
+            warn(gap)
         if any(map(Sweep.is_one, runs)) and not only:
             paths = draw_comparison(opened, goal, folder, look=look)
         else:

@@ -10,6 +10,7 @@ from rich.table import Table
 from wfl_sim.results import Goal, Run
 from wfl_sim.results.paired import PairedDifference
 from wfl_sim.results.summary import SummaryRow, summary
+from wfl_sim.results.totals import ENDS, upload_counts
 
 
 def closing(runs: Sequence[Run], goal: Goal) -> Group:
@@ -37,8 +38,10 @@ def comparison(runs: Sequence[Run], goal: Goal) -> Iterator[Group]:
     rows = summary(measured, goal.metric, goal.scope, goal.target) if measured else []
     finals = {row.label: row for row in rows}
     name = f"{goal.metric}, {goal.whose}" if measured else "network only"
-    whole = _plain_table("label", ("seeds", "final", "seconds", "joules", "Mbit"))
-    for label, members in by_label(runs).items():
+    groups = by_label(runs)
+    whole = _plain_table("label", ("seeds", "final", "seconds", "joules", "Mbit", *ENDS))
+    for label, members in groups.items():
+        ends = [upload_counts(run) for run in members]
         final = finals.get(label)
         whole.add_row(
             escape(label),
@@ -47,8 +50,15 @@ def comparison(runs: Sequence[Run], goal: Goal) -> Iterator[Group]:
             _number(_mean(float(run.manifest["simulated_seconds"]) for run in members)),
             _number(_mean(run.joules for run in members)),
             _number(_mean(run.bits / 1e6 for run in members)),
+            *(_number(_mean(each[end] for each in ends)) for end in ENDS),
         )
     yield Group(f"\nwhole runs: {name}", whole)
+    parts = sorted({part for run in runs for part in run.components})
+    energy = _plain_table("label", parts)
+    for label, members in groups.items():
+        means = (_mean(run.components.get(part, 0.0) for run in members) for part in parts)
+        energy.add_row(escape(label), *map(_number, means))
+    yield Group("\njoules of all devices by component", energy)
     if rows and goal.target is not None:
         table = _plain_table("label", ("reached", "rounds", "seconds", "joules", "Mbit"))
         for row in rows:

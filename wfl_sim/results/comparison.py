@@ -1,5 +1,7 @@
 """Comparison: the goal that runs are compared by, and a table with a row for each run."""
 
+import math
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,7 @@ from wfl_sim.results.series import Crossing, crossing
 from wfl_sim.results.statistics import default_target, is_falling
 from wfl_sim.results.sweep import Sweep
 from wfl_sim.results.tables import Column, table
+from wfl_sim.results.totals import ENDS, upload_counts
 
 _TOTALS: Final = (
     Column("simulated_seconds", "float", "s"),
@@ -21,6 +24,7 @@ _TOTALS: Final = (
     Column("joules", "float", "J"),
     Column("bits_up", "int", "bit"),
     Column("bits_down", "int", "bit"),
+    *(Column(name, "int", "count") for name in ENDS),
     Column("tasks_executed", "int", "count"),
     Column("host_seconds", "float", "s"),
 )
@@ -61,6 +65,14 @@ class Goal:
         """Return the last value of the metric."""
         return run.final(self.metric, self.scope)
 
+    def gaps(self, runs: Sequence[Run]) -> list[str]:
+        """Return a line on the runs in which the metric ends without a finite value, if any."""
+        found = [run for run in runs if self.is_measured(run)]
+        named = Counter(run.label for run in found if not math.isfinite(self.final(run)))
+        labels = ", ".join(f"{label} ({count})" for label, count in named.items())
+        line = f"{self.metric}, {self.whose}: not finite at the end of {named.total()} of"
+        return [f"{line} {len(found)} runs: {labels}"] if named else []
+
     def reached(self, run: Run) -> Crossing | None:
         """Return when a run reached the target; None if it did not, or if there is no target."""
         if self.target is None or not self.is_measured(run):
@@ -77,7 +89,8 @@ def compared(runs: Sequence[Run], goal: Goal) -> pa.Table:
     """Return one row for each run: its coordinates, its seed, and its results.
 
     Columns are those of `docs/results.md`: `run`, `label`, one for each axis, `seed`, totals, the
-    last value of each metric as `<metric>_<scope>`, and the costs to the target.
+    joules of each component as `joules_<component>`, the last value of each metric as
+    `<metric>_<scope>`, and the costs to the target.
     """
     described = [
         Column("run", "text", "name"),
@@ -90,7 +103,9 @@ def compared(runs: Sequence[Run], goal: Goal) -> pa.Table:
         Column(f"{metric}_{scope}", "float", "of the metric", optional=True)
         for metric, scope in pairs
     ]
-    columns = [*described, *_TOTALS, *finals, *_TO_TARGET]
+    parts = sorted({name for run in runs for name in run.components})
+    components = [Column(f"joules_{name}", "float", "J", optional=True) for name in parts]
+    columns = [*described, *_TOTALS, *components, *finals, *_TO_TARGET]
     numbers = {column.name for column in described if column.kind == "float"}
     rows = [_row(run, goal, numbers) for run in runs]
     values = {column.name: [row.get(column.name) for row in rows] for column in columns}
@@ -222,6 +237,8 @@ def _row(run: Run, goal: Goal, numbers: Collection[str]) -> dict[str, Any]:
         "joules": run.joules,
         "bits_up": int(manifest["bits"]["sent_up"]),
         "bits_down": int(manifest["bits"]["sent_down"]),
+        **upload_counts(run),
+        **{f"joules_{name}": joules for name, joules in run.components.items()},
         "tasks_executed": int(manifest["tasks_executed"]),
         "host_seconds": float(sum(manifest["host_seconds"].values())),
         "target": goal.target if goal.is_measured(run) else None,

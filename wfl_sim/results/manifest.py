@@ -10,6 +10,7 @@ from wfl_sim.config.errors import one_line
 
 _NUMBERS: Final = ("simulated_seconds", "tasks_executed")
 _TABLES: Final = ("bits", "joules", "host_seconds")
+_SAMPLE: Final = ("device", "request", "given", "before", "after")
 _LONGEST: Final = 200
 """Characters of a label in figures and tables."""
 
@@ -34,6 +35,20 @@ def manifest_problems(manifest: Mapping[str, Any]) -> Iterator[str]:
     point = manifest.get("point", {})
     if not isinstance(point, dict) or not all(map(_is_coordinate, point.values())):
         yield "point must be a mapping of paths to value, unit and written"
+
+
+def sample_texts(rows: Any) -> list[dict[str, str]]:
+    """Return the samples of a run folder, if they are texts.
+
+    Raises:
+        ValueError: They are not.
+    """
+    if not isinstance(rows, list) or not all(
+        isinstance(row, dict) and all(isinstance(row.get(key), str) for key in _SAMPLE)
+        for row in rows
+    ):
+        raise ValueError(f"must hold a list of texts by {', '.join(_SAMPLE)}")
+    return rows
 
 
 def is_plain_name(name: object) -> bool:

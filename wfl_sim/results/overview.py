@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from wfl_sim.config.sweep import brief, short_names
-from wfl_sim.results.run import Run, natural_key
+from wfl_sim.results.run import Run
 from wfl_sim.results.sweep import Sweep
+from wfl_sim.results.tables import natural_key
 
 _MOST: Final = 6
 """Values in which a run differs that a line shows."""

@@ -5,7 +5,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from wfl_sim.results.run import Run, natural_key
+from wfl_sim.results.run import Run
+from wfl_sim.results.tables import natural_key
 
 
 def level(run: Run, actor: str, quantity: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

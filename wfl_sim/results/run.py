@@ -1,7 +1,6 @@
 """Reading a run folder."""
 
 import json
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -20,20 +19,14 @@ from safetensors.numpy import load_file
 from wfl_sim.config.sweep import Coordinate
 from wfl_sim.records import Scope
 from wfl_sim.results.digests import digest_states, digest_values
-from wfl_sim.results.manifest import manifest_problems, shown_label
+from wfl_sim.results.manifest import manifest_problems, sample_texts, shown_label
 from wfl_sim.results.series import Series
-from wfl_sim.results.tables import COLUMNS, OPTIONAL, arrays, problems
+from wfl_sim.results.tables import COLUMNS, OPTIONAL, arrays, natural_key, problems
 from wfl_sim.results.writing import FORMAT
 from wfl_sim.state import State
 
 INFRASTRUCTURE: Final = ("aggregate", "transfer")
 """Activities of servers and cells; no device has them."""
-
-
-def natural_key(name: str) -> list[tuple[int, str]]:
-    """Return a key that sorts the numbers within names as numbers; of `1` and `01`, `01` first."""
-    parts = re.split(r"(\d+)", name)
-    return [*((int(p), "") if p.isdecimal() else (-1, p) for p in parts), (-1, name)]
 
 
 @dataclass(frozen=True)
@@ -91,6 +84,12 @@ class Run:
     def radio(self) -> pa.Table:
         """The table of samples of the radio; empty if none were recorded."""
         return self._optional("radio")
+
+    @cached_property
+    def samples(self) -> list[dict[str, str]]:
+        """Requests, and what language models answer to them; none of other runs."""
+        path = self.folder / "samples.json"
+        return sample_texts(json.loads(path.read_text("utf-8"))) if path.exists() else []
 
     def _optional(self, name: str) -> pa.Table:
         if name not in self._tables:
@@ -154,9 +153,16 @@ class Run:
         return float(self.manifest["simulated_seconds"])
 
     @property
+    def components(self) -> dict[str, float]:
+        """Energy in J that all devices drew, by component."""
+        return {
+            str(name): float(joules) for name, joules in self.manifest.get("joules", {}).items()
+        }
+
+    @property
     def joules(self) -> float:
         """Energy that all devices drew, in J."""
-        return float(sum(self.manifest.get("joules", {}).values()))
+        return sum(self.components.values())
 
     @property
     def bits(self) -> int:
@@ -262,6 +268,7 @@ class Run:
             for adapter in self._adapters():
                 name = f"adapters/{adapter}.safetensors"
                 yield from _unreadable(name, partial(_open_state, self.folder / name))
+        yield from _unreadable("samples.json", lambda: self.samples)
         for table in tables:
             name = f"{table}.parquet"
             unreadable = list(_unreadable(name, partial(pq.read_schema, self.folder / name)))

@@ -167,6 +167,12 @@ def file_name(*words: object) -> str:
     return f"{cut(name, NAME_BYTES - 9)}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
+def natural_key(name: str) -> list[tuple[int, str]]:
+    """Return a key that sorts the numbers within names as numbers; of `1` and `01`, `01` first."""
+    parts = re.split(r"(\d+)", name)
+    return [*((int(p), "") if p.isdecimal() else (-1, p) for p in parts), (-1, name)]
+
+
 def cut(text: str, size: int) -> str:
     """Return as much of the beginning of a text as takes `size` bytes of UTF-8."""
     return text.encode()[: max(size, 0)].decode(errors="ignore")

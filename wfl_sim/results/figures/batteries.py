@@ -23,9 +23,9 @@ from wfl_sim.results.figures.style import (
     scale,
     set_label,
 )
-from wfl_sim.results.run import Run, natural_key
+from wfl_sim.results.run import Run
 from wfl_sim.results.statistics import by_label
-from wfl_sim.results.tables import file_name
+from wfl_sim.results.tables import file_name, natural_key
 
 HEADER: Final = ("what", "device", "time", "value")
 FLEET_HEADER: Final = ("label", "what", "of", "time", "value")

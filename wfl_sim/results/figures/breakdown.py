@@ -24,8 +24,9 @@ from wfl_sim.results.figures.style import (
 )
 from wfl_sim.results.run import Run
 from wfl_sim.results.statistics import Estimate, by_label, estimate
+from wfl_sim.results.totals import Quantity, spent
 
-PANELS: Final[dict[str, tuple[str, str]]] = {
+PANELS: Final[dict[Quantity, tuple[str, str]]] = {
     "seconds": ("time by activity", "s"),
     "joules": ("energy by activity", "J"),
     "components": ("energy by component", "J"),
@@ -46,7 +47,7 @@ class Bar:
     """Estimate of the sum, in s or J."""
 
 
-def bar(label: str, runs: Sequence[Run], quantity: str) -> Bar:
+def bar(label: str, runs: Sequence[Run], quantity: Quantity) -> Bar:
     """Return what all devices together spent, by its parts, averaged over seeds.
 
     Args:
@@ -55,10 +56,7 @@ def bar(label: str, runs: Sequence[Run], quantity: str) -> Bar:
         quantity: "seconds" or "joules", by activity from the spans; or "components", joules from
             the manifest.
     """
-    sums = {
-        run.seed: _components(run) if quantity == "components" else _sums(run, quantity)
-        for run in runs
-    }
+    sums = {run.seed: spent(run, quantity) for run in runs}
     names = in_order(name for parts in sums.values() for name in parts)
     return Bar(
         label,
@@ -82,7 +80,7 @@ def breakdown(runs: Sequence[Run], folder: Path, *, look: Look = SCREEN) -> list
         ValueError: There are no runs, or a label has a seed twice.
     """
     groups = by_label(runs)
-    stated = all(_components(run) for run in runs)
+    stated = all(run.components for run in runs)
     panels = [name for name in PANELS if stated or name != "components"]
     bars = {q: [bar(label, members, q) for label, members in groups.items()] for q in panels}
     with look():
@@ -139,20 +137,6 @@ def draw_bars(axes: Axes, name: str, unit: str, bars: Sequence[Bar]) -> None:
     set_rows(axes, [_name(one) for one in bars])
     axes.set_xlim(0, limit * factor)
     set_label(axes, "x", name, prefixed)
-
-
-def _sums(run: Run, quantity: str) -> dict[str, float]:
-    spans = run.span_arrays
-    mine = np.isin(spans["actor"], run.devices)
-    amount = spans["end"] - spans["start"] if quantity == "seconds" else spans["joules"]
-    activities, index = np.unique(spans["activity"][mine], return_inverse=True)
-    sums = np.bincount(index, weights=amount[mine], minlength=len(activities))
-    return dict(zip(activities.tolist(), sums.tolist(), strict=True))
-
-
-def _components(run: Run) -> dict[str, float]:
-    stated = run.manifest.get("joules")
-    return {str(k): float(v) for k, v in stated.items()} if isinstance(stated, dict) else {}
 
 
 def _limit(bars: Sequence[Bar]) -> float:

@@ -24,9 +24,9 @@ from wfl_sim.results.figures.style import (
     set_label,
 )
 from wfl_sim.results.places import hexagon_radius, level, sites
-from wfl_sim.results.run import Run, natural_key
+from wfl_sim.results.run import Run
 from wfl_sim.results.statistics import by_label
-from wfl_sim.results.tables import file_name
+from wfl_sim.results.tables import file_name, natural_key
 
 BINS: Final = 120
 """Equal parts of the longest run over which throughput is averaged."""

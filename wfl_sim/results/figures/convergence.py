@@ -91,7 +91,9 @@ def convergence(
         for axes in panels[:, 0]:
             axes.set_ylabel(metric)
         _limit(panels[0, 0], curves["rounds"], target)
-        figure.suptitle(f"{metric}: {SCOPES.get(scope, scope)}")
+        finite = any(np.isfinite(one.mean).any() for one in curves["rounds"])
+        title = f"{metric}: {SCOPES.get(scope, scope)}"
+        figure.suptitle(title if finite else f"{title}: no finite value")
         add_legend(figure, _handles(curves["rounds"], styles, target), width=135)
         rows = [row for cost, of_cost in curves.items() for row in _rows(cost, of_cost, target)]
         return look.save(figure, folder, file_name("convergence", metric, scope), HEADER, rows)

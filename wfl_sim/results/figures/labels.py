@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from wfl_sim.results.figures.look import SCREEN, Look
-from wfl_sim.results.run import Run, natural_key
+from wfl_sim.results.run import Run
 from wfl_sim.results.statistics import by_label
-from wfl_sim.results.tables import file_name
+from wfl_sim.results.tables import file_name, natural_key
 
 HEADER: Final = ("device", "label", "count")
 MOST_NUMBERS: Final = 24

@@ -7,7 +7,6 @@ from typing import Final
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from wfl_sim.results.figures.look import SCREEN, Look
 from wfl_sim.results.figures.style import (
@@ -19,6 +18,7 @@ from wfl_sim.results.figures.style import (
 )
 from wfl_sim.results.run import Run
 from wfl_sim.results.statistics import by_label
+from wfl_sim.results.totals import transfers
 
 HEADER: Final = ("label", "activity", "quantity", "value", "share")
 _QUANTITIES: Final = {
@@ -40,7 +40,7 @@ def links(runs: Sequence[Run], folder: Path, *, look: Look = SCREEN) -> list[Pat
     activities = [
         activity
         for activity in ("upload", "download")
-        if any(_values(run, activity, "mean_rate").size for run in runs)
+        if any(transfers(run, activity, "mean_rate").size for run in runs)
     ]
     if not activities:
         return []
@@ -55,7 +55,7 @@ def links(runs: Sequence[Run], folder: Path, *, look: Look = SCREEN) -> list[Pat
             title, factor = _QUANTITIES[quantity]
             sent = {}
             for label, members in labels.items():
-                found = np.concatenate([_values(run, activity, quantity) for run in members])
+                found = np.concatenate([transfers(run, activity, quantity) for run in members])
                 if found.size:
                     sent[label] = np.sort(found)
             known |= set(sent)
@@ -76,9 +76,3 @@ def links(runs: Sequence[Run], folder: Path, *, look: Look = SCREEN) -> list[Pat
             shown = {label: style for label, style in styles.items() if label in known}
             add_legend(figure, line_handles(shown, marker=""), width=115)
         return look.save(figure, folder, "links", HEADER, rows)
-
-
-def _values(run: Run, activity: str, quantity: str) -> NDArray[np.float64]:
-    spans = run.span_arrays
-    mine = (spans["activity"] == activity) & (spans["bits"] > 0) & np.isfinite(spans[quantity])
-    return np.asarray(spans[quantity][mine], dtype=float)

@@ -161,8 +161,9 @@ class Look:
         low, high = _SIZES.get(self.style, (0.0, np.inf))
         for axes in figure.axes:
             for axis in (axes.xaxis, axes.yaxis):
-                if isinstance(axis.get_major_locator(), FixedLocator):
-                    texts = [self._named(each.get_text()) for each in axis.get_ticklabels()]
+                texts = [self._named(each.get_text()) for each in axis.get_ticklabels()]
+                # Panels that share an axis share its names: those without any would take them all.
+                if isinstance(axis.get_major_locator(), FixedLocator) and any(texts):
                     axis.set_ticks(axis.get_majorticklocs().tolist(), texts)
         for text in figure.findobj(Text):
             text.set_text(self._named(text.get_text()))

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from wfl_sim.results.figures.look import SCREEN, Look
 from wfl_sim.results.figures.style import add_legend
-from wfl_sim.results.run import Run, natural_key
+from wfl_sim.results.run import Run
 from wfl_sim.results.statistics import by_label
-from wfl_sim.results.tables import file_name
+from wfl_sim.results.tables import file_name, natural_key
 
 MOST_SAMPLES: Final = 400
 """Moments that are shown, from the first on."""

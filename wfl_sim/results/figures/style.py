@@ -156,7 +156,7 @@ def logarithmic(axes: Axes, which: Literal["x", "y"], low: float, high: float) -
     """Make an axis logarithmic, with plain numbers at 1, 2 and 5 of each decade.
 
     Where those are too few, matplotlib puts ticks at even distances. Over three decades or more,
-    only powers of ten have numbers.
+    only powers of ten have numbers. An axis of one value stays as it is.
 
     Args:
         axes: Panel of the figure.
@@ -164,6 +164,8 @@ def logarithmic(axes: Axes, which: Literal["x", "y"], low: float, high: float) -
         low: The smallest value shown.
         high: The largest value shown.
     """
+    if not high > low:
+        return
     axes.set(**{f"{which}scale": "log"})
     axis = axes.xaxis if which == "x" else axes.yaxis
     axis.set_major_locator(LogLocator(subs=(1,) if high >= 1000 * low else (1, 2, 5)))

@@ -23,9 +23,9 @@ from wfl_sim.results.figures.style import (
     set_label,
     set_rows,
 )
-from wfl_sim.results.run import Run, natural_key
+from wfl_sim.results.run import Run
 from wfl_sim.results.statistics import by_label
-from wfl_sim.results.tables import file_name
+from wfl_sim.results.tables import file_name, natural_key
 
 MOST_DEVICES: Final = 40
 RESTING: Final = ("wait", "idle", "off")

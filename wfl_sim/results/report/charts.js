@@ -14,7 +14,7 @@ function put(node, attributes, children) {
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else if (value !== null && value !== undefined) node.setAttribute(name, value);
   }
-  for (const child of children.flat()) {
+  for (const child of children.flat(2)) {
     if (child !== null) node.append(child instanceof Node ? child : document.createTextNode(String(child)));
   }
   return node;

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Final, cast
+from typing import Any, Final, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from wfl_sim.records import Scope
 from wfl_sim.results.comparison import Goal, choose_goal
 from wfl_sim.results.places import hexagon_radius, level, sites
-from wfl_sim.results.run import Run, natural_key
+from wfl_sim.results.run import Run
 from wfl_sim.results.statistics import Cost, by_label, curve, default_target, estimate
 from wfl_sim.results.summary import summary
-from wfl_sim.results.uploads import upload_counts
+from wfl_sim.results.tables import natural_key
+from wfl_sim.results.totals import Quantity, spent, transfers, upload_counts
 
 COSTS: Final[tuple[Cost, ...]] = ("rounds", "time", "joules", "bits")
 MOST_CURVES: Final = 30
@@ -22,6 +23,7 @@ MOST_METRICS_OF: Final = 7
 MOST_DETAILED: Final = 6
 """Labels whose run of the lowest seed is shown in full."""
 MOST_DEVICES: Final = 200
+MOST_SAMPLES: Final = 40
 MOST_SPANS: Final = 60_000
 """Beyond these, devices at even distances are shown, and then only the beginning of the run."""
 MOST_POINTS: Final = 2_000
@@ -40,7 +42,7 @@ def report_content(runs: Sequence[Run], metric: str = "") -> dict[str, Any]:
     groups = by_label(runs)
     goal = choose_goal(runs, metric)
     detailed = [members[0] for members in groups.values()][:MOST_DETAILED]
-    notes = []
+    notes = goal.gaps(runs)
     if len(groups) > MOST_DETAILED:
         notes.append(
             f"Replay and timeline have the first {MOST_DETAILED} of {len(groups)} labels; "
@@ -54,9 +56,7 @@ def report_content(runs: Sequence[Run], metric: str = "") -> dict[str, Any]:
         "goal": {"metric": goal.metric, "scope": goal.scope},
         "summary": _summary(groups, goal),
         "curves": _curves(groups, goal),
-        "energy": {
-            name: _sums(groups, name) for name in ("joules by component", "joules", "seconds")
-        },
+        "energy": {quantity: _sums(groups, quantity) for quantity in get_args(Quantity)},
         "links": _links(groups),
         "details": [_details(run, notes) for run in detailed],
         "notes": notes,
@@ -115,25 +115,15 @@ def _curves(by_name: Mapping[str, Sequence[Run]], goal: Goal) -> list[dict[str, 
     return found
 
 
-def _sums(groups: Mapping[str, Sequence[Run]], quantity: str) -> list[dict[str, Any]]:
+def _sums(groups: Mapping[str, Sequence[Run]], quantity: Quantity) -> list[dict[str, Any]]:
     """Return means over seeds of what all devices spent together, by its parts."""
     rows = []
     for label, members in groups.items():
-        sums = [_parts(run, quantity) for run in members]
+        sums = [spent(run, quantity) for run in members]
         names = sorted({name for parts in sums for name in parts})
         means = {name: float(np.mean([each.get(name, 0.0) for each in sums])) for name in names}
         rows.append({"label": label, "parts": means})
     return rows
-
-
-def _parts(run: Run, quantity: str) -> dict[str, float]:
-    if quantity == "joules by component":
-        return {str(name): float(value) for name, value in run.manifest.get("joules", {}).items()}
-    spans = run.span_arrays
-    mine = np.isin(spans["actor"], run.devices)
-    amount = spans["end"] - spans["start"] if quantity == "seconds" else spans["joules"]
-    names, index = np.unique(spans["activity"][mine], return_inverse=True)
-    return dict(zip(names.tolist(), np.bincount(index, amount[mine]).tolist(), strict=True))
 
 
 def _links(groups: Mapping[str, Sequence[Run]]) -> dict[str, list[dict[str, Any]]]:
@@ -144,7 +134,7 @@ def _links(groups: Mapping[str, Sequence[Run]]) -> dict[str, list[dict[str, Any]
             lines = []
             for label, members in groups.items():
                 values = np.sort(
-                    np.concatenate([_sent(run, activity, quantity) for run in members])
+                    np.concatenate([transfers(run, activity, quantity) for run in members])
                 )
                 if values.size:
                     share = (np.arange(values.size) + 1) / values.size
@@ -155,12 +145,6 @@ def _links(groups: Mapping[str, Sequence[Run]]) -> dict[str, list[dict[str, Any]
             if lines:
                 found[f"{activity} {quantity}"] = lines
     return found
-
-
-def _sent(run: Run, activity: str, quantity: str) -> NDArray[np.float64]:
-    spans = run.span_arrays
-    mine = (spans["activity"] == activity) & (spans["bits"] > 0) & np.isfinite(spans[quantity])
-    return np.asarray(spans[quantity][mine], np.float64)
 
 
 def _details(run: Run, notes: list[str]) -> dict[str, Any]:
@@ -197,6 +181,7 @@ def _details(run: Run, notes: list[str]) -> dict[str, Any]:
         "places": {device: _places(run, device) for device in shown},
         "capacity": _capacities(run),
         "holdings": _holdings(run, shown),
+        "samples": run.samples[:MOST_SAMPLES],
         "scenario": (run.folder / "scenario.yaml").read_text("utf-8"),
         "facts": {name: run.manifest[name] for name in _FACTS if name in run.manifest},
     }

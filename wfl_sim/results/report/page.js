@@ -98,8 +98,8 @@ function showDetails() {
 
 function showEnergy() {
   const host = section("Energy and time", "Means over seeds, all devices together. Joules of an activity are all that the device drew in it, idle power included.");
-  const units = { "joules by component": "J", joules: "J", seconds: "s" };
-  const titles = { "joules by component": "Energy by component", joules: "Energy by activity", seconds: "Time by activity" };
+  const units = { seconds: "s", joules: "J", components: "J" };
+  const titles = { seconds: "Time by activity", joules: "Energy by activity", components: "Energy by component" };
   const pair = make("div", { class: "pair" });
   host.append(pair);
   for (const [name, rows] of Object.entries(DATA.energy)) {
@@ -191,6 +191,20 @@ function showLabels() {
   grid(0);
 }
 
+function showSamples() {
+  const asked = DATA.details.filter((run) => run.samples.length);
+  if (!asked.length) return;
+  const host = section("Generated text", "What the models of the first devices answer to requests of their own test data, before and after tuning, in the run of the lowest seed.");
+  const stage = make("div");
+  choice(host, "Run", asked.map((run) => `${run.label}, seed ${run.seed}`), (index) => show(index));
+  host.append(stage);
+  function show(index) {
+    stage.replaceChildren(...asked[index].samples.map((each) => make("div", { class: "sample" }, make("h3", {}, each.device, ": ", each.request),
+      make("dl", {}, [["in the data", "given"], ["before", "before"], ["after", "after"]].map(([name, key]) => [make("dt", {}, name), make("dd", {}, each[key] || "(nothing)")])))));
+  }
+  show(0);
+}
+
 function showScenario() {
   if (!DATA.details.length) return;
   const host = section("Scenario", "As it was run, with all defaults, in SI units; wfl-sim run takes this text as it is. Below it, what made the numbers.");
@@ -208,4 +222,4 @@ document.title = `${DATA.title}: wfl_sim report`;
 document.getElementById("title").textContent = DATA.title;
 const runCount = Object.values(DATA.labels).flat().length;
 document.getElementById("subtitle").textContent = `${runCount} run${runCount > 1 ? "s" : ""}: ${LABELS.slice(0, 12).join(", ")}${LABELS.length > 12 ? ", ..." : ""}`;
-for (const show of [showSummary, showCurves, showDetails, showEnergy, showLinks, showLabels, showScenario]) show();
+for (const show of [showSummary, showCurves, showDetails, showEnergy, showLinks, showLabels, showSamples, showScenario]) show();
