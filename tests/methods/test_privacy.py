@@ -9,10 +9,14 @@ from scipy.stats import norm
 
 from wfl_sim.config.errors import ScenarioError
 from wfl_sim.device_models.workload import Workload
+from wfl_sim.execution.plan import NetworkOnly
 from wfl_sim.learning.privacy_accounting import epsilon_spent, with_secure_aggregation
 from wfl_sim.methods.privacy import Privacy, SecureAggregation
 from wfl_sim.randomness import stream
 from wfl_sim.scenario.loading import load
+from wfl_sim.scenario.privacy_checks import draws_uniformly
+from wfl_sim.simulation.build import run_federation
+from wfl_sim.simulation.simulation import Simulation
 
 TEXT = """
 name: private
@@ -93,12 +97,64 @@ def test_sampling_helps_and_lost_uploads_cost():
     pytest.importorskip("opacus")
     privacy = Privacy(clip=1.0, noise_multiplier=1.0, cohort=2)
     everyone = epsilon_spent(privacy, [(0, 1)] * 5, devices=2)["epsilon"]
-    sampled = epsilon_spent(privacy, [(0, 1)] * 5, devices=20)["epsilon"]
-    lossy = epsilon_spent(privacy, [(0, 1)] * 4 + [(0,)], devices=20)["epsilon"]
+    sampled = epsilon_spent(privacy, [(0, 1)] * 5, devices=20, uniform=True)["epsilon"]
+    lossy = epsilon_spent(privacy, [(0, 1)] * 4 + [(0,)], devices=20, uniform=True)["epsilon"]
     assert sampled < everyone / 2
     assert lossy > sampled
     local = Privacy(clip=1.0, noise_multiplier=1.0, noise="local", cohort=2)
     assert epsilon_spent(local, [(0, 1), (0, 2)], devices=20)["releases"] == 2
+
+
+def renyi_epsilon(squares, delta=1e-5):
+    """Of Gaussian releases without sampling; `squares` is the sum of 1 / multiplier^2."""
+    order = 1 + np.logspace(-4, 4, 200_001)
+    single = order * squares / 2 + np.log1p(-1 / order) - np.log(delta * order) / (order - 1)
+    return single.min()
+
+
+@pytest.mark.parametrize(
+    ("cohorts", "squares"),
+    [
+        ([(0, 1)] * 6, 6),
+        # Device 2 is in two sums only, device 0 in three: one of them with half the noise.
+        ([(0, 2), (0, 1), (1, 2), (0,)], 1 + 1 + 2),
+        # A cloud averages what its edge servers hold already: no device sends again.
+        ([(0, 1), (2, 3), (-1, -1)] * 2, 2),
+        # Twice in one sum: twice the sensitivity, 3 uploads hold 3/2 of the noise.
+        ([(0, 0, 1)], 4 / 1.5),
+        ([], 0),
+    ],
+)
+def test_without_uniform_samples_the_releases_of_each_device_count(cohorts, squares):
+    pytest.importorskip("opacus")
+    privacy = Privacy(clip=1.0, noise_multiplier=1.0, cohort=2)
+    told = epsilon_spent(privacy, cohorts, devices=8)
+    assert not told["amplified"]
+    expected = renyi_epsilon(squares) if squares else 0.0
+    assert told["epsilon"] == pytest.approx(expected, rel=2e-3)
+
+
+def test_the_distribution_of_the_loss_meets_the_closed_form():
+    """Six releases at 1 are one at 1/sqrt(6): 12.87; by Renyi orders 13.78."""
+    pytest.importorskip("opacus")
+    privacy = Privacy(clip=1.0, noise_multiplier=1.0, cohort=2, accountant="pld")
+    told = epsilon_spent(privacy, [(0, 1)] * 6, devices=8)["epsilon"]
+    assert told == pytest.approx(exact_epsilon(1 / sqrt(6), 1e-5), abs=0.02)
+    assert renyi_epsilon(6) == pytest.approx(13.78, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("rounds", "uniform"),
+    [
+        ("{kind: synchronous, count: 1}", True),
+        ("{kind: synchronous, count: 1, select: best-channel}", False),
+        ("{kind: deadline, count: 1, deadline: 1 s}", True),
+        ("{kind: over-selection, count: 1, clients: 4, take: 2}", False),
+        ("{kind: tiers, count: 1}", False),
+    ],
+)
+def test_only_uniform_samples_amplify(tmp_path, rounds, uniform):
+    assert draws_uniformly(scenario(tmp_path, f"rounds={rounds}").rounds) is uniform
 
 
 @pytest.mark.parametrize(
@@ -133,6 +189,28 @@ def test_its_bits_are_in_both_payloads(tmp_path):
         ("server.weights=examples", "p.yaml:6: server.weights: must be equal"),
         ("method=scaffold", "privacy: needs a method that averages uploads, which scaffold"),
         ("privacy.clip=0", "privacy.clip: is missing"),
+        (
+            "rounds={kind: synchronous, count: 1, select: oort}",
+            "rounds.select: must not look at the data",
+        ),
+        (
+            "rounds={kind: asynchronous, count: 1}",
+            "privacy.noise: must be local here: uploads of several rounds meet in one sum",
+        ),
+        (
+            "rounds={kind: deadline, count: 1, deadline: 1 s, late: fold}",
+            "privacy.noise: must be local here",
+        ),
+        ("rounds={kind: centralised, count: 1}", "privacy: is for updates that are sent"),
+        ("method={kind: splitlora, device_blocks: 1}", "privacy: protects updates, and splitlora"),
+        (
+            "payload.upload={kind: top-k, share: 0.1}",
+            "privacy.noise: needs an upload codec that is additive",
+        ),
+        (
+            "payload.upload={kind: int8, updates: true, error_feedback: true}",
+            "privacy.noise: needs an upload codec that is additive",
+        ),
         ("privacy.delta=1", r"privacy.delta: must lie in \(0, 1\), got 1"),
         ("privacy.noise_multiplier=-1", "privacy.noise_multiplier: must not be negative"),
     ],
@@ -140,3 +218,26 @@ def test_its_bits_are_in_both_payloads(tmp_path):
 def test_what_cannot_be_is_one_located_line(tmp_path, setting, message):
     with pytest.raises(ScenarioError, match=message.replace("p.yaml:6: ", "")):
         scenario(tmp_path, setting)
+
+
+@pytest.mark.parametrize(
+    ("availability", "partial"), [("always", 0), ("{kind: markov, on: 1 s, off: 99 s}", 2)]
+)
+def test_devices_that_are_away_make_the_sample_a_partial_one(tmp_path, availability, partial):
+    loaded = scenario(
+        tmp_path,
+        f"devices=[{{count: 40, hardware: jetson-orin-nano, availability: {availability}}}]",
+    )
+    simulation = Simulation(loaded, network_only=True)
+    federation = simulation.federation(NetworkOnly(simulation.learner, loaded.seed))
+    run_federation(federation, loaded)
+    assert federation.context.partial_pools == partial
+
+
+def test_masked_payloads_of_other_places_or_scales_cannot_be_added(tmp_path):
+    for codec in ("{kind: top-k, share: 0.1}", "{kind: random-mask, share: 0.1}", "{kind: int8}"):
+        settings = (f"payload.upload={codec}", "privacy={clip: 1, secure_aggregation: {}}")
+        with pytest.raises(ScenarioError, match=r"privacy.secure_aggregation: needs an upload"):
+            scenario(tmp_path, *settings)
+    kept = scenario(tmp_path, "payload.upload={kind: top-k, share: 0.1}", "privacy.noise=local")
+    assert kept.privacy.noise == "local"

@@ -14,11 +14,12 @@ from wfl_sim.state import State, check_same, minus, plus, shapes_of
 class Codec(Protocol):
     """How a state becomes bits on the air, and back.
 
-    A codec may have three more attributes, each false where it lacks it. `relative`: what it
+    A codec may have four more attributes, each false where it lacks it. `relative`: what it
     encodes is the change since the state that the receiver knows, which is added again at the other
     end; only for uploads. `feedback`: the sender keeps what a payload has lost and adds it to the
     next one (Seide et al. 2014; Karimireddy et al. 2019, arXiv:1901.09847). `lossless`: a float32
-    state arrives bit for bit.
+    state arrives bit for bit. `additive`: every value has its own place and no scale of its sender,
+    so payloads of many devices can be added masked, and noise stays where it was put.
 
     >>> class Signs:
     ...     def encode(self, state):

@@ -15,6 +15,7 @@ from wfl_sim.state import State, shapes_of
 class _Dense(ABC):
     """All values in one element type of the format."""
 
+    additive: ClassVar[bool] = True
     _element: ClassVar[str]
 
     def bits(self, shapes: Shapes) -> int:

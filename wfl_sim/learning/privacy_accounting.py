@@ -1,15 +1,17 @@
 """What privacy costs: the epsilon that a run spends, and the bits of secure aggregation.
 
-Epsilon is counted by Renyi differential privacy (opacus). The accountant treats each round as a
-Poisson sample of the devices at the rate `clients / devices`; rounds that draw a fixed number are
-treated the same, as is usual.
+Opacus composes the releases: by Renyi differential privacy (`rdp`), or by the distribution of the
+privacy loss (`pld`; Gopi, Lee and Wutschitz 2021, arXiv 2106.02848), which is tighter.
 """
 
 import warnings
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from math import sqrt
 from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
 
 from wfl_sim.device_models.workload import Workload
 from wfl_sim.methods.privacy import Privacy
@@ -23,45 +25,74 @@ _HIGHEST_ORDER: Final = 16_384
 
 
 def epsilon_spent(
-    privacy: Privacy, cohorts: Sequence[Sequence[int]], devices: int
+    privacy: Privacy, cohorts: Sequence[Sequence[int]], devices: int, *, uniform: bool = False
 ) -> dict[str, Any]:
     """Return epsilon and what it was computed from.
 
     With `distributed` noise it is that of the sums; the fewer uploads arrive, the less noise is in
-    them. With `local` noise it is that of all uploads of the device that sent most, and sampling
-    does not help.
+    them. Sums of uniform samples of all devices are amplified by sampling, at the rate
+    `clients / devices`: the bound is for Poisson samples, and samples of a fixed size are treated
+    alike, as is usual. For other sums, and with `local` noise, the releases of each device are
+    counted, and epsilon is that of the device that has spent most.
 
     Args:
         privacy: clip, noise, delta.
-        cohorts: the devices of each aggregation.
+        cohorts: the devices of each aggregation; negative numbers are aggregates themselves.
         devices: number of devices of the federation.
+        uniform: whether every cohort was drawn uniformly from all devices.
 
     Raises:
         ImportError: opacus is not installed.
     """
     try:
-        from opacus.accountants import RDPAccountant
+        from opacus.accountants import PRVAccountant, RDPAccountant
     except ImportError:
         raise ImportError("the privacy accountant needs opacus: wfl-sim[privacy]") from None
-    accountant = RDPAccountant()
-    if privacy.noise == "local":
-        rate, everyone = 1.0, [device for cohort in cohorts for device in cohort]
-        steps = max((everyone.count(device) for device in set(everyone)), default=0)
-        multipliers = [privacy.noise_multiplier] * steps
-    else:
+    amplified = uniform and privacy.noise == "distributed"
+    if amplified:
         rate = min(1.0, privacy.cohort / devices)
-        multipliers = [
-            privacy.noise_multiplier * sqrt(len(cohort) / privacy.cohort) for cohort in cohorts
-        ]
+        multipliers = [_multiplier(privacy, len(cohort)) for cohort in cohorts if cohort]
+    else:
+        rate, multipliers = 1.0, _most_exposed(privacy, cohorts)
+    accountant = RDPAccountant() if privacy.accountant == "rdp" else PRVAccountant()
     for multiplier in multipliers:
         accountant.step(noise_multiplier=multiplier, sample_rate=rate)
-    epsilon = _least_epsilon(accountant, privacy.delta) if multipliers else 0.0
+    if not multipliers:
+        epsilon = 0.0
+    elif isinstance(accountant, RDPAccountant):
+        epsilon = _least_epsilon(accountant, privacy.delta)
+    else:
+        with np.errstate(divide="ignore"):  # opacus: log(1 - rate)
+            epsilon = float(accountant.get_epsilon(delta=privacy.delta))
     return {
         "epsilon": epsilon,
         "delta": privacy.delta,
         "releases": len(multipliers),
         "sampling_rate": rate,
+        "accountant": privacy.accountant,
+        "amplified": amplified,
     }
+
+
+def _multiplier(privacy: Privacy, uploads: int) -> float:
+    """Return the deviation of the noise in a sum of so many uploads, over the clip."""
+    return privacy.noise_multiplier * sqrt(uploads / privacy.cohort)
+
+
+def _most_exposed(privacy: Privacy, cohorts: Sequence[Sequence[int]]) -> list[float]:
+    """Return the noise multipliers of the releases of the device whose data they tell most of.
+
+    Gaussian releases with multipliers s_t tell as much as one with (sum of s_t^-2)^(-1/2).
+    """
+    releases: dict[int, list[float]] = defaultdict(list)
+    for cohort in cohorts:
+        for device, times in Counter(each for each in cohort if each >= 0).items():
+            if privacy.noise == "local":
+                releases[device] += [privacy.noise_multiplier] * times
+            else:
+                # A device that is in a sum several times can change it by as many clips.
+                releases[device].append(_multiplier(privacy, len(cohort)) / times)
+    return max(releases.values(), key=lambda own: sum(s**-2 for s in own), default=[])
 
 
 def _least_epsilon(accountant: "RDPAccountant", delta: float) -> float:

@@ -55,6 +55,8 @@ class Privacy:
     noise: Literal["distributed", "local"] = "distributed"
     delta: float = 1e-5
     """Delta for which epsilon is reported."""
+    accountant: Literal["rdp", "pld"] = "rdp"
+    """How epsilon is composed: by Renyi orders, or by the distribution of the privacy loss."""
     secure_aggregation: SecureAggregation | None = None
     cohort: int = 1
     """Number of devices of a round; a scenario sets it by its rounds."""

@@ -98,6 +98,8 @@ class RunContext:
     """Number of times that the server, or an edge server, was to aggregate what has arrived."""
     empty_aggregations: int = 0
     """Number of those for which nothing had arrived."""
+    partial_pools: int = 0
+    """Number of cohorts that were selected while some devices were not available."""
     _changed: simpy.Event | None = None
 
     def __repr__(self) -> str:

@@ -109,6 +109,7 @@ class LimitedRounds(ABC):
         available = yield from federation.wait_for_available()
         if not available:
             return []
+        federation.context.partial_pools += len(available) < len(federation.devices)
         clients = self.clients or len(federation.devices)
         return self.select.select(available, clients, federation.stream("selection", number))
 

@@ -16,7 +16,6 @@ from wfl_sim.device_models.availability import TraceAvailability
 from wfl_sim.learning.pretrained_model import MODELS, Pretrained
 from wfl_sim.methods.method import METHODS, Method, SplitModel, is_weighted_mean, needs_lossless
 from wfl_sim.methods.objectives import Rewards
-from wfl_sim.methods.privacy import Privacy
 from wfl_sim.methods.server import AggregationConfig
 from wfl_sim.network.backhaul_graph import BackhaulGraph
 from wfl_sim.radio.areas import Positions
@@ -56,9 +55,7 @@ def check_model(model: Any, data: Data | None, method: Method) -> None:
                 raise LocatedError(str(error), "method", "rewards") from None
 
 
-def check_aggregation(
-    method: Method, server: AggregationConfig, download: Codec, privacy: Privacy | None
-) -> None:
+def check_aggregation(method: Method, server: AggregationConfig, download: Codec) -> None:
     """Refuse what would do nothing, or harm, to the aggregate or to the model of a device."""
     name = METHODS.name_of(method)
     if not is_weighted_mean(method):
@@ -69,18 +66,6 @@ def check_aggregation(
             "devices merge what they get, and must come to the weights of the server",
             "payload",
             "download",
-        )
-    if privacy is None:
-        return
-    if not is_weighted_mean(method):
-        raise LocatedError(
-            f"needs a method that averages uploads, which {name} does not", "privacy"
-        )
-    if privacy.noise_multiplier and server.weights != "equal":
-        raise LocatedError(
-            "must be equal where noise is calibrated to what one device can change",
-            "server",
-            "weights",
         )
 
 

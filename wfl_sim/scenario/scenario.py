@@ -40,6 +40,7 @@ from wfl_sim.radio.layouts import LAYOUTS, Layout
 from wfl_sim.rounds.policy import ROUNDS, Choosy, Rounds
 from wfl_sim.scenario import checks
 from wfl_sim.scenario.devices import DeviceGroup
+from wfl_sim.scenario.privacy_checks import check_privacy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,9 +146,11 @@ class Scenario:
             raise LocatedError("at least one group of devices is needed", "devices")
         checks.check_model(self.model, self.data, self.method)
         check_hooks(self.method)
-        checks.check_aggregation(self.method, self.server, self.payload.download, self.privacy)
+        checks.check_aggregation(self.method, self.server, self.payload.download)
         checks.check_ranks(self.method, self.devices)
         checks.check_rounds(self.rounds, self.device_count, self.method, self.backhaul)
+        upload = self.payload.upload
+        check_privacy(self.privacy, self.method, self.server, upload, self.rounds)
         if isinstance(self.rounds, Choosy):
             self.rounds.check_scenario(self)
         checks.check_template(self.cells, self.layout)

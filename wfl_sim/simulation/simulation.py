@@ -21,6 +21,7 @@ from wfl_sim.learning.learner import PeftLearner
 from wfl_sim.network.federation import Federation
 from wfl_sim.network.watchdog import ClockListener
 from wfl_sim.records import LabelCount, Level, Metric, RadioSample, Span
+from wfl_sim.scenario.privacy_checks import draws_uniformly
 from wfl_sim.scenario.scenario import Scenario
 from wfl_sim.simulation.build import build_federation, run_federation
 from wfl_sim.simulation.feasibility import check_link_budget, check_memory
@@ -160,7 +161,7 @@ class Simulation:
         totals = {
             "tasks_executed": graph.executed,
             **({"not_finite": broken} if broken else {}),
-            **self._privacy_spent(plan.cohorts),
+            **self._privacy_spent(plan.cohorts, context.partial_pools),
             "execution": dict(graph.report()),
         }
         samples: list[dict[str, str]] = []
@@ -202,14 +203,21 @@ class Simulation:
         if noisy and find_spec("opacus") is None:
             raise LocatedError("noise needs an accountant: install wfl-sim[privacy]", "privacy")
 
-    def _privacy_spent(self, cohorts: Sequence[Sequence[int]]) -> dict[str, Any]:
-        """Return the epsilon spent by what the server has received, if updates have noise."""
-        privacy = self.scenario.secured
+    def _privacy_spent(self, cohorts: Sequence[Sequence[int]], partial: int) -> dict[str, Any]:
+        """Return the epsilon spent by what the server has received, if updates have noise.
+
+        Args:
+            cohorts: the devices of each aggregation.
+            partial: number of selections from less than all devices.
+        """
+        privacy, rounds = self.scenario.secured, self.scenario.rounds
         if privacy is None or not privacy.noise_multiplier:
             return {}
         from wfl_sim.learning.privacy_accounting import epsilon_spent
 
-        return {"privacy": epsilon_spent(privacy, cohorts, self.scenario.device_count)}
+        uniform = not partial and draws_uniformly(rounds)
+        count = self.scenario.device_count
+        return {"privacy": epsilon_spent(privacy, cohorts, count, uniform=uniform)}
 
     def _simulate(self, plan: Plan, clock: ClockListener | None) -> Federation:
         started = time.perf_counter()
