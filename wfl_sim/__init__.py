@@ -37,6 +37,8 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
+        if name == "band":  # takes kinds by name, and rooms below scenario know none
+            import_module("wfl_sim.scenario.builtin_kinds")
         return getattr(import_module(_HOMES[name]), name)
     if name.isupper() and hasattr(import_module("wfl_sim.protocols"), name):
         return getattr(import_module("wfl_sim.protocols"), name)

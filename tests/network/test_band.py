@@ -1,6 +1,8 @@
 """A band in a SimPy model: closed forms, the same bits as in a scenario, and clear refusals."""
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -134,3 +136,13 @@ def test_no_such_link_is_refused():
     band = wfl_sim.band("20 MHz", env=simpy.Environment(), gains=[1e-10])
     with pytest.raises(ValueError, match="link must be from 0 to 0, got 1"):
         band.send(1, 1e6)
+
+
+def test_kinds_are_known_where_nothing_else_was_imported():
+    code = (
+        "import simpy, wfl_sim\n"
+        "options = dict(env=simpy.Environment(), gains=[1e-10], channel={'fading': 'static'})\n"
+        "print(wfl_sim.band('20 MHz', **options))"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout == "Band(uplink, 1 links)\n"
