@@ -14,6 +14,7 @@ bits of a double. No order of summation and no fused multiply-add of a library t
 """
 
 from collections.abc import Iterator
+from threading import Lock
 from typing import Final
 
 import numpy as np
@@ -49,16 +50,28 @@ class GridRotations:
     sinusoids).
     """
 
-    def __init__(self, frequencies: FloatArray, step: float) -> None:
-        links, rows, sinusoids = frequencies.shape
-        self.step = step
+    def __init__(self, frequencies: FloatArray) -> None:
+        self.step = 0.0
         self._frequencies = frequencies
-        self._known = np.zeros(links, dtype=bool)
-        self.within = np.empty((links, 2, rows, sinusoids, _HALF), dtype=np.float32)
-        self.between = np.empty((links, 2, rows, _RUNS, sinusoids), dtype=np.float32)
+        self._lock = Lock()
+        self._known = np.zeros(len(frequencies), dtype=bool)
+        self.within = self.between = np.empty(0, dtype=np.float32)
 
-    def fill(self, links: LinkIndices) -> None:
-        """Compute what is missing for ``links``."""
+    def prepare(self, links: LinkIndices, step: float) -> None:
+        """Compute what is missing for ``links``; begin anew for another step."""
+        with self._lock:
+            self._begin(step)
+            self._fill(links)
+
+    def _begin(self, step: float) -> None:
+        if step != self.step:
+            links, rows, sinusoids = self._frequencies.shape
+            self._known[:] = False
+            self.within = np.empty((links, 2, rows, sinusoids, _HALF), dtype=np.float32)
+            self.between = np.empty((links, 2, rows, _RUNS, sinusoids), dtype=np.float32)
+            self.step = step
+
+    def _fill(self, links: LinkIndices) -> None:
         samples = np.arange(_HALF) + 0.5
         centres = (np.arange(_RUNS) - (_RUNS - 1) / 2.0) * _RUN
         loops = kernels()
@@ -140,7 +153,6 @@ def power_blocks(
     begin, end = first // _RUN, -(-(first + count) // _RUN)
     used = slice(first - begin * _RUN, first - begin * _RUN + count)
     single = amplitudes.astype(np.float32)
-    rotations.fill(links)
     loops = kernels()
     if loops is not None:
         cells = np.empty(((end - begin) * _RUN, transform.size, links.size), dtype=np.float32)

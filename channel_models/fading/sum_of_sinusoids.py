@@ -48,7 +48,7 @@ class SumOfSinusoids:
         self._phases = phases
         self._row_delays = delays
         self._specular = specular
-        self._rotations: GridRotations | None = None
+        self._rotations = GridRotations(frequencies)
         self._band: tuple[FloatArray, ResponseTransform, FloatArray] | None = None
 
     def __repr__(self) -> str:
@@ -67,13 +67,15 @@ class SumOfSinusoids:
 
     def delayed(self, seconds: float) -> "SumOfSinusoids":
         """Return the same fading ``seconds`` earlier."""
-        return SumOfSinusoids(
+        late = SumOfSinusoids(
             self._amplitudes,
             self._frequencies,
             self._phases - self._frequencies * seconds,
             self._row_delays,
             specular=self._specular,
         )
+        late._rotations = self._rotations  # they depend on the frequencies alone
+        return late
 
     def taps(self, time: ArrayLike, links: ArrayLike | None = None) -> ComplexArray:
         """Complex taps at absolute ``time`` (s), shape (links, *time.shape, taps)."""
@@ -122,8 +124,7 @@ class SumOfSinusoids:
         """
         first, count, step = check_grid(first, count, step)
         chosen = select_links(links, self.links)
-        if self._rotations is None or self._rotations.step != step:
-            self._rotations = GridRotations(self._frequencies, step)
+        self._rotations.prepare(chosen, step)
         transform, phases = self._transformed(check_offsets(offsets))
         return power_blocks(
             self._rotations,

@@ -62,10 +62,7 @@ def build_band(
     if isinstance(power, DevicePower) and cell.block_snr:
         limit = BlockLimit(cell.block_snr, power.largest)
 
-    def drawn(age: float) -> LazyFading:
-        return LazyFading(
-            model, lambda link: stream(seed, "fading", name, link, path), doppler, age
-        )
+    fading = LazyFading(model, lambda link: stream(seed, "fading", name, link, path), doppler)
 
     def errors(link: int) -> np.random.Generator:
         return stream(seed, "csi", name, link, direction)
@@ -77,11 +74,11 @@ def build_band(
     asks = not isinstance(side.allocator, CHANNEL_UNAWARE) or isinstance(side.rate, TransportRate)
     known: GridFading | None = None
     if side.csi_error:
-        known = EstimatedFading(drawn(side.csi_delay), side.csi_error, errors, len(gains))
+        known = EstimatedFading(fading.delayed(side.csi_delay), side.csi_error, errors, len(gains))
     elif side.csi_delay and changes and (asks or limit is not None):
-        known = drawn(side.csi_delay)
+        known = fading.delayed(side.csi_delay)
     return OfdmaBand(
-        channel=SampledChannel(gains, drawn(0.0), offsets, step, ahead),
+        channel=SampledChannel(gains, fading, offsets, step, ahead),
         known=None if known is None else SampledChannel(gains, known, offsets, step, ahead),
         allocator=side.allocator,
         rate=side.rate,

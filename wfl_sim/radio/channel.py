@@ -8,6 +8,8 @@ the next block once a quarter of the present one is used.
 
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from copy import copy
+from threading import Lock
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -84,6 +86,9 @@ class SampledChannel:
     def fading(self, links: NDArray[np.intp], first: int, count: int) -> NDArray[np.float32]:
         """Return (count, blocks, m) fading, without the large-scale gains; do not write into it."""
         pieces = []
+        for number in [each for each in self._samples if each < first // self._cells]:
+            # Time goes on: the memory of what is over serves the next block.
+            self._free_blocks.append(self._samples.pop(number))
         while count > 0:
             number, within = divmod(first, self._cells)
             pieces.append(self._block(number, links).of(links, within, count))
@@ -201,7 +206,6 @@ class LazyFading:
         model: the law.
         stream: the random stream of each link; a new one, at its beginning, in every call.
         doppler: (links,) Hz.
-        age: s by which all of it is delayed: the fading as it is known.
     """
 
     def __init__(
@@ -209,19 +213,26 @@ class LazyFading:
         model: cm.Fading,
         stream: Callable[[int], np.random.Generator],
         doppler: NDArray[np.float64],
-        age: float = 0.0,
     ) -> None:
-        self._age = age
+        self._age = 0.0
         self._model = model
         self._stream = stream
         self._doppler = doppler
-        self._processes: list[GridFading] = []
+        self._lock = Lock()
+        self._processes: list[cm.FadingProcess] = []
+        self._late: dict[int, GridFading] = {}
         self._process = np.full(len(doppler), -1, dtype=np.intp)
         self._index = np.zeros(len(doppler), dtype=np.intp)
 
     def __repr__(self) -> str:
         known = int((self._process >= 0).sum())
         return f"LazyFading({known} of {len(self._doppler)} links drawn)"
+
+    def delayed(self, age: float) -> "LazyFading":
+        """Return the same fading as it was `age` s before; what is drawn serves both."""
+        late = copy(self)
+        late._age, late._late = age, {}
+        return late
 
     def power_grid(
         self,
@@ -232,15 +243,16 @@ class LazyFading:
         links: NDArray[np.intp],
     ) -> NDArray[np.floating[Any]]:
         """Power at the midpoints of `count` grid cells from `first` on, (links, count, offsets)."""
-        self._draw(links[self._process[links] < 0])
+        with self._lock:
+            self._draw(np.unique(links[self._process[links] < 0]))
         numbers = np.unique(self._process[links])
         if len(numbers) == 1:
-            process: GridFading = self._processes[numbers[0]]
+            process = self._at_age(int(numbers[0]))
             return process.power_grid(first, count, step, offsets, self._index[links])
         power = np.empty((count, len(offsets), len(links)), dtype=np.float32).transpose(2, 0, 1)
         for number in numbers:
             here = self._process[links] == number
-            power[here] = self._processes[number].power_grid(
+            power[here] = self._at_age(int(number)).power_grid(
                 first, count, step, offsets, self._index[links[here]]
             )
         return power
@@ -248,11 +260,14 @@ class LazyFading:
     def _draw(self, links: NDArray[np.intp]) -> None:
         if links.size:
             streams = [self._stream(int(link)) for link in links]
-            self._process[links] = len(self._processes)
+            self._processes.append(self._model.realise(streams, self._doppler[links]))
             self._index[links] = np.arange(len(links))
-            self._processes.append(
-                delayed(self._model.realise(streams, self._doppler[links]), self._age)
-            )
+            self._process[links] = len(self._processes) - 1
+
+    def _at_age(self, number: int) -> GridFading:
+        if number not in self._late:
+            self._late[number] = delayed(self._processes[number], self._age)
+        return self._late[number]
 
 
 def delayed(process: cm.FadingProcess, seconds: float) -> GridFading:
