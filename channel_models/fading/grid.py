@@ -14,7 +14,7 @@ bits of a double. No order of summation and no fused multiply-add of a library t
 """
 
 from collections.abc import Iterator
-from threading import Lock
+from threading import RLock
 from typing import Final
 
 import numpy as np
@@ -53,23 +53,27 @@ class GridRotations:
     def __init__(self, frequencies: FloatArray) -> None:
         self.step = 0.0
         self._frequencies = frequencies
-        self._lock = Lock()
-        self._known = np.zeros(len(frequencies), dtype=bool)
-        self.within = self.between = np.empty(0, dtype=np.float32)
+        self._lock = RLock()
+        self.forget()
 
-    def prepare(self, links: LinkIndices, step: float) -> None:
-        """Compute what is missing for ``links``; begin anew for another step."""
+    def forget(self) -> None:
+        """Free the memory; what is asked for again is computed anew."""
         with self._lock:
-            self._begin(step)
-            self._fill(links)
+            self._known = np.zeros(len(self._frequencies), dtype=bool)
+            self.step = 0.0
+            self.within = self.between = np.empty(0, dtype=np.float32)
 
-    def _begin(self, step: float) -> None:
-        if step != self.step:
-            links, rows, sinusoids = self._frequencies.shape
-            self._known[:] = False
-            self.within = np.empty((links, 2, rows, sinusoids, _HALF), dtype=np.float32)
-            self.between = np.empty((links, 2, rows, _RUNS, sinusoids), dtype=np.float32)
-            self.step = step
+    def of(self, links: LinkIndices, step: float) -> tuple[SingleArray, SingleArray]:
+        """Return `within` and `between` after computing what is missing for ``links``."""
+        with self._lock:
+            if step != self.step:
+                count, rows, sinusoids = self._frequencies.shape
+                self.forget()
+                self.within = np.empty((count, 2, rows, sinusoids, _HALF), dtype=np.float32)
+                self.between = np.empty((count, 2, rows, _RUNS, sinusoids), dtype=np.float32)
+                self.step = step
+            self._fill(links)
+            return self.within, self.between
 
     def _fill(self, links: LinkIndices) -> None:
         samples = np.arange(_HALF) + 0.5
@@ -142,6 +146,7 @@ def power_blocks(
     links: LinkIndices,
     first: int,
     count: int,
+    step: float,
 ) -> SingleArray:
     """``|H|^2`` at the midpoints of the grid cells ``first .. first + count - 1``.
 
@@ -153,25 +158,26 @@ def power_blocks(
     begin, end = first // _RUN, -(-(first + count) // _RUN)
     used = slice(first - begin * _RUN, first - begin * _RUN + count)
     single = amplitudes.astype(np.float32)
+    every_within, every_between = rotations.of(links, step)
     loops = kernels()
     if loops is not None:
         cells = np.empty(((end - begin) * _RUN, transform.size, links.size), dtype=np.float32)
-        tables = single, frequencies, phases, rotations.within, rotations.between
-        for centre, runs, out in _blocks(begin, end, rotations.step):
+        tables = single, frequencies, phases, every_within, every_between
+        for centre, runs, out in _blocks(begin, end, step):
             place = transform.matrix, transform.mirrored, runs.start, cells[out]
             loops.block_power(centre, *tables, links, *place)
         return cells[used].transpose(2, 0, 1)
     power = np.empty((links.size, transform.size, (end - begin) * _RUN), dtype=np.float32)
     everyone = _as_slice(links)
     frequency, phase = frequencies[everyone], phases[everyone]
-    for centre, runs, out in _blocks(begin, end, rotations.step):
+    for centre, runs, out in _blocks(begin, end, step):
         cosine, sine = cosine_and_sine(frequency * centre + phase, single=True)
         cosine *= single
         sine *= single
         for group in range(0, links.size, _LINKS_AT_ONCE):
             few = slice(group, group + _LINKS_AT_ONCE)
             chosen = _as_slice(links[few])
-            within, between = rotations.within[chosen], rotations.between[chosen, :, :, runs]
+            within, between = every_within[chosen], every_between[chosen, :, :, runs]
             taps = _block_taps(cosine[few], sine[few], within, between)
             transform.power(taps, power[few, :, out])
     return power[:, :, used].transpose(0, 2, 1)

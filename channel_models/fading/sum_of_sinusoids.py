@@ -77,6 +77,10 @@ class SumOfSinusoids:
         late._rotations = self._rotations  # they depend on the frequencies alone
         return late
 
+    def forget(self) -> None:
+        """Free what `power_grid` keeps for the next call, also for its delayed copies."""
+        self._rotations.forget()
+
     def taps(self, time: ArrayLike, links: ArrayLike | None = None) -> ComplexArray:
         """Complex taps at absolute ``time`` (s), shape (links, *time.shape, taps)."""
         moments = check_finite("time", time)
@@ -124,7 +128,6 @@ class SumOfSinusoids:
         """
         first, count, step = check_grid(first, count, step)
         chosen = select_links(links, self.links)
-        self._rotations.prepare(chosen, step)
         transform, phases = self._transformed(check_offsets(offsets))
         return power_blocks(
             self._rotations,
@@ -135,6 +138,7 @@ class SumOfSinusoids:
             chosen,
             first,
             count,
+            step,
         )
 
     def _transformed(self, offsets: FloatArray) -> tuple[ResponseTransform, FloatArray]:

@@ -140,3 +140,44 @@ def test_links_that_come_in_several_lots(monkeypatch, wish):
     for first, links in ((0, [3, 1]), (8, np.arange(16)), (300, np.arange(5, 40)), (310, [0, 39])):
         expected = whole.power_grid(first, 20, STEP, OFFSETS, links).transpose(1, 2, 0)
         assert (channel.fading(np.array(links), first, 20) == expected).all()
+
+
+def test_fading_off_the_air_is_forgotten_and_comes_back_the_same():
+    def streams(link):
+        return stream(3, "fading", link)
+
+    fading = LazyFading(cm.Rayleigh(profile="tdl-c"), streams, np.full(6, 9.7))
+    late, many, one = fading.delayed(0.004), np.arange(5), np.array([5])
+    before = fading.power_grid(0, 64, STEP, OFFSETS, many)
+    known = late.power_grid(0, 64, STEP, OFFSETS, many)
+    kept = fading._processes[0]._rotations
+    assert kept.within.nbytes > 5 * 64e3
+    for block in range(1, 7):
+        fading.power_grid(64 * block, 64, STEP, OFFSETS, one)
+    assert kept.within.nbytes == 0
+    assert (fading.power_grid(0, 64, STEP, OFFSETS, many) == before).all()
+    assert (late.power_grid(0, 64, STEP, OFFSETS, many) == known).all()
+
+
+def test_a_delayed_view_is_the_fading_of_before():
+    model, doppler = cm.Rayleigh(profile="tdl-c"), np.full(3, 9.7)
+    fading = LazyFading(model, lambda link: stream(3, "fading", link), doppler)
+    late = fading.delayed(STEP)
+    links = np.arange(3)
+    now = fading.power_grid(100, 32, STEP, OFFSETS, links)
+    np.testing.assert_allclose(
+        late.power_grid(101, 32, STEP, OFFSETS, links), now, rtol=1e-3, atol=1e-5
+    )
+
+
+def test_blocks_of_a_wide_band_are_short():
+    offsets = cm.resource_block_offsets(273, 30e3)
+    process = cm.Rayleigh(profile="tdl-c").realise(
+        [np.random.default_rng(i) for i in range(8)], np.full(8, 9.7)
+    )
+    channel = SampledChannel(np.ones(8), process, offsets, STEP)
+    whole = process.power_grid(0, 200, STEP, offsets).transpose(1, 2, 0)
+    for first in range(0, 192, 32):
+        assert (channel.fading(np.arange(8), first, 33) == whole[first : first + 33]).all()
+    blocks = [*channel._samples.values(), *channel._free_blocks]
+    assert sum(block._values.nbytes for block in blocks) / 16 < 0.15e6

@@ -221,6 +221,9 @@ class LazyFading:
         self._lock = Lock()
         self._processes: list[cm.FadingProcess] = []
         self._late: dict[int, GridFading] = {}
+        self._asked: dict[int, int] = {}
+        """The last sample that each process was asked for."""
+        self._swept = [0]
         self._process = np.full(len(doppler), -1, dtype=np.intp)
         self._index = np.zeros(len(doppler), dtype=np.intp)
 
@@ -245,7 +248,8 @@ class LazyFading:
         """Power at the midpoints of `count` grid cells from `first` on, (links, count, offsets)."""
         with self._lock:
             self._draw(np.unique(links[self._process[links] < 0]))
-        numbers = np.unique(self._process[links])
+            numbers = np.unique(self._process[links])
+            self._forget_old(numbers, first, count)
         if len(numbers) == 1:
             process = self._at_age(int(numbers[0]))
             return process.power_grid(first, count, step, offsets, self._index[links])
@@ -263,6 +267,18 @@ class LazyFading:
             self._processes.append(self._model.realise(streams, self._doppler[links]))
             self._index[links] = np.arange(len(links))
             self._process[links] = len(self._processes) - 1
+
+    def _forget_old(self, numbers: NDArray[np.intp], first: int, count: int) -> None:
+        """Free what processes keep that have been off the air for some blocks of samples."""
+        for number in numbers.tolist():
+            self._asked[number] = first
+        if first > self._swept[0]:
+            self._swept[0] = first
+            for number in [each for each, last in self._asked.items() if last + 4 * count < first]:
+                forget = getattr(self._processes[number], "forget", None)
+                if forget is not None:
+                    forget()
+                del self._asked[number]
 
     def _at_age(self, number: int) -> GridFading:
         if number not in self._late:
