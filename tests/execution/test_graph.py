@@ -7,7 +7,15 @@ from wfl_sim.data.examples import Examples, Shards
 from wfl_sim.execution.graph import TaskGraph
 from wfl_sim.execution.plan import ReceivedUpload, TrainingPlan
 from wfl_sim.execution.store import Store
-from wfl_sim.execution.task import Aggregate, Evaluate, InitialShared, LocalUpdate, Result, key_of
+from wfl_sim.execution.task import (
+    Aggregate,
+    Evaluate,
+    InitialShared,
+    LocalUpdate,
+    Result,
+    StateRef,
+    key_of,
+)
 
 
 class Counting:
@@ -81,6 +89,37 @@ def test_nothing_runs_before_it_is_demanded(tmp_path, learner):
     _, overall = two_rounds(graph)
     assert learner.ran == []
     assert graph.values(overall)["accuracy"] > 0
+
+
+class Remembering(Counting):
+    """Keeps another private state where its upload is of no use."""
+
+    remembers_uploads = True
+
+    def run(self, task, inputs):
+        made = super().run(task, inputs)
+        if isinstance(task, LocalUpdate):
+            return Result({**made.states, "unacknowledged": {"part/x": np.float32([-1])}})
+        return made
+
+
+@pytest.mark.parametrize("kind", [Remembering, Counting])
+def test_a_device_remembers_no_upload_that_was_not_used(tmp_path, kind):
+    learner = kind()
+    training = TrainingPlan(
+        TaskGraph(learner, Store(tmp_path)), learner, shards(3), seed=1, overall=True
+    )
+    shared = training.initial_shared()
+    output = "unacknowledged" if isinstance(learner, Remembering) else "private"
+    lost = training.local_update(0, 0, shared)
+    training.reject(0, lost)
+    assert training.private()[0] == StateRef(lost.key, output)
+    heard = training.local_update(0, 1, shared)
+    assert training.private()[0] == StateRef(heard.key, "private")
+    training.reject(0, lost)  # not its last one
+    assert training.private()[0] == StateRef(heard.key, "private")
+    training.reject(0, heard)
+    assert training.private()[0] == StateRef(heard.key, output)
 
 
 def test_what_was_dropped_is_never_trained(tmp_path, learner):

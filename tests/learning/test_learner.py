@@ -478,6 +478,7 @@ def test_what_a_codec_loses_is_sent_later(pretrained: Folder, shards: Shards) ->
     for name, trained in truth["upload"].items():
         rest = first["private"][f"error-feedback/{name}"]
         np.testing.assert_allclose(first["upload"][name] + rest, trained, atol=1e-6)
+    assert set(first["unacknowledged"]) == {n for n in first["private"] if "feedback" not in n}
     # From the same shared state once more: what was lost comes on top of the new update.
     sparse.private = Result({"private": first["private"]})
     own = {n: a for n, a in first["private"].items() if not n.startswith("error-feedback/")}
@@ -486,5 +487,7 @@ def test_what_a_codec_loses_is_sent_later(pretrained: Folder, shards: Shards) ->
     for name, trained in truth["upload"].items():
         rest = second["private"][f"error-feedback/{name}"]
         before = first["private"][f"error-feedback/{name}"]
+        # An upload that is not used has not brought what was lost before.
+        assert np.array_equal(second["unacknowledged"][f"error-feedback/{name}"], before)
         sent = second["upload"][name] - shared[name]
         np.testing.assert_allclose(sent + rest, trained - shared[name] + before, atol=1e-5)

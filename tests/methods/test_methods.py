@@ -1,6 +1,7 @@
 """Contracts of every registered method, on two parameters with numbers worked by hand."""
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -194,6 +195,7 @@ def test_scaffold_by_hand():
     with pytest.raises(StopIteration) as stop:
         run.send({"lora/a": np.float32([0.2])})
     sent, kept = stop.value.value.upload, stop.value.value.kept
+    assert stop.value.value.if_lost == {}
     assert kept["lora/a"] == pytest.approx(0.5)
     assert sent["control/lora/a"] == pytest.approx(0.5)
     other = {"lora/a": np.float32([0.4]), "control/lora/a": np.float32([0.1])}
@@ -210,10 +212,33 @@ def test_fedalt_gives_each_the_mean_of_the_others():
     assert shared["world/a"] == 0
     uploads = [Upload({"world/a": np.float32([v])}, 1.0, k) for k, v in enumerate((1, 2, 6))]
     made = method.aggregate(shared, uploads)
-    kept = {"own/a": np.float32([1]), "round/heard": np.float32([0])}
+    own = {"own/a": np.float32([1]), "sent/world/a": np.float32([1])}
+    kept = {**own, "round/heard": np.float32([0])}
     assert method.personal_model(made, kept, {})["world/a"] == pytest.approx(4)
     absent = {"own/a": np.float32([1])}
     assert method.personal_model(made, absent, {})["world/a"] == pytest.approx(3)
+
+
+def test_fedalt_does_not_take_itself_out_of_a_mean_that_it_is_not_in():
+    """Trained to 6, in a mean of 2 over two devices: 2 x 2 - 6 = -2, which the others are not.
+
+    With its upload lost, the mean of the others is 2.
+    """
+    method = METHODS.find("fedalt")()
+    client = SimpleNamespace(shapes={})
+    received = {"world/a": np.float32([0]), "round/state": np.float32([4, 2])}
+    kept = {"own/a": np.float32([1]), "sent/world/a": np.float32([1]), "round/heard": [3]}
+    run = method.local_update(received, kept, client)
+    next(run)
+    with pytest.raises(StopIteration) as stop:
+        run.send({"own/a": np.float32([6]), "world/a": np.float32([0])})
+    end = stop.value.value
+    later = {"world/a": np.float32([2]), "round/state": np.float32([5, 2])}
+    assert method.personal_model(later, end.kept, {})["world/a"] == -2
+    assert method.personal_model(later, end.if_lost, {})["world/a"] == 2
+    assert end.if_lost["own/a"] == 6
+    # Nobody was heard since: what it had sent before is still what is in the mean.
+    assert method.personal_model(received, end.if_lost, {})["world/a"] == -1
 
 
 def test_feddpa_trusts_the_own_lora_by_likeness():

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.fixtures.churn import check_laws, of, simulated
 from tests.fixtures.runs import scenario
 from wfl_sim.config.errors import LocatedError
+from wfl_sim.execution.plan import NetworkOnly
 
 FLEET = """
 name: fleet
@@ -74,6 +75,42 @@ def test_who_is_called_off_is_dropped_and_never_learned(tmp_path):
             assert span.end <= aggregates(federation)[span.round].end
     wasted = sum(s.joules for s in federation.context.spans if s.outcome == "dropped")
     assert wasted > 0
+
+
+@pytest.mark.parametrize(
+    "rounds",
+    [
+        OVER,
+        "rounds={kind: synchronous, count: 4, clients: 5}",
+        "rounds={kind: deadline, count: 6, deadline: 900 ms}",
+        "rounds={kind: deadline, count: 6, deadline: 900 ms, late: fold}",
+        "rounds={kind: asynchronous, count: 8, oldest: 1}",
+    ],
+)
+def test_every_upload_is_used_or_its_device_is_told(tmp_path, monkeypatch, rounds):
+    named, told, used = set(), set(), set()
+    update, aggregate = NetworkOnly.local_update, NetworkOnly.aggregate
+
+    def noted(self, *arguments, **options):
+        upload = update(self, *arguments, **options)
+        named.add(upload)
+        return upload
+
+    def summed(self, shared, arrivals, **options):
+        used.update(each.upload for each in arrivals)
+        return aggregate(self, shared, arrivals, **options)
+
+    monkeypatch.setattr(NetworkOnly, "local_update", noted)
+    monkeypatch.setattr(NetworkOnly, "aggregate", summed)
+    monkeypatch.setattr(NetworkOnly, "reject", lambda self, device, upload: told.add(upload))
+    loss = "cells.0.uplink.loss={kind: constant, rate: 0.3}"
+    wire = "cells.0.backhaul={latency: 80 ms}"
+    federation = simulated(tmp_path, rounds, loss, wire, text=FLEET)
+    left = named - told - used
+    assert not told & used
+    assert told
+    assert used
+    assert len(left) <= sum(device.busy for device in federation.devices) + ("oldest" in rounds)
 
 
 def test_over_selection_of_all_is_synchronous(tmp_path):

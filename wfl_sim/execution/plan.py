@@ -85,6 +85,15 @@ class Plan(ABC):
         self._at_device[device] = shared
         return StateRef(self._update_key(device, number, shared, turn), "upload")
 
+    @abstractmethod
+    def reject(self, device: int, upload: StateRef) -> None:
+        """Tell a device that its last upload is not used, so it must not remember to have sent it.
+
+        Args:
+            device: its index.
+            upload: as `local_update` has returned it.
+        """
+
     def aggregate(
         self,
         shared: StateRef,
@@ -155,6 +164,9 @@ class NetworkOnly(Plan):
         """Evaluate nothing."""
         return None, ()
 
+    def reject(self, device: int, upload: StateRef) -> None:
+        """Do nothing: devices remember nothing."""
+
     def value(self, state: StateRef, name: str) -> float:
         """Raise ValueError: there are no values without training."""
         raise ValueError(f"a run without training knows no {name}")
@@ -198,6 +210,7 @@ class TrainingPlan(Plan):
         self._shards = shards
         self._overall = overall
         self._keeps = learner.keeps
+        self._remembers = getattr(learner, "remembers_uploads", False)
         self._weights = [float(len(examples)) for examples in shards.train]
         self._train = [examples.fingerprint() for examples in shards.train]
         self._test = [examples.fingerprint() for examples in shards.test]
@@ -218,6 +231,11 @@ class TrainingPlan(Plan):
             for device, private in enumerate(self._private)
         )
         return overall, personal
+
+    def reject(self, device: int, upload: StateRef) -> None:
+        """Put the private state back that the device has where its upload was in vain."""
+        if self._remembers and device >= 0 and self._private[device].key == upload.key:
+            self._private[device] = StateRef(upload.key, "unacknowledged")
 
     def value(self, state: StateRef, name: str) -> float:
         """Return a number of the task that makes a state; executes the task if necessary."""

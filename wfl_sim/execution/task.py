@@ -46,7 +46,11 @@ class InitialPrivate:
 
 @dataclass(frozen=True, kw_only=True)
 class LocalUpdate:
-    """All local phases of one device. Outputs: "upload" (encoded and decoded) and "private"."""
+    """All local phases of one device. Outputs: "upload" (encoded and decoded) and "private".
+
+    Of a learner that remembers uploads there is "unacknowledged", too: the private state where the
+    server does not use the upload.
+    """
 
     recipe: str
     device: int

@@ -181,6 +181,11 @@ class PeftLearner:
         return any(self.payloads.shapes(device).private for device in devices)
 
     @property
+    def remembers_uploads(self) -> bool:
+        """Whether what a device keeps depends on whether its upload is used."""
+        return self.payloads.remembers_uploads
+
+    @property
     def sends_news(self) -> bool:
         """Whether a download depends on what the device has got before."""
         return self.payloads.depends_on_history

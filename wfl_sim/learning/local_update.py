@@ -128,10 +128,11 @@ class LocalTrainer:
             number += 1
         if number < len(phases):
             raise RuntimeError(f"an update must train {phases[number]} too")
-        upload, residual = self._payloads.uploaded(
-            device, end.upload, received, residual, task.seed
-        )
-        states = {"upload": upload, "private": {**end.kept, **residual}}
+        upload, lost = self._payloads.uploaded(device, end.upload, received, residual, task.seed)
+        states = {"upload": upload, "private": {**end.kept, **lost}}
+        if self._payloads.remembers_uploads:
+            kept = end.kept if end.if_lost is None else end.if_lost
+            states["unacknowledged"] = {**kept, **residual}
         return Result(states, {"train_loss": fmean(losses)})
 
     def _run(

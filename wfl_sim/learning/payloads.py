@@ -70,6 +70,8 @@ class Payloads:
         own = hook(method, "local_update") or hook(method, "upload_shapes")
         self._checks_uploads = own is not None
         self._feedback = getattr(context.codec_up, "feedback", False)
+        self.remembers_uploads = self._feedback or getattr(method, "remembers_uploads", False)
+        """Whether what a device keeps depends on whether its upload is used."""
         self._last: tuple[object, State] | None = None
 
     def __repr__(self) -> str:

@@ -4,8 +4,8 @@ J. Bian et al., FedALT: Federated Fine-Tuning through Adaptive Local Training wi
 LoRA, 2025, arXiv 2503.11880. The own LoRA is uploaded but never overwritten; a router weighs the
 two. The mean over all others is computed on the device from the mean over all, its own upload and
 their number, so one broadcast serves all; `delivery: unicast` sends each its own, as the
-authors' code does. Only the participants of the last round are in it. The head stays on the device
-(wfl_sim's default).
+authors' code does. Only the participants of the last round are in it: a device knows whether it is
+one of them, for the server acknowledges uploads. The head stays on the device (wfl_sim's default).
 """
 
 from collections.abc import Sequence
@@ -27,6 +27,7 @@ from wfl_sim.state import State, minus, of_parts, put_under, times, under
 class FedALT:
     """Own LoRA, frozen rest-of-world LoRA and a router between them (arXiv 2503.11880)."""
 
+    remembers_uploads = True
     lora: LoRA = field(default_factory=LoRA)
     delivery: Literal["broadcast", "unicast"] = "broadcast"
     local: Local = field(default_factory=Local)
@@ -65,8 +66,11 @@ class FedALT:
             self.phases, self.personal_model(received, kept, client.shapes)
         )
         own = of_parts(trained, "own")
-        kept = {**of_parts(trained, "own", "router", "head"), _HEARD: received[_ROUND][:1]}
-        return LocalResult(upload=put_under("world", under("own", own)), kept=kept)
+        upload = put_under("world", under("own", own))
+        private = of_parts(trained, "own", "router", "head")
+        before = {name: kept[name] for name in kept if name == _HEARD or name.startswith(_SENT)}
+        sent = {**put_under(_SENT, upload), _HEARD: received[_ROUND][:1]}
+        return LocalResult(upload=upload, kept={**private, **sent}, if_lost={**private, **before})
 
     def aggregate(self, shared: State, uploads: Sequence[Upload]) -> State:
         """The mean of all own LoRAs, A and B apart, each device counting the same."""
@@ -74,8 +78,8 @@ class FedALT:
         return {**mean, _ROUND: np.array([shared[_ROUND][0] + 1, len(uploads)], np.float32)}
 
     def personal_model(self, received: State, kept: State, shapes: object) -> State:
-        """RoW_k = (K mean - own) / (K - 1) where the device is in the mean, else the mean."""
-        mean, own = of_parts(received, "world"), put_under("world", under("own", kept))
+        """RoW_k = (K mean - sent) / (K - 1) where the device is in the mean, else the mean."""
+        mean, own = of_parts(received, "world"), under(_SENT, kept)
         number, count = received[_ROUND]
         world = mean
         if _HEARD in kept and kept[_HEARD][0] + 1 == number:
@@ -85,3 +89,4 @@ class FedALT:
 
 _ROUND = "round/state"
 _HEARD = "round/heard"
+_SENT = "sent"

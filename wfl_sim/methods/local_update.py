@@ -60,6 +60,9 @@ class LocalResult:
     """What is sent, before the codec."""
     kept: State
     """Private parts, and what the device remembers for its next update."""
+    if_lost: State | None = None
+    """What it keeps where the server does not use the upload; `kept` unless given. A method that
+    gives it says so by a class attribute `remembers_uploads`."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,6 +23,7 @@ from wfl_sim.state import State, minus, of_parts, plus, put_under, times, under
 class Scaffold:
     """SGD on g - c_k + c, with c the average gradient of all devices (arXiv 1910.06378)."""
 
+    remembers_uploads = True
     lora: LoRA = field(default_factory=LoRA)
     local: Local = field(default_factory=lambda: Local(optimizer="sgd", lr=0.1))
 
@@ -57,13 +58,14 @@ class Scaffold:
         return _with_control(shapes)
 
     def local_update(self, received: State, kept: State, client: ClientContext) -> LocalRun:
-        """c_k+ = c_k - c + (x - y_k) / (K eta)."""
+        """c_k+ = c_k - c + (x - y_k) / (K eta); c_k stays where the server does not hear of it."""
         x, c = of_parts(received, "lora", "head"), under("control", received)
         c_k = kept or times(0, c)
         y = yield Train(phase=self.phases[0], start=x, correction=minus(c, c_k))
         scale = 1 / (self.local.steps * self.local.lr)
         c_new = plus(minus(c_k, c), minus(x, y), scale)
-        return LocalResult(upload={**y, **put_under("control", minus(c_new, c_k))}, kept=c_new)
+        change = put_under("control", minus(c_new, c_k))
+        return LocalResult(upload={**y, **change}, kept=c_new, if_lost=kept)
 
     def aggregate(self, shared: State, uploads: Sequence[Upload]) -> State:
         """x <- mean y_k; c <- c + (1/N) sum of the changes of c_k."""

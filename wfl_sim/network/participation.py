@@ -81,6 +81,8 @@ class Participation:
         device.round_seconds = context.env.now - self.start
         # From here on the update counts, even if the device leaves: so it gets its name now.
         upload = context.plan.local_update(device.index, number, download.shared, self._repetition)
+        if not arrived:
+            context.plan.reject(device.index, upload)
         device.activity_log.begin("wait", number)
         if bits and arrived and self._air is None:
             # It goes to the server that asked, even if another edge server serves the device now.

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from wfl_sim.config.errors import LocatedError
-from wfl_sim.rounds.policy import ROUNDS, Arrivals, LimitedRounds, ask
+from wfl_sim.rounds.policy import ROUNDS, Arrivals, LimitedRounds, ask, reject
 from wfl_sim.rounds.selection.selector import Selector
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ class Asynchronous(LimitedRounds):
                 staleness = server.version - contribution.download.version
                 if self.oldest is None or staleness <= self.oldest:
                     buffer.append(contribution)
+                else:
+                    reject(federation, contribution)
             yield from server.aggregate(buffer, number)
             server.evaluate(number)
 

@@ -36,9 +36,12 @@ class Deadline(LimitedRounds):
                 return
             parts = ask(server, cohort, number, deadline=env.now + self.deadline)
             closing = env.timeout(self.deadline)
-            arrived = yield from gather(federation, parts, closing=closing)
+            arrived = yield from gather(
+                federation, parts, closing=closing, fold=self.late == "fold"
+            )
             if self.late == "fold":
-                folded, late = late, []
+                folded = late.copy()
+                late.clear()
                 _collect(parts, late)
                 yield from server.aggregate([*folded, *arrived], number)
             else:

@@ -149,6 +149,7 @@ def gather(
     *,
     enough: int | None = None,
     closing: "simpy.Event | None" = None,
+    fold: bool = False,
 ) -> "Generator[simpy.Event, Any, list[Contribution]]":
     """Wait until all participations have ended, or until an earlier condition is met.
 
@@ -157,19 +158,22 @@ def gather(
         parts: participations, as `ask` returns them.
         enough: number of uploads after which the wait ends.
         closing: event after which the wait ends.
+        fold: whether somebody else uses the uploads that arrive later; else they are rejected.
 
     Returns:
         The contributions whose upload has arrived, in the order of arrival.
     """
     arrived: list[Contribution] = []
     over = federation.env.event()
-    left = len(parts)
+    left, taken = len(parts), False
 
     def note(part: "simpy.Event") -> None:
         nonlocal left
         left -= 1
         if part.ok and part.value is not None and part.value.upload is not None:
             arrived.append(part.value)
+            if taken and not fold:
+                reject(federation, part.value)
         if not over.triggered and (not left or (enough and len(arrived) >= enough)):
             over.succeed()
 
@@ -177,7 +181,16 @@ def gather(
         part.callbacks.append(note)
     if parts:
         yield over if closing is None else over | closing
-    return arrived[:enough]
+    taken, used = True, arrived[:enough]
+    for late in arrived[len(used) :]:
+        reject(federation, late)
+    return used
+
+
+def reject(federation: "Federation", contribution: "Contribution") -> None:
+    """Tell a device that its upload has arrived and is not used."""
+    if contribution.upload is not None:
+        federation.context.plan.reject(contribution.device.index, contribution.upload)
 
 
 class Arrivals:
