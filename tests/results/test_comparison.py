@@ -300,6 +300,7 @@ def test_the_heat_map_has_means_over_seeds_of_two_numbers(tmp_path):
                     "cells.0.bandwidth": asdict(Coordinate(width * 1e6, "Hz", f"{width} MHz")),
                     "devices.0.power": asdict(Coordinate(power / 1e3, "W", f"{power} dBm")),
                 },
+                "simulated_seconds": 100.0 * width + seed,
             },
             spans=[],
             metrics=[
@@ -328,5 +329,10 @@ def test_the_heat_map_has_means_over_seeds_of_two_numbers(tmp_path):
         ("10 MHz", "10 dBm"): ("101.5", "2"),
         ("10 MHz", "20 dBm"): ("", "2"),
     }
+    png, _, table = heat_map(runs, tmp_path / "figures", Goal(metric="loss"))
+    assert png.name == "heat-map-seconds.png"
+    with table.open() as file:
+        found = {(r["x"], r["y"]): float(r["mean"]) for r in csv.DictReader(file)}
+    assert found["10 MHz", "20 dBm"] == 1001.5
     one_axis = [run for run in runs if run.point["devices.0.power"].written == "10 dBm"]
     assert heat_map(one_axis, tmp_path / "figures", GOAL) == []

@@ -142,6 +142,7 @@ def test_unknown_figures_are_refused_with_those_that_are_known(tmp_path, monkeyp
 def test_of_equal_lines_the_earlier_are_wider():
     x, other = np.arange(3.0), np.array([0.0, 1.0, 3.0])
     assert halos([(x, x), (x, other), (x, x), (x, x)]) == [2.0, 0.0, 1.0, 0.0]
+    assert halos([(x, x)] * 5) == [2.0, 1.5, 1.0, 0.5, 0.0]
 
 
 def test_intervals_are_bars_where_they_are_asked_for():

@@ -185,7 +185,7 @@ def _draw_losses(axes: Axes, run: Run, factor: float) -> list[tuple[Any, ...]]:
         axes.legend(loc="lower left", title="dropped while", ncols=4)
     axes.set_ylim(0, 1.08 * total)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_ylabel(f"devices there, of {total}")
+    axes.set_ylabel(f"available devices (of {total})")
     return rows
 
 

@@ -65,4 +65,4 @@ def along_axes(runs: Sequence[Run], goal: Goal, out: Path, *, look: Look = SCREE
         paths += pareto(measured, out, goal, look=look)
     for path in shown_axes(runs):
         paths += parameter(runs, out, goal, path, look=look)
-    return [*paths, *heat_map(measured, out, goal, look=look)] if measured else paths
+    return [*paths, *heat_map(runs, out, goal, look=look)]

@@ -59,8 +59,9 @@ def convergence(
     least two seeds (band), and every seed (faint), all as steps; see `statistics.curve`. With more
     than 7 labels there are means alone. A line that equals a later one is wider. The dotted
     horizontal line is the target, `default_target` unless given. A tick on it stands at the mean
-    cost over the seeds that reached it; if some did not, their share is written beside it. A label
-    that never sends is a dashed level at its final value in the panel against bits.
+    cost over the seeds that reached it; if some did not, their share is written beside it, of up to
+    7 labels. A label that never sends is a dashed level at its final value in the panel against
+    bits.
 
     Returns:
         The paths of PNG, SVG and CSV, named `convergence-<metric>-<scope>`.
@@ -148,14 +149,16 @@ def _draw_curves(
         axes.axhline(target, color=GREY, lw=1.0, ls=(0, (1, 2)), zorder=1)
         for one in shown:
             if one.crossings:
-                _draw_crossing(axes, one, target, styles[one.label]["color"], factor)
+                _draw_crossing(axes, one, target, styles[one.label]["color"], factor, named=few)
 
 
-def _draw_crossing(axes: Axes, one: Curve, target: float, colour: str, factor: float) -> None:
+def _draw_crossing(
+    axes: Axes, one: Curve, target: float, colour: str, factor: float, *, named: bool
+) -> None:
     x = float(np.mean(one.crossings)) * factor
     for width, shade in ((4.2, "white"), (2.4, colour)):
         axes.plot(x, target, marker="|", ms=17, mew=width, color=shade, ls="", zorder=4)
-    if len(one.crossings) < len(one.seeds):
+    if named and len(one.crossings) < len(one.seeds):
         axes.annotate(
             f"{len(one.crossings)}/{len(one.seeds)}",
             (x, target),

@@ -1,4 +1,4 @@
-"""Heat map: the last value of a metric over two swept numbers."""
+"""Heat map: the last value of a metric, or the simulated time, over two swept numbers."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,12 +25,16 @@ MOST_NUMBERS: Final = 100
 def heat_map(runs: Sequence[Run], folder: Path, goal: Goal, *, look: Look = SCREEN) -> list[Path]:
     """Draw the mean over seeds over the two axes of numbers with the most values.
 
-    Runs that differ along other axes have a panel for each, up to 6; a point without a run or
-    without a finite value is white.
+    It is the mean of the metric, and of the simulated time where no run has measured it. Runs that
+    differ along other axes have a panel for each, up to 6; a point without a run or without a
+    finite value is white.
 
     Returns:
-        The paths, named `heat-map-<metric>-<scope>`; none unless two axes are numbers.
+        The paths, named `heat-map-<metric>-<scope>` or `heat-map-seconds`; none unless two axes are
+        numbers.
     """
+    measured = [run for run in runs if goal.is_measured(run)]
+    runs = measured or runs
     found = swept(runs)
     numeric = [path for path in shown_axes(runs) if is_number(runs, path)]
     numeric.sort(key=lambda path: -len(found[path]))
@@ -42,7 +46,9 @@ def heat_map(runs: Sequence[Run], folder: Path, goal: Goal, *, look: Look = SCRE
     for run in runs:
         name = ", ".join(run.point[path].written for path in rest)
         place = run.point[across].written, run.point[down].written
-        panels.setdefault(name, {}).setdefault(place, {})[run.seed] = goal.final(run)
+        panels.setdefault(name, {}).setdefault(place, {})[run.seed] = (
+            goal.final(run) if measured else run.seconds
+        )
     xs, ys = (_sorted(runs, path, found[path]) for path in (across, down))
     shown = dict(list(panels.items())[:MOST_PANELS])
     rows: list[tuple[object, ...]] = []
@@ -81,11 +87,11 @@ def heat_map(runs: Sequence[Run], folder: Path, goal: Goal, *, look: Look = SCRE
             panel.set_ylabel(names[down].replace("_", " "))
             panel.set_title(name)
             panel.grid(visible=False)
-        what = f"final {goal.metric} ({goal.whose})"
+        what = f"final {goal.metric} ({goal.whose})" if measured else "simulated time (s)"
         figure.colorbar(image, ax=list(figure.axes), label=what)
         left = "" if len(panels) <= MOST_PANELS else f", {MOST_PANELS} of {len(panels)} panels"
         figure.suptitle(f"Means over seeds{left}")
-        name = file_name("heat-map", goal.metric, goal.scope)
+        name = file_name("heat-map", *((goal.metric, goal.scope) if measured else ("seconds",)))
         return look.save(figure, folder, name, HEADER, rows)
 
 

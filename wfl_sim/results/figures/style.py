@@ -101,12 +101,13 @@ def line_handles(styles: Styles, **changes: Any) -> list[Line2D]:
 def halos(lines: Sequence[tuple[NDArray[Any], NDArray[Any]]]) -> list[float]:
     """Return how much wider than one line each is drawn, so that later equal ones do not hide it.
 
-    Of three equal lines the first is three times as wide as the last.
+    Of three equal lines the first is three times as wide as the last, and no line is wider.
     """
-    return [
-        float(sum(all(map(np.array_equal, one, later)) for later in lines[number + 1 :]))
+    later = [
+        sum(all(map(np.array_equal, one, other)) for other in lines[number + 1 :])
         for number, one in enumerate(lines)
     ]
+    return [count * min(1.0, 2.0 / max(later)) if count else 0.0 for count in later]
 
 
 def add_legend(figure: Figure, handles: Sequence[Artist], width: int) -> None:

@@ -21,7 +21,7 @@ from wfl_sim.results.tables import file_name
 
 HEADER: Final = ("what", "device", "time", "x", "y", "cell", "rate")
 MOST_NAMED: Final = 7
-"""With more cells colours come again: the numbers on the map alone name the cells."""
+"""With more cells colours come again: numbers on the map and above the rates name the cells."""
 
 
 def tracks(runs: Sequence[Run], folder: Path, *, look: Look = SCREEN) -> list[Path]:
@@ -29,8 +29,8 @@ def tracks(runs: Sequence[Run], folder: Path, *, look: Look = SCREEN) -> list[Pa
 
     Left, a map: cells as triangles, the path of each device in the colour of its serving cell, and
     a ring at each handover. Right, one device: the mean rates of its transfers over time, in the
-    colour of their cell, with dotted lines at the gaps of handovers. It is the device with the most
-    handovers during transfers; of several, the one with the most handovers.
+    colour of their cell, with rings and dotted lines at the gaps of handovers. It is the device
+    with the most handovers during transfers; of several, the one with the most handovers.
 
     Returns:
         The paths of PNG, SVG and CSV, named `tracks-<label>`.
@@ -106,10 +106,20 @@ def _draw_rates(axes: Axes, run: Run, device: str) -> list[tuple[Any, ...]]:
         ends, rate = (spans["start"][i], spans["end"][i]), spans["mean_rate"][i] / 1e6
         style = "-" if spans["activity"][i] == "upload" else "--"
         axes.plot(ends, (rate, rate), ls=style, color=_colour(cell), lw=3)
+        if len(sites(run)) > MOST_NAMED:
+            axes.annotate(
+                str(cell),
+                (np.mean(ends), rate),
+                xytext=(0, 3),
+                textcoords="offset points",
+                ha="center",
+                color=INK,
+            )
         rows.append(("rate", device, ends[0], None, None, cell, rate * 1e6))
     gaps = (spans["actor"] == device) & (spans["activity"] == "handover")
     for start in spans["start"][gaps]:
         axes.axvline(start, color=GREY, ls=":", lw=1)
+        axes.plot(start, 0, "o", mfc="white", color=INK, ms=5, zorder=3, clip_on=False)
     axes.set_xlabel("simulated time (s)")
     axes.set_ylabel("mean rate (Mbit/s); uploads solid, downloads dashed")
     axes.set_ylim(bottom=0)
