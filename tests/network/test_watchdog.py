@@ -37,6 +37,7 @@ MUTE = (
 )
 """Two cells broadcast at once to devices between them, at 2 dB, where nothing is carried."""
 BATTERY = "{capacity: 1 J, restart: 0.001, charging: 1 W}"
+SHORTEST_CYCLE = "wfl_sim.device_models.battery._SHORTEST"
 
 
 def test_a_slow_device_ends_the_run_by_name(tmp_path):
@@ -118,13 +119,15 @@ def test_computing_and_waiting_for_devices_to_come_are_no_stall(tmp_path):
         "{capacity: 1 J, restart: 0.2, cutoff: 0.1999999999999, charging: 1 W}}]",
     ],
 )
-def test_a_policy_that_waits_for_uploads_gives_up(tmp_path, rounds, setting):
+def test_a_policy_that_waits_for_uploads_gives_up(tmp_path, rounds, setting, monkeypatch):
+    monkeypatch.setattr(SHORTEST_CYCLE, 0.0)
     count = ", tiers: 1" if rounds == "tiers" else ""
     with pytest.raises(LocatedError, match="none of the last 1,020 local updates has arrived"):
         outcome(tmp_path, f"rounds={{kind: {rounds}, count: 5{count}}}", setting, text=TWO)
 
 
 def test_a_clock_that_stands_still_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(SHORTEST_CYCLE, 0.0)
     monkeypatch.setattr("wfl_sim.network.watchdog._EVENTS", 2000)
     tiny = "devices.0.battery={capacity: 1e-12 J, charging: 1 W}"
     with pytest.raises(LocatedError, match="the clock stands at"):

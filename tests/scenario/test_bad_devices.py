@@ -36,6 +36,11 @@ def refusal(files, added):
             "battery.restart: must be greater than cutoff 0.3, got 0.2",
         ),
         (
+            "battery: {capacity: 1 mJ, cutoff: 10 %, restart: 15 %, charging: 5 W}",
+            "battery.capacity: must be at least 0.1 J, so that 5 W charge it from cutoff to restart "
+            "in 1 ms or more, got 0.001 J",
+        ),
+        (
             "battery: {capacity: 20 Wh, harvest: sun.csv}",
             "battery.harvest: no such file: sun.csv",
         ),

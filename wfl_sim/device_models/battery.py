@@ -1,12 +1,15 @@
 """Description of a battery: capacity, cut-off, charging and harvest."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Final
 
 from channel_models.units import Fraction, PositiveJoule, Watt
 from wfl_sim.config.csv_tables import PowerTrace
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.fields import Shorthand
+
+_SHORTEST: Final = 1e-3
+"""s; each cycle of an empty battery is some events, and a run has many seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +42,14 @@ class Battery:
         if self.restart <= self.cutoff:
             raise LocatedError(
                 f"must be greater than cutoff {self.cutoff:g}, got {self.restart:g}", "restart"
+            )
+        peak = self.charging + (0.0 if self.harvest is None else self.harvest.steps.values.max())
+        least = _SHORTEST * peak / (self.restart - self.cutoff)
+        if self.capacity < least:
+            raise LocatedError(
+                f"must be at least {least:.3g} J, so that {peak:g} W charge it from cutoff to "
+                f"restart in 1 ms or more, got {self.capacity:g} J",
+                "capacity",
             )
 
     @property
