@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wfl_sim.data import IID, ByLabel, Dirichlet, Partition
+from wfl_sim.data import IID, ByColumn, ByLabel, Dirichlet, Partition
+from wfl_sim.data.partition import divided
 from wfl_sim.randomness import stream
 
 KINDS = [IID(), Dirichlet(alpha=0.5, minimum=2), Dirichlet(alpha=50.0), ByLabel()]
@@ -114,3 +115,54 @@ def test_by_label_must_cover_the_classes(per_device, devices, message):
 def test_impossible_options(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+USERS = ["u2"] * 6 + ["u10"] * 4 + ["u1"] * 12 + ["u3"] * 2 + ["u0"]
+
+
+def by_user(devices: int, values: list[str] | None, **options: int) -> list[list[int]]:
+    labels = labels_of(len(values or USERS), 2)
+    kind = ByColumn(column="user", **options)
+    return [part.tolist() for part in divided(kind, labels, devices, 1, values)]
+
+
+def test_a_device_is_a_value_in_alphabetical_order():
+    """u0 has one row, none to be judged on, so it has no device."""
+    assert by_user(4, USERS) == [
+        [*range(10, 22)],
+        [*range(6, 10)],
+        [*range(6)],
+        [22, 23],
+    ]
+
+
+def test_values_that_are_integers_are_in_numerical_order():
+    assert by_user(3, ["10", "10", "9", "9", "-1", "-1"]) == [[4, 5], [2, 3], [0, 1]]
+
+
+def test_of_more_values_than_devices_some_are_drawn():
+    drawn = [by_user(1, [str(i // 2) for i in range(60)])]
+    assert all(part[1] == part[0] + 1 and part[0] % 2 == 0 for [part] in drawn)
+    parts = by_user(2, USERS, minimum=6)
+    assert parts == [[*range(10, 22)], [*range(6)]]
+
+
+def test_more_devices_than_values_are_refused():
+    with pytest.raises(ValueError, match="'user' has 4 values with 2 rows or more, one for each"):
+        by_user(5, USERS)
+
+
+def test_data_without_columns_have_no_natural_partition():
+    with pytest.raises(ValueError, match="no column 'user': these data are no table"):
+        by_user(4, None)
+
+
+def test_a_partition_of_a_user_sees_the_column_that_it_names():
+    class Pairs:
+        column = "site"
+
+        def split(self, labels, devices, rng):
+            return [np.flatnonzero(labels // 2 == device) for device in range(devices)]
+
+    parts = divided(Pairs(), np.zeros(6, int), 2, 1, ["b", "a", "d", "c", "a", "d"])
+    assert [part.tolist() for part in parts] == [[0, 1, 4], [2, 3, 5]]

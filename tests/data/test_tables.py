@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wfl_sim.data import IID, Csv, Dirichlet, Examples, Hub, Jsonl, Shards
+from wfl_sim.data import IID, Alpaca, ByColumn, Csv, Dirichlet, Examples, Hub, Jsonl, Shards
 from wfl_sim.data.examples import joined
 from wfl_sim.data.sharding import exchange, shifted_devices
 from wfl_sim.randomness import stream
@@ -225,7 +225,51 @@ def test_a_long_text_and_quotation_marks_that_are_signs(tmp_path):
     text = "label\ttext\n" + "".join(f'{i % 2}\tsays "{"x" * 200_000}\n' for i in range(8))
     path = write(tmp_path / "x.tsv", text)
     rows = Csv(path=path, delimiter="\t", quoting="off").rows()
-    assert rows[1] == ('says "' + "x" * 200_000, "1")
+    assert rows[1] == ('says "' + "x" * 200_000, "1", "")
+
+
+ROWS = [("ann", 12), ("bob", 6), ("cy", 4), ("dan", 2), ("eve", 1)]
+"""Who wrote how many rows."""
+
+
+class TestWhoWroteIt:
+    """One device for each value of a column, whatever the kind of the table."""
+
+    partition = ByColumn(column="user")
+
+    def rows(self):
+        return [(user, f"{user} {i}", i % 2) for user, count in ROWS for i in range(count)]
+
+    def tables(self, folder):
+        written = [f"{user},{text},{label}" for user, text, label in self.rows()]
+        csv_file = write(folder / "x.csv", "\n".join(["user,text,label", *written]))
+        lines = [{"user": user, "text": text, "label": label} for user, text, label in self.rows()]
+        jsonl = write(folder / "x.jsonl", "\n".join(map(json.dumps, lines)))
+        answers = [{"user": u, "instruction": t, "output": "yes"} for u, t, _ in self.rows()]
+        alpaca = write(folder / "a.jsonl", "\n".join(map(json.dumps, answers)))
+        return [
+            Csv(path=csv_file, partition=self.partition),
+            Jsonl(path=jsonl, partition=self.partition),
+            Alpaca(path=alpaca, partition=self.partition),
+        ]
+
+    def test_a_device_holds_the_rows_of_its_user(self, tmp_path):
+        for table in self.tables(tmp_path):
+            shards = table.shards(4, seed=1)
+            for (user, count), *parts in zip(ROWS, shards.train, shards.test, strict=False):
+                texts = [text for part in parts for text in part.texts]
+                assert sorted(texts) == sorted(f"{user} {i}" for i in range(count))
+            assert shards.remarks == (
+                "1 of 25 rows have no device, by their 'user': they are left out",
+            )
+
+    def test_a_row_of_nobody_is_refused(self, tmp_path):
+        path = write(tmp_path / "x.csv", "user,text,label\nann,a,0\n,b,1\n")
+        with pytest.raises(ValueError, match=r"x.csv:3: column 'user' is empty"):
+            Csv(path=path, partition=self.partition).shards(2, seed=0)
+        path = write(tmp_path / "x.jsonl", '{"user": null, "instruction": "a", "output": "b"}')
+        with pytest.raises(ValueError, match=r"x.jsonl:1: 'user' must be a string, an integer"):
+            Alpaca(path=path, partition=self.partition).shards(2, seed=0)
 
 
 class TestHub:
@@ -242,10 +286,13 @@ class TestHub:
         module = type(sys)("datasets")
         module.load_dataset = lambda name, config, split: table
         monkeypatch.setitem(sys.modules, "datasets", module)
-        rows = Hub(name="somebody/some").rows()
-        assert [label for _, label in rows].count("calm") == 10
-        assert [label for _, label in rows].count("angry") == 10
-        assert len(rows) == 20
+        labels = [label for _, label, _ in Hub(name="somebody/some").rows()]
+        assert labels.count("calm") == 10
+        assert labels.count("angry") == 10
+        assert labels.count("") == 10
+        shards = Hub(name="somebody/some", partition=IID()).shards(2, seed=0)
+        assert sum(map(len, (*shards.train, *shards.test))) == 20
+        assert shards.remarks == ("10 of 30 rows have no label: they are left out",)
 
     def test_without_datasets_the_extra_is_named(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "datasets", None)
@@ -271,6 +318,7 @@ class TestHub:
             shards.classes[label] == ("calm", "angry")[int(text.split()[1]) % 2]
             for text, label in zip(shards.pooled.texts, shards.pooled.labels, strict=True)
         )
+        assert shards.remarks == ()
         with pytest.raises(ValueError, match="no column 'txt', did you mean 'text'"):
             Hub(name="somebody/some", text="txt").shards(2, seed=0)
 

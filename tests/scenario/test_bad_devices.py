@@ -37,8 +37,8 @@ def refusal(files, added):
         ),
         (
             "battery: {capacity: 1 mJ, cutoff: 10 %, restart: 15 %, charging: 5 W}",
-            "battery.capacity: must be at least 0.1 J, so that 5 W charge it from cutoff to restart "
-            "in 1 ms or more, got 0.001 J",
+            "battery.capacity: must be at least 0.1 J, so that 5 W charge it from cutoff to "
+            "restart in 1 ms or more, got 0.001 J",
         ),
         (
             "battery: {capacity: 20 Wh, harvest: sun.csv}",

@@ -5,12 +5,13 @@ from wfl_sim.data.examples import Examples, Shards
 from wfl_sim.data.instruct import Instruct
 from wfl_sim.data.instructions import Instructions
 from wfl_sim.data.newswire import Newswire
-from wfl_sim.data.partition import IID, ByLabel, Dirichlet, Partition
+from wfl_sim.data.partition import IID, ByColumn, ByLabel, Dirichlet, Partition
 from wfl_sim.data.tables import Csv, Hub, Jsonl
 
 __all__ = [
     "IID",
     "Alpaca",
+    "ByColumn",
     "ByLabel",
     "Csv",
     "Dirichlet",

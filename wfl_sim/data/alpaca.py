@@ -1,7 +1,7 @@
 """Alpaca: instructions with inputs and outputs, one JSON object a line."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -9,10 +9,9 @@ import numpy as np
 from wfl_sim.config.registry import From
 from wfl_sim.data.examples import Shards
 from wfl_sim.data.instructions import Instructions, PromptLengths, held_out
-from wfl_sim.data.partition import IID, PARTITIONS, Partition
-from wfl_sim.data.sharding import check_test_fraction, draw_rows
-from wfl_sim.data.text_file import TextFile
-from wfl_sim.randomness import stream
+from wfl_sim.data.partition import IID, PARTITIONS, Partition, divided
+from wfl_sim.data.sharding import check_test_fraction, draw_rows, left_out
+from wfl_sim.data.text_file import TextFile, scalar
 
 KINDS = ("open", "classification")
 
@@ -58,37 +57,45 @@ class Alpaca(TextFile):
         Raises FileNotFoundError without the file, ValueError for a file that cannot be read as
         stated or a partition that leaves a device with too few examples.
         """
-        found = (row for source, record in self.json_lines() for row in _examples(record, source))
+        column = getattr(self.partition, "column", None)
+        found = (
+            row for source, record in self.json_lines() for row in _examples(record, source, column)
+        )
         rows = draw_rows(list(found), self.limit, seed)
         if not rows:
             raise ValueError(f"{self.path}: no examples")
-        named = {kind for _, _, kind in rows}
+        texts, answers, kind_of, values = zip(*rows, strict=True)
+        named = set(kind_of)
         kinds = KINDS if named <= {*KINDS} else tuple(sorted(named))
         everything = Instructions(
-            tuple(text for text, _, _ in rows),
-            np.array([kinds.index(kind) for _, _, kind in rows]),
-            answers=tuple(answer for _, answer, _ in rows),
+            texts,
+            np.array([kinds.index(kind) for kind in kind_of]),
+            answers=answers,
             layout=PromptLengths(request=self.request_tokens, answer=self.answer_tokens),
             greedy=self.decoding == "greedy",
         )
-        parts = self.partition.split(everything.labels, devices, stream(seed, "data", "partition"))
-        return held_out(
-            [everything.subset(part) for part in parts], kinds, self.test_fraction, seed
-        )
+        parts = divided(self.partition, everything.labels, devices, seed, values)
+        held = [everything.subset(part) for part in parts]
+        made = held_out(held, kinds, self.test_fraction, seed)
+        return replace(made, remarks=left_out(len(rows), parts, column))
 
 
-def _examples(record: Mapping[str, Any], source: str) -> list[tuple[str, str, str]]:
-    """Return the request, the answer and the kind of each instance of a task."""
+def _examples(
+    record: Mapping[str, Any], source: str, column: str | None
+) -> list[tuple[str, str, str, str]]:
+    """Return request, answer, kind and value in a column of each instance of a task."""
     instances = record.get("instances", [record])
     if not isinstance(instances, list) or not all(isinstance(each, dict) for each in instances):
         raise ValueError(f"{source}: 'instances' must be a list of JSON objects")
     kind = _text(record, "topic", source) if "topic" in record else ""
     kind = kind or KINDS[record.get("is_classification") is True]
+    value = "" if column is None else scalar(record, column, source)
     return [
         (
             "\n".join(filter(None, [_text(record, "instruction", source), _input(each, source)])),
             _text(each, "output", source),
             kind,
+            value,
         )
         for each in instances
     ]

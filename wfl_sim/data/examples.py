@@ -83,13 +83,15 @@ class Shards:
     """What every device is trained on and evaluated on.
 
     `train[k]` and `test[k]` belong to device k; `pooled` is every device's test text under the
-    labels all devices started from (before any concept shift); `classes[i]` names label i.
+    labels all devices started from (before any concept shift); `classes[i]` names label i;
+    `remarks` say which examples were left out.
     """
 
     train: tuple[Examples, ...]
     test: tuple[Examples, ...]
     pooled: Examples
     classes: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.train) != len(self.test):

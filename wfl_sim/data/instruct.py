@@ -10,7 +10,7 @@ from wfl_sim.data.demonstrations import Demonstrator, preferred
 from wfl_sim.data.examples import Shards
 from wfl_sim.data.instruct_rules import KINDS, SHARES, request
 from wfl_sim.data.instructions import Instructions, PromptLengths, held_out
-from wfl_sim.data.partition import IID, PARTITIONS, Partition
+from wfl_sim.data.partition import IID, PARTITIONS, Partition, divided
 from wfl_sim.data.sharding import check_test_fraction
 from wfl_sim.randomness import stream
 
@@ -100,7 +100,7 @@ class Instruct:
         """
         count = devices * self.examples
         labels = np.repeat(np.arange(len(KINDS)), np.diff(_cuts(count))).astype(np.int64)
-        parts = self.partition.split(labels, devices, stream(seed, "data", "partition"))
+        parts = divided(self.partition, labels, devices, seed)
         liked = self.preferences.of(devices, seed)
         held = [
             self._write(labels[part], device, liked[device], seed)

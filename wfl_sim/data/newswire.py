@@ -8,7 +8,7 @@ import numpy as np
 from wfl_sim.config.registry import From
 from wfl_sim.data.examples import Examples, Padding, Shards
 from wfl_sim.data.newswire_grammar import Writer, draw, lexicon
-from wfl_sim.data.partition import PARTITIONS, Dirichlet, Partition
+from wfl_sim.data.partition import PARTITIONS, Dirichlet, Partition, divided
 from wfl_sim.data.sharding import check_sharding, shards
 from wfl_sim.randomness import stream
 
@@ -70,7 +70,7 @@ class Newswire:
         Raises ValueError when the partition leaves a device with too few.
         """
         labels = np.arange(devices * self.examples, dtype=np.int64) % self.topics
-        parts = self.partition.split(labels, devices, stream(seed, "data", "partition"))
+        parts = divided(self.partition, labels, devices, seed)
         held = [self._write(labels[part], device, seed) for device, part in enumerate(parts)]
         return shards(
             held,

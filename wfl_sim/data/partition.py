@@ -11,6 +11,7 @@ modelled with Dirichlet draws, as in
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfl_sim.config.registry import Registry
+from wfl_sim.randomness import stream
 
 Indices = NDArray[np.int64]
 
@@ -37,6 +39,10 @@ class Partition(Protocol):
         self, labels: NDArray[np.int64], devices: int, rng: np.random.Generator
     ) -> list[Indices]:
         """Return `devices` sorted index arrays into `labels` that cover each index once.
+
+        A partition with an attribute `column` gets, in place of labels, the number of each row's
+        value in that column; values are in numerical order when all are integers, else in
+        alphabetical order. Rows that it gives to no device are left out, which is said.
 
         Raises ValueError when a device would be left with too few examples.
         """
@@ -167,6 +173,72 @@ class ByLabel:
                 held[device].append(part)
         parts = [np.sort(np.concatenate(parts)) for parts in held]
         return _enough(parts, self.minimum, "use fewer devices or more examples")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ByColumn:
+    """Device k holds the rows of the k-th value of a column, such as who wrote them.
+
+    The natural partition of S. Caldas et al., LEAF: A Benchmark for Federated Settings,
+    arXiv:1812.01097. Values with fewer than `minimum` rows have no device; of more values than
+    devices, as many as there are devices are drawn at random.
+    """
+
+    column: str
+    """The column, such as `user`."""
+    minimum: int = 2
+    """Least number of rows of a value that has a device."""
+
+    def __post_init__(self) -> None:
+        _check_minimum(self.minimum)
+
+    def split(
+        self, labels: NDArray[np.int64], devices: int, rng: np.random.Generator
+    ) -> list[Indices]:
+        """Give a device to each value; `labels` are the numbers of the values."""
+        _check_devices(devices)
+        values, counts = np.unique(labels, return_counts=True)
+        found = values[counts >= self.minimum]
+        if len(found) < devices:
+            raise ValueError(
+                f"{self.column!r} has {len(found)} values with {self.minimum} rows or more, one "
+                f"for each of {devices} devices is needed: use fewer devices"
+            )
+        chosen = np.sort(rng.permutation(found)[:devices])
+        return [np.flatnonzero(labels == value) for value in chosen]
+
+
+def divided(
+    partition: Partition,
+    labels: NDArray[np.int64],
+    devices: int,
+    seed: int,
+    values: Sequence[str] | None = None,
+) -> list[Indices]:
+    """Return the examples of each device.
+
+    Args:
+        partition: The rule.
+        labels: The class of each example.
+        devices: Number of devices.
+        seed: Of the scenario.
+        values: What each example has in the column of the partition; None without columns.
+    """
+    column = getattr(partition, "column", None)
+    if column is not None:
+        if values is None:
+            raise ValueError(f"partition: no column {column!r}: these data are no table")
+        number = {value: i for i, value in enumerate(in_order(set(values)))}
+        labels = np.array([number[value] for value in values], dtype=np.int64)
+    return partition.split(labels, devices, stream(seed, "data", "partition"))
+
+
+def in_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Return names in numerical order when all are integers, else in alphabetical order."""
+    try:
+        return tuple(sorted(names, key=lambda name: (int(name), name)))
+    except ValueError:
+        return tuple(sorted(names))
 
 
 def _check_devices(devices: int) -> None:

@@ -87,6 +87,13 @@ def draw_rows(rows: list[Row], limit: int | None, seed: int) -> list[Row]:
     return [rows[i] for i in np.sort(drawn)]
 
 
+def left_out(rows: int, parts: Sequence[NDArray[np.int64]], column: str | None) -> tuple[str, ...]:
+    """Return a line that says how many rows have no device, if any has none."""
+    rest = rows - sum(len(part) for part in parts)
+    why = "" if column is None else f", by their {column!r}"
+    return (f"{rest:,} of {rows:,} rows have no device{why}: they are left out",) if rest else ()
+
+
 def check_sharding(*, tokens: int, test_fraction: float, concept_shift: float) -> None:
     """Raise ValueError for a value that no data set can have."""
     if tokens < 8:

@@ -2,11 +2,10 @@
 
 import csv
 import difflib
-import json
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Final, Literal
 
 import numpy as np
@@ -14,16 +13,15 @@ import numpy as np
 from wfl_sim.config.fields import FilePath
 from wfl_sim.config.registry import From
 from wfl_sim.data.examples import Examples, Padding, Shards
-from wfl_sim.data.partition import PARTITIONS, Dirichlet, Partition
-from wfl_sim.data.sharding import check_sharding, draw_rows, shards
-from wfl_sim.data.text_file import Source, TextFile
-from wfl_sim.randomness import stream
+from wfl_sim.data.partition import PARTITIONS, Dirichlet, Partition, divided, in_order
+from wfl_sim.data.sharding import check_sharding, draw_rows, left_out, shards
+from wfl_sim.data.text_file import Source, TextFile, scalar
 
 _LONGEST_FIELD: Final = 2**30
 """Characters of a text; it is cut to `tokens` later."""
 
-Row = tuple[str, str]
-"""Text and label."""
+Row = tuple[str, str, str]
+"""Text, label (empty: none) and the value in the column of the partition (empty without one)."""
 
 
 @contextmanager
@@ -94,12 +92,17 @@ class Table(Source):
 
     @abstractmethod
     def rows(self) -> list[Row]:
-        """Read the text and the label of each row."""
+        """Read each row."""
 
     @property
     def text_columns(self) -> tuple[str, ...]:
         """The columns whose words make the text, in order."""
         return (self.text,) if isinstance(self.text, str) else tuple(self.text)
+
+    @property
+    def owner(self) -> str | None:
+        """The column by which the partition divides, if it does by one."""
+        return getattr(self.partition, "column", None)
 
     def shards(self, devices: int, seed: int) -> Shards:
         """Read the rows and divide them over `devices` devices.
@@ -108,28 +111,36 @@ class Table(Source):
         for a source that cannot be read as stated, fewer than two classes, or a partition that
         leaves a device with too few rows.
         """
-        rows = draw_rows(self.rows(), self.limit, seed)
-        names = _ordered({label for _, label in rows})
+        found = self.rows()
+        labelled = [row for row in found if row[1]]
+        rows = draw_rows(labelled, self.limit, seed)
+        names = in_order({label for _, label, _ in rows})
         if len(names) < 2:
             found = f"only {names[0]!r}" if names else "no rows"
             raise ValueError(f"{self.source}: the label must take at least 2 values, found {found}")
         index = {name: i for i, name in enumerate(names)}
         examples = Examples(
-            tuple(text for text, _ in rows), np.array([index[label] for _, label in rows])
+            tuple(text for text, _, _ in rows), np.array([index[label] for _, label, _ in rows])
         )
-        parts = self.partition.split(examples.labels, devices, stream(seed, "data", "partition"))
-        return shards(
+        values = [value for _, _, value in rows]
+        parts = divided(self.partition, examples.labels, devices, seed, values)
+        remarks = left_out(len(rows), parts, self.owner)
+        if bare := len(found) - len(labelled):
+            remarks += (f"{bare:,} of {len(found):,} rows have no label: they are left out",)
+        made = shards(
             [examples.subset(part) for part in parts],
             names,
             test_fraction=self.test_fraction,
             concept_shift=self.concept_shift,
             seed=seed,
         )
+        return replace(made, remarks=remarks)
 
     def check_columns(self, columns: Iterable[str], source: str) -> None:
-        """Raise ValueError, with the nearest name, where text or label is not among `columns`."""
+        """Raise ValueError, with the nearest name, where one that is read is not in `columns`."""
         known = list(columns)
-        for column in (*self.text_columns, self.label):
+        owner = () if self.owner is None else (self.owner,)
+        for column in (*self.text_columns, self.label, *owner):
             if column not in known:
                 near = difflib.get_close_matches(column, known, n=1)
                 hint = f", did you mean {near[0]!r}?" if near else ""
@@ -138,10 +149,10 @@ class Table(Source):
                 )
 
     def row_of(self, record: Mapping[str, object], source: str) -> Row:
-        """Return the text and the label of one record.
+        """Return the row of one record.
 
-        Raises ValueError when a key is absent, a text is no string, or a label is neither a string
-        nor an integer nor a truth value.
+        Raises ValueError when a key is absent, a text is no string, or another value is neither a
+        string nor an integer nor a truth value.
         """
         self.check_columns(record, source)
         parts = []
@@ -151,15 +162,8 @@ class Table(Source):
                 found = type(part).__name__
                 raise ValueError(f"{source}: {name!r} must be a string, found {found}")
             parts.append(part.strip())
-        value = record[self.label]
-        if not isinstance(value, str | int) or value == "":
-            found = "an empty string" if value == "" else type(value).__name__
-            raise ValueError(
-                f"{source}: {self.label!r} must be a string, an integer or a truth value, "
-                f"found {found}"
-            )
-        label = json.dumps(value) if isinstance(value, bool) else str(value).strip()
-        return " ".join(parts), label
+        owner = "" if self.owner is None else scalar(record, self.owner, source)
+        return " ".join(parts), scalar(record, self.label, source), owner
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,10 +213,12 @@ class Csv(Table, TextFile):
                 f"found {len(row)}"
             )
         cells = dict(zip(columns, row, strict=True))
-        label = cells[self.label].strip()
-        if not label:
-            raise ValueError(f"{source}: column {self.label!r} is empty")
-        return " ".join(cells[name].strip() for name in self.text_columns), label
+        for name in filter(None, (self.label, self.owner)):
+            if not cells[name].strip():
+                raise ValueError(f"{source}: column {name!r} is empty")
+        owner = cells[self.owner].strip() if self.owner else ""
+        text = " ".join(cells[name].strip() for name in self.text_columns)
+        return text, cells[self.label].strip(), owner
 
     def _check_header(self, columns: tuple[str, ...], source: str) -> None:
         for name in columns:
@@ -238,7 +244,7 @@ class Hub(Table, HubName):
     """A data set by its name on the Hub; needs the `datasets` package (`wfl_sim[hub]`).
 
     Class names are taken from the data set where it has them. There a label of -1 means none, such
-    as where annotators disagree or in a hidden test set: these rows are left out.
+    as where annotators disagree or in a hidden test set: these rows are left out, which is said.
     """
 
     def rows(self) -> list[Row]:
@@ -252,16 +258,8 @@ class Hub(Table, HubName):
         table: Any = load_dataset(self.name, self.config, split=self.split)
         self.check_columns(table.column_names, self.name)
         names = getattr(table.features[self.label], "names", None)
-        rows = [
-            self.row_of(row, f"{self.name}: row {number}")
-            for number, row in enumerate(table)
-            if not (names and row[self.label] == -1)
-        ]
-        return [(text, names[int(label)] if names else label) for text, label in rows]
-
-
-def _ordered(labels: set[str]) -> tuple[str, ...]:
-    try:
-        return tuple(sorted(labels, key=lambda label: (int(label), label)))
-    except ValueError:
-        return tuple(sorted(labels))
+        rows = [self.row_of(row, f"{self.name}: row {number}") for number, row in enumerate(table)]
+        if not names:
+            return rows
+        named = {str(number): name for number, name in enumerate(names)} | {"-1": ""}
+        return [(text, named[label], owner) for text, label, owner in rows]

@@ -2,7 +2,7 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any, TextIO
@@ -53,6 +53,18 @@ class TextFile(Source):
             for line, text in enumerate(file, 1):
                 if text.strip():
                     yield f"{self.path}:{line}", _parsed(text, f"{self.path}:{line}")
+
+
+def scalar(record: Mapping[str, object], key: str, source: str) -> str:
+    """Return a string, an integer or a truth value of a record as a text."""
+    value = record.get(key, "")
+    if not isinstance(value, str | int) or value == "":
+        found = "an empty string" if value == "" else type(value).__name__
+        found = found if key in record else "nothing"
+        raise ValueError(
+            f"{source}: {key!r} must be a string, an integer or a truth value, found {found}"
+        )
+    return json.dumps(value) if isinstance(value, bool) else str(value).strip()
 
 
 def _parsed(text: str, source: str) -> dict[str, Any]:

@@ -10,7 +10,18 @@ import channel_models as cm
 import wfl_sim.learning.synthetic  # noqa: F401  (registers the kind)
 from wfl_sim.codecs.codec import CODECS
 from wfl_sim.config.registry import Registry
-from wfl_sim.data import IID, Alpaca, ByLabel, Csv, Dirichlet, Hub, Instruct, Jsonl, Newswire
+from wfl_sim.data import (
+    IID,
+    Alpaca,
+    ByColumn,
+    ByLabel,
+    Csv,
+    Dirichlet,
+    Hub,
+    Instruct,
+    Jsonl,
+    Newswire,
+)
 from wfl_sim.data.partition import PARTITIONS
 from wfl_sim.data.sharding import DATA
 from wfl_sim.device_models.availability import AVAILABILITIES
@@ -96,3 +107,4 @@ DATA.add("alpaca", Alpaca)
 PARTITIONS.add("iid", IID)
 PARTITIONS.add("dirichlet", Dirichlet)
 PARTITIONS.add("by-label", ByLabel)
+PARTITIONS.add("by-column", ByColumn)

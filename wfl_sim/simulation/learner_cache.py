@@ -6,6 +6,7 @@ one network in memory and one count of the costs of a local update.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Final
 
 from wfl_sim.config.errors import LocatedError
@@ -108,14 +109,13 @@ def _shards(scenario: Scenario) -> Shards | None:
                 "data",
             )
     pooled = evaluation.global_examples if _has_shared_parts(scenario) else 0
-    return Shards(
-        train=shards.train,
+    return replace(
+        shards,
         test=tuple(
             _sample(examples, evaluation.personal_examples, seed, device)
             for device, examples in enumerate(shards.test)
         ),
         pooled=_sample(shards.pooled, pooled, seed, "pooled"),
-        classes=shards.classes,
     )
 
 

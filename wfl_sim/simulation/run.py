@@ -174,7 +174,7 @@ def prepare(
 
     Args:
         loaded: The scenario to run.
-        warn: Called with one line about traces that do not fit, or far distances.
+        warn: Called with one line about traces that do not fit, far distances, rows left out.
         network_only: Whether to train nothing.
         cache: Data and learners of earlier simulations.
 
@@ -188,6 +188,8 @@ def prepare(
             simulation = Simulation(loaded.scenario, network_only=network_only, cache=cache)
         except LocatedError as error:
             raise loaded.error(error) from None
+    for text in simulation.shards.remarks if simulation.shards else ():
+        warn(str(loaded.document.error(("data",), text)))
     for text in simulation.inspection.remarks if simulation.inspection else ():
         warn(str(loaded.document.error(("model",), text)))
     return simulation
