@@ -62,7 +62,12 @@ class Second:
 def test_an_allocator_of_ones_own_decides():
     env = simpy.Environment()
     band = wfl_sim.band(
-        "5 MHz", env=env, distances=["50 m", 60], allocator=Second(), channel={"pathloss": "macro"}
+        "5 MHz",
+        env=env,
+        distances=["50 m", 60],
+        allocator=Second(),
+        channel={"pathloss": "macro"},
+        speed=1.0,
     )
     first, second = ends(band, env, [(0, 1e6), (1, 1e6)])
     assert second < first
@@ -133,7 +138,7 @@ def test_what_is_wrong_is_said(change, message):
 
 
 def test_no_such_link_is_refused():
-    band = wfl_sim.band("20 MHz", env=simpy.Environment(), gains=[1e-10])
+    band = wfl_sim.band("20 MHz", env=simpy.Environment(), gains=[1e-10], channel=STATIC)
     with pytest.raises(ValueError, match="link must be from 0 to 0, got 1"):
         band.send(1, 1e6)
 
@@ -146,3 +151,14 @@ def test_kinds_are_known_where_nothing_else_was_imported():
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert said.stdout == "Band(uplink, 1 links)\n"
+
+
+def test_terminals_whose_speed_is_not_given_are_said_to_stand_still(recwarn):
+    for given in ({"speed": 0}, {"channel": STATIC}, {"channel": {"fading": "block"}}, {}):
+        assert not recwarn
+        wfl_sim.band("20 MHz", env=simpy.Environment(), gains=[1e-10], **given)
+    (warned,) = recwarn
+    assert str(warned.message) == (
+        "band: 0 m/s freezes the fading: each link keeps one draw; give `speed`"
+    )
+    assert warned.filename == __file__

@@ -1,6 +1,7 @@
 """A band for SimPy models of one's own: links over a fading channel, shared by an allocator."""
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,6 +17,7 @@ from wfl_sim.network.radio_access import RadioAccess
 from wfl_sim.network.transfer import Transfer, TransferRequest
 from wfl_sim.radio.cell import CellConfig, Direction
 from wfl_sim.radio.large_scale import LargeScale
+from wfl_sim.radio.propagation import FROZEN
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +93,7 @@ def band(
     allocator: Any = None,
     channel: Mapping[str, Any] | None = None,
     power: float | str = "23 dBm",
-    speed: float | str = 0.0,
+    speed: float | str | None = None,
     height: float | str = 1.5,
     seed: int = 0,
     **cell: Any,
@@ -109,7 +111,7 @@ def band(
         allocator: a name, a mapping with `kind`, or an object with the method `shares`.
         channel: `pathloss`, `shadowing` and `fading`, as in a scenario.
         power: W that a terminal radiates (uplink).
-        speed: m/s of the terminals, which sets the Doppler shift.
+        speed: m/s of the terminals, which sets the Doppler shift; 0, with a warning, unless given.
         height: m of the terminals.
         seed: of all that is random.
         cell: other keys of a cell, such as `carrier`, `uplink`, `downlink`, `tdd`.
@@ -133,7 +135,7 @@ def band(
                 "distances": distances,
                 "gains": gains,
                 "power": power,
-                "speed": speed,
+                "speed": 0.0 if speed is None else speed,
                 "height": height,
             }
         ),
@@ -145,6 +147,8 @@ def band(
     large_scale = np.array(found.gains)
     if found.distances:
         large_scale = _gains(config, found, seed)
+    if speed is None and config.channel.follows_speed:
+        warnings.warn(f"band: {FROZEN}; give `speed`", stacklevel=2)
     count = large_scale.size
     access = RadioAccess(
         env,

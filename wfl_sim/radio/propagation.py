@@ -49,6 +49,8 @@ PATHLOSSES: Registry[cm.PathLoss] = Registry("pathloss", cm.PathLoss)
 SHADOWINGS: Registry[cm.Shadowing] = Registry("shadowing", cm.Shadowing)
 FADINGS: Registry[cm.Fading] = Registry("fading", cm.Fading)
 RATES: Registry[cm.RateMap] = Registry("rate", cm.RateMap)
+FROZEN = "0 m/s freezes the fading: each link keeps one draw"
+"""What a reader must know of terminals that stand still; see `ChannelConfig.follows_speed`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,3 +68,8 @@ class ChannelConfig:
     fading: Annotated[cm.Fading, From(FADINGS)] = field(default_factory=cm.Rayleigh)
     entry: cm.BuildingEntry = field(default_factory=cm.BuildingEntry)
     """Loss of devices in buildings (TR 38.901 section 7.4.3)."""
+
+    @property
+    def follows_speed(self) -> bool:
+        """Whether the fading changes with the Doppler shift alone, so that 0 m/s freezes it."""
+        return not (isinstance(self.fading, cm.Static) or hasattr(self.fading, "sampling_step"))

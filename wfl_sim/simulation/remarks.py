@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from channel_models import OutOfRangeWarning, Static
+from channel_models import OutOfRangeWarning
 from wfl_sim.config.errors import Location
 from wfl_sim.device_models.availability import TraceAvailability
+from wfl_sim.radio.propagation import FROZEN
 from wfl_sim.scenario.scenario import Scenario
 from wfl_sim.state import State
 
@@ -47,14 +48,12 @@ def trace_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
 
 def frozen_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
     """Yield the groups that do not move at all where fading follows the Doppler shift."""
-    models = [cell.channel.fading for cell in scenario.base_stations]
-    follows = any(not (isinstance(m, Static) or hasattr(m, "sampling_step")) for m in models)
+    follows = any(cell.channel.follows_speed for cell in scenario.base_stations)
     for number, group in enumerate(scenario.devices):
         if follows and group.pace == 0:
             yield (
                 ("devices", number, "speed"),
-                "0 m/s freezes the fading: each link keeps one draw for the whole run (`static` "
-                "has no fading, `block` draws anew)",
+                f"{FROZEN} for the whole run (`static` has no fading, `block` draws anew)",
             )
 
 
