@@ -10,6 +10,7 @@ TRAINED = GOOD.replace(
     "model: {kind: synthetic, payload: 2 Mbit, flops_per_step: 20 GFLOP}",
     "model: {pretrained: builtin:tiny-bert}\ndata: newswire",
 )
+BOARD = "{base: raspberry-pi-5, receive_power: 3 W}"
 NOTHING = "with a synthetic model, which trains nothing and has its payload given"
 
 
@@ -45,7 +46,39 @@ def said(files, *settings, text=GOOD):
         (["payload.upload=fp16"], f"has no effect {NOTHING}"),
         (["cells.0.uplink.allocator=equal", "cells.0.uplink.averaging=1 s"], "looks at no average"),
         (["cells.0.uplink.averaging=1 s"], None),
-        (["evaluation={every: 3, interval: 9 s}"], "has no effect beside `interval`"),
+        (["evaluation={every: 3}"], f"has no effect {NOTHING}"),
+        (["evaluation={interval: 9 s}"], f"has no effect {NOTHING}"),
+        (["cells.0.bias=3 dB"], "has no effect with one cell"),
+        (["cells.0.bias=3 dB", "layout={kind: hexagonal, rings: 1}"], None),
+        (["cells.0.channel.entry={model: high}"], "has no effect where no device is in a building"),
+        (["cells.0.channel.entry={model: high}", "devices.0.indoor=0.5"], None),
+        (["cells.0.channel.fading={kind: block, delay_spread: 99 ns}"], "with a flat profile"),
+        (["cells.0.channel.fading={kind: block, delay_spread: 99 ns, profile: tdl-a}"], None),
+        (["cells.0.tdd={pattern: DU, special: [8, 4, 2]}"], "in a pattern without a special slot"),
+        (["cells.0.tdd={special: [8, 4, 2]}"], None),
+        (
+            ["devices.0.modem=3 mW", f"devices.0.hardware={BOARD}"],
+            "has no effect beside a `modem`, which has powers of its own",
+        ),
+        ([f"devices.0.hardware={BOARD}"], None),
+        (["devices.0.battery={capacity: 1 Wh, restart: 0.5}"], "battery that is never charged"),
+        (["devices.0.battery={capacity: 1 Wh, restart: 0.5, charging: 1 W}"], None),
+        (["rounds.select=best-channel"], None),
+        (["rounds.select=best-channel", "rounds.clients=0"], "where every device is asked"),
+        (
+            [
+                "rounds={kind: deadline, count: 2, deadline: 9 s}",
+                "server.staleness={kind: delta, exponent: 2}",
+            ],
+            "has no effect in rounds that drop what is late",
+        ),
+        (
+            [
+                "rounds={kind: deadline, count: 2, deadline: 9 s, late: fold}",
+                "server.staleness={kind: delta, exponent: 2}",
+            ],
+            None,
+        ),
         (["devices.0.speed=9 m/s"], None),
         (["devices.0.away_power=1 W"], "has no effect for devices that are always there"),
         (
@@ -66,6 +99,27 @@ def test_a_rank_that_changes_what_is_sent_has_an_effect(files):
     assert said(files, method, "devices.0.rank=2") == []
     (line,) = said(files, method)
     assert line == f"has no effect {NOTHING}"
+
+
+def test_with_training_others_have_none(files):
+    """Beside a table of measured steps; and rules of privacy without noise."""
+    table = files.folder / "t.csv"
+    table.write_text(
+        "model,batch,tokens,tokens_per_second,power (W),hardware,source\n"
+        "m,8,16,9,3,raspberry-pi-5,us\n"
+    )
+    settings = ["devices.0.hardware={base: raspberry-pi-5, peak: 99 GFLOP/s}"]
+    assert said(files, *settings, text=TRAINED) == []
+    settings += ["devices.0.compute.precision=fp32", f"devices.0.compute.table={table}"]
+    (line,) = said(files, *settings, text=TRAINED)
+    assert line == (
+        "has no effect beside a `table` of measured seconds and watts; "
+        "nor has devices.0.hardware.peak"
+    )
+    (line,) = said(files, "evaluation={every: 3, interval: 9 s}", text=TRAINED)
+    assert line == "has no effect beside `interval`"
+    (line,) = said(files, "privacy={clip: 1.0, delta: 1e-6}", text=TRAINED)
+    assert line == "has no effect without a `noise_multiplier`"
 
 
 def test_with_training_these_keys_have_an_effect(files):

@@ -14,7 +14,7 @@ import typer
 from wfl_sim.cli import results_commands
 from wfl_sim.cli.errors import one_line_errors, warn
 from wfl_sim.cli.model_commands import models
-from wfl_sim.cli.options import Figures, Out, Target
+from wfl_sim.cli.options import Figures, Out, Target, beside
 from wfl_sim.cli.store_commands import store
 
 if TYPE_CHECKING:
@@ -252,7 +252,8 @@ def _execute(
         if not as_sweep:
             report.close(folders, figures=figures, target=target)
         elif share == (1, 1) or not Sweep.open(request.out).missing:
-            report.compare([request.out], request.out / "figures", figures=figures, target=target)
+            made = beside([request.out], "figures")
+            report.compare([request.out], made, figures=figures, target=target)
             typer.echo(request.out)
         else:
             left = len(Sweep.open(request.out).missing)

@@ -1,5 +1,6 @@
 """Options that several commands have."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -30,3 +31,23 @@ def pair(option: str, text: str) -> tuple[str, str]:
     if not key or not equals:
         raise ValueError(f"{option}: must be two texts with = between, got {text!r}")
     return key, value
+
+
+def beside(folders: Sequence[Path], name: str, of: str = "") -> Path:
+    """Return the folder of what is made of runs: in the only one, or beside several.
+
+    Beside several it is named after them, too, and after `of`, a scenario that all of them are of.
+
+    Raises:
+        ScenarioError: it leads away.
+    """
+    from wfl_sim.config.errors import ScenarioError
+    from wfl_sim.results.digests import digest_names
+
+    made = folders[0] / name
+    if len(folders) > 1:
+        words = filter(None, (of, name, digest_names(each.name for each in folders)))
+        made = folders[0].parent / "-".join(words)
+    if made.is_symlink():
+        raise ScenarioError(f"{made}: is a link that leads elsewhere: name a folder with --out")
+    return made

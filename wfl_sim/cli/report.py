@@ -12,9 +12,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from wfl_sim.cli import tables
+from wfl_sim.cli.options import beside
 from wfl_sim.results import Run, Sweep
 from wfl_sim.results.comparison import choose_goal, open_runs
-from wfl_sim.results.digests import digest_names
 from wfl_sim.scenario.scenario import Scenario
 from wfl_sim.simulation.progress import RunsProgress
 
@@ -119,10 +119,7 @@ class Report:
         from wfl_sim.results.figures import draw_all
         from wfl_sim.results.report import write_report
 
-        folder = folders[0] / "figures"
-        if len(folders) > 1:
-            end = digest_names(each.name for each in folders)
-            folder = folders[0].parent / f"{self._scenarios[0].name}-figures-{end}"
+        folder = beside(folders, "figures", self._scenarios[0].name)
         self._name(draw_all(runs, folder, metric=goal.metric, target=target))
         self._name([write_report(runs, folder / "report.html")])
 

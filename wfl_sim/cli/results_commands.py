@@ -1,6 +1,5 @@
 """Commands on runs that have ended: compare, plot, report, ls, diff, export."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +15,7 @@ from wfl_sim.cli.figure_options import (
     Width,
     look_of,
 )
-from wfl_sim.cli.options import Figures, Metric, Runs, Scope, Target
+from wfl_sim.cli.options import Figures, Metric, Runs, Scope, Target, beside
 
 OutOf = Annotated[Path | None, typer.Option("--out", help="Folder of what is made.")]
 
@@ -44,7 +43,7 @@ def compare(
 
         Report([]).compare(
             runs,
-            out or _beside(runs, "comparison"),
+            out or beside(runs, "comparison"),
             metric=metric,
             scope=scope,
             target=target,
@@ -77,7 +76,7 @@ def plot(
         from wfl_sim.results.figures.comparison import compare as draw_comparison
 
         look = look_of(style, width, formats, error_bars, names)
-        folder = out or _beside(runs, "figures")
+        folder = out or beside(runs, "figures")
         opened = open_runs(runs, warn)
         goal = choose_goal(opened, metric, target=target)
         for gap in goal.gaps(opened):
@@ -103,7 +102,7 @@ def report(
         from wfl_sim.results.report import write_report
 
         opened = open_runs(runs, warn)
-        made = out or _beside(runs, "figures" if len(runs) == 1 else "comparison") / "report.html"
+        made = out or beside(runs, "figures" if len(runs) == 1 else "comparison") / "report.html"
         typer.echo(write_report(opened, made, metric=metric))
 
 
@@ -158,20 +157,5 @@ def export(
 
         opened = open_runs(runs, warn)
         goal = choose_goal(opened, metric, scope, target)
-        for path in exports.export(opened, to, out or _beside(runs, to), goal):
+        for path in exports.export(opened, to, out or beside(runs, to), goal):
             typer.echo(path)
-
-
-def _beside(runs: Sequence[Path], name: str) -> Path:
-    """Return the folder of what is made of runs: in the only one, or beside several.
-
-    Beside several it is named after them, too. Raises ValueError where it leads away.
-    """
-    from wfl_sim.results.digests import digest_names
-
-    folder = runs[0] / name
-    if len(runs) > 1:
-        folder = runs[0].parent / f"{name}-{digest_names(run.name for run in runs)}"
-    if folder.is_symlink():
-        raise ValueError(f"{folder}: is a link that leads elsewhere: name a folder with --out")
-    return folder

@@ -9,7 +9,15 @@ from wfl_sim.config.errors import Location
 from wfl_sim.device_models.availability import Always
 from wfl_sim.learning.synthetic import Synthetic, SyntheticLearner
 from wfl_sim.radio.allocation.opportunistic import Hungarian, ProportionalFair
-from wfl_sim.rounds import Centralised, Hierarchical, OverTheAir, Synchronous
+from wfl_sim.rounds import (
+    Centralised,
+    Deadline,
+    Hierarchical,
+    OverSelection,
+    OverTheAir,
+    Synchronous,
+)
+from wfl_sim.rounds.selection import BestChannel, Oort, RoundRobin
 from wfl_sim.scenario.scenario import Scenario
 
 _NUMBERS: Final = (0.5, 2.0, 1.5)
@@ -20,102 +28,150 @@ _NUMBERS: Final = (0.5, 2.0, 1.5)
 class _Rule:
     """When a key has no effect, and why."""
 
-    key: tuple[str, ...]
-    """Path of the key; `*` is any item of a list."""
+    keys: str
+    """Paths of keys, with spaces between; `*` is any item of a list."""
     idle: Callable[[Scenario, Any], bool]
-    """Whether it has none, given the scenario and what holds the key."""
+    """Whether it has none, given the scenario and what is `up` levels above the key."""
     why: str
-
-
-def _synthetic(scenario: Scenario, _: Any) -> bool:
-    return isinstance(scenario.model, Synthetic)
+    up: int = 1
 
 
 _TRAINS_NOTHING: Final = "with a synthetic model, which trains nothing and has its payload given"
 _RULES: Final = (
     _Rule(
-        ("load_memory",),
+        "load_memory",
         lambda scenario, _: scenario.interference != "load-average",
         "without `interference: load-average`",
     ),
     _Rule(
-        ("interference",),
+        "interference",
         lambda scenario, _: len(scenario.base_stations) == 1 and scenario.interference != "none",
         "with one cell",
     ),
     _Rule(
-        ("handover",),
+        "cells.*.bias",
+        lambda scenario, _: len(scenario.base_stations) == 1,
+        "with one cell",
+    ),
+    _Rule(
+        "cells.*.channel.entry",
+        lambda scenario, _: not any(group.indoor for group in scenario.devices),
+        "where no device is in a building",
+    ),
+    _Rule(
+        "cells.*.channel.fading.delay_spread",
+        lambda _, fading: getattr(fading, "profile", "") == "flat",
+        "with a flat profile",
+    ),
+    _Rule(
+        "cells.*.tdd.special",
+        lambda _, tdd: "S" not in tdd.pattern,
+        "in a pattern without a special slot",
+    ),
+    _Rule(
+        "handover",
         lambda scenario, _: not any(group.moves for group in scenario.devices),
         "where no device moves",
     ),
     _Rule(
-        ("backhaul", "edge_servers"),
+        "backhaul.edge_servers",
         lambda scenario, _: not isinstance(scenario.rounds, Hierarchical),
         "without `rounds: hierarchical`",
     ),
     _Rule(
-        ("backhaul", "hardware"),
+        "backhaul.hardware",
         lambda scenario, graph: not graph.edge_servers,
         "without edge servers",
     ),
     _Rule(
-        ("cells", "*", "backhaul"),
+        "cells.*.backhaul",
         lambda scenario, _: scenario.backhaul is not None,
         "beside a `backhaul` for all cells",
     ),
-    *(
-        _Rule(
-            ("cells", "*", side, "averaging"),
-            lambda _, band: (
-                not isinstance(band.allocator, (ProportionalFair, Hungarian))
-                and type(band.allocator).__module__.startswith("wfl_sim.")
-            ),
-            "with an allocator that looks at no average",
-        )
-        for side in ("uplink", "downlink")
+    _Rule(
+        "cells.*.uplink.averaging cells.*.downlink.averaging",
+        lambda _, band: (
+            not isinstance(band.allocator, (ProportionalFair, Hungarian))
+            and type(band.allocator).__module__.startswith("wfl_sim.")
+        ),
+        "with an allocator that looks at no average",
     ),
     _Rule(
-        ("evaluation", "every"),
+        "evaluation.every",
         lambda _, evaluation: evaluation.interval is not None,
         "beside `interval`",
     ),
     _Rule(
-        ("devices", "*", "speed"),
+        "devices.*.speed",
         lambda _, group: group.mobility.pace is not None,
         "beside a mobility with a speed of its own",
     ),
     _Rule(
-        ("devices", "*", "away_power"),
+        "devices.*.away_power",
         lambda _, group: isinstance(group.availability, Always) and group.battery is None,
         "for devices that are always there",
     ),
     _Rule(
-        ("server", "staleness"),
+        "devices.*.compute.precision devices.*.hardware.peak devices.*.hardware.utilisation "
+        "devices.*.hardware.bandwidth devices.*.hardware.step_overhead "
+        "devices.*.hardware.compute_power",
+        lambda _, group: group.compute.table is not None,
+        "beside a `table` of measured seconds and watts",
+        up=2,
+    ),
+    _Rule(
+        "devices.*.hardware.receive_power devices.*.hardware.transmit_circuit_power "
+        "devices.*.hardware.amplifier_efficiency",
+        lambda _, group: group.modem is not None,
+        "beside a `modem`, which has powers of its own",
+        up=2,
+    ),
+    _Rule(
+        "devices.*.battery.restart",
+        lambda _, battery: not battery.revives,
+        "for a battery that is never charged",
+    ),
+    _Rule(
+        "server.staleness",
         lambda scenario, _: (
             type(scenario.rounds) in (Synchronous, Centralised, OverTheAir, Hierarchical)
         ),
         "in rounds that wait for all",
     ),
     _Rule(
-        ("model", "cut"),
+        "server.staleness",
+        lambda scenario, _: (
+            isinstance(scenario.rounds, OverSelection)
+            or (isinstance(scenario.rounds, Deadline) and scenario.rounds.late == "drop")
+        ),
+        "in rounds that drop what is late",
+    ),
+    _Rule(
+        "rounds.select",
+        lambda scenario, rounds: (
+            isinstance(rounds.select, (BestChannel, RoundRobin, Oort))
+            and rounds.clients in (0, scenario.device_count)
+        ),
+        "where every device is asked",
+    ),
+    _Rule(
+        "privacy.noise privacy.delta",
+        lambda _, privacy: not privacy.noise_multiplier,
+        "without a `noise_multiplier`",
+    ),
+    _Rule(
+        "model.cut",
         lambda scenario, model: (
             SyntheticLearner(model, scenario.method).workload(0).exchange is None
         ),
         "with a method that does not split the network",
     ),
-    *(
-        _Rule(key, _synthetic, _TRAINS_NOTHING)
-        for key in (
-            ("data",),
-            ("payload", "upload"),
-            ("payload", "download"),
-            ("evaluation", "global_examples"),
-            ("evaluation", "personal_examples"),
-            ("server", "optimizer"),
-            ("server", "weights"),
-            ("privacy", "clip"),
-            ("privacy", "noise_multiplier"),
-        )
+    _Rule(
+        "data payload.upload payload.download evaluation.every evaluation.interval "
+        "evaluation.global_examples evaluation.personal_examples server.optimizer server.weights "
+        "privacy.clip privacy.noise_multiplier",
+        lambda scenario, _: isinstance(scenario.model, Synthetic),
+        _TRAINS_NOTHING,
     ),
 )
 
@@ -127,25 +183,25 @@ def unused(document: Document, scenario: Scenario) -> dict[Location, str]:
         idle = _idle_options(document.data["method"], scenario)
         found |= dict.fromkeys(idle, _TRAINS_NOTHING)
     for rule in _RULES:
-        for path in _matches(document.data, rule.key):
+        for path in [each for key in rule.keys.split() for each in _matches(document.data, key)]:
             holder = _at(scenario, path[:-1])
             written = holder is not None and not _is_default(holder, str(path[-1]))
-            if written and rule.idle(scenario, holder):
+            if written and rule.idle(scenario, _at(scenario, path[: -rule.up])):
                 found.setdefault(path, rule.why)
     return found
 
 
-def _matches(data: Any, key: tuple[str, ...], above: Location = ()) -> Iterator[Location]:
+def _matches(data: Any, key: str, above: Location = ()) -> Iterator[Location]:
     """Yield the written paths that a pattern stands for."""
     if not key:
         yield above
         return
-    word, *rest = key
+    word, _, rest = key.partition(".")
     if word == "*" and isinstance(data, list):
         for number, item in enumerate(data):
-            yield from _matches(item, tuple(rest), (*above, number))
+            yield from _matches(item, rest, (*above, number))
     elif isinstance(data, dict) and word in data:
-        yield from _matches(data[word], tuple(rest), (*above, word))
+        yield from _matches(data[word], rest, (*above, word))
 
 
 def _at(component: Any, path: Location) -> Any:
