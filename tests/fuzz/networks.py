@@ -88,7 +88,9 @@ def _model(rng: Random, method: Data) -> Data:
 def _method(rng: Random, rounds: str) -> Data:
     kinds = ["fedit", "fedit", "fedprox", "fedper", "fedavg", "adapters-only", "pftt"]
     if rounds not in ("over-the-air", "hierarchical"):
-        kinds += ["scaffold", "flora", "fedalt", "local-only", "ditto", "splitlora", "splitlora"]
+        kinds += ["local-only", "ditto", "splitlora", "splitlora"]
+        # A buffer of one combines nothing.
+        kinds += ["scaffold", "flora", "fedalt"] if rounds != "asynchronous" else []
     method: Data = {"kind": rng.choice(kinds), "local": {"steps": rng.choice((1, 2, 5))}}
     if method["kind"] == "fedalt":
         method["delivery"] = rng.choice(("broadcast", "unicast"))

@@ -1,7 +1,7 @@
 """Every registered method on a real network: what is sent, what stays, and runs that can stop."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.fixtures.networks import written
-from wfl_sim.codecs import Float32
+from wfl_sim.codecs import Float32, TopK
 from wfl_sim.data import Instruct
 from wfl_sim.data.examples import Shards
 from wfl_sim.execution.store import Store
@@ -29,6 +29,7 @@ from wfl_sim.methods.parts import Adapter, LoRA
 from wfl_sim.methods.phases import Local
 from wfl_sim.results.digests import digest_states
 from wfl_sim.scenario.loading import load
+from wfl_sim.simulation.learner_cache import LearnerCache
 from wfl_sim.simulation.simulation import Simulation
 
 Folder = Callable[[str], Pretrained]
@@ -321,6 +322,11 @@ def test_a_central_server_learns_from_everybody(tmp_path: Path) -> None:
     assert outcome.totals["bits"]["sent_up"] == 0
     losses = [m.value for m in outcome.metrics if (m.scope, m.metric) == ("global", "loss")]
     assert losses[-1] < losses[0]
+    # Nothing is sent, so no codec has a say.
+    sparse = replace(loaded.scenario.payload, upload=TopK(share=0.01))
+    (same,) = load(tmp_path / "a.yaml")
+    learner = LearnerCache().learner(replace(same.scenario, payload=sparse))
+    assert learner.recipe == Simulation(loaded.scenario).learner.recipe
 
 
 def test_a_run_with_noise_tells_what_it_has_spent(tmp_path: Path, pretrained: Folder) -> None:

@@ -251,6 +251,25 @@ def test_feddpa_trusts_the_own_lora_by_likeness():
     assert method.mixing_weights({}, np.float32([[1, 0]]))["own"] == [0]
 
 
+def test_feddpa_trains_the_own_lora_in_the_mixture():
+    """At a cap of 0.25 the global 4 counts 3, the own 2 counts 0.5; 1 comes back as 4."""
+    method = METHODS.find("feddpa")(cap=0.25)
+    a, b = "m.lora_A.weight", "m.lora_B.weight"
+    received = {f"global/{a}": np.float32([1]), f"global/{b}": np.float32([4])}
+    kept = {f"own/{a}": np.float32([7]), f"own/{b}": np.float32([2])}
+    kept["anchors/texts"] = np.float32([[1, 0]])
+    run = method.local_update(received, kept, None)
+    assert next(run).start[f"global/{b}"] == 4
+    request = run.send({f"global/{b}": np.float32([5])})
+    assert request.phase.mutes == ()
+    assert [request.start[f"{part}/{b}"].item() for part in ("global", "own")] == [3, 0.5]
+    assert request.start[f"own/{a}"] == 7
+    with pytest.raises(StopIteration) as stop:
+        run.send({f"own/{a}": np.float32([8]), f"own/{b}": np.float32([1])})
+    assert stop.value.value.upload[f"global/{b}"] == 5
+    assert stop.value.value.kept[f"own/{b}"] == 4
+
+
 def test_fdlora_takes_nesterov_steps():
     """d = 1 - 0 = 1, v = 1, x = 1 - (1 + 0.5) = -0.5; then d = -1.5, v = -1, x = -0.5 + 2 = 1.5."""
     method = METHODS.find("fdlora")()

@@ -33,11 +33,18 @@ def test_utility_by_hand():
         Client(1, last_upload_round=3, examples=100, reported_loss=0.5),
         Client(2, last_upload_round=3, examples=100, reported_loss=1.0, round_seconds=20.0),
     ]
-    # 100, 50, and 100 (10/20)^2 = 25 of 100 at most; R = 4, R_k = 1, 4, 4.
+    # 100, 50 and 100 of 100 at most; R = 4, R_k = 1, 4, 4; the last is twice as slow: a quarter.
     bonus = np.sqrt(0.1 * np.log(4) / np.array([1, 4, 4]))
-    expected = np.array([1.0, 0.5, 0.25]) + bonus
+    expected = (np.array([1.0, 0.5, 1.0]) + bonus) * [1, 1, 0.25]
     assert Oort(preferred=10.0).utilities(devices, 4) == pytest.approx(expected)
     assert Oort().utilities(devices, 4)[2] == pytest.approx(1.0 + bonus[2])
+
+
+def test_a_slow_device_is_not_saved_by_its_age():
+    """Four times slower: (1 + sqrt(0.1 ln 8)) / 16, not a sixteenth and the whole bonus."""
+    slow = Client(0, last_upload_round=0, round_seconds=40.0)
+    (utility,) = Oort(preferred=10.0).utilities([slow], 8)
+    assert utility == pytest.approx((1 + np.sqrt(0.1 * np.log(8))) / 16)
 
 
 def chosen(selector, devices, count, number):

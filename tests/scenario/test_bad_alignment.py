@@ -57,6 +57,15 @@ def complaint(folder: Path, *settings: str) -> str:
         (["data.request_tokens=120", "method=fedit"], "tokens must be at most 128"),
         (["data.preferences={values: [2]}"], "values: must lie in [0, 1], got 2"),
         (["method=feddpa"], "are instructions"),
+        (["method=fedper"], "FedPer keeps the head alone on the device"),
+        (
+            ["method={kind: scaffold}", "rounds={kind: asynchronous, count: 1}"],
+            "rounds.buffer: must be at least 2 for scaffold",
+        ),
+        (
+            ["method=hetlora", "rounds={kind: asynchronous, count: 1}"],
+            "rounds.buffer: must be at least 2 for hetlora",
+        ),
     ],
 )
 def test_one_line_says_what_is_wrong(tmp_path: Path, settings: list[str], said: str) -> None:

@@ -6,6 +6,7 @@ from wfl_sim.data.instructions import Instructions
 from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.methods.method import Method, SplitModel, hook
 from wfl_sim.methods.objectives import DPO, RULES, Alignment
+from wfl_sim.methods.parts import Head
 
 
 def check_compatible(model: Pretrained, method: Method, shards: Shards) -> None:
@@ -15,12 +16,20 @@ def check_compatible(model: Pretrained, method: Method, shards: Shards) -> None:
     DPO needs pairs; reward models must be there, and read texts as long as these.
     """
     classifies = isinstance(method, SplitModel) or hook(method, "mixing_weights")
-    if classifies and isinstance(shards.pooled, Instructions):
+    instructs = isinstance(shards.pooled, Instructions)
+    if classifies and instructs:
         raise LocatedError(
             f"{type(method).__name__} is made for classifiers, and these data are instructions",
             "method",
         )
-    if model.compile and isinstance(shards.pooled, Instructions):
+    private = [part.config for part in method.parts if not (part.shared or part.known)]
+    if private and all(isinstance(each, Head) for each in private) and instructs:
+        raise LocatedError(
+            f"{type(method).__name__} keeps the head alone on the device, and a language model has "
+            "none: it would be fedit; choose another",
+            "method",
+        )
+    if model.compile and instructs:
         raise LocatedError("compile is for classifiers, and these data are instructions", "model")
     objectives = [phase.objective for phase in method.phases]
     aligning = [each for each in objectives if isinstance(each, Alignment)]

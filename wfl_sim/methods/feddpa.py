@@ -1,10 +1,11 @@
 """FedDPA: a global and a personal LoRA, mixed from text to text.
 
 Y. Yang et al., Dual-Personalizing Adapter for Federated Foundation Models, 2024, arXiv 2403.19211.
-Each LoRA is trained with the other one muted, for a mixture weighs them 1 - a and a. How much a
-text is like the device's own decides: a is `cap` times the mean cosine between its mean hidden
-state and those of some training texts. The head is global. All this is wfl_sim's default: the
-sources at hand speak of generation, not of classifiers.
+The personal LoRA is trained in the mixture with the global one as it was received, which weigh
+`cap` and 1 - `cap` as in the authors' code; the global one is trained by itself. When a model is
+used they weigh a and 1 - a: a is `cap` times the mean cosine between the mean hidden state of a
+text and those of some training texts. The head is global (wfl_sim's default: the paper's models
+generate, and do not classify).
 
 Variant F fits the personal LoRA after the federation has ended, from the global one; so that it can
 be judged at any time, here each local update does so again, and is charged for it. Variant T goes
@@ -57,7 +58,7 @@ class FedDPA(WeightedMean):
         """The global LoRA and the head, then the personal LoRA."""
         return (
             Phase(trains=("global", "head"), local=self.local, mutes=("own",)),
-            Phase(trains=("own",), local=self.local, mutes=("global",)),
+            Phase(trains=("own",), local=self.local),
         )
 
     def local_update(self, received: State, kept: State, client: ClientContext) -> LocalRun:
@@ -67,8 +68,11 @@ class FedDPA(WeightedMean):
         if self.variant == "F":
             own = put_under("own", under("global", received))
         first = yield Train(phase=self.phases[0], start={**received, **own})
-        second = yield Train(phase=self.phases[1], start={**received, **own})
-        kept = {**of_parts(second, "own"), **put_under("anchors", texts)}
+        a = self.cap or 1.0
+        mixed = {**_weighed(received, "global", 1 - a), **_weighed(own, "own", a)}
+        second = yield Train(phase=self.phases[1], start={**received, **mixed})
+        own = _weighed(of_parts(second, "own"), "own", 1 / a)
+        kept = {**own, **put_under("anchors", texts)}
         return LocalResult(upload=of_parts(first, "global", "head"), kept=kept)
 
     def personal_model(self, received: State, kept: State, shapes: object) -> State:
@@ -84,6 +88,14 @@ class FedDPA(WeightedMean):
             cosines = _directions(texts) @ _directions(kept["anchors/texts"]).T
             own = self.cap * np.maximum(cosines.mean(axis=1), 0)
         return {"own": own, "global": 1 - own}
+
+
+def _weighed(state: State, part: str, weight: float) -> State:
+    """Return a LoRA that adds `weight` times as much, by its factor B."""
+    return {
+        name: (weight * array).astype(array.dtype) if ".lora_B." in name else array
+        for name, array in of_parts(state, part).items()
+    }
 
 
 def _directions(rows: NDArray[np.floating]) -> NDArray[np.floating]:

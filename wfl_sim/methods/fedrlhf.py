@@ -7,22 +7,20 @@ with
 the same weights of rewards: federated PPO without personalisation. Sizes are wfl_sim's defaults.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated
 
 from wfl_sim.config.registry import From
-from wfl_sim.methods.aggregation import Upload, weighted_mean
+from wfl_sim.methods.aggregation import WeightedMean
 from wfl_sim.methods.method import METHODS
 from wfl_sim.methods.objectives import ALGORITHMS, PPO, Algorithm, Alignment, Rewards, critic_of
 from wfl_sim.methods.parts import LastLayers, Part
 from wfl_sim.methods.phases import Local, Phase, one_phase
-from wfl_sim.state import State
 
 
 @METHODS("fedrlhf")
 @dataclass(frozen=True, kw_only=True)
-class FedRLHF:
+class FedRLHF(WeightedMean):
     """Last layers by reinforcement learning, averaged: one policy for all (arXiv 2412.15538)."""
 
     layers: int = 2
@@ -48,7 +46,3 @@ class FedRLHF:
         """All learn jointly from `weight` r_help + (1 - `weight`) r_safe."""
         trains = (part.name for part in self.parts)
         return one_phase(*trains, local=self.local, objective=Alignment.of(self))
-
-    def aggregate(self, shared: State, uploads: Sequence[Upload]) -> State:
-        """w <- sum_k p_k w_k."""
-        return weighted_mean(uploads)

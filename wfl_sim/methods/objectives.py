@@ -80,6 +80,9 @@ class GRPO:
     `group` answers to each request; an answer's advantage is its reward's distance from the mean of
     the group, over the group's standard deviation. The KL divergence from the reference is a term
     of the loss, estimated by exp(d) - d - 1 with d = log pi_ref - log pi (their equation 4).
+    Surrogate and divergence are means over all tokens of a minibatch, so a long answer counts more
+    than a short one (as in DAPO, arXiv 2503.14476, section 3.3); their equation 3 takes the mean
+    of each answer first.
     """
 
     group: int = 4

@@ -11,12 +11,11 @@ d_k, on whose length the penalty lies, stays. Everything else is wfl_sim's defau
 layers, the ratio of sparsity, penalty, algorithmic constants, and that the critic is private.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated
 
 from wfl_sim.config.registry import From
-from wfl_sim.methods.aggregation import Upload, weighted_mean
+from wfl_sim.methods.aggregation import WeightedMean
 from wfl_sim.methods.method import METHODS
 from wfl_sim.methods.objectives import (
     ALGORITHMS,
@@ -29,12 +28,11 @@ from wfl_sim.methods.objectives import (
 )
 from wfl_sim.methods.parts import LastLayers, Offset, Part
 from wfl_sim.methods.phases import Local, Phase, one_phase
-from wfl_sim.state import State
 
 
 @METHODS("pfit")
 @dataclass(frozen=True, kw_only=True)
-class PFIT:
+class PFIT(WeightedMean):
     """Last layers averaged, offset and weights of rewards private (arXiv 2404.13238v1)."""
 
     layers: int = 2
@@ -63,7 +61,3 @@ class PFIT:
         """All parts learn jointly from a_k r_help + (1 - a_k) r_safe - b |d_k|^2."""
         trains = (part.name for part in self.parts)
         return one_phase(*trains, local=self.local, objective=Alignment.of(self))
-
-    def aggregate(self, shared: State, uploads: Sequence[Upload]) -> State:
-        """w_global <- sum_k p_k w_k of the last layers."""
-        return weighted_mean(uploads)

@@ -11,12 +11,11 @@ preference and holds the adapter near to the global one; the gradients of both r
 by MGDA, by PCGrad, or by adding the rewards first (`linear`). Everything else is wfl_sim's default.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from wfl_sim.config.registry import From
-from wfl_sim.methods.aggregation import Upload, weighted_mean
+from wfl_sim.methods.aggregation import WeightedMean
 from wfl_sim.methods.method import METHODS
 from wfl_sim.methods.objectives import (
     ALGORITHMS,
@@ -29,12 +28,11 @@ from wfl_sim.methods.objectives import (
 )
 from wfl_sim.methods.parts import Adapter, LoRA, Part
 from wfl_sim.methods.phases import Local, Phase, one_phase
-from wfl_sim.state import State
 
 
 @METHODS("pwff")
 @dataclass(frozen=True, kw_only=True)
-class PWFF:
+class PWFF(WeightedMean):
     """Adapter averaged, LoRA private; two rewards at once (arXiv 2404.13238v2)."""
 
     adapter: Adapter = field(default_factory=Adapter)
@@ -66,7 +64,3 @@ class PWFF:
         """All parts learn jointly from both rewards."""
         trains = (part.name for part in self.parts)
         return one_phase(*trains, local=self.local, objective=Alignment.of(self))
-
-    def aggregate(self, shared: State, uploads: Sequence[Upload]) -> State:
-        """phi <- sum_k p_k phi_k of the adapter."""
-        return weighted_mean(uploads)

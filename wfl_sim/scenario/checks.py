@@ -23,7 +23,7 @@ from wfl_sim.radio.band import sampling_step
 from wfl_sim.radio.cell import CellConfig
 from wfl_sim.radio.cochannel import check_bands
 from wfl_sim.radio.layouts import Layout
-from wfl_sim.rounds import Centralised, Hierarchical
+from wfl_sim.rounds import Asynchronous, Centralised, Hierarchical
 from wfl_sim.rounds.policy import Rounds
 from wfl_sim.scenario.devices import DeviceGroup
 
@@ -90,6 +90,14 @@ def check_rounds(
             f"needs a method without private parts; {name} has {private[0]!r}", "rounds", "kind"
         )
     rounds.check(devices)
+    alone = isinstance(rounds, Asynchronous) and rounds.buffer == 1
+    if alone and not is_weighted_mean(method) and any(part.shared for part in method.parts):
+        raise LocatedError(
+            f"must be at least 2 for {METHODS.name_of(method)}: it combines the uploads of several "
+            "devices, and would replace the state of all by that of one",
+            "rounds",
+            "buffer",
+        )
     if not isinstance(rounds, Hierarchical):
         return
     if backhaul is None or not backhaul.edge_servers:

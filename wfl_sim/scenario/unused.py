@@ -101,6 +101,14 @@ _RULES: Final = (
         lambda _, evaluation: evaluation.interval is not None,
         "beside `interval`",
     ),
+    *(
+        _Rule(
+            ("payload", way),
+            lambda scenario, _: isinstance(scenario.rounds, Centralised),
+            "in centralised training, which sends nothing",
+        )
+        for way in ("upload", "download")
+    ),
     _Rule(
         "devices.*.speed",
         lambda _, group: group.mobility.pace is not None,

@@ -17,7 +17,8 @@ from wfl_sim.execution.lru_cache import LruCache
 from wfl_sim.learning.learner import PeftLearner
 from wfl_sim.learning.synthetic import Synthetic, SyntheticLearner
 from wfl_sim.randomness import stream
-from wfl_sim.scenario.scenario import Scenario
+from wfl_sim.rounds import Centralised
+from wfl_sim.scenario.scenario import Payload, Scenario
 
 _KEPT: Final = 2
 """Entries of each kind that are kept; a learner has a network in memory."""
@@ -136,10 +137,11 @@ def _settings(scenario: Scenario) -> dict[str, Any]:
     }
     if isinstance(scenario.model, Synthetic) or scenario.data is None:
         return both
+    payload = Payload() if isinstance(scenario.rounds, Centralised) else scenario.payload
     return both | {
         "tokens": scenario.data.tokens,
         "padding": getattr(scenario.data, "padding", "fixed"),
-        "codec_up": scenario.payload.upload,
-        "codec_down": scenario.payload.download,
+        "codec_up": payload.upload,
+        "codec_down": payload.download,
         "server": scenario.server.rule,
     }

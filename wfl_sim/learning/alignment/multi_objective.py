@@ -17,12 +17,15 @@ def combine_gradients(
     `linear`: sum_i w_i g_i. `pcgrad`: of the two w_i g_i each loses its component against the
     other, if they point apart, then both are added (T. Yu et al., Gradient surgery for multi-task
     learning, arXiv:2001.06782, algorithm 1; with two losses the order of projections does not
-    matter). `mgda`: the shortest vector between g_1 / w_1 and g_2 / w_2 (J.-A. Désidéri,
-    Multiple-gradient descent algorithm, 2012; closed form for two: O. Sener, V. Koltun,
-    arXiv:1810.04650, algorithm 1). Dividing by the weights is wfl_sim's: where the shortest vector
-    is no end point, a small step improves the losses in proportion to their weights; without it, it
-    improves both alike. It is scaled so that w_1 = w_2 = 1/2 and equal gradients g give g. A weight
-    of 0 leaves the other loss alone.
+    matter). `mgda`: the shortest vector between u_1 / w_1 and u_2 / w_2, with u_i = g_i / |g_i|
+    (J.-A. Désidéri, Multiple-gradient descent algorithm, 2012; closed form for two and normalised
+    gradients: O. Sener, V. Koltun, arXiv:1810.04650, algorithm 1). Dividing by the weights is
+    wfl_sim's: where the shortest vector is no end point, a small step along it improves the losses,
+    each in units of its own gradient, in proportion to their weights; an end point is the loss of
+    more weight alone. It is times (w_1 |g_1| + w_2 |g_2|) / 2, so that equal gradients g of equal
+    weights give g. Plain SGD keeps that proportion; an optimiser that scales every coordinate by
+    itself, such as AdamW, keeps neither it nor the order. A weight of 0 leaves the other loss
+    alone.
 
     Args:
         gradients: gradient of each loss.
@@ -50,8 +53,12 @@ def combine_gradients(
             b - a * apart / other.clamp(min=tiny),
         )
     if how == "mgda":
-        share = min_norm_share(own / a**2, mixed / (a * b), other / b**2)
-        return _sum(first, share / (2 * a), second, (1 - share) / (2 * b))
+        one, two = (
+            square.sqrt().clamp(min=torch.finfo(mixed.dtype).tiny) for square in (own, other)
+        )
+        alike, half = mixed / (one * two), (a * one + b * two) / 2
+        share = min_norm_share(mixed.new_tensor(a**-2), alike / (a * b), mixed.new_tensor(b**-2))
+        return _sum(first, half * share / (a * one), second, half * (1 - share) / (b * two))
     raise ValueError(f"unknown combination {how!r} (known: linear, mgda, pcgrad)")
 
 

@@ -23,11 +23,12 @@ if TYPE_CHECKING:
 @SELECTORS("oort")
 @dataclass(frozen=True, kw_only=True)
 class Oort:
-    """By utility, ``|B| L (T / t)^alpha`` where t > T, else ``|B| L``; some places explore.
+    """By utility ``|B| L`` with a bonus for age, both times ``(T / t)^alpha``; some explore.
 
     |B| is the number of examples, L the loss of the last local update, T the `preferred` duration
-    of a round and t that of the device's last round. To the utility, as a share of the largest, the
-    paper's ``sqrt(0.1 ln R / R_k)`` is added for a device whose last upload was in round R_k of R.
+    of a round and t that of the device's last round, where it is longer than T. To |B| L, as a
+    share of the largest, the paper's ``sqrt(0.1 ln R / R_k)`` is added for a device whose last
+    upload was in round R_k of R, and the sum is multiplied (algorithm 1, lines 9 to 12).
     Devices without an upload get the share `explore` of the places, drawn uniformly, times `decay`
     each round and at least `explore_least`; the others are drawn by utility from those that reach
     `cutoff` of the utility of the last place.
@@ -78,14 +79,13 @@ class Oort:
         losses = np.array([device.reported_loss for device in devices], dtype=float)
         seconds = np.array([device.round_seconds for device in devices])
         uploaded = np.array([1 + device.last_upload_round for device in devices])
-        utility = examples * losses
+        gain = examples * losses
+        utility = gain / max(float(gain.max()), 1e-12)
+        utility = utility + np.sqrt(0.1 * log(max(number, 1)) / uploaded)
         if self.preferred is not None:
             ratio = self.preferred / np.maximum(seconds, self.preferred)
             utility = utility * power(ratio, self.alpha)
-        return np.asarray(
-            utility / max(float(utility.max()), 1e-12)
-            + np.sqrt(0.1 * log(max(number, 1)) / uploaded)
-        )
+        return np.asarray(utility)
 
     def _drawn(
         self, devices: "Sequence[Client]", count: int, number: int, rng: np.random.Generator
