@@ -215,3 +215,39 @@ def test_a_request_beyond_the_network_is_cut_in_silence(
     finally:
         logger.propagate = was
     assert "longer than" not in caplog.text + capfd.readouterr().err
+
+
+TALK = (("system", "Be brief."), ("user", "Hi"), ("assistant", "Hello"))
+TEMPLATE = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}<assistant>"
+NO_SYSTEM = (
+    "{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}" + TEMPLATE
+)
+
+
+@pytest.mark.parametrize(
+    ("template", "prompt"),
+    [
+        (TEMPLATE, "<system>Be brief.<user>Hi<assistant>Hello<user>How?<assistant>"),
+        (NO_SYSTEM, "<user>Be brief.\n\nHi<assistant>Hello<user>How?<assistant>"),
+        (
+            None,
+            "Be brief.\n\n### Instruction:\nHi\n\n### Response:\nHello\n\n"
+            "### Instruction:\nHow?\n\n### Response:\n",
+        ),
+    ],
+)
+def test_turns_pass_through_the_template(template: str | None, prompt: str) -> None:
+    tokenizer = load_tokenizer(Pretrained(pretrained="builtin:tiny-gpt2-instruct"))
+    before, tokenizer.chat_template = tokenizer.chat_template, template
+    try:
+        assert format_prompt(tokenizer, "How?", TALK) == prompt
+        layout = PromptLengths(request=120, answer=8)
+        talk = Instructions(("How?",), [0], answers=("5 .",), earlier=(TALK,), layout=layout)
+        texts = encode(tokenizer, talk).texts
+        # The loss counts the words of the answer and its end, and nothing that was said before.
+        counted = texts.answer[0, texts.answer_mask[0].bool()].tolist()
+        assert counted == [*tokenizer("5 .")["input_ids"], tokenizer.eos_token_id]
+        said = tokenizer(prompt, add_special_tokens=False)["input_ids"]
+        assert texts.request[0, texts.request_mask[0].bool()].tolist()[-len(said) :] == said
+    finally:
+        tokenizer.chat_template = before

@@ -36,11 +36,13 @@ class FilePath:
 
     ``path: Annotated[str, FilePath()]``. A relative path starts from the scenario file that
     holds it. With `or_name` the text may also be a name of another kind, such as a Hub id: it is
-    left alone unless such a folder is there or it looks like a path. `cached:NAME` is what
+    left alone unless such a folder is there or it looks like a path; with `files`, endings of
+    names, it may be a file, too, and must be one where it has such an ending. `cached:NAME` is what
     `wfl-sim models add NAME` has fetched, and `cached:NAME/FILE` a file of it.
     """
 
     or_name: bool = False
+    files: tuple[str, ...] = ()
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> "CoreSchema":
         from pydantic_core import core_schema
@@ -67,7 +69,8 @@ class FilePath:
             raise ValueError(f"{error.strerror}: {path}") from None
 
     def _checked(self, text: str, path: Path) -> str:
-        if not self.or_name:
+        may_be_file = self.files and (path.is_file() or text.endswith(self.files))
+        if not self.or_name or may_be_file:
             if not text.strip():
                 raise ValueError("must name a file, got an empty text")
             if not path.is_file():

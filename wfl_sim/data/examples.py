@@ -2,24 +2,32 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal, Self, cast
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal, Self, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wfl_sim.records import LabelCount
 
+Held = TypeVar("Held", bound="Examples")
+
 
 @dataclass(frozen=True, eq=False)
 class Examples:
     """Texts and their labels, in one order; `labels` is int64 of shape (len,) and read-only.
 
+    `pairs` has the second text of each example where texts come in pairs, else nothing.
+
     Raises ValueError when there are not as many labels as texts, or a label is negative.
     """
 
+    columns: ClassVar[tuple[str, ...]] = ("texts", "pairs")
+    """Fields with a value for each example, or with none at all."""
+
     texts: tuple[str, ...]
     labels: NDArray[np.int64]
+    pairs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         labels = np.array(self.labels, dtype=np.int64)
@@ -29,6 +37,10 @@ class Examples:
             )
         if labels.size and labels.min() < 0:
             raise ValueError(f"labels must not be negative, got {labels.min()}")
+        for name in self.columns[1:]:
+            if len(getattr(self, name)) not in (0, len(labels)):
+                found = len(getattr(self, name))
+                raise ValueError(f"{name} must be {len(labels)}, one per text, got {found}")
         labels.setflags(write=False)
         object.__setattr__(self, "texts", tuple(self.texts))
         object.__setattr__(self, "labels", labels)
@@ -39,10 +51,10 @@ class Examples:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Examples):
             return NotImplemented
-        return self.texts == other.texts and np.array_equal(self.labels, other.labels)
+        return self.fingerprint() == other.fingerprint()
 
     def __hash__(self) -> int:
-        return hash((self.texts, self.labels.tobytes()))
+        return hash(self.fingerprint())
 
     def __repr__(self) -> str:
         return f"Examples({len(self)} texts, {len(np.unique(self.labels))} labels)"
@@ -50,11 +62,15 @@ class Examples:
     def subset(self, indices: Sequence[int] | NDArray[np.int64]) -> Self:
         """The examples at `indices`, in the order given."""
         chosen = np.asarray(indices, dtype=np.int64)
-        return type(self)(tuple(self.texts[i] for i in chosen), self.labels[chosen])
+        taken: dict[str, Any] = {
+            name: tuple(rows[i] for i in chosen) if (rows := getattr(self, name)) else ()
+            for name in self.columns
+        }
+        return replace(self, labels=self.labels[chosen], **taken)
 
     def relabelled(self, labels: NDArray[np.int64]) -> Self:
         """The same texts under other labels."""
-        return type(self)(self.texts, labels)
+        return replace(self, labels=labels)
 
     def counts(self, classes: int) -> NDArray[np.int64]:
         """How many examples each of `classes` labels has; shape (classes,)."""
@@ -63,7 +79,7 @@ class Examples:
     def fingerprint(self) -> str:
         """sha256 over texts and labels in order: equal exactly when the examples are."""
         digest = hashlib.sha256()
-        for text in self.texts:
+        for text in self.texts + self.pairs:
             encoded = text.encode("utf-8")
             digest.update(len(encoded).to_bytes(8, "little"))
             digest.update(encoded)
@@ -71,11 +87,14 @@ class Examples:
         return digest.hexdigest()
 
 
-def joined(parts: Sequence[Examples]) -> Examples:
+def joined(parts: Sequence[Held]) -> Held:
     """All examples of `parts`, one part after the other."""
-    texts = tuple(text for part in parts for text in part.texts)
-    labels = [part.labels for part in parts]
-    return Examples(texts, np.concatenate(labels) if labels else np.empty(0, dtype=np.int64))
+    parts = parts or [cast(Held, Examples((), np.empty(0, dtype=np.int64)))]
+    rows: dict[str, Any] = {
+        name: tuple(row for part in parts for row in getattr(part, name))
+        for name in parts[0].columns
+    }
+    return replace(parts[0], labels=np.concatenate([part.labels for part in parts]), **rows)
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,12 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from wfl_sim.data.examples import Examples, Shards
+from wfl_sim.data.dialogues import Turn
+from wfl_sim.data.examples import Examples, Shards, joined
 from wfl_sim.data.sharding import hold_out
 
 
@@ -41,14 +41,18 @@ class Instructions(Examples):
     Attributes:
         answers: what is learned by example.
         rejected: for each request the less preferred answer; empty without preference pairs.
+        earlier: for each request what was said before it; empty where nothing was.
         layout: lengths in tokens.
         preference: of the device, for helpfulness over safety, in [0, 1].
         ruled: whether the rules of the small world can judge an answer (instruct_rules.py).
         greedy: whether an evaluated network writes the most likely token, or samples one.
     """
 
+    columns: ClassVar[tuple[str, ...]] = ("texts", "answers", "rejected", "earlier")
+
     answers: tuple[str, ...] = ()
     rejected: tuple[str, ...] = ()
+    earlier: tuple[tuple[Turn, ...], ...] = ()
     layout: PromptLengths = PromptLengths(request=24, answer=12)
     preference: float = 0.5
     ruled: bool = False
@@ -56,35 +60,23 @@ class Instructions(Examples):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, count in (("answers", len(self.answers)), ("rejected", len(self.rejected))):
-            if count != len(self.texts) and (name == "answers" or count):
-                raise ValueError(f"{name} must be {len(self.texts)}, one per request, got {count}")
+        if len(self.answers) != len(self):
+            raise ValueError(
+                f"answers must be {len(self)}, one per request, got {len(self.answers)}"
+            )
         if not 0 <= self.preference <= 1:
             raise ValueError(f"preference must lie in [0, 1], got {self.preference}")
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Instructions) and self.fingerprint() == other.fingerprint()
-
-    def __hash__(self) -> int:
-        return hash(self.fingerprint())
 
     def __repr__(self) -> str:
         return f"Instructions({len(self)} requests, preference {self.preference:g})"
 
-    def subset(self, indices: Sequence[int] | NDArray[np.int64]) -> Self:
-        """The examples at `indices`, in the order given."""
-        chosen = [int(i) for i in indices]
-        return replace(
-            self,
-            texts=tuple(self.texts[i] for i in chosen),
-            labels=self.labels[chosen],
-            answers=tuple(self.answers[i] for i in chosen),
-            rejected=tuple(self.rejected[i] for i in chosen) if self.rejected else (),
-        )
-
-    def relabelled(self, labels: NDArray[np.int64]) -> Self:
-        """The same requests and answers as other kinds."""
-        return replace(self, labels=labels)
+    @property
+    def requests(self) -> tuple[str, ...]:
+        """What a reward model reads as the request: all that was said, a paragraph for each."""
+        if not self.earlier:
+            return self.texts
+        both = zip(self.earlier, self.texts, strict=True)
+        return tuple("\n\n".join([*(said for _, said in turns), text]) for turns, text in both)
 
     def fingerprint(self) -> str:
         """sha256 over all of it: equal exactly when the examples are."""
@@ -96,20 +88,9 @@ class Instructions(Examples):
             self.preference,
             self.ruled,
             self.greedy,
+            *([self.earlier] if self.earlier else []),
         )
         return hashlib.sha256(f"{super().fingerprint()} {rest!r}".encode()).hexdigest()
-
-
-def pooled(parts: Sequence[Instructions], preference: float) -> Instructions:
-    """All examples of `parts`, one part after the other, held with one preference."""
-    return replace(
-        parts[0],
-        texts=tuple(text for part in parts for text in part.texts),
-        labels=np.concatenate([part.labels for part in parts]),
-        answers=tuple(text for part in parts for text in part.answers),
-        rejected=tuple(text for part in parts for text in part.rejected),
-        preference=preference,
-    )
 
 
 def held_out(
@@ -122,4 +103,4 @@ def held_out(
         train.append(learned)
         test.append(tested)
     mean = float(np.mean([examples.preference for examples in held]))
-    return Shards(tuple(train), tuple(test), pooled(test, mean), kinds)
+    return Shards(tuple(train), tuple(test), replace(joined(test), preference=mean), kinds)

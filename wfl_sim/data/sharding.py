@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfl_sim.config.registry import Registry
-from wfl_sim.data.examples import Examples, Shards, joined
+from wfl_sim.data.examples import Examples, Held, Shards, joined
 from wfl_sim.randomness import stream
 
 Row = TypeVar("Row")
-Held = TypeVar("Held", bound=Examples)
 
 
 class Data(Protocol):
@@ -69,14 +68,21 @@ def shards(
 
 
 def hold_out(examples: Held, test_fraction: float, device: int, seed: int) -> tuple[Held, Held]:
-    """Return the examples to train on and to test on, drawn at random.
+    """Return the examples to train on and to test on, as `hold_out_rows` draws them."""
+    learned, tested = hold_out_rows(len(examples), test_fraction, device, seed)
+    return examples.subset(learned), examples.subset(tested)
 
-    Of n examples round(test_fraction * n) are held out, at least one and at most n - 1.
+
+def hold_out_rows(
+    size: int, test_fraction: float, device: int, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return which of the `size` rows of a device are to train on and which to test on.
+
+    round(test_fraction * size) are held out at random, at least one and at most size - 1.
     """
-    size = len(examples)
     out = min(size - 1, max(1, round(test_fraction * size)))
     order = stream(seed, "data", "hold-out", device).permutation(size)
-    return examples.subset(np.sort(order[out:])), examples.subset(np.sort(order[:out]))
+    return np.sort(order[out:]), np.sort(order[:out])
 
 
 def draw_rows(rows: list[Row], limit: int | None, seed: int) -> list[Row]:

@@ -249,13 +249,7 @@ class Hub(Table, HubName):
 
     def rows(self) -> list[Row]:
         """Fetch the split; raises what `datasets` raises when it cannot load."""
-        try:
-            from datasets import load_dataset
-        except ImportError:
-            raise ImportError(
-                "data of kind hub needs the datasets package: pip install 'wfl_sim[hub]'"
-            ) from None
-        table: Any = load_dataset(self.name, self.config, split=self.split)
+        table = load_hub(self.name, self.config, self.split)
         self.check_columns(table.column_names, self.name)
         names = getattr(table.features[self.label], "names", None)
         rows = [self.row_of(row, f"{self.name}: row {number}") for number, row in enumerate(table)]
@@ -263,3 +257,14 @@ class Hub(Table, HubName):
             return rows
         named = {str(number): name for number, name in enumerate(names)} | {"-1": ""}
         return [(text, named[label], owner) for text, label, owner in rows]
+
+
+def load_hub(name: str, config: str | None, split: str) -> Any:
+    """Return a data set of the Hub, or raise what `datasets` raises when it cannot load."""
+    try:
+        from datasets import load_dataset
+    except ImportError:
+        raise ImportError(
+            f"{name}: a data set of the Hub needs the datasets package: pip install 'wfl_sim[hub]'"
+        ) from None
+    return load_dataset(name, config, split=split)

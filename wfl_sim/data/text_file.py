@@ -1,13 +1,17 @@
 """UTF-8 text files: their path from the scenario file, their errors, and JSON lines."""
 
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any, TextIO
+from typing import Annotated, Any, Final, TextIO
 
 from wfl_sim.config.fields import FilePath
+
+_ARRAY: Final = re.compile(r"\s*\[\s*\{")
+_NEXT: Final = re.compile(r"\s*,\s*")
 
 
 class Source(ABC):
@@ -52,7 +56,26 @@ class TextFile(Source):
         with self.opened() as file:
             for line, text in enumerate(file, 1):
                 if text.strip():
-                    yield f"{self.path}:{line}", _parsed(text, f"{self.path}:{line}")
+                    yield f"{self.path}:{line}", _object(text, f"{self.path}:{line}")
+
+    def json_records(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield `path:line` and each JSON object, of an array of objects or of lines."""
+        with self.opened() as file:
+            text = file.read()
+        if not _ARRAY.match(text):
+            yield from self.json_lines()
+            return
+        _parsed(text, self.path)
+        decoder, line, seen = json.JSONDecoder(), 1, 0
+        place = text.index("{")
+        while place >= 0:
+            line, seen = line + text.count("\n", seen, place), place
+            value, end = decoder.raw_decode(text, place)
+            if not isinstance(value, dict):
+                raise ValueError(f"{self.path}:{line}: {_expected(value)}")
+            yield f"{self.path}:{line}", value
+            following = _NEXT.match(text, end)
+            place = following.end() if following else -1
 
 
 def scalar(record: Mapping[str, object], key: str, source: str) -> str:
@@ -67,11 +90,20 @@ def scalar(record: Mapping[str, object], key: str, source: str) -> str:
     return json.dumps(value) if isinstance(value, bool) else str(value).strip()
 
 
-def _parsed(text: str, source: str) -> dict[str, Any]:
-    try:
-        record = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{source}: not JSON: {error.msg} at column {error.colno}") from None
+def _object(text: str, source: str) -> dict[str, Any]:
+    record = _parsed(text, source)
     if not isinstance(record, dict):
-        raise ValueError(f"{source}: expected a JSON object, found {type(record).__name__}")
+        raise ValueError(f"{source}: {_expected(record)}")
     return record
+
+
+def _parsed(text: str, source: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        at = f"{source}:{error.lineno}" if "\n" in text.strip() else source
+        raise ValueError(f"{at}: not JSON: {error.msg} at column {error.colno}") from None
+
+
+def _expected(value: object) -> str:
+    return f"expected a JSON object, found {type(value).__name__}"

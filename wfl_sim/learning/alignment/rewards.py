@@ -126,7 +126,7 @@ def answer_rewards(
 ) -> Tensor:
     """Return the rewards of generated answers, (n, rewards)."""
     answers = decode_answers(tokenizer, texts)
-    return torch.stack([each.rewards(examples.texts, answers) for each in rewards], 1)
+    return torch.stack([each.rewards(examples.requests, answers) for each in rewards], 1)
 
 
 def reward_models_of(phases: Sequence[Phase]) -> list[tuple[Pretrained, int]]:

@@ -5,9 +5,11 @@ from dataclasses import dataclass, fields
 from typing import Self
 
 import torch
+from jinja2 import TemplateError
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from wfl_sim.data.dialogues import Turn
 from wfl_sim.data.instructions import Instructions, PromptLengths
 
 _ALPACA = "### Instruction:\n{}\n\n### Response:\n"
@@ -94,7 +96,10 @@ def encode(tokenizer: PreTrainedTokenizerBase, examples: Instructions) -> Conver
     Without a chat template a request begins with what the tokenizer puts before every text (BOS).
     """
     layout = examples.layout
-    requests = [format_prompt(tokenizer, text) for text in examples.texts]
+    earlier = examples.earlier or [()] * len(examples)
+    requests = [
+        format_prompt(tokenizer, *each) for each in zip(examples.texts, earlier, strict=True)
+    ]
     texts = _encode(tokenizer, requests, examples.answers, layout)
     rejected = (
         _encode(tokenizer, requests, examples.rejected, layout) if examples.rejected else None
@@ -102,12 +107,33 @@ def encode(tokenizer: PreTrainedTokenizerBase, examples: Instructions) -> Conver
     return Conversations(examples, texts, rejected)
 
 
-def format_prompt(tokenizer: PreTrainedTokenizerBase, request: str) -> str:
-    """Return a request as the network expects it, up to where its answer begins."""
+def format_prompt(
+    tokenizer: PreTrainedTokenizerBase, request: str, earlier: Sequence[Turn] = ()
+) -> str:
+    """Return a request as the network expects it, up to where its answer begins.
+
+    Args:
+        tokenizer: its chat template is used, or Alpaca's form without one.
+        request: the last that was asked.
+        earlier: what was said before. A system prompt stands at the head of the first request where
+            the template knows none.
+    """
+    turns = [*earlier, ("user", request)]
     if tokenizer.chat_template is None:
-        return _ALPACA.format(request)
-    message = [{"role": "user", "content": request}]
-    return str(tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True))
+        forms = {"system": "{}\n\n", "user": _ALPACA, "assistant": "{}\n\n"}
+        return "".join(forms[role].format(text) for role, text in turns)
+    try:
+        return _templated(tokenizer, turns)
+    except TemplateError:
+        if turns[0][0] != "system" or turns[1][0] != "user":
+            raise
+        first = ("user", f"{turns[0][1]}\n\n{turns[1][1]}")
+        return _templated(tokenizer, [first, *turns[2:]])
+
+
+def _templated(tokenizer: PreTrainedTokenizerBase, turns: Sequence[Turn]) -> str:
+    messages = [{"role": role, "content": text} for role, text in turns]
+    return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
 
 
 def decode_answers(tokenizer: PreTrainedTokenizerBase, texts: PromptBatch) -> list[str]:
