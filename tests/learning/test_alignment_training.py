@@ -1,5 +1,6 @@
 """Learning from rewards: it works, within bounds, and repeats."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from wfl_sim.data import Instruct
+from wfl_sim.data import Alpaca, Instruct
 from wfl_sim.data.instruct import Preferences
 from wfl_sim.data.instruct_rules import score_answer, solution
 from wfl_sim.learning.adapted_model import AdaptedModel
@@ -226,3 +227,17 @@ def test_an_encoder_reads_the_pair_with_its_special_tokens(tmp_path: Path) -> No
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
     long = reward.rewards(["the market fell " * 9], ["the striker scored"])
     assert long.isfinite().all()
+
+
+def test_dpo_learns_from_pairs_of_a_file(tmp_path: Path) -> None:
+    asked = "\n\nHuman: hi\n\nAssistant: it is 4 .\n\nHuman: what is 2 plus 3 ?\n\nAssistant:"
+    file = tmp_path / "pairs.jsonl"
+    pair = {"chosen": f"{asked} 5 .", "rejected": f"{asked} 6 ."}
+    file.write_text(f"{json.dumps(pair)}\n" * 4)
+    shards = Alpaca(path=str(file), request_tokens=60, answer_tokens=6).shards(1, 0)
+    examples = encode(load_tokenizer(MODEL), shards.train[0])  # type: ignore[arg-type]
+    method = PFIT(local=Local(steps=20, batch=2, lr=2e-3), algorithm=DPO())
+    adapted = bench_of(method, examples)
+    losses = adapted.train_phase(0, method.phases[0], examples, 0)
+    assert losses[0] == pytest.approx(np.log(2), abs=1e-5)
+    assert losses[-1] < 0.5

@@ -12,12 +12,18 @@ from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel
 
 from tools.pretraining.chat_tokenizer import chat_tokenizer
 from wfl_sim.data import Instruct
-from wfl_sim.data.instructions import PromptLengths
+from wfl_sim.data.instructions import Instructions, PromptLengths
 from wfl_sim.learning.causal.attention import attention_mask, kept_share, pattern, positions
 from wfl_sim.learning.causal.evaluation import distributions
 from wfl_sim.learning.causal.generation import Decoding, generate, sample_tokens
 from wfl_sim.learning.causal.log_probabilities import log_probabilities
-from wfl_sim.learning.causal.prompts import PromptBatch, decode_answers, dummy_prompts, encode
+from wfl_sim.learning.causal.prompts import (
+    PromptBatch,
+    decode_answers,
+    dummy_prompts,
+    encode,
+    format_prompt,
+)
 from wfl_sim.learning.peft import attach
 from wfl_sim.methods.objectives import Sparsity
 from wfl_sim.methods.parts import Critic, Part
@@ -237,17 +243,16 @@ NO_SYSTEM = (
     ],
 )
 def test_turns_pass_through_the_template(template: str | None, prompt: str) -> None:
-    tokenizer = load_tokenizer(Pretrained(pretrained="builtin:tiny-gpt2-instruct"))
-    before, tokenizer.chat_template = tokenizer.chat_template, template
-    try:
-        assert format_prompt(tokenizer, "How?", TALK) == prompt
-        layout = PromptLengths(request=120, answer=8)
-        talk = Instructions(("How?",), [0], answers=("5 .",), earlier=(TALK,), layout=layout)
-        texts = encode(tokenizer, talk).texts
-        # The loss counts the words of the answer and its end, and nothing that was said before.
-        counted = texts.answer[0, texts.answer_mask[0].bool()].tolist()
-        assert counted == [*tokenizer("5 .")["input_ids"], tokenizer.eos_token_id]
-        said = tokenizer(prompt, add_special_tokens=False)["input_ids"]
-        assert texts.request[0, texts.request_mask[0].bool()].tolist()[-len(said) :] == said
-    finally:
-        tokenizer.chat_template = before
+    tokenizer = chat_tokenizer()
+    tokenizer.chat_template = template
+    assert format_prompt(tokenizer, "How?", TALK) == prompt
+    layout = PromptLengths(request=250, answer=8)
+    labels = np.zeros(1, np.int64)
+    talk = Instructions(("How?",), labels, answers=("5 .",), earlier=(TALK,), layout=layout)
+    texts = encode(tokenizer, talk).texts
+    # The loss counts the words of the answer and its end, and nothing that was said before.
+    counted = texts.answer[0, texts.answer_mask[0].bool()].tolist()
+    assert counted == [*tokenizer("5 .")["input_ids"], tokenizer.eos_token_id]
+    said = tokenizer(prompt, add_special_tokens=False)["input_ids"]
+    assert len(said) < 250
+    assert texts.request[0, texts.request_mask[0].bool()].tolist()[-len(said) :] == said

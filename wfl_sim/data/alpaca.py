@@ -48,7 +48,8 @@ class Alpaca(TextFile):
 
     Attributes:
         path: a file, a folder that `datasets` can load, or the name of a data set on the Hub.
-        config, split: of a data set on the Hub.
+        config: of a data set on the Hub, where it has several.
+        split: of a data set on the Hub.
         request_tokens, answer_tokens: lengths of requests and of answers.
         test_fraction: part of a device's conversations held out.
         test: official test set, another file or split, on which shared models are evaluated.
@@ -108,8 +109,10 @@ class Alpaca(TextFile):
         return Shards(train, test, pooled, kinds, remarks)
 
     def _official(self) -> Self:
-        named = {"path": self.test} if self._is_file else {"split": self.test}
-        return replace(self, test=None, **named)
+        named = str(self.test)
+        if self._is_file:
+            return replace(self, test=None, path=named)
+        return replace(self, test=None, split=named)
 
     @property
     def _is_file(self) -> bool:
@@ -132,7 +135,8 @@ class Alpaca(TextFile):
             for said in conversations(record, source):
                 total += len(said)
                 kept = [each for each in said if isinstance(each, Exchange) and not each.fault]
-                faults.update(each if isinstance(each, str) else each.fault for each in said)
+                found = (each if isinstance(each, str) else each.fault for each in said)
+                faults.update(filter(None, found))
                 if kept:
                     talks.append(Talk(exchanges=tuple(kept), kind=kind, value=value))
                 paired |= {each.rejected is not None for each in kept}
@@ -140,7 +144,6 @@ class Alpaca(TextFile):
                     raise ValueError(f"{source}: either all records are pairs of answers, or none")
         if not talks:
             raise ValueError(f"{self.path}: no examples")
-        del faults[None]
         return talks, tuple(
             f"{count:,} of {total:,} examples have {fault}: they are left out"
             for fault, count in faults.items()

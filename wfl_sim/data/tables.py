@@ -116,8 +116,8 @@ class Table(Source):
         rows = draw_rows(labelled, self.limit, seed)
         names = in_order({label for _, label, _ in rows})
         if len(names) < 2:
-            found = f"only {names[0]!r}" if names else "no rows"
-            raise ValueError(f"{self.source}: the label must take at least 2 values, found {found}")
+            but = f"only {names[0]!r}" if names else "no rows"
+            raise ValueError(f"{self.source}: the label must take at least 2 values, found {but}")
         index = {name: i for i, name in enumerate(names)}
         examples = Examples(
             tuple(text for text, _, _ in rows), np.array([index[label] for _, label, _ in rows])
