@@ -1,6 +1,7 @@
 """The pages of keys are those of the source."""
 
-from tools.scenario_reference import FOLDER, NOTES, main, pages
+from tools.scenario_fields import NOTES
+from tools.scenario_reference import FOLDER, main, pages
 
 
 def test_the_pages_are_up_to_date(capsys):

@@ -1,6 +1,6 @@
 """The drawing of a round on the first page, from a simulated one.
 
-Run: python docs/round_drawing.py (writes docs/images/round.svg)
+Run: python docs/drawings/round.py (writes docs/images/round.svg)
 """
 
 import tempfile
@@ -15,7 +15,7 @@ import numpy as np
 
 import wfl_sim
 
-FILE = Path(__file__).parent / "images" / "round.svg"
+FILE = Path(__file__).parents[1] / "images" / "round.svg"
 SCENARIO = {
     "name": "round",
     "seed": 4,
