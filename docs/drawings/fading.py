@@ -59,7 +59,7 @@ def fading_in_time() -> None:
     crossings.set(xlabel="level over rms (dB)", ylabel="upward crossings (1/s)", yscale="log",
                   ylim=(0.1, 20), title="level-crossing rate")  # fmt: skip
     crossings.legend(fontsize=8)
-    save(figure, "fading_in_time")
+    save(figure, "channel_models/fading_in_time")
 
 
 def power_laws() -> None:
@@ -97,7 +97,7 @@ def power_laws() -> None:
                title="outage at 1 bit/s/Hz")  # fmt: skip
     for axis in (distribution, rate, outage):
         axis.legend(fontsize=8)
-    save(figure, "power_laws")
+    save(figure, "channel_models/power_laws")
 
 
 def frequency() -> None:
@@ -135,7 +135,7 @@ def frequency() -> None:
     profile.set(xlabel="delay over rms delay spread", ylabel="mean power (dB)", ylim=(-42, 2),
                 title="power delay profiles")  # fmt: skip
     profile.legend(fontsize=8)
-    save(figure, "frequency")
+    save(figure, "channel_models/frequency")
 
 
 if __name__ == "__main__":

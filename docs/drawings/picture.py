@@ -1,4 +1,4 @@
-"""What the pictures of channel models share: colours, panels, streams, how they are saved."""
+"""What pictures of laws share: colours, panels, streams, how they are saved."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-FOLDER = Path(__file__).parents[1] / "images" / "channel_models"
+FOLDER = Path(__file__).parents[1] / "images"
 # Okabe and Ito's colours, told apart with any colour vision
 BLACK, ORANGE, SKY, GREEN, BLUE, RED, PURPLE = (
     "#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7",
@@ -34,7 +34,6 @@ def panels(count: int) -> tuple[Figure, list[Axes]]:
 
 def save(figure: Figure, name: str) -> None:
     """Write a picture with a palette of 256 colours, which keeps it small."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
     figure.canvas.draw()
     picture = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB")
     picture.quantize(256).save(FOLDER / f"{name}.png", optimize=True)

@@ -29,7 +29,7 @@ def path_loss() -> None:
                title="line of sight")  # fmt: skip
     loss.legend(fontsize=8)
     chance.legend(fontsize=8)
-    save(figure, "path_loss")
+    save(figure, "channel_models/path_loss")
 
 
 def shadowing() -> None:
@@ -65,7 +65,7 @@ def shadowing() -> None:
     path.set(xlabel="travelled distance (m)", ylabel="shadowing (dB)",
              title="GaussMarkovShadowing along paths")  # fmt: skip
     path.legend(fontsize=8)
-    save(figure, "shadowing")
+    save(figure, "channel_models/shadowing")
 
 
 def layout() -> None:
@@ -110,7 +110,7 @@ def layout() -> None:
     distance.plot(r, (r**2 - 100) / (250**2 - 100), ":", color=BLACK, label="Disc, law")
     distance.set(xlabel="distance from the site (m)", ylabel="cdf", title="drops")
     distance.legend(fontsize=8)
-    save(figure, "layout")
+    save(figure, "channel_models/layout")
 
 
 def link_adaptation() -> None:
@@ -156,7 +156,7 @@ def link_adaptation() -> None:
     effective.set(xlabel="spread of 24 SINRs around 10 dB (dB)", ylabel="effective SINR (dB)",
                   title="one SINR for many")  # fmt: skip
     effective.legend(fontsize=8)
-    save(figure, "link_adaptation")
+    save(figure, "channel_models/link_adaptation")
 
 
 if __name__ == "__main__":

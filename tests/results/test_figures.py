@@ -415,6 +415,7 @@ def test_a_network_only_run_has_no_convergence_and_a_wrong_metric_is_refused(run
     bare = small_run(tmp_path / "bare", "bare", 0, [], spans)
     names = {path.stem for path in draw_all([bare], tmp_path / "f")}
     assert names == {"breakdown", "timeline-bare-run", "timeline-bare-round"}
+    assert draw_all([bare], tmp_path / "f", only=["sweep"]) == []
     with pytest.raises(ValueError, match="no run has a metric 'sharpness'; measured: accuracy"):
         draw_all(runs, tmp_path / "f", metric="sharpness")
 

@@ -112,7 +112,7 @@ def test_coverage_has_every_upload_where_its_device_was(run, tmp_path):
         assert max(values) <= levels["value"][mine].max()
 
 
-def test_blocks_and_spectrogram_are_those_of_the_samples(tmp_path):
+def test_blocks_and_spectrogram_are_those_of_the_samples(tmp_path, monkeypatch):
     file = tmp_path / "s.yaml"
     file.write_text(BASE)
     settings = ["record={radio: 20 ms}", "devices.0.speed=3 km/h"]
@@ -127,7 +127,13 @@ def test_blocks_and_spectrogram_are_those_of_the_samples(tmp_path):
         )
         for block in each
     ]
-    rows = rows_of(blocks([run], tmp_path)[2])
+    monkeypatch.setattr("wfl_sim.results.figures.radio_samples.MOST_NAMED", 2)
+    _, svg, table = blocks([run], tmp_path)
+    rows, names = rows_of(table), {device for _, device, _ in held}
+    most = sorted(names, key=lambda name: -sum(each[1] == name for each in held))[:2]
+    text = svg.read_text("utf-8")
+    assert f">{len(names) - 2} others<" in text
+    assert {name for name in names if f">{name}<" in text} == set(most)
     assert [(float(r["time"]), r["device"], int(r["block"])) for r in rows] == held
     rows = rows_of(spectrogram([run], tmp_path)[2])
     (device,) = {row["device"] for row in rows}

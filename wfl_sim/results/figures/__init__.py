@@ -123,5 +123,6 @@ def draw_all(
         if not only or name in only:
             paths += draw(runs, folder, look=look)
     if "sweep" in only:
-        paths += along_axes(runs, choose_goal(runs, metric, "", target), folder, look=look)
+        goal = choose_goal(runs, metric if known else "", "", target)
+        paths += along_axes(runs, goal, folder, look=look)
     return paths

@@ -20,6 +20,7 @@ from wfl_sim.results.figures.style import (
     Styles,
     add_legend,
     fit_to_seeds,
+    halos,
     legend_height,
     line_handles,
     line_styles,
@@ -60,8 +61,8 @@ def parameter(
     Marks are means over seeds, bands and whiskers 95 % t-intervals of the mean, which may leave the
     picture, and thin lines single seeds. Beyond 7 lines there are whiskers alone, since bands would
     cover one another. Full lines are the costs of the whole run; dashed lines are the costs of
-    reaching the target, means over the seeds that did. If values are texts, the lines of a numeric
-    axis become marks side by side.
+    reaching the target, means over the seeds that did. A line that equals a later one is wider. If
+    values are texts, the lines of a numeric axis become marks side by side.
 
     Returns:
         The paths of PNG, SVG and CSV, named `along-<path>`.
@@ -124,6 +125,10 @@ def _draw_panel(
     seeds = [value for each in found.values() for one in each for value in one.by_seed.values()]
     factor, prefixed = scale(max(seeds, default=1.0), panel.unit)
     rows: list[tuple[Any, ...]] = []
+    wider = {
+        name: halos([_points(line, found[line.label, name]) for line in of_axis])
+        for name in panel.quantities
+    }
     for number, line in enumerate(of_axis):
         shift = 0.0 if axis.numeric else 0.5 * ((number + 0.5) / len(of_axis) - 0.5)
         x = np.array([point.x for point in line.points]) + shift
@@ -131,6 +136,7 @@ def _draw_panel(
             estimates, dashed = found[line.label, name], name == "target"
             style = {key: styles[line.label][key] for key in ("color", "marker")}
             style |= {"lw": 1.2, "mfc": "white"} if dashed else {"lw": 1.6}
+            style["lw"] *= 1 + 2 * wider[name][number]
             style["ls"] = "" if not axis.numeric else DASHED if dashed else "-"
             banded = style["ls"] == "-" and len(of_axis) <= BANDS and len(x) > 1
             _draw_line(axes, x, estimates, style, factor, banded=banded)
@@ -142,6 +148,13 @@ def _draw_panel(
     set_label(axes, "y", panel.title, prefixed)
     _limit(axes, np.array(seeds) * factor)
     return rows
+
+
+def _points(
+    line: SweepLine, estimates: Sequence[Estimate]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    x, mean = [point.x for point in line.points], [one.mean for one in estimates]
+    return np.array(x), np.array(mean)
 
 
 def _draw_line(

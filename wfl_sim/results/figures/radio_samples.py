@@ -1,5 +1,6 @@
 """Radio samples: who holds which resource blocks when, and the SINR on the blocks of one link."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +21,9 @@ from wfl_sim.results.run import Run
 from wfl_sim.results.statistics import by_label
 from wfl_sim.results.tables import file_name, natural_key
 
+MOST_NAMED: Final = 7
+"""Devices with a colour, as many as the style has."""
+OTHERS: Final = "#CCCCCC"
 MOST_SAMPLES: Final = 400
 """Moments that are shown, from the first on."""
 
@@ -28,7 +32,8 @@ def blocks(runs: Sequence[Run], folder: Path, *, look: Look = SCREEN) -> list[Pa
     """Draw which device holds which resource block over time, for the lowest seed of each label.
 
     It is the uplink of the cell with the most samples, from its first sample on. A divided block
-    has the colour of the last of its devices; beyond 7 devices colours come again.
+    has the colour of the last of its devices. Of more than 7 devices the 7 with the most blocks
+    have a colour, and all others are grey.
 
     Returns:
         The paths, named `blocks-<label>`; none without samples of the radio.
@@ -36,21 +41,28 @@ def blocks(runs: Sequence[Run], folder: Path, *, look: Look = SCREEN) -> list[Pa
     paths: list[Path] = []
     for label, run in _sampled(runs).items():
         rows, cell = _busiest(run, "cell")
-        devices = sorted(set(rows["device"].tolist()), key=natural_key)
-        numbers = np.array([devices.index(each) for each in rows["device"].tolist()], float)
-        held = zip(rows["blocks"], numbers, strict=True)
-        times, picture = _picture(rows, [np.full(len(each), number) for each, number in held])
+        holders = list(zip(rows["device"].tolist(), rows["blocks"], strict=True))
+        counts: Counter[str] = Counter()
+        for device, held in holders:
+            counts[device] += len(held)
+        known = [device for device, _ in counts.most_common(MOST_NAMED)]
+        names = sorted(known, key=natural_key)
+        rank = {device: number for number, device in enumerate(names)}
+        values = [
+            np.full(len(held), float(rank.get(device, MOST_NAMED))) for device, held in holders
+        ]
+        times, picture = _picture(rows, values)
+        if len(counts) > MOST_NAMED:
+            names.append(f"{len(counts) - MOST_NAMED} others")
         with look():
-            cycle = mpl.rcParams["axes.prop_cycle"].by_key()["color"]
-            colours = [cycle[number % len(cycle)] for number in range(len(devices))]
+            colours = [*mpl.rcParams["axes.prop_cycle"].by_key()["color"], OTHERS][: len(names)]
             figure = Figure(figsize=(9.6, 4.2))
             axes = figure.subplots()
-            norm = BoundaryNorm(np.arange(len(devices) + 1) - 0.5, len(devices))
+            norm = BoundaryNorm(np.arange(len(names) + 1) - 0.5, len(names))
             _show(axes, times, picture, ListedColormap(colours), norm)
             figure.suptitle(f"{label}, seed {run.seed}: uplink of {cell}")
-            if len(devices) <= len(cycle):
-                handles = [Patch(color=c, label=d) for c, d in zip(colours, devices, strict=True)]
-                add_legend(figure, handles, width=115)
+            handles = [Patch(color=c, label=name) for c, name in zip(colours, names, strict=True)]
+            add_legend(figure, handles, width=115)
             name = file_name("blocks", label)
             paths += look.save(figure, folder, name, ("time", "device", "block"), _rows(rows))
     return paths
