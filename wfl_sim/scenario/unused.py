@@ -101,13 +101,10 @@ _RULES: Final = (
         lambda _, evaluation: evaluation.interval is not None,
         "beside `interval`",
     ),
-    *(
-        _Rule(
-            ("payload", way),
-            lambda scenario, _: isinstance(scenario.rounds, Centralised),
-            "in centralised training, which sends nothing",
-        )
-        for way in ("upload", "download")
+    _Rule(
+        "payload.upload payload.download",
+        lambda scenario, _: isinstance(scenario.rounds, Centralised),
+        "in centralised training, which sends nothing",
     ),
     _Rule(
         "devices.*.speed",
