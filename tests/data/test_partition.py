@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wfl_sim.data import IID, ByColumn, ByLabel, Dirichlet, Partition
+from wfl_sim.data import IID, ByColumn, ByLabel, Dirichlet, Partition, QuantitySkew
 from wfl_sim.data.partition import divided
 from wfl_sim.randomness import stream
 
@@ -166,3 +166,18 @@ def test_a_partition_of_a_user_sees_the_column_that_it_names():
 
     parts = divided(Pairs(), np.zeros(6, int), 2, 1, ["b", "a", "d", "c", "a", "d"])
     assert [part.tolist() for part in parts] == [[0, 1, 4], [2, 3, 5]]
+
+
+def test_quantity_skew_moves_sizes_and_leaves_labels() -> None:
+    """Shares of all have variance (K-1)/(K^2 (K alpha + 1)); classes are as frequent everywhere."""
+    labels = np.arange(4000) % 2
+    rng = np.random.default_rng(3)
+    shares, first = [], []
+    for _ in range(400):
+        parts = QuantitySkew(alpha=1.0, minimum=2).split(labels, 4, rng)
+        assert sorted(np.concatenate(parts).tolist()) == list(range(4000))
+        shares.append([len(part) / 4000 for part in parts])
+        first += [float(np.mean(labels[part])) for part in parts if len(part) > 400]
+    # 3 / (16 * 5) = 0.0375; the standard error of 1,600 shares is about 0.0016
+    assert np.var(shares) == pytest.approx(0.0375, abs=0.005)
+    assert np.std(first) < 0.03

@@ -5,6 +5,7 @@ import csv
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -225,7 +226,7 @@ def test_a_long_text_and_quotation_marks_that_are_signs(tmp_path):
     text = "label\ttext\n" + "".join(f'{i % 2}\tsays "{"x" * 200_000}\n' for i in range(8))
     path = write(tmp_path / "x.tsv", text)
     rows = Csv(path=path, delimiter="\t", quoting="off").rows()
-    assert rows[1] == ('says "' + "x" * 200_000, "1", "")
+    assert rows[1] == ('says "' + "x" * 200_000, "1", "", "")
 
 
 ROWS = [("ann", 12), ("bob", 6), ("cy", 4), ("dan", 2), ("eve", 1)]
@@ -286,7 +287,7 @@ class TestHub:
         module = type(sys)("datasets")
         module.load_dataset = lambda name, config, split: table
         monkeypatch.setitem(sys.modules, "datasets", module)
-        labels = [label for _, label, _ in Hub(name="somebody/some").rows()]
+        labels = [row.label for row in Hub(name="somebody/some").rows()]
         assert labels.count("calm") == 10
         assert labels.count("angry") == 10
         assert labels.count("") == 10
@@ -344,3 +345,37 @@ def test_reading_a_long_text_leaves_the_process_as_it_was(tmp_path):
     table = Csv(path=str(path), text="text", label="label")
     assert len(table.rows()[0][0]) == 200_000
     assert csv.field_size_limit() == before
+
+
+def test_sentence_pairs_stay_two_texts(tmp_path: Path) -> None:
+    rows = [{"a": f"a{n}", "b": f"b{n}", "y": n % 2} for n in range(10)]
+    file = tmp_path / "pairs.jsonl"
+    file.write_text("\n".join(json.dumps(row) for row in rows))
+    data = Jsonl(path=str(file), text="a", pair="b", label="y", partition=IID(), concept_shift=0.5)
+    shards = data.shards(2, 0)
+    for part in (*shards.train, *shards.test, shards.pooled):
+        assert part.pairs == tuple(text.replace("a", "b") for text in part.texts)
+    assert len(shards.gathered.pairs) == len(shards.gathered)
+    alone = replace(data, pair=None).shards(2, 0)
+    assert alone.train[0].texts == shards.train[0].texts
+    assert alone.train[0] != shards.train[0]
+    table = tmp_path / "pairs.csv"
+    table.write_text("a,b,y\n" + "\n".join(f"a{n},b{n},{n % 2}" for n in range(10)))
+    same = Csv(path=str(table), text="a", pair="b", label="y", partition=IID(), concept_shift=0.5)
+    assert same.shards(2, 0).train == shards.train
+    with pytest.raises(ValueError, match="no column 'c'"):
+        replace(data, pair="c").shards(2, 0)
+
+
+def test_an_official_test_set_is_the_pooled_one(tmp_path: Path) -> None:
+    train, test = tmp_path / "train.csv", tmp_path / "test.csv"
+    train.write_text("text,label\n" + "\n".join(f"t{n},{'ab'[n % 2]}" for n in range(20)))
+    test.write_text("text,label\nofficial,b\n")
+    data = Csv(path=str(train), test=str(test), partition=IID())
+    shards = data.shards(2, 0)
+    assert shards.pooled.texts == ("official",)
+    assert shards.pooled.labels.tolist() == [1]
+    assert shards.train == replace(data, test=None).shards(2, 0).train
+    test.write_text("text,label\nofficial,c\n")
+    with pytest.raises(ValueError, match=r"test.csv: label 'c' occurs in the test set alone"):
+        data.shards(2, 0)

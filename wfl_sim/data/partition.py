@@ -124,6 +124,21 @@ class Dirichlet:
 
 
 @dataclass(frozen=True, kw_only=True)
+class QuantitySkew(Dirichlet):
+    """Devices hold random examples, some many and some few.
+
+    The devices' shares of all examples are one draw of Dir(alpha, ..., alpha), as in Q. Li et al.,
+    Federated Learning on Non-IID Data Silos, arXiv:2102.02079; classes are as frequent everywhere.
+    """
+
+    def split(
+        self, labels: NDArray[np.int64], devices: int, rng: np.random.Generator
+    ) -> list[Indices]:
+        """Cut all shuffled examples at the cumulated shares."""
+        return super().split(np.zeros_like(labels), devices, rng)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ByLabel:
     """Each device holds `classes_per_device` classes, dealt round robin from a shuffled deck.
 

@@ -3,10 +3,10 @@
 import csv
 import difflib
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, NamedTuple, Self
 
 import numpy as np
 
@@ -20,8 +20,17 @@ from wfl_sim.data.text_file import Source, TextFile, scalar
 _LONGEST_FIELD: Final = 2**30
 """Characters of a text; it is cut to `tokens` later."""
 
-Row = tuple[str, str, str]
-"""Text, label (empty: none) and the value in the column of the partition (empty without one)."""
+
+class Row(NamedTuple):
+    """A row of a table."""
+
+    text: str
+    label: str
+    """Empty: none."""
+    owner: str = ""
+    """The value in the column of the partition; empty without one."""
+    pair: str = ""
+    """The second text; empty without one."""
 
 
 @contextmanager
@@ -63,9 +72,11 @@ class Table(Source):
 
     Attributes:
         text: the column with the text, or several that are joined by a blank.
+        pair: the column with a second text, which the network sees as such.
         label: the column with the class.
         tokens: largest number of tokens of a text.
         test_fraction: share of a device's rows that is held out.
+        test: official test set, another file or split, on which shared models are evaluated.
         partition: which device holds which rows.
         concept_shift: fraction of devices on which two labels are exchanged (see sharding.py).
         limit: at most this many rows, drawn at random; all rows without it.
@@ -73,6 +84,7 @@ class Table(Source):
     """
 
     text: str | tuple[str, ...] = "text"
+    pair: str | None = None
     label: str = "label"
     tokens: int = 64
     test_fraction: float = 0.2
@@ -80,6 +92,7 @@ class Table(Source):
     concept_shift: float = 0.0
     limit: int | None = None
     padding: Padding = "fixed"
+    test: str | None = None
 
     def __post_init__(self) -> None:
         if not self.text_columns:
@@ -111,22 +124,16 @@ class Table(Source):
         for a source that cannot be read as stated, fewer than two classes, or a partition that
         leaves a device with too few rows.
         """
-        found = self.rows()
-        labelled = [row for row in found if row[1]]
+        labelled, remarks = self._labelled()
         rows = draw_rows(labelled, self.limit, seed)
-        names = in_order({label for _, label, _ in rows})
+        names = in_order({row.label for row in rows})
         if len(names) < 2:
             but = f"only {names[0]!r}" if names else "no rows"
             raise ValueError(f"{self.source}: the label must take at least 2 values, found {but}")
-        index = {name: i for i, name in enumerate(names)}
-        examples = Examples(
-            tuple(text for text, _, _ in rows), np.array([index[label] for _, label, _ in rows])
-        )
-        values = [value for _, _, value in rows]
+        examples = self._examples(rows, names)
+        values = [row.owner for row in rows]
         parts = divided(self.partition, examples.labels, devices, seed, values)
-        remarks = left_out(len(rows), parts, self.owner)
-        if bare := len(found) - len(labelled):
-            remarks += (f"{bare:,} of {len(found):,} rows have no label: they are left out",)
+        remarks += left_out(len(rows), parts, self.owner)
         made = shards(
             [examples.subset(part) for part in parts],
             names,
@@ -134,13 +141,41 @@ class Table(Source):
             concept_shift=self.concept_shift,
             seed=seed,
         )
-        return replace(made, remarks=remarks)
+        if self.test is None:
+            return replace(made, remarks=remarks)
+        official = self.official()
+        tested, more = official._labelled()
+        if unknown := {row.label for row in tested} - {*names}:
+            raise ValueError(
+                f"{official.source}: label {min(unknown)!r} occurs in the test set alone "
+                f"(to learn from: {', '.join(names)})"
+            )
+        if not tested:
+            raise ValueError(f"{official.source}: no rows")
+        return replace(made, pooled=self._examples(tested, names), remarks=remarks + more)
+
+    @abstractmethod
+    def official(self) -> Self:
+        """Return the table of the official test set."""
+
+    def _labelled(self) -> tuple[list[Row], tuple[str, ...]]:
+        """Read the rows that have a label, and a line that says how many have none."""
+        found = self.rows()
+        kept = [row for row in found if row.label]
+        bare = len(found) - len(kept)
+        said = f"{bare:,} of {len(found):,} rows have no label: they are left out"
+        return kept, (said,) if bare else ()
+
+    def _examples(self, rows: Sequence[Row], names: Sequence[str]) -> Examples:
+        index = {name: i for i, name in enumerate(names)}
+        labels = np.array([index[row.label] for row in rows])
+        pairs = () if self.pair is None else tuple(row.pair for row in rows)
+        return Examples(tuple(row.text for row in rows), labels, pairs)
 
     def check_columns(self, columns: Iterable[str], source: str) -> None:
         """Raise ValueError, with the nearest name, where one that is read is not in `columns`."""
         known = list(columns)
-        owner = () if self.owner is None else (self.owner,)
-        for column in (*self.text_columns, self.label, *owner):
+        for column in filter(None, (*self.text_columns, self.pair, self.label, self.owner)):
             if column not in known:
                 near = difflib.get_close_matches(column, known, n=1)
                 hint = f", did you mean {near[0]!r}?" if near else ""
@@ -155,19 +190,34 @@ class Table(Source):
         string nor an integer nor a truth value.
         """
         self.check_columns(record, source)
-        parts = []
-        for name in self.text_columns:
+        texts = {}
+        for name in filter(None, (*self.text_columns, self.pair)):
             part = record[name]
             if not isinstance(part, str):
                 found = type(part).__name__
                 raise ValueError(f"{source}: {name!r} must be a string, found {found}")
-            parts.append(part.strip())
+            texts[name] = part.strip()
         owner = "" if self.owner is None else scalar(record, self.owner, source)
-        return " ".join(parts), scalar(record, self.label, source), owner
+        return self._row_with(texts, scalar(record, self.label, source), owner)
+
+    def _row_with(self, cells: Mapping[str, str], label: str, owner: str) -> Row:
+        text = " ".join(cells[name].strip() for name in self.text_columns)
+        return Row(text, label, owner, "" if self.pair is None else cells[self.pair].strip())
 
 
 @dataclass(frozen=True, kw_only=True)
-class Csv(Table, TextFile):
+class TableFile(Table, TextFile):
+    """A table in a file; its official test set is another one of the same form."""
+
+    test: Annotated[str, FilePath()] | None = None
+
+    def official(self) -> Self:
+        """Return the file of the test."""
+        return replace(self, path=str(self.test), test=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Csv(TableFile):
     """A UTF-8 CSV file (RFC 4180 quoting), one example a row.
 
     Attributes:
@@ -217,8 +267,7 @@ class Csv(Table, TextFile):
             if not cells[name].strip():
                 raise ValueError(f"{source}: column {name!r} is empty")
         owner = cells[self.owner].strip() if self.owner else ""
-        text = " ".join(cells[name].strip() for name in self.text_columns)
-        return text, cells[self.label].strip(), owner
+        return self._row_with(cells, cells[self.label].strip(), owner)
 
     def _check_header(self, columns: tuple[str, ...], source: str) -> None:
         for name in columns:
@@ -228,7 +277,7 @@ class Csv(Table, TextFile):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Jsonl(Table, TextFile):
+class Jsonl(TableFile):
     """A UTF-8 file with one JSON object a line, one example each; blank lines are passed over.
 
     A label is a string, an integer, or true and false.
@@ -256,7 +305,11 @@ class Hub(Table, HubName):
         if not names:
             return rows
         named = {str(number): name for number, name in enumerate(names)} | {"-1": ""}
-        return [(text, named[label], owner) for text, label, owner in rows]
+        return [row._replace(label=named[row.label]) for row in rows]
+
+    def official(self) -> Self:
+        """Return the split of the test."""
+        return replace(self, split=str(self.test), test=None)
 
 
 def load_hub(name: str, config: str | None, split: str) -> Any:

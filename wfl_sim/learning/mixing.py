@@ -36,7 +36,7 @@ def text_embeddings(model: PreTrainedModel, examples: TokenizedTexts) -> NDArray
     with torch.inference_mode(), in_precision(model):
         for first in range(0, len(examples), _BATCH):
             batch = examples.take(slice(first, first + _BATCH))
-            hidden = model.base_model(input_ids=batch.ids, attention_mask=batch.mask)[0]
+            hidden = model.base_model(**batch.inputs)[0]
             mask = batch.mask.unsqueeze(-1)
             rows.append((hidden * mask).sum(1) / mask.sum(1))
     return np.asarray(torch.cat(rows).float().cpu().numpy())

@@ -28,12 +28,8 @@ Losses = Callable[[PreTrainedModel, TokenizedTexts], Tensor]
 
 
 def logits(model: PreTrainedModel, batch: TokenizedTexts) -> Tensor:
-    """Return the head's output, (batch, classes).
-
-    On the meta device there are no values of a mask to look at, and the network gets none.
-    """
-    mask = None if batch.mask.device.type == "meta" else batch.mask
-    return model(input_ids=batch.ids, attention_mask=mask).logits
+    """Return the head's output, (batch, classes)."""
+    return model(**batch.inputs).logits
 
 
 def cross_entropies(model: PreTrainedModel, batch: TokenizedTexts) -> Tensor:

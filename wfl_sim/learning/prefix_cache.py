@@ -7,6 +7,7 @@ products are then taken in batches of another size, so the last bits may differ.
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any, Final
 from weakref import ReferenceType, ref
 
@@ -105,9 +106,7 @@ class PrefixCache:
             with torch.no_grad(), in_precision(self._model):
                 for first in range(0, len(examples), _AT_ONCE):
                     rows = slice(first, first + _AT_ONCE)
-                    self._model.base_model(
-                        input_ids=examples.ids[rows], attention_mask=examples.mask[rows]
-                    )
+                    self._model.base_model(**replace(examples, padding="fixed").take(rows).inputs)
         finally:
             noted.remove()
             self._model.train(was_training)

@@ -1,6 +1,6 @@
 """Examples as tensors of token ids, padded to one length, of which a batch may take less."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol, Self
 
@@ -38,17 +38,30 @@ class TokenizedTexts:
     labels: Tensor
     """(n,) int64"""
     padding: Padding = "fixed"
+    segments: Tensor | None = None
+    """(n, tokens) int64; 1 for tokens of the second text of a pair. None without pairs, and where
+    the network has none."""
+
+    @property
+    def inputs(self) -> dict[str, Tensor]:
+        """What the network reads.
+
+        On the meta device there are no values of a mask to look at, and the network gets none.
+        """
+        masked = {} if self.mask.device.type == "meta" else {"attention_mask": self.mask}
+        segments = {} if self.segments is None else {"token_type_ids": self.segments}
+        return {"input_ids": self.ids, **masked, **segments}
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def take(self, indices: Tensor | slice) -> Self:
         """Return the texts at `indices`, no longer than the padding asks for."""
-        ids, mask = self.ids[indices], self.mask[indices]
-        if self.padding != "fixed":
-            width = padded(int(mask.sum(dim=1).max()), self.ids.shape[1])
-            ids, mask = ids[:, :width], mask[:, :width]
-        return replace(self, ids=ids, mask=mask, labels=self.labels[indices])
+        taken = self._map(lambda each: each[indices])
+        if self.padding == "fixed":
+            return taken
+        width = padded(int(taken.mask.sum(dim=1).max()), self.ids.shape[1])
+        return taken._map(lambda each: each[:, :width] if each.dim() == 2 else each)
 
     def lengths(self) -> NDArray[np.int64]:
         """Return the tokens of each text, without padding."""
@@ -58,12 +71,12 @@ class TokenizedTexts:
         """Return the same texts on a device."""
         if self.ids.device.type == torch.device(device).type:
             return self
-        return replace(
-            self,
-            ids=self.ids.to(device),
-            mask=self.mask.to(device),
-            labels=self.labels.to(device),
-        )
+        return self._map(lambda each: each.to(device))
+
+    def _map(self, function: Callable[[Tensor], Tensor]) -> Self:
+        segments = None if self.segments is None else function(self.segments)
+        ids, mask, labels = (function(each) for each in (self.ids, self.mask, self.labels))
+        return replace(self, ids=ids, mask=mask, labels=labels, segments=segments)
 
 
 def bucketed(examples: object) -> NDArray[np.int64] | None:
@@ -75,11 +88,13 @@ def bucketed(examples: object) -> NDArray[np.int64] | None:
 
 def joined(several: Sequence[TokenizedTexts]) -> TokenizedTexts:
     """Return texts of one length, one after the other."""
+    segments = [each.segments for each in several if each.segments is not None]
     return replace(
         several[0],
         ids=torch.cat([each.ids for each in several]),
         mask=torch.cat([each.mask for each in several]),
         labels=torch.cat([each.labels for each in several]),
+        segments=None if several[0].segments is None else torch.cat(segments),
     )
 
 
@@ -99,6 +114,9 @@ def encode(
 ) -> TokenizedTexts:
     """Tokenise texts, each cut or padded to exactly `tokens` tokens.
 
+    Between the texts of a pair are the special tokens of the tokenizer, or the end of a line where
+    it has none for pairs. Of a pair that is too long the longer text is cut.
+
     Args:
         tokenizer: tokenizer of the network.
         examples: texts and labels.
@@ -108,18 +126,25 @@ def encode(
     if not len(examples):
         none = torch.empty(0, tokens, dtype=torch.int64)
         return TokenizedTexts(none, none, none[:, 0])
+    texts, pairs = list(examples.texts), list(examples.pairs)
+    added = tokenizer.num_special_tokens_to_add
+    if pairs and added(pair=True) == added(pair=False):
+        texts, pairs = [f"{a}\n{b}" for a, b in zip(texts, pairs, strict=True)], []
     batch = tokenizer(
-        list(examples.texts),
+        texts,
+        pairs or None,
         padding="max_length",
         truncation=True,
         max_length=tokens,
-        return_token_type_ids=False,
+        return_token_type_ids=bool(pairs) and "token_type_ids" in tokenizer.model_input_names,
     )
     # By way of NumPy: what makes tensors of lists in transformers takes longer than the tokenizer.
     ids, mask = (
         torch.from_numpy(np.array(batch[each])) for each in ("input_ids", "attention_mask")
     )
-    return TokenizedTexts(ids, mask, torch.tensor(examples.labels), padding)
+    segments = batch.get("token_type_ids")
+    segments = None if segments is None else torch.from_numpy(np.array(segments))
+    return TokenizedTexts(ids, mask, torch.tensor(examples.labels), padding, segments)
 
 
 def dummy_batch(batch: int, tokens: int, device: str | torch.device) -> TokenizedTexts:

@@ -21,6 +21,7 @@ from wfl_sim.data import (
     Instruct,
     Jsonl,
     Newswire,
+    QuantitySkew,
 )
 from wfl_sim.data.partition import PARTITIONS
 from wfl_sim.data.sharding import DATA
@@ -107,5 +108,6 @@ DATA.add("alpaca", Alpaca)
 DATA.add("instructions", Alpaca)
 PARTITIONS.add("iid", IID)
 PARTITIONS.add("dirichlet", Dirichlet)
+PARTITIONS.add("quantity-skew", QuantitySkew)
 PARTITIONS.add("by-label", ByLabel)
 PARTITIONS.add("by-column", ByColumn)
