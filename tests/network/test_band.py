@@ -162,3 +162,18 @@ def test_terminals_whose_speed_is_not_given_are_said_to_stand_still(recwarn):
         "band: 0 m/s freezes the fading: each link keeps one draw; give `speed`"
     )
     assert warned.filename == __file__
+
+
+def test_proportional_fair_is_equal_time_where_nothing_changes():
+    """Sum of log rates is largest at equal time, also where some have equal gains and one has not.
+
+    Downlink, since its power goes with the share; files end from the best link to the worst.
+    """
+    gains = [3e-9] + 5 * [1e-10] + 3 * [1e-11]
+    found = {}
+    for allocator in ("proportional-fair", "equal"):
+        env = simpy.Environment()
+        options = {"gains": gains, "channel": STATIC, "downlink": {"rate": "shannon"}}
+        band = wfl_sim.band("20 MHz", env=env, direction="downlink", allocator=allocator, **options)
+        found[allocator] = ends(band, env, [(link, 20e6) for link in range(len(gains))])
+    assert found["proportional-fair"] == pytest.approx(found["equal"], rel=0.08)

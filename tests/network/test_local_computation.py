@@ -1,6 +1,7 @@
 """Time and power of a local update: roofline, precision, tables, jitter, load, clock, heat."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -168,6 +169,12 @@ def test_a_table_speaks_instead_of_flops(tmp_path):
     unknown = Workload(1, 1, 1.0, 5, 1.0, 1.0, model="m", batches=(Batches(2, 9, 32),))
     with pytest.raises(LocatedError, match=r"t\.csv has no row for m 9x32"):
         table.job(board, unknown)
+    own = replace(rows[1], hardware="raspberry-pi-5", tokens_per_second=50.0)
+    write_table(tmp_path / "t.csv", [*rows, own])
+    one = Workload(1, 1, 1.0, 5, 1.0, 1.0, model="m", batches=(Batches(3, 4, 32),))
+    of_both = ProfileTable(path=str(tmp_path / "t.csv"))
+    assert of_both.job(other, one).seconds() == pytest.approx(3 * 4 * 32 / 50)
+    assert of_both.job(board, one).seconds() == pytest.approx(second)
 
 
 @given(

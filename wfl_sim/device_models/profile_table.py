@@ -39,7 +39,7 @@ class ProfileRow:
 class ProfileTable:
     """Measured seconds and watts; nothing is interpolated.
 
-    With `speed` the table of another machine is scaled: its seconds are divided by it.
+    Of several machines in a table a device takes its own, or else the first. With `speed` the table of another machine is scaled: its seconds are divided by it.
     """
 
     path: Annotated[str, FilePath()]
@@ -62,7 +62,8 @@ class ProfileTable:
         Raises:
             LocatedError: the table lacks a row, or was measured on other hardware.
         """
-        rows = [self._row(workload.model, batch.size, batch.tokens) for batch in workload.batches]
+        asked = ((workload.model, batch.size, batch.tokens) for batch in workload.batches)
+        rows = [self._row(*each, hardware.name) for each in asked]
         if not rows:
             raise LocatedError("a synthetic model has no batches that a table could hold", "table")
         others = {row.hardware for row in rows} - {hardware.name}
@@ -79,13 +80,12 @@ class ProfileTable:
         joules = sum(s * row.power for s, row in zip(seconds, rows, strict=True))
         return UpdateCost(arithmetic=sum(seconds), static=joules / sum(seconds))
 
-    def _row(self, model: str, batch: int, tokens: int) -> ProfileRow:
-        for row in self.rows:
-            if row.model in (model, portable_name(model)) and (row.batch, row.tokens) == (
-                batch,
-                tokens,
-            ):
-                return row
+    def _row(self, model: str, batch: int, tokens: int, hardware: str) -> ProfileRow:
+        names = (model, portable_name(model))
+        shape = (batch, tokens)
+        rows = [row for row in self.rows if row.model in names and (row.batch, row.tokens) == shape]
+        if rows:
+            return next((row for row in rows if row.hardware == hardware), rows[0])
         asked = f"{portable_name(model)} {batch}x{tokens}"
         known = ", ".join(f"{r.model} {r.batch}x{r.tokens}" for r in self.rows)
         raise LocatedError(
