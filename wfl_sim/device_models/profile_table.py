@@ -39,7 +39,8 @@ class ProfileRow:
 class ProfileTable:
     """Measured seconds and watts; nothing is interpolated.
 
-    Of several machines in a table a device takes its own, or else the first. With `speed` the table of another machine is scaled: its seconds are divided by it.
+    Of several machines in a table a device takes its own, or else the first. With `speed` the table
+    of another machine is scaled: its seconds are divided by it.
     """
 
     path: Annotated[str, FilePath()]
