@@ -134,9 +134,13 @@ def block_power(
     matrix: NDArray[np.float64],
     mirrored: bool,
     first_run: int,
+    skipped: int,
     out: NDArray[np.float32],
 ) -> None:
-    """Write the power (cells, F, n) of some runs of a block with its centre at a time in s."""
+    """Write the power (cells, F, n) of some runs of a block with its centre at a time in s.
+
+    Of a run that is not wanted whole, so many cells are `skipped`.
+    """
     rows, sinusoids = amplitudes.shape
     half, size = matrix.shape[0] // 2, out.shape[1]
     real = np.empty((links.size, rows, sinusoids), dtype=np.float32)
@@ -149,20 +153,21 @@ def block_power(
                 real[i, row, m] = cosine * amplitudes[row, m]
                 imaginary[i, row, m] = sine * amplitudes[row, m]
     cells = out.shape[0]
-    taps, parts = np.empty((cells // _RUN, rows, 2 * _RUN)), np.empty((2 * half, 2 * _RUN))
+    width, runs = min(cells, _RUN), max(cells // _RUN, 1)
+    taps, parts = np.empty((runs, rows, 2 * width)), np.empty((2 * half, 2 * width))
     tile = np.empty((_LINKS, size, cells), dtype=np.float32)
     for first in range(0, links.size, _LINKS):
         few = min(_LINKS, links.size - first)
         for i in range(few):
             link = links[first + i]
-            turned = between[link, :, :, first_run : first_run + cells // _RUN]
-            _taps(real[first + i], imaginary[first + i], within[link], turned, taps)
-            for run in range(cells // _RUN):
+            turned = between[link, :, :, first_run : first_run + runs]
+            _taps(real[first + i], imaginary[first + i], within[link], turned, skipped, taps)
+            for run in range(runs):
                 np.dot(matrix, taps[run], parts)
-                _powers(parts, mirrored, tile[i], run * _RUN)
+                _powers(parts, mirrored, tile[i], run * width)
         for near in range(0, cells, _LINE):
             for f in range(size):
-                for k in range(near, near + _LINE):
+                for k in range(near, min(near + _LINE, cells)):
                     for i in range(few):
                         out[k, f, first + i] = tile[i, f, k]
 
@@ -172,11 +177,11 @@ def _powers(
     parts: NDArray[np.float64], mirrored: bool, power: NDArray[np.float32], first: int
 ) -> None:
     """Write the power (F, cells) of one link in the run that begins at a cell."""
-    half, size = parts.shape[0] // 2, power.shape[0]
+    half, size, width = parts.shape[0] // 2, power.shape[0], parts.shape[1] // 2
     for f in range(half):
-        for k in range(_RUN):
-            cr, ci = _f(parts[f, k]), _f(parts[f, _RUN + k])
-            sr, si = _f(parts[half + f, k]), _f(parts[half + f, _RUN + k])
+        for k in range(width):
+            cr, ci = _f(parts[f, k]), _f(parts[f, width + k])
+            sr, si = _f(parts[half + f, k]), _f(parts[half + f, width + k])
             x, y = cr + si, ci - sr
             power[size - half + f, first + k] = x * x + y * y
             if mirrored:
@@ -190,11 +195,14 @@ def _taps(
     imaginary: NDArray[np.float32],
     within: NDArray[np.float32],
     between: NDArray[np.float32],
+    skipped: int,
     taps: NDArray[np.float64],
 ) -> None:
     """Write the taps (runs, rows, real and imaginary part) of a link from its central phasors."""
     rows, sinusoids = real.shape
-    runs = between.shape[2]
+    runs, width = between.shape[2], taps.shape[2] // 2
+    early = range(max(_HALF - skipped - width, 0), max(_HALF - skipped, 0))
+    late = range(max(skipped - _HALF, 0), max(skipped + width - _HALF, 0))
     starts = np.empty((2, runs, sinusoids))
     rotation = np.empty((sinusoids, _HALF))
     cosines, sines = np.empty((2 * runs, _HALF)), np.empty((2 * runs, _HALF))
@@ -215,10 +223,13 @@ def _taps(
                 rotation[m, s] = within[1, row, m, s]
         np.dot(flat, rotation, sines)
         for run in range(runs):
-            for s in range(_HALF):
-                c0, c1 = cosines[run, s], cosines[runs + run, s]
-                s0, s1 = sines[run, s], sines[runs + run, s]
-                taps[run, row, _HALF + s] = _multiple(c0 - s1, _TAPS)
-                taps[run, row, _RUN + _HALF + s] = _multiple(c1 + s0, _TAPS)
-                taps[run, row, _HALF - 1 - s] = _multiple(c0 + s1, _TAPS)
-                taps[run, row, _RUN + _HALF - 1 - s] = _multiple(c1 - s0, _TAPS)
+            for s in late:
+                cell = _HALF - skipped + s
+                taps[run, row, cell] = _multiple(cosines[run, s] - sines[runs + run, s], _TAPS)
+                imaginary_part = cosines[runs + run, s] + sines[run, s]
+                taps[run, row, width + cell] = _multiple(imaginary_part, _TAPS)
+            for s in early:
+                cell = _HALF - 1 - skipped - s
+                taps[run, row, cell] = _multiple(cosines[run, s] + sines[runs + run, s], _TAPS)
+                imaginary_part = cosines[runs + run, s] - sines[run, s]
+                taps[run, row, width + cell] = _multiple(imaginary_part, _TAPS)

@@ -33,7 +33,7 @@ GRID_BLOCK: Final = 256
 _RUN: Final = 64
 _HALF: Final = _RUN // 2
 _RUNS: Final = GRID_BLOCK // _RUN
-_LINKS_AT_ONCE: Final = 16
+_LINKS_AT_ONCE: Final = 4
 """so that what is made of them stays in the cache, and its memory with the process"""
 _FACTORS: Final = 1.5 * 2.0**28
 """Doubles of this size are multiples of 2**-24."""
@@ -157,17 +157,20 @@ def power_blocks(
         return np.empty((links.size, count, transform.size), dtype=np.float32)
     begin, end = first // _RUN, -(-(first + count) // _RUN)
     used = slice(first - begin * _RUN, first - begin * _RUN + count)
+    part = _part_of_run(used)
+    length = (end - begin) * _RUN if part is None else count
     single = amplitudes.astype(np.float32)
     every_within, every_between = rotations.of(links, step)
     loops = kernels()
     if loops is not None:
-        cells = np.empty(((end - begin) * _RUN, transform.size, links.size), dtype=np.float32)
+        cells = np.empty((length, transform.size, links.size), dtype=np.float32)
         tables = single, frequencies, phases, every_within, every_between
         for centre, runs, out in _blocks(begin, end, step):
-            place = transform.matrix, transform.mirrored, runs.start, cells[out]
+            skipped = 0 if part is None else used.start
+            place = transform.matrix, transform.mirrored, runs.start, skipped, cells[out]
             loops.block_power(centre, *tables, links, *place)
-        return cells[used].transpose(2, 0, 1)
-    power = np.empty((links.size, transform.size, (end - begin) * _RUN), dtype=np.float32)
+        return (cells[used] if part is None else cells).transpose(2, 0, 1)
+    power = np.empty((links.size, transform.size, length), dtype=np.float32)
     everyone = _as_slice(links)
     frequency, phase = frequencies[everyone], phases[everyone]
     for centre, runs, out in _blocks(begin, end, step):
@@ -178,9 +181,16 @@ def power_blocks(
             few = slice(group, group + _LINKS_AT_ONCE)
             chosen = _as_slice(links[few])
             within, between = every_within[chosen], every_between[chosen, :, :, runs]
-            taps = _block_taps(cosine[few], sine[few], within, between)
+            taps = _block_taps(cosine[few], sine[few], within, between, part)
             transform.power(taps, power[few, :, out])
-    return power[:, :, used].transpose(0, 2, 1)
+    return (power[:, :, used] if part is None else power).transpose(0, 2, 1)
+
+
+def _part_of_run(used: slice) -> slice | None:
+    """Return the cells wanted, from the centre of the run on: few, all of one half; or None."""
+    if used.stop <= _HALF or (used.start >= _HALF and used.stop <= _RUN):
+        return slice(used.start - _HALF, used.stop - _HALF)
+    return None
 
 
 def _blocks(begin: int, end: int, step: float) -> Iterator[tuple[float, slice, slice]]:
@@ -202,9 +212,16 @@ def _as_slice(links: LinkIndices) -> LinkIndices | slice:
 
 
 def _block_taps(
-    real: SingleArray, imaginary: SingleArray, within: SingleArray, between: SingleArray
+    real: SingleArray,
+    imaginary: SingleArray,
+    within: SingleArray,
+    between: SingleArray,
+    part: slice | None,
 ) -> FloatArray:
-    """Taps (links, rows, real or imaginary, cells) from phasors at the centre of a block."""
+    """Taps (links, rows, real or imaginary, cells) from phasors at the centre of a block.
+
+    The cells are all of some runs, or a `part` of one.
+    """
     links, rows, sinusoids = real.shape
     runs = between.shape[3]
     real, imaginary = real[:, :, None], imaginary[:, :, None]
@@ -217,7 +234,14 @@ def _block_taps(
     _multiples(even, _FACTORS)
     np.negative(even[:, :, 1], out=odd[:, :, 0])
     odd[:, :, 1] = even[:, :, 0]
-    sums = starts.reshape(links, 2, rows, 2 * runs, sinusoids) @ within.astype(float)
+    starts = starts.reshape(links, 2, rows, 2 * runs, sinusoids)
+    if part is not None:
+        before = part.start < 0
+        near = slice(-part.stop, -part.start) if before else part
+        sums = starts @ within[..., near].astype(float)
+        taps = (sums[:, 0] - sums[:, 1])[..., ::-1] if before else sums[:, 0] + sums[:, 1]
+        return _multiples(taps, _TAPS)
+    sums = starts @ within.astype(float)
     taps = np.empty((links, rows, 2 * runs, _RUN))
     np.add(sums[:, 0], sums[:, 1], out=taps[..., _HALF:])
     np.subtract(sums[:, 0], sums[:, 1], out=taps[..., _HALF - 1 :: -1])

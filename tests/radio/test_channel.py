@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import channel_models as cm
-from wfl_sim.radio.channel import LazyFading, SampledChannel
+from wfl_sim.radio.channel import SampledChannel
+from wfl_sim.radio.lazy_fading import LazyFading
 from wfl_sim.randomness import stream
 
 OFFSETS = np.linspace(-9e6, 9e6, 11)
@@ -128,6 +129,36 @@ def test_a_link_is_the_same_whenever_and_with_whomever_it_is_drawn():
 
 
 @pytest.mark.parametrize("wish", ["never", "always"])
+def test_blocks_are_as_short_as_the_links_are_many(monkeypatch, wish):
+    monkeypatch.setenv("WFL_SIM_COMPILED", wish)
+    monkeypatch.setattr("wfl_sim.radio.channel._MEMORY", 2**16)
+    model, doppler = cm.Rayleigh(profile="tdl-c"), np.full(40, 9.7)
+    fading = LazyFading(model, lambda link: stream(3, "fading", link), doppler)
+    whole = model.realise([stream(3, "fading", link) for link in range(40)], doppler)
+    channel = SampledChannel(np.ones(40), fading, OFFSETS, STEP)
+    cells = []
+    for first, links in ((0, np.arange(4)), (9, np.arange(40)), (40, [7, 3]), (300, np.arange(9))):
+        expected = whole.power_grid(first, 70, STEP, OFFSETS, links).transpose(1, 2, 0)
+        assert (channel.fading(np.array(links), first, 70) == expected).all()
+        cells.append([block._values.shape[0] for block in channel._samples.values()][-1])
+    assert cells == [256, 32, 256, 128]
+
+
+def test_the_fading_of_many_is_forgotten_when_nobody_is_on_the_air():
+    model, doppler = cm.Rayleigh(profile="tdl-c"), np.full(300, 9.7)
+    fading = LazyFading(model, lambda link: stream(3, "fading", link), doppler)
+    channel = SampledChannel(np.ones(300), fading, OFFSETS[:2], STEP)
+    few = channel.fading(np.arange(10), 0, 16).copy()
+    channel.forget()
+    assert channel._samples
+    channel.fading(np.arange(300), 0, 16)
+    channel.forget()
+    assert not channel._samples
+    assert all(process._rotations.within.nbytes == 0 for process in fading._processes)
+    assert (channel.fading(np.arange(10), 0, 16) == few).all()
+
+
+@pytest.mark.parametrize("wish", ["never", "always"])
 def test_links_that_come_in_several_lots(monkeypatch, wish):
     monkeypatch.setenv("WFL_SIM_COMPILED", wish)
 
@@ -152,8 +183,9 @@ def test_fading_off_the_air_is_forgotten_and_comes_back_the_same():
     known = late.power_grid(0, 64, STEP, OFFSETS, many)
     kept = fading._processes[0]._rotations
     assert kept.within.nbytes > 5 * 64e3
-    for block in range(1, 7):
-        fading.power_grid(64 * block, 64, STEP, OFFSETS, one)
+    fading.power_grid(1024, 64, STEP, OFFSETS, one)
+    assert kept.within.nbytes > 5 * 64e3
+    fading.power_grid(1088, 64, STEP, OFFSETS, one)
     assert kept.within.nbytes == 0
     assert (fading.power_grid(0, 64, STEP, OFFSETS, many) == before).all()
     assert (late.power_grid(0, 64, STEP, OFFSETS, many) == known).all()

@@ -19,7 +19,8 @@ from wfl_sim.radio.allocation import (
     MinimumMakespan,
     ProportionalFair,
 )
-from wfl_sim.radio.channel import SampledChannel, delayed
+from wfl_sim.radio.channel import SampledChannel
+from wfl_sim.radio.lazy_fading import delayed
 from wfl_sim.radio.medium import ActiveTransfers
 from wfl_sim.radio.ofdma import OfdmaBand
 from wfl_sim.radio.transmit_power import CellPower, DevicePower

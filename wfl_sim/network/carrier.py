@@ -7,7 +7,7 @@ at a time; the state of the transfers is in arrays.
 """
 
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 import numpy as np
@@ -126,12 +126,14 @@ class Carrier:
         name: str,
         medium: Medium,
         record: RadioRecord | None = None,
+        idle: Callable[[], None] | None = None,
     ) -> None:
         self.name = name
         self.bits_delivered = 0.0
         self.env = env
         self._medium = medium
         self._record = record
+        self._idle = idle
         self._active: list[Transfer] = []
         self._listeners = 0
         self._progress = _Progress()
@@ -187,6 +189,8 @@ class Carrier:
         while True:
             self._changed = env.event()
             if not self._active:
+                if self._idle is not None:
+                    self._idle()
                 yield self._changed
                 self._changed = env.event()
             transfers = self._progress.transfers(*self._links(), self._group_starts())

@@ -124,7 +124,7 @@ class RadioAccess:
             devices = len(self._watts)
             medium = CoupledCells(tuple(bands.values()), devices, direction)
             name = f"cell-{group[0]}-and-{len(group) - 1}-more/{direction}"
-            carrier = Carrier(self.env, name, medium, self._record)
+            carrier = Carrier(self.env, name, medium, self._record, partial(_forget, medium.bands))
             for place, number in enumerate(group):
                 self._add(number, direction, carrier, first_link=place * devices)
             return
@@ -146,7 +146,8 @@ class RadioAccess:
                 listeners = [partial(loads.changed, place)]
                 if not self._load_memory:
                     listeners.append(partial(self._refresh_others, direction, group, number))
-            carrier = Carrier(self.env, f"cell-{number}/{direction}", band, self._record)
+            name = f"cell-{number}/{direction}"
+            carrier = Carrier(self.env, name, band, self._record, partial(_forget, [band]))
             self._add(number, direction, carrier, listeners=listeners)
 
     def _refresh_others(
@@ -194,3 +195,11 @@ class RadioAccess:
     def _density(self, number: int, devices: int | slice) -> NDArray[np.float64]:
         """Return the W per resource block that power control sets; infinite without it."""
         return np.asarray(self._cells[number].power_density(self.gains[number, devices]))
+
+
+def _forget(bands: Sequence[OfdmaBand]) -> None:
+    """Free memory of bands on which nobody is on the air."""
+    for band in bands:
+        for channel in (band.channel, band.known):
+            if channel is not None:
+                channel.forget()

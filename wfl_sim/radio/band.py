@@ -10,8 +10,9 @@ import channel_models as cm
 from wfl_sim.radio.allocation.channel_unaware import CHANNEL_UNAWARE
 from wfl_sim.radio.block_limit import BlockLimit
 from wfl_sim.radio.cell import CellConfig, Direction
-from wfl_sim.radio.channel import GridFading, LazyFading, SampledChannel
+from wfl_sim.radio.channel import SampledChannel
 from wfl_sim.radio.csi import EstimatedFading
+from wfl_sim.radio.lazy_fading import GridFading, LazyFading
 from wfl_sim.radio.ofdma import OfdmaBand
 from wfl_sim.radio.propagation import TransportRate
 from wfl_sim.radio.transmit_power import DevicePower, PowerRule

@@ -2,41 +2,31 @@
 
 The fading process is a pure function of time. It is sampled at the midpoints of grid cells
 [k step, (k+1) step); inside a grid cell the gain is constant. Samples are made in blocks, for the
-links that are on the air; the last two blocks are kept. Where another core is free, a thread makes
-the next block once a quarter of the present one is used.
+links that are on the air. They are short where many links are on the air, or the band is wide.
+Where another core is free, a thread makes the next block once a quarter of the present one is used.
 """
 
-from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from copy import copy
-from threading import Lock
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 import channel_models as cm
 from channel_models.compiled import kernels
+from wfl_sim.radio.lazy_fading import GridFading, LazyFading
 
 _KEPT: Final = 2
 _NARROW: Final = 64
 """Resource blocks up to which a block of samples is long: 65 kB a link."""
+_LEAST: Final = 8
+"""Cells of the time grid in the shortest block of samples."""
+_MEMORY: Final = 2**24
+"""Bytes of a block of samples, and of a plan's samples, unless they are as short as can be."""
+_MANY: Final = 256
+"""Links of one direction whose fading is forgotten when nobody is on the air."""
 _LINKS_AT_ONCE: Final = 16
 """Links in one call of the fading, so that its result stays in the processor's cache."""
-
-
-class GridFading(Protocol):
-    """Small-scale fading on a time grid: what `channel_models.FadingProcess` has, and more."""
-
-    def power_grid(
-        self,
-        first: int,
-        count: int,
-        step: float,
-        offsets: NDArray[np.float64],
-        links: NDArray[np.intp],
-    ) -> NDArray[np.floating[Any]]:
-        """Power of mean one at the midpoints of grid cells, (links, count, offsets)."""
 
 
 class SampledChannel:
@@ -62,7 +52,8 @@ class SampledChannel:
         self.mean_gain = mean_gain
         self._fading = fading
         self._offsets = offsets
-        self._cells = cm.GRID_BLOCK if len(offsets) <= _NARROW else cm.GRID_BLOCK // 4
+        self._longest = cm.GRID_BLOCK if len(offsets) <= _NARROW else cm.GRID_BLOCK // 4
+        self._cells = self._longest
         """Cells of the time grid in one block of samples."""
         self._samples: dict[int, _Samples] = {}
         self._free_blocks: list[_Samples] = []
@@ -85,18 +76,46 @@ class SampledChannel:
 
     def fading(self, links: NDArray[np.intp], first: int, count: int) -> NDArray[np.float32]:
         """Return (count, blocks, m) fading, without the large-scale gains; do not write into it."""
+        self._size_blocks(len(links))
         pieces = []
         for number in [each for each in self._samples if each < first // self._cells]:
             # Time goes on: the memory of what is over serves the next block.
-            self._free_blocks.append(self._samples.pop(number))
+            self._free_blocks = [self._samples.pop(number)]
         while count > 0:
             number, within = divmod(first, self._cells)
-            pieces.append(self._block(number, links).of(links, within, count))
+            piece = self._block(number, links).of(links, within, count)
+            # The memory of a block may serve the block after the next.
+            pieces.append(piece.copy() if len(piece) < count else piece)
             if self._ahead is not None and within + len(pieces[-1]) > self._cells // 4:
                 self._read_ahead(self._ahead, number + 1, links)
             first += len(pieces[-1])
             count -= len(pieces[-1])
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+    def most_steps(self, links: int) -> int:
+        """Return how many samples of so many links are to be asked for at once."""
+        return max(1, _MEMORY // (4 * len(self._offsets) * max(links, 1)))
+
+    def forget(self) -> None:
+        """Free the memory of what many links had on the air; it comes back the same."""
+        if any(samples.links > _MANY for samples in self._samples.values()):
+            self._clear()
+        if isinstance(self._fading, LazyFading):
+            self._fading.forget_many(_MANY)
+
+    def _size_blocks(self, links: int) -> None:
+        """Make blocks shorter, or a good deal longer, to keep to the memory."""
+        cells = self._longest
+        while cells > _LEAST and cells > self.most_steps(links):
+            cells //= 2
+        if cells < self._cells or cells >= 4 * self._cells:
+            self._clear()
+            self._cells = cells
+
+    def _clear(self) -> None:
+        self._await_pending()
+        self._samples.clear()
+        self._free_blocks.clear()
 
     def _block(self, number: int, links: NDArray[np.intp]) -> "_Samples":
         samples = self._samples.get(number)
@@ -141,7 +160,7 @@ class SampledChannel:
     def _drop_oldest(self) -> None:
         """Free the oldest block if the limit is reached."""
         if len(self._samples) == _KEPT:
-            self._free_blocks.append(self._samples.pop(min(self._samples)))
+            self._free_blocks = [self._samples.pop(min(self._samples))]
 
     def _empty_block(self) -> "_Samples":
         """Return an empty block, in the memory of a freed one if there is one."""
@@ -160,6 +179,11 @@ class _Samples:
         self._values = np.empty((cells, blocks, _LINKS_AT_ONCE), dtype=np.float32)
         """(cells of the grid, resource blocks, columns): links that compete are neighbours."""
         self._used = 0
+
+    @property
+    def links(self) -> int:
+        """Number of links that have samples."""
+        return self._used
 
     def clear(self) -> None:
         """Forget all links."""
@@ -197,99 +221,3 @@ class _Samples:
             return values
         # No index is out of range; mode="clip" spares NumPy the buffer that mode="raise" needs.
         return values.take(columns, axis=2, mode="clip")
-
-
-class LazyFading:
-    """Fading whose links are drawn when they are first asked for.
-
-    Args:
-        model: the law.
-        stream: the random stream of each link; a new one, at its beginning, in every call.
-        doppler: (links,) Hz.
-    """
-
-    def __init__(
-        self,
-        model: cm.Fading,
-        stream: Callable[[int], np.random.Generator],
-        doppler: NDArray[np.float64],
-    ) -> None:
-        self._age = 0.0
-        self._model = model
-        self._stream = stream
-        self._doppler = doppler
-        self._lock = Lock()
-        self._processes: list[cm.FadingProcess] = []
-        self._late: dict[int, GridFading] = {}
-        self._asked: dict[int, int] = {}
-        """The last sample that each process was asked for."""
-        self._swept = [0]
-        self._process = np.full(len(doppler), -1, dtype=np.intp)
-        self._index = np.zeros(len(doppler), dtype=np.intp)
-
-    def __repr__(self) -> str:
-        known = int((self._process >= 0).sum())
-        return f"LazyFading({known} of {len(self._doppler)} links drawn)"
-
-    def delayed(self, age: float) -> "LazyFading":
-        """Return the same fading as it was `age` s before; what is drawn serves both."""
-        late = copy(self)
-        late._age, late._late = age, {}
-        return late
-
-    def power_grid(
-        self,
-        first: int,
-        count: int,
-        step: float,
-        offsets: NDArray[np.float64],
-        links: NDArray[np.intp],
-    ) -> NDArray[np.floating[Any]]:
-        """Power at the midpoints of `count` grid cells from `first` on, (links, count, offsets)."""
-        with self._lock:
-            self._draw(np.unique(links[self._process[links] < 0]))
-            numbers = np.unique(self._process[links])
-            self._forget_old(numbers, first, count)
-        if len(numbers) == 1:
-            process = self._at_age(int(numbers[0]))
-            return process.power_grid(first, count, step, offsets, self._index[links])
-        power = np.empty((count, len(offsets), len(links)), dtype=np.float32).transpose(2, 0, 1)
-        for number in numbers:
-            here = self._process[links] == number
-            power[here] = self._at_age(int(number)).power_grid(
-                first, count, step, offsets, self._index[links[here]]
-            )
-        return power
-
-    def _draw(self, links: NDArray[np.intp]) -> None:
-        if links.size:
-            streams = [self._stream(int(link)) for link in links]
-            self._processes.append(self._model.realise(streams, self._doppler[links]))
-            self._index[links] = np.arange(len(links))
-            self._process[links] = len(self._processes) - 1
-
-    def _forget_old(self, numbers: NDArray[np.intp], first: int, count: int) -> None:
-        """Free what processes keep that have been off the air for some blocks of samples."""
-        for number in numbers.tolist():
-            self._asked[number] = first
-        if first > self._swept[0]:
-            self._swept[0] = first
-            for number in [each for each, last in self._asked.items() if last + 4 * count < first]:
-                forget = getattr(self._processes[number], "forget", None)
-                if forget is not None:
-                    forget()
-                del self._asked[number]
-
-    def _at_age(self, number: int) -> GridFading:
-        if number not in self._late:
-            self._late[number] = delayed(self._processes[number], self._age)
-        return self._late[number]
-
-
-def delayed(process: cm.FadingProcess, seconds: float) -> GridFading:
-    """Return the fading as it was `seconds` earlier."""
-    if not seconds:
-        return process
-    own: Callable[[float], GridFading] | None = getattr(process, "delayed", None)
-    late: GridFading = cm.DelayedProcess(process, seconds) if own is None else own(seconds)
-    return late

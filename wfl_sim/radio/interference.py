@@ -39,6 +39,7 @@ class CoupledCells:
 
     def plan(self, traffic: ActiveTransfers, now: float, steps: int) -> RatePlan:
         """Divide all bands among their transfers, one fading sample after the other."""
+        steps = min(steps, self.bands[0].channel.most_steps(len(traffic.links)))
         columns, plans = self._plans(traffic, now, steps)
         kind = _UplinkInterference if self.direction == "uplink" else _DownlinkInterference
         interference = kind(plans, steps)

@@ -59,7 +59,7 @@ class OfdmaBand:
 
     def plan(self, traffic: ActiveTransfers, now: float, steps: int) -> RatePlan:
         """Divide the band among the transfers, one fading sample after the other."""
-        plan = BandPlan(self, traffic, now, steps)
+        plan = BandPlan(self, traffic, now, min(steps, self.channel.most_steps(len(traffic.links))))
         noise: float | FloatArray = self.block_noise
         if self.background is not None:
             noise = noise + self.background(traffic.links, now)

@@ -1,0 +1,133 @@
+"""Small-scale fading of links, drawn when they are first on the air and forgotten after it."""
+
+from collections.abc import Callable
+from copy import copy
+from threading import Lock
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+import channel_models as cm
+
+
+class GridFading(Protocol):
+    """Small-scale fading on a time grid: what `channel_models.FadingProcess` has, and more."""
+
+    def power_grid(
+        self,
+        first: int,
+        count: int,
+        step: float,
+        offsets: NDArray[np.float64],
+        links: NDArray[np.intp],
+    ) -> NDArray[np.floating[Any]]:
+        """Power of mean one at the midpoints of grid cells, (links, count, offsets)."""
+
+
+class LazyFading:
+    """Fading whose links are drawn when they are first asked for.
+
+    Args:
+        model: the law.
+        stream: the random stream of each link; a new one, at its beginning, in every call.
+        doppler: (links,) Hz.
+    """
+
+    def __init__(
+        self,
+        model: cm.Fading,
+        stream: Callable[[int], np.random.Generator],
+        doppler: NDArray[np.float64],
+    ) -> None:
+        self._age = 0.0
+        self._model = model
+        self._stream = stream
+        self._doppler = doppler
+        self._lock = Lock()
+        self._processes: list[cm.FadingProcess] = []
+        self._sizes: list[int] = []
+        self._late: dict[int, GridFading] = {}
+        self._asked: dict[int, int] = {}
+        """The last sample that each process was asked for."""
+        self._swept = [0]
+        self._process = np.full(len(doppler), -1, dtype=np.intp)
+        self._index = np.zeros(len(doppler), dtype=np.intp)
+
+    def __repr__(self) -> str:
+        known = int((self._process >= 0).sum())
+        return f"LazyFading({known} of {len(self._doppler)} links drawn)"
+
+    def delayed(self, age: float) -> "LazyFading":
+        """Return the same fading as it was `age` s before; what is drawn serves both."""
+        late = copy(self)
+        late._age, late._late = age, {}
+        return late
+
+    def power_grid(
+        self,
+        first: int,
+        count: int,
+        step: float,
+        offsets: NDArray[np.float64],
+        links: NDArray[np.intp],
+    ) -> NDArray[np.floating[Any]]:
+        """Power at the midpoints of `count` grid cells from `first` on, (links, count, offsets)."""
+        with self._lock:
+            self._draw(np.unique(links[self._process[links] < 0]))
+            numbers = np.unique(self._process[links])
+            self._forget_old(numbers, first, count)
+        if len(numbers) == 1:
+            process = self._at_age(int(numbers[0]))
+            return process.power_grid(first, count, step, offsets, self._index[links])
+        power = np.empty((count, len(offsets), len(links)), dtype=np.float32).transpose(2, 0, 1)
+        for number in numbers:
+            here = self._process[links] == number
+            power[here] = self._at_age(int(number)).power_grid(
+                first, count, step, offsets, self._index[links[here]]
+            )
+        return power
+
+    def forget_many(self, links: int) -> None:
+        """Free what processes keep, if they are of more than so many links."""
+        with self._lock:
+            if sum(self._sizes[number] for number in self._asked) > links:
+                self._free(list(self._asked))
+
+    def _free(self, numbers: list[int]) -> None:
+        for number in numbers:
+            forget = getattr(self._processes[number], "forget", None)
+            if forget is not None:
+                forget()
+            del self._asked[number]
+
+    def _draw(self, links: NDArray[np.intp]) -> None:
+        if links.size:
+            streams = [self._stream(int(link)) for link in links]
+            self._sizes.append(len(links))
+            self._processes.append(self._model.realise(streams, self._doppler[links]))
+            self._index[links] = np.arange(len(links))
+            self._process[links] = len(self._processes) - 1
+
+    def _forget_old(self, numbers: NDArray[np.intp], first: int, count: int) -> None:
+        """Free what processes keep that have been off the air for some blocks of samples."""
+        for number in numbers.tolist():
+            self._asked[number] = first
+        if first > self._swept[0]:
+            self._swept[0] = first
+            age = 4 * cm.GRID_BLOCK
+            self._free([each for each, last in self._asked.items() if last + age < first])
+
+    def _at_age(self, number: int) -> GridFading:
+        if number not in self._late:
+            self._late[number] = delayed(self._processes[number], self._age)
+        return self._late[number]
+
+
+def delayed(process: cm.FadingProcess, seconds: float) -> GridFading:
+    """Return the fading as it was `seconds` earlier."""
+    if not seconds:
+        return process
+    own: Callable[[float], GridFading] | None = getattr(process, "delayed", None)
+    late: GridFading = cm.DelayedProcess(process, seconds) if own is None else own(seconds)
+    return late
