@@ -23,6 +23,7 @@ from flwr.serverapp import ServerApp
 from wfl_sim.config.errors import ScenarioError
 from wfl_sim.device_models import HardwareReference
 from wfl_sim.flower import run_app
+from wfl_sim.results import Run
 
 pytestmark = pytest.mark.filterwarnings("default")
 
@@ -306,6 +307,60 @@ def test_the_scenario_of_the_page_runs(tmp_path):
     config = {"num-server-rounds": 1, "fraction-evaluate": 0.0}
     run = run_app(EXAMPLE, tmp_path / "cell.yaml", out=tmp_path, config=config)
     assert len(spans(run, "upload")) == 10
+
+
+def test_the_app_of_the_page_runs_from_an_empty_folder(tmp_path, monkeypatch, capsys):
+    """Its files, its command, and the same from Python, with three devices and given FLOPs."""
+    page = (EXAMPLE.parents[1] / "docs" / "flower.md").read_text()
+    (tmp_path / "my-app").mkdir()
+    monkeypatch.chdir(tmp_path)
+    shown = {}
+    for block in re.findall(r"```(?:yaml|toml|python)\n(.*?)```", page, re.DOTALL):
+        name = re.match(r"# ([\w./-]+)", block)[1]
+        shown[name] = block
+        Path(name).write_text(block)
+    assert [*shown] == ["cell.yaml", "my-app/pyproject.toml", "my-app/app.py", "run.py"]
+    for count in (
+        len(shown["my-app/pyproject.toml"].splitlines()),
+        len(shown["my-app/app.py"].splitlines()),
+    ):
+        assert str(count) in page
+    (command,) = re.findall(r"^wfl-sim (flower my-app .*)$", page, re.MULTILINE)
+    start = [sys.executable, "-c", "from wfl_sim.cli import main; main()", *command.split()]
+    done = subprocess.run(start, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+    accuracy = Run.open(done.stdout.splitlines()[-1]).series("accuracy", "global").value
+    assert len(accuracy) == 6
+    assert accuracy[-1] > 0.9
+    monkeypatch.syspath_prepend(tmp_path / "my-app")
+    names = {}
+    exec(shown["run.py"], names)
+    assert {row["flops"] for row in spans(names["run"], "compute")} == {12e9}
+    assert len(names["run"].series("accuracy", "global").time) == 6
+
+
+def test_the_server_averages_arrays_on_its_hardware(tmp_path):
+    """Two FLOP a value; a reply without arrays costs nothing."""
+    times = []
+
+    def server(grid, context):
+        grid.send_and_receive(asked())
+        times.append(grid.now)
+
+    slow = {"base": "edge-server", "peak": "1 MFLOP/s", "utilisation": 0.5}
+    run = run_app(apps(multiply, server), {**ONE, "server": {"hardware": slow}}, out=tmp_path)
+    (upload,), (work,) = spans(run, "upload"), spans(run, "aggregate")
+    assert (work["actor"], work["flops"]) == ("server", 2 * 5000)
+    assert work["bits"] == upload["bits"]
+    assert work["end"] - work["start"] == pytest.approx(10_000 / 0.5e6)
+    assert times == [pytest.approx(work["end"])]
+
+    def silent(message, context):
+        return Message(RecordDict(), reply_to=message)
+
+    run = run_app(apps(silent, server), ONE, out=tmp_path / "silent")
+    assert spans(run, "aggregate") == []
 
 
 def test_the_command(tmp_path):

@@ -1,6 +1,7 @@
 """The pages on scenarios and on extending say what is so."""
 
 import re
+import shlex
 import sys
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ import numpy as np
 import pytest
 
 import wfl_sim
+from wfl_sim.cli import main
+from wfl_sim.config.documents import read_yaml
 from wfl_sim.config.errors import ScenarioError
 from wfl_sim.config.plugins import plugins_allowed
 from wfl_sim.device_models import Hardware
@@ -176,11 +179,43 @@ def test_the_worked_example_is_checked_like_a_built_in_kind(mine):
         assert str(caught.value) == f"--set {setting}: {key}: {said}"
 
 
-def test_the_allocator_is_tested_as_the_page_says(mine, monkeypatch):
-    (code,) = (each for each in blocks(EXTENDING, "python") if "from mine import" in each)
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_allocator_is_tested_as_the_page_says(mine, monkeypatch, number):
+    code = [each for each in blocks(EXTENDING, "python") if "from mine import" in each]
+    assert len(code) == 2
     monkeypatch.syspath_prepend(mine)
-    exec(code, {})
+    exec(code[number], {})
     del sys.modules["mine"]
+
+
+def test_the_check_says_what_the_page_says(mine, monkeypatch, capsys):
+    ((typed, said),) = re.findall(r"^(wfl-sim check .*)\n(.*)$", EXTENDING, re.MULTILINE)
+    monkeypatch.chdir(mine)
+    monkeypatch.setattr(sys, "argv", shlex.split(typed))
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert (ended.value.code, capsys.readouterr().out) == (0, f"{said}\n")
+
+
+SMALL = {
+    "name": "small",
+    "model": {"pretrained": "builtin:tiny-bert"},
+    "data": "newswire",
+    "method": {"kind": "hetlora", "lora": {"rank": 16}},
+    "rounds": {"kind": "synchronous", "count": 1},
+    "devices": [{"count": 2, "hardware": "raspberry-pi-5"}],
+}
+
+
+@pytest.mark.parametrize("page", ["data", "methods", "execution", "alignment"])
+def test_keys_that_other_pages_show_are_valid(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.csv").write_text("label,title,text\n1,a b,c\n2,d,e f\n")
+    shown = blocks((DOCS / f"{page}.md").read_text(), "yaml")
+    assert shown
+    for text in shown:
+        (tmp_path / "shown.yaml").write_text(text)
+        load({**SMALL, **read_yaml(tmp_path / "shown.yaml").data})
 
 
 def test_the_method_does_as_it_says(mine):

@@ -37,6 +37,8 @@ class Exchange:
     """Round."""
     done: simpy.Event
     reply: Message | None = None
+    bits: int = 0
+    """Of the reply."""
 
 
 def bits_of(content: RecordDict, payload: str) -> int:
@@ -114,14 +116,16 @@ class ExchangePlan(NetworkOnly):
         with _random_state(seed):
             reply, flops = counted_call(lambda: self._reply(message, context), seed)
         exchange.reply = reply
+        exchange.bits = bits_of(reply.content, self._payload) if reply.has_content() else 0
         kind = message.metadata.message_type
         category = kind.partition(".")[0]
         if (given := self._flops.get(kind, self._flops.get(category))) is not None:
             flops = given
         elif not flops and reply.has_content():
             self.uncounted.add(kind)
-        bits = bits_of(reply.content, self._payload) if reply.has_content() else 0
-        made = replace(self.devices[device].workload, upload_bits=bits, update_flops=flops, steps=1)
+        made = replace(
+            self.devices[device].workload, upload_bits=exchange.bits, update_flops=flops, steps=1
+        )
         self.devices[device].workload = made
         return made
 

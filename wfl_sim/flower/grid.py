@@ -28,7 +28,8 @@ class SimulatedGrid(Grid):
     passed; what is late stays under way. A pull without any reply waits for the next one, or for
     `poll`. A message to a device that is busy or away waits for it. Messages of one push with
     the same content are one broadcast, where the cell broadcasts. A reply's `created_at` is the
-    simulated second of its arrival.
+    simulated second of its arrival. The server's hardware averages the arrays of replies; what else
+    a ServerApp does takes no time.
 
     Args:
         federation: at time zero.
@@ -227,11 +228,29 @@ class SimulatedGrid(Grid):
             exchange.done.succeed()
 
     def _arrived(self, exchanges: Sequence[Exchange]) -> list[Message]:
-        """Return, once, the replies that are there, in the order of their messages."""
+        """Return, once, the replies that are there, in the order of their messages.
+
+        The clock goes on while the server works on their arrays: 2 FLOP a value, as for an average.
+        """
         done = [each for each in exchanges if each.done.triggered]
         for each in done:
             self._exchanges.pop(each.message.metadata.message_id, None)
-        return [each.reply for each in done if each.reply is not None]
+        replies = [each.reply for each in done if each.reply is not None]
+        updates = [each for each in done if _values_of(each.reply)]
+        if updates:
+            federation, start = self._federation, self.now
+            flops = 2.0 * sum(_values_of(each.reply) for each in updates)
+            seconds = federation.server.hardware.seconds(flops)
+            federation.env.run(federation.env.timeout(seconds))
+            federation.context.record(
+                federation.server.name,
+                "aggregate",
+                updates[0].number,
+                start,
+                bits=sum(each.bits for each in updates),
+                flops=flops,
+            )
+        return replies
 
     def _note_means(self, number: int, replies: Sequence[Message]) -> None:
         """Note the mean over the replies of what all of them report."""
@@ -251,6 +270,14 @@ def _round_of(message: Message, newest: int) -> int:
         if isinstance(number := record.get("server-round"), int):
             return number - 1
     return max(newest, 0)
+
+
+def _values_of(reply: Message | None) -> int:
+    """Return how many numbers the arrays of a reply have."""
+    if reply is None or not reply.has_content():
+        return 0
+    records = reply.content.array_records.values()
+    return sum(math.prod(array.shape) for record in records for array in record.values())
 
 
 def _numbers_of(reply: Message) -> list[tuple[str, float]]:
