@@ -17,6 +17,8 @@ from tests.fuzz.strategies import networks, texts
 
 _CHUNK = 10
 """Cases of one seed; after each the sums so far are printed."""
+_SHOWN = 3
+"""Cases of one fault that are printed."""
 
 
 class Search:
@@ -29,7 +31,7 @@ class Search:
         self._spans, self._seconds, self._longest = 0, 0.0, 0.0
 
     def run(self, count: int, first_seed: int) -> None:
-        """Check `count` cases; print each fault with the first case that shows it."""
+        """Check `count` cases; print each fault with the first cases that show it."""
         for number in range(-(-count // _CHUNK)):
             size = min(_CHUNK, count - number * _CHUNK)
             self._chunk(size, first_seed + number)
@@ -71,7 +73,7 @@ class Search:
         last = next((each for each in places[::-1] if "wfl_sim" in each.filename), places[-1])
         key = f"{type(error).__name__} at {last.filename}:{last.lineno}"
         self.faults[key] += 1
-        if self.faults[key] == 1:
+        if self.faults[key] <= _SHOWN:
             print(f"\n== {key}: {error}\n{traceback.format_exc()[-1500:]}\n{case}", flush=True)
 
 

@@ -295,6 +295,22 @@ def test_one_of_several_receivers_leaves_and_the_transfer_goes_on(env):
     assert (transfer.links, transfer.end) == ((1,), 2.0)
 
 
+def test_who_leaves_an_idle_medium_as_it_begins_has_sent_nothing(env):
+    """The other, which begins in the same instant, has the medium alone, and plans go on."""
+    carrier, log = Carrier(env, "steps", Steps(0.5, [10.0])), []
+    gone = carrier.send(TransferRequest([0], 20.0))
+    leaving(env, carrier, gone, 0, 0.0, log)
+    env.run()
+    assert log == [0.0]
+    assert (gone.links, gone.end) == ((), 0.0)
+    assert carrier.bits_delivered == 0.0
+    both = [carrier.send(TransferRequest([link], 20.0)) for link in (0, 1)]
+    leaving(env, carrier, both[0], 0, env.now, log)
+    env.run()
+    assert log == [0.0, 0.0]
+    assert both[1].end - both[1].start == pytest.approx(2.0, rel=1e-12)
+
+
 def test_leaving_too_late_finds_all_bits_there(env):
     carrier, log = Carrier(env, "wire", wire(10.0)), []
     leaving(env, carrier, carrier.send(TransferRequest([0], 20.0)), 0, 3.0, log)

@@ -193,6 +193,10 @@ class Carrier:
                     self._idle()
                 yield self._changed
                 self._changed = env.event()
+                # A transfer may leave in the instant in which it begins, as a handover does.
+                self._process_leaving()
+                if not self._active:
+                    continue
             transfers = self._progress.transfers(*self._links(), self._group_starts())
             # Every step is reported to power listeners when it begins: no plan of several steps.
             longest = 1 if self._listeners else _LONGEST_PLAN
