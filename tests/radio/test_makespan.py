@@ -8,15 +8,25 @@ import simpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import brentq, minimize
-from scipy.special import lambertw
+from scipy.special import exp1, lambertw
 
+import channel_models as cm
+from tests.fixtures.closed_form_allocation import (
+    cheapest,
+    exponent,
+    lambert,
+    makespan,
+    needed,
+    power_level,
+    rate,
+)
 from tests.radio.test_allocation import demands
-from tests.radio.test_ofdma import BLOCK, BLOCKS, NOISE, make_band
+from tests.radio.test_ofdma import BLOCK, BLOCKS, NOISE, finish, make_band
 from wfl_sim.network.carrier import Carrier
 from wfl_sim.network.transfer import TransferRequest
 from wfl_sim.radio.allocation import EqualShare, MinimumEnergy, MinimumMakespan
-from wfl_sim.radio.allocation.makespan import lambert, makespan, needed, rate
-from wfl_sim.radio.allocation.minimum_energy import _exponent, cheapest, power_level
+from wfl_sim.radio.allocation.allocator import Statistics
+from wfl_sim.radio.rate_curve import rate_curve
 
 BAND = 20e6
 
@@ -199,7 +209,7 @@ def test_a_deadline_that_cannot_be_met_is_answered_with_full_power():
 def test_the_exponent_solves_its_equation_down_to_nothing():
     """Near the branch point of Lambert's function the closed form has lost its digits."""
     marginal = 10.0 ** np.arange(-30, 6, 0.5)
-    x = _exponent(marginal)
+    x = exponent(marginal)
     # x e^x - e^x + 1, which cancels for small x: its series there.
     series = x**2 / 2 + x**3 / 3 + x**4 / 8
     exact = (x - 1) * np.exp(np.minimum(x, 50)) + 1
@@ -234,7 +244,121 @@ def test_a_few_steps_are_enough(monkeypatch):
         evaluations.append(arguments)
         return needed(*arguments)
 
-    monkeypatch.setattr("wfl_sim.radio.allocation.makespan.needed", counting)
+    monkeypatch.setattr("tests.fixtures.closed_form_allocation.needed", counting)
     for seed in range(20):
         makespan(*problem(20, seed), BAND)
     assert len(evaluations) <= 20 * 8
+
+
+def known(gains, power=0.2, circuit=0.0, fading=None, **more):
+    """Demands whose rates follow from means."""
+    count = len(gains)
+    reach = power * np.asarray(gains) / NOISE
+    statistics = Statistics(
+        curve=rate_curve(cm.Shannon(), fading or cm.Rayleigh()),
+        device=np.arange(count),
+        mean_gain=np.asarray(gains),
+        power=np.full(count, power),
+        reach=reach,
+        most_snr=np.full(count, np.inf),
+        share=np.full(count, np.nan),
+        battery_level=np.ones(count),
+        compute_left=np.zeros(count),
+        base_age=np.zeros(count, dtype=int),
+        circuit=np.full(count, circuit),
+        amplifier=np.full(count, power / 0.4),
+    )
+    rng = np.random.default_rng(5)
+    asked = demands(rng.exponential(1.0, (count, BLOCKS)))
+    return replace(asked, learn=lambda: statistics, **more), statistics
+
+
+def ergodic(bandwidth, reach):
+    """Bit/s under flat Rayleigh fading: b exp(b/G) E1(b/G) / ln 2."""
+    x = bandwidth / reach
+    return bandwidth * np.where(x < 500, np.exp(np.minimum(x, 500)) * exp1(x), 1 / x) / np.log(2)
+
+
+def test_by_default_the_momentary_fading_does_not_decide():
+    """Shares are those of an independent search with the ergodic rate, whatever the sample."""
+    gains = [1e-11, 3e-13, 1e-13, 4e-14, 4e-14]
+    bits = np.array([4e6, 4e6, 1e6, 4e6, 2e6])
+    asked, statistics = known(gains, bits_left=bits)
+    band = BLOCKS * BLOCK
+
+    def surplus(time):
+        return (
+            sum(
+                brentq(lambda b, g=g, s=s: ergodic(b, g) - s / time, 1.0, 1e12)
+                for g, s in zip(statistics.reach, bits, strict=True)
+            )
+            - band
+        )
+
+    time = brentq(surplus, 1.001 * (bits * np.log(2) / statistics.reach).max(), 1e3)
+    share = MinimumMakespan().shares(asked)[:, 0]
+    assert bits / ergodic(share * band, statistics.reach) == pytest.approx([time] * 5, rel=1e-5)
+    momentary = MinimumMakespan(knowledge="instantaneous").shares(asked)[:, 0]
+    assert np.abs(momentary - share).max() > 0.02
+
+
+@pytest.mark.parametrize("circuit", [0.0, 0.02, 0.3, 3.0])
+@pytest.mark.parametrize("fading", [cm.Static(), cm.Rayleigh()])
+def test_minimum_energy_is_that_of_a_general_optimiser(circuit, fading):
+    """Over bandwidths and powers, with the draw of circuits while sending, and deadlines."""
+    gains, bits, within = [3e-12, 3e-13, 1e-13], np.array([4e6, 2e6, 1e6]), 6.0
+    asked, statistics = known(gains, circuit=circuit, fading=fading, bits_left=bits)
+    asked = replace(asked, least_bandwidth=0.0)
+    band = BLOCKS * BLOCK
+
+    def joules(plan):
+        share, level = plan[:3], plan[3:]
+        speed = share * band * statistics.curve(level * statistics.reach / (share * band))
+        return bits / speed, (bits / speed * (circuit + level * statistics.amplifier)).sum()
+
+    share, level = MinimumEnergy(within=within, reserve=0.0).shares_and_levels(asked)
+    time, ours = joules(np.append(share[:, 0], level))
+    assert (time <= within * (1 + 1e-5)).all()
+    best = np.inf
+    for begin in ([1 / 3] * 3 + [0.9] * 3, np.append(share[:, 0], level)):
+        found = minimize(
+            lambda plan: joules(plan)[1],
+            begin,
+            bounds=[(1e-3, 1)] * 3 + [(1e-4, 1)] * 3,
+            constraints=[
+                {"type": "eq", "fun": lambda plan: plan[:3].sum() - 1},
+                {"type": "ineq", "fun": lambda plan: (within - joules(plan)[0]) / within},
+            ],
+            options={"ftol": 1e-12, "maxiter": 300},
+        )
+        if found.success or found.status == 8:
+            best = min(best, found.fun if (joules(found.x)[0] <= within * 1.0001).all() else np.inf)
+    assert ours <= best * 1.002
+    # With circuits that draw anything here, nobody waits for the deadline.
+    assert (time.max() < 0.9 * within) == (circuit > 0)
+
+
+def test_one_who_misses_a_deadline_does_not_put_all_on_full_power():
+    gains, bits = [1e-12] * 4 + [1e-16], np.full(5, 1e6)
+    asked, statistics = known(gains, bits_left=bits)
+    share, level = MinimumEnergy(within=8.0).shares_and_levels(asked)
+    assert level[4] == 1
+    assert share[4, 0] == pytest.approx(1 / 5)
+    assert (level[:4] < 0.1).all()
+    width = share[:4, 0] * BLOCKS * BLOCK
+    speed = width * statistics.curve(level[:4] * statistics.reach[:4] / np.maximum(width, 0))
+    assert bits[:4] / speed == pytest.approx([8.0 * 0.95] * 4, rel=1e-4)
+
+
+def test_under_fading_means_beat_the_moment_by_far():
+    """8 devices under flat Rayleigh fading: who is in a fade must not get the band."""
+    gains = np.geomspace(1e-13, 3e-12, 8)
+
+    def last(allocator):
+        band = make_band(gains, fading=cm.Rayleigh(), doppler=5.0, step=0.02, allocator=allocator)
+        band = replace(band, fading=cm.Rayleigh())
+        return max(sent.end for sent in finish(band, [([i], 1e6) for i in range(len(gains))]))
+
+    means, moment = last(MinimumMakespan()), last(MinimumMakespan(knowledge="instantaneous"))
+    assert means < 0.75 * moment
+    assert means < last(EqualShare())

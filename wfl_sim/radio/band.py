@@ -92,6 +92,8 @@ def build_band(
         subband=side.subband or cell.blocks,
         limit=limit,
         duty=cell.duty(direction),
+        fading=model,
+        place=(name, direction),
         recorded={"cell": name, "direction": direction} if recorded else None,
     )
 

@@ -1,7 +1,7 @@
 """Block limit: at most as many resource blocks as a device's power can carry."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from wfl_sim.radio.allocation.allocator import Demands
 
 FloatArray = NDArray[np.float64]
 Allocation = tuple[FloatArray, FloatArray]
-"""Shares of blocks (n, blocks) and levels of power (n,)."""
+"""Shares of blocks (n, blocks) and levels of power, (n,) or (n, blocks)."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,17 @@ def allocate_within_limits(
     again among the others, until no limit is exceeded. Blocks that are then left stay idle.
     """
     count, blocks = demands.efficiency.shape
-    shares, level, free = np.zeros((count, blocks)), np.ones(count), np.ones(blocks)
+    shares, free = np.zeros((count, blocks)), np.ones(blocks)
+    level: FloatArray = np.ones(count)
     others = np.arange(count)
     while others.size and free.max() > 1e-12:
         places = np.flatnonzero(free > 1e-12)
-        given, level[others] = allocate(_part(demands, others, places))
+        given, levels = allocate(demands.some(others, places))
+        if levels.ndim == 2:
+            level = level if level.ndim == 2 else np.zeros((count, blocks))
+            level[np.ix_(others, places)] = levels
+        else:
+            level[others] = levels
         given = given * free[places]
         over = given.sum(axis=1) > limits[others] * (1 + 1e-9)
         if not over.any():
@@ -58,21 +64,6 @@ def allocate_within_limits(
             free[places] -= kept
         others = others[~over]
     return shares, level
-
-
-def _part(demands: Demands, which: NDArray[np.intp], places: NDArray[np.intp]) -> Demands:
-    """Return the demands of some of the transfers on some of the blocks."""
-    if len(which) == len(demands.bits_left) and len(places) == demands.efficiency.shape[1]:
-        return demands
-    return replace(
-        demands,
-        bits_left=demands.bits_left[which],
-        efficiency=demands.efficiency[np.ix_(which, places)],
-        average_rate=demands.average_rate[which],
-        weight=demands.weight[which],
-        age=demands.age[which],
-        deadline=demands.deadline[which],
-    )
 
 
 def _best(given: FloatArray, efficiency: FloatArray, limit: float) -> FloatArray:

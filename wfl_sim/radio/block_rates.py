@@ -11,7 +11,7 @@ import channel_models as cm
 from channel_models.compiled import kernels
 from wfl_sim.radio.medium import ActiveTransfers
 from wfl_sim.radio.propagation import TransportRate
-from wfl_sim.radio.transmit_power import PowerRule, per_held_block
+from wfl_sim.radio.transmit_power import PowerRule, on_blocks
 
 FloatArray = NDArray[np.float64]
 Rates = tuple[FloatArray, FloatArray, FloatArray]
@@ -58,7 +58,8 @@ class BlockRates:
         held = np.full(len(links), self.blocks / traffic.transmissions)
         if most is not None:
             held = np.minimum(held, most)
-        scale = (self.power.per_block(links, held) * strength).astype(np.float32)
+        level = 1.0 if traffic.level is None else traffic.level
+        scale = (self.power.per_block(links, held, level) * strength).astype(np.float32)
         form, loops = getattr(self.rate, "shannon", None), kernels()
         if isinstance(form, cm.ShannonForm) and loops is not None and scale.ndim == 1:
             efficiency = np.empty(fading.shape, dtype=np.float32)
@@ -66,7 +67,7 @@ class BlockRates:
             loops.single_efficiency(flat, scale, tuple(form), efficiency.reshape(flat.shape))
         else:
             efficiency = self.rate.spectral_efficiency(fading * scale)
-        return _worst(traffic, efficiency)
+        return worst(traffic, efficiency)
 
     def of_holders(
         self,
@@ -104,12 +105,13 @@ class BlockRates:
         present: ChannelState,
         known: ChannelState,
     ) -> Rates:
-        """Return the rates of shares of blocks (n, blocks), at part `level` (n,) of the power."""
+        """Return the rates of shares of blocks (n, blocks), at levels (n,) or (n, blocks)."""
         if not traffic.unicast:
             receivers = np.diff(np.append(traffic.first, len(traffic.links)))
-            shares, level = np.repeat(shares, receivers, axis=0), np.repeat(level, receivers)
+            shares = np.repeat(shares, receivers, axis=0)
+            level = np.repeat(level, receivers, axis=0)
         held = shares.sum(axis=1)
-        power = per_held_block(self.power, traffic.links, held, level)
+        power = on_blocks(self.power, traffic.links, shares, level)
         sinr = present.sinr(power)
         if self._transport is None:
             rate = (shares.T * self.rate.spectral_efficiency(sinr)).sum(axis=0)
@@ -120,14 +122,15 @@ class BlockRates:
                 link, seen[block, link], sinr[block, link], shares[link, block], len(held)
             )
         received = (shares.T * sinr).sum(axis=0)
-        radiated = (power * held)[traffic.first]
+        sent = power * held if power.ndim == 1 else (power * shares.T).sum(axis=0)
+        radiated = sent[traffic.first]
         if traffic.together is not None:
             sizes = np.diff(np.append(traffic.together, len(radiated)))
             radiated = radiated / np.repeat(sizes, sizes)
         return (
-            _worst(traffic, rate * self.usable),
+            worst(traffic, rate * self.usable),
             radiated,
-            _worst(traffic, received / np.where(held > 0, held, 1.0)),
+            worst(traffic, received / np.where(held > 0, held, 1.0)),
         )
 
     def schemes(
@@ -166,7 +169,7 @@ class BlockRates:
         return np.arange(self.blocks)
 
 
-def _worst(traffic: ActiveTransfers, values: NDArray[Any]) -> FloatArray:
+def worst(traffic: ActiveTransfers, values: NDArray[Any]) -> FloatArray:
     """Return the least over the links of each transfer, along the last axis."""
     if traffic.unicast:
         return values

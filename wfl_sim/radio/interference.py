@@ -17,10 +17,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from wfl_sim.radio.band_plan import BandPlan
 from wfl_sim.radio.cell import Direction
 from wfl_sim.radio.medium import ActiveTransfers, LinkSamples, RatePlan
-from wfl_sim.radio.ofdma import BandPlan, OfdmaBand
-from wfl_sim.radio.transmit_power import per_held_block
+from wfl_sim.radio.ofdma import OfdmaBand
+from wfl_sim.radio.transmit_power import on_blocks
 
 FloatArray = NDArray[np.float64]
 
@@ -47,9 +48,7 @@ class CoupledCells:
             plan.expect(plan.band.block_noise + mean)
         while all(plan.unfinished for plan in plans):
             for plan in plans:
-                plan.shares, plan.level = plan.band.allocate(
-                    plan.demands(), plan.max_units, plan.traffic.together
-                )
+                plan.divide()
             for plan, power in zip(plans, interference.present(), strict=True):
                 states = plan.states(plan.gain / (plan.band.block_noise + power))
                 if plan.band.recorded is not None:
@@ -80,6 +79,8 @@ class CoupledCells:
                 start=traffic.start[which],
                 deadline=traffic.deadline[which],
                 together=_some(traffic.together, which),
+                level=None if traffic.level is None else traffic.level[which],
+                share=None if traffic.share is None else traffic.share[which],
             )
             columns.append(which)
             plans.append(BandPlan(self.bands[number], mine, now, steps))
@@ -130,9 +131,8 @@ def _mean_power(plan: BandPlan) -> FloatArray:
 
 def _block_power(plan: BandPlan) -> FloatArray:
     """(blocks, m) W of each link on each block that it holds in this step."""
-    held = plan.shares.sum(axis=1)
-    power = per_held_block(plan.band.power, plan.traffic.links, held, plan.level)
-    return np.asarray((plan.shares * power[:, None]).T)
+    power = on_blocks(plan.band.power, plan.traffic.links, plan.shares, plan.level)
+    return np.asarray(plan.shares.T * power)
 
 
 class _UplinkInterference:

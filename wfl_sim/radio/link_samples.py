@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from channel_models.elementary import log10
 from wfl_sim.radio.block_rates import BlockRates, ChannelState
 from wfl_sim.radio.medium import ActiveTransfers
-from wfl_sim.radio.transmit_power import per_held_block
+from wfl_sim.radio.transmit_power import on_blocks
 
 FloatArray = NDArray[np.float64]
 
@@ -30,7 +30,7 @@ def link_samples(
         rates: Rate map and power rule.
         traffic: The n transfers.
         shares: Shares of blocks, (n, blocks).
-        level: Part of its power that each uses, (n,).
+        level: Part of its power that each uses, (n,), or of each block, (n, blocks).
         present: The channel of the m links.
         known: The channel as the sender knows it.
         rate: bit/s of each transfer, (n,).
@@ -40,7 +40,7 @@ def link_samples(
     owner = np.repeat(np.arange(len(traffic.first)), receivers)
     shares, level = shares[owner], level[owner]
     held = shares.sum(axis=1)
-    power = per_held_block(rates.power, traffic.links, held, level)
+    power = on_blocks(rates.power, traffic.links, shares, level)
     sinr, seen = present.sinr(power).T, known.sinr(power).T
     link, block = np.nonzero(shares)
     first = np.flatnonzero(np.diff(link, prepend=-1))

@@ -31,6 +31,10 @@ class ActiveTransfers:
     """(n,) s of the clock."""
     together: NDArray[np.intp] | None = None
     """Index of the first transfer of each transmission that several receive; None without such."""
+    level: NDArray[np.float64] | None = None
+    """(n,) share of its power that each may use; None where all may use all."""
+    share: NDArray[np.float64] | None = None
+    """(n,) share of the band that a policy has given, NaN where none; None where it gave none."""
 
     @property
     def transmissions(self) -> int:

@@ -30,16 +30,21 @@ class Subbands:
         """Means over the blocks of each unit, along the last axis but one."""
         if self.size == 1:
             return values
-        return np.asarray(np.add.reduceat(values, self._first, axis=-2) / self._sizes[:, None])
+        return np.asarray(np.add.reduceat(values, self._first, axis=-2) / self.sizes[:, None])
 
     def to_blocks(self, units: NDArray[Any]) -> NDArray[Any]:
         """Values of blocks from values of their units, along the last axis."""
-        return units if self.size == 1 else np.repeat(units, self._sizes, axis=-1)
+        return units if self.size == 1 else np.repeat(units, self.sizes, axis=-1)
+
+    def each_block(self, levels: FloatArray) -> FloatArray:
+        """Levels of blocks from those of their units, evenly within each."""
+        return np.asarray(self.to_blocks(levels / self.sizes))
 
     @cached_property
     def _first(self) -> NDArray[np.intp]:
         return np.arange(0, self.blocks, self.size)
 
     @cached_property
-    def _sizes(self) -> NDArray[np.intp]:
+    def sizes(self) -> NDArray[np.intp]:
+        """Blocks of each unit."""
         return np.diff(np.append(self._first, self.blocks))

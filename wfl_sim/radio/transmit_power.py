@@ -31,6 +31,24 @@ class PowerRule(Protocol):
             level: share of its power that each may use, (m,) or one for all.
         """
 
+    def total(self, links: NDArray[np.intp]) -> FloatArray:
+        """W (m,) on all blocks together; on a downlink those of the cell."""
+
+    def most(self, links: NDArray[np.intp]) -> FloatArray:
+        """W (m,) on one block at most, however they are divided."""
+
+
+def on_blocks(
+    rule: PowerRule, links: NDArray[np.intp], shares: FloatArray, level: FloatArray
+) -> FloatArray:
+    """W on blocks that links hold by `shares` (m, blocks).
+
+    (m,), alike on all of them, for levels (m,); or (blocks, m) for levels of blocks (m, blocks).
+    """
+    if level.ndim == 1:
+        return per_held_block(rule, links, shares.sum(axis=1), level)
+    return np.minimum(level * rule.total(links)[:, None], rule.most(links)[:, None]).T
+
 
 def per_held_block(
     rule: PowerRule, links: NDArray[np.intp], held: FloatArray, level: FloatArray
@@ -66,6 +84,14 @@ class DevicePower:
         largest, density = self.bounds(links)
         return np.minimum(level * largest / np.maximum(held, self.least_blocks), density)
 
+    def total(self, links: NDArray[np.intp]) -> FloatArray:
+        """What each device can radiate."""
+        return self.largest.take(links)
+
+    def most(self, links: NDArray[np.intp]) -> FloatArray:
+        """What power control asks for."""
+        return self.density.take(links)
+
     def bounds(self, links: NDArray[np.intp]) -> tuple[FloatArray, FloatArray]:
         """W of each link on all its blocks together, and on any one of them."""
         return self.largest.take(links), self.density.take(links)
@@ -75,7 +101,7 @@ class DevicePower:
 class CellPower:
     """Downlink: a cell spreads its power evenly over all blocks, used or not."""
 
-    total: float
+    total_power: float
     """W over the whole band."""
     blocks: int
     """Number of resource blocks."""
@@ -92,6 +118,14 @@ class CellPower:
         """``P / blocks``, times the level."""
         return self.bounds(links)[1] * level
 
+    def total(self, links: NDArray[np.intp]) -> FloatArray:
+        """What the cell sends."""
+        return np.full(len(links), self.total_power)
+
+    def most(self, links: NDArray[np.intp]) -> FloatArray:
+        """No limit but the total."""
+        return np.full(len(links), np.inf)
+
     def bounds(self, links: NDArray[np.intp]) -> tuple[FloatArray, FloatArray]:
         """W of each link on all its blocks together (no bound), and on any one of them."""
-        return np.full(len(links), np.inf), np.full(len(links), self.total / self.blocks)
+        return np.full(len(links), np.inf), np.full(len(links), self.total_power / self.blocks)

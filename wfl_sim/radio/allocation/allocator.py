@@ -2,14 +2,66 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from typing import Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from channel_models.elementary import LN2, expm1
 from wfl_sim.config.registry import Registry
+from wfl_sim.radio.rate_curve import RateCurve
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Statistics:
+    """What is known of n transfers beside the momentary channel."""
+
+    curve: RateCurve
+    """bit/s/Hz at a linear mean SNR, averaged over fading."""
+    device: NDArray[np.intp]
+    """(n,) numbers of the devices."""
+    mean_gain: FloatArray
+    """(n,) linear power gains of path loss and shadowing."""
+    power: FloatArray
+    """(n,) W that each may radiate; on a downlink, those of the cell over its whole band."""
+    reach: FloatArray
+    """(n,) G in Hz: on b Hz with all power the mean SNR is G / b; infinite on a downlink."""
+    most_snr: FloatArray
+    """(n,) linear mean SNR of a block at most: by power control, or on a downlink."""
+    share: FloatArray
+    """(n,) share of the band that a policy has given; NaN where it has given none."""
+    battery_level: FloatArray
+    """(n,) charge as a share of the capacity; 1 on mains power."""
+    compute_left: FloatArray
+    """(n,) s of computing that the device still has to do in its round."""
+    base_age: NDArray[np.intp]
+    """(n,) aggregations since the state from which the device began its round."""
+    circuit: FloatArray
+    """(n,) W drawn while sending, however little is radiated."""
+    amplifier: FloatArray
+    """(n,) W drawn beyond that at full power."""
+
+
+SenderFacts = Callable[[NDArray[np.intp], FloatArray], dict[str, Any]]
+"""Returns of devices (n,) that may radiate (n,) W the fields of `Statistics` from `battery_level`
+on."""
+
+
+def unknown_senders(devices: NDArray[np.intp], watts: FloatArray) -> dict[str, Any]:
+    """On mains power, with nothing to compute; what is drawn is what is radiated."""
+    none = np.zeros(len(devices))
+    return {
+        "battery_level": none + 1,
+        "compute_left": none,
+        "base_age": none.astype(np.intp),
+        "circuit": none,
+        "amplifier": watts,
+    }
 
 
 @dataclass(frozen=True)
@@ -44,6 +96,33 @@ class Demands:
     least_bandwidth: float = 0.0
     """Hz over which a transfer's power is spread at least, however little it holds: one resource
     block, on which it is for a part of the time."""
+
+    cell: str = ""
+    """Name of the cell."""
+    direction: str = "uplink"
+    """Uplink or downlink."""
+    learn: Callable[[], Statistics] | None = None
+    """Source of `statistics`."""
+    observe: Callable[[], FloatArray] | None = None
+    """Source of `snr`."""
+
+    @cached_property
+    def statistics(self) -> Statistics | None:
+        """What else is known, at the beginning of the plan; None where nothing is."""
+        return None if self.learn is None else self.learn()
+
+    @cached_property
+    def snr(self) -> FloatArray:
+        """(n, blocks) linear SNR that is known, if all of a transfer's power were on the block.
+
+        On a downlink, all of the cell's. Without a source it follows from `efficiency` at an even
+        split, by Shannon's formula.
+        """
+        if self.observe is not None:
+            return self.observe()
+        held = self.bandwidth / self.block_bandwidth
+        held = held / len(self.bits_left) if self.spreads else held
+        return np.asarray(held * expm1(self.efficiency * LN2))
 
     @property
     def bandwidth(self) -> float:
@@ -83,6 +162,17 @@ class Demands:
         shares[holders, np.arange(len(holders))] = 1.0
         return shares
 
+    def some(self, which: NDArray[np.intp], places: NDArray[np.intp]) -> Demands:
+        """Return those of some of the transfers, on some of the blocks."""
+        if len(which) == len(self.bits_left) and len(places) == self.efficiency.shape[1]:
+            return self
+        every: dict[str, Any] = {name: getattr(self, name)[which] for name in _OF_TRANSFERS}
+        if (known := self.learn) is not None:
+            every["learn"] = lambda: _chosen(known(), which)
+        if (seen := self.observe) is not None:
+            every["observe"] = lambda: seen()[np.ix_(which, places)]
+        return replace(self, efficiency=self.efficiency[np.ix_(which, places)], **every)
+
     def joined(self, begins: NDArray[np.intp], sizes: NDArray[np.intp]) -> Demands:
         """Make the receivers of each transmission one: their mean channel, the most bits left."""
         return replace(
@@ -93,7 +183,17 @@ class Demands:
             weight=self.weight[begins],
             age=self.age[begins],
             deadline=np.minimum.reduceat(self.deadline, begins),
+            learn=None,
+            observe=None,
         )
+
+
+_OF_TRANSFERS: Final = ("bits_left", "average_rate", "weight", "age", "deadline")
+
+
+def _chosen(known: Statistics, which: NDArray[np.intp]) -> Statistics:
+    arrays = {each.name: getattr(known, each.name) for each in fields(known)[1:]}
+    return Statistics(curve=known.curve, **{name: each[which] for name, each in arrays.items()})
 
 
 class Allocator(Protocol):
@@ -125,12 +225,17 @@ class Allocator(Protocol):
 
 @runtime_checkable
 class PowerAllocator(Allocator, Protocol):
-    """An allocator that also says with how much of its power a transfer is sent."""
+    """An allocator that also says with how much of its power a transfer is sent, or each block."""
 
     def shares_and_levels(
         self, demands: Demands
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return shares, and levels (n,) in [0, 1]."""
+        """Return shares, and levels in [0, 1] of the power that may be used.
+
+        Levels (n,) are spread evenly over the blocks that a transfer holds. Levels (n, blocks) are
+        set on each block: uplink, their sum over the blocks held is at most 1 for each transfer;
+        downlink, the sum over all transfers, of the cell's power.
+        """
 
 
 @runtime_checkable

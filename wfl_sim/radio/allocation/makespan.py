@@ -1,191 +1,155 @@
-"""Minimum makespan: bandwidths with which all uploads end together, as early as possible.
+"""Minimum makespan: bandwidths with which all transfers end together, as early as possible.
 
-With all power on the own band the rate ``b log2(1 + G/b)`` rises with b, so a schedule in which
-one upload ends earlier can be improved. Hence ``T* = min T: sum_k b_k(T) <= B``, where b_k(T) is
-the bandwidth that S_k bits need from the ready time t_k until T; it falls with T.
-
-Bandwidth for a rate: ``r(b) = b log2(1 + G/b)`` with ``G = P g / N0`` in Hz is concave and stays
-below ``G / ln 2``. Its inverse is closed: with ``kappa = r ln 2 / G < 1``,
-``b = G kappa / (u - kappa)`` where ``u = -W_{-1}(-kappa exp(-kappa))`` and W is Lambert's function.
-Below one resource block it is ``r(b) = b log2(1 + G/block)``: a block for part of the time.
+With all power on the own band the rate b psi(G/b) rises with b, so a schedule in which one transfer
+ends earlier can be improved. Hence ``T* = min T: sum_k b_k(T) <= B``, where b_k(T) is the bandwidth
+that S_k bits need in time T; it falls with T. Below a block for part of the time, and where power
+control binds, the SNR is that of the bandwidth where it begins.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+import channel_models as cm
 from channel_models.elementary import rounded
 from wfl_sim.radio.allocation.allocator import ALLOCATORS, Demands
+from wfl_sim.radio.rate_curve import RateCurve, rate_curve
+
+FloatArray = NDArray[np.float64]
+Knowledge = Literal["statistical", "instantaneous"]
+_BEYOND = 700.0
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """The rates over bandwidth that n transfers can expect."""
+
+    curve: RateCurve
+    reach: FloatArray
+    """(n,) G in Hz: a band of b Hz with all power has SNR G / b."""
+    narrow: FloatArray
+    """(n,) Hz below which the SNR rises no more."""
+
+    def rate(self, bandwidth: FloatArray) -> FloatArray:
+        """bit/s with all power on so many Hz each."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            rate = bandwidth * self.curve(self.reach / np.maximum(bandwidth, self.narrow))
+        return np.where(bandwidth > 0, rate, 0.0)
+
+    def needed(self, rate: FloatArray) -> FloatArray:
+        """Hz for a rate in bit/s with all power; infinite where no bandwidth is enough."""
+        part = rate / self._dense
+        return np.where(part < self.narrow, part, self.curve.bandwidth(rate, self.reach))
+
+    @cached_property
+    def _dense(self) -> FloatArray:
+        """(n,) bit/s/Hz where the band is so narrow that the SNR rises no more."""
+        return self.curve(self.reach / self.narrow)
+
+    def some(self, which: NDArray[np.bool_]) -> "Outlook":
+        """Return those of some of the transfers."""
+        return Outlook(self.curve, self.reach[which], self.narrow[which])
+
+
+def outlook(demands: Demands, knowledge: Knowledge) -> Outlook:
+    """Return what is known of the rates of an uplink.
+
+    Statistical: mean gains, and the rate averaged over fading. Instantaneous: the efficiency at an
+    even split of the band in the sample that is known, continued by Shannon's formula.
+    """
+    known = demands.statistics if knowledge == "statistical" else None
+    if known is not None:
+        with np.errstate(all="ignore"):
+            narrow = np.maximum(demands.least_bandwidth, known.reach / known.most_snr)
+        return Outlook(known.curve, known.reach, narrow)
+    reach = demands.reach
+    narrow = np.full(len(reach), demands.least_bandwidth)
+    return Outlook(rate_curve(cm.Shannon(), cm.Static()), reach, narrow)
 
 
 @ALLOCATORS("minimum-makespan")
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MinimumMakespan:
     """Frequency-flat shares with which all present transfers would end at one time.
 
-    It is solved anew at every step for the bits left and the channel known then. The power of a
-    device is spread over its share (uplink) or over the band (downlink). The rate map enters with
-    its efficiency at an even split of the band, continued by Shannon's formula.
+    They are computed anew at every step for the bits left, by default from mean gains and the rate
+    averaged over fading: an optimum on the momentary channel spends the band on who is in a fade.
+    The power of a device is spread over its share (uplink) or over the band (downlink).
     """
 
-    def shares(self, demands: Demands) -> NDArray[np.float64]:
+    knowledge: Knowledge = "statistical"
+
+    def shares(self, demands: Demands) -> FloatArray:
         """Return (n, blocks) shares, alike on all blocks."""
-        usable = demands.usable
-        if not usable.any():
-            return demands.flat(np.full(len(usable), 1 / len(usable)))
-        # A transfer without a usable channel would take the whole band without effect.
-        bits, share = demands.bits_left[usable], np.zeros(len(usable))
+        bits = demands.bits_left
         if demands.spreads:
-            reach, ready = demands.reach[usable], np.zeros(len(bits))
-            _, bandwidth = makespan(bits, reach, ready, demands.bandwidth, demands.least_bandwidth)
-            bandwidth = rounded(bandwidth)
+            share = makespan(bits, outlook(demands, self.knowledge), demands.bandwidth)[1]
         else:
-            bandwidth = bits / demands.efficiency.mean(axis=1)[usable]
-        total = bandwidth.sum()
-        share[usable] = bandwidth / total if total > 0 else 1 / len(bits)
-        return demands.flat(share)
+            known = demands.statistics if self.knowledge == "statistical" else None
+            efficiency = demands.efficiency.mean(axis=1)
+            if known is not None:
+                efficiency = known.curve(known.most_snr)
+            with np.errstate(all="ignore"):
+                share = np.where(efficiency > 1e-9, bits / efficiency, 0.0)
+        total = float(share.sum())
+        if not (total > 0 and np.isfinite(total)):
+            share, total = np.ones(len(bits)), float(len(bits))
+        share = rounded(share)
+        return demands.flat(share / share.sum())
 
 
-def makespan(
-    bits: NDArray[np.float64],
-    reach: NDArray[np.float64],
-    ready: NDArray[np.float64],
-    bandwidth: float,
-    block: float = 0.0,
-) -> tuple[float, NDArray[np.float64]]:
-    """Return the least common finish time in s and the bandwidths in Hz, whose sum is `bandwidth`.
+def makespan(bits: FloatArray, rates: Outlook, bandwidth: float) -> tuple[float, FloatArray]:
+    """Return the least common finish time in s and bandwidths in Hz, whose sum is `bandwidth`.
 
-    A transfer without bits or reach is left out and gets nothing. If none is left, or the numbers
-    are beyond floating point, the band is split evenly and the time is the latest `ready`.
-
-    Args:
-        bits: (n,) to be sent.
-        reach: (n,) ``P g / N0`` in Hz.
-        ready: (n,) s, when each may begin; a band is reserved until then.
-        bandwidth: Hz to be divided.
-        block: Hz over which a power is spread at least.
+    A transfer without bits or reach gets nothing. If none is left, or the numbers are beyond
+    floating point, the band is split evenly and the time is zero.
     """
-    divided = np.zeros(len(bits))
+    count = len(bits)
+    divided, even = np.zeros(count), np.full(count, bandwidth / count)
     with np.errstate(all="ignore"):
-        shortest = bits * np.log(2) / reach
+        shortest = bits / rates.reach
         served = (bits > 0) & (shortest > 0) & np.isfinite(shortest)
-        if served.any():
-            time, divided[served] = _of_served(
-                bits[served], reach[served], ready[served], bandwidth, block
-            )
+        some, left = rates.some(served), bits[served]
+        guess = float((left / some.curve(some.reach / even[served])).sum()) / bandwidth
+        if served.any() and 0 < guess < math.inf:
+
+            def spent(time: float) -> float:
+                return float(some.needed(left / time).sum()) / bandwidth
+
+            time = root_of_falling(spent, guess)
+            divided[served] = some.needed(left / time)
             total = float(divided.sum())
             if np.isfinite([time, total]).all() and total > 0:
                 return time, divided * (bandwidth / total)
-    return float(ready.max()), np.full(len(bits), bandwidth / len(bits))
+    return 0.0, even
 
 
-def _of_served(
-    bits: NDArray[np.float64],
-    reach: NDArray[np.float64],
-    ready: NDArray[np.float64],
-    bandwidth: float,
-    block: float,
-) -> tuple[float, NDArray[np.float64]]:
-    shortest = bits * np.log(2) / reach
-    low = float((ready + shortest).max())
+def root_of_falling(value: Callable[[float], float], guess: float) -> float:
+    """Return the x > 0 with value(x) = 1 of a function that falls about as a power of x.
 
-    def spent(log_time: float) -> tuple[float, float]:
-        later = np.exp(log_time)
-        time = low + later - ready
-        wanted = bits / time
-        width = needed(wanted, reach, block)
-        slope = wanted / (time * _marginal_rate(width, reach, block))
-        return float(width.sum()) / bandwidth, -float(slope.sum() * later) / bandwidth
-
-    guess = float(np.log(shortest.max() + bits.sum() / bandwidth))
-    later = np.exp(root_of_falling(spent, guess))
-    # Where the clock cannot show it, the time after the shortest is still more than none.
-    time = max(low + float(later), float(np.nextafter(low, np.inf)))
-    width = needed(bits / (time - ready), reach, block)
-    return time, np.where(np.isfinite(width), width, bandwidth)
-
-
-def root_of_falling(value_and_slope: Callable[[float], tuple[float, float]], guess: float) -> float:
-    """Return x with f(x) = 1 for a falling f > 0: Newton's method on log f, kept in a bracket.
-
-    The functions of this room are near powers of exp(x), so log f is near a straight line and a
-    few steps are enough; 100 are never exceeded.
+    Secants of the logarithms, kept in a bracket; 100 steps are never exceeded.
     """
-    low, high, x = -np.inf, np.inf, guess
+    low, high, x, before = 0.0, math.inf, guess, (math.nan, math.nan)
     for _ in range(100):
-        with np.errstate(all="ignore"):
-            value, slope = value_and_slope(x)
-            newton = float(x - np.log(value) * value / np.float64(slope))
-        if value > 1:
-            low = x
-        else:
-            high = x
-        if value == 1 or abs(newton - x) <= 1e-12 * max(abs(x), 1.0):
-            return newton
-        if not low < newton < high or abs(newton - x) > 50:
-            # Where the slope is of no use: one step of e outwards, or the middle.
-            middle = (low + high) / 2
-            newton = middle if np.isfinite(middle) else x + (1.0 if value > 1 else -1.0)
-        if newton == x:
+        found = value(x)
+        known = 0 < found < math.inf
+        y = math.log(found) if known else _BEYOND if found > 0 else -_BEYOND
+        if abs(y) <= 1e-10:
             return x
-        x = newton
-    return high if np.isfinite(high) else x
-
-
-def _marginal_rate(
-    bandwidth: NDArray[np.float64], reach: NDArray[np.float64], block: float
-) -> NDArray[np.float64]:
-    """Derivative of `rate` by bandwidth in bit/s/Hz."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = reach / np.maximum(bandwidth, block)
-        lost = np.where(bandwidth < block, 0.0, ratio / (1 + ratio))
-        return np.asarray((np.log1p(ratio) - lost) / np.log(2))
-
-
-def rate(
-    bandwidth: NDArray[np.float64], reach: NDArray[np.float64], block: float = 0.0
-) -> NDArray[np.float64]:
-    """``b log2(1 + G/max(b, block))`` in bit/s; `reach` is G in Hz."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        value = bandwidth * np.log1p(reach / np.maximum(bandwidth, block)) / np.log(2)
-    return np.where(bandwidth > 0, value, 0.0)
-
-
-def needed(
-    wanted: NDArray[np.float64], reach: NDArray[np.float64], block: float = 0.0
-) -> NDArray[np.float64]:
-    """Bandwidth in Hz for a `rate` in bit/s; infinite where no bandwidth is enough."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        part = wanted * np.log(2) / np.log1p(reach / np.float64(block))
-        kappa = wanted * np.log(2) / reach
-        possible = kappa < 1
-        kappa = np.where(possible, kappa, 0.5)
-        excess = _excess(kappa)
-        bandwidth = reach * kappa / (lambert(excess) - kappa)
-        bandwidth = np.where(part < block, part, bandwidth)
-    return np.where(possible, np.where(wanted > 0, bandwidth, 0.0), np.inf)
-
-
-def _excess(kappa: NDArray[np.float64]) -> NDArray[np.float64]:
-    """``kappa - 1 - ln kappa`` without cancellation near one."""
-    below = 1 - kappa
-    series = below**2 * (1 / 2 + below * (1 / 3 + below * (1 / 4 + below / 5)))
-    return np.where(below < 1e-3, series, kappa - 1 - np.log(kappa))
-
-
-def lambert(excess: NDArray[np.float64]) -> NDArray[np.float64]:
-    """``-W_{-1}(-exp(-1 - x))`` for x >= 0: ``1 + d`` with ``d - ln(1 + d) = x``, d >= 0.
-
-    Halley's method from the upper bound ``d = x + ln(1 + sqrt(2x) + x)``, one step of the fixed
-    point from ``sqrt(2x) + x`` (I. Chatzigeorgiou, Bounds on the Lambert function, 2013). Nothing
-    underflows.
-    """
-    above = excess + np.log1p(np.sqrt(2 * excess) + excess)
-    tiny = above < 1e-8
-    safe = np.where(tiny, 1.0, above)
-    for _ in range(3):
-        miss = (safe - np.log1p(safe) - excess) * (1 + safe)
-        safe = safe - 2 * miss * safe / (2 * safe**2 - miss / (1 + safe))
-    return 1 + np.where(tiny, above, safe)
+        low, high = (x, high) if y > 0 else (low, x)
+        at = math.log(x)
+        slope = (y - before[1]) / (at - before[0]) if at != before[0] else -1.0
+        before = (at, y) if known else (math.nan, math.nan)
+        step = -y / slope if slope < -1e-3 else y
+        following = x * math.exp(min(max(step, -3.0), 3.0))
+        if not low < following < high:
+            following = math.sqrt(low) * math.sqrt(high)
+        if not 0 < following < math.inf or following in (low, high):
+            return x
+        x = following
+    return x

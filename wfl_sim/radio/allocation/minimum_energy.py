@@ -1,135 +1,153 @@
-"""Minimum transmit energy under a deadline: as slow, as wide and as quiet as the time allows.
+"""Minimum energy under deadlines: as slow, as wide and as quiet as the time allows and pays.
 
-S bits in time tau over bandwidth b cost ``E(b) = tau b (N0/g) (e^x - 1)``, ``x = S ln2 / (b tau)``,
-which is convex and falls with b. With ``sum b = B`` the slopes are equal where the power limit does
-not bind: ``x e^x - e^x + 1 = lambda g / (tau N0)``, whose solution is
-``x = 1 + W_0((lambda g / (tau N0) - 1) / e)``.
-Yang et al., arXiv 1911.02417, solve the same problem with compute energy beside it.
+S bits at SNR s over bandwidth b take ``t = S / (b psi(s))`` and draw ``t (C + A s b / G)``: C of
+the circuits, A of the amplifier at full power, at which the SNR is G / b. For a price of bandwidth
+the best s has, with ``c(s) = psi/psi' - s``, one of the conditions
+
+- the deadline D binds: ``c(s) = price G / (D A)``, ``b = S / (D psi(s))``;
+- nothing binds: ``c(s)^2 / psi(s) = price C G^2 / (S A^2)``, ``b = C G / (A c(s))``;
+- the power binds: ``s^2 c / (psi (c + s)) = price G^2 / (S (C + A))``, ``b = G / s``.
+
+The price is the one at which the sum of the bandwidths is the band. With C = 0 the deadlines bind
+and it is the problem of Yang et al., arXiv 1911.02417, without computing.
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
-from channel_models.elementary import LN2, expm1, rounded
+from channel_models.elementary import rounded
 from channel_models.units import Unit
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.radio.allocation.allocator import ALLOCATORS, Demands
-from wfl_sim.radio.allocation.makespan import MinimumMakespan, needed, root_of_falling
+from wfl_sim.radio.allocation.makespan import (
+    Knowledge,
+    MinimumMakespan,
+    Outlook,
+    outlook,
+    root_of_falling,
+)
+
+FloatArray = NDArray[np.float64]
 
 
 @ALLOCATORS("minimum-energy")
 @dataclass(frozen=True, kw_only=True)
 class MinimumEnergy:
-    """Frequency-flat shares and power levels that meet the deadlines with the least energy.
+    """Frequency-flat shares and power levels that meet the deadlines with the least energy drawn.
 
-    A deadline is the transfer's own or `within` of its beginning. It is solved anew at every step;
-    the rate map enters as in `minimum-makespan`. Where the deadlines cannot be met, the shares are
-    those of minimum makespan at full power. On a downlink, whose power density is fixed, they
-    always are.
+    A deadline is the transfer's own or `within` of its beginning. It is solved anew at every step,
+    from mean gains and the rate averaged over fading unless `knowledge` says otherwise. Who cannot
+    meet a deadline beside the others (the fewest, those that need most) has an even share at full
+    power. On a downlink, whose power density is fixed, shares are those of minimum makespan.
     """
 
     within: Annotated[float, Unit("s", minimum=0.0, maximum=3600.0, exclusive=True)]
     """s; an upload takes all of it, and so does the run of the host, sample by sample."""
     reserve: float = 0.05
     """Share of the time left that is kept in reserve against fading."""
+    knowledge: Knowledge = "statistical"
 
     def __post_init__(self) -> None:
         if not 0 <= self.reserve < 1:
             raise LocatedError(f"must be at least 0 and below 1, got {self.reserve}", "reserve")
 
-    def shares(self, demands: Demands) -> NDArray[np.float64]:
+    def shares(self, demands: Demands) -> FloatArray:
         """Return (n, blocks) shares, alike on all blocks."""
         return self.shares_and_levels(demands)[0]
 
-    def shares_and_levels(
-        self, demands: Demands
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def shares_and_levels(self, demands: Demands) -> tuple[FloatArray, FloatArray]:
         """Return shares, and (n,) the part of its power that each transfer uses."""
-        time = demands.time_left(self.within) * (1 - self.reserve)
-        full = np.ones(len(time))
-        possible = (time > 0) & (demands.bits_left > 0) & demands.usable
-        if demands.spreads and possible.all():
-            # Times and rests that underflow have no answer; nor have deadlines that cannot be met.
-            with np.errstate(all="ignore"):
-                found = self._within_deadlines(demands, time)
-            if found is not None and np.isfinite(found).all():
-                return demands.flat(found[0]), found[1]
-        return MinimumMakespan().shares(demands), full
+        time, bits = demands.time_left(self.within) * (1 - self.reserve), demands.bits_left
+        level, band = np.ones(len(time)), demands.bandwidth
+        if not demands.spreads:
+            return MinimumMakespan(knowledge=self.knowledge).shares(demands), level
+        # Times and rests that underflow have no answer.
+        with np.errstate(all="ignore"):
+            rates = outlook(demands, self.knowledge)
+            needed = np.where((time > 0) & (bits > 0), rates.needed(bits / time), np.inf)
+            late, left = _late(needed, band)
+            meets = ~late
+            drawn = (
+                (np.zeros(len(time)), level)
+                if demands.statistics is None
+                else (demands.statistics.circuit, demands.statistics.amplifier)
+            )
+            width = np.where(late, band / len(time), 0.0)
+            if meets.any():
+                some = Cheapest(
+                    bits[meets], time[meets], rates.some(meets), drawn[0][meets], drawn[1][meets]
+                )
+                width[meets] = rounded(some.bandwidths(left))
+                level[meets] = some.levels(width[meets], demands.least_bandwidth)
+            share = width / width.sum()
+        if late.all() or not np.isfinite([share, level]).all():
+            fast = MinimumMakespan(knowledge=self.knowledge)
+            return fast.shares(demands), np.ones(len(time))
+        return demands.flat(share), np.clip(level, 0.0, 1.0)
 
-    def _within_deadlines(
-        self, demands: Demands, time: NDArray[np.float64]
-    ) -> NDArray[np.float64] | None:
-        """Return shares and levels (2, n), or None where the band is too narrow."""
-        reach, block = demands.reach, demands.least_bandwidth
-        wanted = demands.bits_left / time
-        if not needed(wanted, reach, block).sum() < demands.bandwidth:
-            return None
-        bandwidth = rounded(cheapest(demands.bits_left, time, reach, demands.bandwidth, block))
-        bandwidth *= demands.bandwidth / bandwidth.sum()
-        level = power_level(wanted, bandwidth, reach, block)
-        return np.stack((bandwidth / demands.bandwidth, np.clip(level, 0.0, 1.0)))
 
+def _late(needed: FloatArray, band: float) -> tuple[NDArray[np.bool_], float]:
+    """Return who cannot meet a deadline, and the Hz that are left for the others.
 
-def cheapest(
-    bits: NDArray[np.float64],
-    time: NDArray[np.float64],
-    reach: NDArray[np.float64],
-    bandwidth: float,
-    block: float = 0.0,
-) -> NDArray[np.float64]:
-    """Return the bandwidths in Hz that need the least energy; their sum is `bandwidth`.
-
-    Args:
-        bits: (n,) to be sent.
-        time: (n,) s in which to send them.
-        reach: (n,) ``P g / N0`` in Hz, with P the largest power. What each needs at that power must
-            fit into the band.
-        bandwidth: Hz to be divided.
-        block: Hz over which a power is spread at least.
+    The fewest, with an even share each, so that what the others need fits into the rest.
     """
-    least = needed(bits / time, reach, block)
-    wanted = bits * np.log(2) / time
-
-    def divided(log_price: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the bandwidths without the limit of power, and their slopes."""
-        marginal = np.exp(log_price) * reach / time
-        exponent = _exponent(marginal)
-        width = wanted / exponent
-        return width, -width * marginal / (exponent**2 * np.exp(exponent))
-
-    def spent(log_price: float) -> tuple[float, float]:
-        width, slope = divided(log_price)
-        free = width > least
-        return (
-            float(np.where(free, width, least).sum()) / bandwidth,
-            float(slope[free].sum()) / bandwidth,
-        )
-
-    price = root_of_falling(spent, float(np.log(time / reach).mean()))
-    return np.maximum(divided(price)[0], least)
+    order = np.argsort(-needed, kind="stable")
+    others = np.append(np.cumsum(needed[order][::-1])[::-1], 0.0)
+    left = band * (1 - np.arange(len(others)) / len(order))
+    number = int(np.argmax(others <= left * (1 + 1e-9)))
+    late = np.zeros(len(order), dtype=bool)
+    late[order[:number]] = True
+    return late, float(left[number])
 
 
-def _exponent(marginal: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The x > 0 with ``x e^x - e^x + 1 = marginal``, by its series where W_0 meets its branch."""
-    from scipy.special import lambertw
+@dataclass(frozen=True)
+class Cheapest:
+    """Transfers that have `time` s at most for their bits, and what sending draws."""
 
-    root = np.sqrt(2 * marginal)
-    series = root * (1 - root / 3 + 11 / 72 * root**2)
-    inner: Any = (np.maximum(marginal, 1e-6) - 1) / np.e
-    exact = 1 + np.real(lambertw(inner))
-    return np.where(marginal < 1e-6, series, exact)
+    bits: FloatArray
+    time: FloatArray
+    rates: Outlook
+    circuit: FloatArray
+    """(n,) W while sending."""
+    amplifier: FloatArray
+    """(n,) W more at full power; greater than 0."""
 
+    def bandwidths(self, band: float) -> FloatArray:
+        """Return the Hz of each that need the least energy; their sum is `band`.
 
-def power_level(
-    rate: NDArray[np.float64],
-    bandwidth: NDArray[np.float64],
-    reach: NDArray[np.float64],
-    block: float = 0.0,
-) -> NDArray[np.float64]:
-    """Share of the largest power that carries a rate: ``max(b, block)/G (2^(r/b) - 1)``."""
-    spread = np.maximum(bandwidth, block)
-    level: NDArray[np.float64] = spread / reach * expm1(rate * LN2 / bandwidth)
-    return level
+        What each needs at full power must fit into the band.
+        """
+        least = self.rates.needed(self.bits / self.time)
+
+        def divided(price: float) -> FloatArray:
+            return np.asarray(np.maximum(self.at_price(price), least))
+
+        guess = float((self.time * self.amplifier / self.rates.reach).mean())
+        price = root_of_falling(lambda price: float(divided(price).sum()) / band, guess)
+        width = divided(price)
+        return np.asarray(width * (band / width.sum()))
+
+    def at_price(self, price: float) -> FloatArray:
+        """Return the Hz of each at a price of bandwidth in J/Hz; too little where power binds."""
+        curve, reach, bits = self.rates.curve, self.rates.reach, self.bits
+        snr = curve.snr_at_cost(price * reach / (self.time * self.amplifier))
+        width = bits / (self.time * curve(snr))
+        if not self.circuit.any():
+            return width
+        free = curve.snr_at_price(price * self.circuit * (reach / self.amplifier) ** 2 / bits)
+        wide = self.circuit * reach / (self.amplifier * curve.cost_at(free))
+        full = curve.snr_at_full_price(price * reach**2 / (bits * (self.circuit + self.amplifier)))
+        loud = free * wide > reach
+        free, wide = np.where(loud, full, free), np.where(loud, reach / full, wide)
+        early = bits < wide * curve(free) * self.time
+        return np.where(early, wide, width)
+
+    def levels(self, width: FloatArray, block: float) -> FloatArray:
+        """Return the part of its power that each uses on so many Hz."""
+        curve, spread = self.rates.curve, np.maximum(width, block)
+        least = curve.snr_for(self.bits / self.time / width)
+        best = curve.snr_at_cost(self.circuit * self.rates.reach / (self.amplifier * spread))
+        return np.asarray(np.maximum(least, best) * spread / self.rates.reach)

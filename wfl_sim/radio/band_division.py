@@ -1,0 +1,159 @@
+"""One direction of a cell's carrier: how its resource blocks are divided, and known."""
+
+from abc import ABC
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+import channel_models as cm
+from wfl_sim.radio.allocation.allocator import (
+    Allocator,
+    BlockAllocator,
+    Demands,
+    PowerAllocator,
+    SenderFacts,
+    unknown_senders,
+)
+from wfl_sim.radio.block_limit import BlockLimit, allocate_within_limits
+from wfl_sim.radio.block_rates import BlockRates
+from wfl_sim.radio.channel import SampledChannel
+from wfl_sim.radio.knowledge import check_levels
+from wfl_sim.radio.medium import ActiveTransfers
+from wfl_sim.radio.subbands import Subbands
+from wfl_sim.radio.transmit_power import PowerRule
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BandDivision(ABC):
+    """One direction of one cell's carrier, without the planning of rates."""
+
+    channel: SampledChannel
+    allocator: Allocator
+    rate: cm.RateMap
+    power: PowerRule
+    noise_density: float
+    """W/Hz, noise figure included."""
+    blocks: int
+    """Number of resource blocks."""
+    block_bandwidth: float
+    """Hz of one resource block."""
+    symbol_rate: float
+    """Symbols/s of data on one resource block, on average over time."""
+    averaging: float
+    """Time constant in s of the average rates."""
+    subband: int = 1
+    """Resource blocks that are reported and allocated together."""
+    limit: BlockLimit | None = None
+    """Limit of the blocks that a transfer may hold; only where each transfer has one link."""
+    duty: float = 1.0
+    """Share of the time in which this direction is served."""
+    known: SampledChannel | None = None
+    """The channel as it is known: of an age, perhaps with errors; None where it is the present."""
+    recorded: Mapping[str, str] | None = None
+    """Values of every sample, if plans are to hold what each link has in every step."""
+    background: Callable[[NDArray[np.intp], float], FloatArray] | None = None
+    """W of interference on a block, for links (m,) at a time in s; None where there is none."""
+    fading: cm.Fading = field(default_factory=cm.Static)
+    """The law by which rates are averaged for those who plan with means."""
+    place: tuple[str, str] = ("", "uplink")
+    """Cell and direction."""
+    senders: SenderFacts = unknown_senders
+    """What is known of devices beside their links."""
+
+    def samples(
+        self, links: NDArray[np.intp], start: int, steps: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return (steps, blocks, m) the fading that is known, and that of the grid cells."""
+        present = self.channel.fading(links, start, steps)
+        known = present if self.known is None else self.known.fading(links, start, steps)
+        return known, present
+
+    def expected(
+        self,
+        traffic: ActiveTransfers,
+        fading: NDArray[np.float32],
+        strength: FloatArray,
+        max_units: FloatArray | None,
+    ) -> FloatArray:
+        """bit/s/Hz (steps, units, n) on known fading, if the band were split evenly."""
+        most = None if max_units is None else max_units * self.blocks / self.units.count
+        return self.units.to_units(self.rates.even_split(traffic, fading, strength, most))
+
+    def averages(self, traffic: ActiveTransfers, efficiency: FloatArray) -> FloatArray:
+        """Average rates; a transfer that has just begun has that of an even split of the band."""
+        fresh = np.isnan(traffic.average_rate)
+        if not fresh.any():
+            return traffic.average_rate
+        even = self.rates.usable * self.blocks / traffic.transmissions * efficiency.mean(axis=0)
+        return np.where(fresh, even, traffic.average_rate)
+
+    def max_units(self, links: NDArray[np.intp], strength: FloatArray) -> FloatArray | None:
+        """Units (m,) that each link may hold; `strength` (m,). None where none has a limit."""
+        if self.limit is None:
+            return None
+        most = self.limit.max_blocks(links, strength)
+        return None if most.min() >= self.blocks else most * self.units.count / self.blocks
+
+    def allocate(
+        self,
+        demands: Demands,
+        max_units: FloatArray | None,
+        together: NDArray[np.intp] | None = None,
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return shares of blocks (n, blocks), and what part of its power each may use.
+
+        That is (n,), or of each block (n, blocks). The receivers of one transmission are one
+        transfer to the allocator; all hold its shares.
+        """
+        if together is not None:
+            sizes = np.diff(np.append(together, len(demands.bits_left)))
+            shares, level = self.allocate(demands.joined(together, sizes), None)
+            return np.repeat(shares, sizes, axis=0), np.repeat(level, sizes, axis=0)
+        if max_units is None:
+            shares, level = self._shares_and_levels(demands)
+        else:
+            shares, level = allocate_within_limits(self._shares_and_levels, demands, max_units)
+        if level.ndim == 2:
+            check_levels(shares * level, self.power.spreads, self.allocator, self.place)
+            level = self.units.each_block(level)
+        return self.units.to_blocks(shares), level
+
+    def _shares_and_levels(self, demands: Demands) -> tuple[FloatArray, FloatArray]:
+        if self._powers is not None:
+            return self._powers.shares_and_levels(demands)
+        return self.allocator.shares(demands), np.ones(len(demands.bits_left))
+
+    @cached_property
+    def rates(self) -> BlockRates:
+        """Rate map and power rule."""
+        return BlockRates(
+            rate=self.rate, power=self.power, blocks=self.blocks, usable=self.symbol_rate
+        )
+
+    @cached_property
+    def _powers(self) -> PowerAllocator | None:
+        return self.allocator if isinstance(self.allocator, PowerAllocator) else None
+
+    @cached_property
+    def _whole_blocks(self) -> bool:
+        return isinstance(self.allocator, BlockAllocator)
+
+    @cached_property
+    def unit_bandwidth(self) -> float:
+        """Hz of one unit (subband) that carry data."""
+        return self.rates.usable * self.blocks / self.units.count
+
+    @cached_property
+    def units(self) -> Subbands:
+        """Blocks that are allocated together."""
+        return Subbands(self.blocks, self.subband)
+
+    @cached_property
+    def block_noise(self) -> float:
+        """W of noise on one resource block."""
+        return self.noise_density * self.block_bandwidth

@@ -1,0 +1,172 @@
+"""The plan of one band: transfers, samples of the channel and rates, one step after the other."""
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from channel_models.elementary import exp, log10
+from wfl_sim.radio.allocation.allocator import (
+    Demands,
+    Statistics,
+)
+from wfl_sim.radio.band_division import BandDivision
+from wfl_sim.radio.block_rates import ChannelState, Rates, worst
+from wfl_sim.radio.knowledge import statistics_of, watts_of
+from wfl_sim.radio.link_samples import link_samples
+from wfl_sim.radio.medium import ActiveTransfers, LinkSamples, RatePlan
+
+FloatArray = NDArray[np.float64]
+
+
+class BandPlan:
+    """The rates of one band's transfers while they are planned, one fading sample a step.
+
+    The order of calls: `expect` once, then for every step `demands`, `states` and `record`.
+    """
+
+    def __init__(
+        self, band: BandDivision, traffic: ActiveTransfers, now: float, steps: int
+    ) -> None:
+        channel = band.channel
+        self.band, self.traffic = band, traffic
+        self.start = channel.index(now)
+        """Number of the first fading sample."""
+        self.gain = channel.mean_gain[traffic.links]
+        """(m,) mean gains of the links."""
+        self.left = traffic.bits_left
+        """(n,) bits left at the beginning of the step."""
+        self.planned = 0
+        """Number of steps planned."""
+        self.strength = np.empty(0)
+        """(m,) mean SINR of a link on a block for each W, as the allocator knows it."""
+        self.max_units: FloatArray | None = None
+        """(m,) units that each link may hold; None without a limit."""
+        self.shares = self.level = np.empty(0)
+        """Shares of blocks (n, blocks) and levels of power, (n,) or (n, blocks), of this step."""
+        self._statistics: Statistics | None = None
+        self._known, self._present = band.samples(traffic.links, self.start, steps)
+        self._until = channel.step * np.arange(self.start + 1, self.start + 1 + steps, dtype=float)
+        begins = np.append(now, self._until[:-1])
+        self._lengths = self._until - begins
+        self._keep = exp(-self._lengths / band.averaging)
+        self._ages = begins[:, None] - traffic.start
+        self._times_left = traffic.deadline - begins[:, None]
+        self._average = traffic.average_rate
+        self._efficiency = np.empty(0)
+        self.samples: list[LinkSamples] = []
+        self._results = np.empty((4, steps, len(traffic.first)))
+        self._rate, self._averages, self._power, self._sinr = self._results
+
+    def expect(self, noise: float | FloatArray) -> None:
+        """Set noise and mean interference in W on a block, all that the allocator knows of them."""
+        self.strength = self.gain / noise
+        self.max_units = self.band.max_units(self.traffic.links, self.strength)
+        self._efficiency = self.band.expected(
+            self.traffic, self._known, self.strength, self.max_units
+        )
+        self._average = self.band.averages(self.traffic, self._efficiency[0])
+
+    def within_limits(self, holders: NDArray[np.intp]) -> bool:
+        """Whether no transfer holds more units than its power carries; `holders` (units,)."""
+        if self.max_units is None:
+            return True
+        held = np.bincount(holders, minlength=len(self.max_units))
+        return bool((held <= self.max_units).all())
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether steps are left and no transfer has ended."""
+        return bool(self.planned < len(self._until) and self.left.min() > 0)
+
+    def demands(self) -> Demands:
+        """Return what the allocator sees in this step."""
+        step = self.planned
+        cell, direction = self.band.place
+        return Demands(
+            bits_left=self.left,
+            efficiency=self._efficiency[step].T,
+            average_rate=self._average,
+            weight=self.traffic.weight,
+            block_bandwidth=self.band.unit_bandwidth,
+            memory=float(self._keep[step]),
+            age=self._ages[step],
+            deadline=self._times_left[step],
+            step=self.start + step,
+            spreads=self.band.power.spreads,
+            least_bandwidth=self.band.rates.usable * self.band.power.least_blocks,
+            cell=cell,
+            direction=direction,
+            learn=self._learn,
+            observe=partial(self._observe, step),
+        )
+
+    def divide(self, demands: Demands | None = None) -> None:
+        """Set shares and levels of this step, by the allocator and the power that a policy gave."""
+        traffic = self.traffic
+        asked = self.demands() if demands is None else demands
+        self.shares, self.level = self.band.allocate(asked, self.max_units, traffic.together)
+        if traffic.level is not None:
+            given = traffic.level if self.level.ndim == 1 else traffic.level[:, None]
+            self.level = self.level * given
+
+    def _learn(self) -> Statistics:
+        """Return what is known beside the momentary channel; the same in all steps."""
+        if self._statistics is None:
+            band = self.band
+            self._statistics = statistics_of(
+                self.traffic, self.strength, self.gain, band.rates, band.senders, band.fading
+            )
+        return self._statistics
+
+    def _observe(self, step: int) -> FloatArray:
+        band, units = self.band, self.band.units
+        watts = watts_of(self.traffic, band.power)
+        snr = units.to_units(self._known[step] * (watts * self.strength)) / units.sizes[:, None]
+        return worst(self.traffic, snr).T
+
+    def states(self, strength: FloatArray) -> tuple[ChannelState, ChannelState]:
+        """Return the present channel at a `strength`, (m,) or (blocks, m), and the known one."""
+        present, known = self._present[self.planned], self._known[self.planned]
+        return ChannelState(present, strength), ChannelState(known, self.strength)
+
+    def record(self, rates: Rates) -> None:
+        """Take the rates of this step and go on to the next."""
+        step = self.planned
+        rate = rates[0]
+        self._averages[step] = self._average
+        self._rate[step], self._power[step], self._sinr[step] = rates
+        self.left = self.left - rate * self._lengths[step]
+        self._average = rate + self._keep[step] * (self._average - rate)
+        self.planned += 1
+
+    def keep(
+        self, shares: FloatArray, level: FloatArray, present: ChannelState, known: ChannelState
+    ) -> None:
+        """Keep what the links have in this step, before `record`."""
+        grid, rate = (self.band.rates, self.traffic, shares, level), self._rate[self.planned]
+        self.samples.append(partial(link_samples, *grid, present, known, rate, self.band.recorded))
+
+    def bring_forward(self, loop: Callable[..., int]) -> None:
+        """Plan the next steps by a compiled loop, as far as it can."""
+        state = np.array((self.left, self._average))
+        most = np.full(len(self.left), np.inf) if self.max_units is None else self.max_units
+        channel = self._efficiency, self._present, self.strength, self.traffic.weight, most
+        given = *map(np.ascontiguousarray, channel), self._lengths, self._keep
+        self.planned = loop(*given, state, self._results, self.planned)
+        self.left, self._average = state
+
+    def result(self) -> RatePlan:
+        """Return the steps planned."""
+        done = slice(self.planned)
+        return RatePlan(
+            until=self._until[done],
+            rate=self._rate[done],
+            average_rate=self._averages[done],
+            time_constant=self.band.averaging,
+            duty=self.band.duty,
+            power=self._power[done],
+            sinr_db=10 * log10(self._sinr[done]),
+            samples=self.samples,
+        )

@@ -1,0 +1,72 @@
+"""What an allocator may know beside the momentary channel, and the bounds of its answer."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+import channel_models as cm
+from wfl_sim.config.errors import LocatedError
+from wfl_sim.radio.allocation.allocator import Allocator, SenderFacts, Statistics
+from wfl_sim.radio.block_rates import BlockRates
+from wfl_sim.radio.medium import ActiveTransfers
+from wfl_sim.radio.rate_curve import rate_curve
+from wfl_sim.radio.transmit_power import PowerRule
+
+FloatArray = NDArray[np.float64]
+
+
+def watts_of(traffic: ActiveTransfers, power: PowerRule) -> FloatArray:
+    """(m,) W that each link may use on an uplink; on a downlink those of the cell."""
+    watts = power.total(traffic.links)
+    return watts if traffic.level is None else watts * traffic.level
+
+
+def statistics_of(
+    traffic: ActiveTransfers,
+    strength: FloatArray,
+    gain: FloatArray,
+    rates: BlockRates,
+    senders: SenderFacts,
+    fading: cm.Fading,
+) -> Statistics:
+    """Return what is known of transfers; of several receivers, that of the first.
+
+    Args:
+        traffic: n transfers over m links.
+        strength: (m,) mean SINR of a link on a block for each W.
+        gain: (m,) mean gains.
+        rates: rate map and power rule.
+        senders: what is known of devices.
+        fading: the law over which rates are averaged.
+    """
+    first = traffic.first
+    devices, power = traffic.links[first], rates.power
+    strength, watts = strength[first], watts_of(traffic, power)[first]
+    unknown, spreads = np.full(len(first), np.nan), power.spreads
+    most = power.most(devices) if spreads else power.per_block(devices, np.ones(len(first)))
+    return Statistics(
+        curve=rate_curve(rates.rate, fading),
+        device=devices,
+        mean_gain=gain[first],
+        power=watts,
+        reach=watts * strength * rates.usable if spreads else np.full(len(first), np.inf),
+        most_snr=most * strength,
+        share=unknown if traffic.share is None else traffic.share,
+        **senders(devices, watts),
+    )
+
+
+def check_levels(
+    levels: FloatArray, spreads: bool, allocator: Allocator, place: tuple[str, str]
+) -> None:
+    """Refuse more power on blocks (n, blocks) than a device, or the cell, has.
+
+    Raises:
+        LocatedError: they add up to more than 1.
+    """
+    most = float(levels.sum(axis=1).max() if spreads else levels.sum())
+    if not most <= 1 + 1e-6:
+        raise LocatedError(
+            f"{type(allocator).__name__} sets {most:.6g} times the power that there is on the "
+            f"{place[1]} of {place[0]}: levels of blocks must add up to at most 1",
+            "cells",
+        )
