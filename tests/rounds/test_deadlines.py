@@ -11,9 +11,12 @@ ALIKE = BASE[: BASE.index("devices:")] + "devices: [{count: 4, hardware: jetson-
 STILL = "cells.0.channel={fading: static, shadowing: {sigma: 0 dB}}"
 
 
-def uploads(tmp_path, allocator, deadlines):
+LEAN = "devices.0.hardware={base: jetson-orin-nano, transmit_circuit_power: 0 W}"
+
+
+def uploads(tmp_path, allocator, deadlines, *more):
     """Upload spans of one round in which device i has deadlines[i]."""
-    settings = (f"cells.0.uplink.allocator={allocator}", STILL)
+    settings = (f"cells.0.uplink.allocator={allocator}", STILL, *more)
     ready = Simulation(scenario(tmp_path, *settings, text=ALIKE), network_only=True)
     federation = build_federation(
         ready.scenario, ready.placement, ready.workloads, NetworkOnly(ready.learner)
@@ -38,7 +41,13 @@ def test_earliest_deadline_serves_in_the_order_of_the_deadlines(tmp_path):
 def test_minimum_energy_takes_the_time_that_the_deadline_leaves(tmp_path):
     """On a static channel all end with the deadline; more time means less power on the air."""
     allocator = "{kind: minimum-energy, within: 60 s, reserve: 0}"
-    soon, late = (uploads(tmp_path, allocator, [end] * 4) for end in (3.0, 6.0))
+    soon, late = (uploads(tmp_path, allocator, [end] * 4, LEAN) for end in (3.0, 6.0))
     for spans, end in ((soon, 3.0), (late, 6.0)):
         assert [spans[i].end for i in range(4)] == pytest.approx([end] * 4, rel=1e-3)
     assert all(late[i].mean_sinr_db < soon[i].mean_sinr_db - 3 for i in range(4))
+
+
+def test_with_circuits_that_draw_nobody_waits_for_the_deadline(tmp_path):
+    allocator = "{kind: minimum-energy, within: 60 s, reserve: 0}"
+    spans = uploads(tmp_path, allocator, [6.0] * 4)
+    assert max(span.end for span in spans.values()) < 3.0

@@ -154,9 +154,10 @@ def test_the_good_scenario_loads(files):
         (
             "uplink: {allocator: proportional-fair}",
             "uplink: {allocator: 3}",
-            "19: cells.0.uplink.allocator: must be a kind of allocator (earliest-deadline, equal, "
-            "fixed, hungarian, max-ci, minimum-energy, minimum-makespan, proportional-fair, "
-            "round-robin, weighted) or a mapping with `kind`, got 3",
+            "19: cells.0.uplink.allocator: must be a kind of allocator (assigned, "
+            "earliest-deadline, equal, fixed, hungarian, max-ci, minimum-energy, "
+            "minimum-makespan, proportional-fair, round-robin, water-filling, weighted) or a "
+            "mapping with `kind`, got 3",
         ),
         (
             "    rank: 8",

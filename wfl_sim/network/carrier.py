@@ -27,12 +27,12 @@ class _Progress:
     """State of the active transfers: a table with one column for each."""
 
     def __init__(self) -> None:
-        self._table = np.empty((9, 0))
+        self._table = np.empty((11, 0))
 
     def add(self, request: TransferRequest, start: float) -> None:
         asked = request
         column = [asked.bits, np.nan, 0.0, 0.0, 0.0, asked.weight, start, asked.deadline]
-        column.append(_ROUNDING * asked.bits)
+        column += [_ROUNDING * asked.bits, asked.level, asked.share]
         self._table = np.concatenate((self._table, np.array(column)[:, None]), axis=1)
 
     def remove(self, ended: Sequence[int]) -> None:
@@ -44,8 +44,19 @@ class _Progress:
         first: NDArray[np.intp],
         together: NDArray[np.intp] | None,
     ) -> ActiveTransfers:
-        left, average, _, _, _, weight, start, deadline, _ = self._table
-        return ActiveTransfers(links, first, left, weight, average, start, deadline, together)
+        left, average, _, _, _, weight, start, deadline, _, level, share = self._table
+        return ActiveTransfers(
+            links,
+            first,
+            left,
+            weight,
+            average,
+            start,
+            deadline,
+            together,
+            level=None if (level == 1).all() else level,
+            share=None if np.isnan(share).all() else share,
+        )
 
     @property
     def left(self) -> NDArray[np.float64]:

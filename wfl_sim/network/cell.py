@@ -13,6 +13,7 @@ from wfl_sim.network.backhaul import Route
 from wfl_sim.network.base_station_sleep import BaseStationSleep
 from wfl_sim.network.cell_carrier import CellCarrier
 from wfl_sim.network.transfer import BroadcastGroup, TransferRequest
+from wfl_sim.radio.allocation.makespan import Outlook
 from wfl_sim.radio.cell import Direction
 from wfl_sim.radio.over_the_air import AnalogUplink
 from wfl_sim.radio.update_loss import UpdateLoss
@@ -54,6 +55,10 @@ class Cell:
     """Loss of updates on the uplink."""
     expected_rate: Callable[[Direction, float, float], float]
     """Rate in bit/s alone on the band, from direction, linear gain and the W of a device."""
+    uplink_outlook: Callable[
+        [NDArray[np.float64], NDArray[np.float64]], tuple[Outlook, float, float]
+    ]
+    """Mean rates over bandwidth of linear gains and W, Hz of the uplink and of a block."""
     uplink_gains: Callable[[Sequence[int]], NDArray[np.float64]]
     """Present linear power gains of devices, averaged over the blocks of the uplink."""
     analog: AnalogUplink

@@ -3,14 +3,66 @@
 Plug-ins use these names too: docs/extending.md.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from math import inf
+from typing import Final, Protocol
 
 import simpy
 
+from wfl_sim.config.errors import LocatedError
+from wfl_sim.device_models.hardware import Hardware
 from wfl_sim.device_models.workload import Workload
 from wfl_sim.execution.task import StateRef
 from wfl_sim.network.cell import Cell
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What a policy sets for one participation; what it leaves out is decided as without a policy.
+
+    Raises:
+        LocatedError: a value is out of range.
+    """
+
+    weight: float | None = None
+    """Weight of the uploads, for allocators that use it."""
+    power: float | None = None
+    """W that the device may radiate, at most its own."""
+    share: float | None = None
+    """Share of the band for its uploads, for the allocator `assigned`."""
+    deadline: float = inf
+    """Simulated time in s at which the upload should have ended, for allocators that use it;
+    nothing ends when it passes."""
+    frequency: float | None = None
+    """Clock as a share of the highest, for hardware with `dvfs`; not below the lowest."""
+
+    def __post_init__(self) -> None:
+        for name, most in (("weight", inf), ("power", inf), ("share", 1.0), ("frequency", 1.0)):
+            value = getattr(self, name)
+            if value is not None and not 0 < value <= most:
+                raise LocatedError(
+                    f"{name} of a participation must be above 0 and at most {most:g}, got {value}",
+                    "rounds",
+                )
+
+    def check(self, name: str, power: float, hardware: Hardware) -> None:
+        """Refuse what a device of `power` W cannot do.
+
+        Raises:
+            LocatedError: more power than it has, or a clock that cannot be set.
+        """
+        if self.power is not None and self.power > power * (1 + 1e-9):
+            raise LocatedError(f"{name} has {power:g} W, and is to use {self.power:g} W", "rounds")
+        if self.frequency is not None and hardware.dvfs is None:
+            raise LocatedError(
+                f"{name} is to use {self.frequency:g} of its highest frequency, and "
+                f"{hardware.name} has no `dvfs`",
+                "rounds",
+            )
+
+
+NO_TERMS: Final = Terms()
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +80,8 @@ class Download:
     """Bits of the payload."""
     cell: Cell | None = None
     """Cell that sends it."""
+    newest: Callable[[], int] = int
+    """Number of aggregations until now at the server that sends it."""
 
 
 @dataclass(eq=False)
@@ -124,6 +178,7 @@ class Client(Protocol):
         number: int,
         download: Download,
         *,
+        terms: Terms = ...,
         deadline: float = ...,
         air: "JointUpload | None" = None,
     ) -> simpy.Process:
@@ -132,8 +187,8 @@ class Client(Protocol):
         Args:
             number: of the round.
             download: brings the state to start from.
-            deadline: simulated time in s at which the upload should have ended. It is a target for
-                allocators that know deadlines; nothing ends when it passes.
+            terms: weight, power, share, deadline and frequency that the policy sets.
+            deadline: that of `terms`, for policies that set nothing else.
             air: a joint analog transmission, in place of a separate upload.
 
         Returns:

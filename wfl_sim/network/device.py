@@ -5,6 +5,7 @@ activity closes an interval of power in the ledger.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from math import inf
 
 import simpy
@@ -16,7 +17,7 @@ from wfl_sim.device_models.workload import Workload
 from wfl_sim.execution.task import StateRef
 from wfl_sim.network.activity_log import ActivityLog
 from wfl_sim.network.cell import Cell
-from wfl_sim.network.client import Download, JointUpload
+from wfl_sim.network.client import NO_TERMS, Download, JointUpload, Terms
 from wfl_sim.network.context import RunContext
 from wfl_sim.network.local_computation import SplitAnswer
 from wfl_sim.network.participation import Participation
@@ -90,6 +91,7 @@ class Device:
         self.transceiver = Transceiver(
             context,
             index,
+            lambda: self.power,
             self.power_meter,
             self.activity_log,
             radio=radio,
@@ -192,15 +194,23 @@ class Device:
         number: int,
         download: Download,
         *,
+        terms: Terms = NO_TERMS,
         deadline: float = inf,
         air: JointUpload | None = None,
     ) -> simpy.Process:
-        """Begin one local update in round `number`, see `Client.participate`."""
+        """Begin one local update in round `number`, see `Client.participate`.
+
+        Raises:
+            LocatedError: the device cannot do what `terms` set.
+        """
+        terms.check(self.name, self.power, self.hardware)
+        if deadline < terms.deadline:
+            terms = replace(terms, deadline=deadline)
         self.times_asked += 1
         self._repetition = self._repetition + 1 if number == self._round else 0
         self._round = number
         self._participation = Participation(
-            self._context, self, number, self._repetition, download, deadline=deadline, air=air
+            self._context, self, number, self._repetition, download, terms=terms, air=air
         )
         process = self._participation.process
         process.callbacks.append(lambda _: self._context.notify())
@@ -225,6 +235,17 @@ class Device:
         outcome: Outcome = "lost" if self.excluded else "done" if done else "cut"
         self.activity_log.record(outcome=outcome)
         self.power_meter.note()
+
+    @property
+    def compute_left(self) -> float:
+        """Expected s of computing that are left of this participation."""
+        part = self._participation
+        return self.expected_compute * (part.compute_left if part else 0.0)
+
+    @property
+    def base_age(self) -> int:
+        """Aggregations since the state from which this participation began."""
+        return self._participation.base_age if self._participation else 0
 
     def _expected(self, direction: Direction, bits: int, step_bits: int) -> float:
         """Return the seconds of one payload of `bits`, and one of `step_bits` in every step."""

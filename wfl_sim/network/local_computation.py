@@ -10,7 +10,7 @@ from wfl_sim.device_models.compute import ComputeConfig
 from wfl_sim.device_models.hardware import Hardware
 from wfl_sim.device_models.workload import SplitExchange, UpdateCost
 from wfl_sim.network.activity_log import ActivityLog
-from wfl_sim.network.client import Client, Download, SplitReply
+from wfl_sim.network.client import Client, Download, SplitReply, Terms
 from wfl_sim.network.context import RunContext
 from wfl_sim.network.power_meter import PowerMeter
 from wfl_sim.network.reachability import Reachability
@@ -43,11 +43,19 @@ class LocalComputation:
         device: that computes.
         number: of the round.
         repetition: number of earlier updates of the device in this round.
+        terms: what the policy sets.
     """
 
     def __init__(
-        self, context: RunContext, device: WorkingClient, number: int, repetition: int
+        self,
+        context: RunContext,
+        device: WorkingClient,
+        number: int,
+        repetition: int,
+        terms: Terms,
     ) -> None:
+        self._terms = terms
+        self._to_do = self._part = 1.0
         self._context = context
         self._device = device
         self._number = number
@@ -59,6 +67,12 @@ class LocalComputation:
     def __repr__(self) -> str:
         return f"LocalComputation({self._device.name!r}, round {self._number})"
 
+    @property
+    def left(self) -> float:
+        """Share of the update that is still to be computed."""
+        done = self._running.done * self._part if self._running is not None else 0.0
+        return self._to_do - done
+
     def run(self, factor: float) -> Generator[simpy.Event, Any, None]:
         """Compute the whole update; its time is multiplied by `factor`."""
         device, number = self._device, self._number
@@ -68,7 +82,9 @@ class LocalComputation:
             return
         for _ in range(steps):
             yield from self._compute(factor, exchange.forward / steps)
-            segment, bits = yield from device.transceiver.send(exchange.up_bits, number)
+            segment, bits = yield from device.transceiver.send(
+                exchange.up_bits, number, self._terms
+            )
             device.transceiver.record(segment, bits)
             device.activity_log.begin("wait", number)
             self._reply = SplitReply()
@@ -100,11 +116,18 @@ class LocalComputation:
         if drawn is not None:
             cost = device.compute.job(device.hardware, drawn)
         self._running = RunningComputation(
-            context.env, device.power_meter, device.hardware, device.compute, cost
+            context.env,
+            device.power_meter,
+            device.hardware,
+            device.compute,
+            cost,
+            self._terms.frequency,
         )
+        self._part = part
         self._running_flops = part * (drawn or device.workload).update_flops
         yield from self._running.run(part * factor)
         self._running = None
+        self._to_do -= part
         context.complete()
         device.activity_log.record(flops=self._running_flops)
 
@@ -118,6 +141,7 @@ class RunningComputation:
         hardware: of the device.
         compute: chooses the frequency, and knows the load of other programs.
         cost: of the whole computation.
+        frequency: share of the highest clock that a policy sets; None for that of `compute`.
     """
 
     def __init__(
@@ -127,8 +151,11 @@ class RunningComputation:
         hardware: Hardware,
         compute: ComputeConfig,
         cost: UpdateCost,
+        frequency: float | None = None,
     ) -> None:
         self.frequency = compute.share(hardware, cost)
+        if frequency is not None and hardware.dvfs is not None:
+            self.frequency = max(frequency, hardware.dvfs.least)
         self._env = env
         self._power_meter = power_meter
         self._thermal = hardware.thermal

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import simpy
 
-from wfl_sim.network.client import Contribution, Download, JointUpload
+from wfl_sim.network.client import Contribution, Download, JointUpload, Terms
 from wfl_sim.network.context import RunContext
 from wfl_sim.network.local_computation import LocalComputation, WorkingClient
 from wfl_sim.network.transceiver import TransferSegment
@@ -21,7 +21,7 @@ class Participation:
         number: of the round.
         repetition: number of earlier participations of the device in this round.
         download: brings the state to start from.
-        deadline: simulated time in s at which the upload should have ended.
+        terms: what the policy sets.
         air: a joint analog transmission, in place of a separate upload.
     """
 
@@ -33,7 +33,7 @@ class Participation:
         repetition: int,
         download: Download,
         *,
-        deadline: float,
+        terms: Terms,
         air: JointUpload | None,
     ) -> None:
         self.working = True
@@ -43,9 +43,9 @@ class Participation:
         self._number = number
         self._repetition = repetition
         self._download = download
-        self._deadline = deadline
+        self._terms = terms
         self._air = air
-        self._computation = LocalComputation(context, device, number, repetition)
+        self._computation = LocalComputation(context, device, number, repetition, terms)
         self._joules_before, self.start = device.power_meter.joules(), context.env.now
         self._stopping = False
         self.process = context.env.process(self._run())
@@ -53,6 +53,16 @@ class Participation:
 
     def __repr__(self) -> str:
         return f"Participation({self._device.name!r}, round {self._number})"
+
+    @property
+    def compute_left(self) -> float:
+        """Share of the local update that is still to be computed."""
+        return self._computation.left if self.working else 0.0
+
+    @property
+    def base_age(self) -> int:
+        """Aggregations at the server since the state from which it began."""
+        return self._download.newest() - self._download.version
 
     def stop(self) -> None:
         """Interrupt the work, once."""
@@ -96,7 +106,7 @@ class Participation:
     def _upload(self, bits: int) -> Generator[simpy.Event, Any, bool]:
         """Send the update; the value tells whether it has arrived."""
         transceiver = self._device.transceiver
-        segment, bits = yield from transceiver.send(bits, self._number, self._deadline)
+        segment, bits = yield from transceiver.send(bits, self._number, self._terms)
         lost = self._is_lost(segment)
         self._context.traffic.lost_up += bits if lost else 0
         transceiver.record(segment, bits, "lost" if lost else "done")

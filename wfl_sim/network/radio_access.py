@@ -13,6 +13,7 @@ from wfl_sim.network.base_station_sleep import BaseStationSleep
 from wfl_sim.network.carrier import Carrier
 from wfl_sim.network.cell_carrier import ActivityListener, CellCarrier
 from wfl_sim.network.radio_record import RadioRecord
+from wfl_sim.radio.allocation.allocator import SenderFacts, unknown_senders
 from wfl_sim.radio.band import build_band
 from wfl_sim.radio.cell import CellConfig, Direction
 from wfl_sim.radio.cochannel import cochannel
@@ -38,6 +39,7 @@ class RadioAccess:
         load_memory: time constant in s of the average in "load-average".
         ahead: threads that compute samples of the fading in advance.
         record: keeps samples of all links, if they are wanted.
+        senders: what allocators may know of devices.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class RadioAccess:
         load_memory: float,
         ahead: Executor | None = None,
         record: RadioRecord | None = None,
+        senders: SenderFacts = unknown_senders,
     ) -> None:
         self.env = env
         self._cells = cells
@@ -63,6 +66,7 @@ class RadioAccess:
         self._load_memory = load_memory
         self._ahead = ahead
         self._record = record
+        self._senders = senders
         self.gains = gains.copy()
         """(cells, devices) Present linear large-scale gains."""
         self.sleeps = [
@@ -190,6 +194,7 @@ class RadioAccess:
             power=self._powers[number][direction],
             ahead=self._ahead,
             recorded=self._record is not None,
+            senders=self._senders,
         )
 
     def _density(self, number: int, devices: int | slice) -> NDArray[np.float64]:

@@ -41,6 +41,9 @@ class Server:
         self._evaluated_at = 0.0
         self._watched = False
 
+    def _aggregations(self) -> int:
+        return self.version
+
     def __repr__(self) -> str:
         return f"Server({self.shared!r})"
 
@@ -61,7 +64,9 @@ class Server:
             if bits[device.index]:
                 cells.setdefault(device.cell.name, []).append(device)
             else:
-                downloads[device.index] = Download(self.shared, [device.index], None, self.version)
+                downloads[device.index] = Download(
+                    self.shared, [device.index], None, self.version, newest=self._aggregations
+                )
         for members in cells.values():
             cell = members[0].cell
             unicast = members[0].workload.unicast
@@ -209,6 +214,8 @@ class Server:
             event.callbacks.append(begin)
         env.process(process)
         return {
-            index: Download(self.shared, receivers, event, self.version, bits, cell)
+            index: Download(
+                self.shared, receivers, event, self.version, bits, cell, self._aggregations
+            )
             for index, event in on_air.items()
         }

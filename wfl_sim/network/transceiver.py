@@ -1,8 +1,8 @@
 """Transceiver: the radio of a device, which sends and receives through every handover."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from math import inf
+from math import inf, nan
 from typing import Any
 
 import simpy
@@ -12,7 +12,7 @@ from wfl_sim.device_models.radio_power import RadioPower
 from wfl_sim.network.activity_log import ActivityLog
 from wfl_sim.network.cell import Cell
 from wfl_sim.network.cell_carrier import CellCarrier
-from wfl_sim.network.client import Download
+from wfl_sim.network.client import NO_TERMS, Download, Terms
 from wfl_sim.network.context import RunContext
 from wfl_sim.network.power_meter import PowerMeter
 from wfl_sim.network.transfer import Transfer, TransferRequest
@@ -64,6 +64,7 @@ class Transceiver:
     Args:
         context: of the run.
         index: number of the device, and of its link in every cell.
+        power: returns the W that the device can radiate.
         power_meter: of the device.
         activity_log: of the device.
         radio: power of sending and receiving.
@@ -76,6 +77,7 @@ class Transceiver:
         self,
         context: RunContext,
         index: int,
+        power: Callable[[], float],
         power_meter: PowerMeter,
         activity_log: ActivityLog,
         *,
@@ -90,6 +92,7 @@ class Transceiver:
         """Weight of uploads, for allocators that use it."""
         self._context = context
         self._index = index
+        self._power = power
         self._power_meter = power_meter
         self._activity_log = activity_log
         self._can_hand_over = can_hand_over
@@ -135,8 +138,7 @@ class Transceiver:
         self._awaited = download
         transfer: Transfer = yield download.on_air
         self._awaited = None
-        interrupted = self._context.env.event()
-        segment = TransferSegment(download.cell, "downlink", transfer, interrupted)
+        segment = TransferSegment(download.cell, "downlink", transfer, self._context.env.event())
         if self.cell is not segment.cell:
             segment.interrupt(self._index)
         self._activity_log.begin("download", number)
@@ -147,7 +149,7 @@ class Transceiver:
         self.record(segment, bits)
 
     def send(
-        self, bits: int, number: int, deadline: float = inf
+        self, bits: int, number: int, terms: Terms = NO_TERMS
     ) -> Generator[simpy.Event, Any, tuple[TransferSegment, int]]:
         """Send a payload in round `number`.
 
@@ -156,8 +158,8 @@ class Transceiver:
         """
         self._activity_log.begin("upload", number)
         self._wake("transmit")
-        segment = yield from self._begin_segment("uplink", bits, deadline)
-        segment, bits = yield from self._complete(segment, bits, number, deadline)
+        segment = yield from self._begin_segment("uplink", bits, terms)
+        segment, bits = yield from self._complete(segment, bits, number, terms)
         self._sent(segment.transfer, bits)
         return segment, bits
 
@@ -205,30 +207,30 @@ class Transceiver:
         )
 
     def _begin_segment(
-        self, direction: Direction, bits: int, deadline: float
+        self, direction: Direction, bits: int, terms: Terms
     ) -> Generator[simpy.Event, Any, TransferSegment]:
         """Begin a transfer in the present cell, as soon as it grants access."""
         while True:
             while self._resuming is not None:
                 yield self._resuming
-            cell = self.cell
-            carrier = cell.carrier(direction)
+            cell, carrier = self.cell, self.cell.carrier(direction)
             yield from carrier.wait_for_access()
             if self.cell is cell and self._resuming is None:
                 break
-        listens = self._follows_power and direction == "uplink"
         request = TransferRequest(
             [self._index],
             bits,
-            weight=self.weight,
-            deadline=deadline,
-            on_power=self._radiate if listens else None,
+            weight=terms.weight or self.weight,
+            deadline=terms.deadline,
+            level=min((terms.power or inf) / self._power(), 1.0),
+            share=terms.share or nan,
+            on_power=self._radiate if self._follows_power and direction == "uplink" else None,
         )
-        interrupted = self._context.env.event()
-        return TransferSegment(cell, direction, carrier.send(request), interrupted, own=True)
+        transfer, interrupted = carrier.send(request), self._context.env.event()
+        return TransferSegment(cell, direction, transfer, interrupted, own=True)
 
     def _complete(
-        self, segment: TransferSegment, bits: int, number: int, deadline: float = inf
+        self, segment: TransferSegment, bits: int, number: int, terms: Terms = NO_TERMS
     ) -> Generator[simpy.Event, Any, tuple[TransferSegment, int]]:
         """Wait for the last bit of a payload, through every handover.
 
@@ -244,8 +246,7 @@ class Transceiver:
                 self._context.complete()
                 return segment, bits
             # At least one bit remains, because the transfer was not done.
-            payload: Any = segment.interrupted.value
-            arrived = min(int(payload), bits - 1)
+            arrived = min(int(segment.interrupted.value), bits - 1)  # type: ignore[arg-type]
             bits -= arrived
             if segment.direction == "uplink":
                 self._sent(segment.transfer, arrived)
@@ -253,7 +254,7 @@ class Transceiver:
                 self._received(segment, arrived)
             self.record(segment, arrived)
             self._activity_log.begin("handover", number)
-            segment = yield from self._begin_segment(segment.direction, bits, deadline)
+            segment = yield from self._begin_segment(segment.direction, bits, terms)
             self._activity_log.record(cell=segment.cell.name)
             uplink = segment.direction == "uplink"
             self._activity_log.begin("upload" if uplink else "download", number)
@@ -262,10 +263,7 @@ class Transceiver:
 
     @property
     def _follows_power(self) -> bool:
-        """Whether the power drawn is set at every change of what is radiated.
-
-        Otherwise it is booked at the end, from the mean: the same where one is affine in the other.
-        """
+        """Whether power drawn follows every change of what is radiated, in place of its mean."""
         return self._power_meter.tracks_power or not self.radio.affine
 
     def _listen(self, segment: TransferSegment) -> None:

@@ -38,6 +38,10 @@ class TransferRequest:
     """Weight for allocators that use it."""
     deadline: float = math.inf
     """Time in s at which the transfer should have ended, for allocators that use it."""
+    level: float = 1.0
+    """Share of the sender's power that may be used."""
+    share: float = math.nan
+    """Share of the band, for allocators that use it; NaN where none is given."""
     on_power: PowerListener | None = None
     group: BroadcastGroup | None = None
     """Transmission whose other transfers begin at the same moment; None for a transfer alone."""

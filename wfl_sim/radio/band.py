@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import channel_models as cm
+from wfl_sim.radio.allocation.allocator import SenderFacts, unknown_senders
 from wfl_sim.radio.allocation.channel_unaware import CHANNEL_UNAWARE
+from wfl_sim.radio.allocation.makespan import Outlook
 from wfl_sim.radio.block_limit import BlockLimit
 from wfl_sim.radio.cell import CellConfig, Direction
 from wfl_sim.radio.channel import SampledChannel
@@ -15,6 +17,7 @@ from wfl_sim.radio.csi import EstimatedFading
 from wfl_sim.radio.lazy_fading import GridFading, LazyFading
 from wfl_sim.radio.ofdma import OfdmaBand
 from wfl_sim.radio.propagation import TransportRate
+from wfl_sim.radio.rate_curve import rate_curve
 from wfl_sim.radio.transmit_power import DevicePower, PowerRule
 from wfl_sim.randomness import stream
 
@@ -33,6 +36,7 @@ def build_band(
     power: PowerRule,
     ahead: Executor | None = None,
     recorded: bool = False,
+    senders: SenderFacts = unknown_senders,
 ) -> OfdmaBand:
     """Return one direction of a cell's carrier.
 
@@ -50,6 +54,7 @@ def build_band(
         power: the rule by which blocks get their watts.
         ahead: threads that make samples of the fading ahead.
         recorded: whether plans hold what each link has.
+        senders: what allocators may know of devices.
     """
     side = cell.uplink if direction == "uplink" else cell.downlink
     doppler = cm.doppler_shift(speeds, cell.carrier)
@@ -94,6 +99,7 @@ def build_band(
         duty=cell.duty(direction),
         fading=model,
         place=(name, direction),
+        senders=senders,
         recorded={"cell": name, "direction": direction} if recorded else None,
     )
 
@@ -104,6 +110,25 @@ def sampling_step(fading: cm.Fading, doppler: float) -> float:
     if own is not None:
         return float(own / math.ceil(own / _LONGEST_STEP))
     return min(0.1 / doppler, _LONGEST_STEP) if doppler else _LONGEST_STEP
+
+
+def uplink_outlook(
+    cell: CellConfig, gains: NDArray[np.float64], watts: NDArray[np.float64]
+) -> tuple[Outlook, float, float]:
+    """Return rates over bandwidth of devices, Hz of the band and of a block that carry data.
+
+    Rates are averaged over fading; other cells are left out.
+
+    Args:
+        cell: the description.
+        gains: (n,) linear large-scale gains.
+        watts: (n,) W of each device.
+    """
+    usable, strength = cell.symbol_rate("uplink"), gains / cell.noise("uplink")
+    least = usable if cell.ideal_blocks is None else 0.0
+    reach, most = watts * strength * usable, cell.power_density(gains) * strength
+    curve = rate_curve(cell.uplink.rate, cell.channel.fading)
+    return Outlook(curve, reach, np.maximum(least, reach / most)), usable * cell.blocks, least
 
 
 def expected_rate(cell: CellConfig, direction: Direction, gain: float, power: float) -> float:

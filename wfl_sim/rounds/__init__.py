@@ -4,6 +4,7 @@ from wfl_sim.rounds.asynchronous import Asynchronous
 from wfl_sim.rounds.centralised import Centralised
 from wfl_sim.rounds.deadline import Deadline
 from wfl_sim.rounds.hierarchical import Hierarchical
+from wfl_sim.rounds.joint_plan import JointPlan
 from wfl_sim.rounds.over_selection import OverSelection
 from wfl_sim.rounds.over_the_air import OverTheAir
 from wfl_sim.rounds.synchronous import Synchronous
@@ -14,6 +15,7 @@ __all__ = [
     "Centralised",
     "Deadline",
     "Hierarchical",
+    "JointPlan",
     "OverSelection",
     "OverTheAir",
     "Synchronous",

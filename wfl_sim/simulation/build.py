@@ -22,9 +22,10 @@ from wfl_sim.network.federation import Federation
 from wfl_sim.network.mobility import MobilityContext, MobilityProcess
 from wfl_sim.network.radio_access import RadioAccess
 from wfl_sim.network.radio_record import RadioRecord
+from wfl_sim.network.sender_facts import sender_facts
 from wfl_sim.network.server import Server
 from wfl_sim.network.watchdog import ClockListener, Watchdog
-from wfl_sim.radio.band import expected_rate
+from wfl_sim.radio.band import expected_rate, uplink_outlook
 from wfl_sim.radio.handover import HandoverConfig
 from wfl_sim.radio.over_the_air import analog_uplink
 from wfl_sim.scenario.scenario import Scenario
@@ -56,6 +57,7 @@ def build_federation(
         ahead: Threads that draw samples of fading beside the simulation; the samples are the same.
     """
     env = simpy.Environment()
+    devices: list[Device] = []
     groups = [group for group in scenario.devices for _ in range(group.count)]
     context = RunContext(env, scenario.seed, plan, EnergyLedger(len(groups)))
     if scenario.record is not None and scenario.record.radio is not None:
@@ -72,6 +74,7 @@ def build_federation(
         load_memory=scenario.load_memory,
         ahead=ahead,
         record=context.radio,
+        senders=partial(sender_facts, devices),
     )
     names = [f"cell-{number}" for number in range(len(scenario.base_stations))]
     hubs = dict(zip(names, placement.hubs, strict=True))
@@ -83,7 +86,7 @@ def build_federation(
         _cell(scenario, access, number, name, hub, routes)
         for number, (name, hub) in enumerate(hubs.items())
     ]
-    devices = _devices(scenario, placement, workloads, context, server, cells, excluded, examples)
+    devices += _devices(scenario, placement, workloads, context, server, cells, excluded, examples)
     edge_servers = _edge_servers(scenario, context, edges, hubs, routes, workloads)
     mobility = _mobility_context(scenario, placement, access, cells)
     for index, track in placement.tracks.items():
@@ -134,6 +137,7 @@ def _cell(
         broadcast_share=config.downlink.share if config.downlink.broadcast else 0.0,
         loss=config.uplink.loss,
         expected_rate=partial(expected_rate, config),
+        uplink_outlook=partial(uplink_outlook, config),
         uplink_gains=partial(access.uplink_gains, number),
         analog=analog_uplink(config),
         sleep=access.sleeps[number],

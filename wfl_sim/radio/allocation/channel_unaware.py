@@ -70,6 +70,24 @@ class Fixed:
         return demands.flat(share)
 
 
+@ALLOCATORS("assigned")
+@dataclass(frozen=True)
+class Assigned:
+    """Flat shares of the band that a policy has given; what it has not given is split evenly.
+
+    Shares that add up to more than 1 are divided by their sum.
+    """
+
+    def shares(self, demands: Demands) -> NDArray[np.float64]:
+        """Return (n, blocks) shares, alike on all blocks."""
+        known, count = demands.statistics, len(demands.bits_left)
+        given = np.full(count, np.nan) if known is None else known.share
+        open_, total = np.isnan(given), float(np.nansum(given))
+        rest = max(1 - total, 0.0) / max(int(open_.sum()), 1)
+        share = np.where(open_, rest if total < 1 else 1 / count, given)
+        return demands.flat(share / max(float(share.sum()), 1.0))
+
+
 @ALLOCATORS("round-robin")
 @dataclass(frozen=True)
 class RoundRobin:
@@ -108,5 +126,5 @@ class EarliestDeadline:
         return demands.flat(first / first.sum())
 
 
-CHANNEL_UNAWARE: Final = (EqualShare, Weighted, Fixed, RoundRobin, EarliestDeadline)
+CHANNEL_UNAWARE: Final = (Assigned, EqualShare, Weighted, Fixed, RoundRobin, EarliestDeadline)
 """Allocators that do not look at `Demands.efficiency`."""

@@ -83,6 +83,7 @@ class MinimumMakespan:
     """
 
     knowledge: Knowledge = "statistical"
+    """Mean gains and rates averaged over fading, or the sample of the channel that is known."""
 
     def shares(self, demands: Demands) -> FloatArray:
         """Return (n, blocks) shares, alike on all blocks."""

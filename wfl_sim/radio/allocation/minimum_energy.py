@@ -49,6 +49,7 @@ class MinimumEnergy:
     reserve: float = 0.05
     """Share of the time left that is kept in reserve against fading."""
     knowledge: Knowledge = "statistical"
+    """Mean gains and rates averaged over fading, or the sample of the channel that is known."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.reserve < 1:
@@ -68,7 +69,7 @@ class MinimumEnergy:
         with np.errstate(all="ignore"):
             rates = outlook(demands, self.knowledge)
             needed = np.where((time > 0) & (bits > 0), rates.needed(bits / time), np.inf)
-            late, left = _late(needed, band)
+            late, left = late_ones(needed, band)
             meets = ~late
             drawn = (
                 (np.zeros(len(time)), level)
@@ -89,7 +90,7 @@ class MinimumEnergy:
         return demands.flat(share), np.clip(level, 0.0, 1.0)
 
 
-def _late(needed: FloatArray, band: float) -> tuple[NDArray[np.bool_], float]:
+def late_ones(needed: FloatArray, band: float) -> tuple[NDArray[np.bool_], float]:
     """Return who cannot meet a deadline, and the Hz that are left for the others.
 
     The fewest, with an even share each, so that what the others need fits into the rest.
