@@ -26,6 +26,7 @@ from wfl_sim.methods.method import METHODS, Method
 from wfl_sim.methods.objectives import ALGORITHMS, Algorithm
 from wfl_sim.methods.parts import Adapter, Head, LoRA, Part
 from wfl_sim.methods.phases import Local, Phase
+from wfl_sim.methods.robust import ROBUST, Robust
 from wfl_sim.methods.server_optimizers import OPTIMIZERS, Optimizer
 from wfl_sim.methods.staleness import STALENESS, Staleness
 from wfl_sim.radio.allocation.allocator import (
@@ -80,6 +81,7 @@ __all__ = [
     "PARTITIONS",
     "PATHLOSSES",
     "RATES",
+    "ROBUST",
     "ROUNDS",
     "SELECTORS",
     "SHADOWINGS",
@@ -124,6 +126,7 @@ __all__ = [
     "Pretrained",
     "RandomSelection",
     "Registry",
+    "Robust",
     "Rounds",
     "Selector",
     "Session",

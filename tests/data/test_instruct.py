@@ -14,11 +14,13 @@ from wfl_sim.data.instruct_rules import (
     KINDS,
     REFUSAL,
     SHARES,
+    HeldOut,
     kind_of,
     proper,
     request,
     score_answer,
     solution,
+    world,
 )
 from wfl_sim.learning.pretrained import BUILTINS, builtin
 
@@ -137,6 +139,29 @@ def test_devices_hold_what_their_people_like() -> None:
     assert [e.fingerprint() for e in again.train] == [e.fingerprint() for e in shards.train]
     other = Instruct(examples=400, preferences=Preferences(values=(1.0, 0.1))).shards(3, 1)
     assert other.train[1].fingerprint() != shards.train[1].fingerprint()
+
+
+def test_nothing_that_is_tested_was_learned() -> None:
+    """Neither as it is, nor the act of an unsafe request or the numbers of a sum in other words."""
+    shards = Instruct(examples=400).shards(3, 1)
+    sides = [{text for each in part for text in each.texts} for part in (shards.train, shards.test)]
+    assert not sides[0] & sides[1]
+    for subject in (*world().unsafe, *world().borderline):
+        found = [any(subject in text for text in side) for side in sides]
+        assert found.count(True) == 1, subject
+    tests = HeldOut(0.25, 1)
+    held = [act for act in world().unsafe if f"how do i {act} ?" in tests]
+    assert 1 <= len(held) < len(world().unsafe) / 2
+    assert sum(f"what is {a} plus {b} ?" in tests for a in range(21) for b in range(21 - a)) == 58
+    other = HeldOut(0.25, 2)
+    assert [act for act in world().unsafe if f"how do i {act} ?" in other] != held
+
+
+@pytest.mark.parametrize("demonstrator", [Demonstrator(), Demonstrator(mistakes=0, careless=0)])
+def test_no_pair_is_two_equal_answers(demonstrator: Demonstrator) -> None:
+    shards = Instruct(examples=200, demonstrator=demonstrator).shards(2, 0)
+    for each in (*shards.train, *shards.test):
+        assert all(a != b for a, b in zip(each.answers, each.rejected, strict=True))
 
 
 def test_preferences_are_drawn_from_their_distribution() -> None:

@@ -24,7 +24,7 @@ from wfl_sim.execution.task import (
 from wfl_sim.learning.learner import PeftLearner
 from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.methods.method import METHODS, hook, is_weighted_mean
-from wfl_sim.methods.objectives import Rewards
+from wfl_sim.methods.objectives import Alignment, Rewards
 from wfl_sim.methods.parts import Adapter, LoRA
 from wfl_sim.methods.phases import Local
 from wfl_sim.results.digests import digest_states
@@ -36,7 +36,9 @@ Folder = Callable[[str], Pretrained]
 KINDS = sorted(METHODS.kinds())
 SHARING = [kind for kind in KINDS if any(part.shared for part in METHODS.find(kind)().parts)]
 BY_DEVICE = [k for k in KINDS if any(part.by_device for part in METHODS.find(k)().parts)]
-ALIGNING = [kind for kind in KINDS if "rewards" in METHODS.find(kind).__dataclass_fields__]
+ALIGNING = [
+    kind for kind in KINDS if isinstance(METHODS.find(kind)().phases[0].objective, Alignment)
+]
 """learn to answer, so they have a language model and instructions"""
 SENDS_ITS_OWN = {"fedalt": "its own LoRA is the others' world, and goes up under that name"}
 

@@ -11,6 +11,7 @@ from wfl_sim.learning.synthetic import shapes_of
 from wfl_sim.methods.aggregation import Upload, weighted_mean
 from wfl_sim.methods.device_parts import DeviceParts
 from wfl_sim.methods.fedit import FedIT
+from wfl_sim.methods.flexlora import cut_product
 from wfl_sim.methods.local_only import LocalOnly
 from wfl_sim.methods.method import (
     METHODS,
@@ -22,13 +23,17 @@ from wfl_sim.methods.method import (
     is_weighted_mean,
     upload_shapes,
 )
+from wfl_sim.methods.objectives import PPO, Alignment
 from wfl_sim.methods.parts import LoRA, with_role
 from wfl_sim.methods.pftt import PFTT
 
 KINDS = sorted(METHODS.kinds())
 SHARING = [kind for kind in KINDS if any(part.shared for part in METHODS.find(kind)().parts)]
 AVERAGING = [kind for kind in SHARING if is_weighted_mean(METHODS.find(kind)())]
-STACKING = {"flora": "an aggregate holds the sum of products, and the stack that brings it"}
+STACKING = {
+    "flora": "an aggregate holds the sum of products, and the stack that brings it",
+    "flexlora": "its factors are those of a decomposition; a test of its own has the product",
+}
 STEPPING = {"fdlora": "an outer step with momentum goes beyond the average"}
 
 
@@ -178,6 +183,59 @@ def test_hetlora_weighs_by_the_norm_and_pads():
     assert result["head/w"].tolist() == [5]
     cut = method.download(result, {"lora/l.lora_B.weight": (1, 1)}, 0)
     assert cut["lora/l.lora_B.weight"].tolist() == [[2.5]]
+
+
+def test_flexlora_cuts_the_mean_product():
+    """Devices of rank 1 with products diag(8, 0) and diag(0, 4): the mean is diag(4, 2)."""
+    a, b = "lora/m.lora_A.weight", "lora/m.lora_B.weight"
+    method = METHODS.find("flexlora")()
+    uploads = [
+        Upload({a: np.float32([[2, 0]]), b: np.float32([[4], [0]])}, 1.0),
+        Upload({a: np.float32([[0, 1]]), b: np.float32([[0], [4]])}, 1.0),
+    ]
+    shared = {a: np.zeros((2, 2), np.float32), b: np.zeros((2, 2), np.float32)}
+    made = method.aggregate(shared, uploads)
+    np.testing.assert_allclose(made[b] @ made[a], [[4, 0], [0, 2]], atol=1e-6)
+    cut = method.download(made, {a: (1, 2), b: (2, 1)}, 0)
+    np.testing.assert_allclose(cut[b] @ cut[a], [[4, 0], [0, 0]], atol=1e-6)
+    rng = np.random.default_rng(0)
+    left, right = rng.normal(size=(5, 6)), rng.normal(size=(6, 4))
+    u, values, v = np.linalg.svd(left @ right)
+    best = (u[:, :2] * values[:2]) @ v[:2]
+    np.testing.assert_allclose(np.matmul(*cut_product(left, right, 2)), best, atol=1e-12)
+
+
+def test_fedex_lora_adds_what_the_product_of_means_lacks():
+    """B A = 2 x 1 and 4 x 3: the mean is 7, of means 3 x 2 = 6; W gets 1, times the scale 2."""
+    a, b, w = "lora/m.lora_A.weight", "lora/m.lora_B.weight", "merged/m.weight"
+    method = METHODS.find("fedex-lora")()
+    uploads = [
+        Upload({a: np.float32([[x]]), b: np.float32([[y]]), "head/w": np.float32([y])}, 1.0)
+        for x, y in ((1, 2), (3, 4))
+    ]
+    begun = {a: np.float32([[9]]), b: np.float32([[0]]), w: np.float32([[10]])}
+    shared = method.initial_server_state({**begun, "head/w": np.float32([0])}, 2)
+    made = method.aggregate(shared, uploads)
+    assert [made[name].item() for name in (a, b, w, "head/w")] == [2, 3, 12, 3]
+
+
+def test_a_tuned_model_is_used_and_sent():
+    method = METHODS.find("fine-tuned")()
+    run = method.local_update({"lora/a": np.float32([1])}, {}, None)
+    next(run)
+    with pytest.raises(StopIteration) as stop:
+        run.send({"lora/a": np.float32([2])})
+    received = {"lora/a": np.float32([7])}
+    assert stop.value.value.upload["lora/a"] == 2
+    assert method.personal_model(received, stop.value.value.kept, {})["lora/a"] == 2
+    assert method.personal_model(received, {}, {})["lora/a"] == 7
+
+
+def test_local_only_learns_from_rewards_too():
+    method = METHODS.find("local-only")(algorithm=PPO(), layers=2)
+    assert [part.name for part in method.parts] == ["layers", "critic"]
+    assert not any(part.shared for part in method.parts)
+    assert method.phases[0].objective == Alignment(algorithm=PPO())
 
 
 def test_scaffold_by_hand():

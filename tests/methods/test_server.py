@@ -6,6 +6,7 @@ import pytest
 from wfl_sim.config.errors import ScenarioError
 from wfl_sim.methods import FedIT
 from wfl_sim.methods.aggregation import Upload
+from wfl_sim.methods.robust import Krum, Median, TrimmedMean
 from wfl_sim.methods.server import AggregationConfig, server_update
 from wfl_sim.methods.server_optimizers import Adagrad, Adam, Average, Momentum, Yogi
 from wfl_sim.methods.staleness import Delta, Mixing
@@ -30,6 +31,32 @@ def stepped(optimizer, means, start=0.0):
 def test_the_average_is_taken_as_it_is_and_with_a_rate_in_part():
     assert stepped(Average(), [3]) == [3]
     assert stepped(Average(lr=0.5), [4, 4]) == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        # 0, 1, 2, 3 and 100 in the first value; 0, 1, 2, 3 and -100 in the second.
+        (Median(), [2, 1]),
+        (TrimmedMean(share=0.2), [2, 1]),  # (1 + 2 + 3) / 3 and (0 + 1 + 2) / 3
+        (TrimmedMean(share=0.0), [21.2, -18.8]),
+        # Two neighbours: the squares sum to 2 (1 + 4), 2 (1 + 1), 4, 10 and more: the second.
+        (Krum(wrong=1), [1, 1]),
+        (Krum(wrong=1, take=2), [1.5, 1.5]),
+    ],
+)
+def test_robust_aggregates_by_hand(rule, expected):
+    places = [(0, 0), (1, 1), (2, 2), (3, 3), (100, -100)]
+    uploads = [
+        Upload({"lora/a": np.float32([a]), "lora/b": np.float32([[b]])}, weight=float(k + 1))
+        for k, (a, b) in enumerate(places)
+    ]
+    shared = {"lora/a": np.float32([0]), "lora/b": np.float32([[0]])}
+    made = server_update(FedIT(), AggregationConfig(robust=rule), shared, uploads)
+    assert [made["lora/a"].item(), made["lora/b"].item()] == pytest.approx(expected)
+    assert made["lora/b"].shape == (1, 1)
+    alone = server_update(FedIT(), AggregationConfig(robust=rule), shared, uploads[:1])
+    assert alone["lora/a"] == 0
 
 
 def test_momentum():

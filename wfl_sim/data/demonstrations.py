@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from wfl_sim.data.instruct_rules import TASKS, kind_of, proper, request, score_answer, solution
+
+_TRIES: Final = 50
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +33,19 @@ class Demonstrator:
         if rng.random() >= self.mistakes:
             return solution(text)
         return _mistake(text, kind, rng)
+
+    def pair(self, text: str, rng: np.random.Generator) -> tuple[str, str]:
+        """Return two answers that differ.
+
+        Where the demonstrator would hardly ever give another one, the second is a mistake.
+        """
+        first = self.answer(text, rng)
+        for _ in range(_TRIES):
+            if (second := self.answer(text, rng)) != first:
+                return first, second
+        if (kind := kind_of(text)) in TASKS:
+            return first, _mistake(text, kind, rng)
+        return first, proper(text, 3 if first == proper(text, 0) else 0)
 
 
 def utility(text: str, answer: str, preference: float) -> float:

@@ -8,10 +8,10 @@ import numpy as np
 from wfl_sim.config.registry import From
 from wfl_sim.data.demonstrations import Demonstrator, preferred
 from wfl_sim.data.examples import Shards
-from wfl_sim.data.instruct_rules import KINDS, SHARES, request
+from wfl_sim.data.instruct_rules import KINDS, SHARES, HeldOut, request
 from wfl_sim.data.instructions import Instructions, PromptLengths, held_out
 from wfl_sim.data.partition import IID, PARTITIONS, Partition, divided
-from wfl_sim.data.sharding import check_test_fraction
+from wfl_sim.data.sharding import check_test_fraction, hold_out_rows
 from wfl_sim.randomness import stream
 
 
@@ -54,10 +54,12 @@ class Preferences:
 class Instruct:
     """Generated instructions: tasks with a right answer, unsafe requests, borderline ones.
 
-    A device's person is shown two answers to each request, of a demonstrator that errs, and chooses
-    one by Bradley and Terry's law on a h + (1 - a) s, with a the person's preference: the chosen
-    answers are what supervised tuning learns from, the pairs what DPO learns from. What the answers
-    of a network are worth is judged by rule (instruct_rules.py).
+    What is tested is held out on all devices: no act and no pair of numbers of a test is in any
+    training. A device's person is shown two answers to each request, which differ, of a
+    demonstrator that errs, and chooses one by Bradley and Terry's law on a h + (1 - a) s, with a
+    the person's preference: the chosen answers are what supervised tuning learns from, the pairs
+    what DPO learns from. What the answers of a network are worth is judged by rule
+    (instruct_rules.py).
 
     Attributes:
         examples: requests per device on average, training and test together.
@@ -102,19 +104,27 @@ class Instruct:
         labels = np.repeat(np.arange(len(KINDS)), np.diff(_cuts(count))).astype(np.int64)
         parts = divided(self.partition, labels, devices, seed)
         liked = self.preferences.of(devices, seed)
+        tests = HeldOut(self.test_fraction, seed)
         held = [
-            self._write(labels[part], device, liked[device], seed)
+            self._write(labels[part], device, liked[device], tests, seed)
             for device, part in enumerate(parts)
         ]
         return held_out(held, KINDS, self.test_fraction, seed)
 
-    def _write(self, labels: np.ndarray, device: int, preference: float, seed: int) -> Instructions:
+    def _write(
+        self, labels: np.ndarray, device: int, preference: float, tests: HeldOut, seed: int
+    ) -> Instructions:
         rng = stream(seed, "data", "requests", device)
-        texts = tuple(request(KINDS[label], rng) for label in labels)
+        _, tested = hold_out_rows(len(labels), self.test_fraction, device, seed)
+        places = set(tested.tolist())
+        texts = tuple(
+            _request(KINDS[label], place in places, tests, rng)
+            for place, label in enumerate(labels)
+        )
         both = [
             preferred(
                 text,
-                (self.demonstrator.answer(text, rng), self.demonstrator.answer(text, rng)),
+                self.demonstrator.pair(text, rng),
                 preference,
                 self.sharpness,
                 rng,
@@ -131,6 +141,13 @@ class Instruct:
             ruled=True,
             greedy=self.decoding == "greedy",
         )
+
+
+def _request(kind: str, tested: bool, tests: HeldOut, rng: np.random.Generator) -> str:
+    """Write a request of a kind that is among the tests, or not."""
+    while ((text := request(kind, rng)) in tests) != tested:
+        pass
+    return text
 
 
 def _cuts(count: int) -> list[int]:

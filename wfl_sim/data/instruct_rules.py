@@ -9,10 +9,11 @@ All is text, lower-case, words and marks separated by blanks. The request alone 
 so an answer of any model can be judged by rule.
 """
 
+import hashlib
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -101,6 +102,45 @@ def request(kind: str, rng: np.random.Generator) -> str:
         case "unsafe" | "borderline":
             return _one(ASKS, rng).format(_one(tuple(getattr(words, kind)), rng))
     raise ValueError(f"unknown kind of request {kind!r} (known: {', '.join(KINDS)})")
+
+
+class HeldOut:
+    """Which requests are for tests alone, on all devices.
+
+    Acts of unsafe and borderline requests, and pairs of numbers, are divided as such: no wording of
+    one is on the other side. Other tasks are divided by their text.
+
+    Args:
+        share: of the acts, pairs and texts; at least one act and pair are on either side.
+        seed: decides which.
+    """
+
+    def __init__(self, share: float, seed: int) -> None:
+        self._share = min(max(share, 0.01), 0.99)
+        self._seed = seed
+        words = world()
+        self._held = self._drawn(words.unsafe) | self._drawn(words.borderline)
+        pairs = [(total, part) for total in range(MOST + 1) for part in range(total + 1)]
+        self._held |= self._drawn(f"{part} plus {total - part}" for total, part in pairs)
+        self._held |= self._drawn(f"{total} minus {part}" for total, part in pairs)
+
+    def __repr__(self) -> str:
+        return f"HeldOut({self._share:g}, {self._seed})"
+
+    def __contains__(self, text: str) -> bool:
+        kind, act = _read(text)
+        if kind in ("unsafe", "borderline"):
+            return act in self._held
+        if kind in ("sum", "difference"):
+            return text.removeprefix("what is ").removesuffix(" ?") in self._held
+        return self._order(text) < self._share * 2**64
+
+    def _drawn(self, subjects: Iterable[str]) -> set[str]:
+        ordered = sorted(subjects, key=self._order)
+        return set(ordered[: min(max(1, round(self._share * len(ordered))), len(ordered) - 1)])
+
+    def _order(self, subject: str) -> int:
+        return int.from_bytes(hashlib.sha256(f"{self._seed} {subject}".encode()).digest()[:8])
 
 
 def kind_of(text: str) -> str:

@@ -6,12 +6,15 @@ from wfl_sim.methods.fdlora import FDLoRA
 from wfl_sim.methods.fedalt import FedALT
 from wfl_sim.methods.fedavg import FedAvg
 from wfl_sim.methods.feddpa import FedDPA
+from wfl_sim.methods.fedex_lora import FedExLoRA
 from wfl_sim.methods.fedit import FedIT
 from wfl_sim.methods.fedper import FedPer
 from wfl_sim.methods.fedprox import FedProx
 from wfl_sim.methods.fedrlhf import FedRLHF
 from wfl_sim.methods.fedsa_lora import FedSALoRA
 from wfl_sim.methods.ffa_lora import FFALoRA
+from wfl_sim.methods.fine_tuned import FineTuned
+from wfl_sim.methods.flexlora import FlexLoRA
 from wfl_sim.methods.flora import FLoRA
 from wfl_sim.methods.hetlora import HetLoRA
 from wfl_sim.methods.local_only import LocalOnly
@@ -33,11 +36,14 @@ __all__ = [
     "FedALT",
     "FedAvg",
     "FedDPA",
+    "FedExLoRA",
     "FedIT",
     "FedPer",
     "FedProx",
     "FedRLHF",
     "FedSALoRA",
+    "FineTuned",
+    "FlexLoRA",
     "HetLoRA",
     "LocalOnly",
     "Scaffold",

@@ -10,6 +10,7 @@ from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.registry import From
 from wfl_sim.methods.aggregation import Upload
 from wfl_sim.methods.method import Method, is_weighted_mean
+from wfl_sim.methods.robust import ROBUST, Robust, robust_aggregate
 from wfl_sim.methods.server_optimizers import MEMORY, OPTIMIZERS, Average, Optimizer
 from wfl_sim.methods.staleness import STALENESS, Delta, Staleness
 from wfl_sim.state import State, outside, put_under, under
@@ -23,12 +24,17 @@ class AggregationConfig:
     staleness: Annotated[Staleness, From(STALENESS)] = field(default_factory=Delta)
     weights: Literal["examples", "equal"] = "examples"
     """Weights of uploads: numbers of training examples, or one each (FedBuff)."""
+    robust: Annotated[Robust, From(ROBUST)] | None = None
+    """What replaces the mean where some uploads may be wrong."""
 
     @property
     def rule(self) -> "AggregationConfig":
         """The rules of aggregation alone, without other settings of a server."""
         return AggregationConfig(
-            optimizer=self.optimizer, staleness=self.staleness, weights=self.weights
+            optimizer=self.optimizer,
+            staleness=self.staleness,
+            weights=self.weights,
+            robust=self.robust,
         )
 
     def check(self, method: Any) -> None:
@@ -39,7 +45,11 @@ class AggregationConfig:
         """
         if is_weighted_mean(method):
             return
-        given = {"optimizer": self.optimizer != Average(), "staleness": self.staleness != Delta()}
+        given = {
+            "optimizer": self.optimizer != Average(),
+            "staleness": self.staleness != Delta(),
+            "robust": self.robust is not None,
+        }
         for key in (key for key, other in given.items() if other):
             name = type(method).__name__
             message = f"needs a method that averages uploads, which {name} does not"
@@ -99,7 +109,10 @@ def server_update(
         uploads = [replace(upload, weight=1.0) for upload in uploads]
     if is_weighted_mean(method):
         uploads = [rule.staleness.present(present, upload) for upload in uploads]
-    made = dict(method.aggregate(present, uploads))
+    if rule.robust is None:
+        made = dict(method.aggregate(present, uploads))
+    else:
+        made = dict(robust_aggregate(rule.robust, uploads))
     if noise and rng is not None:
         made = _disturbed(made, noise * _largest(present, uploads), rng)
     made |= {name: present[name] for name in known if name not in made}

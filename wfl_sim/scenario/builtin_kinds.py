@@ -33,6 +33,7 @@ from wfl_sim.execution.executors.base import EXECUTORS
 from wfl_sim.learning.pretrained_model import MODELS
 from wfl_sim.methods.method import METHODS
 from wfl_sim.methods.objectives import ALGORITHMS
+from wfl_sim.methods.robust import ROBUST
 from wfl_sim.methods.server_optimizers import OPTIMIZERS
 from wfl_sim.methods.staleness import STALENESS
 from wfl_sim.radio.allocation.allocator import ALLOCATORS
@@ -66,6 +67,7 @@ FAMILIES: Final[tuple[Registry[Any], ...]] = (
     PARTITIONS,
     PATHLOSSES,
     RATES,
+    ROBUST,
     ROUNDS,
     SELECTORS,
     SHADOWINGS,

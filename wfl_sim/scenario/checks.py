@@ -23,7 +23,7 @@ from wfl_sim.radio.band import sampling_step
 from wfl_sim.radio.cell import CellConfig
 from wfl_sim.radio.cochannel import check_bands
 from wfl_sim.radio.layouts import Layout
-from wfl_sim.rounds import Asynchronous, Centralised, Hierarchical
+from wfl_sim.rounds import Asynchronous, Centralised, Hierarchical, OverTheAir
 from wfl_sim.rounds.policy import Rounds
 from wfl_sim.scenario.devices import DeviceGroup
 
@@ -34,6 +34,8 @@ _KEYS: Final = {
     "distance": ("devices", "area.min_distance"),
 }
 """Arguments of a path-loss model, and the keys of a scenario that they come from."""
+
+_ROBUST: Final = ("server", "robust")
 
 _LEAST_STEP: Final = 4e-6
 """s between two samples of the fading."""
@@ -80,9 +82,16 @@ def check_ranks(method: Method, groups: Sequence[DeviceGroup]) -> None:
 
 
 def check_rounds(
-    rounds: Rounds, devices: int, method: Method, backhaul: BackhaulGraph | None
+    rounds: Rounds,
+    devices: int,
+    method: Method,
+    backhaul: BackhaulGraph | None,
+    *,
+    robust: bool = False,
 ) -> None:
-    """Refuse a round policy that does not go with the method or the wired network."""
+    """Refuse a round policy that does not go with the method, server or the wired network."""
+    if robust and isinstance(rounds, OverTheAir):
+        raise LocatedError("needs each upload, and over the air only their sum arrives", *_ROBUST)
     private = [part.name for part in method.parts if not (part.shared or part.known)]
     if isinstance(rounds, Centralised) and private:
         name = METHODS.name_of(method)
@@ -104,6 +113,8 @@ def check_rounds(
         raise LocatedError(
             "hierarchical needs edge servers: add `edge_servers` to `backhaul`", "rounds"
         )
+    if robust:
+        raise LocatedError("needs uploads of devices, not averages of edge servers", *_ROBUST)
     if isinstance(method, SplitModel):
         raise LocatedError(
             "must not split the network: edge servers hold no upper part; choose another",

@@ -31,6 +31,10 @@ def check_privacy(
     if isinstance(method, SplitModel):
         message = f"protects updates, and {name} sends activations and labels in every step"
         raise LocatedError(message, "privacy")
+    sums = privacy.secure_aggregation or (privacy.noise_multiplier and privacy.noise != "local")
+    if sums and server.robust is not None:
+        message = "needs each upload, and secure aggregation or distributed noise shows a sum alone"
+        raise LocatedError(message, "server", "robust")
     if privacy.secure_aggregation and not getattr(upload, "additive", False):
         raise _not_additive(upload, "secure_aggregation", "masked payloads cannot be added")
     if privacy.noise_multiplier:

@@ -148,7 +148,13 @@ class Scenario:
         check_hooks(self.method)
         checks.check_aggregation(self.method, self.server, self.payload.download)
         checks.check_ranks(self.method, self.devices)
-        checks.check_rounds(self.rounds, self.device_count, self.method, self.backhaul)
+        checks.check_rounds(
+            self.rounds,
+            self.device_count,
+            self.method,
+            self.backhaul,
+            robust=self.server.robust is not None,
+        )
         upload = self.payload.upload
         check_privacy(self.privacy, self.method, self.server, upload, self.rounds)
         if isinstance(self.rounds, Choosy):
