@@ -101,13 +101,14 @@ def test_a_reward_of_ones_own_and_the_accuracy_of_a_run_that_trains(tmp_path):
         "devices.0.count": 2,
         "rounds.clients": 1,
     }
-    env = RoundsEnv(
-        scenario,
-        act="selection",
-        rounds=1,
-        out=tmp_path,
-        reward=lambda info: info["personal_mean/accuracy"],
-    )
+    with pytest.warns(UserWarning, match=r"^rounds\.clients: has no effect: rounds here are sync"):
+        env = RoundsEnv(
+            scenario,
+            act="selection",
+            rounds=1,
+            out=tmp_path,
+            reward=lambda info: info["personal_mean/accuracy"],
+        )
     (step,) = played(env, [np.array([1, 0], np.int8)], seed=1)
     run = Run.open(step[4]["run"])
     assert step[1] == run.final("accuracy", "personal_mean")

@@ -24,7 +24,7 @@ from wfl_sim.flower.exchanges import ExchangePlan
 from wfl_sim.flower.grid import SimulatedGrid
 from wfl_sim.randomness import derived_seed
 from wfl_sim.results import Run, write_run
-from wfl_sim.scenario.loading import Loaded, read_extended
+from wfl_sim.scenario.loading import Loaded, read_extended, remarks
 from wfl_sim.scenario.resolve import digest, to_yaml
 from wfl_sim.scenario.scenario import Scenario
 from wfl_sim.simulation.run import prepare, provenance
@@ -173,7 +173,10 @@ def _network(
             document = document.without(key)
     for key, value in _PLACEHOLDER.items():
         document = document.having(key, Document(value, {(): Place("", (key,))}))
-    return Loaded(Scenario.of(document), document)
+    loaded = Loaded(Scenario.of(document), document)
+    for line in remarks([loaded]):
+        warn(line)
+    return loaded
 
 
 def _component(file: Path, components: Mapping[str, str], key: str) -> Any:

@@ -1,5 +1,6 @@
 """An environment whose steps are the rounds of a scenario."""
 
+import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -78,6 +79,11 @@ class RoundsEnv(gymnasium.Env[dict[str, Any], Any]):
             raise ScenarioError(f"sweep: an environment has one scenario, got {len(loaded)}")
         self._acts = [act] if isinstance(act, str) else [*act]
         one = loaded[0].scenario
+        for key, value in loaded[0].document.data["rounds"].items():
+            of_privacy = key == "clients" and one.privacy is not None  # the cohort of its noise
+            if key != "count" and value != "synchronous" and not of_privacy:
+                what = "has no effect: rounds here are synchronous, and actions say who is asked"
+                warnings.warn(str(loaded[0].document.error(("rounds", key), what)), stacklevel=2)
         try:
             found = {each: action_space(each, one) for each in self._acts}
         except LocatedError as error:
