@@ -1,5 +1,6 @@
 """The tutorials, typed from top to bottom in an empty folder, do what they say."""
 
+import glob
 import re
 import runpy
 import shlex
@@ -44,6 +45,7 @@ def typed(page, monkeypatch, folder, capsys):
                 continue
             # Spawned processes would begin with the program that runs the tests.
             alone = ["--jobs", "1"] if words[0] == "sweep" else []
+            words = [each for word in words for each in sorted(glob.glob(word)) or [word]]
             arguments = [program, *words, *LESS.get(words[-1], []), *alone]
             monkeypatch.setattr(sys, "argv", arguments)
             with pytest.raises(SystemExit) as ended:
@@ -60,6 +62,7 @@ def test_the_tutorial_on_networks(tmp_path, monkeypatch, capsys):
     assert "proportional-fair" in said["numbers.py"]
     (study,) = tmp_path.glob("runs/study-sweep-*")
     assert (study / "figures" / "along-devices.0.power.png").is_file()
+    assert (tmp_path / "paper" / "along-devices.0.power-1-power-dbm.pdf").is_file()
     assert len(list(tmp_path.glob("runs/own-sweep-*/*/manifest.json"))) == 6
 
 
@@ -71,4 +74,6 @@ def test_the_tutorial_on_learning(tmp_path, monkeypatch, capsys):
     assert accuracy[-1] > accuracy[0] + 0.2
     (methods,) = tmp_path.glob("runs/methods-sweep-*")
     assert (methods / "figures" / "convergence-accuracy-personal_mean.png").is_file()
+    paper = tmp_path / "paper" / "convergence-accuracy-personal_mean-2-completed-rounds.pdf"
+    assert paper.is_file()
     assert len(said["curves.py"].splitlines()) == 6

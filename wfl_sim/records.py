@@ -4,7 +4,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 Activity = Literal[
-    "download", "compute", "upload", "handover", "wait", "idle", "off", "aggregate", "transfer"
+    "download",
+    "compute",
+    "upload",
+    "backhaul",
+    "handover",
+    "wait",
+    "idle",
+    "off",
+    "aggregate",
+    "transfer",
 ]
 Outcome = Literal["done", "dropped", "lost", "cut"]
 Quantity = Literal["battery", "temperature", "frequency", "x", "y", "cell"]

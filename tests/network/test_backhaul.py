@@ -142,3 +142,15 @@ def test_a_graph_that_does_not_connect_is_one_located_line(tmp_path, text, messa
         scenario(tmp_path, TWO, f"backhaul={text}")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_an_upload_on_the_wires_is_an_activity_of_its_device(tmp_path):
+    wire = "cells.0.backhaul={capacity: 10 Mbit/s, latency: 20 ms}"
+    spans = outcome(tmp_path, wire, "rounds.clients=1").spans
+    sent = {(s.actor, s.round): s for s in spans if s.activity == "upload"}
+    wired = [s for s in spans if s.activity == "backhaul"]
+    assert len(wired) == len(sent) == 3
+    for span in wired:
+        upload = sent[span.actor, span.round]
+        assert span.start == upload.end
+        assert span.end - span.start == pytest.approx(upload.bits / 10e6 + 0.02)

@@ -88,7 +88,7 @@ def test_every_participant_downloads_computes_uploads_in_this_order(tmp_path):
             if actor == "server":
                 assert did == ["aggregate"]
             else:
-                assert did in ([], ["download", "compute", "upload"])
+                assert did in ([], ["download", "compute", "upload", "backhaul"])
 
 
 def test_compute_lasts_what_the_hardware_needs(tmp_path):

@@ -226,7 +226,7 @@ class Device:
     def idle(self) -> None:
         """Be idle until the next request, if the device is waiting."""
         working = self._participation is not None and self._participation.working
-        if not working and self.activity_log.activity == "wait":
+        if not working and self.activity_log.activity in ("wait", "backhaul"):
             self.activity_log.begin("idle")
 
     def close(self) -> None:

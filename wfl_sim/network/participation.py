@@ -93,12 +93,15 @@ class Participation:
         upload = context.plan.local_update(device.index, number, download.shared, self._repetition)
         if not arrived:
             context.plan.reject(device.index, upload)
-        device.activity_log.begin("wait", number)
-        if bits and arrived and self._air is None:
+        forwarded = bits and arrived and self._air is None
+        device.activity_log.begin("backhaul" if forwarded else "wait", number)
+        if forwarded:
             # It goes to the server that asked, even if another edge server serves the device now.
             asked = download.cell or device.cell
             yield from (device.cell if device.cell.hub == asked.hub else asked).forward(bits)
             context.traffic.received_up += bits
+            if device.activity_log.activity == "backhaul":  # unless it has been dismissed, or left
+                device.activity_log.begin("wait", number)
         if arrived:
             device.last_upload_round, device.last_upload = number, upload
         return Contribution(device, upload if arrived else None, download)

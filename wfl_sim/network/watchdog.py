@@ -159,6 +159,7 @@ def _waits(device: Device) -> str:
         "upload": "sends to",
         "handover": "changes to",
         "wait": "waits for the server behind",
+        "backhaul": "has sent over the backhaul of",
     }.get(activity, f"is in {activity} at")
     return (
         f"{device.name} {doing} {device.cell.name} since {device.activity_log.since:,.6g} s at a "

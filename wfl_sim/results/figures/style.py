@@ -55,6 +55,7 @@ FILLS: Final[dict[str, Fill]] = {
     "compute": Fill("#D55E00", ink="white"),
     "upload": Fill("#0072B2", ink="white"),
     "transmit": Fill("#0072B2", ink="white"),
+    "backhaul": Fill("#E69F00"),
     "handover": Fill("#F0E442"),
     "wait": Fill("#CCCCCC"),
     "idle": Fill("#EEEEEE"),
