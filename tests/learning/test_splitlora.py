@@ -115,7 +115,7 @@ def test_every_step_goes_over_the_air(ends):
         done = [s for s in outcome.spans if (s.actor, s.round) == (device, 0)]
         order = [s.activity for s in done if s.activity not in ("wait", "idle")]
         step = ["compute", "upload", "download", "compute"]
-        assert order in ([], ["download", *step, *step, "upload"])
+        assert order in ([], ["download", *step, *step, "upload", "backhaul"])
         if order:
             up = [s.bits for s in done if s.activity == "upload"]
             down = [s.bits for s in done if s.activity == "download"]
