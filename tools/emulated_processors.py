@@ -1,0 +1,98 @@
+"""Digests of spans of the shipped scenarios, on this processor and on others that are emulated.
+
+`python -m tools.emulated_processors` prints the table of docs/reliability.md and ends with exit
+code 1 where a digest differs. NumPy and OpenBLAS read the kind of processor once, when they are
+loaded, so each kind is a process of its own. Long scenarios are shortened.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[1]
+
+KINDS: Final = {
+    "as it is": {},
+    "Haswell, no AVX-512": {"OPENBLAS_CORETYPE": "Haswell", "NPY_DISABLE_CPU_FEATURES": "X86_V4"},
+    "Zen": {"OPENBLAS_CORETYPE": "Zen"},
+    "SkylakeX": {"OPENBLAS_CORETYPE": "SkylakeX"},
+    "Prescott, no AVX": {
+        "OPENBLAS_CORETYPE": "Prescott",
+        "NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4",
+    },
+}
+"""Kinds of processor, and the environment that emulates each."""
+
+SCENARIOS: Final[dict[str, tuple[str, ...]]] = {
+    "presets/chen-2021": ("rounds.count=3",),
+    "presets/fedl-2019": ("rounds.count=3",),
+    "presets/yang-2021": ("rounds.count=1",),
+    "smoke/synthetic": (),
+    "hierarchical": ("rounds.count=4",),
+    "handover": ("rounds.count=1", "model.payload=1 Mbit"),
+    "allocators": ("rounds.count=1", "model.payload=1 Mbit"),
+    "quickstart": ("rounds.count=2",),
+    "large-network": ("rounds.count=1", "rounds.clients=4", "model.payload=1 Mbit"),
+}
+"""Scenarios, and the settings that shorten them."""
+
+
+def digests() -> dict[str, list[str]]:
+    """Return the digests of spans by scenario, one for each variant of the first seed."""
+    from wfl_sim.results.digests import digest_spans
+    from wfl_sim.scenario.loading import load
+    from wfl_sim.simulation.simulation import Simulation
+
+    found: dict[str, list[str]] = {}
+    for name, settings in SCENARIOS.items():
+        begin = time.process_time()
+        loaded = [
+            each.scenario for each in load(ROOT / f"scenarios/{name}.yaml", settings=settings)
+        ]
+        runs = [each for each in loaded if each.seed == loaded[0].seed]
+        found[name] = [
+            digest_spans(Simulation(each, network_only=True).run().spans) for each in runs
+        ]
+        took = time.process_time() - begin
+        print(f"{name}: {found[name]}, {took:.1f} s", file=sys.stderr, flush=True)
+    return found
+
+
+def emulated(environment: dict[str, str]) -> dict[str, list[str]]:
+    """Return the digests of a process with this environment."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tools.emulated_processors", "--here"],
+        env=os.environ | environment,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    read: dict[str, list[str]] = json.loads(done.stdout)
+    return read
+
+
+def main() -> int:
+    """Print the table; return the number of scenarios whose digests differ."""
+    if "--here" in sys.argv[1:]:
+        print(json.dumps(digests()))
+        return 0
+    by_kind = {kind: emulated(environment) for kind, environment in KINDS.items()}
+    first, *others = by_kind.values()
+    print("| scenario | shortened by | runs | digest | " + " | ".join(list(KINDS)[1:]) + " |")
+    print("|---|---|---:|---|" + "---|" * len(others))
+    differ = 0
+    for name, here in first.items():
+        same = [each[name] == here for each in others]
+        differ += not all(same)
+        cells = " | ".join("the same" if each else "**other**" for each in same)
+        how = ", ".join(f"`{setting}`" for setting in SCENARIOS[name])
+        print(f"| {name} | {how} | {len(here)} | `{here[0][:12]}` | {cells} |")
+    return differ
+
+
+if __name__ == "__main__":
+    sys.exit(min(main(), 1))
