@@ -32,7 +32,7 @@ PAGES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "method": ("method", "method", ("method", "algorithm")),
     "payload": ("payload and privacy", "payload privacy", ("codec",)),
     "rounds": ("rounds, server and evaluation", "rounds server evaluation",
-               ("rounds", "selector", "staleness", "optimizer", "robust")),
+               ("rounds", "selector", "staleness", "optimizer", "robust", "metric")),
     "cells": ("cells", "cells", ("allocator", "rate", "loss", "antenna", "station")),
     "channel": ("cells.channel", "", ("pathloss", "shadowing", "fading")),
     "network": ("layout, handover and backhaul", "layout handover backhaul", ("layout",)),

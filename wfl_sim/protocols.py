@@ -11,6 +11,7 @@ Nothing inside wfl_sim imports this module. `Exchange`, `Loss` and `Outlook` are
 from wfl_sim.codecs.codec import CODECS, Codec
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.registry import From, Registry
+from wfl_sim.data.metrics import METRICS, Metric
 from wfl_sim.data.partition import PARTITIONS, Partition
 from wfl_sim.data.sharding import DATA, Data
 from wfl_sim.device_models.availability import AVAILABILITIES, Availability
@@ -75,6 +76,7 @@ __all__ = [
     "LAYOUTS",
     "LOSSES",
     "METHODS",
+    "METRICS",
     "MOBILITIES",
     "MODELS",
     "OPTIMIZERS",
@@ -116,6 +118,7 @@ __all__ = [
     "LocatedError",
     "Loss",
     "Method",
+    "Metric",
     "Mobility",
     "Optimizer",
     "Outlook",

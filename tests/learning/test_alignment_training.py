@@ -12,6 +12,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from wfl_sim.data import Alpaca, Instruct
 from wfl_sim.data.instruct import Preferences
 from wfl_sim.data.instruct_rules import score_answer, solution
+from wfl_sim.data.metrics import ExactMatch, Judge, RougeL, named
 from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.alignment.instruction_task import InstructionTask
 from wfl_sim.learning.alignment.policy import reference_policy
@@ -227,6 +228,19 @@ def test_an_encoder_reads_the_pair_with_its_special_tokens(tmp_path: Path) -> No
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
     long = reward.rewards(["the market fell " * 9], ["the striker scored"])
     assert long.isfinite().all()
+
+
+def test_answers_are_judged_by_metrics() -> None:
+    _, test = conversations(0.5, 0, 16)
+    method = FedIT(local=SMALL)
+    judge = Judge(metrics=named([ExactMatch(), RougeL()]), classes=())
+    layout = test.examples.layout
+    task = InstructionTask(load_tokenizer(MODEL), method.phases, layout)
+    adapted = AdaptedModel(load_causal(MODEL), method.parts, 1, task, judge=judge)
+    adapted.reset(adapted.parts, 0)
+    values, said = adapted.evaluate(test), adapted.answers(test)
+    assert values["rouge_l"] == pytest.approx(RougeL().value(test.examples.answers, said))
+    assert 0 < values["exact_match"] < values["rouge_l"] < 1
 
 
 def test_dpo_learns_from_pairs_of_a_file(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from wfl_sim.data.metrics import Judge, MacroF1, named
 from wfl_sim.learning.objectives import evaluate
 from wfl_sim.learning.tokenized import TokenizedTexts
 from wfl_sim.learning.torch_settings import deterministic
@@ -35,6 +36,14 @@ def test_values_by_hand() -> None:
     right = np.log(np.exp(2) + 2) - 2
     assert values["accuracy"] == 0.75
     assert values["loss"] == pytest.approx((3 * right + right + 2) / 4, rel=1e-6)
+
+
+def test_a_judge_is_told_the_names_of_classes_over_all_passes() -> None:
+    judge = Judge(metrics=named([MacroF1()]), classes=("x", "y", "z"))
+    first, labels = [0] * 130 + [1] * 5, [0] * 125 + [1] * 10
+    values = evaluate(Echo(), encoded(first, labels), judge)  # type: ignore[arg-type]
+    # x: 125 of 125 given and 130 said; y: 5 of 10 given and 5 said
+    assert values["macro_f1"] == pytest.approx((250 / 255 + 10 / 15) / 2)
 
 
 @pytest.mark.parametrize("size", [1, 127, 128, 129, 300])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from wfl_sim.data.examples import Shards
+from wfl_sim.data.metrics import Correlation, MacroF1
 from wfl_sim.execution.task import Evaluate, InitialShared, Result, StateRef
 from wfl_sim.learning.grouped import evaluation
 from wfl_sim.learning.learner import PeftLearner
@@ -76,7 +77,9 @@ def agree(learn: PeftLearner) -> None:
     assert len({each.values["loss"] for each in alone}) == len(alone)
     for one, other in zip(alone, group, strict=True):
         assert other.states == {}
-        assert other.values["accuracy"] == one.values["accuracy"]
+        assert other.values.keys() == one.values.keys()
+        for name in other.values.keys() - {"loss"}:
+            assert other.values[name] == one.values[name]
         assert other.values["loss"] == pytest.approx(one.values["loss"], rel=1e-5)
 
 
@@ -108,6 +111,20 @@ def test_devices_may_have_more_or_fewer_examples(
     found = passes(learn)
     agree(learn)
     assert found[3:] == sizes
+
+
+def test_metrics_of_a_group_are_those_of_each(
+    quiet: Folder, uneven: Shards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each device has 5, 2 or 7 texts, in passes of 4."""
+    monkeypatch.setattr(evaluation, "ROWS", 4)
+    method = METHODS["lora-adapter"]
+    learn = learner(quiet("bert"), uneven, method, metrics=(MacroF1(), Correlation()))
+    assert learn.recipe != learner(quiet("bert"), uneven, method).recipe
+    agree(learn)
+    values = [each.values for each in both(learn)[0]]
+    assert all(set(each) == {"accuracy", "loss", "macro_f1", "mcc"} for each in values)
+    assert any(each["macro_f1"] != each["accuracy"] for each in values)
 
 
 def test_ranks_may_differ(quiet: Folder, uneven: Shards) -> None:

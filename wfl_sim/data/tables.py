@@ -6,13 +6,14 @@ from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, Final, Literal, NamedTuple, Self
+from typing import Annotated, Final, Literal, NamedTuple, Self
 
 import numpy as np
 
 from wfl_sim.config.fields import FilePath
 from wfl_sim.config.registry import From
 from wfl_sim.data.examples import Examples, Padding, Shards
+from wfl_sim.data.hub import HubName, load_hub
 from wfl_sim.data.partition import PARTITIONS, Dirichlet, Partition, divided, in_order
 from wfl_sim.data.sharding import check_sharding, draw_rows, left_out, shards
 from wfl_sim.data.text_file import Source, TextFile, scalar
@@ -41,26 +42,6 @@ def _long_fields() -> Iterator[None]:
         yield
     finally:
         csv.field_size_limit(before)
-
-
-@dataclass(frozen=True, kw_only=True)
-class HubName(Source):
-    """A data set on the Hub.
-
-    Attributes:
-        name: the data set, or a local folder that `datasets` can load.
-        config: the data set's configuration, where it has several.
-        split: the split that is divided; the Hub's own test split is not used.
-    """
-
-    name: Annotated[str, FilePath(or_name=True)]
-    config: str | None = None
-    split: str = "train"
-
-    @property
-    def source(self) -> str:
-        """The data set, for error messages."""
-        return self.name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -310,14 +291,3 @@ class Hub(Table, HubName):
     def official(self) -> Self:
         """Return the split of the test."""
         return replace(self, split=str(self.test), test=None)
-
-
-def load_hub(name: str, config: str | None, split: str) -> Any:
-    """Return a data set of the Hub, or raise what `datasets` raises when it cannot load."""
-    try:
-        from datasets import load_dataset
-    except ImportError:
-        raise ImportError(
-            f"{name}: a data set of the Hub needs the datasets package: pip install 'wfl_sim[hub]'"
-        ) from None
-    return load_dataset(name, config, split=split)

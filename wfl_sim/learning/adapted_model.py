@@ -13,6 +13,7 @@ from torch.nn import Parameter
 from transformers import PreTrainedModel
 
 from wfl_sim.config.errors import LocatedError
+from wfl_sim.data.metrics import Judge
 from wfl_sim.learning import peft as torch_parts
 from wfl_sim.learning.mixing import evaluate_mixture, text_embeddings, without_loras
 from wfl_sim.learning.objectives import evaluate
@@ -39,6 +40,7 @@ class AdaptedModel:
             classifier.
         activations: bytes of memory for outputs of the layers below all parts.
         compiled: whether torch compiles the steps of training.
+        judge: takes further metrics of an evaluation.
     """
 
     def __init__(
@@ -49,8 +51,10 @@ class AdaptedModel:
         task: "LanguageTask | None" = None,
         activations: float = 0.0,
         compiled: bool = False,
+        judge: Judge | None = None,
     ) -> None:
         self.task = task
+        self.judge = judge
         self.model = model
         self.parts = {part.name: part for part in parts}
         self.parameters = torch_parts.attach(model, parts)
@@ -191,7 +195,7 @@ class AdaptedModel:
     ) -> dict[str, float]:
         """Return accuracy and loss where LoRAs weigh differently from text to text."""
         with deterministic(seed=0, threads=self.threads), self.cls_token_only():
-            return evaluate_mixture(self.model, examples, weights)
+            return evaluate_mixture(self.model, examples, weights, self.judge)
 
     def evaluate(self, examples: Any) -> dict[str, float]:
         """Return accuracy and loss of the present values, and more of a language model."""
@@ -199,7 +203,7 @@ class AdaptedModel:
             if self.task is not None:
                 return self.task.evaluate(self, examples)
             with self.cls_token_only():
-                return evaluate(self.model, examples)
+                return evaluate(self.model, examples, self.judge)
 
     def answers(self, examples: Any) -> list[str]:
         """Return what a language model answers with its present values."""

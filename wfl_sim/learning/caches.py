@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from wfl_sim.data.examples import Examples, Padding, Shards
 from wfl_sim.data.instructions import Instructions, PromptLengths
+from wfl_sim.data.metrics import Judge, Metric, named
 from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.methods.parts import Part
 from wfl_sim.methods.phases import Phase
@@ -48,6 +49,11 @@ class EncodedShards:
         """Leave out what every process makes for itself."""
         kept = {name: value for name, value in self.__dict__.items() if name != "tokenizer"}
         return {**kept, "_encoded": {}, "_placed": {}}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the labels."""
+        return self._shards.classes
 
     @property
     def classes(self) -> int:
@@ -116,11 +122,18 @@ class ModelCache:
         phases: phases of the method; they decide how a language model is evaluated.
         examples: their tokenizer and labels, and whether they are instructions.
         threads: threads of torch.
+        metrics: of evaluations, beside the usual ones.
     """
 
     def __init__(
-        self, model: Pretrained, phases: Sequence[Phase], examples: EncodedShards, threads: int
+        self,
+        model: Pretrained,
+        phases: Sequence[Phase],
+        examples: EncodedShards,
+        threads: int,
+        metrics: Sequence[Metric] = (),
     ) -> None:
+        self._judge = Judge(metrics=named(metrics), classes=examples.names) if metrics else None
         self._model = model
         self._phases = phases
         self._examples = examples
@@ -157,6 +170,7 @@ class ModelCache:
                 self._threads,
                 activations=self._model.activations,
                 compiled=self._model.compile,
+                judge=self._judge,
             )
         task = InstructionTask(tokenizer, self._phases, layout)
-        return AdaptedModel(load_causal(self._model), parts, self._threads, task)
+        return AdaptedModel(load_causal(self._model), parts, self._threads, task, judge=self._judge)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from wfl_sim.codecs.codec import Codec
 from wfl_sim.data.examples import Padding, Shards
+from wfl_sim.data.metrics import Metric
 from wfl_sim.device_models.workload import Workload
 from wfl_sim.execution.task import (
     Aggregate,
@@ -69,6 +70,8 @@ class PeftLearner:
     """Threads of torch in every task. They decide the last bits, so they are in the recipe."""
     padding: Padding = "fixed"
     """How long the texts of a batch are made."""
+    metrics: tuple[Metric, ...] = ()
+    """Of evaluations, beside the usual ones."""
 
     def __post_init__(self) -> None:
         for name, value in (("tokens", self.tokens), ("threads", self.threads)):
@@ -98,7 +101,7 @@ class PeftLearner:
             privacy=self.privacy,
             device_parts=DeviceParts(self.method, self.ranks),
             examples=examples,
-            models=ModelCache(self.model, phases, examples, self.threads),
+            models=ModelCache(self.model, phases, examples, self.threads, self.metrics),
         )
 
     @cached_property
@@ -155,6 +158,7 @@ class PeftLearner:
                 self.privacy,
                 self.padding,
                 *self._size,
+                *self.metrics,
                 *rewards_of(self.method.phases),
             ),
         )

@@ -11,6 +11,7 @@ from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from wfl_sim.data.metrics import Judge
 from wfl_sim.learning.objectives import evaluate
 from wfl_sim.learning.peft.lora import activate
 from wfl_sim.learning.tokenized import TokenizedTexts
@@ -43,17 +44,18 @@ def text_embeddings(model: PreTrainedModel, examples: TokenizedTexts) -> NDArray
 
 
 def evaluate_mixture(
-    model: PreTrainedModel, examples: TokenizedTexts, weights: Mapping[str, NDArray[np.floating]]
+    model: PreTrainedModel,
+    examples: TokenizedTexts,
+    weights: Mapping[str, NDArray[np.floating]],
+    judge: Judge | None = None,
 ) -> dict[str, float]:
-    """Return accuracy and loss where the LoRAs of some parts weigh as given, (n,) for each part."""
-    totals: dict[str, float] = {}
-    for first in range(0, len(examples), _BATCH):
-        here = slice(first, first + _BATCH)
-        batch = examples.take(here)
-        with weighted(model, {part: each[here] for part, each in weights.items()}):
-            for name, value in evaluate(model, batch).items():
-                totals[name] = totals.get(name, 0.0) + value * len(batch)
-    return {name: total / len(examples) for name, total in totals.items()}
+    """Return what `evaluate` does where the LoRAs of parts weigh as given, (n,) for each part."""
+    return evaluate(
+        model,
+        examples,
+        judge,
+        lambda here: weighted(model, {part: each[here] for part, each in weights.items()}),
+    )
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Supervised losses of a batch, and accuracy and loss on held-out examples."""
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import PreTrainedModel
 
+from wfl_sim.data.metrics import Judge
 from wfl_sim.learning.alignment.losses import mean_over_words
 from wfl_sim.learning.causal.log_probabilities import log_probabilities
 from wfl_sim.learning.causal.prompts import Conversations, PromptBatch
@@ -73,8 +75,19 @@ def losses_of(objective: Objective) -> Losses | None:
     return _EACH.get(type(objective))
 
 
-def evaluate(model: PreTrainedModel, examples: TokenizedTexts) -> dict[str, float]:
-    """Return accuracy in [0, 1] and loss in nat over all examples.
+def evaluate(
+    model: PreTrainedModel,
+    examples: TokenizedTexts,
+    judge: Judge | None = None,
+    around: Callable[[slice], AbstractContextManager[object]] = nullcontext,
+) -> dict[str, float]:
+    """Return accuracy in [0, 1], loss in nat and the metrics of a judge over all examples.
+
+    Args:
+        model: the network.
+        examples: what is evaluated on.
+        judge: takes further metrics.
+        around: is entered for each pass, with the examples that it takes.
 
     Raises:
         ValueError: there are no examples.
@@ -84,11 +97,16 @@ def evaluate(model: PreTrainedModel, examples: TokenizedTexts) -> dict[str, floa
         raise ValueError("nothing to evaluate on: no held-out examples")
     if model.training:
         model.eval()
-    correct, loss = 0, 0.0
+    correct, loss, predicted = 0, 0.0, list[int]()
     with torch.inference_mode(), in_precision(model):
         for first in range(0, count, ROWS):
-            batch = examples.take(slice(first, first + ROWS))
-            scores = logits(model, batch)
-            correct += int((scores.argmax(-1) == batch.labels).sum())
+            here = slice(first, first + ROWS)
+            batch = examples.take(here)
+            with around(here):
+                scores = logits(model, batch)
+            said = scores.argmax(-1)
+            predicted += [] if judge is None else said.tolist()
+            correct += int((said == batch.labels).sum())
             loss += float(functional.cross_entropy(scores, batch.labels, reduction="sum"))
-    return {"accuracy": correct / count, "loss": loss / count}
+    more = {} if judge is None else judge.of_labels(examples.labels.tolist(), predicted)
+    return {"accuracy": correct / count, "loss": loss / count, **more}

@@ -23,6 +23,7 @@ from wfl_sim.data import (
     Newswire,
     QuantitySkew,
 )
+from wfl_sim.data.metrics import METRICS
 from wfl_sim.data.partition import PARTITIONS
 from wfl_sim.data.sharding import DATA
 from wfl_sim.device_models.availability import AVAILABILITIES
@@ -61,6 +62,7 @@ FAMILIES: Final[tuple[Registry[Any], ...]] = (
     LAYOUTS,
     LOSSES,
     METHODS,
+    METRICS,
     MOBILITIES,
     MODELS,
     OPTIMIZERS,

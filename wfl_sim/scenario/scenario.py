@@ -24,6 +24,7 @@ from wfl_sim.config.merging import lay_over
 from wfl_sim.config.plugins import plugins_allowed
 from wfl_sim.config.python_data import document_of, typed
 from wfl_sim.config.registry import From
+from wfl_sim.data.metrics import METRICS, Metric, named
 from wfl_sim.data.sharding import DATA, Data
 from wfl_sim.device_models import Hardware, HardwareReference
 from wfl_sim.device_models.carbon import CarbonIntensity
@@ -79,6 +80,11 @@ class Evaluation:
     """Maximum number of pooled held-out examples; 0 skips the global scope."""
     personal_examples: PositiveInt = 64
     """Maximum number of held-out examples of each device."""
+    metrics: tuple[Annotated[Metric, From(METRICS)], ...] = ()
+    """Metrics beside the usual ones, such as `macro-f1` of classifiers or `rouge-l` of answers."""
+
+    def __post_init__(self) -> None:
+        named(self.metrics)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -173,8 +173,8 @@ _RULES: Final = (
     ),
     _Rule(
         "data payload.upload payload.download evaluation.every evaluation.interval "
-        "evaluation.global_examples evaluation.personal_examples server.optimizer server.weights "
-        "privacy.clip privacy.noise_multiplier",
+        "evaluation.global_examples evaluation.personal_examples evaluation.metrics "
+        "server.optimizer server.weights privacy.clip privacy.noise_multiplier",
         lambda scenario, _: isinstance(scenario.model, Synthetic),
         _TRAINS_NOTHING,
     ),

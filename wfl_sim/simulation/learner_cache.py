@@ -140,6 +140,7 @@ def _settings(scenario: Scenario) -> dict[str, Any]:
     payload = Payload() if isinstance(scenario.rounds, Centralised) else scenario.payload
     return both | {
         "tokens": scenario.data.tokens,
+        "metrics": scenario.evaluation.metrics,
         "padding": getattr(scenario.data, "padding", "fixed"),
         "codec_up": payload.upload,
         "codec_down": payload.download,

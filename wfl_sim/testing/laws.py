@@ -148,6 +148,17 @@ def availability(kind: Any) -> Iterator[str]:
         yield "intervals must come in order and must not overlap"
 
 
+def metric(kind: Any) -> Iterator[str]:
+    """It is a finite number, and the same for the same predictions."""
+    given, said = ["yes", "no", "no", "it is"], ["yes", "yes", "no", ""]
+    for right, answers in ((given, said), (given, given), (given[:1], said[3:])):
+        value = float(kind.value(right, answers))
+        if not np.isfinite(value):
+            yield f"`value` must be finite, got {value:g} for {answers} where {right} is right"
+        elif value != float(kind.value(right, answers)):
+            yield "`value` must be the same for the same predictions: it may keep nothing"
+
+
 def partition(kind: Any) -> Iterator[str]:
     """Every example has one device."""
     labels = np.arange(60) % (4 if hasattr(kind, "column") else 3)
@@ -223,6 +234,7 @@ LAWS: Final[Mapping[str, Law]] = {
         jitter,
         loss,
         method,
+        metric,
         optimizer,
         partition,
         pathloss,

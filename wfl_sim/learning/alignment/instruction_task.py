@@ -83,6 +83,9 @@ class InstructionTask:
         numbers = perplexity(model, examples.texts, sparsity)
         texts = generate_answers(model, self.tokenizer, examples, sparsity, temperature)
         numbers |= true_rewards(self.tokenizer, examples, texts)
+        if adapted.judge is not None:
+            answers = decode_answers(self.tokenizer, texts)
+            numbers |= adapted.judge.of_texts(examples.examples.answers, answers)
         if self.rewards:
             scores = answer_rewards(self.rewards, self.tokenizer, examples.examples, texts).mean(0)
             names = ("scored_helpfulness", "scored_safety")

@@ -30,7 +30,7 @@ class EvaluationItem:
 def evaluate_together(
     adapted: AdaptedModel, items: Sequence[EvaluationItem]
 ) -> list[dict[str, float]]:
-    """Return accuracy in [0, 1] and loss in nat of each device over all its examples.
+    """Return accuracy in [0, 1], loss in nat and metrics of each device over all its examples.
 
     Args:
         adapted: a network with the parts of any of the devices; its values do not matter, and stay.
@@ -46,16 +46,20 @@ def evaluate_together(
         for first in range(0, len(order), ROWS):
             here = order[first : first + ROWS]
             sizes = np.array([len(items[each].examples) for each in here])
-            correct, loss = _sums(adapted, [items[each] for each in here], sizes)
+            some = [items[each] for each in here]
+            correct, loss, predicted = _sums(adapted, some, sizes)
             for each, right, nats in zip(here, correct / sizes, loss / sizes, strict=True):
                 found[each] = {"accuracy": float(right), "loss": float(nats)}
+            if adapted.judge is not None:
+                for each, item, said in zip(here, some, predicted, strict=True):
+                    found[each] |= adapted.judge.of_labels(item.examples.labels.tolist(), said)
     return [found[each] for each in range(len(items))]
 
 
 def _sums(
     adapted: AdaptedModel, items: Sequence[EvaluationItem], sizes: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return how many answers are right and the summed loss of each device, both (devices,)."""
+) -> tuple[NDArray[np.int64], NDArray[np.float64], list[list[int]]]:
+    """Return how many are right and the summed loss, both (devices,), and what is predicted."""
     if not sizes.all():
         raise ValueError("nothing to evaluate on: no held-out examples")
     model, layers = adapted.model.eval(), GroupLayers(adapted.model, adapted.parameters)
@@ -64,6 +68,7 @@ def _sums(
     scales = scales_of([item.parts for item in items], model.device)
     examples, firsts = joined([item.examples for item in items]), sizes.cumsum() - sizes
     correct, loss = np.zeros(len(items), np.int64), np.zeros(len(items))
+    predicted: list[list[int]] = [[] for _ in items]
     begin = 0
     while begin < sizes[0]:
         devices = int((sizes > begin).sum())
@@ -76,7 +81,10 @@ def _sums(
         with adapted.cls_token_only(), in_precision(model), layers.on(now, strength):
             scores = logits(model, batch)
             losses = functional.cross_entropy(scores, batch.labels, reduction="none")
-        right = (scores.argmax(-1) == batch.labels).cpu().numpy()
+        said = scores.argmax(-1)
+        for one, more in zip(predicted, said.view(rows.shape).tolist(), strict=False):
+            one += more
+        right = (said == batch.labels).cpu().numpy()
         correct[:devices] += right.reshape(rows.shape).sum(axis=1)
         loss[:devices] += losses.double().cpu().numpy().reshape(rows.shape).sum(axis=1)
-    return correct, loss
+    return correct, loss, predicted

@@ -1,0 +1,158 @@
+"""How good predictions are, beside accuracy and loss: of classes, and of answers."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite, sqrt
+from typing import Final, Protocol, runtime_checkable
+
+from wfl_sim.config.registry import Registry
+
+_USUAL: Final = {"accuracy", "loss", "perplexity", "kl", "helpfulness", "safety", "reward"}
+
+
+@runtime_checkable
+class Metric(Protocol):
+    """A number for all predictions of an evaluation.
+
+    For example, the share of answers that are as short as they should be:
+
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
+    ... class Brief:
+    ...     words: int = 5
+    ...
+    ...     def value(self, given, predicted):
+    ...         return sum(len(each.split()) <= self.words for each in predicted) / len(predicted)
+    >>> Brief(words=2).value(["yes"] * 2, ["yes", "it may well be"])
+    0.5
+    """
+
+    def value(self, given: Sequence[str], predicted: Sequence[str]) -> float:
+        """Return the number, which must be finite.
+
+        Args:
+            given: the right classes by name, or the given answers; at least one.
+            predicted: what the model says of each.
+        """
+        ...
+
+
+METRICS: Registry[Metric] = Registry("metric", Metric)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judge:
+    """Takes the metrics of an evaluation.
+
+    Attributes:
+        metrics: with the names under which they are reported.
+        classes: names of the labels of a classifier.
+    """
+
+    metrics: tuple[tuple[str, Metric], ...]
+    classes: tuple[str, ...]
+
+    def of_labels(self, given: Sequence[int], predicted: Sequence[int]) -> dict[str, float]:
+        """Return the metrics of predicted labels."""
+        return self.of_texts(*([self.classes[i] for i in each] for each in (given, predicted)))
+
+    def of_texts(self, given: Sequence[str], predicted: Sequence[str]) -> dict[str, float]:
+        """Return the metrics of answers; raise ValueError where one is not finite."""
+        found = {name: float(metric.value(given, predicted)) for name, metric in self.metrics}
+        for name, value in found.items():
+            if not isfinite(value):
+                raise ValueError(f"evaluation.metrics: {name} must be finite, got {value}")
+        return found
+
+
+def named(metrics: Sequence[Metric]) -> tuple[tuple[str, Metric], ...]:
+    """Return metrics with their names: the kind with low lines, of a file the class.
+
+    Raises ValueError where two numbers of an evaluation would have one name.
+    """
+    names = [METRICS.name_of(each).rpartition(":")[2].replace("-", "_") for each in metrics]
+    for name in names:
+        if names.count(name) > 1 or name in _USUAL:
+            raise ValueError(f"metrics must have names of their own, got two that are {name!r}")
+    return tuple(zip(names, metrics, strict=True))
+
+
+@METRICS("macro-f1")
+@dataclass(frozen=True, kw_only=True)
+class MacroF1:
+    """Mean over classes of the F1 score, 2 TP / (2 TP + FP + FN): rare classes count alike.
+
+    The classes are those that occur among the given or the predicted ones. A device with one class
+    whose examples are all predicted right has 1.
+    """
+
+    def value(self, given: Sequence[str], predicted: Sequence[str]) -> float:
+        """Return a number from 0 to 1."""
+        hits = Counter(a for a, b in zip(given, predicted, strict=True) if a == b)
+        both = Counter(given) + Counter(predicted)
+        return sum(2 * hits[name] / count for name, count in both.items()) / len(both)
+
+
+@METRICS("mcc")
+@dataclass(frozen=True, kw_only=True)
+class Correlation:
+    """Matthews' correlation of given and predicted classes, of any number of classes.
+
+    J. Gorodkin, Comparing two K-category assignments by a K-category correlation coefficient,
+    Computational Biology and Chemistry 28, 2004. 0 where all are given, or predicted, as one class.
+    """
+
+    def value(self, given: Sequence[str], predicted: Sequence[str]) -> float:
+        """Return a number from -1 to 1."""
+        count, true, said = len(given), Counter(given), Counter(predicted)
+        right = sum(a == b for a, b in zip(given, predicted, strict=True))
+        spread = [count**2 - sum(n * n for n in each.values()) for each in (true, said)]
+        if not all(spread):
+            return 0.0
+        return (right * count - sum(n * said[k] for k, n in true.items())) / sqrt(
+            spread[0] * spread[1]
+        )
+
+
+@METRICS("exact-match")
+@dataclass(frozen=True, kw_only=True)
+class ExactMatch:
+    """Share of answers that are the given ones, but for blanks."""
+
+    def value(self, given: Sequence[str], predicted: Sequence[str]) -> float:
+        """Return a number from 0 to 1."""
+        pairs = zip(given, predicted, strict=True)
+        return sum(a.split() == b.split() for a, b in pairs) / len(given)
+
+
+@METRICS("rouge-l")
+@dataclass(frozen=True, kw_only=True)
+class RougeL:
+    """Mean F1 of the longest common subsequence of words: 2 l / (m + n).
+
+    C.-Y. Lin, ROUGE: A Package for Automatic Evaluation of Summaries, 2004, with equal weights of
+    recall and precision. Words are runs of letters, digits and low lines, without regard to case.
+    """
+
+    def value(self, given: Sequence[str], predicted: Sequence[str]) -> float:
+        """Return a number from 0 to 1."""
+        scores = []
+        for each in zip(given, predicted, strict=True):
+            right, said = (re.findall(r"\w+", text.casefold()) for text in each)
+            words = len(right) + len(said)
+            scores.append(2 * common(right, said) / words if words else 0.0)
+        return sum(scores) / len(scores)
+
+
+def common(first: Sequence[str], second: Sequence[str]) -> int:
+    """Return the length of the longest common subsequence."""
+    row = [0] * (len(second) + 1)
+    for word in first:
+        before = 0
+        for place, other in enumerate(second, 1):
+            above = row[place]
+            row[place] = before + 1 if word == other else max(above, row[place - 1])
+            before = above
+    return row[-1]
