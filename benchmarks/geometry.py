@@ -1,4 +1,4 @@
-"""Downlink geometry of 19 sites: percentiles of the wideband SIR at full load, beside an independent computation.
+"""Downlink geometry of 19 sites: percentiles of the SIR at full load, beside computed ones.
 
 Sites 500 m apart with wrap-around, UMa without line of sight, 6 dB of shadowing, 3.5 GHz; the SIR
 of a device is what it receives from its best cell over what it receives from all others.
