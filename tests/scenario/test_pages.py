@@ -211,6 +211,7 @@ SMALL = {
 def test_keys_that_other_pages_show_are_valid(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "x.csv").write_text("label,title,text\n1,a b,c\n2,d,e f\n")
+    (tmp_path / "databricks-dolly-15k.jsonl").touch()
     shown = blocks((DOCS / f"{page}.md").read_text(), "yaml")
     assert shown
     for text in shown:
