@@ -15,9 +15,10 @@ import numpy as np
 
 from wfl_sim.data.examples import Examples, Shards
 from wfl_sim.execution.graph import TaskGraph
-from wfl_sim.execution.plan import ReceivedUpload, TrainingPlan
+from wfl_sim.execution.plan import ReceivedUpload
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import Evaluate, InitialPrivate, LocalUpdate, Result
+from wfl_sim.execution.training_plan import TrainingPlan
 
 DEVICES, ROUNDS = 100, 8
 SIDES = {"A": (8, 128), "B": (128, 8)}

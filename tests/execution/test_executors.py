@@ -8,7 +8,7 @@ import pytest
 from tests.execution.test_graph import Counting, shards, two_rounds
 from wfl_sim.execution.executors import Grouped, Inline
 from wfl_sim.execution.graph import TaskGraph
-from wfl_sim.execution.plan import ReceivedUpload, TrainingPlan
+from wfl_sim.execution.plan import ReceivedUpload
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.store_maintenance import path_of
 from wfl_sim.execution.task import (
@@ -20,6 +20,7 @@ from wfl_sim.execution.task import (
     StateRef,
     key_of,
 )
+from wfl_sim.execution.training_plan import TrainingPlan
 from wfl_sim.scenario.loading import load
 from wfl_sim.scenario.resolve import digest
 

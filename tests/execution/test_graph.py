@@ -5,7 +5,7 @@ import pytest
 
 from wfl_sim.data.examples import Examples, Shards
 from wfl_sim.execution.graph import TaskGraph
-from wfl_sim.execution.plan import ReceivedUpload, TrainingPlan
+from wfl_sim.execution.plan import ReceivedUpload
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import (
     Aggregate,
@@ -16,6 +16,7 @@ from wfl_sim.execution.task import (
     StateRef,
     key_of,
 )
+from wfl_sim.execution.training_plan import TrainingPlan
 
 
 class Counting:

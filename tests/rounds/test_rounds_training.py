@@ -13,9 +13,9 @@ from tests.fixtures.runs import scenario
 from wfl_sim.execution.executors.base import EXECUTORS
 from wfl_sim.execution.executors.inline import inputs_of
 from wfl_sim.execution.graph import TaskGraph
-from wfl_sim.execution.plan import TrainingPlan
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import Aggregate, LocalUpdate
+from wfl_sim.execution.training_plan import TrainingPlan
 from wfl_sim.results import digest_metrics, digest_spans, digest_states
 from wfl_sim.simulation.build import build_federation, run_federation
 from wfl_sim.simulation.simulation import Simulation

@@ -14,8 +14,9 @@ from gymnasium import spaces
 
 from wfl_sim.config.errors import LocatedError, ScenarioError
 from wfl_sim.execution.graph import TaskGraph
-from wfl_sim.execution.plan import NetworkOnly, Plan, TrainingPlan
+from wfl_sim.execution.plan import NetworkOnly, Plan
 from wfl_sim.execution.store import Store
+from wfl_sim.execution.training_plan import TrainingPlan
 from wfl_sim.gym.decisions import action_space, apply, observation_space, observed, prepared
 from wfl_sim.network.device import Device
 from wfl_sim.network.federation import Federation

@@ -14,8 +14,9 @@ from wfl_sim.config.errors import LocatedError
 from wfl_sim.data.examples import Shards, label_counts
 from wfl_sim.device_models.energy import COMPONENTS
 from wfl_sim.execution.graph import Progress, TaskGraph
-from wfl_sim.execution.plan import NetworkOnly, Plan, TrainingPlan
+from wfl_sim.execution.plan import NetworkOnly, Plan
 from wfl_sim.execution.store import Store
+from wfl_sim.execution.training_plan import TrainingPlan
 from wfl_sim.execution.worker_process import cores
 from wfl_sim.learning.learner import PeftLearner
 from wfl_sim.network.federation import Federation
