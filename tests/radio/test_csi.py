@@ -16,6 +16,7 @@ from wfl_sim.network.transfer import TransferRequest
 from wfl_sim.radio.allocation import MaxCI
 from wfl_sim.radio.channel import SampledChannel
 from wfl_sim.radio.csi import EstimatedFading
+from wfl_sim.radio.lazy_fading import LazyFading
 from wfl_sim.randomness import stream
 
 OFFSETS = (np.arange(BLOCKS) - (BLOCKS - 1) / 2) * BLOCK
@@ -115,3 +116,21 @@ def test_estimation_errors_in_a_scenario_cost_time(tmp_path):
     )
     check_laws(blurred)
     assert blurred.totals["simulated_seconds"] > sharp.totals["simulated_seconds"]
+
+
+@pytest.mark.parametrize("model", [cm.Static(), cm.Nakagami(m=2.0), cm.Rayleigh()], ids=repr)
+def test_an_estimate_is_the_same_however_links_are_grouped(model):
+    """Links that a thread reads ahead are drawn in other company than those that are asked for."""
+    offsets = np.array([-1e6, 0.0, 1e6])
+
+    def estimated():
+        lazy = LazyFading(model, lambda link: stream(4, "fading", link), np.full(3, 10.0))
+        return EstimatedFading(lazy, 0.1, lambda link: stream(4, "csi", link), 3)
+
+    together, apart = estimated(), estimated()
+    apart.power_grid(0, 8, 1e-3, offsets, np.array([2]))
+    links = np.arange(3)
+    np.testing.assert_array_equal(
+        together.power_grid(0, 8, 1e-3, offsets, links),
+        apart.power_grid(0, 8, 1e-3, offsets, links),
+    )

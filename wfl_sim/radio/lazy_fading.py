@@ -77,9 +77,12 @@ class LazyFading:
             self._draw(np.unique(links[self._process[links] < 0]))
             numbers = np.unique(self._process[links])
             self._forget_old(numbers, first, count)
+        power: NDArray[np.floating[Any]]
         if len(numbers) == 1:
+            # In single precision however links are grouped: estimates are made from these values.
             process = self._at_age(int(numbers[0]))
-            return process.power_grid(first, count, step, offsets, self._index[links])
+            power = process.power_grid(first, count, step, offsets, self._index[links])
+            return power.astype(np.float32, copy=False)
         power = np.empty((count, len(offsets), len(links)), dtype=np.float32).transpose(2, 0, 1)
         for number in numbers:
             here = self._process[links] == number
