@@ -28,9 +28,7 @@ PROGRAM = Path(__file__).with_name("cell.cc")
 PACKAGES = "ns3-lte ns3-internet ns3-applications ns3-point-to-point ns3-mobility"
 BLOCKS, BLOCK_WIDTH = 100, 180e3
 POWER_DBM, NOISE_FIGURE_DB = 46.0, 9.0
-CALIBRATED = np.array(
-    [400, 500, 560, *range(600, 800, 40), *range(800, 1200, 50), *range(1200, 2000, 100)]
-)
+CALIBRATED = np.array([*range(400, 1000, 25), *range(1000, 2000, 50)])
 """m, where the rate of a single user is measured"""
 CASES = ((2, 8.0), (5, 8.0), (10, 8.0), (20, 4.0), (40, 2.0))
 """users, Mbit of each"""
@@ -139,6 +137,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         program = compiled(Path(folder))
         steps = calibrated(program)
+        with_fluid_cell([500.0], 1.0, "equal", steps)  # kinds are imported
         print("allocator          users x Mbit  mean (s): ours/ns-3  last (s): ours/ns-3", end="  ")
         print("ours over ns-3: mean, least, most  CPU: ns-3 over ours")
         for allocator, scheduler in SCHEDULERS.items():
