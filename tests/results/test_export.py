@@ -3,8 +3,10 @@
 import csv
 import json
 import re
+import shutil
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
@@ -60,6 +62,20 @@ def test_the_table_for_latex(runs, tmp_path):
     # The mean of 0.81 and 0.82; t(0.975, 1) = 12.706 times 0.01 / 2.
     assert rows[1].startswith(r"fast bandwidth=20 MHz & $0.815 \pm 0.064$ & 2/2 & $2.0$ & ")
     assert rows[2].startswith(r"slow bandwidth=20 MHz & $0.615 \pm 0.064$ & 0/2 & $\ge 2.0$ & ")
+
+
+def test_the_table_for_latex_of_the_network_alone(runs, tmp_path):
+    fast = [run.folder for run in runs if run.label == runs[0].label]
+    for number, folder in enumerate(fast):
+        shutil.copytree(folder, tmp_path / f"{number}")
+        pq.write_table(runs[0].metrics.slice(0, 0), tmp_path / f"{number}" / "metrics.parquet")
+    alone = [Run.open(tmp_path / f"{number}") for number in range(len(fast))]
+    (path,) = export(alone, "latex", tmp_path / "out")
+    row = path.read_text().split("\n")[5]
+    mean = sum(run.seconds for run in alone) / 2
+    width = 12.7062 * abs(alone[0].seconds - alone[1].seconds) / 2
+    assert row.startswith(rf"fast bandwidth=20 MHz & ${mean:.1f} \pm {width:.1f}$ & $")
+    assert row.count("&") == 3
 
 
 @pytest.mark.parametrize("label", ["50 % & more", "a_b#c", "{x}~y^z\\end$"])

@@ -14,6 +14,7 @@ from wfl_sim.results.chrome_trace import write_traces
 from wfl_sim.results.comparison import Goal, choose_goal, compared
 from wfl_sim.results.overview import leaves
 from wfl_sim.results.run import Run
+from wfl_sim.results.statistics import by_label, mean_and_half_width
 from wfl_sim.results.summary import SummaryRow, summary
 from wfl_sim.results.tables import write_csv
 
@@ -80,24 +81,40 @@ _TABLES: Final = ("spans", "metrics", "levels")
 
 
 def _latex(runs: Sequence[Run], folder: Path, goal: Goal) -> list[Path]:
-    """Write the summary as a table in the style of booktabs."""
-    rows = summary(runs, goal.metric, goal.scope, goal.target)
-    head = ["", goal.metric, "reached", "rounds", "time (s)", "energy (J)", "traffic (Mbit)"]
+    """Write the summary as a table in the style of booktabs; of the network alone, its costs."""
+    if all(map(goal.is_measured, runs)):
+        head = [goal.metric, "reached", "rounds", "time (s)", "energy (J)", "traffic (Mbit)"]
+        about = [
+            f"% {goal.metric} ({goal.whose}): mean over seeds and 95 % t-interval; costs to reach "
+            f"{'no target' if goal.target is None else format(goal.target, 'g')}.",
+            "% Where a seed did not reach it, costs are lower bounds: it counts with all it spent.",
+        ]
+        rows = map(_cells, summary(runs, goal.metric, goal.scope, goal.target))
+    else:
+        head = ["time (s)", "energy (J)", "traffic (Mbit)"]
+        about = ["% Whole runs without a metric: mean over seeds and 95 % t-interval."]
+        rows = (_whole(label, members) for label, members in by_label(runs).items())
     lines = [
-        f"% {goal.metric} ({goal.whose}): mean over seeds and 95 % t-interval; costs to reach "
-        f"{'no target' if goal.target is None else format(goal.target, 'g')}.",
-        "% Where a seed did not reach it, costs are lower bounds: it counts with all it spent.",
-        r"\begin{tabular}{lrrrrrr}",
+        *about,
+        rf"\begin{{tabular}}{{l{'r' * len(head)}}}",
         r"\toprule",
-        " & ".join(name.translate(_TEX) for name in head) + r" \\",
+        " & ".join(name.translate(_TEX) for name in ["", *head]) + r" \\",
         r"\midrule",
-        *(" & ".join(_cells(row)) + r" \\" for row in rows),
+        *(" & ".join(row) + r" \\" for row in rows),
         r"\bottomrule",
         r"\end{tabular}",
     ]
     path = folder / "summary.tex"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return [path]
+
+
+def _whole(label: str, runs: Sequence[Run]) -> Iterator[str]:
+    yield label.translate(_TEX)
+    costs = [(run.seconds, run.joules, run.bits / 1e6) for run in runs]
+    for mean, half in zip(*mean_and_half_width(costs), strict=True):
+        width = rf" \pm {half:.1f}" if half == half else ""
+        yield f"${mean:.1f}{width}$"
 
 
 def _cells(row: SummaryRow) -> Iterator[str]:
