@@ -90,6 +90,11 @@ def check_allocation(kind: str, asked: Demands) -> None:
     assert (shares >= 0).all()
     full = min(len(shares), 3) / 3 if kind == "fixed" else 1.0
     assert shares.sum(axis=0) == pytest.approx(np.full(shares.shape[1], full))
-    assert ((level >= 0) & (level <= 1)).all()
+    assert (level >= 0).all()
+    if level.ndim == 2:  # power on each block, of what a transfer or the cell has for all
+        spent = (shares * level).sum(axis=1 if asked.spreads else None)
+        assert (np.asarray(spent) <= 1 + 1e-9).all()
+    else:
+        assert (level <= 1).all()
     if holders is not None:
         assert (asked.whole(holders) == shares).all()

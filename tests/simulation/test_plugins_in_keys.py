@@ -26,12 +26,14 @@ KINDS = {
     "layout": ("hexagonal", "layout={kind: MINE, rings: 0}"),
     "loss": ("waterfall", "cells.0.uplink.loss=MINE"),
     "method": ("fedit", "method=MINE"),
+    "metric": ("macro-f1", "evaluation={metrics: [MINE]}"),
     "mobility": ("static", "devices.0.mobility=MINE"),
     "model": ("pretrained", "model={kind: MINE, pretrained: builtin:tiny-bert}"),
     "optimizer": ("average", "server.optimizer=MINE"),
     "partition": ("iid", "data={kind: newswire, partition: MINE}"),
     "pathloss": ("free-space", "cells.0.channel.pathloss=MINE"),
     "rate": ("attenuated-shannon", "cells.0.uplink.rate=MINE"),
+    "robust": ("median", "server={robust: MINE}"),
     "rounds": ("synchronous", "rounds={kind: MINE, count: 2}"),
     "selector": ("all", "rounds={kind: synchronous, count: 2, select: MINE}"),
     "shadowing": ("map", "cells.0.channel.shadowing={kind: MINE, sigma: 4 dB}"),
@@ -41,7 +43,7 @@ KINDS = {
 """Of each family a built-in kind that a plug-in can extend, and how a scenario names it."""
 
 CELLS = "cells: [{bandwidth: 10 MHz, channel: {pathloss: macro}}]\n"
-LEARNED = ("codec", "method", "optimizer", "staleness")
+LEARNED = ("codec", "method", "metric", "optimizer", "robust", "staleness")
 
 
 def write_plugin(folder, family, number):

@@ -135,7 +135,7 @@ def test_progress_counts_every_task_once(tmp_path):
 
 
 def test_warnings_of_the_preparation_are_shown_once_and_end(tmp_path, monkeypatch):
-    simulation = SimpleNamespace(inspection=None)
+    simulation = SimpleNamespace(inspection=None, shards=None)
 
     def warns(loaded, **_):
         warnings.warn("a library has something to say", FutureWarning, stacklevel=1)

@@ -24,6 +24,7 @@ _ROOT: Final = Path(__file__).parents[1]
 SOURCES: Final = (
     "methods/**/*.py",
     "learning/**/*.py",
+    "data/dialogues.py",
     "data/instruct_rules.py",
     "data/metrics.py",
     "data/requests.toml",

@@ -179,7 +179,7 @@ def choose_goal(
         raise ValueError(f"no run has a metric {metric!r}; measured: {measured}")
     if scope and scope not in _SCOPES:
         raise ValueError(f"scope must be one of {', '.join(_SCOPES)}, got {scope!r}")
-    moved = shared if metric else {pair for pair in shared if _moves(runs, *pair)}
+    moved = shared if metric else {pair for pair in shared if _moves(runs, pair[0])}
     chosen = preferred(moved or shared, metric, scope)
     if chosen is None:
         scopes = [each for each in _SCOPES if scope in ("", each)]
@@ -190,12 +190,14 @@ def choose_goal(
     return Goal(metric=chosen[0], scope=chosen[1], target=target, falling=is_falling(chosen[0]))
 
 
-def _moves(runs: Sequence[Run], metric: str, scope: str) -> bool:
-    """Whether a metric took two values in one of the runs."""
-    for rows in (run.metric_arrays for run in runs):
-        values = rows["value"][(rows["metric"] == metric) & (rows["scope"] == scope)]
-        if np.unique(values[np.isfinite(values)]).size > 1:
-            return True
+def _moves(runs: Sequence[Run], metric: str) -> bool:
+    """Whether a metric of models took two values in one of the runs."""
+    for run in runs:
+        rows = run.metric_arrays
+        mine = (rows["metric"] == metric) & np.isfinite(rows["value"])
+        for scope in _SCOPES:
+            if np.unique(rows["value"][mine & (rows["scope"] == scope)]).size > 1:
+                return True
     return False
 
 

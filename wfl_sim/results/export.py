@@ -93,7 +93,7 @@ def _latex(runs: Sequence[Run], folder: Path, goal: Goal) -> list[Path]:
     else:
         head = ["time (s)", "energy (J)", "traffic (Mbit)"]
         about = ["% Whole runs without a metric: mean over seeds and 95 % t-interval."]
-        rows = (_whole(label, members) for label, members in by_label(runs).items())
+        rows = map(_whole, *zip(*by_label(runs).items(), strict=True))
     lines = [
         *about,
         rf"\begin{{tabular}}{{l{'r' * len(head)}}}",

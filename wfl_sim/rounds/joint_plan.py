@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 from channel_models.units import PositiveSeconds
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.device_models.workload import UpdateCost
-from wfl_sim.network.client import Terms
-from wfl_sim.network.sender_facts import sender_facts
 from wfl_sim.radio.allocation.channel_unaware import Assigned
 from wfl_sim.radio.allocation.makespan import Outlook, root_of_falling
 from wfl_sim.radio.allocation.minimum_energy import Cheapest, late_ones
@@ -26,6 +24,7 @@ from wfl_sim.rounds.policy import ROUNDS, LimitedRounds, finish, gather
 if TYPE_CHECKING:
     import simpy
 
+    from wfl_sim.network.client import Terms
     from wfl_sim.network.device import Device
     from wfl_sim.network.federation import Federation
 
@@ -81,8 +80,11 @@ class JointPlan(LimitedRounds):
             yield from server.aggregate(arrived, number)
             finish(federation, cohort, number)
 
-    def _terms(self, devices: "Sequence[Device]", now: float) -> dict[int, Terms]:
+    def _terms(self, devices: "Sequence[Device]", now: float) -> "dict[int, Terms]":
         """Return the terms of each device by its number: every cell has a plan of its own."""
+        from wfl_sim.network.client import Terms  # both load simpy
+        from wfl_sim.network.sender_facts import sender_facts
+
         terms: dict[int, Terms] = {}
         for name in dict.fromkeys(device.cell.name for device in devices):
             some = [device for device in devices if device.cell.name == name]

@@ -13,7 +13,7 @@ and it is the problem of Yang et al., arXiv 1911.02417, without computing.
 """
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,9 @@ from wfl_sim.radio.allocation.makespan import (
 )
 
 FloatArray = NDArray[np.float64]
+
+_LEAST_PRICE: Final = 1e-300
+"""J/Hz, where a search may begin: times can underflow."""
 
 
 @ALLOCATORS("minimum-energy")
@@ -126,7 +129,7 @@ class Cheapest:
         def divided(price: float) -> FloatArray:
             return np.asarray(np.maximum(self.at_price(price), least))
 
-        guess = float((self.time * self.amplifier / self.rates.reach).mean())
+        guess = max(float((self.time * self.amplifier / self.rates.reach).mean()), _LEAST_PRICE)
         price = root_of_falling(lambda price: float(divided(price).sum()) / band, guess)
         width = divided(price)
         return np.asarray(width * (band / width.sum()))

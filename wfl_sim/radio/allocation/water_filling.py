@@ -66,6 +66,9 @@ def filled(gain: FloatArray, share: FloatArray) -> FloatArray:
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         floor = np.where(gain > 0, 1 / gain, np.inf)
+        # Above the deepest block: at the lowest SNR the water is thin beside the depth.
+        deepest = floor.min(axis=1, keepdims=True)
+        floor = floor - np.where(np.isfinite(deepest), deepest, 0.0)
         order = np.argsort(floor, axis=1, kind="stable")
         deep, wide = np.take_along_axis(floor, order, 1), np.take_along_axis(share, order, 1)
         finite = np.isfinite(deep)
