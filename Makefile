@@ -27,7 +27,7 @@ run: $(READY)
 	$(BIN)/wfl-sim run scenarios/quickstart.yaml
 
 test: $(READY)
-	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 flower: .venv-flower/.ready
 	.venv-flower/bin/python -m pytest tests/flower

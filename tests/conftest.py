@@ -11,6 +11,12 @@ def pytest_addoption(parser):
     parser.addoption("--update-golden", action="store_true", help="rewrite the golden traces")
 
 
+def pytest_collection_modifyitems(items):
+    """Files with slow tests come first, so that no worker ends alone with one."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture
 def update_golden(request):
     return request.config.getoption("--update-golden")
