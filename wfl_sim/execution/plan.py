@@ -7,9 +7,7 @@ from itertools import count
 
 from wfl_sim.device_models.workload import Workload
 from wfl_sim.execution.learner import Learner
-from wfl_sim.execution.task import (
-    StateRef,
-)
+from wfl_sim.execution.task import StateRef
 from wfl_sim.randomness import derived_seed
 
 

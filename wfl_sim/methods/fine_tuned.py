@@ -7,33 +7,19 @@ nothing more, and can be judged at any time. A device that has never taken part 
 model as it is.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from wfl_sim.methods.aggregation import WeightedMean
+from wfl_sim.methods.fedit import FedIT
 from wfl_sim.methods.local_update import ClientContext, LocalResult, LocalRun, train_phases
 from wfl_sim.methods.method import METHODS
-from wfl_sim.methods.parts import LoRA, Part, Shapes, lora_and_head
-from wfl_sim.methods.phases import Local, Phase, one_phase
+from wfl_sim.methods.parts import Shapes
 from wfl_sim.state import State, put_under, under
 
 
 @METHODS("fine-tuned")
 @dataclass(frozen=True, kw_only=True)
-class FineTuned(WeightedMean):
+class FineTuned(FedIT):
     """FedIT, fine-tuned on the device before it is used (arXiv 2002.04758)."""
-
-    lora: LoRA = field(default_factory=LoRA)
-    local: Local = field(default_factory=Local)
-
-    @property
-    def parts(self) -> tuple[Part, ...]:
-        """Everything is shared."""
-        return lora_and_head(self.lora)
-
-    @property
-    def phases(self) -> tuple[Phase, ...]:
-        """LoRA and head learn jointly."""
-        return one_phase("lora", "head", local=self.local)
 
     def local_update(self, received: State, kept: State, client: ClientContext) -> LocalRun:
         """Send what was trained, and keep it."""

@@ -7,10 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from channel_models.elementary import exp, log10
-from wfl_sim.radio.allocation.allocator import (
-    Demands,
-    Statistics,
-)
+from wfl_sim.radio.allocation.allocator import Demands, Statistics
 from wfl_sim.radio.band_division import BandDivision
 from wfl_sim.radio.block_rates import ChannelState, Rates, worst
 from wfl_sim.radio.knowledge import statistics_of, watts_of

@@ -51,6 +51,7 @@ class LazyFading:
         self._asked: dict[int, int] = {}
         """The last sample that each process was asked for."""
         self._swept = [0]
+        """The newest sample at which what is old was forgotten, also by delayed copies."""
         self._process = np.full(len(doppler), -1, dtype=np.intp)
         self._index = np.zeros(len(doppler), dtype=np.intp)
 
@@ -76,7 +77,7 @@ class LazyFading:
         with self._lock:
             self._draw(np.unique(links[self._process[links] < 0]))
             numbers = np.unique(self._process[links])
-            self._forget_old(numbers, first, count)
+            self._forget_old(numbers, first)
         power: NDArray[np.floating[Any]]
         if len(numbers) == 1:
             # In single precision however links are grouped: estimates are made from these values.
@@ -112,7 +113,7 @@ class LazyFading:
             self._index[links] = np.arange(len(links))
             self._process[links] = len(self._processes) - 1
 
-    def _forget_old(self, numbers: NDArray[np.intp], first: int, count: int) -> None:
+    def _forget_old(self, numbers: NDArray[np.intp], first: int) -> None:
         """Free what processes keep that have been off the air for some blocks of samples."""
         for number in numbers.tolist():
             self._asked[number] = first

@@ -8,17 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 import channel_models as cm
-from channel_models.elementary import LN2, exp
+from channel_models.elementary import LN2, exp, expm1, rounded
 
 FloatArray = NDArray[np.float64]
 
 _GRID_DB = np.arange(-2500, 6501) / 50.0
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(48)
+# What LAPACK and the C library leave unlike from processor to processor is rounded away.
+_NODES, _WEIGHTS = map(rounded, np.polynomial.legendre.leggauss(48))
 _TAIL = 30.0 * ((1 + _NODES) / 2) ** 3
 """-ln of the probability of more, dense near zero, where a logarithm has its pole."""
 _WEIGHT = _WEIGHTS * (1 + _NODES) ** 2 * exp(-_TAIL)
-_MANY = 1000
-"""Points of the table that are averaged at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,16 +100,15 @@ def rate_curve(rate: cm.RateMap, fading: cm.Fading) -> RateCurve:
 
 def _made(rate: cm.RateMap, fading: cm.Fading) -> RateCurve:
     law: Any = getattr(fading, "law", None) or cm.ExponentialPower()
-    power = np.asarray(law.quantile(-np.expm1(-_TAIL)), dtype=float)
+    power = rounded(law.quantile(-expm1(-_TAIL)))
     weight = _WEIGHT / _WEIGHT.sum()
     if power.min() == power.max():
         power, weight = power[:1], np.ones(1)
     snr = np.asarray(cm.db_to_linear(_GRID_DB))
-    mean = [
-        np.asarray(rate.spectral_efficiency(np.multiply.outer(some, power)), dtype=float) @ weight
-        for some in np.split(snr, range(_MANY, len(snr), _MANY))
-    ]
-    efficiency = np.maximum.accumulate(np.concatenate(([0.0], *mean)))
+    mean = np.zeros(len(snr))
+    for each, share in zip(power.tolist(), weight.tolist(), strict=True):
+        mean += share * np.asarray(rate.spectral_efficiency(snr * each), dtype=float)
+    efficiency = np.maximum.accumulate(np.append(0.0, mean))
     return RateCurve(np.append(0.0, snr), efficiency)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from channel_models.elementary import rounded
 from channel_models.units import PositiveSeconds
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.device_models.workload import UpdateCost
@@ -159,6 +160,7 @@ class JointEnergy:
         """Return clocks, Hz and levels of devices that can all be in time."""
         guess = float((self.time * self.amplifier / self.rates.reach).mean())
         price = root_of_falling(lambda x: float(self._at_price(x)[1].sum()) / band, guess)
+        price = float(rounded(price))  # of logarithms of the C library
         clock, width = self._at_price(price)
         width = width * (band / width.sum())
         return clock, width, self._sending(clock).levels(width, self.block)

@@ -230,11 +230,11 @@ class PowerAllocator(Allocator, Protocol):
     def shares_and_levels(
         self, demands: Demands
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return shares, and levels in [0, 1] of the power that may be used.
+        """Return shares, and levels: parts of the power that may be used.
 
-        Levels (n,) are spread evenly over the blocks that a transfer holds. Levels (n, blocks) are
-        set on each block: uplink, their sum over the blocks held is at most 1 for each transfer;
-        downlink, the sum over all transfers, of the cell's power.
+        Levels (n,), from 0 to 1, are spread evenly over the blocks that a transfer holds. Levels
+        (n, blocks) are set on each block for the share of time in which it is held: uplink, the sum
+        of share times level is at most 1 for each transfer; downlink, for all transfers together.
         """
 
 

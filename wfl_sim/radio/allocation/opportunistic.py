@@ -66,7 +66,7 @@ class ProportionalFair:
         """Return (n, blocks) shares, one transfer per block; ties are split evenly.
 
         Where there are ties every block is a turn: k that tie get a k-th of a turn each, so one
-        without its like would gain by long turns (half as much again over samples of 0.1 s).
+        without its like would gain by long turns (twice its time over samples of 0.1 s).
         """
         holders = self.holders(demands)
         if holders is not None:
