@@ -35,6 +35,8 @@ SCENARIOS: Final[dict[str, tuple[str, ...]]] = {
     "hierarchical": ("rounds.count=4",),
     "handover": ("rounds.count=1", "model.payload=1 Mbit"),
     "allocators": ("rounds.count=1", "model.payload=1 Mbit"),
+    "water-filling": ("rounds.count=1", "model.payload=1 Mbit"),
+    "joint-energy": ("rounds.count=1",),
     "quickstart": ("rounds.count=2",),
     "large-network": ("rounds.count=1", "rounds.clients=4", "model.payload=1 Mbit"),
 }

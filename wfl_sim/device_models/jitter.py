@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from channel_models.elementary import log1p
 from channel_models.units import Fraction, PositiveNumber
 from wfl_sim.config.registry import Registry
 
@@ -71,7 +72,7 @@ class LogNormal:
 
     @property
     def _sigma(self) -> float:
-        return float(np.sqrt(np.log1p(self.cv**2)))
+        return math.sqrt(float(log1p(self.cv * self.cv)))
 
 
 @JITTERS("gamma")

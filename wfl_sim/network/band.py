@@ -10,6 +10,7 @@ import numpy as np
 import simpy
 from numpy.typing import NDArray
 
+from channel_models.elementary import cosine_and_sine
 from channel_models.units import MetresPerSecond, PositiveMetres, PositiveWatt, Unit
 from wfl_sim.config.errors import ScenarioError
 from wfl_sim.config.python_data import document_of, typed
@@ -166,8 +167,7 @@ def band(
 def _gains(cell: CellConfig, links: _Links, seed: int) -> NDArray[np.float64]:
     """Return the gains of terminals at their distances, each in a direction of its own."""
     count = len(links.distances)
-    angle = 2 * np.pi * np.arange(count) / count
-    directions = np.stack((np.cos(angle), np.sin(angle)), axis=1)
+    directions = np.stack(cosine_and_sine(np.arange(count) / count), axis=1)
     model = LargeScale(
         [replace(cell, position=(0.0, 0.0))],
         seed=seed,

@@ -8,16 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 import channel_models as cm
-from channel_models.elementary import LN2, exp, expm1, rounded
+from channel_models.elementary import LN2
+from wfl_sim.radio.fading_average import mean_efficiency
 
 FloatArray = NDArray[np.float64]
 
 _GRID_DB = np.arange(-2500, 6501) / 50.0
-# What LAPACK and the C library leave unlike from processor to processor is rounded away.
-_NODES, _WEIGHTS = map(rounded, np.polynomial.legendre.leggauss(48))
-_TAIL = 30.0 * ((1 + _NODES) / 2) ** 3
-"""-ln of the probability of more, dense near zero, where a logarithm has its pole."""
-_WEIGHT = _WEIGHTS * (1 + _NODES) ** 2 * exp(-_TAIL)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,17 +95,9 @@ def rate_curve(rate: cm.RateMap, fading: cm.Fading) -> RateCurve:
 
 
 def _made(rate: cm.RateMap, fading: cm.Fading) -> RateCurve:
-    law: Any = getattr(fading, "law", None) or cm.ExponentialPower()
-    power = rounded(law.quantile(-expm1(-_TAIL)))
-    weight = _WEIGHT / _WEIGHT.sum()
-    if power.min() == power.max():
-        power, weight = power[:1], np.ones(1)
     snr = np.asarray(cm.db_to_linear(_GRID_DB))
-    mean = np.zeros(len(snr))
-    for each, share in zip(power.tolist(), weight.tolist(), strict=True):
-        mean += share * np.asarray(rate.spectral_efficiency(snr * each), dtype=float)
-    efficiency = np.maximum.accumulate(np.append(0.0, mean))
-    return RateCurve(np.append(0.0, snr), efficiency)
+    mean = mean_efficiency(rate, fading, snr)
+    return RateCurve(np.append(0.0, snr), np.maximum.accumulate(np.append(0.0, mean)))
 
 
 _cached = lru_cache(maxsize=32)(_made)
