@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from wfl_sim.data import Alpaca
+from wfl_sim.data import InstructionRecords
 from wfl_sim.data.instructions import Instructions
 
 Row = dict[str, Any]
@@ -15,7 +15,7 @@ HELLO = [("user", "Hi"), ("assistant", "Hello"), ("user", "How?"), ("assistant",
 
 def everything(file: Path, content: object, **settings: Any) -> dict[str, Instructions]:
     file.write_text(content if isinstance(content, str) else json.dumps(content, indent=1))
-    shards = Alpaca(path=str(file), **settings).shards(1, 0)
+    shards = InstructionRecords(path=str(file), **settings).shards(1, 0)
     assert isinstance(shards.train[0], Instructions)
     assert isinstance(shards.test[0], Instructions)
     return {"train": shards.train[0], "test": shards.test[0]}
@@ -72,7 +72,7 @@ def test_empty_outputs_are_left_out_and_counted(tmp_path: Path) -> None:
     rows = [{"instruction": f"Do {n}", "output": "x" if n else " "} for n in range(5)]
     file = tmp_path / "a.json"
     file.write_text(json.dumps(rows))
-    shards = Alpaca(path=str(file)).shards(1, 0)
+    shards = InstructionRecords(path=str(file)).shards(1, 0)
     assert len(shards.train[0]) + len(shards.test[0]) == 4
     said = "1 of 5 examples have an empty request or answer: they are left out"
     assert shards.remarks == (said,)
@@ -85,7 +85,7 @@ def test_dolly(tmp_path: Path) -> None:
     ]
     file = tmp_path / "dolly.jsonl"
     file.write_text(lines(rows))
-    shards = Alpaca(path=str(file)).shards(1, 0)
+    shards = InstructionRecords(path=str(file)).shards(1, 0)
     assert shards.classes == ("c0", "c1")
     assert told({"train": shards.train[0], "test": shards.test[0]}) == {
         ("Q0", "R0"),
@@ -123,7 +123,7 @@ def test_a_conversation_without_requests_or_that_ends_with_one(tmp_path: Path) -
     messages = [{"role": role, "content": text} for role, text in [*turns, ("user", "late")]]
     file = tmp_path / "talk.json"
     file.write_text(json.dumps([{"messages": messages}] * 2))
-    shards = Alpaca(path=str(file)).shards(1, 0)
+    shards = InstructionRecords(path=str(file)).shards(1, 0)
     assert shards.train[0].texts == ("a\nb",)
     assert isinstance(shards.pooled, Instructions)
     assert shards.pooled.earlier == (((("assistant", "I am first.")),),)
@@ -175,7 +175,7 @@ def test_pairs_from_which_nothing_can_be_learned(tmp_path: Path) -> None:
     apart = {"chosen": "\n\nHuman: a\n\nAssistant: b", "rejected": "\n\nHuman: x\n\nAssistant: b"}
     file = tmp_path / "pairs.jsonl"
     file.write_text(lines([good, good, {**good, "rejected": "b"}, apart]))
-    shards = Alpaca(path=str(file)).shards(1, 0)
+    shards = InstructionRecords(path=str(file)).shards(1, 0)
     assert len(shards.train[0]) == len(shards.test[0]) == 1
     assert shards.remarks == (
         "1 of 4 examples have two answers that are the same: they are left out",
@@ -187,6 +187,6 @@ def test_an_official_test_set_is_the_pooled_one(tmp_path: Path) -> None:
     rows = [{"instruction": f"Do {n}", "output": f"Done {n}"} for n in range(9)]
     (tmp_path / "t.json").write_text(json.dumps([{"instruction": "Q", "output": "A"}]))
     (tmp_path / "a.json").write_text(json.dumps(rows))
-    data = Alpaca(path=str(tmp_path / "a.json"), test=str(tmp_path / "t.json"))
+    data = InstructionRecords(path=str(tmp_path / "a.json"), test=str(tmp_path / "t.json"))
     assert data.shards(2, 0).pooled.texts == ("Q",)
     assert len(data.shards(2, 0).test[0]) == 1

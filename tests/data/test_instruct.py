@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tools.pretraining.chat_tokenizer import chat_tokenizer
-from wfl_sim.data import Alpaca, ByLabel, Instruct
+from wfl_sim.data import ByLabel, Instruct, InstructionRecords
 from wfl_sim.data.demonstrations import Demonstrator, preferred, utility
 from wfl_sim.data.instruct import Preferences
 from wfl_sim.data.instruct_rules import (
@@ -205,7 +205,7 @@ def test_alpaca_lines_and_seed_tasks(tmp_path: Path) -> None:
     ]
     file = tmp_path / "tasks.jsonl"
     file.write_text("\n".join(json.dumps(row) for row in rows))
-    shards = Alpaca(path=str(file)).shards(1, 0)
+    shards = InstructionRecords(path=str(file)).shards(1, 0)
     held = {
         (x, y, int(k))
         for each in (shards.train[0], shards.test[0])
@@ -235,12 +235,12 @@ def test_broken_alpaca_lines_are_located(tmp_path: Path, line: str, said: str) -
     file = tmp_path / "tasks.jsonl"
     file.write_text(line)
     with pytest.raises(ValueError, match=said):
-        Alpaca(path=str(file)).shards(1, 0)
+        InstructionRecords(path=str(file)).shards(1, 0)
 
 
 @pytest.mark.skipif(not SEEDS.is_file(), reason="the seed tasks are not here")
 def test_the_seed_tasks_of_self_instruct() -> None:
-    shards = Alpaca(path=str(SEEDS)).shards(4, 0)
+    shards = InstructionRecords(path=str(SEEDS)).shards(4, 0)
     assert sum(len(each) for each in (*shards.train, *shards.test)) >= 150
 
 

@@ -11,7 +11,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wfl_sim.data import IID, Alpaca, ByColumn, Csv, Dirichlet, Examples, Hub, Jsonl, Shards
+from wfl_sim.data import (
+    IID,
+    ByColumn,
+    Csv,
+    Dirichlet,
+    Examples,
+    Hub,
+    InstructionRecords,
+    Jsonl,
+    Shards,
+)
 from wfl_sim.data.examples import joined
 from wfl_sim.data.sharding import exchange, shifted_devices
 from wfl_sim.randomness import stream
@@ -251,7 +261,7 @@ class TestWhoWroteIt:
         return [
             Csv(path=csv_file, partition=self.partition),
             Jsonl(path=jsonl, partition=self.partition),
-            Alpaca(path=alpaca, partition=self.partition),
+            InstructionRecords(path=alpaca, partition=self.partition),
         ]
 
     def test_a_device_holds_the_rows_of_its_user(self, tmp_path):
@@ -270,7 +280,7 @@ class TestWhoWroteIt:
             Csv(path=path, partition=self.partition).shards(2, seed=0)
         path = write(tmp_path / "x.jsonl", '{"user": null, "instruction": "a", "output": "b"}')
         with pytest.raises(ValueError, match=r"x.jsonl:1: 'user' must be a string, an integer"):
-            Alpaca(path=path, partition=self.partition).shards(2, seed=0)
+            InstructionRecords(path=path, partition=self.partition).shards(2, seed=0)
 
 
 class TestHub:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from wfl_sim.data import Alpaca, Instruct
+from wfl_sim.data import Instruct, InstructionRecords
 from wfl_sim.data.instruct import Preferences
 from wfl_sim.data.instruct_rules import score_answer, solution
 from wfl_sim.data.metrics import ExactMatch, Judge, RougeL, named
@@ -248,7 +248,7 @@ def test_dpo_learns_from_pairs_of_a_file(tmp_path: Path) -> None:
     file = tmp_path / "pairs.jsonl"
     pair = {"chosen": f"{asked} 5 .", "rejected": f"{asked} 6 ."}
     file.write_text(f"{json.dumps(pair)}\n" * 4)
-    shards = Alpaca(path=str(file), request_tokens=60, answer_tokens=6).shards(1, 0)
+    shards = InstructionRecords(path=str(file), request_tokens=60, answer_tokens=6).shards(1, 0)
     examples = encode(load_tokenizer(MODEL), shards.train[0])  # type: ignore[arg-type]
     method = PFIT(local=Local(steps=20, batch=2, lr=2e-3), algorithm=DPO())
     adapted = bench_of(method, examples)

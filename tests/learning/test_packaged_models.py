@@ -10,7 +10,7 @@ from tests.fixtures.scenario_files import GOOD
 from wfl_sim.codecs import Float32
 from wfl_sim.config.errors import ScenarioError
 from wfl_sim.config.fields import model_cache
-from wfl_sim.data import Alpaca, Instruct
+from wfl_sim.data import Instruct, InstructionRecords
 from wfl_sim.execution.task import InitialPrivate, InitialShared
 from wfl_sim.learning.learner import PeftLearner
 from wfl_sim.learning.packaged_models import add, cached, conversations
@@ -38,7 +38,7 @@ def test_conversations_become_requests_and_answers_by_topic(tmp_path: Path) -> N
     assert found[2]["instruction"] == "7"
     file = tmp_path / "conversations.jsonl"
     file.write_text("\n".join(json.dumps(each) for each in [*found, *found]))
-    shards = Alpaca(path=str(file), test_fraction=0.5).shards(1, 0)
+    shards = InstructionRecords(path=str(file), test_fraction=0.5).shards(1, 0)
     assert shards.classes == ("ai", "food")
     labels = np.concatenate([shards.train[0].labels, shards.test[0].labels])
     assert sorted(labels) == [0, 0, 1, 1, 1, 1]

@@ -1,8 +1,8 @@
 """Data sets of labelled texts and of instructions, divided over devices (NumPy only)."""
 
-from wfl_sim.data.alpaca import Alpaca
 from wfl_sim.data.examples import Examples, Shards
 from wfl_sim.data.instruct import Instruct
+from wfl_sim.data.instruction_records import InstructionRecords
 from wfl_sim.data.instructions import Instructions
 from wfl_sim.data.newswire import Newswire
 from wfl_sim.data.partition import IID, ByColumn, ByLabel, Dirichlet, Partition, QuantitySkew
@@ -10,7 +10,6 @@ from wfl_sim.data.tables import Csv, Hub, Jsonl
 
 __all__ = [
     "IID",
-    "Alpaca",
     "ByColumn",
     "ByLabel",
     "Csv",
@@ -18,6 +17,7 @@ __all__ = [
     "Examples",
     "Hub",
     "Instruct",
+    "InstructionRecords",
     "Instructions",
     "Jsonl",
     "Newswire",

@@ -12,13 +12,13 @@ from wfl_sim.codecs.codec import CODECS
 from wfl_sim.config.registry import Registry
 from wfl_sim.data import (
     IID,
-    Alpaca,
     ByColumn,
     ByLabel,
     Csv,
     Dirichlet,
     Hub,
     Instruct,
+    InstructionRecords,
     Jsonl,
     Newswire,
     QuantitySkew,
@@ -108,8 +108,8 @@ DATA.add("csv", Csv)
 DATA.add("jsonl", Jsonl)
 DATA.add("hub", Hub)
 DATA.add("instruct", Instruct)
-DATA.add("alpaca", Alpaca)
-DATA.add("instructions", Alpaca)
+DATA.add("alpaca", InstructionRecords)
+DATA.add("instructions", InstructionRecords)
 PARTITIONS.add("iid", IID)
 PARTITIONS.add("dirichlet", Dirichlet)
 PARTITIONS.add("quantity-skew", QuantitySkew)

@@ -32,7 +32,7 @@ class Talk:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Alpaca(TextFile):
+class InstructionRecords(TextFile):
     """Instructions, conversations or pairs of answers: a JSON array or JSON lines, or of the Hub.
 
     A record has one of these forms: `instruction`, `input`, `output` (R. Taori et al., Stanford
