@@ -297,6 +297,10 @@ def test_keys_that_the_app_decides_are_said_and_mistakes_are_one_line(tmp_path):
     said.clear()
     run_app(apps(multiply, server), {**ONE, "load_memory": "3 s"}, out=tmp_path, warn=said.append)
     assert said == ["load_memory: has no effect without `interference: load-average`"]
+    said.clear()
+    chosen = {"server": {"optimizer": "momentum"}}
+    run_app(apps(multiply, server), {**ONE, **chosen}, out=tmp_path, warn=said.append)
+    assert said == ["server.optimizer: has no effect: the Flower app decides it"]
     with pytest.raises(ScenarioError, match=r"^devices: "):
         run_app(apps(multiply, server), {"name": "none"}, out=tmp_path)
     with pytest.raises(ScenarioError, match=r"pyproject\.toml: no such file: is it the folder of"):

@@ -19,7 +19,6 @@ _MOST: Final = 50_000
 """Values of a document, those that aliases repeat included."""
 _DEEPEST: Final = 100
 """Levels of a document; a scenario has ten."""
-
 _TAG = "tag:yaml.org,2002:"
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 """Control characters but tab and line feed, and halves of surrogate pairs."""
@@ -88,18 +87,19 @@ class Document:
 
     def having(self, key: str | int, part: "Document") -> "Document":
         """Return the document with `part` under `key`."""
-        places = {p: w for p, w in self.places.items() if p[:1] != (key,)}
-        places |= {(key, *p): w for p, w in part.places.items()}
+        kept = {p: w for p, w in self.places.items() if p[:1] != (key,)}
+        places = kept | {(key, *p): w for p, w in part.places.items()}
         if isinstance(self.data, list):
             return Document([part.data if i == key else x for i, x in enumerate(self.data)], places)
         return Document({**self.data, key: part.data}, places)
 
-    def without(self, key: str) -> "Document":
-        """Return the document less `key`."""
-        return Document(
-            {k: value for k, value in self.data.items() if k != key},
-            {p: w for p, w in self.places.items() if p[:1] != (key,)},
-        )
+    def without(self, *path: str) -> "Document":
+        """Return the document less what is at a path of keys."""
+        data = holder = dict(self.data)
+        for key in path[:-1]:
+            holder[key] = holder = dict(holder[key])
+        holder.pop(path[-1], None)
+        return Document(data, {p: w for p, w in self.places.items() if p[: len(path)] != path})
 
     def error(self, location: Location, message: str) -> ScenarioError:
         """Return the error at the place of `location`, or of its nearest written ancestor."""

@@ -29,8 +29,11 @@ from wfl_sim.scenario.resolve import digest, to_yaml
 from wfl_sim.scenario.scenario import Scenario
 from wfl_sim.simulation.run import prepare, provenance
 
-_DECIDED: Final = ("model", "data", "method", "rounds", "payload", "privacy", "evaluation")
-"""Keys of a scenario that an app decides."""
+_DECIDED: Final = (
+    *((key,) for key in ("model", "data", "method", "rounds", "payload", "privacy", "evaluation")),
+    *(("server", key) for key in ("optimizer", "staleness", "weights", "robust")),
+)
+"""Paths of a scenario that an app decides."""
 _PLACEHOLDER: Final = {
     "model": {"kind": "synthetic", "payload": 1.0, "flops_per_step": 1.0},
     "method": "fedit",
@@ -167,10 +170,12 @@ def _network(
     document = read_extended(source)
     for setting in settings:
         document = apply_setting(document, setting)
-    for key in _DECIDED:
-        if key in document.data:
-            warn(str(document.error((key,), "has no effect: the Flower app decides it")))
-            document = document.without(key)
+    for *above, key in _DECIDED:
+        holder = document.data.get(above[0]) if above else document.data
+        if isinstance(holder, Mapping) and key in holder:
+            path = (*above, key)
+            warn(str(document.error(path, "has no effect: the Flower app decides it")))
+            document = document.without(*path)
     for key, value in _PLACEHOLDER.items():
         document = document.having(key, Document(value, {(): Place("", (key,))}))
     loaded = Loaded(Scenario.of(document), document)
