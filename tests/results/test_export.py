@@ -118,6 +118,7 @@ def test_tensorboard_reads_it_back_with_simulated_wall_time(runs, tmp_path):
         assert [value for *_, value in read] == pytest.approx(series.value.tolist(), rel=1e-6)
 
 
+@pytest.mark.filterwarnings("default")  # of what mlflow calls
 def test_mlflow_reads_it_back_in_simulated_milliseconds(runs, tmp_path):
     pytest.importorskip("sqlalchemy", reason="the extra `mlflow` is not installed")
     mlflow = pytest.importorskip("mlflow", reason="the extra `mlflow` is not installed")
