@@ -253,10 +253,14 @@ devices:
 """
 
 
-SPEAKING = SCENARIO.replace("{folder}", "builtin:tiny-gpt2-instruct").replace(
-    "{{kind: csv, path: texts.csv, tokens: 16, partition: {{kind: iid}}}}",
-    "{{kind: instruct, examples: 12, answer_tokens: 6}}",
-).replace("count: 3", "count: 2", 1)
+SPEAKING = (
+    SCENARIO.replace("{folder}", "builtin:tiny-gpt2-instruct")
+    .replace(
+        "{{kind: csv, path: texts.csv, tokens: 16, partition: {{kind: iid}}}}",
+        "{{kind: instruct, examples: 12, answer_tokens: 6}}",
+    )
+    .replace("count: 3", "count: 2", 1)
+)
 
 
 def write_texts(folder: Path) -> None:
