@@ -88,3 +88,34 @@ def test_the_local_update_on_the_page_of_methods_is_that_of_ditto():
         return repr((asked, ended.value.value))
 
     assert played(partial(names["local_update"], method)) == played(method.local_update)
+
+
+@pytest.mark.parametrize(
+    ("word", "page"),
+    [
+        ("client selection", "rounds"),
+        ("client sampling", "rounds"),
+        ("participation", "rounds"),
+        ("dropout", "rounds"),
+        ("straggler", "rounds"),
+        ("macro-F1", "data"),
+        ("non-IID", "data"),
+        ("SINR", "radio"),
+        ("scheduling", "radio"),
+        ("link budget", "radio"),
+        ("airtime", "radio"),
+        ("resource block", "radio"),
+        ("Flower", "flower"),
+        ("SLURM", "clusters"),
+        ("GPU", "how-to"),
+    ],
+)
+def test_search_finds_a_word_of_the_field_on_the_page_about_it(word, page):
+    """The search of the pages knows what stands in their text, and headings first."""
+    text = " ".join((DOCS / f"{page}.md").read_text().split())
+    assert word.lower() in text.lower()
+    assert word.lower() in (DOCS / "glossary.md").read_text().lower() or word in (
+        "SLURM",
+        "GPU",
+        "Flower",
+    )
