@@ -10,11 +10,18 @@ nbformat = pytest.importorskip("nbformat")
 nbclient = pytest.importorskip("nbclient")
 
 
+LESS = {"quickstart": ("rounds.count=4", "rounds.count=1")}
+"""What a notebook leaves out here, for the time that it takes."""
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda p: p.stem)
 def test_a_notebook_runs(path):
     notebook = nbformat.read(path, as_version=4)
+    if path.stem in LESS:
+        (cell,) = (each for each in notebook.cells if LESS[path.stem][0] in each.source)
+        cell.source = cell.source.replace(*LESS[path.stem])
     client = nbclient.NotebookClient(
         notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": path.parent}}
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fixtures.commands import wfl_sim
 from tests.fixtures.scenario_files import GOOD
 from wfl_sim.results import Run
 
@@ -23,12 +24,6 @@ INTERRUPTED = "interrupted: the same command continues where it stopped\n"
 
 def command(*arguments):
     return [sys.executable, "-m", "wfl_sim", *map(str, arguments)]
-
-
-def wfl_sim(*arguments, **options):
-    return subprocess.run(
-        command(*arguments), capture_output=True, text=True, timeout=120, **options
-    )
 
 
 def refusal(files, *arguments):
@@ -247,14 +242,21 @@ def workers(leader):
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at /proc")
 class TestStopping:
     def single(self, files):
-        out = files.folder / "runs"
-
-        def begun(pid):
-            # While it imports, Python ends by the signal itself when that falls into an `exec`.
-            used = (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[11]
-            return int(used) / os.sysconf("SC_CLK_TCK") > 2
-
-        return started("run", files.write(), "--out", out, *LONG, until=begun)
+        """Start a run and wait until its first round: an import may end by the signal itself."""
+        begun = files.folder / "begun"
+        files.write(
+            "from pathlib import Path\n"
+            "from wfl_sim.rounds.selection import RandomSelection\n"
+            "class Mine(RandomSelection):\n"
+            "    '''Mine.'''\n"
+            "    def select(self, devices, count, rng):\n"
+            f"        Path({str(begun)!r}).touch()\n"
+            "        return super().select(devices, count, rng)\n",
+            "mine.py",
+        )
+        variant = "sweep: {variants: {only: {rounds: {select: ./mine.py:Mine}}}}\n"
+        options = ("--out", files.folder / "runs", "--allow-plugins", *LONG)
+        return started("run", files.write(GOOD + variant), *options, until=lambda _: begun.exists())
 
     def sweep(self, files):
         return started(

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 import wfl_sim
 from tests.cli.test_cli import INTERRUPTED, started
-from tests.cli.test_cli import wfl_sim as command
+from tests.fixtures.commands import wfl_sim as command
 from tests.fixtures.scenario_files import GOOD
 from wfl_sim.cli.commands import app
 from wfl_sim.config.errors import ScenarioError
