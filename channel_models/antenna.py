@@ -54,8 +54,8 @@ class Sector:
         off = check_finite("azimuth", azimuth) - self.boresight
         off = (off + np.pi) % (2.0 * np.pi) - np.pi
         tilt = check_finite("zenith", zenith) - (np.pi / 2.0 + self.downtilt)
-        horizontal = np.minimum(12.0 * (off / self.beamwidth) ** 2, self.front_to_back)
-        vertical = np.minimum(12.0 * (tilt / self.beamwidth) ** 2, self.front_to_back)
+        horizontal = np.minimum(12.0 * np.square(off / self.beamwidth), self.front_to_back)
+        vertical = np.minimum(12.0 * np.square(tilt / self.beamwidth), self.front_to_back)
         return (self.peak_gain - np.minimum(horizontal + vertical, self.front_to_back))[()]
 
 

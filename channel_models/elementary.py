@@ -10,6 +10,7 @@ Ranges are reduced as in Cody and Waite 1980, Software Manual for the Elementary
 remainders are Taylor series.
 """
 
+import math
 from typing import Any, Final
 
 import numpy as np
@@ -56,6 +57,11 @@ def _series(coefficients: tuple[float, ...], x: Any) -> Any:
 
 def exp(x: ArrayLike) -> Any:
     """``e**x``, elementwise; a scalar stays a scalar."""
+    if isinstance(x, float) and -700.0 < x < 700.0:
+        # The same operations on single numbers, which are much faster outside arrays.
+        whole = float(round(x * PER_LN2))
+        rest = (float(x) - whole * LN2_HIGH) - whole * LN2_LOW
+        return math.ldexp(1.0 + rest * _series(_EXPM1, rest), int(whole))
     times, less_one = _exp_parts(x)
     return ((1.0 + less_one) * _power_of_two(times) * _power_of_two(times, rest=True))[()]
 

@@ -41,8 +41,8 @@ class Disc:
         """Positions (count, 2) in m."""
         number = check_positive_integer("count", count, minimum=0)
         uniform = stream.random((number, 2))
-        inner = self.minimum_distance**2
-        distance = np.sqrt(inner + uniform[:, 0] * (self.radius**2 - inner))
+        inner = self.minimum_distance * self.minimum_distance
+        distance = np.sqrt(inner + uniform[:, 0] * (self.radius * self.radius - inner))
         cosine, sine = cosine_and_sine(uniform[:, 1])
         return np.column_stack([distance * cosine, distance * sine])
 

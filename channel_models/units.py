@@ -196,10 +196,9 @@ class Unit:
         if unit == "" and self.symbol != "1":
             return number
         if self.symbol == "W" and unit in ("dBm", "dBW"):
-            try:
-                return float(10.0 ** ((number - (30.0 if unit == "dBm" else 0.0)) / 10.0))
-            except OverflowError:
-                return math.inf
+            # Decimal numbers, since the last bit of the C library's power is the processor's.
+            bel = min(max((number - (30.0 if unit == "dBm" else 0.0)) / 10.0, -330.0), 310.0)
+            return float(Decimal(10) ** Decimal(bel))
         scale = _SCALES[self.symbol].get(unit)
         if scale is None:
             named = "a fraction" if self.symbol == "1" else f"in {self.symbol}"

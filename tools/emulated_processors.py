@@ -1,8 +1,8 @@
 """Digests of spans of the shipped scenarios, on this processor and on others that are emulated.
 
 `python -m tools.emulated_processors` prints the table of docs/reliability.md and ends with exit
-code 1 where a digest differs. NumPy and OpenBLAS read the kind of processor once, when they are
-loaded, so each kind is a process of its own. Long scenarios are shortened.
+code 1 where a digest differs. NumPy, OpenBLAS and the C library read the kind of processor once,
+when they are loaded, so each kind is a process of its own. Long scenarios are shortened.
 """
 
 import json
@@ -20,9 +20,10 @@ KINDS: Final = {
     "Haswell, no AVX-512": {"OPENBLAS_CORETYPE": "Haswell", "NPY_DISABLE_CPU_FEATURES": "X86_V4"},
     "Zen": {"OPENBLAS_CORETYPE": "Zen"},
     "SkylakeX": {"OPENBLAS_CORETYPE": "SkylakeX"},
-    "Prescott, no AVX": {
+    "Prescott, no AVX, no FMA": {
         "OPENBLAS_CORETYPE": "Prescott",
         "NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4",
+        "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-FMA,-FMA4",
     },
 }
 """Kinds of processor, and the environment that emulates each."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from channel_models.elementary import exp, log1p
+from channel_models.elementary import exp, log1p, rounded
 from channel_models.fading.process import (
     ComplexArray,
     FunctionProcess,
@@ -70,7 +70,7 @@ class Nakagami:
         def taps_at(time: FloatArray, links: LinkIndices) -> ComplexArray:
             taps = scattered.taps(time, links)
             power = squared_magnitude(taps)
-            target = gammainccinv(self.m, exp(-power)) / self.m
+            target = rounded(gammainccinv(self.m, exp(-power))) / self.m
             return np.asarray(taps * np.sqrt(target / np.maximum(power, 1e-300)))
 
         return FunctionProcess(scattered.links, scattered.delays, taps_at)

@@ -23,7 +23,7 @@ def channel_dispersion(sinr: ArrayLike) -> Any:
     """``V = (1 - 1/(1 + SINR)^2) log2(e)^2`` of the complex Gaussian channel, bit^2 a use."""
     values = check_array("sinr", sinr, minimum=0.0)
     # written without the difference, which cancels at low SINR
-    return (values * (2.0 + values) / (1.0 + values) ** 2 / LN2**2)[()]
+    return (values * (2.0 + values) / np.square(1.0 + values) / LN2 / LN2)[()]
 
 
 def normal_approximation_rate(

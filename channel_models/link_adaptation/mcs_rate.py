@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from channel_models.elementary import exp, log, log10
+from channel_models.elementary import exp, log, log10, rounded
 from channel_models.link_adaptation.bler import BlockErrors, chase_errors, harq_goodput
 from channel_models.link_adaptation.effective_sinr import eesm_beta
 from channel_models.link_adaptation.mcs import TableName, mcs_table
@@ -65,7 +65,8 @@ class McsRate:
             values,
             self.transmissions,
         )
-        return np.asarray(errors.mcs.spectral_efficiency * harq_goodput(failures))
+        # Rounded, since the last bit of a normal distribution is that of the C library here.
+        return np.asarray(errors.mcs.spectral_efficiency * rounded(harq_goodput(failures)))
 
     def spectral_efficiency(self, sinr: ArrayLike) -> Any:
         """bit/s/Hz at linear ``sinr``, elementwise; never decreasing."""

@@ -109,10 +109,10 @@ class RMa(Tr38901Model):
             161.04
             - 7.1 * log10(self.street_width)
             + 7.5 * log10(h)
-            - (24.37 - 3.7 * (h / link.base) ** 2) * log10(link.base)
+            - (24.37 - 3.7 * np.square(h / link.base)) * log10(link.base)
             + (43.42 - 3.1 * log10(link.base)) * (log10(link.d3) - 3.0)
             + 20.0 * log10(link.f / 1e9)
-            - (3.2 * log10(11.75 * link.terminal) ** 2 - 4.97)
+            - (3.2 * np.square(log10(11.75 * link.terminal)) - 4.97)
         )
         return np.maximum(los, fitted)
 

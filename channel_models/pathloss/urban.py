@@ -132,9 +132,10 @@ def _urban_los(
     logarithm, ghz = log10(link.d3), log10(link.f / 1e9)
     effective = 4.0 * (link.base - environment) * (link.terminal - environment)
     break_point = effective * link.f / BREAK_POINT_SPEED
-    rise = (link.base - link.terminal) ** 2
+    rise = link.base - link.terminal
+    square = break_point * break_point + rise * rise
     before = constant + slope * logarithm + 20.0 * ghz
-    after = constant + 40.0 * logarithm + 20.0 * ghz - corner * log10(break_point**2 + rise)
+    after = constant + 40.0 * logarithm + 20.0 * ghz - corner * log10(square)
     return np.asarray(np.where(link.d2 <= break_point, before, after))
 
 

@@ -59,6 +59,12 @@ def test_limits_are_those_of_numpy() -> None:
     assert np.isinf(elementary.exp(710.0))
 
 
+def test_single_numbers_have_the_bits_of_arrays() -> None:
+    numbers = np.concatenate([RNG.uniform(-760, 709, 300), RNG.uniform(-1, 1, 300)])
+    found = [float(elementary.exp(number)) for number in numbers.tolist()]
+    assert found == elementary.exp(numbers).tolist()
+
+
 def test_powers() -> None:
     assert elementary.power(NEAR_ONE, 1.72) == pytest.approx(NEAR_ONE**1.72, rel=1e-14)
     assert elementary.power_of_ten(2.0) == pytest.approx(100, rel=1e-15)
@@ -120,6 +126,9 @@ for model in (
 loss = cm.UMa(condition="nlos").loss_db(np.linspace(40.0, 2000.0, 500), 3.5e9)
 digest.update(np.asarray(loss).tobytes())
 digest.update(cm.McsRate().spectral_efficiency(x).tobytes())
+digest.update(np.array([cm.db_to_linear(v) for v in x]).tobytes())
+powers = cm.Unit("W", minimum=0.0)
+digest.update(np.array([powers.parse(f"{v} dBm") for v in x[:200]]).tobytes())
 print(digest.hexdigest())
 """
 
@@ -147,8 +156,9 @@ def native() -> str:
         {"OPENBLAS_CORETYPE": "Zen"},
         {"OPENBLAS_CORETYPE": "SkylakeX"},
         {"OPENBLAS_CORETYPE": "Prescott", "NPY_DISABLE_CPU_FEATURES": "X86_V4 X86_V3"},
+        {"OPENBLAS_CORETYPE": "Zen", "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-FMA,-FMA4"},
     ],
-    ids=lambda kind: kind["OPENBLAS_CORETYPE"],
+    ids=lambda kind: kind["OPENBLAS_CORETYPE"] + " no FMA" * ("GLIBC_TUNABLES" in kind),
 )
 def test_channels_have_the_same_bits_on_other_processors(kind: dict[str, str], native: str) -> None:
     assert len(native) == len(hashlib.sha256().hexdigest())

@@ -1,5 +1,7 @@
 """Modem states, base stations, server and carbon, against their own tables."""
 
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -138,6 +140,47 @@ def test_the_manifest_tells_what_surrounds_the_devices(tmp_path):
     assert 780 * seconds < drawn["cell-0"] < (780 + 188) * seconds
     assert totals["grams_co2"] == pytest.approx(360 * sum(totals["joules"].values()) / 3.6e6)
     assert set(outcome(tmp_path).totals["infrastructure_joules"]) == {"server"}
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [
+        (
+            "Datetime (UTC),Zone id,Carbon intensity gCO₂eq/kWh (direct),Renewable energy %\n"
+            "2024-01-01 00:00:00,DE,100,50\n2024-01-01 01:00:00,DE,400.0,40\n",
+            None,
+        ),
+        (
+            "datetime;North Scotland;South England\n"
+            "2024-03-31T00:30Z;7;100\n2024-03-31T01:30Z;8;400\n",
+            "South England",
+        ),
+    ],
+)
+def test_carbon_is_read_as_operators_of_grids_publish_it(tmp_path, table, column):
+    file = tmp_path / "grid.csv"
+    file.write_text(table, encoding="utf-8-sig")
+    carbon = CarbonIntensity(path=str(file), column=column)
+    # 1 kWh from 1800 s to 5400 s: half an hour at 100, half at 400 g/kWh; then the table repeats.
+    assert carbon.grams([span("idle", 1800, 5400, joules=3.6e6)]) == pytest.approx(250)
+    assert carbon.grams([span("idle", 7200, 7300, joules=3.6e6)]) == pytest.approx(100)
+
+
+@pytest.mark.parametrize(
+    ("rows", "error"),
+    [
+        ("time,gCO2/kWh,g CO2 / kWh\n2024-01-01,1,2", "grid.csv:1: needs the columns start, end"),
+        ("t,g/kWh\n2024-01-01T00,1\n2024-01-01T01,2\n2024-01-01T01,3", "grid.csv:4: must begin"),
+        ("t,g/kWh\n2024-01-01T00,1\n2024-01-01T01,2\n2024-01-01T03,3", "got 7200 s"),
+        ("t,g/kWh\n2024-01-01,1\n2024-01-02,", "grid.csv:3: must be a number, got 'nothing'"),
+        ("t,g/kWh\n1/2/24,1", "grid.csv:2: Invalid isoformat string: '1/2/24'"),
+        ("t,g/kWh\n2024-01-01,1", "grid.csv: must have at least two rows"),
+    ],
+)
+def test_a_table_of_a_grid_is_said_to_be_wrong_in_one_line(tmp_path, rows, error):
+    (tmp_path / "grid.csv").write_text(rows)
+    with pytest.raises(ValueError, match=re.escape(error)):
+        CarbonIntensity(path=str(tmp_path / "grid.csv"))
 
 
 def test_carbon_follows_the_grid_within_a_span(tmp_path):

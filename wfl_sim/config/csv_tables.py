@@ -47,7 +47,7 @@ class StepTrace:
     def mean(self) -> float:
         """Average over one period."""
         lengths = np.diff(self.ends, prepend=0.0)
-        return float(lengths @ self.values / self.ends[-1])
+        return float((lengths * self.values).sum() / self.ends[-1])
 
     def at(self, time: float) -> tuple[float, float]:
         """Return the value from `time` on, and the time strictly after it until which it holds."""
@@ -144,13 +144,10 @@ def opened(file: Path) -> Iterator[TextIO]:
         raise ValueError(f"{file.name}: must be a text in UTF-8") from None
 
 
-def read_rows(file: Path, columns: Mapping[str, Measure]) -> list[tuple[int, dict[str, float]]]:
-    """Read numbers in SI units from a CSV file whose header reads ``name (unit),name (unit)``.
+def read_lines(file: Path) -> tuple[str, list[tuple[int, list[str]]]]:
+    """Return what stands between the columns of a CSV file, and its numbered lines.
 
     A header without a comma may have semicolons or tabs between its columns.
-
-    Returns:
-        The line number and the values of each row; other columns are left out.
     """
     with opened(file) as text:
         top = text.readline()
@@ -160,6 +157,16 @@ def read_rows(file: Path, columns: Mapping[str, Measure]) -> list[tuple[int, dic
         lines = [(number, row) for number, row in enumerate(reader, 1) if row]
     if len(lines) < 2:
         raise ValueError(f"{file.name}: must have a header and at least one row")
+    return between, lines
+
+
+def read_rows(file: Path, columns: Mapping[str, Measure]) -> list[tuple[int, dict[str, float]]]:
+    """Read numbers in SI units from a CSV file whose header reads ``name (unit),name (unit)``.
+
+    Returns:
+        The line number and the values of each row; other columns are left out.
+    """
+    between, lines = read_lines(file)
     (first, header), *body = lines
     written = [_head(cell) for cell in header]
     places: dict[str, tuple[int, str]] = {}

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from channel_models.elementary import cubed, power
 from channel_models.units import Fraction, PositiveHertz, PositiveSeconds, Watt
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.registry import Registry
@@ -39,7 +40,7 @@ class Dvfs:
 
     def kappa(self, compute_power: float) -> float:
         """Return kappa of P = P_static + kappa f^3, in W/Hz^3."""
-        return (compute_power - self.static_power) / self.highest**3
+        return (compute_power - self.static_power) / float(cubed(self.highest))
 
 
 class FrequencyGovernor(Protocol):
@@ -110,16 +111,16 @@ class EnergyOptimal:
 def _least_energy(job: UpdateCost) -> float:
     if job.dynamic == 0:
         return 1.0
-    closed = (job.static / (2 * job.dynamic)) ** (1 / 3)
+    closed = float(power(job.static / (2 * job.dynamic), 1 / 3)) if job.static else 0.0
     if job.overhead == 0 or job.static == 0:
-        return float(closed)
+        return closed
     # Newton's method on a convex increasing function, from above the root: it falls monotonically.
     x = closed
     for _ in range(60):
-        value = (2 * job.arithmetic + 3 * job.overhead * x) * x**3 - (
+        value = (2 * job.arithmetic + 3 * job.overhead * x) * cubed(x) - (
             job.arithmetic * job.static / job.dynamic
         )
-        slope = (6 * job.arithmetic + 12 * job.overhead * x) * x**2
+        slope = (6 * job.arithmetic + 12 * job.overhead * x) * x * x
         step = value / slope
         x -= step
         if abs(step) <= 1e-15 * x:

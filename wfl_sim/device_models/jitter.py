@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from channel_models.elementary import log1p
+from channel_models.elementary import exp, log1p, rounded
 from channel_models.units import Fraction, PositiveNumber
 from wfl_sim.config.registry import Registry
 
@@ -61,7 +61,8 @@ class LogNormal:
 
     def draw(self, rng: np.random.Generator) -> float:
         """Return exp(N(-s^2/2, s^2)) with s^2 = ln(1 + cv^2)."""
-        return float(rng.lognormal(-0.5 * self._sigma**2, self._sigma))
+        sigma = self._sigma
+        return float(exp(sigma * rng.standard_normal() - 0.5 * sigma * sigma))
 
     def cdf(self, factor: float) -> float:
         """Return the probability of at most this factor."""
@@ -84,7 +85,10 @@ class Gamma:
 
     def draw(self, rng: np.random.Generator) -> float:
         """Return Gamma(shape 1/cv^2, scale cv^2)."""
-        return float(rng.gamma(self.cv**-2, self.cv**2))
+        square = self.cv * self.cv
+        drawn = rng.gamma(1 / square, square)
+        # A shape below one takes a power of the C library, whose last bit is the processor's.
+        return float(rounded(drawn) if square > 1 else drawn)
 
     def cdf(self, factor: float) -> float:
         """Return the probability of at most this factor."""

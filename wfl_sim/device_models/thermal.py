@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
+from channel_models.elementary import exp, log
 from channel_models.units import Fraction, PositiveSeconds, Unit
 from wfl_sim.config.errors import LocatedError
 
@@ -75,7 +76,7 @@ class ThermalModel:
     def after(self, start: float, power: float, elapsed: float) -> float:
         """Return the temperature after `elapsed` s at constant power, in K."""
         limit = self.limit(power)
-        return limit + (start - limit) * math.exp(-elapsed / self.time_constant)
+        return limit + (start - limit) * float(exp(-elapsed / self.time_constant))
 
     def reaches(self, start: float, power: float, target: float) -> float:
         """Return the s until the temperature is `target` at constant power; inf if it never is.
@@ -85,7 +86,7 @@ class ThermalModel:
         limit = self.limit(power)
         if (target - start) * (limit - target) <= 0:
             return math.inf
-        return self.time_constant * math.log((limit - start) / (limit - target))
+        return self.time_constant * float(log((limit - start) / (limit - target)))
 
 
 def _celsius(kelvin: float) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from channel_models.elementary import cubed
+
 
 @dataclass(frozen=True)
 class Batches:
@@ -92,7 +94,7 @@ class UpdateCost:
 
     def power(self, share: float = 1.0) -> float:
         """Return the W drawn beyond idle at a share of the highest frequency."""
-        return self.static + self.dynamic * share**3
+        return self.static + self.dynamic * float(cubed(share))
 
     def joules(self, share: float = 1.0) -> float:
         """Return the J drawn beyond idle at a share of the highest frequency."""

@@ -1,11 +1,11 @@
 """Progress of the transfers on a carrier: their table, and the time for which a plan holds."""
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from channel_models.elementary import exp
 from wfl_sim.network.transfer import TransferRequest
 from wfl_sim.radio.medium import ActiveTransfers, RatePlan
 
@@ -103,7 +103,7 @@ class PlanRun:
         Transfers that began after the plan was made are behind the others, and make no progress.
         """
         plan, count = self.plan, self.left.shape[1]
-        rate, keep = plan.rate[step], math.exp(-part / plan.time_constant)
+        rate, keep = plan.rate[step], exp(-part / plan.time_constant)
         left = self.left[step] - rate * part
         finished: NDArray[np.bool_] = self.to_finish[step] <= part * (1 + _ROUNDING)
         finished |= left <= progress.rounding[:count]

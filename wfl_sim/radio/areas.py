@@ -92,7 +92,7 @@ class Ring:
         self, member: int, rng: np.random.Generator, layout: Layout | None
     ) -> NDArray[np.float64]:
         """Return a point uniform over the ring."""
-        inner, outer = self.min_distance**2, self.radius**2
+        inner, outer = self.min_distance * self.min_distance, self.radius * self.radius
         radius = np.sqrt(rng.uniform(inner, outer))
         step = radius * np.array(cosine_and_sine(rng.uniform()))
         return np.asarray(np.asarray(self.centre) + step)

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Protocol
 
 import numpy as np
 
-from channel_models.elementary import expm1
+from channel_models.elementary import LN10, expm1
 from channel_models.units import Unit, db_to_linear
 from wfl_sim.config.registry import Registry
 
@@ -27,7 +27,7 @@ class UpdateLoss(Protocol):
         """Return the probability, given the mean SINR in dB over the upload."""
 
 
-_RAYLEIGH_DB: Final = 10.0 * np.euler_gamma / math.log(10.0)
+_RAYLEIGH_DB: Final = 10.0 * np.euler_gamma / LN10
 LOSSES: Registry[UpdateLoss] = Registry("loss", UpdateLoss)
 
 
@@ -67,7 +67,7 @@ class Waterfall:
     which is 1.0053: read as a linear 0.023 it makes losses thirty times too rare.
     """
 
-    threshold: PositiveNumber = float(10 ** (0.023 / 10))
+    threshold: PositiveNumber = 1.0053099940231343
     rayleigh: bool = False
     """Whether q is the mean over Rayleigh fading, as in that paper, where the fading changed during
     the upload: ``1 - x K_1(x)``, ``x = 2 sqrt(m / SINR)``. The mean of the SINR in dB then lies

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import exp, hypot, inf, sqrt
+from math import hypot, inf, sqrt
 from typing import Final
 
 import numpy as np
 
-from channel_models.elementary import cosine_and_sine
+from channel_models.elementary import cosine_and_sine, exp
 from channel_models.units import Interval, MetresPerSecond, PositiveSeconds
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.device_models.mobility.track import MOBILITIES, Leg, Point, Region, Track
@@ -93,9 +93,9 @@ def _moved(place: Point, velocity: Point, seconds: float) -> Point:
 def _seconds_to_rim(place: Point, velocity: Point, region: Region) -> float:
     """Return the s until a straight way meets the circle from within; inf if it does not soon."""
     x, y = place[0] - region.centre[0], place[1] - region.centre[1]
-    speed = velocity[0] ** 2 + velocity[1] ** 2
+    speed = velocity[0] * velocity[0] + velocity[1] * velocity[1]
     outwards = x * velocity[0] + y * velocity[1]
-    inside = region.radius**2 - x * x - y * y
+    inside = region.radius * region.radius - x * x - y * y
     if not speed:
         return inf
     seconds = (sqrt(max(outwards * outwards + speed * inside, 0.0)) - outwards) / speed
@@ -106,7 +106,7 @@ class _Velocity:
     """The velocity of one device, and its mean, in m/s."""
 
     def __init__(self, law: GaussMarkov, rng: np.random.Generator) -> None:
-        self._keep = exp(-law.interval / law.memory)
+        self._keep = float(exp(-law.interval / law.memory))
         self._sigma = law.sigma
         cosine, sine = cosine_and_sine(rng.uniform())
         self._mean = law.speed * float(cosine), law.speed * float(sine)
@@ -115,7 +115,7 @@ class _Velocity:
 
     def advance(self, rng: np.random.Generator) -> None:
         """Go on by one interval."""
-        keep, spread = self._keep, sqrt(1 - self._keep**2) * self._sigma
+        keep, spread = self._keep, sqrt(1 - self._keep * self._keep) * self._sigma
         x, y = rng.standard_normal(2).tolist()
         self.now = (
             keep * self.now[0] + (1 - keep) * self._mean[0] + spread * x,

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import hypot, log
+from math import hypot
 from typing import Annotated
 
 import numpy as np
 
+from channel_models.elementary import log, power
 from channel_models.units import Seconds, Unit
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.device_models.mobility.track import MOBILITIES, Leg, Point, Region, Track
@@ -59,7 +60,7 @@ class RandomWaypoint:
             return Track(start, self._legs(region, rng, start, goal, rng.uniform() * self.pause))
         part = rng.uniform()
         here = start[0] + part * (goal[0] - start[0]), start[1] + part * (goal[1] - start[1])
-        speed = self.slowest * (self.fastest / self.slowest) ** rng.uniform()
+        speed = self.slowest * float(power(self.fastest / self.slowest, rng.uniform()))
         return Track(here, self._legs(region, rng, here, goal, 0.0, speed))
 
     @property
@@ -67,7 +68,7 @@ class RandomWaypoint:
         """E[1 / V]."""
         if self.slowest == self.fastest:
             return 1 / self.slowest
-        return log(self.fastest / self.slowest) / (self.fastest - self.slowest)
+        return float(log(self.fastest / self.slowest)) / (self.fastest - self.slowest)
 
     def _trip(self, region: Region, rng: np.random.Generator) -> tuple[Point, Point, bool]:
         """Draw the ends of the trip under way, and whether its pause is over."""

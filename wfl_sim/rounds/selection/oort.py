@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from channel_models.elementary import log, power
+from channel_models.elementary import log, power, rounded
 from channel_models.units import Fraction, PositiveSeconds
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.rounds.selection.selector import SELECTORS
@@ -66,7 +66,7 @@ class Oort:
         known = [device for device in devices if device.last_upload_round >= 0]
         fresh = [device for device in devices if device.last_upload_round < 0]
         number = 1 + max((device.last_upload_round for device in known), default=0)
-        share = max(self.explore * self.decay**number, self.explore_least)
+        share = max(self.explore * float(rounded(self.decay**number)), self.explore_least)
         places = min(round(share * count), len(fresh)) if known else len(fresh)
         explored = max(min(places, count), count - len(known))
         chosen = [fresh[i] for i in rng.choice(len(fresh), size=explored, replace=False)]
