@@ -16,7 +16,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from wfl_sim.radio.allocation.allocator import ALLOCATORS
-from wfl_sim.results.figures.style import INK, look, save
+from wfl_sim.results.figures.look import Look
+from wfl_sim.results.figures.style import INK
 from wfl_sim.results.statistics import mean_and_half_width
 from wfl_sim.scenario.loading import load
 from wfl_sim.simulation.simulation import Simulation
@@ -43,6 +44,7 @@ def measured(scenario):
 
 def draw(rows, durations, joules, folder):
     """Draw the durations of all uploads, and the joules of one, by allocator."""
+    look = Look()
     with look():
         figure = Figure(figsize=(9.0, 4.6))
         time, energy = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
@@ -67,7 +69,7 @@ def draw(rows, durations, joules, folder):
         figure.suptitle("One channel, ten allocators: 20 uploads of 8 Mbit, 5 seeds x 3 rounds")
         header = ("allocator", *COLUMNS, *(f"{name}_half" for name in COLUMNS))
         table = [(name, *mean, *half) for name, (mean, half) in rows.items()]
-        return save(figure, folder, "allocators", header, table)
+        return look.save(figure, folder, "allocators", header, table)
 
 
 def main():

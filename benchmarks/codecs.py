@@ -15,8 +15,9 @@ from matplotlib.ticker import NullLocator
 
 import wfl_sim
 from wfl_sim.results import Run
+from wfl_sim.results.figures.look import Look
 from wfl_sim.results.figures.pareto import front
-from wfl_sim.results.figures.style import INK, look, save
+from wfl_sim.results.figures.style import INK
 from wfl_sim.results.statistics import by_label, mean_and_half_width
 
 SCENARIO = Path(__file__).parents[1] / "scenarios" / "codecs.yaml"
@@ -66,6 +67,7 @@ def draw(runs: list[Run], folder: Path) -> list[Path]:
     rows.sort(key=lambda row: -row[1])
     best = front([row[1] for row in rows], [row[2] for row in rows])
     start = float(np.mean([run.series("accuracy", SCOPE).value[0] for run in runs]))
+    look = Look()
     with look():
         figure = Figure(figsize=(9.0, 5.4))
         axes = figure.subplots()
@@ -97,7 +99,7 @@ def draw(runs: list[Run], folder: Path) -> list[Path]:
         marks.append(Line2D([], [], label="front of the means", **stair))
         axes.legend(handles=marks, loc="lower right", bbox_to_anchor=(1.0, 0.12))
         header = ("label", "kbit", "mean", "half_width", *(f"seed_{r.seed}" for r in members))
-        return save(figure, folder, "codecs", header, rows)
+        return look.save(figure, folder, "codecs", header, rows)
 
 
 def main() -> None:

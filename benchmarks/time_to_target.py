@@ -13,7 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from wfl_sim.results import Run
-from wfl_sim.results.figures.style import line_styles, look
+from wfl_sim.results.figures.look import Look
+from wfl_sim.results.figures.style import line_styles
 from wfl_sim.results.series import Crossing, crossing
 from wfl_sim.results.statistics import by_label
 
@@ -65,7 +66,7 @@ def main() -> None:
     runs = [Run.open(folder) for folder in given.runs]
     labelled = by_label(runs)
     groups = {name: labelled[name] for name in dict.fromkeys(r.manifest["label"] for r in runs)}
-    with look():
+    with Look()():
         draw(groups, given.targets).savefig(given.out, dpi=110)
     for label, runs in groups.items():
         for target in given.targets:

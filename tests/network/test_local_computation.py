@@ -17,6 +17,7 @@ from wfl_sim.device_models.frequency import Dvfs, EnergyOptimal, Fixed, Full
 from wfl_sim.device_models.jitter import JITTERS
 from wfl_sim.device_models.thermal import ThermalModel
 from wfl_sim.randomness import stream
+from wfl_sim.simulation.remarks import left_out_remarks
 from wfl_sim.simulation.simulation import Simulation
 
 LONE = """
@@ -96,7 +97,10 @@ def test_a_device_too_small_is_reported_or_stays_away(tmp_path):
     with pytest.raises(LocatedError, match="fits the memory of no device"):
         Simulation(scenario(tmp_path, small, "devices.0.compute.memory=exclude", text=LONE))
     both = LONE + "  - {count: 1, area: {radius: 300 m}, hardware: jetson-orin-nano, "
-    result = Simulation(scenario(tmp_path, text=both + "compute: {memory: exclude}}\n")).run()
+    simulation = Simulation(scenario(tmp_path, text=both + "compute: {memory: exclude}}\n"))
+    (line,) = left_out_remarks(simulation.out_of_reach, simulation.excluded)
+    assert line == "take no part, a local step exceeds their memory: device-1"
+    result = simulation.run()
     assert result.totals["excluded"] == ["device-1"]
     assert {s.activity for s in result.spans if s.actor == "device-1"} == {"off"}
     assert {s.outcome for s in result.spans if s.actor == "device-1"} == {"lost"}

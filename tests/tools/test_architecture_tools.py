@@ -1,7 +1,9 @@
 """The map of the rooms fits the code, and the measures count what they say."""
 
+import ast
+
 from tools.draw_architecture import CONTENTS, is_current
-from tools.import_graph import RANKS
+from tools.import_graph import PACKAGES, RANKS, ROOT
 from tools.measure import FileMeasure, measure_file
 
 
@@ -17,3 +19,37 @@ def test_every_room_is_drawn():
 def test_lines_are_counted_by_kind():
     text = '"""Doc."""\n\nimport os\nfrom a import (\n    b,\n)\n\n# why\nx = 1\n"""Unit."""\n'
     assert measure_file(text) == FileMeasure(lines=10, code=1, imports=4)
+
+
+def test_scripts_import_what_there_is():
+    """Benchmarks and drawings run by hand alone, so a name that has moved would go unnoticed."""
+    scripts = [*ROOT.glob("benchmarks/**/*.py"), *ROOT.glob("docs/drawings/*.py")]
+    wanted = [
+        (script.name, node.module, alias.name)
+        for script in scripts
+        for node in ast.walk(ast.parse(script.read_text()))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in PACKAGES
+        for alias in node.names
+    ]
+    assert len(wanted) > 50
+    assert [each for each in wanted if not _defines(*each[1:])] == []
+
+
+def _defines(module, name):
+    """Whether a module defines or imports a name, or is a package with a file of it."""
+    path = ROOT / module.replace(".", "/")
+    if (path / f"{name}.py").is_file() or (path / name).is_dir():
+        return True
+    file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    names = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names |= {each.id for each in targets if isinstance(each, ast.Name)}
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, ast.Constant):
+            names.add(node.value)  # what a package offers by name, loaded when it is asked for
+    return name in names

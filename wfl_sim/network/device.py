@@ -45,9 +45,10 @@ class Device:
         battery: None for mains power.
         away_power: W while it cannot be reached; the idle power by default.
         intervals: start and end in s of the times when it is reachable; None for always.
-        excluded: whether it is too small to take part at all.
+        excluded: whether it takes no part, being too small or out of reach.
         answer: the server's part of a step of a split network; None if it is not split.
         can_hand_over: whether other cells may take over.
+        in_vain: seconds and W of an upload until it fails, for a device in outage.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Device:
         excluded: bool = False,
         answer: SplitAnswer | None = None,
         can_hand_over: bool = False,
+        in_vain: tuple[float, float] | None = None,
     ) -> None:
         self.name = f"device-{index}"
         self.index = index
@@ -78,6 +80,7 @@ class Device:
         self.examples = examples
         self.excluded = excluded
         self.answer = answer
+        self._in_vain = in_vain
         self.last_upload: StateRef | None = None
         self.last_upload_round = -1
         self.times_asked = 0
@@ -235,6 +238,13 @@ class Device:
         outcome: Outcome = "lost" if self.excluded else "done" if done else "cut"
         self.activity_log.record(outcome=outcome)
         self.power_meter.note()
+
+    def in_vain(self, deadline: float) -> tuple[float, float] | None:
+        """Return seconds and W of an upload until it fails in outage; None in reach."""
+        if self._in_vain is None:
+            return None
+        seconds, watts = self._in_vain
+        return min(seconds, max(deadline - self._context.env.now, 0.0)), watts
 
     @property
     def compute_left(self) -> float:

@@ -34,6 +34,9 @@ class WorkingClient(Client, Protocol):
     reachability: Reachability
     answer: SplitAnswer | None
 
+    def in_vain(self, deadline: float) -> tuple[float, float] | None:
+        """Return seconds and W of an upload until it fails in outage; None in reach."""
+
 
 class LocalComputation:
     """One local update. If the network is split, every step sends activations and gets gradients.

@@ -77,12 +77,14 @@ class Participation:
             if download.on_air is not None:
                 yield from device.transceiver.receive(download, number)
             jitter = self._stream("jitter", device.index, number)
-            yield from self._computation.run(device.compute.jitter.draw(jitter))
+            cut_off = device.workload.exchange and device.in_vain(self._terms.deadline)
+            if not cut_off:  # a split network cannot even compute its first step
+                yield from self._computation.run(device.compute.jitter.draw(jitter))
             bits = device.workload.upload_bits
             if self._air is not None:
                 arrived = yield from self._send_jointly(self._air)
             else:
-                arrived = not bits or (yield from self._upload(bits))
+                arrived = not (bits or cut_off) or (yield from self._upload(bits))
         except simpy.Interrupt:
             yield from self._abandon()
             return None
@@ -109,6 +111,12 @@ class Participation:
     def _upload(self, bits: int) -> Generator[simpy.Event, Any, bool]:
         """Send the update; the value tells whether it has arrived."""
         transceiver = self._device.transceiver
+        if (vain := self._device.in_vain(self._terms.deadline)) is not None:
+            seconds, watts = vain
+            yield from transceiver.send_analog(
+                seconds, min(watts, self._terms.power or watts), self._number, "lost"
+            )
+            return False
         segment, bits = yield from transceiver.send(bits, self._number, self._terms)
         lost = self._is_lost(segment)
         self._context.traffic.lost_up += bits if lost else 0

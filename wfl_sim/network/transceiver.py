@@ -164,15 +164,15 @@ class Transceiver:
         return segment, bits
 
     def send_analog(
-        self, seconds: float, watts: float, number: int
+        self, seconds: float, watts: float, number: int, outcome: Outcome = "done"
     ) -> Generator[simpy.Event, Any, None]:
-        """Radiate `watts` for `seconds`, as one of several devices that send together."""
+        """Radiate `watts` for `seconds`, together with other devices or in vain."""
         self._activity_log.begin("upload", number)
         self._wake("transmit")
         self._radiate(watts, self.cell.uplink.duty)
         yield self._context.env.timeout(seconds)
         self._power_meter.draw("transmit", 0.0)
-        self._activity_log.record(cell=self.cell.name)
+        self._activity_log.record(cell=self.cell.name, outcome=outcome)
 
     def abandon(self) -> Generator[simpy.Event, Any, tuple[TransferSegment | None, int]]:
         """End the present transfer, or stop waiting for one; its costs until now stay counted.
@@ -198,6 +198,8 @@ class Transceiver:
                 transfer: Any = download.on_air.value
                 download.cell.downlink.leave(transfer, self._index)
         self._power_meter.draw("receive", 0.0)
+        if segment is None:
+            self._power_meter.draw("transmit", 0.0)
         return segment, bits
 
     def record(self, segment: TransferSegment, bits: int, outcome: Outcome = "done") -> None:

@@ -264,6 +264,10 @@ class CellConfig:
         reached = power * gain / self.noise("uplink") / self.block_snr
         return int(min(max(reached * (1 + 1e-12), 1.0), self.blocks))
 
+    def sent(self, gain: float, power: float) -> float:
+        """W that a device of `power` W radiates alone on the band, at a linear gain."""
+        return min(power, self.held_blocks(gain, power) * float(self.power_density(gain)))
+
     @cached_property
     def block_snr(self) -> float:
         """Linear mean SNR that an uplink block must have; 0 where more blocks never carry less."""

@@ -1,11 +1,19 @@
 """Groups of devices, as a scenario describes them."""
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Final, Literal
 
 from annotated_types import Le
 
-from channel_models.units import Fraction, MetresPerSecond, PositiveMetres, PositiveWatt, Watt
+from channel_models.units import (
+    Fraction,
+    MetresPerSecond,
+    PositiveMetres,
+    PositiveSeconds,
+    PositiveWatt,
+    Watt,
+)
+from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.fields import PositiveInt, Shorthand
 from wfl_sim.config.registry import From
 from wfl_sim.device_models import ComputeConfig, Hardware, HardwareReference
@@ -15,6 +23,8 @@ from wfl_sim.device_models.mobility import Static
 from wfl_sim.device_models.mobility.track import MOBILITIES, Mobility
 from wfl_sim.device_models.radio_power import ModemPower
 from wfl_sim.radio.areas import AREAS, Area, Ring
+
+_GIVE_UP: Final = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,11 +53,25 @@ class DeviceGroup:
     """Power while a device is unavailable; default: the idle power of its hardware."""
     rank: PositiveInt | None = None
     """LoRA rank of these devices where the method lets ranks differ; default: the method's."""
+    reach: Literal["refuse", "exclude", "outage"] = "refuse"
+    """Where the radio cannot reach a device: an error, exclusion, or uploads that fail."""
+    give_up: PositiveSeconds | None = None
+    """Time after which an upload of `reach: outage` fails, or at an earlier deadline of the round;
+    default: 10 s, wfl_sim's."""
+
+    def __post_init__(self) -> None:
+        if self.give_up is not None and self.reach != "outage":
+            raise LocatedError(f"is of `reach: outage`, and reach is {self.reach}", "give_up")
 
     @property
     def moves(self) -> bool:
         """Whether the devices move."""
         return self.mobility.moves
+
+    @property
+    def patience(self) -> float:
+        """Seconds after which an upload out of reach fails."""
+        return self.give_up or _GIVE_UP
 
     @property
     def pace(self) -> float:

@@ -42,6 +42,7 @@ def build_federation(
     workloads: Sequence[Workload],
     plan: Plan,
     excluded: Collection[int] = (),
+    outage: Collection[int] = (),
     examples: Sequence[int] = (),
     ahead: Executor | None = None,
 ) -> Federation:
@@ -53,6 +54,7 @@ def build_federation(
         workloads: Local update of each device.
         plan: Names the learning tasks.
         excluded: Indices of devices that are never available.
+        outage: Indices of devices whose uploads fail, out of reach.
         examples: Number of training examples of each device; one each if there are no data.
         ahead: Threads that draw samples of fading beside the simulation; the samples are the same.
     """
@@ -86,7 +88,9 @@ def build_federation(
         _cell(scenario, access, number, name, hub, routes)
         for number, (name, hub) in enumerate(hubs.items())
     ]
-    devices += _devices(scenario, placement, workloads, context, server, cells, excluded, examples)
+    devices += _devices(
+        scenario, placement, workloads, context, server, cells, (excluded, outage), examples
+    )
     edge_servers = _edge_servers(scenario, context, edges, hubs, routes, workloads)
     mobility = _mobility_context(scenario, placement, access, cells)
     for index, track in placement.tracks.items():
@@ -112,8 +116,10 @@ def run_federation(
     Raises:
         LocatedError: It does not end: see `Watchdog`.
     """
-    # A round with a deadline ends by itself, whoever waits in it.
-    stall = max(scenario.stall, getattr(scenario.rounds, "deadline", None) or 0.0)
+    # A round with a deadline ends by itself, whoever waits in it, and so does an upload in vain.
+    ends = [getattr(scenario.rounds, "deadline", None) or 0.0]
+    ends += [group.patience for group in scenario.devices if group.reach == "outage"]
+    stall = max(scenario.stall, *ends)
     process = federation.env.process(scenario.rounds.run(federation))
     Watchdog(federation, stall, listener).run(process)
     federation.server.finish()
@@ -151,15 +157,16 @@ def _devices(
     context: RunContext,
     server: Server,
     cells: Sequence[Cell],
-    excluded: Collection[int],
+    left_out: tuple[Collection[int], Collection[int]],
     examples: Sequence[int],
 ) -> list[Device]:
     devices: list[Device] = []
+    excluded, outage = left_out
     for group in scenario.devices:
         for member in range(group.count):
             index = len(devices)
             serving = int(placement.serving[index])
-            bandwidth = scenario.base_stations[serving].bandwidth
+            station, gain = scenario.base_stations[serving], float(placement.gains[serving, index])
             draws = context.stream("availability", index)
             device = Device(
                 context,
@@ -167,17 +174,20 @@ def _devices(
                 hardware=group.hardware,
                 workload=workloads[index],
                 cell=cells[serving],
-                mean_gain=float(placement.gains[serving, index]),
+                mean_gain=gain,
                 power=group.power,
                 examples=examples[index] if examples else 1,
                 compute=group.compute,
-                radio=radio_of(group.hardware, modem=group.modem, bandwidth=bandwidth),
+                radio=radio_of(group.hardware, modem=group.modem, bandwidth=station.bandwidth),
                 battery=group.battery,
                 away_power=group.away_power,
                 intervals=group.availability.intervals(member, draws),
                 excluded=index in excluded,
                 answer=server.answer,
                 can_hand_over=index in placement.tracks and len(cells) > 1,
+                in_vain=(group.patience, station.sent(gain, group.power))
+                if index in outage
+                else None,
             )
             devices.append(device)
     return devices

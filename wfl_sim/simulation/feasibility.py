@@ -1,6 +1,7 @@
 """Feasibility: the memory and the link budget of every device."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from math import log10
 from typing import Final
 
@@ -73,13 +74,18 @@ def mean_snrs(cell: CellConfig, power: float, gain: float) -> dict[Direction, fl
     }
 
 
-def unreached(cell: CellConfig, power: float, gain: float) -> str | None:
+def unreached(
+    cell: CellConfig, power: float, gain: float, only: Direction | None = None
+) -> str | None:
     """Return why a device of `power` W at a linear gain is out of reach, or None.
 
     The mean SNR of a block is below the least that is simulated, or the rate map carries nothing at
-    it: uplink, on as many blocks as the device holds alone; downlink, on any.
+    it: uplink, on as many blocks as the device holds alone; downlink, on any. `only` looks at one
+    direction.
     """
     for direction, snr in mean_snrs(cell, power, gain).items():
+        if only not in (None, direction):
+            continue
         control = direction == "uplink" and cell.uplink.power_control
         target = " or a higher power-control target" if control else ""
         remedy = f"a smaller radius, more power{target}, or another cell"
@@ -102,18 +108,44 @@ def unreached(cell: CellConfig, power: float, gain: float) -> str | None:
     return None
 
 
-def check_link_budget(scenario: Scenario, placement: Placement) -> None:
-    """Refuse devices that their serving cell cannot reach.
+@dataclass(frozen=True)
+class OutOfReach:
+    """Devices that stay where the radio cannot reach them, and why, by index."""
+
+    excluded: dict[int, str] = field(default_factory=dict)
+    """Take no part: their group says so, or they cannot receive either."""
+    outage: dict[int, str] = field(default_factory=dict)
+    """Receive, and their uploads fail."""
+
+
+def check_link_budget(scenario: Scenario, placement: Placement) -> OutOfReach:
+    """Return the devices that their serving cell cannot reach, where their group allows it.
+
+    Devices that move may come into reach later, so they are absent until then.
 
     Raises:
-        LocatedError: The mean SNR of a device is too low, or its rate there is zero.
+        LocatedError: The mean SNR of a device is too low, or its rate there is zero, in a group
+            that refuses it; or no device is left.
     """
-    first = 0
+    excluded: dict[int, str] = {}
+    outage: dict[int, str] = {}
+    index = 0
     for group, devices in enumerate(scenario.devices):
-        for index in range(first, first + devices.count):
+        for _ in range(devices.count):
             cell = scenario.base_stations[placement.serving[index]]
-            gain = placement.gains[placement.serving[index], index]
-            reason = unreached(cell, devices.power, float(gain))
-            if reason is not None:
-                raise LocatedError(f"device-{index} is out of reach: {reason}", "devices", group)
-        first += devices.count
+            gain = float(placement.gains[placement.serving[index], index])
+            reason = unreached(cell, devices.power, gain)
+            if reason is not None and devices.reach == "refuse":
+                raise LocatedError(
+                    f"device-{index} is out of reach: {reason}; or `reach: exclude` or `outage`",
+                    "devices",
+                    group,
+                )
+            if reason is not None and not devices.moves:
+                deaf = unreached(cell, devices.power, gain, "downlink")
+                sends = devices.reach == "outage" and deaf is None
+                (outage if sends else excluded)[index] = reason
+            index += 1
+    if len(excluded) == scenario.device_count:
+        raise LocatedError(f"no device is in reach: device-0 has {excluded[0]}", "devices")
+    return OutOfReach(excluded, outage)

@@ -1,10 +1,10 @@
 """Remarks: what a reader of results must know of a run, each said in one line."""
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -13,7 +13,11 @@ from wfl_sim.config.errors import Location
 from wfl_sim.device_models.availability import TraceAvailability
 from wfl_sim.radio.propagation import FROZEN
 from wfl_sim.scenario.scenario import Scenario
+from wfl_sim.simulation.feasibility import OutOfReach
 from wfl_sim.state import State
+
+_NAMED: Final = 10
+"""Devices that a line names; the manifest has all."""
 
 
 def remarks(totals: Mapping[str, Any]) -> list[str]:
@@ -55,6 +59,23 @@ def frozen_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
                 ("devices", number, "speed"),
                 f"{FROZEN} for the whole run (`static` has no fading, `block` draws anew)",
             )
+
+
+def left_out_remarks(out_of_reach: OutOfReach, excluded: Sequence[int]) -> Iterator[str]:
+    """Yield a line for the devices that take no part, by why, and one for those in outage."""
+    far, failing = out_of_reach.excluded, out_of_reach.outage
+    small = [index for index in excluded if index not in far]
+    for devices, what in (
+        (small, "take no part, a local step exceeds their memory"),
+        ([*far], "take no part, out of reach"),
+        ([*failing], "are in outage, every upload fails"),
+    ):
+        if devices:
+            names = ", ".join(f"device-{index}" for index in devices[:_NAMED])
+            more = f" and {len(devices) - _NAMED} more" if len(devices) > _NAMED else ""
+            reason = (far | failing).get(devices[0])
+            why = f" (device-{devices[0]} has {reason})" if reason else ""
+            yield f"{what}: {names}{more}{why}"
 
 
 def not_finite(states: Mapping[str, State]) -> list[str]:

@@ -25,6 +25,7 @@ from wfl_sim.simulation.learner_cache import LearnerCache, learning_of
 from wfl_sim.simulation.progress import listener_for
 from wfl_sim.simulation.remarks import (
     frozen_remarks,
+    left_out_remarks,
     ranges_said_once,
     remarks,
     trace_remarks,
@@ -188,6 +189,8 @@ def prepare(
             simulation = Simulation(loaded.scenario, network_only=network_only, cache=cache)
         except LocatedError as error:
             raise loaded.error(error) from None
+    for text in left_out_remarks(simulation.out_of_reach, simulation.excluded):
+        warn(str(loaded.document.error(("devices",), text)))
     for text in simulation.shards.remarks if simulation.shards else ():
         warn(str(loaded.document.error(("data",), text)))
     for text in simulation.inspection.remarks if simulation.inspection else ():

@@ -87,12 +87,15 @@ class Simulation:
         cache = cache or LearnerCache(threads)
         with errors_at("devices"):
             self.placement = place(scenario)
-        check_link_budget(scenario, self.placement)
+        self.out_of_reach = check_link_budget(scenario, self.placement)
         self.shards = cache.shards(scenario)
         self.learner = cache.learner(scenario)
         with errors_at("model"):
             self.workloads = [self.learner.workload(i) for i in range(scenario.device_count)]
-        self.excluded = check_memory(scenario, self.workloads)
+        too_small = check_memory(scenario, self.workloads)
+        self.excluded = tuple(sorted({*too_small, *self.out_of_reach.excluded}))
+        if len(self.excluded) == scenario.device_count:
+            raise LocatedError("no device is both in reach and has memory enough", "devices")
         self.trains = self.shards is not None and not network_only
         self.inspection = None
         """What was read of model and texts before the training."""
@@ -179,6 +182,7 @@ class Simulation:
             self.workloads,
             plan,
             excluded=self.excluded,
+            outage=self.out_of_reach.outage,
             examples=[len(each) for each in self.shards.train] if self.shards else (),
             ahead=ahead,
         )
@@ -235,7 +239,7 @@ class Simulation:
         optional = {"batteries": _batteries(federation), "handovers": _handovers(federation)}
         since = ((each.name, each.reachability.uncovered_since) for each in federation.devices)
         uncovered = {name: start for name, start in since if start is not None}
-        excluded = [f"device-{number}" for number in self.excluded]
+        excluded = [*map(_name, self.excluded)]
         return {
             "simulated_seconds": now,
             "bits": {**asdict(context.traffic), "under_way_up": context.traffic.under_way_up},
@@ -248,6 +252,7 @@ class Simulation:
             "infrastructure_joules": infrastructure_joules(self.scenario, federation),
             **({} if carbon is None else {"grams_co2": carbon.grams(context.spans)}),
             **({"excluded": excluded} if excluded else {}),
+            **({"outage": outage} if (outage := [*map(_name, self.out_of_reach.outage)]) else {}),
             **({"out_of_coverage": uncovered} if uncovered else {}),
             "tasks_executed": 0,
             "host_seconds": dict(self._seconds),
@@ -268,6 +273,10 @@ def check_training(scenario: Scenario, trains: bool) -> None:
             "rounds",
             "select",
         )
+
+
+def _name(index: int) -> str:
+    return f"device-{index}"
 
 
 def _batteries(federation: Federation) -> dict[str, float]:
