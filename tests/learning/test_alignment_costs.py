@@ -4,13 +4,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel
+from transformers import DynamicCache, GPT2Config, GPT2LMHeadModel
 
 from wfl_sim.data.instructions import PromptLengths
 from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.causal.attention import kept_share
-from wfl_sim.learning.costs.alignment import phase_cost
-from wfl_sim.learning.costs.counting import PhaseCost
+from wfl_sim.learning.causal.generation import Decoding, generate
+from wfl_sim.learning.causal.prompts import dummy_prompts
+from wfl_sim.learning.costs.alignment import _generation, phase_cost
+from wfl_sim.learning.costs.counting import PhaseCost, count_flops
 from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.methods.objectives import DPO, GRPO, PPO, Alignment, Sparsity
 from wfl_sim.methods.parts import Adapter, Critic, LastLayers, LoRA, Part
@@ -67,6 +69,17 @@ def test_ppo_by_hand() -> None:
     by_hand = B * (writing() + 2 * reading(T, A + 1) + 2 * learning())
     assert counted.flops == pytest.approx(by_hand, rel=0.03)
     assert counted.steps == 4
+
+
+def test_three_lengths_tell_what_each_token_costs() -> None:
+    model = adapted(LAYERS, CRITIC).model.eval()
+    texts = dummy_prompts(2, PromptLengths(request=P, answer=A))
+    found, cache = _generation(model, texts, Alignment(algorithm=PPO()))
+    decoding = Decoding(sparsity=Sparsity(), temperature=1.0, end=0, pad=0)
+    held = DynamicCache(config=model.config)
+    counted = count_flops(model, lambda: generate(model, texts, decoding, None, held))
+    assert found == counted.total
+    assert cache == pytest.approx(2 * L * 2 * (T - 1) * H * 4, rel=1e-3)
 
 
 @pytest.fixture

@@ -113,4 +113,5 @@ def _dated(file: Path, column: str | None) -> StepTrace:
     if len(starts) < 2:
         raise ValueError(f"{file.name}: must have at least two rows")
     step = starts[1] - starts[0]
-    return StepTrace(step * np.arange(1, len(starts) + 1), np.array(values))
+    ends = step * np.arange(1.0, len(starts) + 1.0, dtype=np.float64)
+    return StepTrace(ends, np.array(values, dtype=np.float64))

@@ -6,11 +6,14 @@ before anything is generated. Sparse attention costs its share of the products o
 values (torch's kernels here still compute all of them and mask).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import Parameter
 from transformers import DynamicCache, PreTrainedModel
@@ -174,18 +177,30 @@ def _generation(
     first, length = texts.request.shape[1], texts.answer.shape[1]
     decoding = Decoding(sparsity=objective.attention, temperature=1.0, end=0, pad=0)
 
-    def generation(tokens: int, cache: DynamicCache) -> Flops:
+    def generation(tokens: int) -> NDArray[np.float64]:
+        """Return FLOPs, those of attention among them, and the bytes of the cache."""
         prompts = texts.with_answers(texts.answer[:, :tokens], texts.answer_mask[:, :tokens])
-        return count_flops(model, lambda: generate(model, prompts, decoding, None, cache))
+        cache = DynamicCache(config=model.config)
+        flops = count_flops(model, lambda: generate(model, prompts, decoding, None, cache))
+        layers: Any = cache.layers
+        held = (v for layer in layers for v in vars(layer).values() if isinstance(v, Tensor))
+        return np.array([flops.total, flops.attention, sum(each.nbytes for each in held)])
 
-    cache = DynamicCache(config=model.config)
-    prefill, whole = generation(1, DynamicCache(config=model.config)), generation(length, cache)
-    later = Flops(whole.total - prefill.total, whole.attention - prefill.attention)
-    flops = prefill.with_attention(kept_share(first + length, objective.attention, 0, first))
-    flops += later.with_attention(kept_share(first + length, objective.attention, first))
-    layers: Any = cache.layers
-    held = (each for layer in layers for each in vars(layer).values() if isinstance(each, Tensor))
-    return flops, float(sum(each.nbytes for each in held))
+    prefill = generation(1)
+    layers: Any = DynamicCache(config=model.config).layers
+    windows = [each.sliding_window for each in layers if getattr(each, "is_sliding", False)]
+    if length <= 3 or first + length > min(windows, default=math.inf):
+        whole = generation(length)
+    else:
+        # A token costs an affine function of the tokens in the cache: three lengths tell all.
+        second, third = generation(2), generation(3)
+        step, growth = second - prefill, third - 2 * second + prefill
+        whole = prefill + (length - 1) * step + (length - 1) * (length - 2) / 2 * growth
+    later = whole - prefill
+    asked = kept_share(first + length, objective.attention, 0, first)
+    answered = kept_share(first + length, objective.attention, first)
+    flops = Flops(*prefill[:2]).with_attention(asked) + Flops(*later[:2]).with_attention(answered)
+    return float(flops), float(whole[2])
 
 
 def _rollout(texts: PromptBatch, objective: Alignment) -> Rollout:
