@@ -14,6 +14,8 @@ Activity = Literal[
     "off",
     "aggregate",
     "transfer",
+    "user-upload",
+    "user-download",
 ]
 Outcome = Literal["done", "dropped", "lost", "cut"]
 Quantity = Literal["battery", "temperature", "frequency", "x", "y", "cell"]

@@ -43,6 +43,7 @@ class Carrier:
         self._listeners = 0
         self._progress = Progress()
         self._changed = env.event()
+        self._followed: PlanRun | None = None
         self._leaving: list[tuple[Transfer, int, simpy.Event]] = []
         env.process(self._run())
 
@@ -84,6 +85,13 @@ class Carrier:
         """Make a new plan from this moment on, because the medium has changed."""
         if self._active:
             self._wake()
+
+    def finish(self) -> list[tuple[Transfer, float]]:
+        """Stop at the end of a run; return the transfers under way and the bits left of each."""
+        if self._active and self._followed is not None:
+            self._advance(self._followed, *self._followed.step_at(self.env.now))
+        left = self._progress.left.tolist()
+        return list(zip(self._remove(list(range(len(self._active)))), left, strict=True))
 
     def _wake(self) -> None:
         if not self._changed.triggered:
@@ -141,6 +149,7 @@ class Carrier:
     def _follow(self, run: PlanRun) -> Generator[simpy.Event, Any, list[int]]:
         """Wait until the end of a run or a change; return which transfers have ended."""
         env = self.env
+        self._followed = run
         if np.isinf(run.part):
             yield self._changed
             step, part = run.step_at(env.now)
@@ -150,6 +159,11 @@ class Carrier:
             # The clock may be too coarse to show a short step; the planned duration is exact.
             over = timer.processed
             step, part = (run.last, run.part) if over else run.step_at(env.now)
+        self._followed = None
+        return self._advance(run, step, part)
+
+    def _advance(self, run: PlanRun, step: int, part: float) -> list[int]:
+        """Bring all transfers to `part` seconds into a step; return which have ended."""
         finished = run.advance(self._progress, step, part)
         if self._record is not None:
             self._record.note(run.plan, float(run.starts[0]), float(run.starts[step]) + part)

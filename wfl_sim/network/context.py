@@ -56,6 +56,18 @@ class HandoverCounters:
         self._last[device] = source, now
 
 
+@dataclass
+class BackgroundCounters:
+    """What users beside the federation have sent and received."""
+
+    transfers: int = 0
+    """Files, and times with a full buffer, that have ended."""
+    bits_up: float = 0.0
+    bits_down: float = 0.0
+    joules: float = 0.0
+    """Energy of the users' radios beyond rest."""
+
+
 @dataclass(frozen=True)
 class DueEvaluation:
     """An evaluation of the states of one moment, with the totals until then."""
@@ -86,6 +98,7 @@ class RunContext:
     """Names the learning tasks and tells their costs."""
     ledger: EnergyLedger
     traffic: TrafficCounters = field(default_factory=TrafficCounters)
+    background: BackgroundCounters = field(default_factory=BackgroundCounters)
     handovers: HandoverCounters = field(default_factory=HandoverCounters)
     spans: list[Span] = field(default_factory=list)
     levels: list[Level] = field(default_factory=list)

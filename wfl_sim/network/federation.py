@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import simpy
 
+from wfl_sim.network.background import BackgroundTraffic
 from wfl_sim.network.base_station_sleep import BaseStationSleep
 from wfl_sim.network.context import RunContext
 from wfl_sim.network.device import Device
@@ -27,6 +28,8 @@ class Federation:
     """Servers between the cells and the server; none if the server aggregates all uploads."""
     base_station_sleeps: Mapping[str, BaseStationSleep] = field(default_factory=dict)
     """Sleep of base stations, by the name of the cell."""
+    background: Sequence[BackgroundTraffic] = ()
+    """Users beside the federation."""
     radio: RadioAccess | None = None
     """Carriers and gains; None where a test needs none."""
 
@@ -37,6 +40,16 @@ class Federation:
     def env(self) -> simpy.Environment:
         """The simulated clock."""
         return self.context.env
+
+    def finish(self) -> None:
+        """Close all spans at the end of the run."""
+        self.server.finish()
+        for device in self.devices:
+            device.close()
+        carriers = {each.carrier.carrier: None for each in self.background}
+        left = {transfer: bits for carrier in carriers for transfer, bits in carrier.finish()}
+        for each in self.background:
+            each.finish(left)
 
     def stream(self, *names: str | int) -> np.random.Generator:
         """Return the named random stream of this run."""

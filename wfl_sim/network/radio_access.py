@@ -20,6 +20,8 @@ from wfl_sim.radio.cochannel import cochannel
 from wfl_sim.radio.interference import CoupledCells
 from wfl_sim.radio.load_interference import AverageLoadInterference
 from wfl_sim.radio.ofdma import OfdmaBand
+from wfl_sim.radio.slices import Slice
+from wfl_sim.radio.traffic import Source
 from wfl_sim.radio.transmit_power import CellPower, DevicePower, PowerRule
 
 _DIRECTIONS: tuple[Direction, ...] = ("uplink", "downlink")
@@ -40,6 +42,7 @@ class RadioAccess:
         ahead: threads that compute samples of the fading in advance.
         record: keeps samples of all links, if they are wanted.
         senders: what allocators may know of devices.
+        sources: background traffic, whose users follow the devices in all arrays.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class RadioAccess:
         ahead: Executor | None = None,
         record: RadioRecord | None = None,
         senders: SenderFacts = unknown_senders,
+        sources: Sequence[Source] = (),
     ) -> None:
         self.env = env
         self._cells = cells
@@ -67,6 +71,7 @@ class RadioAccess:
         self._ahead = ahead
         self._record = record
         self._senders = senders
+        self._sources = sources
         self.gains = gains.copy()
         """(cells, devices) Present linear large-scale gains."""
         self.sleeps = [
@@ -109,7 +114,7 @@ class RadioAccess:
 
     def limit_power(self, watts: NDArray[np.float64]) -> None:
         """Set the W (devices,) that devices can radiate; rates follow from the next plan on."""
-        self._watts[:] = watts
+        self._watts[: len(watts)] = watts
 
     def move(self, device: int, gains: NDArray[np.float64]) -> None:
         """Set the gains (cells,) of a device; the rates follow when the next plan is made."""
@@ -195,6 +200,13 @@ class RadioAccess:
             ahead=self._ahead,
             recorded=self._record is not None,
             senders=self._senders,
+            slices=[
+                Slice(each.links, each.traffic.reserved)
+                for each in self._sources
+                if each.cell == number
+                and each.traffic.direction == direction
+                and each.traffic.reserved
+            ],
         )
 
     def _density(self, number: int, devices: int | slice) -> NDArray[np.float64]:

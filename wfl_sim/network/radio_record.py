@@ -11,10 +11,14 @@ _ROUNDING = 1e-9
 
 
 class RadioRecord:
-    """Samples of all links of a run, at every multiple of `interval` s at which they send."""
+    """Samples of all links of a run, at every multiple of `interval` s at which they send.
 
-    def __init__(self, interval: float) -> None:
+    Links from `devices` on are users of background traffic.
+    """
+
+    def __init__(self, interval: float, devices: float = math.inf) -> None:
         self.interval = interval
+        self._devices = devices
         self.rows: list[RadioSample] = []
 
     def __repr__(self) -> str:
@@ -28,11 +32,14 @@ class RadioRecord:
             last = math.ceil(until / self.interval - _ROUNDING)
             links = plan.samples[step]() if first < last else ()
             for number in range(first, last):
-                self.rows += _rows(number * self.interval, links)
+                self.rows += self._rows(number * self.interval, links)
             if until >= end:
                 return
             start = until
 
-
-def _rows(time: float, links: Iterable[tuple[int, Mapping[str, Any]]]) -> Iterable[RadioSample]:
-    return (RadioSample(time=time, device=f"device-{index}", **facts) for index, facts in links)
+    def _rows(
+        self, time: float, links: Iterable[tuple[int, Mapping[str, Any]]]
+    ) -> Iterable[RadioSample]:
+        for index, facts in links:
+            name = f"device-{index}" if index < self._devices else f"user-{index}"
+            yield RadioSample(time=time, device=name, **facts)

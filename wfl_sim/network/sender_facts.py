@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfl_sim.network.device import Device
+from wfl_sim.radio.allocation.allocator import unknown_senders
 
 
 def sender_facts(
@@ -14,8 +15,15 @@ def sender_facts(
 ) -> dict[str, Any]:
     """Return the fields of `Statistics` from `battery_level` on.
 
-    What is drawn is taken as affine between almost nothing radiated and all.
+    Of users beside the federation nothing is known. What is drawn is taken as affine between almost
+    nothing radiated and all.
     """
+    if (others := devices >= len(fleet)).any():
+        facts = unknown_senders(devices, watts)
+        if not others.all():
+            for name, values in sender_facts(fleet, devices[~others], watts[~others]).items():
+                facts[name][~others] = values
+        return facts
     found = [fleet[number] for number in devices.tolist()]
     radios = [each.transceiver.radio for each in found]
     circuit, full = (

@@ -1,6 +1,7 @@
 """Bands of a cell, built from its description and the gains of its links."""
 
 import math
+from collections.abc import Sequence
 from concurrent.futures import Executor
 
 import numpy as np
@@ -18,6 +19,7 @@ from wfl_sim.radio.lazy_fading import GridFading, LazyFading
 from wfl_sim.radio.ofdma import OfdmaBand
 from wfl_sim.radio.propagation import TransportRate
 from wfl_sim.radio.rate_curve import rate_curve
+from wfl_sim.radio.slices import Slice
 from wfl_sim.radio.transmit_power import DevicePower, PowerRule
 from wfl_sim.randomness import stream
 
@@ -37,6 +39,7 @@ def build_band(
     ahead: Executor | None = None,
     recorded: bool = False,
     senders: SenderFacts = unknown_senders,
+    slices: Sequence[Slice] = (),
 ) -> OfdmaBand:
     """Return one direction of a cell's carrier.
 
@@ -55,6 +58,7 @@ def build_band(
         ahead: threads that make samples of the fading ahead.
         recorded: whether plans hold what each link has.
         senders: what allocators may know of devices.
+        slices: links with blocks of their own.
     """
     side = cell.uplink if direction == "uplink" else cell.downlink
     doppler = cm.doppler_shift(speeds, cell.carrier)
@@ -100,6 +104,7 @@ def build_band(
         fading=model,
         place=(name, direction),
         senders=senders,
+        slices=slices,
         recorded={"cell": name, "direction": direction} if recorded else None,
     )
 

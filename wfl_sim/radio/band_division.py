@@ -1,7 +1,7 @@
 """One direction of a cell's carrier: how its resource blocks are divided, and known."""
 
 from abc import ABC
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -22,6 +22,7 @@ from wfl_sim.radio.block_rates import BlockRates
 from wfl_sim.radio.channel import SampledChannel
 from wfl_sim.radio.knowledge import check_levels
 from wfl_sim.radio.medium import ActiveTransfers
+from wfl_sim.radio.slices import Slice, parts
 from wfl_sim.radio.subbands import Subbands
 from wfl_sim.radio.transmit_power import PowerRule
 
@@ -64,6 +65,8 @@ class BandDivision(ABC):
     """Cell and direction."""
     senders: SenderFacts = unknown_senders
     """What is known of devices beside their links."""
+    slices: Sequence[Slice] = ()
+    """Links with units of their own."""
 
     def samples(
         self, links: NDArray[np.intp], start: int, steps: int
@@ -103,25 +106,43 @@ class BandDivision(ABC):
         self,
         demands: Demands,
         max_units: FloatArray | None,
-        together: NDArray[np.intp] | None = None,
+        traffic: ActiveTransfers,
     ) -> tuple[FloatArray, FloatArray]:
         """Return shares of blocks (n, blocks), and what part of its power each may use.
 
         That is (n,), or of each block (n, blocks). The receivers of one transmission are one
-        transfer to the allocator; all hold its shares.
+        transfer to the allocator; all hold its shares. A slice is allocated apart.
         """
-        if together is not None:
-            sizes = np.diff(np.append(together, len(demands.bits_left)))
-            shares, level = self.allocate(demands.joined(together, sizes), None)
-            return np.repeat(shares, sizes, axis=0), np.repeat(level, sizes, axis=0)
-        if max_units is None:
-            shares, level = self._shares_and_levels(demands)
+        if not self.slices:
+            shares, level = self._in_units(demands, max_units, traffic.together)
         else:
-            shares, level = allocate_within_limits(self._shares_and_levels, demands, max_units)
+            shares, level = np.zeros(demands.efficiency.shape), np.ones(len(demands.bits_left))
+            for which, places, together in parts(self.slices, traffic, self.units.count):
+                limits = None if max_units is None else max_units[which]
+                mine, part = self._in_units(demands.some(which, places), limits, together)
+                shares[np.ix_(which, places)] = mine
+                if part.ndim == 1:
+                    level[which] = part
+                else:
+                    # The power of a downlink is over the whole band: a slice has its blocks' part.
+                    scale = 1.0 if self.power.spreads else len(places) / self.units.count
+                    level = level if level.ndim == 2 else np.zeros(shares.shape)
+                    level[np.ix_(which, places)] = part * scale
         if level.ndim == 2:
             check_levels(shares * level, self.power.spreads, self.allocator, self.place)
             level = self.units.each_block(level)
         return self.units.to_blocks(shares), level
+
+    def _in_units(
+        self, demands: Demands, max_units: FloatArray | None, together: NDArray[np.intp] | None
+    ) -> tuple[FloatArray, FloatArray]:
+        if together is not None:
+            sizes = np.diff(np.append(together, len(demands.bits_left)))
+            shares, level = self._in_units(demands.joined(together, sizes), None, None)
+            return np.repeat(shares, sizes, axis=0), np.repeat(level, sizes, axis=0)
+        if max_units is None:
+            return self._shares_and_levels(demands)
+        return allocate_within_limits(self._shares_and_levels, demands, max_units)
 
     def _shares_and_levels(self, demands: Demands) -> tuple[FloatArray, FloatArray]:
         if self._powers is not None:

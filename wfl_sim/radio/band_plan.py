@@ -103,7 +103,7 @@ class BandPlan:
         """Set shares and levels of this step, by the allocator and the power that a policy gave."""
         traffic = self.traffic
         asked = self.demands() if demands is None else demands
-        self.shares, self.level = self.band.allocate(asked, self.max_units, traffic.together)
+        self.shares, self.level = self.band.allocate(asked, self.max_units, traffic)
         if traffic.level is not None:
             given = traffic.level if self.level.ndim == 1 else traffic.level[:, None]
             self.level = self.level * given

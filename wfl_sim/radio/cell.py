@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 import channel_models as cm
-from channel_models.elementary import power
 from channel_models.units import (
     Decibel,
     Fraction,
@@ -31,7 +30,9 @@ from wfl_sim.radio.allocation.channel_unaware import EqualShare
 from wfl_sim.radio.allocation.opportunistic import ProportionalFair
 from wfl_sim.radio.base_station_power import STATIONS, BaseStationPower
 from wfl_sim.radio.fading_average import best_snr, least_snr
+from wfl_sim.radio.power_control import PowerControl
 from wfl_sim.radio.propagation import ANTENNAS, RATES, Antenna, ChannelConfig
+from wfl_sim.radio.traffic import Traffic
 from wfl_sim.radio.update_loss import LOSSES, Never, UpdateLoss
 
 Direction = Literal["uplink", "downlink"]
@@ -42,23 +43,6 @@ CsiDelay = Annotated[float, Unit("s", minimum=0.0, maximum=10.0)]
 _MOST_BLOCKS: Final = 1000
 Capacity = Annotated[float, Unit("bit/s", minimum=1.0)]
 """Of a wired link; a slower one is none."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PowerControl:
-    """Open-loop fractional power control of TS 38.213 section 7.1.1.
-
-    ``P = min(P_max, P0 + 10 log10(2^mu M) + alpha PL)`` in dBm for M resource blocks at numerology
-    mu, with PL the path loss and shadowing in dB.
-    """
-
-    target: PositiveWatt = 1e-11
-    """P0 in W for a resource block of 180 kHz; the default, -80 dBm, is wfl_sim's."""
-    alpha: Fraction = 0.8
-
-    def density(self, gain: ArrayLike, bandwidth: float) -> Any:
-        """W on one resource block of `bandwidth` Hz, 2^mu 180 kHz, at linear large-scale gains."""
-        return self.target * (bandwidth / 180e3) * power(gain, -self.alpha)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,6 +164,8 @@ class CellConfig:
     tdd: cm.TddPattern | None = None
     """Pattern of time-division duplex; without it each direction has a band of its own (FDD)."""
     backhaul: BackhaulLink = field(default_factory=BackhaulLink)
+    traffic: tuple[Traffic, ...] = ()
+    """Users beside the federation, whose transfers compete for the blocks."""
     station: Annotated[BaseStationPower, From(STATIONS)] | None = None
     """Power model of the base station; without one its energy is not computed."""
 
@@ -211,6 +197,11 @@ class CellConfig:
                     f"got {side.subband}",
                     direction,
                     "subband",
+                )
+            reserved = sum(each.reserved for each in self.traffic if each.direction == direction)
+            if reserved >= 1:
+                raise LocatedError(
+                    f"reserves {reserved:.0%} of the {direction}: nothing would be left", "traffic"
                 )
             if side.overhead >= 1:
                 raise LocatedError("must be below 1: nothing would be left", direction, "overhead")

@@ -78,21 +78,13 @@ class CoupledCells:
                 average_rate=traffic.average_rate[which],
                 start=traffic.start[which],
                 deadline=traffic.deadline[which],
-                together=_some(traffic.together, which),
+                together=traffic.beginnings(which),
                 level=None if traffic.level is None else traffic.level[which],
                 share=None if traffic.share is None else traffic.share[which],
             )
             columns.append(which)
             plans.append(BandPlan(self.bands[number], mine, now, steps))
         return columns, plans
-
-
-def _some(together: NDArray[np.intp] | None, which: NDArray[np.intp]) -> NDArray[np.intp] | None:
-    """Where transmissions begin among some of the transfers."""
-    if together is None:
-        return None
-    number = np.searchsorted(together, which, side="right")
-    return np.flatnonzero(np.diff(number, prepend=0))
 
 
 def _merged(columns: Sequence[NDArray[np.intp]], plans: Sequence[RatePlan]) -> RatePlan:

@@ -41,6 +41,13 @@ class ActiveTransfers:
         """Number of transmissions that compete."""
         return len(self.first) if self.together is None else len(self.together)
 
+    def beginnings(self, which: NDArray[np.intp]) -> NDArray[np.intp] | None:
+        """Where transmissions begin among some of the transfers; None without any to several."""
+        if self.together is None:
+            return None
+        number = np.searchsorted(self.together, which, side="right")
+        return np.flatnonzero(np.diff(number, prepend=0))
+
     @property
     def unicast(self) -> bool:
         """Whether every transfer has one link."""

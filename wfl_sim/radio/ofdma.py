@@ -56,7 +56,7 @@ class OfdmaBand(BandDivision):
             plan.keep(plan.shares, plan.level, present, known)
         return self.rates.of_shares(traffic, plan.shares, plan.level, present, known)
 
-    @staticmethod
-    def _by_blocks(traffic: ActiveTransfers) -> bool:
+    def _by_blocks(self, traffic: ActiveTransfers) -> bool:
         """Whether the holder of a block is all that rates need."""
-        return traffic.unicast and traffic.together is None and traffic.level is None
+        alone = traffic.together is None and traffic.level is None
+        return alone and traffic.unicast and not self.slices

@@ -25,8 +25,8 @@ from wfl_sim.results.tables import COLUMNS, OPTIONAL, arrays, natural_key, probl
 from wfl_sim.results.writing import FORMAT
 from wfl_sim.state import State
 
-INFRASTRUCTURE: Final = ("aggregate", "transfer")
-"""Activities of servers and cells; no device has them."""
+INFRASTRUCTURE: Final = ("aggregate", "transfer", "user-upload", "user-download")
+"""Activities of servers, cells and users beside the federation; no device has them."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from wfl_sim.device_models.energy import EnergyLedger
 from wfl_sim.device_models.radio_power import radio_of
 from wfl_sim.device_models.workload import Workload
 from wfl_sim.execution.plan import Plan
+from wfl_sim.network.background import BackgroundTraffic
 from wfl_sim.network.backhaul import Route, build_routes
 from wfl_sim.network.backhaul_graph import SERVER
 from wfl_sim.network.cell import Cell
@@ -61,22 +62,24 @@ def build_federation(
     env = simpy.Environment()
     devices: list[Device] = []
     groups = [group for group in scenario.devices for _ in range(group.count)]
+    users = [each.traffic for each in placement.sources for _ in each.links]
     context = RunContext(env, scenario.seed, plan, EnergyLedger(len(groups)))
     if scenario.record is not None and scenario.record.radio is not None:
-        context.radio = RadioRecord(scenario.record.radio)
+        context.radio = RadioRecord(scenario.record.radio, len(groups))
     server = Server(context, scenario.server.hardware, scenario.evaluation.every)
     access = RadioAccess(
         env,
         scenario.base_stations,
-        placement.gains,
+        np.hstack([placement.gains, placement.background_gains]),
         seed=scenario.seed,
-        watts=np.array([group.power for group in groups]),
-        speeds=np.array([group.pace for group in groups]),
+        watts=np.array([*(group.power for group in groups), *(each.power for each in users)]),
+        speeds=np.array([*(group.pace for group in groups), *(each.speed for each in users)]),
         interference=scenario.interference,
         load_memory=scenario.load_memory,
         ahead=ahead,
         record=context.radio,
         senders=partial(sender_facts, devices),
+        sources=placement.sources,
     )
     names = [f"cell-{number}" for number in range(len(scenario.base_stations))]
     hubs = dict(zip(names, placement.hubs, strict=True))
@@ -104,6 +107,7 @@ def build_federation(
         devices,
         edge_servers,
         {cell.name: cell.sleep for cell in cells if cell.sleep is not None},
+        _background(scenario, placement, context, access),
         access,
     )
 
@@ -122,9 +126,7 @@ def run_federation(
     stall = max(scenario.stall, *ends)
     process = federation.env.process(scenario.rounds.run(federation))
     Watchdog(federation, stall, listener).run(process)
-    federation.server.finish()
-    for device in federation.devices:
-        device.close()
+    federation.finish()
 
 
 def _cell(
@@ -191,6 +193,21 @@ def _devices(
             )
             devices.append(device)
     return devices
+
+
+def _background(
+    scenario: Scenario, placement: Placement, context: RunContext, access: RadioAccess
+) -> list[BackgroundTraffic]:
+    return [
+        BackgroundTraffic(
+            context,
+            each,
+            f"cell-{each.cell}",
+            access.carriers[each.cell][each.traffic.direction],
+            radio_of(each.traffic.hardware),
+        )
+        for each in placement.sources
+    ]
 
 
 def _edge_servers(

@@ -9,7 +9,7 @@ from wfl_sim.config.errors import LocatedError, located
 from wfl_sim.device_models.workload import Workload
 from wfl_sim.radio.cell import CellConfig, Direction
 from wfl_sim.scenario.scenario import Scenario
-from wfl_sim.simulation.placement import Placement
+from wfl_sim.simulation.placement import Placement, traffic_key
 
 
 def check_memory(scenario: Scenario, workloads: Sequence[Workload]) -> tuple[int, ...]:
@@ -148,4 +148,12 @@ def check_link_budget(scenario: Scenario, placement: Placement) -> OutOfReach:
             index += 1
     if len(excluded) == scenario.device_count:
         raise LocatedError(f"no device is in reach: device-0 has {excluded[0]}", "devices")
+    for source in placement.sources:
+        cell, traffic = scenario.base_stations[source.cell], source.traffic
+        for user in source.links:
+            gain = float(placement.background_gains[source.cell, user - index])
+            reason = unreached(cell, traffic.power, gain, traffic.direction)
+            if reason is not None:
+                key = traffic_key(scenario, source)
+                raise LocatedError(f"user-{user} is out of reach: {reason}", *key)
     return OutOfReach(excluded, outage)

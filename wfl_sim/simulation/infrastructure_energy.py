@@ -66,8 +66,10 @@ def station_joules(
         tdd: Pattern of time-division duplex. The station then sends and receives in the slots of
             each direction alone, and rests in between.
     """
-    down = _union((s.start, s.end) for s in spans if s.cell == cell and s.activity == "download")
-    begun = _union((s.start, s.end) for s in spans if s.cell == cell and s.activity == "upload")
+    down, begun = (
+        _union((s.start, s.end) for s in spans if s.cell == cell and s.activity in names)
+        for names in (("download", "user-download"), ("upload", "user-upload"))
+    )
     up = _common(begun, _rest_of(wakings, end))
     both = _length(_common(down, up))
     traffic = _union((*down, *up))

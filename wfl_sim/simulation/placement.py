@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 import channel_models as cm
+from wfl_sim.config.errors import LocatedError
 from wfl_sim.device_models.mobility import Region, Track
 from wfl_sim.network.backhaul_graph import SERVER, nearest, star
 from wfl_sim.radio.cell import CellConfig
 from wfl_sim.radio.large_scale import LargeScale
+from wfl_sim.radio.traffic import USER_HEIGHT, Source, sources
 from wfl_sim.randomness import stream
 from wfl_sim.records import Level
 from wfl_sim.rounds import Hierarchical
@@ -39,6 +41,10 @@ class Placement:
     """Model of the gains at any position."""
     tracks: Mapping[int, Track]
     """Tracks of the devices that move, by index."""
+    sources: Sequence[Source]
+    """Background traffic of all cells; its users are numbered after the devices."""
+    background_gains: NDArray[np.float64]
+    """Linear power gains of its users, (cells, users)."""
 
     def levels(self, sites: Sequence[tuple[float, float]]) -> Iterator[Level]:
         """Yield the places of cells at `sites` in m, and place and cell of devices that stay."""
@@ -75,11 +81,13 @@ def place(scenario: Scenario) -> Placement:
             for index, (group, member) in enumerate(groups)
         ]
     )
+    found = list(sources([cell.traffic for cell in scenario.base_stations], len(groups)))
+    users = found[-1].links.stop - len(groups) if found else 0
     large_scale = LargeScale(
         scenario.base_stations,
         seed=scenario.seed,
-        heights=np.array([group.height for group, _ in groups]),
-        moves=np.array([group.moves for group, _ in groups]),
+        heights=np.array([*(group.height for group, _ in groups), *[USER_HEIGHT] * users]),
+        moves=np.array([*(group.moves for group, _ in groups), *[False] * users]),
         offsets=scenario.offsets,
         indoor=[
             group.indoor > 0 and stream(scenario.seed, "indoor", index).uniform() < group.indoor
@@ -98,7 +106,37 @@ def place(scenario: Scenario) -> Placement:
         hubs=[_hub(scenario, wired, f"cell-{n}") for n in range(len(scenario.base_stations))],
         large_scale=large_scale,
         tracks=tracks,
+        sources=found,
+        background_gains=_background_gains(scenario, found, large_scale),
     )
+
+
+def _background_gains(
+    scenario: Scenario, found: Sequence[Source], large_scale: LargeScale
+) -> NDArray[np.float64]:
+    """Drop the users of background traffic around their cells; return gains (cells, users).
+
+    Raises:
+        LocatedError: a user is nearer to a cell than its path-loss model allows.
+    """
+    gains = [np.empty((len(scenario.base_stations), 0))]
+    for each in found:
+        cell = scenario.base_stations[each.cell]
+        boresight = getattr(cell.antenna, "boresight", None)
+        positions = [
+            each.traffic.drop(cell.position, boresight, stream(scenario.seed, "position", user))
+            for user in each.links
+        ]
+        try:
+            gains.append(large_scale.gains(np.array(each.links), np.array(positions)))
+        except ValueError as error:
+            raise LocatedError(str(error), *traffic_key(scenario, each)) from error
+    return np.hstack(gains)
+
+
+def traffic_key(scenario: Scenario, source: Source) -> tuple[str | int, ...]:
+    """Return the place of a source in the scenario; with a layout that of the one cell."""
+    return "cells", source.cell if scenario.layout is None else 0, "traffic", source.entry
 
 
 def reference_db(cells: Sequence[CellConfig], gains: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -236,6 +236,7 @@ class Simulation:
     def _totals(self, federation: Federation) -> dict[str, Any]:
         now, context, carbon = federation.env.now, federation.context, self.scenario.carbon
         joules = context.ledger.components(now).sum(axis=0)
+        own = [span for span in context.spans if not span.activity.startswith("user-")]
         optional = {"batteries": _batteries(federation), "handovers": _handovers(federation)}
         since = ((each.name, each.reachability.uncovered_since) for each in federation.devices)
         uncovered = {name: start for name, start in since if start is not None}
@@ -250,7 +251,8 @@ class Simulation:
             "joules": dict(zip(COMPONENTS, joules.tolist(), strict=True)),
             **{name: value for name, value in optional.items() if value},
             "infrastructure_joules": infrastructure_joules(self.scenario, federation),
-            **({} if carbon is None else {"grams_co2": carbon.grams(context.spans)}),
+            **({"background": asdict(context.background)} if federation.background else {}),
+            **({} if carbon is None else {"grams_co2": carbon.grams(own)}),
             **({"excluded": excluded} if excluded else {}),
             **({"outage": outage} if (outage := [*map(_name, self.out_of_reach.outage)]) else {}),
             **({"out_of_coverage": uncovered} if uncovered else {}),

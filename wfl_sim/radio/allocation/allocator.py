@@ -60,7 +60,7 @@ def unknown_senders(devices: NDArray[np.intp], watts: FloatArray) -> dict[str, A
         "compute_left": none,
         "base_age": none.astype(np.intp),
         "circuit": none,
-        "amplifier": watts,
+        "amplifier": watts.copy(),
     }
 
 

@@ -61,6 +61,8 @@ FILLS: Final[dict[str, Fill]] = {
     "idle": Fill("#EEEEEE"),
     "off": Fill("#FFFFFF", hatch="xxx"),
     "transfer": Fill("#CC79A7"),
+    "user-download": Fill("#A6D5F0", hatch="//"),
+    "user-upload": Fill("#6FA8CF", hatch="//"),
     "aggregate": Fill("#009E73", ink="white"),
 }
 """Fill of each activity or component of energy, in the order of stacks and legends."""
