@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from wfl_sim.radio.allocation.allocator import ALLOCATORS
 from wfl_sim.results.figures.look import Look
-from wfl_sim.results.figures.style import INK
+from wfl_sim.results.figures.style import INK, logarithmic
 from wfl_sim.results.statistics import mean_and_half_width
 from wfl_sim.scenario.loading import load
 from wfl_sim.simulation.simulation import Simulation
@@ -61,7 +61,8 @@ def draw(rows, durations, joules, folder):
         time.plot([], [], "s", color="#D55E00", ms=4, label="last of a round")
         energy.plot([], [], "o", ms=3, mfc="white", mec=INK, label="one seed")
         figure.legend(loc="outside lower center", ncols=4)
-        time.set_xscale("log")
+        seconds = np.concatenate([*durations.values()])
+        logarithmic(time, "x", seconds.min(), seconds.max())
         time.set_yticks(range(len(rows)), list(rows))
         time.set_ylim(len(rows) - 0.5, -0.5)
         time.set_xlabel("duration of an upload (s)")

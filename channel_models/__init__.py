@@ -21,7 +21,6 @@ from channel_models.fading.rayleigh import Rayleigh, Rician
 from channel_models.fading.sum_of_sinusoids import SumOfSinusoids
 from channel_models.fading.trace import Trace
 from channel_models.geometry import Disc, Hexagon, HexGrid, PoissonField, read_positions
-from channel_models.inter_site_shadowing import InterSiteShadowing, SiteFields
 from channel_models.laws.power import (
     ConstantPower,
     EmpiricalPower,
@@ -111,7 +110,6 @@ from channel_models.protocols import (
 )
 from channel_models.shadowing import (
     FixedShadowing,
-    GaussMarkovShadowing,
     LogNormal,
     LosField,
     LosMap,
@@ -119,6 +117,7 @@ from channel_models.shadowing import (
     ScenarioShadowing,
     ShadowField,
     ShadowMap,
+    SharedShadowing,
 )
 from channel_models.units import (
     BOLTZMANN,
@@ -154,11 +153,9 @@ __all__ = [
     "FreeSpace",
     "FunctionProcess",
     "GammaPower",
-    "GaussMarkovShadowing",
     "HexGrid",
     "Hexagon",
     "InH",
-    "InterSiteShadowing",
     "LogDistance",
     "LogNormal",
     "LosField",
@@ -190,7 +187,7 @@ __all__ = [
     "Shannon",
     "ShannonForm",
     "ShannonGap",
-    "SiteFields",
+    "SharedShadowing",
     "Static",
     "SumOfSinusoids",
     "TddPattern",

@@ -11,7 +11,8 @@ from channel_models.elementary import LN10, cosine_and_sine, exp
 from channel_models.fading.process import select_links
 from channel_models.laws.power import check_probability
 from channel_models.plots import plot
-from channel_models.units import Decibel, NonNegativeDecibel, PositiveMetres
+from channel_models.protocols import ShadowingProcess
+from channel_models.units import Decibel, Fraction, NonNegativeDecibel, PositiveMetres
 from channel_models.validation import (
     FloatArray,
     check_array,
@@ -78,9 +79,14 @@ class FixedShadowing:
 
 @dataclass(frozen=True, kw_only=True)
 class LogNormal:
-    """Log-normal shadowing: ``sigma`` times a standard normal, in dB, drawn once a link."""
+    """Log-normal shadowing: ``sigma`` times a standard normal, in dB, drawn once a link.
+
+    ``site_correlation`` is that between sites (TR 36.814 Table A.2.1.1-2: 0.5); sectors of a site
+    share their value.
+    """
 
     sigma: NonNegativeDecibel = 8.0
+    site_correlation: Fraction = 0.0
 
     def __post_init__(self) -> None:
         validate_fields(self)
@@ -99,6 +105,23 @@ class LogNormal:
         return FixedShadowing(
             self.sigma * np.array([stream.standard_normal() for stream in streams], dtype=float)
         )
+
+
+class SharedShadowing:
+    """``sqrt(c) X_common + sqrt(1 - c) X_own``: of one site, with correlation c to others."""
+
+    def __init__(self, common: ShadowingProcess, own: ShadowingProcess, correlation: float) -> None:
+        self._common = common
+        self._own = own
+        self._shared, self._separate = np.sqrt(correlation), np.sqrt(1.0 - correlation)
+
+    def __repr__(self) -> str:
+        return f"SharedShadowing({self._own!r})"
+
+    def at(self, positions: ArrayLike, links: ArrayLike | None = None) -> Any:
+        """Shadowing in dB at ``positions`` (n, 2)."""
+        common, own = self._common.at(positions, links), self._own.at(positions, links)
+        return self._shared * common + self._separate * own
 
 
 class ShadowField:
@@ -172,11 +195,12 @@ class ShadowMap:
     phases. Their wavenumbers k follow the isotropic spectrum of the exponential correlation in two
     dimensions, ``P(K <= k) = 1 - (1 + (k d)^2)^-1/2``, so over realisations the correlation is
     exact. Deterministic in position: two devices at one spot see one value, a device that returns
-    finds it again.
+    finds it again. ``site_correlation`` is that between sites, as of `LogNormal`.
     """
 
     sigma: NonNegativeDecibel = 8.0
     decorrelation: PositiveMetres = 50.0
+    site_correlation: Fraction = 0.0
     waves: int = 512
 
     def __post_init__(self) -> None:
@@ -211,52 +235,19 @@ def draw_field(
 
 
 @dataclass(frozen=True, kw_only=True)
-class GaussMarkovShadowing:
-    """``X' = r X + sqrt(1 - r^2) sigma N(0, 1)`` with ``r = exp(-step / decorrelation)`` (dB).
-
-    Gudmundson 1991. Exact for any spacing of the steps, but a sequence: two devices at one place
-    are independent, and a device that returns finds another value; `ShadowMap` has neither defect.
-    """
-
-    sigma: NonNegativeDecibel = 8.0
-    decorrelation: PositiveMetres = 50.0
-
-    def __post_init__(self) -> None:
-        validate_fields(self)
-
-    @property
-    def law(self) -> NormalDecibels:
-        """Law of the value in dB."""
-        return NormalDecibels(sigma=self.sigma)
-
-    def correlation(self, distance: ArrayLike) -> Any:
-        """``exp(-distance / decorrelation)``."""
-        return exp(-np.abs(np.asarray(distance, dtype=float)) / self.decorrelation)[()]
-
-    def along(self, travelled: ArrayLike, stream: np.random.Generator) -> FloatArray:
-        """Shadowing in dB at travelled distances (n,) in m, which must not decrease."""
-        path = check_array("travelled", travelled)
-        if path.ndim != 1 or path.size == 0 or (np.diff(path) < 0.0).any():
-            raise ValueError("travelled must be a sorted array of shape (n,)")
-        noise = self.sigma * stream.standard_normal(path.size)
-        values = np.empty(path.size)
-        values[0] = noise[0]
-        for n, r in enumerate(exp(-np.diff(path) / self.decorrelation)):
-            values[n + 1] = r * values[n] + np.sqrt(1.0 - r * r) * noise[n + 1]
-        return values
-
-
-@dataclass(frozen=True, kw_only=True)
 class ScenarioShadowing:
     """Shadowing with the sigma and the decorrelation distance of the path-loss model.
 
     Both depend on the state of line of sight (TR 38.901 Tables 7.4.1-1 and 7.5-6). `realise` draws
-    a map of sigma 1 dB on places in units of the decorrelation distance.
+    a map of sigma 1 dB on places in units of the decorrelation distance. ``site_correlation`` is
+    that between sites, as of `LogNormal`.
     """
 
+    site_correlation: Fraction = 0.0
     waves: int = 512
 
     def __post_init__(self) -> None:
+        validate_fields(self)
         check_positive_integer("waves", self.waves, minimum=16)
 
     def realise(

@@ -69,6 +69,11 @@ class BuildingEntry:
         """Standard deviation of the shadowing of an indoor terminal, dB."""
         return 8.0 if self.rural else 7.0
 
+    @property
+    def shadowing_decorrelation(self) -> float:
+        """Decorrelation distance of the shadowing of an indoor terminal, m (Table 7.5-6, O2I)."""
+        return 120.0 if self.rural else 7.0
+
     def wall_loss_db(self, frequency: ArrayLike) -> Any:
         """``PL_tw`` in dB."""
         glass, share, _ = _MIXES[self.model]

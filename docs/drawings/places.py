@@ -59,11 +59,13 @@ def shadowing() -> None:
     correlation.set(xlabel="distance (m)", ylabel="correlation", title="in space")
     correlation.legend(fontsize=8)
     travelled = np.arange(0, 1000, 2.0)
+    way = np.column_stack((travelled, np.zeros(travelled.size)))
+    common, *sites = (model.realise([], np.random.default_rng(index)) for index in range(4))
     for index, colour in enumerate((BLUE, RED, GREEN)):
-        walk = cm.GaussMarkovShadowing(sigma=6.0).along(travelled, np.random.default_rng(index))
-        path.plot(travelled, walk, color=colour, linewidth=1, label=f"device {index}")
+        shared = cm.SharedShadowing(common, sites[index], 0.5).at(way)
+        path.plot(travelled, shared, color=colour, linewidth=1, label=f"site {index}")
     path.set(xlabel="travelled distance (m)", ylabel="shadowing (dB)",
-             title="GaussMarkovShadowing along paths")  # fmt: skip
+             title="to three sites, site_correlation 0.5")  # fmt: skip
     path.legend(fontsize=8)
     save(figure, "channel_models/shadowing")
 

@@ -58,35 +58,6 @@ def test_map_is_a_function_of_position(x, y) -> None:
     assert among_others[1] == field.at([x, y])
 
 
-def test_gauss_markov_along_a_path(streams) -> None:
-    model = cm.GaussMarkovShadowing(sigma=8.0, decorrelation=50.0)
-    travelled = np.array([0.0, 10.0, 10.0, 75.0, 200.0])
-    values = np.array([model.along(travelled, stream) for stream in streams(6000)])
-    np.testing.assert_array_equal(values[:, 1], values[:, 2])
-    np.testing.assert_allclose(values.std(axis=0), 8.0, rtol=0.04)
-    measured = (values * values[:, :1]).mean(axis=0) / 64.0
-    np.testing.assert_allclose(measured, model.correlation(travelled), atol=0.05)
-    assert stats.kstest(values[:, -1], model.law.cdf).pvalue > KS_LEVEL
-    with pytest.raises(ValueError, match="travelled must be a sorted array"):
-        model.along([0.0, -1.0], np.random.default_rng(0))
-
-
-def test_sites_share_half() -> None:
-    model = cm.InterSiteShadowing(sigma=6.0, site_correlation=0.5)
-    values = np.array(
-        [
-            model.realise(
-                np.random.default_rng([1, i]), [np.random.default_rng([2, i, s]) for s in range(3)]
-            ).at([10.0, 20.0])
-            for i in range(3000)
-        ]
-    )
-    np.testing.assert_allclose(np.corrcoef(values.T), 0.5 + 0.5 * np.eye(3), atol=0.06)
-    np.testing.assert_allclose(values.std(axis=0), 6.0, rtol=0.05)
-    with pytest.raises(ValueError, match="sites must be at least 1"):
-        model.realise(np.random.default_rng(0), [])
-
-
 def test_line_of_sight_map() -> None:
     model = cm.LosMap(decorrelation=50.0)
     probability = 0.35
@@ -106,8 +77,9 @@ def test_line_of_sight_map() -> None:
 def test_realised_shadowing_shows_what_it_is(streams) -> None:
     assert repr(cm.LogNormal().realise(streams(3))) == "FixedShadowing(links=3)"
     assert repr(_maps(cm.ShadowMap(waves=32), 1)[0]) == "ShadowField(waves=32)"
-    sites = cm.InterSiteShadowing().realise(streams(1)[0], streams(2))
-    assert repr(sites) == "SiteFields(sites=2)"
+    common, own = (cm.LogNormal().realise(streams(2)) for _ in range(2))
+    shared = cm.SharedShadowing(common, own, 0.5)
+    assert repr(shared) == "SharedShadowing(FixedShadowing(links=2))"
     assert "LosField" in repr(cm.LosMap().realise(streams(1)[0]))
 
 
@@ -117,7 +89,7 @@ def test_realised_shadowing_shows_what_it_is(streams) -> None:
         (lambda: cm.LogNormal(sigma=-1.0), "sigma must be at least 0 dB, got -1 dB"),
         (lambda: cm.ShadowMap(decorrelation=0.0), "decorrelation must be greater than 0 m"),
         (lambda: cm.ShadowMap(waves=4), "waves must be at least 16, got 4"),
-        (lambda: cm.InterSiteShadowing(site_correlation=1.2), "site_correlation must be at most 1"),
+        (lambda: cm.ShadowMap(site_correlation=1.2), "site_correlation must be at most 1"),
         (lambda: _maps(cm.ShadowMap(), 1)[0].at([1.0, 2.0, 3.0]), r"positions must have shape"),
         (lambda: _maps(cm.ShadowMap(), 1)[0].at([np.nan, 2.0]), "positions must be a number"),
         (

@@ -95,3 +95,46 @@ def test_walls_cost_what_the_table_says(tmp_path):
     assert loss.std() == pytest.approx(np.hypot(4.4, 0.5 * 25 / np.sqrt(18)), rel=0.07)
     half = place(scenario(tmp_path, "devices.0.indoor=0.5", text=text)).gains[0, :1500]
     assert (half == outside).mean() == pytest.approx(0.5, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    "shadowing",
+    [
+        cm.LogNormal(site_correlation=0.5),
+        cm.ShadowMap(site_correlation=0.5),
+        cm.ScenarioShadowing(site_correlation=0.5),
+        cm.LogNormal(),
+    ],
+)
+def test_sites_share_half_and_sectors_all(shadowing):
+    """Correlation 0.5 between sites and 1.0 between the sectors of a site (TR 36.814)."""
+    sites = np.array([[-3000.0, 0.0], [0.0, 0.0], [0.0, 0.0], [3000.0, 0.0]])
+    channel = ChannelConfig(shadowing=shadowing)
+    count, rng = 1000, np.random.default_rng(1)
+    scale = LargeScale(
+        [CellConfig(channel=channel, position=tuple(site)) for site in sites.tolist()],
+        seed=3,
+        heights=np.full(count, 1.5),
+        moves=np.zeros(count, dtype=bool),
+        offsets=lambda places: places[:, None] - sites,
+    )
+    turn = 2 * np.pi * rng.random(count)
+    places = rng.uniform(200, 1500, count)[:, None] * np.column_stack((np.cos(turn), np.sin(turn)))
+    away = np.hypot(*(places[:, None] - sites).T)
+    loss = cm.UMa().loss_db(away, 3.5e9, base_height=25.0, terminal_height=1.5)
+    found = np.corrcoef(10 * np.log10(scale.gains(np.arange(count), places)) + loss)
+    expected = np.full((4, 4), shadowing.site_correlation)
+    expected[np.diag_indices(4)] = expected[1, 2] = expected[2, 1] = 1.0
+    np.testing.assert_allclose(found, expected, atol=0.12)
+
+
+def test_indoor_terminals_have_the_shadowing_of_the_walls(tmp_path):
+    """7 dB in place of 6 (TR 38.901 section 7.4.3), every 7 m another (Table 7.5-6)."""
+    text = BASE.replace("count: 4", "count: 600").replace("macro", "uma")
+    shadowing, walls = "cells.0.channel.shadowing", "devices.0.indoor=1"
+
+    def db(*settings):
+        return 10 * np.log10(place(scenario(tmp_path, *settings, text=text)).gains[0, :600])
+
+    without = db(walls, f"{shadowing}={{sigma: 0 dB}}")
+    assert (db(walls, f"{shadowing}=scenario") - without).std() == pytest.approx(7.0, rel=0.08)

@@ -72,10 +72,7 @@ class LargeScale:
         ]
         count = len(heights)
         self._shadowing = [
-            cell.channel.shadowing.realise(
-                _Streams(count, lambda i, site=site: stream(seed, "shadowing", site, i)),  # type: ignore[misc]
-                stream(seed, "shadowing", site, "map"),
-            )
+            _shadowing(cell.channel.shadowing, seed, site, count)
             for cell, site in zip(self._cells, self._sites, strict=True)
         ]
         self._sight = {
@@ -135,8 +132,12 @@ class LargeScale:
                 terminal_height=heights,
                 los=los,
             )
-            apart = np.asarray(model.shadowing_decorrelation(los))[:, None]
-            shadowing = sigma * field.at(positions / apart)
+            apart = np.asarray(model.shadowing_decorrelation(los))
+            if self._walls:
+                inside = np.isin(devices, list(self._walls))
+                sigma = np.where(inside, cell.channel.entry.shadowing_sigma_db, sigma)
+                apart = np.where(inside, cell.channel.entry.shadowing_decorrelation, apart)
+            shadowing = sigma * field.at(positions / apart[:, None])
         else:
             shadowing = field.at(positions, devices)
         loss = loss + shadowing + self._entry_db(cell, devices)
@@ -187,6 +188,18 @@ class LargeScale:
             mark = stream(self._seed, "line-of-sight", site, device).uniform()
             self._marks[key] = float(mark)
         return self._marks[key]
+
+
+def _shadowing(model: cm.Shadowing, seed: int, site: str, count: int) -> cm.ShadowingProcess:
+    """Draw the shadowing of one site: a part of its own, and one that all sites have."""
+
+    def drawn(name: str) -> cm.ShadowingProcess:
+        streams = _Streams(count, lambda link: stream(seed, "shadowing", name, link))
+        return model.realise(streams, stream(seed, "shadowing", name, "map"))
+
+    correlation = getattr(model, "site_correlation", 0.0)
+    own = drawn(site)
+    return cm.SharedShadowing(drawn("all sites"), own, correlation) if correlation else own
 
 
 def _decorrelation(cell: CellConfig) -> float:
