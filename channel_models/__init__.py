@@ -3,7 +3,7 @@
 Small vectorised NumPy objects, each with its formula, its source and its laws beside its samples.
 """
 
-from channel_models.antenna import Omni, Sector, direction
+from channel_models.antenna import Omni, Panel, Sector, direction
 from channel_models.diversity import (
     BestOfPower,
     maximum_ratio,
@@ -169,6 +169,7 @@ __all__ = [
     "OrnsteinUhlenbeck",
     "OutOfRangeWarning",
     "OuterLoop",
+    "Panel",
     "PathLoss",
     "PoissonField",
     "PowerLaw",

@@ -6,9 +6,21 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from channel_models.elementary import arctan2, hypot
-from channel_models.units import Decibel, NonNegativeDecibel, Radians, Unit
-from channel_models.validation import check_finite, check_points, validate_fields
+from channel_models.elementary import arctan2, cosine_and_sine, hypot
+from channel_models.units import (
+    Decibel,
+    NonNegativeDecibel,
+    PositiveNumber,
+    Radians,
+    Unit,
+    linear_to_db,
+)
+from channel_models.validation import (
+    check_finite,
+    check_points,
+    check_positive_integer,
+    validate_fields,
+)
 
 Beamwidth = Annotated[float, Unit("rad", minimum=0.0, exclusive=True)]
 
@@ -51,12 +63,58 @@ class Sector:
 
     def gain_db(self, azimuth: ArrayLike, zenith: ArrayLike = np.pi / 2.0) -> Any:
         """Gain in dBi towards ``azimuth`` (rad from east) and ``zenith`` (rad from straight up)."""
+        return self._element_db(azimuth, zenith, self.downtilt)
+
+    def _element_db(self, azimuth: ArrayLike, zenith: ArrayLike, downtilt: float) -> Any:
         off = check_finite("azimuth", azimuth) - self.boresight
         off = (off + np.pi) % (2.0 * np.pi) - np.pi
-        tilt = check_finite("zenith", zenith) - (np.pi / 2.0 + self.downtilt)
+        tilt = check_finite("zenith", zenith) - (np.pi / 2.0 + downtilt)
         horizontal = np.minimum(12.0 * np.square(off / self.beamwidth), self.front_to_back)
         vertical = np.minimum(12.0 * np.square(tilt / self.beamwidth), self.front_to_back)
         return (self.peak_gain - np.minimum(horizontal + vertical, self.front_to_back))[()]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel(Sector):
+    """An array of elements of TR 38.901 Table 7.3-1, uniform in ``rows`` and ``columns``.
+
+    One port is a column, tilted electrically by ``downtilt``: the element's gain, plus the array
+    factor ``|sum_m exp(2 pi i m d (cos zenith - cos zenith_0))|^2 / rows`` (TR 38.901 section
+    7.3), not below -30 dB. Ports are combined by a rate of the kind `layers`.
+
+    With ``misalignment`` it is one analogue beam over all elements that follows each terminal:
+    ``10 log10(rows columns)`` above the element, less the mean of ``12 (error / width)^2`` dB over
+    errors of that root mean square in both angles, at most 30 dB. Half-power widths are
+    ``0.886 / (n d)`` rad (Balanis 2016, Antenna Theory, section 6.3).
+    """
+
+    rows: int = 8
+    columns: int = 1
+    spacing: PositiveNumber = 0.5
+    """Between elements, in wavelengths."""
+    misalignment: Radians | None = None
+    """Root mean square error of a beam that follows each terminal; without it beams are fixed."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_positive_integer("rows", self.rows)
+        check_positive_integer("columns", self.columns)
+
+    def gain_db(self, azimuth: ArrayLike, zenith: ArrayLike = np.pi / 2.0) -> Any:
+        """Gain in dBi towards ``azimuth`` (rad from east) and ``zenith`` (rad from straight up)."""
+        element = self._element_db(azimuth, zenith, 0.0)
+        if self.misalignment is None:
+            return element + self._column_db(zenith)
+        error = self.misalignment * self.spacing / 0.886
+        loss = sum(12.0 * (n * error) ** 2 for n in (self.rows, self.columns) if n > 1)
+        return element + float(linear_to_db(self.rows * self.columns)) - min(loss, 30.0)
+
+    def _column_db(self, zenith: ArrayLike) -> Any:
+        towards = cosine_and_sine(check_finite("zenith", zenith) / (2 * np.pi))[0]
+        tilted = cosine_and_sine(0.25 + self.downtilt / (2 * np.pi))[0]
+        turns = np.multiply.outer(np.arange(self.rows), self.spacing * (towards - tilted))
+        real, imaginary = (part.sum(axis=0) for part in cosine_and_sine(turns))
+        return linear_to_db(np.maximum((real**2 + imaginary**2) / self.rows, 1e-3))
 
 
 def direction(

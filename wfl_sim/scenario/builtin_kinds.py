@@ -40,6 +40,7 @@ from wfl_sim.methods.staleness import STALENESS
 from wfl_sim.radio.allocation.allocator import ALLOCATORS
 from wfl_sim.radio.areas import AREAS
 from wfl_sim.radio.base_station_power import STATIONS
+from wfl_sim.radio.layers import Layers
 from wfl_sim.radio.layouts import LAYOUTS
 from wfl_sim.radio.propagation import ANTENNAS, FADINGS, PATHLOSSES, RATES, SHADOWINGS
 from wfl_sim.radio.recorded_fading import RecordedFading
@@ -100,9 +101,11 @@ RATES.add("shannon", cm.Shannon)
 RATES.add("shannon-gap", cm.ShannonGap)
 RATES.add("attenuated-shannon", cm.AttenuatedShannon)
 RATES.add("mcs", cm.McsRate)
+RATES.add("layers", Layers)
 RATES.add("finite-blocklength", cm.FiniteBlocklength)
 ANTENNAS.add("omni", cm.Omni)
 ANTENNAS.add("sector", cm.Sector)
+ANTENNAS.add("panel", cm.Panel)
 DATA.add("newswire", Newswire)
 DATA.add("csv", Csv)
 DATA.add("jsonl", Jsonl)
