@@ -89,7 +89,9 @@ class Panel(Sector):
     """
 
     rows: int = 8
+    """Elements of a column."""
     columns: int = 1
+    """Columns; those of fixed beams are ports, and add nothing here."""
     spacing: PositiveNumber = 0.5
     """Between elements, in wavelengths."""
     misalignment: Radians | None = None

@@ -84,9 +84,7 @@ def test_measured_uplinks_are_met():
 
 
 def test_arrays_and_layers_shorten_rounds_and_schemes_have_layers_too(tmp_path):
-    cell = (
-        "cells=[{bandwidth: 5 MHz, channel: {pathloss: macro}, uplink: {rate: %s}, antenna: %s}]"
-    )
+    cell = "cells=[{bandwidth: 5 MHz, channel: {pathloss: macro}, uplink: {rate: %s}, antenna: %s}]"
     cases = [
         ("shannon-gap", "omni"),
         ("{kind: layers, ports: 8, layers: 2}", "omni"),
@@ -97,7 +95,8 @@ def test_arrays_and_layers_shorten_rounds_and_schemes_have_layers_too(tmp_path):
         ),
     ]
     plain, layers, schemes, beam = (
-        outcome(tmp_path, cell % case, "rounds.count=1").totals["simulated_seconds"] for case in cases
+        outcome(tmp_path, cell % case, "rounds.count=1").totals["simulated_seconds"]
+        for case in cases
     )
     assert beam < layers < plain
     assert layers < schemes < plain
