@@ -144,14 +144,34 @@ def export(
             metavar="FORMAT",
             help="tensorboard, mlflow, wandb-offline, perfetto, csv or latex.",
         ),
-    ],
+    ] = "",
+    peft: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="In place of --to: a folder that PEFT loads."),
+    ] = None,
+    device: Annotated[
+        str, typer.Option(help="Of --peft: whose model, such as device-3; else the shared one.")
+    ] = "",
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Of --peft: the whole network, for transformers.")
+    ] = False,
     out: OutOf = None,
     metric: Metric = "",
     scope: Scope = "",
     target: Target = None,
 ) -> None:
-    """Write runs for other tools; simulated seconds are wall time where a format has it."""
+    """Write runs for other tools, in simulated time where a format has it, or a trained model."""
     with one_line_errors(ValueError):
+        if bool(to) == bool(peft) or (to and (device or merge)):
+            raise ValueError("give --to FORMAT, or --peft DIR with --device and --merge")
+        if peft:
+            from wfl_sim.results import Run
+            from wfl_sim.simulation.peft_export import export_peft
+
+            if len(runs) > 1:
+                raise ValueError("--peft takes one run")
+            typer.echo(export_peft(Run.open(runs[0]), peft, device=device, merge=merge))
+            return
         from wfl_sim.results import export as exports
         from wfl_sim.results.comparison import choose_goal, open_runs
 

@@ -1,8 +1,9 @@
 """A frozen base network with the parameter-efficient parts of a method, for any device."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,6 +19,7 @@ from wfl_sim.learning import peft as torch_parts
 from wfl_sim.learning.mixing import evaluate_mixture, text_embeddings, without_loras
 from wfl_sim.learning.objectives import evaluate
 from wfl_sim.learning.peft.architecture import layers_of, token_by_token
+from wfl_sim.learning.peft_folder import check_begin
 from wfl_sim.learning.prefix_cache import PrefixCache
 from wfl_sim.learning.tokenized import TokenizedTexts
 from wfl_sim.learning.torch_settings import deterministic
@@ -41,6 +43,7 @@ class AdaptedModel:
         activations: bytes of memory for outputs of the layers below all parts.
         compiled: whether torch compiles the steps of training.
         judge: takes further metrics of an evaluation.
+        begin: initial values of some parameters, in place of those that are drawn.
     """
 
     def __init__(
@@ -52,8 +55,10 @@ class AdaptedModel:
         activations: float = 0.0,
         compiled: bool = False,
         judge: Judge | None = None,
+        begin: State = MappingProxyType({}),
     ) -> None:
         self.task = task
+        self._begin = begin
         self.judge = judge
         self.model = model
         self.parts = {part.name: part for part in parts}
@@ -67,6 +72,7 @@ class AdaptedModel:
         )
         """Outputs of the layers below all parts; None where none are kept."""
         self._shapes = {name: tuple(value.shape) for name, value in self.parameters.items()}
+        check_begin(begin, self._shapes)
         self._names = {
             part.name: [name for name in self.parameters if name.startswith(f"{part.name}/")]
             for part in parts
@@ -77,10 +83,13 @@ class AdaptedModel:
         names = ", ".join(self.parts)
         return f"AdaptedModel({self.model.config.model_type} with {names}: {count} parameters)"
 
-    def reset(self, names: Iterable[str], seed: int) -> None:
+    def reset(self, names: Collection[str], seed: int) -> None:
         """Write the initial values of some parts."""
         for name in names:
             torch_parts.reset(self.model, self.parts[name], self.parameters, seed)
+        with torch.no_grad():
+            for name in self._begin.keys() & self._of(names):
+                self.parameters[name].copy_(torch.from_numpy(self._begin[name]))
 
     def load(self, *states: State) -> None:
         """Set all parameters; together the states must hold every parameter of every part.

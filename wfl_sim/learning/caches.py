@@ -160,10 +160,15 @@ class ModelCache:
         from wfl_sim.learning.adapted_model import AdaptedModel
         from wfl_sim.learning.alignment.instruction_task import InstructionTask
         from wfl_sim.learning.model_loading import load_causal, load_model
+        from wfl_sim.learning.peft_folder import begin_with
 
         tokenizer, layout = self._examples.tokenizer, self._examples.layout
         if layout is None:
             network = load_model(self._model, self._examples.classes, tokenizer.pad_token_id)
+        else:
+            network = load_causal(self._model)
+        begin = begin_with(self._model, network, parts)
+        if layout is None:
             return AdaptedModel(
                 network,
                 parts,
@@ -171,6 +176,7 @@ class ModelCache:
                 activations=self._model.activations,
                 compiled=self._model.compile,
                 judge=self._judge,
+                begin=begin,
             )
         task = InstructionTask(tokenizer, self._phases, layout)
-        return AdaptedModel(load_causal(self._model), parts, self._threads, task, judge=self._judge)
+        return AdaptedModel(network, parts, self._threads, task, judge=self._judge, begin=begin)

@@ -138,6 +138,21 @@ def read_headers(
     return _classifier(model, classes, pad, headed, device_map="meta")
 
 
+def load_in_full(
+    model: Pretrained, classes: int | None, pad: int
+) -> tuple[PreTrainedModel, set[str]]:
+    """Return the network in float32 on the host, and the names of the weights that were drawn.
+
+    Args:
+        model: what to load.
+        classes: outputs of the head; None for a language model.
+        pad: id of the padding token.
+    """
+    if classes is None:
+        return _causal(model), set()
+    return _classifier(model, classes, pad, headed=False)
+
+
 def load_on_meta(model: Pretrained, classes: int) -> PreTrainedModel:
     """Return the network on the meta device: shapes and no values, from the configuration alone."""
     config = load_config(model, classes)

@@ -20,6 +20,9 @@ MODELS: Registry[Any] = Registry("model")
 
 _BUILTIN: Final = "builtin:"
 _PACKAGE: Final = "package:"
+_INSIDE: Final = "adapter"
+"""Where the initial adapter lies in a folder that is carried."""
+ADAPTER: Final = "adapter_config.json"
 _SUFFIXES: Final = {".json", ".txt", ".model", ".safetensors", ".jinja"}
 _OTHER_WEIGHTS: Final = {".bin", ".pt", ".pth", ".ckpt", ".h5", ".gguf", ".msgpack"}
 _POINTER: Final = b"version https://git-lfs.github.com/spec/"
@@ -37,6 +40,8 @@ class Pretrained(PortableModel):
 
     pretrained: Annotated[str, FilePath(or_name=True)]
     revision: str = ""
+    adapter: Annotated[str, FilePath(or_name=True)] = ""
+    """A folder of PEFT with the values that the method's LoRA, and its head, begin with."""
     dtype: Literal["fp32", "bf16"] = "fp32"
     """Type of the frozen weights, and of the products in which they take part. What a method
     trains, and sums, stay in float32."""
@@ -54,8 +59,9 @@ class Pretrained(PortableModel):
             raise ValueError("pretrained must name a model, got an empty text")
         if self.pretrained.startswith(_BUILTIN):
             self._folder()
-        local = self.installed or _path(self).is_dir()
-        if self.revision and local:
+        if self.adapter and not (Path(self.adapter) / ADAPTER).is_file():
+            raise ValueError(f"adapter must be a folder with {ADAPTER}, got {self.adapter!r}")
+        if self.revision and self.is_local:
             raise ValueError(f"revision belongs to a Hub id, but {self.pretrained!r} is none")
         if self.compile and self.activations:
             raise ValueError("compile does not go with activations: leave one of them out")
@@ -75,13 +81,13 @@ class Pretrained(PortableModel):
             folder = snapshot(self.pretrained, self.revision, weights=False)
             # By commit, so that the weights are of the commit in the fingerprint.
             return snapshot(self.pretrained, folder.name, weights=True) if weights else folder
-        adapter = (folder / "adapter_config.json").is_file()
+        adapter = (folder / ADAPTER).is_file()
         if not (folder / "config.json").is_file():
-            hint = ", but adapter_config.json: name its base model" if adapter else ""
+            hint = f", but {ADAPTER}: name its base model" if adapter else ""
             raise FileNotFoundError(f"no model in {self.pretrained!r}: it has no config.json{hint}")
         if adapter:
             raise ValueError(
-                f"{self.pretrained!r} holds an adapter beside the model (adapter_config.json): "
+                f"{self.pretrained!r} holds an adapter beside the model ({ADAPTER}): "
                 "merge it, or move it out"
             )
         _check_shards(folder)
@@ -94,13 +100,23 @@ class Pretrained(PortableModel):
 
         The sha256 of a folder's files; of a Hub id the id and the commit that it resolves to.
         """
+        begin = f" {content_of(Path(self.adapter))}" if self.adapter else ""
         if self._folder() is None:
-            return f"{self.pretrained}@{self.folder().name}"
-        return content_of(self.folder())
+            return f"{self.pretrained}@{self.folder().name}{begin}"
+        return content_of(self.folder()) + begin
 
     @property
     def installed(self) -> bool:
         """Whether it comes with a Python package, and so is wherever the package is."""
+        return self._packaged and not self.adapter
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is a folder of this machine, and no id of the Hub."""
+        return self._packaged or _path(self).is_dir()
+
+    @property
+    def _packaged(self) -> bool:
         return self.pretrained.startswith((_BUILTIN, _PACKAGE))
 
     def content(self) -> tuple[str, Mapping[str, Path]]:
@@ -108,16 +124,22 @@ class Pretrained(PortableModel):
 
         Fetches a Hub id if necessary.
         """
-        folder = self.folder(weights=True)
-        return content_of(folder), files_of(folder)
+        files = self._files(self.folder(weights=True))
+        return _digest(files), files
 
     def is_here(self, key: str) -> bool:
         """Return whether `pretrained` is a folder of this machine with this sha256."""
-        return _path(self).is_dir() and content_of(_path(self)) == key
+        return _path(self).is_dir() and _digest(self._files(_path(self))) == key
 
     def located_at(self, folder: Path) -> Self:
         """Return the same model, read from another folder."""
-        return replace(self, pretrained=str(folder), revision="")
+        adapter = str(folder / _INSIDE) if self.adapter else ""
+        return replace(self, pretrained=str(folder), revision="", adapter=adapter)
+
+    def _files(self, folder: Path) -> dict[str, Path]:
+        """Return the files of a model in a folder, and those of its initial adapter."""
+        begin = files_of(Path(self.adapter)) if self.adapter else {}
+        return {**files_of(folder), **{f"{_INSIDE}/{name}": file for name, file in begin.items()}}
 
     def _folder(self) -> Path | None:
         if self.pretrained.startswith(_BUILTIN):
@@ -203,8 +225,12 @@ def _check_weights(folder: Path) -> None:
 
 def content_of(folder: Path) -> str:
     """Return the sha256 over names and contents of a model's files."""
+    return _digest(files_of(folder))
+
+
+def _digest(files: Mapping[str, Path]) -> str:
     digest = hashlib.sha256()
-    for name, file in files_of(folder).items():
+    for name, file in sorted(files.items()):
         with file.open("rb") as stream:
             content = hashlib.file_digest(stream, "sha256").hexdigest()
         digest.update(f"{name} {content}\n".encode())

@@ -9,7 +9,6 @@ from torch import Tensor
 from torch.nn import Parameter
 from transformers import PreTrainedModel
 
-from wfl_sim.learning import peft as torch_parts
 from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.alignment.losses import (
     clipped_surrogate,
@@ -164,8 +163,7 @@ def _gradient(loss: Tensor, trained: Sequence[Parameter]) -> list[Tensor]:
 def reference_policy(adapted: AdaptedModel) -> Iterator[None]:
     """Reset every part, which leaves the network as it was before tuning; restore it at the end."""
     kept = {name: value.detach().clone() for name, value in adapted.parameters.items()}
-    for part in adapted.parts.values():
-        torch_parts.reset(adapted.model, part, adapted.parameters, 0)
+    adapted.reset(adapted.parts, 0)
     try:
         yield
     finally:

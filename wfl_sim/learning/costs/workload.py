@@ -13,6 +13,7 @@ from wfl_sim.learning.costs.alignment import phase_cost
 from wfl_sim.learning.costs.counting import count_step
 from wfl_sim.learning.costs.split import count_split_step
 from wfl_sim.learning.model_loading import causal_shape, load_on_meta, most_tokens
+from wfl_sim.learning.peft_folder import begin_with
 from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.methods.method import (
     Method,
@@ -52,7 +53,7 @@ def workload_of(
     if limit is not None and tokens > limit:
         raise ValueError(f"tokens must be at most {limit} for {model.pretrained!r}, got {tokens}")
     reward_models = [] if layout is None else reward_models_of(method.phases)
-    adapted = AdaptedModel(network, parts)
+    adapted = AdaptedModel(network, parts, begin=begin_with(model, network, parts))
     shapes = adapted.shapes(adapted.parts)
     shared = with_role(adapted.parts, shapes, "shared")
     whole = upload_shapes(method, shared)
