@@ -121,6 +121,21 @@ def write_peft(
         tuned.save_pretrained(folder, save_embedding_layers=False)
 
 
+def how_to_load(
+    model: Pretrained, classes: Sequence[str] | None, folder: str, *, merge: bool
+) -> str:
+    """Return the lines of Python that load what `write_peft` has written."""
+    auto = "AutoModelForCausalLM" if classes is None else "AutoModelForSequenceClassification"
+    if merge:
+        lines = [f"from transformers import {auto}", f'{auto}.from_pretrained("{folder}")']
+    else:
+        labels = "" if classes is None else f", num_labels={len(classes)}"
+        base = f'{auto}.from_pretrained("{_address(model)}", dtype="float32"{labels})'
+        lines = ["from peft import PeftModel", f"from transformers import {auto}"]
+        lines.append(f'PeftModel.from_pretrained({base}, "{folder}")')
+    return "\n".join(f"    {line}" for line in lines)
+
+
 def begin_with(model: Pretrained, network: PreTrainedModel, parts: Sequence[Part]) -> State:
     """Return the values that parts begin with, of the PEFT folder that a model names.
 

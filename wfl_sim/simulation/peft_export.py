@@ -25,7 +25,7 @@ def export_peft(run: Run, folder: Path, *, device: str = "", merge: bool = False
     Raises:
         ValueError: the run has no such model, or PEFT no place for its parts.
     """
-    from wfl_sim.learning.peft_folder import write_peft
+    from wfl_sim.learning.peft_folder import how_to_load, write_peft
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ValueError(f"{folder}: is there and not empty: name a new folder")
@@ -48,19 +48,13 @@ def export_peft(run: Run, folder: Path, *, device: str = "", merge: bool = False
     classes = None if answers else learner.shards.classes
     parts = learner.context.device_parts.parts(number)
     write_peft(learner.model, parts, state, classes, folder, merge=merge)
-    auto = "AutoModelForCausalLM" if answers else "AutoModelForSequenceClassification"
-    labels = "" if answers else f", num_labels={len(learner.shards.classes)}"
-    base, kind = learner.model.pretrained, learner.model.dtype
-    named = base if "/" in base or not learner.model.is_local else learner.model.folder()
-    load_base = f'{auto}.from_pretrained("{named}", dtype="float32"{labels})'
-    load_whole = f'{auto}.from_pretrained("{folder.name}")'
-    whole = f'PeftModel.from_pretrained({load_base}, "{folder.name}")'
     measured: Any = run.measured
     rows = "".join(
         f"| {metric} | {scope} | {run.final(metric, scope):.4g} |\n"
         for metric, scope in measured
         if scope != "device"
     )
+    base = learner.model.pretrained
     card = f"""---
 base_model: {base}
 library_name: {"transformers" if merge else "peft"}
@@ -69,12 +63,11 @@ library_name: {"transformers" if merge else "peft"}
 # {run.scenario.get("name", run.folder.name)}: {device or "the shared model"}
 
 Trained by federated learning over a simulated wireless network (wfl_sim): run `{run.folder.name}`,
-seed {run.seed}, digest of its states `{run.manifest["digests"]["states"]}`, on {base} in {kind}.
+seed {run.seed}, digest of its states `{run.manifest["digests"]["states"]}`,
+on {base} in {learner.model.dtype}.
 {"" if answers else f"Labels: {', '.join(learner.shards.classes)}."}
 
-    from transformers import {auto}
-    from peft import PeftModel  # not needed for a whole network
-    network = {load_whole if merge else whole}
+{how_to_load(learner.model, classes, folder.name, merge=merge)}
 
 | metric at the end of the run | of | |
 |---|---|---|
