@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from channel_models.laws.power import ExponentialPower, RicianPower
-from channel_models.units import Seconds, db_to_linear
+from channel_models.units import Decibel, Seconds, db_to_linear
 from channel_models.validation import FloatArray, check_array, check_finite, validate_fields
 
 ProfileName = Literal["flat", "tdl-a", "tdl-b", "tdl-c", "tdl-d", "tdl-e"]
@@ -61,6 +61,17 @@ class DelayProfile:
     def k_factor(self) -> float:
         """Rician K of the first tap (linear): specular over scattered power; 0 without one."""
         return self.specular / float(self.powers[0]) if self.specular else 0.0
+
+    def with_k_factor(self, k: float) -> "DelayProfile":
+        """The profile with specular over all scattered power of ``k`` (TR 38.901 section 7.7.6).
+
+        Delays are scaled, so that their rms stays 1. Raises ValueError without a specular part.
+        """
+        if not self.specular:
+            raise ValueError("k_factor needs a profile with line of sight (tdl-d, tdl-e)")
+        scaled = DelayProfile(self.delays, self.powers, k * float(self.powers.sum()))
+        delays = scaled.delays / scaled.rms_delay_spread()
+        return DelayProfile(delays, scaled.powers, scaled.specular)
 
     def rms_delay_spread(self) -> float:
         """Root of the second central moment of the delays, weighted by tap power."""
@@ -150,18 +161,26 @@ def delay_profile(name: ProfileName) -> DelayProfile:
 
 @dataclass(frozen=True, kw_only=True)
 class TappedFading:
-    """Fading on the taps of a ``profile`` scaled by ``delay_spread`` (s)."""
+    """Fading on the taps of a ``profile`` scaled by ``delay_spread`` (s).
+
+    ``k_factor`` is the Rician K of all taps in dB, for TDL-D and TDL-E in place of their own.
+    """
 
     profile: ProfileName = "flat"
     delay_spread: Seconds = 300e-9
+    k_factor: Decibel | None = None
 
     def __post_init__(self) -> None:
         validate_fields(self)
+        _ = self.delay_profile
 
     @property
     def delay_profile(self) -> DelayProfile:
         """The taps: delays in units of the delay spread, and powers."""
-        return delay_profile(self.profile)
+        profile = delay_profile(self.profile)
+        if self.k_factor is None:
+            return profile
+        return profile.with_k_factor(float(db_to_linear(self.k_factor)))
 
     @property
     def specular_to_scattered(self) -> float:

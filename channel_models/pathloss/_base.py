@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from channel_models.elementary import hypot
+from channel_models.elementary import hypot, power
 from channel_models.plots import plot
 from channel_models.validation import FloatArray, check_array, validate_fields
 
@@ -170,6 +170,20 @@ class Tr38901Model(PathLossModel):
     """Decorrelation distance in m with and without line of sight (Table 7.5-6)."""
     los_decorrelation: ClassVar[float] = 50.0
     """Decorrelation distance in m of the state of line of sight itself (Table 7.6.3.1-2)."""
+
+    k_factor_db: ClassVar[float]
+    """Mean Rician K in dB with line of sight (Table 7.5-6)."""
+    least_delay_frequency: ClassVar[float] = 0.0
+    """Hz below which delay spreads are those at it (notes of Table 7.5-6)."""
+
+    @abstractmethod
+    def _lg_delay_spreads(self, frequency: float) -> tuple[float, float]:
+        """Mean of log10 of the delay spread in s, with and without line of sight, at GHz."""
+
+    def delay_spread(self, los: bool, frequency: float) -> float:
+        """Median rms delay spread in s at a carrier in Hz (Table 7.5-6)."""
+        at = max(frequency, self.least_delay_frequency) / 1e9
+        return float(power(10.0, self._lg_delay_spreads(at)[0 if los else 1]))
 
     @abstractmethod
     def _mixed_probability(self, distance: FloatArray, terminal: FloatArray) -> FloatArray:

@@ -36,6 +36,11 @@ class InH(Tr38901Model):
     terminal_heights: ClassVar[tuple[float, float | None]] = (0.0, None)
     shadowing_decorrelations: ClassVar[tuple[float, float]] = (10.0, 6.0)
     los_decorrelation: ClassVar[float] = 10.0
+    k_factor_db: ClassVar[float] = 7.0
+    least_delay_frequency: ClassVar[float] = 6e9
+
+    def _lg_delay_spreads(self, frequency: float) -> tuple[float, float]:
+        return -0.01 * log10(1 + frequency) - 7.692, -0.28 * log10(1 + frequency) - 7.173
 
     def _mixed_probability(self, distance: FloatArray, terminal: FloatArray) -> FloatArray:
         """One up to a corner, then two falling exponentials.

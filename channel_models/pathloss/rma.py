@@ -52,11 +52,15 @@ class RMa(Tr38901Model):
     terminal_heights: ClassVar[tuple[float, float | None]] = (1.0, 10.0)
     shadowing_decorrelations: ClassVar[tuple[float, float]] = (37.0, 120.0)
     los_decorrelation: ClassVar[float] = 60.0
+    k_factor_db: ClassVar[float] = 7.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("building_height", "street_width"):
             check_height(name, getattr(self, name), 5.0, 50.0)
+
+    def _lg_delay_spreads(self, frequency: float) -> tuple[float, float]:
+        return -7.49, -7.43
 
     def _mixed_probability(self, distance: FloatArray, terminal: FloatArray) -> FloatArray:
         """``exp(-(d - 10)/1000)`` beyond 10 m."""

@@ -40,6 +40,11 @@ class UMa(Tr38901Model):
     default_base_height: ClassVar[float] = 25.0
     maximum_distance: ClassVar[float] = 5000.0
     shadowing_decorrelations: ClassVar[tuple[float, float]] = (37.0, 50.0)
+    k_factor_db: ClassVar[float] = 9.0
+    least_delay_frequency: ClassVar[float] = 6e9
+
+    def _lg_delay_spreads(self, frequency: float) -> tuple[float, float]:
+        return -6.955 - 0.0963 * log10(frequency), -6.28 - 0.204 * log10(frequency)
 
     def _mixed_probability(self, distance: FloatArray, terminal: FloatArray) -> FloatArray:
         """``[18/d + exp(-d/63)(1 - 18/d)] [1 + C'(h) 1.25 (d/100)^3 exp(-d/150)]`` beyond 18 m.
@@ -104,6 +109,11 @@ class UMi(Tr38901Model):
     default_base_height: ClassVar[float] = 10.0
     maximum_distance: ClassVar[float] = 5000.0
     shadowing_decorrelations: ClassVar[tuple[float, float]] = (10.0, 13.0)
+    k_factor_db: ClassVar[float] = 9.0
+    least_delay_frequency: ClassVar[float] = 2e9
+
+    def _lg_delay_spreads(self, frequency: float) -> tuple[float, float]:
+        return -0.24 * log10(1 + frequency) - 7.14, -0.24 * log10(1 + frequency) - 6.83
 
     def _mixed_probability(self, distance: FloatArray, terminal: FloatArray) -> FloatArray:
         """``18/d + exp(-d/36)(1 - 18/d)`` beyond 18 m."""

@@ -145,9 +145,9 @@ def band(
     if allocator is not None and not named:
         side = replace(getattr(config, direction), allocator=allocator)
         config = replace(config, **{direction: side})
-    large_scale = np.array(found.gains)
+    large_scale, sight = np.array(found.gains), None
     if found.distances:
-        large_scale = _gains(config, found, seed)
+        large_scale, sight = _gains(config, found, seed)
     if speed is None and config.channel.follows_speed:
         warnings.warn(f"band: {FROZEN}; give `speed`", stacklevel=2)
     count = large_scale.size
@@ -160,12 +160,15 @@ def band(
         speeds=np.full(count, found.speed),
         interference="none",
         load_memory=math.inf,
+        sight=sight,
     )
     return Band(access, direction)
 
 
-def _gains(cell: CellConfig, links: _Links, seed: int) -> NDArray[np.float64]:
-    """Return the gains of terminals at their distances, each in a direction of its own."""
+def _gains(
+    cell: CellConfig, links: _Links, seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return gains and sight of terminals at their distances, each in a direction of its own."""
     count = len(links.distances)
     directions = np.stack(cosine_and_sine(np.arange(count) / count), axis=1)
     model = LargeScale(
@@ -179,4 +182,4 @@ def _gains(cell: CellConfig, links: _Links, seed: int) -> NDArray[np.float64]:
         found = model.gains(np.arange(count), directions * np.array(links.distances)[:, None])
     except ValueError as error:
         raise ScenarioError(f"distances: {error}") from None
-    return np.asarray(found[0])
+    return np.asarray(found[0]), model.sight

@@ -43,6 +43,7 @@ class RadioAccess:
         record: keeps samples of all links, if they are wanted.
         senders: what allocators may know of devices.
         sources: background traffic, whose users follow the devices in all arrays.
+        sight: (cells, devices) whether fading is that with line of sight; none is unless given.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class RadioAccess:
         record: RadioRecord | None = None,
         senders: SenderFacts = unknown_senders,
         sources: Sequence[Source] = (),
+        sight: NDArray[np.bool_] | None = None,
     ) -> None:
         self.env = env
         self._cells = cells
@@ -72,6 +74,7 @@ class RadioAccess:
         self._record = record
         self._senders = senders
         self._sources = sources
+        self._sight = sight
         self.gains = gains.copy()
         """(cells, devices) Present linear large-scale gains."""
         self.sleeps = [
@@ -200,6 +203,7 @@ class RadioAccess:
             ahead=self._ahead,
             recorded=self._record is not None,
             senders=self._senders,
+            sight=None if self._sight is None else self._sight[number],
             slices=[
                 Slice(each.links, each.traffic.reserved)
                 for each in self._sources

@@ -36,6 +36,7 @@ def build_band(
     gains: NDArray[np.float64],
     speeds: NDArray[np.float64],
     power: PowerRule,
+    sight: NDArray[np.bool_] | None = None,
     ahead: Executor | None = None,
     recorded: bool = False,
     senders: SenderFacts = unknown_senders,
@@ -55,6 +56,7 @@ def build_band(
         gains: (links,) linear large-scale gains.
         speeds: (links,) m/s.
         power: the rule by which blocks get their watts.
+        sight: (links,) whether each has line of sight; none has unless given.
         ahead: threads that make samples of the fading ahead.
         recorded: whether plans hold what each link has.
         senders: what allocators may know of devices.
@@ -72,7 +74,9 @@ def build_band(
     if isinstance(power, DevicePower) and cell.block_snr:
         limit = BlockLimit(cell.block_snr, power.largest)
 
-    fading = LazyFading(model, lambda link: stream(seed, "fading", name, link, path), doppler)
+    fading = LazyFading(
+        cell.fadings, lambda link: stream(seed, "fading", name, link, path), doppler, sight
+    )
 
     def errors(link: int) -> np.random.Generator:
         return stream(seed, "csi", name, link, direction)
@@ -101,7 +105,7 @@ def build_band(
         subband=side.subband or cell.blocks,
         limit=limit,
         duty=cell.duty(direction),
-        fading=model,
+        fading=cell.fadings[0],
         place=(name, direction),
         senders=senders,
         slices=slices,
@@ -132,7 +136,7 @@ def uplink_outlook(
     usable, strength = cell.symbol_rate("uplink"), gains / cell.noise("uplink")
     least = usable if cell.ideal_blocks is None else 0.0
     reach, most = watts * strength * usable, cell.power_density(gains) * strength
-    curve = rate_curve(cell.uplink.rate, cell.channel.fading)
+    curve = rate_curve(cell.uplink.rate, cell.fadings[0])
     return Outlook(curve, reach, np.maximum(least, reach / most)), usable * cell.blocks, least
 
 

@@ -171,14 +171,18 @@ class CellConfig:
 
     def __post_init__(self) -> None:
         pathloss, shadowing = self.channel.pathloss, self.channel.shadowing
-        scenario = isinstance(shadowing, cm.ScenarioShadowing)
-        if scenario and not isinstance(pathloss, cm.Tr38901Model):
-            raise LocatedError(
-                f"needs a path loss of TR 38.901 (uma, umi, rma, inh), got "
-                f"{type(pathloss).__name__}",
-                "channel",
-                "shadowing",
-            )
+        by_scenario = {
+            "shadowing": isinstance(shadowing, cm.ScenarioShadowing),
+            "fading": hasattr(self.channel.fading, "by_sight"),
+        }
+        for key, needs in by_scenario.items():
+            if needs and not isinstance(pathloss, cm.Tr38901Model):
+                raise LocatedError(
+                    f"needs a path loss of TR 38.901 (uma, umi, rma, inh), got "
+                    f"{type(pathloss).__name__}",
+                    "channel",
+                    key,
+                )
         if self.station is not None and (problem := self.station.problem(self.downlink.power)):
             raise LocatedError(problem, "downlink", "power")
         if self.ideal_blocks is None:
@@ -264,12 +268,19 @@ class CellConfig:
         """Linear mean SNR that an uplink block must have; 0 where more blocks never carry less."""
         if self.uplink.block_snr is not None:
             return float(cm.db_to_linear(self.uplink.block_snr))
-        return best_snr(self.uplink.rate, self.channel.fading)
+        return best_snr(self.uplink.rate, self.fadings[0])
+
+    @cached_property
+    def fadings(self) -> tuple[cm.Fading, cm.Fading]:
+        """Fading without and with line of sight; what is planned by a mean follows the first."""
+        fading, model = self.channel.fading, self.channel.pathloss
+        by_sight = getattr(fading, "by_sight", None)
+        return (fading, fading) if by_sight is None else by_sight(model, self.carrier)
 
     @cached_property
     def least_snr(self) -> dict[Direction, float]:
         """Linear mean SNR by direction below which a block carries nothing."""
-        fading = self.channel.fading
+        fading = self.fadings[0]
         return {
             "uplink": least_snr(self.uplink.rate, fading),
             "downlink": least_snr(self.downlink.rate, fading),

@@ -83,6 +83,8 @@ class LargeScale:
                 zip(self._cells, self._sites, strict=True) if self._moves.any() else ()
             )
         }
+        self.sight = np.zeros((len(cells), count), dtype=bool)
+        """(cells, devices) Sight when a gain was last found; nobody has it in a building."""
         self._marks: dict[tuple[str, int], float] = {}
 
     def __repr__(self) -> str:
@@ -118,6 +120,8 @@ class LargeScale:
         distance = hypot(offsets[:, 0], offsets[:, 1])
         distance = np.where(self._moves[devices], np.maximum(distance, least), distance)
         los = self._los(number, devices, positions, distance, heights)
+        inside = np.isin(devices, list(self._walls))
+        self.sight[number, devices] = los & ~inside
         loss = model.loss_db(
             distance, cell.carrier, base_height=cell.base_height, terminal_height=heights, los=los
         )
@@ -133,10 +137,8 @@ class LargeScale:
                 los=los,
             )
             apart = np.asarray(model.shadowing_decorrelation(los))
-            if self._walls:
-                inside = np.isin(devices, list(self._walls))
-                sigma = np.where(inside, cell.channel.entry.shadowing_sigma_db, sigma)
-                apart = np.where(inside, cell.channel.entry.shadowing_decorrelation, apart)
+            sigma = np.where(inside, cell.channel.entry.shadowing_sigma_db, sigma)
+            apart = np.where(inside, cell.channel.entry.shadowing_decorrelation, apart)
             shadowing = sigma * field.at(positions / apart[:, None])
         else:
             shadowing = field.at(positions, devices)

@@ -29,19 +29,23 @@ class LazyFading:
     """Fading whose links are drawn when they are first asked for.
 
     Args:
-        model: the law.
+        models: the law, or the laws without and with line of sight.
         stream: the random stream of each link; a new one, at its beginning, in every call.
         doppler: (links,) Hz.
+        sight: (links,) whether each has line of sight; none has unless given.
     """
 
     def __init__(
         self,
-        model: cm.Fading,
+        models: cm.Fading | tuple[cm.Fading, cm.Fading],
         stream: Callable[[int], np.random.Generator],
         doppler: NDArray[np.float64],
+        sight: NDArray[np.bool_] | None = None,
     ) -> None:
         self._age = 0.0
-        self._model = model
+        self._models = models if isinstance(models, tuple) else (models, models)
+        both = self._models[0] is not self._models[1] and sight is not None
+        self._sight = sight if both else None
         self._stream = stream
         self._doppler = doppler
         self._lock = Lock()
@@ -106,10 +110,18 @@ class LazyFading:
             del self._asked[number]
 
     def _draw(self, links: NDArray[np.intp]) -> None:
+        for with_sight in (False, True):
+            if self._sight is None:
+                chosen = links[: 0 if with_sight else None]
+            else:
+                chosen = links[self._sight[links] == with_sight]
+            self._realise(self._models[with_sight], chosen)
+
+    def _realise(self, model: cm.Fading, links: NDArray[np.intp]) -> None:
         if links.size:
             streams = [self._stream(int(link)) for link in links]
             self._sizes.append(len(links))
-            self._processes.append(self._model.realise(streams, self._doppler[links]))
+            self._processes.append(model.realise(streams, self._doppler[links]))
             self._index[links] = np.arange(len(links))
             self._process[links] = len(self._processes) - 1
 

@@ -65,7 +65,9 @@ class ChannelConfig:
     shadowing: Annotated[cm.Shadowing, From(SHADOWINGS, default="log-normal")] = field(
         default_factory=lambda: cm.LogNormal(sigma=6.0)
     )
-    fading: Annotated[cm.Fading, From(FADINGS)] = field(default_factory=cm.Rayleigh)
+    fading: Annotated[cm.Fading, From(FADINGS, default="by-sight")] = field(
+        default_factory=cm.Rayleigh
+    )
     entry: cm.BuildingEntry = field(default_factory=cm.BuildingEntry)
     """Loss of devices in buildings (TR 38.901 section 7.4.3)."""
 
