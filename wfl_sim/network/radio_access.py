@@ -23,6 +23,7 @@ from wfl_sim.radio.ofdma import OfdmaBand
 from wfl_sim.radio.slices import Slice
 from wfl_sim.radio.traffic import Source
 from wfl_sim.radio.transmit_power import CellPower, DevicePower, PowerRule
+from wfl_sim.radio.wifi_medium import WifiMedium, WiredClients
 
 _DIRECTIONS: tuple[Direction, ...] = ("uplink", "downlink")
 
@@ -99,6 +100,9 @@ class RadioAccess:
         for direction in _DIRECTIONS:
             for group in cochannel(cells):
                 self._build(direction, group)
+        for number, cell in enumerate(cells):
+            if cell.wifi is not None or cell.wired is not None:
+                self._build_medium(number, cell)
 
     def __repr__(self) -> str:
         return f"RadioAccess({len(self._cells)} cells, {len(self._watts)} devices)"
@@ -162,6 +166,20 @@ class RadioAccess:
             carrier = Carrier(self.env, name, band, self._record, partial(_forget, [band]))
             self._add(number, direction, carrier, listeners=listeners)
 
+    def _build_medium(self, number: int, cell: CellConfig) -> None:
+        """Build the one carrier of a cell that is not of NR, for both directions."""
+        bands = {direction: self._band(direction, number) for direction in _DIRECTIONS}
+        for direction, band in bands.items():
+            self._bands[direction][number] = band
+        devices, medium = len(self._watts), None
+        if cell.wifi is not None:
+            medium = WifiMedium(wifi=cell.wifi, width=cell.bandwidth, devices=devices, **bands)
+        found = medium or WiredClients(cell.wired or 0.0)
+        idle = partial(_forget, list(bands.values()))
+        carrier = Carrier(self.env, f"cell-{number}", found, self._record, idle)
+        self._add(number, "uplink", carrier)
+        self._add(number, "downlink", carrier, first_link=devices)
+
     def _refresh_others(
         self, direction: Direction, group: list[int], number: int, device: int, begins: bool
     ) -> None:
@@ -186,7 +204,7 @@ class RadioAccess:
             first_link,
             delay=config.access_delay,
             header=config.header,
-            duty=cell.duty(direction),
+            duty=cell.duty(direction) if cell.wired is None else 0.0,
             sleep=sleep,
             listeners=listeners if sleep is None else [*listeners, sleep.note],
         )

@@ -65,7 +65,7 @@ def build_band(
     side = cell.uplink if direction == "uplink" else cell.downlink
     doppler = cm.doppler_shift(speeds, cell.carrier)
     # A channel is reciprocal: on one band both directions meet the same fading.
-    path = direction if cell.tdd is None else "tdd"
+    path = direction if cell.tdd is None and cell.wifi is None else "tdd"
     model = cell.channel.fading
     step = sampling_step(model, float(doppler.max()))
     width = cell.block_bandwidth
@@ -152,7 +152,12 @@ def expected_rate(cell: CellConfig, direction: Direction, gain: float, power: fl
         gain: linear large-scale gain.
         power: W of the device; on the downlink the cell's own power counts.
     """
+    if cell.wired is not None:
+        return cell.wired
     side = cell.uplink if direction == "uplink" else cell.downlink
+    if cell.wifi is not None:
+        watts = power if direction == "uplink" else cell.downlink.power
+        return cell.wifi.alone(watts * gain, cell.bandwidth)
     if direction == "downlink":
         held, watts = cell.blocks, cell.downlink.power / cell.blocks
     else:

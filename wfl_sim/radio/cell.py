@@ -15,6 +15,7 @@ from channel_models.units import (
     Fraction,
     Metres,
     NonNegativeDecibel,
+    PositiveBitsPerSecond,
     PositiveHertz,
     PositiveMetres,
     PositiveSeconds,
@@ -34,6 +35,7 @@ from wfl_sim.radio.power_control import PowerControl
 from wfl_sim.radio.propagation import ANTENNAS, RATES, Antenna, ChannelConfig
 from wfl_sim.radio.traffic import Traffic
 from wfl_sim.radio.update_loss import LOSSES, Never, UpdateLoss
+from wfl_sim.radio.wifi import Wifi, check_access
 
 Direction = Literal["uplink", "downlink"]
 
@@ -163,6 +165,10 @@ class CellConfig:
     downlink: DownlinkConfig = field(default_factory=DownlinkConfig)
     tdd: cm.TddPattern | None = None
     """Pattern of time-division duplex; without it each direction has a band of its own (FDD)."""
+    wifi: Wifi | None = None
+    """IEEE 802.11ax in place of NR: an access point on a channel of its own."""
+    wired: PositiveBitsPerSecond | None = None
+    """Rate of a wire that each device has to the cell, both ways, in place of any radio."""
     backhaul: BackhaulLink = field(default_factory=BackhaulLink)
     traffic: tuple[Traffic, ...] = ()
     """Users beside the federation, whose transfers compete for the blocks."""
@@ -185,9 +191,11 @@ class CellConfig:
                 )
         if self.station is not None and (problem := self.station.problem(self.downlink.power)):
             raise LocatedError(problem, "downlink", "power")
-        if self.ideal_blocks is None:
+        if self.wifi is not None or self.wired is not None:
+            check_access(self)
+        if self._equal_blocks is None:
             cm.resource_blocks(self.bandwidth, self.subcarrier_spacing, self.carrier)
-        elif not 1 <= self.ideal_blocks <= _MOST_BLOCKS:
+        elif not 1 <= self._equal_blocks <= _MOST_BLOCKS:
             raise LocatedError(
                 f"must be from 1 to {_MOST_BLOCKS}, got {self.ideal_blocks}", "ideal_blocks"
             )
@@ -210,6 +218,11 @@ class CellConfig:
             if side.overhead >= 1:
                 raise LocatedError("must be below 1: nothing would be left", direction, "overhead")
 
+    @property
+    def _equal_blocks(self) -> int | None:
+        """Blocks without numerology; those of Wi-Fi only resolve the fading over its width."""
+        return 8 if self.ideal_blocks is None and self.wifi is not None else self.ideal_blocks
+
     def duty(self, direction: Direction) -> float:
         """Share of the time in which the band serves a direction."""
         return 1.0 if self.tdd is None else self.tdd.share(direction)
@@ -227,7 +240,7 @@ class CellConfig:
         of the overhead (TS 38.306 section 4.1.2); one in each Hz and s of ideal blocks.
         """
         side = self.uplink if direction == "uplink" else self.downlink
-        prefix = cm.CYCLIC_PREFIX if self.ideal_blocks is None else 0.0
+        prefix = cm.CYCLIC_PREFIX if self._equal_blocks is None else 0.0
         share = (1 - prefix) * (1 - side.overhead) * self.duty(direction)
         return self.block_bandwidth * share
 
@@ -248,8 +261,8 @@ class CellConfig:
     @property
     def block_bandwidth(self) -> float:
         """Hz of one resource block."""
-        if self.ideal_blocks is not None:
-            return self.bandwidth / self.ideal_blocks
+        if self._equal_blocks is not None:
+            return self.bandwidth / self._equal_blocks
         return cm.resource_block_bandwidth(self.subcarrier_spacing)
 
     def held_blocks(self, gain: float, power: float) -> int:
@@ -281,10 +294,8 @@ class CellConfig:
     def least_snr(self) -> dict[Direction, float]:
         """Linear mean SNR by direction below which a block carries nothing."""
         fading = self.fadings[0]
-        return {
-            "uplink": least_snr(self.uplink.rate, fading),
-            "downlink": least_snr(self.downlink.rate, fading),
-        }
+        up, down = least_snr(self.uplink.rate, fading), least_snr(self.downlink.rate, fading)
+        return {"uplink": up, "downlink": down}
 
     @property
     def reference_power(self) -> float:
@@ -294,6 +305,6 @@ class CellConfig:
     @property
     def blocks(self) -> int:
         """Number of resource blocks (TS 38.101, table 5.3.2-1), or of ideal ones."""
-        if self.ideal_blocks is not None:
-            return self.ideal_blocks
+        if self._equal_blocks is not None:
+            return self._equal_blocks
         return cm.resource_blocks(self.bandwidth, self.subcarrier_spacing, self.carrier)

@@ -7,9 +7,11 @@ from wfl_sim.radio.cell import CellConfig
 
 
 def cochannel(cells: Sequence[CellConfig]) -> list[list[int]]:
-    """Return the numbers of the cells on each band, in ascending order."""
+    """Return the numbers of the cells of NR on each band, in ascending order."""
     groups: dict[tuple[float, float, float], list[int]] = {}
     for number, cell in enumerate(cells):
+        if cell.wifi is not None or cell.wired is not None:
+            continue
         band = cell.carrier, cell.bandwidth, cell.block_bandwidth
         groups.setdefault(band, []).append(number)
     return list(groups.values())
@@ -28,6 +30,8 @@ def check_bands(cells: Sequence[CellConfig]) -> None:
     """
     for number, cell in enumerate(cells):
         for other, before in enumerate(cells[:number]):
+            if any(each.wifi or each.wired for each in (cell, before)):
+                continue
             apart = abs(cell.carrier - before.carrier)
             width = (cell.bandwidth + before.bandwidth) / 2
             same = (apart, cell.bandwidth) == (0, before.bandwidth)

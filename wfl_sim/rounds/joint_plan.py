@@ -58,6 +58,8 @@ class JointPlan(LimitedRounds):
     def check_scenario(self, scenario: Any) -> None:
         """Refuse uplinks whose allocator would not follow the plan."""
         for number, cell in enumerate(scenario.cells):
+            if cell.wifi is not None or cell.wired is not None:
+                raise LocatedError("plans shares of a band of NR", "rounds")
             if not isinstance(cell.uplink.allocator, Assigned):
                 raise LocatedError(
                     "must be assigned, so that shares are those of the rounds' joint-plan",

@@ -97,6 +97,15 @@ _RULES: Final = (
         "with an allocator that looks at no average",
     ),
     _Rule(
+        "cells.*.uplink.allocator cells.*.downlink.allocator cells.*.uplink.rate "
+        "cells.*.downlink.rate cells.*.uplink.csi_delay cells.*.downlink.csi_delay "
+        "cells.*.uplink.subband cells.*.downlink.subband cells.*.uplink.overhead "
+        "cells.*.downlink.overhead cells.*.uplink.block_snr",
+        lambda _, cell: cell.wifi is not None or cell.wired is not None,
+        "beside `wifi` or `wired`",
+        up=2,
+    ),
+    _Rule(
         "evaluation.every",
         lambda _, evaluation: evaluation.interval is not None,
         "beside `interval`",

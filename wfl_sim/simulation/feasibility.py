@@ -83,7 +83,15 @@ def unreached(
     it: uplink, on as many blocks as the device holds alone; downlink, on any. `only` looks at one
     direction.
     """
+    if cell.wired is not None:
+        return None
     for direction, snr in mean_snrs(cell, power, gain).items():
+        if cell.wifi is not None:
+            watts = power if direction == "uplink" else cell.downlink.power
+            if only in (None, direction) and not cell.wifi.alone(watts * gain, cell.bandwidth):
+                received = 10 * log10(max(watts * gain, 1e-300)) + 30
+                return f"{received:.0f} dBm on the {direction} are below what MCS 0 of Wi-Fi needs"
+            continue
         if only not in (None, direction):
             continue
         control = direction == "uplink" and cell.uplink.power_control
