@@ -86,7 +86,7 @@ class Traffic:
         turn = rng.uniform()
         if boresight is not None:
             turn = boresight / (2 * np.pi) + (turn - 0.5) / 3
-        return np.asarray(site, dtype=float) + distance * np.array(cosine_and_sine(turn))
+        return np.asarray(np.asarray(site) + distance * np.array(cosine_and_sine(turn)))
 
     def file(self, rng: np.random.Generator) -> float:
         """Return the bits of a file, at least one."""

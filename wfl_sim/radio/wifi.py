@@ -41,6 +41,7 @@ class Wifi:
     """
 
     slot: PositiveSeconds = 9e-6
+    """Of the backoff."""
     sifs: PositiveSeconds = 16e-6
     """Short interframe space; DIFS is two slots more."""
     window: PositiveInt = 16
