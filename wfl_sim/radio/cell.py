@@ -25,6 +25,7 @@ from channel_models.units import (
     Watt,
 )
 from wfl_sim.config.errors import LocatedError
+from wfl_sim.config.fields import NonNegativeInt
 from wfl_sim.config.registry import From
 from wfl_sim.radio.allocation.allocator import ALLOCATORS, Allocator
 from wfl_sim.radio.allocation.channel_unaware import EqualShare
@@ -67,7 +68,7 @@ class UplinkConfig:
     """Mean square error of the fading that is known, as a share of its mean power."""
     averaging: PositiveSeconds = 0.2
     """Time constant of the average rate that fair allocators see, s."""
-    subband: int = 1
+    subband: NonNegativeInt = 1
     """Resource blocks that are reported and allocated together; 0: all of them (wideband)."""
     power_control: PowerControl | None = None
     """Open-loop power control; without it a device always sends with all its power."""
@@ -82,9 +83,6 @@ class UplinkConfig:
     """Interference on each resource block from beyond the cells of the scenario, W."""
     loss: Annotated[UpdateLoss, From(LOSSES)] = field(default_factory=Never)
     """Whether whole updates are lost, after their time and energy are spent."""
-
-    def __post_init__(self) -> None:
-        _check_subband(self.subband)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +112,7 @@ class DownlinkConfig:
     """Whether a receiver of a broadcast ends as soon as it has received enough itself."""
     share: Fraction = 1.0
     """Share of a broadcast's receivers, best mean gain first; the others get their own."""
-    subband: int = 1
+    subband: NonNegativeInt = 1
     """Resource blocks that are reported and allocated together; 0: all of them (wideband)."""
     access_delay: Seconds = 0.0
     """Delay from the order to the first bit, s."""
@@ -122,15 +120,9 @@ class DownlinkConfig:
     """Bits of protocol headers (RLC, PDCP, IP) for each bit of payload."""
 
     def __post_init__(self) -> None:
-        _check_subband(self.subband)
         for key, idle in (("rateless", not self.rateless), ("share", self.share == 1.0)):
             if not (self.broadcast or idle):
                 raise LocatedError("is of broadcasts, and `broadcast` is false", key)
-
-
-def _check_subband(blocks: int) -> None:
-    if blocks < 0:
-        raise LocatedError(f"must not be negative, got {blocks}", "subband")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,9 +204,7 @@ class CellConfig:
                 )
             reserved = sum(each.reserved for each in self.traffic if each.direction == direction)
             if reserved >= 1:
-                raise LocatedError(
-                    f"reserves {reserved:.0%} of the {direction}: nothing would be left", "traffic"
-                )
+                raise LocatedError(f"reserves {reserved:.0%} of the {direction}", "traffic")
             if side.overhead >= 1:
                 raise LocatedError("must be below 1: nothing would be left", direction, "overhead")
 
