@@ -5,7 +5,7 @@ from wfl_sim.data.examples import Shards
 from wfl_sim.data.instructions import Instructions
 from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.methods.method import Method, SplitModel, hook
-from wfl_sim.methods.objectives import DPO, RULES, Alignment
+from wfl_sim.methods.objectives import DPO, PREFERENCES, RULES, Alignment
 from wfl_sim.methods.parts import Head
 
 
@@ -52,7 +52,14 @@ def check_compatible(model: Pretrained, method: Method, shards: Shards) -> None:
                     "algorithm",
                 )
             continue
-        if len(objective.rewards.models) < 2 and not examples.ruled:
+        paired = all(isinstance(e, Instructions) and e.rejected for e in shards.train)
+        if objective.rewards.uses(PREFERENCES) and not paired:
+            raise LocatedError(
+                f"{PREFERENCES} are learned from pairs of answers, and these data have none",
+                "method",
+                "rewards",
+            )
+        if objective.rewards.uses(RULES) and not examples.ruled:
             raise LocatedError(
                 f"{RULES} judge only requests of kind: instruct; give reward models",
                 "method",

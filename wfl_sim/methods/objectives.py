@@ -31,6 +31,10 @@ RULES: Final = "rules"
 """In place of a reward model: score by the rules of generated requests."""
 
 
+PREFERENCES: Final = "preferences"
+"""In place of a reward model: a linear head that each device learns from its own pairs."""
+
+
 @ALGORITHMS("ppo")
 @dataclass(frozen=True, kw_only=True)
 class PPO:
@@ -117,7 +121,8 @@ class DPO:
 
 @dataclass(frozen=True, kw_only=True)
 class Rewards:
-    """Two rewards of an answer: reward models (`builtin:`, folder or Hub id), or `rules`.
+    """Two rewards of an answer: reward models (`builtin:`, folder or Hub id), `rules` of generated
+    requests, or `preferences`: a head on the network, learned on the device from its own pairs.
 
     A reward model is a sequence classifier of one output; of several the last is taken.
     """
@@ -128,7 +133,12 @@ class Rewards:
     @property
     def models(self) -> tuple[str, ...]:
         """The reward models that are networks."""
-        return tuple(name for name in (self.helpfulness, self.safety) if name != RULES)
+        own = (RULES, PREFERENCES)
+        return tuple(name for name in (self.helpfulness, self.safety) if name not in own)
+
+    def uses(self, name: str) -> bool:
+        """Return whether one of them is `rules`, or `preferences`."""
+        return name in (self.helpfulness, self.safety)
 
 
 @dataclass(frozen=True, kw_only=True)

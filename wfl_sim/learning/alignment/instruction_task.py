@@ -7,9 +7,10 @@ import numpy as np
 from torch import Generator
 from transformers import PreTrainedTokenizerBase
 
-from wfl_sim.data.instructions import PromptLengths
+from wfl_sim.data.instructions import Instructions, PromptLengths
 from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.alignment.policy import reference_policy
+from wfl_sim.learning.alignment.preference_head import preference_head
 from wfl_sim.learning.alignment.rewards import Reward, alignment_of, answer_rewards, rewards_of
 from wfl_sim.learning.alignment.training import align
 from wfl_sim.learning.causal.evaluation import (
@@ -39,13 +40,17 @@ class InstructionTask:
         self.tokenizer = tokenizer
         self.layout = layout
         self.objective = alignment_of(phases)
+        self._heads: dict[str, Reward] = {}
 
     def __repr__(self) -> str:
         return f"InstructionTask({self.objective!r})"
 
     @cached_property
-    def rewards(self) -> tuple[Reward, ...]:
-        """Rewards of helpfulness and safety; none where no phase learns from rewards."""
+    def rewards(self) -> tuple[Reward | None, ...]:
+        """Rewards of helpfulness and safety; none where no phase learns from rewards.
+
+        In place of one that each device learns from its own pairs there is None.
+        """
         if self.objective is None or isinstance(self.objective.algorithm, DPO):
             return ()
         return rewards_of(self.objective.rewards, self.layout.tokens)
@@ -60,7 +65,15 @@ class InstructionTask:
     ) -> list[float]:
         """Take the local steps of one phase in place, and return what each has minimised."""
         draws = Generator().manual_seed(derived_seed(seed, "answers"))
-        return align(adapted, phase, examples, self.rewards, self.tokenizer, rng, draws)
+        rewards = [each or self._head(adapted, examples.examples) for each in self.rewards]
+        return align(adapted, phase, examples, rewards, self.tokenizer, rng, draws)
+
+    def _head(self, adapted: AdaptedModel, examples: Instructions) -> Reward:
+        """Return what a device's pairs teach, which is learned once in a process."""
+        key = examples.fingerprint()
+        if key not in self._heads:
+            self._heads[key] = preference_head(adapted, self.tokenizer, examples)
+        return self._heads[key]
 
     def answers(self, adapted: AdaptedModel, examples: Conversations) -> list[str]:
         """Return what the network answers to each request."""
@@ -86,10 +99,10 @@ class InstructionTask:
         if adapted.judge is not None:
             answers = decode_answers(self.tokenizer, texts)
             numbers |= adapted.judge.of_texts(examples.examples.answers, answers)
-        if self.rewards:
-            scores = answer_rewards(self.rewards, self.tokenizer, examples.examples, texts).mean(0)
-            names = ("scored_helpfulness", "scored_safety")
-            numbers |= dict(zip(names, scores.tolist(), strict=True))
+        for name, reward in zip(("helpfulness", "safety"), self.rewards, strict=False):
+            if reward is not None:
+                scores = answer_rewards([reward], self.tokenizer, examples.examples, texts)
+                numbers[f"scored_{name}"] = float(scores.mean())
         numbers["kl"] = mean_divergence(
             model, texts, sparsity, temperature, lambda: reference_policy(adapted)
         )

@@ -13,7 +13,7 @@ from wfl_sim.data.instructions import Instructions
 from wfl_sim.learning.causal.prompts import PromptBatch, decode_answers, format_prompt
 from wfl_sim.learning.model_loading import load_model, load_tokenizer, loaded, most_tokens
 from wfl_sim.learning.pretrained_model import Pretrained
-from wfl_sim.methods.objectives import DPO, RULES, Alignment, Rewards
+from wfl_sim.methods.objectives import DPO, PREFERENCES, RULES, Alignment, Rewards
 from wfl_sim.methods.phases import Phase
 
 
@@ -107,10 +107,12 @@ class ModelReward:
         return {"input_ids": ids, "attention_mask": mask}
 
 
-def rewards_of(rewards: Rewards, tokens: int) -> tuple[Reward, Reward]:
-    """Return the rewards of helpfulness and of safety."""
+def rewards_of(rewards: Rewards, tokens: int) -> tuple[Reward | None, Reward | None]:
+    """Return the rewards of helpfulness and of safety; None for one that each device learns."""
 
-    def reward(name: str, source: str) -> Reward:
+    def reward(name: str, source: str) -> Reward | None:
+        if source == PREFERENCES:
+            return None
         if source == RULES:
             return RuleReward(name)
         return ModelReward(Pretrained(pretrained=source), tokens)

@@ -43,6 +43,12 @@ def answer_logits(model: PreTrainedModel, texts: PromptBatch, sparsity: Sparsity
     return _before_answers(_forward(model, texts, sparsity).logits, texts)
 
 
+def hidden_states(model: PreTrainedModel, texts: PromptBatch) -> Tensor:
+    """Return the last hidden state at each token of the answers, (n, answer, hidden)."""
+    states = _forward(model, texts, Sparsity(), hidden_states=True).hidden_states[-1]
+    return states[:, -texts.answer.shape[1] :].float()
+
+
 def _forward(
     model: PreTrainedModel, texts: PromptBatch, sparsity: Sparsity, hidden_states: bool = False
 ) -> Any:

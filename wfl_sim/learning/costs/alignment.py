@@ -29,7 +29,7 @@ from wfl_sim.learning.alignment.policy import (
 )
 from wfl_sim.learning.causal.attention import kept_share, why_not_sparse
 from wfl_sim.learning.causal.generation import Decoding, generate
-from wfl_sim.learning.causal.log_probabilities import log_probabilities
+from wfl_sim.learning.causal.log_probabilities import hidden_states, log_probabilities
 from wfl_sim.learning.causal.prompts import PromptBatch, dummy_prompts
 from wfl_sim.learning.costs.counting import (
     Flops,
@@ -45,7 +45,7 @@ from wfl_sim.learning.model_loading import load_on_meta
 from wfl_sim.learning.objectives import logits, word_cross_entropy
 from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.learning.tokenized import dummy_batch
-from wfl_sim.methods.objectives import DPO, GRPO, PPO, Alignment
+from wfl_sim.methods.objectives import DPO, GRPO, PPO, PREFERENCES, Alignment
 from wfl_sim.methods.phases import Phase
 
 
@@ -129,6 +129,7 @@ def _rewards(
     minibatch = _rollout(dummy_prompts(-(-count // algorithm.minibatches), layout), objective)
     networks = [load_on_meta(each, outputs) for each, outputs in reward_models]
     share = kept_share(layout.tokens, objective.attention)
+    heads = [objective.rewards.helpfulness, objective.rewards.safety].count(PREFERENCES)
 
     def score() -> None:
         with torch.no_grad():
@@ -137,6 +138,9 @@ def _rewards(
     def reward() -> None:
         for each in networks:
             logits(each, read)
+        with torch.no_grad():
+            for _ in range(heads):
+                hidden_states(model, texts)
 
     def update() -> None:
         policy_gradient(model, trained, minibatch, objective, (0.5, 0.5), Anchor(0.0, (), ()))
@@ -158,7 +162,7 @@ def _rewards(
     traffic = (
         layout.answer * _size(model)  # every token needs all weights
         + layout.answer * cache  # and about half the cache, read and written
-        + 2 * _size(model)
+        + (2 + heads) * _size(model)
         + rewarding
         + updates * learning.moved
     )
