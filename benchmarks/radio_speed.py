@@ -15,8 +15,9 @@ deliver on the present one.
 The carrier uses compiled loops if numba is installed and `WFL_SIM_COMPILED` is not `never`; they
 are loaded before the clock starts.
 
-Seconds are those of a clock on the wall: run it with nothing else on the machine. Prints the best
-of several repetitions. Simulated Mbit/s show that all carry the same.
+Seconds are those of a clock on the wall: run it with nothing else on the machine, or with `--cpu
+--cores 1` on a busy one. Prints the best of several repetitions. Simulated Mbit/s show that all
+carry the same.
 
     OMP_NUM_THREADS=1 python benchmarks/radio_speed.py
 """
@@ -62,7 +63,7 @@ def realised(devices, step, age=0.0):
     return fading
 
 
-def fluid(devices, seconds, threads=None):
+def fluid(devices, seconds, threads=None, clock=time.perf_counter):
     """Return simulated seconds per second, and the mean rate in bit/s, of the carrier."""
     step = 0.1 / DOPPLER
     band = OfdmaBand(
@@ -85,9 +86,9 @@ def fluid(devices, seconds, threads=None):
     carrier = Carrier(env, "uplink", band)
     for device in range(devices):
         carrier.send(TransferRequest([device], 1e15))
-    started = time.perf_counter()
+    started = clock()
     env.run(until=seconds)
-    return seconds / (time.perf_counter() - started), carrier.bits_delivered / seconds
+    return seconds / (clock() - started), carrier.bits_delivered / seconds
 
 
 class Scheduler:
@@ -114,7 +115,7 @@ class Scheduler:
         self._known = gain
 
 
-def plain(devices, seconds):
+def plain(devices, seconds, clock=time.perf_counter):
     """Return the same for a loop that evaluates the channel slot by slot."""
     rng, profile = np.random.default_rng(1), cm.delay_profile("tdl-c")
     shape = (devices, len(profile.delays), SINUSOIDS)
@@ -124,26 +125,26 @@ def plain(devices, seconds):
     to_blocks = np.exp(-2j * np.pi * DELAY_SPREAD * np.outer(profile.delays, OFFSETS))
     gains, scheduler = large_scale(devices)[:, None], Scheduler(devices)
     slots = round(seconds / SLOT)
-    started = time.perf_counter()
+    started = clock()
     for slot in range(slots):
         turns = frequencies * ((slot + 0.5) * SLOT) + phases
         taps = amplitudes * np.exp(2j * np.pi * turns).sum(axis=-1)
         scheduler.slot(np.abs(taps @ to_blocks) ** 2 * gains)
-    taken = time.perf_counter() - started
+    taken = clock() - started
     return slots * SLOT / taken, scheduler.delivered.sum() / (slots * SLOT)
 
 
-def bulk(devices, seconds):
+def bulk(devices, seconds, clock=time.perf_counter):
     """Return the same for a loop whose channel is made for many slots at once."""
     fading, gains = realised(devices, SLOT), large_scale(devices)[:, None]
     scheduler, blocks = Scheduler(devices), -(-round(seconds / SLOT) // cm.GRID_BLOCK)
-    started = time.perf_counter()
+    started = clock()
     for block in range(blocks):
         first = block * cm.GRID_BLOCK
         samples = fading.power_grid(first, cm.GRID_BLOCK, SLOT, OFFSETS)
         for k in range(cm.GRID_BLOCK):
             scheduler.slot(samples[:, k] * gains)
-    taken = time.perf_counter() - started
+    taken = clock() - started
     simulated = blocks * cm.GRID_BLOCK * SLOT
     return simulated / taken, scheduler.delivered.sum() / simulated
 
@@ -154,7 +155,9 @@ def main():
     parser.add_argument("--seconds", type=float, default=53.0, help="simulated by the carrier")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument("--cpu", action="store_true", help="processor time in place of the clock")
     arguments = parser.parse_args()
+    clock = time.process_time if arguments.cpu else time.perf_counter
     threads = ThreadPoolExecutor(1) if arguments.cores > 1 else None
     os.environ.setdefault("WFL_SIM_COMPILED", "always")
     fluid(2, 1.0)
@@ -164,7 +167,7 @@ def main():
     for devices in arguments.devices:
         seconds = min(arguments.seconds, 5300 / devices)
         each = [
-            max(loop(devices, length) for _ in range(arguments.repeats))
+            max(loop(devices, length, clock=clock) for _ in range(arguments.repeats))
             for loop, length in (
                 (partial(fluid, threads=threads), seconds),
                 (plain, 40 / devices),

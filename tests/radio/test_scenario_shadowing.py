@@ -138,3 +138,14 @@ def test_indoor_terminals_have_the_shadowing_of_the_walls(tmp_path):
 
     without = db(walls, f"{shadowing}={{sigma: 0 dB}}")
     assert (db(walls, f"{shadowing}=scenario") - without).std() == pytest.approx(7.0, rel=0.08)
+
+
+def test_an_average_load_is_said_to_miss_bursts(tmp_path):
+    from wfl_sim.simulation.remarks import burst_remarks
+
+    cells = "cells=[{position: [0, 0]}, {position: [500, 0]}]"
+    averaged = (cells, "interference=load-average")
+    ((path, line),) = burst_remarks(scenario(tmp_path, *averaged))
+    assert (path, "an average over 10 s" in line) == (("interference",), True)
+    for more in ("load_memory=0 s", "rounds={kind: asynchronous, count: 5}", "interference=none"):
+        assert [*burst_remarks(scenario(tmp_path, *averaged, more))] == []

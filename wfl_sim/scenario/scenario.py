@@ -127,7 +127,7 @@ class Scenario:
     interference: Literal["coupled", "load-average", "none"] = "coupled"
     """Interference between cells of one band: momentary, average over time, or none."""
     load_memory: Seconds = 10.0
-    """Time constant of the average in `load-average`; wfl_sim's default."""
+    """Time constant of the average in `load-average`; 0 s takes the present loads, for bursts."""
     handover: HandoverConfig | None = None
     """Handover of devices that move; with its defaults unless given."""
     backhaul: BackhaulGraph | None = None

@@ -12,6 +12,7 @@ from channel_models import OutOfRangeWarning
 from wfl_sim.config.errors import Location
 from wfl_sim.device_models.availability import TraceAvailability
 from wfl_sim.radio.propagation import FROZEN
+from wfl_sim.rounds import Asynchronous, Centralised
 from wfl_sim.scenario.scenario import Scenario
 from wfl_sim.simulation.feasibility import OutOfReach
 from wfl_sim.state import State
@@ -59,6 +60,18 @@ def frozen_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
                 ("devices", number, "speed"),
                 f"{FROZEN} for the whole run (`static` has no fading, `block` draws anew)",
             )
+
+
+def burst_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
+    """Yield what the average load misses, where rounds send to all devices at one moment."""
+    averaged = scenario.interference == "load-average" and scenario.load_memory > 0
+    waits = not isinstance(scenario.rounds, Asynchronous | Centralised)
+    if averaged and waits and len(scenario.base_stations) > 1:
+        yield (
+            ("interference",),
+            f"the load of neighbours is an average over {scenario.load_memory:g} s, so the bursts "
+            "of synchronous rounds meet too little of it (`load_memory: 0 s` takes the moment)",
+        )
 
 
 def left_out_remarks(out_of_reach: OutOfReach, excluded: Sequence[int]) -> Iterator[str]:

@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import asdict
 from functools import cached_property
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from wfl_sim.simulation.fingerprint import run_fingerprint
 from wfl_sim.simulation.learner_cache import LearnerCache, learning_of
 from wfl_sim.simulation.progress import listener_for
 from wfl_sim.simulation.remarks import (
+    burst_remarks,
     frozen_remarks,
     left_out_remarks,
     ranges_said_once,
@@ -182,7 +184,8 @@ def prepare(
     Raises:
         ScenarioError: The parts of the scenario do not fit together.
     """
-    for path, text in (*trace_remarks(loaded.scenario), *frozen_remarks(loaded.scenario)):
+    found = (each(loaded.scenario) for each in (trace_remarks, frozen_remarks, burst_remarks))
+    for path, text in chain.from_iterable(found):
         warn(str(loaded.document.error(path, text)))
     with ranges_said_once(lambda text: warn(str(loaded.document.error(("devices",), text)))):
         try:
