@@ -1,6 +1,6 @@
 """Large-scale gains: path loss, antenna patterns and shadowing between cells and devices."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -115,6 +115,8 @@ class LargeScale:
         self, number: int, devices: NDArray[np.intp], positions: FloatArray, offsets: FloatArray
     ) -> FloatArray:
         cell, heights = self._cells[number], self._heights[devices]
+        if (table := cell.channel.link_gains) is not None:
+            return self._from_table(number, devices, table)
         model = cell.channel.pathloss
         least = float(getattr(model, "minimum_distance", 0.0))
         distance = hypot(offsets[:, 0], offsets[:, 1])
@@ -144,6 +146,16 @@ class LargeScale:
             shadowing = field.at(positions, devices)
         loss = loss + shadowing + self._entry_db(cell, devices)
         return np.asarray(cell.antenna.gain_db(azimuth, zenith) - loss)
+
+    def _from_table(
+        self, number: int, devices: NDArray[np.intp], table: Mapping[int, float]
+    ) -> FloatArray:
+        for device in devices.tolist():
+            if device not in table:
+                raise ValueError(f"the file of gains or rays of cell {number} lacks {device}")
+            if self._moves[device]:
+                raise ValueError(f"device {device} moves, and has one gain in a file")
+        return np.array([table[device] for device in devices.tolist()])
 
     def _entry_db(self, cell: CellConfig, devices: NDArray[np.intp]) -> FloatArray | float:
         """Return the loss of buildings, drawn once a device; 0 dB outside."""

@@ -121,7 +121,9 @@ class LazyFading:
         if links.size:
             streams = [self._stream(int(link)) for link in links]
             self._sizes.append(len(links))
-            self._processes.append(model.realise(streams, self._doppler[links]))
+            own = getattr(model, "of_links", None)
+            drawn = model.realise(streams, self._doppler[links]) if own is None else own(links)
+            self._processes.append(drawn)
             self._index[links] = np.arange(len(links))
             self._process[links] = len(self._processes) - 1
 

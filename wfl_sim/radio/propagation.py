@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Annotated, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import channel_models as cm
+from wfl_sim.config.errors import LocatedError
+from wfl_sim.config.fields import FilePath
 from wfl_sim.config.registry import From, Registry
+from wfl_sim.radio.rays import read_gains
 
 
 @runtime_checkable
@@ -70,6 +75,25 @@ class ChannelConfig:
     )
     entry: cm.BuildingEntry = field(default_factory=cm.BuildingEntry)
     """Loss of devices in buildings (TR 38.901 section 7.4.3)."""
+    gains: Annotated[str, FilePath()] | None = None
+    """CSV file of whole large-scale gains, device and gain (dB), in place of path loss, shadowing
+    and antenna."""
+
+    def __post_init__(self) -> None:
+        try:
+            table = self.link_gains
+        except ValueError as error:
+            raise LocatedError(str(error), "gains") from None
+        if self.gains is not None and table is not None and hasattr(self.fading, "link_gains"):
+            raise LocatedError("is given by the rays of the fading, too", "gains")
+
+    @cached_property
+    def link_gains(self) -> Mapping[int, float] | None:
+        """The dB of each device from a file; None without one."""
+        if self.gains is not None:
+            return read_gains(self.gains)
+        found: Mapping[int, float] | None = getattr(self.fading, "link_gains", None)
+        return found
 
     @property
     def follows_speed(self) -> bool:

@@ -44,6 +44,7 @@ from wfl_sim.radio.fading_by_sight import FadingBySight, ScenarioFading
 from wfl_sim.radio.layers import Layers
 from wfl_sim.radio.layouts import LAYOUTS
 from wfl_sim.radio.propagation import ANTENNAS, FADINGS, PATHLOSSES, RATES, SHADOWINGS
+from wfl_sim.radio.rays import RayFading
 from wfl_sim.radio.recorded_fading import RecordedFading
 from wfl_sim.radio.update_loss import LOSSES
 from wfl_sim.rounds.policy import ROUNDS
@@ -98,6 +99,7 @@ FADINGS.add("nakagami", cm.Nakagami)
 FADINGS.add("block", cm.Block)
 FADINGS.add("ornstein-uhlenbeck", cm.OrnsteinUhlenbeck)
 FADINGS.add("trace", RecordedFading)
+FADINGS.add("rays", RayFading)
 FADINGS.add("by-sight", FadingBySight)
 FADINGS.add("scenario", ScenarioFading)
 RATES.add("shannon", cm.Shannon)
