@@ -21,9 +21,10 @@ class Layers:
 
     With L layers, each at 1/L of the power, zero forcing over N independent ports leaves each a
     mean SINR of ``(N - L + 1) / L`` times that of one port; one layer is maximum ratio combining
-    (Winters, Salz, Gitlin 1994, IEEE Trans. Communications 42, section III). The rank that carries the
-    most is taken, one for all blocks of a transfer, on the channel that is known. The fading is
-    that of one port: what combining takes off its depth is left out, and so is correlation.
+    (Winters, Salz, Gitlin 1994, IEEE Transactions on Communications 42, section III). The rank that
+    carries the most is taken, one for all blocks of a transfer, on the channel that is known. The
+    fading is that of one port: what combining takes off its depth is left out, and so is
+    correlation.
     """
 
     ports: Annotated[int, Ge(1), Le(256)] = 4
