@@ -65,7 +65,7 @@ class BackgroundTraffic:
 
     def _file(self, user: int, bits: float) -> Events:
         start = self.context.env.now
-        yield from self.carrier.wait_for_access()
+        yield from self.carrier.wait_for_access([user])
         transfer = self._send(user, bits, start)
         yield transfer.done
         self._record(transfer, transfer.bits)
@@ -80,7 +80,7 @@ class BackgroundTraffic:
             if not begins and off is not None:
                 yield env.timeout(draws.exponential(off))
             begins, start = False, env.now
-            yield from self.carrier.wait_for_access()
+            yield from self.carrier.wait_for_access([user])
             transfer = self._send(user, _ENDLESS, start)
             if on is None:
                 yield transfer.done

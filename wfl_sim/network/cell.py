@@ -94,7 +94,7 @@ class Cell:
         `on_air` succeeds with the transfer when it begins, after the backhaul. The receivers are
         those that are still waiting at that moment; without any, `on_air` never succeeds.
         """
-        yield from self._reach_air(bits)
+        yield from self._reach_air(bits, receivers)
         if receivers:
             on_air.succeed(self.downlink.send(TransferRequest(receivers, bits)))
 
@@ -102,7 +102,7 @@ class Cell:
         self, receivers: Sequence[int], bits: int, on_air: Mapping[int, simpy.Event]
     ) -> Generator[simpy.Event, Any, None]:
         """Carry one payload to all `receivers` by a rateless code: a transfer for each."""
-        yield from self._reach_air(bits)
+        yield from self._reach_air(bits, receivers)
         group = BroadcastGroup()
         for receiver in receivers:
             transfer = self.downlink.send(TransferRequest([receiver], bits, group=group))
@@ -112,6 +112,6 @@ class Cell:
         """Carry one payload that has come over the air to the server."""
         yield from self.route_up.carry(self.env, bits)
 
-    def _reach_air(self, bits: int) -> Generator[simpy.Event, Any, None]:
+    def _reach_air(self, bits: int, receivers: Sequence[int]) -> Generator[simpy.Event, Any, None]:
         yield from self.route_down.carry(self.env, bits)
-        yield from self.downlink.wait_for_access()
+        yield from self.downlink.wait_for_access(tuple(receivers))

@@ -6,9 +6,11 @@ from typing import Any
 
 import simpy
 
+from wfl_sim.network.access_procedure import AccessProcedure
 from wfl_sim.network.base_station_sleep import BaseStationSleep
 from wfl_sim.network.carrier import Carrier
 from wfl_sim.network.transfer import Transfer, TransferRequest
+from wfl_sim.radio.cell import Direction
 
 ActivityListener = Callable[[int, bool], None]
 """Called with the device, and whether its transfer begins or ends."""
@@ -33,23 +35,33 @@ class CellCarrier:
     duty: float = 1.0
     """Share of the time in which the direction is served."""
     listeners: Sequence[ActivityListener] = ()
+    direction: Direction = "uplink"
+    procedure: AccessProcedure | None = None
+    """States of the devices; None where access takes `delay` alone."""
     _begun: dict[Transfer, int] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"CellCarrier({self.carrier!r}, links from {self.first_link})"
 
-    def wait_for_access(self) -> Generator[simpy.Event, Any, None]:
-        """Wait until the first bit may be sent."""
+    def wait_for_access(self, devices: Sequence[int]) -> Generator[simpy.Event, Any, None]:
+        """Wait until the first bit may be sent by the devices, or to them."""
         if self.sleep is not None:
             yield from self.sleep.awake()
         if self.delay:
             yield self.carrier.env.timeout(self.delay)
+        if self.procedure is not None:
+            yield from self.procedure.wait(self.direction, devices)
 
     def send(self, request: TransferRequest) -> Transfer:
         """Begin a transfer whose links are devices and whose bits are those of the payload."""
         device = request.links[0]
         links = [self.first_link + each for each in request.links]
         transfer = self.carrier.send(replace(request, links=links, bits=self.on_air(request.bits)))
+        if (procedure := self.procedure) is not None:
+            procedure.note(request.links, True)
+            transfer.done.callbacks.append(
+                lambda _: procedure.note([link - self.first_link for link in transfer.links], False)
+            )
         if self.listeners:
             self._begun[transfer] = device
             self._notify(device, True)
@@ -58,10 +70,18 @@ class CellCarrier:
 
     def leave(self, transfer: Transfer, device: int) -> simpy.Event:
         """Remove a device from a transfer, as `Carrier.leave`."""
+        if self.procedure is not None and self.first_link + device in transfer.links:
+            self.procedure.note([device], False)
         left = self.carrier.leave(transfer, self.first_link + device)
         if self.listeners:
             left.callbacks.append(lambda _: None if transfer.links else self._end(transfer))
         return left
+
+    def arrive(self, device: int) -> None:
+        """Take note of a device that another cell hands over: it is connected."""
+        if self.procedure is not None:
+            self.procedure.note([device], True)
+            self.procedure.note([device], False)
 
     def on_air(self, payload: float) -> float:
         """Return the bits on the air that carry a payload of so many bits."""

@@ -9,6 +9,7 @@ import numpy as np
 import simpy
 from numpy.typing import NDArray
 
+from wfl_sim.network.access_procedure import AccessProcedure
 from wfl_sim.network.base_station_sleep import BaseStationSleep
 from wfl_sim.network.carrier import Carrier
 from wfl_sim.network.cell_carrier import ActivityListener, CellCarrier
@@ -24,6 +25,7 @@ from wfl_sim.radio.slices import Slice
 from wfl_sim.radio.traffic import Source
 from wfl_sim.radio.transmit_power import CellPower, DevicePower, PowerRule
 from wfl_sim.radio.wifi_medium import WifiMedium, WiredClients
+from wfl_sim.randomness import stream
 
 _DIRECTIONS: tuple[Direction, ...] = ("uplink", "downlink")
 
@@ -97,6 +99,14 @@ class RadioAccess:
             for number, cell in enumerate(cells)
         ]
         self._bands: dict[Direction, dict[int, OfdmaBand]] = {"uplink": {}, "downlink": {}}
+        self._procedures = [
+            None
+            if cell.access is None
+            else AccessProcedure(
+                env, cell.access, partial(stream, seed, "access", f"cell-{number}")
+            )
+            for number, cell in enumerate(cells)
+        ]
         for direction in _DIRECTIONS:
             for group in cochannel(cells):
                 self._build(direction, group)
@@ -207,6 +217,8 @@ class RadioAccess:
             duty=cell.duty(direction) if cell.wired is None else 0.0,
             sleep=sleep,
             listeners=listeners if sleep is None else [*listeners, sleep.note],
+            direction=direction,
+            procedure=self._procedures[number],
         )
 
     def _band(self, direction: Direction, number: int) -> OfdmaBand:

@@ -120,6 +120,7 @@ class Transceiver:
     def hand_over(self, cell: Cell, mean_gain: float) -> None:
         """Change the serving cell; the present transfer continues there after `resume`."""
         self.cell, self.mean_gain = cell, mean_gain
+        cell.uplink.arrive(self._index)
         self._resuming = self._context.env.event()
         if self._segment is not None:
             self._segment.interrupt(self._index)
@@ -178,8 +179,7 @@ class Transceiver:
         """End the present transfer, or stop waiting for one; its costs until now stay counted.
 
         Returns:
-            The segment that was left, and the bits that had arrived; None and 0 if no transfer had
-            begun.
+            The segment that was left, if any had begun, and the bits that had arrived.
         """
         segment, self._segment, bits = self._segment, None, 0
         download, self._awaited = self._awaited, None
@@ -216,7 +216,7 @@ class Transceiver:
             while self._resuming is not None:
                 yield self._resuming
             cell, carrier = self.cell, self.cell.carrier(direction)
-            yield from carrier.wait_for_access()
+            yield from carrier.wait_for_access([self._index])
             if self.cell is cell and self._resuming is None:
                 break
         request = TransferRequest(

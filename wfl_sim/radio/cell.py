@@ -27,6 +27,7 @@ from channel_models.units import (
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.fields import NonNegativeInt
 from wfl_sim.config.registry import From
+from wfl_sim.radio.access import Access
 from wfl_sim.radio.allocation.allocator import ALLOCATORS, Allocator
 from wfl_sim.radio.allocation.channel_unaware import EqualShare
 from wfl_sim.radio.allocation.opportunistic import ProportionalFair
@@ -34,7 +35,7 @@ from wfl_sim.radio.base_station_power import STATIONS, BaseStationPower
 from wfl_sim.radio.fading_average import best_snr, least_snr
 from wfl_sim.radio.power_control import PowerControl
 from wfl_sim.radio.propagation import ANTENNAS, RATES, Antenna, ChannelConfig
-from wfl_sim.radio.traffic import Traffic
+from wfl_sim.radio.traffic import Traffic, check_reserved
 from wfl_sim.radio.update_loss import LOSSES, Never, UpdateLoss
 from wfl_sim.radio.wifi import Wifi, check_access
 
@@ -144,8 +145,7 @@ class CellConfig:
     bandwidth: PositiveHertz = 20e6
     subcarrier_spacing: PositiveHertz = 30e3
     ideal_blocks: int | None = None
-    """Equal blocks of a band without numerology, for models in ideal Hz: any bandwidth, no guard
-    band, no cyclic prefix. Without it the band is one of NR."""
+    """Equal blocks without numerology, for ideal Hz: any bandwidth, no guard band, no prefix."""
     position: tuple[Metres, Metres] = (0.0, 0.0)
     height: PositiveMetres | None = None
     """Of the antenna, m; without it that of the path loss (TR 38.901 Table 7.2-1 and others)."""
@@ -162,6 +162,8 @@ class CellConfig:
     wired: PositiveBitsPerSecond | None = None
     """Rate of a wire that each device has to the cell, both ways, in place of any radio."""
     backhaul: BackhaulLink = field(default_factory=BackhaulLink)
+    access: Access | None = None
+    """Procedures before the first bit, beside `access_delay`."""
     traffic: tuple[Traffic, ...] = ()
     """Users beside the federation, whose transfers compete for the blocks."""
     station: Annotated[BaseStationPower, From(STATIONS)] | None = None
@@ -202,9 +204,7 @@ class CellConfig:
                     direction,
                     "subband",
                 )
-            reserved = sum(each.reserved for each in self.traffic if each.direction == direction)
-            if reserved >= 1:
-                raise LocatedError(f"reserves {reserved:.0%} of the {direction}", "traffic")
+            check_reserved(self.traffic, direction)
             if side.overhead >= 1:
                 raise LocatedError("must be below 1: nothing would be left", direction, "overhead")
 

@@ -93,6 +93,13 @@ class Traffic:
         return max(self.size * (rng.exponential() if self.spread == "exponential" else 1.0), 1.0)
 
 
+def check_reserved(traffic: Sequence[Traffic], direction: str) -> None:
+    """Refuse slices that leave nothing of a direction to others."""
+    reserved = sum(each.reserved for each in traffic if each.direction == direction)
+    if reserved >= 1:
+        raise LocatedError(f"reserves {reserved:.0%} of the {direction}", "traffic")
+
+
 @dataclass(frozen=True)
 class Source:
     """The traffic of one entry in one cell, and the links of its users."""

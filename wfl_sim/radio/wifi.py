@@ -123,6 +123,7 @@ def check_access(cell: Any) -> None:
         raise LocatedError("is given beside `wifi`", "wired")
     for found, place in (
         (cell.tdd, ("tdd",)),
+        (cell.access, ("access",)),
         (cell.uplink.power_control, ("uplink", "power_control")),
         (cell.downlink.rateless, ("downlink", "rateless")),
         (any(each.reserved for each in cell.traffic), ("traffic",)),
