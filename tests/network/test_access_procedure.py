@@ -96,7 +96,7 @@ def test_rounds_wait_for_access_and_without_it_nothing_changes(tmp_path):
     plain = outcome(tmp_path, CELL % "", "rounds.count=2")
     with_access = outcome(tmp_path, CELL % ", access: {}", "rounds.count=2")
     assert with_access.totals["bits"] == plain.totals["bits"]
-    first = [[s for s in r.spans if s.activity == "download"][0] for r in (plain, with_access)]
+    first = [next(s for s in r.spans if s.activity == "download") for r in (plain, with_access)]
     waited = first[1].start - first[0].start
     assert 18e-3 < waited < 1.28 + 0.1  # paging of the slowest of four, random access, setup
     ends = [r.totals["simulated_seconds"] for r in (plain, with_access)]
