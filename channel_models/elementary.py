@@ -75,7 +75,7 @@ def expm1(x: ArrayLike) -> Any:
 
 def _exp_parts(x: ArrayLike) -> tuple[Any, Any]:
     """Return k and ``exp(r) - 1`` where ``x = k ln 2 + r``."""
-    bounded = np.clip(np.asarray(x, dtype=float), -746.0, 710.0)
+    bounded = np.minimum(np.maximum(np.asarray(x, dtype=float), -746.0), 710.0)
     times = np.rint(bounded * PER_LN2)
     rest = (bounded - times * LN2_HIGH) - times * LN2_LOW
     return times, rest * _series(_EXPM1, rest)
@@ -109,15 +109,19 @@ def power_of_ten(x: ArrayLike) -> Any:
 def log(x: ArrayLike) -> Any:
     """Natural logarithm, elementwise: ``-inf`` at zero and NaN below it."""
     values = np.asarray(x, dtype=float)
-    with np.errstate(invalid="ignore"):
-        fraction, exponent = np.frexp(values)
-        below = fraction < ROOT_HALF
-        fraction, exponent = np.where(below, 2.0 * fraction, fraction), exponent - below
-        z = (fraction - 1.0) / (fraction + 1.0)
-        inside = exponent * LN2_HIGH + (2.0 * z * _series(ATANH, z * z) + exponent * LN2_LOW)
-        regular = (values > 0.0) & (values < np.inf)
-        limit = np.where(values == 0.0, -np.inf, np.where(values > 0.0, values, np.nan))
-    return np.where(regular, inside, limit)[()]
+    regular = (values > 0.0) & (values < np.inf)
+    if regular.all():
+        return _regular_log(values)[()]
+    limit = np.where(values == 0.0, -np.inf, np.where(values > 0.0, values, np.nan))
+    return np.where(regular, _regular_log(np.where(regular, values, 1.0)), limit)[()]
+
+
+def _regular_log(values: NDArray[np.float64]) -> Any:
+    fraction, exponent = np.frexp(values)
+    below = fraction < ROOT_HALF
+    fraction, exponent = fraction * (below + 1.0), exponent - below
+    z = (fraction - 1.0) / (fraction + 1.0)
+    return exponent * LN2_HIGH + (2.0 * z * _series(ATANH, z * z) + exponent * LN2_LOW)
 
 
 def power(base: ArrayLike, exponent: ArrayLike) -> Any:

@@ -14,6 +14,7 @@ from wfl_sim.execution.task import LocalUpdate
 from wfl_sim.results import digest_metrics, digest_spans, digest_states
 from wfl_sim.scenario.loading import load
 from wfl_sim.simulation import run as running
+from wfl_sim.simulation.remarks import remarks
 from wfl_sim.simulation.simulation import Simulation
 
 TRAINING = """
@@ -122,6 +123,21 @@ def test_diverged_training_is_one_line_at_the_method(tmp_path):
     with pytest.raises(ScenarioError, match=r"scenario.yaml:6: method: training diverged: .*lr 1e"):
         wfl_sim.run(file, out=tmp_path / "runs")
     assert not list((tmp_path / "runs").glob("training*"))
+
+
+def test_training_that_diverges_in_its_last_step_is_said_once(tmp_path):
+    """The loss of that step is finite: only its outcome is not."""
+    once = {"steps: 2, batch: 8": "steps: 1, batch: 8, lr: 1e300, optimizer: sgd"}
+    once |= {"count: 2, clients: 3": "count: 1", "{count: 4": "{count: 2"}
+    text = TRAINING
+    for old, new in once.items():
+        text = text.replace(old, new)
+    totals = Simulation(scenario(tmp_path, text=text)).run(Store(tmp_path / "store")).totals
+    assert totals["not_finite"] == ["shared", "device-0", "device-1"]
+    assert remarks(totals) == [
+        "training has diverged: values that are not finite in the states of shared, device-0, "
+        "device-1"
+    ]
 
 
 def test_progress_counts_every_task_once(tmp_path):

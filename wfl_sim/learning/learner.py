@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from wfl_sim.codecs.codec import Codec
 from wfl_sim.data.examples import Padding, Shards
 from wfl_sim.data.metrics import Metric
@@ -227,8 +229,11 @@ class PeftLearner:
         adapted.reset(adapted.parts, 0)
         return [step_seconds(adapted, phase, encoded, least) for phase in self.context.phases]
 
+    @np.errstate(over="ignore", invalid="ignore")
     def run(self, task: Task, inputs: Sequence[Mapping[str, State]]) -> Result:
         """Execute a task; `inputs` are the states of its incoming results, in task order.
+
+        What is not finite comes out as it is, and is said at the end.
 
         Raises:
             ValueError: the task was made for another recipe, shard or method.
@@ -252,10 +257,10 @@ class PeftLearner:
 
     def shares(self, task: Task) -> bool:
         """Return whether a task is a local update, or an evaluation that can share a pass."""
-        if isinstance(task, Evaluate):
-            return self.evaluator.shares(task)
-        return isinstance(task, LocalUpdate)
+        evaluation = isinstance(task, Evaluate) and self.evaluator.shares(task)
+        return evaluation or isinstance(task, LocalUpdate)
 
+    @np.errstate(over="ignore", invalid="ignore")
     def run_group(
         self,
         tasks: Sequence[LocalUpdate] | Sequence[Evaluate],
@@ -281,11 +286,8 @@ class PeftLearner:
     def _initial(self, device: int, seed: int, *roles: Role) -> State:
         """Return the initial values of a device's parameters that have one of the roles."""
         adapted = self.adapted_model(device)
-        parts = [
-            part
-            for part in adapted.parts
-            if with_role(adapted.parts, adapted.shapes([part]), *roles)
-        ]
+        every = adapted.parts
+        parts = [part for part in every if with_role(every, adapted.shapes([part]), *roles)]
         adapted.reset(parts, seed)
         names = self.costs.shapes(device, *roles)
         values = adapted.read(sorted({name.partition("/")[0] for name in names}))
