@@ -74,7 +74,7 @@ def fluid(devices, seconds, threads=None, clock=time.perf_counter):
             large_scale(devices), realised(devices, step, CSI_DELAY), OFFSETS, step, threads
         ),
         allocator=ProportionalFair(),
-        rate=cm.ShannonGap(gap=GAP_DB),
+        rate=cm.ShannonGap(gap=GAP_DB, cap=1e6),  # as the loops
         power=DevicePower(np.full(devices, POWER), np.full(devices, np.inf)),
         noise_density=NOISE_DENSITY,
         blocks=BLOCKS,

@@ -167,3 +167,8 @@ class OuterLoop:
         down = self.step * self.target / (1.0 - self.target)
         after = before + np.where(np.asarray(acknowledged, dtype=bool), -down, self.step)
         return np.clip(after, -self.limit, self.limit)[()]
+
+    def expected(self, offset_db: ArrayLike, error: ArrayLike, blocks: float) -> Any:
+        """The mean offset in dB after so many blocks that each fail with probability `error`."""
+        drift = self.step * (np.asarray(error) - self.target) / (1.0 - self.target)
+        return np.clip(np.asarray(offset_db) + blocks * drift, -self.limit, self.limit)[()]

@@ -1,5 +1,6 @@
 """Rates of an MCS table with block errors and HARQ."""
 
+import math
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
@@ -8,7 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from channel_models.elementary import exp, log, log10, rounded
-from channel_models.link_adaptation.bler import BlockErrors, chase_errors, harq_goodput
+from channel_models.link_adaptation.bler import (
+    BlockErrors,
+    OuterLoop,
+    chase_errors,
+    harq_goodput,
+)
 from channel_models.link_adaptation.effective_sinr import eesm_beta
 from channel_models.link_adaptation.mcs import TableName, mcs_table
 from channel_models.plots import plot
@@ -33,7 +39,8 @@ class McsRate:
 
     Errors follow `BlockErrors` for code blocks of ``code_block`` bit, with chase combining over at
     most ``transmissions``. Values are read from a table of the curve every 0.005 dB. Overheads are
-    not part of it. `transport_efficiency` is for one MCS over several resource blocks.
+    not part of it. `transport_efficiency` is for one MCS over several resource blocks. With an
+    `outer_loop` a sender learns from its failures how far to back off from what it knows.
     """
 
     plot = plot
@@ -43,6 +50,7 @@ class McsRate:
     thresholds: tuple[float, ...] | None = None
     code_block: int = 4000
     transmissions: int = 4
+    outer_loop: OuterLoop | None = None
 
     def __post_init__(self) -> None:
         validate_fields(self)
@@ -103,6 +111,34 @@ class McsRate:
         _, chosen, effective_db = self._scheme(known, sinr, weight, first)
         effective = db_to_linear(effective_db)
         return chosen, self.errors.code_block_error(effective, chosen, self.code_block)
+
+    def learned_efficiency(
+        self,
+        known: FloatArray,
+        sinr: FloatArray,
+        weight: FloatArray,
+        first: Indices,
+        offset_db: FloatArray,
+        blocks: float,
+    ) -> tuple[FloatArray, FloatArray]:
+        """Mean bit/s/Hz over so many transport blocks one after the other, and the next offsets.
+
+        Each block moves the offset by its mean, at the errors that it has; several are taken
+        together while they move it by at most half a dB. Other arguments are those of
+        `transport_efficiency`.
+        """
+        loop = self.outer_loop or OuterLoop()
+        steps = max(1, math.ceil(2.0 * blocks * loop.step))
+        total, sizes = np.zeros(len(first)), np.diff(np.append(first, len(sinr)))
+        for _ in range(steps):
+            seen = known * np.repeat(db_to_linear(-offset_db), sizes)
+            efficiency, chosen, effective_db = self._scheme(seen, sinr, weight, first)
+            error = self.errors.code_block_error(
+                db_to_linear(effective_db), chosen, self.code_block
+            )
+            offset_db = loop.expected(offset_db, error, blocks / steps)
+            total += efficiency
+        return total / steps, offset_db
 
     def _scheme(
         self, known: FloatArray, sinr: FloatArray, weight: FloatArray, first: Indices

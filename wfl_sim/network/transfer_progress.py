@@ -16,13 +16,13 @@ class Progress:
     """State of the active transfers: a table with one column for each."""
 
     def __init__(self) -> None:
-        self._table = np.empty((11, 0))
+        self._table = np.empty((12, 0))
 
     def add(self, request: TransferRequest, start: float) -> None:
         """Put a transfer that starts into the last column."""
         asked = request
         column = [asked.bits, np.nan, 0.0, 0.0, 0.0, asked.weight, start, asked.deadline]
-        column += [_ROUNDING * asked.bits, asked.level, asked.share]
+        column += [_ROUNDING * asked.bits, asked.level, asked.share, 0.0]
         self._table = np.concatenate((self._table, np.array(column)[:, None]), axis=1)
 
     def remove(self, ended: Sequence[int]) -> None:
@@ -36,7 +36,7 @@ class Progress:
         together: NDArray[np.intp] | None,
     ) -> ActiveTransfers:
         """Return what a medium sees of the transfers, given their links and groups."""
-        left, average, _, _, _, weight, start, deadline, _, level, share = self._table
+        left, average, _, _, _, weight, start, deadline, _, level, share, offset = self._table
         return ActiveTransfers(
             links,
             first,
@@ -48,6 +48,7 @@ class Progress:
             together,
             level=None if (level == 1).all() else level,
             share=None if np.isnan(share).all() else share,
+            offset=offset,
         )
 
     @property
@@ -64,6 +65,11 @@ class Progress:
     def rounding(self) -> NDArray[np.float64]:
         """Bits that may be left by rounding alone."""
         return np.asarray(self._table[8])
+
+    @property
+    def offset(self) -> NDArray[np.float64]:
+        """dB that an outer loop has learned."""
+        return np.asarray(self._table[11])
 
     @property
     def used(self) -> NDArray[np.float64]:
@@ -109,6 +115,10 @@ class PlanRun:
         finished |= left <= progress.rounding[:count]
         progress.left[:count] = np.where(finished, 0.0, left)
         progress.average[:count] = rate + keep * (plan.average_rate[step] - rate)
+        if plan.offset is not None:
+            following = plan.offset[min(step + 1, len(plan.offset) - 1)]
+            moved = (following - plan.offset[step]) * (part / self.lengths[step])
+            progress.offset[:count] = plan.offset[step] + moved
         power = plan.power[: step + 1]
         on_air = power > 0
         if on_air.any():

@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from channel_models.elementary import exp, log10
+from channel_models.units import db_to_linear
 from wfl_sim.radio.allocation.allocator import Demands, Statistics
 from wfl_sim.radio.band_division import BandDivision
-from wfl_sim.radio.block_rates import ChannelState, Rates, worst
+from wfl_sim.radio.block_rates import ChannelState, Learned, Rates, worst
 from wfl_sim.radio.knowledge import statistics_of, watts_of
 from wfl_sim.radio.link_samples import link_samples
 from wfl_sim.radio.medium import ActiveTransfers, LinkSamples, RatePlan
@@ -52,6 +53,13 @@ class BandPlan:
         self._times_left = traffic.deadline - begins[:, None]
         self._average = traffic.average_rate
         self._efficiency = np.empty(0)
+        self._learned: Learned | None = None
+        if getattr(band.rate, "outer_loop", None) is not None and traffic.unicast:
+            # a slot of 14 symbols lasts 1 ms at 15 kHz, where a block has 180 kHz
+            self._blocks = self._lengths * band.duty * (band.block_bandwidth / 180.0)
+            none = np.zeros(len(traffic.first))
+            self._learned = Learned(none if traffic.offset is None else traffic.offset.copy())
+            self._offsets = np.empty((steps, len(traffic.first)))
         self.samples: list[LinkSamples] = []
         self._results = np.empty((4, steps, len(traffic.first)))
         self._rate, self._averages, self._power, self._sinr = self._results
@@ -126,7 +134,10 @@ class BandPlan:
     def states(self, strength: FloatArray) -> tuple[ChannelState, ChannelState]:
         """Return the present channel at a `strength`, (m,) or (blocks, m), and the known one."""
         present, known = self._present[self.planned], self._known[self.planned]
-        return ChannelState(present, strength), ChannelState(known, self.strength)
+        if self._learned is not None:
+            self._learned.blocks = float(self._blocks[self.planned])
+            self._offsets[self.planned] = self._learned.offset
+        return ChannelState(present, strength), ChannelState(known, self.strength, self._learned)
 
     def record(self, rates: Rates) -> None:
         """Take the rates of this step and go on to the next."""
@@ -142,6 +153,9 @@ class BandPlan:
         self, shares: FloatArray, level: FloatArray, present: ChannelState, known: ChannelState
     ) -> None:
         """Keep what the links have in this step, before `record`."""
+        if known.learned is not None:
+            backed = self.strength * db_to_linear(-known.learned.offset)
+            known = ChannelState(known.fading, backed)
         grid, rate = (self.band.rates, self.traffic, shares, level), self._rate[self.planned]
         self.samples.append(partial(link_samples, *grid, present, known, rate, self.band.recorded))
 
@@ -165,5 +179,6 @@ class BandPlan:
             duty=self.band.duty,
             power=self._power[done],
             sinr_db=10 * log10(self._sinr[done]),
+            offset=None if self._learned is None else self._offsets[done],
             samples=self.samples,
         )

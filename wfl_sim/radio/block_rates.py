@@ -18,6 +18,16 @@ Rates = tuple[FloatArray, FloatArray, FloatArray]
 """Rate in bit/s, radiated power in W and mean linear SINR of n transfers."""
 
 
+@dataclass(slots=True)
+class Learned:
+    """What an outer loop has learned of n transfers that have one link each."""
+
+    offset: FloatArray
+    """(n,) dB by which they back off."""
+    blocks: float = 0.0
+    """Transport blocks of the present grid cell."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChannelState:
     """The channel of m links in one grid cell, true or estimated."""
@@ -26,6 +36,8 @@ class ChannelState:
     """(blocks, m) power gains of mean one."""
     strength: FloatArray
     """(m,) or (blocks, m): mean SINR of a link on a block for each W."""
+    learned: Learned | None = None
+    """How far its links back off from it, where an outer loop has learned that."""
 
     def sinr(self, power: FloatArray) -> FloatArray:
         """(blocks, m) where the links send with `power` (m,) in W on a block."""
@@ -91,7 +103,12 @@ class BlockRates:
             seen = known.fading[blocks, holders] * (power * known.strength.take(holders))
             order = np.argsort(holders, kind="stable")
             rate = self._transported(
-                holders[order], seen[order], sinr[order], np.ones(self.blocks), count
+                holders[order],
+                seen[order],
+                sinr[order],
+                np.ones(self.blocks),
+                count,
+                known.learned,
             )
         mean = np.bincount(holders, sinr, count) / np.maximum(held, 1)
         radiated = np.asarray(np.bincount(holders, power, count), dtype=float)
@@ -119,7 +136,12 @@ class BlockRates:
             link, block = np.nonzero(shares)
             seen = known.sinr(power)
             rate = self._transported(
-                link, seen[block, link], sinr[block, link], shares[link, block], len(held)
+                link,
+                seen[block, link],
+                sinr[block, link],
+                shares[link, block],
+                len(held),
+                known.learned,
             )
         received = (shares.T * sinr).sum(axis=0)
         sent = power * held if power.ndim == 1 else (power * shares.T).sum(axis=0)
@@ -151,12 +173,19 @@ class BlockRates:
         sinr: FloatArray,
         share: FloatArray,
         count: int,
+        learned: Learned | None,
     ) -> FloatArray:
         """bit/s/Hz times blocks (count,) of entries sorted by link: one MCS for each link."""
         rate = np.zeros(count)
         if self._transport is not None and len(link):
             first = np.flatnonzero(np.diff(link, prepend=-1))
-            efficiency = self._transport.transport_efficiency(known, sinr, share, first)
+            if learned is None:
+                efficiency = self._transport.transport_efficiency(known, sinr, share, first)
+            else:
+                mine = link[first]
+                efficiency, learned.offset[mine] = self._transport.learned_efficiency(  # type: ignore[attr-defined]
+                    known, sinr, share, first, learned.offset[mine], learned.blocks
+                )
             rate[link[first]] = efficiency * np.add.reduceat(share, first)
         return rate
 

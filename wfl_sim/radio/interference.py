@@ -81,6 +81,7 @@ class CoupledCells:
                 together=traffic.beginnings(which),
                 level=None if traffic.level is None else traffic.level[which],
                 share=None if traffic.share is None else traffic.share[which],
+                offset=None if traffic.offset is None else traffic.offset[which],
             )
             columns.append(which)
             plans.append(BandPlan(self.bands[number], mine, now, steps))
@@ -90,10 +91,12 @@ class CoupledCells:
 def _merged(columns: Sequence[NDArray[np.intp]], plans: Sequence[RatePlan]) -> RatePlan:
     """Return one plan for the transfers of all cells."""
     shape = len(plans[0].until), sum(map(len, columns))
-    rate, average_rate, power, sinr_db = np.empty((4, *shape))
+    rate, average_rate, power, sinr_db, offset = np.zeros((5, *shape))
     for which, plan in zip(columns, plans, strict=True):
         rate[:, which], average_rate[:, which] = plan.rate, plan.average_rate
         power[:, which], sinr_db[:, which] = plan.power, plan.sinr_db
+        if plan.offset is not None:
+            offset[:, which] = plan.offset
     return RatePlan(
         until=plans[0].until,
         rate=rate,
@@ -102,6 +105,7 @@ def _merged(columns: Sequence[NDArray[np.intp]], plans: Sequence[RatePlan]) -> R
         duty=plans[0].duty,
         power=power,
         sinr_db=sinr_db,
+        offset=None if all(plan.offset is None for plan in plans) else offset,
         samples=[
             partial(_all_samples, step)
             for step in zip(*(plan.samples for plan in plans), strict=True)

@@ -35,6 +35,8 @@ class ActiveTransfers:
     """(n,) share of its power that each may use; None where all may use all."""
     share: NDArray[np.float64] | None = None
     """(n,) share of the band that a policy has given, NaN where none; None where it gave none."""
+    offset: NDArray[np.float64] | None = None
+    """(n,) dB that an outer loop has learned to back off from what is known."""
 
     @property
     def transmissions(self) -> int:
@@ -72,6 +74,8 @@ class RatePlan:
     """(s, n) W radiated on the air; 0 where a transfer holds nothing of the medium."""
     sinr_db: NDArray[np.float64]
     """(s, n) mean over the blocks held, dB; NaN for a wired link."""
+    offset: NDArray[np.float64] | None = None
+    """(s, n) dB of an outer loop at the beginning of each step; None without one."""
     samples: Sequence[LinkSamples] = ()
     """(s,) What the links have in each step, computed when asked for; empty unless recorded."""
 
