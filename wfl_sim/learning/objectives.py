@@ -65,8 +65,14 @@ def loss_of(objective: Objective) -> Loss:
     Raises:
         ValueError: the objective has no torch side.
     """
+    own: Any = getattr(objective, "loss", None)
+    if callable(own):
+        return own
     if type(objective) not in _LOSSES:
-        raise ValueError(f"no loss for the objective {type(objective).__name__}")
+        raise ValueError(
+            f"no loss for the objective {type(objective).__name__}: give it a method "
+            "loss(model, batch)"
+        )
     return _LOSSES[type(objective)]
 
 

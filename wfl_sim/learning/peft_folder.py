@@ -19,6 +19,7 @@ from transformers.pytorch_utils import Conv1D
 
 from wfl_sim.learning.model_loading import load_in_full, load_tokenizer
 from wfl_sim.learning.peft.architecture import last_weights
+from wfl_sim.learning.peft.tuner import BITFIT, config_of, plain_name
 from wfl_sim.learning.pretrained_model import ADAPTER, Pretrained
 from wfl_sim.methods.parts import (
     Critic,
@@ -29,6 +30,7 @@ from wfl_sim.methods.parts import (
     Offset,
     Part,
     Shapes,
+    Tuner,
     owner,
 )
 from wfl_sim.state import State, shapes_of
@@ -70,12 +72,12 @@ def write_peft(
         ValueError: a part has no place in such a folder.
     """
     for part in parts:
-        if not isinstance(part.config, LoRA | Head | Full | LastLayers | Offset | Critic):
+        if not isinstance(part.config, LoRA | Tuner | Head | Full | LastLayers | Offset | Critic):
             kind = type(part.config).__name__
             raise ValueError(f"part {part.name!r} is a {kind}, which PEFT does not know")
     if not merge:
         for part in parts:
-            if isinstance(part.config, Full | LastLayers | Offset):
+            if isinstance(part.config, Full | LastLayers | Offset) or _is_bitfit(part):
                 raise ValueError(
                     f"part {part.name!r} is in the weights of the network itself: give --merge, "
                     "which writes the whole network"
@@ -85,27 +87,28 @@ def write_peft(
     network, drawn = load_in_full(model, count, int(tokenizer.pad_token_id))
     prefix = f"{network.base_model_prefix}."
     _write_into(network, parts, state)
-    config, values = _combined([part for part in parts if isinstance(part.config, LoRA)], state)
+    config, values = _combined(parts, state)
     tuned: Any = network
     if config is not None:
-        layers = sorted({name.rpartition(".lora_")[0] for name in values})
-        adapted = [network.base_model.get_submodule(name) for name in layers]
         heads = [part for part in parts if isinstance(part.config, Head)]
         whole = {name for part in heads for name in _of(part, state)}
         whole = {name.partition(".")[0] for name in whole}
         below = {name.removeprefix(prefix) for name in drawn if name.startswith(prefix)}
         saved = sorted(whole | {name.partition(".")[0] for name in below})
-        if inside := [name for name in layers if name.partition(".")[0] in saved]:
-            raise ValueError(f"{inside[0]!r} is new itself, and has a LoRA: give --merge")
-        config.target_modules = [f"{prefix}{name}" for name in layers]
-        config.fan_in_fan_out = all(isinstance(layer, Conv1D) for layer in adapted)
+        if inside := [name for name in values if name.partition(".")[0] in saved]:
+            raise ValueError(f"{inside[0]!r} is of a module that is new itself: give --merge")
+        if type(config) is LoraConfig and not config.use_dora:
+            layers = sorted({name.rpartition(".lora_")[0] for name in values})
+            adapted = [network.base_model.get_submodule(name) for name in layers]
+            config.target_modules = [f"{prefix}{name}" for name in layers]
+            config.fan_in_fan_out = all(isinstance(layer, Conv1D) for layer in adapted)
         config.modules_to_save = saved or None
         config.task_type = "CAUSAL_LM" if classes is None else "SEQ_CLS"
         tuned = get_peft_model(network, config)
         with torch.no_grad():
+            named = {plain_name(n, "default"): each for n, each in tuned.named_parameters()}
             for name, value in values.items():
-                inner = f"{_BEGIN}{prefix}{name}".replace(".weight", ".default.weight")
-                tuned.get_parameter(inner).copy_(torch.from_numpy(value))
+                named[f"{_BEGIN}{prefix}{name}"].copy_(torch.from_numpy(value))
         tuned.peft_config["default"].base_model_name_or_path = _address(model)
         tuned.peft_config["default"].revision = None
     if merge:
@@ -220,7 +223,7 @@ def _write_into(network: PreTrainedModel, parts: Sequence[Part], state: State) -
             if isinstance(part.config, Head):
                 for name, value in values.items():
                     network.get_parameter(name).copy_(torch.from_numpy(value))
-            elif isinstance(part.config, Full):
+            elif isinstance(part.config, Full) or _is_bitfit(part):
                 for name, value in values.items():
                     stem = name.removesuffix("transposed")
                     name = name if stem == name else f"{stem}weight"
@@ -232,8 +235,19 @@ def _write_into(network: PreTrainedModel, parts: Sequence[Part], state: State) -
                     weight.copy_(before + trained)
 
 
-def _combined(parts: Sequence[Part], state: State) -> tuple[LoraConfig | None, State]:
-    """Return LoRAs as one, whose rank is the sum of theirs, and its values by name."""
+def _is_bitfit(part: Part) -> bool:
+    return isinstance(part.config, Tuner) and part.config.type == BITFIT
+
+
+def _combined(parts: Sequence[Part], state: State) -> tuple[Any, State]:
+    """Return the configuration of what adapts layers, and its values by name.
+
+    LoRAs are made one, whose rank is the sum of theirs.
+    """
+    for part in parts:
+        if isinstance(part.config, Tuner) and not _is_bitfit(part):
+            return config_of(part.config), _of(part, state)
+    parts = [part for part in parts if isinstance(part.config, LoRA)]
     configs = [part.config for part in parts if isinstance(part.config, LoRA)]
     if not configs:
         return None, {}

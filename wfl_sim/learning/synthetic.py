@@ -30,6 +30,7 @@ from wfl_sim.methods.parts import (
     Part,
     Router,
     Shapes,
+    Tuner,
     with_role,
 )
 from wfl_sim.methods.privacy import Privacy
@@ -210,6 +211,8 @@ def _of(config: object) -> dict[str, tuple[int, ...]]:
             return {"weight": (_CLASSES, _WIDTH), "bias": (_CLASSES,)}
         case Critic(values=count):
             return {"weight": (count, _WIDTH), "bias": (count,)}
+        case Tuner():
+            return {"layer.tuned": (_WIDTH,)}
         case Router(over=over):
             return {"layer.weight": (len(over), _WIDTH)}
     raise ValueError(f"no stand-in for a part of kind {type(config).__name__}")

@@ -4,8 +4,8 @@ These are descriptions; `wfl_sim.learning.peft` turns them into torch modules.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 from wfl_sim.config.fields import BelowOne, NonNegativeFloat, PositiveInt
 
@@ -104,7 +104,20 @@ class Router:
     """Names of the parts."""
 
 
-PartConfig = LoRA | Adapter | Head | Full | Router | LastLayers | Offset | Critic
+@dataclass(frozen=True, kw_only=True)
+class Tuner:
+    """What a type of PEFT that adapts layers trains (`dora`, `ia3`, `vera`, ...), or the biases of
+    the network (`bitfit`, E. Ben Zaken et al. 2022, arXiv 2106.10199).
+
+    It begins as PEFT makes it, from one seed whatever that of the run.
+    """
+
+    type: str = "ia3"
+    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """Fields of PEFT's configuration of this type, such as `r`; PEFT's defaults without them."""
+
+
+PartConfig = LoRA | Tuner | Adapter | Head | Full | Router | LastLayers | Offset | Critic
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from wfl_sim.learning.objectives import losses_of
 from wfl_sim.learning.phase_requests import PhaseRequest
 from wfl_sim.learning.tokenized import TokenizedTexts
 from wfl_sim.learning.torch_settings import noisy_part
-from wfl_sim.methods.parts import Full, Part, Router
+from wfl_sim.methods.parts import Full, Part, Router, Tuner
 
 
 def why_not_trainable(adapted: AdaptedModel, request: PhaseRequest) -> str | None:
@@ -32,6 +32,8 @@ def why_not_stackable(adapted: AdaptedModel, parts: Sequence[Part], examples: An
         return f"{type(examples).__name__} are no labelled texts"
     if any(isinstance(part.config, Full) for part in parts):
         return "the pretrained weights are a part themselves, so there is little to share"
+    if any(isinstance(part.config, Tuner) for part in parts):
+        return "layers of PEFT other than LoRA compute each device's part themselves"
     if any(isinstance(part.config, Router) for part in parts):
         return "a router weighs what LoRAs add inside of their layers"
     try:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Generator, Tensor, nn
@@ -20,6 +20,7 @@ from wfl_sim.learning.peft.base_weights import (
 from wfl_sim.learning.peft.heads import attach_critic, attach_head, initialize_head
 from wfl_sim.learning.peft.lora import activate, attach_lora, initialize_lora
 from wfl_sim.learning.peft.router import attach_router
+from wfl_sim.learning.peft.tuner import attach_tuner
 from wfl_sim.methods.parts import (
     Adapter,
     Critic,
@@ -30,6 +31,7 @@ from wfl_sim.methods.parts import (
     Offset,
     Part,
     Router,
+    Tuner,
 )
 from wfl_sim.randomness import derived_seed
 
@@ -55,6 +57,7 @@ _KINDS: Final[Mapping[type, tuple[Attach, Initialize]]] = MappingProxyType(
     {
         Full: (attach_full, initialize_full),
         LoRA: (attach_lora, initialize_lora),
+        Tuner: (attach_tuner, initialize_full),
         Router: (attach_router, _zero),
         Adapter: (attach_adapter, initialize_adapter),
         Head: (attach_head, initialize_head),
@@ -77,11 +80,11 @@ def attach(model: PreTrainedModel, parts: Sequence[Part]) -> dict[str, Parameter
     for name in names:
         if names.count(name) > 1 or not name.replace("-", "").replace("_", "").isalnum():
             raise ValueError(f"a part needs a name of its own, of letters and digits, got {name!r}")
-    order = list(_KINDS)
+    order = [*_KINDS, *{type(part.config) for part in parts if type(part.config) not in _KINDS}]
     found: dict[str, dict[str, Parameter]] = {}
     with torch.device(model.device), torch.random.fork_rng(devices=[]):
-        for part in sorted(parts, key=lambda part: order.index(type(_known(part).config))):
-            attach_part, _ = _KINDS[type(part.config)]
+        for part in sorted(parts, key=lambda part: order.index(type(part.config))):
+            attach_part, _ = _torch_side(part)
             found[part.name] = attach_part(model, part)
     # All modules in one mode, so that the network's own tells that of all.
     model.requires_grad_(False).eval()
@@ -95,7 +98,7 @@ def reset(
     model: PreTrainedModel, part: Part, parameters: Mapping[str, Parameter], seed: int
 ) -> None:
     """Write the initial values of one part in place; each parameter has a seed of its own."""
-    _, initialize = _KINDS[type(part.config)]
+    _, initialize = _torch_side(part)
     with torch.no_grad():
         for full_name, value in parameters.items():
             owner, _, name = full_name.partition("/")
@@ -107,7 +110,14 @@ def reset(
                 value.copy_(drawn)
 
 
-def _known(part: Part) -> Part:
-    if type(part.config) not in _KINDS:
-        raise ValueError(f"part {part.name!r}: no torch side for {type(part.config).__name__}")
-    return part
+def _torch_side(part: Part) -> tuple[Attach, Initialize]:
+    """Return how a part is put in: of the kinds above, or of a class that brings it."""
+    config: Any = part.config
+    if type(config) in _KINDS:
+        return _KINDS[type(config)]
+    if callable(getattr(config, "attach", None)) and callable(getattr(config, "initialize", None)):
+        return lambda model, part: config.attach(model, part.name), config.initialize
+    raise ValueError(
+        f"part {part.name!r}: no torch side for {type(config).__name__}: give it the methods "
+        "attach(model, name) and initialize(model, name, value, rng)"
+    )

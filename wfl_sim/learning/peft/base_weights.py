@@ -5,6 +5,7 @@ where the reference of a policy is.
 """
 
 import re
+from collections.abc import Mapping
 
 import torch
 from torch import Generator, Tensor, nn
@@ -39,10 +40,15 @@ def attach_full(model: PreTrainedModel, part: Part) -> dict[str, Parameter]:
             found[f"{stem}transposed" if name in transposed else name] = value
     if not found:
         raise ValueError(f"part {part.name!r}: no weight is named {targets}")
+    keep_pretrained(model, found)
+    return found
+
+
+def keep_pretrained(model: PreTrainedModel, found: Mapping[str, Parameter]) -> None:
+    """Keep copies of the present values of parameters, where `initialize_full` finds them."""
     kept = {**getattr(model, _PRETRAINED, {})}
     kept |= {name: value.detach().clone() for name, value in found.items()}
     object.__setattr__(model, _PRETRAINED, kept)
-    return found
 
 
 def initialize_full(model: PreTrainedModel, name: str, value: Tensor, rng: Generator) -> None:

@@ -1,0 +1,156 @@
+"""Types of PEFT as parts: each trains one step, is sent whole, averaged, and leaves as it came."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from peft import PeftModel
+from transformers import AutoModelForSequenceClassification
+
+from tests.learning.test_learner import Device, learner
+from tests.learning.test_peft_folder import CLASSES, logits, trained
+from wfl_sim.config.errors import LocatedError
+from wfl_sim.data.examples import Shards
+from wfl_sim.learning.adapted_model import AdaptedModel
+from wfl_sim.learning.model_loading import load_model
+from wfl_sim.learning.objectives import supervised_loss
+from wfl_sim.learning.peft_folder import write_peft
+from wfl_sim.learning.pretrained_model import Pretrained
+from wfl_sim.methods.aggregation import Upload
+from wfl_sim.methods.fedpeft import FedPEFT
+from wfl_sim.methods.parts import Head, Part, Tuner
+from wfl_sim.methods.phases import Local, one_phase
+
+Folder = Callable[[str], Pretrained]
+LOCAL = Local(steps=1, batch=4, lr=1e-2)
+HEAD = 3 * 32 + 3
+QV = 2 * 2
+"""Query and value projections of two layers, 32 wide, with feed-forward layers of 64."""
+TYPES = {
+    "dora": (Tuner(type="dora", options={"r": 2}), QV * (2 * 2 * 32 + 32)),
+    "ia3": (Tuner(type="ia3"), 2 * (32 + 32 + 32 + 64)),
+    "vera": (Tuner(type="vera", options={"r": 4}), QV * (4 + 32)),
+    "bitfit": (Tuner(type="bitfit"), 32 + 2 * (4 * 32 + 32 + 64 + 32 + 32) + 32),
+}
+"""Each with the number of its values on the BERT of the tests."""
+
+
+def method(tuner: Tuner) -> FedPEFT:
+    return FedPEFT(tuner=tuner, local=LOCAL)
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_one_step_is_trained_sent_and_averaged(quiet: Folder, shards: Shards, kind: str) -> None:
+    tuner, values = TYPES[kind]
+    bench = learner(quiet("bert"), shards, method(tuner))
+    device = Device(bench)
+    begin = device.shared.states["shared"]
+    assert sum(value.size for value in begin.values()) == values + HEAD
+    header = bench.workload(0).upload_bits - 32 * (values + HEAD)
+    assert 0 < header < 0.5 * 8 * 1024 * len(begin)
+    uploads = [device.update(each).states["upload"] for each in (0, 1)]
+    moved = [name for name in begin if (uploads[0][name] != begin[name]).any()]
+    assert any(name.startswith("tuner/") for name in moved)
+    mean = bench.method.aggregate(begin, [Upload(uploads[0], 3), Upload(uploads[1], 1)])
+    for name, value in mean.items():
+        expected = 0.75 * uploads[0][name] + 0.25 * uploads[1][name]
+        np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["dora", "ia3", "vera"])
+def test_a_new_one_is_the_network_itself(quiet: Folder, kind: str) -> None:
+    """And a reset brings it back, whatever the seed."""
+    plain = load_model(quiet("bert"), 3, 0)
+    expected = logits(plain)
+    adapted = AdaptedModel(
+        load_model(quiet("bert"), 3, 0), (Part(name="t", config=TYPES[kind][0]),)
+    )
+    for seed in (1, 2):
+        adapted.load({name: value + 1 for name, value in adapted.read(adapted.parts).items()})
+        assert not torch.allclose(logits(adapted.model), expected, atol=2e-5, rtol=0)
+        adapted.reset(adapted.parts, seed)
+        torch.testing.assert_close(logits(adapted.model), expected, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["dora", "ia3"])
+def test_it_loads_in_peft(quiet: Folder, tmp_path: Path, kind: str) -> None:
+    parts = method(TYPES[kind][0]).parts
+    adapted, state = trained(quiet("bert"), parts)
+    write_peft(quiet("bert"), parts, state, CLASSES, tmp_path)
+    base = AutoModelForSequenceClassification.from_pretrained(
+        quiet("bert").pretrained, num_labels=3, ignore_mismatched_sizes=True
+    )
+    network = PeftModel.from_pretrained(base, tmp_path).eval()
+    torch.testing.assert_close(logits(network), logits(adapted.model), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("tuner", "said"),
+    [
+        (Tuner(type="bitfi"), r"PEFT has no type 'bitfi', did you mean 'bitfit'\?"),
+        (Tuner(type="ia3", options={"rank": 3}), "ia3: .*unexpected keyword argument 'rank'"),
+        (
+            Tuner(type="prompt-tuning", options={"num_virtual_tokens": 4}),
+            "choose a type that adapts",
+        ),
+        (Tuner(type="ia3", options={"target_modules": ["no"], "feedforward_modules": []}), "'t': "),
+    ],
+)
+def test_what_cannot_be_is_one_line(quiet: Folder, tuner: Tuner, said: str) -> None:
+    with pytest.raises(LocatedError, match=said) as caught:
+        AdaptedModel(load_model(quiet("bert"), 3, 0), (Part(name="t", config=tuner),))
+    assert caught.value.path == ("method",)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A part of one's own: one factor of the logits."""
+
+    def attach(self, model: Any, name: str) -> dict[str, Any]:
+        model.scale = torch.nn.Parameter(torch.ones(1))
+        model.register_forward_hook(self._scaled)
+        return {"factor": model.scale}
+
+    def initialize(self, model: Any, name: str, value: Any, rng: Any) -> None:
+        torch.nn.init.ones_(value)
+
+    @staticmethod
+    def _scaled(model: Any, inputs: Any, output: Any) -> Any:
+        output.logits = output.logits * model.scale
+        return output
+
+
+@dataclass(frozen=True)
+class Twice:
+    """An objective of one's own."""
+
+    def loss(self, model: Any, batch: Any) -> Any:
+        return 2 * supervised_loss(model, batch)
+
+
+def test_parts_and_objectives_may_be_ones_own(quiet: Folder, shards: Shards) -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Own(FedPEFT):
+        objective: Any = None
+
+        @property
+        def parts(self) -> Any:
+            return Part(name="scale", config=Scale(), shared=True), Part(name="head", config=Head())  # type: ignore[arg-type]
+
+        @property
+        def phases(self) -> Any:
+            local = Local(steps=1, batch=4, lr=1.0, optimizer="sgd")
+            return one_phase("scale", local=local, objective=self.objective)
+
+    moves = []
+    for objective in (None, Twice()):
+        device = Device(learner(quiet("bert"), shards, Own(objective=objective)))
+        begin = device.shared.states["shared"]["scale/factor"]
+        assert begin.tolist() == [1.0]
+        moves.append(float((device.update().states["upload"]["scale/factor"] - begin)[0]))
+    assert moves[0] != 0
+    assert moves[1] == pytest.approx(2 * moves[0], rel=1e-3)

@@ -1,0 +1,92 @@
+"""Any tuner of PEFT that puts layers of its own into a network; and BitFit, which PEFT has not.
+
+Its parameters begin with what PEFT gives them, drawn from one seed whatever that of the run is.
+"""
+
+import difflib
+import re
+from typing import Any
+
+import torch
+from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING, PEFT_TYPE_TO_TUNER_MAPPING
+from torch.nn import Parameter
+from transformers import PreTrainedModel
+
+from wfl_sim.config.errors import LocatedError
+from wfl_sim.learning.peft.base_weights import keep_pretrained
+from wfl_sim.learning.peft.lora import activate
+from wfl_sim.methods.parts import Part, Tuner
+
+BITFIT = "bitfit"
+_DORA = "dora"
+
+
+def attach_tuner(model: PreTrainedModel, part: Part) -> dict[str, Parameter]:
+    """Put PEFT's layers into the backbone, and return what they train.
+
+    Raises:
+        LocatedError: there is no such type or option, or it needs a network around the network.
+    """
+    config = part.config
+    assert isinstance(config, Tuner)
+    backbone: Any = model.base_model
+    before = {id(value) for value in backbone.parameters()}
+    if config.type == BITFIT:
+        found = {n: value for n, value in backbone.named_parameters() if n.endswith("bias")}
+    else:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            try:
+                tuned = config_of(config)
+                made = PEFT_TYPE_TO_TUNER_MAPPING[tuned.peft_type]
+                made(backbone, tuned, adapter_name=part.name)
+            except (ValueError, TypeError, NotImplementedError) as error:
+                raise LocatedError(f"part {part.name!r}: {error}", "method") from error
+        for left in ("peft_config", "active_adapter"):
+            vars(backbone).pop(left, None)
+        activate(backbone)
+        found = {
+            plain_name(name, part.name): value
+            for name, value in backbone.named_parameters()
+            if id(value) not in before and value.requires_grad
+        }
+    if not found:
+        kind = model.config.model_type
+        raise LocatedError(
+            f"part {part.name!r}: {config.type} trains nothing in {kind!r}", "method"
+        )
+    keep_pretrained(model, found)
+    return found
+
+
+def config_of(tuner: Tuner) -> Any:
+    """Return the configuration of PEFT.
+
+    Raises:
+        LocatedError: PEFT has no such type, or the type no such option.
+    """
+    known = {kind.value.lower().replace("_", "-"): made
+             for kind, made in PEFT_TYPE_TO_CONFIG_MAPPING.items()}  # fmt: skip
+    options: dict[str, Any] = dict(tuner.options)
+    if tuner.type == _DORA:
+        known[_DORA], options = known["lora"], {"use_dora": True, **options}
+    if tuner.type not in known:
+        near = difflib.get_close_matches(tuner.type, [*known, BITFIT], n=1)
+        hint = f", did you mean {near[0]!r}?" if near else ""
+        raise LocatedError(f"PEFT has no type {tuner.type!r}{hint}", "method")
+    try:
+        config = known[tuner.type](**options)
+    except (TypeError, ValueError) as error:
+        raise LocatedError(f"{tuner.type}: {error}", "method") from error
+    if config.is_prompt_learning or config.is_adaption_prompt:
+        raise LocatedError(
+            f"{tuner.type} needs a network around the network, and is not supported: choose a "
+            "type that adapts layers, such as dora, ia3, vera or bitfit",
+            "method",
+        )
+    return config
+
+
+def plain_name(name: str, adapter: str) -> str:
+    """Return the name of a parameter without that of PEFT's adapter."""
+    return re.sub(rf"\.{re.escape(adapter)}(?=\.|$)", "", name)
