@@ -280,18 +280,8 @@ class Device:
             self._participation.stop()
 
     # Names of earlier releases, for plug-ins.
-    dismiss = cancel
-    rest = idle
-
-    @property
-    def lost(self) -> bool:
-        """`gone`, by its earlier name."""
-        return self.gone
-
-    @property
-    def charge_share(self) -> float:
-        """`battery_level`, by its earlier name."""
-        return self.battery_level
+    dismiss, rest = cancel, idle
+    lost, charge_share = gone, battery_level
 
     @property
     def heard(self) -> StateRef | None:

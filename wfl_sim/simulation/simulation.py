@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from multiprocessing import parent_process
 from types import MappingProxyType
@@ -12,7 +12,6 @@ from typing import Any
 
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.data.examples import Shards, label_counts
-from wfl_sim.device_models.energy import COMPONENTS
 from wfl_sim.execution.graph import Progress, TaskGraph
 from wfl_sim.execution.plan import NetworkOnly, Plan
 from wfl_sim.execution.store import Store
@@ -26,9 +25,9 @@ from wfl_sim.scenario.privacy_checks import draws_uniformly
 from wfl_sim.scenario.scenario import Scenario
 from wfl_sim.simulation.build import build_federation, run_federation
 from wfl_sim.simulation.feasibility import check_link_budget, check_memory
-from wfl_sim.simulation.infrastructure_energy import infrastructure_joules
 from wfl_sim.simulation.learner_cache import LearnerCache, errors_at
 from wfl_sim.simulation.metrics import metrics
+from wfl_sim.simulation.network_totals import network_totals
 from wfl_sim.simulation.placement import place
 from wfl_sim.simulation.progress import NewestMetric
 from wfl_sim.simulation.remarks import not_finite
@@ -234,28 +233,10 @@ class Simulation:
         return federation
 
     def _totals(self, federation: Federation) -> dict[str, Any]:
-        now, context, carbon = federation.env.now, federation.context, self.scenario.carbon
-        joules = context.ledger.components(now).sum(axis=0)
-        own = [span for span in context.spans if not span.activity.startswith("user-")]
-        optional = {"batteries": _batteries(federation), "handovers": _handovers(federation)}
-        since = ((each.name, each.reachability.uncovered_since) for each in federation.devices)
-        uncovered = {name: start for name, start in since if start is not None}
-        excluded = [*map(_name, self.excluded)]
+        left_out = {"excluded": self.excluded, "outage": self.out_of_reach.outage}
         return {
-            "simulated_seconds": now,
-            "bits": {**asdict(context.traffic), "under_way_up": context.traffic.under_way_up},
-            "rounds": {
-                "aggregations": context.aggregations,
-                "empty": context.empty_aggregations,
-            },
-            "joules": dict(zip(COMPONENTS, joules.tolist(), strict=True)),
-            **{name: value for name, value in optional.items() if value},
-            "infrastructure_joules": infrastructure_joules(self.scenario, federation),
-            **({"background": asdict(context.background)} if federation.background else {}),
-            **({} if carbon is None else {"grams_co2": carbon.grams(own)}),
-            **({"excluded": excluded} if excluded else {}),
-            **({"outage": outage} if (outage := [*map(_name, self.out_of_reach.outage)]) else {}),
-            **({"out_of_coverage": uncovered} if uncovered else {}),
+            **network_totals(self.scenario, federation),
+            **{why: [f"device-{i}" for i in left_out[why]] for why in left_out if left_out[why]},
             "tasks_executed": 0,
             "host_seconds": dict(self._seconds),
         }
@@ -275,34 +256,3 @@ def check_training(scenario: Scenario, trains: bool) -> None:
             "rounds",
             "select",
         )
-
-
-def _name(index: int) -> str:
-    return f"device-{index}"
-
-
-def _batteries(federation: Federation) -> dict[str, float]:
-    """Return start, end, charged and spilled energy of all batteries, in J; empty without any."""
-    states = (device.power_meter.battery_state for device in federation.devices)
-    batteries = [state for state in states if state is not None]
-    if not batteries:
-        return {}
-    return {
-        "start": sum(state.battery.initial * state.battery.capacity for state in batteries),
-        "end": sum(state.level for state in batteries),
-        "charged": sum(state.charged for state in batteries),
-        "spilled": sum(state.spilled for state in batteries),
-    }
-
-
-def _handovers(federation: Federation) -> dict[str, float]:
-    """Return the number of handovers and the s that they interrupted; empty without any."""
-    counters, spans = federation.context.handovers, federation.context.spans
-    if not counters.count:
-        return {}
-    gaps = [span.end - span.start for span in spans if span.activity == "handover"]
-    return {
-        "count": counters.count,
-        "ping_pong": counters.ping_pong,
-        "interrupted_seconds": sum(gaps),
-    }
