@@ -5,7 +5,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -78,6 +78,7 @@ def test_shares_fill_every_block_once(kind, spreads, efficiency):
 
 @pytest.mark.parametrize("kind", sorted(set(ALLOCATORS.kinds()) - {"round-robin", "hungarian"}))
 @given(efficiency=efficiencies, seed=st.integers(0, 99))
+@example(efficiency=np.array([[1.0, 9e-6]] + [[9e-6, 9e-6]] * 4), seed=0)
 def test_permuting_transfers_permutes_shares(kind, efficiency, seed):
     order = np.random.default_rng(seed).permutation(len(efficiency))
     straight = make(kind).shares(demands(efficiency))

@@ -30,7 +30,7 @@ ROUNDS = {
     "buffered": "{kind: asynchronous, count: 4, clients: 3, buffer: 2}",
 }
 
-KILLS = 4  # of each kind of rounds
+KILLS = 6  # of each kind of rounds
 
 # Libraries are imported once; each attempt is a process of its own that has them already.
 SERVER = """

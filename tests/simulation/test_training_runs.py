@@ -14,6 +14,7 @@ from wfl_sim.execution.task import LocalUpdate
 from wfl_sim.results import digest_metrics, digest_spans, digest_states
 from wfl_sim.scenario.loading import load
 from wfl_sim.simulation import run as running
+from wfl_sim.simulation.feasibility import OutOfReach
 from wfl_sim.simulation.remarks import remarks
 from wfl_sim.simulation.simulation import Simulation
 
@@ -151,7 +152,9 @@ def test_progress_counts_every_task_once(tmp_path):
 
 
 def test_warnings_of_the_preparation_are_shown_once_and_end(tmp_path, monkeypatch):
-    simulation = SimpleNamespace(inspection=None, shards=None)
+    simulation = SimpleNamespace(
+        inspection=None, shards=None, excluded=(), out_of_reach=OutOfReach()
+    )
 
     def warns(loaded, **_):
         warnings.warn("a library has something to say", FutureWarning, stacklevel=1)

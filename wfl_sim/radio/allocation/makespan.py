@@ -133,7 +133,8 @@ def makespan(bits: FloatArray, rates: Outlook, bandwidth: float) -> tuple[float,
 def root_of_falling(value: Callable[[float], float], guess: float) -> float:
     """Return the x > 0 with value(x) = 1 of a function that falls about as a power of x.
 
-    Secants of the logarithms, kept in a bracket; 100 steps are never exceeded.
+    Secants of the logarithms, kept in a bracket; 100 steps are never exceeded. Where the function
+    jumps past 1, to infinity say, it is the least x found with value(x) below 1.
     """
     low, high, x, before = 0.0, math.inf, guess, (math.nan, math.nan)
     for _ in range(100):
@@ -151,6 +152,6 @@ def root_of_falling(value: Callable[[float], float], guess: float) -> float:
         if not low < following < high:
             following = math.sqrt(low) * math.sqrt(high)
         if not 0 < following < math.inf or following in (low, high):
-            return x
+            break
         x = following
-    return x
+    return high if high < math.inf else x
