@@ -39,6 +39,13 @@ SCENARIOS: Final[dict[str, tuple[str, ...]]] = {
     "water-filling": ("rounds.count=1", "model.payload=1 Mbit"),
     "joint-energy": ("rounds.count=1",),
     "quickstart": ("rounds.count=2",),
+    "wifi": ("rounds.count=1", "model.payload=1 Mbit"),
+    "background-traffic": ("rounds.count=3",),
+    "antenna-arrays": ("rounds.count=1", "model.payload=1 Mbit"),
+    "channels": ("rounds.count=1", "model.payload=0.2 Mbit"),
+    "access": ("rounds.count=4",),
+    "ray-table": ("rounds.count=1",),
+    "outage": ("rounds.count=1",),
     "large-network": ("rounds.count=1", "rounds.clients=4", "model.payload=1 Mbit"),
 }
 """Scenarios, and the settings that shorten them."""

@@ -209,7 +209,7 @@ def test_it_slows_rounds_and_leaves_the_gains_of_devices_as_they_are(tmp_path):
     [
         ("{on: 1 s}", "on: is given without the other"),
         ("{interval: 1 s, on: 1 s, off: 1 s}", "on: is of files"),
-        ("{reserved: 60 %}, {reserved: 40 %}", "traffic: reserves 100% of the downlink"),
+        ("{reserved: 60 %}, {reserved: 40 %}", "traffic: reserves 24 of 24 resource blocks"),
         ("{radius: 300 km, min_distance: 290 km}", "user-6 is out of reach"),
         ("{radius: 30 m}", "min_distance: must be smaller than radius 30 m"),
     ],
@@ -217,3 +217,8 @@ def test_it_slows_rounds_and_leaves_the_gains_of_devices_as_they_are(tmp_path):
 def test_what_cannot_be_is_one_line_at_its_place(tmp_path, entry, message):
     with pytest.raises((ScenarioError, LocatedError), match=re.escape(message)):
         Simulation(scenario(tmp_path, f"cells.0.traffic=[{entry}]"), network_only=True)
+
+
+def test_a_slice_of_a_band_in_one_piece_would_leave_nothing():
+    with pytest.raises(LocatedError, match="reserves 1 of 1 resource blocks or subbands"):
+        cell_of(Traffic(direction="uplink", reserved=0.1), uplink=UplinkConfig(subband=0))

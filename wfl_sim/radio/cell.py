@@ -204,7 +204,8 @@ class CellConfig:
                     direction,
                     "subband",
                 )
-            check_reserved(self.traffic, direction)
+            units = -(-self.blocks // (side.subband or self.blocks))
+            check_reserved(self.traffic, direction, units)
             if side.overhead >= 1:
                 raise LocatedError("must be below 1: nothing would be left", direction, "overhead")
 

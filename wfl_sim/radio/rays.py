@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import channel_models as cm
-from channel_models.elementary import cosine_and_sine, log10
+from channel_models.elementary import cosine_and_sine
 from channel_models.units import PositiveSeconds, Unit
 from wfl_sim.config.csv_tables import Measure, read_rows
 from wfl_sim.config.errors import LocatedError
@@ -90,7 +90,7 @@ class RayFading:
     @cached_property
     def link_gains(self) -> dict[int, float]:
         """The dB of each device: all its paths together."""
-        return {device: float(10 * log10(rays[:, 1].sum())) for device, rays in self._rays.items()}
+        return {n: float(cm.linear_to_db(rays[:, 1].sum())) for n, rays in self._rays.items()}
 
     @cached_property
     def sampling_step(self) -> float:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfl_sim.radio.medium import ActiveTransfers
+from wfl_sim.radio.traffic import units_of_slice
 
 Indices = NDArray[np.intp]
 
@@ -32,7 +33,7 @@ def parts(
     for each in slices:
         mine = (links >= each.links.start) & (links < each.links.stop)
         if mine.any():
-            count = min(max(round(each.share * units), 1), free - 1)
+            count = units_of_slice(each.share, units)
             free -= count
             rest &= ~mine
             which = np.flatnonzero(mine)

@@ -93,11 +93,21 @@ class Traffic:
         return max(self.size * (rng.exponential() if self.spread == "exponential" else 1.0), 1.0)
 
 
-def check_reserved(traffic: Sequence[Traffic], direction: str) -> None:
-    """Refuse slices that leave nothing of a direction to others."""
-    reserved = sum(each.reserved for each in traffic if each.direction == direction)
-    if reserved >= 1:
-        raise LocatedError(f"reserves {reserved:.0%} of the {direction}", "traffic")
+def units_of_slice(share: float, units: int) -> int:
+    """Return the units of a band of so many that a reserved share is: whole ones, at least one."""
+    return max(round(share * units), 1)
+
+
+def check_reserved(traffic: Sequence[Traffic], direction: str, units: int) -> None:
+    """Refuse slices that leave none of the units of a direction to others."""
+    shares = [each.reserved for each in traffic if each.direction == direction and each.reserved]
+    taken = sum(units_of_slice(share, units) for share in shares)
+    if shares and taken >= units:
+        raise LocatedError(
+            f"reserves {taken} of {units} resource blocks or subbands of the {direction}, and "
+            "others need one",
+            "traffic",
+        )
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from channel_models.elementary import power
 from channel_models.units import PositiveSeconds, dbm_to_watt
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.fields import PositiveInt
@@ -77,8 +78,8 @@ class Wifi:
         """
         count, difs = len(seconds), self.sifs + 2 * self.slot
         tries, _ = attempts(count, self.window, self.stages)
-        idle = (1 - tries) ** count
-        success = count * tries * (1 - tries) ** (count - 1)
+        others = float(power(1 - tries, count - 1))
+        idle, success = others * (1 - tries), count * tries * others
         order = np.sort(seconds)
         pairs = count * (count - 1) / 2
         longer = float((order * np.arange(count)).sum() / pairs) if pairs else 0.0
@@ -103,13 +104,15 @@ def attempts(count: int, window: int, stages: int) -> tuple[float, float]:
     """
 
     def sends(p: float) -> float:
-        backoff = sum((2 * p) ** stage for stage in range(stages))
+        backoff, term = 0.0, 1.0
+        for _ in range(stages):
+            backoff, term = backoff + term, term * 2 * p
         return 2 / (window + 1 + p * window * backoff)
 
     low, high = 0.0, 1.0
     for _ in range(60):
         p = (low + high) / 2
-        low, high = (p, high) if 1 - (1 - sends(p)) ** (count - 1) > p else (low, p)
+        low, high = (p, high) if 1 - float(power(1 - sends(p), count - 1)) > p else (low, p)
     return sends(low), low
 
 

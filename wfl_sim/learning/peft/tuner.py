@@ -65,8 +65,8 @@ def config_of(tuner: Tuner) -> Any:
     Raises:
         LocatedError: PEFT has no such type, or the type no such option.
     """
-    known = {kind.value.lower().replace("_", "-"): made
-             for kind, made in PEFT_TYPE_TO_CONFIG_MAPPING.items()}  # fmt: skip
+    made = PEFT_TYPE_TO_CONFIG_MAPPING.items()
+    known = {kind.value.lower().replace("_", "-"): config for kind, config in made}
     options: dict[str, Any] = dict(tuner.options)
     if tuner.type == _DORA:
         known[_DORA], options = known["lora"], {"use_dora": True, **options}
