@@ -32,6 +32,7 @@ class Report:
         self._next_line = time.monotonic() + _LINES
         self._warned: set[str] = set()
         self._kept: set[int] = set()
+        self._ended: dict[Path, Run] = {}
         # A bar is for people; a log file gets a line now and then, and one for each ended run.
         self._bar = Progress(
             TextColumn("{task.description}"),
@@ -93,7 +94,8 @@ class Report:
         for number, folder in runs:
             self._runs.end(number, kept=number in self._kept)
             self._show()
-            manifest = Run.open(folder).manifest
+            self._ended[folder] = Run.open(folder)
+            manifest = self._ended[folder].manifest
             host = sum(manifest["host_seconds"].values())
             how = f"in {host:.1f} s, {manifest['tasks_executed']} tasks executed"
             if manifest["tasks_executed"]:
@@ -109,8 +111,8 @@ class Report:
             yield number, folder
 
     def close(self, folders: Sequence[Path], *, figures: bool, target: float | None = None) -> None:
-        """Print the summary by label and draw the figures of all runs together."""
-        runs = [Run.open(folder) for folder in folders]
+        """Print the summary by label and draw the figures of the runs that were followed."""
+        runs = [self._ended[folder] for folder in folders]
         goal = choose_goal(runs, target=target)
         if all(map(goal.is_measured, runs)):
             self._console.print(tables.closing(runs, goal))

@@ -103,6 +103,7 @@ class Look:
                 path = folder / f"{cut(name, 100) if ending else name}{ending}.{kind}"
                 path.unlink(missing_ok=True)  # a link is replaced, not followed
                 drawn.savefig(path, metadata=_METADATA[kind])
+                drawn.set_layout_engine("none")  # every format has the places of the first
                 paths.append(path)
         return [*paths, write_csv(folder / f"{name}.csv", header, rows)]
 
