@@ -1,5 +1,6 @@
 """Comings and goings have the laws that they name."""
 
+from dataclasses import replace
 from itertools import islice, pairwise
 
 import numpy as np
@@ -39,8 +40,20 @@ def test_what_a_recording_and_a_group_do_not_share_is_said(tmp_path):
         "which are left out"
     )
     late = recorded(tmp_path, "device,start (s),end (s)\n0,1700000000,1700000005\n")
-    assert late.unused(1) == "nobody there before 1,700,000,000 s: the clock of a run begins at 0"
+    assert late.unused(1) == "nobody there before 1,700,000,000 s, and a run begins at 0 s"
+    over = replace(late, begins=1.8e9)
+    assert (
+        over.unused(1) == "nobody there after 1,700,000,005 s, and a run begins at 1,800,000,000 s"
+    )
     assert recorded(tmp_path, "device,start (s),end (s)\n0,0,5\n").unused(1) == ""
+
+
+def test_a_recording_by_another_clock_begins_where_that_is_said(tmp_path):
+    text = "device,start (s),end (s)\n0,1700000000,1700000005\n0,1700000010,1700000020\n"
+    trace = replace(recorded(tmp_path, text), begins=1_700_000_004.0)
+    assert first(trace, 3) == [(0.0, 1.0), (6.0, 16.0)]
+    assert trace.unused(1) == ""
+    assert first(replace(trace, begins=1_700_000_005.0), 3) == [(5.0, 15.0)]
 
 
 def first(kind, count, member=0, seed=0):

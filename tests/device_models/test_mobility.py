@@ -1,5 +1,6 @@
 """Mobility against the closed forms of its laws."""
 
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -160,6 +161,31 @@ def test_a_trace_is_read_and_its_faults_have_a_line(tmp_path):
     file.write_text("device,time (s),x (m),y (m)\n0,10,0,0\n0,10,100,0\n")
     with pytest.raises(ValueError, match=r"walk.csv:3: time must be after 10 s"):
         Trace(path=str(file))
+
+
+def test_a_trace_by_another_clock_begins_where_that_is_said(tmp_path):
+    file = tmp_path / "walk.csv"
+    rows = "0,1700000000,0,0\n0,1700000010,100,0\n0,1700000020,100,50\n"
+    file.write_text(f"device,time (s),x (m),y (m)\n{rows}")
+    trace = Trace(path=str(file), begins=1_700_000_004.0)
+    track = trace.track(0, None, np.random.default_rng())
+    assert [track.at(time) for time in (0, 3, 6, 11, 16, 99)] == [
+        (40, 0),
+        (70, 0),
+        (100, 0),
+        (100, 25),
+        (100, 50),
+        (100, 50),
+    ]
+    assert track.travelled(16.0) == 110.0
+    assert trace.unused(1) == ""
+    ended = replace(trace, begins=1_700_000_020.0)
+    assert ended.track(0, None, np.random.default_rng()).at(0.0) == (100.0, 50.0)
+    early = replace(trace, begins=0.0)
+    assert early.track(0, None, np.random.default_rng()).at(99.0) == (0.0, 0.0)
+    span = "times from 1,700,000,000 to 1,700,000,020 s, and a run begins at"
+    assert early.unused(1) == f"{span} 0 s"
+    assert replace(trace, begins=1.8e9).unused(1) == f"{span} 1,800,000,000 s"
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,8 @@ class TraceAvailability:
     """
 
     path: Annotated[str, FilePath()]
+    begins: Seconds = 0.0
+    """Time of the file in s at which the simulation begins; what was before is left out."""
 
     def __post_init__(self) -> None:
         _ = self._recorded
@@ -155,13 +157,22 @@ class TraceAvailability:
             beyond
         )
         begin = min(mine[0][0] for mine in self._recorded.values())
-        if begin > _DAY:
-            parts.append(f"nobody there before {begin:,.0f} s: the clock of a run begins at 0")
+        end = max(mine[-1][1] for mine in self._recorded.values())
+        if begin - self.begins > _DAY:
+            parts.append(
+                f"nobody there before {begin:,.0f} s, and a run begins at {self.begins:,.0f} s"
+            )
+        if end <= self.begins:
+            parts.append(
+                f"nobody there after {end:,.0f} s, and a run begins at {self.begins:,.0f} s"
+            )
         return " and ".join(parts)
 
     def intervals(self, member: int, rng: np.random.Generator) -> Iterator[tuple[float, float]]:
         """Yield the intervals of a member of the group."""
-        yield from self._recorded.get(member, [])
+        for start, end in self._recorded.get(member, []):
+            if end > self.begins:
+                yield max(start - self.begins, 0.0), end - self.begins
 
     @cached_property
     def _recorded(self) -> dict[int, list[tuple[float, float]]]:

@@ -11,6 +11,7 @@ import numpy as np
 from channel_models import OutOfRangeWarning
 from wfl_sim.config.errors import Location
 from wfl_sim.device_models.availability import TraceAvailability
+from wfl_sim.device_models.mobility.trace import Trace
 from wfl_sim.radio.propagation import FROZEN
 from wfl_sim.rounds import Asynchronous, Centralised
 from wfl_sim.scenario.scenario import Scenario
@@ -43,12 +44,13 @@ def remarks(totals: Mapping[str, Any]) -> list[str]:
 
 
 def trace_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
-    """Yield the keys of availability traces that do not fit their group, and how."""
+    """Yield the keys of traces that do not fit their group or the clock of the run, and how."""
     for number, group in enumerate(scenario.devices):
-        trace = group.availability
-        unused = trace.unused(group.count) if isinstance(trace, TraceAvailability) else ""
-        if isinstance(trace, TraceAvailability) and unused:
-            yield ("devices", number, "availability"), f"{Path(trace.path).name} has {unused}"
+        for key, trace in (("availability", group.availability), ("mobility", group.mobility)):
+            if not isinstance(trace, TraceAvailability | Trace):
+                continue
+            if unused := trace.unused(group.count):
+                yield ("devices", number, key), f"{Path(trace.path).name} has {unused}"
 
 
 def frozen_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:

@@ -1,17 +1,21 @@
 """Mobility traces: recorded positions over time."""
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
+from operator import itemgetter
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 
-from channel_models.units import Unit
+from channel_models.units import Seconds, Unit
 from wfl_sim.config.csv_tables import read_rows
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.fields import FilePath
 from wfl_sim.device_models.mobility.track import MOBILITIES, Leg, Region, Track
+
+_DAY = 86400.0
 
 
 @MOBILITIES("trace")
@@ -24,6 +28,8 @@ class Trace:
     """
 
     path: Annotated[str, FilePath()]
+    begins: Seconds = 0.0
+    """Time of the file in s at which the simulation begins."""
 
     def __post_init__(self) -> None:
         _ = self.legs
@@ -54,8 +60,21 @@ class Trace:
 
     def track(self, member: int, region: Region | None, rng: np.random.Generator) -> Track:
         """Return the track of a device; region and stream are not used."""
-        legs = self.legs[member]
-        return Track(legs[0][1], iter(legs))
+        legs = [(time - self.begins, place) for time, place in self.legs[member]]
+        ahead = bisect_right(legs, 0.0, key=itemgetter(0))
+        if not 0 < ahead < len(legs):
+            return Track(legs[max(ahead - 1, 0)][1], iter(legs[ahead:]))
+        (before, (x, y)), (after, (to_x, to_y)) = legs[ahead - 1 : ahead + 1]
+        part = before / (before - after)
+        return Track((x + part * (to_x - x), y + part * (to_y - y)), iter(legs[ahead:]))
+
+    def unused(self, count: int) -> str:
+        """Return in words that all times lie behind the beginning of the run, or far ahead."""
+        first = min(legs[0][0] for legs in self.legs.values())
+        last = max(legs[-1][0] for legs in self.legs.values())
+        if first - self.begins <= _DAY and self.begins <= last:
+            return ""
+        return f"times from {first:,.0f} to {last:,.0f} s, and a run begins at {self.begins:,.0f} s"
 
 
 def _read(file: Path) -> dict[int, list[Leg]]:
