@@ -19,6 +19,8 @@ _CHUNK = 10
 """Cases of one seed; after each the sums so far are printed."""
 _SHOWN = 3
 """Cases of one fault that are printed."""
+_SLOW = 30.0
+"""Seconds of the processor from which on a case is printed, whatever has come of it."""
 
 
 class Search:
@@ -58,6 +60,8 @@ class Search:
             spent = time.process_time() - begin
             self._seconds += spent
             self._longest = max(self._longest, spent)
+            if spent > _SLOW:
+                print(f"\n== {outcome} after {spent:.0f} s\n{case}", flush=True)
 
         limits = settings(
             max_examples=size,
