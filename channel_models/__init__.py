@@ -84,6 +84,7 @@ from channel_models.ofdm import (
     thermal_noise_density,
 )
 from channel_models.pathloss._base import Condition, OutOfRangeWarning, Tr38901Model
+from channel_models.pathloss.aerial import AerialModel, RMaAV, UMaAV, UMiAV
 from channel_models.pathloss.building import BuildingEntry, material_loss_db
 from channel_models.pathloss.inh import InH
 from channel_models.pathloss.rma import RMa
@@ -134,6 +135,7 @@ __all__ = [
     "CYCLIC_PREFIX",
     "GRID_BLOCK",
     "SPEED_OF_LIGHT",
+    "AerialModel",
     "AttenuatedShannon",
     "BestOfPower",
     "Block",
@@ -175,6 +177,7 @@ __all__ = [
     "PowerLaw",
     "ProfileName",
     "RMa",
+    "RMaAV",
     "RateMap",
     "Rayleigh",
     "Rician",
@@ -195,7 +198,9 @@ __all__ = [
     "Tr38901Model",
     "Trace",
     "UMa",
+    "UMaAV",
     "UMi",
+    "UMiAV",
     "Unit",
     "average_fade_duration",
     "capacity_effective_sinr",

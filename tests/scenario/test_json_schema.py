@@ -50,6 +50,7 @@ def test_resolved_scenarios_fit(files, schema):
         "method: {kind: ./mine.py:Mine, anything: 3}\nrounds: ./mine.py:Rounds\n",
         "devices: [{hardware: {base: raspberry-pi-5, memory: 4 GB}}, {hardware: mine.yaml}]\n",
         "model: {pretrained: org/net}\n",
+        "cells.0.bandwidth: 10 MHz\nsweep: {variants: {high: {devices.*.height: 50 m}}}\n",
     ],
 )
 def test_what_it_accepts(text, accepts):
@@ -76,6 +77,8 @@ def test_what_it_accepts(text, accepts):
         "sweep: {seeds: [-1]}\n",
         "sweep: {variants: {a: {method: {kind: fedit, adapter: {}}}}}\n",
         "- name: x\n",
+        "cels.0.bandwidth: 10 MHz\n",
+        "sweep: {variants: {high: {device.0.height: 50 m}}}\n",
     ],
 )
 def test_what_it_marks(text, accepts):

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any, Final
 
-from channel_models import OutOfRangeWarning, Static, doppler_shift
+from channel_models import AerialModel, OutOfRangeWarning, PathLoss, Static, doppler_shift
 from wfl_sim.codecs.codec import CODECS, Codec
 from wfl_sim.config.errors import LocatedError, located
 from wfl_sim.data.sharding import Data
@@ -215,22 +215,25 @@ def check_pathloss_range(
     """
     for number, cell in enumerate(stations):
         for group, devices in enumerate(groups):
+            model = cell.channel.pathloss
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore", OutOfRangeWarning)
-                    cell.channel.pathloss.loss_db(
+                    model.loss_db(
                         _least_distance(devices, cell),
                         cell.carrier,
                         base_height=cell.base_height,
                         terminal_height=devices.height,
-                        los=True,
+                        los=getattr(model, "condition", "mixed") != "nlos",
                     )
             except ValueError as error:
                 written = 0 if one_template else number
-                raise _out_of_range(str(error), written, group, devices) from None
+                raise _out_of_range(str(error), model, written, group, devices) from None
 
 
-def _out_of_range(message: str, cell: int, group: int, devices: DeviceGroup) -> LocatedError:
+def _out_of_range(
+    message: str, model: PathLoss, cell: int, group: int, devices: DeviceGroup
+) -> LocatedError:
     """Return what a path-loss model refuses as an error at the key that the value comes from."""
     match = re.match(r"(\w+):? (must .*)", message)
     if match is None or match[1] not in _KEYS:
@@ -238,9 +241,12 @@ def _out_of_range(message: str, cell: int, group: int, devices: DeviceGroup) -> 
     section, key = _KEYS[match[1]]
     if section == "cells":
         return LocatedError(match[2], section, cell, key)
-    if isinstance(devices.area, Positions):
+    text = match[2]
+    if key == "height" and " at most " in text and not isinstance(model, AerialModel):
+        text += "; uma-av, umi-av and rma-av go up to 300 m"
+    elif key == "area.min_distance" and isinstance(devices.area, Positions):
         key = "area"
-    return LocatedError(match[2], section, group, *key.split("."))
+    return LocatedError(text, section, group, *key.split("."))
 
 
 def _least_distance(devices: DeviceGroup, cell: CellConfig) -> float:

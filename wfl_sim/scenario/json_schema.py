@@ -23,7 +23,12 @@ def json_schema() -> dict[str, Any]:
     for registry in families():
         definitions[registry.family] = {"anyOf": _kinds(registry, definitions)}
     definitions["hardware"] = _hardware(definitions)
-    overrides = {"type": "object", "properties": dict(scenario["properties"])}
+    scenario["patternProperties"] = {rf"^({'|'.join(scenario['properties'])})\.": True}
+    overrides = {
+        "type": "object",
+        "properties": dict(scenario["properties"]),
+        "patternProperties": scenario["patternProperties"],
+    }
     definitions["overrides"] = overrides
     scenario["properties"]["extends"] = {"type": "string", "description": "a file to build on"}
     scenario["properties"]["sweep"] = {
