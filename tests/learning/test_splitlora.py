@@ -1,20 +1,25 @@
 """SplitLoRA: the same learning as FedIT, other airtime: what crosses the cut, and who computes."""
 
+from functools import partial
+
 import pytest
 import torch
 
 from tests.fixtures.runs import scenario
 from tests.rounds.test_rounds_training import TRAINING
+from wfl_sim.codecs import Float32
 from wfl_sim.config.errors import LocatedError
+from wfl_sim.data.instructions import PromptLengths
 from wfl_sim.execution.store import Store
 from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.costs.counting import count_step
 from wfl_sim.learning.costs.split import blocks_of, count_split_step
-from wfl_sim.learning.model_loading import load_model, load_on_meta
+from wfl_sim.learning.costs.workload import workload_of
+from wfl_sim.learning.model_loading import causal_shape, load_model, load_on_meta
 from wfl_sim.learning.objectives import loss_of
 from wfl_sim.learning.pretrained_model import Pretrained
-from wfl_sim.learning.tokenized import TokenizedTexts
-from wfl_sim.methods import SplitLoRA
+from wfl_sim.learning.tokenized import TokenizedTexts, dummy_batch
+from wfl_sim.methods import FedIT, SplitLoRA
 from wfl_sim.methods.method import on_device
 from wfl_sim.methods.phases import Local
 from wfl_sim.simulation.simulation import Simulation
@@ -85,7 +90,9 @@ def test_flops_and_memory_of_both_sides_make_up_the_whole():
     network = load_on_meta(MODEL, 4)
     adapted = AdaptedModel(network, method.parts)
     (phase,), trained = method.phases, adapted.trained(method.phases[0])
-    step = count_split_step(network, trained, phase, 24, 1)
+    batch = dummy_batch(phase.local.batch, 24, "meta")
+    loss = partial(loss_of(phase.objective), network.train(), batch)
+    step = count_split_step(network, trained, phase.local, loss, 2 * phase.local.batch, 1)
     whole = count_step(network, trained, phase, 24).flops.total
     assert step.forward + step.backward + step.server == whole
     assert 0 < step.forward < step.backward + step.server
@@ -105,6 +112,50 @@ def test_flops_and_memory_of_both_sides_make_up_the_whole():
     all_of_it = count_step(network, trained, phase, 24).footprint
     assert step.footprint.held < all_of_it.held
     assert step.footprint.trained < all_of_it.trained
+
+
+def test_costs_of_a_language_model_on_both_sides_make_up_the_whole():
+    layout, method = PromptLengths(request=20, answer=4), SplitLoRA(local=Local(steps=3, batch=4))
+    model = Pretrained(pretrained="builtin:tiny-gpt2-instruct")
+    given = {"classes": 0, "tokens": 24, "codec_up": Float32(), "codec_down": Float32()}
+    whole, _ = workload_of(model, FedIT(local=method.local), method.parts, layout=layout, **given)
+    split, _ = workload_of(model, method, method.parts, layout=layout, **given)
+    exchange = split.exchange
+    both = split.update_flops + 3 * exchange.server_flops
+    assert both == pytest.approx(whole.update_flops, rel=1e-12)
+    config = causal_shape(model).config
+    width, inner = config.n_embd, config.n_inner or 4 * config.n_embd
+    assert exchange.down_bits == 32 * 4 * 24 * width
+    # The server learns the four words of each answer, and where request and answer end.
+    assert exchange.up_bits == exchange.down_bits + 32 * 4 * (4 + 2)
+    # Forward through one block, by hand: projections, LoRA on the fused one, attention.
+    products = 4 * width * width + 2 * width * inner + 2 * 24 * width + 8 * (width + 3 * width)
+    forward = exchange.forward * split.update_flops / 3
+    assert forward == pytest.approx(2 * 4 * 24 * products, rel=1e-12)
+    assert split.memory < whole.memory
+
+
+def test_a_split_language_model_learns_what_fedit_learns_to_the_bit(tmp_path):
+    text = """
+name: split-words
+model: {pretrained: builtin:tiny-gpt2-instruct}
+data: {kind: instruct, examples: 16}
+method: {kind: fedit, lora: {rank: 2}, local: {steps: 2, batch: 4}}
+rounds: {kind: synchronous, count: 1}
+evaluation: {global_examples: 4, personal_examples: 2}
+devices: [{count: 2, hardware: jetson-orin-nano, area: {radius: 100 m}}]
+"""
+    split = SPLIT.replace("batch: 8", "batch: 4")
+    runs = [
+        Simulation(scenario(tmp_path, *settings, text=text)).run(Store(tmp_path / "store"))
+        for settings in ((), (split,))
+    ]
+    whole, cut = (run.states["shared"] for run in runs)
+    assert whole.keys() == cut.keys()
+    assert all((whole[name] == cut[name]).all() for name in whole)
+    # Two steps of two devices, each way, beside the LoRA of the lower blocks.
+    steps = [s for s in runs[1].spans if s.actor == "device-0" and s.activity == "upload"]
+    assert len(steps) == 3
 
 
 def test_every_step_goes_over_the_air(ends):

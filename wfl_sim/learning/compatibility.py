@@ -15,9 +15,8 @@ def check_compatible(model: Pretrained, method: Method, shards: Shards) -> None:
     An objective of alignment needs instructions; rewards by rule need requests that the rules know;
     DPO needs pairs; reward models must be there, and read texts as long as these.
     """
-    classifies = isinstance(method, SplitModel) or hook(method, "mixing_weights")
     instructs = isinstance(shards.pooled, Instructions)
-    if classifies and instructs:
+    if instructs and hook(method, "mixing_weights"):
         raise LocatedError(
             f"{type(method).__name__} is made for classifiers, and these data are instructions",
             "method",
@@ -35,6 +34,8 @@ def check_compatible(model: Pretrained, method: Method, shards: Shards) -> None:
     aligning = [each for each in objectives if isinstance(each, Alignment)]
     if not aligning:
         return
+    if isinstance(method, SplitModel):
+        raise LocatedError("a split network has no alignment: give it labels or answers", "method")
     examples, name = shards.pooled, type(method).__name__
     if not isinstance(examples, Instructions):
         raise LocatedError(

@@ -1,6 +1,6 @@
 """Costs of a local step of a split network, on either side of its cut."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,19 +12,16 @@ from transformers import PreTrainedModel
 from wfl_sim.learning.costs.counting import (
     Footprint,
     Storages,
-    count_step,
+    count_update,
     footprint_of,
     saved_storages,
 )
 from wfl_sim.learning.costs.shapes_alone import shapes_alone
-from wfl_sim.learning.objectives import loss_of
-from wfl_sim.learning.tokenized import dummy_batch
 from wfl_sim.learning.training import train_only
-from wfl_sim.methods.phases import Phase
+from wfl_sim.methods.phases import Local
 
 _VALUE_BITS = 32
-_TEXT_BITS = 64
-"""Bits of a text's label and its length, an integer of 32 bit each."""
+"""Bits of an activation, of its gradient, and of an integer: a label, a token, a length."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,17 +53,19 @@ class _Below:
 def count_split_step(
     model: PreTrainedModel,
     trained: Sequence[Parameter],
-    phase: Phase,
-    tokens: int,
+    local: Local,
+    loss: Callable[[], Tensor],
+    known_to_the_server: int,
     blocks: int,
 ) -> SplitStepCost:
-    """Count a step on a batch of `phase.local.batch` texts of `tokens` tokens.
+    """Count a step of the network on a batch.
 
     Args:
-        model: on the meta device, with written-out attention.
+        model: on the meta device, with written-out attention, in the mode of the step.
         trained: parameters that get a gradient, on both sides.
-        phase: its objective and batch.
-        tokens: length of a text.
+        local: names the optimiser.
+        loss: of the batch, of which the network computes everything.
+        known_to_the_server: integers that go up with the activations: labels and lengths.
         blocks: transformer blocks of the device.
 
     Raises:
@@ -77,9 +76,9 @@ def count_split_step(
         raise ValueError(
             f"device_blocks must be less than the {len(found)} blocks of the network, got {blocks}"
         )
-    whole = count_step(model, trained, phase, tokens).flops.total
-    below, both = _run_cut(model, trained, phase, tokens, found[blocks])
-    values, batch = below.hidden.numel(), phase.local.batch
+    whole = count_update(model, trained, local, lambda: loss().backward()).flops.total
+    below, both = _run_cut(model, trained, loss, found[blocks])
+    values = below.hidden.numel()
     weights = [
         value
         for module in below.modules
@@ -90,10 +89,10 @@ def count_split_step(
         forward=below.flops,
         backward=whole - both,
         server=both - below.flops,
-        up_bits=values * _VALUE_BITS + batch * _TEXT_BITS,
+        up_bits=(values + known_to_the_server) * _VALUE_BITS,
         down_bits=values * _VALUE_BITS,
         footprint=footprint_of(
-            weights, [each for each in trained if id(each) in own], phase.local, below.saved
+            weights, [each for each in trained if id(each) in own], local, below.saved
         ),
     )
 
@@ -110,8 +109,7 @@ def blocks_of(model: PreTrainedModel) -> nn.ModuleList:
 def _run_cut(
     model: PreTrainedModel,
     trained: Sequence[Parameter],
-    phase: Phase,
-    tokens: int,
+    loss: Callable[[], Tensor],
     block: nn.Module,
 ) -> tuple[_Below, float]:
     """Run a step whose backward pass ends at the input of `block`.
@@ -131,7 +129,6 @@ def _run_cut(
             return (received, *args[1:]), kwargs
         return args, {**kwargs, "hidden_states": received}
 
-    model.train()
     train_only(model, trained)
     handles = [block.register_forward_pre_hook(cut, with_kwargs=True)]
     for module in model.modules():
@@ -139,8 +136,7 @@ def _run_cut(
     try:
         counting = FlopCounterMode(display=False)
         with counting as counter, saved_storages() as saved, shapes_alone(model):
-            batch = dummy_batch(phase.local.batch, tokens, model.device)
-            loss_of(phase.objective)(model, batch).backward()
+            loss().backward()
     finally:
         for handle in handles:
             handle.remove()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from math import prod
 
 from wfl_sim.codecs.codec import Codec
@@ -9,12 +10,15 @@ from wfl_sim.data.instructions import PromptLengths
 from wfl_sim.device_models.workload import Batches, SplitExchange, Workload
 from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.alignment.rewards import reward_models_of
+from wfl_sim.learning.causal.prompts import dummy_prompts
 from wfl_sim.learning.costs.alignment import phase_cost
 from wfl_sim.learning.costs.counting import count_step
 from wfl_sim.learning.costs.split import count_split_step
 from wfl_sim.learning.model_loading import causal_shape, load_on_meta, most_tokens
+from wfl_sim.learning.objectives import loss_of, word_cross_entropy
 from wfl_sim.learning.peft_folder import begin_with
 from wfl_sim.learning.pretrained_model import Pretrained
+from wfl_sim.learning.tokenized import dummy_batch
 from wfl_sim.methods.method import (
     Method,
     SplitModel,
@@ -86,15 +90,32 @@ def workload_of(
     )
     if isinstance(method, SplitModel):
         (phase,) = method.phases
-        workload = _split(workload, adapted, phase, tokens, method.device_blocks)
+        workload = _split(workload, adapted, phase, layout or tokens, method.device_blocks)
     return workload, shapes
 
 
 def _split(
-    whole: Workload, adapted: AdaptedModel, phase: Phase, tokens: int, blocks: int
+    whole: Workload,
+    adapted: AdaptedModel,
+    phase: Phase,
+    length: PromptLengths | int,
+    blocks: int,
 ) -> Workload:
-    """Return the device's share of the costs of a local update on the whole network."""
-    step = count_split_step(adapted.model, adapted.trained(phase), phase, tokens, blocks)
+    """Return the device's share of the costs of a local update on the whole network.
+
+    The server learns of a text its label and length; of an answer its words, and both lengths.
+    """
+    network, count = adapted.model, phase.local.batch
+    if isinstance(length, int):
+        batch = dummy_batch(count, length, "meta")
+        loss, known = partial(loss_of(phase.objective), network.train(), batch), 2 * count
+    else:
+        prompts = dummy_prompts(count, length)
+        loss, known = (
+            partial(word_cross_entropy, network.eval(), prompts),
+            count * (length.answer + 2),
+        )
+    step = count_split_step(network, adapted.trained(phase), phase.local, loss, known, blocks)
     return replace(
         whole,
         update_flops=whole.steps * (step.forward + step.backward),
