@@ -60,6 +60,8 @@ class LocalUpdate:
     """Seed of batch order and dropout."""
     shared: StateRef
     private: StateRef
+    round: int = 0
+    """Number of the round, which learning rates may follow."""
 
     @property
     def incoming(self) -> tuple[StateRef, ...]:

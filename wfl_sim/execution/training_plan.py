@@ -94,6 +94,7 @@ class TrainingPlan(Plan):
                 seed=self._update_seed(device, number, turn),
                 shared=shared,
                 private=self._untrained if device < 0 else self._private[device],
+                round=number,
             )
         )
         # A device without memory does not need an update whose upload was lost for its next one.

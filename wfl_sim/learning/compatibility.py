@@ -30,6 +30,7 @@ def check_compatible(model: Pretrained, method: Method, shards: Shards) -> None:
         )
     if model.compile and instructs:
         raise LocatedError("compile is for classifiers, and these data are instructions", "model")
+    _check_memory_saving(model, method)
     objectives = [phase.objective for phase in method.phases]
     aligning = [each for each in objectives if isinstance(each, Alignment)]
     if not aligning:
@@ -67,6 +68,31 @@ def check_compatible(model: Pretrained, method: Method, shards: Shards) -> None:
                 "rewards",
             )
         _check_rewards(objective, examples.layout.tokens)
+
+
+def _check_memory_saving(model: Pretrained, method: Method) -> None:
+    """Refuse smaller passes, and layers that are computed anew, where a step has neither."""
+    name, phases = type(method).__name__, method.phases
+    if any(phase.local.micro_batch for phase in phases):
+        if isinstance(method, SplitModel):
+            message = f"does not go with {name}: every step crosses the cut once; give a batch"
+            raise LocatedError(f"micro_batch {message}", "method", "local", "micro_batch")
+        aligned = [p.objective for p in phases if isinstance(p.objective, Alignment)]
+        if not all(isinstance(each.algorithm, DPO) for each in aligned):
+            raise LocatedError(
+                "is for labels, answers and dpo: steps of ppo and grpo are their minibatches",
+                "method",
+                "local",
+                "micro_batch",
+            )
+    if not model.gradient_checkpointing:
+        return
+    if isinstance(method, SplitModel) or any(isinstance(p.objective, Alignment) for p in phases):
+        raise LocatedError(
+            f"is for training on labels or answers by the whole network, and {name} does other",
+            "model",
+            "gradient_checkpointing",
+        )
 
 
 def _check_rewards(objective: Alignment, tokens: int) -> None:

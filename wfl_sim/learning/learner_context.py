@@ -1,5 +1,6 @@
 """What all tasks of a learner share: its settings, and the texts and networks in memory."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wfl_sim.codecs.codec import Codec
@@ -37,3 +38,10 @@ class LearnerContext:
     """The examples of each device."""
     models: ModelCache
     """A network for each rank among the devices."""
+
+    def phases_of(self, device: int) -> Sequence[Phase]:
+        """Return the phases with the steps that a device takes; -1 has the texts of all."""
+        if not any(phase.local.epochs for phase in self.phases):
+            return self.phases
+        size = len(self.examples.examples("train", device))
+        return [phase.of(size) for phase in self.phases]

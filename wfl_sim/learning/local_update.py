@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from statistics import fmean
 from typing import Any
 
@@ -102,7 +103,7 @@ class LocalTrainer:
         shapes = self._payloads.shapes(device)
         received = self._payloads.received(device, task.shared, shared)
         kept, residual = self._payloads.split(private)
-        run = self._run(task, shapes, received, kept)
+        run = self._run(task, shapes, received, kept, len(examples))
         losses: list[float] = []
         number, answer = 0, None
         while True:
@@ -116,10 +117,11 @@ class LocalTrainer:
                 continue
             if number == len(phases) or request.phase != phases[number]:
                 raise RuntimeError("an update must train the phases of its method in their order")
+            phase = request.phase.of(len(examples), task.round)
             answer, more = yield PhaseRequest(
                 device=device,
                 number=number,
-                train=request,
+                train=replace(request, phase=phase),
                 parts=shapes.parts,
                 examples=examples,
                 seed=task.seed,
@@ -136,13 +138,18 @@ class LocalTrainer:
         return Result(states, {"train_loss": fmean(losses)})
 
     def _run(
-        self, task: LocalUpdate, shapes: DeviceShapes, received: State, kept: State
+        self,
+        task: LocalUpdate,
+        shapes: DeviceShapes,
+        received: State,
+        kept: State,
+        examples: int,
     ) -> LocalRun:
         """Return the local update of the method: its own, or the phases in their order."""
         if self._own_update is None:
             return self._phases_in_order({**received, **kept}, shapes)
         rng = stream(task.seed, "update")
-        client = ClientContext(device=task.device, shapes=shapes.every, rng=rng)
+        client = ClientContext(device=task.device, shapes=shapes.every, rng=rng, examples=examples)
         run: LocalRun = self._own_update(received, kept, client)
         return run
 

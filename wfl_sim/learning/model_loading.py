@@ -19,7 +19,7 @@ from transformers import (
 )
 
 from wfl_sim.learning.pretrained_model import Pretrained
-from wfl_sim.learning.torch_settings import deterministic, silence_transformers
+from wfl_sim.learning.torch_settings import checkpointed, deterministic, silence_transformers
 
 ATTENTION: Final = "eager"
 """Attention is written out, so that a counter sees its products."""
@@ -158,7 +158,7 @@ def load_on_meta(model: Pretrained, classes: int) -> PreTrainedModel:
     config = load_config(model, classes)
     if config.pad_token_id is None:
         config.pad_token_id = 0
-    return _without_values(AutoModelForSequenceClassification, config)
+    return _without_values(model, AutoModelForSequenceClassification, config)
 
 
 def most_tokens(config: PretrainedConfig) -> int | None:
@@ -206,7 +206,7 @@ def causal_shape(model: Pretrained) -> PreTrainedModel:
     Raises:
         ValueError: the configuration is of no causal language model.
     """
-    return _without_values(AutoModelForCausalLM, _causal_config(model))
+    return _without_values(model, AutoModelForCausalLM, _causal_config(model))
 
 
 def _classifier(
@@ -270,14 +270,34 @@ def _with_weights(
 
 
 def _placed(model: Pretrained, network: Any) -> PreTrainedModel:
-    frozen: PreTrainedModel = network.to(model.device, DTYPES[model.dtype])
-    return frozen.requires_grad_(False).eval()
+    placed = network.to(model.device, DTYPES[model.dtype]).eval()
+    return _frozen(model, placed)
 
 
-def _without_values(auto: Any, config: PretrainedConfig) -> PreTrainedModel:
+def _without_values(model: Pretrained, auto: Any, config: PretrainedConfig) -> PreTrainedModel:
     with silence_transformers(), torch.device("meta"):
         network = auto.from_config(config, attn_implementation=ATTENTION, dtype=torch.float32)
-    return network.requires_grad_(False)
+    return _frozen(model, network)
+
+
+def _frozen(model: Pretrained, network: Any) -> PreTrainedModel:
+    """Freeze all weights, and let layers be computed anew where that is asked for.
+
+    Raises:
+        ValueError: the architecture cannot do that.
+    """
+    frozen: PreTrainedModel = network.requires_grad_(False)
+    if model.gradient_checkpointing:
+        if frozen.supports_gradient_checkpointing:
+            enable = getattr(network, "activation_checkpointing_enable", None)
+            (enable or network.gradient_checkpointing_enable)({"use_reentrant": False})
+            network.disable_input_require_grads()  # or the lowest layer's input gets one for nothing
+        if not any(checkpointed(each) for each in frozen.modules()):
+            raise ValueError(
+                f"{network.config.model_type!r} has no layers that can be computed anew: leave "
+                "gradient_checkpointing out"
+            )
+    return frozen
 
 
 def _causal_config(model: Pretrained) -> PretrainedConfig:

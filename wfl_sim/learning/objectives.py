@@ -76,6 +76,13 @@ def loss_of(objective: Objective) -> Loss:
     return _LOSSES[type(objective)]
 
 
+def terms_of(objective: Objective, batch: Any) -> float:
+    """Return how many terms the loss of a batch is the mean of: words of answers, or examples."""
+    if isinstance(batch, Conversations) and type(objective) in _LOSSES:
+        return float(batch.texts.answer_mask.sum())
+    return float(len(batch))
+
+
 def losses_of(objective: Objective) -> Losses | None:
     """Return the loss of each example; None where a loss is not a mean over examples."""
     return _EACH.get(type(objective))

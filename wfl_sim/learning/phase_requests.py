@@ -29,7 +29,12 @@ class PhaseRequest:
 
     @property
     def kind(self) -> object:
-        """What requests of one group share: all but steps, batch, ranks and values."""
-        phase = self.train.phase
-        alike = replace(phase, local=replace(phase.local, steps=1, batch=1))
+        """What requests of one group share: all but steps, batch, ranks and values.
+
+        Steps, too, where the learning rate falls towards the last one.
+        """
+        phase, local = self.train.phase, self.train.phase.local
+        steps = 1 if local.lr_scheduler_type == "constant" else local.steps
+        batch = local.batch if local.micro_batch else 1
+        alike = replace(phase, local=replace(local, steps=steps, batch=batch))
         return self.number, alike, tuple((part.name, type(part.config)) for part in self.parts)

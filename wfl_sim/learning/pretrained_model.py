@@ -53,6 +53,9 @@ class Pretrained(PortableModel):
     compile: bool = False
     """Whether torch compiles the steps of local training. It takes some seconds in every process,
     needs a C++ compiler on a processor, and decides the last bits."""
+    gradient_checkpointing: bool = False
+    """Whether training keeps the inputs of layers alone, and computes layers anew in the backward
+    pass: less memory for a second forward pass. In FLOPs, seconds and joules of devices, too."""
 
     def __post_init__(self) -> None:
         if not self.pretrained.strip():
@@ -65,6 +68,8 @@ class Pretrained(PortableModel):
             raise ValueError(f"revision belongs to a Hub id, but {self.pretrained!r} is none")
         if self.compile and self.activations:
             raise ValueError("compile does not go with activations: leave one of them out")
+        if self.compile and self.gradient_checkpointing:
+            raise ValueError("compile does not go with gradient_checkpointing: leave one out")
 
     def folder(self, *, weights: bool = False) -> Path:
         """Return the folder that holds the model; a Hub id is fetched first if it is not cached.

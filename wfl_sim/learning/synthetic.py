@@ -6,6 +6,7 @@ from math import prod
 from typing import Annotated, Final
 
 from channel_models.units import Fraction, Unit
+from wfl_sim.config.errors import LocatedError
 from wfl_sim.device_models.workload import SplitExchange, Workload
 from wfl_sim.execution.task import Result, Task
 from wfl_sim.learning.pretrained_model import MODELS
@@ -116,7 +117,11 @@ class SyntheticLearner:
         """Return the costs of one local update; the same for all devices of one rank."""
         shared = self._shared(device)
         up = self._bits(upload_shapes(self.method, shared))
-        steps = sum(phase.local.steps for phase in self.method.phases)
+        every = [phase.local for phase in self.method.phases]
+        if any(local.epochs for local in every):
+            message = "needs examples, and a synthetic model reads none: give steps"
+            raise LocatedError(message, "method", "local", "epochs")
+        steps = sum(local.steps for local in every)
         share, exchange = self._split()
         workload = Workload(
             upload_bits=up,

@@ -20,8 +20,8 @@ def step_seconds(adapted: AdaptedModel, phase: Phase, examples: Batchable, least
         examples: what it trains on.
         least: seconds that the steps are repeated for.
     """
-    several = replace(phase, local=replace(phase.local, steps=_AT_ONCE))
-    warm_up = replace(phase, local=replace(phase.local, steps=_WARM_UP))
+    several = replace(phase, local=replace(phase.local, steps=_AT_ONCE, epochs=0))
+    warm_up = replace(phase, local=replace(phase.local, steps=_WARM_UP, epochs=0))
     adapted.train_phase(0, warm_up, examples, 0, whole=True)
     times: list[float] = []
     while not times or sum(times) < least:

@@ -1,6 +1,6 @@
 """Examples as tensors of token ids, padded to one length, of which a batch may take less."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol, Self
 
@@ -22,6 +22,9 @@ class Batchable(Protocol):
 
     def take(self, indices: Tensor | slice) -> Self:
         """Return the examples at `indices`."""
+
+    def split(self, size: int) -> Iterator[Self]:
+        """Yield `size` examples at a time, as wide as they are here; the last may be fewer."""
 
     def to(self, device: str) -> Self:
         """Return the examples in the memory of a device."""
@@ -62,6 +65,12 @@ class TokenizedTexts:
             return taken
         width = padded(int(taken.mask.sum(dim=1).max()), self.ids.shape[1])
         return taken._map(lambda each: each[:, :width] if each.dim() == 2 else each)
+
+    def split(self, size: int) -> Iterator[Self]:
+        """Yield `size` texts at a time, as wide as they are here; the last may be fewer."""
+        for first in range(0, len(self), size):
+            rows = slice(first, first + size)
+            yield self._map(lambda each, rows=rows: each[rows])  # type: ignore[misc]
 
     def lengths(self) -> NDArray[np.int64]:
         """Return the tokens of each text, without padding."""

@@ -9,6 +9,7 @@ import torch.utils.deterministic
 from huggingface_hub.utils import logging as hub_logging
 from torch import nn
 from transformers import PreTrainedModel
+from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.utils import logging
 
 _memory: Any = torch.utils.deterministic  # its one attribute is unknown to type checkers
@@ -57,6 +58,11 @@ def noisy_part(model: PreTrainedModel) -> str | None:
         if any(isinstance(rate, float) and rate > 0 for rate in rates):
             return path
     return None
+
+
+def checkpointed(module: nn.Module) -> bool:
+    """Return whether a layer is computed again in the backward pass instead of being kept."""
+    return isinstance(module, GradientCheckpointingLayer) and module.gradient_checkpointing
 
 
 def in_precision(model: PreTrainedModel) -> AbstractContextManager[object]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from itertools import islice
 from typing import Any, Final
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 from transformers import PreTrainedModel
 
-from wfl_sim.learning.objectives import loss_of
+from wfl_sim.learning.objectives import loss_of, terms_of
 from wfl_sim.learning.prefix_cache import PrefixCache
 from wfl_sim.learning.tokenized import Batchable, bucketed
 from wfl_sim.learning.torch_settings import in_precision
@@ -58,23 +59,44 @@ def train(
     if not model.training:
         model.train()
     train_only(model, trained)
-    optimizer = optimizer_of(trained, phase.local)
-    order = list(batches(size, phase.local, rng, lengths))
+    local, net = phase.local, forward or model
+    order = list(batches(size, local, rng, lengths))
+    optimizer = Optimizer(trained, local, len(order))
     loss_function, precision, losses = loss_of(phase.objective), in_precision(model), []
     with nullcontext() if prefix is None else prefix.over(examples) as begin_above:
         for indices in order:
             batch = examples.take(indices)
-            if begin_above is not None:
-                begin_above(indices, batch)
-            with precision:
-                loss = loss_function(forward or model, batch)
-            loss.backward()
+            sum_of_losses: Any = 0.0
+            for rows, piece, share in pieces(indices, batch, phase):
+                if begin_above is not None:
+                    begin_above(rows, piece)
+                with precision:
+                    loss = loss_function(net, piece)
+                if piece is not batch:
+                    loss = share * loss
+                loss.backward()
+                sum_of_losses = loss.detach() + sum_of_losses
             if add_terms is not None:
                 add_terms()
             optimizer.step()
-            optimizer.zero_grad()
-            losses.append(loss.detach())
-    return finite(losses, phase.local)
+            losses.append(sum_of_losses)
+    return finite(losses, local)
+
+
+def pieces(
+    indices: Tensor, batch: Batchable, phase: Phase
+) -> Iterator[tuple[Tensor, Batchable, float]]:
+    """Yield what passes the network at a time: rows, examples, and their share of the loss.
+
+    All pieces are as wide as the batch, and their losses add up to that of the batch.
+    """
+    size = phase.local.micro_batch
+    if not 0 < size < len(batch):
+        yield indices, batch, 1.0
+        return
+    whole = terms_of(phase.objective, batch)
+    for rows, piece in zip(indices.split(size), batch.split(size), strict=True):
+        yield rows, piece, terms_of(phase.objective, piece) / whole
 
 
 def train_only(model: nn.Module, trained: Iterable[Parameter]) -> None:
@@ -129,10 +151,51 @@ def batches(
         yield from torch.from_numpy(rng.permutation(alike))
 
 
+class Optimizer:
+    """Takes the steps of a phase, each with the gradient clipped and at its own learning rate.
+
+    Args:
+        trained: parameters that learn.
+        local: optimiser, clipping and learning rate.
+        steps: that will be taken.
+    """
+
+    def __init__(self, trained: Sequence[Tensor], local: Local, steps: int) -> None:
+        self._trained = trained
+        self._clip = local.clip_norm
+        self._rates = iter(local.rates(steps) or ())
+        self._optimizer = optimizer_of(trained, local)
+
+    def __repr__(self) -> str:
+        return f"Optimizer({self._optimizer!r})"
+
+    def step(self) -> None:
+        """Take one step, and forget the gradient."""
+        if self._clip:
+            torch.nn.utils.clip_grad_norm_(self._trained, self._clip)
+        for rate in islice(self._rates, 1):
+            set_rate(self._optimizer, rate)
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Set the learning rate of the next steps."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
 def optimizer_of(trained: Sequence[Tensor], local: Local) -> torch.optim.Optimizer:
     """Return a fresh optimiser; one fused kernel updates all parameters."""
     if local.optimizer == "adamw":
-        return torch.optim.AdamW(trained, lr=local.lr, weight_decay=local.weight_decay, fused=True)
+        return torch.optim.AdamW(
+            trained,
+            lr=local.lr,
+            betas=local.betas,
+            eps=local.eps,
+            weight_decay=local.weight_decay,
+            fused=True,
+        )
     return torch.optim.SGD(
         trained,
         lr=local.lr,

@@ -74,6 +74,8 @@ class ClientContext:
     """Shapes of every parameter of every part on this device."""
     rng: np.random.Generator
     """Random generator of this update."""
+    examples: int = 0
+    """Training examples of the device."""
 
 
 LocalRun = Generator[Train | EmbedTexts | EvaluateLoss, State, LocalResult]

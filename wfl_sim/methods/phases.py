@@ -1,6 +1,7 @@
 """Phases of a local update: what a device trains, on which objective, for how many steps."""
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from wfl_sim.methods.objectives import Alignment
@@ -16,6 +17,8 @@ class Classification:
 
 
 Objective = Classification | Alignment
+Schedule = Literal["constant", "linear", "cosine"]
+"""How a learning rate falls after its warm-up; names and rules are those of transformers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,10 +30,30 @@ class Local:
     """
 
     steps: int = 8
+    epochs: int = 0
+    """Passes over the device's examples in place of `steps`: ceil(examples / batch) steps each."""
     batch: int = 16
+    micro_batch: int = 0
+    """Examples that pass the network at a time; a step adds up their gradients. 0: all of it."""
     lr: float = 2e-3
+    lr_scheduler_type: Schedule = "constant"
+    """How `lr` falls within a local update, to 0 at its end."""
+    warmup_steps: int = 0
+    """Steps in which `lr` rises from 0; the first step is taken at 0, as in transformers."""
+    round_scheduler_type: Schedule = "constant"
+    """How `lr` falls from round to round, towards 0 after `decay_rounds`."""
+    warmup_rounds: int = 0
+    """Rounds in which `lr` rises: round r (from 0) has (r + 1) / `warmup_rounds` of it."""
+    decay_rounds: int = 0
+    """Rounds that `round_scheduler_type` takes; later ones keep the rate of the last of them."""
+    clip_norm: float = 0.0
+    """Largest Euclidean norm of the gradient of a step; 0: any."""
     optimizer: Literal["adamw", "sgd"] = "adamw"
     weight_decay: float = 0.0
+    betas: tuple[float, float] = (0.9, 0.999)
+    """Decay of AdamW's averages of gradients and of their squares."""
+    eps: float = 1e-8
+    """AdamW adds it to the root of the second average."""
     momentum: float = 0.0
     """Momentum of SGD."""
 
@@ -40,12 +63,65 @@ class Local:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if not self.lr > 0:
             raise ValueError(f"lr must be greater than 0, got {self.lr}")
-        if self.weight_decay < 0:
-            raise ValueError(f"weight_decay must not be negative, got {self.weight_decay}")
+        if not self.eps > 0:
+            raise ValueError(f"eps must be greater than 0, got {self.eps}")
+        for name in ("epochs", "warmup_steps", "warmup_rounds", "decay_rounds", *_NOT_NEGATIVE):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+        if self.micro_batch > self.batch:
+            raise ValueError(
+                f"micro_batch must be at most batch, {self.batch}, got {self.micro_batch}"
+            )
+        if (self.round_scheduler_type != "constant") != (self.decay_rounds > self.warmup_rounds):
+            raise ValueError(
+                "decay_rounds must be more than warmup_rounds with round_scheduler_type: linear "
+                "or cosine, and belongs to them"
+            )
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(f"betas must be in [0, 1), got {list(self.betas)}")
+        if self.optimizer != "adamw" and (self.betas, self.eps) != ((0.9, 0.999), 1e-8):
+            raise ValueError("betas and eps belong to optimizer: adamw")
         if not 0 <= self.momentum < 1:
             raise ValueError(f"momentum must be in [0, 1), got {self.momentum}")
         if self.momentum and self.optimizer != "sgd":
             raise ValueError("momentum belongs to optimizer: sgd")
+
+    @property
+    def at_once(self) -> int:
+        """Examples that pass the network at a time."""
+        return self.micro_batch or self.batch
+
+    def of(self, examples: int, number: int = 0) -> "Local":
+        """Return what a device with so many examples does in a round: its steps, and its rate."""
+        if not self.epochs and (self.round_scheduler_type, self.warmup_rounds) == ("constant", 0):
+            return self
+        at = number + 1 if number < self.warmup_rounds else number
+        if self.decay_rounds:
+            at = min(at, self.decay_rounds - 1)
+        share = _share(self.round_scheduler_type, at, self.warmup_rounds, self.decay_rounds)
+        steps = self.epochs * -(-examples // self.batch) or self.steps
+        whole = replace(self, round_scheduler_type="constant", warmup_rounds=0, decay_rounds=0)
+        return replace(whole, steps=steps, epochs=0, lr=self.lr * share)
+
+    def rates(self, steps: int) -> tuple[float, ...] | None:
+        """Return the learning rate of each step of an optimiser; None where all are `lr`."""
+        if (self.lr_scheduler_type, self.warmup_steps) == ("constant", 0):
+            return None
+        kind, rise = self.lr_scheduler_type, self.warmup_steps
+        return tuple(self.lr * _share(kind, at, rise, steps) for at in range(steps))
+
+
+_NOT_NEGATIVE = ("micro_batch", "clip_norm", "weight_decay")
+
+
+def _share(kind: Schedule, at: int, rise: int, whole: int) -> float:
+    """Return the share of the rate after `at` of `whole` steps, of which `rise` warm up."""
+    if at < rise:
+        return at / rise
+    done = (at - rise) / max(1, whole - rise)
+    if kind == "linear":
+        return max(0.0, 1 - done)
+    return max(0.0, (1 + math.cos(math.pi * done)) / 2) if kind == "cosine" else 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +137,16 @@ class Phase:
     local update unless the method says otherwise (FedProx, arXiv 1812.06127)."""
     mutes: tuple[str, ...] = ()
     """LoRAs that contribute nothing while this phase trains."""
+
+    def of(self, examples: int, number: int = 0) -> "Phase":
+        """Return the phase of a device with so many examples in a round, with the steps it takes.
+
+        Args:
+            examples: training examples of the device.
+            number: of the round, from 0.
+        """
+        local = self.local.of(examples, number)
+        return self if local is self.local else replace(self, local=local)
 
 
 def one_phase(

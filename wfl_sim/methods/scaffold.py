@@ -28,8 +28,18 @@ class Scaffold:
     local: Local = field(default_factory=lambda: Local(optimizer="sgd", lr=0.1))
 
     def __post_init__(self) -> None:
-        if self.local.optimizer != "sgd" or self.local.momentum or self.local.weight_decay:
-            raise ValueError("local must be plain sgd: control variates are gradients")
+        plain = Local(
+            steps=self.local.steps,
+            epochs=self.local.epochs,
+            batch=self.local.batch,
+            micro_batch=self.local.micro_batch,
+            lr=self.local.lr,
+            optimizer="sgd",
+        )
+        if self.local != plain:
+            raise ValueError(
+                "local must be plain sgd at one lr, unclipped: control variates are gradients"
+            )
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -62,7 +72,8 @@ class Scaffold:
         x, c = of_parts(received, "lora", "head"), under("control", received)
         c_k = kept or times(0, c)
         y = yield Train(phase=self.phases[0], start=x, correction=minus(c, c_k))
-        scale = 1 / (self.local.steps * self.local.lr)
+        steps = self.local.of(client.examples).steps if self.local.epochs else self.local.steps
+        scale = 1 / (steps * self.local.lr)
         c_new = plus(minus(c_k, c), minus(x, y), scale)
         change = put_under("control", minus(c_new, c_k))
         return LocalResult(upload={**y, **change}, kept=c_new, if_lost=kept)

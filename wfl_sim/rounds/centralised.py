@@ -38,10 +38,10 @@ class Centralised:
     def run(self, federation: "Federation") -> "Generator[simpy.Event, Any, None]":
         """Train at the server, round after round."""
         server, plan = federation.server, federation.context.plan
-        flops = federation.devices[0].workload.update_flops
         for number in range(self.count):
             for repetition in range(self.clients or len(federation.devices)):
                 start = federation.env.now
+                flops = plan.server_flops(number, repetition)
                 yield federation.env.timeout(server.hardware.seconds(flops))
                 upload = plan.local_update(-1, number, server.shared, repetition)
                 server.shared = plan.aggregate(server.shared, [ReceivedUpload(upload=upload)])

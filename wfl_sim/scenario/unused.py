@@ -110,6 +110,7 @@ _RULES: Final = (
         lambda _, evaluation: evaluation.interval is not None,
         "beside `interval`",
     ),
+    _Rule("method.local.steps", lambda _, local: local.epochs > 0, "beside `epochs`"),
     _Rule(
         "payload.upload payload.download",
         lambda scenario, _: isinstance(scenario.rounds, Centralised),

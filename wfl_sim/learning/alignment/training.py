@@ -1,6 +1,7 @@
 """Local steps of alignment on a device: from rewards (PPO, GRPO) or from preferences (DPO)."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ from wfl_sim.learning.alignment.rewards import Reward, answer_rewards
 from wfl_sim.learning.causal.generation import Decoding, generate
 from wfl_sim.learning.causal.log_probabilities import log_probabilities
 from wfl_sim.learning.causal.prompts import Conversations
-from wfl_sim.learning.training import batches, optimizer_of, train_only
+from wfl_sim.learning.training import Optimizer, batches, pieces, train_only
 from wfl_sim.methods.objectives import DPO, GRPO, PPO, Alignment
 from wfl_sim.methods.parts import Offset
 from wfl_sim.methods.phases import Phase
@@ -55,18 +56,23 @@ def align(
     assert isinstance(objective, Alignment)
     trained = adapted.trained(phase)
     train_only(model, trained)
-    optimizer = optimizer_of(trained, phase.local)
+    local, algorithm = phase.local, objective.algorithm
+    within = algorithm.epochs * algorithm.minibatches if isinstance(algorithm, PPO | GRPO) else 1
+    optimizer = Optimizer(trained, local, local.steps * within)
     anchor = _anchor(adapted, phase, objective)
     weights = weights_of(objective, examples.examples.preference)
-    algorithm = objective.algorithm
     kl = algorithm.kl if isinstance(algorithm, PPO | GRPO) else 0.0
     losses = []
-    for indices in batches(len(examples), phase.local, rng):
+    for indices in batches(len(examples), local, rng):
         batch = examples.take(indices)
         if isinstance(algorithm, DPO):
-            losses.append(_preference_gradient(adapted, batch, objective, anchor))
+            split = enumerate(pieces(indices, batch, phase))
+            each = [
+                _preference_gradient(adapted, piece, objective, share, None if n else anchor)
+                for n, (_, piece, share) in split
+            ]
+            losses.append(sum(each))
             optimizer.step()
-            optimizer.zero_grad()
             continue
         assert isinstance(algorithm, PPO | GRPO)
         prompts = batch.take(torch.arange(len(batch)).repeat_interleave(algorithm.answers))
@@ -79,7 +85,6 @@ def align(
                 minibatch = rollout.take(rows)
                 policy_gradient(model, trained, minibatch, objective, weights, anchor)
                 optimizer.step()
-                optimizer.zero_grad()
         losses.append(-reward + kl * divergence)
         if isinstance(algorithm, PPO) and algorithm.target_kl is not None:
             kl *= kl_factor(divergence, algorithm.target_kl, algorithm.adapt)
@@ -159,15 +164,19 @@ def kl_factor(divergence: float, target: float, gain: float) -> float:
 
 
 def _preference_gradient(
-    adapted: AdaptedModel, batch: Conversations, objective: Alignment, anchor: Anchor
+    adapted: AdaptedModel,
+    batch: Any,
+    objective: Alignment,
+    share: float,
+    anchor: Anchor | None,
 ) -> float:
-    """Write the gradient of DPO into `grad` of the parameters, and return its loss."""
+    """Add a share of the gradient of DPO to `grad` of the parameters, and return as much loss."""
     assert batch.rejected is not None
     model, pair = adapted.model, (batch.texts, batch.rejected)
     with torch.no_grad(), reference_policy(adapted):
         reference = [answer_log_probability(model, texts, objective) for texts in pair]
-    loss = preference_loss(model, *pair, reference, objective)
-    (loss + anchor.penalty()).backward()
+    loss = share * preference_loss(model, *pair, reference, objective)
+    (loss if anchor is None else loss + anchor.penalty()).backward()
     return float(loss.detach())
 
 

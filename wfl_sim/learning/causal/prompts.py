@@ -84,6 +84,11 @@ class Conversations:
         rejected = None if self.rejected is None else self.rejected.take(indices)
         return type(self)(self.examples.subset(chosen), self.texts.take(indices), rejected)
 
+    def split(self, size: int) -> Iterator[Self]:
+        """Yield `size` conversations at a time; the last may be fewer."""
+        for first in range(0, len(self), size):
+            yield self.take(slice(first, first + size))
+
     def to(self, device: str) -> Self:
         """Return the conversations in the memory of a device."""
         rejected = None if self.rejected is None else self.rejected.to(device)

@@ -1,20 +1,22 @@
 """Costs of local updates, by device, and the shapes of their parameters."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from wfl_sim.device_models.workload import Workload
 from wfl_sim.learning.learner_context import LearnerContext
 from wfl_sim.learning.privacy_accounting import with_secure_aggregation
-from wfl_sim.methods.parts import Part, Role, Shapes, with_role
+from wfl_sim.methods.parts import Part, Role, with_role
 
 if TYPE_CHECKING:
     from wfl_sim.learning.costs.sampled import SampledCosts
+    from wfl_sim.learning.costs.workload import CountedUpdate
 
 
 class UpdateCosts:
     """Costs of local updates and shapes of parameters, counted on the meta device without weights.
 
-    Devices with parts of the same ranks are counted once.
+    Devices with parts of the same ranks are counted once, whatever steps they take.
 
     Args:
         context: of the learner.
@@ -22,7 +24,8 @@ class UpdateCosts:
 
     def __init__(self, context: LearnerContext) -> None:
         self._context = context
-        self._counted: dict[tuple[Part, ...], tuple[Workload, Shapes]] = {}
+        self._counted: dict[tuple[Part, ...], CountedUpdate] = {}
+        self._workloads: dict[int, Workload] = {}
         self._by_role: dict[tuple[int, tuple[Role, ...]], dict[str, tuple[int, ...]]] = {}
         self._drawn: dict[tuple[Part, ...], SampledCosts] = {}
 
@@ -35,7 +38,10 @@ class UpdateCosts:
 
     def workload(self, device: int) -> Workload:
         """Return the costs of one local update, all texts padded to the full length."""
-        return self._count(device)[0]
+        if device not in self._workloads:
+            phases, tokens = self._context.phases_of(device), self._context.tokens
+            self._workloads[device] = self._count(device).of(phases, tokens)
+        return self._workloads[device]
 
     def drawn(self, device: int, seed: int) -> Workload:
         """Return the costs of the local update with this seed, from the texts in its batches."""
@@ -54,19 +60,19 @@ class UpdateCosts:
         """Return the shapes of a device's parameters that have one of the roles."""
         if (device, roles) not in self._by_role:
             named = {part.name: part for part in self._context.device_parts.parts(device)}
-            self._by_role[device, roles] = with_role(named, self._count(device)[1], *roles)
+            self._by_role[device, roles] = with_role(named, self._count(device).shapes, *roles)
         return self._by_role[device, roles]
 
     def all_shapes(self, device: int) -> dict[str, tuple[int, ...]]:
         """Return the shapes of all parameters of a device."""
-        return dict(self._count(device)[1])
+        return dict(self._count(device).shapes)
 
-    def _count(self, device: int) -> tuple[Workload, Shapes]:
-        from wfl_sim.learning.costs.workload import workload_of
+    def _count(self, device: int) -> "CountedUpdate":
+        from wfl_sim.learning.costs.workload import count_update_of
 
         parts = self._context.device_parts.parts(device)
         if parts not in self._counted:
-            workload, shapes = workload_of(
+            counted = count_update_of(
                 self._context.model,
                 self._context.method,
                 parts,
@@ -76,7 +82,7 @@ class UpdateCosts:
                 codec_down=self._context.codec_down,
                 layout=self._context.examples.layout,
             )
-            values = round(workload.aggregate_flops / 2)
-            workload = with_secure_aggregation(workload, self._context.privacy, values)
-            self._counted[parts] = workload, shapes
+            values = round(counted.apart.aggregate_flops / 2)
+            apart = with_secure_aggregation(counted.apart, self._context.privacy, values)
+            self._counted[parts] = replace(counted, apart=apart)
         return self._counted[parts]

@@ -45,6 +45,7 @@ from wfl_sim.learning.model_loading import load_on_meta
 from wfl_sim.learning.objectives import logits, word_cross_entropy
 from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.learning.tokenized import dummy_batch
+from wfl_sim.learning.torch_settings import checkpointed
 from wfl_sim.methods.objectives import DPO, GRPO, PPO, PREFERENCES, Alignment
 from wfl_sim.methods.phases import Phase
 
@@ -77,7 +78,8 @@ def phase_cost(
 def _supervised(
     model: PreTrainedModel, trained: Sequence[Parameter], phase: Phase, layout: PromptLengths
 ) -> PhaseCost:
-    texts = dummy_prompts(phase.local.batch, layout)
+    model.train(any(checkpointed(each) for each in model.modules()))
+    texts = dummy_prompts(phase.local.at_once, layout)
     step = count_update(
         model, trained, phase.local, lambda: word_cross_entropy(model, texts).backward()
     )
@@ -91,9 +93,9 @@ def _preferences(
     objective: Alignment,
     layout: PromptLengths,
 ) -> PhaseCost:
-    texts = dummy_prompts(phase.local.batch, layout)
+    texts = dummy_prompts(phase.local.at_once, layout)
     share = kept_share(layout.tokens, objective.attention)
-    unknown = torch.zeros(phase.local.batch, device="meta")
+    unknown = torch.zeros(phase.local.at_once, device="meta")
 
     def score() -> None:
         with torch.no_grad():
@@ -103,14 +105,14 @@ def _preferences(
     def update() -> None:
         preference_loss(model, texts, texts, (unknown, unknown), objective).backward()
 
-    scoring = count_flops(model, score).with_attention(share)
     step = count_update(model, trained, phase.local, update)
     footprint, steps = _with_copies(step, objective), phase.local.steps
+    scoring = footprint.passes * count_flops(model, score).with_attention(share)
     return PhaseCost(
         flops=steps * (scoring + step.flops.with_attention(share)),
         steps=steps,
         footprint=footprint,
-        traffic=steps * (footprint.moved + 2 * _size(model)),
+        traffic=steps * (footprint.moved + 2 * math.ceil(footprint.passes) * _size(model)),
     )
 
 

@@ -1,11 +1,13 @@
 """Costs of one local step, counted on shapes: FLOPs, memory at its peak, and memory traffic."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.nn import Parameter
 from torch.utils.flop_counter import FlopCounterMode
@@ -14,6 +16,7 @@ from transformers import PreTrainedModel
 from wfl_sim.learning.costs.shapes_alone import shapes_alone
 from wfl_sim.learning.objectives import loss_of
 from wfl_sim.learning.tokenized import dummy_batch
+from wfl_sim.learning.torch_settings import checkpointed
 from wfl_sim.learning.training import train_only
 from wfl_sim.methods.phases import Local, Phase
 
@@ -35,6 +38,12 @@ class Footprint:
     """State of the optimiser."""
     activations: float
     """Tensors kept for the backward pass."""
+    passes: float = 1.0
+    """Passes whose gradients a step adds up; the last may be less than one."""
+    reads: int = 2
+    """How often a pass reads the weights: forward, backward, and where layers are computed anew."""
+    anew: float = 0.0
+    """Tensors computed anew in the backward pass, beyond the layer that is held at a time."""
 
     @property
     def held(self) -> float:
@@ -49,8 +58,10 @@ class Footprint:
         weights have their gradient written and read, and are themselves, with the moments, read and
         written by the optimiser. Caches that hold more, and kernels that move more, are left out.
         """
-        weights = self.frozen + self.trained
-        return 2 * weights + 2 * self.activations + 4 * self.trained + 2 * self.moments
+        weights, whole = self.frozen + self.trained, math.ceil(self.passes)
+        optimiser = (2 + 2 * whole) * self.trained + 2 * self.moments
+        activations = 2 * self.passes * (self.activations + self.anew)
+        return self.reads * whole * weights + activations + optimiser
 
 
 @dataclass(frozen=True)
@@ -107,7 +118,8 @@ def count_step(
         tokens: length of a text.
     """
     model.train()
-    loss, batch = loss_of(phase.objective), dummy_batch(phase.local.batch, tokens, model.device)
+    loss, rows = loss_of(phase.objective), phase.local.at_once
+    batch = dummy_batch(rows, tokens, model.device)
     return count_update(model, trained, phase.local, lambda: loss(model, batch).backward())
 
 
@@ -117,7 +129,7 @@ def count_update(
     local: Local,
     update: Callable[[], object],
 ) -> StepCost:
-    """Count a forward and backward pass, after which no gradient is left.
+    """Count the passes of a step by one of `local.at_once` examples; no gradient is left.
 
     Activations are the distinct storages that autograd saves in a forward pass with written-out
     attention; a fused attention kernel needs less. Work space of the kernels is not counted.
@@ -125,8 +137,47 @@ def count_update(
     train_only(model, trained)
     with saved_storages() as saved:
         flops = count_flops(model, update)
-    weights = [*model.parameters(), *model.buffers()]
-    return StepCost(flops=flops, footprint=footprint_of(weights, trained, local, saved))
+    weights, passes = [*model.parameters(), *model.buffers()], local.batch / local.at_once
+    footprint = footprint_of(weights, trained, local, saved)
+    footprint = replace(footprint, passes=passes)
+    if layers := [each for each in model.modules() if checkpointed(each)]:
+        sizes = _saved_by(layers, weights, lambda: count_flops(model, update))
+        largest = max(sizes)
+        footprint = replace(
+            footprint,
+            activations=footprint.activations + largest,
+            reads=3,
+            anew=sum(sizes) - largest,
+        )
+    return StepCost(
+        flops=Flops(passes * flops.total, passes * flops.attention), footprint=footprint
+    )
+
+
+def _saved_by(
+    layers: Sequence[nn.Module], weights: Sequence[Tensor], run: Callable[[], object]
+) -> list[float]:
+    """Return the bytes that each checkpointed layer saves where it is not, beside its inputs."""
+    before: list[Storages] = []
+    sizes: list[float] = []
+
+    def enter(_: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        given = [each for each in (*args, *kwargs.values()) if isinstance(each, Tensor)]
+        before.append({**saved, **storages([*weights, *given])})
+
+    def leave(*_: object) -> None:
+        known = before.pop()
+        sizes.append(size_of({place: each for place, each in saved.items() if place not in known}))
+
+    with saved_storages() as saved, ExitStack() as restored:
+        for layer in layers:
+            entering = layer.register_forward_pre_hook(enter, with_kwargs=True)
+            for handle in (entering, layer.register_forward_hook(leave)):
+                restored.callback(handle.remove)
+            restored.callback(setattr, layer, "gradient_checkpointing", True)
+            setattr(layer, "gradient_checkpointing", False)  # noqa: B010
+        run()
+    return sizes
 
 
 def count_flops(model: PreTrainedModel, work: Callable[[], object]) -> Flops:

@@ -72,7 +72,8 @@ class SampledCosts:
         """Return how many batches of a phase have how many tokens."""
         lengths, most = examples.lengths(), examples.ids.shape[1]
         rng = stream(seed, "batches", number)
-        drawn = batches(len(examples), phase.local, rng, bucketed(examples))
+        local = phase.local.of(len(examples))
+        drawn = batches(len(examples), local, rng, bucketed(examples))
         return Counter(padded(int(np.max(lengths[rows.numpy()])), most) for rows in drawn)
 
     def _step(self, number: int, tokens: int) -> StepCost:

@@ -1,7 +1,7 @@
 """Costs of one local update, from the shapes of network, parts, batch and codec."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from math import prod
 
@@ -12,7 +12,7 @@ from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.alignment.rewards import reward_models_of
 from wfl_sim.learning.causal.prompts import dummy_prompts
 from wfl_sim.learning.costs.alignment import phase_cost
-from wfl_sim.learning.costs.counting import count_step
+from wfl_sim.learning.costs.counting import Flops, PhaseCost, StepCost, count_step
 from wfl_sim.learning.costs.split import count_split_step
 from wfl_sim.learning.model_loading import causal_shape, load_on_meta, most_tokens
 from wfl_sim.learning.objectives import loss_of, word_cross_entropy
@@ -31,7 +31,34 @@ from wfl_sim.methods.parts import Part, Shapes, with_role
 from wfl_sim.methods.phases import Phase
 
 
-def workload_of(
+@dataclass(frozen=True, kw_only=True)
+class CountedUpdate:
+    """What a local update costs apart from its steps, and one step of each phase."""
+
+    apart: Workload
+    steps: Sequence[PhaseCost]
+    """The device's share of one step of each phase."""
+    shapes: Shapes
+    """Of all parameters of all parts."""
+
+    def of(self, phases: Sequence[Phase], tokens: int) -> Workload:
+        """Return the costs of an update with the steps of these phases."""
+        numbers = [phase.local.steps for phase in phases]
+        counted = [*zip(numbers, self.steps, strict=True)]
+        return replace(
+            self.apart,
+            update_flops=sum(number * each.flops for number, each in counted),
+            steps=sum(number * each.steps for number, each in counted),
+            memory=max(each.footprint.held for each in self.steps),
+            frozen=min(each.footprint.frozen for each in self.steps),
+            traffic=sum(number * each.traffic for number, each in counted),
+            batches=()
+            if self.apart.exchange
+            else tuple(Batches(phase.local.steps, phase.local.batch, tokens) for phase in phases),
+        )
+
+
+def count_update_of(
     model: Pretrained,
     method: Method,
     parts: Sequence[Part],
@@ -41,13 +68,10 @@ def workload_of(
     codec_up: Codec,
     codec_down: Codec,
     layout: PromptLengths | None = None,
-) -> tuple[Workload, Shapes]:
+) -> CountedUpdate:
     """Count a local update on the meta device; no weights are loaded.
 
     With a `layout` the examples are instructions, and the network is a language model.
-
-    Returns:
-        The costs, and the shapes of all parameters of all parts.
 
     Raises:
         ValueError: the network cannot read texts of `tokens` tokens, or a part has no place in it.
@@ -64,44 +88,36 @@ def workload_of(
     up = {name: shape for name, shape in whole.items() if on_device(method, name)}
     down = download_shapes(method, shared)
     down = {name: shape for name, shape in down.items() if on_device(method, name)}
-    costs = []
-    for phase in method.phases:
+    costs, exchange = [], None
+    for each in method.phases:
+        phase = replace(each, local=replace(each.local, steps=1, epochs=0))
         with adapted.muted(phase):
-            if layout is None:
-                step = count_step(network, adapted.trained(phase), phase, tokens)
-                costs.append(step.times(phase.local.steps))
+            if isinstance(method, SplitModel):
+                cost, exchange = _split(adapted, phase, layout or tokens, method.device_blocks)
+            elif layout is None:
+                cost = count_step(network, adapted.trained(phase), phase, tokens).times(1)
             else:
-                costs.append(phase_cost(adapted, phase, layout, reward_models))
-    workload = Workload(
+                cost = phase_cost(adapted, phase, layout, reward_models)
+        costs.append(cost)
+    apart = Workload(
         upload_bits=codec_up.bits(up) if up else 0,
         download_bits=codec_down.bits(down) if down else 0,
-        update_flops=sum(each.flops for each in costs),
-        steps=sum(each.steps for each in costs),
+        update_flops=0.0,
+        steps=0,
         aggregate_flops=2.0 * sum(prod(shape) for shape in whole.values()),
         upload_values=sum(prod(shape) for shape in up.values()),
-        memory=max(each.footprint.held for each in costs),
-        frozen=min(each.footprint.frozen for each in costs),
-        traffic=sum(each.traffic for each in costs),
+        memory=0.0,
         model=model.pretrained,
-        batches=tuple(
-            Batches(phase.local.steps, phase.local.batch, tokens) for phase in method.phases
-        ),
         unicast=needs_unicast(method),
+        exchange=exchange,
     )
-    if isinstance(method, SplitModel):
-        (phase,) = method.phases
-        workload = _split(workload, adapted, phase, layout or tokens, method.device_blocks)
-    return workload, shapes
+    return CountedUpdate(apart=apart, steps=costs, shapes=shapes)
 
 
 def _split(
-    whole: Workload,
-    adapted: AdaptedModel,
-    phase: Phase,
-    length: PromptLengths | int,
-    blocks: int,
-) -> Workload:
-    """Return the device's share of the costs of a local update on the whole network.
+    adapted: AdaptedModel, phase: Phase, length: PromptLengths | int, blocks: int
+) -> tuple[PhaseCost, SplitExchange]:
+    """Return the device's share of a step, and what crosses the cut.
 
     The server learns of a text its label and length; of an answer its words, and both lengths.
     """
@@ -116,17 +132,11 @@ def _split(
             count * (length.answer + 2),
         )
     step = count_split_step(network, adapted.trained(phase), phase.local, loss, known, blocks)
-    return replace(
-        whole,
-        update_flops=whole.steps * (step.forward + step.backward),
-        memory=step.footprint.held,
-        frozen=step.footprint.frozen,
-        traffic=whole.steps * step.footprint.moved,
-        batches=(),
-        exchange=SplitExchange(
-            up_bits=step.up_bits,
-            down_bits=step.down_bits,
-            forward=step.forward / (step.forward + step.backward),
-            server_flops=step.server,
-        ),
+    flops = step.forward + step.backward
+    exchange = SplitExchange(
+        up_bits=step.up_bits,
+        down_bits=step.down_bits,
+        forward=step.forward / flops,
+        server_flops=step.server,
     )
+    return StepCost(flops=Flops(flops, 0.0), footprint=step.footprint).times(1), exchange

@@ -17,6 +17,8 @@ def why_not_trainable(adapted: AdaptedModel, request: PhaseRequest) -> str | Non
     if adapted.task is not None:
         return "answers differ in their words, and a mean over words is none over examples"
     objective = request.train.phase.objective
+    if request.train.phase.local.micro_batch:
+        return "micro_batch asks for passes smaller than a batch, and a group's are larger"
     if losses_of(objective) is None:
         return f"the loss of {type(objective).__name__} is no mean over examples"
     if reason := why_not_stackable(adapted, request.parts, request.examples):

@@ -13,7 +13,7 @@ from wfl_sim.learning.objectives import losses_of
 from wfl_sim.learning.phase_requests import PhaseRequest, Trained
 from wfl_sim.learning.tokenized import bucketed, joined
 from wfl_sim.learning.torch_settings import deterministic, in_precision
-from wfl_sim.learning.training import batches, finite, gradient_of, optimizer_of
+from wfl_sim.learning.training import batches, finite, gradient_of, optimizer_of, set_rate
 from wfl_sim.randomness import stream
 
 
@@ -54,6 +54,7 @@ def _train(adapted: AdaptedModel, requests: Sequence[PhaseRequest]) -> list[Trai
     losses: list[Tensor] = []
     moments: list[Mapping[str, Tensor]] = []
     steps = [request.train.phase.local.steps for request in requests]
+    rates, clip = phase.local.rates(steps[0]), phase.local.clip_norm
     for end in sorted(set(steps)):
         size = sum(each >= end for each in steps)
         values = [stacks[name][:size].clone().requires_grad_() for name in learned]
@@ -77,6 +78,10 @@ def _train(adapted: AdaptedModel, requests: Sequence[PhaseRequest]) -> list[Trai
                 means = (each.view(size, -1) * weights[:size]).sum(dim=1)
                 means.sum().backward()
                 add_terms(values)
+                if clip:
+                    clip_each(values, clip)
+                if rates is not None:
+                    set_rate(optimizer, rates[step])
                 optimizer.step()
                 optimizer.zero_grad()
                 losses.append(means.detach())
@@ -124,6 +129,15 @@ class GroupGradientTerms:
                 gradient_of(value).add_(value - origin[: len(value)], alpha=self._proximal)
             for value, push in zip(values, self._pushes, strict=False):
                 gradient_of(value).add_(push[: len(value)])
+
+
+def clip_each(values: Sequence[Tensor], largest: float) -> None:
+    """Clip the gradient of each device to a norm, as torch does with that of one."""
+    gradients = [gradient_of(value) for value in values]
+    squares = [gradient.flatten(1).square().sum(1) for gradient in gradients]
+    share = (largest / (torch.stack(squares).sum(0).sqrt() + 1e-6)).clamp(max=1.0)
+    for gradient in gradients:
+        gradient.mul_(share.view(-1, *[1] * (gradient.dim() - 1)))
 
 
 def _plan(requests: Sequence[PhaseRequest], device: torch.device) -> tuple[Tensor, Tensor]:
