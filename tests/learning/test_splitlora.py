@@ -14,7 +14,7 @@ from wfl_sim.execution.store import Store
 from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.costs.counting import count_step
 from wfl_sim.learning.costs.split import blocks_of, count_split_step
-from wfl_sim.learning.costs.workload import workload_of
+from wfl_sim.learning.costs.workload import count_update_of
 from wfl_sim.learning.model_loading import causal_shape, load_model, load_on_meta
 from wfl_sim.learning.objectives import loss_of
 from wfl_sim.learning.pretrained_model import Pretrained
@@ -118,8 +118,10 @@ def test_costs_of_a_language_model_on_both_sides_make_up_the_whole():
     layout, method = PromptLengths(request=20, answer=4), SplitLoRA(local=Local(steps=3, batch=4))
     model = Pretrained(pretrained="builtin:tiny-gpt2-instruct")
     given = {"classes": 0, "tokens": 24, "codec_up": Float32(), "codec_down": Float32()}
-    whole, _ = workload_of(model, FedIT(local=method.local), method.parts, layout=layout, **given)
-    split, _ = workload_of(model, method, method.parts, layout=layout, **given)
+    whole, split = (
+        count_update_of(model, each, method.parts, layout=layout, **given).of(each.phases, 24)
+        for each in (FedIT(local=method.local), method)
+    )
     exchange = split.exchange
     both = split.update_flops + 3 * exchange.server_flops
     assert both == pytest.approx(whole.update_flops, rel=1e-12)

@@ -291,7 +291,7 @@ def _frozen(model: Pretrained, network: Any) -> PreTrainedModel:
         if frozen.supports_gradient_checkpointing:
             enable = getattr(network, "activation_checkpointing_enable", None)
             (enable or network.gradient_checkpointing_enable)({"use_reentrant": False})
-            network.disable_input_require_grads()  # or the lowest layer's input gets one for nothing
+            network.disable_input_require_grads()  # nothing below the layers learns
         if not any(checkpointed(each) for each in frozen.modules()):
             raise ValueError(
                 f"{network.config.model_type!r} has no layers that can be computed anew: leave "
