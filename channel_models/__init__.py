@@ -70,6 +70,7 @@ from channel_models.link_adaptation.transport_block import (
 )
 from channel_models.ofdm import (
     CYCLIC_PREFIX,
+    Standard,
     TddPattern,
     doppler_shift,
     noise_power,
@@ -192,6 +193,7 @@ __all__ = [
     "ShannonForm",
     "ShannonGap",
     "SharedShadowing",
+    "Standard",
     "Static",
     "SumOfSinusoids",
     "TddPattern",

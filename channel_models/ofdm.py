@@ -1,4 +1,4 @@
-"""NR: numerology, resource blocks, noise, time-division duplex and peak rates."""
+"""NR, LTE and NB-IoT: numerology, resource blocks, noise, time-division duplex and peak rates."""
 
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -16,17 +16,23 @@ CYCLIC_PREFIX: Final = 1.0 / 15.0
 
 _SPACINGS: Final = (15e3, 30e3, 60e3, 120e3, 240e3, 480e3, 960e3)
 
-_FR1_BLOCKS: Final = {
+_Blocks = dict[float, dict[float, int]]
+_FR1_BLOCKS: Final[_Blocks] = {
     15e3: {5: 25, 10: 52, 15: 79, 20: 106, 25: 133, 30: 160, 35: 188, 40: 216, 45: 242, 50: 270},
     30e3: {5: 11, 10: 24, 15: 38, 20: 51, 25: 65, 30: 78, 35: 92, 40: 106, 45: 119, 50: 133,
            60: 162, 70: 189, 80: 217, 90: 245, 100: 273},
     60e3: {10: 11, 15: 18, 20: 24, 25: 31, 30: 38, 35: 44, 40: 51, 45: 58, 50: 65, 60: 79, 70: 93,
            80: 107, 90: 121, 100: 135},
 }  # fmt: skip
-_FR2_BLOCKS: Final = {
+_FR2_BLOCKS: Final[_Blocks] = {
     60e3: {50: 66, 100: 132, 200: 264},
     120e3: {50: 32, 100: 66, 200: 132, 400: 264},
 }
+_BELOW_NR: Final[dict[str, _Blocks]] = {
+    "lte": {15e3: {1.4: 6, 3: 15, 5: 25, 10: 50, 15: 75, 20: 100}},
+    "nb-iot": {15e3: {0.18: 12}, 3.75e3: {0.18: 48}},
+}
+Standard = Literal["nr", "lte", "nb-iot"]
 
 
 def numerology(subcarrier_spacing: float) -> int:
@@ -50,21 +56,32 @@ def symbol_duration(subcarrier_spacing: float) -> float:
     return slot_duration(subcarrier_spacing) / SYMBOLS_PER_SLOT
 
 
-def resource_block_bandwidth(subcarrier_spacing: float) -> float:
-    """Bandwidth of a resource block in Hz: 12 subcarriers."""
+def resource_block_bandwidth(subcarrier_spacing: float, standard: Standard = "nr") -> float:
+    """Bandwidth of a resource block in Hz: 12 subcarriers, or one of NB-IoT."""
+    if standard == "nb-iot":
+        return float(subcarrier_spacing)
     numerology(subcarrier_spacing)
     return SUBCARRIERS_PER_BLOCK * float(subcarrier_spacing)
 
 
-def resource_blocks(bandwidth: float, subcarrier_spacing: float, carrier: float = 3.5e9) -> int:
+def resource_blocks(
+    bandwidth: float,
+    subcarrier_spacing: float,
+    carrier: float = 3.5e9,
+    standard: Standard = "nr",
+) -> int:
     """Number of resource blocks N_RB of a channel bandwidth.
 
     TS 38.101-1 Table 5.3.2-1 (FR1, up to 7.125 GHz) and TS 38.101-2 Table 5.3.2-1 (FR2-1, 24.25 to
-    52.6 GHz). Raises ValueError listing the bandwidths or spacings that are allowed.
+    52.6 GHz). LTE: TS 36.104 Table 5.6-1. NB-IoT: the subcarriers of its 180 kHz (TS 36.211 Table
+    10.1.2.1-1), since a device may send on one of them. ValueError lists what is allowed.
     """
     carrier = float(check_array("carrier", carrier, minimum=0.0, exclusive=True, unit="Hz"))
     band = float(check_array("bandwidth", bandwidth, minimum=0.0, exclusive=True, unit="Hz"))
-    if carrier <= 7.125e9:
+    if standard != "nr":
+        name, tables = {"lte": "LTE", "nb-iot": "NB-IoT"}[standard], _BELOW_NR[standard]
+        check_array("carrier", carrier, maximum=6e9, unit="Hz", rule=f" for {name}")
+    elif carrier <= 7.125e9:
         name, tables = "FR1", _FR1_BLOCKS
     elif 24.25e9 <= carrier <= 52.6e9:
         name, tables = "FR2", _FR2_BLOCKS
@@ -79,7 +96,7 @@ def resource_blocks(bandwidth: float, subcarrier_spacing: float, carrier: float 
             f"subcarrier_spacing must be one of {allowed} kHz in {name}, "
             f"got {subcarrier_spacing / 1e3:g} kHz"
         )
-    blocks = tables[subcarrier_spacing].get(band / 1e6)  # type: ignore[call-overload]
+    blocks = tables[subcarrier_spacing].get(band / 1e6)
     if blocks is None:
         allowed = ", ".join(map(str, tables[subcarrier_spacing]))
         raise ValueError(

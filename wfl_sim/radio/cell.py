@@ -142,6 +142,8 @@ class CellConfig:
     """
 
     carrier: PositiveHertz = 3.5e9
+    standard: cm.Standard = "nr"
+    """Whose widths and resource blocks: 5G NR, LTE, or NB-IoT, whose blocks are subcarriers."""
     bandwidth: PositiveHertz = 20e6
     subcarrier_spacing: PositiveHertz = 30e3
     ideal_blocks: int | None = None
@@ -170,29 +172,24 @@ class CellConfig:
     """Power model of the base station; without one its energy is not computed."""
 
     def __post_init__(self) -> None:
-        pathloss, shadowing = self.channel.pathloss, self.channel.shadowing
-        by_scenario = {
-            "shadowing": isinstance(shadowing, cm.ScenarioShadowing),
-            "fading": hasattr(self.channel.fading, "by_sight"),
-        }
-        for key, needs in by_scenario.items():
-            if needs and not isinstance(pathloss, cm.Tr38901Model):
-                raise LocatedError(
-                    f"needs a path loss of TR 38.901 (uma, umi, rma, inh), got "
-                    f"{type(pathloss).__name__}",
-                    "channel",
-                    key,
-                )
-        if self.station is not None and (problem := self.station.problem(self.downlink.power)):
-            raise LocatedError(problem, "downlink", "power")
+        model = self.channel.pathloss
+        for key, needs in (
+            ("shadowing", isinstance(self.channel.shadowing, cm.ScenarioShadowing)),
+            ("fading", hasattr(self.channel.fading, "by_sight")),
+        ):
+            if needs and not isinstance(model, cm.Tr38901Model):
+                problem = "needs a path loss of TR 38.901 (uma, umi, rma, inh), got "
+                raise LocatedError(problem + type(model).__name__, "channel", key)
+        if self.station is not None and (wrong := self.station.problem(self.downlink.power)):
+            raise LocatedError(wrong, "downlink", "power")
         if self.wifi is not None or self.wired is not None:
             check_access(self)
-        if self._equal_blocks is None:
-            cm.resource_blocks(self.bandwidth, self.subcarrier_spacing, self.carrier)
-        elif not 1 <= self._equal_blocks <= _MOST_BLOCKS:
+        if not 1 <= self.blocks <= _MOST_BLOCKS:
             raise LocatedError(
                 f"must be from 1 to {_MOST_BLOCKS}, got {self.ideal_blocks}", "ideal_blocks"
             )
+        if self.standard != "nr" and (self._equal_blocks is not None or self.wired is not None):
+            raise LocatedError("is beside `ideal_blocks`, `wifi` or `wired`", "standard")
         for direction in ("uplink", "downlink"):
             if not self.duty(direction):
                 raise LocatedError(f"leaves no symbol for the {direction}", "tdd", "pattern")
@@ -254,7 +251,7 @@ class CellConfig:
         """Hz of one resource block."""
         if self._equal_blocks is not None:
             return self.bandwidth / self._equal_blocks
-        return cm.resource_block_bandwidth(self.subcarrier_spacing)
+        return cm.resource_block_bandwidth(self.subcarrier_spacing, self.standard)
 
     def held_blocks(self, gain: float, power: float) -> int:
         """Uplink blocks that a device of `power` W holds alone on the band, by power headroom."""
@@ -291,11 +288,12 @@ class CellConfig:
     @property
     def reference_power(self) -> float:
         """W on one resource element of the downlink."""
-        return self.downlink.power / (12 * self.blocks)
+        return self.downlink.power / ((1 if self.standard == "nb-iot" else 12) * self.blocks)
 
     @property
     def blocks(self) -> int:
-        """Number of resource blocks (TS 38.101, table 5.3.2-1), or of ideal ones."""
+        """Number of resource blocks of the standard, or of ideal ones."""
         if self._equal_blocks is not None:
             return self._equal_blocks
-        return cm.resource_blocks(self.bandwidth, self.subcarrier_spacing, self.carrier)
+        width = self.bandwidth, self.subcarrier_spacing, self.carrier
+        return cm.resource_blocks(*width, self.standard)

@@ -1,0 +1,108 @@
+"""Presets of LTE, NB-IoT and RedCap: widths, blocks and peak rates are those of the standards."""
+
+from pathlib import Path
+
+import pytest
+
+import channel_models as cm
+from wfl_sim.config.errors import ScenarioError
+from wfl_sim.scenario.loading import load
+from wfl_sim.simulation.simulation import Simulation
+
+PRESETS = Path(__file__).parents[2] / "scenarios/presets"
+NEAR = (
+    "devices.0.count=1",
+    "devices.0.area={radius: 50 m}",
+    "cells.0.channel={pathloss: free-space, shadowing: {sigma: 0 dB}, fading: static}",
+    "rounds.count=1",
+)
+LAYERS = "{kind: layers, ports: 2, layers: 2, map: {kind: shannon-gap, cap: %s}}"
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "down", "up"),
+    [
+        # bits in a subframe of TS 36.306 Tables 4.1-1 and 4.1-2, categories 4, 1, 3
+        ("lte", (), 150_752e3, 51_024e3),
+        (
+            "lte",
+            (
+                "cells.0.downlink.rate={kind: shannon-gap, cap: 0.715}",
+                "cells.0.uplink.rate.cap=0.35833333333333334",
+            ),
+            10_296e3,
+            5_160e3,
+        ),
+        ("lte", (f"cells.0.downlink.rate={LAYERS % 3.5433333333333334}",), 102_048e3, 51_024e3),
+        # TS 38.306 section 4.1.2 with 106 blocks; two layers
+        ("redcap", (), cm.peak_rate(106, 15e3, 6, 0.14), cm.peak_rate(106, 15e3, 6, 0.08)),
+        ("redcap", (), 85.07e6, 91.00e6),
+        ("redcap", (f"cells.0.downlink.rate={LAYERS % 5.5547}",), 170.14e6, 91.00e6),
+        # 680 bit in 26 ms and 1000 bit in 16 ms; NB2: 2536 bit in 20 ms and in 16 ms
+        ("nb-iot", (), 680 / 26e-3, 1000 / 16e-3),
+        (
+            "nb-iot",
+            (
+                "cells.0.downlink.allocator.channels=1",
+                "cells.0.uplink.allocator.channels=1",
+                "cells.0.downlink.rate.cap=1.1123",
+                "cells.0.uplink.rate.cap=1.1007",
+            ),
+            126.8e3,
+            158.5e3,
+        ),
+    ],
+)
+def test_a_lone_device_nearby_has_the_peak_of_its_category(name, settings, down, up):
+    (loaded,) = load(PRESETS / f"{name}.yaml", settings=(*NEAR, *settings))
+    outcome = Simulation(loaded.scenario, network_only=True).run()
+    rates = {
+        span.activity: span.bits / (span.end - span.start)
+        for span in outcome.spans
+        if span.activity in ("download", "upload")
+    }
+    assert rates == pytest.approx({"download": down, "upload": up}, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("bandwidth", "blocks"), [(1.4, 6), (3, 15), (5, 25), (10, 50), (15, 75), (20, 100)]
+)
+def test_lte_has_the_blocks_of_its_widths(bandwidth, blocks):
+    """TS 36.104 Table 5.6-1: 90 % of the channel, but 77 % of 1.4 MHz."""
+    (loaded,) = load(PRESETS / "lte.yaml", settings=(f"cells.0.bandwidth={bandwidth} MHz",))
+    (cell,) = loaded.scenario.base_stations
+    assert (cell.blocks, cell.block_bandwidth) == (blocks, 180e3)
+    occupied = cell.blocks * cell.block_bandwidth / cell.bandwidth
+    assert occupied == pytest.approx(0.9 if bandwidth > 2 else 0.771, abs=1e-3)
+    assert cell.symbol_rate("downlink") == pytest.approx(144e3)
+
+
+def test_nb_iot_far_away_sends_on_one_subcarrier():
+    """All the power on 15 kHz is 10.8 dB more than on 180 kHz."""
+    (loaded,) = load(PRESETS / "nb-iot.yaml")
+    (cell,) = loaded.scenario.base_stations
+    assert (cell.blocks, cell.block_bandwidth) == (12, 15e3)
+    one = cell.noise("uplink") * cell.block_snr / 0.2
+    assert [cell.held_blocks(one * n, 0.2) for n in (0.5, 1.0, 3.5, 100.0)] == [1, 1, 3, 12]
+    single = cell.uplink.rate.cap * cell.symbol_rate("uplink")
+    assert single == pytest.approx(250e3 / 12)
+    assert cell.reference_power == pytest.approx(cell.downlink.power / 12)
+    narrow = load(PRESETS / "nb-iot.yaml", settings=("cells.0.subcarrier_spacing=3.75 kHz",))
+    assert narrow[0].scenario.base_stations[0].blocks == 48
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "message"),
+    [
+        ("lte", "cells.0.bandwidth=25 MHz", r"one of 1\.4, 3, 5, 10, 15, 20 MHz at 15 kHz in LTE"),
+        ("lte", "cells.0.subcarrier_spacing=30 kHz", r"must be one of 15 kHz in LTE, got 30 kHz"),
+        ("lte", "cells.0.carrier=6.5 GHz", r"carrier: must be at most 6e\+09 Hz for LTE"),
+        ("nb-iot", "cells.0.bandwidth=200 kHz", r"must be one of 0\.18 MHz at 15 kHz in NB-IoT"),
+        ("lte", "cells.0.ideal_blocks=10", r"standard: is beside `ideal_blocks`"),
+        ("lte", "cells.0.wired=1 Gbit/s", r"standard: is beside `ideal_blocks`"),
+        ("lte", "cells.0.standard=lte-m", r"standard: must be one of 'nr', 'lte', 'nb-iot'"),
+    ],
+)
+def test_what_a_standard_lacks_is_one_line(name, setting, message):
+    with pytest.raises(ScenarioError, match=message):
+        load(PRESETS / f"{name}.yaml", settings=(setting,))
