@@ -1,9 +1,9 @@
 """Rates of an MCS table with block errors and HARQ."""
 
 import math
-from dataclasses import dataclass
-from functools import cache
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -51,6 +51,8 @@ class McsRate:
     code_block: int = 4000
     transmissions: int = 4
     outer_loop: OuterLoop | None = None
+    modulation: Literal[2, 4, 6, 8] | None = None
+    """Most bits of a symbol (2, 4, 6, 8); without it those of the table."""
 
     def __post_init__(self) -> None:
         validate_fields(self)
@@ -63,6 +65,13 @@ class McsRate:
         """The block error model."""
         return BlockErrors(table=self.table, gap=self.gap, thresholds=self.thresholds)
 
+    @property
+    def allowed(self) -> FloatArray:
+        """bit/s/Hz of every MCS without errors; 0 where it has too many bits a symbol."""
+        table = self.errors.mcs
+        most = np.inf if self.modulation is None else self.modulation
+        return np.where(table.modulation_order <= most, table.spectral_efficiency, 0.0)
+
     def goodput(self, sinr: ArrayLike) -> FloatArray:
         """Goodput of every MCS at linear ``sinr``, bit/s/Hz, shape (..., MCS)."""
         errors = self.errors
@@ -74,7 +83,7 @@ class McsRate:
             self.transmissions,
         )
         # Rounded, since the last bit of a normal distribution is that of the C library here.
-        return np.asarray(errors.mcs.spectral_efficiency * rounded(harq_goodput(failures)))
+        return np.asarray(self.allowed * rounded(harq_goodput(failures)))
 
     def spectral_efficiency(self, sinr: ArrayLike) -> Any:
         """bit/s/Hz at linear ``sinr``, elementwise; never decreasing."""
@@ -184,5 +193,11 @@ def _scheme_curves(rate: Any) -> tuple[FloatArray, FloatArray, FloatArray]:
 @cache
 def _curve(rate: Any) -> tuple[FloatArray, FloatArray]:
     grid = np.linspace(_LOW_DB, _HIGH_DB, _POINTS)
-    best = rate.goodput(db_to_linear(grid)).max(axis=-1)
-    return grid, np.maximum.accumulate(best)
+    found = _goodputs(replace(rate, modulation=None))[:, rate.allowed > 0]
+    return grid, np.maximum.accumulate(found.max(axis=-1))
+
+
+@lru_cache(maxsize=2)
+def _goodputs(rate: Any) -> FloatArray:
+    """Goodput of every MCS on the grid of the curve."""
+    return np.asarray(rate.goodput(db_to_linear(np.linspace(_LOW_DB, _HIGH_DB, _POINTS))))

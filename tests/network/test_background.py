@@ -19,7 +19,8 @@ from wfl_sim.network.radio_access import RadioAccess
 from wfl_sim.network.transfer import TransferRequest
 from wfl_sim.radio.allocation.channel_unaware import EqualShare
 from wfl_sim.radio.band import expected_rate
-from wfl_sim.radio.cell import CellConfig, UplinkConfig
+from wfl_sim.radio.cell import CellConfig
+from wfl_sim.radio.directions import UplinkConfig
 from wfl_sim.radio.propagation import ChannelConfig
 from wfl_sim.radio.traffic import Traffic, sources
 from wfl_sim.simulation.build import run_federation

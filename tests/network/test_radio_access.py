@@ -10,7 +10,8 @@ from tests.simulation.test_simulation import check_laws
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.radio.allocation import EqualShare, MaxCI, ProportionalFair
 from wfl_sim.radio.band import build_band
-from wfl_sim.radio.cell import CellConfig, PowerControl
+from wfl_sim.radio.cell import CellConfig
+from wfl_sim.radio.power_control import PowerControl
 from wfl_sim.radio.subbands import Subbands
 from wfl_sim.radio.transmit_power import DevicePower, per_held_block
 from wfl_sim.radio.update_loss import ConstantLoss, Never, Waterfall

@@ -11,13 +11,14 @@ import simpy
 from numpy.typing import NDArray
 
 from channel_models.elementary import cosine_and_sine
-from channel_models.units import MetresPerSecond, PositiveMetres, PositiveWatt, Unit
+from channel_models.units import MetresPerSecond, PositiveMetres, Unit
 from wfl_sim.config.errors import ScenarioError
 from wfl_sim.config.python_data import document_of, typed
 from wfl_sim.network.radio_access import RadioAccess
 from wfl_sim.network.transfer import Transfer, TransferRequest
 from wfl_sim.radio.cell import CellConfig, Direction
 from wfl_sim.radio.large_scale import LargeScale
+from wfl_sim.radio.power_control import TransmitPower
 from wfl_sim.radio.propagation import FROZEN
 
 
@@ -28,7 +29,7 @@ class _Links:
     cell: CellConfig
     distances: tuple[PositiveMetres, ...]
     gains: tuple[float, ...]
-    power: PositiveWatt
+    power: TransmitPower
     speed: MetresPerSecond
     height: PositiveMetres
 

@@ -67,6 +67,22 @@ class Carrier:
             return 0.0
         return float(self._progress.left[self._active.index(transfer)])
 
+    def on_air(self, links: range) -> list[tuple[int, float, float, float]]:
+        """Return link, SINR in dB, W and level of the transfers on the air at this moment.
+
+        They are those of some links, one link each.
+        """
+        run = self._followed
+        if run is None:
+            return []
+        step, _ = run.step_at(self.env.now)
+        found = zip(self._active, run.plan.sinr_db[step], run.plan.power[step], strict=False)
+        return [
+            (transfer.links[0], float(sinr_db), float(watts), transfer.request.level)
+            for transfer, sinr_db, watts in found
+            if watts > 0 and transfer.links[0] in links
+        ]
+
     def leave(self, transfer: Transfer, link: int) -> simpy.Event:
         """Remove a link from a transfer at this moment; a transfer without links ends.
 

@@ -34,6 +34,8 @@ class CellCarrier:
     """Sleep of the base station, which may have to wake up first."""
     duty: float = 1.0
     """Share of the time in which the direction is served."""
+    reduced: float = 1.0
+    """Share of the power of its class that a device has with QPSK."""
     listeners: Sequence[ActivityListener] = ()
     direction: Direction = "uplink"
     procedure: AccessProcedure | None = None

@@ -13,6 +13,7 @@ from wfl_sim.network.access_procedure import AccessProcedure
 from wfl_sim.network.base_station_sleep import BaseStationSleep
 from wfl_sim.network.carrier import Carrier
 from wfl_sim.network.cell_carrier import ActivityListener, CellCarrier
+from wfl_sim.network.power_commands import PowerCommands
 from wfl_sim.network.radio_record import RadioRecord
 from wfl_sim.radio.allocation.allocator import SenderFacts, unknown_senders
 from wfl_sim.radio.band import build_band
@@ -92,12 +93,16 @@ class RadioAccess:
         self._powers: list[dict[Direction, PowerRule]] = [
             {
                 "uplink": DevicePower(
-                    watts, self._density(number, slice(None)), float(cell.ideal_blocks is None)
+                    watts,
+                    np.asarray(cell.power_density(gains[number], begins=True)),
+                    float(cell.ideal_blocks is None),
+                    cell.uplink.reduced,
                 ),
                 "downlink": CellPower(cell.downlink.power, cell.blocks),
             }
             for number, cell in enumerate(cells)
         ]
+        self._commands: dict[int, PowerCommands] = {}
         self._bands: dict[Direction, dict[int, OfdmaBand]] = {"uplink": {}, "downlink": {}}
         self._procedures = [
             None
@@ -136,10 +141,8 @@ class RadioAccess:
     def move(self, device: int, gains: NDArray[np.float64]) -> None:
         """Set the gains (cells,) of a device; the rates follow when the next plan is made."""
         self.gains[:, device] = gains
-        for number, powers in enumerate(self._powers):
-            rule = powers["uplink"]
-            if isinstance(rule, DevicePower):
-                rule.density[device] = self._density(number, device)
+        for number in range(len(self._cells)):
+            self._set_density(number, device)
 
     def _build(self, direction: Direction, group: list[int]) -> None:
         """Build the carriers of co-channel cells in one direction."""
@@ -209,6 +212,18 @@ class RadioAccess:
     ) -> None:
         cell, sleep = self._cells[number], self.sleeps[number]
         config = cell.uplink if direction == "uplink" else cell.downlink
+        control, rule = cell.uplink.power_control, self._powers[number][direction]
+        if control is not None and control.closed is not None and isinstance(rule, DevicePower):
+            self._commands[number] = commands = PowerCommands(
+                self.env,
+                control.closed,
+                rule,
+                carrier,
+                first_link,
+                tuple(each.level for each in cell.uplink.modulations) or (1.0,),
+                partial(self._set_density, number),
+            )
+            listeners = [*listeners, commands.note]
         self.carriers[number][direction] = CellCarrier(
             carrier,
             first_link,
@@ -216,6 +231,7 @@ class RadioAccess:
             header=config.header,
             duty=cell.duty(direction) if cell.wired is None else 0.0,
             sleep=sleep,
+            reduced=cell.uplink.reduced if direction == "uplink" else 1.0,
             listeners=listeners if sleep is None else [*listeners, sleep.note],
             direction=direction,
             procedure=self._procedures[number],
@@ -243,9 +259,12 @@ class RadioAccess:
             ],
         )
 
-    def _density(self, number: int, devices: int | slice) -> NDArray[np.float64]:
-        """Return the W per resource block that power control sets; infinite without it."""
-        return np.asarray(self._cells[number].power_density(self.gains[number, devices]))
+    def _set_density(self, number: int, device: int) -> None:
+        """Set the W on a resource block that power control asks for."""
+        rule, commands = self._powers[number]["uplink"], self._commands.get(number)
+        asked = self._cells[number].power_density(self.gains[number, device], begins=True)
+        assert isinstance(rule, DevicePower)
+        rule.density[device] = asked * (1.0 if commands is None else commands.factor(device))
 
 
 def _forget(bands: Sequence[OfdmaBand]) -> None:

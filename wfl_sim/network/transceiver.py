@@ -224,7 +224,7 @@ class Transceiver:
             bits,
             weight=terms.weight or self.weight,
             deadline=terms.deadline,
-            level=min((terms.power or inf) / self._power(), 1.0),
+            level=min((terms.power or inf) / (self._power() * carrier.reduced), 1.0),
             share=terms.share or nan,
             on_power=self._radiate if self._follows_power and direction == "uplink" else None,
         )

@@ -72,7 +72,7 @@ def build_band(
     offsets = np.asarray((np.arange(cell.blocks) - (cell.blocks - 1) / 2) * width, dtype=float)
     limit = None
     if isinstance(power, DevicePower) and cell.block_snr:
-        limit = BlockLimit(cell.block_snr, power.largest)
+        limit = BlockLimit(cell.block_snr / power.reduced, power.largest)
 
     fading = LazyFading(
         cell.fadings, lambda link: stream(seed, "fading", name, link, path), doppler, sight
@@ -96,6 +96,7 @@ def build_band(
         known=None if known is None else SampledChannel(gains, known, offsets, step, ahead),
         allocator=side.allocator,
         rate=side.rate,
+        modulations=cell.uplink.modulations if direction == "uplink" else (),
         power=power,
         noise_density=cell.noise(direction) / width,
         blocks=cell.blocks,
@@ -131,7 +132,7 @@ def uplink_outlook(
     Args:
         cell: the description.
         gains: (n,) linear large-scale gains.
-        watts: (n,) W of each device.
+        watts: (n,) W that each device can radiate.
     """
     usable, strength = cell.symbol_rate("uplink"), gains / cell.noise("uplink")
     least = usable if cell.ideal_blocks is None else 0.0
@@ -162,6 +163,6 @@ def expected_rate(cell: CellConfig, direction: Direction, gain: float, power: fl
         held, watts = cell.blocks, cell.downlink.power / cell.blocks
     else:
         held = cell.held_blocks(gain, power)
-        watts = min(power / held, cell.power_density(gain))
+        watts = min(cell.available(power) / held, cell.power_density(gain))
     efficiency = float(side.rate.spectral_efficiency(watts * gain / cell.noise(direction)))
     return efficiency * held * cell.symbol_rate(direction)

@@ -22,6 +22,7 @@ from wfl_sim.radio.block_rates import BlockRates
 from wfl_sim.radio.channel import SampledChannel
 from wfl_sim.radio.knowledge import check_levels
 from wfl_sim.radio.medium import ActiveTransfers
+from wfl_sim.radio.power_reduction import Modulation
 from wfl_sim.radio.slices import Slice, parts
 from wfl_sim.radio.subbands import Subbands
 from wfl_sim.radio.transmit_power import PowerRule
@@ -67,6 +68,8 @@ class BandDivision(ABC):
     """What is known of devices beside their links."""
     slices: Sequence[Slice] = ()
     """Links with units of their own."""
+    modulations: tuple[Modulation, ...] = ()
+    """Modulations that differ in power; empty where all have the same."""
 
     def samples(
         self, links: NDArray[np.intp], start: int, steps: int
@@ -153,7 +156,11 @@ class BandDivision(ABC):
     def rates(self) -> BlockRates:
         """Rate map and power rule."""
         return BlockRates(
-            rate=self.rate, power=self.power, blocks=self.blocks, usable=self.symbol_rate
+            rate=self.rate,
+            power=self.power,
+            blocks=self.blocks,
+            usable=self.symbol_rate,
+            modulations=self.modulations,
         )
 
     @cached_property

@@ -1,6 +1,7 @@
 """The plan of one band: transfers, samples of the channel and rates, one step after the other."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -43,6 +44,7 @@ class BandPlan:
         """(m,) units that each link may hold; None without a limit."""
         self.shares = self.level = np.empty(0)
         """Shares of blocks (n, blocks) and levels of power, (n,) or (n, blocks), of this step."""
+        self._modulation: NDArray[np.intp] | None = None
         self._statistics: Statistics | None = None
         self._known, self._present = band.samples(traffic.links, self.start, steps)
         self._until = channel.step * np.arange(self.start + 1, self.start + 1 + steps, dtype=float)
@@ -115,6 +117,17 @@ class BandPlan:
         if traffic.level is not None:
             given = traffic.level if self.level.ndim == 1 else traffic.level[:, None]
             self.level = self.level * given
+        if self.band.modulations:
+            known = ChannelState(self._known[self.planned], self._backed_off())
+            self.level, self._modulation = self.band.rates.choose(
+                traffic, self.shares, self.level, known
+            )
+
+    def _backed_off(self) -> FloatArray:
+        """(m,) strength less what an outer loop has learned to back off."""
+        if self._learned is None:
+            return self.strength
+        return np.asarray(self.strength * db_to_linear(-self._learned.offset))
 
     def _learn(self) -> Statistics:
         """Return what is known beside the momentary channel; the same in all steps."""
@@ -137,7 +150,10 @@ class BandPlan:
         if self._learned is not None:
             self._learned.blocks = float(self._blocks[self.planned])
             self._offsets[self.planned] = self._learned.offset
-        return ChannelState(present, strength), ChannelState(known, self.strength, self._learned)
+        return (
+            ChannelState(present, strength),
+            ChannelState(known, self.strength, self._learned, self._modulation),
+        )
 
     def record(self, rates: Rates) -> None:
         """Take the rates of this step and go on to the next."""
@@ -154,8 +170,7 @@ class BandPlan:
     ) -> None:
         """Keep what the links have in this step, before `record`."""
         if known.learned is not None:
-            backed = self.strength * db_to_linear(-known.learned.offset)
-            known = ChannelState(known.fading, backed)
+            known = replace(known, strength=self._backed_off(), learned=None)
         grid, rate = (self.band.rates, self.traffic, shares, level), self._rate[self.planned]
         self.samples.append(partial(link_samples, *grid, present, known, rate, self.band.recorded))
 

@@ -1,6 +1,6 @@
 """Rates on resource blocks: from the blocks that transfers hold to SINR, bit/s and watts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 import channel_models as cm
 from channel_models.compiled import kernels
 from wfl_sim.radio.medium import ActiveTransfers
+from wfl_sim.radio.power_reduction import Modulation
 from wfl_sim.radio.propagation import TransportRate
 from wfl_sim.radio.transmit_power import PowerRule, on_blocks
 
@@ -38,6 +39,8 @@ class ChannelState:
     """(m,) or (blocks, m): mean SINR of a link on a block for each W."""
     learned: Learned | None = None
     """How far its links back off from it, where an outer loop has learned that."""
+    modulation: NDArray[np.intp] | None = None
+    """(m,) index of the modulation of each link, where that sets their power."""
 
     def sinr(self, power: FloatArray) -> FloatArray:
         """(blocks, m) where the links send with `power` (m,) in W on a block."""
@@ -53,6 +56,8 @@ class BlockRates:
     blocks: int
     usable: float
     """Symbols/s of data on one resource block, on average over time."""
+    modulations: tuple[Modulation, ...] = ()
+    """Modulations that differ in power; empty where all have the same."""
 
     def even_split(
         self,
@@ -66,6 +71,15 @@ class BlockRates:
         `strength` (m,) or (blocks, m) is the mean SINR of a link on a block for each W; no link
         holds more than `most` (m,) blocks.
         """
+        if self._parts:
+            given = np.ones(len(traffic.first)) if traffic.level is None else traffic.level
+            levels = [np.minimum(given, each.level) for each in self.modulations]
+            cases = zip(self._parts, levels, strict=True)
+            found = [
+                part.even_split(replace(traffic, level=level), fading, strength, most)
+                for part, level in cases
+            ]
+            return np.asarray(np.maximum.reduce(found))
         links = traffic.links
         held = np.full(len(links), self.blocks / traffic.transmissions)
         if most is not None:
@@ -114,6 +128,26 @@ class BlockRates:
         radiated = np.asarray(np.bincount(holders, power, count), dtype=float)
         return np.asarray(rate * self.usable), radiated, mean
 
+    def choose(
+        self, traffic: ActiveTransfers, shares: FloatArray, level: FloatArray, known: ChannelState
+    ) -> tuple[FloatArray, NDArray[np.intp]]:
+        """Return the modulations (n,) that carry the most on the known channel, and their levels.
+
+        Shares (n, blocks) and levels, (n,) or (n, blocks), are those of single links; a modulation
+        bounds the power on all blocks together.
+        """
+        used = level if level.ndim == 1 else (level * shares).sum(axis=1)
+        least = np.maximum(used, 1e-300)
+        scales = np.array([np.minimum(1.0, each.level / least) for each in self.modulations])
+        if level.ndim == 2:
+            scales = scales[:, :, None]
+        carried = [
+            part.of_shares(traffic, shares, level * scale, known, known)[0]
+            for part, scale in zip(self._parts, scales, strict=True)
+        ]
+        best = np.argmax(carried, axis=0)
+        return level * scales[best, np.arange(len(best))], best
+
     def of_shares(
         self,
         traffic: ActiveTransfers,
@@ -123,6 +157,14 @@ class BlockRates:
         known: ChannelState,
     ) -> Rates:
         """Return the rates of shares of blocks (n, blocks), at levels (n,) or (n, blocks)."""
+        if known.modulation is not None:
+            state = replace(known, modulation=None)
+            found = [
+                part.of_shares(traffic, np.where(mine, shares, 0.0), level, present, state)
+                for part, mine in zip(self._parts, self._of_each(known.modulation), strict=True)
+            ]
+            rate, watts, heard = (np.sum(each, axis=0) for each in zip(*found, strict=True))
+            return rate, watts, heard
         if not traffic.unicast:
             receivers = np.diff(np.append(traffic.first, len(traffic.links)))
             shares = np.repeat(shares, receivers, axis=0)
@@ -161,8 +203,22 @@ class BlockRates:
         sinr: FloatArray,
         share: FloatArray,
         first: NDArray[np.intp],
+        modulation: NDArray[np.intp] | None = None,
     ) -> tuple[NDArray[np.intp], FloatArray] | None:
-        """MCS and first-transmission errors of entries, as `McsRate.first_errors`; or None."""
+        """MCS and first-transmission errors of entries, as `McsRate.first_errors`; or None.
+
+        `modulation` is that of each of the entries' links, as in `ChannelState`.
+        """
+        if modulation is not None:
+            mine, each = self._parts, [known, sinr, share]
+            pairs = [
+                mine[modulation[i]].schemes(*(a[one] for a in each), np.zeros(1, dtype=np.intp))
+                for i, one in enumerate(map(slice, first, np.append(first[1:], len(sinr))))
+            ]
+            if any(pair is None for pair in pairs) or not pairs:
+                return None
+            chosen, errors = zip(*pairs, strict=True)  # type: ignore[arg-type]
+            return np.concatenate(chosen), np.concatenate(errors)
         found = getattr(self.rate, "first_errors", None)
         return None if found is None or not len(first) else found(known, sinr, share, first)
 
@@ -188,6 +244,15 @@ class BlockRates:
                 )
             rate[link[first]] = efficiency * np.add.reduceat(share, first)
         return rate
+
+    @cached_property
+    def _parts(self) -> tuple["BlockRates", ...]:
+        """Rates with at most each modulation."""
+        return tuple(replace(self, rate=each.rate, modulations=()) for each in self.modulations)
+
+    def _of_each(self, modulation: NDArray[np.intp]) -> list[NDArray[np.bool_]]:
+        """(m, 1) by modulation: which links have it."""
+        return [(modulation == number)[:, None] for number in range(len(self.modulations))]
 
     @cached_property
     def _transport(self) -> TransportRate | None:

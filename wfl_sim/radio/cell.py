@@ -12,118 +12,27 @@ from numpy.typing import ArrayLike
 import channel_models as cm
 from channel_models.units import (
     Decibel,
-    Fraction,
     Metres,
-    NonNegativeDecibel,
     PositiveBitsPerSecond,
     PositiveHertz,
     PositiveMetres,
-    PositiveSeconds,
-    PositiveWatt,
     Seconds,
     Unit,
-    Watt,
 )
 from wfl_sim.config.errors import LocatedError
-from wfl_sim.config.fields import NonNegativeInt
 from wfl_sim.config.registry import From
 from wfl_sim.radio.access import Access
-from wfl_sim.radio.allocation.allocator import ALLOCATORS, Allocator
-from wfl_sim.radio.allocation.channel_unaware import EqualShare
-from wfl_sim.radio.allocation.opportunistic import ProportionalFair
 from wfl_sim.radio.base_station_power import STATIONS, BaseStationPower
+from wfl_sim.radio.directions import DownlinkConfig, UplinkConfig
 from wfl_sim.radio.fading_average import best_snr, least_snr
-from wfl_sim.radio.power_control import PowerControl
-from wfl_sim.radio.propagation import ANTENNAS, RATES, Antenna, ChannelConfig
+from wfl_sim.radio.propagation import ANTENNAS, Antenna, ChannelConfig
 from wfl_sim.radio.traffic import Traffic, check_reserved
-from wfl_sim.radio.update_loss import LOSSES, Never, UpdateLoss
 from wfl_sim.radio.wifi import Wifi, check_access
 
 Direction = Literal["uplink", "downlink"]
-
-
-CsiDelay = Annotated[float, Unit("s", minimum=0.0, maximum=10.0)]
-"""Older channel state tells nothing of the present one, and its samples would be computed."""
 _MOST_BLOCKS: Final = 1000
 Capacity = Annotated[float, Unit("bit/s", minimum=1.0)]
 """Of a wired link; a slower one is none."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class UplinkConfig:
-    """The band on which devices send.
-
-    A device spreads its transmit power evenly over the blocks that it holds.
-    """
-
-    allocator: Annotated[Allocator, From(ALLOCATORS)] = field(default_factory=ProportionalFair)
-    rate: Annotated[cm.RateMap, From(RATES)] = field(default_factory=lambda: cm.ShannonGap(gap=3.0))
-    noise_figure: NonNegativeDecibel = 5.0
-    """Noise figure of the base station's receiver, dB."""
-    overhead: Fraction = 0.08
-    """Share of the resource elements that carry no data (TS 38.306: 0.08 in FR1 uplink)."""
-    csi_delay: CsiDelay = 4e-3
-    """Age of the channel state that allocators and schemes know, s: a report, its processing (TS
-    38.214 section 5.4) and the grant; the default is wfl_sim's."""
-    csi_error: Fraction = 0.0
-    """Mean square error of the fading that is known, as a share of its mean power."""
-    averaging: PositiveSeconds = 0.2
-    """Time constant of the average rate that fair allocators see, s."""
-    subband: NonNegativeInt = 1
-    """Resource blocks that are reported and allocated together; 0: all of them (wideband)."""
-    power_control: PowerControl | None = None
-    """Open-loop power control; without it a device always sends with all its power."""
-    block_snr: Decibel | None = None
-    """Mean SNR in dB that a block must have: a device holds no more blocks than its power can carry
-    at it, but at least one; without it, the one at which the rate carries the most for a power."""
-    access_delay: Seconds = 0.0
-    """Delay from the request to the first bit (scheduling request and grant), s."""
-    header: Fraction = 0.0
-    """Bits of protocol headers (RLC, PDCP, IP) for each bit of payload."""
-    outside: Watt = 0.0
-    """Interference on each resource block from beyond the cells of the scenario, W."""
-    loss: Annotated[UpdateLoss, From(LOSSES)] = field(default_factory=Never)
-    """Whether whole updates are lost, after their time and energy are spent."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class DownlinkConfig:
-    """The band on which the cell sends, its power spread evenly over all resource blocks."""
-
-    allocator: Annotated[Allocator, From(ALLOCATORS)] = field(default_factory=EqualShare)
-    rate: Annotated[cm.RateMap, From(RATES)] = field(default_factory=lambda: cm.ShannonGap(gap=3.0))
-    power: PositiveWatt = 39.810717055349734
-    """W over the band; 46 dBm is the macro base station of TR 38.901 calibrations."""
-    noise_figure: NonNegativeDecibel = 7.0
-    """Noise figure of the devices' receivers, dB."""
-    overhead: Fraction = 0.14
-    """Share of the resource elements that carry no data (TS 38.306: 0.14 in FR1 downlink)."""
-    csi_delay: CsiDelay = 4e-3
-    """Age of the channel state that allocators and schemes know, s: a report, its processing (TS
-    38.214 section 5.4) and the grant; the default is wfl_sim's."""
-    csi_error: Fraction = 0.0
-    """Mean square error of the fading that is known, as a share of its mean power."""
-    averaging: PositiveSeconds = 0.2
-    """Time constant of the average rate that fair allocators see, s."""
-    outside: Watt = 0.0
-    """Interference on each resource block from beyond the cells of the scenario, W."""
-    broadcast: bool = True
-    """Whether the shared state is sent once to all, at the rate of the worst receiver."""
-    rateless: bool = False
-    """Whether a receiver of a broadcast ends as soon as it has received enough itself."""
-    share: Fraction = 1.0
-    """Share of a broadcast's receivers, best mean gain first; the others get their own."""
-    subband: NonNegativeInt = 1
-    """Resource blocks that are reported and allocated together; 0: all of them (wideband)."""
-    access_delay: Seconds = 0.0
-    """Delay from the order to the first bit, s."""
-    header: Fraction = 0.0
-    """Bits of protocol headers (RLC, PDCP, IP) for each bit of payload."""
-
-    def __post_init__(self) -> None:
-        for key, idle in (("rateless", not self.rateless), ("share", self.share == 1.0)):
-            if not (self.broadcast or idle):
-                raise LocatedError("is of broadcasts, and `broadcast` is false", key)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,11 +141,19 @@ class CellConfig:
         share = (1 - prefix) * (1 - side.overhead) * self.duty(direction)
         return self.block_bandwidth * share
 
-    def power_density(self, gain: ArrayLike) -> Any:
-        """W on an uplink block that power control allows at linear large-scale gains."""
-        if self.uplink.power_control is None:
+    def power_density(self, gain: ArrayLike, *, begins: bool = False) -> Any:
+        """W on an uplink block that power control asks for at linear large-scale gains.
+
+        A closed loop ends at its SINR, here without other cells, where its commands have yet to
+        bring it if it `begins`.
+        """
+        control = self.uplink.power_control
+        if control is None:
             return np.full(np.shape(gain), np.inf)[()]
-        return self.uplink.power_control.density(gain, self.block_bandwidth)
+        if control.closed is None or begins:
+            return control.density(gain, self.block_bandwidth)
+        aim = float(cm.db_to_linear(control.closed.sinr))
+        return (aim * self.noise("uplink") / np.asarray(gain))[()]
 
     @property
     def base_height(self) -> float:
@@ -257,12 +174,17 @@ class CellConfig:
         """Uplink blocks that a device of `power` W holds alone on the band, by power headroom."""
         if not self.block_snr:
             return self.blocks
-        reached = power * gain / self.noise("uplink") / self.block_snr
+        reached = self.available(power) * gain / self.noise("uplink") / self.block_snr
         return int(min(max(reached * (1 + 1e-12), 1.0), self.blocks))
 
     def sent(self, gain: float, power: float) -> float:
         """W that a device of `power` W radiates alone on the band, at a linear gain."""
-        return min(power, self.held_blocks(gain, power) * float(self.power_density(gain)))
+        density = float(self.power_density(gain))
+        return min(self.available(power), self.held_blocks(gain, power) * density)
+
+    def available(self, power: float) -> float:
+        """W that a device of `power` W can radiate with QPSK."""
+        return power * self.uplink.reduced
 
     @cached_property
     def block_snr(self) -> float:

@@ -44,7 +44,9 @@ def link_samples(
     sinr, seen = present.sinr(power).T, known.sinr(power).T
     link, block = np.nonzero(shares)
     first = np.flatnonzero(np.diff(link, prepend=-1))
-    schemes = rates.schemes(seen[link, block], sinr[link, block], shares[link, block], first)
+    modulation = None if known.modulation is None else known.modulation[link[first]]
+    entries = seen[link, block], sinr[link, block], shares[link, block]
+    schemes = rates.schemes(*entries, first, modulation)
     found = []
     for number, device in enumerate(traffic.links.tolist()):
         mine = np.flatnonzero(shares[number])

@@ -42,16 +42,17 @@ class OfdmaBand(BandDivision):
 
     def _plan_step(self, plan: "BandPlan") -> Rates:
         traffic, demands = plan.traffic, plan.demands()
-        present, known = plan.states(plan.strength)
         if self._whole_blocks and self._by_blocks(traffic):
             holders = self.allocator.holders(demands)  # type: ignore[attr-defined]
             if holders is not None and plan.within_limits(holders):
                 blocks = self.units.to_blocks(holders)
+                present, known = plan.states(plan.strength)
                 if self.recorded is not None:
                     owned = np.arange(len(traffic.links))[:, None] == blocks
                     plan.keep(owned.astype(float), np.ones(len(owned)), present, known)
                 return self.rates.of_holders(traffic.links, blocks, present, known)
         plan.divide(demands)
+        present, known = plan.states(plan.strength)
         if self.recorded is not None:
             plan.keep(plan.shares, plan.level, present, known)
         return self.rates.of_shares(traffic, plan.shares, plan.level, present, known)
@@ -59,4 +60,4 @@ class OfdmaBand(BandDivision):
     def _by_blocks(self, traffic: ActiveTransfers) -> bool:
         """Whether the holder of a block is all that rates need."""
         alone = traffic.together is None and traffic.level is None
-        return alone and traffic.unicast and not self.slices
+        return alone and traffic.unicast and not self.slices and not self.modulations

@@ -16,11 +16,11 @@ from channel_models.units import (
     PositiveBits,
     PositiveMetres,
     PositiveSeconds,
-    PositiveWatt,
 )
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.fields import PositiveFloat, PositiveInt
 from wfl_sim.device_models import Hardware, HardwareReference
+from wfl_sim.radio.power_control import TransmitPower
 
 USER_HEIGHT: Final = 1.5
 """m of the users."""
@@ -60,7 +60,7 @@ class Traffic:
     """Least distance to the cell, m."""
     speed: MetresPerSecond = 3 / 3.6
     """For the Doppler shift alone: users keep their places."""
-    power: PositiveWatt = 0.19952623149688797
+    power: TransmitPower = 0.19952623149688797
     """W that a user can radiate."""
     hardware: Annotated[Hardware, HardwareReference()] = field(
         default_factory=lambda: HardwareReference().resolve("phone-mid-range")

@@ -71,6 +71,9 @@ class DevicePower:
     density: FloatArray
     """(links,) W on a resource block that power control asks for; infinite without it."""
     least_blocks: float = 1.0
+    reduced: float = 1.0
+    """Share of it that is there with QPSK (TS 38.101-1 section 6.2.2); other modulations have less,
+    by the level."""
 
     @property
     def spreads(self) -> bool:
@@ -85,8 +88,8 @@ class DevicePower:
         return np.minimum(level * largest / np.maximum(held, self.least_blocks), density)
 
     def total(self, links: NDArray[np.intp]) -> FloatArray:
-        """What each device can radiate."""
-        return self.largest.take(links)
+        """What each device can radiate with QPSK."""
+        return self.largest.take(links) * self.reduced
 
     def most(self, links: NDArray[np.intp]) -> FloatArray:
         """What power control asks for."""
@@ -94,7 +97,7 @@ class DevicePower:
 
     def bounds(self, links: NDArray[np.intp]) -> tuple[FloatArray, FloatArray]:
         """W of each link on all its blocks together, and on any one of them."""
-        return self.largest.take(links), self.density.take(links)
+        return self.total(links), self.density.take(links)
 
 
 @dataclass(frozen=True)

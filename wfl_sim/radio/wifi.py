@@ -128,6 +128,7 @@ def check_access(cell: Any) -> None:
         (cell.tdd, ("tdd",)),
         (cell.access, ("access",)),
         (cell.uplink.power_control, ("uplink", "power_control")),
+        (cell.uplink.power_reduction, ("uplink", "power_reduction")),
         (cell.downlink.rateless, ("downlink", "rateless")),
         (any(each.reserved for each in cell.traffic), ("traffic",)),
     ):

@@ -92,7 +92,7 @@ class JointPlan(LimitedRounds):
         for name in dict.fromkeys(device.cell.name for device in devices):
             some = [device for device in devices if device.cell.name == name]
             cell, dvfs = some[0].cell, [device.hardware.dvfs for device in some]
-            watts = np.array([device.power for device in some])
+            watts = np.array([device.power * cell.uplink.reduced for device in some])
             gains = np.array([device.mean_gain for device in some])
             rates, band, block = cell.uplink_outlook(gains, watts)
             facts = sender_facts(some, np.arange(len(some)), watts)
@@ -107,13 +107,13 @@ class JointPlan(LimitedRounds):
                 facts["amplifier"],
                 block,
             ).plan(band)
-            for device, clock, share, level in zip(
-                some, *(each.tolist() for each in plan), strict=True
+            for device, most, clock, share, level in zip(
+                some, watts.tolist(), *(each.tolist() for each in plan), strict=True
             ):
                 terms[device.index] = Terms(
                     frequency=None if device.hardware.dvfs is None else clock,
                     share=share,
-                    power=device.power * level,
+                    power=most * level,
                     deadline=now + self.within,
                 )
         return terms

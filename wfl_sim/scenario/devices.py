@@ -10,7 +10,6 @@ from channel_models.units import (
     MetresPerSecond,
     PositiveMetres,
     PositiveSeconds,
-    PositiveWatt,
     Watt,
 )
 from wfl_sim.config.errors import LocatedError
@@ -23,6 +22,7 @@ from wfl_sim.device_models.mobility import Static
 from wfl_sim.device_models.mobility.track import MOBILITIES, Mobility
 from wfl_sim.device_models.radio_power import ModemPower
 from wfl_sim.radio.areas import AREAS, Area, Ring
+from wfl_sim.radio.power_control import TransmitPower
 
 _GIVE_UP: Final = 10.0
 
@@ -34,8 +34,8 @@ class DeviceGroup:
     count: Annotated[PositiveInt, Le(1_000_000)]
     """Number of devices; a million takes 8 GB and minutes."""
     hardware: Annotated[Hardware, HardwareReference()]
-    power: PositiveWatt = 0.19952623149688797
-    """Transmit power; 23 dBm is power class 3 of TS 38.101."""
+    power: TransmitPower = 0.19952623149688797
+    """Transmit power, or its class: 23 dBm is `class-3` of TS 38.101-1 (also -1, -1.5, -2, -5)."""
     area: Annotated[Area, From(AREAS, default="ring")] = field(default_factory=Ring)
     height: PositiveMetres = 1.5
     indoor: Fraction = 0.0

@@ -66,7 +66,7 @@ def mean_snrs(cell: CellConfig, power: float, gain: float) -> dict[Direction, fl
     power divided over all its blocks.
     """
     watts: dict[Direction, float] = {
-        "uplink": min(power, cell.power_density(gain)),
+        "uplink": min(cell.available(power), cell.power_density(gain)),
         "downlink": cell.downlink.power / cell.blocks,
     }
     return {
@@ -104,7 +104,7 @@ def unreached(
             )
         if direction == "uplink":
             held = cell.held_blocks(gain, power)
-            snr = min(snr, power / held * gain / cell.noise("uplink"))
+            snr = min(snr, cell.available(power) / held * gain / cell.noise("uplink"))
         if snr < cell.least_snr[direction]:
             side = cell.uplink if direction == "uplink" else cell.downlink
             least_db = 10 * log10(cell.least_snr[direction])
