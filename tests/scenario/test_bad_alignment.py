@@ -56,7 +56,6 @@ def complaint(folder: Path, *settings: str) -> str:
         (["data.request_tokens=120"], "reads at most 128 tokens"),
         (["data.request_tokens=120", "method=fedit"], "tokens must be at most 128"),
         (["data.preferences={values: [2]}"], "values: must lie in [0, 1], got 2"),
-        (["method=feddpa"], "are instructions"),
         (["method=fedper"], "FedPer keeps the head alone on the device"),
         (
             ["method={kind: scaffold}", "rounds={kind: asynchronous, count: 1}"],

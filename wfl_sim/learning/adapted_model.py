@@ -1,6 +1,6 @@
 """A frozen base network with the parameter-efficient parts of a method, for any device."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
 from types import MappingProxyType
@@ -16,12 +16,12 @@ from transformers import PreTrainedModel
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.data.metrics import Judge
 from wfl_sim.learning import peft as torch_parts
-from wfl_sim.learning.mixing import evaluate_mixture, text_embeddings, without_loras
+from wfl_sim.learning.causal.evaluation import Around
+from wfl_sim.learning.mixing import Weights, text_embeddings, weighing, without_loras
 from wfl_sim.learning.objectives import evaluate
 from wfl_sim.learning.peft.architecture import layers_of, token_by_token
 from wfl_sim.learning.peft_folder import check_begin
 from wfl_sim.learning.prefix_cache import PrefixCache
-from wfl_sim.learning.tokenized import TokenizedTexts
 from wfl_sim.learning.torch_settings import deterministic
 from wfl_sim.learning.training import gradient_terms, train
 from wfl_sim.methods.objectives import Alignment
@@ -194,31 +194,31 @@ class AdaptedModel:
                     self.model, trained, phase, examples, rng, self.prefix, add_terms, self._forward
                 )
 
-    def describe(self, examples: TokenizedTexts) -> NDArray[np.float32]:
+    def describe(self, examples: Any) -> NDArray[np.float32]:
         """Return the mean last hidden state of the network without LoRAs, (n, hidden)."""
         with deterministic(seed=0, threads=self.threads), without_loras(self.model):
             return text_embeddings(self.model, examples)
 
-    def evaluate_blended(
-        self, examples: TokenizedTexts, weights: Mapping[str, NDArray[np.floating]]
-    ) -> dict[str, float]:
-        """Return accuracy and loss where LoRAs weigh differently from text to text."""
-        with deterministic(seed=0, threads=self.threads), self.cls_token_only():
-            return evaluate_mixture(self.model, examples, weights, self.judge)
+    def evaluate(self, examples: Any, weights: Weights | None = None) -> dict[str, float]:
+        """Return accuracy and loss of the present values, and more of a language model.
 
-    def evaluate(self, examples: Any) -> dict[str, float]:
-        """Return accuracy and loss of the present values, and more of a language model."""
+        Args:
+            examples: held-out ones.
+            weights: (n,) of the LoRAs of each part, where they differ from text to text.
+        """
+        around = nullcontext if weights is None else weighing(self.model, weights)
         with deterministic(seed=0, threads=self.threads):
             if self.task is not None:
-                return self.task.evaluate(self, examples)
+                return self.task.evaluate(self, examples, around)
             with self.cls_token_only():
-                return evaluate(self.model, examples, self.judge)
+                return evaluate(self.model, examples, self.judge, around)
 
-    def answers(self, examples: Any) -> list[str]:
+    def answers(self, examples: Any, weights: Weights | None = None) -> list[str]:
         """Return what a language model answers with its present values."""
         assert self.task is not None
+        around = nullcontext if weights is None else weighing(self.model, weights)
         with deterministic(seed=0, threads=self.threads):
-            return self.task.answers(self, examples)
+            return self.task.answers(self, examples, around)
 
     @cached_property
     def _values(self) -> dict[str, NDArray[np.float32]]:
@@ -278,10 +278,14 @@ class LanguageTask(Protocol):
     ) -> list[float]:
         """Take the local steps of one phase in place, and return what each has minimised."""
 
-    def evaluate(self, adapted: AdaptedModel, examples: Any) -> dict[str, float]:
-        """Return the quality of answers, by name."""
+    def evaluate(
+        self, adapted: AdaptedModel, examples: Any, around: Around = nullcontext
+    ) -> dict[str, float]:
+        """Return the quality of answers, by name; `around` is entered for each pass."""
 
-    def answers(self, adapted: AdaptedModel, examples: Any) -> list[str]:
+    def answers(
+        self, adapted: AdaptedModel, examples: Any, around: Around = nullcontext
+    ) -> list[str]:
         """Return the answer to each request."""
 
 

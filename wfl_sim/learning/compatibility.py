@@ -4,7 +4,7 @@ from wfl_sim.config.errors import LocatedError
 from wfl_sim.data.examples import Shards
 from wfl_sim.data.instructions import Instructions
 from wfl_sim.learning.pretrained_model import Pretrained
-from wfl_sim.methods.method import Method, SplitModel, hook
+from wfl_sim.methods.method import Method, SplitModel
 from wfl_sim.methods.objectives import DPO, PREFERENCES, RULES, Alignment
 from wfl_sim.methods.parts import Head
 
@@ -16,11 +16,6 @@ def check_compatible(model: Pretrained, method: Method, shards: Shards) -> None:
     DPO needs pairs; reward models must be there, and read texts as long as these.
     """
     instructs = isinstance(shards.pooled, Instructions)
-    if instructs and hook(method, "mixing_weights"):
-        raise LocatedError(
-            f"{type(method).__name__} is made for classifiers, and these data are instructions",
-            "method",
-        )
     private = [part.config for part in method.parts if not (part.shared or part.known)]
     if private and all(isinstance(each, Head) for each in private) and instructs:
         raise LocatedError(

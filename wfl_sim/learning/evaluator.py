@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from wfl_sim.execution.task import Evaluate, Result
 from wfl_sim.learning.learner_context import LearnerContext
@@ -10,6 +10,10 @@ from wfl_sim.learning.payloads import Payloads
 from wfl_sim.methods.method import hook
 from wfl_sim.methods.parts import Part
 from wfl_sim.state import State, check_same, shapes_of
+
+if TYPE_CHECKING:
+    from wfl_sim.learning.adapted_model import AdaptedModel
+    from wfl_sim.learning.mixing import Weights
 
 _log = logging.getLogger(__name__)
 _DEVICES: Final = 4
@@ -41,11 +45,15 @@ class Evaluator:
         examples = self._context.examples.placed("test", task.device, task.shard)
         adapted = self._context.models.of(shapes.parts)
         adapted.load(state)
-        if self._mixing_weights is not None:
-            kept, _ = self._payloads.split(private)
-            weights = self._mixing_weights(kept, adapted.describe(examples))
-            return Result({}, adapted.evaluate_blended(examples, weights))
-        return Result({}, adapted.evaluate(examples))
+        return Result({}, adapted.evaluate(examples, self._weights(adapted, private, examples)))
+
+    def _weights(self, adapted: "AdaptedModel", private: State, examples: Any) -> "Weights | None":
+        """Return the weights of LoRAs for each text; None where all weigh alike."""
+        if self._mixing_weights is None:
+            return None
+        kept, _ = self._payloads.split(private)
+        weights: Weights = self._mixing_weights(kept, adapted.describe(examples))
+        return weights
 
     def samples(self, shared: State, private: Sequence[State]) -> list[dict[str, str]]:
         """Return what the models of the first devices answer, before tuning and after.
@@ -65,7 +73,7 @@ class Evaluator:
             some = encoded.take(arange(min(_REQUESTS, len(examples))))
             adapted = self._context.models.of(self._payloads.shapes(device).parts)
             adapted.load(self._payloads.personal_model(device, shared, kept))
-            after = adapted.answers(some)
+            after = adapted.answers(some, self._weights(adapted, kept, some))
             with reference_policy(adapted):
                 before = adapted.answers(some)
             given = some.examples

@@ -1,6 +1,7 @@
 """Training and evaluation of a language model that answers instructions."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import cached_property
 
 import numpy as np
@@ -14,6 +15,7 @@ from wfl_sim.learning.alignment.preference_head import preference_head
 from wfl_sim.learning.alignment.rewards import Reward, alignment_of, answer_rewards, rewards_of
 from wfl_sim.learning.alignment.training import align
 from wfl_sim.learning.causal.evaluation import (
+    Around,
     generate_answers,
     mean_divergence,
     perplexity,
@@ -75,15 +77,19 @@ class InstructionTask:
             self._heads[key] = preference_head(adapted, self.tokenizer, examples)
         return self._heads[key]
 
-    def answers(self, adapted: AdaptedModel, examples: Conversations) -> list[str]:
+    def answers(
+        self, adapted: AdaptedModel, examples: Conversations, around: Around = nullcontext
+    ) -> list[str]:
         """Return what the network answers to each request."""
         sparsity = Sparsity() if self.objective is None else self.objective.attention
         temperature = 1.0 if self.objective is None else self.objective.temperature
         model = adapted.model.eval()
-        texts = generate_answers(model, self.tokenizer, examples, sparsity, temperature)
+        texts = generate_answers(model, self.tokenizer, examples, sparsity, temperature, around)
         return decode_answers(self.tokenizer, texts)
 
-    def evaluate(self, adapted: AdaptedModel, examples: Conversations) -> dict[str, float]:
+    def evaluate(
+        self, adapted: AdaptedModel, examples: Conversations, around: Around = nullcontext
+    ) -> dict[str, float]:
         """Return loss and perplexity of given answers, and rewards of the network's own.
 
         Beside the true rewards (causal/evaluation.py): `kl`, the divergence of an answer from the
@@ -93,8 +99,8 @@ class InstructionTask:
         model = adapted.model.eval()
         sparsity = Sparsity() if self.objective is None else self.objective.attention
         temperature = 1.0 if self.objective is None else self.objective.temperature
-        numbers = perplexity(model, examples.texts, sparsity)
-        texts = generate_answers(model, self.tokenizer, examples, sparsity, temperature)
+        numbers = perplexity(model, examples.texts, sparsity, around)
+        texts = generate_answers(model, self.tokenizer, examples, sparsity, temperature, around)
         numbers |= true_rewards(self.tokenizer, examples, texts)
         if adapted.judge is not None:
             answers = decode_answers(self.tokenizer, texts)
@@ -104,6 +110,6 @@ class InstructionTask:
                 scores = answer_rewards([reward], self.tokenizer, examples.examples, texts)
                 numbers[f"scored_{name}"] = float(scores.mean())
         numbers["kl"] = mean_divergence(
-            model, texts, sparsity, temperature, lambda: reference_policy(adapted)
+            model, texts, sparsity, temperature, lambda: reference_policy(adapted), around
         )
         return numbers

@@ -1,7 +1,7 @@
 """Quality of a language model on held-out requests: perplexity, and rewards of its answers."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
 import numpy as np
@@ -16,12 +16,17 @@ from wfl_sim.learning.causal.prompts import Conversations, PromptBatch, decode_a
 from wfl_sim.methods.objectives import Sparsity
 from wfl_sim.randomness import derived_seed
 
+Around = Callable[[slice], AbstractContextManager[object]]
+"""Is entered for each pass of the network, with the texts that it takes."""
+
 _BATCH: Final = 32
 _VALUES: Final = 2**24
 """Log-probabilities that are held at a time."""
 
 
-def perplexity(model: PreTrainedModel, texts: PromptBatch, sparsity: Sparsity) -> dict[str, float]:
+def perplexity(
+    model: PreTrainedModel, texts: PromptBatch, sparsity: Sparsity, around: Around = nullcontext
+) -> dict[str, float]:
     """Return loss (nat a word) and perplexity of the given answers.
 
     Raises:
@@ -31,8 +36,11 @@ def perplexity(model: PreTrainedModel, texts: PromptBatch, sparsity: Sparsity) -
         raise ValueError("nothing to evaluate on: no held-out examples")
     total, words = 0.0, 0
     with torch.inference_mode():
-        for batch in texts.split(rows_at_once(model, texts)):
-            each = log_probabilities(model, batch, sparsity).log_probabilities * batch.answer_mask
+        for here in slices(len(texts), rows_at_once(model, texts)):
+            batch = texts.take(here)
+            with around(here):
+                each = log_probabilities(model, batch, sparsity).log_probabilities
+            each = each * batch.answer_mask
             total -= float(each.sum(dtype=torch.float64))
             words += int(batch.answer_mask.sum())
     return {"loss": total / words, "perplexity": float(np.exp(total / words))}
@@ -44,14 +52,17 @@ def generate_answers(
     examples: Conversations,
     sparsity: Sparsity,
     temperature: float,
+    around: Around = nullcontext,
 ) -> PromptBatch:
     """Let the network answer, greedily or by draws that depend on the requests alone."""
     seed = derived_seed(0, "evaluation", examples.examples.fingerprint())
     draws = None if examples.examples.greedy else Generator().manual_seed(seed)
     decoding = Decoding.of(tokenizer, model, sparsity, temperature)
-    return joined(
-        [generate(model, batch, decoding, draws) for batch in examples.texts.split(_BATCH)]
-    )
+    answered = []
+    for here in slices(len(examples), _BATCH):
+        with around(here):
+            answered.append(generate(model, examples.texts.take(here), decoding, draws))
+    return joined(answered)
 
 
 def true_rewards(
@@ -87,6 +98,7 @@ def mean_divergence(
     sparsity: Sparsity,
     temperature: float,
     reference: Callable[[], AbstractContextManager[None]],
+    around: Around = nullcontext,
 ) -> float:
     """Return the mean over answers of sum_t KL(pi(.|t), pi_ref(.|t)) in nat, exact at every place.
 
@@ -97,10 +109,13 @@ def mean_divergence(
         texts: its answers.
         sparsity, temperature: of the policy.
         reference: makes the model the reference policy.
+        around: is entered for each pass of the policy.
     """
     total = 0.0
-    for batch in texts.split(rows_at_once(model, texts)):
-        new = distributions(model, batch, sparsity, temperature)
+    for here in slices(len(texts), rows_at_once(model, texts)):
+        batch = texts.take(here)
+        with around(here):
+            new = distributions(model, batch, sparsity, temperature)
         with reference():
             old = distributions(model, batch, sparsity, temperature)
         total += kl_divergence(new, old, batch.answer_mask) * len(batch)
@@ -117,6 +132,11 @@ def kl_divergence(new: Tensor, reference: Tensor, mask: Tensor) -> float:
     """
     each = (new.exp() * (new - reference)).sum(-1) * mask
     return float(each.sum(1).mean())
+
+
+def slices(count: int, size: int) -> Iterator[slice]:
+    """Yield slices of `size` rows; the last may have fewer."""
+    return (slice(first, min(first + size, count)) for first in range(0, count, size))
 
 
 def rows_at_once(model: PreTrainedModel, texts: PromptBatch) -> int:

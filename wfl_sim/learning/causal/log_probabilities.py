@@ -49,6 +49,12 @@ def hidden_states(model: PreTrainedModel, texts: PromptBatch) -> Tensor:
     return states[:, -texts.answer.shape[1] :].float()
 
 
+def request_states(model: PreTrainedModel, texts: PromptBatch) -> Tensor:
+    """Return the last hidden state at each token of the requests, (n, request, hidden)."""
+    alone = texts.with_answers(texts.answer[:, :0], texts.answer_mask[:, :0])
+    return _forward(model, alone, Sparsity(), hidden_states=True).hidden_states[-1].float()
+
+
 def _forward(
     model: PreTrainedModel, texts: PromptBatch, sparsity: Sparsity, hidden_states: bool = False
 ) -> Any:
