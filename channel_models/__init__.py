@@ -12,6 +12,7 @@ from channel_models.diversity import (
     selection_law,
 )
 from channel_models.fading.block import Block, Static
+from channel_models.fading.blockage import Blocked, blockage_loss_db
 from channel_models.fading.grid import GRID_BLOCK
 from channel_models.fading.nakagami import Nakagami
 from channel_models.fading.ornstein_uhlenbeck import OrnsteinUhlenbeck
@@ -141,6 +142,7 @@ __all__ = [
     "BestOfPower",
     "Block",
     "BlockErrors",
+    "Blocked",
     "BuildingEntry",
     "Condition",
     "ConstantPower",
@@ -205,6 +207,7 @@ __all__ = [
     "UMiAV",
     "Unit",
     "average_fade_duration",
+    "blockage_loss_db",
     "capacity_effective_sinr",
     "channel_dispersion",
     "chase_errors",
