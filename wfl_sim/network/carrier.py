@@ -7,6 +7,7 @@ at a time; the state of the transfers is in arrays.
 """
 
 from collections.abc import Callable, Generator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,7 @@ class Carrier:
         self._active: list[Transfer] = []
         self._listeners = 0
         self._progress = Progress()
+        self._waiting: dict[Transfer, NDArray[np.float64]] = {}
         self._changed = env.event()
         self._followed: PlanRun | None = None
         self._leaving: list[tuple[Transfer, int, simpy.Event]] = []
@@ -57,15 +59,16 @@ class Carrier:
             request.group.active.append(transfer)
         self._listeners += request.on_power is not None
         self._active.append(transfer)
-        self._progress.add(request, self.env.now)
+        transfer.held_back = 0.0 if request.window is None else request.bits
+        self._progress.add(request, self.env.now, transfer.release(self.env.now))
         self._wake()
         return transfer
 
     def left(self, transfer: Transfer) -> float:
         """Return the bits of a transfer that were left when the present plan began."""
         if transfer not in self._active:
-            return 0.0
-        return float(self._progress.left[self._active.index(transfer)])
+            return transfer.held_back
+        return float(self._progress.left[self._active.index(transfer)]) + transfer.held_back
 
     def on_air(self, links: range) -> list[tuple[int, float, float, float]]:
         """Return link, SINR in dB, W and level of the transfers on the air at this moment.
@@ -90,7 +93,8 @@ class Carrier:
             An event at this moment; its value is the bits that have arrived until now.
         """
         left = self.env.event()
-        if transfer in self._active and link in transfer.links:
+        waits = transfer in self._waiting
+        if (waits or transfer in self._active) and link in transfer.links:
             self._leaving.append((transfer, link, left))
             self._wake()
         else:
@@ -106,8 +110,9 @@ class Carrier:
         """Stop at the end of a run; return the transfers under way and the bits left of each."""
         if self._active and self._followed is not None:
             self._advance(self._followed, *self._followed.step_at(self.env.now))
-        left = self._progress.left.tolist()
-        return list(zip(self._remove(list(range(len(self._active)))), left, strict=True))
+        left = [self.left(each) for each in self._active]
+        ended = [*self._remove(list(range(len(self._active)))), *self._waiting]
+        return list(zip(ended, [*left, *(each.held_back for each in self._waiting)], strict=True))
 
     def _wake(self) -> None:
         if not self._changed.triggered:
@@ -118,7 +123,7 @@ class Carrier:
         while True:
             self._changed = env.event()
             if not self._active:
-                if self._idle is not None:
+                if self._idle is not None and not self._waiting:
                     self._idle()
                 yield self._changed
                 self._changed = env.event()
@@ -137,7 +142,7 @@ class Carrier:
                 ended = yield from self._follow(PlanRun(plan, transfers.bits_left, env.now))
                 unchanged = not ended and not self._changed.triggered
                 steps = min(2 * steps, longest)
-                for transfer in self._remove(ended):
+                for transfer in self._remove(self._ended(ended)):
                     if transfer.request.group is not None:
                         transfer.request.group.served += 1
                     transfer.done.succeed(transfer)
@@ -153,14 +158,44 @@ class Carrier:
     def _process_leaving(self) -> None:
         leaving, self._leaving = self._leaving, []
         for transfer, link, left in leaving:
-            if transfer not in self._active:
-                left.succeed(transfer.bits)
-                continue
-            i = self._active.index(transfer)
+            left.succeed(transfer.bits - self.left(transfer))
             transfer.links = tuple(each for each in transfer.links if each != link)
-            left.succeed(transfer.bits - float(self._progress.left[i]))
-            if not transfer.links:
-                self._remove([i])
+            if not transfer.links and self._waiting.pop(transfer, None) is not None:
+                transfer.end = self.env.now
+            elif not transfer.links and transfer in self._active:
+                self._remove([self._active.index(transfer)])
+
+    def _ended(self, sent: list[int]) -> list[int]:
+        """Send what windows held back, now or when it is due; return who has ended."""
+        now, ended, pausing = self.env.now, [], []
+        for i in sent:
+            transfer = self._active[i]
+            window = transfer.window
+            if window is None or not transfer.held_back:
+                ended.append(transfer)
+            elif window.due <= now:
+                self._progress.left[i] = transfer.release(now)
+            else:
+                pausing.append(i)
+                self._waiting[transfer] = self._progress.column(i)
+                timer = self.env.timeout(window.due - now)
+                timer.callbacks.append(partial(self._resume, transfer))
+        for transfer in self._remove(pausing):
+            if transfer.request.on_power is not None:
+                transfer.reported = (0.0, 0.0)
+                transfer.request.on_power(0.0, 0.0)
+        return [self._active.index(transfer) for transfer in ended]
+
+    def _resume(self, transfer: Transfer, _: simpy.Event) -> None:
+        """Send the next window of a transfer, unless its link has left."""
+        column = self._waiting.pop(transfer, None)
+        if column is None:
+            return
+        self._listeners += transfer.request.on_power is not None
+        self._active.append(transfer)
+        column[0] = transfer.release(self.env.now)
+        self._progress.put_back(column)
+        self._wake()
 
     def _follow(self, run: PlanRun) -> Generator[simpy.Event, Any, list[int]]:
         """Wait until the end of a run or a change; return which transfers have ended."""

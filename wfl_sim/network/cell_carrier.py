@@ -9,8 +9,10 @@ import simpy
 from wfl_sim.network.access_procedure import AccessProcedure
 from wfl_sim.network.base_station_sleep import BaseStationSleep
 from wfl_sim.network.carrier import Carrier
+from wfl_sim.network.connections import Connections
 from wfl_sim.network.transfer import Transfer, TransferRequest
 from wfl_sim.radio.cell import Direction
+from wfl_sim.radio.transport import Transport
 
 ActivityListener = Callable[[int, bool], None]
 """Called with the device, and whether its transfer begins or ends."""
@@ -40,6 +42,8 @@ class CellCarrier:
     direction: Direction = "uplink"
     procedure: AccessProcedure | None = None
     """States of the devices; None where access takes `delay` alone."""
+    transport: tuple[Transport, Connections] | None = None
+    """Of each device with the server; None without handshakes and windows."""
     _begun: dict[Transfer, int] = field(default_factory=dict)
 
     def __repr__(self) -> str:
@@ -53,12 +57,25 @@ class CellCarrier:
             yield self.carrier.env.timeout(self.delay)
         if self.procedure is not None:
             yield from self.procedure.wait(self.direction, devices)
+        if self.transport is not None and len(devices) == 1:
+            transport, connections = self.transport
+            if wait := connections.handshake(transport, devices[0]):
+                yield self.carrier.env.timeout(wait)
 
     def send(self, request: TransferRequest) -> Transfer:
         """Begin a transfer whose links are devices and whose bits are those of the payload."""
         device = request.links[0]
         links = [self.first_link + each for each in request.links]
-        transfer = self.carrier.send(replace(request, links=links, bits=self.on_air(request.bits)))
+        window = None
+        if self.transport is not None and len(links) == 1 and request.group is None:
+            transport, connections = self.transport
+            window = connections.window(transport, device, self.direction)
+        bits = self.on_air(request.bits)
+        transfer = self.carrier.send(replace(request, links=links, bits=bits, window=window))
+        if window is not None:
+            transfer.done.callbacks.append(
+                lambda _: connections.ended(device, self.direction, transfer)
+            )
         if (procedure := self.procedure) is not None:
             procedure.note(request.links, True)
             transfer.done.callbacks.append(
@@ -75,6 +92,8 @@ class CellCarrier:
         if self.procedure is not None and self.first_link + device in transfer.links:
             self.procedure.note([device], False)
         left = self.carrier.leave(transfer, self.first_link + device)
+        if self.transport is not None and transfer.window is not None:
+            self.transport[1].ended(device, self.direction, transfer)
         if self.listeners:
             left.callbacks.append(lambda _: None if transfer.links else self._end(transfer))
         return left

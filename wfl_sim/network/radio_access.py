@@ -13,6 +13,7 @@ from wfl_sim.network.access_procedure import AccessProcedure
 from wfl_sim.network.base_station_sleep import BaseStationSleep
 from wfl_sim.network.carrier import Carrier
 from wfl_sim.network.cell_carrier import ActivityListener, CellCarrier
+from wfl_sim.network.connections import Connections
 from wfl_sim.network.power_commands import PowerCommands
 from wfl_sim.network.radio_record import RadioRecord
 from wfl_sim.radio.allocation.allocator import SenderFacts, unknown_senders
@@ -102,6 +103,7 @@ class RadioAccess:
             }
             for number, cell in enumerate(cells)
         ]
+        self._connections = Connections(env)
         self._commands: dict[int, PowerCommands] = {}
         self._bands: dict[Direction, dict[int, OfdmaBand]] = {"uplink": {}, "downlink": {}}
         self._procedures = [
@@ -235,6 +237,7 @@ class RadioAccess:
             listeners=listeners if sleep is None else [*listeners, sleep.note],
             direction=direction,
             procedure=self._procedures[number],
+            transport=None if cell.transport is None else (cell.transport, self._connections),
         )
 
     def _band(self, direction: Direction, number: int) -> OfdmaBand:

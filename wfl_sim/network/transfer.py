@@ -23,6 +23,27 @@ class BroadcastGroup:
     """Number of receivers that have received everything."""
 
 
+@dataclass(slots=True)
+class Window:
+    """What a sender may send before its acknowledgements come, doubled in every round trip."""
+
+    bits: float
+    """Of the present window."""
+    round_trip: float
+    """Seconds."""
+    largest: float = math.inf
+    """Bits."""
+    due: float = -math.inf
+    """Time in s at which acknowledgements of the present window come."""
+
+    def release(self, left: float, now: float) -> float:
+        """Begin the next window; return how many of the bits left are in it."""
+        if self.due > -math.inf:
+            self.bits = min(2 * self.bits, self.largest)
+        self.due = now + self.round_trip
+        return min(self.bits, left)
+
+
 @dataclass(frozen=True, slots=True)
 class TransferRequest:
     """A payload to be carried to or from one link, or the same bits to several links at once.
@@ -45,6 +66,8 @@ class TransferRequest:
     on_power: PowerListener | None = None
     group: BroadcastGroup | None = None
     """Transmission whose other transfers begin at the same moment; None for a transfer alone."""
+    window: Window | None = None
+    """Window of a transport, for a transfer of one link; None where all may be sent at once."""
 
     def __post_init__(self) -> None:
         if not self.links:
@@ -77,6 +100,8 @@ class Transfer:
     """SINR in dB, averaged over the time on the air; None on a wire."""
     reported: tuple[float, float] = (0.0, 0.0)
     """Newest arguments of `request.on_power`."""
+    held_back: float = 0.0
+    """Bits that its window holds back."""
 
     def __repr__(self) -> str:
         return f"Transfer({self.bits:.6g} bit, links {self.links}, end {self.end:.6g} s)"
@@ -85,6 +110,19 @@ class Transfer:
     def bits(self) -> float:
         """Bits on the medium, headers included."""
         return self.request.bits
+
+    @property
+    def window(self) -> Window | None:
+        """Window of a transport."""
+        return self.request.window
+
+    def release(self, now: float) -> float:
+        """Return the bits that may be sent from now on."""
+        if self.request.window is None:
+            return self.bits
+        part = self.request.window.release(self.held_back, now)
+        self.held_back -= part
+        return part
 
     @property
     def has_receivers(self) -> bool:

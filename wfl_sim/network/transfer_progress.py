@@ -18,12 +18,20 @@ class Progress:
     def __init__(self) -> None:
         self._table = np.empty((12, 0))
 
-    def add(self, request: TransferRequest, start: float) -> None:
-        """Put a transfer that starts into the last column."""
+    def add(self, request: TransferRequest, start: float, bits: float) -> None:
+        """Put a transfer that starts with so many bits into the last column."""
         asked = request
-        column = [asked.bits, np.nan, 0.0, 0.0, 0.0, asked.weight, start, asked.deadline]
+        column = [bits, np.nan, 0.0, 0.0, 0.0, asked.weight, start, asked.deadline]
         column += [_ROUNDING * asked.bits, asked.level, asked.share, 0.0]
-        self._table = np.concatenate((self._table, np.array(column)[:, None]), axis=1)
+        self.put_back(np.array(column))
+
+    def column(self, which: int) -> NDArray[np.float64]:
+        """Return a copy of a column."""
+        return self._table[:, which].copy()
+
+    def put_back(self, column: NDArray[np.float64]) -> None:
+        """Put a column behind the others."""
+        self._table = np.concatenate((self._table, column[:, None]), axis=1)
 
     def remove(self, ended: Sequence[int]) -> None:
         """Take the transfers in these columns out."""

@@ -27,6 +27,7 @@ from wfl_sim.radio.directions import DownlinkConfig, UplinkConfig
 from wfl_sim.radio.fading_average import best_snr, least_snr
 from wfl_sim.radio.propagation import ANTENNAS, Antenna, ChannelConfig
 from wfl_sim.radio.traffic import Traffic, check_reserved
+from wfl_sim.radio.transport import Transport
 from wfl_sim.radio.wifi import Wifi, check_access
 
 Direction = Literal["uplink", "downlink"]
@@ -75,6 +76,8 @@ class CellConfig:
     backhaul: BackhaulLink = field(default_factory=BackhaulLink)
     access: Access | None = None
     """Procedures before the first bit, beside `access_delay`."""
+    transport: Transport | None = None
+    """Handshakes and slow start of TCP or QUIC; without it all bits of a transfer may be sent."""
     traffic: tuple[Traffic, ...] = ()
     """Users beside the federation, whose transfers compete for the blocks."""
     station: Annotated[BaseStationPower, From(STATIONS)] | None = None
