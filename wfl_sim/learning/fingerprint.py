@@ -69,6 +69,7 @@ def learner_fingerprint(
             "precision": [
                 model.device,
                 model.dtype,
+                model.attention,
                 model.activations > 0,
                 model.compile,
                 model.gradient_checkpointing,

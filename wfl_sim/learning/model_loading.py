@@ -21,8 +21,8 @@ from transformers import (
 from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.learning.torch_settings import checkpointed, deterministic, silence_transformers
 
-ATTENTION: Final = "eager"
-"""Attention is written out, so that a counter sees its products."""
+_WRITTEN_OUT: Final = "eager"
+"""Attention on shapes alone, so that a counter sees its products."""
 DTYPES: Final = MappingProxyType({"fp32": torch.float32, "bf16": torch.bfloat16})
 _FROM_PAD: Final = {"roberta", "xlm-roberta", "camembert"}
 """Architectures that number positions from the padding token on."""
@@ -250,7 +250,7 @@ def _with_weights(
             weights=True,
             config=config,
             dtype=torch.float32,
-            attn_implementation=ATTENTION,
+            attn_implementation=_attention(model, auto, config),
             use_safetensors=True,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # an error below, unless it is a head of other classes
@@ -269,6 +269,17 @@ def _with_weights(
     return network, drawn
 
 
+def _attention(model: Pretrained, auto: Any, config: PretrainedConfig) -> str:
+    """Return torch's fused attention where it computes the same, else attention written out.
+
+    It knows no bound of the scores, which transformers leaves out there.
+    """
+    network = auto._model_mapping[type(config)]
+    bounded = getattr(config.get_text_config(), "attn_logit_softcapping", None)
+    fused = model.attention == "sdpa" and network._supports_sdpa and not bounded
+    return "sdpa" if fused else _WRITTEN_OUT
+
+
 def _placed(model: Pretrained, network: Any) -> PreTrainedModel:
     placed = network.to(model.device, DTYPES[model.dtype]).eval()
     return _frozen(model, placed)
@@ -276,7 +287,7 @@ def _placed(model: Pretrained, network: Any) -> PreTrainedModel:
 
 def _without_values(model: Pretrained, auto: Any, config: PretrainedConfig) -> PreTrainedModel:
     with silence_transformers(), torch.device("meta"):
-        network = auto.from_config(config, attn_implementation=ATTENTION, dtype=torch.float32)
+        network = auto.from_config(config, attn_implementation=_WRITTEN_OUT, dtype=torch.float32)
     return _frozen(model, network)
 
 

@@ -47,6 +47,9 @@ class Pretrained(PortableModel):
     trains, and sums, stay in float32."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Where torch trains. It decides the last bits, as `dtype` decides many."""
+    attention: Literal["eager", "sdpa"] = "eager"
+    """`sdpa`: torch's fused attention, where the architecture has it: less time and memory of this
+    machine, other last bits. `eager`: products and softmax written out, as costs are counted."""
     activations: Bytes = 0.0
     """Bytes of the host's memory for outputs of the layers below all parts, so that a text passes
     these layers once. Without effect where anything drops out."""
