@@ -216,6 +216,10 @@ class _BlockedProcess:
         faded = self._fading.power_grid(first, count, step, offsets, links)
         return np.asarray(faded * passing.astype(faded.dtype))
 
+    def forget(self) -> None:
+        """Free what the fading keeps for the next call, if it keeps anything."""
+        getattr(self._fading, "forget", lambda: None)()
+
     def delayed(self, seconds: float) -> "_BlockedProcess":
         """Return the same fading behind the same blockers, ``seconds`` earlier."""
         late = copy(self)

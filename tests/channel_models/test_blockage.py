@@ -103,6 +103,12 @@ def test_it_is_a_fading_and_keeps_its_past():
     assert [*laws_of_fading(law)] == []
     process = realised(law, 3, 40.0)
     offsets = np.array([-1e6, 2e6])
+    grid = process.power_grid(7, 5, 0.01, offsets)
+    kept = process._fading._rotations
+    assert kept.within.size
+    process.forget()
+    assert not kept.within.size
+    np.testing.assert_array_equal(process.power_grid(7, 5, 0.01, offsets), grid)
     late = process.delayed(0.25).power_grid(7, 5, 0.01, offsets)
     moments = (np.arange(7, 12) + 0.5) * 0.01 - 0.25
     np.testing.assert_allclose(late, process.power(moments, offsets), rtol=1e-3, atol=1e-5)

@@ -90,7 +90,7 @@ class CellConfig:
             ("fading", hasattr(self.channel.fading, "by_sight")),
         ):
             if needs and not isinstance(model, cm.Tr38901Model):
-                problem = "needs a path loss of TR 38.901 (uma, umi, rma, inh), got "
+                problem = "needs a path loss of TR 38.901 (inh, uma, uma-av, ...), got "
                 raise LocatedError(problem + type(model).__name__, "channel", key)
         if self.station is not None and (wrong := self.station.problem(self.downlink.power)):
             raise LocatedError(wrong, "downlink", "power")
