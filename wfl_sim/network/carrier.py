@@ -44,6 +44,7 @@ class Carrier:
         self._listeners = 0
         self._progress = Progress()
         self._waiting: dict[Transfer, NDArray[np.float64]] = {}
+        self._late: dict[Transfer, None] = {}
         self._changed = env.event()
         self._followed: PlanRun | None = None
         self._leaving: list[tuple[Transfer, int, simpy.Event]] = []
@@ -111,8 +112,11 @@ class Carrier:
         if self._active and self._followed is not None:
             self._advance(self._followed, *self._followed.step_at(self.env.now))
         left = [self.left(each) for each in self._active]
-        ended = [*self._remove(list(range(len(self._active)))), *self._waiting]
-        return list(zip(ended, [*left, *(each.held_back for each in self._waiting)], strict=True))
+        others = [*self._waiting, *self._late]
+        left += [each.held_back for each in others]
+        return list(
+            zip([*self._remove(list(range(len(self._active)))), *others], left, strict=True)
+        )
 
     def _wake(self) -> None:
         if not self._changed.triggered:
@@ -145,7 +149,7 @@ class Carrier:
                 for transfer in self._remove(self._ended(ended)):
                     if transfer.request.group is not None:
                         transfer.request.group.served += 1
-                    transfer.done.succeed(transfer)
+                    self._deliver(transfer)
                 self._process_leaving()
 
     def _report_power(self, plan: RatePlan) -> None:
@@ -164,6 +168,21 @@ class Carrier:
                 transfer.end = self.env.now
             elif not transfer.links and transfer in self._active:
                 self._remove([self._active.index(transfer)])
+
+    def _deliver(self, transfer: Transfer) -> None:
+        """End a transfer, now or when all that has failed has been repaired."""
+        repair = transfer.request.repair
+        if repair is None or not (wait := repair(transfer)):
+            transfer.done.succeed(transfer)
+            return
+        transfer.end += wait
+        self._late[transfer] = None
+
+        def repaired(_: simpy.Event) -> None:
+            if self._late.pop(transfer, transfer) is None:
+                transfer.done.succeed(transfer)
+
+        self.env.timeout(wait).callbacks.append(repaired)
 
     def _ended(self, sent: list[int]) -> list[int]:
         """Send what windows held back, now or when it is due; return who has ended."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import simpy
@@ -44,6 +45,8 @@ class CellCarrier:
     """States of the devices; None where access takes `delay` alone."""
     transport: tuple[Transport, Connections] | None = None
     """Of each device with the server; None without handshakes and windows."""
+    repair: Callable[[int, Transfer], float] | None = None
+    """Seconds that HARQ adds to a transfer of a device; None for none."""
     _begun: dict[Transfer, int] = field(default_factory=dict)
 
     def __repr__(self) -> str:
@@ -66,12 +69,15 @@ class CellCarrier:
         """Begin a transfer whose links are devices and whose bits are those of the payload."""
         device = request.links[0]
         links = [self.first_link + each for each in request.links]
-        window = None
+        window, repair = None, None
+        if self.repair is not None and len(links) == 1 and request.group is None:
+            repair = partial(self.repair, device)
         if self.transport is not None and len(links) == 1 and request.group is None:
             transport, connections = self.transport
             window = connections.window(transport, device, self.direction)
         bits = self.on_air(request.bits)
-        transfer = self.carrier.send(replace(request, links=links, bits=bits, window=window))
+        asked = replace(request, links=links, bits=bits, window=window, repair=repair)
+        transfer = self.carrier.send(asked)
         if window is not None:
             transfer.done.callbacks.append(
                 lambda _: connections.ended(device, self.direction, transfer)

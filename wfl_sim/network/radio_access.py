@@ -1,9 +1,9 @@
 """Radio access: the carriers of all cells, coupled by interference, and the large-scale gains."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import simpy
@@ -16,6 +16,7 @@ from wfl_sim.network.cell_carrier import ActivityListener, CellCarrier
 from wfl_sim.network.connections import Connections
 from wfl_sim.network.power_commands import PowerCommands
 from wfl_sim.network.radio_record import RadioRecord
+from wfl_sim.network.transfer import Transfer
 from wfl_sim.radio.allocation.allocator import SenderFacts, unknown_senders
 from wfl_sim.radio.band import build_band
 from wfl_sim.radio.cell import CellConfig, Direction
@@ -237,8 +238,19 @@ class RadioAccess:
             listeners=listeners if sleep is None else [*listeners, sleep.note],
             direction=direction,
             procedure=self._procedures[number],
+            repair=self._repair(number, direction),
             transport=None if cell.transport is None else (cell.transport, self._connections),
         )
+
+    def _repair(self, number: int, direction: Direction) -> Callable[[int, Transfer], float] | None:
+        """Return what gives the seconds that HARQ adds to a transfer of a device."""
+        cell = self._cells[number]
+        harq = (cell.uplink if direction == "uplink" else cell.downlink).harq
+        if harq is None:
+            return None
+        draws = cache(partial(stream, self._seed, "harq", f"cell-{number}", direction))
+        slot, duty = 15.0 / cell.subcarrier_spacing, cell.duty(direction)
+        return lambda device, sent: harq.delay(sent.airtime, slot, duty, draws(device))
 
     def _band(self, direction: Direction, number: int) -> OfdmaBand:
         return build_band(

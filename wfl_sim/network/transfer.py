@@ -68,6 +68,8 @@ class TransferRequest:
     """Transmission whose other transfers begin at the same moment; None for a transfer alone."""
     window: Window | None = None
     """Window of a transport, for a transfer of one link; None where all may be sent at once."""
+    repair: Callable[["Transfer"], float] | None = None
+    """Returns the seconds from the last bit until all has been received; None for none."""
 
     def __post_init__(self) -> None:
         if not self.links:

@@ -21,6 +21,7 @@ from wfl_sim.config.registry import From
 from wfl_sim.radio.allocation.allocator import ALLOCATORS, Allocator
 from wfl_sim.radio.allocation.channel_unaware import EqualShare
 from wfl_sim.radio.allocation.opportunistic import ProportionalFair
+from wfl_sim.radio.harq import Harq
 from wfl_sim.radio.power_control import PowerControl
 from wfl_sim.radio.power_reduction import Modulation, PowerReduction
 from wfl_sim.radio.propagation import RATES
@@ -63,6 +64,8 @@ class UplinkConfig:
     """Delay from the request to the first bit (scheduling request and grant), s."""
     header: Fraction = 0.0
     """Bits of protocol headers (RLC, PDCP, IP) for each bit of payload."""
+    harq: Harq | None = None
+    """Delay of the last retransmissions; without it a transfer ends with its last bit."""
     outside: Watt = 0.0
     """Interference on each resource block from beyond the cells of the scenario, W."""
     loss: Annotated[UpdateLoss, From(LOSSES)] = field(default_factory=Never)
@@ -115,6 +118,8 @@ class DownlinkConfig:
     """Delay from the order to the first bit, s."""
     header: Fraction = 0.0
     """Bits of protocol headers (RLC, PDCP, IP) for each bit of payload."""
+    harq: Harq | None = None
+    """Delay of the last retransmissions; without it a transfer ends with its last bit."""
 
     def __post_init__(self) -> None:
         for key, idle in (("rateless", not self.rateless), ("share", self.share == 1.0)):

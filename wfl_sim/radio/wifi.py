@@ -129,6 +129,8 @@ def check_access(cell: Any) -> None:
         (cell.access, ("access",)),
         (cell.uplink.power_control, ("uplink", "power_control")),
         (cell.uplink.power_reduction, ("uplink", "power_reduction")),
+        (cell.uplink.harq, ("uplink", "harq")),
+        (cell.downlink.harq, ("downlink", "harq")),
         (cell.downlink.rateless, ("downlink", "rateless")),
         (any(each.reserved for each in cell.traffic), ("traffic",)),
     ):
