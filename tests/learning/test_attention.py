@@ -12,7 +12,8 @@ from wfl_sim.data.examples import Shards
 from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.causal.log_probabilities import log_probabilities
 from wfl_sim.learning.causal.prompts import PromptBatch
-from wfl_sim.learning.model_loading import _attention, load_causal, load_model
+from wfl_sim.learning.model_loading import load_causal, load_model
+from wfl_sim.learning.network_options import attention_of
 from wfl_sim.learning.objectives import supervised_loss
 from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.learning.tokenized import TokenizedTexts
@@ -78,4 +79,4 @@ def test_costs_are_the_same_and_results_have_keys_of_their_own(
 
 def test_scores_with_a_bound_are_written_out() -> None:
     model = Pretrained(pretrained="builtin:tiny-bert", attention="sdpa")
-    assert _attention(model, AutoModelForCausalLM, Gemma2Config()) == "eager"
+    assert attention_of(model, AutoModelForCausalLM, Gemma2Config()) == "eager"

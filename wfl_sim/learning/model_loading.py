@@ -18,11 +18,10 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from wfl_sim.learning.network_options import WRITTEN_OUT, attention_of, frozen
 from wfl_sim.learning.pretrained_model import Pretrained
-from wfl_sim.learning.torch_settings import checkpointed, deterministic, silence_transformers
+from wfl_sim.learning.torch_settings import deterministic, silence_transformers
 
-_WRITTEN_OUT: Final = "eager"
-"""Attention on shapes alone, so that a counter sees its products."""
 DTYPES: Final = MappingProxyType({"fp32": torch.float32, "bf16": torch.bfloat16})
 _FROM_PAD: Final = {"roberta", "xlm-roberta", "camembert"}
 """Architectures that number positions from the padding token on."""
@@ -250,7 +249,7 @@ def _with_weights(
             weights=True,
             config=config,
             dtype=torch.float32,
-            attn_implementation=_attention(model, auto, config),
+            attn_implementation=attention_of(model, auto, config),
             use_safetensors=True,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # an error below, unless it is a head of other classes
@@ -269,46 +268,15 @@ def _with_weights(
     return network, drawn
 
 
-def _attention(model: Pretrained, auto: Any, config: PretrainedConfig) -> str:
-    """Return torch's fused attention where it computes the same, else attention written out.
-
-    It knows no bound of the scores, which transformers leaves out there.
-    """
-    network = auto._model_mapping[type(config)]
-    bounded = getattr(config.get_text_config(), "attn_logit_softcapping", None)
-    fused = model.attention == "sdpa" and network._supports_sdpa and not bounded
-    return "sdpa" if fused else _WRITTEN_OUT
-
-
 def _placed(model: Pretrained, network: Any) -> PreTrainedModel:
     placed = network.to(model.device, DTYPES[model.dtype]).eval()
-    return _frozen(model, placed)
+    return frozen(model, placed)
 
 
 def _without_values(model: Pretrained, auto: Any, config: PretrainedConfig) -> PreTrainedModel:
     with silence_transformers(), torch.device("meta"):
-        network = auto.from_config(config, attn_implementation=_WRITTEN_OUT, dtype=torch.float32)
-    return _frozen(model, network)
-
-
-def _frozen(model: Pretrained, network: Any) -> PreTrainedModel:
-    """Freeze all weights, and let layers be computed anew where that is asked for.
-
-    Raises:
-        ValueError: the architecture cannot do that.
-    """
-    frozen: PreTrainedModel = network.requires_grad_(False)
-    if model.gradient_checkpointing:
-        if frozen.supports_gradient_checkpointing:
-            enable = getattr(network, "activation_checkpointing_enable", None)
-            (enable or network.gradient_checkpointing_enable)({"use_reentrant": False})
-            network.disable_input_require_grads()  # nothing below the layers learns
-        if not any(checkpointed(each) for each in frozen.modules()):
-            raise ValueError(
-                f"{network.config.model_type!r} has no layers that can be computed anew: leave "
-                "gradient_checkpointing out"
-            )
-    return frozen
+        network = auto.from_config(config, attn_implementation=WRITTEN_OUT, dtype=torch.float32)
+    return frozen(model, network)
 
 
 def _causal_config(model: Pretrained) -> PretrainedConfig:
