@@ -57,7 +57,7 @@ def test_repeated_failures_add_round_trips_up_to_the_most():
 
 
 def test_a_transfer_ends_by_whole_slots_later_and_nothing_else_changes(tmp_path):
-    settings = "cells.0.channel.fading=static", "rounds.count=1"
+    settings = "cells.0.channel.fading=static", "rounds.count=1", "model.payload=200 kbit"
 
     def uploads(*more):
         result = outcome(tmp_path, *settings, *more)

@@ -102,6 +102,9 @@ class CellConfig:
             )
         if self.standard != "nr" and (self._equal_blocks is not None or self.wired is not None):
             raise LocatedError("is beside `ideal_blocks`, `wifi` or `wired`", "standard")
+        if self.uplink.power_reduction and (self.standard != "nr" or self.carrier > 7.125e9):
+            problem = "has the values of NR up to 7.125 GHz (TS 38.101-1), and no others"
+            raise LocatedError(problem, "uplink", "power_reduction")
         for direction in ("uplink", "downlink"):
             if not self.duty(direction):
                 raise LocatedError(f"leaves no symbol for the {direction}", "tdd", "pattern")
