@@ -80,8 +80,11 @@ def dataclasses_in(hint: Any) -> list[type]:
     return [cls for part in get_args(hint) for cls in dataclasses_in(part)]
 
 
-def default(each: "Field[Any]", unit: str) -> str:
-    """Return the default of a field in its unit."""
+def default(cls: type, each: "Field[Any]", unit: str) -> str:
+    """Return the default of a field of a dataclass in its unit."""
+    for base in cls.__mro__:
+        if noted := NOTES["defaults"].get(f"{base.__name__}.{each.name}"):
+            return str(noted)
     if each.default is MISSING and each.default_factory is MISSING:
         return "required"
     value = each.default if each.default is not MISSING else each.default_factory()  # type: ignore[misc]

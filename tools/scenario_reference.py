@@ -120,7 +120,7 @@ def _table(cls: type, chosen: list["Field[Any]"]) -> str:
     for each in chosen:
         unit, what = described(hints[each.name], _link)
         value = f"{what}, {unit}" if unit else what
-        rows.append((f"`{each.name}`", value, default(each, unit), meaning(cls, each.name)))
+        rows.append((f"`{each.name}`", value, default(cls, each, unit), meaning(cls, each.name)))
     return _rows(("key", "value", "default", "meaning"), rows)
 
 

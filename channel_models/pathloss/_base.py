@@ -61,8 +61,8 @@ def slant_distance(
     return np.asarray(hypot(distance, base_height - terminal_height))
 
 
-def resolve_los(los: ArrayLike | None, condition: Condition) -> NDArray[np.bool_]:
-    """The line-of-sight state as booleans; without one the model's fixed condition decides.
+def resolve_los(los: ArrayLike | None, condition: Condition | None) -> NDArray[np.bool_]:
+    """The line-of-sight state as booleans; without one the model's condition decides, or NLOS.
 
     Raises ValueError when the condition is "mixed" and no state is given.
     """
@@ -158,10 +158,11 @@ class PathLossModel(ABC):
 class Tr38901Model(PathLossModel):
     """A scenario of TR 38.901 section 7.4, with and without line of sight.
 
-    ``condition`` fixes the state of line of sight; with "mixed" it is an argument.
+    ``condition`` fixes the state of line of sight; with "mixed" it is an argument. None leaves it
+    to who uses the model: NLOS in the methods here, "mixed" in a cell of wfl_sim.
     """
 
-    condition: Condition = "nlos"
+    condition: Condition | None = None
 
     minimum_distance: ClassVar[float] = 10.0
     highest_frequency: ClassVar[float] = 100e9

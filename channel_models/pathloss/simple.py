@@ -96,6 +96,8 @@ class FreeSpace(_SlantModel):
     The heights default to one value, so that d_3D is the given distance.
     """
 
+    sigma: ClassVar[float] = 0.0
+
     def _loss(self, d3: FloatArray, frequency: ArrayLike) -> Any:
         return free_space_loss_db(d3, frequency)
 

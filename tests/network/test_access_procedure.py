@@ -9,7 +9,7 @@ from wfl_sim.network.access_procedure import AccessProcedure
 from wfl_sim.radio.access import Access
 from wfl_sim.randomness import stream
 
-CELL = "cells=[{bandwidth: 10 MHz, channel: {pathloss: macro}%s}]"
+CELL = "cells=[{bandwidth: 10 MHz, channel: {pathloss: macro, shadowing: {sigma: 6 dB}}%s}]"
 
 
 def procedure(**keys):

@@ -167,7 +167,8 @@ def overlaps(span, spans):
     return sum(s is not span and s.start < span.end and span.start < s.end for s in spans)
 
 
-BUSY = """cells=[{bandwidth: 10 MHz, channel: {pathloss: macro}, traffic: [
+BUSY = """cells=[{bandwidth: 10 MHz, channel: {pathloss: macro, shadowing: {sigma: 6 dB}},
+    traffic: [
     {direction: uplink, interval: 50 ms, size: 200 kbit},
     {direction: downlink, users: 2, reserved: 20 %}, {direction: uplink, on: 1 s, off: 1 s,
     users: 1}]}]"""
@@ -195,7 +196,7 @@ def test_bits_and_joules_are_conserved_and_counted_apart(tmp_path):
 
 
 def test_it_slows_rounds_and_leaves_the_gains_of_devices_as_they_are(tmp_path):
-    quiet = scenario(tmp_path, "cells=[{bandwidth: 10 MHz, channel: {pathloss: macro}}]")
+    quiet = scenario(tmp_path, BUSY.splitlines()[0].rstrip(",") + "}]")
     busy = scenario(tmp_path, BUSY.replace("\n", " "))
     assert (place(quiet).gains == place(busy).gains).all()
     seconds = [

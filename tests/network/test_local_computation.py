@@ -28,7 +28,7 @@ model:
    traffic_per_step: 2 GB}
 method: {kind: pftt, local: {steps: 4}}
 rounds: {kind: synchronous, count: 2}
-cells: [{bandwidth: 5 MHz, channel: {pathloss: macro}}]
+cells: [{bandwidth: 5 MHz, channel: {pathloss: macro, shadowing: {sigma: 6 dB}}}]
 devices:
   - count: 1
     area: {radius: 300 m}

@@ -14,7 +14,8 @@ WALK = "devices.0.speed=10 km/h"
 TWO = BASE.replace(
     "cells:\n  - bandwidth",
     "cells:\n  - bandwidth: 10 MHz\n    position: [500 m, 0 m]\n"
-    "    channel: {pathloss: macro, fading: {kind: rayleigh, profile: tdl-a}}\n  - bandwidth",
+    "    channel: {pathloss: macro, shadowing: {sigma: 6 dB}, "
+    "fading: {kind: rayleigh, profile: tdl-a}}\n  - bandwidth",
 )
 
 

@@ -14,7 +14,8 @@ seed: 2
 model: {kind: synthetic, payload: 2 Mbit, flops_per_step: 10 GFLOP}
 method: fedit
 rounds: {kind: synchronous, count: 2}
-cells: [{channel: {fading: static, shadowing: {sigma: 0 dB}}}]
+cells: [{channel: {pathloss: {kind: uma, condition: nlos}, \
+fading: static, shadowing: {sigma: 0 dB}}}]
 devices:
   - {count: 2, hardware: raspberry-pi-5, area: {radius: 100 m}}
   - {count: 1, hardware: jetson-orin-nano, area: {kind: positions, at: [[2500, 0]]}}

@@ -18,7 +18,7 @@ seed: 2
 model: {kind: synthetic, payload: 2 Mbit, flops_per_step: 20 GFLOP}
 method: {kind: pftt, local: {steps: 4}}
 rounds: {kind: synchronous, count: 3}
-cells: [{bandwidth: 5 MHz, channel: {pathloss: macro}}]
+cells: [{bandwidth: 5 MHz, channel: {pathloss: macro, shadowing: {sigma: 6 dB}}}]
 devices: [{count: 1, hardware: raspberry-pi-5, area: {radius: 300 m}}]
 """
 

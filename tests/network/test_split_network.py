@@ -21,7 +21,7 @@ model:
   cut: {activations: 1 Mbit, device_share: 0.25}
 method: {kind: splitlora, local: {steps: 3}}
 rounds: {kind: synchronous, count: 2}
-cells: [{bandwidth: 10 MHz, channel: {pathloss: macro}}]
+cells: [{bandwidth: 10 MHz, channel: {pathloss: macro, shadowing: {sigma: 6 dB}}}]
 devices:
   - {count: 2, hardware: jetson-orin-nano, area: {radius: 300 m}}
   - {count: 1, hardware: raspberry-pi-5, area: {radius: 300 m}}

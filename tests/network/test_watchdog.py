@@ -15,7 +15,8 @@ name: two
 model: {kind: synthetic, payload: 2 Mbit, flops_per_step: 10 GFLOP}
 method: fedit
 rounds: {kind: synchronous, count: 3}
-cells: [{channel: {fading: static, shadowing: {sigma: 0 dB}}}]
+cells: [{channel: {pathloss: {kind: uma, condition: nlos}, \
+fading: static, shadowing: {sigma: 0 dB}}}]
 devices:
   - {count: 1, hardware: raspberry-pi-5, area: {radius: 100 m}}
   - {count: 1, hardware: raspberry-pi-5, area: {radius: 100 m}}
@@ -28,7 +29,9 @@ OUTAGE = (
 )
 """device-1 sends its 2 Mbit in a quarter of an hour, on one block."""
 FLOOR = "downlink: {rate: {kind: attenuated-shannon, floor: 6 dB}}"
-PLAIN = "channel: {fading: static, shadowing: {sigma: 0 dB}}"
+PLAIN = (
+    "channel: {pathloss: {kind: uma, condition: nlos}, fading: static, shadowing: {sigma: 0 dB}}"
+)
 MUTE = (
     f"cells=[{{{FLOOR}, {PLAIN}}}, {{position: [700, 0], {FLOOR}, {PLAIN}}}, "
     f"{{position: [0, 2000], carrier: 3.7 GHz, {PLAIN}}}]",

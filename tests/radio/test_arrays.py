@@ -84,7 +84,8 @@ def test_measured_uplinks_are_met():
 
 
 def test_arrays_and_layers_shorten_rounds_and_schemes_have_layers_too(tmp_path):
-    cell = "cells=[{bandwidth: 5 MHz, channel: {pathloss: macro}, uplink: {rate: %s}, antenna: %s}]"
+    channel = "channel: {pathloss: macro, shadowing: {sigma: 6 dB}}"
+    cell = f"cells=[{{bandwidth: 5 MHz, {channel}, uplink: {{rate: %s}}, antenna: %s}}]"
     cases = [
         ("shannon-gap", "omni"),
         ("{kind: layers, ports: 8, layers: 2}", "omni"),

@@ -85,7 +85,7 @@ name: edge
 model: {kind: synthetic, payload: 500 kbit, flops_per_step: 10 MFLOP}
 method: fedit
 rounds: {kind: synchronous, count: 1}
-cells: [{channel: {pathloss: uma, shadowing: {sigma: 0 dB}}}]
+cells: [{channel: {pathloss: {kind: uma, condition: nlos}, shadowing: {sigma: 0 dB}}}]
 devices: [{count: 1, hardware: raspberry-pi-5, area: {kind: positions, at: [[700, 0]]}}]
 """
 

@@ -15,7 +15,7 @@ SEVEN = (
     "layout={kind: hexagonal, rings: 1, spacing: 500 m}",
     "devices.0.area=cells",
     "devices.1.area=cells",
-    "cells.0.channel.pathloss=uma",
+    "cells.0.channel.pathloss={kind: uma, condition: nlos}",
 )
 PLAIN = ("cells.0.channel.shadowing.sigma=0 dB", "cells.0.channel.fading=static")
 

@@ -18,7 +18,7 @@ method: {kind: fedit, local: {steps: 1}}
 rounds: {kind: synchronous, count: 1}
 cells:
   - bandwidth: 5 MHz
-    channel: {pathloss: uma, shadowing: {sigma: 0 dB}}
+    channel: {pathloss: {kind: uma, condition: nlos}, shadowing: {sigma: 0 dB}, fading: rayleigh}
     uplink: {rate: mcs, allocator: equal}
 devices:
   - {count: 2, hardware: jetson-orin-nano, area: {radius: 200 m}, speed: 5 m/s}

@@ -109,7 +109,7 @@ def test_walls_cost_what_the_table_says(tmp_path):
 def test_sites_share_half_and_sectors_all(shadowing):
     """Correlation 0.5 between sites and 1.0 between the sectors of a site (TR 36.814)."""
     sites = np.array([[-3000.0, 0.0], [0.0, 0.0], [0.0, 0.0], [3000.0, 0.0]])
-    channel = ChannelConfig(shadowing=shadowing)
+    channel = ChannelConfig(pathloss=cm.UMa(condition="nlos"), shadowing=shadowing)
     count, rng = 1000, np.random.default_rng(1)
     scale = LargeScale(
         [CellConfig(channel=channel, position=tuple(site)) for site in sites.tolist()],

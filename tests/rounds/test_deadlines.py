@@ -8,7 +8,8 @@ from wfl_sim.simulation.build import build_federation
 from wfl_sim.simulation.simulation import Simulation
 
 ALIKE = BASE[: BASE.index("devices:")] + "devices: [{count: 4, hardware: jetson-orin-nano}]\n"
-STILL = "cells.0.channel={fading: static, shadowing: {sigma: 0 dB}}"
+NLOS = "{kind: uma, condition: nlos}"
+STILL = f"cells.0.channel={{pathloss: {NLOS}, fading: static, shadowing: {{sigma: 0 dB}}}}"
 
 
 LEAN = "devices.0.hardware={base: jetson-orin-nano, transmit_circuit_power: 0 W}"

@@ -18,7 +18,8 @@ from wfl_sim.simulation.simulation import Simulation
 
 BAND = 5e6
 ALIKE = BASE[: BASE.index("devices:")] + "devices: [{count: 4, hardware: jetson-orin-nano}]\n"
-STILL = "cells.0.channel={fading: static, shadowing: {sigma: 0 dB}}"
+NLOS = "{kind: uma, condition: nlos}"
+STILL = f"cells.0.channel={{pathloss: {NLOS}, fading: static, shadowing: {{sigma: 0 dB}}}}"
 
 
 def problem(time, circuit=0.0, fading=None):

@@ -26,7 +26,8 @@ method: {kind: fedit, local: {steps: 2}}
 rounds: {kind: over-the-air, count: 6, threshold: 0.3}
 cells:
   - bandwidth: 10 MHz
-    channel: {pathloss: macro, fading: {kind: rayleigh, profile: tdl-a, delay_spread: 1 ns}}
+    channel: {pathloss: macro, shadowing: {sigma: 6 dB}, \
+fading: {kind: rayleigh, profile: tdl-a, delay_spread: 1 ns}}
 devices:
   - {count: 5, hardware: jetson-orin-nano, area: {radius: 300 m}, speed: 30 km/h}
   - {count: 2, hardware: raspberry-pi-5, area: {radius: 300 m}, speed: 30 km/h}

@@ -17,7 +17,7 @@ seed: 3
 model: {kind: synthetic, payload: 2 Mbit, flops_per_step: 20 GFLOP}
 method: {kind: pftt, local: {steps: 4}}
 rounds: {kind: synchronous, count: 4, clients: 5}
-cells: [{bandwidth: 10 MHz, channel: {pathloss: macro}}]
+cells: [{bandwidth: 10 MHz, channel: {pathloss: macro, shadowing: {sigma: 6 dB}}}]
 devices:
   - {count: 4, hardware: jetson-orin-nano, area: {radius: 300 m}}
   - {count: 3, hardware: raspberry-pi-5, area: {radius: 300 m}}

@@ -28,7 +28,7 @@ data: {kind: newswire, examples: 40, tokens: 24, partition: {kind: dirichlet, al
 method: {kind: fedit, lora: {rank: 2}, local: {steps: 2, batch: 8}}
 rounds: {kind: synchronous, count: 2, clients: 3}
 evaluation: {global_examples: 16, personal_examples: 8, every: 3}
-cells: [{bandwidth: 5 MHz, channel: {pathloss: macro}}]
+cells: [{bandwidth: 5 MHz, channel: {pathloss: macro, shadowing: {sigma: 6 dB}}}]
 devices:
   - {count: 2, hardware: jetson-orin-nano, area: {radius: 300 m}}
   - {count: 2, hardware: {base: raspberry-pi-5, step_overhead: 50 ms}, area: {radius: 300 m}}

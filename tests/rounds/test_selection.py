@@ -102,7 +102,7 @@ name: fleet
 model: {kind: synthetic, payload: 2 Mbit, flops_per_step: 20 GFLOP}
 method: {kind: pftt, local: {steps: 4}}
 rounds: {kind: synchronous, count: 14, clients: 3}
-cells: [{bandwidth: 5 MHz, channel: {pathloss: macro}}]
+cells: [{bandwidth: 5 MHz, channel: {pathloss: macro, shadowing: {sigma: 6 dB}}}]
 devices:
   - {count: 3, hardware: jetson-orin-nano, area: {radius: 300 m}}
   - {count: 5, hardware: phone-flagship, area: {radius: 300 m}, battery: 18 J}

@@ -42,7 +42,7 @@ KINDS = {
 }
 """Of each family a built-in kind that a plug-in can extend, and how a scenario names it."""
 
-CELLS = "cells: [{bandwidth: 10 MHz, channel: {pathloss: macro}}]\n"
+CELLS = "cells: [{bandwidth: 10 MHz, channel: {pathloss: macro, shadowing: {sigma: 6 dB}}}]\n"
 LEARNED = ("codec", "method", "metric", "optimizer", "robust", "staleness")
 
 

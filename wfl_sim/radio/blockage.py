@@ -12,8 +12,8 @@ import channel_models as cm
 from channel_models.units import MetresPerSecond, Radians
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.registry import From
-from wfl_sim.radio.fading_by_sight import ScenarioFading
 from wfl_sim.radio.propagation import FADINGS
+from wfl_sim.radio.scenario_fading import ScenarioFading
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Annotated, Any, Protocol, runtime_checkable
+from typing import Annotated, Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +15,7 @@ from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.fields import FilePath
 from wfl_sim.config.registry import From, Registry
 from wfl_sim.radio.rays import read_gains
+from wfl_sim.radio.scenario_fading import ScenarioFading
 
 
 @runtime_checkable
@@ -56,6 +57,8 @@ FADINGS: Registry[cm.Fading] = Registry("fading", cm.Fading)
 RATES: Registry[cm.RateMap] = Registry("rate", cm.RateMap)
 FROZEN = "0 m/s freezes the fading: each link keeps one draw"
 """What a reader must know of terminals that stand still; see `ChannelConfig.follows_speed`."""
+_BY_PATHLOSS: Final[Any] = None
+"""Default of a key that `ChannelConfig` fills in."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,23 +66,25 @@ class ChannelConfig:
     """Propagation between a cell and its devices.
 
     The large-scale gain (path loss and shadowing) is common to both directions; small-scale
-    fading is independent for each, as with frequency-division duplex.
+    fading is independent for each, as with frequency-division duplex. What is not given follows
+    from the path loss, key by key: a scenario of TR 38.901 brings its line of sight, shadowing,
+    delay spread and buildings; another path loss its `sigma` (6 dB if it has none) and flat
+    Rayleigh fading.
     """
 
     pathloss: Annotated[cm.PathLoss, From(PATHLOSSES)] = field(default_factory=cm.UMa)
-    shadowing: Annotated[cm.Shadowing, From(SHADOWINGS, default="log-normal")] = field(
-        default_factory=lambda: cm.LogNormal(sigma=6.0)
-    )
-    fading: Annotated[cm.Fading, From(FADINGS, default="by-sight")] = field(
-        default_factory=cm.Rayleigh
-    )
-    entry: cm.BuildingEntry = field(default_factory=cm.BuildingEntry)
+    shadowing: Annotated[cm.Shadowing, From(SHADOWINGS, default="log-normal")] = _BY_PATHLOSS
+    fading: Annotated[cm.Fading, From(FADINGS, default="by-sight")] = _BY_PATHLOSS
+    entry: cm.BuildingEntry = _BY_PATHLOSS
     """Loss of devices in buildings (TR 38.901 section 7.4.3)."""
     gains: Annotated[str, FilePath()] | None = None
     """CSV file of whole large-scale gains, device and gain (dB), in place of path loss, shadowing
     and antenna."""
 
     def __post_init__(self) -> None:
+        for key, value in _defaults(self.pathloss).items():
+            if key == "pathloss" or getattr(self, key) is None:
+                object.__setattr__(self, key, value)
         try:
             table = self.link_gains
         except ValueError as error:
@@ -99,3 +104,17 @@ class ChannelConfig:
     def follows_speed(self) -> bool:
         """Whether the fading changes with the Doppler shift alone, so that 0 m/s freezes it."""
         return not (isinstance(self.fading, cm.Static) or hasattr(self.fading, "sampling_step"))
+
+
+def _defaults(model: cm.PathLoss) -> dict[str, Any]:
+    """Return the keys of a channel with a path loss, which has a condition if it is a scenario."""
+    if not isinstance(model, cm.Tr38901Model):
+        sigma = float(getattr(model, "sigma", 6.0))
+        kinds: dict[str, Any] = {"shadowing": cm.LogNormal(sigma=sigma), "fading": cm.Rayleigh()}
+        return {**kinds, "entry": cm.BuildingEntry()}
+    return {
+        "pathloss": model if model.condition else replace(model, condition="mixed"),
+        "shadowing": cm.ScenarioShadowing(),
+        "fading": ScenarioFading(),
+        "entry": cm.BuildingEntry(rural=isinstance(model, cm.RMa | cm.RMaAV)),
+    }

@@ -41,12 +41,13 @@ from wfl_sim.radio.allocation.allocator import ALLOCATORS
 from wfl_sim.radio.areas import AREAS
 from wfl_sim.radio.base_station_power import STATIONS
 from wfl_sim.radio.blockage import BlockedFading
-from wfl_sim.radio.fading_by_sight import FadingBySight, ScenarioFading
+from wfl_sim.radio.fading_by_sight import FadingBySight
 from wfl_sim.radio.layers import Layers
 from wfl_sim.radio.layouts import LAYOUTS
 from wfl_sim.radio.propagation import ANTENNAS, FADINGS, PATHLOSSES, RATES, SHADOWINGS
 from wfl_sim.radio.rays import RayFading
 from wfl_sim.radio.recorded_fading import RecordedFading
+from wfl_sim.radio.scenario_fading import ScenarioFading
 from wfl_sim.radio.update_loss import LOSSES
 from wfl_sim.rounds.policy import ROUNDS
 from wfl_sim.rounds.selection.selector import SELECTORS

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass, replace
 from typing import Any, Final
 
+from channel_models import LogNormal
 from wfl_sim.config.documents import Document
 from wfl_sim.config.errors import Location
 from wfl_sim.device_models.availability import Always
@@ -57,6 +58,12 @@ _RULES: Final = (
         "cells.*.channel.entry",
         lambda scenario, _: not any(group.indoor for group in scenario.devices),
         "where no device is in a building",
+    ),
+    _Rule(
+        "cells.*.channel.pathloss.sigma",
+        lambda _, channel: channel.shadowing != LogNormal(sigma=channel.pathloss.sigma),
+        "beside a `shadowing`",
+        up=2,
     ),
     _Rule(
         "cells.*.channel.fading.delay_spread",
