@@ -11,9 +11,9 @@ from wfl_sim.radio.wifi import Wifi, attempts
 from wfl_sim.simulation.simulation import Simulation
 
 CELL = (
-    "cells=[{carrier: 5.2 GHz, bandwidth: 20 MHz, channel: {pathloss: {kind: inh, condition: nlos}, "
-    "fading: static, shadowing: {sigma: 0 dB}}, downlink: {power: 20 dBm}, "
-    "backhaul: {latency: 0 s}, %s}]"
+    "cells=[{carrier: 5.2 GHz, bandwidth: 20 MHz, "
+    "channel: {pathloss: {kind: inh, condition: nlos}, fading: static, shadowing: {sigma: 0 dB}}, "
+    "downlink: {power: 20 dBm}, backhaul: {latency: 0 s}, %s}]"
 )
 NEAR = ["devices.*.area={radius: 8 m, min_distance: 7 m}", "devices.*.power=20 dBm"]
 
