@@ -217,7 +217,7 @@ class BlockRates:
             ]
             if any(pair is None for pair in pairs) or not pairs:
                 return None
-            chosen, errors = zip(*pairs, strict=True)  # type: ignore[arg-type]
+            chosen, errors = zip(*pairs, strict=True)
             return np.concatenate(chosen), np.concatenate(errors)
         found = getattr(self.rate, "first_errors", None)
         return None if found is None or not len(first) else found(known, sinr, share, first)
