@@ -97,7 +97,7 @@ def test_coupled_cells_learn_too(tmp_path):
 
 def test_a_plan_that_is_cut_short_has_learned_its_part():
     progress = Progress()
-    progress.add(TransferRequest([0], 100.0), 0.0)
+    progress.add(TransferRequest([0], 100.0), 0.0, 100.0)
     ones = np.ones((2, 1))
     plan = RatePlan(
         until=np.array([1.0, 2.0]),
