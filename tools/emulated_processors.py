@@ -1,8 +1,9 @@
 """Digests of spans of the shipped scenarios, on this processor and on others that are emulated.
 
 `python -m tools.emulated_processors` prints the table of docs/reliability.md and ends with exit
-code 1 where a digest differs. NumPy, OpenBLAS and the C library read the kind of processor once,
-when they are loaded, so each kind is a process of its own. Long scenarios are shortened.
+code 1 where a digest differs; with names of scenarios it takes these alone. NumPy, OpenBLAS and the
+C library read the kind of processor once, when they are loaded, so each kind is a process of its
+own. Long scenarios are shortened.
 """
 
 import json
@@ -46,19 +47,23 @@ SCENARIOS: Final[dict[str, tuple[str, ...]]] = {
     "access": ("rounds.count=4",),
     "ray-table": ("rounds.count=1",),
     "outage": ("rounds.count=1",),
+    "uav": ("rounds.count=1",),
+    "blockage": ("rounds.count=1",),
+    "indoor-office": ("rounds.count=1",),
     "large-network": ("rounds.count=1", "rounds.clients=4", "model.payload=1 Mbit"),
 }
 """Scenarios, and the settings that shorten them."""
 
 
-def digests() -> dict[str, list[str]]:
+def digests(names: list[str]) -> dict[str, list[str]]:
     """Return the digests of spans by scenario, one for each variant of the first seed."""
     from wfl_sim.results.digests import digest_spans
     from wfl_sim.scenario.loading import load
     from wfl_sim.simulation.simulation import Simulation
 
     found: dict[str, list[str]] = {}
-    for name, settings in SCENARIOS.items():
+    for name in names or SCENARIOS:
+        settings = SCENARIOS[name]
         begin = time.process_time()
         loaded = [
             each.scenario for each in load(ROOT / f"scenarios/{name}.yaml", settings=settings)
@@ -72,10 +77,10 @@ def digests() -> dict[str, list[str]]:
     return found
 
 
-def emulated(environment: dict[str, str]) -> dict[str, list[str]]:
+def emulated(environment: dict[str, str], names: list[str]) -> dict[str, list[str]]:
     """Return the digests of a process with this environment."""
     done = subprocess.run(
-        [sys.executable, "-m", "tools.emulated_processors", "--here"],
+        [sys.executable, "-m", "tools.emulated_processors", "--here", *names],
         env=os.environ | environment,
         cwd=ROOT,
         stdout=subprocess.PIPE,
@@ -87,10 +92,11 @@ def emulated(environment: dict[str, str]) -> dict[str, list[str]]:
 
 def main() -> int:
     """Print the table; return the number of scenarios whose digests differ."""
+    names = [each for each in sys.argv[1:] if each != "--here"]
     if "--here" in sys.argv[1:]:
-        print(json.dumps(digests()))
+        print(json.dumps(digests(names)))
         return 0
-    by_kind = {kind: emulated(environment) for kind, environment in KINDS.items()}
+    by_kind = {kind: emulated(environment, names) for kind, environment in KINDS.items()}
     first, *others = by_kind.values()
     print("| scenario | shortened by | runs | digest | " + " | ".join(list(KINDS)[1:]) + " |")
     print("|---|---|---:|---|" + "---|" * len(others))
