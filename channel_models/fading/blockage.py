@@ -140,7 +140,7 @@ class Blocked:
         shifts = check_doppler(doppler, streams)
         fading = self.fading.realise(streams, shifts)
         each = [stream for stream in streams for _ in range(self.blockers)]
-        rate = (self.speed + shifts * self.wavelength) / self._region.apart
+        rates = (self.speed + shifts * self.wavelength) / self._region.apart
 
         def lorentzian(rank: FloatArray, rate: float) -> FloatArray:
             cosine, sine = cosine_and_sine((rank - 0.5) / 2.0)
@@ -151,7 +151,7 @@ class Blocked:
             0.0,
             _SINUSOIDS,
             each,
-            np.repeat(rate, self.blockers),
+            np.repeat(rates, self.blockers),
             lorentzian,
             0.0,
         )

@@ -179,7 +179,8 @@ class Carrier:
         self._late[transfer] = None
 
         def repaired(_: simpy.Event) -> None:
-            if self._late.pop(transfer, transfer) is None:
+            if transfer in self._late:
+                del self._late[transfer]
                 transfer.done.succeed(transfer)
 
         self.env.timeout(wait).callbacks.append(repaired)
