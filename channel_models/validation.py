@@ -129,6 +129,34 @@ def check_array(
     return array
 
 
+def check_distance(distance: ArrayLike, minimum: float, model: str) -> FloatArray:
+    """Horizontal distances in m; below ``minimum``, at zero and at infinity ValueError."""
+    d2 = check_array("distance", distance, minimum=0.0, exclusive=True, unit="m")
+    d2 = check_array("distance", d2, minimum=minimum, unit="m", rule=f" for {model}")
+    if not np.isfinite(d2).all():
+        raise ValueError("distance must be finite, got inf")
+    return d2
+
+
+def check_frequency(frequency: ArrayLike, minimum: float, maximum: float) -> FloatArray:
+    """Carrier frequencies in Hz within a model's range; ValueError otherwise."""
+    f = check_array("frequency", frequency, minimum=0.0, exclusive=True, unit="Hz")
+    return check_array("frequency", f, minimum=minimum, maximum=maximum, unit="Hz")
+
+
+def check_height(
+    name: str,
+    height: ArrayLike,
+    minimum: float = 0.0,
+    maximum: float | None = None,
+    exclusive: bool = False,
+) -> FloatArray:
+    """Antenna heights in m within a model's range; ValueError otherwise."""
+    return check_array(
+        name, height, minimum=minimum, maximum=maximum, exclusive=exclusive, unit="m"
+    )
+
+
 def _within(
     array: FloatArray, minimum: float | None, maximum: float | None, exclusive: bool
 ) -> bool:

@@ -10,9 +10,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from channel_models.elementary import hypot, power
 from channel_models.plots import plot
-from channel_models.validation import FloatArray, check_array, validate_fields
+from channel_models.validation import (
+    FloatArray,
+    check_array,
+    check_distance,
+    check_frequency,
+    check_height,
+    validate_fields,
+)
 
 Condition = Literal["los", "nlos", "mixed"]
+HeightRange = tuple[float, float | None] | tuple[float, float | None, bool]
 
 BREAK_POINT_SPEED = 3.0e8
 """Propagation velocity in the break-point formulas, m/s: Table 7.4.1-1 Note 1 says 3.0e8."""
@@ -20,15 +28,6 @@ BREAK_POINT_SPEED = 3.0e8
 
 class OutOfRangeWarning(UserWarning):
     """A distance lies beyond the range a model was fitted for; the formula is extrapolated."""
-
-
-def check_distance(distance: ArrayLike, minimum: float, model: str) -> FloatArray:
-    """Horizontal distances in m; below ``minimum``, at zero and at infinity ValueError."""
-    d2 = check_array("distance", distance, minimum=0.0, exclusive=True, unit="m")
-    d2 = check_array("distance", d2, minimum=minimum, unit="m", rule=f" for {model}")
-    if not np.isfinite(d2).all():
-        raise ValueError("distance must be finite, got inf")
-    return d2
 
 
 def warn_beyond(distance: FloatArray, maximum: float, model: str) -> None:
@@ -39,19 +38,6 @@ def warn_beyond(distance: FloatArray, maximum: float, model: str) -> None:
             OutOfRangeWarning,
             stacklevel=4,
         )
-
-
-def check_frequency(frequency: ArrayLike, minimum: float, maximum: float) -> FloatArray:
-    """Carrier frequencies in Hz within a model's range; ValueError otherwise."""
-    f = check_array("frequency", frequency, minimum=0.0, exclusive=True, unit="Hz")
-    return check_array("frequency", f, minimum=minimum, maximum=maximum, unit="Hz")
-
-
-def check_height(
-    name: str, height: ArrayLike, minimum: float = 0.0, maximum: float | None = None
-) -> FloatArray:
-    """Antenna heights in m within a model's range; ValueError otherwise."""
-    return check_array(name, height, minimum=minimum, maximum=maximum, unit="m")
 
 
 def slant_distance(
@@ -112,6 +98,9 @@ class PathLossModel(ABC):
 
     default_base_height: ClassVar[float] = 1.5
     default_terminal_height: ClassVar[float] = 1.5
+    base_heights: ClassVar[HeightRange] = (0.0, None)
+    """Least and largest height in m, and whether the least itself is refused."""
+    terminal_heights: ClassVar[HeightRange] = (0.0, None)
     maximum_distance: ClassVar[float] = float("inf")
 
     def __post_init__(self) -> None:
@@ -147,11 +136,16 @@ class PathLossModel(ABC):
     ) -> Any:
         """Standard deviation of the shadowing in dB."""
 
-    def _base(self, height: ArrayLike | None) -> ArrayLike:
-        return self.default_base_height if height is None else height
-
-    def _terminal(self, height: ArrayLike | None) -> ArrayLike:
-        return self.default_terminal_height if height is None else height
+    def _check_heights(
+        self, base: ArrayLike | None, terminal: ArrayLike | None
+    ) -> tuple[FloatArray, FloatArray]:
+        """Heights of both antennas in m, the model's own in place of None; ValueError if wrong."""
+        base = self.default_base_height if base is None else base
+        terminal = self.default_terminal_height if terminal is None else terminal
+        return (
+            check_height("base_height", base, *self.base_heights),
+            check_height("terminal_height", terminal, *self.terminal_heights),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,8 +159,10 @@ class Tr38901Model(PathLossModel):
     condition: Condition | None = None
 
     minimum_distance: ClassVar[float] = 10.0
+    least_horizontal: ClassVar[float] = 10.0
     highest_frequency: ClassVar[float] = 100e9
-    terminal_heights: ClassVar[tuple[float, float | None]] = (1.5, 22.5)
+    base_heights: ClassVar[HeightRange] = (0.0, None, True)
+    terminal_heights: ClassVar[HeightRange] = (1.5, 22.5)
     shadowing_decorrelations: ClassVar[tuple[float, float]]
     """Decorrelation distance in m with and without line of sight (Table 7.5-6)."""
     los_decorrelation: ClassVar[float] = 50.0
@@ -211,7 +207,7 @@ class Tr38901Model(PathLossModel):
         0 or 1 when the condition is fixed; else the formula of the class.
         """
         d = check_array("distance", distance, minimum=0.0, unit="m")
-        h = check_height("terminal_height", self._terminal(terminal_height), *self.terminal_heights)
+        _, h = self._check_heights(None, terminal_height)
         d, h = np.broadcast_arrays(d, h)
         if self.condition != "mixed":
             return unwrap(np.full(d.shape, 1.0 if self.condition == "los" else 0.0))
@@ -242,20 +238,10 @@ class Tr38901Model(PathLossModel):
         base_height: ArrayLike | None,
         terminal_height: ArrayLike | None,
     ) -> Link:
-        d2 = check_distance(distance, self._least_horizontal, type(self).__name__)
+        base, terminal = self._check_heights(base_height, terminal_height)
+        d2 = check_distance(distance, self.least_horizontal, type(self).__name__)
         f = check_frequency(frequency, 0.5e9, self.highest_frequency)
-        base = self._check_base(self._base(base_height))
-        terminal = check_height(
-            "terminal_height", self._terminal(terminal_height), *self.terminal_heights
-        )
         return Link(d2, slant_distance(d2, base, terminal), f, base, terminal)
-
-    @property
-    def _least_horizontal(self) -> float:
-        return self.minimum_distance
-
-    def _check_base(self, height: ArrayLike) -> FloatArray:
-        return check_array("base_height", height, minimum=0.0, exclusive=True, unit="m")
 
     def _check_range(self, link: Link, visible: NDArray[np.bool_]) -> None:
         warn_beyond(link.d2, self.maximum_distance, type(self).__name__)

@@ -15,9 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 from channel_models.elementary import exp, log10
 from channel_models.pathloss._base import (
     Condition,
+    HeightRange,
     Link,
     Tr38901Model,
-    check_height,
     resolve_los,
     unwrap,
     warn_beyond,
@@ -25,7 +25,7 @@ from channel_models.pathloss._base import (
 from channel_models.pathloss.rma import RMa
 from channel_models.pathloss.urban import UMa, UMi
 from channel_models.units import PositiveMetres
-from channel_models.validation import FloatArray
+from channel_models.validation import FloatArray, check_height
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,7 @@ class AerialModel(Tr38901Model):
     """Height in m above which there is no formula without line of sight (Table B-2)."""
     aerial_nlos_sigma: ClassVar[float] = 6.0
     """dB of shadowing without line of sight (Table B-3)."""
-    terminal_heights: ClassVar[tuple[float, float | None]] = (1.5, 300.0)
+    terminal_heights: ClassVar[HeightRange] = (1.5, 300.0)
 
     @property
     @abstractmethod
@@ -92,9 +92,6 @@ class AerialModel(Tr38901Model):
         """Return heights as the ground's formulas take them, and as the aerial ones do."""
         return np.minimum(terminal, self.ground_height), np.maximum(terminal, self.ground_height)
 
-    def _check_base(self, height: ArrayLike) -> FloatArray:
-        return self.ground._check_base(height)
-
     def _check_range(self, link: Link, visible: NDArray[np.bool_]) -> None:
         self.ground._check_range(link, visible)
         distance, height, seen = np.broadcast_arrays(link.d2, link.terminal, visible)
@@ -122,9 +119,7 @@ class AerialModel(Tr38901Model):
         los: ArrayLike | None = None,
     ) -> Any:
         """Standard deviation of the shadowing in dB (Table 7.4.1-1, or Table B-3)."""
-        height = check_height(
-            "terminal_height", self._terminal(terminal_height), *self.terminal_heights
-        )
+        _, height = self._check_heights(base_height, terminal_height)
         visible = resolve_los(los, self.condition)
         low, high = self._clip(height)
         ground = self.ground.shadowing_sigma_db(
@@ -251,7 +246,8 @@ class RMaAV(AerialModel):
     shadowing_decorrelations: ClassVar[tuple[float, float]] = RMa.shadowing_decorrelations
     los_decorrelation: ClassVar[float] = RMa.los_decorrelation
     k_factor_db: ClassVar[float] = RMa.k_factor_db
-    terminal_heights: ClassVar[tuple[float, float | None]] = (1.0, 300.0)
+    base_heights: ClassVar[HeightRange] = RMa.base_heights
+    terminal_heights: ClassVar[HeightRange] = (1.0, 300.0)
     ground_height: ClassVar[float] = 10.0
     aerial_distance: ClassVar[float] = 10_000.0
     surely_seen: ClassVar[float] = 40.0

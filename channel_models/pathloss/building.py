@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from channel_models.elementary import log10
-from channel_models.pathloss._base import check_frequency, unwrap
+from channel_models.pathloss._base import unwrap
 from channel_models.units import db_to_linear
 from channel_models.validation import (
     FloatArray,
     check_array,
+    check_frequency,
     check_positive_integer,
     validate_fields,
 )

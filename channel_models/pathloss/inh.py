@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from channel_models.elementary import exp, log10
-from channel_models.pathloss._base import Link, Tr38901Model, check_height, warn_beyond
+from channel_models.pathloss._base import HeightRange, Link, Tr38901Model, warn_beyond
 from channel_models.validation import FloatArray, check_array
 
 
@@ -32,8 +32,10 @@ class InH(Tr38901Model):
     default_base_height: ClassVar[float] = 3.0
     default_terminal_height: ClassVar[float] = 1.0
     minimum_distance: ClassVar[float] = 1.0
+    least_horizontal: ClassVar[float] = 0.0
     maximum_distance: ClassVar[float] = 150.0
-    terminal_heights: ClassVar[tuple[float, float | None]] = (0.0, None)
+    base_heights: ClassVar[HeightRange] = (0.0, None)
+    terminal_heights: ClassVar[HeightRange] = (0.0, None)
     shadowing_decorrelations: ClassVar[tuple[float, float]] = (10.0, 6.0)
     los_decorrelation: ClassVar[float] = 10.0
     k_factor_db: ClassVar[float] = 7.0
@@ -57,13 +59,6 @@ class InH(Tr38901Model):
             inside = distance <= corner
         close = exp(-np.maximum(distance - near, 0.0) / middle)
         return np.asarray(np.where(inside, close, scale * exp(-(distance - corner) / far)))
-
-    @property
-    def _least_horizontal(self) -> float:
-        return 0.0
-
-    def _check_base(self, height: ArrayLike) -> FloatArray:
-        return check_height("base_height", height)
 
     def _check_range(self, link: Link, visible: NDArray[np.bool_]) -> None:
         check_array(

@@ -9,16 +9,15 @@ from numpy.typing import ArrayLike, NDArray
 from channel_models.elementary import exp, log10, power
 from channel_models.pathloss._base import (
     BREAK_POINT_SPEED,
+    HeightRange,
     Link,
     Tr38901Model,
-    check_frequency,
-    check_height,
     resolve_los,
     unwrap,
     warn_beyond,
 )
 from channel_models.units import PositiveMetres
-from channel_models.validation import FloatArray, check_array
+from channel_models.validation import FloatArray, check_array, check_frequency, check_height
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +48,8 @@ class RMa(Tr38901Model):
     maximum_distance: ClassVar[float] = 10_000.0
     maximum_nlos_distance: ClassVar[float] = 5000.0
     highest_frequency: ClassVar[float] = 30e9
-    terminal_heights: ClassVar[tuple[float, float | None]] = (1.0, 10.0)
+    base_heights: ClassVar[HeightRange] = (10.0, 150.0)
+    terminal_heights: ClassVar[HeightRange] = (1.0, 10.0)
     shadowing_decorrelations: ClassVar[tuple[float, float]] = (37.0, 120.0)
     los_decorrelation: ClassVar[float] = 60.0
     k_factor_db: ClassVar[float] = 7.0
@@ -75,14 +75,8 @@ class RMa(Tr38901Model):
     ) -> Any:
         """Break-point distance ``2 pi h_BS h_UT f / c`` in m (c = 3e8 m/s as the TR says)."""
         f = check_frequency(frequency, 0.5e9, self.highest_frequency)
-        base = self._check_base(self._base(base_height))
-        terminal = check_height(
-            "terminal_height", self._terminal(terminal_height), *self.terminal_heights
-        )
+        base, terminal = self._check_heights(base_height, terminal_height)
         return unwrap(2.0 * np.pi * base * terminal * f / BREAK_POINT_SPEED)
-
-    def _check_base(self, height: ArrayLike) -> FloatArray:
-        return check_height("base_height", height, 10.0, 150.0)
 
     def _check_range(self, link: Link, visible: NDArray[np.bool_]) -> None:
         warn_beyond(link.d2, self.maximum_distance, "RMa")

@@ -10,8 +10,6 @@ from numpy.typing import ArrayLike
 from channel_models.elementary import log10
 from channel_models.pathloss._base import (
     PathLossModel,
-    check_distance,
-    check_height,
     slant_distance,
     unwrap,
 )
@@ -22,7 +20,7 @@ from channel_models.units import (
     PositiveMetres,
     PositiveNumber,
 )
-from channel_models.validation import FloatArray, check_array
+from channel_models.validation import FloatArray, check_array, check_distance
 
 
 def free_space_loss_db(slant: ArrayLike, frequency: ArrayLike) -> Any:
@@ -41,7 +39,7 @@ class _StatelessModel(PathLossModel):
     ) -> Any:
         """One everywhere: the formula has no states."""
         d = check_array("distance", distance, minimum=0.0, unit="m")
-        h = check_height("terminal_height", self._terminal(terminal_height))
+        _, h = self._check_heights(None, terminal_height)
         return unwrap(np.ones(np.broadcast_shapes(d.shape, h.shape)))
 
     def shadowing_sigma_db(
@@ -81,11 +79,8 @@ class _SlantModel(_StatelessModel):
         los: ArrayLike | None = None,
     ) -> Any:
         """Path loss in dB at horizontal ``distance`` (m), carrier in Hz; ``los`` is ignored."""
-        d3 = slant_distance(
-            check_distance(distance, self.minimum_distance, type(self).__name__),
-            check_height("base_height", self._base(base_height)),
-            check_height("terminal_height", self._terminal(terminal_height)),
-        )
+        d2 = check_distance(distance, self.minimum_distance, type(self).__name__)
+        d3 = slant_distance(d2, *self._check_heights(base_height, terminal_height))
         return unwrap(self._loss(d3, frequency))
 
 

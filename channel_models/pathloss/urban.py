@@ -11,11 +11,10 @@ from channel_models.pathloss._base import (
     BREAK_POINT_SPEED,
     Link,
     Tr38901Model,
-    check_height,
     resolve_los,
     unwrap,
 )
-from channel_models.validation import FloatArray, check_array
+from channel_models.validation import FloatArray, check_array, check_height
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,8 @@ def check(
         from wfl_sim.config.errors import ScenarioError
         from wfl_sim.config.merging import apply_setting
         from wfl_sim.config.plugins import plugin
-        from wfl_sim.config.python_data import document_of, typed
+        from wfl_sim.config.python_data import document_of
+        from wfl_sim.config.registry import typed
         from wfl_sim.testing.checking import check as checked
 
         path, _, name = kind.rpartition(":")

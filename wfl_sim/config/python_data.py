@@ -1,19 +1,14 @@
-"""Nested mappings and lists of Python as a document, and documents as typed objects."""
+"""Nested mappings and lists of Python as a document."""
 
 from collections.abc import Mapping
 from dataclasses import is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 
 from wfl_sim.config.documents import Document, Place
-from wfl_sim.config.error_messages import first_error
 from wfl_sim.config.errors import Location, ScenarioError
-from wfl_sim.config.registry import validate
-
-T = TypeVar("T")
 
 
 def document_of(data: Mapping[str, Any]) -> Document:
@@ -26,18 +21,6 @@ def document_of(data: Mapping[str, Any]) -> Document:
     """
     places: dict[Location, Place] = {}
     return Document(_plain(data, (), places), places)
-
-
-def typed(cls: type[T], document: Document) -> T:
-    """Return an instance of a dataclass, built from a document by its annotations.
-
-    Raises:
-        ScenarioError: something is wrong; the message says where it was written.
-    """
-    try:
-        return validate(cls, document.data)
-    except ValidationError as error:
-        raise document.error(*first_error(error, document.data, cls)) from None
 
 
 def _plain(value: Any, path: Location, places: dict[Location, Place]) -> Any:

@@ -12,7 +12,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from wfl_sim.config.documents import SourcedStr, resolve_path, shown
+from wfl_sim.config.documents import Document, SourcedStr, resolve_path, shown
 from wfl_sim.config.errors import KindError, LocatedError, NestedError, did_you_mean
 from wfl_sim.config.plugins import _brief, _plugins_allowed, plugin
 
@@ -55,11 +55,7 @@ class Registry(Generic[T]):
         return f"Registry({self.family!r}: {', '.join(sorted(self._kinds))})"
 
     def __call__(self, name: str) -> Callable[[type[T]], type[T]]:
-        """Return the decorator that registers a frozen dataclass under `name`.
-
-        Raises:
-            ValueError: the name is taken, or the class is not a dataclass.
-        """
+        """Return the decorator that adds a frozen dataclass under `name`."""
 
         def register(cls: type[T]) -> type[T]:
             self.add(name, cls)
@@ -68,7 +64,11 @@ class Registry(Generic[T]):
         return register
 
     def add(self, name: str, cls: type[T]) -> None:
-        """Register `cls` under `name`; it replaces itself, and a class of a cell another one."""
+        """Register `cls` under `name`; it replaces itself, and a class of a cell another one.
+
+        Raises:
+            ValueError: the name is taken, or the class is not a dataclass.
+        """
         old = self._kinds.get(name, cls)
         if _identity(old) != _identity(cls) and {old.__module__, cls.__module__} != {"__main__"}:
             raise ValueError(f"{self.family} {name!r} is already registered")
@@ -180,18 +180,6 @@ class From:
     ``Annotated[Allocator, From(ALLOCATORS)]`` accepts an instance, a bare name, or a mapping with
     the key ``kind`` and the options of that kind; ``default`` is the kind of a mapping that names
     none.
-
-    >>> ALARMS = Registry("alarm")
-    >>> @ALARMS("bell")
-    ... @dataclass(frozen=True)
-    ... class Bell:
-    ...     volume: int = 3
-    >>> from typing import Annotated
-    >>> @dataclass(frozen=True)
-    ... class House:
-    ...     alarm: Annotated[Any, From(ALARMS)]
-    >>> validate(House, {"alarm": {"kind": "bell", "volume": 4}}).alarm
-    Bell(volume=4)
     """
 
     registry: Registry[Any]
@@ -246,10 +234,9 @@ def validate(cls: type[T], data: Mapping[str, Any]) -> T:
     """Return an instance of the dataclass `cls`, built from plain data by its annotations.
 
     A number is a number and a truth value is none: pydantic's leniency (``"8"`` or ``true`` for 8)
-    is switched off; unknown keys are refused, and so are infinities, and integers beyond 32 bits
-    unless an annotation has a bound of its own. Lists serve as tuples and
-    mappings as dataclasses, as in YAML. A validator of an annotation, such as that of a unit,
-    decides for itself.
+    is switched off; unknown keys, infinities and integers beyond 32 bits are refused, unless an
+    annotation has a bound of its own. Lists serve as tuples and mappings as dataclasses, as in
+    YAML. A validator of an annotation, such as that of a unit, decides for itself.
 
     Raises:
         pydantic.ValidationError: with the location of every problem.
@@ -257,6 +244,22 @@ def validate(cls: type[T], data: Mapping[str, Any]) -> T:
     kind: Any = cls
     instance: T = _validator(kind).validate_python(data)
     return instance
+
+
+def typed(cls: type[T], document: Document) -> T:
+    """Return an instance of a dataclass, built from a document by its annotations.
+
+    Raises:
+        ScenarioError: something is wrong; the message says where it was written.
+    """
+    from pydantic import ValidationError
+
+    from wfl_sim.config.error_messages import first_error
+
+    try:
+        return validate(cls, document.data)
+    except ValidationError as error:
+        raise document.error(*first_error(error, document.data, cls)) from None
 
 
 @cache

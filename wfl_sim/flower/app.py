@@ -20,6 +20,7 @@ from flwr.supercore.task_identity import TaskIdentity
 from wfl_sim.config.documents import Document, Place
 from wfl_sim.config.errors import LocatedError, ScenarioError
 from wfl_sim.config.merging import apply_setting
+from wfl_sim.config.registry import typed
 from wfl_sim.flower.exchanges import ExchangePlan
 from wfl_sim.flower.grid import SimulatedGrid
 from wfl_sim.randomness import derived_seed
@@ -178,7 +179,7 @@ def _network(
             document = document.without(*path)
     for key, value in _PLACEHOLDER.items():
         document = document.having(key, Document(value, {(): Place("", (key,))}))
-    loaded = Loaded(Scenario.of(document), document)
+    loaded = Loaded(typed(Scenario, document), document)
     for line in remarks([loaded]):
         warn(line)
     return loaded

@@ -61,7 +61,7 @@ class CellConfig:
     position: tuple[Metres, Metres] = (0.0, 0.0)
     height: PositiveMetres | None = None
     """Of the antenna, m; without it that of the path loss (TR 38.901 Table 7.2-1 and others)."""
-    antenna: Annotated[Antenna, From(ANTENNAS)] = field(default_factory=cm.Omni)
+    antenna: Annotated[Antenna, From(ANTENNAS)] = cm.Omni()
     bias: Decibel = 0.0
     """Added to the reference power where a device chooses its cell (cell range expansion), dB."""
     channel: ChannelConfig = field(default_factory=ChannelConfig)
@@ -116,8 +116,9 @@ class CellConfig:
                     direction,
                     "subband",
                 )
-            units = -(-self.blocks // (side.subband or self.blocks))
-            check_reserved(self.traffic, direction, units)
+            if self.traffic:
+                units = -(-self.blocks // (side.subband or self.blocks))
+                check_reserved(self.traffic, direction, units)
             if side.overhead >= 1:
                 raise LocatedError("must be below 1: nothing would be left", direction, "overhead")
 
@@ -218,7 +219,7 @@ class CellConfig:
         """W on one resource element of the downlink."""
         return self.downlink.power / ((1 if self.standard == "nb-iot" else 12) * self.blocks)
 
-    @property
+    @cached_property
     def blocks(self) -> int:
         """Number of resource blocks of the standard, or of ideal ones."""
         if self._equal_blocks is not None:

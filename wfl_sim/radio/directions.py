@@ -1,6 +1,6 @@
 """Description of the two directions of a cell: bands, receivers, schedulers and link adaptation."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated
 
@@ -32,18 +32,10 @@ CsiDelay = Annotated[float, Unit("s", minimum=0.0, maximum=10.0)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class UplinkConfig:
-    """The band on which devices send.
+class BandConfig:
+    """What both directions have: link adaptation, channel state, protocol delays."""
 
-    A device spreads its transmit power evenly over the blocks that it holds.
-    """
-
-    allocator: Annotated[Allocator, From(ALLOCATORS)] = field(default_factory=ProportionalFair)
-    rate: Annotated[cm.RateMap, From(RATES)] = field(default_factory=lambda: cm.ShannonGap(gap=3.0))
-    noise_figure: NonNegativeDecibel = 5.0
-    """Noise figure of the base station's receiver, dB."""
-    overhead: Fraction = 0.08
-    """Share of the resource elements that carry no data (TS 38.306: 0.08 in FR1 uplink)."""
+    rate: Annotated[cm.RateMap, From(RATES)] = cm.ShannonGap(gap=3.0)
     csi_delay: CsiDelay = 4e-3
     """Age of the channel state that allocators and schemes know, s: a report, its processing (TS
     38.214 section 5.4) and the grant; the default is wfl_sim's."""
@@ -53,6 +45,28 @@ class UplinkConfig:
     """Time constant of the average rate that fair allocators see, s."""
     subband: NonNegativeInt = 1
     """Resource blocks that are reported and allocated together; 0: all of them (wideband)."""
+    access_delay: Seconds = 0.0
+    """Delay from the order, or the request and its grant, to the first bit, s."""
+    header: Fraction = 0.0
+    """Bits of protocol headers (RLC, PDCP, IP) for each bit of payload."""
+    harq: Harq | None = None
+    """Delay of the last retransmissions; without it a transfer ends with its last bit."""
+    outside: Watt = 0.0
+    """Interference on each resource block from beyond the cells of the scenario, W."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UplinkConfig(BandConfig):
+    """The band on which devices send.
+
+    A device spreads its transmit power evenly over the blocks that it holds.
+    """
+
+    allocator: Annotated[Allocator, From(ALLOCATORS)] = ProportionalFair()
+    noise_figure: NonNegativeDecibel = 5.0
+    """Noise figure of the base station's receiver, dB."""
+    overhead: Fraction = 0.08
+    """Share of the resource elements that carry no data (TS 38.306: 0.08 in FR1 uplink)."""
     power_control: PowerControl | None = None
     """Power control; without it a device always sends with all its power."""
     power_reduction: PowerReduction | None = None
@@ -60,15 +74,7 @@ class UplinkConfig:
     block_snr: Decibel | None = None
     """Mean SNR in dB that a block must have: a device holds no more blocks than its power can carry
     at it, but at least one; without it, the one at which the rate carries the most for a power."""
-    access_delay: Seconds = 0.0
-    """Delay from the request to the first bit (scheduling request and grant), s."""
-    header: Fraction = 0.0
-    """Bits of protocol headers (RLC, PDCP, IP) for each bit of payload."""
-    harq: Harq | None = None
-    """Delay of the last retransmissions; without it a transfer ends with its last bit."""
-    outside: Watt = 0.0
-    """Interference on each resource block from beyond the cells of the scenario, W."""
-    loss: Annotated[UpdateLoss, From(LOSSES)] = field(default_factory=Never)
+    loss: Annotated[UpdateLoss, From(LOSSES)] = Never()
     """Whether whole updates are lost, after their time and energy are spent."""
 
     def __post_init__(self) -> None:
@@ -86,40 +92,22 @@ class UplinkConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DownlinkConfig:
+class DownlinkConfig(BandConfig):
     """The band on which the cell sends, its power spread evenly over all resource blocks."""
 
-    allocator: Annotated[Allocator, From(ALLOCATORS)] = field(default_factory=EqualShare)
-    rate: Annotated[cm.RateMap, From(RATES)] = field(default_factory=lambda: cm.ShannonGap(gap=3.0))
+    allocator: Annotated[Allocator, From(ALLOCATORS)] = EqualShare()
     power: PositiveWatt = 39.810717055349734
     """W over the band; 46 dBm is the macro base station of TR 38.901 calibrations."""
     noise_figure: NonNegativeDecibel = 7.0
     """Noise figure of the devices' receivers, dB."""
     overhead: Fraction = 0.14
     """Share of the resource elements that carry no data (TS 38.306: 0.14 in FR1 downlink)."""
-    csi_delay: CsiDelay = 4e-3
-    """Age of the channel state that allocators and schemes know, s: a report, its processing (TS
-    38.214 section 5.4) and the grant; the default is wfl_sim's."""
-    csi_error: Fraction = 0.0
-    """Mean square error of the fading that is known, as a share of its mean power."""
-    averaging: PositiveSeconds = 0.2
-    """Time constant of the average rate that fair allocators see, s."""
-    outside: Watt = 0.0
-    """Interference on each resource block from beyond the cells of the scenario, W."""
     broadcast: bool = True
     """Whether the shared state is sent once to all, at the rate of the worst receiver."""
     rateless: bool = False
     """Whether a receiver of a broadcast ends as soon as it has received enough itself."""
     share: Fraction = 1.0
     """Share of a broadcast's receivers, best mean gain first; the others get their own."""
-    subband: NonNegativeInt = 1
-    """Resource blocks that are reported and allocated together; 0: all of them (wideband)."""
-    access_delay: Seconds = 0.0
-    """Delay from the order to the first bit, s."""
-    header: Fraction = 0.0
-    """Bits of protocol headers (RLC, PDCP, IP) for each bit of payload."""
-    harq: Harq | None = None
-    """Delay of the last retransmissions; without it a transfer ends with its last bit."""
 
     def __post_init__(self) -> None:
         for key, idle in (("rateless", not self.rateless), ("share", self.share == 1.0)):

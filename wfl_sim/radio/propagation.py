@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Annotated, Any, Final, Protocol, runtime_checkable
 
 import numpy as np
@@ -82,9 +82,9 @@ class ChannelConfig:
     and antenna."""
 
     def __post_init__(self) -> None:
-        for key, value in _defaults(self.pathloss).items():
+        for key, default in _defaults(self.pathloss).items():
             if key == "pathloss" or getattr(self, key) is None:
-                object.__setattr__(self, key, value)
+                object.__setattr__(self, key, default())
         try:
             table = self.link_gains
         except ValueError as error:
@@ -106,15 +106,15 @@ class ChannelConfig:
         return not (isinstance(self.fading, cm.Static) or hasattr(self.fading, "sampling_step"))
 
 
-def _defaults(model: cm.PathLoss) -> dict[str, Any]:
-    """Return the keys of a channel with a path loss, which has a condition if it is a scenario."""
+def _defaults(model: cm.PathLoss) -> dict[str, Callable[[], Any]]:
+    """Return what makes the keys of a channel; the path loss gets a condition if a scenario."""
     if not isinstance(model, cm.Tr38901Model):
         sigma = float(getattr(model, "sigma", 6.0))
-        kinds: dict[str, Any] = {"shadowing": cm.LogNormal(sigma=sigma), "fading": cm.Rayleigh()}
-        return {**kinds, "entry": cm.BuildingEntry()}
+        shadowing = partial(cm.LogNormal, sigma=sigma)
+        return {"shadowing": shadowing, "fading": cm.Rayleigh, "entry": cm.BuildingEntry}
     return {
-        "pathloss": model if model.condition else replace(model, condition="mixed"),
-        "shadowing": cm.ScenarioShadowing(),
-        "fading": ScenarioFading(),
-        "entry": cm.BuildingEntry(rural=isinstance(model, cm.RMa | cm.RMaAV)),
+        "pathloss": lambda: model if model.condition else replace(model, condition="mixed"),
+        "shadowing": cm.ScenarioShadowing,
+        "fading": ScenarioFading,
+        "entry": partial(cm.BuildingEntry, rural=isinstance(model, cm.RMa | cm.RMaAV)),
     }

@@ -13,8 +13,16 @@ from wfl_sim.codecs.codec import CODECS, Codec
 from wfl_sim.config.errors import LocatedError, located
 from wfl_sim.data.sharding import Data
 from wfl_sim.device_models.availability import TraceAvailability
-from wfl_sim.learning.pretrained_model import MODELS, Pretrained
-from wfl_sim.methods.method import METHODS, Method, SplitModel, is_weighted_mean, needs_lossless
+from wfl_sim.learning.pretrained_model import Pretrained
+from wfl_sim.learning.synthetic import Synthetic
+from wfl_sim.methods.method import (
+    METHODS,
+    Method,
+    SplitModel,
+    check_hooks,
+    is_weighted_mean,
+    needs_lossless,
+)
 from wfl_sim.methods.objectives import Rewards
 from wfl_sim.methods.server import AggregationConfig
 from wfl_sim.network.backhaul_graph import BackhaulGraph
@@ -46,7 +54,7 @@ _DISTANCE: Final = 1e3
 
 def check_model(model: Any, data: Data | None, method: Method) -> None:
     """Refuse a pretrained model without data, and reward models that do not exist."""
-    if data is None and MODELS.name_of(model) != "synthetic":
+    if data is None and not isinstance(model, Synthetic):
         raise LocatedError("is missing: a pretrained model learns from data", "data")
     rewards = getattr(method, "rewards", None)
     if isinstance(rewards, Rewards):
@@ -59,13 +67,14 @@ def check_model(model: Any, data: Data | None, method: Method) -> None:
 
 def check_aggregation(method: Method, server: AggregationConfig, download: Codec) -> None:
     """Refuse what would do nothing, or harm, to the aggregate or to the model of a device."""
-    name = METHODS.name_of(method)
+    check_hooks(method)
     if not is_weighted_mean(method):
         server.check(method)
     if needs_lossless(method) and not getattr(download, "lossless", False):
         raise LocatedError(
-            f"must be lossless for {name}, such as fp32, and {CODECS.name_of(download)} is not: "
-            "devices merge what they get, and must come to the weights of the server",
+            f"must be lossless for {METHODS.name_of(method)}, such as fp32, and "
+            f"{CODECS.name_of(download)} is not: devices merge what they get, and must come to "
+            "the weights of the server",
             "payload",
             "download",
         )
@@ -73,10 +82,8 @@ def check_aggregation(method: Method, server: AggregationConfig, download: Codec
 
 def check_ranks(method: Method, groups: Sequence[DeviceGroup]) -> None:
     """Refuse a rank of a group where no part of the method has ranks that differ by device."""
-    if any(part.by_device for part in method.parts):
-        return
     for number, group in enumerate(groups):
-        if group.rank is not None:
+        if group.rank is not None and not any(part.by_device for part in method.parts):
             message = f"no part of {METHODS.name_of(method)} has a rank that differs by device"
             raise LocatedError(message, "devices", number, "rank")
 
@@ -92,12 +99,12 @@ def check_rounds(
     """Refuse a round policy that does not go with the method, server or the wired network."""
     if robust and isinstance(rounds, OverTheAir):
         raise LocatedError("needs each upload, and over the air only their sum arrives", *_ROBUST)
-    private = [part.name for part in method.parts if not (part.shared or part.known)]
-    if isinstance(rounds, Centralised) and private:
-        name = METHODS.name_of(method)
-        raise LocatedError(
-            f"needs a method without private parts; {name} has {private[0]!r}", "rounds", "kind"
-        )
+    if isinstance(rounds, Centralised):
+        for part in method.parts:
+            if not (part.shared or part.known):
+                name = METHODS.name_of(method)
+                message = f"needs a method without private parts; {name} has {part.name!r}"
+                raise LocatedError(message, "rounds", "kind")
     rounds.check(devices)
     alone = isinstance(rounds, Asynchronous) and rounds.buffer == 1
     if alone and not is_weighted_mean(method) and any(part.shared for part in method.parts):

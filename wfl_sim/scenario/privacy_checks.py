@@ -13,15 +13,13 @@ from wfl_sim.rounds.selection.basic import RandomSelection
 
 
 def check_privacy(
-    privacy: Privacy | None,
+    privacy: Privacy,
     method: Method,
     server: AggregationConfig,
     upload: Codec,
     rounds: Rounds,
 ) -> None:
     """Refuse protection that does nothing, and noise whose epsilon no theorem tells."""
-    if privacy is None:
-        return
     name = METHODS.name_of(method)
     if isinstance(rounds, Centralised):
         raise LocatedError("is for updates that are sent, and centralised sends none", "privacy")

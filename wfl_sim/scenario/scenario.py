@@ -22,8 +22,8 @@ from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.fields import NonNegativeInt, PositiveInt, Seed, Shorthand
 from wfl_sim.config.merging import lay_over
 from wfl_sim.config.plugins import plugins_allowed
-from wfl_sim.config.python_data import document_of, typed
-from wfl_sim.config.registry import From
+from wfl_sim.config.python_data import document_of
+from wfl_sim.config.registry import From, typed
 from wfl_sim.data.metrics import METRICS, Metric, named
 from wfl_sim.data.sharding import DATA, Data
 from wfl_sim.device_models import Hardware, HardwareReference
@@ -31,7 +31,7 @@ from wfl_sim.device_models.carbon import CarbonIntensity
 from wfl_sim.execution.executors import Auto
 from wfl_sim.execution.executors.base import EXECUTORS, Executor
 from wfl_sim.learning.pretrained_model import MODELS
-from wfl_sim.methods.method import METHODS, Method, check_hooks
+from wfl_sim.methods.method import METHODS, Method
 from wfl_sim.methods.privacy import Privacy
 from wfl_sim.methods.server import AggregationConfig
 from wfl_sim.network.backhaul_graph import BackhaulGraph
@@ -150,19 +150,20 @@ class Scenario:
             raise LocatedError("at least one cell is needed", "cells")
         if not self.devices:
             raise LocatedError("at least one group of devices is needed", "devices")
+        devices = self.device_count
         checks.check_model(self.model, self.data, self.method)
-        check_hooks(self.method)
         checks.check_aggregation(self.method, self.server, self.payload.download)
         checks.check_ranks(self.method, self.devices)
         checks.check_rounds(
             self.rounds,
-            self.device_count,
+            devices,
             self.method,
             self.backhaul,
             robust=self.server.robust is not None,
         )
-        upload = self.payload.upload
-        check_privacy(self.privacy, self.method, self.server, upload, self.rounds)
+        if self.privacy is not None:
+            upload = self.payload.upload
+            check_privacy(self.privacy, self.method, self.server, upload, self.rounds)
         if isinstance(self.rounds, Choosy):
             self.rounds.check_scenario(self)
         checks.check_template(self.cells, self.layout)
@@ -179,15 +180,6 @@ class Scenario:
         checks.check_pathloss_range(self.base_stations, self.devices, one_template=one_template)
 
     @classmethod
-    def of(cls, document: Document) -> Self:
-        """Return the scenario of a document without `extends` and `sweep`.
-
-        Raises:
-            ScenarioError: something is wrong; the message says where it was written.
-        """
-        return typed(cls, document)
-
-    @classmethod
     def from_dict(cls, data: Mapping[str, Any], *, allow_plugins: bool = False) -> Self:
         """Return the scenario of mappings and lists, as they would be in a file.
 
@@ -197,7 +189,7 @@ class Scenario:
         with plugins_allowed() if allow_plugins else nullcontext():
             document = document_of(data)
             empty = Document({}, {(): document.places[()]})
-            return cls.of(lay_over(empty, document))
+            return typed(cls, lay_over(empty, document))
 
     @property
     def cohort(self) -> int:
