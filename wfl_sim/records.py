@@ -1,7 +1,18 @@
-"""Row types of a run's results: spans, levels over time, metrics, samples of the radio, labels."""
+"""Row types of a run's results: spans, levels over time, metrics, samples of the radio, labels.
+
+The note of a field's type is the unit of its column.
+"""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+Bits = Annotated[int, "bit"]
+Decibel = Annotated[float, "dB"]
+Index = Annotated[int, "index"]
+Joules = Annotated[float, "J"]
+Name = Annotated[str, "name"]
+Rate = Annotated[float, "bit/s"]
+Seconds = Annotated[float, "s"]
 
 Activity = Literal[
     "download",
@@ -32,23 +43,20 @@ class Span:
     closed the span.
     """
 
-    start: float
-    """Start in s."""
-    end: float
-    """End in s."""
-    actor: str
-    activity: Activity
-    round: int
+    start: Seconds
+    end: Seconds
+    actor: Name
+    activity: Annotated[Activity, "name"]
+    round: Index
     """Number of the round; -1 outside rounds."""
-    bits: int = 0
-    flops: float = 0.0
-    joules: float = 0.0
-    cell: str = ""
-    outcome: Outcome = "done"
-    mean_sinr_db: float | None = None
-    """SINR in dB, averaged over the time and the resource blocks of a radio transfer."""
-    mean_rate: float | None = None
-    """Mean rate in bit/s."""
+    bits: Bits = 0
+    flops: Annotated[float, "FLOP"] = 0.0
+    joules: Joules = 0.0
+    cell: Name = ""
+    outcome: Annotated[Outcome, "name"] = "done"
+    mean_sinr_db: Decibel | None = None
+    """SINR averaged over the time and the resource blocks of a radio transfer."""
+    mean_rate: Rate | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,11 +67,10 @@ class Level:
     temperature; a frequency and a serving cell hold until the next row.
     """
 
-    time: float
-    """Time in s."""
-    actor: str
-    quantity: Quantity
-    value: float
+    time: Seconds
+    actor: Name
+    quantity: Annotated[Quantity, "name"]
+    value: Annotated[float, "of the quantity"]
     """Energy in J, temperature in K, share of the highest frequency, position in m, or a cell."""
 
 
@@ -71,49 +78,47 @@ class Level:
 class Metric:
     """One number that was measured at one simulated time, with the totals spent until then."""
 
-    time: float
-    """Time in s."""
-    round: int
-    metric: str
-    scope: Scope
-    device: str
+    time: Seconds
+    round: Index
+    metric: Name
+    scope: Annotated[Scope, "name"]
+    device: Name
     """Name of the device when the scope is "device", else empty."""
-    value: float
-    bits_up: int
-    bits_down: int
-    joules: float
+    value: Annotated[float, "of the metric"]
+    bits_up: Bits
+    bits_down: Bits
+    joules: Joules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RadioSample:
     """What one link of a radio transfer had at one moment."""
 
-    time: float
-    """Time in s."""
-    device: str
-    cell: str
-    direction: Literal["uplink", "downlink"]
-    rate: float
-    """Rate of the transfer in bit/s."""
-    sinr_db: float | None
-    """SINR in dB of the mean over the resource blocks held; None without any."""
-    mcs: int | None
+    time: Seconds
+    device: Name
+    cell: Name
+    direction: Annotated[Literal["uplink", "downlink"], "name"]
+    rate: Rate
+    """Rate of the transfer."""
+    sinr_db: Decibel | None
+    """SINR of the mean over the resource blocks held; None without any."""
+    mcs: Index | None
     """Index of the modulation and coding scheme; None of a rate map without schemes."""
-    first_error: float | None
+    first_error: Annotated[float, "probability"] | None
     """Probability that the first transmission of a code block fails."""
-    held: float
+    held: Annotated[float, "resource blocks"]
     """Resource blocks held; of a divided one, its share."""
-    blocks: tuple[int, ...]
+    blocks: Annotated[tuple[int, ...], "index"]
     """Numbers of the resource blocks held."""
-    block_sinr_db: tuple[float, ...]
-    """SINR in dB on each of them."""
+    block_sinr_db: Annotated[tuple[float, ...], "dB"]
+    """SINR on each of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelCount:
     """How many examples of one label a device holds."""
 
-    device: str
-    part: Literal["train", "test"]
-    label: str
-    count: int
+    device: Name
+    part: Annotated[Literal["train", "test"], "name"]
+    label: Name
+    count: Annotated[int, "count"]

@@ -3,7 +3,7 @@
 import warnings
 
 from wfl_sim.config.errors import KindError, LocatedError, NestedError, did_you_mean
-from wfl_sim.config.plugins import plugins_allowed
+from wfl_sim.config.plugin_code import plugins_allowed
 from wfl_sim.config.registry import From, Registry, describe
 
 __all__ = [

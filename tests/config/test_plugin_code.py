@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from wfl_sim.config.plugin_code import code_of
-from wfl_sim.config.plugins import plugin
+from wfl_sim.config.plugin_code import code_of, plugin
 from wfl_sim.methods.parts import LoRA
 
 MINE = """\

@@ -20,8 +20,7 @@ from wfl_sim.execution.plan import NetworkOnly
 from wfl_sim.network.federation import Federation
 from wfl_sim.radio.allocation.allocator import ALLOCATORS, Demands
 from wfl_sim.records import Span
-from wfl_sim.results.digests import digest_spans
-from wfl_sim.results.tables import LEVEL_COLUMNS, SPAN_COLUMNS, values
+from wfl_sim.results.tables import COLUMNS, digest_spans, values
 from wfl_sim.scenario.loading import Loaded, ScenarioError, load
 from wfl_sim.scenario.resolve import digest, to_dict
 from wfl_sim.scenario.scenario import Scenario
@@ -195,8 +194,8 @@ def check_run(federation: Federation) -> None:
     for mine in rows.values():
         mine.sort(key=lambda span: (span.start, span.end))
         assert all(a.end <= b.start for a, b in pairwise(mine))
-    values(context.spans, SPAN_COLUMNS)
-    values(context.levels, LEVEL_COLUMNS)
+    values(context.spans, COLUMNS["spans"])
+    values(context.levels, COLUMNS["levels"])
     _check_devices(federation, rows, end)
     _check_bits(federation)
 

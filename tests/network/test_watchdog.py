@@ -6,7 +6,7 @@ import pytest
 from tests.fixtures.churn import check_device, of, simulated
 from tests.fixtures.runs import BASE, outcome, scenario
 from wfl_sim.config.errors import LocatedError
-from wfl_sim.results.tables import SPAN_COLUMNS, values
+from wfl_sim.results.tables import COLUMNS, values
 from wfl_sim.simulation.remarks import not_finite, remarks
 from wfl_sim.simulation.simulation import Simulation
 
@@ -207,7 +207,7 @@ def test_an_update_without_computing_takes_no_time(tmp_path):
         text=TWO,
     )
     assert not [s for s in result.spans if s.activity == "compute" and s.actor != "server"]
-    assert values(result.spans, SPAN_COLUMNS)
+    assert values(result.spans, COLUMNS["spans"])
 
 
 def test_rounds_without_an_update_are_counted_and_said(tmp_path):

@@ -18,8 +18,7 @@ from wfl_sim.config.sweep import Coordinate
 from wfl_sim.records import Metric, Span
 from wfl_sim.results import Goal, Run, write_run
 from wfl_sim.results.comparison import choose_goal, compared
-from wfl_sim.results.figures import fleet
-from wfl_sim.results.figures.comparison import compare
+from wfl_sim.results.figures import compare, fleet
 from wfl_sim.results.figures.heat_map import heat_map
 from wfl_sim.results.figures.look import SCREEN
 from wfl_sim.results.figures.parameter import parameter

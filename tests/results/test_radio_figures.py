@@ -16,7 +16,7 @@ from wfl_sim.results.figures.cells import cells, coverage, throughput
 from wfl_sim.results.figures.labels import labels
 from wfl_sim.results.figures.radio_samples import blocks, spectrogram
 from wfl_sim.results.figures.tracks import serving
-from wfl_sim.results.places import sites
+from wfl_sim.results.totals import sites
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import pytest
 
 from wfl_sim.records import Level, Metric, Span
 from wfl_sim.results import Run, crossing, digest_metrics, digest_spans, digest_states, write_run
-from wfl_sim.results.tables import LEVEL_COLUMNS, METRIC_COLUMNS, SPAN_COLUMNS
+from wfl_sim.results.tables import COLUMNS
 from wfl_sim.results.writing import check_replaceable
 
 SPANS = [
@@ -108,7 +108,7 @@ def test_levels_come_back_and_are_there_only_where_there_are_any(tmp_path):
 
 def test_arrays_hold_text_and_nan_for_no_value(tmp_path):
     columns = Run.open(write(tmp_path / "small")).span_arrays
-    assert list(columns) == [column.name for column in SPAN_COLUMNS]
+    assert list(columns) == [column.name for column in COLUMNS["spans"]]
     assert columns["actor"].tolist() == ["device-0", "device-0", "gerät-1"]
     np.testing.assert_array_equal(columns["mean_rate"], [533.0, np.nan, np.nan])
     assert columns["bits"].dtype == np.int64
@@ -123,21 +123,21 @@ def test_a_run_without_rows_or_states_is_a_run(tmp_path):
 
 def test_stored_columns_carry_units(tmp_path):
     folder = write(tmp_path / "small")
-    for name, columns in (("spans", SPAN_COLUMNS), ("metrics", METRIC_COLUMNS)):
+    for name, columns in (("spans", COLUMNS["spans"]), ("metrics", COLUMNS["metrics"])):
         schema = pq.read_schema(folder / f"{name}.parquet")
         stored = {field.name: field.metadata[b"unit"].decode() for field in schema}
         assert stored == {column.name: column.unit for column in columns}
 
 
 def test_columns_are_the_fields_of_the_rows():
-    assert [column.name for column in SPAN_COLUMNS] == [f.name for f in dataclasses.fields(Span)]
-    assert [c.name for c in LEVEL_COLUMNS] == [f.name for f in dataclasses.fields(Level)]
-    assert [c.name for c in METRIC_COLUMNS] == [f.name for f in dataclasses.fields(Metric)]
+    assert [c.name for c in COLUMNS["spans"]] == [f.name for f in dataclasses.fields(Span)]
+    assert [c.name for c in COLUMNS["levels"]] == [f.name for f in dataclasses.fields(Level)]
+    assert [c.name for c in COLUMNS["metrics"]] == [f.name for f in dataclasses.fields(Metric)]
 
 
 def test_the_documentation_names_every_column_with_its_unit():
     text = (Path(__file__).parents[2] / "docs" / "results.md").read_text("utf-8")
-    for column in (*SPAN_COLUMNS, *METRIC_COLUMNS, *LEVEL_COLUMNS):
+    for column in (*COLUMNS["spans"], *COLUMNS["metrics"], *COLUMNS["levels"]):
         assert f"| `{column.name}` | {column.unit} |" in text
 
 

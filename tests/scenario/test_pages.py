@@ -14,12 +14,12 @@ import wfl_sim
 from wfl_sim.cli import main
 from wfl_sim.config.documents import read_yaml
 from wfl_sim.config.errors import ScenarioError
-from wfl_sim.config.plugins import plugins_allowed
+from wfl_sim.config.plugin_code import plugins_allowed
 from wfl_sim.device_models import Hardware
 from wfl_sim.methods.aggregation import Upload
 from wfl_sim.methods.parts import Adapter, LoRA
 from wfl_sim.methods.phases import Local
-from wfl_sim.rounds.selection.selector import SELECTORS
+from wfl_sim.rounds.selection.basic import SELECTORS
 from wfl_sim.scenario.json_schema import families, json_schema
 from wfl_sim.scenario.loading import load
 

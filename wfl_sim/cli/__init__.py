@@ -1,6 +1,6 @@
 """The command line: `wfl-sim`."""
 
-from wfl_sim.cli import check_command, flower_command  # noqa: F401  (register their commands)
+from wfl_sim.cli import code_commands  # noqa: F401  (registers its commands)
 from wfl_sim.cli.commands import main
 
 __all__ = ["main"]

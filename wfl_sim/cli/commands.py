@@ -12,10 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from wfl_sim.cli import results_commands
-from wfl_sim.cli.errors import one_line_errors, warn
-from wfl_sim.cli.model_commands import models
-from wfl_sim.cli.options import Figures, Out, Target, beside
-from wfl_sim.cli.store_commands import store
+from wfl_sim.cli.options import Figures, Out, Target, beside, one_line_errors, warn
+from wfl_sim.cli.store_commands import models, store
 
 if TYPE_CHECKING:
     from wfl_sim.cli.report import Report

@@ -141,9 +141,9 @@ class Report:
         Raises:
             ValueError: a folder holds no runs, or no run has such a metric.
         """
-        from wfl_sim.results.figures.comparison import compare
-        from wfl_sim.results.paired import paired_differences, write_paired
+        from wfl_sim.results.figures import compare
         from wfl_sim.results.report import write_report
+        from wfl_sim.results.summary import paired_differences, write_paired
 
         runs = open_runs(folders, self.warn)
         goal = choose_goal(runs, metric, scope, target)

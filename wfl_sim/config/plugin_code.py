@@ -1,17 +1,20 @@
-"""The code of users' classes, by content: what has to be in a key that stands for a result.
+"""Plug-ins in users' Python files: whether they may run, their modules, and their code by content.
 
-A class counts by its file and by the files that this imports, through all levels. Files of the
-standard library and of other installed packages do not count. What a process has imported counts as
-it was when it was first asked for, since an edited file does not change the code that runs.
-
-A class of a script or notebook also counts as it is in memory (`live_code`).
+The content has to be in every key that stands for a result. A class counts by its file and by the
+files that this imports, through all levels. Files of the standard library and of other installed
+packages do not count. What a process has imported counts as it was when it was first asked for,
+since an edited file does not change the code that runs. A class of a script or notebook also counts
+as it is in memory (`live_code`).
 """
 
 import ast
 import hashlib
+import importlib
+import importlib.util
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, fields, is_dataclass
 from functools import lru_cache
 from importlib.util import resolve_name
@@ -181,3 +184,74 @@ def _imports(text: bytes, package: str) -> tuple[str, ...]:
     split = [name.split(".") for name in names]
     every = (".".join(words[:end]) for words in split for end in range(1, len(words) + 1))
     return tuple(dict.fromkeys(every))
+
+
+_PLUGIN: Final = "wfl_sim_plugin_"
+"""Prefix of the names of modules from users' files."""
+
+_plugins_allowed: ContextVar[bool] = ContextVar("plugins_allowed", default=False)
+
+
+@contextmanager
+def plugins_allowed() -> Iterator[None]:
+    """Let kinds name Python files, which run when they are looked up, while the context lasts."""
+    token = _plugins_allowed.set(True)
+    try:
+        yield
+    finally:
+        _plugins_allowed.reset(token)
+
+
+def plugin(file: Path) -> ModuleType:
+    """Return a user's file as a module; it runs when it is first asked for, and after an edit.
+
+    What it imports is imported anew after an edit, too, unless it is an installed package.
+
+    Raises:
+        ValueError: it cannot be imported.
+    """
+    name = f"{_PLUGIN}{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:12]}"
+    if name in sys.modules:
+        edited = edited_sources(sys.modules[name])
+        if not edited:
+            return sys.modules[name]
+        for each in sources(name) if edited - {name} else edited:
+            if each != "__main__":
+                sys.modules.pop(each, None)
+        importlib.invalidate_caches()
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise ValueError(f"{file} cannot be imported")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        with _no_bytecode():
+            spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        raise ValueError(f"{file.name} failed when imported: {_brief(error)}") from error
+    remember(module)
+    return module
+
+
+@contextmanager
+def _no_bytecode() -> Iterator[None]:
+    """Compile what is imported meanwhile from its source.
+
+    A cached compilation is taken for that of an edited file of the same length and second.
+    """
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = before
+
+
+def plugins() -> list[ModuleType]:
+    """Return the modules of the users' files that have run in this process."""
+    modules = [module for name, module in sys.modules.items() if name.startswith(_PLUGIN)]
+    return [module for module in modules if module.__file__]
+
+
+def _brief(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from wfl_sim.config.documents import Document, SourcedStr, resolve_path, shown
 from wfl_sim.config.errors import KindError, LocatedError, NestedError, did_you_mean
-from wfl_sim.config.plugins import _brief, _plugins_allowed, plugin
+from wfl_sim.config.plugin_code import _brief, _plugins_allowed, plugin
 
 if TYPE_CHECKING:
     from pydantic_core import CoreSchema, SchemaValidator

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from channel_models.elementary import cosine_and_sine
 from channel_models.units import MetresPerSecond, PositiveMetres, Unit
 from wfl_sim.config.errors import ScenarioError
-from wfl_sim.config.python_data import document_of
+from wfl_sim.config.merging import document_of
 from wfl_sim.config.registry import typed
 from wfl_sim.network.radio_access import RadioAccess
 from wfl_sim.network.transfer import Transfer, TransferRequest

@@ -51,6 +51,13 @@ def sample_texts(rows: Any) -> list[dict[str, str]]:
     return rows
 
 
+def as_mapping(value: object) -> dict[str, Any]:
+    """Return what a file holds, if it is a mapping; ValueError otherwise."""
+    if not isinstance(value, dict):
+        raise ValueError(f"must hold a mapping, holds a {type(value).__name__}")
+    return value
+
+
 def is_plain_name(name: object) -> bool:
     """Return whether a text names something right in a folder, and nothing elsewhere."""
     return isinstance(name, str) and re.fullmatch(r"\w[^/\\\x00-\x1f]*", name) is not None

@@ -18,10 +18,17 @@ from safetensors.numpy import load_file
 
 from wfl_sim.config.sweep import Coordinate
 from wfl_sim.records import Scope
-from wfl_sim.results.digests import digest_states, digest_values
-from wfl_sim.results.manifest import manifest_problems, sample_texts, shown_label
+from wfl_sim.results.manifest import as_mapping, manifest_problems, sample_texts, shown_label
 from wfl_sim.results.series import Series
-from wfl_sim.results.tables import COLUMNS, OPTIONAL, arrays, natural_key, problems
+from wfl_sim.results.tables import (
+    COLUMNS,
+    OPTIONAL,
+    arrays,
+    digest_states,
+    digest_values,
+    natural_key,
+    problems,
+)
 from wfl_sim.results.writing import FORMAT
 from wfl_sim.state import State
 
@@ -53,12 +60,12 @@ class Run:
     @cached_property
     def scenario(self) -> dict[str, Any]:
         """The resolved scenario as plain Python values."""
-        return _mapping(YAML(typ="safe", pure=True).load(self.folder / "scenario.yaml"))
+        return as_mapping(YAML(typ="safe", pure=True).load(self.folder / "scenario.yaml"))
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
         """Versions, seed, digests and totals."""
-        return _mapping(json.loads((self.folder / "manifest.json").read_text("utf-8")))
+        return as_mapping(json.loads((self.folder / "manifest.json").read_text("utf-8")))
 
     @cached_property
     def spans(self) -> pa.Table:
@@ -155,9 +162,8 @@ class Run:
     @property
     def components(self) -> dict[str, float]:
         """Energy in J that all devices drew, by component."""
-        return {
-            str(name): float(joules) for name, joules in self.manifest.get("joules", {}).items()
-        }
+        stated = self.manifest.get("joules", {})
+        return {str(name): float(joules) for name, joules in stated.items()}
 
     @property
     def joules(self) -> float:
@@ -276,12 +282,6 @@ class Run:
             if not unreadable:
                 for reason in problems(pq.read_schema(self.folder / name), COLUMNS[table]):
                     yield name, reason
-
-
-def _mapping(value: object) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ValueError(f"must hold a mapping, holds a {type(value).__name__}")
-    return value
 
 
 def _open_state(path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from wfl_sim.results.manifest import is_plain_name
+from wfl_sim.results.manifest import as_mapping, is_plain_name
 from wfl_sim.results.run import Run
 from wfl_sim.results.tables import parquet
 
@@ -61,10 +61,7 @@ class Sweep:
     @cached_property
     def manifest(self) -> dict[str, Any]:
         """Name of the scenario, and the runs with their points, in the order of the sweep."""
-        content = json.loads((self.folder / _MANIFEST).read_text("utf-8"))
-        if not isinstance(content, dict):
-            raise ValueError(f"must hold a mapping, holds a {type(content).__name__}")
-        return content
+        return as_mapping(json.loads((self.folder / _MANIFEST).read_text("utf-8")))
 
     @property
     def planned(self) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Tables of a run folder: their columns, with types and units, and conversions."""
+"""Tables of a run folder: their columns, with types and units, conversions, and digests."""
 
 import csv
 import hashlib
@@ -6,16 +6,21 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args, get_type_hints
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from wfl_sim.records import LabelCount, Level, Metric, RadioSample, Span
+from wfl_sim.state import State
+
 NAME_BYTES: Final = 120
 """Longest names that are made of labels, in bytes: file systems take 255, encrypted ones 143, and
 what is being written has 14 more."""
+
+Kind = Literal["float", "int", "text", "ints", "floats"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +28,7 @@ class Column:
     """One column of a table of rows."""
 
     name: str
-    kind: Literal["float", "int", "text", "ints", "floats"]
+    kind: Kind
     unit: str
     optional: bool = False
     """Whether a row may have no value (null)."""
@@ -41,67 +46,32 @@ class Column:
         return pa.field(self.name, types[self.kind], self.optional, metadata={"unit": self.unit})
 
 
-SPAN_COLUMNS = (
-    Column("start", "float", "s"),
-    Column("end", "float", "s"),
-    Column("actor", "text", "name"),
-    Column("activity", "text", "name"),
-    Column("round", "int", "index"),
-    Column("bits", "int", "bit"),
-    Column("flops", "float", "FLOP"),
-    Column("joules", "float", "J"),
-    Column("cell", "text", "name"),
-    Column("outcome", "text", "name"),
-    Column("mean_sinr_db", "float", "dB", optional=True),
-    Column("mean_rate", "float", "bit/s", optional=True),
-)
+_KINDS: Final[dict[Any, Kind]] = {
+    float: "float",
+    int: "int",
+    str: "text",
+    tuple[int, ...]: "ints",
+    tuple[float, ...]: "floats",
+}
+"""Kinds of columns by the types of fields; literals are texts."""
 
-METRIC_COLUMNS = (
-    Column("time", "float", "s"),
-    Column("round", "int", "index"),
-    Column("metric", "text", "name"),
-    Column("scope", "text", "name"),
-    Column("device", "text", "name"),
-    Column("value", "float", "of the metric"),
-    Column("bits_up", "int", "bit"),
-    Column("bits_down", "int", "bit"),
-    Column("joules", "float", "J"),
-)
 
-LEVEL_COLUMNS = (
-    Column("time", "float", "s"),
-    Column("actor", "text", "name"),
-    Column("quantity", "text", "name"),
-    Column("value", "float", "of the quantity"),
-)
+def _columns(row: type) -> tuple[Column, ...]:
+    """Return a column for each field of a row type: its unit is the note of the field's type."""
+    made = []
+    for name, hint in get_type_hints(row, include_extras=True).items():
+        optional = type(None) in get_args(hint)
+        kind, unit = get_args(get_args(hint)[0] if optional else hint)
+        made.append(Column(name, _KINDS.get(kind, "text"), unit, optional))
+    return tuple(made)
 
-RADIO_COLUMNS = (
-    Column("time", "float", "s"),
-    Column("device", "text", "name"),
-    Column("cell", "text", "name"),
-    Column("direction", "text", "name"),
-    Column("rate", "float", "bit/s"),
-    Column("sinr_db", "float", "dB", optional=True),
-    Column("mcs", "int", "index", optional=True),
-    Column("first_error", "float", "probability", optional=True),
-    Column("held", "float", "resource blocks"),
-    Column("blocks", "ints", "index"),
-    Column("block_sinr_db", "floats", "dB"),
-)
-
-LABEL_COLUMNS = (
-    Column("device", "text", "name"),
-    Column("part", "text", "name"),
-    Column("label", "text", "name"),
-    Column("count", "int", "count"),
-)
 
 COLUMNS: Final = {
-    "spans": SPAN_COLUMNS,
-    "metrics": METRIC_COLUMNS,
-    "levels": LEVEL_COLUMNS,
-    "labels": LABEL_COLUMNS,
-    "radio": RADIO_COLUMNS,
+    "spans": _columns(Span),
+    "metrics": _columns(Metric),
+    "levels": _columns(Level),
+    "labels": _columns(LabelCount),
+    "radio": _columns(RadioSample),
 }
 """Columns of each table of a run folder."""
 
@@ -202,3 +172,61 @@ def problems(schema: pa.Schema, columns: Sequence[Column]) -> list[str]:
         for column in columns
         if found.get(column.name) != column.field.type
     ]
+
+
+def digest_spans(spans: Sequence[Span]) -> str:
+    """Return the SHA-256 of the spans in their order."""
+    return digest_values(values(spans, COLUMNS["spans"]), COLUMNS["spans"])
+
+
+def digest_metrics(metrics: Sequence[Metric]) -> str:
+    """Return the SHA-256 of the metrics in their order."""
+    return digest_values(values(metrics, COLUMNS["metrics"]), COLUMNS["metrics"])
+
+
+def digest_states(states: Mapping[str, State]) -> str:
+    """Return the SHA-256 of names, dtypes, shapes and bytes of all arrays, sorted by name."""
+    digest = hashlib.sha256()
+    for name, state in sorted(states.items()):
+        for key, array in sorted(state.items()):
+            little = np.asarray(array).astype(array.dtype.newbyteorder("<"), copy=False)
+            digest.update(f"{name}\0{key}\0{little.dtype.str}\0{little.shape}\0".encode())
+            digest.update(little.tobytes())
+    return digest.hexdigest()
+
+
+def digest_values(values: Values, columns: Sequence[Column]) -> str:
+    """Return the SHA-256 of columns of equal length.
+
+    Each column adds its name, kind and length, then its content: little-endian float64 or int64,
+    or the lengths of the UTF-8 texts and the texts, or of the lists and their values as float32.
+    Equal numbers have equal bytes: zero has no sign and NaN has one form. An optional column also
+    adds which of its rows have a value.
+    """
+    digest = hashlib.sha256()
+    for column in columns:
+        content = values[column.name]
+        digest.update(f"{column.name}\0{column.kind}\0{len(content)}\0".encode())
+        if column.optional:
+            digest.update(np.array([value is not None for value in content], np.uint8).tobytes())
+            content = [0.0 if value is None else value for value in content]
+        if column.kind == "text":
+            words = [word.encode() for word in content]
+            digest.update(np.array([len(word) for word in words], "<i8").tobytes())
+            digest.update(b"".join(words))
+        elif column.kind in ("ints", "floats"):
+            digest.update(np.array([len(each) for each in content], "<i8").tobytes())
+            flat = [value for each in content for value in each]
+            digest.update(np.array(flat, "<f4").tobytes())
+        elif column.kind == "int":
+            digest.update(np.array(content, "<i8").tobytes())
+        else:
+            floats = np.array(content, "<f8") + 0.0
+            floats[np.isnan(floats)] = np.nan
+            digest.update(floats.tobytes())
+    return digest.hexdigest()
+
+
+def digest_names(names: Iterable[str]) -> str:
+    """Return 8 hexadecimal digits that name a set of runs, given the names of their folders."""
+    return hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()[:8]

@@ -1,11 +1,13 @@
-"""What the devices of a run came to: uploads by their end, seconds and joules by part, links."""
+"""What the tables of a run say: uploads by their end, what was spent on what, links, and places."""
 
+import math
 from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wfl_sim.results.run import Run
+from wfl_sim.results.tables import natural_key
 
 ENDS: Final = ("uploads", "late", "dropped", "lost")
 Quantity = Literal["seconds", "joules", "components"]
@@ -44,3 +46,31 @@ def transfers(run: Run, activity: str, quantity: str) -> NDArray[np.float64]:
     spans = run.span_arrays
     mine = (spans["activity"] == activity) & (spans["bits"] > 0) & np.isfinite(spans[quantity])
     return np.asarray(spans[quantity][mine], np.float64)
+
+
+def level(run: Run, actor: str, quantity: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the times in s at which a quantity of an actor is known, and its values."""
+    levels = run.level_arrays
+    mine = (levels["actor"] == actor) & (levels["quantity"] == quantity)
+    return levels["time"][mine], levels["value"][mine]
+
+
+def sites(run: Run) -> NDArray[np.float64]:
+    """Return the positions (cells, 2) of the cells in m; none of a run that does not state them."""
+    names = {name for name in set(run.level_arrays["actor"].tolist()) if name.startswith("cell-")}
+    found = [
+        [level(run, name, quantity)[1][0] for quantity in ("x", "y")]
+        for name in sorted(names, key=natural_key)
+    ]
+    return np.array(found).reshape(-1, 2)
+
+
+def hexagon_radius(run: Run) -> float | None:
+    """Return the distance in m from a site to the corners of its hexagon; None without hexagons.
+
+    The first corner is to the east.
+    """
+    layout = run.scenario.get("layout")
+    if not isinstance(layout, dict) or layout.get("kind") != "hexagonal":
+        return None
+    return float(layout["spacing"]) / math.sqrt(3)

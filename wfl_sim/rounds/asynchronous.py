@@ -1,5 +1,7 @@
 """Asynchronous rounds: a device that has finished is replaced without waiting for others."""
 
+from __future__ import annotations
+
 from collections import deque
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -8,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.rounds.policy import ROUNDS, Arrivals, LimitedRounds, ask, reject
-from wfl_sim.rounds.selection.selector import Selector
+from wfl_sim.rounds.selection.basic import Selector
 
 if TYPE_CHECKING:
     import simpy
@@ -50,7 +52,7 @@ class Asynchronous(LimitedRounds):
                 "buffer",
             )
 
-    def _rounds(self, federation: "Federation") -> "Generator[simpy.Event, Any, None]":
+    def _rounds(self, federation: Federation) -> Generator[simpy.Event, Any, None]:
         server = federation.server
         size = self.clients or len(federation.devices)
         clients = ConcurrentClients(federation, size, self.select)
@@ -80,7 +82,7 @@ class ConcurrentClients:
         select: selects among the available devices.
     """
 
-    def __init__(self, federation: "Federation", size: int, select: Selector) -> None:
+    def __init__(self, federation: Federation, size: int, select: Selector) -> None:
         self._federation = federation
         self._size = size
         self._select = select
@@ -92,7 +94,7 @@ class ConcurrentClients:
     def __repr__(self) -> str:
         return f"ConcurrentClients({self._working} of {self._size}, {len(self._arrived)} arrived)"
 
-    def next(self) -> "Generator[simpy.Event, Any, Contribution | None]":
+    def next(self) -> Generator[simpy.Event, Any, Contribution | None]:
         """Wait for an upload at the server; free places are filled only if none has arrived.
 
         So a device continues from a state that holds its own update, if the server aggregates
@@ -122,7 +124,7 @@ class ConcurrentClients:
             (part,) = ask(federation.server, [device], federation.server.version)
             part.callbacks.append(partial(self._end, device))
 
-    def _end(self, device: "Client", part: "simpy.Event") -> None:
+    def _end(self, device: Client, part: simpy.Event) -> None:
         self._working -= 1
         device.idle()
         contribution: Any = part.value if part.ok else None

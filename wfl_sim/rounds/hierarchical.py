@@ -4,6 +4,8 @@ Liu, Zhang, Song and Letaief 2020, Client-edge-cloud hierarchical federated lear
 arXiv 1905.06641 (HierFAVG).
 """
 
+from __future__ import annotations
+
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,8 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.registry import From
 from wfl_sim.rounds.policy import ROUNDS, ask, check_at_most_devices, check_clients, gather
-from wfl_sim.rounds.selection.basic import RandomSelection
-from wfl_sim.rounds.selection.selector import SELECTORS, Selector
+from wfl_sim.rounds.selection.basic import SELECTORS, RandomSelection, Selector
 
 if TYPE_CHECKING:
     import simpy
@@ -51,7 +52,7 @@ class Hierarchical:
         """Refuse more clients than there are devices."""
         check_at_most_devices("clients", self.clients, devices)
 
-    def run(self, federation: "Federation") -> "Generator[simpy.Event, Any, None]":
+    def run(self, federation: Federation) -> Generator[simpy.Event, Any, None]:
         """Run the rounds of the cloud one after the other."""
         env, cloud = federation.env, federation.server
         for first in range(0, self.count, self.cloud_every):
@@ -73,8 +74,8 @@ class Hierarchical:
             cloud.evaluate(number)
 
     def _edge_rounds(
-        self, federation: "Federation", edge: "EdgeServer", numbers: range
-    ) -> "Generator[simpy.Event, Any, None]":
+        self, federation: Federation, edge: EdgeServer, numbers: range
+    ) -> Generator[simpy.Event, Any, None]:
         """Run rounds at one edge server, and send its state to the cloud."""
         for number in numbers:
             available = [device for device in federation.available() if edge.serves(device)]

@@ -6,6 +6,8 @@ TWC 20(3), arXiv 1911.02417: minimise the joules of computing and sending under
 device is on its own; the price is the one at which the band is full.
 """
 
+from __future__ import annotations
+
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -66,7 +68,7 @@ class JointPlan(LimitedRounds):
                     *("cells", number, "uplink", "allocator"),
                 )
 
-    def _rounds(self, federation: "Federation") -> "Generator[simpy.Event, Any, None]":
+    def _rounds(self, federation: Federation) -> Generator[simpy.Event, Any, None]:
         server = federation.server
         for number in self.numbers:
             cohort = yield from self.cohort(federation, number)
@@ -83,7 +85,7 @@ class JointPlan(LimitedRounds):
             yield from server.aggregate(arrived, number)
             finish(federation, cohort, number)
 
-    def _terms(self, devices: "Sequence[Device]", now: float) -> "dict[int, Terms]":
+    def _terms(self, devices: Sequence[Device], now: float) -> dict[int, Terms]:
         """Return the terms of each device by its number: every cell has a plan of its own."""
         from wfl_sim.network.client import Terms  # both load simpy
         from wfl_sim.network.sender_facts import sender_facts
@@ -152,7 +154,7 @@ class JointEnergy:
                 clock[meets], width[meets], level[meets] = self._some(meets)._on_time(left)
         return clock, width / band, np.clip(level, 1e-9, 1.0)
 
-    def _some(self, which: NDArray[np.bool_]) -> "JointEnergy":
+    def _some(self, which: NDArray[np.bool_]) -> JointEnergy:
         jobs = [job for job, chosen in zip(self.jobs, which, strict=True) if chosen]
         least, bits = self.least[which], self.bits[which]
         draw = self.circuit[which], self.amplifier[which]

@@ -1,5 +1,7 @@
 """Over-the-air aggregation: all devices send at once, and the antenna receives the sum."""
 
+from __future__ import annotations
+
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -60,7 +62,7 @@ class OverTheAir(LimitedRounds):
                 "must be fp32: values go over the air as amplitudes", "payload", "upload"
             )
 
-    def _rounds(self, federation: "Federation") -> "Generator[simpy.Event, Any, None]":
+    def _rounds(self, federation: Federation) -> Generator[simpy.Event, Any, None]:
         # A local import, because validation of a scenario does without SimPy.
         from wfl_sim.network.over_the_air import OverTheAirUpload
 

@@ -1,5 +1,7 @@
 """Rounds policies: their contract and registry, the limits that they share, and their steps."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -9,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, runtime_checkable
 from channel_models.units import PositiveSeconds
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.registry import From, Registry
-from wfl_sim.rounds.selection.basic import RandomSelection
-from wfl_sim.rounds.selection.selector import SELECTORS, Selector
+from wfl_sim.rounds.selection.basic import SELECTORS, RandomSelection, Selector
 
 if TYPE_CHECKING:
     import simpy
@@ -43,7 +44,7 @@ class Rounds(Protocol):
     def check(self, devices: int) -> None:
         """Raise LocatedError if the policy cannot work with so many devices."""
 
-    def run(self, federation: "Federation") -> "Generator[simpy.Event, Any, None]":
+    def run(self, federation: Federation) -> Generator[simpy.Event, Any, None]:
         """Yield events until the last round is over."""
 
 
@@ -81,7 +82,7 @@ class LimitedRounds(ABC):
         """Refuse more clients than there are devices."""
         check_at_most_devices("clients", self.clients, devices)
 
-    def run(self, federation: "Federation") -> "Generator[simpy.Event, Any, None]":
+    def run(self, federation: Federation) -> Generator[simpy.Event, Any, None]:
         """Run the rounds; activities that are under way at `until` are cut off."""
         rounds = self._rounds(federation)
         if self.until is None:
@@ -90,7 +91,7 @@ class LimitedRounds(ABC):
             yield federation.env.process(rounds) | federation.env.timeout(self.until)
 
     @abstractmethod
-    def _rounds(self, federation: "Federation") -> "Generator[simpy.Event, Any, None]":
+    def _rounds(self, federation: Federation) -> Generator[simpy.Event, Any, None]:
         """Yield events until `count` rounds are over."""
 
     @property
@@ -99,8 +100,8 @@ class LimitedRounds(ABC):
         return counting() if self.count is None else range(self.count)
 
     def cohort(
-        self, federation: "Federation", number: int
-    ) -> "Generator[simpy.Event, Any, Sequence[Client]]":
+        self, federation: Federation, number: int
+    ) -> Generator[simpy.Event, Any, Sequence[Client]]:
         """Wait until a device is available, and select the devices of round `number`.
 
         Returns:
@@ -129,8 +130,8 @@ def check_at_most_devices(key: str, value: int, devices: int) -> None:
 
 
 def ask(
-    server: "Server", cohort: "Sequence[Client]", number: int, **options: Any
-) -> "list[simpy.Process]":
+    server: Server, cohort: Sequence[Client], number: int, **options: Any
+) -> list[simpy.Process]:
     """Send the shared state to a cohort, and let its devices participate in round `number`.
 
     Args:
@@ -144,13 +145,13 @@ def ask(
 
 
 def gather(
-    federation: "Federation",
-    parts: "Sequence[simpy.Process]",
+    federation: Federation,
+    parts: Sequence[simpy.Process],
     *,
     enough: int | None = None,
-    closing: "simpy.Event | None" = None,
+    closing: simpy.Event | None = None,
     fold: bool = False,
-) -> "Generator[simpy.Event, Any, list[Contribution]]":
+) -> Generator[simpy.Event, Any, list[Contribution]]:
     """Wait until all participations have ended, or until an earlier condition is met.
 
     Args:
@@ -167,7 +168,7 @@ def gather(
     over = federation.env.event()
     left, taken = len(parts), False
 
-    def note(part: "simpy.Event") -> None:
+    def note(part: simpy.Event) -> None:
         nonlocal left
         left -= 1
         if part.ok and part.value is not None and part.value.upload is not None:
@@ -187,7 +188,7 @@ def gather(
     return used
 
 
-def reject(federation: "Federation", contribution: "Contribution") -> None:
+def reject(federation: Federation, contribution: Contribution) -> None:
     """Tell a device that its upload has arrived and is not used."""
     if contribution.upload is not None:
         federation.context.plan.reject(contribution.device.index, contribution.upload)
@@ -200,7 +201,7 @@ class Arrivals:
         federation: the devices.
     """
 
-    def __init__(self, federation: "Federation") -> None:
+    def __init__(self, federation: Federation) -> None:
         self._limit = 1000 + 10 * len(federation.devices)
         self._without = 0
 
@@ -223,13 +224,13 @@ class Arrivals:
             )
 
 
-def cancel(federation: "Federation", cohort: "Sequence[Client]") -> "simpy.Event":
+def cancel(federation: Federation, cohort: Sequence[Client]) -> simpy.Event:
     """Stop all devices that still work; return the event that all are available again."""
     ending = [device.cancel() for device in cohort if device.busy]
     return federation.env.all_of([part for part in ending if part is not None])
 
 
-def finish(federation: "Federation", cohort: "Sequence[Client]", number: int) -> None:
+def finish(federation: Federation, cohort: Sequence[Client], number: int) -> None:
     """End round `number`: its devices are idle, and an evaluation may be due."""
     for device in cohort:
         if not device.busy:

@@ -1,5 +1,7 @@
 """Tiers: synchronous among devices of similar speed, asynchronous between the tiers."""
 
+from __future__ import annotations
+
 from collections import deque
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ from wfl_sim.rounds.policy import (
     check_at_most_devices,
     gather,
 )
-from wfl_sim.rounds.selection.tifl import by_speed
+from wfl_sim.rounds.selection.oort import by_speed
 
 if TYPE_CHECKING:
     import simpy
@@ -48,7 +50,7 @@ class Tiers(LimitedRounds):
         super().check(devices)
         check_at_most_devices("tiers", self.tiers, devices)
 
-    def _rounds(self, federation: "Federation") -> "Generator[simpy.Event, Any, None]":
+    def _rounds(self, federation: Federation) -> Generator[simpy.Event, Any, None]:
         env, server = federation.env, federation.server
         ready: deque[_Batch] = deque()
         loops = [
@@ -69,11 +71,11 @@ class Tiers(LimitedRounds):
 
     def _tier_rounds(
         self,
-        federation: "Federation",
+        federation: Federation,
         tier: int,
-        members: "Sequence[Client]",
-        ready: "deque[_Batch]",
-    ) -> "Generator[simpy.Event, Any, None]":
+        members: Sequence[Client],
+        ready: deque[_Batch],
+    ) -> Generator[simpy.Event, Any, None]:
         """Run the rounds of one tier; their uploads go to `ready`."""
         env, server = federation.env, federation.server
         clients, arrivals = self.clients or len(members), Arrivals(federation)
@@ -101,6 +103,6 @@ class Tiers(LimitedRounds):
 class _Batch:
     """Uploads of one round of one tier."""
 
-    arrived: "Sequence[Contribution]"
-    taken: "simpy.Event"
+    arrived: Sequence[Contribution]
+    taken: simpy.Event
     """Succeeds when they have been aggregated."""

@@ -50,7 +50,7 @@ from wfl_sim.radio.recorded_fading import RecordedFading
 from wfl_sim.radio.scenario_fading import ScenarioFading
 from wfl_sim.radio.update_loss import LOSSES
 from wfl_sim.rounds.policy import ROUNDS
-from wfl_sim.rounds.selection.selector import SELECTORS
+from wfl_sim.rounds.selection.basic import SELECTORS
 
 FAMILIES: Final[tuple[Registry[Any], ...]] = (
     ALGORITHMS,

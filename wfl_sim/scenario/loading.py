@@ -12,9 +12,8 @@ from typing import Any
 from wfl_sim.config.documents import Document, Place, read_yaml, resolve_path, shown
 from wfl_sim.config.error_messages import locate_key
 from wfl_sim.config.errors import LocatedError, Location, ScenarioError, did_you_mean
-from wfl_sim.config.merging import apply_setting, lay_over, notes, set_at
-from wfl_sim.config.plugins import plugins_allowed
-from wfl_sim.config.python_data import document_of
+from wfl_sim.config.merging import apply_setting, document_of, lay_over, notes, set_at
+from wfl_sim.config.plugin_code import plugins_allowed
 from wfl_sim.config.registry import typed
 from wfl_sim.config.sweep import MOST_RUNS, Coordinate, SweepPoint, axes_of, expand_sweep
 from wfl_sim.scenario.scenario import Scenario

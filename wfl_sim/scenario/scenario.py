@@ -20,9 +20,8 @@ from wfl_sim.codecs.codec import CODECS, Codec
 from wfl_sim.config.documents import Document
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.fields import NonNegativeInt, PositiveInt, Seed, Shorthand
-from wfl_sim.config.merging import lay_over
-from wfl_sim.config.plugins import plugins_allowed
-from wfl_sim.config.python_data import document_of
+from wfl_sim.config.merging import document_of, lay_over
+from wfl_sim.config.plugin_code import plugins_allowed
 from wfl_sim.config.registry import From, typed
 from wfl_sim.data.metrics import METRICS, Metric, named
 from wfl_sim.data.sharding import DATA, Data

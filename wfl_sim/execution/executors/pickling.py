@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfl_sim.config.errors import LocatedError
-from wfl_sim.config.plugin_code import Sources, sources
-from wfl_sim.config.plugins import plugin, plugins
+from wfl_sim.config.plugin_code import Sources, plugin, plugins, sources
 from wfl_sim.execution.learner import Learner, PortableModel
 
 Files = Mapping[str, NDArray[np.uint8]]

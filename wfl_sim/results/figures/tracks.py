@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from wfl_sim.results.figures.look import SCREEN, Look
 from wfl_sim.results.figures.style import GREY, INK
-from wfl_sim.results.places import level, sites
 from wfl_sim.results.run import Run
 from wfl_sim.results.statistics import by_label
 from wfl_sim.results.tables import file_name
+from wfl_sim.results.totals import level, sites
 
 HEADER: Final = ("what", "device", "time", "x", "y", "cell", "rate")
 MOST_NAMED: Final = 7

@@ -9,12 +9,19 @@ from numpy.typing import NDArray
 
 from wfl_sim.records import Scope
 from wfl_sim.results.comparison import Goal, choose_goal
-from wfl_sim.results.places import hexagon_radius, level, sites
 from wfl_sim.results.run import Run
 from wfl_sim.results.statistics import Cost, by_label, curve, default_target, estimate
 from wfl_sim.results.summary import summary
 from wfl_sim.results.tables import natural_key
-from wfl_sim.results.totals import Quantity, spent, transfers, upload_counts
+from wfl_sim.results.totals import (
+    Quantity,
+    hexagon_radius,
+    level,
+    sites,
+    spent,
+    transfers,
+    upload_counts,
+)
 
 COSTS: Final[tuple[Cost, ...]] = ("rounds", "time", "joules", "bits")
 MOST_CURVES: Final = 30

@@ -1,15 +1,42 @@
-"""Basic selections: random, best channel, all devices, round robin."""
+"""Client selection: its contract; random, best channel, all devices, round robin."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from wfl_sim.rounds.selection.selector import SELECTORS
+from wfl_sim.config.registry import Registry
 
 if TYPE_CHECKING:
     from wfl_sim.network.client import Client
+
+Clients = Sequence["Client"]
+
+
+class Selector(Protocol):
+    """Selects the clients of a round.
+
+    The members of a client that a selection may use are those of `network.client.Client`.
+
+    >>> from types import SimpleNamespace
+    >>> class LargestData:
+    ...     def select(self, devices, count, rng):
+    ...         best = sorted(devices, key=lambda device: -device.examples)[:count]
+    ...         return sorted(best, key=lambda device: device.index)
+    >>> selector: Selector = LargestData()
+    >>> devices = [SimpleNamespace(index=i, examples=n) for i, n in enumerate((5, 20, 10))]
+    >>> [device.index for device in selector.select(devices, 2, np.random.default_rng(1))]
+    [1, 2]
+    """
+
+    def select(self, devices: Clients, count: int, rng: np.random.Generator) -> Clients:
+        """Return at most `count` distinct devices, in ascending order of index."""
+
+
+SELECTORS: Registry[Selector] = Registry("selector", Selector)
 
 
 @SELECTORS("random")
@@ -17,9 +44,7 @@ if TYPE_CHECKING:
 class RandomSelection:
     """Uniformly without replacement."""
 
-    def select(
-        self, devices: "Sequence[Client]", count: int, rng: np.random.Generator
-    ) -> "Sequence[Client]":
+    def select(self, devices: Clients, count: int, rng: np.random.Generator) -> Clients:
         """Return `count` devices, or all where there are fewer, in ascending order."""
         chosen = rng.choice(len(devices), size=min(count, len(devices)), replace=False)
         return [devices[i] for i in sorted(chosen)]
@@ -30,9 +55,7 @@ class RandomSelection:
 class BestChannel:
     """The largest mean gain to the serving cell (path loss and shadowing)."""
 
-    def select(
-        self, devices: "Sequence[Client]", count: int, rng: np.random.Generator
-    ) -> "Sequence[Client]":
+    def select(self, devices: Clients, count: int, rng: np.random.Generator) -> Clients:
         """Return the `count` best devices in ascending order; ties go to the lower index."""
         best = sorted(devices, key=lambda device: (-device.mean_gain, device.index))
         return sorted(best[:count], key=lambda device: device.index)
@@ -43,9 +66,7 @@ class BestChannel:
 class Everyone:
     """All devices, up to `clients`: then those with the lowest numbers."""
 
-    def select(
-        self, devices: "Sequence[Client]", count: int, rng: np.random.Generator
-    ) -> "Sequence[Client]":
+    def select(self, devices: Clients, count: int, rng: np.random.Generator) -> Clients:
         """Return the first `count` devices."""
         return devices[:count]
 
@@ -55,9 +76,7 @@ class Everyone:
 class RoundRobin:
     """The devices that have been asked least often, lower numbers first."""
 
-    def select(
-        self, devices: "Sequence[Client]", count: int, rng: np.random.Generator
-    ) -> "Sequence[Client]":
+    def select(self, devices: Clients, count: int, rng: np.random.Generator) -> Clients:
         """Return `count` devices, or all where there are fewer, in ascending order."""
         queue = sorted(devices, key=lambda device: (device.times_asked, device.index))
         return sorted(queue[:count], key=lambda device: device.index)

@@ -1,8 +1,10 @@
-"""Oort: devices with a high training loss and short rounds.
+"""Selections by what devices did before: training loss and duration (Oort), speed (TiFL).
 
 F. Lai et al., Oort: Efficient Federated Learning via Guided Participant Selection, arXiv
-2010.06081.
+2010.06081. Z. Chai et al., TiFL: A Tier-based Federated Learning System, arXiv 2001.09249.
 """
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 from channel_models.elementary import log, power, rounded
 from channel_models.units import Fraction, PositiveSeconds
 from wfl_sim.config.errors import LocatedError
-from wfl_sim.rounds.selection.selector import SELECTORS
+from wfl_sim.rounds.selection.basic import SELECTORS, Clients
 
 if TYPE_CHECKING:
     from wfl_sim.network.client import Client
@@ -58,9 +60,7 @@ class Oort:
                 "explore_least",
             )
 
-    def select(
-        self, devices: "Sequence[Client]", count: int, rng: np.random.Generator
-    ) -> "Sequence[Client]":
+    def select(self, devices: Clients, count: int, rng: np.random.Generator) -> Clients:
         """Return `count` devices, or all where there are fewer, in ascending order."""
         count = min(count, len(devices))
         known = [device for device in devices if device.last_upload_round >= 0]
@@ -73,7 +73,7 @@ class Oort:
         chosen += self._drawn(known, count - explored, number, rng)
         return sorted(chosen, key=lambda device: device.index)
 
-    def utilities(self, devices: "Sequence[Client]", number: int) -> NDArray[np.float64]:
+    def utilities(self, devices: Sequence[Client], number: int) -> NDArray[np.float64]:
         """Return the utility of devices that have uploaded before, in round `number`."""
         examples = np.array([device.examples for device in devices], dtype=float)
         losses = np.array([device.reported_loss for device in devices], dtype=float)
@@ -88,8 +88,8 @@ class Oort:
         return np.asarray(utility)
 
     def _drawn(
-        self, devices: "Sequence[Client]", count: int, number: int, rng: np.random.Generator
-    ) -> "list[Client]":
+        self, devices: Sequence[Client], count: int, number: int, rng: np.random.Generator
+    ) -> list[Client]:
         if not count:
             return []
         utility = self.utilities(devices, number)
@@ -98,3 +98,40 @@ class Oort:
         odds = utility[admitted] + 1e-12
         drawn = rng.choice(admitted, size=count, replace=False, p=odds / odds.sum())
         return [devices[i] for i in drawn]
+
+
+@SELECTORS("tifl")
+@dataclass(frozen=True, kw_only=True)
+class TiFL:
+    """Select a tier uniformly at random, then devices of that tier uniformly.
+
+    The devices of a round have similar speed: tiers are groups of equal size by the duration of
+    the last round, or of computing before the first. The paper's choice by the accuracy of tiers
+    is left out. If a tier has fewer devices than requested, all of them are selected.
+    """
+
+    tiers: int = 3
+
+    def __post_init__(self) -> None:
+        if self.tiers < 1:
+            raise LocatedError(f"must be at least 1, got {self.tiers}", "tiers")
+
+    def select(self, devices: Clients, count: int, rng: np.random.Generator) -> Clients:
+        """Return at most `count` devices of one tier, in ascending order."""
+        tiers = [tier for tier in by_speed(devices, self.tiers) if tier]
+        tier = tiers[int(rng.integers(len(tiers)))]
+        chosen = rng.choice(len(tier), size=min(count, len(tier)), replace=False)
+        return sorted((tier[i] for i in chosen), key=lambda device: device.index)
+
+
+def by_speed(devices: Sequence[Client], tiers: int) -> list[list[Client]]:
+    """Return `tiers` groups from the fastest to the slowest, their sizes equal within one.
+
+    Args:
+        devices: to be grouped by their time of the last round; ties go to the lower index.
+        tiers: groups; the last of them are empty where there are fewer devices.
+    """
+    order = sorted(devices, key=lambda device: (device.round_seconds, device.index))
+    size, more = divmod(len(order), tiers)
+    ends = [size * (i + 1) + min(i + 1, more) for i in range(tiers)]
+    return [order[start:end] for start, end in zip([0, *ends], ends, strict=False)]
