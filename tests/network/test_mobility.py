@@ -16,7 +16,7 @@ from wfl_sim.device_models.radio_power import ModemPower
 from wfl_sim.radio.base_station_power import EarthModel, Tr38864
 from wfl_sim.records import Span
 from wfl_sim.scenario.loading import load
-from wfl_sim.simulation.infrastructure_energy import station_joules
+from wfl_sim.simulation.network_totals import station_joules
 
 LONE = BASE.replace("clients: 4", "clients: 6")
 

@@ -8,8 +8,7 @@ from contextlib import ExitStack
 from graphlib import TopologicalSorter
 from typing import Any, Final, Self
 
-from wfl_sim.execution.executors.base import EXECUTORS, Backlog, Executor, Session, mode_of
-from wfl_sim.execution.executors.inline import Inline
+from wfl_sim.execution.executors.base import EXECUTORS, Backlog, Executor, Inline, Session, mode_of
 from wfl_sim.execution.learner import Learner
 from wfl_sim.execution.store import MissingResultError, Store
 from wfl_sim.execution.task import Result, StateRef, Task, key_of

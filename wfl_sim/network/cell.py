@@ -9,8 +9,8 @@ import numpy as np
 import simpy
 from numpy.typing import NDArray
 
+from wfl_sim.network.access_procedure import BaseStationSleep
 from wfl_sim.network.backhaul import Route
-from wfl_sim.network.base_station_sleep import BaseStationSleep
 from wfl_sim.network.cell_carrier import CellCarrier
 from wfl_sim.network.transfer import BroadcastGroup, TransferRequest
 from wfl_sim.radio.allocation.makespan import Outlook

@@ -1,12 +1,16 @@
-"""What a simulated network has used in all: seconds, bits, joules, handovers, batteries."""
+"""What a network has used in all, and the energy of its servers and base stations."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
+from channel_models import TddPattern
 from wfl_sim.device_models.energy import COMPONENTS
+from wfl_sim.device_models.hardware import Hardware
 from wfl_sim.network.federation import Federation
+from wfl_sim.radio.base_station_power import BaseStationPower, Interval
+from wfl_sim.records import Span
 from wfl_sim.scenario.scenario import Scenario
-from wfl_sim.simulation.infrastructure_energy import infrastructure_joules
 
 
 def network_totals(scenario: Scenario, federation: Federation) -> dict[str, Any]:
@@ -61,3 +65,116 @@ def _handovers(federation: Federation) -> dict[str, float]:
         "ping_pong": counters.ping_pong,
         "interrupted_seconds": sum(gaps),
     }
+
+
+_SLOT: Final = 0.5e-3
+"""s of a rest between slots: too short for any sleep that needs time."""
+
+
+def infrastructure_joules(scenario: Scenario, federation: Federation) -> dict[str, float]:
+    """Return the energy that servers and base stations drew, by their name, in J."""
+    spans, end = federation.context.spans, federation.env.now
+    joules = {"server": server_joules(scenario.server.hardware, spans, end)}
+    for edge in federation.edges:
+        joules[edge.name] = server_joules(edge.server.hardware, spans, end, edge.name)
+    for number, cell in enumerate(scenario.base_stations):
+        if cell.station is not None:
+            name = f"cell-{number}"
+            sleep = federation.base_station_sleeps.get(name)
+            wakings = sleep.wakings if sleep is not None else ()
+            power = cell.downlink.power
+            joules[name] = station_joules(
+                cell.station, spans, name, end, power, wakings, tdd=cell.tdd
+            )
+    return joules
+
+
+def server_joules(
+    hardware: Hardware, spans: Sequence[Span], end: float, name: str = "server"
+) -> float:
+    """Return the energy that a server drew until `end` s, in J.
+
+    It draws idle power all the time, and compute power while it aggregates or computes.
+    """
+    works = ("aggregate", "compute")
+    busy = sum(s.end - s.start for s in spans if s.activity in works and s.actor == name)
+    return hardware.idle_power * end + hardware.compute_power * busy
+
+
+def station_joules(
+    station: BaseStationPower,
+    spans: Sequence[Span],
+    cell: str,
+    end: float,
+    radiated: float,
+    wakings: Sequence[Interval] = (),
+    *,
+    tdd: TddPattern | None = None,
+) -> float:
+    """Return the energy that the base station of a cell drew, from the spans of its devices, in J.
+
+    Args:
+        station: Power model of the base station.
+        spans: Spans of the devices of all cells.
+        cell: Name of the cell.
+        end: End of the run in s.
+        radiated: Radiated power while the station sends, in W.
+        wakings: Intervals in s in which the station woke up. Uploads wait during them.
+        tdd: Pattern of time-division duplex. The station then sends and receives in the slots of
+            each direction alone, and rests in between.
+    """
+    down, begun = (
+        _union((s.start, s.end) for s in spans if s.cell == cell and s.activity in names)
+        for names in (("download", "user-download"), ("upload", "user-upload"))
+    )
+    up = _common(begun, _rest_of(wakings, end))
+    both = _length(_common(down, up))
+    traffic = _union((*down, *up))
+    woken = {start for start, _ in wakings}
+    rests = _rest_of(_union((*traffic, *wakings)), end)
+    asleep = sum(station.resting(b - a, woken=b in woken) for a, b in rests)
+    sends, receives = _length(down), _length(up)
+    if tdd is None:
+        return asleep + station.joules(
+            down=sends - both, up=receives - both, both=both, radiated=radiated
+        )
+    sends, receives = sends * tdd.share("downlink"), receives * tdd.share("uplink")
+    between = _length(traffic) - sends - receives
+    asleep += station.resting(_SLOT, woken=False) * between / _SLOT
+    return asleep + station.joules(down=sends, up=receives, both=0.0, radiated=radiated)
+
+
+def _union(intervals: Iterable[Interval]) -> list[Interval]:
+    """Return intervals in ascending order, with overlapping ones merged."""
+    merged: list[Interval] = []
+    for start, end in sorted(intervals):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = merged[-1][0], max(end, merged[-1][1])
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def _rest_of(intervals: Sequence[Interval], end: float) -> list[Interval]:
+    """Return the gaps between intervals in ascending order, from 0 to `end`."""
+    edges = [0.0, *(edge for interval in intervals for edge in interval), end]
+    pairs = zip(edges[::2], edges[1::2], strict=True)
+    return [(start, stop) for start, stop in pairs if start < stop]
+
+
+def _common(one: Sequence[Interval], other: Sequence[Interval]) -> list[Interval]:
+    """Return the intersection of two lists of disjoint intervals in ascending order."""
+    found, i, j = [], 0, 0
+    while i < len(one) and j < len(other):
+        start, end = max(one[i][0], other[j][0]), min(one[i][1], other[j][1])
+        if start < end:
+            found.append((start, end))
+        if one[i][1] < other[j][1]:
+            i += 1
+        else:
+            j += 1
+    return found
+
+
+def _length(intervals: Sequence[Interval]) -> float:
+    return sum(end - start for start, end in intervals)

@@ -10,9 +10,8 @@ from multiprocessing import parent_process
 from typing import Any, Final
 
 from wfl_sim.config.errors import LocatedError
-from wfl_sim.execution.executors.base import EXECUTORS, Backlog, Session
+from wfl_sim.execution.executors.base import EXECUTORS, Backlog, InlineSession, Session
 from wfl_sim.execution.executors.grouped import Grouped
-from wfl_sim.execution.executors.inline import InlineSession
 from wfl_sim.execution.executors.processes import Processes
 from wfl_sim.execution.learner import GroupLearner, Learner
 from wfl_sim.execution.store import Store

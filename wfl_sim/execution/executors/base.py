@@ -1,14 +1,18 @@
-"""The contract of executors: where and how tasks are executed."""
+"""Executors: their contract, and the reference, one task after the other in this process."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from wfl_sim.config.plugin_code import code_of
 from wfl_sim.config.registry import Registry
+from wfl_sim.execution.learner import Learner
+from wfl_sim.execution.store import Store
+from wfl_sim.execution.task import Task
+from wfl_sim.state import State
 
 if TYPE_CHECKING:
     from wfl_sim.execution.learner import Learner
@@ -79,7 +83,7 @@ class Executor(Protocol):
 
     >>> from contextlib import contextmanager
     >>> from dataclasses import dataclass
-    >>> from wfl_sim.execution.executors.inline import Inline
+    >>> from wfl_sim.execution.executors.base import Inline
     >>> @dataclass
     ... class Counting:
     ...     mode = "exact"
@@ -113,3 +117,56 @@ EXECUTORS: Registry[Executor] = Registry("executor", Executor)
 def mode_of(executor: Executor) -> str:
     """Return the mode of an executor for keys: with its code if a user's executor is not exact."""
     return executor.mode if executor.mode == "exact" else f"{executor.mode} {code_of(executor)}"
+
+
+@EXECUTORS("inline")
+@dataclass(frozen=True)
+class Inline:
+    """One task after the other, in this process."""
+
+    @property
+    def mode(self) -> str:
+        """The bits that all other executors are compared with."""
+        return "exact"
+
+    @contextmanager
+    def session(self, learner: Learner, store: Store) -> Iterator[InlineSession]:
+        """Nothing is started or ended."""
+        yield InlineSession(learner, store)
+
+
+class InlineSession:
+    """Executes a task when its result is waited for."""
+
+    def __init__(self, learner: Learner, store: Store) -> None:
+        self._learner = learner
+        self._store = store
+        self._taken: dict[str, Task] = {}
+
+    @property
+    def room(self) -> int:
+        """One task at a time."""
+        return 1 - len(self._taken)
+
+    def submit(self, tasks: Mapping[str, Task], backlog: Backlog) -> None:
+        """Take a task."""
+        self._taken.update(tasks)
+
+    def finished(self) -> Sequence[str]:
+        """Execute the task."""
+        key, task = self._taken.popitem()
+        self._store.put(key, self._learner.run(task, inputs_of(task, self._store)))
+        return [key]
+
+    def report(self) -> Mapping[str, Any]:
+        """Return the kind."""
+        return {"executor": "inline"}
+
+
+def inputs_of(task: Task, store: Store) -> list[Mapping[str, State]]:
+    """Return the states of the incoming results of a task, in task order.
+
+    Raises:
+        MissingResultError: a result is no longer in the store.
+    """
+    return [store.get(ref.key).states for ref in task.incoming]

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from wfl_sim.config.errors import LocatedError
-from wfl_sim.execution.executors.base import EXECUTORS, Backlog
-from wfl_sim.execution.executors.inline import inputs_of
+from wfl_sim.execution.executors.base import EXECUTORS, Backlog, inputs_of
 from wfl_sim.execution.learner import GroupLearner, Learner
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import Evaluate, LocalUpdate, Task

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from wfl_sim.config.errors import LocatedError
-from wfl_sim.execution.executors.base import EXECUTORS, Backlog
-from wfl_sim.execution.executors.inline import inputs_of
+from wfl_sim.execution.executors.base import EXECUTORS, Backlog, inputs_of
 from wfl_sim.execution.executors.pickling import PickledLearner
 from wfl_sim.execution.learner import Learner
 from wfl_sim.execution.store import MissingResultError, Store
