@@ -16,26 +16,19 @@ from wfl_sim.radio.cell import Direction
 Events = Generator[simpy.Event, Any, None]
 
 
+@dataclass(eq=False)
 class AccessProcedure:
-    """States of the devices of one cell, and their random access.
+    """States of the devices of one cell, and their random access."""
 
-    Args:
-        env: the clock.
-        access: times of the procedures.
-        stream: the random stream of each device.
-    """
+    env: simpy.Environment
+    access: Access
+    """Times of the procedures."""
+    stream: Callable[[int], np.random.Generator]
+    """The random stream of each device."""
 
-    def __init__(
-        self,
-        env: simpy.Environment,
-        access: Access,
-        stream: Callable[[int], np.random.Generator],
-    ) -> None:
+    def __post_init__(self) -> None:
         self.collisions = 0
         """Preambles that were sent by several devices, counted for each device."""
-        self._env = env
-        self._access = access
-        self._stream = stream
         self._streams: dict[int, np.random.Generator] = {}
         self._under_way: Counter[int] = Counter()
         self._last: dict[int, float] = {}
@@ -48,44 +41,44 @@ class AccessProcedure:
         """Take note of a transfer of some devices that begins or ends."""
         for device in devices:
             self._under_way[device] = max(self._under_way[device] + (1 if begins else -1), 0)
-            self._last[device] = self._env.now
+            self._last[device] = self.env.now
 
     def wait(self, direction: Direction, devices: Iterable[int]) -> Events:
         """Wait until all of the devices have access."""
         one = self._uplink if direction == "uplink" else self._downlink
-        yield self._env.all_of([self._env.process(one(each)) for each in devices])
+        yield self.env.all_of([self.env.process(one(each)) for each in devices])
 
     def _silence(self, device: int) -> float:
         """Seconds since the last transfer; infinite before the first."""
         if self._under_way[device] > 0:
             return 0.0
-        return self._env.now - self._last.get(device, -inf)
+        return self.env.now - self._last.get(device, -inf)
 
     def _uplink(self, device: int) -> Events:
-        access, draws = self._access, self._draws(device)
+        access, draws = self.access, self._draws(device)
         if self._silence(device) > access.inactivity:
             yield from self._connect(device)
         elif not self._under_way[device]:
-            yield self._env.timeout(draws.uniform(0.0, access.request_period))
-            yield self._env.timeout(access.grant)
-        yield self._env.timeout(access.grant)
-        self._last[device] = self._env.now
+            yield self.env.timeout(draws.uniform(0.0, access.request_period))
+            yield self.env.timeout(access.grant)
+        yield self.env.timeout(access.grant)
+        self._last[device] = self.env.now
 
     def _downlink(self, device: int) -> Events:
-        access, draws = self._access, self._draws(device)
+        access, draws = self.access, self._draws(device)
         silence = self._silence(device)
         if silence > access.inactivity:
-            yield self._env.timeout(draws.uniform(0.0, access.paging_cycle))
+            yield self.env.timeout(draws.uniform(0.0, access.paging_cycle))
             yield from self._connect(device)
         elif silence > access.drx_inactivity:
             since = (silence - access.drx_inactivity) % access.drx_cycle
             if since >= access.drx_on:
-                yield self._env.timeout(access.drx_cycle - since)
-        self._last[device] = self._env.now
+                yield self.env.timeout(access.drx_cycle - since)
+        self._last[device] = self.env.now
 
     def _connect(self, device: int) -> Events:
         """Random access in four steps, and connection setup."""
-        access, draws, env = self._access, self._draws(device), self._env
+        access, draws, env = self.access, self._draws(device), self.env
         period = access.occasion_period
         while True:
             occasion = ceil(env.now / period * (1 - 1e-12))
@@ -103,25 +96,23 @@ class AccessProcedure:
 
     def _draws(self, device: int) -> np.random.Generator:
         if device not in self._streams:
-            self._streams[device] = self._stream(device)
+            self._streams[device] = self.stream(device)
         return self._streams[device]
 
 
+@dataclass(eq=False)
 class BaseStationSleep:
-    """Counts the transfers of a cell, and wakes its base station up when one is requested.
+    """Counts the transfers of a cell, and wakes its base station up when one is requested."""
 
-    Args:
-        env: the clock.
-        waking: returns the seconds to wake up after a rest of so many seconds.
-    """
+    env: simpy.Environment
+    waking: Callable[[float], float]
+    """Returns the seconds to wake up after a rest of so many seconds."""
 
-    def __init__(self, env: simpy.Environment, waking: Callable[[float], float]) -> None:
+    def __post_init__(self) -> None:
         self.wakings: list[tuple[float, float]] = []
         """Start and end of every waking in s."""
-        self._env = env
-        self._waking = waking
         self._transfers = 0
-        self._resting_since = env.now
+        self._resting_since = self.env.now
         self._waking_up: simpy.Process | None = None
 
     def __repr__(self) -> str:
@@ -130,23 +121,23 @@ class BaseStationSleep:
     def note(self, device: int, begins: bool) -> None:
         """Count a transfer that begins or ends."""
         self._transfers += 1 if begins else -1
-        self._resting_since = self._env.now
+        self._resting_since = self.env.now
 
     def awake(self) -> Generator[simpy.Event, Any, None]:
         """Wait until the base station is awake."""
         if self._waking_up is None and not self._transfers:
-            seconds = self._waking(self._env.now - self._resting_since)
+            seconds = self.waking(self.env.now - self._resting_since)
             if seconds:
                 # A process of its own: the device that asked may leave while others wait.
-                self._waking_up = self._env.process(self._wake_up(seconds))
+                self._waking_up = self.env.process(self._wake_up(seconds))
         if self._waking_up is not None:
             yield self._waking_up
 
     def _wake_up(self, seconds: float) -> Generator[simpy.Event, Any, None]:
-        start = self._env.now
-        yield self._env.timeout(seconds)
-        self.wakings.append((start, self._env.now))
-        self._resting_since = self._env.now
+        start = self.env.now
+        yield self.env.timeout(seconds)
+        self.wakings.append((start, self.env.now))
+        self._resting_since = self.env.now
         self._waking_up = None
 
 

@@ -5,6 +5,7 @@ restart level or the capacity is known in closed form; a timer is set for the ne
 """
 
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
 
 import simpy
 
@@ -13,40 +14,32 @@ from wfl_sim.device_models.battery import Battery
 _ROUNDING = 1e-12
 
 
+@dataclass(eq=False)
 class BatteryState:
-    """The level of one battery, which starts at its initial level without load.
+    """The level of one battery, which starts at its initial level without load."""
 
-    Args:
-        env: the clock.
-        battery: its capacity, thresholds and charging.
-        on_power: called with False when the battery is empty, and with True when the device can
-            start again.
-        on_change: called when the slope of the level changes without a change of load: battery
-            full, or charging power changes.
-    """
+    env: simpy.Environment
+    battery: Battery
+    """Its capacity, thresholds and charging."""
+    _: KW_ONLY
+    on_power: Callable[[bool], None]
+    """Called with False when the battery is empty, and with True when the device can start
+    again."""
+    on_change: Callable[[], None]
+    """Called when the slope of the level changes without a change of load: battery full, or
+    charging power changes."""
 
-    def __init__(
-        self,
-        env: simpy.Environment,
-        battery: Battery,
-        *,
-        on_power: Callable[[bool], None],
-        on_change: Callable[[], None],
-    ) -> None:
-        self.battery = battery
+    def __post_init__(self) -> None:
         self.empty = False
         self.charged = 0.0
         """Energy in J that was stored."""
         self.spilled = 0.0
         """Energy in J that came in while the battery was full."""
-        self._env = env
-        self._on_power = on_power
-        self._on_change = on_change
-        self._level = battery.initial * battery.capacity
+        self._level = self.battery.initial * self.battery.capacity
         self._drawn = 0.0
         self._watts = 0.0
-        self._since = env.now
-        self._income, self._income_until = battery.income(env.now)
+        self._since = self.env.now
+        self._income, self._income_until = self.battery.income(self.env.now)
         self._due = float("inf")
         self._timer = 0
         self._arm()
@@ -88,7 +81,7 @@ class BatteryState:
 
     def _settle(self) -> None:
         """Bring the level to this moment; the power has been constant since the last call."""
-        elapsed = self._env.now - self._since
+        elapsed = self.env.now - self._since
         if not elapsed:
             return
         income, taken = self._income * elapsed, self._watts * elapsed
@@ -98,7 +91,7 @@ class BatteryState:
         self.charged += income - spilled
         self.spilled += spilled
         self._drawn += taken
-        self._since = self._env.now
+        self._since = self.env.now
 
     def _next(self) -> float:
         """Return the time of the next change that no call causes."""
@@ -112,7 +105,7 @@ class BatteryState:
             target = battery.capacity
         else:
             return self._income_until
-        return min(self._env.now + max((target - self._level) / net, 0.0), self._income_until)
+        return min(self.env.now + max((target - self._level) / net, 0.0), self._income_until)
 
     def _arm(self) -> None:
         """Set a timer if the next change comes before that of the present timer.
@@ -124,29 +117,29 @@ class BatteryState:
             self._due = due
             self._timer += 1
             timer = self._timer
-            self._env.timeout(due - self._env.now).callbacks.append(lambda _: self._fire(timer))
+            self.env.timeout(due - self.env.now).callbacks.append(lambda _: self._fire(timer))
 
     def _fire(self, timer: int) -> None:
         if timer != self._timer:
             return
         self._due = float("inf")
         self._settle()
-        battery, now = self.battery, self._env.now
+        battery, now = self.battery, self.env.now
         slack = _ROUNDING * battery.capacity
         net = self._income - self._watts
         if now >= self._income_until:
             self._income, self._income_until = battery.income(now)
-            self._on_change()
+            self.on_change()
         elif not self.empty and net < 0 and self._at(battery.cutoff * battery.capacity, slack):
             self.empty = True
-            self._on_power(False)
+            self.on_power(False)
         elif self.empty and net > 0 and self._at(battery.restart * battery.capacity, slack):
             self.empty = False
-            self._on_power(True)
+            self.on_power(True)
         elif net > 0 and self._level < battery.capacity and self._at(battery.capacity, slack):
             self.charged += battery.capacity - self._level
             self._level = battery.capacity
-            self._on_change()
+            self.on_change()
         self._arm()
 
     def _at(self, target: float, slack: float) -> bool:
@@ -154,4 +147,4 @@ class BatteryState:
         # The net power leads towards the target: a level beyond it has reached it.
         net = self._income - self._watts
         gap = (target - self._level) * (1.0 if net > 0 else -1.0)
-        return gap <= slack or self._env.now + gap / abs(net) <= self._env.now
+        return gap <= slack or self.env.now + gap / abs(net) <= self.env.now

@@ -1,6 +1,7 @@
 """Local computation of a device in a round: one local update, or steps split with the server."""
 
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from math import inf
 from typing import Any, Protocol
 
@@ -37,37 +38,25 @@ class WorkingClient(Client, Protocol):
         """Return seconds and W of an upload until it fails in outage; None in reach."""
 
 
+@dataclass(eq=False)
 class LocalComputation:
-    """One local update. If the network is split, every step sends activations and gets gradients.
+    """One local update; of a split network, every step sends activations and gets gradients."""
 
-    Args:
-        context: of the run.
-        device: that computes.
-        number: of the round.
-        repetition: number of earlier updates of the device in this round.
-        terms: what the policy sets.
-    """
+    context: RunContext
+    device: WorkingClient
+    number: int
+    repetition: int
+    terms: Terms
+    """What the policy sets."""
 
-    def __init__(
-        self,
-        context: RunContext,
-        device: WorkingClient,
-        number: int,
-        repetition: int,
-        terms: Terms,
-    ) -> None:
-        self._terms = terms
+    def __post_init__(self) -> None:
         self._to_do = self._part = 1.0
-        self._context = context
-        self._device = device
-        self._number = number
-        self._repetition = repetition
         self._reply: SplitReply | None = None
         self._running: RunningComputation | None = None
         self._running_flops = 0.0
 
     def __repr__(self) -> str:
-        return f"LocalComputation({self._device.name!r}, round {self._number})"
+        return f"LocalComputation({self.device.name!r}, round {self.number})"
 
     @property
     def left(self) -> float:
@@ -77,22 +66,20 @@ class LocalComputation:
 
     def run(self, factor: float) -> Generator[simpy.Event, Any, None]:
         """Compute the whole update; its time is multiplied by `factor`."""
-        device, number = self._device, self._number
+        device, number = self.device, self.number
         steps, exchange = device.workload.steps, device.workload.exchange
         if exchange is None:
             yield from self._compute(factor)
             return
         for _ in range(steps):
             yield from self._compute(factor, exchange.forward / steps)
-            segment, bits = yield from device.transceiver.send(
-                exchange.up_bits, number, self._terms
-            )
+            segment, bits = yield from device.transceiver.send(exchange.up_bits, number, self.terms)
             device.transceiver.record(segment, bits)
             device.activity_log.begin("wait", number)
             self._reply = SplitReply()
             assert device.answer is not None
             answer = device.answer(device, number, exchange, self._reply)
-            gradients: Download = yield self._context.env.process(answer)
+            gradients: Download = yield self.context.env.process(answer)
             self._reply = None
             yield from device.transceiver.receive(gradients, number)
             yield from self._compute(factor, (1 - exchange.forward) / steps)
@@ -106,14 +93,14 @@ class LocalComputation:
         if self._reply is not None:
             self._reply.wanted = False
         flops = self._running_flops * self._running.done if self._running is not None else 0.0
-        self._device.power_meter.draw("compute", 0.0)
+        self.device.power_meter.draw("compute", 0.0)
         return flops
 
     def _compute(self, factor: float, part: float = 1.0) -> Generator[simpy.Event, Any, None]:
         """Compute a part of the update."""
-        device, context = self._device, self._context
-        device.activity_log.begin("compute", self._number)
-        drawn = context.plan.workload(device.index, self._number, self._repetition)
+        device, context = self.device, self.context
+        device.activity_log.begin("compute", self.number)
+        drawn = context.plan.workload(device.index, self.number, self.repetition)
         cost = device.update_cost
         if drawn is not None:
             cost = device.compute.job(device.hardware, drawn)
@@ -123,7 +110,7 @@ class LocalComputation:
             device.hardware,
             device.compute,
             cost,
-            self._terms.frequency,
+            self.terms.frequency,
         )
         self._part = part
         self._running_flops = part * (drawn or device.workload).update_flops

@@ -35,76 +35,68 @@ class MobilityContext:
     """Whether a cell can serve a device at a linear large-scale gain."""
 
 
+@dataclass(eq=False)
 class MobilityProcess:
-    """Updates the gains of a device whenever it has travelled some metres, and hands it over.
+    """Updates the gains of a device whenever it has travelled some metres, and hands it over."""
 
-    Args:
-        context: of the run.
-        device: that moves.
-        track: position over time.
-        serving: number of the serving cell at time zero.
-        mobility: cells and gains.
-    """
+    context: RunContext
+    device: Device
+    """That moves."""
+    track: Track
+    serving: int
+    """Number of the serving cell at time zero."""
+    mobility: MobilityContext
+    """Cells and gains."""
 
-    def __init__(
-        self,
-        context: RunContext,
-        device: Device,
-        track: Track,
-        serving: int,
-        mobility: MobilityContext,
-    ) -> None:
-        self._context = context
-        self._device = device
-        self._track = track
-        self._serving = serving
-        self._mobility = mobility
-        self._trigger = A3Trigger(mobility.handover) if mobility.handover is not None else None
+    def __post_init__(self) -> None:
+        self._trigger = (
+            A3Trigger(self.mobility.handover) if self.mobility.handover is not None else None
+        )
         self._note_cell()
-        context.env.process(self._run())
+        self.context.env.process(self._run())
 
     def __repr__(self) -> str:
-        return f"MobilityProcess({self._device.name!r}, {self._track!r})"
+        return f"MobilityProcess({self.device.name!r}, {self.track!r})"
 
     def _run(self) -> Generator[simpy.Event, Any, None]:
-        env, handover = self._context.env, self._mobility.handover
+        env, handover = self.context.env, self.mobility.handover
         self._update()
         while True:
-            moved = self._track.after(env.now, self._mobility.step)
+            moved = self.track.after(env.now, self.mobility.step)
             due = self._trigger.due if self._trigger is not None else inf
             until = min(moved, due)
             if until == inf:
-                self._device.reachability.stay()
+                self.device.reachability.stay()
                 return
             yield env.timeout(max(until - env.now, 0.0))
             if until == due and self._trigger is not None and handover is not None:
                 self._hand_over(self._trigger.target(due), handover)
                 self._trigger.restart()
                 yield env.timeout(handover.interruption)
-                self._device.transceiver.resume()
+                self.device.transceiver.resume()
             self._update()
 
     def _update(self) -> None:
-        now, device = self._context.env.now, self._device
-        x, y = self._track.at(now)
-        gains = self._mobility.gains(device.index, (x, y))
-        self._mobility.move(device.index, gains)
-        device.transceiver.moved(float(gains[self._serving]))
-        covered = self._mobility.covers(device.index, self._serving, float(gains[self._serving]))
+        now, device = self.context.env.now, self.device
+        x, y = self.track.at(now)
+        gains = self.mobility.gains(device.index, (x, y))
+        self.mobility.move(device.index, gains)
+        device.transceiver.moved(float(gains[self.serving]))
+        covered = self.mobility.covers(device.index, self.serving, float(gains[self.serving]))
         device.reachability.set_covered(covered)
-        self._context.note_level(device.name, "x", x)
-        self._context.note_level(device.name, "y", y)
+        self.context.note_level(device.name, "x", x)
+        self.context.note_level(device.name, "y", y)
         if self._trigger is not None:
-            self._trigger.update(now, self._serving, self._mobility.strengths(gains))
+            self._trigger.update(now, self.serving, self.mobility.strengths(gains))
 
     def _hand_over(self, target: int, handover: HandoverConfig) -> None:
-        context, device = self._context, self._device
+        context, device = self.context, self.device
         now = context.env.now
-        gains = self._mobility.gains(device.index, self._track.at(now))
-        context.handovers.add(device.index, self._serving, target, now, handover.ping_pong)
-        self._serving = target
-        device.transceiver.hand_over(self._mobility.cells[target], float(gains[target]))
+        gains = self.mobility.gains(device.index, self.track.at(now))
+        context.handovers.add(device.index, self.serving, target, now, handover.ping_pong)
+        self.serving = target
+        device.transceiver.hand_over(self.mobility.cells[target], float(gains[target]))
         self._note_cell()
 
     def _note_cell(self) -> None:
-        self._context.note_level(self._device.name, "cell", float(self._serving))
+        self.context.note_level(self.device.name, "cell", float(self.serving))

@@ -1,6 +1,7 @@
 """Participation: what a device does in one round, from the request to its upload at the server."""
 
 from collections.abc import Generator
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
@@ -12,47 +13,37 @@ from wfl_sim.network.local_computation import LocalComputation, WorkingClient
 from wfl_sim.network.transceiver import TransferSegment
 
 
+@dataclass(eq=False)
 class Participation:
-    """A process that downloads, trains and uploads, or abandons that work when it is stopped.
+    """A process that downloads, trains and uploads, or abandons that work when it is stopped."""
 
-    Args:
-        context: of the run.
-        device: that takes part.
-        number: of the round.
-        repetition: number of earlier participations of the device in this round.
-        download: brings the state to start from.
-        terms: what the policy sets.
-        air: a joint analog transmission, in place of a separate upload.
-    """
+    context: RunContext
+    device: WorkingClient
+    """The one that takes part."""
+    number: int
+    repetition: int
+    """Number of earlier participations of the device in this round."""
+    download: Download
+    """Brings the state to start from."""
+    _: KW_ONLY
+    terms: Terms
+    """What the policy sets."""
+    air: JointUpload | None
+    """A joint analog transmission, in place of a separate upload."""
 
-    def __init__(
-        self,
-        context: RunContext,
-        device: WorkingClient,
-        number: int,
-        repetition: int,
-        download: Download,
-        *,
-        terms: Terms,
-        air: JointUpload | None,
-    ) -> None:
+    def __post_init__(self) -> None:
         self.working = True
         """Whether the device still works on it; its upload may be on the way to the server."""
-        self._context = context
-        self._device = device
-        self._number = number
-        self._repetition = repetition
-        self._download = download
-        self._terms = terms
-        self._air = air
-        self._computation = LocalComputation(context, device, number, repetition, terms)
-        self._joules_before, self.start = device.power_meter.joules(), context.env.now
+        self._computation = LocalComputation(
+            self.context, self.device, self.number, self.repetition, self.terms
+        )
+        self._joules_before, self.start = self.device.power_meter.joules(), self.context.env.now
         self._stopping = False
-        self.process = context.env.process(self._run())
+        self.process = self.context.env.process(self._run())
         """Its value is the Contribution, or None if the work was abandoned."""
 
     def __repr__(self) -> str:
-        return f"Participation({self._device.name!r}, round {self._number})"
+        return f"Participation({self.device.name!r}, round {self.number})"
 
     @property
     def compute_left(self) -> float:
@@ -62,7 +53,7 @@ class Participation:
     @property
     def base_age(self) -> int:
         """Aggregations at the server since the state from which it began."""
-        return self._download.newest() - self._download.version
+        return self.download.newest() - self.download.version
 
     def stop(self) -> None:
         """Interrupt the work, once."""
@@ -71,18 +62,18 @@ class Participation:
             self.process.interrupt()
 
     def _run(self) -> Generator[simpy.Event, Any, Contribution | None]:
-        context, device, download = self._context, self._device, self._download
-        number = self._number
+        context, device, download = self.context, self.device, self.download
+        number = self.number
         try:
             if download.on_air is not None:
                 yield from device.transceiver.receive(download, number)
             jitter = self._stream("jitter", device.index, number)
-            cut_off = device.workload.exchange and device.in_vain(self._terms.deadline)
+            cut_off = device.workload.exchange and device.in_vain(self.terms.deadline)
             if not cut_off:  # a split network cannot even compute its first step
                 yield from self._computation.run(device.compute.jitter.draw(jitter))
             bits = device.workload.upload_bits
-            if self._air is not None:
-                arrived = yield from self._send_jointly(self._air)
+            if self.air is not None:
+                arrived = yield from self._send_jointly(self.air)
             else:
                 arrived = not (bits or cut_off) or (yield from self._upload(bits))
         except simpy.Interrupt:
@@ -92,10 +83,10 @@ class Participation:
         device.round_joules = device.power_meter.joules() - self._joules_before
         device.round_seconds = context.env.now - self.start
         # From here on the update counts, even if the device leaves: so it gets its name now.
-        upload = context.plan.local_update(device.index, number, download.shared, self._repetition)
+        upload = context.plan.local_update(device.index, number, download.shared, self.repetition)
         if not arrived:
             context.plan.reject(device.index, upload)
-        forwarded = bits and arrived and self._air is None
+        forwarded = bits and arrived and self.air is None
         device.activity_log.begin("backhaul" if forwarded else "wait", number)
         if forwarded:
             # It goes to the server that asked, even if another edge server serves the device now.
@@ -110,34 +101,34 @@ class Participation:
 
     def _upload(self, bits: int) -> Generator[simpy.Event, Any, bool]:
         """Send the update; the value tells whether it has arrived."""
-        transceiver = self._device.transceiver
-        if (vain := self._device.in_vain(self._terms.deadline)) is not None:
+        transceiver = self.device.transceiver
+        if (vain := self.device.in_vain(self.terms.deadline)) is not None:
             seconds, watts = vain
             yield from transceiver.send_analog(
-                seconds, min(watts, self._terms.power or watts), self._number, "lost"
+                seconds, min(watts, self.terms.power or watts), self.number, "lost"
             )
             return False
-        segment, bits = yield from transceiver.send(bits, self._number, self._terms)
+        segment, bits = yield from transceiver.send(bits, self.number, self.terms)
         lost = self._is_lost(segment)
-        self._context.traffic.lost_up += bits if lost else 0
+        self.context.traffic.lost_up += bits if lost else 0
         transceiver.record(segment, bits, "lost" if lost else "done")
         return not lost
 
     def _send_jointly(self, air: JointUpload) -> Generator[simpy.Event, Any, bool]:
         """Send together with other devices; the value tells whether this device has sent."""
-        device = self._device
-        device.activity_log.begin("wait", self._number)
+        device = self.device
+        device.activity_log.begin("wait", self.number)
         seconds, watts = yield air.ready(device)
         if not watts[device.index]:
             return False
-        yield from device.transceiver.send_analog(seconds, watts[device.index], self._number)
+        yield from device.transceiver.send_analog(seconds, watts[device.index], self.number)
         return True
 
     def _abandon(self) -> Generator[simpy.Event, Any, None]:
         """Stop the present activity; its costs until now stay counted."""
-        device = self._device
-        if self._air is not None:
-            self._air.withdraw(device)
+        device = self.device
+        if self.air is not None:
+            self.air.withdraw(device)
             device.power_meter.draw("transmit", 0.0)
         segment, bits = yield from device.transceiver.abandon()
         flops = self._computation.abandon()
@@ -155,9 +146,9 @@ class Participation:
         sinr_db = segment.transfer.mean_sinr_db
         probability = segment.cell.loss.probability(-np.inf if sinr_db is None else sinr_db)
         return probability > 0 and bool(
-            self._stream("loss", self._device.name, self._number).uniform() < probability
+            self._stream("loss", self.device.name, self.number).uniform() < probability
         )
 
     def _stream(self, *names: str | int) -> np.random.Generator:
         """Return a random stream of this local update; each repetition in a round has its own."""
-        return self._context.stream(*names, *([self._repetition] if self._repetition else []))
+        return self.context.stream(*names, *([self.repetition] if self.repetition else []))

@@ -1,6 +1,7 @@
 """Reachability: whether a device is available, and its power while it is idle or away."""
 
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import simpy
@@ -10,34 +11,24 @@ from wfl_sim.network.power_meter import ActivityLog, PowerMeter
 from wfl_sim.records import Activity
 
 
+@dataclass(eq=False)
 class Reachability:
-    """A device is present while it is reachable, in coverage, and its battery has enough charge.
+    """A device is present while it is reachable, in coverage, and its battery has enough charge."""
 
-    Args:
-        context: of the run.
-        power_meter: of the device.
-        activity_log: of the device.
-        idle_power: W while it is present.
-        away_power: W while it is not reachable.
-        on_change: called at every change; the argument tells whether the device has become absent.
-    """
+    context: RunContext
+    power_meter: PowerMeter
+    """Of the device."""
+    activity_log: ActivityLog
+    """Of the device."""
+    _: KW_ONLY
+    idle_power: float
+    """W while it is present."""
+    away_power: float
+    """W while it is not reachable."""
+    on_change: Callable[[bool], None]
+    """Called at every change; the argument tells whether the device has become absent."""
 
-    def __init__(
-        self,
-        context: RunContext,
-        power_meter: PowerMeter,
-        activity_log: ActivityLog,
-        *,
-        idle_power: float,
-        away_power: float,
-        on_change: Callable[[bool], None],
-    ) -> None:
-        self._context = context
-        self._power_meter = power_meter
-        self._activity_log = activity_log
-        self.idle_power = idle_power
-        self._away_power = away_power
-        self._on_change = on_change
+    def __post_init__(self) -> None:
         self._reachable = self._powered = self._covered = True
         self._left_for_good = self._stays = False
         self.uncovered_since: float | None = None
@@ -54,7 +45,7 @@ class Reachability:
     @property
     def gone(self) -> bool:
         """Whether the device is away and will never come back."""
-        battery = self._power_meter.battery_state
+        battery = self.power_meter.battery_state
         dead = battery is not None and battery.empty and not battery.battery.revives
         left = self._left_for_good and not self._reachable
         return dead or left or (self._stays and not self._covered)
@@ -65,17 +56,17 @@ class Reachability:
         Args:
             intervals: start and end in s of the times when it is reachable; None for always.
         """
-        self._power_meter.draw("idle", self.idle_power)
+        self.power_meter.draw("idle", self.idle_power)
         if intervals is not None:
-            self._context.env.process(self._come_and_go(intervals))
+            self.context.env.process(self._come_and_go(intervals))
 
     def settle(self) -> None:
         """Be idle or off, with the power of that activity."""
         activity: Activity = "idle" if self.present else "off"
-        if activity != self._activity_log.activity:
-            self._activity_log.begin(activity)
-        away = self._away_power if self._powered else 0.0
-        self._power_meter.draw("idle", self.idle_power if self.present else away)
+        if activity != self.activity_log.activity:
+            self.activity_log.begin(activity)
+        away = self.away_power if self._powered else 0.0
+        self.power_meter.draw("idle", self.idle_power if self.present else away)
 
     def set_powered(self, powered: bool) -> None:
         """Note that the battery is empty, or that the device can start again."""
@@ -84,7 +75,7 @@ class Reachability:
     def set_covered(self, covered: bool) -> None:
         """Note whether the serving cell can serve the device where it is now."""
         if covered != self._covered:
-            now = self._context.env.now
+            now = self.context.env.now
             self.uncovered_since = None if covered else now
             self._switch(reachable=self._reachable, powered=self._powered, covered=covered)
 
@@ -92,12 +83,12 @@ class Reachability:
         """Note that the device moves no more."""
         self._stays = True
         if self.gone:
-            self._context.notify()
+            self.context.notify()
 
     def _come_and_go(
         self, intervals: Iterator[tuple[float, float]]
     ) -> Generator[simpy.Event, Any, None]:
-        env = self._context.env
+        env = self.context.env
         for start, end in intervals:
             if start > env.now:
                 self._reach(False)
@@ -119,9 +110,9 @@ class Reachability:
         if (reachable, powered, covered) == state and not self.gone:
             return
         before = self.present
-        if powered != self._powered and self._activity_log.activity == "off":
-            self._activity_log.begin("off")
+        if powered != self._powered and self.activity_log.activity == "off":
+            self.activity_log.begin("off")
         self._reachable, self._powered, self._covered = reachable, powered, covered
-        self._on_change(before and not self.present)
+        self.on_change(before and not self.present)
         if self.gone or self.present:
-            self._context.notify()
+            self.context.notify()
