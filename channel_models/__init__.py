@@ -47,7 +47,14 @@ from channel_models.link_adaptation.bler import (
     harq_mean_transmissions,
     harq_residual_error,
 )
-from channel_models.link_adaptation.mcs import McsTable, cqi_efficiency, mcs_table
+from channel_models.link_adaptation.mcs import (
+    McsTable,
+    code_blocks,
+    cqi_efficiency,
+    mcs_table,
+    resource_elements,
+    transport_block_size,
+)
 from channel_models.link_adaptation.mcs_rate import McsRate
 from channel_models.link_adaptation.shannon import (
     AttenuatedShannon,
@@ -59,11 +66,6 @@ from channel_models.link_adaptation.shannon import (
     normal_approximation_error,
     normal_approximation_rate,
     qam_gap_db,
-)
-from channel_models.link_adaptation.transport_block import (
-    code_blocks,
-    resource_elements,
-    transport_block_size,
 )
 from channel_models.ofdm import (
     CYCLIC_PREFIX,

@@ -65,10 +65,7 @@ def resource_block_bandwidth(subcarrier_spacing: float, standard: Standard = "nr
 
 
 def resource_blocks(
-    bandwidth: float,
-    subcarrier_spacing: float,
-    carrier: float = 3.5e9,
-    standard: Standard = "nr",
+    bandwidth: float, subcarrier_spacing: float, carrier: float = 3.5e9, standard: Standard = "nr"
 ) -> int:
     """Number of resource blocks N_RB of a channel bandwidth.
 

@@ -97,9 +97,7 @@ class LogNormal:
         return NormalDecibels(sigma=self.sigma)
 
     def realise(
-        self,
-        streams: Sequence[np.random.Generator],
-        map_stream: np.random.Generator | None = None,
+        self, streams: Sequence[np.random.Generator], map_stream: np.random.Generator | None = None
     ) -> FixedShadowing:
         """Draw one value a stream; ``map_stream`` is not used."""
         return FixedShadowing(

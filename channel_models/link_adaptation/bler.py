@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from channel_models.elementary import LN2, LN10, exp, expm1, log, log1p, log10
-from channel_models.link_adaptation.mcs import McsTable, TableName, mcs_table
+from channel_models.link_adaptation.mcs import McsTable, TableName, code_blocks, mcs_table
 from channel_models.link_adaptation.shannon import channel_dispersion
-from channel_models.link_adaptation.transport_block import code_blocks
 from channel_models.units import NonNegativeDecibel, Unit, db_to_linear
 from channel_models.validation import (
     FloatArray,

@@ -8,11 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from channel_models.elementary import log10
-from channel_models.pathloss._base import (
-    PathLossModel,
-    slant_distance,
-    unwrap,
-)
+from channel_models.pathloss._base import PathLossModel, slant_distance, unwrap
 from channel_models.units import (
     SPEED_OF_LIGHT,
     Decibel,

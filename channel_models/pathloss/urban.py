@@ -7,13 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from channel_models.elementary import cubed, exp, log10
-from channel_models.pathloss._base import (
-    BREAK_POINT_SPEED,
-    Link,
-    Tr38901Model,
-    resolve_los,
-    unwrap,
-)
+from channel_models.pathloss._base import BREAK_POINT_SPEED, Link, Tr38901Model, resolve_los, unwrap
 from channel_models.validation import FloatArray, check_array, check_height
 
 

@@ -97,8 +97,7 @@ def sweep(
     network_only: NetworkOnly = False,
     allow_plugins: AllowPlugins = False,
     jobs: Annotated[
-        int,
-        typer.Option(min=0, help="Runs at a time; 0: one per core, and per training."),
+        int, typer.Option(min=0, help="Runs at a time; 0: one per core, and per training.")
     ] = 0,
     threads: Threads = 1,
     executor: ExecutorKind = "",

@@ -199,8 +199,7 @@ def export(
         ),
     ] = "",
     peft: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="In place of --to: a folder that PEFT loads."),
+        Path | None, typer.Option(metavar="DIR", help="In place of --to: a folder that PEFT loads.")
     ] = None,
     device: Annotated[
         str, typer.Option(help="Of --peft: whose model, such as device-3; else the shared one.")

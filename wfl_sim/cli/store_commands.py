@@ -82,10 +82,7 @@ def verify(
 
 
 @store.command()
-def prune(
-    size: Size,
-    out: Out = _RUNS,
-) -> None:
+def prune(size: Size, out: Out = _RUNS) -> None:
     """Remove the entries that were not used for longest, until the rest is at most SIZE.
 
     What runs that go on at this moment have used stays, and so does everything with `none`: then

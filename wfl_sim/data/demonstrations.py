@@ -55,11 +55,7 @@ def utility(text: str, answer: str, preference: float) -> float:
 
 
 def preferred(
-    text: str,
-    answers: Sequence[str],
-    preference: float,
-    sharpness: float,
-    rng: np.random.Generator,
+    text: str, answers: Sequence[str], preference: float, sharpness: float, rng: np.random.Generator
 ) -> tuple[str, str]:
     """Return the two answers, the chosen one first.
 

@@ -122,13 +122,7 @@ class Instruct:
             for place, label in enumerate(labels)
         )
         both = [
-            preferred(
-                text,
-                self.demonstrator.pair(text, rng),
-                preference,
-                self.sharpness,
-                rng,
-            )
+            preferred(text, self.demonstrator.pair(text, rng), preference, self.sharpness, rng)
             for text in texts
         ]
         return Instructions(

@@ -90,8 +90,7 @@ class ProfileTable:
         asked = f"{portable_name(model)} {batch}x{tokens}"
         known = ", ".join(f"{r.model} {r.batch}x{r.tokens}" for r in self.rows)
         raise LocatedError(
-            f"{Path(self.path).name} has no row for {asked} (it has: {known})",
-            "table",
+            f"{Path(self.path).name} has no row for {asked} (it has: {known})", "table"
         )
 
 

@@ -32,13 +32,7 @@ class TrainingPlan(Plan):
     """
 
     def __init__(
-        self,
-        graph: TaskGraph,
-        learner: Learner,
-        shards: Shards,
-        *,
-        seed: int,
-        overall: bool,
+        self, graph: TaskGraph, learner: Learner, shards: Shards, *, seed: int, overall: bool
     ) -> None:
         super().__init__(learner, seed)
         self._graph = graph

@@ -163,9 +163,7 @@ def run_app(
 
 
 def _network(
-    source: str | Path | Mapping[str, Any],
-    settings: tuple[str, ...],
-    warn: Callable[[str], None],
+    source: str | Path | Mapping[str, Any], settings: tuple[str, ...], warn: Callable[[str], None]
 ) -> Loaded:
     """Return the scenario, with placeholders for what an app decides."""
     document = read_extended(source)

@@ -38,10 +38,7 @@ class Progress:
         self._table = np.delete(self._table, ended, axis=1)
 
     def transfers(
-        self,
-        links: NDArray[np.intp],
-        first: NDArray[np.intp],
-        together: NDArray[np.intp] | None,
+        self, links: NDArray[np.intp], first: NDArray[np.intp], together: NDArray[np.intp] | None
     ) -> ActiveTransfers:
         """Return what a medium sees of the transfers, given their links and groups."""
         left, average, _, _, _, weight, start, deadline, _, level, share, offset = self._table

@@ -117,12 +117,7 @@ class BlockRates:
             seen = known.fading[blocks, holders] * (power * known.strength.take(holders))
             order = np.argsort(holders, kind="stable")
             rate = self._transported(
-                holders[order],
-                seen[order],
-                sinr[order],
-                np.ones(self.blocks),
-                count,
-                known.learned,
+                holders[order], seen[order], sinr[order], np.ones(self.blocks), count, known.learned
             )
         mean = np.bincount(holders, sinr, count) / np.maximum(held, 1)
         radiated = np.asarray(np.bincount(holders, power, count), dtype=float)

@@ -153,10 +153,7 @@ def _holds_figures(path: Path) -> bool:
 
 
 def choose_goal(
-    runs: Sequence[Run],
-    metric: str = "",
-    scope: str = "",
-    target: float | None = None,
+    runs: Sequence[Run], metric: str = "", scope: str = "", target: float | None = None
 ) -> Goal:
     """Return the goal of a comparison, chosen from what all runs have measured.
 

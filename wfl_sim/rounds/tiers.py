@@ -70,11 +70,7 @@ class Tiers(LimitedRounds):
             batch.taken.succeed()
 
     def _tier_rounds(
-        self,
-        federation: Federation,
-        tier: int,
-        members: Sequence[Client],
-        ready: deque[_Batch],
+        self, federation: Federation, tier: int, members: Sequence[Client], ready: deque[_Batch]
     ) -> Generator[simpy.Event, Any, None]:
         """Run the rounds of one tier; their uploads go to `ready`."""
         env, server = federation.env, federation.server

@@ -124,8 +124,7 @@ def check_rounds(
         raise LocatedError("needs uploads of devices, not averages of edge servers", *_ROBUST)
     if isinstance(method, SplitModel):
         raise LocatedError(
-            "must not split the network: edge servers hold no upper part; choose another",
-            "method",
+            "must not split the network: edge servers hold no upper part; choose another", "method"
         )
     if not is_weighted_mean(method):
         raise LocatedError("must average, for edge servers do: choose another", "method")

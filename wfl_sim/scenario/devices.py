@@ -5,13 +5,7 @@ from typing import Annotated, Final, Literal
 
 from annotated_types import Le
 
-from channel_models.units import (
-    Fraction,
-    MetresPerSecond,
-    PositiveMetres,
-    PositiveSeconds,
-    Watt,
-)
+from channel_models.units import Fraction, MetresPerSecond, PositiveMetres, PositiveSeconds, Watt
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.fields import PositiveInt, Shorthand
 from wfl_sim.config.registry import From

@@ -13,11 +13,7 @@ from wfl_sim.rounds.selection.basic import RandomSelection
 
 
 def check_privacy(
-    privacy: Privacy,
-    method: Method,
-    server: AggregationConfig,
-    upload: Codec,
-    rounds: Rounds,
+    privacy: Privacy, method: Method, server: AggregationConfig, upload: Codec, rounds: Rounds
 ) -> None:
     """Refuse protection that does nothing, and noise whose epsilon no theorem tells."""
     name = METHODS.name_of(method)

@@ -154,11 +154,7 @@ class Scenario:
         checks.check_aggregation(self.method, self.server, self.payload.download)
         checks.check_ranks(self.method, self.devices)
         checks.check_rounds(
-            self.rounds,
-            devices,
-            self.method,
-            self.backhaul,
-            robust=self.server.robust is not None,
+            self.rounds, devices, self.method, self.backhaul, robust=self.server.robust is not None
         )
         if self.privacy is not None:
             upload = self.payload.upload

@@ -49,11 +49,7 @@ _RULES: Final = (
         lambda scenario, _: len(scenario.base_stations) == 1 and scenario.interference != "none",
         "with one cell",
     ),
-    _Rule(
-        "cells.*.bias",
-        lambda scenario, _: len(scenario.base_stations) == 1,
-        "with one cell",
-    ),
+    _Rule("cells.*.bias", lambda scenario, _: len(scenario.base_stations) == 1, "with one cell"),
     _Rule(
         "cells.*.channel.entry",
         lambda scenario, _: not any(group.indoor for group in scenario.devices),
@@ -86,9 +82,7 @@ _RULES: Final = (
         "without `rounds: hierarchical`",
     ),
     _Rule(
-        "backhaul.hardware",
-        lambda scenario, graph: not graph.edge_servers,
-        "without edge servers",
+        "backhaul.hardware", lambda scenario, graph: not graph.edge_servers, "without edge servers"
     ),
     _Rule(
         "cells.*.backhaul",

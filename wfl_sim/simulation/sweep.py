@@ -11,12 +11,7 @@ from wfl_sim.results.comparison import choose_goal
 from wfl_sim.scenario.loading import remarks
 from wfl_sim.simulation.progress import listener_for
 from wfl_sim.simulation.request import RunRequest, by_group
-from wfl_sim.simulation.run import (
-    Runner,
-    coordinates,
-    learning_groups,
-    run_each,
-)
+from wfl_sim.simulation.run import Runner, coordinates, learning_groups, run_each
 
 _PARALLEL: Final = ("processes", "ray")
 """Executors that use all cores for one run."""

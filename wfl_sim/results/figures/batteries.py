@@ -14,15 +14,7 @@ from numpy.typing import NDArray
 
 from wfl_sim.results.figures.breakdown import bar, draw_bars
 from wfl_sim.results.figures.look import SCREEN, Look
-from wfl_sim.results.figures.style import (
-    INK,
-    add_legend,
-    fill,
-    in_order,
-    patches,
-    scale,
-    set_label,
-)
+from wfl_sim.results.figures.style import INK, add_legend, fill, in_order, patches, scale, set_label
 from wfl_sim.results.run import Run
 from wfl_sim.results.statistics import by_label
 from wfl_sim.results.tables import file_name, natural_key

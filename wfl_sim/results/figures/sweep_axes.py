@@ -158,7 +158,6 @@ def _axis(runs: Sequence[Run], path: str, name: str) -> tuple[Axis, dict[str, fl
         if unit or not any(point.unit for point in points.values()):
             return Axis(name, unit, True), numbers
     factor, unit = scale(
-        max(abs(float(point.value)) for point in points.values()),
-        next(iter(points.values())).unit,
+        max(abs(float(point.value)) for point in points.values()), next(iter(points.values())).unit
     )
     return Axis(name, unit, True), {t: factor * float(p.value) for t, p in points.items()}
