@@ -11,7 +11,7 @@ from wfl_sim.data.examples import Shards
 from wfl_sim.data.instruct_rules import KINDS, SHARES, HeldOut, request
 from wfl_sim.data.instructions import Instructions, PromptLengths, held_out
 from wfl_sim.data.partition import IID, PARTITIONS, Partition, divided
-from wfl_sim.data.sharding import check_test_fraction, hold_out_rows
+from wfl_sim.data.sharding import DATA, check_test_fraction, hold_out_rows
 from wfl_sim.randomness import stream
 
 
@@ -50,6 +50,7 @@ class Preferences:
         ]
 
 
+@DATA("instruct")
 @dataclass(frozen=True, kw_only=True)
 class Instruct:
     """Generated instructions: tasks with a right answer, unsafe requests, borderline ones.

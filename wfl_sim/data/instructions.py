@@ -14,7 +14,14 @@ from wfl_sim.config.registry import From
 from wfl_sim.data.dialogues import KINDS, Exchange, Turn, conversations, kind_of
 from wfl_sim.data.examples import Examples, Shards, joined
 from wfl_sim.data.partition import IID, PARTITIONS, Partition, divided
-from wfl_sim.data.sharding import check_test_fraction, draw_rows, hold_out, hold_out_rows, left_out
+from wfl_sim.data.sharding import (
+    DATA,
+    check_test_fraction,
+    draw_rows,
+    hold_out,
+    hold_out_rows,
+    left_out,
+)
 from wfl_sim.data.text_file import TextFile, load_hub, scalar
 
 
@@ -125,6 +132,8 @@ class Talk:
     """In the column of the partition; empty without one."""
 
 
+@DATA("instructions")
+@DATA("alpaca")
 @dataclass(frozen=True, kw_only=True)
 class InstructionRecords(TextFile):
     """Instructions, conversations or pairs of answers: a JSON array or JSON lines, or of the Hub.

@@ -9,10 +9,11 @@ from wfl_sim.config.registry import From
 from wfl_sim.data.examples import Examples, Padding, Shards
 from wfl_sim.data.newswire_grammar import Writer, draw, lexicon
 from wfl_sim.data.partition import PARTITIONS, Dirichlet, Partition, divided
-from wfl_sim.data.sharding import check_sharding, shards
+from wfl_sim.data.sharding import DATA, check_sharding, shards
 from wfl_sim.randomness import stream
 
 
+@DATA("newswire")
 @dataclass(frozen=True, kw_only=True)
 class Newswire:
     """Generated news articles; the label is an article's topic.

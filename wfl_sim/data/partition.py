@@ -52,6 +52,7 @@ class Partition(Protocol):
 PARTITIONS: Registry[Partition] = Registry("partition", Partition)
 
 
+@PARTITIONS("iid")
 @dataclass(frozen=True, kw_only=True)
 class IID:
     """Every device gets an equal random share; sizes differ by one at most.
@@ -74,6 +75,7 @@ class IID:
         return _enough(parts, self.minimum, "use fewer devices or more examples")
 
 
+@PARTITIONS("dirichlet")
 @dataclass(frozen=True, kw_only=True)
 class Dirichlet:
     """Label skew: the devices' shares of each class are one draw of Dir(alpha, ..., alpha).
@@ -123,6 +125,7 @@ class Dirichlet:
         return [np.sort(np.concatenate(parts)) for parts in held]
 
 
+@PARTITIONS("quantity-skew")
 @dataclass(frozen=True, kw_only=True)
 class QuantitySkew(Dirichlet):
     """Devices hold random examples, some many and some few.
@@ -138,6 +141,7 @@ class QuantitySkew(Dirichlet):
         return super().split(np.zeros_like(labels), devices, rng)
 
 
+@PARTITIONS("by-label")
 @dataclass(frozen=True, kw_only=True)
 class ByLabel:
     """Each device holds `classes_per_device` classes, dealt round robin from a shuffled deck.
@@ -190,6 +194,7 @@ class ByLabel:
         return _enough(parts, self.minimum, "use fewer devices or more examples")
 
 
+@PARTITIONS("by-column")
 @dataclass(frozen=True, kw_only=True)
 class ByColumn:
     """Device k holds the rows of the k-th value of a column, such as who wrote them.

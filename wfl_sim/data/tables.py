@@ -14,7 +14,7 @@ from wfl_sim.config.fields import FilePath
 from wfl_sim.config.registry import From
 from wfl_sim.data.examples import Examples, Padding, Shards
 from wfl_sim.data.partition import PARTITIONS, Dirichlet, Partition, divided, in_order
-from wfl_sim.data.sharding import check_sharding, draw_rows, left_out, shards
+from wfl_sim.data.sharding import DATA, check_sharding, draw_rows, left_out, shards
 from wfl_sim.data.text_file import HubName, Source, TextFile, load_hub, scalar
 
 _LONGEST_FIELD: Final = 2**30
@@ -196,6 +196,7 @@ class TableFile(Table, TextFile):
         return replace(self, path=str(self.test), test=None)
 
 
+@DATA("csv")
 @dataclass(frozen=True, kw_only=True)
 class Csv(TableFile):
     """A UTF-8 CSV file (RFC 4180 quoting), one example a row.
@@ -256,6 +257,7 @@ class Csv(TableFile):
         self.check_columns(columns, source)
 
 
+@DATA("jsonl")
 @dataclass(frozen=True, kw_only=True)
 class Jsonl(TableFile):
     """A UTF-8 file with one JSON object a line, one example each; blank lines are passed over.
@@ -268,6 +270,7 @@ class Jsonl(TableFile):
         return [self.row_of(record, source) for source, record in self.json_lines()]
 
 
+@DATA("hub")
 @dataclass(frozen=True, kw_only=True)
 class Hub(Table, HubName):
     """A data set by its name on the Hub; needs the `datasets` package (`wfl_sim[hub]`).

@@ -27,7 +27,7 @@ from wfl_sim.rounds.policy import ask, finish, gather
 from wfl_sim.scenario.loading import load
 from wfl_sim.scenario.resolve import digest, to_yaml
 from wfl_sim.simulation.learner_cache import LearnerCache
-from wfl_sim.simulation.metrics import metrics
+from wfl_sim.simulation.progress import metrics
 from wfl_sim.simulation.run import provenance
 from wfl_sim.simulation.simulation import Simulation
 

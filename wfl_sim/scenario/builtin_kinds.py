@@ -1,7 +1,7 @@
 """The built-in kinds, registered in one place by the name that scenarios use.
 
-Methods, rounds, selectors, allocators and codecs register themselves with a decorator in their own
-file. The channel models know no registry, so they get their names here.
+Methods, rounds, selectors, allocators, codecs and data register themselves with a decorator in
+their own file. The channel models know no registry, so they get their names here.
 """
 
 from typing import Any, Final
@@ -10,19 +10,6 @@ import channel_models as cm
 import wfl_sim.learning.synthetic  # noqa: F401  (registers the kind)
 from wfl_sim.codecs.codec import CODECS
 from wfl_sim.config.registry import Registry
-from wfl_sim.data import (
-    IID,
-    ByColumn,
-    ByLabel,
-    Csv,
-    Dirichlet,
-    Hub,
-    Instruct,
-    InstructionRecords,
-    Jsonl,
-    Newswire,
-    QuantitySkew,
-)
 from wfl_sim.data.metrics import METRICS
 from wfl_sim.data.partition import PARTITIONS
 from wfl_sim.data.sharding import DATA
@@ -117,15 +104,3 @@ RATES.add("finite-blocklength", cm.FiniteBlocklength)
 ANTENNAS.add("omni", cm.Omni)
 ANTENNAS.add("sector", cm.Sector)
 ANTENNAS.add("panel", cm.Panel)
-DATA.add("newswire", Newswire)
-DATA.add("csv", Csv)
-DATA.add("jsonl", Jsonl)
-DATA.add("hub", Hub)
-DATA.add("instruct", Instruct)
-DATA.add("alpaca", InstructionRecords)
-DATA.add("instructions", InstructionRecords)
-PARTITIONS.add("iid", IID)
-PARTITIONS.add("dirichlet", Dirichlet)
-PARTITIONS.add("quantity-skew", QuantitySkew)
-PARTITIONS.add("by-label", ByLabel)
-PARTITIONS.add("by-column", ByColumn)

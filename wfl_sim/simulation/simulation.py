@@ -26,10 +26,9 @@ from wfl_sim.scenario.scenario import Scenario
 from wfl_sim.simulation.build import build_federation, run_federation
 from wfl_sim.simulation.feasibility import check_link_budget, check_memory
 from wfl_sim.simulation.learner_cache import LearnerCache, errors_at
-from wfl_sim.simulation.metrics import metrics
 from wfl_sim.simulation.network_totals import network_totals
 from wfl_sim.simulation.placement import place
-from wfl_sim.simulation.progress import NewestMetric
+from wfl_sim.simulation.progress import NewestMetric, metrics
 from wfl_sim.simulation.remarks import not_finite
 from wfl_sim.state import State
 
