@@ -34,7 +34,7 @@ def terminal(monkeypatch):
 
 def follow(files, text=GOOD):
     request = RunRequest(file=files.write(text), out=files.folder / "runs")
-    report = Report([each.scenario for each in request.load()])
+    report = Report([each.scenario for each in request.loaded])
     with report:
         folders = dict(report.follow(run_all(request, jobs=1, listener=report)))
     report.close(list(folders.values()), figures=False)

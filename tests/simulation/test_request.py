@@ -13,7 +13,7 @@ from wfl_sim.simulation.request import RunRequest
 def folders(tmp_path, text):
     (tmp_path / "s.yaml").write_text(text)
     request = RunRequest.of(tmp_path / "s.yaml", out=tmp_path / "runs", network_only=True)
-    return [request.folder(each.scenario).name for each in request.load()]
+    return [request.folder(each.scenario).name for each in request.loaded]
 
 
 def test_a_long_label_is_cut_and_the_digest_tells_runs_apart(tmp_path):

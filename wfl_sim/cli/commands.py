@@ -236,11 +236,11 @@ def _execute(
             scenario, settings or (), **options, only=tuple(only or ()), shard=share
         )
         request = request.as_sweep() if as_sweep else request
-        if share[1] > (count := len(request.planned())):
+        if share[1] > (count := len(request.planned)):
             raise ScenarioError(
                 f"--shard {shard}: must be at most {count} shares, one for each run"
             )
-        scenarios = [each.scenario for each in request.load()]
+        scenarios = [each.scenario for each in request.loaded]
         jobs = jobs or (useful_jobs(request, cores()) if as_sweep else cores())
         report = Report(scenarios)
         start = run_sweep if as_sweep else run_all

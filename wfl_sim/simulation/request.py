@@ -3,7 +3,7 @@
 import re
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -64,19 +64,7 @@ class RunRequest:
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the fields without the scenarios, which another process reads for itself."""
-        return {name: value for name, value in self.__dict__.items() if name[0] != "_"}
-
-    def load(self) -> list[Loaded]:
-        """Return the scenarios of this share, which are read once.
-
-        Raises:
-            ScenarioError: The file or a setting is wrong.
-        """
-        return self._loaded
-
-    def planned(self) -> list[Loaded]:
-        """Return the scenarios of all shares."""
-        return self._planned
+        return {each.name: getattr(self, each.name) for each in fields(self)}
 
     def folder(self, scenario: Scenario) -> Path:
         """Return the run folder of a scenario.
@@ -101,14 +89,14 @@ class RunRequest:
         Raises:
             ScenarioError: The file is wrong, or has no sweep.
         """
-        loaded = self.planned()
+        loaded = self.planned
         if not self.seeds and "sweep" not in read_extended(self.file).data and len(loaded) == 1:
             what = "is required and missing: give `grid`, `zip`, `variants` or `seeds`"
             raise loaded[0].document.error((), f"sweep: {what}")
         end = f"-sweep-{digest_names(self.folder(each.scenario).name for each in loaded)}"
         name = cut(loaded[0].scenario.name, NAME_BYTES - len(end)) + end
         request = replace(self, out=self.out / name, store=self.out / ".store")
-        request.__dict__["_planned"] = loaded  # the changes do not affect the scenarios
+        request.__dict__["planned"] = loaded  # the changes do not affect the scenarios
         return request
 
     def check_out(self) -> None:
@@ -123,7 +111,7 @@ class RunRequest:
             places = (self.out, *self.out.absolute().parents)
             with tempfile.TemporaryFile(dir=next(each for each in places if each.exists())):
                 pass
-            for each in self.load():
+            for each in self.loaded:
                 check_replaceable(self.folder(each.scenario))
         except ValueError as error:
             raise ScenarioError(str(error)) from None
@@ -131,7 +119,8 @@ class RunRequest:
             raise ScenarioError(f"{self.out}: cannot be written: {error.strerror}") from None
 
     @cached_property
-    def _planned(self) -> list[Loaded]:
+    def planned(self) -> list[Loaded]:
+        """The scenarios of all shares. ScenarioError where the file or a setting is wrong."""
         return load(
             self.file,
             settings=self.settings,
@@ -142,13 +131,13 @@ class RunRequest:
         )
 
     @cached_property
-    def _loaded(self) -> list[Loaded]:
+    def loaded(self) -> list[Loaded]:
         """The scenarios of this share; those that can share all of their training are neighbours.
 
         Shares differ by one run at most.
         """
         number, shares = self.shard
-        loaded = self._planned
+        loaded = self.planned
         if shares == 1:
             return loaded
         order = by_group([learning_of(each.scenario) for each in loaded])

@@ -55,7 +55,7 @@ class Runner:
             ScenarioError: The scenario turned out to be impossible.
         """
         keep_freed_memory()
-        request, loaded = self.request, self.request.load()[number]
+        request, loaded = self.request, self.request.loaded[number]
         folder, simulation = request.folder(loaded.scenario), self.prepare(number, listener)
         fingerprint = run_fingerprint(simulation)
         if _has_ended(folder, fingerprint):
@@ -104,7 +104,7 @@ class Runner:
         Raises:
             ScenarioError: The parts of the scenario do not fit together.
         """
-        loaded, network_only = self.request.load()[number], self.request.network_only
+        loaded, network_only = self.request.loaded[number], self.request.network_only
         return prepare(loaded, listener.warn, network_only=network_only, cache=self._cache)
 
     @cached_property
@@ -141,7 +141,7 @@ def run_all(
         WorkerError: A process died.
     """
     request.check_out()
-    for remark in remarks_on_keys(request.planned()):
+    for remark in remarks_on_keys(request.planned):
         listener.warn(remark)
     yield from run_each(Runner(request), learning_groups(request), jobs, listener)
 
@@ -154,7 +154,7 @@ def run_each(
         with closing(runner):
             yield from ((number, runner(number, listener)) for number in by_group(groups))
     else:
-        for each in runner.request.load():
+        for each in runner.request.loaded:
             if names := live_classes(each.scenario):
                 what = f"{names[0]} is of a script or notebook, which other processes cannot see"
                 raise ScenarioError(f"jobs: {what}: put it into a file, or give jobs=1")
@@ -163,7 +163,7 @@ def run_each(
 
 def learning_groups(request: RunRequest) -> list[str]:
     """Return a text for each scenario that is equal for scenarios with the same learning."""
-    return [learning_of(each.scenario) for each in request.load()]
+    return [learning_of(each.scenario) for each in request.loaded]
 
 
 def prepare(
@@ -264,7 +264,7 @@ def run(
         ScenarioError: The file, a setting or the output folder is wrong.
     """
     request = RunRequest.of(file, settings, out, network_only, allow_plugins, threads)
-    listener = listener_for(len(request.load()))
+    listener = listener_for(len(request.loaded))
     folders = {}
     for number, folder in run_all(request, jobs=jobs, listener=listener):
         listener.ended(number)

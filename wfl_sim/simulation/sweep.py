@@ -30,9 +30,9 @@ def run_sweep(
         WorkerError: A process died.
     """
     request.check_out()
-    for remark in remarks(request.planned()):
+    for remark in remarks(request.planned):
         listener.warn(remark)
-    runner, groups, loaded = Runner(request), learning_groups(request), request.load()
+    runner, groups, loaded = Runner(request), learning_groups(request), request.loaded
     for number in by_group(groups):
         runner.prepare(number, listener)
     plan = [
@@ -42,7 +42,7 @@ def run_sweep(
             "seed": each.scenario.seed,
             "point": coordinates(each),
         }
-        for each in request.planned()
+        for each in request.planned
     ]
     write_sweep(request.out, loaded[0].scenario.name, plan)
     yield from run_each(runner, groups, jobs, listener)
@@ -58,7 +58,7 @@ def useful_jobs(request: RunRequest, cores: int) -> int:
     Runs that share all of their training share a job. If training goes to processes or to a
     cluster, runs follow one another.
     """
-    scenarios = [each.scenario for each in request.load()]
+    scenarios = [each.scenario for each in request.loaded]
     if any(EXECUTORS.name_of(each.execution) in _PARALLEL for each in scenarios):
         return 1
     trains = not request.network_only and any(each.data is not None for each in scenarios)
@@ -84,7 +84,7 @@ def sweep(
         ScenarioError: The file, a setting or the output folder is wrong, or there is no sweep.
     """
     request = RunRequest.of(file, settings, out, network_only, allow_plugins, threads).as_sweep()
-    listener = listener_for(len(request.load()))
+    listener = listener_for(len(request.loaded))
     for number, _ in run_sweep(request, jobs=jobs, listener=listener):
         listener.ended(number)
     return Sweep.open(request.out)
