@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Tests start many programs: each would compile the package anew where bytecode is not kept.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run test flower lint types format docs notebooks wheel clean help
 
