@@ -247,6 +247,7 @@ data: {{kind: csv, path: texts.csv, tokens: 16, partition: {{kind: iid}}}}
 method: {method}
 rounds: {{kind: synchronous, count: 3, clients: 2}}
 evaluation: {{every: 2, global_examples: 8, personal_examples: 3}}
+cells: [{{bandwidth: 5 MHz, subcarrier_spacing: 15 kHz}}]
 devices:
   - {{count: 2, hardware: jetson-orin-nano}}
   - {{count: 1, hardware: raspberry-pi-5{rank}}}
@@ -296,15 +297,17 @@ def test_a_stopped_run_ends_as_a_straight_one(
         if done == needed // 2:
             raise Stop
 
-    straight = Simulation(loaded.scenario).run(Store(tmp_path / "straight"))
+    cache = LearnerCache()  # counts the costs once
+    straight = Simulation(loaded.scenario, cache=cache).run(Store(tmp_path / "straight"))
     with pytest.raises(Stop):
-        Simulation(loaded.scenario).run(Store(tmp_path / "stopped"), pulled)
+        Simulation(loaded.scenario, cache=cache).run(Store(tmp_path / "stopped"), pulled)
     resumed = Simulation(loaded.scenario).run(Store(tmp_path / "stopped"))
     assert resumed.metrics == straight.metrics
     assert resumed.spans == straight.spans
     assert digest_states(resumed.states) == digest_states(straight.states)
     assert 0 < resumed.totals["tasks_executed"] < straight.totals["tasks_executed"]
-    assert Simulation(loaded.scenario, network_only=True).run().spans == straight.spans
+    network = Simulation(loaded.scenario, network_only=True, cache=cache)
+    assert network.run().spans == straight.spans
 
 
 def test_a_central_server_learns_from_everybody(tmp_path: Path) -> None:
