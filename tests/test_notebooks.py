@@ -10,7 +10,12 @@ nbformat = pytest.importorskip("nbformat")
 nbclient = pytest.importorskip("nbclient")
 
 
-LESS = {"quickstart": ("rounds.count=4", "rounds.count=1")}
+LESS = {
+    "quickstart": (
+        '"sweep.seeds=[1, 2]", "rounds.count=4"',
+        '"sweep.seeds=[1]", "rounds.count=1", "evaluation.global_examples=32"',
+    )
+}
 """What a notebook leaves out here, for the time that it takes."""
 
 

@@ -78,7 +78,7 @@ from wfl_sim.simulation.learner_cache import LearnerCache
 (loaded,) = load(sys.argv[1])
 recipe = LearnerCache().learner(loaded.scenario).recipe
 print(json.dumps([dict(processor()).get("capability"), recipe, "torch" in sys.modules]))
-if processor()["machine"] in ("x86_64", "AMD64"):
+if sys.argv[2] and processor()["machine"] in ("x86_64", "AMD64"):
     import torch
     assert torch.backends.cpu.get_cpu_capability() == processor()["capability"]
 """
@@ -88,8 +88,10 @@ def test_a_recipe_is_of_one_kind_of_processor(tmp_path):
     (tmp_path / "s.yaml").write_text(TRAINING)
     found = []
     for choice in ({}, {}, {"ATEN_CPU_CAPABILITY": "default"}, {"OPENBLAS_CORETYPE": "Prescott"}):
+        # Torch is asked once for each choice.
+        asked = ["" if choice == {} and not found else "torch"]
         done = subprocess.run(
-            [sys.executable, "-c", SCRIPT, str(tmp_path / "s.yaml")],
+            [sys.executable, "-c", SCRIPT, str(tmp_path / "s.yaml"), *asked],
             env={**os.environ, **choice},
             capture_output=True,
             text=True,

@@ -72,14 +72,18 @@ def test_workers_of_another_processor_are_said_once(caplog):
 def test_two_nodes_and_a_lost_worker_give_the_digests_of_inline(
     tmp_path, cluster, monkeypatch, caplog
 ):
-    straight = Simulation(scenario(tmp_path, text=TRAINING)).run(Store(tmp_path / "inline"))
-    sessions, killed = [], []
+    """And the base model reaches every worker, the replacement too: none has its folder."""
+    model = shutil.copytree(builtin("tiny-bert"), tmp_path / "model")
+    own = f"model={{pretrained: {model}}}"
+    straight = Simulation(scenario(tmp_path, own, text=TRAINING)).run(Store(tmp_path / "inline"))
+    sessions, killed, gone = [], [], []
     begin = Ray.session
 
     @contextlib.contextmanager
-    def noted(self, learner, store):
+    def bereft(self, learner, store):
         with begin(self, learner, store) as session:
             sessions.append(session)
+            gone.append(model.rename(tmp_path / "elsewhere"))
             yield session
 
     def kill(task, done, needed):
@@ -88,9 +92,13 @@ def test_two_nodes_and_a_lost_worker_give_the_digests_of_inline(
             killed.append(at_work[0].place)
             os.kill(killed[0][1], signal.SIGKILL)
 
-    monkeypatch.setattr(Ray, "session", noted)
-    spread = scenario(tmp_path, "execution={kind: ray, workers: 2}", text=TRAINING)
-    outcome = Simulation(spread).run(Store(tmp_path / "ray"), kill)
+    monkeypatch.setattr(Ray, "session", bereft)
+    spread = scenario(tmp_path, own, "execution={kind: ray, workers: 2}", text=TRAINING)
+    try:
+        outcome = Simulation(spread).run(Store(tmp_path / "ray"), kill)
+    finally:
+        for left in Path(tempfile.gettempdir()).glob(f"wfl_sim-model-*{content_of(gone[0])}"):
+            shutil.rmtree(left)
     assert digests(outcome) == digests(straight)
     assert outcome.totals["execution"] == {
         "executor": "ray",
@@ -101,29 +109,6 @@ def test_two_nodes_and_a_lost_worker_give_the_digests_of_inline(
     }
     assert "is executed again" in caplog.text
     assert len({place[1] for place in killed}) == 1
-
-
-@pytest.mark.slow
-def test_a_base_model_reaches_workers_that_do_not_have_it(tmp_path, cluster, monkeypatch):
-    model = shutil.copytree(builtin("tiny-bert"), tmp_path / "model")
-    own = f"model={{pretrained: {model}}}"
-    straight = Simulation(scenario(tmp_path, own, text=TRAINING)).run(Store(tmp_path / "inline"))
-    begin, gone = Ray.session, []
-
-    @contextlib.contextmanager
-    def bereft(self, learner, store):
-        with begin(self, learner, store) as session:
-            gone.append(model.rename(tmp_path / "elsewhere"))
-            yield session
-
-    monkeypatch.setattr(Ray, "session", bereft)
-    spread = scenario(tmp_path, own, "execution={kind: ray, workers: 2}", text=TRAINING)
-    try:
-        outcome = Simulation(spread).run(Store(tmp_path / "ray"))
-    finally:
-        for left in Path(tempfile.gettempdir()).glob(f"wfl_sim-model-*{content_of(gone[0])}"):
-            shutil.rmtree(left)
-    assert digests(outcome) == digests(straight)
 
 
 @pytest.mark.parametrize(
