@@ -19,8 +19,11 @@ LESS = {
         "sweep.seeds=[1, 2]",
         "--set",
         "sweep.grid.devices.0.power=[20 dBm, 23 dBm]",
+        "--set",
+        "rounds.count=1",
     ],
-    "methods.yaml": ["--set", "sweep.seeds=[1, 2]", "--set", "rounds.count=2"],
+    "own.yaml": ["--set", "rounds.count=1"],
+    "methods.yaml": ["--set", "sweep.seeds=[1, 2]", "--set", "rounds.count=1"],
 }
 """What a sweep leaves out here, for the time that it takes."""
 
@@ -46,7 +49,8 @@ def typed(page, monkeypatch, folder, capsys):
             # Spawned processes would begin with the program that runs the tests.
             alone = ["--jobs", "1"] if words[0] == "sweep" else []
             words = [each for word in words for each in sorted(glob.glob(word)) or [word]]
-            arguments = [program, *words, *LESS.get(words[-1], []), *alone]
+            less = [option for word in words for option in LESS.get(word, [])]
+            arguments = [program, *words, *less, *alone]
             monkeypatch.setattr(sys, "argv", arguments)
             with pytest.raises(SystemExit) as ended:
                 main()

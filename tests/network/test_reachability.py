@@ -220,6 +220,7 @@ def test_the_laws_hold_whoever_dies_or_leaves(
         f"cells.0.uplink.allocator={allocator}",
         f"cells.0.downlink.broadcast={str(broadcast).lower()}",
         "cells.0.bandwidth=5 MHz",
+        "cells.0.channel.fading.profile=flat",
         "model.payload=8 Mbit",
     )
     check_laws(federation)

@@ -21,6 +21,7 @@ method: {{kind: pftt, adapter: {{bottleneck: 2}}, lora: {{rank: 1}}, local: {{st
 rounds: {rounds}
 payload: {{upload: {{kind: int8, updates: true, error_feedback: true}}}}
 evaluation: {{global_examples: 4, personal_examples: 2}}
+cells: [{{bandwidth: 5 MHz, subcarrier_spacing: 15 kHz}}]
 devices:
   - {{count: 4, hardware: jetson-orin-nano, area: {{radius: 300 m}}}}
 """
@@ -38,8 +39,10 @@ import json, os, signal, sys, time, traceback
 from pathlib import Path
 import torch, transformers, peft, pyarrow.parquet
 import wfl_sim
-import wfl_sim.learning.learner, wfl_sim.results, wfl_sim.simulation.run
+import wfl_sim.learning.learner, wfl_sim.learning.costs.workload
+import wfl_sim.results, wfl_sim.simulation.run
 
+pyarrow.table({"loads": ["pandas, where there is one"]})
 file = sys.argv[1]
 for line in sys.stdin:
     out, blow = json.loads(line)
