@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Annotated, Any, Protocol, TextIO
 
 import numpy as np
-from numpy.typing import NDArray
 
 from channel_models.units import Unit
+from channel_models.validation import FloatArray
 from wfl_sim.config.documents import shown
 from wfl_sim.config.fields import FilePath
 
@@ -38,9 +38,9 @@ _TIME = Unit("s", minimum=0.0)
 class StepTrace:
     """A quantity that is constant between `ends`, from time zero on, and repeats after the last."""
 
-    ends: NDArray[np.float64]
+    ends: FloatArray
     """End of each step in s (n,), ascending."""
-    values: NDArray[np.float64]
+    values: FloatArray
     """Value during each step (n,)."""
 
     @property

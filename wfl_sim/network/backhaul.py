@@ -9,6 +9,7 @@ import numpy as np
 import simpy
 from numpy.typing import NDArray
 
+from channel_models.validation import FloatArray
 from wfl_sim.network.backhaul_graph import route
 from wfl_sim.network.carrier import Carrier
 from wfl_sim.network.transfer import TransferRequest
@@ -109,7 +110,7 @@ class WiredLinks:
         )
 
 
-def max_min_rates(uses: NDArray[np.bool_], capacity: NDArray[np.float64]) -> NDArray[np.float64]:
+def max_min_rates(uses: NDArray[np.bool_], capacity: FloatArray) -> FloatArray:
     """Return the max-min fair rates (n,) in bit/s by progressive filling.
 
     The link with the least capacity left for each flow that is not yet fixed fixes those that cross

@@ -5,10 +5,9 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-import numpy as np
 import simpy
-from numpy.typing import NDArray
 
+from channel_models.validation import FloatArray
 from wfl_sim.network.access_procedure import BaseStationSleep
 from wfl_sim.network.backhaul import Route
 from wfl_sim.network.cell_carrier import CellCarrier
@@ -55,11 +54,9 @@ class Cell:
     """Loss of updates on the uplink."""
     expected_rate: Callable[[Direction, float, float], float]
     """Rate in bit/s alone on the band, from direction, linear gain and the W of a device."""
-    uplink_outlook: Callable[
-        [NDArray[np.float64], NDArray[np.float64]], tuple[Outlook, float, float]
-    ]
+    uplink_outlook: Callable[[FloatArray, FloatArray], tuple[Outlook, float, float]]
     """Mean rates over bandwidth of linear gains and W, Hz of the uplink and of a block."""
-    uplink_gains: Callable[[Sequence[int]], NDArray[np.float64]]
+    uplink_gains: Callable[[Sequence[int]], FloatArray]
     """Present linear power gains of devices, averaged over the blocks of the uplink."""
     analog: AnalogUplink
     """Costs of over-the-air aggregation."""

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
-import numpy as np
 import simpy
-from numpy.typing import NDArray
 
+from channel_models.validation import FloatArray
 from wfl_sim.device_models.mobility import Track
 from wfl_sim.network.cell import Cell
 from wfl_sim.network.context import RunContext
@@ -21,11 +20,11 @@ class MobilityContext:
     """Cells and gains of the area in which devices move."""
 
     cells: Sequence[Cell]
-    gains: Callable[[int, tuple[float, float]], NDArray[np.float64]]
+    gains: Callable[[int, tuple[float, float]], FloatArray]
     """Linear large-scale gains (cells,) of a device at a position in m."""
-    strengths: Callable[[NDArray[np.float64]], Sequence[float]]
+    strengths: Callable[[FloatArray], Sequence[float]]
     """Signal strengths in dB, one for each cell, from gains (cells,): they decide on handovers."""
-    move: Callable[[int, NDArray[np.float64]], None]
+    move: Callable[[int, FloatArray], None]
     """Sets the gains of a device."""
     handover: HandoverConfig | None
     """None if devices stay in their cells."""

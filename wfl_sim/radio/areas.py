@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Annotated, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from channel_models.elementary import cosine_and_sine, hypot
 from channel_models.units import Metres, NonNegativeMetres, PositiveMetres, Unit
+from channel_models.validation import FloatArray
 from wfl_sim.config.csv_tables import read_rows
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.fields import FilePath
@@ -47,9 +47,7 @@ class Area(Protocol):
     def check(self, layout: Layout | None, count: int) -> None:
         """Raise LocatedError where so many devices cannot be dropped."""
 
-    def drop(
-        self, member: int, rng: np.random.Generator, layout: Layout | None
-    ) -> NDArray[np.float64]:
+    def drop(self, member: int, rng: np.random.Generator, layout: Layout | None) -> FloatArray:
         """Return the position (2,) in m of a device of the group; each call draws another one.
 
         Args:
@@ -88,9 +86,7 @@ class Ring:
     def check(self, layout: Layout | None, count: int) -> None:
         """Accept any number of devices."""
 
-    def drop(
-        self, member: int, rng: np.random.Generator, layout: Layout | None
-    ) -> NDArray[np.float64]:
+    def drop(self, member: int, rng: np.random.Generator, layout: Layout | None) -> FloatArray:
         """Return a point uniform over the ring."""
         inner, outer = self.min_distance * self.min_distance, self.radius * self.radius
         radius = np.sqrt(rng.uniform(inner, outer))
@@ -129,9 +125,7 @@ class Rectangle:
     def check(self, layout: Layout | None, count: int) -> None:
         """Accept any number of devices."""
 
-    def drop(
-        self, member: int, rng: np.random.Generator, layout: Layout | None
-    ) -> NDArray[np.float64]:
+    def drop(self, member: int, rng: np.random.Generator, layout: Layout | None) -> FloatArray:
         """Return a point uniform over the rectangle."""
         while True:
             step = rng.uniform(-0.5, 0.5, 2) * (self.width, self.height)
@@ -169,9 +163,7 @@ class Cells:
                 "min_distance",
             )
 
-    def drop(
-        self, member: int, rng: np.random.Generator, layout: Layout | None
-    ) -> NDArray[np.float64]:
+    def drop(self, member: int, rng: np.random.Generator, layout: Layout | None) -> FloatArray:
         """Return a point uniform over the hexagons."""
         if layout is None:
             raise ValueError("devices over cells need a layout")
@@ -215,9 +207,7 @@ class Positions:
         if len(self.places) != count:
             raise LocatedError(f"must be {count} places, one a device, got {len(self.places)}")
 
-    def drop(
-        self, member: int, rng: np.random.Generator, layout: Layout | None
-    ) -> NDArray[np.float64]:
+    def drop(self, member: int, rng: np.random.Generator, layout: Layout | None) -> FloatArray:
         """Return the place of the device; the stream is not used."""
         return np.array(self.places[member])
 

@@ -7,7 +7,6 @@ from typing import Annotated, Final
 
 import numpy as np
 from annotated_types import Le
-from numpy.typing import NDArray
 
 import channel_models as cm
 from channel_models.units import (
@@ -20,6 +19,7 @@ from channel_models.units import (
     Unit,
     Watt,
 )
+from channel_models.validation import FloatArray
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.fields import NonNegativeInt, PositiveInt
 from wfl_sim.config.registry import From
@@ -55,13 +55,13 @@ class Harq:
     """Most transmissions of a block."""
 
     @cached_property
-    def errors(self) -> NDArray[np.float64]:
+    def errors(self) -> FloatArray:
         """Chance that each transmission fails where all before it have failed."""
         from scipy.special import ndtri
 
         curve = cm.BlockErrors()
 
-        def error(sinr: NDArray[np.float64]) -> NDArray[np.float64]:
+        def error(sinr: FloatArray) -> FloatArray:
             return np.asarray(curve.code_block_error(sinr, _SCHEME, _CODE_BLOCK))
 
         width = float(curve.width_db(_SCHEME, _CODE_BLOCK))

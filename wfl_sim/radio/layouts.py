@@ -7,10 +7,10 @@ from functools import cached_property
 from typing import Literal, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 import channel_models as cm
 from channel_models.units import PositiveMetres
+from channel_models.validation import FloatArray
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.registry import Registry
 from wfl_sim.radio.cell import CellConfig
@@ -49,10 +49,10 @@ class Layout(Protocol):
     def cells(self, template: CellConfig) -> tuple[CellConfig, ...]:
         """Return a cell for each sector of each site."""
 
-    def offsets(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    def offsets(self, points: FloatArray) -> FloatArray:
         """Return the vectors in m from every cell to points (n, 2): (n, cells, 2)."""
 
-    def drop(self, min_distance: float, rng: np.random.Generator) -> NDArray[np.float64]:
+    def drop(self, min_distance: float, rng: np.random.Generator) -> FloatArray:
         """Return a position (2,) in m, uniform over points at least `min_distance` from sites."""
 
 
@@ -122,11 +122,11 @@ class Hexagonal:
                 found.append(cell)
         return tuple(found)
 
-    def offsets(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    def offsets(self, points: FloatArray) -> FloatArray:
         """Vectors from the nearest image of every cell."""
         return np.repeat(self.grid.offsets(points), self.sectors, axis=1)
 
-    def drop(self, min_distance: float, rng: np.random.Generator) -> NDArray[np.float64]:
+    def drop(self, min_distance: float, rng: np.random.Generator) -> FloatArray:
         """Return a position in the hexagon of a site that is drawn uniformly."""
         sites = self.grid.positions
         site = sites[rng.integers(len(sites))]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import channel_models as cm
+from channel_models.validation import FloatArray
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.fields import FilePath
 from wfl_sim.config.registry import From, Registry
@@ -23,12 +24,8 @@ class TransportRate(cm.RateMap, Protocol):
     """A rate map that also has the rate of one modulation and coding scheme over several blocks."""
 
     def transport_efficiency(
-        self,
-        known: NDArray[np.float64],
-        sinr: NDArray[np.float64],
-        weight: NDArray[np.float64],
-        first: NDArray[np.intp],
-    ) -> NDArray[np.float64]:
+        self, known: FloatArray, sinr: FloatArray, weight: FloatArray, first: NDArray[np.intp]
+    ) -> FloatArray:
         """Return bit/s/Hz (n,) of schemes chosen on `known` linear SINR, under the true `sinr`.
 
         All three are (entries,): those of the i-th scheme begin at ``first[i]``; `weight` is their

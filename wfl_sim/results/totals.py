@@ -4,8 +4,8 @@ import math
 from typing import Final, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from channel_models.validation import FloatArray
 from wfl_sim.results.run import Run
 from wfl_sim.results.tables import natural_key
 
@@ -41,21 +41,21 @@ def spent(run: Run, quantity: Quantity) -> dict[str, float]:
     return dict(zip(names.tolist(), np.bincount(index, amount[mine]).tolist(), strict=True))
 
 
-def transfers(run: Run, activity: str, quantity: str) -> NDArray[np.float64]:
+def transfers(run: Run, activity: str, quantity: str) -> FloatArray:
     """Return the `mean_sinr_db` or `mean_rate` of all uploads or downloads that sent something."""
     spans = run.span_arrays
     mine = (spans["activity"] == activity) & (spans["bits"] > 0) & np.isfinite(spans[quantity])
     return np.asarray(spans[quantity][mine], np.float64)
 
 
-def level(run: Run, actor: str, quantity: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def level(run: Run, actor: str, quantity: str) -> tuple[FloatArray, FloatArray]:
     """Return the times in s at which a quantity of an actor is known, and its values."""
     levels = run.level_arrays
     mine = (levels["actor"] == actor) & (levels["quantity"] == quantity)
     return levels["time"][mine], levels["value"][mine]
 
 
-def sites(run: Run) -> NDArray[np.float64]:
+def sites(run: Run) -> FloatArray:
     """Return the positions (cells, 2) of the cells in m; none of a run that does not state them."""
     names = {name for name in set(run.level_arrays["actor"].tolist()) if name.startswith("cell-")}
     found = [

@@ -11,10 +11,10 @@ from functools import cache, cached_property
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 import wfl_sim.scenario.builtin_kinds  # noqa: F401  (registers the built-in kinds)
 from channel_models.units import Interval, PositiveSeconds, Seconds
+from channel_models.validation import FloatArray
 from wfl_sim.codecs import Float32
 from wfl_sim.codecs.codec import CODECS, Codec
 from wfl_sim.config.documents import Document
@@ -206,7 +206,7 @@ class Scenario:
         """Every cell with its place: those of the layout, or else those that are listed."""
         return self.cells if self.layout is None else self.layout.cells(self.cells[0])
 
-    def offsets(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    def offsets(self, points: FloatArray) -> FloatArray:
         """Return the vectors in m from every base station to points (n, 2): (n, cells, 2)."""
         if self.layout is not None:
             return self.layout.offsets(points)

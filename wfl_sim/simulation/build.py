@@ -6,8 +6,8 @@ from functools import partial
 
 import numpy as np
 import simpy
-from numpy.typing import NDArray
 
+from channel_models.validation import FloatArray
 from wfl_sim.device_models.energy import EnergyLedger
 from wfl_sim.device_models.radio_power import radio_of
 from wfl_sim.device_models.workload import Workload
@@ -238,7 +238,7 @@ def _edge_servers(
 def _mobility_context(
     scenario: Scenario, placement: Placement, access: RadioAccess, cells: Sequence[Cell]
 ) -> MobilityContext:
-    def gains(device: int, position: tuple[float, float]) -> NDArray[np.float64]:
+    def gains(device: int, position: tuple[float, float]) -> FloatArray:
         found = placement.large_scale.gains(np.array([device]), np.array([position]))
         return np.asarray(found[:, 0])
 
@@ -247,7 +247,7 @@ def _mobility_context(
     def covers(device: int, cell: int, gain: float) -> bool:
         return unreached(scenario.base_stations[cell], watts[device], gain) is None
 
-    def strengths(gains: NDArray[np.float64]) -> list[float]:
+    def strengths(gains: FloatArray) -> list[float]:
         found: list[float] = reference_db(scenario.base_stations, gains[:, None])[:, 0].tolist()
         return found
 

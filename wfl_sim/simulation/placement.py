@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import channel_models as cm
+from channel_models.validation import FloatArray
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.device_models.mobility import Region, Track
 from wfl_sim.network.backhaul_graph import SERVER, nearest, star
@@ -25,9 +26,9 @@ from wfl_sim.scenario.scenario import Scenario
 class Placement:
     """Positions and large-scale gains at time zero, and the graph that follows from them."""
 
-    positions: NDArray[np.float64]
+    positions: FloatArray
     """Positions in m, (devices, 2)."""
-    gains: NDArray[np.float64]
+    gains: FloatArray
     """Linear power gains of path loss, antenna and shadowing, (cells, devices)."""
     serving: NDArray[np.intp]
     """Index of the cell with the strongest reference signal, bias included, (devices,)."""
@@ -43,7 +44,7 @@ class Placement:
     """Tracks of the devices that move, by index."""
     sources: Sequence[Source]
     """Background traffic of all cells; its users are numbered after the devices."""
-    background_gains: NDArray[np.float64]
+    background_gains: FloatArray
     """Linear power gains of its users, (cells, users)."""
 
     def levels(self, sites: Sequence[tuple[float, float]]) -> Iterator[Level]:
@@ -113,7 +114,7 @@ def place(scenario: Scenario) -> Placement:
 
 def _background_gains(
     scenario: Scenario, found: Sequence[Source], large_scale: LargeScale
-) -> NDArray[np.float64]:
+) -> FloatArray:
     """Drop the users of background traffic around their cells; return gains (cells, users).
 
     Raises:
@@ -139,7 +140,7 @@ def traffic_key(scenario: Scenario, source: Source) -> tuple[str | int, ...]:
     return "cells", source.cell if scenario.layout is None else 0, "traffic", source.entry
 
 
-def reference_db(cells: Sequence[CellConfig], gains: NDArray[np.float64]) -> NDArray[np.float64]:
+def reference_db(cells: Sequence[CellConfig], gains: FloatArray) -> FloatArray:
     """Return received reference powers plus bias, which decide the cell, (cells, n) in dBW.
 
     Args:
@@ -176,9 +177,7 @@ def _hub(scenario: Scenario, wired: "nx.Graph[str]", cell: str) -> str:
     return nearest(wired, cell, scenario.backhaul.edge_servers)
 
 
-def _graph(
-    wired: "nx.Graph[str]", gains: NDArray[np.float64], serving: NDArray[np.intp]
-) -> "nx.Graph[str]":
+def _graph(wired: "nx.Graph[str]", gains: FloatArray, serving: NDArray[np.intp]) -> "nx.Graph[str]":
     graph = wired.copy()
     for node in graph:
         known = node.partition("-")[0]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from channel_models.units import PositiveSeconds
+from channel_models.validation import FloatArray
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.radio.allocation.allocator import ALLOCATORS, Demands
 
@@ -20,7 +21,7 @@ from wfl_sim.radio.allocation.allocator import ALLOCATORS, Demands
 class EqualShare:
     """Processor sharing: 1/n of each resource block for each of n transfers."""
 
-    def shares(self, demands: Demands) -> NDArray[np.float64]:
+    def shares(self, demands: Demands) -> FloatArray:
         """Return (n, blocks) shares, all 1/n."""
         return np.full(demands.efficiency.shape, 1.0 / len(demands.bits_left))
 
@@ -36,7 +37,7 @@ class Weighted:
 
     by_bits: bool = False
 
-    def shares(self, demands: Demands) -> NDArray[np.float64]:
+    def shares(self, demands: Demands) -> FloatArray:
         """Return (n, blocks) shares, alike on all blocks."""
         weight = demands.weight * demands.bits_left if self.by_bits else demands.weight
         # Rests that have underflowed weigh nothing.
@@ -60,7 +61,7 @@ class Fixed:
         if self.channels < 1:
             raise LocatedError(f"must be at least 1, got {self.channels}", "channels")
 
-    def shares(self, demands: Demands) -> NDArray[np.float64]:
+    def shares(self, demands: Demands) -> FloatArray:
         """Return (n, blocks) shares, 1/channels of every block or nothing."""
         order = np.argsort(-demands.age, kind="stable")
         share = np.zeros(len(order))
@@ -78,7 +79,7 @@ class Assigned:
     Shares that add up to more than 1 are divided by their sum.
     """
 
-    def shares(self, demands: Demands) -> NDArray[np.float64]:
+    def shares(self, demands: Demands) -> FloatArray:
         """Return (n, blocks) shares, alike on all blocks."""
         known, count = demands.statistics, len(demands.bits_left)
         given = np.full(count, np.nan) if known is None else known.share
@@ -102,7 +103,7 @@ class RoundRobin:
         count, blocks = demands.efficiency.shape
         return np.asarray((demands.step * blocks + np.arange(blocks)) % count)
 
-    def shares(self, demands: Demands) -> NDArray[np.float64]:
+    def shares(self, demands: Demands) -> FloatArray:
         """Return (n, blocks) shares, one transfer per block."""
         return demands.whole(self.holders(demands))
 
@@ -118,7 +119,7 @@ class EarliestDeadline:
 
     within: PositiveSeconds = 60.0
 
-    def shares(self, demands: Demands) -> NDArray[np.float64]:
+    def shares(self, demands: Demands) -> FloatArray:
         """Return (n, blocks) shares, alike on all blocks; equals share."""
         left = demands.time_left(self.within)
         # Times that differ by rounding are equal.

@@ -11,8 +11,8 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from numpy.typing import NDArray
 
+from channel_models.validation import FloatArray
 from wfl_sim.results.figures.convergence import draw_mean
 from wfl_sim.results.figures.look import SCREEN, Look
 from wfl_sim.results.figures.style import (
@@ -149,10 +149,10 @@ def _draw_trade_off(axes: Axes, groups: Groups, styles: Styles) -> list[tuple[ob
     return rows
 
 
-def _by_device(run: Run, evaluation: int) -> NDArray[np.float64]:
+def _by_device(run: Run, evaluation: int) -> FloatArray:
     """Return (devices, 3) helpfulness, safety and preference at evaluation 0 (first) or -1."""
     table = run.metric_arrays
-    found: list[NDArray[np.float64]] = []
+    found: list[FloatArray] = []
     for metric in ("helpfulness", "safety", "preference"):
         mine = (table["metric"] == metric) & (table["scope"] == "device")
         when = np.unique(table["time"][mine])[evaluation]

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import RegularPolygon
 from numpy.typing import NDArray
 
+from channel_models.validation import FloatArray
 from wfl_sim.results.figures.look import SCREEN, Look
 from wfl_sim.results.figures.style import (
     GREY,
@@ -179,7 +180,7 @@ def coverage(runs: Sequence[Run], folder: Path, *, look: Look = SCREEN) -> list[
     return paths
 
 
-def _by_cell(runs: Sequence[Run], activity: str) -> dict[str, NDArray[np.float64]]:
+def _by_cell(runs: Sequence[Run], activity: str) -> dict[str, FloatArray]:
     columns = ("cell", "mean_sinr_db")
     found = [[run.span_arrays[name][_transfers(run, activity)] for name in columns] for run in runs]
     cell, sinr = (np.concatenate(each) for each in zip(*found, strict=True))
@@ -192,7 +193,7 @@ def _transfers(run: Run, activity: str) -> NDArray[np.bool_]:
     return np.asarray(mine & np.isfinite(spans["mean_sinr_db"]))
 
 
-def _throughput(run: Run, activity: str, edges: NDArray[np.float64]) -> NDArray[np.float64]:
+def _throughput(run: Run, activity: str, edges: FloatArray) -> FloatArray:
     """Return the mean bit/s of all transfers between edges in s."""
     spans = run.span_arrays
     mine = (spans["activity"] == activity) & (spans["bits"] > 0)
@@ -208,7 +209,7 @@ def _throughput(run: Run, activity: str, edges: NDArray[np.float64]) -> NDArray[
     return np.asarray(np.maximum(np.diff(until) / np.diff(edges), 0.0))
 
 
-def _points(run: Run) -> NDArray[np.float64]:
+def _points(run: Run) -> FloatArray:
     """Return x and y in m, and SINR in dB, of every upload, (n, 3)."""
     spans, mine, found = run.span_arrays, _transfers(run, "upload"), []
     for device in run.devices:

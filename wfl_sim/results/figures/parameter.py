@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
-from numpy.typing import NDArray
 
+from channel_models.validation import FloatArray
 from wfl_sim.results.comparison import Goal
 from wfl_sim.results.figures.look import SCREEN, Look
 from wfl_sim.results.figures.style import (
@@ -150,16 +150,14 @@ def _draw_panel(
     return rows
 
 
-def _points(
-    line: SweepLine, estimates: Sequence[Estimate]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _points(line: SweepLine, estimates: Sequence[Estimate]) -> tuple[FloatArray, FloatArray]:
     x, mean = [point.x for point in line.points], [one.mean for one in estimates]
     return np.array(x), np.array(mean)
 
 
 def _draw_line(
     axes: Axes,
-    x: NDArray[np.float64],
+    x: FloatArray,
     estimates: Sequence[Estimate],
     style: dict[str, Any],
     factor: float,

@@ -15,6 +15,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from channel_models.validation import FloatArray
 from wfl_sim.results.figures.look import SCREEN, Look
 from wfl_sim.results.figures.style import add_legend
 from wfl_sim.results.run import Run
@@ -114,7 +115,7 @@ def _busiest(run: Run, column: str) -> tuple[dict[str, NDArray[Any]], str]:
 
 def _picture(
     rows: dict[str, NDArray[Any]], values: Sequence[NDArray[Any]]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[FloatArray, FloatArray]:
     """Return times in s at even distances, and (blocks, times) values; NaN where there are none."""
     known = np.unique(rows["time"])
     step = float(np.diff(known).min()) if len(known) > 1 else 1.0
@@ -128,11 +129,7 @@ def _picture(
 
 
 def _show(
-    axes: Axes,
-    times: NDArray[np.float64],
-    picture: NDArray[np.float64],
-    colours: Colormap,
-    norm: Normalize,
+    axes: Axes, times: FloatArray, picture: FloatArray, colours: Colormap, norm: Normalize
 ) -> AxesImage:
     image = axes.imshow(
         picture,
