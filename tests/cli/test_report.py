@@ -8,10 +8,10 @@ import pytest
 from rich.console import Console
 
 from tests.fixtures.scenario_files import GOOD
-from wfl_sim.cli import kinds, tables
 from wfl_sim.cli import report as reports
-from wfl_sim.cli.kinds import show_kinds
+from wfl_sim.cli import tables
 from wfl_sim.cli.report import Report
+from wfl_sim.cli.tables import show_kinds
 from wfl_sim.results import Goal
 from wfl_sim.results.summary import SummaryRow
 from wfl_sim.scenario.loading import load
@@ -27,7 +27,7 @@ def terminal(monkeypatch):
     def console(stderr=False):
         return Console(file=text, force_terminal=True, width=80, stderr=stderr)
 
-    for module in (kinds, reports):
+    for module in (tables, reports):
         monkeypatch.setattr(module, "Console", console)
     return text
 

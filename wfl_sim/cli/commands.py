@@ -193,7 +193,7 @@ def list_kinds(
 ) -> None:
     """List every registered kind with one line each."""
     with one_line_errors(ValueError):
-        from wfl_sim.cli.kinds import show_kinds
+        from wfl_sim.cli.tables import show_kinds
 
         show_kinds(family)
 
