@@ -6,7 +6,7 @@ from wfl_sim.data.instructions import Instructions
 from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.methods.method import Method, SplitModel
 from wfl_sim.methods.objectives import DPO, PREFERENCES, RULES, Alignment
-from wfl_sim.methods.parts import Head
+from wfl_sim.methods.parts import Full, Head, LastLayers, Offset
 
 
 def check_compatible(model: Pretrained, method: Method, shards: Shards) -> None:
@@ -25,6 +25,14 @@ def check_compatible(model: Pretrained, method: Method, shards: Shards) -> None:
         )
     if model.compile and instructs:
         raise LocatedError("compile is for classifiers, and these data are instructions", "model")
+    for part in method.parts:
+        if model.quantise != "none" and isinstance(part.config, Full | LastLayers | Offset):
+            raise LocatedError(
+                f"rounded weights do not learn, and {type(method).__name__} trains them: leave "
+                "quantise out, or choose a method of LoRA or adapters",
+                "model",
+                "quantise",
+            )
     _check_memory_saving(model, method)
     objectives = [phase.objective for phase in method.phases]
     aligning = [each for each in objectives if isinstance(each, Alignment)]

@@ -69,6 +69,7 @@ def learner_fingerprint(
             "precision": [
                 model.device,
                 model.dtype,
+                model.quantise,
                 model.attention,
                 model.activations > 0,
                 model.compile,

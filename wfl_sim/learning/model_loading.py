@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Callable
-from types import MappingProxyType
 from typing import Any, Final
 
 import torch
@@ -20,9 +19,9 @@ from transformers import (
 
 from wfl_sim.learning.network_options import WRITTEN_OUT, attention_of, frozen
 from wfl_sim.learning.pretrained_model import Pretrained
+from wfl_sim.learning.quantised import options_of, quantise
 from wfl_sim.learning.torch_settings import deterministic, silence_transformers
 
-DTYPES: Final = MappingProxyType({"fp32": torch.float32, "bf16": torch.bfloat16})
 _FROM_PAD: Final = {"roberta", "xlm-roberta", "camembert"}
 """Architectures that number positions from the padding token on."""
 
@@ -100,7 +99,7 @@ def load_model(
         OSError: the machine has no such device.
     """
     check_device(model)
-    return _placed(model, _classifier(model, classes, pad, headed)[0])
+    return _placed(model, _classifier(model, classes, pad, headed, **options_of(model))[0])
 
 
 def check_device(model: Pretrained) -> None:
@@ -196,7 +195,7 @@ def load_causal(model: Pretrained) -> PreTrainedModel:
         ValueError: the checkpoint is of no causal language model, or weights are missing.
     """
     check_device(model)
-    return _placed(model, _causal(model))
+    return _placed(model, _causal(model, **options_of(model)))
 
 
 def causal_shape(model: Pretrained) -> PreTrainedModel:
@@ -237,7 +236,7 @@ def _with_weights(
     needed: Callable[[PreTrainedModel, str], bool],
     **options: Any,
 ) -> tuple[PreTrainedModel, set[str]]:
-    """Return a network in float32, and the names of the weights that had to be drawn.
+    """Return a network, in float32 unless told, and the names of the weights that were drawn.
 
     Raises:
         ValueError: a weight that is needed is missing, or has another shape.
@@ -248,12 +247,11 @@ def _with_weights(
             auto.from_pretrained,
             weights=True,
             config=config,
-            dtype=torch.float32,
             attn_implementation=attention_of(model, auto, config),
             use_safetensors=True,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # an error below, unless it is a head of other classes
-            **options,
+            **{"dtype": torch.float32, **options},
         )
     drawn = {*report["missing_keys"]}
     for name, held, expected in sorted(report["mismatched_keys"]):
@@ -269,14 +267,15 @@ def _with_weights(
 
 
 def _placed(model: Pretrained, network: Any) -> PreTrainedModel:
-    placed = network.to(model.device, DTYPES[model.dtype]).eval()
-    return frozen(model, placed)
+    if not model.quantise.startswith("bnb-"):  # which rounds, and places, what it loads
+        network = quantise(model.quantise, network.to(model.device))
+    return frozen(model, network.eval())
 
 
 def _without_values(model: Pretrained, auto: Any, config: PretrainedConfig) -> PreTrainedModel:
     with silence_transformers(), torch.device("meta"):
         network = auto.from_config(config, attn_implementation=WRITTEN_OUT, dtype=torch.float32)
-    return frozen(model, network)
+    return frozen(model, quantise(model.quantise, network))
 
 
 def _causal_config(model: Pretrained) -> PretrainedConfig:

@@ -14,6 +14,7 @@ from channel_models.units import Bytes
 from wfl_sim.config.fields import FilePath
 from wfl_sim.config.registry import Registry
 from wfl_sim.execution.learner import PortableModel
+from wfl_sim.learning.hub import snapshot
 
 MODELS: Registry[Any] = Registry("model")
 
@@ -45,6 +46,10 @@ class Pretrained(PortableModel):
     dtype: Literal["fp32", "bf16"] = "fp32"
     """Type of the frozen weights, and of the products in which they take part. What a method
     trains, and sums, stay in float32."""
+    quantise: Literal["none", "int8", "nf4", "bnb-int8", "bnb-nf4"] = "none"
+    """How the frozen linear layers of all blocks hold their weights. `int8` (a scale for each
+    output) and `nf4` (QLoRA's, a scale for 64 weights) are restored by torch on any device; the
+    others are those of bitsandbytes, and need CUDA. Devices hold as many bytes; FLOPs stay."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Where torch trains. It decides the last bits, as `dtype` decides many."""
     attention: Literal["eager", "sdpa"] = "eager"
@@ -73,6 +78,15 @@ class Pretrained(PortableModel):
             raise ValueError("compile does not go with activations: leave one of them out")
         if self.compile and self.gradient_checkpointing:
             raise ValueError("compile does not go with gradient_checkpointing: leave one out")
+        if self.quantise.startswith("bnb-"):
+            plain = self.quantise.removeprefix("bnb-")
+            if self.device == "cpu":
+                raise ValueError(f"quantise: {self.quantise} needs device: cuda; give {plain}")
+            if find_spec("bitsandbytes") is None:
+                raise ValueError(
+                    f"quantise: {self.quantise} needs bitsandbytes (pip install bitsandbytes); "
+                    f"{plain} does without"
+                )
 
     def folder(self, *, weights: bool = False) -> Path:
         """Return the folder that holds the model; a Hub id is fetched first if it is not cached.
@@ -243,57 +257,3 @@ def _digest(files: Mapping[str, Path]) -> str:
             content = hashlib.file_digest(stream, "sha256").hexdigest()
         digest.update(f"{name} {content}\n".encode())
     return digest.hexdigest()
-
-
-_SMALL: Final = ("*.json", "*.txt", "*.model", "*.jinja")
-_WEIGHTS: Final = "*.safetensors"
-
-
-def snapshot(identifier: str, revision: str, *, weights: bool) -> Path:
-    """Return the folder of a Hub model in the local cache, fetched if it is not there.
-
-    What is in the cache is used as it is, so a branch stays at the commit it was first fetched at
-    and a run repeats without a network.
-
-    Args:
-        identifier: as `organisation/name`.
-        revision: branch, tag or commit; empty for the main branch.
-        weights: with safetensors weights, or configuration and tokenizer alone.
-
-    Raises:
-        FileNotFoundError: neither cached nor reachable.
-    """
-    from huggingface_hub import snapshot_download
-
-    patterns = [*_SMALL, _WEIGHTS] if weights else [*_SMALL]
-    for cached in (True, False):
-        try:
-            folder = Path(
-                snapshot_download(
-                    identifier,
-                    revision=revision or None,
-                    allow_patterns=patterns,
-                    ignore_patterns=["*/*"],
-                    local_files_only=cached,
-                )
-            )
-        except (OSError, ValueError) as error:
-            if not cached:
-                reason = str(error).strip().partition("\n")[0]
-                raise FileNotFoundError(
-                    f"no model {identifier!r}: it is no folder, not in the Hub's cache, and the "
-                    f"Hub cannot be asked ({reason})"
-                ) from error
-        else:
-            if not cached or _complete(folder, weights):
-                return folder
-    raise AssertionError("unreachable")
-
-
-def _complete(folder: Path, weights: bool) -> bool:
-    tokenizers = [*folder.glob("tokenizer.json"), *folder.glob("vocab.*"), *folder.glob("*.model")]
-    return bool(
-        (folder / "config.json").is_file()
-        and tokenizers
-        and (not weights or any(folder.glob(_WEIGHTS)))
-    )

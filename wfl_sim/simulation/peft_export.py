@@ -64,7 +64,7 @@ library_name: {"transformers" if merge else "peft"}
 
 Trained by federated learning over a simulated wireless network (wfl_sim): run `{run.folder.name}`,
 seed {run.seed}, digest of its states `{run.manifest["digests"]["states"]}`,
-on {base} in {learner.model.dtype}.
+on {base} in {learner.model.dtype} (quantise: {learner.model.quantise}).
 {"" if answers else f"Labels: {', '.join(learner.shards.classes)}."}
 
 {how_to_load(learner.model, classes, folder.name, merge=merge)}

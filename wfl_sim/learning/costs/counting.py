@@ -32,6 +32,8 @@ class Footprint:
 
     frozen: float
     """Weights and buffers without a gradient."""
+    rounded: float = 0.0
+    """Those of them that are held in a byte or less."""
     trained: float
     """Weights with a gradient."""
     moments: float
@@ -206,7 +208,7 @@ def saved_storages() -> Iterator[Storages]:
 
 
 def footprint_of(
-    weights: Iterable[Tensor], trained: Iterable[Parameter], local: Local, saved: Storages
+    weights: Sequence[Tensor], trained: Iterable[Parameter], local: Local, saved: Storages
 ) -> Footprint:
     """Return the memory of a step.
 
@@ -221,6 +223,7 @@ def footprint_of(
     activations = {address: each for address, each in saved.items() if address not in held}
     return Footprint(
         frozen=size_of(held) - learned,
+        rounded=size_of(storages(each for each in weights if each.element_size() == 1)),
         trained=float(learned),
         moments=float(moments(local) * learned),
         activations=size_of(activations),

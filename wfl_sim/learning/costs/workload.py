@@ -50,7 +50,7 @@ class CountedUpdate:
             update_flops=sum(number * each.flops for number, each in counted),
             steps=sum(number * each.steps for number, each in counted),
             memory=max(each.footprint.held for each in self.steps),
-            frozen=min(each.footprint.frozen for each in self.steps),
+            frozen=min(each.footprint.frozen - each.footprint.rounded for each in self.steps),
             traffic=sum(number * each.traffic for number, each in counted),
             batches=()
             if self.apart.exchange
