@@ -125,8 +125,9 @@ def test_computing_and_waiting_for_devices_to_come_are_no_stall(tmp_path):
 def test_a_policy_that_waits_for_uploads_gives_up(tmp_path, rounds, setting, monkeypatch):
     monkeypatch.setattr(SHORTEST_CYCLE, 0.0)
     count = ", tiers: 1" if rounds == "tiers" else ""
+    kind = f"rounds={{kind: {rounds}, count: 5{count}}}"
     with pytest.raises(LocatedError, match="none of the last 1,020 local updates has arrived"):
-        outcome(tmp_path, f"rounds={{kind: {rounds}, count: 5{count}}}", setting, text=TWO)
+        outcome(tmp_path, kind, setting, "model.payload=200 kbit", text=TWO)
 
 
 def test_a_clock_that_stands_still_is_an_error(tmp_path, monkeypatch):

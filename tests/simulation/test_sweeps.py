@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import signal
 
 import pyarrow.parquet as pq
@@ -38,8 +39,23 @@ def refusal(files, text):
     return files.short(caught.value)
 
 
-def test_a_sweep_has_a_folder_with_a_table_over_its_runs(files):
-    sweep = wfl_sim.sweep(files.write(BLOCK), out=files.folder / "runs")
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    """The runs of BLOCK, for tests that begin with them."""
+    folder = tmp_path_factory.mktemp("swept")
+    (folder / "s.yaml").write_text(BLOCK, encoding="utf-8")
+    wfl_sim.sweep(folder / "s.yaml", out=folder / "runs")
+    return folder / "runs"
+
+
+@pytest.fixture
+def sweep(swept, files):
+    """Return that sweep in a folder `runs` of its own."""
+    (folder,) = shutil.copytree(swept, files.folder / "runs").glob("*-sweep-*")
+    return Sweep.open(folder)
+
+
+def test_a_sweep_has_a_folder_with_a_table_over_its_runs(files, sweep):
     assert sweep.folder.parent == files.folder / "runs"
     assert not sweep.missing
     runs = sweep.runs()
@@ -149,9 +165,8 @@ def test_a_file_without_a_sweep(files):
     )
 
 
-def test_what_has_ended_is_left_alone_and_what_has_changed_is_not(files):
+def test_what_has_ended_is_left_alone_and_what_has_changed_is_not(files, sweep):
     file, out = files.write(BLOCK), files.folder / "runs"
-    sweep = wfl_sim.sweep(file, out=out)
     manifests = [folder / "manifest.json" for folder in sweep.planned]
     before = [path.stat().st_mtime_ns for path in manifests]
     (sweep.planned[1] / "spans.parquet").write_bytes(b"damaged")
@@ -181,9 +196,10 @@ def test_a_file_that_is_named_is_an_input(files):
         "    hardware: jetson-orin-nano\n    battery: {capacity: 9 kJ, harvest: harvest.csv}\n",
     )
     file, out = files.write(text), files.folder / "runs"
-    before = wfl_sim.sweep(file, out=out)
+    one = ["sweep.seeds=[1]", "sweep.grid.cells.0.bandwidth=[20 MHz]"]
+    before = wfl_sim.sweep(file, settings=one, out=out)
     trace.write_text("start (s),end (s),power (W)\n0,10,2\n")
-    after = wfl_sim.sweep(file, out=out)
+    after = wfl_sim.sweep(file, settings=one, out=out)
     assert after.folder != before.folder
     manifests = [sweep.runs()[0].manifest for sweep in (before, after)]
     assert manifests[0]["inputs"] != manifests[1]["inputs"]
@@ -191,7 +207,8 @@ def test_a_file_that_is_named_is_an_input(files):
 
 def test_the_command_says_what_it_did(files):
     out = files.folder / "runs"
-    arguments = ("sweep", files.write(BLOCK), "--out", out, "--jobs", "2")
+    few = ("--set", "sweep.seeds=[1]")
+    arguments = ("sweep", files.write(BLOCK), "--out", out, *few, "--jobs", "2")
     done = command(*arguments)
     assert (done.returncode, done.stderr) == (0, "")
     (folder,) = (each for each in out.iterdir() if not each.name.startswith("."))
@@ -200,14 +217,14 @@ def test_the_command_says_what_it_did(files):
     figures = {path.name for path in (folder / "figures").iterdir()}
     assert {"along-cells.0.bandwidth.png", "comparison.parquet", "comparison.csv"} <= figures
     again = command(*arguments[:-2], "--no-figures", "--jobs", "1")
-    assert again.stdout.count("there already") == 6
+    assert again.stdout.count("there already") == 3
 
 
 @pytest.mark.slow
 def test_ctrl_c_and_on(files):
     out = files.folder / "runs"
     # The last point is long enough to be stopped.
-    grid = "grid: {rounds.count: [1, 2, 600]}"
+    grid = "grid: {rounds.count: [1, 2, 300]}"
     file = files.write(GOOD + f"sweep: {{{grid}}}\n")
     arguments = ("sweep", file, "--out", out, "--no-figures", "--jobs", "1")
 
@@ -226,14 +243,13 @@ def test_ctrl_c_and_on(files):
     done = command(*arguments)
     assert done.stdout.count("there already") == 2
     sweep = Sweep.open(folder)
-    assert sweep.table["rounds"].to_pylist() == [1, 2, 600]
+    assert sweep.table["rounds"].to_pylist() == [1, 2, 300]
     for run in sweep.runs():
         run.verify()
 
 
-def test_compare_writes_a_table_for_people_and_one_for_programs(files):
+def test_compare_writes_a_table_for_people_and_one_for_programs(files, sweep):
     out = files.folder / "runs"
-    sweep = wfl_sim.sweep(files.write(BLOCK), out=out)
     (single,) = wfl_sim.run(files.write(GOOD, "t.yaml"), out=out)
     to = files.folder / "compared"
     done = command("compare", sweep.folder, single.folder, "--out", to)
@@ -260,11 +276,12 @@ def test_compare_writes_a_table_for_people_and_one_for_programs(files):
         (["broken"], "broken/sweep.json: damaged: "),
     ],
 )
-def test_what_cannot_be_compared_is_one_line(files, arguments, message, monkeypatch):
-    if "sweep" in arguments:
-        for name, settings in (("sweep", []), ("other", ["rounds.count=1"])):
-            swept = wfl_sim.sweep(files.write(BLOCK), out=files.folder, settings=settings)
-            swept.folder.rename(files.folder / name)
+def test_what_cannot_be_compared_is_one_line(files, sweep, arguments, message, monkeypatch):
+    sweep.folder.rename(files.folder / "sweep")
+    if "other" in arguments:
+        settings = ["rounds.count=1", "sweep.grid.cells.0.bandwidth=[5 MHz]", "sweep.seeds=[1]"]
+        other = wfl_sim.sweep(files.write(BLOCK), out=files.folder, settings=settings)
+        other.folder.rename(files.folder / "other")
     files.write(json.dumps({"format": 1, "runs": [{"folder": "a"}]}), "empty/sweep.json")
     files.write("{", "broken/sweep.json")
     monkeypatch.chdir(files.folder)
