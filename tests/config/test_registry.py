@@ -188,7 +188,7 @@ def test_a_class_that_lacks_what_the_contract_asks_for_is_refused():
     registry = Registry("shape", Selector)
     registry.add("disc", Disc)
     with pytest.raises(
-        ValueError, match=r"^shape 'disc' lacks 'select' of wfl_sim\.rounds\.selection\.se"
+        ValueError, match=r"^shape 'disc' lacks 'select' of wfl_sim\.rounds\.selection\.ba"
     ):
         registry.find("disc")
 
