@@ -1,12 +1,13 @@
 """Groups against one by one: the same local updates and evaluations, one by one and together.
 
 The first table is builtin:tiny-bert with LoRA, adapters and head (PFTT), 32 devices, at several
-batch sizes; the second their evaluations on as many texts, a device counting as one step; the last
-a network of the shape of RoBERTa-base with random weights and without dropout (16 devices, batch 8,
-LoRA of rank 8). Both ways are timed alternately, and the best of the repetitions counts; CPU time
-is for machines that do other things meanwhile.
+batch sizes; the second their evaluations on as many texts, a device counting as one step; the third
+builtin:tiny-gpt2-instruct that learns answers (PFTT, 16 devices); the last a network of the shape
+of RoBERTa-base with random weights and without dropout (16 devices, batch 8, LoRA of rank 8). Both
+ways are timed alternately, and the best of the repetitions counts; CPU time is for machines that do
+other things meanwhile.
 
-    .venv/bin/python benchmarks/grouped.py [--threads 2] [--device cuda] [--only tiny|roberta]
+    .venv/bin/python benchmarks/grouped.py [--threads 2] [--device cuda] [--only tiny]
 """
 
 import argparse
@@ -25,7 +26,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--dtype", choices=("fp32", "bf16"), default="fp32")
-    parser.add_argument("--only", choices=("tiny", "roberta"))
+    parser.add_argument("--only", choices=("tiny", "answers", "roberta"))
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--layers", type=int, default=12, help="of the RoBERTa-shaped network")
     parser.add_argument("--small", action="store_true", help="RoBERTa with 4 devices of 2 texts")
@@ -58,6 +59,50 @@ def requests_of(adapted: Any, devices: int, phase: Any, tokens: int, vocabulary:
             )
         )
     return requests
+
+
+def answers_of(options: argparse.Namespace) -> None:
+    """Compare both ways of learning answers."""
+    from wfl_sim.codecs import Float32
+    from wfl_sim.data import Instruct
+    from wfl_sim.learning.learner import PeftLearner
+    from wfl_sim.learning.phase_requests import PhaseRequest
+    from wfl_sim.learning.pretrained_model import Pretrained
+    from wfl_sim.methods import PFTT
+    from wfl_sim.methods.local_update import Train
+    from wfl_sim.methods.phases import Local
+
+    devices = DEVICES // 2
+    shards = Instruct(examples=16 * devices, test_fraction=0.2).shards(devices, 0)
+    for batch in (1, 2, 4, 8):
+        method = PFTT(local=Local(steps=STEPS, batch=batch))
+        learner = PeftLearner(
+            model=Pretrained(
+                pretrained="builtin:tiny-gpt2-instruct", device=options.device, dtype=options.dtype
+            ),
+            method=method,
+            shards=shards,
+            tokens=shards.pooled.layout.tokens,  # type: ignore[attr-defined]
+            codec_up=Float32(),
+            codec_down=Float32(),
+            threads=options.threads,
+        )
+        adapted, requests = learner.adapted_model(0), []
+        for device, examples in enumerate(shards.train):
+            adapted.reset(adapted.parts, device)
+            texts = learner.context.examples.placed("train", device, examples.fingerprint())
+            requests.append(
+                PhaseRequest(
+                    device=device,
+                    number=0,
+                    train=Train(phase=method.phases[0], start=adapted.read(adapted.parts)),
+                    parts=tuple(adapted.parts.values()),
+                    examples=texts,
+                    seed=device,
+                )
+            )
+        result = trained(adapted, requests, options.repeat, options.device)
+        row(f"answers, {devices} devices x {batch}", result, devices * STEPS)
 
 
 def one_by_one(adapted: Any, requests: Sequence[Any]) -> list[Any]:
@@ -176,7 +221,9 @@ def main() -> None:
     heads = f"{'in turn':>9}{'together':>10}{'ratio':>7}"
     held = "   MiB in turn, together" if options.device == "cuda" else ""
     print(f"{'':34}{heads}{heads}{'gap':>10}{held}")
-    if options.only != "roberta":
+    if options.only in (None, "answers"):
+        answers_of(options)
+    if options.only in (None, "tiny"):
         method = PFTT()
         network = load_model(Pretrained(pretrained="builtin:tiny-bert"), 8, 0)
         network = network.to(options.device, dtype)
@@ -191,7 +238,7 @@ def main() -> None:
                 requests = requests_of(adapted, DEVICES, phase, 32, 500)
                 result = ways(adapted, requests, options.repeat, options.device)
                 row(f"{title}, {DEVICES} devices x {batch} texts", result, steps)
-    if options.only != "tiny":
+    if options.only in (None, "roberta"):
         devices, batch = (4, 2) if options.small else (16, 8)
         config = RobertaConfig(
             vocab_size=50265,

@@ -254,3 +254,40 @@ def test_what_drops_out_is_trained_one_by_one_and_said_once(
                 assert farthest(alone.states["upload"], group.states["upload"]) == 0
         assert sum("one by one" in record.message for record in caplog.records) == 1
     assert sizes == []
+
+
+ANSWERS = Pretrained(pretrained="builtin:tiny-gpt2-instruct")
+
+
+def answering(model: Pretrained, name: str) -> PeftLearner:
+    from wfl_sim.data import Instruct
+
+    shards = Instruct(examples=24, test_fraction=0.5).shards(3, 0)
+    method = METHODS[name]
+    method = replace(method, local=replace(method.local, steps=2, batch=2))
+    return learner(model, shards, method, tokens=shards.pooled.layout.tokens)
+
+
+@pytest.mark.parametrize("name", ["lora-adapter", "sgd"])
+def test_answers_are_learned_in_groups_as_alone(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Words of answers weigh as they do in each device's own batch."""
+    sizes = trained_as_group(monkeypatch)
+    learn = answering(ANSWERS, name)
+    _, inputs = tasks_of(learn)
+    for (shared, _), alone, group in zip(inputs, *both(learn), strict=True):
+        assert group.values["train_loss"] == pytest.approx(alone.values["train_loss"], rel=1e-4)
+        one, other = alone.states["upload"], group.states["upload"]
+        if name == "sgd":
+            assert farthest(one, other) < 1e-5
+        else:
+            assert apart(one, other) < 1e-3 * apart(one, shared["shared"])
+    assert sizes == [3]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif("not __import__('torch').cuda.is_available()", reason="no accelerator")
+@pytest.mark.parametrize("quantise", ["none", "int8", "nf4"])
+def test_an_accelerator_learns_answers_in_groups(quantise: str) -> None:
+    learn = answering(replace(ANSWERS, device="cuda", quantise=quantise), "lora-adapter")
+    for alone, group in zip(*both(learn), strict=True):
+        assert group.values["train_loss"] == pytest.approx(alone.values["train_loss"], rel=1e-3)

@@ -25,8 +25,9 @@ ROWS: Final = 128
 Loss = Callable[[PreTrainedModel, Any], Tensor]
 """From network and batch to a scalar, the mean over the batch."""
 
-Losses = Callable[[PreTrainedModel, TokenizedTexts], Tensor]
-"""From network and batch to the loss of each example, (batch,); their mean is the loss."""
+Losses = Callable[[PreTrainedModel, Any], tuple[Tensor, Tensor]]
+"""From network and batch to the loss of each example, summed over its terms, and their number, both
+(batch,). The loss of the batch is the mean over terms."""
 
 
 def logits(model: PreTrainedModel, batch: TokenizedTexts) -> Tensor:
@@ -34,9 +35,15 @@ def logits(model: PreTrainedModel, batch: TokenizedTexts) -> Tensor:
     return model(**batch.inputs).logits
 
 
-def cross_entropies(model: PreTrainedModel, batch: TokenizedTexts) -> Tensor:
-    """Return the cross entropy of logits and label of each example in nat, (batch,)."""
-    return functional.cross_entropy(logits(model, batch), batch.labels, reduction="none")
+def cross_entropies(
+    model: PreTrainedModel, batch: TokenizedTexts | PromptBatch
+) -> tuple[Tensor, Tensor]:
+    """Return the cross entropy of each example in nat, and its terms: one label, or its words."""
+    if isinstance(batch, PromptBatch):
+        chosen = log_probabilities(model, batch, Sparsity()).log_probabilities
+        return -(chosen * batch.answer_mask).sum(1), batch.answer_mask.sum(1)
+    each = functional.cross_entropy(logits(model, batch), batch.labels, reduction="none")
+    return each, torch.ones_like(each)
 
 
 def word_cross_entropy(model: PreTrainedModel, texts: PromptBatch) -> Tensor:
@@ -84,7 +91,7 @@ def terms_of(objective: Objective, batch: Any) -> float:
 
 
 def losses_of(objective: Objective) -> Losses | None:
-    """Return the loss of each example; None where a loss is not a mean over examples."""
+    """Return the loss of each example; None where a loss is not a mean over their terms."""
     return _EACH.get(type(objective))
 
 

@@ -56,6 +56,17 @@ class PromptBatch:
         for first in range(0, len(self), size):
             yield self.take(slice(first, first + size))
 
+    def trimmed(self) -> "PromptBatch":
+        """Return the batch without the padding that all rows have."""
+        first = int(self.request_mask.any(0).int().argmax())
+        last = int(self.answer_mask.sum(1).max())
+        return PromptBatch(
+            self.request[:, first:],
+            self.request_mask[:, first:],
+            self.answer[:, :last],
+            self.answer_mask[:, :last],
+        )
+
     def _map(self, function: Callable[[Tensor], Tensor]) -> "PromptBatch":
         return PromptBatch(*(function(getattr(self, field.name)) for field in fields(self)))
 

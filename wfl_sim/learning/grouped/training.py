@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from wfl_sim.learning.adapted_model import AdaptedModel
+from wfl_sim.learning.causal import prompts
 from wfl_sim.learning.grouped.layers import GroupLayers, scales_of, slice_of, stacked
 from wfl_sim.learning.objectives import losses_of
 from wfl_sim.learning.phase_requests import PhaseRequest, Trained
@@ -48,8 +50,12 @@ def _train(adapted: AdaptedModel, requests: Sequence[PhaseRequest]) -> list[Trai
     add_terms = GroupGradientTerms(requests, {name: stacks[name] for name in learned})
     scales = scales_of([request.parts for request in requests], model.device, phase.mutes)
     prefix, texts = adapted.prefix, [request.examples for request in requests]
-    examples = joined(texts)
-    rows, weights = _plan(requests, model.device)
+    examples: Any = (
+        prompts.joined([each.texts for each in texts])
+        if isinstance(texts[0], prompts.Conversations)
+        else joined(texts)
+    )
+    rows, counts = _plan(requests, model.device)
     precision = in_precision(model)
     losses: list[Tensor] = []
     moments: list[Mapping[str, Tensor]] = []
@@ -71,11 +77,15 @@ def _train(adapted: AdaptedModel, requests: Sequence[PhaseRequest]) -> list[Trai
             for step in range(len(losses), end):
                 chosen = rows[step, :size].flatten()
                 batch = examples.take(chosen)
+                if isinstance(batch, prompts.PromptBatch):
+                    batch = batch.trimmed()
                 if begin_above is not None:
                     begin_above(chosen, batch)
                 with precision:
-                    each = each_loss(model, batch)
-                means = (each.view(size, -1) * weights[:size]).sum(dim=1)
+                    sums, terms = each_loss(model, batch)
+                kept = counts[:size]
+                share = kept / (kept * terms.view(size, -1)).sum(dim=1, keepdim=True)
+                means = (sums.view(size, -1) * share).sum(dim=1)
                 means.sum().backward()
                 add_terms(values)
                 if clip:
@@ -141,7 +151,7 @@ def clip_each(values: Sequence[Tensor], largest: float) -> None:
 
 
 def _plan(requests: Sequence[PhaseRequest], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return which examples are in the batches, and how much each counts.
+    """Return which examples are in the batches, and whether each counts.
 
     Rows count from the first example of the first request. A batch smaller than the largest is
     filled up with its own examples, which count nothing.
@@ -152,7 +162,7 @@ def _plan(requests: Sequence[PhaseRequest], device: torch.device) -> tuple[Tenso
     most = max(request.train.phase.local.steps for request in requests)
     widest = max(request.train.phase.local.batch for request in requests)
     rows = torch.zeros(most, len(requests), widest, dtype=torch.int64)
-    weights = torch.zeros(len(requests), widest)
+    counts = torch.zeros(len(requests), widest)
     first = 0
     for place, request in enumerate(requests):
         local = request.train.phase.local
@@ -162,6 +172,6 @@ def _plan(requests: Sequence[PhaseRequest], device: torch.device) -> tuple[Tenso
         )
         filled = torch.arange(widest) % local.batch
         rows[: local.steps, place] = first + drawn[:, filled]
-        weights[place, : local.batch] = 1 / local.batch
+        counts[place, : local.batch] = 1
         first += len(request.examples)
-    return rows.to(device), weights.to(device)
+    return rows.to(device), counts.to(device)
