@@ -142,6 +142,7 @@ def test_a_device_too_near_to_a_second_cell(files):
 def test_a_distance_beyond_the_model_is_one_warning(files):
     text = GOOD.replace("radius: 300 m", "radius: 9 km, min_distance: 8 km")
     loud = ["--set", "devices.0.power=90 dBm", "--set", "cells.0.downlink.power=90 dBm"]
+    loud += ["--set", "rounds.count=1"]
     file = files.write(text + "sweep: {seeds: [1, 2]}\n")
     done = wfl_sim("run", file, "--out", files.folder / "runs", "--no-figures", *loud)
     assert done.returncode == 0

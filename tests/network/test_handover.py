@@ -139,7 +139,7 @@ def test_going_back_soon_is_a_ping_pong(tmp_path):
 @pytest.mark.parametrize("kind", ["coupled", "load-average"])
 @pytest.mark.parametrize("extra", [(), ("devices.0.battery=20 Wh",)])
 def test_the_laws_hold_for_a_fleet_on_the_move(tmp_path, kind, extra):
-    settings = (*FLEET, f"interference={kind}", *extra)
+    settings = (*FLEET, "model.payload=2 Mbit", f"interference={kind}", *extra)
     result = outcome(tmp_path, *settings)
     check_laws(result)
     assert result.totals["handovers"]["count"] > 0
