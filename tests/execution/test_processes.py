@@ -6,11 +6,10 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from types import SimpleNamespace
 
 import pytest
 
+from tests.execution.learners import Deadly, Diverging, Homeless, Slow, Stumbling
 from tests.execution.test_executors import Grouping, rounds, values
 from tests.execution.test_graph import Counting
 from tests.fixtures.runs import scenario
@@ -18,30 +17,9 @@ from tests.simulation.test_training_runs import TRAINING, digests
 from wfl_sim.execution.executors import Auto, Inline, Processes
 from wfl_sim.execution.graph import TaskGraph
 from wfl_sim.execution.store import Store
-from wfl_sim.execution.task import Aggregate, LocalUpdate
+from wfl_sim.execution.task import LocalUpdate
 from wfl_sim.execution.worker_pool import WorkerError
 from wfl_sim.simulation.simulation import Simulation
-
-
-class Diverging(Counting):
-    def run(self, task, inputs):
-        if isinstance(task, Aggregate):
-            raise FloatingPointError("training diverged")
-        return super().run(task, inputs)
-
-
-class Stumbling(Counting):
-    def run(self, task, inputs):
-        if isinstance(task, LocalUpdate) and task.device == 3:
-            raise KeyError("a bug")
-        return super().run(task, inputs)
-
-
-class Deadly(Counting):
-    def run(self, task, inputs):
-        if isinstance(task, LocalUpdate) and task.device == 3:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return super().run(task, inputs)
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -104,20 +82,6 @@ def test_training_in_processes_has_the_digests_of_inline(tmp_path):
     assert digests(outcome) == digests(straight)
     assert outcome.totals["tasks_executed"] == straight.totals["tasks_executed"]
     assert outcome.totals["execution"]["workers"] == 2
-
-
-class Slow(Counting):
-    def run(self, task, inputs):
-        time.sleep(0.02)
-        return super().run(task, inputs)
-
-    def workload(self, device):
-        return SimpleNamespace(memory=1e6)
-
-
-class Homeless(Slow):
-    def __reduce__(self):
-        raise TypeError("cannot be pickled")
 
 
 @pytest.fixture
