@@ -9,6 +9,7 @@ from torch import nn
 
 from tests.learning.test_grouped import both, farthest, learner, tasks_of
 from wfl_sim.config.errors import LocatedError
+from wfl_sim.data import Instruct
 from wfl_sim.data.examples import Shards
 from wfl_sim.execution.task import Result
 from wfl_sim.learning.adapted_model import AdaptedModel
@@ -127,6 +128,23 @@ def test_the_gradient_of_a_lora_is_that_of_a_network_with_restored_weights(dtype
     within = 1e-5 if dtype == "fp32" else 2e-2
     assert one == pytest.approx(other, rel=within)
     assert farthest(some, more) < within * max(abs(v).max() for v in more.values())
+
+
+def test_all_that_saves_memory_goes_together() -> None:
+    """Rounded weights, passes of half a batch, layers anew, fused attention, bfloat16, clipping."""
+    plain = Pretrained(pretrained="builtin:tiny-gpt2-instruct")
+    small = replace(
+        plain, quantise="int8", dtype="bf16", attention="sdpa", gradient_checkpointing=True
+    )
+    shards = Instruct(examples=8, test_fraction=0.5).shards(1, 0)
+    losses = []
+    for model, micro in ((plain, 0), (small, 2)):
+        local = replace(LOCAL, steps=1, micro_batch=micro, clip_norm=1.0)
+        method = FedIT(lora=LoRA(rank=2), local=local)
+        learn = learner(model, shards, method, tokens=shards.pooled.layout.tokens)
+        losses.append(first(learn).values["train_loss"])
+    assert losses[0] != losses[1]
+    assert losses[1] == pytest.approx(losses[0], rel=5e-2)
 
 
 def test_dora_and_biases_learn_over_rounded_weights(quiet: Folder, shards: Shards) -> None:
