@@ -22,7 +22,7 @@ from channel_models.validation import (
 )
 
 _NEPERS: Final = LN10 / 10.0
-_POINTS_AT_ONCE: Final = 4096
+_POINTS_AT_ONCE: Final = 32
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -85,7 +85,7 @@ class LargeScale:
         }
         self.sight = np.zeros((len(cells), count), dtype=bool)
         """(cells, devices) Sight when a gain was last found; nobody has it in a building."""
-        self._marks: dict[tuple[str, int], float] = {}
+        self._drawn: dict[str, FloatArray] = {}
 
     def __repr__(self) -> str:
         return f"LargeScale({len(self._cells)} cells, {len(self._heights)} devices)"
@@ -192,16 +192,16 @@ class LargeScale:
         site = self._sites[number]
         if moving.size:
             los[moving] = self._sight[site].at(positions[moving], chance[moving])
-        for i in staying:
-            los[i] = self._mark(site, int(devices[i])) < chance[i]
+        if staying.size:
+            los[staying] = self._marks(site)[devices[staying]] < chance[staying]
         return los
 
-    def _mark(self, site: str, device: int) -> float:
-        key = site, device
-        if key not in self._marks:
-            mark = stream(self._seed, "line-of-sight", site, device).uniform()
-            self._marks[key] = float(mark)
-        return self._marks[key]
+    def _marks(self, site: str) -> FloatArray:
+        """Return one draw from 0 to 1 a device, in the order of devices."""
+        if site not in self._drawn:
+            draws = stream(self._seed, "line-of-sight", site)
+            self._drawn[site] = draws.random(len(self._heights))
+        return self._drawn[site]
 
 
 def _shadowing(model: cm.Shadowing, seed: int, site: str, count: int) -> cm.ShadowingProcess:
