@@ -141,7 +141,7 @@ def test_blocks_are_as_short_as_the_links_are_many(monkeypatch, wish):
         expected = whole.power_grid(first, 70, STEP, OFFSETS, links).transpose(1, 2, 0)
         assert (channel.fading(np.array(links), first, 70) == expected).all()
         cells.append([block._values.shape[0] for block in channel._samples.values()][-1])
-    assert cells == [256, 32, 256, 128]
+    assert cells == [256, 64, 256, 128]
 
 
 def test_the_fading_of_many_is_forgotten_when_nobody_is_on_the_air():
@@ -189,6 +189,21 @@ def test_fading_off_the_air_is_forgotten_and_comes_back_the_same():
     assert kept.within.nbytes == 0
     assert (fading.power_grid(0, 64, STEP, OFFSETS, many) == before).all()
     assert (late.power_grid(0, 64, STEP, OFFSETS, many) == known).all()
+
+
+def test_nothing_is_kept_of_more_links_than_the_memory_is_for():
+    def fading(kept):
+        model = cm.Rayleigh(profile="tdl-c")
+        return LazyFading(model, lambda link: stream(3, "fading", link), np.full(6, 9.7), kept=kept)
+
+    keeps, forgets = fading(6), fading(3)
+    for first in (0, 64):
+        for links in ([0, 1], [2, 3], [1, 4, 5]):
+            expected = keeps.power_grid(first, 64, STEP, OFFSETS, np.array(links))
+            assert (forgets.power_grid(first, 64, STEP, OFFSETS, np.array(links)) == expected).all()
+            held = sum(each._rotations.within.nbytes for each in forgets._processes)
+            assert held <= 3 * 2 * 24 * 16 * 32 * 4
+    assert sum(each._rotations.within.nbytes for each in keeps._processes) == 6 * 2 * 24 * 16 * 128
 
 
 def test_a_delayed_view_is_the_fading_of_before():

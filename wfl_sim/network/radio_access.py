@@ -263,6 +263,7 @@ class RadioAccess:
             recorded=self._record is not None,
             senders=self._senders,
             sight=None if self._sight is None else self._sight[number],
+            cells=len(self._cells),
             slices=[
                 Slice(each.links, each.traffic.reserved)
                 for each in self._sources

@@ -26,6 +26,9 @@ from wfl_sim.randomness import stream
 _LONGEST_STEP = 0.1
 """s: slow channels are sampled at least so often, so that fair allocators keep adapting."""
 
+_KEPT_LINKS = 2048
+"""Links in all cells whose fading keeps 0.1 MB each, in one direction, to be made faster."""
+
 
 def build_band(
     direction: Direction,
@@ -41,6 +44,7 @@ def build_band(
     recorded: bool = False,
     senders: SenderFacts = unknown_senders,
     slices: Sequence[Slice] = (),
+    cells: int = 1,
 ) -> OfdmaBand:
     """Return one direction of a cell's carrier.
 
@@ -61,6 +65,7 @@ def build_band(
         recorded: whether plans hold what each link has.
         senders: what allocators may know of devices.
         slices: links with blocks of their own.
+        cells: of the network, which share the memory for fading.
     """
     side = cell.uplink if direction == "uplink" else cell.downlink
     doppler = cm.doppler_shift(speeds, cell.carrier)
@@ -75,7 +80,11 @@ def build_band(
         limit = BlockLimit(cell.block_snr / power.reduced, power.largest)
 
     fading = LazyFading(
-        cell.fadings, lambda link: stream(seed, "fading", name, link, path), doppler, sight
+        cell.fadings,
+        lambda link: stream(seed, "fading", name, link, path),
+        doppler,
+        sight,
+        kept=_KEPT_LINKS // cells,
     )
 
     def errors(link: int) -> np.random.Generator:

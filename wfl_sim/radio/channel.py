@@ -19,14 +19,16 @@ from wfl_sim.radio.lazy_fading import GridFading, LazyFading
 _KEPT: Final = 2
 _NARROW: Final = 64
 """Resource blocks up to which a block of samples is long: 65 kB a link."""
-_LEAST: Final = 8
-"""Cells of the time grid in the shortest block of samples."""
+_LEAST: Final = 16
+"""Cells of the time grid in the shortest block of samples; four times as many on few blocks."""
 _MEMORY: Final = 2**24
 """Bytes of a block of samples, and of a plan's samples, unless they are as short as can be."""
 _MANY: Final = 256
 """Links of one direction whose fading is forgotten when nobody is on the air."""
 _LINKS_AT_ONCE: Final = 16
 """Links in one call of the fading, so that its result stays in the processor's cache."""
+_COMPILED_AT_ONCE: Final = 256
+"""Links in one call of compiled loops, which look after the cache themselves."""
 
 
 class SampledChannel:
@@ -52,7 +54,10 @@ class SampledChannel:
         self.mean_gain = mean_gain
         self._fading = fading
         self._offsets = offsets
-        self._longest = cm.GRID_BLOCK if len(offsets) <= _NARROW else cm.GRID_BLOCK // 4
+        narrow = len(offsets) <= _NARROW
+        self._longest, self._shortest = (
+            (cm.GRID_BLOCK, 4 * _LEAST) if narrow else (cm.GRID_BLOCK // 4, _LEAST)
+        )
         self._cells = self._longest
         """Cells of the time grid in one block of samples."""
         self._samples: dict[int, _Samples] = {}
@@ -106,7 +111,7 @@ class SampledChannel:
     def _size_blocks(self, links: int) -> None:
         """Make blocks shorter, or a good deal longer, to keep to the memory."""
         cells = self._longest
-        while cells > _LEAST and cells > self.most_steps(links):
+        while cells > self._shortest and cells > self.most_steps(links):
             cells //= 2
         if cells < self._cells or cells >= 4 * self._cells:
             self._clear()
@@ -132,8 +137,7 @@ class SampledChannel:
         """Make the missing links of a block."""
         missing = samples.missing(links)
         samples.reserve(missing.size)
-        # Compiled loops look after the cache themselves.
-        at_once = _LINKS_AT_ONCE if kernels() is None else max(missing.size, 1)
+        at_once = _LINKS_AT_ONCE if kernels() is None else _COMPILED_AT_ONCE
         for begin in range(0, missing.size, at_once):
             few = missing[begin : begin + at_once]
             power = self._fading.power_grid(

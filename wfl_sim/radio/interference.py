@@ -9,6 +9,7 @@ An allocator knows the mean of the interference: over fading, and over the block
 may send.
 """
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -28,6 +29,9 @@ FloatArray = NDArray[np.float64]
 FAINT: Final = 0.1
 """Share of the noise: an interferer whose mean received power, with all its power on one block, is
 below it is modelled without fading (wfl_sim's default)."""
+MOST_FADING: Final = 16_384
+"""Links between a cell and devices of others whose fading is followed at once, in each direction.
+Each takes about 0.1 MB; of more, the strongest are followed (wfl_sim's default)."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,13 @@ def _block_power(plan: BandPlan) -> FloatArray:
     return np.asarray(plan.shares.T * power)
 
 
+def _say_so() -> None:
+    warnings.warn(
+        f"more than {MOST_FADING} links between coupled cells: weak ones count without fading",
+        stacklevel=2,
+    )
+
+
 class _UplinkInterference:
     """What cells receive of devices in other cells."""
 
@@ -146,10 +157,15 @@ class _UplinkInterference:
             ]
         )
         self._gain, self._strong, self._fading = [], [], []
+        followed = MOST_FADING // len(plans)
         for number, plan in enumerate(plans):
             channel = plan.band.channel
             gain = np.where(owner != number, channel.mean_gain[links], 0.0)
             strong = np.flatnonzero(gain * most > FAINT * plan.band.block_noise)
+            if strong.size > followed:
+                _say_so()
+                by_power = np.argsort(-(gain * most)[strong], kind="stable")
+                strong = np.sort(strong[by_power[:followed]])
             self._gain.append(gain)
             self._strong.append(strong)
             self._fading.append(
@@ -187,19 +203,30 @@ class _DownlinkInterference:
         self._plans = plans
         self._mean: list[list[FloatArray]] = []
         self._fading: list[list[NDArray[np.float32] | None]] = []
+        followed = MOST_FADING // sum(len(plan.traffic.links) for plan in plans)
         for plan in plans:
             links = plan.traffic.links
-            means, fadings = [], []
-            for other in plans:
-                if other is plan:
-                    continue
-                power = other.band.power.per_block(links, np.ones(len(links)))
-                means.append(other.band.channel.mean_gain[links] * power)
-                strong = (means[-1] > FAINT * plan.band.block_noise).any()
-                channel = other.band.channel
-                fadings.append(channel.fading(links, plan.start, steps) if strong else None)
+            others = [other for other in plans if other is not plan]
+            means = [
+                other.band.channel.mean_gain[links]
+                * other.band.power.per_block(links, np.ones(len(links)))
+                for other in others
+            ]
+            heard = [
+                number
+                for number, mean in enumerate(means)
+                if (mean > FAINT * plan.band.block_noise).any()
+            ]
+            if len(heard) > followed:
+                _say_so()
+                heard = sorted(heard, key=lambda number: -float(means[number].sum()))[:followed]
             self._mean.append(means)
-            self._fading.append(fadings)
+            self._fading.append(
+                [
+                    other.band.channel.fading(links, plan.start, steps) if number in heard else None
+                    for number, other in enumerate(others)
+                ]
+            )
 
     def means(self) -> list[FloatArray]:
         """(m,) mean W on a block, for the links of each plan."""

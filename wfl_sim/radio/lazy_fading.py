@@ -33,6 +33,7 @@ class LazyFading:
         stream: the random stream of each link; a new one, at its beginning, in every call.
         doppler: (links,) Hz.
         sight: (links,) whether each has line of sight; none has unless given.
+        kept: links on the air for which processes keep what they need again; of more, nothing.
     """
 
     def __init__(
@@ -41,8 +42,10 @@ class LazyFading:
         stream: Callable[[int], np.random.Generator],
         doppler: NDArray[np.float64],
         sight: NDArray[np.bool_] | None = None,
+        kept: int = 2048,
     ) -> None:
         self._age = 0.0
+        self._kept = kept
         self._models = models if isinstance(models, tuple) else (models, models)
         both = self._models[0] is not self._models[1] and sight is not None
         self._sight = sight if both else None
@@ -82,6 +85,19 @@ class LazyFading:
             self._draw(np.unique(links[self._process[links] < 0]))
             numbers = np.unique(self._process[links])
             self._forget_old(numbers, first)
+        power = self._power(first, count, step, offsets, links, numbers)
+        self.forget_many(self._kept)
+        return power
+
+    def _power(
+        self,
+        first: int,
+        count: int,
+        step: float,
+        offsets: NDArray[np.float64],
+        links: NDArray[np.intp],
+        numbers: NDArray[np.intp],
+    ) -> NDArray[np.floating[Any]]:
         power: NDArray[np.floating[Any]]
         if len(numbers) == 1:
             # In single precision however links are grouped: estimates are made from these values.
