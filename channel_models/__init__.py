@@ -41,34 +41,36 @@ from channel_models.laws.time import (
 from channel_models.link_adaptation.bler import (
     BlockErrors,
     OuterLoop,
-    capacity_effective_sinr,
     chase_errors,
-    eesm_beta,
-    equaliser_sinr,
-    exponential_effective_sinr,
     harq_goodput,
     harq_mean_transmissions,
     harq_residual_error,
 )
-from channel_models.link_adaptation.mcs import (
-    McsTable,
-    code_blocks,
-    cqi_efficiency,
-    mcs_table,
-    resource_elements,
-    transport_block_size,
+from channel_models.link_adaptation.effective_sinr import (
+    capacity_effective_sinr,
+    eesm_beta,
+    equaliser_sinr,
+    exponential_effective_sinr,
 )
-from channel_models.link_adaptation.mcs_rate import McsRate
-from channel_models.link_adaptation.shannon import (
-    AttenuatedShannon,
+from channel_models.link_adaptation.finite_blocklength import (
     FiniteBlocklength,
-    Shannon,
-    ShannonForm,
-    ShannonGap,
     channel_dispersion,
     normal_approximation_error,
     normal_approximation_rate,
+)
+from channel_models.link_adaptation.mcs import McsTable, cqi_efficiency, mcs_table
+from channel_models.link_adaptation.mcs_rate import McsRate
+from channel_models.link_adaptation.shannon import (
+    AttenuatedShannon,
+    Shannon,
+    ShannonForm,
+    ShannonGap,
     qam_gap_db,
+)
+from channel_models.link_adaptation.transport_block import (
+    code_blocks,
+    resource_elements,
+    transport_block_size,
 )
 from channel_models.ofdm import (
     CYCLIC_PREFIX,
@@ -88,7 +90,8 @@ from channel_models.ofdm import (
 )
 from channel_models.pathloss._base import Condition, OutOfRangeWarning, Tr38901Model
 from channel_models.pathloss.aerial import AerialModel, RMaAV, UMaAV, UMiAV
-from channel_models.pathloss.inh import BuildingEntry, InH, material_loss_db
+from channel_models.pathloss.building import BuildingEntry, material_loss_db
+from channel_models.pathloss.inh import InH
 from channel_models.pathloss.rma import RMa
 from channel_models.pathloss.simple import (
     FreeSpace,

@@ -8,7 +8,7 @@ SCRIPT = """
 import numpy as np
 from wfl_sim.device_models.frequency import EnergyOptimal, Dvfs
 from wfl_sim.device_models.jitter import Gamma, LogNormal
-from wfl_sim.device_models.mobility.random_waypoint import GaussMarkov
+from wfl_sim.device_models.mobility.gauss_markov import GaussMarkov
 from wfl_sim.device_models.mobility.random_waypoint import RandomWaypoint
 from wfl_sim.device_models.mobility.track import Region
 from wfl_sim.device_models.thermal import ThermalModel

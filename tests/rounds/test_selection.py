@@ -8,7 +8,7 @@ import pytest
 from tests.fixtures.churn import check_laws, simulated
 from wfl_sim.randomness import stream
 from wfl_sim.rounds.selection import EnergyAware, Everyone, RoundRobin, TiFL
-from wfl_sim.rounds.selection.oort import by_speed
+from wfl_sim.rounds.selection.tifl import by_speed
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import Any, Protocol, TypeVar
 import simpy
 
 from channel_models.validation import FloatArray
-from wfl_sim.network.access_procedure import BaseStationSleep
 from wfl_sim.network.backhaul import Route
+from wfl_sim.network.base_station_sleep import BaseStationSleep
 from wfl_sim.network.cell_carrier import CellCarrier
 from wfl_sim.network.transfer import BroadcastGroup, TransferRequest
 from wfl_sim.radio.allocation.makespan import Outlook

@@ -7,8 +7,10 @@ from typing import Any
 
 import simpy
 
-from wfl_sim.network.access_procedure import AccessProcedure, BaseStationSleep, Connections
+from wfl_sim.network.access_procedure import AccessProcedure
+from wfl_sim.network.base_station_sleep import BaseStationSleep
 from wfl_sim.network.carrier import Carrier
+from wfl_sim.network.connections import Connections
 from wfl_sim.network.transfer import Transfer, TransferRequest
 from wfl_sim.radio.access import Transport
 from wfl_sim.radio.cell import Direction

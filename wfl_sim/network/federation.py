@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import simpy
 
-from wfl_sim.network.access_procedure import BaseStationSleep
 from wfl_sim.network.background import BackgroundTraffic
+from wfl_sim.network.base_station_sleep import BaseStationSleep
 from wfl_sim.network.context import RunContext
 from wfl_sim.network.device import Device
 from wfl_sim.network.radio_access import RadioAccess

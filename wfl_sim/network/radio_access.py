@@ -9,9 +9,11 @@ import numpy as np
 import simpy
 from numpy.typing import NDArray
 
-from wfl_sim.network.access_procedure import AccessProcedure, BaseStationSleep, Connections
+from wfl_sim.network.access_procedure import AccessProcedure
+from wfl_sim.network.base_station_sleep import BaseStationSleep
 from wfl_sim.network.carrier import Carrier
 from wfl_sim.network.cell_carrier import ActivityListener, CellCarrier
+from wfl_sim.network.connections import Connections
 from wfl_sim.network.power_commands import PowerCommands
 from wfl_sim.network.radio_record import RadioRecord
 from wfl_sim.network.transfer import Transfer

@@ -17,7 +17,7 @@ from wfl_sim.rounds.policy import (
     check_at_most_devices,
     gather,
 )
-from wfl_sim.rounds.selection.oort import by_speed
+from wfl_sim.rounds.selection.tifl import by_speed
 
 if TYPE_CHECKING:
     import simpy

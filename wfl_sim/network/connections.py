@@ -1,0 +1,44 @@
+"""Connections between devices and the server: when they were used, and their windows."""
+
+from dataclasses import dataclass, field
+from math import inf
+
+import simpy
+
+from wfl_sim.network.transfer import Transfer, Window
+from wfl_sim.radio.access import Transport
+from wfl_sim.radio.cell import Direction
+
+
+@dataclass(eq=False)
+class Connections:
+    """The connections of all devices. They outlive a handover."""
+
+    env: simpy.Environment
+    _used: dict[int, float] = field(default_factory=dict)
+    _windows: dict[tuple[int, Direction], tuple[Window, float]] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"Connections({len(self._used)} devices)"
+
+    def handshake(self, transport: Transport, device: int) -> float:
+        """Seconds before the first bit of a device, which has a connection from then on."""
+        known = self.env.now - self._used.get(device, -inf) <= transport.idle
+        wait = 0.0 if known else transport.round_trips * transport.rtt
+        self._used[device] = self.env.now + wait
+        return wait
+
+    def window(self, transport: Transport, device: int, direction: Direction) -> Window:
+        """Return the window with which a transfer begins now."""
+        bits = transport.first_window
+        if (device, direction) in self._windows:
+            before, when = self._windows[device, direction]
+            if self.env.now - when <= transport.restart:
+                bits = before.bits
+        return Window(bits, transport.rtt, transport.largest_window or inf)
+
+    def ended(self, device: int, direction: Direction, transfer: Transfer) -> None:
+        """Take note of a transfer that has ended, or has been left."""
+        self._used[device] = self.env.now
+        if transfer.window is not None:
+            self._windows[device, direction] = transfer.window, self.env.now
