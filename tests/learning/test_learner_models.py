@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from safetensors.torch import load_file, save_file
 
 from wfl_sim.execution.task import InitialShared
-from wfl_sim.learning import pretrained_model as hub
+from wfl_sim.learning import hub
 from wfl_sim.learning.model_loading import load_model, load_tokenizer
 from wfl_sim.learning.pretrained_model import MODELS, Pretrained
 from wfl_sim.learning.synthetic import Synthetic, SyntheticLearner
