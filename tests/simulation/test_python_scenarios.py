@@ -50,7 +50,7 @@ def test_a_mapping_may_extend_a_file_and_have_a_sweep(tmp_path, monkeypatch):
     found = wfl_sim.sweep(swept, settings=["rounds.count=1"], out="runs")
     assert [run.seed for run in found.runs()] == [1, 2]
     there = pickle.loads(pickle.dumps(RunRequest.of(swept)))  # as other processes get it
-    assert [each.scenario.seed for each in there.load()] == [1, 2]
+    assert [each.scenario.seed for each in there.loaded] == [1, 2]
 
 
 @pytest.mark.parametrize(
