@@ -175,25 +175,31 @@ def test_the_cheaper_algorithms_learn_too(algorithm: DPO | GRPO, batch: int) -> 
 
 
 @pytest.mark.slow
-def test_ppo_raises_both_rewards_and_follows_preferences() -> None:
-    """Seed 2 of each weight, rewards by the shipped models, truth by rule."""
+def test_ppo_raises_the_reward_and_what_is_preferred() -> None:
+    """Rewards by the shipped models, truth by rule, at one seed of four that were tried.
+
+    In all four the reward and safety rise with equal weights by 0.04 and 0.09 at least, and what
+    has a weight of 0.9 by 0.08 (helpfulness) and 0.19 (safety). With equal weights helpfulness
+    moves by -0.02 to 0.04: no effect.
+    """
+    starts: dict[float, dict[str, float]] = {}
     ends: dict[float, dict[str, float]] = {}
     for weight in (0.5, 0.9, 0.1):
-        train, test = conversations(weight, 2, 256)
+        train, test = conversations(weight, 3, 256)
         local = Local(steps=3, batch=32, lr=3e-4)
         method = PFIT(local=local, algorithm=PPO(kl=0.02), attention=Sparsity())
         adapted = bench_of(method, train)
-        if weight == 0.5:
-            start = adapted.evaluate(test)
+        starts[weight] = adapted.evaluate(test)
         for number in range(4):
-            adapted.train_phase(0, method.phases[0], train, 20 + number)
+            adapted.train_phase(0, method.phases[0], train, 30 + number)
         ends[weight] = adapted.evaluate(test)
-    even, helpful, safe = ends[0.5], ends[0.9], ends[0.1]
-    for metric in ("helpfulness", "safety"):
-        assert even[metric] > start[metric] + 0.02
-    assert even["reward"] > start["reward"] + 0.03
-    assert helpful["helpfulness"] > safe["helpfulness"] + 0.05
-    assert safe["safety"] > helpful["safety"] + 0.1
+    assert ends[0.5]["safety"] > starts[0.5]["safety"] + 0.05
+    assert all(ends[weight]["reward"] > starts[weight]["reward"] + 0.03 for weight in ends)
+    helpful, safe = ends[0.9], ends[0.1]
+    assert helpful["helpfulness"] > starts[0.9]["helpfulness"] + 0.05
+    assert safe["safety"] > starts[0.1]["safety"] + 0.1
+    assert helpful["helpfulness"] > safe["helpfulness"] + 0.15
+    assert safe["safety"] > helpful["safety"] + 0.2
     assert all(0 < row["kl"] < 2 for row in ends.values())
 
 
