@@ -1,5 +1,7 @@
 """Cells that hear one another: rates by hand, laws of the SIR, averages, and conservation."""
 
+import warnings
+
 import numpy as np
 import pytest
 import simpy
@@ -122,6 +124,42 @@ def test_the_sir_of_rayleigh_links_has_its_closed_form():
             theta = 10 ** (theta_db / 10)
             share = np.mean(sir_db[:, column] > theta_db)
             assert share == pytest.approx(1 / (1 + theta / ratio), abs=0.03)
+
+
+@pytest.mark.parametrize("direction", ["uplink", "downlink"])
+@pytest.mark.parametrize("most", [2, 3, 6])
+def test_of_many_links_the_strongest_fade_and_the_others_count_by_their_mean(
+    monkeypatch, direction, most
+):
+    """Each of three cells follows `most // 3` of its two interferers."""
+    monkeypatch.setattr("wfl_sim.radio.interference.MOST_FADING", most)
+    gains = np.array([[1e-10, 2e-11, 5e-11], [3e-11, 1e-10, 4e-11], [6e-11, 7e-12, 1e-10]])
+    medium = coupled(direction, gains, fading=cm.Rayleigh(), doppler=50.0, step=0.02, blocks=1)
+    traffic = ActiveTransfers(
+        links=np.array([0, 4, 8]),
+        first=np.arange(3),
+        bits_left=np.full(3, 1e15),
+        weight=np.ones(3),
+        average_rate=np.full(3, np.nan),
+        start=np.zeros(3),
+        deadline=np.full(3, np.inf),
+    )
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        plan = medium.plan(traffic, 0.0, 16)
+    assert bool(said) == (most < 6)
+    channels = [band.channel for band in medium.bands]
+    fading = np.array([each.fading(np.arange(3), 0, 16)[:, 0].T for each in channels])
+    for me, others in ((0, [2, 1]), (1, [0, 2]), (2, [0, 1])):
+        links = [(me, other) if direction == "uplink" else (other, me) for other in others]
+        links.sort(key=lambda link: -gains[link])
+        heard = sum(
+            0.2 * gains[link] * (fading[link] if rank < most // 3 else np.ones(16))
+            for rank, link in enumerate(links)
+        )
+        own = 0.2 * gains[me, me] * fading[me, me]
+        expected = 10 * np.log10(own / (heard + NOISE * BLOCK))
+        np.testing.assert_allclose(plan.sinr_db[:, me], expected, atol=1e-4)
 
 
 def test_full_load_on_a_hexagonal_grid_has_the_geometry_of_its_distances(tmp_path):

@@ -15,7 +15,7 @@ from wfl_sim.radio.block_limit import BlockLimit
 from wfl_sim.radio.cell import CellConfig, Direction
 from wfl_sim.radio.channel import SampledChannel
 from wfl_sim.radio.csi import EstimatedFading
-from wfl_sim.radio.lazy_fading import GridFading, LazyFading
+from wfl_sim.radio.lazy_fading import KEPT_LINKS, GridFading, LazyFading
 from wfl_sim.radio.ofdma import OfdmaBand
 from wfl_sim.radio.propagation import TransportRate
 from wfl_sim.radio.rate_curve import rate_curve
@@ -25,9 +25,6 @@ from wfl_sim.randomness import stream
 
 _LONGEST_STEP = 0.1
 """s: slow channels are sampled at least so often, so that fair allocators keep adapting."""
-
-_KEPT_LINKS = 2048
-"""Links in all cells whose fading keeps 0.1 MB each, in one direction, to be made faster."""
 
 
 def build_band(
@@ -84,7 +81,7 @@ def build_band(
         lambda link: stream(seed, "fading", name, link, path),
         doppler,
         sight,
-        kept=_KEPT_LINKS // cells,
+        kept=KEPT_LINKS // cells,
     )
 
     def errors(link: int) -> np.random.Generator:

@@ -135,7 +135,7 @@ def _block_power(plan: BandPlan) -> FloatArray:
     return np.asarray(plan.shares.T * power)
 
 
-def _say_so() -> None:
+def _warn_of_means() -> None:
     warnings.warn(
         f"more than {MOST_FADING} links between coupled cells: weak ones count without fading",
         stacklevel=2,
@@ -163,7 +163,7 @@ class _UplinkInterference:
             gain = np.where(owner != number, channel.mean_gain[links], 0.0)
             strong = np.flatnonzero(gain * most > FAINT * plan.band.block_noise)
             if strong.size > followed:
-                _say_so()
+                _warn_of_means()
                 by_power = np.argsort(-(gain * most)[strong], kind="stable")
                 strong = np.sort(strong[by_power[:followed]])
             self._gain.append(gain)
@@ -218,7 +218,7 @@ class _DownlinkInterference:
                 if (mean > FAINT * plan.band.block_noise).any()
             ]
             if len(heard) > followed:
-                _say_so()
+                _warn_of_means()
                 heard = sorted(heard, key=lambda number: -float(means[number].sum()))[:followed]
             self._mean.append(means)
             self._fading.append(

@@ -3,12 +3,16 @@
 from collections.abc import Callable
 from copy import copy
 from threading import Lock
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 import channel_models as cm
+
+KEPT_LINKS: Final = 2048
+"""Links whose processes keep about 0.1 MB each, in one direction, so that samples are made faster
+(wfl_sim's default)."""
 
 
 class GridFading(Protocol):
@@ -33,7 +37,8 @@ class LazyFading:
         stream: the random stream of each link; a new one, at its beginning, in every call.
         doppler: (links,) Hz.
         sight: (links,) whether each has line of sight; none has unless given.
-        kept: links on the air for which processes keep what they need again; of more, nothing.
+        kept: links on the air for which processes keep what they need again; for more they keep
+            nothing.
     """
 
     def __init__(
@@ -42,7 +47,7 @@ class LazyFading:
         stream: Callable[[int], np.random.Generator],
         doppler: NDArray[np.float64],
         sight: NDArray[np.bool_] | None = None,
-        kept: int = 2048,
+        kept: int = KEPT_LINKS,
     ) -> None:
         self._age = 0.0
         self._kept = kept
@@ -85,31 +90,20 @@ class LazyFading:
             self._draw(np.unique(links[self._process[links] < 0]))
             numbers = np.unique(self._process[links])
             self._forget_old(numbers, first)
-        power = self._power(first, count, step, offsets, links, numbers)
-        self.forget_many(self._kept)
-        return power
-
-    def _power(
-        self,
-        first: int,
-        count: int,
-        step: float,
-        offsets: NDArray[np.float64],
-        links: NDArray[np.intp],
-        numbers: NDArray[np.intp],
-    ) -> NDArray[np.floating[Any]]:
         power: NDArray[np.floating[Any]]
         if len(numbers) == 1:
             # In single precision however links are grouped: estimates are made from these values.
             process = self._at_age(int(numbers[0]))
             power = process.power_grid(first, count, step, offsets, self._index[links])
-            return power.astype(np.float32, copy=False)
-        power = np.empty((count, len(offsets), len(links)), dtype=np.float32).transpose(2, 0, 1)
-        for number in numbers:
-            here = self._process[links] == number
-            power[here] = self._at_age(int(number)).power_grid(
-                first, count, step, offsets, self._index[links[here]]
-            )
+            power = power.astype(np.float32, copy=False)
+        else:
+            power = np.empty((count, len(offsets), len(links)), dtype=np.float32).transpose(2, 0, 1)
+            for number in numbers:
+                here = self._process[links] == number
+                power[here] = self._at_age(int(number)).power_grid(
+                    first, count, step, offsets, self._index[links[here]]
+                )
+        self.forget_many(self._kept)
         return power
 
     def forget_many(self, links: int) -> None:
