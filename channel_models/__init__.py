@@ -3,12 +3,9 @@
 Small vectorised NumPy objects, each with its formula, its source and its laws beside its samples.
 """
 
-from channel_models.antenna import (
+from channel_models.antenna import Omni, Panel, Sector, direction
+from channel_models.diversity import (
     BestOfPower,
-    Omni,
-    Panel,
-    Sector,
-    direction,
     maximum_ratio,
     maximum_ratio_law,
     selection,

@@ -57,7 +57,7 @@ SCENARIOS: Final[dict[str, tuple[str, ...]]] = {
 
 def digests(names: list[str]) -> dict[str, list[str]]:
     """Return the digests of spans by scenario, one for each variant of the first seed."""
-    from wfl_sim.results.tables import digest_spans
+    from wfl_sim.results.digests import digest_spans
     from wfl_sim.scenario.loading import load
     from wfl_sim.simulation.simulation import Simulation
 

@@ -20,7 +20,8 @@ from wfl_sim.execution.plan import NetworkOnly
 from wfl_sim.network.federation import Federation
 from wfl_sim.radio.allocation.allocator import ALLOCATORS, Demands
 from wfl_sim.records import Span
-from wfl_sim.results.tables import COLUMNS, digest_spans, values
+from wfl_sim.results.digests import digest_spans
+from wfl_sim.results.tables import COLUMNS, values
 from wfl_sim.scenario.loading import Loaded, ScenarioError, load
 from wfl_sim.scenario.resolve import digest, to_dict
 from wfl_sim.scenario.scenario import Scenario

@@ -27,7 +27,7 @@ from wfl_sim.methods.method import METHODS, hook, is_weighted_mean
 from wfl_sim.methods.objectives import Alignment, Rewards
 from wfl_sim.methods.parts import Adapter, LoRA
 from wfl_sim.methods.phases import Local
-from wfl_sim.results.tables import digest_states
+from wfl_sim.results.digests import digest_states
 from wfl_sim.scenario.loading import load
 from wfl_sim.simulation.learner_cache import LearnerCache
 from wfl_sim.simulation.simulation import Simulation

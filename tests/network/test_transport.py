@@ -10,7 +10,7 @@ from tests.simulation.test_simulation import check_laws
 from wfl_sim.network.backhaul import WiredLinks
 from wfl_sim.network.carrier import Carrier
 from wfl_sim.network.transfer import TransferRequest, Window
-from wfl_sim.radio.access import Transport
+from wfl_sim.radio.transport import Transport
 
 RATE, RTT, FIRST = 50e6, 0.04, 116_800.0
 

@@ -43,7 +43,7 @@ def beside(folders: Sequence[Path], name: str, of: str = "") -> Path:
         ScenarioError: it leads away.
     """
     from wfl_sim.config.errors import ScenarioError
-    from wfl_sim.results.tables import digest_names
+    from wfl_sim.results.digests import digest_names
 
     made = folders[0] / name
     if len(folders) > 1:

@@ -2,7 +2,8 @@
 
 from wfl_sim.data.examples import Examples, Shards
 from wfl_sim.data.instruct import Instruct
-from wfl_sim.data.instructions import InstructionRecords, Instructions
+from wfl_sim.data.instruction_records import InstructionRecords
+from wfl_sim.data.instructions import Instructions
 from wfl_sim.data.newswire import Newswire
 from wfl_sim.data.partition import IID, ByColumn, ByLabel, Dirichlet, Partition, QuantitySkew
 from wfl_sim.data.tables import Csv, Hub, Jsonl

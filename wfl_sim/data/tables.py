@@ -13,9 +13,10 @@ import numpy as np
 from wfl_sim.config.fields import FilePath
 from wfl_sim.config.registry import From
 from wfl_sim.data.examples import Examples, Padding, Shards
+from wfl_sim.data.hub import HubName, load_hub
 from wfl_sim.data.partition import PARTITIONS, Dirichlet, Partition, divided, in_order
 from wfl_sim.data.sharding import DATA, check_sharding, draw_rows, left_out, shards
-from wfl_sim.data.text_file import HubName, Source, TextFile, load_hub, scalar
+from wfl_sim.data.text_file import Source, TextFile, scalar
 
 _LONGEST_FIELD: Final = 2**30
 """Characters of a text; it is cut to `tokens` later."""

@@ -12,8 +12,8 @@ from wfl_sim.network.base_station_sleep import BaseStationSleep
 from wfl_sim.network.carrier import Carrier
 from wfl_sim.network.connections import Connections
 from wfl_sim.network.transfer import Transfer, TransferRequest
-from wfl_sim.radio.access import Transport
 from wfl_sim.radio.cell import Direction
+from wfl_sim.radio.transport import Transport
 
 ActivityListener = Callable[[int, bool], None]
 """Called with the device, and whether its transfer begins or ends."""

@@ -6,8 +6,8 @@ from math import inf
 import simpy
 
 from wfl_sim.network.transfer import Transfer, Window
-from wfl_sim.radio.access import Transport
 from wfl_sim.radio.cell import Direction
+from wfl_sim.radio.transport import Transport
 
 
 @dataclass(eq=False)

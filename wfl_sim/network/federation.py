@@ -11,8 +11,9 @@ from wfl_sim.network.background import BackgroundTraffic
 from wfl_sim.network.base_station_sleep import BaseStationSleep
 from wfl_sim.network.context import RunContext
 from wfl_sim.network.device import Device
+from wfl_sim.network.edge_server import EdgeServer
 from wfl_sim.network.radio_access import RadioAccess
-from wfl_sim.network.server import EdgeServer, Server
+from wfl_sim.network.server import Server
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,9 +10,10 @@ import simpy
 from wfl_sim.device_models.compute import ComputeConfig
 from wfl_sim.device_models.hardware import Hardware
 from wfl_sim.device_models.workload import SplitExchange, UpdateCost
+from wfl_sim.network.activity_log import ActivityLog
 from wfl_sim.network.client import Client, Download, SplitReply, Terms
 from wfl_sim.network.context import RunContext
-from wfl_sim.network.power_meter import ActivityLog, PowerMeter
+from wfl_sim.network.power_meter import PowerMeter
 from wfl_sim.network.reachability import Reachability
 from wfl_sim.network.transceiver import Transceiver
 

@@ -1,74 +1,14 @@
-"""Power meter: the power of a device, and the temperature, battery and spans that follow it."""
+"""Power meter: the power of a device, which its ledger entry, battery and temperature follow."""
 
 from collections.abc import Callable
-
-import simpy
 
 from wfl_sim.device_models.battery import Battery
 from wfl_sim.device_models.energy import Component
 from wfl_sim.device_models.thermal import ThermalModel
 from wfl_sim.network.battery_state import BatteryState
 from wfl_sim.network.context import RunContext
-from wfl_sim.network.transfer import Transfer
-from wfl_sim.records import Activity, Outcome, Quantity
-
-
-class ThermalState:
-    """The temperature of one board, and whether it throttles.
-
-    It starts at the temperature that its idle power holds.
-    """
-
-    def __init__(self, env: simpy.Environment, thermal: ThermalModel, idle: float = 0.0) -> None:
-        self.thermal = thermal
-        self.throttled = False
-        self._env = env
-        self._temperature = thermal.limit(idle)
-        self._watts = idle
-        self._since = env.now
-
-    def __repr__(self) -> str:
-        state = ", throttled" if self.throttled else ""
-        return f"ThermalState({self._temperature:.6g} K, {self._watts:.6g} W{state})"
-
-    @property
-    def temperature(self) -> float:
-        """Present temperature in K."""
-        self._settle()
-        return self._temperature
-
-    def set_power(self, watts: float) -> None:
-        """Set the power in W that heats the board from now on."""
-        self._settle()
-        self._watts = watts
-
-    def update(self) -> None:
-        """Begin or end to throttle according to the present temperature."""
-        temperature = self.temperature
-        if temperature >= self.thermal.throttle:
-            self.throttled = True
-        elif temperature <= self.thermal.resume:
-            self.throttled = False
-
-    def toggle(self) -> None:
-        """Begin or end to throttle, at the moment that `next_toggle` has returned."""
-        self.throttled = not self.throttled
-
-    def next_toggle(self) -> float:
-        """Return the seconds until throttling begins or ends at constant power; inf for never."""
-        thermal = self.thermal
-        target = thermal.resume if self.throttled else thermal.throttle
-        start = self.temperature
-        # At the threshold already: the rounding of an exponential must not hide the next toggle.
-        if (start <= target) if self.throttled else (start >= target):
-            return 0.0
-        return thermal.reaches(start, self._watts, target)
-
-    def _settle(self) -> None:
-        elapsed = self._env.now - self._since
-        if elapsed:
-            self._temperature = self.thermal.after(self._temperature, self._watts, elapsed)
-            self._since = self._env.now
+from wfl_sim.network.thermal_state import ThermalState
+from wfl_sim.records import Quantity
 
 
 class PowerMeter:
@@ -157,60 +97,3 @@ class PowerMeter:
         if self._noted.get(quantity) != row:
             self._noted[quantity] = row
             self._context.note_level(f"device-{self._index}", quantity, value)
-
-
-class ActivityLog:
-    """The open span of one device; closed spans go to the rows of the run.
-
-    Args:
-        context: of the run.
-        actor: name of the device.
-        power_meter: measures the energy of each span.
-    """
-
-    def __init__(self, context: RunContext, actor: str, power_meter: PowerMeter) -> None:
-        self.activity: Activity = "idle"
-        self.since = context.env.now
-        self._context = context
-        self._actor = actor
-        self._power_meter = power_meter
-        self._round = -1
-        self._joules_before = 0.0
-
-    def __repr__(self) -> str:
-        return f"ActivityLog({self._actor!r}, {self.activity} since {self.since:.6g} s)"
-
-    def begin(self, activity: Activity, number: int = -1) -> None:
-        """Close the open span as done and open another, in round `number`."""
-        self.record()
-        self.activity, self._round = activity, number
-
-    def record(
-        self,
-        *,
-        outcome: Outcome = "done",
-        bits: int = 0,
-        flops: float = 0.0,
-        cell: str = "",
-        transfer: Transfer | None = None,
-    ) -> None:
-        """Close the open span; a span of no duration leaves no row."""
-        now = self._context.env.now
-        if now == self.since:
-            return
-        joules = self._power_meter.joules()
-        self._power_meter.note()
-        self._context.record(
-            self._actor,
-            self.activity,
-            self._round,
-            self.since,
-            bits=bits,
-            flops=flops,
-            joules=joules - self._joules_before,
-            cell=cell,
-            outcome=outcome,
-            mean_sinr_db=transfer.mean_sinr_db if transfer else None,
-            mean_rate=bits / (now - self.since) if transfer else None,
-        )
-        self.since, self._joules_before = now, joules

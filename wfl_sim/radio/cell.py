@@ -21,12 +21,13 @@ from channel_models.units import (
 )
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.registry import From
-from wfl_sim.radio.access import Access, Transport
+from wfl_sim.radio.access import Access
 from wfl_sim.radio.base_station_power import STATIONS, BaseStationPower
 from wfl_sim.radio.directions import DownlinkConfig, UplinkConfig
 from wfl_sim.radio.fading_average import best_snr, least_snr
 from wfl_sim.radio.propagation import ANTENNAS, Antenna, ChannelConfig
 from wfl_sim.radio.traffic import Traffic, check_reserved
+from wfl_sim.radio.transport import Transport
 from wfl_sim.radio.wifi import Wifi, check_access
 
 Direction = Literal["uplink", "downlink"]

@@ -5,10 +5,10 @@ nothing else.
 """
 
 from wfl_sim.results.comparison import Goal, compared
+from wfl_sim.results.digests import digest_metrics, digest_spans, digest_states
 from wfl_sim.results.run import Run
 from wfl_sim.results.series import Crossing, Series, crossing
 from wfl_sim.results.sweep import Sweep, write_sweep, write_table
-from wfl_sim.results.tables import digest_metrics, digest_spans, digest_states
 from wfl_sim.results.writing import write_run
 
 __all__ = [

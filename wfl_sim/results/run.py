@@ -18,17 +18,10 @@ from safetensors.numpy import load_file
 
 from wfl_sim.config.sweep import Coordinate
 from wfl_sim.records import Scope
+from wfl_sim.results.digests import digest_states, digest_values
 from wfl_sim.results.manifest import as_mapping, manifest_problems, sample_texts, shown_label
 from wfl_sim.results.series import Series
-from wfl_sim.results.tables import (
-    COLUMNS,
-    OPTIONAL,
-    arrays,
-    digest_states,
-    digest_values,
-    natural_key,
-    problems,
-)
+from wfl_sim.results.tables import COLUMNS, OPTIONAL, arrays, natural_key, problems
 from wfl_sim.results.writing import FORMAT
 from wfl_sim.state import State
 

@@ -16,15 +16,8 @@ import numpy as np
 from safetensors.numpy import save
 
 from wfl_sim.records import LabelCount, Level, Metric, RadioSample, Span
-from wfl_sim.results.tables import (
-    COLUMNS,
-    OPTIONAL,
-    digest_states,
-    digest_values,
-    parquet,
-    table,
-    values,
-)
+from wfl_sim.results.digests import digest_states, digest_values
+from wfl_sim.results.tables import COLUMNS, OPTIONAL, parquet, table, values
 from wfl_sim.state import State
 
 if sys.platform != "win32":

@@ -18,12 +18,13 @@ from wfl_sim.network.backhaul_graph import SERVER
 from wfl_sim.network.cell import Cell
 from wfl_sim.network.context import RunContext
 from wfl_sim.network.device import Device
+from wfl_sim.network.edge_server import EdgeServer
 from wfl_sim.network.federation import Federation
 from wfl_sim.network.mobility import MobilityContext, MobilityProcess
 from wfl_sim.network.radio_access import RadioAccess
 from wfl_sim.network.radio_record import RadioRecord
 from wfl_sim.network.sender_facts import sender_facts
-from wfl_sim.network.server import EdgeServer, Server
+from wfl_sim.network.server import Server
 from wfl_sim.network.watchdog import ClockListener, Watchdog
 from wfl_sim.radio.band import expected_rate, uplink_outlook
 from wfl_sim.radio.handover import HandoverConfig

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from wfl_sim.config.errors import ScenarioError
-from wfl_sim.results.tables import NAME_BYTES, cut, digest_names
+from wfl_sim.results.digests import digest_names
+from wfl_sim.results.tables import NAME_BYTES, cut
 from wfl_sim.results.writing import check_replaceable
 from wfl_sim.scenario.loading import Loaded, load, read_extended
 from wfl_sim.scenario.resolve import digest, to_dict

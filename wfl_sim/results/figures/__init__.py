@@ -14,10 +14,11 @@ from wfl_sim.results.comparison import Goal, choose_goal, compared
 from wfl_sim.results.figures.alignment import alignment, rewards
 from wfl_sim.results.figures.batteries import batteries, fleet
 from wfl_sim.results.figures.breakdown import breakdown
-from wfl_sim.results.figures.cells import cells, coverage, links, throughput
+from wfl_sim.results.figures.cells import cells, coverage, throughput
 from wfl_sim.results.figures.convergence import convergence
 from wfl_sim.results.figures.heat_map import heat_map
 from wfl_sim.results.figures.labels import labels
+from wfl_sim.results.figures.links import links
 from wfl_sim.results.figures.look import SCREEN, Look
 from wfl_sim.results.figures.parameter import parameter
 from wfl_sim.results.figures.pareto import pareto
