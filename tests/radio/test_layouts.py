@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 import channel_models as cm
-from tests.fixtures.runs import BASE, outcome, scenario
+from tests.fixtures.runs import outcome, scenario
 from wfl_sim.config.errors import ScenarioError
-from wfl_sim.radio.areas import Ring
 from wfl_sim.radio.cell import CellConfig
 from wfl_sim.radio.layouts import Hexagonal
 from wfl_sim.simulation.placement import place
@@ -148,13 +147,3 @@ def test_an_impossible_layout_is_one_located_line(tmp_path, settings, message):
     text = str(caught.value)
     assert message in text
     assert "\n" not in text
-
-
-def test_positions_come_from_a_file_too(tmp_path):
-    (tmp_path / "where.csv").write_text("x (m),y (km)\n100,0.05\n-100,0\n0,0.2\n50,0.1\n")
-    text = BASE.replace("{count: 4, hardware: jetson-orin-nano, area: {radius: 300 m}}",
-                        "{count: 4, hardware: jetson-orin-nano, "
-                        "area: {kind: positions, path: where.csv}}")  # fmt: skip
-    placed = place(scenario(tmp_path, text=text))
-    assert placed.positions[:4].tolist() == [[100, 50], [-100, 0], [0, 200], [50, 100]]
-    assert Ring().nearest((0.0, 0.0)) == 35.0

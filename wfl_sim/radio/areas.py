@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from channel_models.elementary import cosine_and_sine, hypot
-from channel_models.units import Metres, NonNegativeMetres, PositiveMetres, Unit
+from channel_models.units import Metres, NonNegativeMetres, PositiveMetres
 from channel_models.validation import FloatArray
-from wfl_sim.config.csv_tables import read_rows
 from wfl_sim.config.errors import LocatedError
-from wfl_sim.config.fields import FilePath
 from wfl_sim.config.registry import Registry
-from wfl_sim.radio.layouts import Layout
-
-Point = tuple[float, float]
+from wfl_sim.radio.layouts import Layout, Sites
+from wfl_sim.radio.places import Places, Point
 
 
 class Area(Protocol):
@@ -147,7 +141,7 @@ class Rectangle:
 @AREAS("cells")
 @dataclass(frozen=True, kw_only=True)
 class Cells:
-    """The hexagons of the layout: a site drawn uniformly, then a position in its hexagon."""
+    """The cells of the layout: a site drawn uniformly, then a position in its hexagon or around."""
 
     min_distance: NonNegativeMetres = 35.0
     """Least distance to the site, m."""
@@ -182,30 +176,16 @@ class Cells:
 
 @AREAS("positions")
 @dataclass(frozen=True, kw_only=True)
-class Positions:
-    """Given positions, one for each device: a list, or a CSV file with the columns x and y."""
-
-    at: tuple[tuple[Metres, Metres], ...] = ()
-    path: Annotated[str, FilePath()] | None = None
-
-    def __post_init__(self) -> None:
-        if bool(self.at) == (self.path is not None):
-            raise LocatedError("must be given as `at` or as `path`, not both")
-        _ = self.places
-
-    @cached_property
-    def places(self) -> Sequence[Point]:
-        """x and y in m."""
-        if self.path is None:
-            return self.at
-        metres = Unit("m")
-        rows = read_rows(Path(self.path), {"x": metres, "y": metres})
-        return [(row["x"], row["y"]) for _, row in rows]
+class Positions(Places):
+    """Given positions, one for each device: a list, a CSV file or GeoJSON."""
 
     def check(self, layout: Layout | None, count: int) -> None:
-        """Refuse another number of places than there are devices."""
+        """Refuse another number of places than there are devices, and two origins."""
         if len(self.places) != count:
             raise LocatedError(f"must be {count} places, one a device, got {len(self.places)}")
+        theirs = layout.origin if isinstance(layout, Sites) else None
+        if theirs and self.origin and theirs != self.origin:
+            raise LocatedError(f"must be that of the layout, {list(theirs)}", "origin")
 
     def drop(self, member: int, rng: np.random.Generator, layout: Layout | None) -> FloatArray:
         """Return the place of the device; the stream is not used."""

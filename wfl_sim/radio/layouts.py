@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import combinations
 from typing import Literal, Protocol
 
 import numpy as np
@@ -14,6 +17,7 @@ from channel_models.validation import FloatArray
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.registry import Registry
 from wfl_sim.radio.cell import CellConfig
+from wfl_sim.radio.places import Places, Point
 
 _SITES: dict[int, Literal[1, 7, 19, 37]] = {0: 1, 1: 7, 2: 19, 3: 37}
 
@@ -111,15 +115,10 @@ class Hexagonal:
         """Return the cells, site by site."""
         found = []
         for (x, y), colour in zip(self.grid.positions.tolist(), self._colours, strict=True):
-            for sector, boresight in enumerate(self.grid.boresights.tolist()):
+            for sector, cell in enumerate(_sectors(template, (x, y), self.sectors)):
                 turn = (sector if self.sectors == 3 else colour) if self.reuse == 3 else 0
-                antenna = template.antenna
-                if self.sectors == 3:
-                    pattern = antenna if isinstance(antenna, cm.Sector) else cm.Sector()
-                    antenna = replace(pattern, boresight=boresight)
                 carrier = template.carrier + turn * template.bandwidth
-                cell = replace(template, position=(x, y), antenna=antenna, carrier=carrier)
-                found.append(cell)
+                found.append(replace(cell, carrier=carrier))
         return tuple(found)
 
     def offsets(self, points: FloatArray) -> FloatArray:
@@ -139,3 +138,66 @@ class Hexagonal:
         axes = self.spacing * np.array([[np.sqrt(3.0) / 2.0, 0.5], [0.0, 1.0]])
         steps = np.rint(self.grid.positions @ np.linalg.inv(axes)).astype(int)
         return [int(colour) for colour in (steps[:, 0] - steps[:, 1]) % 3]
+
+
+@LAYOUTS("positions")
+@dataclass(frozen=True, kw_only=True)
+class Sites(Places):
+    """Sites at given places: a list, a CSV file or GeoJSON.
+
+    With three sectors a site has three cells, as in `hexagonal`. `area: cells` draws a site
+    uniformly, then a position among those that are nearest to it and at most `reach` away.
+    """
+
+    sectors: Literal[1, 3] = 1
+    """Cells of each site."""
+    reach: PositiveMetres = 250.0
+    """Farthest that `area: cells` drops a device from its site, m."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for number, (x, y) in enumerate(self.places):
+            if (x, y) in self.places[:number]:
+                raise LocatedError(
+                    f"has two sites at {x:g}, {y:g} m: one is enough, with `sectors: 3` for three"
+                )
+
+    @property
+    def inner_radius(self) -> float:
+        """Half the least spacing, or `reach`."""
+        return min([self.reach, *(math.dist(*pair) / 2 for pair in combinations(self.places, 2))])
+
+    @property
+    def radius(self) -> float:
+        """`reach` beyond the site farthest from the origin, m."""
+        return self.reach + max(math.hypot(*place) for place in self.places)
+
+    def cells(self, template: CellConfig) -> tuple[CellConfig, ...]:
+        """Return the cells, site by site."""
+        return tuple(
+            cell for site in self.places for cell in _sectors(template, site, self.sectors)
+        )
+
+    def offsets(self, points: FloatArray) -> FloatArray:
+        """Vectors from every cell."""
+        return np.repeat(points[:, None, :] - np.array(self.places), self.sectors, axis=1)
+
+    def drop(self, min_distance: float, rng: np.random.Generator) -> FloatArray:
+        """Return a position nearest to a site that is drawn uniformly."""
+        sites = np.array(self.places)
+        site = rng.integers(len(sites))
+        disc = cm.Disc(radius=self.reach, minimum_distance=min_distance)
+        while True:
+            point = sites[site] + disc.drop(1, rng)[0]
+            if ((sites - point) ** 2).sum(axis=1).argmin() == site:
+                return np.asarray(point)
+
+
+def _sectors(template: CellConfig, site: Point, sectors: Literal[1, 3]) -> Iterator[CellConfig]:
+    """Yield the cells of a site: the template there, or one for each sector's boresight."""
+    if sectors == 1:
+        yield replace(template, position=site)
+        return
+    pattern = template.antenna if isinstance(template.antenna, cm.Sector) else cm.Sector()
+    for boresight in cm.HexGrid(sites=1, sectors=3).boresights.tolist():
+        yield replace(template, position=site, antenna=replace(pattern, boresight=boresight))
