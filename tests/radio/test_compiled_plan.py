@@ -71,8 +71,8 @@ def test_capacity_in_double_precision():
     np.testing.assert_array_equal([kernels.capacity(each) for each in sinr], capacity(sinr))
 
 
-def served(rate, power, *, subband, limit, doppler, fading):
-    """Return ends, watts and SINR of transfers that come one after the other."""
+def served(rate, power, *, subband, limit, doppler, fading, apart=0.06):
+    """Return ends, watts and SINR of transfers that begin so many seconds apart."""
     streams = [np.random.default_rng([1, device]) for device in range(9)]
     gains = cm.db_to_linear(-np.random.default_rng(2).uniform(95, 125, 9))
     process = fading.realise(streams, np.full(9, doppler))
@@ -96,7 +96,7 @@ def served(rate, power, *, subband, limit, doppler, fading):
     def arrivals():
         for device in range(9):
             sent.append(carrier.send(TransferRequest([device], 4e5 + 1e4 * device)))
-            yield env.timeout(0.06)
+            yield env.timeout(apart)
 
     env.process(arrivals())
     env.run(100.0)
@@ -110,17 +110,30 @@ CASES = {
     "floor": (RATES[3], DEVICES, 4, None, cm.Rayleigh(profile="tdl-c")),
     "downlink": (RATES[0], CellPower(20.0, BLOCKS), 4, None, cm.Rayleigh()),
     "limit": (RATES[1], DEVICES, 1, BlockLimit(3e3, DEVICES.largest), cm.Rayleigh()),
+    "ties": (RATES[2], DEVICES, 1, None, cm.Rayleigh(profile="tdl-c"), 0.0),
+    "ties of subbands": (RATES[2], DEVICES, 4, None, cm.Rayleigh(profile="tdl-c"), 0.0),
+    "ties of less than a block": (RATES[2], DEVICES, 13, None, cm.Rayleigh(profile="tdl-c"), 0.0),
+    "ties downlink": (RATES[2], CellPower(20.0, BLOCKS), 1, None, cm.Rayleigh(), 0.0),
 }
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_plans(monkeypatch, case):
-    rate, power, subband, limit, fading = case
-    compiled, plain = both(
-        monkeypatch,
-        lambda: served(rate, power, subband=subband, limit=limit, doppler=20.0, fading=fading),
-    )
-    assert compiled == plain
+    rate, power, subband, limit, fading, *apart = case
+
+    def run():
+        air = {"subband": subband, "limit": limit, "doppler": 20.0, "fading": fading}
+        return served(rate, power, **air, apart=apart[0] if apart else 0.06)
+
+    steps = []
+    alone = OfdmaBand._plan_step
+    monkeypatch.setattr(OfdmaBand, "_plan_step", lambda *one: steps.append(0) or alone(*one))
+    monkeypatch.setenv("WFL_SIM_COMPILED", "always")
+    compiled = run()
+    assert bool(steps) == (limit is not None), "only steps with a limit are left to NumPy"
+    monkeypatch.setenv("WFL_SIM_COMPILED", "never")
+    plain = run()
+    assert steps and compiled == plain
     assert all(end is not None for end, *_ in plain)
 
 

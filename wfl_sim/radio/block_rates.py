@@ -12,7 +12,7 @@ from channel_models.compiled import kernels
 from wfl_sim.radio.medium import ActiveTransfers
 from wfl_sim.radio.power_reduction import Modulation
 from wfl_sim.radio.propagation import TransportRate
-from wfl_sim.radio.transmit_power import PowerRule, on_blocks
+from wfl_sim.radio.transmit_power import PowerRule, on_blocks, per_held_block
 
 FloatArray = NDArray[np.float64]
 Rates = tuple[FloatArray, FloatArray, FloatArray]
@@ -108,20 +108,19 @@ class BlockRates:
         """
         count, blocks = len(links), self._every_block
         held = np.bincount(holders, minlength=count).astype(float)
-        power = self.power.per_block(links.take(holders), held.take(holders))
-        sinr = present.fading[blocks, holders] * (power * present.strength.take(holders))
+        power = per_held_block(self.power, links, held)
+        sinr = present.fading[blocks, holders] * (power * present.strength).take(holders)
         if self._transport is None:
             efficiency = self.rate.spectral_efficiency(sinr)
             rate = np.asarray(np.bincount(holders, efficiency, count), dtype=float)
         else:
-            seen = known.fading[blocks, holders] * (power * known.strength.take(holders))
+            seen = known.fading[blocks, holders] * (power * known.strength).take(holders)
             order = np.argsort(holders, kind="stable")
             rate = self._transported(
                 holders[order], seen[order], sinr[order], np.ones(self.blocks), count, known.learned
             )
         mean = np.bincount(holders, sinr, count) / np.maximum(held, 1)
-        radiated = np.asarray(np.bincount(holders, power, count), dtype=float)
-        return np.asarray(rate * self.usable), radiated, mean
+        return np.asarray(rate * self.usable), power * held, mean
 
     def choose(
         self, traffic: ActiveTransfers, shares: FloatArray, level: FloatArray, known: ChannelState
@@ -164,11 +163,13 @@ class BlockRates:
             receivers = np.diff(np.append(traffic.first, len(traffic.links)))
             shares = np.repeat(shares, receivers, axis=0)
             level = np.repeat(level, receivers, axis=0)
-        held = shares.sum(axis=1)
-        power = on_blocks(self.power, traffic.links, shares, level)
+        # Blocks first: the sums over blocks are taken one after the other, as in compiled loops.
+        share = np.ascontiguousarray(shares.T)
+        held = share.sum(axis=0)
+        power = on_blocks(self.power, traffic.links, held, level)
         sinr = present.sinr(power)
         if self._transport is None:
-            rate = (shares.T * self.rate.spectral_efficiency(sinr)).sum(axis=0)
+            rate = (share * self.rate.spectral_efficiency(sinr)).sum(axis=0)
         else:
             link, block = np.nonzero(shares)
             seen = known.sinr(power)
@@ -180,8 +181,8 @@ class BlockRates:
                 len(held),
                 known.learned,
             )
-        received = (shares.T * sinr).sum(axis=0)
-        sent = power * held if power.ndim == 1 else (power * shares.T).sum(axis=0)
+        received = (share * sinr).sum(axis=0)
+        sent = power * held if power.ndim == 1 else (power * share).sum(axis=0)
         radiated = sent[traffic.first]
         if traffic.together is not None:
             sizes = np.diff(np.append(traffic.together, len(radiated)))

@@ -1,7 +1,7 @@
 """Proportional fair on Shannon's rates over the steps of a plan, compiled by numba.
 
-The operations and their order are those of `ProportionalFair.holders`, `BlockRates.of_holders` and
-`BandPlan.record`; results have the same bits.
+The operations and their order are those of `ProportionalFair`, `BlockRates` and `BandPlan.record`;
+results have the same bits.
 """
 
 import numpy as np
@@ -20,6 +20,7 @@ def proportional_fair(
     usable: float,
     shannon: tuple[float, float, float, float],
     limits: tuple[FloatArray, FloatArray],
+    least_blocks: float,
     efficiency: NDArray[np.floating],
     present: NDArray[np.float32],
     strength: FloatArray,
@@ -31,7 +32,7 @@ def proportional_fair(
     results: FloatArray,
     begin: int,
 ) -> int:
-    """Plan step after step until a transfer ends or several transfers have a best block.
+    """Plan step after step until a transfer ends or holds more than it may.
 
     Args:
         turns: of the allocation of one step.
@@ -40,6 +41,7 @@ def proportional_fair(
         usable: Hz of a block that carry data.
         shannon: margin, attenuation, cap and floor, see `ShannonForm`.
         limits: (n,) W of each device, and W on a block at most.
+        least_blocks: over which a device spreads its power at least.
         efficiency: (steps, units, n) as the allocator knows it.
         present: (steps, blocks, n) fading.
         strength: (n,) SINR for each W.
@@ -55,57 +57,28 @@ def proportional_fair(
         The first step that is not planned.
     """
     steps, units, count = efficiency.shape
-    blocks = present.shape[1]
-    largest, density = limits
-    margin, attenuation, cap, floor = shannon
     left, average = state[0], state[1]
-    unit = usable * blocks / units
-    current, added, priority = np.empty(count), np.zeros(count), np.empty(count, efficiency.dtype)
-    holders, held = np.empty(blocks, np.intp), np.empty(count)
+    unit = usable * present.shape[1] / units
+    bounded = most.min() < np.inf
+    share, current = np.zeros((units, count)), np.empty(count)
     for step in range(begin, steps):
         forgotten = max(1.0 - keep[step], floors[1]) * unit
         for i in range(count):
             current[i] = max(keep[step] * average[i], floors[0]) / forgotten
-            held[i] = 0.0
-        for turn in range(min(turns, units)):
+        offered = efficiency[step]
+        tied = _whole_units(turns, offered, weight, current, share)
+        if bounded and (tied or (share.sum(axis=0) > most).any()):
+            return step
+        if tied:
             for i in range(count):
-                current[i] += added[i]
-                added[i] = 0.0
-                priority[i] = weight[i] / current[i]
-            for u in range(turn, units, turns):
-                row = efficiency[step, u]
-                best, chosen, tied = row[0] * priority[0], 0, False
-                for i in range(1, count):
-                    merit = row[i] * priority[i]
-                    if merit > best:
-                        best, chosen, tied = merit, i, False
-                    elif merit == best:
-                        tied = True
-                if tied:
-                    return step
-                added[chosen] += row[chosen]
-                held[chosen] += 1.0
-                if held[chosen] > most[chosen]:
-                    return step
-                for block in range(u * size, min((u + 1) * size, blocks)):
-                    holders[block] = chosen
+                current[i] = max(keep[step] * average[i], floors[0]) / forgotten
+            _shared_units(offered, weight, current, share)
+        _serve(
+            share, size, present[step], strength, limits, least_blocks, shannon, results[:, step]
+        )
         rate, before = results[0, step], results[1, step]
-        power, sinr = results[2, step], results[3, step]
-        for i in range(count):
-            added[i] = held[i] = rate[i] = power[i] = sinr[i] = 0.0
-        for block in range(blocks):
-            held[holders[block]] += 1.0
-        for block in range(blocks):
-            i = holders[block]
-            watts = min(largest[i] / held[i], density[i])
-            ratio = present[step, block, i] * (watts * strength[i])
-            bits = min(attenuation * capacity(ratio * margin), cap)
-            rate[i] += 0.0 if ratio < floor else bits
-            power[i] += watts
-            sinr[i] += ratio
         least = np.inf
         for i in range(count):
-            sinr[i] /= max(held[i], 1.0)
             rate[i] *= usable
             before[i] = average[i]
             left[i] -= rate[i] * lengths[step]
@@ -114,3 +87,93 @@ def proportional_fair(
         if least <= 0.0:
             return step + 1
     return int(steps)
+
+
+@compiled
+def _whole_units(
+    turns: int,
+    efficiency: NDArray[np.floating],
+    weight: FloatArray,
+    average: FloatArray,
+    share: FloatArray,
+) -> bool:
+    """Write which transfer holds each unit, share (units, n); return whether there are ties."""
+    units, count = efficiency.shape
+    added, priority = np.zeros(count), np.empty(count, efficiency.dtype)
+    share[:] = 0.0
+    for turn in range(min(turns, units)):
+        for i in range(count):
+            average[i] += added[i]
+            added[i] = 0.0
+            priority[i] = weight[i] / average[i]
+        for u in range(turn, units, turns):
+            row = efficiency[u]
+            best, chosen, tied = row[0] * priority[0], 0, False
+            for i in range(1, count):
+                merit = row[i] * priority[i]
+                if merit > best:
+                    best, chosen, tied = merit, i, False
+                elif merit == best:
+                    tied = True
+            if tied:
+                return True
+            added[chosen] += row[chosen]
+            share[u, chosen] = 1.0
+    return False
+
+
+@compiled
+def _shared_units(
+    efficiency: NDArray[np.floating], weight: FloatArray, average: FloatArray, share: FloatArray
+) -> None:
+    """Write the shares (units, n) of transfers that tie for some of the units."""
+    units, count = efficiency.shape
+    merit, priority = np.empty(count, efficiency.dtype), np.empty(count, efficiency.dtype)
+    for u in range(units):
+        row, alike = efficiency[u], 0
+        for i in range(count):
+            priority[i] = weight[i] / average[i]
+            merit[i] = row[i] * priority[i]
+        best = merit.max()
+        for i in range(count):
+            alike += merit[i] == best
+        for i in range(count):
+            share[u, i] = 1.0 / alike if merit[i] == best else 0.0
+            average[i] += share[u, i] * row[i]
+
+
+@compiled
+def _serve(
+    share: FloatArray,
+    size: int,
+    fading: NDArray[np.float32],
+    strength: FloatArray,
+    limits: tuple[FloatArray, FloatArray],
+    least_blocks: float,
+    shannon: tuple[float, float, float, float],
+    results: FloatArray,
+) -> None:
+    """Write rates in units of the bandwidth, W and linear SINR of shares (units, n)."""
+    blocks, count = fading.shape
+    largest, density = limits
+    margin, attenuation, cap, floor = shannon
+    rate, power, sinr = results[0], results[2], results[3]
+    held, scale = np.zeros(count), np.empty(count)
+    for block in range(blocks):
+        for i in range(count):
+            held[i] += share[block // size, i]
+    for i in range(count):
+        watts = min(largest[i] / max(held[i], least_blocks), density[i]) if held[i] else 0.0
+        scale[i], power[i] = watts * strength[i], watts * held[i]
+        rate[i] = sinr[i] = 0.0
+    for block in range(blocks):
+        for i in range(count):
+            part = share[block // size, i]
+            if part > 0.0:
+                ratio = fading[block, i] * scale[i]
+                bits = min(attenuation * capacity(ratio * margin), cap)
+                rate[i] += part * (0.0 if ratio < floor else bits)
+                sinr[i] += part * ratio
+    for i in range(count):
+        if held[i]:
+            sinr[i] /= held[i]

@@ -131,7 +131,7 @@ def _mean_power(plan: BandPlan) -> FloatArray:
 
 def _block_power(plan: BandPlan) -> FloatArray:
     """(blocks, m) W of each link on each block that it holds in this step."""
-    power = on_blocks(plan.band.power, plan.traffic.links, plan.shares, plan.level)
+    power = on_blocks(plan.band.power, plan.traffic.links, plan.shares.sum(axis=1), plan.level)
     return np.asarray(plan.shares.T * power)
 
 

@@ -40,7 +40,7 @@ def link_samples(
     owner = np.repeat(np.arange(len(traffic.first)), receivers)
     shares, level = shares[owner], level[owner]
     held = shares.sum(axis=1)
-    power = on_blocks(rates.power, traffic.links, shares, level)
+    power = on_blocks(rates.power, traffic.links, shares.sum(axis=1), level)
     sinr, seen = present.sinr(power).T, known.sinr(power).T
     link, block = np.nonzero(shares)
     first = np.flatnonzero(np.diff(link, prepend=-1))

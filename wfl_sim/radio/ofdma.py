@@ -35,7 +35,7 @@ class OfdmaBand(BandDivision):
         while plan.unfinished:
             if loop is not None:
                 plan.bring_forward(loop)
-            # A step that the loop leaves: a tie, or more blocks than a transfer may hold.
+            # A step that the loop leaves: more blocks than a transfer may hold.
             if plan.unfinished:
                 plan.record(self._plan_step(plan))
         return plan.result()

@@ -36,4 +36,5 @@ def compiled_loop(
         rates.usable,
         (form.margin, form.attenuation, form.cap, form.floor),
         power.bounds(links),
+        power.least_blocks,
     )

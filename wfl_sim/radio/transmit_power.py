@@ -39,19 +39,19 @@ class PowerRule(Protocol):
 
 
 def on_blocks(
-    rule: PowerRule, links: NDArray[np.intp], shares: FloatArray, level: FloatArray
+    rule: PowerRule, links: NDArray[np.intp], held: FloatArray, level: FloatArray
 ) -> FloatArray:
-    """W on blocks that links hold by `shares` (m, blocks).
+    """W on blocks of which links hold so many, (m,).
 
     (m,), alike on all of them, for levels (m,); or (blocks, m) for levels of blocks (m, blocks).
     """
     if level.ndim == 1:
-        return per_held_block(rule, links, shares.sum(axis=1), level)
+        return per_held_block(rule, links, held, level)
     return np.minimum(level * rule.total(links)[:, None], rule.most(links)[:, None]).T
 
 
 def per_held_block(
-    rule: PowerRule, links: NDArray[np.intp], held: FloatArray, level: FloatArray
+    rule: PowerRule, links: NDArray[np.intp], held: FloatArray, level: FloatArray | float = 1.0
 ) -> FloatArray:
     """W on each block that the links hold; 0 where a device holds none."""
     return rule.per_block(links, np.where(held > 0, held, np.inf), level)
