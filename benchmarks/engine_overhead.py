@@ -32,6 +32,7 @@ model: {{pretrained: builtin:tiny-bert}}
 data: {{kind: newswire, examples: 40, partition: iid}}
 method: {{kind: fedit, lora: {{rank: 8}}, local: {{steps: {STEPS}, batch: {BATCH}, lr: 2e-3}}}}
 rounds: {{kind: synchronous, count: {ROUNDS}}}
+execution: inline
 evaluation: {{every: 1000, global_examples: 0, personal_examples: 4}}
 cells: [{{channel: {{fading: {{kind: rayleigh, profile: tdl-c, delay_spread: 300 ns}}}}}}]
 devices: [{{count: {DEVICES}, hardware: jetson-orin-nano, area: {{radius: 400 m}}, speed: 3 km/h}}]

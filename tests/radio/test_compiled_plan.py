@@ -133,7 +133,8 @@ def test_plans(monkeypatch, case):
     assert bool(steps) == (limit is not None), "only steps with a limit are left to NumPy"
     monkeypatch.setenv("WFL_SIM_COMPILED", "never")
     plain = run()
-    assert steps and compiled == plain
+    assert steps
+    assert compiled == plain
     assert all(end is not None for end, *_ in plain)
 
 

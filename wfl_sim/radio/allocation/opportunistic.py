@@ -71,12 +71,14 @@ class ProportionalFair:
         holders = self.holders(demands)
         if holders is not None:
             return demands.whole(holders)
-        shares, average = np.empty(demands.efficiency.shape), self._average(demands)
-        for block, efficiency in enumerate(demands.efficiency.T):
-            metric = efficiency * _priority(demands, average)
-            best = metric == metric.max()
-            shares[:, block] = best / np.count_nonzero(best)
-            average += shares[:, block] * efficiency
+        shares, average = np.zeros(demands.efficiency.shape), self._average(demands)
+        priority = _priority(demands, average)
+        for block, efficiency in enumerate(np.ascontiguousarray(demands.efficiency.T)):
+            metric = efficiency * priority
+            best = np.flatnonzero(metric == metric.max())
+            shares[best, block] = 1.0 / len(best)
+            average[best] += shares[best, block] * efficiency[best]
+            priority[best] = demands.weight[best] / average[best]
         return shares
 
     def holders(self, demands: Demands) -> NDArray[np.intp] | None:
