@@ -19,6 +19,7 @@ from channel_models.fading.ornstein_uhlenbeck import OrnsteinUhlenbeck
 from channel_models.fading.process import DelayedProcess, FunctionProcess
 from channel_models.fading.profiles import DelayProfile, ProfileName, delay_profile
 from channel_models.fading.rayleigh import Rayleigh, Rician
+from channel_models.fading.screens import Screens, screen_loss_db
 from channel_models.fading.sum_of_sinusoids import SumOfSinusoids
 from channel_models.fading.trace import Trace
 from channel_models.geometry import Disc, Hexagon, HexGrid, PoissonField, read_positions
@@ -186,6 +187,7 @@ __all__ = [
     "Rician",
     "RicianPower",
     "ScenarioShadowing",
+    "Screens",
     "Sector",
     "ShadowField",
     "ShadowMap",
@@ -246,6 +248,7 @@ __all__ = [
     "resource_blocks",
     "resource_elements",
     "rician_autocorrelation",
+    "screen_loss_db",
     "selection",
     "selection_law",
     "signalling_overhead",

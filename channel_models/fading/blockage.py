@@ -1,26 +1,19 @@
 """Fading behind people and vehicles that pass by: blockage model A of 3GPP TR 38.901."""
 
 from collections.abc import Sequence
-from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from channel_models.elementary import arctan2, cosine_and_sine, log10, power_of_ten
-from channel_models.fading.process import (
-    ComplexArray,
-    DelayedProcess,
-    check_doppler,
-    check_grid,
-    grid_midpoints,
-    select_links,
-)
+from channel_models.elementary import arctan2, cosine_and_sine, log10
+from channel_models.fading.blocked_process import BlockedProcess, knife_edge, law_behind
+from channel_models.fading.process import check_doppler
 from channel_models.fading.profiles import delay_profile
 from channel_models.fading.sum_of_sinusoids import SumOfSinusoids, draw_sinusoids
-from channel_models.laws.power import EmpiricalPower, ExponentialPower
+from channel_models.laws.power import EmpiricalPower
 from channel_models.protocols import Fading, FadingProcess
 from channel_models.units import MetresPerSecond, PositiveMetres, Radians
 from channel_models.validation import FloatArray, check_positive_integer, validate_fields
@@ -40,6 +33,10 @@ _REGIONS: Final = {
     "indoor": _Region((15.0, 45.0), (5.0, 15.0), 2.0, 5.0),
 }
 """Tables 7.6.4.1-2 and 7.6.4.1-4, as ns-3 and a transcription of ETSI TR 138 901 have them."""
+_OWN: Final = {"portrait": (120.0, 100.0, 80.0), "landscape": (160.0, 110.0, 75.0)}
+"""Width, centre in zenith and height in degrees of the own body's region (table 7.6.4.1-1)."""
+_OWN_LOSS: Final = 30.0
+"""dB behind the own body."""
 _SINUSOIDS: Final = 32
 
 
@@ -70,11 +67,10 @@ def blockage_loss_db(
 def _edges(angle: FloatArray, size: ArrayLike, waves: float) -> FloatArray:
     """Sum of F over two opposite sides; the near one counts negative beyond it."""
     half = np.asarray(size, dtype=float) / 2.0
-    total = 0.0
+    total = np.zeros(())
     for away in (half - angle, half + angle):
         cosine = cosine_and_sine(np.minimum(np.abs(away), 89.0) / 360.0)[0]
-        path = np.sqrt(np.pi * waves * np.maximum(1.0 / cosine - 1.0, 0.0))
-        total = total + np.sign(away) * arctan2(np.pi / 2.0 * path, 1.0) / np.pi
+        total = total + knife_edge(waves * np.maximum(1.0 / cosine - 1.0, 0.0), away)
     return np.asarray(total)
 
 
@@ -85,7 +81,9 @@ class Blocked:
     Azimuths are uniform, the phases of Gaussian processes with correlation ``exp(-v t / d)``: v is
     the ``speed`` of blockers and terminal, d 10 m outdoors and 5 m indoors. Their spans are drawn
     once a link. The whole link is behind them, as if it were the direct path, which rises by
-    ``elevation`` (rad) from the terminal. The mean power is below one. There is no self-blocking.
+    ``elevation`` (rad) from the terminal. With ``self_blocking`` a terminal is held upright or
+    across, and links in the direction of the body, a uniform one, lose 30 dB for good. The mean
+    power is below one.
     """
 
     fading: Fading
@@ -94,6 +92,7 @@ class Blocked:
     blockers: int = 4
     speed: MetresPerSecond = 3 / 3.6
     elevation: Radians = 0.0
+    self_blocking: Literal["portrait", "landscape"] | None = None
 
     def __post_init__(self) -> None:
         validate_fields(self)
@@ -114,116 +113,59 @@ class Blocked:
             wavelength=self.wavelength,
         )
 
+    @property
+    def own_share(self) -> float:
+        """Share of the links that are behind the terminal's own body."""
+        if self.self_blocking is None:
+            return 0.0
+        width, centre, height = _OWN[self.self_blocking]
+        zenith = 90.0 - np.rad2deg(self.elevation)
+        return width / 360.0 if abs(zenith - centre) < height / 2.0 else 0.0
+
     @cached_property
     def law(self) -> EmpiricalPower:
-        """Law of the power, from 200 quantiles of the fading and of the loss each.
-
-        The loss is that of independent blockers: its density is a convolution, in steps of 0.1 dB.
-        """
+        """Law of the power; see `law_behind`."""
         middle = (np.arange(16) + 0.5) / 16
         spans = [low + (high - low) * middle for low, high in self._region[:2]]
         widest = self._region.width[1]
         azimuth = widest * (np.arange(160) + 0.5) / 160
         loss = self.loss_db(azimuth[:, None, None], spans[0][:, None], spans[1])
-        one = np.bincount(np.rint(10.0 * loss).astype(int).ravel()) / loss.size * widest / 180.0
-        one[0] += 1.0 - widest / 180.0
-        density = np.ones(1)
-        for _ in range(self.blockers):
-            density = np.convolve(density, one)
-        chance = (np.arange(200) + 0.5) / 200
-        behind = np.searchsorted(np.cumsum(density), chance * density.sum()) / 10.0
-        law: Any = getattr(self.fading, "law", None) or ExponentialPower()
-        return EmpiricalPower(np.outer(law.quantile(chance), power_of_ten(-behind / 10.0)))
+        own = np.zeros(int(10.0 * _OWN_LOSS) + 1)
+        own[[0, -1]] = 1.0 - self.own_share, self.own_share
+        return law_behind(self.fading, loss, widest / 180.0, self.blockers, own)
 
     def realise(self, streams: Sequence[np.random.Generator], doppler: ArrayLike) -> FadingProcess:
         """Draw links: their fading first, then azimuths and spans of their blockers."""
         shifts = check_doppler(doppler, streams)
         fading = self.fading.realise(streams, shifts)
         each = [stream for stream in streams for _ in range(self.blockers)]
-        rates = (self.speed + shifts * self.wavelength) / self._region.apart
+        centres = self._centres(each, np.repeat(shifts, self.blockers))
+        spans = np.array([stream.uniform(*np.transpose(self._region[:2])) for stream in each])
+        own = np.zeros(len(streams))
+        if self.own_share:
+            turned = np.array([stream.uniform() for stream in streams])
+            own = np.where(turned < self.own_share, _OWN_LOSS, 0.0)
+
+        def loss(moments: FloatArray, links: NDArray[np.intp]) -> FloatArray:
+            numbers = (links[:, None] * self.blockers + np.arange(self.blockers)).ravel()
+            taps = centres.taps(moments, numbers)[..., 0]
+            azimuth = np.rad2deg(arctan2(taps.imag, taps.real))
+            width, height = spans[numbers].T[..., None]
+            found = self.loss_db(azimuth, width, height)
+            total = found.reshape(links.size, self.blockers, -1).sum(axis=1)
+            return np.asarray(total + own[links, None])
+
+        return BlockedProcess(self, fading, loss, len(streams))
+
+    def _centres(
+        self, streams: Sequence[np.random.Generator], shifts: FloatArray
+    ) -> SumOfSinusoids:
+        """Draw Gaussian processes whose phases are the azimuths of blockers."""
 
         def lorentzian(rank: FloatArray, rate: float) -> FloatArray:
             cosine, sine = cosine_and_sine((rank - 0.5) / 2.0)
             return np.asarray(sine / cosine * rate / (2.0 * np.pi))
 
-        centres = draw_sinusoids(
-            delay_profile("flat"),
-            0.0,
-            _SINUSOIDS,
-            each,
-            np.repeat(rates, self.blockers),
-            lorentzian,
-            0.0,
-        )
-        spans = np.array([stream.uniform(*np.transpose(self._region[:2])) for stream in each])
-        return _BlockedProcess(self, fading, centres, spans)
-
-
-class _BlockedProcess:
-    """A fading process times the power that passes the blockers of each link."""
-
-    def __init__(
-        self, law: Blocked, fading: FadingProcess, centres: SumOfSinusoids, spans: FloatArray
-    ) -> None:
-        self._law = law
-        self._fading: Any = fading
-        self._centres = centres
-        self._spans = spans
-        self._age = 0.0
-
-    def __repr__(self) -> str:
-        return f"{self._law!r} of {len(self._spans) // self._law.blockers} links"
-
-    def passing(self, time: ArrayLike, links: ArrayLike | None = None) -> FloatArray:
-        """Share of the power that passes the blockers, (links, *time.shape)."""
-        count = self._law.blockers
-        chosen = select_links(links, len(self._spans) // count)
-        numbers = (chosen[:, None] * count + np.arange(count)).ravel()
-        moments = np.asarray(time, dtype=float)
-        taps = self._centres.taps(moments.ravel() - self._age, numbers)[..., 0]
-        azimuth = np.rad2deg(arctan2(taps.imag, taps.real))
-        width, height = self._spans[numbers].T[..., None]
-        loss = self._law.loss_db(azimuth, width, height).reshape(chosen.size, count, -1).sum(axis=1)
-        return np.asarray(power_of_ten(-loss / 10.0)).reshape(chosen.size, *moments.shape)
-
-    def taps(self, time: ArrayLike, links: ArrayLike | None = None) -> ComplexArray:
-        """Complex taps, shape (links, *time.shape, taps)."""
-        amplitude = np.sqrt(self.passing(time, links))
-        return np.asarray(self._fading.taps(time, links) * amplitude[..., None])
-
-    def response(
-        self, time: ArrayLike, offsets: ArrayLike, links: ArrayLike | None = None
-    ) -> ComplexArray:
-        """Response at ``offsets`` (Hz from the carrier), shape (links, *time.shape, F)."""
-        amplitude = np.sqrt(self.passing(time, links))
-        return np.asarray(self._fading.response(time, offsets, links) * amplitude[..., None])
-
-    def power(self, time: ArrayLike, offsets: ArrayLike, links: ArrayLike | None = None) -> Any:
-        """``|response|^2``, shape (links, *time.shape, F)."""
-        return self._fading.power(time, offsets, links) * self.passing(time, links)[..., None]
-
-    def power_grid(
-        self,
-        first: int,
-        count: int,
-        step: float,
-        offsets: ArrayLike,
-        links: ArrayLike | None = None,
-    ) -> FloatArray:
-        """`power` at the midpoints ``(first + i + 0.5) step``, shape (links, count, F)."""
-        first, count, step = check_grid(first, count, step)
-        passing = self.passing(grid_midpoints(first, count, step), links)[..., None]
-        faded = self._fading.power_grid(first, count, step, offsets, links)
-        return np.asarray(faded * passing.astype(faded.dtype))
-
-    def forget(self) -> None:
-        """Free what the fading keeps for the next call, if it keeps anything."""
-        getattr(self._fading, "forget", lambda: None)()
-
-    def delayed(self, seconds: float) -> "_BlockedProcess":
-        """Return the same fading behind the same blockers, ``seconds`` earlier."""
-        late = copy(self)
-        own = getattr(self._fading, "delayed", None)
-        late._fading = DelayedProcess(self._fading, seconds) if own is None else own(seconds)
-        late._age = self._age + seconds
-        return late
+        rates = (self.speed + shifts * self.wavelength) / self._region.apart
+        flat = delay_profile("flat")
+        return draw_sinusoids(flat, 0.0, _SINUSOIDS, streams, rates, lorentzian, 0.0)

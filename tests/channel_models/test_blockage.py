@@ -89,13 +89,35 @@ def test_power_behind_blockers_is_fading_times_what_passes():
 
 def test_blockers_move_with_their_correlation():
     """r = exp(-v t / d) at 1 + 1 m/s: phases of Gaussians have pi/4 r 2F1(1/2, 1/2; 2; r^2)."""
-    process = realised(blocked(blockers=1, speed=1.0), 1000, doppler=1.0 / WAVELENGTH)
+    streams = [np.random.default_rng([5, link]) for link in range(1000)]
+    centres = blocked(speed=1.0)._centres(streams, np.full(1000, 1.0 / WAVELENGTH))
     moments = np.array([0.0, 2.0, 5.0])
-    taps = process._centres.taps(moments)[..., 0]
+    taps = centres.taps(moments)[..., 0]
     turn = taps[:, 1:] * taps[:, :1].conj()
     found = (turn / np.abs(turn)).mean(axis=0).real
     r = np.exp(-2.0 * moments[1:] / 10.0)
     np.testing.assert_allclose(found, np.pi / 4 * r * hyp2f1(0.5, 0.5, 2, r**2), atol=0.06)
+
+
+@pytest.mark.parametrize(
+    ("held", "elevation", "share"),
+    [
+        # 120 of 360 degrees, from 60 to 140 degrees of zenith; 160, from 72.5 to 147.5
+        ("portrait", 0.0, 1 / 3),
+        ("portrait", 31.0, 0.0),
+        ("landscape", 0.0, 4 / 9),
+        ("landscape", 17.0, 4 / 9),
+        ("landscape", 18.0, 0.0),
+    ],
+)
+def test_the_own_body_takes_30_db(held, elevation, share):
+    law = blocked(self_blocking=held, blockers=1, elevation=np.radians(elevation))
+    loss = -10 * np.log10(realised(law, 2000).power(np.array([0.0, 1e6]), OFFSETS)[..., 0])
+    behind = loss >= 30.0 - 1e-9
+    assert (behind[:, 0] == behind[:, 1]).all()
+    assert behind.mean() == pytest.approx(share, abs=5 * np.sqrt(share * (1 - share) / 2000))
+    plain = blocked(blockers=1, elevation=np.radians(elevation)).law.mean
+    assert law.law.mean == pytest.approx(plain * (1 - share + share * 1e-3), abs=0.01)
 
 
 def test_it_is_a_fading_and_keeps_its_past():

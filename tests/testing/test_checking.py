@@ -20,7 +20,7 @@ OPTIONS = {
 }
 PURE = sorted(LAWS)
 """Families that are checked here with every kind that has defaults."""
-BY_PATH_LOSS = {("fading", "scenario"), ("fading", "blocked")}
+BY_PATH_LOSS = {("fading", name) for name in ("scenario", "blocked", "screens")}
 """Laws only with a path loss beside them; what they give then is tested as such."""
 CASES = [
     (each.family, name)

@@ -1,15 +1,16 @@
-"""Blockage of links by people and vehicles around a device, as a kind of fading."""
+"""Blockage of links by people and vehicles around a device, as kinds of fading."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from annotated_types import Ge, Le
 from numpy.typing import ArrayLike
 
 import channel_models as cm
-from channel_models.units import MetresPerSecond, Radians
+from channel_models.units import MetresPerSecond, NonNegativeMetres, PositiveMetres, Radians
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.registry import From
 from wfl_sim.radio.propagation import FADINGS
@@ -17,11 +18,8 @@ from wfl_sim.radio.scenario_fading import ScenarioFading
 
 
 @dataclass(frozen=True, kw_only=True)
-class BlockedFading:
-    """Another fading behind blockers that pass by (TR 38.901 section 7.6.4.1, model A).
-
-    Carrier and surroundings are those of the cell: indoors where the path loss is `inh`.
-    """
+class _Behind(ABC):
+    """Another fading behind blockers."""
 
     fading: Annotated[cm.Fading, From(FADINGS)] = field(default_factory=ScenarioFading)
     """Fading without blockers."""
@@ -36,22 +34,19 @@ class BlockedFading:
         if hasattr(self.fading, "sampling_step"):
             raise LocatedError("must be static, or follow the Doppler shift alone", "fading")
 
+    @abstractmethod
+    def _behind(self, fading: cm.Fading, model: cm.Tr38901Model, wavelength: float) -> cm.Fading:
+        """Return a law behind blockers, for a path loss and a wavelength in m."""
+
     def by_sight(self, model: cm.Tr38901Model, carrier: float) -> tuple[cm.Fading, cm.Fading]:
         """Return the laws without and with line of sight."""
         own = getattr(self.fading, "by_sight", None)
         without, with_sight = (self.fading,) * 2 if own is None else own(model, carrier)
-
-        def behind(fading: cm.Fading) -> cm.Fading:
-            return cm.Blocked(
-                fading=fading,
-                wavelength=cm.SPEED_OF_LIGHT / carrier,
-                surroundings="indoor" if isinstance(model, cm.InH) else "outdoor",
-                blockers=self.blockers,
-                speed=self.speed,
-                elevation=self.elevation,
-            )
-
-        return behind(without), behind(with_sight)
+        wavelength = cm.SPEED_OF_LIGHT / carrier
+        return (
+            self._behind(without, model, wavelength),
+            self._behind(with_sight, model, wavelength),
+        )
 
     def realise(
         self, streams: Sequence[np.random.Generator], doppler: ArrayLike
@@ -62,3 +57,64 @@ class BlockedFading:
             ValueError: always.
         """
         raise ValueError("the blockers of a cell follow from its path loss: see `by_sight`")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockedFading(_Behind):
+    """Another fading behind blockers that pass by (TR 38.901 section 7.6.4.1, model A).
+
+    Carrier and surroundings are those of the cell: indoors where the path loss is `inh`.
+    """
+
+    self_blocking: Literal["portrait", "landscape"] | None = None
+    """How a device is held, if by someone: links in the direction of the body, a third or four
+    ninths of them, lose 30 dB for good."""
+
+    def _behind(self, fading: cm.Fading, model: cm.Tr38901Model, wavelength: float) -> cm.Fading:
+        return cm.Blocked(
+            fading=fading,
+            wavelength=wavelength,
+            surroundings="indoor" if isinstance(model, cm.InH) else "outdoor",
+            blockers=self.blockers,
+            speed=self.speed,
+            elevation=self.elevation,
+            self_blocking=self.self_blocking,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScreensFading(_Behind):
+    """Another fading behind people or vehicles that cross the path (TR 38.901, model B).
+
+    Blockers are upright rectangles (section 7.6.4.2), at uniform distances from the device and
+    places across the path, with speeds uniform up to `speed`.
+    """
+
+    width: PositiveMetres = 0.3
+    """Width of a blocker, of a person unless given; 4.8 m of a vehicle."""
+    height: PositiveMetres = 1.7
+    """Height of a blocker, 1.4 m of a vehicle."""
+    reach: PositiveMetres = 10.0
+    """Farthest that a blocker is from the device."""
+    strip: PositiveMetres = 10.0
+    """Width of the strip around the path in which the blockers are."""
+    terminal_height: NonNegativeMetres = 1.5
+    """Height of the devices above the ground on which blockers stand."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._behind(cm.Static(), cm.UMa(), 1.0)
+
+    def _behind(self, fading: cm.Fading, model: cm.Tr38901Model, wavelength: float) -> cm.Fading:
+        return cm.Screens(
+            fading=fading,
+            wavelength=wavelength,
+            blockers=self.blockers,
+            width=self.width,
+            height=self.height,
+            speed=self.speed,
+            reach=self.reach,
+            strip=self.strip,
+            terminal_height=self.terminal_height,
+            elevation=self.elevation,
+        )

@@ -27,7 +27,7 @@ from wfl_sim.methods.staleness import STALENESS
 from wfl_sim.radio.allocation.allocator import ALLOCATORS
 from wfl_sim.radio.areas import AREAS
 from wfl_sim.radio.base_station_power import STATIONS
-from wfl_sim.radio.blockage import BlockedFading
+from wfl_sim.radio.blockage import BlockedFading, ScreensFading
 from wfl_sim.radio.fading_by_sight import FadingBySight
 from wfl_sim.radio.layers import Layers
 from wfl_sim.radio.layouts import LAYOUTS
@@ -95,6 +95,7 @@ FADINGS.add("rays", RayFading)
 FADINGS.add("by-sight", FadingBySight)
 FADINGS.add("scenario", ScenarioFading)
 FADINGS.add("blocked", BlockedFading)
+FADINGS.add("screens", ScreensFading)
 RATES.add("shannon", cm.Shannon)
 RATES.add("shannon-gap", cm.ShannonGap)
 RATES.add("attenuated-shannon", cm.AttenuatedShannon)
