@@ -122,8 +122,8 @@ def test_cells_that_interfere_send_with_the_reduced_power(tmp_path):
 
 
 def test_classes_are_watts(tmp_path):
-    """TS 38.101-1 Table 6.2.1-1 and Table 6.2F.1-1."""
-    for name, dbm in (("1", 31), ("1.5", 29), ("2", 26), ("3", 23), ("5", 20)):
+    """TS 38.101-1 Table 6.2.1-1 and Table 6.2F.1-1; class 6 of TS 36.101 Table 6.2.2F-1."""
+    for name, dbm in (("1", 31), ("1.5", 29), ("2", 26), ("3", 23), ("5", 20), ("6", 14)):
         found = scenario(tmp_path, f"devices.0.power=class-{name}").devices[0].power
         assert found == pytest.approx(10 ** (dbm / 10 - 3))
     assert found != scenario(tmp_path).devices[0].power == pytest.approx(10**-0.7)

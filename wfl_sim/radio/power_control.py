@@ -14,12 +14,13 @@ _CLASSES: Final = {
     "class-2": "26 dBm",
     "class-3": "23 dBm",
     "class-5": "20 dBm",
+    "class-6": "14 dBm",
 }
-"""TS 38.101-1 Table 6.2.1-1, and Table 6.2F.1-1 (class 5)."""
+"""TS 38.101-1 Table 6.2.1-1, and Table 6.2F.1-1 (class 5); TS 36.101 Table 6.2.2F-1 (class 6)."""
 
 
 class PowerClass(Unit):
-    """W that a device can radiate, or its power class in FR1."""
+    """W that a device can radiate, or its power class in FR1; class 6 is of NB-IoT alone."""
 
     def _from_text(self, text: str) -> float:
         return super()._from_text(_CLASSES.get(text.strip(), text))
