@@ -7,7 +7,7 @@ the two differ so nearer than 20 m alone.
 
 from abc import abstractmethod
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,6 +26,17 @@ from channel_models.pathloss.rma import RMa
 from channel_models.pathloss.urban import UMa, UMi
 from channel_models.units import PositiveMetres
 from channel_models.validation import FloatArray, check_height
+
+_OF_THE_GROUND: Final = (
+    "default_base_height",
+    "base_heights",
+    "maximum_distance",
+    "highest_frequency",
+    "shadowing_decorrelations",
+    "los_decorrelation",
+    "k_factor_db",
+    "least_delay_frequency",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +60,11 @@ class AerialModel(Tr38901Model):
     aerial_nlos_sigma: ClassVar[float] = 6.0
     """dB of shadowing without line of sight (Table B-3)."""
     terminal_heights: ClassVar[HeightRange] = (1.5, 300.0)
+
+    def __init_subclass__(cls, like: type[Tr38901Model]) -> None:
+        """Take the constants of the scenario of the ground."""
+        for name in _OF_THE_GROUND:
+            setattr(cls, name, getattr(like, name))
 
     @property
     @abstractmethod
@@ -135,7 +151,7 @@ def _free_space(link: Link, slope: FloatArray | float = 20.0) -> FloatArray:
 
 
 @dataclass(frozen=True, kw_only=True)
-class UMaAV(AerialModel):
+class UMaAV(AerialModel, like=UMa):
     """Urban macro with aerial terminals: TR 36.777 Tables B-1 to B-3 above 22.5 m, UMa below.
 
     With f in GHz and distances in m::
@@ -150,11 +166,6 @@ class UMaAV(AerialModel):
 
     optional_nlos: bool = False
 
-    default_base_height: ClassVar[float] = UMa.default_base_height
-    maximum_distance: ClassVar[float] = UMa.maximum_distance
-    shadowing_decorrelations: ClassVar[tuple[float, float]] = UMa.shadowing_decorrelations
-    k_factor_db: ClassVar[float] = UMa.k_factor_db
-    least_delay_frequency: ClassVar[float] = UMa.least_delay_frequency
     surely_seen: ClassVar[float] = 100.0
     highest_nlos: ClassVar[float] = 100.0
 
@@ -178,7 +189,7 @@ class UMaAV(AerialModel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class UMiAV(AerialModel):
+class UMiAV(AerialModel, like=UMi):
     """Urban micro with aerial terminals: TR 36.777 Tables B-1 to B-3 above 22.5 m, UMi below.
 
     With f in GHz and distances in m::
@@ -193,11 +204,6 @@ class UMiAV(AerialModel):
 
     optional_nlos: bool = False
 
-    default_base_height: ClassVar[float] = UMi.default_base_height
-    maximum_distance: ClassVar[float] = UMi.maximum_distance
-    shadowing_decorrelations: ClassVar[tuple[float, float]] = UMi.shadowing_decorrelations
-    k_factor_db: ClassVar[float] = UMi.k_factor_db
-    least_delay_frequency: ClassVar[float] = UMi.least_delay_frequency
     aerial_nlos_sigma: ClassVar[float] = 8.0
 
     @property
@@ -224,7 +230,7 @@ class UMiAV(AerialModel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RMaAV(AerialModel):
+class RMaAV(AerialModel, like=RMa):
     """Rural macro with aerial terminals: TR 36.777 Tables B-1 to B-3 above 10 m, RMa below.
 
     With f in GHz and distances in m::
@@ -240,13 +246,6 @@ class RMaAV(AerialModel):
     building_height: PositiveMetres = 5.0
     street_width: PositiveMetres = 20.0
 
-    default_base_height: ClassVar[float] = RMa.default_base_height
-    maximum_distance: ClassVar[float] = RMa.maximum_distance
-    highest_frequency: ClassVar[float] = RMa.highest_frequency
-    shadowing_decorrelations: ClassVar[tuple[float, float]] = RMa.shadowing_decorrelations
-    los_decorrelation: ClassVar[float] = RMa.los_decorrelation
-    k_factor_db: ClassVar[float] = RMa.k_factor_db
-    base_heights: ClassVar[HeightRange] = RMa.base_heights
     terminal_heights: ClassVar[HeightRange] = (1.0, 300.0)
     ground_height: ClassVar[float] = 10.0
     aerial_distance: ClassVar[float] = 10_000.0

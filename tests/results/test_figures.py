@@ -15,12 +15,14 @@ from matplotlib.figure import Figure
 from wfl_sim.records import Metric, Span
 from wfl_sim.results import Run, write_run
 from wfl_sim.results.figures import breakdown, convergence, draw_all, summary, timeline
+from wfl_sim.results.figures.breakdown import Bar, draw_bars
 from wfl_sim.results.figures.look import SCREEN
 from wfl_sim.results.figures.style import logarithmic, scale
 from wfl_sim.results.statistics import (
     by_label,
     curve,
     default_target,
+    estimate,
     mean_and_half_width,
     step_values,
 )
@@ -326,6 +328,14 @@ def test_breakdown_sums_devices_and_averages_seeds(tmp_path):
     }
     width = float(parts["seconds", "total"]["half_width"])
     np.testing.assert_allclose(width, 12.706204736 * 4 / 2)
+
+
+def test_the_interval_of_three_seeds_is_within_the_axis_of_a_breakdown():
+    seconds = estimate({0: 8.0, 1: 10.0, 2: 12.0})
+    assert seconds.mean + seconds.half_width > 1.2 * 12.0
+    axes = Figure().subplots()
+    draw_bars(axes, "time", "s", [Bar("x", {"compute": seconds}, seconds)])
+    assert axes.get_xlim()[1] > seconds.mean + seconds.half_width
 
 
 def test_timeline_shows_the_run_and_the_round_of_median_length(tmp_path):

@@ -47,7 +47,7 @@ class Availability(Protocol):
 AVAILABILITIES: Registry[Availability] = Registry("availability", Availability)
 
 
-_DAY = 86400.0
+DAY = 86400.0
 FOREVER = float("inf")
 
 
@@ -158,7 +158,7 @@ class TraceAvailability:
         )
         begin = min(mine[0][0] for mine in self._recorded.values())
         end = max(mine[-1][1] for mine in self._recorded.values())
-        if begin - self.begins > _DAY:
+        if begin - self.begins > DAY:
             parts.append(
                 f"nobody there before {begin:,.0f} s, and a run begins at {self.begins:,.0f} s"
             )

@@ -1,7 +1,7 @@
 """Supervised losses of a batch, and accuracy and loss on held-out examples."""
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 
 from wfl_sim.data.metrics import Judge
 from wfl_sim.learning.alignment.losses import mean_over_words
+from wfl_sim.learning.causal.evaluation import Around
 from wfl_sim.learning.causal.log_probabilities import log_probabilities
 from wfl_sim.learning.causal.prompts import Conversations, PromptBatch
 from wfl_sim.learning.tokenized import TokenizedTexts
@@ -99,7 +100,7 @@ def evaluate(
     model: PreTrainedModel,
     examples: TokenizedTexts,
     judge: Judge | None = None,
-    around: Callable[[slice], AbstractContextManager[object]] = nullcontext,
+    around: Around = nullcontext,
 ) -> dict[str, float]:
     """Return accuracy in [0, 1], loss in nat and the metrics of a judge over all examples.
 

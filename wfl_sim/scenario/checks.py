@@ -26,7 +26,6 @@ from wfl_sim.methods.method import (
 from wfl_sim.methods.objectives import Rewards
 from wfl_sim.methods.server import AggregationConfig
 from wfl_sim.network.backhaul_graph import BackhaulGraph
-from wfl_sim.radio.areas import Positions
 from wfl_sim.radio.band import sampling_step
 from wfl_sim.radio.cell import CellConfig
 from wfl_sim.radio.cochannel import check_bands
@@ -221,12 +220,12 @@ def check_pathloss_range(
     """
     for number, cell in enumerate(stations):
         for group, devices in enumerate(groups):
-            model = cell.channel.pathloss
+            model, least = cell.channel.pathloss, _least_distance(devices, cell)
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore", OutOfRangeWarning)
                     model.loss_db(
-                        _least_distance(devices, cell),
+                        least,
                         cell.carrier,
                         base_height=cell.base_height,
                         terminal_height=devices.height,
@@ -234,13 +233,16 @@ def check_pathloss_range(
                     )
             except ValueError as error:
                 written = 0 if one_template else number
-                raise _out_of_range(str(error), model, written, group, devices) from None
+                raise _out_of_range(str(error), model, written, group, devices, least) from None
 
 
 def _out_of_range(
-    message: str, model: PathLoss, cell: int, group: int, devices: DeviceGroup
+    message: str, model: PathLoss, cell: int, group: int, devices: DeviceGroup, least: float
 ) -> LocatedError:
-    """Return what a path-loss model refuses as an error at the key that the value comes from."""
+    """Return what a path-loss model refuses as an error at the key that the value comes from.
+
+    Of an area that is `min_distance`, where the least distance from the cell is just that.
+    """
     match = re.match(r"(\w+):? (must .*)", message)
     if match is None or match[1] not in _KEYS:
         return LocatedError(message, "cells", cell, "channel", "pathloss")
@@ -250,7 +252,7 @@ def _out_of_range(
     text = match[2]
     if key == "height" and " at most " in text and not isinstance(model, AerialModel):
         text += "; uma-av, umi-av and rma-av go up to 300 m"
-    elif key == "area.min_distance" and isinstance(devices.area, Positions):
+    elif key == "area.min_distance" and least != getattr(devices.area, "min_distance", None):
         key = "area"
     return LocatedError(text, section, group, *key.split("."))
 

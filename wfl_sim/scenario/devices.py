@@ -29,7 +29,7 @@ class DeviceGroup:
     """Number of devices; a million takes 8 GB and minutes."""
     hardware: Annotated[Hardware, HardwareReference()]
     power: TransmitPower = 0.19952623149688797
-    """Transmit power, or its class: 23 dBm is `class-3` of TS 38.101-1 (also -1, -1.5, -2, -5, -6)."""
+    """Transmit power, or its class: 23 dBm is `class-3` of TS 38.101-1 (-1, -1.5, -2, -5, -6)."""
     area: Annotated[Area, From(AREAS, default="ring")] = field(default_factory=Ring)
     height: PositiveMetres = 1.5
     indoor: Fraction = 0.0

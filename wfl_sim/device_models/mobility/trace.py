@@ -13,9 +13,8 @@ from channel_models.units import Seconds, Unit
 from wfl_sim.config.csv_tables import read_rows
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.fields import FilePath
+from wfl_sim.device_models.availability import DAY
 from wfl_sim.device_models.mobility.track import MOBILITIES, Leg, Region, Track
-
-_DAY = 86400.0
 
 
 @MOBILITIES("trace")
@@ -72,7 +71,7 @@ class Trace:
         """Return in words that all times lie behind the beginning of the run, or far ahead."""
         first = min(legs[0][0] for legs in self.legs.values())
         last = max(legs[-1][0] for legs in self.legs.values())
-        if first - self.begins <= _DAY and self.begins <= last:
+        if first - self.begins <= DAY and self.begins <= last:
             return ""
         return f"times from {first:,.0f} to {last:,.0f} s, and a run begins at {self.begins:,.0f} s"
 

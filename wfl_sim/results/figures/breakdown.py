@@ -69,7 +69,7 @@ def breakdown(runs: Sequence[Run], folder: Path, *, look: Look = SCREEN) -> list
     """Draw stacked bars of device-seconds and joules, one bar for each label.
 
     A part is the mean over seeds. Dots are the totals of single seeds, and the whisker is the 95 %
-    t-interval of the mean total, which may leave the picture. Only devices count, not the server.
+    t-interval of the mean total, as far as twice the largest seed. Only devices count, not the server.
     Joules of an activity are all that a device drew in it, idle power included. Joules by component
     list idle power separately; they are drawn if all manifests state them.
 
@@ -140,10 +140,10 @@ def draw_bars(axes: Axes, name: str, unit: str, bars: Sequence[Bar]) -> None:
 
 
 def _limit(bars: Sequence[Bar]) -> float:
-    """Return the end of the axis: the longest whisker, or 1.2 times the largest seed if less."""
+    """Return the end of the axis: the longest whisker, or twice the largest seed if less."""
     longest = max(max(one.total.by_seed.values()) for one in bars) or 1.0
     whisker = max(one.total.mean + np.nan_to_num(one.total.half_width) for one in bars)
-    return 1.05 * float(np.clip(whisker, longest, 1.2 * longest))
+    return 1.05 * float(np.clip(whisker, longest, 2.0 * longest))
 
 
 def _name(one: Bar) -> str:
