@@ -69,9 +69,9 @@ def breakdown(runs: Sequence[Run], folder: Path, *, look: Look = SCREEN) -> list
     """Draw stacked bars of device-seconds and joules, one bar for each label.
 
     A part is the mean over seeds. Dots are the totals of single seeds, and the whisker is the 95 %
-    t-interval of the mean total, as far as twice the largest seed. Only devices count, not the server.
-    Joules of an activity are all that a device drew in it, idle power included. Joules by component
-    list idle power separately; they are drawn if all manifests state them.
+    t-interval of the mean total, as far as twice the largest seed. Only devices count, not the
+    server. Joules of an activity are all that a device drew in it, idle power included. Joules by
+    component list idle power separately; they are drawn if all manifests state them.
 
     Returns:
         The paths of PNG, SVG and CSV, named `breakdown`.
