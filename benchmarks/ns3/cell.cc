@@ -1,4 +1,4 @@
-// One LTE cell: every user downloads one file over UDP; prints when each one ends.
+// One LTE cell: every user downloads, or uploads, one file over UDP; prints when each one ends.
 //
 // Compile: g++ -O2 -std=c++17 cell.cc -o cell $(pkg-config --cflags --libs
 //     ns3-lte ns3-internet ns3-applications ns3-point-to-point ns3-mobility)
@@ -31,6 +31,7 @@ struct Users
     uint64_t wanted;                  // B
     std::vector<uint64_t> got;
     std::vector<double> end;
+    ApplicationContainer reminders;   // one for each user, if any
 
     void Receive(size_t user, Ptr<const Packet> packet, const Address&)
     {
@@ -38,6 +39,10 @@ struct Users
         if (std::isnan(end[user]) && got[user] >= wanted)
         {
             end[user] = Simulator::Now().GetSeconds() - kStart;
+            if (user < reminders.GetN())
+            {
+                reminders.Get(user)->SetAttribute("MaxPackets", UintegerValue(1));
+            }
             for (double each : end)
             {
                 if (std::isnan(each))
@@ -58,11 +63,15 @@ int main(int argc, char** argv)
     std::string scheduler = "PfFfMacScheduler";
     double megabits = 8;
     double limit = 100;
+    bool uplink = false;
+    std::string cqi = "PUSCH_UL_CQI";
     CommandLine command;
     command.AddValue("distances", "m, one for each user, with commas between", distances);
     command.AddValue("scheduler", "PfFfMacScheduler or RrFfMacScheduler", scheduler);
     command.AddValue("megabits", "size of each file", megabits);
     command.AddValue("limit", "simulated seconds after which the program gives up", limit);
+    command.AddValue("uplink", "whether users upload, with all their power", uplink);
+    command.AddValue("cqi", "PUSCH_UL_CQI or SRS_UL_CQI: what the uplink's schemes follow", cqi);
     command.Parse(argc, argv);
 
     std::vector<double> places;
@@ -77,11 +86,19 @@ int main(int argc, char** argv)
     Config::SetDefault("ns3::LteRlcUm::MaxTxBufferSize", UintegerValue(1 << 30));
     Config::SetDefault("ns3::LteEnbPhy::TxPower", DoubleValue(46));
     Config::SetDefault("ns3::LteUePhy::NoiseFigure", DoubleValue(9));
+    // With power control, and an aim that nobody reaches, users spread 23 dBm over the blocks that
+    // they hold. Without, over all of the band.
+    Config::SetDefault("ns3::LteUePhy::EnableUplinkPowerControl", BooleanValue(true));
+    Config::SetDefault("ns3::LteUePowerControl::ClosedLoop", BooleanValue(false));
+    Config::SetDefault("ns3::LteUePowerControl::PoNominalPusch", IntegerValue(24));
+    Config::SetDefault("ns3::LteEnbPhy::NoiseFigure", DoubleValue(5));
 
     Ptr<LteHelper> lte = CreateObject<LteHelper>();
     Ptr<PointToPointEpcHelper> core = CreateObject<PointToPointEpcHelper>();
     lte->SetEpcHelper(core);
     lte->SetSchedulerType("ns3::" + scheduler);
+    lte->SetSchedulerAttribute("UlCqiFilter", EnumValue(cqi == "PUSCH_UL_CQI" ? FfMacScheduler::PUSCH_UL_CQI
+                                                                             : FfMacScheduler::SRS_UL_CQI));
     lte->SetAttribute("PathlossModel", StringValue("ns3::LogDistancePropagationLossModel"));
     lte->SetPathlossModelAttribute("Exponent", DoubleValue(3.76));
     lte->SetPathlossModelAttribute("ReferenceDistance", DoubleValue(1));
@@ -114,7 +131,7 @@ int main(int argc, char** argv)
     wire.SetQueue("ns3::DropTailQueue", "MaxSize", StringValue("10000000p"));
     NetDeviceContainer ends = wire.Install(core->GetPgwNode(), server.Get(0));
     Ipv4AddressHelper addresses("1.0.0.0", "255.0.0.0");
-    addresses.Assign(ends);
+    Ipv4InterfaceContainer wired = addresses.Assign(ends);
     Ipv4StaticRoutingHelper routing;
     routing.GetStaticRouting(server.Get(0)->GetObject<Ipv4>())
         ->AddNetworkRouteTo(Ipv4Address("7.0.0.0"), Ipv4Mask("255.0.0.0"), 1);
@@ -137,13 +154,26 @@ int main(int argc, char** argv)
     for (size_t user = 0; user < places.size(); ++user)
     {
         uint16_t port = kPort + user;
-        UdpClientHelper source(own.GetAddress(user), port);
+        Ptr<Node> from = uplink ? devices.Get(user) : server.Get(0);
+        Ptr<Node> to = uplink ? server.Get(0) : devices.Get(user);
+        UdpClientHelper source(uplink ? wired.GetAddress(1) : own.GetAddress(user), port);
         source.SetAttribute("PacketSize", UintegerValue(kPacket));
         source.SetAttribute("MaxPackets", UintegerValue(packets));
         source.SetAttribute("Interval", TimeValue(MicroSeconds(56))); // 200 Mbit/s
-        source.Install(server.Get(0)).Start(Seconds(kStart));
+        source.Install(from).Start(Seconds(kStart));
+        if (uplink)
+        {
+            // A user tells of at most 150 kB that wait, when a packet is new or after 10 ms of silence
+            // of its scheduler: without these a fast one would pause for 18 ms after each 150 kB.
+            UdpClientHelper reminder(wired.GetAddress(1), kPort - 1);
+            reminder.SetAttribute("PacketSize", UintegerValue(12));
+            reminder.SetAttribute("MaxPackets", UintegerValue(1 << 30));
+            reminder.SetAttribute("Interval", TimeValue(MilliSeconds(15)));
+            users.reminders.Add(reminder.Install(from));
+            users.reminders.Get(user)->SetStartTime(Seconds(kStart));
+        }
         PacketSinkHelper sink("ns3::UdpSocketFactory", InetSocketAddress(Ipv4Address::GetAny(), port));
-        ApplicationContainer application = sink.Install(devices.Get(user));
+        ApplicationContainer application = sink.Install(to);
         application.Start(Seconds(0));
         application.Get(0)->TraceConnectWithoutContext(
             "Rx", MakeCallback(&Users::Receive, &users).Bind(user));
