@@ -6,14 +6,15 @@ python benchmarks/examples_per_device.py runs/pftt-examples-per-device-sweep-*
 
 import argparse
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from wfl_sim.results import Run, Sweep
+from wfl_sim.results import Run
+from wfl_sim.results.comparison import open_runs
 from wfl_sim.results.figures.look import Look
 from wfl_sim.results.figures.style import line_styles
 from wfl_sim.results.statistics import Estimate, estimate
@@ -28,10 +29,10 @@ def texts(run: Run) -> int:
     return round(float(run.point["data.examples"].value) * (1 - held))
 
 
-def accuracies(sweep: Sweep) -> Accuracies:
-    """Return what the runs of a sweep end with."""
+def accuracies(runs: Sequence[Run]) -> Accuracies:
+    """Return what runs end with."""
     found: dict[str, dict[int, dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
-    for run in sweep.runs():
+    for run in runs:
         name = str(run.point["variant"].value)
         found[name][texts(run)][run.seed] = run.final("accuracy", "personal_mean")
     return found
@@ -74,11 +75,11 @@ def draw(found: Accuracies, first: str) -> Figure:
 def main() -> None:
     """Draw the figure and print the table of its numbers."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("sweep", type=Path)
+    parser.add_argument("sweeps", nargs="+", type=Path)
     parser.add_argument("--first", default="pftt")
     parser.add_argument("--out", type=Path, default=Path("examples-per-device.png"))
     given = parser.parse_args()
-    found = accuracies(Sweep.open(given.sweep))
+    found = accuracies(open_runs(given.sweeps))
     with Look()():
         draw(found, given.first).savefig(given.out, dpi=110)
     for name, by_size in found.items():
