@@ -64,6 +64,7 @@ def draw(found: Accuracies, first: str) -> Figure:
     lead.set_ylabel(f"accuracy of {first} less that of the other")
     for axes in (final, lead):
         axes.set_xscale("log")
+        axes.margins(x=0.06)
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xticks(sizes, [str(size) for size in sizes])
         axes.set_xlabel("texts to train on per device (mean over devices)")
