@@ -8,6 +8,7 @@ own. Long scenarios are shortened.
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -78,14 +79,16 @@ def digests(names: list[str]) -> dict[str, list[str]]:
 
 
 def emulated(environment: dict[str, str], names: list[str]) -> dict[str, list[str]]:
-    """Return the digests of a process with this environment."""
+    """Return the digests of a process with this environment; none where it cannot run here."""
     done = subprocess.run(
         [sys.executable, "-m", "tools.emulated_processors", "--here", *names],
         env=os.environ | environment,
         cwd=ROOT,
         stdout=subprocess.PIPE,
-        check=True,
     )
+    if done.returncode == -signal.SIGILL:
+        return {}
+    done.check_returncode()
     read: dict[str, list[str]] = json.loads(done.stdout)
     return read
 
@@ -102,9 +105,10 @@ def main() -> int:
     print("|---|---|---:|---|" + "---|" * len(others))
     differ = 0
     for name, here in first.items():
-        same = [each[name] == here for each in others]
-        differ += not all(same)
-        cells = " | ".join("the same" if each else "**other**" for each in same)
+        found = [each.get(name) for each in others]
+        differ += any(each not in (None, here) for each in found)
+        said = {True: "the same", False: "**other**"}
+        cells = " | ".join("cannot run" if each is None else said[each == here] for each in found)
         how = ", ".join(f"`{setting}`" for setting in SCENARIOS[name])
         print(f"| {name} | {how} | {len(here)} | `{here[0][:12]}` | {cells} |")
     return differ

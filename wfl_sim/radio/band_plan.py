@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from channel_models.elementary import exp, log10
+from channel_models.elementary import decay, decibels
 from channel_models.units import db_to_linear
 from wfl_sim.radio.allocation.allocator import Demands, Statistics
 from wfl_sim.radio.band_division import BandDivision
@@ -50,7 +50,7 @@ class BandPlan:
         self._until = channel.step * np.arange(self.start + 1, self.start + 1 + steps, dtype=float)
         begins = np.append(now, self._until[:-1])
         self._lengths = self._until - begins
-        self._keep = exp(-self._lengths / band.averaging)
+        self._keep = decay(self._lengths / band.averaging)
         self._ages = begins[:, None] - traffic.start
         self._times_left = traffic.deadline - begins[:, None]
         self._average = traffic.average_rate
@@ -193,7 +193,7 @@ class BandPlan:
             time_constant=self.band.averaging,
             duty=self.band.duty,
             power=self._power[done],
-            sinr_db=10 * log10(self._sinr[done]),
+            sinr_db=decibels(self._sinr[done]),
             offset=None if self._learned is None else self._offsets[done],
             samples=self.samples,
         )

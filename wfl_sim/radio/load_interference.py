@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from channel_models.elementary import exp
+from channel_models.elementary import decay
 from wfl_sim.radio.cell import Direction
 from wfl_sim.radio.transmit_power import PowerRule
 
@@ -70,7 +70,7 @@ class AverageLoadInterference:
     def interference(self, cell: int, links: NDArray[np.intp], now: float) -> FloatArray:
         """Return the interference in W on a block, for the links (m,) of a cell."""
         others = [number for number in range(len(self._powers)) if number != cell]
-        loads = np.array([self._averaged(number, now) for number in others])
+        loads = self._averaged(others, now)
         if self._up:
             return np.full(len(links), float(loads[:, cell].sum()))
         one = np.ones(len(links))
@@ -78,9 +78,11 @@ class AverageLoadInterference:
         gains = self._gains[np.ix_(self._cells[others], links)]
         return np.asarray((loads * sent * gains).sum(axis=0))
 
-    def _averaged(self, cell: int, now: float) -> FloatArray:
-        keep = exp(-(now - self._since[cell]) / self._memory) if self._memory else 0.0
-        return np.asarray(self._now[cell] + keep * (self._average[cell] - self._now[cell]))
+    def _averaged(self, cells: int | list[int], now: float) -> FloatArray:
+        if not self._memory:
+            return self._now[cells]
+        keep = decay(np.asarray((now - self._since[cells]) / self._memory))[..., None]
+        return np.asarray(self._now[cells] + keep * (self._average[cells] - self._now[cells]))
 
     def _level(self, cell: int) -> FloatArray:
         active = np.array(self._active[cell], dtype=np.intp)

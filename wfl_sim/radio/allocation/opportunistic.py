@@ -71,15 +71,22 @@ class ProportionalFair:
         holders = self.holders(demands)
         if holders is not None:
             return demands.whole(holders)
-        shares, average = np.zeros(demands.efficiency.shape), self._average(demands)
-        priority = _priority(demands, average)
-        for block, efficiency in enumerate(np.ascontiguousarray(demands.efficiency.T)):
-            metric = efficiency * priority
-            best = np.flatnonzero(metric == metric.max())
-            shares[best, block] = 1.0 / len(best)
-            average[best] += shares[best, block] * efficiency[best]
-            priority[best] = demands.weight[best] / average[best]
-        return shares
+        efficiency, average = np.ascontiguousarray(demands.efficiency.T), self._average(demands)
+        shares, priority = np.zeros(efficiency.shape), _priority(demands, average)
+        for offered, share in zip(efficiency, shares, strict=True):
+            metric = offered * priority
+            first = metric.argmax()
+            best = metric == metric[first]
+            alike = np.count_nonzero(best)
+            if alike == 1:
+                share[first] = 1.0
+                average[first] += offered[first]
+                priority[first] = demands.weight[first] / average[first]
+            else:
+                np.divide(best, alike, share)
+                average += share * offered
+                priority = _priority(demands, average)
+        return shares.T
 
     def holders(self, demands: Demands) -> NDArray[np.intp] | None:
         """Return (blocks,) which transfer holds each block; None where there are ties."""
