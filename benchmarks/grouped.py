@@ -1,8 +1,9 @@
 """Groups against one by one: the same local updates and evaluations, one by one and together.
 
 The first table is builtin:tiny-bert with LoRA, adapters and head (PFTT), 32 devices, at several
-batch sizes; the second their evaluations on as many texts, a device counting as one step; the third
-builtin:tiny-gpt2-instruct that learns answers (PFTT, 16 devices); the last a network of the shape
+batch sizes; the second their evaluations on as many texts, a device counting as one step; then
+builtin:tiny-gpt2-instruct that learns answers (PFTT, 16 devices) and aligns a LoRA and an adapter
+(PWFF, rewards by rule, which cost no pass) by DPO, PPO and GRPO; the last a network of the shape
 of RoBERTa-base with random weights and without dropout (16 devices, batch 8, LoRA of rank 8). Both
 ways are timed alternately, and the best of the repetitions counts; CPU time is for machines that do
 other things meanwhile.
@@ -16,6 +17,7 @@ import resource
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 DEVICES, STEPS = 32, 4
@@ -62,20 +64,30 @@ def requests_of(adapted: Any, devices: int, phase: Any, tokens: int, vocabulary:
 
 
 def answers_of(options: argparse.Namespace) -> None:
-    """Compare both ways of learning answers."""
+    """Compare both ways of learning answers: given ones, pairs, and a network's own."""
     from wfl_sim.codecs import Float32
     from wfl_sim.data import Instruct
     from wfl_sim.learning.learner import PeftLearner
     from wfl_sim.learning.phase_requests import PhaseRequest
     from wfl_sim.learning.pretrained_model import Pretrained
-    from wfl_sim.methods import PFTT
+    from wfl_sim.methods import PFTT, PWFF
     from wfl_sim.methods.local_update import Train
+    from wfl_sim.methods.objectives import DPO, GRPO, PPO, RULES, Rewards
     from wfl_sim.methods.phases import Local
 
     devices = DEVICES // 2
     shards = Instruct(examples=16 * devices, test_fraction=0.2).shards(devices, 0)
-    for batch in (1, 2, 4, 8):
-        method = PFTT(local=Local(steps=STEPS, batch=batch))
+    rules = Rewards(helpfulness=RULES, safety=RULES)
+    local = Local(steps=STEPS)
+    methods: dict[str, Any] = {
+        "answers": PFTT(local=local),
+        "DPO": PWFF(local=local, rewards=rules, combine="linear", algorithm=DPO()),
+        "PPO": PWFF(local=local, rewards=rules, combine="linear", algorithm=PPO()),
+        "PPO, mgda": PWFF(local=local, rewards=rules, algorithm=PPO()),
+        "GRPO": PWFF(local=local, rewards=rules, combine="linear", algorithm=GRPO()),
+    }
+    for (name, each), batch in product(methods.items(), (1, 2, 4, 8)):
+        method = replace(each, local=replace(local, batch=batch))
         learner = PeftLearner(
             model=Pretrained(
                 pretrained="builtin:tiny-gpt2-instruct", device=options.device, dtype=options.dtype
@@ -102,7 +114,7 @@ def answers_of(options: argparse.Namespace) -> None:
                 )
             )
         result = trained(adapted, requests, options.repeat, options.device)
-        row(f"answers, {devices} devices x {batch}", result, devices * STEPS)
+        row(f"{name}, {devices} devices x {batch}", result, devices * STEPS)
 
 
 def one_by_one(adapted: Any, requests: Sequence[Any]) -> list[Any]:

@@ -77,7 +77,7 @@ def test_three_lengths_tell_what_each_token_costs() -> None:
     found, cache = _generation(model, texts, Alignment(algorithm=PPO()))
     decoding = Decoding(sparsity=Sparsity(), temperature=1.0, end=0, pad=0)
     held = DynamicCache(config=model.config)
-    counted = count_flops(model, lambda: generate(model, texts, decoding, None, held))
+    counted = count_flops(model, lambda: generate(model, texts, decoding, [None], held))
     assert found == counted.total
     assert cache == pytest.approx(2 * L * 2 * (T - 1) * H * 4, rel=1e-3)
 

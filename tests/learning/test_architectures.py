@@ -90,7 +90,7 @@ def test_answers_are_those_of_the_network_itself(saved: Saved, architecture: str
     request[:, 6:], mask[:, 6:] = ids, 1
     nothing = torch.zeros(1, 5, dtype=torch.int64)
     decoding = Decoding(sparsity=Sparsity(), temperature=1.0, end=-1, pad=0)
-    texts = generate(network, PromptBatch(request, mask, nothing, nothing), decoding, None)
+    texts = generate(network, PromptBatch(request, mask, nothing, nothing), decoding, [None])
     with torch.no_grad():
         own = network.generate(
             ids, do_sample=False, min_new_tokens=5, max_new_tokens=5, eos_token_id=None
@@ -125,10 +125,10 @@ def test_every_end_ends_an_answer(saved: Saved) -> None:
     nothing = torch.zeros(1, 6, dtype=torch.int64)
     prompts = PromptBatch(request, torch.ones_like(request), nothing, nothing)
     free = Decoding.of(tokenizer, network, Sparsity(), 1.0)
-    word = int(generate(network, prompts, free, None).answer[0, 0])
+    word = int(generate(network, prompts, free, [None]).answer[0, 0])
     network.generation_config.eos_token_id = [7, word]
     decoding = Decoding.of(tokenizer, network, Sparsity(), 1.0)
-    assert generate(network, prompts, decoding, None).answer_mask.tolist() == [[1, 0, 0, 0, 0, 0]]
+    assert generate(network, prompts, decoding, [None]).answer_mask.tolist() == [[1, 0, 0, 0, 0, 0]]
 
 
 @pytest.mark.parametrize("template", [None, "{{ messages[0]['content'] }}"])

@@ -63,7 +63,7 @@ def generated(
 ) -> PromptBatch:
     rng = None if seed is None else Generator().manual_seed(seed)
     settings = {"sparsity": DENSE, "temperature": 1.0, "end": END, "pad": PAD, **options}
-    return generate(model, prompts, Decoding(**settings), rng)  # type: ignore[arg-type]
+    return generate(model, prompts, Decoding(**settings), [rng])  # type: ignore[arg-type]
 
 
 def test_padding_on_the_left_changes_nothing() -> None:
@@ -107,10 +107,10 @@ def test_answers_end_and_are_repeated_by_their_seed() -> None:
 
 def test_tokens_are_sampled_from_the_softmax() -> None:
     logits = torch.randn(6, generator=Generator().manual_seed(1))
-    draws = sample_tokens(logits.expand(20_000, 6), Generator().manual_seed(2))
+    draws = sample_tokens(logits.expand(20_000, 6), [Generator().manual_seed(2)])
     counts = np.bincount(draws.numpy(), minlength=6)
     assert stats.chisquare(counts, 20_000 * logits.double().softmax(0).numpy()).pvalue > 0.001
-    assert sample_tokens(logits[None], None).item() == logits.argmax().item()
+    assert sample_tokens(logits[None], [None]).item() == logits.argmax().item()
 
 
 def test_temperature_divides_the_logits() -> None:

@@ -15,13 +15,16 @@ import numpy as np
 import pytest
 
 from wfl_sim.codecs import Float32
+from wfl_sim.data import Instruct
 from wfl_sim.data.examples import Shards
+from wfl_sim.data.instruct import Preferences
 from wfl_sim.execution.task import InitialPrivate, InitialShared, LocalUpdate, Result, StateRef
 from wfl_sim.learning.learner import PeftLearner
 from wfl_sim.learning.phase_requests import PhaseRequest
 from wfl_sim.learning.pretrained_model import Pretrained
-from wfl_sim.methods import PFTT, FedIT
+from wfl_sim.methods import PFIT, PFTT, PWFF, FedIT, LocalOnly
 from wfl_sim.methods.local_update import Train
+from wfl_sim.methods.objectives import DPO, GRPO, PPO, PREFERENCES, RULES, Rewards, Sparsity
 from wfl_sim.methods.parts import Adapter, Head, LoRA, Part
 from wfl_sim.methods.phases import Local, Phase
 from wfl_sim.state import State
@@ -260,8 +263,6 @@ ANSWERS = Pretrained(pretrained="builtin:tiny-gpt2-instruct")
 
 
 def answering(model: Pretrained, name: str) -> PeftLearner:
-    from wfl_sim.data import Instruct
-
     shards = Instruct(examples=24, test_fraction=0.5).shards(3, 0)
     method = METHODS[name]
     method = replace(method, local=replace(method.local, steps=2, batch=2))
@@ -281,6 +282,38 @@ def test_answers_are_learned_in_groups_as_alone(monkeypatch: pytest.MonkeyPatch,
             assert farthest(one, other) < 1e-5
         else:
             assert apart(one, other) < 1e-3 * apart(one, shared["shared"])
+    assert sizes == [3]
+
+
+RULED = {"rewards": Rewards(helpfulness=RULES, safety=RULES)}
+OWN = {"rewards": Rewards(helpfulness=PREFERENCES, safety=RULES)}
+ALIGNED = {
+    "pfit-ppo": PFIT(layers=1, algorithm=PPO(target_kl=0.1), **RULED),
+    "pfit-dpo": PFIT(algorithm=DPO(), attention=Sparsity()),
+    "pwff-mgda": PWFF(**OWN),
+    "pwff-pcgrad": PWFF(combine="pcgrad", **RULED),
+    "pwff-grpo": PWFF(algorithm=GRPO(group=2), **RULED),
+    "local-dpo": LocalOnly(algorithm=DPO()),
+}
+
+
+@pytest.mark.parametrize("name", ALIGNED)
+def test_alignment_learns_in_groups_as_alone(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Each device writes its own answers, and learns from its own rewards and preference."""
+    sizes = trained_as_group(monkeypatch)
+    sgd = Local(optimizer="sgd", lr=1e-3, epochs=1, batch=2, clip_norm=1.0)
+    method = replace(ALIGNED[name], local=sgd)
+    data = Instruct(examples=24, test_fraction=0.5, preferences=Preferences(values=(0.9, 0.5, 0.1)))
+    shards = data.shards(3, 0)
+    first, *others = shards.train
+    shards = replace(shards, train=(first.subset(range(2)), *others))  # takes fewer steps
+    learn = learner(ANSWERS, shards, method, tokens=shards.pooled.layout.tokens)
+    _, inputs = tasks_of(learn)
+    for (shared, private), alone, group in zip(inputs, *both(learn), strict=True):
+        assert group.values["train_loss"] == pytest.approx(alone.values["train_loss"], abs=1e-5)
+        for output, before in (("upload", shared["shared"]), ("private", private["private"])):
+            one, other = alone.states[output], group.states[output]
+            assert apart(one, other) <= 1e-3 * apart(one, before)
     assert sizes == [3]
 
 

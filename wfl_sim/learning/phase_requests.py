@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from wfl_sim.methods.local_update import Train
+from wfl_sim.methods.objectives import Alignment
 from wfl_sim.methods.parts import Part
 from wfl_sim.state import State
 
@@ -31,10 +32,11 @@ class PhaseRequest:
     def kind(self) -> object:
         """What requests of one group share: all but steps, batch, ranks and values.
 
-        Steps, too, where the learning rate falls towards the last one.
+        Steps, too, where the learning rate falls towards the last one, and the batch in alignment.
         """
         phase, local = self.train.phase, self.train.phase.local
         steps = 1 if local.lr_scheduler_type == "constant" else local.steps
-        batch = local.batch if local.micro_batch else 1
+        alone = local.micro_batch or isinstance(phase.objective, Alignment)
+        batch = local.batch if alone else 1
         alike = replace(phase, local=replace(local, steps=steps, batch=batch))
         return self.number, alike, tuple((part.name, type(part.config)) for part in self.parts)

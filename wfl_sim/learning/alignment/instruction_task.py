@@ -10,10 +10,10 @@ from transformers import PreTrainedTokenizerBase
 
 from wfl_sim.data.instructions import Instructions, PromptLengths
 from wfl_sim.learning.adapted_model import AdaptedModel
-from wfl_sim.learning.alignment.policy import reference_policy
+from wfl_sim.learning.alignment.policy import OnePolicy, reference_policy
 from wfl_sim.learning.alignment.preference_head import preference_head
 from wfl_sim.learning.alignment.rewards import Reward, alignment_of, answer_rewards, rewards_of
-from wfl_sim.learning.alignment.training import align
+from wfl_sim.learning.alignment.training import Learner, align, optimizer_steps
 from wfl_sim.learning.causal.evaluation import (
     Around,
     generate_answers,
@@ -66,9 +66,26 @@ class InstructionTask:
         seed: int,
     ) -> list[float]:
         """Take the local steps of one phase in place, and return what each has minimised."""
-        draws = Generator().manual_seed(derived_seed(seed, "answers"))
-        rewards = [each or self._head(adapted, examples.examples) for each in self.rewards]
-        return align(adapted, phase, examples, rewards, self.tokenizer, rng, draws)
+        policy = OnePolicy(adapted, phase, optimizer_steps(phase))
+        learner = self.learner(adapted, phase, examples, rng, seed)
+        return align(policy, phase, [learner], self.tokenizer)[0]
+
+    def learner(
+        self,
+        adapted: AdaptedModel,
+        phase: Phase,
+        examples: Conversations,
+        rng: np.random.Generator,
+        seed: int,
+    ) -> Learner:
+        """Return what a device brings along for a phase."""
+        return Learner(
+            examples=examples,
+            rewards=[each or self._head(adapted, examples.examples) for each in self.rewards],
+            local=phase.local,
+            rng=rng,
+            draws=Generator().manual_seed(derived_seed(seed, "answers")),
+        )
 
     def _head(self, adapted: AdaptedModel, examples: Instructions) -> Reward:
         """Return what a device's pairs teach, which is learned once in a process."""

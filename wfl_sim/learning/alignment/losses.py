@@ -1,4 +1,8 @@
-"""Losses of PPO, GRPO and DPO, estimators of KL divergence, and advantages."""
+"""Losses of PPO, GRPO and DPO, estimators of KL divergence, and advantages.
+
+A mean over answers and their words is taken for each of the dimensions before these: of shape
+(devices, n, places), for each device.
+"""
 
 import torch
 from torch import Tensor
@@ -46,7 +50,7 @@ def dpo_loss(
     log-probabilities of whole answers, (n,). A policy that is its reference has a loss of log 2.
     """
     margin = (chosen - reference_chosen) - (rejected - reference_rejected)
-    return -functional.logsigmoid(beta * margin).mean()
+    return -functional.logsigmoid(beta * margin).mean(-1)
 
 
 def k1_divergence(new: Tensor, reference: Tensor) -> Tensor:
@@ -67,8 +71,8 @@ def k3_divergence(new: Tensor, reference: Tensor) -> Tensor:
 
 
 def mean_over_words(values: Tensor, mask: Tensor) -> Tensor:
-    """Return the mean of (n, places) where the mask is 1."""
-    return (values * mask).sum() / mask.sum()
+    """Return the mean of (..., n, places) where the mask is 1, (...)."""
+    return (values * mask).sum((-2, -1)) / mask.sum((-2, -1))
 
 
 def gae(
@@ -112,7 +116,6 @@ def group_relative(rewards: Tensor, group: int) -> Tensor:
 
 def normalize(values: Tensor, mask: Tensor) -> Tensor:
     """Return values of mean 0 and standard deviation 1 over the words; 0 elsewhere."""
-    count = mask.sum()
-    mean = (values * mask).sum() / count
-    variance = ((values - mean) ** 2 * mask).sum() / count
+    mean = mean_over_words(values, mask)[..., None, None]
+    variance = mean_over_words((values - mean) ** 2, mask)[..., None, None]
     return (values - mean) * mask / (variance + 1e-8).sqrt()

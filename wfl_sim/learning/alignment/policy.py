@@ -1,12 +1,12 @@
 """The policy: rollouts, gradients of PPO and GRPO, the loss of DPO, and the reference policy."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.nn import Parameter
 from transformers import PreTrainedModel
 
 from wfl_sim.learning.adapted_model import AdaptedModel
@@ -20,7 +20,9 @@ from wfl_sim.learning.alignment.losses import (
 from wfl_sim.learning.alignment.multi_objective import combine_gradients
 from wfl_sim.learning.causal.log_probabilities import log_probabilities
 from wfl_sim.learning.causal.prompts import PromptBatch
+from wfl_sim.learning.training import Optimizer, gradient_of, train_only
 from wfl_sim.methods.objectives import DPO, GRPO, PPO, Alignment
+from wfl_sim.methods.phases import Phase
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,70 +56,133 @@ class Rollout:
         )
 
 
+class Policies(Protocol):
+    """The policies of some devices, which learn side by side in one network.
+
+    Every tensor begins with a dimension for the devices, unless there is one device only.
+    """
+
+    adapted: AdaptedModel
+    values: Mapping[str, Tensor]
+    """Present values of all parts, by the name of the parameter."""
+    trained: Sequence[Tensor]
+    """What learns."""
+
+    def keep(self, devices: int) -> None:
+        """Go on with the first of the devices; the others have taken their steps."""
+
+    def on(self) -> AbstractContextManager[object]:
+        """Let the network compute with the policies, each with an equal share of its rows."""
+
+    def step(self) -> None:
+        """Take one step of the optimiser of each device, and forget the gradient."""
+
+
+class OnePolicy:
+    """The policy of one device: the values that the network holds.
+
+    Args:
+        adapted: the network with its parts.
+        phase: what learns, and how.
+        steps: of the optimiser that will be taken.
+    """
+
+    def __init__(self, adapted: AdaptedModel, phase: Phase, steps: int) -> None:
+        self.adapted = adapted
+        self.values: Mapping[str, Tensor] = adapted.parameters
+        self.trained = adapted.trained(phase)
+        train_only(adapted.model, self.trained)
+        self._optimizer = Optimizer(self.trained, phase.local, steps)
+
+    def __repr__(self) -> str:
+        return f"OnePolicy({self.adapted!r})"
+
+    def keep(self, devices: int) -> None:
+        """Do nothing: there is one device."""
+
+    def on(self) -> AbstractContextManager[object]:
+        """Return a context that changes nothing."""
+        return nullcontext()
+
+    def step(self) -> None:
+        """Take one step."""
+        self._optimizer.step()
+
+
 @dataclass(frozen=True)
 class Anchor:
-    """The penalty b |w - w_anchor|^2."""
+    """The penalty b |w - w_anchor|^2 of each device, summed over the devices."""
 
     strength: float
     """b; 0 for no penalty."""
-    parameters: Sequence[Parameter]
-    values: Sequence[Tensor]
-    """w_anchor of each parameter."""
+    anchors: Mapping[str, Tensor]
+    """w_anchor, by the name of the parameter."""
 
-    def penalty(self) -> Tensor | float:
-        """Return the penalty at the present values."""
+    def penalty(self, values: Mapping[str, Tensor]) -> Tensor | float:
+        """Return the penalty at present values, of all devices or of the first of them."""
         if not self.strength:
             return 0.0
-        pairs = zip(self.parameters, self.values, strict=True)
-        return self.strength * sum((w - at).square().sum() for w, at in pairs)
+        pairs = ((values[name], at) for name, at in self.anchors.items())
+        return self.strength * sum((w - at[: len(w)]).square().sum() for w, at in pairs)
 
 
 def policy_gradient(
     model: PreTrainedModel,
-    trained: Sequence[Parameter],
+    trained: Sequence[Tensor],
     batch: Rollout,
     objective: Alignment,
-    weights: Sequence[float],
-    anchor: Anchor,
+    weights: Sequence[Sequence[float]],
+    penalty: Tensor | float = 0.0,
 ) -> None:
-    """Write the gradient of one optimiser step of PPO or GRPO into `grad` of the parameters.
+    """Write the gradient of one optimiser step of PPO or GRPO into `grad` of what learns.
 
     Args:
-        model: the policy.
-        trained: parameters that learn.
-        batch: answers with one objective, or with one for each weight.
+        model: the policy, or those of several devices.
+        trained: what learns.
+        batch: answers with one objective, or with one for each weight; of all devices as many.
         objective: algorithm, and how objectives are combined.
-        weights: weights of the objectives.
-        anchor: penalty of the distance from an anchor.
+        weights: weights of the objectives, of each device.
+        penalty: added to the loss.
     """
-    algorithm, mask = objective.algorithm, batch.texts.answer_mask
+    algorithm, devices = objective.algorithm, len(weights)
     assert isinstance(algorithm, PPO | GRPO)
+
+    def own(values: Tensor) -> Tensor:
+        """Return what is each device's, (devices, n, ...)."""
+        return values.unflatten(0, (devices, -1))
+
     scores = log_probabilities(model, batch.texts, objective.attention, objective.temperature)
-    new = scores.log_probabilities
+    new, old, mask = own(scores.log_probabilities), own(batch.old), own(batch.texts.answer_mask)
     surrogates = [
-        clipped_surrogate(new, batch.old, advantages, mask, algorithm.clip)
+        clipped_surrogate(new, old, own(advantages), mask, algorithm.clip).sum()
         for advantages in batch.advantages.unbind(-1)
     ]
-    rest: Tensor | float = anchor.penalty()
+    rest = penalty
     if isinstance(algorithm, GRPO):
-        rest = rest + algorithm.kl * mean_over_words(k3_divergence(new, batch.reference), mask)
+        divergence = mean_over_words(k3_divergence(new, own(batch.reference)), mask)
+        rest = rest + algorithm.kl * divergence.sum()
     else:
         assert scores.values is not None
         assert batch.values is not None
         assert batch.returns is not None
-        for i in range(scores.values.shape[-1]):
-            value, old, due = (x[..., i] for x in (scores.values, batch.values, batch.returns))
-            loss = value_loss(value, old, due, mask, algorithm.clip)
-            rest = rest + algorithm.value_weight * loss
+        for columns in zip(
+            *(x.unbind(-1) for x in (scores.values, batch.values, batch.returns)), strict=True
+        ):
+            loss = value_loss(*map(own, columns), mask, algorithm.clip)
+            rest = rest + algorithm.value_weight * loss.sum()
     if len(surrogates) == 1:
         (surrogates[0] + rest).backward()
         return
-    gradients = [_gradient(surrogate, trained) for surrogate in surrogates]
+    gradients = [_gradient(surrogate, trained, devices) for surrogate in surrogates]
     if isinstance(rest, Tensor):
         rest.backward()
-    directions = combine_gradients(gradients, weights, objective.combine)
-    for parameter, direction in zip(trained, directions, strict=True):
-        parameter.grad = direction if parameter.grad is None else parameter.grad + direction
+    directions = [
+        combine_gradients([[first], [second]], each, objective.combine)[0]
+        for first, second, each in zip(*gradients, weights, strict=True)
+    ]
+    sizes = [value.numel() // devices for value in trained]
+    for value, direction in zip(trained, torch.stack(directions).split(sizes, 1), strict=True):
+        gradient_of(value).add_(direction.reshape(value.shape))
 
 
 def preference_loss(
@@ -126,8 +191,9 @@ def preference_loss(
     rejected: PromptBatch,
     reference: Sequence[Tensor],
     objective: Alignment,
+    devices: int = 1,
 ) -> Tensor:
-    """Return the loss of DPO on pairs.
+    """Return the loss of DPO on pairs, (devices,).
 
     Args:
         model: the policy.
@@ -135,12 +201,12 @@ def preference_loss(
         rejected: the other answers.
         reference: log-probabilities of both by the reference policy, (n,).
         objective: with DPO as its algorithm.
+        devices: whose policies these are; each has as many pairs.
     """
     assert isinstance(objective.algorithm, DPO)
-    first, second = (
-        answer_log_probability(model, texts, objective) for texts in (chosen, rejected)
-    )
-    return dpo_loss(first, second, reference[0], reference[1], objective.algorithm.beta)
+    new = [answer_log_probability(model, texts, objective) for texts in (chosen, rejected)]
+    four = [each.view(devices, -1) for each in (*new, *reference)]
+    return dpo_loss(*four, beta=objective.algorithm.beta)
 
 
 def answer_log_probability(
@@ -151,12 +217,14 @@ def answer_log_probability(
     return (words * texts.answer_mask).sum(1)
 
 
-def _gradient(loss: Tensor, trained: Sequence[Parameter]) -> list[Tensor]:
+def _gradient(loss: Tensor, trained: Sequence[Tensor], devices: int) -> Tensor:
+    """Return the gradient of each device as one row, (devices, values)."""
     found = torch.autograd.grad(loss, trained, retain_graph=True, allow_unused=True)
-    return [
-        torch.zeros_like(parameter) if gradient is None else gradient
-        for parameter, gradient in zip(trained, found, strict=True)
-    ]
+    whole = (
+        torch.zeros_like(value) if gradient is None else gradient
+        for value, gradient in zip(trained, found, strict=True)
+    )
+    return torch.cat([each.reshape(devices, -1) for each in whole], 1)
 
 
 @contextmanager

@@ -1,152 +1,260 @@
 """Local steps of alignment on a device: from rewards (PPO, GRPO) or from preferences (DPO)."""
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Generator, Tensor
 from transformers import PreTrainedTokenizerBase
 
-from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.alignment.losses import gae, group_relative, k1_divergence, normalize
 from wfl_sim.learning.alignment.policy import (
     Anchor,
+    Policies,
     Rollout,
     answer_log_probability,
     policy_gradient,
     preference_loss,
     reference_policy,
 )
-from wfl_sim.learning.alignment.rewards import Reward, answer_rewards
+from wfl_sim.learning.alignment.rewards import Reward
 from wfl_sim.learning.causal.generation import Decoding, generate
 from wfl_sim.learning.causal.log_probabilities import log_probabilities
-from wfl_sim.learning.causal.prompts import Conversations
-from wfl_sim.learning.training import Optimizer, batches, pieces, train_only
+from wfl_sim.learning.causal.prompts import Conversations, PromptBatch, decode_answers, joined
+from wfl_sim.learning.training import batches
 from wfl_sim.methods.objectives import DPO, GRPO, PPO, Alignment
 from wfl_sim.methods.parts import Offset
-from wfl_sim.methods.phases import Phase
+from wfl_sim.methods.phases import Local, Phase
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Learner:
+    """What a device brings along for one phase."""
+
+    examples: Conversations
+    """Requests, and pairs of answers for DPO."""
+    rewards: Sequence[Reward]
+    """Rewards of helpfulness and of safety."""
+    local: Local
+    """Its steps; all else is the same for all devices."""
+    rng: np.random.Generator
+    """Draws the order of requests and minibatches."""
+    draws: Generator
+    """Draws the words of answers."""
 
 
 def align(
-    adapted: AdaptedModel,
+    policies: Policies,
     phase: Phase,
-    examples: Conversations,
-    rewards: Sequence[Reward],
+    learners: Sequence[Learner],
     tokenizer: PreTrainedTokenizerBase,
-    rng: np.random.Generator,
-    draws: Generator,
-) -> list[float]:
-    """Take the local steps of a phase in place.
+) -> list[list[float]]:
+    """Take the local steps of a phase in place, of one device or of several at once.
 
     Args:
-        adapted: the policy with its parts.
+        policies: of the devices.
         phase: objective and local optimisation.
-        examples: requests of the device, and pairs of answers for DPO.
-        rewards: rewards of helpfulness and of safety.
-        tokenizer: tokenizer of the policy.
-        rng: draws the order of requests and minibatches.
-        draws: draws the words of answers.
+        learners: the devices, in descending order of steps.
+        tokenizer: tokenizer of the policies.
 
     Returns:
-        What each step has minimised: the negative mean reward with the penalty of KL divergence
-        (PPO, GRPO), or the loss of DPO.
+        What each step of each device has minimised: the negative mean reward with the penalty of KL
+        divergence (PPO, GRPO), or the loss of DPO.
     """
-    objective, model = phase.objective, adapted.model.eval()
+    objective = phase.objective
     assert isinstance(objective, Alignment)
-    trained = adapted.trained(phase)
-    train_only(model, trained)
-    local, algorithm = phase.local, objective.algorithm
-    within = algorithm.epochs * algorithm.minibatches if isinstance(algorithm, PPO | GRPO) else 1
-    optimizer = Optimizer(trained, local, local.steps * within)
-    anchor = _anchor(adapted, phase, objective)
-    weights = weights_of(objective, examples.examples.preference)
+    policies.adapted.model.eval()
+    algorithm, anchor = objective.algorithm, _anchor(policies, phase, objective)
+    orders = [list(batches(len(each.examples), each.local, each.rng)) for each in learners]
     kl = algorithm.kl if isinstance(algorithm, PPO | GRPO) else 0.0
-    losses = []
-    for indices in batches(len(examples), local, rng):
-        batch = examples.take(indices)
+    coefficients, losses = [kl] * len(learners), [list[float]() for _ in learners]
+    for step in range(len(orders[0])):
+        here = learners[: sum(len(order) > step for order in orders)]
+        policies.keep(len(here))
+        indices = [order[step] for order in orders[: len(here)]]
         if isinstance(algorithm, DPO):
-            split = enumerate(pieces(indices, batch, phase))
-            each = [
-                _preference_gradient(adapted, piece, objective, share, None if n else anchor)
-                for n, (_, piece, share) in split
-            ]
-            losses.append(sum(each))
-            optimizer.step()
-            continue
-        assert isinstance(algorithm, PPO | GRPO)
-        prompts = batch.take(torch.arange(len(batch)).repeat_interleave(algorithm.answers))
-        rollout, reward, divergence = collect_rollout(
-            adapted, prompts, objective, weights, kl, rewards, tokenizer, draws
-        )
-        for _ in range(algorithm.epochs):
-            order = torch.from_numpy(rng.permutation(len(rollout)))
-            for rows in order.tensor_split(algorithm.minibatches):
-                minibatch = rollout.take(rows)
-                policy_gradient(model, trained, minibatch, objective, weights, anchor)
-                optimizer.step()
-        losses.append(-reward + kl * divergence)
-        if isinstance(algorithm, PPO) and algorithm.target_kl is not None:
-            kl *= kl_factor(divergence, algorithm.target_kl, algorithm.adapt)
+            found = _preference_step(policies, here, indices, phase, anchor)
+        else:
+            found = _reward_step(policies, here, indices, phase, coefficients, anchor, tokenizer)
+        for own, loss in zip(losses, found, strict=False):
+            own.append(loss)
+    return losses
+
+
+def _preference_step(
+    policies: Policies,
+    learners: Sequence[Learner],
+    indices: Sequence[Tensor],
+    phase: Phase,
+    anchor: Anchor,
+) -> list[float]:
+    """Take a step of DPO, and return the loss of each device."""
+    adapted, objective = policies.adapted, phase.objective
+    assert isinstance(objective, Alignment)
+    parts = [each.examples.take(rows) for each, rows in zip(learners, indices, strict=True)]
+    chosen = joined([part.texts for part in parts])
+    rejected = joined([part.rejected for part in parts if part.rejected is not None])
+    size = phase.local.micro_batch or len(chosen)
+    losses, penalty = torch.zeros(len(learners)), anchor.penalty(policies.values)
+    for pair in zip(chosen.split(size), rejected.split(size), strict=True):
+        pair = tuple(_needed(texts, objective) for texts in pair)
+        with torch.no_grad(), adapted.muted(phase), reference_policy(adapted):
+            reference = [answer_log_probability(adapted.model, each, objective) for each in pair]
+        with policies.on():
+            each = preference_loss(adapted.model, *pair, reference, objective, len(learners))
+        each = len(pair[0]) / len(chosen) * each
+        (each.sum() + penalty).backward()
+        penalty = 0.0
+        losses += each.detach().cpu()
+    policies.step()
+    return losses.tolist()
+
+
+def _reward_step(
+    policies: Policies,
+    learners: Sequence[Learner],
+    indices: Sequence[Tensor],
+    phase: Phase,
+    coefficients: list[float],
+    anchor: Anchor,
+    tokenizer: PreTrainedTokenizerBase,
+) -> list[float]:
+    """Let the devices answer, learn from the rewards, and adapt the coefficients of divergence.
+
+    Returns:
+        The negative mean reward with the penalty of divergence, of each device.
+    """
+    objective = phase.objective
+    assert isinstance(objective, Alignment)
+    algorithm = objective.algorithm
+    assert isinstance(algorithm, PPO | GRPO)
+    prompts = [
+        each.examples.take(rows.repeat_interleave(algorithm.answers))
+        for each, rows in zip(learners, indices, strict=True)
+    ]
+    weights = [weights_of(objective, part.examples.preference) for part in prompts]
+    rollout, rewards, divergences = collect_rollout(
+        policies, learners, prompts, phase, weights, coefficients, tokenizer
+    )
+    rows = len(rollout) // len(learners)
+    for _ in range(algorithm.epochs):
+        orders = [
+            torch.from_numpy(first + each.rng.permutation(rows)).tensor_split(algorithm.minibatches)
+            for first, each in zip(range(0, len(rollout), rows), learners, strict=True)
+        ]
+        for several in zip(*orders, strict=True):
+            minibatch, penalty = rollout.take(torch.cat(several)), anchor.penalty(policies.values)
+            with policies.on():
+                policy_gradient(
+                    policies.adapted.model,
+                    policies.trained,
+                    minibatch,
+                    objective,
+                    weights,
+                    penalty,
+                )
+            policies.step()
+    losses = [
+        kl * far - reward
+        for reward, far, kl in zip(rewards, divergences, coefficients, strict=False)
+    ]
+    if isinstance(algorithm, PPO) and algorithm.target_kl is not None:
+        for place, far in enumerate(divergences):
+            coefficients[place] *= kl_factor(far, algorithm.target_kl, algorithm.adapt)
     return losses
 
 
 def collect_rollout(
-    adapted: AdaptedModel,
-    prompts: Conversations,
-    objective: Alignment,
-    weights: Sequence[float],
-    kl: float,
-    rewards: Sequence[Reward],
+    policies: Policies,
+    learners: Sequence[Learner],
+    prompts: Sequence[Conversations],
+    phase: Phase,
+    weights: Sequence[Sequence[float]],
+    coefficients: Sequence[float],
     tokenizer: PreTrainedTokenizerBase,
-    draws: Generator | None,
-) -> tuple[Rollout, float, float]:
+) -> tuple[Rollout, list[float], list[float]]:
     """Generate answers, and compute their advantages.
 
     Returns:
-        The rollout; the mean weighted reward; the mean KL divergence of an answer from the
-        reference, nat.
+        The rollout; of each device the mean weighted reward, and the mean KL divergence of an
+        answer from the reference, nat.
     """
+    adapted, objective, devices = policies.adapted, phase.objective, len(prompts)
+    assert isinstance(objective, Alignment)
     algorithm, model = objective.algorithm, adapted.model
     attention, temperature = objective.attention, objective.temperature
     decoding = Decoding.of(tokenizer, model, attention, temperature)
-    texts = generate(model, prompts.texts, decoding, draws)
-    mask = texts.answer_mask
-    with torch.no_grad():
+    asked = joined([each.texts for each in prompts])
+    with torch.no_grad(), policies.on():
+        texts = generate(model, asked, decoding, [each.draws for each in learners])
+        texts = _needed(texts, objective)
         old = log_probabilities(model, texts, attention, temperature)
-        with reference_policy(adapted):
-            reference = log_probabilities(model, texts, attention, temperature)
-    given = answer_rewards(rewards, tokenizer, prompts.examples, texts).to(mask.device)
+    with torch.no_grad(), adapted.muted(phase), reference_policy(adapted):
+        reference = log_probabilities(model, texts, attention, temperature)
+    mask = texts.answer_mask
+    requests = [text for each in prompts for text in each.examples.requests]
+    answers = decode_answers(tokenizer, texts)
+    columns = zip(*(each.rewards for each in learners), strict=True)
+    given = torch.stack([_scores(column, requests, answers) for column in columns], 1)
+    given = given.to(mask.device)
     divergence = k1_divergence(old.log_probabilities, reference.log_probabilities) * mask
-    weighted = given @ torch.tensor(weights, device=mask.device)
+    shares = torch.tensor(weights, device=mask.device).repeat_interleave(len(mask) // devices, 0)
+    weighted = (given * shares).sum(1)
     targets = weighted[:, None] if objective.combine == "linear" else given
     if isinstance(algorithm, GRPO):
-        columns = [group_relative(column, algorithm.group) for column in targets.T]
-        advantages = torch.stack(columns, 1)[:, None, :] * mask[..., None]
+        relative = [group_relative(column, algorithm.group) for column in targets.T]
+        advantages = torch.stack(relative, 1)[:, None, :] * mask[..., None]
         values, returns = None, None
     else:
         assert isinstance(algorithm, PPO)
         assert old.values is not None
         values = old.values
-        advantages, returns = _ppo_targets(targets, divergence, mask, values, kl, algorithm)
+        costs = torch.tensor(coefficients[:devices], device=mask.device)[:, None, None]
+        costs = costs * divergence.unflatten(0, (devices, -1))
+        advantages, returns = _ppo_targets(targets, costs, mask, values, algorithm)
     rollout = Rollout(
         texts, old.log_probabilities, reference.log_probabilities, advantages, values, returns
     )
-    return rollout, float(weighted.mean()), float(divergence.sum(1).mean())
+    means = (each.view(devices, -1).mean(1).tolist() for each in (weighted, divergence.sum(1)))
+    rewards, divergences = means
+    return rollout, rewards, divergences
 
 
 def _ppo_targets(
-    targets: Tensor, divergence: Tensor, mask: Tensor, values: Tensor, kl: float, algorithm: PPO
+    targets: Tensor, costs: Tensor, mask: Tensor, values: Tensor, algorithm: PPO
 ) -> tuple[Tensor, Tensor]:
-    """Return advantages and returns of PPO, (n, places, objectives)."""
+    """Return advantages and returns of PPO, (n, places, objectives).
+
+    Args:
+        targets: rewards of the answers, (n, objectives).
+        costs: what the divergence of each word costs, (devices, n / devices, places).
+        mask: 1 for words, (n, places).
+        values: predicted before each word, (n, places, objectives).
+        algorithm: discount and trace.
+    """
     last = (mask.cumsum(1) == mask.sum(1, keepdim=True)) & (mask > 0)
+    words = mask.view(costs.shape)
     advantages, returns = [], []
     for i in range(targets.shape[1]):
-        rewards = -kl * divergence + last * targets[:, i : i + 1]
+        rewards = last * targets[:, i : i + 1] - costs.flatten(0, 1)
         each, due = gae(rewards, values[..., i] * mask, mask, algorithm.discount, algorithm.trace)
-        advantages.append(normalize(each, mask))
+        advantages.append(normalize(each.view(costs.shape), words).flatten(0, 1))
         returns.append(due)
     return torch.stack(advantages, -1), torch.stack(returns, -1)
+
+
+def _needed(texts: PromptBatch, objective: Alignment) -> PromptBatch:
+    """Leave out what is padding in all rows; windows of sparse attention follow the whole."""
+    return texts.trimmed() if objective.attention.ratio == 1 else texts
+
+
+def _scores(rewards: Sequence[Reward], requests: Sequence[str], answers: Sequence[str]) -> Tensor:
+    """Return one reward of all answers; each device may have learned its own."""
+    if len({id(each) for each in rewards}) == 1:
+        return rewards[0].rewards(requests, answers)
+    shares = (np.array_split(np.array(each, object), len(rewards)) for each in (requests, answers))
+    return torch.cat([r.rewards(x, y) for r, x, y in zip(rewards, *shares, strict=True)])
 
 
 def weights_of(objective: Alignment, preference: float) -> tuple[float, float]:
@@ -163,33 +271,23 @@ def kl_factor(divergence: float, target: float, gain: float) -> float:
     return 1 + gain * min(0.2, max(-0.2, divergence / target - 1))
 
 
-def _preference_gradient(
-    adapted: AdaptedModel,
-    batch: Any,
-    objective: Alignment,
-    share: float,
-    anchor: Anchor | None,
-) -> float:
-    """Add a share of the gradient of DPO to `grad` of the parameters, and return as much loss."""
-    assert batch.rejected is not None
-    model, pair = adapted.model, (batch.texts, batch.rejected)
-    with torch.no_grad(), reference_policy(adapted):
-        reference = [answer_log_probability(model, texts, objective) for texts in pair]
-    loss = share * preference_loss(model, *pair, reference, objective)
-    (loss if anchor is None else loss + anchor.penalty()).backward()
-    return float(loss.detach())
+def optimizer_steps(phase: Phase) -> int:
+    """Return how many steps of the optimiser the local steps of a phase of alignment take."""
+    algorithm = phase.objective.algorithm if isinstance(phase.objective, Alignment) else None
+    within = algorithm.epochs * algorithm.minibatches if isinstance(algorithm, PPO | GRPO) else 1
+    return phase.local.steps * within
 
 
-def _anchor(adapted: AdaptedModel, phase: Phase, objective: Alignment) -> Anchor:
+def _anchor(policies: Policies, phase: Phase, objective: Alignment) -> Anchor:
     """Return zero for offsets; where there are none, the received values of shared parts."""
     held: dict[str, Tensor] = {}
-    parts = [adapted.parts[name] for name in phase.trains if objective.distance]
+    every = policies.adapted.parts
+    parts = [every[name] for name in phase.trains if objective.distance]
     offsets = [part.name for part in parts if isinstance(part.config, Offset)]
-    for name, parameter in adapted.parameters.items():
+    for name, value in policies.values.items():
         owner = name.partition("/")[0]
         if owner in offsets:
-            held[name] = torch.zeros_like(parameter)
+            held[name] = torch.zeros_like(value)
         elif not offsets and any(part.name == owner and part.shared for part in parts):
-            held[name] = parameter.detach().clone()
-    parameters = [adapted.parameters[name] for name in held]
-    return Anchor(objective.distance, parameters, list(held.values()))
+            held[name] = value.detach().clone()
+    return Anchor(objective.distance, held)

@@ -61,7 +61,7 @@ def generate_answers(
     answered = []
     for here in slices(len(examples), _BATCH):
         with around(here):
-            answered.append(generate(model, examples.texts.take(here), decoding, draws))
+            answered.append(generate(model, examples.texts.take(here), decoding, [draws]))
     return joined(answered)
 
 

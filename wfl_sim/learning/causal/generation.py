@@ -1,5 +1,6 @@
 """Generation of answers of a fixed length, token by token, with a cache of keys and values."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -51,7 +52,7 @@ def generate(
     model: PreTrainedModel,
     prompts: PromptBatch,
     decoding: Decoding,
-    rng: Generator | None,
+    generators: Sequence[Generator | None],
     cache: DynamicCache | None = None,
 ) -> PromptBatch:
     """Return the requests with answers of the network.
@@ -64,7 +65,8 @@ def generate(
         model: in evaluation mode.
         prompts: requests; the length of their answers is that of the new ones.
         decoding: sparsity, temperature, special tokens.
-        rng: draws the tokens; None takes the most likely.
+        generators: draw the tokens of equal shares of the requests, each as it would alone; None
+            takes the most likely.
         cache: an empty one, to be read afterwards.
     """
     count, length = prompts.answer.shape
@@ -77,6 +79,7 @@ def generate(
     answer_mask = torch.zeros_like(prompts.answer_mask)
     ends = torch.tensor([decoding.end, *decoding.other_ends], device=answer.device)
     unfinished = torch.ones(count, dtype=torch.bool, device=answer.device)
+    drawing = generators
     one = {"logits_to_keep": 1} if takes(model, "logits_to_keep") else {}
     with torch.no_grad(), parametrize.cached(), in_precision(model):
         for place in range(length):
@@ -92,23 +95,34 @@ def generate(
                 .logits[:, -1]
                 .float()
             )
-            token = sample_tokens(logits / decoding.temperature, rng)
+            token = sample_tokens(logits / decoding.temperature, drawing)
             answer[:, place] = torch.where(unfinished, token, decoding.pad)
             answer_mask[:, place] = unfinished.to(answer_mask.dtype)
             unfinished = unfinished & (token[:, None] != ends).all(1)
-            if answer.device.type != "meta" and not bool(unfinished.any()):
-                break
+            if answer.device.type != "meta":
+                going = unfinished.view(len(generators), -1).any(1).tolist()
+                if not any(going):
+                    break
+                drawing = [g if on else None for g, on in zip(generators, going, strict=True)]
             inputs, done = answer[:, place : place + 1], upto
     return prompts.with_answers(answer, answer_mask)
 
 
-def sample_tokens(logits: Tensor, rng: Generator | None) -> Tensor:
+def sample_tokens(logits: Tensor, generators: Sequence[Generator | None]) -> Tensor:
     """Return a token of each row of logits (n, words): drawn from their softmax, or the largest.
 
     E. Gumbel: argmax(logits - log(-log u)) is distributed as the softmax says.
+
+    Args:
+        logits: of all rows.
+        generators: draw for equal shares of the rows; None takes the largest.
     """
-    if rng is None or logits.device.type == "meta":
+    if logits.device.type == "meta" or not any(generators):
         return logits.argmax(-1)
-    uniform = torch.rand(logits.shape, generator=rng, device=rng.device).to(logits.device)
+    uniform = torch.full(logits.shape, 0.5)
+    for rows, rng in zip(uniform.chunk(len(generators)), generators, strict=True):
+        if rng is not None:
+            rows.uniform_(generator=rng)
+    uniform = uniform.to(logits.device)
     noise = -torch.log(-torch.log(uniform.clamp(1e-10, 1 - 1e-7)))
     return (logits + noise).argmax(-1)

@@ -21,7 +21,6 @@ from transformers import DynamicCache, PreTrainedModel
 from wfl_sim.data.instructions import PromptLengths
 from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.alignment.policy import (
-    Anchor,
     Rollout,
     answer_log_probability,
     policy_gradient,
@@ -145,7 +144,7 @@ def _rewards(
                 hidden_states(model, texts)
 
     def update() -> None:
-        policy_gradient(model, trained, minibatch, objective, (0.5, 0.5), Anchor(0.0, (), ()))
+        policy_gradient(model, trained, minibatch, objective, [(0.5, 0.5)])
 
     step = count_update(model, trained, phase.local, update)
     updates = algorithm.epochs * algorithm.minibatches
@@ -187,7 +186,7 @@ def _generation(
         """Return FLOPs, those of attention among them, and the bytes of the cache."""
         prompts = texts.with_answers(texts.answer[:, :tokens], texts.answer_mask[:, :tokens])
         cache = DynamicCache(config=model.config)
-        flops = count_flops(model, lambda: generate(model, prompts, decoding, None, cache))
+        flops = count_flops(model, lambda: generate(model, prompts, decoding, [None], cache))
         layers: Any = cache.layers
         held = (v for layer in layers for v in vars(layer).values() if isinstance(v, Tensor))
         return np.array([flops.total, flops.attention, sum(each.nbytes for each in held)])

@@ -10,6 +10,7 @@ from wfl_sim.learning.objectives import losses_of
 from wfl_sim.learning.phase_requests import PhaseRequest
 from wfl_sim.learning.tokenized import TokenizedTexts
 from wfl_sim.learning.torch_settings import noisy_part
+from wfl_sim.methods.objectives import Alignment
 from wfl_sim.methods.parts import Full, Part, Router, Tuner
 
 
@@ -18,11 +19,12 @@ def why_not_trainable(adapted: AdaptedModel, request: PhaseRequest) -> str | Non
     objective = request.train.phase.objective
     if request.train.phase.local.micro_batch:
         return "micro_batch asks for passes smaller than a batch, and a group's are larger"
-    if losses_of(objective) is None:
+    aligns = isinstance(objective, Alignment)
+    if losses_of(objective) is None and not aligns:
         return f"the loss of {type(objective).__name__} is no mean over examples or words"
     if reason := _why_parts_not(adapted, request.parts):
         return reason
-    if dropout := noisy_part(adapted.model):
+    if not aligns and (dropout := noisy_part(adapted.model)):
         return f"{dropout} drops out, and every device has noise of its own"
     return None
 

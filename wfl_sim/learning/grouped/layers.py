@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils import parametrize
 from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
 
 from wfl_sim.methods.parts import LoRA, Part
 from wfl_sim.state import State
@@ -96,10 +98,16 @@ class GroupLayers:
                 self._found.append((module, _lora, own))
                 pieces = {id(each) for each in module.modules()}
                 inside |= pieces - {id(each) for each in module.base_layer.modules()}
-            elif id(module) not in inside and any("." not in name for name in own):
-                if type(module) not in _KINDS:
-                    raise ValueError(f"{path} is a {type(module).__name__}")
-                self._found.append((module, _KINDS[type(module)], own))
+            elif id(module) not in inside and any(_held(name) for name in own):
+                kind = parametrize.type_before_parametrizations(module)
+                if kind not in _KINDS:
+                    raise ValueError(f"{path} is a {kind.__name__}")
+                self._found.append((module, _KINDS[kind], own))
+                inside |= {
+                    id(each)
+                    for name, each in module.named_modules()
+                    if name.startswith("parametrizations")
+                }
 
     @contextmanager
     def on(self, stacks: Stacks, scales: Stacks) -> Iterator[None]:
@@ -114,6 +122,11 @@ class GroupLayers:
                 module.forward = make(module, own, stacks, scales)
                 restored.callback(delattr, module, "forward")
             yield
+
+
+def _held(name: str) -> bool:
+    """Return whether a layer itself has a parameter of this name, or an offset to one."""
+    return "." not in name or name.startswith("parametrizations.")
 
 
 def _lora(layer: Any, own: Names, stacks: Stacks, scales: Stacks) -> Forward:
@@ -135,15 +148,30 @@ def _lora(layer: Any, own: Names, stacks: Stacks, scales: Stacks) -> Forward:
     return forward
 
 
+def _value(layer: nn.Module, own: Names, stacks: Stacks, leaf: str) -> Any:
+    """Return the values of a weight for all devices, offsets included; None where it has none."""
+    base, offset = (f"parametrizations.{leaf}.{each}" for each in ("original", "0.offset"))
+    there, devices = dict(layer.named_parameters()), len(next(iter(stacks.values())))
+    found = [
+        stacks[own[name]] if name in own else there[name].expand(devices, *there[name].shape)
+        for name in (leaf, base, offset)
+        if name in there
+    ]
+    return sum(found[1:], found[0]) if found else None
+
+
 def _linear(layer: nn.Linear, own: Names, stacks: Stacks, scales: Stacks) -> Forward:
-    weight = stacks[own["weight"]]
-    bias = stacks[own["bias"]] if "bias" in own else None
+    weight, bias = (_value(layer, own, stacks, leaf) for leaf in ("weight", "bias"))
     return lambda x: linear(x, weight, bias)
 
 
+def _transposed(layer: Conv1D, own: Names, stacks: Stacks, scales: Stacks) -> Forward:
+    weight, bias = (_value(layer, own, stacks, leaf) for leaf in ("weight", "bias"))
+    return lambda x: linear(x, weight.transpose(1, 2), bias)
+
+
 def _layer_norm(layer: nn.LayerNorm, own: Names, stacks: Stacks, scales: Stacks) -> Forward:
-    weight = stacks[own["weight"]]
-    bias = stacks[own["bias"]] if "bias" in own else None
+    weight, bias = (_value(layer, own, stacks, leaf) for leaf in ("weight", "bias"))
 
     def forward(x: Tensor) -> Tensor:
         rows = functional.layer_norm(x, layer.normalized_shape, eps=layer.eps)
@@ -155,5 +183,6 @@ def _layer_norm(layer: nn.LayerNorm, own: Names, stacks: Stacks, scales: Stacks)
 
 _KINDS: Final[Mapping[type, Make]] = {
     nn.Linear: _linear,
+    Conv1D: _transposed,
     nn.LayerNorm: _layer_norm,
 }

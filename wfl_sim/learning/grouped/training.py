@@ -1,6 +1,6 @@
 """One phase of the local updates of many devices, in shared passes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -9,14 +9,18 @@ import torch
 from torch import Tensor
 
 from wfl_sim.learning.adapted_model import AdaptedModel
+from wfl_sim.learning.alignment.instruction_task import InstructionTask
+from wfl_sim.learning.alignment.training import align, optimizer_steps
 from wfl_sim.learning.causal import prompts
-from wfl_sim.learning.grouped.layers import GroupLayers, scales_of, slice_of, stacked
+from wfl_sim.learning.grouped.layers import stacked
+from wfl_sim.learning.grouped.parameters import GroupParameters
 from wfl_sim.learning.objectives import losses_of
 from wfl_sim.learning.phase_requests import PhaseRequest, Trained
 from wfl_sim.learning.tokenized import bucketed, joined
 from wfl_sim.learning.torch_settings import deterministic, in_precision
-from wfl_sim.learning.training import batches, finite, gradient_of, optimizer_of, set_rate
-from wfl_sim.randomness import stream
+from wfl_sim.learning.training import batches, finite, gradient_of
+from wfl_sim.methods.objectives import Alignment
+from wfl_sim.randomness import derived_seed, stream
 
 
 def train_together(adapted: AdaptedModel, requests: Sequence[PhaseRequest]) -> list[Trained]:
@@ -33,22 +37,38 @@ def train_together(adapted: AdaptedModel, requests: Sequence[PhaseRequest]) -> l
     # In descending order of steps: the devices that still train are the first of a stack.
     order = sorted(range(len(requests)), key=lambda each: -requests[each].train.phase.local.steps)
     with deterministic(seed=0, threads=adapted.threads):
-        done = _train(adapted, [requests[each] for each in order])
+        aligns = isinstance(requests[0].train.phase.objective, Alignment)
+        done = (_align if aligns else _train)(adapted, [requests[each] for each in order])
     trained = dict(zip(order, done, strict=True))
     return [trained[each] for each in range(len(requests))]
+
+
+def _align(adapted: AdaptedModel, requests: Sequence[PhaseRequest]) -> list[Trained]:
+    task, phase = adapted.task, requests[0].train.phase
+    assert isinstance(task, InstructionTask)
+    learners = [
+        task.learner(
+            adapted,
+            request.train.phase,
+            request.examples,
+            stream(request.seed, "batches", request.number),
+            derived_seed(request.seed, request.number),
+        )
+        for request in requests
+    ]
+    adapted.model.requires_grad_(False)
+    group = GroupParameters(adapted, requests, optimizer_steps(phase))
+    losses = align(group, phase, learners, task.tokenizer)
+    return list(zip(group.states(), losses, strict=True))
 
 
 def _train(adapted: AdaptedModel, requests: Sequence[PhaseRequest]) -> list[Trained]:
     model, phase = adapted.model.requires_grad_(False).train(), requests[0].train.phase
     each_loss = losses_of(phase.objective)
     assert each_loss is not None
-    names = {id(value): name for name, value in adapted.parameters.items()}
-    layers = GroupLayers(model, adapted.parameters)
-    starts = [request.train.start for request in requests]
-    stacks = {name: stacked(starts, name, model.device) for name in adapted.parameters}
-    learned = [names[id(value)] for value in adapted.trained(phase)]
-    add_terms = GroupGradientTerms(requests, {name: stacks[name] for name in learned})
-    scales = scales_of([request.parts for request in requests], model.device, phase.mutes)
+    steps = [request.train.phase.local.steps for request in requests]
+    group = GroupParameters(adapted, requests, steps[0])
+    add_terms = GroupGradientTerms(requests, group.learned, model.device)
     prefix, texts = adapted.prefix, [request.examples for request in requests]
     examples: Any = (
         prompts.joined([each.texts for each in texts])
@@ -58,53 +78,31 @@ def _train(adapted: AdaptedModel, requests: Sequence[PhaseRequest]) -> list[Trai
     rows, counts = _plan(requests, model.device)
     precision = in_precision(model)
     losses: list[Tensor] = []
-    moments: list[Mapping[str, Tensor]] = []
-    steps = [request.train.phase.local.steps for request in requests]
-    rates, clip = phase.local.rates(steps[0]), phase.local.clip_norm
-    for end in sorted(set(steps)):
-        size = sum(each >= end for each in steps)
-        values = [stacks[name][:size].clone().requires_grad_() for name in learned]
-        optimizer = optimizer_of(values, phase.local)
-        for value, before in zip(values, moments, strict=False):
-            optimizer.state[value] = {n: v[:size] if v.dim() else v for n, v in before.items()}
-        now = {name: stack[:size] for name, stack in stacks.items()}
-        now |= dict(zip(learned, values, strict=True))
-        with (
-            adapted.cls_token_only(),
-            nullcontext() if prefix is None else prefix.over(*texts) as begin_above,
-            layers.on(now, {part: scale[:size] for part, scale in scales.items()}),
-        ):
-            for step in range(len(losses), end):
-                chosen = rows[step, :size].flatten()
-                batch = examples.take(chosen)
-                if isinstance(batch, prompts.PromptBatch):
-                    batch = batch.trimmed()
-                if begin_above is not None:
-                    begin_above(chosen, batch)
-                with precision:
-                    sums, terms = each_loss(model, batch)
-                kept = counts[:size]
-                share = kept / (kept * terms.view(size, -1)).sum(dim=1, keepdim=True)
-                means = (sums.view(size, -1) * share).sum(dim=1)
-                means.sum().backward()
-                add_terms(values)
-                if clip:
-                    clip_each(values, clip)
-                if rates is not None:
-                    set_rate(optimizer, rates[step])
-                optimizer.step()
-                optimizer.zero_grad()
-                losses.append(means.detach())
-        moments = [optimizer.state[value] for value in values]
-        for name, value in zip(learned, values, strict=True):
-            stacks[name][:size] = value.detach()
-    ends = {name: stack.cpu().numpy() for name, stack in stacks.items()}
+    with (
+        adapted.cls_token_only(),
+        nullcontext() if prefix is None else prefix.over(*texts) as begin_above,
+    ):
+        for step in range(steps[0]):
+            size = sum(each > step for each in steps)
+            group.keep(size)
+            chosen = rows[step, :size].flatten()
+            batch = examples.take(chosen)
+            if isinstance(batch, prompts.PromptBatch):
+                batch = batch.trimmed()
+            if begin_above is not None:
+                begin_above(chosen, batch)
+            with group.on(), precision:
+                sums, terms = each_loss(model, batch)
+            kept = counts[:size]
+            share = kept / (kept * terms.view(size, -1)).sum(dim=1, keepdim=True)
+            means = (sums.view(size, -1) * share).sum(dim=1)
+            means.sum().backward()
+            add_terms(group.trained)
+            group.step()
+            losses.append(means.detach())
     return [
-        (
-            {name: slice_of(ends[name], row, a.shape) for name, a in request.train.start.items()},
-            finite([loss[row] for loss in losses[: steps[row]]], request.train.phase.local),
-        )
-        for row, request in enumerate(requests)
+        (state, finite([loss[row] for loss in losses[: steps[row]]], request.train.phase.local))
+        for row, (request, state) in enumerate(zip(requests, group.states(), strict=True))
     ]
 
 
@@ -113,24 +111,27 @@ class GroupGradientTerms:
 
     Args:
         requests: requests of one kind.
-        stacks: start values of the parameters that are trained.
+        learned: names of the parameters that are trained.
+        device: torch device of their values.
     """
 
-    def __init__(self, requests: Sequence[PhaseRequest], stacks: Mapping[str, Tensor]) -> None:
+    def __init__(
+        self, requests: Sequence[PhaseRequest], learned: Sequence[str], device: torch.device
+    ) -> None:
         trains = [request.train for request in requests]
         self._proximal = trains[0].phase.proximal
         self._origins: list[Tensor] = []
         self._pushes: list[Tensor] = []
-        for name, stack in stacks.items():
+        for name in learned:
             if self._proximal:
                 origins = [train.anchor or train.start for train in trains]
-                self._origins.append(stacked(origins, name, stack.device))
+                self._origins.append(stacked(origins, name, device))
             if any(train.correction for train in trains):
                 pushes = [
                     {name: train.correction.get(name, np.zeros_like(train.start[name]))}
                     for train in trains
                 ]
-                self._pushes.append(stacked(pushes, name, stack.device))
+                self._pushes.append(stacked(pushes, name, device))
 
     def __call__(self, values: Sequence[Tensor]) -> None:
         """Add to the gradients of the values of the first devices."""
@@ -139,15 +140,6 @@ class GroupGradientTerms:
                 gradient_of(value).add_(value - origin[: len(value)], alpha=self._proximal)
             for value, push in zip(values, self._pushes, strict=False):
                 gradient_of(value).add_(push[: len(value)])
-
-
-def clip_each(values: Sequence[Tensor], largest: float) -> None:
-    """Clip the gradient of each device to a norm, as torch does with that of one."""
-    gradients = [gradient_of(value) for value in values]
-    squares = [gradient.flatten(1).square().sum(1) for gradient in gradients]
-    share = (largest / (torch.stack(squares).sum(0).sqrt() + 1e-6)).clamp(max=1.0)
-    for gradient in gradients:
-        gradient.mul_(share.view(-1, *[1] * (gradient.dim() - 1)))
 
 
 def _plan(requests: Sequence[PhaseRequest], device: torch.device) -> tuple[Tensor, Tensor]:
