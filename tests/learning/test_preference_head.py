@@ -114,3 +114,11 @@ def test_without_pairs_there_is_nothing_to_learn_from() -> None:
     unpaired = replace(held, train=tuple(replace(each, rejected=()) for each in held.train))  # type: ignore[type-var]
     with pytest.raises(LocatedError, match="preferences are learned from pairs of answers"):
         check_compatible(MODEL, METHOD, unpaired)
+
+
+def test_a_step_has_an_answer_for_each_minibatch() -> None:
+    small = replace(METHOD, algorithm=PPO(minibatches=3), local=replace(METHOD.local, batch=2))
+    with pytest.raises(LocatedError, match="must be at most 2, the answers of a step") as caught:
+        check_compatible(MODEL, small, shards())
+    assert caught.value.path == ("method", "algorithm", "minibatches")
+    check_compatible(MODEL, replace(small, local=replace(METHOD.local, batch=3)), shards())

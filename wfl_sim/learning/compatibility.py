@@ -5,7 +5,7 @@ from wfl_sim.data.examples import Shards
 from wfl_sim.data.instructions import Instructions
 from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.methods.method import Method, SplitModel
-from wfl_sim.methods.objectives import DPO, PREFERENCES, RULES, Alignment
+from wfl_sim.methods.objectives import DPO, GRPO, PPO, PREFERENCES, RULES, Alignment
 from wfl_sim.methods.parts import Full, Head, LastLayers, Offset
 
 
@@ -34,6 +34,7 @@ def check_compatible(model: Pretrained, method: Method, shards: Shards) -> None:
                 "quantise",
             )
     _check_memory_saving(model, method)
+    _check_minibatches(method)
     objectives = [phase.objective for phase in method.phases]
     aligning = [each for each in objectives if isinstance(each, Alignment)]
     if not aligning:
@@ -71,6 +72,23 @@ def check_compatible(model: Pretrained, method: Method, shards: Shards) -> None:
                 "rewards",
             )
         _check_rewards(objective, examples.layout.tokens)
+
+
+def _check_minibatches(method: Method) -> None:
+    """Refuse more minibatches than a step has answers."""
+    for phase in method.phases:
+        algorithm = phase.objective.algorithm if isinstance(phase.objective, Alignment) else None
+        if not isinstance(algorithm, PPO | GRPO):
+            continue
+        answers = phase.local.batch * algorithm.answers
+        if answers < algorithm.minibatches:
+            raise LocatedError(
+                f"must be at most {answers}, the answers of a step (batch {phase.local.batch}), "
+                f"got {algorithm.minibatches}",
+                "method",
+                "algorithm",
+                "minibatches",
+            )
 
 
 def _check_memory_saving(model: Pretrained, method: Method) -> None:

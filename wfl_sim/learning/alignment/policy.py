@@ -90,9 +90,10 @@ class OnePolicy:
     def __init__(self, adapted: AdaptedModel, phase: Phase, steps: int) -> None:
         self.adapted = adapted
         self.values: Mapping[str, Tensor] = adapted.parameters
-        self.trained = adapted.trained(phase)
-        train_only(adapted.model, self.trained)
-        self._optimizer = Optimizer(self.trained, phase.local, steps)
+        learns = adapted.trained(phase)
+        self.trained: Sequence[Tensor] = learns
+        train_only(adapted.model, learns)
+        self._optimizer = Optimizer(learns, phase.local, steps)
 
     def __repr__(self) -> str:
         return f"OnePolicy({self.adapted!r})"
@@ -165,10 +166,9 @@ def policy_gradient(
         assert scores.values is not None
         assert batch.values is not None
         assert batch.returns is not None
-        for columns in zip(
-            *(x.unbind(-1) for x in (scores.values, batch.values, batch.returns)), strict=True
-        ):
-            loss = value_loss(*map(own, columns), mask, algorithm.clip)
+        columns = (x.unbind(-1) for x in (scores.values, batch.values, batch.returns))
+        for value, before, due in zip(*columns, strict=True):
+            loss = value_loss(own(value), own(before), own(due), mask, algorithm.clip)
             rest = rest + algorithm.value_weight * loss.sum()
     if len(surrogates) == 1:
         (surrogates[0] + rest).backward()
@@ -205,8 +205,8 @@ def preference_loss(
     """
     assert isinstance(objective.algorithm, DPO)
     new = [answer_log_probability(model, texts, objective) for texts in (chosen, rejected)]
-    four = [each.view(devices, -1) for each in (*new, *reference)]
-    return dpo_loss(*four, beta=objective.algorithm.beta)
+    better, worse, *before = (each.view(devices, -1) for each in (*new, *reference))
+    return dpo_loss(better, worse, before[0], before[1], objective.algorithm.beta)
 
 
 def answer_log_probability(

@@ -97,8 +97,8 @@ def _preference_step(
     rejected = joined([part.rejected for part in parts if part.rejected is not None])
     size = phase.local.micro_batch or len(chosen)
     losses, penalty = torch.zeros(len(learners)), anchor.penalty(policies.values)
-    for pair in zip(chosen.split(size), rejected.split(size), strict=True):
-        pair = tuple(_needed(texts, objective) for texts in pair)
+    for two in zip(chosen.split(size), rejected.split(size), strict=True):
+        pair = _needed(two[0], objective), _needed(two[1], objective)
         with torch.no_grad(), adapted.muted(phase), reference_policy(adapted):
             reference = [answer_log_probability(adapted.model, each, objective) for each in pair]
         with policies.on():

@@ -38,16 +38,18 @@ class GroupParameters:
         """Present values of the devices that still learn, by name, (devices, *shape)."""
         self.trained: Sequence[Tensor] = ()
         """Those of them that learn."""
-        self.keep(len(requests))
+        self._begin(len(requests), ())
 
     def __repr__(self) -> str:
         return f"GroupParameters({len(self._starts)} devices, {self.learned})"
 
     def keep(self, devices: int) -> None:
         """Go on with the first of the devices, in the memory of the stacks."""
-        if self.trained and len(self.trained[0]) == devices:
+        if len(self.trained[0]) == devices:
             return
-        moments = [self._optimizer.state[value] for value in self.trained]
+        self._begin(devices, [self._optimizer.state[value] for value in self.trained])
+
+    def _begin(self, devices: int, moments: Sequence[Mapping[str, Tensor]]) -> None:
         now = {name: stack[:devices] for name, stack in self._stacks.items()}
         self.trained = [now[name].detach().requires_grad_() for name in self.learned]
         self.values = {**now, **dict(zip(self.learned, self.trained, strict=True))}
