@@ -68,9 +68,10 @@ class Screens:
 
     They are ``width`` x ``height`` m, people of table 7.6.4.2-5 unless given (vehicles: 4.8 x 1.4
     m), at distances uniform up to ``reach``, and cross a strip of ``strip`` m around the path at
-    right angles, to and fro in rings: their places in it are uniform at any time. Speeds are
-    uniform up to ``speed``, and that of the terminal adds to each. The whole link is behind them,
-    as if it were the direct path, which rises by ``elevation`` (rad); losses add in dB.
+    right angles; one that leaves it enters at the other side, so their places in it are uniform at
+    any time. Speeds are uniform up to ``speed``, and that of the terminal adds to each. The whole
+    link is behind them, as if it were the direct path, which rises by ``elevation`` (rad); losses
+    add in dB.
     """
 
     fading: Fading
