@@ -91,12 +91,14 @@ def _train(adapted: AdaptedModel, requests: Sequence[PhaseRequest]) -> list[Trai
                 batch = batch.trimmed()
             if begin_above is not None:
                 begin_above(chosen, batch)
-            with group.on(), precision:
-                sums, terms = each_loss(model, batch)
-            kept = counts[:size]
-            share = kept / (kept * terms.view(size, -1)).sum(dim=1, keepdim=True)
-            means = (sums.view(size, -1) * share).sum(dim=1)
-            means.sum().backward()
+            # The backward pass, too: layers may be computed anew in it.
+            with group.on():
+                with precision:
+                    sums, terms = each_loss(model, batch)
+                kept = counts[:size]
+                share = kept / (kept * terms.view(size, -1)).sum(dim=1, keepdim=True)
+                means = (sums.view(size, -1) * share).sum(dim=1)
+                means.sum().backward()
             add_terms(group.trained)
             group.step()
             losses.append(means.detach())
