@@ -158,10 +158,12 @@ def test_a_group_learns_what_each_would_alone(a_round: Round) -> None:
         for output, state in one.states.items():
             assert list(state) == list(other.states[output])
             for name, array in state.items():
-                # AdamW moves a value whose gradient is nearly zero either way, by up to `lr`.
                 apart = np.abs(array - other.states[output][name])
-                assert np.median(apart) < 1e-5
-                assert np.sqrt(np.mean(apart**2)) < 2e-4
+                if name.endswith("c_attn.bias"):
+                    # A bias of all keys changes no attention: its gradient is rounding alone, and
+                    # AdamW makes steps of it.
+                    apart = np.delete(apart, np.s_[len(apart) // 3 : 2 * len(apart) // 3])
+                assert apart.max() < 2e-4
 
 
 OLD_NAMES = {
