@@ -8,6 +8,7 @@ network.
 import re
 from abc import abstractmethod
 from collections.abc import Mapping
+from functools import cache
 from types import MappingProxyType
 from typing import Any, Final, final
 
@@ -93,18 +94,26 @@ class NF4Linear(QuantisedLinear):
 
     def restored(self) -> Tensor:
         """Return the weight in float32."""
-        levels = normal_quantiles().to(self.codes.device)
-        pairs = torch.cartesian_prod(levels, levels).view(torch.int64)[:, 0]
+        pairs = _pairs().to(self.codes.device)
         values = pairs.index_select(0, self.codes.int()).view(torch.float32)
         values = values.view(-1, _BLOCK).mul_(self.scales).flatten()
         return values[: self.out_features * self.in_features].view(self.out_features, -1)
+
+
+@cache
+def _pairs() -> Tensor:
+    """Return what each byte of codes stands for, two float32 as one int64, (256,)."""
+    levels = normal_quantiles()
+    return torch.cartesian_prod(levels, levels).view(torch.int64)[:, 0]
 
 
 def normal_quantiles() -> Tensor:
     """Return the 16 values of NF4 in [-1, 1], ascending, (16,) float32; one of them is 0."""
     outermost = 1 - (1 / 32 + 1 / 30) / 2
     above, below = (
-        torch.special.ndtri(torch.linspace(0.5, outermost, count, dtype=torch.float64))
+        torch.special.ndtri(
+            torch.linspace(0.5, outermost, count, dtype=torch.float64, device="cpu")
+        )
         for count in (9, 8)
     )
     return (torch.cat([-below.flip(0)[:-1], above]) / above[-1]).float()
