@@ -13,7 +13,7 @@ from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.alignment.policy import OnePolicy, reference_policy
 from wfl_sim.learning.alignment.preference_head import preference_head
 from wfl_sim.learning.alignment.rewards import Reward, alignment_of, answer_rewards, rewards_of
-from wfl_sim.learning.alignment.training import Learner, align, optimizer_steps
+from wfl_sim.learning.alignment.training import AlignmentInputs, align, optimizer_steps
 from wfl_sim.learning.causal.evaluation import (
     Around,
     generate_answers,
@@ -67,19 +67,19 @@ class InstructionTask:
     ) -> list[float]:
         """Take the local steps of one phase in place, and return what each has minimised."""
         policy = OnePolicy(adapted, phase, optimizer_steps(phase))
-        learner = self.learner(adapted, phase, examples, rng, seed)
-        return align(policy, phase, [learner], self.tokenizer)[0]
+        inputs = self.inputs(adapted, phase, examples, rng, seed)
+        return align(policy, phase, [inputs], self.tokenizer)[0]
 
-    def learner(
+    def inputs(
         self,
         adapted: AdaptedModel,
         phase: Phase,
         examples: Conversations,
         rng: np.random.Generator,
         seed: int,
-    ) -> Learner:
+    ) -> AlignmentInputs:
         """Return what a device brings along for a phase."""
-        return Learner(
+        return AlignmentInputs(
             examples=examples,
             rewards=[each or self._head(adapted, examples.examples) for each in self.rewards],
             local=phase.local,

@@ -29,7 +29,7 @@ from wfl_sim.methods.phases import Local, Phase
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Learner:
+class AlignmentInputs:
     """What a device brings along for one phase."""
 
     examples: Conversations
@@ -47,7 +47,7 @@ class Learner:
 def align(
     policies: Policies,
     phase: Phase,
-    learners: Sequence[Learner],
+    inputs: Sequence[AlignmentInputs],
     tokenizer: PreTrainedTokenizerBase,
 ) -> list[list[float]]:
     """Take the local steps of a phase in place, of one device or of several at once.
@@ -55,7 +55,7 @@ def align(
     Args:
         policies: of the devices.
         phase: objective and local optimisation.
-        learners: the devices, in descending order of steps.
+        inputs: of the devices, in descending order of steps.
         tokenizer: tokenizer of the policies.
 
     Returns:
@@ -66,11 +66,11 @@ def align(
     assert isinstance(objective, Alignment)
     policies.adapted.model.eval()
     algorithm, anchor = objective.algorithm, _anchor(policies, phase, objective)
-    orders = [list(batches(len(each.examples), each.local, each.rng)) for each in learners]
+    orders = [list(batches(len(each.examples), each.local, each.rng)) for each in inputs]
     kl = algorithm.kl if isinstance(algorithm, PPO | GRPO) else 0.0
-    coefficients, losses = [kl] * len(learners), [list[float]() for _ in learners]
+    coefficients, losses = [kl] * len(inputs), [list[float]() for _ in inputs]
     for step in range(len(orders[0])):
-        here = learners[: sum(len(order) > step for order in orders)]
+        here = inputs[: sum(len(order) > step for order in orders)]
         policies.keep(len(here))
         indices = [order[step] for order in orders[: len(here)]]
         if isinstance(algorithm, DPO):
@@ -84,7 +84,7 @@ def align(
 
 def _preference_step(
     policies: Policies,
-    learners: Sequence[Learner],
+    inputs: Sequence[AlignmentInputs],
     indices: Sequence[Tensor],
     phase: Phase,
     anchor: Anchor,
@@ -92,17 +92,17 @@ def _preference_step(
     """Take a step of DPO, and return the loss of each device."""
     adapted, objective = policies.adapted, phase.objective
     assert isinstance(objective, Alignment)
-    parts = [each.examples.take(rows) for each, rows in zip(learners, indices, strict=True)]
+    parts = [each.examples.take(rows) for each, rows in zip(inputs, indices, strict=True)]
     chosen = joined([part.texts for part in parts])
     rejected = joined([part.rejected for part in parts if part.rejected is not None])
     size = phase.local.micro_batch or len(chosen)
-    losses, penalty = torch.zeros(len(learners)), anchor.penalty(policies.values)
+    losses, penalty = torch.zeros(len(inputs)), anchor.penalty(policies.values)
     for two in zip(chosen.split(size), rejected.split(size), strict=True):
         pair = _needed(two[0], objective), _needed(two[1], objective)
         with torch.no_grad(), adapted.muted(phase), reference_policy(adapted):
             reference = [answer_log_probability(adapted.model, each, objective) for each in pair]
         with policies.on():
-            each = preference_loss(adapted.model, *pair, reference, objective, len(learners))
+            each = preference_loss(adapted.model, *pair, reference, objective, len(inputs))
         each = len(pair[0]) / len(chosen) * each
         (each.sum() + penalty).backward()
         penalty = 0.0
@@ -113,7 +113,7 @@ def _preference_step(
 
 def _reward_step(
     policies: Policies,
-    learners: Sequence[Learner],
+    inputs: Sequence[AlignmentInputs],
     indices: Sequence[Tensor],
     phase: Phase,
     coefficients: list[float],
@@ -131,17 +131,17 @@ def _reward_step(
     assert isinstance(algorithm, PPO | GRPO)
     prompts = [
         each.examples.take(rows.repeat_interleave(algorithm.answers))
-        for each, rows in zip(learners, indices, strict=True)
+        for each, rows in zip(inputs, indices, strict=True)
     ]
     weights = [weights_of(objective, part.examples.preference) for part in prompts]
     rollout, rewards, divergences = collect_rollout(
-        policies, learners, prompts, phase, weights, coefficients, tokenizer
+        policies, inputs, prompts, phase, weights, coefficients, tokenizer
     )
-    rows = len(rollout) // len(learners)
+    rows = len(rollout) // len(inputs)
     for _ in range(algorithm.epochs):
         orders = [
             torch.from_numpy(first + each.rng.permutation(rows)).tensor_split(algorithm.minibatches)
-            for first, each in zip(range(0, len(rollout), rows), learners, strict=True)
+            for first, each in zip(range(0, len(rollout), rows), inputs, strict=True)
         ]
         for several in zip(*orders, strict=True):
             minibatch, penalty = rollout.take(torch.cat(several)), anchor.penalty(policies.values)
@@ -167,7 +167,7 @@ def _reward_step(
 
 def collect_rollout(
     policies: Policies,
-    learners: Sequence[Learner],
+    inputs: Sequence[AlignmentInputs],
     prompts: Sequence[Conversations],
     phase: Phase,
     weights: Sequence[Sequence[float]],
@@ -187,7 +187,7 @@ def collect_rollout(
     decoding = Decoding.of(tokenizer, model, attention, temperature)
     asked = joined([each.texts for each in prompts])
     with torch.no_grad(), policies.on():
-        texts = generate(model, asked, decoding, [each.draws for each in learners])
+        texts = generate(model, asked, decoding, [each.draws for each in inputs])
         texts = _needed(texts, objective)
         old = log_probabilities(model, texts, attention, temperature)
     with torch.no_grad(), adapted.muted(phase), reference_policy(adapted):
@@ -195,7 +195,7 @@ def collect_rollout(
     mask = texts.answer_mask
     requests = [text for each in prompts for text in each.examples.requests]
     answers = decode_answers(tokenizer, texts)
-    columns = zip(*(each.rewards for each in learners), strict=True)
+    columns = zip(*(each.rewards for each in inputs), strict=True)
     given = torch.stack([_scores(column, requests, answers) for column in columns], 1)
     given = given.to(mask.device)
     divergence = k1_divergence(old.log_probabilities, reference.log_probabilities) * mask

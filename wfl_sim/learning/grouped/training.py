@@ -46,8 +46,8 @@ def train_together(adapted: AdaptedModel, requests: Sequence[PhaseRequest]) -> l
 def _align(adapted: AdaptedModel, requests: Sequence[PhaseRequest]) -> list[Trained]:
     task, phase = adapted.task, requests[0].train.phase
     assert isinstance(task, InstructionTask)
-    learners = [
-        task.learner(
+    inputs = [
+        task.inputs(
             adapted,
             request.train.phase,
             request.examples,
@@ -58,7 +58,7 @@ def _align(adapted: AdaptedModel, requests: Sequence[PhaseRequest]) -> list[Trai
     ]
     adapted.model.requires_grad_(False)
     group = GroupParameters(adapted, requests, optimizer_steps(phase))
-    losses = align(group, phase, learners, task.tokenizer)
+    losses = align(group, phase, inputs, task.tokenizer)
     return list(zip(group.states(), losses, strict=True))
 
 
