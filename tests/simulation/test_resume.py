@@ -131,12 +131,16 @@ def test_a_run_killed_at_random_moments_ends_like_a_straight_one(tmp_path, round
         expected = digests(tmp_path / "straight")
         assert digests(tmp_path / "warm") == expected
         out, tasks = tmp_path / "out", stored(tmp_path / "straight")
-        while kills < KILLS:
-            # Anywhere in time, which is mostly preparation, or anywhere in the training. Each run
-            # is left in peace after five blows, and the next ones meet another.
+        # How many moments of the training the blows meet depends on the host: at least three.
+        while kills < KILLS or len(entries) < 3 or not cuts:
+            assert kills < 10 * KILLS
+            # Anywhere in time, which is mostly preparation, or in the nearer half of what is left
+            # of the training. Each run is left in peace after five blows, and the next ones meet
+            # another.
             blow = (rng.uniform(0, duration), 0, 0.0)
             if rng.random() < 0.7:
-                blow = (0.0, rng.randint(stored(out), tasks), rng.uniform(0, 0.02))
+                done = stored(out)
+                blow = (0.0, rng.randint(done, (done + tasks) // 2), rng.uniform(0, 0.02))
             code, _ = attempts.run(out, blow if blows < 5 else None)
             if code == -signal.SIGKILL:
                 kills += 1
@@ -153,6 +157,3 @@ def test_a_run_killed_at_random_moments_ends_like_a_straight_one(tmp_path, round
         assert attempts.run(out)[0] == 0
     assert digests(out) == expected
     assert not list((out / ".store" / "parts").iterdir())
-    # The blows fell at different moments of the training; how many depends on the host.
-    assert len(entries) >= 3
-    assert cuts
