@@ -7,15 +7,16 @@ import sys
 
 import channel_models
 
-BUDGET = 0.3  # s, beyond numpy and scipy
+BUDGET = 1.8  # times what numpy and scipy take, on whatever host
 FORBIDDEN = {"simpy", "torch", "pydantic", "wfl_sim", "transformers", "networkx", "matplotlib"}
 
 SCRIPT = """
 import json, sys, time
-import numpy, scipy
 start = time.process_time()
+import numpy, scipy
+between = time.process_time()
 import channel_models
-spent = time.process_time() - start
+spent = (time.process_time() - between) / (between - start)
 print(json.dumps([spent, sorted({name.partition(".")[0] for name in sys.modules})]))
 """
 

@@ -219,7 +219,6 @@ def started(*arguments, until):
     )
     while process.poll() is None and not until(process.pid):
         time.sleep(0.05)
-    time.sleep(0.5)
     return process
 
 
@@ -260,21 +259,16 @@ class TestStopping:
         return started("run", files.write(GOOD + variant), *options, until=lambda _: begun.exists())
 
     def sweep(self, files):
-        return started(
-            "run",
-            files.write(GOOD + SWEEP),
-            "--out",
-            files.folder / "runs",
-            "--jobs",
-            "2",
-            *LONG,
-            until=lambda pid: len(workers(pid)) == 2,
-        )
+        options = ("--out", files.folder / "runs", "--jobs", "2", *LONG)
+        file = files.write(GOOD + SWEEP)
+        process = started("run", file, *options, until=lambda pid: len(workers(pid)) == 2)
+        time.sleep(0.5)  # they import, and their parent has noted them
+        return process
 
     def ended(self, files, process, code, said):
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=120)
         assert (process.returncode, out, err) == (code, "", said)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while group(process.pid) and time.monotonic() < deadline:
             time.sleep(0.1)
         assert not group(process.pid)
@@ -358,5 +352,5 @@ def test_a_reader_that_goes_away_is_no_error():
     )
     process.stdout.close()
     assert process.stderr.read() == ""
-    process.wait(timeout=30)
+    process.wait(timeout=120)
     process.stderr.close()

@@ -40,7 +40,10 @@ def beside():
     def start(code, *arguments):
         script = textwrap.dedent(HELPERS) + textwrap.dedent(code)
         process = subprocess.Popen(
-            [sys.executable, "-c", script, *map(str, arguments)], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", script, *map(str, arguments)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         started.append(process)
         return process
@@ -71,11 +74,11 @@ def test_a_key_lock_excludes_other_processes_until_it_is_released_or_they_die(tm
 
 
 SLOW = """
-    seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 0.02
+    last = int(sys.argv[2]) if len(sys.argv) > 2 else 1000
 
     class Slow(Counting):
         def run(self, task, inputs):
-            time.sleep(seconds)
+            time.sleep(0.02 if len(self.ran) < last else 60)
             return super().run(task, inputs)
 
     learner = Slow()
@@ -83,10 +86,19 @@ SLOW = """
     with store, TaskGraph(learner, store) as graph:
         keys = rounds(graph, devices=8, count=4)
         print("ready", flush=True)
+        sys.stdin.readline()
         graph.compute(keys)
         print(*(dict(graph.values(key))["accuracy"] for key in keys), flush=True)
     print(*(key_of(task) for task in learner.ran), flush=True)
 """
+
+
+def begin(*processes):
+    """Let processes that run SLOW begin at once, when all are ready."""
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        print(file=process.stdin, flush=True)
 
 
 def straight(folder):
@@ -100,22 +112,22 @@ def straight(folder):
 def test_two_processes_on_one_store_share_the_work(tmp_path, beside):
     expected, executed = straight(tmp_path / "alone")
     both = [beside(SLOW, tmp_path / "store") for _ in range(2)]
+    begin(*both)
     said = [process.stdout.read().splitlines() for process in both]
-    assert all([float(word) for word in lines[1].split()] == expected for lines in said)
-    times = Counter(key for lines in said for key in lines[2].split())
+    assert all([float(word) for word in lines[0].split()] == expected for lines in said)
+    times = Counter(key for lines in said for key in lines[1].split())
     assert len(times) == executed
     assert set(times.values()) == {1}
-    shares = [len(lines[2].split()) for lines in said]
+    shares = [len(lines[1].split()) for lines in said]
     assert min(shares) > 0.2 * executed
 
 
 def test_the_work_of_a_process_that_dies_is_done_by_another(tmp_path, beside):
-    dying = beside(SLOW, tmp_path / "store", 0.2)
-    dying.stdout.readline()
+    dying, surviving = beside(SLOW, tmp_path / "store", 20), beside(SLOW, tmp_path / "store")
+    begin(dying)
     while sum(1 for _ in entries(tmp_path / "store")) < 10:
         time.sleep(0.01)
-    surviving = beside(SLOW, tmp_path / "store")
-    surviving.stdout.readline()
+    begin(surviving)
     os.kill(dying.pid, signal.SIGKILL)
     lines = surviving.stdout.read().splitlines()
     assert len(lines[1].split()) > 1

@@ -65,7 +65,7 @@ def hang(number, listener):
     if number == 1:
         raise ScenarioError("enough")
     try:
-        time.sleep(60)
+        time.sleep(600)
     finally:
         listener.warn("tidied up")
 
@@ -136,4 +136,4 @@ def test_one_refusal_stops_the_others_at_once():
     started = time.monotonic()
     with pytest.raises(ScenarioError, match=r"^enough$"):
         list(run_in_processes(hang, 2, 2, Notes()))
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 300

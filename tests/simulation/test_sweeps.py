@@ -223,27 +223,39 @@ def test_the_command_says_what_it_did(files):
 @pytest.mark.slow
 def test_ctrl_c_and_on(files):
     out = files.folder / "runs"
-    # The last point is long enough to be stopped.
-    grid = "grid: {rounds.count: [1, 2, 300]}"
-    file = files.write(GOOD + f"sweep: {{{grid}}}\n")
-    arguments = ("sweep", file, "--out", out, "--no-figures", "--jobs", "1")
-
-    def two_have_ended(_):
-        return len(list(out.glob("*/*/manifest.json"))) == 2
-
-    process = started(*arguments, until=two_have_ended)
+    begun, go = files.folder / "begun", files.folder / "go"
+    files.write(
+        "import time\n"
+        "from pathlib import Path\n"
+        "from wfl_sim.rounds.selection import RandomSelection\n"
+        "class Mine(RandomSelection):\n"
+        "    '''Mine.'''\n"
+        "    def select(self, devices, count, rng):\n"
+        f"        ended = len(list(Path({str(out)!r}).glob('*/*/manifest.json')))\n"
+        f"        while ended == 2 and not Path({str(go)!r}).exists():\n"
+        f"            Path({str(begun)!r}).touch()\n"
+        "            time.sleep(0.01)\n"
+        "        return super().select(devices, count, rng)\n",
+        "mine.py",
+    )
+    sweep = "sweep: {grid: {rounds.count: [1, 2, 3]}}\n"
+    text = GOOD.replace("  clients: 2\n", "  clients: 2\n  select: ./mine.py:Mine\n") + sweep
+    file = files.write(text)
+    arguments = ("sweep", file, "--out", out, "--no-figures", "--jobs", "1", "--allow-plugins")
+    process = started(*arguments, until=lambda _: begun.exists())
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=120)
     assert (process.returncode, said) == (130, INTERRUPTED)
     (folder,) = out.glob("*-sweep-*")
     assert len(Sweep.open(folder).missing) == 1
     assert not (folder / "table.parquet").exists()
     partial = command("compare", folder, "--no-figures")
     assert "1 of 3 runs have not ended" in partial.stderr
+    go.touch()
     done = command(*arguments)
     assert done.stdout.count("there already") == 2
     sweep = Sweep.open(folder)
-    assert sweep.table["rounds"].to_pylist() == [1, 2, 300]
+    assert sweep.table["rounds"].to_pylist() == [1, 2, 3]
     for run in sweep.runs():
         run.verify()
 
