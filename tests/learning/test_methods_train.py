@@ -33,7 +33,8 @@ from wfl_sim.simulation.learner_cache import LearnerCache
 from wfl_sim.simulation.simulation import Simulation
 
 Folder = Callable[[str], Pretrained]
-KINDS = sorted(METHODS.kinds())
+KINDS = [kind for kind in sorted(METHODS.kinds()) if METHODS.find(kind)().parts]
+"""train something"""
 SHARING = [kind for kind in KINDS if any(part.shared for part in METHODS.find(kind)().parts)]
 BY_DEVICE = [k for k in KINDS if any(part.by_device for part in METHODS.find(k)().parts)]
 ALIGNING = [

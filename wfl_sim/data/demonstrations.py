@@ -6,7 +6,15 @@ from typing import Final
 
 import numpy as np
 
-from wfl_sim.data.instruct_rules import TASKS, kind_of, proper, request, score_answer, solution
+from wfl_sim.data.instruct_rules import (
+    STOCK,
+    TASKS,
+    kind_of,
+    proper,
+    request,
+    score_answer,
+    solution,
+)
 
 _TRIES: Final = 50
 
@@ -43,7 +51,7 @@ class Demonstrator:
         for _ in range(_TRIES):
             if (second := self.answer(text, rng)) != first:
                 return first, second
-        if (kind := kind_of(text)) in TASKS:
+        if (kind := kind_of(text)) in (*TASKS, STOCK):
             return first, _mistake(text, kind, rng)
         return first, proper(text, 3 if first == proper(text, 0) else 0)
 
@@ -69,7 +77,7 @@ def preferred(
 
 
 def _mistake(text: str, kind: str, rng: np.random.Generator) -> str:
-    assert kind in TASKS
+    assert kind in (*TASKS, STOCK)
     right = solution(text)
     for _ in range(20):
         lot = rng.random()

@@ -103,7 +103,7 @@ class Shards:
 
     `train[k]` and `test[k]` belong to device k; `pooled` is every device's test text under the
     labels all devices started from (before any concept shift); `classes[i]` names label i;
-    `remarks` say which examples were left out.
+    `remarks` say which examples were left out; `documents` lie at the server, to be retrieved.
     """
 
     train: tuple[Examples, ...]
@@ -111,6 +111,7 @@ class Shards:
     pooled: Examples
     classes: tuple[str, ...]
     remarks: tuple[str, ...] = ()
+    documents: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.train) != len(self.test):

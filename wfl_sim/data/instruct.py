@@ -1,6 +1,6 @@
 """Generated instructions, and devices whose users prefer different answers."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from wfl_sim.config.registry import From
 from wfl_sim.data.demonstrations import Demonstrator, preferred
 from wfl_sim.data.examples import Shards
-from wfl_sim.data.instruct_rules import KINDS, SHARES, HeldOut, request
+from wfl_sim.data.instruct_rules import KINDS, SHARES, STOCK, HeldOut, documents, request
 from wfl_sim.data.instructions import Instructions, PromptLengths, held_out
 from wfl_sim.data.partition import IID, PARTITIONS, Partition, divided
 from wfl_sim.data.sharding import DATA, check_test_fraction, hold_out_rows
@@ -67,6 +67,8 @@ class Instruct:
         request_tokens, answer_tokens: lengths of requests and of answers.
         test_fraction: part of a device's requests held out.
         partition: which device holds which kinds of requests.
+        stock: share of requests for the colour of a thing in stock, which stands in the documents
+            of the small world alone; the other kinds share the rest.
         preferences: of the devices.
         sharpness: of the choices; at 0 they are uniformly random.
         demonstrator: writes the answers.
@@ -78,6 +80,7 @@ class Instruct:
     answer_tokens: int = 12
     test_fraction: float = 0.25
     partition: Annotated[Partition, From(PARTITIONS)] = field(default_factory=IID)
+    stock: float = 0.0
     preferences: Preferences = field(default_factory=Preferences)
     sharpness: float = 8.0
     demonstrator: Demonstrator = field(default_factory=Demonstrator)
@@ -88,6 +91,8 @@ class Instruct:
         if self.examples < 2:
             raise ValueError(f"examples must be at least 2 per device, got {self.examples}")
         check_test_fraction(self.test_fraction)
+        if not 0 <= self.stock <= 1:
+            raise ValueError(f"stock must lie in [0, 1], got {self.stock}")
         if not self.sharpness >= 0:
             raise ValueError(f"sharpness must not be negative, got {self.sharpness}")
 
@@ -102,7 +107,9 @@ class Instruct:
         Raises ValueError when the partition leaves a device with too few.
         """
         count = devices * self.examples
-        labels = np.repeat(np.arange(len(KINDS)), np.diff(_cuts(count))).astype(np.int64)
+        kinds = (*KINDS, STOCK) if self.stock else KINDS
+        cuts = _cuts(count, self.stock)
+        labels = np.repeat(np.arange(len(kinds)), np.diff(cuts)[: len(kinds)]).astype(np.int64)
         parts = divided(self.partition, labels, devices, seed)
         liked = self.preferences.of(devices, seed)
         tests = HeldOut(self.test_fraction, seed)
@@ -110,7 +117,7 @@ class Instruct:
             self._write(labels[part], device, liked[device], tests, seed)
             for device, part in enumerate(parts)
         ]
-        return held_out(held, KINDS, self.test_fraction, seed)
+        return replace(held_out(held, kinds, self.test_fraction, seed), documents=documents())
 
     def _write(
         self, labels: np.ndarray, device: int, preference: float, tests: HeldOut, seed: int
@@ -119,7 +126,7 @@ class Instruct:
         _, tested = hold_out_rows(len(labels), self.test_fraction, device, seed)
         places = set(tested.tolist())
         texts = tuple(
-            _request(KINDS[label], place in places, tests, rng)
+            _request((*KINDS, STOCK)[label], place in places, tests, rng)
             for place, label in enumerate(labels)
         )
         both = [
@@ -145,6 +152,7 @@ def _request(kind: str, tested: bool, tests: HeldOut, rng: np.random.Generator) 
     return text
 
 
-def _cuts(count: int) -> list[int]:
-    """Return where each kind begins among `count` requests, and the end."""
-    return [0, *np.rint(np.cumsum(SHARES) * count).astype(int).tolist()]
+def _cuts(count: int, stock: float) -> list[int]:
+    """Return where each kind begins among `count` requests, that of the stock last, and the end."""
+    shares = (*((1 - stock) * share for share in SHARES), stock)
+    return [0, *np.rint(np.cumsum(shares) * count).astype(int).tolist()]

@@ -61,6 +61,7 @@ class InstructionRecords(TextFile):
         request_tokens, answer_tokens: lengths of requests and of answers.
         test_fraction: part of a device's conversations held out.
         test: official test set, another file or split, on which shared models are evaluated.
+        documents: text file with a document on each line, for methods that retrieve.
         partition: which device holds which conversations.
         limit: at most this many conversations, drawn at random; all without it.
         decoding: whether an evaluated network samples its tokens, or writes the most likely.
@@ -73,6 +74,7 @@ class InstructionRecords(TextFile):
     answer_tokens: int = 32
     test_fraction: float = 0.2
     test: Annotated[str, FilePath(or_name=True, files=FILES)] | None = None
+    documents: Annotated[str, FilePath(files=(".txt",))] | None = None
     partition: Annotated[Partition, From(PARTITIONS)] = field(default_factory=IID)
     limit: int | None = None
     decoding: Literal["sampled", "greedy"] = "greedy"
@@ -114,7 +116,16 @@ class InstructionRecords(TextFile):
         train, test = zip(*held, strict=True)
         pooled = self._instructions(official, kinds) if official else joined(test)
         remarks += left_out(len(talks), parts, getattr(self.partition, "column", None))
-        return Shards(train, test, pooled, kinds, remarks)
+        return Shards(train, test, pooled, kinds, remarks, self._documents())
+
+    def _documents(self) -> tuple[str, ...]:
+        if self.documents is None:
+            return ()
+        lines = Path(self.documents).read_text(encoding="utf-8").splitlines()
+        found = tuple(line.strip() for line in lines if line.strip())
+        if not found:
+            raise ValueError(f"{self.documents}: no documents")
+        return found
 
     def _official(self) -> Self:
         named = str(self.test)

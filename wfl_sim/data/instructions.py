@@ -44,17 +44,19 @@ class Instructions(Examples):
         answers: what is learned by example.
         rejected: for each request the less preferred answer; empty without preference pairs.
         earlier: for each request what was said before it; empty where nothing was.
+        retrieved: for each request the documents that stand before it; empty without retrieval.
         layout: lengths in tokens.
         preference: of the device, for helpfulness over safety, in [0, 1].
         ruled: whether the rules of the small world can judge an answer (instruct_rules.py).
         greedy: whether an evaluated network writes the most likely token, or samples one.
     """
 
-    columns: ClassVar[tuple[str, ...]] = ("texts", "answers", "rejected", "earlier")
+    columns: ClassVar[tuple[str, ...]] = ("texts", "answers", "rejected", "earlier", "retrieved")
 
     answers: tuple[str, ...] = ()
     rejected: tuple[str, ...] = ()
     earlier: tuple[tuple[Turn, ...], ...] = ()
+    retrieved: tuple[tuple[str, ...], ...] = ()
     layout: PromptLengths = PromptLengths(request=24, answer=12)
     preference: float = 0.5
     ruled: bool = False
@@ -91,6 +93,7 @@ class Instructions(Examples):
             self.ruled,
             self.greedy,
             *([self.earlier] if self.earlier else []),
+            *([self.retrieved] if self.retrieved else []),
         )
         return hashlib.sha256(f"{super().fingerprint()} {rest!r}".encode()).hexdigest()
 

@@ -66,7 +66,10 @@ class ProfileTable:
         asked = ((workload.model, batch.size, batch.tokens) for batch in workload.batches)
         rows = [self._row(*each, hardware.name) for each in asked]
         if not rows:
-            raise LocatedError("a synthetic model has no batches that a table could hold", "table")
+            raise LocatedError(
+                "a synthetic model, or a method that only answers, has no batches in a table",
+                "table",
+            )
         others = {row.hardware for row in rows} - {hardware.name}
         if others and self.speed == 1.0:
             raise LocatedError(

@@ -20,14 +20,18 @@ class Batches:
 
 @dataclass(frozen=True)
 class SplitExchange:
-    """What crosses the cut of a split network in every local step."""
+    """What is exchanged with the server in every local step.
+
+    At the cut of a split network activations and their gradients; requests and documents where
+    documents are retrieved.
+    """
 
     up_bits: int
-    """Bits of the activations, and of what the server needs beside them."""
+    """Bits of the activations, and of what the server needs beside them; or of requests."""
     down_bits: int
-    """Bits of the gradients of the activations."""
+    """Bits of the gradients of the activations, or of documents."""
     forward: float
-    """Share of the device's FLOPs that comes before the activations are sent."""
+    """Share of the device's FLOPs that comes before the bits go up."""
     server_flops: float
     """FLOPs of a step at the server."""
 

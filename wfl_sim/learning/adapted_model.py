@@ -26,7 +26,7 @@ from wfl_sim.learning.torch_settings import deterministic
 from wfl_sim.learning.training import gradient_terms, train
 from wfl_sim.methods.objectives import Alignment
 from wfl_sim.methods.parts import LoRA, Part
-from wfl_sim.methods.phases import Phase
+from wfl_sim.methods.phases import Answering, Phase
 from wfl_sim.randomness import derived_seed, stream
 from wfl_sim.state import State, check_same, shapes_of
 
@@ -178,6 +178,8 @@ class AdaptedModel:
         Returns:
             The loss of each step in nat, without the proximal term.
         """
+        if isinstance(phase.objective, Answering):
+            return [self.evaluate(examples)["loss"]]
         dropout, rng = derived_seed(seed, "dropout", number), stream(seed, "batches", number)
         with self.muted(phase), deterministic(seed=dropout, threads=self.threads):
             trained = self.trained(phase)

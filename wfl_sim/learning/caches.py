@@ -8,6 +8,7 @@ from wfl_sim.data.examples import Examples, Padding, Shards
 from wfl_sim.data.instructions import Instructions, PromptLengths
 from wfl_sim.data.metrics import Judge, Metric, named
 from wfl_sim.learning.pretrained_model import Pretrained
+from wfl_sim.learning.retrieval import retrieval_of
 from wfl_sim.methods.parts import Part
 from wfl_sim.methods.phases import Phase
 
@@ -31,9 +32,19 @@ class EncodedShards:
         shards: the devices' examples.
         tokens: length to which every text is cut or padded.
         padding: how long the texts of a batch are made.
+        phases: of the method; they tell how many documents stand before a request.
     """
 
-    def __init__(self, model: Pretrained, shards: Shards, tokens: int, padding: Padding) -> None:
+    def __init__(
+        self,
+        model: Pretrained,
+        shards: Shards,
+        tokens: int,
+        padding: Padding,
+        phases: Sequence[Phase] = (),
+    ) -> None:
+        self.retrieval = retrieval_of(phases, shards.documents)
+        """Puts documents before requests; None where nothing is retrieved."""
         self._model = model
         self._shards = shards
         self._tokens = tokens
@@ -99,6 +110,8 @@ class EncodedShards:
             examples = self.examples(use, device)
             if examples.fingerprint() != fingerprint:
                 raise ValueError(f"the task is of other {use} examples of device {device}")
+            if self.retrieval is not None and isinstance(examples, Instructions):
+                examples = self.retrieval.with_documents(examples)
             self._encoded[use, device] = (
                 encode_instructions(self.tokenizer, examples)
                 if isinstance(examples, Instructions)

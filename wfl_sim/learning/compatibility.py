@@ -7,6 +7,7 @@ from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.methods.method import Method, SplitModel
 from wfl_sim.methods.objectives import DPO, GRPO, PPO, PREFERENCES, RULES, Alignment
 from wfl_sim.methods.parts import Full, Head, LastLayers, Offset
+from wfl_sim.methods.phases import Answering, NextWord
 
 
 def check_compatible(model: Pretrained, method: Method, shards: Shards) -> None:
@@ -36,6 +37,19 @@ def check_compatible(model: Pretrained, method: Method, shards: Shards) -> None:
     _check_memory_saving(model, method)
     _check_minibatches(method)
     objectives = [phase.objective for phase in method.phases]
+    for each in objectives:
+        if isinstance(each, NextWord | Answering) and not instructs:
+            raise LocatedError(
+                f"has labels, and {type(method).__name__} needs texts of a language model: give "
+                "instructions, such as kind: instruct",
+                "data",
+            )
+        if isinstance(each, Answering) and each.documents and not shards.documents:
+            raise LocatedError(
+                "has no documents to retrieve: give `documents`, a text file of one a line, or "
+                "kind: instruct, or `method: {documents: 0}`",
+                "data",
+            )
     aligning = [each for each in objectives if isinstance(each, Alignment)]
     if not aligning:
         return

@@ -28,6 +28,7 @@ SOURCES: Final = (
     "data/instruct_rules.py",
     "data/metrics.py",
     "data/requests.toml",
+    "data/retrieval.py",
     "execution/task.py",
     "codecs/**/*.py",
     "state.py",
@@ -67,6 +68,7 @@ def learner_fingerprint(
             "processor": dict(processor()),
             "accelerator": _accelerator(model),
             "precision": [
+                model.fresh,
                 model.device,
                 model.dtype,
                 model.quantise,

@@ -91,7 +91,7 @@ class PeftLearner:
     def context(self) -> LearnerContext:
         """What all tasks share."""
         phases = self.method.phases
-        examples = EncodedShards(self.model, self.shards, self.tokens, self.padding)
+        examples = EncodedShards(self.model, self.shards, self.tokens, self.padding, phases)
         return LearnerContext(
             model=self.model,
             method=self.method,
@@ -162,17 +162,18 @@ class PeftLearner:
                 *self._size,
                 *self.metrics,
                 *rewards_of(self.method.phases),
+                self.context.examples.retrieval,
             ),
         )
 
     def workload(self, device: int) -> Workload:
-        """Return the costs of one local update; the same for all devices of one rank."""
+        """Return the costs of one local update, at most, where they vary."""
         return self.costs.workload(device)
 
     @property
     def varies(self) -> bool:
         """Whether the costs of a local update depend on the texts that it draws."""
-        return self.padding != "fixed"
+        return self.padding != "fixed" or self.context.examples.retrieval is not None
 
     def drawn_workload(self, device: int, seed: int) -> Workload:
         """Return the costs of the local update with a seed, on the texts it will draw."""

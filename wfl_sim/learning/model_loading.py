@@ -241,13 +241,19 @@ def _with_weights(
     Raises:
         ValueError: a weight that is needed is missing, or has another shape.
     """
+    attention = attention_of(model, auto, config)
+    if model.fresh:
+        with deterministic(seed=0), torch.device(options.get("device_map", "cpu")):
+            dtype = options.get("dtype", torch.float32)
+            drawn = auto.from_config(config, attn_implementation=attention, dtype=dtype)
+        return drawn, set()
     with deterministic(seed=0):
         network, report = loaded(
             model,
             auto.from_pretrained,
             weights=True,
             config=config,
-            attn_implementation=attention_of(model, auto, config),
+            attn_implementation=attention,
             use_safetensors=True,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # an error below, unless it is a head of other classes

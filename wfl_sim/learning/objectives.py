@@ -18,7 +18,7 @@ from wfl_sim.learning.causal.prompts import Conversations, PromptBatch
 from wfl_sim.learning.tokenized import TokenizedTexts
 from wfl_sim.learning.torch_settings import in_precision
 from wfl_sim.methods.objectives import Sparsity
-from wfl_sim.methods.phases import Classification, Objective
+from wfl_sim.methods.phases import Classification, NextWord, Objective
 
 ROWS: Final = 128
 """Texts of one forward pass of an evaluation."""
@@ -56,6 +56,18 @@ def word_cross_entropy(model: PreTrainedModel, texts: PromptBatch) -> Tensor:
     return -mean_over_words(chosen, texts.answer_mask)
 
 
+def text_loss(model: PreTrainedModel, batch: Conversations) -> Tensor:
+    """Return the mean cross entropy in nat over all words of the texts but the first of each."""
+    return next_word_cross_entropy(model, batch.texts)
+
+
+def next_word_cross_entropy(model: PreTrainedModel, texts: PromptBatch) -> Tensor:
+    """Return the mean cross entropy in nat over all words that have a word before them."""
+    whole = texts.whole()
+    chosen = log_probabilities(model, whole, Sparsity()).log_probabilities
+    return -mean_over_words(chosen, whole.mask[:, 1:] * whole.mask[:, :-1])
+
+
 def supervised_loss(model: PreTrainedModel, batch: TokenizedTexts | Conversations) -> Tensor:
     """Return the mean cross entropy: over labelled texts, or over the words of answers."""
     if isinstance(batch, Conversations):
@@ -63,7 +75,9 @@ def supervised_loss(model: PreTrainedModel, batch: TokenizedTexts | Conversation
     return functional.cross_entropy(logits(model, batch), batch.labels)
 
 
-_LOSSES: Final[Mapping[type, Loss]] = MappingProxyType({Classification: supervised_loss})
+_LOSSES: Final[Mapping[type, Loss]] = MappingProxyType(
+    {Classification: supervised_loss, NextWord: text_loss}
+)
 _EACH: Final[Mapping[type, Losses]] = MappingProxyType({Classification: cross_entropies})
 
 
@@ -85,7 +99,10 @@ def loss_of(objective: Objective) -> Loss:
 
 
 def terms_of(objective: Objective, batch: Any) -> float:
-    """Return how many terms the loss of a batch is the mean of: words of answers, or examples."""
+    """Return how many terms the loss of a batch is the mean of: words, or examples."""
+    if isinstance(batch, Conversations) and isinstance(objective, NextWord):
+        mask = batch.texts.mask
+        return float((mask[:, 1:] * mask[:, :-1]).sum())
     if isinstance(batch, Conversations) and type(objective) in _LOSSES:
         return float(batch.texts.answer_mask.sum())
     return float(len(batch))

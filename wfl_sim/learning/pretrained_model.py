@@ -43,6 +43,9 @@ class Pretrained(PortableModel):
     revision: str = ""
     adapter: Annotated[str, FilePath(or_name=True)] = ""
     """A folder of PEFT with the values that the method's LoRA, and its head, begin with."""
+    fresh: bool = False
+    """Whether all weights are drawn, as the architecture begins, and not read: pre-training. The
+    draws are the same in every run, whatever its seed."""
     dtype: Literal["fp32", "bf16"] = "fp32"
     """Type of the frozen weights, and of the products in which they take part. What a method
     trains, and sums, stay in float32."""
@@ -74,6 +77,8 @@ class Pretrained(PortableModel):
             raise ValueError(f"adapter must be a folder with {ADAPTER}, got {self.adapter!r}")
         if self.revision and self.is_local:
             raise ValueError(f"revision belongs to a Hub id, but {self.pretrained!r} is none")
+        if self.fresh and (self.adapter or self.quantise != "none"):
+            raise ValueError("fresh weights have neither adapter nor quantise: leave these out")
         if self.compile and self.activations:
             raise ValueError("compile does not go with activations: leave one of them out")
         if self.compile and self.gradient_checkpointing:

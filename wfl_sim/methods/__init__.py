@@ -22,6 +22,7 @@ from wfl_sim.methods.local_only import LocalOnly
 from wfl_sim.methods.pfit import PFIT
 from wfl_sim.methods.pftt import PFTT
 from wfl_sim.methods.pwff import PWFF
+from wfl_sim.methods.rag import RAG
 from wfl_sim.methods.scaffold import Scaffold
 from wfl_sim.methods.splitlora import SplitLoRA
 
@@ -29,6 +30,7 @@ __all__ = [
     "PFIT",
     "PFTT",
     "PWFF",
+    "RAG",
     "AdaptersOnly",
     "Ditto",
     "FDLoRA",

@@ -16,7 +16,20 @@ class Classification:
     """
 
 
-Objective = Classification | Alignment
+@dataclass(frozen=True, kw_only=True)
+class NextWord:
+    """Cross entropy of each word of a text, requests included, given those before: pre-training."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answering:
+    """Nothing is learned: the device writes answers, to requests with documents before them."""
+
+    documents: int = 0
+    """Documents that the server retrieves for each request."""
+
+
+Objective = Classification | NextWord | Answering | Alignment
 Schedule = Literal["constant", "linear", "cosine"]
 """How a learning rate falls after its warm-up; names and rules are those of transformers."""
 

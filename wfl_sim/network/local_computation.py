@@ -1,4 +1,4 @@
-"""Local computation of a device in a round: one local update, or steps split with the server."""
+"""Local computation of a device in a round: one local update, or steps shared with the server."""
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
@@ -41,7 +41,11 @@ class WorkingClient(Client, Protocol):
 
 @dataclass(eq=False)
 class LocalComputation:
-    """One local update; of a split network, every step sends activations and gets gradients."""
+    """One local update.
+
+    Of a split network every step sends activations and gets gradients; where documents are
+    retrieved it sends requests and gets documents.
+    """
 
     context: RunContext
     device: WorkingClient
@@ -52,6 +56,7 @@ class LocalComputation:
 
     def __post_init__(self) -> None:
         self._to_do = self._part = 1.0
+        self._workload, self._cost = self.device.workload, self.device.update_cost
         self._reply: SplitReply | None = None
         self._running: RunningComputation | None = None
         self._running_flops = 0.0
@@ -68,7 +73,11 @@ class LocalComputation:
     def run(self, factor: float) -> Generator[simpy.Event, Any, None]:
         """Compute the whole update; its time is multiplied by `factor`."""
         device, number = self.device, self.number
-        steps, exchange = device.workload.steps, device.workload.exchange
+        drawn = self.context.plan.workload(device.index, number, self.repetition)
+        if drawn is not None:
+            self._workload = drawn
+            self._cost = device.compute.job(device.hardware, drawn)
+        steps, exchange = self._workload.steps, self._workload.exchange
         if exchange is None:
             yield from self._compute(factor)
             return
@@ -101,20 +110,16 @@ class LocalComputation:
         """Compute a part of the update."""
         device, context = self.device, self.context
         device.activity_log.begin("compute", self.number)
-        drawn = context.plan.workload(device.index, self.number, self.repetition)
-        cost = device.update_cost
-        if drawn is not None:
-            cost = device.compute.job(device.hardware, drawn)
         self._running = RunningComputation(
             context.env,
             device.power_meter,
             device.hardware,
             device.compute,
-            cost,
+            self._cost,
             self.terms.frequency,
         )
         self._part = part
-        self._running_flops = part * (drawn or device.workload).update_flops
+        self._running_flops = part * self._workload.update_flops
         yield from self._running.run(part * factor)
         self._running = None
         self._to_do -= part

@@ -67,6 +67,11 @@ class PromptBatch:
             self.answer_mask[:, :last],
         )
 
+    def whole(self) -> "PromptBatch":
+        """Return the batch as answers to its first column, so that every word is learned."""
+        ids, mask = self.ids, self.mask
+        return PromptBatch(ids[:, :1], mask[:, :1], ids[:, 1:], mask[:, 1:])
+
     def _map(self, function: Callable[[Tensor], Tensor]) -> "PromptBatch":
         return PromptBatch(*(function(getattr(self, field.name)) for field in fields(self)))
 
@@ -109,13 +114,14 @@ class Conversations:
 def encode(tokenizer: PreTrainedTokenizerBase, examples: Instructions) -> Conversations:
     """Tokenise; a request that is too long loses its beginning, an answer its end.
 
+    Documents that were retrieved for a request stand before it in its turn, a line for each.
     Without a chat template a request begins with what the tokenizer puts before every text (BOS).
     """
     layout = examples.layout
     earlier = examples.earlier or [()] * len(examples)
-    requests = [
-        format_prompt(tokenizer, *each) for each in zip(examples.texts, earlier, strict=True)
-    ]
+    found = examples.retrieved or [()] * len(examples)
+    asked = ["\n".join([*each, text]) for each, text in zip(found, examples.texts, strict=True)]
+    requests = [format_prompt(tokenizer, *each) for each in zip(asked, earlier, strict=True)]
     texts = _encode(tokenizer, requests, examples.answers, layout)
     rejected = (
         _encode(tokenizer, requests, examples.rejected, layout) if examples.rejected else None

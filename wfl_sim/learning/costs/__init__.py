@@ -7,6 +7,7 @@ from wfl_sim.device_models.workload import Workload
 from wfl_sim.learning.learner_context import LearnerContext
 from wfl_sim.learning.privacy_accounting import with_secure_aggregation
 from wfl_sim.methods.parts import Part, Role, with_role
+from wfl_sim.randomness import stream
 
 if TYPE_CHECKING:
     from wfl_sim.learning.costs.sampled import SampledCosts
@@ -40,14 +41,24 @@ class UpdateCosts:
         """Return the costs of one local update, all texts padded to the full length."""
         if device not in self._workloads:
             phases, tokens = self._context.phases_of(device), self._context.tokens
-            self._workloads[device] = self._count(device).of(phases, tokens)
+            counted = self._count(device).of(phases, tokens)
+            if (retrieval := self._context.examples.retrieval) is not None:
+                texts = self._context.examples.examples("train", device).texts
+                most = retrieval.largest_exchange(texts, phases[0].local.batch)
+                counted = replace(counted, exchange=most)
+            self._workloads[device] = counted
         return self._workloads[device]
 
     def drawn(self, device: int, seed: int) -> Workload:
         """Return the costs of the local update with this seed, from the texts in its batches."""
         from wfl_sim.learning.costs.sampled import SampledCosts
+        from wfl_sim.learning.training import batches
 
         whole, parts = self.workload(device), self._context.device_parts.parts(device)
+        if (retrieval := self._context.examples.retrieval) is not None:
+            asked = self._context.examples.examples("train", device)
+            (rows,) = batches(len(asked), self._context.phases[0].local, stream(seed, "batches", 0))
+            return replace(whole, exchange=retrieval.exchange(asked.subset(rows.numpy()).texts))
         if parts not in self._drawn:
             self._drawn[parts] = SampledCosts(
                 self._context.model, self._context.examples.classes, parts, self._context.phases

@@ -1,9 +1,9 @@
 """Costs of a phase on instructions, counted on the shapes of the networks that take part.
 
 A device generates answers token by token with a cache, scores them by the policy and its reference,
-evaluates the reward models, and learns. An answer is counted at its full length, which is known
-before anything is generated. Sparse attention costs its share of the products of queries, keys and
-values (torch's kernels here still compute all of them and mask).
+evaluates the reward models, and learns; or it answers and learns nothing. An answer is counted at
+its full length, which is known before anything is generated. Sparse attention costs its share of
+the products of queries, keys and values (torch's kernels here still compute all of them and mask).
 """
 
 import math
@@ -41,12 +41,12 @@ from wfl_sim.learning.costs.counting import (
     storages,
 )
 from wfl_sim.learning.model_loading import load_on_meta
-from wfl_sim.learning.objectives import logits, word_cross_entropy
+from wfl_sim.learning.objectives import logits, next_word_cross_entropy, word_cross_entropy
 from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.learning.tokenized import dummy_batch
 from wfl_sim.learning.torch_settings import checkpointed
 from wfl_sim.methods.objectives import DPO, GRPO, PPO, PREFERENCES, Alignment
-from wfl_sim.methods.phases import Phase
+from wfl_sim.methods.phases import Answering, NextWord, Phase
 
 
 def phase_cost(
@@ -65,6 +65,8 @@ def phase_cost(
     """
     model, objective = adapted.model.eval(), phase.objective
     trained = adapted.trained(phase)
+    if isinstance(objective, Answering):
+        return _answering(model, phase, layout)
     if not isinstance(objective, Alignment):
         return _supervised(model, trained, phase, layout)
     if objective.attention.ratio < 1 and (why := why_not_sparse(model.config, layout.tokens)):
@@ -74,14 +76,25 @@ def phase_cost(
     return _rewards(model, trained, phase, objective, layout, reward_models)
 
 
+def _answering(model: PreTrainedModel, phase: Phase, layout: PromptLengths) -> PhaseCost:
+    """Return the cost of one batch of answers, written with a cache and without a gradient."""
+    flops, cache = _generation(model, dummy_prompts(phase.local.batch, layout), Alignment())
+    weights = _size(model)
+    return PhaseCost(
+        flops=flops,
+        steps=1,
+        footprint=Footprint(frozen=weights, trained=0.0, moments=0.0, activations=cache),
+        traffic=layout.answer * (weights + cache),
+    )
+
+
 def _supervised(
     model: PreTrainedModel, trained: Sequence[Parameter], phase: Phase, layout: PromptLengths
 ) -> PhaseCost:
     model.train(any(checkpointed(each) for each in model.modules()))
     texts = dummy_prompts(phase.local.at_once, layout)
-    step = count_update(
-        model, trained, phase.local, lambda: word_cross_entropy(model, texts).backward()
-    )
+    loss = next_word_cross_entropy if isinstance(phase.objective, NextWord) else word_cross_entropy
+    step = count_update(model, trained, phase.local, lambda: loss(model, texts).backward())
     return step.times(phase.local.steps)
 
 

@@ -28,7 +28,7 @@ from wfl_sim.methods.method import (
     upload_shapes,
 )
 from wfl_sim.methods.parts import Part, Shapes, with_role
-from wfl_sim.methods.phases import Phase
+from wfl_sim.methods.phases import Answering, Phase
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,7 @@ class CountedUpdate:
             frozen=min(each.footprint.frozen - each.footprint.rounded for each in self.steps),
             traffic=sum(number * each.traffic for number, each in counted),
             batches=()
-            if self.apart.exchange
+            if self.apart.exchange or any(isinstance(p.objective, Answering) for p in phases)
             else tuple(Batches(phase.local.steps, phase.local.batch, tokens) for phase in phases),
         )
 
