@@ -31,24 +31,39 @@ ROUNDS = {
     "buffered": "{kind: asynchronous, count: 4, clients: 3, buffer: 2}",
 }
 
-KILLS = 6  # of each kind of rounds
+RUNS, BLOWS = 2, 3  # blows to each run at chosen entries; one more falls at a random time
 
 # Libraries are imported once; each attempt is a process of its own that has them already.
 SERVER = """
-import json, os, signal, sys, time, traceback
-from pathlib import Path
+import itertools, json, os, signal, sys, time, traceback
 import torch, transformers, peft, pyarrow.parquet
 import wfl_sim
 import wfl_sim.learning.learner, wfl_sim.learning.costs.workload
 import wfl_sim.results, wfl_sim.simulation.run
 
 pyarrow.table({"loads": ["pandas, where there is one"]})
+replace, entries = os.replace, itertools.count(1)
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def die_at(entry, moment):
+    def put(part, path):
+        met = str(path).endswith(".safetensors") and next(entries) == entry
+        if met and moment == "before":
+            die()
+        replace(part, path)
+        if met:
+            die()
+
+    os.replace = put
+
 file = sys.argv[1]
 for line in sys.stdin:
-    out, blow = json.loads(line)
-    shelves = Path(out, ".store")
+    out, entry, moment, seconds = json.loads(line)
     process = os.fork()
     if process == 0:
+        die_at(entry, moment)
         try:
             wfl_sim.run(file, out=out)
         except BaseException:
@@ -57,10 +72,7 @@ for line in sys.stdin:
         os._exit(0)
     began = time.monotonic()
     while not (ended := os.waitpid(process, os.WNOHANG))[0]:
-        if blow is None or time.monotonic() - began < blow[0]:
-            pass
-        elif len(list(shelves.glob("??/*.safetensors"))) >= blow[1]:
-            time.sleep(blow[2])
+        if seconds is not None and time.monotonic() - began > seconds:
             os.kill(process, signal.SIGKILL)
             ended = os.waitpid(process, 0)
             break
@@ -88,12 +100,13 @@ class Attempts:
         self.server.kill()
         self.server.communicate()
 
-    def run(self, out, blow=None):
+    def run(self, out, *, entry=None, moment=None, seconds=None):
         """Return the exit code of a run, and how long it took in s.
 
-        The blow falls after so many s, when so many results are stored, and some s later.
+        It is killed "before" or "after" it puts its so many-th entry into the store, or after so
+        many s.
         """
-        print(json.dumps([str(out), blow]), file=self.server.stdin, flush=True)
+        print(json.dumps([str(out), entry, moment, seconds]), file=self.server.stdin, flush=True)
         code, duration = json.loads(self.server.stdout.readline())
         return code, duration
 
@@ -122,38 +135,26 @@ def test_a_run_killed_at_random_moments_ends_like_a_straight_one(tmp_path, round
     file = tmp_path / "resume.yaml"
     file.write_text(SCENARIO.format(rounds=rounds))
     rng = random.Random(7)
-    kills, blows, cuts, entries = 0, 0, 0, set()
+    straight, out = tmp_path / "straight", tmp_path / "out"
     with Attempts(file) as attempts:
-        code, _ = attempts.run(tmp_path / "warm")
+        code, duration = attempts.run(straight)
         assert code == 0
-        code, duration = attempts.run(tmp_path / "straight")
-        assert code == 0
-        expected = digests(tmp_path / "straight")
-        assert digests(tmp_path / "warm") == expected
-        out, tasks = tmp_path / "out", stored(tmp_path / "straight")
-        # How many moments of the training the blows meet depends on the host: at least three.
-        while kills < KILLS or len(entries) < 3 or not cuts:
-            assert kills < 10 * KILLS
-            # Anywhere in time, which is mostly preparation, or in the nearer half of what is left
-            # of the training. Each run is left in peace after five blows, and the next ones meet
-            # another.
-            blow = (rng.uniform(0, duration), 0, 0.0)
-            if rng.random() < 0.7:
+        expected, tasks = digests(straight), stored(straight)
+        for _ in range(RUNS):
+            shutil.rmtree(out, ignore_errors=True)
+            cut = rng.randrange(BLOWS)
+            for blow in range(BLOWS):
+                # In the nearer half of what is left, so that each blow meets another entry.
                 done = stored(out)
-                blow = (0.0, rng.randint(done, (done + tasks) // 2), rng.uniform(0, 0.02))
-            code, _ = attempts.run(out, blow if blows < 5 else None)
-            if code == -signal.SIGKILL:
-                kills += 1
-                blows += 1
-                entries.add(stored(out))
-                if rng.random() < 0.5:
-                    cuts += 1
+                entry, moment = rng.randint(2, (tasks - done) // 2), rng.choice(["before", "after"])
+                code, _ = attempts.run(out, entry=entry, moment=moment)
+                assert code == -signal.SIGKILL
+                if blow <= cut:  # later ones may put an entry again that the cut damaged
+                    assert stored(out) == done + entry - (moment == "before")
+                if blow == cut:
                     lose_power(out / ".store", rng)
-            else:
-                assert code == 0
-                assert digests(out) == expected
-                shutil.rmtree(out)
-                blows = 0
-        assert attempts.run(out)[0] == 0
-    assert digests(out) == expected
-    assert not list((out / ".store" / "parts").iterdir())
+            code, _ = attempts.run(out, seconds=rng.uniform(0, duration))
+            assert code in (0, -signal.SIGKILL)
+            assert attempts.run(out)[0] == 0
+            assert digests(out) == expected
+            assert not list((out / ".store" / "parts").iterdir())
