@@ -1,24 +1,35 @@
 """Frozen weights in 8 and 4 bits: what they are, what they hold, and what is trained over them."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
+from transformers.pytorch_utils import Conv1D
 
 from tests.learning.test_grouped import both, farthest, learner, tasks_of
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.data import Instruct
 from wfl_sim.data.examples import Shards
 from wfl_sim.execution.task import Result
+from wfl_sim.learning import quantised
 from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.causal.prompts import PromptBatch
 from wfl_sim.learning.learner import PeftLearner
 from wfl_sim.learning.model_loading import load_causal, load_model
 from wfl_sim.learning.objectives import word_cross_entropy
 from wfl_sim.learning.pretrained_model import Pretrained
-from wfl_sim.learning.quantised import Int8Linear, NF4Linear, QuantisedLinear, normal_quantiles
+from wfl_sim.learning.quantised import (
+    Int8Linear,
+    NF4Linear,
+    QuantisedLinear,
+    normal_quantiles,
+    quantise,
+)
 from wfl_sim.learning.training import train_only
 from wfl_sim.methods import FedIT, FedPEFT, FLoRA
 from wfl_sim.methods.parts import LoRA, Tuner
@@ -102,6 +113,53 @@ def test_blocks_are_held_rounded_and_lora_learns_over_them(
     upload = first(learn).states["upload"]
     assert any(value.any() for name, value in upload.items() if "lora_B" in name)
     assert all(torch.equal(a, b.codes) for a, b in zip(codes, rounded, strict=True))
+
+
+@pytest.mark.parametrize("dtype", ["fp32", "bf16"])
+@pytest.mark.parametrize(
+    ("architecture", "kind"), [("bert", "nf4"), ("gpt2", "int8"), ("llama", "nf4")]
+)
+def test_weights_are_rounded_one_by_one_as_they_are_read(
+    quiet: Folder, monkeypatch: pytest.MonkeyPatch, architecture: str, kind: str, dtype: str
+) -> None:
+    """To the values of rounding a network that was loaded in full."""
+    plain = replace(quiet(architecture), dtype=dtype)  # type: ignore[arg-type]
+    expected = quantise(kind, load_model(plain, 3, 0))
+    whole = []
+
+    def spy(of: str, network: nn.Module, name: str, weight: torch.Tensor) -> None:
+        held = [each for each in network.modules() if type(each) in (nn.Linear, Conv1D)]
+        whole.append(sum(not each.weight.is_meta for each in held))
+        rounding(of, network, name, weight)
+
+    rounding = quantised._round
+    monkeypatch.setattr(quantised, "_round", spy)
+    found = load_model(replace(plain, quantise=kind), 3, 0)  # type: ignore[arg-type]
+    monkeypatch.undo()
+    outside = sum(type(each) in (nn.Linear, Conv1D) for each in found.modules())
+    rounded = sum(isinstance(each, QuantisedLinear) for each in found.modules())
+    assert len(whole) == rounded > 0
+    assert max(whole) <= outside < rounded
+    values = found.state_dict()
+    assert values.keys() == expected.state_dict().keys()
+    for name, value in expected.state_dict().items():
+        torch.testing.assert_close(values[name], value, rtol=0, atol=0)
+    assert not any(each.is_meta for each in found.parameters())
+    assert not any(each.requires_grad for each in found.parameters())
+
+
+def test_wrong_weights_are_told_of_when_they_are_rounded(quiet: Folder, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(quiet("llama").pretrained, tmp_path / "wrong"))
+    model, file = Pretrained(pretrained=str(folder), quantise="int8"), folder / "model.safetensors"
+    weights = load_file(file)
+    name = "model.layers.1.mlp.up_proj.weight"
+    kept = weights.pop(name)
+    save_file(weights, file, metadata={"format": "pt"})
+    with pytest.raises(ValueError, match=f"lacks 1 weights, such as {name}"):
+        load_model(model, 3, 0)
+    save_file(weights | {name: kept[:-1].clone()}, file, metadata={"format": "pt"})
+    with pytest.raises(ValueError, match=rf"{name} has the shape .* in the weights"):
+        load_model(model, 3, 0)
 
 
 @pytest.mark.parametrize("dtype", ["fp32", "bf16"])

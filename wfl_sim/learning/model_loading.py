@@ -273,8 +273,8 @@ def _with_weights(
 
 
 def _placed(model: Pretrained, network: Any) -> PreTrainedModel:
-    if not model.quantise.startswith("bnb-"):  # which rounds, and places, what it loads
-        network = quantise(model.quantise, network.to(model.device))
+    if not model.quantise.startswith("bnb-"):  # which places what it loads
+        network = network.to(model.device)
     return frozen(model, network.eval())
 
 

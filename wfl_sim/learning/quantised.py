@@ -16,7 +16,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import BitsAndBytesConfig, PreTrainedModel
+from transformers.core_model_loading import ConversionOps
 from transformers.pytorch_utils import Conv1D
+from transformers.quantizers.auto import register_quantization_config, register_quantizer
+from transformers.quantizers.base import HfQuantizer
+from transformers.utils.quantization_config import QuantizationConfigMixin
 
 from wfl_sim.learning.pretrained_model import Pretrained
 
@@ -51,7 +55,9 @@ class QuantisedLinear(nn.Linear):
     @property
     def weight(self) -> Tensor:  # type: ignore[override]
         """The restored weight, in the type of the network's other weights."""
-        return self.restored().to(self.kind)
+        value: Any = self.restored().to(self.kind)
+        value._is_hf_initialized = True  # GPT-2's blocks draw their layers' weights else
+        return value
 
     def forward(self, input: Tensor) -> Tensor:
         """Return the product with the restored weight."""
@@ -144,20 +150,88 @@ def quantise(kind: str, network: PreTrainedModel) -> PreTrainedModel:
 
     On the meta device layers of bitsandbytes are as large as those of the same kind here.
     """
-    for path, module in [*network.base_model.named_modules()] if kind in _KINDS else ():
-        if re.search(r"\.\d+\.", path) and isinstance(module, (nn.Linear, Conv1D)):
-            weight: Any = module.weight.T if isinstance(module, Conv1D) else module.weight
-            layer = _KINDS[kind](weight, module.bias).train(module.training)
-            owner, _, name = path.rpartition(".")
-            setattr(network.base_model.get_submodule(owner), name, layer)
+    for name in _layers(network) if kind in _KINDS else ():
+        _round(kind, network, name, network.get_submodule(name).weight)
     return network
+
+
+def _layers(network: PreTrainedModel) -> list[str]:
+    """Return the names of the linear layers of all blocks."""
+    backbone = network.base_model
+    prefix = "" if backbone is network else f"{network.base_model_prefix}."
+    return [
+        prefix + path
+        for path, module in backbone.named_modules()
+        if re.search(r"\.\d+\.", path) and isinstance(module, (nn.Linear, Conv1D))
+    ]
+
+
+def _round(kind: str, network: PreTrainedModel, name: str, weight: Any) -> None:
+    """Put a layer that holds a weight rounded in the place of a linear one."""
+    plain: Any = network.get_submodule(name)
+    weight = weight.T if isinstance(plain, Conv1D) else weight
+    layer = _KINDS[kind](weight, plain.bias).train(plain.training)
+    owner, _, leaf = name.rpartition(".")
+    setattr(network.get_submodule(owner), leaf, layer)
+
+
+_METHOD: Final = "wfl_sim"
+
+
+@register_quantization_config(_METHOD)
+class _Rounding(QuantizationConfigMixin):
+    """Tells `from_pretrained` to round each weight when it has read it."""
+
+    def __init__(self, kind: str) -> None:
+        self.quant_method: Any = _METHOD
+        self.kind = kind
+
+
+@register_quantizer(_METHOD)
+class _Quantiser(HfQuantizer):
+    """Rounds weights while they are loaded, so that one of them at a time is held in full."""
+
+    def _process_model_before_weight_loading(self, model: PreTrainedModel, **_: Any) -> None:
+        config: Any = self.quantization_config
+        self.kind = config.kind
+        self.whole = {f"{name}.weight" for name in _layers(model)}
+
+    def param_needs_quantization(self, model: PreTrainedModel, param_name: str, **_: Any) -> bool:
+        return param_name in self.whole
+
+    def get_quantize_ops(self) -> ConversionOps:
+        return _RoundOne(self)
+
+    def _process_model_after_weight_loading(self, model: PreTrainedModel, **_: Any) -> None:
+        self.remove_quantization_config(model)
+
+    is_serializable, is_trainable = False, True  # type: ignore[assignment]
+
+
+class _RoundOne(ConversionOps):
+    def __init__(self, quantiser: "_Quantiser") -> None:
+        self.quantiser = quantiser
+
+    def convert(self, input_dict: dict[str, Any], *_: Any, **known: Any) -> dict[str, Any]:
+        ((name, value),) = input_dict.items()
+        value = value[0] if isinstance(value, list) else value
+        path, network = name.removesuffix(".weight"), known["model"]
+        self.quantiser.whole.discard(name)
+        if value.shape != network.get_submodule(path).weight.shape:
+            return {name: value}  # transformers tells of it
+        _round(self.quantiser.kind, network, path, value)
+        network.get_submodule(path)._is_hf_initialized = True
+        known["missing_keys"].discard(name)
+        return {}
 
 
 def options_of(model: Pretrained) -> dict[str, Any]:
     """Return how `from_pretrained` loads weights that take part in products."""
     kind = {"fp32": torch.float32, "bf16": torch.bfloat16}[model.dtype]
-    if not model.quantise.startswith("bnb-"):
+    if model.quantise == "none":
         return {"dtype": kind}
+    if not model.quantise.startswith("bnb-"):
+        return {"dtype": kind, "quantization_config": _Rounding(model.quantise)}
     four = model.quantise == "bnb-nf4"
     config = BitsAndBytesConfig(
         load_in_4bit=four,
