@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final
 
 from channel_models.units import Fraction, Unit
 from wfl_sim.config.errors import LocatedError
@@ -86,6 +86,9 @@ class SyntheticLearner:
     Steps are those of the phases. The server is charged as if payloads were float32.
     """
 
+    keeps: ClassVar[bool] = False
+    varies: ClassVar[bool] = False
+
     def __init__(
         self,
         model: Synthetic,
@@ -102,11 +105,6 @@ class SyntheticLearner:
 
     def __repr__(self) -> str:
         return f"SyntheticLearner({self.model!r}, {self.method!r})"
-
-    @property
-    def keeps(self) -> bool:
-        """Nothing is trained, so nothing is kept."""
-        return False
 
     @property
     def sends_news(self) -> bool:
@@ -137,11 +135,6 @@ class SyntheticLearner:
             exchange=exchange,
         )
         return with_secure_aggregation(workload, self.privacy, up // _BITS_OF_A_PARAMETER)
-
-    @property
-    def varies(self) -> bool:
-        """All local updates of a device cost the same."""
-        return False
 
     def drawn_workload(self, device: int, seed: int) -> Workload:
         """Return the costs of one local update, whatever its seed."""

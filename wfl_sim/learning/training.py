@@ -173,16 +173,16 @@ class Optimizer:
         """Take one step, and forget the gradient."""
         if self._clip:
             torch.nn.utils.clip_grad_norm_(self._trained, self._clip)
-        for rate in islice(self._rates, 1):
-            set_rate(self._optimizer, rate)
-        self._optimizer.step()
-        self._optimizer.zero_grad()
+        take_step(self._optimizer, self._rates)
 
 
-def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Set the learning rate of the next steps."""
-    for group in optimizer.param_groups:
-        group["lr"] = rate
+def take_step(optimizer: torch.optim.Optimizer, rates: Iterator[float]) -> None:
+    """Take a step at the next of the learning rates, if there is one, and forget the gradient."""
+    for rate in islice(rates, 1):
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+    optimizer.step()
+    optimizer.zero_grad()
 
 
 def optimizer_of(trained: Sequence[Tensor], local: Local) -> torch.optim.Optimizer:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from typing import ClassVar, Final, Literal, Protocol
 
 from channel_models.units import PositiveWatt, Seconds
 from wfl_sim.config.errors import LocatedError
@@ -86,11 +86,8 @@ class EarthModel:
     type: Literal["macro", "rrh", "micro", "pico", "femto"] = "macro"
     sleep: bool = False
     """Whether it sleeps while there is no traffic, without delay."""
-
-    @property
-    def sleeps(self) -> bool:
-        """Never: waking up takes no time in this model."""
-        return False
+    sleeps: ClassVar[bool] = False
+    """Never: waking up takes no time in this model."""
 
     def problem(self, radiated: float) -> str:
         """Refuse a power beyond what the type can radiate."""

@@ -1,7 +1,7 @@
 """Transmit power on a resource block, given how many blocks a transfer holds."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,11 +74,7 @@ class DevicePower:
     reduced: float = 1.0
     """Share of it that is there with QPSK (TS 38.101-1 section 6.2.2); other modulations have less,
     by the level."""
-
-    @property
-    def spreads(self) -> bool:
-        """More blocks leave less power for each."""
-        return True
+    spreads: ClassVar[bool] = True
 
     def per_block(
         self, links: NDArray[np.intp], held: FloatArray, level: FloatArray | float = 1.0
@@ -109,11 +105,7 @@ class CellPower:
     blocks: int
     """Number of resource blocks."""
     least_blocks: float = 0.0
-
-    @property
-    def spreads(self) -> bool:
-        """A block has the same power whatever else is held."""
-        return False
+    spreads: ClassVar[bool] = False
 
     def per_block(
         self, links: NDArray[np.intp], held: FloatArray, level: FloatArray | float = 1.0

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import hypot, inf, sqrt
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 
@@ -34,15 +34,11 @@ class GaussMarkov:
     memory: PositiveSeconds = 20.0
     interval: Interval = 1.0
     """Seconds between changes of the velocity."""
+    moves: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.pace == 0:
             raise LocatedError("must not be 0 when speed is 0: nothing would move", "sigma")
-
-    @property
-    def moves(self) -> bool:
-        """True: devices move."""
-        return True
 
     @property
     def pace(self) -> float | None:

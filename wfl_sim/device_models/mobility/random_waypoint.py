@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import hypot
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 
@@ -30,6 +30,7 @@ class RandomWaypoint:
     fastest: Speed = 1.5
     pause: Seconds = 0.0
     """Seconds of rest at every waypoint."""
+    moves: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.slowest > self.fastest:
@@ -37,11 +38,6 @@ class RandomWaypoint:
                 f"must be at most fastest, {self.fastest:g} m/s, got {self.slowest:g} m/s",
                 "slowest",
             )
-
-    @property
-    def moves(self) -> bool:
-        """True: devices move."""
-        return True
 
     @property
     def pace(self) -> float | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from operator import itemgetter
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 
@@ -29,6 +29,8 @@ class Trace:
     path: Annotated[str, FilePath()]
     begins: Seconds = 0.0
     """Time of the file in s at which the simulation begins."""
+    moves: ClassVar[bool] = True
+    pace: ClassVar[float | None] = None
 
     def __post_init__(self) -> None:
         _ = self.legs
@@ -37,16 +39,6 @@ class Trace:
     def legs(self) -> dict[int, list[Leg]]:
         """Times in s and places in m of each device."""
         return _read(Path(self.path))
-
-    @property
-    def moves(self) -> bool:
-        """True: devices move."""
-        return True
-
-    @property
-    def pace(self) -> float | None:
-        """The speed of the scenario."""
-        return None
 
     def check(self, count: int) -> None:
         """Refuse a group of which a device is not in the file."""

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import hypot, inf
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 
@@ -145,15 +145,8 @@ class Track:
 class Static:
     """Devices stay where they were dropped."""
 
-    @property
-    def moves(self) -> bool:
-        """False: devices do not move."""
-        return False
-
-    @property
-    def pace(self) -> float | None:
-        """The speed of the scenario."""
-        return None
+    moves: ClassVar[bool] = False
+    pace: ClassVar[float | None] = None
 
     def check(self, count: int) -> None:
         """Accept any number of devices."""

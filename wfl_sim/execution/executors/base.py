@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from wfl_sim.config.plugin_code import code_of
 from wfl_sim.config.registry import Registry
@@ -124,10 +124,7 @@ def mode_of(executor: Executor) -> str:
 class Inline:
     """One task after the other, in this process."""
 
-    @property
-    def mode(self) -> str:
-        """The bits that all other executors are compared with."""
-        return "exact"
+    mode: ClassVar[str] = "exact"
 
     @contextmanager
     def session(self, learner: Learner, store: Store) -> Iterator[InlineSession]:

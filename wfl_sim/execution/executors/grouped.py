@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.execution.executors.base import EXECUTORS, Backlog, inputs_of
@@ -21,15 +21,12 @@ class Grouped:
 
     size: int = 32
     """Largest number of devices in a group."""
+    mode: ClassVar[str] = "grouped"
+    """Equal to `exact` within a tolerance; the results have keys of their own."""
 
     def __post_init__(self) -> None:
         if self.size < 1:
             raise LocatedError(f"must be at least 1, got {self.size}", "size")
-
-    @property
-    def mode(self) -> str:
-        """Equal to `exact` within a tolerance; the results have keys of their own."""
-        return "grouped"
 
     @contextmanager
     def session(self, learner: Learner, store: Store) -> Iterator["GroupedSession"]:

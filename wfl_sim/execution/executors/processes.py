@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.execution.executors.base import EXECUTORS, Backlog, inputs_of
@@ -39,15 +39,11 @@ class Processes:
 
     workers: int = 0
     """Number of processes; 0 for one on each core that this process may use."""
+    mode: ClassVar[str] = "exact"
 
     def __post_init__(self) -> None:
         if self.workers < 0:
             raise LocatedError(f"must not be negative, got {self.workers}", "workers")
-
-    @property
-    def mode(self) -> str:
-        """The bits of `inline`, with any number of workers."""
-        return "exact"
 
     @contextmanager
     def session(self, learner: Learner, store: Store) -> Iterator["ProcessesSession"]:

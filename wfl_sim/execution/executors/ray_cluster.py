@@ -11,7 +11,7 @@ from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.execution.executors.base import EXECUTORS, Backlog
@@ -51,6 +51,7 @@ class Ray:
     """CPUs of each worker."""
     gpus: float = 0.0
     """GPUs of each worker; with 0.25 four workers share one."""
+    mode: ClassVar[str] = "exact"
 
     def __post_init__(self) -> None:
         for name, low in (("workers", False), ("cpus", True), ("gpus", False)):
@@ -59,11 +60,6 @@ class Ray:
                 raise LocatedError(
                     f"must be {'greater than 0' if low else 'at least 0'}, got {value:g}", name
                 )
-
-    @property
-    def mode(self) -> str:
-        """The bits of `inline`, on machines of one kind."""
-        return "exact"
 
     @contextmanager
     def session(self, learner: Learner, store: Store) -> Iterator["RaySession"]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from itertools import islice
 
 import torch
 from torch import Tensor
@@ -10,7 +9,7 @@ from torch import Tensor
 from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.grouped.layers import GroupLayers, scales_of, slice_of, stacked
 from wfl_sim.learning.phase_requests import PhaseRequest
-from wfl_sim.learning.training import gradient_of, optimizer_of, set_rate
+from wfl_sim.learning.training import gradient_of, optimizer_of, take_step
 from wfl_sim.state import State
 
 
@@ -70,10 +69,7 @@ class GroupParameters:
         """Take one step of the optimiser of each device, and forget the gradient."""
         if self._local.clip_norm:
             clip_each(self.trained, self._local.clip_norm)
-        for rate in islice(self._rates, 1):
-            set_rate(self._optimizer, rate)
-        self._optimizer.step()
-        self._optimizer.zero_grad()
+        take_step(self._optimizer, self._rates)
 
     def states(self) -> list[State]:
         """Return the values of each device."""
