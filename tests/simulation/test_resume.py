@@ -33,15 +33,13 @@ ROUNDS = {
 
 RUNS, BLOWS = 2, 3  # blows to each run at chosen entries; one more falls at a random time
 
-# Libraries are imported once; each attempt is a process of its own that has them already.
+# What an attempt imports and loads, its process has already: a run without training did it.
 SERVER = """
 import itertools, json, os, signal, sys, time, traceback
-import torch, transformers, peft, pyarrow.parquet
+import torch, transformers, peft
 import wfl_sim
-import wfl_sim.learning.learner, wfl_sim.learning.costs.workload
-import wfl_sim.results, wfl_sim.simulation.run
+import wfl_sim.learning.learner
 
-pyarrow.table({"loads": ["pandas, where there is one"]})
 replace, entries = os.replace, itertools.count(1)
 
 def die():
@@ -58,9 +56,9 @@ def die_at(entry, moment):
 
     os.replace = put
 
-file = sys.argv[1]
+wfl_sim.run(sys.argv[1], out=sys.argv[2], network_only=True)
 for line in sys.stdin:
-    out, entry, moment, seconds = json.loads(line)
+    file, out, entry, moment, seconds = json.loads(line)
     process = os.fork()
     if process == 0:
         die_at(entry, moment)
@@ -83,11 +81,13 @@ for line in sys.stdin:
 
 
 class Attempts:
-    """Runs of one scenario, each a process that can be killed."""
+    """Runs, each a process that can be killed."""
 
-    def __init__(self, file):
+    def __init__(self, folder):
+        file = folder / "warm.yaml"
+        file.write_text(SCENARIO.format(rounds=ROUNDS["synchronous"]))
         self.server = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-c", SERVER, str(file)],
+            [sys.executable, "-W", "ignore", "-c", SERVER, file, folder / "warm"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -100,15 +100,22 @@ class Attempts:
         self.server.kill()
         self.server.communicate()
 
-    def run(self, out, *, entry=None, moment=None, seconds=None):
+    def run(self, file, out, *, entry=None, moment=None, seconds=None):
         """Return the exit code of a run, and how long it took in s.
 
         It is killed "before" or "after" it puts its so many-th entry into the store, or after so
         many s.
         """
-        print(json.dumps([str(out), entry, moment, seconds]), file=self.server.stdin, flush=True)
+        request = [str(file), str(out), entry, moment, seconds]
+        print(json.dumps(request), file=self.server.stdin, flush=True)
         code, duration = json.loads(self.server.stdout.readline())
         return code, duration
+
+
+@pytest.fixture(scope="module")
+def attempts(tmp_path_factory):
+    with Attempts(tmp_path_factory.mktemp("attempts")) as attempts:
+        yield attempts
 
 
 def digests(out):
@@ -131,30 +138,29 @@ def lose_power(store, rng):
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="attempts are forked")
 @pytest.mark.parametrize("rounds", ROUNDS.values(), ids=ROUNDS)
-def test_a_run_killed_at_random_moments_ends_like_a_straight_one(tmp_path, rounds):
+def test_a_run_killed_at_random_moments_ends_like_a_straight_one(tmp_path, attempts, rounds):
     file = tmp_path / "resume.yaml"
     file.write_text(SCENARIO.format(rounds=rounds))
     rng = random.Random(7)
     straight, out = tmp_path / "straight", tmp_path / "out"
-    with Attempts(file) as attempts:
-        code, duration = attempts.run(straight)
-        assert code == 0
-        expected, tasks = digests(straight), stored(straight)
-        for _ in range(RUNS):
-            shutil.rmtree(out, ignore_errors=True)
-            cut = rng.randrange(BLOWS)
-            for blow in range(BLOWS):
-                # In the nearer half of what is left, so that each blow meets another entry.
-                done = stored(out)
-                entry, moment = rng.randint(2, (tasks - done) // 2), rng.choice(["before", "after"])
-                code, _ = attempts.run(out, entry=entry, moment=moment)
-                assert code == -signal.SIGKILL
-                if blow <= cut:  # later ones may put an entry again that the cut damaged
-                    assert stored(out) == done + entry - (moment == "before")
-                if blow == cut:
-                    lose_power(out / ".store", rng)
-            code, _ = attempts.run(out, seconds=rng.uniform(0, duration))
-            assert code in (0, -signal.SIGKILL)
-            assert attempts.run(out)[0] == 0
-            assert digests(out) == expected
-            assert not list((out / ".store" / "parts").iterdir())
+    code, duration = attempts.run(file, straight)
+    assert code == 0
+    expected, tasks = digests(straight), stored(straight)
+    for _ in range(RUNS):
+        shutil.rmtree(out, ignore_errors=True)
+        cut = rng.randrange(BLOWS)
+        for blow in range(BLOWS):
+            # In the nearer half of what is left, so that each blow meets another entry.
+            done = stored(out)
+            entry, moment = rng.randint(2, (tasks - done) // 2), rng.choice(["before", "after"])
+            code, _ = attempts.run(file, out, entry=entry, moment=moment)
+            assert code == -signal.SIGKILL
+            if blow <= cut:  # later ones may put an entry again that the cut damaged
+                assert stored(out) == done + entry - (moment == "before")
+            if blow == cut:
+                lose_power(out / ".store", rng)
+        code, _ = attempts.run(file, out, seconds=rng.uniform(0, duration))
+        assert code in (0, -signal.SIGKILL)
+        assert attempts.run(file, out)[0] == 0
+        assert digests(out) == expected
+        assert not list((out / ".store" / "parts").iterdir())
