@@ -101,6 +101,7 @@ class SyntheticLearner:
         self.method = method
         self.fleet = DeviceParts(method, ranks)
         self.recipe = f"synthetic {model!r}"
+        self._workloads: dict[tuple[Part, ...], Workload] = {}
         self._whole = values(shapes_of([part for part in method.parts if part.shared]))
 
     def __repr__(self) -> str:
@@ -113,7 +114,13 @@ class SyntheticLearner:
 
     def workload(self, device: int) -> Workload:
         """Return the costs of one local update; the same for all devices of one rank."""
-        shared = self._shared(device)
+        parts = self.fleet.parts(device)
+        if parts not in self._workloads:
+            self._workloads[parts] = self._workload(parts)
+        return self._workloads[parts]
+
+    def _workload(self, parts: tuple[Part, ...]) -> Workload:
+        shared = _shared(parts)
         up = self._bits(upload_shapes(self.method, shared))
         every = [phase.local for phase in self.method.phases]
         if any(local.epochs for local in every):
@@ -143,9 +150,10 @@ class SyntheticLearner:
     def download_bits(self, device: int, news: Sequence[Sequence[int]]) -> int:
         """Return the bits of a download after the aggregations since its last download."""
         uploads = [
-            [upload_shapes(self.method, self._shared(each)) for each in devices] for devices in news
+            [upload_shapes(self.method, _shared(self.fleet.parts(each))) for each in devices]
+            for devices in news
         ]
-        return self._bits(download_shapes(self.method, self._shared(device), uploads))
+        return self._bits(download_shapes(self.method, _shared(self.fleet.parts(device)), uploads))
 
     def run(self, task: Task, inputs: Sequence[Mapping[str, State]]) -> Result:
         """Refuse: there is nothing to train.
@@ -167,12 +175,13 @@ class SyntheticLearner:
             bits, bits, _FORWARD, rest * self.model.flops_per_step
         )
 
-    def _shared(self, device: int) -> Shapes:
-        parts = {part.name: part for part in self.fleet.parts(device)}
-        return with_role(parts, shapes_of(parts.values()), "shared")
-
     def _bits(self, shapes: Shapes) -> int:
         return round(self.model.payload * values(shapes) / self._whole) if shapes else 0
+
+
+def _shared(parts: tuple[Part, ...]) -> Shapes:
+    named = {part.name: part for part in parts}
+    return with_role(named, shapes_of(parts), "shared")
 
 
 _WIDTH: Final = 64

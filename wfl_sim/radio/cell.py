@@ -133,9 +133,15 @@ class CellConfig:
 
     def noise(self, direction: Direction) -> float:
         """W on one resource block: thermal noise, noise figure, interference from outside."""
-        side = self.uplink if direction == "uplink" else self.downlink
-        thermal = cm.thermal_noise_density() * float(cm.db_to_linear(side.noise_figure))
-        return float(thermal * self.block_bandwidth + side.outside)
+        return self._noises[direction]
+
+    @cached_property
+    def _noises(self) -> dict[Direction, float]:
+        def noise(side: UplinkConfig | DownlinkConfig) -> float:
+            thermal = cm.thermal_noise_density() * float(cm.db_to_linear(side.noise_figure))
+            return float(thermal * self.block_bandwidth + side.outside)
+
+        return {"uplink": noise(self.uplink), "downlink": noise(self.downlink)}
 
     def symbol_rate(self, direction: Direction) -> float:
         """Symbols/s of data on one resource block, on average over time.

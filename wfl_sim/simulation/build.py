@@ -1,6 +1,6 @@
 """Build a federation from a scenario in one SimPy environment, and run it."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from functools import partial
 
@@ -8,6 +8,7 @@ import numpy as np
 import simpy
 
 from channel_models.validation import FloatArray
+from wfl_sim.device_models.availability import Always, Availability
 from wfl_sim.device_models.energy import EnergyLedger
 from wfl_sim.device_models.radio_power import radio_of
 from wfl_sim.device_models.workload import Workload
@@ -170,7 +171,6 @@ def _devices(
             index = len(devices)
             serving = int(placement.serving[index])
             station, gain = scenario.base_stations[serving], float(placement.gains[serving, index])
-            draws = context.stream("availability", index)
             device = Device(
                 context,
                 index,
@@ -184,7 +184,7 @@ def _devices(
                 radio=radio_of(group.hardware, modem=group.modem, bandwidth=station.bandwidth),
                 battery=group.battery,
                 away_power=group.away_power,
-                intervals=group.availability.intervals(member, draws),
+                intervals=_intervals(group.availability, context, member, index),
                 excluded=index in excluded,
                 answer=server.answer,
                 can_hand_over=index in placement.tracks and len(cells) > 1,
@@ -194,6 +194,15 @@ def _devices(
             )
             devices.append(device)
     return devices
+
+
+def _intervals(
+    availability: Availability, context: RunContext, member: int, device: int
+) -> Iterator[tuple[float, float]] | None:
+    """Return when a device can be reached; None for always, which spares a process."""
+    if isinstance(availability, Always):
+        return None
+    return availability.intervals(member, context.stream("availability", device))
 
 
 def _background(

@@ -182,11 +182,8 @@ def _graph(wired: "nx.Graph[str]", gains: FloatArray, serving: NDArray[np.intp])
     for node in graph:
         known = node.partition("-")[0]
         graph.nodes[node]["kind"] = known if known in ("server", "cell") else "node"
-    for device, number in enumerate(serving):
+    gains_db = cm.linear_to_db(gains[serving, np.arange(serving.size)]).tolist()
+    for device, (number, gain_db) in enumerate(zip(serving.tolist(), gains_db, strict=True)):
         graph.add_node(f"device-{device}", kind="device")
-        graph.add_edge(
-            f"cell-{number}",
-            f"device-{device}",
-            gain_db=float(cm.linear_to_db(gains[number, device])),
-        )
+        graph.add_edge(f"cell-{number}", f"device-{device}", gain_db=gain_db)
     return graph
