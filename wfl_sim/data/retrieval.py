@@ -19,8 +19,9 @@ class DocumentStore:
     """Documents and an inverted index of their words.
 
     S. Robertson, H. Zaragoza, The Probabilistic Relevance Framework: BM25 and Beyond, 2009, with
-    the inverse document frequency ln(1 + (N - n + 1/2) / (n + 1/2)), which is never negative, and
-    the usual k1 = 1.2 and b = 0.75. Words are runs of letters and digits in lower case.
+    k1 = 1.2 and b = 0.75. The weight of a word, ln((N - n + 1/2) / (n + 1/2)), is 0 where it would
+    be negative: a word in half of the documents finds none. Words are runs of letters and digits in
+    lower case.
 
     Args:
         documents: at least one.
@@ -48,8 +49,9 @@ class DocumentStore:
         shape = (len(self._places), len(documents))
         index = csr_array((values, (rows, columns)), shape=shape)
         holding = np.diff(index.indptr)
-        rarity = np.log1p((len(documents) - holding + 0.5) / (holding + 0.5))
+        rarity = np.log((len(documents) - holding + 0.5) / (holding + 0.5)).clip(0)
         self._index = csr_array(index.multiply(rarity[:, None]))
+        self._index.eliminate_zeros()
 
     def __repr__(self) -> str:
         return f"DocumentStore({len(self.documents)} documents, {len(self._places)} words)"
