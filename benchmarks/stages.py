@@ -6,7 +6,7 @@ Runs scenarios/paper/stages/study.yaml into FOLDER, unless run folders of it are
 tables over seeds, and draws them into FOLDER.
 """
 
-import sys
+import argparse
 from collections import defaultdict
 from pathlib import Path
 
@@ -117,9 +117,12 @@ def draw(costs, before, after, folder):
 
 
 def main():
-    folder, *runs = sys.argv[1:]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("runs", nargs="*")
+    asked = parser.parse_args()
     costs, before, after = (defaultdict(dict) for _ in range(3))
-    for each in map(Run.open, runs) if runs else run(SCENARIO, out=folder):
+    for each in map(Run.open, asked.runs) if asked.runs else run(SCENARIO, out=asked.folder):
         costs[each.label][each.seed] = costs_of(each)
         for metric in QUALITIES:
             for side, last in ((before, False), (after, True)):
@@ -133,7 +136,7 @@ def main():
         for each in load(SCENARIO, settings=["sweep.seeds=[1]"])
     }
     tables(costs, before, after, memory)
-    for path in draw(costs, before, after, Path(folder)):
+    for path in draw(costs, before, after, asked.folder):
         print(path)
 
 
