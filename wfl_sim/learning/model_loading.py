@@ -19,7 +19,7 @@ from transformers import (
 
 from wfl_sim.learning.network_options import WRITTEN_OUT, attention_of, frozen
 from wfl_sim.learning.pretrained_model import Pretrained
-from wfl_sim.learning.quantised import options_of, quantise
+from wfl_sim.learning.quantised import ROUNDS_AS_READ, options_of, quantise
 from wfl_sim.learning.torch_settings import deterministic, silence_transformers
 
 _FROM_PAD: Final = {"roberta", "xlm-roberta", "camembert"}
@@ -275,6 +275,8 @@ def _with_weights(
 def _placed(model: Pretrained, network: Any) -> PreTrainedModel:
     if not model.quantise.startswith("bnb-"):  # which places what it loads
         network = network.to(model.device)
+    if not ROUNDS_AS_READ:
+        network = quantise(model.quantise, network)
     return frozen(model, network.eval())
 
 
