@@ -4,33 +4,29 @@ T. Li et al., Ditto: Fair and Robust Federated Learning Through Personalization,
 2012.04221, algorithm 1. Here both models are LoRA and head on one frozen network.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from wfl_sim.methods.aggregation import WeightedMean
+from wfl_sim.methods.fedit import FedIT
 from wfl_sim.methods.local_update import ClientContext, LocalResult, LocalRun, Train
 from wfl_sim.methods.method import METHODS
-from wfl_sim.methods.parts import LoRA, Part, Shapes, lora_and_head
-from wfl_sim.methods.phases import Local, Phase
+from wfl_sim.methods.parts import Shapes
+from wfl_sim.methods.phases import Phase
 from wfl_sim.state import State, put_under, under
 
 
 @METHODS("ditto")
 @dataclass(frozen=True, kw_only=True)
-class Ditto(WeightedMean):
-    """FedIT for all, and v_k by F_k(v) + (lam / 2) |v - w|^2 for oneself (arXiv 2012.04221)."""
+class Ditto(FedIT):
+    """FedIT for all, and v_k by F_k(v) + (lam / 2) |v - w|^2 for oneself (arXiv 2012.04221).
 
-    lora: LoRA = field(default_factory=LoRA)
+    The personal model is a second set of values for LoRA and head.
+    """
+
     lam: float = 0.1
-    local: Local = field(default_factory=Local)
 
     def __post_init__(self) -> None:
         if self.lam < 0:
             raise ValueError(f"lam must not be negative, got {self.lam}")
-
-    @property
-    def parts(self) -> tuple[Part, ...]:
-        """LoRA and head are shared; the personal model is a second set of values for them."""
-        return lora_and_head(self.lora)
 
     @property
     def phases(self) -> tuple[Phase, ...]:

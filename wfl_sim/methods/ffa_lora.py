@@ -4,21 +4,18 @@ Y. Sun et al., Improving LoRA in Privacy-preserving Federated Learning, 2024, ar
 With one A for all, B <- sum p_k B_k gives B A = sum p_k B_k A, and half of LoRA goes over the air.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from wfl_sim.methods.aggregation import WeightedMean
+from wfl_sim.methods.fedit import FedIT
 from wfl_sim.methods.method import METHODS
-from wfl_sim.methods.parts import LoRA, Part, lora_and_head
-from wfl_sim.methods.phases import Local, Phase, one_phase
+from wfl_sim.methods.parts import Part, lora_and_head
+from wfl_sim.methods.phases import Phase, one_phase
 
 
 @METHODS("ffa-lora")
 @dataclass(frozen=True, kw_only=True)
-class FFALoRA(WeightedMean):
+class FFALoRA(FedIT):
     """A random and frozen, the same for all by a seed; B and head averaged (arXiv 2403.12313)."""
-
-    lora: LoRA = field(default_factory=LoRA)
-    local: Local = field(default_factory=Local)
 
     @property
     def parts(self) -> tuple[Part, ...]:

@@ -8,15 +8,15 @@ rank, whose payload would depend on what was learned. The head is averaged by nu
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
 from wfl_sim.methods.aggregation import Upload, weighted_mean
+from wfl_sim.methods.fedit import FedIT
 from wfl_sim.methods.method import METHODS
-from wfl_sim.methods.parts import LoRA, Part, Shapes, lora_and_head
-from wfl_sim.methods.phases import Local, Phase, one_phase
+from wfl_sim.methods.parts import Part, Shapes, lora_and_head
 from wfl_sim.state import State, of_parts
 
 _A: Final = ".lora_A."
@@ -25,21 +25,15 @@ _B: Final = ".lora_B."
 
 @METHODS("hetlora")
 @dataclass(frozen=True, kw_only=True)
-class HetLoRA:
+class HetLoRA(FedIT):
     """LoRA of each device's own rank, cut and padded with zeros (arXiv 2401.06432)."""
 
-    lora: LoRA = field(default_factory=LoRA)
-    local: Local = field(default_factory=Local)
+    is_weighted_mean = False
 
     @property
     def parts(self) -> tuple[Part, ...]:
         """Everything is shared; the server's LoRA has the largest rank of all devices."""
         return lora_and_head(self.lora, by_device=True)
-
-    @property
-    def phases(self) -> tuple[Phase, ...]:
-        """Both learn jointly."""
-        return one_phase("lora", "head", local=self.local)
 
     def download(self, shared: State, shapes: Shapes, device: int) -> State:
         """Cut to the rank of the device."""

@@ -11,20 +11,21 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from wfl_sim.methods.aggregation import Upload, weighted_mean
+from wfl_sim.methods.fedit import FedIT
 from wfl_sim.methods.local_update import ClientContext, LocalResult, LocalRun, Train
 from wfl_sim.methods.method import METHODS
-from wfl_sim.methods.parts import LoRA, Part, Shapes, lora_and_head
-from wfl_sim.methods.phases import Local, Phase, one_phase
+from wfl_sim.methods.parts import Shapes
+from wfl_sim.methods.phases import Local
 from wfl_sim.state import State, minus, of_parts, plus, put_under, times, under
 
 
 @METHODS("scaffold")
 @dataclass(frozen=True, kw_only=True)
-class Scaffold:
+class Scaffold(FedIT):
     """SGD on g - c_k + c, with c the average gradient of all devices (arXiv 1910.06378)."""
 
+    is_weighted_mean = False
     remembers_uploads = True
-    lora: LoRA = field(default_factory=LoRA)
     local: Local = field(default_factory=lambda: Local(optimizer="sgd", lr=0.1))
 
     def __post_init__(self) -> None:
@@ -40,16 +41,6 @@ class Scaffold:
             raise ValueError(
                 "local must be plain sgd at one lr, unclipped: control variates are gradients"
             )
-
-    @property
-    def parts(self) -> tuple[Part, ...]:
-        """Everything is shared."""
-        return lora_and_head(self.lora)
-
-    @property
-    def phases(self) -> tuple[Phase, ...]:
-        """LoRA and head learn jointly."""
-        return one_phase("lora", "head", local=self.local)
 
     def initial_server_state(self, shared: State, devices: int) -> State:
         """c = 0; the server knows the number N of devices."""

@@ -10,34 +10,23 @@ without loss, so what is learned is exactly what FedIT learns with the same LoRA
 computations differs, and what goes over the air. The paper's code serves clients in turn instead.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from wfl_sim.methods.aggregation import WeightedMean
+from wfl_sim.methods.fedit import FedIT
 from wfl_sim.methods.method import METHODS
-from wfl_sim.methods.parts import LoRA, Part, lora_and_head
-from wfl_sim.methods.phases import Local, Phase, one_phase
 
 
 @METHODS("splitlora")
 @dataclass(frozen=True, kw_only=True)
-class SplitLoRA(WeightedMean):
-    """A network cut in two: activations over the air in every step (arXiv 2407.00952)."""
+class SplitLoRA(FedIT):
+    """A network cut in two: activations over the air in every step (arXiv 2407.00952).
+
+    All is shared, though the head and most of LoRA never leave the server.
+    """
 
     device_blocks: int = 1
     """Number of transformer blocks that a device holds, with the embeddings below them."""
-    lora: LoRA = field(default_factory=LoRA)
-    local: Local = field(default_factory=Local)
 
     def __post_init__(self) -> None:
         if self.device_blocks < 1:
             raise ValueError(f"device_blocks must be at least 1, got {self.device_blocks}")
-
-    @property
-    def parts(self) -> tuple[Part, ...]:
-        """Everything is shared, though the head and most of LoRA never leave the server."""
-        return lora_and_head(self.lora)
-
-    @property
-    def phases(self) -> tuple[Phase, ...]:
-        """Both sides of the cut learn jointly."""
-        return one_phase("lora", "head", local=self.local)
