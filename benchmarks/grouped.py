@@ -104,7 +104,7 @@ def answers_of(options: argparse.Namespace) -> None:
         adapted, requests = learner.adapted_model(0), []
         for device, examples in enumerate(shards.train):
             adapted.reset(adapted.parts, device)
-            texts = learner.context.examples.placed("train", device, examples.fingerprint())
+            texts = learner.examples.placed("train", device, examples.fingerprint())
             requests.append(
                 PhaseRequest(
                     device=device,

@@ -61,7 +61,7 @@ def written(simulation: Simulation, file: Path, steps: int, batch: int) -> None:
     learner = simulation.learner
     arrays: dict[str, object] = {}
     for device, examples in enumerate(learner.shards.train):
-        encoded = learner.context.examples.encoded("train", device, examples.fingerprint())
+        encoded = learner.examples.encoded("train", device, examples.fingerprint())
         arrays[f"ids_{device}"] = encoded.ids.numpy()
         arrays[f"mask_{device}"] = encoded.mask.numpy()
         arrays[f"labels_{device}"] = encoded.labels.numpy()

@@ -14,7 +14,7 @@ from wfl_sim.data.instruct import Preferences
 from wfl_sim.data.instruct_rules import score_answer, solution
 from wfl_sim.data.metrics import ExactMatch, Judge, RougeL, named
 from wfl_sim.learning.adapted_model import AdaptedModel
-from wfl_sim.learning.alignment.instruction_task import InstructionTask
+from wfl_sim.learning.alignment.language_model import LanguageModel
 from wfl_sim.learning.alignment.policy import reference_policy
 from wfl_sim.learning.alignment.rewards import ModelReward, RuleReward, rewards_of
 from wfl_sim.learning.causal.prompts import Conversations, encode
@@ -32,8 +32,14 @@ SMALL = Local(steps=1, batch=8, lr=2e-4)
 
 
 def bench_of(method: Method, examples: Conversations) -> AdaptedModel:
-    task = InstructionTask(load_tokenizer(MODEL), method.phases, examples.examples.layout)
-    adapted = AdaptedModel(load_causal(MODEL), method.parts, 1, task)
+    adapted = LanguageModel(
+        load_causal(MODEL),
+        method.parts,
+        1,
+        tokenizer=load_tokenizer(MODEL),
+        phases=method.phases,
+        layout=examples.examples.layout,
+    )
     adapted.reset(adapted.parts, 0)
     return adapted
 
@@ -141,8 +147,14 @@ def test_instruction_tuning_learns_the_words_of_answers() -> None:
     base = Pretrained(pretrained="builtin:tiny-gpt2")
     method = FedIT(local=Local(steps=12, batch=16, lr=5e-3))
     train, test = conversations(0.5, 0, 96)
-    task = InstructionTask(load_tokenizer(base), method.phases, train.examples.layout)
-    adapted = AdaptedModel(load_causal(base), method.parts, 1, task)
+    adapted = LanguageModel(
+        load_causal(base),
+        method.parts,
+        1,
+        tokenizer=load_tokenizer(base),
+        phases=method.phases,
+        layout=train.examples.layout,
+    )
     adapted.reset(adapted.parts, 0)
     before = adapted.evaluate(test)
     losses = adapted.train_phase(0, method.phases[0], train, 1)
@@ -234,8 +246,15 @@ def test_answers_are_judged_by_metrics() -> None:
     method = FedIT(local=SMALL)
     judge = Judge(metrics=named([ExactMatch(), RougeL()]), classes=())
     layout = test.examples.layout
-    task = InstructionTask(load_tokenizer(MODEL), method.phases, layout)
-    adapted = AdaptedModel(load_causal(MODEL), method.parts, 1, task, judge=judge)
+    adapted = LanguageModel(
+        load_causal(MODEL),
+        method.parts,
+        1,
+        tokenizer=load_tokenizer(MODEL),
+        phases=method.phases,
+        layout=layout,
+        judge=judge,
+    )
     adapted.reset(adapted.parts, 0)
     values, said = adapted.evaluate(test), adapted.answers(test)
     assert values["rouge_l"] == pytest.approx(RougeL().value(test.examples.answers, said))

@@ -10,8 +10,7 @@ from tests.fixtures.runs import scenario
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.data import Instruct
 from wfl_sim.execution.store import Store
-from wfl_sim.learning.adapted_model import AdaptedModel
-from wfl_sim.learning.alignment.instruction_task import InstructionTask
+from wfl_sim.learning.alignment.language_model import LanguageModel
 from wfl_sim.learning.causal.prompts import encode
 from wfl_sim.learning.compatibility import check_compatible
 from wfl_sim.learning.model_loading import load_causal, load_tokenizer
@@ -32,9 +31,10 @@ def spoken():
         Instruct(examples=2 * COUNT, test_fraction=0.5).shards(1, 0).test[0], greedy=True
     )
     tokenizer = load_tokenizer(MODEL)
-    task = InstructionTask(tokenizer, method.phases, shard.layout)
     parts = [part for part in method.parts if part.name != "head"]
-    adapted = AdaptedModel(load_causal(MODEL), parts, 1, task)
+    adapted = LanguageModel(
+        load_causal(MODEL), parts, 1, tokenizer=tokenizer, phases=method.phases, layout=shard.layout
+    )
     adapted.reset(adapted.parts, 0)
     torch.manual_seed(1)
     with torch.no_grad():

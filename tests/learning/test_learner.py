@@ -395,9 +395,9 @@ def test_the_recipe_names_what_decides_a_result(pretrained: Folder, shards: Shar
 def test_a_learner_travels_to_another_process(pftt: Device) -> None:
     update = pftt.update()
     copy = pickle.loads(pickle.dumps(pftt.learner))
-    assert len(copy.context.models) == 0 < len(pftt.learner.context.models)
-    assert "0 encoded" in repr(copy.context.examples)
-    assert "tokenizer" not in vars(copy.context.examples)
+    assert len(copy.models) == 0 < len(pftt.learner.models)
+    assert "0 encoded" in repr(copy.examples)
+    assert "tokenizer" not in vars(copy.examples)
     assert copy.recipe == pftt.learner.recipe
     pftt.learner = copy
     assert same(update.states["upload"], pftt.update().states["upload"])
@@ -408,8 +408,8 @@ def test_workload_loads_no_weights(pretrained: Folder, shards: Shards) -> None:
     lazy = learner(pretrained("bert"), shards)
     assert lazy.workload(0) == lazy.workload(2)
     key_of(InitialShared(recipe=lazy.recipe, seed=0))
-    assert len(lazy.context.models) == 0
-    assert "tokenizer" not in vars(lazy.context.examples)
+    assert len(lazy.models) == 0
+    assert "tokenizer" not in vars(lazy.examples)
 
 
 def test_learner_and_recipe_are_torch_free_until_a_task_runs(pretrained: Folder) -> None:

@@ -15,7 +15,7 @@ from wfl_sim.data import Instruct
 from wfl_sim.data.examples import Shards
 from wfl_sim.execution.task import LocalUpdate, StateRef
 from wfl_sim.learning.adapted_model import AdaptedModel
-from wfl_sim.learning.alignment.instruction_task import InstructionTask
+from wfl_sim.learning.alignment.language_model import LanguageModel
 from wfl_sim.learning.causal.prompts import encode
 from wfl_sim.learning.costs.counting import count_step
 from wfl_sim.learning.model_loading import load_causal, load_model, load_on_meta, load_tokenizer
@@ -62,8 +62,14 @@ def test_small_passes_weigh_words_of_answers_and_pairs(name: str) -> None:
     for micro in (0, 3):
         local = replace(SGD, steps=1, lr=0.05, micro_batch=micro)
         method = FedIT(local=local) if name == "answers" else PFIT(algorithm=DPO(), local=local)
-        task = InstructionTask(load_tokenizer(model), method.phases, texts.examples.layout)
-        adapted = AdaptedModel(load_causal(model), method.parts, 1, task)
+        adapted = LanguageModel(
+            load_causal(model),
+            method.parts,
+            1,
+            tokenizer=load_tokenizer(model),
+            phases=method.phases,
+            layout=texts.examples.layout,
+        )
         adapted.reset(adapted.parts, 0)
         losses += adapted.train_phase(0, method.phases[0], texts, 5)
         ends.append(adapted.read(adapted.parts))

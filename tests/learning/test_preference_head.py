@@ -12,7 +12,7 @@ from wfl_sim.data.examples import Shards
 from wfl_sim.data.instruct import Preferences
 from wfl_sim.data.instructions import PromptLengths
 from wfl_sim.learning.adapted_model import AdaptedModel
-from wfl_sim.learning.alignment.instruction_task import InstructionTask
+from wfl_sim.learning.alignment.language_model import LanguageModel
 from wfl_sim.learning.alignment.preference_head import _PENALTY, fitted, preference_head
 from wfl_sim.learning.causal.prompts import encode
 from wfl_sim.learning.compatibility import check_compatible
@@ -39,8 +39,14 @@ def shards(preference: float = 0.5, count: int = 200) -> Shards:
 
 @pytest.fixture(scope="module")
 def adapted() -> AdaptedModel:
-    task = InstructionTask(load_tokenizer(MODEL), METHOD.phases, shards().pooled.layout)  # type: ignore[attr-defined]
-    found = AdaptedModel(load_causal(MODEL), METHOD.parts, 1, task)
+    found = LanguageModel(
+        load_causal(MODEL),
+        METHOD.parts,
+        1,
+        tokenizer=load_tokenizer(MODEL),
+        phases=METHOD.phases,
+        layout=shards().pooled.layout,  # type: ignore[attr-defined]
+    )
     found.reset(found.parts, 0)
     return found
 

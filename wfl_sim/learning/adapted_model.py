@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,9 +24,8 @@ from wfl_sim.learning.peft_folder import check_begin
 from wfl_sim.learning.prefix_cache import PrefixCache
 from wfl_sim.learning.torch_settings import deterministic
 from wfl_sim.learning.training import gradient_terms, train
-from wfl_sim.methods.objectives import Alignment
 from wfl_sim.methods.parts import LoRA, Part
-from wfl_sim.methods.phases import Answering, Phase
+from wfl_sim.methods.phases import Phase
 from wfl_sim.randomness import derived_seed, stream
 from wfl_sim.state import State, check_same, shapes_of
 
@@ -38,8 +37,6 @@ class AdaptedModel:
         model: the frozen base network; the parts are put into it.
         parts: the parts of a method.
         threads: threads of torch while it trains and evaluates; None leaves the number as it is.
-        task: trains and evaluates a language model that answers instructions; None for a
-            classifier.
         activations: bytes of memory for outputs of the layers below all parts.
         compiled: whether torch compiles the steps of training.
         judge: takes further metrics of an evaluation.
@@ -51,13 +48,11 @@ class AdaptedModel:
         model: PreTrainedModel,
         parts: Sequence[Part],
         threads: int | None = None,
-        task: "LanguageTask | None" = None,
         activations: float = 0.0,
         compiled: bool = False,
         judge: Judge | None = None,
         begin: State = MappingProxyType({}),
     ) -> None:
-        self.task = task
         self._begin = begin
         self.judge = judge
         self.model = model
@@ -178,8 +173,6 @@ class AdaptedModel:
         Returns:
             The loss of each step in nat, without the proximal term.
         """
-        if isinstance(phase.objective, Answering):
-            return [self.evaluate(examples)["loss"]]
         dropout, rng = derived_seed(seed, "dropout", number), stream(seed, "batches", number)
         with self.muted(phase), deterministic(seed=dropout, threads=self.threads):
             trained = self.trained(phase)
@@ -189,8 +182,6 @@ class AdaptedModel:
                 add_terms = gradient_terms(
                     self.parameters, trained, phase.proximal, start, correction or {}
                 )
-            if self.task is not None and isinstance(phase.objective, Alignment):
-                return self.task.align(self, phase, examples, rng, derived_seed(seed, number))
             with nullcontext() if whole else self.cls_token_only():
                 return train(
                     self.model, trained, phase, examples, rng, self.prefix, add_terms, self._forward
@@ -202,25 +193,20 @@ class AdaptedModel:
             return text_embeddings(self.model, examples)
 
     def evaluate(self, examples: Any, weights: Weights | None = None) -> dict[str, float]:
-        """Return accuracy and loss of the present values, and more of a language model.
+        """Return accuracy and loss of the present values.
 
         Args:
             examples: held-out ones.
             weights: (n,) of the LoRAs of each part, where they differ from text to text.
         """
-        around = nullcontext if weights is None else weighing(self.model, weights)
-        with deterministic(seed=0, threads=self.threads):
-            if self.task is not None:
-                return self.task.evaluate(self, examples, around)
-            with self.cls_token_only():
-                return evaluate(self.model, examples, self.judge, around)
+        with self.evaluating(weights) as around, self.cls_token_only():
+            return evaluate(self.model, examples, self.judge, around)
 
-    def answers(self, examples: Any, weights: Weights | None = None) -> list[str]:
-        """Return what a language model answers with its present values."""
-        assert self.task is not None
-        around = nullcontext if weights is None else weighing(self.model, weights)
+    @contextmanager
+    def evaluating(self, weights: Weights | None) -> Iterator[Around]:
+        """Yield what lets LoRAs weigh as given in each pass; torch is deterministic meanwhile."""
         with deterministic(seed=0, threads=self.threads):
-            return self.task.answers(self, examples, around)
+            yield nullcontext if weights is None else weighing(self.model, weights)
 
     @cached_property
     def _values(self) -> dict[str, NDArray[np.float32]]:
@@ -265,30 +251,6 @@ def cls_token_only(behind: nn.Module | None) -> Iterator[None]:
 def _first_token(module: nn.Module, hidden: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """Return the first token of each text, of (texts, tokens, hidden)."""
     return tuple(each[:, :1] for each in hidden)
-
-
-class LanguageTask(Protocol):
-    """Training by alignment, and evaluation, of a language model that answers instructions."""
-
-    def align(
-        self,
-        adapted: AdaptedModel,
-        phase: Phase,
-        examples: Any,
-        rng: np.random.Generator,
-        seed: int,
-    ) -> list[float]:
-        """Take the local steps of one phase in place, and return what each has minimised."""
-
-    def evaluate(
-        self, adapted: AdaptedModel, examples: Any, around: Around = nullcontext
-    ) -> dict[str, float]:
-        """Return the quality of answers, by name; `around` is entered for each pass."""
-
-    def answers(
-        self, adapted: AdaptedModel, examples: Any, around: Around = nullcontext
-    ) -> list[str]:
-        """Return the answer to each request."""
 
 
 def _compiled(model: PreTrainedModel) -> Any:

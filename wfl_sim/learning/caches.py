@@ -171,25 +171,30 @@ class ModelCache:
 
     def _load(self, parts: tuple[Part, ...]) -> "AdaptedModel":
         from wfl_sim.learning.adapted_model import AdaptedModel
-        from wfl_sim.learning.alignment.instruction_task import InstructionTask
+        from wfl_sim.learning.alignment.language_model import LanguageModel
         from wfl_sim.learning.model_loading import load_causal, load_model
         from wfl_sim.learning.peft_folder import begin_with
 
         tokenizer, layout = self._examples.tokenizer, self._examples.layout
-        if layout is None:
-            network = load_model(self._model, self._examples.classes, tokenizer.pad_token_id)
-        else:
+        if layout is not None:
             network = load_causal(self._model)
-        begin = begin_with(self._model, network, parts)
-        if layout is None:
-            return AdaptedModel(
+            return LanguageModel(
                 network,
                 parts,
                 self._threads,
-                activations=self._model.activations,
-                compiled=self._model.compile,
+                tokenizer=tokenizer,
+                phases=self._phases,
+                layout=layout,
                 judge=self._judge,
-                begin=begin,
+                begin=begin_with(self._model, network, parts),
             )
-        task = InstructionTask(tokenizer, self._phases, layout)
-        return AdaptedModel(network, parts, self._threads, task, judge=self._judge, begin=begin)
+        network = load_model(self._model, self._examples.classes, tokenizer.pad_token_id)
+        return AdaptedModel(
+            network,
+            parts,
+            self._threads,
+            activations=self._model.activations,
+            compiled=self._model.compile,
+            judge=self._judge,
+            begin=begin_with(self._model, network, parts),
+        )

@@ -64,6 +64,7 @@ class Evaluator:
         """
         from torch import arange
 
+        from wfl_sim.learning.alignment.language_model import LanguageModel
         from wfl_sim.learning.alignment.policy import reference_policy
 
         found = []
@@ -72,6 +73,7 @@ class Evaluator:
             encoded = self._context.examples.placed("test", device, examples.fingerprint())
             some = encoded.take(arange(min(_REQUESTS, len(examples))))
             adapted = self._context.models.of(self._payloads.shapes(device).parts)
+            assert isinstance(adapted, LanguageModel)
             adapted.load(self._payloads.personal_model(device, shared, kept))
             after = adapted.answers(some, self._weights(adapted, kept, some))
             with reference_policy(adapted):

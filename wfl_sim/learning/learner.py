@@ -1,15 +1,12 @@
 """The learner that fine-tunes: it executes tasks with torch, and reports their costs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wfl_sim.codecs.codec import Codec
-from wfl_sim.data.examples import Padding, Shards
-from wfl_sim.data.metrics import Metric
 from wfl_sim.device_models.workload import Workload
 from wfl_sim.execution.task import (
     Aggregate,
@@ -20,7 +17,6 @@ from wfl_sim.execution.task import (
     Result,
     Task,
 )
-from wfl_sim.learning.caches import EncodedShards, ModelCache
 from wfl_sim.learning.compatibility import check_compatible
 from wfl_sim.learning.costs import UpdateCosts
 from wfl_sim.learning.evaluator import Evaluator
@@ -28,13 +24,9 @@ from wfl_sim.learning.fingerprint import learner_fingerprint, rewards_of
 from wfl_sim.learning.learner_context import LearnerContext
 from wfl_sim.learning.local_update import LocalTrainer
 from wfl_sim.learning.payloads import Payloads
-from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.learning.server_update import ServerUpdate
-from wfl_sim.methods.device_parts import DeviceParts
-from wfl_sim.methods.method import Method, hook, initial_server_state
+from wfl_sim.methods.method import hook, initial_server_state
 from wfl_sim.methods.parts import Role, with_role
-from wfl_sim.methods.privacy import Privacy
-from wfl_sim.methods.server import AggregationConfig
 from wfl_sim.state import State
 
 if TYPE_CHECKING:
@@ -43,7 +35,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class PeftLearner:
+class PeftLearner(LearnerContext):
     """Fine-tunes the parts of a method on a frozen pretrained network.
 
     Torch is imported and weights are loaded when a task is first run; `workload` reads the
@@ -52,28 +44,6 @@ class PeftLearner:
     Raises:
         ValueError: `tokens` or `threads` is less than 1, or method and server do not go together.
     """
-
-    model: Pretrained
-    method: Method
-    shards: Shards
-    """The devices' examples."""
-    tokens: int
-    """Length to which every text is cut or padded."""
-    codec_up: Codec
-    """Codec of uploads."""
-    codec_down: Codec
-    """Codec of the shared state as it is sent to devices."""
-    server: AggregationConfig = field(default_factory=AggregationConfig)
-    ranks: Sequence[int | None] = ()
-    """Rank of each device whose group has one of its own."""
-    privacy: Privacy | None = None
-    """What is done to an update before it is encoded, and what protects it on its way."""
-    threads: int = 1
-    """Threads of torch in every task. They decide the last bits, so they are in the recipe."""
-    padding: Padding = "fixed"
-    """How long the texts of a batch are made."""
-    metrics: tuple[Metric, ...] = ()
-    """Of evaluations, beside the usual ones."""
 
     def __post_init__(self) -> None:
         for name, value in (("tokens", self.tokens), ("threads", self.threads)):
@@ -85,25 +55,6 @@ class PeftLearner:
     def __repr__(self) -> str:
         return (
             f"PeftLearner({self.model!r}, {self.method!r}, {self.shards!r}, tokens={self.tokens})"
-        )
-
-    @cached_property
-    def context(self) -> LearnerContext:
-        """What all tasks share."""
-        phases = self.method.phases
-        examples = EncodedShards(self.model, self.shards, self.tokens, self.padding, phases)
-        return LearnerContext(
-            model=self.model,
-            method=self.method,
-            phases=phases,
-            tokens=self.tokens,
-            codec_up=self.codec_up,
-            codec_down=self.codec_down,
-            server=self.server,
-            privacy=self.privacy,
-            device_parts=DeviceParts(self.method, self.ranks),
-            examples=examples,
-            models=ModelCache(self.model, phases, examples, self.threads, self.metrics),
         )
 
     @cached_property
@@ -122,27 +73,27 @@ class PeftLearner:
     @cached_property
     def costs(self) -> UpdateCosts:
         """What local updates take."""
-        return UpdateCosts(self.context)
+        return UpdateCosts(self)
 
     @cached_property
     def payloads(self) -> Payloads:
         """What devices send and receive."""
-        return Payloads(self.context, self.costs)
+        return Payloads(self, self.costs)
 
     @cached_property
     def local_trainer(self) -> LocalTrainer:
         """Executes local updates."""
-        return LocalTrainer(self.context, self.payloads)
+        return LocalTrainer(self, self.payloads)
 
     @cached_property
     def evaluator(self) -> Evaluator:
         """Executes evaluations."""
-        return Evaluator(self.context, self.payloads)
+        return Evaluator(self, self.payloads)
 
     @cached_property
     def server_update(self) -> ServerUpdate:
         """Executes aggregations."""
-        return ServerUpdate(self.context, self.payloads)
+        return ServerUpdate(self, self.payloads)
 
     @cached_property
     def recipe(self) -> str:
@@ -156,13 +107,13 @@ class PeftLearner:
             threads=self.threads,
             settings=(
                 self.server,
-                self.context.device_parts.sizes,
+                self.device_parts.sizes,
                 self.privacy,
                 self.padding,
                 *self._size,
                 *self.metrics,
                 *rewards_of(self.method.phases),
-                self.context.examples.retrieval,
+                self.examples.retrieval,
             ),
         )
 
@@ -173,7 +124,7 @@ class PeftLearner:
     @property
     def varies(self) -> bool:
         """Whether the costs of a local update depend on the texts that it draws."""
-        return self.padding != "fixed" or self.context.examples.retrieval is not None
+        return self.padding != "fixed" or self.examples.retrieval is not None
 
     def drawn_workload(self, device: int, seed: int) -> Workload:
         """Return the costs of the local update with a seed, on the texts it will draw."""
@@ -208,11 +159,11 @@ class PeftLearner:
 
     def adapted_model(self, device: int) -> "AdaptedModel":
         """Return the network with the parts of a device; -1 is the server."""
-        return self.context.models.of(self.context.device_parts.parts(device))
+        return self.models.of(self.device_parts.parts(device))
 
     def samples(self, shared: State, private: Sequence[State]) -> list[dict[str, str]]:
         """Return answers before and after tuning, of language models; see `Evaluator.samples`."""
-        if self.context.examples.layout is None:
+        if self.examples.layout is None:
             return []
         return self.evaluator.samples(shared, private)
 
@@ -224,11 +175,11 @@ class PeftLearner:
         """
         from wfl_sim.learning.timing import step_seconds
 
-        examples = self.context.examples
+        examples = self.examples
         encoded = examples.placed("train", 0, examples.examples("train", 0).fingerprint())
         adapted = self.adapted_model(0)
         adapted.reset(adapted.parts, 0)
-        return [step_seconds(adapted, phase, encoded, least) for phase in self.context.phases]
+        return [step_seconds(adapted, phase, encoded, least) for phase in self.phases]
 
     @np.errstate(over="ignore", invalid="ignore")
     def run(self, task: Task, inputs: Sequence[Mapping[str, State]]) -> Result:

@@ -46,7 +46,7 @@ def export_peft(run: Run, folder: Path, *, device: str = "", merge: bool = False
     state = learner.payloads.personal_model(number, states.get("shared", {}), private)
     answers = isinstance(learner.shards.pooled, Instructions)
     classes = None if answers else learner.shards.classes
-    parts = learner.context.device_parts.parts(number)
+    parts = learner.device_parts.parts(number)
     write_peft(learner.model, parts, state, classes, folder, merge=merge)
     measured: Any = run.measured
     rows = "".join(

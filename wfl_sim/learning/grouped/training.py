@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from wfl_sim.learning.adapted_model import AdaptedModel
-from wfl_sim.learning.alignment.instruction_task import InstructionTask
+from wfl_sim.learning.alignment.language_model import LanguageModel
 from wfl_sim.learning.alignment.training import align, optimizer_steps
 from wfl_sim.learning.causal import prompts
 from wfl_sim.learning.grouped.layers import stacked
@@ -20,7 +20,7 @@ from wfl_sim.learning.tokenized import bucketed, joined
 from wfl_sim.learning.torch_settings import deterministic, in_precision
 from wfl_sim.learning.training import batches, finite, gradient_of
 from wfl_sim.methods.objectives import Alignment
-from wfl_sim.randomness import derived_seed, stream
+from wfl_sim.randomness import stream
 
 
 def train_together(adapted: AdaptedModel, requests: Sequence[PhaseRequest]) -> list[Trained]:
@@ -44,21 +44,14 @@ def train_together(adapted: AdaptedModel, requests: Sequence[PhaseRequest]) -> l
 
 
 def _align(adapted: AdaptedModel, requests: Sequence[PhaseRequest]) -> list[Trained]:
-    task, phase = adapted.task, requests[0].train.phase
-    assert isinstance(task, InstructionTask)
+    assert isinstance(adapted, LanguageModel)
+    phase = requests[0].train.phase
     inputs = [
-        task.inputs(
-            adapted,
-            request.train.phase,
-            request.examples,
-            stream(request.seed, "batches", request.number),
-            derived_seed(request.seed, request.number),
-        )
-        for request in requests
+        adapted.inputs(each.number, each.train.phase, each.examples, each.seed) for each in requests
     ]
     adapted.model.requires_grad_(False)
     group = GroupParameters(adapted, requests, optimizer_steps(phase))
-    losses = align(group, phase, inputs, task.tokenizer)
+    losses = align(group, phase, inputs, adapted.tokenizer)
     return list(zip(group.states(), losses, strict=True))
 
 
