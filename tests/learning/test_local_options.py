@@ -45,7 +45,7 @@ def trained(model: Pretrained, method: Any, examples: Any, **options: Any) -> St
 
 def test_small_passes_have_the_gradient_of_the_batch(quiet: Folder, shards: Shards) -> None:
     learn = learner(quiet("bert"), shards, fedit())
-    texts = learn.context.examples.placed("train", 0, shards.train[0].fingerprint())
+    texts = learn.examples.placed("train", 0, shards.train[0].fingerprint())
     whole = trained(quiet("bert"), fedit(), texts)
     start = trained(quiet("bert"), fedit(lr=1e-30), texts)
     for options in ({}, {"activations": 1e9}):
@@ -79,7 +79,7 @@ def test_small_passes_weigh_words_of_answers_and_pairs(name: str) -> None:
 
 def test_the_gradient_is_clipped(quiet: Folder, shards: Shards) -> None:
     learn = learner(quiet("bert"), shards, fedit())
-    texts = learn.context.examples.placed("train", 0, shards.train[0].fingerprint())
+    texts = learn.examples.placed("train", 0, shards.train[0].fingerprint())
     start = trained(quiet("bert"), fedit(steps=1, lr=1e-30), texts)
     end = trained(quiet("bert"), fedit(steps=1, lr=0.5, clip_norm=0.01), texts)
     squares = [np.square(end[name] - start[name], dtype=np.float64).sum() for name in end]
@@ -192,7 +192,7 @@ def test_layers_computed_anew_change_costs_and_no_result(quiet: Folder, shards: 
     model, method = quiet("bert"), fedit()
     anew = replace(model, gradient_checkpointing=True)
     learn = learner(model, shards, method)
-    texts = learn.context.examples.placed("train", 0, shards.train[0].fingerprint())
+    texts = learn.examples.placed("train", 0, shards.train[0].fingerprint())
     assert farthest(trained(model, method, texts), trained(anew, method, texts)) == 0
     assert learn.recipe != learner(anew, shards, method).recipe
 

@@ -91,7 +91,7 @@ def test_only_the_layers_below_all_parts_are_skipped(quiet: Folder, pretrained: 
 
 def test_memory_is_bounded_and_the_last_used_are_kept(quiet: Folder, shards: Shards) -> None:
     learn = learner(quiet("bert"), shards, upper("bert"))
-    texts = [encode(learn.context.examples.tokenizer, each, 12) for each in shards.train]
+    texts = [encode(learn.examples.tokenizer, each, 12) for each in shards.train]
     sizes = [len(each) * 12 * 32 * 4 for each in texts]
     prefix = prefix_of(quiet, upper("bert"), sizes[0] + sizes[2])
     first = prefix.outputs(texts[0])

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from wfl_sim.config.documents import shown
 from wfl_sim.config.errors import LocatedError, Location, NestedError, did_you_mean
+from wfl_sim.config.fields import must
 
 _RULES = {
     "int_type": "must be an integer",
@@ -24,10 +25,10 @@ _RULES = {
     "finite_number": "must be finite",
 }
 _BOUNDS = {
-    "greater_than_equal": ("ge", "be at least"),
-    "greater_than": ("gt", "be greater than"),
-    "less_than_equal": ("le", "be at most"),
-    "less_than": ("lt", "be less than"),
+    "greater_than_equal": "ge",
+    "greater_than": "gt",
+    "less_than_equal": "le",
+    "less_than": "lt",
 }
 
 LocatedMessage = tuple[Location, str]
@@ -107,10 +108,8 @@ def _message_of(problem: Any, location: Location, cls: type) -> LocatedMessage:
     if kind == "string_type" and isinstance(given, (bool, int, float)):
         return location, f"must be a text, got {shown(given)} (write it in quotes)"
     if kind in _BOUNDS:
-        key, rule = _BOUNDS[kind]
-        bound = problem["ctx"][key]
-        rule = "not be negative" if (key, bound) == ("ge", 0) else f"{rule} {bound}"
-        return location, f"must {rule}, got {shown(given)}"
+        bound = _BOUNDS[kind]
+        return location, f"{must(bound, problem['ctx'][bound])}, got {shown(given)}"
     rule = _RULES.get(kind, problem["msg"][:1].lower() + problem["msg"][1:])
     return location, f"{rule}, got {shown(given)}"
 

@@ -1,10 +1,12 @@
 """Annotations of the fields of a scenario: bounds, paths and shorthands."""
 
+import operator
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, is_dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final, get_args, get_type_hints
 
 from annotated_types import Ge, Gt, Le, Lt
 
@@ -19,6 +21,56 @@ Seed = Annotated[int, Ge(0), Le(2**63 - 1)]
 PositiveFloat = Annotated[float, Gt(0)]
 NonNegativeFloat = Annotated[float, Ge(0)]
 BelowOne = Annotated[float, Ge(0), Lt(1)]
+
+_BOUNDS: Final[Mapping[str, tuple[Callable[[Any, Any], bool], str]]] = {
+    "ge": (operator.ge, "be at least"),
+    "gt": (operator.gt, "be greater than"),
+    "le": (operator.le, "be at most"),
+    "lt": (operator.lt, "be less than"),
+}
+"""By the name that `annotated_types` and pydantic have for them."""
+
+
+def must(bound: str, value: float) -> str:
+    """Return a bound in words: `must("gt", 0)` is "must be greater than 0"."""
+    if (bound, value) == ("ge", 0):
+        return "must not be negative"
+    return f"must {_BOUNDS[bound][1]} {int(value) if value == int(value) else value}"
+
+
+class Bounded:
+    """A dataclass whose fields keep the bounds of their annotations.
+
+    In a scenario file pydantic sees to it; here, where an object is made in Python.
+
+    Raises:
+        ValueError: with the name of the field.
+    """
+
+    def __post_init__(self) -> None:
+        kind: Any = type(self)
+        for name, bound, limit in _bounds_of(kind):
+            value = getattr(self, name)
+            if value is not None and not _BOUNDS[bound][0](value, limit):
+                raise ValueError(f"{name} {must(bound, limit)}, got {value}")
+
+
+@cache
+def _bounds_of(cls: type[Any]) -> tuple[tuple[str, str, float], ...]:
+    hints = get_type_hints(cls, include_extras=True)
+    return tuple(
+        (field.name, bound, getattr(mark, bound))
+        for field in fields(cls)
+        for mark in marks(hints[field.name])
+        for bound in _BOUNDS
+        if isinstance(mark, Ge | Gt | Le | Lt) and hasattr(mark, bound)
+    )
+
+
+def marks(hint: Any) -> Iterator[Any]:
+    """Yield the metadata of a field's annotation, also those of items and below ``| None``."""
+    for part in (hint, *get_args(hint)):
+        yield from getattr(part, "__metadata__", ())
 
 
 CACHED = "cached:"

@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 from math import prod
-from typing import Any, Final, get_args, get_type_hints
+from typing import Any, Final, get_type_hints
 
 from channel_models.units import Unit
 from wfl_sim.config.documents import Document, Place, shown
 from wfl_sim.config.errors import Location, did_you_mean
+from wfl_sim.config.fields import marks
 from wfl_sim.config.merging import by_depth, lay_over, set_at
 
 _KEYS: Final = ("variants", "grid", "zip", "seeds")
@@ -292,8 +293,4 @@ def brief(value: Any) -> str:
 
 def _unit(hint: Any) -> str:
     """Return the symbol of the unit that an annotation names, also below ``| None``."""
-    for part in (hint, *get_args(hint)):
-        for mark in getattr(part, "__metadata__", ()):
-            if isinstance(mark, Unit):
-                return mark.symbol
-    return ""
+    return next((mark.symbol for mark in marks(hint) if isinstance(mark, Unit)), "")

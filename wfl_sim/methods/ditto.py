@@ -6,6 +6,7 @@ T. Li et al., Ditto: Fair and Robust Federated Learning Through Personalization,
 
 from dataclasses import dataclass
 
+from wfl_sim.config.fields import NonNegativeFloat
 from wfl_sim.methods.fedit import FedIT
 from wfl_sim.methods.local_update import ClientContext, LocalResult, LocalRun, Train
 from wfl_sim.methods.method import METHODS
@@ -22,11 +23,7 @@ class Ditto(FedIT):
     The personal model is a second set of values for LoRA and head.
     """
 
-    lam: float = 0.1
-
-    def __post_init__(self) -> None:
-        if self.lam < 0:
-            raise ValueError(f"lam must not be negative, got {self.lam}")
+    lam: NonNegativeFloat = 0.1
 
     @property
     def phases(self) -> tuple[Phase, ...]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from wfl_sim.config.fields import Bounded, PositiveInt
 from wfl_sim.methods.aggregation import Upload, weighted_mean
 from wfl_sim.methods.local_update import ClientContext, EvaluateLoss, LocalResult, LocalRun, Train
 from wfl_sim.methods.method import METHODS
@@ -25,20 +26,18 @@ from wfl_sim.state import State, minus, of_parts, plus, put_under, times, under
 
 @METHODS("fdlora")
 @dataclass(frozen=True, kw_only=True)
-class FDLoRA:
+class FDLoRA(Bounded):
     """Shared LoRA by an outer Nesterov step, personal LoRA, both fused (arXiv 2406.07925)."""
 
     lora: LoRA = field(default_factory=LoRA)
     outer_lr: float = 1.0
     outer_momentum: float = 0.5
-    period: int = 5
-    samples: int = 16
+    period: PositiveInt = 5
+    samples: PositiveInt = 16
     local: Local = field(default_factory=Local)
 
     def __post_init__(self) -> None:
-        for name in ("period", "samples"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        super().__post_init__()
         if not self.outer_lr > 0 or not 0 <= self.outer_momentum < 1:
             raise ValueError("outer_lr must be greater than 0, and outer_momentum in [0, 1)")
 

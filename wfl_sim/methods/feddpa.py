@@ -19,6 +19,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from wfl_sim.config.fields import Bounded, PositiveInt
 from wfl_sim.methods.aggregation import WeightedMean
 from wfl_sim.methods.local_update import ClientContext, EmbedTexts, LocalResult, LocalRun, Train
 from wfl_sim.methods.method import METHODS
@@ -29,20 +30,19 @@ from wfl_sim.state import State, of_parts, put_under, under
 
 @METHODS("feddpa")
 @dataclass(frozen=True, kw_only=True)
-class FedDPA(WeightedMean):
+class FedDPA(WeightedMean, Bounded):
     """Global and personal LoRA, weighed by how familiar a text is (arXiv 2403.19211)."""
 
     lora: LoRA = field(default_factory=LoRA)
     variant: Literal["F", "T"] = "T"
     cap: float = 0.5
-    samples: int = 5
+    samples: PositiveInt = 5
     local: Local = field(default_factory=Local)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 <= self.cap <= 1:
             raise ValueError(f"cap must lie in [0, 1], got {self.cap}")
-        if self.samples < 1:
-            raise ValueError(f"samples must be at least 1, got {self.samples}")
 
     @property
     def parts(self) -> tuple[Part, ...]:

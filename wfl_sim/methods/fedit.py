@@ -7,6 +7,7 @@ of the products.
 
 from dataclasses import dataclass, field
 
+from wfl_sim.config.fields import Bounded
 from wfl_sim.methods.aggregation import WeightedMean
 from wfl_sim.methods.method import METHODS
 from wfl_sim.methods.parts import LoRA, Part, lora_and_head
@@ -15,7 +16,7 @@ from wfl_sim.methods.phases import Local, Phase, one_phase
 
 @METHODS("fedit")
 @dataclass(frozen=True, kw_only=True)
-class FedIT(WeightedMean):
+class FedIT(WeightedMean, Bounded):
     """FedAvg on LoRA and head: one model for all (arXiv 2305.05644)."""
 
     lora: LoRA = field(default_factory=LoRA)

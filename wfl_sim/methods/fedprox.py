@@ -6,6 +6,7 @@ LoRA and head, as FedIT; the paper trains whole models.
 
 from dataclasses import dataclass
 
+from wfl_sim.config.fields import NonNegativeFloat
 from wfl_sim.methods.fedit import FedIT
 from wfl_sim.methods.method import METHODS
 from wfl_sim.methods.phases import Phase, one_phase
@@ -16,11 +17,7 @@ from wfl_sim.methods.phases import Phase, one_phase
 class FedProx(FedIT):
     """FedIT with the proximal term (mu / 2) |w - w_t|^2 on each device (arXiv 1812.06127)."""
 
-    mu: float = 0.01
-
-    def __post_init__(self) -> None:
-        if self.mu < 0:
-            raise ValueError(f"mu must not be negative, got {self.mu}")
+    mu: NonNegativeFloat = 0.01
 
     @property
     def phases(self) -> tuple[Phase, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated
 
+from wfl_sim.config.fields import Bounded, NonNegativeInt
 from wfl_sim.config.registry import From
 from wfl_sim.methods.aggregation import Upload
 from wfl_sim.methods.method import METHODS
@@ -22,14 +23,14 @@ from wfl_sim.state import State
 
 @METHODS("local-only")
 @dataclass(frozen=True, kw_only=True)
-class LocalOnly:
+class LocalOnly(Bounded):
     """Every device fine-tunes its own LoRA and head, or its own last layers, and sends nothing.
 
     With an `algorithm` it learns from rewards, or from pairs, as PFIT and FedRLHF do.
     """
 
     lora: LoRA = field(default_factory=LoRA)
-    layers: int = 0
+    layers: NonNegativeInt = 0
     """Last layers that learn in place of a LoRA; 0 for the LoRA."""
     algorithm: Annotated[Algorithm, From(ALGORITHMS)] | None = None
     """PPO, GRPO or DPO; without one it learns from labels or answers."""
@@ -40,8 +41,7 @@ class LocalOnly:
     local: Local = field(default_factory=Local)
 
     def __post_init__(self) -> None:
-        if self.layers < 0:
-            raise ValueError(f"layers must not be negative, got {self.layers}")
+        super().__post_init__()
         _ = self.parts, self.phases
 
     @property

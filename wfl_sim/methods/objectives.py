@@ -8,7 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, Final, Literal, Protocol
 
-from wfl_sim.config.fields import FilePath
+from annotated_types import Ge
+
+from wfl_sim.config.fields import (
+    Bounded,
+    FilePath,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+)
 from wfl_sim.config.registry import From, Registry
 from wfl_sim.methods.parts import Critic, Part
 
@@ -37,7 +45,7 @@ PREFERENCES: Final = "preferences"
 
 @ALGORITHMS("ppo")
 @dataclass(frozen=True, kw_only=True)
-class PPO:
+class PPO(Bounded):
     """Proximal policy optimisation: clipped surrogate, value head, GAE (arXiv 1707.06347).
 
     Each step draws a batch of requests, writes an answer to each, and learns from them in `epochs`
@@ -48,27 +56,23 @@ class PPO:
     `adapt` clip(KL / target - 1, -0.2, 0.2).
     """
 
-    clip: float = 0.2
-    kl: float = 0.05
-    target_kl: float | None = None
-    adapt: float = 0.1
+    clip: PositiveFloat = 0.2
+    kl: NonNegativeFloat = 0.05
+    target_kl: PositiveFloat | None = None
+    adapt: NonNegativeFloat = 0.1
     """Gain of the adaptation of `kl`."""
     discount: float = 1.0
     trace: float = 0.95
     """Lambda of generalised advantage estimation (arXiv 1506.02438)."""
-    value_weight: float = 0.1
-    epochs: int = 2
-    minibatches: int = 2
+    value_weight: NonNegativeFloat = 0.1
+    epochs: PositiveInt = 2
+    minibatches: PositiveInt = 2
 
     def __post_init__(self) -> None:
-        _check_positive(self, "clip")
-        _check_counts(self, "epochs", "minibatches")
-        _check_not_negative(self, "kl", "value_weight", "adapt")
+        super().__post_init__()
         for name in ("discount", "trace"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
-        if self.target_kl is not None and not self.target_kl > 0:
-            raise ValueError(f"target_kl must be greater than 0, got {self.target_kl}")
 
     @property
     def answers(self) -> int:
@@ -78,7 +82,7 @@ class PPO:
 
 @ALGORITHMS("grpo")
 @dataclass(frozen=True, kw_only=True)
-class GRPO:
+class GRPO(Bounded):
     """Group-relative policy optimisation: no value head (arXiv 2402.03300).
 
     `group` answers to each request; an answer's advantage is its reward's distance from the mean of
@@ -89,18 +93,11 @@ class GRPO:
     of each answer first.
     """
 
-    group: int = 4
-    clip: float = 0.2
-    kl: float = 0.05
-    epochs: int = 1
-    minibatches: int = 2
-
-    def __post_init__(self) -> None:
-        _check_positive(self, "clip")
-        _check_counts(self, "epochs", "minibatches")
-        _check_not_negative(self, "kl")
-        if self.group < 2:
-            raise ValueError(f"group must be at least 2, got {self.group}")
+    group: Annotated[int, Ge(2)] = 4
+    clip: PositiveFloat = 0.2
+    kl: NonNegativeFloat = 0.05
+    epochs: PositiveInt = 1
+    minibatches: PositiveInt = 2
 
     @property
     def answers(self) -> int:
@@ -110,13 +107,10 @@ class GRPO:
 
 @ALGORITHMS("dpo")
 @dataclass(frozen=True, kw_only=True)
-class DPO:
+class DPO(Bounded):
     """Direct preference optimisation on pairs: no rewards, nothing written (arXiv 2305.18290)."""
 
-    beta: float = 0.1
-
-    def __post_init__(self) -> None:
-        _check_positive(self, "beta")
+    beta: PositiveFloat = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +154,7 @@ class Sparsity:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Alignment:
+class Alignment(Bounded):
     """Expected reward a r_help + (1 - a) r_safe, near to the reference and to other devices."""
 
     algorithm: Annotated[Algorithm, From(ALGORITHMS)] = field(default_factory=PPO)
@@ -169,15 +163,14 @@ class Alignment:
     """a; None for the preference of the device that holds the data."""
     combine: Literal["linear", "mgda", "pcgrad"] = "linear"
     """Rewards are added before learning, or the gradients of both combined into one direction."""
-    distance: float = 0.0
+    distance: NonNegativeFloat = 0.0
     """b of the penalty b |w - w_global|^2 on shared parameters, and on offsets from them."""
     attention: Sparsity = field(default_factory=Sparsity)
-    temperature: float = 1.0
+    temperature: PositiveFloat = 1.0
     """Softmax temperature at which answers are sampled."""
 
     def __post_init__(self) -> None:
-        _check_positive(self, "temperature")
-        _check_not_negative(self, "distance")
+        super().__post_init__()
         if self.weight is not None and not 0 <= self.weight <= 1:
             raise ValueError(f"weight must lie in [0, 1], got {self.weight}")
         if not isinstance(self.algorithm, PPO | GRPO | DPO):
@@ -196,21 +189,3 @@ def critic_of(algorithm: Algorithm, values: int = 1) -> tuple[Part, ...]:
     """Return the private critic, with so many values, of an algorithm that needs one."""
     needs_one = isinstance(algorithm, PPO)
     return (Part(name="critic", config=Critic(values=values)),) if needs_one else ()
-
-
-def _check_positive(options: object, *names: str) -> None:
-    for name in names:
-        if not getattr(options, name) > 0:
-            raise ValueError(f"{name} must be greater than 0, got {getattr(options, name)}")
-
-
-def _check_not_negative(options: object, *names: str) -> None:
-    for name in names:
-        if not getattr(options, name) >= 0:
-            raise ValueError(f"{name} must not be negative, got {getattr(options, name)}")
-
-
-def _check_counts(options: object, *names: str) -> None:
-    for name in names:
-        if getattr(options, name) < 1:
-            raise ValueError(f"{name} must be at least 1, got {getattr(options, name)}")

@@ -4,6 +4,13 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from wfl_sim.config.fields import (
+    Bounded,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+)
 from wfl_sim.methods.objectives import Alignment
 
 
@@ -35,52 +42,43 @@ Schedule = Literal["constant", "linear", "cosine"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Local:
+class Local(Bounded):
     """Local optimisation of one phase.
 
     Each local update draws `steps` batches from the device's own training examples: epochs
     without replacement, reshuffled at each pass. The optimiser starts fresh at every update.
     """
 
-    steps: int = 8
-    epochs: int = 0
+    steps: PositiveInt = 8
+    epochs: NonNegativeInt = 0
     """Passes over the device's examples in place of `steps`: ceil(examples / batch) steps each."""
-    batch: int = 16
-    micro_batch: int = 0
+    batch: PositiveInt = 16
+    micro_batch: NonNegativeInt = 0
     """Examples that pass the network at a time; a step adds up their gradients. 0: all of it."""
-    lr: float = 2e-3
+    lr: PositiveFloat = 2e-3
     lr_scheduler_type: Schedule = "constant"
     """How `lr` falls within a local update, to 0 at its end."""
-    warmup_steps: int = 0
+    warmup_steps: NonNegativeInt = 0
     """Steps in which `lr` rises from 0; the first step is taken at 0, as in transformers."""
     round_scheduler_type: Schedule = "constant"
     """How `lr` falls from round to round, towards 0 after `decay_rounds`."""
-    warmup_rounds: int = 0
+    warmup_rounds: NonNegativeInt = 0
     """Rounds in which `lr` rises: round r (from 0) has (r + 1) / `warmup_rounds` of it."""
-    decay_rounds: int = 0
+    decay_rounds: NonNegativeInt = 0
     """Rounds that `round_scheduler_type` takes; later ones keep the rate of the last of them."""
-    clip_norm: float = 0.0
+    clip_norm: NonNegativeFloat = 0.0
     """Largest Euclidean norm of the gradient of a step; 0: any."""
     optimizer: Literal["adamw", "sgd"] = "adamw"
-    weight_decay: float = 0.0
+    weight_decay: NonNegativeFloat = 0.0
     betas: tuple[float, float] = (0.9, 0.999)
     """Decay of AdamW's averages of gradients and of their squares."""
-    eps: float = 1e-8
+    eps: PositiveFloat = 1e-8
     """AdamW adds it to the root of the second average."""
     momentum: float = 0.0
     """Momentum of SGD."""
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if not self.lr > 0:
-            raise ValueError(f"lr must be greater than 0, got {self.lr}")
-        if not self.eps > 0:
-            raise ValueError(f"eps must be greater than 0, got {self.eps}")
-        for name in ("epochs", "warmup_steps", "warmup_rounds", "decay_rounds", *_NOT_NEGATIVE):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+        super().__post_init__()
         if self.micro_batch > self.batch:
             raise ValueError(
                 f"micro_batch must be at most batch, {self.batch}, got {self.micro_batch}"
@@ -122,9 +120,6 @@ class Local:
             return None
         kind, rise = self.lr_scheduler_type, self.warmup_steps
         return tuple(self.lr * _share(kind, at, rise, steps) for at in range(steps))
-
-
-_NOT_NEGATIVE = ("micro_batch", "clip_norm", "weight_decay")
 
 
 def _share(kind: Schedule, at: int, rise: int, whole: int) -> float:

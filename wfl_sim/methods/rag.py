@@ -9,6 +9,7 @@ documents and requests are wfl_sim's defaults.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from wfl_sim.config.fields import Bounded, NonNegativeInt, PositiveInt
 from wfl_sim.methods.aggregation import Upload
 from wfl_sim.methods.method import METHODS
 from wfl_sim.methods.parts import Part
@@ -18,19 +19,13 @@ from wfl_sim.state import State
 
 @METHODS("rag")
 @dataclass(frozen=True, kw_only=True)
-class RAG:
+class RAG(Bounded):
     """Requests go up, documents come down, the device answers; nothing is trained."""
 
-    documents: int = 1
+    documents: NonNegativeInt = 1
     """Documents that are retrieved for a request; with 0 a device answers alone."""
-    requests: int = 16
+    requests: PositiveInt = 16
     """Requests that a device answers in a round, drawn from those it has to train on."""
-
-    def __post_init__(self) -> None:
-        if self.documents < 0:
-            raise ValueError(f"documents must not be negative, got {self.documents}")
-        if self.requests < 1:
-            raise ValueError(f"requests must be at least 1, got {self.requests}")
 
     @property
     def parts(self) -> tuple[Part, ...]:

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from wfl_sim.config.fields import Bounded, NonNegativeInt, PositiveInt
 from wfl_sim.config.registry import Registry
 from wfl_sim.methods.aggregation import Upload
 from wfl_sim.state import State
@@ -61,23 +62,17 @@ class TrimmedMean:
 
 @ROBUST("krum")
 @dataclass(frozen=True, kw_only=True)
-class Krum:
+class Krum(Bounded):
     """The upload that is nearest to its neighbours (P. Blanchard et al., NeurIPS 2017).
 
     Of n uploads, each is judged by the sum of its squared distances to the n - `wrong` - 2 nearest
     others, at least one; the mean of the `take` best is the aggregate (multi-Krum).
     """
 
-    wrong: int = 1
+    wrong: NonNegativeInt = 1
     """Number of uploads that may be wrong; the theorem needs 2 `wrong` + 2 < n."""
-    take: int = 1
+    take: PositiveInt = 1
     """Number of uploads whose mean is the aggregate."""
-
-    def __post_init__(self) -> None:
-        if self.wrong < 0:
-            raise ValueError(f"wrong must not be negative, got {self.wrong}")
-        if self.take < 1:
-            raise ValueError(f"take must be at least 1, got {self.take}")
 
     def combine(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the mean of the best."""

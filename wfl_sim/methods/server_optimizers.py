@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from wfl_sim.config.fields import BelowOne, Bounded, PositiveFloat
 from wfl_sim.config.registry import Registry
 from wfl_sim.methods.method import SERVER
 from wfl_sim.state import State, each, minus, plus, put_under, times, under
@@ -40,13 +41,10 @@ OPTIMIZERS: Registry[Optimizer] = Registry("optimizer", Optimizer)
 
 @OPTIMIZERS("average")
 @dataclass(frozen=True, kw_only=True)
-class Average:
+class Average(Bounded):
     """x <- x + lr (mean - x); with lr 1 the average itself (McMahan et al. 2017)."""
 
-    lr: float = 1.0
-
-    def __post_init__(self) -> None:
-        check_options(self)
+    lr: PositiveFloat = 1.0
 
     def step(self, shared: State, mean: State, memory: State) -> tuple[State, State]:
         """Return the next state; nothing is remembered."""
@@ -55,14 +53,11 @@ class Average:
 
 @OPTIMIZERS("momentum")
 @dataclass(frozen=True, kw_only=True)
-class Momentum:
+class Momentum(Bounded):
     """FedAvgM: v <- beta v + (mean - x), x <- x + lr v (Hsu et al. 2019, arXiv 1909.06335)."""
 
-    lr: float = 1.0
-    beta: float = 0.9
-
-    def __post_init__(self) -> None:
-        check_options(self)
+    lr: PositiveFloat = 1.0
+    beta: BelowOne = 0.9
 
     def step(self, shared: State, mean: State, memory: State) -> tuple[State, State]:
         """Return the next state and v."""
@@ -72,17 +67,14 @@ class Momentum:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Adaptive:
+class _Adaptive(Bounded):
     """Algorithm 2 of Reddi et al. 2021, arXiv 2003.00295, whose defaults these are but for lr."""
 
-    lr: float = 0.01
-    beta1: float = 0.9
-    beta2: float = 0.99
-    tau: float = 1e-3
+    lr: PositiveFloat = 0.01
+    beta1: BelowOne = 0.9
+    beta2: BelowOne = 0.99
+    tau: PositiveFloat = 1e-3
     """Degree of adaptivity: the smaller, the more adaptive."""
-
-    def __post_init__(self) -> None:
-        check_options(self)
 
     def step(self, shared: State, mean: State, memory: State) -> tuple[State, State]:
         """m <- b1 m + (1-b1) d, v <- ..., x <- x + lr m / (sqrt(v) + tau); remember m and v."""
@@ -126,20 +118,7 @@ class Yogi(_Adaptive):
 class Adagrad(_Adaptive):
     """FedAdagrad: v <- v + d^2 (arXiv 2003.00295)."""
 
-    beta1: float = 0.0
+    beta1: BelowOne = 0.0
 
     def _second(self, pairs: Mapping[str, tuple[Any, Any]]) -> State:
         return {name: v + square for name, (v, square) in pairs.items()}
-
-
-def check_options(rule: Any) -> None:
-    """Raise ValueError for an option of an optimiser or a staleness rule outside its range."""
-    if hasattr(rule, "lr") and not rule.lr > 0:
-        raise ValueError(f"lr must be greater than 0, got {rule.lr}")
-    for name in ("beta", "beta1", "beta2"):
-        if not 0 <= getattr(rule, name, 0) < 1:
-            raise ValueError(f"{name} must be in [0, 1), got {getattr(rule, name)}")
-    if getattr(rule, "tau", 1) <= 0:
-        raise ValueError(f"tau must be greater than 0, got {rule.tau}")
-    if getattr(rule, "exponent", 0) < 0:
-        raise ValueError(f"exponent must not be negative, got {rule.exponent}")

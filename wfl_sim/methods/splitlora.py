@@ -12,6 +12,7 @@ computations differs, and what goes over the air. The paper's code serves client
 
 from dataclasses import dataclass
 
+from wfl_sim.config.fields import PositiveInt
 from wfl_sim.methods.fedit import FedIT
 from wfl_sim.methods.method import METHODS
 
@@ -24,9 +25,5 @@ class SplitLoRA(FedIT):
     All is shared, though the head and most of LoRA never leave the server.
     """
 
-    device_blocks: int = 1
+    device_blocks: PositiveInt = 1
     """Number of transformer blocks that a device holds, with the embeddings below them."""
-
-    def __post_init__(self) -> None:
-        if self.device_blocks < 1:
-            raise ValueError(f"device_blocks must be at least 1, got {self.device_blocks}")

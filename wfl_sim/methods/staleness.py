@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Annotated, Protocol
 
+from annotated_types import Gt, Le
+
+from wfl_sim.config.fields import Bounded, NonNegativeFloat
 from wfl_sim.config.registry import Registry
 from wfl_sim.methods.aggregation import Upload
-from wfl_sim.methods.server_optimizers import check_options
 from wfl_sim.state import State, minus, plus
 
 
@@ -35,17 +37,14 @@ STALENESS: Registry[Staleness] = Registry("staleness", Staleness)
 
 @STALENESS("delta")
 @dataclass(frozen=True, kw_only=True)
-class Delta:
+class Delta(Bounded):
     """FedBuff: the change that a device made, times (1 + staleness)^-exponent (arXiv 2106.06639).
 
     The upload of a device that started from the present state is taken as it is.
     """
 
-    exponent: float = 0.5
+    exponent: NonNegativeFloat = 0.5
     needs_base = True
-
-    def __post_init__(self) -> None:
-        check_options(self)
 
     def present(self, shared: State, upload: Upload) -> Upload:
         """x + s (x_k - base_k)."""
@@ -58,17 +57,12 @@ class Delta:
 
 @STALENESS("mixing")
 @dataclass(frozen=True, kw_only=True)
-class Mixing:
+class Mixing(Bounded):
     """FedAsync: x + a (x_k - x), a = alpha (1 + staleness)^-exponent (arXiv 1903.03934)."""
 
-    alpha: float = 0.6
-    exponent: float = 0.5
+    alpha: Annotated[float, Gt(0), Le(1)] = 0.6
+    exponent: NonNegativeFloat = 0.5
     needs_base = False
-
-    def __post_init__(self) -> None:
-        check_options(self)
-        if not 0 < self.alpha <= 1:
-            raise ValueError(f"alpha must lie in (0, 1], got {self.alpha}")
 
     def present(self, shared: State, upload: Upload) -> Upload:
         """(1 - a) x + a x_k."""

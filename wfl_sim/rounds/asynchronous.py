@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from wfl_sim.config.errors import LocatedError
+from wfl_sim.config.fields import NonNegativeInt, PositiveInt
 from wfl_sim.rounds.policy import ROUNDS, Arrivals, LimitedRounds, ask, reject
 from wfl_sim.rounds.selection.basic import Selector
 
@@ -30,15 +31,8 @@ class Asynchronous(LimitedRounds):
     `clients` the number of devices that work at a time. Uploads staler than `oldest` are ignored.
     """
 
-    buffer: int = 1
-    oldest: int | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.buffer < 1:
-            raise LocatedError(f"must be at least 1, got {self.buffer}", "buffer")
-        if self.oldest is not None and self.oldest < 0:
-            raise LocatedError(f"must not be negative, got {self.oldest}", "oldest")
+    buffer: PositiveInt = 1
+    oldest: NonNegativeInt | None = None
 
     def check(self, devices: int) -> None:
         """Refuse a buffer that the devices at work would have to fill a hundred times each."""

@@ -6,9 +6,9 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from wfl_sim.config.errors import LocatedError
+from wfl_sim.config.fields import Bounded, NonNegativeInt, PositiveInt
 from wfl_sim.execution.plan import ReceivedUpload
-from wfl_sim.rounds.policy import ROUNDS, check_clients
+from wfl_sim.rounds.policy import ROUNDS
 
 if TYPE_CHECKING:
     import simpy
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @ROUNDS("centralised")
 @dataclass(frozen=True, kw_only=True)
-class Centralised:
+class Centralised(Bounded):
     """An upper bound: the server trains on all data; nothing is sent, and no device does anything.
 
     A round is `clients` local updates one after the other, as many as a federated round has; 0
@@ -26,13 +26,8 @@ class Centralised:
     collecting them would cost is not counted.
     """
 
-    count: int
-    clients: int = 0
-
-    def __post_init__(self) -> None:
-        if self.count < 1:
-            raise LocatedError(f"must be at least 1, got {self.count}", "count")
-        check_clients(self.clients)
+    count: PositiveInt
+    clients: NonNegativeInt = 0
 
     def check(self, devices: int) -> None:
         """Accept any number of devices."""

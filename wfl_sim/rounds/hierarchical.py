@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
 from wfl_sim.config.errors import LocatedError
+from wfl_sim.config.fields import Bounded, NonNegativeInt, PositiveInt
 from wfl_sim.config.registry import From
-from wfl_sim.rounds.policy import ROUNDS, ask, check_at_most_devices, check_clients, gather
+from wfl_sim.rounds.policy import ROUNDS, ask, check_at_most_devices, gather
 from wfl_sim.rounds.selection.basic import SELECTORS, RandomSelection, Selector
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 @ROUNDS("hierarchical")
 @dataclass(frozen=True, kw_only=True)
-class Hierarchical:
+class Hierarchical(Bounded):
     """Rounds at each edge server on its own, and every `cloud_every` of them one at the cloud.
 
     A round at an edge server is synchronous over the devices in its cells. Edge servers wait for
@@ -32,18 +33,16 @@ class Hierarchical:
     behind each, and sends the average back. The state of the cloud is evaluated, after its rounds.
     """
 
-    count: int
+    count: PositiveInt
     """Rounds at each edge server, a multiple of `cloud_every`."""
-    cloud_every: int = 2
-    clients: int = 0
+    cloud_every: PositiveInt = 2
+    clients: NonNegativeInt = 0
     """Devices asked at each edge server in a round; 0 for all."""
     select: Annotated[Selector, From(SELECTORS)] = field(default_factory=RandomSelection)
 
     def __post_init__(self) -> None:
-        check_clients(self.clients)
-        if self.cloud_every < 1:
-            raise LocatedError(f"must be at least 1, got {self.cloud_every}", "cloud_every")
-        if self.count < 1 or self.count % self.cloud_every:
+        super().__post_init__()
+        if self.count % self.cloud_every:
             raise LocatedError(
                 f"must be a multiple of cloud_every, {self.cloud_every}, got {self.count}", "count"
             )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wfl_sim.config.errors import LocatedError
+from wfl_sim.config.fields import PositiveInt
 from wfl_sim.rounds.policy import (
     ROUNDS,
     LimitedRounds,
@@ -34,13 +35,11 @@ class OverSelection(LimitedRounds):
     ends with those.
     """
 
-    take: int
+    take: PositiveInt
     """Number of uploads that end a round."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.take < 1:
-            raise LocatedError(f"must be at least 1, got {self.take}", "take")
         if self.clients and self.take > self.clients:
             raise LocatedError(
                 f"must be at most `clients`, {self.clients}, got {self.take}", "take"

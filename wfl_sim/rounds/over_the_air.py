@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from wfl_sim.codecs import Float32
 from wfl_sim.config.errors import LocatedError
+from wfl_sim.config.fields import PositiveFloat
 from wfl_sim.methods.method import is_weighted_mean
 from wfl_sim.rounds.policy import ROUNDS, LimitedRounds, ask, finish, gather
 
@@ -28,13 +29,8 @@ class OverTheAir(LimitedRounds):
     device whose change is largest.
     """
 
-    threshold: float = 0.1
+    threshold: PositiveFloat = 0.1
     """Share of the mean fading power below which a device does not send."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not self.threshold > 0:
-            raise LocatedError(f"must be greater than 0, got {self.threshold:g}", "threshold")
 
     def check_scenario(self, scenario: Any) -> None:
         """Refuse scenarios whose uploads cannot be added on the air.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, runtime_checkable
 
 from channel_models.units import PositiveSeconds
 from wfl_sim.config.errors import LocatedError
+from wfl_sim.config.fields import Bounded, NonNegativeInt, PositiveInt
 from wfl_sim.config.registry import From, Registry
 from wfl_sim.rounds.selection.basic import SELECTORS, RandomSelection, Selector
 
@@ -60,23 +61,21 @@ ROUNDS: Registry[Rounds] = Registry("rounds", Rounds)
 
 
 @dataclass(frozen=True, kw_only=True)
-class LimitedRounds(ABC):
+class LimitedRounds(Bounded, ABC):
     """Base of policies that end after so many rounds, at a simulated time, or at the first of both.
 
     `clients` devices are asked in a round, or all if it is 0.
     """
 
-    count: int | None = None
+    count: PositiveInt | None = None
     until: PositiveSeconds | None = None
-    clients: int = 0
+    clients: NonNegativeInt = 0
     select: Annotated[Selector, From(SELECTORS)] = field(default_factory=RandomSelection)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.count is None and self.until is None:
             raise LocatedError("is missing: how many rounds, or `until`, a simulated time", "count")
-        if self.count is not None and self.count < 1:
-            raise LocatedError(f"must be at least 1, got {self.count}", "count")
-        check_clients(self.clients)
 
     def check(self, devices: int) -> None:
         """Refuse more clients than there are devices."""
@@ -113,12 +112,6 @@ class LimitedRounds(ABC):
         federation.context.partial_pools += len(available) < len(federation.devices)
         clients = self.clients or len(federation.devices)
         return self.select.select(available, clients, federation.stream("selection", number))
-
-
-def check_clients(clients: int) -> None:
-    """Refuse a negative number of clients."""
-    if clients < 0:
-        raise LocatedError(f"must not be negative, got {clients}", "clients")
 
 
 def check_at_most_devices(key: str, value: int, devices: int) -> None:

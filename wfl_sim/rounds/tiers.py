@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import count as counting
 from typing import TYPE_CHECKING, Any
 
-from wfl_sim.config.errors import LocatedError
+from wfl_sim.config.fields import PositiveInt
 from wfl_sim.rounds.policy import (
     ROUNDS,
     Arrivals,
@@ -38,12 +38,7 @@ class Tiers(LimitedRounds):
     together, `clients` the number of devices asked in each tier.
     """
 
-    tiers: int = 3
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.tiers < 1:
-            raise LocatedError(f"must be at least 1, got {self.tiers}", "tiers")
+    tiers: PositiveInt = 3
 
     def check(self, devices: int) -> None:
         """Refuse more tiers or clients than there are devices."""

@@ -3,15 +3,15 @@
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_type_hints
 
 from ruamel.yaml import YAML
 
-from wfl_sim.config.fields import FilePath
+from wfl_sim.config.fields import FilePath, marks
 from wfl_sim.config.plugin_code import code_of
 from wfl_sim.config.registry import From, Registry
 from wfl_sim.scenario.scenario import Scenario
@@ -58,9 +58,9 @@ def _fields(component: Any, shown: Shown) -> dict[str, Any]:
     for field in fields(component):
         value = getattr(component, field.name)
         if field.init and not (value is None and field.default is None):
-            marks = list(_marks(hints[field.name]))
-            registry = next((mark.registry for mark in marks if isinstance(mark, From)), None)
-            names_file = any(isinstance(mark, FilePath) for mark in marks)
+            found = list(marks(hints[field.name]))
+            registry = next((mark.registry for mark in found if isinstance(mark, From)), None)
+            names_file = any(isinstance(mark, FilePath) for mark in found)
             values[field.name] = _value(value, registry, shown, names_file)
     return values
 
@@ -74,12 +74,6 @@ def _value(value: Any, registry: Registry[Any] | None, shown: Shown, names_file:
     if isinstance(value, (tuple, list)):
         return [_value(item, registry, shown, names_file) for item in value]
     return shown(value) if names_file and isinstance(value, str) else value
-
-
-def _marks(hint: Any) -> Iterator[Any]:
-    """Yield the metadata of a field's annotation, also those of items and below ``| None``."""
-    for part in (hint, *get_args(hint)):
-        yield from getattr(part, "__metadata__", ())
 
 
 def _content(text: str) -> str:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
-from wfl_sim.config.errors import LocatedError
+from wfl_sim.config.fields import Bounded, PositiveInt
 from wfl_sim.execution.executors.base import EXECUTORS, Backlog, inputs_of
 from wfl_sim.execution.learner import GroupLearner, Learner
 from wfl_sim.execution.store import Store
@@ -16,17 +16,13 @@ _T = TypeVar("_T")
 
 @EXECUTORS("grouped")
 @dataclass(frozen=True, kw_only=True)
-class Grouped:
+class Grouped(Bounded):
     """Updates or evaluations that are ready together share passes over the base; not to the bit."""
 
-    size: int = 32
+    size: PositiveInt = 32
     """Largest number of devices in a group."""
     mode: ClassVar[str] = "grouped"
     """Equal to `exact` within a tolerance; the results have keys of their own."""
-
-    def __post_init__(self) -> None:
-        if self.size < 1:
-            raise LocatedError(f"must be at least 1, got {self.size}", "size")
 
     @contextmanager
     def session(self, learner: Learner, store: Store) -> Iterator["GroupedSession"]:

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-from wfl_sim.config.errors import LocatedError
+from wfl_sim.config.fields import Bounded, NonNegativeInt
 from wfl_sim.execution.executors.base import EXECUTORS, Backlog, inputs_of
 from wfl_sim.execution.executors.pickling import PickledLearner
 from wfl_sim.execution.learner import Learner
@@ -34,16 +34,12 @@ Job = tuple[str, Task]
 
 @EXECUTORS("processes")
 @dataclass(frozen=True, kw_only=True)
-class Processes:
+class Processes(Bounded):
     """A pool of processes on this machine, each with the base model in memory."""
 
-    workers: int = 0
+    workers: NonNegativeInt = 0
     """Number of processes; 0 for one on each core that this process may use."""
     mode: ClassVar[str] = "exact"
-
-    def __post_init__(self) -> None:
-        if self.workers < 0:
-            raise LocatedError(f"must not be negative, got {self.workers}", "workers")
 
     @contextmanager
     def session(self, learner: Learner, store: Store) -> Iterator["ProcessesSession"]:

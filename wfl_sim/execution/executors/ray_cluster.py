@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
 from wfl_sim.config.errors import LocatedError
+from wfl_sim.config.fields import Bounded, NonNegativeFloat, NonNegativeInt, PositiveFloat
 from wfl_sim.execution.executors.base import EXECUTORS, Backlog
 from wfl_sim.execution.executors.pickling import PickledLearner
 from wfl_sim.execution.learner import Learner
@@ -39,27 +40,19 @@ _CONNECT_TIMEOUT: Final = 10.0
 
 @EXECUTORS("ray")
 @dataclass(frozen=True, kw_only=True)
-class Ray:
+class Ray(Bounded):
     """Workers on a Ray cluster, each with the base model in memory; needs `wfl_sim[ray]`."""
 
     address: str = ""
     """Address of a cluster, such as `auto` or `10.0.0.1:6379`; if empty, $RAY_ADDRESS, or a cluster
     on this machine alone, which ends with the run."""
-    workers: int = 0
+    workers: NonNegativeInt = 0
     """Number of workers; 0 for as many as the cluster can hold when the run begins."""
-    cpus: float = 1.0
+    cpus: PositiveFloat = 1.0
     """CPUs of each worker."""
-    gpus: float = 0.0
+    gpus: NonNegativeFloat = 0.0
     """GPUs of each worker; with 0.25 four workers share one."""
     mode: ClassVar[str] = "exact"
-
-    def __post_init__(self) -> None:
-        for name, low in (("workers", False), ("cpus", True), ("gpus", False)):
-            value = getattr(self, name)
-            if value < 0 or (low and value == 0):
-                raise LocatedError(
-                    f"must be {'greater than 0' if low else 'at least 0'}, got {value:g}", name
-                )
 
     @contextmanager
     def session(self, learner: Learner, store: Store) -> Iterator["RaySession"]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wfl_sim.config.errors import LocatedError
+from wfl_sim.config.fields import Bounded, PositiveInt
 from wfl_sim.rounds.selection.basic import SELECTORS, Clients
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @SELECTORS("tifl")
 @dataclass(frozen=True, kw_only=True)
-class TiFL:
+class TiFL(Bounded):
     """Select a tier uniformly at random, then devices of that tier uniformly.
 
     The devices of a round have similar speed: tiers are groups of equal size by the duration of
@@ -28,11 +28,7 @@ class TiFL:
     is left out. If a tier has fewer devices than requested, all of them are selected.
     """
 
-    tiers: int = 3
-
-    def __post_init__(self) -> None:
-        if self.tiers < 1:
-            raise LocatedError(f"must be at least 1, got {self.tiers}", "tiers")
+    tiers: PositiveInt = 3
 
     def select(self, devices: Clients, count: int, rng: np.random.Generator) -> Clients:
         """Return at most `count` devices of one tier, in ascending order."""
