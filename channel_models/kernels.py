@@ -79,6 +79,25 @@ def capacity(sinr: float) -> float:
     return (_log1p(sinr) * _PER_LN2 + _EFFICIENCIES) - _EFFICIENCIES
 
 
+@numba.njit(
+    cache=True, nogil=True, error_model="numpy", fastmath={"nnan", "nsz", "reassoc"}
+)  # the largest of numbers is the same in any order
+def largest(values: NDArray[np.floating[Any]]) -> tuple[int, int]:
+    """Return the index of the largest of values (n,) that are numbers, and how many are as large.
+
+    Where several are, the index means nothing.
+    """
+    best = values[0]
+    for i in range(1, len(values)):
+        best = max(best, values[i])
+    index = alike = 0
+    for i in range(len(values)):
+        same = values[i] == best
+        index += i * same
+        alike += same
+    return index, alike
+
+
 @compiled
 def _cosine_and_sine(turns: float) -> tuple[Any, Any]:
     """Cosine and sine in single precision, as `elementary.cosine_and_sine`."""
@@ -142,26 +161,24 @@ def block_power(
     Of a run that is not wanted whole, so many cells are `skipped`.
     """
     rows, sinusoids = amplitudes.shape
-    half, size = matrix.shape[0] // 2, out.shape[1]
-    real = np.empty((links.size, rows, sinusoids), dtype=np.float32)
-    imaginary = np.empty_like(real)
-    for i in range(links.size):
-        for row in range(rows):
-            for m in range(sinusoids):
-                turns = frequencies[links[i], row, m] * centre + phases[links[i], row, m]
-                cosine, sine = _cosine_and_sine(turns)
-                real[i, row, m] = cosine * amplitudes[row, m]
-                imaginary[i, row, m] = sine * amplitudes[row, m]
-    cells = out.shape[0]
+    cells, size, half = out.shape[0], out.shape[1], matrix.shape[0] // 2
     width, runs = min(cells, _RUN), max(cells // _RUN, 1)
+    real = np.empty((rows, sinusoids), dtype=np.float32)
+    imaginary = np.empty_like(real)
     taps, parts = np.empty((runs, rows, 2 * width)), np.empty((2 * half, 2 * width))
     tile = np.empty((_LINKS, size, cells), dtype=np.float32)
     for first in range(0, links.size, _LINKS):
         few = min(_LINKS, links.size - first)
         for i in range(few):
             link = links[first + i]
+            for row in range(rows):
+                for m in range(sinusoids):
+                    turns = frequencies[link, row, m] * centre + phases[link, row, m]
+                    cosine, sine = _cosine_and_sine(turns)
+                    real[row, m] = cosine * amplitudes[row, m]
+                    imaginary[row, m] = sine * amplitudes[row, m]
             turned = between[link, :, :, first_run : first_run + runs]
-            _taps(real[first + i], imaginary[first + i], within[link], turned, skipped, taps)
+            _taps(real, imaginary, within[link], turned, skipped, taps)
             for run in range(runs):
                 np.dot(matrix, taps[run], parts)
                 _powers(parts, mirrored, tile[i], run * width)
@@ -179,14 +196,20 @@ def _powers(
     """Write the power (F, cells) of one link in the run that begins at a cell."""
     half, size, width = parts.shape[0] // 2, power.shape[0], parts.shape[1] // 2
     for f in range(half):
+        # One row is written by a loop: the compiler then takes many cells in one instruction.
+        cosine_real, cosine_imaginary = parts[f, :width], parts[f, width:]
+        sine_real, sine_imaginary = parts[half + f, :width], parts[half + f, width:]
+        above = power[size - half + f, first : first + width]
         for k in range(width):
-            cr, ci = _f(parts[f, k]), _f(parts[f, width + k])
-            sr, si = _f(parts[half + f, k]), _f(parts[half + f, width + k])
-            x, y = cr + si, ci - sr
-            power[size - half + f, first + k] = x * x + y * y
-            if mirrored:
-                x, y = cr - si, ci + sr
-                power[half - 1 - f, first + k] = x * x + y * y
+            x = _f(cosine_real[k]) + _f(sine_imaginary[k])
+            y = _f(cosine_imaginary[k]) - _f(sine_real[k])
+            above[k] = x * x + y * y
+        if mirrored:
+            below = power[half - 1 - f, first : first + width]
+            for k in range(width):
+                x = _f(cosine_real[k]) - _f(sine_imaginary[k])
+                y = _f(cosine_imaginary[k]) + _f(sine_real[k])
+                below[k] = x * x + y * y
 
 
 @compiled
@@ -201,35 +224,29 @@ def _taps(
     """Write the taps (runs, rows, real and imaginary part) of a link from its central phasors."""
     rows, sinusoids = real.shape
     runs, width = between.shape[2], taps.shape[2] // 2
-    early = range(max(_HALF - skipped - width, 0), max(_HALF - skipped, 0))
-    late = range(max(skipped - _HALF, 0), max(skipped + width - _HALF, 0))
-    starts = np.empty((2, runs, sinusoids))
-    rotation = np.empty((sinusoids, _HALF))
-    cosines, sines = np.empty((2 * runs, _HALF)), np.empty((2 * runs, _HALF))
+    starts, sums = np.empty((2 * runs, sinusoids)), np.empty((2 * runs, _RUN))
+    rotation, whole = np.empty((sinusoids, _RUN)), np.empty((2, _RUN))
     for row in range(rows):
         for run in range(runs):
             for m in range(sinusoids):
                 re, im = real[row, m], imaginary[row, m]
                 cosine, sine = between[0, row, run, m], between[1, row, run, m]
-                starts[0, run, m] = _multiple(np.float64(re * cosine - im * sine), _FACTORS)
-                starts[1, run, m] = _multiple(np.float64(re * sine + im * cosine), _FACTORS)
-        flat = starts.reshape(2 * runs, sinusoids)
+                starts[run, m] = _multiple(np.float64(re * cosine - im * sine), _FACTORS)
+                starts[runs + run, m] = _multiple(np.float64(re * sine + im * cosine), _FACTORS)
         for m in range(sinusoids):
             for s in range(_HALF):
                 rotation[m, s] = within[0, row, m, s]
-        np.dot(flat, rotation, cosines)
-        for m in range(sinusoids):
             for s in range(_HALF):
-                rotation[m, s] = within[1, row, m, s]
-        np.dot(flat, rotation, sines)
+                rotation[m, _HALF + s] = within[1, row, m, s]
+        np.dot(starts, rotation, sums)
         for run in range(runs):
-            for s in late:
-                cell = _HALF - skipped + s
-                taps[run, row, cell] = _multiple(cosines[run, s] - sines[runs + run, s], _TAPS)
-                imaginary_part = cosines[runs + run, s] + sines[run, s]
-                taps[run, row, width + cell] = _multiple(imaginary_part, _TAPS)
-            for s in early:
-                cell = _HALF - 1 - skipped - s
-                taps[run, row, cell] = _multiple(cosines[run, s] + sines[runs + run, s], _TAPS)
-                imaginary_part = cosines[runs + run, s] - sines[run, s]
-                taps[run, row, width + cell] = _multiple(imaginary_part, _TAPS)
+            for s in range(_HALF):
+                even_real, odd_real = sums[run, s], sums[runs + run, _HALF + s]
+                even_imaginary, odd_imaginary = sums[runs + run, s], sums[run, _HALF + s]
+                whole[0, _HALF + s] = _multiple(even_real - odd_real, _TAPS)
+                whole[1, _HALF + s] = _multiple(even_imaginary + odd_imaginary, _TAPS)
+                whole[0, _HALF - 1 - s] = _multiple(even_real + odd_real, _TAPS)
+                whole[1, _HALF - 1 - s] = _multiple(even_imaginary - odd_imaginary, _TAPS)
+            for k in range(width):
+                taps[run, row, k] = whole[0, skipped + k]
+                taps[run, row, width + k] = whole[1, skipped + k]

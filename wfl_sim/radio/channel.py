@@ -27,7 +27,7 @@ _MANY: Final = 256
 """Links of one direction whose fading is forgotten when nobody is on the air."""
 _LINKS_AT_ONCE: Final = 16
 """Links in one call of the fading, so that its result stays in the processor's cache."""
-_COMPILED_AT_ONCE: Final = 256
+_COMPILED_AT_ONCE: Final = 4096
 """Links in one call of compiled loops, which look after the cache themselves."""
 
 

@@ -7,7 +7,7 @@ results have the same bits.
 import numpy as np
 from numpy.typing import NDArray
 
-from channel_models.kernels import capacity, compiled
+from channel_models.kernels import capacity, compiled, largest
 
 FloatArray = NDArray[np.float64]
 
@@ -61,20 +61,34 @@ def proportional_fair(
     unit = usable * present.shape[1] / units
     bounded = most.min() < np.inf
     share, current = np.zeros((units, count)), np.empty(count)
+    holders, held = np.empty(units, dtype=np.intp), np.empty(count)
     for step in range(begin, steps):
         forgotten = max(1.0 - keep[step], floors[1]) * unit
         for i in range(count):
             current[i] = max(keep[step] * average[i], floors[0]) / forgotten
         offered = efficiency[step]
-        tied = _whole_units(turns, offered, weight, current, share)
-        if bounded and (tied or (share.sum(axis=0) > most).any()):
-            return step
+        tied = _whole_units(turns, offered, weight, current, holders)
+        if bounded:
+            held[:] = 0.0
+            for u in range(units):
+                held[holders[u]] += 1.0
+            if tied or (held > most).any():
+                return step
         if tied:
             for i in range(count):
                 current[i] = max(keep[step] * average[i], floors[0]) / forgotten
             _shared_units(offered, weight, current, share)
+        served = share if tied else share[:0]
         _serve(
-            share, size, present[step], strength, limits, least_blocks, shannon, results[:, step]
+            holders,
+            served,
+            size,
+            present[step],
+            strength,
+            limits,
+            least_blocks,
+            shannon,
+            results[:, step],
         )
         rate, before = results[0, step], results[1, step]
         least = np.inf
@@ -95,12 +109,12 @@ def _whole_units(
     efficiency: NDArray[np.floating],
     weight: FloatArray,
     average: FloatArray,
-    share: FloatArray,
+    holders: NDArray[np.intp],
 ) -> bool:
-    """Write which transfer holds each unit, share (units, n); return whether there are ties."""
+    """Write which transfer holds each of (units,); return whether there are ties."""
     units, count = efficiency.shape
     added, priority = np.zeros(count), np.empty(count, efficiency.dtype)
-    share[:] = 0.0
+    merit = np.empty(count, efficiency.dtype)
     for turn in range(min(turns, units)):
         for i in range(count):
             average[i] += added[i]
@@ -108,17 +122,13 @@ def _whole_units(
             priority[i] = weight[i] / average[i]
         for u in range(turn, units, turns):
             row = efficiency[u]
-            best, chosen, tied = row[0] * priority[0], 0, False
-            for i in range(1, count):
-                merit = row[i] * priority[i]
-                if merit > best:
-                    best, chosen, tied = merit, i, False
-                elif merit == best:
-                    tied = True
-            if tied:
+            for i in range(count):
+                merit[i] = row[i] * priority[i]
+            chosen, alike = largest(merit)
+            if alike > 1:
                 return True
             added[chosen] += row[chosen]
-            share[u, chosen] = 1.0
+            holders[u] = chosen
     return False
 
 
@@ -144,6 +154,7 @@ def _shared_units(
 
 @compiled
 def _serve(
+    holders: NDArray[np.intp],
     share: FloatArray,
     size: int,
     fading: NDArray[np.float32],
@@ -153,27 +164,45 @@ def _serve(
     shannon: tuple[float, float, float, float],
     results: FloatArray,
 ) -> None:
-    """Write rates in units of the bandwidth, W and linear SINR of shares (units, n)."""
+    """Write rates in units of the bandwidth, W and linear SINR.
+
+    Each unit belongs to one of `holders` (units,), or to all by `share` (units, n) if that is not
+    empty.
+    """
     blocks, count = fading.shape
-    largest, density = limits
-    margin, attenuation, cap, floor = shannon
+    largest_power, density = limits
     rate, power, sinr = results[0], results[2], results[3]
     held, scale = np.zeros(count), np.empty(count)
     for block in range(blocks):
-        for i in range(count):
-            held[i] += share[block // size, i]
+        if len(share) == 0:
+            held[holders[block // size]] += 1.0
+        else:
+            for i in range(count):
+                held[i] += share[block // size, i]
     for i in range(count):
-        watts = min(largest[i] / max(held[i], least_blocks), density[i]) if held[i] else 0.0
+        watts = min(largest_power[i] / max(held[i], least_blocks), density[i]) if held[i] else 0.0
         scale[i], power[i] = watts * strength[i], watts * held[i]
         rate[i] = sinr[i] = 0.0
     for block in range(blocks):
-        for i in range(count):
-            part = share[block // size, i]
-            if part > 0.0:
-                ratio = fading[block, i] * scale[i]
-                bits = min(attenuation * capacity(ratio * margin), cap)
-                rate[i] += part * (0.0 if ratio < floor else bits)
-                sinr[i] += part * ratio
+        if len(share) == 0:
+            i = holders[block // size]
+            ratio = fading[block, i] * scale[i]
+            rate[i] += _efficiency(ratio, shannon)
+            sinr[i] += ratio
+        else:
+            for i in range(count):
+                part = share[block // size, i]
+                if part > 0.0:
+                    ratio = fading[block, i] * scale[i]
+                    rate[i] += part * _efficiency(ratio, shannon)
+                    sinr[i] += part * ratio
     for i in range(count):
         if held[i]:
             sinr[i] /= held[i]
+
+
+@compiled
+def _efficiency(sinr: float, shannon: tuple[float, float, float, float]) -> float:
+    """Return bit/s/Hz, see `ShannonForm`."""
+    margin, attenuation, cap, floor = shannon
+    return 0.0 if sinr < floor else min(attenuation * capacity(sinr * margin), cap)
