@@ -1,5 +1,6 @@
 """Rate maps averaged over fading: what a block carries at a mean SNR, and the SNRs that follow."""
 
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 import channel_models as cm
 from channel_models.elementary import cubed, exp, expm1, rounded
 
-_GRID_DB: Final = np.arange(-300, 401) / 10.0
+_GRID: Final = np.asarray(cm.db_to_linear(np.arange(-300, 401) / 10.0))
 _NOTHING: Final = 1e-4
 """bit/s/Hz: on a block of 360 kHz less than 36 bit/s."""
 # What LAPACK and the C library leave unlike from processor to processor is rounded away.
@@ -40,16 +41,29 @@ def best_snr(rate: cm.RateMap, fading: cm.Fading) -> float:
     It is 0 where more blocks at less power each always carry more, as with Shannon's formula; rate
     maps whose lowest scheme needs some SNR have one.
     """
-    snr = np.asarray(cm.db_to_linear(_GRID_DB))
-    worth = mean_efficiency(rate, fading, snr) / snr
+    worth = _over_grid(rate, fading) / _GRID
     best = int(worth.argmax())
-    return float(snr[best]) if worth[best] > worth[0] * (1 + 1e-6) else 0.0
+    return float(_GRID[best]) if worth[best] > worth[0] * (1 + 1e-6) else 0.0
 
 
 def least_snr(rate: cm.RateMap, fading: cm.Fading) -> float:
     """Linear mean SNR below which a block carries nothing, on a grid of 0.1 dB; 0 without one."""
-    snr = np.asarray(cm.db_to_linear(_GRID_DB))
-    carries = mean_efficiency(rate, fading, snr) > _NOTHING
+    carries = _over_grid(rate, fading) > _NOTHING
     if carries[0]:
         return 0.0
-    return float(snr[carries.argmax()]) if carries.any() else np.inf
+    return float(_GRID[carries.argmax()]) if carries.any() else np.inf
+
+
+def _over_grid(rate: cm.RateMap, fading: cm.Fading) -> NDArray[np.float64]:
+    hashed: Any = (rate, fading)
+    try:
+        return _cached(*hashed)
+    except TypeError:  # a kind of a user's own that has no hash
+        return _averaged(rate, fading)
+
+
+def _averaged(rate: cm.RateMap, fading: cm.Fading) -> NDArray[np.float64]:
+    return mean_efficiency(rate, fading, _GRID)
+
+
+_cached = lru_cache(maxsize=32)(_averaged)
