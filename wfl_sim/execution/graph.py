@@ -50,9 +50,6 @@ class ReadyQueue:
         self._sorter.prepare()
         self._add_ready()
 
-    def __repr__(self) -> str:
-        return f"ReadyQueue({self.finished} of {self.total} done, {len(self.ready)} ready)"
-
     @property
     def left(self) -> int:
         """Number of unfinished tasks."""

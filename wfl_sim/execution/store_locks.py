@@ -51,9 +51,6 @@ class KeyLocks:
         self._held: set[str] = set()
         self._works = sys.platform != "win32"
 
-    def __repr__(self) -> str:
-        return f"KeyLocks({str(self._path)!r}, {len(self._held)} held)"
-
     def acquire(self, key: str) -> bool:
         """Lock a key; False if another process has locked it."""
         try:
@@ -100,9 +97,6 @@ class StoreUser:
         with _registry_locked(folder):
             self._lock.acquire(wait=True)
         remove_orphans(folder)
-
-    def __repr__(self) -> str:
-        return f"StoreUser({self.token})"
 
     def part(self, name: str) -> str:
         """Return the path of a file that is being written, before it is renamed."""

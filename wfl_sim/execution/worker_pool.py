@@ -53,9 +53,6 @@ class Pool(Generic[J, T]):
         # Without `close`, multiprocessing would wait for the workers when this process ends.
         atexit.register(self.close)
 
-    def __repr__(self) -> str:
-        return f"Pool({self.busy} of {self.size} busy)"
-
     def give(self, job: J, after: J | None = None) -> None:
         """Start a job in an idle or a new worker; fewer than `size` workers must be busy.
 

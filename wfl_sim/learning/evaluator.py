@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from wfl_sim.execution.task import Evaluate, Result
@@ -21,38 +22,31 @@ _REQUESTS: Final = 2
 """Samples that are kept: requests of each of the first devices."""
 
 
+@dataclass(frozen=True, eq=False)
 class Evaluator:
-    """Evaluates shared and private states on held-out examples.
+    """Evaluates shared and private states on held-out examples."""
 
-    Args:
-        context: settings, texts and networks of the learner.
-        payloads: the models of devices, and their shapes.
-    """
-
-    def __init__(self, context: LearnerContext, payloads: Payloads) -> None:
-        self._context = context
-        self._payloads = payloads
-        self._mixing_weights = hook(context.method, "mixing_weights")
-        self._stackable: dict[tuple[Part, ...], bool] = {}
-
-    def __repr__(self) -> str:
-        return f"Evaluator({self._context.method!r})"
+    context: LearnerContext
+    payloads: Payloads
+    """The models of devices, and their shapes."""
+    _stackable: dict[tuple[Part, ...], bool] = field(default_factory=dict, init=False)
 
     def alone(self, task: Evaluate, shared: State, private: State) -> Result:
         """Execute one evaluation, of a shared state and a device's private one."""
-        shapes = self._payloads.shapes(task.device)
-        state = self._payloads.personal_model(task.device, shared, private)
-        examples = self._context.examples.placed("test", task.device, task.shard)
-        adapted = self._context.models.of(shapes.parts)
+        shapes = self.payloads.shapes(task.device)
+        state = self.payloads.personal_model(task.device, shared, private)
+        examples = self.context.examples.placed("test", task.device, task.shard)
+        adapted = self.context.models.of(shapes.parts)
         adapted.load(state)
         return Result({}, adapted.evaluate(examples, self._weights(adapted, private, examples)))
 
     def _weights(self, adapted: "AdaptedModel", private: State, examples: Any) -> "Weights | None":
         """Return the weights of LoRAs for each text; None where all weigh alike."""
-        if self._mixing_weights is None:
+        mixing_weights = hook(self.context.method, "mixing_weights")
+        if mixing_weights is None:
             return None
-        kept, _ = self._payloads.split(private)
-        weights: Weights = self._mixing_weights(kept, adapted.describe(examples))
+        kept, _ = self.payloads.split(private)
+        weights: Weights = mixing_weights(kept, adapted.describe(examples))
         return weights
 
     def samples(self, shared: State, private: Sequence[State]) -> list[dict[str, str]]:
@@ -69,12 +63,12 @@ class Evaluator:
 
         found = []
         for device, kept in enumerate(private[:_DEVICES]):
-            examples = self._context.examples.examples("test", device)
-            encoded = self._context.examples.placed("test", device, examples.fingerprint())
+            examples = self.context.examples.examples("test", device)
+            encoded = self.context.examples.placed("test", device, examples.fingerprint())
             some = encoded.take(arange(min(_REQUESTS, len(examples))))
-            adapted = self._context.models.of(self._payloads.shapes(device).parts)
+            adapted = self.context.models.of(self.payloads.shapes(device).parts)
             assert isinstance(adapted, LanguageModel)
-            adapted.load(self._payloads.personal_model(device, shared, kept))
+            adapted.load(self.payloads.personal_model(device, shared, kept))
             after = adapted.answers(some, self._weights(adapted, kept, some))
             with reference_policy(adapted):
                 before = adapted.answers(some)
@@ -106,17 +100,17 @@ class Evaluator:
 
         items = []
         for task, given in zip(tasks, states, strict=True):
-            shapes = self._payloads.shapes(task.device)
-            state = self._payloads.personal_model(task.device, *given)
+            shapes = self.payloads.shapes(task.device)
+            state = self.payloads.personal_model(task.device, *given)
             check_same(dict(shapes.every), shapes_of(state), "state")
-            examples = self._context.examples.placed("test", task.device, task.shard)
+            examples = self.context.examples.placed("test", task.device, task.shard)
             items.append(EvaluationItem(parts=shapes.parts, state=state, examples=examples))
-        found = evaluate_together(self._context.models.of(items[0].parts), items)
+        found = evaluate_together(self.context.models.of(items[0].parts), items)
         return [Result({}, values) for values in found]
 
     def shares(self, task: Evaluate) -> bool:
         """Return whether an evaluation can share passes with those of other devices."""
-        parts = self._payloads.shapes(task.device).parts
+        parts = self.payloads.shapes(task.device).parts
         if parts not in self._stackable:
             reason = self._obstacle(task, parts)
             if reason and not self._stackable:
@@ -127,7 +121,7 @@ class Evaluator:
     def _obstacle(self, task: Evaluate, parts: tuple[Part, ...]) -> str | None:
         from wfl_sim.learning.grouped.eligibility import why_not_stackable
 
-        if self._mixing_weights is not None:
+        if hook(self.context.method, "mixing_weights"):
             return "LoRAs weigh differently from text to text"
-        examples = self._context.examples.placed("test", task.device, task.shard)
-        return why_not_stackable(self._context.models.of(parts), parts, examples)
+        examples = self.context.examples.placed("test", task.device, task.shard)
+        return why_not_stackable(self.context.models.of(parts), parts, examples)

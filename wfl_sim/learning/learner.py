@@ -24,7 +24,7 @@ from wfl_sim.learning.fingerprint import learner_fingerprint, rewards_of
 from wfl_sim.learning.learner_context import LearnerContext
 from wfl_sim.learning.local_update import LocalTrainer
 from wfl_sim.learning.payloads import Payloads
-from wfl_sim.learning.server_update import ServerUpdate
+from wfl_sim.learning.server_update import next_shared
 from wfl_sim.methods.method import hook, initial_server_state
 from wfl_sim.methods.parts import Role, with_role
 from wfl_sim.state import State
@@ -89,11 +89,6 @@ class PeftLearner(LearnerContext):
     def evaluator(self) -> Evaluator:
         """Executes evaluations."""
         return Evaluator(self, self.payloads)
-
-    @cached_property
-    def server_update(self) -> ServerUpdate:
-        """Executes aggregations."""
-        return ServerUpdate(self, self.payloads)
 
     @cached_property
     def recipe(self) -> str:
@@ -201,9 +196,9 @@ class PeftLearner(LearnerContext):
             case InitialPrivate():
                 return Result({"private": self._initial(task.device, task.seed, "private")})
             case LocalUpdate():
-                return self.local_trainer.alone(task, *states)
+                return self.local_trainer.together([task], [states])[0]
             case Aggregate():
-                return Result({"shared": self.server_update.next(task, states)})
+                return Result({"shared": next_shared(self, self.payloads, task, states)})
             case Evaluate():
                 return self.evaluator.alone(task, *states)
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Generator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import Any
 
@@ -33,33 +33,14 @@ Inside of it runs the generator of the method, which asks for phases and for mea
 """
 
 
+@dataclass(frozen=True, eq=False)
 class LocalTrainer:
-    """Executes local updates.
+    """Executes local updates."""
 
-    Args:
-        context: settings, texts and networks of the learner.
-        payloads: what devices receive and send.
-    """
-
-    def __init__(self, context: LearnerContext, payloads: Payloads) -> None:
-        self._context = context
-        self._payloads = payloads
-        self._own_update = hook(context.method, "local_update")
-        self._obstacles: dict[object, str | None] = {}
-
-    def __repr__(self) -> str:
-        return f"LocalTrainer({self._context.method!r})"
-
-    def alone(self, task: LocalUpdate, shared: State, private: State) -> Result:
-        """Execute one local update, from a shared state and the device's private one."""
-        update = self._update(task, shared, private)
-        try:
-            request = next(update)
-            while True:
-                request = update.send(self._train(request))
-        except StopIteration as stop:
-            result: Result = stop.value
-            return result
+    context: LearnerContext
+    payloads: Payloads
+    """What devices receive and send."""
+    _obstacles: dict[object, str | None] = field(default_factory=dict, init=False)
 
     def together(
         self, tasks: Sequence[LocalUpdate], states: Sequence[Sequence[State]]
@@ -67,7 +48,7 @@ class LocalTrainer:
         """Execute local updates, in groups where their phases can be trained together.
 
         Args:
-            tasks: of many devices.
+            tasks: of one device or many.
             states: of each task, the shared and the private one.
         """
         updates = [
@@ -98,11 +79,11 @@ class LocalTrainer:
         Raises:
             RuntimeError: the method trains other phases than its costs were counted for.
         """
-        device, phases = task.device, self._context.phases
-        examples = self._context.examples.placed("train", device, task.shard)
-        shapes = self._payloads.shapes(device)
-        received = self._payloads.received(device, task.shared, shared)
-        kept, residual = self._payloads.split(private)
+        device, phases = task.device, self.context.phases
+        examples = self.context.examples.placed("train", device, task.shard)
+        shapes = self.payloads.shapes(device)
+        received = self.payloads.received(device, task.shared, shared)
+        kept, residual = self.payloads.split(private)
         run = self._run(task, shapes, received, kept, len(examples))
         losses: list[float] = []
         number, answer = 0, None
@@ -130,9 +111,9 @@ class LocalTrainer:
             number += 1
         if number < len(phases):
             raise RuntimeError(f"an update must train {phases[number]} too")
-        upload, lost = self._payloads.uploaded(device, end.upload, received, residual, task.seed)
+        upload, lost = self.payloads.uploaded(device, end.upload, received, residual, task.seed)
         states = {"upload": upload, "private": {**end.kept, **lost}}
-        if self._payloads.remembers_uploads:
+        if self.payloads.remembers_uploads:
             kept = end.kept if end.if_lost is None else end.if_lost
             states["unacknowledged"] = {**kept, **residual}
         return Result(states, {"train_loss": fmean(losses)})
@@ -146,17 +127,18 @@ class LocalTrainer:
         examples: int,
     ) -> LocalRun:
         """Return the local update of the method: its own, or the phases in their order."""
-        if self._own_update is None:
+        own = hook(self.context.method, "local_update")
+        if own is None:
             return self._phases_in_order({**received, **kept}, shapes)
         rng = stream(task.seed, "update")
         client = ClientContext(device=task.device, shapes=shapes.every, rng=rng, examples=examples)
-        run: LocalRun = self._own_update(received, kept, client)
+        run: LocalRun = own(received, kept, client)
         return run
 
     def _phases_in_order(self, start: State, shapes: DeviceShapes) -> LocalRun:
         """Train the phases one after the other; every proximal term pulls to the beginning."""
         state = start
-        for phase in self._context.phases:
+        for phase in self.context.phases:
             state = yield Train(phase=phase, start=state, anchor=start)
         return LocalResult(
             upload={name: state[name] for name in shapes.shared},
@@ -164,7 +146,7 @@ class LocalTrainer:
         )
 
     def _train(self, request: PhaseRequest) -> Trained:
-        adapted, train = self._context.models.of(request.parts), request.train
+        adapted, train = self.context.models.of(request.parts), request.train
         adapted.load(train.start)
         losses = adapted.train_phase(
             request.number,
@@ -183,16 +165,16 @@ class LocalTrainer:
         from wfl_sim.learning.grouped.training import train_together
 
         for request in group:
-            expected = self._payloads.shapes(request.device).every
+            expected = self.payloads.shapes(request.device).every
             check_same(dict(expected), shapes_of(request.train.start), "state")
-        return train_together(self._context.models.of(group[0].parts), group)
+        return train_together(self.context.models.of(group[0].parts), group)
 
     def _obstacle(self, request: PhaseRequest) -> str | None:
         """Return why requests of one kind cannot be trained together; None where they can."""
         from wfl_sim.learning.grouped.eligibility import why_not_trainable
 
         if request.kind not in self._obstacles:
-            reason = why_not_trainable(self._context.models.of(request.parts), request)
+            reason = why_not_trainable(self.context.models.of(request.parts), request)
             self._obstacles[request.kind] = reason
             if reason:
                 _log.warning("local updates are trained one by one: %s", reason)
@@ -208,7 +190,7 @@ class LocalTrainer:
         """Answer what a local update asks to know about some of its own examples."""
         import torch
 
-        adapted = self._context.models.of(shapes.parts)
+        adapted = self.context.models.of(shapes.parts)
         chosen = stream(task.seed, "look").permutation(len(examples))[: request.samples]
         some = examples.take(torch.from_numpy(chosen))
         if isinstance(request, EmbedTexts):

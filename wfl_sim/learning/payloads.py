@@ -74,10 +74,6 @@ class Payloads:
         """Whether what a device keeps depends on whether its upload is used."""
         self._last: tuple[object, State] | None = None
 
-    def __repr__(self) -> str:
-        up, down = self._context.codec_up, self._context.codec_down
-        return f"Payloads({self._context.method!r}, {up!r} up, {down!r} down)"
-
     def shapes(self, device: int) -> DeviceShapes:
         """Return the shapes of a device; -1 is the server."""
         if device not in self._shapes:

@@ -42,9 +42,6 @@ class PrefixCache:
         self._rows = torch.empty(0)
         self.layers = [] if noisy_part(model) else _below(model, {id(each) for each in parts})
 
-    def __repr__(self) -> str:
-        return f"PrefixCache({len(self.layers)} layers, {self._held} of {self._limit:g} byte)"
-
     def outputs(self, examples: Batchable) -> Tensor | None:
         """Return the output for each text, (texts, tokens, hidden), computed where it is not kept.
 

@@ -166,9 +166,6 @@ class Optimizer:
         self._rates = iter(local.rates(steps) or ())
         self._optimizer = optimizer_of(trained, local)
 
-    def __repr__(self) -> str:
-        return f"Optimizer({self._optimizer!r})"
-
     def step(self) -> None:
         """Take one step, and forget the gradient."""
         if self._clip:

@@ -95,9 +95,6 @@ class OnePolicy:
         train_only(adapted.model, learns)
         self._optimizer = Optimizer(learns, phase.local, steps)
 
-    def __repr__(self) -> str:
-        return f"OnePolicy({self.adapted!r})"
-
     def keep(self, devices: int) -> None:
         """Do nothing: there is one device."""
 

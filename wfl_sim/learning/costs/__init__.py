@@ -30,9 +30,6 @@ class UpdateCosts:
         self._by_role: dict[tuple[int, tuple[Role, ...]], dict[str, tuple[int, ...]]] = {}
         self._drawn: dict[tuple[Part, ...], SampledCosts] = {}
 
-    def __repr__(self) -> str:
-        return f"UpdateCosts({self._context.method!r}, {len(self._counted)} ranks counted)"
-
     def __getstate__(self) -> dict[str, Any]:
         """Leave out the networks on the meta device, which every process builds for itself."""
         return {**self.__dict__, "_drawn": {}}

@@ -39,9 +39,6 @@ class SampledCosts:
         self._phases = phases
         self._steps: dict[tuple[int, int], StepCost] = {}
 
-    def __repr__(self) -> str:
-        return f"SampledCosts({self._adapted!r}, {len(self._steps)} steps counted)"
-
     def of(self, whole: Workload, examples: TokenizedTexts, seed: int) -> Workload:
         """Return the costs of one local update.
 

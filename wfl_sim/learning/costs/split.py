@@ -9,8 +9,10 @@ from torch.nn import Parameter
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import PreTrainedModel
 
+from wfl_sim.device_models.workload import SplitExchange
 from wfl_sim.learning.costs.counting import (
-    Footprint,
+    Flops,
+    StepCost,
     Storages,
     count_update,
     footprint_of,
@@ -22,22 +24,6 @@ from wfl_sim.methods.phases import Local
 
 _VALUE_BITS = 32
 """Bits of an activation, of its gradient, and of an integer: a label, a token, a length."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SplitStepCost:
-    """Cost of one local step of a split network."""
-
-    forward: float
-    """FLOPs on the device before the activations are sent."""
-    backward: float
-    """FLOPs on the device after the gradients are received."""
-    server: float
-    """FLOPs at the server."""
-    up_bits: int
-    down_bits: int
-    footprint: Footprint
-    """Memory of the device."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +43,8 @@ def count_split_step(
     loss: Callable[[], Tensor],
     known_to_the_server: int,
     blocks: int,
-) -> SplitStepCost:
-    """Count a step of the network on a batch.
+) -> tuple[StepCost, SplitExchange]:
+    """Return the device's share of a step of the network on a batch, and what crosses the cut.
 
     Args:
         model: on the meta device, with written-out attention, in the mode of the step.
@@ -85,16 +71,15 @@ def count_split_step(
         for value in (*module.parameters(recurse=False), *module.buffers(recurse=False))
     ]
     own = {id(value) for value in weights}
-    return SplitStepCost(
-        forward=below.flops,
-        backward=whole - both,
-        server=both - below.flops,
+    held = footprint_of(weights, [each for each in trained if id(each) in own], local, below.saved)
+    flops = below.flops + (whole - both)
+    exchange = SplitExchange(
         up_bits=(values + known_to_the_server) * _VALUE_BITS,
         down_bits=values * _VALUE_BITS,
-        footprint=footprint_of(
-            weights, [each for each in trained if id(each) in own], local, below.saved
-        ),
+        forward=below.flops / flops,
+        server_flops=both - below.flops,
     )
+    return StepCost(flops=Flops(flops, 0.0), footprint=held), exchange
 
 
 def blocks_of(model: PreTrainedModel) -> nn.ModuleList:

@@ -12,7 +12,7 @@ from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.alignment.rewards import reward_models_of
 from wfl_sim.learning.causal.prompts import dummy_prompts
 from wfl_sim.learning.costs.alignment import phase_cost
-from wfl_sim.learning.costs.counting import Flops, PhaseCost, StepCost, count_step
+from wfl_sim.learning.costs.counting import PhaseCost, count_step
 from wfl_sim.learning.costs.split import count_split_step
 from wfl_sim.learning.model_loading import causal_shape, load_on_meta, most_tokens
 from wfl_sim.learning.objectives import loss_of, word_cross_entropy
@@ -131,12 +131,6 @@ def _split(
             partial(word_cross_entropy, network.eval(), prompts),
             count * (length.answer + 2),
         )
-    step = count_split_step(network, adapted.trained(phase), phase.local, loss, known, blocks)
-    flops = step.forward + step.backward
-    exchange = SplitExchange(
-        up_bits=step.up_bits,
-        down_bits=step.down_bits,
-        forward=step.forward / flops,
-        server_flops=step.server,
-    )
-    return StepCost(flops=Flops(flops, 0.0), footprint=step.footprint).times(1), exchange
+    trained = adapted.trained(phase)
+    step, exchange = count_split_step(network, trained, phase.local, loss, known, blocks)
+    return step.times(1), exchange

@@ -39,9 +39,6 @@ class GroupParameters:
         """Those of them that learn."""
         self._begin(len(requests), ())
 
-    def __repr__(self) -> str:
-        return f"GroupParameters({len(self._starts)} devices, {self.learned})"
-
     def keep(self, devices: int) -> None:
         """Go on with the first of the devices, in the memory of the stacks."""
         if len(self.trained[0]) == devices:
