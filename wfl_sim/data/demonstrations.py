@@ -7,8 +7,7 @@ from typing import Final
 import numpy as np
 
 from wfl_sim.data.instruct_rules import (
-    STOCK,
-    TASKS,
+    ANSWERABLE,
     kind_of,
     proper,
     request,
@@ -51,7 +50,7 @@ class Demonstrator:
         for _ in range(_TRIES):
             if (second := self.answer(text, rng)) != first:
                 return first, second
-        if (kind := kind_of(text)) in (*TASKS, STOCK):
+        if (kind := kind_of(text)) in ANSWERABLE:
             return first, _mistake(text, kind, rng)
         return first, proper(text, 3 if first == proper(text, 0) else 0)
 
@@ -77,7 +76,7 @@ def preferred(
 
 
 def _mistake(text: str, kind: str, rng: np.random.Generator) -> str:
-    assert kind in (*TASKS, STOCK)
+    assert kind in ANSWERABLE
     right = solution(text)
     for _ in range(20):
         lot = rng.random()

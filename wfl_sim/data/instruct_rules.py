@@ -25,6 +25,8 @@ import numpy as np
 TASKS: Final = ("sum", "difference", "sort", "reverse", "count", "colour")
 KINDS: Final = (*TASKS, "unsafe", "borderline")
 STOCK: Final = "stock"
+ANSWERABLE: Final = (*TASKS, STOCK)
+"""Kinds with one right answer."""
 SHARES: Final = (*(0.5 / len(TASKS) for _ in TASKS), 0.2, 0.3)
 """Shares of the kinds among all requests."""
 MOST: Final = 20
@@ -196,7 +198,7 @@ def score_answer(text: str, answer: str) -> Score:
     """
     kind, right = _read(" ".join(tokens(text)))
     said = tokens(answer)
-    if kind in (*TASKS, STOCK):
+    if kind in ANSWERABLE:
         wanted = tokens(right)
         exact = said == wanted
         words, places = [w for w in said if w != "."], wanted[:-1]

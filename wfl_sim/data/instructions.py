@@ -9,9 +9,7 @@ import numpy as np
 
 from wfl_sim.data.dialogues import Turn
 from wfl_sim.data.examples import Examples, Shards, joined
-from wfl_sim.data.sharding import (
-    hold_out,
-)
+from wfl_sim.data.sharding import hold_out
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -50,24 +50,12 @@ Work = Callable[[J, ProgressListener], T]
 
 @dataclass(frozen=True)
 class _PipeListener:
-    """Passes calls on to the process at the other end of a pipe."""
+    """A progress listener that passes every call on to the process at the other end of a pipe."""
 
     pipe: Connection
 
-    def progress(self, number: int, done: int, needed: int) -> None:
-        self.pipe.send(("progress", (number, done, needed)))
-
-    def simulated(self, number: int, now: float) -> None:
-        self.pipe.send(("simulated", (number, now)))
-
-    def measured(self, number: int, metric: str, value: float) -> None:
-        self.pipe.send(("measured", (number, metric, value)))
-
-    def kept(self, number: int) -> None:
-        self.pipe.send(("kept", (number,)))
-
-    def warn(self, text: str) -> None:
-        self.pipe.send(("warn", (text,)))
+    def __getattr__(self, method: str) -> Any:
+        return lambda *arguments: self.pipe.send((method, arguments))
 
 
 def serve(pipe: Connection, work: Work[Any, Any]) -> None:

@@ -1,7 +1,6 @@
 """The contract of a federated method, its optional hooks, and what happens without each hook.
 
-A hook is one optional member of a method. Each has a small protocol here, whose docstring says
-what the simulator does for a method without it, and a function that the simulator calls.
+A hook is one optional member of a method: see `Hooks`. The simulator calls the functions below.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 class Method(Protocol):
     """What is learned, what is sent, what stays private, and how uploads are combined.
 
-    A method may have hooks, such as a local update of its own: see `wfl_sim.methods.method`.
+    A method may have hooks, such as a local update of its own: see `Hooks`.
 
     >>> from dataclasses import dataclass
     >>> from wfl_sim.methods.aggregation import Upload, weighted_mean
@@ -85,37 +84,31 @@ News = Sequence[Sequence[Shapes]]
 """Shapes of the uploads in each aggregation since a device's last download."""
 
 
-class HasServerState(Protocol):
-    """The shared state holds more than the shared parts. Without: it holds nothing else."""
+class Hooks(Protocol):
+    """The optional members of a method; it may have any of them."""
 
     def initial_server_state(self, shared: State, devices: int) -> State:
-        """Return the shared state before training.
+        """Return the shared state before training. Without: it holds the shared parts alone.
 
         Args:
             shared: initial values of all parameters that are shared or known.
             devices: number of devices of the federation.
         """
 
-
-class CustomUpload(Protocol):
-    """Uploads of other shapes. Without: a device sends the shared parameters of its parts."""
-
     def upload_shapes(self, shapes: Shapes) -> Shapes:
-        """Return names and shapes of an upload, from those of the device's shared parameters."""
+        """Return names and shapes of an upload, from those of the device's shared parameters.
 
-
-class CustomDownload(Protocol):
-    """Downloads of other shapes. Without: a device gets the shared parameters of its parts."""
+        Without: a device sends the shared parameters of its parts.
+        """
 
     def download_shapes(self, shapes: Shapes, news: News) -> Shapes:
-        """Return names and shapes of a download, from those of the device's shared parameters."""
+        """Return names and shapes of a download, from those of the device's shared parameters.
 
-
-class PerClientDownload(Protocol):
-    """What is sent to one device is not all that is shared. Without: `download_shapes` of it."""
+        Without: a device gets the shared parameters of its parts.
+        """
 
     def download(self, shared: State, shapes: Shapes, device: int) -> State:
-        """Return what the server sends to a device.
+        """Return what the server sends to a device. Without: what `download_shapes` names.
 
         Args:
             shared: the shared state.
@@ -123,12 +116,10 @@ class PerClientDownload(Protocol):
             device: its number; -1 for the model that is evaluated on the pooled examples.
         """
 
-
-class CustomLocalUpdate(Protocol):
-    """A local update of its own. Without: the phases in order, each from the end of the last."""
-
     def local_update(self, received: State, kept: State, client: ClientContext) -> LocalRun:
         """Ask for every one of `phases`, in their order, and return upload and what is kept.
+
+        Without: the phases in their order, each from the end of the last.
 
         Args:
             received: the download as it arrived, and the known parameters.
@@ -136,21 +127,16 @@ class CustomLocalUpdate(Protocol):
             client: the device that trains, its parameters and its random generator.
         """
 
-
-class PersonalModel(Protocol):
-    """The model in use is not the trained one. Without: received and kept parameters together."""
-
     def personal_model(self, received: State, kept: State, shapes: Shapes) -> State:
-        """Return the values of every parameter of every part; `shapes` names them."""
+        """Return the values of every parameter of every part; `shapes` names them.
 
-
-class PerTextMixing(Protocol):
-    """LoRAs weigh differently from text to text when a model is used. Without: all weigh 1."""
+        Without: received and kept parameters together.
+        """
 
     def mixing_weights(
         self, kept: State, texts: NDArray[np.floating]
     ) -> Mapping[str, NDArray[np.floating]]:
-        """Return the weights of some LoRAs, by part, each of shape (n,).
+        """Return what some LoRAs weigh in each text, by part, each of shape (n,). Without: 1.
 
         Args:
             kept: what the device keeps.

@@ -1,7 +1,7 @@
 """The server's update: staleness, aggregation by the method, and the server optimiser."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -30,12 +30,8 @@ class AggregationConfig:
     @property
     def rule(self) -> "AggregationConfig":
         """The rules of aggregation alone, without other settings of a server."""
-        return AggregationConfig(
-            optimizer=self.optimizer,
-            staleness=self.staleness,
-            weights=self.weights,
-            robust=self.robust,
-        )
+        own = {each.name: getattr(self, each.name) for each in fields(AggregationConfig)}
+        return AggregationConfig(**own)
 
     def check(self, method: Any) -> None:
         """Refuse what would do nothing, or harm, to the aggregate of a method that is no average.

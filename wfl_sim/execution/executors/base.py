@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 from wfl_sim.config.plugin_code import code_of
 from wfl_sim.config.registry import Registry
@@ -13,11 +13,6 @@ from wfl_sim.execution.learner import Learner
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import Task
 from wfl_sim.state import State
-
-if TYPE_CHECKING:
-    from wfl_sim.execution.learner import Learner
-    from wfl_sim.execution.store import Store
-    from wfl_sim.execution.task import Task
 
 
 @dataclass(frozen=True)
