@@ -61,7 +61,7 @@ def _bounds_of(cls: type[Any]) -> tuple[tuple[str, str, float], ...]:
     return tuple(
         (field.name, bound, getattr(mark, bound))
         for field in fields(cls)
-        for mark in marks(hints[field.name])
+        for mark in marks(hints.get(field.name))
         for bound in _BOUNDS
         if isinstance(mark, Ge | Gt | Le | Lt) and hasattr(mark, bound)
     )
