@@ -12,40 +12,24 @@ layers, the ratio of sparsity, penalty, algorithmic constants, and that the crit
 """
 
 from dataclasses import dataclass, field
-from typing import Annotated
 
-from wfl_sim.config.registry import From
-from wfl_sim.methods.aggregation import WeightedMean
+from wfl_sim.methods.fedrlhf import FedRLHF
 from wfl_sim.methods.method import METHODS
-from wfl_sim.methods.objectives import (
-    ALGORITHMS,
-    PPO,
-    Algorithm,
-    Alignment,
-    Rewards,
-    Sparsity,
-    critic_of,
-)
+from wfl_sim.methods.objectives import Sparsity, critic_of
 from wfl_sim.methods.parts import LastLayers, Offset, Part
-from wfl_sim.methods.phases import Local, Phase, one_phase
 
 
 @METHODS("pfit")
 @dataclass(frozen=True, kw_only=True)
-class PFIT(WeightedMean):
-    """Last layers averaged, offset and weights of rewards private (arXiv 2404.13238v1)."""
+class PFIT(FedRLHF):
+    """Last layers averaged, offset and weights of rewards private (arXiv 2404.13238v1).
 
-    layers: int = 2
-    algorithm: Annotated[Algorithm, From(ALGORITHMS)] = field(default_factory=PPO)
-    rewards: Rewards = field(default_factory=Rewards)
+    All parts learn jointly from a_k r_help + (1 - a_k) r_safe - b |d_k|^2.
+    """
+
     weight: float | None = None
     distance: float = 0.01
     attention: Sparsity = field(default_factory=lambda: Sparsity(ratio=0.75))
-    temperature: float = 1.0
-    local: Local = field(default_factory=lambda: Local(steps=4, batch=32, lr=2e-4))
-
-    def __post_init__(self) -> None:
-        _ = self.parts, self.phases
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -55,9 +39,3 @@ class PFIT(WeightedMean):
             Part(name="offset", config=Offset(layers=self.layers), shared=False),
             *critic_of(self.algorithm),
         )
-
-    @property
-    def phases(self) -> tuple[Phase, ...]:
-        """All parts learn jointly from a_k r_help + (1 - a_k) r_safe - b |d_k|^2."""
-        trains = (part.name for part in self.parts)
-        return one_phase(*trains, local=self.local, objective=Alignment.of(self))
