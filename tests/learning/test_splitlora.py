@@ -9,12 +9,13 @@ from tests.fixtures.runs import scenario
 from tests.rounds.test_rounds_training import TRAINING
 from wfl_sim.codecs import Float32
 from wfl_sim.config.errors import LocatedError
-from wfl_sim.data.instructions import PromptLengths
+from wfl_sim.data import Instruct
 from wfl_sim.execution.store import Store
 from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.costs.counting import count_step
 from wfl_sim.learning.costs.split import blocks_of, count_split_step
 from wfl_sim.learning.costs.workload import count_update_of
+from wfl_sim.learning.learner_context import LearnerContext
 from wfl_sim.learning.model_loading import causal_shape, load_model, load_on_meta
 from wfl_sim.learning.objectives import loss_of
 from wfl_sim.learning.pretrained_model import Pretrained
@@ -116,11 +117,21 @@ def test_flops_and_memory_of_both_sides_make_up_the_whole():
 
 
 def test_costs_of_a_language_model_on_both_sides_make_up_the_whole():
-    layout, method = PromptLengths(request=20, answer=4), SplitLoRA(local=Local(steps=3, batch=4))
+    method = SplitLoRA(local=Local(steps=3, batch=4))
     model = Pretrained(pretrained="builtin:tiny-gpt2-instruct")
-    given = {"classes": 0, "tokens": 24, "codec_up": Float32(), "codec_down": Float32()}
+    shards = Instruct(examples=8, request_tokens=20, answer_tokens=4).shards(1, seed=0)
     whole, split = (
-        count_update_of(model, each, method.parts, layout=layout, **given).of(each.phases, 24)
+        count_update_of(
+            LearnerContext(
+                model=model,
+                method=each,
+                shards=shards,
+                tokens=24,
+                codec_up=Float32(),
+                codec_down=Float32(),
+            ),
+            method.parts,
+        ).of(each.phases, 24)
         for each in (FedIT(local=method.local), method)
     )
     exchange = split.exchange

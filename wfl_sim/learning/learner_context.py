@@ -61,7 +61,7 @@ class LearnerContext:
     @cached_property
     def models(self) -> ModelCache:
         """A network for each rank among the devices."""
-        return ModelCache(self.model, self.phases, self.examples, self.threads, self.metrics)
+        return ModelCache(self.examples, self.threads, self.metrics)
 
     def phases_of(self, device: int) -> Sequence[Phase]:
         """Return the phases with the steps that a device takes; -1 has the texts of all."""

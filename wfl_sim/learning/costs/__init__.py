@@ -80,16 +80,7 @@ class UpdateCosts:
 
         parts = self._context.device_parts.parts(device)
         if parts not in self._counted:
-            counted = count_update_of(
-                self._context.model,
-                self._context.method,
-                parts,
-                classes=self._context.examples.classes,
-                tokens=self._context.tokens,
-                codec_up=self._context.codec_up,
-                codec_down=self._context.codec_down,
-                layout=self._context.examples.layout,
-            )
+            counted = count_update_of(self._context, parts)
             values = round(counted.apart.aggregate_flops / 2)
             apart = with_secure_aggregation(counted.apart, self._context.privacy, values)
             self._counted[parts] = replace(counted, apart=apart)

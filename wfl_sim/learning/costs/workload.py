@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from math import prod
 
-from wfl_sim.codecs.codec import Codec
 from wfl_sim.data.instructions import PromptLengths
 from wfl_sim.device_models.workload import Batches, SplitExchange, Workload
 from wfl_sim.learning.adapted_model import AdaptedModel
@@ -14,13 +13,12 @@ from wfl_sim.learning.causal.prompts import dummy_prompts
 from wfl_sim.learning.costs.alignment import phase_cost
 from wfl_sim.learning.costs.counting import PhaseCost, count_step
 from wfl_sim.learning.costs.split import count_split_step
+from wfl_sim.learning.learner_context import LearnerContext
 from wfl_sim.learning.model_loading import causal_shape, load_on_meta, most_tokens
 from wfl_sim.learning.objectives import loss_of, word_cross_entropy
 from wfl_sim.learning.peft_folder import begin_with
-from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.learning.tokenized import dummy_batch
 from wfl_sim.methods.method import (
-    Method,
     SplitModel,
     download_shapes,
     needs_unicast,
@@ -58,25 +56,18 @@ class CountedUpdate:
         )
 
 
-def count_update_of(
-    model: Pretrained,
-    method: Method,
-    parts: Sequence[Part],
-    *,
-    classes: int,
-    tokens: int,
-    codec_up: Codec,
-    codec_down: Codec,
-    layout: PromptLengths | None = None,
-) -> CountedUpdate:
-    """Count a local update on the meta device; no weights are loaded.
-
-    With a `layout` the examples are instructions, and the network is a language model.
+def count_update_of(context: LearnerContext, parts: Sequence[Part]) -> CountedUpdate:
+    """Count a local update with some parts on the meta device; no weights are loaded.
 
     Raises:
-        ValueError: the network cannot read texts of `tokens` tokens, or a part has no place in it.
+        ValueError: the network cannot read texts of so many tokens, or a part has no place in it.
     """
-    network = load_on_meta(model, classes) if layout is None else causal_shape(model)
+    model, method, tokens = context.model, context.method, context.tokens
+    layout = context.examples.layout
+    if layout is None:
+        network = load_on_meta(model, context.examples.classes)
+    else:
+        network = causal_shape(model)
     limit = most_tokens(network.config)
     if limit is not None and tokens > limit:
         raise ValueError(f"tokens must be at most {limit} for {model.pretrained!r}, got {tokens}")
@@ -100,8 +91,8 @@ def count_update_of(
                 cost = phase_cost(adapted, phase, layout, reward_models)
         costs.append(cost)
     apart = Workload(
-        upload_bits=codec_up.bits(up) if up else 0,
-        download_bits=codec_down.bits(down) if down else 0,
+        upload_bits=context.codec_up.bits(up) if up else 0,
+        download_bits=context.codec_down.bits(down) if down else 0,
         update_flops=0.0,
         steps=0,
         aggregate_flops=2.0 * sum(prod(shape) for shape in whole.values()),
