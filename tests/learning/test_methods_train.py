@@ -183,8 +183,8 @@ def under_old_names(method: Any) -> Any:
     members: dict[str, Any] = {}
     for cls in reversed(type(method).__mro__[:-1]):
         members |= {OLD_NAMES.get(name, name): each for name, each in vars(cls).items()}
-    left_out = ("__dict__", "__weakref__", "__post_init__")
-    plain = {name: members[name] for name in members if name not in left_out}
+    plain = {name: members[name] for name in members if name not in ("__dict__", "__weakref__")}
+    plain["__post_init__"] = lambda _: None  # that of the method calls those of its bases
     old = type(type(method).__name__, (), plain)
     return old(**{each.name: getattr(method, each.name) for each in fields(method)})
 

@@ -21,7 +21,7 @@ from wfl_sim.results.overview import leaves
 from wfl_sim.results.run import Run
 from wfl_sim.results.statistics import by_label, mean_and_half_width
 from wfl_sim.results.summary import SummaryRow, summary
-from wfl_sim.results.tables import file_name, write_csv
+from wfl_sim.results.tables import file_name, write_table_csv
 
 ARGUMENTS = ("round", "bits", "flops", "joules", "cell", "outcome", "mean_sinr_db", "mean_rate")
 
@@ -120,14 +120,9 @@ def points(run: Run) -> Iterator[Point]:
 
 
 def _csv(runs: Sequence[Run], folder: Path, goal: Goal) -> list[Path]:
-    paths = []
     tables = [(run.folder.name, name, getattr(run, name)) for run in runs for name in _TABLES]
     tables.append(("", "runs", compared(runs, goal)))
-    for of, name, table in tables:
-        columns = (table.column(each).to_pylist() for each in table.column_names)
-        rows = zip(*columns, strict=True)
-        paths.append(write_csv(folder / of / f"{name}.csv", table.column_names, rows))
-    return paths
+    return [write_table_csv(folder / of / f"{name}.csv", table) for of, name, table in tables]
 
 
 _TABLES: Final = ("spans", "metrics", "levels")

@@ -52,6 +52,11 @@ def by_label(runs: Sequence[Run]) -> dict[str, list[Run]]:
     return dict(groups)
 
 
+def lowest_seeds(runs: Sequence[Run]) -> dict[str, Run]:
+    """Return the run of the lowest seed of each label; see `by_label`."""
+    return {label: members[0] for label, members in by_label(runs).items()}
+
+
 def mean_and_half_width(values: ArrayLike) -> tuple[Floats, Floats]:
     """Return the mean over the first axis (seeds) and half the width of its 95 % interval.
 

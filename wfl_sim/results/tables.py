@@ -121,6 +121,12 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]
     return path
 
 
+def write_table_csv(path: Path, table: pa.Table) -> Path:
+    """Write an Arrow table as CSV."""
+    columns = (table.column(name).to_pylist() for name in table.column_names)
+    return write_csv(path, table.column_names, zip(*columns, strict=True))
+
+
 def _cell(value: object) -> object:
     if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
         return f"'{value}"

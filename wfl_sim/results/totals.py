@@ -1,7 +1,7 @@
 """What the tables of a run say: uploads by their end, what was spent on what, links, and places."""
 
 import math
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 
@@ -53,6 +53,12 @@ def level(run: Run, actor: str, quantity: str) -> tuple[FloatArray, FloatArray]:
     levels = run.level_arrays
     mine = (levels["actor"] == actor) & (levels["quantity"] == quantity)
     return levels["time"][mine], levels["value"][mine]
+
+
+def battery_groups(run: Run) -> dict[str, dict[str, Any]]:
+    """Return the description of its group for each device with a battery, in order of number."""
+    groups = [group for group in run.scenario.get("devices", ()) for _ in range(group["count"])]
+    return {f"device-{i}": group for i, group in enumerate(groups) if group.get("battery")}
 
 
 def sites(run: Run) -> FloatArray:

@@ -7,7 +7,7 @@ same way on a server, in a thread and in a notebook.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import astuple, fields
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from wfl_sim.records import Scope
 from wfl_sim.results.comparison import Goal, choose_goal, compared
@@ -19,7 +19,7 @@ from wfl_sim.results.figures.convergence import convergence
 from wfl_sim.results.figures.heat_map import heat_map
 from wfl_sim.results.figures.labels import labels
 from wfl_sim.results.figures.links import links
-from wfl_sim.results.figures.look import SCREEN, Look
+from wfl_sim.results.figures.look import SCREEN, Draw, Look
 from wfl_sim.results.figures.parameter import parameter
 from wfl_sim.results.figures.pareto import pareto
 from wfl_sim.results.figures.radio_samples import blocks, spectrogram
@@ -30,7 +30,7 @@ from wfl_sim.results.run import Run
 from wfl_sim.results.statistics import by_label, default_target
 from wfl_sim.results.summary import SummaryRow, summary
 from wfl_sim.results.sweep import write_table
-from wfl_sim.results.tables import file_name, write_csv
+from wfl_sim.results.tables import file_name, write_csv, write_table_csv
 
 MOST_CURVES: Final = 21
 """The most labels of a convergence whose colour, line and mark are told apart at a glance."""
@@ -54,10 +54,9 @@ def compare(
     """
     table = compared(runs, goal)
     out.mkdir(parents=True, exist_ok=True)
-    rows = zip(*(table.column(name).to_pylist() for name in table.column_names), strict=True)
     paths = [
         write_table(out / "comparison.parquet", table),
-        write_csv(out / "comparison.csv", table.column_names, rows),
+        write_table_csv(out / "comparison.csv", table),
     ]
     if not figures:
         return paths
@@ -101,13 +100,6 @@ __all__ = [
 ]
 
 SHOWN_SCOPES: Final[tuple[Scope, ...]] = ("personal_mean", "global")
-
-
-class Draw(Protocol):
-    """Draws a figure of runs that have the numbers for it, and returns the paths of its files."""
-
-    def __call__(self, runs: Sequence[Run], folder: Path, *, look: Look) -> list[Path]:
-        """Draw it."""
 
 
 FIGURES: Final[Mapping[str, Draw]] = {

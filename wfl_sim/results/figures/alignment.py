@@ -1,7 +1,6 @@
 """Alignment: true rewards against simulated time, and the trade-off of each device's answers."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import matplotlib as mpl
@@ -14,7 +13,7 @@ from matplotlib.lines import Line2D
 
 from channel_models.validation import FloatArray
 from wfl_sim.results.figures.convergence import draw_mean
-from wfl_sim.results.figures.look import SCREEN, Look
+from wfl_sim.results.figures.look import Drawing, saved
 from wfl_sim.results.figures.style import (
     GREY,
     Styles,
@@ -25,7 +24,7 @@ from wfl_sim.results.figures.style import (
     set_label,
 )
 from wfl_sim.results.run import Run
-from wfl_sim.results.statistics import by_label, curve, mean_and_half_width
+from wfl_sim.results.statistics import by_label, curve, lowest_seeds, mean_and_half_width
 
 HEADER: Final = ("label", "kind", "preference", "x", "y", "low", "high", "seeds")
 _TITLES: Final = {
@@ -37,7 +36,8 @@ _TITLES: Final = {
 Groups = Mapping[str, Sequence[Run]]
 
 
-def alignment(runs: Sequence[Run], folder: Path, *, look: Look = SCREEN) -> list[Path]:
+@saved
+def alignment(runs: Sequence[Run]) -> Iterator[Drawing]:
     """Draw the true rewards of language models: three against time, and the trade-off by device.
 
     Against time: the mean over devices and seeds with the 95 % t-interval over seeds, as steps. The
@@ -45,66 +45,63 @@ def alignment(runs: Sequence[Run], folder: Path, *, look: Look = SCREEN) -> list
     t-intervals, joined in the order of preference; the cross is the mean before tuning. The larger
     a point, the greater the weight of helpfulness in its device's preference.
 
-    Returns:
-        The paths of PNG, SVG and CSV, named `alignment`; none if no run has such rewards.
+    Named `alignment`; none if no run has such rewards.
     """
     runs = [run for run in runs if ("reward", "personal_mean") in run.measured]
     if not runs:
-        return []
+        return
     groups = by_label(runs)
     rows: list[tuple[object, ...]] = []
-    with look():
-        figure = Figure(figsize=(9.6, 7.4))
-        panels = figure.subplots(2, 2)
-        styles = line_styles(groups)
-        for axes, metric in zip(panels.flat, _TITLES, strict=False):
-            rows += _draw_metric(axes, metric, groups, styles)
-        rows += _draw_trade_off(panels[1, 1], groups, styles)
-        handles = line_handles(
-            {f"{label} (seeds: {len(groups[label])})": style for label, style in styles.items()}
-        )
-        before = "before tuning (last panel)"
-        handles.append(Line2D([], [], color=GREY, marker="x", ls="", label=before))
-        add_legend(figure, handles, width=115)
-        return look.save(figure, folder, "alignment", HEADER, rows)
+    figure = Figure(figsize=(9.6, 7.4))
+    panels = figure.subplots(2, 2)
+    styles = line_styles(groups)
+    for axes, metric in zip(panels.flat, _TITLES, strict=False):
+        rows += _draw_metric(axes, metric, groups, styles)
+    rows += _draw_trade_off(panels[1, 1], groups, styles)
+    handles = line_handles(
+        {f"{label} (seeds: {len(groups[label])})": style for label, style in styles.items()}
+    )
+    before = "before tuning (last panel)"
+    handles.append(Line2D([], [], color=GREY, marker="x", ls="", label=before))
+    add_legend(figure, handles, width=115)
+    yield Drawing("alignment", figure, HEADER, rows)
 
 
-def rewards(runs: Sequence[Run], folder: Path, *, look: Look = SCREEN) -> list[Path]:
+@saved
+def rewards(runs: Sequence[Run]) -> Iterator[Drawing]:
     """Draw the reward of every device over time, for the lowest seed of up to 4 labels.
 
     A line is a device, in the colour of its preference where the run has it.
 
-    Returns:
-        The paths, named `rewards`; none if no run has rewards by device.
+    Named `rewards`; none if no run has rewards by device.
     """
     having = [run for run in runs if ("reward", "device") in run.measured]
-    groups = dict(list(by_label(having).items())[:4]) if having else {}
-    if not groups:
-        return []
+    if not having:
+        return
+    shown = dict(list(lowest_seeds(having).items())[:4])
     rows: list[tuple[object, ...]] = []
-    with look():
-        figure = Figure(figsize=(1.4 + 3.6 * max(len(groups), 2), 3.8))
-        norm, colours = Normalize(0.0, 1.0), mpl.colormaps["cividis"]
-        panels = figure.subplots(1, len(groups), sharey=True, squeeze=False)
-        for axes, (label, members) in zip(panels.flat, groups.items(), strict=True):
-            table, end = members[0].metric_arrays, members[0].seconds
-            factor, unit = scale(end, "s")
-            for device in members[0].devices:
-                mine = (table["metric"] == "reward") & (table["device"] == device)
-                weighed = (table["metric"] == "preference") & (table["device"] == device)
-                weight = float(table["value"][weighed][0]) if weighed.any() else 0.5
-                time, value = table["time"][mine], table["value"][mine]
-                axes.step(time * factor, value, where="post", color=colours(norm(weight)), lw=1.2)
-                pairs = zip(time.tolist(), value.tolist(), strict=True)
-                rows += [(label, device, weight, *pair) for pair in pairs]
-            set_label(axes, "x", "simulated time", unit)
-            axes.set_title(f"{label}, seed {members[0].seed}")
-        panels[0, 0].set_ylabel("reward of a device")
-        figure.colorbar(
-            ScalarMappable(norm, colours), ax=list(panels.flat), label="weight of helpfulness"
-        )
-        header = ("label", "device", "preference", "time", "reward")
-        return look.save(figure, folder, "rewards", header, rows)
+    figure = Figure(figsize=(1.4 + 3.6 * max(len(shown), 2), 3.8))
+    norm, colours = Normalize(0.0, 1.0), mpl.colormaps["cividis"]
+    panels = figure.subplots(1, len(shown), sharey=True, squeeze=False)
+    for axes, (label, run) in zip(panels.flat, shown.items(), strict=True):
+        table, end = run.metric_arrays, run.seconds
+        factor, unit = scale(end, "s")
+        for device in run.devices:
+            mine = (table["metric"] == "reward") & (table["device"] == device)
+            weighed = (table["metric"] == "preference") & (table["device"] == device)
+            weight = float(table["value"][weighed][0]) if weighed.any() else 0.5
+            time, value = table["time"][mine], table["value"][mine]
+            axes.step(time * factor, value, where="post", color=colours(norm(weight)), lw=1.2)
+            pairs = zip(time.tolist(), value.tolist(), strict=True)
+            rows += [(label, device, weight, *pair) for pair in pairs]
+        set_label(axes, "x", "simulated time", unit)
+        axes.set_title(f"{label}, seed {run.seed}")
+    panels[0, 0].set_ylabel("reward of a device")
+    figure.colorbar(
+        ScalarMappable(norm, colours), ax=list(panels.flat), label="weight of helpfulness"
+    )
+    header = ("label", "device", "preference", "time", "reward")
+    yield Drawing("rewards", figure, header, rows)
 
 
 def _draw_metric(

@@ -1,7 +1,6 @@
 """Batteries: their levels over time, available devices, and dropped work."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import matplotlib as mpl
@@ -13,11 +12,12 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from wfl_sim.results.figures.breakdown import bar, draw_bars
-from wfl_sim.results.figures.look import SCREEN, Look
+from wfl_sim.results.figures.look import Drawing, saved
 from wfl_sim.results.figures.style import INK, add_legend, fill, in_order, patches, scale, set_label
 from wfl_sim.results.run import Run
 from wfl_sim.results.statistics import by_label
-from wfl_sim.results.tables import file_name, natural_key
+from wfl_sim.results.tables import file_name
+from wfl_sim.results.totals import battery_groups
 
 HEADER: Final = ("what", "device", "time", "value")
 FLEET_HEADER: Final = ("label", "what", "of", "time", "value")
@@ -26,64 +26,60 @@ MOST: Final = 3
 """Labels that have room side by side."""
 
 
-def batteries(runs: Sequence[Run], folder: Path, *, look: Look = SCREEN) -> list[Path]:
+@saved
+def batteries(runs: Sequence[Run]) -> Iterator[Drawing]:
     """Draw levels and losses for the lowest seed of each label whose devices have batteries.
 
     Above, the level of each battery as a share of its capacity, with a colour for each group of
     devices; a cross marks where it is empty. Below, the number of available devices, and a mark
     where work was dropped, by the activity of the device at that time.
 
-    Returns:
-        The paths of PNG, SVG and CSV, named `batteries-<label>`.
+    Named `batteries-<label>`.
     """
-    paths: list[Path] = []
     for label, members in _with_batteries(runs).items():
         run = members[0]
-        with look():
-            figure = Figure(figsize=(9.6, 5.6))
-            above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
-            rows = _draw_run(above, below, run, float(run.span_arrays["end"].max()))
-            figure.suptitle(f"{label}, seed {run.seed}: batteries, and who was lost when")
-            paths += look.save(figure, folder, file_name("batteries", label), HEADER, rows)
-    return paths
+        figure = Figure(figsize=(9.6, 5.6))
+        above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+        rows = _draw_run(above, below, run, float(run.span_arrays["end"].max()))
+        figure.suptitle(f"{label}, seed {run.seed}: batteries, and who was lost when")
+        yield Drawing(file_name("batteries", label), figure, HEADER, rows)
 
 
-def fleet(runs: Sequence[Run], folder: Path, *, look: Look = SCREEN) -> list[Path]:
+@saved
+def fleet(runs: Sequence[Run]) -> Iterator[Drawing]:
     """Draw two or three labels whose devices have batteries side by side.
 
     Above, the levels of batteries and the number of available devices, for the lowest seed of each
     label, as in `batteries`. Below, joules by component of all devices together, means over seeds
     as in `breakdown`.
 
-    Returns:
-        The paths of PNG, SVG and CSV, named `fleet`; none for other numbers of labels.
+    Named `fleet`; none for other numbers of labels.
     """
     shown = _with_batteries(runs)
     if not 2 <= len(shown) <= MOST:
-        return []
+        return
     end = max(float(members[0].span_arrays["end"].max()) for members in shown.values())
     rows: list[tuple[Any, ...]] = []
-    with look():
-        figure = Figure(figsize=(6.4 * len(shown), 7.4 + 0.3 * len(shown)))
-        grid = figure.add_gridspec(3, len(shown), height_ratios=(3, 2, 0.9 + 0.25 * len(shown)))
-        above = below = None
-        for column, (label, members) in enumerate(shown.items()):
-            levels = figure.add_subplot(grid[0, column], sharex=above, sharey=above)
-            losses = figure.add_subplot(grid[1, column], sharex=levels, sharey=below)
-            above, below = above or levels, below or losses
-            rows += [(label, *row) for row in _draw_run(levels, losses, members[0], end)]
-            levels.set_title(f"{label}, seed {members[0].seed}")
-            levels.tick_params(labelbottom=False)
-        bars = [bar(label, members, "components") for label, members in shown.items()]
-        axes = figure.add_subplot(grid[2, :])
-        draw_bars(axes, "energy by component, all devices", "J", bars)
-        rows += [
-            (one.label, "joules", part, None, joules.mean)
-            for one in bars
-            for part, joules in one.parts.items()
-        ]
-        add_legend(figure, patches(in_order(part for one in bars for part in one.parts)), width=150)
-        return look.save(figure, folder, "fleet", FLEET_HEADER, rows)
+    figure = Figure(figsize=(6.4 * len(shown), 7.4 + 0.3 * len(shown)))
+    grid = figure.add_gridspec(3, len(shown), height_ratios=(3, 2, 0.9 + 0.25 * len(shown)))
+    above = below = None
+    for column, (label, members) in enumerate(shown.items()):
+        levels = figure.add_subplot(grid[0, column], sharex=above, sharey=above)
+        losses = figure.add_subplot(grid[1, column], sharex=levels, sharey=below)
+        above, below = above or levels, below or losses
+        rows += [(label, *row) for row in _draw_run(levels, losses, members[0], end)]
+        levels.set_title(f"{label}, seed {members[0].seed}")
+        levels.tick_params(labelbottom=False)
+    bars = [bar(label, members, "components") for label, members in shown.items()]
+    axes = figure.add_subplot(grid[2, :])
+    draw_bars(axes, "energy by component, all devices", "J", bars)
+    rows += [
+        (one.label, "joules", part, None, joules.mean)
+        for one in bars
+        for part, joules in one.parts.items()
+    ]
+    add_legend(figure, patches(in_order(part for one in bars for part in one.parts)), width=150)
+    yield Drawing("fleet", figure, FLEET_HEADER, rows)
 
 
 def presence(run: Run) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -125,7 +121,7 @@ def _draw_levels(axes: Axes, run: Run, factor: float) -> list[tuple[Any, ...]]:
     cross: dict[str, Any] = {"marker": "x", "color": INK, "ls": "", "mew": 1.6}
     rows: list[tuple[Any, ...]] = []
     colour_of: dict[str, str] = {}
-    for device, group in _groups(run).items():
+    for device, group in battery_groups(run).items():
         mine = (levels["actor"] == device) & (levels["quantity"] == "battery")
         if not mine.any():
             continue
@@ -183,10 +179,3 @@ def _draw_losses(axes: Axes, run: Run, factor: float) -> list[tuple[Any, ...]]:
 
 def _energy(joules: float) -> str:
     return f"{joules / 3600:.3g} Wh" if joules >= 3600 else f"{joules:.3g} J"
-
-
-def _groups(run: Run) -> dict[str, dict[str, Any]]:
-    """Return the description of each device's group, for devices with a battery."""
-    groups = [group for group in run.scenario["devices"] for _ in range(group["count"])]
-    found = {f"device-{i}": group for i, group in enumerate(groups) if group.get("battery")}
-    return dict(sorted(found.items(), key=lambda item: natural_key(item[0])))

@@ -1,8 +1,7 @@
 """Breakdown: seconds and joules of the devices, by activity and by component."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -11,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from wfl_sim.results.figures.look import SCREEN, Look
+from wfl_sim.results.figures.look import Drawing, saved
 from wfl_sim.results.figures.style import (
     INK,
     add_legend,
@@ -65,7 +64,8 @@ def bar(label: str, runs: Sequence[Run], quantity: Quantity) -> Bar:
     )
 
 
-def breakdown(runs: Sequence[Run], folder: Path, *, look: Look = SCREEN) -> list[Path]:
+@saved
+def breakdown(runs: Sequence[Run]) -> Iterator[Drawing]:
     """Draw stacked bars of device-seconds and joules, one bar for each label.
 
     A part is the mean over seeds. Dots are the totals of single seeds, and the whisker is the 95 %
@@ -73,8 +73,7 @@ def breakdown(runs: Sequence[Run], folder: Path, *, look: Look = SCREEN) -> list
     server. Joules of an activity are all that a device drew in it, idle power included. Joules by
     component list idle power separately; they are drawn if all manifests state them.
 
-    Returns:
-        The paths of PNG, SVG and CSV, named `breakdown`.
+    Named `breakdown`.
 
     Raises:
         ValueError: There are no runs, or a label has a seed twice.
@@ -83,27 +82,24 @@ def breakdown(runs: Sequence[Run], folder: Path, *, look: Look = SCREEN) -> list
     stated = all(run.components for run in runs)
     panels = [name for name in PANELS if stated or name != "components"]
     bars = {q: [bar(label, members, q) for label, members in groups.items()] for q in panels}
-    with look():
-        figure = Figure(figsize=(1.4 + 3.6 * len(panels), 1.6 + 0.6 * len(groups)))
-        subplots = figure.subplots(1, len(panels), sharey=True)
-        for axes, (quantity, of_quantity) in zip(subplots, bars.items(), strict=True):
-            draw_bars(axes, *PANELS[quantity], of_quantity)
-        seen = in_order(part for stack in bars.values() for one in stack for part in one.parts)
-        handles: list[Artist] = [*patches(seen)]
-        if any(len(members) > 1 for members in groups.values()):
-            text = "total: seeds, 95 % interval of the mean"
-            handles.append(
-                Line2D([], [], color=INK, lw=1, label=text, marker="o", ms=4, mfc="white")
-            )
-        add_legend(figure, handles, width=170)
-        figure.suptitle("Where the time and the energy of all devices together go")
-        rows = [
-            (one.label, quantity, part, value.mean, value.half_width, len(value.by_seed))
-            for quantity, of_quantity in bars.items()
-            for one in of_quantity
-            for part, value in (*one.parts.items(), ("total", one.total))
-        ]
-        return look.save(figure, folder, "breakdown", HEADER, rows)
+    figure = Figure(figsize=(1.4 + 3.6 * len(panels), 1.6 + 0.6 * len(groups)))
+    subplots = figure.subplots(1, len(panels), sharey=True)
+    for axes, (quantity, of_quantity) in zip(subplots, bars.items(), strict=True):
+        draw_bars(axes, *PANELS[quantity], of_quantity)
+    seen = in_order(part for stack in bars.values() for one in stack for part in one.parts)
+    handles: list[Artist] = [*patches(seen)]
+    if any(len(members) > 1 for members in groups.values()):
+        text = "total: seeds, 95 % interval of the mean"
+        handles.append(Line2D([], [], color=INK, lw=1, label=text, marker="o", ms=4, mfc="white"))
+    add_legend(figure, handles, width=170)
+    figure.suptitle("Where the time and the energy of all devices together go")
+    rows = [
+        (one.label, quantity, part, value.mean, value.half_width, len(value.by_seed))
+        for quantity, of_quantity in bars.items()
+        for one in of_quantity
+        for part, value in (*one.parts.items(), ("total", one.total))
+    ]
+    yield Drawing("breakdown", figure, HEADER, rows)
 
 
 def draw_bars(axes: Axes, name: str, unit: str, bars: Sequence[Bar]) -> None:

@@ -1,7 +1,6 @@
 """Heat map: the last value of a metric, or the simulated time, over two swept numbers."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -9,7 +8,7 @@ from matplotlib.figure import Figure
 
 from wfl_sim.config.sweep import short_names
 from wfl_sim.results.comparison import Goal, is_number
-from wfl_sim.results.figures.look import SCREEN, Look
+from wfl_sim.results.figures.look import Drawing, saved
 from wfl_sim.results.figures.sweep_axes import axes as swept
 from wfl_sim.results.figures.sweep_axes import shown_axes
 from wfl_sim.results.run import Run
@@ -22,16 +21,15 @@ MOST_NUMBERS: Final = 100
 """Squares of a panel up to which means are written in them."""
 
 
-def heat_map(runs: Sequence[Run], folder: Path, goal: Goal, *, look: Look = SCREEN) -> list[Path]:
+@saved
+def heat_map(runs: Sequence[Run], goal: Goal) -> Iterator[Drawing]:
     """Draw the mean over seeds over the two axes of numbers with the most values.
 
     It is the mean of the metric, and of the simulated time where no run has measured it. Runs that
     differ along other axes have a panel for each, up to 6; a point without a run or without a
     finite value is white.
 
-    Returns:
-        The paths, named `heat-map-<metric>-<scope>` or `heat-map-seconds`; none unless two axes are
-        numbers.
+    Named `heat-map-<metric>-<scope>` or `heat-map-seconds`; none unless two axes are numbers.
     """
     measured = [run for run in runs if goal.is_measured(run)]
     runs = measured or runs
@@ -39,7 +37,7 @@ def heat_map(runs: Sequence[Run], folder: Path, goal: Goal, *, look: Look = SCRE
     numeric = [path for path in shown_axes(runs) if is_number(runs, path)]
     numeric.sort(key=lambda path: -len(found[path]))
     if len(numeric) < 2:
-        return []
+        return
     across, down = numeric[:2]
     rest = [path for path in found if path not in (across, down)]
     panels: dict[str, dict[tuple[str, str], dict[int, float]]] = {}
@@ -62,37 +60,36 @@ def heat_map(runs: Sequence[Run], folder: Path, goal: Goal, *, look: Look = SCRE
         pictures[name] = picture
     finite = np.concatenate([picture[np.isfinite(picture)] for picture in pictures.values()])
     if not finite.size:
-        return []
+        return
     names = short_names([across, down])
-    with look():
-        columns = min(len(shown), 3)
-        lines = -(-len(shown) // columns)
-        figure = Figure(figsize=(1.6 + 3.6 * columns, 0.9 + 3.0 * lines))
-        grid = figure.subplots(lines, columns, squeeze=False)
-        for unused in grid.flat[len(shown) :]:
-            unused.remove()
-        low, high = float(finite.min()), float(finite.max())
-        for panel, name in zip(grid.flat, shown, strict=False):
-            image = panel.imshow(
-                pictures[name], origin="lower", aspect="auto", cmap="cividis", vmin=low, vmax=high
-            )
-            for (y, x), value in np.ndenumerate(pictures[name]):
-                if np.isfinite(value) and pictures[name].size <= MOST_NUMBERS:
-                    ink = "black" if value > (low + high) / 2 else "white"
-                    middle: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 8}
-                    panel.text(x, y, f"{value:.3g}", color=ink, **middle)
-            panel.set_xticks(range(len(xs)), xs, fontsize=8)
-            panel.set_yticks(range(len(ys)), ys, fontsize=8)
-            panel.set_xlabel(names[across].replace("_", " "))
-            panel.set_ylabel(names[down].replace("_", " "))
-            panel.set_title(name)
-            panel.grid(visible=False)
-        what = f"final {goal.metric} ({goal.whose})" if measured else "simulated time (s)"
-        figure.colorbar(image, ax=list(figure.axes), label=what)
-        left = "" if len(panels) <= MOST_PANELS else f", {MOST_PANELS} of {len(panels)} panels"
-        figure.suptitle(f"Means over seeds{left}")
-        name = file_name("heat-map", *((goal.metric, goal.scope) if measured else ("seconds",)))
-        return look.save(figure, folder, name, HEADER, rows)
+    columns = min(len(shown), 3)
+    lines = -(-len(shown) // columns)
+    figure = Figure(figsize=(1.6 + 3.6 * columns, 0.9 + 3.0 * lines))
+    grid = figure.subplots(lines, columns, squeeze=False)
+    for unused in grid.flat[len(shown) :]:
+        unused.remove()
+    low, high = float(finite.min()), float(finite.max())
+    for panel, name in zip(grid.flat, shown, strict=False):
+        image = panel.imshow(
+            pictures[name], origin="lower", aspect="auto", cmap="cividis", vmin=low, vmax=high
+        )
+        for (y, x), value in np.ndenumerate(pictures[name]):
+            if np.isfinite(value) and pictures[name].size <= MOST_NUMBERS:
+                ink = "black" if value > (low + high) / 2 else "white"
+                middle: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 8}
+                panel.text(x, y, f"{value:.3g}", color=ink, **middle)
+        panel.set_xticks(range(len(xs)), xs, fontsize=8)
+        panel.set_yticks(range(len(ys)), ys, fontsize=8)
+        panel.set_xlabel(names[across].replace("_", " "))
+        panel.set_ylabel(names[down].replace("_", " "))
+        panel.set_title(name)
+        panel.grid(visible=False)
+    what = f"final {goal.metric} ({goal.whose})" if measured else "simulated time (s)"
+    figure.colorbar(image, ax=list(figure.axes), label=what)
+    left = "" if len(panels) <= MOST_PANELS else f", {MOST_PANELS} of {len(panels)} panels"
+    figure.suptitle(f"Means over seeds{left}")
+    name = file_name("heat-map", *((goal.metric, goal.scope) if measured else ("seconds",)))
+    yield Drawing(name, figure, HEADER, rows)
 
 
 def _sorted(runs: Sequence[Run], path: str, written: Sequence[str]) -> list[str]:

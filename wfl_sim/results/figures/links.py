@@ -1,14 +1,13 @@
 """Links: the distributions of SINR and rate over all transfers."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from wfl_sim.results.figures.look import SCREEN, Look
+from wfl_sim.results.figures.look import Drawing, saved
 from wfl_sim.results.figures.style import (
     add_legend,
     halos,
@@ -27,14 +26,14 @@ _QUANTITIES: Final = {
 }
 
 
-def links(runs: Sequence[Run], folder: Path, *, look: Look = SCREEN) -> list[Path]:
+@saved
+def links(runs: Sequence[Run]) -> Iterator[Drawing]:
     """Draw the distribution functions of SINR and rate, separately for uploads and downloads.
 
     Transfers of all seeds of a label are pooled with equal weights. The parts of a transfer before
     and after a handover count separately. Labels that send nothing over the air are not named.
 
-    Returns:
-        The paths of PNG, SVG and CSV, named `links`; none if nothing was sent over the air.
+    Named `links`; none if nothing was sent over the air.
     """
     labels = by_label(runs)
     activities = [
@@ -43,36 +42,35 @@ def links(runs: Sequence[Run], folder: Path, *, look: Look = SCREEN) -> list[Pat
         if any(transfers(run, activity, "mean_rate").size for run in runs)
     ]
     if not activities:
-        return []
+        return
     rows: list[tuple[object, ...]] = []
-    with look():
-        figure = Figure(figsize=(9.6, 0.9 + 2.9 * len(activities)))
-        panels = figure.subplots(len(activities), 2, squeeze=False)
-        styles = line_styles(labels)
-        known: set[str] = set()
-        cases = [(activity, quantity) for activity in activities for quantity in _QUANTITIES]
-        for axes, (activity, quantity) in zip(panels.flat, cases, strict=True):
-            title, factor = _QUANTITIES[quantity]
-            sent = {}
-            for label, members in labels.items():
-                found = np.concatenate([transfers(run, activity, quantity) for run in members])
-                if found.size:
-                    sent[label] = np.sort(found)
-            known |= set(sent)
-            extra = halos([(found, found) for found in sent.values()])
-            for (label, found), wider in zip(sent.items(), extra, strict=True):
-                share = (np.arange(found.size) + 1) / found.size
-                width = mpl.rcParams["lines.linewidth"] * (1 + wider)
-                style = {**styles[label], "marker": "", "lw": width}
-                axes.step(found * factor, share, where="post", **style)
-                pairs = zip(found.tolist(), share.tolist(), strict=True)
-                rows += [(label, activity, quantity, *pair) for pair in pairs]
-            axes.set_xlabel(title)
-            axes.set_ylabel(f"share of {activity}s below")
-            axes.set_ylim(0, 1)
-            if quantity == "mean_rate":
-                logarithmic(axes, "x", axes.dataLim.minposx, axes.dataLim.x1)
-        if len(labels) > 1:
-            shown = {label: style for label, style in styles.items() if label in known}
-            add_legend(figure, line_handles(shown, marker=""), width=115)
-        return look.save(figure, folder, "links", LINKS_HEADER, rows)
+    figure = Figure(figsize=(9.6, 0.9 + 2.9 * len(activities)))
+    panels = figure.subplots(len(activities), 2, squeeze=False)
+    styles = line_styles(labels)
+    known: set[str] = set()
+    cases = [(activity, quantity) for activity in activities for quantity in _QUANTITIES]
+    for axes, (activity, quantity) in zip(panels.flat, cases, strict=True):
+        title, factor = _QUANTITIES[quantity]
+        sent = {}
+        for label, members in labels.items():
+            found = np.concatenate([transfers(run, activity, quantity) for run in members])
+            if found.size:
+                sent[label] = np.sort(found)
+        known |= set(sent)
+        extra = halos([(found, found) for found in sent.values()])
+        for (label, found), wider in zip(sent.items(), extra, strict=True):
+            share = (np.arange(found.size) + 1) / found.size
+            width = mpl.rcParams["lines.linewidth"] * (1 + wider)
+            style = {**styles[label], "marker": "", "lw": width}
+            axes.step(found * factor, share, where="post", **style)
+            pairs = zip(found.tolist(), share.tolist(), strict=True)
+            rows += [(label, activity, quantity, *pair) for pair in pairs]
+        axes.set_xlabel(title)
+        axes.set_ylabel(f"share of {activity}s below")
+        axes.set_ylim(0, 1)
+        if quantity == "mean_rate":
+            logarithmic(axes, "x", axes.dataLim.minposx, axes.dataLim.x1)
+    if len(labels) > 1:
+        shown = {label: style for label, style in styles.items() if label in known}
+        add_legend(figure, line_handles(shown, marker=""), width=115)
+    yield Drawing("links", figure, LINKS_HEADER, rows)

@@ -2,12 +2,13 @@
 
 import pickle
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import wraps
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, NamedTuple, Protocol, get_args
 
 import matplotlib as mpl
 import numpy as np
@@ -19,6 +20,7 @@ from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator
 
 from wfl_sim.results.figures.style import columns
+from wfl_sim.results.run import Run
 from wfl_sim.results.tables import cut, file_name, write_csv
 
 Style = Literal["screen", "ieee", "acm", "slide"]
@@ -38,6 +40,17 @@ _METADATA: Final[dict[str, dict[str, str | None]]] = {
     "svg": {"Date": None, "Creator": "wfl_sim"},
     "pdf": {"CreationDate": None, "Creator": "wfl_sim", "Producer": None},
 }
+
+
+class Drawing(NamedTuple):
+    """A figure and its numbers."""
+
+    name: str
+    """File name without suffix."""
+    figure: Figure
+    header: Sequence[str]
+    rows: Iterable[Sequence[object]]
+    """Of the CSV."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,6 +194,35 @@ class Look:
 
 SCREEN: Final = Look()
 """PNG and SVG with all panels together."""
+
+
+class Draw(Protocol):
+    """Draws figures of runs that have the numbers for them, and returns the paths of the files."""
+
+    def __call__(
+        self, runs: Sequence[Run], folder: Path, *more: Any, look: Look = SCREEN, **options: Any
+    ) -> list[Path]:
+        """Draw them into a folder."""
+
+
+def saved(draw: Callable[..., Iterator[Drawing]]) -> Draw:
+    """Let a function that yields drawings of runs save them into a folder, in the look of choice.
+
+    The function is called with the runs, and all arguments that follow the folder.
+    """
+
+    @wraps(draw)
+    def drawn(
+        runs: Sequence[Run], folder: Path, *more: Any, look: Look = SCREEN, **options: Any
+    ) -> list[Path]:
+        with look():
+            return [
+                path
+                for each in draw(runs, *more, **options)
+                for path in look.save(each.figure, folder, each.name, each.header, each.rows)
+            ]
+
+    return drawn
 
 
 def _share(axes: Axes) -> tuple[float, float]:

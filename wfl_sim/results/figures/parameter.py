@@ -1,9 +1,8 @@
 """Parameter: metric, seconds, joules and bits against a swept value."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -14,7 +13,7 @@ from matplotlib.ticker import NullLocator
 
 from channel_models.validation import FloatArray
 from wfl_sim.results.comparison import Goal
-from wfl_sim.results.figures.look import SCREEN, Look
+from wfl_sim.results.figures.look import Drawing, saved
 from wfl_sim.results.figures.style import (
     INK,
     Styles,
@@ -53,9 +52,8 @@ class Panel:
     """What is drawn, by its name in the CSV; "target" is drawn dashed."""
 
 
-def parameter(
-    runs: Sequence[Run], folder: Path, goal: Goal, path: str, *, look: Look = SCREEN
-) -> list[Path]:
+@saved
+def parameter(runs: Sequence[Run], goal: Goal, path: str) -> Iterator[Drawing]:
     """Draw the last value of a metric, seconds, joules and bits against a swept value.
 
     Marks are means over seeds, bands and whiskers 95 % t-intervals of the mean, which may leave the
@@ -64,8 +62,7 @@ def parameter(
     reaching the target, means over the seeds that did. A line that equals a later one is wider. If
     values are texts, the lines of a numeric axis become marks side by side.
 
-    Returns:
-        The paths of PNG, SVG and CSV, named `along-<path>`.
+    Named `along-<path>`.
 
     Raises:
         ValueError: There are no runs, or a label has a seed twice.
@@ -73,24 +70,23 @@ def parameter(
     axis, of_axis = lines(runs, path)
     assert axis is not None
     panels = _panels(runs, goal)
-    with look():
-        styles = line_styles([line.label for line in of_axis])
-        handles = line_handles(styles, linestyle="-")
-        if any("target" in panel.quantities for panel in panels):
-            text = f"until {goal.metric} {goal.target:g} ({goal.whose})"
-            handles.append(Line2D([], [], color=INK, lw=1.6, label="the whole run"))
-            handles.append(Line2D([], [], color=INK, lw=1.2, ls=DASHED, label=text))
-        shape = (2, 2) if len(panels) == 4 else (1, len(panels))
-        height = 3.1 * shape[0] + 0.6 + legend_height(handles, LEGEND)
-        figure = Figure(figsize=(9.6, height))
-        rows: list[tuple[Any, ...]] = []
-        subplots = figure.subplots(*shape, squeeze=False)
-        for axes, panel in zip(subplots.flat, panels, strict=True):
-            rows += _draw_panel(axes, axis, of_axis, styles, panel)
-        figure.suptitle(f"By {axis.title}")
-        if handles:
-            add_legend(figure, handles, LEGEND)
-        return look.save(figure, folder, file_name("along", path), HEADER, rows)
+    styles = line_styles([line.label for line in of_axis])
+    handles = line_handles(styles, linestyle="-")
+    if any("target" in panel.quantities for panel in panels):
+        text = f"until {goal.metric} {goal.target:g} ({goal.whose})"
+        handles.append(Line2D([], [], color=INK, lw=1.6, label="the whole run"))
+        handles.append(Line2D([], [], color=INK, lw=1.2, ls=DASHED, label=text))
+    shape = (2, 2) if len(panels) == 4 else (1, len(panels))
+    height = 3.1 * shape[0] + 0.6 + legend_height(handles, LEGEND)
+    figure = Figure(figsize=(9.6, height))
+    rows: list[tuple[Any, ...]] = []
+    subplots = figure.subplots(*shape, squeeze=False)
+    for axes, panel in zip(subplots.flat, panels, strict=True):
+        rows += _draw_panel(axes, axis, of_axis, styles, panel)
+    figure.suptitle(f"By {axis.title}")
+    if handles:
+        add_legend(figure, handles, LEGEND)
+    yield Drawing(file_name("along", path), figure, HEADER, rows)
 
 
 def _panels(runs: Sequence[Run], goal: Goal) -> list[Panel]:

@@ -1,8 +1,7 @@
 """Pareto: final values of a metric against costs, and the points that no other dominates."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -12,7 +11,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 
 from wfl_sim.results.comparison import Goal
-from wfl_sim.results.figures.look import SCREEN, Look
+from wfl_sim.results.figures.look import Drawing, saved
 from wfl_sim.results.figures.style import (
     GREY,
     INK,
@@ -84,7 +83,8 @@ def front(cost: ArrayLike, value: ArrayLike, *, falling: bool = False) -> NDArra
     return np.asarray(~dominated & np.isfinite(costs) & np.isfinite(quality))
 
 
-def pareto(runs: Sequence[Run], folder: Path, goal: Goal, *, look: Look = SCREEN) -> list[Path]:
+@saved
+def pareto(runs: Sequence[Run], goal: Goal) -> Iterator[Drawing]:
     """Draw the last value of a metric against seconds and joules of the whole run.
 
     A mark is the mean over seeds, and small dots are seeds. The staircase joins the marks whose
@@ -93,34 +93,32 @@ def pareto(runs: Sequence[Run], folder: Path, goal: Goal, *, look: Look = SCREEN
     marks along the axis with the most values, which are written beside the marks where there is
     room.
 
-    Returns:
-        The paths of PNG, SVG and CSV, named `pareto-<metric>-<scope>`.
+    Named `pareto-<metric>-<scope>`.
 
     Raises:
         ValueError: There are no runs, or a label has a seed twice.
     """
     axis, of_axis = lines(runs, main_axis(runs))
     points = {cost: _points(of_axis, cost, goal) for cost in COSTS}
-    with look():
-        styles = line_styles([line.label for line in of_axis])
-        handles = line_handles(styles, linestyle="")
-        handles.append(Line2D([], [], label="Pareto front (of the means)", **STAIRCASE))
-        figure = Figure(figsize=(9.6, 4.6 + legend_height(handles, LEGEND)))
-        panels = figure.subplots(1, 2, sharey=True)
-        finals = [y for point in points["seconds"] for y in point.y.by_seed.values()]
-        fit_to_seeds(panels[0], finals, above=0.2)
-        for axes, (cost, of_cost) in zip(panels, points.items(), strict=True):
-            _draw_panel(axes, cost, of_cost, styles)
-        panels[0].set_ylabel(f"final {goal.metric} ({goal.whose})")
-        along = "" if axis is None else f"; beside the marks: {axis.title}"
-        figure.suptitle(f"What {goal.metric} costs{along}")
-        add_legend(figure, handles, LEGEND)
-        rows = [
-            (cost, p.line, p.text, *p.x[:2], *p.y[:2], len(p.x.by_seed), p.on_front)
-            for cost, of_cost in points.items()
-            for p in of_cost
-        ]
-        return look.save(figure, folder, file_name("pareto", goal.metric, goal.scope), HEADER, rows)
+    styles = line_styles([line.label for line in of_axis])
+    handles = line_handles(styles, linestyle="")
+    handles.append(Line2D([], [], label="Pareto front (of the means)", **STAIRCASE))
+    figure = Figure(figsize=(9.6, 4.6 + legend_height(handles, LEGEND)))
+    panels = figure.subplots(1, 2, sharey=True)
+    finals = [y for point in points["seconds"] for y in point.y.by_seed.values()]
+    fit_to_seeds(panels[0], finals, above=0.2)
+    for axes, (cost, of_cost) in zip(panels, points.items(), strict=True):
+        _draw_panel(axes, cost, of_cost, styles)
+    panels[0].set_ylabel(f"final {goal.metric} ({goal.whose})")
+    along = "" if axis is None else f"; beside the marks: {axis.title}"
+    figure.suptitle(f"What {goal.metric} costs{along}")
+    add_legend(figure, handles, LEGEND)
+    rows = [
+        (cost, p.line, p.text, *p.x[:2], *p.y[:2], len(p.x.by_seed), p.on_front)
+        for cost, of_cost in points.items()
+        for p in of_cost
+    ]
+    yield Drawing(file_name("pareto", goal.metric, goal.scope), figure, HEADER, rows)
 
 
 def _points(of_axis: Sequence[SweepLine], cost: str, goal: Goal) -> list[ParetoPoint]:

@@ -1,8 +1,7 @@
 """Radio samples: who holds which resource blocks when, and the SINR on the blocks of one link."""
 
 from collections import Counter
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import matplotlib as mpl
@@ -16,10 +15,10 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from channel_models.validation import FloatArray
-from wfl_sim.results.figures.look import SCREEN, Look
+from wfl_sim.results.figures.look import Drawing, saved
 from wfl_sim.results.figures.style import add_legend
 from wfl_sim.results.run import Run
-from wfl_sim.results.statistics import by_label
+from wfl_sim.results.statistics import lowest_seeds
 from wfl_sim.results.tables import file_name, natural_key
 
 MOST_NAMED: Final = 7
@@ -29,17 +28,16 @@ MOST_SAMPLES: Final = 400
 """Moments that are shown, from the first on."""
 
 
-def blocks(runs: Sequence[Run], folder: Path, *, look: Look = SCREEN) -> list[Path]:
+@saved
+def blocks(runs: Sequence[Run]) -> Iterator[Drawing]:
     """Draw which device holds which resource block over time, for the lowest seed of each label.
 
     It is the uplink of the cell with the most samples, from its first sample on. A divided block
     has the colour of the last of its devices. Of more than 7 devices the 7 with the most blocks
     have a colour, and all others are grey.
 
-    Returns:
-        The paths, named `blocks-<label>`; none without samples of the radio.
+    Named `blocks-<label>`; none without samples of the radio.
     """
-    paths: list[Path] = []
     for label, run in _sampled(runs).items():
         rows, cell = _busiest(run, "cell")
         holders = list(zip(rows["device"].tolist(), rows["blocks"], strict=True))
@@ -55,49 +53,44 @@ def blocks(runs: Sequence[Run], folder: Path, *, look: Look = SCREEN) -> list[Pa
         times, picture = _picture(rows, values)
         if len(counts) > MOST_NAMED:
             names.append(f"{len(counts) - MOST_NAMED} others")
-        with look():
-            colours = [*mpl.rcParams["axes.prop_cycle"].by_key()["color"], OTHERS][: len(names)]
-            figure = Figure(figsize=(9.6, 4.2))
-            axes = figure.subplots()
-            norm = BoundaryNorm(np.arange(len(names) + 1) - 0.5, len(names))
-            _show(axes, times, picture, ListedColormap(colours), norm)
-            figure.suptitle(f"{label}, seed {run.seed}: uplink of {cell}")
-            handles = [Patch(color=c, label=name) for c, name in zip(colours, names, strict=True)]
-            add_legend(figure, handles, width=115)
-            name = file_name("blocks", label)
-            paths += look.save(figure, folder, name, ("time", "device", "block"), _rows(rows))
-    return paths
+        colours = [*mpl.rcParams["axes.prop_cycle"].by_key()["color"], OTHERS][: len(names)]
+        figure = Figure(figsize=(9.6, 4.2))
+        axes = figure.subplots()
+        norm = BoundaryNorm(np.arange(len(names) + 1) - 0.5, len(names))
+        _show(axes, times, picture, ListedColormap(colours), norm)
+        figure.suptitle(f"{label}, seed {run.seed}: uplink of {cell}")
+        handles = [Patch(color=c, label=name) for c, name in zip(colours, names, strict=True)]
+        add_legend(figure, handles, width=115)
+        name = file_name("blocks", label)
+        yield Drawing(name, figure, ("time", "device", "block"), _rows(rows))
 
 
-def spectrogram(runs: Sequence[Run], folder: Path, *, look: Look = SCREEN) -> list[Path]:
+@saved
+def spectrogram(runs: Sequence[Run]) -> Iterator[Drawing]:
     """Draw the SINR on the blocks of one link over time, for the lowest seed of each label.
 
     It is the uplink of the device with the most samples; blocks that it does not hold are white.
 
-    Returns:
-        The paths, named `spectrogram-<label>`; none without samples of the radio.
+    Named `spectrogram-<label>`; none without samples of the radio.
     """
-    paths: list[Path] = []
     for label, run in _sampled(runs).items():
         rows, device = _busiest(run, "device")
         times, picture = _picture(rows, list(rows["block_sinr_db"]))
-        with look():
-            figure = Figure(figsize=(9.6, 4.2))
-            axes = figure.subplots()
-            low, high = np.nanpercentile(picture, (2, 98))
-            image = _show(axes, times, picture, mpl.colormaps["cividis"], Normalize(low, high))
-            figure.colorbar(image, ax=axes, label="SINR on a block (dB)", extend="both")
-            figure.suptitle(f"{label}, seed {run.seed}: uplink of {device}")
-            name, header = file_name("spectrogram", label), ("time", "device", "block", "sinr_db")
-            paths += look.save(figure, folder, name, header, _rows(rows, "block_sinr_db"))
-    return paths
+        figure = Figure(figsize=(9.6, 4.2))
+        axes = figure.subplots()
+        low, high = np.nanpercentile(picture, (2, 98))
+        image = _show(axes, times, picture, mpl.colormaps["cividis"], Normalize(low, high))
+        figure.colorbar(image, ax=axes, label="SINR on a block (dB)", extend="both")
+        figure.suptitle(f"{label}, seed {run.seed}: uplink of {device}")
+        name, header = file_name("spectrogram", label), ("time", "device", "block", "sinr_db")
+        yield Drawing(name, figure, header, _rows(rows, "block_sinr_db"))
 
 
 def _sampled(runs: Sequence[Run]) -> dict[str, Run]:
     return {
-        label: members[0]
-        for label, members in by_label(runs).items()
-        if (members[0].radio_arrays["direction"] == "uplink").any()
+        label: run
+        for label, run in lowest_seeds(runs).items()
+        if (run.radio_arrays["direction"] == "uplink").any()
     }
 
 

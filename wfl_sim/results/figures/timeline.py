@@ -1,8 +1,7 @@
 """Timeline: the activities of servers, cells and devices over time, as a Gantt chart."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -13,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from wfl_sim.results.figures.look import SCREEN, Look
+from wfl_sim.results.figures.look import Drawing, saved
 from wfl_sim.results.figures.style import (
     add_legend,
     fill,
@@ -24,7 +23,7 @@ from wfl_sim.results.figures.style import (
     set_rows,
 )
 from wfl_sim.results.run import Run
-from wfl_sim.results.statistics import by_label
+from wfl_sim.results.statistics import lowest_seeds
 from wfl_sim.results.tables import file_name, natural_key
 
 MOST_DEVICES: Final = 40
@@ -49,9 +48,8 @@ class Window:
     """File name without suffix."""
 
 
-def timeline(
-    runs: Sequence[Run], folder: Path, *, round: int | None = None, look: Look = SCREEN
-) -> list[Path]:
+@saved
+def timeline(runs: Sequence[Run], *, round: int | None = None) -> Iterator[Drawing]:
     """Draw the run and one round of it, for the lowest seed of each label.
 
     Rows are servers and cells, then devices. Of more than 40 devices, 40 are shown at even
@@ -61,23 +59,17 @@ def timeline(
 
     Args:
         runs: Runs of any labels and seeds.
-        folder: Folder of the files.
         round: The round to draw; the one of median length unless given.
 
-    Returns:
-        The paths of PNG, SVG and CSV of each, named `timeline-<label>-run` and
-        `timeline-<label>-round`.
+    Named `timeline-<label>-run` and `timeline-<label>-round`.
 
     Raises:
         ValueError: A run has no such round.
     """
-    paths = []
-    for label, members in by_label(runs).items():
-        run = members[0]
+    for label, run in lowest_seeds(runs).items():
         if run.spans.num_rows:
             for window in _windows(run, label, round):
-                paths += _draw(run, window, folder, look)
-    return paths
+                yield _drawn(run, window)
 
 
 def rounds(run: Run) -> dict[int, tuple[float, float]]:
@@ -106,32 +98,31 @@ def _windows(run: Run, label: str, wanted: int | None) -> list[Window]:
     return windows
 
 
-def _draw(run: Run, window: Window, folder: Path, look: Look) -> list[Path]:
+def _drawn(run: Run, window: Window) -> Drawing:
     actors_shown, note = _shown_actors(run)
     spans = _inside(run, window, actors_shown)
     few = len(actors_shown) <= 20
     row_of = {actor: row for row, actor in enumerate(actors_shown)}
     rows = np.array([row_of[actor] for actor in spans["actor"].tolist()], np.float64)
-    with look():
-        figure = Figure(figsize=(9.6, 1.7 + (0.24 if few else 0.18) * len(actors_shown)))
-        axes = figure.subplots()
-        factor, unit = scale(window.end, "s")
-        seen = in_order(spans["activity"].tolist())
-        for activity in seen:
-            _draw_bars(axes, spans, rows, activity, factor)
-        lost = np.isin(spans["outcome"], ("lost", "dropped"))
-        cross: dict[str, Any] = {"marker": "x", "color": "black", "ls": "", "mew": 1.6}
-        axes.plot(spans["end"][lost] * factor, rows[lost], ms=6, zorder=3, **cross)
-        axes.set_xlim(window.start * factor, window.end * factor)
-        set_rows(axes, actors_shown, fontsize=9 if few else 7)
-        set_label(axes, "x", "simulated time", unit)
-        figure.suptitle(window.title + note)
-        handles: list[Artist] = [*patches(seen)]
-        if lost.any():
-            handles.append(Line2D([], [], label="lost or dropped", **cross))
-        add_legend(figure, handles, width=115)
-        numbers = zip(*(spans[column].tolist() for column in HEADER), strict=True)
-        return look.save(figure, folder, window.name, HEADER, numbers)
+    figure = Figure(figsize=(9.6, 1.7 + (0.24 if few else 0.18) * len(actors_shown)))
+    axes = figure.subplots()
+    factor, unit = scale(window.end, "s")
+    seen = in_order(spans["activity"].tolist())
+    for activity in seen:
+        _draw_bars(axes, spans, rows, activity, factor)
+    lost = np.isin(spans["outcome"], ("lost", "dropped"))
+    cross: dict[str, Any] = {"marker": "x", "color": "black", "ls": "", "mew": 1.6}
+    axes.plot(spans["end"][lost] * factor, rows[lost], ms=6, zorder=3, **cross)
+    axes.set_xlim(window.start * factor, window.end * factor)
+    set_rows(axes, actors_shown, fontsize=9 if few else 7)
+    set_label(axes, "x", "simulated time", unit)
+    figure.suptitle(window.title + note)
+    handles: list[Artist] = [*patches(seen)]
+    if lost.any():
+        handles.append(Line2D([], [], label="lost or dropped", **cross))
+    add_legend(figure, handles, width=115)
+    numbers = zip(*(spans[column].tolist() for column in HEADER), strict=True)
+    return Drawing(window.name, figure, HEADER, numbers)
 
 
 def _shown_actors(run: Run) -> tuple[list[str], str]:

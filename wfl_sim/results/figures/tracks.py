@@ -1,7 +1,6 @@
 """Tracks: paths of devices, their serving cells, and the rates of one device on its way."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import matplotlib as mpl
@@ -12,10 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from wfl_sim.results.figures.look import SCREEN, Look
+from wfl_sim.results.figures.look import Drawing, saved
 from wfl_sim.results.figures.style import GREY, INK
 from wfl_sim.results.run import Run
-from wfl_sim.results.statistics import by_label
+from wfl_sim.results.statistics import lowest_seeds
 from wfl_sim.results.tables import file_name
 from wfl_sim.results.totals import level, sites
 
@@ -24,7 +23,8 @@ MOST_NAMED: Final = 7
 """With more cells colours come again: numbers on the map and above the rates name the cells."""
 
 
-def tracks(runs: Sequence[Run], folder: Path, *, look: Look = SCREEN) -> list[Path]:
+@saved
+def tracks(runs: Sequence[Run]) -> Iterator[Drawing]:
     """Draw paths and serving cells for the lowest seed of each label whose devices have moved.
 
     Left, a map: cells as triangles, the path of each device in the colour of its serving cell, and
@@ -32,16 +32,12 @@ def tracks(runs: Sequence[Run], folder: Path, *, look: Look = SCREEN) -> list[Pa
     colour of their cell, with rings and dotted lines at the gaps of handovers. It is the device
     with the most handovers during transfers; of several, the one with the most handovers.
 
-    Returns:
-        The paths of PNG, SVG and CSV, named `tracks-<label>`.
+    Named `tracks-<label>`.
     """
-    paths: list[Path] = []
-    for label, members in by_label(runs).items():
-        run = members[0]
+    for label, run in lowest_seeds(runs).items():
         moving = [name for name in run.devices if level(run, name, "x")[0].size > 1]
         if moving:
-            paths += _draw(run, moving, label, folder, look)
-    return paths
+            yield _drawn(run, moving, label)
 
 
 def serving(run: Run, device: str) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -50,22 +46,21 @@ def serving(run: Run, device: str) -> tuple[NDArray[np.float64], NDArray[np.int6
     return times, cells.astype(np.int64)
 
 
-def _draw(run: Run, moving: Sequence[str], label: str, folder: Path, look: Look) -> list[Path]:
+def _drawn(run: Run, moving: Sequence[str], label: str) -> Drawing:
     shown = _busiest(run, moving)
-    with look():
-        figure = Figure(figsize=(9.6, 5.2))
-        left, right = figure.subplots(1, 2, width_ratios=(1.0, 1.15))
-        rows = _draw_map(left, run, moving) + _draw_rates(right, run, shown)
-        figure.suptitle(f"{label}, seed {run.seed}")
-        right.set_title(f"{shown}", fontsize="medium")
-        cells = sorted({int(row[5]) for row in rows if row[5] is not None})
-        handles = [
-            Line2D([], [], color=_colour(cell), lw=3, label=f"cell-{cell}")
-            for cell in (cells if len(sites(run)) <= MOST_NAMED else ())
-        ]
-        handles.append(Line2D([], [], marker="o", ls="", mfc="none", color=INK, label="handover"))
-        figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 8))
-        return look.save(figure, folder, file_name("tracks", label), HEADER, rows)
+    figure = Figure(figsize=(9.6, 5.2))
+    left, right = figure.subplots(1, 2, width_ratios=(1.0, 1.15))
+    rows = _draw_map(left, run, moving) + _draw_rates(right, run, shown)
+    figure.suptitle(f"{label}, seed {run.seed}")
+    right.set_title(f"{shown}", fontsize="medium")
+    cells = sorted({int(row[5]) for row in rows if row[5] is not None})
+    handles = [
+        Line2D([], [], color=_colour(cell), lw=3, label=f"cell-{cell}")
+        for cell in (cells if len(sites(run)) <= MOST_NAMED else ())
+    ]
+    handles.append(Line2D([], [], marker="o", ls="", mfc="none", color=INK, label="handover"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 8))
+    return Drawing(file_name("tracks", label), figure, HEADER, rows)
 
 
 def _colour(cell: int) -> str:

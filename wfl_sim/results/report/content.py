@@ -10,11 +10,19 @@ from numpy.typing import NDArray
 from wfl_sim.records import Scope
 from wfl_sim.results.comparison import Goal, choose_goal
 from wfl_sim.results.run import Run
-from wfl_sim.results.statistics import Cost, by_label, curve, default_target, estimate
+from wfl_sim.results.statistics import (
+    Cost,
+    by_label,
+    curve,
+    default_target,
+    estimate,
+    lowest_seeds,
+)
 from wfl_sim.results.summary import summary
 from wfl_sim.results.tables import natural_key
 from wfl_sim.results.totals import (
     Quantity,
+    battery_groups,
     hexagon_radius,
     level,
     sites,
@@ -48,7 +56,7 @@ def report_content(runs: Sequence[Run], metric: str = "") -> dict[str, Any]:
     """
     groups = by_label(runs)
     goal = choose_goal(runs, metric)
-    detailed = [members[0] for members in groups.values()][:MOST_DETAILED]
+    detailed = [*lowest_seeds(runs).values()][:MOST_DETAILED]
     notes = goal.gaps(runs)
     if len(groups) > MOST_DETAILED:
         notes.append(
@@ -186,7 +194,10 @@ def _details(run: Run, notes: list[str]) -> dict[str, Any]:
         "sites": sites(run).tolist(),
         "hexagon": hexagon_radius(run),
         "places": {device: _places(run, device) for device in shown},
-        "capacity": _capacities(run),
+        "capacity": {
+            device: float(group["battery"]["capacity"])
+            for device, group in battery_groups(run).items()
+        },
         "holdings": _holdings(run, shown),
         "samples": run.samples[:MOST_SAMPLES],
         "scenario": (run.folder / "scenario.yaml").read_text("utf-8"),
@@ -220,16 +231,6 @@ def _places(run: Run, device: str) -> dict[str, list[list[float]]]:
             kept = _even(times.size)
             found[quantity] = [_rounded(times[kept]), _rounded(values[kept])]
     return found
-
-
-def _capacities(run: Run) -> dict[str, float]:
-    """Return the J that the battery of each device holds, of devices that have one."""
-    groups = [g for g in run.scenario.get("devices", ()) for _ in range(int(g["count"]))]
-    return {
-        f"device-{number}": float(group["battery"]["capacity"])
-        for number, group in enumerate(groups)
-        if group.get("battery")
-    }
 
 
 def _holdings(run: Run, shown: Sequence[str]) -> dict[str, Any]:
