@@ -62,9 +62,10 @@ def check_compatible(model: Pretrained, method: Method, shards: Shards) -> None:
             "or a method that classifies",
             "data",
         )
+    paired = all(isinstance(e, Instructions) and e.rejected for e in shards.train)
     for objective in aligning:
         if isinstance(objective.algorithm, DPO):
-            if not all(isinstance(e, Instructions) and e.rejected for e in shards.train):
+            if not paired:
                 raise LocatedError(
                     "learns from pairs of answers, and these data have none: give kind: instruct, "
                     "or another algorithm",
@@ -72,7 +73,6 @@ def check_compatible(model: Pretrained, method: Method, shards: Shards) -> None:
                     "algorithm",
                 )
             continue
-        paired = all(isinstance(e, Instructions) and e.rejected for e in shards.train)
         if objective.rewards.uses(PREFERENCES) and not paired:
             raise LocatedError(
                 f"{PREFERENCES} are learned from pairs of answers, and these data have none",
