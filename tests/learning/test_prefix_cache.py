@@ -126,6 +126,6 @@ def test_where_the_head_alone_learns_all_layers_are_kept_and_memory_stays_bounde
             each.reset(each.parts, 0)
             losses.append(each.train_phase(0, phase, batch, turn))
         assert losses[0] == pytest.approx(losses[1], rel=1e-4)
-        kept = [tensor for _, tensor in adapted.prefix._kept.values()]
+        kept = [tensor for _, tensor in adapted.prefix._kept._values.values()]
         assert {tensor.shape[1] for tensor in kept} == {1}
-        assert adapted.prefix._held == sum(tensor.nbytes for tensor in kept) <= limit
+        assert adapted.prefix._kept._size == sum(tensor.nbytes for tensor in kept) <= limit

@@ -135,7 +135,8 @@ def coordinate(scenario: Any, path: str, written: str) -> Coordinate:
         return Coordinate(written, "", written)
     if isinstance(here, bool) or not isinstance(here, (int, float)):
         return Coordinate(written, "", written)
-    return Coordinate(float(here), _unit(hint).removeprefix("1"), written)
+    unit = next((mark.symbol for mark in marks(hint) if isinstance(mark, Unit)), "")
+    return Coordinate(float(here), unit.removeprefix("1"), written)
 
 
 def short_names(paths: list[str]) -> dict[str, str]:
@@ -289,8 +290,3 @@ def brief(value: Any) -> str:
     if isinstance(value, list):
         return f"[{', '.join(map(brief, value))}]"
     return f"{value:.9g}" if isinstance(value, float) else str(value)
-
-
-def _unit(hint: Any) -> str:
-    """Return the symbol of the unit that an annotation names, also below ``| None``."""
-    return next((mark.symbol for mark in marks(hint) if isinstance(mark, Unit)), "")

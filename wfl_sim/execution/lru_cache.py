@@ -25,7 +25,7 @@ class LruCache(Generic[T]):
         size_of: returns the size of a value; 1 by default, so that `limit` is a number of values.
     """
 
-    def __init__(self, limit: int, size_of: Callable[[T], int] = lambda _: 1) -> None:
+    def __init__(self, limit: float, size_of: Callable[[T], int] = lambda _: 1) -> None:
         self._limit = limit
         self._size_of = size_of
         self._size = 0

@@ -165,13 +165,7 @@ class NetworkOnly(Plan):
         """Raise ValueError: there are no values without training."""
         raise ValueError(f"a run without training knows no {name}")
 
-    def _initial_key(self) -> str:
+    def _next(self, *_: object, **__: object) -> str:
         return str(next(self._names))
 
-    def _update_key(self, device: int, number: int, shared: StateRef, turn: int) -> str:
-        return str(next(self._names))
-
-    def _aggregate_key(
-        self, shared: StateRef, arrivals: Sequence[ReceivedUpload], edge: bool, noise: float
-    ) -> str:
-        return str(next(self._names))
+    _initial_key = _update_key = _aggregate_key = _next

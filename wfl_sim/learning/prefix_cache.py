@@ -4,7 +4,6 @@ Without dropout a text needs to pass them once, and not at every step and in eve
 products are then taken in batches of another size, so the last bits may differ.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from wfl_sim.execution.lru_cache import LruCache
 from wfl_sim.learning.peft.architecture import layers_of
 from wfl_sim.learning.tokenized import Batchable, TokenizedTexts
 from wfl_sim.learning.torch_settings import in_precision, noisy_part
@@ -37,8 +37,9 @@ class PrefixCache:
     def __init__(self, model: PreTrainedModel, parts: Iterable[Tensor], limit: float) -> None:
         self._model = model
         self._limit = limit
-        self._held = 0
-        self._kept: OrderedDict[int, tuple[ReferenceType[TokenizedTexts], Tensor]] = OrderedDict()
+        self._kept = LruCache[tuple[ReferenceType[TokenizedTexts], Tensor]](
+            limit, lambda kept: kept[1].nbytes
+        )
         self._rows = torch.empty(0)
         self.layers = [] if noisy_part(model) else _below(model, {id(each) for each in parts})
 
@@ -52,16 +53,10 @@ class PrefixCache:
         size = examples.ids.numel() * self._model.config.hidden_size * self._model.dtype.itemsize
         if size > self._limit:
             return None
-        key = id(examples)
-        if key in self._kept and self._kept[key][0]() is examples:
-            self._kept.move_to_end(key)
-            return self._kept[key][1]
-        made = self._made(examples)
-        self._held += made.nbytes - self._forget(key)
-        while self._held > self._limit:
-            self._held -= self._forget(next(iter(self._kept)))
-        self._kept[key] = ref(examples), made
-        return made
+        key = str(id(examples))
+        if key not in self._kept or self._kept[key][0]() is not examples:
+            self._kept[key] = ref(examples), self._made(examples)
+        return self._kept[key][1]
 
     @contextmanager
     def over(self, *several: Batchable) -> Iterator[BeginAbove | None]:
@@ -88,10 +83,6 @@ class PrefixCache:
 
     def _forward(self, *_: Any, **__: Any) -> Tensor:
         return self._rows
-
-    def _forget(self, key: int) -> int:
-        old = self._kept.pop(key, None)
-        return 0 if old is None else old[1].nbytes
 
     def _made(self, examples: TokenizedTexts) -> Tensor:
         found: list[Tensor] = []

@@ -11,6 +11,7 @@ from wfl_sim.device_models.workload import SplitExchange, Workload
 from wfl_sim.execution.task import Result, Task
 from wfl_sim.learning.pretrained_model import MODELS
 from wfl_sim.learning.privacy_accounting import with_secure_aggregation
+from wfl_sim.methods import parts as kinds
 from wfl_sim.methods.device_parts import DeviceParts
 from wfl_sim.methods.method import (
     Method,
@@ -20,20 +21,7 @@ from wfl_sim.methods.method import (
     needs_unicast,
     upload_shapes,
 )
-from wfl_sim.methods.parts import (
-    Adapter,
-    Critic,
-    Full,
-    Head,
-    LastLayers,
-    LoRA,
-    Offset,
-    Part,
-    Router,
-    Shapes,
-    Tuner,
-    with_role,
-)
+from wfl_sim.methods.parts import Part, Shapes, with_role
 from wfl_sim.methods.privacy import Privacy
 from wfl_sim.state import State
 
@@ -200,26 +188,26 @@ def values(shapes: Shapes) -> int:
 
 def _of(config: object) -> dict[str, tuple[int, ...]]:
     match config:
-        case LoRA(rank=rank):
+        case kinds.LoRA(rank=rank):
             return {
                 "layer.lora_A.weight": (rank, _WIDTH),
                 "layer.lora_B.weight": (_WIDTH, rank),
             }
-        case Adapter(bottleneck=size):
+        case kinds.Adapter(bottleneck=size):
             return {
                 "layer.down.weight": (size, _WIDTH),
                 "layer.down.bias": (size,),
                 "layer.up.weight": (_WIDTH, size),
                 "layer.up.bias": (_WIDTH,),
             }
-        case Full() | LastLayers() | Offset():
+        case kinds.Full() | kinds.LastLayers() | kinds.Offset():
             return {"layer.weight": (_WIDTH, _WIDTH)}
-        case Head():
+        case kinds.Head():
             return {"weight": (_CLASSES, _WIDTH), "bias": (_CLASSES,)}
-        case Critic(values=count):
+        case kinds.Critic(values=count):
             return {"weight": (count, _WIDTH), "bias": (count,)}
-        case Tuner():
+        case kinds.Tuner():
             return {"layer.tuned": (_WIDTH,)}
-        case Router(over=over):
+        case kinds.Router(over=over):
             return {"layer.weight": (len(over), _WIDTH)}
     raise ValueError(f"no stand-in for a part of kind {type(config).__name__}")

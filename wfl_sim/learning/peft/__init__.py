@@ -21,18 +21,8 @@ from wfl_sim.learning.peft.heads import attach_critic, attach_head, initialize_h
 from wfl_sim.learning.peft.lora import activate, attach_lora, initialize_lora
 from wfl_sim.learning.peft.router import attach_router
 from wfl_sim.learning.peft.tuner import attach_tuner
-from wfl_sim.methods.parts import (
-    Adapter,
-    Critic,
-    Full,
-    Head,
-    LastLayers,
-    LoRA,
-    Offset,
-    Part,
-    Router,
-    Tuner,
-)
+from wfl_sim.methods import parts as kinds
+from wfl_sim.methods.parts import Part
 from wfl_sim.randomness import derived_seed
 
 __all__ = ["activate", "attach", "reset"]
@@ -55,15 +45,15 @@ def _zero(model: PreTrainedModel, name: str, value: Tensor, rng: Generator) -> N
 # the layers it adapts, so LoRA comes before parts with hooks on layers.
 _KINDS: Final[Mapping[type, tuple[Attach, Initialize]]] = MappingProxyType(
     {
-        Full: (attach_full, initialize_full),
-        LoRA: (attach_lora, initialize_lora),
-        Tuner: (attach_tuner, initialize_full),
-        Router: (attach_router, _zero),
-        Adapter: (attach_adapter, initialize_adapter),
-        Head: (attach_head, initialize_head),
-        LastLayers: (attach_last_layers, initialize_last_layers),
-        Offset: (attach_offset, _zero),
-        Critic: (attach_critic, _zero),
+        kinds.Full: (attach_full, initialize_full),
+        kinds.LoRA: (attach_lora, initialize_lora),
+        kinds.Tuner: (attach_tuner, initialize_full),
+        kinds.Router: (attach_router, _zero),
+        kinds.Adapter: (attach_adapter, initialize_adapter),
+        kinds.Head: (attach_head, initialize_head),
+        kinds.LastLayers: (attach_last_layers, initialize_last_layers),
+        kinds.Offset: (attach_offset, _zero),
+        kinds.Critic: (attach_critic, _zero),
     }
 )
 
