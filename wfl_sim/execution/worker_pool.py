@@ -6,6 +6,7 @@ and cannot stop a running job.
 """
 
 import atexit
+import os
 import signal
 import sys
 from collections import Counter, deque
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 from typing import Any, Final, Generic
 
@@ -23,6 +25,8 @@ _ATTEMPTS: Final = 3
 """Number of processes that may die with the same job."""
 _ENDS: Final = ("done", "raised", "failed", "died")
 """Events after which a job goes on no more."""
+_ACCELERATORS: Final = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+"""Of CUDA, ROCm and the Linux of Windows."""
 _GRACE: Final = 5.0
 """Seconds that a worker has to clean up before it is killed."""
 
@@ -210,11 +214,25 @@ class _Worker(Generic[J]):
         return Event(self.job, kind, content)
 
 
+def _context() -> SpawnContext | ForkServerContext:
+    """Return how processes begin: on Linux as forks of one that has imported what this one has.
+
+    To import torch, transformers and PEFT takes seconds of a core; a fork of *this* process could
+    wait for locks that its threads hold. A library may begin CUDA when it is imported, and no fork
+    can use it after that.
+    """
+    if sys.platform != "linux" or any(map(os.path.exists, _ACCELERATORS)):
+        return get_context("spawn")
+    context = get_context("forkserver")
+    context.set_forkserver_preload([name for name in sys.modules if name.startswith("wfl_sim.")])
+    return context
+
+
 def _started(work: Work[J, Any]) -> "_Worker[J]":
-    context = get_context("spawn")
+    context = _context()
     pipe, theirs = context.Pipe()
     # Not a daemon: a run in a process may start processes of its own.
-    process = context.Process(target=serve, args=(theirs, work), daemon=False)
+    process = context.Process(target=serve, args=(theirs, work, dict(os.environ)), daemon=False)
     # If it began with the first process, the tracker would unblock SIGINT.
     resource_tracker.ensure_running()
     with _interrupts_blocked(), _main_hidden():

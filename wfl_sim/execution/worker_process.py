@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
@@ -58,8 +58,9 @@ class _PipeListener:
         return lambda *arguments: self.pipe.send((method, arguments))
 
 
-def serve(pipe: Connection, work: Work[Any, Any]) -> None:
+def serve(pipe: Connection, work: Work[Any, Any], environment: Mapping[str, str]) -> None:
     """Do the jobs that come through a pipe, until the other end is closed or its process ends."""
+    os.environ.update(environment)  # a fork has that of when its server began
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # As an exception, so that half-written files are removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
