@@ -68,11 +68,13 @@ def proportional_fair(
             current[i] = max(keep[step] * average[i], floors[0]) / forgotten
         offered = efficiency[step]
         tied = _whole_units(turns, offered, weight, current, holders)
+        if bounded and tied:
+            return step
         if bounded:
             held[:] = 0.0
             for u in range(units):
                 held[holders[u]] += 1.0
-            if tied or (held > most).any():
+            if (held > most).any():
                 return step
         if tied:
             for i in range(count):
@@ -111,7 +113,7 @@ def _whole_units(
     average: FloatArray,
     holders: NDArray[np.intp],
 ) -> bool:
-    """Write which transfer holds each of (units,); return whether there are ties."""
+    """Write which transfer holds each of (units,), unless there are ties; return whether."""
     units, count = efficiency.shape
     added, priority = np.zeros(count), np.empty(count, efficiency.dtype)
     merit = np.empty(count, efficiency.dtype)
