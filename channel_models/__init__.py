@@ -72,6 +72,7 @@ from channel_models.link_adaptation.transport_block import (
 )
 from channel_models.ofdm import (
     CYCLIC_PREFIX,
+    FR1_TOP,
     Standard,
     TddPattern,
     doppler_shift,
@@ -136,6 +137,7 @@ from channel_models.units import (
 __all__ = [
     "BOLTZMANN",
     "CYCLIC_PREFIX",
+    "FR1_TOP",
     "GRID_BLOCK",
     "SPEED_OF_LIGHT",
     "AerialModel",

@@ -33,6 +33,8 @@ _BELOW_NR: Final[dict[str, _Blocks]] = {
     "nb-iot": {15e3: {0.18: 12}, 3.75e3: {0.18: 48}},
 }
 Standard = Literal["nr", "lte", "nb-iot"]
+FR1_TOP: Final = 7.125e9
+"""Highest frequency of FR1 in Hz (TS 38.101-1 section 5.1)."""
 
 
 def numerology(subcarrier_spacing: float) -> int:
@@ -78,7 +80,7 @@ def resource_blocks(
     if standard != "nr":
         name, tables = {"lte": "LTE", "nb-iot": "NB-IoT"}[standard], _BELOW_NR[standard]
         check_array("carrier", carrier, maximum=6e9, unit="Hz", rule=f" for {name}")
-    elif carrier <= 7.125e9:
+    elif carrier <= FR1_TOP:
         name, tables = "FR1", _FR1_BLOCKS
     elif 24.25e9 <= carrier <= 52.6e9:
         name, tables = "FR2", _FR2_BLOCKS

@@ -6,6 +6,8 @@ import pytest
 
 import channel_models as cm
 from wfl_sim.config.errors import ScenarioError
+from wfl_sim.radio.cell import CellConfig
+from wfl_sim.radio.directions import UplinkConfig
 from wfl_sim.scenario.loading import load
 from wfl_sim.simulation.simulation import Simulation
 
@@ -17,6 +19,25 @@ NEAR = (
     "rounds.count=1",
 )
 LAYERS = "{kind: layers, ports: 2, layers: 2, map: {kind: shannon-gap, cap: %s}}"
+
+
+@pytest.mark.parametrize(
+    ("given", "blocks", "spacing", "overheads"),
+    [
+        # TS 38.101-1 and -2 Tables 5.3.2-1, TS 36.104 Table 5.6-1; overheads of TS 38.306
+        ({}, 51, 30e3, (0.14, 0.08)),
+        ({"carrier": 7.125e9}, 51, 30e3, (0.14, 0.08)),
+        ({"carrier": 28e9}, 66, 120e3, (0.18, 0.10)),
+        ({"carrier": 28e9, "subcarrier_spacing": 60e3}, 132, 60e3, (0.18, 0.10)),
+        ({"carrier": 1.8e9, "standard": "lte"}, 100, 15e3, (0.14, 0.08)),
+        ({"carrier": 9e8, "standard": "nb-iot"}, 12, 15e3, (0.14, 0.08)),
+        ({"carrier": 28e9, "uplink": UplinkConfig(overhead=0.3)}, 66, 120e3, (0.18, 0.3)),
+    ],
+)
+def test_what_is_not_given_follows_standard_and_carrier(given, blocks, spacing, overheads):
+    cell = CellConfig(**given)
+    assert (cell.blocks, cell.subcarrier_spacing) == (blocks, spacing)
+    assert (cell.downlink.overhead, cell.uplink.overhead) == overheads
 
 
 @pytest.mark.parametrize(

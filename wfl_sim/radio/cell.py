@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -23,7 +23,7 @@ from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.registry import From
 from wfl_sim.radio.access import Access
 from wfl_sim.radio.base_station_power import STATIONS, BaseStationPower
-from wfl_sim.radio.directions import DownlinkConfig, UplinkConfig
+from wfl_sim.radio.directions import BY_CARRIER, DownlinkConfig, UplinkConfig
 from wfl_sim.radio.fading_average import best_snr, least_snr
 from wfl_sim.radio.propagation import ANTENNAS, Antenna, ChannelConfig
 from wfl_sim.radio.traffic import Traffic, check_reserved
@@ -54,8 +54,10 @@ class CellConfig:
     carrier: PositiveHertz = 3.5e9
     standard: cm.Standard = "nr"
     """Whose widths and resource blocks: 5G NR, LTE, or NB-IoT, whose blocks are subcarriers."""
-    bandwidth: PositiveHertz = 20e6
-    subcarrier_spacing: PositiveHertz = 30e3
+    bandwidth: PositiveHertz = BY_CARRIER
+    """20 MHz; in FR2 100 MHz, of NB-IoT 180 kHz."""
+    subcarrier_spacing: PositiveHertz = BY_CARRIER
+    """30 kHz; in FR2 120 kHz, of LTE and NB-IoT 15 kHz."""
     ideal_blocks: int | None = None
     """Equal blocks without numerology, for ideal Hz: any bandwidth, no guard band, no prefix."""
     position: tuple[Metres, Metres] = (0.0, 0.0)
@@ -84,6 +86,7 @@ class CellConfig:
     """Power model of the base station; without one its energy is not computed."""
 
     def __post_init__(self) -> None:
+        self._fill_in()
         model = self.channel.pathloss
         for key, needs in (
             ("shadowing", isinstance(self.channel.shadowing, cm.ScenarioShadowing)),
@@ -102,7 +105,7 @@ class CellConfig:
             )
         if self.standard != "nr" and (self._equal_blocks is not None or self.wired is not None):
             raise LocatedError("is beside `ideal_blocks`, `wifi` or `wired`", "standard")
-        if self.uplink.power_reduction and (self.standard != "nr" or self.carrier > 7.125e9):
+        if self.uplink.power_reduction and (self.standard != "nr" or self.carrier > cm.FR1_TOP):
             problem = "has the values of NR up to 7.125 GHz (TS 38.101-1), and no others"
             raise LocatedError(problem, "uplink", "power_reduction")
         for direction in ("uplink", "downlink"):
@@ -121,6 +124,21 @@ class CellConfig:
                 check_reserved(self.traffic, direction, units)
             if side.overhead >= 1:
                 raise LocatedError("must be below 1: nothing would be left", direction, "overhead")
+
+    def _fill_in(self) -> None:
+        """Set what was not given by the standard and the frequency range of the carrier."""
+        high = self.standard == "nr" and self.carrier > cm.FR1_TOP
+        width, spacing = (100e6, 120e3) if high else (20e6, 30e3)
+        if self.standard != "nr":
+            width, spacing = 180e3 if self.standard == "nb-iot" else width, 15e3
+        for key, value in (("bandwidth", width), ("subcarrier_spacing", spacing)):
+            if getattr(self, key) is None:
+                object.__setattr__(self, key, value)
+        for direction in get_args(Direction):
+            side = getattr(self, direction)
+            if side.overhead is None:
+                overhead = cm.signalling_overhead(direction, "FR2" if high else "FR1")
+                object.__setattr__(self, direction, replace(side, overhead=overhead))
 
     @property
     def _equal_blocks(self) -> int | None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import channel_models as cm
 from channel_models.units import (
@@ -27,6 +27,8 @@ from wfl_sim.radio.power_reduction import Modulation, PowerReduction
 from wfl_sim.radio.propagation import RATES
 from wfl_sim.radio.update_loss import LOSSES, Never, UpdateLoss
 
+BY_CARRIER: Final[Any] = None
+"""Default of a key that `CellConfig` fills in."""
 CsiDelay = Annotated[float, Unit("s", minimum=0.0, maximum=10.0)]
 """Older channel state tells nothing of the present one, and its samples would be computed."""
 
@@ -65,8 +67,8 @@ class UplinkConfig(BandConfig):
     allocator: Annotated[Allocator, From(ALLOCATORS)] = ProportionalFair()
     noise_figure: NonNegativeDecibel = 5.0
     """Noise figure of the base station's receiver, dB."""
-    overhead: Fraction = 0.08
-    """Share of the resource elements that carry no data (TS 38.306: 0.08 in FR1 uplink)."""
+    overhead: Fraction = BY_CARRIER
+    """Share of the resource elements that carry no data: 0.08, in FR2 0.10 (TS 38.306)."""
     power_control: PowerControl | None = None
     """Power control; without it a device always sends with all its power."""
     power_reduction: PowerReduction | None = None
@@ -100,8 +102,8 @@ class DownlinkConfig(BandConfig):
     """W over the band; 46 dBm is the macro base station of TR 38.901 calibrations."""
     noise_figure: NonNegativeDecibel = 7.0
     """Noise figure of the devices' receivers, dB."""
-    overhead: Fraction = 0.14
-    """Share of the resource elements that carry no data (TS 38.306: 0.14 in FR1 downlink)."""
+    overhead: Fraction = BY_CARRIER
+    """Share of the resource elements that carry no data: 0.14, in FR2 0.18 (TS 38.306)."""
     broadcast: bool = True
     """Whether the shared state is sent once to all, at the rate of the worst receiver."""
     rateless: bool = False
