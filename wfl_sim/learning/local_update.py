@@ -1,8 +1,9 @@
 """Local updates: what devices train, send and keep; those of many devices may share passes."""
 
 import logging
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from statistics import fmean
 from typing import Any
 
@@ -42,6 +43,10 @@ class LocalTrainer:
     """What devices receive and send."""
     _obstacles: dict[object, str | None] = field(default_factory=dict, init=False)
 
+    @cached_property
+    def _own_update(self) -> Callable[..., LocalRun] | None:
+        return hook(self.context.method, "local_update")
+
     def together(
         self, tasks: Sequence[LocalUpdate], states: Sequence[Sequence[State]]
     ) -> list[Result]:
@@ -60,7 +65,8 @@ class LocalTrainer:
         while pending:
             kinds: dict[object, list[int]] = {}
             for place, request in pending.items():
-                kinds.setdefault(request.kind, []).append(place)
+                kind = request.kind if len(pending) > 1 else None
+                kinds.setdefault(kind, []).append(place)
             trained: dict[int, Trained] = {}
             for places in kinds.values():
                 group = [pending[place] for place in places]
@@ -81,10 +87,10 @@ class LocalTrainer:
         """
         device, phases = task.device, self.context.phases
         examples = self.context.examples.placed("train", device, task.shard)
-        shapes = self.payloads.shapes(device)
+        count, shapes = len(examples), self.payloads.shapes(device)
         received = self.payloads.received(device, task.shared, shared)
         kept, residual = self.payloads.split(private)
-        run = self._run(task, shapes, received, kept, len(examples))
+        run = self._run(task, shapes, received, kept, count)
         losses: list[float] = []
         number, answer = 0, None
         while True:
@@ -98,7 +104,7 @@ class LocalTrainer:
                 continue
             if number == len(phases) or request.phase != phases[number]:
                 raise RuntimeError("an update must train the phases of its method in their order")
-            phase = request.phase.of(len(examples), task.round)
+            phase = request.phase.of(count, task.round)
             answer, more = yield PhaseRequest(
                 device=device,
                 number=number,
@@ -127,12 +133,11 @@ class LocalTrainer:
         examples: int,
     ) -> LocalRun:
         """Return the local update of the method: its own, or the phases in their order."""
-        own = hook(self.context.method, "local_update")
-        if own is None:
+        if self._own_update is None:
             return self._phases_in_order({**received, **kept}, shapes)
         rng = stream(task.seed, "update")
         client = ClientContext(device=task.device, shapes=shapes.every, rng=rng, examples=examples)
-        run: LocalRun = own(received, kept, client)
+        run: LocalRun = self._own_update(received, kept, client)
         return run
 
     def _phases_in_order(self, start: State, shapes: DeviceShapes) -> LocalRun:
