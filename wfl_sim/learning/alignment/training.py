@@ -65,160 +65,146 @@ def align(
     objective = phase.objective
     assert isinstance(objective, Alignment)
     policies.adapted.model.eval()
-    algorithm, anchor = objective.algorithm, _anchor(policies, phase, objective)
+    algorithm = objective.algorithm
     orders = [list(batches(len(each.examples), each.local, each.rng)) for each in inputs]
     kl = algorithm.kl if isinstance(algorithm, PPO | GRPO) else 0.0
-    coefficients, losses = [kl] * len(inputs), [list[float]() for _ in inputs]
+    anchor = _anchor(policies, phase, objective)
+    steps = _Steps(policies, phase, objective, tokenizer, anchor, [kl] * len(inputs))
+    take = steps.from_pairs if isinstance(algorithm, DPO) else steps.from_rewards
+    losses = [list[float]() for _ in inputs]
     for step in range(len(orders[0])):
         here = inputs[: sum(len(order) > step for order in orders)]
         policies.keep(len(here))
-        indices = [order[step] for order in orders[: len(here)]]
-        if isinstance(algorithm, DPO):
-            found = _preference_step(policies, here, indices, phase, anchor)
-        else:
-            found = _reward_step(policies, here, indices, phase, coefficients, anchor, tokenizer)
+        found = take(here, [order[step] for order in orders[: len(here)]])
         for own, loss in zip(losses, found, strict=False):
             own.append(loss)
     return losses
 
 
-def _preference_step(
-    policies: Policies,
-    inputs: Sequence[AlignmentInputs],
-    indices: Sequence[Tensor],
-    phase: Phase,
-    anchor: Anchor,
-) -> list[float]:
-    """Take a step of DPO, and return the loss of each device."""
-    adapted, objective = policies.adapted, phase.objective
-    assert isinstance(objective, Alignment)
-    parts = [each.examples.take(rows) for each, rows in zip(inputs, indices, strict=True)]
-    chosen = joined([part.texts for part in parts])
-    rejected = joined([part.rejected for part in parts if part.rejected is not None])
-    size = phase.local.micro_batch or len(chosen)
-    losses, penalty = torch.zeros(len(inputs)), anchor.penalty(policies.values)
-    for two in zip(chosen.split(size), rejected.split(size), strict=True):
-        pair = _needed(two[0], objective), _needed(two[1], objective)
-        with torch.no_grad(), adapted.muted(phase), reference_policy(adapted):
-            reference = [answer_log_probability(adapted.model, each, objective) for each in pair]
-        with policies.on():
-            each = preference_loss(adapted.model, *pair, reference, objective, len(inputs))
-        each = len(pair[0]) / len(chosen) * each
-        (each.sum() + penalty).backward()
-        penalty = 0.0
-        losses += each.detach().cpu()
-    policies.step()
-    return losses.tolist()
+@dataclass(frozen=True, eq=False)
+class _Steps:
+    """Steps of devices, each on examples of its own."""
 
+    policies: Policies
+    phase: Phase
+    objective: Alignment
+    """That of the phase."""
+    tokenizer: PreTrainedTokenizerBase
+    anchor: Anchor
+    coefficients: list[float]
+    """What the KL divergence costs each device; it may change from step to step."""
 
-def _reward_step(
-    policies: Policies,
-    inputs: Sequence[AlignmentInputs],
-    indices: Sequence[Tensor],
-    phase: Phase,
-    coefficients: list[float],
-    anchor: Anchor,
-    tokenizer: PreTrainedTokenizerBase,
-) -> list[float]:
-    """Let the devices answer, learn from the rewards, and adapt the coefficients of divergence.
+    def from_pairs(
+        self, inputs: Sequence[AlignmentInputs], indices: Sequence[Tensor]
+    ) -> list[float]:
+        """Take a step of DPO, and return the loss of each device."""
+        adapted, objective = self.policies.adapted, self.objective
+        parts = [each.examples.take(rows) for each, rows in zip(inputs, indices, strict=True)]
+        chosen = joined([part.texts for part in parts])
+        rejected = joined([part.rejected for part in parts if part.rejected is not None])
+        size = self.phase.local.micro_batch or len(chosen)
+        losses, penalty = torch.zeros(len(inputs)), self.anchor.penalty(self.policies.values)
+        for two in zip(chosen.split(size), rejected.split(size), strict=True):
+            pair = _needed(two[0], objective), _needed(two[1], objective)
+            with torch.no_grad(), adapted.muted(self.phase), reference_policy(adapted):
+                before = [answer_log_probability(adapted.model, each, objective) for each in pair]
+            with self.policies.on():
+                each = preference_loss(adapted.model, *pair, before, objective, len(inputs))
+            each = len(pair[0]) / len(chosen) * each
+            (each.sum() + penalty).backward()
+            penalty = 0.0
+            losses += each.detach().cpu()
+        self.policies.step()
+        return losses.tolist()
 
-    Returns:
-        The negative mean reward with the penalty of divergence, of each device.
-    """
-    objective = phase.objective
-    assert isinstance(objective, Alignment)
-    algorithm = objective.algorithm
-    assert isinstance(algorithm, PPO | GRPO)
-    prompts = [
-        each.examples.take(rows.repeat_interleave(algorithm.answers))
-        for each, rows in zip(inputs, indices, strict=True)
-    ]
-    weights = [weights_of(objective, part.examples.preference) for part in prompts]
-    rollout, rewards, divergences = collect_rollout(
-        policies, inputs, prompts, phase, weights, coefficients, tokenizer
-    )
-    rows = len(rollout) // len(inputs)
-    for _ in range(algorithm.epochs):
-        orders = [
-            torch.from_numpy(first + each.rng.permutation(rows)).tensor_split(algorithm.minibatches)
-            for first, each in zip(range(0, len(rollout), rows), inputs, strict=True)
+    def from_rewards(
+        self, inputs: Sequence[AlignmentInputs], indices: Sequence[Tensor]
+    ) -> list[float]:
+        """Let devices answer, learn from the rewards, and adapt the coefficients of divergence.
+
+        Returns:
+            The negative mean reward with the penalty of divergence, of each device.
+        """
+        algorithm = self.objective.algorithm
+        assert isinstance(algorithm, PPO | GRPO)
+        prompts = [
+            each.examples.take(rows.repeat_interleave(algorithm.answers))
+            for each, rows in zip(inputs, indices, strict=True)
         ]
-        for several in zip(*orders, strict=True):
-            minibatch, penalty = rollout.take(torch.cat(several)), anchor.penalty(policies.values)
-            with policies.on():
-                policy_gradient(
-                    policies.adapted.model,
-                    policies.trained,
-                    minibatch,
-                    objective,
-                    weights,
-                    penalty,
+        weights = [weights_of(self.objective, part.examples.preference) for part in prompts]
+        rollout, rewards, divergences = self.rollout(inputs, prompts, weights)
+        rows = len(rollout) // len(inputs)
+        for _ in range(algorithm.epochs):
+            orders = [
+                torch.from_numpy(first + each.rng.permutation(rows)).tensor_split(
+                    algorithm.minibatches
                 )
-            policies.step()
-    losses = [
-        kl * far - reward
-        for reward, far, kl in zip(rewards, divergences, coefficients, strict=False)
-    ]
-    if isinstance(algorithm, PPO) and algorithm.target_kl is not None:
-        for place, far in enumerate(divergences):
-            coefficients[place] *= kl_factor(far, algorithm.target_kl, algorithm.adapt)
-    return losses
+                for first, each in zip(range(0, len(rollout), rows), inputs, strict=True)
+            ]
+            for several in zip(*orders, strict=True):
+                minibatch = rollout.take(torch.cat(several))
+                penalty = self.anchor.penalty(self.policies.values)
+                model, trained = self.policies.adapted.model, self.policies.trained
+                with self.policies.on():
+                    policy_gradient(model, trained, minibatch, self.objective, weights, penalty)
+                self.policies.step()
+        costs = zip(rewards, divergences, self.coefficients, strict=False)
+        losses = [kl * far - reward for reward, far, kl in costs]
+        if isinstance(algorithm, PPO) and algorithm.target_kl is not None:
+            for place, far in enumerate(divergences):
+                self.coefficients[place] *= kl_factor(far, algorithm.target_kl, algorithm.adapt)
+        return losses
 
+    def rollout(
+        self,
+        inputs: Sequence[AlignmentInputs],
+        prompts: Sequence[Conversations],
+        weights: Sequence[Sequence[float]],
+    ) -> tuple[Rollout, list[float], list[float]]:
+        """Generate answers, and compute their advantages.
 
-def collect_rollout(
-    policies: Policies,
-    inputs: Sequence[AlignmentInputs],
-    prompts: Sequence[Conversations],
-    phase: Phase,
-    weights: Sequence[Sequence[float]],
-    coefficients: Sequence[float],
-    tokenizer: PreTrainedTokenizerBase,
-) -> tuple[Rollout, list[float], list[float]]:
-    """Generate answers, and compute their advantages.
-
-    Returns:
-        The rollout; of each device the mean weighted reward, and the mean KL divergence of an
-        answer from the reference, nat.
-    """
-    adapted, objective, devices = policies.adapted, phase.objective, len(prompts)
-    assert isinstance(objective, Alignment)
-    algorithm, model = objective.algorithm, adapted.model
-    attention, temperature = objective.attention, objective.temperature
-    decoding = Decoding.of(tokenizer, model, attention, temperature)
-    asked = joined([each.texts for each in prompts])
-    with torch.no_grad(), policies.on():
-        texts = generate(model, asked, decoding, [each.draws for each in inputs])
-        texts = _needed(texts, objective)
-        old = log_probabilities(model, texts, attention, temperature)
-    with torch.no_grad(), adapted.muted(phase), reference_policy(adapted):
-        reference = log_probabilities(model, texts, attention, temperature)
-    mask = texts.answer_mask
-    requests = [text for each in prompts for text in each.examples.requests]
-    answers = decode_answers(tokenizer, texts)
-    columns = zip(*(each.rewards for each in inputs), strict=True)
-    given = torch.stack([_scores(column, requests, answers) for column in columns], 1)
-    given = given.to(mask.device)
-    divergence = k1_divergence(old.log_probabilities, reference.log_probabilities) * mask
-    shares = torch.tensor(weights, device=mask.device).repeat_interleave(len(mask) // devices, 0)
-    weighted = (given * shares).sum(1)
-    targets = weighted[:, None] if objective.combine == "linear" else given
-    if isinstance(algorithm, GRPO):
-        relative = [group_relative(column, algorithm.group) for column in targets.T]
-        advantages = torch.stack(relative, 1)[:, None, :] * mask[..., None]
-        values, returns = None, None
-    else:
-        assert isinstance(algorithm, PPO)
-        assert old.values is not None
-        values = old.values
-        costs = torch.tensor(coefficients[:devices], device=mask.device)[:, None, None]
-        costs = costs * divergence.unflatten(0, (devices, -1))
-        advantages, returns = _ppo_targets(targets, costs, mask, values, algorithm)
-    rollout = Rollout(
-        texts, old.log_probabilities, reference.log_probabilities, advantages, values, returns
-    )
-    means = (each.view(devices, -1).mean(1).tolist() for each in (weighted, divergence.sum(1)))
-    rewards, divergences = means
-    return rollout, rewards, divergences
+        Returns:
+            The rollout; of each device the mean weighted reward, and the mean KL divergence of an
+            answer from the reference, nat.
+        """
+        adapted, objective, devices = self.policies.adapted, self.objective, len(prompts)
+        algorithm, model = objective.algorithm, adapted.model
+        attention, temperature = objective.attention, objective.temperature
+        decoding = Decoding.of(self.tokenizer, model, attention, temperature)
+        asked = joined([each.texts for each in prompts])
+        with torch.no_grad(), self.policies.on():
+            texts = generate(model, asked, decoding, [each.draws for each in inputs])
+            texts = _needed(texts, objective)
+            old = log_probabilities(model, texts, attention, temperature)
+        with torch.no_grad(), adapted.muted(self.phase), reference_policy(adapted):
+            reference = log_probabilities(model, texts, attention, temperature)
+        mask = texts.answer_mask
+        requests = [text for each in prompts for text in each.examples.requests]
+        answers = decode_answers(self.tokenizer, texts)
+        columns = zip(*(each.rewards for each in inputs), strict=True)
+        given = torch.stack([_scores(column, requests, answers) for column in columns], 1)
+        given = given.to(mask.device)
+        divergence = k1_divergence(old.log_probabilities, reference.log_probabilities) * mask
+        shares = torch.tensor(weights, device=mask.device)
+        weighted = (given * shares.repeat_interleave(len(mask) // devices, 0)).sum(1)
+        targets = weighted[:, None] if objective.combine == "linear" else given
+        if isinstance(algorithm, GRPO):
+            relative = [group_relative(column, algorithm.group) for column in targets.T]
+            advantages = torch.stack(relative, 1)[:, None, :] * mask[..., None]
+            values, returns = None, None
+        else:
+            assert isinstance(algorithm, PPO)
+            assert old.values is not None
+            values = old.values
+            costs = torch.tensor(self.coefficients[:devices], device=mask.device)[:, None, None]
+            costs = costs * divergence.unflatten(0, (devices, -1))
+            advantages, returns = _ppo_targets(targets, costs, mask, values, algorithm)
+        rollout = Rollout(
+            texts, old.log_probabilities, reference.log_probabilities, advantages, values, returns
+        )
+        means = (each.view(devices, -1).mean(1).tolist() for each in (weighted, divergence.sum(1)))
+        rewards, divergences = means
+        return rollout, rewards, divergences
 
 
 def _ppo_targets(
