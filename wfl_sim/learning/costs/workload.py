@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from math import prod
+from typing import Final
 
+from wfl_sim.config.plugin_code import code_of
 from wfl_sim.data.instructions import PromptLengths
 from wfl_sim.device_models.workload import Batches, SplitExchange, Workload
+from wfl_sim.execution.lru_cache import LruCache
 from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.alignment.rewards import reward_models_of
 from wfl_sim.learning.causal.prompts import dummy_prompts
@@ -17,6 +20,7 @@ from wfl_sim.learning.learner_context import LearnerContext
 from wfl_sim.learning.model_loading import causal_shape, load_on_meta, most_tokens
 from wfl_sim.learning.objectives import loss_of, word_cross_entropy
 from wfl_sim.learning.peft_folder import begin_with
+from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.learning.tokenized import dummy_batch
 from wfl_sim.methods.method import (
     SplitModel,
@@ -56,12 +60,34 @@ class CountedUpdate:
         )
 
 
+_COUNTED: Final = LruCache[CountedUpdate](64)
+"""By all that decides it: a scenario that is run again in this process is not counted again."""
+
+
 def count_update_of(context: LearnerContext, parts: Sequence[Part]) -> CountedUpdate:
     """Count a local update with some parts on the meta device; no weights are loaded.
 
     Raises:
         ValueError: the network cannot read texts of so many tokens, or a part has no place in it.
     """
+    model, method, examples = context.model, context.method, context.examples
+    rewards = [] if examples.layout is None else reward_models_of(method.phases)
+    if model.adapter:  # whose file may be another one meanwhile
+        return _count(context, parts, rewards)
+    networks = (model, *(each for each, _ in rewards))
+    read = [(each.folder() / "config.json").read_bytes() for each in networks]
+    settings = (model, method, parts, context.tokens, context.codec_up, context.codec_down)
+    key = repr((settings, code_of(settings), examples.classes, examples.layout, rewards, read))
+    if key not in _COUNTED:
+        _COUNTED[key] = _count(context, parts, rewards)
+    return _COUNTED[key]
+
+
+def _count(
+    context: LearnerContext,
+    parts: Sequence[Part],
+    reward_models: Sequence[tuple[Pretrained, int]],
+) -> CountedUpdate:
     model, method, tokens = context.model, context.method, context.tokens
     layout = context.examples.layout
     if layout is None:
@@ -71,7 +97,6 @@ def count_update_of(context: LearnerContext, parts: Sequence[Part]) -> CountedUp
     limit = most_tokens(network.config)
     if limit is not None and tokens > limit:
         raise ValueError(f"tokens must be at most {limit} for {model.pretrained!r}, got {tokens}")
-    reward_models = [] if layout is None else reward_models_of(method.phases)
     adapted = AdaptedModel(network, parts, begin=begin_with(model, network, parts))
     shapes = adapted.shapes(adapted.parts)
     shared = with_role(adapted.parts, shapes, "shared")
