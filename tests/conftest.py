@@ -1,5 +1,7 @@
 """Options and fixtures for every room; those that load torch are in tests/learning."""
 
+import gc
+
 import pytest
 
 from tests.fixtures.scenario_files import files
@@ -9,6 +11,16 @@ __all__ = ["files"]
 
 def pytest_addoption(parser):
     parser.addoption("--update-golden", action="store_true", help="rewrite the golden traces")
+
+
+def pytest_collection():
+    gc.disable()
+
+
+def pytest_collection_finish():
+    """Let no garbage collection look at what stays to the end: the libraries and the tests."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items):
