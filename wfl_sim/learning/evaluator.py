@@ -1,8 +1,9 @@
 """How good the models of devices are on held-out examples, for one device or for many together."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from wfl_sim.execution.task import Evaluate, Result
@@ -31,6 +32,10 @@ class Evaluator:
     """The models of devices, and their shapes."""
     _stackable: dict[tuple[Part, ...], bool] = field(default_factory=dict, init=False)
 
+    @cached_property
+    def _mixing_weights(self) -> "Callable[..., Weights] | None":
+        return hook(self.context.method, "mixing_weights")
+
     def alone(self, task: Evaluate, shared: State, private: State) -> Result:
         """Execute one evaluation, of a shared state and a device's private one."""
         shapes = self.payloads.shapes(task.device)
@@ -42,12 +47,10 @@ class Evaluator:
 
     def _weights(self, adapted: "AdaptedModel", private: State, examples: Any) -> "Weights | None":
         """Return the weights of LoRAs for each text; None where all weigh alike."""
-        mixing_weights = hook(self.context.method, "mixing_weights")
-        if mixing_weights is None:
+        if self._mixing_weights is None:
             return None
         kept, _ = self.payloads.split(private)
-        weights: Weights = mixing_weights(kept, adapted.describe(examples))
-        return weights
+        return self._mixing_weights(kept, adapted.describe(examples))
 
     def samples(self, shared: State, private: Sequence[State]) -> list[dict[str, str]]:
         """Return what the models of the first devices answer, before tuning and after.
@@ -121,7 +124,7 @@ class Evaluator:
     def _obstacle(self, task: Evaluate, parts: tuple[Part, ...]) -> str | None:
         from wfl_sim.learning.grouped.eligibility import why_not_stackable
 
-        if hook(self.context.method, "mixing_weights"):
+        if self._mixing_weights is not None:
             return "LoRAs weigh differently from text to text"
         examples = self.context.examples.placed("test", task.device, task.shard)
         return why_not_stackable(self.context.models.of(parts), parts, examples)
