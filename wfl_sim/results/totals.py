@@ -1,6 +1,7 @@
 """What the tables of a run say: uploads by their end, what was spent on what, links, and places."""
 
 import math
+from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -41,11 +42,16 @@ def spent(run: Run, quantity: Quantity) -> dict[str, float]:
     return dict(zip(names.tolist(), np.bincount(index, amount[mine]).tolist(), strict=True))
 
 
-def transfers(run: Run, activity: str, quantity: str) -> FloatArray:
-    """Return the `mean_sinr_db` or `mean_rate` of all uploads or downloads that sent something."""
-    spans = run.span_arrays
-    mine = (spans["activity"] == activity) & (spans["bits"] > 0) & np.isfinite(spans[quantity])
-    return np.asarray(spans[quantity][mine], np.float64)
+def transfers(runs: Sequence[Run], activity: str, quantity: str) -> FloatArray:
+    """Return the `mean_sinr_db` or `mean_rate` of all uploads or downloads that sent something.
+
+    Those of several runs are pooled; ascending.
+    """
+    found = []
+    for spans in (run.span_arrays for run in runs):
+        mine = (spans["activity"] == activity) & (spans["bits"] > 0) & np.isfinite(spans[quantity])
+        found.append(np.asarray(spans[quantity][mine], np.float64))
+    return np.sort(np.concatenate(found))
 
 
 def level(run: Run, actor: str, quantity: str) -> tuple[FloatArray, FloatArray]:

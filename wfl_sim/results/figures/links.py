@@ -39,7 +39,7 @@ def links(runs: Sequence[Run]) -> Iterator[Drawing]:
     activities = [
         activity
         for activity in ("upload", "download")
-        if any(transfers(run, activity, "mean_rate").size for run in runs)
+        if transfers(runs, activity, "mean_rate").size
     ]
     if not activities:
         return
@@ -51,11 +51,8 @@ def links(runs: Sequence[Run]) -> Iterator[Drawing]:
     cases = [(activity, quantity) for activity in activities for quantity in _QUANTITIES]
     for axes, (activity, quantity) in zip(panels.flat, cases, strict=True):
         title, factor = _QUANTITIES[quantity]
-        sent = {}
-        for label, members in labels.items():
-            found = np.concatenate([transfers(run, activity, quantity) for run in members])
-            if found.size:
-                sent[label] = np.sort(found)
+        pooled = {name: transfers(of, activity, quantity) for name, of in labels.items()}
+        sent = {label: found for label, found in pooled.items() if found.size}
         known |= set(sent)
         extra = halos([(found, found) for found in sent.values()])
         for (label, found), wider in zip(sent.items(), extra, strict=True):

@@ -148,9 +148,7 @@ def _links(groups: Mapping[str, Sequence[Run]]) -> dict[str, list[dict[str, Any]
         for quantity in ("mean_sinr_db", "mean_rate"):
             lines = []
             for label, members in groups.items():
-                values = np.sort(
-                    np.concatenate([transfers(run, activity, quantity) for run in members])
-                )
+                values = transfers(members, activity, quantity)
                 if values.size:
                     share = (np.arange(values.size) + 1) / values.size
                     kept = _even(values.size)
