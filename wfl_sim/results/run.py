@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -53,7 +54,8 @@ class Run:
     @cached_property
     def scenario(self) -> dict[str, Any]:
         """The resolved scenario as plain Python values."""
-        return as_mapping(YAML(typ="safe", pure=True).load(self.folder / "scenario.yaml"))
+        text = (self.folder / "scenario.yaml").read_text("utf-8")
+        return as_mapping(deepcopy(_values(text)))
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
@@ -275,6 +277,11 @@ class Run:
             if not unreadable:
                 for reason in problems(pq.read_schema(self.folder / name), COLUMNS[table]):
                     yield name, reason
+
+
+@lru_cache(maxsize=1024)  # table, figures and report of a sweep open its runs again
+def _values(text: str) -> Any:
+    return YAML(typ="safe", pure=True).load(text)
 
 
 def _open_state(path: Path) -> None:
