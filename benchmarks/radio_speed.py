@@ -63,16 +63,16 @@ def realised(devices, step, age=0.0):
     return fading
 
 
-def fluid(devices, seconds, threads=None, clock=time.perf_counter):
+def fluid(devices, seconds, threads=None, clock=time.perf_counter, delay=CSI_DELAY):
     """Return simulated seconds per second, and the mean rate in bit/s, of the carrier."""
     step = 0.1 / DOPPLER
+    present, known = (
+        SampledChannel(large_scale(devices), realised(devices, step, age), OFFSETS, step, threads)
+        for age in (0.0, delay)
+    )
     band = OfdmaBand(
-        channel=SampledChannel(
-            large_scale(devices), realised(devices, step), OFFSETS, step, threads
-        ),
-        known=SampledChannel(
-            large_scale(devices), realised(devices, step, CSI_DELAY), OFFSETS, step, threads
-        ),
+        channel=present,
+        known=known if delay else present,
         allocator=ProportionalFair(),
         rate=cm.ShannonGap(gap=GAP_DB, cap=1e6),  # as the loops
         power=DevicePower(np.full(devices, POWER), np.full(devices, np.inf)),
@@ -155,6 +155,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=53.0, help="simulated by the carrier")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument("--csi-delay", type=float, default=CSI_DELAY, help="s, of the carrier")
     parser.add_argument("--cpu", action="store_true", help="processor time in place of the clock")
     arguments = parser.parse_args()
     clock = time.process_time if arguments.cpu else time.perf_counter
@@ -169,7 +170,7 @@ def main():
         each = [
             max(loop(devices, length, clock=clock) for _ in range(arguments.repeats))
             for loop, length in (
-                (partial(fluid, threads=threads), seconds),
+                (partial(fluid, threads=threads, delay=arguments.csi_delay), seconds),
                 (plain, 40 / devices),
                 (bulk, 50 / devices),
             )
