@@ -32,16 +32,13 @@ class Reachability:
     def __post_init__(self) -> None:
         self._reachable = self._powered = self._covered = True
         self._left_for_good = self._stays = False
+        self.present = True
+        """Whether the device is reachable, covered and powered."""
         self.uncovered_since: float | None = None
         """Time in s at which the device left coverage; None while it is covered."""
 
     def __repr__(self) -> str:
         return f"Reachability(reachable={self._reachable}, powered={self._powered})"
-
-    @property
-    def present(self) -> bool:
-        """Whether the device is reachable, covered and powered."""
-        return self._reachable and self._powered and self._covered
 
     @property
     def gone(self) -> bool:
@@ -114,6 +111,7 @@ class Reachability:
         if powered != self._powered and self.activity_log.activity == "off":
             self.activity_log.begin("off")
         self._reachable, self._powered, self._covered = reachable, powered, covered
+        self.present = reachable and powered and covered
         self.on_change(before and not self.present)
         if self.gone or self.present:
             self.context.notify()
