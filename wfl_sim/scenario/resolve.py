@@ -4,7 +4,7 @@ import hashlib
 import io
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import Field, fields, is_dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -53,16 +53,24 @@ Shown = Callable[[str], str]
 
 
 def _fields(component: Any, shown: Shown) -> dict[str, Any]:
-    hints = get_type_hints(type(component), include_extras=True)
+    kind: Any = type(component)
     values = {}
-    for field in fields(component):
+    for field, registry, names_file in _marked(kind):
         value = getattr(component, field.name)
         if field.init and not (value is None and field.default is None):
-            found = list(marks(hints[field.name]))
-            registry = next((mark.registry for mark in found if isinstance(mark, From)), None)
-            names_file = any(isinstance(mark, FilePath) for mark in found)
             values[field.name] = _value(value, registry, shown, names_file)
     return values
+
+
+@lru_cache(maxsize=1024)
+def _marked(cls: type) -> list[tuple[Field[Any], Registry[Any] | None, bool]]:
+    """Return the fields of a dataclass, the registry of each, and whether it names a file."""
+    hints, marked = get_type_hints(cls, include_extras=True), []
+    for field in fields(cls):
+        found = list(marks(hints[field.name]))
+        registry = next((mark.registry for mark in found if isinstance(mark, From)), None)
+        marked.append((field, registry, any(isinstance(mark, FilePath) for mark in found)))
+    return marked
 
 
 def _value(value: Any, registry: Registry[Any] | None, shown: Shown, names_file: bool) -> Any:
