@@ -115,7 +115,7 @@ def test_two_nodes_and_a_lost_worker_give_the_digests_of_inline(
     ("setting", "said"),
     [
         ("{kind: ray, cpus: 0}", "execution.cpus: must be greater than 0, got 0"),
-        ("{kind: ray, gpus: -1}", "execution.gpus: must be at least 0, got -1"),
+        ("{kind: ray, gpus: -1}", "execution.gpus: must not be negative, got -1"),
         ("{kind: processes, workers: -1}", "execution.workers: must not be negative, got -1"),
         ("{kind: grouped, size: 0}", "execution.size: must be at least 1, got 0"),
         ("rays", "execution: unknown executor 'rays', did you mean 'ray'?"),
