@@ -29,6 +29,7 @@ SOURCES: Final = (
     "data/metrics.py",
     "data/requests.toml",
     "data/retrieval.py",
+    "execution/lru_cache.py",
     "execution/task.py",
     "codecs/**/*.py",
     "state.py",
