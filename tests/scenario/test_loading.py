@@ -134,6 +134,21 @@ def test_the_good_scenario_loads(files):
             "hardware: {base: jetson-orin-nano, utilisation: 0}",
             "22: devices.0.hardware.utilisation: must be greater than 0, got 0.0",
         ),
+        # several values where one is asked for
+        (
+            "seed: 3",
+            "seed: [1, 2]",
+            "2: seed: must be an integer, got [1, 2]; values for several runs stand in "
+            "`sweep.seeds`",
+        ),
+        (
+            "lr: 2e-3",
+            "lr: [1e-3, 2e-3]",
+            "8: method.local.lr: must be a number, got [0.001, 0.002]; values for several runs "
+            "stand in `sweep.grid`",
+        ),
+        ("lr: 2e-3", "lr: []", "8: method.local.lr: must be a number, got []"),
+        ("lr: 2e-3", "lr: [{a: 1}]", "8: method.local.lr: must be a number, got [{'a': 1}]"),
         # kinds of value
         ("rank: 8", "rank: true", "7: method.lora.rank: must be an integer, got true"),
         ("rank: 8", "rank: 8.0", "7: method.lora.rank: must be an integer, got 8.0"),

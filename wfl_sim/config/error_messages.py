@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
+from functools import reduce
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -31,6 +32,9 @@ _BOUNDS = {
     "less_than": "lt",
 }
 
+_ONE_VALUE = ("must be a kind", "must be a number", "must be a text", "must be an integer",
+              "must be one of", "must be true")  # fmt: skip
+
 LocatedMessage = tuple[Location, str]
 
 
@@ -43,7 +47,21 @@ def first_error(error: ValidationError, data: Any, cls: type) -> LocatedMessage:
         cls: the dataclass that it was validated against.
     """
     found = _messages(error, data, cls)
-    return min(found, key=lambda each: not each[1].startswith("unknown key"))
+    location, text = min(found, key=lambda each: not each[1].startswith("unknown key"))
+    return location, text + _sweep_hint(location, text, data)
+
+
+def _sweep_hint(location: Location, text: str, data: Any) -> str:
+    """Return where several values belong if a list stands where one value is asked for."""
+    try:
+        given = reduce(lambda here, part: here[part], location, data)
+    except (LookupError, TypeError):
+        return ""
+    several = isinstance(given, list) and not any(isinstance(each, list | dict) for each in given)
+    if not (given and several and text.startswith(_ONE_VALUE)):
+        return ""
+    where = "sweep.seeds" if location == ("seed",) else "sweep.grid"
+    return f"; values for several runs stand in `{where}`"
 
 
 def locate_key(scenario: Any, path: Location, message: str) -> LocatedMessage:
