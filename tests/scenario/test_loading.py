@@ -147,7 +147,7 @@ def test_the_good_scenario_loads(files):
             "8: method.local.lr: must be a number, got [0.001, 0.002]; values for several runs "
             "stand in `sweep.grid`",
         ),
-        ("lr: 2e-3", "lr: []", "8: method.local.lr: must be a number, got []"),
+        ("lr: 2e-3", "lr: []", "8: method.local.lr: must be a number, got an empty list"),
         ("lr: 2e-3", "lr: [{a: 1}]", "8: method.local.lr: must be a number, got [{'a': 1}]"),
         # kinds of value
         ("rank: 8", "rank: true", "7: method.lora.rank: must be an integer, got true"),
