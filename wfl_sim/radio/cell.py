@@ -55,9 +55,11 @@ class CellConfig:
     standard: cm.Standard = "nr"
     """Whose widths and resource blocks: 5G NR, LTE, or NB-IoT, whose blocks are subcarriers."""
     bandwidth: PositiveHertz = BY_CARRIER
-    """20 MHz; in FR2 100 MHz, of NB-IoT 180 kHz."""
+    """Of each direction; a width of TS 38.101 for the spacing. 20 MHz; in FR2 100 MHz, of NB-IoT
+    180 kHz."""
     subcarrier_spacing: PositiveHertz = BY_CARRIER
-    """30 kHz; in FR2 120 kHz, of LTE and NB-IoT 15 kHz."""
+    """15, 30 or 60 kHz, by default 30; in FR2 60 or 120 kHz, by default 120; of LTE 15 kHz, of NB-IoT
+    15 (the default) or 3.75 kHz."""
     ideal_blocks: int | None = None
     """Equal blocks without numerology, for ideal Hz: any bandwidth, no guard band, no prefix."""
     position: tuple[Metres, Metres] = (0.0, 0.0)
@@ -70,7 +72,8 @@ class CellConfig:
     uplink: UplinkConfig = field(default_factory=UplinkConfig)
     downlink: DownlinkConfig = field(default_factory=DownlinkConfig)
     tdd: cm.TddPattern | None = None
-    """Pattern of time-division duplex; without it each direction has a band of its own (FDD)."""
+    """Pattern of time-division duplex; without it each direction has a band of its own (FDD), also
+    at carriers where NR has none, such as 3.5 GHz (band n78) and FR2."""
     wifi: Wifi | None = None
     """IEEE 802.11ax in place of NR: an access point on a channel of its own."""
     wired: PositiveBitsPerSecond | None = None
