@@ -58,8 +58,8 @@ class CellConfig:
     """Of each direction; a width of TS 38.101 for the spacing. 20 MHz; in FR2 100 MHz, of NB-IoT
     180 kHz."""
     subcarrier_spacing: PositiveHertz = BY_CARRIER
-    """15, 30 or 60 kHz, by default 30; in FR2 60 or 120 kHz, by default 120; of LTE 15 kHz, of NB-IoT
-    15 (the default) or 3.75 kHz."""
+    """15, 30 or 60 kHz, by default 30; in FR2 60 or 120 kHz, by default 120; of LTE 15 kHz, of
+    NB-IoT 15 (the default) or 3.75 kHz."""
     ideal_blocks: int | None = None
     """Equal blocks without numerology, for ideal Hz: any bandwidth, no guard band, no prefix."""
     position: tuple[Metres, Metres] = (0.0, 0.0)
