@@ -79,13 +79,12 @@ def capacity(sinr: float) -> float:
     return (_log1p(sinr) * _PER_LN2 + _EFFICIENCIES) - _EFFICIENCIES
 
 
-@numba.njit(
-    cache=True, nogil=True, error_model="numpy", fastmath={"nnan", "nsz", "reassoc"}
-)  # the largest of numbers is the same in any order
+# The largest of numbers is the same in any order.
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"nnan", "nsz", "reassoc"})
 def largest(values: NDArray[np.floating[Any]]) -> tuple[int, int]:
-    """Return the index of the largest of values (n,) that are numbers, and how many are as large.
+    """Return the index of the largest of values (n,), none of them NaN, and how many are as large.
 
-    Where several are, the index means nothing.
+    The index is that of the largest if there is one, and has no meaning if there are several.
     """
     best = values[0]
     for i in range(1, len(values)):

@@ -3,22 +3,23 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from tests.fixtures.networks import language_model
 from wfl_sim.data import Instruct, InstructionRecords
 from wfl_sim.data.instruct import Preferences
 from wfl_sim.data.instruct_rules import score_answer, solution
 from wfl_sim.data.metrics import ExactMatch, Judge, RougeL, named
-from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.alignment.language_model import LanguageModel
 from wfl_sim.learning.alignment.policy import reference_policy
 from wfl_sim.learning.alignment.rewards import ModelReward, RuleReward, rewards_of
 from wfl_sim.learning.causal.prompts import Conversations, encode
-from wfl_sim.learning.model_loading import load_causal, load_tokenizer
+from wfl_sim.learning.model_loading import load_tokenizer
 from wfl_sim.learning.pretrained import builtin
 from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.methods import PFIT, PWFF, FedIT, FedRLHF
@@ -31,17 +32,8 @@ BY_RULE = Rewards(helpfulness=RULES, safety=RULES)
 SMALL = Local(steps=1, batch=8, lr=2e-4)
 
 
-def bench_of(method: Method, examples: Conversations) -> AdaptedModel:
-    adapted = LanguageModel(
-        load_causal(MODEL),
-        method.parts,
-        1,
-        tokenizer=load_tokenizer(MODEL),
-        phases=method.phases,
-        layout=examples.examples.layout,
-    )
-    adapted.reset(adapted.parts, 0)
-    return adapted
+def bench_of(method: Method, examples: Conversations, **options: Any) -> LanguageModel:
+    return language_model(MODEL, method, examples.examples.layout, **options)
 
 
 def conversations(
@@ -147,15 +139,7 @@ def test_instruction_tuning_learns_the_words_of_answers() -> None:
     base = Pretrained(pretrained="builtin:tiny-gpt2")
     method = FedIT(local=Local(steps=12, batch=16, lr=5e-3))
     train, test = conversations(0.5, 0, 96)
-    adapted = LanguageModel(
-        load_causal(base),
-        method.parts,
-        1,
-        tokenizer=load_tokenizer(base),
-        phases=method.phases,
-        layout=train.examples.layout,
-    )
-    adapted.reset(adapted.parts, 0)
+    adapted = language_model(base, method, train.examples.layout)
     before = adapted.evaluate(test)
     losses = adapted.train_phase(0, method.phases[0], train, 1)
     after = adapted.evaluate(test)
@@ -245,17 +229,7 @@ def test_answers_are_judged_by_metrics() -> None:
     _, test = conversations(0.5, 0, 16)
     method = FedIT(local=SMALL)
     judge = Judge(metrics=named([ExactMatch(), RougeL()]), classes=())
-    layout = test.examples.layout
-    adapted = LanguageModel(
-        load_causal(MODEL),
-        method.parts,
-        1,
-        tokenizer=load_tokenizer(MODEL),
-        phases=method.phases,
-        layout=layout,
-        judge=judge,
-    )
-    adapted.reset(adapted.parts, 0)
+    adapted = bench_of(method, test, judge=judge)
     values, said = adapted.evaluate(test), adapted.answers(test)
     assert values["rouge_l"] == pytest.approx(RougeL().value(test.examples.answers, said))
     assert 0 < values["exact_match"] < values["rouge_l"] < 1

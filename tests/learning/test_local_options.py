@@ -9,16 +9,16 @@ import pytest
 import torch
 from transformers import get_scheduler
 
+from tests.fixtures.networks import language_model
 from tests.learning.test_grouped import both, farthest, learner, tasks_of, trained_as_group
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.data import Instruct
 from wfl_sim.data.examples import Shards
 from wfl_sim.execution.task import LocalUpdate, StateRef
 from wfl_sim.learning.adapted_model import AdaptedModel
-from wfl_sim.learning.alignment.language_model import LanguageModel
 from wfl_sim.learning.causal.prompts import encode
 from wfl_sim.learning.costs.counting import count_step
-from wfl_sim.learning.model_loading import load_causal, load_model, load_on_meta, load_tokenizer
+from wfl_sim.learning.model_loading import load_model, load_on_meta, load_tokenizer
 from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.learning.synthetic import Synthetic, SyntheticLearner
 from wfl_sim.learning.training import optimizer_of
@@ -62,15 +62,7 @@ def test_small_passes_weigh_words_of_answers_and_pairs(name: str) -> None:
     for micro in (0, 3):
         local = replace(SGD, steps=1, lr=0.05, micro_batch=micro)
         method = FedIT(local=local) if name == "answers" else PFIT(algorithm=DPO(), local=local)
-        adapted = LanguageModel(
-            load_causal(model),
-            method.parts,
-            1,
-            tokenizer=load_tokenizer(model),
-            phases=method.phases,
-            layout=texts.examples.layout,
-        )
-        adapted.reset(adapted.parts, 0)
+        adapted = language_model(model, method, texts.examples.layout)
         losses += adapted.train_phase(0, method.phases[0], texts, 5)
         ends.append(adapted.read(adapted.parts))
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)

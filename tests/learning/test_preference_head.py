@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.fixtures.networks import language_model
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.data import Instruct
 from wfl_sim.data.examples import Shards
@@ -38,17 +39,8 @@ def shards(preference: float = 0.5, count: int = 200) -> Shards:
 
 
 @pytest.fixture(scope="module")
-def adapted() -> AdaptedModel:
-    found = LanguageModel(
-        load_causal(MODEL),
-        METHOD.parts,
-        1,
-        tokenizer=load_tokenizer(MODEL),
-        phases=METHOD.phases,
-        layout=shards().pooled.layout,  # type: ignore[attr-defined]
-    )
-    found.reset(found.parts, 0)
-    return found
+def adapted() -> LanguageModel:
+    return language_model(MODEL, METHOD, shards().pooled.layout)  # type: ignore[attr-defined]
 
 
 def test_the_weights_are_where_the_penalised_likelihood_is_flat() -> None:

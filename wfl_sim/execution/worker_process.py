@@ -60,7 +60,9 @@ class _PipeListener:
 
 def serve(pipe: Connection, work: Work[Any, Any], environment: Mapping[str, str]) -> None:
     """Do the jobs that come through a pipe, until the other end is closed or its process ends."""
-    os.environ.update(environment)  # a fork has that of when its server began
+    # A fork has the environment of when its server began.
+    os.environ.clear()
+    os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # As an exception, so that half-written files are removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))

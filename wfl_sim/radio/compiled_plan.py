@@ -68,9 +68,9 @@ def proportional_fair(
             current[i] = max(keep[step] * average[i], floors[0]) / forgotten
         offered = efficiency[step]
         tied = _whole_units(turns, offered, weight, current, holders)
-        if bounded and tied:
-            return step
         if bounded:
+            if tied:
+                return step
             held[:] = 0.0
             for u in range(units):
                 held[holders[u]] += 1.0
@@ -80,10 +80,10 @@ def proportional_fair(
             for i in range(count):
                 current[i] = max(keep[step] * average[i], floors[0]) / forgotten
             _shared_units(offered, weight, current, share)
-        served = share if tied else share[:0]
         _serve(
+            tied,
             holders,
-            served,
+            share,
             size,
             present[step],
             strength,
@@ -156,6 +156,7 @@ def _shared_units(
 
 @compiled
 def _serve(
+    shared: bool,
     holders: NDArray[np.intp],
     share: FloatArray,
     size: int,
@@ -168,36 +169,35 @@ def _serve(
 ) -> None:
     """Write rates in units of the bandwidth, W and linear SINR.
 
-    Each unit belongs to one of `holders` (units,), or to all by `share` (units, n) if that is not
-    empty.
+    Each unit belongs to one of `holders` (units,), or to all by `share` (units, n) if `shared`.
     """
     blocks, count = fading.shape
     largest_power, density = limits
     rate, power, sinr = results[0], results[2], results[3]
     held, scale = np.zeros(count), np.empty(count)
     for block in range(blocks):
-        if len(share) == 0:
-            held[holders[block // size]] += 1.0
-        else:
+        if shared:
             for i in range(count):
                 held[i] += share[block // size, i]
+        else:
+            held[holders[block // size]] += 1.0
     for i in range(count):
         watts = min(largest_power[i] / max(held[i], least_blocks), density[i]) if held[i] else 0.0
         scale[i], power[i] = watts * strength[i], watts * held[i]
         rate[i] = sinr[i] = 0.0
     for block in range(blocks):
-        if len(share) == 0:
-            i = holders[block // size]
-            ratio = fading[block, i] * scale[i]
-            rate[i] += _efficiency(ratio, shannon)
-            sinr[i] += ratio
-        else:
+        if shared:
             for i in range(count):
                 part = share[block // size, i]
                 if part > 0.0:
                     ratio = fading[block, i] * scale[i]
                     rate[i] += part * _efficiency(ratio, shannon)
                     sinr[i] += part * ratio
+        else:
+            i = holders[block // size]
+            ratio = fading[block, i] * scale[i]
+            rate[i] += _efficiency(ratio, shannon)
+            sinr[i] += ratio
     for i in range(count):
         if held[i]:
             sinr[i] /= held[i]

@@ -72,12 +72,14 @@ def count_update_of(context: LearnerContext, parts: Sequence[Part]) -> CountedUp
     """
     model, method, examples = context.model, context.method, context.examples
     rewards = [] if examples.layout is None else reward_models_of(method.phases)
-    if model.adapter:  # whose file may be another one meanwhile
+    settings = (model, method, parts, context.tokens, context.codec_up, context.codec_down)
+    # The file of an adapter may be another one meanwhile; `repr` need not show all that users' own
+    # classes are.
+    if model.adapter or code_of(settings):
         return _count(context, parts, rewards)
     networks = (model, *(each for each, _ in rewards))
     read = [(each.folder() / "config.json").read_bytes() for each in networks]
-    settings = (model, method, parts, context.tokens, context.codec_up, context.codec_down)
-    key = repr((settings, code_of(settings), examples.classes, examples.layout, rewards, read))
+    key = repr((settings, examples.classes, examples.layout, rewards, read))
     if key not in _COUNTED:
         _COUNTED[key] = _count(context, parts, rewards)
     return _COUNTED[key]

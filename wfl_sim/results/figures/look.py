@@ -211,7 +211,8 @@ def saved(draw: Callable[..., Iterator[Drawing]]) -> Draw:
     The function is called with the runs, and all arguments that follow the folder.
     """
 
-    @wraps(draw)
+    # Without its annotations: what it returns and takes is other than what `drawn` does.
+    @wraps(draw, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
     def drawn(
         runs: Sequence[Run], folder: Path, *more: Any, look: Look = SCREEN, **options: Any
     ) -> list[Path]:
@@ -222,6 +223,7 @@ def saved(draw: Callable[..., Iterator[Drawing]]) -> Draw:
                 for path in look.save(each.figure, folder, each.name, each.header, each.rows)
             ]
 
+    del drawn.__wrapped__  # whose signature has neither folder nor look
     return drawn
 
 
