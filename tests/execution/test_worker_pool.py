@@ -137,3 +137,14 @@ def test_one_refusal_stops_the_others_at_once():
     with pytest.raises(ScenarioError, match=r"^enough$"):
         list(run_in_processes(hang, 2, 2, Notes()))
     assert time.monotonic() - started < 300
+
+
+def search_path(number, listener):
+    return os.environ.get("PATH")
+
+
+def test_workers_have_the_environment_of_when_they_begin(monkeypatch):
+    """Also where they are forks of a server, which has had the variable since it began."""
+    assert dict(run_in_processes(search_path, 1, 1, Notes())) == {0: os.environ["PATH"]}
+    monkeypatch.delenv("PATH")
+    assert dict(run_in_processes(search_path, 1, 1, Notes())) == {0: None}
