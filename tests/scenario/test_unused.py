@@ -5,6 +5,7 @@ import pytest
 from tests.fixtures.scenario_files import GOOD
 from wfl_sim.config.errors import ScenarioError
 from wfl_sim.scenario.loading import load, remarks
+from wfl_sim.scenario.resolve import to_yaml
 
 TRAINED = GOOD.replace(
     "model: {kind: synthetic, payload: 2 Mbit, flops_per_step: 20 GFLOP}",
@@ -137,6 +138,13 @@ def test_what_has_an_effect_in_one_variant_is_fine(files):
     assert said(files, text=text) == []
     (line,) = said(files, text=text.replace("load-average", "none"))
     assert line == "has no effect without `interference: load-average`"
+
+
+def test_what_follows_from_other_keys_counts_as_not_written(files):
+    (loaded,) = load(files.write())
+    (again,) = load(files.write(to_yaml(loaded.scenario)))
+    assert again.scenario.cells[0].channel.entry is not None
+    assert not [line for line in remarks([again]) if "cells.0" in line]
 
 
 def test_the_line_has_its_place_and_is_there_once(files):

@@ -1,7 +1,7 @@
 """Keys without effect: what is written in a scenario, is not the default, and changes nothing."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass, replace
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from typing import Any, Final
 
 from channel_models import LogNormal
@@ -230,17 +230,15 @@ def _at(component: Any, path: Location) -> Any:
 
 
 def _is_default(holder: Any, name: str) -> bool:
-    """Return whether a field has its default value; False for what is no field."""
-    for field in fields(holder):
-        if field.name == name:
-            return bool(getattr(holder, name) == _default(field))
-    return False
-
-
-def _default(field: "Field[Any]") -> Any:
-    if field.default_factory is not MISSING:
-        return field.default_factory()
-    return field.default
+    """Return whether a field is as if it were not written; False for what is no field."""
+    field = next((each for each in fields(holder) if each.name == name), None)
+    if field is None or field.default is field.default_factory:
+        return False
+    made = field.default if field.default_factory is MISSING else field.default_factory()
+    try:
+        return bool(replace(holder, **{name: made}) == holder)
+    except (ValueError, TypeError):
+        return False
 
 
 def _idle_options(written: Any, scenario: Scenario) -> list[Location]:
