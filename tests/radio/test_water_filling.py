@@ -1,6 +1,7 @@
 """Water-filling against its KKT conditions, and power of blocks in the engine."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -87,20 +88,74 @@ def test_a_lone_upload_over_two_unlike_blocks_has_the_rate_of_the_closed_form():
 
 
 @dataclass(frozen=True)
-class Loud:
-    """Twice the power that there is."""
+class Answers:
+    """Shares and levels alike for all, or something else."""
+
+    share: Any = 0.5
+    level: Any = 1.0
 
     def shares(self, demands: Demands):
-        return self.shares_and_levels(demands)[0]
+        return np.full(demands.efficiency.shape, self.share)
 
     def shares_and_levels(self, demands: Demands):
-        shares = demands.flat(np.full(len(demands.bits_left), 1 / len(demands.bits_left)))
-        return shares, np.full(shares.shape, 2 * len(shares) / shares.shape[1])
+        return self.shares(demands), np.full(demands.efficiency.shape[0], self.level)
 
 
-def test_more_power_than_there_is_is_refused():
-    with pytest.raises(LocatedError, match=r"sets 2 times the power .* at most 1"):
-        finish(make_band([1e-12], allocator=Loud()), [([0], 1e6)])
+@dataclass(frozen=True)
+class Doubled:
+    """Says that it hands out whole blocks, and gives each to all."""
+
+    def shares(self, demands: Demands):
+        return np.ones(demands.efficiency.shape)
+
+    def holders(self, demands: Demands):
+        return None
+
+
+@dataclass(frozen=True)
+class OfBlocks(Answers):
+    """Levels of each block that come to `level` times the power."""
+
+    def shares_and_levels(self, demands: Demands):
+        shares = self.shares(demands)
+        return shares, self.level * np.ones_like(shares) / shares.sum(axis=1, keepdims=True)
+
+
+@dataclass(frozen=True)
+class Mean(Answers):
+    """One share for a transfer, in place of one for each block."""
+
+    def shares(self, demands: Demands):
+        return super().shares(demands).mean(axis=1)
+
+
+@pytest.mark.parametrize(
+    ("allocator", "rule"),
+    [
+        (Answers(share=1.0), "a block is given 2 times: shares must add up to at most 1"),
+        (Answers(share=-0.1), r"must lie in \[0, 1\], got -0.1 to -0.1"),
+        (Answers(share=np.nan), r"must lie in \[0, 1\], got nan to nan"),
+        (Mean(), r"must be of shape \(transfers, blocks\) \(2, 6\), got \(2,\)"),
+        (Answers(level=2.0), "levels set 2 times the power that there is"),
+        (Answers(level=np.nan), "levels set nan times the power"),
+        (OfBlocks(level=2.0), "levels set 2 times the power that there is"),
+        (WaterFilling(blocks=Doubled()), "a block is given 2 times"),
+    ],
+)
+def test_what_an_allocator_may_not_answer_ends_the_run(allocator, rule):
+    """A rate from blocks or watts that there are not would look like a better allocator.
+
+    The key to blame comes through the process of SimPy in which the allocator is asked.
+    """
+    with pytest.raises(LocatedError, match=rule) as raised:
+        finish(make_band([1e-12, 1e-12], allocator=allocator), [([0], 1e6), ([1], 1e6)])
+    assert raised.value.path == ("cells",)
+
+
+def test_what_an_allocator_may_answer_is_sent():
+    for allocator in (Answers(), Answers(level=0.5), OfBlocks()):
+        sent = finish(make_band([1e-12, 1e-12], allocator=allocator), [([0], 1e6), ([1], 1e6)])
+        assert all(each.end > 0 for each in sent)
 
 
 def test_levels_of_blocks_hold_in_units_and_within_limits():

@@ -42,8 +42,11 @@ class LocatedError(ValueError):
     """A value contradicts another; `path` is the key to blame, below the object that raises."""
 
     def __init__(self, message: str, *path: str | int) -> None:
-        super().__init__(message)
+        super().__init__(message, *path)  # SimPy makes errors of processes anew of their arguments
         self.path = path
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 @contextmanager

@@ -9,18 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 import channel_models as cm
+from wfl_sim.config.errors import LocatedError
 from wfl_sim.radio.allocation.allocator import (
     Allocator,
     BlockAllocator,
     Demands,
     PowerAllocator,
     SenderFacts,
+    broken_rule,
     unknown_senders,
 )
 from wfl_sim.radio.block_limit import BlockLimit, allocate_within_limits
 from wfl_sim.radio.block_rates import BlockRates
 from wfl_sim.radio.channel import SampledChannel
-from wfl_sim.radio.knowledge import check_levels
 from wfl_sim.radio.medium import ActiveTransfers
 from wfl_sim.radio.power_reduction import Modulation
 from wfl_sim.radio.slices import Slice, parts
@@ -132,7 +133,6 @@ class BandDivision(ABC):
                     level = level if level.ndim == 2 else np.zeros(shares.shape)
                     level[np.ix_(which, places)] = part * scale
         if level.ndim == 2:
-            check_levels(shares * level, self.power.spreads, self.allocator, self.place)
             level = self.units.each_block(level)
         return self.units.to_blocks(shares), level
 
@@ -149,8 +149,18 @@ class BandDivision(ABC):
 
     def _shares_and_levels(self, demands: Demands) -> tuple[FloatArray, FloatArray]:
         if self._powers is not None:
-            return self._powers.shares_and_levels(demands)
-        return self.allocator.shares(demands), np.ones(len(demands.bits_left))
+            shares, levels = self._powers.shares_and_levels(demands)
+        else:
+            shares, levels = self.allocator.shares(demands), np.ones(len(demands.bits_left))
+        if not self._built_in and (broken := broken_rule(shares, levels, demands)):
+            name, (cell, direction) = type(self.allocator).__name__, self.place
+            raise LocatedError(f"{name} on the {direction} of {cell}: {broken}", "cells")
+        return np.asarray(shares), np.asarray(levels)
+
+    @cached_property
+    def _built_in(self) -> bool:
+        both = self.allocator, getattr(self.allocator, "blocks", self.allocator)
+        return all(type(each).__module__.startswith("wfl_sim.") for each in both)
 
     @cached_property
     def rates(self) -> BlockRates:

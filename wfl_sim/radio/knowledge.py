@@ -1,11 +1,10 @@
-"""What an allocator may know beside the momentary channel, and the bounds of its answer."""
+"""What an allocator may know beside the momentary channel."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 import channel_models as cm
-from wfl_sim.config.errors import LocatedError
-from wfl_sim.radio.allocation.allocator import Allocator, SenderFacts, Statistics
+from wfl_sim.radio.allocation.allocator import SenderFacts, Statistics
 from wfl_sim.radio.block_rates import BlockRates
 from wfl_sim.radio.medium import ActiveTransfers
 from wfl_sim.radio.rate_curve import rate_curve
@@ -53,20 +52,3 @@ def statistics_of(
         share=unknown if traffic.share is None else traffic.share,
         **senders(devices, watts),
     )
-
-
-def check_levels(
-    levels: FloatArray, spreads: bool, allocator: Allocator, place: tuple[str, str]
-) -> None:
-    """Refuse more power on blocks (n, blocks) than a device, or the cell, has.
-
-    Raises:
-        LocatedError: they add up to more than 1.
-    """
-    most = float(levels.sum(axis=1).max() if spreads else levels.sum())
-    if not most <= 1 + 1e-6:
-        raise LocatedError(
-            f"{type(allocator).__name__} sets {most:.6g} times the power that there is on the "
-            f"{place[1]} of {place[0]}: levels of blocks must add up to at most 1",
-            "cells",
-        )

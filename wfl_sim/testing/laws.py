@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from wfl_sim.methods.aggregation import Upload
-from wfl_sim.radio.allocation.allocator import Demands
+from wfl_sim.radio.allocation.allocator import Demands, PowerAllocator, broken_rule
 from wfl_sim.randomness import stream
 
 Law = Callable[[Any], Iterator[str]]
@@ -19,7 +19,7 @@ def _rng(name: str) -> np.random.Generator:
 
 
 def allocator(kind: Any) -> Iterator[str]:
-    """Shares are numbers from 0 to 1, no block is given twice, equal demands are answered alike."""
+    """Shares and levels keep their bounds, and equal demands are answered alike."""
     rng = _rng("allocator")
     for count in (1, 2, 5):
         demands = Demands(
@@ -34,16 +34,13 @@ def allocator(kind: Any) -> Iterator[str]:
             step=3,
             spreads=True,
         )
-        shares = np.asarray(kind.shares(demands))
-        if shares.shape != (count, 6):
-            yield f"`shares` must be of shape (transfers, blocks) {(count, 6)}, got {shares.shape}"
+        shares, levels = kind.shares(demands), np.ones(count)
+        if isinstance(kind, PowerAllocator):
+            shares, levels = kind.shares_and_levels(demands)
+        if broken := broken_rule(shares, levels, demands):
+            yield broken
             return
-        if not ((shares >= 0) & (shares <= 1 + 1e-9)).all():
-            yield f"`shares` must lie in [0, 1], got {shares.min():.3g} to {shares.max():.3g}"
-        if shares.sum(axis=0).max() > 1 + 1e-6:
-            most = shares.sum(axis=0).max()
-            yield f"a block is given {most:.3g} times: shares must add up to at most 1 per block"
-        if not np.array_equal(shares, kind.shares(demands)):
+        if not np.array_equal(kind.shares(demands), kind.shares(demands)):
             yield "equal demands must get equal shares: it may keep nothing, and draw nothing"
 
 

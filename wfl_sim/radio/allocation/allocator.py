@@ -246,4 +246,23 @@ class BlockAllocator(Allocator, Protocol):
         """Return (blocks,) which transfer holds each block; None where only shares can tell."""
 
 
+def broken_rule(shares: Any, levels: Any, demands: Demands) -> str:
+    """Return which rule of the contracts above an answer breaks; empty where it keeps all."""
+    expected, most = demands.efficiency.shape, 1 + 1e-6
+    if np.shape(shares) != expected:
+        return f"`shares` must be of shape (transfers, blocks) {expected}, got {np.shape(shares)}"
+    if np.shape(levels) not in (expected, expected[:1]):
+        return f"levels must be of shape {expected[:1]} or {expected}, got {np.shape(levels)}"
+    shares, levels = np.asarray(shares), np.asarray(levels)
+    if not ((shares >= 0) & (shares <= most)).all():
+        return f"`shares` must lie in [0, 1], got {shares.min():.3g} to {shares.max():.3g}"
+    if (given := shares.sum(axis=0).max()) > most:
+        return f"a block is given {given:.3g} times: shares must add up to at most 1 per block"
+    parts = shares * levels if levels.ndim == 2 else levels[:, None]
+    used = parts.sum(axis=1).max() if demands.spreads or levels.ndim == 1 else parts.sum()
+    if not (levels >= 0).all() or not used <= most:
+        return f"levels set {used:.6g} times the power that there is, and must be 0 to 1 in all"
+    return ""
+
+
 ALLOCATORS: Registry[Allocator] = Registry("allocator", Allocator)
