@@ -1,11 +1,12 @@
 from dataclasses import fields, replace
+from types import SimpleNamespace
 
 import pytest
 import simpy
 
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.device_models import ComputeConfig, Hardware, HardwareReference, catalogue
-from wfl_sim.device_models.workload import Workload
+from wfl_sim.device_models.workload import UpdateCost, Workload
 from wfl_sim.network.thermal_state import ThermalState
 
 PI = HardwareReference().resolve("raspberry-pi-5")
@@ -66,6 +67,14 @@ def test_an_uncooled_board_that_throttles_cools_down_and_resumes():
     static = board.dvfs.static_power
     slow = static + (board.compute_power - static) * board.thermal.throttled**3
     assert board.thermal.limit(board.idle_power + slow) < board.thermal.resume
+
+
+@pytest.mark.parametrize("share", [0.0, 2.0, float("nan")])
+def test_a_clock_that_there_is_not_is_refused(share):
+    board = HardwareReference().resolve("jetson-orin-nano")
+    governor = SimpleNamespace(share=lambda job, dvfs: share)
+    with pytest.raises(LocatedError, match=f"sets {share:g} of the highest clock"):
+        ComputeConfig(frequency=governor).share(board, UpdateCost(arithmetic=1.0, static=1.0))
 
 
 def test_heat_needs_a_clock_that_draws_less():

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from tests.fixtures.churn import check_laws, simulated
+from wfl_sim.config.errors import LocatedError
 from wfl_sim.randomness import stream
-from wfl_sim.rounds.selection import EnergyAware, Everyone, RoundRobin, TiFL
+from wfl_sim.rounds.selection import EnergyAware, Everyone, RandomSelection, RoundRobin, TiFL
 from wfl_sim.rounds.selection.tifl import by_speed
 
 
@@ -32,6 +33,18 @@ class Worker:
 
 def numbers(devices):
     return [device.index for device in devices]
+
+
+def test_a_device_is_asked_once_in_a_round(tmp_path, monkeypatch):
+    """A second participation beside the first would send and draw twice."""
+
+    def twice(self, devices, count, rng):
+        return [devices[0]] * count
+
+    monkeypatch.setattr(RandomSelection, "select", twice)
+    with pytest.raises(LocatedError, match="device-0 is asked in round 0, and has not") as raised:
+        simulated(tmp_path, "rounds.clients=2")
+    assert raised.value.path == ("rounds",)
 
 
 def test_everyone_is_everyone_there():

@@ -81,8 +81,16 @@ class ComputeConfig:
         )
 
     def share(self, hardware: Hardware, job: UpdateCost) -> float:
-        """Return the frequency for a job, as a share of the highest."""
-        return self.frequency.share(job, hardware.dvfs) if hardware.dvfs is not None else 1.0
+        """Return the frequency for a job, as a share of the highest.
+
+        Raises:
+            LocatedError: there is no such clock.
+        """
+        share = self.frequency.share(job, hardware.dvfs) if hardware.dvfs is not None else 1.0
+        if not 0 < share <= 1 + 1e-9:
+            name = type(self.frequency).__name__
+            raise LocatedError(f"{name} sets {share:g} of the highest clock", "devices")
+        return share
 
     def footprint(self, workload: Workload) -> float:
         """Return the bytes that a local step needs with frozen weights in this precision."""

@@ -10,6 +10,7 @@ from math import inf
 
 import simpy
 
+from wfl_sim.config.errors import LocatedError
 from wfl_sim.device_models import ComputeConfig, Hardware
 from wfl_sim.device_models.battery import Battery
 from wfl_sim.device_models.radio_power import RadioPower, radio_of
@@ -204,8 +205,11 @@ class Device:
         """Begin one local update in round `number`, see `Client.participate`.
 
         Raises:
-            LocatedError: the device cannot do what `terms` set.
+            LocatedError: the device has not ended a round, or cannot do what `terms` set.
         """
+        if self.busy:
+            message = f"{self.name} is asked in round {number}, and has not ended round "
+            raise LocatedError(f"{message}{self._round}", "rounds")
         terms.check(self.name, self.power, self.hardware)
         if deadline < terms.deadline:
             terms = replace(terms, deadline=deadline)
