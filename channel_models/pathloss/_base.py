@@ -161,7 +161,8 @@ class Tr38901Model(PathLossModel):
     minimum_distance: ClassVar[float] = 10.0
     least_horizontal: ClassVar[float] = 10.0
     highest_frequency: ClassVar[float] = 100e9
-    base_heights: ClassVar[HeightRange] = (0.0, None, True)
+    base_heights: ClassVar[HeightRange] = (1.0, None, True)
+    """Above h_E = 1 m, without which UMa and UMi have no break point."""
     terminal_heights: ClassVar[HeightRange] = (1.5, 22.5)
     shadowing_decorrelations: ClassVar[tuple[float, float]]
     """Decorrelation distance in m with and without line of sight (Table 7.5-6)."""

@@ -233,6 +233,8 @@ def test_shadowing_parameters() -> None:
         (lambda: cm.RMa().loss_db(50, 60e9), "frequency must be at most 3e.10 Hz"),
         (lambda: cm.UMa().loss_db(50, 2e9, terminal_height=1.0), "terminal_height must be"),
         (lambda: cm.RMa().loss_db(50, 2e9, base_height=5.0), "base_height must be at least 10 m"),
+        (lambda: cm.UMa().loss_db(50, 2e9, base_height=1.0), "must be greater than 1 m, got 1 m"),
+        (lambda: cm.UMi().loss_db(50, 2e9, base_height=0.5), "must be greater than 1 m, got 0.5 m"),
         (lambda: cm.RMa(building_height=3.0), "building_height must be at least 5 m, got 3 m"),
         (lambda: cm.UMa(condition="maybe"), "condition must be one of 'los', 'nlos', 'mixed'"),
         (lambda: cm.UMa(optional_nlos=1), "optional_nlos must be true or false, got 1"),

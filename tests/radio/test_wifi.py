@@ -126,11 +126,15 @@ def test_wires_have_their_rate_and_radiate_nothing(tmp_path):
         ("wifi: {}, tdd: {pattern: DDDSU}", "tdd: that is of NR"),
         ("wifi: {}, ideal_blocks: 4, bandwidth: 30 MHz", "bandwidth: of Wi-Fi must be one of 20,"),
         ("wifi: {}, downlink: {power: 40 dBm}", "power: of an access point is at most 36 dBm"),
+        ("wifi: {}, carrier: 60 GHz, downlink: {power: 0.1}", "carrier: of Wi-Fi (IEEE 802.11ax)"),
+        ("wifi: {window: 1}, downlink: {power: 0.1}", "wifi.window: must be at least 2, got 1"),
+        ("wired: 1 Mbit/s, uplink: {loss: waterfall}", "uplink.loss: that is of NR"),
     ],
 )
 def test_what_wifi_has_not_is_refused(tmp_path, keys, message):
     kept = "bandwidth: 20 MHz, " if "bandwidth" not in keys else ""
-    text = f"cells=[{{carrier: 5.2 GHz, {kept}{keys}}}]"
+    kept += "carrier: 5.2 GHz, " if "carrier" not in keys else ""
+    text = f"cells=[{{{kept}{keys}}}]"
     with pytest.raises((ScenarioError, LocatedError), match=re.escape(message)):
         scenario(tmp_path, text)
 

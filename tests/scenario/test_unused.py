@@ -81,6 +81,11 @@ def said(files, *settings, text=GOOD):
             None,
         ),
         (["devices.0.speed=9 m/s"], None),
+        (["cells.0={wired: 1 Gbit/s, uplink: {csi_error: 0.1}}"], "beside `wifi` or `wired`"),
+        (["cells.0={wired: 1 Gbit/s, channel: {fading: static}}"], "the one cell is `wired`"),
+        (["cells.0={wired: 1 Gbit/s, uplink: {outside: 1 pW}}"], "the one cell is `wired`"),
+        (["cells.0={wired: 1 Gbit/s, uplink: {header: 0.1}}"], None),
+        (["cells.0={wifi: {}, downlink: {power: 20 dBm, noise_figure: 9 dB}}"], None),
         (["devices.0.away_power=1 W"], "has no effect for devices that are always there"),
         (
             ["server.staleness={kind: delta, exponent: 2}"],

@@ -2,15 +2,17 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import numpy as np
+from annotated_types import Ge
 from numpy.typing import NDArray
 
 from channel_models.elementary import power
 from channel_models.units import PositiveSeconds, dbm_to_watt
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.fields import PositiveInt
+from wfl_sim.radio.update_loss import Waterfall
 
 FloatArray = NDArray[np.float64]
 
@@ -28,6 +30,7 @@ _LONGEST: Final = 5.484e-3
 """s of a frame on the air at most (aPPDUMaxTime)."""
 _ACCESS_POINT: Final = 4.0
 """W at most: 36 dBm, the largest EIRP of regulators in these bands."""
+_TOP: Final = 7.125e9
 _MPDU: Final = 1500 * 8
 _HEADER: Final = 48 * 8
 """Bits of an Ethernet frame, and of MAC header, LLC header, check sum and delimiter."""
@@ -45,7 +48,7 @@ class Wifi:
     """Of the backoff."""
     sifs: PositiveSeconds = 16e-6
     """Short interframe space; DIFS is two slots more."""
-    window: PositiveInt = 16
+    window: Annotated[int, Ge(2)] = 16
     """Slots of the first contention window, CWmin + 1."""
     stages: PositiveInt = 6
     """Times that a window doubles: 6 to CWmax + 1 = 1024."""
@@ -132,6 +135,7 @@ def check_access(cell: Any) -> None:
         (cell.uplink.harq, ("uplink", "harq")),
         (cell.downlink.harq, ("downlink", "harq")),
         (cell.downlink.rateless, ("downlink", "rateless")),
+        (cell.wired and isinstance(cell.uplink.loss, Waterfall), ("uplink", "loss")),
         (any(each.reserved for each in cell.traffic), ("traffic",)),
     ):
         if found:
@@ -141,4 +145,7 @@ def check_access(cell: Any) -> None:
         widths = ", ".join(f"{width / 1e6:g}" for width in SUBCARRIERS)
         raise LocatedError(f"of Wi-Fi must be one of {widths} MHz", "bandwidth")
     if cell.wifi is not None and cell.downlink.power > _ACCESS_POINT:
-        raise LocatedError("of an access point is at most 36 dBm", "downlink", "power")
+        text = "of an access point is at most 36 dBm, such as 20 dBm, and the default is 46 dBm"
+        raise LocatedError(text, "downlink", "power")
+    if cell.wifi is not None and not 1e9 <= cell.carrier <= _TOP:
+        raise LocatedError("of Wi-Fi (IEEE 802.11ax) is from 1 to 7.125 GHz", "carrier")

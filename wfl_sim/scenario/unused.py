@@ -32,9 +32,9 @@ class _Rule:
     keys: str
     """Paths of keys, with spaces between; `*` is any item of a list."""
     idle: Callable[[Scenario, Any], bool]
-    """Whether it has none, given the scenario and what is `up` levels above the key."""
+    """Whether it has none, given the scenario and what is at the first `words` of its path."""
     why: str
-    up: int = 1
+    words: int = -1
 
 
 _TRAINS_NOTHING: Final = "with a synthetic model, which trains nothing and has its payload given"
@@ -59,7 +59,7 @@ _RULES: Final = (
         "cells.*.channel.pathloss.sigma",
         lambda _, channel: channel.shadowing != LogNormal(sigma=channel.pathloss.sigma),
         "beside a `shadowing`",
-        up=2,
+        words=3,
     ),
     _Rule(
         "cells.*.channel.fading.delay_spread",
@@ -101,10 +101,20 @@ _RULES: Final = (
         "cells.*.uplink.allocator cells.*.downlink.allocator cells.*.uplink.rate "
         "cells.*.downlink.rate cells.*.uplink.csi_delay cells.*.downlink.csi_delay "
         "cells.*.uplink.subband cells.*.downlink.subband cells.*.uplink.overhead "
-        "cells.*.downlink.overhead cells.*.uplink.block_snr",
+        "cells.*.downlink.overhead cells.*.uplink.block_snr cells.*.uplink.csi_error "
+        "cells.*.downlink.csi_error cells.*.uplink.averaging cells.*.downlink.averaging "
+        "cells.*.subcarrier_spacing",
         lambda _, cell: cell.wifi is not None or cell.wired is not None,
         "beside `wifi` or `wired`",
-        up=2,
+        words=2,
+    ),
+    _Rule(
+        "cells.*.carrier cells.*.bandwidth cells.*.height cells.*.antenna cells.*.channel "
+        "cells.*.downlink.power cells.*.downlink.noise_figure cells.*.downlink.outside "
+        "cells.*.uplink.noise_figure cells.*.uplink.outside",
+        lambda scenario, cell: cell.wired is not None and len(scenario.base_stations) == 1,
+        "where the one cell is `wired`",
+        words=2,
     ),
     _Rule(
         "evaluation.every",
@@ -133,14 +143,14 @@ _RULES: Final = (
         "devices.*.hardware.compute_power",
         lambda _, group: group.compute.table is not None,
         "beside a `table` of measured seconds and watts",
-        up=2,
+        words=2,
     ),
     _Rule(
         "devices.*.hardware.receive_power devices.*.hardware.transmit_circuit_power "
         "devices.*.hardware.amplifier_efficiency",
         lambda _, group: group.modem is not None,
         "beside a `modem`, which has powers of its own",
-        up=2,
+        words=2,
     ),
     _Rule(
         "devices.*.battery.restart",
@@ -202,7 +212,7 @@ def unused(document: Document, scenario: Scenario) -> dict[Location, str]:
         for path in [each for key in rule.keys.split() for each in _matches(document.data, key)]:
             holder = _at(scenario, path[:-1])
             written = holder is not None and not _is_default(holder, str(path[-1]))
-            if written and rule.idle(scenario, _at(scenario, path[: -rule.up])):
+            if written and rule.idle(scenario, _at(scenario, path[: rule.words])):
                 found.setdefault(path, rule.why)
     return found
 

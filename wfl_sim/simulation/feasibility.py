@@ -86,17 +86,18 @@ def unreached(
     if cell.wired is not None:
         return None
     for direction, snr in mean_snrs(cell, power, gain).items():
+        control = direction == "uplink" and cell.uplink.power_control
+        target = " or a higher power-control target" if control else ""
+        remedy = f"a smaller radius, more power{target}, or another cell"
         if cell.wifi is not None:
             watts = power if direction == "uplink" else cell.downlink.power
             if only in (None, direction) and not cell.wifi.alone(watts * gain, cell.bandwidth):
                 received = 10 * log10(max(watts * gain, 1e-300)) + 30
-                return f"{received:.0f} dBm on the {direction} are below what MCS 0 of Wi-Fi needs"
+                needs = f"{received:.0f} dBm on the {direction}, below what MCS 0 of Wi-Fi needs"
+                return f"{needs} ({remedy})"
             continue
         if only not in (None, direction):
             continue
-        control = direction == "uplink" and cell.uplink.power_control
-        target = " or a higher power-control target" if control else ""
-        remedy = f"a smaller radius, more power{target}, or another cell"
         if snr < LEAST_SNR:
             return (
                 f"{10 * log10(max(snr, 1e-300)):.0f} dB mean SNR on a block of the {direction}, "
