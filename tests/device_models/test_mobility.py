@@ -201,3 +201,11 @@ def test_an_impossible_movement_is_one_located_line(tmp_path, mobility, message)
     with pytest.raises(ScenarioError, match=r"devices\.0\.mobility\.") as caught:
         scenario(tmp_path, f"devices.0.mobility={mobility}")
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("mobility", [RandomWaypoint(), GaussMarkov()])
+def test_given_positions_are_no_region_to_move_in(mobility):
+    with pytest.raises(
+        ValueError, match=r"needs an area with an extent \(ring, rectangle, cells\)"
+    ):
+        mobility.track(0, None, np.random.default_rng(1))

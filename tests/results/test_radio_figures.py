@@ -132,7 +132,7 @@ def test_blocks_and_spectrogram_are_those_of_the_samples(tmp_path, monkeypatch):
     rows, names = rows_of(table), {device for _, device, _ in held}
     most = sorted(names, key=lambda name: -sum(each[1] == name for each in held))[:2]
     text = svg.read_text("utf-8")
-    assert f">{len(names) - 2} others<" in text
+    assert f">{len(names) - 2} more<" in text
     assert {name for name in names if f">{name}<" in text} == set(most)
     assert [(float(r["time"]), r["device"], int(r["block"])) for r in rows] == held
     rows = rows_of(spectrogram([run], tmp_path)[2])

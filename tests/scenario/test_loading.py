@@ -252,7 +252,17 @@ def test_bad_input_is_one_located_line(files, old, new, message):
         ("devices", "[]", "devices: at least one group of devices is needed"),
         ("devices", "{}", "devices: must be a list, got an empty mapping"),
         ("devices", "", "devices: must be a list, got nothing"),
-        ("devices", "[3]", "devices.0: must be a mapping of keys to values, got 3"),
+        (
+            "devices",
+            "[3]",
+            "devices.0: must be a mapping of keys (count, hardware, power, area, ...) to values, "
+            "got 3",
+        ),
+        (
+            "cells",
+            "[{tdd: DDDSU}]",
+            "cells.0.tdd: must be a mapping of keys (pattern, special) to values, got 'DDDSU'",
+        ),
     ],
 )
 def test_empty_and_misshapen_lists(files, key, value, message):

@@ -128,6 +128,9 @@ def _message_of(problem: Any, location: Location, cls: type) -> LocatedMessage:
     if kind in _BOUNDS:
         bound = _BOUNDS[kind]
         return location, f"{must(bound, problem['ctx'][bound])}, got {shown(given)}"
+    if kind == "dataclass_type" and (names := _names(_class_at(cls, location))):
+        keys = ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")
+        return location, f"must be a mapping of keys ({keys}) to values, got {shown(given)}"
     rule = _RULES.get(kind, problem["msg"][:1].lower() + problem["msg"][1:])
     return location, f"{rule}, got {shown(given)}"
 

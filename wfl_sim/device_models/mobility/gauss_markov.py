@@ -10,7 +10,7 @@ import numpy as np
 from channel_models.elementary import cosine_and_sine, exp
 from channel_models.units import Interval, MetresPerSecond, PositiveSeconds
 from wfl_sim.config.errors import LocatedError
-from wfl_sim.device_models.mobility.track import MOBILITIES, Leg, Point, Region, Track
+from wfl_sim.device_models.mobility.track import MOBILITIES, NO_REGION, Leg, Point, Region, Track
 
 _SHORTEST: Final = 1e-9
 """s of a way to the circle: a device that runs along it ends its leg."""
@@ -51,7 +51,7 @@ class GaussMarkov:
     def track(self, member: int, region: Region | None, rng: np.random.Generator) -> Track:
         """Return the track of a device that begins anywhere in a region."""
         if region is None:
-            raise ValueError("gauss-markov needs a region")
+            raise ValueError(NO_REGION)
         start = region.draw(rng)
         return Track(start, self._legs(region, start, rng))
 

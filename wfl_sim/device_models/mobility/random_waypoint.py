@@ -10,7 +10,7 @@ import numpy as np
 from channel_models.elementary import log, power
 from channel_models.units import Seconds, Unit
 from wfl_sim.config.errors import LocatedError
-from wfl_sim.device_models.mobility.track import MOBILITIES, Leg, Point, Region, Track
+from wfl_sim.device_models.mobility.track import MOBILITIES, NO_REGION, Leg, Point, Region, Track
 
 Speed = Annotated[float, Unit("m/s", minimum=0.0, exclusive=True)]
 
@@ -50,7 +50,7 @@ class RandomWaypoint:
     def track(self, member: int, region: Region | None, rng: np.random.Generator) -> Track:
         """Return the track of a device in a region."""
         if region is None:
-            raise ValueError("random waypoint needs a region")
+            raise ValueError(NO_REGION)
         start, goal, moving = self._trip(region, rng)
         if not moving:
             return Track(start, self._legs(region, rng, start, goal, rng.uniform() * self.pause))

@@ -6,11 +6,16 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import hypot, inf
-from typing import ClassVar, Protocol
+from typing import ClassVar, Final, Protocol
 
 import numpy as np
 
 from wfl_sim.config.registry import Registry
+
+NO_REGION: Final = (
+    "mobility needs an area with an extent (ring, rectangle, cells), and positions have none; "
+    "a `trace` brings its own places"
+)
 
 
 class Mobility(Protocol):

@@ -52,7 +52,7 @@ def blocks(runs: Sequence[Run]) -> Iterator[Drawing]:
         ]
         times, picture = _picture(rows, values)
         if len(counts) > MOST_NAMED:
-            names.append(f"{len(counts) - MOST_NAMED} others")
+            names.append(f"{len(counts) - MOST_NAMED} more")
         colours = [*mpl.rcParams["axes.prop_cycle"].by_key()["color"], OTHERS][: len(names)]
         figure = Figure(figsize=(9.6, 4.2))
         axes = figure.subplots()
