@@ -85,6 +85,22 @@ def test_width_names_and_formats_are_as_asked_for(tmp_path):
     assert b"/CIDFontType2" in content or b"/TrueType" in content
 
 
+def test_title_and_legend_of_a_narrow_screen_figure_stay_in_it(tmp_path):
+    with (look := Look(width=4.5, formats=("png",)))():
+        figure = Figure(figsize=(12.2, 2.2))
+        figure.subplots(1, 3)
+        add_legend(figure, line_handles(line_styles([f"label {n}" for n in range(9)])), 170)
+        figure.suptitle("A title that is as long as the wide figure that it was written for is")
+        look.save(figure, tmp_path, "narrow", ("a",), [])
+    page = figure.bbox
+    (legend,) = figure.legends
+    for artist in (legend, figure._suptitle):
+        box = artist.get_window_extent()
+        assert page.x0 <= box.x0 < box.x1 <= page.x1
+    assert figure.get_size_inches()[0] == 4.5
+    assert all(axes.get_window_extent().height > 20 for axes in figure.axes)
+
+
 def test_names_of_rows_are_replaced_too(tmp_path):
     look = Look(style="acm", formats=("svg",), names={"PFTT": "ours"})
     with look():

@@ -214,7 +214,7 @@ def test_the_page_works_in_a_browser_at_desk_and_phone_width(runs, page, tmp_pat
         at_end = runs[0].final("accuracy", "personal_mean")
         assert float(found["end"].removeprefix("accuracy")) == pytest.approx(at_end, rel=1e-3)
         assert [each.split(" (")[0] for each in found["axes"]] == [
-            *("completed rounds", "simulated time", "energy drawn", "sent and received"),
+            *("completed rounds", "simulated time", "energy drawn", "sent over the air"),
         ]
         assert HOSTILE in found["labels"]
         assert found["answers"] == [HOSTILE] * 3

@@ -84,8 +84,8 @@ def cells(runs: Sequence[Run]) -> Iterator[Drawing]:
 def throughput(runs: Sequence[Run]) -> Iterator[Drawing]:
     """Draw what all transfers carried over time, for the lowest seed of each label.
 
-    The bits of a transfer count evenly over its duration, and a point is the mean over 1/120 of the
-    longest run.
+    The bits of a transfer count evenly over its duration, those of a broadcast for each receiver,
+    and a point is the mean over 1/120 of the longest run.
 
     Named `throughput`; none if nothing was sent over the air.
     """
@@ -123,7 +123,7 @@ def throughput(runs: Sequence[Run]) -> Iterator[Drawing]:
         set_label(axes, "y", f"{activity}s", unit)
         set_label(axes, "x", "simulated time", clock)
         axes.set_ylim(bottom=0)
-    figure.suptitle("Throughput of all cells, lowest seed")
+    figure.suptitle("Throughput of all devices, lowest seed")
     sending = [label for label in styles if any(label in each for each in found.values())]
     if len(styles) > 1:
         shown_styles = {label: styles[label] for label in sending}

@@ -32,7 +32,7 @@ COSTS: Final[dict[Cost, tuple[str, str]]] = {
     "time": ("simulated time", "s"),
     "rounds": ("completed rounds", ""),
     "joules": ("energy drawn", "J"),
-    "bits": ("sent and received", "bit"),
+    "bits": ("sent over the air", "bit"),
 }
 SCOPES: Final[dict[Scope, str]] = {
     "global": "shared model on pooled test data",

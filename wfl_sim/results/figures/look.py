@@ -19,7 +19,7 @@ from matplotlib.gridspec import GridSpec
 from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator
 
-from wfl_sim.results.figures.style import columns
+from wfl_sim.results.figures.style import add_legend, columns, legend_height
 from wfl_sim.results.run import Run
 from wfl_sim.results.tables import cut, file_name, write_csv
 
@@ -123,8 +123,7 @@ class Look:
     def _figures(self, figure: Figure) -> Iterator[tuple[str, Figure]]:
         if self.style == "screen":
             if self.width is not None:
-                wide, high = figure.get_size_inches()
-                figure.set_size_inches(self.width, high * self.width / wide)
+                self._fit(figure, self.width)
             yield "", figure
             return
         panels = [axes for axes in figure.axes if axes.get_label() != "<colorbar>"]
@@ -132,6 +131,21 @@ class Look:
         for number, axes in enumerate(panels):
             named = cut(file_name(number + 1, axes.get_xlabel() or axes.get_ylabel()), 60)
             yield f"-{named}" if panels[1:] else "", self._alone(pickle.loads(content), number)
+
+    def _fit(self, figure: Figure, width: float) -> None:
+        """Give a figure this width, its legends as many columns as fit, and the rows they take.
+
+        Texts do not shrink with it, so a low figure keeps its height.
+        """
+        wide, high = figure.get_size_inches()
+        high = max(high * width / wide, min(high, 2.5))
+        for legend in figure.legends[:]:
+            handles = [handle for handle in legend.legend_handles if handle is not None]
+            legend.remove()
+            add_legend(figure, handles, int(12 * width))
+            high += legend_height(handles, int(12 * width))
+        figure.suptitle(figure.get_suptitle(), wrap=True)
+        figure.set_size_inches(width, high)
 
     def _alone(self, figure: Figure, number: int) -> Figure:
         """Return a figure with one of its panels alone, as wide as the look says."""

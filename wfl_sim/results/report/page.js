@@ -4,7 +4,7 @@ const LABELS = Object.keys(DATA.labels);
 const numberOf = (label) => LABELS.indexOf(label);
 const COST_NAMES = {
   rounds: { name: "completed rounds", unit: "", whole: true }, time: { name: "simulated time", unit: "s" },
-  joules: { name: "energy drawn", unit: "J" }, bits: { name: "sent and received", unit: "bit" },
+  joules: { name: "energy drawn", unit: "J" }, bits: { name: "sent over the air", unit: "bit" },
 };
 const SCOPES = {
   global: "shared model on pooled test data", personal_mean: "mean of the personal models",

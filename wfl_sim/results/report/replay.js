@@ -209,7 +209,7 @@ class Replay {
       round = Math.max(round, spans.round[i]);
     }
     const charged = states.filter((each) => each.charge !== null);
-    const facts = [["round", round < 0 ? "–" : round], ["energy drawn", amount(joules, "J")], ["sent and received", amount(bits, "bit")],
+    const facts = [["round", round < 0 ? "–" : round], ["energy drawn", amount(joules, "J")], ["sent over the air", amount(bits, "bit")],
       ...Object.entries(counts).sort().map(([name, count]) => [name, `${count} of ${states.length}`])];
     if (charged.length) {
       const mean = charged.reduce((sum, each) => sum + each.charge, 0) / charged.length;
