@@ -9,7 +9,9 @@ the best s has, with ``c(s) = psi/psi' - s``, one of the conditions
 - the power binds: ``s^2 c / (psi (c + s)) = price G^2 / (S (C + A))``, ``b = G / s``.
 
 The price is the one at which the sum of the bandwidths is the band. With C = 0 the deadlines bind
-and it is the problem of Yang et al., arXiv 1911.02417, without computing.
+and it is the problem of Yang et al., arXiv 1911.02417, without computing. Otherwise it is the least
+for shares that stay to the end of each: what others leave when they end early is not foreseen, and
+turns on the whole band, such as those of max C/I, draw C for a shorter time.
 """
 
 from dataclasses import dataclass
@@ -39,7 +41,7 @@ _LEAST_PRICE: Final = 1e-300
 @ALLOCATORS("minimum-energy")
 @dataclass(frozen=True, kw_only=True)
 class MinimumEnergy:
-    """Frequency-flat shares and power levels that meet the deadlines with the least energy drawn.
+    """Least energy drawn within deadlines by frequency-flat shares that stay, and power levels.
 
     A deadline is the transfer's own or `within` of its beginning. It is solved anew at every step,
     from mean gains and the rate averaged over fading unless `knowledge` says otherwise. Who cannot
