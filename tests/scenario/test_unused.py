@@ -71,7 +71,7 @@ def said(files, *settings, text=GOOD):
                 "rounds={kind: deadline, count: 2, deadline: 9 s}",
                 "server.staleness={kind: delta, exponent: 2}",
             ],
-            "has no effect in rounds that drop what is late",
+            "has no effect in rounds that wait for all or drop what is late",
         ),
         (
             [
@@ -80,6 +80,12 @@ def said(files, *settings, text=GOOD):
             ],
             None,
         ),
+        (["cells.0.downlink.allocator=max-ci"], "one broadcast, alone on the band"),
+        (["cells.0.downlink={allocator: max-ci, broadcast: false}"], None),
+        (["cells.0.downlink={allocator: max-ci, share: 0.5}"], None),
+        (["cells.0.downlink.allocator=water-filling"], None),
+        (["cells.0.downlink.allocator=max-ci", "cells.0.traffic=[{interval: 1 s}]"], None),
+        (["cells.0.downlink.allocator=max-ci", "devices.0.mobility=random-waypoint"], None),
         (["devices.0.speed=9 m/s"], None),
         (["cells.0={wired: 1 Gbit/s, uplink: {csi_error: 0.1}}"], "beside `wifi` or `wired`"),
         (["cells.0={wired: 1 Gbit/s, channel: {fading: static}}"], "the one cell is `wired`"),
@@ -89,7 +95,7 @@ def said(files, *settings, text=GOOD):
         (["devices.0.away_power=1 W"], "has no effect for devices that are always there"),
         (
             ["server.staleness={kind: delta, exponent: 2}"],
-            "has no effect in rounds that wait for all",
+            "has no effect in rounds that wait for all or drop what is late",
         ),
     ],
 )

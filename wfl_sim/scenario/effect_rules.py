@@ -1,0 +1,213 @@
+"""Where keys have no effect: a table of keys, conditions and reasons."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from channel_models import LogNormal
+from wfl_sim.device_models.availability import Always
+from wfl_sim.learning.synthetic import Synthetic, SyntheticLearner
+from wfl_sim.methods.method import SplitModel, needs_unicast
+from wfl_sim.radio.allocation import Fixed, Hungarian, ProportionalFair, WaterFilling
+from wfl_sim.radio.cell import CellConfig
+from wfl_sim.rounds import (
+    Centralised,
+    Deadline,
+    Hierarchical,
+    JointPlan,
+    OverSelection,
+    OverTheAir,
+    Synchronous,
+)
+from wfl_sim.rounds.selection import BestChannel, Oort, RoundRobin
+from wfl_sim.scenario.scenario import Scenario
+
+
+@dataclass(frozen=True)
+class Rule:
+    """When a key has no effect, and why."""
+
+    keys: str
+    """Paths of keys, with spaces between; `*` is any item of a list."""
+    idle: Callable[[Scenario, Any], bool]
+    """Whether it has none, given the scenario and what is at the first `words` of its path."""
+    why: str
+    words: int = -1
+
+
+TRAINS_NOTHING: Final = "with a synthetic model, which trains nothing and has its payload given"
+RULES: Final = (
+    Rule(
+        "load_memory",
+        lambda scenario, _: scenario.interference != "load-average",
+        "without `interference: load-average`",
+    ),
+    Rule(
+        "interference",
+        lambda scenario, _: len(scenario.base_stations) == 1 and scenario.interference != "none",
+        "with one cell",
+    ),
+    Rule("cells.*.bias", lambda scenario, _: len(scenario.base_stations) == 1, "with one cell"),
+    Rule(
+        "cells.*.channel.entry",
+        lambda scenario, _: not any(group.indoor for group in scenario.devices),
+        "where no device is in a building",
+    ),
+    Rule(
+        "cells.*.channel.pathloss.sigma",
+        lambda _, channel: channel.shadowing != LogNormal(sigma=channel.pathloss.sigma),
+        "beside a `shadowing`",
+        words=3,
+    ),
+    Rule(
+        "cells.*.channel.fading.delay_spread",
+        lambda _, fading: getattr(fading, "profile", "") == "flat",
+        "with a flat profile",
+    ),
+    Rule(
+        "cells.*.tdd.special",
+        lambda _, tdd: "S" not in tdd.pattern,
+        "in a pattern without a special slot",
+    ),
+    Rule(
+        "handover",
+        lambda scenario, _: not any(group.moves for group in scenario.devices),
+        "where no device moves",
+    ),
+    Rule(
+        "backhaul.edge_servers",
+        lambda scenario, _: not isinstance(scenario.rounds, Hierarchical),
+        "without `rounds: hierarchical`",
+    ),
+    Rule(
+        "backhaul.hardware", lambda scenario, graph: not graph.edge_servers, "without edge servers"
+    ),
+    Rule(
+        "cells.*.backhaul",
+        lambda scenario, _: scenario.backhaul is not None,
+        "beside a `backhaul` for all cells",
+    ),
+    Rule(
+        "cells.*.uplink.averaging cells.*.downlink.averaging",
+        lambda _, band: (
+            not isinstance(band.allocator, (ProportionalFair, Hungarian))
+            and type(band.allocator).__module__.startswith("wfl_sim.")
+        ),
+        "with an allocator that looks at no average",
+    ),
+    Rule(
+        "cells.*.uplink.allocator cells.*.downlink.allocator cells.*.uplink.rate "
+        "cells.*.downlink.rate cells.*.uplink.csi_delay cells.*.downlink.csi_delay "
+        "cells.*.uplink.subband cells.*.downlink.subband cells.*.uplink.overhead "
+        "cells.*.downlink.overhead cells.*.uplink.block_snr cells.*.uplink.csi_error "
+        "cells.*.downlink.csi_error cells.*.uplink.averaging cells.*.downlink.averaging "
+        "cells.*.subcarrier_spacing",
+        lambda _, cell: cell.wifi is not None or cell.wired is not None,
+        "beside `wifi` or `wired`",
+        words=2,
+    ),
+    Rule(
+        "cells.*.carrier cells.*.bandwidth cells.*.height cells.*.antenna cells.*.channel "
+        "cells.*.downlink.power cells.*.downlink.noise_figure cells.*.downlink.outside "
+        "cells.*.uplink.noise_figure cells.*.uplink.outside",
+        lambda scenario, cell: cell.wired is not None and len(scenario.base_stations) == 1,
+        "where the one cell is `wired`",
+        words=2,
+    ),
+    Rule(
+        "cells.*.downlink.allocator",
+        lambda scenario, cell: (
+            not isinstance(cell.downlink.allocator, (Fixed, WaterFilling))
+            and type(cell.downlink.allocator).__module__.startswith("wfl_sim.")
+            and _one_download(scenario, cell)
+        ),
+        "where each download is one broadcast, alone on the band",
+        words=2,
+    ),
+    Rule(
+        "evaluation.every",
+        lambda _, evaluation: evaluation.interval is not None,
+        "beside `interval`",
+    ),
+    Rule("method.local.steps", lambda _, local: local.epochs > 0, "beside `epochs`"),
+    Rule(
+        "payload.upload payload.download",
+        lambda scenario, _: isinstance(scenario.rounds, Centralised),
+        "in centralised training, which sends nothing",
+    ),
+    Rule(
+        "devices.*.speed",
+        lambda _, group: group.mobility.pace is not None,
+        "beside a mobility with a speed of its own",
+    ),
+    Rule(
+        "devices.*.away_power",
+        lambda _, group: isinstance(group.availability, Always) and group.battery is None,
+        "for devices that are always there",
+    ),
+    Rule(
+        "devices.*.compute.precision devices.*.hardware.peak devices.*.hardware.utilisation "
+        "devices.*.hardware.bandwidth devices.*.hardware.step_overhead "
+        "devices.*.hardware.compute_power",
+        lambda _, group: group.compute.table is not None,
+        "beside a `table` of measured seconds and watts",
+        words=2,
+    ),
+    Rule(
+        "devices.*.hardware.receive_power devices.*.hardware.transmit_circuit_power "
+        "devices.*.hardware.amplifier_efficiency",
+        lambda _, group: group.modem is not None,
+        "beside a `modem`, which has powers of its own",
+        words=2,
+    ),
+    Rule(
+        "devices.*.battery.restart",
+        lambda _, battery: not battery.revives,
+        "for a battery that is never charged",
+    ),
+    Rule(
+        "server.staleness",
+        lambda scenario, _: (
+            type(scenario.rounds)
+            in (Synchronous, Centralised, OverTheAir, Hierarchical, OverSelection)
+            or (isinstance(scenario.rounds, Deadline) and scenario.rounds.late == "drop")
+        ),
+        "in rounds that wait for all or drop what is late",
+    ),
+    Rule(
+        "rounds.select",
+        lambda scenario, rounds: (
+            isinstance(rounds.select, (BestChannel, RoundRobin, Oort))
+            and rounds.clients in (0, scenario.device_count)
+        ),
+        "where every device is asked",
+    ),
+    Rule(
+        "privacy.noise privacy.delta",
+        lambda _, privacy: not privacy.noise_multiplier,
+        "without a `noise_multiplier`",
+    ),
+    Rule(
+        "model.cut",
+        lambda scenario, model: (
+            SyntheticLearner(model, scenario.method).workload(0).exchange is None
+        ),
+        "with a method that does not split the network",
+    ),
+    Rule(
+        "data payload.upload payload.download evaluation.every evaluation.interval "
+        "evaluation.global_examples evaluation.personal_examples evaluation.metrics "
+        "server.optimizer server.weights privacy.clip privacy.noise_multiplier",
+        lambda scenario, _: isinstance(scenario.model, Synthetic),
+        TRAINS_NOTHING,
+    ),
+)
+
+
+def _one_download(scenario: Scenario, cell: CellConfig) -> bool:
+    """Return whether a cell never has two downloads at once."""
+    method, once = scenario.method, cell.downlink.broadcast and cell.downlink.share == 1
+    apart = needs_unicast(method) or isinstance(method, SplitModel)
+    apart |= any(group.moves for group in scenario.devices)
+    others = any(each.direction == "downlink" for each in cell.traffic)
+    return type(scenario.rounds) in (Synchronous, JointPlan) and once and not (apart or others)
