@@ -82,6 +82,16 @@ def test_speed_zero_is_said_to_freeze_the_fading(tmp_path):
         assert [*frozen_remarks(scenario(tmp_path, *settings))] == []
 
 
+def test_a_power_without_a_unit_is_in_watts_and_said(tmp_path):
+    from wfl_sim.simulation.remarks import loud_remarks
+
+    ((path, text),) = loud_remarks(scenario(tmp_path, "devices.0.power=23"))
+    assert path == ("devices", 0, "power")
+    assert text.startswith("23 W are 43.6 dBm")
+    for meant in ("23 dBm", "0.2", "class-1.5", "36 dBm"):
+        assert [*loud_remarks(scenario(tmp_path, f"devices.0.power={meant}"))] == []
+
+
 def test_walls_cost_what_the_table_says(tmp_path):
     """PL_tw + 0.5 x depth, the less of two draws up to 25 m, and 4.4 dB about it."""
     text = BASE.replace("count: 4", "count: 1500")

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from math import log10
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +21,8 @@ from wfl_sim.state import State
 
 _NAMED: Final = 10
 """Devices that a line names; the manifest has all."""
+_LOUDEST: Final = 4.0
+"""W: terminals of TS 38.101 radiate 35 dBm at most, stations of Wi-Fi 36 dBm."""
 
 
 def remarks(totals: Mapping[str, Any]) -> list[str]:
@@ -61,6 +64,17 @@ def frozen_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
             yield (
                 ("devices", number, "speed"),
                 f"{FROZEN} for the whole run (`static` has no fading, `block` draws anew)",
+            )
+
+
+def loud_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
+    """Yield the powers of devices that were perhaps meant in dBm and are read in W."""
+    for number, group in enumerate(scenario.devices):
+        if group.power > _LOUDEST:
+            yield (
+                ("devices", number, "power"),
+                f"{group.power:g} W are {10 * log10(group.power) + 30:.1f} dBm, more than any "
+                f"class of terminal has (write `{group.power:g} dBm` if that is meant)",
             )
 
 

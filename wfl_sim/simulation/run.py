@@ -28,6 +28,7 @@ from wfl_sim.simulation.remarks import (
     burst_remarks,
     frozen_remarks,
     left_out_remarks,
+    loud_remarks,
     ranges_said_once,
     remarks,
     trace_remarks,
@@ -184,7 +185,8 @@ def prepare(
     Raises:
         ScenarioError: The parts of the scenario do not fit together.
     """
-    found = (each(loaded.scenario) for each in (trace_remarks, frozen_remarks, burst_remarks))
+    kinds = trace_remarks, frozen_remarks, burst_remarks, loud_remarks
+    found = (each(loaded.scenario) for each in kinds)
     for path, text in chain.from_iterable(found):
         warn(str(loaded.document.error(path, text)))
     with ranges_said_once(lambda text: warn(str(loaded.document.error(("devices",), text)))):
