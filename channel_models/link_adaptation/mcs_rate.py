@@ -134,41 +134,47 @@ class McsRate:
         loop = self.outer_loop or OuterLoop()
         steps = max(1, math.ceil(2.0 * blocks * loop.step))
         total, sizes = np.zeros(len(first)), np.diff(np.append(first, len(sinr)))
+        # The truth stays: what each MCS would carry, and its errors, are looked up.
+        true_db = self._effective_db(sinr, weight, first)
+        index = np.arange(len(true_db))[:, None]
+        carried = self._goodput_at(index, true_db)
+        errors = self.errors.code_block_error(db_to_linear(true_db), index, self.code_block)
+        each = np.arange(len(first))
         for _ in range(steps):
             seen = known * np.repeat(db_to_linear(-offset_db), sizes)
-            efficiency, chosen, effective_db = self._scheme(seen, sinr, weight, first)
-            error = self.errors.code_block_error(
-                db_to_linear(effective_db), chosen, self.code_block
-            )
-            offset_db = loop.expected(offset_db, error, blocks / steps)
-            total += efficiency
+            chosen = self._goodput_at(index, self._effective_db(seen, weight, first)).argmax(axis=0)
+            offset_db = loop.expected(offset_db, errors[chosen, each], blocks / steps)
+            total += carried[chosen, each]
         return total / steps, offset_db
 
     def _scheme(
         self, known: FloatArray, sinr: FloatArray, weight: FloatArray, first: Indices
     ) -> tuple[FloatArray, Indices, FloatArray]:
         """bit/s/Hz, MCS and effective SINR in dB of transport blocks, (n,) each."""
-        betas, grid, goodput = _scheme_curves(self)
-        sizes = np.diff(np.append(first, len(sinr)))
-        total = np.add.reduceat(weight, first)
+        expected_db = self._effective_db(known, weight, first)
+        chosen = self._goodput_at(np.arange(len(expected_db))[:, None], expected_db).argmax(axis=0)
+        found = self._effective_db(sinr, weight, first, chosen)
+        return self._goodput_at(chosen, found), chosen, found
 
-        def effective_db(values: FloatArray, beta: FloatArray) -> FloatArray:
-            least = np.minimum.reduceat(values, first)
-            decay = exp((np.repeat(least, sizes) - values) / np.repeat(beta, sizes, axis=-1))
-            mean = np.add.reduceat(weight * decay, first, axis=-1) / total
-            with np.errstate(divide="ignore"):
-                return np.asarray(10.0 * log10(least - beta * log(mean)))
+    def _effective_db(
+        self, values: FloatArray, weight: FloatArray, first: Indices, mcs: Indices | None = None
+    ) -> FloatArray:
+        """Effective SINR in dB of transport blocks (n,) by one MCS each, or by all (MCS, n)."""
+        betas, sizes = _scheme_curves(self)[0], np.diff(np.append(first, len(values)))
+        beta = np.repeat(betas[:, None], len(first), axis=1) if mcs is None else betas[mcs]
+        least = np.minimum.reduceat(values, first)
+        decay = exp((np.repeat(least, sizes) - values) / np.repeat(beta, sizes, axis=-1))
+        mean = np.add.reduceat(weight * decay, first, axis=-1) / np.add.reduceat(weight, first)
+        with np.errstate(divide="ignore"):
+            return np.asarray(10.0 * log10(least - beta * log(mean)))
 
-        def at(index: Any, sinr_db: FloatArray) -> FloatArray:
-            place = np.clip((sinr_db - grid[0]) / (grid[1] - grid[0]), 0.0, len(grid) - 1.0)
-            low = np.minimum(place.astype(np.intp), len(grid) - 2)
-            left, right = goodput[index, low], goodput[index, low + 1]
-            return np.asarray(left + (place - low) * (right - left))
-
-        every = np.repeat(betas[:, None], len(first), axis=1)
-        chosen = at(np.arange(len(betas))[:, None], effective_db(known, every)).argmax(axis=0)
-        found = effective_db(sinr, betas[chosen])
-        return at(chosen, found), chosen, found
+    def _goodput_at(self, mcs: Indices, sinr_db: FloatArray) -> FloatArray:
+        """Goodput of schemes at effective SINRs in dB, bit/s/Hz."""
+        _, grid, goodput = _scheme_curves(self)
+        place = np.clip((sinr_db - grid[0]) / (grid[1] - grid[0]), 0.0, len(grid) - 1.0)
+        low = np.minimum(place.astype(np.intp), len(grid) - 2)
+        left, right = goodput[mcs, low], goodput[mcs, low + 1]
+        return np.asarray(left + (place - low) * (right - left))
 
 
 @cache
