@@ -13,6 +13,7 @@ from peft import AutoPeftModelForSequenceClassification, LoraConfig, PeftModel, 
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
+from tools.models.checkpoints import checkpoint
 from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.model_loading import load_causal, load_model
 from wfl_sim.learning.peft_folder import begin_with, write_peft
@@ -112,6 +113,19 @@ def test_trained_weights_are_in_the_whole_network_alone(
     network = auto.from_pretrained(tmp_path)
     network.config.pad_token_id = 0
     torch.testing.assert_close(logits(network.eval()), logits(adapted.model), atol=1e-4, rtol=1e-4)
+
+
+def test_all_weights_of_a_language_model_are_its_output_layer_too(tmp_path: Path) -> None:
+    """Where it is not the embeddings, which then are float32 before an output layer in bfloat16."""
+    model = Pretrained(pretrained=str(checkpoint("Llama", tmp_path / "base")), dtype="bf16")
+    parts = FedAvg().parts
+    adapted, state = trained(model, parts, causal=True)
+    assert not adapted.model.config.tie_word_embeddings
+    assert sum(value.size for value in state.values()) == adapted.model.num_parameters()
+    answers = logits(adapted.model)
+    write_peft(replace(model, dtype="fp32"), parts, state, None, tmp_path / "new", merge=True)
+    network = AutoModelForCausalLM.from_pretrained(tmp_path / "new")
+    torch.testing.assert_close(logits(network.eval()), answers, atol=1e-4, rtol=1e-4)
 
 
 def test_what_peft_does_not_know_is_refused(quiet: Folder, tmp_path: Path) -> None:

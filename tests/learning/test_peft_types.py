@@ -106,6 +106,16 @@ def test_what_cannot_be_is_one_line(quiet: Folder, tuner: Tuner, said: str) -> N
     assert caught.value.path == ("method",)
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning:peft")  # BOFT looks for a compiler
+@pytest.mark.parametrize("kind", ["boft", "loha", "lokr", "poly"])
+def test_what_cannot_be_counted_on_shapes_is_one_line(
+    quiet: Folder, shards: Shards, kind: str
+) -> None:
+    said = "cannot be counted on shapes .*: choose another .*type of PEFT"
+    with pytest.raises(ValueError, match=said):
+        learner(quiet("bert"), shards, FedPEFT(tuner=Tuner(type=kind))).workload(0)
+
+
 @dataclass(frozen=True)
 class Scale:
     """A part of one's own: one factor of the logits."""

@@ -216,7 +216,7 @@ def _lora_of(folder: Path, parts: Sequence[Part]) -> str:
 
 def _write_into(network: PreTrainedModel, parts: Sequence[Part], state: State) -> None:
     """Write heads and trained weights into a network, and add offsets to them."""
-    backbone = network.base_model
+    places = dict(network.named_parameters()) | dict(network.base_model.named_parameters())
     with torch.no_grad():
         for part in sorted(parts, key=lambda part: isinstance(part.config, Offset)):
             values = _of(part, state)
@@ -227,7 +227,7 @@ def _write_into(network: PreTrainedModel, parts: Sequence[Part], state: State) -
                 for name, value in values.items():
                     stem = name.removesuffix("transposed")
                     name = name if stem == name else f"{stem}weight"
-                    backbone.get_parameter(name).copy_(torch.from_numpy(value))
+                    places[name].copy_(torch.from_numpy(value))
             elif isinstance(part.config, LastLayers | Offset):
                 for name, module, leaf in last_weights(network, part.name, part.config.layers):
                     trained, weight = torch.from_numpy(values[name]), getattr(module, leaf)

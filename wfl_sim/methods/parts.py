@@ -83,10 +83,10 @@ class Critic:
 
 @dataclass(frozen=True, kw_only=True)
 class Full:
-    """Weights of the pretrained backbone itself: full fine-tuning.
+    """Weights of the pretrained network itself: full fine-tuning.
 
-    Every weight outside the head, embeddings included; with `adapted` those matrices alone that a
-    LoRA with these `targets` adapts.
+    Every weight outside the head of a classifier, embeddings included; with `adapted` those
+    matrices alone that a LoRA with these `targets` adapts.
     """
 
     adapted: bool = False

@@ -9,22 +9,27 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from transformers import PreTrainedModel
 
+from wfl_sim.config.errors import LocatedError
+
 
 @contextmanager
 def shapes_alone(model: PreTrainedModel) -> Iterator[None]:
     """Let networks run that would look at values of ids.
 
     Raises:
-        ValueError: this one looks at other values.
+        ValueError: this one looks at other values, or cannot run at all.
     """
     try:
         with torch.device(model.device), _WholeTexts():
             yield
-    except (NotImplementedError, RuntimeError) as error:
+    except LocatedError:
+        raise
+    except (RuntimeError, ValueError) as error:
         reason = str(error).partition("\n")[0].partition(", but")[0]
         raise ValueError(
             f"the costs of {model.config.model_type!r} cannot be counted on shapes ({reason}): "
-            "choose another network, or model: synthetic with costs that you have measured"
+            "choose another network or type of PEFT, or model: synthetic with costs that you have "
+            "measured"
         ) from error
 
 

@@ -25,7 +25,8 @@ _BUFFER = "pretrained_"
 def attach_full(model: PreTrainedModel, part: Part) -> dict[str, Parameter]:
     """Return the parameters of the backbone, or those of the target matrices.
 
-    A matrix of a layer that keeps it transposed (GPT-2) is named ``transposed`` in place of
+    All weights of a language model are its output layer, too, where that is not the embeddings. A
+    matrix of a layer that keeps it transposed (GPT-2) is named ``transposed`` in place of
     ``weight``, for methods that add products of LoRA factors to it.
     """
     config = part.config
@@ -38,6 +39,9 @@ def attach_full(model: PreTrainedModel, part: Part) -> dict[str, Parameter]:
         if not ends or any(each.fullmatch(name) for each in ends):
             stem = name.removesuffix("weight")
             found[f"{stem}transposed" if name in transposed else name] = value
+    if model.can_generate() and not ends:
+        inside = {id(value) for value in found.values()}
+        found |= {name: v for name, v in model.named_parameters() if id(v) not in inside}
     if not found:
         raise ValueError(f"part {part.name!r}: no weight is named {targets}")
     keep_pretrained(model, found)

@@ -25,7 +25,8 @@ def attach_tuner(model: PreTrainedModel, part: Part) -> dict[str, Parameter]:
     """Put PEFT's layers into the backbone, and return what they train.
 
     Raises:
-        LocatedError: there is no such type or option, or it needs a network around the network.
+        LocatedError: there is no such type or option, it needs a network around the network, or
+            looks at values where there are shapes alone.
     """
     config = part.config
     assert isinstance(config, Tuner)
@@ -42,6 +43,9 @@ def attach_tuner(model: PreTrainedModel, part: Part) -> dict[str, Parameter]:
                 made(backbone, tuned, adapter_name=part.name)
             except (ValueError, TypeError, NotImplementedError) as error:
                 raise LocatedError(f"part {part.name!r}: {error}", "method") from error
+            except RuntimeError as error:
+                text = f"part {part.name!r}: {config.type} cannot be counted on shapes ({error})"
+                raise LocatedError(f"{text}: choose another type of PEFT", "method") from error
         for left in ("peft_config", "active_adapter"):
             vars(backbone).pop(left, None)
         activate(backbone)
