@@ -1,6 +1,7 @@
 """Geometry: terminals in a disc, a hexagon, a Poisson field or from a file; hexagonal sites."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -153,7 +154,7 @@ class HexGrid:
         """Centre to corner of a site's hexagon, m: ``spacing / sqrt 3``."""
         return float(self.spacing / np.sqrt(3.0))
 
-    @property
+    @cached_property
     def positions(self) -> FloatArray:
         """Sites (sites, 2) in m, the centre first, then ring by ring counterclockwise."""
         axes = self._axes
@@ -172,7 +173,7 @@ class HexGrid:
         """Azimuths of a site's sectors in rad: (0,) for one, (30, 150, 270 degrees) for three."""
         return np.zeros(1) if self.sectors == 1 else np.deg2rad([30.0, 150.0, 270.0])
 
-    @property
+    @cached_property
     def translations(self) -> FloatArray:
         """Vectors to the layout's images (7, 2) in m, zero first; (1, 2) without wrap-around."""
         if not self.wrap_around:

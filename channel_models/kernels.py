@@ -117,6 +117,34 @@ def _cosine_and_sine(turns: float) -> tuple[Any, Any]:
 
 
 @compiled
+def cosines(
+    points: NDArray[np.float64],
+    waves: NDArray[np.float64],
+    phases: NDArray[np.float64],
+    out: NDArray[np.float64],
+) -> None:
+    """Write the cosines (n, m) of plane waves (m, 2) at points (n, 2), see `ShadowField`."""
+    east, north = waves[:, 0].copy(), waves[:, 1].copy()
+    for p in range(len(points)):
+        x, y = points[p]
+        row = out[p]
+        for m in range(phases.size):
+            turns = x * east[m] + y * north[m] + phases[m]
+            quarters = np.rint(4.0 * turns)
+            angle = (turns - 0.25 * quarters) * _TURN
+            quadrant = quarters - 4.0 * np.floor(0.25 * quarters)
+            square = angle * angle
+            cosine = square * elementary.COSINE[0] + elementary.COSINE[1]
+            for k in range(2, len(elementary.COSINE)):
+                cosine = cosine * square + elementary.COSINE[k]
+            sine = square * elementary.SINE[0] + elementary.SINE[1]
+            for k in range(2, len(elementary.SINE)):
+                sine = sine * square + elementary.SINE[k]
+            across, up = abs(quadrant - 2.0) - 1.0, 1.0 - abs(quadrant - 1.0)
+            row[m] = cosine * across - sine * angle * up
+
+
+@compiled
 def _multiple(x: float, magic: float) -> float:
     return (x + magic) - magic
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike
 
+from channel_models.compiled import kernels
 from channel_models.elementary import LN10, cosine_and_sine, exp
 from channel_models.fading.process import select_links
 from channel_models.laws.power import check_probability
@@ -137,12 +138,18 @@ class ShadowField:
         """Shadowing in dB at ``positions`` (..., 2); ``links`` makes no difference to a map."""
         points = check_points("positions", positions)
         flat = points.reshape(-1, 2)
-        total = np.empty(len(flat))
+        total, loops = np.empty(len(flat)), kernels()
         # elementwise, then a sum over each row: no point's bits depend on the points beside it
         for low in range(0, len(flat), _POINTS_AT_ONCE):
             part = flat[low : low + _POINTS_AT_ONCE]
-            turns = part[:, :1] * self._waves[:, 0] + part[:, 1:] * self._waves[:, 1] + self._phases
-            total[low : low + _POINTS_AT_ONCE] = cosine_and_sine(turns)[0].sum(axis=1)
+            if loops is None:
+                x, y = part[:, :1], part[:, 1:]
+                turns = x * self._waves[:, 0] + y * self._waves[:, 1] + self._phases
+                cosines = cosine_and_sine(turns)[0]
+            else:
+                cosines = np.empty((len(part), self._phases.size))
+                loops.cosines(part, self._waves, self._phases, cosines)
+            total[low : low + _POINTS_AT_ONCE] = cosines.sum(axis=1)
         return (self._scale * total).reshape(points.shape[:-1])[()]
 
 

@@ -20,7 +20,8 @@ from wfl_sim.network.transfer_progress import PlanRun, Progress
 from wfl_sim.radio.medium import Medium, RatePlan
 
 _LONGEST_PLAN = 32
-"""Steps. The length of plans doubles up to this: an arrival discards no more than was used."""
+"""Steps. The length of plans doubles up to this, from half of what the transfers before have had:
+about as much is discarded at a change as was used."""
 
 
 class Carrier:
@@ -48,6 +49,8 @@ class Carrier:
         self._changed = env.event()
         self._followed: PlanRun | None = None
         self._leaving: list[tuple[Transfer, int, simpy.Event]] = []
+        self._lasted = 0
+        """Steps for which the present transfers, or the last ones, have had plans."""
         env.process(self._run())
 
     def __repr__(self) -> str:
@@ -138,7 +141,8 @@ class Carrier:
             transfers = self._progress.transfers(*self._links(), self._group_starts())
             # Every step is reported to power listeners when it begins: no plan of several steps.
             longest = 1 if self._listeners else _LONGEST_PLAN
-            steps, unchanged = 1, True
+            steps, unchanged = min(max(1, self._lasted // 2), longest), True
+            self._lasted = 0
             while unchanged:
                 plan = self._medium.plan(transfers, env.now, steps)
                 if self._listeners:
@@ -231,6 +235,7 @@ class Carrier:
             over = timer.processed
             step, part = (run.last, run.part) if over else run.step_at(env.now)
         self._followed = None
+        self._lasted += step + 1
         return self._advance(run, step, part)
 
     def _advance(self, run: PlanRun, step: int, part: float) -> list[int]:

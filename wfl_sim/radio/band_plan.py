@@ -175,7 +175,7 @@ class BandPlan:
         self.samples.append(partial(link_samples, *grid, present, known, rate, self.band.recorded))
 
     def bring_forward(self, loop: Callable[..., int]) -> None:
-        """Plan the next steps by a compiled loop, as far as it can."""
+        """Plan the steps by a compiled loop."""
         state = np.array((self.left, self._average))
         most = np.full(len(self.left), np.inf) if self.max_units is None else self.max_units
         channel = self._efficiency, self._present, self.strength, self.traffic.weight, most

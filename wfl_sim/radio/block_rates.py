@@ -163,13 +163,13 @@ class BlockRates:
             receivers = np.diff(np.append(traffic.first, len(traffic.links)))
             shares = np.repeat(shares, receivers, axis=0)
             level = np.repeat(level, receivers, axis=0)
-        # Blocks first: the sums over blocks are taken one after the other, as in compiled loops.
+        # Blocks first, as in compiled loops.
         share = np.ascontiguousarray(shares.T)
-        held = share.sum(axis=0)
+        held = _over_blocks(share)
         power = on_blocks(self.power, traffic.links, held, level)
         sinr = present.sinr(power)
         if self._transport is None:
-            rate = (share * self.rate.spectral_efficiency(sinr)).sum(axis=0)
+            rate = _over_blocks(share * self.rate.spectral_efficiency(sinr))
         else:
             link, block = np.nonzero(shares)
             seen = known.sinr(power)
@@ -181,8 +181,8 @@ class BlockRates:
                 len(held),
                 known.learned,
             )
-        received = (share * sinr).sum(axis=0)
-        sent = power * held if power.ndim == 1 else (power * share).sum(axis=0)
+        received = _over_blocks(share * sinr)
+        sent = power * held if power.ndim == 1 else _over_blocks(power * share)
         radiated = sent[traffic.first]
         if traffic.together is not None:
             sizes = np.diff(np.append(traffic.together, len(radiated)))
@@ -257,6 +257,11 @@ class BlockRates:
     @cached_property
     def _every_block(self) -> NDArray[np.intp]:
         return np.arange(self.blocks)
+
+
+def _over_blocks(values: FloatArray) -> FloatArray:
+    """Sum (blocks, n) over the blocks in their order; NumPy's sum of one column has another."""
+    return np.asarray(values.cumsum(axis=0)[-1] if values.shape[1] == 1 else values.sum(axis=0))
 
 
 def worst(traffic: ActiveTransfers, values: NDArray[Any]) -> FloatArray:

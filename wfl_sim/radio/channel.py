@@ -196,7 +196,8 @@ class _Samples:
 
     def missing(self, links: NDArray[np.intp]) -> NDArray[np.intp]:
         """Return the links that have no samples yet."""
-        return np.unique(links[self._column[links] < 0])
+        new = links[self._column[links] < 0]
+        return np.unique(new) if new.size else new
 
     def reserve(self, more: int) -> None:
         """Reserve memory for so many more links."""
@@ -221,7 +222,7 @@ class _Samples:
     def of(self, links: NDArray[np.intp], within: int, count: int) -> NDArray[np.float32]:
         """Return (cells, blocks, links) of at most `count` cells from `within` on."""
         values, columns = self._values[within : within + count], self._column[links]
-        if np.array_equal(columns, np.arange(values.shape[2])):
+        if len(columns) == values.shape[2] and (np.diff(columns, prepend=-1) == 1).all():
             return values
         # No index is out of range; mode="clip" spares NumPy the buffer that mode="raise" needs.
         return values.take(columns, axis=2, mode="clip")

@@ -1,7 +1,7 @@
 """Proportional fair on Shannon's rates over the steps of a plan, compiled by numba.
 
-The operations and their order are those of `ProportionalFair`, `BlockRates` and `BandPlan.record`;
-results have the same bits.
+The operations and their order are those of `ProportionalFair`, `allocate_within_limits`,
+`BlockRates` and `BandPlan.record`; results have the same bits.
 """
 
 import numpy as np
@@ -32,7 +32,7 @@ def proportional_fair(
     results: FloatArray,
     begin: int,
 ) -> int:
-    """Plan step after step until a transfer ends or holds more than it may.
+    """Plan step after step until a transfer ends.
 
     Args:
         turns: of the allocation of one step.
@@ -46,7 +46,7 @@ def proportional_fair(
         present: (steps, blocks, n) fading.
         strength: (n,) SINR for each W.
         weight: (n,) priorities.
-        most: (n,) units that each may hold; more of them, and the step is left to the caller.
+        most: (n,) units that each may hold.
         lengths: (steps,) s.
         keep: (steps,) weight of the average of the past.
         state: (2, n) bits left and average rates; brought forward.
@@ -67,21 +67,21 @@ def proportional_fair(
         for i in range(count):
             current[i] = max(keep[step] * average[i], floors[0]) / forgotten
         offered = efficiency[step]
-        tied = _whole_units(turns, offered, weight, current, holders)
-        if bounded:
-            if tied:
-                return step
+        shared = _whole_units(turns, offered, weight, current, holders)
+        if bounded and not shared:
             held[:] = 0.0
             for u in range(units):
                 held[holders[u]] += 1.0
-            if (held > most).any():
-                return step
-        if tied:
+            shared = bool((held > most).any())
+        if shared:
             for i in range(count):
                 current[i] = max(keep[step] * average[i], floors[0]) / forgotten
-            _shared_units(offered, weight, current, share)
+            if bounded:
+                _within_limits(turns, offered, weight, current, most, share)
+            else:
+                _shared_units(offered, weight, current, share)
         _serve(
-            tied,
+            shared,
             holders,
             share,
             size,
@@ -152,6 +152,47 @@ def _shared_units(
         for i in range(count):
             share[u, i] = 1.0 / alike if merit[i] == best else 0.0
             average[i] += share[u, i] * row[i]
+
+
+@compiled
+def _within_limits(
+    turns: int,
+    efficiency: NDArray[np.floating],
+    weight: FloatArray,
+    average: FloatArray,
+    most: FloatArray,
+    share: FloatArray,
+) -> None:
+    """Write the shares (units, n) of transfers that may hold at most so many units, (n,)."""
+    units, count = efficiency.shape
+    free, others = np.ones(units), np.arange(count)
+    share[:] = 0.0
+    while len(others) and free.max() > 1e-12:
+        places = np.flatnonzero(free > 1e-12)
+        offered, mine = efficiency[places][:, others], weight[others]
+        given, holders = np.zeros(offered.shape), np.empty(len(places), dtype=np.intp)
+        if _whole_units(turns, offered, mine, average[others], holders):
+            _shared_units(offered, mine, average[others], given)
+        else:
+            for p in range(len(places)):
+                given[p, holders[p]] = 1.0
+        stays = np.zeros(len(others), dtype=np.bool_)
+        for i in range(len(others)):
+            given[:, i] *= free[places]
+            stays[i] = given[:, i].sum() <= most[others[i]] * (1 + 1e-9)
+        for i in range(len(others)):
+            if not stays[i]:
+                before = 0.0
+                for p in np.argsort(-offered[:, i], kind="mergesort"):
+                    before += given[p, i]
+                    kept = most[others[i]] - (before - given[p, i])
+                    kept = min(max(kept, 0.0), given[p, i])
+                    share[places[p], others[i]] = kept
+                    free[places[p]] -= kept
+            elif stays.all():
+                for p in range(len(places)):
+                    share[places[p], others[i]] = given[p, i]
+        others = others[stays] if not stays.all() else others[:0]
 
 
 @compiled

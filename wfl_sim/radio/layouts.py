@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import combinations
 from typing import Literal, Protocol
 
@@ -129,7 +129,7 @@ class Hexagonal:
         """Return a position in the hexagon of a site that is drawn uniformly."""
         sites = self.grid.positions
         site = sites[rng.integers(len(sites))]
-        hexagon = cm.Hexagon(radius=self.grid.cell_radius, minimum_distance=min_distance)
+        hexagon = _hexagon(self.grid.cell_radius, min_distance)
         return np.asarray(site + hexagon.drop(1, rng)[0])
 
     @property
@@ -191,6 +191,11 @@ class Sites(Places):
             point = sites[site] + disc.drop(1, rng)[0]
             if ((sites - point) ** 2).sum(axis=1).argmin() == site:
                 return np.asarray(point)
+
+
+@cache
+def _hexagon(radius: float, min_distance: float) -> cm.Hexagon:
+    return cm.Hexagon(radius=radius, minimum_distance=min_distance)
 
 
 def _sectors(template: CellConfig, site: Point, sectors: Literal[1, 3]) -> Iterator[CellConfig]:

@@ -52,6 +52,13 @@ class AverageLoadInterference:
         self._now, self._average = np.zeros(shape), np.zeros(shape)
         """For each cell: W on a block at each cell (uplink), or whether it sends (downlink)."""
         self._since = np.zeros(len(powers))
+        numbers = np.arange(len(powers))
+        self._others = [np.delete(numbers, cell) for cell in numbers]
+        self._sent = np.ones((len(powers), 1))
+        """W on a block of a cell that sends; only for the downlink."""
+        if not self._up:
+            one = np.zeros(1, dtype=np.intp), np.ones(1)
+            self._sent = np.array([rule.per_block(*one) for rule in powers])
 
     def __repr__(self) -> str:
         active = sum(map(len, self._active))
@@ -69,16 +76,14 @@ class AverageLoadInterference:
 
     def interference(self, cell: int, links: NDArray[np.intp], now: float) -> FloatArray:
         """Return the interference in W on a block, for the links (m,) of a cell."""
-        others = [number for number in range(len(self._powers)) if number != cell]
+        others = self._others[cell]
         loads = self._averaged(others, now)
         if self._up:
             return np.full(len(links), float(loads[:, cell].sum()))
-        one = np.ones(len(links))
-        sent = np.array([self._powers[number].per_block(links, one) for number in others])
-        gains = self._gains[np.ix_(self._cells[others], links)]
-        return np.asarray((loads * sent * gains).sum(axis=0))
+        gains = self._gains[self._cells[others, None], links]
+        return np.asarray((loads * self._sent[others] * gains).sum(axis=0))
 
-    def _averaged(self, cells: int | list[int], now: float) -> FloatArray:
+    def _averaged(self, cells: int | NDArray[np.intp], now: float) -> FloatArray:
         if not self._memory:
             return self._now[cells]
         keep = decay(np.asarray((now - self._since[cells]) / self._memory))[..., None]
@@ -93,5 +98,5 @@ class AverageLoadInterference:
         held = np.full(len(active), self._blocks / len(active))
         power = self._powers[cell].per_block(active, held)
         return np.asarray(
-            (self._gains[np.ix_(self._cells, active)] * (power * held)).sum(axis=1) / self._blocks
+            (self._gains[self._cells[:, None], active] * (power * held)).sum(axis=1) / self._blocks
         )

@@ -32,12 +32,10 @@ class OfdmaBand(BandDivision):
         loop = None
         if self._by_blocks(traffic) and self.recorded is None:
             loop = compiled_loop(self.allocator, self.rates, self.subband, traffic.links)
+        if loop is not None:
+            plan.bring_forward(loop)
         while plan.unfinished:
-            if loop is not None:
-                plan.bring_forward(loop)
-            # A step that the loop leaves: more blocks than a transfer may hold.
-            if plan.unfinished:
-                plan.record(self._plan_step(plan))
+            plan.record(self._plan_step(plan))
         return plan.result()
 
     def _plan_step(self, plan: "BandPlan") -> Rates:
