@@ -166,8 +166,7 @@ class SimulatedGrid(Grid):
             now: dict[int, Exchange] = {}
             for exchange in same:
                 index = exchange.device.index
-                free = exchange.device.present and not exchange.device.busy
-                if free and index not in now and not self._waiting.get(index):
+                if exchange.device.available and index not in now and not self._waiting.get(index):
                     now[index] = exchange
                 else:
                     self._federation.env.process(self._send_later(exchange, due))
@@ -183,7 +182,7 @@ class SimulatedGrid(Grid):
         """Wait until the device can be asked, then send."""
         device, index = exchange.device, exchange.device.index
         self._waiting[index] = self._waiting.get(index, 0) + 1
-        while (device.busy or not device.present) and not device.gone:
+        while not device.available and not device.gone:
             yield self._federation.fleet_changed()
         self._waiting[index] -= 1
         if device.gone:

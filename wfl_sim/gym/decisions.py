@@ -73,7 +73,7 @@ def _seconds(value: float) -> float:
 
 
 _SHOWN: Final[Mapping[str, tuple[float, float, Callable[[Device], float]]]] = {
-    "available": (0.0, 1.0, lambda device: float(device.present and not device.busy)),
+    "available": (0.0, 1.0, lambda device: float(device.available)),
     "battery": (0.0, 1.0, lambda device: device.battery_level),
     "compute_seconds": (0.0, LONGEST, lambda device: _seconds(device.expected_compute)),
     "examples": (0.0, 1e9, lambda device: float(device.examples)),

@@ -149,6 +149,12 @@ class Device:
         return self._participation is not None and self._participation.process.is_alive
 
     @property
+    def available(self) -> bool:
+        """Whether it is present and not busy."""
+        # All devices are looked at in every round: those that have never taken part are the most.
+        return self.reachability.present and (self._participation is None or not self.busy)
+
+    @property
     def working_since(self) -> float:
         """Time in s at which its last participation began; infinite before the first."""
         return inf if self._participation is None else self._participation.start

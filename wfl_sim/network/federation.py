@@ -57,7 +57,7 @@ class Federation:
 
     def available(self) -> list[Device]:
         """Return the devices that are present and not busy, in ascending order."""
-        return [device for device in self.devices if device.present and not device.busy]
+        return [device for device in self.devices if device.available]
 
     def wait_for_available(self) -> Generator[simpy.Event, Any, list[Device]]:
         """Wait until a device is available.
