@@ -16,7 +16,7 @@ from wfl_sim.records import Metric, Span
 from wfl_sim.results import Run, write_run
 from wfl_sim.results.figures import breakdown, convergence, draw_all, summary, timeline
 from wfl_sim.results.figures.breakdown import Bar, draw_bars
-from wfl_sim.results.figures.look import SCREEN
+from wfl_sim.results.figures.look import SCREEN, Look
 from wfl_sim.results.figures.style import logarithmic, scale
 from wfl_sim.results.statistics import (
     by_label,
@@ -418,6 +418,24 @@ def test_what_never_sends_is_a_level_against_bits(runs):
     finals = [run.series("accuracy", "personal_mean").value[-1] for run in local]
     np.testing.assert_allclose(level.mean, [np.mean(finals)])
     assert not curve(local, "accuracy", "personal_mean", "time").is_level
+
+
+def test_names_of_levels_take_no_room_from_the_panels(tmp_path):
+    sizes = []
+
+    class Watched(Look):
+        def save(self, figure, *rest):
+            figure.draw_without_rendering()
+            sizes.extend(axes.get_position().width for axes in figure.axes)
+            return []
+
+    runs = [
+        small_run(tmp_path / str(n), f"local-only lr=0.01 upload=int8 rank={n}", 0, [(0.0, 0.2)])
+        for n in range(5)
+    ]
+    convergence(runs, tmp_path, metric="accuracy", scope="global", look=Watched())
+    assert len(sizes) == 4
+    assert min(sizes) > 0.35
 
 
 def test_a_network_only_run_has_no_convergence_and_a_wrong_metric_is_refused(runs, tmp_path):

@@ -69,7 +69,8 @@ def test_no_seed_in_common_and_no_spread(tmp_path):
     assert (far.seeds, one.seeds) == (0, 1)
     assert math.isnan(far.difference)
     assert math.isnan(one.p)
-    assert (one.difference, same.p, more.p) == (0.25, 1.0, 0.0)
+    assert (one.difference, same.p, more.difference) == (0.25, 1.0, 0.25)
+    assert math.isnan(more.p)  # alike on both seeds: the statistic divides by nothing
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))

@@ -105,6 +105,8 @@ def _note(rows: Sequence[SummaryRow]) -> Iterator[str]:
 
 
 def _p(value: float) -> str:
+    if math.isnan(value):
+        return "-"
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 

@@ -128,7 +128,8 @@ class PairedDifference:
     half_width: float
     """Half the width of the 95 % t-interval of the mean; NaN with fewer than two seeds."""
     p: float
-    """Of the two-sided paired t-test; NaN with fewer than two seeds."""
+    """Of the two-sided paired t-test; NaN with fewer than two seeds, and where all differences are
+    alike but not zero: without spread there is no test."""
     p_holm: float
     """The same, adjusted over the labels."""
 
@@ -188,6 +189,6 @@ def _tested(differences: Sequence[float]) -> tuple[int, float, float, float]:
     if count < 2:
         return count, mean, half_width, math.nan
     error = float(np.std(differences, ddof=1)) / math.sqrt(count)
-    if not error:
-        return count, mean, half_width, 1.0 if mean == 0 else 0.0
+    if error <= 1e-12 * abs(mean):
+        return count, mean, half_width, 1.0 if mean == 0 else math.nan
     return count, mean, half_width, float(2 * stdtr(count - 1, -abs(mean) / error))

@@ -177,9 +177,10 @@ def _draw_levels(axes: Axes, curves: Sequence[Curve], styles: Styles, *, falling
         axes.axhspan(one.low[-1], one.high[-1], color=colour, alpha=0.10, lw=0)
     if levels:
         y, side = (0.97, "top") if falling else (0.03, "bottom")
-        text = f"dashed level, sends nothing: {', '.join(one.label for one in levels)}"
-        relative = axes.transAxes
-        axes.text(0.98, y, text, transform=relative, ha="right", va=side, fontsize=8, color=INK)
+        names = ", ".join(one.label for one in levels)
+        names = names if len(names) <= 40 else f"{len(levels)} labels"
+        text = axes.text(0.98, y, f"dashed level, sends nothing: {names}", ha="right", va=side)
+        text.set(transform=axes.transAxes, fontsize=8, color=INK, in_layout=False)
 
 
 def _limit(axes: Axes, curves: Sequence[Curve], target: float | None) -> None:
