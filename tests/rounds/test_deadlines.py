@@ -48,6 +48,14 @@ def test_minimum_energy_takes_the_time_that_the_deadline_leaves(tmp_path):
     assert all(late[i].mean_sinr_db < soon[i].mean_sinr_db - 3 for i in range(4))
 
 
+def test_what_is_kept_in_reserve_is_left_at_the_end(tmp_path):
+    """A share of what is left would be nothing at the deadline, and uploads late by a wire."""
+    allocator = "{kind: minimum-energy, within: 60 s, reserve: 0.25}"
+    spans = uploads(tmp_path, allocator, [6.0] * 4, LEAN)
+    for span in spans.values():
+        assert 6.0 - span.end == pytest.approx(0.25 * (6.0 - span.start), rel=1e-2)
+
+
 def test_with_circuits_that_draw_nobody_waits_for_the_deadline(tmp_path):
     allocator = "{kind: minimum-energy, within: 60 s, reserve: 0}"
     spans = uploads(tmp_path, allocator, [6.0] * 4)

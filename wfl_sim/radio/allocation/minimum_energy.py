@@ -52,7 +52,7 @@ class MinimumEnergy:
     within: Annotated[float, Unit("s", minimum=0.0, maximum=3600.0, exclusive=True)]
     """s; an upload takes all of it, and so does the run of the host, sample by sample."""
     reserve: float = 0.05
-    """Share of the time left that is kept in reserve against fading."""
+    """Share of the time from the beginning to the deadline that is left for fading and wires."""
     knowledge: Knowledge = "statistical"
     """Mean gains and rates averaged over fading, or the sample of the channel that is known."""
 
@@ -66,7 +66,8 @@ class MinimumEnergy:
 
     def shares_and_levels(self, demands: Demands) -> tuple[FloatArray, FloatArray]:
         """Return shares, and (n,) the part of its power that each transfer uses."""
-        time, bits = demands.time_left(self.within) * (1 - self.reserve), demands.bits_left
+        left, bits = demands.time_left(self.within), demands.bits_left
+        time = left - self.reserve * (left + demands.age)
         level, band = np.ones(len(time)), demands.bandwidth
         if not demands.spreads:
             return MinimumMakespan(knowledge=self.knowledge).shares(demands), level
