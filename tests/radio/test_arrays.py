@@ -9,6 +9,7 @@ import pytest
 
 import channel_models as cm
 from tests.fixtures.runs import outcome
+from wfl_sim.config.errors import LocatedError
 from wfl_sim.radio.layers import Layers
 
 LEVEL = np.pi / 2
@@ -101,3 +102,17 @@ def test_arrays_and_layers_shorten_rounds_and_schemes_have_layers_too(tmp_path):
     )
     assert beam < layers < plain
     assert layers < schemes < plain
+
+
+@pytest.mark.parametrize(
+    ("rate", "key"),
+    [
+        ({"map": Layers()}, ("map",)),
+        ({"map": cm.McsRate(outer_loop=cm.OuterLoop())}, ("map", "outer_loop")),
+        ({"ports": 2, "layers": 4}, ("layers",)),
+    ],
+)
+def test_what_layers_would_not_heed_is_refused(rate, key):
+    with pytest.raises(LocatedError) as raised:
+        Layers(**rate)
+    assert raised.value.path == key

@@ -10,7 +10,7 @@ import channel_models as cm
 from tests.fixtures.runs import outcome, scenario
 from wfl_sim.config.errors import LocatedError, ScenarioError
 from wfl_sim.radio.ray_exports import from_deepmimo, from_sionna, write_rays
-from wfl_sim.radio.rays import RayFading
+from wfl_sim.radio.rays import RayFading, read_gains
 from wfl_sim.simulation.placement import place
 
 ROOT = Path(__file__).parents[2]
@@ -149,7 +149,7 @@ def test_a_wrong_table_is_one_line(tmp_path, change, message):
 def test_devices_without_a_row_and_devices_that_move_are_refused(tmp_path):
     path = table(tmp_path, [(0, 1e-7, -90.0, 0.0, 0.0)])
     text = f"cells=[{{channel: {{fading: {{kind: rays, path: {path}}}}}}}]"
-    with pytest.raises(ValueError, match="lacks 1"):
+    with pytest.raises(ValueError, match="lacks device 1"):
         place(scenario(tmp_path, text))
     path = table(tmp_path, [(i, 1e-7, -90.0, 0.0, 0.0) for i in range(6)])
     with pytest.raises(ValueError, match="device 0 moves"):
@@ -157,3 +157,12 @@ def test_devices_without_a_row_and_devices_that_move_are_refused(tmp_path):
     path = table(tmp_path, [(0.5, 1e-7, -90.0, 0.0, 0.0)], "half.csv")
     with pytest.raises(LocatedError, match="device must be whole"):
         RayFading(path=path)
+
+
+def test_a_loss_in_place_of_a_gain_is_refused(tmp_path):
+    path = table(tmp_path, [(0, 1e-7, 90.0, 0.0, 0.0)])
+    with pytest.raises(LocatedError, match="must be at most 0 dB, got 90 dB"):
+        RayFading(path=path)
+    (tmp_path / "gains.csv").write_text("device,gain (dB)\n0,90\n")
+    with pytest.raises(ValueError, match="must be at most 0 dB, got 90 dB"):
+        read_gains(str(tmp_path / "gains.csv"))

@@ -178,3 +178,14 @@ def test_the_line_has_its_place_and_is_there_once(files):
 def test_suggestions_look_one_level_deeper(files, key, meant):
     with pytest.raises(ScenarioError, match=rf"unknown key .*, did you mean {meant}\?$"):
         load(files.write(), settings=[f"{key}=1"])
+
+
+def test_beside_gains_from_a_file_the_large_scale_has_none(files):
+    (files.folder / "gains.csv").write_text("device,gain (dB)\n0,-90\n1,-95\n2,-99\n")
+    gains = f"cells.0.channel={{gains: {files.folder / 'gains.csv'}%s}}"
+    assert said(files, gains % "") == []
+    assert said(files, gains % ", fading: static, pathloss: umi") == []
+    (line,) = said(files, gains % ", shadowing: {sigma: 6 dB}")
+    assert line == "has no effect beside whole gains from a file"
+    (line,) = said(files, gains % "", "cells.0.antenna=sector")
+    assert line == "has no effect beside whole gains from a file"

@@ -65,7 +65,7 @@ class StepTrace:
 
 @dataclass(frozen=True)
 class PowerTrace:
-    """Power over time: a CSV file with the columns start, end, power."""
+    """Power over time: a CSV file with the columns start (s), end (s), power (W)."""
 
     path: Annotated[str, FilePath()]
 

@@ -120,7 +120,7 @@ class Diurnal:
 @AVAILABILITIES("trace")
 @dataclass(frozen=True, kw_only=True)
 class TraceAvailability:
-    """As recorded: a CSV file with the columns device, start, end.
+    """As recorded: a CSV file with the columns device, start (s), end (s).
 
     `device` counts within the group; a device without a row is never there. Nothing repeats: after
     its last row a device stays away.

@@ -43,7 +43,7 @@ class Intensity:
 
 @dataclass(frozen=True, kw_only=True)
 class CarbonIntensity:
-    """Intensity over time: a CSV file with the columns start, end, intensity (g/kWh).
+    """Intensity over time: a CSV file with the columns start (h), end (h), intensity (g/kWh).
 
     Or a table as operators of grids publish it: times of ISO 8601 in the first column, the first of
     which is 0 s of the run, and a column in g/kWh, which `column` names where there are several.

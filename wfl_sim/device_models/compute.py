@@ -22,7 +22,7 @@ BYTES_OF_A_WEIGHT = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "int8": 1.03, "nf4":
 
 @dataclass(frozen=True, kw_only=True)
 class LoadTrace:
-    """Share of the processor that other programs take over time: columns start, end, load."""
+    """Share of the processor that other programs take: columns start (s), end (s), load."""
 
     path: Annotated[str, FilePath()]
 

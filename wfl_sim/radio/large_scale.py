@@ -152,7 +152,9 @@ class LargeScale:
     ) -> FloatArray:
         for device in devices.tolist():
             if device not in table:
-                raise ValueError(f"the file of gains or rays of cell {number} lacks {device}")
+                raise ValueError(
+                    f"the file of gains or rays of cell {number} lacks device {device}"
+                )
             if self._moves[device]:
                 raise ValueError(f"device {device} moves, and has one gain in a file")
         return np.array([table[device] for device in devices.tolist()])

@@ -37,6 +37,10 @@ class Layers:
     def __post_init__(self) -> None:
         if self.layers > self.ports:
             raise LocatedError(f"must be at most the {self.ports} ports", "layers")
+        if isinstance(self.map, Layers):
+            raise LocatedError("must be the rate of one layer, not of layers", "map")
+        if getattr(self.map, "outer_loop", None) is not None:
+            raise LocatedError("is not known to layers", "map", "outer_loop")
 
     def spectral_efficiency(self, sinr: ArrayLike) -> Any:
         """bit/s/Hz at a linear SINR of one port, with the best number of layers."""

@@ -33,7 +33,7 @@ _FARTHEST: Final = 1e5
 
 @dataclass(frozen=True, kw_only=True)
 class Places:
-    """A list of places, a CSV file with the columns x and y, or points of GeoJSON (RFC 7946).
+    """A list of places, a CSV file with columns x (m) and y (m), or points of GeoJSON (RFC 7946).
 
     Longitudes and latitudes (WGS84) become m east and north of `origin`, on the plane that touches
     the ellipsoid there. At d m from the origin a distance is short by about d^3 / (6 R^2) m, with
@@ -51,7 +51,7 @@ class Places:
 
     def __post_init__(self) -> None:
         if bool(self.at) == (self.path is not None):
-            raise LocatedError("must be given as `at` or as `path`, not both")
+            raise LocatedError("must have one of `at` (a list) and `path` (a file)")
         geojson = self.path is not None and Path(self.path).suffix in (".geojson", ".json")
         if not geojson and (self.origin is not None or self.metres):
             key = "metres" if self.metres else "origin"

@@ -20,10 +20,12 @@ from wfl_sim.config.fields import FilePath
 FloatArray = NDArray[np.float64]
 
 _DEVICE: Final = Unit("1", minimum=0.0)
+_GAIN: Final = Unit("dB", maximum=0.0)
+"""No path brings more than is sent: a larger value is a loss."""
 RAY_COLUMNS: Final[Mapping[str, Measure]] = {
     "device": _DEVICE,
     "delay": Unit("s", minimum=0.0),
-    "gain": Unit("dB"),
+    "gain": _GAIN,
     "phase": Unit("rad"),
     "doppler": Unit("Hz"),
 }
@@ -39,7 +41,7 @@ def read_gains(path: str) -> dict[int, float]:
         ValueError: the file cannot be read, or has a device twice.
     """
     found: dict[int, float] = {}
-    for line, row in read_rows(Path(path), {"device": _DEVICE, "gain": Unit("dB")}):
+    for line, row in read_rows(Path(path), {"device": _DEVICE, "gain": _GAIN}):
         device = _number(path, line, row)
         if device in found:
             raise ValueError(f"{Path(path).name}:{line}: device {device} has a gain already")

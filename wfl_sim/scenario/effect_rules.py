@@ -54,6 +54,12 @@ RULES: Final = (
         "where no device is in a building",
     ),
     Rule(
+        "cells.*.channel.shadowing cells.*.channel.entry cells.*.antenna",
+        lambda _, cell: cell.channel.link_gains is not None,
+        "beside whole gains from a file",
+        words=2,
+    ),
+    Rule(
         "cells.*.channel.pathloss.sigma",
         lambda _, channel: channel.shadowing != LogNormal(sigma=channel.pathloss.sigma),
         "beside a `shadowing`",

@@ -20,7 +20,7 @@ from wfl_sim.device_models.mobility.track import MOBILITIES, Leg, Region, Track
 @MOBILITIES("trace")
 @dataclass(frozen=True, kw_only=True)
 class Trace:
-    """A CSV file with the columns device, time, x, y; straight lines join the rows of a device.
+    """A CSV file, columns device, time (s), x (m), y (m); straight lines join a device's rows.
 
     Devices are numbered within their group from 0 on. Before its first row a device stands where
     that says, and after its last it stays.
