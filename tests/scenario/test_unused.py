@@ -134,6 +134,27 @@ def test_with_training_others_have_none(files):
     assert line == "has no effect without a `noise_multiplier`"
 
 
+@pytest.mark.parametrize(
+    ("method", "line"),
+    [
+        ("{kind: pfit, algorithm: dpo, weight: 0.9}", "with `dpo`, which learns from pairs"),
+        ("{kind: pfit, algorithm: dpo, temperature: 2}", None),
+        ("{kind: pfit, weight: 0.9}", None),
+        ("{kind: pfit, algorithm: {kind: ppo, adapt: 0.2}}", "without a `target_kl`"),
+        ("{kind: pfit, algorithm: {kind: ppo, adapt: 0.2, target_kl: 3}}", None),
+        ("{kind: local-only, weight: 0.9, temperature: 2}", "without an `algorithm`; nor has"),
+        ("{kind: local-only, lora: {rank: 4}}", None),
+        ("{kind: local-only, layers: 1, lora: {rank: 4}}", "beside `layers`, which learn"),
+    ],
+)
+def test_keys_of_a_method_that_its_algorithm_does_not_use(files, method, line):
+    text = TRAINED.replace("tiny-bert\ndata: newswire", "tiny-gpt2-instruct\ndata: instruct")
+    first, last = text.index("method:"), text.index("rounds:")
+    found = said(files, text=f"{text[:first]}method: {method}\n{text[last:]}")
+    assert len(found) == (line is not None)
+    assert line is None or line in found[0]
+
+
 def test_with_training_these_keys_have_an_effect(files):
     settings = ["method.lora.rank=4", "method.local.batch=3", "payload.upload=fp16"]
     assert said(files, *settings, text=TRAINED) == []

@@ -67,8 +67,8 @@ def check_compatible(model: Pretrained, method: Method, shards: Shards) -> None:
         if isinstance(objective.algorithm, DPO):
             if not paired:
                 raise LocatedError(
-                    "learns from pairs of answers, and these data have none: give kind: instruct, "
-                    "or another algorithm",
+                    "learns from pairs of answers, and these data have none: give records with "
+                    "`chosen` and `rejected`, kind: instruct, or another algorithm",
                     "method",
                     "algorithm",
                 )

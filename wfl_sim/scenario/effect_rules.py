@@ -7,7 +7,9 @@ from typing import Any, Final
 from channel_models import LogNormal
 from wfl_sim.device_models.availability import Always
 from wfl_sim.learning.synthetic import Synthetic, SyntheticLearner
+from wfl_sim.methods.local_only import LocalOnly
 from wfl_sim.methods.method import SplitModel, needs_unicast
+from wfl_sim.methods.objectives import DPO
 from wfl_sim.radio.allocation import Fixed, Hungarian, ProportionalFair, WaterFilling
 from wfl_sim.radio.cell import CellConfig
 from wfl_sim.rounds import (
@@ -136,6 +138,26 @@ RULES: Final = (
         "beside `interval`",
     ),
     Rule("method.local.steps", lambda _, local: local.epochs > 0, "beside `epochs`"),
+    Rule(
+        "method.rewards method.weight",
+        lambda _, method: isinstance(getattr(method, "algorithm", None), DPO),
+        "with `dpo`, which learns from pairs of answers",
+    ),
+    Rule(
+        "method.rewards method.weight method.attention method.temperature",
+        lambda _, method: isinstance(method, LocalOnly) and method.algorithm is None,
+        "without an `algorithm`",
+    ),
+    Rule(
+        "method.lora",
+        lambda _, method: isinstance(method, LocalOnly) and method.layers > 0,
+        "beside `layers`, which learn in its place",
+    ),
+    Rule(
+        "method.algorithm.adapt",
+        lambda _, algorithm: algorithm.target_kl is None,
+        "without a `target_kl`",
+    ),
     Rule(
         "payload.upload payload.download",
         lambda scenario, _: isinstance(scenario.rounds, Centralised),
