@@ -161,8 +161,8 @@ def test_devices_without_a_row_and_devices_that_move_are_refused(tmp_path):
 
 def test_a_loss_in_place_of_a_gain_is_refused(tmp_path):
     path = table(tmp_path, [(0, 1e-7, 90.0, 0.0, 0.0)])
-    with pytest.raises(LocatedError, match="must be at most 0 dB, got 90 dB"):
+    with pytest.raises(LocatedError, match="gain: must be at most 0 dB, got 90"):
         RayFading(path=path)
     (tmp_path / "gains.csv").write_text("device,gain (dB)\n0,90\n")
-    with pytest.raises(ValueError, match="must be at most 0 dB, got 90 dB"):
+    with pytest.raises(ValueError, match="gain: must be at most 0 dB, got 90"):
         read_gains(str(tmp_path / "gains.csv"))
