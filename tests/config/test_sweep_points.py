@@ -38,15 +38,15 @@ def test_zipped_values_go_together(files):
     block = """\
 sweep:
   zip:
-    cells.0.bandwidth: [5 MHz, 100 MHz]
-    cells.0.subcarrier_spacing: [15 kHz, 60 kHz]
+    cells.0.bandwidth: [5 MHz, 50 MHz, 100 MHz]
+    cells.0.subcarrier_spacing: [15 kHz, 60 kHz, 60 kHz]
   grid: {method.lora.rank: [2, 4]}
 """
     runs = [each.scenario for each in loaded(files, block)]
     assert [
         (run.cells[0].bandwidth, run.cells[0].subcarrier_spacing, run.method.lora.rank)
         for run in runs
-    ] == [(5e6, 15e3, 2), (5e6, 15e3, 4), (100e6, 60e3, 2), (100e6, 60e3, 4)]
+    ] == [(*row, rank) for row in ((5e6, 15e3), (50e6, 60e3), (100e6, 60e3)) for rank in (2, 4)]
     assert {run.seed for run in runs} == {3}
 
 
@@ -126,6 +126,11 @@ def test_the_values_of_an_axis_can_be_set(files):
             "  seeds",
             "  zip: {seeds.x: [3], method.lora.rank: [1, 2]}\n  seeds",
             "28: sweep.zip.method.lora.rank: must have as many values as seeds.x, 1, got 2",
+        ),
+        (
+            "  seeds",
+            "  zip: {devices.0.count: [3, 4, 3], devices.0.power: [1, 1, 1]}\n  seeds",
+            "28: sweep.zip.devices.0.count.2: 3, 1 is there twice",
         ),
         ("  seeds", "  zip: []\n  seeds", "28: sweep.zip: must be a mapping of paths to lists of"),
     ],

@@ -189,7 +189,11 @@ def _rows(document: Document) -> Iterator[Row]:
     together = [
         dict(zip(zipped, row, strict=True)) for row in zip(*zipped.values(), strict=True)
     ] or [{}]
-    for row in together:
+    texts = [", ".join(value.written for value in row.values()) for row in together]
+    for number, row in enumerate(together):
+        if texts[number] in texts[:number]:
+            place = ("sweep", "zip", next(iter(row)), number)
+            raise document.error(place, f"{texts[number]} is there twice")
         for values in product(*grid.values()):
             yield {**row, **dict(zip(grid, values, strict=True))}
 
@@ -216,7 +220,8 @@ def _axes(document: Document, key: str) -> dict[str, list[AxisValue]]:
             items = document.at(*place).parts().items()
             axes[axis] = [AxisValue(path, value, str(name)) for name, value in items]
         else:
-            axes[axis] = [AxisValue(path, value) for value in _items_at(document, place, "values")]
+            listed = _items_at(document, place, "values", again=key == "zip")
+            axes[axis] = [AxisValue(path, value) for value in listed]
     return axes
 
 
@@ -234,13 +239,16 @@ def _mapping_at(document: Document, location: Location, what: str) -> dict[str, 
     return data
 
 
-def _items_at(document: Document, location: Location, what: str) -> list[Document]:
+def _items_at(
+    document: Document, location: Location, what: str, *, again: bool = False
+) -> list[Document]:
+    """Return the items of a list; `again` lets a value be there twice."""
     data = document.at(*location).data
     if not isinstance(data, list) or not data:
         raise document.error(location, f"must be a list of {what}, got {shown(data)}")
     texts: set[str] = set()
     for index, value in enumerate(data):
-        if (text := brief(value)) in texts:
+        if (text := brief(value)) in texts and not again:
             raise document.error((*location, index), f"{shown(value)} is there twice")
         texts.add(text)
     return [*document.at(*location).parts().values()]
