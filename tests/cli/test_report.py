@@ -134,3 +134,18 @@ def test_an_unknown_family():
         ValueError, match=r"^unknown family 'allocatorr', did you mean 'allocator'\?$"
     ):
         show_kinds("allocatorr")
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (0.0227, "0.023"),
+        (0.5, "0.5"),
+        (0.0, "0.0"),
+        (1.25, "1.2"),
+        (4321, "4,321.0"),
+        (math.nan, "-"),
+    ],
+)
+def test_small_costs_keep_two_digits(value, written):
+    assert tables.number(value) == written

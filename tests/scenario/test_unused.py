@@ -142,6 +142,7 @@ def test_with_training_others_have_none(files):
         ("{kind: pfit, weight: 0.9}", None),
         ("{kind: pfit, algorithm: {kind: ppo, adapt: 0.2}}", "without a `target_kl`"),
         ("{kind: pfit, algorithm: {kind: ppo, adapt: 0.2, target_kl: 3}}", None),
+        ("{kind: pwff, lora: {dropout: 0.1}}", "with an `algorithm`: nothing drops out"),
         ("{kind: local-only, weight: 0.9, temperature: 2}", "without an `algorithm`; nor has"),
         ("{kind: local-only, lora: {rank: 4}}", None),
         ("{kind: local-only, layers: 1, lora: {rank: 4}}", "beside `layers`, which learn"),

@@ -102,9 +102,9 @@ class Report:
                 how += f" ({_executor(manifest['execution'])})"
             if number in self._kept:
                 how = "there already"
+            simulated = tables.number(manifest["simulated_seconds"])
             self._bar.console.print(
-                f"[bold]{escape(str(folder))}[/]  {manifest['simulated_seconds']:.1f} simulated s "
-                f"{how}",
+                f"[bold]{escape(str(folder))}[/]  {simulated} simulated s {how}",
                 highlight=False,
                 soft_wrap=True,
             )

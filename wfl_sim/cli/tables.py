@@ -52,17 +52,17 @@ def comparison(runs: Sequence[Run], goal: Goal) -> Iterator[Group]:
             escape(label),
             str(len(members)),
             "-" if final is None else _with_width(final.final, final.half_width),
-            _number(_mean(float(run.manifest["simulated_seconds"]) for run in members)),
-            _number(_mean(run.joules for run in members)),
-            _number(_mean(run.bits / 1e6 for run in members)),
-            *(_number(_mean(each[end] for each in ends)) for end in ENDS),
+            number(_mean(float(run.manifest["simulated_seconds"]) for run in members)),
+            number(_mean(run.joules for run in members)),
+            number(_mean(run.bits / 1e6 for run in members)),
+            *(number(_mean(each[end] for each in ends)) for end in ENDS),
         )
     yield Group(f"\nwhole runs: {name}", whole)
     parts = sorted({part for run in runs for part in run.components})
     energy = _plain_table("label", parts)
     for label, members in groups.items():
         means = (_mean(run.components.get(part, 0.0) for run in members) for part in parts)
-        energy.add_row(escape(label), *map(_number, means))
+        energy.add_row(escape(label), *map(number, means))
     yield Group("\njoules of all devices by component", energy)
     if rows and goal.target is not None:
         table = _plain_table("label", ("reached", "rounds", "seconds", "joules", "Mbit"))
@@ -92,7 +92,7 @@ def _costs(row: SummaryRow) -> Iterator[str]:
     for name in ("rounds", "seconds", "joules", "mbit"):
         bound = getattr(row, f"least_{name}")
         exact = row.reached == row.seeds or math.isnan(bound)
-        yield _number(getattr(row, name)) if exact else f"≥ {_number(bound)}"
+        yield number(getattr(row, name)) if exact else f"≥ {number(bound)}"
 
 
 def _note(rows: Sequence[SummaryRow]) -> Iterator[str]:
@@ -127,8 +127,11 @@ def _mean(values: Iterable[float]) -> float:
     return sum(given) / len(given)
 
 
-def _number(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:,.1f}"
+def number(value: float) -> str:
+    """Return a number with one decimal, or of two digits where it is below 1; "-" for NaN."""
+    if math.isnan(value):
+        return "-"
+    return f"{value:.2g}" if 0 < abs(value) < 1 else f"{value:,.1f}"
 
 
 def show_kinds(family: str) -> None:

@@ -149,6 +149,12 @@ RULES: Final = (
         "without an `algorithm`",
     ),
     Rule(
+        "method.lora.dropout",
+        lambda _, method: getattr(method, "algorithm", None) is not None,
+        "with an `algorithm`: nothing drops out in learning from rewards or pairs",
+        words=1,
+    ),
+    Rule(
         "method.lora",
         lambda _, method: isinstance(method, LocalOnly) and method.layers > 0,
         "beside `layers`, which learn in its place",
