@@ -123,6 +123,16 @@ RULES: Final = (
         words=2,
     ),
     Rule(
+        "cells.*.traffic.*.size cells.*.traffic.*.spread",
+        lambda _, users: users.interval is None,
+        "on full buffers: files come with `interval`",
+    ),
+    Rule(
+        "cells.*.traffic.*.weight",
+        lambda _, users: users.reserved > 0,
+        "among the users of a slice, who weigh alike",
+    ),
+    Rule(
         "cells.*.downlink.allocator",
         lambda scenario, cell: (
             not isinstance(cell.downlink.allocator, (Fixed, WaterFilling))
