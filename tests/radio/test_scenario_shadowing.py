@@ -88,7 +88,7 @@ def test_a_power_without_a_unit_is_in_watts_and_said(tmp_path):
     ((path, text),) = loud_remarks(scenario(tmp_path, "devices.0.power=23"))
     assert path == ("devices", 0, "power")
     assert text.startswith("23 W are 43.6 dBm")
-    for meant in ("23 dBm", "0.2", "class-1.5", "36 dBm"):
+    for meant in ("23 dBm", "0.2", "class-1.5", "36 dBm", "90 dBm"):
         assert [*loud_remarks(scenario(tmp_path, f"devices.0.power={meant}"))] == []
 
 

@@ -23,6 +23,8 @@ _NAMED: Final = 10
 """Devices that a line names; the manifest has all."""
 _LOUDEST: Final = 4.0
 """W: terminals of TS 38.101 radiate 35 dBm at most, stations of Wi-Fi 36 dBm."""
+_MEANT: Final = 50.0
+"""No power of a device is a larger number of dBm; more W are meant as they are."""
 
 
 def remarks(totals: Mapping[str, Any]) -> list[str]:
@@ -70,7 +72,7 @@ def frozen_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
 def loud_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
     """Yield the powers of devices that were perhaps meant in dBm and are read in W."""
     for number, group in enumerate(scenario.devices):
-        if group.power > _LOUDEST:
+        if _LOUDEST < group.power <= _MEANT:
             yield (
                 ("devices", number, "power"),
                 f"{group.power:g} W are {10 * log10(group.power) + 30:.1f} dBm, more than any "
