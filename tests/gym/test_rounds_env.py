@@ -5,6 +5,7 @@ import pytest
 
 pytest.importorskip("gymnasium")
 
+from gymnasium.error import InvalidAction, ResetNeeded
 from gymnasium.utils.env_checker import check_env
 from ruamel.yaml import YAML
 
@@ -123,3 +124,14 @@ def test_what_cannot_be_is_one_line():
         RoundsEnv({**SCENARIO, "sweep": {"seeds": [1, 2]}}, act="power")
     with pytest.raises(ValueError, match="act must be selection, shares, power or frequency"):
         RoundsEnv(SCENARIO, act="speed")
+
+
+def test_a_step_needs_an_episode_and_a_value_for_each_device():
+    env = RoundsEnv(SCENARIO, act="selection")
+    with pytest.raises(ResetNeeded, match=r"call reset\(\)"):
+        env.step(env.action_space.sample())
+    env.reset(seed=1)
+    for action in (np.ones(1), {"selction": np.ones(3)}, 1):
+        with pytest.raises(InvalidAction, match="must be of MultiBinary"):
+            env.step(action)
+    env.step({"selection": np.ones(3)})

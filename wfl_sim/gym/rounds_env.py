@@ -102,7 +102,7 @@ class RoundsEnv(gymnasium.Env[dict[str, Any], Any]):
         self._cache = LearnerCache()
         self._open = ExitStack()
         self._graph: TaskGraph | None = None
-        self._number = 0
+        self._number = self._rounds
         self._rows: list[Metric] = []
 
     def reset(
@@ -127,12 +127,17 @@ class RoundsEnv(gymnasium.Env[dict[str, Any], Any]):
             Observation, reward, whether the episode is over, False, and what happened: `seconds`
             and `joules` of the round, `asked` and `arrived` (devices), and the metrics of a run
             that trains. The last step of an episode names the `run` folder, if one is written.
+
+        Raises:
+            ResetNeeded: no episode has begun, or it is over.
+            InvalidAction: the action has not a value for each device.
         """
         if self._number >= self._rounds:
-            raise gymnasium.error.ResetNeeded("the episode is over: call reset()")
-        decisions = {self._acts[0]: action} if len(self._acts) == 1 else action
-        if isinstance(action, Mapping):
-            decisions = action
+            raise gymnasium.error.ResetNeeded("no episode is going on: call reset()")
+        decisions = action if isinstance(action, Mapping) else {self._acts[0]: action}
+        found = {act: np.shape(values) for act, values in decisions.items()}
+        if found != dict.fromkeys(self._acts, (len(self._federation.devices),)):
+            raise gymnasium.error.InvalidAction(f"must be of {self.action_space}, got {found}")
         federation, env = self._federation, self._federation.env
         apply(decisions, federation, self._watts)
         start, joules = env.now, self._joules()
