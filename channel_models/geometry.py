@@ -166,7 +166,7 @@ class HexGrid:
                 for _ in range(ring):
                     coordinates.append(place)
                     place = (place[0] + step[0], place[1] + step[1])
-        return _combined(np.array(coordinates, dtype=float), axes)
+        return _constant(_combined(np.array(coordinates, dtype=float), axes))
 
     @property
     def boresights(self) -> FloatArray:
@@ -177,13 +177,13 @@ class HexGrid:
     def translations(self) -> FloatArray:
         """Vectors to the layout's images (7, 2) in m, zero first; (1, 2) without wrap-around."""
         if not self.wrap_around:
-            return np.zeros((1, 2))
+            return _constant(np.zeros((1, 2)))
         n = self.rings
         turn = np.array([[0.5, np.sqrt(3.0) / 2.0], [-np.sqrt(3.0) / 2.0, 0.5]])
         images = [np.zeros(2), _combined(np.array([n + 1.0, float(n)]), self._axes)]
         for _ in range(5):
             images.append(_combined(images[-1], turn))
-        return np.array(images)
+        return _constant(np.array(images))
 
     @property
     def _axes(self) -> FloatArray:
@@ -209,6 +209,11 @@ class HexGrid:
 def _combined(factors: FloatArray, vectors: FloatArray) -> FloatArray:
     """``factors @ vectors`` for two vectors, without the rounding of a library's product."""
     return np.asarray(factors[..., :1] * vectors[0] + factors[..., 1:] * vectors[1])
+
+
+def _constant(values: FloatArray) -> FloatArray:
+    values.flags.writeable = False
+    return values
 
 
 def _check_ring(inner: float, outer: float, name: str) -> None:

@@ -129,7 +129,7 @@ class Hexagonal:
         """Return a position in the hexagon of a site that is drawn uniformly."""
         sites = self.grid.positions
         site = sites[rng.integers(len(sites))]
-        hexagon = _hexagon(self.grid.cell_radius, min_distance)
+        hexagon = _around(cm.Hexagon, self.grid.cell_radius, min_distance)
         return np.asarray(site + hexagon.drop(1, rng)[0])
 
     @property
@@ -186,7 +186,7 @@ class Sites(Places):
         """Return a position nearest to a site that is drawn uniformly."""
         sites = np.array(self.places)
         site = rng.integers(len(sites))
-        disc = cm.Disc(radius=self.reach, minimum_distance=min_distance)
+        disc = _around(cm.Disc, self.reach, min_distance)
         while True:
             point = sites[site] + disc.drop(1, rng)[0]
             if ((sites - point) ** 2).sum(axis=1).argmin() == site:
@@ -194,8 +194,10 @@ class Sites(Places):
 
 
 @cache
-def _hexagon(radius: float, min_distance: float) -> cm.Hexagon:
-    return cm.Hexagon(radius=radius, minimum_distance=min_distance)
+def _around(
+    shape: type[cm.Disc | cm.Hexagon], radius: float, min_distance: float
+) -> cm.Disc | cm.Hexagon:
+    return shape(radius=radius, minimum_distance=min_distance)
 
 
 def _sectors(template: CellConfig, site: Point, sectors: Literal[1, 3]) -> Iterator[CellConfig]:
