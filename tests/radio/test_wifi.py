@@ -119,6 +119,13 @@ def test_wires_have_their_rate_and_radiate_nothing(tmp_path):
     assert result.totals["joules"]["transmit"] == result.totals["joules"]["receive"] == 0
 
 
+def test_a_wire_needs_no_distance_that_a_path_loss_allows(tmp_path):
+    """UMa, the default, begins at 10 m."""
+    near = "devices.*.area={radius: 5 m, min_distance: 1 m}"
+    result = outcome(tmp_path, "cells=[{wired: 100 Mbit/s}]", "rounds.count=1", near)
+    assert any(s.activity == "upload" for s in result.spans)
+
+
 @pytest.mark.parametrize(
     ("keys", "message"),
     [

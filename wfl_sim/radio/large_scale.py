@@ -98,6 +98,9 @@ class LargeScale:
     def gains(self, devices: NDArray[np.intp], positions: FloatArray) -> FloatArray:
         """Return linear power gains (cells, n) of n devices at positions (n, 2) in m.
 
+        The only cell has a gain of 1 where it is wired; beside others a wired cell is chosen by the
+        gain of a radio in its place.
+
         A moving device nearer than the least distance of a path-loss model gets the gain at that
         distance.
 
@@ -115,6 +118,8 @@ class LargeScale:
         self, number: int, devices: NDArray[np.intp], positions: FloatArray, offsets: FloatArray
     ) -> FloatArray:
         cell, heights = self._cells[number], self._heights[devices]
+        if cell.wired is not None and len(self._cells) == 1:
+            return np.zeros(len(devices))
         if (table := cell.channel.link_gains) is not None:
             return self._from_table(number, devices, table)
         model = cell.channel.pathloss

@@ -210,6 +210,8 @@ def check_pathloss_range(
 ) -> None:
     """Ask every path-loss model for the loss at the nearest place of every group of devices.
 
+    The only cell is not asked where it is wired.
+
     Args:
         stations: every base station.
         groups: of devices.
@@ -218,6 +220,8 @@ def check_pathloss_range(
     Raises:
         LocatedError: a frequency, a height or a distance is outside the model.
     """
+    if stations[0].wired is not None and len(stations) == 1:
+        return
     for number, cell in enumerate(stations):
         for group, devices in enumerate(groups):
             model, least = cell.channel.pathloss, _least_distance(devices, cell)
