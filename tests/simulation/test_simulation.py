@@ -1,6 +1,7 @@
 """Whole network simulations: conservation, order, determinism, common random numbers."""
 
 import csv
+import gc
 from collections import defaultdict
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from tests.fixtures.runs import outcome, scenario
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.results import digest_spans
+from wfl_sim.simulation import simulation
 from wfl_sim.simulation.placement import place
 from wfl_sim.simulation.simulation import Simulation
 
@@ -102,6 +104,25 @@ def test_compute_lasts_what_the_hardware_needs(tmp_path):
             assert span.flops == 80e9
             watts = 9.0 if span.actor in ("device-4", "device-5") else 14.0
             assert span.joules == pytest.approx(watts * expected, rel=1e-9)
+
+
+def test_garbage_is_collected_among_what_a_run_makes_alone(tmp_path, monkeypatch):
+    seen, own = [], gc.get_freeze_count()
+    go = simulation.run_federation
+    monkeypatch.setattr(
+        simulation,
+        "run_federation",
+        lambda *some: seen.append((gc.isenabled(), gc.get_freeze_count() > 0)) or go(*some),
+    )
+    gc.unfreeze()
+    try:
+        outcome(tmp_path)
+        assert seen == [(True, True)]
+        assert gc.isenabled()
+        assert gc.get_freeze_count() == 0
+    finally:
+        if own:
+            gc.freeze()
 
 
 def test_two_runs_are_equal_to_the_bit(tmp_path):
