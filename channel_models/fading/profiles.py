@@ -4,6 +4,7 @@
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -174,7 +175,7 @@ class TappedFading:
         validate_fields(self)
         _ = self.delay_profile
 
-    @property
+    @cached_property
     def delay_profile(self) -> DelayProfile:
         """The taps: delays in units of the delay spread, and powers."""
         profile = delay_profile(self.profile)
