@@ -66,8 +66,8 @@ class MinimumEnergy:
 
     def shares_and_levels(self, demands: Demands) -> tuple[FloatArray, FloatArray]:
         """Return shares, and (n,) the part of its power that each transfer uses."""
-        left, bits = demands.time_left(self.within), demands.bits_left
-        time = left - self.reserve * (left + demands.age)
+        until, bits = demands.time_left(self.within), demands.bits_left
+        time = until - self.reserve * (until + demands.age)
         level, band = np.ones(len(time)), demands.bandwidth
         if not demands.spreads:
             return MinimumMakespan(knowledge=self.knowledge).shares(demands), level
