@@ -7,6 +7,7 @@ activity closes an interval of power in the ledger.
 from collections.abc import Iterator
 from dataclasses import replace
 from math import inf
+from operator import attrgetter
 
 import simpy
 
@@ -292,13 +293,5 @@ class Device:
     # Names of earlier releases, for plug-ins.
     dismiss, rest = cancel, idle
     lost, charge_share = gone, battery_level
-
-    @property
-    def heard(self) -> StateRef | None:
-        """`last_upload`, by its earlier name."""
-        return self.last_upload
-
-    @property
-    def heard_in(self) -> int:
-        """`last_upload_round`, by its earlier name."""
-        return self.last_upload_round
+    heard = property(attrgetter("last_upload"))
+    heard_in = property(attrgetter("last_upload_round"))
