@@ -1,7 +1,6 @@
 """What runs in a worker process: a loop over jobs, its signals, and the memory of the process."""
 
 import ctypes
-import gc
 import os
 import signal
 import sys
@@ -69,8 +68,6 @@ def serve(pipe: Connection, work: Work[Any, Any], environment: Mapping[str, str]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     threading.Thread(target=_end_with_parent, daemon=True).start()
     keep_freed_memory()
-    # The libraries stay: collections need not go through them, nor copy what a fork shares.
-    gc.freeze()
     try:
         while True:
             job = pipe.recv()

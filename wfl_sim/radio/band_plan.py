@@ -180,7 +180,7 @@ class BandPlan:
         most = np.full(len(self.left), np.inf) if self.max_units is None else self.max_units
         channel = self._efficiency, self._present, self.strength, self.traffic.weight, most
         given = *map(np.ascontiguousarray, channel), self._lengths, self._keep
-        self.planned = loop(*given, state, self._results, self.planned)
+        self.planned = loop(*given, state, self._results)
         self.left, self._average = state
 
     def result(self) -> RatePlan:

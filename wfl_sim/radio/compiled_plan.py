@@ -30,7 +30,6 @@ def proportional_fair(
     keep: FloatArray,
     state: FloatArray,
     results: FloatArray,
-    begin: int,
 ) -> int:
     """Plan step after step until a transfer ends.
 
@@ -51,10 +50,9 @@ def proportional_fair(
         keep: (steps,) weight of the average of the past.
         state: (2, n) bits left and average rates; brought forward.
         results: (4, steps, n) rates, averages before, W, linear SINR; written.
-        begin: first step to be planned.
 
     Returns:
-        The first step that is not planned.
+        Number of steps planned.
     """
     steps, units, count = efficiency.shape
     left, average = state[0], state[1]
@@ -62,7 +60,7 @@ def proportional_fair(
     bounded = most.min() < np.inf
     share, current = np.zeros((units, count)), np.empty(count)
     holders, held = np.empty(units, dtype=np.intp), np.empty(count)
-    for step in range(begin, steps):
+    for step in range(steps):
         forgotten = max(1.0 - keep[step], floors[1]) * unit
         for i in range(count):
             current[i] = max(keep[step] * average[i], floors[0]) / forgotten

@@ -34,8 +34,9 @@ class OfdmaBand(BandDivision):
             loop = compiled_loop(self.allocator, self.rates, self.subband, traffic.links)
         if loop is not None:
             plan.bring_forward(loop)
-        while plan.unfinished:
-            plan.record(self._plan_step(plan))
+        else:
+            while plan.unfinished:
+                plan.record(self._plan_step(plan))
         return plan.result()
 
     def _plan_step(self, plan: "BandPlan") -> Rates:
