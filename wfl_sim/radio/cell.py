@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Annotated, Any, Final, Literal, get_args
@@ -253,3 +254,8 @@ class CellConfig:
             return self._equal_blocks
         width = self.bandwidth, self.subcarrier_spacing, self.carrier
         return cm.resource_blocks(*width, self.standard)
+
+
+def only_wired(cells: Sequence[CellConfig]) -> bool:
+    """Return whether there is one cell and it is wired: no link has a large-scale gain then."""
+    return len(cells) == 1 and cells[0].wired is not None

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 import channel_models as cm
 from channel_models.elementary import hypot
-from wfl_sim.radio.cell import CellConfig
+from wfl_sim.radio.cell import CellConfig, only_wired
 from wfl_sim.randomness import stream
 
 FloatArray = NDArray[np.float64]
@@ -118,7 +118,7 @@ class LargeScale:
         self, number: int, devices: NDArray[np.intp], positions: FloatArray, offsets: FloatArray
     ) -> FloatArray:
         cell, heights = self._cells[number], self._heights[devices]
-        if cell.wired is not None and len(self._cells) == 1:
+        if only_wired(self._cells):
             return np.zeros(len(devices))
         if (table := cell.channel.link_gains) is not None:
             return self._from_table(number, devices, table)

@@ -27,7 +27,7 @@ from wfl_sim.methods.objectives import Rewards
 from wfl_sim.methods.server import AggregationConfig
 from wfl_sim.network.backhaul_graph import BackhaulGraph
 from wfl_sim.radio.band import sampling_step
-from wfl_sim.radio.cell import CellConfig
+from wfl_sim.radio.cell import CellConfig, only_wired
 from wfl_sim.radio.cochannel import check_bands
 from wfl_sim.radio.layouts import Layout
 from wfl_sim.rounds import Asynchronous, Centralised, Hierarchical, OverTheAir
@@ -220,7 +220,7 @@ def check_pathloss_range(
     Raises:
         LocatedError: a frequency, a height or a distance is outside the model.
     """
-    if stations[0].wired is not None and len(stations) == 1:
+    if only_wired(stations):
         return
     for number, cell in enumerate(stations):
         for group, devices in enumerate(groups):

@@ -11,7 +11,7 @@ from wfl_sim.methods.local_only import LocalOnly
 from wfl_sim.methods.method import SplitModel, needs_unicast
 from wfl_sim.methods.objectives import DPO
 from wfl_sim.radio.allocation import Fixed, Hungarian, ProportionalFair, WaterFilling
-from wfl_sim.radio.cell import CellConfig
+from wfl_sim.radio.cell import CellConfig, only_wired
 from wfl_sim.rounds import (
     Centralised,
     Deadline,
@@ -118,7 +118,7 @@ RULES: Final = (
         "cells.*.carrier cells.*.bandwidth cells.*.height cells.*.antenna cells.*.channel "
         "cells.*.downlink.power cells.*.downlink.noise_figure cells.*.downlink.outside "
         "cells.*.uplink.noise_figure cells.*.uplink.outside",
-        lambda scenario, cell: cell.wired is not None and len(scenario.base_stations) == 1,
+        lambda scenario, _: only_wired(scenario.base_stations),
         "where the one cell is `wired`",
         words=2,
     ),
