@@ -7,6 +7,7 @@ import pytest
 
 from tests.fixtures.runs import outcome, scenario
 from wfl_sim.config.errors import LocatedError, ScenarioError
+from wfl_sim.radio.cell import CellConfig
 from wfl_sim.radio.wifi import Wifi, attempts
 from wfl_sim.simulation.simulation import Simulation
 
@@ -126,6 +127,11 @@ def test_a_wire_needs_no_distance_that_a_path_loss_allows(tmp_path):
     assert any(s.activity == "upload" for s in result.spans)
 
 
+def test_an_access_point_has_the_power_of_one_unless_another_is_given():
+    assert CellConfig(wifi=Wifi()).downlink.power == pytest.approx(0.1)
+    assert CellConfig().downlink.power == pytest.approx(10**1.6)
+
+
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
@@ -133,8 +139,8 @@ def test_a_wire_needs_no_distance_that_a_path_loss_allows(tmp_path):
         ("wifi: {}, tdd: {pattern: DDDSU}", "tdd: that is of NR"),
         ("wifi: {}, ideal_blocks: 4, bandwidth: 30 MHz", "bandwidth: of Wi-Fi must be one of 20,"),
         ("wifi: {}, downlink: {power: 40 dBm}", "power: of an access point is at most 36 dBm"),
-        ("wifi: {}, carrier: 60 GHz, downlink: {power: 0.1}", "carrier: of Wi-Fi (IEEE 802.11ax)"),
-        ("wifi: {window: 1}, downlink: {power: 0.1}", "wifi.window: must be at least 2, got 1"),
+        ("wifi: {}, carrier: 60 GHz", "carrier: of Wi-Fi (IEEE 802.11ax)"),
+        ("wifi: {window: 1}", "wifi.window: must be at least 2, got 1"),
         ("wired: 1 Mbit/s, uplink: {loss: waterfall}", "uplink.loss: that is of NR"),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.registry import Registry
 from wfl_sim.radio.layouts import Layout, Sites
 from wfl_sim.radio.places import Places, Point
+
+_LEAST: Final = 35.0
+"""Default of `min_distance`, m: that of a macro cell (TR 36.814 Table A.2.1.1-2)."""
 
 
 class Area(Protocol):
@@ -66,14 +69,14 @@ class Ring:
     """A ring in which devices are dropped uniformly."""
 
     radius: PositiveMetres = 250.0
-    min_distance: NonNegativeMetres = 35.0
+    min_distance: NonNegativeMetres = _LEAST
     """Least distance to the centre, m (35 m: that of TR 38.901 UMa drops)."""
     centre: tuple[Metres, Metres] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
         if self.min_distance >= self.radius:
             raise LocatedError(
-                f"must be smaller than radius {self.radius:g} m, got {self.min_distance:g} m",
+                f"must be smaller than radius {self.radius:g} m, got {_given(self.min_distance)}",
                 "min_distance",
             )
 
@@ -105,14 +108,14 @@ class Rectangle:
 
     width: PositiveMetres
     height: PositiveMetres
-    min_distance: NonNegativeMetres = 35.0
+    min_distance: NonNegativeMetres = _LEAST
     """Least distance to the centre, m."""
     centre: tuple[Metres, Metres] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
         if self.min_distance >= min(self.width, self.height) / 2:
             raise LocatedError(
-                f"must be smaller than half the shorter side, got {self.min_distance:g} m",
+                f"must be smaller than half the shorter side, got {_given(self.min_distance)}",
                 "min_distance",
             )
 
@@ -143,7 +146,7 @@ class Rectangle:
 class Cells:
     """The cells of the layout: a site drawn uniformly, then a position in its hexagon or around."""
 
-    min_distance: NonNegativeMetres = 35.0
+    min_distance: NonNegativeMetres = _LEAST
     """Least distance to the site, m."""
 
     def check(self, layout: Layout | None, count: int) -> None:
@@ -153,7 +156,7 @@ class Cells:
         if self.min_distance >= layout.inner_radius:
             raise LocatedError(
                 f"must be smaller than {layout.inner_radius:g} m, the least distance from a site "
-                f"to the edge of its hexagon, got {self.min_distance:g} m",
+                f"to the edge of its hexagon, got {_given(self.min_distance)}",
                 "min_distance",
             )
 
@@ -198,3 +201,8 @@ class Positions(Places):
     def circle(self, layout: Layout | None) -> tuple[Point, float] | None:
         """Return none."""
         return None
+
+
+def _given(distance: float) -> str:
+    """Write a `min_distance`, and whether it may be the default."""
+    return f"{distance:g} m" + ", the default" * (distance == _LEAST)

@@ -98,8 +98,9 @@ class DownlinkConfig(BandConfig):
     """The band on which the cell sends, its power spread evenly over all resource blocks."""
 
     allocator: Annotated[Allocator, From(ALLOCATORS)] = EqualShare()
-    power: PositiveWatt = 39.810717055349734
-    """W over the band; 46 dBm is the macro base station of TR 38.901 calibrations."""
+    power: PositiveWatt = BY_CARRIER
+    """W over the band: 46 dBm, the macro base station of TR 38.901 calibrations; of Wi-Fi 20 dBm,
+    the limit of ETSI EN 300 328 at 2.4 GHz."""
     noise_figure: NonNegativeDecibel = 7.0
     """Noise figure of the devices' receivers, dB."""
     overhead: Fraction = BY_CARRIER

@@ -145,7 +145,7 @@ def check_access(cell: Any) -> None:
         widths = ", ".join(f"{width / 1e6:g}" for width in SUBCARRIERS)
         raise LocatedError(f"of Wi-Fi must be one of {widths} MHz", "bandwidth")
     if cell.wifi is not None and cell.downlink.power > _ACCESS_POINT:
-        text = "of an access point is at most 36 dBm, such as 20 dBm, and the default is 46 dBm"
-        raise LocatedError(text, "downlink", "power")
+        problem = "of an access point is at most 36 dBm, such as 20 dBm"
+        raise LocatedError(problem, "downlink", "power")
     if cell.wifi is not None and not 1e9 <= cell.carrier <= _TOP:
         raise LocatedError("of Wi-Fi (IEEE 802.11ax) is from 1 to 7.125 GHz", "carrier")
