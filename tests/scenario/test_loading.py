@@ -122,7 +122,8 @@ def test_the_good_scenario_loads(files):
         (
             "radius: 300 m",
             "radius: 30 m",
-            "min_distance: must be smaller than radius 30 m, got 35 m, the default",
+            "23: devices.0.area.min_distance: must be smaller than radius 30 m, got 35 m, "
+            "the default",
         ),
         (
             "radius: 300 m",
