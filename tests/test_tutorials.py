@@ -37,6 +37,7 @@ def typed(page, monkeypatch, folder, capsys):
     for language, block in re.findall(r"```(\w*)\n(.*?)```", text, re.DOTALL):
         name = block.splitlines()[0].removeprefix("# ")
         if language:
+            assert Path(name).stem not in sys.stdlib_module_names, "would take its place"
             (folder / name).write_text(block, encoding="utf-8")
             if re.search(r"^(print|with|for)\b", block, re.MULTILINE) and language == "python":
                 runpy.run_path(str(folder / name))
@@ -63,7 +64,7 @@ def typed(page, monkeypatch, folder, capsys):
 def test_the_tutorial_on_networks(tmp_path, monkeypatch, capsys):
     said = typed("tutorial-wireless.md", monkeypatch, tmp_path, capsys)
     assert "valid" in said["wfl-sim validate --deep cell.yaml"]
-    assert "proportional-fair" in said["numbers.py"]
+    assert "proportional-fair" in said["values.py"]
     (study,) = tmp_path.glob("runs/study-sweep-*")
     assert (study / "figures" / "along-devices.0.power.png").is_file()
     assert (tmp_path / "paper" / "along-devices.0.power-1-power-dbm.pdf").is_file()

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -148,3 +150,18 @@ def test_workers_have_the_environment_of_when_they_begin(monkeypatch):
     assert dict(run_in_processes(search_path, 1, 1, Notes())) == {0: os.environ["PATH"]}
     monkeypatch.delenv("PATH")
     assert dict(run_in_processes(search_path, 1, 1, Notes())) == {0: None}
+
+
+def test_files_of_the_working_folder_take_the_place_of_no_module(tmp_path):
+    here, script = tmp_path / "here", tmp_path / "script.py"
+    here.mkdir()
+    (here / "numbers.py").write_text("raise SystemExit('not the library')")
+    script.write_text(
+        "import wfl_sim.cli.options, tests.execution.test_worker_pool as jobs\n"
+        "from wfl_sim.execution.worker_pool import run_in_processes\n"
+        "print(list(run_in_processes(jobs.square, 1, 1, jobs.Notes())))\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    words = [sys.executable, script]
+    said = subprocess.run(words, cwd=here, env=environment, capture_output=True, text=True)
+    assert said.stdout == "[(0, 0)]\n", said.stderr

@@ -262,8 +262,11 @@ def _interrupts_blocked() -> Iterator[None]:
 def _main_hidden() -> Iterator[None]:
     """Keep a process that is started meanwhile from running the script of this process again.
 
-    Workers need nothing of it, and a script that runs scenarios would run them again.
+    Workers need nothing of it, and a script that runs scenarios would run them again. Nor may they
+    take a `numbers.py` of the working folder for that of the library, before they have our paths.
     """
+    if here := not os.environ.get("PYTHONSAFEPATH"):
+        os.environ["PYTHONSAFEPATH"] = "1"
     main = vars(sys.modules["__main__"])
     names = ("__file__", "__spec__")
     kept: dict[str, Any] = {name: main.pop(name) for name in names if name in main}
@@ -273,6 +276,8 @@ def _main_hidden() -> Iterator[None]:
     finally:
         del main["__spec__"]
         main.update(kept)
+        if here:
+            del os.environ["PYTHONSAFEPATH"]
 
 
 def _stop(workers: "Sequence[_Worker[Any]]") -> None:
