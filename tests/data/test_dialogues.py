@@ -1,12 +1,13 @@
 """Instructions in the forms in which they are published."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from wfl_sim.data import InstructionRecords
+from wfl_sim.data import ByColumn, InstructionRecords
 from wfl_sim.data.instructions import Instructions
 
 Row = dict[str, Any]
@@ -46,14 +47,16 @@ def test_an_array_reads_as_its_lines_do(tmp_path: Path) -> None:
         ),
         (
             '[\n{"instruction": "a", "output": "b"},\n3]',
-            "a.json:3: expected a JSON object, found int",
+            "a.json:3: expected a JSON object, found the number 3",
         ),
         ('[\n{"instruction": "a"},\n{"instruction": ]', "a.json:3: not JSON"),
-        ('{"messages": 3}', "a.json:1: 'messages' must be a list of messages, found int"),
+        ('{"messages": 3}', "a.json:1: 'messages' must be a list of messages, found the number 3"),
         (
             '{"messages": [{"role": "tool", "content": "x"}]}',
             "a.json:1: 'messages': no role 'tool'",
         ),
+        ('{"question": "a", "answer": "b"}', "must have 'instruction', .*, found question, answer"),
+        ('{"prompt": "a", "chosen": "b", "rejected": null}', "'rejected' must be a text or a list"),
         ('{"chosen": "a", "rejected": "b"}', "a.json:1: a pair must have a request"),
         ('{"prompt": "a", "chosen": [], "rejected": "b"}', "'chosen' must end with an answer"),
         (
@@ -190,3 +193,7 @@ def test_an_official_test_set_is_the_pooled_one(tmp_path: Path) -> None:
     data = InstructionRecords(path=str(tmp_path / "a.json"), test=str(tmp_path / "t.json"))
     assert data.shards(2, 0).pooled.texts == ("Q",)
     assert len(data.shards(2, 0).test[0]) == 1
+    named = [{**row, "user": n % 2} for n, row in enumerate(rows)]
+    (tmp_path / "a.json").write_text(json.dumps(named))
+    by_user = replace(data, partition=ByColumn(column="user"))
+    assert by_user.shards(2, 0).pooled.texts == ("Q",)

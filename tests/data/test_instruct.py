@@ -225,7 +225,7 @@ def test_alpaca_lines_and_seed_tasks(tmp_path: Path) -> None:
     ("line", "said"),
     [
         ("{", "tasks.jsonl:1: not JSON"),
-        ("[1]", "tasks.jsonl:1: expected a JSON object, found list"),
+        ("[1]", "tasks.jsonl:1: expected a JSON object, found a list"),
         ('{"instruction": "a"}', "tasks.jsonl:1: 'output' must be a text, found nothing"),
         ('{"instruction": 3, "output": "b"}', "'instruction' must be a text, found 3"),
         ('{"instruction": "a", "instances": 3}', "'instances' must be a list"),

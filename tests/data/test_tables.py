@@ -2,6 +2,7 @@
 
 import configparser
 import csv
+import gzip
 import json
 import subprocess
 import sys
@@ -152,7 +153,8 @@ class TestCsv:
             ("txet,label\na,b\n", r"x\.csv:1: no column 'text', did you mean 'txet'\?"),
             ("text,label\na,\n", r"x\.csv:2: column 'label' is empty"),
             ("text,text,label\n", r"x\.csv:1: column 'text' occurs 2 times"),
-            ('text,label\n"a,b\n', r"x\.csv:2: not a CSV row"),
+            ('text,label\n"a,b\nc,d\n', r"x\.csv:2: not a CSV row"),
+            ('text,label\n"a\nb",c\n"d\ne",\n', r"x\.csv:4: column 'label' is empty"),
             ("text,label\na,b\nc,b\n", r"at least 2 values, found only 'b'"),
             ("", r"at least 2 values, found no rows"),
             ("text,label\na,b\nc,d\n", r"device 0 would hold \d examples, at least 8 are needed"),
@@ -168,9 +170,28 @@ class TestCsv:
             Csv(path=str(tmp_path / "missing.csv")).shards(2, seed=0)
         with pytest.raises(ValueError, match="cannot be read: Is a directory"):
             Csv(path=str(tmp_path)).shards(2, seed=0)
-        (tmp_path / "latin.csv").write_bytes("text,label\ncaf\xe9,b\n".encode("latin-1"))
-        with pytest.raises(ValueError, match="not UTF-8 text"):
-            Csv(path=str(tmp_path / "latin.csv")).shards(2, seed=0)
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            (b"text,label\n" + 9999 * b"a,b\n" + b"caf\xe9,b\n", ":10001: not UTF-8 text: save"),
+            (gzip.compress(b"text,label\n"), ":1: not UTF-8 text but a gzip file"),
+            (b"PK\x03\x04\xff", ":1: not UTF-8 text but a zip file or a spreadsheet"),
+            (b"PAR1\x15\xff", ":1: not UTF-8 text but a Parquet file"),
+            ("text,label\n".encode("utf-16"), ":1: not UTF-8 text but UTF-16"),
+        ],
+    )
+    def test_what_is_no_text_is_named(self, tmp_path, content, message):
+        (tmp_path / "x.csv").write_bytes(content)
+        with pytest.raises(ValueError, match=r"x\.csv" + message):
+            Csv(path=str(tmp_path / "x.csv")).shards(2, seed=0)
+
+    def test_rows_without_text_are_left_out_which_is_said(self, tmp_path):
+        path = write(tmp_path / "x.csv", "title,text,label\n,,a\n,b,b\n" + 20 * "a,b,a\n")
+        made = Csv(path=path, text=("title", "text"), partition=IID()).shards(2, seed=0)
+        texts = [text for part in (*made.train, *made.test) for text in part.texts]
+        assert sorted(texts) == 20 * ["a b"] + ["b"]
+        assert made.remarks == (f"{path}: 1 of 22 rows have no text: they are left out",)
 
     @pytest.mark.parametrize(
         ("options", "message"),
@@ -216,16 +237,28 @@ class TestJsonl:
         ("content", "message"),
         [
             ('{"text": "a", "label": 1}\n{"text"\n', r"x\.jsonl:2: not JSON"),
-            ("[1]\n", r"x\.jsonl:1: expected a JSON object, found list"),
+            ("[1]\n", r"x\.jsonl:1: expected a JSON object, found a list"),
             ('{"text": "a", "lable": 1}\n', r"x\.jsonl:1: no column 'label', did you mean 'lable'"),
-            ('{"text": ["a"], "label": 1}\n', r"x\.jsonl:1: 'text' must be a string, found list"),
-            ('{"text": "a", "label": null}\n', r"'label' must be a string, .* found NoneType"),
-            ('{"text": "a", "label": ""}\n', r"'label' must be a string, .* found an empty string"),
+            ('{"text": ["a"], "label": 1}\n', r"x\.jsonl:1: 'text' must be a string, found a list"),
+            ('{"text": "a", "label": null}\n', r"'label' must be a string, .* found null"),
+            (
+                '{"text": "a", "label": " "}\n',
+                r"'label' must be a string, .* found an empty string",
+            ),
+            ('{"text": "\\ud83d", "label": 1}\n', r"x\.jsonl:1: no text: half a surrogate pair"),
+            ('{"text": "a", "label": ' + 5000 * "1" + "}\n", r"x\.jsonl:1: cannot be read"),
+            (99999 * "[", r"x\.jsonl:1: cannot be read"),
         ],
     )
     def test_bad_files_are_named(self, tmp_path, content, message):
         with pytest.raises(ValueError, match=message):
             Jsonl(path=write(tmp_path / "x.jsonl", content)).shards(2, seed=0)
+
+    def test_an_array_reads_as_its_lines_do(self, tmp_path):
+        rows = [{"text": f"t{n}", "label": n % 2} for n in range(20)]
+        array = write(tmp_path / "x.json", json.dumps(rows, indent=1))
+        lines = write(tmp_path / "x.jsonl", "\n".join(map(json.dumps, rows)))
+        assert Jsonl(path=array).rows() == Jsonl(path=lines).rows()
 
     def test_a_missing_file(self, tmp_path):
         with pytest.raises(FileNotFoundError, match="no such file"):
@@ -303,7 +336,7 @@ class TestHub:
         assert labels.count("") == 10
         shards = Hub(name="somebody/some", partition=IID()).shards(2, seed=0)
         assert sum(map(len, (*shards.train, *shards.test))) == 20
-        assert shards.remarks == ("10 of 30 rows have no label: they are left out",)
+        assert shards.remarks == ("somebody/some: 10 of 30 rows have no label: they are left out",)
 
     def test_without_datasets_the_extra_is_named(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "datasets", None)
@@ -389,3 +422,10 @@ def test_an_official_test_set_is_the_pooled_one(tmp_path: Path) -> None:
     test.write_text("text,label\nofficial,c\n")
     with pytest.raises(ValueError, match=r"test.csv: label 'c' occurs in the test set alone"):
         data.shards(2, 0)
+
+
+def test_an_official_test_set_needs_no_column_of_users(tmp_path: Path) -> None:
+    train = write(tmp_path / "a.csv", "text,label,user\n" + 9 * "a,b,x\nc,d,y\n")
+    test = write(tmp_path / "b.csv", "text,label\nofficial,b\n")
+    data = Csv(path=train, test=test, partition=ByColumn(column="user"))
+    assert data.shards(2, 0).pooled.texts == ("official",)

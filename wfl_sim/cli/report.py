@@ -20,6 +20,8 @@ from wfl_sim.simulation.progress import RunsProgress
 
 _LINES: Final = 60.0
 """Seconds of the host between two lines on progress, where no bar is shown."""
+_WIDE: Final = 1000
+"""Signs of a line of a table in a file: labels have at most 200."""
 
 
 class Report:
@@ -28,6 +30,8 @@ class Report:
     def __init__(self, scenarios: Sequence[Scenario]) -> None:
         self._scenarios = scenarios
         self._console = Console()
+        if not self._console.is_terminal:
+            self._console.width = _WIDE
         self._runs = RunsProgress(len(scenarios))
         self._next_line = time.monotonic() + _LINES
         self._warned: set[str] = set()

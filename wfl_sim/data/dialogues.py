@@ -7,6 +7,8 @@ from itertools import groupby
 from types import MappingProxyType
 from typing import Any, Final
 
+from wfl_sim.data.text_file import in_json
+
 Turn = tuple[str, str]
 """Role (`system`, `user` or `assistant`) and text."""
 
@@ -66,6 +68,9 @@ def conversations(record: Mapping[str, Any], source: str) -> list[list[Exchange 
         if key in record:
             said = [("system", record["system"])] if record.get("system") else []
             return [_exchanges(_merged(said + _turns(record[key], f"{source}: {key!r}")))]
+    if "instruction" not in record:
+        forms = "'instruction', 'messages', 'conversations' or both 'chosen' and 'rejected'"
+        raise ValueError(f"{source}: must have {forms}, found {', '.join(record) or 'nothing'}")
     instances = record.get("instances", [record])
     if not isinstance(instances, list) or not all(isinstance(each, dict) for each in instances):
         raise ValueError(f"{source}: 'instances' must be a list of JSON objects")
@@ -128,7 +133,8 @@ def _turns(value: Any, source: str, alone: str = "") -> list[Turn]:
         pairs = zip(parts[::2], parts[1::2], strict=True)
         return [(_ANTHROPIC[name], text.strip()) for name, text in pairs]
     if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
-        raise ValueError(f"{source} must be a list of messages, found {type(value).__name__}")
+        either = "a text or " if alone else ""
+        raise ValueError(f"{source} must be {either}a list of messages, found {in_json(value)}")
     turns = []
     for message in value:
         role, text = ("from", "value") if "from" in message else ("role", "content")

@@ -121,8 +121,8 @@ class InstructionRecords(TextFile):
     def _documents(self) -> tuple[str, ...]:
         if self.documents is None:
             return ()
-        lines = Path(self.documents).read_text(encoding="utf-8").splitlines()
-        found = tuple(line.strip() for line in lines if line.strip())
+        with TextFile(path=self.documents).opened() as lines:
+            found = tuple(line.strip() for line in lines if line.strip())
         if not found:
             raise ValueError(f"{self.documents}: no documents")
         return found
@@ -130,8 +130,8 @@ class InstructionRecords(TextFile):
     def _official(self) -> Self:
         named = str(self.test)
         if self._is_file:
-            return replace(self, test=None, path=named)
-        return replace(self, test=None, split=named)
+            return replace(self, test=None, partition=IID(), path=named)
+        return replace(self, test=None, partition=IID(), split=named)
 
     @property
     def _is_file(self) -> bool:

@@ -3,6 +3,7 @@
 import csv
 import difflib
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -14,9 +15,9 @@ from wfl_sim.config.fields import FilePath
 from wfl_sim.config.registry import From
 from wfl_sim.data.examples import Examples, Padding, Shards
 from wfl_sim.data.hub import HubName, load_hub
-from wfl_sim.data.partition import PARTITIONS, Dirichlet, Partition, divided, in_order
+from wfl_sim.data.partition import IID, PARTITIONS, Dirichlet, Partition, divided, in_order
 from wfl_sim.data.sharding import DATA, check_sharding, draw_rows, left_out, shards
-from wfl_sim.data.text_file import Source, TextFile, scalar
+from wfl_sim.data.text_file import Source, TextFile, in_json, scalar
 
 _LONGEST_FIELD: Final = 2**30
 """Characters of a text; it is cut to `tokens` later."""
@@ -48,8 +49,7 @@ def _long_fields() -> Iterator[None]:
 class Table(Source):
     """Rows of text and label, divided over devices.
 
-    Classes are the labels that occur, in numerical order when all are integers and in alphabetical
-    order otherwise.
+    Classes are the labels that occur, in numerical order if all are integers, else alphabetical.
 
     Attributes:
         text: the column with the text, or several that are joined by a blank.
@@ -140,12 +140,15 @@ class Table(Source):
         """Return the table of the official test set."""
 
     def _labelled(self) -> tuple[list[Row], tuple[str, ...]]:
-        """Read the rows that have a label, and a line that says how many have none."""
+        """Read the rows that have text and label, and lines that say how many have none."""
         found = self.rows()
-        kept = [row for row in found if row.label]
-        bare = len(found) - len(kept)
-        said = f"{bare:,} of {len(found):,} rows have no label: they are left out"
-        return kept, (said,) if bare else ()
+        kept = [row for row in found if row.text and row.label]
+        bare = (row for row in found if not (row.text and row.label))
+        counts = Counter("label" if row.text else "text" for row in bare)
+        return kept, tuple(
+            f"{self.source}: {count:,} of {len(found):,} rows have no {what}: they are left out"
+            for what, count in counts.items()
+        )
 
     def _examples(self, rows: Sequence[Row], names: Sequence[str]) -> Examples:
         index = {name: i for i, name in enumerate(names)}
@@ -175,15 +178,15 @@ class Table(Source):
         for name in filter(None, (*self.text_columns, self.pair)):
             part = record[name]
             if not isinstance(part, str):
-                found = type(part).__name__
-                raise ValueError(f"{source}: {name!r} must be a string, found {found}")
+                raise ValueError(f"{source}: {name!r} must be a string, found {in_json(part)}")
             texts[name] = part.strip()
         owner = "" if self.owner is None else scalar(record, self.owner, source)
         return self._row_with(texts, scalar(record, self.label, source), owner)
 
     def _row_with(self, cells: Mapping[str, str], label: str, owner: str) -> Row:
         text = " ".join(cells[name].strip() for name in self.text_columns)
-        return Row(text, label, owner, "" if self.pair is None else cells[self.pair].strip())
+        pair = "" if self.pair is None else cells[self.pair].strip()
+        return Row(text.strip(), label, owner, pair)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,7 +197,7 @@ class TableFile(Table, TextFile):
 
     def official(self) -> Self:
         """Return the file of the test."""
-        return replace(self, path=str(self.test), test=None)
+        return replace(self, path=str(self.test), test=None, partition=IID())
 
 
 @DATA("csv")
@@ -221,21 +224,22 @@ class Csv(TableFile):
 
     def rows(self) -> list[Row]:
         """Read the file; blank lines are left out."""
-        columns, rows = self.columns, []
+        columns, rows, line = self.columns, [], 1
         with _long_fields(), self.opened(newline="") as file:
-            # Without a sign for quotation every sign is text.
-            quote = None if self.quoting == "off" else '"'
+            quote = None if self.quoting == "off" else '"'  # None: every sign is text
             reader = csv.reader(file, delimiter=self.delimiter, strict=True, quotechar=quote)
             try:
-                for row in filter(None, reader):
-                    source = f"{self.path}:{reader.line_num}"
+                for row in reader:
+                    source, line = f"{self.path}:{line}", reader.line_num + 1  # its first line
+                    if not row:
+                        continue
                     if columns is None:
                         columns = tuple(name.strip() for name in row)
                         self._check_header(columns, source)
                     else:
                         rows.append(self._row(row, columns, source))
             except csv.Error as error:
-                raise ValueError(f"{self.path}:{reader.line_num}: not a CSV row: {error}") from None
+                raise ValueError(f"{self.path}:{line}: not a CSV row: {error}") from None
         return rows
 
     def _row(self, row: list[str], columns: tuple[str, ...], source: str) -> Row:
@@ -261,14 +265,14 @@ class Csv(TableFile):
 @DATA("jsonl")
 @dataclass(frozen=True, kw_only=True)
 class Jsonl(TableFile):
-    """A UTF-8 file with one JSON object a line, one example each; blank lines are passed over.
+    """A UTF-8 file with one JSON object a line, one example each, or an array of such objects.
 
     A label is a string, an integer, or true and false.
     """
 
     def rows(self) -> list[Row]:
         """Read the file."""
-        return [self.row_of(record, source) for source, record in self.json_lines()]
+        return [self.row_of(record, source) for source, record in self.json_records()]
 
 
 @DATA("hub")
@@ -293,4 +297,4 @@ class Hub(Table, HubName):
 
     def official(self) -> Self:
         """Return the split of the test."""
-        return replace(self, split=str(self.test), test=None)
+        return replace(self, split=str(self.test), test=None, partition=IID())

@@ -4,14 +4,24 @@ import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Annotated, Any, Final, TextIO
 
 from wfl_sim.config.fields import FilePath
 
 _ARRAY: Final = re.compile(r"\s*\[\s*\{")
 _NEXT: Final = re.compile(r"\s*,\s*")
+_SIGNS: Final = MappingProxyType(
+    {
+        b"\x1f\x8b": "a gzip file: unpack it",
+        b"PK": "a zip file or a spreadsheet: unpack it, or save it as CSV",
+        b"PAR1": "a Parquet file: write it as CSV or JSON lines",
+        b"\xff\xfe": "UTF-16: save the file as UTF-8",
+    }
+)
+"""How files begin that are given in place of texts."""
 
 
 class Source(ABC):
@@ -48,8 +58,8 @@ class TextFile(Source):
             raise FileNotFoundError(f"no such file: {self.path}") from None
         except OSError as error:
             raise ValueError(f"{self.path}: cannot be read: {error.strerror}") from None
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{self.path}: not UTF-8 text (byte {error.start})") from None
+        except UnicodeDecodeError:
+            raise ValueError(f"{self.path}:{_undecodable(self.path)}") from None
 
     def json_lines(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield `path:line` and the JSON object of each line that is not blank."""
@@ -80,14 +90,36 @@ class TextFile(Source):
 
 def scalar(record: Mapping[str, object], key: str, source: str) -> str:
     """Return a string, an integer or a truth value of a record as a text."""
-    value = record.get(key, "")
-    if not isinstance(value, str | int) or value == "":
-        found = "an empty string" if value == "" else type(value).__name__
-        found = found if key in record else "nothing"
+    value = record.get(key)
+    if not isinstance(value, str | int) or not str(value).strip():
+        found = in_json(value) if key in record else "nothing"
         raise ValueError(
             f"{source}: {key!r} must be a string, an integer or a truth value, found {found}"
         )
     return json.dumps(value) if isinstance(value, bool) else str(value).strip()
+
+
+def in_json(value: object) -> str:
+    """Return what a value is in the words of JSON."""
+    if isinstance(value, str):
+        return "a string" if value.strip() else "an empty string"
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return f"the number {value}"
+    kinds = {dict: "an object", list: "a list", type(None): "null", bool: "a truth value"}
+    return kinds.get(type(value), type(value).__name__)
+
+
+def _undecodable(path: str) -> str:
+    """Return the number of the first line that is no UTF-8, and what the file may be instead."""
+    good = 0
+    with open(path, "rb") as file:
+        start = file.peek(4)
+        with suppress(UnicodeDecodeError):
+            for line in file:
+                line.decode()
+                good += 1
+    kinds = (f" but {kind}" for sign, kind in _SIGNS.items() if start.startswith(sign))
+    return f"{good + 1}: not UTF-8 text{next(kinds, ': save the file as UTF-8')}"
 
 
 def _object(text: str, source: str) -> dict[str, Any]:
@@ -99,11 +131,18 @@ def _object(text: str, source: str) -> dict[str, Any]:
 
 def _parsed(text: str, source: str) -> Any:
     try:
-        return json.loads(text)
+        value = json.loads(text)
+        if "\\u" in text:
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
     except json.JSONDecodeError as error:
         at = f"{source}:{error.lineno}" if "\n" in text.strip() else source
         raise ValueError(f"{at}: not JSON: {error.msg} at column {error.colno}") from None
+    except UnicodeEncodeError:
+        raise ValueError(f"{source}: no text: half a surrogate pair, as of a cut emoji") from None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{source}: cannot be read: {error}") from None
 
 
 def _expected(value: object) -> str:
-    return f"expected a JSON object, found {type(value).__name__}"
+    return f"expected a JSON object, found {in_json(value)}"
