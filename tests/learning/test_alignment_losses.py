@@ -1,11 +1,13 @@
 """Advantages, losses, divergences and combined gradients against numbers worked by hand."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import Tensor, tensor
 
+from wfl_sim.learning.alignment.learned_weights import LearnedWeights
 from wfl_sim.learning.alignment.losses import (
     clipped_surrogate,
     dpo_loss,
@@ -217,3 +219,36 @@ def test_what_cannot_be_combined_is_refused() -> None:
         combine_gradients([one], (1.0,), "mgda")
     with pytest.raises(ValueError, match="unknown combination 'max'"):
         combine_gradients([one, one], (0.5, 0.5), "max")
+
+
+def test_weights_follow_the_derivative_of_the_first_loss_after_a_step() -> None:
+    """Of two devices, against torch's derivative through a step along sum_k w_k g_k / |g_k|."""
+    goals = tensor([[[1.0, 0.0], [2.0, 1.0]], [[0.0, 3.0], [2.5, 1.5]]])  # (objective, device, 2)
+    at, start, rate = torch.zeros(2, 2), tensor([[0.5, 0.5], [0.3, 0.7]]), 0.1
+    values = {"weights/logits": tensor([[0.2, -0.1], [0.0, 0.4]]), "weights/score": torch.zeros(2)}
+    before = values["weights/logits"].clone().requires_grad_()
+    learned = LearnedWeights(SimpleNamespace(values=values), "weights", rate)  # type: ignore[arg-type]
+
+    gradients = at - goals  # of |x - goal|^2 / 2
+    weights = learned(gradients, start)
+    torch.testing.assert_close(values["weights/logits"], before.detach())
+    shares = (start.log() + before).softmax(1)
+    torch.testing.assert_close(weights, shares.detach())
+    units = gradients / gradients.norm(dim=-1, keepdim=True)
+    step = 1e-3
+    after = at - step * (shares.T[..., None] * units).sum(0)
+    loss = (after - goals[0]).square().sum(-1) / 2
+    loss.sum().backward()
+    assert before.grad is not None
+    learned(after.detach() - goals, start)
+    length = (after.detach() - goals[0]).norm(dim=-1, keepdim=True)
+    expected = before.detach() - rate * before.grad / (step * length)
+    torch.testing.assert_close(values["weights/logits"], expected, rtol=1e-4, atol=1e-6)
+
+
+def test_a_reward_that_all_answers_earn_alike_leaves_its_weight_to_the_other() -> None:
+    values = {"weights/logits": torch.zeros(2)}
+    learned = LearnedWeights(SimpleNamespace(values=values), "weights", 0.5)  # type: ignore[arg-type]
+    first, none = tensor([[1.0, 1.0]]), torch.zeros(1, 2)
+    shares = [learned(torch.stack([first, none]), tensor([[0.5, 0.5]])) for _ in range(3)]
+    assert [round(float(each[0, 0]), 3) for each in shares] == [0.5, 0.562, 0.622]

@@ -22,7 +22,7 @@ from wfl_sim.learning.causal.prompts import Conversations, encode
 from wfl_sim.learning.model_loading import load_tokenizer
 from wfl_sim.learning.pretrained import builtin
 from wfl_sim.learning.pretrained_model import Pretrained
-from wfl_sim.methods import PFIT, PWFF, FedIT, FedRLHF
+from wfl_sim.methods import PFIT, PWFF, FedIT, FedMOA, FedRLHF
 from wfl_sim.methods.method import Method
 from wfl_sim.methods.objectives import DPO, GRPO, PPO, RULES, Rewards, Sparsity
 from wfl_sim.methods.phases import Local
@@ -53,6 +53,7 @@ METHODS = {
     "pfit-dpo": PFIT(local=SMALL, algorithm=DPO()),
     "pwff-mgda": PWFF(rewards=BY_RULE, local=SMALL),
     "pwff-pcgrad": PWFF(rewards=BY_RULE, local=SMALL, combine="pcgrad"),
+    "fedmoa": FedMOA(rewards=BY_RULE, local=replace(SMALL, steps=2), algorithm=GRPO(group=4)),
     "fedrlhf-adaptive": FedRLHF(rewards=BY_RULE, local=SMALL, algorithm=PPO(target_kl=0.1)),
     "fedit": FedIT(local=SMALL),
 }

@@ -35,6 +35,7 @@ STACKING = {
     "flexlora": "its factors are those of a decomposition; a test of its own has the product",
 }
 STEPPING = {"fdlora": "an outer step with momentum goes beyond the average"}
+JUDGED = {"fedmoa": "the score that an upload brings is no part of what comes down"}
 
 
 def state(a, b):
@@ -71,7 +72,7 @@ def test_a_method_declares_what_the_contract_asks(kind):
     assert len(set(names)) == len(names)
     trained = {name.partition(".")[0] for phase in method.phases for name in phase.trains}
     frozen = {part.name for part in method.parts if part.known is True}
-    frozen |= {"world"} if kind == "fedalt" else set()
+    frozen |= {"fedalt": {"world"}, "fedmoa": {"weights"}}.get(kind, set())
     assert trained == set(names) - frozen
     assert all(set(phase.mutes) <= set(names) for phase in method.phases)
 
@@ -83,7 +84,9 @@ def test_the_weighted_mean_by_hand(kind):
     assert numbers(METHODS.find(kind)().aggregate(state(0, 0), uploads)) == [7.0, 1.0]
 
 
-@pytest.mark.parametrize("kind", [kind for kind in SHARING if kind not in STACKING | STEPPING])
+@pytest.mark.parametrize(
+    "kind", [kind for kind in SHARING if kind not in STACKING | STEPPING | JUDGED]
+)
 def test_the_aggregate_of_identical_uploads_is_the_identity(kind):
     """What comes down after equal uploads is what went up; SCAFFOLD's changes of c add to zero."""
     method = METHODS.find(kind)()
@@ -340,6 +343,20 @@ def test_fdlora_takes_nesterov_steps():
     assert shared["head/w"] == 2
     back = Upload({"shared/a": np.float32([1]), "head/w": np.float32([2])}, 1.0)
     assert method.aggregate(shared, [back])["shared/a"] == pytest.approx(1.5)
+
+
+def test_fedmoa_weighs_by_examples_and_reward():
+    """Rewards 0.2 and 0.6 are one standard deviation from their mean: 1 / e and 3 e."""
+    uploads = [
+        Upload({**state(4, -2), "score/primary": np.float32([0.2])}, 1.0),
+        Upload({**state(8, 2), "score/primary": np.float32([0.6])}, 3.0),
+    ]
+    share = 3 * np.exp(2) / (1 + 3 * np.exp(2))
+    method = METHODS.find("fedmoa")()
+    assert numbers(method.aggregate({}, uploads)) == pytest.approx([4 + 4 * share, -2 + 4 * share])
+    plain = METHODS.find("fedmoa")(sharpness=0.0).aggregate({}, uploads)
+    assert numbers(plain) == pytest.approx([7.0, 1.0])
+    assert numbers(method.aggregate({}, uploads[:1])) == [4.0, -2.0]
 
 
 def test_ditto_keeps_a_model_of_its_own():

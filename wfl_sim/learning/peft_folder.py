@@ -29,6 +29,7 @@ from wfl_sim.methods.parts import (
     LoRA,
     Offset,
     Part,
+    RewardWeights,
     Shapes,
     Tuner,
     owner,
@@ -72,7 +73,9 @@ def write_peft(
         ValueError: a part has no place in such a folder.
     """
     for part in parts:
-        if not isinstance(part.config, LoRA | Tuner | Head | Full | LastLayers | Offset | Critic):
+        if isinstance(part.config, Critic | RewardWeights):
+            continue  # of training alone
+        if not isinstance(part.config, LoRA | Tuner | Head | Full | LastLayers | Offset):
             kind = type(part.config).__name__
             raise ValueError(f"part {part.name!r} is a {kind}, which PEFT does not know")
     if not merge:

@@ -206,6 +206,8 @@ def _of(config: object) -> dict[str, tuple[int, ...]]:
             return {"weight": (_CLASSES, _WIDTH), "bias": (_CLASSES,)}
         case kinds.Critic(values=count):
             return {"weight": (count, _WIDTH), "bias": (count,)}
+        case kinds.RewardWeights():
+            return {"logits": (2,), "score": (1,)}
         case kinds.Tuner():
             return {"layer.tuned": (_WIDTH,)}
         case kinds.Router(over=over):

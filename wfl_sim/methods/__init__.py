@@ -8,6 +8,7 @@ from wfl_sim.methods.fedavg import FedAvg
 from wfl_sim.methods.feddpa import FedDPA
 from wfl_sim.methods.fedex_lora import FedExLoRA
 from wfl_sim.methods.fedit import FedIT
+from wfl_sim.methods.fedmoa import FedMOA
 from wfl_sim.methods.fedpeft import FedPEFT
 from wfl_sim.methods.fedper import FedPer
 from wfl_sim.methods.fedprox import FedProx
@@ -41,6 +42,7 @@ __all__ = [
     "FedDPA",
     "FedExLoRA",
     "FedIT",
+    "FedMOA",
     "FedPEFT",
     "FedPer",
     "FedProx",

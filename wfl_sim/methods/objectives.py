@@ -161,8 +161,11 @@ class Alignment(Bounded):
     rewards: Rewards = field(default_factory=Rewards)
     weight: float | None = None
     """a; None for the preference of the device that holds the data."""
-    combine: Literal["linear", "mgda", "pcgrad"] = "linear"
-    """Rewards are added before learning, or the gradients of both combined into one direction."""
+    combine: Literal["linear", "mgda", "pcgrad", "hypergradient"] = "linear"
+    """Rewards are added before learning, or the gradients of both combined into one direction; the
+    last needs a part `RewardWeights`."""
+    weight_rate: NonNegativeFloat = 0.0
+    """Step of the logits of learned weights."""
     distance: NonNegativeFloat = 0.0
     """b of the penalty b |w - w_global|^2 on shared parameters, and on offsets from them."""
     attention: Sparsity = field(default_factory=Sparsity)

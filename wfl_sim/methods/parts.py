@@ -82,6 +82,14 @@ class Critic:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RewardWeights:
+    """What the weights of two rewards have learned, and the mean first reward of the last answers.
+
+    No layer reads them; alignment writes them. They start at zero.
+    """
+
+
+@dataclass(frozen=True, kw_only=True)
 class Full:
     """Weights of the pretrained network itself: full fine-tuning.
 
@@ -117,7 +125,9 @@ class Tuner:
     """Fields of PEFT's configuration of this type, such as `r`; PEFT's defaults without them."""
 
 
-PartConfig = LoRA | Tuner | Adapter | Head | Full | Router | LastLayers | Offset | Critic
+PartConfig = (
+    LoRA | Tuner | Adapter | Head | Full | Router | LastLayers | Offset | Critic | RewardWeights
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Combination of the gradients of two objectives: weighted sum, MGDA, or PCGrad."""
+"""Combination of the gradients of two objectives: weighted sum, MGDA, PCGrad, learned weights."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,8 @@ def combine_gradients(
 ) -> list[Tensor]:
     """Return the direction, by parameter, whose negative improves two losses.
 
-    `linear`: sum_i w_i g_i. `pcgrad`: of the two w_i g_i each loses its component against the
+    `linear`, and `hypergradient`, whose weights have learned: sum_i w_i g_i. `pcgrad`: of the two
+    w_i g_i each loses its component against the
     other, if they point apart, then both are added (T. Yu et al., Gradient surgery for multi-task
     learning, arXiv:2001.06782, algorithm 1; with two losses the order of projections does not
     matter). `mgda`: the shortest vector between u_1 / w_1 and u_2 / w_2, with u_i = g_i / |g_i|
@@ -30,7 +31,7 @@ def combine_gradients(
     Args:
         gradients: gradient of each loss.
         weights: weight of each loss, not negative, with sum 1.
-        how: `linear`, `pcgrad` or `mgda`.
+        how: `linear`, `pcgrad`, `mgda` or `hypergradient`.
 
     Raises:
         ValueError: there are not two losses, or `how` is unknown.
@@ -39,7 +40,7 @@ def combine_gradients(
         raise ValueError(f"two losses can be combined, got {len(gradients)}")
     first, second = gradients
     a, b = (float(weight) for weight in weights)
-    if how == "linear" or a == 0 or b == 0:
+    if how in ("linear", "hypergradient") or a == 0 or b == 0:
         return _sum(first, a, second, b)
     own, other = inner_product(first, first), inner_product(second, second)
     mixed = inner_product(first, second)
@@ -59,7 +60,7 @@ def combine_gradients(
         alike, half = mixed / (one * two), (a * one + b * two) / 2
         share = min_norm_share(mixed.new_tensor(a**-2), alike / (a * b), mixed.new_tensor(b**-2))
         return _sum(first, half * share / (a * one), second, half * (1 - share) / (b * two))
-    raise ValueError(f"unknown combination {how!r} (known: linear, mgda, pcgrad)")
+    raise ValueError(f"unknown combination {how!r} (known: hypergradient, linear, mgda, pcgrad)")
 
 
 def min_norm_share(first: Tensor, mixed: Tensor, second: Tensor) -> Tensor:

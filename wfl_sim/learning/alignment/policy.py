@@ -1,6 +1,6 @@
 """The policy: rollouts, gradients of PPO and GRPO, the loss of DPO, and the reference policy."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
@@ -23,6 +23,9 @@ from wfl_sim.learning.causal.prompts import PromptBatch
 from wfl_sim.learning.training import Optimizer, gradient_of, train_only
 from wfl_sim.methods.objectives import DPO, GRPO, PPO, Alignment
 from wfl_sim.methods.phases import Phase
+
+Adapt = Callable[[Tensor, Tensor], Tensor]
+"""From gradients (2, devices, values) and weights (devices, 2) to other weights."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,6 +134,7 @@ def policy_gradient(
     objective: Alignment,
     weights: Sequence[Sequence[float]],
     penalty: Tensor | float = 0.0,
+    adapt: Adapt | None = None,
 ) -> None:
     """Write the gradient of one optimiser step of PPO or GRPO into `grad` of what learns.
 
@@ -141,6 +145,7 @@ def policy_gradient(
         objective: algorithm, and how objectives are combined.
         weights: weights of the objectives, of each device.
         penalty: added to the loss.
+        adapt: replaces the weights, from the gradients of both objectives and the weights given.
     """
     algorithm, devices = objective.algorithm, len(weights)
     assert isinstance(algorithm, PPO | GRPO)
@@ -173,6 +178,9 @@ def policy_gradient(
     gradients = [_gradient(surrogate, trained, devices) for surrogate in surrogates]
     if isinstance(rest, Tensor):
         rest.backward()
+    if adapt is not None:
+        stacked = torch.stack(gradients)
+        weights = adapt(stacked, stacked.new_tensor(weights)).tolist()
     directions = [
         combine_gradients([[first], [second]], each, objective.combine)[0]
         for first, second, each in zip(*gradients, weights, strict=True)

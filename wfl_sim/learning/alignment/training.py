@@ -8,6 +8,7 @@ import torch
 from torch import Generator, Tensor
 from transformers import PreTrainedTokenizerBase
 
+from wfl_sim.learning.alignment.learned_weights import LearnedWeights
 from wfl_sim.learning.alignment.losses import gae, group_relative, k1_divergence, normalize
 from wfl_sim.learning.alignment.policy import (
     Anchor,
@@ -69,7 +70,8 @@ def align(
     orders = [list(batches(len(each.examples), each.local, each.rng)) for each in inputs]
     kl = algorithm.kl if isinstance(algorithm, PPO | GRPO) else 0.0
     anchor = _anchor(policies, phase, objective)
-    steps = _Steps(policies, phase, objective, tokenizer, anchor, [kl] * len(inputs))
+    learned = LearnedWeights.of(policies, objective)
+    steps = _Steps(policies, phase, objective, tokenizer, anchor, [kl] * len(inputs), learned)
     take = steps.from_pairs if isinstance(algorithm, DPO) else steps.from_rewards
     losses = [list[float]() for _ in inputs]
     for step in range(len(orders[0])):
@@ -93,6 +95,8 @@ class _Steps:
     anchor: Anchor
     coefficients: list[float]
     """What the KL divergence costs each device; it may change from step to step."""
+    learned: LearnedWeights | None
+    """Weights of the rewards, where they learn."""
 
     def from_pairs(
         self, inputs: Sequence[AlignmentInputs], indices: Sequence[Tensor]
@@ -146,7 +150,9 @@ class _Steps:
                 penalty = self.anchor.penalty(self.policies.values)
                 model, trained = self.policies.adapted.model, self.policies.trained
                 with self.policies.on():
-                    policy_gradient(model, trained, minibatch, self.objective, weights, penalty)
+                    policy_gradient(
+                        model, trained, minibatch, self.objective, weights, penalty, self.learned
+                    )
                 self.policies.step()
         costs = zip(rewards, divergences, self.coefficients, strict=False)
         losses = [kl * far - reward for reward, far, kl in costs]
@@ -184,6 +190,8 @@ class _Steps:
         columns = zip(*(each.rewards for each in inputs), strict=True)
         given = torch.stack([_scores(column, requests, answers) for column in columns], 1)
         given = given.to(mask.device)
+        if self.learned is not None:
+            self.learned.note(given[:, 0].view(devices, -1).mean(1))
         divergence = k1_divergence(old.log_probabilities, reference.log_probabilities) * mask
         shares = torch.tensor(weights, device=mask.device)
         weighted = (given * shares.repeat_interleave(len(mask) // devices, 0)).sum(1)

@@ -17,7 +17,12 @@ from wfl_sim.learning.peft.base_weights import (
     initialize_full,
     initialize_last_layers,
 )
-from wfl_sim.learning.peft.heads import attach_critic, attach_head, initialize_head
+from wfl_sim.learning.peft.heads import (
+    attach_critic,
+    attach_head,
+    attach_reward_weights,
+    initialize_head,
+)
 from wfl_sim.learning.peft.lora import activate, attach_lora, initialize_lora
 from wfl_sim.learning.peft.router import attach_router
 from wfl_sim.learning.peft.tuner import attach_tuner
@@ -54,6 +59,7 @@ _KINDS: Final[Mapping[type, tuple[Attach, Initialize]]] = MappingProxyType(
         kinds.LastLayers: (attach_last_layers, initialize_last_layers),
         kinds.Offset: (attach_offset, _zero),
         kinds.Critic: (attach_critic, _zero),
+        kinds.RewardWeights: (attach_reward_weights, _zero),
     }
 )
 

@@ -1,5 +1,6 @@
 """Heads outside the backbone: task heads of classifiers, value heads of language models."""
 
+import torch
 from torch import Generator, Tensor, nn
 from torch.nn import Parameter
 from transformers import PreTrainedModel
@@ -44,3 +45,10 @@ def attach_critic(model: PreTrainedModel, part: Part) -> dict[str, Parameter]:
     head = nn.Linear(model.config.hidden_size, part.config.values)
     model.add_module(VALUE_HEAD, head)
     return dict(head.named_parameters())
+
+
+def attach_reward_weights(model: PreTrainedModel, part: Part) -> dict[str, Parameter]:
+    """Return numbers of their own: nothing in the network reads them."""
+    if not model.can_generate():
+        raise ValueError(f"part {part.name!r}: {model.config.model_type!r} writes no text to value")
+    return {"logits": Parameter(torch.zeros(2)), "score": Parameter(torch.zeros(1))}
