@@ -52,7 +52,7 @@ def complaint(folder: Path, *settings: str) -> str:
         (["method.algorithm={kind: grpo, group: 1}"], "group: must be at least 2, got 1"),
         (["method.attention={ratio: 0}"], "ratio: must lie in (0, 1]"),
         (["method={kind: pwff, algorithm: dpo}"], "it must be linear"),
-        (["method={kind: fedmoa, algorithm: ppo}"], "algorithm must be grpo"),
+        (["method={kind: fedmoa, algorithm: ppo}"], "algorithm: must be grpo"),
         (["method={kind: fedmoa, weight: 2}"], "weight: must lie in [0, 1], got 2"),
         (["method={kind: fedmoa, sharpness: -1}"], "sharpness: must not be negative, got -1"),
         (["method.weight=2"], "weight: must lie in [0, 1], got 2"),
