@@ -12,6 +12,7 @@ TRAINED = GOOD.replace(
     "model: {pretrained: builtin:tiny-bert}\ndata: newswire",
 )
 BOARD = "{base: raspberry-pi-5, receive_power: 3 W}"
+SLOW = "{base: raspberry-pi-5, bandwidth: 1 GB/s}"
 NOTHING = "with a synthetic model, which trains nothing and has its payload given"
 
 
@@ -96,6 +97,26 @@ def said(files, *settings, text=GOOD):
         (["cells.0={wired: 1 Gbit/s, uplink: {header: 0.1}}"], None),
         (["cells.0={wifi: {}, downlink: {power: 20 dBm, noise_figure: 9 dB}}"], None),
         (["devices.0.away_power=1 W"], "has no effect for devices that are always there"),
+        (["devices.0.away_power=1 W", "devices.0.battery=1 Wh"], "that are always there"),
+        (["devices.0.away_power=1 W", "devices.0.mobility=random-waypoint"], None),
+        (["devices.0.away_power=1 W", "devices.0.reach=exclude"], None),
+        (
+            ["devices.0.away_power=1 W", "devices.0.availability={kind: markov, on: 9, off: 9}"],
+            None,
+        ),
+        (["cells.0={wired: 1 Gbit/s}", "devices.0.power=10 dBm"], "the one cell is `wired`"),
+        (["devices.0.compute.weights=nf4"], "of which no bytes are `frozen`"),
+        (["devices.0.compute.weights=nf4", "model.memory=9 kB", "model.frozen=8 kB"], None),
+        (["devices.0.compute.memory=exclude"], "which fits everywhere"),
+        (["model.traffic_per_step=1 kB", f"devices.0.hardware={SLOW}"], None),
+        (
+            ["rounds.clients=1", "rounds.select=energy-aware"],
+            "has no effect where no device has a battery: it is `random`",
+        ),
+        (["rounds.clients=1", "rounds.select=energy-aware", "devices.0.battery=1 Wh"], None),
+        (["rounds.clients=0", "rounds.select=energy-aware"], "where every device is asked"),
+        (["rounds.select={kind: oort, alpha: 3}"], "has no effect without a `preferred`"),
+        (["rounds.select={kind: oort, alpha: 3, preferred: 1 s}"], None),
         (
             ["server.staleness={kind: delta, exponent: 2}"],
             "has no effect in rounds that wait for all or drop what is late",

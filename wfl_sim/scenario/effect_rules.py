@@ -21,7 +21,7 @@ from wfl_sim.rounds import (
     OverTheAir,
     Synchronous,
 )
-from wfl_sim.rounds.selection import BestChannel, Oort, RoundRobin
+from wfl_sim.rounds.selection import BestChannel, EnergyAware, Oort, RoundRobin
 from wfl_sim.scenario.scenario import Scenario
 
 
@@ -185,9 +185,38 @@ RULES: Final = (
         "beside a mobility with a speed of its own",
     ),
     Rule(
+        "devices.*.power devices.*.speed",
+        lambda scenario, _: len(scenario.base_stations) == 1 and scenario.base_stations[0].wired,
+        "where the one cell is `wired`",
+    ),
+    Rule(
         "devices.*.away_power",
-        lambda _, group: isinstance(group.availability, Always) and group.battery is None,
-        "for devices that are always there",
+        lambda _, group: (
+            isinstance(group.availability, Always)
+            and not group.moves
+            and "exclude" not in (group.reach, group.compute.memory)
+        ),
+        "for devices that are always there (one with an empty battery draws nothing)",
+    ),
+    Rule(
+        "devices.*.compute.frequency",
+        lambda scenario, _: isinstance(scenario.rounds, JointPlan),
+        "under `joint-plan`, which sets the clock",
+    ),
+    Rule(
+        "devices.*.compute.weights",
+        lambda scenario, _: getattr(scenario.model, "frozen", 1) == 0,
+        "with a synthetic model of which no bytes are `frozen`",
+    ),
+    Rule(
+        "devices.*.compute.memory",
+        lambda scenario, _: getattr(scenario.model, "memory", 1) == 0,
+        "with a synthetic model without `memory`, which fits everywhere",
+    ),
+    Rule(
+        "model.traffic_per_step",
+        lambda scenario, _: not any(group.hardware.bandwidth for group in scenario.devices),
+        "where no hardware states its `bandwidth`",
     ),
     Rule(
         "devices.*.compute.precision devices.*.hardware.peak devices.*.hardware.utilisation "
@@ -221,10 +250,23 @@ RULES: Final = (
     Rule(
         "rounds.select",
         lambda scenario, rounds: (
-            isinstance(rounds.select, (BestChannel, RoundRobin, Oort))
+            isinstance(rounds.select, (BestChannel, RoundRobin, Oort, EnergyAware))
             and rounds.clients in (0, scenario.device_count)
         ),
         "where every device is asked",
+    ),
+    Rule(
+        "rounds.select",
+        lambda scenario, rounds: (
+            isinstance(rounds.select, EnergyAware)
+            and not any(group.battery for group in scenario.devices)
+        ),
+        "where no device has a battery: it is `random`",
+    ),
+    Rule(
+        "rounds.select.alpha",
+        lambda _, select: isinstance(select, Oort) and select.preferred is None,
+        "without a `preferred` duration",
     ),
     Rule(
         "privacy.noise privacy.delta",
