@@ -33,11 +33,11 @@ def test_utility_by_hand():
         Client(1, last_upload_round=3, examples=100, reported_loss=0.5),
         Client(2, last_upload_round=3, examples=100, reported_loss=1.0, round_seconds=20.0),
     ]
-    # 100, 50 and 100 of 100 at most; R = 4, R_k = 1, 4, 4; the last is twice as slow: a quarter.
-    bonus = np.sqrt(0.1 * np.log(4) / np.array([1, 4, 4]))
+    # 100, 50 and 100 of 100 at most; R = 5, R_k = 1, 4, 4; the last is twice as slow: a quarter.
+    bonus = np.sqrt(0.1 * np.log(5) / np.array([1, 4, 4]))
     expected = (np.array([1.0, 0.5, 1.0]) + bonus) * [1, 1, 0.25]
-    assert Oort(preferred=10.0).utilities(devices, 4) == pytest.approx(expected)
-    assert Oort().utilities(devices, 4)[2] == pytest.approx(1.0 + bonus[2])
+    assert Oort(preferred=10.0).utilities(devices, 5) == pytest.approx(expected)
+    assert Oort().utilities(devices, 5)[2] == pytest.approx(1.0 + bonus[2])
 
 
 def test_a_slow_device_is_not_saved_by_its_age():
@@ -80,10 +80,11 @@ def test_large_losses_are_drawn_by_their_odds_above_the_cutoff():
         chosen(Oort(explore=0.0, explore_least=0.0, cutoff=0.5), devices, 1, n)[0]
         for n in range(4000)
     )
-    # In round 1 there is no bonus: utilities 1, 0.5, 0.5, 0.025; half of the largest is admitted.
+    # In the second round, R = 2, all have the bonus of R_k = 1; half of the largest is admitted.
+    utility = np.array([1.0, 0.5, 0.5, 0.025]) + np.sqrt(0.1 * np.log(2))
+    odds = utility[:3] / utility[:3].sum()
     assert seen[3] == 0
-    assert seen[0] / 4000 == pytest.approx(0.5, abs=0.03)
-    assert seen[1] / 4000 == pytest.approx(0.25, abs=0.03)
+    assert [seen[i] / 4000 for i in range(3)] == pytest.approx(odds, abs=0.02)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """FedCS: the largest set by the deadline, against all subsets in all orders."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations, permutations
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -74,6 +75,7 @@ class Estimate:
     expected_download: float
     expected_compute: float
     expected_upload: float
+    cell: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(name="cell-0"))
 
 
 def test_fewer_places_keep_the_quickest_and_none_fits_keeps_one():
@@ -84,6 +86,15 @@ def test_fewer_places_keep_the_quickest_and_none_fits_keeps_one():
     assert [device.index for device in chosen] == [5, 8]
     chosen = FedCS(deadline=0.1).select(devices, 2, None)
     assert [device.index for device in chosen] == [5]
+
+
+@pytest.mark.parametrize("solve", ["greedy", "exact"])
+def test_each_cell_has_a_band_of_its_own(solve):
+    """Three uploads of 2 s fit 7 s one after the other, in each of two cells."""
+    cells = [SimpleNamespace(name=f"cell-{i}") for i in range(2)]
+    devices = [Estimate(i, 0.5, 0.5, 2.0, cells[i % 2]) for i in range(8)]
+    chosen = FedCS(deadline=7.0, solve=solve).select(devices, 8, None)
+    assert [sum(device.index % 2 == i for device in chosen) for i in range(2)] == [3, 3]
 
 
 STILL = """

@@ -63,6 +63,7 @@ def selector(kind: Any) -> Iterator[str]:
     devices = [
         SimpleNamespace(
             index=i,
+            cell=SimpleNamespace(name=f"cell-{i % 2}"),
             mean_gain=10.0 ** -(9 + i % 3),
             examples=10 + i,
             times_asked=i % 2,

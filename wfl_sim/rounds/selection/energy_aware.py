@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 class EnergyAware:
     """At random among devices whose battery lasts for the round, with weights by charge.
 
-    A device whose last round would leave it with less than `reserve` of its charge is selected only
-    if too few others are available. The weight of the others is the charge that they would have
-    left, as a share of the capacity, so that no data are excluded for good. Mains power counts as a
-    full battery.
+    The weight is the level of charge, times the share of what is above the cut-off that a round
+    like the device's last one would leave; without a cut-off, the level after that round. Below
+    `reserve` a device is selected only if too few others are available. No data are excluded for
+    good. Mains power counts as a full battery.
     """
 
     reserve: Fraction = 0.1

@@ -10,15 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from math import isfinite
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
 from channel_models.units import PositiveSeconds
 from wfl_sim.rounds.selection.basic import SELECTORS, Clients
-
-if TYPE_CHECKING:
-    pass
 
 Job = tuple[float, float]
 """Seconds until a device is ready to send, and seconds of its upload alone on the band."""
@@ -29,7 +26,8 @@ Job = tuple[float, float]
 class FedCS:
     """The largest set of devices whose uploads, one after the other, end by `deadline`.
 
-    A device is ready when it has downloaded and computed; uploads then take the whole band in turn.
+    A device is ready when it has downloaded and computed; uploads then take the whole band of its
+    cell in turn.
     Times are estimates: downloads and uploads at the mean gain of the device alone on the band,
     computing at its mean speed. An allocator that serves uploads side by side ends the last of them
     at about the same time. `solve: greedy` is the paper's heuristic, which adds the device that
@@ -49,7 +47,14 @@ class FedCS:
             for device in devices
         ]
         solve = greedy if self.solve == "greedy" else exact
-        chosen = solve(jobs, self.deadline)
+        cells: dict[str, list[int]] = {}
+        for i, device in enumerate(devices):
+            cells.setdefault(device.cell.name, []).append(i)
+        chosen = [
+            members[i]
+            for members in cells.values()
+            for i in solve([jobs[member] for member in members], self.deadline)
+        ]
         if not chosen:
             chosen = [min(range(len(jobs)), key=lambda i: (sum(jobs[i]), i))]
         # If fewer are requested, those that finish first are selected.

@@ -70,18 +70,18 @@ class Oort:
         places = min(round(share * count), len(fresh)) if known else len(fresh)
         explored = max(min(places, count), count - len(known))
         chosen = [fresh[i] for i in rng.choice(len(fresh), size=explored, replace=False)]
-        chosen += self._drawn(known, count - explored, number, rng)
+        chosen += self._drawn(known, count - explored, number + 1, rng)
         return sorted(chosen, key=lambda device: device.index)
 
     def utilities(self, devices: Sequence[Client], number: int) -> NDArray[np.float64]:
-        """Return the utility of devices that have uploaded before, in round `number`."""
+        """Return the utility of devices that have uploaded before, in round `number` from 1 on."""
         examples = np.array([device.examples for device in devices], dtype=float)
         losses = np.array([device.reported_loss for device in devices], dtype=float)
         seconds = np.array([device.round_seconds for device in devices])
         uploaded = np.array([1 + device.last_upload_round for device in devices])
         gain = examples * losses
         utility = gain / max(float(gain.max()), 1e-12)
-        utility = utility + np.sqrt(0.1 * log(max(number, 1)) / uploaded)
+        utility = utility + np.sqrt(0.1 * log(number) / uploaded)
         if self.preferred is not None:
             ratio = self.preferred / np.maximum(seconds, self.preferred)
             utility = utility * power(ratio, self.alpha)
