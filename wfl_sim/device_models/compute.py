@@ -80,13 +80,18 @@ class ComputeConfig:
             dynamic=hardware.compute_power - static,
         )
 
+    def expected(self, job: UpdateCost) -> UpdateCost:
+        """Return the cost of a job under the mean load of other programs."""
+        return job if self.load is None else job.stretched(1 / (1 - self.load.steps.mean))
+
     def share(self, hardware: Hardware, job: UpdateCost) -> float:
-        """Return the frequency for a job, as a share of the highest.
+        """Return the frequency for a job under the mean load, as a share of the highest.
 
         Raises:
             LocatedError: there is no such clock.
         """
-        share = self.frequency.share(job, hardware.dvfs) if hardware.dvfs is not None else 1.0
+        dvfs = hardware.dvfs
+        share = self.frequency.share(self.expected(job), dvfs) if dvfs is not None else 1.0
         if not 0 < share <= 1 + 1e-9:
             name = type(self.frequency).__name__
             raise LocatedError(f"{name} sets {share:g} of the highest clock", "devices")

@@ -93,19 +93,18 @@ class EnergyOptimal:
     f = (P_static / (2 kappa))^(1/3); with it x is the root of
     2 C P_dynamic x^3 + 3 O P_dynamic x^4 = C P_static, which is unique since the left side grows.
     Beyond C / M, where M s of memory traffic bound the time, a faster clock only costs.
-    A deadline that cannot be met gets the highest frequency.
+    A deadline that cannot be met gets the least clock at which nothing is faster: that, or the
+    highest.
     """
 
     deadline: PositiveSeconds
 
     def share(self, job: UpdateCost, dvfs: Dvfs) -> float:
         """Return the share, between the lowest and the highest frequency."""
-        best = _least_energy(job)
-        if job.traffic > 0:
-            best = min(best, job.arithmetic / job.traffic)
+        top = min(job.arithmetic / job.traffic, 1.0) if job.traffic > 0 else 1.0
         left = self.deadline - job.overhead
-        needed = job.arithmetic / left if left >= job.traffic and left > 0 else 1.0
-        return min(max(best, needed, dvfs.least), 1.0)
+        needed = job.arithmetic / left if left > 0 else top
+        return max(min(max(_least_energy(job), needed), top), dvfs.least)
 
 
 def _least_energy(job: UpdateCost) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from channel_models.elementary import cubed
 
@@ -91,6 +91,13 @@ class UpdateCost:
     """Power in W beyond idle that does not depend on the frequency."""
     dynamic: float = 0.0
     """Power in W that grows with the cube of the frequency, at the highest."""
+
+    def stretched(self, factor: float) -> UpdateCost:
+        """Return the cost where all takes `factor` times as long, at the same power."""
+        times = {
+            name: factor * getattr(self, name) for name in ("arithmetic", "traffic", "overhead")
+        }
+        return replace(self, **times)
 
     def seconds(self, share: float = 1.0) -> float:
         """Return the time at a share of the highest frequency, in s."""

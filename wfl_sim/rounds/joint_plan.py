@@ -100,7 +100,7 @@ class JointPlan(LimitedRounds):
             facts = sender_facts(some, np.arange(len(some)), watts)
             spent = max(device.expected_download for device in some) + cell.uplink.delay
             plan = JointEnergy(
-                [device.update_cost for device in some],
+                [device.expected_cost for device in some],
                 np.array([1.0 if each is None else each.least for each in dvfs]),
                 np.array([cell.uplink.on_air(each.workload.upload_bits) for each in some]),
                 self.within * (1 - self.reserve) - spent,
