@@ -127,7 +127,7 @@ class Client(Protocol):
     round_joules: float
     """Energy of the last round in J; before the first, of the local update alone."""
     expected_compute: float
-    """Duration of a local update in s, without jitter and throttling."""
+    """Duration of a local update in s at the mean load, without jitter and throttling."""
 
     @property
     def cell(self) -> Cell:
@@ -200,8 +200,8 @@ class Client(Protocol):
         """Stop the work of this round. A payload that has left the device is still delivered.
 
         Returns:
-            The process of its participation, which ends when the device is available again; None
-            if it did not participate.
+            The process of its participation, which ends at this moment; None if the device did not
+            work any more. It is available when its upload has reached the server.
         """
 
     def idle(self) -> None:

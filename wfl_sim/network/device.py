@@ -115,7 +115,8 @@ class Device:
         self.compute = compute or ComputeConfig()
         self.update_cost = self.compute.job(hardware, workload)
         frequency = self.compute.share(hardware, self.update_cost)
-        self.expected_compute = self.round_seconds = self.update_cost.seconds(frequency)
+        self.expected_cost = self.compute.expected(self.update_cost)
+        self.expected_compute = self.round_seconds = self.expected_cost.seconds(frequency)
         self.round_joules = self.round_seconds * (idle_power + self.update_cost.power(frequency))
         self._round, self._repetition = -1, 0
         self._participation: Participation | None = None
@@ -221,8 +222,9 @@ class Device:
         if deadline < terms.deadline:
             terms = replace(terms, deadline=deadline)
         self.times_asked += 1
-        self._repetition = self._repetition + 1 if number == self._round else 0
-        self._round = number
+        # Edge servers count rounds of their own, so a device that has moved may go back in number.
+        self._repetition = self._repetition + 1 if number <= self._round else 0
+        self._round = max(self._round, number)
         self._participation = Participation(
             self._context, self, number, self._repetition, download, terms=terms, air=air
         )
@@ -232,10 +234,11 @@ class Device:
 
     def cancel(self) -> simpy.Process | None:
         """Stop the work of this round, see `Client.cancel`."""
-        if self._participation is not None:
-            self._participation.stop()
+        part = self._participation if self._participation and self._participation.working else None
+        if part is not None:
+            part.stop()
         self.idle()
-        return self._participation.process if self._participation and self.busy else None
+        return part.process if part is not None else None
 
     def idle(self) -> None:
         """Be idle until the next request, if the device is waiting."""

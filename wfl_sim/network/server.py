@@ -170,7 +170,7 @@ class Server:
         """Request an evaluation of the present states if one is due after round `number`."""
         self._newest = number
         self._context.complete()
-        if not self._watched and (number + 1) % self._every == 0:
+        if not self._watched and (number + 1) // self._every > (self._evaluated + 1) // self._every:
             self._measure()
 
     def watch(self, interval: float) -> Generator[simpy.Event, Any, None]:

@@ -188,7 +188,7 @@ class Transceiver:
             bits = int(segment.carrier.payload((yield segment.leave(self._index))))
             if segment.direction == "downlink":
                 traffic.lost_down += bits
-                traffic.sent_down += 0 if segment.transfer.has_receivers else bits
+                traffic.sent_down += bits if segment.transfer.note_unheard() else 0
             else:
                 self._sent(segment.transfer, bits)
                 traffic.lost_up += bits
@@ -296,5 +296,5 @@ class Transceiver:
         self._context.traffic.received_down += bits
         # The server counts a transfer that it began itself, when it is complete.
         complete = segment.transfer.done.triggered
-        if segment.own if complete else not segment.transfer.has_receivers:
+        if segment.own if complete else segment.transfer.note_unheard():
             self._context.traffic.sent_down += bits

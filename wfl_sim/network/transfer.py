@@ -21,6 +21,8 @@ class BroadcastGroup:
     """One transfer for each receiver that is still receiving."""
     served: int = 0
     """Number of receivers that have received everything."""
+    unheard: bool = False
+    """Whether all receivers have left, which has been noted."""
 
 
 @dataclass(slots=True)
@@ -104,6 +106,8 @@ class Transfer:
     """Newest arguments of `request.on_power`."""
     held_back: float = 0.0
     """Bits that its window holds back."""
+    unheard: bool = False
+    """Whether all receivers have left, which has been noted."""
 
     def __repr__(self) -> str:
         return f"Transfer({self.bits:.6g} bit, links {self.links}, end {self.end:.6g} s)"
@@ -131,6 +135,12 @@ class Transfer:
         """Whether anyone receives the transmission, or has received all of it."""
         group = self.request.group
         return bool(self.links or (group is not None and (group.active or group.served)))
+
+    def note_unheard(self) -> bool:
+        """Return whether all receivers have left; only once, where several leave at one moment."""
+        transmission = self.request.group or self
+        before, transmission.unheard = transmission.unheard, not self.has_receivers
+        return transmission.unheard and not before
 
     @property
     def mean_rate(self) -> float:

@@ -55,6 +55,8 @@ class Hierarchical(Bounded):
         """Run the rounds of the cloud one after the other."""
         env, cloud = federation.env, federation.server
         for first in range(0, self.count, self.cloud_every):
+            if not (yield from federation.wait_for_available()):
+                return
             numbers = range(first, first + self.cloud_every)
             yield env.all_of(
                 [

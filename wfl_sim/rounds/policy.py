@@ -218,7 +218,7 @@ class Arrivals:
 
 
 def cancel(federation: Federation, cohort: Sequence[Client]) -> simpy.Event:
-    """Stop all devices that still work; return the event that all are available again."""
+    """Stop all devices that still work; return the event that they have stopped."""
     ending = [device.cancel() for device in cohort if device.busy]
     return federation.env.all_of([part for part in ending if part is not None])
 
