@@ -56,7 +56,7 @@ def check_plain_laws(federation):
 
 def test_over_selection_takes_the_first_uploads_and_no_more(tmp_path):
     federation = simulated(tmp_path, OVER, text=FLEET)
-    check_laws(federation)
+    check_laws(federation, wired=True)
     bits = federation.devices[0].workload.upload_bits
     assert [span.bits for span in aggregates(federation)] == [3 * bits] * 4
     for number, span in enumerate(aggregates(federation)):
@@ -342,7 +342,10 @@ def test_the_laws_hold_when_devices_come_and_go(tmp_path_factory, rounds, on, of
         f"devices.1.availability={{kind: markov, on: {on} s, off: {off} s}}",
         text=FLEET,
     )
-    (check_laws if rounds in (OVER, DROP) else check_plain_laws)(federation)
+    if rounds in (OVER, DROP):
+        check_laws(federation, wired=True)
+    else:
+        check_plain_laws(federation)
     dropped = [(s.actor, s.round) for s in federation.context.spans if s.outcome == "dropped"]
     computed = [(s.actor, s.round) for s in federation.context.spans if s.activity == "compute"]
     # Nobody is named more often than it has computed and not been dropped.
