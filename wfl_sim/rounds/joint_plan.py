@@ -42,8 +42,8 @@ class JointPlan(LimitedRounds):
     """Synchronous rounds in which every device gets its clock, share of the band and power.
 
     They need the least energy of those with which all have computed and sent `within` s of the
-    request. Rates are those of mean gains, averaged over fading; other cells are left out. Who
-    cannot be in time (the fewest) has an even share, at full clock and power; nothing ends when the
+    request. Rates are those of mean gains, averaged over fading; other cells, the backhaul, and
+    downloads to others than one broadcast are left out. Who cannot be in time (the fewest) has an even share, at full clock and power; nothing ends when the
     time is over. Hardware without `dvfs` keeps its clock.
     """
 
@@ -61,7 +61,9 @@ class JointPlan(LimitedRounds):
         """Refuse uplinks whose allocator would not follow the plan."""
         for number, cell in enumerate(scenario.cells):
             if cell.wifi is not None or cell.wired is not None:
-                raise LocatedError("plans shares of a band of NR", "rounds")
+                raise LocatedError(
+                    "joint-plan shares a band of NR, not `wifi` or `wired`", "rounds"
+                )
             if not isinstance(cell.uplink.allocator, Assigned):
                 raise LocatedError(
                     "must be assigned, so that shares are those of the rounds' joint-plan",
