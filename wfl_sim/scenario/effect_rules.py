@@ -186,7 +186,7 @@ RULES: Final = (
     ),
     Rule(
         "devices.*.power devices.*.speed",
-        lambda scenario, _: len(scenario.base_stations) == 1 and scenario.base_stations[0].wired,
+        lambda scenario, _: [cell.wired is not None for cell in scenario.base_stations] == [True],
         "where the one cell is `wired`",
     ),
     Rule(
@@ -205,12 +205,12 @@ RULES: Final = (
     ),
     Rule(
         "devices.*.compute.weights",
-        lambda scenario, _: getattr(scenario.model, "frozen", 1) == 0,
+        lambda scenario, _: bool(getattr(scenario.model, "frozen", 1) == 0),
         "with a synthetic model of which no bytes are `frozen`",
     ),
     Rule(
         "devices.*.compute.memory",
-        lambda scenario, _: getattr(scenario.model, "memory", 1) == 0,
+        lambda scenario, _: bool(getattr(scenario.model, "memory", 1) == 0),
         "with a synthetic model without `memory`, which fits everywhere",
     ),
     Rule(
