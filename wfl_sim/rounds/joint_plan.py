@@ -43,8 +43,9 @@ class JointPlan(LimitedRounds):
 
     They need the least energy of those with which all have computed and sent `within` s of the
     request. Rates are those of mean gains, averaged over fading; other cells, the backhaul, and
-    downloads to others than one broadcast are left out. Who cannot be in time (the fewest) has an even share, at full clock and power; nothing ends when the
-    time is over. Hardware without `dvfs` keeps its clock.
+    downloads to others than one broadcast are left out. Who cannot be in time (the fewest) has an
+    even share, at full clock and power; nothing ends when the time is over. Hardware without `dvfs`
+    keeps its clock.
     """
 
     within: PositiveSeconds

@@ -186,7 +186,7 @@ RULES: Final = (
     ),
     Rule(
         "devices.*.power devices.*.speed",
-        lambda scenario, _: [cell.wired is not None for cell in scenario.base_stations] == [True],
+        lambda scenario, _: only_wired(scenario.base_stations),
         "where the one cell is `wired`",
     ),
     Rule(
