@@ -72,6 +72,12 @@ def test_validate_counts_runs_and_devices(files):
     assert done.stdout.endswith("s.yaml: valid, 2 runs of 1 to 3 devices\n")
 
 
+def test_deep_validation_says_what_an_update_costs(files):
+    file = files.write(GOOD + "sweep: {grid: {model.payload: [2 Mbit, 3 Mbit]}}")
+    said = wfl_sim("validate", "--deep", file).stdout.splitlines()[0]
+    assert said == "local update: steps 4, GFLOP 80, MB 0, Mbit up 2 to 3, Mbit down 2 to 3"
+
+
 def test_a_wrong_scenario_is_one_line_and_no_folder(files):
     file = files.changed("rank: 8", "rnak: 8")
     message = "error: s.yaml:7: method.lora.rnak: unknown key 'rnak', did you mean 'rank'?\n"

@@ -4,7 +4,17 @@ from math import sqrt
 
 import pytest
 
-from wfl_sim.data.metrics import METRICS, Correlation, ExactMatch, Judge, MacroF1, RougeL, named
+from wfl_sim.config.errors import LocatedError
+from wfl_sim.data.metrics import (
+    METRICS,
+    Correlation,
+    ExactMatch,
+    Judge,
+    MacroF1,
+    RougeL,
+    check_of,
+    named,
+)
 
 GIVEN = ["a"] * 6 + ["b"] * 2 + ["c"] * 2
 SAID = ["a"] * 5 + ["b"] + ["b", "a"] + ["a", "c"]
@@ -63,6 +73,15 @@ def test_a_metric_that_is_no_number_is_refused() -> None:
 def test_two_of_one_name_are_refused() -> None:
     with pytest.raises(ValueError, match="names of their own, got two that are 'mcc'"):
         named([Correlation(), MacroF1(), Correlation()])
+
+
+def test_a_metric_of_answers_is_not_one_of_classes() -> None:
+    check_of([MacroF1(), Correlation()], "classes")
+    check_of([RougeL(), ExactMatch()], "answers")
+    said = r"rouge-l is of answers, and these data have classes: macro-f1, mcc"
+    with pytest.raises(LocatedError, match=said) as refused:
+        check_of([MacroF1(), RougeL()], "classes")
+    assert refused.value.path == ("evaluation", "metrics", 1)
 
 
 def test_names() -> None:

@@ -125,6 +125,11 @@ class TestCsv:
         for text, label in zip(seen.texts, seen.labels, strict=True):
             assert int(text.split()[-1]) % 3 == label
 
+    def test_names_for_a_file_that_has_them_are_refused(self, tmp_path):
+        path = write(tmp_path / "x.csv", "text, label\n" + 9 * "a,b\nc,d\n")
+        with pytest.raises(ValueError, match=r"x\.csv:1: a header: leave `columns` out"):
+            Csv(path=path, columns=("text", "label")).shards(2, seed=0)
+
     def test_a_header_names_the_columns(self, tmp_path):
         path = write(tmp_path / "x.csv", "text,label\n" + "good,yes\nbad,no\n\n" * 10)
         shards = Csv(path=path, partition=IID()).shards(2, seed=0)

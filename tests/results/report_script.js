@@ -25,6 +25,7 @@ const whole = bars.toDataURL();
 document.querySelector("#timeline [aria-label='Zoom in']").click();
 found.zoomed = bars.toDataURL() !== whole;
 found.labels = text("#summary table");
+found.costs = [...document.querySelectorAll("#summary table")].at(-1).textContent;
 const choice = document.querySelector("#replay select[aria-label=Run]");
 choice.selectedIndex = 1;
 choice.dispatchEvent(new Event("change"));

@@ -207,6 +207,14 @@ def test_the_parameter_figure_has_means_and_t_intervals(runs, tmp_path):
         assert (whole["seeds"], target["seeds"]) == ("3", "3")
 
 
+def test_a_mean_of_some_seeds_says_of_how_many(runs, tmp_path):
+    for path in ("variant", "cells.0.bandwidth"):
+        _, svg, _ = parameter(runs, tmp_path, Goal(target=0.825), path)
+        assert ">1/3<" in svg.read_text(), path
+    _, svg, _ = parameter(runs, tmp_path, GOAL, "variant")
+    assert "/3<" not in svg.read_text().replace(">0/3<", "")
+
+
 def test_the_pareto_figure_marks_the_front_of_the_means(runs, tmp_path):
     rows = table(pareto(runs, tmp_path, GOAL), "pareto-accuracy-personal_mean")
     assert len(rows) == 2 * 6

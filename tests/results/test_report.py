@@ -40,7 +40,7 @@ def measured(result, seed):
             metric="accuracy",
             scope="personal_mean",
             device="",
-            value=0.2 + 0.02 * number + float(rng.normal(0, 0.01)),
+            value=0.2 + 0.02 * number - 0.06 * (seed == 2) + float(rng.normal(0, 0.01)),
             bits_up=1000 * number,
             bits_down=500 * number,
             joules=3.0 * number,
@@ -217,5 +217,6 @@ def test_the_page_works_in_a_browser_at_desk_and_phone_width(runs, page, tmp_pat
             *("completed rounds", "simulated time", "energy drawn", "sent over the air"),
         ]
         assert HOSTILE in found["labels"]
+        assert re.search(r"first1 of 2(≥ [\d.]+){4}.*1 of 1[\d.]+$", found["costs"], re.DOTALL)
         assert found["answers"] == [HOSTILE] * 3
         assert found["second"] == 1

@@ -143,13 +143,13 @@ def validate(
         for remark in remarks(loaded):
             warn(remark)
         if deep:
+            from wfl_sim.cli.tables import preparations
             from wfl_sim.simulation.learner_cache import LearnerCache
             from wfl_sim.simulation.run import prepare
 
             cache = LearnerCache()
-            prepared = [prepare(each, warn, cache=cache).inspection for each in loaded]
-            for new in dict.fromkeys(each.new for each in prepared if each and each.new):
-                typer.echo(f"new weights, drawn from the seed: {', '.join(new)}")
+            for line in preparations(prepare(each, warn, cache=cache) for each in loaded):
+                typer.echo(line)
     count = len(loaded)
     devices = sorted({each.scenario.device_count for each in loaded})
     sizes = f"{devices[0]} device{'s' * (devices[-1] > 1)}"

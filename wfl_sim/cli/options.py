@@ -1,5 +1,6 @@
 """Options that several commands have, warnings, and errors of users: one line, not a traceback."""
 
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -83,5 +84,6 @@ def one_line_errors(*kinds: type[Exception]) -> Iterator[None]:
         typer.echo(f"error: {one_line(f'not enough memory {error}'.strip())}", err=True)
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one would end in a traceback
         typer.echo("interrupted: the same command continues where it stopped", err=True)
         raise typer.Exit(130) from None

@@ -22,7 +22,7 @@ from wfl_sim.cli.options import (
 if TYPE_CHECKING:
     from wfl_sim.results.figures import Look
 
-_INCHES = {"": 1.0, "in": 1.0, "cm": 1 / 2.54, "mm": 1 / 25.4, "pt": 1 / 72.27}
+_INCHES = {"in": 1.0, "cm": 1 / 2.54, "mm": 1 / 25.4, "pt": 1 / 72.27}
 """Inches of each unit; points are those of TeX."""
 
 Only = Annotated[list[str] | None, typer.Option(help="Only this figure, e.g. convergence.")]
@@ -64,7 +64,7 @@ def look_of(
 def _width(text: str) -> float | None:
     if not text:
         return None
-    found = re.fullmatch(r"\s*(\d*\.?\d+)\s*(in|cm|mm|pt|)\s*", text)
+    found = re.fullmatch(r"\s*(\d*\.?\d+)\s*(in|cm|mm|pt)\s*", text)
     if found is None:
         raise ValueError(f"--width: must be a length such as 8.8cm or 3.5in, got {text!r}")
     return float(found[1]) * _INCHES[found[2]]

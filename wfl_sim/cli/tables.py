@@ -1,8 +1,10 @@
 """Tables on the terminal: what runs came to, what it took, how labels differ, and all kinds."""
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
 from rich.markup import escape
@@ -16,6 +18,9 @@ from wfl_sim.results import Goal, Run
 from wfl_sim.results.summary import PairedDifference, SummaryRow, summary
 from wfl_sim.results.totals import ENDS, upload_counts
 from wfl_sim.scenario.json_schema import families
+
+if TYPE_CHECKING:
+    from wfl_sim.simulation.simulation import Simulation
 
 
 def closing(runs: Sequence[Run], goal: Goal) -> Group:
@@ -132,6 +137,37 @@ def number(value: float) -> str:
     if math.isnan(value):
         return "-"
     return f"{value:.2g}" if 0 < abs(value) < 1 else f"{value:,.1f}"
+
+
+def preparations(simulations: Iterable["Simulation"]) -> Iterator[str]:
+    """Yield, of simulations ready to run, new weights, and the range of sizes and costs."""
+    new: dict[str, None] = {}
+    found: dict[str, set[float]] = defaultdict(set)
+    for each in simulations:
+        new |= dict.fromkeys(each.inspection.new if each.inspection else ())
+        for work in each.workloads:
+            found["steps"].add(work.steps)
+            found["GFLOP"].add(work.update_flops / 1e9)
+            found["MB"].add(work.memory / 1e6)
+            found["up"].add(work.upload_bits / 1e6)
+            found["down"].add(work.download_bits / 1e6)
+        if each.shards is not None:
+            found["examples"] |= set(map(len, each.shards.train))
+            found["classes"].add(len(each.shards.classes))
+    ranges = {
+        name: " to ".join(dict.fromkeys(map(_digits, (min(values), max(values)))))
+        for name, values in found.items()
+    }
+    if new:
+        yield f"new weights, drawn from the seed: {', '.join(new)}"
+    if "examples" in ranges:
+        yield "data: {examples} training examples a device, {classes} classes".format(**ranges)
+    costs = "steps {steps}, GFLOP {GFLOP}, MB {MB}, Mbit up {up}, Mbit down {down}"
+    yield f"local update: {costs.format(**ranges)}"
+
+
+def _digits(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def show_kinds(family: str) -> None:

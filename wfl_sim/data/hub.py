@@ -1,15 +1,21 @@
 """Data sets of the Hugging Face Hub."""
 
-from dataclasses import dataclass
-from typing import Annotated, Any
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Self
 
 from wfl_sim.config.fields import FilePath
-from wfl_sim.data.text_file import Source
+from wfl_sim.data.partition import IID
+from wfl_sim.data.sharding import DATA
+from wfl_sim.data.tables import Row, Table
 
 
+@DATA("hub")
 @dataclass(frozen=True, kw_only=True)
-class HubName(Source):
-    """A data set on the Hub.
+class Hub(Table):
+    """A data set by its name on the Hub; needs the `datasets` package (`wfl_sim[hub]`).
+
+    Class names are taken from the data set where it has them. There a label of -1 means none, such
+    as where annotators disagree or in a hidden test set: these rows are left out, which is said.
 
     Attributes:
         name: the data set, or a local folder that `datasets` can load.
@@ -25,6 +31,21 @@ class HubName(Source):
     def source(self) -> str:
         """The data set, for error messages."""
         return self.name
+
+    def rows(self) -> list[Row]:
+        """Fetch the split; raises what `datasets` raises when it cannot load."""
+        table = load_hub(self.name, self.config, self.split)
+        self.check_columns(table.column_names, self.name)
+        names = getattr(table.features[self.label], "names", None)
+        rows = [self.row_of(row, f"{self.name}: row {number}") for number, row in enumerate(table)]
+        if not names:
+            return rows
+        named = {str(number): name for number, name in enumerate(names)} | {"-1": ""}
+        return [row._replace(label=named[row.label]) for row in rows]
+
+    def official(self) -> Self:
+        """Return the split of the test."""
+        return replace(self, split=str(self.test), test=None, partition=IID())
 
 
 def load_hub(name: str, config: str | None, split: str) -> Any:

@@ -5,8 +5,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite, sqrt
-from typing import Final, Protocol, runtime_checkable
+from typing import ClassVar, Final, Protocol, runtime_checkable
 
+from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.registry import Registry
 
 _USUAL: Final = {"accuracy", "loss", "perplexity", "kl", "helpfulness", "safety", "reward"}
@@ -67,6 +68,22 @@ class Judge:
         return found
 
 
+def check_of(metrics: Sequence[Metric], given: str) -> None:
+    """Raise LocatedError, below `evaluation`, where a metric is not `of` what the data give.
+
+    Args:
+        metrics: those without an attribute `of` are of anything.
+        given: `classes` or `answers`.
+    """
+    for number, metric in enumerate(metrics):
+        of = getattr(metric, "of", given)
+        if of != given:
+            kinds = METRICS.kinds().items()
+            known = ", ".join(name for name, kind in kinds if getattr(kind, "of", "") == given)
+            text = f"{METRICS.name_of(metric)} is of {of}, and these data have {given}: {known}"
+            raise LocatedError(text, "evaluation", "metrics", number)
+
+
 def named(metrics: Sequence[Metric]) -> tuple[tuple[str, Metric], ...]:
     """Return metrics with their names: the kind with low lines, of a file the class.
 
@@ -88,6 +105,8 @@ class MacroF1:
     whose examples are all predicted right has 1.
     """
 
+    of: ClassVar = "classes"
+
     def value(self, given: Sequence[str], predicted: Sequence[str]) -> float:
         """Return a number from 0 to 1."""
         hits = Counter(a for a, b in zip(given, predicted, strict=True) if a == b)
@@ -103,6 +122,8 @@ class Correlation:
     J. Gorodkin, Comparing two K-category assignments by a K-category correlation coefficient,
     Computational Biology and Chemistry 28, 2004. 0 where all are given, or predicted, as one class.
     """
+
+    of: ClassVar = "classes"
 
     def value(self, given: Sequence[str], predicted: Sequence[str]) -> float:
         """Return a number from -1 to 1."""
@@ -121,6 +142,8 @@ class Correlation:
 class ExactMatch:
     """Share of answers that are the given ones, but for blanks."""
 
+    of: ClassVar = "answers"
+
     def value(self, given: Sequence[str], predicted: Sequence[str]) -> float:
         """Return a number from 0 to 1."""
         pairs = zip(given, predicted, strict=True)
@@ -135,6 +158,8 @@ class RougeL:
     C.-Y. Lin, ROUGE: A Package for Automatic Evaluation of Summaries, 2004, with equal weights of
     recall and precision. Words are runs of letters, digits and low lines, without regard to case.
     """
+
+    of: ClassVar = "answers"
 
     def value(self, given: Sequence[str], predicted: Sequence[str]) -> float:
         """Return a number from 0 to 1."""

@@ -1,4 +1,4 @@
-"""Tables of labelled texts: CSV files, JSON lines and data sets of the Hugging Face Hub."""
+"""Tables of labelled texts, and those in CSV files and JSON lines."""
 
 import csv
 import difflib
@@ -14,7 +14,6 @@ import numpy as np
 from wfl_sim.config.fields import FilePath
 from wfl_sim.config.registry import From
 from wfl_sim.data.examples import Examples, Padding, Shards
-from wfl_sim.data.hub import HubName, load_hub
 from wfl_sim.data.partition import IID, PARTITIONS, Dirichlet, Partition, divided, in_order
 from wfl_sim.data.sharding import DATA, check_sharding, draw_rows, left_out, shards
 from wfl_sim.data.text_file import Source, TextFile, in_json, scalar
@@ -224,7 +223,7 @@ class Csv(TableFile):
 
     def rows(self) -> list[Row]:
         """Read the file; blank lines are left out."""
-        columns, rows, line = self.columns, [], 1
+        columns, line, rows = self.columns, 1, list[Row]()
         with _long_fields(), self.opened(newline="") as file:
             quote = None if self.quoting == "off" else '"'  # None: every sign is text
             reader = csv.reader(file, delimiter=self.delimiter, strict=True, quotechar=quote)
@@ -236,6 +235,8 @@ class Csv(TableFile):
                     if columns is None:
                         columns = tuple(name.strip() for name in row)
                         self._check_header(columns, source)
+                    elif not rows and tuple(map(str.strip, row)) == self.columns:
+                        raise ValueError(f"{source}: a header: leave `columns` out")
                     else:
                         rows.append(self._row(row, columns, source))
             except csv.Error as error:
@@ -273,28 +274,3 @@ class Jsonl(TableFile):
     def rows(self) -> list[Row]:
         """Read the file."""
         return [self.row_of(record, source) for source, record in self.json_records()]
-
-
-@DATA("hub")
-@dataclass(frozen=True, kw_only=True)
-class Hub(Table, HubName):
-    """A data set by its name on the Hub; needs the `datasets` package (`wfl_sim[hub]`).
-
-    Class names are taken from the data set where it has them. There a label of -1 means none, such
-    as where annotators disagree or in a hidden test set: these rows are left out, which is said.
-    """
-
-    def rows(self) -> list[Row]:
-        """Fetch the split; raises what `datasets` raises when it cannot load."""
-        table = load_hub(self.name, self.config, self.split)
-        self.check_columns(table.column_names, self.name)
-        names = getattr(table.features[self.label], "names", None)
-        rows = [self.row_of(row, f"{self.name}: row {number}") for number, row in enumerate(table)]
-        if not names:
-            return rows
-        named = {str(number): name for number, name in enumerate(names)} | {"-1": ""}
-        return [row._replace(label=named[row.label]) for row in rows]
-
-    def official(self) -> Self:
-        """Return the split of the test."""
-        return replace(self, split=str(self.test), test=None, partition=IID())

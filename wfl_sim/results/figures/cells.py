@@ -160,6 +160,9 @@ def coverage(runs: Sequence[Run]) -> Iterator[Drawing]:
         for number, site in enumerate(places):
             axes.plot(*site, "^", color="white", mec=INK, ms=8, zorder=4)
             axes.annotate(str(number), site, xytext=(6, 4), textcoords="offset points")
+        # Hexagons reach beyond the places in them.
+        reach = np.ptp(points[:, :2], axis=0) / size
+        axes.update_datalim((points[:, :2].min(axis=0) - reach, points[:, :2].max(axis=0) + reach))
         axes.set_aspect("equal", adjustable="datalim")
         axes.autoscale_view()
         axes.grid(visible=False)

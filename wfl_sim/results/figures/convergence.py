@@ -18,6 +18,7 @@ from wfl_sim.results.figures.style import (
     INK,
     Styles,
     add_legend,
+    add_share,
     halos,
     line_handles,
     line_styles,
@@ -158,15 +159,8 @@ def _draw_crossing(
     x = float(np.mean(one.crossings)) * factor
     for width, shade in ((4.2, "white"), (2.4, colour)):
         axes.plot(x, target, marker="|", ms=17, mew=width, color=shade, ls="", zorder=4)
-    if named and len(one.crossings) < len(one.seeds):
-        axes.annotate(
-            f"{len(one.crossings)}/{len(one.seeds)}",
-            (x, target),
-            xytext=(3, -12),
-            textcoords="offset points",
-            fontsize=8,
-            color=colour,
-        )
+    if named:
+        add_share(axes, len(one.crossings), len(one.seeds), (x, target), colour)
 
 
 def _draw_levels(axes: Axes, curves: Sequence[Curve], styles: Styles, *, falling: bool) -> None:

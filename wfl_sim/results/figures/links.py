@@ -59,7 +59,8 @@ def links(runs: Sequence[Run]) -> Iterator[Drawing]:
             share = (np.arange(found.size) + 1) / found.size
             width = mpl.rcParams["lines.linewidth"] * (1 + wider)
             style = {**styles[label], "marker": "", "lw": width}
-            axes.step(found * factor, share, where="post", **style)
+            x, y = np.append(found[0], found) * factor, np.append(0, share)
+            axes.step(x, y, where="post", **style)
             pairs = zip(found.tolist(), share.tolist(), strict=True)
             rows += [(label, activity, quantity, *pair) for pair in pairs]
         axes.set_xlabel(title)

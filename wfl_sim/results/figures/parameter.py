@@ -18,6 +18,7 @@ from wfl_sim.results.figures.style import (
     INK,
     Styles,
     add_legend,
+    add_share,
     fit_to_seeds,
     halos,
     legend_height,
@@ -59,8 +60,9 @@ def parameter(runs: Sequence[Run], goal: Goal, path: str) -> Iterator[Drawing]:
     Marks are means over seeds, bands and whiskers 95 % t-intervals of the mean, which may leave the
     picture, and thin lines single seeds. Beyond 7 lines there are whiskers alone, since bands would
     cover one another. Full lines are the costs of the whole run; dashed lines are the costs of
-    reaching the target, means over the seeds that did. A line that equals a later one is wider. If
-    values are texts, the lines of a numeric axis become marks side by side.
+    reaching the target, means over the seeds that did, with their share where not all did. A line
+    that equals a later one is wider. If values are texts, marks side by side take the place of
+    lines.
 
     Named `along-<path>`.
 
@@ -74,8 +76,11 @@ def parameter(runs: Sequence[Run], goal: Goal, path: str) -> Iterator[Drawing]:
     handles = line_handles(styles, linestyle="-")
     if any("target" in panel.quantities for panel in panels):
         text = f"until {goal.metric} {goal.target:g} ({goal.whose})"
-        handles.append(Line2D([], [], color=INK, lw=1.6, label="the whole run"))
-        handles.append(Line2D([], [], color=INK, lw=1.2, ls=DASHED, label=text))
+        shown: tuple[dict[str, Any], ...] = ({"ls": "-"}, {"ls": DASHED})
+        if not axis.numeric:
+            shown = ({"ls": "", "marker": "o"}, {"ls": "", "marker": "o", "mfc": "white"})
+        for style, label in zip(shown, ("the whole run", text), strict=True):
+            handles.append(Line2D([], [], color=INK, label=label, **style))
     shape = (2, 2) if len(panels) == 4 else (1, len(panels))
     height = 3.1 * shape[0] + 0.6 + legend_height(handles, LEGEND)
     figure = Figure(figsize=(9.6, height))
@@ -130,12 +135,16 @@ def _draw_panel(
         x = np.array([point.x for point in line.points]) + shift
         for name in panel.quantities:
             estimates, dashed = found[line.label, name], name == "target"
+            beside = 0.1 if dashed and not axis.numeric else 0.0
             style = {key: styles[line.label][key] for key in ("color", "marker")}
             style |= {"lw": 1.2, "mfc": "white"} if dashed else {"lw": 1.6}
             style["lw"] *= 1 + 2 * wider[name][number]
             style["ls"] = "" if not axis.numeric else DASHED if dashed else "-"
             banded = style["ls"] == "-" and len(of_axis) <= BANDS and len(x) > 1
-            _draw_line(axes, x, estimates, style, factor, banded=banded)
+            _draw_line(axes, x + beside, estimates, style, factor, banded=banded)
+            for at, point, one in zip(x + beside, line.points, estimates, strict=True):
+                place = (float(at), one.mean * factor)
+                add_share(axes, len(one.by_seed), len(point.runs), place, style["color"])
             rows += [
                 (panel.title, name, line.label, point.text, point.x, *one[:2], len(one.by_seed))
                 for point, one in zip(line.points, estimates, strict=True)

@@ -57,8 +57,8 @@ FILLS: Final[dict[str, Fill]] = {
     "transmit": Fill("#0072B2", ink="white"),
     "backhaul": Fill("#E69F00"),
     "handover": Fill("#F0E442"),
-    "wait": Fill("#CCCCCC"),
-    "idle": Fill("#EEEEEE"),
+    "wait": Fill("#B8B8B8"),
+    "idle": Fill("#DDDDDD"),
     "off": Fill("#FFFFFF", hatch="xxx"),
     "transfer": Fill("#CC79A7"),
     "user-download": Fill("#A6D5F0", hatch="//"),
@@ -175,6 +175,21 @@ def logarithmic(axes: Axes, which: Literal["x", "y"], low: float, high: float) -
     axis.set_major_locator(LogLocator(subs=(1,) if high >= 1000 * low else (1, 2, 5)))
     axis.set_major_formatter("{x:g}")
     axis.set_minor_formatter(NullFormatter())
+
+
+def add_share(
+    axes: Axes, counted: int, seeds: int, place: tuple[float, float], colour: str
+) -> None:
+    """Write beside a mean of how many of all seeds it is, where it is not of all."""
+    if 0 < counted < seeds:
+        axes.annotate(
+            f"{counted}/{seeds}",
+            place,
+            xytext=(3, -12),
+            textcoords="offset points",
+            fontsize=8,
+            color=colour,
+        )
 
 
 def set_label(axes: Axes, which: Literal["x", "y"], name: str, unit: str) -> None:

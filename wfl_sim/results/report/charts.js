@@ -3,7 +3,7 @@ const COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9
 const DASHES = ["", "7 3", "2 3", "9 3 2 3"];
 const FILLS = {
   download: "#56B4E9", receive: "#56B4E9", compute: "#D55E00", upload: "#0072B2", transmit: "#0072B2",
-  backhaul: "#E69F00", handover: "#F0E442", wait: "#CCCCCC", idle: "#EEEEEE", off: "#8a8f94", transfer: "#CC79A7",
+  backhaul: "#E69F00", handover: "#F0E442", wait: "#B8B8B8", idle: "#DDDDDD", off: "#8a8f94", transfer: "#CC79A7",
   "user-download": "#A6D5F0", "user-upload": "#6FA8CF",
   aggregate: "#009E73",
 };
