@@ -5,6 +5,7 @@ as a head. In the weights every name begins with `base_model.model.`.
 """
 
 import json
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -107,7 +108,9 @@ def write_peft(
             config.fan_in_fan_out = all(isinstance(layer, Conv1D) for layer in adapted)
         config.modules_to_save = saved or None
         config.task_type = "CAUSAL_LM" if classes is None else "SEQ_CLS"
-        tuned = get_peft_model(network, config)
+        with warnings.catch_warnings():  # peft asks transformers by a name that it will drop
+            warnings.simplefilter("ignore", FutureWarning)
+            tuned = get_peft_model(network, config)
         with torch.no_grad():
             named = {plain_name(n, "default"): each for n, each in tuned.named_parameters()}
             for name, value in values.items():
