@@ -381,6 +381,11 @@ def test_the_laws_hold_when_devices_come_and_go(tmp_path_factory, rounds, on, of
         ("{kind: asynchronous, count: 1, clients: 8}", "clients", "at most the number of devices"),
         ("{kind: tiers, count: 1, tiers: 0}", "tiers", "must be at least 1, got 0"),
         ("{kind: tiers, count: 1, tiers: 8}", "tiers", "at most the number of devices, 7, got 8"),
+        (
+            "{kind: tiers, count: 1, tiers: 3, clients: 4}",
+            "clients",
+            "must be at most 3, the devices of a tier, got 4",
+        ),
         ("{kind: synchronous, until: 0 s}", "until", "greater than 0"),
     ],
 )

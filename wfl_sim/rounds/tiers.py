@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import count as counting
 from typing import TYPE_CHECKING, Any
 
+from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.fields import PositiveInt
 from wfl_sim.rounds.policy import (
     ROUNDS,
@@ -41,9 +42,15 @@ class Tiers(LimitedRounds):
     tiers: PositiveInt = 3
 
     def check(self, devices: int) -> None:
-        """Refuse more tiers or clients than there are devices."""
-        super().check(devices)
+        """Refuse more tiers than there are devices, and more clients than a tier has."""
         check_at_most_devices("tiers", self.tiers, devices)
+        largest = -(-devices // self.tiers)
+        if self.clients > largest:
+            raise LocatedError(
+                f"must be at most {largest}, the devices of a tier, got {self.clients}",
+                "rounds",
+                "clients",
+            )
 
     def _rounds(self, federation: Federation) -> Generator[simpy.Event, Any, None]:
         env, server = federation.env, federation.server
