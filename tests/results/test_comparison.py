@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.axes import Axes
 from rich.console import Console
 from scipy import stats
 
@@ -205,6 +206,15 @@ def test_the_parameter_figure_has_means_and_t_intervals(runs, tmp_path):
         assert float(whole["half_width"]) == pytest.approx((high - low) / 2)
         assert float(target["mean"]) == pytest.approx(np.mean(sample) / 2)
         assert (whole["seeds"], target["seeds"]) == ("3", "3")
+
+
+def test_intervals_along_an_axis_are_bars_where_they_are_asked_for(runs, tmp_path, monkeypatch):
+    bands = []
+    monkeypatch.setattr(Axes, "fill_between", lambda *_, **__: bands.append(1))
+    parameter(runs, tmp_path, GOAL, "cells.0.bandwidth", error_bars=True)
+    assert not bands
+    parameter(runs, tmp_path, GOAL, "cells.0.bandwidth")
+    assert len(bands) == 8
 
 
 def test_a_mean_of_some_seeds_says_of_how_many(runs, tmp_path):

@@ -1,5 +1,6 @@
 """Figures for a paper: one panel each, at its width, with names, fonts and files as asked for."""
 
+import io
 import re
 import warnings
 
@@ -10,6 +11,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from wfl_sim.results.figures import draw_all
+from wfl_sim.results.figures.breakdown import Inside
 from wfl_sim.results.figures.convergence import draw_mean
 from wfl_sim.results.figures.look import WIDTHS, Look
 from wfl_sim.results.figures.style import (
@@ -99,6 +101,17 @@ def test_title_and_legend_of_a_narrow_screen_figure_stay_in_it(tmp_path):
         assert page.x0 <= box.x0 < box.x1 <= page.x1
     assert figure.get_size_inches()[0] == 4.5
     assert all(axes.get_window_extent().height > 20 for axes in figure.axes)
+
+
+def test_shares_stand_in_bars_that_have_room_for_them():
+    figure = Figure(figsize=(4, 2), dpi=100)
+    axes = figure.subplots()
+    wide, narrow = axes.barh([0, 1], [10, 1])
+    axes.add_artist(Inside(wide, "wide", fontsize=8))
+    axes.add_artist(Inside(narrow, "narrow", fontsize=8))
+    figure.savefig(page := io.StringIO(), format="svg")
+    assert "wide" in page.getvalue()
+    assert "narrow" not in page.getvalue()
 
 
 def test_names_of_rows_are_replaced_too(tmp_path):

@@ -115,8 +115,16 @@ def test_the_good_scenario_loads(files):
         ("count: 2", "count: 0", "11: rounds.count: must be at least 1, got 0"),
         ("count: 3", "count: 0", "21: devices.0.count: must be at least 1, got 0"),
         ("seed: 3", "seed: -1", "2: seed: must not be negative, got -1"),
-        ("name: good", "name: a/b", "1: name: must be a word fit for a folder, got 'a/b'"),
-        ("name: good", "name: ..", "1: name: must be a word fit for a folder, got '..'"),
+        (
+            "name: good",
+            "name: a/b",
+            "1: name: must be one word of letters, digits, . _ + -, got 'a/b'",
+        ),
+        (
+            "name: good",
+            "name: ..",
+            "1: name: must be one word of letters, digits, . _ + -, got '..'",
+        ),
         ("lr: 2e-3", "lr: .nan", "8: method.local.lr: must be finite, got nan"),
         ("lr: 2e-3", "momentum: 0.5", "8: method.local.momentum: belongs to optimizer: sgd"),
         (

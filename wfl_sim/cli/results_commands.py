@@ -33,9 +33,7 @@ Width = Annotated[str, typer.Option(help="Width of a figure or panel, e.g. 8.8cm
 Formats = Annotated[
     list[str] | None, typer.Option("--format", help="png, svg or pdf; png and svg else.")
 ]
-ErrorBars = Annotated[
-    bool, typer.Option("--error-bars", help="Intervals along curves as bars, not bands.")
-]
+ErrorBars = Annotated[bool, typer.Option("--error-bars", help="Intervals as bars, not bands.")]
 Names = Annotated[
     list[str] | None,
     typer.Option("--name", metavar="OLD=NEW", help="Write NEW in place of a label or name."),

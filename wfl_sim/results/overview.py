@@ -126,7 +126,8 @@ def _runs(runs: Sequence[Run]) -> Iterator[Entry]:
     names = short_names([path.removesuffix(".kind") for path in varied])
     for run, values in zip(runs, written, strict=True):
         mine = [path for path in varied if path in values]
-        parts = [f"{names[path.removesuffix('.kind')]}={values[path]}" for path in mine[:_MOST]]
+        texts = values | {path: each.written for path, each in run.point.items()}
+        parts = [f"{names[path.removesuffix('.kind')]}={texts[path]}" for path in mine[:_MOST]]
         more = [f"{len(mine) - _MOST} more"] if len(mine) > _MOST else []
         how = "network only, " if run.manifest.get("network_only") else ""
         state = f"{how}{run.seconds:,.1f} s simulated"

@@ -144,7 +144,9 @@ class Scenario:
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"\w[\w.+-]*", self.name):
-            raise LocatedError(f"must be a word fit for a folder, got {self.name!r}", "name")
+            raise LocatedError(
+                f"must be one word of letters, digits, . _ + -, got {self.name!r}", "name"
+            )
         if not self.cells:
             raise LocatedError("at least one cell is needed", "cells")
         if not self.devices:

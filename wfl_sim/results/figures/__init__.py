@@ -77,7 +77,7 @@ def along_axes(runs: Sequence[Run], goal: Goal, out: Path, *, look: Look = SCREE
     if len({run.label for run in measured}) > 1:
         paths += pareto(measured, out, goal, look=look)
     for path in shown_axes(runs):
-        paths += parameter(runs, out, goal, path, look=look)
+        paths += parameter(runs, out, goal, path, look=look, error_bars=look.error_bars)
     return [*paths, *heat_map(runs, out, goal, look=look)]
 
 

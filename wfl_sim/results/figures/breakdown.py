@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import RendererBase
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+from matplotlib.text import Text
 
 from wfl_sim.results.figures.look import Drawing, saved
 from wfl_sim.results.figures.style import (
@@ -31,8 +34,20 @@ PANELS: Final[dict[Quantity, tuple[str, str]]] = {
     "components": ("energy by component", "J"),
 }
 HEADER: Final = ("label", "quantity", "part", "mean", "half_width", "seeds")
-SHOWN: Final = 0.09
-"""The least share of the axis that has room for its percentage."""
+
+
+class Inside(Text):
+    """A text in the middle of a bar, which is drawn where it fits in at the printed size."""
+
+    def __init__(self, bar: Rectangle, text: str, **style: Any) -> None:
+        middle = (bar.get_x() + bar.get_width() / 2, bar.get_y() + bar.get_height() / 2)
+        super().__init__(*middle, text, ha="center", va="center", **style)
+        self._bar = bar
+
+    def draw(self, renderer: RendererBase) -> None:
+        """Draw it, if it is no wider than the bar."""
+        if self.get_window_extent(renderer).width <= self._bar.get_window_extent().width:
+            super().draw(renderer)
 
 
 @dataclass(frozen=True)
@@ -110,7 +125,7 @@ def draw_bars(axes: Axes, name: str, unit: str, bars: Sequence[Bar]) -> None:
         left = 0.0
         for part in in_order(one.parts):
             amount, style = one.parts[part].mean, fill(part)
-            axes.barh(
+            (patch,) = axes.barh(
                 row,
                 amount * factor,
                 left=left * factor,
@@ -120,9 +135,9 @@ def draw_bars(axes: Axes, name: str, unit: str, bars: Sequence[Bar]) -> None:
                 edgecolor="#999999" if style.hatch else "white",
                 lw=0.6,
             )
-            if amount >= SHOWN * limit:
-                middle, share = (left + amount / 2) * factor, f"{amount / one.total.mean:.0%}"
-                axes.text(middle, row, share, ha="center", va="center", fontsize=8, color=style.ink)
+            if amount:
+                share = f"{amount / one.total.mean:.0%}"
+                axes.add_artist(Inside(patch, share, fontsize=8, color=style.ink))
             left += amount
         if np.isfinite(one.total.half_width):
             total, half = one.total.mean * factor, one.total.half_width * factor

@@ -54,15 +54,17 @@ class Panel:
 
 
 @saved
-def parameter(runs: Sequence[Run], goal: Goal, path: str) -> Iterator[Drawing]:
+def parameter(
+    runs: Sequence[Run], goal: Goal, path: str, *, error_bars: bool = False
+) -> Iterator[Drawing]:
     """Draw the last value of a metric, seconds, joules and bits against a swept value.
 
     Marks are means over seeds, bands and whiskers 95 % t-intervals of the mean, which may leave the
-    picture, and thin lines single seeds. Beyond 7 lines there are whiskers alone, since bands would
-    cover one another. Full lines are the costs of the whole run; dashed lines are the costs of
-    reaching the target, means over the seeds that did, with their share where not all did. A line
-    that equals a later one is wider. If values are texts, marks side by side take the place of
-    lines.
+    picture, and thin lines single seeds. Beyond 7 lines, and with `error_bars`, there are whiskers
+    alone, since bands would cover one another. Full lines are the costs of the whole run; dashed
+    lines are the costs of reaching the target, means over the seeds that did, with their share
+    where not all did. A line that equals a later one is wider. If values are texts, marks side by
+    side take the place of lines.
 
     Named `along-<path>`.
 
@@ -86,8 +88,9 @@ def parameter(runs: Sequence[Run], goal: Goal, path: str) -> Iterator[Drawing]:
     figure = Figure(figsize=(9.6, height))
     rows: list[tuple[Any, ...]] = []
     subplots = figure.subplots(*shape, squeeze=False)
+    banded = len(of_axis) <= BANDS and not error_bars
     for axes, panel in zip(subplots.flat, panels, strict=True):
-        rows += _draw_panel(axes, axis, of_axis, styles, panel)
+        rows += _draw_panel(axes, axis, of_axis, styles, panel, banded=banded)
     figure.suptitle(f"By {axis.title}")
     if handles:
         add_legend(figure, handles, LEGEND)
@@ -116,7 +119,13 @@ def _until_target(run: Run, goal: Goal, name: str) -> float | None:
 
 
 def _draw_panel(
-    axes: Axes, axis: Axis, of_axis: Sequence[SweepLine], styles: Styles, panel: Panel
+    axes: Axes,
+    axis: Axis,
+    of_axis: Sequence[SweepLine],
+    styles: Styles,
+    panel: Panel,
+    *,
+    banded: bool,
 ) -> list[tuple[Any, ...]]:
     found = {
         (line.label, name): [point.estimate(quantity) for point in line.points]
@@ -140,8 +149,14 @@ def _draw_panel(
             style |= {"lw": 1.2, "mfc": "white"} if dashed else {"lw": 1.6}
             style["lw"] *= 1 + 2 * wider[name][number]
             style["ls"] = "" if not axis.numeric else DASHED if dashed else "-"
-            banded = style["ls"] == "-" and len(of_axis) <= BANDS and len(x) > 1
-            _draw_line(axes, x + beside, estimates, style, factor, banded=banded)
+            _draw_line(
+                axes,
+                x + beside,
+                estimates,
+                style,
+                factor,
+                banded=banded and style["ls"] == "-" and len(x) > 1,
+            )
             for at, point, one in zip(x + beside, line.points, estimates, strict=True):
                 place = (float(at), one.mean * factor)
                 add_share(axes, len(one.by_seed), len(point.runs), place, style["color"])
