@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from wfl_sim.cli import tables
 from wfl_sim.cli.options import beside
-from wfl_sim.results import Run, Sweep
+from wfl_sim.results import Run, Sweep, summary
 from wfl_sim.results.comparison import choose_goal, open_runs
 from wfl_sim.scenario.scenario import Scenario
 from wfl_sim.simulation.progress import RunsProgress
@@ -106,7 +106,7 @@ class Report:
                 how += f" ({_executor(manifest['execution'])})"
             if number in self._kept:
                 how = "there already"
-            simulated = tables.number(manifest["simulated_seconds"])
+            simulated = summary.number(manifest["simulated_seconds"])
             self._bar.console.print(
                 f"[bold]{escape(str(folder))}[/]  {simulated} simulated s {how}",
                 highlight=False,
@@ -147,7 +147,6 @@ class Report:
         """
         from wfl_sim.results.figures import compare
         from wfl_sim.results.report import write_report
-        from wfl_sim.results.summary import paired_differences, write_paired
 
         runs = open_runs(folders, self.warn)
         goal = choose_goal(runs, metric, scope, target)
@@ -157,12 +156,12 @@ class Report:
             if sweep.missing:
                 planned = len(sweep.planned)
                 self.warn(f"{sweep.folder}: {len(sweep.missing)} of {planned} runs have not ended")
-        differences = paired_differences(runs, goal, against)
+        differences = summary.paired_differences(runs, goal, against)
         for table in (*tables.comparison(runs, goal), *tables.paired(differences, goal)):
             self._console.print(table)
         self._name(compare(runs, goal, out, figures=figures))
         if differences:
-            write_paired(differences, out)
+            summary.write_paired(differences, out)
         if figures:
             self._name([write_report(runs, out / "report.html", metric=metric)])
 

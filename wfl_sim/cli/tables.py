@@ -15,7 +15,7 @@ from wfl_sim.config.errors import did_you_mean
 from wfl_sim.config.registry import describe
 from wfl_sim.device_models import catalogue
 from wfl_sim.results import Goal, Run
-from wfl_sim.results.summary import PairedDifference, SummaryRow, summary
+from wfl_sim.results.summary import PairedDifference, SummaryRow, number, summary
 from wfl_sim.results.totals import ENDS, upload_counts
 from wfl_sim.scenario.json_schema import families
 
@@ -130,13 +130,6 @@ def _plain_table(first: str, columns: Sequence[str]) -> Table:
 def _mean(values: Iterable[float]) -> float:
     given = list(values)
     return sum(given) / len(given)
-
-
-def number(value: float) -> str:
-    """Return a number with one decimal, or of two digits where it is below 1; "-" for NaN."""
-    if math.isnan(value):
-        return "-"
-    return f"{value:.2g}" if 0 < abs(value) < 1 else f"{value:,.1f}"
 
 
 def preparations(simulations: Iterable["Simulation"]) -> Iterator[str]:

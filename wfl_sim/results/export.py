@@ -20,7 +20,7 @@ from wfl_sim.results.comparison import Goal, choose_goal, compared
 from wfl_sim.results.overview import leaves
 from wfl_sim.results.run import Run
 from wfl_sim.results.statistics import by_label, mean_and_half_width
-from wfl_sim.results.summary import SummaryRow, summary
+from wfl_sim.results.summary import SummaryRow, number, summary
 from wfl_sim.results.tables import file_name, write_table_csv
 
 ARGUMENTS = ("round", "bits", "flops", "joules", "cell", "outcome", "mean_sinr_db", "mean_rate")
@@ -161,8 +161,8 @@ def _whole(label: str, runs: Sequence[Run]) -> Iterator[str]:
     yield label.translate(_TEX)
     costs = [(run.seconds, run.joules, run.bits / 1e6) for run in runs]
     for mean, half in zip(*mean_and_half_width(costs), strict=True):
-        width = rf" \pm {half:.1f}" if half == half else ""
-        yield f"${mean:.1f}{width}$"
+        width = rf" \pm {_number(half)}" if half == half else ""
+        yield f"${_number(mean)}{width}$"
 
 
 def _cells(row: SummaryRow) -> Iterator[str]:
@@ -172,7 +172,11 @@ def _cells(row: SummaryRow) -> Iterator[str]:
     yield f"{row.reached}/{row.seeds}"
     bound = "" if row.reached == row.seeds else r"\ge "
     for value in (row.least_rounds, row.least_seconds, row.least_joules, row.least_mbit):
-        yield f"${bound}{value:.1f}$" if value == value else "--"
+        yield f"${bound}{_number(value)}$" if value == value else "--"
+
+
+def _number(value: float) -> str:
+    return number(value).replace(",", "{,}")
 
 
 def _tensorboard(runs: Sequence[Run], folder: Path, _: Goal) -> list[Path]:

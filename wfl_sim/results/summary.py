@@ -59,6 +59,13 @@ class SummaryRow:
     least_mbit: float = math.nan
 
 
+def number(value: float) -> str:
+    """Return a number with one decimal, or of two digits where it is below 1; "-" for NaN."""
+    if math.isnan(value):
+        return "-"
+    return f"{value:.2g}" if 0 < abs(value) < 1 else f"{value:,.1f}"
+
+
 def summary(
     runs: Sequence[Run],
     metric: str = "accuracy",
