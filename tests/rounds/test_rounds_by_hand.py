@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import simpy
 
-from tests.fixtures.churn import Naming, check_laws, of, simulated
+from tests.fixtures.churn import Naming, check_device, check_laws, of, simulated
 from tests.fixtures.runs import scenario
 from wfl_sim.device_models import HardwareReference
 from wfl_sim.network.server import Server
@@ -30,20 +30,23 @@ source: made up}
 
 
 def test_a_round_does_not_wait_for_an_upload_that_is_too_late_on_the_backhaul(tmp_path):
-    """At 0.2 Mbit/s device 0 has received by 6 s, sent by 8 s, and its upload arrives at 13 s."""
+    """At 0.2 Mbit/s a device has received by 6 s, sent by 8 s, and its upload arrives at 13 s."""
     federation = simulated(
         tmp_path,
+        "devices.0.count=1",
         "cells.0.backhaul.capacity=0.2 Mbit/s",
-        "rounds={kind: deadline, count: 2, deadline: 9 s, clients: 1, select: round-robin}",
+        "rounds={kind: deadline, count: 2, deadline: 9 s}",
         text=WIRES,
     )
-    (asked,) = (s for s in of(federation, "device-1", "wait") if s.round == 1)
+    check_device(federation, federation.devices[0], federation.env.now)
+    # The device is asked again while its first upload is under way, which arrives unheard.
+    (asked,) = (s for s in of(federation, "device-0", "wait") if s.round == 1)
     assert asked.start == pytest.approx(9.0)
     assert federation.env.now == pytest.approx(18.0)
-    # That of device 0 has arrived, and was not looked at; that of device 1 is on its way.
     assert federation.context.traffic.received_up == 1_000_000
     assert federation.context.traffic.under_way_up == 1_000_000
     assert federation.context.empty_aggregations == 2
+    assert federation.devices[0].last_upload is None
 
 
 def test_a_broadcast_that_all_leave_at_once_is_sent_once(tmp_path):

@@ -143,7 +143,7 @@ class Client(Protocol):
 
     @property
     def busy(self) -> bool:
-        """Whether it takes part in a round, or its upload is still on the way to the server."""
+        """Whether it takes part in a round, or its upload is on the way to a server that waits."""
 
     @property
     def gone(self) -> bool:
@@ -201,7 +201,7 @@ class Client(Protocol):
 
         Returns:
             The process of its participation, which ends at this moment; None if the device did not
-            work any more. It is available when its upload has reached the server.
+            work any more. Then it is available at once.
         """
 
     def idle(self) -> None:

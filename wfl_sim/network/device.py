@@ -147,8 +147,9 @@ class Device:
 
     @property
     def busy(self) -> bool:
-        """Whether it takes part in a round, or its upload is still on the way to the server."""
-        return self._participation is not None and self._participation.process.is_alive
+        """Whether it takes part in a round, or its upload is on the way to a server that waits."""
+        part = self._participation
+        return part is not None and part.process.is_alive and (part.working or part.awaited)
 
     @property
     def available(self) -> bool:
@@ -234,11 +235,9 @@ class Device:
 
     def cancel(self) -> simpy.Process | None:
         """Stop the work of this round, see `Client.cancel`."""
-        part = self._participation if self._participation and self._participation.working else None
-        if part is not None:
-            part.stop()
+        stopped = self._participation.stop() if self._participation is not None else None
         self.idle()
-        return part.process if part is not None else None
+        return stopped
 
     def idle(self) -> None:
         """Be idle until the next request, if the device is waiting."""

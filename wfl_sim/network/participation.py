@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import simpy
 
+from wfl_sim.execution.task import StateRef
 from wfl_sim.network.client import Contribution, Download, JointUpload, Terms
 from wfl_sim.network.context import RunContext
 from wfl_sim.network.local_computation import LocalComputation, WorkingClient
@@ -34,11 +35,14 @@ class Participation:
     def __post_init__(self) -> None:
         self.working = True
         """Whether the device still works on it; its upload may be on the way to the server."""
+        self.awaited = True
+        """Whether the server still wants an upload that is on the way."""
         self._computation = LocalComputation(
             self.context, self.device, self.number, self.repetition, self.terms
         )
         self._joules_before, self.start = self.device.power_meter.joules(), self.context.env.now
         self._stopping = False
+        self._sent: StateRef | None = None
         self.process = self.context.env.process(self._run())
         """Its value is the Contribution, or None if the work was abandoned."""
 
@@ -55,11 +59,21 @@ class Participation:
         """Aggregations at the server since the state from which it began."""
         return self.download.newest() - self.download.version
 
-    def stop(self) -> None:
-        """Interrupt the work, once."""
-        if self.working and not self._stopping:
+    def stop(self) -> simpy.Process | None:
+        """Interrupt the work, once; an upload that is on the way is no longer awaited.
+
+        Returns:
+            The process, which ends at this moment; None if the device did not work any more.
+        """
+        if not self.working:
+            if self._sent is not None and self.process.is_alive:
+                self.awaited = False
+                self.context.plan.reject(self.device.index, self._sent)
+            return None
+        if not self._stopping:
             self._stopping = True
             self.process.interrupt()
+        return self.process
 
     def _run(self) -> Generator[simpy.Event, Any, Contribution | None]:
         context, device, download = self.context, self.device, self.download
@@ -84,7 +98,9 @@ class Participation:
         device.round_seconds = context.env.now - self.start
         # From here on the update counts, even if the device leaves: so it gets its name now.
         upload = context.plan.local_update(device.index, number, download.shared, self.repetition)
-        if not arrived:
+        if arrived:
+            self._sent = upload
+        else:
             context.plan.reject(device.index, upload)
         forwarded = bits and arrived and self.air is None
         device.activity_log.begin("backhaul" if forwarded else "wait", number)
@@ -93,9 +109,9 @@ class Participation:
             asked = download.cell or device.cell
             yield from (device.cell if device.cell.hub == asked.hub else asked).forward(bits)
             context.traffic.received_up += bits
-            if device.activity_log.activity == "backhaul":  # unless it has been dismissed, or left
+            if self.awaited and device.activity_log.activity == "backhaul":  # unless it has left
                 device.activity_log.begin("wait", number)
-        if arrived:
+        if arrived and self.awaited:
             device.last_upload_round, device.last_upload = number, upload
         return Contribution(device, upload if arrived else None, download)
 
