@@ -49,6 +49,23 @@ def test_a_round_does_not_wait_for_an_upload_that_is_too_late_on_the_backhaul(tm
     assert federation.devices[0].last_upload is None
 
 
+def test_called_off_on_the_backhaul_a_device_is_free_at_that_moment(tmp_path):
+    """Policies of one's own wait for what `cancel` returns."""
+    ready = Simulation(
+        scenario(tmp_path, "cells.0.backhaul.capacity=0.2 Mbit/s", text=WIRES), network_only=True
+    )
+    federation = ready.federation(Naming(ready.learner))
+    env, device = federation.env, federation.devices[0]
+    assert device.cancel() is None
+    device.participate(0, federation.server.send_out([device], 0)[0])
+    env.run(10.0)
+    assert device.activity_log.activity == "backhaul"
+    env.run(env.all_of([device.cancel()]))
+    assert env.now == 10.0
+    assert device.available
+    assert device.activity_log.activity == "idle"
+
+
 def test_a_broadcast_that_all_leave_at_once_is_sent_once(tmp_path):
     rounds = "rounds={kind: deadline, count: 3, deadline: 500 ms}"
     federation = simulated(tmp_path, rounds, text=WIRES)

@@ -196,12 +196,11 @@ class Client(Protocol):
             the device has abandoned its work.
         """
 
-    def cancel(self) -> simpy.Process | None:
+    def cancel(self) -> simpy.Event | None:
         """Stop the work of this round. A payload that has left the device is still delivered.
 
         Returns:
-            The process of its participation, which ends at this moment; None if the device did not
-            work any more. Then it is available at once.
+            An event of this moment: the device is available again. None if it was not busy.
         """
 
     def idle(self) -> None:

@@ -233,9 +233,10 @@ class Device:
         process.callbacks.append(lambda _: self._context.notify())
         return process
 
-    def cancel(self) -> simpy.Process | None:
+    def cancel(self) -> simpy.Event | None:
         """Stop the work of this round, see `Client.cancel`."""
-        stopped = self._participation.stop() if self._participation is not None else None
+        part = self._participation
+        stopped = part.stop() if part is not None and self.busy else None
         self.idle()
         return stopped
 

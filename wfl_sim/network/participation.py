@@ -59,17 +59,17 @@ class Participation:
         """Aggregations at the server since the state from which it began."""
         return self.download.newest() - self.download.version
 
-    def stop(self) -> simpy.Process | None:
+    def stop(self) -> simpy.Event:
         """Interrupt the work, once; an upload that is on the way is no longer awaited.
 
         Returns:
-            The process, which ends at this moment; None if the device did not work any more.
+            An event of this moment: the work has stopped.
         """
         if not self.working:
-            if self._sent is not None and self.process.is_alive:
-                self.awaited = False
+            self.awaited = False
+            if self._sent is not None:
                 self.context.plan.reject(self.device.index, self._sent)
-            return None
+            return self.context.env.timeout(0)
         if not self._stopping:
             self._stopping = True
             self.process.interrupt()
