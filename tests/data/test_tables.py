@@ -429,6 +429,20 @@ def test_an_official_test_set_is_the_pooled_one(tmp_path: Path) -> None:
         data.shards(2, 0)
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        lambda: Csv(path="a.csv", test="a.csv"),
+        lambda: Hub(name="a/b", test="train"),
+        lambda: InstructionRecords(path="a.json", test="a.json"),
+        lambda: InstructionRecords(path="a/b", test="train"),
+    ],
+)
+def test_an_official_test_set_is_other_than_what_is_learned(data) -> None:
+    with pytest.raises(ValueError, match="test must be other examples than those to learn from"):
+        data()
+
+
 def test_an_official_test_set_needs_no_column_of_users(tmp_path: Path) -> None:
     train = write(tmp_path / "a.csv", "text,label,user\n" + 9 * "a,b,x\nc,d,y\n")
     test = write(tmp_path / "b.csv", "text,label\nofficial,b\n")

@@ -7,6 +7,7 @@ from wfl_sim.config.fields import FilePath
 from wfl_sim.data.partition import IID
 from wfl_sim.data.sharding import DATA
 from wfl_sim.data.tables import Row, Table
+from wfl_sim.data.text_file import check_apart
 
 
 @DATA("hub")
@@ -26,6 +27,10 @@ class Hub(Table):
     name: Annotated[str, FilePath(or_name=True)]
     config: str | None = None
     split: str = "train"
+
+    def __post_init__(self) -> None:
+        check_apart(self.test, self.split)
+        super().__post_init__()
 
     @property
     def source(self) -> str:

@@ -22,7 +22,7 @@ from wfl_sim.data.sharding import (
     hold_out_rows,
     left_out,
 )
-from wfl_sim.data.text_file import TextFile, scalar
+from wfl_sim.data.text_file import TextFile, check_apart, scalar
 
 FILES: Final = (".json", ".jsonl")
 
@@ -82,6 +82,7 @@ class InstructionRecords(TextFile):
     def __post_init__(self) -> None:
         PromptLengths(request=self.request_tokens, answer=self.answer_tokens)
         check_test_fraction(self.test_fraction)
+        check_apart(self.test, self.path if self._is_file else self.split)
         if self.limit is not None and self.limit < 2:
             raise ValueError(f"limit must be at least 2 examples, got {self.limit}")
 

@@ -16,7 +16,7 @@ from wfl_sim.config.registry import From
 from wfl_sim.data.examples import Examples, Padding, Shards
 from wfl_sim.data.partition import IID, PARTITIONS, Dirichlet, Partition, divided, in_order
 from wfl_sim.data.sharding import DATA, check_sharding, draw_rows, left_out, shards
-from wfl_sim.data.text_file import Source, TextFile, in_json, scalar
+from wfl_sim.data.text_file import Source, TextFile, check_apart, in_json, scalar
 
 _LONGEST_FIELD: Final = 2**30
 """Characters of a text; it is cut to `tokens` later."""
@@ -193,6 +193,10 @@ class TableFile(Table, TextFile):
     """A table in a file; its official test set is another one of the same form."""
 
     test: Annotated[str, FilePath()] | None = None
+
+    def __post_init__(self) -> None:
+        check_apart(self.test, self.path)
+        super().__post_init__()
 
     def official(self) -> Self:
         """Return the file of the test."""

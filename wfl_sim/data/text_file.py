@@ -88,6 +88,12 @@ class TextFile(Source):
             place = following.end() if following else -1
 
 
+def check_apart(test: str | None, learned: str) -> None:
+    """Raise ValueError where the official test set is what is learned from."""
+    if test == learned:
+        raise ValueError(f"test must be other examples than those to learn from, got {test!r}")
+
+
 def scalar(record: Mapping[str, object], key: str, source: str) -> str:
     """Return a string, an integer or a truth value of a record as a text."""
     value = record.get(key)
