@@ -75,3 +75,13 @@ class NestedError(ValueError):
         super().__init__(str(error))
         self.error = error
         self.cls = cls
+
+
+def in_json(value: object) -> str:
+    """Return what a value is in the words of JSON."""
+    if isinstance(value, str):
+        return "a string" if value.strip() else "an empty string"
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return f"the number {value}"
+    kinds = {dict: "an object", list: "a list", type(None): "null", bool: "a truth value"}
+    return kinds.get(type(value), type(value).__name__)

@@ -7,7 +7,7 @@ from itertools import groupby
 from types import MappingProxyType
 from typing import Any, Final
 
-from wfl_sim.data.text_file import in_json
+from wfl_sim.config.errors import in_json
 
 Turn = tuple[str, str]
 """Role (`system`, `user` or `assistant`) and text."""

@@ -11,12 +11,13 @@ from typing import Annotated, Final, Literal, NamedTuple, Self
 
 import numpy as np
 
+from wfl_sim.config.errors import in_json
 from wfl_sim.config.fields import FilePath
 from wfl_sim.config.registry import From
 from wfl_sim.data.examples import Examples, Padding, Shards
 from wfl_sim.data.partition import IID, PARTITIONS, Dirichlet, Partition, divided, in_order
 from wfl_sim.data.sharding import DATA, check_sharding, draw_rows, left_out, shards
-from wfl_sim.data.text_file import Source, TextFile, check_apart, in_json, scalar
+from wfl_sim.data.text_file import Source, TextFile, check_apart, scalar
 
 _LONGEST_FIELD: Final = 2**30
 """Characters of a text; it is cut to `tokens` later."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Annotated, Any, Final, TextIO
 
+from wfl_sim.config.errors import in_json
 from wfl_sim.config.fields import FilePath
 
 _ARRAY: Final = re.compile(r"\s*\[\s*\{")
@@ -103,16 +104,6 @@ def scalar(record: Mapping[str, object], key: str, source: str) -> str:
             f"{source}: {key!r} must be a string, an integer or a truth value, found {found}"
         )
     return json.dumps(value) if isinstance(value, bool) else str(value).strip()
-
-
-def in_json(value: object) -> str:
-    """Return what a value is in the words of JSON."""
-    if isinstance(value, str):
-        return "a string" if value.strip() else "an empty string"
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return f"the number {value}"
-    kinds = {dict: "an object", list: "a list", type(None): "null", bool: "a truth value"}
-    return kinds.get(type(value), type(value).__name__)
 
 
 def _undecodable(path: str) -> str:
