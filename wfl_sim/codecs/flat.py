@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from wfl_sim.codecs.container import Arrays, Layout, Shapes, length, packed, unpacked
+from wfl_sim.codecs.dense import Arrays, Layout, Shapes, length, packed, unpacked
 from wfl_sim.state import State, shapes_of
 
 

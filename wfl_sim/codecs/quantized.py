@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfl_sim.codecs.codec import CODECS
-from wfl_sim.codecs.container import Arrays, Element, Layout, Shapes
+from wfl_sim.codecs.dense import Arrays, Element, Layout, Shapes
 from wfl_sim.codecs.flat import FlatCodec, sizes
 from wfl_sim.config.errors import LocatedError
 

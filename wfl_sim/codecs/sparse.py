@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from channel_models.units import Fraction
 from wfl_sim.codecs.codec import CODECS
-from wfl_sim.codecs.container import Arrays, Layout, Shapes
+from wfl_sim.codecs.dense import Arrays, Layout, Shapes
 from wfl_sim.codecs.flat import FlatCodec, sizes
 from wfl_sim.config.errors import LocatedError
 
