@@ -265,7 +265,7 @@ def _main_hidden() -> Iterator[None]:
     Workers need nothing of it, and a script that runs scenarios would run them again. Nor may they
     take a `numbers.py` of the working folder for that of the library, before they have our paths.
     """
-    if here := not os.environ.get("PYTHONSAFEPATH"):
+    if looks_here := not os.environ.get("PYTHONSAFEPATH"):
         os.environ["PYTHONSAFEPATH"] = "1"
     main = vars(sys.modules["__main__"])
     names = ("__file__", "__spec__")
@@ -276,7 +276,7 @@ def _main_hidden() -> Iterator[None]:
     finally:
         del main["__spec__"]
         main.update(kept)
-        if here:
+        if looks_here:
             del os.environ["PYTHONSAFEPATH"]
 
 
