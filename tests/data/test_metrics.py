@@ -12,7 +12,7 @@ from wfl_sim.data.metrics import (
     Judge,
     MacroF1,
     RougeL,
-    check_of,
+    check_metrics,
     named,
 )
 
@@ -76,11 +76,11 @@ def test_two_of_one_name_are_refused() -> None:
 
 
 def test_a_metric_of_answers_is_not_one_of_classes() -> None:
-    check_of([MacroF1(), Correlation()], "classes")
-    check_of([RougeL(), ExactMatch()], "answers")
+    check_metrics([MacroF1(), Correlation()], "classes")
+    check_metrics([RougeL(), ExactMatch()], "answers")
     said = r"rouge-l is of answers, and these data have classes: macro-f1, mcc"
     with pytest.raises(LocatedError, match=said) as refused:
-        check_of([MacroF1(), RougeL()], "classes")
+        check_metrics([MacroF1(), RougeL()], "classes")
     assert refused.value.path == ("evaluation", "metrics", 1)
 
 

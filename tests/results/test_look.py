@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from wfl_sim.results.figures import draw_all
-from wfl_sim.results.figures.breakdown import Inside
+from wfl_sim.results.figures.breakdown import BarText
 from wfl_sim.results.figures.convergence import draw_mean
 from wfl_sim.results.figures.look import WIDTHS, Look
 from wfl_sim.results.figures.style import (
@@ -107,8 +107,8 @@ def test_shares_stand_in_bars_that_have_room_for_them():
     figure = Figure(figsize=(4, 2), dpi=100)
     axes = figure.subplots()
     wide, narrow = axes.barh([0, 1], [10, 1])
-    axes.add_artist(Inside(wide, "wide", fontsize=8))
-    axes.add_artist(Inside(narrow, "narrow", fontsize=8))
+    axes.add_artist(BarText(wide, "wide", fontsize=8))
+    axes.add_artist(BarText(narrow, "narrow", fontsize=8))
     figure.savefig(page := io.StringIO(), format="svg")
     assert "wide" in page.getvalue()
     assert "narrow" not in page.getvalue()

@@ -68,7 +68,7 @@ class Judge:
         return found
 
 
-def check_of(metrics: Sequence[Metric], given: str) -> None:
+def check_metrics(metrics: Sequence[Metric], given: str) -> None:
     """Raise LocatedError, below `evaluation`, where a metric is not `of` what the data give.
 
     Args:

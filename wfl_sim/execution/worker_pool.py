@@ -235,7 +235,7 @@ def _started(work: Work[J, Any]) -> "_Worker[J]":
     process = context.Process(target=serve, args=(theirs, work, dict(os.environ)), daemon=False)
     # If it began with the first process, the tracker would unblock SIGINT.
     resource_tracker.ensure_running()
-    with _interrupts_blocked(), _main_hidden():
+    with _interrupts_blocked(), _without_script():
         process.start()
     theirs.close()
     return _Worker(process, pipe)
@@ -259,8 +259,8 @@ def _interrupts_blocked() -> Iterator[None]:
 
 
 @contextmanager
-def _main_hidden() -> Iterator[None]:
-    """Keep a process that is started meanwhile from running the script of this process again.
+def _without_script() -> Iterator[None]:
+    """Keep a process that is started meanwhile from running the script of this one, and its folder.
 
     Workers need nothing of it, and a script that runs scenarios would run them again. Nor may they
     take a `numbers.py` of the working folder for that of the library, before they have our paths.

@@ -6,7 +6,7 @@ Z. Wang et al., FedMOA: Federated GRPO for Personalized Reasoning LLMs under Het
 What is known of it, from the abstract: GRPO on the devices, so no critic; weights of the rewards
 that adapt by hypergradient descent, for the primary one as the others saturate; an aggregation that
 looks at tasks and accuracy. How it is read here: helpfulness is the primary reward; the weights are
-private and move before each step of the optimiser (`HypergradientWeights`); a device sends its mean
+private and move before each step of the optimiser (`LearnedWeights`); a device sends its mean
 primary reward with the LoRA, and the server weighs an upload by it. All devices have one task.
 Everything else is wfl_sim's default.
 """

@@ -17,7 +17,7 @@ from wfl_sim.radio.layouts import Layout, Sites
 from wfl_sim.radio.places import Places, Point
 
 _LEAST: Final = 35.0
-"""Default of `min_distance`, m: that of a macro cell (TR 36.814 Table A.2.1.1-2)."""
+"""Default of `min_distance`, m: that of TR 38.901 UMa drops."""
 
 
 class Area(Protocol):
@@ -70,7 +70,7 @@ class Ring:
 
     radius: PositiveMetres = 250.0
     min_distance: NonNegativeMetres = _LEAST
-    """Least distance to the centre, m (35 m: that of TR 38.901 UMa drops)."""
+    """Least distance to the centre, m."""
     centre: tuple[Metres, Metres] = (0.0, 0.0)
 
     def __post_init__(self) -> None:

@@ -132,7 +132,7 @@ class CellConfig:
     def _fill_in(self) -> None:
         """Set what was not given by the standard and the frequency range of the carrier."""
         if self.downlink.power is None:
-            power = 39.810717055349734 if self.wifi is None else 0.1
+            power = 39.810717055349734 if self.wifi is None else 0.1  # W: 46 and 20 dBm
             object.__setattr__(self, "downlink", replace(self.downlink, power=power))
         high = self.standard == "nr" and self.carrier > cm.FR1_TOP
         width, spacing = (100e6, 120e3) if high else (20e6, 30e3)

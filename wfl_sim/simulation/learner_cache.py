@@ -13,7 +13,7 @@ from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.plugin_code import code_of
 from wfl_sim.data.examples import Examples, Shards
 from wfl_sim.data.instructions import Instructions
-from wfl_sim.data.metrics import check_of
+from wfl_sim.data.metrics import check_metrics
 from wfl_sim.execution.learner import Learner
 from wfl_sim.execution.lru_cache import LruCache
 from wfl_sim.learning.learner import PeftLearner
@@ -104,7 +104,7 @@ def _shards(scenario: Scenario) -> Shards | None:
     with errors_at("data"):
         shards = data.shards(scenario.device_count, seed)
     answers = isinstance(shards.pooled, Instructions)
-    check_of(evaluation.metrics, "answers" if answers else "classes")
+    check_metrics(evaluation.metrics, "answers" if answers else "classes")
     for device, (train, test) in enumerate(zip(shards.train, shards.test, strict=True)):
         if not len(train) or not len(test):
             raise LocatedError(

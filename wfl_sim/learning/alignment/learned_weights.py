@@ -16,10 +16,10 @@ class LearnedWeights:
 
     A step goes along sum_k w_k g_k, so the derivative of the first objective after it with respect
     to w_k is in proportion to the inner product of its gradient there with g_k: A. G. Baydin et
-    al., Online learning rate adaptation with hypergradient descent, arXiv 1703.04782, equation 5,
-    for a weight in place of the learning rate. Here both gradients have length 1 (a reward that all
-    answers of each group earn alike has none, and moves nothing), and the optimiser's scaling of
-    coordinates is left out.
+    al., Online learning rate adaptation with hypergradient descent, arXiv 1703.04782, section 2,
+    for a weight in place of the learning rate. Here both gradients have length 1, and the
+    optimiser's scaling of coordinates is left out. A second reward that all answers of each group
+    earn alike has no gradient: while the first still gains, weight goes to the first.
 
     Args:
         policies: of devices that have a part `RewardWeights`.

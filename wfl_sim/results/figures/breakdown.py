@@ -36,7 +36,7 @@ PANELS: Final[dict[Quantity, tuple[str, str]]] = {
 HEADER: Final = ("label", "quantity", "part", "mean", "half_width", "seeds")
 
 
-class Inside(Text):
+class BarText(Text):
     """A text in the middle of a bar, which is drawn where it fits in at the printed size."""
 
     def __init__(self, bar: Rectangle, text: str, **style: Any) -> None:
@@ -137,7 +137,7 @@ def draw_bars(axes: Axes, name: str, unit: str, bars: Sequence[Bar]) -> None:
             )
             if amount:
                 share = f"{amount / one.total.mean:.0%}"
-                axes.add_artist(Inside(patch, share, fontsize=8, color=style.ink))
+                axes.add_artist(BarText(patch, share, fontsize=8, color=style.ink))
             left += amount
         if np.isfinite(one.total.half_width):
             total, half = one.total.mean * factor, one.total.half_width * factor
