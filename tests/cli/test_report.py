@@ -22,6 +22,7 @@ from wfl_sim.simulation.run import run_all
 @pytest.fixture
 def terminal(monkeypatch):
     """Let the report believe that it writes to a terminal of 80 columns, and return the text."""
+    monkeypatch.setenv("TERM", "xterm")
     text = io.StringIO()
 
     def console(stderr=False):

@@ -105,6 +105,7 @@ def test_a_log_gets_a_line_a_minute(files, clock, capsys):
 
 
 def test_the_bar_shows_the_metric(files, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
     text = io.StringIO()
     monkeypatch.setattr(
         reports, "Console", lambda **_: Console(file=text, force_terminal=True, width=120)
