@@ -1,5 +1,8 @@
 """The environment keeps the contract of Gymnasium, and its rounds are those of a scenario."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -116,14 +119,44 @@ def test_a_reward_of_ones_own_and_the_accuracy_of_a_run_that_trains(tmp_path):
     assert "shared" in run.states()
 
 
-def test_what_cannot_be_is_one_line():
+def test_what_cannot_be_is_one_line(tmp_path):
     fixed = {**SCENARIO, "devices": [{"count": 1, "hardware": "raspberry-pi-5"}]}
     with pytest.raises(ScenarioError, match=r"^devices\.0\.hardware: .* has no `dvfs`"):
         RoundsEnv(fixed, act="frequency")
     with pytest.raises(ScenarioError, match=r"^sweep: an environment has one scenario, got 2"):
         RoundsEnv({**SCENARIO, "sweep": {"seeds": [1, 2]}}, act="power")
-    with pytest.raises(ValueError, match="act must be selection, shares, power or frequency"):
-        RoundsEnv(SCENARIO, act="speed")
+    for act in ("speed", (), ("power", "power")):
+        with pytest.raises(ValueError, match="act must"):
+            RoundsEnv(SCENARIO, act=act)
+    with pytest.raises(ValueError, match="rounds must be 1 or more"):
+        RoundsEnv(SCENARIO, act="power", rounds=-1)
+    with pytest.raises(ValueError, match="pause a number of seconds"):
+        RoundsEnv(SCENARIO, act="power", pause=float("nan"))
+    (tmp_path / "file").touch()
+    with pytest.raises(ScenarioError, match="file: cannot be written"):
+        RoundsEnv(SCENARIO, act="power", out=tmp_path / "file")
+
+
+@pytest.mark.parametrize("act", ["power", "shares"])
+def test_what_an_agent_cannot_decide_on_a_wire_is_refused(act):
+    with pytest.raises(ScenarioError, match=rf"^cells\.0\.wired: leaves an agent no {act}"):
+        RoundsEnv({**SCENARIO, "cells": [{"wired": "10 Mbit/s"}]}, act=act)
+
+
+def test_wifi_has_no_shares():
+    cell = {"wifi": {}, "carrier": "5.5 GHz", "bandwidth": "20 MHz"}
+    with pytest.raises(ScenarioError, match=r"^cells\.0\.wifi: has no shares"):
+        RoundsEnv({**SCENARIO, "cells": [cell]}, act="shares")
+
+
+def test_a_reset_that_cannot_be_is_one_line():
+    env = RoundsEnv(SCENARIO, act="selection")
+    for options in ({"sed": 3}, {"seed": -1}):
+        with pytest.raises(ValueError, match="options may have a `seed`"):
+            env.reset(options=options)
+    far = {"count": 1, "hardware": "jetson-orin-nano", "area": {"radius": "90 km"}}
+    with pytest.raises(ScenarioError, match=r"^devices\.0: device-0 is out of reach"):
+        RoundsEnv({**SCENARIO, "devices": [far]}, act="selection").reset(seed=1)
 
 
 def test_a_step_needs_an_episode_and_a_value_for_each_device():
@@ -131,7 +164,55 @@ def test_a_step_needs_an_episode_and_a_value_for_each_device():
     with pytest.raises(ResetNeeded, match=r"call reset\(\)"):
         env.step(env.action_space.sample())
     env.reset(seed=1)
-    for action in (np.ones(1), {"selction": np.ones(3)}, 1):
-        with pytest.raises(InvalidAction, match="must be of MultiBinary"):
+    for action in (np.ones(1), {"selction": np.ones(3)}, 1, None):
+        with pytest.raises(InvalidAction, match=r"must have the shapes {'selection': \(3,\)}"):
             env.step(action)
+    with pytest.raises(InvalidAction, match="must be of numbers"):
+        env.step(["all", "of", "them"])
     env.step({"selection": np.ones(3)})
+
+
+@pytest.mark.parametrize(
+    ("act", "wrong"), [("selection", 0.5), *((act, x) for act in ACTS for x in (-0.1, 1.1, np.nan))]
+)
+def test_an_action_beyond_its_space_changes_nothing(act, wrong):
+    """Five times the highest power was radiated, and NaN was a device that is asked."""
+    env, other = RoundsEnv(SCENARIO, act=act), RoundsEnv(SCENARIO, act=act)
+    for each in (env, other):
+        each.reset(seed=1)
+    with pytest.raises(InvalidAction, match=f"{act} must be .*, got {wrong:g}"):
+        env.step([1, 1, wrong])
+    ones = np.ones(3)
+    assert env.step(ones)[4] == other.step(ones)[4]
+
+
+def test_what_is_shown_of_an_empty_battery_is_in_the_space():
+    device = {**SCENARIO["devices"][0], "battery": "30 J"}
+    env = RoundsEnv({**SCENARIO, "devices": [device]}, act="selection", rounds=9)
+    env.reset(seed=1)
+    over = False
+    while not over:
+        observation, _, over, _, info = env.step(np.ones(3))
+        assert env.observation_space.contains(observation)
+    assert info["arrived"] == []
+
+
+def test_another_course_of_one_seed_has_a_folder_of_its_own(tmp_path):
+    env = RoundsEnv({**SCENARIO, "name": "long" * 50}, act="selection", out=tmp_path, rounds=1)
+    folders = [
+        played(env, [np.array(chosen)], options={"seed": 3})[0][4]["run"]
+        for chosen in ([1, 1, 1], [1, 0, 1], [1, 1, 1])
+    ]
+    assert folders[0] == folders[2] != folders[1]
+    assert [len(Run.open(each).manifest["digests"]) > 0 for each in folders] == [True] * 3
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))])
+def test_a_copy_is_an_environment_before_its_first_reset(copied):
+    env = RoundsEnv(SCENARIO, act="selection")
+    env.reset(seed=1)
+    other = copied(env)
+    with pytest.raises(ResetNeeded):
+        other.step(np.ones(3))
+    other.reset(seed=1)
+    assert other.step(np.ones(3))[4] == env.step(np.ones(3))[4]

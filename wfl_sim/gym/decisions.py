@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 from gymnasium import spaces
+from gymnasium.error import InvalidAction
 from numpy.typing import NDArray
 
 import channel_models as cm
@@ -38,7 +39,13 @@ def action_space(act: str, scenario: Scenario) -> spaces.Space[Any]:
             if each.hardware.dvfs is None:
                 what = f"{each.hardware.name} has no `dvfs`, so no frequency can be chosen"
                 raise LocatedError(what, "devices", number, "hardware")
-    elif act not in ("shares", "power"):
+    elif act in ("shares", "power"):
+        cells = scenario.cells
+        if all(each.wired is not None for each in cells):
+            raise LocatedError(f"leaves an agent no {act} to decide", "cells", 0, "wired")
+        if act == "shares" and all(each.wifi or each.wired is not None for each in cells):
+            raise LocatedError("has no shares: stations contend for it", "cells", 0, "wifi")
+    else:
         raise ValueError(f"act must be selection, shares, power or frequency, got {act!r}")
     return spaces.Box(0.0, 1.0, (count,), np.float32)
 
@@ -51,6 +58,34 @@ def prepared(scenario: Scenario, acts: Sequence[str]) -> Scenario:
         replace(cell, uplink=replace(cell.uplink, allocator=Weighted())) for cell in scenario.cells
     ]
     return replace(scenario, cells=tuple(cells))
+
+
+def decided(action: Any, acts: Sequence[str], count: int) -> dict[str, Numbers]:
+    """Return the numbers of each decision, (count,).
+
+    Args:
+        action: a mapping of decisions, or the values of the first alone.
+        acts: the decisions that there are.
+        count: number of devices.
+
+    Raises:
+        InvalidAction: the decisions are others, or one has not a value that it may have for each.
+    """
+    given = action if isinstance(action, Mapping) else {acts[0]: action}
+    try:
+        found = {act: np.asarray(values, float) for act, values in given.items()}
+    except (TypeError, ValueError) as error:
+        raise InvalidAction(f"must be of numbers: {error}") from None
+    shapes = {act: values.shape for act, values in found.items()}
+    if shapes != dict.fromkeys(acts, (count,)):
+        raise InvalidAction(f"must have the shapes {dict.fromkeys(acts, (count,))}, got {shapes}")
+    for act, values in found.items():
+        fits = np.isin(values, (0, 1)) if act == "selection" else (values >= 0) & (values <= 1)
+        if not fits.all():
+            allowed = "0 or 1" if act == "selection" else "from 0 to 1"
+            wrong = values[~fits][0]
+            raise InvalidAction(f"{act} must be {allowed}, got {wrong:g}")
+    return found
 
 
 def apply(decisions: Mapping[str, Numbers], federation: Federation, watts: Numbers) -> None:
@@ -68,21 +103,17 @@ def apply(decisions: Mapping[str, Numbers], federation: Federation, watts: Numbe
         federation.radio.limit_power(np.array([each.power for each in federation.devices]))
 
 
-def _seconds(value: float) -> float:
-    return min(value, LONGEST)
-
-
 _SHOWN: Final[Mapping[str, tuple[float, float, Callable[[Device], float]]]] = {
     "available": (0.0, 1.0, lambda device: float(device.available)),
     "battery": (0.0, 1.0, lambda device: device.battery_level),
-    "compute_seconds": (0.0, LONGEST, lambda device: _seconds(device.expected_compute)),
+    "compute_seconds": (0.0, LONGEST, lambda device: device.expected_compute),
     "examples": (0.0, 1e9, lambda device: float(device.examples)),
     "gain_db": (-400.0, 100.0, lambda device: float(cm.linear_to_db(device.mean_gain))),
     "last_joules": (0.0, 1e9, lambda device: device.round_joules),
-    "last_seconds": (0.0, LONGEST, lambda device: _seconds(device.round_seconds)),
-    "upload_seconds": (0.0, LONGEST, lambda device: _seconds(device.expected_upload)),
+    "last_seconds": (0.0, LONGEST, lambda device: device.round_seconds),
+    "upload_seconds": (0.0, LONGEST, lambda device: device.expected_upload),
 }
-"""What an observation shows of each device: bounds, and the value."""
+"""What an observation shows of each device: bounds, to which it is cut, and the value."""
 
 
 def observation_space(count: int) -> spaces.Dict:
@@ -98,8 +129,8 @@ def observation_space(count: int) -> spaces.Dict:
 def observed(federation: Federation, number: int) -> dict[str, Numbers]:
     """Return the observation at this moment, before round `number`."""
     shown = {
-        name: np.array([value(device) for device in federation.devices], np.float32)
-        for name, (_, _, value) in _SHOWN.items()
+        name: np.clip(np.array([value(each) for each in federation.devices], np.float32), low, high)
+        for name, (low, high, value) in _SHOWN.items()
     }
     shown["round"] = np.array([number], np.float32)
     shown["elapsed_seconds"] = np.array([federation.env.now], np.float32)

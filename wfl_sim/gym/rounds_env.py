@@ -1,5 +1,6 @@
 """An environment whose steps are the rounds of a scenario."""
 
+import operator
 import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack
@@ -11,25 +12,34 @@ import gymnasium
 import numpy as np
 import simpy
 from gymnasium import spaces
+from gymnasium.utils import EzPickle
 
 from wfl_sim.config.errors import LocatedError, ScenarioError
 from wfl_sim.execution.graph import TaskGraph
 from wfl_sim.execution.plan import NetworkOnly, Plan
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.training_plan import TrainingPlan
-from wfl_sim.gym.decisions import action_space, apply, observation_space, observed, prepared
+from wfl_sim.gym.decisions import (
+    action_space,
+    apply,
+    decided,
+    observation_space,
+    observed,
+    prepared,
+)
 from wfl_sim.network.device import Device
 from wfl_sim.network.federation import Federation
 from wfl_sim.network.watchdog import Watchdog
 from wfl_sim.records import Metric
-from wfl_sim.results import write_run
+from wfl_sim.results import digest_spans, write_run
+from wfl_sim.results.tables import NAME_BYTES, cut
 from wfl_sim.rounds.policy import ask, finish, gather
-from wfl_sim.scenario.loading import load
+from wfl_sim.scenario.loading import remarks
 from wfl_sim.scenario.resolve import digest, to_yaml
 from wfl_sim.simulation.learner_cache import LearnerCache
 from wfl_sim.simulation.progress import metrics
-from wfl_sim.simulation.run import provenance
-from wfl_sim.simulation.simulation import Simulation
+from wfl_sim.simulation.request import RunRequest
+from wfl_sim.simulation.run import prepare, provenance
 
 Reward = Callable[[Mapping[str, Any]], float]
 
@@ -38,7 +48,11 @@ def _less_time(info: Mapping[str, Any]) -> float:
     return -float(info["seconds"])
 
 
-class RoundsEnv(gymnasium.Env[dict[str, Any], Any]):
+def _warn(text: str) -> None:
+    warnings.warn(text, stacklevel=3)
+
+
+class RoundsEnv(gymnasium.Env[dict[str, Any], Any], EzPickle):
     """Synchronous rounds of a scenario; an action decides the next one for every device.
 
     `reset` begins a run with a seed of its own, which follows from the seed of the environment. A
@@ -49,17 +63,21 @@ class RoundsEnv(gymnasium.Env[dict[str, Any], Any]):
     the devices that send in a cell, or a share of the highest power or frequency. Weights and power
     below 0.01 count as 0.01, and a frequency below the lowest of the hardware as the lowest.
 
+    A copy (pickle, `copy.deepcopy`) is an environment of the same arguments before its first reset.
+
     Args:
         scenario: a file, or a mapping of Python, with one point.
         act: "selection", "shares", "power" or "frequency"; with several, actions are mappings.
         rounds: of an episode; `rounds.count` of the scenario unless given.
         reward: of a round, from its `info`; minus its seconds unless given.
         out: folder of the run folders, one for each episode; none are written unless given.
+            Names end in a digest of what happened, so only an equal episode takes the same.
         store: of what is trained, if the scenario trains; `out`/.store unless given.
         pause: simulated s of a round that asks nobody.
 
     Raises:
-        ScenarioError: the scenario cannot be used; the message says where.
+        ScenarioError: the scenario cannot be used, or `out` not be written; the message says where.
+        ValueError: another argument cannot be used.
     """
 
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012  (as Gymnasium has it)
@@ -75,16 +93,36 @@ class RoundsEnv(gymnasium.Env[dict[str, Any], Any]):
         store: str | Path | None = None,
         pause: float = 1.0,
     ) -> None:
-        loaded = load(scenario)
+        EzPickle.__init__(
+            self,
+            scenario,
+            act=act,
+            rounds=rounds,
+            reward=reward,
+            out=out,
+            store=store,
+            pause=pause,
+        )
+        request = RunRequest.of(scenario, out=out or ".")
+        loaded = request.planned
         if len(loaded) != 1:
             raise ScenarioError(f"sweep: an environment has one scenario, got {len(loaded)}")
+        if out is not None:
+            request.check_out()
         self._acts = [act] if isinstance(act, str) else [*act]
+        if not self._acts or len(set(self._acts)) < len(self._acts):
+            raise ValueError(f"act must name decisions, each once, got {act!r}")
+        if operator.index(rounds) < 0 or not 0 < pause < float("inf"):
+            what = f"got rounds={rounds}, pause={pause}"
+            raise ValueError(f"rounds must be 1 or more, and pause a number of seconds, {what}")
         one = loaded[0].scenario
+        for remark in remarks(loaded):
+            _warn(remark)
         for key, value in loaded[0].document.data["rounds"].items():
             of_privacy = key == "clients" and one.privacy is not None  # the cohort of its noise
             if key != "count" and value != "synchronous" and not of_privacy:
                 what = "has no effect: rounds here are synchronous, and actions say who is asked"
-                warnings.warn(str(loaded[0].document.error(("rounds", key), what)), stacklevel=2)
+                _warn(str(loaded[0].document.error(("rounds", key), what)))
         try:
             found = {each: action_space(each, one) for each in self._acts}
         except LocatedError as error:
@@ -108,11 +146,24 @@ class RoundsEnv(gymnasium.Env[dict[str, Any], Any]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Begin a run; `options={"seed": 3}` gives it this seed of the scenario."""
+        """Begin a run; `options={"seed": 3}` gives it this seed of the scenario.
+
+        Raises:
+            ScenarioError: the scenario cannot be run with this seed; the message says where.
+            ValueError: there is no such option, or it is no seed.
+        """
         super().reset(seed=seed)
-        drawn = int(self.np_random.integers(2**31))
-        one = replace(self._scenario, seed=int((options or {}).get("seed", drawn)))
-        self._simulation = Simulation(one, network_only=self._store is None, cache=self._cache)
+        chosen = {"seed": int(self.np_random.integers(2**31)), **(options or {})}
+        if chosen.keys() != {"seed"} or operator.index(chosen["seed"]) < 0:
+            raise ValueError(f"options may have a `seed`, a whole number from 0 on, got {options}")
+        one = replace(self._scenario, seed=operator.index(chosen["seed"]))
+        self._number = self._rounds  # no episode, if what follows fails
+        self._simulation = prepare(
+            replace(self._loaded, scenario=one),
+            _warn,
+            network_only=self._store is None,
+            cache=self._cache,
+        )
         self._open.close()
         self._graph, self._number, self._rows = None, 0, []
         self._federation: Federation = self._simulation.federation(self._plan())
@@ -130,15 +181,13 @@ class RoundsEnv(gymnasium.Env[dict[str, Any], Any]):
 
         Raises:
             ResetNeeded: no episode has begun, or it is over.
-            InvalidAction: the action has not a value for each device.
+            InvalidAction: the action has not a value of the space for each device.
+            ScenarioError: the round has no end; the episode is over.
         """
         if self._number >= self._rounds:
             raise gymnasium.error.ResetNeeded("no episode is going on: call reset()")
-        decisions = action if isinstance(action, Mapping) else {self._acts[0]: action}
-        found = {act: np.shape(values) for act, values in decisions.items()}
-        if found != dict.fromkeys(self._acts, (len(self._federation.devices),)):
-            raise gymnasium.error.InvalidAction(f"must be of {self.action_space}, got {found}")
         federation, env = self._federation, self._federation.env
+        decisions = decided(action, self._acts, len(federation.devices))
         apply(decisions, federation, self._watts)
         start, joules = env.now, self._joules()
         chosen = decisions.get("selection")
@@ -148,6 +197,7 @@ class RoundsEnv(gymnasium.Env[dict[str, Any], Any]):
         try:
             self._watchdog.run(process)
         except LocatedError as error:
+            self._number = self._rounds
             raise self._loaded.error(error) from error
         self._number += 1
         over = self._number >= self._rounds or federation.all_lost
@@ -158,10 +208,10 @@ class RoundsEnv(gymnasium.Env[dict[str, Any], Any]):
             "arrived": arrived,
             **self._measured(),
         }
-        reward = float(self._reward(info))
         if over:
             self._number = self._rounds
             info |= self._finish()
+        reward = float(self._reward(info))
         return observed(federation, self._number), reward, over, False, info
 
     def close(self) -> None:
@@ -223,6 +273,8 @@ class RoundsEnv(gymnasium.Env[dict[str, Any], Any]):
             states = {"shared": self._graph.state(federation.server.shared)}
         result = self._simulation.result(federation, self._rows, states)
         manifest = {**provenance(one), **result.totals, "network_only": self._graph is None}
-        folder = self._out / f"{one.name}-{'-'.join(self._acts)}-s{one.seed}-{digest(one)}"
+        course = digest_spans(result.spans)[:8]
+        end = f"-{'-'.join(self._acts)}-s{one.seed}-{digest(one)}-{course}"
+        folder = self._out / (cut(one.name, NAME_BYTES - len(end)) + end)
         write_run(folder, scenario_yaml=to_yaml(one), manifest=manifest, **result.tables)
         return {"run": str(folder)}
