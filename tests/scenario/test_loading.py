@@ -254,6 +254,14 @@ def test_bad_input_is_one_located_line(files, old, new, message):
     assert refusal(files, files.changed(old, new)) == f"s.yaml:{message}"
 
 
+def test_what_is_wrong_in_other_sections_is_named(files):
+    file = files.changed("lr: 2e-3", "lr: fast")
+    text = file.read_text().replace("radius: 300 m", "radius: wide")
+    file.write_text(text.replace("name: good", "nam: good"))
+    message = refusal(files, file)
+    assert message.endswith("name'? (wrong as well: method.local.lr, devices.0.area.radius)")
+
+
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [

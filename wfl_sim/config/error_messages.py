@@ -41,6 +41,8 @@ LocatedMessage = tuple[Location, str]
 def first_error(error: ValidationError, data: Any, cls: type) -> LocatedMessage:
     """Return the message to show: an unknown key first, for it explains others; else the first.
 
+    It ends with the places of what is wrong in other sections.
+
     Args:
         error: of pydantic.
         data: the plain data that was validated.
@@ -48,7 +50,12 @@ def first_error(error: ValidationError, data: Any, cls: type) -> LocatedMessage:
     """
     found = _messages(error, data, cls)
     location, text = min(found, key=lambda each: not each[1].startswith("unknown key"))
-    return location, text + _sweep_hint(location, text, data)
+    given = [place for place, problem in found if not problem.endswith("missing")]
+    others = [".".join(map(str, each)) for each in given if each[:1] != location[:1]]
+    few = list(dict.fromkeys(others))
+    few[4:] = ["..."] if few[4:] else []
+    more = f" (wrong as well: {', '.join(few)})" if few else ""
+    return location, text + _sweep_hint(location, text, data) + more
 
 
 def _sweep_hint(location: Location, text: str, data: Any) -> str:

@@ -119,7 +119,7 @@ class RadioAccess:
             for group in cochannel(cells):
                 self._build(direction, group)
         for number, cell in enumerate(cells):
-            if cell.wifi is not None or cell.wired is not None:
+            if not cell.cellular:
                 self._build_medium(number, cell)
 
     def __repr__(self) -> str:

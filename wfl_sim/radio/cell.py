@@ -101,7 +101,7 @@ class CellConfig:
                 raise LocatedError(problem + type(model).__name__, "channel", key)
         if self.station is not None and (wrong := self.station.problem(self.downlink.power)):
             raise LocatedError(wrong, "downlink", "power")
-        if self.wifi is not None or self.wired is not None:
+        if not self.cellular:
             check_access(self)
         if not 1 <= self.blocks <= _MOST_BLOCKS:
             raise LocatedError(
@@ -146,6 +146,11 @@ class CellConfig:
             if side.overhead is None:
                 overhead = cm.signalling_overhead(direction, "FR2" if high else "FR1")
                 object.__setattr__(self, direction, replace(side, overhead=overhead))
+
+    @property
+    def cellular(self) -> bool:
+        """Whether blocks of NR or LTE are allocated: it has neither Wi-Fi nor wires."""
+        return self.wifi is None and self.wired is None
 
     @property
     def _equal_blocks(self) -> int | None:

@@ -10,10 +10,9 @@ def cochannel(cells: Sequence[CellConfig]) -> list[list[int]]:
     """Return the numbers of the cells of NR on each band, in ascending order."""
     groups: dict[tuple[float, float, float], list[int]] = {}
     for number, cell in enumerate(cells):
-        if cell.wifi is not None or cell.wired is not None:
-            continue
-        band = cell.carrier, cell.bandwidth, cell.block_bandwidth
-        groups.setdefault(band, []).append(number)
+        if cell.cellular:
+            band = cell.carrier, cell.bandwidth, cell.block_bandwidth
+            groups.setdefault(band, []).append(number)
     return list(groups.values())
 
 
@@ -30,7 +29,7 @@ def check_bands(cells: Sequence[CellConfig]) -> None:
     """
     for number, cell in enumerate(cells):
         for other, before in enumerate(cells[:number]):
-            if any(each.wifi or each.wired for each in (cell, before)):
+            if not (cell.cellular and before.cellular):
                 continue
             apart = abs(cell.carrier - before.carrier)
             width = (cell.bandwidth + before.bandwidth) / 2

@@ -61,7 +61,7 @@ class JointPlan(LimitedRounds):
     def check_scenario(self, scenario: Any) -> None:
         """Refuse uplinks whose allocator would not follow the plan."""
         for number, cell in enumerate(scenario.cells):
-            if cell.wifi is not None or cell.wired is not None:
+            if not cell.cellular:
                 raise LocatedError(
                     "joint-plan shares a band of NR, not `wifi` or `wired`", "rounds"
                 )

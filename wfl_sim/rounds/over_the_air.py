@@ -41,7 +41,7 @@ class OverTheAir(LimitedRounds):
         if len(scenario.base_stations) > 1:
             raise LocatedError("over the air only one cell can add up uploads", "cells")
         (cell,) = scenario.base_stations
-        if cell.wifi is not None or cell.wired is not None:
+        if not cell.cellular:
             raise LocatedError("over the air needs subcarriers of NR", "cells")
         if not is_weighted_mean(scenario.method):
             name = type(scenario.method).__name__

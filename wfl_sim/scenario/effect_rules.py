@@ -110,7 +110,7 @@ RULES: Final = (
         "cells.*.downlink.overhead cells.*.uplink.block_snr cells.*.uplink.csi_error "
         "cells.*.downlink.csi_error cells.*.uplink.averaging cells.*.downlink.averaging "
         "cells.*.subcarrier_spacing",
-        lambda _, cell: cell.wifi is not None or cell.wired is not None,
+        lambda _, cell: not cell.cellular,
         "beside `wifi` or `wired`",
         words=2,
     ),
