@@ -15,6 +15,7 @@ from wfl_sim.cli.commands import app
 from wfl_sim.results import Run
 from wfl_sim.results import export as exports
 from wfl_sim.results.export import FORMS, export, points
+from wfl_sim.results.tables import COLUMNS, table
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,7 @@ def test_points_are_the_evaluations_with_what_was_spent(runs):
 
 def test_csv_has_every_row_of_every_table(runs, tmp_path):
     paths = export(runs, "csv", tmp_path)
-    assert len(paths) == 4 * 3 + 1
+    assert len(paths) == sum(len(run.tables) for run in runs) + 1
     with (tmp_path / runs[0].folder.name / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [float(row["value"]) for row in rows] == runs[0].metric_arrays["value"].tolist()
@@ -80,6 +81,45 @@ def test_the_table_for_latex_of_the_network_alone(runs, tmp_path):
     assert row.count("&") == 3
 
 
+def test_a_label_without_the_metric_has_dashes(runs, tmp_path):
+    folder = tmp_path / "other"
+    shutil.copytree(runs[0].folder, folder)
+    pq.write_table(runs[0].metrics.slice(0, 0), folder / "metrics.parquet")
+    manifest = json.loads((folder / "manifest.json").read_text()) | {"label": "network"}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    (alone,) = export(runs, "latex", tmp_path / "alone")
+    (beside,) = export([*runs, Run.open(folder)], "latex", tmp_path / "beside")
+    row = "network & -- & -- & -- & -- & -- & -- \\\\\n"
+    assert row in beside.read_text()
+    assert beside.read_text().replace(row, "") == alone.read_text()
+
+
+def test_every_table_of_the_folder_is_a_csv(runs, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(runs[0].folder, folder)
+    labels = {"device": ["device-0"], "part": ["train"], "label": ["a"], "count": [3]}
+    pq.write_table(table(labels, COLUMNS["labels"]), folder / "labels.parquet")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["digests"]["labels"] = ""
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    export([Run.open(folder)], "csv", tmp_path / "out")
+    made = tmp_path / "out" / "run" / "labels.csv"
+    assert made.read_text() == "device,part,label,count\ndevice-0,train,a,3\n"
+
+
+def test_runs_whose_files_would_have_one_name_are_refused(runs, tmp_path):
+    for number, label in enumerate(("one", "two")):
+        folder = tmp_path / str(number) / "run"
+        shutil.copytree(runs[0].folder, folder)
+        manifest = json.loads((folder / "manifest.json").read_text()) | {"label": label}
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+    both = [Run.open(tmp_path / str(number) / "run") for number in range(2)]
+    with pytest.raises(ValueError, match="2 runs are in folders named run: export them one by"):
+        export(both, "csv", tmp_path / "out")
+    with pytest.raises(ValueError, match="holds seed 1 twice"):
+        export([runs[0], runs[0]], "perfetto", tmp_path / "out")
+
+
 @pytest.mark.parametrize("label", ["50 % & more", "a_b#c", "{x}~y^z\\end$"])
 def test_labels_are_no_commands_of_latex(tmp_path, runs, label):
     manifest = json.loads((runs[0].folder / "manifest.json").read_text()) | {"label": label}
@@ -108,7 +148,8 @@ def test_tensorboard_reads_it_back_with_simulated_wall_time(runs, tmp_path):
     pytest.importorskip("tensorboard", reason="the extra `tensorboard` is not installed")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    paths = export(runs, "tensorboard", tmp_path)
+    export(runs, "tensorboard", tmp_path)
+    paths = export(runs, "tensorboard", tmp_path)  # takes the place of the first
     for run, path in zip(runs, paths, strict=True):
         found = EventAccumulator(str(path))
         found.Reload()
@@ -125,11 +166,11 @@ def test_mlflow_reads_it_back_in_simulated_milliseconds(runs, tmp_path):
     pytest.importorskip("sqlalchemy", reason="the extra `mlflow` is not installed")
     mlflow = pytest.importorskip("mlflow", reason="the extra `mlflow` is not installed")
     (path,) = export(runs, "mlflow", tmp_path)
-    export(runs[:1], "mlflow", tmp_path)  # the experiment is there already
+    export(runs[:1], "mlflow", tmp_path)  # takes the place of the run in the experiment
     client = mlflow.MlflowClient(f"sqlite:///{path}")
     experiment = client.get_experiment_by_name("known")
     found = client.search_runs([experiment.experiment_id])
-    assert len(found) == 5
+    assert len(found) == 4
     one = next(each for each in found if each.info.run_name == runs[0].folder.name)
     history = client.get_metric_history(one.info.run_id, "accuracy/personal_mean")
     series = runs[0].series("accuracy", "personal_mean")
@@ -161,7 +202,9 @@ def test_wandb_keeps_it_offline_with_simulated_time(runs, tmp_path, monkeypatch)
     from wandb.proto import wandb_internal_pb2
 
     monkeypatch.setenv("WANDB_DIR", str(tmp_path))
-    (folder,) = export(runs[:1], "wandb-offline", tmp_path)
+    export(runs[:1], "wandb-offline", tmp_path)
+    (folder,) = export(runs[:1], "wandb-offline", tmp_path)  # takes the place of the first
+    assert len([*tmp_path.glob("wandb/offline-run-*")]) == 1
     (log,) = folder.glob("*.wandb")
     rows = []
     for data in records(log.read_bytes()):
@@ -194,5 +237,11 @@ def test_the_command(runs, tmp_path):
     assert "costs to reach 0.5" in Path(path).read_text()
     done = CliRunner().invoke(app, ["export", *folders, "--to", "latx"])
     assert (done.exit_code, done.output) == (2, "error: no format 'latx', did you mean 'latex'?\n")
+    done = CliRunner().invoke(app, ["export", *folders, "--to", "latex", "--target", "nan"])
+    assert done.exit_code == 2
+    assert "must be a finite number, got nan" in done.output
+    done = CliRunner().invoke(app, ["export", folders[0], "--peft", "x", "--metric", "loss"])
+    assert done.exit_code == 2
+    assert "--peft DIR with --device and --merge alone" in done.output
     done = CliRunner().invoke(app, ["export", "--help"])
     assert all(form in done.output for form in FORMS)

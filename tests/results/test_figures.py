@@ -11,7 +11,9 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from typer.testing import CliRunner
 
+from wfl_sim.cli.commands import app
 from wfl_sim.records import Metric, Span
 from wfl_sim.results import Run, write_run
 from wfl_sim.results.figures import breakdown, convergence, draw_all, summary, timeline
@@ -401,6 +403,16 @@ def test_draw_all_writes_every_figure_as_picture_drawing_and_numbers(runs, tmp_p
     for path in paths:
         if path.suffix == ".svg":
             ElementTree.fromstring(path.read_text("utf-8"))
+
+
+def test_a_figure_that_is_asked_for_and_has_no_numbers_is_said(runs, tmp_path):
+    passed = []
+    only = ["batteries", "rewards", "sweep"]
+    assert draw_all(runs[:1], tmp_path, only=only, passed=passed.append) == []
+    assert passed == [f"{name}: nothing in these runs to draw" for name in only]
+    folder = str(runs[0].folder)
+    done = CliRunner().invoke(app, ["plot", folder, "--only", "batteries", "--out", str(tmp_path)])
+    assert (done.exit_code, "error: nothing was drawn" in done.output) == (2, True)
 
 
 def test_figures_repeat_to_the_byte(pair, tmp_path):

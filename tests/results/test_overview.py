@@ -53,6 +53,15 @@ def test_ls_shows_state_and_what_differs(folder):
     assert inside == ["fast-20-1  3.0 s simulated", "later  not ended"]
 
 
+def test_ls_says_that_there_is_nothing_and_takes_no_run(folder, tmp_path):
+    (tmp_path / "empty").mkdir()
+    done = CliRunner().invoke(app, ["ls", str(tmp_path / "empty")])
+    assert (done.exit_code, done.output) == (0, f"{tmp_path / 'empty'}: no runs\n")
+    run = next(each.folder for each in overview(folder) if (each.folder / "spans.parquet").exists())
+    done = CliRunner().invoke(app, ["ls", str(run)])
+    assert (done.exit_code, "is a run: name the folder" in done.output) == (2, True)
+
+
 def test_a_run_alone_differs_in_nothing(folder):
     (entry,) = [each for each in overview(folder) if each.folder.name == "fast-20-1"]
     assert entry.differs == "seed=1, method=fedit"

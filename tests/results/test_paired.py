@@ -1,7 +1,9 @@
 """Paired differences against scipy and by hand; censored seeds; targets that tell something."""
 
 import csv
+import json
 import math
+import shutil
 
 import numpy as np
 import pyarrow as pa
@@ -157,8 +159,19 @@ def test_a_pattern_of_the_shell_may_match_figures_and_a_run_twice(tmp_path, runs
     with pytest.raises(ValueError, match=r"manifest\.json: missing"):
         open_runs([figures])
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match="missing"):
+    with pytest.raises(ValueError, match="empty: is no run: name a run folder"):
         open_runs([tmp_path / "empty", runs[0].folder])
+
+
+def test_a_sweep_that_has_not_ended_is_said_and_is_no_run(tmp_path, runs):
+    shutil.copytree(runs[0].folder, tmp_path / "one")
+    planned = [{"folder": "one"}, {"folder": "two"}]
+    (tmp_path / "sweep.json").write_text(json.dumps({"format": 1, "runs": planned}))
+    passed = []
+    assert [run.folder.name for run in open_runs([tmp_path], passed.append)] == ["one"]
+    assert passed == [f"{tmp_path}: 1 of 2 runs have not ended"]
+    with pytest.raises(ValueError, match="is a sweep: name a run folder"):
+        Run.open(tmp_path)
 
 
 def test_a_metric_that_never_moved_is_not_the_goal_unless_named(tmp_path):

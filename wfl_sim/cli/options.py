@@ -1,5 +1,6 @@
 """Options that several commands have, warnings, and errors of users: one line, not a traceback."""
 
+import math
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -8,10 +9,18 @@ from typing import Annotated
 
 import typer
 
+
+def _finite(value: float | None) -> float | None:
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"must be a finite number, got {value}")
+    return value
+
+
 Out = Annotated[Path, typer.Option(help="Folder of the run folders.")]
 Figures = Annotated[bool, typer.Option(help="Draw figures at the end.")]
 Target = Annotated[
-    float | None, typer.Option(help="Value of the metric to reach; chosen unless given.")
+    float | None,
+    typer.Option(help="Value of the metric to reach; chosen unless given.", callback=_finite),
 ]
 Metric = Annotated[str, typer.Option(help="The metric to follow; accuracy if measured.")]
 Scope = Annotated[str, typer.Option(help="Whose: personal_mean, global or personal_worst10.")]

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from wfl_sim.cli import tables
 from wfl_sim.cli.options import beside
-from wfl_sim.results import Run, Sweep, summary
+from wfl_sim.results import Run, summary
 from wfl_sim.results.comparison import choose_goal, open_runs
 from wfl_sim.scenario.scenario import Scenario
 from wfl_sim.simulation.progress import RunsProgress
@@ -152,10 +152,6 @@ class Report:
         goal = choose_goal(runs, metric, scope, target)
         for gap in goal.gaps(runs):
             self.warn(gap)
-        for sweep in (Sweep.open(folder) for folder in folders if Sweep.is_one(folder)):
-            if sweep.missing:
-                planned = len(sweep.planned)
-                self.warn(f"{sweep.folder}: {len(sweep.missing)} of {planned} runs have not ended")
         differences = summary.paired_differences(runs, goal, against)
         for table in (*tables.comparison(runs, goal), *tables.paired(differences, goal)):
             self._console.print(table)

@@ -53,7 +53,7 @@ def look_of(
     return Look(
         style=style,  # type: ignore[arg-type]
         width=_width(width),
-        formats=tuple(formats or ("png", "svg")),  # type: ignore[arg-type]
+        formats=tuple(dict.fromkeys(formats or ("png", "svg"))),  # type: ignore[arg-type]
         error_bars=error_bars,
         names=dict(pair("--name", each) for each in names or ()),
     )
@@ -136,8 +136,16 @@ def plot(
             paths = draw_comparison(opened, goal, folder, look=look)
         else:
             paths = draw_all(
-                opened, folder, metric=goal.metric, target=target, only=only or (), look=look
+                opened,
+                folder,
+                metric=goal.metric,
+                target=target,
+                only=only or (),
+                look=look,
+                passed=warn,
             )
+            if not paths:
+                raise ValueError("nothing was drawn")
         for path in [*paths, *(write_traces(opened, folder) if trace else ())]:
             typer.echo(path)
 
@@ -166,7 +174,10 @@ def ls(
     with one_line_errors(ValueError):
         from wfl_sim.results.overview import overview
 
-        for entry in overview(folder):
+        entries = overview(folder)
+        if not entries:
+            typer.echo(f"{folder}: no runs")
+        for entry in entries:
             typer.echo("  ".join(filter(None, (entry.folder.name, entry.state, entry.differs))))
 
 
@@ -212,8 +223,9 @@ def export(
 ) -> None:
     """Write runs for other tools, in simulated time where a format has it, or a trained model."""
     with one_line_errors(ValueError):
-        if bool(to) == bool(peft) or (to and (device or merge)):
-            raise ValueError("give --to FORMAT, or --peft DIR with --device and --merge")
+        tabled = bool(out or metric or scope or target is not None)
+        if bool(to) == bool(peft) or (to and (device or merge)) or (peft and tabled):
+            raise ValueError("give --to FORMAT, or --peft DIR with --device and --merge alone")
         if peft:
             from wfl_sim.results import Run
             from wfl_sim.simulation.peft_export import export_peft

@@ -78,7 +78,7 @@ def write_peft(
             continue  # of training alone
         if not isinstance(part.config, LoRA | Tuner | Head | Full | LastLayers | Offset):
             kind = type(part.config).__name__
-            raise ValueError(f"part {part.name!r} is a {kind}, which PEFT does not know")
+            raise ValueError(f"part {part.name!r} has the type {kind}, which PEFT does not know")
     if not merge:
         for part in parts:
             if isinstance(part.config, Full | LastLayers | Offset) or _is_bitfit(part):

@@ -120,7 +120,8 @@ def open_runs(
     Args:
         folders: As a pattern of the shell may give them: of several, those of figures and tables
             of this tool are passed over.
-        passed: Called with a line for each that is passed over, as a run that is there twice.
+        passed: Called with a line for each that is passed over, as a run that is there twice or has
+            not ended.
 
     Raises:
         ValueError: A folder is neither, is damaged, or is a sweep of which no run has ended.
@@ -132,10 +133,13 @@ def open_runs(
             passed(f"{folder}: figures and tables, no run: passed over")
         elif not Sweep.is_one(folder):
             runs.append(Run.open(folder))
-        elif ended := Sweep.open(folder).runs():
-            runs += ended
         else:
-            raise ValueError(f"{folder}: no run of this sweep has ended yet")
+            sweep = Sweep.open(folder)
+            if not (ended := sweep.runs()):
+                raise ValueError(f"{folder}: no run of this sweep has ended yet")
+            if missing := len(sweep.missing):
+                passed(f"{folder}: {missing} of {len(sweep.planned)} runs have not ended")
+            runs += ended
     first: dict[str, Run] = {}
     for run in runs:
         same = first.setdefault(f"{run.manifest.get('inputs', run.folder)} {run.label}", run)

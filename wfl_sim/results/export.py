@@ -9,6 +9,9 @@ https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU
 
 import json
 import math
+import secrets
+import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +20,7 @@ from typing import Any, Final
 from wfl_sim.config.errors import did_you_mean
 from wfl_sim.config.sweep import brief
 from wfl_sim.results.comparison import Goal, choose_goal, compared
+from wfl_sim.results.digests import digest_names
 from wfl_sim.results.overview import leaves
 from wfl_sim.results.run import Run
 from wfl_sim.results.statistics import by_label, mean_and_half_width
@@ -92,13 +96,18 @@ def export(runs: Sequence[Run], form: str, folder: Path, goal: Goal | None = Non
         goal: Of tables; chosen unless given.
 
     Raises:
-        ValueError: There is no such format, or its library is not installed.
+        ValueError: There is no such format, its library is not installed, or two runs would have
+            the same name.
     """
     if form not in FORMS:
         raise ValueError(f"no format {form!r}{did_you_mean(form, list(FORMS))}")
     library = form.partition("-")[0]
     if library in ("tensorboard", "mlflow", "wandb") and find_spec(library) is None:
         raise ValueError(f"{library} is not installed: pip install 'wfl-sim[{library}]'")
+    by_label(runs)  # refuses what would have one name in a trace
+    name, count = Counter(run.folder.name for run in runs).most_common(1)[0]
+    if count > 1:
+        raise ValueError(f"{count} runs are in folders named {name}: export them one by one")
     folder.mkdir(parents=True, exist_ok=True)
     return FORMS[form](runs, folder, goal or choose_goal(runs))
 
@@ -120,28 +129,34 @@ def points(run: Run) -> Iterator[Point]:
 
 
 def _csv(runs: Sequence[Run], folder: Path, goal: Goal) -> list[Path]:
-    tables = [(run.folder.name, name, getattr(run, name)) for run in runs for name in _TABLES]
+    tables = [(run.folder.name, name, getattr(run, name)) for run in runs for name in run.tables]
     tables.append(("", "runs", compared(runs, goal)))
     return [write_table_csv(folder / of / f"{name}.csv", table) for of, name, table in tables]
 
 
-_TABLES: Final = ("spans", "metrics", "levels")
-
-
 def _latex(runs: Sequence[Run], folder: Path, goal: Goal) -> list[Path]:
-    """Write the summary as a table in the style of booktabs; of the network alone, its costs."""
-    if all(map(goal.is_measured, runs)):
+    """Write the summary as a table in the style of booktabs; of the network alone, its costs.
+
+    Labels without the metric have dashes beside others that have it.
+    """
+    measured = [run for run in runs if goal.is_measured(run)]
+    if measured:
         head = [goal.metric, "reached", "rounds", "time (s)", "energy (J)", "traffic (Mbit)"]
         about = [
             f"% {goal.metric} ({goal.whose}): mean over seeds and 95 % t-interval; costs to reach "
             f"{'no target' if goal.target is None else format(goal.target, 'g')}.",
             "% Where a seed did not reach it, costs are lower bounds: it counts with all it spent.",
         ]
-        rows = map(_cells, summary(runs, goal.metric, goal.scope, goal.target))
+        found = summary(measured, goal.metric, goal.scope, goal.target)
+        cells = {row.label: [*_cells(row)] for row in found}
+        rows = (
+            cells.get(label, [label.translate(_TEX), *["--"] * len(head)])
+            for label in by_label(runs)
+        )
     else:
         head = ["time (s)", "energy (J)", "traffic (Mbit)"]
         about = ["% Whole runs without a metric: mean over seeds and 95 % t-interval."]
-        rows = map(_whole, *zip(*by_label(runs).items(), strict=True))
+        rows = ([*_whole(label, members)] for label, members in by_label(runs).items())
     lines = [
         *about,
         rf"\begin{{tabular}}{{l{'r' * len(head)}}}",
@@ -184,7 +199,11 @@ def _tensorboard(runs: Sequence[Run], folder: Path, _: Goal) -> list[Path]:
     from tensorboard.compat.proto.summary_pb2 import Summary
     from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
+    if not any(run.measured for run in runs):
+        raise ValueError("TensorBoard shows metrics, and these runs have none")
     for run in runs:
+        for old in (folder / run.folder.name).glob("events.out.tfevents.*"):
+            old.unlink()  # TensorBoard would show both
         writer = EventFileWriter(str(folder / run.folder.name))
         for time, step, values in points(run):
             pairs = [Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]
@@ -202,6 +221,9 @@ def _mlflow(runs: Sequence[Run], folder: Path, _: Goal) -> list[Path]:
         name = str(run.scenario.get("name", run.folder.name))
         known = client.get_experiment_by_name(name)
         experiment = known.experiment_id if known else client.create_experiment(name)
+        for old in client.search_runs([experiment]):
+            if old.info.run_name == run.folder.name:
+                client.delete_run(old.info.run_id)
         made = client.create_run(experiment, start_time=0, run_name=run.folder.name).info.run_id
         metrics = [
             Metric(tag, value, round(1e3 * time), step)
@@ -224,7 +246,11 @@ def _wandb(runs: Sequence[Run], folder: Path, _: Goal) -> list[Path]:
 
     made = []
     for run in runs:
+        number = digest_names([run.folder.name])
+        for old in (folder / "wandb").glob(f"offline-run-*-{number}-*"):
+            shutil.rmtree(old)
         with wandb.init(
+            id=f"{number}-{secrets.token_hex(3)}",
             project=str(run.scenario.get("name", run.folder.name)),
             name=run.folder.name,
             group=run.label,

@@ -42,10 +42,12 @@ def overview(folder: Path) -> list[Entry]:
     """Return the runs and sweeps in a folder, or the runs of a sweep, by name.
 
     Raises:
-        ValueError: There is no such folder, or its `sweep.json` is damaged.
+        ValueError: There is no such folder, it is a run, or its `sweep.json` is damaged.
     """
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder")
+    if (folder / "manifest.json").is_file():
+        raise ValueError(f"{folder}: is a run: name the folder that holds it")
     runs: list[Run] = []
     planned = Sweep.open(folder).missing if Sweep.is_one(folder) else []
     entries = [Entry(path, "not ended") for path in planned]

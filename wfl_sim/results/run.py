@@ -46,6 +46,9 @@ class Run:
         run = cls(Path(folder))
         if not run.folder.is_dir():
             raise ValueError(f"{run.folder}: no such run folder")
+        if not any((run.folder / name).exists() for name in ("scenario.yaml", "manifest.json")):
+            kind = "a sweep" if (run.folder / "sweep.json").exists() else "no run"
+            raise ValueError(f"{run.folder}: is {kind}: name a run folder; manifest.json: missing")
         broken = [f"{run.folder / name}: {reason}" for name, reason in run._broken()]
         if broken:
             raise ValueError("\n".join(broken))
@@ -94,12 +97,12 @@ class Run:
         return sample_texts(json.loads(path.read_text("utf-8"))) if path.exists() else []
 
     def _optional(self, name: str) -> pa.Table:
-        if name not in self._tables:
+        if name not in self.tables:
             return pa.schema([column.field for column in COLUMNS[name]]).empty_table()
         return pq.read_table(self.folder / f"{name}.parquet")
 
     @property
-    def _tables(self) -> list[str]:
+    def tables(self) -> list[str]:
         """Names of the tables that the folder has."""
         stated = self.manifest["digests"]
         return [name for name in COLUMNS if name not in OPTIONAL or name in stated]
@@ -238,7 +241,7 @@ class Run:
         """
         found = {
             name: digest_values(getattr(self, name).to_pydict(), COLUMNS[name])
-            for name in self._tables
+            for name in self.tables
         }
         found["states"] = digest_states(self.states())
         wrong = [
@@ -265,10 +268,12 @@ class Run:
         elif problems_found := list(manifest_problems(self.manifest)):
             yield from (("manifest.json", problem) for problem in problems_found)
         else:
-            tables = self._tables
+            tables = self.tables
             for adapter in self._adapters():
                 name = f"adapters/{adapter}.safetensors"
-                yield from _unreadable(name, partial(_open_state, self.folder / name))
+                yield from _unreadable(
+                    name, partial(safe_open, self.folder / name, framework="numpy")
+                )
         yield from _unreadable("samples.json", lambda: self.samples)
         for table in tables:
             name = f"{table}.parquet"
@@ -282,11 +287,6 @@ class Run:
 @lru_cache(maxsize=1024)  # table, figures and report of a sweep open its runs again
 def _values(text: str) -> Any:
     return YAML(typ="safe", pure=True).load(text)
-
-
-def _open_state(path: Path) -> None:
-    with safe_open(path, framework="numpy"):
-        pass
 
 
 def _unreadable(name: str, read: Callable[[], object]) -> Iterator[tuple[str, str]]:

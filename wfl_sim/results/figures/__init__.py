@@ -4,7 +4,7 @@ Figures are built from `matplotlib.figure.Figure` and never use pyplot, so they 
 same way on a server, in a thread and in a notebook.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import astuple, fields
 from pathlib import Path
 from typing import Final
@@ -129,6 +129,7 @@ def draw_all(
     target: float | None = None,
     only: Collection[str] = (),
     look: Look = SCREEN,
+    passed: Callable[[str], None] = lambda _: None,
 ) -> list[Path]:
     """Draw every figure that the runs have the numbers for, and write the summary as CSV.
 
@@ -139,6 +140,7 @@ def draw_all(
         target: Value to reach, as in `convergence`; chosen for each scope unless given.
         only: Names of the figures to draw; all but those along swept axes (`sweep`) unless given.
         look: How figures are drawn and saved.
+        passed: Called with a line for each of `only` that the runs have no numbers for.
 
     Returns:
         The paths of all files.
@@ -154,21 +156,24 @@ def draw_all(
     names = ["convergence", *FIGURES, "sweep"]
     if unknown := [name for name in only if name not in names]:
         raise ValueError(f"no figure {unknown[0]!r}; there are: {', '.join(names)}")
-    paths: list[Path] = []
+    drawn: dict[str, list[Path]] = {name: [] for name in names if not only or name in only}
     for scope in SHOWN_SCOPES:
         measured = [run for run in runs if (metric, scope) in run.measured]
-        if measured and (not only or "convergence" in only):
-            paths += convergence(
+        if measured and "convergence" in drawn:
+            drawn["convergence"] += convergence(
                 measured, folder, metric=metric, scope=scope, target=target, look=look
             )
             rows = [astuple(row) for row in summary(measured, metric, scope, target)]
             name = file_name("summary", metric, scope)
             header = [field.name for field in fields(SummaryRow)]
-            paths.append(write_csv(folder / f"{name}.csv", header, rows))
+            drawn["convergence"].append(write_csv(folder / f"{name}.csv", header, rows))
     for name, draw in FIGURES.items():
-        if not only or name in only:
-            paths += draw(runs, folder, look=look)
+        if name in drawn:
+            drawn[name] += draw(runs, folder, look=look)
     if "sweep" in only:
         goal = choose_goal(runs, metric if known else "", "", target)
-        paths += along_axes(runs, goal, folder, look=look)
-    return paths
+        drawn["sweep"] += along_axes(runs, goal, folder, look=look)
+    for name in only:
+        if not drawn[name]:
+            passed(f"{name}: nothing in these runs to draw")
+    return [path for paths in drawn.values() for path in paths]
