@@ -14,7 +14,7 @@ WITH_EXAMPLES = [
 
 
 def test_every_contract_shows_one():
-    contracts = [each._contract for each in families() if each._contract is not object]
+    contracts = [each.contract for each in families() if each.contract is not object]
     assert [each.__name__ for each in contracts if ">>> " not in (each.__doc__ or "")] == []
 
 

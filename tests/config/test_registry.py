@@ -64,12 +64,12 @@ def test_a_name_is_taken_once(shapes):
     class Other:
         pass
 
-    with pytest.raises(ValueError, match=r"^shape 'square' is already registered$"):
+    with pytest.raises(ValueError, match=r"^shape 'square' is already registered: choose "):
         shapes.add("square", Other)
 
 
 def test_only_dataclasses_are_kinds(shapes):
-    with pytest.raises(ValueError, match=r"^shape 'int' must be a dataclass, got <class 'int'>$"):
+    with pytest.raises(ValueError, match=r"^shape 'int' must be a dataclass: write @data"):
         shapes.add("int", int)
 
 
@@ -117,6 +117,17 @@ def test_the_same_name_in_two_folders_is_two_classes(shapes, tmp_path):
         ("def\n", "./mine.py:Mine", "mine.py failed when imported: SyntaxError: invalid syntax"),
         ("raise SystemExit\n", "./mine.py:Mine", "mine.py failed when imported: SystemExit"),
         ("import nowhere\n", "./mine.py:Mine", "mine.py failed when imported: ModuleNotFoundError"),
+        (
+            "\n1 / 0\n",
+            "./mine.py:Mine",
+            "mine.py failed when imported: ZeroDivisionError: division by zero (line 2)",
+        ),
+        (PLUGIN, "./mine.py", "names a file: add the class in it, such as ./mine.py:Mine"),
+        (
+            PLUGIN,
+            "./mine.py:Plain",
+            "shape 'Plain' must be a dataclass: write @dataclass(frozen=True)",
+        ),
     ],
 )
 def test_a_file_that_is_no_good(shapes, tmp_path, text, name, message):
@@ -125,6 +136,13 @@ def test_a_file_that_is_no_good(shapes, tmp_path, text, name, message):
         shapes.find(SourcedStr(name, tmp_path))
     assert str(caught.value).startswith(message.format(tmp_path))
     assert "\n" not in str(caught.value)
+
+
+def test_a_module_that_lies_beside_a_file_says_how_it_is_found(shapes, tmp_path):
+    (tmp_path / "mine.py").write_text("import beside_mine\n")
+    (tmp_path / "beside_mine.py").write_text("")
+    with plugins_allowed(), pytest.raises(ValueError, match=f"set PYTHONPATH={tmp_path}$"):
+        shapes.find(SourcedStr("./mine.py:Mine", tmp_path))
 
 
 def installed(folder, code, target):
@@ -188,7 +206,7 @@ def test_a_class_that_lacks_what_the_contract_asks_for_is_refused():
     registry = Registry("shape", Selector)
     registry.add("disc", Disc)
     with pytest.raises(
-        ValueError, match=r"^shape 'disc' lacks 'select' of wfl_sim\.rounds\.selection\.ba"
+        ValueError, match=r"^shape 'disc' lacks 'select' of wfl_sim\.protocols\.Selector$"
     ):
         registry.find("disc")
 
@@ -209,8 +227,73 @@ def test_an_incomplete_plugin_is_one_located_line(files):
         load(file, allow_plugins=True)
     assert files.short(caught.value) == (
         "s.yaml:19: cells.0.uplink.allocator: allocator './mine.py:Mine' lacks 'shares' of "
-        "wfl_sim.radio.allocation.allocator.Allocator"
+        "wfl_sim.protocols.Allocator"
     )
+
+
+HEAD = "from dataclasses import dataclass\nfrom wfl_sim.protocols import *\n"
+SHARES = "    def shares(self, demands):\n        return demands.efficiency * 0\n"
+
+
+@pytest.mark.parametrize(
+    ("key", "code", "message"),
+    [
+        (
+            "allocator",
+            "    def shares(self):\n        return 1\n",
+            "'shares' must take (demands), and takes ()",
+        ),
+        ("allocator", "    shares: float = 1.0\n", "'shares' must be a method, as shares(demands)"),
+        (
+            "allocator",
+            "    def other(self): ...\n",
+            "lacks 'shares' of wfl_sim.protocols.Allocator",
+        ),
+        (
+            "allocator",
+            f"    level: set.pop = None\n{SHARES}",
+            "Mine has a field 'level' of type set.pop, which no scenario can hold: make it ",
+        ),
+        (
+            "allocator",
+            f"    level: 'Nope' = None\n{SHARES}",
+            "Mine has a field of an unknown type: name 'Nope' is not defined",
+        ),
+        (
+            "rate",
+            "    def spectral_efficiency(self, sinr, blocks):\n        return sinr\n",
+            "'spectral_efficiency' must take (sinr), and takes (sinr, blocks)",
+        ),
+    ],
+)
+def test_a_class_that_does_not_fit_its_contract_is_one_located_line(files, key, code, message):
+    files.write(f"{HEAD}@dataclass(frozen=True)\nclass Mine:\n{code}", "mine.py")
+    file = files.changed("allocator: proportional-fair", f"{key}: ./mine.py:Mine")
+    with pytest.raises(ScenarioError) as caught:
+        load(file, allow_plugins=True)
+    said = files.short(caught.value)
+    assert said.startswith(f"s.yaml:19: cells.0.uplink.{key}: ")
+    assert message in said
+
+
+def test_a_key_whose_field_has_no_type_says_so(files):
+    code = f"{HEAD}@dataclass(frozen=True)\nclass Mine:\n    level = 0.5\n{SHARES}"
+    files.write(code, "mine.py")
+    setting = "allocator: {kind: ./mine.py:Mine, level: 1}"
+    with pytest.raises(ScenarioError) as caught:
+        load(files.changed("allocator: proportional-fair", setting), allow_plugins=True)
+    assert files.short(caught.value) == (
+        "s.yaml:19: cells.0.uplink.allocator.level: unknown key 'level': it has no type in Mine, "
+        "write `level: float = 0.5` there"
+    )
+
+
+def test_an_object_of_python_is_held_to_the_contract_too():
+    from wfl_sim.scenario.scenario import Scenario
+    from wfl_sim.testing.checking import _SCENARIO
+
+    with pytest.raises(ScenarioError, match=r"rounds\.select: selector 'Square' lacks 'select' of"):
+        Scenario.from_dict({**_SCENARIO, "rounds.select": Square()})
 
 
 def test_loading_alone_knows_every_kind_of_model(files):

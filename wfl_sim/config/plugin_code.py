@@ -19,6 +19,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from functools import lru_cache
 from importlib.util import resolve_name
 from pathlib import Path
+from traceback import extract_tb
 from types import ModuleType
 from typing import Final
 
@@ -229,7 +230,7 @@ def plugin(file: Path) -> ModuleType:
             spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[name]
-        raise ValueError(f"{file.name} failed when imported: {_brief(error)}") from error
+        raise ValueError(f"{file.name} failed when imported: {_brief(error, file)}") from error
     remember(module)
     return module
 
@@ -253,5 +254,14 @@ def plugins() -> list[ModuleType]:
     return [module for module in modules if module.__file__]
 
 
-def _brief(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")
+def _brief(error: BaseException, file: Path | None = None) -> str:
+    """Return an error as one line: with that of `file`, and what to do about a module beside it."""
+    text = f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")
+    lines = [each.lineno for each in extract_tb(error.__traceback__) if each.filename == str(file)]
+    if lines:
+        text += f" (line {lines[-1]})"
+    if file is not None and isinstance(error, ModuleNotFoundError) and error.name:
+        beside = file.parent / error.name.partition(".")[0]
+        if beside.is_dir() or beside.with_suffix(".py").is_file():
+            text += f": it lies beside {file.name}, so set PYTHONPATH={file.parent}"
+    return text

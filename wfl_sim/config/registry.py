@@ -5,13 +5,13 @@ file and is therefore allowed only within `plugins_allowed`), or from an entry p
 package in the group ``wfl_sim.<family>``.
 """
 
-import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, is_dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
+from wfl_sim.config.contracts import check_contract, check_dataclass, check_fields
 from wfl_sim.config.documents import Document, SourcedStr, resolve_path, shown
 from wfl_sim.config.errors import KindError, LocatedError, NestedError, did_you_mean
 from wfl_sim.config.plugin_code import _brief, _plugins_allowed, plugin
@@ -46,7 +46,7 @@ class Registry(Generic[T]):
 
     def __init__(self, family: str, contract: type = object) -> None:
         self.family = family
-        self._contract = contract
+        self.contract = contract
         self._complete: set[type] = set()
         self._kinds: dict[str, type[T]] = {}
         self._from_files: dict[type[T], str] = {}
@@ -71,8 +71,8 @@ class Registry(Generic[T]):
         """
         old = self._kinds.get(name, cls)
         if _identity(old) != _identity(cls) and {old.__module__, cls.__module__} != {"__main__"}:
-            raise ValueError(f"{self.family} {name!r} is already registered")
-        self._checked(name, cls)
+            raise ValueError(f"{self.family} {name!r} is already registered: choose another name")
+        check_dataclass(f"{self.family} {name!r}", cls)
         self._kinds[name] = cls
 
     def find(self, name: str) -> type[T]:
@@ -83,10 +83,14 @@ class Registry(Generic[T]):
                 the class lacks what the contract asks for.
         """
         cls = self._found(name)
-        if cls not in self._complete:
-            self._check_complete(name, cls)
-            self._complete.add(cls)
+        self.check(name, cls)
         return cls
+
+    def check(self, name: str, cls: type) -> None:
+        """Raise ValueError if a class lacks what the contract asks for."""
+        if cls not in self._complete:
+            check_contract(f"{self.family} {name!r}", cls, self.contract)
+            self._complete.add(cls)
 
     def _found(self, name: str) -> type[T]:
         if ".py:" in name:
@@ -97,6 +101,8 @@ class Registry(Generic[T]):
         if name in installed:
             self.add(name, self._loaded(installed[name]))
             return self._kinds[name]
+        if name.endswith(".py"):
+            raise ValueError(f"names a file: add the class in it, such as {name}:Mine")
         raise ValueError(
             f"unknown {self.family} {name!r}{did_you_mean(name, [*self._kinds, *installed])}"
         )
@@ -141,36 +147,13 @@ class Registry(Generic[T]):
         cls = getattr(plugin(file.resolve()), attribute, None)
         if cls is None:
             raise ValueError(f"{file.name} defines no {attribute!r}")
-        self._checked(attribute, cls)
+        check_dataclass(f"{self.family} {attribute!r}", cls)
         self._from_files[cls] = f"{file.resolve()}:{attribute}"
         return cls  # type: ignore[no-any-return]
-
-    def _checked(self, name: str, cls: type[T]) -> None:
-        if not (isinstance(cls, type) and is_dataclass(cls)):
-            raise ValueError(f"{self.family} {name!r} must be a dataclass, got {cls!r}")
-
-    def _check_complete(self, name: str, cls: type[T]) -> None:
-        contract = self._contract
-        own = {field.name for field in fields(cls)}  # type: ignore[arg-type]
-        lacks = [each for each in _members(contract) if each not in own and not hasattr(cls, each)]
-        if lacks:
-            where = f"{contract.__module__}.{contract.__qualname__}"
-            missing = ", ".join(map(repr, lacks))
-            raise ValueError(f"{self.family} {name!r} lacks {missing} of {where}")
 
 
 def _identity(cls: type) -> tuple[str, str]:
     return cls.__module__, cls.__qualname__
-
-
-def _members(contract: type) -> list[str]:
-    """Return the names that a protocol, and those that it extends, ask for."""
-    asked: dict[str, None] = {}
-    for base in reversed(contract.__mro__):
-        if getattr(base, "_is_protocol", False):
-            names = [*inspect.get_annotations(base), *vars(base)]
-            asked |= dict.fromkeys(name for name in names if not name.startswith("_"))
-    return list(asked)
 
 
 @dataclass(frozen=True)
@@ -199,6 +182,7 @@ class From:
             return self._made(value, {})
         if not isinstance(value, Mapping):
             if is_dataclass(value) and not isinstance(value, type):
+                self.registry.check(type(value).__name__, type(value))
                 return value
             raise ValueError(
                 f"must be {self._choice()} or a mapping with `kind`, got {shown(value)}"
@@ -264,10 +248,14 @@ def typed(cls: type[T], document: Document) -> T:
 
 @cache
 def _validator(cls: Any) -> "SchemaValidator":
-    from pydantic import TypeAdapter
+    from pydantic import PydanticUserError, TypeAdapter
     from pydantic_core import SchemaValidator
 
-    return SchemaValidator(_strict(TypeAdapter(cls).core_schema))
+    try:
+        return SchemaValidator(_strict(TypeAdapter(cls).core_schema))
+    except (PydanticUserError, TypeError):  # the second of a type whose name is unknown
+        check_fields(cls)
+        raise
 
 
 def _decides_itself(schema: dict[str, Any]) -> bool:

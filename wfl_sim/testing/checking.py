@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any, Final
 
+from wfl_sim.config.contracts import members
 from wfl_sim.config.errors import ScenarioError
-from wfl_sim.config.registry import Registry, _members
+from wfl_sim.config.registry import Registry
 from wfl_sim.results import digest_spans
 from wfl_sim.scenario.json_schema import families
 from wfl_sim.scenario.scenario import Scenario
@@ -68,9 +69,9 @@ def problems(kind: object, registry: Registry[Any]) -> Iterator[str]:
         return
     if not cls.__dataclass_params__.frozen:
         yield f"{name} can change: write @dataclass(frozen=True) above the class"
-    lacks = [each for each in _members(registry._contract) if not hasattr(kind, each)]
+    lacks = [each for each in members(registry.contract) if not hasattr(kind, each)]
     if lacks:
-        yield f"{name} lacks {', '.join(lacks)}: see the contract {registry._contract.__name__}"
+        yield f"{name} lacks {', '.join(lacks)}: see the contract {registry.contract.__name__}"
         return
     options = {each.name: getattr(kind, each.name) for each in fields(kind) if each.init}
     if cls(**options) != kind:
@@ -110,7 +111,7 @@ def _fits(kind: object, contract: type) -> bool:
     return all(
         hasattr(kind, name)
         and (callable(getattr(kind, name)) or not callable(getattr(contract, name, None)))
-        for name in _members(contract)
+        for name in members(contract)
     )
 
 
@@ -126,8 +127,8 @@ def _registry(kind: object, family: str) -> Registry[Any]:
                 return each
         known = ", ".join(each.family for each in families())
         raise ValueError(f"no family {family!r}: there are {known}")
-    sizes = {each: len(_members(each._contract)) for each in families()}
-    fits = [each for each, size in sizes.items() if size and _fits(kind, each._contract)]
+    sizes = {each: len(members(each.contract)) for each in families()}
+    fits = [each for each, size in sizes.items() if size and _fits(kind, each.contract)]
     best = [each for each in fits if sizes[each] == max(sizes[one] for one in fits)]
     if len(best) != 1:
         named = ", ".join(each.family for each in best) or "none"
