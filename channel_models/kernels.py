@@ -29,10 +29,8 @@ _FACTORS: Final = 1.5 * 2.0**28
 _TAPS: Final = 1.5 * 2.0**29
 _RUN: Final = 64
 _HALF: Final = 32
-_LINKS: Final = 16
-"""Links at once, whose power fits into a cache of 1 MB."""
-_LINE: Final = 16
-"""Numbers in a line of the cache."""
+_LINKS: Final = 8
+"""Links at once, whose power fits into a cache of half a megabyte."""
 
 
 @compiled
@@ -209,11 +207,10 @@ def block_power(
             for run in range(runs):
                 np.dot(matrix, taps[run], parts)
                 _powers(parts, mirrored, tile[i], run * width)
-        for near in range(0, cells, _LINE):
+        for k in range(cells):
             for f in range(size):
-                for k in range(near, min(near + _LINE, cells)):
-                    for i in range(few):
-                        out[k, f, first + i] = tile[i, f, k]
+                for i in range(few):
+                    out[k, f, first + i] = tile[i, f, k]
 
 
 @compiled
