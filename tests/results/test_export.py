@@ -15,6 +15,7 @@ from wfl_sim.cli.commands import app
 from wfl_sim.results import Run
 from wfl_sim.results import export as exports
 from wfl_sim.results.export import FORMS, export, points
+from wfl_sim.results.figures import draw_all
 from wfl_sim.results.tables import COLUMNS, table
 
 
@@ -118,6 +119,20 @@ def test_runs_whose_files_would_have_one_name_are_refused(runs, tmp_path):
         export(both, "csv", tmp_path / "out")
     with pytest.raises(ValueError, match="holds seed 1 twice"):
         export([runs[0], runs[0]], "perfetto", tmp_path / "out")
+
+
+def test_labels_that_are_alike_in_file_names_have_a_trace_each(runs, tmp_path):
+    for label in ("PFTT", "pftt"):
+        folder = tmp_path / f"{label}-1"
+        shutil.copytree(runs[0].folder, folder)
+        manifest = json.loads((folder / "manifest.json").read_text()) | {"label": label}
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+    both = [Run.open(tmp_path / f"{label}-1") for label in ("PFTT", "pftt")]
+    paths = export(both, "perfetto", tmp_path / "out")
+    assert [path.name for path in paths] == ["PFTT-1.json", "pftt-1.json"]
+    passed = []
+    draw_all(both, tmp_path / "out", only=["timeline"], passed=passed.append)
+    assert "timeline-pftt-run.png: labels that are alike in file names share it" in passed[0]
 
 
 @pytest.mark.parametrize("label", ["50 % & more", "a_b#c", "{x}~y^z\\end$"])

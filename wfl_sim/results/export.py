@@ -31,9 +31,14 @@ ARGUMENTS = ("round", "bits", "flops", "joules", "cell", "outcome", "mean_sinr_d
 
 
 def write_traces(runs: Sequence[Run], folder: Path) -> list[Path]:
-    """Write `trace-<label>-<seed>.json` of every run into a folder, and return the paths."""
+    """Write `trace-<label>-<seed>.json` of every run into a folder, and return the paths.
+
+    Runs whose labels are alike in file names are named after their folders.
+    """
+    names = [file_name("trace", run.label, run.seed) for run in runs]
     return [
-        write_trace(run, folder / f"{file_name('trace', run.label, run.seed)}.json") for run in runs
+        write_trace(run, folder / f"{name if names.count(name) == 1 else run.folder.name}.json")
+        for run, name in zip(runs, names, strict=True)
     ]
 
 
@@ -104,7 +109,7 @@ def export(runs: Sequence[Run], form: str, folder: Path, goal: Goal | None = Non
     library = form.partition("-")[0]
     if library in ("tensorboard", "mlflow", "wandb") and find_spec(library) is None:
         raise ValueError(f"{library} is not installed: pip install 'wfl-sim[{library}]'")
-    by_label(runs)  # refuses what would have one name in a trace
+    by_label(runs)
     name, count = Counter(run.folder.name for run in runs).most_common(1)[0]
     if count > 1:
         raise ValueError(f"{count} runs are in folders named {name}: export them one by one")

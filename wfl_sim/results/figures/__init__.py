@@ -4,6 +4,7 @@ Figures are built from `matplotlib.figure.Figure` and never use pyplot, so they 
 same way on a server, in a thread and in a notebook.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import astuple, fields
 from pathlib import Path
@@ -140,7 +141,8 @@ def draw_all(
         target: Value to reach, as in `convergence`; chosen for each scope unless given.
         only: Names of the figures to draw; all but those along swept axes (`sweep`) unless given.
         look: How figures are drawn and saved.
-        passed: Called with a line for each of `only` that the runs have no numbers for.
+        passed: Called with a line for each of `only` that the runs have no numbers for, and each
+            file that several labels share.
 
     Returns:
         The paths of all files.
@@ -176,4 +178,7 @@ def draw_all(
     for name in only:
         if not drawn[name]:
             passed(f"{name}: nothing in these runs to draw")
-    return [path for paths in drawn.values() for path in paths]
+    made = Counter(path for paths in drawn.values() for path in paths)
+    for path in (each for each, count in made.items() if count > 1):
+        passed(f"{path}: labels that are alike in file names share it, and it shows the last")
+    return [*made]
