@@ -286,6 +286,21 @@ def test_rounds_are_those_that_messages_name(tmp_path):
     assert [span["round"] for span in spans(run, "upload")] == [3, 5]
 
 
+def test_other_options_of_an_app_have_another_folder(tmp_path):
+    def server(grid, context):
+        pass
+
+    def folder(**options):
+        return run_app(apps(multiply, server), ONE, out=tmp_path, **options).folder
+
+    options = [{}, {"config": {"lr": 1}}, {"flops": {"train": 1.0}}, {"payload": "arrays"}]
+    assert len({folder(**each) for each in options}) == 4
+    assert folder() == folder()
+    (tmp_path / "file").touch()
+    with pytest.raises(ScenarioError, match="file: cannot be written"):
+        run_app(apps(multiply, server), ONE, out=tmp_path / "file")
+
+
 def test_keys_that_the_app_decides_are_said_and_mistakes_are_one_line(tmp_path):
     said = []
 

@@ -207,6 +207,15 @@ def test_another_course_of_one_seed_has_a_folder_of_its_own(tmp_path):
     assert [len(Run.open(each).manifest["digests"]) > 0 for each in folders] == [True] * 3
 
 
+def test_a_file_of_ones_own_runs_where_that_is_allowed(tmp_path):
+    (tmp_path / "mine.py").write_text("from wfl_sim.radio.allocation import EqualShare as Mine\n")
+    uplink = {"allocator": f"{tmp_path / 'mine.py'}:Mine"}
+    scenario = {**SCENARIO, "cells": [{"bandwidth": "20 MHz", "uplink": uplink}]}
+    with pytest.raises(ScenarioError, match="allow-plugins"):
+        RoundsEnv(scenario, act="selection")
+    RoundsEnv(scenario, act="selection", allow_plugins=True).reset(seed=1)
+
+
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))])
 def test_a_copy_is_an_environment_before_its_first_reset(copied):
     env = RoundsEnv(SCENARIO, act="selection")

@@ -1,6 +1,7 @@
 """A run's models leave it for PEFT, and another run begins with them."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -112,3 +113,19 @@ def test_a_personal_model_stands_by_its_device(second: Run, tmp_path: Path) -> N
     network = AutoModelForSequenceClassification.from_pretrained(tmp_path / "whole")
     head = second.states()["device-1"]["head/classifier.weight"]
     assert (network.classifier.weight.detach().numpy() == head).all()
+
+
+def test_a_run_with_a_file_of_its_own_is_exported_where_that_is_allowed(
+    run: Run, tmp_path: Path
+) -> None:
+    """The line that refused it named an option that the command had not."""
+    mine = tmp_path / "mine.py"
+    mine.write_text("from wfl_sim.methods.fedit import FedIT as Mine\n")
+    copy = tmp_path / "run"
+    shutil.copytree(run.folder, copy)
+    text = (copy / "scenario.yaml").read_text().replace("kind: fedit", f"kind: {mine}:Mine")
+    (copy / "scenario.yaml").write_text(text)
+    code, output = said(copy, "--peft", tmp_path / "x")
+    assert (code, "give --allow-plugins" in output) == (2, True)
+    code, output = said(copy, "--peft", tmp_path / "x", "--allow-plugins")
+    assert (code, (tmp_path / "x" / "adapter_config.json").exists()) == (0, True)

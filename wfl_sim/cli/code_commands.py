@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from wfl_sim.cli.commands import Settings, app
-from wfl_sim.cli.options import Out, one_line_errors, pair, warn
+from wfl_sim.cli.options import AllowPlugins, Out, one_line_errors, pair, warn
 
 
 @app.command()
@@ -26,6 +26,7 @@ def flower(
     arrays_only: Annotated[
         bool, typer.Option("--arrays-only", help="Count the bits of arrays alone.")
     ] = False,
+    allow_plugins: AllowPlugins = False,
 ) -> None:
     """Run a Flower app, unchanged, on the simulated clock; one node for each device."""
     with one_line_errors(ValueError):
@@ -55,6 +56,7 @@ def flower(
             config=changed,
             flops={kind: Unit("FLOP", minimum=0.0).parse(text) for kind, text in pairs.items()},
             payload="arrays" if arrays_only else "message",
+            allow_plugins=allow_plugins,
             warn=warn,
         )
         typer.echo(f"{run.seconds:.1f} s simulated, {run.joules:.0f} J, {run.bits / 1e6:.1f} Mbit")

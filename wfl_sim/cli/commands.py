@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from wfl_sim.cli import results_commands
-from wfl_sim.cli.options import Figures, Out, Target, beside, one_line_errors, warn
+from wfl_sim.cli.options import AllowPlugins, Figures, Out, Target, beside, one_line_errors, warn
 from wfl_sim.cli.store_commands import models, store
 
 if TYPE_CHECKING:
@@ -51,9 +51,6 @@ Only = Annotated[
     typer.Option("--only", metavar="VARIANT", help="Run this variant of the sweep alone."),
 ]
 Seeds = Annotated[str, typer.Option(metavar="SEEDS", help="Seeds to run, e.g. 1..5 or 1,4,7..9.")]
-AllowPlugins = Annotated[
-    bool, typer.Option("--allow-plugins", help="Let `kind: ./mine.py:Mine` run that file.")
-]
 
 
 @app.callback(invoke_without_command=True)

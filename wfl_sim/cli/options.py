@@ -17,6 +17,9 @@ def _finite(value: float | None) -> float | None:
 
 
 Out = Annotated[Path, typer.Option(help="Folder of the run folders.")]
+AllowPlugins = Annotated[
+    bool, typer.Option("--allow-plugins", help="Let `kind: ./mine.py:Mine` run that file.")
+]
 Figures = Annotated[bool, typer.Option(help="Draw figures at the end.")]
 Target = Annotated[
     float | None,

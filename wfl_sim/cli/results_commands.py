@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from wfl_sim.cli.options import (
+    AllowPlugins,
     Figures,
     Metric,
     Runs,
@@ -216,6 +217,7 @@ def export(
     merge: Annotated[
         bool, typer.Option("--merge", help="Of --peft: the whole network, for transformers.")
     ] = False,
+    allow_plugins: AllowPlugins = False,
     out: OutOf = None,
     metric: Metric = "",
     scope: Scope = "",
@@ -232,7 +234,8 @@ def export(
 
             if len(runs) > 1:
                 raise ValueError("--peft takes one run")
-            typer.echo(export_peft(Run.open(runs[0]), peft, device=device, merge=merge))
+            run, how = Run.open(runs[0]), {"merge": merge, "allow_plugins": allow_plugins}
+            typer.echo(export_peft(run, peft, device=device, **how))
             return
         from wfl_sim.results import export as exports
         from wfl_sim.results.comparison import choose_goal, open_runs

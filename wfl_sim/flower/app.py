@@ -2,11 +2,12 @@
 
 import importlib
 import inspect
+import json
 import random
 import sys
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -20,14 +21,18 @@ from flwr.supercore.task_identity import TaskIdentity
 from wfl_sim.config.documents import Document, Place
 from wfl_sim.config.errors import LocatedError, ScenarioError
 from wfl_sim.config.merging import apply_setting
+from wfl_sim.config.plugin_code import plugins_allowed
 from wfl_sim.config.registry import typed
 from wfl_sim.flower.exchanges import ExchangePlan
 from wfl_sim.flower.grid import SimulatedGrid
 from wfl_sim.randomness import derived_seed
 from wfl_sim.results import Run, write_run
+from wfl_sim.results.digests import digest_names
+from wfl_sim.results.tables import NAME_BYTES, cut
 from wfl_sim.scenario.loading import Loaded, read_extended, remarks
 from wfl_sim.scenario.resolve import digest, to_yaml
 from wfl_sim.scenario.scenario import Scenario
+from wfl_sim.simulation.request import check_folders
 from wfl_sim.simulation.run import prepare, provenance
 
 _DECIDED: Final = (
@@ -89,6 +94,7 @@ def run_app(
     flops: Mapping[str, float] | None = None,
     payload: Literal["message", "arrays"] = "message",
     poll: float = 1.0,
+    allow_plugins: bool = False,
     warn: Callable[[str], None] = lambda text: None,
 ) -> Run:
     """Run a Flower app on the devices and cells of a scenario.
@@ -96,24 +102,30 @@ def run_app(
     Args:
         app: the folder of an app, or its ServerApp and ClientApp.
         scenario: with `cells` and `devices`: one node for each device.
-        out: folder of the run folders.
+        out: folder of the run folders; other options of an app have another one.
         settings: texts ``path=value`` that override values of the scenario.
         config: overrides values of the app's run configuration.
         flops: FLOPs of a message by type ("train", "evaluate"), for what torch does not count.
         payload: bits of a whole message as it is serialised, or of its arrays alone.
         poll: simulated s that a pull waits for a reply.
+        allow_plugins: let ``kind: ./mine.py:Mine`` of the scenario run that file.
         warn: called with one line about what has no effect, was lost, or failed.
 
     Raises:
-        ScenarioError: the scenario or the app cannot be used.
+        ScenarioError: the scenario or the app cannot be used, or `out` not be written.
     """
-    loaded = _network(scenario, settings, warn)
+    with plugins_allowed() if allow_plugins else nullcontext():
+        loaded = _network(scenario, settings, warn)
     if isinstance(app, tuple):
         found = App("app", app[0], app[1], dict(config or {}))
     else:
         found = App.found(Path(app), config or {})
-    simulation = prepare(loaded, warn, network_only=True)
     one, devices = loaded.scenario, loaded.scenario.device_count
+    options = json.dumps([found.config, flops, payload, poll], sort_keys=True)
+    end = f"-s{one.seed}-{digest(one)}-{digest_names([options])}"
+    folder = Path(out) / (cut(f"{one.name}-{found.name}", NAME_BYTES - len(end)) + end)
+    check_folders(Path(out), [folder])
+    simulation = prepare(loaded, warn, network_only=True)
     TaskIdentity.task_id = TaskIdentity.run_id = _RUN
     TaskIdentity.node_id = devices + 1
     contexts = [
@@ -153,7 +165,6 @@ def run_app(
     base = provenance(one)
     base["versions"] |= {"flwr": version("flwr")}
     manifest = {**base, **result.totals, "network_only": False, "flower": facts}
-    folder = Path(out) / f"{one.name}-{found.name}-s{one.seed}-{digest(one)}"
     write_run(folder, scenario_yaml=to_yaml(one), manifest=manifest, **result.tables)
     if plan.failures:
         warn(f"{folder.name}: the ClientApp failed on {plan.failures} messages: see the log")

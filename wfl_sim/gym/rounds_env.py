@@ -74,6 +74,7 @@ class RoundsEnv(gymnasium.Env[dict[str, Any], Any], EzPickle):
             Names end in a digest of what happened, so only an equal episode takes the same.
         store: of what is trained, if the scenario trains; `out`/.store unless given.
         pause: simulated s of a round that asks nobody.
+        allow_plugins: let ``kind: ./mine.py:Mine`` run that file.
 
     Raises:
         ScenarioError: the scenario cannot be used, or `out` not be written; the message says where.
@@ -92,6 +93,7 @@ class RoundsEnv(gymnasium.Env[dict[str, Any], Any], EzPickle):
         out: str | Path | None = None,
         store: str | Path | None = None,
         pause: float = 1.0,
+        allow_plugins: bool = False,
     ) -> None:
         EzPickle.__init__(
             self,
@@ -102,8 +104,9 @@ class RoundsEnv(gymnasium.Env[dict[str, Any], Any], EzPickle):
             out=out,
             store=store,
             pause=pause,
+            allow_plugins=allow_plugins,
         )
-        request = RunRequest.of(scenario, out=out or ".")
+        request = RunRequest.of(scenario, out=out or ".", allow_plugins=allow_plugins)
         loaded = request.planned
         if len(loaded) != 1:
             raise ScenarioError(f"sweep: an environment has one scenario, got {len(loaded)}")

@@ -13,7 +13,9 @@ from wfl_sim.scenario.loading import load
 from wfl_sim.simulation.learner_cache import LearnerCache
 
 
-def export_peft(run: Run, folder: Path, *, device: str = "", merge: bool = False) -> Path:
+def export_peft(
+    run: Run, folder: Path, *, device: str = "", merge: bool = False, allow_plugins: bool = False
+) -> Path:
     """Write the final model of a run as a folder of PEFT, with a model card; return the folder.
 
     Args:
@@ -21,6 +23,7 @@ def export_peft(run: Run, folder: Path, *, device: str = "", merge: bool = False
         folder: is made; it must be empty or not there.
         device: whose personal model; the shared model unless given, as the run evaluates it.
         merge: write the whole network, for transformers.
+        allow_plugins: let ``kind: ./mine.py:Mine`` of the run run that file.
 
     Raises:
         ValueError: the run has no such model, or PEFT no place for its parts.
@@ -29,7 +32,8 @@ def export_peft(run: Run, folder: Path, *, device: str = "", merge: bool = False
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ValueError(f"{folder}: is there and not empty: name a new folder")
-    (loaded,), states = load(run.folder / "scenario.yaml"), run.states()
+    (loaded,) = load(run.folder / "scenario.yaml", allow_plugins=allow_plugins)
+    states = run.states()
     learner, names = LearnerCache().learner(loaded.scenario), run.devices
     if not isinstance(learner, PeftLearner) or not states:
         raise ValueError(f"{run.folder}: nothing was trained in this run")

@@ -108,16 +108,7 @@ class RunRequest:
         Raises:
             ScenarioError: They cannot be written.
         """
-        try:
-            places = (self.out, *self.out.absolute().parents)
-            with tempfile.TemporaryFile(dir=next(each for each in places if each.exists())):
-                pass
-            for each in self.loaded:
-                check_replaceable(self.folder(each.scenario))
-        except ValueError as error:
-            raise ScenarioError(str(error)) from None
-        except OSError as error:
-            raise ScenarioError(f"{self.out}: cannot be written: {error.strerror}") from None
+        check_folders(self.out, [self.folder(each.scenario) for each in self.loaded])
 
     @cached_property
     def planned(self) -> list[Loaded]:
@@ -144,6 +135,24 @@ class RunRequest:
         order = by_group([learning_of(each.scenario) for each in loaded])
         begin, end = ((number + i) * len(loaded) // shares for i in (-1, 0))
         return [loaded[each] for each in sorted(order[begin:end])]
+
+
+def check_folders(out: Path, folders: Iterable[Path]) -> None:
+    """Check that run folders can be written into `out`, as `RunRequest.check_out`.
+
+    Raises:
+        ScenarioError: They cannot be written.
+    """
+    try:
+        places = (out, *out.absolute().parents)
+        with tempfile.TemporaryFile(dir=next(each for each in places if each.exists())):
+            pass
+        for folder in folders:
+            check_replaceable(folder)
+    except ValueError as error:
+        raise ScenarioError(str(error)) from None
+    except OSError as error:
+        raise ScenarioError(f"{out}: cannot be written: {error.strerror}") from None
 
 
 def by_group(groups: Sequence[str]) -> list[int]:
