@@ -174,8 +174,11 @@ def test_a_profile_by_type_of_message_replaces_what_is_counted(tmp_path):
     def server(grid, context):
         grid.send_and_receive(asked())
 
-    run = run_app(apps(multiply, server), ONE, out=tmp_path, flops={"train": 7e9})
+    given, said = {"train": 7e9, "trian": 1.0}, []
+    run = run_app(apps(multiply, server), ONE, out=tmp_path, flops=given, warn=said.append)
     assert spans(run, "compute")[0]["flops"] == 7e9
+    assert len(said) == 1
+    assert said[0].endswith("no message was of type `trian`, which --flops names")
 
 
 def test_what_torch_does_not_count_is_said(tmp_path):

@@ -170,6 +170,8 @@ def run_app(
         warn(f"{folder.name}: the ClientApp failed on {plan.failures} messages: see the log")
     for kind in sorted(plan.uncounted):
         warn(f"{folder.name}: torch counts no FLOPs of `{kind}`, so it takes no time: give --flops")
+    for kind in sorted(plan.unused):
+        warn(f"{folder.name}: no message was of type `{kind}`, which --flops names")
     return Run.open(folder)
 
 

@@ -80,6 +80,8 @@ class ExchangePlan(NetworkOnly):
         """Number of messages whose ClientApp raised an error."""
         self.uncounted: set[str] = set()
         """Types of messages whose FLOPs could not be counted."""
+        self.unused = set(flops)
+        """Types of `flops` of which there was no message."""
         self._client = client
         self._contexts = contexts
         self._flops = flops
@@ -119,6 +121,7 @@ class ExchangePlan(NetworkOnly):
         exchange.bits = bits_of(reply.content, self._payload) if reply.has_content() else 0
         kind = message.metadata.message_type
         category = kind.partition(".")[0]
+        self.unused -= {kind, category}
         if (given := self._flops.get(kind, self._flops.get(category))) is not None:
             flops = given
         elif not flops and reply.has_content():
