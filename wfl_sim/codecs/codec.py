@@ -7,8 +7,10 @@ from typing import Final, Protocol
 
 import numpy as np
 
+from wfl_sim.config import answers
+from wfl_sim.config.answers import AnswerError, one_number
 from wfl_sim.config.registry import Registry
-from wfl_sim.state import State, check_same, minus, plus, shapes_of
+from wfl_sim.state import State, minus, plus, shapes_of
 
 
 class Codec(Protocol):
@@ -57,21 +59,28 @@ def split_residual(private: State) -> tuple[State, State]:
     return {name: array for name, array in private.items() if name not in lost}, lost
 
 
+def payload_bits(codec: Codec, shapes: Mapping[str, tuple[int, ...]]) -> int:
+    """Return the bits that a codec announces for a state; none for nothing."""
+    return int(one_number(codec, "bits", codec.bits(shapes), least=1)) if shapes else 0
+
+
 def round_trip(codec: Codec, state: State, direction: str, bits: int | None = None) -> State:
     """Return a state after encoding and decoding.
 
     Raises:
-        RuntimeError: the payload is not as long as `bits`, or as the codec announced.
+        AnswerError: the payload is not as long as `bits`, or as the codec announced, or another
+            state comes back.
     """
     if not state:
         return {}
     payload = codec.encode(state)
-    announced = codec.bits(shapes_of(state)) if bits is None else bits
+    announced = payload_bits(codec, shapes_of(state)) if bits is None else bits
+    if not isinstance(payload, bytes | bytearray):
+        raise AnswerError.of(codec, "encode", "bytes", payload)
     if 8 * len(payload) != announced:
         name, made = type(codec).__name__, 8 * len(payload)
-        raise RuntimeError(f"{direction}: {name} announced {announced} bit and made {made}")
-    received = codec.decode(payload)
-    check_same(shapes_of(state), shapes_of(received), f"{direction}: {type(codec).__name__}")
+        raise AnswerError(codec, f"{direction}: {name} announced {announced} bit and made {made}")
+    received = answers.state(codec, "decode", codec.decode(payload), shapes_of(state))
     # A payload is a mapping without order; the sender's keeps every later sum in one order.
     return {name: received[name] for name in state}
 

@@ -87,6 +87,23 @@ def locate_key(scenario: Any, path: Location, message: str) -> LocatedMessage:
     return (anywhere[0], match[2]) if len(anywhere) == 1 else (path, message)
 
 
+def place_of(scenario: Any, component: object) -> Location:
+    """Return where a component stands in a scenario; the whole of it where it is no part."""
+    found = list(_places(scenario, ()))
+    same = [path for path, each in found if each is component]
+    alike = [path for path, each in found if type(each) is type(component) and each == component]
+    return next(iter(same + alike), ())
+
+
+def _places(component: Any, path: Location) -> Iterator[tuple[Location, Any]]:
+    yield path, component
+    if isinstance(component, tuple):
+        for index, item in enumerate(component):
+            yield from _places(item, (*path, index))
+    for name in _names(component):
+        yield from _places(getattr(component, name), (*path, name))
+
+
 def _messages(error: ValidationError, data: Any, cls: type) -> list[LocatedMessage]:
     found: list[LocatedMessage] = []
     unknown: set[Location] = set()

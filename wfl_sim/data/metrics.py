@@ -4,9 +4,10 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite, sqrt
+from math import sqrt
 from typing import ClassVar, Final, Protocol, runtime_checkable
 
+from wfl_sim.config.answers import one_number
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.registry import Registry
 
@@ -60,12 +61,11 @@ class Judge:
         return self.of_texts(*([self.classes[i] for i in each] for each in (given, predicted)))
 
     def of_texts(self, given: Sequence[str], predicted: Sequence[str]) -> dict[str, float]:
-        """Return the metrics of answers; raise ValueError where one is not finite."""
-        found = {name: float(metric.value(given, predicted)) for name, metric in self.metrics}
-        for name, value in found.items():
-            if not isfinite(value):
-                raise ValueError(f"evaluation.metrics: {name} must be finite, got {value}")
-        return found
+        """Return the metrics of answers; raise AnswerError where one is not finite."""
+        return {
+            name: one_number(metric, "value", metric.value(given, predicted))
+            for name, metric in self.metrics
+        }
 
 
 def check_metrics(metrics: Sequence[Metric], given: str) -> None:
@@ -75,13 +75,13 @@ def check_metrics(metrics: Sequence[Metric], given: str) -> None:
         metrics: those without an attribute `of` are of anything.
         given: `classes` or `answers`.
     """
-    for number, metric in enumerate(metrics):
+    for place, metric in enumerate(metrics):
         of = getattr(metric, "of", given)
         if of != given:
             kinds = METRICS.kinds().items()
             known = ", ".join(name for name, kind in kinds if getattr(kind, "of", "") == given)
             text = f"{METRICS.name_of(metric)} is of {of}, and these data have {given}: {known}"
-            raise LocatedError(text, "evaluation", "metrics", number)
+            raise LocatedError(text, "evaluation", "metrics", place)
 
 
 def named(metrics: Sequence[Metric]) -> tuple[tuple[str, Metric], ...]:

@@ -18,6 +18,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from wfl_sim.config.answers import AnswerError
 from wfl_sim.config.registry import Registry
 from wfl_sim.randomness import stream
 
@@ -250,7 +251,17 @@ def divided(
             raise ValueError(f"partition: no column {column!r}: these data are no table")
         number = {value: i for i, value in enumerate(in_order(set(values)))}
         labels = np.array([number[value] for value in values], dtype=np.int64)
-    return partition.split(labels, devices, stream(seed, "data", "partition"))
+    parts = partition.split(labels, devices, stream(seed, "data", "partition"))
+    try:
+        found = [np.asarray(part, dtype=np.int64) for part in parts]
+        counts = np.bincount(np.concatenate(found), minlength=len(labels))
+        fits = len(found) == devices and len(counts) == len(labels) and counts.max() <= 1
+    except (TypeError, ValueError):
+        fits = False
+    if not fits:
+        rule = f"{devices} arrays of row numbers below {len(labels)}, each at most once"
+        raise AnswerError.of(partition, "split", rule, parts)
+    return found
 
 
 def in_order(names: Iterable[str]) -> tuple[str, ...]:

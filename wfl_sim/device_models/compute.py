@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from channel_models.units import Unit
+from wfl_sim.config.answers import one_number
 from wfl_sim.config.csv_tables import StepTrace, read_steps
 from wfl_sim.config.errors import LocatedError, did_you_mean
 from wfl_sim.config.fields import FilePath, Shorthand
@@ -91,11 +92,10 @@ class ComputeConfig:
             LocatedError: there is no such clock.
         """
         dvfs = hardware.dvfs
-        share = self.frequency.share(self.expected(job), dvfs) if dvfs is not None else 1.0
-        if not 0 < share <= 1 + 1e-9:
-            name = type(self.frequency).__name__
-            raise LocatedError(f"{name} sets {share:g} of the highest clock", "devices")
-        return share
+        if dvfs is None:
+            return 1.0
+        share = self.frequency.share(self.expected(job), dvfs)
+        return one_number(self.frequency, "share", share, least=1e-9, most=1 + 1e-9)
 
     def footprint(self, workload: Workload) -> float:
         """Return the bytes that a local step needs with frozen weights in this precision."""

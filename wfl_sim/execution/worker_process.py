@@ -12,7 +12,7 @@ from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from typing import Any, Final, Literal, Protocol, TypeVar
 
-from wfl_sim.config.errors import ScenarioError
+from wfl_sim.config.errors import LocatedError, ScenarioError
 
 J = TypeVar("J")
 T = TypeVar("T")
@@ -80,7 +80,7 @@ def attempt(work: Callable[..., Any], *arguments: Any) -> Outcome:
     """Call a function in a worker; return its result, its error or the traceback of a mistake."""
     try:
         return "done", work(*arguments)
-    except (ScenarioError, OSError, FloatingPointError) as error:
+    except (ScenarioError, LocatedError, OSError, FloatingPointError) as error:
         return "raised", error
     except Exception:
         return "failed", traceback.format_exc()

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from wfl_sim.codecs.codec import Codec, round_trip, split_residual, upload_of
+from wfl_sim.codecs.codec import Codec, payload_bits, round_trip, split_residual, upload_of
+from wfl_sim.config import answers
 from wfl_sim.execution.task import StateRef
 from wfl_sim.learning.costs import UpdateCosts
 from wfl_sim.learning.learner_context import LearnerContext
@@ -24,7 +25,7 @@ from wfl_sim.methods.method import (
 )
 from wfl_sim.methods.parts import Part, Shapes
 from wfl_sim.randomness import stream
-from wfl_sim.state import State, check_same, shapes_of
+from wfl_sim.state import State
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -137,13 +138,12 @@ class Payloads:
             seed: of the local update.
 
         Raises:
-            ValueError: `made` is not what the method said it would send.
-            RuntimeError: the payload is not as long as the codec said.
+            AnswerError: `made` is not what the method said it would send, or the payload has
+                another length than the codec said.
         """
         shapes, codec, privacy = self.shapes(device), self._context.codec_up, self._context.privacy
         if self._checks_uploads:
-            what = f"{type(self._context.method).__name__}.local_update"
-            check_same(dict(shapes.up), shapes_of(made), what)
+            answers.state(self._context.method, "local_update", made, shapes.up)
         leaves, stays = self._divided(made)
         protect = None
         if privacy is not None and privacy.clip:
@@ -172,13 +172,13 @@ class Payloads:
         """Return the bits of those parameters that lie on the device."""
         method = self._context.method
         sent = {name: shape for name, shape in shapes.items() if on_device(method, name)}
-        return codec.bits(sent) if sent else 0
+        return payload_bits(codec, sent)
 
     def _download(self, device: int, shapes: DeviceShapes, shared: State) -> State:
         method = self._context.method
         state = download(method, shared, shapes.shared, device)
         if shapes.down is not None:
-            check_same(shapes.down, shapes_of(state), f"{type(method).__name__}.download")
+            answers.state(method, "download", state, shapes.down)
         return state
 
     def _divided(self, state: State) -> tuple[State, State]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from wfl_sim.config import answers
 from wfl_sim.execution.task import Aggregate
 from wfl_sim.learning.learner_context import LearnerContext
 from wfl_sim.learning.payloads import Payloads
@@ -11,7 +12,7 @@ from wfl_sim.methods.aggregation import Upload
 from wfl_sim.methods.method import hook
 from wfl_sim.methods.server import server_update
 from wfl_sim.randomness import stream
-from wfl_sim.state import State, check_same, shapes_of
+from wfl_sim.state import State
 
 
 def next_shared(
@@ -52,6 +53,5 @@ def next_shared(
     )
     if not (hook(method, "initial_server_state") or hook(method, "download")):
         expected = {**shapes.shared, **shapes.known}
-        what = f"{type(method).__name__}.aggregate"
-        check_same(expected, shapes_of(server.without_memory(made)), what)
+        answers.state(method, "aggregate", server.without_memory(made), expected)
     return {name: np.asarray(array, np.float32) for name, array in made.items()}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from wfl_sim.config import answers
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.registry import Registry
 from wfl_sim.methods.local_update import ClientContext, LocalRun
@@ -225,19 +226,19 @@ def on_device(method: Any, name: str) -> bool:
 def initial_server_state(method: Any, shared: State, devices: int) -> State:
     """Return the shared state before training."""
     own = hook(method, "initial_server_state")
-    return own(shared, devices) if own else shared
+    return answers.state(method, "initial_server_state", own(shared, devices)) if own else shared
 
 
 def upload_shapes(method: Any, shapes: Shapes) -> Shapes:
     """Return names and shapes of an upload."""
     own = hook(method, "upload_shapes")
-    return own(shapes) if own else shapes
+    return answers.state(method, "upload_shapes", own(shapes)) if own else shapes
 
 
 def download_shapes(method: Any, shapes: Shapes, news: News = ()) -> Shapes:
     """Return names and shapes of a download."""
     own = hook(method, "download_shapes")
-    return own(shapes, news) if own else shapes
+    return answers.state(method, "download_shapes", own(shapes, news)) if own else shapes
 
 
 def download(method: Any, shared: State, shapes: Shapes, device: int) -> State:
@@ -245,8 +246,7 @@ def download(method: Any, shared: State, shapes: Shapes, device: int) -> State:
     own = hook(method, "download")
     if own is None:
         return {name: shared[name] for name in download_shapes(method, shapes)}
-    state: State = own(shared, shapes, device)
-    return state
+    return answers.state(method, "download", own(shared, shapes, device))
 
 
 def personal_model(method: Any, received: State, kept: State, shapes: Shapes) -> State:
@@ -254,8 +254,7 @@ def personal_model(method: Any, received: State, kept: State, shapes: Shapes) ->
     own = hook(method, "personal_model")
     if own is None:
         return {name: kept[name] if name in kept else received[name] for name in shapes}
-    model: State = own(received, kept, shapes)
-    return model
+    return answers.state(method, "personal_model", own(received, kept, shapes), shapes)
 
 
 def _member(method: Any, *names: str) -> Any:

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from wfl_sim.config.answers import numbers
 from wfl_sim.config.fields import Bounded, NonNegativeInt, PositiveInt
 from wfl_sim.config.registry import Registry
 from wfl_sim.methods.aggregation import Upload
@@ -93,7 +94,8 @@ def robust_aggregate(rule: Robust, uploads: Sequence[Upload]) -> State:
             for u in uploads
         ]
     )
-    parts = np.split(rule.combine(rows), np.cumsum([a.size for a in first.values()])[:-1])
+    combined = numbers(rule, "combine", rule.combine(rows), rows.shape[1:], broadcast=False)
+    parts = np.split(combined, np.cumsum([a.size for a in first.values()])[:-1])
     return {
         name: part.reshape(array.shape).astype(array.dtype)
         for (name, array), part in zip(first.items(), parts, strict=True)

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 
+from wfl_sim.config import answers
+from wfl_sim.config.answers import AnswerError, one_number
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.registry import From
 from wfl_sim.methods.aggregation import Upload
@@ -13,7 +15,7 @@ from wfl_sim.methods.method import Method, is_weighted_mean
 from wfl_sim.methods.robust import ROBUST, Robust, robust_aggregate
 from wfl_sim.methods.server_optimizers import MEMORY, OPTIMIZERS, Average, Optimizer
 from wfl_sim.methods.staleness import STALENESS, Delta, Staleness
-from wfl_sim.state import State, outside, put_under, under
+from wfl_sim.state import State, outside, put_under, shapes_of, under
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +63,12 @@ class AggregationConfig:
         if self.optimizer == Average():
             return mean
         present = {name: shared[name] for name in mean}
-        moved, memory = self.optimizer.step(present, mean, memory)
+        answer = self.optimizer.step(present, mean, memory)
+        if not isinstance(answer, tuple) or len(answer) != 2:
+            rule = "two mappings, the next state and what is remembered"
+            raise AnswerError.of(self.optimizer, "step", rule, answer)
+        moved, memory = (answers.state(self.optimizer, "step", each) for each in answer)
+        answers.state(self.optimizer, "step", moved, shapes_of(mean))
         return {**moved, **put_under(MEMORY, memory)}
 
     def without_memory(self, shared: State) -> State:
@@ -104,9 +111,9 @@ def server_update(
     if rule.weights == "equal":
         uploads = [replace(upload, weight=1.0) for upload in uploads]
     if is_weighted_mean(method):
-        uploads = [rule.staleness.present(present, upload) for upload in uploads]
+        uploads = [_presented(rule.staleness, present, upload) for upload in uploads]
     if rule.robust is None:
-        made = dict(method.aggregate(present, uploads))
+        made = dict(answers.state(method, "aggregate", method.aggregate(present, uploads)))
     else:
         made = dict(robust_aggregate(rule.robust, uploads))
     if noise and rng is not None:
@@ -115,6 +122,14 @@ def server_update(
     if edge:
         return {**made, **rule.memory_of(shared)}
     return rule.step(shared, made)
+
+
+def _presented(rule: Staleness, present: State, upload: Upload) -> Upload:
+    found = rule.present(present, upload)
+    if not isinstance(found, Upload):
+        raise AnswerError.of(rule, "present", "an Upload", found)
+    one_number(rule, "present", found.weight, least=0)
+    return found
 
 
 def _largest(shared: State, uploads: Sequence[Upload]) -> float:

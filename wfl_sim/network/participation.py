@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import simpy
 
+from wfl_sim.config.answers import one_number
 from wfl_sim.execution.task import StateRef
 from wfl_sim.network.client import Contribution, Download, JointUpload, Terms
 from wfl_sim.network.context import RunContext
@@ -84,7 +85,9 @@ class Participation:
             jitter = self._stream("jitter", device.index, number)
             cut_off = device.workload.exchange and device.in_vain(self.terms.deadline)
             if not cut_off:  # a split network cannot even compute its first step
-                yield from self._computation.run(device.compute.jitter.draw(jitter))
+                model = device.compute.jitter
+                factor = one_number(model, "draw", model.draw(jitter), least=0)
+                yield from self._computation.run(factor)
             bits = device.workload.upload_bits
             if self.air is not None:
                 arrived = yield from self._send_jointly(self.air)
@@ -160,7 +163,9 @@ class Participation:
 
     def _is_lost(self, segment: TransferSegment) -> bool:
         sinr_db = segment.transfer.mean_sinr_db
-        probability = segment.cell.loss.probability(-np.inf if sinr_db is None else sinr_db)
+        loss = segment.cell.loss
+        said = loss.probability(-np.inf if sinr_db is None else sinr_db)
+        probability = one_number(loss, "probability", said, least=0, most=1)
         return probability > 0 and bool(
             self._stream("loss", self.device.name, self.number).uniform() < probability
         )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import channel_models as cm
-from wfl_sim.config.errors import LocatedError
+from wfl_sim.config.answers import AnswerError
 from wfl_sim.radio.allocation.allocator import (
     Allocator,
     BlockAllocator,
@@ -153,8 +153,8 @@ class BandDivision(ABC):
         else:
             shares, levels = self.allocator.shares(demands), np.ones(len(demands.bits_left))
         if not self._built_in and (broken := broken_rule(shares, levels, demands)):
-            name, (cell, direction) = type(self.allocator).__name__, self.place
-            raise LocatedError(f"{name} on the {direction} of {cell}: {broken}", "cells")
+            cell, direction = self.place
+            raise AnswerError(self.allocator, f"on the {direction} of {cell}: {broken}")
         return np.asarray(shares), np.asarray(levels)
 
     @cached_property

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 import channel_models as cm
 from channel_models.elementary import cubed, exp, expm1, rounded
+from wfl_sim.config.answers import numbers
 
 _GRID: Final = np.asarray(cm.db_to_linear(np.arange(-300, 401) / 10.0))
 _NOTHING: Final = 1e-4
@@ -63,6 +64,8 @@ def _over_grid(rate: cm.RateMap, fading: cm.Fading) -> NDArray[np.float64]:
 
 
 def _averaged(rate: cm.RateMap, fading: cm.Fading) -> NDArray[np.float64]:
+    said = rate.spectral_efficiency(_GRID)
+    numbers(rate, "spectral_efficiency", said, _GRID.shape, least=0, broadcast=False)
     return mean_efficiency(rate, fading, _GRID)
 
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 import channel_models as cm
 from channel_models.elementary import hypot
+from wfl_sim.config.answers import AnswerError, numbers
 from wfl_sim.radio.cell import CellConfig, only_wired
 from wfl_sim.randomness import stream
 
@@ -132,6 +133,7 @@ class LargeScale:
         loss = model.loss_db(
             distance, cell.carrier, base_height=cell.base_height, terminal_height=heights, los=los
         )
+        loss = numbers(model, "loss_db", loss, devices.shape)
         azimuth, zenith = cm.direction(np.zeros(2), offsets, cell.base_height, heights)
         field = self._shadowing[number]
         if isinstance(cell.channel.shadowing, cm.ScenarioShadowing):
@@ -148,9 +150,11 @@ class LargeScale:
             apart = np.where(inside, cell.channel.entry.shadowing_decorrelation, apart)
             shadowing = sigma * field.at(positions / apart[:, None])
         else:
-            shadowing = field.at(positions, devices)
+            law = cell.channel.shadowing
+            shadowing = numbers(law, "realise", field.at(positions, devices), devices.shape)
         loss = loss + shadowing + self._entry_db(cell, devices)
-        return np.asarray(cell.antenna.gain_db(azimuth, zenith) - loss)
+        gain = cell.antenna.gain_db(azimuth, zenith)
+        return np.asarray(numbers(cell.antenna, "gain_db", gain, devices.shape) - loss)
 
     def _from_table(
         self, number: int, devices: NDArray[np.intp], table: Mapping[int, float]
@@ -189,9 +193,9 @@ class LargeScale:
         distance: FloatArray,
         heights: FloatArray,
     ) -> NDArray[np.bool_]:
-        chance = self._cells[number].channel.pathloss.los_probability(
-            distance, terminal_height=heights
-        )
+        model = self._cells[number].channel.pathloss
+        chance = model.los_probability(distance, terminal_height=heights)
+        chance = numbers(model, "los_probability", chance, devices.shape, least=0, most=1)
         los = np.asarray(chance >= 1.0)
         open_ = np.flatnonzero((chance > 0.0) & (chance < 1.0))
         moving = open_[self._moves[devices[open_]]]
@@ -216,7 +220,10 @@ def _shadowing(model: cm.Shadowing, seed: int, site: str, count: int) -> cm.Shad
 
     def drawn(name: str) -> cm.ShadowingProcess:
         streams = _Streams(count, lambda link: stream(seed, "shadowing", name, link))
-        return model.realise(streams, stream(seed, "shadowing", name, "map"))
+        process = model.realise(streams, stream(seed, "shadowing", name, "map"))
+        if not hasattr(process, "at"):
+            raise AnswerError.of(model, "realise", "a process with `at`", process)
+        return process
 
     correlation = getattr(model, "site_correlation", 0.0)
     own = drawn(site)

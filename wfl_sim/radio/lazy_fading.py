@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import channel_models as cm
+from wfl_sim.config.answers import AnswerError
 
 KEPT_LINKS: Final = 2048
 """Links whose processes keep about 0.1 MB each, in one direction, so that samples are made faster
@@ -133,6 +134,8 @@ class LazyFading:
             self._sizes.append(len(links))
             own = getattr(model, "of_links", None)
             drawn = model.realise(streams, self._doppler[links]) if own is None else own(links)
+            if not hasattr(drawn, "power_grid"):
+                raise AnswerError.of(model, "realise", "a FadingProcess", drawn)
             self._processes.append(drawn)
             self._index[links] = np.arange(len(links))
             self._process[links] = len(self._processes) - 1

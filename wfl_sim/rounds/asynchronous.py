@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.fields import NonNegativeInt, PositiveInt
 from wfl_sim.rounds.policy import ROUNDS, Arrivals, LimitedRounds, ask, reject
-from wfl_sim.rounds.selection.basic import Selector
+from wfl_sim.rounds.selection.basic import Selector, selected
 
 if TYPE_CHECKING:
     import simpy
@@ -113,7 +113,7 @@ class ConcurrentClients:
             return
         rng = federation.stream("selection", self._selections)
         self._selections += 1
-        for device in self._select.select(available, places, rng):
+        for device in selected(self._select, available, places, rng):
             self._working += 1
             (part,) = ask(federation.server, [device], federation.server.version)
             part.callbacks.append(partial(self._end, device))

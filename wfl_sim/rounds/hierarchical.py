@@ -14,7 +14,7 @@ from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.fields import Bounded, NonNegativeInt, PositiveInt
 from wfl_sim.config.registry import From
 from wfl_sim.rounds.policy import ROUNDS, ask, check_at_most_devices, gather
-from wfl_sim.rounds.selection.basic import SELECTORS, RandomSelection, Selector
+from wfl_sim.rounds.selection.basic import SELECTORS, RandomSelection, Selector, selected
 
 if TYPE_CHECKING:
     import simpy
@@ -82,7 +82,7 @@ class Hierarchical(Bounded):
             available = [device for device in federation.available() if edge.serves(device)]
             clients = self.clients or len(available)
             rng = federation.stream("selection", edge.name, number)
-            cohort = self.select.select(available, clients, rng) if available else []
+            cohort = selected(self.select, available, clients, rng) if available else []
             arrived = yield from gather(federation, ask(edge.server, cohort, number))
             yield from edge.server.aggregate(arrived, number)
             for device in cohort:

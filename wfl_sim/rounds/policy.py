@@ -12,7 +12,7 @@ from channel_models.units import PositiveSeconds
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.fields import Bounded, NonNegativeInt, PositiveInt
 from wfl_sim.config.registry import From, Registry
-from wfl_sim.rounds.selection.basic import SELECTORS, RandomSelection, Selector
+from wfl_sim.rounds.selection.basic import SELECTORS, RandomSelection, Selector, selected
 
 if TYPE_CHECKING:
     import simpy
@@ -111,7 +111,7 @@ class LimitedRounds(Bounded, ABC):
             return []
         federation.context.partial_pools += len(available) < len(federation.devices)
         clients = self.clients or len(federation.devices)
-        return self.select.select(available, clients, federation.stream("selection", number))
+        return selected(self.select, available, clients, federation.stream("selection", number))
 
 
 def check_at_most_devices(key: str, value: int, devices: int) -> None:

@@ -18,6 +18,7 @@ from wfl_sim.rounds.policy import (
     check_at_most_devices,
     gather,
 )
+from wfl_sim.rounds.selection.basic import selected
 from wfl_sim.rounds.selection.tifl import by_speed
 
 if TYPE_CHECKING:
@@ -82,8 +83,8 @@ class Tiers(LimitedRounds):
                 if all(device.gone for device in members):
                     return
                 yield federation.fleet_changed()
-            cohort = self.select.select(
-                available, clients, federation.stream("selection", tier, own)
+            cohort = selected(
+                self.select, available, clients, federation.stream("selection", tier, own)
             )
             arrived = yield from gather(federation, ask(server, cohort, server.version))
             for _ in cohort:

@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal
 from annotated_types import Le
 
 from channel_models.units import Fraction, MetresPerSecond, PositiveMetres, PositiveSeconds, Watt
+from wfl_sim.config.answers import one_number
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.fields import PositiveInt, Shorthand
 from wfl_sim.config.registry import From
@@ -71,4 +72,4 @@ class DeviceGroup:
     def pace(self) -> float:
         """Speed for the Doppler shift in m/s."""
         own = self.mobility.pace
-        return self.speed if own is None else own
+        return self.speed if own is None else one_number(self.mobility, "pace", own, least=0)

@@ -9,8 +9,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from wfl_sim.config.answers import AnswerError
 from wfl_sim.config.documents import Document, Place, read_yaml, resolve_path, shown
-from wfl_sim.config.error_messages import locate_key
+from wfl_sim.config.error_messages import locate_key, place_of
 from wfl_sim.config.errors import LocatedError, Location, ScenarioError, did_you_mean
 from wfl_sim.config.merging import apply_setting, document_of, lay_over, notes, set_at
 from wfl_sim.config.plugin_code import plugins_allowed
@@ -33,7 +34,10 @@ class Loaded:
 
     def error(self, problem: LocatedError) -> ScenarioError:
         """Return the located line for something that was found wrong after loading."""
-        return self.document.error(*locate_key(self.scenario, problem.path, str(problem)))
+        path = problem.path
+        if isinstance(problem, AnswerError):
+            path = place_of(self.scenario, problem.kind)
+        return self.document.error(*locate_key(self.scenario, path, str(problem)))
 
 
 def load(

@@ -17,6 +17,7 @@ from channel_models.units import Interval, PositiveSeconds, Seconds
 from channel_models.validation import FloatArray
 from wfl_sim.codecs import Float32
 from wfl_sim.codecs.codec import CODECS, Codec
+from wfl_sim.config.answers import AnswerError, numbers
 from wfl_sim.config.documents import Document
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.fields import NonNegativeInt, PositiveInt, Seed, Shorthand
@@ -206,12 +207,18 @@ class Scenario:
     @cached_property
     def base_stations(self) -> tuple[CellConfig, ...]:
         """Every cell with its place: those of the layout, or else those that are listed."""
-        return self.cells if self.layout is None else self.layout.cells(self.cells[0])
+        if self.layout is None:
+            return self.cells
+        cells = self.layout.cells(self.cells[0])
+        if not cells or not all(isinstance(each, CellConfig) for each in cells):
+            raise AnswerError.of(self.layout, "cells", "one or several cells", cells)
+        return tuple(cells)
 
     def offsets(self, points: FloatArray) -> FloatArray:
         """Return the vectors in m from every base station to points (n, 2): (n, cells, 2)."""
         if self.layout is not None:
-            return self.layout.offsets(points)
+            offsets, shape = self.layout.offsets(points), (len(points), len(self.base_stations), 2)
+            return numbers(self.layout, "offsets", offsets, shape, broadcast=False)
         sites = np.array([cell.position for cell in self.cells])
         return np.asarray(points[:, None, :] - sites)
 

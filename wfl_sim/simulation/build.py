@@ -1,13 +1,15 @@
 """Build a federation from a scenario in one SimPy environment, and run it."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from functools import partial
+from math import inf, nan
 
 import numpy as np
 import simpy
 
 from channel_models.validation import FloatArray
+from wfl_sim.config.answers import AnswerError
 from wfl_sim.device_models.availability import Always, Availability
 from wfl_sim.device_models.energy import EnergyLedger
 from wfl_sim.device_models.radio_power import radio_of
@@ -126,7 +128,10 @@ def run_federation(
     ends = [getattr(scenario.rounds, "deadline", None) or 0.0]
     ends += [group.patience for group in scenario.devices if group.reach == "outage"]
     stall = max(scenario.stall, *ends)
-    process = federation.env.process(scenario.rounds.run(federation))
+    steps = scenario.rounds.run(federation)
+    if not isinstance(steps, Generator):
+        raise AnswerError.of(scenario.rounds, "run", "a generator: let it yield events", steps)
+    process = federation.env.process(steps)
     Watchdog(federation, stall, listener).run(process)
     federation.finish()
 
@@ -202,7 +207,26 @@ def _intervals(
     """Return when a device can be reached; None for always, which spares a process."""
     if type(availability) is Always:  # a subclass may say otherwise
         return None
-    return availability.intervals(member, context.stream("availability", device))
+    return _in_order(availability, member, context.stream("availability", device))
+
+
+def _in_order(
+    availability: Availability, member: int, rng: np.random.Generator
+) -> Iterator[tuple[float, float]]:
+    """Yield the intervals of a device; AnswerError where one does not come after the last."""
+    rule, last = "intervals (start, end) that rise and do not overlap", -inf
+    given = availability.intervals(member, rng)
+    if not isinstance(given, Iterable):
+        raise AnswerError.of(availability, "intervals", rule, given)
+    for each in given:
+        try:
+            start, end = map(float, each)
+        except (TypeError, ValueError):
+            start = end = nan
+        if not last <= start < end:
+            raise AnswerError.of(availability, "intervals", rule, each)
+        yield start, end
+        last = end
 
 
 def _background(

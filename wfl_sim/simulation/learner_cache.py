@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Final
 
+from wfl_sim.config.answers import AnswerError
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.plugin_code import code_of
 from wfl_sim.data.examples import Examples, Shards
@@ -103,6 +104,9 @@ def _shards(scenario: Scenario) -> Shards | None:
         return None
     with errors_at("data"):
         shards = data.shards(scenario.device_count, seed)
+    if not isinstance(shards, Shards) or len(shards.train) != scenario.device_count:
+        rule = f"Shards of {scenario.device_count} devices"
+        raise AnswerError.of(data, "shards", rule, shards)
     answers = isinstance(shards.pooled, Instructions)
     check_metrics(evaluation.metrics, "answers" if answers else "classes")
     for device, (train, test) in enumerate(zip(shards.train, shards.test, strict=True)):

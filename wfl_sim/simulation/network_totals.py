@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from channel_models import TddPattern
+from wfl_sim.config.answers import one_number
 from wfl_sim.device_models.energy import COMPONENTS
 from wfl_sim.device_models.hardware import Hardware
 from wfl_sim.network.federation import Federation
@@ -77,9 +78,9 @@ def infrastructure_joules(scenario: Scenario, federation: Federation) -> dict[st
     joules = {"server": server_joules(scenario.server.hardware, spans, end)}
     for edge in federation.edges:
         joules[edge.name] = server_joules(edge.server.hardware, spans, end, edge.name)
-    for number, cell in enumerate(scenario.base_stations):
+    for index, cell in enumerate(scenario.base_stations):
         if cell.station is not None:
-            name = f"cell-{number}"
+            name = f"cell-{index}"
             sleep = federation.base_station_sleeps.get(name)
             wakings = sleep.wakings if sleep is not None else ()
             power = cell.downlink.power
@@ -132,16 +133,20 @@ def station_joules(
     traffic = _union((*down, *up))
     woken = {start for start, _ in wakings}
     rests = _rest_of(_union((*traffic, *wakings)), end)
-    asleep = sum(station.resting(b - a, woken=b in woken) for a, b in rests)
+
+    def joules(member: str, value: float) -> float:
+        return one_number(station, member, value, least=0)
+
+    asleep = sum(joules("resting", station.resting(b - a, woken=b in woken)) for a, b in rests)
     sends, receives = _length(down), _length(up)
     if tdd is None:
-        return asleep + station.joules(
-            down=sends - both, up=receives - both, both=both, radiated=radiated
-        )
+        spent = station.joules(down=sends - both, up=receives - both, both=both, radiated=radiated)
+        return asleep + joules("joules", spent)
     sends, receives = sends * tdd.share("downlink"), receives * tdd.share("uplink")
     between = _length(traffic) - sends - receives
-    asleep += station.resting(_SLOT, woken=False) * between / _SLOT
-    return asleep + station.joules(down=sends, up=receives, both=0.0, radiated=radiated)
+    asleep += joules("resting", station.resting(_SLOT, woken=False)) * between / _SLOT
+    spent = station.joules(down=sends, up=receives, both=0.0, radiated=radiated)
+    return asleep + joules("joules", spent)
 
 
 def _union(intervals: Iterable[Interval]) -> list[Interval]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 import channel_models as cm
 from channel_models.validation import FloatArray
+from wfl_sim.config.answers import AnswerError, numbers
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.device_models.mobility import Region, Track
 from wfl_sim.network.backhaul_graph import SERVER, nearest, star
@@ -76,9 +77,7 @@ def place(scenario: Scenario) -> Placement:
     }
     positions = np.array(
         [
-            tracks[index].at(0.0)
-            if index in tracks
-            else group.area.drop(member, stream(scenario.seed, "position", index), scenario.layout)
+            tracks[index].at(0.0) if index in tracks else _dropped(scenario, group, member, index)
             for index, (group, member) in enumerate(groups)
         ]
     )
@@ -151,6 +150,11 @@ def reference_db(cells: Sequence[CellConfig], gains: FloatArray) -> FloatArray:
     return np.asarray(sent[:, None] + cm.linear_to_db(gains))
 
 
+def _dropped(scenario: Scenario, group: DeviceGroup, member: int, index: int) -> FloatArray:
+    place = group.area.drop(member, stream(scenario.seed, "position", index), scenario.layout)
+    return numbers(group.area, "drop", place, (2,))
+
+
 def _track(scenario: Scenario, group: DeviceGroup, member: int, index: int) -> Track:
     layout, area, region = scenario.layout, group.area, None
     if (circle := area.circle(layout)) is not None:
@@ -160,7 +164,10 @@ def _track(scenario: Scenario, group: DeviceGroup, member: int, index: int) -> T
             return x, y
 
         region = Region(draw, *circle)
-    return group.mobility.track(member, region, stream(scenario.seed, "mobility", index))
+    track = group.mobility.track(member, region, stream(scenario.seed, "mobility", index))
+    if not isinstance(track, Track):
+        raise AnswerError.of(group.mobility, "track", "a Track", track)
+    return track
 
 
 def _wired(scenario: Scenario) -> "nx.Graph[str]":

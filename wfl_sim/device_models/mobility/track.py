@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import hypot, inf
 from typing import ClassVar, Final, Protocol
@@ -82,8 +82,8 @@ class Track:
     on earlier questions nor on other devices. After the last leg the device stays.
     """
 
-    def __init__(self, start: Point, legs: Iterator[Leg]) -> None:
-        self._legs = legs
+    def __init__(self, start: Point, legs: Iterable[Leg]) -> None:
+        self._legs = iter(legs)
         self._times = [0.0]
         self._places = [start]
         self._travelled = [0.0]

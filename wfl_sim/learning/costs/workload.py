@@ -6,6 +6,7 @@ from functools import partial
 from math import prod
 from typing import Final
 
+from wfl_sim.codecs.codec import payload_bits
 from wfl_sim.config.plugin_code import code_of
 from wfl_sim.data.instructions import PromptLengths
 from wfl_sim.device_models.workload import Batches, SplitExchange, Workload
@@ -118,8 +119,8 @@ def _count(
                 cost = phase_cost(adapted, phase, layout, reward_models)
         costs.append(cost)
     apart = Workload(
-        upload_bits=context.codec_up.bits(up) if up else 0,
-        download_bits=context.codec_down.bits(down) if down else 0,
+        upload_bits=payload_bits(context.codec_up, up),
+        download_bits=payload_bits(context.codec_down, down),
         update_flops=0.0,
         steps=0,
         aggregate_flops=2.0 * sum(prod(shape) for shape in whole.values()),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from wfl_sim.config.answers import AnswerError
 from wfl_sim.config.registry import Registry
 
 if TYPE_CHECKING:
@@ -37,6 +38,22 @@ class Selector(Protocol):
 
 
 SELECTORS: Registry[Selector] = Registry("selector", Selector)
+
+
+def selected(selector: Selector, devices: Clients, count: int, rng: np.random.Generator) -> Clients:
+    """Return the devices that a selection has chosen.
+
+    Raises:
+        AnswerError: they are not distinct ones of those that are there, or more than `count`.
+    """
+    chosen = selector.select(devices, count, rng)
+    there = {id(each) for each in devices}
+    if isinstance(chosen, Sequence | np.ndarray) and len(chosen) <= count:
+        found = {id(each) for each in chosen}
+        if len(found) == len(chosen) and found <= there:
+            return chosen
+    rule = f"at most {count} distinct devices of the {len(devices)} it was given"
+    raise AnswerError.of(selector, "select", rule, chosen)
 
 
 @SELECTORS("random")
