@@ -73,7 +73,9 @@ def test_an_uncooled_board_that_throttles_cools_down_and_resumes():
 def test_a_clock_that_there_is_not_is_refused(share):
     board = HardwareReference().resolve("jetson-orin-nano")
     governor = SimpleNamespace(share=lambda job, dvfs: share)
-    with pytest.raises(LocatedError, match=f"sets {share:g} of the highest clock"):
+    with pytest.raises(
+        LocatedError, match=f"share must return a number from 1e-09 to 1, got {share}"
+    ):
         ComputeConfig(frequency=governor).share(board, UpdateCost(arithmetic=1.0, static=1.0))
 
 

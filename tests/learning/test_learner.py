@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from wfl_sim.codecs import Float16, Float32, Int4, Int8, RandomMask, TopK
+from wfl_sim.config.answers import AnswerError
 from wfl_sim.data.examples import Examples, Shards
 from wfl_sim.execution.task import (
     Aggregate,
@@ -286,7 +287,7 @@ def test_a_wrong_payload_length_is_an_error(pretrained: Folder, shards: Shards) 
     run = Device(learner(pretrained("bert"), shards, codec_up=Padded()))
     bits = run.learner.workload(0).upload_bits
     with pytest.raises(
-        RuntimeError, match=f"upload: Padded announced {bits} bit and made {bits + 8}"
+        AnswerError, match=f"upload: Padded announced {bits} bit and made {bits + 8}"
     ):
         run.update()
 

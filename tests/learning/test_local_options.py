@@ -263,7 +263,7 @@ def test_what_does_not_go_together_is_refused(pretrained: Folder, shards: Shards
     with pytest.raises(LocatedError, match="micro_batch does not go with SplitLoRA"):
         learner(pretrained("bert"), shards, split)
     anew = replace(pretrained("bert"), gradient_checkpointing=True)
-    with pytest.raises(LocatedError, match="by the whole network, and SplitLoRA does other"):
+    with pytest.raises(LocatedError, match="by the whole network, and splitlora does other"):
         learner(anew, shards, SplitLoRA())
     given = Synthetic(payload=1e6, flops_per_step=1e9)
     with pytest.raises(LocatedError, match="needs examples, and a synthetic model reads none"):

@@ -215,7 +215,7 @@ def test_dora_and_biases_learn_over_rounded_weights(quiet: Folder, shards: Shard
 
 def test_what_cannot_be_is_one_line(quiet: Folder, shards: Shards) -> None:
     model = replace(quiet("bert"), quantise="int8")
-    with pytest.raises(LocatedError, match="rounded weights do not learn, and FLoRA trains them"):
+    with pytest.raises(LocatedError, match="rounded weights do not learn, and flora trains them"):
         learner(model, shards, FLoRA())
     with pytest.raises(ValueError, match=r"^quantise: bnb-nf4 needs device: cuda; give nf4$"):
         replace(model, quantise="bnb-nf4")

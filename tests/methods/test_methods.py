@@ -16,7 +16,7 @@ from wfl_sim.methods.local_only import LocalOnly
 from wfl_sim.methods.method import (
     METHODS,
     Method,
-    check_hooks,
+    check_members,
     download,
     download_shapes,
     initial_server_state,
@@ -409,10 +409,10 @@ class Mixed(FedIT):
 
 
 def test_a_value_is_no_hook():
-    with pytest.raises(LocatedError, match="Mixed has a value 'blend', and 'blend' is an ability"):
-        check_hooks(Mixed())
+    with pytest.raises(LocatedError, match="has a value 'blend', and 'blend' is an ability"):
+        check_members(Mixed())
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_hooks_of_methods_can_be_called(kind):
-    check_hooks(METHODS.find(kind)())
+    check_members(METHODS.find(kind)())

@@ -80,7 +80,7 @@ def test_so_they_do_while_others_go_on(tmp_path):
         (
             "cells.0.uplink.rate=mcs",
             1500,
-            "uplink, where McsRate carries nothing, the least is -11",
+            "uplink, where mcs carries nothing, the least is -11",
         ),
         ("cells.0.downlink.rate={kind: attenuated-shannon, floor: 20 dB}", 900, "downlink, where"),
     ],

@@ -64,7 +64,7 @@ def test_a_height_that_is_given_holds_and_other_models_have_25_m():
 
 
 def test_shadowing_of_the_scenario_needs_one(tmp_path):
-    with pytest.raises(ValueError, match=r"needs a path loss of TR 38.901 .* got Macro"):
+    with pytest.raises(ValueError, match=r"needs a path loss of TR 38.901 .* got macro"):
         scenario(tmp_path, "cells.0.channel.shadowing=scenario")
 
 

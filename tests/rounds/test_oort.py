@@ -107,7 +107,7 @@ def test_without_training_it_is_refused(tmp_path):
     simulation = Simulation(
         scenario(tmp_path, "rounds.select=oort", text=TRAINING), network_only=True
     )
-    with pytest.raises(LocatedError, match="Oort looks at losses: the run must train") as caught:
+    with pytest.raises(LocatedError, match="oort looks at losses: the run must train") as caught:
         simulation.run()
     assert caught.value.path == ("rounds", "select")
 

@@ -39,7 +39,7 @@ def complaint(folder: Path, *settings: str) -> str:
     [
         (["model.pretrained=builtin:tiny-bert"], "writes no text"),
         (["model.pretrained=builtin:tiny-gtp2"], "did you mean 'tiny-gpt2'?"),
-        (["data={kind: newswire}"], "has labels, and PFIT learns to answer"),
+        (["data={kind: newswire}"], "has labels, and pfit learns to answer"),
         (["method.rewards={safety: 'builtin:saftey'}"], "did you mean 'safety'?"),
         (["method.rewards={safety: ./nowhere}"], "no such folder"),
         (
@@ -59,7 +59,7 @@ def complaint(folder: Path, *settings: str) -> str:
         (["data.request_tokens=120"], "reads at most 128 tokens"),
         (["data.request_tokens=120", "method=fedit"], "tokens must be at most 128"),
         (["data.preferences={values: [2]}"], "values: must lie in [0, 1], got 2"),
-        (["method=fedper"], "FedPer keeps the head alone on the device"),
+        (["method=fedper"], "fedper keeps the head alone on the device"),
         (
             ["method={kind: scaffold}", "rounds={kind: asynchronous, count: 1}"],
             "rounds.buffer: must be at least 2 for scaffold",

@@ -65,7 +65,7 @@ def numbers(
         return found
     bounds = f" from {least:g} to {most:g}" if most < inf else f" of at least {least:g}"
     bounds = bounds if least > -inf else ""
-    what = f"numbers{bounds} of shape {tuple(shape)}" if shape else f"a number{bounds}"
+    what = f"finite numbers{bounds} of shape {tuple(shape)}" if shape else f"a number{bounds}"
     raise AnswerError.of(kind, member, what, answer)
 
 

@@ -123,6 +123,13 @@ class Registry(Generic[T]):
                 return name
         raise ValueError(f"{type(component).__name__} is not a registered {self.family}")
 
+    def label(self, component: object) -> str:
+        """Return how messages name a component: its kind, or its class where it has none."""
+        try:
+            return self.name_of(component).rpartition("/")[2]
+        except ValueError:
+            return type(component).__name__
+
     def _installed(self) -> dict[str, EntryPoint]:
         return {point.name: point for point in entry_points(group=f"wfl_sim.{self.family}")}
 

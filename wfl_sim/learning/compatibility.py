@@ -4,7 +4,7 @@ from wfl_sim.config.errors import LocatedError
 from wfl_sim.data.examples import Shards
 from wfl_sim.data.instructions import Instructions
 from wfl_sim.learning.pretrained_model import Pretrained
-from wfl_sim.methods.method import Method, SplitModel
+from wfl_sim.methods.method import METHODS, Method, SplitModel
 from wfl_sim.methods.objectives import DPO, GRPO, PPO, PREFERENCES, RULES, Alignment
 from wfl_sim.methods.parts import Full, Head, LastLayers, Offset
 from wfl_sim.methods.phases import Answering, NextWord
@@ -20,7 +20,7 @@ def check_compatible(model: Pretrained, method: Method, shards: Shards) -> None:
     private = [part.config for part in method.parts if not (part.shared or part.known)]
     if private and all(isinstance(each, Head) for each in private) and instructs:
         raise LocatedError(
-            f"{type(method).__name__} keeps the head alone on the device, and a language model has "
+            f"{METHODS.label(method)} keeps the head alone on the device, and a language model has "
             "none: it would be fedit; choose another",
             "method",
         )
@@ -29,7 +29,7 @@ def check_compatible(model: Pretrained, method: Method, shards: Shards) -> None:
     for part in method.parts:
         if model.quantise != "none" and isinstance(part.config, Full | LastLayers | Offset):
             raise LocatedError(
-                f"rounded weights do not learn, and {type(method).__name__} trains them: leave "
+                f"rounded weights do not learn, and {METHODS.label(method)} trains them: leave "
                 "quantise out, or choose a method of LoRA or adapters",
                 "model",
                 "quantise",
@@ -40,7 +40,7 @@ def check_compatible(model: Pretrained, method: Method, shards: Shards) -> None:
     for each in objectives:
         if isinstance(each, NextWord | Answering) and not instructs:
             raise LocatedError(
-                f"has labels, and {type(method).__name__} needs texts of a language model: give "
+                f"has labels, and {METHODS.label(method)} needs texts of a language model: give "
                 "instructions, such as kind: instruct",
                 "data",
             )
@@ -55,7 +55,7 @@ def check_compatible(model: Pretrained, method: Method, shards: Shards) -> None:
         return
     if isinstance(method, SplitModel):
         raise LocatedError("a split network has no alignment: give it labels or answers", "method")
-    examples, name = shards.pooled, type(method).__name__
+    examples, name = shards.pooled, METHODS.label(method)
     if not isinstance(examples, Instructions):
         raise LocatedError(
             f"has labels, and {name} learns to answer: give instructions, such as kind: instruct, "
@@ -107,7 +107,7 @@ def _check_minibatches(method: Method) -> None:
 
 def _check_memory_saving(model: Pretrained, method: Method) -> None:
     """Refuse smaller passes, and layers that are computed anew, where a step has neither."""
-    name, phases = type(method).__name__, method.phases
+    name, phases = METHODS.label(method), method.phases
     if any(phase.local.micro_batch for phase in phases):
         if isinstance(method, SplitModel):
             message = f"does not go with {name}: every step crosses the cut once; give a batch"

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from wfl_sim.config.answers import AnswerError
 from wfl_sim.execution.task import LocalUpdate, Result
 from wfl_sim.learning.learner_context import LearnerContext
 from wfl_sim.learning.payloads import DeviceShapes, Payloads
@@ -83,7 +84,7 @@ class LocalTrainer:
         """Request the phases of a local update one after the other.
 
         Raises:
-            RuntimeError: the method trains other phases than its costs were counted for.
+            AnswerError: the method trains other phases than its costs were counted for.
         """
         device, phases = task.device, self.context.phases
         examples = self.context.examples.placed("train", device, task.shard)
@@ -97,13 +98,16 @@ class LocalTrainer:
             try:
                 request = run.send(answer)  # type: ignore[arg-type]
             except StopIteration as stop:
-                end: LocalResult = stop.value
+                if not isinstance(end := stop.value, LocalResult):
+                    raise self._refused("a LocalResult at its end", end) from None
                 break
+            if not isinstance(request, Train | EmbedTexts | EvaluateLoss):
+                raise self._refused("requests (Train, EmbedTexts, EvaluateLoss)", request)
             if not isinstance(request, Train):
                 answer = self._measure(task, shapes, examples, request)
                 continue
             if number == len(phases) or request.phase != phases[number]:
-                raise RuntimeError("an update must train the phases of its method in their order")
+                raise self._refused("each phase of the method once, in their order", request.phase)
             phase = request.phase.of(count, task.round)
             answer, more = yield PhaseRequest(
                 device=device,
@@ -137,8 +141,13 @@ class LocalTrainer:
             return self._phases_in_order({**received, **kept}, shapes)
         rng = stream(task.seed, "update")
         client = ClientContext(device=task.device, shapes=shapes.every, rng=rng, examples=examples)
-        run: LocalRun = self._own_update(received, kept, client)
+        run = self._own_update(received, kept, client)
+        if not isinstance(run, Generator):
+            raise self._refused("a generator: let it yield Train for each phase", run)
         return run
+
+    def _refused(self, rule: str, answer: object) -> AnswerError:
+        return AnswerError.of(self.context.method, "local_update", rule, answer)
 
     def _phases_in_order(self, start: State, shapes: DeviceShapes) -> LocalRun:
         """Train the phases one after the other; every proximal term pulls to the beginning."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import PreTrainedModel
 
+from wfl_sim.config.errors import LocatedError
 from wfl_sim.data.metrics import Judge
 from wfl_sim.learning.alignment.losses import mean_over_words
 from wfl_sim.learning.causal.evaluation import Around
@@ -87,15 +89,28 @@ def loss_of(objective: Objective) -> Loss:
     Raises:
         ValueError: the objective has no torch side.
     """
-    own: Any = getattr(objective, "loss", None)
-    if callable(own):
-        return own
+    if callable(getattr(objective, "loss", None)):
+        return partial(_own_loss, objective)
     if type(objective) not in _LOSSES:
         raise ValueError(
             f"no loss for the objective {type(objective).__name__}: give it a method "
             "loss(model, batch)"
         )
     return _LOSSES[type(objective)]
+
+
+def _own_loss(objective: Any, model: PreTrainedModel, batch: Any) -> Tensor:
+    name = type(objective).__name__
+    try:
+        loss = objective.loss(model, batch)
+    except (RuntimeError, ValueError) as error:
+        if model.device.type != "meta":
+            raise
+        text = f"{name}.loss is counted on shapes alone, where it fails ({error})"
+        raise LocatedError(f"{text}: it must look at no values", "method") from error
+    if not isinstance(loss, Tensor) or loss.dim():
+        raise LocatedError(f"{name}.loss must return a tensor of shape (), got {loss!r}", "method")
+    return loss
 
 
 def terms_of(objective: Objective, batch: Any) -> float:

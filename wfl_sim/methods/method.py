@@ -13,16 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfl_sim.config import answers
-from wfl_sim.config.errors import LocatedError
+from wfl_sim.config.answers import AnswerError
+from wfl_sim.config.errors import LocatedError, located
 from wfl_sim.config.registry import Registry
 from wfl_sim.methods.local_update import ClientContext, LocalRun
-from wfl_sim.methods.parts import Shapes
+from wfl_sim.methods.parts import Part, Shapes
+from wfl_sim.methods.phases import Phase
 from wfl_sim.state import State
 
 if TYPE_CHECKING:
     from wfl_sim.methods.aggregation import Upload
-    from wfl_sim.methods.parts import Part
-    from wfl_sim.methods.phases import Phase
 
 
 @runtime_checkable
@@ -175,17 +175,23 @@ def hook(method: Any, name: str) -> Callable[..., Any] | None:
     return found
 
 
-def check_hooks(method: Any) -> None:
-    """Refuse a value under the name of a hook, such as a key `local_update: 0.5`.
+def check_members(method: Any) -> None:
+    """Refuse parts and phases that are none, and a value under the name of a hook.
 
     Raises:
-        LocatedError: the simulator would call it in the middle of a run.
+        LocatedError: there is one; a hook would be called in the middle of a run.
     """
+    for member, kind in (("parts", Part), ("phases", Phase)):
+        given = getattr(method, member)
+        fits = isinstance(given, Sequence) and all(isinstance(each, kind) for each in given)
+        if not (fits and (given or member == "parts")):
+            with located("method"):
+                raise AnswerError.of(method, member, f"a tuple of {kind.__name__}", given)
     for name in (*_OLD_NAMES, *_OLD_NAMES.values()):
         if not callable(getattr(method, name, len)):
             raise LocatedError(
-                f"{type(method).__name__} has a value {name!r}, and {name!r} is an ability "
-                "that wfl_sim would call: give it another name",
+                f"has a value {name!r}, and {name!r} is an ability that wfl_sim would call: give "
+                "it another name",
                 "method",
             )
 

@@ -11,7 +11,7 @@ from wfl_sim.config.answers import AnswerError, one_number
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.registry import From
 from wfl_sim.methods.aggregation import Upload
-from wfl_sim.methods.method import Method, is_weighted_mean
+from wfl_sim.methods.method import METHODS, Method, is_weighted_mean
 from wfl_sim.methods.robust import ROBUST, Robust, robust_aggregate
 from wfl_sim.methods.server_optimizers import MEMORY, OPTIMIZERS, Average, Optimizer
 from wfl_sim.methods.staleness import STALENESS, Delta, Staleness
@@ -49,7 +49,7 @@ class AggregationConfig:
             "robust": self.robust is not None,
         }
         for key in (key for key, other in given.items() if other):
-            name = type(method).__name__
+            name = METHODS.label(method)
             message = f"needs a method that averages uploads, which {name} does not"
             raise LocatedError(message, "server", key)
 

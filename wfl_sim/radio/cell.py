@@ -26,7 +26,7 @@ from wfl_sim.radio.access import Access
 from wfl_sim.radio.base_station_power import STATIONS, BaseStationPower
 from wfl_sim.radio.directions import BY_CARRIER, DownlinkConfig, UplinkConfig
 from wfl_sim.radio.fading_average import best_snr, least_snr
-from wfl_sim.radio.propagation import ANTENNAS, Antenna, ChannelConfig
+from wfl_sim.radio.propagation import ANTENNAS, PATHLOSSES, Antenna, ChannelConfig
 from wfl_sim.radio.traffic import Traffic, check_reserved
 from wfl_sim.radio.transport import Transport
 from wfl_sim.radio.wifi import Wifi, check_access
@@ -98,7 +98,7 @@ class CellConfig:
         ):
             if needs and not isinstance(model, cm.Tr38901Model):
                 problem = "needs a path loss of TR 38.901 (inh, uma, uma-av, ...), got "
-                raise LocatedError(problem + type(model).__name__, "channel", key)
+                raise LocatedError(problem + PATHLOSSES.label(model), "channel", key)
         if self.station is not None and (wrong := self.station.problem(self.downlink.power)):
             raise LocatedError(wrong, "downlink", "power")
         if not self.cellular:

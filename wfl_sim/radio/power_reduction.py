@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 import channel_models as cm
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.radio.layers import Layers
-from wfl_sim.radio.propagation import TransportRate
+from wfl_sim.radio.propagation import RATES, TransportRate
 
 _REDUCTIONS: Final = {
     ("dft-s-ofdm", "inner"): {2: 0.0, 4: 1.0, 6: 2.5, 8: 4.5},
@@ -98,7 +98,7 @@ def up_to(rate: cm.RateMap, order: int) -> cm.RateMap:
     if isinstance(rate, TransportRate):
         raise LocatedError(
             f"needs a rate whose modulation is known (mcs, layers, or one of single blocks), got "
-            f"{type(rate).__name__}",
+            f"{RATES.label(rate)}",
             "power_reduction",
         )
     table = cm.mcs_table("256qam")

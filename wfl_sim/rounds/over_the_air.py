@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from wfl_sim.codecs import Float32
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.fields import PositiveFloat
-from wfl_sim.methods.method import is_weighted_mean
+from wfl_sim.methods.method import METHODS, is_weighted_mean
 from wfl_sim.rounds.policy import ROUNDS, LimitedRounds, ask, finish, gather
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class OverTheAir(LimitedRounds):
         if not cell.cellular:
             raise LocatedError("over the air needs subcarriers of NR", "cells")
         if not is_weighted_mean(scenario.method):
-            name = type(scenario.method).__name__
+            name = METHODS.label(scenario.method)
             raise LocatedError(
                 f"over the air needs a method that averages uploads, which {name} does not",
                 "method",

@@ -19,7 +19,7 @@ from wfl_sim.methods.method import (
     METHODS,
     Method,
     SplitModel,
-    check_hooks,
+    check_members,
     is_weighted_mean,
     needs_lossless,
 )
@@ -66,7 +66,7 @@ def check_model(model: Any, data: Data | None, method: Method) -> None:
 
 def check_aggregation(method: Method, server: AggregationConfig, download: Codec) -> None:
     """Refuse what would do nothing, or harm, to the aggregate or to the model of a device."""
-    check_hooks(method)
+    check_members(method)
     if not is_weighted_mean(method):
         server.check(method)
     if needs_lossless(method) and not getattr(download, "lossless", False):

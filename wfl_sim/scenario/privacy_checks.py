@@ -9,7 +9,7 @@ from wfl_sim.methods.privacy import Privacy
 from wfl_sim.methods.server import AggregationConfig
 from wfl_sim.rounds import Asynchronous, Centralised, Deadline, Synchronous
 from wfl_sim.rounds.policy import Rounds
-from wfl_sim.rounds.selection.basic import RandomSelection
+from wfl_sim.rounds.selection.basic import SELECTORS, RandomSelection
 
 
 def check_privacy(
@@ -56,8 +56,8 @@ def _check_noise(
     select = getattr(rounds, "select", None)
     if getattr(select, "needs_training", False):
         raise LocatedError(
-            f"must not look at the data: {type(select).__name__} reads losses that have no noise, "
-            "and no theorem bounds what its choice tells",
+            f"must not look at the data: {SELECTORS.label(select)} reads losses that have no "
+            "noise, and no theorem bounds what its choice tells",
             "rounds",
             "select",
         )

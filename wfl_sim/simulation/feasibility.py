@@ -8,6 +8,7 @@ from typing import Final
 from wfl_sim.config.errors import LocatedError, located
 from wfl_sim.device_models.workload import Workload
 from wfl_sim.radio.cell import CellConfig, Direction
+from wfl_sim.radio.propagation import RATES
 from wfl_sim.scenario.scenario import Scenario
 from wfl_sim.simulation.placement import Placement, traffic_key
 
@@ -111,7 +112,7 @@ def unreached(
             least_db = 10 * log10(cell.least_snr[direction])
             return (
                 f"{10 * log10(snr):.1f} dB mean SNR on a block of the {direction}, where "
-                f"{type(side.rate).__name__} carries nothing, the least is {least_db:.1f} dB "
+                f"{RATES.label(side.rate)} carries nothing, the least is {least_db:.1f} dB "
                 f"({remedy})"
             )
     return None

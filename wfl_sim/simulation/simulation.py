@@ -22,6 +22,7 @@ from wfl_sim.learning.learner import PeftLearner
 from wfl_sim.network.federation import Federation
 from wfl_sim.network.watchdog import ClockListener
 from wfl_sim.records import LabelCount, Level, Metric, RadioSample, Span
+from wfl_sim.rounds.selection.basic import SELECTORS
 from wfl_sim.scenario.privacy_checks import draws_uniformly
 from wfl_sim.scenario.scenario import Scenario
 from wfl_sim.simulation.build import build_federation, run_federation
@@ -271,8 +272,8 @@ def check_training(scenario: Scenario, trains: bool) -> None:
     select = getattr(scenario.rounds, "select", None)
     if not trains and getattr(select, "needs_training", False):
         raise LocatedError(
-            f"{type(select).__name__} looks at losses: the run must train, neither --network-only "
-            "nor on a synthetic model",
+            f"{SELECTORS.label(select)} looks at losses: the run must train, neither "
+            "--network-only nor on a synthetic model",
             "rounds",
             "select",
         )
