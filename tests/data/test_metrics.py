@@ -66,7 +66,7 @@ def test_a_metric_that_is_no_number_is_refused() -> None:
         def value(self, given: object, predicted: object) -> float:
             return float("nan")
 
-    with pytest.raises(ValueError, match="Broken.value must return a number, got nan"):
+    with pytest.raises(ValueError, match=r"Broken\.value must return a number, got nan"):
         Judge(metrics=(("broken", Broken()),), classes=("a",)).of_labels([0], [0])
 
 

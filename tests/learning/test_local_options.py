@@ -260,7 +260,7 @@ def test_what_does_not_go_together_is_refused(pretrained: Folder, shards: Shards
     with pytest.raises(ValueError, match="plain sgd at one lr, unclipped"):
         Scaffold(local=replace(SGD, clip_norm=1.0))
     split = SplitLoRA(local=replace(SGD, micro_batch=2))
-    with pytest.raises(LocatedError, match="micro_batch does not go with SplitLoRA"):
+    with pytest.raises(LocatedError, match="micro_batch does not go with splitlora"):
         learner(pretrained("bert"), shards, split)
     anew = replace(pretrained("bert"), gradient_checkpointing=True)
     with pytest.raises(LocatedError, match="by the whole network, and splitlora does other"):

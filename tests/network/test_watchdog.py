@@ -75,7 +75,7 @@ def test_so_they_do_while_others_go_on(tmp_path):
         (
             "cells.0.uplink.rate=attenuated-shannon",
             1400,
-            "uplink, where AttenuatedShannon .* -10.0 dB",
+            "uplink, where attenuated-shannon .* -10.0 dB",
         ),
         (
             "cells.0.uplink.rate=mcs",
