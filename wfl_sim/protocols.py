@@ -5,40 +5,55 @@
 Every name is defined beside its kinds, in the module that it is imported from below. Contracts of
 the propagation models (path loss, shadowing, fading, rate maps) are in `channel_models.protocols`.
 Nothing inside wfl_sim imports this module. `Exchange`, `Loss` and `Outlook` are former names of
-`SplitExchange`, `UpdateLoss` and `Backlog`; they go with the next release.
+`StepExchange`, `UpdateLoss` and `Backlog`; they go with the next release.
 """
 
 from wfl_sim.codecs.codec import CODECS, Codec
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.registry import From, Registry
+from wfl_sim.data.examples import Examples, Shards
 from wfl_sim.data.metrics import METRICS, Metric
 from wfl_sim.data.partition import PARTITIONS, Partition
-from wfl_sim.data.sharding import DATA, Data
+from wfl_sim.data.sharding import DATA, Data, shards
 from wfl_sim.device_models.availability import AVAILABILITIES, Availability
-from wfl_sim.device_models.frequency import GOVERNORS, FrequencyGovernor
+from wfl_sim.device_models.frequency import GOVERNORS, Dvfs, FrequencyGovernor
 from wfl_sim.device_models.jitter import JITTERS, Jitter
-from wfl_sim.device_models.mobility.track import MOBILITIES, Mobility
-from wfl_sim.device_models.workload import Batches, SplitExchange, Workload
+from wfl_sim.device_models.mobility.track import MOBILITIES, Mobility, Region, Track
+from wfl_sim.device_models.workload import Batches, StepExchange, UpdateCost, Workload
 from wfl_sim.execution.executors.base import EXECUTORS, Backlog, Executor, Session
 from wfl_sim.execution.learner import GroupLearner, Learner
+from wfl_sim.execution.store import Store
+from wfl_sim.execution.task import Task
 from wfl_sim.learning.pretrained_model import MODELS, Pretrained
 from wfl_sim.methods.aggregation import Upload, weighted_mean
-from wfl_sim.methods.method import METHODS, Method
+from wfl_sim.methods.local_update import (
+    ClientContext,
+    EmbedTexts,
+    EvaluateLoss,
+    LocalResult,
+    Train,
+    train_phases,
+)
+from wfl_sim.methods.method import METHODS, Hooks, Method
 from wfl_sim.methods.objectives import ALGORITHMS, Algorithm
 from wfl_sim.methods.parts import Adapter, Head, LoRA, Part
 from wfl_sim.methods.phases import Local, Phase
 from wfl_sim.methods.robust import ROBUST, Robust
 from wfl_sim.methods.server_optimizers import OPTIMIZERS, Optimizer
 from wfl_sim.methods.staleness import STALENESS, Staleness
+from wfl_sim.network.client import Client, Contribution, Terms
+from wfl_sim.network.federation import Federation
 from wfl_sim.radio.allocation.allocator import (
     ALLOCATORS,
     Allocator,
     BlockAllocator,
     Demands,
     PowerAllocator,
+    Statistics,
 )
 from wfl_sim.radio.areas import AREAS, Area
 from wfl_sim.radio.base_station_power import STATIONS, BaseStationPower
+from wfl_sim.radio.cell import CellConfig
 from wfl_sim.radio.layouts import LAYOUTS, Layout
 from wfl_sim.radio.propagation import (
     ANTENNAS,
@@ -50,12 +65,13 @@ from wfl_sim.radio.propagation import (
     TransportRate,
 )
 from wfl_sim.radio.update_loss import LOSSES, UpdateLoss
+from wfl_sim.randomness import stream
 from wfl_sim.rounds.policy import ROUNDS, Choosy, Rounds
 from wfl_sim.rounds.selection import RandomSelection
 from wfl_sim.rounds.selection.basic import SELECTORS, Selector
 from wfl_sim.state import State
 
-Exchange = SplitExchange
+Exchange = StepExchange
 Governor = FrequencyGovernor
 Loss = UpdateLoss
 Outlook = Backlog
@@ -99,22 +115,33 @@ __all__ = [
     "BaseStationPower",
     "Batches",
     "BlockAllocator",
+    "CellConfig",
     "Choosy",
+    "Client",
+    "ClientContext",
     "Codec",
+    "Contribution",
     "Data",
     "Demands",
+    "Dvfs",
+    "EmbedTexts",
+    "EvaluateLoss",
+    "Examples",
     "Exchange",
     "Executor",
+    "Federation",
     "FrequencyGovernor",
     "From",
     "Governor",
     "GroupLearner",
     "Head",
+    "Hooks",
     "Jitter",
     "Layout",
     "Learner",
     "LoRA",
     "Local",
+    "LocalResult",
     "LocatedError",
     "Loss",
     "Method",
@@ -128,18 +155,30 @@ __all__ = [
     "PowerAllocator",
     "Pretrained",
     "RandomSelection",
+    "Region",
     "Registry",
     "Robust",
     "Rounds",
     "Selector",
     "Session",
-    "SplitExchange",
+    "Shards",
     "Staleness",
     "State",
     "Station",
+    "Statistics",
+    "StepExchange",
+    "Store",
+    "Task",
+    "Terms",
+    "Track",
+    "Train",
     "TransportRate",
+    "UpdateCost",
     "UpdateLoss",
     "Upload",
     "Workload",
+    "shards",
+    "stream",
+    "train_phases",
     "weighted_mean",
 ]

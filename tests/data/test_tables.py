@@ -243,6 +243,14 @@ class TestJsonl:
         [
             ('{"text": "a", "label": 1}\n{"text"\n', r"x\.jsonl:2: not JSON"),
             ("[1]\n", r"x\.jsonl:1: expected a JSON object, found a list"),
+            (
+                '{"text": "a", "label": 1}\n{"text": "a", "label": 1, "text": "b"}\n',
+                r"x\.jsonl:2: cannot be read: 'text' is given twice in one record: keep one",
+            ),
+            (
+                '[{"text": "a", "label": 1},\n\n{"text": "a", "label": 1, "label": 2}]',
+                r"x\.jsonl:3: 'label' is given twice in one record: keep one",
+            ),
             ('{"text": "a", "lable": 1}\n', r"x\.jsonl:1: no column 'label', did you mean 'lable'"),
             ('{"text": ["a"], "label": 1}\n', r"x\.jsonl:1: 'text' must be a string, found a list"),
             ('{"text": "a", "label": null}\n', r"'label' must be a string, .* found null"),

@@ -77,6 +77,21 @@ def test_one_line_says_what_is_wrong(tmp_path: Path, settings: list[str], said: 
     assert line.startswith(("bad.yaml:", "--set "))
 
 
+def test_weights_that_learn_need_their_part(tmp_path: Path) -> None:
+    """A method of one's own that learns them may have forgotten it."""
+    (tmp_path / "w.py").write_text(
+        "from wfl_sim.methods.fedmoa import FedMOA\n"
+        "class W(FedMOA):\n"
+        "    parts = property(lambda self: FedMOA.parts.fget(self)[:1])\n"
+    )
+    (tmp_path / "bad.yaml").write_text(SCENARIO)
+    (loaded,) = load(
+        tmp_path / "bad.yaml", settings=[f"method={tmp_path}/w.py:W"], allow_plugins=True
+    )
+    with pytest.raises(ScenarioError, match="method: combine: hypergradient needs one part Rew"):
+        prepare(loaded, print)
+
+
 def test_alpaca_has_neither_pairs_nor_rules(tmp_path: Path) -> None:
     file = tmp_path / "tasks.jsonl"
     file.write_text('{"instruction": "a", "output": "b"}\n' * 20)

@@ -1,6 +1,8 @@
 """The names that plug-ins and scripts may use, and the registries that scenarios know."""
 
 import importlib
+import inspect
+import re
 import sys
 
 import pytest
@@ -8,8 +10,10 @@ import pytest
 import wfl_sim
 from tools.import_graph import module_files
 from wfl_sim import protocols
+from wfl_sim.config.contracts import members
 from wfl_sim.config.registry import Registry
 from wfl_sim.scenario.builtin_kinds import FAMILIES
+from wfl_sim.scenario.json_schema import families
 
 DOCUMENTED = {
     "Algorithm",
@@ -55,6 +59,28 @@ DOCUMENTED = {
     "Workload",
     "weighted_mean",
 }
+
+
+def test_what_a_contract_gives_and_takes_is_public():
+    """A plug-in is written from `wfl_sim.protocols` and `channel_models` alone."""
+    own = {
+        name
+        for file in module_files().values()
+        for name in re.findall(r"^class (\w+)", file.read_text(), re.M)
+    }
+    contracts = [each.contract for each in families() if each.contract.__module__[:3] == "wfl"]
+    used = set()
+    for contract in (*contracts, protocols.Hooks, protocols.Session):
+        for name in members(contract):
+            member = inspect.getattr_static(contract, name, None)
+            function = member.fget if isinstance(member, property) else member
+            if function is not None:
+                used |= set(
+                    re.findall(r"(?<!simpy\.)\b\w+", str(inspect.get_annotations(function)))
+                )
+    assert {"Demands", "Federation", "Shards", "Track"} <= used
+    assert used & own <= set(protocols.__all__)
+    assert {each.__name__ for each in contracts} <= set(protocols.__all__)
 
 
 def test_every_registry_is_a_family_of_scenarios():

@@ -3,7 +3,7 @@
 import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -77,11 +77,14 @@ class TextFile(Source):
             yield from self.json_lines()
             return
         _parsed(text, self.path)
-        decoder, line, seen = json.JSONDecoder(), 1, 0
+        decoder, line, seen = json.JSONDecoder(object_pairs_hook=_once), 1, 0
         place = text.index("{")
         while place >= 0:
             line, seen = line + text.count("\n", seen, place), place
-            value, end = decoder.raw_decode(text, place)
+            try:
+                value, end = decoder.raw_decode(text, place)
+            except ValueError as error:
+                raise ValueError(f"{self.path}:{line}: {error}") from None
             if not isinstance(value, dict):
                 raise ValueError(f"{self.path}:{line}: {_expected(value)}")
             yield f"{self.path}:{line}", value
@@ -120,15 +123,28 @@ def _undecodable(path: str) -> str:
 
 
 def _object(text: str, source: str) -> dict[str, Any]:
-    record = _parsed(text, source)
+    record = _parsed(text, source, _once)
     if not isinstance(record, dict):
         raise ValueError(f"{source}: {_expected(record)}")
     return record
 
 
-def _parsed(text: str, source: str) -> Any:
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON; ValueError where a key is given twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"{twice!r} is given twice in one record: keep one")
+    return found
+
+
+def _parsed(
+    text: str, source: str, made: Callable[[list[tuple[str, Any]]], object] | None = None
+) -> Any:
+    """Return what a text in JSON holds; `made` makes objects of their keys and values."""
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=made)
         if "\\u" in text:
             json.dumps(value, ensure_ascii=False).encode()
         return value

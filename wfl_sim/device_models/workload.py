@@ -19,7 +19,7 @@ class Batches:
 
 
 @dataclass(frozen=True)
-class SplitExchange:
+class StepExchange:
     """What is exchanged with the server in every local step.
 
     At the cut of a split network activations and their gradients; requests and documents where
@@ -65,7 +65,7 @@ class Workload:
     """Batches of each phase; none for a synthetic model."""
     upload_values: int = 0
     """Number of values in an upload."""
-    exchange: SplitExchange | None = None
+    exchange: StepExchange | None = None
     """Exchange of every step with a server that holds the upper part of the network. The other
     fields then describe the device's part alone."""
     unicast: bool = False

@@ -6,7 +6,7 @@ from wfl_sim.data.instructions import Instructions
 from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.methods.method import METHODS, Method, SplitModel
 from wfl_sim.methods.objectives import DPO, GRPO, PPO, PREFERENCES, RULES, Alignment
-from wfl_sim.methods.parts import Full, Head, LastLayers, Offset
+from wfl_sim.methods.parts import Full, Head, LastLayers, Offset, RewardWeights
 from wfl_sim.methods.phases import Answering, NextWord
 
 
@@ -62,6 +62,10 @@ def check_compatible(model: Pretrained, method: Method, shards: Shards) -> None:
             "or a method that classifies",
             "data",
         )
+    weights = [part for part in method.parts if isinstance(part.config, RewardWeights)]
+    if any(each.combine == "hypergradient" for each in aligning) and len(weights) != 1:
+        text = f"needs one part RewardWeights for weights that learn, got {len(weights)}"
+        raise LocatedError(f"combine: hypergradient {text}", "method")
     paired = all(isinstance(e, Instructions) and e.rejected for e in shards.train)
     for objective in aligning:
         if isinstance(objective.algorithm, DPO):

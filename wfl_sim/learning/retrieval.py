@@ -7,7 +7,7 @@ from functools import cached_property
 
 from wfl_sim.data.instructions import Instructions
 from wfl_sim.data.retrieval import DocumentStore
-from wfl_sim.device_models.workload import SplitExchange
+from wfl_sim.device_models.workload import StepExchange
 from wfl_sim.methods.phases import Answering, Phase
 
 
@@ -43,23 +43,23 @@ class Retrieval:
         """Return the same requests, each with its documents."""
         return replace(examples, retrieved=tuple(map(self.found, examples.texts)))
 
-    def exchange(self, requests: Sequence[str]) -> SplitExchange:
+    def exchange(self, requests: Sequence[str]) -> StepExchange:
         """Return what asking for the documents of some requests takes, all in one message.
 
         Requests and documents are UTF-8 on the air, without headers. The server's FLOPs are those
         of the scores.
         """
-        return SplitExchange(
+        return StepExchange(
             up_bits=_bits(requests),
             down_bits=_bits(text for each in requests for text in self.found(each)),
             forward=0.0,
             server_flops=sum(map(self.store.flops, requests)),
         )
 
-    def largest_exchange(self, requests: Sequence[str], count: int) -> SplitExchange:
+    def largest_exchange(self, requests: Sequence[str], count: int) -> StepExchange:
         """Return a bound of `exchange` for any `count` of the requests."""
         alone = [self.exchange([each]) for each in requests]
-        return SplitExchange(
+        return StepExchange(
             up_bits=count * max(each.up_bits for each in alone),
             down_bits=count * max(each.down_bits for each in alone),
             forward=0.0,

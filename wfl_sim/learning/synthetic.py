@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Final
 
 from channel_models.units import Fraction, Unit
 from wfl_sim.config.errors import LocatedError
-from wfl_sim.device_models.workload import SplitExchange, Workload
+from wfl_sim.device_models.workload import StepExchange, Workload
 from wfl_sim.execution.task import Result, Task
 from wfl_sim.learning.pretrained_model import MODELS
 from wfl_sim.learning.privacy_accounting import with_secure_aggregation
@@ -151,7 +151,7 @@ class SyntheticLearner:
         """
         raise RuntimeError("a synthetic model has nothing to train")
 
-    def _split(self) -> tuple[float, SplitExchange | None]:
+    def _split(self) -> tuple[float, StepExchange | None]:
         """Return the device's share of the FLOPs, and what crosses the cut, if there is one."""
         if not isinstance(self.method, SplitModel):
             return 1.0, None
@@ -159,7 +159,7 @@ class SyntheticLearner:
         if cut is None:
             raise ValueError("cut is missing: what a split network sends in every step")
         bits, rest = round(cut.activations), 1 - cut.device_share
-        return cut.device_share, SplitExchange(
+        return cut.device_share, StepExchange(
             bits, bits, _FORWARD, rest * self.model.flops_per_step
         )
 

@@ -85,7 +85,7 @@ class Download:
 
 
 @dataclass(eq=False)
-class SplitReply:
+class StepReply:
     """The server's answer to a step of a split network."""
 
     wanted: bool = True

@@ -9,16 +9,16 @@ import simpy
 
 from wfl_sim.device_models.compute import ComputeConfig
 from wfl_sim.device_models.hardware import Hardware
-from wfl_sim.device_models.workload import SplitExchange, UpdateCost
+from wfl_sim.device_models.workload import StepExchange, UpdateCost
 from wfl_sim.network.activity_log import ActivityLog
-from wfl_sim.network.client import Client, Download, SplitReply, Terms
+from wfl_sim.network.client import Client, Download, StepReply, Terms
 from wfl_sim.network.context import RunContext
 from wfl_sim.network.power_meter import PowerMeter
 from wfl_sim.network.reachability import Reachability
 from wfl_sim.network.transceiver import Transceiver
 
 SplitAnswer = Callable[
-    [Client, int, SplitExchange, SplitReply], Generator[simpy.Event, Any, Download | None]
+    [Client, int, StepExchange, StepReply], Generator[simpy.Event, Any, Download | None]
 ]
 """The server's part of a step: of a device, in a round."""
 
@@ -57,7 +57,7 @@ class LocalComputation:
     def __post_init__(self) -> None:
         self._to_do = self._part = 1.0
         self._workload, self._cost = self.device.workload, self.device.update_cost
-        self._reply: SplitReply | None = None
+        self._reply: StepReply | None = None
         self._running: RunningComputation | None = None
         self._running_flops = 0.0
 
@@ -86,7 +86,7 @@ class LocalComputation:
             segment, bits = yield from device.transceiver.send(exchange.up_bits, number, self.terms)
             device.transceiver.record(segment, bits)
             device.activity_log.begin("wait", number)
-            self._reply = SplitReply()
+            self._reply = StepReply()
             assert device.answer is not None
             answer = device.answer(device, number, exchange, self._reply)
             gradients: Download = yield self.context.env.process(answer)

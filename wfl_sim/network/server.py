@@ -6,10 +6,10 @@ from typing import Any
 import simpy
 
 from wfl_sim.device_models import Hardware
-from wfl_sim.device_models.workload import SplitExchange
+from wfl_sim.device_models.workload import StepExchange
 from wfl_sim.execution.plan import ReceivedUpload
 from wfl_sim.network.cell import Cell
-from wfl_sim.network.client import Client, Contribution, Download, SplitReply
+from wfl_sim.network.client import Client, Contribution, Download, StepReply
 from wfl_sim.network.context import RunContext
 
 
@@ -143,7 +143,7 @@ class Server:
         context.record(self.name, "aggregate", number, start, bits=total, flops=flops)
 
     def answer(
-        self, device: Client, number: int, exchange: SplitExchange, reply: SplitReply
+        self, device: Client, number: int, exchange: StepExchange, reply: StepReply
     ) -> Generator[simpy.Event, Any, Download | None]:
         """Compute the server's part of a local step of a split network.
 

@@ -9,7 +9,7 @@ from torch.nn import Parameter
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import PreTrainedModel
 
-from wfl_sim.device_models.workload import SplitExchange
+from wfl_sim.device_models.workload import StepExchange
 from wfl_sim.learning.costs.counting import (
     Flops,
     StepCost,
@@ -43,7 +43,7 @@ def count_split_step(
     loss: Callable[[], Tensor],
     known_to_the_server: int,
     blocks: int,
-) -> tuple[StepCost, SplitExchange]:
+) -> tuple[StepCost, StepExchange]:
     """Return the device's share of a step of the network on a batch, and what crosses the cut.
 
     Args:
@@ -73,7 +73,7 @@ def count_split_step(
     own = {id(value) for value in weights}
     held = footprint_of(weights, [each for each in trained if id(each) in own], local, below.saved)
     flops = below.flops + (whole - both)
-    exchange = SplitExchange(
+    exchange = StepExchange(
         up_bits=(values + known_to_the_server) * _VALUE_BITS,
         down_bits=values * _VALUE_BITS,
         forward=below.flops / flops,

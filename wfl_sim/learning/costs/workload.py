@@ -9,7 +9,7 @@ from typing import Final
 from wfl_sim.codecs.codec import payload_bits
 from wfl_sim.config.plugin_code import code_of
 from wfl_sim.data.instructions import PromptLengths
-from wfl_sim.device_models.workload import Batches, SplitExchange, Workload
+from wfl_sim.device_models.workload import Batches, StepExchange, Workload
 from wfl_sim.execution.lru_cache import LruCache
 from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.alignment.rewards import reward_models_of
@@ -135,7 +135,7 @@ def _count(
 
 def _split(
     adapted: AdaptedModel, phase: Phase, length: PromptLengths | int, blocks: int
-) -> tuple[PhaseCost, SplitExchange]:
+) -> tuple[PhaseCost, StepExchange]:
     """Return the device's share of a step, and what crosses the cut.
 
     The server learns of a text its label and length; of an answer its words, and both lengths.
