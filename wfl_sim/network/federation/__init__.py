@@ -1,0 +1,1 @@
+"""Servers and the federation that a round policy coordinates."""

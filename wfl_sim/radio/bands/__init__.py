@@ -1,0 +1,1 @@
+"""Bands: how their resource blocks are planned among transfers, with interference."""

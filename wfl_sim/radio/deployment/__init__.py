@@ -1,0 +1,1 @@
+"""Where base stations and devices stand, and the large-scale gains between them."""

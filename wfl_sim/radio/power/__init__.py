@@ -1,0 +1,1 @@
+"""Powers: of base stations and devices, their control and their limits."""

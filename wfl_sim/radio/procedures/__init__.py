@@ -1,0 +1,1 @@
+"""Procedures of a link: access, HARQ, transport, losses of updates, handover."""
