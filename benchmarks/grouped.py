@@ -67,9 +67,9 @@ def answers_of(options: argparse.Namespace) -> None:
     """Compare both ways of learning answers: given ones, pairs, and a network's own."""
     from wfl_sim.codecs import Float32
     from wfl_sim.data import Instruct
+    from wfl_sim.learning.base_models.pretrained_model import Pretrained
     from wfl_sim.learning.learner import PeftLearner
     from wfl_sim.learning.phase_requests import PhaseRequest
-    from wfl_sim.learning.pretrained_model import Pretrained
     from wfl_sim.methods import PFTT, PWFF
     from wfl_sim.methods.local_update import Train
     from wfl_sim.methods.objectives import DPO, GRPO, PPO, RULES, Rewards
@@ -221,8 +221,8 @@ def main() -> None:
 
     from wfl_sim.execution.worker_process import keep_freed_memory
     from wfl_sim.learning.adapted_model import AdaptedModel
-    from wfl_sim.learning.model_loading import load_model
-    from wfl_sim.learning.pretrained_model import Pretrained
+    from wfl_sim.learning.base_models.model_loading import load_model
+    from wfl_sim.learning.base_models.pretrained_model import Pretrained
     from wfl_sim.methods import PFTT, FedIT
     from wfl_sim.methods.phases import Local
 

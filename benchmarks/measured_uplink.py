@@ -10,8 +10,8 @@ the SSB, 5 dB noise figure, 64QAM, DDDSU with 3 of 10 slots up. One number is fi
 import numpy as np
 
 import channel_models as cm
-from wfl_sim.radio.fading_average import mean_efficiency
-from wfl_sim.radio.layers import Layers
+from wfl_sim.radio.channel.fading_average import mean_efficiency
+from wfl_sim.radio.channel.layers import Layers
 
 MEASURED = (
     (-75.77, 234.93), (-76.29, 233.30), (-79.10, 237.07), (-80.12, 236.94), (-86.96, 91.43),

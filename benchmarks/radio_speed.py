@@ -32,12 +32,12 @@ import numpy as np
 import simpy
 
 import channel_models as cm
-from wfl_sim.network.carrier import Carrier
-from wfl_sim.network.transfer import TransferRequest
+from wfl_sim.network.carriers.carrier import Carrier
+from wfl_sim.network.carriers.transfer import TransferRequest
 from wfl_sim.radio.allocation import ProportionalFair
-from wfl_sim.radio.channel import SampledChannel
-from wfl_sim.radio.ofdma import OfdmaBand
-from wfl_sim.radio.transmit_power import DevicePower
+from wfl_sim.radio.bands.ofdma import OfdmaBand
+from wfl_sim.radio.channel.sampled_channel import SampledChannel
+from wfl_sim.radio.power.transmit_power import DevicePower
 
 CARRIER, SPEED, SPACING, BLOCKS = 3.5e9, 3 / 3.6, 30e3, 51
 POWER, AVERAGING, OVERHEAD, SLOT = 0.2, 0.2, 0.08, 0.5e-3

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from tools.import_graph import RANKS, circles, imports, module_files, room_of, upward
+from tools.import_graph import (
+    RANKS,
+    circles,
+    folder_circles,
+    imports,
+    module_files,
+    room_of,
+    upward,
+)
 
 ROOT = Path(__file__).parents[1]
 
@@ -21,6 +29,11 @@ def test_imports_go_down_or_stay_in_the_room():
 
 def test_no_files_import_one_another_in_a_circle():
     assert circles() == []
+
+
+@pytest.mark.parametrize("room", ["radio", "network", "rounds", "results", "device_models"])
+def test_folders_of_a_room_import_one_way(room):
+    assert folder_circles(room) == []
 
 
 def test_nothing_inside_imports_the_facade():
@@ -44,6 +57,15 @@ def test_an_upward_import_and_a_circle_are_found(tmp_path):
         "wfl_sim.network.other:1 imports wfl_sim.learning.learner",
     }
     assert circles(tmp_path) == [{"wfl_sim.radio.band", "wfl_sim.network.cell"}]
+
+
+def test_a_circle_of_folders_is_found(tmp_path):
+    folder = tmp_path / "wfl_sim/radio/bands"
+    folder.mkdir(parents=True)
+    (folder / "ofdma.py").write_text("from wfl_sim.radio.cell import CellConfig\n")
+    (folder / "slices.py").write_text("")
+    (folder.parent / "cell.py").write_text("from wfl_sim.radio.bands.slices import Slice\n")
+    assert folder_circles("radio", tmp_path) == [{"radio", "bands"}]
 
 
 @pytest.mark.parametrize(

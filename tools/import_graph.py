@@ -89,6 +89,18 @@ def circles(root: Path = ROOT) -> list[set[str]]:
     return [group for group in nx.strongly_connected_components(graph) if len(group) > 1]
 
 
+def folder_circles(room: str, root: Path = ROOT) -> list[set[str]]:
+    """Return the sets of folders of a room whose files import one another in a circle."""
+    files = module_files(root)
+    pairs = [
+        (files[each.source].parent.name, files[each.target].parent.name)
+        for each in imports(root)
+        if room_of(each.source) == room_of(each.target) == room
+    ]
+    graph = nx.DiGraph([pair for pair in pairs if pair[0] != pair[1]])
+    return [group for group in nx.strongly_connected_components(graph) if len(group) > 1]
+
+
 def upward(root: Path = ROOT) -> list[Import]:
     """Return the imports that go neither to a lower rank nor to the same room."""
     return [

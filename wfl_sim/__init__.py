@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from wfl_sim.network.band import band
+    from wfl_sim.network.carriers.band import band
     from wfl_sim.results import Run
     from wfl_sim.scenario.loading import load
     from wfl_sim.scenario.scenario import Scenario
@@ -28,7 +28,7 @@ _HOMES = {
     "Run": "wfl_sim.results",
     "Scenario": "wfl_sim.scenario.scenario",
     "Simulation": "wfl_sim.simulation.simulation",
-    "band": "wfl_sim.network.band",
+    "band": "wfl_sim.network.carriers.band",
     "load": "wfl_sim.scenario.loading",
     "run": "wfl_sim.simulation.run",
     "sweep": "wfl_sim.simulation.sweep",

@@ -24,7 +24,7 @@ from wfl_sim.execution.executors.base import EXECUTORS, Backlog, Executor, Sessi
 from wfl_sim.execution.learner import GroupLearner, Learner
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import Task
-from wfl_sim.learning.pretrained_model import MODELS, Pretrained
+from wfl_sim.learning.base_models.pretrained_model import MODELS, Pretrained
 from wfl_sim.methods.aggregation import Upload, weighted_mean
 from wfl_sim.methods.local_update import (
     ClientContext,
@@ -41,8 +41,8 @@ from wfl_sim.methods.phases import Local, Phase
 from wfl_sim.methods.robust import ROBUST, Robust
 from wfl_sim.methods.server_optimizers import OPTIMIZERS, Optimizer
 from wfl_sim.methods.staleness import STALENESS, Staleness
-from wfl_sim.network.client import Client, Contribution, Terms
-from wfl_sim.network.federation import Federation
+from wfl_sim.network.devices.client import Client, Contribution, Terms
+from wfl_sim.network.federation.federation import Federation
 from wfl_sim.radio.allocation.allocator import (
     ALLOCATORS,
     Allocator,
@@ -51,11 +51,8 @@ from wfl_sim.radio.allocation.allocator import (
     PowerAllocator,
     Statistics,
 )
-from wfl_sim.radio.areas import AREAS, Area
-from wfl_sim.radio.base_station_power import STATIONS, BaseStationPower
 from wfl_sim.radio.cell import CellConfig
-from wfl_sim.radio.layouts import LAYOUTS, Layout
-from wfl_sim.radio.propagation import (
+from wfl_sim.radio.channel.propagation import (
     ANTENNAS,
     FADINGS,
     PATHLOSSES,
@@ -64,7 +61,10 @@ from wfl_sim.radio.propagation import (
     Antenna,
     TransportRate,
 )
-from wfl_sim.radio.update_loss import LOSSES, UpdateLoss
+from wfl_sim.radio.deployment.areas import AREAS, Area
+from wfl_sim.radio.deployment.layouts import LAYOUTS, Layout
+from wfl_sim.radio.power.base_station_power import STATIONS, BaseStationPower
+from wfl_sim.radio.procedures.update_loss import LOSSES, UpdateLoss
 from wfl_sim.randomness import stream
 from wfl_sim.rounds.policy import ROUNDS, Choosy, Rounds
 from wfl_sim.rounds.selection import RandomSelection

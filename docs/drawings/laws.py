@@ -9,7 +9,7 @@ from picture import BLACK, BLUE, GREEN, ORANGE, RED, panels, save
 from channel_models import db_to_linear, linear_to_db
 from wfl_sim.methods.aggregation import Upload
 from wfl_sim.methods.staleness import Delta, Mixing
-from wfl_sim.radio.power_control import PowerControl
+from wfl_sim.radio.power.power_control import PowerControl
 
 BLOCK, BLOCKS = 360e3, 10
 MOST_DBM = 23.0

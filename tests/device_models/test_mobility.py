@@ -10,7 +10,7 @@ from scipy.integrate import quad
 from tests.fixtures.runs import scenario
 from wfl_sim.config.errors import LocatedError, ScenarioError
 from wfl_sim.device_models.mobility import GaussMarkov, RandomWaypoint, Region, Trace, Track
-from wfl_sim.radio.areas import Ring
+from wfl_sim.radio.deployment.areas import Ring
 
 DISC = Ring(radius=100.0, min_distance=0.0)
 REGION = Region(lambda rng: tuple(DISC.drop(0, rng, None)), (0.0, 0.0), 100.0)

@@ -17,8 +17,8 @@ from wfl_sim.execution.executors.ray_cluster import RaySession
 from wfl_sim.execution.processor import processor
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import LocalUpdate
+from wfl_sim.learning.base_models.pretrained_model import content_of
 from wfl_sim.learning.pretrained import builtin
-from wfl_sim.learning.pretrained_model import content_of
 from wfl_sim.simulation.simulation import Simulation
 
 ray = pytest.importorskip("ray")

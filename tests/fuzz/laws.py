@@ -17,7 +17,7 @@ from tests.fuzz.values import FILES
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.registry import validate
 from wfl_sim.execution.plan import NetworkOnly
-from wfl_sim.network.federation import Federation
+from wfl_sim.network.federation.federation import Federation
 from wfl_sim.radio.allocation.allocator import ALLOCATORS, Demands
 from wfl_sim.records import Span
 from wfl_sim.results.digests import digest_spans

@@ -8,12 +8,12 @@ from transformers import DynamicCache, GPT2Config, GPT2LMHeadModel
 
 from wfl_sim.data.instructions import PromptLengths
 from wfl_sim.learning.adapted_model import AdaptedModel
+from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.learning.causal.attention import kept_share
 from wfl_sim.learning.causal.generation import Decoding, generate
 from wfl_sim.learning.causal.prompts import dummy_prompts
 from wfl_sim.learning.costs.alignment import _generation, phase_cost
 from wfl_sim.learning.costs.counting import PhaseCost, count_flops
-from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.methods.objectives import DPO, GRPO, PPO, Alignment, Sparsity
 from wfl_sim.methods.parts import Adapter, Critic, LastLayers, LoRA, Part
 from wfl_sim.methods.phases import Local, Phase

@@ -18,10 +18,10 @@ from wfl_sim.data.metrics import ExactMatch, Judge, RougeL, named
 from wfl_sim.learning.alignment.language_model import LanguageModel
 from wfl_sim.learning.alignment.policy import reference_policy
 from wfl_sim.learning.alignment.rewards import ModelReward, RuleReward, rewards_of
+from wfl_sim.learning.base_models.model_loading import load_tokenizer
+from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.learning.causal.prompts import Conversations, encode
-from wfl_sim.learning.model_loading import load_tokenizer
 from wfl_sim.learning.pretrained import builtin
-from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.methods import PFIT, PWFF, FedIT, FedMOA, FedRLHF
 from wfl_sim.methods.method import Method
 from wfl_sim.methods.objectives import DPO, GRPO, PPO, RULES, Rewards, Sparsity

@@ -12,13 +12,13 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 from tools.models.checkpoints import checkpoint
 from tools.models.trials import outcome
 from wfl_sim.data.instructions import Instructions, PromptLengths
+from wfl_sim.learning.base_models.model_loading import load_on_meta
+from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.learning.causal.attention import why_not_sparse
 from wfl_sim.learning.causal.generation import Decoding, generate
 from wfl_sim.learning.causal.log_probabilities import log_probabilities
 from wfl_sim.learning.causal.prompts import PromptBatch, encode
 from wfl_sim.learning.costs.counting import count_step
-from wfl_sim.learning.model_loading import load_on_meta
-from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.learning.training import train_only
 from wfl_sim.methods.objectives import Sparsity
 from wfl_sim.methods.phases import Local, one_phase

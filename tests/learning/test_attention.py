@@ -10,12 +10,12 @@ from transformers import AutoModelForCausalLM, Gemma2Config
 from tests.learning.test_grouped import learner
 from wfl_sim.data.examples import Shards
 from wfl_sim.learning.adapted_model import AdaptedModel
+from wfl_sim.learning.base_models.model_loading import load_causal, load_model
+from wfl_sim.learning.base_models.network_options import attention_of
+from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.learning.causal.log_probabilities import log_probabilities
 from wfl_sim.learning.causal.prompts import PromptBatch
-from wfl_sim.learning.model_loading import load_causal, load_model
-from wfl_sim.learning.network_options import attention_of
 from wfl_sim.learning.objectives import supervised_loss
-from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.learning.tokenized import TokenizedTexts
 from wfl_sim.methods import FedIT
 from wfl_sim.methods.objectives import Sparsity

@@ -15,7 +15,7 @@ from wfl_sim.config.errors import LocatedError, ScenarioError
 from wfl_sim.data.examples import Shards
 from wfl_sim.execution.store import Store
 from wfl_sim.learning import compiled
-from wfl_sim.learning.pretrained_model import Pretrained
+from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.methods import PFTT, FedIT
 from wfl_sim.methods.parts import Adapter, LoRA
 from wfl_sim.methods.phases import Local

@@ -11,10 +11,10 @@ from wfl_sim.config.errors import LocatedError
 from wfl_sim.data import Instruct
 from wfl_sim.execution.store import Store
 from wfl_sim.learning.alignment.language_model import LanguageModel
+from wfl_sim.learning.base_models.model_loading import load_causal, load_tokenizer
+from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.learning.causal.prompts import encode
 from wfl_sim.learning.compatibility import check_compatible
-from wfl_sim.learning.model_loading import load_causal, load_tokenizer
-from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.methods import PFIT, FedDPA
 from wfl_sim.methods.parts import LoRA
 from wfl_sim.simulation.simulation import Simulation

@@ -19,9 +19,9 @@ from wfl_sim.data import Instruct
 from wfl_sim.data.examples import Shards
 from wfl_sim.data.instruct import Preferences
 from wfl_sim.execution.task import InitialPrivate, InitialShared, LocalUpdate, Result, StateRef
+from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.learning.learner import PeftLearner
 from wfl_sim.learning.phase_requests import PhaseRequest
-from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.methods import PFIT, PFTT, PWFF, FedIT, FedMOA, LocalOnly
 from wfl_sim.methods.local_update import Train
 from wfl_sim.methods.objectives import DPO, GRPO, PPO, PREFERENCES, RULES, Rewards, Sparsity
@@ -130,7 +130,7 @@ def parts_of(rank: int, alpha: float = 0.0) -> tuple[Part, ...]:
 def mixed(quiet: Folder, shards: Shards) -> Callable[..., list[tuple[Any, PhaseRequest]]]:
     """A function from a phase to models and requests whose ranks, steps and batches differ."""
     from wfl_sim.learning.adapted_model import AdaptedModel
-    from wfl_sim.learning.model_loading import load_model, load_tokenizer
+    from wfl_sim.learning.base_models.model_loading import load_model, load_tokenizer
     from wfl_sim.learning.tokenized import encode
 
     model = quiet("bert")

@@ -11,9 +11,9 @@ import pytest
 from wfl_sim.data.examples import Shards
 from wfl_sim.data.metrics import Correlation, MacroF1
 from wfl_sim.execution.task import Evaluate, InitialShared, Result, StateRef
+from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.learning.grouped import evaluation
 from wfl_sim.learning.learner import PeftLearner
-from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.methods import PFTT, FedAvg, FedDPA
 from wfl_sim.methods.parts import Adapter, LoRA
 from wfl_sim.state import State

@@ -13,9 +13,9 @@ from transformers import AutoTokenizer
 
 from wfl_sim.data.examples import Shards
 from wfl_sim.data.instructions import Instructions
+from wfl_sim.learning.base_models.model_loading import load_model, load_tokenizer, read_headers
+from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.learning.inspection import inspect
-from wfl_sim.learning.model_loading import load_model, load_tokenizer, read_headers
-from wfl_sim.learning.pretrained_model import Pretrained
 
 Folder = Callable[[str], Pretrained]
 

@@ -24,8 +24,8 @@ from wfl_sim.execution.task import (
     StateRef,
     key_of,
 )
+from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.learning.learner import PeftLearner
-from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.methods import PFTT, FedIT, LocalOnly
 from wfl_sim.methods.aggregation import Upload, weighted_mean
 from wfl_sim.methods.parts import Adapter, Head, LoRA, Part
@@ -418,7 +418,7 @@ def test_learner_and_recipe_are_torch_free_until_a_task_runs(pretrained: Folder)
         "import sys, numpy as np\n"
         "from wfl_sim.learning.learner import PeftLearner\n"
         "from wfl_sim.data.examples import Examples, Shards\n"
-        "from wfl_sim.learning.pretrained_model import Pretrained\n"
+        "from wfl_sim.learning.base_models.pretrained_model import Pretrained\n"
         "from wfl_sim.methods import PFTT\n"
         "from wfl_sim.codecs import Float32\n"
         "none = Examples((), np.empty(0, np.int64))\n"

@@ -13,9 +13,9 @@ from pydantic import TypeAdapter
 from safetensors.torch import load_file, save_file
 
 from wfl_sim.execution.task import InitialShared
-from wfl_sim.learning import hub
-from wfl_sim.learning.model_loading import load_model, load_tokenizer
-from wfl_sim.learning.pretrained_model import MODELS, Pretrained
+from wfl_sim.learning.base_models import hub
+from wfl_sim.learning.base_models.model_loading import load_model, load_tokenizer
+from wfl_sim.learning.base_models.pretrained_model import MODELS, Pretrained
 from wfl_sim.learning.synthetic import Synthetic, SyntheticLearner
 from wfl_sim.methods import PFTT, LocalOnly
 from wfl_sim.methods.phases import Local

@@ -16,10 +16,10 @@ from wfl_sim.data import Instruct
 from wfl_sim.data.examples import Shards
 from wfl_sim.execution.task import LocalUpdate, StateRef
 from wfl_sim.learning.adapted_model import AdaptedModel
+from wfl_sim.learning.base_models.model_loading import load_model, load_on_meta, load_tokenizer
+from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.learning.causal.prompts import encode
 from wfl_sim.learning.costs.counting import count_step
-from wfl_sim.learning.model_loading import load_model, load_on_meta, load_tokenizer
-from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.learning.synthetic import Synthetic, SyntheticLearner
 from wfl_sim.learning.training import optimizer_of
 from wfl_sim.methods import PFIT, FedIT, Scaffold, SplitLoRA

@@ -21,8 +21,8 @@ from wfl_sim.execution.task import (
     LocalUpdate,
     StateRef,
 )
+from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.learning.learner import PeftLearner
-from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.methods.method import METHODS, hook, is_weighted_mean
 from wfl_sim.methods.objectives import Alignment, Rewards
 from wfl_sim.methods.parts import Adapter, LoRA

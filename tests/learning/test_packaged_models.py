@@ -12,9 +12,9 @@ from wfl_sim.config.errors import ScenarioError
 from wfl_sim.config.fields import model_cache
 from wfl_sim.data import Instruct, InstructionRecords
 from wfl_sim.execution.task import InitialPrivate, InitialShared
+from wfl_sim.learning.base_models.packaged_models import add, cached, conversations
+from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.learning.learner import PeftLearner
-from wfl_sim.learning.packaged_models import add, cached, conversations
-from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.methods import FedIT
 from wfl_sim.methods.parts import LoRA
 from wfl_sim.scenario.loading import load
@@ -119,9 +119,9 @@ def test_smollm2_knows_the_capital_of_france() -> None:
     from transformers import AutoTokenizer
 
     from wfl_sim.data.instructions import Instructions, PromptLengths
+    from wfl_sim.learning.base_models.model_loading import load_causal
     from wfl_sim.learning.causal.evaluation import generate_answers
     from wfl_sim.learning.causal.prompts import decode_answers, encode
-    from wfl_sim.learning.model_loading import load_causal
     from wfl_sim.methods.objectives import Sparsity
 
     model = Pretrained(pretrained=str(cached("smollm2")))

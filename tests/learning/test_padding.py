@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from wfl_sim.data.examples import Examples, Shards
-from wfl_sim.learning.pretrained_model import Pretrained
+from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.learning.tokenized import TokenizedTexts, padded
 from wfl_sim.learning.training import batches
 from wfl_sim.methods import FedIT

@@ -16,10 +16,10 @@ from tests.learning.test_peft_folder import CLASSES, logits, trained
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.data.examples import Shards
 from wfl_sim.learning.adapted_model import AdaptedModel
-from wfl_sim.learning.model_loading import load_model
+from wfl_sim.learning.base_models.model_loading import load_model
+from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.learning.objectives import supervised_loss
 from wfl_sim.learning.peft_folder import write_peft
-from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.methods.aggregation import Upload
 from wfl_sim.methods.fedpeft import FedPEFT
 from wfl_sim.methods.parts import Head, Part, Tuner

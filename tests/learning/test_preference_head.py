@@ -15,11 +15,11 @@ from wfl_sim.data.instructions import PromptLengths
 from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.alignment.language_model import LanguageModel
 from wfl_sim.learning.alignment.preference_head import _PENALTY, fitted, preference_head
+from wfl_sim.learning.base_models.model_loading import causal_shape, load_causal, load_tokenizer
+from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.learning.causal.prompts import encode
 from wfl_sim.learning.compatibility import check_compatible
 from wfl_sim.learning.costs.alignment import phase_cost
-from wfl_sim.learning.model_loading import causal_shape, load_causal, load_tokenizer
-from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.methods import PFIT
 from wfl_sim.methods.objectives import PPO, PREFERENCES, RULES, Rewards
 from wfl_sim.methods.phases import Local

@@ -11,10 +11,10 @@ from transformers.pytorch_utils import Conv1D
 
 from wfl_sim.data.examples import Shards
 from wfl_sim.learning.adapted_model import AdaptedModel
-from wfl_sim.learning.model_loading import load_model, load_tokenizer
+from wfl_sim.learning.base_models.model_loading import load_model, load_tokenizer
+from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.learning.peft.architecture import layers_of
 from wfl_sim.learning.prefix_cache import PrefixCache
-from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.learning.tokenized import encode
 from wfl_sim.methods import FedIT
 from wfl_sim.methods.parts import Head, LoRA, Part

@@ -7,11 +7,11 @@ from torch.nn import functional
 from tests.learning.test_alignment_costs import A, B, H, L, P, T, V, adapted
 from wfl_sim.data import Instruct
 from wfl_sim.data.instructions import PromptLengths
+from wfl_sim.learning.base_models.model_loading import load_causal, load_tokenizer
+from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.learning.causal.prompts import encode
 from wfl_sim.learning.costs.alignment import phase_cost
-from wfl_sim.learning.model_loading import load_causal, load_tokenizer
 from wfl_sim.learning.objectives import loss_of, terms_of
-from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.methods import FedAvg
 from wfl_sim.methods.parts import Full, Part
 from wfl_sim.methods.phases import Local, NextWord

@@ -16,20 +16,20 @@ from wfl_sim.config.errors import LocatedError
 from wfl_sim.data import Instruct
 from wfl_sim.data.examples import Shards
 from wfl_sim.execution.task import Result
-from wfl_sim.learning import quantised
 from wfl_sim.learning.adapted_model import AdaptedModel
-from wfl_sim.learning.causal.prompts import PromptBatch
-from wfl_sim.learning.learner import PeftLearner
-from wfl_sim.learning.model_loading import load_causal, load_model
-from wfl_sim.learning.objectives import word_cross_entropy
-from wfl_sim.learning.pretrained_model import Pretrained
-from wfl_sim.learning.quantised import (
+from wfl_sim.learning.base_models import quantised
+from wfl_sim.learning.base_models.model_loading import load_causal, load_model
+from wfl_sim.learning.base_models.pretrained_model import Pretrained
+from wfl_sim.learning.base_models.quantised import (
     Int8Linear,
     NF4Linear,
     QuantisedLinear,
     normal_quantiles,
     quantise,
 )
+from wfl_sim.learning.causal.prompts import PromptBatch
+from wfl_sim.learning.learner import PeftLearner
+from wfl_sim.learning.objectives import word_cross_entropy
 from wfl_sim.learning.training import train_only
 from wfl_sim.methods import FedIT, FedPEFT, FLoRA
 from wfl_sim.methods.parts import LoRA, Tuner
@@ -224,7 +224,7 @@ def test_what_cannot_be_is_one_line(quiet: Folder, shards: Shards) -> None:
 def test_bitsandbytes_that_is_not_there_is_said(
     quiet: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = "wfl_sim.learning.pretrained_model.find_spec"
+    module = "wfl_sim.learning.base_models.pretrained_model.find_spec"
     monkeypatch.setattr(module, lambda name: None)
     with pytest.raises(ValueError, match=r"needs bitsandbytes .*; int8 does without"):
         replace(quiet("bert"), quantise="bnb-int8", device="cuda")

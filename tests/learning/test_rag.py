@@ -9,11 +9,11 @@ from tests.fixtures.runs import scenario
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.data.retrieval import DocumentStore
 from wfl_sim.execution.store import Store
+from wfl_sim.learning.base_models.model_loading import causal_shape
+from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.learning.causal.generation import Decoding, generate
 from wfl_sim.learning.causal.prompts import dummy_prompts
 from wfl_sim.learning.costs.counting import count_flops
-from wfl_sim.learning.model_loading import causal_shape
-from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.learning.training import batches
 from wfl_sim.methods.objectives import Sparsity
 from wfl_sim.methods.phases import Local

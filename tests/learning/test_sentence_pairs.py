@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from wfl_sim.data.examples import Examples
-from wfl_sim.learning.model_loading import load_model, load_tokenizer
+from wfl_sim.learning.base_models.model_loading import load_model, load_tokenizer
+from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.learning.objectives import logits
 from wfl_sim.learning.prefix_cache import PrefixCache
-from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.learning.tokenized import encode, joined
 
 BERT = Pretrained(pretrained="builtin:tiny-bert")

@@ -12,13 +12,13 @@ from wfl_sim.config.errors import LocatedError
 from wfl_sim.data import Instruct
 from wfl_sim.execution.store import Store
 from wfl_sim.learning.adapted_model import AdaptedModel
+from wfl_sim.learning.base_models.model_loading import causal_shape, load_model, load_on_meta
+from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.learning.costs.counting import count_step
 from wfl_sim.learning.costs.split import blocks_of, count_split_step
 from wfl_sim.learning.costs.workload import count_update_of
 from wfl_sim.learning.learner_context import LearnerContext
-from wfl_sim.learning.model_loading import causal_shape, load_model, load_on_meta
 from wfl_sim.learning.objectives import loss_of
-from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.learning.tokenized import TokenizedTexts, dummy_batch
 from wfl_sim.methods import FedIT, SplitLoRA
 from wfl_sim.methods.method import on_device

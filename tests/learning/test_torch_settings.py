@@ -10,8 +10,8 @@ import torch
 from tests.learning.test_grouped import apart, both, learner, tasks_of
 from tests.learning.test_grouped_evaluation import both as evaluated
 from wfl_sim.data.examples import Shards
-from wfl_sim.learning.model_loading import load_model
-from wfl_sim.learning.pretrained_model import Pretrained
+from wfl_sim.learning.base_models.model_loading import load_model
+from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.methods import PFTT
 from wfl_sim.methods.parts import Adapter, LoRA
 from wfl_sim.methods.phases import Local

@@ -5,8 +5,8 @@ import pytest
 import simpy
 
 from tests.fixtures.runs import outcome
-from wfl_sim.network.access_procedure import AccessProcedure
-from wfl_sim.radio.access import Access
+from wfl_sim.network.carriers.access_procedure import AccessProcedure
+from wfl_sim.radio.procedures.access import Access
 from wfl_sim.randomness import stream
 
 CELL = "cells=[{bandwidth: 10 MHz, channel: {pathloss: macro, shadowing: {sigma: 6 dB}}%s}]"

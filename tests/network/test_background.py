@@ -13,15 +13,15 @@ from wfl_sim.config.errors import LocatedError, ScenarioError
 from wfl_sim.device_models.energy import EnergyLedger
 from wfl_sim.device_models.radio_power import radio_of
 from wfl_sim.execution.plan import NetworkOnly
-from wfl_sim.network.background import BackgroundTraffic
+from wfl_sim.network.carriers.background import BackgroundTraffic
+from wfl_sim.network.carriers.radio_access import RadioAccess
+from wfl_sim.network.carriers.transfer import TransferRequest
 from wfl_sim.network.context import RunContext
-from wfl_sim.network.radio_access import RadioAccess
-from wfl_sim.network.transfer import TransferRequest
 from wfl_sim.radio.allocation.channel_unaware import EqualShare
-from wfl_sim.radio.band import expected_rate
+from wfl_sim.radio.bands.band import expected_rate
 from wfl_sim.radio.cell import CellConfig
+from wfl_sim.radio.channel.propagation import ChannelConfig
 from wfl_sim.radio.directions import UplinkConfig
-from wfl_sim.radio.propagation import ChannelConfig
 from wfl_sim.radio.traffic import Traffic, sources
 from wfl_sim.simulation.build import run_federation
 from wfl_sim.simulation.placement import place

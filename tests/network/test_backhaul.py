@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.fixtures.runs import outcome, scenario
 from tests.simulation.test_simulation import check_laws
 from wfl_sim.config.errors import ScenarioError
-from wfl_sim.network.backhaul import build_routes, max_min_rates
+from wfl_sim.network.carriers.backhaul import build_routes, max_min_rates
 from wfl_sim.simulation.placement import place
 
 TWO = "cells=[{position: [-400, 0]}, {position: [400, 0]}]"

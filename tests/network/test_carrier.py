@@ -6,10 +6,10 @@ import simpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wfl_sim.network.backhaul import WiredLinks
-from wfl_sim.network.carrier import Carrier
-from wfl_sim.network.transfer import TransferRequest
-from wfl_sim.radio.medium import ActiveTransfers, RatePlan
+from wfl_sim.network.carriers.backhaul import WiredLinks
+from wfl_sim.network.carriers.carrier import Carrier
+from wfl_sim.network.carriers.transfer import TransferRequest
+from wfl_sim.radio.bands.medium import ActiveTransfers, RatePlan
 
 
 def wire(capacity):

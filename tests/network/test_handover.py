@@ -6,7 +6,7 @@ import pytest
 from tests.fixtures.runs import outcome, scenario
 from tests.simulation.test_simulation import check_laws
 from wfl_sim.config.errors import ScenarioError
-from wfl_sim.radio.handover import A3Trigger, HandoverConfig
+from wfl_sim.radio.procedures.handover import A3Trigger, HandoverConfig
 
 LINE = """
 name: line

@@ -13,7 +13,7 @@ from wfl_sim.config.errors import ScenarioError
 from wfl_sim.device_models.carbon import CarbonIntensity
 from wfl_sim.device_models.energy import COMPONENTS
 from wfl_sim.device_models.radio_power import ModemPower
-from wfl_sim.radio.base_station_power import EarthModel, Tr38864
+from wfl_sim.radio.power.base_station_power import EarthModel, Tr38864
 from wfl_sim.records import Span
 from wfl_sim.scenario.loading import load
 from wfl_sim.simulation.network_totals import station_joules

@@ -7,8 +7,8 @@ import simpy
 import channel_models as cm
 from tests.fixtures.runs import outcome
 from tests.simulation.test_simulation import check_laws
-from wfl_sim.network.band import band
-from wfl_sim.radio.power_control import ClosedLoop
+from wfl_sim.network.carriers.band import band
+from wfl_sim.radio.power.power_control import ClosedLoop
 
 NOISE = cm.thermal_noise_density() * 360e3
 

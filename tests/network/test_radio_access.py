@@ -9,12 +9,12 @@ from tests.radio.test_ofdma import BLOCK, BLOCKS, NOISE, finish, make_band
 from tests.simulation.test_simulation import check_laws
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.radio.allocation import EqualShare, MaxCI, ProportionalFair
-from wfl_sim.radio.band import build_band
+from wfl_sim.radio.bands.band import build_band
+from wfl_sim.radio.bands.subbands import Subbands
 from wfl_sim.radio.cell import CellConfig
-from wfl_sim.radio.power_control import PowerControl
-from wfl_sim.radio.subbands import Subbands
-from wfl_sim.radio.transmit_power import DevicePower, per_held_block
-from wfl_sim.radio.update_loss import ConstantLoss, Never, Waterfall
+from wfl_sim.radio.power.power_control import PowerControl
+from wfl_sim.radio.power.transmit_power import DevicePower, per_held_block
+from wfl_sim.radio.procedures.update_loss import ConstantLoss, Never, Waterfall
 from wfl_sim.simulation.placement import place
 
 STATIC = "cells.0.channel.fading=static"

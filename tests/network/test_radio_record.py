@@ -6,7 +6,7 @@ import pytest
 import channel_models as cm
 from tests.fixtures.runs import BASE, outcome
 from wfl_sim.network.radio_record import RadioRecord
-from wfl_sim.radio.medium import RatePlan
+from wfl_sim.radio.bands.medium import RatePlan
 
 RECORD = "record={radio: 2 ms}"
 MCS = "cells.0.uplink={rate: mcs, allocator: proportional-fair, csi_delay: 4 ms}"

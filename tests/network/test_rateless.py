@@ -10,8 +10,8 @@ from tests.fixtures.runs import outcome
 from tests.radio.test_ofdma import BLOCK, BLOCKS, make_band, shannon
 from tests.simulation.test_simulation import check_laws
 from wfl_sim.config.errors import ScenarioError
-from wfl_sim.network.carrier import Carrier
-from wfl_sim.network.transfer import BroadcastGroup, TransferRequest
+from wfl_sim.network.carriers.carrier import Carrier
+from wfl_sim.network.carriers.transfer import BroadcastGroup, TransferRequest
 from wfl_sim.radio.allocation import MaxCI, ProportionalFair
 
 RATELESS = "cells.0.downlink.rateless=true"

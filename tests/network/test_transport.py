@@ -7,10 +7,10 @@ import simpy
 from tests.fixtures.runs import outcome, scenario
 from tests.radio.test_ofdma import BLOCK, BLOCKS, NOISE, make_band
 from tests.simulation.test_simulation import check_laws
-from wfl_sim.network.backhaul import WiredLinks
-from wfl_sim.network.carrier import Carrier
-from wfl_sim.network.transfer import TransferRequest, Window
-from wfl_sim.radio.transport import Transport
+from wfl_sim.network.carriers.backhaul import WiredLinks
+from wfl_sim.network.carriers.carrier import Carrier
+from wfl_sim.network.carriers.transfer import TransferRequest, Window
+from wfl_sim.radio.procedures.transport import Transport
 
 RATE, RTT, FIRST = 50e6, 0.04, 116_800.0
 

@@ -132,7 +132,7 @@ def test_a_policy_that_waits_for_uploads_gives_up(tmp_path, rounds, setting, mon
 
 def test_a_clock_that_stands_still_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(SHORTEST_CYCLE, 0.0)
-    monkeypatch.setattr("wfl_sim.network.watchdog._EVENTS", 2000)
+    monkeypatch.setattr("wfl_sim.network.federation.watchdog._EVENTS", 2000)
     tiny = "devices.0.battery={capacity: 1e-12 J, charging: 1 W}"
     with pytest.raises(LocatedError, match="the clock stands at"):
         outcome(tmp_path, "rounds={kind: synchronous, until: 10 s, clients: 1}", tiny, text=TWO)
@@ -147,7 +147,7 @@ def test_a_clock_that_stands_still_is_an_error(tmp_path, monkeypatch):
     ],
 )
 def test_the_clock_ends_where_it_tells_nothing_apart(tmp_path, setting, message, monkeypatch):
-    monkeypatch.setattr("wfl_sim.network.watchdog._LOOK", 1)
+    monkeypatch.setattr("wfl_sim.network.federation.watchdog._LOOK", 1)
     with pytest.raises(LocatedError, match=message):
         outcome(tmp_path, setting, text=TWO)
 

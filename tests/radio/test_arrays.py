@@ -10,7 +10,7 @@ import pytest
 import channel_models as cm
 from tests.fixtures.runs import outcome
 from wfl_sim.config.errors import LocatedError
-from wfl_sim.radio.layers import Layers
+from wfl_sim.radio.channel.layers import Layers
 
 LEVEL = np.pi / 2
 ROOT = Path(__file__).parents[2]

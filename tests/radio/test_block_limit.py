@@ -12,9 +12,9 @@ from tests.fixtures.runs import outcome
 from tests.radio.test_allocation import demands, make
 from tests.radio.test_ofdma import BLOCK, NOISE, finish, make_band
 from tests.simulation.test_simulation import check_laws
-from wfl_sim.radio.block_limit import BlockLimit, allocate_within_limits
-from wfl_sim.radio.fading_average import best_snr, least_snr, mean_efficiency
-from wfl_sim.radio.transmit_power import DevicePower
+from wfl_sim.radio.bands.block_limit import BlockLimit, allocate_within_limits
+from wfl_sim.radio.channel.fading_average import best_snr, least_snr, mean_efficiency
+from wfl_sim.radio.power.transmit_power import DevicePower
 
 
 def test_the_limit_is_the_power_over_what_a_block_needs():

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import channel_models as cm
-from wfl_sim.radio.channel import SampledChannel
-from wfl_sim.radio.lazy_fading import LazyFading
+from wfl_sim.radio.channel.lazy_fading import LazyFading
+from wfl_sim.radio.channel.sampled_channel import SampledChannel
 from wfl_sim.randomness import stream
 
 OFFSETS = np.linspace(-9e6, 9e6, 11)
@@ -131,7 +131,7 @@ def test_a_link_is_the_same_whenever_and_with_whomever_it_is_drawn():
 @pytest.mark.parametrize("wish", ["never", "always"])
 def test_blocks_are_as_short_as_the_links_are_many(monkeypatch, wish):
     monkeypatch.setenv("WFL_SIM_COMPILED", wish)
-    monkeypatch.setattr("wfl_sim.radio.channel._MEMORY", 2**16)
+    monkeypatch.setattr("wfl_sim.radio.channel.sampled_channel._MEMORY", 2**16)
     model, doppler = cm.Rayleigh(profile="tdl-c"), np.full(40, 9.7)
     fading = LazyFading(model, lambda link: stream(3, "fading", link), doppler)
     whole = model.realise([stream(3, "fading", link) for link in range(40)], doppler)

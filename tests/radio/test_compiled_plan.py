@@ -6,14 +6,14 @@ import simpy
 
 import channel_models as cm
 from channel_models.elementary import capacity
-from wfl_sim.network.carrier import Carrier
-from wfl_sim.network.transfer import TransferRequest
-from wfl_sim.radio import plan_ahead
+from wfl_sim.network.carriers.carrier import Carrier
+from wfl_sim.network.carriers.transfer import TransferRequest
 from wfl_sim.radio.allocation import ProportionalFair
-from wfl_sim.radio.block_limit import BlockLimit
-from wfl_sim.radio.channel import SampledChannel
-from wfl_sim.radio.ofdma import OfdmaBand
-from wfl_sim.radio.transmit_power import CellPower, DevicePower
+from wfl_sim.radio.bands import plan_ahead
+from wfl_sim.radio.bands.block_limit import BlockLimit
+from wfl_sim.radio.bands.ofdma import OfdmaBand
+from wfl_sim.radio.channel.sampled_channel import SampledChannel
+from wfl_sim.radio.power.transmit_power import CellPower, DevicePower
 
 pytest.importorskip("numba", reason="numba is not installed: NumPy alone works")
 

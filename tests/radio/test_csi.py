@@ -11,12 +11,12 @@ import channel_models as cm
 from tests.fixtures.runs import outcome
 from tests.radio.test_ofdma import BLOCK, BLOCKS, NOISE, finish, make_band
 from tests.simulation.test_simulation import check_laws
-from wfl_sim.network.carrier import Carrier
-from wfl_sim.network.transfer import TransferRequest
+from wfl_sim.network.carriers.carrier import Carrier
+from wfl_sim.network.carriers.transfer import TransferRequest
 from wfl_sim.radio.allocation import MaxCI
-from wfl_sim.radio.channel import SampledChannel
-from wfl_sim.radio.csi import EstimatedFading
-from wfl_sim.radio.lazy_fading import LazyFading
+from wfl_sim.radio.channel.csi import EstimatedFading
+from wfl_sim.radio.channel.lazy_fading import LazyFading
+from wfl_sim.radio.channel.sampled_channel import SampledChannel
 from wfl_sim.randomness import stream
 
 OFFSETS = (np.arange(BLOCKS) - (BLOCKS - 1) / 2) * BLOCK

@@ -6,9 +6,9 @@ import pytest
 import channel_models as cm
 from tests.fixtures.runs import BASE, scenario
 from wfl_sim.radio.cell import CellConfig
-from wfl_sim.radio.large_scale import LargeScale
-from wfl_sim.radio.propagation import ChannelConfig
-from wfl_sim.radio.scenario_fading import ScenarioFading
+from wfl_sim.radio.channel.propagation import ChannelConfig
+from wfl_sim.radio.channel.scenario_fading import ScenarioFading
+from wfl_sim.radio.deployment.large_scale import LargeScale
 from wfl_sim.scenario.loading import load, remarks
 from wfl_sim.scenario.resolve import to_dict
 

@@ -7,12 +7,12 @@ import channel_models as cm
 from tests.fixtures.runs import BASE, scenario
 from tests.simulation.test_simulation import check_laws
 from wfl_sim.config.errors import ScenarioError
-from wfl_sim.radio.band import build_band
+from wfl_sim.radio.bands.band import build_band
 from wfl_sim.radio.cell import CellConfig
-from wfl_sim.radio.fading_by_sight import FadingBySight
-from wfl_sim.radio.propagation import ChannelConfig
-from wfl_sim.radio.scenario_fading import ScenarioFading
-from wfl_sim.radio.transmit_power import CellPower
+from wfl_sim.radio.channel.fading_by_sight import FadingBySight
+from wfl_sim.radio.channel.propagation import ChannelConfig
+from wfl_sim.radio.channel.scenario_fading import ScenarioFading
+from wfl_sim.radio.power.transmit_power import CellPower
 from wfl_sim.simulation.simulation import Simulation
 
 UMA = BASE.replace("macro", "{kind: uma, condition: mixed}")

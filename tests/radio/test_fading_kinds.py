@@ -7,7 +7,7 @@ import channel_models as cm
 from tests.fixtures.runs import outcome, scenario
 from tests.simulation.test_simulation import check_laws
 from wfl_sim.config.errors import ScenarioError
-from wfl_sim.radio.band import sampling_step
+from wfl_sim.radio.bands.band import sampling_step
 from wfl_sim.scenario.builtin_kinds import FADINGS, RATES
 
 FADING = "cells.0.channel.fading"

@@ -6,7 +6,7 @@ import pytest
 import channel_models as cm
 from tests.fixtures.runs import outcome, scenario
 from tests.simulation.test_simulation import check_laws
-from wfl_sim.radio.harq import Harq
+from wfl_sim.radio.procedures.harq import Harq
 
 
 @pytest.mark.parametrize("error", [0.02, 0.1, 0.5])

@@ -11,13 +11,13 @@ from tests.fixtures.runs import outcome, scenario
 from tests.radio.test_ofdma import BLOCK, BLOCKS, NOISE, make_band
 from tests.simulation.test_simulation import check_laws
 from wfl_sim.config.errors import ScenarioError
-from wfl_sim.network.carrier import Carrier
-from wfl_sim.network.cell_carrier import CellCarrier
-from wfl_sim.network.transfer import TransferRequest
-from wfl_sim.radio.interference import CoupledCells
-from wfl_sim.radio.load_interference import AverageLoadInterference
-from wfl_sim.radio.medium import ActiveTransfers
-from wfl_sim.radio.transmit_power import CellPower, DevicePower
+from wfl_sim.network.carriers.carrier import Carrier
+from wfl_sim.network.carriers.cell_carrier import CellCarrier
+from wfl_sim.network.carriers.transfer import TransferRequest
+from wfl_sim.radio.bands.interference import CoupledCells
+from wfl_sim.radio.bands.load_interference import AverageLoadInterference
+from wfl_sim.radio.bands.medium import ActiveTransfers
+from wfl_sim.radio.power.transmit_power import CellPower, DevicePower
 
 GAINS = np.array([[1e-11, 4e-13], [2e-13, 3e-11]])
 """of cells 0 and 1 to devices 0 and 1, each served by the cell of its number"""
@@ -132,7 +132,7 @@ def test_of_many_links_the_strongest_fade_and_the_others_count_by_their_mean(
     monkeypatch, direction, most
 ):
     """Each of three cells follows `most // 3` of its two interferers."""
-    monkeypatch.setattr("wfl_sim.radio.interference.MOST_FADING", most)
+    monkeypatch.setattr("wfl_sim.radio.bands.interference.MOST_FADING", most)
     gains = np.array([[1e-10, 2e-11, 5e-11], [3e-11, 1e-10, 4e-11], [6e-11, 7e-12, 1e-10]])
     medium = coupled(direction, gains, fading=cm.Rayleigh(), doppler=50.0, step=0.02, blocks=1)
     traffic = ActiveTransfers(
@@ -164,7 +164,7 @@ def test_of_many_links_the_strongest_fade_and_the_others_count_by_their_mean(
 
 def test_full_load_on_a_hexagonal_grid_has_the_geometry_of_its_distances(tmp_path):
     """Downlink SINR of 57 places against d^-3.76 over 19 cells, noise aside."""
-    from wfl_sim.radio.band import build_band
+    from wfl_sim.radio.bands.band import build_band
     from wfl_sim.simulation.placement import place
 
     made = scenario(

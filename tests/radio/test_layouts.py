@@ -7,7 +7,7 @@ import channel_models as cm
 from tests.fixtures.runs import outcome, scenario
 from wfl_sim.config.errors import ScenarioError
 from wfl_sim.radio.cell import CellConfig
-from wfl_sim.radio.layouts import Hexagonal
+from wfl_sim.radio.deployment.layouts import Hexagonal
 from wfl_sim.simulation.placement import place
 
 SEVEN = (

@@ -22,11 +22,11 @@ from tests.fixtures.closed_form_allocation import (
 )
 from tests.radio.test_allocation import demands
 from tests.radio.test_ofdma import BLOCK, BLOCKS, NOISE, finish, make_band
-from wfl_sim.network.carrier import Carrier
-from wfl_sim.network.transfer import TransferRequest
+from wfl_sim.network.carriers.carrier import Carrier
+from wfl_sim.network.carriers.transfer import TransferRequest
 from wfl_sim.radio.allocation import EqualShare, MinimumEnergy, MinimumMakespan
 from wfl_sim.radio.allocation.allocator import Statistics
-from wfl_sim.radio.rate_curve import rate_curve
+from wfl_sim.radio.channel.rate_curve import rate_curve
 
 BAND = 20e6
 

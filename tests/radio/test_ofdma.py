@@ -10,8 +10,8 @@ import simpy
 from scipy.special import exp1, j0
 
 import channel_models as cm
-from wfl_sim.network.carrier import Carrier
-from wfl_sim.network.transfer import TransferRequest
+from wfl_sim.network.carriers.carrier import Carrier
+from wfl_sim.network.carriers.transfer import TransferRequest
 from wfl_sim.radio.allocation import (
     EarliestDeadline,
     EqualShare,
@@ -20,11 +20,11 @@ from wfl_sim.radio.allocation import (
     MinimumMakespan,
     ProportionalFair,
 )
-from wfl_sim.radio.channel import SampledChannel
-from wfl_sim.radio.lazy_fading import delayed
-from wfl_sim.radio.medium import ActiveTransfers
-from wfl_sim.radio.ofdma import OfdmaBand
-from wfl_sim.radio.transmit_power import CellPower, DevicePower
+from wfl_sim.radio.bands.medium import ActiveTransfers
+from wfl_sim.radio.bands.ofdma import OfdmaBand
+from wfl_sim.radio.channel.lazy_fading import delayed
+from wfl_sim.radio.channel.sampled_channel import SampledChannel
+from wfl_sim.radio.power.transmit_power import CellPower, DevicePower
 
 BLOCKS, BLOCK, NOISE = 6, 360e3, 1e-20
 

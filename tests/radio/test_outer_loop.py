@@ -6,9 +6,9 @@ import pytest
 import channel_models as cm
 from tests.fixtures.runs import outcome
 from wfl_sim.config.errors import ScenarioError
-from wfl_sim.network.transfer import TransferRequest
-from wfl_sim.network.transfer_progress import PlanRun, Progress
-from wfl_sim.radio.medium import RatePlan
+from wfl_sim.network.carriers.transfer import TransferRequest
+from wfl_sim.network.carriers.transfer_progress import PlanRun, Progress
+from wfl_sim.radio.bands.medium import RatePlan
 
 FAST = """
 name: fast

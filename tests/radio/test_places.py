@@ -8,8 +8,8 @@ import pytest
 from tests.fixtures.runs import BASE, scenario
 from wfl_sim.config.errors import LocatedError, ScenarioError
 from wfl_sim.radio.cell import CellConfig
-from wfl_sim.radio.layouts import Sites
-from wfl_sim.radio.places import Places
+from wfl_sim.radio.deployment.layouts import Sites
+from wfl_sim.radio.deployment.places import Places
 from wfl_sim.simulation.placement import place
 
 BONN = (7.0982, 50.7374)

@@ -9,8 +9,8 @@ import pytest
 import channel_models as cm
 from tests.fixtures.runs import outcome, scenario
 from wfl_sim.config.errors import LocatedError, ScenarioError
-from wfl_sim.radio.ray_exports import from_deepmimo, from_sionna, write_rays
-from wfl_sim.radio.rays import RayFading, read_gains
+from wfl_sim.radio.channel.ray_exports import from_deepmimo, from_sionna, write_rays
+from wfl_sim.radio.channel.rays import RayFading, read_gains
 from wfl_sim.simulation.placement import place
 
 ROOT = Path(__file__).parents[2]

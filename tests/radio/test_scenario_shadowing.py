@@ -6,8 +6,8 @@ import pytest
 import channel_models as cm
 from tests.fixtures.runs import BASE, scenario
 from wfl_sim.radio.cell import CellConfig
-from wfl_sim.radio.large_scale import LargeScale
-from wfl_sim.radio.propagation import ChannelConfig
+from wfl_sim.radio.channel.propagation import ChannelConfig
+from wfl_sim.radio.deployment.large_scale import LargeScale
 from wfl_sim.simulation.placement import place
 
 MODELS = [

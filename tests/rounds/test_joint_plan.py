@@ -9,9 +9,9 @@ from tests.fixtures.runs import BASE, scenario
 from wfl_sim.config.errors import LocatedError, ScenarioError
 from wfl_sim.device_models.workload import UpdateCost
 from wfl_sim.execution.plan import NetworkOnly
-from wfl_sim.network.client import Terms
+from wfl_sim.network.devices.client import Terms
 from wfl_sim.radio.allocation.makespan import Outlook
-from wfl_sim.radio.rate_curve import rate_curve
+from wfl_sim.radio.channel.rate_curve import rate_curve
 from wfl_sim.rounds.joint_plan import JointEnergy
 from wfl_sim.simulation.build import build_federation
 from wfl_sim.simulation.simulation import Simulation

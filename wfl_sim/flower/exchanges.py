@@ -19,7 +19,7 @@ from wfl_sim.execution.learner import Learner
 from wfl_sim.execution.plan import NetworkOnly
 from wfl_sim.execution.task import StateRef
 from wfl_sim.learning.costs.counted_call import counted_call
-from wfl_sim.network.device import Device
+from wfl_sim.network.devices.device import Device
 from wfl_sim.randomness import derived_seed
 
 _log = logging.getLogger(__name__)

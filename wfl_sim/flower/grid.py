@@ -14,8 +14,8 @@ from flwr.serverapp import Grid
 from flwr.supercore.run import Run
 
 from wfl_sim.flower.exchanges import Exchange, ExchangePlan
-from wfl_sim.network.device import Device
-from wfl_sim.network.federation import Federation
+from wfl_sim.network.devices.device import Device
+from wfl_sim.network.federation.federation import Federation
 from wfl_sim.records import Metric, Scope
 
 _STRATEGY_ASKS: Final = 2

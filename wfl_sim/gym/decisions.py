@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 import channel_models as cm
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.device_models.frequency import Fixed
-from wfl_sim.network.device import Device
-from wfl_sim.network.federation import Federation
+from wfl_sim.network.devices.device import Device
+from wfl_sim.network.federation.federation import Federation
 from wfl_sim.radio.allocation import Weighted
 from wfl_sim.scenario.scenario import Scenario
 

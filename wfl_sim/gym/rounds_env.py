@@ -27,9 +27,9 @@ from wfl_sim.gym.decisions import (
     observed,
     prepared,
 )
-from wfl_sim.network.device import Device
-from wfl_sim.network.federation import Federation
-from wfl_sim.network.watchdog import Watchdog
+from wfl_sim.network.devices.device import Device
+from wfl_sim.network.federation.federation import Federation
+from wfl_sim.network.federation.watchdog import Watchdog
 from wfl_sim.records import Metric
 from wfl_sim.results import digest_spans, write_run
 from wfl_sim.results.tables import NAME_BYTES, cut

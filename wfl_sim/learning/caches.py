@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from wfl_sim.data.examples import Examples, Padding, Shards
 from wfl_sim.data.instructions import Instructions, PromptLengths
 from wfl_sim.data.metrics import Judge, Metric, named
-from wfl_sim.learning.pretrained_model import Pretrained
+from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.learning.retrieval import Retrieval, retrieval_of
 from wfl_sim.methods.parts import Part
 from wfl_sim.methods.phases import Phase
@@ -71,7 +71,7 @@ class EncodedShards:
     @cached_property
     def tokenizer(self) -> "PreTrainedTokenizerBase":
         """The tokenizer of the model."""
-        from wfl_sim.learning.model_loading import load_tokenizer
+        from wfl_sim.learning.base_models.model_loading import load_tokenizer
 
         return load_tokenizer(self.model)
 
@@ -146,7 +146,7 @@ class ModelCache:
     def _load(self, parts: tuple[Part, ...]) -> "AdaptedModel":
         from wfl_sim.learning.adapted_model import AdaptedModel
         from wfl_sim.learning.alignment.language_model import LanguageModel
-        from wfl_sim.learning.model_loading import load_causal, load_model
+        from wfl_sim.learning.base_models.model_loading import load_causal, load_model
         from wfl_sim.learning.peft_folder import begin_with
 
         examples, model = self.examples, self.examples.model

@@ -3,7 +3,7 @@
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.data.examples import Shards
 from wfl_sim.data.instructions import Instructions
-from wfl_sim.learning.pretrained_model import Pretrained
+from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.methods.method import METHODS, Method, SplitModel
 from wfl_sim.methods.objectives import DPO, GRPO, PPO, PREFERENCES, RULES, Alignment
 from wfl_sim.methods.parts import Full, Head, LastLayers, Offset, RewardWeights

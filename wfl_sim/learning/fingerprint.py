@@ -15,7 +15,7 @@ from typing import Any, Final
 from wfl_sim.codecs.codec import Codec
 from wfl_sim.config.plugin_code import code_of
 from wfl_sim.execution.processor import processor
-from wfl_sim.learning.pretrained_model import Pretrained
+from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.methods.method import Method
 from wfl_sim.methods.objectives import Alignment
 from wfl_sim.methods.phases import Phase

@@ -9,9 +9,9 @@ from transformers import PreTrainedTokenizerBase
 
 from wfl_sim.data.examples import Shards
 from wfl_sim.data.instructions import Instructions
+from wfl_sim.learning.base_models.model_loading import check_device, load_tokenizer, read_headers
+from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.learning.causal.prompts import format_prompt
-from wfl_sim.learning.model_loading import check_device, load_tokenizer, read_headers
-from wfl_sim.learning.pretrained_model import Pretrained
 
 _TEXTS: Final = 64
 """Texts that are tokenised."""

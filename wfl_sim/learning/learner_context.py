@@ -7,8 +7,8 @@ from functools import cached_property
 from wfl_sim.codecs.codec import Codec
 from wfl_sim.data.examples import Padding, Shards
 from wfl_sim.data.metrics import Metric
+from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.learning.caches import EncodedShards, ModelCache
-from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.methods.device_parts import DeviceParts
 from wfl_sim.methods.method import Method
 from wfl_sim.methods.phases import Phase

@@ -18,10 +18,10 @@ from safetensors.numpy import load_file
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
-from wfl_sim.learning.model_loading import load_in_full, load_tokenizer
+from wfl_sim.learning.base_models.model_loading import load_in_full, load_tokenizer
+from wfl_sim.learning.base_models.pretrained_model import ADAPTER, Pretrained
 from wfl_sim.learning.peft.architecture import last_weights
 from wfl_sim.learning.peft.tuner import BITFIT, config_of, plain_name
-from wfl_sim.learning.pretrained_model import ADAPTER, Pretrained
 from wfl_sim.methods.parts import (
     Critic,
     Full,

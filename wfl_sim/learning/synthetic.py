@@ -9,7 +9,7 @@ from channel_models.units import Fraction, Unit
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.device_models.workload import StepExchange, Workload
 from wfl_sim.execution.task import Result, Task
-from wfl_sim.learning.pretrained_model import MODELS
+from wfl_sim.learning.base_models.pretrained_model import MODELS
 from wfl_sim.learning.privacy_accounting import with_secure_aggregation
 from wfl_sim.methods import parts as kinds
 from wfl_sim.methods.device_parts import DeviceParts

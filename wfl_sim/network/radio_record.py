@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from wfl_sim.radio.medium import RatePlan
+from wfl_sim.radio.bands.medium import RatePlan
 from wfl_sim.records import RadioSample
 
 _ROUNDING = 1e-9

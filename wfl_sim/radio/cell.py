@@ -22,13 +22,13 @@ from channel_models.units import (
 )
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.registry import From
-from wfl_sim.radio.access import Access
-from wfl_sim.radio.base_station_power import STATIONS, BaseStationPower
+from wfl_sim.radio.channel.fading_average import best_snr, least_snr
+from wfl_sim.radio.channel.propagation import ANTENNAS, PATHLOSSES, Antenna, ChannelConfig
 from wfl_sim.radio.directions import BY_CARRIER, DownlinkConfig, UplinkConfig
-from wfl_sim.radio.fading_average import best_snr, least_snr
-from wfl_sim.radio.propagation import ANTENNAS, PATHLOSSES, Antenna, ChannelConfig
+from wfl_sim.radio.power.base_station_power import STATIONS, BaseStationPower
+from wfl_sim.radio.procedures.access import Access
+from wfl_sim.radio.procedures.transport import Transport
 from wfl_sim.radio.traffic import Traffic, check_reserved
-from wfl_sim.radio.transport import Transport
 from wfl_sim.radio.wifi import Wifi, check_access
 
 Direction = Literal["uplink", "downlink"]

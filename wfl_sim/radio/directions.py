@@ -21,11 +21,11 @@ from wfl_sim.config.registry import From
 from wfl_sim.radio.allocation.allocator import ALLOCATORS, Allocator
 from wfl_sim.radio.allocation.channel_unaware import EqualShare
 from wfl_sim.radio.allocation.opportunistic import ProportionalFair
-from wfl_sim.radio.harq import Harq
-from wfl_sim.radio.power_control import PowerControl
-from wfl_sim.radio.power_reduction import Modulation, PowerReduction
-from wfl_sim.radio.propagation import RATES
-from wfl_sim.radio.update_loss import LOSSES, Never, UpdateLoss
+from wfl_sim.radio.channel.propagation import RATES
+from wfl_sim.radio.power.power_control import PowerControl
+from wfl_sim.radio.power.power_reduction import Modulation, PowerReduction
+from wfl_sim.radio.procedures.harq import Harq
+from wfl_sim.radio.procedures.update_loss import LOSSES, Never, UpdateLoss
 
 BY_CARRIER: Final[Any] = None
 """Default of a key that `CellConfig` fills in."""

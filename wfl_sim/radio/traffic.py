@@ -20,7 +20,7 @@ from channel_models.units import (
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.fields import PositiveFloat, PositiveInt
 from wfl_sim.device_models import Hardware, HardwareReference
-from wfl_sim.radio.power_control import TransmitPower
+from wfl_sim.radio.power.power_control import TransmitPower
 
 USER_HEIGHT: Final = 1.5
 """m of the users."""

@@ -12,7 +12,7 @@ from channel_models.elementary import power
 from channel_models.units import PositiveSeconds, dbm_to_watt
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.fields import PositiveInt
-from wfl_sim.radio.update_loss import Waterfall
+from wfl_sim.radio.procedures.update_loss import Waterfall
 
 FloatArray = NDArray[np.float64]
 

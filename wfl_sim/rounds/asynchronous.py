@@ -16,8 +16,8 @@ from wfl_sim.rounds.selection.basic import Selector, selected
 if TYPE_CHECKING:
     import simpy
 
-    from wfl_sim.network.client import Client, Contribution
-    from wfl_sim.network.federation import Federation
+    from wfl_sim.network.devices.client import Client, Contribution
+    from wfl_sim.network.federation.federation import Federation
 
 
 @ROUNDS("asynchronous")

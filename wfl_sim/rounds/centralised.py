@@ -13,7 +13,7 @@ from wfl_sim.rounds.policy import ROUNDS
 if TYPE_CHECKING:
     import simpy
 
-    from wfl_sim.network.federation import Federation
+    from wfl_sim.network.federation.federation import Federation
 
 
 @ROUNDS("centralised")

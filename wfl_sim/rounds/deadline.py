@@ -12,8 +12,8 @@ from wfl_sim.rounds.policy import ROUNDS, LimitedRounds, ask, cancel, finish, ga
 if TYPE_CHECKING:
     import simpy
 
-    from wfl_sim.network.client import Contribution
-    from wfl_sim.network.federation import Federation
+    from wfl_sim.network.devices.client import Contribution
+    from wfl_sim.network.federation.federation import Federation
 
 
 @ROUNDS("deadline")

@@ -19,8 +19,8 @@ from wfl_sim.rounds.selection.basic import SELECTORS, RandomSelection, Selector,
 if TYPE_CHECKING:
     import simpy
 
-    from wfl_sim.network.edge_server import EdgeServer
-    from wfl_sim.network.federation import Federation
+    from wfl_sim.network.federation.edge_server import EdgeServer
+    from wfl_sim.network.federation.federation import Federation
 
 
 @ROUNDS("hierarchical")

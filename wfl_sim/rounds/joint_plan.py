@@ -27,9 +27,9 @@ from wfl_sim.rounds.policy import ROUNDS, LimitedRounds, finish, gather
 if TYPE_CHECKING:
     import simpy
 
-    from wfl_sim.network.client import Terms
-    from wfl_sim.network.device import Device
-    from wfl_sim.network.federation import Federation
+    from wfl_sim.network.devices.client import Terms
+    from wfl_sim.network.devices.device import Device
+    from wfl_sim.network.federation.federation import Federation
 
 FloatArray = NDArray[np.float64]
 _GRID: Final = np.linspace(-0.5, 0.5, 21)
@@ -90,8 +90,8 @@ class JointPlan(LimitedRounds):
 
     def _terms(self, devices: Sequence[Device], now: float) -> dict[int, Terms]:
         """Return the terms of each device by its number: every cell has a plan of its own."""
-        from wfl_sim.network.client import Terms  # both load simpy
-        from wfl_sim.network.sender_facts import sender_facts
+        from wfl_sim.network.devices.client import Terms  # both load simpy
+        from wfl_sim.network.devices.sender_facts import sender_facts
 
         terms: dict[int, Terms] = {}
         for name in dict.fromkeys(device.cell.name for device in devices):

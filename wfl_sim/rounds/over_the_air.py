@@ -15,7 +15,7 @@ from wfl_sim.rounds.policy import ROUNDS, LimitedRounds, ask, finish, gather
 if TYPE_CHECKING:
     import simpy
 
-    from wfl_sim.network.federation import Federation
+    from wfl_sim.network.federation.federation import Federation
 
 
 @ROUNDS("over-the-air")
@@ -60,7 +60,7 @@ class OverTheAir(LimitedRounds):
 
     def _rounds(self, federation: Federation) -> Generator[simpy.Event, Any, None]:
         # A local import, because validation of a scenario does without SimPy.
-        from wfl_sim.network.over_the_air import OverTheAirUpload
+        from wfl_sim.network.devices.over_the_air import OverTheAirUpload
 
         server = federation.server
         for number in self.numbers:

@@ -17,9 +17,9 @@ from wfl_sim.rounds.selection.basic import SELECTORS, RandomSelection, Selector,
 if TYPE_CHECKING:
     import simpy
 
-    from wfl_sim.network.client import Client, Contribution
-    from wfl_sim.network.federation import Federation
-    from wfl_sim.network.server import Server
+    from wfl_sim.network.devices.client import Client, Contribution
+    from wfl_sim.network.federation.federation import Federation
+    from wfl_sim.network.federation.server import Server
 
 
 class Rounds(Protocol):

@@ -17,7 +17,7 @@ from wfl_sim.rounds.policy import (
 if TYPE_CHECKING:
     import simpy
 
-    from wfl_sim.network.federation import Federation
+    from wfl_sim.network.federation.federation import Federation
 
 
 @ROUNDS("synchronous")

@@ -18,24 +18,24 @@ from wfl_sim.device_models.frequency import GOVERNORS
 from wfl_sim.device_models.jitter import JITTERS
 from wfl_sim.device_models.mobility.track import MOBILITIES
 from wfl_sim.execution.executors.base import EXECUTORS
-from wfl_sim.learning.pretrained_model import MODELS
+from wfl_sim.learning.base_models.pretrained_model import MODELS
 from wfl_sim.methods.method import METHODS
 from wfl_sim.methods.objectives import ALGORITHMS
 from wfl_sim.methods.robust import ROBUST
 from wfl_sim.methods.server_optimizers import OPTIMIZERS
 from wfl_sim.methods.staleness import STALENESS
 from wfl_sim.radio.allocation.allocator import ALLOCATORS
-from wfl_sim.radio.areas import AREAS
-from wfl_sim.radio.base_station_power import STATIONS
-from wfl_sim.radio.blockage import BlockedFading, ScreensFading
-from wfl_sim.radio.fading_by_sight import FadingBySight
-from wfl_sim.radio.layers import Layers
-from wfl_sim.radio.layouts import LAYOUTS
-from wfl_sim.radio.propagation import ANTENNAS, FADINGS, PATHLOSSES, RATES, SHADOWINGS
-from wfl_sim.radio.rays import RayFading
-from wfl_sim.radio.recorded_fading import RecordedFading
-from wfl_sim.radio.scenario_fading import ScenarioFading
-from wfl_sim.radio.update_loss import LOSSES
+from wfl_sim.radio.channel.blockage import BlockedFading, ScreensFading
+from wfl_sim.radio.channel.fading_by_sight import FadingBySight
+from wfl_sim.radio.channel.layers import Layers
+from wfl_sim.radio.channel.propagation import ANTENNAS, FADINGS, PATHLOSSES, RATES, SHADOWINGS
+from wfl_sim.radio.channel.rays import RayFading
+from wfl_sim.radio.channel.recorded_fading import RecordedFading
+from wfl_sim.radio.channel.scenario_fading import ScenarioFading
+from wfl_sim.radio.deployment.areas import AREAS
+from wfl_sim.radio.deployment.layouts import LAYOUTS
+from wfl_sim.radio.power.base_station_power import STATIONS
+from wfl_sim.radio.procedures.update_loss import LOSSES
 from wfl_sim.rounds.policy import ROUNDS
 from wfl_sim.rounds.selection.basic import SELECTORS
 

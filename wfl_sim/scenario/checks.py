@@ -13,7 +13,7 @@ from wfl_sim.codecs.codec import CODECS, Codec
 from wfl_sim.config.errors import LocatedError, located
 from wfl_sim.data.sharding import Data
 from wfl_sim.device_models.availability import TraceAvailability
-from wfl_sim.learning.pretrained_model import Pretrained
+from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.learning.synthetic import Synthetic
 from wfl_sim.methods.method import (
     METHODS,
@@ -25,11 +25,11 @@ from wfl_sim.methods.method import (
 )
 from wfl_sim.methods.objectives import Rewards
 from wfl_sim.methods.server import AggregationConfig
-from wfl_sim.network.backhaul_graph import BackhaulGraph
-from wfl_sim.radio.band import sampling_step
+from wfl_sim.network.carriers.backhaul_graph import BackhaulGraph
+from wfl_sim.radio.bands.band import sampling_step
+from wfl_sim.radio.bands.cochannel import check_bands
 from wfl_sim.radio.cell import CellConfig, only_wired
-from wfl_sim.radio.cochannel import check_bands
-from wfl_sim.radio.layouts import Layout
+from wfl_sim.radio.deployment.layouts import Layout
 from wfl_sim.rounds import Asynchronous, Centralised, Hierarchical, OverTheAir
 from wfl_sim.rounds.policy import Rounds
 from wfl_sim.scenario.devices import DeviceGroup

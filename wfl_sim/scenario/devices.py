@@ -16,8 +16,8 @@ from wfl_sim.device_models.battery import Battery
 from wfl_sim.device_models.mobility import Static
 from wfl_sim.device_models.mobility.track import MOBILITIES, Mobility
 from wfl_sim.device_models.radio_power import ModemPower
-from wfl_sim.radio.areas import AREAS, Area, Ring
-from wfl_sim.radio.power_control import TransmitPower
+from wfl_sim.radio.deployment.areas import AREAS, Area, Ring
+from wfl_sim.radio.power.power_control import TransmitPower
 
 _GIVE_UP: Final = 10.0
 

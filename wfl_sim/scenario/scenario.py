@@ -30,14 +30,14 @@ from wfl_sim.device_models import Hardware, HardwareReference
 from wfl_sim.device_models.carbon import CarbonIntensity
 from wfl_sim.execution.executors import Auto
 from wfl_sim.execution.executors.base import EXECUTORS, Executor
-from wfl_sim.learning.pretrained_model import MODELS
+from wfl_sim.learning.base_models.pretrained_model import MODELS
 from wfl_sim.methods.method import METHODS, Method
 from wfl_sim.methods.privacy import Privacy
 from wfl_sim.methods.server import AggregationConfig
-from wfl_sim.network.backhaul_graph import BackhaulGraph
+from wfl_sim.network.carriers.backhaul_graph import BackhaulGraph
 from wfl_sim.radio.cell import CellConfig
-from wfl_sim.radio.handover import HandoverConfig
-from wfl_sim.radio.layouts import LAYOUTS, Layout
+from wfl_sim.radio.deployment.layouts import LAYOUTS, Layout
+from wfl_sim.radio.procedures.handover import HandoverConfig
 from wfl_sim.rounds.policy import ROUNDS, Choosy, Rounds
 from wfl_sim.scenario import checks
 from wfl_sim.scenario.devices import DeviceGroup

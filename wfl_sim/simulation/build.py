@@ -15,23 +15,23 @@ from wfl_sim.device_models.energy import EnergyLedger
 from wfl_sim.device_models.radio_power import radio_of
 from wfl_sim.device_models.workload import Workload
 from wfl_sim.execution.plan import Plan
-from wfl_sim.network.background import BackgroundTraffic
-from wfl_sim.network.backhaul import Route, build_routes
-from wfl_sim.network.backhaul_graph import SERVER
-from wfl_sim.network.cell import Cell
+from wfl_sim.network.carriers.background import BackgroundTraffic
+from wfl_sim.network.carriers.backhaul import Route, build_routes
+from wfl_sim.network.carriers.backhaul_graph import SERVER
+from wfl_sim.network.carriers.cell import Cell
+from wfl_sim.network.carriers.radio_access import RadioAccess
 from wfl_sim.network.context import RunContext
-from wfl_sim.network.device import Device
-from wfl_sim.network.edge_server import EdgeServer
-from wfl_sim.network.federation import Federation
-from wfl_sim.network.mobility import MobilityContext, MobilityProcess
-from wfl_sim.network.radio_access import RadioAccess
+from wfl_sim.network.devices.device import Device
+from wfl_sim.network.devices.mobility import MobilityContext, MobilityProcess
+from wfl_sim.network.devices.sender_facts import sender_facts
+from wfl_sim.network.federation.edge_server import EdgeServer
+from wfl_sim.network.federation.federation import Federation
+from wfl_sim.network.federation.server import Server
+from wfl_sim.network.federation.watchdog import ClockListener, Watchdog
 from wfl_sim.network.radio_record import RadioRecord
-from wfl_sim.network.sender_facts import sender_facts
-from wfl_sim.network.server import Server
-from wfl_sim.network.watchdog import ClockListener, Watchdog
-from wfl_sim.radio.band import expected_rate, uplink_outlook
-from wfl_sim.radio.handover import HandoverConfig
+from wfl_sim.radio.bands.band import expected_rate, uplink_outlook
 from wfl_sim.radio.over_the_air import analog_uplink
+from wfl_sim.radio.procedures.handover import HandoverConfig
 from wfl_sim.scenario.scenario import Scenario
 from wfl_sim.simulation.feasibility import unreached
 from wfl_sim.simulation.placement import Placement, reference_db

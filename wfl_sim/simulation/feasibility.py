@@ -8,7 +8,7 @@ from typing import Final
 from wfl_sim.config.errors import LocatedError, located
 from wfl_sim.device_models.workload import Workload
 from wfl_sim.radio.cell import CellConfig, Direction
-from wfl_sim.radio.propagation import RATES
+from wfl_sim.radio.channel.propagation import RATES
 from wfl_sim.scenario.scenario import Scenario
 from wfl_sim.simulation.placement import Placement, traffic_key
 

@@ -8,8 +8,8 @@ from channel_models import TddPattern
 from wfl_sim.config.answers import one_number
 from wfl_sim.device_models.energy import COMPONENTS
 from wfl_sim.device_models.hardware import Hardware
-from wfl_sim.network.federation import Federation
-from wfl_sim.radio.base_station_power import BaseStationPower, Interval
+from wfl_sim.network.federation.federation import Federation
+from wfl_sim.radio.power.base_station_power import BaseStationPower, Interval
 from wfl_sim.records import Span
 from wfl_sim.scenario.scenario import Scenario
 

@@ -12,9 +12,9 @@ from channel_models.validation import FloatArray
 from wfl_sim.config.answers import AnswerError, numbers
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.device_models.mobility import Region, Track
-from wfl_sim.network.backhaul_graph import SERVER, nearest, star
+from wfl_sim.network.carriers.backhaul_graph import SERVER, nearest, star
 from wfl_sim.radio.cell import CellConfig
-from wfl_sim.radio.large_scale import LargeScale
+from wfl_sim.radio.deployment.large_scale import LargeScale
 from wfl_sim.radio.traffic import USER_HEIGHT, Source, sources
 from wfl_sim.randomness import stream
 from wfl_sim.records import Level

@@ -13,7 +13,7 @@ from channel_models import OutOfRangeWarning
 from wfl_sim.config.errors import Location
 from wfl_sim.device_models.availability import TraceAvailability
 from wfl_sim.device_models.mobility.trace import Trace
-from wfl_sim.radio.propagation import FROZEN
+from wfl_sim.radio.channel.propagation import FROZEN
 from wfl_sim.rounds import Asynchronous, Centralised
 from wfl_sim.scenario.scenario import Scenario
 from wfl_sim.simulation.feasibility import OutOfReach

@@ -19,8 +19,8 @@ from wfl_sim.execution.store import Store
 from wfl_sim.execution.training_plan import TrainingPlan
 from wfl_sim.execution.worker_process import cores
 from wfl_sim.learning.learner import PeftLearner
-from wfl_sim.network.federation import Federation
-from wfl_sim.network.watchdog import ClockListener
+from wfl_sim.network.federation.federation import Federation
+from wfl_sim.network.federation.watchdog import ClockListener
 from wfl_sim.records import LabelCount, Level, Metric, RadioSample, Span
 from wfl_sim.rounds.selection.basic import SELECTORS
 from wfl_sim.scenario.privacy_checks import draws_uniformly

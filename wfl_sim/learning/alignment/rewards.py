@@ -10,9 +10,14 @@ from transformers import AutoConfig, PreTrainedTokenizerBase
 
 from wfl_sim.data.instruct_rules import score_answer
 from wfl_sim.data.instructions import Instructions
+from wfl_sim.learning.base_models.model_loading import (
+    load_model,
+    load_tokenizer,
+    loaded,
+    most_tokens,
+)
+from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.learning.causal.prompts import PromptBatch, decode_answers, format_prompt
-from wfl_sim.learning.model_loading import load_model, load_tokenizer, loaded, most_tokens
-from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.methods.objectives import DPO, PREFERENCES, RULES, Alignment, Rewards
 from wfl_sim.methods.phases import Phase
 

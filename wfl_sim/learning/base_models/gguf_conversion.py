@@ -1,4 +1,4 @@
-"""Conversion of a GGUF file: `python -m wfl_sim.learning.gguf_conversion FILE FOLDER`.
+"""Conversion of a GGUF file: `python -m wfl_sim.learning.base_models.gguf_conversion FILE FOLDER`.
 
 The quantised values become half-precision safetensors, beside the tokenizer. It needs `gguf`.
 """

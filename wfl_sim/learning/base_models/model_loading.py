@@ -17,9 +17,9 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from wfl_sim.learning.network_options import WRITTEN_OUT, attention_of, frozen
-from wfl_sim.learning.pretrained_model import Pretrained
-from wfl_sim.learning.quantised import ROUNDS_AS_READ, options_of, quantise
+from wfl_sim.learning.base_models.network_options import WRITTEN_OUT, attention_of, frozen
+from wfl_sim.learning.base_models.pretrained_model import Pretrained
+from wfl_sim.learning.base_models.quantised import ROUNDS_AS_READ, options_of, quantise
 from wfl_sim.learning.torch_settings import deterministic, silence_transformers
 
 _FROM_PAD: Final = {"roberta", "xlm-roberta", "camembert"}

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from transformers import PretrainedConfig, PreTrainedModel
 
-from wfl_sim.learning.pretrained_model import Pretrained
+from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.learning.torch_settings import checkpointed
 
 WRITTEN_OUT: Final = "eager"

@@ -14,7 +14,7 @@ from channel_models.units import Bytes
 from wfl_sim.config.fields import FilePath
 from wfl_sim.config.registry import Registry
 from wfl_sim.execution.learner import PortableModel
-from wfl_sim.learning.hub import snapshot
+from wfl_sim.learning.base_models.hub import snapshot
 
 MODELS: Registry[Any] = Registry("model")
 

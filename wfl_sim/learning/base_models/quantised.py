@@ -23,7 +23,7 @@ from transformers.quantizers.auto import register_quantization_config, register_
 from transformers.quantizers.base import HfQuantizer
 from transformers.utils.quantization_config import QuantizationConfigMixin
 
-from wfl_sim.learning.pretrained_model import Pretrained
+from wfl_sim.learning.base_models.pretrained_model import Pretrained
 
 _BLOCK: Final = 64
 """Weights of NF4 that share a scale."""

@@ -26,6 +26,8 @@ from wfl_sim.learning.alignment.policy import (
     policy_gradient,
     preference_loss,
 )
+from wfl_sim.learning.base_models.model_loading import load_on_meta
+from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.learning.causal.attention import kept_share, why_not_sparse
 from wfl_sim.learning.causal.generation import Decoding, generate
 from wfl_sim.learning.causal.log_probabilities import hidden_states, log_probabilities
@@ -40,9 +42,7 @@ from wfl_sim.learning.costs.counting import (
     size_of,
     storages,
 )
-from wfl_sim.learning.model_loading import load_on_meta
 from wfl_sim.learning.objectives import logits, next_word_cross_entropy, word_cross_entropy
-from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.learning.tokenized import dummy_batch
 from wfl_sim.learning.torch_settings import checkpointed
 from wfl_sim.methods.objectives import DPO, GRPO, PPO, PREFERENCES, Alignment

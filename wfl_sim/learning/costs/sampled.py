@@ -12,9 +12,9 @@ import numpy as np
 
 from wfl_sim.device_models.workload import Batches, Workload
 from wfl_sim.learning.adapted_model import AdaptedModel
+from wfl_sim.learning.base_models.model_loading import load_on_meta
+from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.learning.costs.counting import StepCost, count_step
-from wfl_sim.learning.model_loading import load_on_meta
-from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.learning.tokenized import TokenizedTexts, bucketed, padded
 from wfl_sim.learning.training import batches
 from wfl_sim.methods.parts import Part

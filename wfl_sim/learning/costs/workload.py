@@ -13,15 +13,15 @@ from wfl_sim.device_models.workload import Batches, StepExchange, Workload
 from wfl_sim.execution.lru_cache import LruCache
 from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.alignment.rewards import reward_models_of
+from wfl_sim.learning.base_models.model_loading import causal_shape, load_on_meta, most_tokens
+from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.learning.causal.prompts import dummy_prompts
 from wfl_sim.learning.costs.alignment import phase_cost
 from wfl_sim.learning.costs.counting import PhaseCost, count_step
 from wfl_sim.learning.costs.split import count_split_step
 from wfl_sim.learning.learner_context import LearnerContext
-from wfl_sim.learning.model_loading import causal_shape, load_on_meta, most_tokens
 from wfl_sim.learning.objectives import loss_of, word_cross_entropy
 from wfl_sim.learning.peft_folder import begin_with
-from wfl_sim.learning.pretrained_model import Pretrained
 from wfl_sim.learning.tokenized import dummy_batch
 from wfl_sim.methods.method import (
     SplitModel,

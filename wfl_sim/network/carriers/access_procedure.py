@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import simpy
 
-from wfl_sim.radio.access import Access
 from wfl_sim.radio.cell import Direction
+from wfl_sim.radio.procedures.access import Access
 
 Events = Generator[simpy.Event, Any, None]
 

@@ -8,9 +8,9 @@ from typing import Any, Final
 import simpy
 
 from wfl_sim.device_models.radio_power import RadioPower
-from wfl_sim.network.cell_carrier import CellCarrier
+from wfl_sim.network.carriers.cell_carrier import CellCarrier
+from wfl_sim.network.carriers.transfer import Transfer, TransferRequest
 from wfl_sim.network.context import RunContext
-from wfl_sim.network.transfer import Transfer, TransferRequest
 from wfl_sim.radio.traffic import Source
 from wfl_sim.records import Activity, Outcome
 

@@ -10,10 +10,10 @@ import simpy
 from numpy.typing import NDArray
 
 from channel_models.validation import FloatArray
-from wfl_sim.network.backhaul_graph import route
-from wfl_sim.network.carrier import Carrier
-from wfl_sim.network.transfer import TransferRequest
-from wfl_sim.radio.medium import ActiveTransfers, RatePlan
+from wfl_sim.network.carriers.backhaul_graph import route
+from wfl_sim.network.carriers.carrier import Carrier
+from wfl_sim.network.carriers.transfer import TransferRequest
+from wfl_sim.radio.bands.medium import ActiveTransfers, RatePlan
 
 Pair = tuple[str, str]
 

@@ -15,12 +15,12 @@ from channel_models.units import MetresPerSecond, PositiveMetres, Unit
 from wfl_sim.config.errors import ScenarioError
 from wfl_sim.config.merging import document_of
 from wfl_sim.config.registry import typed
-from wfl_sim.network.radio_access import RadioAccess
-from wfl_sim.network.transfer import Transfer, TransferRequest
+from wfl_sim.network.carriers.radio_access import RadioAccess
+from wfl_sim.network.carriers.transfer import Transfer, TransferRequest
 from wfl_sim.radio.cell import CellConfig, Direction
-from wfl_sim.radio.large_scale import LargeScale
-from wfl_sim.radio.power_control import TransmitPower
-from wfl_sim.radio.propagation import FROZEN
+from wfl_sim.radio.channel.propagation import FROZEN
+from wfl_sim.radio.deployment.large_scale import LargeScale
+from wfl_sim.radio.power.power_control import TransmitPower
 
 
 @dataclass(frozen=True, kw_only=True)

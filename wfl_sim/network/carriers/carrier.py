@@ -14,10 +14,10 @@ import numpy as np
 import simpy
 from numpy.typing import NDArray
 
+from wfl_sim.network.carriers.transfer import Transfer, TransferRequest
+from wfl_sim.network.carriers.transfer_progress import PlanRun, Progress
 from wfl_sim.network.radio_record import RadioRecord
-from wfl_sim.network.transfer import Transfer, TransferRequest
-from wfl_sim.network.transfer_progress import PlanRun, Progress
-from wfl_sim.radio.medium import Medium, RatePlan
+from wfl_sim.radio.bands.medium import Medium, RatePlan
 
 _LONGEST_PLAN = 32
 """Steps. The length of plans doubles up to this, from half of what the transfers before have had:

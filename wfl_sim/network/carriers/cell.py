@@ -8,14 +8,14 @@ from typing import Any, Protocol, TypeVar
 import simpy
 
 from channel_models.validation import FloatArray
-from wfl_sim.network.backhaul import Route
-from wfl_sim.network.base_station_sleep import BaseStationSleep
-from wfl_sim.network.cell_carrier import CellCarrier
-from wfl_sim.network.transfer import BroadcastGroup, TransferRequest
+from wfl_sim.network.carriers.backhaul import Route
+from wfl_sim.network.carriers.base_station_sleep import BaseStationSleep
+from wfl_sim.network.carriers.cell_carrier import CellCarrier
+from wfl_sim.network.carriers.transfer import BroadcastGroup, TransferRequest
 from wfl_sim.radio.allocation.makespan import Outlook
 from wfl_sim.radio.cell import Direction
 from wfl_sim.radio.over_the_air import AnalogUplink
-from wfl_sim.radio.update_loss import UpdateLoss
+from wfl_sim.radio.procedures.update_loss import UpdateLoss
 
 
 class Receiver(Protocol):

@@ -5,9 +5,9 @@ from math import inf
 
 import simpy
 
-from wfl_sim.network.transfer import Transfer, Window
+from wfl_sim.network.carriers.transfer import Transfer, Window
 from wfl_sim.radio.cell import Direction
-from wfl_sim.radio.transport import Transport
+from wfl_sim.radio.procedures.transport import Transport
 
 
 @dataclass(eq=False)

@@ -9,9 +9,9 @@ import numpy as np
 import simpy
 
 from channel_models.units import db_to_linear
-from wfl_sim.network.carrier import Carrier
-from wfl_sim.radio.power_control import ClosedLoop
-from wfl_sim.radio.transmit_power import DevicePower
+from wfl_sim.network.carriers.carrier import Carrier
+from wfl_sim.radio.power.power_control import ClosedLoop
+from wfl_sim.radio.power.transmit_power import DevicePower
 
 
 class PowerCommands:

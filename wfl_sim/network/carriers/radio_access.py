@@ -9,25 +9,25 @@ import numpy as np
 import simpy
 from numpy.typing import NDArray
 
-from wfl_sim.network.access_procedure import AccessProcedure
-from wfl_sim.network.base_station_sleep import BaseStationSleep
-from wfl_sim.network.carrier import Carrier
-from wfl_sim.network.cell_carrier import ActivityListener, CellCarrier
-from wfl_sim.network.connections import Connections
-from wfl_sim.network.power_commands import PowerCommands
+from wfl_sim.network.carriers.access_procedure import AccessProcedure
+from wfl_sim.network.carriers.base_station_sleep import BaseStationSleep
+from wfl_sim.network.carriers.carrier import Carrier
+from wfl_sim.network.carriers.cell_carrier import ActivityListener, CellCarrier
+from wfl_sim.network.carriers.connections import Connections
+from wfl_sim.network.carriers.power_commands import PowerCommands
+from wfl_sim.network.carriers.transfer import Transfer
 from wfl_sim.network.radio_record import RadioRecord
-from wfl_sim.network.transfer import Transfer
 from wfl_sim.radio.allocation.allocator import SenderFacts, unknown_senders
-from wfl_sim.radio.band import build_band
+from wfl_sim.radio.bands.band import build_band
+from wfl_sim.radio.bands.cochannel import cochannel
+from wfl_sim.radio.bands.interference import CoupledCells
+from wfl_sim.radio.bands.load_interference import AverageLoadInterference
+from wfl_sim.radio.bands.ofdma import OfdmaBand
+from wfl_sim.radio.bands.slices import Slice
+from wfl_sim.radio.bands.wifi_medium import WifiMedium, WiredClients
 from wfl_sim.radio.cell import CellConfig, Direction
-from wfl_sim.radio.cochannel import cochannel
-from wfl_sim.radio.interference import CoupledCells
-from wfl_sim.radio.load_interference import AverageLoadInterference
-from wfl_sim.radio.ofdma import OfdmaBand
-from wfl_sim.radio.slices import Slice
+from wfl_sim.radio.power.transmit_power import CellPower, DevicePower, PowerRule
 from wfl_sim.radio.traffic import Source
-from wfl_sim.radio.transmit_power import CellPower, DevicePower, PowerRule
-from wfl_sim.radio.wifi_medium import WifiMedium, WiredClients
 from wfl_sim.randomness import stream
 
 _DIRECTIONS: tuple[Direction, ...] = ("uplink", "downlink")

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from channel_models.elementary import exp
-from wfl_sim.network.transfer import TransferRequest
-from wfl_sim.radio.medium import ActiveTransfers, RatePlan
+from wfl_sim.network.carriers.transfer import TransferRequest
+from wfl_sim.radio.bands.medium import ActiveTransfers, RatePlan
 
 _ROUNDING = 1e-12
 

@@ -1,8 +1,8 @@
 """Activity log: the spans of a device, which follow one another without a gap."""
 
+from wfl_sim.network.carriers.transfer import Transfer
 from wfl_sim.network.context import RunContext
-from wfl_sim.network.power_meter import PowerMeter
-from wfl_sim.network.transfer import Transfer
+from wfl_sim.network.devices.power_meter import PowerMeter
 from wfl_sim.records import Activity, Outcome
 
 

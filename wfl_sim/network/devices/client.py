@@ -14,7 +14,7 @@ from wfl_sim.config.errors import LocatedError
 from wfl_sim.device_models.hardware import Hardware
 from wfl_sim.device_models.workload import Workload
 from wfl_sim.execution.task import StateRef
-from wfl_sim.network.cell import Cell
+from wfl_sim.network.carriers.cell import Cell
 
 
 @dataclass(frozen=True, kw_only=True)

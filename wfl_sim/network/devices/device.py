@@ -17,15 +17,15 @@ from wfl_sim.device_models.battery import Battery
 from wfl_sim.device_models.radio_power import RadioPower, radio_of
 from wfl_sim.device_models.workload import Workload
 from wfl_sim.execution.task import StateRef
-from wfl_sim.network.activity_log import ActivityLog
-from wfl_sim.network.cell import Cell
-from wfl_sim.network.client import NO_TERMS, Download, JointUpload, Terms
+from wfl_sim.network.carriers.cell import Cell
 from wfl_sim.network.context import RunContext
-from wfl_sim.network.local_computation import SplitAnswer
-from wfl_sim.network.participation import Participation
-from wfl_sim.network.power_meter import PowerMeter
-from wfl_sim.network.reachability import Reachability
-from wfl_sim.network.transceiver import Transceiver
+from wfl_sim.network.devices.activity_log import ActivityLog
+from wfl_sim.network.devices.client import NO_TERMS, Download, JointUpload, Terms
+from wfl_sim.network.devices.local_computation import SplitAnswer
+from wfl_sim.network.devices.participation import Participation
+from wfl_sim.network.devices.power_meter import PowerMeter
+from wfl_sim.network.devices.reachability import Reachability
+from wfl_sim.network.devices.transceiver import Transceiver
 from wfl_sim.radio.cell import Direction
 from wfl_sim.records import Outcome
 

@@ -10,12 +10,12 @@ import simpy
 from wfl_sim.device_models.compute import ComputeConfig
 from wfl_sim.device_models.hardware import Hardware
 from wfl_sim.device_models.workload import StepExchange, UpdateCost
-from wfl_sim.network.activity_log import ActivityLog
-from wfl_sim.network.client import Client, Download, StepReply, Terms
 from wfl_sim.network.context import RunContext
-from wfl_sim.network.power_meter import PowerMeter
-from wfl_sim.network.reachability import Reachability
-from wfl_sim.network.transceiver import Transceiver
+from wfl_sim.network.devices.activity_log import ActivityLog
+from wfl_sim.network.devices.client import Client, Download, StepReply, Terms
+from wfl_sim.network.devices.power_meter import PowerMeter
+from wfl_sim.network.devices.reachability import Reachability
+from wfl_sim.network.devices.transceiver import Transceiver
 
 SplitAnswer = Callable[
     [Client, int, StepExchange, StepReply], Generator[simpy.Event, Any, Download | None]

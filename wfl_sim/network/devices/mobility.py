@@ -9,10 +9,10 @@ import simpy
 
 from channel_models.validation import FloatArray
 from wfl_sim.device_models.mobility import Track
-from wfl_sim.network.cell import Cell
+from wfl_sim.network.carriers.cell import Cell
 from wfl_sim.network.context import RunContext
-from wfl_sim.network.device import Device
-from wfl_sim.radio.handover import A3Trigger, HandoverConfig
+from wfl_sim.network.devices.device import Device
+from wfl_sim.radio.procedures.handover import A3Trigger, HandoverConfig
 
 
 @dataclass(frozen=True)

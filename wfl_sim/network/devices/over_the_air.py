@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import simpy
 
-from wfl_sim.network.client import Client
+from wfl_sim.network.devices.client import Client
 from wfl_sim.radio.over_the_air import AnalogTransmission
 
 

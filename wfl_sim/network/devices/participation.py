@@ -9,10 +9,10 @@ import simpy
 
 from wfl_sim.config.answers import one_number
 from wfl_sim.execution.task import StateRef
-from wfl_sim.network.client import Contribution, Download, JointUpload, Terms
 from wfl_sim.network.context import RunContext
-from wfl_sim.network.local_computation import LocalComputation, WorkingClient
-from wfl_sim.network.transceiver import TransferSegment
+from wfl_sim.network.devices.client import Contribution, Download, JointUpload, Terms
+from wfl_sim.network.devices.local_computation import LocalComputation, WorkingClient
+from wfl_sim.network.devices.transceiver import TransferSegment
 
 
 @dataclass(eq=False)

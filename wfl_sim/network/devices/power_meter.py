@@ -5,9 +5,9 @@ from collections.abc import Callable
 from wfl_sim.device_models.battery import Battery
 from wfl_sim.device_models.energy import Component
 from wfl_sim.device_models.thermal import ThermalModel
-from wfl_sim.network.battery_state import BatteryState
 from wfl_sim.network.context import RunContext
-from wfl_sim.network.thermal_state import ThermalState
+from wfl_sim.network.devices.battery_state import BatteryState
+from wfl_sim.network.devices.thermal_state import ThermalState
 from wfl_sim.records import Quantity
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import simpy
 
-from wfl_sim.network.activity_log import ActivityLog
 from wfl_sim.network.context import RunContext
-from wfl_sim.network.power_meter import PowerMeter
+from wfl_sim.network.devices.activity_log import ActivityLog
+from wfl_sim.network.devices.power_meter import PowerMeter
 from wfl_sim.records import Activity
 
 

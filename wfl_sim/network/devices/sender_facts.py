@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wfl_sim.network.device import Device
+from wfl_sim.network.devices.device import Device
 from wfl_sim.radio.allocation.allocator import unknown_senders
 
 

@@ -9,13 +9,13 @@ import simpy
 
 from wfl_sim.device_models.energy import Component
 from wfl_sim.device_models.radio_power import RadioPower
-from wfl_sim.network.activity_log import ActivityLog
-from wfl_sim.network.cell import Cell
-from wfl_sim.network.cell_carrier import CellCarrier
-from wfl_sim.network.client import NO_TERMS, Download, Terms
+from wfl_sim.network.carriers.cell import Cell
+from wfl_sim.network.carriers.cell_carrier import CellCarrier
+from wfl_sim.network.carriers.transfer import Transfer, TransferRequest
 from wfl_sim.network.context import RunContext
-from wfl_sim.network.power_meter import PowerMeter
-from wfl_sim.network.transfer import Transfer, TransferRequest
+from wfl_sim.network.devices.activity_log import ActivityLog
+from wfl_sim.network.devices.client import NO_TERMS, Download, Terms
+from wfl_sim.network.devices.power_meter import PowerMeter
 from wfl_sim.radio.cell import Direction
 from wfl_sim.records import Outcome
 

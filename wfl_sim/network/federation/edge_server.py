@@ -6,10 +6,10 @@ from typing import Any
 
 import simpy
 
-from wfl_sim.network.backhaul import Route
-from wfl_sim.network.client import Client
+from wfl_sim.network.carriers.backhaul import Route
 from wfl_sim.network.context import RunContext
-from wfl_sim.network.server import Server
+from wfl_sim.network.devices.client import Client
+from wfl_sim.network.federation.server import Server
 
 
 @dataclass(eq=False)

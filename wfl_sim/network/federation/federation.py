@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import simpy
 
-from wfl_sim.network.background import BackgroundTraffic
-from wfl_sim.network.base_station_sleep import BaseStationSleep
+from wfl_sim.network.carriers.background import BackgroundTraffic
+from wfl_sim.network.carriers.base_station_sleep import BaseStationSleep
+from wfl_sim.network.carriers.radio_access import RadioAccess
 from wfl_sim.network.context import RunContext
-from wfl_sim.network.device import Device
-from wfl_sim.network.edge_server import EdgeServer
-from wfl_sim.network.radio_access import RadioAccess
-from wfl_sim.network.server import Server
+from wfl_sim.network.devices.device import Device
+from wfl_sim.network.federation.edge_server import EdgeServer
+from wfl_sim.network.federation.server import Server
 
 
 @dataclass(frozen=True, eq=False)

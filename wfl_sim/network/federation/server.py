@@ -8,9 +8,9 @@ import simpy
 from wfl_sim.device_models import Hardware
 from wfl_sim.device_models.workload import StepExchange
 from wfl_sim.execution.plan import ReceivedUpload
-from wfl_sim.network.cell import Cell
-from wfl_sim.network.client import Client, Contribution, Download, StepReply
+from wfl_sim.network.carriers.cell import Cell
 from wfl_sim.network.context import RunContext
+from wfl_sim.network.devices.client import Client, Contribution, Download, StepReply
 
 
 class Server:

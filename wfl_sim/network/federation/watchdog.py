@@ -9,8 +9,8 @@ import simpy
 from simpy.core import EmptySchedule
 
 from wfl_sim.config.errors import LocatedError
-from wfl_sim.network.device import Device
-from wfl_sim.network.federation import Federation
+from wfl_sim.network.devices.device import Device
+from wfl_sim.network.federation.federation import Federation
 
 ClockListener = Callable[[float], None]
 """Is told the simulated time in s."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from channel_models.elementary import LN2, expm1
 from wfl_sim.config.registry import Registry
-from wfl_sim.radio.rate_curve import RateCurve
+from wfl_sim.radio.channel.rate_curve import RateCurve
 
 FloatArray = NDArray[np.float64]
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 import channel_models as cm
 from channel_models.elementary import rounded
 from wfl_sim.radio.allocation.allocator import ALLOCATORS, Demands
-from wfl_sim.radio.rate_curve import RateCurve, rate_curve
+from wfl_sim.radio.channel.rate_curve import RateCurve, rate_curve
 
 FloatArray = NDArray[np.float64]
 Knowledge = Literal["statistical", "instantaneous"]

@@ -11,16 +11,16 @@ import channel_models as cm
 from wfl_sim.radio.allocation.allocator import SenderFacts, unknown_senders
 from wfl_sim.radio.allocation.channel_unaware import CHANNEL_UNAWARE
 from wfl_sim.radio.allocation.makespan import Outlook
-from wfl_sim.radio.block_limit import BlockLimit
+from wfl_sim.radio.bands.block_limit import BlockLimit
+from wfl_sim.radio.bands.ofdma import OfdmaBand
+from wfl_sim.radio.bands.slices import Slice
 from wfl_sim.radio.cell import CellConfig, Direction
-from wfl_sim.radio.channel import SampledChannel
-from wfl_sim.radio.csi import EstimatedFading
-from wfl_sim.radio.lazy_fading import KEPT_LINKS, GridFading, LazyFading
-from wfl_sim.radio.ofdma import OfdmaBand
-from wfl_sim.radio.propagation import TransportRate
-from wfl_sim.radio.rate_curve import rate_curve
-from wfl_sim.radio.slices import Slice
-from wfl_sim.radio.transmit_power import DevicePower, PowerRule
+from wfl_sim.radio.channel.csi import EstimatedFading
+from wfl_sim.radio.channel.lazy_fading import KEPT_LINKS, GridFading, LazyFading
+from wfl_sim.radio.channel.propagation import TransportRate
+from wfl_sim.radio.channel.rate_curve import rate_curve
+from wfl_sim.radio.channel.sampled_channel import SampledChannel
+from wfl_sim.radio.power.transmit_power import DevicePower, PowerRule
 from wfl_sim.randomness import stream
 
 _LONGEST_STEP = 0.1

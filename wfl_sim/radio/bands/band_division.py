@@ -19,14 +19,14 @@ from wfl_sim.radio.allocation.allocator import (
     broken_rule,
     unknown_senders,
 )
-from wfl_sim.radio.block_limit import BlockLimit, allocate_within_limits
-from wfl_sim.radio.block_rates import BlockRates
-from wfl_sim.radio.channel import SampledChannel
-from wfl_sim.radio.medium import ActiveTransfers
-from wfl_sim.radio.power_reduction import Modulation
-from wfl_sim.radio.slices import Slice, parts
-from wfl_sim.radio.subbands import Subbands
-from wfl_sim.radio.transmit_power import PowerRule
+from wfl_sim.radio.bands.block_limit import BlockLimit, allocate_within_limits
+from wfl_sim.radio.bands.block_rates import BlockRates
+from wfl_sim.radio.bands.medium import ActiveTransfers
+from wfl_sim.radio.bands.slices import Slice, parts
+from wfl_sim.radio.bands.subbands import Subbands
+from wfl_sim.radio.channel.sampled_channel import SampledChannel
+from wfl_sim.radio.power.power_reduction import Modulation
+from wfl_sim.radio.power.transmit_power import PowerRule
 
 FloatArray = NDArray[np.float64]
 

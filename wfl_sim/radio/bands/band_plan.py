@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from channel_models.elementary import decay, decibels
 from channel_models.units import db_to_linear
 from wfl_sim.radio.allocation.allocator import Demands, Statistics
-from wfl_sim.radio.band_division import BandDivision
-from wfl_sim.radio.block_rates import ChannelState, Learned, Rates, worst
-from wfl_sim.radio.knowledge import statistics_of, watts_of
-from wfl_sim.radio.link_samples import link_samples
-from wfl_sim.radio.medium import ActiveTransfers, LinkSamples, RatePlan
+from wfl_sim.radio.bands.band_division import BandDivision
+from wfl_sim.radio.bands.block_rates import ChannelState, Learned, Rates, worst
+from wfl_sim.radio.bands.knowledge import statistics_of, watts_of
+from wfl_sim.radio.bands.link_samples import link_samples
+from wfl_sim.radio.bands.medium import ActiveTransfers, LinkSamples, RatePlan
 
 FloatArray = NDArray[np.float64]
 

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 import channel_models as cm
 from channel_models.compiled import kernels
-from wfl_sim.radio.medium import ActiveTransfers
-from wfl_sim.radio.power_reduction import Modulation
-from wfl_sim.radio.propagation import TransportRate
-from wfl_sim.radio.transmit_power import PowerRule, on_blocks, per_held_block
+from wfl_sim.radio.bands.medium import ActiveTransfers
+from wfl_sim.radio.channel.propagation import TransportRate
+from wfl_sim.radio.power.power_reduction import Modulation
+from wfl_sim.radio.power.transmit_power import PowerRule, on_blocks, per_held_block
 
 FloatArray = NDArray[np.float64]
 Rates = tuple[FloatArray, FloatArray, FloatArray]

@@ -18,11 +18,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from wfl_sim.radio.band_plan import BandPlan
+from wfl_sim.radio.bands.band_plan import BandPlan
+from wfl_sim.radio.bands.medium import ActiveTransfers, LinkSamples, RatePlan
+from wfl_sim.radio.bands.ofdma import OfdmaBand
 from wfl_sim.radio.cell import Direction
-from wfl_sim.radio.medium import ActiveTransfers, LinkSamples, RatePlan
-from wfl_sim.radio.ofdma import OfdmaBand
-from wfl_sim.radio.transmit_power import on_blocks
+from wfl_sim.radio.power.transmit_power import on_blocks
 
 FloatArray = NDArray[np.float64]
 

@@ -5,10 +5,10 @@ from numpy.typing import NDArray
 
 import channel_models as cm
 from wfl_sim.radio.allocation.allocator import SenderFacts, Statistics
-from wfl_sim.radio.block_rates import BlockRates
-from wfl_sim.radio.medium import ActiveTransfers
-from wfl_sim.radio.rate_curve import rate_curve
-from wfl_sim.radio.transmit_power import PowerRule
+from wfl_sim.radio.bands.block_rates import BlockRates
+from wfl_sim.radio.bands.medium import ActiveTransfers
+from wfl_sim.radio.channel.rate_curve import rate_curve
+from wfl_sim.radio.power.transmit_power import PowerRule
 
 FloatArray = NDArray[np.float64]
 

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from channel_models.elementary import log10
-from wfl_sim.radio.block_rates import BlockRates, ChannelState
-from wfl_sim.radio.medium import ActiveTransfers
-from wfl_sim.radio.transmit_power import on_blocks
+from wfl_sim.radio.bands.block_rates import BlockRates, ChannelState
+from wfl_sim.radio.bands.medium import ActiveTransfers
+from wfl_sim.radio.power.transmit_power import on_blocks
 
 FloatArray = NDArray[np.float64]
 

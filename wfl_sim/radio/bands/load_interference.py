@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from channel_models.elementary import decay
 from wfl_sim.radio.cell import Direction
-from wfl_sim.radio.transmit_power import PowerRule
+from wfl_sim.radio.power.transmit_power import PowerRule
 
 FloatArray = NDArray[np.float64]
 

@@ -1,7 +1,7 @@
 """OFDMA: a band of resource blocks, divided among transfers by an allocator.
 
 The allocator knows the channel as it was some time before; the rate that is delivered follows the
-channel of the present grid cell. `wfl_sim.radio.interference` couples cells.
+channel of the present grid cell. `wfl_sim.radio.bands.interference` couples cells.
 """
 
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from wfl_sim.radio.band_division import BandDivision
-from wfl_sim.radio.band_plan import BandPlan
-from wfl_sim.radio.block_rates import Rates
-from wfl_sim.radio.medium import ActiveTransfers, RatePlan
-from wfl_sim.radio.plan_ahead import compiled_loop
+from wfl_sim.radio.bands.band_division import BandDivision
+from wfl_sim.radio.bands.band_plan import BandPlan
+from wfl_sim.radio.bands.block_rates import Rates
+from wfl_sim.radio.bands.medium import ActiveTransfers, RatePlan
+from wfl_sim.radio.bands.plan_ahead import compiled_loop
 
 FloatArray = NDArray[np.float64]
 

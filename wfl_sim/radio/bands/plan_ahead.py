@@ -10,8 +10,8 @@ import channel_models as cm
 from channel_models.compiled import kernels
 from wfl_sim.radio.allocation.allocator import Allocator
 from wfl_sim.radio.allocation.opportunistic import LEAST, SHORTEST, ProportionalFair
-from wfl_sim.radio.block_rates import BlockRates
-from wfl_sim.radio.transmit_power import CellPower, DevicePower
+from wfl_sim.radio.bands.block_rates import BlockRates
+from wfl_sim.radio.power.transmit_power import CellPower, DevicePower
 
 
 def compiled_loop(
@@ -26,7 +26,7 @@ def compiled_loop(
         and kernels() is not None
     ):
         return None
-    from wfl_sim.radio.compiled_plan import proportional_fair
+    from wfl_sim.radio.bands.compiled_plan import proportional_fair
 
     return partial(
         proportional_fair,

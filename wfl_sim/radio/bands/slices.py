@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from wfl_sim.radio.medium import ActiveTransfers
+from wfl_sim.radio.bands.medium import ActiveTransfers
 from wfl_sim.radio.traffic import units_of_slice
 
 Indices = NDArray[np.intp]

@@ -13,8 +13,8 @@ import channel_models as cm
 from channel_models.units import MetresPerSecond, NonNegativeMetres, PositiveMetres, Radians
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.registry import From
-from wfl_sim.radio.propagation import FADINGS
-from wfl_sim.radio.scenario_fading import ScenarioFading
+from wfl_sim.radio.channel.propagation import FADINGS
+from wfl_sim.radio.channel.scenario_fading import ScenarioFading
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from channel_models.elementary import cosine_and_sine, log
 from channel_models.fading.counter import draw_key, uniforms
-from wfl_sim.radio.lazy_fading import GridFading
+from wfl_sim.radio.channel.lazy_fading import GridFading
 
 
 class EstimatedFading:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 import channel_models as cm
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.registry import From
-from wfl_sim.radio.propagation import RATES, TransportRate
+from wfl_sim.radio.channel.propagation import RATES, TransportRate
 
 FloatArray = NDArray[np.float64]
 

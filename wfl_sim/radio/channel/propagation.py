@@ -15,8 +15,8 @@ from channel_models.validation import FloatArray
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.fields import FilePath
 from wfl_sim.config.registry import From, Registry
-from wfl_sim.radio.rays import read_gains
-from wfl_sim.radio.scenario_fading import ScenarioFading
+from wfl_sim.radio.channel.rays import read_gains
+from wfl_sim.radio.channel.scenario_fading import ScenarioFading
 
 
 @runtime_checkable

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 import channel_models as cm
 from channel_models.elementary import LN2
-from wfl_sim.radio.fading_average import mean_efficiency
+from wfl_sim.radio.channel.fading_average import mean_efficiency
 
 FloatArray = NDArray[np.float64]
 

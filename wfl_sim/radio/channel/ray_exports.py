@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from wfl_sim.radio.rays import RAY_COLUMNS
+from wfl_sim.radio.channel.rays import RAY_COLUMNS
 
 FloatArray = NDArray[np.float64]
 

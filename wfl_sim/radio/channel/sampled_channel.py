@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 import channel_models as cm
 from channel_models.compiled import kernels
-from wfl_sim.radio.lazy_fading import GridFading, LazyFading
+from wfl_sim.radio.channel.lazy_fading import GridFading, LazyFading
 
 _KEPT: Final = 2
 _NARROW: Final = 64

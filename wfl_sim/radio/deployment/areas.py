@@ -13,8 +13,8 @@ from channel_models.units import Metres, NonNegativeMetres, PositiveMetres
 from channel_models.validation import FloatArray
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.registry import Registry
-from wfl_sim.radio.layouts import Layout, Sites
-from wfl_sim.radio.places import Places, Point
+from wfl_sim.radio.deployment.layouts import Layout, Sites
+from wfl_sim.radio.deployment.places import Places, Point
 
 _LEAST: Final = 35.0
 """Default of `min_distance`, m: that of TR 38.901 UMa drops."""

@@ -17,7 +17,7 @@ from channel_models.validation import FloatArray
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.registry import Registry
 from wfl_sim.radio.cell import CellConfig
-from wfl_sim.radio.places import Places, Point
+from wfl_sim.radio.deployment.places import Places, Point
 
 _SITES: dict[int, Literal[1, 7, 19, 37]] = {0: 1, 1: 7, 2: 19, 3: 37}
 

@@ -8,8 +8,8 @@ from numpy.typing import ArrayLike
 
 import channel_models as cm
 from wfl_sim.config.errors import LocatedError
-from wfl_sim.radio.layers import Layers
-from wfl_sim.radio.propagation import RATES, TransportRate
+from wfl_sim.radio.channel.layers import Layers
+from wfl_sim.radio.channel.propagation import RATES, TransportRate
 
 _REDUCTIONS: Final = {
     ("dft-s-ofdm", "inner"): {2: 0.0, 4: 1.0, 6: 2.5, 8: 4.5},

@@ -12,7 +12,7 @@ from wfl_sim.config.answers import AnswerError
 from wfl_sim.config.registry import Registry
 
 if TYPE_CHECKING:
-    from wfl_sim.network.client import Client
+    from wfl_sim.network.devices.client import Client
 
 Clients = Sequence["Client"]
 

@@ -12,7 +12,7 @@ from channel_models.units import Fraction
 from wfl_sim.rounds.selection.basic import SELECTORS, Clients
 
 if TYPE_CHECKING:
-    from wfl_sim.network.client import Client
+    from wfl_sim.network.devices.client import Client
 
 
 @SELECTORS("energy-aware")

@@ -19,7 +19,7 @@ from wfl_sim.config.errors import LocatedError
 from wfl_sim.rounds.selection.basic import SELECTORS, Clients
 
 if TYPE_CHECKING:
-    from wfl_sim.network.client import Client
+    from wfl_sim.network.devices.client import Client
 
 
 @SELECTORS("oort")

@@ -15,7 +15,7 @@ from wfl_sim.config.fields import Bounded, PositiveInt
 from wfl_sim.rounds.selection.basic import SELECTORS, Clients
 
 if TYPE_CHECKING:
-    from wfl_sim.network.client import Client
+    from wfl_sim.network.devices.client import Client
 
 
 @SELECTORS("tifl")
