@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from wfl_sim.data.examples import Shards
-from wfl_sim.data.metrics import Correlation, MacroF1
+from wfl_sim.data.metrics import Correlation, MacroF1, named
 from wfl_sim.execution.task import Evaluate, InitialShared, Result, StateRef
 from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.learning.grouped import evaluation
@@ -119,7 +119,7 @@ def test_metrics_of_a_group_are_those_of_each(
     """Each device has 5, 2 or 7 texts, in passes of 4."""
     monkeypatch.setattr(evaluation, "ROWS", 4)
     method = METHODS["lora-adapter"]
-    learn = learner(quiet("bert"), uneven, method, metrics=(MacroF1(), Correlation()))
+    learn = learner(quiet("bert"), uneven, method, metrics=named((MacroF1(), Correlation())))
     assert learn.recipe != learner(quiet("bert"), uneven, method).recipe
     agree(learn)
     values = [each.values for each in both(learn)[0]]

@@ -180,3 +180,10 @@ def test_a_cell_of_a_notebook_that_runs_again_has_another_recipe_and_digest(tmp_
     assert len(lines) == 3, done.stderr
     assert lines[0] == lines[2]
     assert not set(lines[0].split()) & set(lines[1].split())
+
+
+def test_a_metric_has_its_name_before_it_goes_to_another_process(tmp_path):
+    """Which file a class is of is known where the scenario was read alone."""
+    write_plugin(tmp_path, "metric", 1)
+    learner = LearnerCache().learner(loaded(tmp_path, "metric", TRAINING))
+    assert [name for name, _ in learner.metrics] == ["Mine"]

@@ -1,5 +1,7 @@
 """Plug-ins that answer what their contract does not allow: one line that names their key."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -139,6 +141,14 @@ def test_numbers_that_fit_are_returned():
             one_number(kind, "draw", wrong, least=0)
     with pytest.raises(AnswerError, match=r"must return finite numbers of shape \(2,\), got 3$"):
         numbers(kind, "combine", 3, (2,), broadcast=False)
+
+
+def test_an_error_goes_through_processes_and_events_whole():
+    """Pools pickle it, and SimPy makes it anew of its arguments."""
+    error = AnswerError.of(Float32(), "draw", "a number", None)
+    for again in (pickle.loads(pickle.dumps(error)), type(error)(*error.args)):
+        assert (str(again), again.kind) == (str(error), error.kind)
+        assert str(again) == "Float32.draw must return a number, got None"
 
 
 def test_the_first_difference_of_a_state_is_named():

@@ -42,6 +42,8 @@ class Metric(Protocol):
 
 
 METRICS: Registry[Metric] = Registry("metric", Metric)
+NamedMetrics = tuple[tuple[str, Metric], ...]
+"""Metrics with the names under which they are reported."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +55,7 @@ class Judge:
         classes: names of the labels of a classifier.
     """
 
-    metrics: tuple[tuple[str, Metric], ...]
+    metrics: NamedMetrics
     classes: tuple[str, ...]
 
     def of_labels(self, given: Sequence[int], predicted: Sequence[int]) -> dict[str, float]:
@@ -84,7 +86,7 @@ def check_metrics(metrics: Sequence[Metric], given: str) -> None:
             raise LocatedError(text, "evaluation", "metrics", place)
 
 
-def named(metrics: Sequence[Metric]) -> tuple[tuple[str, Metric], ...]:
+def named(metrics: Sequence[Metric]) -> NamedMetrics:
     """Return metrics with their names: the kind with low lines, of a file the class.
 
     Raises ValueError where two numbers of an evaluation would have one name.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from wfl_sim.data.examples import Examples, Padding, Shards
 from wfl_sim.data.instructions import Instructions, PromptLengths
-from wfl_sim.data.metrics import Judge, Metric, named
+from wfl_sim.data.metrics import Judge, NamedMetrics
 from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.learning.retrieval import Retrieval, retrieval_of
 from wfl_sim.methods.parts import Part
@@ -126,7 +126,7 @@ class ModelCache:
     """Their model and labels, and whether they are instructions."""
     threads: int
     """Of torch."""
-    metrics: Sequence[Metric]
+    metrics: NamedMetrics
     """Of evaluations, beside the usual ones."""
     _loaded: "dict[tuple[Part, ...], AdaptedModel]" = field(default_factory=dict, init=False)
 
@@ -152,7 +152,7 @@ class ModelCache:
         examples, model = self.examples, self.examples.model
         judge = None
         if self.metrics:
-            judge = Judge(metrics=named(self.metrics), classes=examples.names)
+            judge = Judge(metrics=self.metrics, classes=examples.names)
         if examples.layout is not None:
             network = load_causal(model)
             return LanguageModel(

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from wfl_sim.codecs.codec import Codec
 from wfl_sim.data.examples import Padding, Shards
-from wfl_sim.data.metrics import Metric
+from wfl_sim.data.metrics import NamedMetrics
 from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.learning.caches import EncodedShards, ModelCache
 from wfl_sim.methods.device_parts import DeviceParts
@@ -40,7 +40,7 @@ class LearnerContext:
     """Threads of torch in every task. They decide the last bits, so they are in the recipe."""
     padding: Padding = "fixed"
     """How long the texts of a batch are made."""
-    metrics: tuple[Metric, ...] = ()
+    metrics: NamedMetrics = ()
     """Of evaluations, beside the usual ones."""
 
     @cached_property

@@ -14,7 +14,7 @@ from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.plugin_code import code_of
 from wfl_sim.data.examples import Examples, Shards
 from wfl_sim.data.instructions import Instructions
-from wfl_sim.data.metrics import check_metrics
+from wfl_sim.data.metrics import check_metrics, named
 from wfl_sim.execution.learner import Learner
 from wfl_sim.execution.lru_cache import LruCache
 from wfl_sim.learning.learner import PeftLearner
@@ -148,7 +148,7 @@ def _settings(scenario: Scenario) -> dict[str, Any]:
     payload = Payload() if isinstance(scenario.rounds, Centralised) else scenario.payload
     return both | {
         "tokens": scenario.data.tokens,
-        "metrics": scenario.evaluation.metrics,
+        "metrics": named(scenario.evaluation.metrics),
         "padding": getattr(scenario.data, "padding", "fixed"),
         "codec_up": payload.upload,
         "codec_down": payload.download,
