@@ -137,6 +137,7 @@ def test_the_target_is_one_that_costs_something(tmp_path, metric, values, target
     assert choose_goal([run], metric).target == target
     (row,) = summary([run], metric, "global")
     assert row.reached == (target is not None)
+    assert row.share == ("-" if target is None else "1/1")
     assert math.isnan(row.least_seconds) == (target is None)
 
 

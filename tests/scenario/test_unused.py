@@ -210,6 +210,16 @@ def test_the_line_has_its_place_and_is_there_once(files):
     assert files.short(line).startswith("s.yaml:24: load_memory: has no effect without")
 
 
+def test_points_of_a_sweep_that_are_one_scenario_are_said(files):
+    """What the sweep sets is laid over its variants, so that these two only seem to differ."""
+    axes = "grid: {cells.0.bandwidth: [5 MHz, 10 MHz]}, seeds: [1, 2]"
+    variants = "variants: {base: , wide: {cells.0.bandwidth: 40 MHz}}"
+    (line,) = remarks(load(files.write(f"{GOOD}sweep: {{{variants}, {axes}}}\n")))
+    alike = "base bandwidth=5 MHz and wide bandwidth=5 MHz are one scenario"
+    assert line.endswith(f"{alike}; so are 3 other groups of runs")
+    assert not remarks(load(files.write(f"{GOOD}sweep: {{{axes}}}\n")))
+
+
 @pytest.mark.parametrize(
     ("key", "meant"),
     [

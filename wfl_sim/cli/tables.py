@@ -34,7 +34,7 @@ def closing(runs: Sequence[Run], goal: Goal) -> Group:
             escape(row.label),
             str(row.seeds),
             _with_width(row.final, row.half_width),
-            f"{row.reached}/{row.seeds}",
+            row.share,
             *_costs(row),
         )
     return Group(f"{goal.metric}, {goal.whose}{costs}", table, *_note(rows))
@@ -72,7 +72,7 @@ def comparison(runs: Sequence[Run], goal: Goal) -> Iterator[Group]:
     if rows and goal.target is not None:
         table = _plain_table("label", ("reached", "rounds", "seconds", "joules", "Mbit"))
         for row in rows:
-            table.add_row(escape(row.label), f"{row.reached}/{row.seeds}", *_costs(row))
+            table.add_row(escape(row.label), row.share, *_costs(row))
         yield Group(f"\nto reach {goal.metric} {goal.target:g}", table, *_note(rows))
 
 

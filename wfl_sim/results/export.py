@@ -189,7 +189,7 @@ def _cells(row: SummaryRow) -> Iterator[str]:
     yield row.label.translate(_TEX)
     width = f" \\pm {row.half_width:.3f}" if row.half_width == row.half_width else ""
     yield f"${row.final:.3f}{width}$"
-    yield f"{row.reached}/{row.seeds}"
+    yield row.share.replace("-", "--")
     bound = "" if row.reached == row.seeds else r"\ge "
     for value in (row.least_rounds, row.least_seconds, row.least_joules, row.least_mbit):
         yield f"${bound}{_number(value)}$" if value == value else "--"

@@ -58,6 +58,11 @@ class SummaryRow:
     least_joules: float = math.nan
     least_mbit: float = math.nan
 
+    @property
+    def share(self) -> str:
+        """The seeds that reached the target, of all; "-" where there is no target."""
+        return "-" if math.isnan(self.target) else f"{self.reached}/{self.seeds}"
+
 
 def number(value: float) -> str:
     """Return a number with one decimal, or of two digits where it is below 1; "-" for NaN."""

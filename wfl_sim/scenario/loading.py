@@ -16,7 +16,7 @@ from wfl_sim.config.errors import LocatedError, Location, ScenarioError, did_you
 from wfl_sim.config.merging import apply_setting, document_of, lay_over, notes, set_at
 from wfl_sim.config.plugin_code import plugins_allowed
 from wfl_sim.config.registry import typed
-from wfl_sim.config.sweep import MOST_RUNS, Coordinate, SweepPoint, axes_of, expand_sweep
+from wfl_sim.config.sweep import MOST_RUNS, Coordinate, SweepPoint, axes_of, brief, expand_sweep
 from wfl_sim.scenario.scenario import Scenario
 from wfl_sim.scenario.unused import unused
 
@@ -81,8 +81,8 @@ def load(
 def remarks(loaded: Sequence[Loaded]) -> list[str]:
     """Return a line for each key of the scenarios of a file that is not as it seems.
 
-    These are keys that do not stay where another value was laid over them, and keys that have no
-    effect in any of the scenarios.
+    These are keys that do not stay where another value was laid over them, keys that have no
+    effect in any of the scenarios, and points of a sweep that are the same but for their labels.
     """
     lines = dict.fromkeys(note for each in loaded for note in notes(each.document, each.scenario))
     idle: dict[tuple[Place | None, Location], tuple[Document, str]] = {}
@@ -102,6 +102,14 @@ def remarks(loaded: Sequence[Loaded]) -> list[str]:
         more = ", ".join(".".join(map(str, path)) for _, path in others)
         text = f"has no effect {why}" + (f"; nor has {more}" if more else "")
         lines[str(document.error(first, text))] = None
+    named: dict[str, list[str]] = {}
+    for each in loaded:
+        data = {key: value for key, value in each.document.data.items() if key != "label"}
+        named.setdefault(brief(data), []).append(each.scenario.label)
+    if alike := [labels for labels in named.values() if len(labels) > 1]:
+        more = f"; so are {len(alike) - 1} other groups of runs" if len(alike) > 1 else ""
+        text = f"{' and '.join(alike[0])} are one scenario{more}"
+        lines[str(loaded[0].document.error((), text))] = None
     return [*lines]
 
 
