@@ -57,11 +57,16 @@ def numbers(
     """
     try:
         given = np.asarray(answer, dtype=np.float64)
-        found = np.broadcast_to(given, tuple(shape))
+        same = given.shape == tuple(shape)
+        found = given if same else np.broadcast_to(given, tuple(shape))
     except (TypeError, ValueError):
-        given = found = np.array(nan)
-    fits = broadcast or given.shape == found.shape
-    if fits and np.isfinite(found).all() and (found >= least).all() and (found <= most).all():
+        same, found = False, np.array(nan)
+    if (
+        (same or broadcast)
+        and np.isfinite(found).all()
+        and (found >= least).all()
+        and (found <= most).all()
+    ):
         return found
     bounds = f" from {least:g} to {most:g}" if most < inf else f" of at least {least:g}"
     bounds = bounds if least > -inf else ""

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from wfl_sim.config.answers import AnswerError
+from wfl_sim.config.answers import AnswerError, state
 from wfl_sim.execution.task import LocalUpdate, Result
 from wfl_sim.learning.learner_context import LearnerContext
 from wfl_sim.learning.payloads import DeviceShapes, Payloads
@@ -108,6 +108,8 @@ class LocalTrainer:
                 continue
             if number == len(phases) or request.phase != phases[number]:
                 raise self._refused("each phase of the method once, in their order", request.phase)
+            if self._own_update is not None:
+                state(self.context.method, "local_update", request.start, shapes.every)
             phase = request.phase.of(count, task.round)
             answer, more = yield PhaseRequest(
                 device=device,

@@ -7,7 +7,7 @@ from annotated_types import Le
 
 from channel_models.units import Fraction, MetresPerSecond, PositiveMetres, PositiveSeconds, Watt
 from wfl_sim.config.answers import one_number
-from wfl_sim.config.errors import LocatedError
+from wfl_sim.config.errors import LocatedError, located
 from wfl_sim.config.fields import PositiveInt, Shorthand
 from wfl_sim.config.registry import From
 from wfl_sim.device_models import ComputeConfig, Hardware, HardwareReference
@@ -57,6 +57,9 @@ class DeviceGroup:
     def __post_init__(self) -> None:
         if self.give_up is not None and self.reach != "outage":
             raise LocatedError(f"is of `reach: outage`, and reach is {self.reach}", "give_up")
+        if self.mobility.pace is not None:
+            with located("mobility"):
+                one_number(self.mobility, "pace", self.mobility.pace, least=0)
 
     @property
     def moves(self) -> bool:
@@ -72,4 +75,4 @@ class DeviceGroup:
     def pace(self) -> float:
         """Speed for the Doppler shift in m/s."""
         own = self.mobility.pace
-        return self.speed if own is None else one_number(self.mobility, "pace", own, least=0)
+        return self.speed if own is None else own

@@ -75,12 +75,7 @@ def place(scenario: Scenario) -> Placement:
         for index, (group, member) in enumerate(groups)
         if group.moves
     }
-    positions = np.array(
-        [
-            tracks[index].at(0.0) if index in tracks else _dropped(scenario, group, member, index)
-            for index, (group, member) in enumerate(groups)
-        ]
-    )
+    positions = _positions(scenario, groups, tracks)
     found = list(sources([cell.traffic for cell in scenario.base_stations], len(groups)))
     users = found[-1].links.stop - len(groups) if found else 0
     large_scale = LargeScale(
@@ -150,9 +145,23 @@ def reference_db(cells: Sequence[CellConfig], gains: FloatArray) -> FloatArray:
     return np.asarray(sent[:, None] + cm.linear_to_db(gains))
 
 
-def _dropped(scenario: Scenario, group: DeviceGroup, member: int, index: int) -> FloatArray:
-    place = group.area.drop(member, stream(scenario.seed, "position", index), scenario.layout)
-    return numbers(group.area, "drop", place, (2,))
+def _positions(
+    scenario: Scenario, groups: Sequence[tuple[DeviceGroup, int]], tracks: Mapping[int, Track]
+) -> FloatArray:
+    """Return where the devices are at the beginning, (devices, 2) in m."""
+    places = [
+        tracks[index].at(0.0)
+        if index in tracks
+        else group.area.drop(member, stream(scenario.seed, "position", index), scenario.layout)
+        for index, (group, member) in enumerate(groups)
+    ]
+    try:
+        return numbers(None, "", places, (len(groups), 2), broadcast=False)
+    except AnswerError:
+        for index, ((group, _), place) in enumerate(zip(groups, places, strict=True)):
+            kind, member = (group.mobility, "track") if index in tracks else (group.area, "drop")
+            numbers(kind, member, place, (2,))
+        raise
 
 
 def _track(scenario: Scenario, group: DeviceGroup, member: int, index: int) -> Track:
