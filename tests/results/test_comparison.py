@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from rich.console import Console
 from scipy import stats
 
@@ -22,10 +23,18 @@ from wfl_sim.results.comparison import choose_goal, compared
 from wfl_sim.results.figures import compare, fleet
 from wfl_sim.results.figures.heat_map import heat_map
 from wfl_sim.results.figures.look import SCREEN
-from wfl_sim.results.figures.parameter import parameter
+from wfl_sim.results.figures.parameter import _set_axis, parameter
 from wfl_sim.results.figures.pareto import front, pareto
 from wfl_sim.results.figures.style import line_styles
-from wfl_sim.results.figures.sweep_axes import axes, lines, main_axis, shown_axes
+from wfl_sim.results.figures.sweep_axes import (
+    Axis,
+    LinePoint,
+    SweepLine,
+    axes,
+    lines,
+    main_axis,
+    shown_axes,
+)
 
 GOAL = Goal(target=0.7)
 
@@ -223,6 +232,15 @@ def test_a_mean_of_some_seeds_says_of_how_many(runs, tmp_path):
         assert ">1/3<" in svg.read_text(), path
     _, svg, _ = parameter(runs, tmp_path, GOAL, "variant")
     assert "/3<" not in svg.read_text().replace(">0/3<", "")
+
+
+@pytest.mark.parametrize(("names", "tilt"), [("ab", 0), (["a long method", "another"], 30)])
+def test_names_of_categories_that_would_overlap_are_tilted(names, tilt):
+    figure = Figure(figsize=(2, 2))
+    points = tuple(LinePoint(name, place, ()) for place, name in enumerate(names))
+    panel = figure.add_subplot()
+    _set_axis(panel, Axis("variant", "", numeric=False), [SweepLine("", points)])
+    assert [label.get_rotation() for label in panel.get_xticklabels()] == [tilt] * 2
 
 
 def test_the_pareto_figure_marks_the_front_of_the_means(runs, tmp_path):

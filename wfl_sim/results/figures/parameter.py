@@ -38,6 +38,8 @@ LEGEND: Final = 110
 """Characters that fit below the figure."""
 BANDS: Final = 7
 """The most lines whose bands can be distinguished."""
+_SIGN: Final = 4.8
+"""Width of a sign of a category, in points."""
 WIDE: Final = 8
 """Ratio of the largest to the smallest value from which on an axis is logarithmic."""
 DASHED: Final = (0, (4, 2))
@@ -205,6 +207,10 @@ def _set_axis(axes: Axes, axis: Axis, of_axis: Sequence[SweepLine]) -> None:
     axes.set_xlabel(axis.title)
     if not axis.numeric:
         axes.set_xticks(x, [texts[each] for each in x], fontsize=8)
+        points = 72 * axes.get_window_extent().width / axes.figure.dpi
+        if _SIGN * max(map(len, texts.values())) > points / len(x):
+            for label in axes.get_xticklabels():
+                label.set(rotation=30, horizontalalignment="right", rotation_mode="anchor")
         axes.set_xlim(x[0] - 0.4, x[-1] + 0.4)
         return
     if x[0] > 0 and x[-1] >= WIDE * x[0]:
