@@ -1,6 +1,7 @@
 """Options and fixtures for every room; those that load torch are in tests/learning."""
 
 import gc
+import signal
 
 import pytest
 
@@ -11,6 +12,12 @@ __all__ = ["files"]
 
 def pytest_addoption(parser):
     parser.addoption("--update-golden", action="store_true", help="rewrite the golden traces")
+
+
+def pytest_configure():
+    """Let programs that tests start hear Ctrl-C, which a job in the background ignores."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection():
