@@ -180,7 +180,7 @@ class TestCsv:
         ("content", "message"),
         [
             (b"text,label\n" + 9999 * b"a,b\n" + b"caf\xe9,b\n", ":10001: not UTF-8 text: save"),
-            (gzip.compress(b"text,label\n"), ":1: not UTF-8 text but a gzip file"),
+            (gzip.compress(b"text,label\n", mtime=0), ":1: not UTF-8 text but a gzip file"),
             (b"PK\x03\x04\xff", ":1: not UTF-8 text but a zip file or a spreadsheet"),
             (b"PAR1\x15\xff", ":1: not UTF-8 text but a Parquet file"),
             ("text,label\n".encode("utf-16"), ":1: not UTF-8 text but UTF-16"),
