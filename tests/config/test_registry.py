@@ -97,6 +97,13 @@ def test_a_file_runs_only_where_that_is_allowed(shapes, tmp_path):
     assert "Mine" not in str(shapes.kinds())
 
 
+def test_a_registered_class_keeps_its_name_where_a_file_imports_it(shapes, tmp_path):
+    (tmp_path / "mine.py").write_text("from tests.config.test_registry import Square as Mine\n")
+    with plugins_allowed():
+        cls = shapes.find(SourcedStr("./mine.py:Mine", tmp_path))
+    assert shapes.name_of(cls()) == "square"
+
+
 def test_the_same_name_in_two_folders_is_two_classes(shapes, tmp_path):
     for folder, size in (("a", 1), ("b", 2)):
         (tmp_path / folder).mkdir()

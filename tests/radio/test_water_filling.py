@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 import channel_models as cm
 from tests.radio.test_allocation import demands
 from tests.radio.test_ofdma import BLOCK, BLOCKS, NOISE, finish, make_band
-from wfl_sim.config.errors import LocatedError
+from wfl_sim.config.answers import AnswerError
 from wfl_sim.radio.allocation import MaxCI, ProportionalFair, WaterFilling
 from wfl_sim.radio.allocation.allocator import Demands
 from wfl_sim.radio.allocation.water_filling import filled
@@ -145,11 +145,11 @@ class Mean(Answers):
 def test_what_an_allocator_may_not_answer_ends_the_run(allocator, rule):
     """A rate from blocks or watts that there are not would look like a better allocator.
 
-    The key to blame comes through the process of SimPy in which the allocator is asked.
+    The kind to blame comes through the process of SimPy in which the allocator is asked.
     """
-    with pytest.raises(LocatedError, match=rule) as raised:
+    with pytest.raises(AnswerError, match=rule) as raised:
         finish(make_band([1e-12, 1e-12], allocator=allocator), [([0], 1e6), ([1], 1e6)])
-    assert raised.value.path == ("cells",)
+    assert raised.value.kind is allocator
 
 
 def test_what_an_allocator_may_answer_is_sent():

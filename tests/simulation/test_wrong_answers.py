@@ -106,7 +106,7 @@ LEARNED = [
     ("server.optimizer", "", "step(self, shared, mean, memory):", "mean",
      "W.step must return two mappings, the next state and what is remembered, got {"),
     ("server.optimizer", "", "step(self, shared, mean, memory):", "({}, {})",
-     "W.step must return 'head/classifier.bias' of shape (8,), got 'nothing'"),
+     "W.step must return 'head/classifier.bias' of shape (8,), got nothing"),
     ("server.robust", "", "combine(self, rows):", "0.0", "W.combine must return an array of shape"),
     ("method", "(FedIT)", "aggregate(self, shared, uploads):", "None",
      "W.aggregate must return a mapping of names, got None"),
@@ -154,7 +154,7 @@ def test_an_error_goes_through_processes_and_events_whole():
 def test_the_first_difference_of_a_state_is_named():
     kind, given = Float32(), {"a": np.zeros(2), "b": [1]}
     assert state(kind, "step", given) is given
-    with pytest.raises(AnswerError, match=r"must return 'b' of shape \(1,\), got 'no array'$"):
+    with pytest.raises(AnswerError, match=r"must return 'b' of shape \(1,\), got no array$"):
         state(kind, "step", given, {"a": (2,), "b": (1,)})
-    with pytest.raises(AnswerError, match=r"must return no 'b', got 'no array'$"):
+    with pytest.raises(AnswerError, match=r"must return no 'b', got no array$"):
         state(kind, "step", given, {"a": (2,)})

@@ -89,5 +89,6 @@ def state(
         for name in sorted({*shapes, *found}):
             if (asked := shapes.get(name)) != (got := found.get(name)):
                 rule = f"{name!r} of shape {asked}" if asked is not None else f"no {name!r}"
-                raise AnswerError.of(kind, member, rule, "nothing" if got is None else got)
+                said = f"must return {rule}, got {'nothing' if got is None else got}"
+                raise AnswerError(kind, f"{type(kind).__name__}.{member} {said}")
     return answer

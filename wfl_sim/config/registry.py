@@ -151,11 +151,13 @@ class Registry(Generic[T]):
         file = resolve_path(SourcedStr(path, name.folder) if isinstance(name, SourcedStr) else path)
         if not file.is_file():
             raise ValueError(f"no such file: {file}")
-        cls = getattr(plugin(file.resolve()), attribute, None)
+        module = plugin(file.resolve())
+        cls = getattr(module, attribute, None)
         if cls is None:
             raise ValueError(f"{file.name} defines no {attribute!r}")
         check_dataclass(f"{self.family} {attribute!r}", cls)
-        self._from_files[cls] = f"{file.resolve()}:{attribute}"
+        if cls.__module__ == module.__name__ or cls not in self._kinds.values():
+            self._from_files[cls] = f"{file.resolve()}:{attribute}"
         return cls  # type: ignore[no-any-return]
 
 
