@@ -63,6 +63,8 @@ NETWORK = [
      "W.realise must return a FadingProcess, got None"),
     ("area", "devices.0.area", "(Ring)", "drop(self, member, rng, layout):", "(1.0, 2.0, 3.0)",
      "W.drop must return finite numbers of shape (2,), got (1.0, 2.0, 3.0)"),
+    ("area", "devices.0.area", "(Ring)", "drop(self, member, rng, layout):", "3.0",
+     "W.drop must return finite numbers of shape (2,), got 3.0"),
     ("mobility", "devices.0.mobility", "(Static)", "track(self, member, region, rng):", "None",
      "W.track must return a Track, got None"),
     ("rounds", "rounds", "", "run(self, federation):", "None",

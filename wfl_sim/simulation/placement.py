@@ -156,12 +156,14 @@ def _positions(
         for index, (group, member) in enumerate(groups)
     ]
     try:
-        return numbers(None, "", places, (len(groups), 2), broadcast=False)
-    except AnswerError:
+        found = np.array(places, dtype=np.float64)
+    except (TypeError, ValueError):
+        found = np.array(np.nan)
+    if found.shape != (len(groups), 2) or not np.isfinite(found).all():
         for index, ((group, _), place) in enumerate(zip(groups, places, strict=True)):
             kind, member = (group.mobility, "track") if index in tracks else (group.area, "drop")
-            numbers(kind, member, place, (2,))
-        raise
+            numbers(kind, member, place, (2,), broadcast=False)
+    return found
 
 
 def _track(scenario: Scenario, group: DeviceGroup, member: int, index: int) -> Track:

