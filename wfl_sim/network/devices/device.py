@@ -154,8 +154,7 @@ class Device:
     @property
     def available(self) -> bool:
         """Whether it is present and not busy."""
-        # All devices are looked at in every round: those that have never taken part are the most.
-        return self.reachability.present and (self._participation is None or not self.busy)
+        return self.present and not self.busy
 
     @property
     def working_since(self) -> float:
@@ -223,6 +222,7 @@ class Device:
         if deadline < terms.deadline:
             terms = replace(terms, deadline=deadline)
         self.times_asked += 1
+        self._context.news.add(self.index)
         # Edge servers count rounds of their own, so a device that has moved may go back in number.
         self._repetition = self._repetition + 1 if number <= self._round else 0
         self._round = max(self._round, number)
@@ -288,6 +288,7 @@ class Device:
 
     def _reachability_changed(self, left: bool) -> None:
         """Be idle or off at once, or stop working first if the device has left."""
+        self._context.news.add(self.index)
         if self._participation is None or not self._participation.working:
             self.reachability.settle()
         elif left:

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,12 @@ class Federation:
 
     def available(self) -> list[Device]:
         """Return the devices that are present and not busy, in ascending order."""
-        return [device for device in self.devices if device.available]
+        # In a large fleet nearly all are: only those of which there is news are looked at.
+        news = self.context.news
+        news.intersection_update([i for i in news if not self.devices[i].available])
+        rest = np.ones(len(self.devices), dtype=bool)
+        rest[list(news)] = False
+        return list(compress(self.devices, rest.tolist()))
 
     def wait_for_available(self) -> Generator[simpy.Event, Any, list[Device]]:
         """Wait until a device is available.

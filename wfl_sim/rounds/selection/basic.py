@@ -47,10 +47,10 @@ def selected(selector: Selector, devices: Clients, count: int, rng: np.random.Ge
         AnswerError: they are not distinct ones of those that are there, or more than `count`.
     """
     chosen = selector.select(devices, count, rng)
-    there = {id(each) for each in devices}
     if isinstance(chosen, Sequence | np.ndarray) and len(chosen) <= count:
         found = {id(each) for each in chosen}
-        if len(found) == len(chosen) and found <= there:
+        there = sum(map(found.__contains__, map(id, devices)))
+        if len(found) == len(chosen) == there:
             return chosen
     rule = f"at most {count} distinct devices of the {len(devices)} it was given"
     raise AnswerError.of(selector, "select", rule, chosen)
