@@ -139,8 +139,10 @@ def test_a_sweep_is_plotted_with_its_axes(files):
     file, out = files.write(GOOD + block), files.folder / "runs"
     command("sweep", file, "--out", out, *NO_TABLE)
     (folder,) = out.glob("good-sweep-*")
-    drawn = {Path(line).name for line in command("plot", folder).stdout.split()}
+    done = command("plot", folder, "--name", "bandwidth=width", "--name", "bandwith=width")
+    drawn = {Path(line).name for line in done.stdout.split()}
     assert {"along-cells.0.bandwidth.png", "breakdown.png", "comparison.csv"} <= drawn
+    assert done.stderr == "warning: --name bandwith=width: no figure has 'bandwith'\n"
 
 
 @pytest.mark.slow

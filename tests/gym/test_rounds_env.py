@@ -117,6 +117,9 @@ def test_a_reward_of_ones_own_and_the_accuracy_of_a_run_that_trains(tmp_path):
     run = Run.open(step[4]["run"])
     assert step[1] == run.final("accuracy", "personal_mean")
     assert "shared" in run.states()
+    del scenario["rounds.clients"]
+    with pytest.warns(UserWarning, match=r"^nothing is trained: neither `out` nor `store` says"):
+        RoundsEnv(scenario, act="selection")
 
 
 def test_what_cannot_be_is_one_line(tmp_path):

@@ -147,6 +147,8 @@ def plot(
             )
             if not paths:
                 raise ValueError("nothing was drawn")
+        for old in sorted(look.names.keys() - look.replaced):
+            warn(f"--name {old}={look.names[old]}: no figure has {old!r}")
         for path in [*paths, *(write_traces(opened, folder) if trace else ())]:
             typer.echo(path)
 

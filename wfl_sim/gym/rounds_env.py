@@ -139,6 +139,8 @@ class RoundsEnv(gymnasium.Env[dict[str, Any], Any], EzPickle):
         self._out = None if out is None else Path(out)
         place = store or (self._out and self._out / ".store")
         self._store = Store(Path(place)) if place and one.data is not None else None
+        if self._store is None and one.data is not None:
+            _warn("nothing is trained: neither `out` nor `store` says where to keep results")
         self._pause = pause
         self._cache = LearnerCache()
         self._open = ExitStack()

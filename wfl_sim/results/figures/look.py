@@ -72,6 +72,8 @@ class Look:
     """Whether intervals along a curve are bars at some points, not a band."""
     names: Mapping[str, str] = field(default_factory=dict)
     """What to write in place of names of labels, axes and metrics."""
+    replaced: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
+    """Those of `names` that stood in a figure."""
 
     def __post_init__(self) -> None:
         if self.style not in (known := get_args(Style)):
@@ -203,7 +205,9 @@ class Look:
         if not self.names:
             return text
         known = "|".join(map(re.escape, sorted(self.names, key=len, reverse=True)))
-        return re.sub(rf"(?<!\w)({known})(?!\w)", lambda found: self.names[found[1]], text)
+        found = rf"(?<!\w)({known})(?!\w)"
+        self.replaced.update(re.findall(found, text))
+        return re.sub(found, lambda match: self.names[match[1]], text)
 
 
 SCREEN: Final = Look()
