@@ -118,6 +118,7 @@ def test_a_reward_of_ones_own_and_the_accuracy_of_a_run_that_trains(tmp_path):
     assert step[1] == run.final("accuracy", "personal_mean")
     assert "shared" in run.states()
     del scenario["rounds.clients"]
+    scenario["rounds"] = {"kind": "synchronous", "count": 1}
     with pytest.warns(UserWarning, match=r"^nothing is trained: neither `out` nor `store` says"):
         RoundsEnv(scenario, act="selection")
 
