@@ -26,6 +26,13 @@ from wfl_sim.radio.deployment.layouts import Hexagonal
 
 """
 BOTH = "    def {}\n        return {}\n"
+GRID = """\
+    class P:
+        def power_grid(self, first, count, step, offsets, links):
+            return {}
+        def delayed(self, seconds):
+            return self
+"""
 LOS = "los_probability(self, distance, *, terminal_height=1.5):"
 LOSS = "loss_db(self, distance, frequency, *, base_height=1, terminal_height=1, los=None):"
 JOULES = "joules(self, *, down, up, both, radiated):"
@@ -61,6 +68,13 @@ NETWORK = [
      "W.realise must return a process with `at`, got None"),
     ("fading", "cells.0.channel.fading", "", "realise(self, streams, doppler):", "None",
      "W.realise must return a FadingProcess, got None"),
+    ("fading", "cells.0.channel.fading", GRID.format("np.ones(3)"),
+     "realise(self, streams, doppler):", "self.P()",
+     "W.realise(...).power_grid must return powers of shape ("),
+    ("fading", "cells.0.channel.fading",
+     GRID.format("np.full((len(links), count, len(offsets)), np.nan if first else 1)"),
+     "realise(self, streams, doppler):", "self.P()",
+     "W.realise(...).power_grid must return powers of shape ("),
     ("area", "devices.0.area", "(Ring)", "drop(self, member, rng, layout):", "(1.0, 2.0, 3.0)",
      "W.drop must return finite numbers of shape (2,), got (1.0, 2.0, 3.0)"),
     ("area", "devices.0.area", "(Ring)", "drop(self, member, rng, layout):", "3.0",

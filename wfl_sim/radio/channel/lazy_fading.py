@@ -59,6 +59,8 @@ class LazyFading:
         self._doppler = doppler
         self._lock = Lock()
         self._processes: list[cm.FadingProcess] = []
+        self._laws: list[cm.Fading] = []
+        """Of each process, what it was drawn from."""
         self._sizes: list[int] = []
         self._late: dict[int, GridFading] = {}
         self._asked: dict[int, int] = {}
@@ -91,20 +93,35 @@ class LazyFading:
             self._draw(np.unique(links[self._process[links] < 0]))
             numbers = np.unique(self._process[links])
             self._forget_old(numbers, first)
+        grid = first, count, step, offsets
         power: NDArray[np.floating[Any]]
         if len(numbers) == 1:
             # In single precision however links are grouped: estimates are made from these values.
-            process = self._at_age(int(numbers[0]))
-            power = process.power_grid(first, count, step, offsets, self._index[links])
-            power = power.astype(np.float32, copy=False)
+            power = self._power(int(numbers[0]), *grid, links).astype(np.float32, copy=False)
         else:
             power = np.empty((count, len(offsets), len(links)), dtype=np.float32).transpose(2, 0, 1)
             for number in numbers:
                 here = self._process[links] == number
-                power[here] = self._at_age(int(number)).power_grid(
-                    first, count, step, offsets, self._index[links[here]]
-                )
+                power[here] = self._power(int(number), *grid, links[here])
         self.forget_many(self._kept)
+        return power
+
+    def _power(
+        self,
+        number: int,
+        first: int,
+        count: int,
+        step: float,
+        offsets: NDArray[np.float64],
+        links: NDArray[np.intp],
+    ) -> NDArray[np.floating[Any]]:
+        """Return the samples of one process, which must be powers."""
+        fading = self._at_age(number)
+        power = fading.power_grid(first, count, step, offsets, self._index[links])
+        shape = len(links), count, len(offsets)
+        if getattr(power, "shape", None) != shape or not power.min() >= 0:
+            what = f"powers of shape {shape} (links, cells, offsets)"
+            raise AnswerError.of(self._laws[number], "realise(...).power_grid", what, power)
         return power
 
     def forget_many(self, links: int) -> None:
@@ -137,6 +154,7 @@ class LazyFading:
             if not hasattr(drawn, "power_grid"):
                 raise AnswerError.of(model, "realise", "a FadingProcess", drawn)
             self._processes.append(drawn)
+            self._laws.append(model)
             self._index[links] = np.arange(len(links))
             self._process[links] = len(self._processes) - 1
 
