@@ -96,6 +96,15 @@ def test_the_reference_is_the_network_before_tuning() -> None:
     assert all(np.array_equal(trained[name], after[name]) for name in trained)
 
 
+@pytest.mark.parametrize("algorithm", [PPO(), GRPO(group=2), DPO()])
+def test_divergence_is_reported(algorithm: PPO | GRPO | DPO) -> None:
+    train, _ = conversations(0.5, 0)
+    local = Local(steps=3, batch=4, lr=1e30, optimizer="sgd")
+    method = FedRLHF(rewards=BY_RULE, layers=1, algorithm=algorithm, local=local)
+    with pytest.raises(FloatingPointError, match=r"diverged: the loss is nan at .* step 2; lr 1e"):
+        bench_of(method, train).train_phase(0, method.phases[0], train, 5)
+
+
 def test_a_strong_penalty_holds_the_offset() -> None:
     train, _ = conversations(0.5, 0)
     lengths = []

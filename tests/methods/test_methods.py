@@ -208,6 +208,31 @@ def test_flexlora_cuts_the_mean_product():
     np.testing.assert_allclose(np.matmul(*cut_product(left, right, 2)), best, atol=1e-12)
 
 
+@pytest.mark.parametrize("kind", ["hetlora", "flexlora"])
+def test_ranks_beyond_those_of_a_round_can_still_learn(kind):
+    """After a round of devices of rank 1, what a device of rank 3 gets has a gradient: A is not 0.
+
+    Of B A x the gradient of A is B^T g x^T and that of B is g (A x)^T: with zeros in both, neither
+    ever moves again.
+    """
+    rng, a, b = np.random.default_rng(0), "lora/m.lora_A.weight", "lora/m.lora_B.weight"
+    method = METHODS.find(kind)(lora=LoRA(rank=3))
+    shared = {a: rng.normal(size=(3, 7)), b: rng.normal(size=(5, 3)) * [0, 0, 1], **HEAD}
+    shared = {name: np.float32(array) for name, array in shared.items()}
+    uploads = [
+        Upload({a: rng.normal(size=(1, 7)), b: rng.normal(size=(5, 1)), **HEAD}, 1.0)
+        for _ in range(2)
+    ]
+    made = method.aggregate(shared, uploads)
+    assert np.linalg.matrix_rank(made[a]) == 3
+    if kind == "hetlora":
+        assert np.array_equal(made[a][1:], shared[a][1:])
+        assert np.array_equal(made[b][:, 1:], shared[b][:, 1:])
+    else:
+        mean = sum(each.state[b] @ each.state[a] for each in uploads) / 2
+        np.testing.assert_allclose(made[b] @ made[a], mean, atol=1e-5)
+
+
 def test_fedex_lora_adds_what_the_product_of_means_lacks():
     """B A = 2 x 1 and 4 x 3: the mean is 7, of means 3 x 2 = 6; W gets 1, times the scale 2."""
     a, b, w = "lora/m.lora_A.weight", "lora/m.lora_B.weight", "merged/m.weight"

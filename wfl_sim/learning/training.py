@@ -80,7 +80,7 @@ def train(
                 add_terms()
             optimizer.step()
             losses.append(sum_of_losses)
-    return finite(losses, local)
+    return finite(torch.stack(losses).tolist(), local)
 
 
 def pieces(
@@ -106,20 +106,19 @@ def train_only(model: nn.Module, trained: Iterable[Parameter]) -> None:
         parameter.requires_grad_(True)
 
 
-def finite(losses: Sequence[Tensor], local: Local) -> list[float]:
-    """Return the losses of the local steps as numbers.
+def finite(losses: list[float], local: Local) -> list[float]:
+    """Return the losses of the local steps.
 
     Raises:
         FloatingPointError: one of them is not finite.
     """
-    values: list[float] = torch.stack(list(losses)).tolist()
-    if not np.isfinite(values).all():
-        step = int(np.argmin(np.isfinite(values)))
+    if not np.isfinite(losses).all():
+        step = int(np.argmin(np.isfinite(losses)))
         raise FloatingPointError(
-            f"training diverged: the loss is {values[step]} at local step {step + 1}; "
+            f"training diverged: the loss is {losses[step]} at local step {step + 1}; "
             f"lr {local.lr:g} may be too large"
         )
-    return values
+    return losses
 
 
 def batches(

@@ -3,7 +3,8 @@
 J. Bai et al., Federated Fine-tuning of Large Language Models under Heterogeneous Tasks and Client
 Resources, 2024, arXiv 2402.11505. The server averages the products B_k A_k, and a device gets the
 factors of the best approximation of its rank; the singular values are in B. The state keeps the
-largest rank of all devices; what the mean has beyond it is lost.
+largest rank of all devices; what the mean has beyond it is lost. Where the mean has less, the rest
+of A is of the present A's directions, with 0 in B, so that it can still learn.
 """
 
 from collections.abc import Sequence
@@ -34,9 +35,12 @@ class FlexLoRA(HetLoRA):
             if _A not in name:
                 continue
             below = name.replace(_A, _B)
-            a = np.concatenate([upload.state[name] for upload in uploads]).astype(np.float64)
+            a = [*(upload.state[name] for upload in uploads), shared[name]]
             b = [upload.weight / total * upload.state[below] for upload in uploads]
-            left, right = cut_product(np.concatenate(b, axis=1), a, shared[name].shape[0])
+            b.append(np.zeros_like(shared[below]))
+            left, right = cut_product(
+                np.concatenate(b, axis=1), np.concatenate(a).astype(np.float64), len(shared[name])
+            )
             made[below], made[name] = left.astype(np.float32), right.astype(np.float32)
         return made
 

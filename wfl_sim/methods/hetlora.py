@@ -1,13 +1,14 @@
 """HetLoRA: a rank for each device.
 
 Y. J. Cho et al., Heterogeneous LoRA for Federated Fine-tuning of On-Device Foundation Models, 2024,
-arXiv 2401.06432. Devices get the first r_k rows and columns; the server pads uploads with zeros and
-weights them by |B_k A_k|_F, here over all layers together. Not modelled: pruning a device's own
-rank, whose payload would depend on what was learned. The head is averaged by numbers of examples
-(wfl_sim's default).
+arXiv 2401.06432. Devices get the first r_k rows and columns; the server pads uploads with zeros to
+the largest rank among them and weights them by |B_k A_k|_F, here over all layers together. Rows and
+columns beyond that rank stay as they are: with zeros in A and B they could never learn again. Not
+modelled: pruning a device's own rank, whose payload would depend on what was learned. The head is
+averaged by numbers of examples (wfl_sim's default).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -43,12 +44,17 @@ class HetLoRA(FedIT):
         """Zero-pad, then weight LoRA by |B_k A_k|_F and the head by examples."""
         norms = [update_norm(upload.state) for upload in uploads]
         norms = norms if sum(norms) else [1.0] * len(uploads)
+        loras = [of_parts(upload.state, "lora") for upload in uploads]
+        largest = {name: np.max([each[name].shape for each in loras], axis=0) for name in loras[0]}
         padded = [
-            replace(upload, weight=norm, state=_padded(of_parts(upload.state, "lora"), shared))
-            for upload, norm in zip(uploads, norms, strict=True)
+            replace(upload, weight=norm, state=_padded(lora, largest))
+            for upload, norm, lora in zip(uploads, norms, loras, strict=True)
         ]
         heads = [replace(upload, state=of_parts(upload.state, "head")) for upload in uploads]
-        return {**weighted_mean(padded), **weighted_mean(heads)}
+        made = {name: np.array(array) for name, array in of_parts(shared, "lora").items()}
+        for name, mean in weighted_mean(padded).items():
+            made[name][tuple(map(slice, mean.shape))] = mean
+        return {**made, **weighted_mean(heads)}
 
 
 def update_norm(state: State) -> float:
@@ -61,9 +67,10 @@ def update_norm(state: State) -> float:
     return float(np.sqrt(max(square, 0.0)))
 
 
-def _padded(state: State, shared: State) -> State:
-    made = {}
-    for name, array in state.items():
-        room = [(0, big - size) for big, size in zip(shared[name].shape, array.shape, strict=True)]
-        made[name] = np.pad(array, room)
-    return made
+def _padded(state: State, largest: Mapping[str, Sequence[int]]) -> State:
+    return {
+        name: np.pad(
+            array, [(0, big - own) for big, own in zip(largest[name], array.shape, strict=True)]
+        )
+        for name, array in state.items()
+    }

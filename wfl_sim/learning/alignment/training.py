@@ -23,7 +23,7 @@ from wfl_sim.learning.alignment.rewards import Reward
 from wfl_sim.learning.causal.generation import Decoding, generate
 from wfl_sim.learning.causal.log_probabilities import log_probabilities
 from wfl_sim.learning.causal.prompts import Conversations, PromptBatch, decode_answers, joined
-from wfl_sim.learning.training import batches
+from wfl_sim.learning.training import batches, finite
 from wfl_sim.methods.objectives import DPO, GRPO, PPO, Alignment
 from wfl_sim.methods.parts import Offset
 from wfl_sim.methods.phases import Local, Phase
@@ -62,6 +62,9 @@ def align(
     Returns:
         What each step of each device has minimised: the negative mean reward with the penalty of KL
         divergence (PPO, GRPO), or the loss of DPO.
+
+    Raises:
+        FloatingPointError: one of them is no longer finite.
     """
     objective = phase.objective
     assert isinstance(objective, Alignment)
@@ -78,7 +81,8 @@ def align(
         here = inputs[: sum(len(order) > step for order in orders)]
         policies.keep(len(here))
         found = take(here, [order[step] for order in orders[: len(here)]])
-        for own, loss in zip(losses, found, strict=False):
+        for own, each, loss in zip(losses, here, found, strict=False):
+            finite([*own, loss], each.local)
             own.append(loss)
     return losses
 

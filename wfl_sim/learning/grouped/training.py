@@ -96,7 +96,10 @@ def _train(adapted: AdaptedModel, requests: Sequence[PhaseRequest]) -> list[Trai
             group.step()
             losses.append(means.detach())
     return [
-        (state, finite([loss[row] for loss in losses[: steps[row]]], request.train.phase.local))
+        (
+            state,
+            finite([float(loss[row]) for loss in losses[: steps[row]]], request.train.phase.local),
+        )
         for row, (request, state) in enumerate(zip(requests, group.states(), strict=True))
     ]
 
