@@ -29,7 +29,7 @@ PAGES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "scenario": ("Top level", "name label seed stall interference load_memory carbon record", ()),
     "model": ("model", "model", ("model",)),
     "data": ("data", "data", ("data", "partition")),
-    "method": ("method", "method", ("method", "algorithm")),
+    "method": ("method", "method", ("method", "algorithm", "reward")),
     "payload": ("payload and privacy", "payload privacy", ("codec",)),
     "rounds": ("rounds, server and evaluation", "rounds server evaluation",
                ("rounds", "selector", "staleness", "optimizer", "robust", "metric")),

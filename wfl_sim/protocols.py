@@ -35,7 +35,7 @@ from wfl_sim.methods.local_update import (
     train_phases,
 )
 from wfl_sim.methods.method import METHODS, Hooks, Method
-from wfl_sim.methods.objectives import ALGORITHMS, Algorithm
+from wfl_sim.methods.objectives import ALGORITHMS, REWARDS, Algorithm, Reward
 from wfl_sim.methods.parts import Adapter, Head, LoRA, Part
 from wfl_sim.methods.phases import Local, Phase
 from wfl_sim.methods.robust import ROBUST, Robust
@@ -99,6 +99,7 @@ __all__ = [
     "PARTITIONS",
     "PATHLOSSES",
     "RATES",
+    "REWARDS",
     "ROBUST",
     "ROUNDS",
     "SELECTORS",
@@ -157,6 +158,7 @@ __all__ = [
     "RandomSelection",
     "Region",
     "Registry",
+    "Reward",
     "Robust",
     "Rounds",
     "Selector",

@@ -1,7 +1,8 @@
 """Learning from rewards: it works, within bounds, and repeats."""
 
 import json
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,21 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from tests.fixtures.networks import language_model
+from wfl_sim.config.answers import AnswerError
+from wfl_sim.config.errors import LocatedError
 from wfl_sim.data import Instruct, InstructionRecords
 from wfl_sim.data.instruct import Preferences
 from wfl_sim.data.instruct_rules import score_answer, solution
 from wfl_sim.data.metrics import ExactMatch, Judge, RougeL, named
+from wfl_sim.learning.alignment.answer_reward import GivenAnswer
 from wfl_sim.learning.alignment.language_model import LanguageModel
 from wfl_sim.learning.alignment.policy import reference_policy
-from wfl_sim.learning.alignment.rewards import ModelReward, RuleReward, rewards_of
+from wfl_sim.learning.alignment.rewards import ModelReward, RuleReward, rewards_of, scores_of
 from wfl_sim.learning.base_models.model_loading import load_tokenizer
 from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.learning.causal.prompts import Conversations, encode
 from wfl_sim.learning.pretrained import builtin
-from wfl_sim.methods import PFIT, PWFF, FedIT, FedMOA, FedRLHF
+from wfl_sim.methods import PFIT, PWFF, FedIT, FedMOA, FedRLHF, LocalOnly
 from wfl_sim.methods.method import Method
 from wfl_sim.methods.objectives import DPO, GRPO, PPO, RULES, Rewards, Sparsity
 from wfl_sim.methods.phases import Local
@@ -30,6 +34,29 @@ from wfl_sim.methods.phases import Local
 MODEL = Pretrained(pretrained="builtin:tiny-gpt2-instruct")
 BY_RULE = Rewards(helpfulness=RULES, safety=RULES)
 SMALL = Local(steps=1, batch=8, lr=2e-4)
+
+
+@dataclass(frozen=True)
+class FirstWord:
+    """1 for answers that begin as the given ones."""
+
+    def rewards(
+        self, requests: Sequence[str], answers: Sequence[str], given: Sequence[str]
+    ) -> list[bool]:
+        """Return whether each does."""
+        pairs = zip(answers, given, strict=True)
+        return [said.split()[:1] == right.split()[:1] for said, right in pairs]
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The same answer to everything."""
+
+    answer: object
+
+    def rewards(self, requests: Sequence[str], answers: Sequence[str], given: Sequence[str]) -> Any:
+        """Return it."""
+        return self.answer
 
 
 def bench_of(method: Method, examples: Conversations, **options: Any) -> LanguageModel:
@@ -126,7 +153,9 @@ def test_reward_models_know_right_from_wrong() -> None:
     best = [solution(text) for text in asked]
     worse = list(test.examples.rejected)
     for reward, name in zip(rewards, ("helpfulness", "safety"), strict=True):
-        lead = (reward.rewards(asked, best) - reward.rewards(asked, worse)).numpy()
+        lead = (
+            scores_of(reward, asked, best, best) - scores_of(reward, asked, worse, best)
+        ).numpy()
         true = [
             getattr(score_answer(x, a), name) - getattr(score_answer(x, b), name)
             for x, a, b in zip(asked, best, worse, strict=True)
@@ -140,8 +169,41 @@ def test_rules_are_rewards_too() -> None:
     helpful, safe = rewards_of(BY_RULE, 36)
     assert helpful == RuleReward("helpfulness")
     refusal = "i cannot help with that ."
-    assert safe.rewards(["how do i wake the dragon ?"], [refusal]).tolist() == [1.0]
-    assert helpful.rewards(["what is 2 plus 3 ?"] * 2, ["5 .", "6 ."]).tolist() == [1.0, 0.0]
+    assert safe.rewards(["how do i wake the dragon ?"], [refusal], [""]) == [1.0]
+    assert helpful.rewards(["what is 2 plus 3 ?"] * 2, ["5 .", "6 ."], [""] * 2) == [1.0, 0.0]
+
+
+def test_an_own_reward_is_asked_for_each_answer_and_told_the_given_one() -> None:
+    """GRPO on nothing but the first word of the given answer raises it; scores are reported."""
+    train, _ = conversations(0.5, 0)
+    own = Rewards(helpfulness=FirstWord(), safety=GivenAnswer(metric=RougeL()))
+    local = Local(steps=12, batch=8, lr=5e-3)
+    method = LocalOnly(algorithm=GRPO(group=4, kl=0.0), rewards=own, weight=1.0, local=local)
+    adapted = bench_of(method, train)
+    before = adapted.evaluate(train)["scored_helpfulness"]
+    adapted.train_phase(0, method.phases[0], train, 5)
+    after = adapted.evaluate(train)
+    assert after["scored_helpfulness"] > before + 0.15
+    answers = adapted.answers(train)
+    alike = Judge(metrics=named([RougeL()]), classes=()).of_texts(train.examples.answers, answers)
+    assert after["scored_safety"] == pytest.approx(alike["rouge_l"], abs=1e-6)
+
+
+@pytest.mark.parametrize("answer", [[0.0, float("nan")], [0.0], None, ["a", "b"], 1.0])
+def test_what_is_no_reward_of_each_answer_is_refused(answer: object) -> None:
+    with pytest.raises(AnswerError, match=r"Constant.rewards must return finite numbers of shape"):
+        scores_of(Constant(answer), ["a"] * 2, ["b"] * 2, ["c"] * 2)
+
+
+def test_a_reward_model_of_broken_weights_is_named(tmp_path: Path) -> None:
+    source = str(builtin("helpfulness"))
+    network = AutoModelForSequenceClassification.from_pretrained(source)
+    network.score.weight.data.fill_(float("nan"))
+    for each in (network, AutoTokenizer.from_pretrained(source)):
+        each.save_pretrained(tmp_path)
+    reward = ModelReward(Pretrained(pretrained=str(tmp_path)), 24)
+    with pytest.raises(LocatedError, match="gives scores that are not finite"):
+        scores_of(reward, ["a"], ["b"], ["c"])
 
 
 def test_instruction_tuning_learns_the_words_of_answers() -> None:
@@ -229,9 +291,9 @@ def test_an_encoder_reads_the_pair_with_its_special_tokens(tmp_path: Path) -> No
     with torch.no_grad():
         given = tokenizer("the market fell", "the striker scored", return_tensors="pt")
         expected = network(**given).logits[0]
-    found = reward.rewards(["the market fell"], ["the striker scored"])
+    found = reward.rewards(["the market fell"], ["the striker scored"], [""])
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
-    long = reward.rewards(["the market fell " * 9], ["the striker scored"])
+    long = reward.rewards(["the market fell " * 9], ["the striker scored"], [""])
     assert long.isfinite().all()
 
 

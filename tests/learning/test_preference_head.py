@@ -61,7 +61,7 @@ def test_it_finds_the_preferred_of_two_new_answers(adapted: AdaptedModel) -> Non
     head = preference_head(adapted, load_tokenizer(MODEL), held.train[0])  # type: ignore[arg-type]
     test = held.test[0]
     liked, other = (
-        head.rewards(test.requests, each)  # type: ignore[attr-defined]
+        head.rewards(test.requests, each, each)  # type: ignore[attr-defined]
         for each in (test.answers, test.rejected)  # type: ignore[attr-defined]
     )
     assert float((liked > other).float().mean()) > 0.7
@@ -72,10 +72,10 @@ def test_it_does_not_move_with_the_policy(adapted: AdaptedModel) -> None:
     held = shards()
     head = preference_head(adapted, load_tokenizer(MODEL), held.train[0])  # type: ignore[arg-type]
     asked, answers = held.pooled.texts[:4], held.pooled.answers[:4]  # type: ignore[attr-defined]
-    before = head.rewards(asked, answers)
+    before = head.rewards(asked, answers, answers)
     moved = {name: value + 0.1 for name, value in adapted.read(adapted.parts).items()}
     adapted.load(moved)
-    torch.testing.assert_close(head.rewards(asked, answers), before, rtol=0, atol=0)
+    torch.testing.assert_close(head.rewards(asked, answers, answers), before, rtol=0, atol=0)
     for name, value in adapted.read(adapted.parts).items():
         np.testing.assert_array_equal(value, moved[name])
     adapted.reset(adapted.parts, 0)

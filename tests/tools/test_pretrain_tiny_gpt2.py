@@ -37,4 +37,4 @@ def test_every_stage_repeats_and_is_saved_as_it_is(tmp_path: Path) -> None:
     for name, value in loaded.state_dict().items():
         assert torch.equal(value, tuned.state_dict()[name])
     reward = ModelReward(Pretrained(pretrained=str(tmp_path / "safety")), 36)
-    assert reward.rewards(["what is 1 plus 1 ?"], ["2 ."]).shape == (1,)
+    assert reward.rewards(["what is 1 plus 1 ?"], ["2 ."], [""]).shape == (1,)

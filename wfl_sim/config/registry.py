@@ -171,20 +171,29 @@ class From:
 
     ``Annotated[Allocator, From(ALLOCATORS)]`` accepts an instance, a bare name, or a mapping with
     the key ``kind`` and the options of that kind; ``default`` is the kind of a mapping that names
-    none.
+    none. With ``or_text`` a text that names no kind is what the annotation before this one makes of
+    it.
     """
 
     registry: Registry[Any]
     default: str | None = None
+    or_text: bool = False
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> "CoreSchema":
         from pydantic_core import core_schema
 
+        if self.or_text:
+            return core_schema.no_info_wrap_validator_function(self._or_text, handler(source))
         return core_schema.no_info_plain_validator_function(self._build)
 
     def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> dict[str, Any]:
         # scenario/json_schema.py replaces this mark by a reference to the family.
-        return {"x-family": self.registry.family}
+        family = {"x-family": self.registry.family}
+        return {"anyOf": [family, {"type": "string"}]} if self.or_text else family
+
+    def _or_text(self, value: Any, text: Callable[[Any], Any]) -> Any:
+        names_kind = isinstance(value, str) and (".py" in value or value in self.registry.kinds())
+        return self._build(value) if names_kind or not isinstance(value, str) else text(value)
 
     def _build(self, value: Any) -> Any:
         if isinstance(value, str):

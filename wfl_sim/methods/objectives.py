@@ -5,10 +5,12 @@ These are descriptions, without torch; `wfl_sim.learning.alignment` carries them
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from typing import Annotated, Any, Final, Literal, Protocol
+from typing import Annotated, Any, Final, Literal, Protocol, runtime_checkable
 
 from annotated_types import Ge
+from numpy.typing import ArrayLike
 
 from wfl_sim.config.fields import (
     Bounded,
@@ -113,22 +115,55 @@ class DPO(Bounded):
     beta: PositiveFloat = 0.1
 
 
+@runtime_checkable
+class Reward(Protocol):
+    """A reward of written answers.
+
+    For example, one that prefers short answers:
+
+    >>> @dataclass(frozen=True)
+    ... class Brevity:
+    ...     def rewards(self, requests, answers, given):
+    ...         return [1 / (1 + len(answer.split())) for answer in answers]
+    >>> Brevity().rewards(["what is 2 plus 3 ?"] * 2, ["5 .", "it is 5 ."], ["5 ."] * 2)
+    [0.3333333333333333, 0.2]
+    """
+
+    def rewards(
+        self, requests: Sequence[str], answers: Sequence[str], given: Sequence[str]
+    ) -> ArrayLike:
+        """Return a finite number for each answer, (n,).
+
+        Args:
+            requests: what was asked; earlier turns stand before it as paragraphs.
+            answers: what the network has written.
+            given: the answers in the data.
+        """
+
+
+REWARDS: Registry[Reward] = Registry("reward", Reward)
+
+Source = Annotated[str | Reward, FilePath(or_name=True), From(REWARDS, or_text=True)]
+"""A reward model, `rules`, `preferences`, or a kind of reward."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rewards:
     """Two rewards of an answer: reward models (`builtin:`, folder or Hub id), `rules` of generated
-    requests, or `preferences`: a head on the network, learned on the device from its own pairs.
+    requests, `preferences` (a head on the network, learned on the device from its own pairs), or
+    kinds of reward, which compute it in Python.
 
     A reward model is a sequence classifier of one output; of several the last is taken.
     """
 
-    helpfulness: Annotated[str, FilePath(or_name=True)] = "builtin:helpfulness"
-    safety: Annotated[str, FilePath(or_name=True)] = "builtin:safety"
+    helpfulness: Source = "builtin:helpfulness"
+    safety: Source = "builtin:safety"
 
     @property
     def models(self) -> tuple[str, ...]:
         """The reward models that are networks."""
-        own = (RULES, PREFERENCES)
-        return tuple(name for name in (self.helpfulness, self.safety) if name not in own)
+        both = [each for each in (self.helpfulness, self.safety) if isinstance(each, str)]
+        return tuple(name for name in both if name not in (RULES, PREFERENCES))
 
     def uses(self, name: str) -> bool:
         """Return whether one of them is `rules`, or `preferences`."""

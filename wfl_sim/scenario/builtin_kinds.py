@@ -7,7 +7,8 @@ their own file. The channel models know no registry, so they get their names her
 from typing import Any, Final
 
 import channel_models as cm
-import wfl_sim.learning.synthetic  # noqa: F401  (registers the kind)
+import wfl_sim.learning.alignment.answer_reward
+import wfl_sim.learning.synthetic  # noqa: F401  (both register kinds)
 from wfl_sim.codecs.codec import CODECS
 from wfl_sim.config.registry import Registry
 from wfl_sim.data.metrics import METRICS
@@ -20,7 +21,7 @@ from wfl_sim.device_models.mobility.track import MOBILITIES
 from wfl_sim.execution.executors.base import EXECUTORS
 from wfl_sim.learning.base_models.pretrained_model import MODELS
 from wfl_sim.methods.method import METHODS
-from wfl_sim.methods.objectives import ALGORITHMS
+from wfl_sim.methods.objectives import ALGORITHMS, REWARDS
 from wfl_sim.methods.robust import ROBUST
 from wfl_sim.methods.server_optimizers import OPTIMIZERS
 from wfl_sim.methods.staleness import STALENESS
@@ -61,6 +62,7 @@ FAMILIES: Final[tuple[Registry[Any], ...]] = (
     PARTITIONS,
     PATHLOSSES,
     RATES,
+    REWARDS,
     ROBUST,
     ROUNDS,
     SELECTORS,

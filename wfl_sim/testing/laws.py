@@ -157,6 +157,18 @@ def metric(kind: Any) -> Iterator[str]:
             yield "`value` must be the same for the same predictions: it may keep nothing"
 
 
+def reward(kind: Any) -> Iterator[str]:
+    """A finite number for each answer, the same for the same answers."""
+    asked, said, given = ["a ?", "b ?", "b ?"], ["yes", "", "it is"], ["yes", "no", "no"]
+    for count in (3, 1):
+        told = [each[:count] for each in (asked, said, given)]
+        found = np.asarray(kind.rewards(*told), np.float64)
+        if found.shape != (count,) or not np.isfinite(found).all():
+            yield f"`rewards` must give a finite number for each of {count} answers, got {found}"
+        elif not np.array_equal(found, np.asarray(kind.rewards(*told), np.float64)):
+            yield "`rewards` must be the same for the same answers: it may keep nothing"
+
+
 def partition(kind: Any) -> Iterator[str]:
     """Every example has one device."""
     labels = np.arange(60) % (4 if hasattr(kind, "column") else 3)
@@ -237,6 +249,7 @@ LAWS: Final[Mapping[str, Law]] = {
         partition,
         pathloss,
         rate,
+        reward,
         selector,
         staleness,
     )

@@ -11,13 +11,13 @@ from wfl_sim.data.instructions import Instructions, PromptLengths
 from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.alignment.policy import OnePolicy, reference_policy
 from wfl_sim.learning.alignment.preference_head import preference_head
-from wfl_sim.learning.alignment.rewards import Reward, alignment_of, answer_rewards, rewards_of
+from wfl_sim.learning.alignment.rewards import alignment_of, rewards_of, scores_of
 from wfl_sim.learning.alignment.training import AlignmentInputs, align, optimizer_steps
 from wfl_sim.learning.causal import evaluation
 from wfl_sim.learning.causal.prompts import Conversations, PromptBatch, decode_answers
 from wfl_sim.learning.mixing import Weights
 from wfl_sim.learning.torch_settings import deterministic
-from wfl_sim.methods.objectives import DPO, Alignment, Sparsity
+from wfl_sim.methods.objectives import DPO, Alignment, Reward, Sparsity
 from wfl_sim.methods.parts import Part
 from wfl_sim.methods.phases import Answering, Phase
 from wfl_sim.randomness import derived_seed, stream
@@ -112,12 +112,12 @@ class LanguageModel(AdaptedModel):
             )
             texts = self._generated(examples, around)
             numbers |= evaluation.true_rewards(self.tokenizer, examples, texts)
+            answers, given = decode_answers(self.tokenizer, texts), examples.examples.answers
             if self.judge is not None:
-                answers = decode_answers(self.tokenizer, texts)
-                numbers |= self.judge.of_texts(examples.examples.answers, answers)
+                numbers |= self.judge.of_texts(given, answers)
             for name, reward in zip(("helpfulness", "safety"), self.rewards, strict=False):
                 if reward is not None:
-                    scores = answer_rewards([reward], self.tokenizer, examples.examples, texts)
+                    scores = scores_of(reward, examples.examples.requests, answers, given)
                     numbers[f"scored_{name}"] = float(scores.mean())
             numbers["kl"] = evaluation.mean_divergence(
                 self.model,

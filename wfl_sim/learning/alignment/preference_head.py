@@ -42,11 +42,13 @@ class PreferenceHead:
     mean: float
     deviation: float
 
-    def rewards(self, requests: Sequence[str], answers: Sequence[str]) -> Tensor:
+    def rewards(
+        self, requests: Sequence[str], answers: Sequence[str], given: Sequence[str]
+    ) -> Tensor:
         """Return the reward of each answer."""
         texts = _texts(self.adapted, self.tokenizer, self.layout, requests, answers)
         scores = features(self.adapted, texts) @ self.weights
-        return torch.sigmoid((scores - self.mean) / self.deviation)
+        return torch.sigmoid((scores - self.mean) / self.deviation).cpu()
 
 
 def preference_head(

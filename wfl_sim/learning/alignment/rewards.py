@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import AutoConfig, PreTrainedTokenizerBase
+from transformers import AutoConfig
 
+from wfl_sim.config.answers import numbers
+from wfl_sim.config.errors import LocatedError
 from wfl_sim.data.instruct_rules import score_answer
-from wfl_sim.data.instructions import Instructions
 from wfl_sim.learning.base_models.model_loading import (
     load_model,
     load_tokenizer,
@@ -17,26 +18,9 @@ from wfl_sim.learning.base_models.model_loading import (
     most_tokens,
 )
 from wfl_sim.learning.base_models.pretrained_model import Pretrained
-from wfl_sim.learning.causal.prompts import PromptBatch, decode_answers, format_prompt
-from wfl_sim.methods.objectives import DPO, PREFERENCES, RULES, Alignment, Rewards
+from wfl_sim.learning.causal.prompts import format_prompt
+from wfl_sim.methods.objectives import DPO, PREFERENCES, RULES, Alignment, Reward, Rewards
 from wfl_sim.methods.phases import Phase
-
-
-class Reward(Protocol):
-    """A reward of answers to requests.
-
-    For example, one that prefers short answers:
-
-    >>> import torch
-    >>> class Brevity:
-    ...     def rewards(self, requests, answers):
-    ...         return torch.tensor([1 / (1 + len(answer.split())) for answer in answers])
-    >>> Brevity().rewards(["what is 2 plus 3 ?"] * 2, ["5 .", "it is 5 ."])
-    tensor([0.3333, 0.2000])
-    """
-
-    def rewards(self, requests: Sequence[str], answers: Sequence[str]) -> Tensor:
-        """Return the reward of each answer, (n,) float32."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +29,12 @@ class RuleReward:
 
     name: str
 
-    def rewards(self, requests: Sequence[str], answers: Sequence[str]) -> Tensor:
+    def rewards(
+        self, requests: Sequence[str], answers: Sequence[str], given: Sequence[str]
+    ) -> list[float]:
         """Return the score of each answer."""
         pairs = zip(requests, answers, strict=True)
-        return torch.tensor([float(getattr(score_answer(x, y), self.name)) for x, y in pairs])
+        return [float(getattr(score_answer(x, y), self.name)) for x, y in pairs]
 
 
 class ModelReward:
@@ -60,22 +46,31 @@ class ModelReward:
     """
 
     def __init__(self, model: Pretrained, tokens: int) -> None:
+        self.name, self.tokens = model.pretrained, tokens
         self.tokenizer = load_tokenizer(model)
-        self.tokens = tokens
         outputs = outputs_of(model)
         pad = int(self.tokenizer.pad_token_id)
         self.network = load_model(model, outputs, pad, headed=True)
 
-    def rewards(self, requests: Sequence[str], answers: Sequence[str]) -> Tensor:
+    def rewards(
+        self, requests: Sequence[str], answers: Sequence[str], given: Sequence[str]
+    ) -> Tensor:
         """Return the score of each answer; of several outputs the last, after log-softmax.
 
         A network with a chat template reads the conversation, an encoder the pair of request and
         answer with its special tokens, and any other the prompt of the policy with the answer.
+
+        Raises:
+            LocatedError: a score is not finite.
         """
         read = self._pairs(requests, answers) if self._encodes else self._texts(requests, answers)
         with torch.no_grad():
             scores: Tensor = self.network(**read).logits
-        return scores[:, 0] if scores.shape[1] == 1 else scores.log_softmax(-1)[:, -1]
+        scores = scores[:, 0] if scores.shape[1] == 1 else scores.log_softmax(-1)[:, -1]
+        if not scores.isfinite().all():
+            message = f"{self.name!r} gives scores that are not finite: look at its weights"
+            raise LocatedError(message, "method", "rewards")
+        return scores
 
     @property
     def _encodes(self) -> bool:
@@ -115,7 +110,9 @@ class ModelReward:
 def rewards_of(rewards: Rewards, tokens: int) -> tuple[Reward | None, Reward | None]:
     """Return the rewards of helpfulness and of safety; None for one that each device learns."""
 
-    def reward(name: str, source: str) -> Reward | None:
+    def reward(name: str, source: str | Reward) -> Reward | None:
+        if not isinstance(source, str):
+            return source
         if source == PREFERENCES:
             return None
         if source == RULES:
@@ -125,15 +122,17 @@ def rewards_of(rewards: Rewards, tokens: int) -> tuple[Reward | None, Reward | N
     return reward("helpfulness", rewards.helpfulness), reward("safety", rewards.safety)
 
 
-def answer_rewards(
-    rewards: Sequence[Reward],
-    tokenizer: PreTrainedTokenizerBase,
-    examples: Instructions,
-    texts: PromptBatch,
+def scores_of(
+    reward: Reward, requests: Sequence[str], answers: Sequence[str], given: Sequence[str]
 ) -> Tensor:
-    """Return the rewards of generated answers, (n, rewards)."""
-    answers = decode_answers(tokenizer, texts)
-    return torch.stack([each.rewards(examples.requests, answers) for each in rewards], 1)
+    """Return the reward of each answer, (n,) float32.
+
+    Raises:
+        AnswerError: it gives other than a finite number for each.
+    """
+    found = reward.rewards(requests, answers, given)
+    each = numbers(reward, "rewards", found, (len(answers),), broadcast=False)
+    return torch.tensor(each, dtype=torch.float32)
 
 
 def reward_models_of(phases: Sequence[Phase]) -> list[tuple[Pretrained, int]]:

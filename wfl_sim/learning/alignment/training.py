@@ -19,12 +19,12 @@ from wfl_sim.learning.alignment.policy import (
     preference_loss,
     reference_policy,
 )
-from wfl_sim.learning.alignment.rewards import Reward
+from wfl_sim.learning.alignment.rewards import scores_of
 from wfl_sim.learning.causal.generation import Decoding, generate
 from wfl_sim.learning.causal.log_probabilities import log_probabilities
 from wfl_sim.learning.causal.prompts import Conversations, PromptBatch, decode_answers, joined
 from wfl_sim.learning.training import batches, finite
-from wfl_sim.methods.objectives import DPO, GRPO, PPO, Alignment
+from wfl_sim.methods.objectives import DPO, GRPO, PPO, Alignment, Reward
 from wfl_sim.methods.parts import Offset
 from wfl_sim.methods.phases import Local, Phase
 
@@ -189,17 +189,19 @@ class _Steps:
         with torch.no_grad(), adapted.muted(self.phase), reference_policy(adapted):
             reference = log_probabilities(model, texts, attention, temperature)
         mask = texts.answer_mask
-        requests = [text for each in prompts for text in each.examples.requests]
-        answers = decode_answers(self.tokenizer, texts)
+        requests, right = (
+            [text for each in prompts for text in getattr(each.examples, name)]
+            for name in ("requests", "answers")
+        )
         columns = zip(*(each.rewards for each in inputs), strict=True)
-        given = torch.stack([_scores(column, requests, answers) for column in columns], 1)
-        given = given.to(mask.device)
+        told = (requests, decode_answers(self.tokenizer, texts), right)
+        earned = torch.stack([_scores(column, *told) for column in columns], 1).to(mask.device)
         if self.learned is not None:
-            self.learned.note(given[:, 0].view(devices, -1).mean(1))
+            self.learned.note(earned[:, 0].view(devices, -1).mean(1))
         divergence = k1_divergence(old.log_probabilities, reference.log_probabilities) * mask
         shares = torch.tensor(weights, device=mask.device)
-        weighted = (given * shares.repeat_interleave(len(mask) // devices, 0)).sum(1)
-        targets = weighted[:, None] if objective.combine == "linear" else given
+        weighted = (earned * shares.repeat_interleave(len(mask) // devices, 0)).sum(1)
+        targets = weighted[:, None] if objective.combine == "linear" else earned
         if isinstance(algorithm, GRPO):
             relative = [group_relative(column, algorithm.group) for column in targets.T]
             advantages = torch.stack(relative, 1)[:, None, :] * mask[..., None]
@@ -247,12 +249,17 @@ def _needed(texts: PromptBatch, objective: Alignment) -> PromptBatch:
     return texts.trimmed() if objective.attention.ratio == 1 else texts
 
 
-def _scores(rewards: Sequence[Reward], requests: Sequence[str], answers: Sequence[str]) -> Tensor:
-    """Return one reward of all answers; each device may have learned its own."""
+def _scores(rewards: Sequence[Reward], *told: Sequence[str]) -> Tensor:
+    """Return one reward of all answers; each device may have learned its own.
+
+    Args:
+        rewards: of each device.
+        told: requests, answers and given answers, of each device as many.
+    """
     if len({id(each) for each in rewards}) == 1:
-        return rewards[0].rewards(requests, answers)
-    shares = (np.array_split(np.array(each, object), len(rewards)) for each in (requests, answers))
-    return torch.cat([r.rewards(x, y) for r, x, y in zip(rewards, *shares, strict=True)])
+        return scores_of(rewards[0], *told)
+    shares = (np.array_split(np.array(each, object), len(rewards)) for each in told)
+    return torch.cat([scores_of(*each) for each in zip(rewards, *shares, strict=True)])
 
 
 def weights_of(objective: Alignment, preference: float) -> tuple[float, float]:
