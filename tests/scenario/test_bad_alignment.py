@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 
 from wfl_sim.config.errors import ScenarioError
+from wfl_sim.config.plugin_code import plugins_allowed
+from wfl_sim.scenario import resolve
 from wfl_sim.scenario.loading import load
+from wfl_sim.scenario.scenario import Scenario
 from wfl_sim.simulation.run import prepare
 
 SCENARIO = """name: bad
@@ -45,6 +48,13 @@ def complaint(folder: Path, *settings: str) -> str:
         (
             ["method.rewards={safety: 'builtin:tiny-gpt2'}"],
             "which gives no scores",
+        ),
+        (["method.rewards={safety: ./mine.py}"], "names a file: add the class in it"),
+        (["method.rewards={safety: ./mine.py:Mine}"], "give --allow-plugins if you trust it"),
+        (["method.rewards={safety: 5}"], "safety: must be a kind of reward (given-answer)"),
+        (
+            ["method.rewards={safety: {kind: given-answer, metric: mcc}}"],
+            "metric: must be of answers, and mcc is not",
         ),
         (["method.layers=9"], "method: part 'layers': 'gpt2' has 4 layers, not 9"),
         (["method.algorithm={kind: pppo}"], "unknown algorithm 'pppo', did you mean 'ppo'?"),
@@ -99,3 +109,25 @@ def test_alpaca_has_neither_pairs_nor_rules(tmp_path: Path) -> None:
     assert "these data have none" in complaint(tmp_path, data, "method.algorithm=dpo")
     rules = "method.rewards={helpfulness: rules, safety: rules}"
     assert "judge only requests of kind: instruct" in complaint(tmp_path, data, rules)
+
+
+def test_a_reward_of_a_file_is_read_and_written_as_any_kind(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.py"
+    source = (
+        "from dataclasses import dataclass\n\n\n@dataclass(frozen=True)\nclass Mine:\n"
+        "    words: int = 4\n\n    def rewards(self, requests, answers, given):\n"
+        "        return [1.0] * len(answers)\n"
+    )
+    digests = []
+    for text in (source, source.replace("1.0", "2.0")):
+        mine.write_text(text)
+        file = tmp_path / "good.yaml"
+        file.write_text(SCENARIO)
+        one = "method.rewards={helpfulness: given-answer, safety: {kind: ./mine.py:Mine, words: 2}}"
+        with plugins_allowed():
+            (loaded,) = load(file, settings=[one])
+            written = resolve.to_dict(loaded.scenario)
+            assert written["method"]["rewards"]["safety"] == {"kind": f"{mine}:Mine", "words": 2}
+            assert Scenario.from_dict(written) == loaded.scenario
+        digests.append(resolve.digest(loaded.scenario))
+    assert digests[0] != digests[1]
