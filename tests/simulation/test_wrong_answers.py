@@ -132,6 +132,8 @@ LEARNED = [
      "W.upload_shapes must return a mapping of names, got None"),
     ("evaluation.metrics", "", "value(self, given, predicted):", "'many'",
      "evaluation.metrics.0: W.value must return a number, got 'many'"),
+    ("execution", "    mode = 'exact'\n", "session(self, learner, store):", "None",
+     "W.session must return a context with a Session, got None"),
     ("data.partition", "", "split(self, labels, devices, rng):", "[np.arange(5)] * devices",
      "W.split must return 4 arrays of row numbers below 160, each at most once, got ["),
 ]  # fmt: skip

@@ -4,10 +4,11 @@ import heapq
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from graphlib import TopologicalSorter
 from typing import Any, Final, Self
 
+from wfl_sim.config.answers import AnswerError
 from wfl_sim.execution.executors.base import EXECUTORS, Backlog, Executor, Inline, Session, mode_of
 from wfl_sim.execution.learner import Learner
 from wfl_sim.execution.store import MissingResultError, Store
@@ -189,9 +190,12 @@ class TaskGraph:
         to do, its result is waited for.
         """
         if self._session is None:
-            self._session = self._open.enter_context(
-                self.executor.session(self._learner, self._store)
-            )
+            session: Any = self.executor.session(self._learner, self._store)
+            if isinstance(session, AbstractContextManager):
+                session = self._open.enter_context(session)
+            if not hasattr(session, "submit"):
+                raise AnswerError.of(self.executor, "session", "a context with a Session", session)
+            self._session = session
         queue = ReadyQueue(missing, self._tasks, self._order)
         running = 0
         idle = 0.0
