@@ -8,13 +8,13 @@ allocator, and prints a table over seeds; with a folder it draws it too:
 Settings are laid over the scenario, such as ``cells.0.channel.fading=static``.
 """
 
-import sys
 from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from wfl_sim.cli.scripts import run_script, script_options
 from wfl_sim.radio.allocation.allocator import ALLOCATORS
 from wfl_sim.results.figures.look import Look
 from wfl_sim.results.figures.style import INK, logarithmic
@@ -74,8 +74,11 @@ def draw(rows, durations, joules, folder):
 
 
 def main():
-    settings = [word for word in sys.argv[1:] if "=" in word]
-    folders = [word for word in sys.argv[1:] if "=" not in word]
+    words = script_options(__doc__)
+    words.add_argument("words", nargs="*", help="folders, and path=value")
+    given = words.parse_args().words
+    settings = [word for word in given if "=" in word]
+    folders = [word for word in given if "=" not in word]
     values, durations = defaultdict(list), defaultdict(list)
     for loaded in load(SCENARIO, settings=settings):
         name = ALLOCATORS.name_of(loaded.scenario.cells[0].uplink.allocator)
@@ -95,4 +98,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

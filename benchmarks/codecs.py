@@ -5,7 +5,6 @@ Runs the scenario, or goes on where it was stopped, and draws one figure:
     .venv/bin/python benchmarks/codecs.py [folder of the runs]
 """
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
 import wfl_sim
+from wfl_sim.cli.scripts import run_script, script_options
 from wfl_sim.results import Run
 from wfl_sim.results.figures.look import Look
 from wfl_sim.results.figures.pareto import front
@@ -104,11 +104,13 @@ def draw(runs: list[Run], folder: Path) -> list[Path]:
 
 def main() -> None:
     """Run and draw."""
-    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs")
+    options = script_options(__doc__)
+    options.add_argument("folder", nargs="?", type=Path, default=Path("runs"))
+    folder = options.parse_args().folder
     runs = wfl_sim.run(SCENARIO, out=folder)
     for path in draw(runs, folder / "codecs-figures"):
         print(path)
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

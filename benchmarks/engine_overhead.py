@@ -19,6 +19,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from wfl_sim.cli.scripts import run_script, script_options
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.worker_process import keep_freed_memory
 from wfl_sim.scenario.loading import load
@@ -113,6 +114,7 @@ def bare_loop(updates: int) -> float:
 
 
 def main() -> None:
+    script_options(__doc__).parse_args()
     updates = DEVICES * ROUNDS
     bare = bare_loop(updates)
     keep_freed_memory()
@@ -138,4 +140,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

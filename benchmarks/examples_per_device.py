@@ -4,7 +4,6 @@ wfl-sim sweep scenarios/paper/pftt/examples-per-device.yaml --executor grouped -
 python benchmarks/examples_per_device.py runs/pftt-examples-per-device-sweep-*
 """
 
-import argparse
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from wfl_sim.cli.scripts import run_script, script_options
 from wfl_sim.results import Run
 from wfl_sim.results.comparison import open_runs
 from wfl_sim.results.figures.look import Look
@@ -75,7 +75,7 @@ def draw(found: Accuracies, first: str) -> Figure:
 
 def main() -> None:
     """Draw the figure and print the table of its numbers."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = script_options(__doc__)
     parser.add_argument("sweeps", nargs="+", type=Path)
     parser.add_argument("--first", default="pftt")
     parser.add_argument("--out", type=Path, default=Path("examples-per-device.png"))
@@ -91,4 +91,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -13,11 +13,11 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import resource
-import sys
 import tempfile
 import time
 from pathlib import Path
 
+from wfl_sim.cli.scripts import run_script, script_options
 from wfl_sim.execution.store import Store
 from wfl_sim.results import digest_metrics, digest_states
 from wfl_sim.scenario.loading import load
@@ -58,7 +58,9 @@ def timed(folder: Path, execution: str, store: str) -> tuple[str, float, tuple[s
 
 
 def main() -> None:
-    counts = [int(word) for word in sys.argv[1:]] or [1, 2]
+    options = script_options(__doc__)
+    options.add_argument("workers", nargs="*", type=int, default=[1, 2])
+    counts = options.parse_args().workers
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         row, pace, expected = timed(folder, "inline", "inline")
@@ -75,4 +77,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

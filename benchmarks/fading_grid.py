@@ -14,6 +14,7 @@ from collections.abc import Callable
 import numpy as np
 
 import channel_models as cm
+from wfl_sim.cli.scripts import run_script, script_options
 
 STEP = 5e-3
 OFFSETS = cm.resource_block_offsets(51, 30e3)
@@ -45,6 +46,7 @@ def report(label: str, wall: float, processor: float) -> None:
 def main() -> None:
     if os.environ.get("OMP_NUM_THREADS") != "1":
         raise SystemExit("set OMP_NUM_THREADS=1: the numbers are for one core")
+    script_options(__doc__).parse_args()
     midpoints = (np.arange(DIRECT_SAMPLES) + 0.5) * STEP
     print(f"{'microseconds a sample':24}{'wall':>12}{'processor':>12}   (best of several)")
     for links in (100, 500):
@@ -66,4 +68,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

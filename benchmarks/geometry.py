@@ -6,11 +6,10 @@ of a device is what it receives from its best cell over what it receives from al
     .venv/bin/python benchmarks/geometry.py
 """
 
-import argparse
-
 import numpy as np
 
 import wfl_sim
+from wfl_sim.cli.scripts import run_script, script_options
 from wfl_sim.simulation.placement import place
 
 SCENARIO = {
@@ -46,7 +45,7 @@ def percentiles(sectors: int, devices: int) -> list[float]:
 
 def main() -> None:
     """Print both layouts."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = script_options(__doc__)
     parser.add_argument("--devices", type=int, default=4000)
     devices = parser.parse_args().devices
     for sectors in (1, 3):
@@ -55,4 +54,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

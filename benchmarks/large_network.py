@@ -8,7 +8,6 @@ for one simulated hour with 20 clients a round and 1,000, 10,000 and 100,000 dev
 process of its own, and prints by what power of the number of devices each figure grows.
 """
 
-import argparse
 import resource
 import sys
 import time
@@ -17,6 +16,7 @@ from math import log10
 from multiprocessing import get_context
 from pathlib import Path
 
+from wfl_sim.cli.scripts import run_script, script_options
 from wfl_sim.scenario.loading import load
 from wfl_sim.simulation.simulation import Simulation
 
@@ -66,8 +66,9 @@ def described(figures: dict[str, float]) -> str:
     return ", ".join(f"{name} {value:.2f}" for name, value in figures.items())
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
+def main() -> None:
+    """Print the figures."""
+    parser = script_options(__doc__)
     parser.add_argument("scenario", nargs="?", type=Path, default=SCENARIO)
     parser.add_argument("--growth", action="store_true", help="one hour of three sizes")
     asked = parser.parse_args()
@@ -76,3 +77,7 @@ if __name__ == "__main__":
     else:
         print(*(part if isinstance(part, str) else described(part)
                 for part in measure(asked.scenario)), sep="\n")  # fmt: skip
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -10,6 +10,7 @@ the SSB, 5 dB noise figure, 64QAM, DDDSU with 3 of 10 slots up. One number is fi
 import numpy as np
 
 import channel_models as cm
+from wfl_sim.cli.scripts import run_script, script_options
 from wfl_sim.radio.channel.fading_average import mean_efficiency
 from wfl_sim.radio.channel.layers import Layers
 
@@ -34,8 +35,14 @@ def uplink(rsrp: float, rate: cm.RateMap = RATE) -> float:
     return float(carried.max() * WIDTH * 14 / 15 * (1 - OVERHEAD) * UP / 1e6)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Print the table."""
+    script_options(__doc__).parse_args()
     print("SSB-RSRP (dBm)  measured (Mbit/s)  link budget  ratio")
     for rsrp, measured in MEASURED:
         found = uplink(rsrp)
         print(f"{rsrp:14.2f} {measured:18.2f} {found:12.2f} {found / measured:6.2f}")
+
+
+if __name__ == "__main__":
+    run_script(main)

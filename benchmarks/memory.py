@@ -18,6 +18,8 @@ from typing import Any, Final
 
 import torch
 
+from wfl_sim.cli.scripts import run_script, script_options
+
 BATCH, TOKENS, ANSWER, CLASSES = 4, 512, 256, 4
 WORDS: Final = {"encoder": 8000, "decoder": 32000}
 PASS: Final = {"encoder": 128, "decoder": 2}
@@ -26,7 +28,7 @@ MIB: Final = 2**20
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = script_options(__doc__)
     parser.add_argument("--only", choices=tuple(WORDS))
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -158,4 +160,4 @@ class Nothing:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

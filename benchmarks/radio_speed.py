@@ -22,7 +22,6 @@ carry the same.
     OMP_NUM_THREADS=1 python benchmarks/radio_speed.py
 """
 
-import argparse
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -32,6 +31,7 @@ import numpy as np
 import simpy
 
 import channel_models as cm
+from wfl_sim.cli.scripts import run_script, script_options
 from wfl_sim.network.carriers.carrier import Carrier
 from wfl_sim.network.carriers.transfer import TransferRequest
 from wfl_sim.radio.allocation import ProportionalFair
@@ -150,7 +150,7 @@ def bulk(devices, seconds, clock=time.perf_counter):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = script_options(__doc__)
     parser.add_argument("--devices", type=int, nargs="+", default=[10, 100, 500])
     parser.add_argument("--seconds", type=float, default=53.0, help="simulated by the carrier")
     parser.add_argument("--repeats", type=int, default=5)
@@ -189,4 +189,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -6,13 +6,13 @@ Runs scenarios/paper/stages/study.yaml into FOLDER, unless run folders of it are
 tables over seeds, and draws them into FOLDER.
 """
 
-import argparse
 from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from wfl_sim.cli.scripts import run_script, script_options
 from wfl_sim.results import Run
 from wfl_sim.results.figures.look import Look
 from wfl_sim.results.figures.style import INK, logarithmic
@@ -117,7 +117,7 @@ def draw(costs, before, after, folder):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = script_options(__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("runs", nargs="*")
     asked = parser.parse_args()
@@ -141,4 +141,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from wfl_sim.cli.scripts import run_script, script_options
 from wfl_sim.data.examples import Examples, Shards
 from wfl_sim.execution.graph import TaskGraph
 from wfl_sim.execution.plan import ReceivedUpload
@@ -71,6 +72,7 @@ def spent(folder: Path) -> tuple[float, float, float]:
 
 
 def main() -> None:
+    script_options(__doc__).parse_args()
     with tempfile.TemporaryDirectory() as name:
         best = np.min([spent(Path(name) / str(n)) for n in range(3)], axis=0)
     print(f"{DEVICES} devices x {ROUNDS} rounds, CPU ms per client and round")
@@ -80,4 +82,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

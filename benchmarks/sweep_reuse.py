@@ -14,6 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from wfl_sim.cli.scripts import run_script, script_options
 from wfl_sim.results import Run
 
 ROOT = Path(__file__).parents[1]
@@ -53,6 +54,7 @@ def executed(out: Path) -> list[int]:
 
 def main() -> None:
     """Time both and print the ratio."""
+    script_options(__doc__).parse_args()
     axis = f"sweep.grid={{cells.0.bandwidth: [{', '.join(WIDTHS)}]}}"
     print(f"{'':12} {'wall s':>8} {'CPU s':>8}  tasks executed")
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as ten:
@@ -64,4 +66,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

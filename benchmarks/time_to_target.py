@@ -4,7 +4,6 @@ wfl-sim run scenarios/stragglers.yaml --out runs
 python benchmarks/time_to_target.py runs/stragglers-*-s*      # drawn in the order given
 """
 
-import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from wfl_sim.cli.scripts import run_script, script_options
 from wfl_sim.results import Run
 from wfl_sim.results.figures.look import Look
 from wfl_sim.results.figures.style import line_styles
@@ -58,7 +58,7 @@ def draw(groups: dict[str, list[Run]], targets: Sequence[float]) -> Figure:
 
 def main() -> None:
     """Draw the figure and print its numbers."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = script_options(__doc__)
     parser.add_argument("runs", nargs="+", type=Path)
     parser.add_argument("--targets", nargs="+", type=float, default=[0.6, 0.7, 0.8])
     parser.add_argument("--out", type=Path, default=Path("time-to-target.png"))
@@ -76,4 +76,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -15,6 +15,8 @@ import time
 from pathlib import Path
 from typing import Final
 
+from wfl_sim.cli.scripts import run_script, script_options
+
 ROOT: Final = Path(__file__).parents[1]
 
 KINDS: Final = {
@@ -94,9 +96,15 @@ def emulated(environment: dict[str, str], names: list[str]) -> dict[str, list[st
 
 
 def main() -> int:
-    """Print the table; return the number of scenarios whose digests differ."""
-    names = [each for each in sys.argv[1:] if each != "--here"]
-    if "--here" in sys.argv[1:]:
+    """Print the table; return whether digests differ."""
+    options = script_options(__doc__)
+    options.add_argument("scenario", nargs="*", help=f"of {', '.join(SCENARIOS)}")
+    options.add_argument("--here", action="store_true", help="digests of this processor as JSON")
+    given = options.parse_args()
+    names = given.scenario
+    if unknown := sorted(set(names) - set(SCENARIOS)):
+        options.error(f"{', '.join(unknown)}: must be of {', '.join(SCENARIOS)}")
+    if given.here:
         print(json.dumps(digests(names)))
         return 0
     by_kind = {kind: emulated(environment, names) for kind, environment in KINDS.items()}
@@ -111,8 +119,8 @@ def main() -> int:
         cells = " | ".join("cannot run" if each is None else said[each == here] for each in found)
         how = ", ".join(f"`{setting}`" for setting in SCENARIOS[name])
         print(f"| {name} | {how} | {len(here)} | `{here[0][:12]}` | {cells} |")
-    return differ
+    return int(differ > 0)
 
 
 if __name__ == "__main__":
-    sys.exit(min(main(), 1))
+    run_script(main)

@@ -9,6 +9,7 @@ is there:
     python -m tools.journeys "local update"     # and every call of one stretch
 """
 
+import argparse
 import sys
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -133,4 +134,6 @@ def print_journeys(shown: Collection[str] = ()) -> None:
 
 
 if __name__ == "__main__":
-    print_journeys(sys.argv[1:])
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("journey", nargs="*", help="to show with every call, such as evaluation")
+    print_journeys(options.parse_args().journey)

@@ -5,6 +5,7 @@ registries, what a field is tells `scenario_fields`. `python -m tools.scenario_r
 the pages; with `--check` it says which are out of date and exits with 1.
 """
 
+import argparse
 import sys
 from dataclasses import Field, fields
 from pathlib import Path
@@ -152,4 +153,6 @@ def main(check: bool) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main("--check" in sys.argv[1:]))
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--check", action="store_true", help="write nothing: say what is old")
+    sys.exit(main(options.parse_args().check))

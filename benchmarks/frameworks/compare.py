@@ -25,6 +25,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import plain
 
+from wfl_sim.cli.scripts import run_script, script_options
 from wfl_sim.execution.executors import Grouped, Inline
 from wfl_sim.execution.executors.base import Executor
 from wfl_sim.execution.store import Store
@@ -127,7 +128,7 @@ def compared(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = script_options(__doc__)
     parser.add_argument("--flower", help="Python of an environment with requirements.txt")
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--cpus", type=int, default=os.cpu_count())
@@ -185,4 +186,4 @@ def small(folder: Path, batch: int, options: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 import wfl_sim
+from wfl_sim.cli.scripts import run_script, script_options
 from wfl_sim.results import Run
 
 FLEET = Path(__file__).with_name("fleet.yaml")
@@ -39,6 +40,7 @@ def upload(found: Run) -> int:
 
 def main() -> None:
     """Run and print."""
+    script_options(__doc__).parse_args()
     by_table = f"devices.0.compute.table={TABLE}"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -67,4 +69,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

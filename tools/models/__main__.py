@@ -4,7 +4,6 @@ Without arguments it tries all, and writes the page anew; else it prints the row
 """
 
 import logging
-import sys
 import tempfile
 import warnings
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Literal
 
 from tools.models.checkpoints import DECODERS, ENCODERS, checkpoint
 from tools.models.trials import outcome
+from wfl_sim.cli.scripts import run_script, script_options
 
 PAGE = Path(__file__).parents[2] / "docs" / "models.md"
 BEGIN, END = "<!-- python -m tools.models -->\n", "<!-- end -->\n"
@@ -42,13 +42,19 @@ def _tried(saved: Path, column: str, dtype: Literal["fp32", "bf16"] = "fp32") ->
         return f"FAULT {type(error).__name__}: {error}".partition("\n")[0]
 
 
-def main(asked: list[str]) -> None:
+def main() -> None:
     """Print the rows of some architectures, or write those of all."""
+    options = script_options(__doc__)
+    known = [*ENCODERS, *DECODERS]
+    options.add_argument("architecture", nargs="*", help=f"of {', '.join(known)}")
+    asked = options.parse_args().architecture
+    if unknown := sorted(set(asked) - set(known)):
+        options.error(f"{', '.join(unknown)}: must be of {', '.join(known)}")
     logging.disable(logging.WARNING)
     warnings.simplefilter("ignore")
     header = ["| architecture | " + " | ".join((*COLUMNS, "bf16")) + " |", "|---" * 8 + "|"]
     rows, notes = [], []
-    for architecture in asked or [*ENCODERS, *DECODERS]:
+    for architecture in asked or known:
         cells, lines = row(architecture)
         print(cells, *lines, sep="\n", flush=True)
         rows.append(cells)
@@ -62,4 +68,4 @@ def main(asked: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    run_script(main)

@@ -73,7 +73,10 @@ def warn(text: str) -> None:
 
 
 @contextmanager
-def one_line_errors(*kinds: type[Exception]) -> Iterator[None]:
+def one_line_errors(
+    *kinds: type[Exception],
+    interrupted: str = "interrupted: the same command continues where it stopped",
+) -> Iterator[None]:
     """Turn an error that a user can fix into one line and exit code 2; Ctrl-C into 130.
 
     An error in code, of wfl_sim or of a plug-in, keeps its traceback. Those of users are
@@ -97,5 +100,5 @@ def one_line_errors(*kinds: type[Exception]) -> Iterator[None]:
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one would end in a traceback
-        typer.echo("interrupted: the same command continues where it stopped", err=True)
+        typer.echo(interrupted, err=True)
         raise typer.Exit(130) from None

@@ -1,0 +1,53 @@
+"""Scripts beside the package answer as `wfl-sim` does."""
+
+from pathlib import Path
+
+import pytest
+
+from wfl_sim.cli.scripts import run_script, script_options
+from wfl_sim.config.errors import ScenarioError
+
+ROOT = Path(__file__).parents[2]
+CHILDREN = {"flower.py", "plain.py"}
+"""Programs that benchmarks/frameworks/compare.py starts; they know nothing of wfl_sim."""
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "said"),
+    [
+        (ScenarioError("a.yaml:3: rounds: is missing"), 2, "error: a.yaml:3: rounds: is missing\n"),
+        (FileNotFoundError(2, "No such file", "a.csv"), 2, "error: a.csv: No such file\n"),
+        (KeyboardInterrupt(), 130, "interrupted\n"),
+    ],
+)
+def test_what_stops_a_script_is_one_line(raised, code, said, capsys, monkeypatch):
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+
+    def main():
+        raise raised
+
+    with pytest.raises(SystemExit) as stop:
+        run_script(main)
+    assert (stop.value.code, capsys.readouterr().err) == (code, said)
+
+
+def test_a_fault_in_a_script_keeps_its_traceback_and_a_code_is_passed_on():
+    with pytest.raises(ZeroDivisionError):
+        run_script(lambda: 1 // 0)
+    with pytest.raises(SystemExit) as stop:
+        run_script(lambda: 1)
+    assert stop.value.code == 1
+
+
+def test_help_is_the_docstring(capsys):
+    with pytest.raises(SystemExit):
+        script_options("One line.\n\n    python it.py").parse_args(["--help"])
+    assert "One line.\n\n    python it.py\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").rglob("*.py")), ids=lambda p: p.stem)
+def test_every_benchmark_has_help_and_ends_in_one_line(path):
+    text = path.read_text()
+    if path.name not in CHILDREN:
+        assert "script_options(__doc__)" in text
+        assert "run_script(main)" in text

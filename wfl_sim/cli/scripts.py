@@ -1,0 +1,29 @@
+"""Scripts beside the package (benchmarks, tools): help, errors and Ctrl-C are as of `wfl-sim`."""
+
+import argparse
+import sys
+from collections.abc import Callable
+
+import typer
+
+from wfl_sim.cli.options import one_line_errors
+
+
+def script_options(text: str | None) -> argparse.ArgumentParser:
+    """Return a parser whose help is the docstring of the script."""
+    return argparse.ArgumentParser(
+        description=text, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+
+
+def run_script(main: Callable[[], int | None], *kinds: type[Exception]) -> None:
+    """Run a script and exit: one line and code 2 for what a user can fix, and 130 for Ctrl-C.
+
+    Errors of users are those of `one_line_errors`.
+    """
+    try:
+        with one_line_errors(*kinds, interrupted="interrupted"):
+            code = main()
+    except typer.Exit as stop:
+        code = stop.exit_code
+    sys.exit(code)
