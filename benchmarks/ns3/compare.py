@@ -3,8 +3,8 @@
 ns-3 is measured first with one user at a time, for each scheduler: the difference in time of a file
 of 20 Mbit and one of 4 Mbit gives the rate at a distance, and halving finds where a rate gives way
 to the next, to a metre. These steps are the rate map of the fluid cell. Then n users in a ring
-download (or upload) together in both, under proportional fair and round robin. Takes about MINUTES
-minutes a direction. Needs libns3-dev (3.37 was tried), g++ and pkg-config.
+download (or upload) together in both, under proportional fair and round robin. Takes five
+minutes of processor time a direction. Needs libns3-dev (3.37 was tried), g++ and pkg-config.
 
     apt-get install libns3-dev g++ pkg-config libgsl-dev libxml2-dev libsqlite3-dev
     .venv/bin/python benchmarks/ns3/compare.py downlink
