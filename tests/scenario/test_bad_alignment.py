@@ -123,7 +123,8 @@ def test_a_reward_of_a_file_is_read_and_written_as_any_kind(tmp_path: Path) -> N
         mine.write_text(text)
         file = tmp_path / "good.yaml"
         file.write_text(SCENARIO)
-        one = "method.rewards={helpfulness: given-answer, safety: {kind: ./mine.py:Mine, words: 2}}"
+        own = f"{{kind: '{mine}:Mine', words: 2}}"
+        one = f"method.rewards={{helpfulness: given-answer, safety: {own}}}"
         with plugins_allowed():
             (loaded,) = load(file, settings=[one])
             written = resolve.to_dict(loaded.scenario)
