@@ -68,7 +68,7 @@ from wfl_sim.radio.procedures.update_loss import LOSSES, UpdateLoss
 from wfl_sim.randomness import stream
 from wfl_sim.rounds.policy import ROUNDS, Choosy, Rounds
 from wfl_sim.rounds.selection import RandomSelection
-from wfl_sim.rounds.selection.basic import SELECTORS, Selector
+from wfl_sim.rounds.selection.selector import SELECTORS, Selector
 from wfl_sim.state import State
 
 Exchange = StepExchange

@@ -11,7 +11,7 @@ from wfl_sim.config.documents import SourcedStr
 from wfl_sim.config.errors import ScenarioError, did_you_mean
 from wfl_sim.config.plugin_code import plugins_allowed
 from wfl_sim.config.registry import Registry, describe
-from wfl_sim.rounds.selection.basic import Selector
+from wfl_sim.rounds.selection.selector import Selector
 from wfl_sim.scenario.json_schema import families
 from wfl_sim.scenario.loading import load
 

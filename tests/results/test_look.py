@@ -162,8 +162,7 @@ def test_what_no_paper_has_is_refused(wrong, said):
         Look(**wrong)
 
 
-def test_unknown_figures_are_refused_with_those_that_are_known(tmp_path, monkeypatch):
-    monkeypatch.setattr("wfl_sim.results.figures.by_label", lambda runs: {})
+def test_unknown_figures_are_refused_with_those_that_are_known(tmp_path):
     with pytest.raises(ValueError, match="no figure 'heat'; there are: convergence, alignment"):
         draw_all([], tmp_path, only=["heat"])
 

@@ -16,8 +16,9 @@ from scipy import stats
 from tests.results.test_figures import small_run
 from wfl_sim.results import Goal, Run
 from wfl_sim.results.comparison import choose_goal, open_runs
+from wfl_sim.results.paired import holm, paired_differences, write_paired
 from wfl_sim.results.statistics import default_target, is_falling
-from wfl_sim.results.summary import holm, paired_differences, summary, write_paired
+from wfl_sim.results.summary import summary
 
 FINALS = {"x": [0.70, 0.72, 0.69, 0.75], "y": [0.80, 0.79, 0.82, 0.81], "z": [0.71, 0.70, 0.72]}
 GOAL = Goal(metric="accuracy", scope="global")

@@ -19,7 +19,7 @@ from wfl_sim.device_models import Hardware
 from wfl_sim.methods.aggregation import Upload
 from wfl_sim.methods.parts import Adapter, LoRA
 from wfl_sim.methods.phases import Local
-from wfl_sim.rounds.selection.basic import SELECTORS
+from wfl_sim.rounds.selection.selector import SELECTORS
 from wfl_sim.scenario.json_schema import families, json_schema
 from wfl_sim.scenario.loading import load
 

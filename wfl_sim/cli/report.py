@@ -15,6 +15,7 @@ from wfl_sim.cli import tables
 from wfl_sim.cli.options import beside
 from wfl_sim.results import Run, summary
 from wfl_sim.results.comparison import choose_goal, open_runs
+from wfl_sim.results.paired import paired_differences, write_paired
 from wfl_sim.scenario.scenario import Scenario
 from wfl_sim.simulation.progress import RunsProgress
 
@@ -152,12 +153,12 @@ class Report:
         goal = choose_goal(runs, metric, scope, target)
         for gap in goal.gaps(runs):
             self.warn(gap)
-        differences = summary.paired_differences(runs, goal, against)
+        differences = paired_differences(runs, goal, against)
         for table in (*tables.comparison(runs, goal), *tables.paired(differences, goal)):
             self._console.print(table)
         self._name(compare(runs, goal, out, figures=figures))
         if differences:
-            summary.write_paired(differences, out)
+            write_paired(differences, out)
         if figures:
             self._name([write_report(runs, out / "report.html", metric=metric)])
 

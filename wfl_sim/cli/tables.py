@@ -15,7 +15,8 @@ from wfl_sim.config.errors import did_you_mean
 from wfl_sim.config.registry import describe
 from wfl_sim.device_models import catalogue
 from wfl_sim.results import Goal, Run
-from wfl_sim.results.summary import PairedDifference, SummaryRow, number, summary
+from wfl_sim.results.paired import PairedDifference
+from wfl_sim.results.summary import SummaryRow, number, summary
 from wfl_sim.results.totals import ENDS, upload_counts
 from wfl_sim.scenario.json_schema import families
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.fields import NonNegativeInt, PositiveInt
 from wfl_sim.rounds.policy import ROUNDS, Arrivals, LimitedRounds, ask, reject
-from wfl_sim.rounds.selection.basic import Selector, selected
+from wfl_sim.rounds.selection.selector import Selector, selected
 
 if TYPE_CHECKING:
     import simpy

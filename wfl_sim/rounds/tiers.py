@@ -18,7 +18,7 @@ from wfl_sim.rounds.policy import (
     check_at_most_devices,
     gather,
 )
-from wfl_sim.rounds.selection.basic import selected
+from wfl_sim.rounds.selection.selector import selected
 from wfl_sim.rounds.selection.tifl import by_speed
 
 if TYPE_CHECKING:

@@ -38,7 +38,7 @@ from wfl_sim.radio.deployment.layouts import LAYOUTS
 from wfl_sim.radio.power.base_station_power import STATIONS
 from wfl_sim.radio.procedures.update_loss import LOSSES
 from wfl_sim.rounds.policy import ROUNDS
-from wfl_sim.rounds.selection.basic import SELECTORS
+from wfl_sim.rounds.selection.selector import SELECTORS
 
 FAMILIES: Final[tuple[Registry[Any], ...]] = (
     ALGORITHMS,

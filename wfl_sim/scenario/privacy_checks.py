@@ -9,7 +9,8 @@ from wfl_sim.methods.privacy import Privacy
 from wfl_sim.methods.server import AggregationConfig
 from wfl_sim.rounds import Asynchronous, Centralised, Deadline, Synchronous
 from wfl_sim.rounds.policy import Rounds
-from wfl_sim.rounds.selection.basic import SELECTORS, RandomSelection
+from wfl_sim.rounds.selection.basic import RandomSelection
+from wfl_sim.rounds.selection.selector import SELECTORS
 
 
 def check_privacy(

@@ -22,7 +22,7 @@ from wfl_sim.learning.learner import PeftLearner
 from wfl_sim.network.federation.federation import Federation
 from wfl_sim.network.federation.watchdog import ClockListener
 from wfl_sim.records import LabelCount, Level, Metric, RadioSample, Span
-from wfl_sim.rounds.selection.basic import SELECTORS
+from wfl_sim.rounds.selection.selector import SELECTORS
 from wfl_sim.scenario.privacy_checks import draws_uniformly
 from wfl_sim.scenario.scenario import Scenario
 from wfl_sim.simulation.build import build_federation, run_federation

@@ -9,7 +9,7 @@ import numpy as np
 
 from channel_models.elementary import log
 from channel_models.units import Fraction
-from wfl_sim.rounds.selection.basic import SELECTORS, Clients
+from wfl_sim.rounds.selection.selector import SELECTORS, Clients
 
 if TYPE_CHECKING:
     from wfl_sim.network.devices.client import Client

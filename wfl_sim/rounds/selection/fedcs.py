@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from channel_models.units import PositiveSeconds
-from wfl_sim.rounds.selection.basic import SELECTORS, Clients
+from wfl_sim.rounds.selection.selector import SELECTORS, Clients
 
 Job = tuple[float, float]
 """Seconds until a device is ready to send, and seconds of its upload alone on the band."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from channel_models.elementary import log, power, rounded
 from channel_models.units import Fraction, PositiveSeconds
 from wfl_sim.config.errors import LocatedError
-from wfl_sim.rounds.selection.basic import SELECTORS, Clients
+from wfl_sim.rounds.selection.selector import SELECTORS, Clients
 
 if TYPE_CHECKING:
     from wfl_sim.network.devices.client import Client

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wfl_sim.config.fields import Bounded, PositiveInt
-from wfl_sim.rounds.selection.basic import SELECTORS, Clients
+from wfl_sim.rounds.selection.selector import SELECTORS, Clients
 
 if TYPE_CHECKING:
     from wfl_sim.network.devices.client import Client

@@ -1,0 +1,109 @@
+"""Every figure that runs have the numbers for."""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import astuple, fields
+from pathlib import Path
+from typing import Final
+
+from wfl_sim.records import Scope
+from wfl_sim.results.comparison import choose_goal
+from wfl_sim.results.figures.alignment import alignment, rewards
+from wfl_sim.results.figures.batteries import batteries, fleet
+from wfl_sim.results.figures.breakdown import breakdown
+from wfl_sim.results.figures.cells import cells, coverage, throughput
+from wfl_sim.results.figures.compare import along_axes
+from wfl_sim.results.figures.convergence import convergence
+from wfl_sim.results.figures.labels import labels
+from wfl_sim.results.figures.links import links
+from wfl_sim.results.figures.look import SCREEN, Draw, Look
+from wfl_sim.results.figures.radio_samples import blocks, spectrogram
+from wfl_sim.results.figures.timeline import timeline
+from wfl_sim.results.figures.tracks import tracks
+from wfl_sim.results.run import Run
+from wfl_sim.results.statistics import by_label
+from wfl_sim.results.summary import SummaryRow, summary
+from wfl_sim.results.tables import file_name, write_csv
+
+SHOWN_SCOPES: Final[tuple[Scope, ...]] = ("personal_mean", "global")
+
+
+FIGURES: Final[Mapping[str, Draw]] = {
+    "alignment": alignment,
+    "rewards": rewards,
+    "breakdown": breakdown,
+    "batteries": batteries,
+    "fleet": fleet,
+    "links": links,
+    "cells": cells,
+    "throughput": throughput,
+    "coverage": coverage,
+    "tracks": tracks,
+    "labels": labels,
+    "blocks": blocks,
+    "spectrogram": spectrogram,
+    "timeline": timeline,
+}
+"""Figures by their name, but for the convergence and those along the axes of a sweep."""
+
+
+def draw_all(
+    runs: Sequence[Run],
+    folder: Path,
+    *,
+    metric: str = "accuracy",
+    target: float | None = None,
+    only: Collection[str] = (),
+    look: Look = SCREEN,
+    passed: Callable[[str], None] = lambda _: None,
+) -> list[Path]:
+    """Draw every figure that the runs have the numbers for, and write the summary as CSV.
+
+    Args:
+        runs: Runs of any labels and seeds; runs that trained nothing have no convergence.
+        folder: Folder of the files, made if it does not exist.
+        metric: Metric of the convergence.
+        target: Value to reach, as in `convergence`; chosen for each scope unless given.
+        only: Names of the figures to draw; all but those along swept axes (`sweep`) unless given.
+        look: How figures are drawn and saved.
+        passed: Called with a line for each of `only` that the runs have no numbers for, and each
+            file that several labels share.
+
+    Returns:
+        The paths of all files.
+
+    Raises:
+        ValueError: There are no runs, a label has a seed twice, no run has such a metric, or there
+            is no such figure.
+    """
+    names = ["convergence", *FIGURES, "sweep"]
+    if unknown := [name for name in only if name not in names]:
+        raise ValueError(f"no figure {unknown[0]!r}; there are: {', '.join(names)}")
+    by_label(runs)
+    known = sorted({name for run in runs for name, _ in run.measured})
+    if known and metric not in known:
+        raise ValueError(f"no run has a metric {metric!r}; measured: {', '.join(known)}")
+    drawn: dict[str, list[Path]] = {name: [] for name in names if not only or name in only}
+    for scope in SHOWN_SCOPES:
+        measured = [run for run in runs if (metric, scope) in run.measured]
+        if measured and "convergence" in drawn:
+            drawn["convergence"] += convergence(
+                measured, folder, metric=metric, scope=scope, target=target, look=look
+            )
+            rows = [astuple(row) for row in summary(measured, metric, scope, target)]
+            name = file_name("summary", metric, scope)
+            header = [field.name for field in fields(SummaryRow)]
+            drawn["convergence"].append(write_csv(folder / f"{name}.csv", header, rows))
+    for name, draw in FIGURES.items():
+        if name in drawn:
+            drawn[name] += draw(runs, folder, look=look)
+    if "sweep" in only:
+        goal = choose_goal(runs, metric if known else "", "", target)
+        drawn["sweep"] += along_axes(runs, goal, folder, look=look)
+    for name in only:
+        if not drawn[name]:
+            passed(f"{name}: nothing in these runs to draw")
+    made = Counter(path for paths in drawn.values() for path in paths)
+    for path in (each for each, count in made.items() if count > 1):
+        passed(f"{path}: labels that are alike in file names share it, and it shows the last")
+    return [*made]
