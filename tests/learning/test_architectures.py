@@ -12,15 +12,16 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 from tools.models.checkpoints import checkpoint
 from tools.models.trials import outcome
 from wfl_sim.data.instructions import Instructions, PromptLengths
-from wfl_sim.learning.base_models.model_loading import load_on_meta
+from wfl_sim.learning.base_models.model_loading import causal_shape, load_causal, load_on_meta
 from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.learning.causal.attention import why_not_sparse
 from wfl_sim.learning.causal.generation import Decoding, generate
 from wfl_sim.learning.causal.log_probabilities import log_probabilities
-from wfl_sim.learning.causal.prompts import PromptBatch, encode
+from wfl_sim.learning.causal.prompts import PromptBatch, dummy_prompts, encode
+from wfl_sim.learning.costs.alignment import _generation
 from wfl_sim.learning.costs.counting import count_step
 from wfl_sim.learning.training import train_only
-from wfl_sim.methods.objectives import Sparsity
+from wfl_sim.methods.objectives import Alignment, Sparsity
 from wfl_sim.methods.phases import Local, one_phase
 
 Saved = Callable[[str], Path]
@@ -77,7 +78,9 @@ def test_shapes_cost_what_values_cost(saved: Saved, architecture: str) -> None:
     assert counted == counter.get_total_flops()
 
 
-@pytest.mark.parametrize("architecture", ["Mistral", "Gemma2", "GPTNeo", "OPT", "Bloom"])
+@pytest.mark.parametrize(
+    "architecture", ["Mistral", "Gemma2", "GPTNeo", "OPT", "Bloom", "Mamba", "Jamba", "OpenAIGPT"]
+)
 def test_answers_are_those_of_the_network_itself(saved: Saved, architecture: str) -> None:
     """Beyond its window, and with padding on the left, its answers are those of transformers."""
     folder = saved(architecture)
@@ -102,12 +105,30 @@ def test_answers_are_those_of_the_network_itself(saved: Saved, architecture: str
     torch.testing.assert_close(scores, expected, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("architecture", ["Llama", "Mamba", "OpenAIGPT"])
+def test_writing_costs_what_is_computed(saved: Saved, architecture: str) -> None:
+    """With a cache, a state, or the whole text again for each word; and its memory."""
+    model = Pretrained(pretrained=str(saved(architecture)))
+    layout = PromptLengths(request=20, answer=9)
+    counted, held = _generation(causal_shape(model), dummy_prompts(3, layout), Alignment())
+    ids = torch.randint(5, 60, (3, 20), generator=torch.Generator().manual_seed(1))
+    nothing = torch.zeros(3, 9, dtype=torch.int64)
+    decoding = Decoding(sparsity=Sparsity(), temperature=1.0, end=-1, pad=0)
+    prompts = PromptBatch(ids, torch.ones_like(ids), nothing, nothing)
+    with FlopCounterMode(display=False) as counter:
+        generate(load_causal(model), prompts, decoding, [None])
+    assert counted == counter.get_total_flops()
+    assert (held > 0) == (architecture != "OpenAIGPT")
+
+
 @pytest.mark.parametrize(
     ("architecture", "tokens", "reason"),
     [
         ("Mistral", 16, None),
         ("Mistral", 17, "has windows of less than 17 tokens"),
         ("Bloom", 8, "takes a mask of words alone"),
+        ("Mamba", 8, "has layers without attention"),
+        ("Jamba", 8, "has layers without attention"),
         ("Llama", 99, None),
     ],
 )

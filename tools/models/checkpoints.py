@@ -56,6 +56,7 @@ ENCODERS: Final[dict[str, dict[str, Any]]] = {
 }
 DECODERS: Final[dict[str, dict[str, Any]]] = {
     "GPT2": _NARROW,
+    "OpenAIGPT": _NARROW,
     "GPTNeo": {
         "hidden_size": 32,
         "num_layers": 2,
@@ -90,7 +91,25 @@ DECODERS: Final[dict[str, dict[str, Any]]] = {
     "Cohere": _SIZES,
     "Granite": {**_GROUPED, "residual_multiplier": 0.5},
     "SmolLM3": _GROUPED,
+    "Jamba": {
+        **_GROUPED,
+        "attn_layer_period": 2,
+        "attn_layer_offset": 1,
+        "num_experts": 2,
+        "mamba_d_state": 8,
+        "mamba_dt_rank": 4,
+        "use_mamba_kernels": False,
+    },
     "Mamba": {"hidden_size": 32, "num_hidden_layers": 2, "state_size": 8},
+    "Mamba2": {
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "state_size": 8,
+        "num_heads": 4,
+        "head_dim": 16,
+        "n_groups": 2,
+    },
+    "Rwkv": {"hidden_size": 32, "num_hidden_layers": 2, "attention_hidden_size": 32},
 }
 
 

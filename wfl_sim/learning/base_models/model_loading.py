@@ -24,6 +24,8 @@ from wfl_sim.learning.torch_settings import deterministic, silence_transformers
 
 _FROM_PAD: Final = {"roberta", "xlm-roberta", "camembert"}
 """Architectures that number positions from the padding token on."""
+_WITHOUT_MASK: Final = {"rwkv", "xlstm"}
+"""Language models that read padding as words, whatever mask they are given."""
 
 
 def load_config(model: Pretrained, classes: int) -> PretrainedConfig:
@@ -294,5 +296,10 @@ def _causal_config(model: Pretrained) -> PretrainedConfig:
         raise ValueError(
             f"{model.pretrained!r} is a {config.model_type!r}, which writes no text: instructions "
             "need a causal language model, such as builtin:tiny-gpt2"
+        )
+    if config.model_type in _WITHOUT_MASK:
+        raise ValueError(
+            f"{model.pretrained!r} is a {config.model_type!r}, which reads padding as words: "
+            "requests of different lengths cannot stand in one batch"
         )
     return config

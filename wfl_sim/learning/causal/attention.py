@@ -5,13 +5,16 @@ from functools import lru_cache
 
 import torch
 from torch import Tensor
-from transformers import PretrainedConfig, PreTrainedModel
+from transformers import DynamicCache, PretrainedConfig, PreTrainedModel
+from transformers.cache_utils import LinearAttentionCacheLayerMixin as WithoutAttention
 
 from wfl_sim.methods.objectives import Sparsity
 
 _STRIDE = 4
 _MASK_OF_WORDS = {"bloom", "mpt", "xlnet"}
 """Architectures whose distances or masks come from a mask of words."""
+_RECURRENT = "cache_params"
+"""How networks without attention call their cache. They take a mask of the words they read."""
 
 
 class AttentionInputs:
@@ -33,12 +36,13 @@ class AttentionInputs:
             self._sparse = attention_mask(mask, sparsity)
         if self._mask is not None and takes(model, "position_ids"):
             self._places = positions(mask)
+        self._recurrent = takes(model, _RECURRENT)
 
     def of(self, first: int, end: int) -> dict[str, Tensor]:
         """Return the arguments for the words from `first` to `end`; those before are cached."""
         if self._mask is None:
             return {}
-        given = {"attention_mask": self._mask[:, :end]}
+        given = {"attention_mask": self._mask[:, first if self._recurrent else 0 : end]}
         if self._sparse is not None:
             given["attention_mask"] = self._sparse[:, :, first:end, :end]
         if self._places is not None:
@@ -51,10 +55,18 @@ def takes(model: PreTrainedModel, argument: str) -> bool:
     return argument in inspect.signature(type(model).forward).parameters
 
 
+def cache_argument(model: PreTrainedModel) -> str | None:
+    """Return what a network calls the cache of the words before; None where it takes none."""
+    names = ("past_key_values", _RECURRENT)
+    return next((name for name in names if takes(model, name)), None)
+
+
 def why_not_sparse(config: PretrainedConfig, tokens: int) -> str | None:
     """Return why a network cannot be told which words of a text to attend to; None where it can."""
     if config.model_type in _MASK_OF_WORDS or getattr(config, "alibi", False):
         return "takes a mask of words alone"
+    if any(isinstance(each, WithoutAttention) for each in DynamicCache(config=config).layers):
+        return "has layers without attention"
     windows = {getattr(config, name, None) for name in ("sliding_window", "window_size")}
     if any(isinstance(window, int) and window < tokens for window in windows):
         return f"has windows of less than {tokens} tokens"

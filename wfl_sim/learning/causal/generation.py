@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 from torch.nn.utils import parametrize
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
-from wfl_sim.learning.causal.attention import AttentionInputs, takes
+from wfl_sim.learning.causal.attention import AttentionInputs, cache_argument, takes
 from wfl_sim.learning.causal.prompts import PromptBatch
 from wfl_sim.learning.torch_settings import in_precision
 from wfl_sim.methods.objectives import Sparsity
@@ -59,7 +59,8 @@ def generate(
 
     An answer ends with a token that ends a text, or at its full length; padding follows. A device
     pays for the full length, as in a batch with one answer of that length; here the work stops when
-    all answers have ended, which changes no result.
+    all answers have ended, which changes no result. A network that takes no cache reads the whole
+    text again for each token.
 
     Args:
         model: in evaluation mode.
@@ -74,6 +75,8 @@ def generate(
     attention = AttentionInputs(model, mask, decoding.sparsity)
     first = prompts.request.shape[1]
     cache = DynamicCache(config=model.config) if cache is None else cache
+    name = cache_argument(model)
+    kept = {name: cache} if name else {}
     inputs, done = prompts.request, 0
     answer = torch.full_like(prompts.answer, decoding.pad)
     answer_mask = torch.zeros_like(prompts.answer_mask)
@@ -89,8 +92,8 @@ def generate(
                     input_ids=inputs,
                     **attention.of(done, upto),
                     **one,
-                    past_key_values=cache,
-                    use_cache=True,
+                    **kept,
+                    use_cache=bool(kept),
                 )
                 .logits[:, -1]
                 .float()
@@ -104,7 +107,8 @@ def generate(
                 if not any(going):
                     break
                 drawing = [g if on else None for g, on in zip(generators, going, strict=True)]
-            inputs, done = answer[:, place : place + 1], upto
+            new = answer[:, place : place + 1]
+            inputs, done = (new, upto) if kept else (torch.cat([inputs, new], 1), 0)
     return prompts.with_answers(answer, answer_mask)
 
 

@@ -28,7 +28,7 @@ from wfl_sim.learning.alignment.policy import (
 )
 from wfl_sim.learning.base_models.model_loading import load_on_meta
 from wfl_sim.learning.base_models.pretrained_model import Pretrained
-from wfl_sim.learning.causal.attention import kept_share, why_not_sparse
+from wfl_sim.learning.causal.attention import cache_argument, kept_share, why_not_sparse
 from wfl_sim.learning.causal.generation import Decoding, generate
 from wfl_sim.learning.causal.log_probabilities import hidden_states, log_probabilities
 from wfl_sim.learning.causal.prompts import PromptBatch, dummy_prompts
@@ -201,13 +201,16 @@ def _generation(
         cache = DynamicCache(config=model.config)
         flops = count_flops(model, lambda: generate(model, prompts, decoding, [None], cache))
         layers: Any = cache.layers
-        held = (v for layer in layers for v in vars(layer).values() if isinstance(v, Tensor))
-        return np.array([flops.total, flops.attention, sum(each.nbytes for each in held)])
+        held = (value for layer in layers for value in vars(layer).values())
+        parts = (part for v in held for part in (v.values() if isinstance(v, dict) else [v]))
+        size = sum(part.nbytes for part in parts if isinstance(part, Tensor))
+        return np.array([flops.total, flops.attention, size])
 
     prefill = generation(1)
     layers: Any = DynamicCache(config=model.config).layers
     windows = [each.sliding_window for each in layers if getattr(each, "is_sliding", False)]
-    if length <= 3 or first + length > min(windows, default=math.inf):
+    other = first + length > min(windows, default=math.inf) or cache_argument(model) is None
+    if length <= 3 or other:
         whole = generation(length)
     else:
         # A token costs an affine function of the tokens in the cache: three lengths tell all.
