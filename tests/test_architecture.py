@@ -31,7 +31,9 @@ def test_no_files_import_one_another_in_a_circle():
     assert circles() == []
 
 
-@pytest.mark.parametrize("room", ["radio", "network", "rounds", "results", "device_models"])
+@pytest.mark.parametrize(
+    "room", ["radio", "network", "rounds", "results", "device_models", "execution"]
+)
 def test_folders_of_a_room_import_one_way(room):
     assert folder_circles(room) == []
 

@@ -20,7 +20,7 @@ from wfl_sim.device_models.frequency import GOVERNORS, Dvfs, FrequencyGovernor
 from wfl_sim.device_models.jitter import JITTERS, Jitter
 from wfl_sim.device_models.mobility.track import MOBILITIES, Mobility, Region, Track
 from wfl_sim.device_models.workload import Batches, StepExchange, UpdateCost, Workload
-from wfl_sim.execution.executors.base import EXECUTORS, Backlog, Executor, Session
+from wfl_sim.execution.executor import EXECUTORS, Backlog, Executor, Session
 from wfl_sim.execution.learner import GroupLearner, Learner
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import Task

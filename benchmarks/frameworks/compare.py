@@ -26,8 +26,8 @@ import numpy as np
 import plain
 
 from wfl_sim.cli.scripts import run_script, script_options
+from wfl_sim.execution.executor import Executor
 from wfl_sim.execution.executors import Grouped, Inline
-from wfl_sim.execution.executors.base import Executor
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.worker_process import keep_freed_memory
 from wfl_sim.learning.pretrained import builtin

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.fixtures.runs import scenario
-from wfl_sim.execution.executors.base import EXECUTORS, inputs_of
+from wfl_sim.execution.executor import EXECUTORS, inputs_of
 from wfl_sim.execution.graph import TaskGraph
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import Aggregate, LocalUpdate

@@ -9,7 +9,7 @@ from graphlib import TopologicalSorter
 from typing import Any, Final, Self
 
 from wfl_sim.config.answers import AnswerError
-from wfl_sim.execution.executors.base import EXECUTORS, Backlog, Executor, Inline, Session, mode_of
+from wfl_sim.execution.executor import EXECUTORS, Backlog, Executor, Inline, Session, mode_of
 from wfl_sim.execution.learner import Learner
 from wfl_sim.execution.store import MissingResultError, Store
 from wfl_sim.execution.task import Result, StateRef, Task, key_of

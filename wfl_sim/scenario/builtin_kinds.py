@@ -18,7 +18,7 @@ from wfl_sim.device_models.availability import AVAILABILITIES
 from wfl_sim.device_models.frequency import GOVERNORS
 from wfl_sim.device_models.jitter import JITTERS
 from wfl_sim.device_models.mobility.track import MOBILITIES
-from wfl_sim.execution.executors.base import EXECUTORS
+from wfl_sim.execution.executor import EXECUTORS
 from wfl_sim.learning.base_models.pretrained_model import MODELS
 from wfl_sim.methods.method import METHODS
 from wfl_sim.methods.objectives import ALGORITHMS, REWARDS

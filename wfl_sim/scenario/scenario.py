@@ -28,8 +28,8 @@ from wfl_sim.data.metrics import METRICS, Metric, named
 from wfl_sim.data.sharding import DATA, Data
 from wfl_sim.device_models import Hardware, HardwareReference
 from wfl_sim.device_models.carbon import CarbonIntensity
+from wfl_sim.execution.executor import EXECUTORS, Executor
 from wfl_sim.execution.executors import Auto
-from wfl_sim.execution.executors.base import EXECUTORS, Executor
 from wfl_sim.learning.base_models.pretrained_model import MODELS
 from wfl_sim.methods.method import METHODS, Method
 from wfl_sim.methods.privacy import Privacy

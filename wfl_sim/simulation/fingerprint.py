@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
-from wfl_sim.execution.executors.base import mode_of
+from wfl_sim.execution.executor import mode_of
 from wfl_sim.scenario.resolve import digest
 from wfl_sim.simulation.simulation import Simulation
 

@@ -4,7 +4,7 @@ from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from wfl_sim.execution.executors.base import EXECUTORS
+from wfl_sim.execution.executor import EXECUTORS
 from wfl_sim.execution.worker_process import ProgressListener
 from wfl_sim.results import Sweep, compared, write_sweep, write_table
 from wfl_sim.results.comparison import choose_goal

@@ -10,7 +10,7 @@ from multiprocessing import parent_process
 from typing import Any, Final
 
 from wfl_sim.config.errors import LocatedError
-from wfl_sim.execution.executors.base import EXECUTORS, Backlog, InlineSession, Session
+from wfl_sim.execution.executor import EXECUTORS, Backlog, InlineSession, Session
 from wfl_sim.execution.executors.grouped import Grouped
 from wfl_sim.execution.executors.processes import Processes
 from wfl_sim.execution.learner import GroupLearner, Learner

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
 from wfl_sim.config.fields import Bounded, PositiveInt
-from wfl_sim.execution.executors.base import EXECUTORS, Backlog, inputs_of
+from wfl_sim.execution.executor import EXECUTORS, Backlog, inputs_of
 from wfl_sim.execution.learner import GroupLearner, Learner
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import Evaluate, LocalUpdate, Task

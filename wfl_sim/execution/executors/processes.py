@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from wfl_sim.config.fields import Bounded, NonNegativeInt
-from wfl_sim.execution.executors.base import EXECUTORS, Backlog, inputs_of
+from wfl_sim.execution.executor import EXECUTORS, Backlog, inputs_of
 from wfl_sim.execution.executors.pickling import PickledLearner
 from wfl_sim.execution.learner import Learner
 from wfl_sim.execution.store import MissingResultError, Store

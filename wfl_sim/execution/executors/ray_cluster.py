@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Final
 
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.fields import Bounded, NonNegativeFloat, NonNegativeInt, PositiveFloat
-from wfl_sim.execution.executors.base import EXECUTORS, Backlog
+from wfl_sim.execution.executor import EXECUTORS, Backlog
 from wfl_sim.execution.executors.pickling import PickledLearner
 from wfl_sim.execution.learner import Learner
 from wfl_sim.execution.lru_cache import LruCache

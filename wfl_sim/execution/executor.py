@@ -78,7 +78,7 @@ class Executor(Protocol):
 
     >>> from contextlib import contextmanager
     >>> from dataclasses import dataclass
-    >>> from wfl_sim.execution.executors.base import Inline
+    >>> from wfl_sim.execution.executor import Inline
     >>> @dataclass
     ... class Counting:
     ...     mode = "exact"
