@@ -33,6 +33,7 @@ KINDS = {
     "partition": ("iid", "data={kind: newswire, partition: MINE}"),
     "pathloss": ("free-space", "cells.0.channel.pathloss=MINE"),
     "rate": ("attenuated-shannon", "cells.0.uplink.rate=MINE"),
+    "reward": ("given-answer", "method={kind: pfit, rewards: {safety: MINE}}"),
     "robust": ("median", "server={robust: MINE}"),
     "rounds": ("synchronous", "rounds={kind: MINE, count: 2}"),
     "selector": ("all", "rounds={kind: synchronous, count: 2, select: MINE}"),
@@ -43,7 +44,15 @@ KINDS = {
 """Of each family a built-in kind that a plug-in can extend, and how a scenario names it."""
 
 CELLS = "cells: [{bandwidth: 10 MHz, channel: {pathloss: macro, shadowing: {sigma: 6 dB}}}]\n"
-LEARNED = ("codec", "method", "metric", "optimizer", "robust", "staleness")
+LEARNED = ("codec", "method", "metric", "optimizer", "reward", "robust", "staleness")
+SPEAKS = """
+name: speaks
+model: {pretrained: builtin:tiny-gpt2-instruct}
+data: {kind: instruct, examples: 8}
+method: fedit
+rounds: {kind: synchronous, count: 1}
+devices: [{count: 1, hardware: jetson-orin-nano}]
+"""
 
 
 def write_plugin(folder, family, number):
@@ -80,7 +89,7 @@ def test_the_recipe_follows_the_code_of_what_is_learned_with(tmp_path, family):
     recipes, groups = [], []
     for number in (1, 2, 1):
         write_plugin(tmp_path, family, number)
-        scenario = loaded(tmp_path, family, TRAINING)
+        scenario = loaded(tmp_path, family, SPEAKS if family == "reward" else TRAINING)
         recipes.append(LearnerCache().learner(scenario).recipe)
         groups.append(learning_of(scenario))
     assert recipes[0] == recipes[2] != recipes[1]
