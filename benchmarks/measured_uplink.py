@@ -3,8 +3,8 @@
 `python benchmarks/measured_uplink.py` prints both. Measured: Table 4 of doi 10.1155/2021/9724623.
 What the article does not say is assumed: 200 W and 273 resource blocks, so 17.8 dBm on a resource
 element; 26 dBm of power class 2 on two ports, 2 layers, four ports of the array beyond the beam of
-the SSB, 5 dB noise figure, 64QAM, DDDSU with 3 of 10 slots up. One number is fitted to the points:
-3.5 dB of loss on the uplink.
+the SSB, 5 dB noise figure, 64QAM, DDDSUDDSUU with 3 of 10 slots up. One number is fitted to the
+points: 3.5 dB of loss on the uplink.
 """
 
 import numpy as np

@@ -3,7 +3,7 @@
 `python -m tools.emulated_processors` prints the table of docs/reliability.md and ends with exit
 code 1 where a digest differs; with names of scenarios it takes these alone. NumPy, OpenBLAS and the
 C library read the kind of processor once, when they are loaded, so each kind is a process of its
-own. Long scenarios are shortened.
+own. Long scenarios are shortened. All take three minutes of the processor.
 """
 
 import json
@@ -116,7 +116,9 @@ def main() -> int:
         found = [each.get(name) for each in others]
         differ += any(each not in (None, here) for each in found)
         said = {True: "the same", False: "**other**"}
-        cells = " | ".join("cannot run" if each is None else said[each == here] for each in found)
+        cells = " | ".join(
+            "cannot run here" if each is None else said[each == here] for each in found
+        )
         how = ", ".join(f"`{setting}`" for setting in SCENARIOS[name])
         print(f"| {name} | {how} | {len(here)} | `{here[0][:12]}` | {cells} |")
     return int(differ > 0)
