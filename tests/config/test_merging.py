@@ -159,6 +159,17 @@ def test_settings_win_over_variants_and_seeds_are_the_sweeps(files):
     )
 
 
+def test_a_setting_reaches_into_a_list_that_is_not_written(files):
+    head, rest = GOOD.split("cells:")
+    text = head + rest[rest.index("devices:") :]
+    for word in ("0", "*"):
+        settings = [f"cells.{word}.bandwidth=10 MHz", f"cells.{word}.uplink.header=0.1"]
+        (cell,) = load(files.write(text), settings=settings)[0].scenario.cells
+        assert (cell.bandwidth, cell.uplink.header) == (10e6, 0.1)
+    said = refusal(files, files.write(text), settings=["cells.1.bandwidth=10 MHz"])
+    assert "cells: must be a list" in said
+
+
 def test_a_setting_of_another_kind_drops_the_old_options(files):
     (loaded,) = load(files.write(), settings=["method.kind=local-only"])
     assert type(loaded.scenario.method).__name__ == "LocalOnly"

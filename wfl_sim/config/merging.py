@@ -159,6 +159,9 @@ def set_at(
         return put(document, value)
     word, *rest = words
     here: dict[Location, Place] = {(): Place(value.places[()].where, above)}
+    if document.data is None:  # not written: the first of a list, or a mapping
+        one = {(0,): here[()]} if word in ("0", "*") else {}
+        document = Document([None] if one else {}, here | one)
     if isinstance(document.data, list):
         count = len(document.data)
         indices = range(count) if word == "*" else [int(word)] if word.isdecimal() else []
@@ -170,8 +173,6 @@ def set_at(
             part = set_at(document.at(index), rest, value, (*above, word), put=put)
             document = document.having(index, part)
         return document
-    if document.data is None:
-        document = Document({}, here)
     if isinstance(document.data, str):
         document = _as_mapping(document)
     if not isinstance(document.data, dict) or word == "*":
