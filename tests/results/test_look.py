@@ -10,7 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from wfl_sim.results.figures import draw_all
+from wfl_sim.results.figures import draw_all, fonts
 from wfl_sim.results.figures.breakdown import BarText
 from wfl_sim.results.figures.convergence import draw_mean
 from wfl_sim.results.figures.look import WIDTHS, Look
@@ -186,3 +186,12 @@ def test_intervals_are_bars_where_they_are_asked_for():
             low, high = segments[-1][:, 1]
             assert (low + high) / 2 == pytest.approx(np.sqrt(99.0))
             assert high - low == pytest.approx(2.0)
+
+
+def test_signs_that_no_font_has_are_boxes_and_said_once():
+    fonts._say.cache_clear()
+    with mpl.rc_context({"font.family": "DejaVu Sans"}):
+        assert fonts.drawable("naïve → σ\n(2 seeds)") == "naïve → σ\n(2 seeds)"
+        with pytest.warns(UserWarning, match="boxes in place of '型模'"):
+            assert fonts.drawable("a 模型") == "a □□"
+        assert fonts.drawable("b 模型") == "b □□"

@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from wfl_sim.cli import results_commands
-from wfl_sim.cli.options import AllowPlugins, Figures, Out, Target, beside, one_line_errors, warn
+from wfl_sim.cli.options import (
+    AllowPlugins,
+    Figures,
+    Out,
+    Target,
+    beside,
+    one_line_errors,
+    one_line_warnings,
+    warn,
+)
 from wfl_sim.cli.store_commands import models, store
 
 if TYPE_CHECKING:
@@ -280,6 +289,7 @@ def _followed(report: "Report", runs: Generator[tuple[int, Path], None, None]) -
 
 def main() -> None:
     """Entry point of `wfl-sim`."""
+    one_line_warnings()
     try:
         app()
     except BrokenPipeError:

@@ -2,10 +2,11 @@
 
 import math
 import signal
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -70,6 +71,17 @@ def beside(folders: Sequence[Path], name: str, of: str = "") -> Path:
 def warn(text: str) -> None:
     """Say something on the error stream that is no reason to stop."""
     typer.echo(f"warning: {text}", err=True)
+
+
+def one_line_warnings() -> None:
+    """Let Python's warnings of this package look like those of `warn`, without file and code."""
+    usual, own = warnings.formatwarning, Path(__file__).parents[1]
+
+    def shown(message: Any, category: Any, filename: str, lineno: int, line: Any = None) -> str:
+        mine = Path(filename).is_relative_to(own)
+        return f"warning: {message}\n" if mine else usual(message, category, filename, lineno, line)
+
+    warnings.formatwarning = shown
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The look of figures, on a screen, in a paper or on a slide, and how they are saved."""
 
+import logging
 import pickle
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ from matplotlib.gridspec import GridSpec
 from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator
 
+from wfl_sim.results.figures.fonts import drawable, fallbacks
 from wfl_sim.results.figures.style import add_legend, columns, legend_height
 from wfl_sim.results.run import Run
 from wfl_sim.results.tables import cut, file_name, write_csv
@@ -94,6 +96,11 @@ class Look:
             stack.enter_context(mpl.rc_context())
             for path in paths:
                 mpl.rcParams.update(mpl.rc_params_from_file(path, use_default_template=False))
+            mpl.rcParams["font.family"] = [*mpl.rcParams["font.family"], *fallbacks()]
+            # A font for some signs need not have every weight.
+            fonts = logging.getLogger("matplotlib.font_manager")
+            stack.callback(fonts.setLevel, fonts.level)
+            fonts.setLevel(logging.ERROR)
             yield
 
     def save(
@@ -203,11 +210,11 @@ class Look:
         if self.style != "screen":
             text = _SEEDS.sub("", text)
         if not self.names:
-            return text
+            return drawable(text)
         known = "|".join(map(re.escape, sorted(self.names, key=len, reverse=True)))
         found = rf"(?<!\w)({known})(?!\w)"
         self.replaced.update(re.findall(found, text))
-        return re.sub(found, lambda match: self.names[match[1]], text)
+        return drawable(re.sub(found, lambda match: self.names[match[1]], text))
 
 
 SCREEN: Final = Look()
