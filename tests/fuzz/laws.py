@@ -104,10 +104,18 @@ class Watched:
 
 
 @contextmanager
-def watched_allocators() -> Iterator[Watched]:
-    """Look at every answer of every allocator in this context."""
-    watched = Watched()
+def watched_answers() -> Iterator[Watched]:
+    """Look at every answer of every allocator, and at who is said to be available."""
+    watched, available = Watched(), Federation.available
+
+    def looked_at(federation: Federation) -> Any:
+        found = available(federation)
+        if found != [device for device in federation.devices if device.available]:
+            watched.problems.append("an available device is left out, or another is not")
+        return found
+
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Federation, "available", looked_at)
         for kind in ALLOCATORS.kinds():
             for name in ("shares", "shares_and_levels", "holders"):
                 if hasattr(cls := ALLOCATORS.find(kind), name):
@@ -154,7 +162,7 @@ def check_network(text: str, folder: Path) -> tuple[str, int]:
         )
         stop = ""
         try:
-            with watched_allocators() as watched:
+            with watched_answers() as watched:
                 run_federation(federation, simulation.scenario)
         except LocatedError as error:
             stop = str(error)
