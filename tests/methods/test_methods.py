@@ -6,6 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from wfl_sim.codecs.codec import payload_bits, upload_of
+from wfl_sim.codecs.sparse import TopK
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.learning.synthetic import shapes_of
 from wfl_sim.methods.aggregation import Upload, weighted_mean
@@ -92,10 +94,11 @@ def test_the_aggregate_of_identical_uploads_is_the_identity(kind):
     method = METHODS.find(kind)()
     shared = begun(method)
     same = drawn(upload_shapes(method, shapes(method, "shared")), 1)
-    same |= {n: np.zeros_like(array) for n, array in same.items() if n.startswith("control/")}
+    same |= {n: np.zeros_like(array) for n, array in same.items() if n.startswith("change/")}
     result = method.aggregate(shared, [Upload(same, 3.0, 0), Upload(same, 11.0, 1)])
-    for name, array in same.items():
-        expected = shared[name] if name.startswith("control/") else array
+    for sent, array in same.items():
+        name = sent.replace("change/", "control/")
+        expected = array if name == sent else shared[name]
         np.testing.assert_allclose(result[name], expected, rtol=1e-5, atol=1e-7)
 
 
@@ -283,12 +286,25 @@ def test_scaffold_by_hand():
     sent, kept = stop.value.value.upload, stop.value.value.kept
     assert stop.value.value.if_lost == {}
     assert kept["lora/a"] == pytest.approx(0.5)
-    assert sent["control/lora/a"] == pytest.approx(0.5)
-    other = {"lora/a": np.float32([0.4]), "control/lora/a": np.float32([0.1])}
+    assert sent["change/lora/a"] == pytest.approx(0.5)
+    other = {"lora/a": np.float32([0.4]), "change/lora/a": np.float32([0.1])}
     shared = {**x, **c, "server/devices": np.float32([4])}
     made = method.aggregate(shared, [Upload(sent, 9.0), Upload(other, 1.0)])
     assert made["lora/a"] == pytest.approx(0.3)
     assert made["control/lora/a"] == pytest.approx(0.65)
+
+
+def test_what_a_codec_leaves_out_of_a_change_of_control_is_none():
+    """Of x = 1 and c = 8 a device sends 1.5 and a change of 0.25, of which the smaller is lost."""
+    method = METHODS.find("scaffold")()
+    received = {"lora/a": np.float32([1]), "control/lora/a": np.float32([8])}
+    made = {"lora/a": np.float32([1.5]), "change/lora/a": np.float32([0.25])}
+    codec = TopK(share=0.5, error_feedback=False)
+    bits = payload_bits(codec, dict.fromkeys(made, (1,)))
+    arrived, _ = upload_of(codec, made, received, {}, bits)
+    assert arrived["lora/a"] == 1.5
+    shared = {**received, "server/devices": np.float32([2])}
+    assert method.aggregate(shared, [Upload(arrived, 1.0)])["control/lora/a"] == 8
 
 
 def test_fedalt_gives_each_the_mean_of_the_others():

@@ -163,8 +163,14 @@ def test_flora_needs_a_lossless_downlink(tmp_path):
     for codec in ("bf16", "int8", "int4"):
         with pytest.raises(ScenarioError, match=rf"must be lossless .* and {codec} is not"):
             load(tmp_path / "s.yaml", settings=[f"payload.download={codec}"])
-    load(tmp_path / "s.yaml", settings=["payload.download=fp32"])
+    lossless = "payload.download=fp32"
+    load(tmp_path / "s.yaml", settings=[lossless])
     load(tmp_path / "s.yaml", settings=["method=fedit"])
+    for codec in ("{kind: top-k, share: 0.1}", "{kind: int8, updates: true}"):
+        changes = [lossless, f"payload.upload={codec}"]
+        with pytest.raises(ScenarioError, match=r"upload: must encode states for flora, and .* no"):
+            load(tmp_path / "s.yaml", settings=changes)
+        load(tmp_path / "s.yaml", settings=[*changes, "method=fedex-lora"])
 
 
 CENTRAL = """

@@ -22,6 +22,8 @@ from wfl_sim.state import State, of_parts, times
 class FedExLoRA(FLoRA):
     """FedIT whose aggregate is exact: W <- W + sum p_k B_k A_k - B A (arXiv 2410.09432)."""
 
+    whole_uploads = False
+
     @property
     def parts(self) -> tuple[Part, ...]:
         """As in FLoRA, with one rank for all."""

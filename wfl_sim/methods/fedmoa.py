@@ -13,7 +13,7 @@ Everything else is wfl_sim's default.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final
 
 import numpy as np
 
@@ -35,6 +35,7 @@ _SCORE: Final = "score/primary"
 class FedMOA(Bounded):
     """LoRA by GRPO on two rewards, whose weights learn; averaged by reward (arXiv 2602.00453)."""
 
+    whole_uploads: ClassVar[bool] = True  # the reward is none of the values received
     lora: LoRA = field(default_factory=LoRA)
     algorithm: Annotated[Algorithm, From(ALGORITHMS)] = field(default_factory=GRPO)
     rewards: Rewards = field(default_factory=Rewards)

@@ -28,6 +28,7 @@ class FLoRA:
     lora: LoRA = field(default_factory=LoRA)
     local: Local = field(default_factory=Local)
     lossless_downloads = True
+    whole_uploads = True
 
     @property
     def parts(self) -> tuple[Part, ...]:

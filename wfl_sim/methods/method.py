@@ -218,6 +218,14 @@ def needs_lossless(method: Any) -> bool:
     return bool(getattr(method, "lossless_downloads", False))
 
 
+def needs_whole_uploads(method: Any) -> bool:
+    """Return whether an upload is no change of what the device had received.
+
+    Methods say so by a class attribute `whole_uploads`.
+    """
+    return bool(getattr(method, "whole_uploads", False))
+
+
 def on_device(method: Any, name: str) -> bool:
     """Return whether a parameter lies on devices; the others are never sent over the air.
 

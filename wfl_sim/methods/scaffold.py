@@ -46,35 +46,35 @@ class Scaffold(FedIT):
         """c = 0; the server knows the number N of devices."""
         return {
             **shared,
-            **put_under("control", times(0, shared)),
+            **put_under(_CONTROL, times(0, shared)),
             _N: np.array([devices], np.float32),
         }
 
     def upload_shapes(self, shapes: Shapes) -> Shapes:
         """y_k and the change of c_k."""
-        return _with_control(shapes)
+        return _with(shapes, _CHANGE)
 
     def download_shapes(self, shapes: Shapes, news: object) -> Shapes:
         """x and c."""
-        return _with_control(shapes)
+        return _with(shapes, _CONTROL)
 
     def local_update(self, received: State, kept: State, client: ClientContext) -> LocalRun:
         """c_k+ = c_k - c + (x - y_k) / (K eta); c_k stays where the server does not hear of it."""
-        x, c = of_parts(received, "lora", "head"), under("control", received)
+        x, c = of_parts(received, "lora", "head"), under(_CONTROL, received)
         c_k = kept or times(0, c)
         y = yield Train(phase=self.phases[0], start=x, correction=minus(c, c_k))
         steps = self.local.of(client.examples).steps if self.local.epochs else self.local.steps
         scale = 1 / (steps * self.local.lr)
         c_new = plus(minus(c_k, c), minus(x, y), scale)
-        change = put_under("control", minus(c_new, c_k))
+        change = put_under(_CHANGE, minus(c_new, c_k))
         return LocalResult(upload={**y, **change}, kept=c_new, if_lost=kept)
 
     def aggregate(self, shared: State, uploads: Sequence[Upload]) -> State:
         """x <- mean y_k; c <- c + (1/N) sum of the changes of c_k."""
         mean = weighted_mean([replace(upload, weight=1.0) for upload in uploads])
         share = len(uploads) / float(shared[_N][0])
-        c = plus(under("control", shared), under("control", mean), share)
-        return {**of_parts(mean, "lora", "head"), **put_under("control", c), _N: shared[_N]}
+        c = plus(under(_CONTROL, shared), under(_CHANGE, mean), share)
+        return {**of_parts(mean, "lora", "head"), **put_under(_CONTROL, c), _N: shared[_N]}
 
     def personal_model(self, received: State, kept: State, shapes: Shapes) -> State:
         """x: control variates are no part of the model."""
@@ -82,7 +82,10 @@ class Scaffold(FedIT):
 
 
 _N = "server/devices"
+_CONTROL = "control"
+_CHANGE = "change"
+"""Another name than that of c: what a codec leaves out of a change is none."""
 
 
-def _with_control(shapes: Shapes) -> Shapes:
-    return {**shapes, **{f"control/{name}": shape for name, shape in shapes.items()}}
+def _with(shapes: Shapes, prefix: str) -> Shapes:
+    return {**shapes, **{f"{prefix}/{name}": shape for name, shape in shapes.items()}}

@@ -22,6 +22,7 @@ from wfl_sim.methods.method import (
     check_members,
     is_weighted_mean,
     needs_lossless,
+    needs_whole_uploads,
 )
 from wfl_sim.methods.objectives import Rewards
 from wfl_sim.methods.server import AggregationConfig
@@ -64,7 +65,9 @@ def check_model(model: Any, data: Data | None, method: Method) -> None:
                 raise LocatedError(str(error), "method", "rewards") from None
 
 
-def check_aggregation(method: Method, server: AggregationConfig, download: Codec) -> None:
+def check_aggregation(
+    method: Method, server: AggregationConfig, upload: Codec, download: Codec
+) -> None:
     """Refuse what would do nothing, or harm, to the aggregate or to the model of a device."""
     check_members(method)
     if not is_weighted_mean(method):
@@ -76,6 +79,13 @@ def check_aggregation(method: Method, server: AggregationConfig, download: Codec
             "the weights of the server",
             "payload",
             "download",
+        )
+    if needs_whole_uploads(method) and getattr(upload, "relative", False):
+        raise LocatedError(
+            f"must encode states for {METHODS.name_of(method)}, and {CODECS.name_of(upload)} "
+            "encodes changes: what is sent is no change of what was received",
+            "payload",
+            "upload",
         )
 
 

@@ -154,7 +154,8 @@ class Scenario:
             raise LocatedError("at least one group of devices is needed", "devices")
         devices = self.device_count
         checks.check_model(self.model, self.data, self.method)
-        checks.check_aggregation(self.method, self.server, self.payload.download)
+        payload = self.payload
+        checks.check_aggregation(self.method, self.server, payload.upload, payload.download)
         checks.check_ranks(self.method, self.devices)
         checks.check_rounds(
             self.rounds, devices, self.method, self.backhaul, robust=self.server.robust is not None
