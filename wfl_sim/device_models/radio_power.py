@@ -12,6 +12,7 @@ units times ms. The values but for those of sending are quoted second-hand.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Literal
 
 from channel_models.units import PositiveWatt, watt_to_dbm
@@ -22,6 +23,12 @@ WAKING: Final = {"deep": 0.450, "light": 0.100, "micro": 0.0, "awake": 0.0}
 """Energy of falling asleep and waking up, in units times s."""
 _RECEIVING: Final = 300.0
 _SENDING: Final = (250.0, 700.0)
+
+
+@lru_cache(maxsize=1024)
+def _dbm(watts: float) -> float:
+    # A device radiates few different powers, and each is asked for in many steps.
+    return float(watt_to_dbm(watts))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +58,7 @@ class ModemPower:
     def transmit_power(self, radiated: float) -> float:
         """Return the W drawn beyond rest while radiating so many W."""
         low, high = _SENDING
-        relative = low + (high - low) * float(watt_to_dbm(radiated)) / 23
+        relative = low + (high - low) * _dbm(radiated) / 23
         return max(self.unit * max(relative, low) - self.rest, 0.0)
 
 

@@ -139,25 +139,21 @@ class Carrier:
                 if not self._active:
                     continue
             transfers = self._progress.transfers(*self._links(), self._group_starts())
-            # Every step is reported to power listeners when it begins: no plan of several steps.
-            longest = 1 if self._listeners else _LONGEST_PLAN
-            steps, unchanged = min(max(1, self._lasted // 2), longest), True
+            steps, unchanged = min(max(1, self._lasted // 2), _LONGEST_PLAN), True
             self._lasted = 0
             while unchanged:
                 plan = self._medium.plan(transfers, env.now, steps)
-                if self._listeners:
-                    self._report_power(plan)
                 ended = yield from self._follow(PlanRun(plan, transfers.bits_left, env.now))
                 unchanged = not ended and not self._changed.triggered
-                steps = min(2 * steps, longest)
+                steps = min(2 * steps, _LONGEST_PLAN)
                 for transfer in self._remove(self._ended(ended)):
                     if transfer.request.group is not None:
                         transfer.request.group.served += 1
                     self._deliver(transfer)
                 self._process_leaving()
 
-    def _report_power(self, plan: RatePlan) -> None:
-        for transfer, power in zip(self._active, plan.power[0].tolist(), strict=True):
+    def _report_power(self, plan: RatePlan, step: int) -> None:
+        for transfer, power in zip(self._active, plan.power[step].tolist(), strict=True):
             now, listener = (power, plan.duty if power else 0.0), transfer.request.on_power
             if listener is not None and transfer.reported != now:
                 transfer.reported = now
@@ -222,18 +218,25 @@ class Carrier:
         self._wake()
 
     def _follow(self, run: PlanRun) -> Generator[simpy.Event, Any, list[int]]:
-        """Wait until the end of a run or a change; return which transfers have ended."""
-        env = self.env
+        """Wait until the end of a run or a change; return which transfers have ended.
+
+        Power listeners hear of every step when it begins.
+        """
+        env, over = self.env, False
         self._followed = run
-        if np.isinf(run.part):
-            yield self._changed
-            step, part = run.step_at(env.now)
-        else:
-            timer = env.timeout(run.end - env.now)
-            yield timer | self._changed
-            # The clock may be too coarse to show a short step; the planned duration is exact.
-            over = timer.processed
-            step, part = (run.last, run.part) if over else run.step_at(env.now)
+        for step in range(run.last + 1) if self._listeners else [run.last]:
+            if self._listeners:
+                self._report_power(run.plan, step)
+            if np.isinf(end := run.end if step == run.last else float(run.plan.until[step])):
+                yield self._changed
+            else:
+                timer = env.timeout(max(end - env.now, 0.0))
+                yield timer | self._changed
+                # The clock may be too coarse to show a short step; the planned end is exact.
+                over = timer.processed and step == run.last
+            if self._changed.triggered:
+                break
+        step, part = (run.last, run.part) if over else run.step_at(env.now)
         self._followed = None
         self._lasted += step + 1
         return self._advance(run, step, part)
