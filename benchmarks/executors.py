@@ -3,7 +3,8 @@
 16 devices, all asked in every round, PFTT on builtin:tiny-bert, one thread in a task. The pace is
 that of the second half of the tasks, after every process has started; the whole includes the start.
 CPU seconds are of all processes together, importing and loading included; they hardly depend on
-what else the machine does. The digests of all must be equal. Run it with nothing else going on:
+what else the machine does. The digests of all must be equal. Takes
+one to six minutes. Run it with nothing else going on:
 
     .venv/bin/python benchmarks/executors.py [workers ...]
 """
@@ -15,6 +16,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import resource
 import tempfile
 import time
+from multiprocessing import forkserver
 from pathlib import Path
 
 from wfl_sim.cli.scripts import run_script, script_options
@@ -36,7 +38,8 @@ devices: [{count: 16, hardware: jetson-orin-nano, area: {radius: 300 m}}]
 
 
 def cpu() -> float:
-    """Return the CPU seconds of this process and of those of its children that have ended."""
+    """Return the CPU seconds of this process and of all workers so far."""
+    forkserver._forkserver._stop()  # only then do those of its forks count
     both = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return sum(each.ru_utime + each.ru_stime for each in both)
 

@@ -41,6 +41,22 @@ def test_what_is_not_given_follows_standard_and_carrier(given, blocks, spacing, 
 
 
 @pytest.mark.parametrize(
+    ("given", "up", "down"),
+    [
+        ({}, 5.0, 7.0),
+        ({"carrier": 28e9}, 7.0, 10.0),
+        ({"carrier": 28e9, "uplink": UplinkConfig(noise_figure=0.0)}, 0.0, 10.0),
+        ({"carrier": 1.8e9, "standard": "lte"}, 5.0, 7.0),
+    ],
+)
+def test_noise_is_that_of_the_frequency_range(given, up, down):
+    cell = CellConfig(**given)
+    for direction, figure in (("uplink", up), ("downlink", down)):
+        thermal = 1.380649e-23 * 290 * cell.block_bandwidth * 10 ** (figure / 10)
+        assert cell.noise(direction) == pytest.approx(thermal, rel=1e-12)
+
+
+@pytest.mark.parametrize(
     ("name", "settings", "down", "up"),
     [
         # bits in a subframe of TS 36.306 Tables 4.1-1 and 4.1-2, categories 4, 1, 3

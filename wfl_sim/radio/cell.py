@@ -33,6 +33,8 @@ from wfl_sim.radio.wifi import Wifi, check_access
 
 Direction = Literal["uplink", "downlink"]
 _MOST_BLOCKS: Final = 1000
+_NOISE_FIGURES: Final = {"uplink": (5.0, 7.0), "downlink": (7.0, 10.0)}
+"""dB up to 7.125 GHz and above (ITU-R M.2412, at 4 and 30 GHz)."""
 Capacity = Annotated[float, Unit("bit/s", minimum=1.0)]
 """Of a wired link; a slower one is none."""
 
@@ -143,9 +145,12 @@ class CellConfig:
                 object.__setattr__(self, key, value)
         for direction in get_args(Direction):
             side = getattr(self, direction)
-            if side.overhead is None:
-                overhead = cm.signalling_overhead(direction, "FR2" if high else "FR1")
-                object.__setattr__(self, direction, replace(side, overhead=overhead))
+            own = {
+                "overhead": cm.signalling_overhead(direction, "FR2" if high else "FR1"),
+                "noise_figure": _NOISE_FIGURES[direction][high],
+            }
+            missing = {key: value for key, value in own.items() if getattr(side, key) is None}
+            object.__setattr__(self, direction, replace(side, **missing))
 
     @property
     def cellular(self) -> bool:

@@ -65,8 +65,8 @@ class UplinkConfig(BandConfig):
     """
 
     allocator: Annotated[Allocator, From(ALLOCATORS)] = ProportionalFair()
-    noise_figure: NonNegativeDecibel = 5.0
-    """Noise figure of the base station's receiver, dB."""
+    noise_figure: NonNegativeDecibel = BY_CARRIER
+    """Noise figure of the base station's receiver: 5 dB, in FR2 7 dB (ITU-R M.2412)."""
     overhead: Fraction = BY_CARRIER
     """Share of the resource elements that carry no data: 0.08, in FR2 0.10 (TS 38.306)."""
     power_control: PowerControl | None = None
@@ -99,10 +99,10 @@ class DownlinkConfig(BandConfig):
 
     allocator: Annotated[Allocator, From(ALLOCATORS)] = EqualShare()
     power: PositiveWatt = BY_CARRIER
-    """W over the band: 46 dBm, the macro base station of TR 38.901 calibrations; of Wi-Fi 20 dBm,
-    the limit of ETSI EN 300 328 at 2.4 GHz."""
-    noise_figure: NonNegativeDecibel = 7.0
-    """Noise figure of the devices' receivers, dB."""
+    """W over the band: 46 dBm, the macro base station of LTE on 10 and 20 MHz (TR 36.942);
+    of Wi-Fi 20 dBm, the limit of ETSI EN 300 328 at 2.4 GHz."""
+    noise_figure: NonNegativeDecibel = BY_CARRIER
+    """Noise figure of the devices' receivers: 7 dB, in FR2 10 dB (ITU-R M.2412)."""
     overhead: Fraction = BY_CARRIER
     """Share of the resource elements that carry no data: 0.14, in FR2 0.18 (TS 38.306)."""
     broadcast: bool = True
