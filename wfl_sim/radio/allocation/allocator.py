@@ -19,7 +19,10 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class Statistics:
-    """What is known of n transfers beside the momentary channel."""
+    """What is known of n transfers beside the momentary channel.
+
+    It is of the time at which the present plan began, at most 32 fading samples before.
+    """
 
     curve: RateCurve
     """bit/s/Hz at a linear mean SNR, averaged over fading."""
