@@ -9,7 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from tokenizers import Tokenizer
+from tokenizers.models import BPE
+from tokenizers.pre_tokenizers import ByteLevel
+from tokenizers.processors import TemplateProcessing
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    GPT2Config,
+    PreTrainedTokenizerFast,
+)
 
 from tests.fixtures.networks import language_model
 from wfl_sim.config.answers import AnswerError
@@ -17,6 +26,7 @@ from wfl_sim.config.errors import LocatedError
 from wfl_sim.data import Instruct, InstructionRecords
 from wfl_sim.data.instruct import Preferences
 from wfl_sim.data.instruct_rules import score_answer, solution
+from wfl_sim.data.instructions import Instructions, PromptLengths
 from wfl_sim.data.metrics import ExactMatch, Judge, RougeL, named
 from wfl_sim.learning.alignment.answer_reward import GivenAnswer
 from wfl_sim.learning.alignment.language_model import LanguageModel
@@ -279,6 +289,31 @@ def test_a_reward_model_with_a_template_reads_the_conversation() -> None:
     )["input_ids"]
     assert read.tolist()[: len(expected)] == expected
     assert set(read.tolist()[len(expected) :]) == {reward.tokenizer.pad_token_id}
+
+
+def test_a_reward_model_without_a_template_reads_the_tokens_of_the_policy(tmp_path: Path) -> None:
+    """Bytes are its tokens, so that blanks count, and it begins every text."""
+    names = sorted(ByteLevel.alphabet())
+    inner = Tokenizer(
+        BPE(vocab={name: i for i, name in enumerate(["<s>", "</s>", *names])}, merges=[])
+    )
+    inner.pre_tokenizer = ByteLevel(add_prefix_space=False)
+    inner.post_processor = TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 0)])
+    PreTrainedTokenizerFast(
+        tokenizer_object=inner, bos_token="<s>", eos_token="</s>", pad_token="</s>"
+    ).save_pretrained(tmp_path)
+    options = {"vocab_size": 258, "n_embd": 8, "n_layer": 1, "n_head": 1, "num_labels": 1}
+    config = GPT2Config(**options, architectures=["GPT2ForSequenceClassification"])  # type: ignore[arg-type]
+    AutoModelForSequenceClassification.from_config(config).save_pretrained(tmp_path)
+    reward = ModelReward(Pretrained(pretrained=str(tmp_path)), 60)
+    told = Instructions(
+        ("hi ?",), np.zeros(1, int), answers=("hello",), layout=PromptLengths(request=50, answer=10)
+    )
+    policy = encode(reward.tokenizer, told).texts
+    read = reward._texts(["hi ?"], ["hello"])
+    ids = read["input_ids"][read["attention_mask"].bool()].tolist()
+    assert ids == policy.ids[policy.mask.bool()].tolist()
+    assert len(ids) == 1 + len("### Instruction:\nhi ?\n\n### Response:\n") + len("hello") + 1
 
 
 def test_an_encoder_reads_the_pair_with_its_special_tokens(tmp_path: Path) -> None:

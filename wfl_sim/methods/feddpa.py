@@ -2,9 +2,10 @@
 
 Y. Yang et al., Dual-Personalizing Adapter for Federated Foundation Models, 2024, arXiv 2403.19211.
 The personal LoRA is trained in the mixture with the global one as it was received, which weigh
-`cap` and 1 - `cap` as in the authors' code; the global one is trained by itself. When a model is
-used they weigh a and 1 - a: a is `cap` times the mean cosine between the mean hidden state of a
-text and those of some training texts; of instructions, of the requests. The paper's models
+`cap` and 1 - `cap` as in the authors' code, though here `cap` is in its factor B while that learns,
+so that a step of AdamW moves B by 1 / `cap` as far; the global one is trained by itself. When a
+model is used they weigh a and 1 - a: a is `cap` times the mean cosine between the mean hidden state
+of a text and those of some training texts; of instructions, of the requests. The paper's models
 generate; the head of a classifier is global (wfl_sim's default).
 
 Variant F fits the personal LoRA after the federation has ended, from the global one; so that it can

@@ -18,7 +18,7 @@ from wfl_sim.learning.base_models.model_loading import (
     most_tokens,
 )
 from wfl_sim.learning.base_models.pretrained_model import Pretrained
-from wfl_sim.learning.causal.prompts import format_prompt
+from wfl_sim.learning.causal.prompts import format_prompt, start_of
 from wfl_sim.methods.objectives import DPO, PREFERENCES, RULES, Alignment, Reward, Rewards
 from wfl_sim.methods.phases import Phase
 
@@ -94,14 +94,17 @@ class ModelReward:
         ids = torch.full((len(requests), self.tokens), int(tokenizer.pad_token_id))
         mask = torch.zeros_like(ids)
         for row, (request, answer) in enumerate(zip(requests, answers, strict=True)):
+            start, end = start_of(tokenizer), list[int]()
             if tokenizer.chat_template is None:
-                text = f"{format_prompt(tokenizer, request)} {answer} {tokenizer.eos_token or ''}"
+                texts = [format_prompt(tokenizer, request), answer]
+                end = [] if tokenizer.eos_token_id is None else [int(tokenizer.eos_token_id)]
             else:
                 turns = [("user", request), ("assistant", answer)]
                 messages = [{"role": role, "content": content} for role, content in turns]
-                text = str(tokenizer.apply_chat_template(messages, tokenize=False))
-            words = tokenizer(text.strip(), add_special_tokens=False, verbose=False)["input_ids"]
-            words = words[-self.tokens :]
+                texts = [str(tokenizer.apply_chat_template(messages, tokenize=False)).strip()]
+            read = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
+            words = [*(word for each in read for word in each), *end]
+            words = [*start, *words[len(start) - self.tokens :]]
             ids[row, : len(words)] = torch.tensor(words)
             mask[row, : len(words)] = 1
         return {"input_ids": ids, "attention_mask": mask}

@@ -153,6 +153,14 @@ def format_prompt(
         return _templated(tokenizer, [first, *turns[2:]])
 
 
+def start_of(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Return what stands before every text (BOS); a chat template has its own."""
+    if tokenizer.chat_template is not None or tokenizer.bos_token_id is None:
+        return []
+    first = list(tokenizer("a")["input_ids"][:1])
+    return first if first == [tokenizer.bos_token_id] else []
+
+
 def _templated(tokenizer: PreTrainedTokenizerBase, turns: Sequence[Turn]) -> str:
     messages = [{"role": role, "content": text} for role, text in turns]
     return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
@@ -187,9 +195,7 @@ def _encode(
         return list(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
     pad, end = tokenizer.pad_token_id, tokenizer.eos_token_id
-    begins = tokenizer.chat_template is None and tokenizer.bos_token_id is not None
-    start = tokenizer("a")["input_ids"][:1] if begins else []
-    start = start if start == [tokenizer.bos_token_id] else []
+    start = start_of(tokenizer)
     request = torch.full((len(requests), layout.request), pad)
     answer = torch.full((len(requests), layout.answer), pad)
     request_mask, answer_mask = torch.zeros_like(request), torch.zeros_like(answer)
