@@ -123,6 +123,39 @@ def test_power_delay_profile(name, streams) -> None:
     np.testing.assert_allclose(measured, profile.tap_powers, rtol=0.08)
 
 
+@pytest.mark.parametrize("wanted", [0.0, 9.0])
+def test_a_k_factor_scales_the_scattered_taps_and_the_delays(wanted) -> None:
+    # TR 38.901 section 7.7.6 in dB on Table 7.7.2-4: P_n - K_wanted + K_of_the_model
+    delays = np.array(
+        [0, 0, 0.035, 0.612, 1.363, 1.405, 1.804, 2.596, 1.775, 4.042, 7.937, 9.424, 9.708, 12.525]
+    )
+    power_db = np.array(
+        [
+            -0.2,
+            -13.5,
+            -18.8,
+            -21,
+            -22.8,
+            -17.9,
+            -20.1,
+            -21.9,
+            -22.9,
+            -27.8,
+            -23.6,
+            -24.8,
+            -30,
+            -27.7,
+        ]
+    )
+    power_db[1:] += -0.2 - 10 * np.log10((10 ** (power_db[1:] / 10)).sum()) - wanted
+    share = 10 ** (power_db / 10) / (10 ** (power_db / 10)).sum()
+    spread = np.sqrt(share @ delays**2 - (share @ delays) ** 2)
+    found = cm.Rayleigh(profile="tdl-d", k_factor=wanted).delay_profile
+    assert found.specular == pytest.approx(share[0], rel=1e-12)
+    np.testing.assert_allclose(found.powers, share[1:], rtol=1e-12)
+    np.testing.assert_allclose(found.delays, delays[1:] / spread, rtol=1e-12)
+
+
 def test_tap_counts_and_k_factors() -> None:
     counts = {"flat": 1, "tdl-a": 23, "tdl-b": 23, "tdl-c": 24, "tdl-d": 13, "tdl-e": 14}
     for name, count in counts.items():

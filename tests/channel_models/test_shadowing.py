@@ -67,6 +67,11 @@ def test_line_of_sight_map() -> None:
     )
     np.testing.assert_allclose(states.mean(axis=0), probability, atol=0.03)
     assert (states[:, 0] == states[:, 1]).mean() > 0.9
+    # Two halves of a bivariate normal overlap by 1/4 + asin(correlation) / (2 pi).
+    near = np.array([[0.0, 0.0], [50.0, 0.0]])
+    both = [model.realise(np.random.default_rng([4, i])).at(near, 0.5).all() for i in range(3000)]
+    overlap = 0.25 + np.arcsin(np.exp(-1.0)) / (2 * np.pi)
+    assert np.mean(both) == pytest.approx(overlap, abs=4 * 0.0085)
     independent = probability**2 + (1 - probability) ** 2
     assert (states[:, 0] == states[:, 2]).mean() == pytest.approx(independent, abs=0.03)
     field = model.realise(np.random.default_rng(0))

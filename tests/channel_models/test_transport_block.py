@@ -1,11 +1,16 @@
 """Tables of TS 38.214 and the transport block size rule, exactly."""
 
+import math
+from fractions import Fraction
+from itertools import product
+
 import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import given
 
 import channel_models as cm
+from channel_models.link_adaptation.transport_block import _SIZES
 
 BLOCKS = [1, 10, 51, 106, 273]
 
@@ -28,6 +33,38 @@ def test_sizes(table, mcs, sizes) -> None:
     np.testing.assert_array_equal(computed, sizes)
 
 
+def in_fractions(elements: int, rate: Fraction, bits: int) -> int:
+    """TS 38.214 section 5.1.3.2 in rational numbers, with the sizes that the library has."""
+    information = elements * rate * bits
+
+    def step(of: Fraction, less: int) -> int:
+        return 2 ** (math.floor(of).bit_length() - 1 - less)
+
+    if information <= 3824:
+        coarse = max(8, step(information, 6)) if information >= 64 else 8
+        return min(int(size) for size in _SIZES if size >= coarse * (information // coarse))
+    coarse = step(information - 24, 5)
+    quantised = max(3840, coarse * math.floor((information - 24) / coarse + Fraction(1, 2)))
+    largest = 3816 if rate <= Fraction(1, 4) else 8424
+    several = rate <= Fraction(1, 4) or quantised > 8424
+    blocks = math.ceil(Fraction(quantised + 24, largest)) if several else 1
+    return 8 * blocks * math.ceil(Fraction(quantised + 24, 8 * blocks)) - 24
+
+
+@pytest.mark.parametrize("table", ["64qam", "256qam", "low-se"])
+def test_sizes_in_rational_numbers(table) -> None:
+    schemes = cm.mcs_table(table)
+    for mcs, prb, (symbols, marks), layers in product(
+        range(len(schemes)), (1, 3, 11, 52, 133, 273), ((14, 12), (2, 6)), (1, 4)
+    ):
+        order, rate = int(schemes.modulation_order[mcs]), schemes.code_rate[mcs]
+        elements = min(156, 12 * symbols - marks) * prb
+        size = cm.transport_block_size(
+            prb, order, rate, symbols=symbols, reference_elements=marks, layers=layers
+        )
+        assert size == in_fractions(elements, Fraction(rate), order * layers)
+
+
 def test_table_lengths_and_ends() -> None:
     lengths = {"64qam": 29, "256qam": 28, "low-se": 29}
     for name, length in lengths.items():
@@ -41,11 +78,14 @@ def test_table_lengths_and_ends() -> None:
 
 
 def test_cqi_efficiencies() -> None:
-    for name, last in [("64qam", 5.5547), ("256qam", 7.4063)]:
-        efficiency = cm.cqi_efficiency(name)
-        assert efficiency.shape == (15,)
-        assert efficiency[[0, -1]].tolist() == [0.1523, last]
-        assert (np.diff(efficiency) > 0).all()
+    # TS 38.214 Tables 5.2.2.1-2 and -3: bits of a symbol times code rate, in four decimals
+    high = {4: (378, 490, 616), 6: (466, 567, 666, 772, 873)}
+    for name, rates in (
+        ("64qam", {2: (78, 120, 193, 308, 449, 602), 4: high[4], 6: (*high[6], 948)}),
+        ("256qam", {2: (78, 193, 449), **high, 8: (711, 797, 885, 948)}),
+    ):
+        exact = [bits * rate / 1024 for bits, row in rates.items() for rate in row]
+        np.testing.assert_allclose(cm.cqi_efficiency(name), exact, rtol=0, atol=5.001e-5)
 
 
 @given(
