@@ -1,12 +1,17 @@
 """Counted costs of alignment against counts by hand: all work of a device is counted."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 from transformers import DynamicCache, GPT2Config, GPT2LMHeadModel
 
+from wfl_sim.codecs import Float32
+from wfl_sim.data import Instruct
 from wfl_sim.data.instructions import PromptLengths
+from wfl_sim.execution.task import InitialPrivate, InitialShared, LocalUpdate, StateRef
 from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.learning.causal.attention import kept_share
@@ -14,7 +19,18 @@ from wfl_sim.learning.causal.generation import Decoding, generate
 from wfl_sim.learning.causal.prompts import dummy_prompts
 from wfl_sim.learning.costs.alignment import _generation, phase_cost
 from wfl_sim.learning.costs.counting import PhaseCost, count_flops
-from wfl_sim.methods.objectives import DPO, GRPO, PPO, Alignment, Sparsity
+from wfl_sim.learning.learner import PeftLearner
+from wfl_sim.methods import PWFF, LocalOnly
+from wfl_sim.methods.method import Method
+from wfl_sim.methods.objectives import (
+    DPO,
+    GRPO,
+    PPO,
+    RULES,
+    Alignment,
+    Rewards,
+    Sparsity,
+)
 from wfl_sim.methods.parts import Adapter, Critic, LastLayers, LoRA, Part
 from wfl_sim.methods.phases import Local, Phase
 
@@ -100,6 +116,49 @@ def test_reward_models_are_counted(reward_model: tuple[Pretrained, int]) -> None
     more = rewarded.footprint.held - plain.footprint.held
     assert more == pytest.approx(2 * weights, rel=0.05)
     assert rewarded.traffic - plain.traffic == pytest.approx(more)
+
+
+WHOLE = Local(steps=1, batch=2)
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        PWFF(local=WHOLE, rewards=Rewards(safety=RULES)),
+        LocalOnly(local=WHOLE, algorithm=DPO()),
+    ],
+    ids=["ppo", "dpo"],
+)
+def test_all_products_of_a_local_update_are_charged(
+    method: Method, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Torch's count of a whole update, with answers of the full length and nothing left out."""
+    of = Decoding.of
+    endless = classmethod(lambda _, *given: replace(of(*given), end=-1, other_ends=()))
+    monkeypatch.setattr("wfl_sim.learning.alignment.training.Decoding.of", endless)
+    monkeypatch.setattr("wfl_sim.learning.alignment.training._needed", lambda texts, _: texts)
+    shards = Instruct(examples=16).shards(1, 0)
+    learner = PeftLearner(
+        model=Pretrained(pretrained="builtin:tiny-gpt2-instruct"),
+        method=method,
+        shards=shards,
+        tokens=shards.pooled.layout.tokens,
+        codec_up=Float32(),
+        codec_down=Float32(),
+    )
+    shared = learner.run(InitialShared(recipe=learner.recipe, seed=1), [])
+    private = learner.run(InitialPrivate(recipe=learner.recipe, device=0, seed=1), [])
+    update = LocalUpdate(
+        recipe=learner.recipe,
+        device=0,
+        shard=shards.train[0].fingerprint(),
+        seed=3,
+        shared=StateRef("a", "shared"),
+        private=StateRef("b", "private"),
+    )
+    with FlopCounterMode(display=False) as counter:
+        learner.run(update, [shared.states, private.states])
+    assert counter.get_total_flops() == learner.workload(0).update_flops
 
 
 def test_longer_answers_cost_more_by_the_hand_count() -> None:
