@@ -1,7 +1,7 @@
 """All allocators on one channel: when uploads end, and what sending them costs.
 
 Simulates scenarios/allocators.yaml, whose devices, places and fading are the same for every
-allocator, and prints a table over seeds; with a folder it draws it too:
+allocator, and prints a table over seeds in a minute; with a folder it draws it too:
 
     python benchmarks/allocators.py [folder of the figure] [path=value ...]
 

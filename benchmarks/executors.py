@@ -3,8 +3,8 @@
 16 devices, all asked in every round, PFTT on builtin:tiny-bert, one thread in a task. The pace is
 that of the second half of the tasks, after every process has started; the whole includes the start.
 CPU seconds are of all processes together, importing and loading included; they hardly depend on
-what else the machine does. The digests of all must be equal. Takes
-one to six minutes. Run it with nothing else going on:
+what else the machine does. The digests of all must be equal. Takes one to six minutes. Run it with
+nothing else going on:
 
     .venv/bin/python benchmarks/executors.py [workers ...]
 """
@@ -19,7 +19,7 @@ import time
 from multiprocessing import forkserver
 from pathlib import Path
 
-from wfl_sim.cli.scripts import run_script, script_options
+from wfl_sim.cli.scripts import at_least, run_script, script_options
 from wfl_sim.execution.store import Store
 from wfl_sim.results import digest_metrics, digest_states
 from wfl_sim.scenario.loading import load
@@ -62,7 +62,7 @@ def timed(folder: Path, execution: str, store: str) -> tuple[str, float, tuple[s
 
 def main() -> None:
     options = script_options(__doc__)
-    options.add_argument("workers", nargs="*", type=int, default=[1, 2])
+    options.add_argument("workers", nargs="*", type=at_least(1), default=[1, 2])
     counts = options.parse_args().workers
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

@@ -1,8 +1,8 @@
 """Fast against direct evaluation of TDL-C fading on a time grid, measured in one run.
 
 100 links x 51 resource blocks (20 MHz at 30 kHz) every 5 ms at 9.73 Hz (3 km/h, 3.5 GHz), and the
-fast path at 500 links. Both are timed in wall time and in processor time of the one thread that
-computes; other programs on the machine disturb the first more.
+fast path at 500 links, in ten seconds. Both are timed in wall time and in processor time of the one
+thread that computes; other programs on the machine disturb the first more.
 
 Run: OMP_NUM_THREADS=1 python benchmarks/fading_grid.py
 """

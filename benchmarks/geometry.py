@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import wfl_sim
-from wfl_sim.cli.scripts import run_script, script_options
+from wfl_sim.cli.scripts import at_least, run_script, script_options
 from wfl_sim.simulation.placement import place
 
 SCENARIO = {
@@ -77,7 +77,7 @@ def independent(sectors: int, count: int = 100_000) -> list[float]:
 def main() -> None:
     """Print both layouts."""
     parser = script_options(__doc__)
-    parser.add_argument("--devices", type=int, default=4000)
+    parser.add_argument("--devices", type=at_least(1), default=4000)
     devices = parser.parse_args().devices
     for sectors in (1, 3):
         print(f"{sectors} cells a site: {percentiles(sectors, devices)} dB")

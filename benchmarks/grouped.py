@@ -20,19 +20,21 @@ from dataclasses import replace
 from itertools import product
 from typing import Any
 
-from wfl_sim.cli.scripts import run_script, script_options
+from wfl_sim.cli.scripts import at_least, run_script, script_options
 
 DEVICES, STEPS = 32, 4
 
 
 def arguments() -> argparse.Namespace:
     parser = script_options(__doc__)
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--threads", type=at_least(1), default=os.cpu_count())
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--dtype", choices=("fp32", "bf16"), default="fp32")
     parser.add_argument("--only", choices=("tiny", "answers", "roberta"))
-    parser.add_argument("--repeat", type=int, default=5)
-    parser.add_argument("--layers", type=int, default=12, help="of the RoBERTa-shaped network")
+    parser.add_argument("--repeat", type=at_least(1), default=5)
+    parser.add_argument(
+        "--layers", type=at_least(1), default=12, help="of the RoBERTa-shaped network"
+    )
     parser.add_argument("--small", action="store_true", help="RoBERTa with 4 devices of 2 texts")
     return parser.parse_args()
 

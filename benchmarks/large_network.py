@@ -3,9 +3,10 @@
     python benchmarks/large_network.py [scenario.yaml]
     python benchmarks/large_network.py --growth
 
-The first runs `scenarios/large-network.yaml` unless another is given. The second runs its network
-for one simulated hour with 20 clients a round and 1,000, 10,000 and 100,000 devices, each in a
-process of its own, and prints by what power of the number of devices each figure grows.
+The first runs `scenarios/large-network.yaml` unless another is given, in half a minute to one. The
+second runs its network for one simulated hour with 20 clients a round and 1,000, 10,000 and 100,000
+devices, each in a process of its own, and prints by what power of the number of devices each figure
+grows.
 """
 
 import resource

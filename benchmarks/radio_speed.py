@@ -31,7 +31,7 @@ import numpy as np
 import simpy
 
 import channel_models as cm
-from wfl_sim.cli.scripts import run_script, script_options
+from wfl_sim.cli.scripts import at_least, run_script, script_options
 from wfl_sim.network.carriers.carrier import Carrier
 from wfl_sim.network.carriers.transfer import TransferRequest
 from wfl_sim.radio.allocation import ProportionalFair
@@ -151,10 +151,10 @@ def bulk(devices, seconds, clock=time.perf_counter):
 
 def main():
     parser = script_options(__doc__)
-    parser.add_argument("--devices", type=int, nargs="+", default=[10, 100, 500])
+    parser.add_argument("--devices", type=at_least(1), nargs="+", default=[10, 100, 500])
     parser.add_argument("--seconds", type=float, default=53.0, help="simulated by the carrier")
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument("--repeats", type=at_least(1), default=5)
+    parser.add_argument("--cores", type=at_least(1), default=2)
     parser.add_argument("--csi-delay", type=float, default=CSI_DELAY, help="s, of the carrier")
     parser.add_argument("--cpu", action="store_true", help="processor time in place of the clock")
     arguments = parser.parse_args()

@@ -2,7 +2,7 @@
 
 100 devices, 8 rounds; a learner that computes nothing returns states of the shapes of FedIT with
 rank 8 on builtin:tiny-bert (10 tensors, 37 kB). CPU and not wall time, so that other work on the
-machine hardly matters; best of three.
+machine hardly matters; best of three. Takes three seconds.
 
     .venv/bin/python benchmarks/store_overhead.py
 """

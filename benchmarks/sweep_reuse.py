@@ -2,7 +2,8 @@
 
 Ten cells from 5 to 50 MHz, PFTT on the data of scenarios/quickstart.yaml with one seed and more
 rounds and examples, synchronous rounds: the ten points learn alike, so the sweep should take little
-more than one run. Both start from an empty store, in a process of their own, on one thread.
+more than one run. Both start from an empty store, in a process of their own, on one thread. Takes
+one to two minutes.
 
     .venv/bin/python benchmarks/sweep_reuse.py
 """

@@ -13,6 +13,7 @@ processes together.
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,7 +26,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import plain
 
-from wfl_sim.cli.scripts import run_script, script_options
+from wfl_sim.cli.scripts import at_least, run_script, script_options
 from wfl_sim.execution.executor import Executor
 from wfl_sim.execution.executors import Grouped, Inline
 from wfl_sim.execution.store import Store
@@ -130,9 +131,11 @@ def compared(
 def main() -> None:
     parser = script_options(__doc__)
     parser.add_argument("--flower", help="Python of an environment with requirements.txt")
-    parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--cpus", type=int, default=os.cpu_count())
+    parser.add_argument("--repeat", type=at_least(1), default=3)
+    parser.add_argument("--cpus", type=at_least(1), default=os.cpu_count())
     options = parser.parse_args()
+    if options.flower and shutil.which(options.flower) is None:
+        parser.error(f"argument --flower: {options.flower} cannot be run")
     keep_freed_memory()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 import channel_models as cm
 import wfl_sim
-from wfl_sim.cli.scripts import run_script, script_options
+from wfl_sim.cli.scripts import at_least, run_script, script_options
 from wfl_sim.radio.allocation.allocator import Demands
 
 PROGRAM = Path(__file__).with_name("cell.cc")
@@ -202,7 +202,7 @@ def main() -> None:
     """Calibrate, predict, and print."""
     parser = script_options(__doc__)
     parser.add_argument("direction", choices=DIRECTIONS)
-    parser.add_argument("--seed", type=int, default=1, help="of the users' places")
+    parser.add_argument("--seed", type=at_least(0), default=1, help="of the users' places")
     given = parser.parse_args()
     missing = [each for each in ("g++", "pkg-config") if shutil.which(each) is None]
     if missing or subprocess.run(["pkg-config", "--exists", *PACKAGES.split()]).returncode:

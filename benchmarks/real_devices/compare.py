@@ -1,7 +1,8 @@
 """Seconds and bytes of federated LoRA on real devices, as published, beside a network-only run.
 
 Measured values are of EdgeFlowerTune (arXiv 2605.08636): Gemma-3-270M, LoRA of rank 8 on q, k, v
-and o, float32, rounds of 10 steps. The runs need the shape of the network alone, no weights.
+and o, float32, rounds of 10 steps. The runs need the shape of the network alone, no weights, and a
+minute.
 
     .venv/bin/python benchmarks/real_devices/compare.py
 """

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from wfl_sim.cli.scripts import run_script, script_options
+from wfl_sim.cli.scripts import at_least, run_script, script_options
 from wfl_sim.config.errors import ScenarioError
 
 ROOT = Path(__file__).parents[2]
@@ -50,4 +50,18 @@ def test_every_benchmark_has_help_and_ends_in_one_line(path):
     text = path.read_text()
     if path.name not in CHILDREN:
         assert "script_options(__doc__)" in text
-        assert "run_script(main)" in text
+        assert "run_script(main" in text
+
+
+def test_a_number_below_the_least_is_one_line(capsys):
+    options = script_options("One line.")
+    options.add_argument("--seed", type=at_least(0))
+    assert options.parse_args(["--seed", "0"]).seed == 0
+    for text, problem in (
+        ("-1", "must be at least 0, got -1"),
+        ("x", "invalid integer value: 'x'"),
+    ):
+        with pytest.raises(SystemExit) as stop:
+            options.parse_args(["--seed", text])
+        assert stop.value.code == 2
+        assert f"error: argument --seed: {problem}\n" in capsys.readouterr().err

@@ -16,6 +16,17 @@ def script_options(text: str | None) -> argparse.ArgumentParser:
     )
 
 
+def at_least(least: int) -> Callable[[str], int]:
+    """Return what reads an option that is a whole number of at least so many."""
+
+    def integer(text: str) -> int:
+        if int(text) < least:
+            raise argparse.ArgumentTypeError(f"must be at least {least}, got {text}")
+        return int(text)
+
+    return integer
+
+
 def run_script(main: Callable[[], int | None], *kinds: type[Exception]) -> None:
     """Run a script and exit: one line and code 2 for what a user can fix, and 130 for Ctrl-C.
 
