@@ -6,6 +6,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 from transformers import DynamicCache, PretrainedConfig, PreTrainedModel
+from transformers.cache_utils import DynamicLayer
 from transformers.cache_utils import LinearAttentionCacheLayerMixin as WithoutAttention
 
 from wfl_sim.methods.objectives import Sparsity
@@ -13,8 +14,8 @@ from wfl_sim.methods.objectives import Sparsity
 _STRIDE = 4
 _MASK_OF_WORDS = {"bloom", "mpt", "xlnet"}
 """Architectures whose distances or masks come from a mask of words."""
-_RECURRENT = "cache_params"
-"""How networks without attention call their cache. They take a mask of the words they read."""
+_CACHES = ("cache", "past_key_values", "cache_params")
+"""What networks call the cache of the words before, in one version of transformers or another."""
 
 
 class AttentionInputs:
@@ -36,7 +37,7 @@ class AttentionInputs:
             self._sparse = attention_mask(mask, sparsity)
         if self._mask is not None and takes(model, "position_ids"):
             self._places = positions(mask)
-        self._recurrent = takes(model, _RECURRENT)
+        self._recurrent = _is_recurrent(model.config)
 
     def of(self, first: int, end: int) -> dict[str, Tensor]:
         """Return the arguments for the words from `first` to `end`; those before are cached."""
@@ -57,8 +58,14 @@ def takes(model: PreTrainedModel, argument: str) -> bool:
 
 def cache_argument(model: PreTrainedModel) -> str | None:
     """Return what a network calls the cache of the words before; None where it takes none."""
-    names = ("past_key_values", _RECURRENT)
-    return next((name for name in names if takes(model, name)), None)
+    return next((name for name in _CACHES if takes(model, name)), None)
+
+
+def _is_recurrent(config: PretrainedConfig) -> bool:
+    """Return whether no layer attends: such networks take a mask of the words that they read."""
+    layers = DynamicCache(config=config).layers
+    states = [isinstance(e, WithoutAttention) and not isinstance(e, DynamicLayer) for e in layers]
+    return bool(states) and all(states)
 
 
 def why_not_sparse(config: PretrainedConfig, tokens: int) -> str | None:
