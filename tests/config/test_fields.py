@@ -7,7 +7,7 @@ import pytest
 from annotated_types import Ge, Gt, Le, Lt
 
 from wfl_sim.config.fields import Bounded, PositiveFloat
-from wfl_sim.config.registry import validate
+from wfl_sim.config.validation import validate
 
 
 @dataclass(frozen=True, kw_only=True)

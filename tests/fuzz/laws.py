@@ -15,7 +15,7 @@ import pytest
 from tests.fuzz.limits import within
 from tests.fuzz.values import FILES
 from wfl_sim.config.errors import LocatedError
-from wfl_sim.config.registry import validate
+from wfl_sim.config.validation import validate
 from wfl_sim.execution.plan import NetworkOnly
 from wfl_sim.network.federation.federation import Federation
 from wfl_sim.radio.allocation.allocator import ALLOCATORS, Demands

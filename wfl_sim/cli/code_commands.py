@@ -78,7 +78,7 @@ def check(
         from wfl_sim.config.errors import ScenarioError
         from wfl_sim.config.merging import apply_setting, document_of
         from wfl_sim.config.plugin_code import plugin
-        from wfl_sim.config.registry import typed
+        from wfl_sim.config.validation import typed
         from wfl_sim.testing.checking import check as checked
 
         path, _, name = kind.rpartition(":")

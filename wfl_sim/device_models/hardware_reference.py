@@ -79,7 +79,7 @@ def _from_file(file: Path) -> Hardware:
     from pydantic import ValidationError
 
     from wfl_sim.config.error_messages import first_error
-    from wfl_sim.config.registry import validate
+    from wfl_sim.config.validation import validate
 
     document = read_yaml(file)
     data = {"name": file.stem, **document.data}
@@ -92,7 +92,7 @@ def _from_file(file: Path) -> Hardware:
 def _from_mapping(options: Mapping[str, Any]) -> Hardware:
     from pydantic import ValidationError
 
-    from wfl_sim.config.registry import validate
+    from wfl_sim.config.validation import validate
 
     try:
         return validate(Hardware, options)

@@ -22,7 +22,7 @@ from wfl_sim.config.documents import Document, Place
 from wfl_sim.config.errors import LocatedError, ScenarioError
 from wfl_sim.config.merging import apply_setting
 from wfl_sim.config.plugin_code import plugins_allowed
-from wfl_sim.config.registry import typed
+from wfl_sim.config.validation import typed
 from wfl_sim.flower.exchanges import ExchangePlan
 from wfl_sim.flower.grid import SimulatedGrid
 from wfl_sim.randomness import derived_seed

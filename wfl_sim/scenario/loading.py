@@ -15,8 +15,8 @@ from wfl_sim.config.error_messages import locate_key, place_of
 from wfl_sim.config.errors import LocatedError, Location, ScenarioError, did_you_mean
 from wfl_sim.config.merging import apply_setting, document_of, lay_over, notes, set_at
 from wfl_sim.config.plugin_code import plugins_allowed
-from wfl_sim.config.registry import typed
 from wfl_sim.config.sweep import MOST_RUNS, Coordinate, SweepPoint, axes_of, brief, expand_sweep
+from wfl_sim.config.validation import typed
 from wfl_sim.scenario.scenario import Scenario
 from wfl_sim.scenario.unused import unused
 

@@ -23,7 +23,8 @@ from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.fields import NonNegativeInt, PositiveInt, Seed, Shorthand
 from wfl_sim.config.merging import document_of, lay_over
 from wfl_sim.config.plugin_code import plugins_allowed
-from wfl_sim.config.registry import From, typed
+from wfl_sim.config.registry import From
+from wfl_sim.config.validation import typed
 from wfl_sim.data.metrics import METRICS, Metric, named
 from wfl_sim.data.sharding import DATA, Data
 from wfl_sim.device_models import Hardware, HardwareReference

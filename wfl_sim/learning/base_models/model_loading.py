@@ -245,10 +245,9 @@ def _with_weights(
     """
     attention = attention_of(model, auto, config)
     if model.fresh:
+        dtype = options.get("dtype", torch.float32)
         with deterministic(seed=0), torch.device(options.get("device_map", "cpu")):
-            dtype = options.get("dtype", torch.float32)
-            drawn = auto.from_config(config, attn_implementation=attention, dtype=dtype)
-        return drawn, set()
+            return auto.from_config(config, attn_implementation=attention, dtype=dtype), set()
     with deterministic(seed=0):
         network, report = loaded(
             model,
@@ -277,8 +276,7 @@ def _with_weights(
 def _placed(model: Pretrained, network: Any) -> PreTrainedModel:
     if not model.quantise.startswith("bnb-"):  # which places what it loads
         network = network.to(model.device)
-    if not ROUNDS_AS_READ:
-        network = quantise(model.quantise, network)
+    network = network if ROUNDS_AS_READ else quantise(model.quantise, network)
     return frozen(model, network.eval())
 
 
@@ -292,14 +290,11 @@ def _causal_config(model: Pretrained) -> PretrainedConfig:
     config = load_config(model, 1)
     writes = type(config) in AutoModelForCausalLM._model_mapping and not config.is_encoder_decoder
     fills_in = type(config) in AutoModelForMaskedLM._model_mapping
+    why = ""
     if not writes or (fills_in and not getattr(config, "is_decoder", False)):
-        raise ValueError(
-            f"{model.pretrained!r} is a {config.model_type!r}, which writes no text: instructions "
-            "need a causal language model, such as builtin:tiny-gpt2"
-        )
-    if config.model_type in _WITHOUT_MASK:
-        raise ValueError(
-            f"{model.pretrained!r} is a {config.model_type!r}, which reads padding as words: "
-            "requests of different lengths cannot stand in one batch"
-        )
+        why = "writes no text: instructions need a causal language model, as builtin:tiny-gpt2"
+    elif config.model_type in _WITHOUT_MASK:
+        why = "reads padding as words: requests of different lengths cannot be in one batch"
+    if why:
+        raise ValueError(f"{model.pretrained!r} is a {config.model_type!r}, which {why}")
     return config

@@ -14,7 +14,7 @@ from channel_models.elementary import cosine_and_sine
 from channel_models.units import MetresPerSecond, PositiveMetres, Unit
 from wfl_sim.config.errors import ScenarioError
 from wfl_sim.config.merging import document_of
-from wfl_sim.config.registry import typed
+from wfl_sim.config.validation import typed
 from wfl_sim.network.carriers.radio_access import RadioAccess
 from wfl_sim.network.carriers.transfer import Transfer, TransferRequest
 from wfl_sim.radio.cell import CellConfig, Direction

@@ -219,8 +219,7 @@ class Device:
             message = f"{self.name} is asked in round {number}, and has not ended round "
             raise LocatedError(f"{message}{self._round}", "rounds")
         terms.check(self.name, self.power, self.hardware)
-        if deadline < terms.deadline:
-            terms = replace(terms, deadline=deadline)
+        terms = replace(terms, deadline=min(deadline, terms.deadline))
         self.times_asked += 1
         self._context.news.add(self.index)
         # Edge servers count rounds of their own, so a device that has moved may go back in number.
