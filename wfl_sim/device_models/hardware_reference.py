@@ -29,7 +29,7 @@ class HardwareReference:
         return core_schema.no_info_plain_validator_function(self._validate)
 
     def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> dict[str, Any]:
-        # wfl_sim.schema replaces this mark by a reference to its definition of hardware.
+        # scenario/json_schema.py replaces this mark by a reference to its definition of hardware.
         return {"x-family": "hardware"}
 
     def resolve(self, name: str) -> Hardware:

@@ -113,7 +113,7 @@ class RunContext:
     """Number of those for which nothing had arrived."""
     partial_pools: int = 0
     """Number of cohorts that were selected while some devices were not available."""
-    news: set[int] = field(default_factory=set)
+    maybe_unavailable: set[int] = field(default_factory=set)
     """Devices that were asked, came or left, and have not been seen available since."""
     _changed: simpy.Event | None = None
 

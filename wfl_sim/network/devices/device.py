@@ -221,7 +221,7 @@ class Device:
         terms.check(self.name, self.power, self.hardware)
         terms = replace(terms, deadline=min(deadline, terms.deadline))
         self.times_asked += 1
-        self._context.news.add(self.index)
+        self._context.maybe_unavailable.add(self.index)
         # Edge servers count rounds of their own, so a device that has moved may go back in number.
         self._repetition = self._repetition + 1 if number <= self._round else 0
         self._round = max(self._round, number)
@@ -287,7 +287,7 @@ class Device:
 
     def _reachability_changed(self, left: bool) -> None:
         """Be idle or off at once, or stop working first if the device has left."""
-        self._context.news.add(self.index)
+        self._context.maybe_unavailable.add(self.index)
         if self._participation is None or not self._participation.working:
             self.reachability.settle()
         elif left:

@@ -58,11 +58,11 @@ class Federation:
 
     def available(self) -> list[Device]:
         """Return the devices that are present and not busy, in ascending order."""
-        # In a large fleet nearly all are: only those of which there is news are looked at.
-        news = self.context.news
-        news.intersection_update([i for i in news if not self.devices[i].available])
+        # In a large fleet nearly all are: only those with a change are looked at.
+        maybe = self.context.maybe_unavailable
+        maybe.intersection_update([i for i in maybe if not self.devices[i].available])
         rest = np.ones(len(self.devices), dtype=bool)
-        rest[list(news)] = False
+        rest[list(maybe)] = False
         return list(compress(self.devices, rest.tolist()))
 
     def wait_for_available(self) -> Generator[simpy.Event, Any, list[Device]]:
