@@ -368,3 +368,39 @@ def test_a_watcher_hears_when_it_is_on_the_air(env):
     assert transfer.end == 3.0
     assert transfer.airtime == 1.0
     assert transfer.radiated == pytest.approx(0.2)
+
+
+def test_a_listener_hears_of_every_step_of_one_plan_when_it_begins(env):
+    """Power changes every second; a change from outside ends the plan, and what is left is heard
+    of anew."""
+
+    class Medium:
+        plans = 0
+
+        def plan(self, traffic, now, steps):
+            self.plans += 1
+            seconds = np.arange(np.floor(now), np.floor(now) + 32)
+            shape = (32, len(traffic.links))
+            return RatePlan(
+                until=seconds + 1.0,
+                rate=np.full(shape, 10.0),
+                average_rate=np.full(shape, 10.0),
+                time_constant=1.0,
+                duty=0.5,
+                power=np.tile(seconds[:, None] + 1.0, shape[1]),
+                sinr_db=np.zeros(shape),
+            )
+
+    heard = []
+    carrier = Carrier(env, "wire", medium := Medium())
+    transfer = carrier.send(
+        TransferRequest([0], 65.0, on_power=lambda watts, duty: heard.append((env.now, watts)))
+    )
+    env.run(until=3.5)
+    assert medium.plans == 1
+    carrier.refresh()
+    env.run()
+    assert medium.plans == 2
+    assert heard == [(float(second), second + 1.0) for second in range(7)]
+    assert transfer.end == 6.5
+    assert transfer.radiated == pytest.approx(0.5 * (1 + 2 + 3 + 4 + 5 + 6 + 7 / 2))
