@@ -15,6 +15,7 @@ bits of a double. No order of summation and no fused multiply-add of a library t
 
 from collections.abc import Iterator
 from threading import RLock
+from types import ModuleType
 from typing import Final
 
 import numpy as np
@@ -78,7 +79,7 @@ class GridRotations:
     def _fill(self, links: LinkIndices) -> None:
         samples = np.arange(_HALF) + 0.5
         centres = (np.arange(_RUNS) - (_RUNS - 1) / 2.0) * _RUN
-        loops = kernels()
+        loops = _loops()
         for link in links[~self._known[links]]:
             turns, within = self._frequencies[link] * self.step, self.within[link]
             if loops is not None:
@@ -161,7 +162,7 @@ def power_blocks(
     length = (end - begin) * _RUN if part is None else count
     single = amplitudes.astype(np.float32)
     every_within, every_between = rotations.of(links, step)
-    loops = kernels()
+    loops = _loops()
     if loops is not None:
         cells = np.empty((length, transform.size, links.size), dtype=np.float32)
         tables = single, frequencies, phases, every_within, every_between
@@ -184,6 +185,14 @@ def power_blocks(
             taps = _block_taps(cosine[few], sine[few], within, between, part)
             transform.power(taps, power[few, :, out])
     return (power[:, :, used] if part is None else power).transpose(0, 2, 1)
+
+
+def _loops() -> ModuleType | None:
+    if kernels() is None:
+        return None
+    from channel_models.fading import kernels as loops
+
+    return loops
 
 
 def _part_of_run(used: slice) -> slice | None:
