@@ -63,7 +63,10 @@ def realised(devices, step, age=0.0):
     return fading
 
 
-def fluid(devices, seconds, threads=None, clock=time.perf_counter, delay=CSI_DELAY):
+SHANNON = cm.ShannonGap(gap=GAP_DB, cap=1e6)  # as the loops
+
+
+def fluid(devices, seconds, threads=None, clock=time.perf_counter, delay=CSI_DELAY, rate=SHANNON):
     """Return simulated seconds per second, and the mean rate in bit/s, of the carrier."""
     step = 0.1 / DOPPLER
     present, known = (
@@ -74,7 +77,7 @@ def fluid(devices, seconds, threads=None, clock=time.perf_counter, delay=CSI_DEL
         channel=present,
         known=known if delay else present,
         allocator=ProportionalFair(),
-        rate=cm.ShannonGap(gap=GAP_DB, cap=1e6),  # as the loops
+        rate=rate,
         power=DevicePower(np.full(devices, POWER), np.full(devices, np.inf)),
         noise_density=NOISE_DENSITY,
         blocks=BLOCKS,
@@ -156,12 +159,14 @@ def main():
     parser.add_argument("--repeats", type=at_least(1), default=5)
     parser.add_argument("--cores", type=at_least(1), default=2)
     parser.add_argument("--csi-delay", type=float, default=CSI_DELAY, help="s, of the carrier")
+    parser.add_argument("--mcs", action="store_true", help="the carrier with `rate: mcs`")
     parser.add_argument("--cpu", action="store_true", help="processor time in place of the clock")
     arguments = parser.parse_args()
     clock = time.process_time if arguments.cpu else time.perf_counter
     threads = ThreadPoolExecutor(1) if arguments.cores > 1 else None
     os.environ.setdefault("WFL_SIM_COMPILED", "always")
-    fluid(2, 1.0)
+    rate = cm.McsRate() if arguments.mcs else SHANNON
+    fluid(2, 1.0, rate=rate)
     print(f"{'':8}{'simulated s / s':>27}{'fluid over':>18}{'Mbit/s':>24}")
     print("devices    fluid    plain     bulk    plain     bulk    fluid   plain    bulk")
     fluid_speeds = []
@@ -170,7 +175,7 @@ def main():
         each = [
             max(loop(devices, length, clock=clock) for _ in range(arguments.repeats))
             for loop, length in (
-                (partial(fluid, threads=threads, delay=arguments.csi_delay), seconds),
+                (partial(fluid, threads=threads, delay=arguments.csi_delay, rate=rate), seconds),
                 (plain, 40 / devices),
                 (bulk, 50 / devices),
             )

@@ -26,7 +26,7 @@ LN2_HIGH: Final = float.fromhex("0x1.62e42fee00000p-1")
 """The first 33 bits of ln 2: its product with an exponent is exact."""
 LN2_LOW: Final = float.fromhex("0x1.a39ef35793c76p-33")
 PER_LN2: Final = 1.4426950408889634
-_PER_LN10: Final = 0.4342944819032518
+PER_LN10: Final = 0.4342944819032518
 HALF_PI: Final = 1.5707963267948966
 ROOT_HALF: Final = 0.7071067811865476
 
@@ -35,7 +35,7 @@ ATANH: Final = tuple(1.0 / n for n in range(21, 0, -2))
 _ATAN: Final = tuple((-1.0) ** (n // 2) / n for n in range(41, 0, -2))
 """arctan(z) / z by powers of z^2, highest first, for abs(z) up to 0.415."""
 _FACTORIALS: Final = tuple(float(f) for f in np.cumprod(np.arange(1.0, 17.0)))
-_EXPM1: Final = tuple(1.0 / f for f in _FACTORIALS[13::-1])
+EXPM1: Final = tuple(1.0 / f for f in _FACTORIALS[13::-1])
 """(exp(r) - 1) / r by powers of r, highest first, for abs(r) up to 0.347."""
 SINE: Final = tuple((-1.0) ** (n // 2) / _FACTORIALS[n - 1] for n in range(15, 0, -2))
 """sin(a) / a by powers of a^2, highest first, for abs(a) up to pi / 4."""
@@ -63,7 +63,7 @@ def exp(x: ArrayLike) -> Any:
         x = float(x)
         whole = float(round(x * PER_LN2))
         rest = (x - whole * LN2_HIGH) - whole * LN2_LOW
-        return math.ldexp(1.0 + rest * _series(_EXPM1, rest), int(whole))
+        return math.ldexp(1.0 + rest * _series(EXPM1, rest), int(whole))
     times, less_one = _exp_parts(x)
     return ((1.0 + less_one) * _power_of_two(times) * _power_of_two(times, rest=True))[()]
 
@@ -80,7 +80,7 @@ def _exp_parts(x: ArrayLike) -> tuple[Any, Any]:
     bounded = np.minimum(np.maximum(np.asarray(x, dtype=float), -746.0), 710.0)
     times = np.rint(bounded * PER_LN2)
     rest = (bounded - times * LN2_HIGH) - times * LN2_LOW
-    return times, rest * _series(_EXPM1, rest)
+    return times, rest * _series(EXPM1, rest)
 
 
 def _power_of_two(times: Any, *, rest: bool = False) -> Any:
@@ -138,7 +138,7 @@ def cubed(x: Any) -> Any:
 
 def log10(x: ArrayLike) -> Any:
     """Decimal logarithm, elementwise."""
-    return log(x) * _PER_LN10
+    return log(x) * PER_LN10
 
 
 def log2(x: ArrayLike) -> Any:

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,6 +26,19 @@ Indices = NDArray[np.intp]
 _LOW_DB: Final = -30.0
 _HIGH_DB: Final = 60.0
 _POINTS: Final = 18_001
+
+
+class McsForm(NamedTuple):
+    """The tables of a `McsRate`, for compiled loops."""
+
+    curve: FloatArray
+    """(points, 3): a grid in dB, bit/s/Hz on it, and slopes from point to point."""
+    schemes: tuple[FloatArray, FloatArray, FloatArray]
+    """Beta of every MCS, a grid in dB, and the goodput (MCS, grid)."""
+
+
+NO_SCHEMES: Final = (np.empty(0), np.empty(0), np.empty((0, 0)))
+"""Of a rate that has no tables."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +100,11 @@ class McsRate:
             sinr_db = 10.0 * log10(values)
         grid, best = _curve(self)
         return np.where(values > 0.0, np.interp(sinr_db, grid, best), 0.0)[()]
+
+    @property
+    def mcs_form(self) -> McsForm:
+        """The rate as tables."""
+        return McsForm(_curve_and_slopes(self), _scheme_curves(self))
 
     def transport_efficiency(
         self, known: FloatArray, sinr: FloatArray, weight: FloatArray, first: Indices
@@ -189,6 +207,13 @@ def _scheme_curves(rate: Any) -> tuple[FloatArray, FloatArray, FloatArray]:
         nearest = np.abs(other - efficiency[:, None]).argmin(axis=1)
         return eesm_beta("64qam")[nearest], grid, goodput
     return eesm_beta(rate.table), grid, goodput
+
+
+@cache
+def _curve_and_slopes(rate: Any) -> FloatArray:
+    grid, best = _curve(rate)
+    slopes = np.diff(best) / np.diff(grid)
+    return np.ascontiguousarray(np.transpose([grid, best, np.append(slopes, 0.0)]))
 
 
 @cache

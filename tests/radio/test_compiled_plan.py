@@ -6,6 +6,7 @@ import simpy
 
 import channel_models as cm
 from channel_models.elementary import capacity
+from channel_models.link_adaptation.compiled_rates import compiled_efficiency
 from wfl_sim.network.carriers.carrier import Carrier
 from wfl_sim.network.carriers.transfer import TransferRequest
 from wfl_sim.radio.allocation import ProportionalFair
@@ -19,6 +20,7 @@ pytest.importorskip("numba", reason="numba is not installed: NumPy alone works")
 
 BLOCKS, NOISE, POWER = 13, 1e-20 * 360e3, 0.2
 OFFSETS = cm.resource_block_offsets(BLOCKS, 30e3)
+MCS = cm.McsRate(table="256qam", transmissions=2, modulation=6)
 
 
 def both(monkeypatch, run):
@@ -77,6 +79,35 @@ def test_capacity_in_double_precision():
     np.testing.assert_array_equal([kernels.capacity(each) for each in sinr], capacity(sinr))
 
 
+@pytest.mark.parametrize("rate", [cm.McsRate(), MCS, cm.McsRate(table="low-se")], ids=repr)
+def test_efficiency_of_an_mcs_table(monkeypatch, rate):
+    rng = np.random.default_rng(5)
+    fading = rng.exponential(size=(4000, 20)).astype(np.float32)
+    fading[:10] = 0.0
+    scale = np.exp(rng.uniform(-40, 40, 20)).astype(np.float32)
+    scale[:4] = np.float32([0.001, 1e6, 1e-3, 1.0])  # ends and points of the grid
+    fading[10:20] = 1.0
+    monkeypatch.setenv("WFL_SIM_COMPILED", "always")
+    found = compiled_efficiency(rate, fading, scale)
+    np.testing.assert_array_equal(found, rate.spectral_efficiency(fading * scale))
+
+
+@pytest.mark.parametrize("entries", [1, 2, 7, 8, 9, 16, 51, 128, 129, 130, 137, 275])
+def test_transport_blocks(entries):
+    from channel_models.link_adaptation import kernels
+
+    rng = np.random.default_rng(entries)
+    for rate in (cm.McsRate(), MCS):
+        for spread in (0.1, 3.0, 30.0):
+            known, sinr = np.exp(rng.uniform(-spread, spread, (2, entries)))
+            sinr[:1] = 0.0 if spread > 10 else sinr[:1]
+            weight = rng.uniform(0.1, 1.0, entries)
+            total = kernels.total_of(weight)
+            assert total == np.add.reduceat(weight, [0])[0]
+            found = kernels.transported(known, sinr, weight, total, rate.mcs_form.schemes)
+            assert found == rate.transport_efficiency(known, sinr, weight, np.array([0]))[0]
+
+
 def served(rate, power, *, subband, limit, doppler, fading, apart=0.06):
     """Return ends, watts and SINR of transfers that begin so many seconds apart."""
     streams = [np.random.default_rng([1, device]) for device in range(9)]
@@ -122,6 +153,10 @@ CASES = {
     "ties": (RATES[2], DEVICES, 1, None, cm.Rayleigh(profile="tdl-c"), 0.0),
     "ties of subbands": (RATES[2], DEVICES, 4, None, cm.Rayleigh(profile="tdl-c"), 0.0),
     "ties of less than a block": (RATES[2], DEVICES, 13, None, cm.Rayleigh(profile="tdl-c"), 0.0),
+    "mcs": (cm.McsRate(), DEVICES, 1, None, cm.Rayleigh(profile="tdl-c")),
+    "mcs of subbands": (cm.McsRate(), DEVICES, 4, None, cm.Rayleigh(profile="tdl-c")),
+    "mcs and limit": (MCS, DEVICES, 1, BlockLimit(3e3, DEVICES.largest), cm.Rayleigh()),
+    "mcs and ties": (MCS, CellPower(20.0, BLOCKS), 1, None, cm.Rayleigh(), 0.0),
     "ties downlink": (RATES[2], CellPower(20.0, BLOCKS), 1, None, cm.Rayleigh(), 0.0),
 }
 

@@ -87,6 +87,11 @@ class BandPlan:
         """Whether steps are left and no transfer has ended."""
         return bool(self.planned < len(self._until) and self.left.min() > 0)
 
+    @property
+    def learns(self) -> bool:
+        """Whether an outer loop learns from failures."""
+        return self._learned is not None
+
     def demands(self) -> Demands:
         """Return what the allocator sees in this step."""
         step = self.planned
@@ -178,7 +183,8 @@ class BandPlan:
         """Plan the steps by a compiled loop."""
         state = np.array((self.left, self._average))
         most = np.full(len(self.left), np.inf) if self.max_units is None else self.max_units
-        channel = self._efficiency, self._present, self.strength, self.traffic.weight, most
+        states = self._efficiency, self._known, self._present
+        channel = *states, self.strength, self.traffic.weight, most
         given = *map(np.ascontiguousarray, channel), self._lengths, self._keep
         self.planned = loop(*given, state, self._results)
         self.left, self._average = state

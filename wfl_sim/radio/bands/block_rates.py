@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import channel_models as cm
-from channel_models.compiled import kernels
+from channel_models.link_adaptation.compiled_rates import compiled_efficiency
 from wfl_sim.radio.bands.medium import ActiveTransfers
 from wfl_sim.radio.channel.propagation import TransportRate
 from wfl_sim.radio.power.power_reduction import Modulation
@@ -86,12 +86,8 @@ class BlockRates:
             held = np.minimum(held, most)
         level = 1.0 if traffic.level is None else traffic.level
         scale = (self.power.per_block(links, held, level) * strength).astype(np.float32)
-        form, loops = getattr(self.rate, "shannon", None), kernels()
-        if isinstance(form, cm.ShannonForm) and loops is not None and scale.ndim == 1:
-            efficiency = np.empty(fading.shape, dtype=np.float32)
-            flat = np.ascontiguousarray(fading).reshape(-1, len(links))
-            loops.single_efficiency(flat, scale, tuple(form), efficiency.reshape(flat.shape))
-        else:
+        efficiency = None if scale.ndim > 1 else compiled_efficiency(self.rate, fading, scale)
+        if efficiency is None:
             efficiency = self.rate.spectral_efficiency(fading * scale)
         return worst(traffic, efficiency)
 

@@ -1,4 +1,4 @@
-"""Proportional fair on Shannon's rates over the steps of a plan, compiled by numba.
+"""Proportional fair over the steps of a plan, compiled by numba.
 
 The operations and their order are those of `ProportionalFair`, `allocate_within_limits`,
 `BlockRates` and `BandPlan.record`; results have the same bits.
@@ -8,8 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from channel_models.kernels import capacity, compiled, largest
+from channel_models.link_adaptation.kernels import Schemes, total_of, transported
 
 FloatArray = NDArray[np.float64]
+Held = tuple[bool, int, NDArray[np.intp], FloatArray, int]
+"""Whether units are shared; blocks; the holder of each unit; shares (units, n); blocks of a unit.
+Without sharing the holders count."""
 
 
 @compiled
@@ -19,9 +23,11 @@ def proportional_fair(
     size: int,
     usable: float,
     shannon: tuple[float, float, float, float],
+    schemes: Schemes,
     limits: tuple[FloatArray, FloatArray],
     least_blocks: float,
     efficiency: NDArray[np.floating],
+    known: NDArray[np.float32],
     present: NDArray[np.float32],
     strength: FloatArray,
     weight: FloatArray,
@@ -39,9 +45,11 @@ def proportional_fair(
         size: blocks of a unit.
         usable: Hz of a block that carry data.
         shannon: margin, attenuation, cap and floor, see `ShannonForm`.
+        schemes: tables of an MCS rate, which then counts; see `McsForm`.
         limits: (n,) W of each device, and W on a block at most.
         least_blocks: over which a device spreads its power at least.
         efficiency: (steps, units, n) as the allocator knows it.
+        known: (steps, blocks, n) fading as it is known.
         present: (steps, blocks, n) fading.
         strength: (n,) SINR for each W.
         weight: (n,) priorities.
@@ -59,7 +67,7 @@ def proportional_fair(
     unit = usable * present.shape[1] / units
     bounded = most.min() < np.inf
     share, current = np.zeros((units, count)), np.empty(count)
-    holders, held = np.empty(units, dtype=np.intp), np.empty(count)
+    holders, number = np.empty(units, dtype=np.intp), np.empty(count)
     for step in range(steps):
         forgotten = max(1.0 - keep[step], floors[1]) * unit
         for i in range(count):
@@ -67,10 +75,10 @@ def proportional_fair(
         offered = efficiency[step]
         shared = _whole_units(turns, offered, weight, current, holders)
         if bounded and not shared:
-            held[:] = 0.0
+            number[:] = 0.0
             for u in range(units):
-                held[holders[u]] += 1.0
-            shared = bool((held > most).any())
+                number[holders[u]] += 1.0
+            shared = bool((number > most).any())
         if shared:
             for i in range(count):
                 current[i] = max(keep[step] * average[i], floors[0]) / forgotten
@@ -78,21 +86,18 @@ def proportional_fair(
                 _within_limits(turns, offered, weight, current, most, share)
             else:
                 _shared_units(offered, weight, current, share)
-        _serve(
-            shared,
-            holders,
-            share,
-            size,
-            present[step],
-            strength,
-            limits,
-            least_blocks,
-            shannon,
-            results[:, step],
-        )
-        rate, before = results[0, step], results[1, step]
+        held = shared, present.shape[1], holders, share, size
+        here = results[:, step]
+        total, scale = _power(held, strength, limits, least_blocks, here)
+        if len(schemes[0]):
+            _mcs_rates(held, known[step], present[step], scale, schemes, here)
+        else:
+            _shannon_rates(held, present[step], scale, shannon, here)
+        rate, before = here[0], here[1]
         least = np.inf
         for i in range(count):
+            if total[i]:
+                here[3, i] /= total[i]
             rate[i] *= usable
             before[i] = average[i]
             left[i] -= rate[i] * lengths[step]
@@ -194,39 +199,47 @@ def _within_limits(
 
 
 @compiled
-def _serve(
-    shared: bool,
-    holders: NDArray[np.intp],
-    share: FloatArray,
-    size: int,
-    fading: NDArray[np.float32],
+def _power(
+    held: Held,
     strength: FloatArray,
     limits: tuple[FloatArray, FloatArray],
     least_blocks: float,
+    results: FloatArray,
+) -> tuple[FloatArray, FloatArray]:
+    """Write the W of (n,) transfers; return how many blocks each holds and its mean SINR there."""
+    shared, blocks, holders, share, size = held
+    largest_power, density = limits
+    count = len(strength)
+    total, scale = np.zeros(count), np.empty(count)
+    for block in range(blocks):
+        if shared:
+            for i in range(count):
+                total[i] += share[block // size, i]
+        else:
+            total[holders[block // size]] += 1.0
+    for i in range(count):
+        spread = max(total[i], least_blocks)
+        watts = min(largest_power[i] / spread, density[i]) if total[i] else 0.0
+        scale[i], results[2, i] = watts * strength[i], watts * total[i]
+    return total, scale
+
+
+@compiled
+def _shannon_rates(
+    held: Held,
+    fading: NDArray[np.float32],
+    scale: FloatArray,
     shannon: tuple[float, float, float, float],
     results: FloatArray,
 ) -> None:
-    """Write rates in units of the bandwidth, W and linear SINR.
-
-    Each unit belongs to one of `holders` (units,), or to all by `share` (units, n) if `shared`.
-    """
-    blocks, count = fading.shape
-    largest_power, density = limits
-    rate, power, sinr = results[0], results[2], results[3]
-    held, scale = np.zeros(count), np.empty(count)
+    """Write rates in units of the bandwidth, and sums of the linear SINR over blocks."""
+    shared, blocks, holders, share, size = held
+    rate, sinr = results[0], results[3]
+    rate[:] = 0.0
+    sinr[:] = 0.0
     for block in range(blocks):
         if shared:
-            for i in range(count):
-                held[i] += share[block // size, i]
-        else:
-            held[holders[block // size]] += 1.0
-    for i in range(count):
-        watts = min(largest_power[i] / max(held[i], least_blocks), density[i]) if held[i] else 0.0
-        scale[i], power[i] = watts * strength[i], watts * held[i]
-        rate[i] = sinr[i] = 0.0
-    for block in range(blocks):
-        if shared:
-            for i in range(count):
+            for i in range(len(scale)):
                 part = share[block // size, i]
                 if part > 0.0:
                     ratio = fading[block, i] * scale[i]
@@ -237,9 +250,44 @@ def _serve(
             ratio = fading[block, i] * scale[i]
             rate[i] += _efficiency(ratio, shannon)
             sinr[i] += ratio
+
+
+@compiled
+def _mcs_rates(
+    held: Held,
+    known: NDArray[np.float32],
+    present: NDArray[np.float32],
+    scale: FloatArray,
+    schemes: Schemes,
+    results: FloatArray,
+) -> None:
+    """Write what `_shannon_rates` writes, of one transport block for each transfer."""
+    shared, blocks, holders, share, size = held
+    count = len(scale)
+    entries = np.zeros(count, dtype=np.intp)
+    seen, true, weight = np.empty((3, count, blocks))
+    results[3] = 0.0
+    for block in range(blocks):
+        unit = block // size
+        first, last = (0, count) if shared else (holders[unit], holders[unit] + 1)
+        for i in range(first, last):
+            part = share[unit, i] if shared else 1.0
+            if part > 0.0:
+                place = entries[i]
+                seen[i, place] = known[block, i] * scale[i]
+                true[i, place] = present[block, i] * scale[i]
+                weight[i, place] = part
+                results[3, i] += part * true[i, place]
+                entries[i] += 1
     for i in range(count):
-        if held[i]:
-            sinr[i] /= held[i]
+        mine = entries[i]
+        results[0, i] = 0.0
+        if mine:
+            total = total_of(weight[i, :mine])
+            block_rate = transported(
+                seen[i, :mine], true[i, :mine], weight[i, :mine], total, schemes
+            )
+            results[0, i] = block_rate * total
 
 
 @compiled

@@ -30,7 +30,7 @@ class OfdmaBand(BandDivision):
             noise = noise + self.background(traffic.links, now)
         plan.expect(noise)
         loop = None
-        if self._by_blocks(traffic) and self.recorded is None:
+        if self._by_blocks(traffic) and self.recorded is None and not plan.learns:
             loop = compiled_loop(self.allocator, self.rates, self.subband, traffic.links)
         if loop is not None:
             plan.bring_forward(loop)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 import channel_models as cm
 from channel_models.compiled import kernels
+from channel_models.link_adaptation.mcs_rate import NO_SCHEMES, McsForm
 from wfl_sim.radio.allocation.allocator import Allocator
 from wfl_sim.radio.allocation.opportunistic import LEAST, SHORTEST, ProportionalFair
 from wfl_sim.radio.bands.block_rates import BlockRates
@@ -18,11 +19,13 @@ def compiled_loop(
     allocator: Allocator, rates: BlockRates, subband: int, links: NDArray[np.intp]
 ) -> Callable[..., int] | None:
     """Return `compiled_plan.proportional_fair` for a band and its links; None where NumPy works."""
-    power, form = rates.power, getattr(rates.rate, "shannon", None)
+    power, shannon = rates.power, getattr(rates.rate, "shannon", None)
+    tables = getattr(rates.rate, "mcs_form", None)
+    one_form = isinstance(shannon, cm.ShannonForm) or isinstance(tables, McsForm)
     if not (
         isinstance(allocator, ProportionalFair)
         and isinstance(power, DevicePower | CellPower)
-        and isinstance(form, cm.ShannonForm)
+        and one_form
         and kernels() is not None
     ):
         return None
@@ -34,7 +37,8 @@ def compiled_loop(
         (LEAST, SHORTEST),
         subband,
         rates.usable,
-        (form.margin, form.attenuation, form.cap, form.floor),
+        tuple(shannon or cm.ShannonForm()),
+        NO_SCHEMES if tables is None else tables.schemes,
         power.bounds(links),
         power.least_blocks,
     )
