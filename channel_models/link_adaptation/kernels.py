@@ -128,7 +128,7 @@ def _goodput_at(sinr_db: float, grid: FloatArray, goodput: FloatArray) -> Any:
 @compiled
 def total_of(values: FloatArray) -> float:
     """Return the sum in the order of NumPy's ``add.reduceat``."""
-    return values[0] + _pairwise(values[1:]) if len(values) > 1 else values[0]
+    return float(values[0] + _pairwise(values[1:]) if len(values) > 1 else values[0])
 
 
 @compiled
@@ -151,4 +151,4 @@ def _pairwise(values: FloatArray) -> float:
     )
     for i in range(count - count % 8, count):
         total += values[i]
-    return total
+    return float(total)
