@@ -38,6 +38,11 @@ def test_folders_of_a_room_import_one_way(room):
     assert folder_circles(room) == []
 
 
+@pytest.mark.parametrize("room", ["learning", "channel_models"])
+def test_folders_and_files_of_a_room_import_one_way(room):
+    assert folder_circles(room, alone=True) == []
+
+
 def test_nothing_inside_imports_the_facade():
     facades = {"wfl_sim.protocols", "wfl_sim.registry", "wfl_sim.selection"}
     assert [str(each) for each in imports() if each.target in facades] == []

@@ -89,11 +89,19 @@ def circles(root: Path = ROOT) -> list[set[str]]:
     return [group for group in nx.strongly_connected_components(graph) if len(group) > 1]
 
 
-def folder_circles(room: str, root: Path = ROOT) -> list[set[str]]:
-    """Return the sets of folders of a room whose files import one another in a circle."""
+def folder_circles(room: str, root: Path = ROOT, *, alone: bool = False) -> list[set[str]]:
+    """Return the sets of folders of a room whose files import one another in a circle.
+
+    The files of the room that are in none of its folders are one folder, or each `alone`.
+    """
     files = module_files(root)
+
+    def folder(module: str) -> str:
+        file = files[module]
+        return file.stem if alone and file.parent.name == room else file.parent.name
+
     pairs = [
-        (files[each.source].parent.name, files[each.target].parent.name)
+        (folder(each.source), folder(each.target))
         for each in imports(root)
         if room_of(each.source) == room_of(each.target) == room
     ]

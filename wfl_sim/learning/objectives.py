@@ -13,9 +13,8 @@ from transformers import PreTrainedModel
 
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.data.metrics import Judge
-from wfl_sim.learning.alignment.losses import mean_over_words
 from wfl_sim.learning.causal.evaluation import Around
-from wfl_sim.learning.causal.log_probabilities import log_probabilities
+from wfl_sim.learning.causal.log_probabilities import log_probabilities, mean_over_words
 from wfl_sim.learning.causal.prompts import Conversations, PromptBatch
 from wfl_sim.learning.tokenized import TokenizedTexts
 from wfl_sim.learning.torch_settings import in_precision

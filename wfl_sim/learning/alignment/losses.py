@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from wfl_sim.learning.causal.log_probabilities import mean_over_words
+
 
 def clipped_surrogate(
     new: Tensor, old: Tensor, advantages: Tensor, mask: Tensor, clip: float
@@ -68,11 +70,6 @@ def k3_divergence(new: Tensor, reference: Tensor) -> Tensor:
     """
     difference = reference - new
     return difference.exp() - difference - 1
-
-
-def mean_over_words(values: Tensor, mask: Tensor) -> Tensor:
-    """Return the mean of (..., n, places) where the mask is 1, (...)."""
-    return (values * mask).sum((-2, -1)) / mask.sum((-2, -1))
 
 
 def gae(

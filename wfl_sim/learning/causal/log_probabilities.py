@@ -72,3 +72,8 @@ def _forward(
 def _before_answers(states: Tensor, texts: PromptBatch) -> Tensor:
     """Return the states before each token of the answers, that predict it, in float32."""
     return states[:, -texts.answer.shape[1] - 1 : -1].float()
+
+
+def mean_over_words(values: Tensor, mask: Tensor) -> Tensor:
+    """Return the mean of (..., n, places) where the mask is 1, (...)."""
+    return (values * mask).sum((-2, -1)) / mask.sum((-2, -1))

@@ -13,8 +13,8 @@ from torch.nn import Parameter
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import PreTrainedModel
 
-from wfl_sim.learning.costs.shapes_alone import shapes_alone
 from wfl_sim.learning.objectives import loss_of
+from wfl_sim.learning.shapes_alone import shapes_alone
 from wfl_sim.learning.tokenized import dummy_batch
 from wfl_sim.learning.torch_settings import checkpointed
 from wfl_sim.learning.training import train_only

@@ -18,7 +18,7 @@ from wfl_sim.learning.costs.counting import (
     footprint_of,
     saved_storages,
 )
-from wfl_sim.learning.costs.shapes_alone import shapes_alone
+from wfl_sim.learning.shapes_alone import shapes_alone
 from wfl_sim.learning.training import train_only
 from wfl_sim.methods.phases import Local
 

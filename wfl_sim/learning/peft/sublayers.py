@@ -60,7 +60,7 @@ class _Config:
 
 @lru_cache(maxsize=8)
 def _places(network: Any, text: str, like: _Config) -> Mapping[str, str]:
-    from wfl_sim.learning.costs.shapes_alone import shapes_alone
+    from wfl_sim.learning.shapes_alone import shapes_alone
 
     with torch.device("meta"):
         config = copy.deepcopy(like.config)
