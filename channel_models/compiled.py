@@ -1,7 +1,7 @@
 """Compiled loops: used in long computations where numba is installed, bit for bit the same.
 
-The environment variable ``WFL_SIM_COMPILED`` says when: ``auto`` (default) once the process has
-computed for some seconds, so that short runs do not wait for the loading; ``always`` or ``never``.
+The environment variable ``WFL_SIM_COMPILED`` says when: ``auto`` (default) once what they would do
+has taken some seconds, so that short runs do not wait for the loading; ``always`` or ``never``.
 """
 
 import os
@@ -12,7 +12,24 @@ from types import ModuleType
 from typing import Final
 
 _SECONDS: Final = 5.0
-"""of computing before the compiled loops are loaded (1 s; 20 s when they are first compiled)"""
+"""of computing before the compiled loops are loaded (1 s; 20 to 30 s when they are first compiled)"""
+_LONGEST: Final = 0.25
+"""s from one question to the next that count: what takes longer is something else, as training."""
+
+
+class _Clock:
+    """Seconds of the processor in which the network was computed."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._last = time.process_time()
+
+    def go_on(self) -> float:
+        """Count the time since the last call, and return the sum."""
+        now = time.process_time()
+        self.seconds += min(now - self._last, _LONGEST)
+        self._last = now
+        return self.seconds
 
 
 def kernels() -> ModuleType | None:
@@ -22,9 +39,14 @@ def kernels() -> ModuleType | None:
         return None
     # Asked once a sample: the processor's time is a call of the system, which may take a while.
     begun = wish == "always" or _loaded.cache_info().currsize > 0
-    if not begun and time.process_time() < _SECONDS:
+    if not begun and _clock().go_on() < _SECONDS:
         return None
     return _loaded()
+
+
+@cache
+def _clock() -> _Clock:
+    return _Clock()
 
 
 @cache
