@@ -128,11 +128,11 @@ def _goodput_at(sinr_db: float, grid: FloatArray, goodput: FloatArray) -> Any:
 @compiled
 def total_of(values: FloatArray) -> float:
     """Return the sum in the order of NumPy's ``add.reduceat``."""
-    return float(values[0] + _pairwise(values[1:]) if len(values) > 1 else values[0])
+    return float(values[0] + in_pairs(values[1:]) if len(values) > 1 else values[0])
 
 
 @compiled
-def _pairwise(values: FloatArray) -> float:
+def in_pairs(values: FloatArray) -> float:
     """Return the sum in the order of NumPy's ``add.reduce``, see Higham 1993."""
     count = len(values)
     if count < 8:
@@ -142,7 +142,7 @@ def _pairwise(values: FloatArray) -> float:
         return float(total)
     if count > 128:
         half = count // 2 - count // 2 % 8
-        return float(_pairwise(values[:half]) + _pairwise(values[half:]))
+        return float(in_pairs(values[:half]) + in_pairs(values[half:]))
     part = values[:8].copy()
     for i in range(8, count - count % 8):
         part[i % 8] += values[i]

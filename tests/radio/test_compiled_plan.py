@@ -10,7 +10,6 @@ from channel_models.link_adaptation.compiled_rates import compiled_efficiency
 from wfl_sim.network.carriers.carrier import Carrier
 from wfl_sim.network.carriers.transfer import TransferRequest
 from wfl_sim.radio.allocation import ProportionalFair
-from wfl_sim.radio.bands import plan_ahead
 from wfl_sim.radio.bands.block_limit import BlockLimit
 from wfl_sim.radio.bands.ofdma import OfdmaBand
 from wfl_sim.radio.channel.sampled_channel import SampledChannel
@@ -180,13 +179,3 @@ def test_plans(monkeypatch, case):
     assert steps
     assert compiled == plain
     assert all(end is not None for end, *_ in plain)
-
-
-def test_the_compiled_loop_is_what_runs(monkeypatch):
-    monkeypatch.setenv("WFL_SIM_COMPILED", "always")
-    links = np.arange(9)
-    rate, power, *_ = CASES["gap"]
-    rates = plan_ahead.BlockRates(rate=rate, power=power, blocks=BLOCKS, usable=300e3)
-    assert plan_ahead.compiled_loop(ProportionalFair(), rates, 1, links) is not None
-    monkeypatch.setenv("WFL_SIM_COMPILED", "never")
-    assert plan_ahead.compiled_loop(ProportionalFair(), rates, 1, links) is None

@@ -14,11 +14,10 @@ from wfl_sim.learning.alignment.losses import (
     clipped_surrogate,
     dpo_loss,
     k3_divergence,
-    mean_over_words,
     value_loss,
 )
 from wfl_sim.learning.alignment.multi_objective import combine_gradients
-from wfl_sim.learning.causal.log_probabilities import log_probabilities
+from wfl_sim.learning.causal.log_probabilities import log_probabilities, mean_over_words
 from wfl_sim.learning.causal.prompts import PromptBatch
 from wfl_sim.learning.training import Optimizer, gradient_of, train_only
 from wfl_sim.methods.objectives import DPO, GRPO, PPO, Alignment

@@ -1,6 +1,5 @@
 """The plan of one band: transfers, samples of the channel and rates, one step after the other."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -86,6 +85,13 @@ class BandPlan:
     def unfinished(self) -> bool:
         """Whether steps are left and no transfer has ended."""
         return bool(self.planned < len(self._until) and self.left.min() > 0)
+
+    @property
+    def by_blocks(self) -> bool:
+        """Whether the holder of a block is all that rates need."""
+        band, traffic = self.band, self.traffic
+        alone = traffic.together is None and traffic.level is None
+        return alone and traffic.unicast and not band.slices and not band.modulations
 
     @property
     def learns(self) -> bool:
@@ -179,15 +185,28 @@ class BandPlan:
         grid, rate = (self.band.rates, self.traffic, shares, level), self._rate[self.planned]
         self.samples.append(partial(link_samples, *grid, present, known, rate, self.band.recorded))
 
-    def bring_forward(self, loop: Callable[..., int]) -> None:
-        """Plan the steps by a compiled loop."""
-        state = np.array((self.left, self._average))
-        most = np.full(len(self.left), np.inf) if self.max_units is None else self.max_units
-        states = self._efficiency, self._known, self._present
-        channel = *states, self.strength, self.traffic.weight, most
-        given = *map(np.ascontiguousarray, channel), self._lengths, self._keep
-        self.planned = loop(*given, state, self._results)
-        self.left, self._average = state
+    def inputs(self) -> tuple[NDArray[np.floating], NDArray[np.float32], NDArray[np.float32]]:
+        """Return bit/s/Hz (steps, units, n) as the allocator sees it, known and present fading."""
+        return self._efficiency, self._known, self._present
+
+    def average_rate(self) -> FloatArray:
+        """Return the average rates (n,) at the beginning of the step."""
+        return self._average
+
+    def times(self) -> tuple[FloatArray, FloatArray]:
+        """Return lengths of the steps in s and weights of the past, (steps,) each."""
+        return self._lengths, self._keep
+
+    def accept(self, planned: int, state: FloatArray, results: FloatArray) -> None:
+        """Take so many steps that were planned elsewhere.
+
+        Args:
+            planned: their number.
+            state: (2, n) bits left and average rates after them.
+            results: (4, steps, n) rates, averages before, W and linear SINR.
+        """
+        self.planned, (self.left, self._average) = planned, state
+        self._results[:, :planned] = results[:, :planned]
 
     def result(self) -> RatePlan:
         """Return the steps planned."""

@@ -161,11 +161,11 @@ class BlockRates:
             level = np.repeat(level, receivers, axis=0)
         # Blocks first, as in compiled loops.
         share = np.ascontiguousarray(shares.T)
-        held = _over_blocks(share)
+        held = in_order(share)
         power = on_blocks(self.power, traffic.links, held, level)
         sinr = present.sinr(power)
         if self._transport is None:
-            rate = _over_blocks(share * self.rate.spectral_efficiency(sinr))
+            rate = in_order(share * self.rate.spectral_efficiency(sinr))
         else:
             link, block = np.nonzero(shares)
             seen = known.sinr(power)
@@ -177,8 +177,8 @@ class BlockRates:
                 len(held),
                 known.learned,
             )
-        received = _over_blocks(share * sinr)
-        sent = power * held if power.ndim == 1 else _over_blocks(power * share)
+        received = in_order(share * sinr)
+        sent = power * held if power.ndim == 1 else in_order(power * share)
         radiated = sent[traffic.first]
         if traffic.together is not None:
             sizes = np.diff(np.append(traffic.together, len(radiated)))
@@ -255,8 +255,8 @@ class BlockRates:
         return np.arange(self.blocks)
 
 
-def _over_blocks(values: FloatArray) -> FloatArray:
-    """Sum (blocks, n) over the blocks in their order; NumPy's sum of one column has another."""
+def in_order(values: FloatArray) -> FloatArray:
+    """Sum (k, n) over the first axis in its order; NumPy's sum of one column has another."""
     return np.asarray(values.cumsum(axis=0)[-1] if values.shape[1] == 1 else values.sum(axis=0))
 
 

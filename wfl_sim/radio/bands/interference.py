@@ -19,8 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfl_sim.radio.bands.band_plan import BandPlan
+from wfl_sim.radio.bands.block_rates import in_order
+from wfl_sim.radio.bands.interference_tables import Heard, downlink_tables, uplink_tables
 from wfl_sim.radio.bands.medium import ActiveTransfers, LinkSamples, RatePlan
 from wfl_sim.radio.bands.ofdma import OfdmaBand
+from wfl_sim.radio.bands.plan_ahead import planned_ahead
 from wfl_sim.radio.cell import Direction
 from wfl_sim.radio.power.transmit_power import on_blocks
 
@@ -50,6 +53,13 @@ class CoupledCells:
         interference = kind(plans, steps)
         for plan, mean in zip(plans, interference.means(), strict=True):
             plan.expect(plan.band.block_noise + mean)
+        if not planned_ahead(plans, interference.heard):
+            self._plan_steps(plans, interference)
+        return _merged(columns, [plan.result() for plan in plans])
+
+    def _plan_steps(
+        self, plans: Sequence[BandPlan], interference: "_UplinkInterference | _DownlinkInterference"
+    ) -> None:
         while all(plan.unfinished for plan in plans):
             for plan in plans:
                 plan.divide()
@@ -60,7 +70,6 @@ class CoupledCells:
                 plan.record(
                     plan.band.rates.of_shares(plan.traffic, plan.shares, plan.level, *states)
                 )
-        return _merged(columns, [plan.result() for plan in plans])
 
     def _plans(
         self, traffic: ActiveTransfers, now: float, steps: int
@@ -130,9 +139,10 @@ def _mean_power(plan: BandPlan) -> FloatArray:
 
 
 def _block_power(plan: BandPlan) -> FloatArray:
-    """(blocks, m) W of each link on each block that it holds in this step."""
-    power = on_blocks(plan.band.power, plan.traffic.links, plan.shares.sum(axis=1), plan.level)
-    return np.asarray(plan.shares.T * power)
+    """(m, blocks) W of each link on each block that it holds in this step."""
+    held = in_order(np.ascontiguousarray(plan.shares.T))
+    power = on_blocks(plan.band.power, plan.traffic.links, held, plan.level)
+    return np.ascontiguousarray(plan.shares * (power[:, None] if power.ndim == 1 else power.T))
 
 
 def _warn_of_means() -> None:
@@ -157,6 +167,7 @@ class _UplinkInterference:
             ]
         )
         self._gain, self._strong, self._fading = [], [], []
+        self._none = np.empty((steps, plans[0].band.blocks, 0), dtype=np.float32)
         followed = MOST_FADING // len(plans)
         for number, plan in enumerate(plans):
             channel = plan.band.channel
@@ -183,17 +194,28 @@ class _UplinkInterference:
     def present(self) -> list[FloatArray]:
         """(blocks, 1) W on each block in this step, for each plan."""
         step = self._plans[0].planned
-        sent = np.concatenate([_block_power(plan) for plan in self._plans], axis=1)
+        sent = np.concatenate([_block_power(plan) for plan in self._plans])
         received = []
         for gain, strong, fading in zip(self._gain, self._strong, self._fading, strict=True):
-            mean = sent * gain
-            if fading is None:
-                received.append(mean.sum(axis=1)[:, None])
-                continue
-            faded = mean[:, strong]
-            rest = mean.sum(axis=1) - faded.sum(axis=1)
-            received.append((np.maximum(rest, 0.0) + (faded * fading[step]).sum(axis=1))[:, None])
+            mean = sent * gain[:, None]
+            total = in_order(mean)
+            if fading is not None:
+                faded = np.ascontiguousarray(mean[strong].T)
+                rest = np.maximum(total - in_order(mean[strong]), 0.0)
+                total = rest + (faded * fading[step]).sum(axis=1)
+            received.append(total[:, None])
         return received
+
+    def heard(self) -> Heard:
+        """Return what they receive as tables."""
+        plans = self._plans
+        return uplink_tables(
+            [plan.band.block_noise for plan in plans],
+            [plan.gain for plan in plans],
+            self._gain,
+            self._strong,
+            [self._none if each is None else each for each in self._fading],
+        )
 
 
 class _DownlinkInterference:
@@ -245,3 +267,9 @@ class _DownlinkInterference:
                 total += mean if fading is None else mean * fading[step]
             received.append(total)
         return received
+
+    def heard(self) -> Heard:
+        """Return what they receive as tables."""
+        plans = self._plans
+        noise, gains = [plan.band.block_noise for plan in plans], [plan.gain for plan in plans]
+        return downlink_tables(noise, gains, self._mean, self._fading)

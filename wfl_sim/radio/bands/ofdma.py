@@ -13,7 +13,7 @@ from wfl_sim.radio.bands.band_division import BandDivision
 from wfl_sim.radio.bands.band_plan import BandPlan
 from wfl_sim.radio.bands.block_rates import Rates
 from wfl_sim.radio.bands.medium import ActiveTransfers, RatePlan
-from wfl_sim.radio.bands.plan_ahead import compiled_loop
+from wfl_sim.radio.bands.plan_ahead import planned_ahead
 
 FloatArray = NDArray[np.float64]
 
@@ -29,19 +29,14 @@ class OfdmaBand(BandDivision):
         if self.background is not None:
             noise = noise + self.background(traffic.links, now)
         plan.expect(noise)
-        loop = None
-        if self._by_blocks(traffic) and self.recorded is None and not plan.learns:
-            loop = compiled_loop(self.allocator, self.rates, self.subband, traffic.links)
-        if loop is not None:
-            plan.bring_forward(loop)
-        else:
+        if not planned_ahead([plan]):
             while plan.unfinished:
                 plan.record(self._plan_step(plan))
         return plan.result()
 
     def _plan_step(self, plan: "BandPlan") -> Rates:
         traffic, demands = plan.traffic, plan.demands()
-        if self._whole_blocks and self._by_blocks(traffic):
+        if self._whole_blocks and plan.by_blocks:
             holders = self.allocator.holders(demands)  # type: ignore[attr-defined]
             if holders is not None and plan.within_limits(holders):
                 blocks = self.units.to_blocks(holders)
@@ -55,8 +50,3 @@ class OfdmaBand(BandDivision):
         if self.recorded is not None:
             plan.keep(plan.shares, plan.level, present, known)
         return self.rates.of_shares(traffic, plan.shares, plan.level, present, known)
-
-    def _by_blocks(self, traffic: ActiveTransfers) -> bool:
-        """Whether the holder of a block is all that rates need."""
-        alone = traffic.together is None and traffic.level is None
-        return alone and traffic.unicast and not self.slices and not self.modulations

@@ -1,7 +1,7 @@
-"""Where the steps of a plan can be left to a compiled loop."""
+"""Steps of plans that are left to a compiled loop."""
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,36 +9,87 @@ from numpy.typing import NDArray
 import channel_models as cm
 from channel_models.compiled import kernels
 from channel_models.link_adaptation.mcs_rate import NO_SCHEMES, McsForm
-from wfl_sim.radio.allocation.allocator import Allocator
 from wfl_sim.radio.allocation.opportunistic import LEAST, SHORTEST, ProportionalFair
-from wfl_sim.radio.bands.block_rates import BlockRates
+from wfl_sim.radio.bands.band_plan import BandPlan
+from wfl_sim.radio.bands.interference_tables import NOTHING_HEARD, Heard
 from wfl_sim.radio.power.transmit_power import CellPower, DevicePower
 
+FloatArray = NDArray[np.float64]
 
-def compiled_loop(
-    allocator: Allocator, rates: BlockRates, subband: int, links: NDArray[np.intp]
-) -> Callable[..., int] | None:
-    """Return `compiled_plan.proportional_fair` for a band and its links; None where NumPy works."""
-    power, shannon = rates.power, getattr(rates.rate, "shannon", None)
-    tables = getattr(rates.rate, "mcs_form", None)
-    one_form = isinstance(shannon, cm.ShannonForm) or isinstance(tables, McsForm)
-    if not (
-        isinstance(allocator, ProportionalFair)
-        and isinstance(power, DevicePower | CellPower)
-        and one_form
-        and kernels() is not None
-    ):
-        return None
+
+def nothing_heard() -> Heard:
+    """Return what a cell without others hears."""
+    return NOTHING_HEARD
+
+
+def planned_ahead(plans: Sequence[BandPlan], heard: Callable[[], Heard] = nothing_heard) -> bool:
+    """Plan the steps of cells by a compiled loop; return False where that is left to NumPy.
+
+    Args:
+        plans: of cells whose transfers wait for their rates; several are coupled.
+        heard: gives what they hear of one another.
+    """
+    settings = {_settings(plan) for plan in plans}
+    if len(settings) > 1 or None in settings or kernels() is None:
+        return False
     from wfl_sim.radio.bands.compiled_plan import proportional_fair
 
-    return partial(
-        proportional_fair,
-        allocator.turns,
-        (LEAST, SHORTEST),
-        subband,
-        rates.usable,
-        tuple(shannon or cm.ShannonForm()),
-        NO_SCHEMES if tables is None else tables.schemes,
-        power.bounds(links),
-        power.least_blocks,
+    sizes = [len(plan.traffic.first) for plan in plans]
+    ends = np.append(0, np.cumsum(sizes))
+    limits = [plan.band.power.bounds(plan.traffic.links) for plan in plans]  # type: ignore[attr-defined]
+    efficiency, known, present = zip(*(plan.inputs() for plan in plans), strict=True)
+    lengths, keep = plans[0].times()
+    state = np.array([_row([plan.left for plan in plans]), _row([p.average_rate() for p in plans])])
+    results = np.empty((4, len(lengths), ends[-1]))
+    loop: Callable[..., int] = proportional_fair
+    planned = loop(
+        *_numbers(plans[0]),
+        (_row([each[0] for each in limits]), _row([each[1] for each in limits])),
+        ends,
+        heard() if len(plans) > 1 else NOTHING_HEARD,
+        *(np.ascontiguousarray(_row(each)) for each in (efficiency, known, present)),
+        *(_row(each) for each in ([p.strength for p in plans], [p.traffic.weight for p in plans])),
+        _row([_most(plan) for plan in plans]),
+        lengths,
+        keep,
+        state,
+        results,
     )
+    for plan, begin, end in zip(plans, ends, ends[1:], strict=False):
+        plan.accept(planned, state[:, begin:end], results[:, :, begin:end])
+    return True
+
+
+def _settings(plan: BandPlan) -> tuple[Any, ...] | None:
+    """Return what plans of one loop have in common; None where no loop can do it."""
+    band, rate = plan.band, plan.band.rate
+    forms = getattr(rate, "shannon", None), getattr(rate, "mcs_form", None)
+    if not (
+        isinstance(band.allocator, ProportionalFair)
+        and isinstance(band.power, DevicePower | CellPower)
+        and (isinstance(forms[0], cm.ShannonForm) or isinstance(forms[1], McsForm))
+        and plan.by_blocks
+        and not plan.learns
+        and band.recorded is None
+    ):
+        return None
+    return band.allocator, rate, band.rates.usable, band.subband, band.power.least_blocks
+
+
+def _numbers(plan: BandPlan) -> tuple[Any, ...]:
+    """Return the first arguments of the loop."""
+    allocator, rate, usable, subband, least_blocks = _settings(plan) or ()
+    shannon, tables = getattr(rate, "shannon", None), getattr(rate, "mcs_form", None)
+    schemes = NO_SCHEMES if tables is None else tables.schemes
+    form = tuple(shannon or cm.ShannonForm())
+    return allocator.turns, (LEAST, SHORTEST), subband, usable, form, schemes, least_blocks
+
+
+def _most(plan: BandPlan) -> FloatArray:
+    """(n,) units that each transfer may hold."""
+    return np.full(len(plan.left), np.inf) if plan.max_units is None else plan.max_units
+
+
+def _row(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Join arrays along the transfers, the last axis."""
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays, axis=-1)
