@@ -74,7 +74,7 @@ def served(medium, apart=0.05):
 
     def arrivals():
         for device in range(DEVICES):
-            request = TransferRequest([device], 3e5 + 1e4 * device)
+            request = TransferRequest([device], 1e6 + 5e4 * device)
             sent.append(cells[device % CELLS].send(request))
             yield env.timeout(apart)
 
@@ -84,14 +84,16 @@ def served(medium, apart=0.05):
 
 
 def in_both_ways(monkeypatch, run):
-    """Return what compiled loops and NumPy give, and how many plans NumPy has made of each."""
+    """Return what compiled loops and NumPy give, and of each the cells in every plan by NumPy."""
     results, steps = [], []
     alone = CoupledCells._plan_steps
-    monkeypatch.setattr(CoupledCells, "_plan_steps", lambda *each: steps.append(0) or alone(*each))
+    monkeypatch.setattr(
+        CoupledCells, "_plan_steps", lambda *each: steps.append(len(each[1])) or alone(*each)
+    )
     for wish in ("always", "never"):
         monkeypatch.setenv("WFL_SIM_COMPILED", wish)
         steps.clear()
-        results.append((run(), len(steps)))
+        results.append((run(), [*steps]))
     return results
 
 
@@ -101,7 +103,8 @@ def test_plans(monkeypatch, direction, options, apart):
     (compiled, left), (plain, steps) = in_both_ways(
         monkeypatch, lambda: served(coupled(direction, **options), apart)
     )
-    assert (left, steps > 10) == (0, True)
+    assert not left
+    assert steps.count(CELLS) > 3
     assert compiled == plain
     assert all(end is not None for end, *_ in plain)
 
@@ -114,7 +117,7 @@ def test_of_many_links_few_fade(monkeypatch, direction, options, most):
     (compiled, left), (plain, _) = in_both_ways(
         monkeypatch, lambda: served(coupled(direction, **options))
     )
-    assert left == 0
+    assert not left
     assert compiled == plain
 
 
@@ -126,5 +129,5 @@ def test_cells_that_differ_are_left_to_numpy(monkeypatch):
 
     for change in ({"rate": CAP}, {"subband": 4}, {"allocator": MaxCI()}, {"symbol_rate": 2e5}):
         (mixed, left), (plain, _) = in_both_ways(monkeypatch, lambda each=change: run(**each))
-        assert left
+        assert CELLS in left
         assert mixed == plain
