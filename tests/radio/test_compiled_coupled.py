@@ -98,7 +98,7 @@ def in_both_ways(monkeypatch, run):
 
 
 @pytest.mark.parametrize(("direction", "options"), CASES.values(), ids=CASES)
-@pytest.mark.parametrize("apart", [0.05, 0.0])
+@pytest.mark.parametrize("apart", [0.01, 0.0])
 def test_plans(monkeypatch, direction, options, apart):
     (compiled, left), (plain, steps) = in_both_ways(
         monkeypatch, lambda: served(coupled(direction, **options), apart)
