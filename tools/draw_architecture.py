@@ -6,9 +6,7 @@
 An arrow says that a room imports another. Arrows that follow from others are left out.
 """
 
-import argparse
 import re
-import sys
 from collections import defaultdict
 from pathlib import Path
 from typing import Final
@@ -19,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from tools.import_graph import RANKS, ROOT, imports, room_of
+from wfl_sim.cli.scripts import run_script, script_options
 
 PICTURE: Final = ROOT / "docs/images/architecture.svg"
 
@@ -112,15 +111,17 @@ def is_current(path: Path = PICTURE) -> bool:
     return found is not None and found[1].strip() == described(room_imports())
 
 
-def main() -> None:
+def main() -> int:
     """Write or check the picture."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true")
+    parser = script_options(__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing: say if it is old")
     if not parser.parse_args().check:
         draw()
     elif not is_current():
-        sys.exit(f"{PICTURE.relative_to(ROOT)} is out of date: python -m tools.draw_architecture")
+        print(f"{PICTURE.relative_to(ROOT)} is out of date: python -m tools.draw_architecture")
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -9,7 +9,6 @@ is there:
     python -m tools.journeys "local update"     # and every call of one stretch
 """
 
-import argparse
 import sys
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -19,6 +18,9 @@ from itertools import pairwise
 from pathlib import Path
 from types import FrameType
 from typing import Any
+
+from wfl_sim.cli.scripts import run_script, script_options
+from wfl_sim.config.errors import ScenarioError
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = tuple(f"{ROOT / package}/" for package in ("wfl_sim", "channel_models"))
@@ -127,13 +129,21 @@ def _learning() -> dict[str, Journey]:
 
 def print_journeys(shown: Collection[str] = ()) -> None:
     """Print the journeys, and every call of those named in `shown`."""
-    for name, journey in journeys().items():
+    found = journeys()
+    if unknown := [name for name in shown if name not in found]:
+        raise ScenarioError(f"no journey {unknown[0]!r}; there are: {', '.join(found)}")
+    for name, journey in found.items():
         print(f"{name:20s} {journey}")
         if name in shown:
             print(*(f"    {file}:{function}" for file, function in journey.stations), sep="\n")
 
 
-if __name__ == "__main__":
-    options = argparse.ArgumentParser(description=__doc__)
+def main() -> None:
+    """Print the journeys."""
+    options = script_options(__doc__)
     options.add_argument("journey", nargs="*", help="to show with every call, such as evaluation")
     print_journeys(options.parse_args().journey)
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -3,7 +3,6 @@
 Files, lines and code of every room, imports and circles, and the journeys of `tools.journeys`.
 """
 
-import argparse
 import ast
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from statistics import median
 from typing import Final
 
 from tools.import_graph import ROOT, circles, imports, module_files, room_of, upward
+from wfl_sim.cli.scripts import run_script, script_options
 
 _LONG: Final = 300
 
@@ -46,9 +46,9 @@ def measure_file(text: str) -> FileMeasure:
 
 def main() -> None:
     """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = script_options(__doc__)
     parser.add_argument("--root", type=Path, default=ROOT, help="another checkout to measure")
-    parser.add_argument("--no-journeys", action="store_true", help="import nothing of the project")
+    parser.add_argument("--no-journeys", action="store_true", help="which load and train")
     options = parser.parse_args()
     files = module_files(options.root)
     measured = {name: measure_file(file.read_text("utf-8")) for name, file in files.items()}
@@ -80,4 +80,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -5,8 +5,6 @@ registries, what a field is tells `scenario_fields`. `python -m tools.scenario_r
 the pages; with `--check` it says which are out of date and exits with 1.
 """
 
-import argparse
-import sys
 from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -20,6 +18,7 @@ from tools.scenario_fields import (
     given,
     meaning,
 )
+from wfl_sim.cli.scripts import run_script, script_options
 from wfl_sim.config.registry import Registry
 from wfl_sim.device_models import Hardware
 from wfl_sim.scenario.builtin_kinds import FAMILIES
@@ -136,7 +135,7 @@ def _link(family: str) -> str:
     return f"[kind]({page}#kinds-of-{family}) of {family}"
 
 
-def main(check: bool) -> int:
+def write(check: bool) -> int:
     """Write the pages, or say which differ from what is there."""
     old = []
     for name, text in pages().items():
@@ -152,7 +151,12 @@ def main(check: bool) -> int:
     return 1 if check and old else 0
 
 
-if __name__ == "__main__":
-    options = argparse.ArgumentParser(description=__doc__)
+def main() -> int:
+    """Write or check the pages."""
+    options = script_options(__doc__)
     options.add_argument("--check", action="store_true", help="write nothing: say what is old")
-    sys.exit(main(options.parse_args().check))
+    return write(options.parse_args().check)
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -10,6 +10,12 @@ from wfl_sim.config.errors import ScenarioError
 ROOT = Path(__file__).parents[2]
 CHILDREN = {"flower.py", "plain.py"}
 """Programs that benchmarks/frameworks/compare.py starts; they know nothing of wfl_sim."""
+SCRIPTS = sorted(
+    path
+    for folder in ("benchmarks", "tools")
+    for path in (ROOT / folder).rglob("*.py")
+    if path.name not in CHILDREN and 'if __name__ == "__main__"' in path.read_text()
+)
 
 
 @pytest.mark.parametrize(
@@ -45,12 +51,11 @@ def test_help_is_the_docstring(capsys):
     assert "One line.\n\n    python it.py\n" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").rglob("*.py")), ids=lambda p: p.stem)
-def test_every_benchmark_has_help_and_ends_in_one_line(path):
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_script_has_help_and_ends_in_one_line(path):
     text = path.read_text()
-    if path.name not in CHILDREN:
-        assert "script_options(__doc__)" in text
-        assert "run_script(main" in text
+    assert "script_options(__doc__)" in text
+    assert "run_script(main" in text
 
 
 def test_a_number_below_the_least_is_one_line(capsys):

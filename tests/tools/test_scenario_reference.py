@@ -1,11 +1,11 @@
 """The pages of keys are those of the source."""
 
 from tools.scenario_fields import NOTES
-from tools.scenario_reference import FOLDER, main, pages
+from tools.scenario_reference import FOLDER, pages, write
 
 
 def test_the_pages_are_up_to_date(capsys):
-    assert main(check=True) == 0, capsys.readouterr().out
+    assert write(check=True) == 0, capsys.readouterr().out
     assert {file.name for file in FOLDER.iterdir()} == set(pages())
 
 

@@ -10,7 +10,6 @@ seed, processor type and versions of torch, transformers and tokenizers give the
 another processor or version the weights differ in rounding. Weights are stored as float32.
 """
 
-import argparse
 import hashlib
 import json
 from dataclasses import asdict, dataclass
@@ -25,6 +24,7 @@ from tools.pretraining.sentence_pairs import PairSampler
 from tools.pretraining.stages import warmup_and_decay
 from tools.pretraining.vocabulary import wordpiece
 from tools.pretraining.word_vectors import word_vectors
+from wfl_sim.cli.scripts import run_script, script_options
 from wfl_sim.randomness import derived_seed, stream
 
 
@@ -169,7 +169,7 @@ def save(model: BertForPreTraining, tokenizer: BertTokenizer, recipe: Recipe, fo
 
 def main() -> None:
     """Pretrain and save."""
-    parser = argparse.ArgumentParser(description="Pretrain tiny-bert on text the project writes.")
+    parser = script_options(__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     parser.add_argument("--steps", type=int, default=Recipe.steps)
     parser.add_argument("--seed", type=int, default=Recipe.seed)
@@ -180,4 +180,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

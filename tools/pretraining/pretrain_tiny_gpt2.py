@@ -13,7 +13,6 @@ tokenizers give the same bytes; on another processor or version the weights diff
 Weights are stored as float16.
 """
 
-import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -41,6 +40,7 @@ from tools.pretraining.stages import (
     rounded,
     train,
 )
+from wfl_sim.cli.scripts import run_script, script_options
 from wfl_sim.data.demonstrations import Demonstrator
 from wfl_sim.data.instruct import Instruct, Preferences
 from wfl_sim.data.instruct_rules import SHARES, TASKS, kind_of
@@ -158,7 +158,7 @@ def answer_quality(
 
 def main() -> None:
     """Train all four networks and save them."""
-    parser = argparse.ArgumentParser(description="Pretrain tiny-gpt2 and its reward models.")
+    parser = script_options(__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder of the four folders")
     parser.add_argument("--steps", type=int, default=Recipe.pretraining.steps)
     parser.add_argument("--seed", type=int, default=Recipe.seed)
@@ -192,4 +192,4 @@ def held_out_scores(model: GPT2LMHeadModel, tokenizer: PreTrainedTokenizerFast) 
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)
