@@ -355,6 +355,18 @@ def test_plot_without_a_run(files):
     assert refusal(files, "plot", files.folder / "none") == "error: none: no such run folder\n"
 
 
+def test_signs_that_the_output_cannot_show_are_escaped(files):
+    """A Windows pipe, or a terminal without a locale, has no UTF-8."""
+    done = subprocess.run(
+        command("run", files.write(), "--out", files.folder / "läufe", "--no-figures"),
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "/l\\xe4ufe/" in done.stdout
+
+
 def test_a_reader_that_goes_away_is_no_error():
     process = subprocess.Popen(
         command("schema"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

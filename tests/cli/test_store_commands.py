@@ -2,6 +2,7 @@
 
 import errno
 import os
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -61,6 +62,20 @@ def test_verify_names_what_is_damaged_and_removes_it_when_asked(out):
     assert lines == [f"{path}: the checksum differs", f"{out}/.store: 3 entries, 1 damaged"]
     assert said("verify", "--remove", "--out", out)[0].endswith(": removed")
     assert said("verify", "--out", out) == [f"{out}/.store: 2 entries, 0 damaged"]
+
+
+def test_what_cannot_be_read_or_removed_does_not_hide_the_others(out):
+    path = Path(next(iter(entries(out / ".store"))).path)
+    path.unlink()
+    path.mkdir()
+    listed = said("list", "--out", out)
+    assert len(listed) == 3
+    assert [line for line in listed if line.endswith("cannot be read: Is a directory")]
+    for more in ((), ("--remove",)):
+        first, last = said("verify", *more, "--out", out, code=1)
+        assert first.startswith(f"{path}: cannot be read (Is a directory)")
+    assert ": cannot be removed: " in first
+    assert last == f"{out}/.store: 3 entries, 1 damaged, 0 of them removed"
 
 
 def test_prune_keeps_what_was_used_last(out):

@@ -1,4 +1,5 @@
 import dataclasses
+import errno
 import json
 import math
 import multiprocessing
@@ -13,7 +14,7 @@ import pytest
 
 from wfl_sim.records import Level, Metric, Span
 from wfl_sim.results import Run, crossing, digest_metrics, digest_spans, digest_states, write_run
-from wfl_sim.results.tables import COLUMNS
+from wfl_sim.results.tables import COLUMNS, place
 from wfl_sim.results.writing import check_replaceable
 
 SPANS = [
@@ -250,6 +251,26 @@ def test_a_kill_leaves_the_old_run_or_the_new(tmp_path, where, exchanges, at_onc
     assert (folder / "notes.txt").read_text() == "mine"
     assert (folder / "more" / "deep.txt").read_text() == "mine, too"
     assert not list(tmp_path.glob(".*.old"))
+
+
+def test_a_file_is_placed_whole_or_not_at_all_and_named(tmp_path, monkeypatch):
+    path = tmp_path / "below" / "a.csv"
+    place(path, b"old")
+
+    def full(file, content):
+        file.open("wb").close()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match=rf"No space left on device: '{path}'"):
+        place(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert os.listdir(path.parent) == ["a.csv"]
+
+
+def test_a_device_is_not_replaced_by_a_file():
+    with pytest.raises(FileExistsError, match="is a pipe or a device, not a file: '/dev/null'"):
+        place(Path(os.devnull), b"")
 
 
 def test_something_else_is_not_replaced(tmp_path):

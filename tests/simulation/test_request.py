@@ -1,5 +1,8 @@
 """Run folders: their names, and what cannot be written is refused before anything is simulated."""
 
+import os
+import sys
+
 import pytest
 
 import wfl_sim
@@ -44,6 +47,13 @@ def test_file_names_of_long_words_differ():
     assert len(set(names)) == 2
     assert all(len(name) <= NAME_BYTES for name in names)
     assert file_name("Timeline", "a b", "run") == "timeline-a-b-run"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names are no bytes there")
+def test_a_path_that_is_not_in_utf_8_is_refused_at_once(tmp_path):
+    (tmp_path / "s.yaml").write_text(BASE)
+    with pytest.raises(ScenarioError, match="cannot be written: the path is not in UTF-8"):
+        wfl_sim.run(tmp_path / "s.yaml", out=tmp_path / os.fsdecode(b"r\xff"))
 
 
 @pytest.mark.parametrize("what", ["foreign", "half-deleted", "file"])

@@ -18,6 +18,7 @@ from wfl_sim.cli.options import (
     Out,
     Target,
     beside,
+    escape_unknown_signs,
     one_line_errors,
     one_line_warnings,
     warn,
@@ -172,7 +173,9 @@ def profile(
     ],
     out: Annotated[Path, typer.Option(help="The table to write.")] = Path("profile.csv"),
     hardware: Annotated[str, typer.Option(help="What to call this machine.")] = "",
-    seconds: Annotated[float, typer.Option(min=0.0, help="Least time of each phase.")] = 2.0,
+    seconds: Annotated[
+        float, typer.Option(min=0.0, max=3600.0, help="Least time of each phase.")
+    ] = 2.0,
     threads: Annotated[int, typer.Option(min=1, help="Threads of torch.")] = 1,
     settings: Settings = None,
     allow_plugins: AllowPlugins = False,
@@ -289,6 +292,7 @@ def _followed(report: "Report", runs: Generator[tuple[int, Path], None, None]) -
 
 def main() -> None:
     """Entry point of `wfl-sim`."""
+    escape_unknown_signs()
     one_line_warnings()
     try:
         app()

@@ -1,7 +1,9 @@
 """Options that several commands have, warnings, and errors of users: one line, not a traceback."""
 
+import io
 import math
 import signal
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -71,6 +73,13 @@ def beside(folders: Sequence[Path], name: str, of: str = "") -> Path:
 def warn(text: str) -> None:
     """Say something on the error stream that is no reason to stop."""
     typer.echo(f"warning: {text}", err=True)
+
+
+def escape_unknown_signs() -> None:
+    """Let signs that the encoding of the output lacks be written as escapes, not end a command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def one_line_warnings() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import typer
 
-from wfl_sim.cli.options import one_line_errors
+from wfl_sim.cli.options import escape_unknown_signs, one_line_errors
 
 
 def script_options(text: str | None) -> argparse.ArgumentParser:
@@ -32,6 +32,7 @@ def run_script(main: Callable[[], int | None], *kinds: type[Exception]) -> None:
 
     Errors of users are those of `one_line_errors`.
     """
+    escape_unknown_signs()
     try:
         with one_line_errors(*kinds, interrupted="interrupted"):
             code = main()

@@ -52,6 +52,8 @@ def list_entries(out: Out = _RUNS) -> None:
                 continue
             except DamagedError as error:
                 content = f"damaged: {error}"
+            except OSError as error:
+                content = f"cannot be read: {error.strerror}"
             used = datetime.fromtimestamp(entry.used / 1e9).strftime("%Y-%m-%d %H:%M:%S")
             typer.echo(f"{used}  {_bytes(entry.size):>9}  {entry.key}  {content}")
 
@@ -68,16 +70,22 @@ def verify(
         from wfl_sim.execution.store_maintenance import damaged, entries
 
         folder = _folder(out)
-        found = 0
+        found = left = 0
         for entry, reason in damaged(folder):
             found += 1
-            typer.echo(f"{entry.path}: {reason}{': removed' if remove else ''}")
+            done = ""
             if remove:
-                Path(entry.path).unlink(missing_ok=True)
+                try:
+                    Path(entry.path).unlink(missing_ok=True)
+                    done = ": removed"
+                except OSError as error:
+                    done = f": cannot be removed: {error.strerror}"
+            left += done != ": removed"
+            typer.echo(f"{entry.path}: {reason}{done}")
         count = sum(1 for _ in entries(folder))
-        what = "damaged ones removed" if remove else "damaged"
+        what = f"damaged{f', {found - left} of them removed' if remove else ''}"
         typer.echo(f"{folder}: {count} entries, {found} {what}")
-    if found and not remove:
+    if left:
         raise typer.Exit(1)
 
 

@@ -170,7 +170,8 @@ class Store:
             os.replace(part, path)
         except OSError as error:
             _remove(part)
-            raise OSError(error.errno, _reason(error), str(self.folder)) from error
+            where = error.filename2 or self.folder  # an entry that cannot be replaced, or the disk
+            raise OSError(error.errno, _reason(error), str(where)) from error
         except BaseException:
             _remove(part)
             raise

@@ -84,8 +84,10 @@ def damaged(folder: Path) -> Iterator[tuple[Entry, str]]:
             entry.read()
         except FileNotFoundError:
             continue
-        except (DamagedError, OSError) as error:
+        except DamagedError as error:
             yield entry, str(error)
+        except OSError as error:
+            yield entry, f"cannot be read ({error.strerror})"
 
 
 def prune(folder: Path, limit: int) -> Pruned:

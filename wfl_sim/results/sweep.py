@@ -1,7 +1,6 @@
 """The folder of a sweep: the planned runs, those that have ended, and the table over them."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +12,7 @@ import pyarrow.parquet as pq
 
 from wfl_sim.results.manifest import as_mapping, is_plain_name
 from wfl_sim.results.run import Run
-from wfl_sim.results.tables import parquet
+from wfl_sim.results.tables import parquet, place
 
 FORMAT: Final = 1
 """Version of the folder's format; later versions are refused by a reader."""
@@ -98,19 +97,9 @@ def write_sweep(folder: Path, name: str, runs: Sequence[Mapping[str, Any]]) -> N
     (folder / _TABLE).unlink(missing_ok=True)
     content = {"format": FORMAT, "name": name, "runs": list(runs)}
     text = json.dumps(content, indent=2, allow_nan=False) + "\n"
-    _replace(folder / _MANIFEST, text.encode())
+    place(folder / _MANIFEST, text.encode())
 
 
 def write_table(path: Path, table: pa.Table) -> Path:
     """Write a table as Parquet, whole or not at all."""
-    _replace(path, parquet(table))
-    return path
-
-
-def _replace(path: Path, content: bytes) -> None:
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
-        fresh.write_bytes(content)
-        os.replace(fresh, path)
-    finally:
-        fresh.unlink(missing_ok=True)
+    return place(path, parquet(table))

@@ -1,7 +1,10 @@
 """Tables of a run folder: their columns, with types and units, and conversions."""
 
 import csv
+import errno
 import hashlib
+import io
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -105,20 +108,39 @@ def parquet(table: pa.Table) -> bytes:
     return content
 
 
+def place(path: Path, content: bytes) -> Path:
+    """Write a file whole or not at all, into a folder that is made if it does not exist.
+
+    A link in its place is replaced, not followed.
+
+    Raises:
+        OSError: It cannot be written; the error names it.
+    """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise FileExistsError(errno.EEXIST, "is a pipe or a device, not a file", str(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        fresh.write_bytes(content)
+        os.replace(fresh, path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    finally:
+        fresh.unlink(missing_ok=True)
+    return path
+
+
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:
     """Write rows under a header in full precision; None and NaN become empty.
 
-    A text that a spreadsheet would take for a formula gets an apostrophe before it. A link in the
-    place of the file is replaced, not followed.
+    A text that a spreadsheet would take for a formula gets an apostrophe before it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        for row in rows:
-            writer.writerow([_cell(value) for value in row])
-    return path
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(header)
+    for row in rows:
+        writer.writerow([_cell(value) for value in row])
+    return place(path, file.getvalue().encode())
 
 
 def write_table_csv(path: Path, table: pa.Table) -> Path:

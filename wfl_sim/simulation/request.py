@@ -1,5 +1,6 @@
 """Request: the scenarios to run, the options, and their run folders."""
 
+import os
 import re
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -143,6 +144,10 @@ def check_folders(out: Path, folders: Iterable[Path]) -> None:
     Raises:
         ScenarioError: They cannot be written.
     """
+    try:
+        os.fspath(out.absolute()).encode()
+    except UnicodeEncodeError:
+        raise ScenarioError(f"{out}: cannot be written: the path is not in UTF-8") from None
     try:
         places = (out, *out.absolute().parents)
         with tempfile.TemporaryFile(dir=next(each for each in places if each.exists())):

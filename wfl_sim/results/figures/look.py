@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
 from importlib.resources import as_file, files
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, Protocol, get_args
 
@@ -23,7 +24,7 @@ from matplotlib.ticker import FixedLocator
 from wfl_sim.results.figures.fonts import drawable, fallbacks
 from wfl_sim.results.figures.style import add_legend, columns, legend_height
 from wfl_sim.results.run import Run
-from wfl_sim.results.tables import cut, file_name, write_csv
+from wfl_sim.results.tables import cut, file_name, place, write_csv
 
 Style = Literal["screen", "ieee", "acm", "slide"]
 Format = Literal["png", "svg", "pdf"]
@@ -117,16 +118,14 @@ class Look:
         made if it does not exist. Equal figures give equal files: no date is written, and the
         identifiers in the SVG have a fixed salt.
         """
-        folder.mkdir(parents=True, exist_ok=True)
         paths: list[Path] = []
         for ending, drawn in self._figures(figure):
             self._finish(drawn)
             for kind in self.formats:
                 path = folder / f"{cut(name, 100) if ending else name}{ending}.{kind}"
-                path.unlink(missing_ok=True)  # a link is replaced, not followed
-                drawn.savefig(path, metadata=_METADATA[kind])
+                drawn.savefig(content := BytesIO(), format=kind, metadata=_METADATA[kind])
                 drawn.set_layout_engine("none")  # every format has the places of the first
-                paths.append(path)
+                paths.append(place(path, content.getvalue()))
         return [*paths, write_csv(folder / f"{name}.csv", header, rows)]
 
     def _figures(self, figure: Figure) -> Iterator[tuple[str, Figure]]:

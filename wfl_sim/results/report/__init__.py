@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from wfl_sim.results.report.content import report_content
 from wfl_sim.results.run import Run
+from wfl_sim.results.tables import place
 
 PARTS: Final = ("style.css", "charts.js", "timeline.js", "replay.js", "page.js")
 
@@ -27,11 +28,9 @@ def write_report(runs: Sequence[Run], path: Path, *, metric: str = "") -> Path:
     page = (files(__name__) / "page.html").read_text("utf-8")
     for name in PARTS:
         page = page.replace(f"@{name}@", (files(__name__) / name).read_text("utf-8"))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
     # The data come last: what names and labels hold is replaced by nothing.
-    path.write_text(page.replace("@data@", as_script(report_content(runs, metric))), "utf-8")
-    return path
+    page = page.replace("@data@", as_script(report_content(runs, metric)))
+    return place(path, page.encode())
 
 
 def as_script(value: object) -> str:
