@@ -3,10 +3,12 @@
 import csv
 
 import pytest
+from matplotlib.axes import Axes
 
 from wfl_sim.records import Metric, Span
 from wfl_sim.results import Run, write_run
-from wfl_sim.results.figures import alignment
+from wfl_sim.results.figures import alignment, draw_all
+from wfl_sim.results.figures.look import Look
 
 PREFERENCES = (0.9, 0.1)
 
@@ -46,6 +48,21 @@ def folder_of(tmp_path, label, seed, metrics=("reward", "helpfulness", "safety",
         states={},
     )
     return Run.open(folder)
+
+
+def test_intervals_are_bars_where_they_are_asked_for(tmp_path, monkeypatch):
+    bands = []
+    monkeypatch.setattr(Axes, "fill_between", lambda *_, **__: bands.append(1))
+    runs = [folder_of(tmp_path, "a", seed) for seed in (1, 2)]
+    for error_bars, count in ((True, 0), (False, 3)):
+        draw_all(
+            runs,
+            tmp_path / "f",
+            metric="reward",
+            only=["alignment"],
+            look=Look(error_bars=error_bars),
+        )
+        assert len(bands) == count
 
 
 def test_points_are_means_over_seeds_by_device(tmp_path):

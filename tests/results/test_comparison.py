@@ -20,7 +20,7 @@ from wfl_sim.config.sweep import Coordinate
 from wfl_sim.records import Metric, Span
 from wfl_sim.results import Goal, Run, write_run
 from wfl_sim.results.comparison import choose_goal, compared
-from wfl_sim.results.figures import compare, fleet
+from wfl_sim.results.figures import breakdown, compare, convergence, fleet
 from wfl_sim.results.figures.heat_map import heat_map
 from wfl_sim.results.figures.look import SCREEN
 from wfl_sim.results.figures.parameter import _set_axis, parameter
@@ -224,6 +224,20 @@ def test_intervals_along_an_axis_are_bars_where_they_are_asked_for(runs, tmp_pat
     assert not bands
     parameter(runs, tmp_path, GOAL, "cells.0.bandwidth")
     assert len(bands) == 8
+
+
+def test_intervals_stand_in_the_legend_and_that_they_may_be_cut(runs, tmp_path):
+    said = "95 % interval of the mean (cut where it leaves the axes)"
+    single = [run for run in runs if run.seed == 1]
+    draws = (
+        lambda runs: parameter(runs, tmp_path, GOAL, "cells.0.bandwidth"),
+        lambda runs: pareto(runs, tmp_path, GOAL),
+        lambda runs: convergence(runs, tmp_path),
+        lambda runs: breakdown(runs, tmp_path),
+    )
+    for draw in draws:
+        assert said in draw(runs)[1].read_text("utf-8")
+        assert said not in draw(single)[1].read_text("utf-8")
 
 
 def test_a_mean_of_some_seeds_says_of_how_many(runs, tmp_path):

@@ -103,6 +103,36 @@ def test_title_and_legend_of_a_narrow_screen_figure_stay_in_it(tmp_path):
     assert all(axes.get_window_extent().height > 20 for axes in figure.axes)
 
 
+@pytest.mark.parametrize("look", [Look(), Look(width=4.0), Look(style="ieee")])
+def test_a_label_that_is_wider_than_the_page_is_wrapped(look, tmp_path):
+    seen = []
+
+    class Watched(Look):
+        def _finish(self, figure):
+            figure.draw_without_rendering()
+            seen.append(figure)
+
+    look = Watched(style=look.style, width=look.width, formats=("svg",))
+    with look():
+        figure = Figure(figsize=(9.6, 4.6))
+        axes = figure.subplots()
+        axes.set_xlabel("mean of what all devices together have sent over the air (Mbit)")
+        add_legend(figure, line_handles(line_styles(["a long label " * 15, "b"])), 110)
+        look.save(figure, tmp_path, "long", ("a",), [])
+    (drawn,) = seen
+    page, (legend,) = drawn.bbox, drawn.legends
+    box = legend.get_window_extent()
+    assert page.x0 <= box.x0 < box.x1 <= page.x1
+    assert drawn.axes[0].get_window_extent().height > 60
+
+
+def test_names_that_are_replaced_are_heard_of(tmp_path):
+    heard = []
+    look = Look(formats=("svg",), names={"alpha": "a", "nowhere": "n"}, on_name=heard.append)
+    figure_of(look, tmp_path)
+    assert set(heard) == {"alpha"}
+
+
 def test_shares_stand_in_bars_that_have_room_for_them():
     figure = Figure(figsize=(4, 2), dpi=100)
     axes = figure.subplots()

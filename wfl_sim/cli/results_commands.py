@@ -1,7 +1,7 @@
 """Commands on runs: compare, plot, report, ls, diff, export."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -42,9 +42,14 @@ Names = Annotated[
 
 
 def look_of(
-    style: str, width: str, formats: Sequence[str] | None, error_bars: bool, names: Any
+    style: str,
+    width: str,
+    formats: Sequence[str] | None,
+    error_bars: bool,
+    names: Any,
+    on_name: Callable[[str], object],
 ) -> "Look":
-    """Return the look that the options ask for.
+    """Return the look that the options ask for; `on_name` hears of the names that are replaced.
 
     Raises:
         ValueError: An option is wrong.
@@ -57,6 +62,7 @@ def look_of(
         formats=tuple(dict.fromkeys(formats or ("png", "svg"))),  # type: ignore[arg-type]
         error_bars=error_bars,
         names=dict(pair("--name", each) for each in names or ()),
+        on_name=on_name,
     )
 
 
@@ -127,7 +133,8 @@ def plot(
         from wfl_sim.results.figures import compare as draw_comparison
         from wfl_sim.results.figures import draw_all
 
-        look = look_of(style, width, formats, error_bars, names)
+        replaced: set[str] = set()
+        look = look_of(style, width, formats, error_bars, names, replaced.add)
         folder = out or beside(runs, "figures")
         opened = open_runs(runs, warn)
         goal = choose_goal(opened, metric, target=target)
@@ -147,7 +154,7 @@ def plot(
             )
             if not paths:
                 raise ValueError("nothing was drawn")
-        for old in sorted(look.names.keys() - look.replaced):
+        for old in sorted(look.names.keys() - replaced):
             warn(f"--name {old}={look.names[old]}: no figure has {old!r}")
         for path in [*paths, *(write_traces(opened, folder) if trace else ())]:
             typer.echo(path)

@@ -5,6 +5,7 @@ from typing import Final
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
@@ -18,6 +19,7 @@ from wfl_sim.results.figures.style import (
     GREY,
     Styles,
     add_legend,
+    interval_handle,
     line_handles,
     line_styles,
     scale,
@@ -37,7 +39,7 @@ Groups = Mapping[str, Sequence[Run]]
 
 
 @saved
-def alignment(runs: Sequence[Run]) -> Iterator[Drawing]:
+def alignment(runs: Sequence[Run], *, error_bars: bool = False) -> Iterator[Drawing]:
     """Draw the true rewards of language models: three against time, and the trade-off by device.
 
     Against time: the mean over devices and seeds with the 95 % t-interval over seeds, as steps. The
@@ -56,11 +58,12 @@ def alignment(runs: Sequence[Run]) -> Iterator[Drawing]:
     panels = figure.subplots(2, 2)
     styles = line_styles(groups)
     for axes, metric in zip(panels.flat, _TITLES, strict=False):
-        rows += _draw_metric(axes, metric, groups, styles)
+        rows += _draw_metric(axes, metric, groups, styles, error_bars)
     rows += _draw_trade_off(panels[1, 1], groups, styles)
-    handles = line_handles(
-        {f"{label} (seeds: {len(groups[label])})": style for label, style in styles.items()}
-    )
+    names = {f"{label} (seeds: {len(groups[label])})": style for label, style in styles.items()}
+    handles: list[Artist] = [*line_handles(names)]
+    if any(len(members) > 1 for members in groups.values()):
+        handles.append(interval_handle(band=not error_bars))
     before = "before tuning (last panel)"
     handles.append(Line2D([], [], color=GREY, marker="x", ls="", label=before))
     add_legend(figure, handles, width=115)
@@ -105,12 +108,12 @@ def rewards(runs: Sequence[Run]) -> Iterator[Drawing]:
 
 
 def _draw_metric(
-    axes: Axes, metric: str, groups: Groups, styles: Styles
+    axes: Axes, metric: str, groups: Groups, styles: Styles, error_bars: bool
 ) -> list[tuple[object, ...]]:
     curves = [curve(members, metric, "personal_mean", "time") for members in groups.values()]
     factor, unit = scale(max(one.x[-1] for one in curves), "s")
     for one in curves:
-        draw_mean(axes, one, styles[one.label], factor, 0.15)
+        draw_mean(axes, one, styles[one.label], factor, 0.15, bars=error_bars)
     set_label(axes, "x", "simulated time", unit)
     axes.set_ylabel(metric)
     axes.set_title(_TITLES[metric])

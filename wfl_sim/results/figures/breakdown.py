@@ -16,6 +16,7 @@ from matplotlib.text import Text
 from wfl_sim.results.figures.look import Drawing, saved
 from wfl_sim.results.figures.style import (
     INK,
+    INTERVAL,
     add_legend,
     fill,
     in_order,
@@ -104,7 +105,7 @@ def breakdown(runs: Sequence[Run]) -> Iterator[Drawing]:
     seen = in_order(part for stack in bars.values() for one in stack for part in one.parts)
     handles: list[Artist] = [*patches(seen)]
     if any(len(members) > 1 for members in groups.values()):
-        text = "total: seeds, 95 % interval of the mean"
+        text = f"total: seeds, {INTERVAL}"
         handles.append(Line2D([], [], color=INK, lw=1, label=text, marker="o", ms=4, mfc="white"))
     add_legend(figure, handles, width=170)
     figure.suptitle("Where the time and the energy of all devices together go")

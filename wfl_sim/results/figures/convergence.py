@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -20,6 +21,7 @@ from wfl_sim.results.figures.style import (
     add_legend,
     add_share,
     halos,
+    interval_handle,
     line_handles,
     line_styles,
     scale,
@@ -96,7 +98,11 @@ def convergence(
         finite = any(np.isfinite(one.mean).any() for one in curves["rounds"])
         title = f"{metric}: {SCOPES.get(scope, scope)}"
         figure.suptitle(title if finite else f"{title}: no finite value")
-        add_legend(figure, _handles(curves["rounds"], styles, target), width=135)
+        handles = _handles(curves["rounds"], styles, target)
+        intervals = any(len(members) > 1 for members in groups.values())
+        if intervals and (look.error_bars or len(groups) <= MOST_BANDS):
+            handles.append(interval_handle(band=not look.error_bars))
+        add_legend(figure, handles, width=135)
         rows = [row for cost, of_cost in curves.items() for row in _rows(cost, of_cost, target)]
         return look.save(figure, folder, file_name("convergence", metric, scope), HEADER, rows)
 
@@ -193,8 +199,9 @@ def _limit(axes: Axes, curves: Sequence[Curve], target: float | None) -> None:
     axes.set_ylim(low - below, high + above)
 
 
-def _handles(curves: Sequence[Curve], styles: Styles, target: float | None) -> list[Line2D]:
-    handles = line_handles({f"{c.label} (seeds: {len(c.seeds)})": styles[c.label] for c in curves})
+def _handles(curves: Sequence[Curve], styles: Styles, target: float | None) -> list[Artist]:
+    names = {f"{c.label} (seeds: {len(c.seeds)})": styles[c.label] for c in curves}
+    handles: list[Artist] = [*line_handles(names)]
     if target is not None:
         text = f"target {target:g}; ticks: mean cost of reaching it"
         tick: dict[str, Any] = {"marker": "|", "ms": 11, "mew": 1.8}

@@ -96,7 +96,8 @@ def draw_all(
             drawn["convergence"].append(write_csv(folder / f"{name}.csv", header, rows))
     for name, draw in FIGURES.items():
         if name in drawn:
-            drawn[name] += draw(runs, folder, look=look)
+            bars = {"error_bars": look.error_bars} if draw is alignment else {}
+            drawn[name] += draw(runs, folder, look=look, **bars)
     if "sweep" in only:
         goal = choose_goal(runs, metric if known else "", "", target)
         drawn["sweep"] += along_axes(runs, goal, folder, look=look)

@@ -10,6 +10,7 @@ from functools import wraps
 from importlib.resources import as_file, files
 from io import BytesIO
 from pathlib import Path
+from textwrap import fill
 from typing import Any, Final, Literal, NamedTuple, Protocol, get_args
 
 import matplotlib as mpl
@@ -22,7 +23,7 @@ from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator
 
 from wfl_sim.results.figures.fonts import drawable, fallbacks
-from wfl_sim.results.figures.style import add_legend, columns, legend_height
+from wfl_sim.results.figures.style import LINE, add_legend, columns, legend_rows, wrap_labels
 from wfl_sim.results.run import Run
 from wfl_sim.results.tables import cut, file_name, place, write_csv
 
@@ -75,8 +76,8 @@ class Look:
     """Whether intervals along a curve are bars at some points, not a band."""
     names: Mapping[str, str] = field(default_factory=dict)
     """What to write in place of names of labels, axes and metrics."""
-    replaced: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
-    """Those of `names` that stood in a figure."""
+    on_name: Callable[[str], object] = field(default=lambda _: None, repr=False, compare=False)
+    """Called with those of `names` that stand in a figure."""
 
     def __post_init__(self) -> None:
         if self.style not in (known := get_args(Style)):
@@ -143,15 +144,21 @@ class Look:
     def _fit(self, figure: Figure, width: float) -> None:
         """Give a figure this width, its legends as many columns as fit, and the rows they take.
 
-        Texts do not shrink with it, so a low figure keeps its height.
+        Texts do not shrink with it, so a low figure keeps its height, and rows of panels keep what
+        their axes take.
         """
         wide, high = figure.get_size_inches()
+        rows = [each.get_gridspec().nrows for a in figure.axes if (each := a.get_subplotspec())]
         high = max(high * width / wide, min(high, 2.5))
+        high += max(0.5 * max(rows, default=1) * (1 - width / wide), 0.0)
         for legend in figure.legends[:]:
             handles = [handle for handle in legend.legend_handles if handle is not None]
             legend.remove()
             add_legend(figure, handles, int(12 * width))
-            high += legend_height(handles, int(12 * width))
+            high += LINE * legend_rows(handles, columns(handles, int(12 * width)))
+        for axes in figure.axes:
+            letters = max(int(12 * width * _share(axes)[0]) - 4, 8)
+            axes.set_xlabel(fill(axes.get_xlabel(), letters))
         figure.suptitle(figure.get_suptitle(), wrap=True)
         figure.set_size_inches(width, high)
 
@@ -188,9 +195,10 @@ class Look:
         letters = int(width * 72 / (0.53 * _SIZES[self.style][1]))
         for handle in handles:
             handle.set_label(_SEEDS.sub("", str(handle.get_label())))
+        wrap_labels(handles, letters)
         count = columns(handles, letters)
         figure.legend(handles=list(handles), loc="outside upper center", ncols=count)
-        return -(-len(handles) // count)
+        return legend_rows(handles, count)
 
     def _finish(self, figure: Figure) -> None:
         """Write names as asked for, and bring the size of all texts into the range of the style."""
@@ -212,7 +220,8 @@ class Look:
             return drawable(text)
         known = "|".join(map(re.escape, sorted(self.names, key=len, reverse=True)))
         found = rf"(?<!\w)({known})(?!\w)"
-        self.replaced.update(re.findall(found, text))
+        for name in re.findall(found, text):
+            self.on_name(name)
         return drawable(re.sub(found, lambda match: self.names[match[1]], text))
 
 

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, Final
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -21,6 +22,7 @@ from wfl_sim.results.figures.style import (
     add_share,
     fit_to_seeds,
     halos,
+    interval_handle,
     legend_height,
     line_handles,
     line_styles,
@@ -77,7 +79,7 @@ def parameter(
     assert axis is not None
     panels = _panels(runs, goal)
     styles = line_styles([line.label for line in of_axis])
-    handles = line_handles(styles, linestyle="-")
+    handles: list[Artist] = [*line_handles(styles, linestyle="-")]
     if any("target" in panel.quantities for panel in panels):
         text = f"until {goal.metric} {goal.target:g} ({goal.whose})"
         shown: tuple[dict[str, Any], ...] = ({"ls": "-"}, {"ls": DASHED})
@@ -85,12 +87,14 @@ def parameter(
             shown = ({"ls": "", "marker": "o"}, {"ls": "", "marker": "o", "mfc": "white"})
         for style, label in zip(shown, ("the whole run", text), strict=True):
             handles.append(Line2D([], [], color=INK, label=label, **style))
+    banded = len(of_axis) <= BANDS and not error_bars
+    if len({run.seed for run in runs}) > 1:
+        handles.append(interval_handle(band=banded and axis.numeric))
     shape = (2, 2) if len(panels) == 4 else (1, len(panels))
     height = 3.1 * shape[0] + 0.6 + legend_height(handles, LEGEND)
     figure = Figure(figsize=(9.6, height))
     rows: list[tuple[Any, ...]] = []
     subplots = figure.subplots(*shape, squeeze=False)
-    banded = len(of_axis) <= BANDS and not error_bars
     for axes, panel in zip(subplots.flat, panels, strict=True):
         rows += _draw_panel(axes, axis, of_axis, styles, panel, banded=banded)
     figure.suptitle(f"By {axis.title}")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -18,6 +19,7 @@ from wfl_sim.results.figures.style import (
     Styles,
     add_legend,
     fit_to_seeds,
+    interval_handle,
     legend_height,
     line_handles,
     line_styles,
@@ -101,8 +103,10 @@ def pareto(runs: Sequence[Run], goal: Goal) -> Iterator[Drawing]:
     axis, of_axis = lines(runs, main_axis(runs))
     points = {cost: _points(of_axis, cost, goal) for cost in COSTS}
     styles = line_styles([line.label for line in of_axis])
-    handles = line_handles(styles, linestyle="")
+    handles: list[Artist] = [*line_handles(styles, linestyle="")]
     handles.append(Line2D([], [], label="Pareto front (of the means)", **STAIRCASE))
+    if any(len(point.y.by_seed) > 1 for point in points["seconds"]):
+        handles.append(interval_handle(band=False))
     figure = Figure(figsize=(9.6, 4.6 + legend_height(handles, LEGEND)))
     panels = figure.subplots(1, 2, sharey=True)
     finals = [y for point in points["seconds"] for y in point.y.by_seed.values()]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import fill as fill_text
 from typing import Any, Final, Literal
 
 import matplotlib as mpl
@@ -18,6 +19,9 @@ INK: Final = "#222222"
 GREY: Final = "#444444"
 HANDLE: Final = 9
 """Characters that the line or patch of a legend entry takes."""
+INTERVAL: Final = "95 % interval of the mean (cut where it leaves the axes)"
+LINE: Final = 0.21
+"""Inches of a line of a legend."""
 LINES: Final = ("-", "--", "-.", ":")
 MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")
 
@@ -101,6 +105,13 @@ def line_handles(styles: Styles, **changes: Any) -> list[Line2D]:
     ]
 
 
+def interval_handle(*, band: bool) -> Artist:
+    """Return the entry of a legend for intervals, drawn as bands or as whiskers."""
+    if band:
+        return Patch(facecolor=INK, alpha=0.14, lw=0, label=INTERVAL)
+    return Line2D([], [], color=INK, lw=0.9, marker="|", ms=6, label=INTERVAL)
+
+
 def halos(lines: Sequence[tuple[NDArray[Any], NDArray[Any]]]) -> list[float]:
     """Return how much wider than one line each is drawn, so that later equal ones do not hide it.
 
@@ -114,20 +125,33 @@ def halos(lines: Sequence[tuple[NDArray[Any], NDArray[Any]]]) -> list[float]:
 
 
 def add_legend(figure: Figure, handles: Sequence[Artist], width: int) -> None:
-    """Put a legend below a figure that is `width` characters wide."""
+    """Put a legend below a figure that is `width` characters wide; longer entries are wrapped."""
+    wrap_labels(handles, width)
     count = columns(handles, width)
     figure.legend(handles=list(handles), loc="outside lower center", ncols=count)
 
 
 def legend_height(handles: Sequence[Artist], width: int) -> float:
     """Return the inches that a legend below a figure takes beyond its first two rows."""
-    rows = -(-len(handles) // columns(handles, width))
-    return 0.21 * max(rows - 2, 0)
+    wrap_labels(handles, width)
+    return LINE * max(legend_rows(handles, columns(handles, width)) - 2, 0)
+
+
+def legend_rows(handles: Sequence[Artist], count: int) -> int:
+    """Return the lines of text that a legend of so many columns has, wrapped ones included."""
+    lines = [1 + str(handle.get_label()).count("\n") for handle in handles]
+    return max(int(sum(column)) for column in np.array_split(lines, count))
+
+
+def wrap_labels(handles: Sequence[Artist], width: int) -> None:
+    """Wrap the labels of a legend that are wider than `width` characters."""
+    for handle in handles:
+        handle.set_label(fill_text(str(handle.get_label()), max(width - HANDLE, 2 * HANDLE)))
 
 
 def columns(handles: Sequence[Artist], width: int) -> int:
     """Return how many columns of a legend fit side by side into `width` characters."""
-    lengths = [len(str(handle.get_label())) + HANDLE for handle in handles]
+    lengths = [max(map(len, str(h.get_label()).split("\n"))) + HANDLE for h in handles]
     fitting = (
         count
         for count in range(len(lengths), 1, -1)

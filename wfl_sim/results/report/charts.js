@@ -180,7 +180,9 @@ class Chart {
       const margin = 0.06 * (top - bottom || Math.abs(top) || 1);
       [bottom, top] = [bottom - margin, top + margin];
     }
-    [this.left, this.right] = [52, width - 12];
+    const levelTicks = ticks(bottom, top, this.height / 60);
+    const longest = Math.max(0, ...levelTicks.map((tick) => plain(tick).length));
+    [this.left, this.right] = [Math.max(52, 24 + 7 * longest), width - 12];
     const [upper, lower] = [10, this.height - 40];
     const px = (each) => this.left + (this.right - this.left) *
       (x.log ? Math.log(each / low) / Math.log(high / low) : (each - low) / (high - low));
@@ -191,7 +193,7 @@ class Chart {
     this.unit = unit;
     const id = `clip-${Chart.count = (Chart.count || 0) + 1}`;
     const parts = [draw("clipPath", { id }, draw("rect", { x: this.left, y: upper - 4, width: this.right - this.left, height: lower - upper + 8 }))];
-    for (const tick of ticks(bottom, top, this.height / 60)) {
+    for (const tick of levelTicks) {
       parts.push(draw("line", { x1: this.left, x2: this.right, y1: py(tick), y2: py(tick), stroke: "#e4e8ec" }),
         draw("text", { x: this.left - 7, y: py(tick) + 4, "text-anchor": "end", class: "tick" }, plain(tick)));
     }

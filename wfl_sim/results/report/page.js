@@ -59,7 +59,7 @@ function showSummary() {
 
 function showCurves() {
   if (!DATA.curves.length) return;
-  const host = section("Convergence", "Means over seeds as steps, with the 95 % t-interval of the mean where there are two seeds or more; thin lines are seeds. " +
+  const host = section("Convergence", "Means over seeds as steps, with the 95 % t-interval of the mean where there are two seeds or more, cut where it leaves the chart; thin lines are seeds. " +
     "Drag over a part to zoom in, double-click for all. The dotted line is 95 % of the best final value.");
   const wanted = DATA.curves.findIndex((each) => each.metric === DATA.goal.metric && each.scope === DATA.goal.scope);
   let current = DATA.curves[Math.max(0, wanted)], cost = "rounds";
