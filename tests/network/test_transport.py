@@ -40,6 +40,16 @@ def test_a_transfer_takes_its_round_trips_and_the_rest_at_the_rate(windows):
     assert sent.end == pytest.approx(seconds(windows * FIRST), rel=1e-12)
 
 
+def test_a_request_may_be_sent_again():
+    """Its window is the first one, whatever became of it before."""
+    env, asked = simpy.Environment(), request(7.5 * FIRST)
+    wire = carrier(env)
+    for _ in range(2):
+        sent = wire.send(asked)
+        env.run(sent.done)
+        assert sent.end - sent.start == pytest.approx(seconds(7.5 * FIRST), rel=1e-12)
+
+
 def test_a_bound_of_the_window_is_a_bound_of_the_rate():
     env = simpy.Environment()
     sent = carrier(env).send(request(100 * FIRST, largest=4 * FIRST))

@@ -63,7 +63,6 @@ class Carrier:
             request.group.active.append(transfer)
         self._listeners += request.on_power is not None
         self._active.append(transfer)
-        transfer.held_back = 0.0 if request.window is None else request.bits
         self._progress.add(request, self.env.now, transfer.release(self.env.now))
         self._wake()
         return transfer

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import simpy
 
@@ -25,7 +25,7 @@ class BroadcastGroup:
     """Whether all receivers have left, which has been noted."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Window:
     """What a sender may send before its acknowledgements come, doubled in every round trip."""
 
@@ -38,12 +38,11 @@ class Window:
     due: float = -math.inf
     """Time in s at which acknowledgements of the present window come."""
 
-    def release(self, left: float, now: float) -> float:
-        """Begin the next window; return how many of the bits left are in it."""
-        if self.due > -math.inf:
-            self.bits = min(2 * self.bits, self.largest)
-        self.due = now + self.round_trip
-        return min(self.bits, left)
+    def next(self, now: float) -> "Window":
+        """Return the window that begins at a time in s; the first has the bits of this one."""
+        begun = self.due > -math.inf
+        bits = min(2 * self.bits, self.largest) if begun else self.bits
+        return replace(self, bits=bits, due=now + self.round_trip)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ class TransferRequest:
     group: BroadcastGroup | None = None
     """Transmission whose other transfers begin at the same moment; None for a transfer alone."""
     window: Window | None = None
-    """Window of a transport, for a transfer of one link; None where all may be sent at once."""
+    """First window of a transport, for a transfer of one link; None where all is sent at once."""
     repair: Callable[["Transfer"], float] | None = None
     """Returns the seconds from the last bit until all has been received; None for none."""
 
@@ -104,10 +103,16 @@ class Transfer:
     """SINR in dB, averaged over the time on the air; None on a wire."""
     reported: tuple[float, float] = (0.0, 0.0)
     """Newest arguments of `request.on_power`."""
-    held_back: float = 0.0
+    window: Window | None = field(init=False)
+    """Present window of a transport."""
+    held_back: float = field(init=False)
     """Bits that its window holds back."""
     unheard: bool = False
     """Whether all receivers have left, which has been noted."""
+
+    def __post_init__(self) -> None:
+        self.window = self.request.window
+        self.held_back = 0.0 if self.window is None else self.bits
 
     def __repr__(self) -> str:
         return f"Transfer({self.bits:.6g} bit, links {self.links}, end {self.end:.6g} s)"
@@ -117,16 +122,12 @@ class Transfer:
         """Bits on the medium, headers included."""
         return self.request.bits
 
-    @property
-    def window(self) -> Window | None:
-        """Window of a transport."""
-        return self.request.window
-
     def release(self, now: float) -> float:
         """Return the bits that may be sent from now on."""
-        if self.request.window is None:
+        if self.window is None:
             return self.bits
-        part = self.request.window.release(self.held_back, now)
+        self.window = self.window.next(now)
+        part = min(self.window.bits, self.held_back)
         self.held_back -= part
         return part
 
