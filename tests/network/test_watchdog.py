@@ -1,5 +1,9 @@
 """Runs that would not end: what stands still, who waits for what, and who is out of reach."""
 
+import dataclasses
+import math
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
@@ -7,6 +11,7 @@ from tests.fixtures.churn import check_device, of, simulated
 from tests.fixtures.runs import BASE, outcome, scenario
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.results.tables import COLUMNS, values
+from wfl_sim.rounds import Synchronous
 from wfl_sim.simulation.remarks import not_finite, remarks
 from wfl_sim.simulation.simulation import Simulation
 
@@ -128,6 +133,43 @@ def test_a_policy_that_waits_for_uploads_gives_up(tmp_path, rounds, setting, mon
     kind = f"rounds={{kind: {rounds}, count: 5{count}}}"
     with pytest.raises(LocatedError, match="none of the last 1,020 local updates has arrived"):
         outcome(tmp_path, kind, setting, "model.payload=200 kbit", text=TWO)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waits(Synchronous):
+    """Waits before its rounds, a second at a time; without an end where `seconds` is infinite."""
+
+    seconds: float = math.inf
+
+    def _rounds(self, federation):
+        while federation.env.now < self.seconds:
+            yield federation.env.timeout(1.0)
+        yield from super()._rounds(federation)
+
+
+def test_a_policy_that_asks_nobody_ends_the_run(tmp_path):
+    given = dataclasses.replace(scenario(tmp_path, "stall=1 s", text=TWO), rounds=Waits(count=1))
+    with pytest.raises(
+        LocatedError, match=r"asked nobody for 1,000 s, at 1.* 2 devices \(device-0 first\) can"
+    ):
+        Simulation(given, network_only=True).run()
+
+
+def test_a_policy_may_wait_and_devices_may_be_away_for_longer(tmp_path):
+    given = scenario(tmp_path, "stall=1 s", "devices.0.area={radius: 99 m}", text=TWO)
+    waits = dataclasses.replace(given, rounds=Waits(count=1, seconds=900.0))
+    assert Simulation(waits, network_only=True).run().totals["rounds"]["aggregations"] == 1
+    (tmp_path / "away.csv").write_text("device,start (s),end (s)\n0,5000,1e6\n")
+    away = f"{{kind: trace, path: {tmp_path}/away.csv}}"
+    late = scenario(
+        tmp_path,
+        "stall=1 s",
+        f"devices.0.availability={away}",
+        f"devices.1.availability={away}",
+        text=TWO,
+    )
+    late = dataclasses.replace(late, rounds=Waits(count=1, seconds=5001.0))
+    assert Simulation(late, network_only=True).run().totals["rounds"]["aggregations"] == 1
 
 
 def test_a_clock_that_stands_still_is_an_error(tmp_path, monkeypatch):

@@ -1,8 +1,8 @@
 """Watchdog: ends a run that would never end by itself, and tells how far a run has come."""
 
 import time
-from collections.abc import Callable
-from math import log10
+from collections.abc import Callable, Sequence
+from math import inf, log10
 from typing import Final
 
 import simpy
@@ -26,6 +26,8 @@ _LEAST_ADVANCE: Final = 2e-5
 channel every 4 us it advances 30 times more."""
 _LAST: Final = 1e10
 """Seconds at which a double still tells 2 us apart."""
+_STALLS: Final = 1000
+"""Stalls that a policy may leave devices alone, although they are ready: 41 days unless changed."""
 _NAMED: Final = 3
 """Devices that an error names."""
 
@@ -35,7 +37,8 @@ class Watchdog:
 
     A run has stalled when a device has waited for a transfer for `stall` s in which no device has
     ended a transfer or a local computation, the server has aggregated nothing, no round has ended
-    and no device computes. A device that is away, or charges, waits for nothing.
+    and no device computes. A device that is away, or charges, waits for nothing. A policy that
+    asks none of the devices that are ready, for a thousand times as long, will never ask one.
 
     Args:
         federation: the devices.
@@ -53,6 +56,8 @@ class Watchdog:
         self._next_report = time.monotonic() + _REPORTS
         self._events = 0
         self._at = 0.0
+        self._ready_since = inf
+        """Time in s since which no device has worked and some have been ready."""
         self._seen: dict[int, tuple[object, float, float]] = {}
         """Transfer, bits left and the time in s since which they are the same, by device."""
 
@@ -111,6 +116,7 @@ class Watchdog:
         if now < completed + self._stall:
             return
         working = [device for device in self._federation.devices if device.busy]
+        self._check_policy(now, completed, working)
         computes = any(device.activity_log.activity == "compute" for device in working)
         if not working or computes:
             return
@@ -119,6 +125,20 @@ class Watchdog:
                 f"nothing has completed since {completed:,.6g} s, at {now:,.6g} s: "
                 f"{self._who()}; a larger value waits longer",
                 "stall",
+            )
+
+    def _check_policy(self, now: float, completed: float, working: Sequence[Device]) -> None:
+        """Refuse a policy that leaves devices alone which are ready."""
+        ready = [] if working else self._federation.available()
+        self._ready_since = min(self._ready_since, now) if ready else inf
+        since = max(self._ready_since, completed)
+        if now - since >= _STALLS * self._stall:
+            count = f"{len(ready)} device{'s' * (len(ready) > 1)}"
+            raise LocatedError(
+                f"the policy has asked nobody for {now - since:,.6g} s, at {now:,.6g} s, although "
+                f"{count} ({ready[0].name} first) can work; it must ask some or end; a larger "
+                "`stall` waits longer",
+                "rounds",
             )
 
     def _check_transfers(self, now: float) -> None:
