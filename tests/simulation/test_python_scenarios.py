@@ -1,6 +1,7 @@
 """Scenarios of Python: mappings in place of YAML, and classes that a notebook defines."""
 
 import pickle
+import re
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +21,28 @@ from wfl_sim.simulation.request import RunRequest
 
 def plain(text):
     return dict(YAML(typ="safe", pure=True).load(text))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"jobs": 0}, "jobs: must be a whole number of at least 1, got 0"),
+        ({"jobs": -1}, "jobs: must be a whole number of at least 1, got -1"),
+        ({"threads": 0}, "threads: must be a whole number of at least 1, got 0"),
+        ({"threads": "2"}, "threads: must be a whole number of at least 1, got '2'"),
+    ],
+)
+def test_numbers_of_jobs_and_threads_are_checked(wrong, said, tmp_path):
+    two = {**plain(BASE), "sweep": {"seeds": [1, 2]}}
+    for start in (wfl_sim.run, wfl_sim.sweep):
+        with pytest.raises(ScenarioError, match=re.escape(said)):
+            start(two, out=tmp_path, **wrong)
+
+
+def test_one_setting_may_stand_without_a_list():
+    (loaded,) = wfl_sim.load(plain(BASE), settings="seed=9")
+    assert loaded.scenario.seed == 9
+    assert RunRequest.of(plain(BASE), "seed=9").loaded[0].scenario.seed == 9
 
 
 def test_a_mapping_is_the_same_as_its_file(tmp_path):

@@ -180,7 +180,7 @@ def _network(
 ) -> Loaded:
     """Return the scenario, with placeholders for what an app decides."""
     document = read_extended(source)
-    for setting in settings:
+    for setting in [settings] if isinstance(settings, str) else settings:
         document = apply_setting(document, setting)
     for *above, key in _DECIDED:
         holder = document.data.get(above[0]) if above else document.data

@@ -63,6 +63,7 @@ def load(
     Raises:
         ScenarioError: anything is wrong; the message reads ``file:line: path: what``.
     """
+    settings = [settings] if isinstance(settings, str) else settings
     document = with_seeds(only_variants(read_extended(file), only), seeds)
     if executor:
         check_settings(document.data.get("sweep"), (f"execution={executor}",))

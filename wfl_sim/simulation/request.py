@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Self
 
@@ -40,6 +41,9 @@ class RunRequest:
     network_only: bool = False
     threads: int = 1
 
+    def __post_init__(self) -> None:
+        check_count("threads", self.threads)
+
     @classmethod
     def of(
         cls,
@@ -57,7 +61,7 @@ class RunRequest:
         return cls(
             file=file if isinstance(file, Mapping) else Path(file),
             out=Path(out),
-            settings=tuple(settings),
+            settings=(settings,) if isinstance(settings, str) else tuple(settings),
             allow_plugins=allow_plugins,
             network_only=network_only,
             threads=threads,
@@ -136,6 +140,16 @@ class RunRequest:
         order = by_group([learning_of(each.scenario) for each in loaded])
         begin, end = ((number + i) * len(loaded) // shares for i in (-1, 0))
         return [loaded[each] for each in sorted(order[begin:end])]
+
+
+def check_count(name: str, value: Any) -> None:
+    """Check an argument that is a number of things.
+
+    Raises:
+        ScenarioError: It is no whole number of at least 1.
+    """
+    if not isinstance(value, Integral) or value < 1:
+        raise ScenarioError(f"{name}: must be a whole number of at least 1, got {value!r}")
 
 
 def check_folders(out: Path, folders: Iterable[Path]) -> None:

@@ -33,7 +33,7 @@ from wfl_sim.simulation.remarks import (
     remarks,
     trace_remarks,
 )
-from wfl_sim.simulation.request import RunRequest, by_group
+from wfl_sim.simulation.request import RunRequest, by_group, check_count
 from wfl_sim.simulation.simulation import Simulation, SimulationResult
 
 _VERSIONS = ("numpy", "scipy", "simpy", "torch", "transformers", "peft", "safetensors")
@@ -151,6 +151,7 @@ def run_each(
     runner: Runner, groups: Sequence[str], jobs: int, listener: ProgressListener
 ) -> Iterator[tuple[int, Path]]:
     """Run every scenario of a runner; scenarios of equal `groups` have the same learning."""
+    check_count("jobs", jobs)
     if jobs == 1 or len(groups) == 1:
         with closing(runner):
             yield from ((number, runner(number, listener)) for number in by_group(groups))
