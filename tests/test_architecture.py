@@ -80,7 +80,7 @@ def test_a_circle_of_folders_is_found(tmp_path):
     [
         ({"torch", "transformers", "peft"}, {"learning"}),
         ({"matplotlib"}, {"results", "channel_models"}),
-        ({"simpy"}, {"network", "rounds", "simulation", "flower", "gym"}),
+        ({"simpy"}, {"network", "rounds", "flower", "gym"}),
         ({"flwr"}, {"flower"}),
         ({"gymnasium"}, {"gym"}),
         ({"typer", "rich"}, {"cli"}),

@@ -198,19 +198,29 @@ def test_a_run_that_is_piped_says_one_line_a_run(files):
     Run.open(out / folders[0].removeprefix("runs/")).verify()
 
 
-def test_a_mistake_in_a_plugin_keeps_its_traceback(files):
+@pytest.mark.parametrize(
+    ("mistake", "said"),
+    [
+        ("demands.nothing", "AttributeError: "),
+        ("open('nowhere.csv')", "FileNotFoundError: [Errno 2] No such file"),
+        ("json.loads('{')", "JSONDecodeError: Expecting property name"),  # SimPy cannot copy it
+    ],
+)
+def test_a_mistake_in_a_plugin_keeps_its_traceback(files, mistake, said):
     files.write(
+        "import json\n"
         "from dataclasses import dataclass\n"
         "@dataclass(frozen=True)\n"
         "class Mine:\n"
         "    def shares(self, demands):\n"
-        "        return demands.nothing\n",
+        f"        return {mistake}\n",
         "mine.py",
     )
     file = files.write(GOOD.replace("proportional-fair", "./mine.py:Mine"))
     done = wfl_sim("run", file, "--allow-plugins", "--out", files.folder / "runs")
     assert done.returncode == 1
-    assert 'mine.py", line 5, in shares' in done.stderr
+    assert 'mine.py", line 6, in shares' in done.stderr
+    assert said in done.stderr.splitlines()[-1]
     assert not list((files.folder / "runs").glob("[!.]*"))
 
 

@@ -397,3 +397,21 @@ def test_the_command(tmp_path):
     assert done.returncode == 0, done.stderr
     folder = tmp_path / done.stdout.splitlines()[-1]
     assert (folder / "manifest.json").is_file()
+
+
+@pytest.mark.parametrize("mistake", ["int('x')", "open('nowhere.csv')"])
+def test_a_mistake_in_an_app_keeps_its_traceback(tmp_path, mistake):
+    (tmp_path / "pyproject.toml").write_text(
+        "[project]\nname = 'x'\nversion = '1'\n[tool.flwr.app]\npublisher = 'me'\n"
+        "[tool.flwr.app.components]\nserverapp = 'wrong:server'\nclientapp = 'wrong:client'\n"
+    )
+    (tmp_path / "wrong.py").write_text(
+        "from flwr.clientapp import ClientApp\nfrom flwr.serverapp import ServerApp\n"
+        f"client, server = ClientApp(), ServerApp()\n@server.main()\ndef main(grid, context):\n"
+        f"    {mistake}\n"
+    )
+    words = ["flower", str(tmp_path), "--scenario", str(CELL)]
+    start = [sys.executable, "-c", "from wfl_sim.cli import main; main()", *words]
+    done = subprocess.run(start, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 1
+    assert 'wrong.py", line 6, in main' in done.stderr

@@ -48,13 +48,20 @@ def flower(
                 changed[key] = tomllib.loads(f"value = {text}")["value"]
             except tomllib.TOMLDecodeError:
                 changed[key] = text
+        counts = {}
+        for kind, text in pairs.items():
+            try:
+                counts[kind] = Unit("FLOP", minimum=0.0).parse(text)
+            except ValueError as error:
+                raise ScenarioError(f"--flops {kind}={text}: {error}") from None
+    with one_line_errors():
         run = run_app(
             folder,
             scenario,
             out=out,
             settings=tuple(settings or ()),
             config=changed,
-            flops={kind: Unit("FLOP", minimum=0.0).parse(text) for kind, text in pairs.items()},
+            flops=counts,
             payload="arrays" if arrays_only else "message",
             allow_plugins=allow_plugins,
             warn=warn,

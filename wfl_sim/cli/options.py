@@ -104,6 +104,7 @@ def one_line_errors(
     `ScenarioError`, `OSError` and `kinds`.
     """
     from wfl_sim.config.errors import ScenarioError, one_line
+    from wfl_sim.config.plugin_code import raised_by_plugin
 
     of_users: tuple[type[Exception], ...] = (ScenarioError, OSError, *kinds)
     try:
@@ -111,6 +112,8 @@ def one_line_errors(
     except BrokenPipeError:
         raise
     except of_users as error:
+        if not isinstance(error, ScenarioError) and raised_by_plugin(error):
+            raise
         text = str(error)
         if isinstance(error, OSError) and error.filename and error.strerror:
             text = f"{error.filename}: {error.strerror}"

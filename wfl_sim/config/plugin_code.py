@@ -19,7 +19,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from functools import lru_cache
 from importlib.util import resolve_name
 from pathlib import Path
-from traceback import extract_tb
+from traceback import extract_tb, walk_tb
 from types import ModuleType
 from typing import Final
 
@@ -115,6 +115,14 @@ def edited_sources(module: ModuleType) -> set[str]:
     """Return the modules of a recorded plug-in whose files differ from what was imported."""
     before, now = sources(module.__name__), sources(module.__name__, on_disk=True)
     return {name for name in {*before, *now} if before.get(name) != now.get(name)}
+
+
+def raised_by_plugin(error: BaseException) -> bool:
+    """Return whether the code of a plug-in was running when an error, or its cause, was raised."""
+    frames = (frame for frame, _ in walk_tb(error.__traceback__))
+    if any(_RECORD in frame.f_globals for frame in frames):
+        return True
+    return error.__cause__ is not None and raised_by_plugin(error.__cause__)
 
 
 def is_installed(file: Path) -> bool:

@@ -21,7 +21,7 @@ from flwr.supercore.task_identity import TaskIdentity
 from wfl_sim.config.documents import Document, Place
 from wfl_sim.config.errors import LocatedError, ScenarioError
 from wfl_sim.config.merging import apply_setting
-from wfl_sim.config.plugin_code import plugins_allowed
+from wfl_sim.config.plugin_code import plugins_allowed, remember
 from wfl_sim.config.validation import typed
 from wfl_sim.flower.exchanges import ExchangePlan
 from wfl_sim.flower.grid import SimulatedGrid
@@ -200,7 +200,9 @@ def _component(file: Path, components: Mapping[str, str], key: str) -> Any:
     """Return the object that `pyproject.toml` names as ``module:attribute``."""
     module, _, attribute = components[key].partition(":")
     try:
-        return getattr(importlib.import_module(module), attribute)
+        loaded = importlib.import_module(module)
+        remember(loaded)  # as a plug-in, whose errors keep their traceback
+        return getattr(loaded, attribute)
     except (ImportError, AttributeError) as error:
         raise ScenarioError(f"{file}: {key}: {components[key]}: {error}") from error
 

@@ -6,7 +6,6 @@ from functools import partial
 from math import inf, nan
 
 import numpy as np
-import simpy
 
 from channel_models.validation import FloatArray
 from wfl_sim.config.answers import AnswerError
@@ -24,6 +23,7 @@ from wfl_sim.network.context import RunContext
 from wfl_sim.network.devices.device import Device
 from wfl_sim.network.devices.mobility import MobilityContext, MobilityProcess
 from wfl_sim.network.devices.sender_facts import sender_facts
+from wfl_sim.network.environment import Environment
 from wfl_sim.network.federation.edge_server import EdgeServer
 from wfl_sim.network.federation.federation import Federation
 from wfl_sim.network.federation.server import Server
@@ -62,7 +62,7 @@ def build_federation(
         examples: Number of training examples of each device; one each if there are no data.
         ahead: Threads that draw samples of fading beside the simulation; the samples are the same.
     """
-    env = simpy.Environment()
+    env = Environment()
     devices: list[Device] = []
     groups = [group for group in scenario.devices for _ in range(group.count)]
     users = [each.traffic for each in placement.sources for _ in each.links]
