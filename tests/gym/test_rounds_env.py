@@ -155,12 +155,19 @@ def test_wifi_has_no_shares():
 
 def test_a_reset_that_cannot_be_is_one_line():
     env = RoundsEnv(SCENARIO, act="selection")
-    for options in ({"sed": 3}, {"seed": -1}):
+    for options in ({"sed": 3}, {"seed": -1}, {"seed": "x"}, {"seed": 3.0}):
         with pytest.raises(ValueError, match="options may have a `seed`"):
             env.reset(options=options)
     far = {"count": 1, "hardware": "jetson-orin-nano", "area": {"radius": "90 km"}}
     with pytest.raises(ScenarioError, match=r"^devices\.0: device-0 is out of reach"):
         RoundsEnv({**SCENARIO, "devices": [far]}, act="selection").reset(seed=1)
+
+
+def test_a_reward_that_is_no_number_is_named():
+    env = RoundsEnv(SCENARIO, act="selection", reward=lambda info: None)
+    env.reset(seed=1)
+    with pytest.raises(TypeError, match="`reward` must return a number, got None"):
+        env.step(np.ones(3))
 
 
 def test_a_step_needs_an_episode_and_a_value_for_each_device():

@@ -1,10 +1,10 @@
 """An environment whose steps are the rounds of a scenario."""
 
-import operator
 import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, SupportsFloat
 
@@ -115,7 +115,7 @@ class RoundsEnv(gymnasium.Env[dict[str, Any], Any], EzPickle):
         self._acts = [act] if isinstance(act, str) else [*act]
         if not self._acts or len(set(self._acts)) < len(self._acts):
             raise ValueError(f"act must name decisions, each once, got {act!r}")
-        if operator.index(rounds) < 0 or not 0 < pause < float("inf"):
+        if not isinstance(rounds, Integral) or rounds < 0 or not 0 < pause < float("inf"):
             what = f"got rounds={rounds}, pause={pause}"
             raise ValueError(f"rounds must be 1 or more, and pause a number of seconds, {what}")
         one = loaded[0].scenario
@@ -159,9 +159,10 @@ class RoundsEnv(gymnasium.Env[dict[str, Any], Any], EzPickle):
         """
         super().reset(seed=seed)
         chosen = {"seed": int(self.np_random.integers(2**31)), **(options or {})}
-        if chosen.keys() != {"seed"} or operator.index(chosen["seed"]) < 0:
+        seed = chosen["seed"]
+        if chosen.keys() != {"seed"} or not isinstance(seed, Integral) or seed < 0:
             raise ValueError(f"options may have a `seed`, a whole number from 0 on, got {options}")
-        one = replace(self._scenario, seed=operator.index(chosen["seed"]))
+        one = replace(self._scenario, seed=int(seed))
         self._number = self._rounds  # no episode, if what follows fails
         self._simulation = prepare(
             replace(self._loaded, scenario=one),
@@ -186,6 +187,7 @@ class RoundsEnv(gymnasium.Env[dict[str, Any], Any], EzPickle):
 
         Raises:
             ResetNeeded: no episode has begun, or it is over.
+            TypeError: `reward` has returned no number.
             InvalidAction: the action has not a value of the space for each device.
             ScenarioError: the round has no end; the episode is over.
         """
@@ -216,8 +218,10 @@ class RoundsEnv(gymnasium.Env[dict[str, Any], Any], EzPickle):
         if over:
             self._number = self._rounds
             info |= self._finish()
-        reward = float(self._reward(info))
-        return observed(federation, self._number), reward, over, False, info
+        reward = self._reward(info)
+        if not isinstance(reward, Real):
+            raise TypeError(f"`reward` must return a number, got {reward!r}")
+        return observed(federation, self._number), float(reward), over, False, info
 
     def close(self) -> None:
         """Close what is open."""
