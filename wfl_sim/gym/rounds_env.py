@@ -4,7 +4,6 @@ import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, SupportsFloat
 
@@ -115,7 +114,7 @@ class RoundsEnv(gymnasium.Env[dict[str, Any], Any], EzPickle):
         self._acts = [act] if isinstance(act, str) else [*act]
         if not self._acts or len(set(self._acts)) < len(self._acts):
             raise ValueError(f"act must name decisions, each once, got {act!r}")
-        if not isinstance(rounds, Integral) or rounds < 0 or not 0 < pause < float("inf"):
+        if not isinstance(rounds, int | np.integer) or rounds < 0 or not 0 < pause < float("inf"):
             what = f"got rounds={rounds}, pause={pause}"
             raise ValueError(f"rounds must be 1 or more, and pause a number of seconds, {what}")
         one = loaded[0].scenario
@@ -160,7 +159,7 @@ class RoundsEnv(gymnasium.Env[dict[str, Any], Any], EzPickle):
         super().reset(seed=seed)
         chosen = {"seed": int(self.np_random.integers(2**31)), **(options or {})}
         seed = chosen["seed"]
-        if chosen.keys() != {"seed"} or not isinstance(seed, Integral) or seed < 0:
+        if chosen.keys() != {"seed"} or not isinstance(seed, int | np.integer) or seed < 0:
             raise ValueError(f"options may have a `seed`, a whole number from 0 on, got {options}")
         one = replace(self._scenario, seed=int(seed))
         self._number = self._rounds  # no episode, if what follows fails
@@ -218,10 +217,12 @@ class RoundsEnv(gymnasium.Env[dict[str, Any], Any], EzPickle):
         if over:
             self._number = self._rounds
             info |= self._finish()
-        reward = self._reward(info)
-        if not isinstance(reward, Real):
-            raise TypeError(f"`reward` must return a number, got {reward!r}")
-        return observed(federation, self._number), float(reward), over, False, info
+        given = self._reward(info)
+        try:
+            reward = float(given)
+        except (TypeError, ValueError):
+            raise TypeError(f"`reward` must return a number, got {given!r}") from None
+        return observed(federation, self._number), reward, over, False, info
 
     def close(self) -> None:
         """Close what is open."""

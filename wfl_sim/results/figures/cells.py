@@ -6,6 +6,7 @@ from typing import Final
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import RegularPolygon
 from numpy.typing import NDArray
 
@@ -74,7 +75,8 @@ def cells(runs: Sequence[Run]) -> Iterator[Drawing]:
         axes.set_xlabel("cell")
         axes.set_ylabel("mean SINR of a transfer (dB)")
         figure.suptitle(f"{label}: SINR by cell")
-        add_legend(figure, patches(shown), width=60)
+        boxes = Line2D([], [], color=INK, lw=0.7, label="boxes: middle half, whiskers: middle 90 %")
+        add_legend(figure, [*patches(shown), boxes], width=70)
         rows = [(*key, value) for key, values in found.items() for value in values.tolist()]
         name = file_name("sinr-by-cell", label)
         yield Drawing(name, figure, ("activity", "cell", "mean_sinr_db"), rows)
