@@ -5,6 +5,13 @@ const map = document.querySelector("#replay canvas"), bars = document.querySelec
 const move = (value) => { slider.value = value; slider.dispatchEvent(new Event("input")); };
 const found = { title: document.title, sections: [...document.querySelectorAll("h2")].map((e) => e.textContent) };
 const start = [text(".clock"), map.toDataURL()];
+found.subtitle = text("#subtitle");
+found.keys = [...document.querySelectorAll("#replay .legend > span")].map((e) => e.textContent);
+found.touching = [...document.querySelectorAll(".chart svg")].some((svg) => {
+  const texts = [...svg.querySelectorAll("text")], name = texts.find((e) => e.hasAttribute("transform"));
+  const right = name ? name.getBoundingClientRect().right : 0;
+  return texts.some((e) => e.getAttribute("text-anchor") === "end" && e.getBoundingClientRect().left < right);
+});
 move(500);
 found.moved = text(".clock") !== start[0] && map.toDataURL() !== start[1];
 play.click();

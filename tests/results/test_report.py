@@ -11,10 +11,12 @@ import pytest
 from tests.fixtures.browser import WIDTHS, look
 from tests.fixtures.runs import outcome, scenario
 from wfl_sim.records import LabelCount, Metric
-from wfl_sim.results import Run, write_run
+from wfl_sim.results import Run, report, write_run
 from wfl_sim.results.comparison import choose_goal
+from wfl_sim.results.figures.style import FILLS
 from wfl_sim.results.report import as_script, write_report
 from wfl_sim.results.report.content import report_content
+from wfl_sim.results.run import INFRASTRUCTURE
 from wfl_sim.results.totals import upload_counts
 from wfl_sim.scenario.resolve import to_yaml
 
@@ -186,11 +188,17 @@ def test_late_uploads_are_those_after_the_aggregation_of_their_round(tmp_path):
     assert counts["late"] == len(late) > 0
 
 
+def test_the_replay_names_everything_that_a_device_does():
+    text = (Path(report.__file__).parent / "replay.js").read_text("utf-8")
+    listed = re.findall(r'"([\w-]+)"', re.search(r"swatches\(\[(.*?)\]", text)[1])
+    assert set(listed) == set(FILLS) - {*INFRASTRUCTURE, "receive", "transmit"}
+
+
 SCRIPT = Path(__file__).with_name("report_script.js").read_text("utf-8")
 
 
 def test_the_page_works_in_a_browser_at_desk_and_phone_width(runs, page, tmp_path):
-    seen = look(page, tmp_path, SCRIPT)
+    seen, spans = look(page, tmp_path, SCRIPT), runs[0].span_arrays
     assert set(seen) == set(WIDTHS)
     for width in seen.values():
         found = width["found"]
@@ -201,6 +209,13 @@ def test_the_page_works_in_a_browser_at_desk_and_phone_width(runs, page, tmp_pat
             *("Summary", "Convergence", "Replay", "Timeline", "Energy and time"),
             *("SINR and rate", "Labels by device", "Generated text", "Scenario"),
         ]
+        assert found["subtitle"] == f"3 runs: first · {HOSTILE}"
+        assert set(found["keys"]) == {
+            activity
+            for actor, activity in zip(spans["actor"], spans["activity"], strict=True)
+            if actor.startswith("device-")
+        }
+        assert not found["touching"]
         assert found["moved"]
         assert 500 < found["played"] < 1000
         assert found["zoomed"]

@@ -223,5 +223,5 @@ function showScenario() {
 document.title = `${DATA.title}: wfl_sim report`;
 document.getElementById("title").textContent = DATA.title;
 const runCount = Object.values(DATA.labels).flat().length;
-document.getElementById("subtitle").textContent = `${runCount} run${runCount > 1 ? "s" : ""}: ${LABELS.slice(0, 12).join(", ")}${LABELS.length > 12 ? ", ..." : ""}`;
+document.getElementById("subtitle").textContent = `${runCount} run${runCount > 1 ? "s" : ""}: ${LABELS.slice(0, 12).join(" · ")}${LABELS.length > 12 ? " · ..." : ""}`;
 for (const show of [showSummary, showCurves, showDetails, showEnergy, showLinks, showLabels, showSamples, showScenario]) show();

@@ -40,7 +40,7 @@ class Replay {
     this.plot.append(this.canvas);
     const right = make("div", {});
     host.append(make("div", { class: "stage" }, make("div", {}, this.plot,
-      swatches(["download", "upload", "compute", "backhaul", "wait", "idle", "off"].filter((each) => run.words.activity.includes(each)))), right));
+      swatches(["download", "upload", "compute", "backhaul", "handover", "wait", "idle", "off"].filter((each) => run.words.activity.includes(each)))), right));
     right.append(this.now);
     if (curve) {
       right.append(make("h3", {}, `${curve.metric}, ${curve.scope.replaceAll("_", " ")}`));
