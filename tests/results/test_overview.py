@@ -1,5 +1,6 @@
 """Lists of runs and what two runs differ in."""
 
+import errno
 import json
 import shutil
 
@@ -8,7 +9,7 @@ from typer.testing import CliRunner
 
 from tests.results.test_comparison import written
 from wfl_sim.cli.commands import app
-from wfl_sim.results import Run, write_sweep
+from wfl_sim.results import Run, Sweep, write_sweep
 from wfl_sim.results.overview import differences, leaves, overview
 
 
@@ -51,6 +52,21 @@ def test_ls_shows_state_and_what_differs(folder):
     assert len(lines) == 6
     inside = command("ls", sweep).splitlines()
     assert inside == ["fast-20-1  3.0 s simulated", "later  not ended"]
+
+
+def test_a_folder_that_cannot_be_read_does_not_hide_the_others(folder, monkeypatch):
+    before, is_one = overview(folder), Sweep.is_one
+    closed = next(entry.folder for entry in before if not is_one(entry.folder))
+
+    def asked(path):
+        if path == closed:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path / "sweep.json"))
+        return is_one(path)
+
+    monkeypatch.setattr(Sweep, "is_one", asked)
+    after = {entry.folder: entry.state for entry in overview(folder)}
+    assert len(after) == len(before)
+    assert after[closed] == "cannot be read: Permission denied"
 
 
 def test_ls_says_that_there_is_nothing_and_takes_no_run(folder, tmp_path):

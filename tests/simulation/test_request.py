@@ -1,5 +1,6 @@
 """Run folders: their names, and what cannot be written is refused before anything is simulated."""
 
+import errno
 import os
 import sys
 
@@ -47,6 +48,17 @@ def test_file_names_of_long_words_differ():
     assert len(set(names)) == 2
     assert all(len(name) <= NAME_BYTES for name in names)
     assert file_name("Timeline", "a b", "run") == "timeline-a-b-run"
+
+
+def test_a_run_folder_that_may_not_be_read_is_named(tmp_path, monkeypatch):
+    (tmp_path / "s.yaml").write_text(BASE)
+
+    def closed(folder):
+        raise PermissionError(errno.EACCES, "Permission denied", str(folder / "manifest.json"))
+
+    monkeypatch.setattr("wfl_sim.simulation.request.check_replaceable", closed)
+    with pytest.raises(ScenarioError, match=rf"^{tmp_path}/runs/synthetic-.*: cannot be written"):
+        wfl_sim.run(tmp_path / "s.yaml", out=tmp_path / "runs")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="names are no bytes there")

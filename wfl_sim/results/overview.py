@@ -52,14 +52,17 @@ def overview(folder: Path) -> list[Entry]:
     planned = Sweep.open(folder).missing if Sweep.is_one(folder) else []
     entries = [Entry(path, "not ended") for path in planned]
     for path in sorted(folder.iterdir(), key=lambda path: natural_key(path.name)):
-        if Sweep.is_one(path):
-            entries.append(_sweep(path))
-        elif path.name.startswith(".") or not (path / "manifest.json").is_file():
-            continue
-        elif isinstance(run := _opened(path), Run):
-            runs.append(run)
-        else:
-            entries.append(Entry(path, f"damaged: {run}"))
+        try:
+            if Sweep.is_one(path):
+                entries.append(_sweep(path))
+            elif path.name.startswith(".") or not (path / "manifest.json").is_file():
+                continue
+            elif isinstance(run := _opened(path), Run):
+                runs.append(run)
+            else:
+                entries.append(Entry(path, f"damaged: {run}"))
+        except PermissionError as error:
+            entries.append(Entry(path, f"cannot be read: {error.strerror}"))
     runs.sort(key=_name)
     for _, members in groupby(runs, key=_name):
         entries += _runs([*members])

@@ -158,6 +158,7 @@ def check_folders(out: Path, folders: Iterable[Path]) -> None:
     Raises:
         ScenarioError: They cannot be written.
     """
+    folders = list(folders)
     try:
         os.fspath(out.absolute()).encode()
     except UnicodeEncodeError:
@@ -171,7 +172,8 @@ def check_folders(out: Path, folders: Iterable[Path]) -> None:
     except ValueError as error:
         raise ScenarioError(str(error)) from None
     except OSError as error:
-        raise ScenarioError(f"{out}: cannot be written: {error.strerror}") from None
+        where = next((each for each in folders if str(each) in str(error.filename)), out)
+        raise ScenarioError(f"{where}: cannot be written: {error.strerror}") from None
 
 
 def by_group(groups: Sequence[str]) -> list[int]:
