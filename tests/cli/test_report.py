@@ -50,6 +50,14 @@ def test_a_log_gets_one_line_a_run(files, capsys, monkeypatch):
     assert all(" simulated s in " in line for line in lines)
 
 
+def test_a_target_of_what_nobody_measured_is_said(files, capsys):
+    (folder,) = follow(files).values()
+    capsys.readouterr()
+    Report([]).compare([folder], files.folder / "out", target=0.5, figures=False)
+    said = "warning: --target 0.5: has no effect: no run has measured accuracy\n"
+    assert capsys.readouterr().err == said
+
+
 def test_a_folder_in_brackets_is_shown_as_it_is(files, capsys):
     folder = files.folder / "[red]"
     folder.mkdir()
@@ -107,6 +115,18 @@ def test_the_closing_table_fits_80_columns(monkeypatch, terminal):
     assert lines[3].split() == ["local-only", "1", "0.500", "0/1", "-", "-", "-", "-"]
     note = "≥: 2 of 4 runs did not reach it (censored); they count with all they spent"
     assert " ".join(map(str.strip, lines[4:])).strip() == note
+
+
+@pytest.mark.parametrize("width", [20, 40, 60])
+def test_a_narrow_terminal_loses_no_label_and_no_number(monkeypatch, width):
+    row = SummaryRow("pftt", 2, 0.8, 0.01, 0.7, 2, 3.0, 5.0, 7.0, 9.0, 3.0, 5.0, 7.0, 9.0)
+    monkeypatch.setattr(tables, "summary", lambda *_: [row])
+    written = io.StringIO()
+    console = reports.Console(file=written, width=width)
+    tables.show(console, tables.closing([], Goal()))
+    last = written.getvalue().splitlines()[-1].split()
+    assert last == ["pftt", "2", "0.800", "±", "0.010", "2/2", "5.0", "3.0", "7.0", "9.0"]
+    assert console.width == width
 
 
 def test_the_closing_table_of_runs_that_all_reach_the_target(monkeypatch, terminal):

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from wfl_sim.cli import tables
 from wfl_sim.cli.options import beside
-from wfl_sim.results import Run, summary
+from wfl_sim.results import Goal, Run, summary
 from wfl_sim.results.comparison import choose_goal, open_runs
 from wfl_sim.results.paired import paired_differences, write_paired
 from wfl_sim.scenario.scenario import Scenario
@@ -119,8 +119,9 @@ class Report:
         """Print the summary by label and draw the figures of the runs that were followed."""
         runs = [self._ended[folder] for folder in folders]
         goal = choose_goal(runs, target=target)
+        self._check_target(goal, runs, target)
         if all(map(goal.is_measured, runs)):
-            self._console.print(tables.closing(runs, goal))
+            tables.show(self._console, tables.closing(runs, goal))
         if not figures:
             return
         from wfl_sim.results.figures import draw_all
@@ -151,16 +152,21 @@ class Report:
 
         runs = open_runs(folders, self.warn)
         goal = choose_goal(runs, metric, scope, target)
+        self._check_target(goal, runs, target)
         for gap in goal.gaps(runs):
             self.warn(gap)
         differences = paired_differences(runs, goal, against)
         for table in (*tables.comparison(runs, goal), *tables.paired(differences, goal)):
-            self._console.print(table)
+            tables.show(self._console, table)
         self._name(compare(runs, goal, out, figures=figures))
         if differences:
             write_paired(differences, out)
         if figures:
             self._name([write_report(runs, out / "report.html", metric=metric)])
+
+    def _check_target(self, goal: Goal, runs: Sequence[Run], target: float | None) -> None:
+        if target is not None and not any(map(goal.is_measured, runs)):
+            self.warn(f"--target {target:g}: has no effect: no run has measured {goal.metric}")
 
     def _name(self, paths: Iterable[Path]) -> None:
         for path in paths:

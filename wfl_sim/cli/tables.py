@@ -4,8 +4,9 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from rich.cells import cell_len
 from rich.console import Console, Group
 from rich.markup import escape
 from rich.table import Table
@@ -22,6 +23,20 @@ from wfl_sim.scenario.json_schema import families
 
 if TYPE_CHECKING:
     from wfl_sim.simulation.simulation import Simulation
+
+
+_LEAST_LABEL: Final = 8
+"""Signs of a label in a line of a narrow terminal."""
+
+
+def show(console: Console, group: Group) -> None:
+    """Print tables whole: a terminal that is narrower than their numbers breaks the lines."""
+    for table in group.renderables:
+        if isinstance(table, Table):
+            numbers = (map(cell_len, map(str, (c.header, *c.cells))) for c in table.columns[1:])
+            least = _LEAST_LABEL + sum(2 + max(widths) for widths in numbers)
+            table.width = least if least > console.width else None
+    console.print(group, crop=False)
 
 
 def closing(runs: Sequence[Run], goal: Goal) -> Group:
@@ -183,7 +198,7 @@ def show_kinds(family: str) -> None:
         return
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("family", "kind", "what it is"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for before, row in zip([("", "", ""), *rows], rows, strict=False):
         table.add_row(row[0] if row[0] != before[0] else "", row[1], escape(row[2]))
     console.print(table)
