@@ -125,6 +125,7 @@ def test_one_payload_to_several_takes_as_long_as_to_the_worst():
         ({"bandwidth": "20 dBm"}, r"^cell\.bandwidth: .*'20 dBm'"),
         ({"allocator": "max-co"}, r"^cell\.uplink\.allocator: unknown allocator 'max-co', did you"),
         ({"distances": [], "gains": []}, "^distances: give them, or gains, for at least one link"),
+        ({"gains": [1e-9]}, "^distances: give them, or gains, for at least one link, not both"),
         ({"distances": ["5 m"]}, "^distances: distance must be at least 10 m for UMa, got 5 m"),
         ({"direction": "up"}, "^direction: must be 'uplink' or 'downlink', got 'up'"),
         ({"power": "3 m"}, "^power: "),
@@ -141,6 +142,16 @@ def test_no_such_link_is_refused():
     band = wfl_sim.band("20 MHz", env=simpy.Environment(), gains=[1e-10], channel=STATIC)
     with pytest.raises(ValueError, match="link must be from 0 to 0, got 1"):
         band.send(1, 1e6)
+    with pytest.raises(ValueError, match="link must be from 0 to 0, got 1"):
+        band.move(1, 1e-10)
+    assert band.send(np.int64(0), 1e6).links == (0,)
+
+
+@pytest.mark.parametrize("gain", [0.0, -1.0, math.nan, math.inf])
+def test_a_gain_that_no_link_has_is_refused(gain):
+    band = wfl_sim.band("20 MHz", env=simpy.Environment(), gains=[1e-10], channel=STATIC)
+    with pytest.raises(ValueError, match="gain must be a finite number greater than 0"):
+        band.move(0, gain)
 
 
 def test_kinds_are_known_where_nothing_else_was_imported():

@@ -73,7 +73,7 @@ class Band:
         Raises:
             ValueError: no such link, or no bits.
         """
-        links = [link] if isinstance(link, int) else list(link)
+        links = [link] if isinstance(link, int | np.integer) else list(link)
         if not all(0 <= each < self.gains.size for each in links):
             raise ValueError(f"link must be from 0 to {self.gains.size - 1}, got {link}")
         size = Unit("bit").parse(bits)
@@ -81,7 +81,15 @@ class Band:
         return self.access.carriers[0][self.direction].send(request)
 
     def move(self, link: int, gain: float) -> None:
-        """Set the large-scale gain of a link; rates follow from now on."""
+        """Set the large-scale gain of a link; rates follow from now on.
+
+        Raises:
+            ValueError: There is no such link, or the gain is no finite number above 0.
+        """
+        if not 0 <= link < self.gains.size:
+            raise ValueError(f"link must be from 0 to {self.gains.size - 1}, got {link}")
+        if not 0.0 < gain < math.inf:
+            raise ValueError(f"gain must be a finite number greater than 0, got {gain}")
         self.access.move(link, np.array([gain]))
         self.access.carriers[0][self.direction].carrier.refresh()
 
@@ -125,7 +133,8 @@ def band(
     if direction not in ("uplink", "downlink"):
         raise ScenarioError(f"direction: must be 'uplink' or 'downlink', got {direction!r}")
     if bool(len(distances)) == bool(len(gains)):
-        raise ScenarioError("distances: give them, or gains, for at least one link")
+        both = ", not both" if len(gains) else ""
+        raise ScenarioError(f"distances: give them, or gains, for at least one link{both}")
     described = {**cell, "bandwidth": bandwidth, **({"channel": channel} if channel else {})}
     named = isinstance(allocator, (str, Mapping))
     if named:
