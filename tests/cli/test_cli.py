@@ -217,10 +217,12 @@ def test_a_mistake_in_a_plugin_keeps_its_traceback(files, mistake, said):
         "mine.py",
     )
     file = files.write(GOOD.replace("proportional-fair", "./mine.py:Mine"))
-    done = wfl_sim("run", file, "--allow-plugins", "--out", files.folder / "runs")
-    assert done.returncode == 1
-    assert 'mine.py", line 6, in shares' in done.stderr
-    assert said in done.stderr.splitlines()[-1]
+    for more in ((), ("--jobs", 2, "--seeds", "1,2")):
+        options = ("--allow-plugins", "--out", files.folder / "runs", *more)
+        done = wfl_sim("run", file, *options)
+        assert done.returncode == 1
+        assert 'mine.py", line 6, in shares' in done.stderr
+        assert said in done.stderr.rstrip().splitlines()[-1]
     assert not list((files.folder / "runs").glob("[!.]*"))
 
 

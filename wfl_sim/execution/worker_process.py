@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, Final, Literal, Protocol, TypeVar
 
 from wfl_sim.config.errors import LocatedError, ScenarioError
+from wfl_sim.config.plugin_code import raised_by_plugin
 
 J = TypeVar("J")
 T = TypeVar("T")
@@ -81,6 +82,8 @@ def attempt(work: Callable[..., Any], *arguments: Any) -> Outcome:
     try:
         return "done", work(*arguments)
     except (ScenarioError, LocatedError, OSError, FloatingPointError) as error:
+        if isinstance(error, OSError) and raised_by_plugin(error):
+            return "failed", traceback.format_exc()
         return "raised", error
     except Exception:
         return "failed", traceback.format_exc()
