@@ -432,6 +432,11 @@ def test_what_never_sends_is_a_level_against_bits(runs):
     assert not curve(local, "accuracy", "personal_mean", "time").is_level
 
 
+def test_a_folder_may_be_a_text(runs, tmp_path):
+    png, *_ = draw_all(runs, f"{tmp_path}/drawn", only=["breakdown"])
+    assert png == tmp_path / "drawn" / "breakdown.png"
+
+
 def test_names_of_levels_take_no_room_from_the_panels(tmp_path):
     sizes = []
 

@@ -49,7 +49,7 @@ HEADER: Final = ("label", "cost", "kind", "seed", "x", "value", "low", "high", "
 
 def convergence(
     runs: Sequence[Run],
-    folder: Path,
+    folder: Path | str,
     *,
     metric: str = "accuracy",
     scope: Scope = "personal_mean",

@@ -49,7 +49,7 @@ FIGURES: Final[Mapping[str, Draw]] = {
 
 def draw_all(
     runs: Sequence[Run],
-    folder: Path,
+    folder: Path | str,
     *,
     metric: str = "accuracy",
     target: float | None = None,
@@ -80,6 +80,7 @@ def draw_all(
     if unknown := [name for name in only if name not in names]:
         raise ValueError(f"no figure {unknown[0]!r}; there are: {', '.join(names)}")
     by_label(runs)
+    folder = Path(folder)
     known = sorted({name for run in runs for name, _ in run.measured})
     if known and metric not in known:
         raise ValueError(f"no run has a metric {metric!r}; measured: {', '.join(known)}")

@@ -108,7 +108,7 @@ class Look:
     def save(
         self,
         figure: Figure,
-        folder: Path,
+        folder: Path | str,
         name: str,
         header: Sequence[str],
         rows: Iterable[Sequence[object]],
@@ -119,7 +119,7 @@ class Look:
         made if it does not exist. Equal figures give equal files: no date is written, and the
         identifiers in the SVG have a fixed salt.
         """
-        paths: list[Path] = []
+        folder, paths = Path(folder), list[Path]()
         for ending, drawn in self._figures(figure):
             self._finish(drawn)
             for kind in self.formats:
@@ -233,7 +233,12 @@ class Draw(Protocol):
     """Draws figures of runs that have the numbers for them, and returns the paths of the files."""
 
     def __call__(
-        self, runs: Sequence[Run], folder: Path, *more: Any, look: Look = SCREEN, **options: Any
+        self,
+        runs: Sequence[Run],
+        folder: Path | str,
+        *more: Any,
+        look: Look = SCREEN,
+        **options: Any,
     ) -> list[Path]:
         """Draw them into a folder."""
 
@@ -247,7 +252,7 @@ def saved(draw: Callable[..., Iterator[Drawing]]) -> Draw:
     # Without its annotations: what it returns and takes is other than what `drawn` does.
     @wraps(draw, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
     def drawn(
-        runs: Sequence[Run], folder: Path, *more: Any, look: Look = SCREEN, **options: Any
+        runs: Sequence[Run], folder: Path | str, *more: Any, look: Look = SCREEN, **options: Any
     ) -> list[Path]:
         with look():
             return [

@@ -14,7 +14,7 @@ from wfl_sim.results.tables import place
 PARTS: Final = ("style.css", "charts.js", "timeline.js", "replay.js", "page.js")
 
 
-def write_report(runs: Sequence[Run], path: Path, *, metric: str = "") -> Path:
+def write_report(runs: Sequence[Run], path: Path | str, *, metric: str = "") -> Path:
     """Write the report of runs to a file, and return its path. Equal runs give equal files.
 
     Args:
@@ -30,7 +30,7 @@ def write_report(runs: Sequence[Run], path: Path, *, metric: str = "") -> Path:
         page = page.replace(f"@{name}@", (files(__name__) / name).read_text("utf-8"))
     # The data come last: what names and labels hold is replaced by nothing.
     page = page.replace("@data@", as_script(report_content(runs, metric)))
-    return place(path, page.encode())
+    return place(Path(path), page.encode())
 
 
 def as_script(value: object) -> str:
