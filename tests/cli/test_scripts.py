@@ -23,6 +23,7 @@ SCRIPTS = sorted(
     [
         (ScenarioError("a.yaml:3: rounds: is missing"), 2, "error: a.yaml:3: rounds: is missing\n"),
         (FileNotFoundError(2, "No such file", "a.csv"), 2, "error: a.csv: No such file\n"),
+        (OSError(28, "No space left on device"), 2, "error: No space left on device\n"),
         (KeyboardInterrupt(), 130, "interrupted\n"),
     ],
 )

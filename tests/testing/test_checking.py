@@ -155,3 +155,5 @@ def test_the_command(tmp_path):
         2,
         "error: ./mine.py: defines no class 'Other'\n",
     )
+    unnamed = run("./mine.py")
+    assert unnamed.stderr == "error: ./mine.py: which class of it? Give ./mine.py:Mine\n"

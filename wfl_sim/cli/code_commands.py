@@ -89,6 +89,8 @@ def check(
         from wfl_sim.testing.checking import check as checked
 
         path, _, name = kind.rpartition(":")
+        if Path(kind).is_file():
+            raise ScenarioError(f"{kind}: which class of it? Give ./mine.py:Mine")
         if not path or not Path(path).is_file():
             raise ScenarioError(f"{kind}: no such file: give ./mine.py:Mine")
         cls = getattr(plugin(Path(path).resolve()), name, None)

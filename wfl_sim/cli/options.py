@@ -115,8 +115,8 @@ def one_line_errors(
         if not isinstance(error, ScenarioError) and raised_by_plugin(error):
             raise
         text = str(error)
-        if isinstance(error, OSError) and error.filename and error.strerror:
-            text = f"{error.filename}: {error.strerror}"
+        if isinstance(error, OSError) and error.strerror:
+            text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
         typer.echo(f"error: {one_line(text)}", err=True)
         raise typer.Exit(2) from None
     except MemoryError as error:
