@@ -367,6 +367,12 @@ def test_plot_without_a_run(files):
     assert refusal(files, "plot", files.folder / "none") == "error: none: no such run folder\n"
 
 
+def test_a_time_without_end_is_refused(files):
+    done = wfl_sim("profile", files.write(), "--power", "1 W", "--seconds", "inf")
+    assert done.returncode == 2
+    assert "--seconds" in done.stderr
+
+
 def test_signs_that_the_output_cannot_show_are_escaped(files):
     """A Windows pipe, or a terminal without a locale, has no UTF-8."""
     done = subprocess.run(

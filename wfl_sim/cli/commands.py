@@ -173,9 +173,7 @@ def profile(
     ],
     out: Annotated[Path, typer.Option(help="The table to write.")] = Path("profile.csv"),
     hardware: Annotated[str, typer.Option(help="What to call this machine.")] = "",
-    seconds: Annotated[
-        float, typer.Option(min=0.0, max=3600.0, help="Least time of each phase.")
-    ] = 2.0,
+    seconds: Annotated[float, typer.Option(min=0, max=3600, help="Least time of a phase.")] = 2.0,
     threads: Annotated[int, typer.Option(min=1, help="Threads of torch.")] = 1,
     settings: Settings = None,
     allow_plugins: AllowPlugins = False,
