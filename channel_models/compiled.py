@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Final
 
 _SECONDS: Final = 5.0
-"""of computing before the compiled loops are loaded (1 s; 20 to 30 s when they are first compiled)"""
+"""of computing before compiled loops are loaded (1 s; 20 to 30 s when they are first compiled)"""
 _LONGEST: Final = 0.25
 """s from one question to the next that count: what takes longer is something else, as training."""
 

@@ -36,6 +36,11 @@ def test_the_good_scenario_loads(files):
             "15: cells.0.bandwidthh: unknown key 'bandwidthh', did you mean 'bandwidth'?",
         ),
         (
+            "bandwidth: 20 MHz",
+            "block_snr: 0 dB",
+            "15: cells.0.block_snr: unknown key 'block_snr', did you mean 'uplink.block_snr'?",
+        ),
+        (
             "profile:",
             "profle:",
             "18: cells.0.channel.fading.profle: unknown key 'profle', did you mean 'profile'?",

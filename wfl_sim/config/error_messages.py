@@ -162,7 +162,8 @@ def _message_of(problem: Any, location: Location, cls: type) -> LocatedMessage:
 def _suggestion(key: str, cls: Any) -> str:
     """Return which keys were perhaps meant: of this name one level deeper, or of a like one."""
     there = vars(cls).get(key) if isinstance(cls, type) else None
-    if not (there is None or callable(there) or key in cls.__annotations__):
+    plain = not (there is None or callable(there) or hasattr(there, "__get__"))
+    if plain and key not in cls.__annotations__:
         kind = type(there).__name__
         return f": it has no type in {cls.__name__}, write `{key}: {kind} = {there!r}` there"
     known = _names(cls)
