@@ -56,6 +56,11 @@ def shapes_of(state: State) -> dict[str, tuple[int, ...]]:
     return {name: array.shape for name, array in state.items()}
 
 
+def is_finite(state: State) -> bool:
+    """Return whether no value is NaN or infinite."""
+    return all(np.isfinite(array).all() for array in state.values())
+
+
 def check_same(
     expected: dict[str, tuple[int, ...]], got: dict[str, tuple[int, ...]], what: str
 ) -> None:

@@ -6,7 +6,7 @@ from hypothesis.extra import numpy as hnp
 from safetensors.numpy import load, save
 
 from wfl_sim.codecs import BFloat16, Float16, Float32, Int4, Int8, RandomMask, TopK
-from wfl_sim.codecs.codec import CODECS
+from wfl_sim.codecs.codec import CODECS, round_trip, upload_of
 
 arrays = hnp.arrays(
     np.float32,
@@ -84,6 +84,30 @@ def test_bf16_rounds_to_even_and_saturates():
     back = BFloat16().decode(BFloat16().encode({"x": values}))["x"]
     assert back[:2].tolist() == expected[:2]
     assert np.isfinite(back[3])
+
+
+@pytest.mark.parametrize(
+    "codec", [Float32(), Float16(), BFloat16(), TopK(share=0.1), Int8(), Int4()], ids=repr
+)
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_arrives_as_such(codec, bad):
+    """Else a server would go on with the rest, or with the largest number of the type."""
+    x = np.arange(20, dtype=np.float32)
+    x[7] = bad
+    with np.errstate(invalid="ignore"):
+        back = round_trip(codec, {"x": x}, "upload")["x"]
+    assert not np.isfinite(back[7])
+    if not isinstance(codec, Int8 | Int4):  # there it spoils its block
+        assert back[7] == bad or np.isnan(bad)
+        assert np.isfinite(np.delete(back, 7)).all()
+
+
+def test_a_codec_remembers_nothing_of_an_upload_that_no_server_uses():
+    codec, start = TopK(share=0.5), {"x": np.zeros(2, np.float32)}
+    bits = codec.bits({"x": (2,)})
+    _, lost = upload_of(codec, {"x": np.float32([3, 1])}, start, {}, bits)
+    _, still = upload_of(codec, {"x": np.float32([np.nan, 1])}, start, lost, bits)
+    assert [each["error-feedback/x"].tolist() for each in (lost, still)] == [[0, 1]] * 2
 
 
 @pytest.mark.parametrize(("codec", "most"), [(Int8, 127), (Int4, 7)])

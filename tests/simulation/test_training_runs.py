@@ -4,11 +4,12 @@ import time
 import warnings
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 import wfl_sim
-from tests.fixtures.runs import scenario
-from wfl_sim.config.errors import ScenarioError
+from tests.fixtures.runs import outcome, scenario
+from wfl_sim.config.errors import LocatedError, ScenarioError
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import LocalUpdate
 from wfl_sim.results import digest_metrics, digest_spans, digest_states
@@ -133,11 +134,68 @@ def test_training_that_diverges_in_its_last_step_is_said_once(tmp_path):
     text = TRAINING
     for old, new in once.items():
         text = text.replace(old, new)
-    totals = Simulation(scenario(tmp_path, text=text)).run(Store(tmp_path / "store")).totals
-    assert totals["not_finite"] == ["shared", "device-0", "device-1"]
+    alone = text.replace("kind: pftt, adapter: {bottleneck: 4}", "kind: local-only")
+    totals = Simulation(scenario(tmp_path, text=alone)).run(Store(tmp_path / "store")).totals
+    assert totals["not_finite"] == ["device-0", "device-1"]
     assert remarks(totals) == [
-        "training has diverged: values that are not finite in the states of shared, device-0, "
-        "device-1"
+        "training has diverged: values that are not finite in the states of device-0, device-1"
+    ]
+    sent = Simulation(scenario(tmp_path, text=text))
+    line = r"^training diverged: what device-0, device-1 sent is not finite; lr may be too large$"
+    with pytest.raises(LocatedError, match=line):
+        sent.run(Store(tmp_path / "store"))
+
+
+LIAR = """
+from dataclasses import dataclass
+import numpy as np
+from wfl_sim.methods import FedIT
+from wfl_sim.protocols import LocalResult, train_phases
+
+@dataclass(frozen=True, kw_only=True)
+class Liar(FedIT):
+    liars: tuple[int, ...] = (1, 3)
+
+    def local_update(self, received, kept, client):
+        end = yield from train_phases(self.phases, {**received, **kept})
+        if client.device in self.liars:
+            end = {**end, "head/classifier.bias": np.full_like(end["head/classifier.bias"], np.nan)}
+        return LocalResult(upload=end, kept={})
+"""
+
+
+def test_robust_rules_leave_out_uploads_that_are_not_finite(tmp_path):
+    """The median of the four that are left is that of a cohort without the two others."""
+    (tmp_path / "liar.py").write_text(LIAR)
+    text = TRAINING.replace("kind: pftt, adapter: {bottleneck: 4}", "kind: ./liar.py:Liar")
+    text = text.replace("count: 2, clients: 3", "count: 2, clients: 6").replace(
+        "{count: 4", "{count: 6"
+    )
+    (tmp_path / "s.yaml").write_text(text)
+
+    def run(*settings):
+        return wfl_sim.run(
+            tmp_path / "s.yaml", settings=settings, out=tmp_path / "runs", allow_plugins=True
+        )[0]
+
+    for rule in ("median", "krum", "{kind: trimmed-mean, share: 0.4}"):
+        robust = run(f"server.robust={rule}")
+        assert robust.manifest["left_out"] == {"device-1": [0, 1], "device-3": [0, 1]}
+        assert np.isfinite(robust.series("accuracy", "global").value).all()
+    nobody = run("server.robust=median", "method.liars=[0, 1, 2, 3, 4, 5]")
+    assert len(set(nobody.series("loss", "global").value)) == 1
+    with pytest.raises(
+        ScenarioError, match=r"method: training diverged: what device-1, device-3 sent"
+    ):
+        run()
+
+
+def test_uploads_that_were_left_out_are_said_by_device_and_round(tmp_path):
+    totals = outcome(tmp_path).totals
+    left_out = {f"device-{i}": [0, 2, 3, 5][: 4 - i] for i in range(4)}
+    assert remarks({**totals, "left_out": left_out}) == [
+        "uploads that are not finite were left out: device-0 in round 0, 2, 3, ...; "
+        "device-1 in round 0, 2, 3; device-2 in round 0, 2; ..."
     ]
 
 

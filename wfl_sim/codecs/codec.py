@@ -10,7 +10,7 @@ import numpy as np
 from wfl_sim.config import answers
 from wfl_sim.config.answers import AnswerError, one_number
 from wfl_sim.config.registry import Registry
-from wfl_sim.state import State, minus, plus, shapes_of
+from wfl_sim.state import State, is_finite, minus, plus, shapes_of
 
 
 class Codec(Protocol):
@@ -110,4 +110,6 @@ def upload_of(
     upload = {name: before[name] + arrived[name] for name in trained}
     if not getattr(codec, "feedback", False):
         return upload, {}
+    if not is_finite(update):  # no server uses it: what was lost before is still to be sent
+        return upload, lost
     return upload, {_LOST + name: update[name] - arrived[name] for name in update}

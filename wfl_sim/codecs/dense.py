@@ -67,7 +67,7 @@ def unpacked(payload: bytes) -> tuple[dict[str, NDArray[np.generic]], str]:
 
 
 class _Dense(ABC):
-    """All values in one element type of the format, saturated at its range."""
+    """All values in one element type of the format; finite ones are saturated at its range."""
 
     additive: ClassVar[bool] = True
     _element: ClassVar[str]
@@ -121,7 +121,7 @@ class Float16(_Dense):
 
     def _coded(self, array: NDArray[np.floating]) -> NDArray[Any]:
         largest = np.finfo(np.float16).max
-        return np.asarray(np.clip(array, -largest, largest))
+        return np.where(np.isinf(array), array, np.clip(array, -largest, largest))
 
     def _value(self, array: NDArray[Any]) -> NDArray[np.float32]:
         return array.astype(np.float32)
@@ -138,8 +138,11 @@ class BFloat16(_Dense):
         """Return the bits of bfloat16, rounded to the nearest and to even between two."""
         bits = np.ascontiguousarray(array, np.float32).view(np.uint32).reshape(array.shape)
         rounded = (bits.astype(np.uint64) + 0x7FFF + ((bits >> 16) & 1)) >> 16
-        infinite = (rounded & 0x7FFF) >= 0x7F80
-        return np.where(infinite, (rounded & 0x8000) | 0x7F7F, rounded).astype(np.uint16)
+        beyond = (rounded & 0x7FFF) >= 0x7F80
+        finite = np.where(beyond, (rounded & 0x8000) | 0x7F7F, rounded)
+        # Of a NaN the upper half alone could be infinity.
+        kept = (bits >> 16) | np.where(np.isnan(array), 0x40, 0)
+        return np.where(np.isfinite(array), finite, kept).astype(np.uint16)
 
     def _value(self, array: NDArray[Any]) -> NDArray[np.float32]:
         return (array.astype(np.uint32) << 16).view(np.float32)

@@ -50,7 +50,7 @@ class TopK(_Sparse):
     """The values of largest magnitude over all arrays, in float32, each with its index.
 
     Indices take 16 or 32 bit, as the number of values needs. Of equal magnitudes the first are
-    taken.
+    taken; NaN counts as infinite, so that it is not kept back for ever.
     """
 
     error_feedback: bool = True
@@ -61,7 +61,8 @@ class TopK(_Sparse):
         return {"values": ("F32", kept), "indices": ("U16" if total <= 2**16 else "U32", kept)}
 
     def _arrays(self, flat: NDArray[np.float32], shapes: Shapes) -> Arrays:
-        order = np.argsort(-np.abs(flat), kind="stable")
+        magnitudes = np.where(np.isnan(flat), np.inf, np.abs(flat))
+        order = np.argsort(-magnitudes, kind="stable")
         indices = np.sort(order[: self._kept(len(flat))])
         return {"values": flat[indices], "indices": indices}
 

@@ -123,6 +123,10 @@ class TaskGraph:
             self._tasks[key] = task
         return key
 
+    def task(self, key: str) -> Any:
+        """Return a task."""
+        return self._tasks[key]
+
     def compute(self, keys: Iterable[str]) -> None:
         """Execute the tasks that the results of `keys` need and the store lacks.
 

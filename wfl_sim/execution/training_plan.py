@@ -71,6 +71,17 @@ class TrainingPlan(Plan):
         """Return a number of the task that makes a state; executes the task if necessary."""
         return self._graph.values(state.key)[name]
 
+    def left_out(self) -> dict[str, list[int]]:
+        """Return the rounds of the uploads that aggregations have left out, by their sender."""
+        rounds: dict[str, list[int]] = {}
+        for made in self._made_from:
+            uploads = self._graph.task(made.key).incoming[1:]
+            for name in self._graph.values(made.key):
+                task = self._graph.task(uploads[int(name.removeprefix("left_out/"))].key)
+                sender = f"device-{task.device}" if task.device >= 0 else "server"
+                rounds.setdefault(sender, []).append(task.round)
+        return rounds
+
     def private(self) -> tuple[StateRef, ...]:
         """Return the newest private state of every device."""
         return tuple(self._private)

@@ -198,7 +198,7 @@ class PeftLearner(LearnerContext):
             case LocalUpdate():
                 return self.local_trainer.together([task], [states])[0]
             case Aggregate():
-                return Result({"shared": next_shared(self, self.payloads, task, states)})
+                return next_shared(self, self.payloads, task, states)
             case Evaluate():
                 return self.evaluator.alone(task, *states)
 

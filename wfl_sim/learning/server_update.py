@@ -1,24 +1,29 @@
-"""The next shared state, from the uploads that one task of the server names."""
+"""The next shared state, from the uploads that one task of the server names.
+
+A robust rule gets the uploads that are finite. Any other aggregate that an upload has made NaN or
+infinite ends the run: nothing could be learned after it.
+"""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 from wfl_sim.config import answers
-from wfl_sim.execution.task import Aggregate
+from wfl_sim.execution.task import Aggregate, Result
 from wfl_sim.learning.learner_context import LearnerContext
 from wfl_sim.learning.payloads import Payloads
 from wfl_sim.methods.aggregation import Upload
 from wfl_sim.methods.method import hook
 from wfl_sim.methods.server import server_update
 from wfl_sim.randomness import stream
-from wfl_sim.state import State
+from wfl_sim.state import State, is_finite
 
 
 def next_shared(
     context: LearnerContext, payloads: Payloads, task: Aggregate, states: Sequence[State]
-) -> State:
-    """Return the next shared state, in float32.
+) -> Result:
+    """Return the next shared state, in float32, and `left_out/` with the place of each upload that
+    is not in it.
 
     Args:
         context: method and server of the learner.
@@ -28,6 +33,7 @@ def next_shared(
 
     Raises:
         ValueError: the method makes other parameters than are shared.
+        FloatingPointError: an upload is not finite, and so is the aggregate.
     """
     method, server = context.method, context.server
     shared, uploads = states[0], states[1 : 1 + len(task.uploads)]
@@ -40,6 +46,13 @@ def next_shared(
         if server.asks_base(method, staleness):
             began = payloads.received(device, base, older.get(base, shared))
         received.append(Upload(upload, weight, device, began, staleness))
+    left_out = {}
+    if server.robust is not None:
+        broken = [place for place, each in enumerate(received) if not is_finite(each.state)]
+        left_out = {f"left_out/{place}": 1.0 for place in broken}
+        received = [each for place, each in enumerate(received) if place not in broken]
+        if not received:
+            return Result({"shared": shared}, left_out)
     shapes = payloads.shapes(-1)
     made = server_update(
         method,
@@ -54,4 +67,16 @@ def next_shared(
     if not (hook(method, "initial_server_state") or hook(method, "download")):
         expected = {**shapes.shared, **shapes.known}
         answers.state(method, "aggregate", server.without_memory(made), expected)
-    return {name: np.asarray(array, np.float32) for name, array in made.items()}
+    if not is_finite(made):
+        _name_the_broken(received)
+    made = {name: np.asarray(array, np.float32) for name, array in made.items()}
+    return Result({"shared": made}, left_out)
+
+
+def _name_the_broken(uploads: Sequence[Upload]) -> None:
+    broken = [f"device-{each.device}" for each in uploads if not is_finite(each.state)]
+    if broken:
+        names = ", ".join(broken[:3]) + (", ..." if len(broken) > 3 else "")
+        raise FloatingPointError(
+            f"training diverged: what {names} sent is not finite; lr may be too large"
+        )

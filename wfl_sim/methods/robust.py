@@ -19,6 +19,8 @@ from wfl_sim.state import State
 class Robust(Protocol):
     """Combines the uploads of a round in place of their mean; their weights do not count.
 
+    Uploads with a value that is NaN or infinite are left out before.
+
     >>> class First:
     ...     def combine(self, rows):
     ...         return rows[0]

@@ -7,8 +7,6 @@ from math import log10
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
 from channel_models import OutOfRangeWarning
 from wfl_sim.config.errors import Location
 from wfl_sim.device_models.availability import TraceAvailability
@@ -17,7 +15,7 @@ from wfl_sim.radio.channel.propagation import FROZEN
 from wfl_sim.rounds import Asynchronous, Centralised
 from wfl_sim.scenario.scenario import Scenario
 from wfl_sim.simulation.feasibility import OutOfReach
-from wfl_sim.state import State
+from wfl_sim.state import State, is_finite
 
 _NAMED: Final = 10
 """Devices that a line names; the manifest has all."""
@@ -42,10 +40,19 @@ def remarks(totals: Mapping[str, Any]) -> list[str]:
         f"{name} is out of reach from {start:,.6g} s on"
         for name, start in [*totals.get("out_of_coverage", {}).items()][:3]
     ]
+    if left_out := totals.get("left_out"):
+        said = [f"{name} in round {_first(rounds)}" for name, rounds in left_out.items()]
+        lines.append(f"uploads that are not finite were left out: {_first(said, '; ')}")
     if broken := totals.get("not_finite"):
-        names = ", ".join(broken[:3]) + (", ..." if len(broken) > 3 else "")
-        lines.append(f"training has diverged: values that are not finite in the states of {names}")
+        lines.append(
+            f"training has diverged: values that are not finite in the states of {_first(broken)}"
+        )
     return lines
+
+
+def _first(values: Sequence[object], comma: str = ", ") -> str:
+    """Return the first three as a text."""
+    return comma.join([*map(str, values[:3]), *(["..."] if len(values) > 3 else [])])
 
 
 def trace_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
@@ -111,11 +118,7 @@ def left_out_remarks(out_of_reach: OutOfReach, excluded: Sequence[int]) -> Itera
 
 def not_finite(states: Mapping[str, State]) -> list[str]:
     """Return the names of states that hold NaN or infinite values."""
-    return [
-        name
-        for name, state in states.items()
-        if not all(np.isfinite(array).all() for array in state.values())
-    ]
+    return [name for name, state in states.items() if not is_finite(state)]
 
 
 @contextmanager

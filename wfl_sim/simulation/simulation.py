@@ -157,9 +157,11 @@ class Simulation:
         rows = metrics(context.evaluations, names, graph.values)
         states = {name: graph.state(handle) for name, handle in finals.items()}
         broken = not_finite(states)
+        left_out = plan.left_out() if self.scenario.server.robust else {}
         self._seconds["learning"] = time.perf_counter() - started
         totals = {
             "tasks_executed": graph.executed,
+            **({"left_out": left_out} if left_out else {}),
             **({"not_finite": broken} if broken else {}),
             **self._privacy_spent(plan.cohorts, context.partial_pools),
             "execution": dict(graph.report()),
