@@ -173,6 +173,26 @@ def test_flora_needs_a_lossless_downlink(tmp_path):
         load(tmp_path / "s.yaml", settings=[*changes, "method=fedex-lora"])
 
 
+@pytest.mark.parametrize("method", ["flexlora", "fedalt"])
+def test_rests_that_belong_to_no_later_upload_are_refused(tmp_path, method):
+    """FlexLoRA factors anew each round; of FedALT the whole LoRA goes up, and would count twice."""
+    (tmp_path / "s.yaml").write_text(
+        "name: s\n"
+        "model: {kind: synthetic, payload: 1 Mbit, flops_per_step: 1 GFLOP}\n"
+        f"method: {method}\n"
+        "rounds: {kind: synchronous, count: 1}\n"
+        "payload:\n"
+        "  upload: {kind: top-k, share: 0.1}\n"
+        "devices: [{count: 1, hardware: jetson-orin-nano}]\n"
+    )
+    line = rf"s.yaml:6: payload.upload: must be without error feedback for {method} \(error_feed"
+    with pytest.raises(ScenarioError, match=line):
+        load(tmp_path / "s.yaml")
+    load(tmp_path / "s.yaml", settings=["payload.upload.error_feedback=false"])
+    for other in ("hetlora", "fedex-lora", "fdlora", "scaffold"):
+        load(tmp_path / "s.yaml", settings=[f"method={other}"])
+
+
 CENTRAL = """
 name: central
 model: {kind: synthetic, payload: 1 Mbit, flops_per_step: 1 GFLOP}

@@ -10,7 +10,7 @@ one of them, for the server acknowledges uploads. The head stays on the device (
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -28,6 +28,7 @@ class FedALT:
     """Own LoRA, frozen rest-of-world LoRA and a router between them (arXiv 2503.11880)."""
 
     remembers_uploads = True
+    no_error_feedback: ClassVar[str] = "the next upload is all of the own LoRA again"
     lora: LoRA = field(default_factory=LoRA)
     delivery: Literal["broadcast", "unicast"] = "broadcast"
     local: Local = field(default_factory=Local)

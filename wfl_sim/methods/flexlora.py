@@ -9,7 +9,7 @@ of A is of the present A's directions, with 0 in B, so that it can still learn.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 
@@ -26,6 +26,8 @@ _B: Final = ".lora_B."
 @dataclass(frozen=True, kw_only=True)
 class FlexLoRA(HetLoRA):
     """SVD of sum p_k B_k A_k, cut to the rank of each device (arXiv 2402.11505)."""
+
+    no_error_feedback: ClassVar[str] = "the factors of the next round have another basis"
 
     def aggregate(self, shared: State, uploads: Sequence[Upload]) -> State:
         """Decompose the mean product of each layer; the head is averaged."""

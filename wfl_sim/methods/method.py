@@ -226,6 +226,14 @@ def needs_whole_uploads(method: Any) -> bool:
     return bool(getattr(method, "whole_uploads", False))
 
 
+def no_error_feedback(method: Any) -> str:
+    """Return why what a codec loses of an upload does not belong to the next; empty if it does.
+
+    Methods say so by a class attribute `no_error_feedback`.
+    """
+    return str(getattr(method, "no_error_feedback", ""))
+
+
 def on_device(method: Any, name: str) -> bool:
     """Return whether a parameter lies on devices; the others are never sent over the air.
 

@@ -23,6 +23,7 @@ from wfl_sim.methods.method import (
     is_weighted_mean,
     needs_lossless,
     needs_whole_uploads,
+    no_error_feedback,
 )
 from wfl_sim.methods.objectives import Rewards
 from wfl_sim.methods.server import AggregationConfig
@@ -84,6 +85,13 @@ def check_aggregation(
         raise LocatedError(
             f"must encode states for {METHODS.name_of(method)}, and {CODECS.name_of(upload)} "
             "encodes changes: what is sent is no change of what was received",
+            "payload",
+            "upload",
+        )
+    if (why := no_error_feedback(method)) and getattr(upload, "feedback", False):
+        raise LocatedError(
+            f"must be without error feedback for {METHODS.name_of(method)} (error_feedback: "
+            f"false), since what is lost does not belong to the next upload: {why}",
             "payload",
             "upload",
         )
