@@ -171,3 +171,56 @@ def test_a_plugin_is_found_again_from_another_folder(files, monkeypatch):
         "bias": 1.0,
     }
     assert again(loaded.scenario, files.folder, allow_plugins=True) == loaded.scenario
+
+
+OWN = """
+import enum
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+import numpy as np
+
+class Order(enum.Enum):
+    RATE = "by rate"
+    NONE = "as they are"
+
+@dataclass(frozen=True)
+class Own:
+    order: Order = Order.RATE
+    table: Path = Path("rates/table.csv")
+    wanted: frozenset[int] = frozenset({3, 1})
+    scale: float = np.float32(0.5)
+    other: Any = {default}
+
+    def shares(self, demands):
+        return 0
+"""
+
+
+def of_own(files, default, *settings):
+    files.write(OWN.replace("{default}", default), "own.py")
+    text = GOOD.replace("allocator: proportional-fair", "allocator: {kind: ./own.py:Own}")
+    return load(files.write(text), settings=settings, allow_plugins=True)[0].scenario
+
+
+def test_fields_of_an_own_class_survive(files):
+    key = "cells.0.uplink.allocator"
+    for changes in ([], [f"{key}.order=as they are", f"{key}.wanted=[7, 2]", f"{key}.table=/x"]):
+        one = of_own(files, "None", *changes)
+        assert again(one, files.folder, allow_plugins=True) == one
+        assert len(digest(one)) == 8
+    assert to_dict(one)["cells"][0]["uplink"]["allocator"]["wanted"] == [2, 7]
+
+
+@pytest.mark.parametrize(
+    ("default", "said"),
+    [
+        ("len", "other: must be what a scenario can say .* got <built-in function len>"),
+        ("field(default_factory=lambda: [1, len])", "other.1: must be what a scenario can say"),
+        ("field(default_factory=lambda: {(1, 2): 3})", r"got \{\(1, 2\): 3\}"),
+        ("field(default_factory=lambda: np.ones(2))", r"got array\("),
+    ],
+)
+def test_what_no_scenario_can_say_is_one_line_at_its_field(files, default, said):
+    with pytest.raises(ScenarioError, match=rf"s.yaml:\d+: cells.0.uplink.allocator.*{said}"):
+        of_own(files, default)

@@ -176,7 +176,9 @@ def test_a_cell_may_rename_its_class_and_take_no_name_of_another(cell):
 def test_an_object_whose_class_has_no_name_is_refused_at_once(cell):
     names = cell(CELL.format(rate=1, scale=1, first=0).replace('@SELECTORS("first")', ""))
     rounds = {"kind": "synchronous", "count": 1, "select": names["First"]()}
-    with pytest.raises(ScenarioError, match=r"^First is not a registered selector: register"):
+    with pytest.raises(
+        ScenarioError, match=r"rounds.select: First is not a registered selector: register"
+    ):
         wfl_sim.run({**plain(BASE), "rounds": rounds})
 
 

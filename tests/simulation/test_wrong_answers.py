@@ -20,6 +20,7 @@ import channel_models as cm
 from wfl_sim.data.partition import IID
 from wfl_sim.device_models.mobility import Static
 from wfl_sim.methods.fedit import FedIT
+from wfl_sim.protocols import LocalResult, train_phases
 from wfl_sim.radio.deployment.areas import Ring
 from wfl_sim.radio.power.base_station_power import EarthModel
 from wfl_sim.radio.deployment.layouts import Hexagonal
@@ -35,6 +36,8 @@ GRID = """\
 """
 LOS = "los_probability(self, distance, *, terminal_height=1.5):"
 LOSS = "loss_db(self, distance, frequency, *, base_height=1, terminal_height=1, los=None):"
+KEEPS = """local_update(self, received, kept, client):
+        end = yield from train_phases(self.phases, {**received, **kept})"""
 JOULES = "joules(self, *, down, up, both, radiated):"
 
 NETWORK = [
@@ -123,7 +126,21 @@ LEARNED = [
      "W.step must return two mappings, the next state and what is remembered, got {"),
     ("server.optimizer", "", "step(self, shared, mean, memory):", "({}, {})",
      "W.step must return 'head/classifier.bias' of shape (8,), got nothing"),
-    ("server.robust", "", "combine(self, rows):", "0.0", "W.combine must return an array of shape"),
+    ("server.optimizer", "", "step(self, shared, mean, memory):", "mean, {'t': 'first'}",
+     "W.step must return an array of numbers as 't', got 'first'"),
+    ("server.robust", "", "combine(self, rows):", "0.0", "W.combine must return finite numbers of"),
+    ("server.robust", "", "combine(self, rows):", "np.nan * rows[0]", "must return finite numbers"),
+    ("method", "(FedIT)", "initial_server_state(self, shared, devices):",
+     "shared | {'server/n': None}",
+     "W.initial_server_state must return an array of numbers as 'server/n', got None"),
+    ("method", "(FedIT)", KEEPS, "LocalResult(upload=end, kept={'turn': 'first'})",
+     "W.local_update must return an array of numbers as 'turn', got 'first'"),
+    ("method", "(FedIT)", "upload_shapes(self, shapes):", "dict.fromkeys(shapes, 8)",
+     "W.upload_shapes must return a tuple of sizes as 'lora/"),
+    ("data", "    tokens: ClassVar = None\n", "shards(self, devices, seed):", "None",
+     "data: W.tokens must return a whole number of at least 1, got None"),
+    ("data", "    tokens = 8\n    padding = 3\n", "shards(self, devices, seed):", "None",
+     "data: W.padding must return one of ('fixed', 'longest', 'bucketed'), got 3"),
     ("method", "(FedIT)", "aggregate(self, shared, uploads):", "None",
      "W.aggregate must return a mapping of names, got None"),
     ("method", "(FedIT)", "local_update(self, received, kept, client):", "None",

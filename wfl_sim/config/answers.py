@@ -3,6 +3,7 @@
 import reprlib
 from collections.abc import Mapping, Sequence
 from math import inf, nan
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
@@ -82,13 +83,41 @@ def state(
     Raises:
         AnswerError: it is none, or of others; the first difference is named.
     """
-    if not isinstance(answer, Mapping):
-        raise AnswerError.of(kind, member, "a mapping of names", answer)
+    named = _named(kind, member, answer)
+    for name, array in named.items():
+        if not _numeric(array):
+            raise AnswerError.of(kind, member, f"an array of numbers as {name!r}", array)
     if shapes is not None:
-        found = {name: getattr(array, "shape", "no array") for name, array in answer.items()}
+        found = {name: getattr(array, "shape", "no array") for name, array in named.items()}
         for name in sorted({*shapes, *found}):
             if (asked := shapes.get(name)) != (got := found.get(name)):
                 rule = f"{name!r} of shape {asked}" if asked is not None else f"no {name!r}"
                 said = f"must return {rule}, got {'nothing' if got is None else got}"
                 raise AnswerError(kind, f"{type(kind).__name__}.{member} {said}")
+    return named
+
+
+def shapes(kind: object, member: str, answer: Any) -> Mapping[str, tuple[int, ...]]:
+    """Return an answer that maps names to shapes.
+
+    Raises:
+        AnswerError: it does not.
+    """
+    named = _named(kind, member, answer)
+    for name, shape in named.items():
+        if not (isinstance(shape, tuple | list) and all(isinstance(n, Integral) for n in shape)):
+            raise AnswerError.of(kind, member, f"a tuple of sizes as {name!r}", shape)
+    return named
+
+
+def _named(kind: object, member: str, answer: Any) -> Mapping[str, Any]:
+    if not (isinstance(answer, Mapping) and all(isinstance(name, str) for name in answer)):
+        raise AnswerError.of(kind, member, "a mapping of names", answer)
     return answer
+
+
+def _numeric(value: Any) -> bool:
+    try:
+        return np.asarray(value).dtype.kind in "biuf"
+    except ValueError:
+        return False

@@ -124,10 +124,10 @@ class LocalTrainer:
         if number < len(phases):
             raise RuntimeError(f"an update must train {phases[number]} too")
         upload, lost = self.payloads.uploaded(device, end.upload, received, residual, task.seed)
-        states = {"upload": upload, "private": {**end.kept, **lost}}
+        states = {"upload": upload, "private": {**self._kept(end.kept), **lost}}
         if self.payloads.remembers_uploads:
-            kept = end.kept if end.if_lost is None else end.if_lost
-            states["unacknowledged"] = {**kept, **residual}
+            if_lost = end.kept if end.if_lost is None else end.if_lost
+            states["unacknowledged"] = {**self._kept(if_lost), **residual}
         return Result(states, {"train_loss": fmean(losses)})
 
     def _run(
@@ -147,6 +147,10 @@ class LocalTrainer:
         if not isinstance(run, Generator):
             raise self._refused("a generator: let it yield Train for each phase", run)
         return run
+
+    def _kept(self, answer: State) -> State:
+        kept = state(self.context.method, "local_update", answer)
+        return {name: np.asarray(array) for name, array in kept.items()}
 
     def _refused(self, rule: str, answer: object) -> AnswerError:
         return AnswerError.of(self.context.method, "local_update", rule, answer)

@@ -248,19 +248,22 @@ def on_device(method: Any, name: str) -> bool:
 def initial_server_state(method: Any, shared: State, devices: int) -> State:
     """Return the shared state before training."""
     own = hook(method, "initial_server_state")
-    return answers.state(method, "initial_server_state", own(shared, devices)) if own else shared
+    if own is None:
+        return shared
+    made = answers.state(method, "initial_server_state", own(shared, devices))
+    return {name: np.asarray(array) for name, array in made.items()}
 
 
 def upload_shapes(method: Any, shapes: Shapes) -> Shapes:
     """Return names and shapes of an upload."""
     own = hook(method, "upload_shapes")
-    return answers.state(method, "upload_shapes", own(shapes)) if own else shapes
+    return answers.shapes(method, "upload_shapes", own(shapes)) if own else shapes
 
 
 def download_shapes(method: Any, shapes: Shapes, news: News = ()) -> Shapes:
     """Return names and shapes of a download."""
     own = hook(method, "download_shapes")
-    return answers.state(method, "download_shapes", own(shapes, news)) if own else shapes
+    return answers.shapes(method, "download_shapes", own(shapes, news)) if own else shapes
 
 
 def download(method: Any, shared: State, shapes: Shapes, device: int) -> State:

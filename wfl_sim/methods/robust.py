@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from wfl_sim.config.answers import AnswerError
+from wfl_sim.config.answers import numbers
 from wfl_sim.config.fields import Bounded, NonNegativeInt, PositiveInt
 from wfl_sim.config.registry import Registry
 from wfl_sim.methods.aggregation import Upload
@@ -96,9 +96,7 @@ def robust_aggregate(rule: Robust, uploads: Sequence[Upload]) -> State:
             for u in uploads
         ]
     )
-    combined = rule.combine(rows)
-    if np.shape(combined) != rows.shape[1:]:
-        raise AnswerError.of(rule, "combine", f"an array of shape {rows.shape[1:]}", combined)
+    combined = numbers(rule, "combine", rule.combine(rows), rows.shape[1:], broadcast=False)
     parts = np.split(combined, np.cumsum([a.size for a in first.values()])[:-1])
     return {
         name: part.reshape(array.shape).astype(array.dtype)

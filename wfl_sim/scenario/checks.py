@@ -6,11 +6,14 @@ Every function takes the parts that it compares and raises a `LocatedError` with
 import re
 import warnings
 from collections.abc import Sequence
-from typing import Any, Final
+from numbers import Integral
+from typing import Any, Final, get_args
 
 from channel_models import AerialModel, OutOfRangeWarning, PathLoss, Static, doppler_shift
 from wfl_sim.codecs.codec import CODECS, Codec
+from wfl_sim.config.answers import AnswerError
 from wfl_sim.config.errors import LocatedError, located
+from wfl_sim.data.examples import Padding
 from wfl_sim.data.sharding import Data
 from wfl_sim.device_models.availability import TraceAvailability
 from wfl_sim.learning.base_models.pretrained_model import Pretrained
@@ -54,9 +57,16 @@ _DISTANCE: Final = 1e3
 
 
 def check_model(model: Any, data: Data | None, method: Method) -> None:
-    """Refuse a pretrained model without data, and reward models that do not exist."""
+    """Refuse a pretrained model without data or lengths, and reward models that do not exist."""
     if data is None and not isinstance(model, Synthetic):
         raise LocatedError("is missing: a pretrained model learns from data", "data")
+    tokens: Any = 1 if data is None else data.tokens
+    if isinstance(tokens, bool) or not isinstance(tokens, Integral) or tokens < 1:
+        with located("data"):
+            raise AnswerError.of(data, "tokens", "a whole number of at least 1", tokens)
+    if (padding := getattr(data, "padding", "fixed")) not in get_args(Padding):
+        with located("data"):
+            raise AnswerError.of(data, "padding", f"one of {get_args(Padding)}", padding)
     rewards = getattr(method, "rewards", None)
     if isinstance(rewards, Rewards):
         for name in rewards.models:

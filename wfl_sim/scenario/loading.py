@@ -17,6 +17,7 @@ from wfl_sim.config.merging import apply_setting, document_of, lay_over, notes, 
 from wfl_sim.config.plugin_code import plugins_allowed
 from wfl_sim.config.sweep import MOST_RUNS, Coordinate, SweepPoint, axes_of, brief, expand_sweep
 from wfl_sim.config.validation import typed
+from wfl_sim.scenario.resolve import to_dict
 from wfl_sim.scenario.scenario import Scenario
 from wfl_sim.scenario.unused import unused
 
@@ -261,4 +262,9 @@ def _key(setting: str) -> str:
 
 def _typed(point: SweepPoint) -> Loaded:
     scenario = typed(Scenario, point.document)
-    return Loaded(scenario, point.document, point.coordinates(scenario))
+    loaded = Loaded(scenario, point.document, point.coordinates(scenario))
+    try:
+        to_dict(scenario)  # it will be written into the run folder
+    except LocatedError as error:
+        raise loaded.error(error) from None
+    return loaded

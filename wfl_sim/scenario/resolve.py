@@ -3,14 +3,18 @@
 import hashlib
 import io
 import json
+import reprlib
 from collections.abc import Callable, Mapping
 from dataclasses import Field, fields, is_dataclass
+from enum import Enum
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, get_type_hints
 
+import numpy as np
 from ruamel.yaml import YAML
 
+from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.fields import FilePath, marks
 from wfl_sim.config.plugin_code import code_of
 from wfl_sim.config.registry import From, Registry
@@ -18,7 +22,12 @@ from wfl_sim.scenario.scenario import Scenario
 
 
 def to_dict(scenario: Scenario) -> dict[str, Any]:
-    """Return nested mappings and lists in SI units that load to an equal scenario."""
+    """Return nested mappings and lists in SI units that load to an equal scenario.
+
+    Raises:
+        LocatedError: a field holds what no scenario can say, such as a function, or a component
+            whose class has no name.
+    """
     return _fields(scenario, str)
 
 
@@ -58,7 +67,7 @@ def _fields(component: Any, shown: Shown) -> dict[str, Any]:
     for field, registry, names_file in _marked(kind):
         value = getattr(component, field.name)
         if field.init and not (value is None and field.default is None):
-            values[field.name] = _value(value, registry, shown, names_file)
+            values[field.name] = _at(field.name, value, registry, shown, names_file)
     return values
 
 
@@ -73,15 +82,42 @@ def _marked(cls: type) -> list[tuple[Field[Any], Registry[Any] | None, bool]]:
     return marked
 
 
+def _at(
+    key: str | int, value: Any, registry: Registry[Any] | None, shown: Shown, names_file: bool
+) -> Any:
+    try:
+        return _value(value, registry, shown, names_file)
+    except LocatedError as error:
+        raise LocatedError(str(error), key, *error.path) from None
+
+
 def _value(value: Any, registry: Registry[Any] | None, shown: Shown, names_file: bool) -> Any:
     if is_dataclass(value):
-        kind = {"kind": shown(registry.name_of(value))} if registry else {}
+        kind = {"kind": shown(_name_of(value, registry))} if registry else {}
         return {**kind, **_fields(value, shown)}
-    if isinstance(value, Mapping):
-        return {key: _value(item, registry, shown, names_file) for key, item in value.items()}
+    if isinstance(value, Mapping) and all(isinstance(key, str | int | float) for key in value):
+        return {k: _at(str(k), v, registry, shown, names_file) for k, v in value.items()}
+    if isinstance(value, set | frozenset):
+        value = sorted(value, key=repr)
     if isinstance(value, (tuple, list)):
-        return [_value(item, registry, shown, names_file) for item in value]
-    return shown(value) if names_file and isinstance(value, str) else value
+        return [_at(i, item, registry, shown, names_file) for i, item in enumerate(value)]
+    if isinstance(value, np.generic | Enum):
+        value = value.item() if isinstance(value, np.generic) else value.value
+    if isinstance(value, str | PurePath):
+        return shown(str(value)) if names_file else str(value)
+    if value is None or isinstance(value, int | float):
+        return value
+    raise LocatedError(
+        "must be what a scenario can say (numbers, texts, lists, mappings), got "
+        f"{reprlib.repr(value)}: what is always the same can be an attribute of the class"
+    )
+
+
+def _name_of(component: object, registry: Registry[Any]) -> str:
+    try:
+        return registry.name_of(component)
+    except ValueError as error:
+        raise LocatedError(f"{error}: register its class under a name") from None
 
 
 def _content(text: str) -> str:

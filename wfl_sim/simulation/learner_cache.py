@@ -147,7 +147,7 @@ def _settings(scenario: Scenario) -> dict[str, Any]:
         return both
     payload = Payload() if isinstance(scenario.rounds, Centralised) else scenario.payload
     return both | {
-        "tokens": scenario.data.tokens,
+        "tokens": int(scenario.data.tokens),
         "metrics": named(scenario.evaluation.metrics),
         "padding": getattr(scenario.data, "padding", "fixed"),
         "codec_up": payload.upload,

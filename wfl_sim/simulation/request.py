@@ -10,7 +10,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any, Self
 
-from wfl_sim.config.errors import ScenarioError
+from wfl_sim.config.errors import LocatedError, ScenarioError
 from wfl_sim.results.digests import digest_names
 from wfl_sim.results.tables import NAME_BYTES, cut
 from wfl_sim.results.writing import check_replaceable
@@ -57,7 +57,10 @@ class RunRequest:
     ) -> Self:
         """Return the request of these options, with paths as text or as `Path`."""
         if isinstance(file, Scenario):
-            file = to_dict(file)
+            try:
+                file = to_dict(file)
+            except LocatedError as error:
+                raise ScenarioError(f"{'.'.join(map(str, error.path))}: {error}") from None
         return cls(
             file=file if isinstance(file, Mapping) else Path(file),
             out=Path(out),
@@ -78,10 +81,7 @@ class RunRequest:
         Name and label are cut where they are too long for a folder; the digest tells runs apart.
         """
         label = re.sub(r"[^\w.+=-]+", "-", scenario.label)
-        try:
-            content = digest(scenario)
-        except ValueError as error:  # a component in Python whose class has no name
-            raise ScenarioError(f"{error}: register its class under a name") from None
+        content = digest(scenario)
         mode = "network" if self.network_only else scenario.execution.mode.removeprefix("exact")
         end = "".join(f"-{each}" for each in (f"s{scenario.seed}", content, mode) if each)
         begin = "-".join(filter(None, [scenario.name, label]))
