@@ -1,8 +1,11 @@
 """Server optimisers, staleness weights and the error of the air, against numbers worked by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from wfl_sim.config.answers import AnswerError
 from wfl_sim.config.errors import ScenarioError
 from wfl_sim.methods import FedIT
 from wfl_sim.methods.aggregation import Upload
@@ -101,6 +104,25 @@ def test_fedasync_by_hand():
     upload = Upload(one(0), 1.0, 0, one(3), 3)
     rule = AggregationConfig(staleness=Mixing(alpha=0.6, exponent=0.5))
     assert server_update(FedIT(), rule, one(10), [upload])["lora/a"] == pytest.approx([7])
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        AggregationConfig(staleness=Delta()),
+        AggregationConfig(staleness=Mixing()),
+        AggregationConfig(weights="equal"),
+    ],
+)
+def test_what_only_uploads_have_is_taken_as_it_is(rule):
+    """A method may send more than it got, such as a loss: there is no change of it to weigh."""
+    upload = Upload({**one(4), "loss": np.float32([7])}, 1.0, 0, one(2), 3)
+    alone = server_update(FedIT(), rule, one(10), [replace(upload, state=one(4))])
+    made = server_update(FedIT(), rule, one(10), [upload])
+    assert made["loss"] == [7]
+    assert made["lora/a"] == alone["lora/a"] != 4
+    with pytest.raises(AnswerError, match=r"^FedIT.initial_server_state must begin with 'loss'"):
+        server_update(FedIT(), replace(rule, optimizer=Adam()), one(10), [upload])
 
 
 def test_an_edge_server_only_averages():

@@ -121,6 +121,10 @@ def server_update(
     made |= {name: present[name] for name in known if name not in made}
     if edge:
         return {**made, **rule.memory_of(shared)}
+    new = next((name for name in made if name not in present), None)
+    if new is not None and rule.optimizer != Average():
+        what = f"initial_server_state must begin with {new!r}: a server optimiser steps from it"
+        raise AnswerError(method, f"{type(method).__name__}.{what}")
     return rule.step(shared, made)
 
 

@@ -40,7 +40,8 @@ STALENESS: Registry[Staleness] = Registry("staleness", Staleness)
 class Delta(Bounded):
     """FedBuff: the change that a device made, times (1 + staleness)^-exponent (arXiv 2106.06639).
 
-    The upload of a device that started from the present state is taken as it is.
+    The upload of a device that started from the present state is taken as it is, and so is what
+    the device had not received.
     """
 
     exponent: NonNegativeFloat = 0.5
@@ -51,14 +52,18 @@ class Delta(Bounded):
         if not upload.staleness:
             return upload
         scale = (1 + upload.staleness) ** -self.exponent
-        change = minus(upload.state, upload.base)
-        return replace(upload, state=plus({n: shared[n] for n in change}, change, scale))
+        both = {n: array for n, array in upload.state.items() if n in shared and n in upload.base}
+        moved = plus({n: shared[n] for n in both}, minus(both, upload.base), scale)
+        return replace(upload, state={**upload.state, **moved})
 
 
 @STALENESS("mixing")
 @dataclass(frozen=True, kw_only=True)
 class Mixing(Bounded):
-    """FedAsync: x + a (x_k - x), a = alpha (1 + staleness)^-exponent (arXiv 1903.03934)."""
+    """FedAsync: x + a (x_k - x), a = alpha (1 + staleness)^-exponent (arXiv 1903.03934).
+
+    What the shared state has not had before is taken as it is.
+    """
 
     alpha: Annotated[float, Gt(0), Le(1)] = 0.6
     exponent: NonNegativeFloat = 0.5
@@ -67,5 +72,6 @@ class Mixing(Bounded):
     def present(self, shared: State, upload: Upload) -> Upload:
         """(1 - a) x + a x_k."""
         a = self.alpha * (1 + upload.staleness) ** -self.exponent
-        now = {name: shared[name] for name in upload.state}
-        return replace(upload, state=plus(now, minus(upload.state, now), a))
+        sent = {name: array for name, array in upload.state.items() if name in shared}
+        now = {name: shared[name] for name in sent}
+        return replace(upload, state={**upload.state, **plus(now, minus(sent, now), a)})
