@@ -90,7 +90,8 @@ def _method(rng: Random, rounds: str) -> Data:
     if rounds not in ("over-the-air", "hierarchical"):
         kinds += ["local-only", "ditto", "splitlora", "splitlora"]
         # A buffer of one combines nothing.
-        kinds += ["scaffold", "flora", "fedalt"] if rounds != "asynchronous" else []
+        kinds += ["scaffold", "flora"] if rounds != "asynchronous" else []
+        kinds += ["fedalt"] if rounds not in ("asynchronous", "tiers") else []
     method: Data = {"kind": rng.choice(kinds), "local": {"steps": rng.choice((1, 2, 5))}}
     if method["kind"] == "fedalt":
         method["delivery"] = rng.choice(("broadcast", "unicast"))

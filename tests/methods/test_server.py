@@ -215,6 +215,29 @@ def test_rests_that_belong_to_no_later_upload_are_refused(tmp_path, method):
         load(tmp_path / "s.yaml", settings=[f"method={other}"])
 
 
+@pytest.mark.parametrize(
+    ("rounds", "key"),
+    [
+        ("{kind: asynchronous, count: 2, buffer: 2}", "kind"),
+        ("{kind: tiers, count: 2, tiers: 1}", "kind"),
+        ("{kind: deadline, count: 2, deadline: 1 s, late: fold}", "late"),
+    ],
+)
+def test_fedalt_needs_rounds_that_do_not_overlap(tmp_path, rounds, key):
+    """By the number of the round a device takes its own LoRA out of the mean."""
+    (tmp_path / "s.yaml").write_text(
+        "name: s\n"
+        "model: {kind: synthetic, payload: 1 Mbit, flops_per_step: 1 GFLOP}\n"
+        "method: fedalt\n"
+        f"rounds: {rounds}\n"
+        "devices: [{count: 2, hardware: jetson-orin-nano}]\n"
+    )
+    line = rf"s.yaml:4: rounds.{key}: must not let rounds overlap for fedalt"
+    with pytest.raises(ScenarioError, match=line):
+        load(tmp_path / "s.yaml")
+    load(tmp_path / "s.yaml", settings=["method=scaffold"])
+
+
 CENTRAL = """
 name: central
 model: {kind: synthetic, payload: 1 Mbit, flops_per_step: 1 GFLOP}

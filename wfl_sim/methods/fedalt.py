@@ -28,6 +28,7 @@ class FedALT:
     """Own LoRA, frozen rest-of-world LoRA and a router between them (arXiv 2503.11880)."""
 
     remembers_uploads = True
+    common_rounds = True
     no_error_feedback: ClassVar[str] = "the next upload is all of the own LoRA again"
     lora: LoRA = field(default_factory=LoRA)
     delivery: Literal["broadcast", "unicast"] = "broadcast"

@@ -226,6 +226,14 @@ def needs_whole_uploads(method: Any) -> bool:
     return bool(getattr(method, "whole_uploads", False))
 
 
+def needs_common_rounds(method: Any) -> bool:
+    """Return whether the uploads of an aggregate must all have begun from the state before it.
+
+    Methods say so by a class attribute `common_rounds`.
+    """
+    return bool(getattr(method, "common_rounds", False))
+
+
 def no_error_feedback(method: Any) -> str:
     """Return why what a codec loses of an upload does not belong to the next; empty if it does.
 

@@ -40,7 +40,7 @@ from wfl_sim.radio.cell import CellConfig
 from wfl_sim.radio.deployment.layouts import LAYOUTS, Layout
 from wfl_sim.radio.procedures.handover import HandoverConfig
 from wfl_sim.rounds.policy import ROUNDS, Choosy, Rounds
-from wfl_sim.scenario import checks
+from wfl_sim.scenario import checks, learning_checks
 from wfl_sim.scenario.devices import DeviceGroup
 from wfl_sim.scenario.privacy_checks import check_privacy
 
@@ -154,11 +154,13 @@ class Scenario:
         if not self.devices:
             raise LocatedError("at least one group of devices is needed", "devices")
         devices = self.device_count
-        checks.check_model(self.model, self.data, self.method)
+        learning_checks.check_model(self.model, self.data, self.method)
         payload = self.payload
-        checks.check_aggregation(self.method, self.server, payload.upload, payload.download)
-        checks.check_ranks(self.method, self.devices)
-        checks.check_rounds(
+        learning_checks.check_aggregation(
+            self.method, self.server, payload.upload, payload.download
+        )
+        learning_checks.check_ranks(self.method, self.devices)
+        learning_checks.check_rounds(
             self.rounds, devices, self.method, self.backhaul, robust=self.server.robust is not None
         )
         if self.privacy is not None:
