@@ -133,6 +133,19 @@ def test_an_edge_server_only_averages():
     assert edge["server/optimizer/lora/a"] == shared["server/optimizer/lora/a"] == [1]
 
 
+@pytest.mark.parametrize("optimizer", [Momentum(), Adam(lr=0.1), Adagrad(lr=0.1)])
+def test_a_cloud_steps_towards_the_mean_of_its_edge_servers(optimizer):
+    """As if their devices had sent to it; the memory that edges hold is no upload."""
+    rule = AggregationConfig(optimizer=optimizer)
+    shared = plain = one(0)
+    for values in ((1, 3), (2, 7), (0, 1)):
+        uploads = [Upload(one(value), 1.0) for value in values]
+        plain = server_update(FedIT(), rule, plain, uploads)
+        edges = [server_update(FedIT(), rule, shared, [each], edge=True) for each in uploads]
+        shared = server_update(FedIT(), rule, shared, [Upload(each, 1.0) for each in edges])
+    assert shared == plain
+
+
 def test_the_air_adds_an_error_in_proportion_to_the_update():
     """The root mean square of the update is 2; a share of 0.1 makes errors of 0.2."""
     shared = {"lora/a": np.ones(100_000, np.float32)}

@@ -108,6 +108,8 @@ def server_update(
         rng: of `noise`.
     """
     present = rule.without_memory(shared)
+    # Edge servers keep the memory in their states until they get the next one of the cloud.
+    uploads = [replace(each, state=rule.without_memory(each.state)) for each in uploads]
     if rule.weights == "equal":
         uploads = [replace(upload, weight=1.0) for upload in uploads]
     if is_weighted_mean(method):
