@@ -1,6 +1,6 @@
 """Server optimisers, staleness weights and the error of the air, against numbers worked by hand."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -123,6 +123,26 @@ def test_what_only_uploads_have_is_taken_as_it_is(rule):
     assert made["lora/a"] == alone["lora/a"] != 4
     with pytest.raises(AnswerError, match=r"^FedIT.initial_server_state must begin with 'loss'"):
         server_update(FedIT(), replace(rule, optimizer=Adam()), one(10), [upload])
+
+
+@dataclass(frozen=True)
+class IgnoresOld:
+    """As in the docstring of `Staleness`."""
+
+    needs_base = False
+
+    def present(self, shared, upload):
+        return replace(upload, weight=0.0) if upload.staleness else upload
+
+
+def test_uploads_without_weight_leave_the_state_as_it_is():
+    old, new = Upload(one(4), 1.0, 0, one(2), 3), Upload(one(8), 1.0, 1)
+    for rule in (
+        AggregationConfig(staleness=IgnoresOld()),
+        AggregationConfig(staleness=IgnoresOld(), robust=Median()),
+    ):
+        assert server_update(FedIT(), rule, one(10), [old]) == one(10)
+        assert server_update(FedIT(), rule, one(10), [old, new]) == one(8)
 
 
 def test_an_edge_server_only_averages():

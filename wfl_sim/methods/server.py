@@ -94,7 +94,7 @@ def server_update(
     """Return the next shared state, the server optimiser's memory included.
 
     Old uploads are brought to the present state, the method aggregates, the air adds its error,
-    and the server optimiser steps.
+    and the server optimiser steps. If no upload has any weight, the present state stays.
 
     Args:
         method: aggregates.
@@ -113,7 +113,10 @@ def server_update(
     if rule.weights == "equal":
         uploads = [replace(upload, weight=1.0) for upload in uploads]
     if is_weighted_mean(method):
-        uploads = [_presented(rule.staleness, present, upload) for upload in uploads]
+        presented = [_presented(rule.staleness, present, upload) for upload in uploads]
+        uploads = [upload for upload in presented if upload.weight]
+        if not uploads:
+            return shared
     if rule.robust is None:
         made = dict(answers.state(method, "aggregate", method.aggregate(present, uploads)))
     else:
@@ -135,6 +138,7 @@ def _presented(rule: Staleness, present: State, upload: Upload) -> Upload:
     if not isinstance(found, Upload):
         raise AnswerError.of(rule, "present", "an Upload", found)
     one_number(rule, "present", found.weight, least=0)
+    answers.state(rule, "present", found.state, shapes_of(upload.state))
     return found
 
 
