@@ -122,7 +122,9 @@ def test_metrics_are_stamped_with_the_time_and_the_totals_of_their_round(straigh
 def test_diverged_training_is_one_line_at_the_method(tmp_path):
     file = tmp_path / "scenario.yaml"
     file.write_text(TRAINING.replace("batch: 8}", "batch: 8, lr: 1e30, optimizer: sgd}"))
-    with pytest.raises(ScenarioError, match=r"scenario.yaml:6: method: training diverged: .*lr 1e"):
+    with pytest.raises(
+        ScenarioError, match=r"scenario.yaml:6: method: training diverged: .*lr 1e.*\(device-\d\)"
+    ):
         wfl_sim.run(file, out=tmp_path / "runs")
     assert not list((tmp_path / "runs").glob("training*"))
 

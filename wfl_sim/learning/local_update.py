@@ -13,7 +13,7 @@ from wfl_sim.config.answers import AnswerError, state
 from wfl_sim.execution.task import LocalUpdate, Result
 from wfl_sim.learning.learner_context import LearnerContext
 from wfl_sim.learning.payloads import DeviceShapes, Payloads
-from wfl_sim.learning.phase_requests import PhaseRequest, Trained
+from wfl_sim.learning.phase_requests import PhaseRequest, Trained, of_device
 from wfl_sim.methods.local_update import (
     ClientContext,
     EmbedTexts,
@@ -168,14 +168,15 @@ class LocalTrainer:
     def _train(self, request: PhaseRequest) -> Trained:
         adapted, train = self.context.models.of(request.parts), request.train
         adapted.load(train.start)
-        losses = adapted.train_phase(
-            request.number,
-            train.phase,
-            request.examples,
-            request.seed,
-            anchor=train.anchor,
-            correction=train.correction,
-        )
+        with of_device(request.device):
+            losses = adapted.train_phase(
+                request.number,
+                train.phase,
+                request.examples,
+                request.seed,
+                anchor=train.anchor,
+                correction=train.correction,
+            )
         return adapted.read(adapted.parts), losses
 
     def _train_group(self, group: Sequence[PhaseRequest]) -> list[Trained]:

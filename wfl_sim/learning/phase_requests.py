@@ -1,5 +1,7 @@
 """The request of a local update to train one phase, which requests of other devices may join."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -40,3 +42,13 @@ class PhaseRequest:
         batch = local.batch if alone else 1
         alike = replace(phase, local=replace(local, steps=steps, batch=batch))
         return self.number, alike, tuple((part.name, type(part.config)) for part in self.parts)
+
+
+@contextmanager
+def of_device(device: int) -> Iterator[None]:
+    """Let an error of training that has diverged name the device, or the server, which is -1."""
+    try:
+        yield
+    except FloatingPointError as error:
+        who = f"device-{device}" if device >= 0 else "the server"
+        raise FloatingPointError(f"{error} ({who})") from None

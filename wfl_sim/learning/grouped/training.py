@@ -15,7 +15,7 @@ from wfl_sim.learning.causal import prompts
 from wfl_sim.learning.grouped.layers import stacked
 from wfl_sim.learning.grouped.parameters import GroupParameters
 from wfl_sim.learning.objectives import losses_of
-from wfl_sim.learning.phase_requests import PhaseRequest, Trained
+from wfl_sim.learning.phase_requests import PhaseRequest, Trained, of_device
 from wfl_sim.learning.tokenized import bucketed, joined
 from wfl_sim.learning.torch_settings import deterministic, in_precision
 from wfl_sim.learning.training import batches, finite, gradient_of
@@ -95,13 +95,12 @@ def _train(adapted: AdaptedModel, requests: Sequence[PhaseRequest]) -> list[Trai
             add_terms(group.trained)
             group.step()
             losses.append(means.detach())
-    return [
-        (
-            state,
-            finite([float(loss[row]) for loss in losses[: steps[row]]], request.train.phase.local),
-        )
-        for row, (request, state) in enumerate(zip(requests, group.states(), strict=True))
-    ]
+    done = []
+    for row, (request, state) in enumerate(zip(requests, group.states(), strict=True)):
+        own = [float(loss[row]) for loss in losses[: steps[row]]]
+        with of_device(request.device):
+            done.append((state, finite(own, request.train.phase.local)))
+    return done
 
 
 class GroupGradientTerms:
