@@ -17,6 +17,9 @@ from wfl_sim.execution.task import (
     key_of,
 )
 from wfl_sim.execution.training_plan import TrainingPlan
+from wfl_sim.methods import FedIT
+from wfl_sim.methods.aggregation import Upload
+from wfl_sim.methods.server import AggregationConfig, server_update
 
 
 class Counting:
@@ -66,8 +69,8 @@ def learner():
     return Counting()
 
 
-def plan(graph, devices=3):
-    return TrainingPlan(graph, Counting(), shards(devices), seed=1, overall=True)
+def plan(graph, devices=3, **more):
+    return TrainingPlan(graph, Counting(), shards(devices), seed=1, overall=True, **more)
 
 
 def two_rounds(graph):
@@ -83,6 +86,22 @@ def two_rounds(graph):
         shared = training.aggregate(shared, uploads)
     overall, _ = training.evaluate(shared)
     return training, overall
+
+
+@pytest.mark.parametrize(("equal", "weights"), [(False, (1.0 + 2.0, 3.0)), (True, (2.0, 1.0))])
+def test_a_cell_weighs_as_much_as_what_is_in_it(tmp_path, learner, equal, weights):
+    """Two devices at one edge server and one at another; they have 1, 2 and 3 examples."""
+    graph = TaskGraph(learner, Store(tmp_path))
+    training = plan(graph, equal=equal)
+    shared = training.initial_shared()
+    sent = [ReceivedUpload(device=d, upload=training.local_update(d, 0, shared)) for d in range(3)]
+    edges = [training.aggregate(shared, each, edge=True) for each in (sent[:2], sent[2:])]
+    cloud = training.aggregate(shared, [ReceivedUpload(upload=each) for each in edges])
+    assert graph.task(cloud.key).weights == weights
+    uploads = [Upload({"x": np.float32([x])}, w) for x, w in zip((1, 4), weights, strict=True)]
+    rule = AggregationConfig(weights="equal" if equal else "examples")
+    mean = (weights[0] + 4 * weights[1]) / sum(weights)
+    assert server_update(FedIT(), rule, {"x": np.float32([0])}, uploads)["x"] == [mean]
 
 
 def test_nothing_runs_before_it_is_demanded(tmp_path, learner):

@@ -29,10 +29,18 @@ class TrainingPlan(Plan):
         shards: the examples of every device.
         seed: of the run.
         overall: whether the shared state is evaluated on the pooled examples, too.
+        equal: whether each device weighs one in an aggregate, not its number of examples.
     """
 
     def __init__(
-        self, graph: TaskGraph, learner: Learner, shards: Shards, *, seed: int, overall: bool
+        self,
+        graph: TaskGraph,
+        learner: Learner,
+        shards: Shards,
+        *,
+        seed: int,
+        overall: bool,
+        equal: bool = False,
     ) -> None:
         super().__init__(learner, seed)
         self._graph = graph
@@ -41,7 +49,7 @@ class TrainingPlan(Plan):
         self._overall = overall
         self._keeps = learner.keeps
         self._remembers = getattr(learner, "remembers_uploads", False)
-        self._weights = [float(len(examples)) for examples in shards.train]
+        self._weights = [1.0 if equal else float(len(examples)) for examples in shards.train]
         self._train = [examples.fingerprint() for examples in shards.train]
         self._test = [examples.fingerprint() for examples in shards.test]
         self._pooled = shards.pooled.fingerprint()
@@ -134,7 +142,7 @@ class TrainingPlan(Plan):
         return self._shards.gathered.fingerprint()
 
     def _weight(self, arrival: ReceivedUpload) -> float:
-        """Return the number of training examples behind an upload."""
+        """Return the number of training examples behind an upload, or of devices."""
         if arrival.device >= 0:
             return self._weights[arrival.device]
         return self._edge_weights.get(arrival.upload.key, sum(self._weights))

@@ -111,7 +111,8 @@ def server_update(
     # Edge servers keep the memory in their states until they get the next one of the cloud.
     uploads = [replace(each, state=rule.without_memory(each.state)) for each in uploads]
     if rule.weights == "equal":
-        uploads = [replace(upload, weight=1.0) for upload in uploads]
+        # An aggregate of a cell weighs as many as are in it.
+        uploads = [replace(each, weight=1.0) if each.device >= 0 else each for each in uploads]
     if is_weighted_mean(method):
         presented = [_presented(rule.staleness, present, upload) for upload in uploads]
         uploads = [upload for upload in presented if upload.weight]

@@ -142,7 +142,12 @@ class Simulation:
         self, graph: TaskGraph, shards: Shards, clock: ClockListener | None, newest: NewestMetric
     ) -> SimulationResult:
         plan = TrainingPlan(
-            graph, self.learner, shards, seed=self.scenario.seed, overall=len(shards.pooled) > 0
+            graph,
+            self.learner,
+            shards,
+            seed=self.scenario.seed,
+            overall=len(shards.pooled) > 0,
+            equal=self.scenario.server.weights == "equal",
         )
         with errors_at("method", kinds=(FloatingPointError,)):
             federation = self._simulate(plan, clock)
