@@ -188,7 +188,6 @@ class Order(enum.Enum):
 class Own:
     order: Order = Order.RATE
     table: Path = Path("rates/table.csv")
-    wanted: frozenset[int] = frozenset({3, 1})
     scale: float = np.float32(0.5)
     other: Any = {default}
 
@@ -205,11 +204,11 @@ def of_own(files, default, *settings):
 
 def test_fields_of_an_own_class_survive(files):
     key = "cells.0.uplink.allocator"
-    for changes in ([], [f"{key}.order=as they are", f"{key}.wanted=[7, 2]", f"{key}.table=/x"]):
+    for changes in ([], [f"{key}.order=as they are", f"{key}.table=/x"]):
         one = of_own(files, "None", *changes)
         assert again(one, files.folder, allow_plugins=True) == one
         assert len(digest(one)) == 8
-    assert to_dict(one)["cells"][0]["uplink"]["allocator"]["wanted"] == [2, 7]
+    assert to_dict(one)["cells"][0]["uplink"]["allocator"]["order"] == "as they are"
 
 
 @pytest.mark.parametrize(
@@ -219,6 +218,10 @@ def test_fields_of_an_own_class_survive(files):
         ("field(default_factory=lambda: [1, len])", "other.1: must be what a scenario can say"),
         ("field(default_factory=lambda: {(1, 2): 3})", r"got \{\(1, 2\): 3\}"),
         ("field(default_factory=lambda: np.ones(2))", r"got array\("),
+        (
+            "frozenset({3, 1})",
+            r"got frozenset\(",
+        ),  # the order of a set is not that of another process
     ],
 )
 def test_what_no_scenario_can_say_is_one_line_at_its_field(files, default, said):

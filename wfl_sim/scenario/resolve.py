@@ -97,8 +97,6 @@ def _value(value: Any, registry: Registry[Any] | None, shown: Shown, names_file:
         return {**kind, **_fields(value, shown)}
     if isinstance(value, Mapping) and all(isinstance(key, str | int | float) for key in value):
         return {k: _at(str(k), v, registry, shown, names_file) for k, v in value.items()}
-    if isinstance(value, set | frozenset):
-        value = sorted(value, key=repr)
     if isinstance(value, (tuple, list)):
         return [_at(i, item, registry, shown, names_file) for i, item in enumerate(value)]
     if isinstance(value, np.generic | Enum):
