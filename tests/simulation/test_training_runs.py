@@ -146,6 +146,13 @@ def test_training_that_diverges_in_its_last_step_is_said_once(tmp_path):
     line = r"^training diverged: what device-0, device-1 sent is not finite; lr may be too large$"
     with pytest.raises(LocatedError, match=line):
         sent.run(Store(tmp_path / "store"))
+    central = text.replace("synchronous", "centralised").replace(
+        "kind: pftt", "kind: adapters-only"
+    )
+    with pytest.raises(LocatedError, match="what the server sent is not finite"):
+        Simulation(scenario(tmp_path, text=central.replace("lora: {rank: 2}, ", ""))).run(
+            Store(tmp_path / "store")
+        )
 
 
 LIAR = """

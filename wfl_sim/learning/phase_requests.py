@@ -46,9 +46,13 @@ class PhaseRequest:
 
 @contextmanager
 def of_device(device: int) -> Iterator[None]:
-    """Let an error of training that has diverged name the device, or the server, which is -1."""
+    """Let an error of training that has diverged name the device."""
     try:
         yield
     except FloatingPointError as error:
-        who = f"device-{device}" if device >= 0 else "the server"
-        raise FloatingPointError(f"{error} ({who})") from None
+        raise FloatingPointError(f"{error} ({name_of(device)})") from None
+
+
+def name_of(device: int) -> str:
+    """Return the name of a device for messages; -1 is the server."""
+    return f"device-{device}" if device >= 0 else "the server"

@@ -12,6 +12,7 @@ from wfl_sim.config import answers
 from wfl_sim.execution.task import Aggregate, Result
 from wfl_sim.learning.learner_context import LearnerContext
 from wfl_sim.learning.payloads import Payloads
+from wfl_sim.learning.phase_requests import name_of
 from wfl_sim.methods.aggregation import Upload
 from wfl_sim.methods.method import hook
 from wfl_sim.methods.server import server_update
@@ -74,7 +75,7 @@ def next_shared(
 
 
 def _name_the_broken(uploads: Sequence[Upload]) -> None:
-    broken = [f"device-{each.device}" for each in uploads if not is_finite(each.state)]
+    broken = [name_of(each.device) for each in uploads if not is_finite(each.state)]
     if broken:
         names = ", ".join(broken[:3]) + (", ..." if len(broken) > 3 else "")
         raise FloatingPointError(
