@@ -158,7 +158,7 @@ def test_training_that_diverges_in_its_last_step_is_said_once(tmp_path):
 LIAR = """
 from dataclasses import dataclass
 import numpy as np
-from wfl_sim.methods import FedIT
+from wfl_sim.methods import FedIT, FlexLoRA
 from wfl_sim.protocols import LocalResult, train_phases
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,8 +168,13 @@ class Liar(FedIT):
     def local_update(self, received, kept, client):
         end = yield from train_phases(self.phases, {**received, **kept})
         if client.device in self.liars:
-            end = {**end, "head/classifier.bias": np.full_like(end["head/classifier.bias"], np.nan)}
+            end = {name: np.full_like(array, np.nan) for name, array in end.items()}
         return LocalResult(upload=end, kept={})
+
+@dataclass(frozen=True, kw_only=True)
+class Factors(FlexLoRA):
+    liars: tuple[int, ...] = (2,)
+    local_update = Liar.local_update
 """
 
 
@@ -193,10 +198,11 @@ def test_robust_rules_leave_out_uploads_that_are_not_finite(tmp_path):
         assert np.isfinite(robust.series("accuracy", "global").value).all()
     nobody = run("server.robust=median", "method.liars=[0, 1, 2, 3, 4, 5]")
     assert len(set(nobody.series("loss", "global").value)) == 1
-    with pytest.raises(
-        ScenarioError, match=r"method: training diverged: what device-1, device-3 sent"
-    ):
+    line = r"method: training diverged: what device-{} sent is not finite"
+    with pytest.raises(ScenarioError, match=line.format("1, device-3")):
         run()
+    with pytest.raises(ScenarioError, match=line.format(2)):  # where nothing can be decomposed
+        run(f"method={{kind: {tmp_path}/liar.py:Factors, local: {{steps: 1, batch: 8}}}}")
 
 
 def test_uploads_that_were_left_out_are_said_by_device_and_round(tmp_path):

@@ -55,16 +55,20 @@ def next_shared(
         if not received:
             return Result({"shared": shared}, left_out)
     shapes = payloads.shapes(-1)
-    made = server_update(
-        method,
-        server,
-        shared,
-        received,
-        known=shapes.known,
-        edge=task.edge,
-        noise=task.noise,
-        rng=stream(task.seed, "noise") if task.noise else None,
-    )
+    try:
+        made = server_update(
+            method,
+            server,
+            shared,
+            received,
+            known=shapes.known,
+            edge=task.edge,
+            noise=task.noise,
+            rng=stream(task.seed, "noise") if task.noise else None,
+        )
+    except np.linalg.LinAlgError:  # of what is not finite there is no decomposition
+        _name_the_broken(received)
+        raise
     if not (hook(method, "initial_server_state") or hook(method, "download")):
         expected = {**shapes.shared, **shapes.known}
         answers.state(method, "aggregate", server.without_memory(made), expected)
