@@ -13,7 +13,7 @@ from gymnasium.utils.env_checker import check_env
 from ruamel.yaml import YAML
 
 from tests.fixtures.runs import BASE
-from tests.simulation.test_training_runs import TRAINING
+from tests.simulation.test_training_runs import LIAR, TRAINING
 from wfl_sim.config.errors import ScenarioError
 from wfl_sim.gym import RoundsEnv
 from wfl_sim.results import Run, digest_spans
@@ -93,6 +93,21 @@ def test_half_the_frequency_takes_twice_as_long(tmp_path):
     half = uploads(tmp_path / "half", "frequency", np.full(3, 0.5, np.float32))["compute"]
     overhead = 4 * Scenario.from_dict(SCENARIO).devices[0].hardware.step_overhead
     assert np.array(half) - overhead == pytest.approx(2 * (np.array(full) - overhead))
+
+
+def test_uploads_that_a_robust_rule_leaves_out_are_said(tmp_path):
+    (tmp_path / "liar.py").write_text(LIAR)
+    scenario = {
+        **YAML(typ="safe", pure=True).load(TRAINING),
+        "method": {"kind": f"{tmp_path}/liar.py:Liar", "local": {"steps": 1, "batch": 4}},
+        "rounds": {"kind": "synchronous", "count": 1},
+        "server": {"robust": "median"},
+    }
+    env = RoundsEnv(scenario, act="selection", rounds=1, out=tmp_path / "runs", allow_plugins=True)
+    with pytest.warns(UserWarning, match="not finite were left out: device-1 in round 0; dev"):
+        (step,) = played(env, [np.ones(4, np.int8)], seed=1)
+    manifest = Run.open(step[4]["run"]).manifest
+    assert manifest["uploads_left_out"] == {"device-1": [0], "device-3": [0]}
 
 
 def test_a_reward_of_ones_own_and_the_accuracy_of_a_run_that_trains(tmp_path):

@@ -194,7 +194,7 @@ def test_robust_rules_leave_out_uploads_that_are_not_finite(tmp_path):
 
     for rule in ("median", "krum", "{kind: trimmed-mean, share: 0.4}"):
         robust = run(f"server.robust={rule}")
-        assert robust.manifest["left_out"] == {"device-1": [0, 1], "device-3": [0, 1]}
+        assert robust.manifest["uploads_left_out"] == {"device-1": [0, 1], "device-3": [0, 1]}
         assert np.isfinite(robust.series("accuracy", "global").value).all()
     nobody = run("server.robust=median", "method.liars=[0, 1, 2, 3, 4, 5]")
     assert len(set(nobody.series("loss", "global").value)) == 1
@@ -208,7 +208,7 @@ def test_robust_rules_leave_out_uploads_that_are_not_finite(tmp_path):
 def test_uploads_that_were_left_out_are_said_by_device_and_round(tmp_path):
     totals = outcome(tmp_path).totals
     left_out = {f"device-{i}": [0, 2, 3, 5][: 4 - i] for i in range(4)}
-    assert remarks({**totals, "left_out": left_out}) == [
+    assert remarks({**totals, "uploads_left_out": left_out}) == [
         "uploads that are not finite were left out: device-0 in round 0, 2, 3, ...; "
         "device-1 in round 0, 2, 3; device-2 in round 0, 2; ..."
     ]

@@ -37,6 +37,7 @@ from wfl_sim.scenario.loading import remarks
 from wfl_sim.scenario.resolve import digest, to_yaml
 from wfl_sim.simulation.learner_cache import LearnerCache
 from wfl_sim.simulation.progress import metrics
+from wfl_sim.simulation.remarks import not_finite_remark
 from wfl_sim.simulation.request import RunRequest
 from wfl_sim.simulation.run import prepare, provenance
 
@@ -283,6 +284,11 @@ class RoundsEnv(gymnasium.Env[dict[str, Any], Any], EzPickle):
             states = {"shared": self._graph.state(federation.server.shared)}
         result = self._simulation.result(federation, self._rows, states)
         manifest = {**provenance(one), **result.totals, "network_only": self._graph is None}
+        plan = federation.context.plan
+        robust = plan if isinstance(plan, TrainingPlan) and one.server.robust else None
+        if robust is not None and (left_out := robust.left_out()):
+            manifest["uploads_left_out"] = left_out
+            _warn(not_finite_remark(left_out))
         course = digest_spans(result.spans)[:8]
         end = f"-{'-'.join(self._acts)}-s{one.seed}-{digest(one)}-{course}"
         folder = self._out / (cut(one.name, NAME_BYTES - len(end)) + end)

@@ -40,14 +40,19 @@ def remarks(totals: Mapping[str, Any]) -> list[str]:
         f"{name} is out of reach from {start:,.6g} s on"
         for name, start in [*totals.get("out_of_coverage", {}).items()][:3]
     ]
-    if left_out := totals.get("left_out"):
-        said = [f"{name} in round {_first(rounds)}" for name, rounds in left_out.items()]
-        lines.append(f"uploads that are not finite were left out: {_first(said, '; ')}")
+    if left_out := totals.get("uploads_left_out"):
+        lines.append(not_finite_remark(left_out))
     if broken := totals.get("not_finite"):
         lines.append(
             f"training has diverged: values that are not finite in the states of {_first(broken)}"
         )
     return lines
+
+
+def not_finite_remark(left_out: Mapping[str, Sequence[int]]) -> str:
+    """Return a line on the uploads that were left out, from their rounds by sender."""
+    said = [f"{name} in round {_first(rounds)}" for name, rounds in left_out.items()]
+    return f"uploads that are not finite were left out: {_first(said, '; ')}"
 
 
 def _first(values: Sequence[object], comma: str = ", ") -> str:

@@ -166,7 +166,7 @@ class Simulation:
         self._seconds["learning"] = time.perf_counter() - started
         totals = {
             "tasks_executed": graph.executed,
-            **({"left_out": left_out} if left_out else {}),
+            **({"uploads_left_out": left_out} if left_out else {}),
             **({"not_finite": broken} if broken else {}),
             **self._privacy_spent(plan.cohorts, context.partial_pools),
             "execution": dict(graph.report()),
