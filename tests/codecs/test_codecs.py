@@ -145,6 +145,19 @@ def test_top_k_keeps_the_largest_and_contracts(state, share):
     assert rest <= (1 - kept / max(before.size, 1)) * energy * (1 + 1e-9) + 1e-30
 
 
+@pytest.mark.parametrize("percent", range(1, 101))
+def test_a_share_of_a_hundred_values_is_as_many(percent):
+    for codec in (TopK(share=percent / 100), RandomMask(share=percent / 100)):
+        x = {"x": np.arange(1, 101, dtype=np.float32)}
+        assert np.count_nonzero(round_trip(codec, x, "upload")["x"]) == percent
+
+
+def test_a_share_is_rounded_up_and_leaves_one_at_least():
+    shapes = {"x": (33,)}
+    kept = [TopK(share=share).bits(shapes) for share in (1e-12, 1 / 33, 1.01 / 33, 0.1)]
+    assert kept[0] == kept[1] < kept[2] < kept[3]
+
+
 def test_top_k_of_many_values_takes_wide_indices():
     x = np.zeros(70_000, np.float32)
     x[[3, 69_999]] = 5, -7

@@ -62,6 +62,13 @@ def test_robust_aggregates_by_hand(rule, expected):
     assert alone["lora/a"] == 0
 
 
+def test_a_trimmed_share_of_a_hundred_is_as_many():
+    rows = np.arange(100.0)[:, None] ** 2
+    for share in (0.07, 0.28, 0.29):
+        out = round(100 * share)
+        assert TrimmedMean(share=share).combine(rows) == rows[out:-out].mean()
+
+
 def test_momentum():
     """v = 1, x = 1; then d = 0, v = 0.9, x = 1.9."""
     assert stepped(Momentum(beta=0.9), [1, 1]) == pytest.approx([1, 1.9])

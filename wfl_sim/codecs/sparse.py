@@ -41,7 +41,8 @@ class _Sparse(FlatCodec):
         return self.error_feedback
 
     def _kept(self, total: int) -> int:
-        return min(math.ceil(self.share * total), total)
+        # 0.07 times 100 is more than 7 in floating point.
+        return min(max(math.ceil(round(self.share * total, 6)), 1), total)
 
 
 @CODECS("top-k")
