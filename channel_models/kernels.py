@@ -1,7 +1,7 @@
 """The loops that numba compiles: the same IEEE operations as in NumPy, in the same order.
 
 Neither reordering nor fused multiply-add is allowed, so results do not depend on the processor.
-Only `channel_models.compiled` imports this module.
+Modules of compiled loops are imported where `channel_models.compiled.kernels` says so.
 """
 
 from typing import Any, Final
