@@ -26,10 +26,9 @@ _EFFICIENCIES: Final = elementary.MULTIPLES
 
 
 @compiled
-def _log1p(x: float) -> float:
-    """``log(1 + x)`` of a number that is finite and not negative, as `elementary.log1p`."""
-    total = 1.0 + x
-    bits = np.float64(total).view(np.int64)
+def log(x: float) -> float:
+    """Natural logarithm of a regular double, as `elementary.log`."""
+    bits = np.float64(x).view(np.int64)
     # A double of this size has the exponent in its last bits.
     exponent = np.int64((bits >> 52) | 0x4330000000000000).view(np.float64) - (2.0**52 + 1022.0)
     fraction = np.int64((bits & 0x000FFFFFFFFFFFFF) | 0x3FE0000000000000).view(np.float64)
@@ -41,8 +40,14 @@ def _log1p(x: float) -> float:
     series = square * _ATANH[0] + _ATANH[1]
     for k in range(2, 11):
         series = series * square + _ATANH[k]
-    log = exponent * _LN2_HIGH + (2.0 * z * series + exponent * _LN2_LOW)
-    return log + (x - (total - 1.0)) / total
+    return exponent * _LN2_HIGH + (2.0 * z * series + exponent * _LN2_LOW)
+
+
+@compiled
+def _log1p(x: float) -> float:
+    """``log(1 + x)`` of a number that is finite and not negative, as `elementary.log1p`."""
+    total = 1.0 + x
+    return float(log(total) + (x - (total - 1.0)) / total)
 
 
 @compiled

@@ -9,19 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from channel_models import elementary
-from channel_models.kernels import compiled
+from channel_models.kernels import compiled, log
 
 FloatArray = NDArray[np.float64]
 Schemes = tuple[FloatArray, FloatArray, FloatArray]
 """Beta of every MCS, a grid in dB, and the goodput (MCS, grid), see `McsForm`."""
 
-_ATANH: Final = elementary.ATANH
 _EXPM1: Final = elementary.EXPM1
 _LN2_HIGH: Final = elementary.LN2_HIGH
 _LN2_LOW: Final = elementary.LN2_LOW
 _PER_LN2: Final = elementary.PER_LN2
 _PER_LN10: Final = elementary.PER_LN10
-_ROOT_HALF: Final = elementary.ROOT_HALF
 _WHOLE: Final = 1023.0 + 2.0**52
 
 
@@ -43,25 +41,8 @@ def _exp(x: float) -> float:
 @compiled
 def _decibels(x: float) -> float:
     """``10 log10(x)`` of a number that is a regular double or 0."""
-    decibels = 10.0 * (_log(x) * _PER_LN10)
+    decibels = 10.0 * (log(x) * _PER_LN10)
     return decibels if x > 0.0 else -np.inf
-
-
-@compiled
-def _log(x: float) -> float:
-    """Natural logarithm of a regular double, as `elementary.log`."""
-    bits = np.float64(x).view(np.int64)
-    exponent = np.int64((bits >> 52) | 0x4330000000000000).view(np.float64) - (2.0**52 + 1022.0)
-    fraction = np.int64((bits & 0x000FFFFFFFFFFFFF) | 0x3FE0000000000000).view(np.float64)
-    below = fraction < _ROOT_HALF
-    fraction = 2.0 * fraction if below else fraction
-    exponent = exponent - 1.0 if below else exponent
-    z = (fraction - 1.0) / (fraction + 1.0)
-    square = z * z
-    series = square * _ATANH[0] + _ATANH[1]
-    for k in range(2, 11):
-        series = series * square + _ATANH[k]
-    return exponent * _LN2_HIGH + (2.0 * z * series + exponent * _LN2_LOW)
 
 
 @compiled
@@ -115,7 +96,7 @@ def _effective_decibels(
     least = values.min()
     for i in range(len(values)):
         decay[i] = weight[i] * _exp((least - values[i]) / beta)
-    return float(_decibels(least - beta * _log(total_of(decay) / total)))
+    return float(_decibels(least - beta * log(total_of(decay) / total)))
 
 
 @compiled
