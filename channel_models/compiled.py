@@ -8,11 +8,14 @@ import os
 import time
 import warnings
 from functools import cache
+from pathlib import Path
 from types import ModuleType
 from typing import Final
 
-_SECONDS: Final = 5.0
-"""of computing before compiled loops are loaded (1 s; 20 to 30 s when they are first compiled)"""
+_LOADED: Final = 1.0
+"""s of computing before compiled loops are loaded, which takes as long"""
+_COMPILED: Final = 5.0
+"""s of computing before they are compiled, where they have not been (20 to 30 s)"""
 _LONGEST: Final = 0.25
 """s from one question to the next that count: what takes longer is something else, as training."""
 
@@ -22,14 +25,22 @@ class _Clock:
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        self.enough = _LOADED if _are_compiled() else _COMPILED
         self._last = time.process_time()
 
-    def go_on(self) -> float:
-        """Count the time since the last call, and return the sum."""
+    def is_enough(self) -> bool:
+        """Count the time since the last call; return whether loops are worth their loading."""
         now = time.process_time()
         self.seconds += min(now - self._last, _LONGEST)
         self._last = now
-        return self.seconds
+        return self.seconds >= self.enough
+
+
+def _are_compiled() -> bool:
+    """Return whether machine code of this version lies beside the sources of fading."""
+    source = Path(__file__).parent / "fading" / "kernels.py"
+    made = (source.parent / "__pycache__").glob("kernels.block_power*.nbi")
+    return any(each.stat().st_mtime >= source.stat().st_mtime for each in made)
 
 
 def kernels() -> ModuleType | None:
@@ -39,7 +50,7 @@ def kernels() -> ModuleType | None:
         return None
     # Asked once a sample: the processor's time is a call of the system, which may take a while.
     begun = wish == "always" or _loaded.cache_info().currsize > 0
-    if not begun and _clock().go_on() < _SECONDS:
+    if not begun and not _clock().is_enough():
         return None
     return _loaded()
 

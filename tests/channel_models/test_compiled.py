@@ -1,5 +1,6 @@
 """When compiled loops are loaded."""
 
+import os
 import time
 from types import ModuleType
 
@@ -15,6 +16,7 @@ def clock(monkeypatch):
     loops = ModuleType("loops")
     monkeypatch.setattr(time, "process_time", lambda: now[0])
     monkeypatch.setattr(compiled, "_loaded", compiled.cache(lambda: loops))
+    monkeypatch.setattr(compiled, "_are_compiled", lambda: False)
     monkeypatch.setattr(compiled, "_clock", compiled.cache(compiled._Clock))
     monkeypatch.delenv("WFL_SIM_COMPILED", raising=False)
     return now
@@ -33,6 +35,25 @@ def test_they_are_loaded_after_five_seconds_of_computing(clock):
     there = asked(clock, 60, 0.125)
     assert there.index(True) == 40, "the first question starts the clock"
     assert all(there[40:])
+
+
+def test_what_is_compiled_is_loaded_after_one(clock, monkeypatch):
+    monkeypatch.setattr(compiled, "_are_compiled", lambda: True)
+    assert asked(clock, 60, 0.125).index(True) == 8
+
+
+def test_code_of_this_version_is_seen(monkeypatch, tmp_path):
+    source, made = tmp_path / "fading" / "kernels.py", tmp_path / "fading" / "__pycache__"
+    made.mkdir(parents=True)
+    source.write_text("")
+    monkeypatch.setattr(compiled, "__file__", str(tmp_path / "compiled.py"))
+    assert not compiled._are_compiled()
+    code = made / "kernels.block_power-72.py311.nbi"
+    code.write_bytes(b"")
+    os.utime(source, (1000, 1000))
+    assert compiled._are_compiled()
+    os.utime(code, (999, 999))
+    assert not compiled._are_compiled(), "of an older version"
 
 
 def test_training_between_the_networks_of_runs_does_not_count(clock):
