@@ -4,8 +4,9 @@
 network simulation, aggregation, and of a local update all but its loop of steps: states, codecs
 and the store. Tokenising, which any loop must do once for each device, also stands on its own. The
 bare loop does the same number of optimiser steps on batches of the same shape with transformers and
-peft alone, in a process as Python makes it; a run of wfl_sim keeps freed memory. Run it with
-nothing else on the machine:
+peft alone, in a process as Python makes it; a run of wfl_sim keeps freed memory. Compiled loops of
+the radio, if numba is installed, are loaded before: a long run does that once. Run it with nothing
+else on the machine:
 
     .venv/bin/python benchmarks/engine_overhead.py
 """
@@ -13,6 +14,7 @@ nothing else on the machine:
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("WFL_SIM_COMPILED", "always")
 
 import tempfile
 import time
@@ -48,7 +50,9 @@ def simulated() -> tuple[float, Counter[str]]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "scenario.yaml"
         file.write_text(SCENARIO)
-        simulation = Simulation(load(file)[0].scenario)
+        scenario = load(file)[0].scenario
+        Simulation(scenario, network_only=True).run()
+        simulation = Simulation(scenario)
         spent: Counter[str] = Counter()
         last = [0.0]
 
