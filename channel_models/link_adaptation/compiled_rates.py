@@ -6,9 +6,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from channel_models.compiled import kernels
-from channel_models.link_adaptation.mcs_rate import McsForm
-from channel_models.link_adaptation.shannon import ShannonForm
+from channel_models.link_adaptation.mcs_rate import McsForm, McsRate
+from channel_models.link_adaptation.shannon import (
+    AttenuatedShannon,
+    Shannon,
+    ShannonForm,
+    ShannonGap,
+)
 from channel_models.protocols import RateMap
+
+
+def form_of(rate: RateMap) -> ShannonForm | McsForm | None:
+    """Return the numbers of a rate map for compiled loops; None where its methods must be asked.
+
+    A class derived from one of these may have methods of its own.
+    """
+    if type(rate) is McsRate:
+        return rate.mcs_form
+    if type(rate) in (Shannon, ShannonGap, AttenuatedShannon):
+        return rate.shannon  # type: ignore[attr-defined, no-any-return]
+    return None
 
 
 def compiled_efficiency(
@@ -22,13 +39,12 @@ def compiled_efficiency(
     if loops is None:
         return None
     flat = np.ascontiguousarray(fading).reshape(-1, len(scale))
-    form: Any = getattr(rate, "shannon", None)
+    form = form_of(rate)
     if isinstance(form, ShannonForm):
         single = np.empty(fading.shape, dtype=np.float32)
         loops.single_efficiency(flat, scale, tuple(form), single.reshape(flat.shape))
         return single
-    form = getattr(rate, "mcs_form", None)
-    if isinstance(form, McsForm):
+    if form is not None:
         from channel_models.link_adaptation.kernels import read_curve
 
         double = np.empty(fading.shape)

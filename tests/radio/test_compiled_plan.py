@@ -19,6 +19,7 @@ pytest.importorskip("numba", reason="numba is not installed: NumPy alone works")
 
 BLOCKS, NOISE, POWER = 13, 1e-20 * 360e3, 0.2
 OFFSETS = cm.resource_block_offsets(BLOCKS, 30e3)
+PF = ProportionalFair()
 MCS = cm.McsRate(table="256qam", transmissions=2, modulation=6)
 
 
@@ -107,7 +108,7 @@ def test_transport_blocks(entries):
             assert found == rate.transport_efficiency(known, sinr, weight, np.array([0]))[0]
 
 
-def served(rate, power, *, subband, limit, doppler, fading, apart=0.06):
+def served(rate, power, *, subband, limit, doppler, fading, apart=0.06, allocator=PF):
     """Return ends, watts and SINR of transfers that begin so many seconds apart."""
     streams = [np.random.default_rng([1, device]) for device in range(9)]
     gains = cm.db_to_linear(-np.random.default_rng(2).uniform(95, 125, 9))
@@ -115,7 +116,7 @@ def served(rate, power, *, subband, limit, doppler, fading, apart=0.06):
     band = OfdmaBand(
         channel=SampledChannel(gains, process, OFFSETS, 0.1 / doppler),
         known=SampledChannel(gains, process.delayed(0.004), OFFSETS, 0.1 / doppler),
-        allocator=ProportionalFair(),
+        allocator=allocator,
         rate=rate,
         power=power,
         noise_density=NOISE / 360e3,
@@ -179,3 +180,34 @@ def test_plans(monkeypatch, case):
     assert steps
     assert compiled == plain
     assert all(end is not None for end, *_ in plain)
+
+
+class FirstTakesAll(ProportionalFair):
+    """Gives all blocks to the first transfer."""
+
+    def holders(self, demands):
+        return np.zeros(demands.efficiency.shape[1], dtype=np.intp)
+
+
+class HalfShannon(cm.ShannonGap):
+    """Half of the rate."""
+
+    def spectral_efficiency(self, sinr):
+        return 0.5 * super().spectral_efficiency(sinr)
+
+
+class HalfMcs(cm.McsRate):
+    """Half of the rate of transport blocks."""
+
+    def transport_efficiency(self, *entries):
+        return 0.5 * super().transport_efficiency(*entries)
+
+
+@pytest.mark.parametrize(
+    "own", [{"allocator": FirstTakesAll()}, {"rate": HalfShannon(gap=3.0)}, {"rate": HalfMcs()}]
+)
+def test_methods_of_derived_classes_are_asked(monkeypatch, own):
+    air = {"subband": 1, "limit": None, "doppler": 20.0, "fading": cm.Rayleigh()}
+    given = {"rate": RATES[1], "power": DEVICES} | air | own
+    compiled, plain = both(monkeypatch, lambda: served(**given))
+    assert compiled == plain

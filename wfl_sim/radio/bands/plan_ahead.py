@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 import channel_models as cm
 from channel_models.compiled import kernels
+from channel_models.link_adaptation.compiled_rates import form_of
 from channel_models.link_adaptation.mcs_rate import NO_SCHEMES, McsForm
 from wfl_sim.radio.allocation.opportunistic import LEAST, SHORTEST, ProportionalFair
 from wfl_sim.radio.bands.band_plan import BandPlan
@@ -63,11 +64,11 @@ def planned_ahead(plans: Sequence[BandPlan], heard: Callable[[], Heard] = nothin
 def _settings(plan: BandPlan) -> tuple[Any, ...] | None:
     """Return what plans of one loop have in common; None where no loop can do it."""
     band, rate = plan.band, plan.band.rate
-    forms = getattr(rate, "shannon", None), getattr(rate, "mcs_form", None)
+    # Classes derived from these may have methods of their own, which must be asked.
     if not (
-        isinstance(band.allocator, ProportionalFair)
-        and isinstance(band.power, DevicePower | CellPower)
-        and (isinstance(forms[0], cm.ShannonForm) or isinstance(forms[1], McsForm))
+        type(band.allocator) is ProportionalFair
+        and type(band.power) in (DevicePower, CellPower)
+        and form_of(rate) is not None
         and plan.by_blocks
         and not plan.learns
         and band.recorded is None
@@ -79,10 +80,10 @@ def _settings(plan: BandPlan) -> tuple[Any, ...] | None:
 def _numbers(plan: BandPlan) -> tuple[Any, ...]:
     """Return the first arguments of the loop."""
     allocator, rate, usable, subband, least_blocks = _settings(plan) or ()
-    shannon, tables = getattr(rate, "shannon", None), getattr(rate, "mcs_form", None)
-    schemes = NO_SCHEMES if tables is None else tables.schemes
-    form = tuple(shannon or cm.ShannonForm())
-    return allocator.turns, (LEAST, SHORTEST), subband, usable, form, schemes, least_blocks
+    form = form_of(rate)
+    shannon = tuple(form if isinstance(form, cm.ShannonForm) else cm.ShannonForm())
+    schemes = form.schemes if isinstance(form, McsForm) else NO_SCHEMES
+    return allocator.turns, (LEAST, SHORTEST), subband, usable, shannon, schemes, least_blocks
 
 
 def _most(plan: BandPlan) -> FloatArray:
