@@ -14,7 +14,7 @@ import pytest
 
 from wfl_sim.records import Level, Metric, Span
 from wfl_sim.results import Run, crossing, digest_metrics, digest_spans, digest_states, write_run
-from wfl_sim.results.tables import COLUMNS, place
+from wfl_sim.results.tables import COLUMNS, write_whole
 from wfl_sim.results.writing import check_replaceable
 
 SPANS = [
@@ -255,7 +255,7 @@ def test_a_kill_leaves_the_old_run_or_the_new(tmp_path, where, exchanges, at_onc
 
 def test_a_file_is_placed_whole_or_not_at_all_and_named(tmp_path, monkeypatch):
     path = tmp_path / "below" / "a.csv"
-    place(path, b"old")
+    write_whole(path, b"old")
 
     def full(file, content):
         file.open("wb").close()
@@ -263,14 +263,14 @@ def test_a_file_is_placed_whole_or_not_at_all_and_named(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OSError, match=rf"No space left on device: '{path}'"):
-        place(path, b"new")
+        write_whole(path, b"new")
     assert path.read_bytes() == b"old"
     assert os.listdir(path.parent) == ["a.csv"]
 
 
 def test_a_device_is_not_replaced_by_a_file():
     with pytest.raises(FileExistsError, match="is a pipe or a device, not a file: '/dev/null'"):
-        place(Path(os.devnull), b"")
+        write_whole(Path(os.devnull), b"")
 
 
 def test_something_else_is_not_replaced(tmp_path):

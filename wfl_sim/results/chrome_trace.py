@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from wfl_sim.results.run import Run
-from wfl_sim.results.tables import file_name, place
+from wfl_sim.results.tables import file_name, write_whole
 
 ARGUMENTS = ("round", "bits", "flops", "joules", "cell", "outcome", "mean_sinr_db", "mean_rate")
 
@@ -32,7 +32,9 @@ def write_traces(runs: Sequence[Run], folder: Path) -> list[Path]:
 def write_trace(run: Run, path: Path) -> Path:
     """Write the trace of a run as JSON, one event a line, and return its path."""
     events = ",\n".join(json.dumps(event, allow_nan=False) for event in trace_events(run))
-    return place(path, f'{{"displayTimeUnit": "ms", "traceEvents": [\n{events}\n]}}\n'.encode())
+    return write_whole(
+        path, f'{{"displayTimeUnit": "ms", "traceEvents": [\n{events}\n]}}\n'.encode()
+    )
 
 
 def trace_events(run: Run) -> Iterator[dict[str, Any]]:

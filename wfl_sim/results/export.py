@@ -20,7 +20,7 @@ from wfl_sim.results.overview import leaves
 from wfl_sim.results.run import Run
 from wfl_sim.results.statistics import by_label, mean_and_half_width
 from wfl_sim.results.summary import SummaryRow, number, summary
-from wfl_sim.results.tables import place, write_table_csv
+from wfl_sim.results.tables import write_table_csv, write_whole
 
 _BATCH: Final = 1000
 """Values that MLflow takes at once."""
@@ -114,7 +114,7 @@ def _latex(runs: Sequence[Run], folder: Path, goal: Goal) -> list[Path]:
         r"\bottomrule",
         r"\end{tabular}",
     ]
-    return [place(folder / "summary.tex", ("\n".join(lines) + "\n").encode())]
+    return [write_whole(folder / "summary.tex", ("\n".join(lines) + "\n").encode())]
 
 
 def _whole(label: str, runs: Sequence[Run]) -> Iterator[str]:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from wfl_sim.results.manifest import as_mapping, is_plain_name
 from wfl_sim.results.run import Run
-from wfl_sim.results.tables import parquet, place
+from wfl_sim.results.tables import parquet, write_whole
 
 FORMAT: Final = 1
 """Version of the folder's format; later versions are refused by a reader."""
@@ -97,9 +97,9 @@ def write_sweep(folder: Path, name: str, runs: Sequence[Mapping[str, Any]]) -> N
     (folder / _TABLE).unlink(missing_ok=True)
     content = {"format": FORMAT, "name": name, "runs": list(runs)}
     text = json.dumps(content, indent=2, allow_nan=False) + "\n"
-    place(folder / _MANIFEST, text.encode())
+    write_whole(folder / _MANIFEST, text.encode())
 
 
 def write_table(path: Path, table: pa.Table) -> Path:
     """Write a table as Parquet, whole or not at all."""
-    return place(path, parquet(table))
+    return write_whole(path, parquet(table))

@@ -108,7 +108,7 @@ def parquet(table: pa.Table) -> bytes:
     return content
 
 
-def place(path: Path, content: bytes) -> Path:
+def write_whole(path: Path, content: bytes) -> Path:
     """Write a file whole or not at all, into a folder that is made if it does not exist.
 
     A link in its place is replaced, not followed.
@@ -140,7 +140,7 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]
     writer.writerow(header)
     for row in rows:
         writer.writerow([_cell(value) for value in row])
-    return place(path, file.getvalue().encode())
+    return write_whole(path, file.getvalue().encode())
 
 
 def write_table_csv(path: Path, table: pa.Table) -> Path:

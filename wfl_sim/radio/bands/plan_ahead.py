@@ -18,12 +18,9 @@ from wfl_sim.radio.power.transmit_power import CellPower, DevicePower
 FloatArray = NDArray[np.float64]
 
 
-def nothing_heard() -> Heard:
-    """Return what a cell without others hears."""
-    return NOTHING_HEARD
-
-
-def planned_ahead(plans: Sequence[BandPlan], heard: Callable[[], Heard] = nothing_heard) -> bool:
+def planned_ahead(
+    plans: Sequence[BandPlan], heard: Callable[[], Heard] = lambda: NOTHING_HEARD
+) -> bool:
     """Plan the steps of cells by a compiled loop; return False where that is left to NumPy.
 
     Args:
@@ -47,7 +44,7 @@ def planned_ahead(plans: Sequence[BandPlan], heard: Callable[[], Heard] = nothin
         *_numbers(plans[0]),
         (_row([each[0] for each in limits]), _row([each[1] for each in limits])),
         ends,
-        heard() if len(plans) > 1 else NOTHING_HEARD,
+        heard(),
         *(np.ascontiguousarray(_row(each)) for each in (efficiency, known, present)),
         *(_row(each) for each in ([p.strength for p in plans], [p.traffic.weight for p in plans])),
         _row([_most(plan) for plan in plans]),

@@ -25,7 +25,7 @@ from matplotlib.ticker import FixedLocator
 from wfl_sim.results.figures.fonts import drawable, fallbacks
 from wfl_sim.results.figures.style import LINE, add_legend, columns, legend_rows, wrap_labels
 from wfl_sim.results.run import Run
-from wfl_sim.results.tables import cut, file_name, place, write_csv
+from wfl_sim.results.tables import cut, file_name, write_csv, write_whole
 
 Style = Literal["screen", "ieee", "acm", "slide"]
 Format = Literal["png", "svg", "pdf"]
@@ -126,7 +126,7 @@ class Look:
                 path = folder / f"{cut(name, 100) if ending else name}{ending}.{kind}"
                 drawn.savefig(content := BytesIO(), format=kind, metadata=_METADATA[kind])
                 drawn.set_layout_engine("none")  # every format has the places of the first
-                paths.append(place(path, content.getvalue()))
+                paths.append(write_whole(path, content.getvalue()))
         return [*paths, write_csv(folder / f"{name}.csv", header, rows)]
 
     def _figures(self, figure: Figure) -> Iterator[tuple[str, Figure]]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from wfl_sim.results.report.content import report_content
 from wfl_sim.results.run import Run
-from wfl_sim.results.tables import place
+from wfl_sim.results.tables import write_whole
 
 PARTS: Final = ("style.css", "charts.js", "timeline.js", "replay.js", "page.js")
 
@@ -30,7 +30,7 @@ def write_report(runs: Sequence[Run], path: Path | str, *, metric: str = "") -> 
         page = page.replace(f"@{name}@", (files(__name__) / name).read_text("utf-8"))
     # The data come last: what names and labels hold is replaced by nothing.
     page = page.replace("@data@", as_script(report_content(runs, metric)))
-    return place(Path(path), page.encode())
+    return write_whole(Path(path), page.encode())
 
 
 def as_script(value: object) -> str:
