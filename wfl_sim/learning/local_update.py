@@ -149,6 +149,8 @@ class LocalTrainer:
         return run
 
     def _kept(self, answer: State) -> State:
+        if self._own_update is None:
+            return answer
         kept = state(self.context.method, "local_update", answer)
         return {name: np.asarray(array) for name, array in kept.items()}
 

@@ -67,9 +67,10 @@ class Payloads:
         """Whether a download depends on what the device has received before."""
         self._unicast = needs_unicast(method)
         self._split = isinstance(method, SplitModel)
-        # Without either, an upload is what was read from the network: it has its shapes.
+        # What no hook of the method makes was read from the network: it has its shapes.
         own = hook(method, "local_update") or hook(method, "upload_shapes")
         self._checks_uploads = own is not None
+        self._checks_downloads = hook(method, "download") is not None
         self._feedback = getattr(context.codec_up, "feedback", False)
         self.remembers_uploads = self._feedback or getattr(method, "remembers_uploads", False)
         """Whether what a device keeps depends on whether its upload is used."""
@@ -177,7 +178,7 @@ class Payloads:
     def _download(self, device: int, shapes: DeviceShapes, shared: State) -> State:
         method = self._context.method
         state = download(method, shared, shapes.shared, device)
-        if shapes.down is not None:
+        if self._checks_downloads and shapes.down is not None:
             answers.state(method, "download", state, shapes.down)
         return state
 
