@@ -137,11 +137,29 @@ def test_blocks_are_as_short_as_the_links_are_many(monkeypatch, wish):
     whole = model.realise([stream(3, "fading", link) for link in range(40)], doppler)
     channel = SampledChannel(np.ones(40), fading, OFFSETS, STEP)
     cells = []
-    for first, links in ((0, np.arange(4)), (9, np.arange(40)), (40, [7, 3]), (300, np.arange(9))):
+    asked = [(0, np.arange(4)), (9, np.arange(40)), (40, [7, 3]), (300, [1]), (500, np.arange(9))]
+    for first, links in [*asked, (900, [2]), (1300, [2])]:
         expected = whole.power_grid(first, 70, STEP, OFFSETS, links).transpose(1, 2, 0)
         assert (channel.fading(np.array(links), first, 70) == expected).all()
         cells.append([block._values.shape[0] for block in channel._samples.values()][-1])
-    assert cells == [256, 64, 256, 128]
+    # They become longer when what many links had is over.
+    assert cells == [256, 64, 64, 64, 64, 64, 256]
+
+
+def test_few_links_between_many_do_not_cost_them_their_samples(monkeypatch):
+    monkeypatch.setattr("wfl_sim.radio.channel.sampled_channel._MEMORY", 2**16)
+    process, made = make(40)[1], []
+
+    class Noted:
+        def power_grid(self, first, count, step, offsets, links):
+            made.append(len(links))
+            return process.power_grid(first, count, step, offsets, links)
+
+    channel = SampledChannel(np.ones(40), Noted(), OFFSETS, STEP)
+    for first in range(0, 60, 10):
+        channel.fading(np.arange(5, 40), first, 4)
+        channel.fading(np.arange(2), first, 4)
+    assert sum(made) == 37
 
 
 def test_the_fading_of_many_is_forgotten_when_nobody_is_on_the_air():

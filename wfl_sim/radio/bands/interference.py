@@ -218,37 +218,58 @@ class _UplinkInterference:
         )
 
 
+def _fading_of_others(
+    plans: Sequence[BandPlan], heard: NDArray[np.bool_], steps: int
+) -> list[list[NDArray[np.float32] | None]]:
+    """For each plan, (steps, blocks, m) fading of its links to each other cell that it hears.
+
+    Args:
+        plans: of c cells.
+        heard: (c, c) whether the devices of a cell (row) hear another.
+        steps: samples of the channel.
+    """
+    fading: list[list[NDArray[np.float32] | None]] = [[] for _ in plans]
+    for other, plan in enumerate(plans):
+        hearing = np.flatnonzero(heard[:, other])
+        found: dict[int, NDArray[np.float32]] = {}
+        if hearing.size:
+            # One call for all of them: each has a cost of its own.
+            links = [plans[cell].traffic.links for cell in hearing]
+            ends = np.cumsum([len(each) for each in links])[:-1]
+            every = plan.band.channel.fading(np.concatenate(links), plan.start, steps)
+            found = dict(zip(hearing.tolist(), np.split(every, ends, axis=2), strict=True))
+        for cell, of_cell in enumerate(fading):
+            if cell != other:
+                of_cell.append(found.get(cell))
+    return fading
+
+
 class _DownlinkInterference:
     """What devices receive of other cells that send."""
 
     def __init__(self, plans: Sequence[BandPlan], steps: int) -> None:
         self._plans = plans
         self._mean: list[list[FloatArray]] = []
-        self._fading: list[list[NDArray[np.float32] | None]] = []
         followed = MOST_FADING // sum(len(plan.traffic.links) for plan in plans)
-        for plan in plans:
-            links = plan.traffic.links
-            others = [other for other in plans if other is not plan]
+        heard = np.zeros((len(plans), len(plans)), dtype=bool)
+        for cell, plan in enumerate(plans):
+            links, others = plan.traffic.links, [c for c in range(len(plans)) if c != cell]
             means = [
-                other.band.channel.mean_gain[links]
-                * other.band.power.per_block(links, np.ones(len(links)))
-                for other in others
+                plans[c].band.channel.mean_gain[links]
+                * plans[c].band.power.per_block(links, np.ones(len(links)))
+                for c in others
             ]
-            heard = [
+            loud = [
                 number
                 for number, mean in enumerate(means)
                 if (mean > FAINT * plan.band.block_noise).any()
             ]
-            if len(heard) > followed:
+            if len(loud) > followed:
                 _warn_of_means()
-                heard = sorted(heard, key=lambda number: -float(means[number].sum()))[:followed]
+                loud = sorted(loud, key=lambda number: -float(means[number].sum()))[:followed]
             self._mean.append(means)
-            self._fading.append(
-                [
-                    other.band.channel.fading(links, plan.start, steps) if number in heard else None
-                    for number, other in enumerate(others)
-                ]
-            )
+            heard[cell, [others[number] for number in loud]] = True
+        self._fading = _fading_of_others(plans, heard, steps)
 
     def means(self) -> list[FloatArray]:
         """(m,) mean W on a block, for the links of each plan."""
