@@ -1,13 +1,20 @@
 """Options and fixtures for every room; those that load torch are in tests/learning."""
 
 import gc
+import os
 import signal
 
 import pytest
+from hypothesis import settings
 
 from tests.fixtures.scenario_files import files
 
 __all__ = ["files"]
+
+# a shared machine may pause in the middle of an example
+settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.register_profile("search", deadline=None, max_examples=1500)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
 def pytest_addoption(parser):

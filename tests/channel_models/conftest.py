@@ -1,16 +1,9 @@
-import os
 from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import settings
 
 Streams = Callable[..., list[np.random.Generator]]
-
-# a shared machine may pause in the middle of an example
-settings.register_profile("repeatable", deadline=None, derandomize=True)
-settings.register_profile("search", deadline=None, max_examples=1500)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
 @pytest.fixture

@@ -8,9 +8,7 @@ from tests.fuzz.strategies import networks, texts
 from wfl_sim.scenario.loading import load
 from wfl_sim.scenario.resolve import digest, to_yaml
 
-short = settings(
-    deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+short = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(scope="module")

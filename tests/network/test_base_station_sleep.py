@@ -124,7 +124,7 @@ def test_waking_up_delays_a_run(tmp_path):
 
 
 @given(seed=st.integers(0, 300), light=st.floats(0, 0.3), more=st.floats(0.01, 1.0))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_every_second_is_counted_once(tmp_path_factory, seed, light, more):
     """With all states at one power and no transitions, joules are that power times the run."""
     federation = simulated(

@@ -89,7 +89,7 @@ def test_transfers_that_begin_together_end_together(env):
     st.lists(st.tuples(st.floats(0, 50), st.floats(1e-3, 1e6)), min_size=1, max_size=12),
     st.floats(0.1, 1e6),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_bits_are_conserved_and_the_busy_time_is_right(jobs, capacity):
     env = simpy.Environment()
     carrier, done = Carrier(env, "wire", wire(capacity)), []
@@ -214,7 +214,7 @@ def test_a_long_simulation_on_a_fine_grid_keeps_moving(env):
     st.lists(st.tuples(st.floats(0, 3), st.floats(1e-2, 20)), min_size=1, max_size=8),
     st.lists(st.integers(0, 9), min_size=1, max_size=9).filter(any),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_plans_of_any_length_lead_to_the_same_ends(jobs, capacities):
     """Looking ahead saves events and changes nothing, whoever arrives in the meantime."""
     ends = []
@@ -325,7 +325,7 @@ def test_leaving_too_late_finds_all_bits_there(env):
         max_size=12,
     )
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_bits_are_conserved_when_some_leave(jobs):
     env = simpy.Environment()
     carrier, done, left = Carrier(env, "wire", wire(1e4)), [], []

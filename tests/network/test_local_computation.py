@@ -294,7 +294,7 @@ def test_a_board_that_stays_cool_is_as_fast_as_one_without_heat(tmp_path):
     on=st.floats(1, 30),
     share=st.floats(0.2, 1),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_the_laws_hold_with_heat_clock_jitter_and_churn(
     tmp_path_factory, seed, capacity, on, share
 ):

@@ -50,7 +50,7 @@ def test_a_modem_replaces_the_powers_of_the_hardware(tmp_path):
 
 
 @given(capacity=st.floats(5, 60), seed=st.integers(0, 500))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_waking_up_is_paid_by_the_battery(tmp_path_factory, capacity, seed):
     federation = simulated(
         tmp_path_factory.mktemp("modem"),

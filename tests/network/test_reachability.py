@@ -207,7 +207,7 @@ def test_the_same_seed_gives_the_same_comings_and_goings(tmp_path):
     allocator=st.sampled_from(["equal", "proportional-fair"]),
     broadcast=st.booleans(),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_laws_hold_whoever_dies_or_leaves(
     tmp_path_factory, seed, capacity, charging, on, off, allocator, broadcast
 ):

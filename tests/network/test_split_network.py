@@ -60,7 +60,7 @@ def test_bits_flops_and_turns_at_the_server(tmp_path):
     ),
     seed=st.integers(0, 10_000),
 )
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 def test_the_laws_hold_when_devices_come_and_go(tmp_path_factory, on, off, policy, seed):
     federation = simulated(
         tmp_path_factory.mktemp("any"),

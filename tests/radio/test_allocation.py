@@ -5,7 +5,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -52,7 +52,6 @@ def make(kind):
 
 
 @pytest.mark.parametrize("kind", ["hungarian", "max-ci", "proportional-fair", "round-robin"])
-@settings(deadline=None)
 @given(efficiency=efficiencies)
 def test_holders_of_blocks_are_shares_in_fewer_words(kind, efficiency):
     case = demands(efficiency, average=np.arange(1.0, len(efficiency) + 1))

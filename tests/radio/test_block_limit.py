@@ -25,7 +25,7 @@ def test_the_limit_is_the_power_over_what_a_block_needs():
 
 @pytest.mark.parametrize("allocator", ["equal", "proportional-fair", "max-ci", "round-robin"])
 @given(seed=st.integers(0, 10**6))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_nobody_holds_more_and_nothing_is_left_that_others_may_have(allocator, seed):
     rng = np.random.default_rng(seed)
     count, blocks = int(rng.integers(1, 6)), int(rng.integers(1, 9))

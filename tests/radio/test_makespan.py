@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import simpy
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import brentq, minimize
 from scipy.special import exp1, lambertw
@@ -38,7 +38,6 @@ def problem(count, seed):
     return bits, reach, rng.uniform(0, 3, count)
 
 
-@settings(deadline=None)
 @given(st.floats(-12, 3))
 def test_the_lambert_function_solves_its_equation(log_excess):
     excess = 10.0**log_excess
@@ -48,7 +47,6 @@ def test_the_lambert_function_solves_its_equation(log_excess):
         assert above + 1 == pytest.approx(-lambertw(-np.exp(-1 - excess), -1).real, rel=1e-9)
 
 
-@settings(deadline=None)
 @given(st.floats(-15, np.log10(1 - 1e-9)), st.floats(3, 12))
 def test_the_bandwidth_needed_is_the_inverse_of_the_rate(log_kappa, log_reach):
     """From ten million times less than the limit to a billionth below it."""
@@ -217,7 +215,6 @@ def test_the_exponent_solves_its_equation_down_to_nothing():
     assert (np.diff(x) > 0).all()
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(*[st.sampled_from([0.0, 1e-9, 1.0, 1e6, 1e300])] * 2), min_size=1),
     st.sampled_from([1e-300, 1e6, 1e300]),

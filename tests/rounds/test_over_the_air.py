@@ -104,7 +104,7 @@ def test_time_on_the_air_does_not_grow_with_the_devices(tmp_path):
 
 
 @given(on=st.floats(0.2, 5), off=st.floats(0.1, 2), seed=st.integers(0, 1000))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_the_laws_hold_when_devices_come_and_go(tmp_path_factory, on, off, seed):
     federation = simulated(
         tmp_path_factory.mktemp("any"),

@@ -332,7 +332,7 @@ def test_a_run_without_anybody_left_ends(tmp_path):
     off=st.floats(0.1, 5),
     seed=st.integers(0, 10_000),
 )
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_the_laws_hold_when_devices_come_and_go(tmp_path_factory, rounds, on, off, seed):
     federation = simulated(
         tmp_path_factory.mktemp("any"),

@@ -36,13 +36,12 @@ def largest(jobs, deadline):
 
 
 @given(jobs=jobs_of_any_size)
-@settings(deadline=None)
 def test_the_order_of_readiness_is_the_best(jobs):
     assert end_of(jobs) == min(one_after_the_other(order) for order in permutations(jobs))
 
 
 @given(jobs=jobs_of_any_size, deadline=st.integers(1, 50).map(float))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_exact_is_as_large_as_brute_force_finds(jobs, deadline):
     chosen = exact(jobs, deadline)
     assert len(chosen) == largest(jobs, deadline)
@@ -51,7 +50,7 @@ def test_exact_is_as_large_as_brute_force_finds(jobs, deadline):
 
 
 @given(jobs=jobs_of_any_size, deadline=st.integers(1, 50).map(float))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_greedy_fits_and_is_never_larger(jobs, deadline):
     chosen = greedy(jobs, deadline)
     assert end_of([jobs[i] for i in chosen]) <= deadline

@@ -79,9 +79,7 @@ SETTINGS = st.fixed_dictionaries(
 
 
 @settings(
-    deadline=None,
     max_examples=25,
-    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(changes=SETTINGS)

@@ -60,7 +60,7 @@ def test_the_laws_hold(tmp_path):
     method=st.sampled_from(["pftt", "fedit", "local-only"]),
     seed=st.integers(0, 10_000),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_laws_hold_for_any_scenario(
     tmp_path_factory, clients, rounds, speed, allocator, broadcast, method, seed
 ):
