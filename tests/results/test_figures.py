@@ -381,9 +381,25 @@ def test_of_many_devices_forty_are_shown_in_natural_order(tmp_path):
     assert len(shown) == 41
     assert {"server", "device-0", "device-99"} <= shown
     texts = re.findall("<text[^>]*>(.*?)</text>", svg.read_text("utf-8"))
-    assert "x, seed 0: the run (40 of 100 devices shown)" in texts
+    assert "x, seed 0: the run (100 of 100 devices took part, 40 are shown)" in texts
     names = [text for text in texts if text in shown]
     assert names == sorted(names, key=lambda name: int(name.partition("-")[2] or -1))
+
+
+def test_of_many_devices_those_are_shown_that_took_part(tmp_path):
+    spans = [spent(f"device-{i}", "idle", 0.0, 9.0, 1.0) for i in range(100)]
+    run = small_run(tmp_path / "rest", "rest", 0, [], spans)
+    assert len({row["actor"] for row in rows_of(timeline([run], tmp_path / "f")[2])}) == 40
+    spans += [spent(f"device-{i}", "upload", 9.0, 10.0, 1.0) for i in (3, 50, 98)]
+    spans += [spent("device-70", "upload", 10.0, 11.0, 1.0, number=1)]
+    run = small_run(tmp_path / "a", "x", 0, [], spans)
+    with SCREEN():
+        paths = timeline([run], tmp_path / "g", round=0)
+    whole, one = ([row["actor"] for row in rows_of(paths[i])] for i in (2, 5))
+    assert set(whole) == {"device-3", "device-50", "device-70", "device-98"}
+    assert set(one) == {"device-3", "device-50", "device-98"}
+    title = "x, seed 0: round 0 (3 of 100 devices took part)"
+    assert title in paths[4].read_text("utf-8")
 
 
 def test_draw_all_writes_every_figure_as_picture_drawing_and_numbers(runs, tmp_path):

@@ -11,6 +11,8 @@ from wfl_sim.results.run import Run
 from wfl_sim.results.tables import natural_key
 
 ENDS: Final = ("uploads", "late", "dropped", "lost")
+RESTING: Final = ("wait", "idle", "off")
+"""Activities of a device that does nothing for the federation."""
 Quantity = Literal["seconds", "joules", "components"]
 
 
@@ -29,6 +31,20 @@ def upload_counts(run: Run) -> dict[str, int]:
     late = (spans["outcome"] == "done") & (spans["end"] > closed[spans["round"]])
     which = (True, late, spans["outcome"] == "dropped", spans["outcome"] == "lost")
     return {name: int((uploads & mine).sum()) for name, mine in zip(ENDS, which, strict=True)}
+
+
+def took_part(run: Run, start: float = 0.0, end: float = math.inf) -> list[str]:
+    """Return the devices that did more than rest between two times in s, in natural order."""
+    spans = run.span_arrays
+    busy = ~np.isin(spans["activity"], RESTING) & (spans["end"] > start) & (spans["start"] < end)
+    actors = set(spans["actor"][busy].tolist())
+    return [device for device in run.devices if device in actors]
+
+
+def at_even_distances(names: Sequence[str], most: int) -> list[str]:
+    """Return at most so many of the names, the first and the last included."""
+    places = np.linspace(0, len(names) - 1, min(len(names), most))
+    return [names[i] for i in places.round().astype(int)]
 
 
 def spent(run: Run, quantity: Quantity) -> dict[str, float]:

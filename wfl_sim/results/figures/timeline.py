@@ -25,9 +25,9 @@ from wfl_sim.results.figures.style import (
 from wfl_sim.results.run import Run
 from wfl_sim.results.statistics import lowest_seeds
 from wfl_sim.results.tables import file_name, natural_key
+from wfl_sim.results.totals import RESTING, at_even_distances, took_part
 
 MOST_DEVICES: Final = 40
-RESTING: Final = ("wait", "idle", "off")
 MOST_HAIRLINES: Final = 100
 """In a row; with more, the hairlines of short activities would hide the long ones."""
 MOST_SHAPES: Final = 5000
@@ -52,10 +52,10 @@ class Window:
 def timeline(runs: Sequence[Run], *, round: int | None = None) -> Iterator[Drawing]:
     """Draw the run and one round of it, for the lowest seed of each label.
 
-    Rows are servers and cells, then devices. Of more than 40 devices, 40 are shown at even
-    distances, and the title says so. A cross marks the end of a span that was lost or dropped.
-    A span that is too short to be seen is still a hairline, unless its row has more than 100 of its
-    kind.
+    Rows are servers and cells, then devices. Of more than 40 devices those are shown that took
+    part in what is drawn, at most 40 at even distances, and the title says so. A cross marks the
+    end of a span that was lost or dropped. A span that is too short to be seen is still a hairline,
+    unless its row has more than 100 of its kind.
 
     Args:
         runs: Runs of any labels and seeds.
@@ -99,7 +99,7 @@ def _windows(run: Run, label: str, wanted: int | None) -> list[Window]:
 
 
 def _drawn(run: Run, window: Window) -> Drawing:
-    actors_shown, note = _shown_actors(run)
+    actors_shown, note = _shown_actors(run, window)
     spans = _inside(run, window, actors_shown)
     few = len(actors_shown) <= 20
     row_of = {actor: row for row, actor in enumerate(actors_shown)}
@@ -125,16 +125,20 @@ def _drawn(run: Run, window: Window) -> Drawing:
     return Drawing(window.name, figure, HEADER, numbers)
 
 
-def _shown_actors(run: Run) -> tuple[list[str], str]:
+def _shown_actors(run: Run, window: Window) -> tuple[list[str], str]:
     """Return the actors that have a row, and a note for the title if some have none."""
-    names, every = np.unique(run.span_arrays["actor"]).tolist(), run.devices
+    every = run.devices
     own = set(every)
+    names = np.unique(run.span_arrays["actor"]).tolist()
     names.sort(key=lambda name: (name in own, natural_key(name)))
     if len(every) <= MOST_DEVICES:
         return names, ""
-    chosen = {every[i] for i in np.linspace(0, len(every) - 1, MOST_DEVICES).round().astype(int)}
-    shown = [name for name in names if name in chosen or name not in own]
-    return shown, f" ({MOST_DEVICES} of {len(every)} devices shown)"
+    active = took_part(run, window.start, window.end)
+    note = f"{len(active) or 'none'} of {len(every)} devices took part"
+    if len(active or every) > MOST_DEVICES:
+        note = f"{note}, {MOST_DEVICES} are shown"
+    shown = at_even_distances(active or every, MOST_DEVICES)
+    return [name for name in names if name not in own] + shown, f" ({note})"
 
 
 def _inside(run: Run, window: Window, shown: Sequence[str]) -> dict[str, NDArray[Any]]:

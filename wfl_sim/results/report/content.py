@@ -22,11 +22,13 @@ from wfl_sim.results.summary import summary
 from wfl_sim.results.tables import natural_key
 from wfl_sim.results.totals import (
     Quantity,
+    at_even_distances,
     battery_groups,
     hexagon_radius,
     level,
     sites,
     spent,
+    took_part,
     transfers,
     upload_counts,
 )
@@ -40,7 +42,8 @@ MOST_DETAILED: Final = 6
 MOST_DEVICES: Final = 200
 MOST_SAMPLES: Final = 40
 MOST_SPANS: Final = 60_000
-"""Beyond these, devices at even distances are shown, and then only the beginning of the run."""
+"""Beyond these, some of the devices that took part are shown, at even distances, and then only the
+beginning of the run."""
 MOST_POINTS: Final = 2_000
 """Points of a distribution or of one level; of more, some at even ranks are shown."""
 _SPANS: Final = ("start", "end", "round", "bits", "joules", "mean_sinr_db", "mean_rate")
@@ -207,11 +210,14 @@ def _shown(run: Run, notes: list[str]) -> tuple[list[str], float]:
     """Return the devices that are shown, and the end in s of what is shown of the run."""
     every, spans = run.devices, run.span_arrays
     size = max(len(spans["start"]), 1)
-    count = min(len(every), MOST_DEVICES, max(20, len(every) * MOST_SPANS // size))
-    chosen = [every[i] for i in np.linspace(0, len(every) - 1, count).round().astype(int)]
-    name = f"{run.label}, seed {run.seed}"
-    if count < len(every):
-        notes.append(f"{name}: {count} of {len(every)} devices are shown.")
+    most = min(MOST_DEVICES, max(20, len(every) * MOST_SPANS // size))
+    chosen, name = every, f"{run.label}, seed {run.seed}"
+    if most < len(every):
+        active = took_part(run)
+        chosen = at_even_distances(active or every, most)
+        notes.append(
+            f"{name}: {len(chosen)} of {len(every)} devices are shown; {len(active)} took part."
+        )
     starts = np.sort(spans["start"][np.isin(spans["actor"], chosen)])
     if starts.size <= MOST_SPANS:
         return chosen, float("inf")
