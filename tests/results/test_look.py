@@ -13,7 +13,7 @@ from PIL import Image
 from wfl_sim.results.figures import draw_all, fonts
 from wfl_sim.results.figures.breakdown import BarText
 from wfl_sim.results.figures.convergence import draw_mean
-from wfl_sim.results.figures.look import WIDTHS, Look
+from wfl_sim.results.figures.look import SCREEN, WIDTHS, Look
 from wfl_sim.results.figures.style import (
     add_legend,
     halos,
@@ -85,6 +85,18 @@ def test_width_names_and_formats_are_as_asked_for(tmp_path):
     content = paths[0].read_bytes()
     assert b"/Type3" not in content
     assert b"/CIDFontType2" in content or b"/TrueType" in content
+
+
+def test_long_titles_stay_in_their_figure(tmp_path):
+    with SCREEN():
+        figure = Figure(figsize=(7, 3))
+        panels = figure.subplots(1, 2)
+        figure.suptitle("words of a long title " * 9)
+        panels[0].set_title("words of a panel " * 9)
+        SCREEN.save(figure, tmp_path, "long", ("a",), [])
+    for title in (figure._suptitle, panels[0].title):
+        box = title.get_window_extent()
+        assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1
 
 
 def test_title_and_legend_of_a_narrow_screen_figure_stay_in_it(tmp_path):

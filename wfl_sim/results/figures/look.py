@@ -159,7 +159,6 @@ class Look:
         for axes in figure.axes:
             letters = max(int(12 * width * _share(axes)[0]) - 4, 8)
             axes.set_xlabel(fill(axes.get_xlabel(), letters))
-        figure.suptitle(figure.get_suptitle(), wrap=True)
         figure.set_size_inches(width, high)
 
     def _alone(self, figure: Figure, number: int) -> Figure:
@@ -203,7 +202,9 @@ class Look:
     def _finish(self, figure: Figure) -> None:
         """Write names as asked for, and bring the size of all texts into the range of the style."""
         low, high = _SIZES.get(self.style, (0.0, np.inf))
+        figure.suptitle(figure.get_suptitle(), wrap=True)
         for axes in figure.axes:
+            axes.title.set_wrap(True)
             for axis in (axes.xaxis, axes.yaxis):
                 texts = [self._named(each.get_text()) for each in axis.get_ticklabels()]
                 # Panels that share an axis share its names: those without any would take them all.
