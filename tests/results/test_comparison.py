@@ -226,6 +226,28 @@ def test_intervals_along_an_axis_are_bars_where_they_are_asked_for(runs, tmp_pat
     assert len(bands) == 8
 
 
+def test_of_many_lines_there_are_whiskers_apart_and_no_seeds(runs, tmp_path, monkeypatch):
+    drawn = {}
+
+    def kept(axes, x, *arguments, **options):
+        drawn.setdefault(axes.get_subplotspec().num1, []).append((arguments, options))
+        return plot(axes, x, *arguments, **options)
+
+    plot = Axes.plot
+    monkeypatch.setattr(Axes, "plot", kept)
+    whiskers = []
+    monkeypatch.setattr(Axes, "errorbar", lambda *_, **options: whiskers.append(options))
+    parameter(runs, tmp_path, GOAL, "cells.0.bandwidth", error_bars=True)
+    assert any(options.get("alpha") == 0.4 for _, options in drawn[0])
+    drawn.clear()
+    whiskers.clear()
+    monkeypatch.setattr("wfl_sim.results.figures.parameter.BANDS", 1)
+    parameter(runs, tmp_path, GOAL, "cells.0.bandwidth")
+    assert not any(options.get("alpha") == 0.4 for _, options in drawn[0])
+    places = {each["transform"].transform((20.0, 0.0))[0] for each in whiskers[:2]}
+    assert len(places) == 2
+
+
 def test_intervals_stand_in_the_legend_and_that_they_may_be_cut(runs, tmp_path):
     said = "95 % interval of the mean (cut where it leaves the axes)"
     single = [run for run in runs if run.seed == 1]

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
+from matplotlib.transforms import ScaledTranslation
 
 from channel_models.validation import FloatArray
 from wfl_sim.results.comparison import Goal
@@ -40,6 +41,8 @@ LEGEND: Final = 110
 """Characters that fit below the figure."""
 BANDS: Final = 7
 """The most lines whose bands can be distinguished."""
+_APART: Final = 1.5
+"""Points between the whiskers of lines, where there are many."""
 _SIGN: Final = 4.8
 """Width of a sign of a category, in points."""
 WIDE: Final = 8
@@ -64,8 +67,9 @@ def parameter(
     """Draw the last value of a metric, seconds, joules and bits against a swept value.
 
     Marks are means over seeds, bands and whiskers 95 % t-intervals of the mean, which may leave the
-    picture, and thin lines single seeds. Beyond 7 lines, and with `error_bars`, there are whiskers
-    alone, since bands would cover one another. Full lines are the costs of the whole run; dashed
+    picture, and thin lines single seeds. Beyond 7 lines, and with `error_bars`, there are whiskers,
+    since bands would cover one another; beyond 7 lines these stand side by side, without single
+    seeds. Full lines are the costs of the whole run; dashed
     lines are the costs of reaching the target, means over the seeds that did, with their share
     where not all did. A line that equals a later one is wider. If values are texts, marks side by
     side take the place of lines.
@@ -145,6 +149,7 @@ def _draw_panel(
         name: halos([_points(line, found[line.label, name]) for line in of_axis])
         for name in panel.quantities
     }
+    many = axis.numeric and len(of_axis) > BANDS
     for number, line in enumerate(of_axis):
         shift = 0.0 if axis.numeric else 0.5 * ((number + 0.5) / len(of_axis) - 0.5)
         x = np.array([point.x for point in line.points]) + shift
@@ -162,6 +167,7 @@ def _draw_panel(
                 style,
                 factor,
                 banded=banded and style["ls"] == "-" and len(x) > 1,
+                beside=_APART * (number - (len(of_axis) - 1) / 2) if many else None,
             )
             for at, point, one in zip(x + beside, line.points, estimates, strict=True):
                 place = (float(at), one.mean * factor)
@@ -171,6 +177,8 @@ def _draw_panel(
                 for point, one in zip(line.points, estimates, strict=True)
             ]
     _set_axis(axes, axis, of_axis)
+    if many:
+        axes.margins(x=0.05)
     set_label(axes, "y", panel.title, prefixed)
     _limit(axes, np.array(seeds) * factor)
     return rows
@@ -189,11 +197,15 @@ def _draw_line(
     factor: float,
     *,
     banded: bool,
+    beside: float | None = None,
 ) -> None:
-    """Draw single seeds, if there are several, and means with bands or else whiskers."""
+    """Draw single seeds, if there are several, and means with bands or else whiskers.
+
+    With `beside`, in points, seeds are left out, and whiskers stand so far beside the means.
+    """
     colour = style["color"]
     seeds = sorted({seed for each in estimates for seed in each.by_seed})
-    for seed in seeds if len(seeds) > 1 else ():
+    for seed in seeds if len(seeds) > 1 and beside is None else ():
         y = np.array([each.by_seed.get(seed, np.nan) for each in estimates]) * factor
         axes.plot(x, y, ".", ms=3, lw=0.7, ls=style["ls"], color=colour, alpha=0.4)
     mean = np.array([each.mean for each in estimates]) * factor
@@ -201,8 +213,11 @@ def _draw_line(
     axes.plot(x, mean, **style)
     if banded:
         axes.fill_between(x, mean - half, mean + half, color=colour, alpha=0.1, lw=0)
-    else:
-        axes.errorbar(x, mean, yerr=half, fmt="none", capsize=3, lw=0.9, color=colour, alpha=0.6)
+        return
+    apart = ScaledTranslation((beside or 0.0) / 72, 0.0, axes.figure.dpi_scale_trans)
+    whiskers: dict[str, Any] = {"fmt": "none", "capsize": 3 if beside is None else 1.5, "lw": 0.9}
+    whiskers |= {"color": colour, "alpha": 0.6, "transform": axes.transData + apart}
+    axes.errorbar(x, mean, yerr=half, **whiskers)
 
 
 def _set_axis(axes: Axes, axis: Axis, of_axis: Sequence[SweepLine]) -> None:
