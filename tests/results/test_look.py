@@ -87,6 +87,29 @@ def test_width_names_and_formats_are_as_asked_for(tmp_path):
     assert b"/CIDFontType2" in content or b"/TrueType" in content
 
 
+def test_panels_that_share_a_colour_bar_have_one_each(tmp_path):
+    with (look := Look(style="ieee", formats=("svg",)))():
+        figure = Figure(figsize=(9, 6))
+        for number, axes in enumerate(figure.subplots(2, 2).flat):
+            image = axes.imshow(np.eye(3) * (number + 1), vmin=0, vmax=4)
+            axes.set_title(f"panel of {number}")
+        figure.colorbar(image, ax=list(figure.axes), label="seconds", extend="max")
+        *pages, _ = look.save(figure, tmp_path, "map", ("a",), [])
+    assert [page.name for page in pages] == [f"map-{n + 1}-panel-of-{n}.svg" for n in range(4)]
+    assert all(texts_of(page).count("seconds") == 1 for page in pages)
+
+
+def test_many_names_of_rows_make_a_panel_higher(tmp_path):
+    with (look := Look(style="ieee", formats=("png",)))():
+        for rows in (3, 41):
+            figure = Figure(figsize=(9, 9))
+            figure.subplots().set_yticks(range(rows), [f"device-{n}" for n in range(rows)])
+            path = look.save(figure, tmp_path, f"rows-{rows}", ("a",), [])[0]
+    with Image.open(path) as image:
+        dpi = image.info["dpi"][1]
+        assert image.height / dpi > 41 * 7 * 1.2 / 72
+
+
 def test_long_titles_stay_in_their_figure(tmp_path):
     with SCREEN():
         figure = Figure(figsize=(7, 3))

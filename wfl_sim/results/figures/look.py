@@ -138,7 +138,8 @@ class Look:
         panels = [axes for axes in figure.axes if axes.get_label() != "<colorbar>"]
         content = pickle.dumps(figure)
         for number, axes in enumerate(panels):
-            named = cut(file_name(number + 1, axes.get_xlabel() or axes.get_ylabel()), 60)
+            what = axes.get_title() or axes.get_xlabel() or axes.get_ylabel()
+            named = cut(file_name(number + 1, what), 60)
             yield f"-{named}" if panels[1:] else "", self._alone(pickle.loads(content), number)
 
     def _fit(self, figure: Figure, width: float) -> None:
@@ -171,12 +172,17 @@ class Look:
         ratio = float(np.clip(high * share[1] / (wide * share[0]), 0.56, 1.3))
         if not kept.get_ylabel():
             _take_name(kept, panels)
-        bar = next((each for each in figure.axes if each.get_label() == "<colorbar>"), None)
+        bars: list[Any] = [each for each in figure.axes if each not in panels]
+        bar = next((each for each in bars if kept in each._colorbar_info["parents"]), None)
+        for each in bars:
+            each._colorbar.remove()
         for axes in panels:
             if axes is not kept:
                 axes.remove()
-        if bar is None or len(panels) > 1:
-            kept.set_subplotspec(GridSpec(1, 1, figure=figure)[0])
+        kept.set_subplotspec(GridSpec(1, 1, figure=figure)[0])
+        if bar is not None:  # panels may share one: each gets its own
+            label, extend = bar.get_ylabel(), bar._colorbar.extend
+            figure.colorbar(bar._colorbar.mappable, ax=kept, label=label, extend=extend)
         kept.tick_params(labelleft=True, labelbottom=True)
         kept.set_title("")
         figure.suptitle("")
@@ -186,7 +192,9 @@ class Look:
         for legend in legends:
             rows += self._legend(figure, [h for h in legend.legend_handles if h is not None], width)
         size = _SIZES[self.style][0] / 72
-        figure.set_size_inches(width, width * ratio + 1.55 * size * rows)
+        named = isinstance(kept.yaxis.get_major_locator(), FixedLocator)
+        names = 1.25 * size * len(kept.get_yticks()) if named else 0.0
+        figure.set_size_inches(width, max(width * ratio, names) + 1.55 * size * rows)
         return figure
 
     def _legend(self, figure: Figure, handles: Sequence[Artist], width: float) -> int:
