@@ -99,6 +99,21 @@ def test_panels_that_share_a_colour_bar_have_one_each(tmp_path):
     assert all(texts_of(page).count("seconds") == 1 for page in pages)
 
 
+def test_a_panel_alone_has_its_own_legend_and_the_names_that_it_shared(tmp_path):
+    with (look := Look(style="ieee", formats=("svg",)))():
+        figure = Figure(figsize=(9, 6))
+        above, below = figure.subplots(2, 1, sharex=True)
+        above.plot([0, 1], label="one of the devices in this group")
+        above.plot([1, 0], label="one of the devices in that group")
+        above.legend(title="battery of", ncols=2)
+        below.set_xlabel("simulated time (s)")
+        *pages, _ = look.save(figure, tmp_path, "two", ("a",), [])
+    first, second = map(texts_of, pages)
+    assert "battery of one of the devices in that group" in first
+    assert "simulated time (s)" in first
+    assert not any("battery" in text for text in second)
+
+
 def test_many_names_of_rows_make_a_panel_higher(tmp_path):
     with (look := Look(style="ieee", formats=("png",)))():
         for rows in (3, 41):

@@ -16,14 +16,21 @@ from typing import Any, Final, Literal, NamedTuple, Protocol, get_args
 import matplotlib as mpl
 import numpy as np
 from matplotlib.artist import Artist
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator
 
 from wfl_sim.results.figures.fonts import drawable, fallbacks
-from wfl_sim.results.figures.style import LINE, add_legend, columns, legend_rows, wrap_labels
+from wfl_sim.results.figures.style import (
+    LINE,
+    add_legend,
+    columns,
+    legend_rows,
+    share_of_figure,
+    take_names,
+    wrap_labels,
+)
 from wfl_sim.results.run import Run
 from wfl_sim.results.tables import cut, file_name, write_csv, write_whole
 
@@ -158,7 +165,7 @@ class Look:
             add_legend(figure, handles, int(12 * width))
             high += LINE * legend_rows(handles, columns(handles, int(12 * width)))
         for axes in figure.axes:
-            letters = max(int(12 * width * _share(axes)[0]) - 4, 8)
+            letters = max(int(12 * width * share_of_figure(axes)[0]) - 4, 8)
             axes.set_xlabel(fill(axes.get_xlabel(), letters))
         figure.set_size_inches(width, high)
 
@@ -167,11 +174,10 @@ class Look:
         width = self.width or WIDTHS[self.style]
         panels = [axes for axes in figure.axes if axes.get_label() != "<colorbar>"]
         kept = panels[number]
-        share = _share(kept)
+        share = share_of_figure(kept)
         high, wide = figure.get_size_inches()[::-1]
         ratio = float(np.clip(high * share[1] / (wide * share[0]), 0.56, 1.3))
-        if not kept.get_ylabel():
-            _take_name(kept, panels)
+        take_names(kept, panels)
         bars: list[Any] = [each for each in figure.axes if each not in panels]
         bar = next((each for each in bars if kept in each._colorbar_info["parents"]), None)
         for each in bars:
@@ -188,9 +194,15 @@ class Look:
         figure.suptitle("")
         legends = figure.legends[:]
         figure.legends.clear()
+        if own := kept.get_legend():
+            own.remove()
+            legends.append(own)
         rows = 0
         for legend in legends:
-            rows += self._legend(figure, [h for h in legend.legend_handles if h is not None], width)
+            handles = [handle for handle in legend.legend_handles if handle is not None]
+            for handle in handles if (title := legend.get_title().get_text()) else ():
+                handle.set_label(f"{title} {handle.get_label()}")
+            rows += self._legend(figure, handles, width)
         size = _SIZES[self.style][0] / 72
         named = isinstance(kept.yaxis.get_major_locator(), FixedLocator)
         names = 1.25 * size * len(kept.get_yticks()) if named else 0.0
@@ -272,23 +284,3 @@ def saved(draw: Callable[..., Iterator[Drawing]]) -> Draw:
 
     del drawn.__wrapped__  # whose signature has neither folder nor look
     return drawn
-
-
-def _share(axes: Axes) -> tuple[float, float]:
-    """Return the shares of the figure's width and height that a panel takes."""
-    place = axes.get_subplotspec()
-    if place is None:
-        return 1.0, 1.0
-    grid = place.get_gridspec()
-    widths, heights = np.array(grid.get_width_ratios()), np.array(grid.get_height_ratios())
-    across = widths[place.colspan.start : place.colspan.stop].sum() / widths.sum()
-    down = heights[place.rowspan.start : place.rowspan.stop].sum() / heights.sum()
-    return float(across), float(down)
-
-
-def _take_name(axes: Axes, panels: Sequence[Axes]) -> None:
-    """Give a panel the name of the vertical axis that it shares with others of its row."""
-    for other in panels:
-        mine, theirs = axes.get_subplotspec(), other.get_subplotspec()
-        if mine is not None and theirs is not None and mine.rowspan == theirs.rowspan:
-            axes.set_ylabel(axes.get_ylabel() or other.get_ylabel())

@@ -239,3 +239,26 @@ def fit_to_seeds(axes: Axes, values: ArrayLike, below: float = 0.15, above: floa
         low, high = float(finite.min()), float(finite.max())
         span = (high - low) or abs(high) or 1.0
         axes.set_ylim(low - below * span, high + above * span)
+
+
+def share_of_figure(axes: Axes) -> tuple[float, float]:
+    """Return the shares of the figure's width and height that a panel takes."""
+    place = axes.get_subplotspec()
+    if place is None:
+        return 1.0, 1.0
+    grid = place.get_gridspec()
+    widths, heights = np.array(grid.get_width_ratios()), np.array(grid.get_height_ratios())
+    across = widths[place.colspan.start : place.colspan.stop].sum() / widths.sum()
+    down = heights[place.rowspan.start : place.rowspan.stop].sum() / heights.sum()
+    return float(across), float(down)
+
+
+def take_names(axes: Axes, panels: Sequence[Axes]) -> None:
+    """Give a panel the names of axes that it shares with others of its row or column."""
+    place = axes.get_subplotspec()
+    for other in panels:
+        theirs = other.get_subplotspec()
+        if place is not None and theirs is not None and place.rowspan == theirs.rowspan:
+            axes.set_ylabel(axes.get_ylabel() or other.get_ylabel())
+        if place is not None and theirs is not None and place.colspan == theirs.colspan:
+            axes.set_xlabel(axes.get_xlabel() or other.get_xlabel())
