@@ -230,14 +230,14 @@ def _fading_of_others(
     """
     fading: list[list[NDArray[np.float32] | None]] = [[] for _ in plans]
     for other, plan in enumerate(plans):
-        hearing = np.flatnonzero(heard[:, other])
+        hearing = np.flatnonzero(heard[:, other]).tolist()
         found: dict[int, NDArray[np.float32]] = {}
-        if hearing.size:
+        if hearing:
             # One call for all of them: each has a cost of its own.
             links = [plans[cell].traffic.links for cell in hearing]
             ends = np.cumsum([len(each) for each in links])[:-1]
             every = plan.band.channel.fading(np.concatenate(links), plan.start, steps)
-            found = dict(zip(hearing.tolist(), np.split(every, ends, axis=2), strict=True))
+            found = dict(zip(hearing, np.split(every, ends, axis=2), strict=True))
         for cell, of_cell in enumerate(fading):
             if cell != other:
                 of_cell.append(found.get(cell))

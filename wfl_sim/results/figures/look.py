@@ -39,6 +39,8 @@ Format = Literal["png", "svg", "pdf"]
 
 WIDTHS: Final[dict[Style, float]] = {"ieee": 3.5, "acm": 3.33, "slide": 10.0}
 """Widths in inches: a column of IEEEtran, one of acmart (sigconf), a slide of 10 by 5.6."""
+_LETTERS: Final = 7.8
+"""Characters of a title to an inch."""
 _SIZES: Final[dict[Style, tuple[float, float]]] = {
     "ieee": (7.0, 8.0),
     "acm": (7.0, 8.0),
@@ -222,9 +224,12 @@ class Look:
     def _finish(self, figure: Figure) -> None:
         """Write names as asked for, and bring the size of all texts into the range of the style."""
         low, high = _SIZES.get(self.style, (0.0, np.inf))
-        figure.suptitle(figure.get_suptitle(), wrap=True)
+        letters = _LETTERS * figure.get_size_inches()[0]
+        # matplotlib's own wrapping takes what is between two signs of a dollar for a formula.
+        figure.suptitle(fill(figure.get_suptitle(), int(letters)))
         for axes in figure.axes:
-            axes.title.set_wrap(True)
+            share = share_of_figure(axes)[0]
+            axes.title.set_text(fill(axes.get_title(), max(int(letters * share), 8)))
             for axis in (axes.xaxis, axes.yaxis):
                 texts = [self._named(each.get_text()) for each in axis.get_ticklabels()]
                 # Panels that share an axis share its names: those without any would take them all.
