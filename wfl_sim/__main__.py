@@ -1,6 +1,6 @@
 """``python -m wfl_sim``."""
 
-from wfl_sim.cli.commands import main
+from wfl_sim.cli import main
 
 if __name__ == "__main__":
     main()

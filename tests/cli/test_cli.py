@@ -295,6 +295,17 @@ class TestStopping:
         assert not group(process.pid)
         assert not list(files.folder.glob("runs/*")) + list(files.folder.glob("runs/.*.new"))
 
+    def test_ctrl_c_while_the_commands_are_imported(self, files):
+        kill = "import os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(60)"
+        files.write(kill, "typer.py")
+        done = subprocess.run(
+            command("validate", files.write()),
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(files.folder), str(ROOT)])},
+            capture_output=True,
+            text=True,
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (130, "", INTERRUPTED)
+
     def test_ctrl_c_in_a_single_run(self, files):
         process = self.single(files)
         process.send_signal(signal.SIGINT)

@@ -1,6 +1,14 @@
 """The command line: `wfl-sim`."""
 
-from wfl_sim.cli import code_commands  # noqa: F401  (registers its commands)
-from wfl_sim.cli.commands import main
+from wfl_sim.cli.interrupts import until_a_command_begins
 
 __all__ = ["main"]
+
+
+def main() -> None:
+    """Entry point of `wfl-sim`; what takes time to import stands in it, for Ctrl-C meanwhile."""
+    with until_a_command_begins():
+        from wfl_sim.cli import code_commands  # noqa: F401  (registers its commands)
+        from wfl_sim.cli.commands import main as commands
+
+        commands()

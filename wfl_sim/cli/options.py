@@ -12,6 +12,8 @@ from typing import Annotated, Any
 
 import typer
 
+from wfl_sim.cli.interrupts import INTERRUPTED, command_begins
+
 
 def _finite(value: float | None) -> float | None:
     if value is not None and not math.isfinite(value):
@@ -94,10 +96,7 @@ def one_line_warnings() -> None:
 
 
 @contextmanager
-def one_line_errors(
-    *kinds: type[Exception],
-    interrupted: str = "interrupted: the same command continues where it stopped",
-) -> Iterator[None]:
+def one_line_errors(*kinds: type[Exception], interrupted: str = INTERRUPTED) -> Iterator[None]:
     """Turn an error that a user can fix into one line and exit code 2; Ctrl-C into 130.
 
     An error in code, of wfl_sim or of a plug-in, keeps its traceback. Those of users are
@@ -107,6 +106,7 @@ def one_line_errors(
     from wfl_sim.config.plugin_code import raised_by_plugin
 
     of_users: tuple[type[Exception], ...] = (ScenarioError, OSError, *kinds)
+    command_begins()
     try:
         yield
     except BrokenPipeError:
