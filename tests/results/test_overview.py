@@ -44,7 +44,7 @@ def test_ls_shows_state_and_what_differs(folder):
     write_sweep(sweep, "known", plan)
     shutil.copytree(folder / "fast-20-1", sweep / "fast-20-1")
     lines = command("ls", folder).splitlines()
-    assert lines[0].startswith(f"damaged  damaged: {folder}/damaged/")
+    assert lines[0].startswith(f"damaged  cannot be opened: {folder}/damaged/")
     assert lines[1] == "fast-20-1  3.0 s simulated  seed=1, method=fedit"
     assert lines[2] == "fast-20-2  3.5 s simulated  seed=2, method=fedit"
     assert lines[3] == "known-sweep-12345678  sweep, 1 of 2 runs ended"

@@ -13,7 +13,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from wfl_sim.records import Level, Metric, Span
-from wfl_sim.results import Run, crossing, digest_metrics, digest_spans, digest_states, write_run
+from wfl_sim.results import (
+    Run,
+    Sweep,
+    crossing,
+    digest_metrics,
+    digest_spans,
+    digest_states,
+    write_run,
+)
 from wfl_sim.results.tables import COLUMNS, write_whole
 from wfl_sim.results.writing import check_replaceable
 
@@ -332,6 +340,24 @@ def test_every_missing_or_damaged_file_has_its_line(tmp_path):
     )
     for line, beginning in zip(lines, beginnings, strict=True):
         assert line.startswith(f"{folder / beginning}")
+
+
+def test_what_the_system_does_not_let_read_is_not_called_damaged(tmp_path):
+    """Folders stand for files without permission, which an administrator could read."""
+    folder = write(tmp_path / "small")
+    names = ["scenario.yaml", "adapters/shared.safetensors", "samples.json", "spans.parquet"]
+    for name in names:
+        (folder / name).unlink(missing_ok=True)
+        (folder / name).mkdir()
+    said = os.strerror(errno.EISDIR)
+    with pytest.raises(ValueError) as caught:
+        Run.open(folder)
+    assert str(caught.value).splitlines() == [
+        f"{folder / name}: cannot be read: {said}" for name in names
+    ]
+    (folder / "sweep.json").mkdir()
+    with pytest.raises(ValueError, match=rf"sweep\.json: cannot be read: {said}$"):
+        Sweep.open(folder)
 
 
 def test_a_wrong_manifest_is_refused(tmp_path):

@@ -1,10 +1,15 @@
-"""What a manifest must hold: run folders come from others, so their texts and numbers are data."""
+"""What files of a run folder must hold: they come from others, so texts and numbers are data."""
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from numbers import Real
+from pathlib import Path
 from typing import Any, Final
+
+import pyarrow as pa
+from ruamel.yaml.error import YAMLError
+from safetensors import SafetensorError
 
 from wfl_sim.config.errors import one_line
 
@@ -13,6 +18,21 @@ _TABLES: Final = ("bits", "joules", "host_seconds")
 _SAMPLE: Final = ("device", "request", "given", "before", "after")
 _LONGEST: Final = 200
 """Characters of a label in figures and tables."""
+
+
+def unreadable(path: Path, read: Callable[[], object]) -> str:
+    """Return why a file is not read, as the system says it or as damage; "" if it can be read."""
+    try:
+        path.open("rb").close()
+    except FileNotFoundError:
+        return "missing"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    try:
+        read()
+    except (OSError, ValueError, YAMLError, pa.ArrowException, SafetensorError) as error:
+        return f"damaged: {str(error).strip().splitlines()[0]}"
+    return ""
 
 
 def manifest_problems(manifest: Mapping[str, Any]) -> Iterator[str]:

@@ -60,7 +60,7 @@ def overview(folder: Path) -> list[Entry]:
             elif isinstance(run := _opened(path), Run):
                 runs.append(run)
             else:
-                entries.append(Entry(path, f"damaged: {run}"))
+                entries.append(Entry(path, f"cannot be opened: {run}"))
         except PermissionError as error:
             entries.append(Entry(path, f"cannot be read: {error.strerror}"))
     runs.sort(key=_name)
@@ -105,7 +105,7 @@ def _sweep(path: Path) -> Entry:
     try:
         sweep = Sweep.open(path)
     except ValueError as error:
-        return Entry(path, f"damaged: {error}")
+        return Entry(path, f"cannot be opened: {error}")
     count = len(sweep.planned)
     ended = count - len(sweep.missing)
     return Entry(path, f"sweep, {ended} of {count} runs ended")

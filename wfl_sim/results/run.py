@@ -13,14 +13,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.numpy import load_file
 
 from wfl_sim.config.sweep import Coordinate
 from wfl_sim.records import Scope
 from wfl_sim.results.digests import digest_states, digest_values
-from wfl_sim.results.manifest import as_mapping, manifest_problems, sample_texts, shown_label
+from wfl_sim.results.manifest import (
+    as_mapping,
+    manifest_problems,
+    sample_texts,
+    shown_label,
+    unreadable,
+)
 from wfl_sim.results.series import Series
 from wfl_sim.results.tables import COLUMNS, OPTIONAL, arrays, natural_key, problems
 from wfl_sim.results.writing import FORMAT
@@ -41,7 +46,7 @@ class Run:
         """Return the run in a folder.
 
         Raises:
-            ValueError: Files are missing or damaged; the message has a line for each.
+            ValueError: Files are missing, damaged or closed to us; the message has a line for each.
         """
         run = cls(Path(folder))
         if not run.folder.is_dir():
@@ -256,11 +261,11 @@ class Run:
         return [str(name) for name in self.manifest.get("adapters", [])]
 
     def _broken(self) -> Iterator[tuple[str, str]]:
-        """Yield the name of each missing or damaged file, and what is wrong with it."""
+        """Yield the name of each file that is missing or not as it must be, and why."""
         tables = ["spans", "metrics"]
-        yield from _unreadable("scenario.yaml", lambda: self.scenario)
-        if unreadable := list(_unreadable("manifest.json", lambda: self.manifest)):
-            yield from unreadable
+        yield from self._unreadable("scenario.yaml", lambda: self.scenario)
+        if reasons := list(self._unreadable("manifest.json", lambda: self.manifest)):
+            yield from reasons
         elif not isinstance(version := self.manifest.get("format"), int):
             yield "manifest.json", "has no format number"
         elif version > FORMAT:
@@ -271,30 +276,23 @@ class Run:
             tables = self.tables
             for adapter in self._adapters():
                 name = f"adapters/{adapter}.safetensors"
-                yield from _unreadable(
-                    name, partial(safe_open, self.folder / name, framework="numpy")
-                )
-        yield from _unreadable("samples.json", lambda: self.samples)
+                opened = partial(safe_open, self.folder / name, framework="numpy")
+                yield from self._unreadable(name, opened)
+        if (self.folder / "samples.json").exists():
+            yield from self._unreadable("samples.json", lambda: self.samples)
         for table in tables:
             name = f"{table}.parquet"
-            unreadable = list(_unreadable(name, partial(pq.read_schema, self.folder / name)))
-            yield from unreadable
-            if not unreadable:
+            reasons = list(self._unreadable(name, partial(pq.read_schema, self.folder / name)))
+            yield from reasons
+            if not reasons:
                 for reason in problems(pq.read_schema(self.folder / name), COLUMNS[table]):
                     yield name, reason
+
+    def _unreadable(self, name: str, read: Callable[[], object]) -> Iterator[tuple[str, str]]:
+        if reason := unreadable(self.folder / name, read):
+            yield name, reason
 
 
 @lru_cache(maxsize=1024)  # table, figures and report of a sweep open its runs again
 def _values(text: str) -> Any:
     return YAML(typ="safe", pure=True).load(text)
-
-
-def _unreadable(name: str, read: Callable[[], object]) -> Iterator[tuple[str, str]]:
-    """Yield the name of a file and the reason why it cannot be read; nothing if it can."""
-    try:
-        read()
-    except FileNotFoundError:
-        yield name, "missing"
-    except (OSError, ValueError, YAMLError, pa.ArrowException, SafetensorError) as error:
-        first_line = str(error).strip().split("\n", 1)[0]
-        yield name, f"damaged: {first_line}"

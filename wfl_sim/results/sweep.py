@@ -10,7 +10,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from wfl_sim.results.manifest import as_mapping, is_plain_name
+from wfl_sim.results.manifest import as_mapping, is_plain_name, unreadable
 from wfl_sim.results.run import Run
 from wfl_sim.results.tables import parquet, write_whole
 
@@ -32,16 +32,13 @@ class Sweep:
         """Return the sweep in a folder.
 
         Raises:
-            ValueError: There is none, or its `sweep.json` is damaged or newer.
+            ValueError: There is none, or its `sweep.json` is damaged, newer or not to be read.
         """
         sweep = cls(Path(folder))
         path = sweep.folder / _MANIFEST
-        try:
-            version = sweep.manifest.get("format")
-        except FileNotFoundError:
-            raise ValueError(f"{path}: missing") from None
-        except (OSError, ValueError) as error:
-            raise ValueError(f"{path}: damaged: {str(error).splitlines()[0]}") from None
+        if reason := unreadable(path, lambda: sweep.manifest):
+            raise ValueError(f"{path}: {reason}")
+        version = sweep.manifest.get("format")
         if not isinstance(version, int) or not isinstance(sweep.manifest.get("runs"), list):
             raise ValueError(f"{path}: has no format number or no list of runs")
         if not all(
