@@ -96,6 +96,14 @@ def test_errors_name_the_key(change, message):
         load({**plain(BASE), **change})
 
 
+def test_a_mapping_that_holds_itself_is_one_line():
+    inside = {"bandwidth": "10 MHz"}
+    inside["uplink"] = (inside,)
+    for door in (load, wfl_sim.Scenario.from_dict, wfl_sim.run):
+        with pytest.raises(ScenarioError, match=r"^cells\.0\.uplink: must have at most 100 levels"):
+            door({**plain(BASE), "cells": [inside]})
+
+
 @pytest.fixture
 def cell():
     """Run texts as a notebook does; what they register is forgotten afterwards."""

@@ -17,7 +17,7 @@ _LARGEST: Final = 128 * 1024
 """Bytes of a file: reading takes 50 us for each. Long lists belong into tables."""
 _MOST: Final = 50_000
 """Values of a document, those that aliases repeat included."""
-_DEEPEST: Final = 100
+DEEPEST: Final = 100
 """Levels of a document; a scenario has ten."""
 _TAG = "tag:yaml.org,2002:"
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -165,7 +165,7 @@ def parse(text: str, name: str, folder: Path, *, lines: bool = True) -> Document
         number = f":{error.problem_mark.line + 1}" if error.problem_mark and lines else ""
         raise ScenarioError(f"{name}{number}: not valid YAML: {_advice(error)}") from None
     except RecursionError:
-        raise ScenarioError(f"{where}: must have at most {_DEEPEST} levels") from None
+        raise ScenarioError(f"{where}: must have at most {DEEPEST} levels") from None
     except ScenarioError:
         raise
     except YAMLError as error:
@@ -231,8 +231,8 @@ class _Reader:
             raise self._error(
                 node, (), f"must have at most {_MOST:,} values, those that aliases repeat included"
             )
-        if len(above) > _DEEPEST:
-            raise self._error(node, path[:3], f"must have at most {_DEEPEST} levels")
+        if len(above) > DEEPEST:
+            raise self._error(node, path[:3], f"must have at most {DEEPEST} levels")
         if isinstance(node, ScalarNode):
             return self._scalar(node, path)
         if node.tag not in (_TAG + "map", _TAG + "seq"):

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from wfl_sim.config.documents import Document, Place, parse, shown
+from wfl_sim.config.documents import DEEPEST, Document, Place, parse, shown
 from wfl_sim.config.errors import Location, ScenarioError
 
 
@@ -232,6 +232,8 @@ def document_of(data: Mapping[str, Any]) -> Document:
 
 def _plain(value: Any, path: Location, places: dict[Location, Place]) -> Any:
     places[path] = Place("", path)
+    if len(path) > DEEPEST:
+        raise _error(path[:3], f"must have at most {DEEPEST} levels, and not hold itself")
     if isinstance(value, Mapping):
         if wrong := [key for key in value if not isinstance(key, str)]:
             raise _error(path, f"the key {wrong[0]!r} must be a text")
