@@ -129,6 +129,14 @@ def test_one_payload_to_several_takes_as_long_as_to_the_worst():
         ({"distances": ["5 m"]}, "^distances: distance must be at least 10 m for UMa, got 5 m"),
         ({"direction": "up"}, "^direction: must be 'uplink' or 'downlink', got 'up'"),
         ({"power": "3 m"}, "^power: "),
+        ({"env": None}, "^env: must be a simpy.Environment, got nothing"),
+        ({"seed": 1.5}, "^seed: must be an integer, got 1.5"),
+        ({"distances": 5}, "^distances: must be a list, got 5"),
+        ({"distances": [], "gains": [-90.0]}, r"^gains\.0: must be greater than 0, got -90"),
+        ({"distances": [], "gains": [90.0]}, r"^gains\.0: must be at most 1, got 90"),
+        ({"allocator": Second}, "^allocator: must be a name, a mapping with `kind` or an object"),
+        ({"allocator": 5}, "^allocator: must be a name, a mapping with `kind` or an object"),
+        ({"uplink": "x", "allocator": "equal"}, r"^cell\.uplink: unknown key 'kind'"),
         ({"carier": 1e9}, r"^cell\.carier: unknown key 'carier', did you mean 'carrier'"),
     ],
 )
@@ -144,13 +152,31 @@ def test_no_such_link_is_refused():
         band.send(1, 1e6)
     with pytest.raises(ValueError, match="link must be from 0 to 0, got 1"):
         band.move(1, 1e-10)
+    for link in (-1, 0.5, True, "a"):
+        with pytest.raises(ValueError, match="link must be from 0 to 0, got "):
+            band.block_gains(link)
     assert band.send(np.int64(0), 1e6).links == (0,)
 
 
-@pytest.mark.parametrize("gain", [0.0, -1.0, math.nan, math.inf])
+@pytest.mark.parametrize(
+    ("links", "options", "message"),
+    [
+        ([0, 1], {}, r"^an uplink transfer has one sender, got the links \[0, 1\]"),
+        (0, {"weight": -1.0}, "^weight must be a number of at least 0, got -1.0"),
+        (0, {"weight": math.nan}, "^weight must be a number of at least 0, got nan"),
+        (0, {"deadline": math.nan}, "^must be a number of s, got NaN"),
+    ],
+)
+def test_transfers_that_cannot_be_are_refused(links, options, message):
+    band = wfl_sim.band("20 MHz", env=simpy.Environment(), gains=[1e-10] * 2, channel=STATIC)
+    with pytest.raises(ValueError, match=message):
+        band.send(links, 1e6, **options)
+
+
+@pytest.mark.parametrize("gain", [0.0, -1.0, 2.0, math.nan, math.inf])
 def test_a_gain_that_no_link_has_is_refused(gain):
     band = wfl_sim.band("20 MHz", env=simpy.Environment(), gains=[1e-10], channel=STATIC)
-    with pytest.raises(ValueError, match="gain must be a finite number greater than 0"):
+    with pytest.raises(ValueError, match="gain must be greater than 0 and at most 1"):
         band.move(0, gain)
 
 

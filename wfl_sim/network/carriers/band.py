@@ -4,16 +4,19 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import simpy
+from annotated_types import Gt, Le
 from numpy.typing import NDArray
 
 from channel_models.elementary import cosine_and_sine
 from channel_models.units import MetresPerSecond, PositiveMetres, Unit
+from wfl_sim.config.documents import shown
 from wfl_sim.config.errors import ScenarioError
-from wfl_sim.config.merging import document_of
+from wfl_sim.config.fields import Seed
+from wfl_sim.config.merging import document_of, lay_over
 from wfl_sim.config.validation import typed
 from wfl_sim.network.carriers.radio_access import RadioAccess
 from wfl_sim.network.carriers.transfer import Transfer, TransferRequest
@@ -29,10 +32,11 @@ class _Links:
 
     cell: CellConfig
     distances: tuple[PositiveMetres, ...]
-    gains: tuple[float, ...]
+    gains: tuple[Annotated[float, Gt(0), Le(1)], ...]
     power: TransmitPower
     speed: MetresPerSecond
     height: PositiveMetres
+    seed: Seed
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +56,7 @@ class Band:
 
     def block_gains(self, link: int) -> NDArray[np.float64]:
         """Return the present gain of a link on each resource block, fading included."""
-        return self.access.block_gains(self.direction, 0, [link])[:, 0]
+        return self.access.block_gains(self.direction, 0, [self._number(link)])[:, 0]
 
     def send(
         self,
@@ -60,38 +64,49 @@ class Band:
         bits: float | str,
         *,
         weight: float = 1.0,
-        deadline: float = math.inf,
+        deadline: float | str = math.inf,
     ) -> Transfer:
         """Begin a transfer now; yield its `done` to wait for the last bit.
 
         Args:
             link: that sends or receives; several for the same bits to all (downlink).
             bits: of payload, with a unit if it is a text.
-            weight: for allocators that use it.
+            weight: for allocators that use it; at least 0.
             deadline: simulated time in s, for allocators that use it.
 
         Raises:
-            ValueError: no such link, or no bits.
+            ValueError: no such link, no bits, or another value that cannot be.
         """
-        links = [link] if isinstance(link, int | np.integer) else list(link)
-        if not all(0 <= each < self.gains.size for each in links):
-            raise ValueError(f"link must be from 0 to {self.gains.size - 1}, got {link}")
-        size = Unit("bit").parse(bits)
-        request = TransferRequest(links, size, weight=weight, deadline=deadline)
+        several = isinstance(link, (Sequence, np.ndarray))
+        links = [self._number(each) for each in (link if several else [link])]  # type: ignore[union-attr]
+        if len(links) > 1 and self.direction == "uplink":
+            raise ValueError(f"an uplink transfer has one sender, got the links {links}")
+        if not 0 <= weight < math.inf:
+            raise ValueError(f"weight must be a number of at least 0, got {weight}")
+        request = TransferRequest(
+            links,
+            Unit("bit").parse(bits),
+            weight=weight,
+            deadline=Unit("s", finite=False).parse(deadline),
+        )
         return self.access.carriers[0][self.direction].send(request)
 
     def move(self, link: int, gain: float) -> None:
         """Set the large-scale gain of a link; rates follow from now on.
 
         Raises:
-            ValueError: There is no such link, or the gain is no finite number above 0.
+            ValueError: There is no such link, or the gain is not above 0 and at most 1.
         """
-        if not 0 <= link < self.gains.size:
-            raise ValueError(f"link must be from 0 to {self.gains.size - 1}, got {link}")
-        if not 0.0 < gain < math.inf:
-            raise ValueError(f"gain must be a finite number greater than 0, got {gain}")
-        self.access.move(link, np.array([gain]))
+        if not 0.0 < gain <= 1.0:
+            raise ValueError(f"gain must be greater than 0 and at most 1, got {gain}")
+        self.access.move(self._number(link), np.array([gain]))
         self.access.carriers[0][self.direction].carrier.refresh()
+
+    def _number(self, link: object) -> int:
+        count = self.gains.size
+        if not isinstance(link, int | np.integer) or not 0 <= link < count or link is True:
+            raise ValueError(f"link must be from 0 to {count - 1}, got {link!r}")
+        return int(link)
 
 
 def band(
@@ -132,33 +147,34 @@ def band(
     """
     if direction not in ("uplink", "downlink"):
         raise ScenarioError(f"direction: must be 'uplink' or 'downlink', got {direction!r}")
-    if bool(len(distances)) == bool(len(gains)):
-        both = ", not both" if len(gains) else ""
-        raise ScenarioError(f"distances: give them, or gains, for at least one link{both}")
+    if not isinstance(env, simpy.Environment):
+        raise ScenarioError(f"env: must be a simpy.Environment, got {shown(env)}")
     described = {**cell, "bandwidth": bandwidth, **({"channel": channel} if channel else {})}
-    named = isinstance(allocator, (str, Mapping))
-    if named:
-        described[direction] = {**cell.get(direction, {}), "allocator": allocator}
-    found = typed(
-        _Links,
-        document_of(
-            {
-                "cell": described,
-                "distances": distances,
-                "gains": gains,
-                "power": power,
-                "speed": 0.0 if speed is None else speed,
-                "height": height,
-            }
-        ),
-    )
+    named = allocator is None or isinstance(allocator, (str, Mapping))
+    if not named and (isinstance(allocator, type) or not hasattr(allocator, "shares")):
+        what = "a name, a mapping with `kind` or an object with the method `shares`"
+        raise ScenarioError(f"allocator: must be {what}, got {shown(allocator)}")
+    given = {
+        "cell": described,
+        "distances": distances,
+        "gains": gains,
+        "power": power,
+        "speed": 0.0 if speed is None else speed,
+        "height": height,
+        "seed": seed,
+    }
+    over = {f"cell.{direction}.allocator": allocator} if named and allocator else {}
+    found = typed(_Links, lay_over(document_of(given), document_of(over)))
+    if bool(found.distances) == bool(found.gains):
+        both = ", not both" if found.gains else ""
+        raise ScenarioError(f"distances: give them, or gains, for at least one link{both}")
     config = found.cell
-    if allocator is not None and not named:
+    if not named:
         side = replace(getattr(config, direction), allocator=allocator)
         config = replace(config, **{direction: side})
     large_scale, sight = np.array(found.gains), None
     if found.distances:
-        large_scale, sight = _gains(config, found, seed)
+        large_scale, sight = _gains(config, found)
     if speed is None and config.channel.follows_speed:
         warnings.warn(f"band: {FROZEN}; give `speed`", stacklevel=2)
     count = large_scale.size
@@ -166,7 +182,7 @@ def band(
         env,
         [config],
         large_scale[None],
-        seed=seed,
+        seed=found.seed,
         watts=np.full(count, found.power),
         speeds=np.full(count, found.speed),
         interference="none",
@@ -176,15 +192,13 @@ def band(
     return Band(access, direction)
 
 
-def _gains(
-    cell: CellConfig, links: _Links, seed: int
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def _gains(cell: CellConfig, links: _Links) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Return gains and sight of terminals at their distances, each in a direction of its own."""
     count = len(links.distances)
     directions = np.stack(cosine_and_sine(np.arange(count) / count), axis=1)
     model = LargeScale(
         [replace(cell, position=(0.0, 0.0))],
-        seed=seed,
+        seed=links.seed,
         heights=np.full(count, links.height),
         moves=np.zeros(count, dtype=bool),
         offsets=lambda positions: positions[:, None, :],
