@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import pytest
+from ruamel.yaml import YAML
 
+from tests.fixtures.runs import BASE
 from wfl_sim.config.documents import SourcedStr
 from wfl_sim.config.errors import ScenarioError, did_you_mean
 from wfl_sim.config.plugin_code import plugins_allowed
@@ -71,6 +73,19 @@ def test_a_name_is_taken_once(shapes):
 def test_only_dataclasses_are_kinds(shapes):
     with pytest.raises(ValueError, match=r"^shape 'int' must be a dataclass: write @data"):
         shapes.add("int", int)
+
+
+def test_a_kind_that_can_change_is_no_key_of_results(shapes):
+    @dataclass
+    class Rubber:
+        side: float = 1.0
+
+    with pytest.raises(
+        ValueError, match=r"^shape 'rubber' must be frozen: write @dataclass\(frozen"
+    ):
+        shapes.add("rubber", Rubber)
+    with pytest.raises(ScenarioError, match="Rubber must be frozen: write"):
+        load({**YAML(typ="safe", pure=True).load(BASE), "rounds.select": Rubber()})
 
 
 def test_an_unknown_kind_names_the_nearest(shapes):

@@ -17,11 +17,16 @@ def members(contract: type) -> list[str]:
 
 
 def check_dataclass(what: str, cls: object) -> None:
-    """Raise ValueError if `what` (such as "allocator 'Mine'") is not a dataclass."""
+    """Raise ValueError if `what` (such as "allocator 'Mine'") is not a frozen dataclass.
+
+    Results are kept by the fields of kinds: one that changes would take those of another.
+    """
     if not isinstance(cls, type):
         raise ValueError(f"{what} must be a dataclass, got {cls!r}")
     if not is_dataclass(cls):
         raise ValueError(f"{what} must be a dataclass: write @dataclass(frozen=True) above it")
+    if not cls.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+        raise ValueError(f"{what} must be frozen: write @dataclass(frozen=True) above it")
 
 
 def check_contract(what: str, cls: type, contract: type) -> None:

@@ -64,7 +64,7 @@ class Registry(Generic[T]):
         """Register `cls` under `name`; it replaces itself, and a class of a cell another one.
 
         Raises:
-            ValueError: the name is taken, or the class is not a dataclass.
+            ValueError: the name is taken, or the class is not a frozen dataclass.
         """
         old = self._kinds.get(name, cls)
         if _identity(old) != _identity(cls) and {old.__module__, cls.__module__} != {"__main__"}:
@@ -197,6 +197,7 @@ class From:
             return self._made(value, {})
         if not isinstance(value, Mapping):
             if is_dataclass(value) and not isinstance(value, type):
+                check_dataclass(type(value).__name__, type(value))
                 self.registry.check(type(value).__name__, type(value))
                 return value
             raise ValueError(

@@ -74,27 +74,26 @@ class Session(Protocol):
 class Executor(Protocol):
     """Where and how tasks are executed. It decides how long a run takes, not its results.
 
-    An executor that counts its sessions and executes tasks one after the other:
+    An executor that says when a session begins and executes tasks one after the other:
 
     >>> from contextlib import contextmanager
     >>> from dataclasses import dataclass
     >>> from wfl_sim.execution.executor import Inline
-    >>> @dataclass
-    ... class Counting:
+    >>> @dataclass(frozen=True)
+    ... class Saying:
     ...     mode = "exact"
-    ...     sessions: int = 0
     ...
     ...     @contextmanager
     ...     def session(self, learner, store):
-    ...         self.sessions += 1
+    ...         print("a session begins")
     ...         with Inline().session(learner, store) as session:
     ...             yield session
 
-    `@EXECUTORS("counting")` above the class lets scenarios name it.
+    `@EXECUTORS("saying")` above the class lets scenarios name it.
 
-    >>> executor = Counting()
-    >>> with executor.session(learner=None, store=None) as session:
+    >>> with Saying().session(learner=None, store=None) as session:
     ...     session.room
+    a session begins
     1
     """
 
