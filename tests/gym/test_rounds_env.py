@@ -196,6 +196,11 @@ def test_a_step_needs_an_episode_and_a_value_for_each_device():
     with pytest.raises(InvalidAction, match="must be of numbers"):
         env.step(["all", "of", "them"])
     env.step({"selection": np.ones(3)})
+    env.close()
+    with pytest.raises(ResetNeeded, match=r"call reset\(\)"):
+        env.step(np.ones(3))
+    env.reset(seed=1)
+    env.step(np.ones(3))
 
 
 @pytest.mark.parametrize(

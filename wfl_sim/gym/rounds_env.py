@@ -138,7 +138,7 @@ class RoundsEnv(gymnasium.Env[dict[str, Any], Any], EzPickle):
         self._reward = reward
         self._out = None if out is None else Path(out)
         place = store or (self._out and self._out / ".store")
-        self._store = Store(Path(place)) if place and one.data is not None else None
+        self._store = Path(place) if place and one.data is not None else None
         if self._store is None and one.data is not None:
             _warn("nothing is trained: neither `out` nor `store` says where to keep results")
         self._pause = pause
@@ -226,14 +226,16 @@ class RoundsEnv(gymnasium.Env[dict[str, Any], Any], EzPickle):
         return observed(federation, self._number), reward, over, False, info
 
     def close(self) -> None:
-        """Close what is open."""
+        """End the episode, and close what is open; `reset` begins another one."""
+        self._number = self._rounds
         self._open.close()
 
     def _plan(self) -> Plan:
         simulation = self._simulation
         if self._store is None or simulation.shards is None:
             return NetworkOnly(simulation.learner, simulation.scenario.seed)
-        graph = TaskGraph(simulation.learner, self._store, executor=simulation.scenario.execution)
+        store = self._open.enter_context(Store(self._store))
+        graph = TaskGraph(simulation.learner, store, executor=simulation.scenario.execution)
         self._graph = self._open.enter_context(graph)
         overall = len(simulation.shards.pooled) > 0
         return TrainingPlan(
