@@ -26,6 +26,18 @@ def refusal(files, text, **options):
     return files.short(caught.value)
 
 
+def test_seeds_may_be_written_as_on_the_command_line(files):
+    file = files.write(GOOD + "sweep: {seeds: '1..3,7'}\n")
+    assert [each.scenario.seed for each in load(file)] == [1, 2, 3, 7]
+    given = load(file, settings=["sweep.seeds=4..5"])
+    assert [each.scenario.seed for each in given] == [4, 5]
+    assert [each.scenario.seed for each in load(file, seeds="9")] == [9]
+    for text, said in (("one", "must be seeds such as 1..5 or"), ("1..2,2", "2 is there twice")):
+        file = files.write(GOOD + f"sweep: {{seeds: '{text}'}}\n")
+        with pytest.raises(ScenarioError, match=rf"s\.yaml:\d+: sweep\.seeds.*: {said}"):
+            load(file)
+
+
 def test_a_grid_is_a_product_in_which_seeds_change_fastest(files):
     runs = [each.scenario for each in loaded(files, SWEEP)]
     assert [(run.cells[0].bandwidth, run.rounds.count, run.seed) for run in runs] == [

@@ -44,7 +44,12 @@ def json_schema() -> dict[str, Any]:
             },
             "grid": _axes("every value with every value of the other paths"),
             "zip": _axes("the first values together, then the second ones, and so on"),
-            "seeds": {"type": "array", "items": {"type": "integer", "minimum": 0}},
+            "seeds": {
+                "anyOf": [
+                    {"type": "array", "items": {"type": "integer", "minimum": 0}},
+                    {"type": "string", "description": "such as 1..5 or 1,4,7..9"},
+                ]
+            },
         },
     }
     linked: dict[str, Any] = _linked({**scenario, "$defs": definitions})

@@ -71,7 +71,7 @@ def load(
         document = apply_setting(document, f"execution={executor}", f"--executor {executor}")
     for setting in settings:
         if _key(setting).split(".")[0] == "sweep":
-            document = apply_setting(document, setting)
+            document = with_seeds(apply_setting(document, setting), "")
     ours = [setting for setting in settings if _key(setting).split(".")[0] != "sweep"]
     check_settings(document.data.get("sweep"), ours)
     with plugins_allowed() if allow_plugins else nullcontext():
@@ -171,21 +171,27 @@ def only_variants(document: Document, names: Sequence[str]) -> Document:
 def with_seeds(document: Document, text: str) -> Document:
     """Return a scenario with the seeds of a text such as ``1..5`` or ``1,4,7..9``.
 
+    Without a text its own sweep may have one in place of a list.
+
     Raises:
         ScenarioError: the text is not of that form.
     """
-    if not text:
+    sweep = document.data.get("sweep")
+    own = sweep.get("seeds") if isinstance(sweep, dict) else None
+    if not text and not isinstance(own, str):
         return document
-    place = Place(f"--seeds {text}")
+    place = Place(f"--seeds {text}") if text else document.places["sweep", "seeds"]
+    text = text or str(own)
+    wrong = partial(Document(text, {(): place}).error, ())
     ranges = []
     for part in text.split(","):
         ends = re.fullmatch(r"\s*(\d{1,18})(?:\.\.(\d{1,18}))?\s*", part)
         if ends is None or int(ends[2] or ends[1]) < int(ends[1]):
-            raise ScenarioError(f"{place.where}: must be seeds such as 1..5 or 1,4,7..9")
+            raise wrong("must be seeds such as 1..5 or 1,4,7..9")
         ranges.append(range(int(ends[1]), int(ends[2] or ends[1]) + 1))
     count = sum(map(len, ranges))
     if count > MOST_RUNS:
-        raise ScenarioError(f"{place.where}: must be at most {MOST_RUNS:,} seeds, got {count:,}")
+        raise wrong(f"must be at most {MOST_RUNS:,} seeds, got {count:,}")
     seeds = [*chain(*ranges)]
     if count == 1 and "sweep" not in document.data:
         return set_at(document, ["seed"], Document(seeds[0], {(): place}))
