@@ -65,6 +65,8 @@ def test_the_tutorial_on_networks(tmp_path, monkeypatch, capsys):
     said = typed("tutorial-wireless.md", monkeypatch, tmp_path, capsys)
     assert "valid" in said["wfl-sim validate --deep cell.yaml"]
     assert "proportional-fair" in said["values.py"]
+    assert "proportional-fair" in said["makespans.py"]
+    assert (tmp_path / "makespans.pdf").is_file()
     (study,) = tmp_path.glob("runs/study-sweep-*")
     assert (study / "figures" / "along-devices.0.power.png").is_file()
     assert (tmp_path / "paper" / "along-devices.0.power-1-power-dbm.pdf").is_file()
