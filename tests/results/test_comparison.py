@@ -356,6 +356,19 @@ def test_fleets_side_by_side(tmp_path):
     assert fleet(runs[:1], tmp_path) == []
 
 
+def test_a_fleet_of_several_seeds_says_what_dots_and_whiskers_are(tmp_path):
+    import wfl_sim
+
+    text = BASE.replace("hardware: raspberry-pi-5,", "hardware: raspberry-pi-5, battery: 12 J,")
+    sweep = "sweep: {seeds: 1..2, variants: {one: {}, other: {rounds: {count: 2}}}}\n"
+    file = tmp_path / "s.yaml"
+    file.write_text(text + sweep)
+    runs = wfl_sim.run(file, out=tmp_path, network_only=True)
+    said = "total: seeds, 95 % interval of the mean (cut where it leaves the axes)"
+    assert said in fleet(runs, tmp_path)[1].read_text("utf-8")
+    assert said not in fleet([run for run in runs if run.seed == 1], tmp_path)[1].read_text("utf-8")
+
+
 def test_the_heat_map_has_means_over_seeds_of_two_numbers(tmp_path):
     runs = []
     for width, power, seed in ((w, p, s) for w in (5, 10) for p in (10, 20) for s in (1, 2)):

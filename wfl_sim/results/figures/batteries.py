@@ -11,9 +11,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from wfl_sim.results.figures.breakdown import bar, draw_bars
+from wfl_sim.results.figures.breakdown import bar, bar_handles, draw_bars
 from wfl_sim.results.figures.look import Drawing, saved
-from wfl_sim.results.figures.style import INK, add_legend, fill, in_order, patches, scale, set_label
+from wfl_sim.results.figures.style import INK, add_legend, fill, in_order, scale, set_label
 from wfl_sim.results.run import Run
 from wfl_sim.results.statistics import by_label
 from wfl_sim.results.tables import file_name
@@ -78,7 +78,7 @@ def fleet(runs: Sequence[Run]) -> Iterator[Drawing]:
         for one in bars
         for part, joules in one.parts.items()
     ]
-    add_legend(figure, patches(in_order(part for one in bars for part in one.parts)), width=150)
+    add_legend(figure, bar_handles(bars), width=150)
     yield Drawing("fleet", figure, FLEET_HEADER, rows)
 
 

@@ -102,12 +102,7 @@ def breakdown(runs: Sequence[Run]) -> Iterator[Drawing]:
     subplots = figure.subplots(1, len(panels), sharey=True)
     for axes, (quantity, of_quantity) in zip(subplots, bars.items(), strict=True):
         draw_bars(axes, *PANELS[quantity], of_quantity)
-    seen = in_order(part for stack in bars.values() for one in stack for part in one.parts)
-    handles: list[Artist] = [*patches(seen)]
-    if any(len(members) > 1 for members in groups.values()):
-        text = f"total: seeds, {INTERVAL}"
-        handles.append(Line2D([], [], color=INK, lw=1, label=text, marker="o", ms=4, mfc="white"))
-    add_legend(figure, handles, width=170)
+    add_legend(figure, bar_handles([one for stack in bars.values() for one in stack]), width=170)
     figure.suptitle("Where the time and the energy of all devices together go")
     rows = [
         (one.label, quantity, part, value.mean, value.half_width, len(value.by_seed))
@@ -149,6 +144,15 @@ def draw_bars(axes: Axes, name: str, unit: str, bars: Sequence[Bar]) -> None:
     set_rows(axes, [_name(one) for one in bars])
     axes.set_xlim(0, limit * factor)
     set_label(axes, "x", name, prefixed)
+
+
+def bar_handles(bars: Sequence[Bar]) -> list[Artist]:
+    """Return the entries of a legend: the parts, and what dots and whiskers are, if there are."""
+    handles: list[Artist] = [*patches(in_order(part for one in bars for part in one.parts))]
+    if any(len(one.total.by_seed) > 1 for one in bars):
+        text = f"total: seeds, {INTERVAL}"
+        handles.append(Line2D([], [], color=INK, lw=1, label=text, marker="o", ms=4, mfc="white"))
+    return handles
 
 
 def _limit(bars: Sequence[Bar]) -> float:
