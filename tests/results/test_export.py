@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -242,6 +243,15 @@ def test_what_is_not_installed_is_named(runs, tmp_path, monkeypatch, form):
     with pytest.raises(ValueError, match=said):
         export(runs, form, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_library_that_is_there_in_part_is_one_line(runs, tmp_path, monkeypatch):
+    (tmp_path / "wandb.py").write_text("import that_is_not_there\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "wandb", raising=False)
+    said = "^wandb cannot be imported: No module named 'that_is_not_there'$"
+    with pytest.raises(ValueError, match=said):
+        export(runs, "wandb-offline", tmp_path / "out")
 
 
 def test_the_command(runs, tmp_path):

@@ -43,8 +43,8 @@ def export(runs: Sequence[Run], form: str, folder: Path, goal: Goal | None = Non
         goal: Of tables; chosen unless given.
 
     Raises:
-        ValueError: There is no such format, its library is not installed, or two runs would have
-            the same name.
+        ValueError: There is no such format, its library is not installed or not whole, or two runs
+            would have the same name.
     """
     if form not in FORMS:
         raise ValueError(f"no format {form!r}{did_you_mean(form, list(FORMS))}")
@@ -56,7 +56,10 @@ def export(runs: Sequence[Run], form: str, folder: Path, goal: Goal | None = Non
     if count > 1:
         raise ValueError(f"{count} runs are in folders named {name}: export them one by one")
     folder.mkdir(parents=True, exist_ok=True)
-    return FORMS[form](runs, folder, goal or choose_goal(runs))
+    try:
+        return FORMS[form](runs, folder, goal or choose_goal(runs))
+    except ImportError as error:  # of a library that is there in part
+        raise ValueError(f"{library} cannot be imported: {error}") from error
 
 
 def points(run: Run) -> Iterator[Point]:
@@ -207,6 +210,8 @@ def _wandb(runs: Sequence[Run], folder: Path, _: Goal) -> list[Path]:
             for time, step, values in points(run):
                 log.log({**values, "simulated_seconds": time, "_timestamp": time}, step=step)
             made.append(Path(log.dir).parent)
+    if wandb.run is None:
+        wandb.teardown()  # its service writes the last records after a run has finished
     return made
 
 
