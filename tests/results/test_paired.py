@@ -1,6 +1,7 @@
 """Paired differences against scipy and by hand; censored seeds; targets that tell something."""
 
 import csv
+import io
 import json
 import math
 import shutil
@@ -11,13 +12,15 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 from scipy import stats
 
 from tests.results.test_figures import small_run
+from wfl_sim.cli.tables import comparison, paired, show
 from wfl_sim.results import Goal, Run
 from wfl_sim.results.comparison import choose_goal, open_runs
 from wfl_sim.results.paired import holm, paired_differences, write_paired
-from wfl_sim.results.statistics import default_target, is_falling
+from wfl_sim.results.statistics import default_target, is_falling, mean_and_half_width
 from wfl_sim.results.summary import summary
 
 FINALS = {"x": [0.70, 0.72, 0.69, 0.75], "y": [0.80, 0.79, 0.82, 0.81], "z": [0.71, 0.70, 0.72]}
@@ -55,6 +58,25 @@ def test_the_reference_can_be_named(runs):
     assert x.difference == pytest.approx(-paired_differences(runs, GOAL)[0].difference)
     with pytest.raises(ValueError, match=r"^no label 'yy' to compare with, did you mean 'y'\?$"):
         paired_differences(runs, GOAL, "yy")
+
+
+def test_of_the_network_alone_seconds_are_paired(runs, tmp_path):
+    goal = Goal(metric="reward", scope="global")  # no run has measured it
+    for number, run in enumerate(runs):
+        run.manifest["simulated_seconds"] = float(number**2 + len(run.label + str(run.seed)))
+    y, _ = paired_differences(runs, goal)
+    seconds = [[run.seconds for run in runs if run.label == label] for label in "xy"]
+    assert y.quantity == "simulated seconds"
+    assert y.difference == pytest.approx(np.subtract(seconds[1], seconds[0]).mean())
+    assert y.p == pytest.approx(stats.ttest_rel(seconds[1], seconds[0]).pvalue)
+    console = Console(width=120, record=True, file=io.StringIO())
+    for table in (*comparison(runs, goal), *paired([y])):
+        show(console, table)
+    mean, half = mean_and_half_width(seconds[1])
+    lines = console.export_text().splitlines()
+    assert lines[1] == "whole runs: network only"
+    assert any(line.split()[:5] == ["y", "4", f"{mean:.1f}", "±", f"{half:.1f}"] for line in lines)
+    assert "simulated seconds, less that of x on the same seeds" in lines
 
 
 def test_no_seed_in_common_and_no_spread(tmp_path):

@@ -156,7 +156,7 @@ class Report:
         for gap in goal.gaps(runs):
             self.warn(gap)
         differences = paired_differences(runs, goal, against)
-        for table in (*tables.comparison(runs, goal), *tables.paired(differences, goal)):
+        for table in (*tables.comparison(runs, goal), *tables.paired(differences)):
             tables.show(self._console, table)
         self._name(compare(runs, goal, out, figures=figures))
         if differences:

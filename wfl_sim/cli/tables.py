@@ -16,7 +16,8 @@ from wfl_sim.config.errors import did_you_mean
 from wfl_sim.config.registry import describe
 from wfl_sim.device_models import catalogue
 from wfl_sim.results import Goal, Run
-from wfl_sim.results.paired import PairedDifference
+from wfl_sim.results.paired import SECONDS, PairedDifference
+from wfl_sim.results.statistics import mean_and_half_width
 from wfl_sim.results.summary import SummaryRow, number, summary
 from wfl_sim.results.totals import ENDS, upload_counts
 from wfl_sim.scenario.json_schema import families
@@ -65,16 +66,18 @@ def comparison(runs: Sequence[Run], goal: Goal) -> Iterator[Group]:
     finals = {row.label: row for row in rows}
     name = f"{goal.metric}, {goal.whose}" if measured else "network only"
     groups = by_label(runs)
-    whole = _plain_table("label", ("seeds", "final", "seconds", "joules", "Mbit", *ENDS))
+    final_of = ("final",) if measured else ()
+    whole = _plain_table("label", ("seeds", *final_of, "seconds", "joules", "Mbit", *ENDS))
     for label, members in groups.items():
         ends = [upload_counts(run) for run in members]
         final = finals.get(label)
+        shown = "-" if final is None else _with_width(final.final, final.half_width)
+        costs = ([run.seconds for run in members], [run.joules for run in members])
         whole.add_row(
             escape(label),
             str(len(members)),
-            "-" if final is None else _with_width(final.final, final.half_width),
-            number(_mean(float(run.manifest["simulated_seconds"]) for run in members)),
-            number(_mean(run.joules for run in members)),
+            *((shown,) if measured else ()),
+            *(number(_mean(each)) if measured else _estimated(each) for each in costs),
             number(_mean(run.bits / 1e6 for run in members)),
             *(number(_mean(each[end] for each in ends)) for end in ENDS),
         )
@@ -92,16 +95,17 @@ def comparison(runs: Sequence[Run], goal: Goal) -> Iterator[Group]:
         yield Group(f"\nto reach {goal.metric} {goal.target:g}", table, *_note(rows))
 
 
-def paired(rows: Sequence[PairedDifference], goal: Goal) -> Iterator[Group]:
+def paired(rows: Sequence[PairedDifference]) -> Iterator[Group]:
     """Yield the table of paired differences, if any label has two seeds of the reference."""
     tested = [row for row in rows if row.seeds > 1]
     if not tested:
         return
     table = _plain_table("label", ("seeds", "difference", "p", "p (Holm)"))
     for row in tested:
-        width = f"{row.difference:+.3f} ± {row.half_width:.3f}"
+        one, other = ("+.3g", ".2g") if row.quantity == SECONDS else ("+.3f", ".3f")
+        width = f"{row.difference:{one}} ± {row.half_width:{other}}"
         table.add_row(escape(row.label), str(row.seeds), width, _p(row.p), _p(row.p_holm))
-    whose = f"{goal.metric}, {goal.whose}, less that of {escape(tested[0].reference)}"
+    whose = f"{tested[0].quantity}, less that of {escape(tested[0].reference)}"
     count = len(tested)
     labels = f"{count} label{'s' * (count > 1)}"
     note = f"95 % t-intervals; p of two-sided paired t-tests, and adjusted over {labels} (Holm)"
@@ -133,6 +137,12 @@ def _p(value: float) -> str:
 
 def _with_width(mean: float, half_width: float) -> str:
     return f"{mean:.3f}" + ("" if math.isnan(half_width) else f" ± {half_width:.3f}")
+
+
+def _estimated(values: Sequence[float]) -> str:
+    """Return a mean with its 95 % t-interval, if there are several values."""
+    mean, half_width = map(float, mean_and_half_width(values))
+    return number(mean) + ("" if math.isnan(half_width) else f" ± {number(half_width)}")
 
 
 def _plain_table(first: str, columns: Sequence[str]) -> Table:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from scipy.special import stdtr
@@ -20,13 +21,18 @@ from wfl_sim.results.run import Run
 from wfl_sim.results.statistics import by_label, mean_and_half_width
 from wfl_sim.results.tables import write_csv
 
+SECONDS: Final = "simulated seconds"
+"""What is paired of runs without a metric."""
+
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """The last value of a label minus that of the reference, over the seeds that both have."""
+    """What a label came to minus what the reference did, over the seeds that both have."""
 
     label: str
     reference: str
+    quantity: str
+    """The last value of a metric, as "accuracy, personal mean"; `SECONDS` where none is trained."""
     seeds: int
     """Number of seeds that both have."""
     difference: float
@@ -45,19 +51,20 @@ def paired_differences(
 ) -> list[PairedDifference]:
     """Return a row for each label but the reference, which is the first one unless given.
 
+    The last values of the goal's metric are paired, and whole runs where none has measured it.
+
     Raises:
         ValueError: There is no such label.
     """
     measured = [run for run in runs if goal.is_measured(run)]
-    groups = by_label(measured) if measured else {}
+    quantity, of = (f"{goal.metric}, {goal.whose}", goal.final) if measured else (SECONDS, _seconds)
+    groups = by_label(measured or runs)
     if reference and reference not in groups:
         raise ValueError(
             f"no label {reference!r} to compare with{did_you_mean(reference, [*groups])}"
         )
     reference = reference or next(iter(groups), "")
-    finals = {
-        label: {run.seed: goal.final(run) for run in members} for label, members in groups.items()
-    }
+    finals = {label: {run.seed: of(run) for run in each} for label, each in groups.items()}
     rows = [
         (label, *_tested([value - base[seed] for seed, value in mine.items() if seed in base]))
         for label, mine in finals.items()
@@ -65,9 +72,13 @@ def paired_differences(
     ]
     adjusted = holm([p for *_, p in rows])
     return [
-        PairedDifference(label, reference, seeds, mean, half_width, p, p_holm)
+        PairedDifference(label, reference, quantity, seeds, mean, half_width, p, p_holm)
         for (label, seeds, mean, half_width, p), p_holm in zip(rows, adjusted, strict=True)
     ]
+
+
+def _seconds(run: Run) -> float:
+    return run.seconds
 
 
 def holm(values: Sequence[float]) -> list[float]:
