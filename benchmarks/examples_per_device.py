@@ -16,7 +16,7 @@ from wfl_sim.cli.scripts import run_script, script_options
 from wfl_sim.results import Run
 from wfl_sim.results.comparison import open_runs
 from wfl_sim.results.figures.look import Look
-from wfl_sim.results.figures.style import line_styles
+from wfl_sim.results.figures.style import add_legend, interval_handle, line_styles
 from wfl_sim.results.statistics import Estimate, estimate
 
 Accuracies = Mapping[str, Mapping[int, Mapping[int, float]]]
@@ -45,7 +45,7 @@ def less(one: Mapping[int, float], other: Mapping[int, float]) -> Estimate:
 
 def draw(found: Accuracies, first: str) -> Figure:
     """Return the figure: accuracy, and the difference of `first` to each other method."""
-    figure = Figure(figsize=(9.6, 4.0), layout="constrained")
+    figure = Figure(figsize=(9.6, 4.6), layout="constrained")
     final, lead = figure.subplots(1, 2)
     styles = line_styles(found)
     lead.axhline(0, color="#444444", lw=0.8)
@@ -68,8 +68,8 @@ def draw(found: Accuracies, first: str) -> Figure:
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xticks(sizes, [str(size) for size in sizes])
         axes.set_xlabel("texts to train on per device (mean over devices)")
-    handles, labels = final.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(found))
+    handles = final.get_legend_handles_labels()[0]
+    add_legend(figure, [*handles, interval_handle(band=True)], width=110)
     return figure
 
 
