@@ -26,8 +26,9 @@ from wfl_sim.methods.method import (
     upload_shapes,
 )
 from wfl_sim.methods.objectives import PPO, Alignment
-from wfl_sim.methods.parts import LoRA, with_role
+from wfl_sim.methods.parts import LoRA, Part, with_role
 from wfl_sim.methods.pftt import PFTT
+from wfl_sim.methods.phases import Local, Phase
 
 KINDS = sorted(METHODS.kinds())
 SHARING = [kind for kind in KINDS if any(part.shared for part in METHODS.find(kind)().parts)]
@@ -457,3 +458,14 @@ def test_a_value_is_no_hook():
 @pytest.mark.parametrize("kind", KINDS)
 def test_hooks_of_methods_can_be_called(kind):
     check_members(METHODS.find(kind)())
+
+
+def test_parts_and_objectives_of_ones_own_that_can_change_are_refused():
+    @dataclass
+    class Rubber:
+        side: float = 1.0
+
+    with pytest.raises(ValueError, match=r"^the config of part 'own' must be frozen: write"):
+        Part(name="own", config=Rubber())
+    with pytest.raises(ValueError, match=r"^the objective of a phase must be frozen: write"):
+        Phase(trains=("own",), local=Local(), objective=Rubber())

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from wfl_sim.config.contracts import check_dataclass
 from wfl_sim.config.fields import BelowOne, NonNegativeFloat, PositiveInt
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -143,6 +144,9 @@ class Part:
     factor A of FFA-LoRA), or computed from what was sent (the merged weights of FLoRA)."""
     by_device: bool = False
     """Whether the `rank` of a group of devices replaces that of this LoRA."""
+
+    def __post_init__(self) -> None:
+        check_dataclass(f"the config of part {self.name!r}", type(self.config))
 
     def role(self, parameter: str) -> Role:
         """Return the role of one of its parameters, by name."""

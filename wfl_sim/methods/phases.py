@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from wfl_sim.config.contracts import check_dataclass
 from wfl_sim.config.fields import (
     Bounded,
     NonNegativeFloat,
@@ -145,6 +146,9 @@ class Phase:
     local update unless the method says otherwise (FedProx, arXiv 1812.06127)."""
     mutes: tuple[str, ...] = ()
     """LoRAs that contribute nothing while this phase trains."""
+
+    def __post_init__(self) -> None:
+        check_dataclass("the objective of a phase", type(self.objective))
 
     def of(self, examples: int, number: int = 0) -> "Phase":
         """Return the phase of a device with so many examples in a round, with the steps it takes.
