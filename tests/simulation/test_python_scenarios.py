@@ -68,7 +68,7 @@ def test_values_of_numpy_tuples_and_components_are_taken():
 def test_a_mapping_may_extend_a_file_and_have_a_sweep(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("base.yaml").write_text(BASE)
-    swept = {"extends": "base.yaml", "name": "mine", "sweep": {"seeds": [1, 2]}}
+    swept = {"extends": "base.yaml", "name": "mine", "sweep": {"seeds": range(1, 3)}}
     assert [each.scenario.seed for each in load(swept, settings=["rounds.count=1"])] == [1, 2]
     found = wfl_sim.sweep(swept, settings=["rounds.count=1"], out="runs")
     assert [run.seed for run in found.runs()] == [1, 2]

@@ -238,7 +238,7 @@ def _plain(value: Any, path: Location, places: dict[Location, Place]) -> Any:
         if wrong := [key for key in value if not isinstance(key, str)]:
             raise _error(path, f"the key {wrong[0]!r} must be a text")
         return {key: _plain(each, (*path, key), places) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple, range)):
         return [_plain(each, (*path, i), places) for i, each in enumerate(value)]
     if isinstance(value, np.ndarray | np.generic):
         return _plain(value.tolist(), path, places)
