@@ -7,6 +7,7 @@ import warnings
 import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -129,11 +130,11 @@ def test_long_titles_stay_in_their_figure(tmp_path):
     with SCREEN():
         figure = Figure(figsize=(7, 3))
         panels = figure.subplots(1, 2)
-        figure.suptitle("words of a long title " * 9)
+        figure.suptitle("WORDS of a long title " * 9)
         panels[0].set_title("words of a panel " * 9)
         SCREEN.save(figure, tmp_path, "long", ("a",), [])
     for title in (figure._suptitle, panels[0].title):
-        box = title.get_window_extent()
+        box = title.get_window_extent(FigureCanvasAgg(figure).get_renderer())
         assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1
 
 
@@ -147,7 +148,7 @@ def test_title_and_legend_of_a_narrow_screen_figure_stay_in_it(tmp_path):
     page = figure.bbox
     (legend,) = figure.legends
     for artist in (legend, figure._suptitle):
-        box = artist.get_window_extent()
+        box = artist.get_window_extent(FigureCanvasAgg(figure).get_renderer())
         assert page.x0 <= box.x0 < box.x1 <= page.x1
     assert figure.get_size_inches()[0] == 4.5
     assert all(axes.get_window_extent().height > 20 for axes in figure.axes)

@@ -31,7 +31,8 @@ def unreadable(path: Path, read: Callable[[], object]) -> str:
     try:
         read()
     except (OSError, ValueError, YAMLError, pa.ArrowException, SafetensorError) as error:
-        return f"damaged: {str(error).strip().splitlines()[0]}"
+        said = str(error).strip().splitlines() or [type(error).__name__]
+        return f"damaged: {said[0]}"
     return ""
 
 

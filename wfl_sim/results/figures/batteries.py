@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from wfl_sim.results.figures.breakdown import bar, bar_handles, draw_bars
 from wfl_sim.results.figures.look import Drawing, saved
-from wfl_sim.results.figures.style import INK, add_legend, fill, in_order, scale, set_label
+from wfl_sim.results.figures.style import INK, columns, fill, in_order, scale, set_label
 from wfl_sim.results.run import Run
 from wfl_sim.results.statistics import by_label
 from wfl_sim.results.tables import file_name
@@ -78,7 +78,9 @@ def fleet(runs: Sequence[Run]) -> Iterator[Drawing]:
         for one in bars
         for part, joules in one.parts.items()
     ]
-    add_legend(figure, bar_handles(bars), width=150)
+    handles = bar_handles(bars)
+    above_bars: dict[str, Any] = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0)}
+    axes.legend(handles=handles, ncols=columns(handles, 75 * len(shown)), **above_bars)
     yield Drawing("fleet", figure, FLEET_HEADER, rows)
 
 

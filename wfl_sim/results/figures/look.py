@@ -39,7 +39,7 @@ Format = Literal["png", "svg", "pdf"]
 
 WIDTHS: Final[dict[Style, float]] = {"ieee": 3.5, "acm": 3.33, "slide": 10.0}
 """Widths in inches: a column of IEEEtran, one of acmart (sigconf), a slide of 10 by 5.6."""
-_LETTERS: Final = 7.8
+_LETTERS: Final = 9.3
 """Characters of a title to an inch."""
 _SIZES: Final[dict[Style, tuple[float, float]]] = {
     "ieee": (7.0, 8.0),
