@@ -235,7 +235,7 @@ def test_rows_of_one_device_do_not_reach_another(mixed: Any) -> None:
         assert farthest(one, two) < 1e-5
     broken = {name: np.full_like(array, np.nan) for name, array in other.items()}
     diverged = replace(requests[3], train=replace(requests[3].train, start=broken))
-    with pytest.raises(FloatingPointError, match=r"step 1; .* \(device-3\)$"):
+    with pytest.raises(FloatingPointError, match=r"the loss is \w+ at local step 1; lr"):
         train_together(adapted, [*requests[:3], diverged])
 
 

@@ -38,6 +38,8 @@ def test_utility_by_hand():
     expected = (np.array([1.0, 0.5, 1.0]) + bonus) * [1, 1, 0.25]
     assert Oort(preferred=10.0).utilities(devices, 5) == pytest.approx(expected)
     assert Oort().utilities(devices, 5)[2] == pytest.approx(1.0 + bonus[2])
+    devices[0].reported_loss = np.nan  # has diverged
+    assert Oort().utilities(devices, 4)[0] == pytest.approx(np.sqrt(0.1 * np.log(4)))
 
 
 def test_a_slow_device_is_not_saved_by_its_age():

@@ -123,7 +123,8 @@ def test_diverged_training_is_one_line_at_the_method(tmp_path):
     file = tmp_path / "scenario.yaml"
     file.write_text(TRAINING.replace("batch: 8}", "batch: 8, lr: 1e30, optimizer: sgd}"))
     with pytest.raises(
-        ScenarioError, match=r"scenario.yaml:6: method: training diverged: .*lr 1e.*\(device-\d\)"
+        ScenarioError,
+        match=r"scenario.yaml:6: method: training diverged: .*lr 1e.*\(device-\d, round 0\)",
     ):
         wfl_sim.run(file, out=tmp_path / "runs")
     assert not list((tmp_path / "runs").glob("training*"))

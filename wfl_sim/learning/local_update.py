@@ -11,9 +11,10 @@ import numpy as np
 
 from wfl_sim.config.answers import AnswerError, state
 from wfl_sim.execution.task import LocalUpdate, Result
+from wfl_sim.learning.divergence import check_update, failed_update
 from wfl_sim.learning.learner_context import LearnerContext
 from wfl_sim.learning.payloads import DeviceShapes, Payloads
-from wfl_sim.learning.phase_requests import PhaseRequest, Trained, of_device
+from wfl_sim.learning.phase_requests import DivergedError, PhaseRequest, Trained
 from wfl_sim.methods.local_update import (
     ClientContext,
     EmbedTexts,
@@ -68,12 +69,16 @@ class LocalTrainer:
             for place, request in pending.items():
                 kind = request.kind if len(pending) > 1 else None
                 kinds.setdefault(kind, []).append(place)
-            trained: dict[int, Trained] = {}
+            trained: dict[int, Trained | DivergedError] = {}
             for places in kinds.values():
                 group = [pending[place] for place in places]
                 trained |= zip(places, self._train_group(group), strict=True)
-            pending = {}
+            asked, pending = pending, {}
             for place, answer in trained.items():
+                task = tasks[place]
+                if not check_update(answer, self.context, task, asked[place]):
+                    results[place] = failed_update(self.payloads, task.device, states[place][1])
+                    continue
                 try:
                     pending[place] = updates[place].send(answer)
                 except StopIteration as stop:
@@ -167,10 +172,10 @@ class LocalTrainer:
             kept={name: state[name] for name in shapes.private},
         )
 
-    def _train(self, request: PhaseRequest) -> Trained:
+    def _train(self, request: PhaseRequest) -> Trained | DivergedError:
         adapted, train = self.context.models.of(request.parts), request.train
         adapted.load(train.start)
-        with of_device(request.device):
+        try:
             losses = adapted.train_phase(
                 request.number,
                 train.phase,
@@ -179,10 +184,15 @@ class LocalTrainer:
                 anchor=train.anchor,
                 correction=train.correction,
             )
+        except DivergedError as error:
+            return error
         return adapted.read(adapted.parts), losses
 
-    def _train_group(self, group: Sequence[PhaseRequest]) -> list[Trained]:
-        """Train requests of one kind: together where that is possible, else one by one."""
+    def _train_group(self, group: Sequence[PhaseRequest]) -> Sequence[Trained | DivergedError]:
+        """Train requests of one kind: together where that is possible, else one by one.
+
+        So is a group of which one diverges.
+        """
         if len(group) == 1 or self._obstacle(group[0]) is not None:
             return [self._train(request) for request in group]
         from wfl_sim.learning.grouped.training import train_together
@@ -190,7 +200,10 @@ class LocalTrainer:
         for request in group:
             expected = self.payloads.shapes(request.device).every
             check_same(dict(expected), shapes_of(request.train.start), "state")
-        return train_together(self.context.models.of(group[0].parts), group)
+        try:
+            return train_together(self.context.models.of(group[0].parts), group)
+        except DivergedError:
+            return [self._train(request) for request in group]
 
     def _obstacle(self, request: PhaseRequest) -> str | None:
         """Return why requests of one kind cannot be trained together; None where they can."""

@@ -1,7 +1,5 @@
 """The request of a local update to train one phase, which requests of other devices may join."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -44,15 +42,12 @@ class PhaseRequest:
         return self.number, alike, tuple((part.name, type(part.config)) for part in self.parts)
 
 
-@contextmanager
-def of_device(device: int) -> Iterator[None]:
-    """Let an error of training that has diverged name the device."""
-    try:
-        yield
-    except FloatingPointError as error:
-        raise FloatingPointError(f"{error} ({name_of(device)})") from None
+class DivergedError(FloatingPointError):
+    """The loss of a local step, which counts from 1, is not finite."""
 
-
-def name_of(device: int) -> str:
-    """Return the name of a device for messages; -1 is the server."""
-    return f"device-{device}" if device >= 0 else "the server"
+    def __init__(self, loss: float, step: int, lr: float) -> None:
+        super().__init__(
+            f"training diverged: the loss is {loss} at local step {step}; "
+            f"lr {lr:g} may be too large"
+        )
+        self.step = step

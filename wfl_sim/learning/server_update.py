@@ -10,9 +10,9 @@ import numpy as np
 
 from wfl_sim.config import answers
 from wfl_sim.execution.task import Aggregate, Result
+from wfl_sim.learning.divergence import check_aggregate, check_uploads
 from wfl_sim.learning.learner_context import LearnerContext
 from wfl_sim.learning.payloads import Payloads
-from wfl_sim.learning.phase_requests import name_of
 from wfl_sim.methods.aggregation import Upload
 from wfl_sim.methods.method import hook
 from wfl_sim.methods.server import server_update
@@ -34,7 +34,7 @@ def next_shared(
 
     Raises:
         ValueError: the method makes other parameters than are shared.
-        FloatingPointError: an upload is not finite, and so is the aggregate.
+        FloatingPointError: the aggregate is not finite by an upload or by the server optimiser.
     """
     method, server = context.method, context.server
     shared, uploads = states[0], states[1 : 1 + len(task.uploads)]
@@ -67,21 +67,11 @@ def next_shared(
             rng=stream(task.seed, "noise") if task.noise else None,
         )
     except np.linalg.LinAlgError:  # of what is not finite there is no decomposition
-        _name_the_broken(received)
+        check_uploads(received)
         raise
     if not (hook(method, "initial_server_state") or hook(method, "download")):
         expected = {**shapes.shared, **shapes.known}
         answers.state(method, "aggregate", server.without_memory(made), expected)
-    if not is_finite(made):
-        _name_the_broken(received)
+    check_aggregate(context, received, made)
     made = {name: np.asarray(array, np.float32) for name, array in made.items()}
     return Result({"shared": made}, left_out)
-
-
-def _name_the_broken(uploads: Sequence[Upload]) -> None:
-    broken = [name_of(each.device) for each in uploads if not is_finite(each.state)]
-    if broken:
-        names = ", ".join(broken[:3]) + (", ..." if len(broken) > 3 else "")
-        raise FloatingPointError(
-            f"training diverged: what {names} sent is not finite; lr may be too large"
-        )

@@ -13,6 +13,7 @@ from torch.nn import Parameter
 from transformers import PreTrainedModel
 
 from wfl_sim.learning.objectives import loss_of, terms_of
+from wfl_sim.learning.phase_requests import DivergedError
 from wfl_sim.learning.prefix_cache import PrefixCache
 from wfl_sim.learning.tokenized import Batchable, bucketed
 from wfl_sim.learning.torch_settings import in_precision
@@ -51,7 +52,7 @@ def train(
 
     Raises:
         ValueError: there are no examples.
-        FloatingPointError: the loss is no longer finite.
+        DivergedError: the loss is no longer finite.
     """
     size, lengths = len(examples), bucketed(examples)
     if not size:
@@ -110,14 +111,11 @@ def finite(losses: list[float], local: Local) -> list[float]:
     """Return the losses of the local steps.
 
     Raises:
-        FloatingPointError: one of them is not finite.
+        DivergedError: one of them is not finite.
     """
     if not np.isfinite(losses).all():
         step = int(np.argmin(np.isfinite(losses)))
-        raise FloatingPointError(
-            f"training diverged: the loss is {losses[step]} at local step {step + 1}; "
-            f"lr {local.lr:g} may be too large"
-        )
+        raise DivergedError(losses[step], step + 1, local.lr)
     return losses
 
 

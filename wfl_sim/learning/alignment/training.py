@@ -64,7 +64,7 @@ def align(
         divergence (PPO, GRPO), or the loss of DPO.
 
     Raises:
-        FloatingPointError: one of them is no longer finite.
+        DivergedError: one of them is no longer finite.
     """
     objective = phase.objective
     assert isinstance(objective, Alignment)

@@ -15,7 +15,7 @@ from wfl_sim.learning.causal import prompts
 from wfl_sim.learning.grouped.layers import stacked
 from wfl_sim.learning.grouped.parameters import GroupParameters
 from wfl_sim.learning.objectives import losses_of
-from wfl_sim.learning.phase_requests import PhaseRequest, Trained, of_device
+from wfl_sim.learning.phase_requests import PhaseRequest, Trained
 from wfl_sim.learning.tokenized import bucketed, joined
 from wfl_sim.learning.torch_settings import deterministic, in_precision
 from wfl_sim.learning.training import batches, finite, gradient_of
@@ -32,7 +32,7 @@ def train_together(adapted: AdaptedModel, requests: Sequence[PhaseRequest]) -> l
 
     Raises:
         ValueError: a request has no examples.
-        FloatingPointError: a loss is no longer finite.
+        DivergedError: a loss is no longer finite.
     """
     # In descending order of steps: the devices that still train are the first of a stack.
     order = sorted(range(len(requests)), key=lambda each: -requests[each].train.phase.local.steps)
@@ -98,8 +98,7 @@ def _train(adapted: AdaptedModel, requests: Sequence[PhaseRequest]) -> list[Trai
     done = []
     for row, (request, state) in enumerate(zip(requests, group.states(), strict=True)):
         own = [float(loss[row]) for loss in losses[: steps[row]]]
-        with of_device(request.device):
-            done.append((state, finite(own, request.train.phase.local)))
+        done.append((state, finite(own, request.train.phase.local)))
     return done
 
 
