@@ -20,7 +20,11 @@ from wfl_sim.simulation.simulation import Simulation
 
 TEXT = """
 name: private
-model: {kind: synthetic, payload: 32 kbit, flops_per_step: 1 GFLOP}
+model:
+  kind: synthetic
+  payload: 32 kbit
+  flops_per_step: 1 GFLOP
+  cut: {activations: 9 bit, device_share: 0}
 method: fedit
 rounds: {kind: synchronous, count: 2, clients: 4}
 server: {weights: equal}

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from tests.fixtures.churn import check_laws, of, simulated
 from tests.fixtures.runs import scenario
-from wfl_sim.config.errors import LocatedError
-from wfl_sim.simulation.simulation import Simulation
+from wfl_sim.config.errors import ScenarioError
 
 SPLIT = """
 name: split
@@ -76,9 +75,20 @@ def test_the_laws_hold_when_devices_come_and_go(tmp_path_factory, on, off, polic
 
 def test_a_synthetic_model_must_say_what_crosses_the_cut(tmp_path):
     text = SPLIT.replace("  cut: {activations: 1 Mbit, device_share: 0.25}\n", "")
-    with pytest.raises(LocatedError, match="cut is missing") as caught:
-        Simulation(scenario(tmp_path, text=text), network_only=True)
-    assert caught.value.path[0] == "model"
+    with pytest.raises(ScenarioError, match=r":\d+: model.cut: is missing: splitlora sends"):
+        scenario(tmp_path, text=text)
+
+
+def test_batches_of_many_widths_cross_no_cut(tmp_path):
+    model, data = "model={pretrained: builtin:tiny-bert}", "data={kind: newswire, padding: longest}"
+    with pytest.raises(ScenarioError, match=r"data.padding: must be fixed for splitlora"):
+        scenario(tmp_path, model, data, text=SPLIT)
+
+
+def test_a_server_that_trains_alone_computes_both_parts(tmp_path):
+    """Of 20 GFLOP a device holds a quarter; the server has what the whole network takes."""
+    federation = simulated(tmp_path, "rounds={kind: centralised, count: 1, clients: 2}", text=SPLIT)
+    assert [s.flops for s in of(federation, "server", "compute")] == pytest.approx([60e9, 60e9])
 
 
 def test_edge_servers_hold_no_upper_part(tmp_path):

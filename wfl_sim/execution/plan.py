@@ -63,9 +63,13 @@ class Plan(ABC):
         return self._learner.drawn_workload(device, self._update_seed(device, number, turn))
 
     def server_flops(self, number: int, turn: int) -> float:
-        """Return the FLOPs of a local update of the server, on the examples of all devices."""
-        seed = self._update_seed(-1, number, turn)
-        return self._learner.drawn_workload(-1, seed).update_flops
+        """Return the FLOPs of a local update of the server, on the examples of all devices.
+
+        It holds both parts of a split network.
+        """
+        work = self._learner.drawn_workload(-1, self._update_seed(-1, number, turn))
+        above = 0.0 if work.exchange is None else work.steps * work.exchange.server_flops
+        return work.update_flops + above
 
     def local_update(self, device: int, number: int, shared: StateRef, turn: int = 0) -> StateRef:
         """Return the upload of a device that trains on `shared` in round `number`.

@@ -36,7 +36,9 @@ _ROBUST: Final = ("server", "robust")
 
 
 def check_model(model: Any, data: Data | None, method: Method) -> None:
-    """Refuse a pretrained model without data or lengths, and reward models that do not exist."""
+    """Refuse a pretrained model without data or lengths, a cut that is not given or of no one size,
+    and reward models that do not exist.
+    """
     if data is None and not isinstance(model, Synthetic):
         raise LocatedError("is missing: a pretrained model learns from data", "data")
     tokens: Any = 1 if data is None else data.tokens
@@ -46,6 +48,8 @@ def check_model(model: Any, data: Data | None, method: Method) -> None:
     if (padding := getattr(data, "padding", "fixed")) not in get_args(Padding):
         with located("data"):
             raise AnswerError.of(data, "padding", f"one of {get_args(Padding)}", padding)
+    if isinstance(method, SplitModel):
+        _check_cut(model, padding, METHODS.name_of(method))
     rewards = getattr(method, "rewards", None)
     if isinstance(rewards, Rewards):
         for name in rewards.models:
@@ -53,6 +57,14 @@ def check_model(model: Any, data: Data | None, method: Method) -> None:
                 Pretrained(pretrained=name)
             except (ValueError, OSError) as error:
                 raise LocatedError(str(error), "method", "rewards") from None
+
+
+def _check_cut(model: Any, padding: str, name: str) -> None:
+    if padding != "fixed":
+        message = f"must be fixed for {name}: what crosses the cut has one size in every step"
+        raise LocatedError(message, "data", "padding")
+    if isinstance(model, Synthetic) and model.cut is None:
+        raise LocatedError(f"is missing: {name} sends activations in every step", "model", "cut")
 
 
 def check_aggregation(
