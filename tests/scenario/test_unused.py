@@ -49,6 +49,7 @@ def said(files, *settings, text=GOOD):
         (["cells.0.uplink.allocator=equal", "cells.0.uplink.averaging=1 s"], "looks at no average"),
         (["cells.0.uplink.averaging=1 s"], None),
         (["evaluation={every: 3}"], f"has no effect {NOTHING}"),
+        (["server.robust=median", "method.kind=fedit"], f"has no effect {NOTHING}"),
         (["evaluation={interval: 9 s}"], f"has no effect {NOTHING}"),
         (["cells.0.bias=3 dB"], "has no effect with one cell"),
         (["cells.0.bias=3 dB", "layout={kind: hexagonal, rings: 1}"], None),

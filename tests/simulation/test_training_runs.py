@@ -16,7 +16,7 @@ from wfl_sim.results import digest_metrics, digest_spans, digest_states
 from wfl_sim.scenario.loading import load
 from wfl_sim.simulation import run as running
 from wfl_sim.simulation.feasibility import OutOfReach
-from wfl_sim.simulation.remarks import remarks
+from wfl_sim.simulation.remarks import remarks, robust_remarks
 from wfl_sim.simulation.simulation import Simulation
 
 TRAINING = """
@@ -204,6 +204,23 @@ def test_robust_rules_leave_out_uploads_that_are_not_finite(tmp_path):
         run()
     with pytest.raises(ScenarioError, match=line.format(2)):  # where nothing can be decomposed
         run(f"method={{kind: {tmp_path}/liar.py:Factors, local: {{steps: 1, batch: 8}}}}")
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ("{kind: trimmed-mean, share: 0.3}", "leaves out none of at most 3 uploads"),
+        ("{kind: trimmed-mean, share: 0.34}", None),
+        ("{kind: krum, wrong: 0, take: 3}", "takes 3 of at most 3 uploads"),
+        ("krum", "krum needs 5, and an aggregation has at most 3"),
+        ("{kind: krum, wrong: 0}", None),
+        ("median", None),
+    ],
+)
+def test_a_rule_that_so_few_uploads_disarm_is_said(tmp_path, rule, said):
+    found = [*robust_remarks(scenario(tmp_path, f"server.robust={rule}", text=TRAINING))]
+    assert [path for path, _ in found] == [("server", "robust")] * bool(said)
+    assert not said or said in found[0][1]
 
 
 def test_uploads_that_were_left_out_are_said_by_device_and_round(tmp_path):

@@ -283,7 +283,7 @@ RULES: Final = (
     Rule(
         "data payload.upload payload.download evaluation.every evaluation.interval "
         "evaluation.global_examples evaluation.personal_examples evaluation.metrics "
-        "server.optimizer server.weights privacy.clip privacy.noise_multiplier",
+        "server.optimizer server.weights server.robust privacy.clip privacy.noise_multiplier",
         lambda scenario, _: isinstance(scenario.model, Synthetic),
         TRAINS_NOTHING,
     ),

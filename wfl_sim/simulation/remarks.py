@@ -11,6 +11,7 @@ from channel_models import OutOfRangeWarning
 from wfl_sim.config.errors import Location
 from wfl_sim.device_models.availability import TraceAvailability
 from wfl_sim.device_models.mobility.trace import Trace
+from wfl_sim.methods.robust import Krum, TrimmedMean
 from wfl_sim.radio.channel.propagation import FROZEN
 from wfl_sim.rounds import Asynchronous, Centralised
 from wfl_sim.scenario.scenario import Scenario
@@ -102,6 +103,23 @@ def burst_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
             f"the load of neighbours is an average over {scenario.load_memory:g} s, so the bursts "
             "of synchronous rounds meet too little of it (`load_memory: 0 s` takes the moment)",
         )
+
+
+def robust_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
+    """Yield what a robust rule cannot do with as few uploads as an aggregation has."""
+    rule, rounds, text = scenario.server.robust, scenario.rounds, ""
+    most = getattr(rounds, "take", 0) or getattr(rounds, "buffer", 0) or scenario.cohort
+    if isinstance(rule, TrimmedMean) and round(rule.share * most, 6) < 1:
+        text = f"a share of {rule.share:g} leaves out none of at most {most} uploads: the mean"
+    elif isinstance(rule, Krum) and rule.take >= most:
+        text = f"takes {rule.take} of at most {most} uploads, which is the mean"
+    elif isinstance(rule, Krum) and 2 * rule.wrong + 2 >= most:
+        text = (
+            f"to stand {rule.wrong} wrong uploads krum needs {2 * rule.wrong + 3}, "
+            f"and an aggregation has at most {most}"
+        )
+    if text:
+        yield ("server", "robust"), text
 
 
 def left_out_remarks(out_of_reach: OutOfReach, excluded: Sequence[int]) -> Iterator[str]:

@@ -31,6 +31,7 @@ from wfl_sim.simulation.remarks import (
     loud_remarks,
     ranges_said_once,
     remarks,
+    robust_remarks,
     trace_remarks,
 )
 from wfl_sim.simulation.request import RunRequest, by_group, check_count
@@ -186,7 +187,7 @@ def prepare(
     Raises:
         ScenarioError: The parts of the scenario do not fit together.
     """
-    kinds = trace_remarks, frozen_remarks, burst_remarks, loud_remarks
+    kinds = trace_remarks, frozen_remarks, burst_remarks, loud_remarks, robust_remarks
     found = (each(loaded.scenario) for each in kinds)
     for path, text in chain.from_iterable(found):
         warn(str(loaded.document.error(path, text)))
