@@ -2,15 +2,16 @@
 
 J. Bian et al., FedALT: Federated Fine-Tuning through Adaptive Local Training with Rest-of-World
 LoRA, 2025, arXiv 2503.11880. The own LoRA is uploaded but never overwritten; a router weighs the
-two. The mean over all others is computed on the device from the mean over all, its own upload and
-their number, so one broadcast serves all; `delivery: unicast` sends each its own, as the
-authors' code does. Only the participants of the last round are in it: a device knows whether it is
-one of them, for the server acknowledges uploads. The head stays on the device (wfl_sim's default).
+two. The mean over all others is computed on the device from the mean over all, its own upload (as
+it is before a codec rounds it) and their number, so one broadcast serves all; `delivery: unicast`
+sends each its own, as the authors' code does. Only the participants of the last round are in it: a
+device knows whether it is one of them, for the server acknowledges uploads. The head stays on the
+device (wfl_sim's default).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -29,7 +30,7 @@ class FedALT:
 
     remembers_uploads = True
     common_rounds = True
-    no_error_feedback: ClassVar[str] = "the next upload is all of the own LoRA again"
+    whole_uploads = True
     lora: LoRA = field(default_factory=LoRA)
     delivery: Literal["broadcast", "unicast"] = "broadcast"
     local: Local = field(default_factory=Local)
