@@ -108,7 +108,11 @@ def test_every_variant_meets_every_seed(files):
         ),
         ("plain:", "plain: 3", "26: sweep.variants.plain: must be a mapping of overrides, got 3"),
         ("[1, 2]", "[1, 1]", "31: sweep.seeds.1: 1 is there twice"),
-        ("[1, 2]", "[]", "31: sweep.seeds: must be a list of integers, got an empty list"),
+        (
+            "[1, 2]",
+            "[]",
+            "31: sweep.seeds: must be a list of integers, or a text such as 1..5, got an empty list",
+        ),
         ("[1, 2]", "[1, x]", "31: sweep.seeds.1: must be an integer, got 'x'"),
         ("[1, 2]", "[-1]", "31: sweep.seeds.0: must not be negative, got -1"),
         ("    plain:\n", "    plain:\n    plain:\n", "27: sweep.variants.plain: is written twice"),

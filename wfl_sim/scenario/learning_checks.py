@@ -36,8 +36,9 @@ _ROBUST: Final = ("server", "robust")
 
 
 def check_model(model: Any, data: Data | None, method: Method) -> None:
-    """Refuse a pretrained model without data or lengths, a cut that is not given or of no one size,
-    and reward models that do not exist.
+    """Refuse a pretrained model without data or lengths, and reward models that do not exist.
+
+    So is a split network whose cut is not given, or has no one size.
     """
     if data is None and not isinstance(model, Synthetic):
         raise LocatedError("is missing: a pretrained model learns from data", "data")
