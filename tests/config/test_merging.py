@@ -111,7 +111,7 @@ def test_every_variant_meets_every_seed(files):
         (
             "[1, 2]",
             "[]",
-            "31: sweep.seeds: must be a list of integers, or a text such as 1..5, got an empty list",
+            "31: sweep.seeds: must be a list of integers, or such as 1..5, got an empty list",
         ),
         ("[1, 2]", "[1, x]", "31: sweep.seeds.1: must be an integer, got 'x'"),
         ("[1, 2]", "[-1]", "31: sweep.seeds.0: must not be negative, got -1"),

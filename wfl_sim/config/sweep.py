@@ -269,7 +269,7 @@ def _no_axis(path: str, axis: str) -> str:
 def _seeds(document: Document) -> list[Document]:
     if "seeds" not in document.data["sweep"]:
         return []
-    return _items_at(document, ("sweep", "seeds"), "integers, or a text such as 1..5")
+    return _items_at(document, ("sweep", "seeds"), "integers, or such as 1..5")
 
 
 def _point(base: Document, variant: str, row: Row) -> SweepPoint:
