@@ -165,8 +165,6 @@ class Device:
     def reported_loss(self) -> float:
         """Mean training loss in nat of `last_upload`; the update is trained now if necessary.
 
-        NaN where the device has diverged and a robust rule leaves it out.
-
         Raises:
             ValueError: there is no upload, or the run trains nothing.
         """
