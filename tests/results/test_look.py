@@ -16,8 +16,11 @@ from wfl_sim.results.figures.breakdown import BarText
 from wfl_sim.results.figures.convergence import draw_mean
 from wfl_sim.results.figures.look import SCREEN, WIDTHS, Look
 from wfl_sim.results.figures.style import (
+    HANDLE,
     add_legend,
+    fewest_rows,
     halos,
+    legend_rows,
     line_handles,
     line_styles,
     logarithmic,
@@ -113,6 +116,19 @@ def test_a_panel_alone_has_its_own_legend_and_the_names_that_it_shared(tmp_path)
     assert "battery of one of the devices in that group" in first
     assert "simulated time (s)" in first
     assert not any("battery" in text for text in second)
+
+
+def test_a_long_entry_of_a_legend_leaves_room_beside_the_others():
+    labels = ["one", "two", "three", "four", "the interval of the mean, which may be cut"]
+    handles = line_handles(line_styles(labels))
+    count = fewest_rows(handles, 60)
+    wrapped = [str(handle.get_label()) for handle in handles]
+    assert [text.replace("\n", " ") for text in wrapped] == labels
+    assert count > 1
+    assert legend_rows(handles, count) < len(labels)
+    widest = [max(max(map(len, text.split("\n"))) for text in column) + HANDLE
+              for column in np.array_split(np.array(wrapped, object), count)]  # fmt: skip
+    assert sum(widest) <= 60
 
 
 def test_many_names_of_rows_make_a_panel_higher(tmp_path):

@@ -26,10 +26,10 @@ from wfl_sim.results.figures.style import (
     LINE,
     add_legend,
     columns,
+    fewest_rows,
     legend_rows,
     share_of_figure,
     take_names,
-    wrap_labels,
 )
 from wfl_sim.results.run import Run
 from wfl_sim.results.tables import cut, file_name, write_csv, write_whole
@@ -216,8 +216,7 @@ class Look:
         letters = int(width * 72 / (0.53 * _SIZES[self.style][1]))
         for handle in handles:
             handle.set_label(_SEEDS.sub("", str(handle.get_label())))
-        wrap_labels(handles, letters)
-        count = columns(handles, letters)
+        count = fewest_rows(handles, letters)
         figure.legend(handles=list(handles), loc="outside upper center", ncols=count)
         return legend_rows(handles, count)
 

@@ -160,6 +160,28 @@ def columns(handles: Sequence[Artist], width: int) -> int:
     return next(fitting, 1)
 
 
+def fewest_rows(handles: Sequence[Artist], width: int) -> int:
+    """Wrap the labels of a legend so that it is low; return its number of columns.
+
+    One long label, on a line of its own, would leave all others one below the other.
+    """
+    texts = [str(handle.get_label()) for handle in handles]
+    longest = max(len(word) for text in texts for word in text.split())
+    found = []
+    for count in range(1, len(texts) + 1):
+        room = width // count - HANDLE
+        if count > 1 and room < longest:
+            break
+        wrap_labels(handles, width // count)
+        fitting = max(count, columns(handles, width))
+        found.append((legend_rows(handles, fitting), fitting, width // count))
+        for handle, text in zip(handles, texts, strict=True):
+            handle.set_label(text)
+    _, fitting, room = min(found)
+    wrap_labels(handles, room)
+    return fitting
+
+
 PREFIXES: Final = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
