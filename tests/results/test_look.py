@@ -118,6 +118,19 @@ def test_a_panel_alone_has_its_own_legend_and_the_names_that_it_shared(tmp_path)
     assert not any("battery" in text for text in second)
 
 
+def test_names_are_found_where_texts_are_wrapped(tmp_path):
+    label, seen = "an allocator that is proportional-fair to each of the devices", []
+    names = {label: "PF", "not there": "no"}
+    with (look := Look(style="ieee", formats=("svg",), names=names, on_name=seen.append))():
+        figure = Figure(figsize=(9, 6))
+        figure.subplots().plot([0, 1])
+        add_legend(figure, line_handles(line_styles([label, "a", "b", "c"])), 170)
+        svg = look.save(figure, tmp_path, "one", ("a",), [])[0]
+    assert "PF" in texts_of(svg)
+    assert not any("allocator" in text for text in texts_of(svg))
+    assert set(seen) == {label}
+
+
 def test_a_long_entry_of_a_legend_leaves_room_beside_the_others():
     labels = ["one", "two", "three", "four", "the interval of the mean, which may be cut"]
     handles = line_handles(line_styles(labels))

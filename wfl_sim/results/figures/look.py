@@ -243,11 +243,20 @@ class Look:
             text = _SEEDS.sub("", text)
         if not self.names:
             return drawable(text)
-        known = "|".join(map(re.escape, sorted(self.names, key=len, reverse=True)))
-        found = rf"(?<!\w)({known})(?!\w)"
-        for name in re.findall(found, text):
+        # Texts have been wrapped, at spaces and hyphens.
+        wrapped = {
+            re.escape(name).replace(r"\ ", r"\s").replace(r"\-", r"\-\n?"): name
+            for name in sorted(self.names, key=len, reverse=True)
+        }
+        parts = "|".join(f"({pattern})" for pattern in wrapped)
+        known = list(wrapped.values())
+
+        def renamed(match: re.Match[str]) -> str:
+            name = known[(match.lastindex or 1) - 1]
             self.on_name(name)
-        return drawable(re.sub(found, lambda match: self.names[match[1]], text))
+            return self.names[name]
+
+        return drawable(re.sub(rf"(?<!\w)(?:{parts})(?!\w)", renamed, text))
 
 
 SCREEN: Final = Look()

@@ -166,7 +166,7 @@ def fewest_rows(handles: Sequence[Artist], width: int) -> int:
     One long label, on a line of its own, would leave all others one below the other.
     """
     texts = [str(handle.get_label()) for handle in handles]
-    longest = max(len(word) for text in texts for word in text.split())
+    longest = max((len(word) for text in texts for word in text.split()), default=0)
     found = []
     for count in range(1, len(texts) + 1):
         room = width // count - HANDLE
