@@ -69,7 +69,7 @@ def test_the_tutorial_on_networks(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "makespans.pdf").is_file()
     (study,) = tmp_path.glob("runs/study-sweep-*")
     assert (study / "figures" / "along-devices.0.power.png").is_file()
-    assert (tmp_path / "paper" / "along-devices.0.power-1-power-dbm.pdf").is_file()
+    assert (tmp_path / "paper" / "along-devices.0.power-1-simulated-time-s.pdf").is_file()
     assert len(list(tmp_path.glob("runs/own-sweep-*/*/manifest.json"))) == 6
 
 

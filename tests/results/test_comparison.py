@@ -22,7 +22,7 @@ from wfl_sim.results import Goal, Run, write_run
 from wfl_sim.results.comparison import choose_goal, compared
 from wfl_sim.results.figures import breakdown, compare, convergence, fleet
 from wfl_sim.results.figures.heat_map import heat_map
-from wfl_sim.results.figures.look import SCREEN
+from wfl_sim.results.figures.look import SCREEN, Look
 from wfl_sim.results.figures.parameter import _set_axis, parameter
 from wfl_sim.results.figures.pareto import front, pareto
 from wfl_sim.results.figures.style import line_styles
@@ -35,8 +35,11 @@ from wfl_sim.results.figures.sweep_axes import (
     main_axis,
     shown_axes,
 )
+from wfl_sim.results.report.content import report_content
+from wfl_sim.results.totals import FURTHER
 
 GOAL = Goal(target=0.7)
+ALONG = "along-cells.0.bandwidth"
 
 
 def seconds(width, seed, fast):
@@ -314,6 +317,48 @@ def test_the_table_has_joules_by_component_and_uploads_by_their_end(runs):
     assert ["label", "compute", "transmit"] in lines
     assert next(line for line in lines if "dropped" in line)[-4:] == [
         *("uploads", "late", "dropped", "lost")
+    ]
+
+
+def test_what_is_no_joule_of_a_device_is_in_tables_and_figures_where_runs_have_it(runs, tmp_path):
+    opened = [Run.open(run.folder) for run in runs if run.label.startswith("fast")]
+    assert "station_joules" not in compared(opened, GOAL).column_names
+    for run in opened:
+        drawn = {"server": 5.0, "edge-0": 2.0, "cell-0": 30.0, "cell-1": 10.0 * run.seed}
+        run.manifest.update(infrastructure_joules=drawn, grams_co2=0.5 * run.seed)
+    opened[0].manifest["handovers"] = {"count": 3, "ping_pong": 0}
+    opened[1].manifest["privacy"] = {"epsilon": 2.5, "delta": 1e-5}
+    of = compared(opened, GOAL)
+    assert [field.metadata[b"unit"] for field in of.schema if field.name in FURTHER] == [
+        *(b"J", b"J", b"g", b"count", b"1")
+    ]
+    first, second, third, *_ = of.to_pylist()
+    assert (first["server_joules"], first["station_joules"]) == (7.0, 40.0)
+    assert (third["station_joules"], third["grams_co2"]) == (60.0, 1.5)
+    assert [each["handovers"] for each in (first, second)] == [3.0, 0.0]
+    assert [each["epsilon"] for each in (first, second)] == [None, 2.5]
+    said = Console(width=200, file=io.StringIO())
+    said.print(*comparison(opened, GOAL))
+    lines = [line.split() for line in said.file.getvalue().splitlines()]
+    head = "label server (J) base stations (J) CO2 (g) handovers epsilon"
+    assert head.split() in lines
+    assert ["fast", "bandwidth=100", "MHz", "7.0", "50.0", "1.0", "1.0", "-"] in lines
+    shown, *rows = report_content(opened)["further"]
+    assert shown[1:] == ["server (J)", "base stations (J)", "CO2 (g)", "handovers", "epsilon"]
+    assert rows[0][1:5] == [7.0, 50.0, 1.0, 1.0]
+    drawn = table(parameter(opened, tmp_path, GOAL, "cells.0.bandwidth"), ALONG)
+    means = defaultdict(list)
+    for row in drawn:
+        means[row["quantity"]].append(row["mean"])
+    assert means["drawn by base stations"] == ["50.0"] * 3
+    assert means["handovers"] == ["0.0", "0.0", "1.0"]
+    assert means["epsilon"] == ["", "", "2.5"]
+    with (look := Look(style="ieee", formats=("svg",)))():
+        paths = parameter(opened, tmp_path, GOAL, "cells.0.bandwidth", look=look)
+    names = [path.stem.removeprefix(f"{ALONG}-") for path in paths if path.suffix == ".svg"]
+    assert names[1:3] + names[5:] == [
+        *("2-simulated-time-s", "3-energy-drawn-j"),
+        *("6-co2-g", "7-handovers", "8-epsilon"),
     ]
 
 

@@ -19,7 +19,7 @@ from wfl_sim.results import Goal, Run
 from wfl_sim.results.paired import SECONDS, PairedDifference
 from wfl_sim.results.statistics import mean_and_half_width
 from wfl_sim.results.summary import SummaryRow, number, summary
-from wfl_sim.results.totals import ENDS, upload_counts
+from wfl_sim.results.totals import ENDS, FURTHER, further_means, upload_counts
 from wfl_sim.scenario.json_schema import families
 
 if TYPE_CHECKING:
@@ -88,6 +88,12 @@ def comparison(runs: Sequence[Run], goal: Goal) -> Iterator[Group]:
         means = (_mean(run.components.get(part, 0.0) for run in members) for part in parts)
         energy.add_row(escape(label), *map(number, means))
     yield Group("\njoules of all devices by component", energy)
+    if further := further_means(groups):
+        names = [FURTHER[name][0] for name in next(iter(further.values()))]
+        beside = _plain_table("label", names)
+        for label, means in further.items():
+            beside.add_row(escape(label), *map(number, means.values()))
+        yield Group("\nbeside the joules of devices", beside)
     if rows and goal.target is not None:
         table = _plain_table("label", ("reached", "rounds", "seconds", "joules", "Mbit"))
         for row in rows:

@@ -16,7 +16,7 @@ from wfl_sim.results.series import Crossing, crossing
 from wfl_sim.results.statistics import default_target, is_falling
 from wfl_sim.results.sweep import Sweep
 from wfl_sim.results.tables import Column, table
-from wfl_sim.results.totals import ENDS, upload_counts
+from wfl_sim.results.totals import ENDS, FURTHER, further_totals, upload_counts
 
 _TOTALS: Final = (
     Column("simulated_seconds", "float", "s"),
@@ -89,8 +89,8 @@ def compared(runs: Sequence[Run], goal: Goal) -> pa.Table:
     """Return one row for each run: its coordinates, its seed, and its results.
 
     Columns are those of `docs/results.md`: `run`, `label`, one for each axis, `seed`, totals, the
-    joules of each component as `joules_<component>`, the last value of each metric as
-    `<metric>_<scope>`, and the costs to the target.
+    joules of each component as `joules_<component>`, `further_totals`, the last value of each
+    metric as `<metric>_<scope>`, and the costs to the target.
     """
     described = [
         Column("run", "text", "name"),
@@ -105,9 +105,15 @@ def compared(runs: Sequence[Run], goal: Goal) -> pa.Table:
     ]
     parts = sorted({name for run in runs for name in run.components})
     components = [Column(f"joules_{name}", "float", "J", optional=True) for name in parts]
-    columns = [*described, *_TOTALS, *components, *finals, *_TO_TARGET]
+    more = further_totals(runs)
+    further = [
+        Column(name, "float", unit, optional=True)
+        for name, (_, unit) in FURTHER.items()
+        if any(name in each for each in more)
+    ]
+    columns = [*described, *_TOTALS, *components, *further, *finals, *_TO_TARGET]
     numbers = {column.name for column in described if column.kind == "float"}
-    rows = [_row(run, goal, numbers) for run in runs]
+    rows = [_row(run, goal, numbers) | each for run, each in zip(runs, more, strict=True)]
     values = {column.name: [row.get(column.name) for row in rows] for column in columns}
     return table(values, columns)
 

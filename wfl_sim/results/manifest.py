@@ -13,8 +13,9 @@ from safetensors import SafetensorError
 
 from wfl_sim.config.errors import one_line
 
-_NUMBERS: Final = ("simulated_seconds", "tasks_executed")
-_TABLES: Final = ("bits", "joules", "host_seconds")
+_NUMBERS: Final = ("simulated_seconds", "tasks_executed", "grams_co2")
+_TABLES: Final = ("bits", "joules", "host_seconds", "infrastructure_joules")
+_PARTS: Final = {"handovers": "count", "privacy": "epsilon"}
 _SAMPLE: Final = ("device", "request", "given", "before", "after")
 _LONGEST: Final = 200
 """Characters of a label in figures and tables."""
@@ -48,6 +49,10 @@ def manifest_problems(manifest: Mapping[str, Any]) -> Iterator[str]:
             map(_is_number, manifest.get(name, {}).values())
         ):
             yield f"{name} must be a mapping of names to numbers"
+    for name, key in _PARTS.items():
+        part = manifest.get(name, {key: 0})
+        if not isinstance(part, dict) or not _is_number(part.get(key)):
+            yield f"{name} must have a number {key}"
     if not isinstance(manifest.get("seed", 0), int):
         yield "seed must be an integer"
     adapters = manifest.get("adapters", [])

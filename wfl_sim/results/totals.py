@@ -1,7 +1,7 @@
-"""What the tables of a run say: uploads by their end, what was spent on what, links, and places."""
+"""What a run says: uploads by their end, what was spent on what, links, and places."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -11,6 +11,14 @@ from wfl_sim.results.run import Run
 from wfl_sim.results.tables import natural_key
 
 ENDS: Final = ("uploads", "late", "dropped", "lost")
+FURTHER: Final = {
+    "server_joules": ("server (J)", "J"),
+    "station_joules": ("base stations (J)", "J"),
+    "grams_co2": ("CO2 (g)", "g"),
+    "handovers": ("handovers", "count"),
+    "epsilon": ("epsilon", "1"),
+}
+"""What `further_totals` may have: heading of a table, and unit."""
 RESTING: Final = ("wait", "idle", "off")
 """Activities of a device that does nothing for the federation."""
 Quantity = Literal["seconds", "joules", "components"]
@@ -31,6 +39,48 @@ def upload_counts(run: Run) -> dict[str, int]:
     late = (spans["outcome"] == "done") & (spans["end"] > closed[spans["round"]])
     which = (True, late, spans["outcome"] == "dropped", spans["outcome"] == "lost")
     return {name: int((uploads & mine).sum()) for name, mine in zip(ENDS, which, strict=True)}
+
+
+def further_totals(runs: Sequence[Run]) -> list[dict[str, float]]:
+    """Return what each run took beside the joules of its devices, as far as its scenario has it.
+
+    That are joules of the server and edge servers, and of the base stations of cells with a
+    `station`, g of CO2 for the joules of devices, the number of handovers (0 in runs without any
+    beside others), and the epsilon of differential privacy.
+    """
+    found = [dict(_further(run.manifest)) for run in runs]
+    if any("handovers" in each for each in found):
+        found = [{"handovers": 0.0, **each} for each in found]
+    return [{name: each[name] for name in FURTHER if name in each} for each in found]
+
+
+def further_means(groups: Mapping[str, Sequence[Run]]) -> dict[str, dict[str, float]]:
+    """Return the means over seeds of `further_totals` by label; NaN where a run has no value."""
+    found = iter(further_totals([run for runs in groups.values() for run in runs]))
+    totals = {label: [next(found) for _ in runs] for label, runs in groups.items()}
+    names = {name for each in totals.values() for one in each for name in one}
+    return {
+        label: {
+            name: sum(one.get(name, math.nan) for one in each) / len(each)
+            for name in FURTHER
+            if name in names
+        }
+        for label, each in totals.items()
+    }
+
+
+def _further(manifest: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    drawn = manifest.get("infrastructure_joules", {})
+    stations = {name for name in drawn if name.startswith("cell-")}
+    for kind, names in (("server_joules", drawn.keys() - stations), ("station_joules", stations)):
+        if names:
+            yield kind, float(sum(drawn[name] for name in names))
+    if "grams_co2" in manifest:
+        yield "grams_co2", float(manifest["grams_co2"])
+    if "handovers" in manifest:
+        yield "handovers", float(manifest["handovers"]["count"])
+    if "privacy" in manifest:
+        yield "epsilon", float(manifest["privacy"]["epsilon"])
 
 
 def took_part(run: Run, start: float = 0.0, end: float = math.inf) -> list[str]:

@@ -124,9 +124,9 @@ class Look:
     ) -> list[Path]:
         """Write `<name>` in each format and `<name>.csv` into a folder; return the paths.
 
-        Panels of their own add their number and what is on their axes to the name. The folder is
-        made if it does not exist. Equal figures give equal files: no date is written, and the
-        identifiers in the SVG have a fixed salt.
+        Panels of their own add their number and what tells them apart to the name: title, or axis.
+        The folder is made if it does not exist. Equal figures give equal files: no date is written,
+        and the identifiers in the SVG have a fixed salt.
         """
         folder, paths = Path(folder), list[Path]()
         for ending, drawn in self._figures(figure):
@@ -146,8 +146,10 @@ class Look:
             return
         panels = [axes for axes in figure.axes if axes.get_label() != "<colorbar>"]
         content = pickle.dumps(figure)
+        one = len({axes.get_xlabel() for axes in panels}) == 1
         for number, axes in enumerate(panels):
-            what = axes.get_title() or axes.get_xlabel() or axes.get_ylabel()
+            along = [axes.get_ylabel(), axes.get_xlabel()]
+            what = next(filter(None, [axes.get_title(), *(along if one else along[::-1])]), "")
             named = cut(file_name(number + 1, what), 60)
             yield f"-{named}" if panels[1:] else "", self._alone(pickle.loads(content), number)
 

@@ -35,6 +35,7 @@ from wfl_sim.results.figures.sweep_axes import Axis, RunValue, SweepLine, lines
 from wfl_sim.results.run import Run
 from wfl_sim.results.statistics import Estimate
 from wfl_sim.results.tables import file_name
+from wfl_sim.results.totals import further_totals
 
 HEADER: Final = ("quantity", "of", "line", "value", "x", "mean", "half_width", "seeds")
 LEGEND: Final = 110
@@ -45,6 +46,13 @@ _APART: Final = 1.5
 """Points between the whiskers of lines, where there are many."""
 _SIGN: Final = 4.8
 """Width of a sign of a category, in points."""
+_FURTHER: Final = {
+    "station_joules": ("drawn by base stations", "J"),
+    "grams_co2": ("CO2", "g"),
+    "handovers": ("handovers", ""),
+    "epsilon": ("epsilon", ""),
+}
+"""Titles and units of what is drawn where runs have it."""
 WIDE: Final = 8
 """Ratio of the largest to the smallest value from which on an axis is logarithmic."""
 DASHED: Final = (0, (4, 2))
@@ -66,6 +74,7 @@ def parameter(
 ) -> Iterator[Drawing]:
     """Draw the last value of a metric, seconds, joules and bits against a swept value.
 
+    Where runs have them, so are joules of base stations, CO2, handovers and epsilon.
     Marks are means over seeds, bands and whiskers 95 % t-intervals of the mean, which may leave the
     picture, and thin lines single seeds. Beyond 7 lines, and with `error_bars`, there are whiskers,
     since bands would cover one another; beyond 7 lines these stand side by side, without single
@@ -94,12 +103,14 @@ def parameter(
     banded = len(of_axis) <= BANDS and not error_bars
     if len({run.seed for run in runs}) > 1:
         handles.append(interval_handle(band=banded and axis.numeric))
-    shape = (2, 2) if len(panels) == 4 else (1, len(panels))
+    shape = (-(-len(panels) // 2), 2) if len(panels) > 3 else (1, len(panels))
     height = 3.1 * shape[0] + 0.6 + legend_height(handles, LEGEND)
     figure = Figure(figsize=(9.6, height))
     rows: list[tuple[Any, ...]] = []
-    subplots = figure.subplots(*shape, squeeze=False)
-    for axes, panel in zip(subplots.flat, panels, strict=True):
+    subplots = [*figure.subplots(*shape, squeeze=False).flat]
+    for unused in subplots[len(panels) :]:
+        unused.remove()
+    for axes, panel in zip(subplots, panels, strict=False):
         rows += _draw_panel(axes, axis, of_axis, styles, panel, banded=banded)
     figure.suptitle(f"By {axis.title}")
     if handles:
@@ -120,7 +131,14 @@ def _panels(runs: Sequence[Run], goal: Goal) -> list[Panel]:
         if measured and goal.target is not None:
             quantities["target"] = partial(_until_target, goal=goal, name=name)
         panels.append(Panel(title, unit, quantities))
+    for name, (title, unit) in _FURTHER.items():
+        if any(name in each for each in further_totals(runs)):
+            panels.append(Panel(title, unit, {"run": partial(_further, name=name)}))
     return panels if measured else panels[1:]
+
+
+def _further(run: Run, name: str) -> float | None:
+    return further_totals([run])[0].get(name, 0.0 if name == "handovers" else None)
 
 
 def _until_target(run: Run, goal: Goal, name: str) -> float | None:

@@ -21,9 +21,11 @@ from wfl_sim.results.statistics import (
 from wfl_sim.results.summary import summary
 from wfl_sim.results.tables import natural_key
 from wfl_sim.results.totals import (
+    FURTHER,
     Quantity,
     at_even_distances,
     battery_groups,
+    further_means,
     hexagon_radius,
     level,
     sites,
@@ -73,6 +75,7 @@ def report_content(runs: Sequence[Run], metric: str = "") -> dict[str, Any]:
         "labels": {label: [run.seed for run in members] for label, members in groups.items()},
         "goal": {"metric": goal.metric, "scope": goal.scope},
         "summary": _summary(groups, goal),
+        "further": _further(groups),
         "curves": _curves(groups, goal),
         "energy": {quantity: _sums(groups, quantity) for quantity in get_args(Quantity)},
         "links": _links(groups),
@@ -101,6 +104,14 @@ def _summary(groups: Mapping[str, Sequence[Run]], goal: Goal) -> list[dict[str, 
             row["target"] = asdict(costs)
         rows.append(row)
     return rows
+
+
+def _further(groups: Mapping[str, Sequence[Run]]) -> list[list[Any]]:
+    """Return the table of what runs took beside the joules of devices: its head and its rows."""
+    means = further_means(groups)
+    names = next(iter(means.values()))
+    rows = [[label, *each.values()] for label, each in means.items()]
+    return [["label", *(FURTHER[name][0] for name in names)], *rows]
 
 
 def _curves(by_name: Mapping[str, Sequence[Run]], goal: Goal) -> list[dict[str, Any]]:

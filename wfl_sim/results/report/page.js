@@ -47,6 +47,8 @@ function showSummary() {
   const final = (row) => (row.final === undefined ? "–" : `${plain(row.final, 3)}${row.half_width === null || row.half_width === undefined ? "" : ` ± ${plain(row.half_width, 2)}`}`);
   heads(host, measured ? `Whole runs: ${metric}, ${scope.replaceAll("_", " ")}` : "Whole runs", [["label", "seeds", "final", "seconds", "joules", "Mbit", "uploads", "late", "dropped", "lost"],
     ...DATA.summary.map((row) => [row.label, row.seeds, final(row), plain(row.seconds), plain(row.joules), plain(row.Mbit), plain(row.uploads), plain(row.late), plain(row.dropped), plain(row.lost)])]);
+  const [more, ...means] = DATA.further;
+  if (more.length > 1) heads(host, "Beside the joules of devices", [more, ...means.map(([label, ...values]) => [label, ...values.map((each) => plain(each))])]);
   const reached = DATA.summary.filter((row) => row.target);
   // Seeds that did not reach the target count with all that they spent, as in the closing tables.
   const cost = (target, name) => (target.reached < target.seeds && target[`least_${name}`] !== null ? `≥ ${plain(target[`least_${name}`])}` : plain(target[name]));
