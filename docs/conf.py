@@ -18,6 +18,7 @@ autodoc_typehints = "none"
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = "wfl_sim"
+html_show_copyright = False
 html_math_renderer = "mathml"
 
 

@@ -91,8 +91,8 @@ def comparison(runs: Sequence[Run], goal: Goal) -> Iterator[Group]:
     if further := further_means(groups):
         names = [FURTHER[name][0] for name in next(iter(further.values()))]
         beside = _plain_table("label", names)
-        for label, means in further.items():
-            beside.add_row(escape(label), *map(number, means.values()))
+        for label, each in further.items():
+            beside.add_row(escape(label), *map(number, each.values()))
         yield Group("\nbeside the joules of devices", beside)
     if rows and goal.target is not None:
         table = _plain_table("label", ("reached", "rounds", "seconds", "joules", "Mbit"))
