@@ -15,8 +15,9 @@ from matplotlib.ticker import NullLocator
 from wfl_sim.cli.scripts import run_script, script_options
 from wfl_sim.results import Run
 from wfl_sim.results.comparison import open_runs
+from wfl_sim.results.figures.legends import add_legend
 from wfl_sim.results.figures.look import Look
-from wfl_sim.results.figures.style import add_legend, interval_handle, line_styles
+from wfl_sim.results.figures.style import interval_handle, line_styles
 from wfl_sim.results.statistics import Estimate, estimate
 
 Accuracies = Mapping[str, Mapping[int, Mapping[int, float]]]

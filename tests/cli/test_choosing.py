@@ -120,7 +120,9 @@ def test_an_unknown_executor(files):
 def test_figures_of_other_runs_go_elsewhere_and_patterns_pass_over_them(files):
     file, out = files.write(GOOD + VARIANTS), files.folder / "runs"
     options = ("run", file, "--out", out, "--jobs", "1")
-    command(*options, "--only", "plain")
+    said = command(*options, "--only", "plain").stdout.splitlines()
+    assert "whole runs: network only" in said
+    assert ["label", "server", "(J)"] in [line.split() for line in said]
     command(*options, "--only", "wide")
     folders = names(out, "good-figures-*")
     assert len(folders) == 2
@@ -139,10 +141,14 @@ def test_a_sweep_is_plotted_with_its_axes(files):
     file, out = files.write(GOOD + block), files.folder / "runs"
     command("sweep", file, "--out", out, *NO_TABLE)
     (folder,) = out.glob("good-sweep-*")
-    done = command("plot", folder, "--name", "bandwidth=width", "--name", "bandwith=width")
+    names = ("--name", "bandwidth=width", "--name", "bandwith=width")
+    done = command("plot", folder, *names, "--width", "5in")
     drawn = {Path(line).name for line in done.stdout.split()}
     assert {"along-cells.0.bandwidth.png", "breakdown.png", "comparison.csv"} <= drawn
-    assert done.stderr == "warning: --name bandwith=width: no figure has 'bandwith'\n"
+    assert done.stderr == (
+        "warning: --width 5in: squeezes panels side by side: --style ieee draws each alone\n"
+        "warning: --name bandwith=width: no figure has 'bandwith'\n"
+    )
 
 
 @pytest.mark.slow

@@ -45,7 +45,12 @@ def follow(files, text=GOOD):
 def test_a_log_gets_one_line_a_run(files, capsys, monkeypatch):
     monkeypatch.setattr(reports, "_LINES", math.inf)  # on a slow machine there are others
     folders = follow(files, GOOD + "sweep: {seeds: [1, 2]}\n")
-    lines = capsys.readouterr().out.splitlines()
+    lines, *tables = capsys.readouterr().out.split("\n\n")
+    lines = lines.splitlines()
+    assert [each.partition("\n")[0] for each in tables] == [
+        *("whole runs: network only", "joules of all devices by component"),
+        "beside the joules of devices",
+    ]
     assert [line.split("  ")[0] for line in lines] == [str(folders[0]), str(folders[1])]
     assert all(" simulated s in " in line for line in lines)
 

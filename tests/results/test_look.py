@@ -14,18 +14,9 @@ from PIL import Image
 from wfl_sim.results.figures import draw_all, fonts
 from wfl_sim.results.figures.breakdown import BarText
 from wfl_sim.results.figures.convergence import draw_mean
+from wfl_sim.results.figures.legends import HANDLE, add_legend, fewest_rows, legend_rows
 from wfl_sim.results.figures.look import SCREEN, WIDTHS, Look
-from wfl_sim.results.figures.style import (
-    HANDLE,
-    add_legend,
-    fewest_rows,
-    halos,
-    legend_rows,
-    line_handles,
-    line_styles,
-    logarithmic,
-    set_rows,
-)
+from wfl_sim.results.figures.style import halos, line_handles, line_styles, logarithmic, set_rows
 from wfl_sim.results.statistics import Curve
 
 
@@ -181,6 +172,25 @@ def test_title_and_legend_of_a_narrow_screen_figure_stay_in_it(tmp_path):
         assert page.x0 <= box.x0 < box.x1 <= page.x1
     assert figure.get_size_inches()[0] == 4.5
     assert all(axes.get_window_extent().height > 20 for axes in figure.axes)
+
+
+def test_legends_of_panels_that_are_too_narrow_for_them_join_that_below(tmp_path):
+    with (look := Look(width=4.0, formats=("svg",)))():
+        figure = Figure(figsize=(9.6, 4.6))
+        left, right = figure.subplots(1, 2)
+        left.plot([1], "o", label="compute (3)")
+        left.plot([2], "s", label="upload (4)")
+        left.legend(title="dropped while", ncols=2)
+        right.plot([1], "o", label="b")
+        right.legend()
+        right.set_ylabel("share of all uploads and downloads below")
+        look.save(figure, tmp_path, "panels", ("a",), [])
+    assert left.get_legend() is None
+    assert right.get_legend() is not None
+    (below,) = figure.legends
+    named = {text.get_text() for text in below.get_texts()}
+    assert named == {"dropped while compute (3)", "dropped while upload (4)"}
+    assert "\n" in right.get_ylabel()
 
 
 @pytest.mark.parametrize("look", [Look(), Look(width=4.0), Look(style="ieee")])

@@ -116,12 +116,15 @@ class Report:
             yield number, folder
 
     def close(self, folders: Sequence[Path], *, figures: bool, target: float | None = None) -> None:
-        """Print the summary by label and draw the figures of the runs that were followed."""
+        """Print what the runs that were followed came to, and draw their figures."""
         runs = [self._ended[folder] for folder in folders]
         goal = choose_goal(runs, target=target)
         self._check_target(goal, runs, target)
         if all(map(goal.is_measured, runs)):
             tables.show(self._console, tables.closing(runs, goal))
+        elif not any(run.measured for run in runs):
+            for table in tables.comparison(runs, goal):
+                tables.show(self._console, table)
         if not figures:
             return
         from wfl_sim.results.figures import draw_all

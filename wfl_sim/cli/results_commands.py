@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -39,6 +39,10 @@ Names = Annotated[
     list[str] | None,
     typer.Option("--name", metavar="OLD=NEW", help="Write NEW in place of a label or name."),
 ]
+
+
+_ROOM: Final = 6.0
+"""Inches that panels side by side need."""
 
 
 def look_of(
@@ -135,6 +139,8 @@ def plot(
 
         replaced: set[str] = set()
         look = look_of(style, width, formats, error_bars, names, replaced.add)
+        if style == "screen" and look.width is not None and look.width < _ROOM:
+            warn(f"--width {width}: squeezes panels side by side: --style ieee draws each alone")
         folder = out or beside(runs, "figures")
         opened = open_runs(runs, warn)
         goal = choose_goal(opened, metric, target=target)

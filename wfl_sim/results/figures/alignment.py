@@ -14,11 +14,11 @@ from matplotlib.lines import Line2D
 
 from channel_models.validation import FloatArray
 from wfl_sim.results.figures.convergence import draw_mean
+from wfl_sim.results.figures.legends import add_legend
 from wfl_sim.results.figures.look import Drawing, saved
 from wfl_sim.results.figures.style import (
     GREY,
     Styles,
-    add_legend,
     interval_handle,
     line_handles,
     line_styles,

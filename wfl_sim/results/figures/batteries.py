@@ -12,8 +12,9 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from wfl_sim.results.figures.breakdown import bar, bar_handles, draw_bars
+from wfl_sim.results.figures.legends import columns
 from wfl_sim.results.figures.look import Drawing, saved
-from wfl_sim.results.figures.style import INK, columns, fill, in_order, scale, set_label
+from wfl_sim.results.figures.style import INK, fill, in_order, scale, set_label
 from wfl_sim.results.run import Run
 from wfl_sim.results.statistics import by_label
 from wfl_sim.results.tables import file_name

@@ -13,11 +13,11 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
+from wfl_sim.results.figures.legends import add_legend
 from wfl_sim.results.figures.look import Drawing, saved
 from wfl_sim.results.figures.style import (
     INK,
     INTERVAL,
-    add_legend,
     fill,
     in_order,
     patches,

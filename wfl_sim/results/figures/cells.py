@@ -11,11 +11,11 @@ from matplotlib.patches import RegularPolygon
 from numpy.typing import NDArray
 
 from channel_models.validation import FloatArray
+from wfl_sim.results.figures.legends import add_legend
 from wfl_sim.results.figures.look import Drawing, saved
 from wfl_sim.results.figures.style import (
     GREY,
     INK,
-    add_legend,
     fill,
     halos,
     line_handles,

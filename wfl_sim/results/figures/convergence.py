@@ -13,12 +13,12 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from wfl_sim.records import Scope
+from wfl_sim.results.figures.legends import add_legend
 from wfl_sim.results.figures.look import SCREEN, Look
 from wfl_sim.results.figures.style import (
     GREY,
     INK,
     Styles,
-    add_legend,
     add_share,
     halos,
     interval_handle,

@@ -7,14 +7,9 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
+from wfl_sim.results.figures.legends import add_legend
 from wfl_sim.results.figures.look import Drawing, saved
-from wfl_sim.results.figures.style import (
-    add_legend,
-    halos,
-    line_handles,
-    line_styles,
-    logarithmic,
-)
+from wfl_sim.results.figures.style import halos, line_handles, line_styles, logarithmic
 from wfl_sim.results.run import Run
 from wfl_sim.results.statistics import by_label
 from wfl_sim.results.totals import transfers

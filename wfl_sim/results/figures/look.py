@@ -22,15 +22,14 @@ from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator
 
 from wfl_sim.results.figures.fonts import drawable, fallbacks
-from wfl_sim.results.figures.style import (
+from wfl_sim.results.figures.legends import (
     LINE,
-    add_legend,
-    columns,
+    entries,
     fewest_rows,
     legend_rows,
-    share_of_figure,
-    take_names,
+    taken_legends,
 )
+from wfl_sim.results.figures.style import share_of_figure, take_names
 from wfl_sim.results.run import Run
 from wfl_sim.results.tables import cut, file_name, write_csv, write_whole
 
@@ -154,23 +153,23 @@ class Look:
             yield f"-{named}" if panels[1:] else "", self._alone(pickle.loads(content), number)
 
     def _fit(self, figure: Figure, width: float) -> None:
-        """Give a figure this width, its legends as many columns as fit, and the rows they take.
+        """Give a figure this width, its legend as many columns as fit, and the rows they take.
 
-        Texts do not shrink with it, so a low figure keeps its height, and rows of panels keep what
-        their axes take.
+        Legends of panels that are too narrow for them join it. Texts do not shrink with it, so a
+        low figure keeps its height, and rows of panels keep what their axes take.
         """
         wide, high = figure.get_size_inches()
         rows = [each.get_gridspec().nrows for a in figure.axes if (each := a.get_subplotspec())]
         high = max(high * width / wide, min(high, 2.5))
         high += max(0.5 * max(rows, default=1) * (1 - width / wide), 0.0)
-        for legend in figure.legends[:]:
-            handles = [handle for handle in legend.legend_handles if handle is not None]
-            legend.remove()
-            add_legend(figure, handles, int(12 * width))
-            high += LINE * legend_rows(handles, columns(handles, int(12 * width)))
+        if handles := taken_legends(figure, int(12 * width)):
+            count = fewest_rows(handles, int(10 * width))
+            figure.legend(handles=handles, loc="outside lower center", ncols=count)
+            high += LINE * legend_rows(handles, count)
         for axes in figure.axes:
-            letters = max(int(12 * width * share_of_figure(axes)[0]) - 4, 8)
-            axes.set_xlabel(fill(axes.get_xlabel(), letters))
+            across, up = share_of_figure(axes)
+            axes.set_xlabel(fill(axes.get_xlabel(), max(int(12 * width * across) - 4, 8)))
+            axes.set_ylabel(fill(axes.get_ylabel(), max(int(12 * high * up) - 8, 12)))
         figure.set_size_inches(width, high)
 
     def _alone(self, figure: Figure, number: int) -> Figure:
@@ -203,10 +202,7 @@ class Look:
             legends.append(own)
         rows = 0
         for legend in legends:
-            handles = [handle for handle in legend.legend_handles if handle is not None]
-            for handle in handles if (title := legend.get_title().get_text()) else ():
-                handle.set_label(f"{title} {handle.get_label()}")
-            rows += self._legend(figure, handles, width)
+            rows += self._legend(figure, entries(legend), width)
         size = _SIZES[self.style][0] / 72
         named = isinstance(kept.yaxis.get_major_locator(), FixedLocator)
         names = 1.25 * size * len(kept.get_yticks()) if named else 0.0

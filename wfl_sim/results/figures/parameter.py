@@ -15,16 +15,15 @@ from matplotlib.transforms import ScaledTranslation
 
 from channel_models.validation import FloatArray
 from wfl_sim.results.comparison import Goal
+from wfl_sim.results.figures.legends import add_legend, legend_height
 from wfl_sim.results.figures.look import Drawing, saved
 from wfl_sim.results.figures.style import (
     INK,
     Styles,
-    add_legend,
     add_share,
     fit_to_seeds,
     halos,
     interval_handle,
-    legend_height,
     line_handles,
     line_styles,
     logarithmic,

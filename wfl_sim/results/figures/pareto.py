@@ -12,15 +12,14 @@ from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 
 from wfl_sim.results.comparison import Goal
+from wfl_sim.results.figures.legends import add_legend, legend_height
 from wfl_sim.results.figures.look import Drawing, saved
 from wfl_sim.results.figures.style import (
     GREY,
     INK,
     Styles,
-    add_legend,
     fit_to_seeds,
     interval_handle,
-    legend_height,
     line_handles,
     line_styles,
     logarithmic,

@@ -15,8 +15,8 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from channel_models.validation import FloatArray
+from wfl_sim.results.figures.legends import add_legend
 from wfl_sim.results.figures.look import Drawing, saved
-from wfl_sim.results.figures.style import add_legend
 from wfl_sim.results.run import Run
 from wfl_sim.results.statistics import lowest_seeds
 from wfl_sim.results.tables import file_name, natural_key

@@ -1,15 +1,13 @@
-"""Colours, line styles, legends and axes of all figures."""
+"""Colours, line styles and axes of all figures."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from textwrap import fill as fill_text
 from typing import Any, Final, Literal
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullFormatter
@@ -17,11 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 INK: Final = "#222222"
 GREY: Final = "#444444"
-HANDLE: Final = 9
-"""Characters that the line or patch of a legend entry takes."""
 INTERVAL: Final = "95 % interval of the mean (cut where it leaves the axes)"
-LINE: Final = 0.21
-"""Inches of a line of a legend."""
 LINES: Final = ("-", "--", "-.", ":")
 MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")
 
@@ -122,64 +116,6 @@ def halos(lines: Sequence[tuple[NDArray[Any], NDArray[Any]]]) -> list[float]:
         for number, one in enumerate(lines)
     ]
     return [count * min(1.0, 2.0 / max(later)) if count else 0.0 for count in later]
-
-
-def add_legend(figure: Figure, handles: Sequence[Artist], width: int) -> None:
-    """Put a legend below a figure that is `width` characters wide; longer entries are wrapped."""
-    wrap_labels(handles, width)
-    count = columns(handles, width)
-    figure.legend(handles=list(handles), loc="outside lower center", ncols=count)
-
-
-def legend_height(handles: Sequence[Artist], width: int) -> float:
-    """Return the inches that a legend below a figure takes beyond its first two rows."""
-    wrap_labels(handles, width)
-    return LINE * max(legend_rows(handles, columns(handles, width)) - 2, 0)
-
-
-def legend_rows(handles: Sequence[Artist], count: int) -> int:
-    """Return the lines of text that a legend of so many columns has, wrapped ones included."""
-    lines = [1 + str(handle.get_label()).count("\n") for handle in handles]
-    return max(int(sum(column)) for column in np.array_split(lines, count))
-
-
-def wrap_labels(handles: Sequence[Artist], width: int) -> None:
-    """Wrap the labels of a legend that are wider than `width` characters."""
-    for handle in handles:
-        handle.set_label(fill_text(str(handle.get_label()), max(width - HANDLE, 2 * HANDLE)))
-
-
-def columns(handles: Sequence[Artist], width: int) -> int:
-    """Return how many columns of a legend fit side by side into `width` characters."""
-    lengths = [max(map(len, str(h.get_label()).split("\n"))) + HANDLE for h in handles]
-    fitting = (
-        count
-        for count in range(len(lengths), 1, -1)
-        if sum(max(column) for column in np.array_split(lengths, count)) <= width
-    )
-    return next(fitting, 1)
-
-
-def fewest_rows(handles: Sequence[Artist], width: int) -> int:
-    """Wrap the labels of a legend so that it is low; return its number of columns.
-
-    One long label, on a line of its own, would leave all others one below the other.
-    """
-    texts = [str(handle.get_label()) for handle in handles]
-    longest = max((len(word) for text in texts for word in text.split()), default=0)
-    found = []
-    for count in range(1, len(texts) + 1):
-        room = width // count - HANDLE
-        if count > 1 and room < longest:
-            break
-        wrap_labels(handles, width // count)
-        fitting = max(count, columns(handles, width))
-        found.append((legend_rows(handles, fitting), fitting, width // count))
-        for handle, text in zip(handles, texts, strict=True):
-            handle.set_label(text)
-    _, fitting, room = min(found)
-    wrap_labels(handles, room)
-    return fitting
 
 
 PREFIXES: Final = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))

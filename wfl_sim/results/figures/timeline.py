@@ -12,16 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
+from wfl_sim.results.figures.legends import add_legend
 from wfl_sim.results.figures.look import Drawing, saved
-from wfl_sim.results.figures.style import (
-    add_legend,
-    fill,
-    in_order,
-    patches,
-    scale,
-    set_label,
-    set_rows,
-)
+from wfl_sim.results.figures.style import fill, in_order, patches, scale, set_label, set_rows
 from wfl_sim.results.run import Run
 from wfl_sim.results.statistics import lowest_seeds
 from wfl_sim.results.tables import file_name, natural_key
