@@ -110,7 +110,7 @@ def test_the_closing_table_fits_80_columns(monkeypatch, terminal):
     pftt = SummaryRow("pftt", 3, 0.8125, 0.0123, 0.8, 2, 123.4, 5.0, 23456.7, 1234.5)
     alone = SummaryRow("local-only", 1, 0.5, nan, 0.8, 0, nan, nan, nan, nan)
     monkeypatch.setattr(tables, "summary", lambda *_: [pftt, alone])
-    reports.Console().print(tables.closing([], Goal()))
+    reports.Console().print(*tables.closing([], Goal()))
     lines = plain(terminal.getvalue()).splitlines()
     assert lines[0].rstrip() == "accuracy, personal mean, costs to reach 0.8"
     assert max(map(len, lines)) <= 80
@@ -128,7 +128,7 @@ def test_a_narrow_terminal_loses_no_label_and_no_number(monkeypatch, width):
     monkeypatch.setattr(tables, "summary", lambda *_: [row])
     written = io.StringIO()
     console = reports.Console(file=written, width=width)
-    tables.show(console, tables.closing([], Goal()))
+    tables.show(console, *tables.closing([], Goal()))
     last = written.getvalue().splitlines()[-1].split()
     assert last == ["pftt", "2", "0.800", "±", "0.010", "2/2", "5.0", "3.0", "7.0", "9.0"]
     assert console.width == width
@@ -138,12 +138,12 @@ def test_the_closing_table_of_runs_that_all_reach_the_target(monkeypatch, termin
     row = SummaryRow("pftt", 2, 0.8, 0.01, 0.7, 2, 3.0, 5.0, 7.0, 9.0, 3.0, 5.0, 7.0, 9.0)
     some = SummaryRow("fedit", 2, 0.8, 0.01, 0.7, 1, 3.0, 5.0, 7.0, 9.0, 4.0, 6.0, 8.0, 10.0)
     monkeypatch.setattr(tables, "summary", lambda *_: [row])
-    reports.Console().print(tables.closing([], Goal()))
+    reports.Console().print(*tables.closing([], Goal()))
     lines = plain(terminal.getvalue()).splitlines()
     assert len(lines) == 3
     assert lines[2].split()[-4:] == ["5.0", "3.0", "7.0", "9.0"]
     monkeypatch.setattr(tables, "summary", lambda *_: [some])
-    reports.Console().print(tables.closing([], Goal()))
+    reports.Console().print(*tables.closing([], Goal()))
     assert plain(terminal.getvalue()).splitlines()[5].split()[-8:] == [
         *("≥", "6.0", "≥", "4.0", "≥", "8.0", "≥", "10.0")
     ]

@@ -15,7 +15,7 @@ from rich.console import Console
 from scipy import stats
 
 from tests.fixtures.runs import BASE
-from wfl_sim.cli.tables import comparison
+from wfl_sim.cli.tables import closing, comparison
 from wfl_sim.config.sweep import Coordinate
 from wfl_sim.records import Metric, Span
 from wfl_sim.results import Goal, Run, write_run
@@ -324,6 +324,9 @@ def test_what_is_no_joule_of_a_device_is_in_tables_and_figures_where_runs_have_i
     opened = [Run.open(run.folder) for run in runs if run.label.startswith("fast")]
     assert "station_joules" not in compared(opened, GOAL).column_names
     for run in opened:
+        run.manifest["infrastructure_joules"] = {"server": 5.0}
+    assert len([*closing(opened, GOAL)]) == 1
+    for run in opened:
         drawn = {"server": 5.0, "edge-0": 2.0, "cell-0": 30.0, "cell-1": 10.0 * run.seed}
         run.manifest.update(infrastructure_joules=drawn, grams_co2=0.5 * run.seed)
     opened[0].manifest["handovers"] = {"count": 3, "ping_pong": 0}
@@ -343,6 +346,7 @@ def test_what_is_no_joule_of_a_device_is_in_tables_and_figures_where_runs_have_i
     head = "label server (J) base stations (J) CO2 (g) handovers epsilon"
     assert head.split() in lines
     assert ["fast", "bandwidth=100", "MHz", "7.0", "50.0", "1.0", "1.0", "-"] in lines
+    assert len([*closing(opened, GOAL)]) == 2
     shown, *rows = report_content(opened)["further"]
     assert shown[1:] == ["server (J)", "base stations (J)", "CO2 (g)", "handovers", "epsilon"]
     assert rows[0][1:5] == [7.0, 50.0, 1.0, 1.0]

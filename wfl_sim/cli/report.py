@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -120,11 +120,13 @@ class Report:
         runs = [self._ended[folder] for folder in folders]
         goal = choose_goal(runs, target=target)
         self._check_target(goal, runs, target)
+        said: Iterable[Group] = ()
         if all(map(goal.is_measured, runs)):
-            tables.show(self._console, tables.closing(runs, goal))
+            said = tables.closing(runs, goal)
         elif not any(run.measured for run in runs):
-            for table in tables.comparison(runs, goal):
-                tables.show(self._console, table)
+            said = tables.comparison(runs, goal)
+        for table in said:
+            tables.show(self._console, table)
         if not figures:
             return
         from wfl_sim.results.figures import draw_all

@@ -19,7 +19,7 @@ from wfl_sim.results import Goal, Run
 from wfl_sim.results.paired import SECONDS, PairedDifference
 from wfl_sim.results.statistics import mean_and_half_width
 from wfl_sim.results.summary import SummaryRow, number, summary
-from wfl_sim.results.totals import ENDS, FURTHER, further_means, upload_counts
+from wfl_sim.results.totals import ENDS, FURTHER, further_means, further_totals, upload_counts
 from wfl_sim.scenario.json_schema import families
 
 if TYPE_CHECKING:
@@ -40,8 +40,13 @@ def show(console: Console, group: Group) -> None:
     console.print(group, crop=False)
 
 
-def closing(runs: Sequence[Run], goal: Goal) -> Group:
-    """Return the table at the end of `wfl-sim run`: final values, and costs to the target."""
+def closing(runs: Sequence[Run], goal: Goal) -> Iterator[Group]:
+    """Yield what stands at the end of `wfl-sim run`: final values, and costs to the target.
+
+    What runs came to beside the joules of devices follows if there is more than the server.
+    """
+    from wfl_sim.results.statistics import by_label
+
     rows = summary(runs, goal.metric, goal.scope, goal.target)
     costs = "" if math.isnan(rows[0].target) else f", costs to reach {rows[0].target:g}"
     names = ("seeds", "final", "reached", "rounds", "seconds", "joules", "Mbit")
@@ -54,7 +59,9 @@ def closing(runs: Sequence[Run], goal: Goal) -> Group:
             row.share,
             *_costs(row),
         )
-    return Group(f"{goal.metric}, {goal.whose}{costs}", table, *_note(rows))
+    yield Group(f"{goal.metric}, {goal.whose}{costs}", table, *_note(rows))
+    if any({*each} - {"server_joules"} for each in further_totals(runs)):
+        yield from beside_devices(by_label(runs))
 
 
 def comparison(runs: Sequence[Run], goal: Goal) -> Iterator[Group]:
@@ -88,17 +95,23 @@ def comparison(runs: Sequence[Run], goal: Goal) -> Iterator[Group]:
         means = (_mean(run.components.get(part, 0.0) for run in members) for part in parts)
         energy.add_row(escape(label), *map(number, means))
     yield Group("\njoules of all devices by component", energy)
-    if further := further_means(groups):
-        names = [FURTHER[name][0] for name in next(iter(further.values()))]
-        beside = _plain_table("label", names)
-        for label, each in further.items():
-            beside.add_row(escape(label), *map(number, each.values()))
-        yield Group("\nbeside the joules of devices", beside)
+    yield from beside_devices(groups)
     if rows and goal.target is not None:
         table = _plain_table("label", ("reached", "rounds", "seconds", "joules", "Mbit"))
         for row in rows:
             table.add_row(escape(row.label), row.share, *_costs(row))
         yield Group(f"\nto reach {goal.metric} {goal.target:g}", table, *_note(rows))
+
+
+def beside_devices(groups: Mapping[str, Sequence[Run]]) -> Iterator[Group]:
+    """Yield what servers, base stations, carbon, handovers and privacy came to, means by label."""
+    further = further_means(groups)
+    names = [FURTHER[name][0] for each in [*further.values()][:1] for name in each]
+    table = _plain_table("label", names)
+    for label, means in further.items():
+        table.add_row(escape(label), *map(number, means.values()))
+    if names:
+        yield Group("\nbeside the joules of devices", table)
 
 
 def paired(rows: Sequence[PairedDifference]) -> Iterator[Group]:
