@@ -1,6 +1,6 @@
 """Rate maps averaged over fading: what a block carries at a mean SNR, and the SNRs that follow."""
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -13,12 +13,20 @@ from wfl_sim.config.answers import numbers
 _GRID: Final = np.asarray(cm.db_to_linear(np.arange(-300, 401) / 10.0))
 _NOTHING: Final = 1e-4
 """bit/s/Hz: on a block of 360 kHz less than 36 bit/s."""
-# What LAPACK and the C library leave unlike from processor to processor is rounded away.
-_NODES, _WEIGHTS = map(rounded, np.polynomial.legendre.leggauss(192))
-_TAIL: Final = 30.0 * cubed((1 + _NODES) / 2)
-"""-ln of the probability of more: dense near zero, where a logarithm has its pole, and many, since
-rate maps have floors (3 % beside one of Shannon's formula at -10 dB)."""
-_WEIGHT: Final = _WEIGHTS * (1 + _NODES) ** 2 * exp(-_TAIL)
+
+
+@cache
+def _quadrature() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """-ln of the probability of more, (192,), and weights.
+
+    They are dense near zero, where a logarithm has its pole, and many, since rate maps have floors
+    (3 % beside one of Shannon's formula at -10 dB).
+    """
+    # What LAPACK and the C library leave unlike from processor to processor is rounded away.
+    nodes, weights = map(rounded, np.polynomial.legendre.leggauss(192))
+    tail = 30.0 * cubed((1 + nodes) / 2)
+    weight = weights * (1 + nodes) ** 2 * exp(-tail)
+    return tail, weight / weight.sum()
 
 
 def mean_efficiency(
@@ -26,8 +34,8 @@ def mean_efficiency(
 ) -> NDArray[np.float64]:
     """bit/s/Hz at linear mean SNRs (n,), over the law of the fading's power, or else Rayleigh's."""
     law: Any = getattr(fading, "law", None) or cm.ExponentialPower()
-    power = rounded(law.quantile(-expm1(-_TAIL)))
-    weight = _WEIGHT / _WEIGHT.sum()
+    tail, weight = _quadrature()
+    power = rounded(law.quantile(-expm1(-tail)))
     if power.min() == power.max():
         power, weight = power[:1], np.ones(1)
     mean = np.zeros(len(snr))
