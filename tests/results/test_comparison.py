@@ -19,7 +19,7 @@ from wfl_sim.cli.tables import closing, comparison
 from wfl_sim.config.sweep import Coordinate
 from wfl_sim.records import Metric, Span
 from wfl_sim.results import Goal, Run, write_run
-from wfl_sim.results.comparison import choose_goal, compared
+from wfl_sim.results.comparison import choose_goal, compared, origins
 from wfl_sim.results.figures import breakdown, compare, convergence, fleet
 from wfl_sim.results.figures.heat_map import heat_map
 from wfl_sim.results.figures.look import SCREEN, Look
@@ -364,6 +364,18 @@ def test_what_is_no_joule_of_a_device_is_in_tables_and_figures_where_runs_have_i
         *("2-simulated-time-s", "3-energy-drawn-j"),
         *("6-co2-g", "7-handovers", "8-epsilon"),
     ]
+
+
+def test_runs_of_different_versions_or_processors_are_said_to_be(runs):
+    one, other, third = (Run.open(run.folder) for run in runs[:3])
+    assert origins([one, other]) == []
+    one.manifest.update(versions={"torch": "2.12.0", "numpy": "2"}, processor={"model": "A"})
+    other.manifest.update(versions={"torch": "2.13.0", "numpy": "2"}, processor={})
+    third.manifest.update(versions=["none"], processor={"model": "B"})
+    expected = "runs differ in what they were made with, too: torch 2.12.0 and 2.13.0"
+    assert origins([one, other]) == [expected]
+    assert origins([one, other, third]) == [f"{expected}; processor A and B"]
+    assert f"{expected}; processor A and B" in report_content([one, other, third])["notes"]
 
 
 def test_many_labels_have_no_convergence(runs, tmp_path):

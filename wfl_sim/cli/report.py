@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from wfl_sim.cli import tables
 from wfl_sim.cli.options import beside
 from wfl_sim.results import Goal, Run, summary
-from wfl_sim.results.comparison import choose_goal, open_runs
+from wfl_sim.results.comparison import choose_goal, open_runs, origins
 from wfl_sim.results.paired import paired_differences, write_paired
 from wfl_sim.scenario.scenario import Scenario
 from wfl_sim.simulation.progress import RunsProgress
@@ -158,8 +158,8 @@ class Report:
         runs = open_runs(folders, self.warn)
         goal = choose_goal(runs, metric, scope, target)
         self._check_target(goal, runs, target)
-        for gap in goal.gaps(runs):
-            self.warn(gap)
+        for line in (*goal.gaps(runs), *origins(runs)):
+            self.warn(line)
         differences = paired_differences(runs, goal, against)
         for table in (*tables.comparison(runs, goal), *tables.paired(differences)):
             tables.show(self._console, table)

@@ -133,7 +133,7 @@ def plot(
     with one_line_errors(ValueError):
         from wfl_sim.results import Sweep
         from wfl_sim.results.chrome_trace import write_traces
-        from wfl_sim.results.comparison import choose_goal, open_runs
+        from wfl_sim.results.comparison import choose_goal, open_runs, origins
         from wfl_sim.results.figures import compare as draw_comparison
         from wfl_sim.results.figures import draw_all
 
@@ -144,8 +144,8 @@ def plot(
         folder = out or beside(runs, "figures")
         opened = open_runs(runs, warn)
         goal = choose_goal(opened, metric, target=target)
-        for gap in goal.gaps(opened):
-            warn(gap)
+        for line in (*goal.gaps(opened), *origins(opened)):
+            warn(line)
         if any(map(Sweep.is_one, runs)) and not only:
             paths = draw_comparison(opened, goal, folder, look=look)
         else:

@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 import numpy as np
 import pyarrow as pa
 
+from wfl_sim.config.errors import one_line
 from wfl_sim.records import Scope
 from wfl_sim.results.run import Run
 from wfl_sim.results.series import Crossing, crossing
@@ -78,6 +79,20 @@ class Goal:
         if self.target is None or not self.is_measured(run):
             return None
         return crossing(run.series(self.metric, self.scope), self.target, falling=self.falling)
+
+
+def origins(runs: Sequence[Run]) -> list[str]:
+    """Return a line on the versions, and processors of training, in which runs differ, if any."""
+    found: dict[str, dict[str, None]] = {}
+    for run in runs:
+        versions, processor = (run.manifest.get(key, {}) for key in ("versions", "processor"))
+        told = dict(versions) if isinstance(versions, dict) else {}
+        if run.measured and isinstance(processor, dict) and "model" in processor:
+            told["processor"] = processor["model"]
+        for name, value in told.items():
+            found.setdefault(str(name), {})[one_line(str(value))] = None
+    mixed = [f"{name} {' and '.join(each)}" for name, each in found.items() if len(each) > 1]
+    return [f"runs differ in what they were made with, too: {'; '.join(mixed)}"] if mixed else []
 
 
 def is_number(runs: Sequence[Run], path: str) -> bool:

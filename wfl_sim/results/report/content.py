@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfl_sim.records import Scope
-from wfl_sim.results.comparison import Goal, choose_goal
+from wfl_sim.results.comparison import Goal, choose_goal, origins
 from wfl_sim.results.run import Run
 from wfl_sim.results.statistics import (
     Cost,
@@ -62,7 +62,7 @@ def report_content(runs: Sequence[Run], metric: str = "") -> dict[str, Any]:
     groups = by_label(runs)
     goal = choose_goal(runs, metric)
     detailed = [*lowest_seeds(runs).values()][:MOST_DETAILED]
-    notes = goal.gaps(runs)
+    notes = [*goal.gaps(runs), *origins(runs)]
     if len(groups) > MOST_DETAILED:
         notes.append(
             f"Replay and timeline have the first {MOST_DETAILED} of {len(groups)} labels; "
