@@ -6,14 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from wfl_sim.data.instruct_rules import (
-    ANSWERABLE,
-    kind_of,
-    proper,
-    request,
-    score_answer,
-    solution,
-)
+from wfl_sim.data.instruct_rules import ANSWERABLE, kind_of, proper, request, score_answer, solution
 
 _TRIES: Final = 50
 

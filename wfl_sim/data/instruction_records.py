@@ -15,13 +15,7 @@ from wfl_sim.data.examples import Shards, joined
 from wfl_sim.data.hub import load_hub
 from wfl_sim.data.instructions import Instructions, PromptLengths
 from wfl_sim.data.partition import IID, PARTITIONS, Partition, divided
-from wfl_sim.data.sharding import (
-    DATA,
-    check_test_fraction,
-    draw_rows,
-    hold_out_rows,
-    left_out,
-)
+from wfl_sim.data.sharding import DATA, check_test_fraction, draw_rows, hold_out_rows, left_out
 from wfl_sim.data.text_file import TextFile, check_apart, scalar
 
 FILES: Final = (".json", ".jsonl")

@@ -12,13 +12,7 @@ from typing import Annotated, Any, Final, Literal, Protocol, runtime_checkable
 from annotated_types import Ge
 from numpy.typing import ArrayLike
 
-from wfl_sim.config.fields import (
-    Bounded,
-    FilePath,
-    NonNegativeFloat,
-    PositiveFloat,
-    PositiveInt,
-)
+from wfl_sim.config.fields import Bounded, FilePath, NonNegativeFloat, PositiveFloat, PositiveInt
 from wfl_sim.config.registry import From, Registry
 from wfl_sim.methods.parts import Critic, Part
 

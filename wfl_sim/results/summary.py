@@ -9,12 +9,7 @@ import numpy as np
 from wfl_sim.records import Scope
 from wfl_sim.results.run import Run
 from wfl_sim.results.series import Crossing, crossing
-from wfl_sim.results.statistics import (
-    by_label,
-    default_target,
-    estimate,
-    is_falling,
-)
+from wfl_sim.results.statistics import by_label, default_target, estimate, is_falling
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from wfl_sim.learning.adapted_model import AdaptedModel
-from wfl_sim.learning.alignment.losses import (
-    clipped_surrogate,
-    dpo_loss,
-    k3_divergence,
-    value_loss,
-)
+from wfl_sim.learning.alignment.losses import clipped_surrogate, dpo_loss, k3_divergence, value_loss
 from wfl_sim.learning.alignment.multi_objective import combine_gradients
 from wfl_sim.learning.causal.log_probabilities import log_probabilities, mean_over_words
 from wfl_sim.learning.causal.prompts import PromptBatch

@@ -10,14 +10,7 @@ from numpy.typing import NDArray
 from wfl_sim.records import Scope
 from wfl_sim.results.comparison import Goal, choose_goal, origins
 from wfl_sim.results.run import Run
-from wfl_sim.results.statistics import (
-    Cost,
-    by_label,
-    curve,
-    default_target,
-    estimate,
-    lowest_seeds,
-)
+from wfl_sim.results.statistics import Cost, by_label, curve, default_target, estimate, lowest_seeds
 from wfl_sim.results.summary import summary
 from wfl_sim.results.tables import natural_key
 from wfl_sim.results.totals import (
