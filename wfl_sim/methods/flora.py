@@ -99,11 +99,10 @@ class FLoRA:
 
     def _merged(self, weights: State, stack: State) -> State:
         """W + (alpha / r) B A; a layer that keeps W transposed says so in the name."""
-        scale = (self.lora.alpha or 2 * self.lora.rank) / self.lora.rank
         made = {}
         for name, weight in weights.items():
             stem, _, kind = name.removeprefix("merged/").rpartition(".")
             a, b = (stack[f"lora/{stem}.lora_{factor}.weight"] for factor in "AB")
-            product = (scale * (b @ a)).astype(np.float32)
+            product = (self.lora.scale * (b @ a)).astype(np.float32)
             made[name] = weight + (product.T if kind == "transposed" else product)
         return made

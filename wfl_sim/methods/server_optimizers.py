@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wfl_sim.config.fields import BelowOne, Bounded, PositiveFloat
 from wfl_sim.config.registry import Registry
@@ -14,6 +14,7 @@ from wfl_sim.methods.method import SERVER
 from wfl_sim.state import State, each, minus, plus, put_under, times, under
 
 MEMORY = f"{SERVER}/optimizer"
+Array = NDArray[np.floating[Any]]
 
 
 class Optimizer(Protocol):
@@ -83,11 +84,12 @@ class _Adaptive(Bounded):
         if not memory:
             m, v = times(0.0, d), each(d, lambda array: np.full_like(array, self.tau**2))
         m = plus(times(self.beta1, m), d, 1 - self.beta1)
-        v = self._second({name: (v[name], np.square(d[name])) for name in d})
+        v = {name: self._second(v[name], np.square(d[name])) for name in d}
         moved = {n: shared[n] + self.lr * m[n] / (np.sqrt(v[n]) + self.tau) for n in d}
         return moved, {**put_under("m", m), **put_under("v", v)}
 
-    def _second(self, pairs: Mapping[str, tuple[Any, Any]]) -> State:
+    def _second(self, v: Array, square: Array) -> Array:
+        """Return the next v of an array, whose d^2 is `square`."""
         raise NotImplementedError
 
 
@@ -96,9 +98,8 @@ class _Adaptive(Bounded):
 class Adam(_Adaptive):
     """FedAdam: v <- b2 v + (1-b2) d^2 (arXiv 2003.00295)."""
 
-    def _second(self, pairs: Mapping[str, tuple[Any, Any]]) -> State:
-        b = self.beta2
-        return {name: b * v + (1 - b) * square for name, (v, square) in pairs.items()}
+    def _second(self, v: Array, square: Array) -> Array:
+        return self.beta2 * v + (1 - self.beta2) * square
 
 
 @OPTIMIZERS("yogi")
@@ -106,11 +107,8 @@ class Adam(_Adaptive):
 class Yogi(_Adaptive):
     """FedYogi: v <- v - (1-b2) d^2 sign(v - d^2) (arXiv 2003.00295)."""
 
-    def _second(self, pairs: Mapping[str, tuple[Any, Any]]) -> State:
-        return {
-            name: v - (1 - self.beta2) * square * np.sign(v - square)
-            for name, (v, square) in pairs.items()
-        }
+    def _second(self, v: Array, square: Array) -> Array:
+        return v - (1 - self.beta2) * square * np.sign(v - square)
 
 
 @OPTIMIZERS("adagrad")
@@ -120,5 +118,5 @@ class Adagrad(_Adaptive):
 
     beta1: BelowOne = 0.0
 
-    def _second(self, pairs: Mapping[str, tuple[Any, Any]]) -> State:
-        return {name: v + square for name, (v, square) in pairs.items()}
+    def _second(self, v: Array, square: Array) -> Array:
+        return v + square
