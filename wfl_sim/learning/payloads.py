@@ -18,7 +18,7 @@ from wfl_sim.methods.method import (
     download,
     download_shapes,
     hook,
-    needs_unicast,
+    needs,
     on_device,
     personal_model,
     upload_shapes,
@@ -65,7 +65,7 @@ class Payloads:
         method = context.method
         self.depends_on_history = hook(method, "download_shapes") is not None
         """Whether a download depends on what the device has received before."""
-        self._unicast = needs_unicast(method)
+        self._unicast = needs(method, "unicast")
         self._split = isinstance(method, SplitModel)
         # What no hook of the method makes was read from the network: it has its shapes.
         own = hook(method, "local_update") or hook(method, "upload_shapes")

@@ -13,14 +13,7 @@ from wfl_sim.learning.base_models.pretrained_model import MODELS
 from wfl_sim.learning.privacy_accounting import with_secure_aggregation
 from wfl_sim.methods import parts as kinds
 from wfl_sim.methods.device_parts import DeviceParts
-from wfl_sim.methods.method import (
-    Method,
-    SplitModel,
-    download_shapes,
-    hook,
-    needs_unicast,
-    upload_shapes,
-)
+from wfl_sim.methods.method import Method, SplitModel, download_shapes, hook, needs, upload_shapes
 from wfl_sim.methods.parts import Part, Shapes, with_role
 from wfl_sim.methods.privacy import Privacy
 from wfl_sim.state import State
@@ -125,7 +118,7 @@ class SyntheticLearner:
             memory=self.model.memory,
             frozen=self.model.frozen,
             traffic=steps * self.model.traffic_per_step,
-            unicast=needs_unicast(self.method),
+            unicast=needs(self.method, "unicast"),
             upload_values=up // _BITS_OF_A_PARAMETER,
             exchange=exchange,
         )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -205,33 +205,18 @@ def is_weighted_mean(method: Any) -> bool:
     return bool(_member(method, "is_weighted_mean", "averages"))
 
 
-def needs_unicast(method: Any) -> bool:
-    """Return whether each device gets a download of its own, which no broadcast can serve."""
-    return bool(getattr(method, "unicast", False))
+Need = Literal["unicast", "lossless_downloads", "whole_uploads", "common_rounds"]
 
 
-def needs_lossless(method: Any) -> bool:
-    """Return whether devices compute from downloads what the server must know to the bit.
+def needs(method: Any, what: Need) -> bool:
+    """Return whether a method says so, by an attribute of this name.
 
-    Methods say so by a class attribute `lossless_downloads`.
+    `unicast`: each device gets a download of its own, which no broadcast can serve.
+    `lossless_downloads`: devices compute from them what the server must know to the bit.
+    `whole_uploads`: an upload is no change of what the device had received. `common_rounds`: the
+    uploads of an aggregate must all have begun from the state before it.
     """
-    return bool(getattr(method, "lossless_downloads", False))
-
-
-def needs_whole_uploads(method: Any) -> bool:
-    """Return whether an upload is no change of what the device had received.
-
-    Methods say so by a class attribute `whole_uploads`.
-    """
-    return bool(getattr(method, "whole_uploads", False))
-
-
-def needs_common_rounds(method: Any) -> bool:
-    """Return whether the uploads of an aggregate must all have begun from the state before it.
-
-    Methods say so by a class attribute `common_rounds`.
-    """
-    return bool(getattr(method, "common_rounds", False))
+    return bool(getattr(method, what, False))
 
 
 def no_error_feedback(method: Any) -> str:

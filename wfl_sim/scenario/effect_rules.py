@@ -8,7 +8,7 @@ from channel_models import LogNormal
 from wfl_sim.device_models.availability import Always
 from wfl_sim.learning.synthetic import Synthetic, SyntheticLearner
 from wfl_sim.methods.local_only import LocalOnly
-from wfl_sim.methods.method import SplitModel, needs_unicast
+from wfl_sim.methods.method import SplitModel, needs
 from wfl_sim.methods.objectives import DPO
 from wfl_sim.radio.allocation import Fixed, Hungarian, ProportionalFair, WaterFilling
 from wfl_sim.radio.cell import CellConfig, only_wired
@@ -293,7 +293,7 @@ RULES: Final = (
 def _one_download(scenario: Scenario, cell: CellConfig) -> bool:
     """Return whether a cell never has two downloads at once."""
     method, once = scenario.method, cell.downlink.broadcast and cell.downlink.share == 1
-    apart = needs_unicast(method) or isinstance(method, SplitModel)
+    apart = needs(method, "unicast") or isinstance(method, SplitModel)
     apart |= any(group.moves for group in scenario.devices)
     others = any(each.direction == "downlink" for each in cell.traffic)
     return type(scenario.rounds) in (Synchronous, JointPlan) and once and not (apart or others)

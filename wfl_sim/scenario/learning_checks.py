@@ -20,9 +20,7 @@ from wfl_sim.methods.method import (
     SplitModel,
     check_members,
     is_weighted_mean,
-    needs_common_rounds,
-    needs_lossless,
-    needs_whole_uploads,
+    needs,
     no_error_feedback,
 )
 from wfl_sim.methods.objectives import Rewards
@@ -73,9 +71,8 @@ def check_aggregation(
 ) -> None:
     """Refuse what would do nothing, or harm, to the aggregate or to the model of a device."""
     check_members(method)
-    if not is_weighted_mean(method):
-        server.check(method)
-    if needs_lossless(method) and not getattr(download, "lossless", False):
+    server.check(method)
+    if needs(method, "lossless_downloads") and not getattr(download, "lossless", False):
         raise LocatedError(
             f"must be lossless for {METHODS.name_of(method)}, such as fp32, and "
             f"{CODECS.name_of(download)} is not: devices merge what they get, and must come to "
@@ -83,7 +80,7 @@ def check_aggregation(
             "payload",
             "download",
         )
-    if needs_whole_uploads(method) and getattr(upload, "relative", False):
+    if needs(method, "whole_uploads") and getattr(upload, "relative", False):
         raise LocatedError(
             f"must encode states for {METHODS.name_of(method)}, and {CODECS.name_of(upload)} "
             "encodes changes: what is sent is no change of what was received",
@@ -126,7 +123,7 @@ def check_rounds(
                 raise LocatedError(message, "rounds", "kind")
     rounds.check(devices)
     late = isinstance(rounds, Deadline) and rounds.late == "fold"
-    if needs_common_rounds(method) and (late or isinstance(rounds, Asynchronous | Tiers)):
+    if needs(method, "common_rounds") and (late or isinstance(rounds, Asynchronous | Tiers)):
         raise LocatedError(
             f"must not let rounds overlap for {METHODS.name_of(method)}: a device knows by the "
             "number of the round whether its upload is in the aggregate",
