@@ -9,9 +9,9 @@ from wfl_sim.config.registry import From
 from wfl_sim.data.demonstrations import Demonstrator, preferred
 from wfl_sim.data.examples import Shards
 from wfl_sim.data.instruct_rules import KINDS, SHARES, STOCK, HeldOut, documents, request
-from wfl_sim.data.instructions import Instructions, PromptLengths, held_out
+from wfl_sim.data.instructions import Instructions, PromptLengths
 from wfl_sim.data.partition import IID, PARTITIONS, Partition, divided
-from wfl_sim.data.sharding import DATA, check_test_fraction, hold_out_rows
+from wfl_sim.data.sharding import DATA, check_test_fraction, hold_out_rows, shards
 from wfl_sim.randomness import stream
 
 
@@ -117,7 +117,10 @@ class Instruct:
             self._write(labels[part], device, liked[device], tests, seed)
             for device, part in enumerate(parts)
         ]
-        return replace(held_out(held, kinds, self.test_fraction, seed), documents=documents())
+        made = shards(held, kinds, test_fraction=self.test_fraction, concept_shift=0.0, seed=seed)
+        assert isinstance(made.pooled, Instructions)
+        pooled = replace(made.pooled, preference=float(np.mean(liked)))
+        return replace(made, pooled=pooled, documents=documents())
 
     def _write(
         self, labels: np.ndarray, device: int, preference: float, tests: HeldOut, seed: int

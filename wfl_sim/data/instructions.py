@@ -1,15 +1,11 @@
 """Instructions: requests with answers, where a classifier's data has texts with labels."""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
 from wfl_sim.data.dialogues import Turn
-from wfl_sim.data.examples import Examples, Shards, joined
-from wfl_sim.data.sharding import hold_out
+from wfl_sim.data.examples import Examples
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,16 +90,3 @@ class Instructions(Examples):
             *([self.retrieved] if self.retrieved else []),
         )
         return hashlib.sha256(f"{super().fingerprint()} {rest!r}".encode()).hexdigest()
-
-
-def held_out(
-    held: Sequence[Instructions], kinds: tuple[str, ...], test_fraction: float, seed: int
-) -> Shards:
-    """Split each device's examples as `sharding.shards` does, without concept shift."""
-    train, test = [], []
-    for device, examples in enumerate(held):
-        learned, tested = hold_out(examples, test_fraction, device, seed)
-        train.append(learned)
-        test.append(tested)
-    mean = float(np.mean([examples.preference for examples in held]))
-    return Shards(tuple(train), tuple(test), replace(joined(test), preference=mean), kinds)

@@ -178,12 +178,7 @@ class Writer:
 
 @cache
 def _parsed(frame: str) -> tuple[tuple[str, str], ...]:
-    return tuple(_pieces(frame))
-
-
-def _pieces(frame: str) -> Iterator[tuple[str, str]]:
-    for literal, slot, _, _ in Formatter().parse(frame):
-        yield literal, slot or ""
+    return tuple((literal, slot or "") for literal, slot, _, _ in Formatter().parse(frame))
 
 
 def _length(sentence: str) -> int:
