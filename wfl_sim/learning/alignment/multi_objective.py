@@ -5,14 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-Gradient = Sequence[Tensor]
-"""Gradient of one loss, by parameter."""
 
-
-def combine_gradients(
-    gradients: Sequence[Gradient], weights: Sequence[float], how: str
-) -> list[Tensor]:
-    """Return the direction, by parameter, whose negative improves two losses.
+def combine_gradients(first: Tensor, second: Tensor, weights: Sequence[float], how: str) -> Tensor:
+    """Return the direction, (values,), whose negative improves two losses.
 
     `linear`, and `hypergradient`, whose weights have learned: sum_i w_i g_i. `pcgrad`: of the two
     w_i g_i each loses its component against the
@@ -29,37 +24,29 @@ def combine_gradients(
     alone.
 
     Args:
-        gradients: gradient of each loss.
+        first: gradient of the first loss, (values,).
+        second: gradient of the second loss, (values,).
         weights: weight of each loss, not negative, with sum 1.
         how: `linear`, `pcgrad`, `mgda` or `hypergradient`.
 
     Raises:
-        ValueError: there are not two losses, or `how` is unknown.
+        ValueError: `how` is unknown.
     """
-    if len(gradients) != 2 or len(weights) != 2:
-        raise ValueError(f"two losses can be combined, got {len(gradients)}")
-    first, second = gradients
     a, b = (float(weight) for weight in weights)
     if how in ("linear", "hypergradient") or a == 0 or b == 0:
-        return _sum(first, a, second, b)
-    own, other = inner_product(first, first), inner_product(second, second)
-    mixed = inner_product(first, second)
+        return a * first + b * second
+    own, other = (first * first).sum(), (second * second).sum()
+    mixed, tiny = (first * second).sum(), torch.finfo(first.dtype).tiny
     if how == "pcgrad":
-        apart, tiny = mixed.clamp(max=0), torch.finfo(mixed.dtype).tiny
         # a g_1 loses a (g_1.g_2) / (g_2.g_2) g_2, and the other way round
-        return _sum(
-            first,
-            a - b * apart / own.clamp(min=tiny),
-            second,
-            b - a * apart / other.clamp(min=tiny),
-        )
+        apart = mixed.clamp(max=0)
+        kept = a - b * apart / own.clamp(min=tiny), b - a * apart / other.clamp(min=tiny)
+        return kept[0] * first + kept[1] * second
     if how == "mgda":
-        one, two = (
-            square.sqrt().clamp(min=torch.finfo(mixed.dtype).tiny) for square in (own, other)
-        )
+        one, two = (square.sqrt().clamp(min=tiny) for square in (own, other))
         alike, half = mixed / (one * two), (a * one + b * two) / 2
         share = min_norm_share(mixed.new_tensor(a**-2), alike / (a * b), mixed.new_tensor(b**-2))
-        return _sum(first, half * share / (a * one), second, half * (1 - share) / (b * two))
+        return half * share / (a * one) * first + half * (1 - share) / (b * two) * second
     raise ValueError(f"unknown combination {how!r} (known: hypergradient, linear, mgda, pcgrad)")
 
 
@@ -67,13 +54,3 @@ def min_norm_share(first: Tensor, mixed: Tensor, second: Tensor) -> Tensor:
     """Return t in [0, 1] for which t u + (1 - t) v is shortest, from u.u, u.v and v.v."""
     apart = first - 2 * mixed + second
     return torch.where(apart > 0, ((second - mixed) / apart).clamp(0, 1), 0.5)
-
-
-def inner_product(first: Gradient, second: Gradient) -> Tensor:
-    """Return the inner product of two gradients."""
-    products = [torch.sum(a * b) for a, b in zip(first, second, strict=True)]
-    return torch.stack(products).sum()
-
-
-def _sum(first: Gradient, a: Tensor | float, second: Gradient, b: Tensor | float) -> list[Tensor]:
-    return [a * one + b * other for one, other in zip(first, second, strict=True)]

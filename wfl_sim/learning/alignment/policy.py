@@ -176,7 +176,7 @@ def policy_gradient(
         stacked = torch.stack(gradients)
         weights = adapt(stacked, stacked.new_tensor(weights)).tolist()
     directions = [
-        combine_gradients([[first], [second]], each, objective.combine)[0]
+        combine_gradients(first, second, each, objective.combine)
         for first, second, each in zip(*gradients, weights, strict=True)
     ]
     sizes = [value.numel() // devices for value in trained]
