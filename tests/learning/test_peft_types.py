@@ -22,8 +22,8 @@ from wfl_sim.learning.objectives import supervised_loss
 from wfl_sim.learning.peft_folder import write_peft
 from wfl_sim.methods.aggregation import Upload
 from wfl_sim.methods.fedpeft import FedPEFT
-from wfl_sim.methods.parts import Head, Part, Tuner
-from wfl_sim.methods.phases import Local, one_phase
+from wfl_sim.methods.parts import Head, LoRA, Part, Tuner
+from wfl_sim.methods.phases import Local, Phase, one_phase
 
 Folder = Callable[[str], Pretrained]
 LOCAL = Local(steps=1, batch=4, lr=1e-2)
@@ -59,6 +59,17 @@ def test_one_step_is_trained_sent_and_averaged(quiet: Folder, shards: Shards, ki
     for name, value in mean.items():
         expected = 0.75 * uploads[0][name] + 0.25 * uploads[1][name]
         np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_type_of_peft_goes_on_beside_a_lora_that_is_muted(quiet: Folder) -> None:
+    parts = Part(name="l", config=LoRA(rank=2)), Part(name="t", config=TYPES["dora"][0])
+    adapted = AdaptedModel(load_model(quiet("bert"), 3, 0), parts)
+    drawn = {name: value + 0.1 for name, value in adapted.read(["t"]).items()}
+    adapted.load(drawn, adapted.read(["l"]))  # the LoRA is new, and adds nothing
+    expected = logits(adapted.model)
+    with adapted.muted(Phase(trains=("t",), local=LOCAL, mutes=("l",))):
+        assert torch.allclose(logits(adapted.model), expected)
+    assert torch.allclose(logits(adapted.model), expected)
 
 
 @pytest.mark.parametrize("kind", ["dora", "ia3", "vera"])

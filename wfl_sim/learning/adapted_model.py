@@ -17,14 +17,14 @@ from wfl_sim.config.errors import LocatedError
 from wfl_sim.data.metrics import Judge
 from wfl_sim.learning import peft as torch_parts
 from wfl_sim.learning.causal.evaluation import Around
-from wfl_sim.learning.mixing import Weights, text_embeddings, weighing, without_loras
+from wfl_sim.learning.mixing import Weights, text_embeddings, weighing
 from wfl_sim.learning.objectives import evaluate
 from wfl_sim.learning.peft.architecture import layers_of, token_by_token
 from wfl_sim.learning.peft_folder import check_begin
 from wfl_sim.learning.prefix_cache import PrefixCache
 from wfl_sim.learning.torch_settings import deterministic
 from wfl_sim.learning.training import gradient_terms, train
-from wfl_sim.methods.parts import LoRA, Part
+from wfl_sim.methods.parts import Part
 from wfl_sim.methods.phases import Phase
 from wfl_sim.randomness import derived_seed, stream
 from wfl_sim.state import State, check_same, shapes_of
@@ -136,17 +136,9 @@ class AdaptedModel:
         """Let the last layer compute no token that the head does not read."""
         return cls_token_only(self._behind_attention)
 
-    @contextmanager
-    def muted(self, phase: Phase) -> Iterator[None]:
+    def muted(self, phase: Phase) -> AbstractContextManager[None]:
         """Switch off the LoRAs that contribute nothing to a phase."""
-        loras = [name for name, part in self.parts.items() if isinstance(part.config, LoRA)]
-        if phase.mutes:
-            torch_parts.activate(self.model, [n for n in loras if n not in phase.mutes])
-        try:
-            yield
-        finally:
-            if phase.mutes:
-                torch_parts.activate(self.model, loras)
+        return torch_parts.muted(self.model, phase.mutes)
 
     def train_phase(
         self,
@@ -189,7 +181,7 @@ class AdaptedModel:
 
     def describe(self, examples: Any) -> NDArray[np.float32]:
         """Return the mean last hidden state of the network without LoRAs, (n, hidden)."""
-        with deterministic(seed=0, threads=self.threads), without_loras(self.model):
+        with deterministic(seed=0, threads=self.threads), torch_parts.muted(self.model, self.parts):
             return text_embeddings(self.model, examples)
 
     def evaluate(self, examples: Any, weights: Weights | None = None) -> dict[str, float]:

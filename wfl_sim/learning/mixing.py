@@ -14,7 +14,6 @@ from transformers import PreTrainedModel
 from wfl_sim.learning.causal.evaluation import slices
 from wfl_sim.learning.causal.log_probabilities import request_states
 from wfl_sim.learning.causal.prompts import Conversations
-from wfl_sim.learning.peft.lora import activate
 from wfl_sim.learning.tokenized import TokenizedTexts
 from wfl_sim.learning.torch_settings import in_precision
 
@@ -22,16 +21,6 @@ Weights = Mapping[str, NDArray[np.floating]]
 """For each part with LoRAs what they count in each text, (n,)."""
 
 _BATCH: Final = 128
-
-
-@contextmanager
-def without_loras(model: PreTrainedModel) -> Iterator[None]:
-    """Let no LoRA contribute."""
-    activate(model, [])
-    try:
-        yield
-    finally:
-        activate(model)
 
 
 def text_embeddings(

@@ -23,14 +23,14 @@ from wfl_sim.learning.peft.heads import (
     attach_reward_weights,
     initialize_head,
 )
-from wfl_sim.learning.peft.lora import activate, attach_lora, initialize_lora
+from wfl_sim.learning.peft.lora import attach_lora, initialize_lora, muted
 from wfl_sim.learning.peft.router import attach_router
 from wfl_sim.learning.peft.tuner import attach_tuner
 from wfl_sim.methods import parts as kinds
 from wfl_sim.methods.parts import Part
 from wfl_sim.randomness import derived_seed
 
-__all__ = ["activate", "attach", "reset"]
+__all__ = ["attach", "muted", "reset"]
 
 
 Attach = Callable[[PreTrainedModel, Part], dict[str, Parameter]]

@@ -6,7 +6,8 @@ W x + (alpha / r) B A x; A is initialised Kaiming-uniform and B with zeros (Hu e
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 
 from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.lora import LoraLayer
@@ -54,11 +55,23 @@ def attach_lora(model: PreTrainedModel, part: Part) -> dict[str, Parameter]:
     }
 
 
-def activate(network: nn.Module, names: Sequence[str] | None = None) -> None:
-    """Switch the LoRAs of some parts on, or all, and the others off."""
+def activate(network: nn.Module, mutes: Collection[str] = ()) -> None:
+    """Switch all LoRAs on, but for those of some parts."""
     for module in network.modules():
         if isinstance(module, LoraLayer):
-            module.set_adapter([n for n in module.lora_A if names is None or n in names])
+            module.set_adapter([name for name in module.lora_A if name not in mutes])
+
+
+@contextmanager
+def muted(network: nn.Module, parts: Collection[str]) -> Iterator[None]:
+    """Let the LoRAs of some parts contribute nothing."""
+    if parts:
+        activate(network, parts)
+    try:
+        yield
+    finally:
+        if parts:
+            activate(network)
 
 
 def initialize_lora(model: PreTrainedModel, name: str, value: Tensor, rng: Generator) -> None:
