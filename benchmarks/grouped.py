@@ -162,7 +162,7 @@ def trained(adapted: Any, requests: Sequence[Any], repeat: int, device: str) -> 
     """Compare both ways of training, and say how far values are apart."""
     import numpy as np
 
-    from wfl_sim.learning.grouped import train_together
+    from wfl_sim.learning.grouped.training import train_together
 
     ways = {
         "in turn": lambda: one_by_one(adapted, requests),
@@ -181,7 +181,7 @@ def evaluated(adapted: Any, requests: Sequence[Any], repeat: int, device: str) -
     """Compare both ways of evaluating, and say how far losses are apart."""
     import torch
 
-    from wfl_sim.learning.grouped import EvaluationItem, evaluate_together
+    from wfl_sim.learning.grouped.evaluation import EvaluationItem, evaluate_together
 
     items = [
         EvaluationItem(

@@ -179,7 +179,7 @@ def alone(adapted: Any, request: PhaseRequest) -> tuple[State, list[float]]:
 
 
 def agree(requests: Sequence[tuple[Any, PhaseRequest]], within: float) -> None:
-    from wfl_sim.learning.grouped import train_together
+    from wfl_sim.learning.grouped.training import train_together
 
     assert len({request.kind for _, request in requests}) == 1
     together = train_together(requests[0][0], [request for _, request in requests])
@@ -223,7 +223,7 @@ def test_proximal_terms_and_corrections_are_each_devices_own(mixed: Any) -> None
 
 def test_rows_of_one_device_do_not_reach_another(mixed: Any) -> None:
     """A device whose values are not finite says so, and nobody else's are touched."""
-    from wfl_sim.learning.grouped import train_together
+    from wfl_sim.learning.grouped.training import train_together
 
     requests = [request for _, request in mixed(Phase(trains=ALL, local=SGD))]
     adapted = mixed(Phase(trains=ALL, local=SGD))[0][0]

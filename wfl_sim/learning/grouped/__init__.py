@@ -5,15 +5,3 @@ a stack, and the layers that hold it multiply each device's rows with its own sl
 sum of the devices' mean losses, so no gradient crosses from one to another, and one optimiser over
 stacks does to every slice what the device's own would do: it works element by element.
 """
-
-from wfl_sim.learning.grouped.eligibility import why_not_stackable, why_not_trainable
-from wfl_sim.learning.grouped.evaluation import EvaluationItem, evaluate_together
-from wfl_sim.learning.grouped.training import train_together
-
-__all__ = [
-    "EvaluationItem",
-    "evaluate_together",
-    "train_together",
-    "why_not_stackable",
-    "why_not_trainable",
-]
