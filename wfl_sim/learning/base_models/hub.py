@@ -1,5 +1,6 @@
 """Models of the Hugging Face Hub, fetched into the local cache once."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -23,29 +24,28 @@ def snapshot(identifier: str, revision: str, *, weights: bool) -> Path:
     """
     from huggingface_hub import snapshot_download
 
-    patterns = [*_SMALL, _WEIGHTS] if weights else [*_SMALL]
-    for cached in (True, False):
-        try:
-            folder = Path(
-                snapshot_download(
-                    identifier,
-                    revision=revision or None,
-                    allow_patterns=patterns,
-                    ignore_patterns=["*/*"],
-                    local_files_only=cached,
-                )
-            )
-        except (OSError, ValueError) as error:
-            if not cached:
-                reason = str(error).strip().partition("\n")[0]
-                raise FileNotFoundError(
-                    f"no model {identifier!r}: it is no folder, not in the Hub's cache, and the "
-                    f"Hub cannot be asked ({reason})"
-                ) from error
-        else:
-            if not cached or _complete(folder, weights):
-                return folder
-    raise AssertionError("unreachable")
+    def fetched(*, cached: bool) -> Path:
+        patterns = [*_SMALL, _WEIGHTS] if weights else [*_SMALL]
+        found = snapshot_download(
+            identifier,
+            revision=revision or None,
+            allow_patterns=patterns,
+            ignore_patterns=["*/*"],
+            local_files_only=cached,
+        )
+        return Path(found)
+
+    with suppress(OSError, ValueError):
+        if _complete(folder := fetched(cached=True), weights):
+            return folder
+    try:
+        return fetched(cached=False)
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise FileNotFoundError(
+            f"no model {identifier!r}: it is no folder, not in the Hub's cache, and the "
+            f"Hub cannot be asked ({reason})"
+        ) from error
 
 
 def _complete(folder: Path, weights: bool) -> bool:
