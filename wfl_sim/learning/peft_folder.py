@@ -35,7 +35,7 @@ from wfl_sim.methods.parts import (
     Tuner,
     owner,
 )
-from wfl_sim.state import State, shapes_of
+from wfl_sim.state import State, shapes_of, under
 
 _BEGIN: Final = "base_model.model."
 _WEIGHTS: Final = "adapter_model.safetensors"
@@ -95,7 +95,7 @@ def write_peft(
     tuned: Any = network
     if config is not None:
         heads = [part for part in parts if isinstance(part.config, Head)]
-        whole = {name for part in heads for name in _of(part, state)}
+        whole = {name for part in heads for name in under(part.name, state)}
         whole = {name.partition(".")[0] for name in whole}
         below = {name.removeprefix(prefix) for name in drawn if name.startswith(prefix)}
         saved = sorted(whole | {name.partition(".")[0] for name in below})
@@ -225,7 +225,7 @@ def _write_into(network: PreTrainedModel, parts: Sequence[Part], state: State) -
     places = dict(network.named_parameters()) | dict(network.base_model.named_parameters())
     with torch.no_grad():
         for part in sorted(parts, key=lambda part: isinstance(part.config, Offset)):
-            values = _of(part, state)
+            values = under(part.name, state)
             if isinstance(part.config, Head):
                 for name, value in values.items():
                     network.get_parameter(name).copy_(torch.from_numpy(value))
@@ -252,12 +252,12 @@ def _combined(parts: Sequence[Part], state: State) -> tuple[Any, State]:
     """
     for part in parts:
         if isinstance(part.config, Tuner) and not _is_bitfit(part):
-            return config_of(part.config), _of(part, state)
+            return config_of(part.config), under(part.name, state)
     parts = [part for part in parts if isinstance(part.config, LoRA)]
     configs = [part.config for part in parts if isinstance(part.config, LoRA)]
     if not configs:
         return None, {}
-    values = [_of(part, state) for part in parts]
+    values = [under(part.name, state) for part in parts]
     rank = sum(config.rank for config in configs)
     alpha = configs[0].scale * rank if len(configs) == 1 else rank
     made = {}
@@ -268,11 +268,6 @@ def _combined(parts: Sequence[Part], state: State) -> tuple[Any, State]:
         each = [np.float32(scale) * own[name] for scale, own in pairs]
         made[name] = np.concatenate(each, axis=0 if first else 1)
     return LoraConfig(r=rank, lora_alpha=alpha), made  # type: ignore[arg-type]
-
-
-def _of(part: Part, state: State) -> State:
-    begin = f"{part.name}/"
-    return {n.removeprefix(begin): value for n, value in state.items() if n.startswith(begin)}
 
 
 def _address(model: Pretrained) -> str:
