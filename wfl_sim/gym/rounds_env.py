@@ -232,19 +232,12 @@ class RoundsEnv(gymnasium.Env[dict[str, Any], Any], EzPickle):
 
     def _plan(self) -> Plan:
         simulation = self._simulation
-        if self._store is None or simulation.shards is None:
+        if self._store is None or not simulation.trains:
             return NetworkOnly(simulation.learner, simulation.scenario.seed)
         store = self._open.enter_context(Store(self._store))
         graph = TaskGraph(simulation.learner, store, executor=simulation.scenario.execution)
         self._graph = self._open.enter_context(graph)
-        overall = len(simulation.shards.pooled) > 0
-        return TrainingPlan(
-            graph,
-            simulation.learner,
-            simulation.shards,
-            seed=simulation.scenario.seed,
-            overall=overall,
-        )
+        return simulation.training_plan(graph)
 
     def _round(
         self, cohort: Sequence[Device], arrived: list[int]

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from wfl_sim.config.errors import LocatedError
-from wfl_sim.data.examples import Shards, label_counts
+from wfl_sim.data.examples import label_counts
 from wfl_sim.execution.graph import Progress, TaskGraph
 from wfl_sim.execution.plan import NetworkOnly, Plan
 from wfl_sim.execution.store import Store
@@ -129,26 +129,19 @@ class Simulation:
                 the simulated run would not end.
         """
         check_training(self.scenario, self.trains)
-        if self.trains and store is None:
-            raise ValueError("a run that trains needs a store")
-        if store is None or self.shards is None or not self.trains:
+        if not self.trains:
             federation = self._simulate(NetworkOnly(self.learner, self.scenario.seed), clock)
             return self.result(federation)
+        if store is None:
+            raise ValueError("a run that trains needs a store")
         newest = NewestMetric(store, progress, measured)
         with TaskGraph(self.learner, store, newest, executor=self.scenario.execution) as graph:
-            return self._train(graph, self.shards, clock, newest)
+            return self._train(graph, clock, newest)
 
     def _train(
-        self, graph: TaskGraph, shards: Shards, clock: ClockListener | None, newest: NewestMetric
+        self, graph: TaskGraph, clock: ClockListener | None, newest: NewestMetric
     ) -> SimulationResult:
-        plan = TrainingPlan(
-            graph,
-            self.learner,
-            shards,
-            seed=self.scenario.seed,
-            overall=len(shards.pooled) > 0,
-            equal=self.scenario.server.weights == "equal",
-        )
+        plan = self.training_plan(graph)
         with errors_at("method", kinds=(FloatingPointError,)):
             federation = self._simulate(plan, clock)
         context, started = federation.context, time.perf_counter()
@@ -176,6 +169,18 @@ class Simulation:
             samples = self.learner.samples(states["shared"], [states[name] for name in names])
         states = {name: state for name, state in states.items() if state}
         return replace(self.result(federation, rows, states, totals), samples=samples)
+
+    def training_plan(self, graph: TaskGraph) -> TrainingPlan:
+        """Return the plan of a run that trains."""
+        assert self.shards is not None
+        return TrainingPlan(
+            graph,
+            self.learner,
+            self.shards,
+            seed=self.scenario.seed,
+            overall=len(self.shards.pooled) > 0,
+            equal=self.scenario.server.weights == "equal",
+        )
 
     def federation(self, plan: Plan, ahead: Executor | None = None) -> Federation:
         """Return the federation at time zero, see `build_federation`."""
