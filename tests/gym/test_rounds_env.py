@@ -61,6 +61,17 @@ def test_everyone_at_full_speed_is_the_run_of_the_scenario(tmp_path):
     assert [step[2] for step in steps] == [False, True]
 
 
+def test_users_beside_the_federation_count_until_the_end(tmp_path):
+    (cell,) = SCENARIO["cells"]
+    scenario = {**SCENARIO, "cells": [{**cell, "traffic": [{"direction": "uplink", "users": 2}]}]}
+    one = Simulation(Scenario.from_dict(scenario), network_only=True).run()
+    env = RoundsEnv(scenario, act="selection", out=tmp_path)
+    steps = played(env, [np.ones(3, np.int8)] * 2, options={"seed": SCENARIO["seed"]})
+    run = Run.open(steps[-1][4]["run"])
+    assert run.manifest["digests"]["spans"] == digest_spans(one.spans)
+    assert run.manifest["background"] == one.totals["background"]
+
+
 def test_only_those_who_are_chosen_take_part():
     env = RoundsEnv(SCENARIO, act="selection", pause=3.0)
     one, nobody = played(env, [np.array([0, 1, 0], np.int8), np.zeros(3, np.int8)], seed=1)
@@ -116,7 +127,7 @@ def test_a_reward_of_ones_own_and_the_accuracy_of_a_run_that_trains(tmp_path):
         **YAML(typ="safe", pure=True).load(TRAINING),
         "execution": "inline",
         "method": {"kind": "fedit", "lora": {"rank": 2}, "local": {"steps": 1, "batch": 4}},
-        "evaluation": {"global_examples": 0, "personal_examples": 4},
+        "evaluation": {"every": 2, "global_examples": 0, "personal_examples": 4},
         "devices.0.count": 2,
         "rounds.clients": 1,
     }
@@ -131,6 +142,7 @@ def test_a_reward_of_ones_own_and_the_accuracy_of_a_run_that_trains(tmp_path):
     (step,) = played(env, [np.array([1, 0], np.int8)], seed=1)
     run = Run.open(step[4]["run"])
     assert step[1] == run.final("accuracy", "personal_mean")
+    assert run.series("accuracy", "personal_mean").round.tolist() == [-1, 0]
     assert "shared" in run.states()
     del scenario["rounds.clients"]
     scenario["rounds"] = {"kind": "synchronous", "count": 1}

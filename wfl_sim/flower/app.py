@@ -151,8 +151,7 @@ def run_app(
             found.server(grid, server)
     except LocatedError as error:
         raise loaded.error(error) from error
-    for device in federation.devices:
-        device.close()
+    federation.finish()
     states = {"shared": finals[-1]} if finals else {}
     result = simulation.result(federation, grid.metrics, states)
     facts = {

@@ -213,11 +213,13 @@ class RoundsEnv(gymnasium.Env[dict[str, Any], Any], EzPickle):
             "joules": self._joules() - joules,
             "asked": [device.index for device in cohort],
             "arrived": arrived,
-            **self._measured(),
         }
         if over:
             self._number = self._rounds
-            info |= self._finish()
+            federation.finish()
+        info |= self._measured()
+        if over and self._out is not None:
+            info["run"] = str(self._written(self._out))
         given = self._reward(info)
         try:
             reward = float(given)
@@ -267,13 +269,9 @@ class RoundsEnv(gymnasium.Env[dict[str, Any], Any], EzPickle):
         self._rows += rows
         return {f"{row.scope}/{row.metric}": row.value for row in rows if not row.device}
 
-    def _finish(self) -> dict[str, Any]:
-        """End the run, and write its folder if that is asked for."""
+    def _written(self, out: Path) -> Path:
+        """Write the folder of the run, which has ended, and return it."""
         federation, one = self._federation, self._simulation.scenario
-        for device in federation.devices:
-            device.close()
-        if self._out is None:
-            return {}
         states = {}
         if self._graph is not None:
             states = {"shared": self._graph.state(federation.server.shared)}
@@ -286,6 +284,6 @@ class RoundsEnv(gymnasium.Env[dict[str, Any], Any], EzPickle):
             _warn(not_finite_remark(left_out))
         course = digest_spans(result.spans)[:8]
         end = f"-{'-'.join(self._acts)}-s{one.seed}-{digest(one)}-{course}"
-        folder = self._out / (cut(one.name, NAME_BYTES - len(end)) + end)
+        folder = out / (cut(one.name, NAME_BYTES - len(end)) + end)
         write_run(folder, scenario_yaml=to_yaml(one), manifest=manifest, **result.tables)
-        return {"run": str(folder)}
+        return folder
