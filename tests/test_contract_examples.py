@@ -6,7 +6,7 @@ import importlib
 import pytest
 
 from tools.import_graph import module_files
-from wfl_sim.scenario.json_schema import families
+from wfl_sim.scenario.builtin_kinds import FAMILIES
 
 WITH_EXAMPLES = [
     module for module, file in module_files().items() if ">>> " in file.read_text(encoding="utf-8")
@@ -14,7 +14,7 @@ WITH_EXAMPLES = [
 
 
 def test_every_contract_shows_one():
-    contracts = [each.contract for each in families() if each.contract is not object]
+    contracts = [each.contract for each in FAMILIES if each.contract is not object]
     assert [each.__name__ for each in contracts if ">>> " not in (each.__doc__ or "")] == []
 
 

@@ -25,9 +25,9 @@ def python_of(page):
 @pytest.fixture
 def kinds():
     """What a page registers is forgotten afterwards."""
-    from wfl_sim.scenario.json_schema import families
+    from wfl_sim.scenario.builtin_kinds import FAMILIES
 
-    before = [(each, dict(each._kinds)) for each in families()]
+    before = [(each, dict(each._kinds)) for each in FAMILIES]
     yield
     for registry, known in before:
         registry._kinds.clear()

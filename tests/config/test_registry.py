@@ -14,7 +14,7 @@ from wfl_sim.config.errors import ScenarioError, did_you_mean
 from wfl_sim.config.plugin_code import plugins_allowed
 from wfl_sim.config.registry import Registry, describe
 from wfl_sim.rounds.selection.selector import Selector
-from wfl_sim.scenario.json_schema import families
+from wfl_sim.scenario.builtin_kinds import FAMILIES
 from wfl_sim.scenario.loading import load
 
 PLUGIN = """\
@@ -234,7 +234,7 @@ def test_a_class_that_lacks_what_the_contract_asks_for_is_refused():
 
 
 def test_every_built_in_kind_keeps_its_contract():
-    for registry in families():
+    for registry in FAMILIES:
         for name in registry.kinds():
             registry.find(name)
 

@@ -7,7 +7,8 @@ from jsonschema import Draft202012Validator
 from ruamel.yaml import YAML
 
 from tests.fixtures.scenario_files import GOOD
-from wfl_sim.scenario.json_schema import families, json_schema
+from wfl_sim.scenario.builtin_kinds import FAMILIES
+from wfl_sim.scenario.json_schema import json_schema
 from wfl_sim.scenario.loading import load
 from wfl_sim.scenario.resolve import to_dict
 
@@ -86,6 +87,6 @@ def test_what_it_marks(text, accepts):
 
 
 def test_every_kind_is_offered(schema):
-    for registry in families():
+    for registry in FAMILIES:
         offered = str(schema["$defs"][registry.family])
         assert all(f"'const': '{name}'" in offered for name in registry.kinds())

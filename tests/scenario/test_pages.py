@@ -20,7 +20,8 @@ from wfl_sim.methods.aggregation import Upload
 from wfl_sim.methods.parts import Adapter, LoRA
 from wfl_sim.methods.phases import Local
 from wfl_sim.rounds.selection.selector import SELECTORS
-from wfl_sim.scenario.json_schema import families, json_schema
+from wfl_sim.scenario.builtin_kinds import FAMILIES
+from wfl_sim.scenario.json_schema import json_schema
 from wfl_sim.scenario.loading import load
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -73,7 +74,7 @@ def test_every_key_and_kind_is_on_a_page_of_keys():
     known = set(re.findall(r"[\w-]+", " ".join(re.findall(r"`([^`\n]+)`", prose))))
     keys = {name for schema in _objects(json_schema()) for name in schema}
     keys |= {field.name for cls in (Hardware, LoRA, Adapter, Local) for field in fields(cls)}
-    kinds = {name for registry in families() for name in registry.kinds()}
+    kinds = {name for registry in FAMILIES for name in registry.kinds()}
     assert sorted((keys | kinds) - known - {"kind"}) == []
 
 
@@ -90,7 +91,7 @@ def _objects(node):
 
 def test_every_family_is_on_the_extension_page():
     named = set(re.findall(r"^\| `(\w+)` \|", EXTENDING, re.MULTILINE))
-    assert named == {registry.family for registry in families()}
+    assert named == {registry.family for registry in FAMILIES}
 
 
 def test_the_worked_example_runs(mine):

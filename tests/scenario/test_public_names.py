@@ -13,7 +13,6 @@ from wfl_sim import protocols
 from wfl_sim.config.contracts import members
 from wfl_sim.config.registry import Registry
 from wfl_sim.scenario.builtin_kinds import FAMILIES
-from wfl_sim.scenario.json_schema import families
 
 DOCUMENTED = {
     "Algorithm",
@@ -68,7 +67,7 @@ def test_what_a_contract_gives_and_takes_is_public():
         for file in module_files().values()
         for name in re.findall(r"^class (\w+)", file.read_text(), re.M)
     }
-    contracts = [each.contract for each in families() if each.contract.__module__[:3] == "wfl"]
+    contracts = [each.contract for each in FAMILIES if each.contract.__module__[:3] == "wfl"]
     used = set()
     for contract in (*contracts, protocols.Hooks, protocols.Session):
         for name in members(contract):

@@ -8,7 +8,7 @@ import pytest
 import wfl_sim
 from tests.fixtures.runs import BASE
 from tests.simulation.test_training_runs import TRAINING
-from wfl_sim.scenario.json_schema import families
+from wfl_sim.scenario.builtin_kinds import FAMILIES
 from wfl_sim.scenario.loading import load
 from wfl_sim.scenario.resolve import digest
 from wfl_sim.simulation.learner_cache import LearnerCache, learning_of
@@ -56,7 +56,7 @@ devices: [{count: 1, hardware: jetson-orin-nano}]
 
 
 def write_plugin(folder, family, number):
-    cls = {each.family: each for each in families()}[family].find(KINDS[family][0])
+    cls = {each.family: each for each in FAMILIES}[family].find(KINDS[family][0])
     (folder / "mine.py").write_text(
         f"from {cls.__module__} import {cls.__name__} as Base\n"
         f"NUMBER = {number}\n"
@@ -72,7 +72,7 @@ def loaded(folder, family, text=BASE):
 
 def test_every_family_is_here():
     closed = {"algorithm", "executor"}  # fixed, and what decides no result
-    assert {each.family for each in families()} == {*KINDS, *closed}
+    assert {each.family for each in FAMILIES} == {*KINDS, *closed}
 
 
 @pytest.mark.parametrize("family", KINDS)

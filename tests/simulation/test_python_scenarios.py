@@ -13,7 +13,7 @@ import wfl_sim
 from tests.fixtures.runs import BASE
 from tests.simulation.test_training_runs import TRAINING
 from wfl_sim.config.errors import ScenarioError
-from wfl_sim.scenario.json_schema import families
+from wfl_sim.scenario.builtin_kinds import FAMILIES
 from wfl_sim.scenario.loading import load
 from wfl_sim.scenario.resolve import digest
 from wfl_sim.simulation.request import RunRequest
@@ -107,7 +107,7 @@ def test_a_mapping_that_holds_itself_is_one_line():
 @pytest.fixture
 def cell():
     """Run texts as a notebook does; what they register is forgotten afterwards."""
-    known = [(each, dict(each._kinds)) for each in families()]
+    known = [(each, dict(each._kinds)) for each in FAMILIES]
     names = {"__name__": "__main__"}
 
     def run(text):

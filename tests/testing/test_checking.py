@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from wfl_sim.codecs import Float32
-from wfl_sim.scenario.json_schema import families
+from wfl_sim.scenario.builtin_kinds import FAMILIES
 from wfl_sim.testing import check
 from wfl_sim.testing.laws import LAWS
 
@@ -24,7 +24,7 @@ BY_PATH_LOSS = {("fading", name) for name in ("scenario", "blocked", "screens")}
 """Laws only with a path loss beside them; what they give then is tested as such."""
 CASES = [
     (each.family, name)
-    for each in families()
+    for each in FAMILIES
     if each.family in PURE
     for name in each.kinds()
     if (each.family, name) not in BY_PATH_LOSS
@@ -33,7 +33,7 @@ CASES = [
 
 @pytest.mark.parametrize(("family", "name"), CASES)
 def test_built_in_kinds_keep_the_laws_that_are_published(family, name, monkeypatch):
-    registry = {each.family: each for each in families()}[family]
+    registry = {each.family: each for each in FAMILIES}[family]
     try:
         kind = registry.find(name)(**OPTIONS.get((family, name), {}))
     except TypeError:

@@ -20,7 +20,7 @@ from wfl_sim.results.paired import SECONDS, PairedDifference
 from wfl_sim.results.statistics import mean_and_half_width
 from wfl_sim.results.summary import SummaryRow, number, summary
 from wfl_sim.results.totals import ENDS, FURTHER, further_means, further_totals, upload_counts
-from wfl_sim.scenario.json_schema import families
+from wfl_sim.scenario.builtin_kinds import FAMILIES
 
 if TYPE_CHECKING:
     from wfl_sim.simulation.simulation import Simulation
@@ -214,7 +214,7 @@ def show_kinds(family: str) -> None:
     Raises:
         ValueError: no such family.
     """
-    known = [registry.family for registry in families()]
+    known = [registry.family for registry in FAMILIES]
     if family and family not in (*known, "hardware"):
         raise ValueError(f"unknown family {family!r}{did_you_mean(family, [*known, 'hardware'])}")
     rows = list(_kinds(family))
@@ -234,7 +234,7 @@ def show_kinds(family: str) -> None:
 
 
 def _kinds(family: str) -> Iterator[tuple[str, str, str]]:
-    for registry in families():
+    for registry in FAMILIES:
         if family in ("", registry.family):
             for name, cls in registry.kinds().items():
                 yield registry.family, name, describe(cls).replace("``", "`")

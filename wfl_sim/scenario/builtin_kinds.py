@@ -70,7 +70,7 @@ FAMILIES: Final[tuple[Registry[Any], ...]] = (
     STALENESS,
     STATIONS,
 )
-"""Every family of kinds that a scenario may name."""
+"""Every family of kinds that a scenario may name, in the order of their names."""
 
 PATHLOSSES.add("uma", cm.UMa)
 PATHLOSSES.add("umi", cm.UMi)

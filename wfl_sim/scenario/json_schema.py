@@ -20,7 +20,7 @@ def json_schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of a scenario with all registered kinds."""
     scenario = TypeAdapter(Scenario).json_schema()
     definitions: dict[str, Any] = scenario.pop("$defs", {})
-    for registry in families():
+    for registry in FAMILIES:
         definitions[registry.family] = {"anyOf": _kinds(registry, definitions)}
     definitions["hardware"] = _hardware(definitions)
     scenario["patternProperties"] = {rf"^({'|'.join(scenario['properties'])})\.": True}
@@ -62,11 +62,6 @@ def _axes(description: str) -> dict[str, Any]:
         "description": f"path to a list of values: {description}",
         "additionalProperties": {"type": "array", "minItems": 1},
     }
-
-
-def families() -> list[Registry[Any]]:
-    """Return every registry, by family name."""
-    return sorted(FAMILIES, key=lambda registry: registry.family)
 
 
 def _kinds(registry: Registry[Any], definitions: dict[str, Any]) -> list[dict[str, Any]]:

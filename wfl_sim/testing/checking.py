@@ -9,7 +9,7 @@ from wfl_sim.config.contracts import members
 from wfl_sim.config.errors import ScenarioError
 from wfl_sim.config.registry import Registry
 from wfl_sim.results import digest_spans
-from wfl_sim.scenario.json_schema import families
+from wfl_sim.scenario.builtin_kinds import FAMILIES
 from wfl_sim.scenario.scenario import Scenario
 from wfl_sim.simulation.simulation import Simulation
 from wfl_sim.testing.laws import LAWS
@@ -122,12 +122,12 @@ def _registry(kind: object, family: str) -> Registry[Any]:
         ValueError: no family, or several, fit.
     """
     if family:
-        for each in families():
+        for each in FAMILIES:
             if each.family == family:
                 return each
-        known = ", ".join(each.family for each in families())
+        known = ", ".join(each.family for each in FAMILIES)
         raise ValueError(f"no family {family!r}: there are {known}")
-    sizes = {each: len(members(each.contract)) for each in families()}
+    sizes = {each: len(members(each.contract)) for each in FAMILIES}
     fits = [each for each, size in sizes.items() if size and _fits(kind, each.contract)]
     best = [each for each in fits if sizes[each] == max(sizes[one] for one in fits)]
     if len(best) != 1:
