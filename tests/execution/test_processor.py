@@ -47,7 +47,7 @@ def described(tmp_path, monkeypatch):
     return describe
 
 
-def test_the_first_core_is_told_with_what_chooses_kernels(described):
+def test_thefirst_core_is_told_with_what_chooses_kernels(described):
     found = described(AMD)
     assert found.pop("machine")
     assert found == {

@@ -74,7 +74,7 @@ def hang(number, listener):
 
 def test_every_job_is_done_once_and_reported():
     notes = Notes()
-    assert dict(run_in_processes(square, 5, 2, notes)) == {0: 0, 1: 1, 2: 4, 3: 9, 4: 16}
+    assert dict(run_in_processes(square, "abcde", 2, notes)) == {0: 0, 1: 1, 2: 4, 3: 9, 4: 16}
     said = [each for each in notes.said if isinstance(each, tuple)]
     assert {each for each in said if len(each) == 3} == {(number, 1, 2) for number in range(5)}
     assert {each for each in said if len(each) == 2} == {
@@ -85,7 +85,7 @@ def test_every_job_is_done_once_and_reported():
 
 def test_a_job_that_reports_is_still_busy():
     notes = Notes()
-    assert dict(run_in_processes(report, 4, 2, notes)) == {0: 0, 1: 1, 2: 2, 3: 3}
+    assert dict(run_in_processes(report, "abcd", 2, notes)) == {0: 0, 1: 1, 2: 2, 3: 3}
     assert {each for each in notes.said if 3 in each} == {
         ("accuracy", 3, 0.5),
         ("accuracy", 3, 1.5),
@@ -97,17 +97,17 @@ def test_a_job_that_reports_is_still_busy():
 
 def test_what_a_user_can_mend_arrives_as_it_is():
     with pytest.raises(ScenarioError, match=r"^run 0 cannot be$"):
-        list(run_in_processes(refuse, 1, 2, Notes()))
+        list(run_in_processes(refuse, "a", 2, Notes()))
 
 
 def test_a_mistake_in_code_arrives_with_its_traceback():
     with pytest.raises(WorkerError, match=r"(?s)^run 1 failed\nTraceback .*KeyError: 'a bug'"):
-        list(run_in_processes(stumble, 1, 1, Notes()))
+        list(run_in_processes(stumble, "a", 1, Notes()))
 
 
 def test_a_worker_that_dies_is_noticed():
     with pytest.raises(WorkerError) as caught:
-        list(run_in_processes(die, 1, 1, Notes()))
+        list(run_in_processes(die, "a", 1, Notes()))
     assert str(caught.value) == (
         "the process of run 1 died (signal 9, perhaps for want of memory): "
         "the same command continues where it stopped"
@@ -129,7 +129,7 @@ def test_a_worker_that_is_killed_costs_its_job_alone(tmp_path, monkeypatch):
     notes, done = Notes(), []
     cause = "signal 9, perhaps for want of memory"
     with pytest.raises(WorkerError, match=rf"^the process of run 3 died \({cause}\): the same"):
-        done.extend(run_in_processes(die_once, 5, 2, notes))
+        done.extend(run_in_processes(die_once, "abcde", 2, notes))
     assert sorted(done) == [(number, number) for number in (0, 1, 3, 4)]
     assert f"the process of run 2 died ({cause}): it is run again" in notes.said
 
@@ -137,7 +137,7 @@ def test_a_worker_that_is_killed_costs_its_job_alone(tmp_path, monkeypatch):
 def test_one_refusal_stops_the_others_at_once():
     started = time.monotonic()
     with pytest.raises(ScenarioError, match=r"^enough$"):
-        list(run_in_processes(hang, 2, 2, Notes()))
+        list(run_in_processes(hang, "ab", 2, Notes()))
     assert time.monotonic() - started < 300
 
 
@@ -147,9 +147,9 @@ def search_path(number, listener):
 
 def test_workers_have_the_environment_of_when_they_begin(monkeypatch):
     """Also where they are forks of a server, which has had the variable since it began."""
-    assert dict(run_in_processes(search_path, 1, 1, Notes())) == {0: os.environ["PATH"]}
+    assert dict(run_in_processes(search_path, "a", 1, Notes())) == {0: os.environ["PATH"]}
     monkeypatch.delenv("PATH")
-    assert dict(run_in_processes(search_path, 1, 1, Notes())) == {0: None}
+    assert dict(run_in_processes(search_path, "a", 1, Notes())) == {0: None}
 
 
 def test_files_of_the_working_folder_take_the_place_of_no_module(tmp_path):
@@ -159,7 +159,7 @@ def test_files_of_the_working_folder_take_the_place_of_no_module(tmp_path):
     script.write_text(
         "import wfl_sim.cli.options, tests.execution.test_worker_pool as jobs\n"
         "from wfl_sim.execution.worker_pool import run_in_processes\n"
-        "print(list(run_in_processes(jobs.square, 1, 1, jobs.Notes())))\n"
+        "print(list(run_in_processes(jobs.square, 'a', 1, jobs.Notes())))\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     words = [sys.executable, script]

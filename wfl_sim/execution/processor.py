@@ -46,7 +46,7 @@ def processor() -> Mapping[str, str]:
 
     `capability` is that of `torch.backends.cpu.get_cpu_capability()`, told on x86 alone.
     """
-    first = _first_core()
+    first = first_core()
     words = (first.get("flags") or first.get("Features") or "").split()
     found = sorted({word for word in words if _VECTORS.match(word)})
     model = " ".join(first[name] for name in _MODEL if name in first)
@@ -61,7 +61,8 @@ def processor() -> Mapping[str, str]:
     return {name: value for name, value in told.items() if value}
 
 
-def _first_core() -> Mapping[str, str]:
+def first_core() -> Mapping[str, str]:
+    """Return what Linux says of the first core; nothing elsewhere."""
     if not _CPUINFO.is_file():
         return {}
     core = _CPUINFO.read_text("utf-8", "replace").partition("\n\n")[0]

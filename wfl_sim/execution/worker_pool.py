@@ -101,21 +101,16 @@ class Pool(Generic[J, T]):
 
 
 def run_in_processes(
-    work: Work[int, T],
-    count: int,
-    jobs: int,
-    listener: ProgressListener,
-    groups: Sequence[str] | None = None,
+    work: Work[int, T], groups: Sequence[str], jobs: int, listener: ProgressListener
 ) -> Iterator[tuple[int, T]]:
-    """Do jobs 0 to `count` - 1 in `jobs` processes; yield number and result as each ends.
+    """Do a numbered job for each of `groups` in processes; yield number and result as each ends.
 
     Args:
         work: does a job.
-        count: number of jobs.
-        jobs: number of processes.
-        listener: is told about progress.
         groups: group of each job. A process continues with its group, then with a group that no
             other process works on, as long as there is one.
+        jobs: number of processes.
+        listener: is told about progress.
 
     A job whose process has died is done once more, later; if it has cost `_ATTEMPTS` processes, the
     others are done all the same.
@@ -124,8 +119,8 @@ def run_in_processes(
         WorkerError: a job has cost so many processes, or failed by a mistake in code.
         ScenarioError, OSError: an error of a job; the other jobs are stopped.
     """
-    queue = JobQueue(groups or [str(number) for number in range(count)])
-    pool = Pool(work, min(jobs, count))
+    queue = JobQueue(groups)
+    pool = Pool(work, min(jobs, len(groups)))
     free = deque([-1] * pool.size)
     died: Counter[int] = Counter()
     lost: list[str] = []

@@ -7,6 +7,7 @@ from pathlib import Path
 from channel_models.units import Unit
 from wfl_sim.config.errors import ScenarioError
 from wfl_sim.device_models.profile_table import ProfileRow, portable_name, write_table
+from wfl_sim.execution.processor import first_core
 from wfl_sim.learning.learner import PeftLearner
 from wfl_sim.scenario.loading import Loaded
 from wfl_sim.simulation.learner_cache import LearnerCache
@@ -38,6 +39,7 @@ def profile_hardware(
     learner = simulation.learner
     if not isinstance(learner, PeftLearner):
         raise loaded.document.error(("model",), "a synthetic model has no steps to time")
+    processor = first_core().get("model name") or platform.processor() or platform.machine()
     source = f"wfl-sim profile, torch {version('torch')}, {threads} threads, median"
     rows = [
         ProfileRow(
@@ -46,7 +48,7 @@ def profile_hardware(
             tokens=batch.tokens,
             tokens_per_second=batch.size * batch.tokens / step,
             power=watts,
-            hardware=hardware or processor(),
+            hardware=hardware or processor,
             source=source,
         )
         for batch, step in zip(
@@ -55,13 +57,3 @@ def profile_hardware(
     ]
     write_table(out, rows)
     return rows
-
-
-def processor() -> str:
-    """Return the name of this machine's processor."""
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        for line in info.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

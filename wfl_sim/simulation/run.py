@@ -161,7 +161,7 @@ def run_each(
             if names := live_classes(each.scenario):
                 what = f"{names[0]} is of a script or notebook, which other processes cannot see"
                 raise ScenarioError(f"jobs: {what}: put it into a file, or give jobs=1")
-        yield from run_in_processes(runner, len(groups), jobs, listener, groups)
+        yield from run_in_processes(runner, groups, jobs, listener)
 
 
 def learning_groups(request: RunRequest) -> list[str]:
