@@ -1,9 +1,9 @@
-"""Placement: positions of devices, their serving cells, and the graph of the network."""
+"""Placement: positions of devices, their serving cells, and the graph of the backhaul."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,10 +22,13 @@ from wfl_sim.rounds import Hierarchical
 from wfl_sim.scenario.devices import DeviceGroup
 from wfl_sim.scenario.scenario import Scenario
 
+if TYPE_CHECKING:
+    import networkx as nx
+
 
 @dataclass(frozen=True)
 class Placement:
-    """Positions and large-scale gains at time zero, and the graph that follows from them."""
+    """Positions and large-scale gains at time zero, and the backhaul."""
 
     positions: FloatArray
     """Positions in m, (devices, 2)."""
@@ -33,10 +36,8 @@ class Placement:
     """Linear power gains of path loss, antenna and shadowing, (cells, devices)."""
     serving: NDArray[np.intp]
     """Index of the cell with the strongest reference signal, bias included, (devices,)."""
-    graph: "nx.Graph[str]"
-    """Nodes "server", "cell-0", "device-0", ...; edges have `latency`, `capacity` or `gain_db`."""
     wired: "nx.Graph[str]"
-    """The backhaul alone."""
+    """The backhaul: nodes "server", "cell-0", ...; edges have `latency` and `capacity`."""
     hubs: Sequence[str]
     """Node that aggregates the updates of each cell: an edge server, or else the server."""
     large_scale: LargeScale
@@ -96,7 +97,6 @@ def place(scenario: Scenario) -> Placement:
         positions,
         gains,
         serving,
-        graph=_graph(wired, gains, serving),
         wired=wired,
         hubs=[_hub(scenario, wired, f"cell-{n}") for n in range(len(scenario.base_stations))],
         large_scale=large_scale,
@@ -193,15 +193,3 @@ def _hub(scenario: Scenario, wired: "nx.Graph[str]", cell: str) -> str:
     if scenario.backhaul is None or not isinstance(scenario.rounds, Hierarchical):
         return SERVER
     return nearest(wired, cell, scenario.backhaul.edge_servers)
-
-
-def _graph(wired: "nx.Graph[str]", gains: FloatArray, serving: NDArray[np.intp]) -> "nx.Graph[str]":
-    graph = wired.copy()
-    for node in graph:
-        known = node.partition("-")[0]
-        graph.nodes[node]["kind"] = known if known in ("server", "cell") else "node"
-    gains_db = cm.linear_to_db(gains[serving, np.arange(serving.size)]).tolist()
-    for device, (number, gain_db) in enumerate(zip(serving.tolist(), gains_db, strict=True)):
-        graph.add_node(f"device-{device}", kind="device")
-        graph.add_edge(f"cell-{number}", f"device-{device}", gain_db=gain_db)
-    return graph
