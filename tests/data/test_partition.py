@@ -43,7 +43,7 @@ class TestEveryKind:
 
     def test_no_devices(self, partition):
         with pytest.raises(ValueError, match="devices must be at least 1, got 0"):
-            partition.split(labels_of(12, 4), 0, stream(0, "partition"))
+            divided(partition, labels_of(12, 4), 0, seed=0)
 
 
 @given(devices=st.integers(1, 9), count=st.integers(18, 200), seed=st.integers(0, 10**6))

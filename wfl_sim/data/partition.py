@@ -22,7 +22,7 @@ from wfl_sim.config.answers import AnswerError
 from wfl_sim.config.registry import Registry
 from wfl_sim.randomness import stream
 
-Indices = NDArray[np.int64]
+Integers = NDArray[np.int64]
 
 
 @runtime_checkable
@@ -36,9 +36,7 @@ class Partition(Protocol):
     [[0, 2, 4], [1, 3]]
     """
 
-    def split(
-        self, labels: NDArray[np.int64], devices: int, rng: np.random.Generator
-    ) -> list[Indices]:
+    def split(self, labels: Integers, devices: int, rng: np.random.Generator) -> list[Integers]:
         """Return `devices` sorted index arrays into `labels` that cover each index once.
 
         A partition with an attribute `column` gets, in place of labels, the number of each row's
@@ -66,11 +64,8 @@ class IID:
     def __post_init__(self) -> None:
         _check_minimum(self.minimum)
 
-    def split(
-        self, labels: NDArray[np.int64], devices: int, rng: np.random.Generator
-    ) -> list[Indices]:
+    def split(self, labels: Integers, devices: int, rng: np.random.Generator) -> list[Integers]:
         """Shuffle and cut."""
-        _check_devices(devices)
         order = rng.permutation(len(labels))
         parts = [np.sort(part) for part in np.array_split(order, devices)]
         return _enough(parts, self.minimum, "use fewer devices or more examples")
@@ -95,11 +90,8 @@ class Dirichlet:
             raise ValueError(f"alpha must be positive and finite, got {self.alpha}")
         _check_minimum(self.minimum)
 
-    def split(
-        self, labels: NDArray[np.int64], devices: int, rng: np.random.Generator
-    ) -> list[Indices]:
+    def split(self, labels: Integers, devices: int, rng: np.random.Generator) -> list[Integers]:
         """Cut each shuffled class at the cumulated shares."""
-        _check_devices(devices)
         advice = (
             f"use fewer devices, more examples or an alpha larger than {self.alpha:g} "
             f"(tried {self.attempts} draws)"
@@ -113,10 +105,8 @@ class Dirichlet:
             parts = self._draw(labels, devices, rng)
         return _enough(parts, self.minimum, advice)
 
-    def _draw(
-        self, labels: NDArray[np.int64], devices: int, rng: np.random.Generator
-    ) -> list[Indices]:
-        held: list[list[Indices]] = [[] for _ in range(devices)]
+    def _draw(self, labels: Integers, devices: int, rng: np.random.Generator) -> list[Integers]:
+        held: list[list[Integers]] = [[] for _ in range(devices)]
         for label in np.unique(labels):
             of_class = rng.permutation(np.flatnonzero(labels == label))
             shares = rng.dirichlet(np.full(devices, self.alpha))
@@ -135,9 +125,7 @@ class QuantitySkew(Dirichlet):
     Federated Learning on Non-IID Data Silos, arXiv:2102.02079; classes are as frequent everywhere.
     """
 
-    def split(
-        self, labels: NDArray[np.int64], devices: int, rng: np.random.Generator
-    ) -> list[Indices]:
+    def split(self, labels: Integers, devices: int, rng: np.random.Generator) -> list[Integers]:
         """Cut all shuffled examples at the cumulated shares."""
         return super().split(np.zeros_like(labels), devices, rng)
 
@@ -161,11 +149,8 @@ class ByLabel:
             )
         _check_minimum(self.minimum)
 
-    def split(
-        self, labels: NDArray[np.int64], devices: int, rng: np.random.Generator
-    ) -> list[Indices]:
+    def split(self, labels: Integers, devices: int, rng: np.random.Generator) -> list[Integers]:
         """Deal classes to devices, then cut each class among its holders."""
-        _check_devices(devices)
         present = np.unique(labels)
         per_device = self.classes_per_device
         if per_device > len(present):
@@ -185,7 +170,7 @@ class ByLabel:
         for turn, device in enumerate(order):
             for card in range(per_device):
                 holders[int(deck[(turn * per_device + card) % len(deck)])].append(int(device))
-        held: list[list[Indices]] = [[] for _ in range(devices)]
+        held: list[list[Integers]] = [[] for _ in range(devices)]
         for label in present:
             of_class = rng.permutation(np.flatnonzero(labels == label))
             owners = holders[int(label)]
@@ -213,11 +198,8 @@ class ByColumn:
     def __post_init__(self) -> None:
         _check_minimum(self.minimum)
 
-    def split(
-        self, labels: NDArray[np.int64], devices: int, rng: np.random.Generator
-    ) -> list[Indices]:
+    def split(self, labels: Integers, devices: int, rng: np.random.Generator) -> list[Integers]:
         """Give a device to each value; `labels` are the numbers of the values."""
-        _check_devices(devices)
         values, counts = np.unique(labels, return_counts=True)
         found = values[counts >= self.minimum]
         if len(found) < devices:
@@ -231,11 +213,11 @@ class ByColumn:
 
 def divided(
     partition: Partition,
-    labels: NDArray[np.int64],
+    labels: Integers,
     devices: int,
     seed: int,
     values: Sequence[str] | None = None,
-) -> list[Indices]:
+) -> list[Integers]:
     """Return the examples of each device.
 
     Args:
@@ -245,6 +227,8 @@ def divided(
         seed: Of the scenario.
         values: What each example has in the column of the partition; None without columns.
     """
+    if devices < 1:
+        raise ValueError(f"devices must be at least 1, got {devices}")
     column = getattr(partition, "column", None)
     if column is not None:
         if values is None:
@@ -272,18 +256,13 @@ def in_order(names: Iterable[str]) -> tuple[str, ...]:
         return tuple(sorted(names))
 
 
-def _check_devices(devices: int) -> None:
-    if devices < 1:
-        raise ValueError(f"devices must be at least 1, got {devices}")
-
-
 def _check_minimum(minimum: int) -> None:
     # one example to learn from and one to be judged on
     if minimum < 2:
         raise ValueError(f"minimum must be at least 2 (one to train, one to test), got {minimum}")
 
 
-def _enough(parts: list[Indices], minimum: int, advice: str) -> list[Indices]:
+def _enough(parts: list[Integers], minimum: int, advice: str) -> list[Integers]:
     sizes = [len(part) for part in parts]
     device = int(np.argmin(sizes))
     if sizes[device] < minimum:
