@@ -152,7 +152,7 @@ def test_an_entry_that_has_gone_is_made_again(tmp_path, caplog):
             if isinstance(task, LocalUpdate) and task.device == 4 and not self.lost:
                 self.lost = True
                 store.flush()
-                store._recent.clear()
+                store._recent._values.clear()
                 os.unlink(path_of(store.folder, task.shared.key))
             return result
 

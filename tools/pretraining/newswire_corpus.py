@@ -9,7 +9,7 @@ from itertools import islice
 
 import numpy as np
 
-from wfl_sim.data.newswire_grammar import Lexicon, Words, Writer, lexicon, plain
+from wfl_sim.data.newswire_grammar import Dialect, Lexicon, Words, Writer, lexicon
 from wfl_sim.randomness import stream
 
 NOISE = 0.15
@@ -35,7 +35,8 @@ SMALL_TALK = (
 def documents(count: int, sentences: int, seed: int) -> Iterator[list[str]]:
     """Yield `count` documents of `sentences` sentences each."""
     words = lexicon()
-    writer = Writer(words, tuple(words.topics), plain(), NOISE)
+    plain = Dialect(strength=0.0, nouns={}, habits={}, order=0)
+    writer = Writer(words, tuple(words.topics), plain, NOISE)
     rng = stream(seed, "pretraining", "corpus")
     for _ in range(count):
         kind = rng.random()

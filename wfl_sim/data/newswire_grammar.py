@@ -208,11 +208,6 @@ VARIANTS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def plain() -> Dialect:
-    """The language without any dialect."""
-    return Dialect(strength=0.0, nouns={}, habits={}, order=0)
-
-
 def draw(words: Lexicon, strength: float, rng: np.random.Generator) -> Dialect:
     """Draw a device's dialect.
 

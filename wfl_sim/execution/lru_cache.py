@@ -49,8 +49,3 @@ class LruCache(Generic[T]):
         while self._size > self._limit and len(self._values) > 1:
             _, oldest = self._values.popitem(last=False)
             self._size -= self._size_of(oldest)
-
-    def clear(self) -> None:
-        """Drop all values."""
-        self._values.clear()
-        self._size = 0

@@ -80,19 +80,17 @@ def why_not_sparse(config: PretrainedConfig, tokens: int) -> str | None:
     return None
 
 
-def attention_mask(mask: Tensor, sparsity: Sparsity, first: int = 0) -> Tensor:
+def attention_mask(mask: Tensor, sparsity: Sparsity) -> Tensor:
     """Return what is added to attention scores: 0, or the least float32 where there is none.
 
     Args:
         mask: (n, tokens), 1 for words and 0 for padding.
         sparsity: which of the words before it a word attends to.
-        first: first query; those before are in the cache.
 
     Returns:
-        (n, 1, tokens - first, tokens), float32.
+        (n, 1, tokens, tokens), float32.
     """
-    tokens = mask.shape[1]
-    allowed = pattern(tokens, sparsity).to(mask.device)[first:]
+    allowed = pattern(mask.shape[1], sparsity).to(mask.device)
     attended = allowed[None, None] & mask.bool()[:, None, None]
     least = torch.finfo(torch.float32).min
     return torch.zeros(attended.shape, device=mask.device).masked_fill(~attended, least)

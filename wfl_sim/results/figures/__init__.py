@@ -14,19 +14,15 @@ from wfl_sim.results.figures.links import links
 from wfl_sim.results.figures.look import Look
 from wfl_sim.results.figures.timeline import timeline
 from wfl_sim.results.figures.tracks import tracks
-from wfl_sim.results.statistics import by_label, default_target
-from wfl_sim.results.summary import SummaryRow, summary
+from wfl_sim.results.summary import summary
 
 __all__ = [
     "Look",
-    "SummaryRow",
     "alignment",
     "batteries",
     "breakdown",
-    "by_label",
     "compare",
     "convergence",
-    "default_target",
     "draw_all",
     "fleet",
     "links",

@@ -187,7 +187,7 @@ def set_rows(axes: Axes, names: Sequence[str], **text: Any) -> None:
     axes.set_ylim(len(names) - 0.4, -0.6)
 
 
-def fit_to_seeds(axes: Axes, values: ArrayLike, below: float = 0.15, above: float = 0.15) -> None:
+def fit_to_seeds(axes: Axes, values: ArrayLike, above: float = 0.15) -> None:
     """Let the values of single seeds decide the vertical range, with margins as shares of it.
 
     The t-interval of two seeds can be many times as wide as their distance.
@@ -196,7 +196,7 @@ def fit_to_seeds(axes: Axes, values: ArrayLike, below: float = 0.15, above: floa
     if finite.size:
         low, high = float(finite.min()), float(finite.max())
         span = (high - low) or abs(high) or 1.0
-        axes.set_ylim(low - below * span, high + above * span)
+        axes.set_ylim(low - 0.15 * span, high + above * span)
 
 
 def share_of_figure(axes: Axes) -> tuple[float, float]:
