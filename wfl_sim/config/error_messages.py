@@ -42,11 +42,6 @@ def first_error(error: ValidationError, data: Any, cls: type) -> LocatedMessage:
     """Return the message to show: an unknown key first, for it explains others; else the first.
 
     It ends with the places of what is wrong in other sections.
-
-    Args:
-        error: of pydantic.
-        data: the plain data that was validated.
-        cls: the dataclass that it was validated against.
     """
     found = _messages(error, data, cls)
     location, text = min(found, key=lambda each: not each[1].startswith("unknown key"))

@@ -48,12 +48,7 @@ NamedMetrics = tuple[tuple[str, Metric], ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Judge:
-    """Takes the metrics of an evaluation.
-
-    Attributes:
-        metrics: with the names under which they are reported.
-        classes: names of the labels of a classifier.
-    """
+    """Takes the metrics of an evaluation."""
 
     metrics: NamedMetrics
     classes: tuple[str, ...]

@@ -218,15 +218,7 @@ def divided(
     seed: int,
     values: Sequence[str] | None = None,
 ) -> list[Integers]:
-    """Return the examples of each device.
-
-    Args:
-        partition: The rule.
-        labels: The class of each example.
-        devices: Number of devices.
-        seed: Of the scenario.
-        values: What each example has in the column of the partition; None without columns.
-    """
+    """Return the examples of each device; `values` are those in the column of the partition."""
     if devices < 1:
         raise ValueError(f"devices must be at least 1, got {devices}")
     column = getattr(partition, "column", None)

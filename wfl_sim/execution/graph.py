@@ -30,13 +30,7 @@ Progress = Callable[[Task, int, int], None]
 
 
 class ReadyQueue:
-    """Tasks whose inputs are finished, in the order in which the tasks were added to the graph.
-
-    Args:
-        missing: keys of the tasks to execute.
-        tasks: by key.
-        number: position of each key in the order of adding.
-    """
+    """Tasks whose inputs are finished, in the order in which the tasks were added to the graph."""
 
     def __init__(
         self, missing: set[str], tasks: Mapping[str, Task], number: Mapping[str, int]
@@ -76,14 +70,7 @@ class ReadyQueue:
 
 
 class TaskGraph:
-    """Tasks of a run. As a context manager it ends the executor's session.
-
-    Args:
-        learner: executes tasks.
-        store: of results.
-        progress: called after each task.
-        executor: says where tasks are executed, and how many at a time; `Inline` by default.
-    """
+    """Tasks of a run. As a context manager it ends the session of its executor (`Inline`)."""
 
     def __init__(
         self,

@@ -30,10 +30,6 @@ class Plan(ABC):
     Nothing is trained when a state is named. Subclasses say what a name stands for. A method may
     send only what has changed since a device's last download: the plan remembers from which state
     and whose uploads each shared state was made.
-
-    Args:
-        learner: tells the costs of local updates and downloads.
-        seed: of the run.
     """
 
     def __init__(self, learner: Learner, seed: int) -> None:
@@ -85,12 +81,7 @@ class Plan(ABC):
 
     @abstractmethod
     def reject(self, device: int, upload: StateRef) -> None:
-        """Tell a device that its last upload is not used, so it must not remember to have sent it.
-
-        Args:
-            device: its index.
-            upload: as `local_update` has returned it.
-        """
+        """Tell a device that its last upload is not used: it must not remember to have sent it."""
 
     def aggregate(
         self,

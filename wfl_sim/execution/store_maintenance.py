@@ -91,13 +91,9 @@ def damaged(folder: Path) -> Iterator[tuple[Entry, str]]:
 
 
 def prune(folder: Path, limit: int) -> Pruned:
-    """Remove the least recently used entries, until the rest is within a limit.
+    """Remove the least recently used entries, until the rest is within a limit in bytes.
 
     What was used since the oldest current run began stays. Half-written files of dead processes go.
-
-    Args:
-        folder: of the store.
-        limit: in bytes.
 
     Raises:
         OSError: there is no such folder, or it is not writable.

@@ -156,11 +156,7 @@ def run_in_processes(
 
 
 class JobQueue:
-    """Jobs that have not begun, and the number of processes at work on each group.
-
-    Args:
-        groups: group of each job.
-    """
+    """Jobs that have not begun, and the number of processes at work on each group."""
 
     def __init__(self, groups: Sequence[str]) -> None:
         self._groups = groups

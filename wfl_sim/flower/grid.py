@@ -30,11 +30,6 @@ class SimulatedGrid(Grid):
     the same content are one broadcast, where the cell broadcasts. A reply's `created_at` is the
     simulated second of its arrival. The server's hardware averages the arrays of replies; what else
     a ServerApp does takes no time.
-
-    Args:
-        federation: at time zero.
-        plan: runs the ClientApp.
-        poll: simulated s that a pull waits for at most.
     """
 
     def __init__(self, federation: Federation, plan: ExchangePlan, poll: float = 1.0) -> None:

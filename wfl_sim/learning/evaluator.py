@@ -53,12 +53,7 @@ class Evaluator:
         return self._mixing_weights(kept, adapted.describe(examples))
 
     def samples(self, shared: State, private: Sequence[State]) -> list[dict[str, str]]:
-        """Return what the models of the first devices answer, before tuning and after.
-
-        Args:
-            shared: the last shared state.
-            private: the last private state of each device.
-        """
+        """Return what the models of the first devices answer, before tuning and after."""
         from torch import arange
 
         from wfl_sim.learning.alignment.language_model import LanguageModel

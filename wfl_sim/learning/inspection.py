@@ -33,10 +33,7 @@ def inspect(
 ) -> Inspection:
     """Read the headers of the weights, the tokenizer, and some texts.
 
-    Args:
-        model: the base model.
-        shards: the devices' examples.
-        rewards: reward models, and their numbers of outputs.
+    `rewards` are reward models with their numbers of outputs.
 
     Raises:
         ValueError: something that a checkpoint must hold is missing or does not fit.

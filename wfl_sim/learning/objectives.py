@@ -135,12 +135,6 @@ def evaluate(
 ) -> dict[str, float]:
     """Return accuracy in [0, 1], loss in nat and the metrics of a judge over all examples.
 
-    Args:
-        model: the network.
-        examples: what is evaluated on.
-        judge: takes further metrics.
-        around: is entered for each pass, with the examples that it takes.
-
     Raises:
         ValueError: there are no examples.
     """

@@ -50,12 +50,7 @@ class DeviceShapes:
 
 
 class Payloads:
-    """The downloads and uploads of a method.
-
-    Args:
-        context: settings, texts and networks of the learner.
-        costs: know the shapes of all parameters.
-    """
+    """The downloads and uploads of a method."""
 
     def __init__(self, context: LearnerContext, costs: UpdateCosts) -> None:
         self._context = context
@@ -95,11 +90,6 @@ class Payloads:
         """Return a shared state as a device gets it, with the parameters that it knows.
 
         The last one is kept, for many devices get the same.
-
-        Args:
-            device: the receiver.
-            ref: of the shared state.
-            shared: the shared state.
 
         Raises:
             RuntimeError: the payload is not as long as the codec said.

@@ -12,12 +12,7 @@ from wfl_sim.methods.phases import Answering, Phase
 
 
 class Retrieval:
-    """Finds documents for requests.
-
-    Args:
-        documents: of the server.
-        count: at most so many for each request.
-    """
+    """Finds documents of the server for requests, at most `count` for each."""
 
     def __init__(self, documents: Sequence[str], count: int) -> None:
         self._documents = documents

@@ -125,12 +125,6 @@ def encode(
 
     Between the texts of a pair are the special tokens of the tokenizer, or the end of a line where
     it has none for pairs. Of a pair that is too long the longer text is cut.
-
-    Args:
-        tokenizer: tokenizer of the network.
-        examples: texts and labels.
-        tokens: most of a text.
-        padding: how much of it a batch keeps.
     """
     if not len(examples):
         none = torch.empty(0, tokens, dtype=torch.int64)

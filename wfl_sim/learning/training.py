@@ -149,13 +149,7 @@ def batches(
 
 
 class Optimizer:
-    """Takes the steps of a phase, each with the gradient clipped and at its own learning rate.
-
-    Args:
-        trained: parameters that learn.
-        local: optimiser, clipping and learning rate.
-        steps: that will be taken.
-    """
+    """Takes the steps of a phase, each with the gradient clipped and at its own learning rate."""
 
     def __init__(self, trained: Sequence[Tensor], local: Local, steps: int) -> None:
         self._trained = trained

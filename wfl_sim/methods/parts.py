@@ -178,12 +178,7 @@ def lora_and_head(
 ) -> tuple[Part, Part]:
     """Return the parts "lora" and "head" of a method that adapts by LoRA.
 
-    Args:
-        lora: the configuration of the LoRA.
-        shared: whether the LoRA, or one factor of it, is sent.
-        known: which factor is the same everywhere without being sent.
-        by_device: whether the rank differs by device.
-        head: whether the head is sent.
+    With `head` the head is sent, too; the other arguments are those of `Part`.
     """
     adapter = Part(name="lora", config=lora, shared=shared, known=known, by_device=by_device)
     return adapter, Part(name="head", config=Head(), shared=head)

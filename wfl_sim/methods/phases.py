@@ -151,12 +151,7 @@ class Phase:
         check_dataclass("the objective of a phase", type(self.objective))
 
     def of(self, examples: int, number: int = 0) -> "Phase":
-        """Return the phase of a device with so many examples in a round, with the steps it takes.
-
-        Args:
-            examples: training examples of the device.
-            number: of the round, from 0.
-        """
+        """Return the phase of a device with so many examples in round `number`, from 0 on."""
         local = self.local.of(examples, number)
         return self if local is self.local else replace(self, local=local)
 

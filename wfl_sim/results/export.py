@@ -34,13 +34,9 @@ Point = tuple[float, int, dict[str, float]]
 
 
 def export(runs: Sequence[Run], form: str, folder: Path, goal: Goal | None = None) -> list[Path]:
-    """Write runs in the format of another tool into a folder; return the paths of what was made.
+    """Write runs in a format of `FORMS` into a folder; return the paths of what was made.
 
-    Args:
-        runs: To write.
-        form: One of `FORMS`.
-        folder: Made if it does not exist.
-        goal: Of tables; chosen unless given.
+    The folder is made if it does not exist; the goal of tables is chosen unless given.
 
     Raises:
         ValueError: There is no such format, its library is not installed or not whole, or two runs

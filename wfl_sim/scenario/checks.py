@@ -50,15 +50,7 @@ def check_network(
     interference: bool,
     handover: bool,
 ) -> None:
-    """Refuse cells that cannot work side by side, or that no link connects to the server.
-
-    Args:
-        stations: every base station.
-        layout: that has placed them, if one has.
-        backhaul: the wired network, if it is not one link for each cell.
-        interference: whether cells on the same band interfere.
-        handover: whether a scenario says how devices change cells.
-    """
+    """Refuse cells that cannot work side by side, or that no link connects to the server."""
     if handover and len(stations) == 1:
         raise LocatedError("has no neighbour to go to: there is one cell", "handover")
     if layout is None and interference and len(stations) > 1:

@@ -76,13 +76,7 @@ _ENOUGH: Final = 0.03
 
 
 class NewestMetric:
-    """Follows the tasks of a run, and tells the newest metric now and then.
-
-    Args:
-        store: of results.
-        progress: called after each task, if given.
-        measured: called with the name and the newest value of a metric, if given.
-    """
+    """Follows the tasks of a run, and tells the newest metric now and then."""
 
     def __init__(
         self,
@@ -127,11 +121,7 @@ class NewestMetric:
 
 
 class RunsProgress:
-    """How far runs have come.
-
-    Args:
-        count: number of runs.
-    """
+    """How far runs have come."""
 
     def __init__(self, count: int) -> None:
         self.count = count

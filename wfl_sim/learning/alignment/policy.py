@@ -76,13 +76,7 @@ class Policies(Protocol):
 
 
 class OnePolicy:
-    """The policy of one device: the values that the network holds.
-
-    Args:
-        adapted: the network with its parts.
-        phase: what learns, and how.
-        steps: of the optimiser that will be taken.
-    """
+    """The policy of one device: the values that the network holds."""
 
     def __init__(self, adapted: AdaptedModel, phase: Phase, steps: int) -> None:
         self.adapted = adapted

@@ -141,13 +141,7 @@ def read_headers(
 def load_in_full(
     model: Pretrained, classes: int | None, pad: int
 ) -> tuple[PreTrainedModel, set[str]]:
-    """Return the network in float32 on the host, and the names of the weights that were drawn.
-
-    Args:
-        model: what to load.
-        classes: outputs of the head; None for a language model.
-        pad: id of the padding token.
-    """
+    """Return what `read_headers` does, with values: the network in float32, on the host."""
     if classes is None:
         return _causal(model), set()
     return _classifier(model, classes, pad, headed=False)

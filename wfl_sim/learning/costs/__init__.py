@@ -18,9 +18,6 @@ class UpdateCosts:
     """Costs of local updates and shapes of parameters, counted on the meta device without weights.
 
     Devices with parts of the same ranks are counted once, whatever steps they take.
-
-    Args:
-        context: of the learner.
     """
 
     def __init__(self, context: LearnerContext) -> None:

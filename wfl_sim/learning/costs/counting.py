@@ -210,14 +210,7 @@ def saved_storages() -> Iterator[Storages]:
 def footprint_of(
     weights: Sequence[Tensor], trained: Iterable[Parameter], local: Local, saved: Storages
 ) -> Footprint:
-    """Return the memory of a step.
-
-    Args:
-        weights: parameters and buffers.
-        trained: the parameters among them that get a gradient.
-        local: names the optimiser.
-        saved: by autograd in the forward pass.
-    """
+    """Return the memory of a step, in whose forward pass autograd has saved some storages."""
     held = storages(weights)
     learned = sum(parameter.nbytes for parameter in trained)
     activations = {address: each for address, each in saved.items() if address not in held}

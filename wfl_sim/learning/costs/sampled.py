@@ -23,14 +23,7 @@ from wfl_sim.randomness import stream
 
 
 class SampledCosts:
-    """Counts steps on the meta device, once for each number of tokens; no weights are loaded.
-
-    Args:
-        model: the base model.
-        classes: outputs of its head.
-        parts: parts of a device.
-        phases: phases of a local update.
-    """
+    """Counts steps on the meta device, once for each number of tokens; no weights are loaded."""
 
     def __init__(
         self, model: Pretrained, classes: int, parts: Sequence[Part], phases: Sequence[Phase]
@@ -40,13 +33,7 @@ class SampledCosts:
         self._steps: dict[tuple[int, int], StepCost] = {}
 
     def of(self, whole: Workload, examples: TokenizedTexts, seed: int) -> Workload:
-        """Return the costs of one local update.
-
-        Args:
-            whole: costs of the update with all texts padded to the full length.
-            examples: texts of the device.
-            seed: seed of the update.
-        """
+        """Return the costs of one local update, given those with all texts at the full length."""
         counted = [
             (number, width, steps)
             for number, phase in enumerate(self._phases)

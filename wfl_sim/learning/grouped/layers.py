@@ -51,13 +51,7 @@ def slice_of(stack: NDArray[np.float32], row: int, shape: tuple[int, ...]) -> ND
 def scales_of(
     fleet: Sequence[Sequence[Part]], device: torch.device, mutes: Collection[str] = ()
 ) -> dict[str, Tensor]:
-    """Return alpha / rank of each LoRA that is not muted, (devices, 1, 1), by its part's name.
-
-    Args:
-        fleet: the parts of each of the devices.
-        device: torch device of the result.
-        mutes: names of LoRAs that contribute nothing.
-    """
+    """Return alpha / rank of each LoRA that is not muted, (devices, 1, 1), by its part's name."""
     loras: dict[str, list[float]] = {}
     for parts in fleet:
         for part in parts:
@@ -78,10 +72,6 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 class GroupLayers:
     """The layers of a network that hold parts, and how they compute with the stacks of a group.
-
-    Args:
-        model: a network with its parts.
-        parameters: all parameters of the parts, by name.
 
     Raises:
         ValueError: a layer of a kind that cannot work on stacks; the message names it.

@@ -103,13 +103,7 @@ def _train(adapted: AdaptedModel, requests: Sequence[PhaseRequest]) -> list[Trai
 
 
 class GroupGradientTerms:
-    """What methods add to the gradients of a group's steps; see `wfl_sim.learning.training`.
-
-    Args:
-        requests: requests of one kind.
-        learned: names of the parameters that are trained.
-        device: torch device of their values.
-    """
+    """What methods add to the gradients of a group's steps; see `wfl_sim.learning.training`."""
 
     def __init__(
         self, requests: Sequence[PhaseRequest], learned: Sequence[str], device: torch.device

@@ -143,12 +143,6 @@ def logarithmic(axes: Axes, which: Literal["x", "y"], low: float, high: float) -
 
     Where those are too few, matplotlib puts ticks at even distances. Over three decades or more,
     only powers of ten have numbers. An axis of one value stays as it is.
-
-    Args:
-        axes: Panel of the figure.
-        which: The axis to change.
-        low: The smallest value shown.
-        high: The largest value shown.
     """
     if not high > low:
         return
