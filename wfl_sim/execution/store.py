@@ -171,7 +171,8 @@ class Store:
         except OSError as error:
             _remove(part)
             where = error.filename2 or self.folder  # an entry that cannot be replaced, or the disk
-            raise OSError(error.errno, _reason(error), str(where)) from error
+            reason = f"cannot be written ({error.strerror}); what is there stays good"
+            raise OSError(error.errno, reason, str(where)) from error
         except BaseException:
             _remove(part)
             raise
@@ -216,10 +217,6 @@ def _write_all(file: int, content: bytes) -> None:
 def _remove(path: str) -> None:
     with suppress(FileNotFoundError):
         os.unlink(path)
-
-
-def _reason(error: OSError) -> str:
-    return f"cannot be written ({error.strerror}); what is there stays good"
 
 
 def _size(result: Result) -> int:

@@ -219,14 +219,6 @@ def needs(method: Any, what: Need) -> bool:
     return bool(getattr(method, what, False))
 
 
-def no_error_feedback(method: Any) -> str:
-    """Return why what a codec loses of an upload does not belong to the next; empty if it does.
-
-    Methods say so by a class attribute `no_error_feedback`.
-    """
-    return str(getattr(method, "no_error_feedback", ""))
-
-
 def on_device(method: Any, name: str) -> bool:
     """Return whether a parameter lies on devices; the others are never sent over the air.
 

@@ -15,7 +15,7 @@ from wfl_sim.methods.method import METHODS, Method, is_weighted_mean
 from wfl_sim.methods.robust import ROBUST, Robust, robust_aggregate
 from wfl_sim.methods.server_optimizers import MEMORY, OPTIMIZERS, Average, Optimizer
 from wfl_sim.methods.staleness import STALENESS, Delta, Staleness
-from wfl_sim.state import State, outside, put_under, shapes_of, under
+from wfl_sim.state import State, of_parts, outside, put_under, shapes_of, under
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,10 +75,6 @@ class AggregationConfig:
         """Return a shared state without the optimiser's memory."""
         return outside(MEMORY, shared)
 
-    def memory_of(self, shared: State) -> State:
-        """Return the optimiser's memory with its names in the shared state."""
-        return put_under(MEMORY, under(MEMORY, shared))
-
 
 def server_update(
     method: Method,
@@ -126,7 +122,7 @@ def server_update(
         made = _disturbed(made, noise * _largest(present, uploads), rng)
     made |= {name: present[name] for name in known if name not in made}
     if edge:
-        return {**made, **rule.memory_of(shared)}
+        return {**made, **of_parts(shared, MEMORY)}
     new = next((name for name in made if name not in present), None)
     if new is not None and rule.optimizer != Average():
         what = f"initial_server_state must begin with {new!r}: a server optimiser steps from it"

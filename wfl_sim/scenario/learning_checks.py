@@ -21,7 +21,6 @@ from wfl_sim.methods.method import (
     check_members,
     is_weighted_mean,
     needs,
-    no_error_feedback,
 )
 from wfl_sim.methods.objectives import Rewards
 from wfl_sim.methods.server import AggregationConfig
@@ -87,7 +86,8 @@ def check_aggregation(
             "payload",
             "upload",
         )
-    if (why := no_error_feedback(method)) and getattr(upload, "feedback", False):
+    why = getattr(method, "no_error_feedback", "")
+    if why and getattr(upload, "feedback", False):
         raise LocatedError(
             f"must be without error feedback for {METHODS.name_of(method)} (error_feedback: "
             f"false), since what is lost does not belong to the next upload: {why}",

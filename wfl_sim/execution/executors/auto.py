@@ -98,9 +98,8 @@ class AutoSession:
         if self._spent < _LOOK:
             return
         mean = self._spent / (self._counted - 1)
-        workers = min(
-            cores() // _threads(self._learner), self._widest, _processes_in_memory(self._learner)
-        )
+        threads = int(getattr(self._learner, "threads", 1))
+        workers = min(cores() // threads, self._widest, _processes_in_memory(self._learner))
         self._why = f"{backlog.left} tasks of {mean:.2g} s each were left after {self._spent:.1f} s"
         if workers < 2 or backlog.left * mean * (1 - 1 / workers) < _START:
             return
@@ -112,10 +111,6 @@ class AutoSession:
             self._why = str(error)
             return
         _log.info("%d processes from now on: %s", workers, self._why)
-
-
-def _threads(learner: Learner) -> int:
-    return int(getattr(learner, "threads", 1))
 
 
 def _processes_in_memory(learner: Learner) -> int:
