@@ -115,7 +115,6 @@ def test_blocks_are_held_rounded_and_lora_learns_over_them(
     assert all(torch.equal(a, b.codes) for a, b in zip(codes, rounded, strict=True))
 
 
-@pytest.mark.skipif(not quantised.ROUNDS_AS_READ, reason="transformers before 5.23")
 @pytest.mark.parametrize("dtype", ["fp32", "bf16"])
 @pytest.mark.parametrize(
     ("architecture", "kind"), [("bert", "nf4"), ("gpt2", "int8"), ("llama", "nf4")]

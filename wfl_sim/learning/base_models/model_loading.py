@@ -19,7 +19,7 @@ from transformers import (
 
 from wfl_sim.learning.base_models.network_options import WRITTEN_OUT, attention_of, frozen
 from wfl_sim.learning.base_models.pretrained_model import Pretrained
-from wfl_sim.learning.base_models.quantised import ROUNDS_AS_READ, options_of, quantise
+from wfl_sim.learning.base_models.quantised import options_of, quantise
 from wfl_sim.learning.torch_settings import deterministic, silence_transformers
 
 _FROM_PAD: Final = {"roberta", "xlm-roberta", "camembert"}
@@ -270,7 +270,6 @@ def _with_weights(
 def _placed(model: Pretrained, network: Any) -> PreTrainedModel:
     if not model.quantise.startswith("bnb-"):  # which places what it loads
         network = network.to(model.device)
-    network = network if ROUNDS_AS_READ else quantise(model.quantise, network)
     return frozen(model, network.eval())
 
 

@@ -31,8 +31,7 @@ def frozen(model: Pretrained, network: Any) -> PreTrainedModel:
     held: PreTrainedModel = network.requires_grad_(False)
     if model.gradient_checkpointing:
         if held.supports_gradient_checkpointing:
-            enable = getattr(network, "activation_checkpointing_enable", None)
-            (enable or network.gradient_checkpointing_enable)({"use_reentrant": False})
+            network.activation_checkpointing_enable({"use_reentrant": False})
             network.disable_input_require_grads()  # nothing below the layers learns
         if not any(checkpointed(each) for each in held.modules()):
             raise ValueError(

@@ -13,7 +13,6 @@ from types import MappingProxyType
 from typing import Any, Final, final
 
 import torch
-import transformers
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import BitsAndBytesConfig, PreTrainedModel
@@ -177,9 +176,6 @@ def _round(kind: str, network: PreTrainedModel, name: str, weight: Any) -> None:
 
 
 _METHOD: Final = "wfl_sim"
-ROUNDS_AS_READ: Final = (*map(int, transformers.__version__.split(".")[:2]),) >= (5, 23)
-"""Whether weights are rounded while they are read; before, transformers did not compare the shapes
-of weights under a quantiser, and they are rounded after it."""
 
 
 @register_quantization_config(_METHOD)
@@ -235,8 +231,7 @@ def options_of(model: Pretrained) -> dict[str, Any]:
     if model.quantise == "none":
         return {"dtype": kind}
     if not model.quantise.startswith("bnb-"):
-        early = {"quantization_config": _Rounding(model.quantise)} if ROUNDS_AS_READ else {}
-        return {"dtype": kind, **early}
+        return {"dtype": kind, "quantization_config": _Rounding(model.quantise)}
     four = model.quantise == "bnb-nf4"
     config = BitsAndBytesConfig(
         load_in_4bit=four,
