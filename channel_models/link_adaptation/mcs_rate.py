@@ -98,8 +98,7 @@ class McsRate:
         values = check_array("sinr", sinr, minimum=0.0)
         with np.errstate(divide="ignore"):
             sinr_db = 10.0 * log10(values)
-        grid, best = _curve(self)
-        return np.where(values > 0.0, np.interp(sinr_db, grid, best), 0.0)[()]
+        return np.where(values > 0.0, _read(_curve_and_slopes(self), sinr_db), 0.0)[()]
 
     @property
     def mcs_form(self) -> McsForm:
@@ -207,6 +206,21 @@ def _scheme_curves(rate: Any) -> tuple[FloatArray, FloatArray, FloatArray]:
         nearest = np.abs(other - efficiency[:, None]).argmin(axis=1)
         return eesm_beta("64qam")[nearest], grid, goodput
     return eesm_beta(rate.table), grid, goodput
+
+
+def _read(curve: FloatArray, sinr_db: FloatArray) -> FloatArray:
+    """Read a curve with an even grid in dB between its points, as `kernels.read_curve` does.
+
+    `np.interp` searches the grid, and processors with fused multiply-add may round it otherwise.
+    """
+    grid, best, slopes = curve.T
+    last = len(grid) - 2
+    place = np.minimum(np.maximum(sinr_db, grid[0]), grid[-1])
+    cell = np.minimum((place - grid[0]) * (1.0 / (grid[1] - grid[0])), last).astype(np.intp)
+    # The product may be rounded into the next cell.
+    cell -= place < grid[cell]
+    cell += (cell < last) & (place >= grid[cell + 1])
+    return np.asarray(slopes[cell] * (place - grid[cell]) + best[cell])
 
 
 @cache

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis.extra.numpy import arrays
 
 import channel_models as cm
+from channel_models.elementary import log10
 
 RATE_MAPS = [
     cm.Shannon(),
@@ -135,6 +136,19 @@ def test_own_thresholds() -> None:
         cm.BlockErrors(thresholds=(1.0, 2.0, 3.0))
     with pytest.raises(ValueError, match="thresholds must not fall"):
         cm.McsRate(thresholds=own[::-1])
+
+
+def test_the_curve_of_schemes_is_read_as_numpy_interpolates_it():
+    """To the bit: on the points of its grid, beside them, beyond them and at none."""
+    curve = cm.McsRate().mcs_form.curve
+    grid, values = curve[:, 0], curve[:, 1]
+    drawn = np.random.default_rng(1).uniform(-40.0, 70.0, 10_000)
+    near = [grid, np.nextafter(grid, -99.0), np.nextafter(grid, 99.0)]
+    sinr = cm.db_to_linear(np.concatenate([*near, drawn]))
+    sinr_db = 10.0 * log10(sinr)
+    found = cm.McsRate().spectral_efficiency(np.append(sinr, [0.0, np.inf]))
+    assert (found[:-2] == np.interp(sinr_db, grid, values)).all()
+    assert found[-2:].tolist() == [0.0, values[-1]]
 
 
 def test_harq_goodput_values() -> None:
