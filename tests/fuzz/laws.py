@@ -25,7 +25,7 @@ from wfl_sim.results.tables import COLUMNS, values
 from wfl_sim.scenario.loading import Loaded, ScenarioError, load
 from wfl_sim.scenario.resolve import digest, to_dict
 from wfl_sim.scenario.scenario import Scenario
-from wfl_sim.simulation.build import build_federation, run_federation
+from wfl_sim.simulation.build import run_federation
 from wfl_sim.simulation.run import prepare
 from wfl_sim.simulation.simulation import Simulation
 
@@ -153,13 +153,8 @@ def check_network(text: str, folder: Path) -> tuple[str, int]:
         except ScenarioError as error:
             check_line(str(error), file)
             return "refused", 0
-        federation = build_federation(
-            simulation.scenario,
-            simulation.placement,
-            simulation.workloads,
-            NetworkOnly(simulation.learner, simulation.scenario.seed),
-            excluded=simulation.excluded,
-        )
+        plan = NetworkOnly(simulation.learner, simulation.scenario.seed)
+        federation = simulation.federation(plan)
         stop = ""
         try:
             with watched_answers() as watched:

@@ -80,14 +80,25 @@ def test_each_link_fades_by_its_own_state():
 def test_a_scenario_follows_the_state_of_its_links(tmp_path):
     still = "{los: static, nlos: {kind: rayleigh, profile: tdl-c}}"
     simulation = Simulation(scenario(tmp_path, f"{FADING}={still}", text=UMA))
-    sight = simulation.placement.large_scale.sight[0]
+    sight = simulation.placement.sight[0]
     assert set(sight.tolist()) == {True, False}
     result = simulation.run()
     check_laws(result)
     indoor = ("devices.0.indoor=1", "devices.1.indoor=1")
     inside = Simulation(scenario(tmp_path, f"{FADING}={still}", *indoor, text=UMA))
-    assert not inside.placement.large_scale.sight.any()
+    assert not inside.placement.sight.any()
     assert Simulation(scenario(tmp_path, f"{FADING}=scenario", text=UMA)).run().spans
+
+
+def test_a_second_run_begins_with_the_sight_of_the_first(tmp_path):
+    """Devices that move change their sight on the way."""
+    cars = "devices.*.mobility={kind: random-waypoint, slowest: 10 m/s, fastest: 30 m/s}"
+    settings = cars, "rounds.count=9", f"{FADING}=scenario"
+    simulation = Simulation(scenario(tmp_path, *settings, text=UMA))
+    before = simulation.placement.sight.copy()
+    first, second = simulation.run().spans, simulation.run().spans
+    assert (simulation.placement.large_scale.sight != before).any()
+    assert first == second
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def build_federation(
         record=context.radio,
         senders=partial(sender_facts, devices),
         sources=placement.sources,
-        sight=placement.large_scale.sight.copy(),
+        sight=placement.sight,
     )
     names = [f"cell-{number}" for number in range(len(scenario.base_stations))]
     hubs = dict(zip(names, placement.hubs, strict=True))

@@ -48,6 +48,8 @@ class Placement:
     """Background traffic of all cells; its users are numbered after the devices."""
     background_gains: FloatArray
     """Linear power gains of its users, (cells, users)."""
+    sight: NDArray[np.bool_]
+    """Whether a device or user has line of sight, (cells, devices and users)."""
 
     def levels(self, sites: Sequence[tuple[float, float]]) -> Iterator[Level]:
         """Yield the places of cells at `sites` in m, and place and cell of devices that stay."""
@@ -92,6 +94,7 @@ def place(scenario: Scenario) -> Placement:
     )
     gains = large_scale.gains(np.arange(len(groups)), positions)
     serving = reference_db(scenario.base_stations, gains).argmax(axis=0)
+    background_gains = _background_gains(scenario, found, large_scale)
     wired = _wired(scenario)
     return Placement(
         positions,
@@ -102,7 +105,8 @@ def place(scenario: Scenario) -> Placement:
         large_scale=large_scale,
         tracks=tracks,
         sources=found,
-        background_gains=_background_gains(scenario, found, large_scale),
+        background_gains=background_gains,
+        sight=large_scale.sight.copy(),
     )
 
 
