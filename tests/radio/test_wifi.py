@@ -142,6 +142,7 @@ def test_an_access_point_has_the_power_of_one_unless_another_is_given():
         ("wifi: {}, carrier: 60 GHz", "carrier: of Wi-Fi (IEEE 802.11ax)"),
         ("wifi: {window: 1}", "wifi.window: must be at least 2, got 1"),
         ("wired: 1 Mbit/s, uplink: {loss: waterfall}", "uplink.loss: that is of NR"),
+        ("wired: 1 Mbit/s, station: earth", "station: is the power of a radio"),
     ],
 )
 def test_what_wifi_has_not_is_refused(tmp_path, keys, message):

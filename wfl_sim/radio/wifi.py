@@ -141,6 +141,8 @@ def check_access(cell: Any) -> None:
         if found:
             what = "reserves blocks: that" if place == ("traffic",) else "that"
             raise LocatedError(f"{what} is of NR, and not beside `wifi` or `wired`", *place)
+    if cell.wired is not None and cell.station is not None:
+        raise LocatedError("is the power of a radio, and not beside `wired`", "station")
     if cell.wifi is not None and cell.bandwidth not in SUBCARRIERS:
         widths = ", ".join(f"{width / 1e6:g}" for width in SUBCARRIERS)
         raise LocatedError(f"of Wi-Fi must be one of {widths} MHz", "bandwidth")
