@@ -38,9 +38,9 @@ class Span:
     """One activity of one actor, from start to end.
 
     Spans of one actor never overlap, and those of a device cover the whole run. `joules` is the
-    energy that the actor drew during the span. `bits` is what this actor sent or received in it.
-    `outcome` is "dropped" when the actor abandoned what it did, and "cut" when the end of the run
-    closed the span.
+    energy that the actor drew during the span; one of 0 s is there for what a modem drew at once.
+    `bits` is what this actor sent or received in it. `outcome` is "dropped" when the actor
+    abandoned what it did, and "cut" when the end of the run closed the span.
     """
 
     start: Seconds

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from tests.fixtures.churn import check_laws, of, simulated
 from tests.fixtures.runs import scenario
 from wfl_sim.data.examples import Examples, Shards
+from wfl_sim.device_models.carbon import CarbonIntensity
 from wfl_sim.execution.store import Store
 from wfl_sim.execution.task import Evaluate, LocalUpdate, Result
 from wfl_sim.simulation.simulation import Simulation
@@ -80,6 +81,21 @@ def test_death_in_an_upload_comes_at_the_exact_second_and_counts_what_was_sent(t
     assert died.joules == pytest.approx(upload.joules / 2, rel=1e-9)
     assert federation.context.traffic.lost_up == died.bits
     assert federation.context.plan.named == []
+
+
+def test_waking_up_that_empties_the_battery_is_in_the_span_that_asked_for_it(tmp_path):
+    """0.45 J of a modem in deep sleep, once in each round: the last one, too, ends the run."""
+    battery = "{capacity: 0.4 J, restart: 50 %, charging: 4 W}"
+    settings = f"devices.0.battery={battery}", "devices.0.modem={unit: 1 W, sleep: deep}"
+    federation = simulated(tmp_path, *settings, text=LONE)
+    drawn = federation.context.ledger.drawn(federation.env.now)[0]
+    assert sum(s.joules for s in of(federation, "device-0")) == pytest.approx(drawn, rel=1e-9)
+    died = of(federation, "device-0", "download")
+    assert [(s.start == s.end, s.outcome) for s in died] == [(True, "dropped")] * 3
+    assert [s.joules for s in died] == pytest.approx([0.45] * 3)
+    assert {s.joules for s in of(federation, "device-0", "off")} == {0.0}
+    file = write(tmp_path, "grid.csv", "start (h),end (h),intensity (g/kWh)\n0,1,300\n")
+    assert CarbonIntensity(path=str(file)).grams(died) == pytest.approx(3 * 0.45 / 12_000)
 
 
 def test_a_charger_brings_a_dead_device_back(tmp_path):

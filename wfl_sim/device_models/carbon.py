@@ -76,7 +76,7 @@ class CarbonIntensity:
             value, until = self.steps.at(time)
             total += value * (min(until, end) - time)
             time = until
-        return total / (end - start)
+        return total / (end - start) if start < end else self.steps.at(start)[0]
 
 
 def _dated(file: Path, column: str | None) -> StepTrace:

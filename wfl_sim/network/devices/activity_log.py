@@ -41,11 +41,10 @@ class ActivityLog:
         cell: str = "",
         transfer: Transfer | None = None,
     ) -> None:
-        """Close the open span; a span of no duration leaves no row."""
-        now = self._context.env.now
-        if now == self.since:
+        """Close the open span; one of no duration leaves a row if it has cost anything."""
+        now, joules = self._context.env.now, self._power_meter.joules()
+        if now == self.since and joules == self._joules_before:
             return
-        joules = self._power_meter.joules()
         self._power_meter.note()
         self._context.record(
             self._actor,
@@ -58,6 +57,6 @@ class ActivityLog:
             cell=cell,
             outcome=outcome,
             mean_sinr_db=transfer.mean_sinr_db if transfer else None,
-            mean_rate=bits / (now - self.since) if transfer else None,
+            mean_rate=bits / (now - self.since) if transfer and now > self.since else None,
         )
         self.since, self._joules_before = now, joules
