@@ -99,7 +99,8 @@ class Watched:
             self.problems.append("shares that are negative or not finite")
         elif shares.sum(axis=0).max() > 1 + 1e-9:
             self.problems.append(f"{shares.sum(axis=0).max()} of a block")
-        if not ((level >= 0) & (level <= 1)).all():
+        used = level if level.ndim < 2 or level.shape != shares.shape else level * shares
+        if not ((level >= 0).all() and (used <= 1 + 1e-9).all()):
             self.problems.append(f"levels of power from {level.min()} to {level.max()}")
 
 

@@ -14,6 +14,7 @@ from wfl_sim.config.answers import AnswerError
 from wfl_sim.radio.allocation import MaxCI, ProportionalFair, WaterFilling
 from wfl_sim.radio.allocation.allocator import Demands
 from wfl_sim.radio.allocation.water_filling import filled
+from wfl_sim.radio.power.transmit_power import DevicePower, on_blocks
 
 
 @pytest.mark.parametrize("spreads", [True, False])
@@ -163,3 +164,16 @@ def test_levels_of_blocks_hold_in_units_and_within_limits():
     for sent in finish(wide, [([0], 1e6), ([1], 1e6)]):
         assert sent.radiated <= 0.2 * sent.airtime * (1 + 1e-6)
         assert sent.radiated > 0
+
+
+def test_a_device_has_no_more_than_its_power_on_a_block_for_a_part_of_the_time():
+    """Turns of proportional fair: a quarter of the time on a block is no power of four devices."""
+    share, gain = np.array([[0.25, 0.0], [1.0, 0.5]]), np.array([[9.0, 0.0], [9.0, 9.0]])
+    level, links = filled(gain, share), np.arange(2)
+    assert level[0, 0] == pytest.approx(4.0)
+    held, largest = share.sum(axis=1), np.full(2, 0.2)
+    power = on_blocks(DevicePower(largest, np.full(2, np.inf)), links, held, level)
+    assert power.max() == pytest.approx(0.2)
+    assert power[:, 1] == pytest.approx(0.2 * level[1])
+    ideal = DevicePower(largest, np.full(2, np.inf), least_blocks=0.0)
+    assert on_blocks(ideal, links, held, level)[0, 0] == pytest.approx(0.8)

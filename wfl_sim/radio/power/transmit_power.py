@@ -43,11 +43,15 @@ def on_blocks(
 ) -> FloatArray:
     """W on blocks of which links hold so many, (m,).
 
-    (m,), alike on all of them, for levels (m,); or (blocks, m) for levels of blocks (m, blocks).
+    (m,), alike on all of them, for levels (m,); or (blocks, m) for levels of blocks (m, blocks). A
+    block that is held for a part of the time has no more than all the power in that time.
     """
     if level.ndim == 1:
         return per_held_block(rule, links, held, level)
-    return np.minimum(level * rule.total(links)[:, None], rule.most(links)[:, None]).T
+    total, most = rule.total(links), rule.most(links)
+    if rule.least_blocks:
+        most = np.minimum(most, total / rule.least_blocks)
+    return np.minimum(level * total[:, None], most[:, None]).T
 
 
 def per_held_block(
