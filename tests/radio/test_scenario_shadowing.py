@@ -5,6 +5,7 @@ import pytest
 
 import channel_models as cm
 from tests.fixtures.runs import BASE, scenario
+from wfl_sim.config.errors import ScenarioError
 from wfl_sim.radio.cell import CellConfig
 from wfl_sim.radio.channel.propagation import ChannelConfig
 from wfl_sim.radio.deployment.large_scale import LargeScale
@@ -105,6 +106,13 @@ def test_walls_cost_what_the_table_says(tmp_path):
     assert loss.std() == pytest.approx(np.hypot(4.4, 0.5 * 25 / np.sqrt(18)), rel=0.07)
     half = place(scenario(tmp_path, "devices.0.indoor=0.5", text=text)).gains[0, :1500]
     assert (half == outside).mean() == pytest.approx(0.5, abs=0.05)
+
+
+def test_walls_at_a_carrier_that_the_table_lacks_are_refused_there(tmp_path):
+    low = "cells.0.carrier=450 MHz"
+    assert scenario(tmp_path, low)
+    with pytest.raises(ScenarioError, match=r"cells\.0\.carrier: must be at least 5e\+08 Hz"):
+        scenario(tmp_path, low, "devices.0.indoor=1")
 
 
 @pytest.mark.parametrize(

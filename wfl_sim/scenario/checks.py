@@ -106,7 +106,8 @@ def check_pathloss_range(
 ) -> None:
     """Ask every path-loss model for the loss at the nearest place of every group of devices.
 
-    The only cell is not asked where it is wired.
+    Where devices are in buildings, the loss of their walls, too. The only cell is not asked where
+    it is wired.
 
     Args:
         stations: every base station.
@@ -131,6 +132,8 @@ def check_pathloss_range(
                         terminal_height=devices.height,
                         los=getattr(model, "condition", "mixed") != "nlos",
                     )
+                if devices.indoor and cell.channel.link_gains is None:
+                    cell.channel.entry.wall_loss_db(cell.carrier)
             except ValueError as error:
                 written = 0 if one_template else number
                 raise _out_of_range(str(error), model, written, group, devices, least) from None
