@@ -38,6 +38,12 @@ def test_the_anchors_of_tr_38_840():
     assert ModemPower(unit=2e-3).waking == 0
 
 
+def test_a_wire_wakes_no_modem_up(tmp_path):
+    settings = "devices.0.modem={unit: 3 mW, sleep: deep}", "cells=[{wired: 1 Gbit/s}]"
+    joules = outcome(tmp_path, *settings, text=LONE).totals["joules"]
+    assert joules["receive"] == joules["transmit"] == 0.0
+
+
 def test_a_modem_replaces_the_powers_of_the_hardware(tmp_path):
     federation = simulated(tmp_path, "devices.1.modem={unit: 3 mW, sleep: light}", text=LONE)
     check_laws(federation)

@@ -143,7 +143,7 @@ class Transceiver:
         if self.cell is not segment.cell:
             segment.interrupt(self._index)
         self._activity_log.begin("download", number)
-        self._wake("receive")
+        self._wake("receive", segment.carrier)
         self._listen(segment)
         segment, bits = yield from self._complete(segment, download.bits, number)
         self._received(segment, bits)
@@ -158,7 +158,7 @@ class Transceiver:
             The last segment, and its bits of payload. Its span stays open.
         """
         self._activity_log.begin("upload", number)
-        self._wake("transmit")
+        self._wake("transmit", self.cell.uplink)
         segment = yield from self._begin_segment("uplink", bits, terms)
         segment, bits = yield from self._complete(segment, bits, number, terms)
         self._sent(segment.transfer, bits)
@@ -169,7 +169,7 @@ class Transceiver:
     ) -> Generator[simpy.Event, Any, None]:
         """Radiate `watts` for `seconds`, together with other devices or in vain."""
         self._activity_log.begin("upload", number)
-        self._wake("transmit")
+        self._wake("transmit", self.cell.uplink)
         self._radiate(watts, self.cell.uplink.duty)
         yield self._context.env.timeout(seconds)
         self._power_meter.draw("transmit", 0.0)
@@ -276,9 +276,9 @@ class Transceiver:
         drawn = duty * self.radio.transmit_power(watts) if watts > 0 else 0.0
         self._power_meter.draw("transmit", drawn)
 
-    def _wake(self, component: Component) -> None:
-        """Book the energy of waking the modem up."""
-        if self.radio.waking:
+    def _wake(self, component: Component, carrier: CellCarrier) -> None:
+        """Book the energy of waking the modem up, which no wire asks for."""
+        if self.radio.waking and carrier.duty:
             self._power_meter.book(component, self.radio.waking)
 
     def _sent(self, transfer: Transfer, bits: int) -> None:
