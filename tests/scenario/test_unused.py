@@ -13,6 +13,7 @@ TRAINED = GOOD.replace(
 )
 BOARD = "{base: raspberry-pi-5, receive_power: 3 W}"
 SLOW = "{base: raspberry-pi-5, bandwidth: 1 GB/s}"
+OTHER = "{carrier: 2.1 GHz, subcarrier_spacing: 15 kHz, position: [300, 0]}"
 NOTHING = "with a synthetic model, which trains nothing and has its payload given"
 
 
@@ -89,7 +90,15 @@ def said(files, *settings, text=GOOD):
         (["cells.0.downlink.allocator=max-ci", "cells.0.traffic=[{interval: 1 s}]"], None),
         (["cells.0.downlink.allocator=max-ci", "devices.0.mobility=random-waypoint"], None),
         (["cells.0.traffic=[{users: 2, size: 1 Mbit}]"], "on full buffers"),
-        (["cells.0.traffic=[{users: 2, size: 1 Mbit, interval: 1 s, weight: 2}]"], None),
+        (["cells.0.traffic=[{users: 2, size: 1 Mbit, interval: 1 s, weight: 2}]"], "no weight"),
+        (["cells.0.traffic=[{interval: 1 s, weight: 2, direction: uplink}]"], None),
+        (["cells.0={wifi: {}, traffic: [{weight: 2}]}"], "beside `wifi` or `wired`"),
+        (["cells.0.uplink.csi_delay=9 ms"], None),
+        (["cells.0.uplink.csi_delay=9 ms", "cells.0.channel.fading=static"], "without fading"),
+        (["cells.0.downlink.csi_error=0.1"], "looks at no channel, and a rate that follows"),
+        (["cells.0.downlink={csi_error: 0.1, rate: mcs}"], None),
+        (["cells.0.uplink={csi_error: 0.1, allocator: equal, block_snr: 0 dB}"], None),
+        (["cells.0.uplink={csi_error: 0.1, allocator: equal}"], "looks at no channel"),
         (["cells.0.traffic=[{users: 2, reserved: 0.2, weight: 2}]"], "among the users of a slice"),
         (["devices.0.speed=9 m/s"], None),
         (["cells.0={wired: 1 Gbit/s, uplink: {csi_error: 0.1}}"], "beside `wifi` or `wired`"),
@@ -106,6 +115,9 @@ def said(files, *settings, text=GOOD):
             None,
         ),
         (["cells.0={wired: 1 Gbit/s}", "devices.0.power=10 dBm"], "the one cell is `wired`"),
+        (["cells.0={wired: 1 Gbit/s}", "devices.0.reach=outage"], "the one cell is `wired`"),
+        ([f"cells=[{{}}, {OTHER}]", "interference=load-average"], "no two cells share a band"),
+        ([f"cells=[{{}}, {OTHER}]", "interference=none"], None),
         (["devices.0.compute.weights=nf4"], "of which no bytes are `frozen`"),
         (["devices.0.compute.weights=nf4", "model.memory=9 kB", "model.frozen=8 kB"], None),
         (["devices.0.compute.memory=exclude"], "which fits everywhere"),

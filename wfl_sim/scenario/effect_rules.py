@@ -1,17 +1,16 @@
-"""Where keys have no effect: a table of keys, conditions and reasons."""
+"""Where keys have no effect: a table of keys, conditions and reasons.
+
+Those of networks are in `radio_effect_rules`.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from channel_models import LogNormal
 from wfl_sim.device_models.availability import Always
 from wfl_sim.learning.synthetic import Synthetic, SyntheticLearner
 from wfl_sim.methods.local_only import LocalOnly
-from wfl_sim.methods.method import SplitModel, needs
 from wfl_sim.methods.objectives import DPO
-from wfl_sim.radio.allocation import Fixed, Hungarian, ProportionalFair, WaterFilling
-from wfl_sim.radio.cell import CellConfig, only_wired
 from wfl_sim.rounds import (
     Centralised,
     Deadline,
@@ -39,109 +38,6 @@ class Rule:
 
 TRAINS_NOTHING: Final = "with a synthetic model, which trains nothing and has its payload given"
 RULES: Final = (
-    Rule(
-        "load_memory",
-        lambda scenario, _: scenario.interference != "load-average",
-        "without `interference: load-average`",
-    ),
-    Rule(
-        "interference",
-        lambda scenario, _: len(scenario.base_stations) == 1 and scenario.interference != "none",
-        "with one cell",
-    ),
-    Rule("cells.*.bias", lambda scenario, _: len(scenario.base_stations) == 1, "with one cell"),
-    Rule(
-        "cells.*.channel.entry",
-        lambda scenario, _: not any(group.indoor for group in scenario.devices),
-        "where no device is in a building",
-    ),
-    Rule(
-        "cells.*.channel.shadowing cells.*.channel.entry cells.*.antenna",
-        lambda _, cell: cell.channel.link_gains is not None,
-        "beside whole gains from a file",
-        words=2,
-    ),
-    Rule(
-        "cells.*.channel.pathloss.sigma",
-        lambda _, channel: channel.shadowing != LogNormal(sigma=channel.pathloss.sigma),
-        "beside a `shadowing`",
-        words=3,
-    ),
-    Rule(
-        "cells.*.channel.fading.delay_spread",
-        lambda _, fading: getattr(fading, "profile", "") == "flat",
-        "with a flat profile",
-    ),
-    Rule(
-        "cells.*.tdd.special",
-        lambda _, tdd: "S" not in tdd.pattern,
-        "in a pattern without a special slot",
-    ),
-    Rule(
-        "handover",
-        lambda scenario, _: not any(group.moves for group in scenario.devices),
-        "where no device moves",
-    ),
-    Rule(
-        "backhaul.edge_servers",
-        lambda scenario, _: not isinstance(scenario.rounds, Hierarchical),
-        "without `rounds: hierarchical`",
-    ),
-    Rule(
-        "backhaul.hardware", lambda scenario, graph: not graph.edge_servers, "without edge servers"
-    ),
-    Rule(
-        "cells.*.backhaul",
-        lambda scenario, _: scenario.backhaul is not None,
-        "beside a `backhaul` for all cells",
-    ),
-    Rule(
-        "cells.*.uplink.averaging cells.*.downlink.averaging",
-        lambda _, band: (
-            not isinstance(band.allocator, (ProportionalFair, Hungarian))
-            and type(band.allocator).__module__.startswith("wfl_sim.")
-        ),
-        "with an allocator that looks at no average",
-    ),
-    Rule(
-        "cells.*.uplink.allocator cells.*.downlink.allocator cells.*.uplink.rate "
-        "cells.*.downlink.rate cells.*.uplink.csi_delay cells.*.downlink.csi_delay "
-        "cells.*.uplink.subband cells.*.downlink.subband cells.*.uplink.overhead "
-        "cells.*.downlink.overhead cells.*.uplink.block_snr cells.*.uplink.csi_error "
-        "cells.*.downlink.csi_error cells.*.uplink.averaging cells.*.downlink.averaging "
-        "cells.*.subcarrier_spacing",
-        lambda _, cell: not cell.cellular,
-        "beside `wifi` or `wired`",
-        words=2,
-    ),
-    Rule(
-        "cells.*.carrier cells.*.bandwidth cells.*.height cells.*.antenna cells.*.channel "
-        "cells.*.downlink.power cells.*.downlink.noise_figure cells.*.downlink.outside "
-        "cells.*.uplink.noise_figure cells.*.uplink.outside",
-        lambda scenario, _: only_wired(scenario.base_stations),
-        "where the one cell is `wired`",
-        words=2,
-    ),
-    Rule(
-        "cells.*.traffic.*.size cells.*.traffic.*.spread",
-        lambda _, users: users.interval is None,
-        "on full buffers: files come with `interval`",
-    ),
-    Rule(
-        "cells.*.traffic.*.weight",
-        lambda _, users: users.reserved > 0,
-        "among the users of a slice, who weigh alike",
-    ),
-    Rule(
-        "cells.*.downlink.allocator",
-        lambda scenario, cell: (
-            not isinstance(cell.downlink.allocator, (Fixed, WaterFilling))
-            and type(cell.downlink.allocator).__module__.startswith("wfl_sim.")
-            and _one_download(scenario, cell)
-        ),
-        "where each download is one broadcast, alone on the band",
-        words=2,
-    ),
     Rule(
         "evaluation.every",
         lambda _, evaluation: evaluation.interval is not None,
@@ -183,11 +79,6 @@ RULES: Final = (
         "devices.*.speed",
         lambda _, group: group.mobility.pace is not None,
         "beside a mobility with a speed of its own",
-    ),
-    Rule(
-        "devices.*.power devices.*.speed",
-        lambda scenario, _: only_wired(scenario.base_stations),
-        "where the one cell is `wired`",
     ),
     Rule(
         "devices.*.away_power",
@@ -288,12 +179,3 @@ RULES: Final = (
         TRAINS_NOTHING,
     ),
 )
-
-
-def _one_download(scenario: Scenario, cell: CellConfig) -> bool:
-    """Return whether a cell never has two downloads at once."""
-    method, once = scenario.method, cell.downlink.broadcast and cell.downlink.share == 1
-    apart = needs(method, "unicast") or isinstance(method, SplitModel)
-    apart |= any(group.moves for group in scenario.devices)
-    others = any(each.direction == "downlink" for each in cell.traffic)
-    return type(scenario.rounds) in (Synchronous, JointPlan) and once and not (apart or others)

@@ -8,6 +8,7 @@ from wfl_sim.config.documents import Document
 from wfl_sim.config.errors import Location
 from wfl_sim.learning.synthetic import Synthetic, SyntheticLearner
 from wfl_sim.scenario.effect_rules import RULES, TRAINS_NOTHING
+from wfl_sim.scenario.radio_effect_rules import RADIO_RULES
 from wfl_sim.scenario.scenario import Scenario
 
 _NUMBERS: Final = (0.5, 2.0, 1.5)
@@ -20,7 +21,7 @@ def unused(document: Document, scenario: Scenario) -> dict[Location, str]:
     if isinstance(scenario.model, Synthetic) and isinstance(document.data.get("method"), dict):
         idle = _idle_options(document.data["method"], scenario)
         found |= dict.fromkeys(idle, TRAINS_NOTHING)
-    for rule in RULES:
+    for rule in (*RADIO_RULES, *RULES):
         for path in [each for key in rule.keys.split() for each in _matches(document.data, key)]:
             holder = _at(scenario, path[:-1])
             written = holder is not None and not _is_default(holder, str(path[-1]))

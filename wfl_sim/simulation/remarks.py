@@ -12,6 +12,7 @@ from wfl_sim.config.errors import Location
 from wfl_sim.device_models.availability import TraceAvailability
 from wfl_sim.device_models.mobility.trace import Trace
 from wfl_sim.methods.robust import Krum, TrimmedMean
+from wfl_sim.radio.bands.cochannel import shares_bands
 from wfl_sim.radio.channel.propagation import FROZEN
 from wfl_sim.rounds import Asynchronous, Centralised
 from wfl_sim.scenario.scenario import Scenario
@@ -97,7 +98,7 @@ def burst_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
     """Yield what the average load misses, where rounds send to all devices at one moment."""
     averaged = scenario.interference == "load-average" and scenario.load_memory > 0
     waits = not isinstance(scenario.rounds, Asynchronous | Centralised)
-    if averaged and waits and len(scenario.base_stations) > 1:
+    if averaged and waits and shares_bands(scenario.base_stations):
         yield (
             ("interference",),
             f"the load of neighbours is an average over {scenario.load_memory:g} s, so the bursts "

@@ -16,6 +16,11 @@ def cochannel(cells: Sequence[CellConfig]) -> list[list[int]]:
     return list(groups.values())
 
 
+def shares_bands(cells: Sequence[CellConfig]) -> bool:
+    """Return whether any two cells are on one band."""
+    return any(len(group) > 1 for group in cochannel(cells))
+
+
 def _step(seconds: float | None) -> str:
     return "0.1 / Doppler shift" if seconds is None else f"{seconds:g} s"
 

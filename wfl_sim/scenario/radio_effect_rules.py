@@ -1,0 +1,193 @@
+"""Where keys of networks have no effect, as `effect_rules`."""
+
+from typing import Any, Final
+
+from channel_models import LogNormal, Static
+from wfl_sim.methods.method import SplitModel, needs
+from wfl_sim.radio.allocation import Fixed, Hungarian, ProportionalFair, WaterFilling
+from wfl_sim.radio.allocation.channel_unaware import CHANNEL_UNAWARE, Weighted
+from wfl_sim.radio.bands.cochannel import shares_bands
+from wfl_sim.radio.cell import CellConfig, only_wired
+from wfl_sim.radio.channel.propagation import TransportRate
+from wfl_sim.radio.traffic import Traffic
+from wfl_sim.rounds import Hierarchical, JointPlan, Synchronous
+from wfl_sim.scenario.effect_rules import Rule
+from wfl_sim.scenario.scenario import Scenario
+
+RADIO_RULES: Final = (
+    Rule(
+        "load_memory",
+        lambda scenario, _: scenario.interference != "load-average",
+        "without `interference: load-average`",
+    ),
+    Rule(
+        "interference",
+        lambda scenario, _: len(scenario.base_stations) == 1 and scenario.interference != "none",
+        "with one cell",
+    ),
+    Rule(
+        "interference load_memory",
+        lambda scenario, _: (
+            scenario.interference != "none"
+            and len(scenario.base_stations) > 1
+            and not shares_bands(scenario.base_stations)
+        ),
+        "where no two cells share a band",
+    ),
+    Rule("cells.*.bias", lambda scenario, _: len(scenario.base_stations) == 1, "with one cell"),
+    Rule(
+        "cells.*.channel.entry",
+        lambda scenario, _: not any(group.indoor for group in scenario.devices),
+        "where no device is in a building",
+    ),
+    Rule(
+        "cells.*.channel.shadowing cells.*.channel.entry cells.*.antenna",
+        lambda _, cell: cell.channel.link_gains is not None,
+        "beside whole gains from a file",
+        words=2,
+    ),
+    Rule(
+        "cells.*.channel.pathloss.sigma",
+        lambda _, channel: channel.shadowing != LogNormal(sigma=channel.pathloss.sigma),
+        "beside a `shadowing`",
+        words=3,
+    ),
+    Rule(
+        "cells.*.channel.fading.delay_spread",
+        lambda _, fading: getattr(fading, "profile", "") == "flat",
+        "with a flat profile",
+    ),
+    Rule(
+        "cells.*.tdd.special",
+        lambda _, tdd: "S" not in tdd.pattern,
+        "in a pattern without a special slot",
+    ),
+    Rule(
+        "handover",
+        lambda scenario, _: not any(group.moves for group in scenario.devices),
+        "where no device moves",
+    ),
+    Rule(
+        "backhaul.edge_servers",
+        lambda scenario, _: not isinstance(scenario.rounds, Hierarchical),
+        "without `rounds: hierarchical`",
+    ),
+    Rule(
+        "backhaul.hardware", lambda scenario, graph: not graph.edge_servers, "without edge servers"
+    ),
+    Rule(
+        "cells.*.backhaul",
+        lambda scenario, _: scenario.backhaul is not None,
+        "beside a `backhaul` for all cells",
+    ),
+    Rule(
+        "cells.*.uplink.averaging cells.*.downlink.averaging",
+        lambda _, band: (
+            not isinstance(band.allocator, (ProportionalFair, Hungarian))
+            and type(band.allocator).__module__.startswith("wfl_sim.")
+        ),
+        "with an allocator that looks at no average",
+    ),
+    Rule(
+        "cells.*.uplink.allocator cells.*.downlink.allocator cells.*.uplink.rate "
+        "cells.*.downlink.rate cells.*.uplink.csi_delay cells.*.downlink.csi_delay "
+        "cells.*.uplink.subband cells.*.downlink.subband cells.*.uplink.overhead "
+        "cells.*.downlink.overhead cells.*.uplink.block_snr cells.*.uplink.csi_error "
+        "cells.*.downlink.csi_error cells.*.uplink.averaging cells.*.downlink.averaging "
+        "cells.*.subcarrier_spacing",
+        lambda _, cell: not cell.cellular,
+        "beside `wifi` or `wired`",
+        words=2,
+    ),
+    Rule(
+        "cells.*.uplink.csi_delay cells.*.downlink.csi_delay",
+        lambda _, cell: isinstance(cell.channel.fading, Static),
+        "without fading",
+        words=2,
+    ),
+    Rule(
+        "cells.*.downlink.csi_delay cells.*.downlink.csi_error",
+        lambda _, cell: _looks_at_nothing(cell.downlink),
+        "with an allocator that looks at no channel, and a rate that follows it at once",
+        words=2,
+    ),
+    Rule(
+        "cells.*.uplink.csi_delay cells.*.uplink.csi_error",
+        lambda _, cell: (
+            _looks_at_nothing(cell.uplink)
+            and not cell.block_snr
+            and cell.uplink.power_reduction is None
+        ),
+        "with an allocator that looks at no channel, and a rate that follows it at once",
+        words=2,
+    ),
+    Rule(
+        "cells.*.carrier cells.*.bandwidth cells.*.height cells.*.antenna cells.*.channel "
+        "cells.*.downlink.power cells.*.downlink.noise_figure cells.*.downlink.outside "
+        "cells.*.uplink.noise_figure cells.*.uplink.outside",
+        lambda scenario, _: only_wired(scenario.base_stations),
+        "where the one cell is `wired`",
+        words=2,
+    ),
+    Rule(
+        "devices.*.power devices.*.speed devices.*.height devices.*.indoor devices.*.reach "
+        "devices.*.give_up",
+        lambda scenario, _: only_wired(scenario.base_stations),
+        "where the one cell is `wired`",
+    ),
+    Rule(
+        "cells.*.traffic.*.weight",
+        lambda _, cell: not cell.cellular,
+        "beside `wifi` or `wired`",
+        words=2,
+    ),
+    Rule(
+        "cells.*.traffic.*.size cells.*.traffic.*.spread",
+        lambda _, users: users.interval is None,
+        "on full buffers: files come with `interval`",
+    ),
+    Rule(
+        "cells.*.traffic.*.weight",
+        lambda _, users: users.reserved > 0,
+        "among the users of a slice, who weigh alike",
+    ),
+    Rule(
+        "cells.*.traffic.*.weight",
+        lambda _, cell: not any(_weighs(cell, each) for each in cell.traffic if each.weight != 1),
+        "with an allocator that looks at no weight",
+        words=2,
+    ),
+    Rule(
+        "cells.*.downlink.allocator",
+        lambda scenario, cell: (
+            not isinstance(cell.downlink.allocator, (Fixed, WaterFilling))
+            and type(cell.downlink.allocator).__module__.startswith("wfl_sim.")
+            and _one_download(scenario, cell)
+        ),
+        "where each download is one broadcast, alone on the band",
+        words=2,
+    ),
+)
+
+
+def _one_download(scenario: Scenario, cell: CellConfig) -> bool:
+    """Return whether a cell never has two downloads at once."""
+    method, once = scenario.method, cell.downlink.broadcast and cell.downlink.share == 1
+    apart = needs(method, "unicast") or isinstance(method, SplitModel)
+    apart |= any(group.moves for group in scenario.devices)
+    others = any(each.direction == "downlink" for each in cell.traffic)
+    return type(scenario.rounds) in (Synchronous, JointPlan) and once and not (apart or others)
+
+
+def _weighs(cell: CellConfig, users: Traffic) -> bool:
+    """Return whether the allocator of some users looks at their weight."""
+    side = cell.uplink if users.direction == "uplink" else cell.downlink
+    allocator = getattr(side.allocator, "blocks", side.allocator)
+    own = not type(allocator).__module__.startswith("wfl_sim.")
+    return own or isinstance(allocator, (Weighted, ProportionalFair, Hungarian))
+
+
+def _looks_at_nothing(side: Any) -> bool:
+    """Return whether neither the allocator nor the rate of a direction knows the channel."""
+    unaware = isinstance(side.allocator, CHANNEL_UNAWARE)
+    return unaware and not isinstance(side.rate, TransportRate)
