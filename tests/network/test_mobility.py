@@ -1,6 +1,7 @@
 """Modem states, base stations, server and carbon, against their own tables."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -102,6 +103,33 @@ def test_a_station_in_turns_sends_in_the_slots_of_the_downlink_alone():
     found = station_joules(states, spans, "cell-0", 10.0, 40.0, tdd=tdd)
     rests = states.resting(1.0, woken=False) + states.resting(4.0, woken=False)
     assert found == pytest.approx(rests + 280 * down + 110 * up + 55 * (5 - down - up))
+
+
+def test_a_station_does_not_send_while_transfers_wait_for_acknowledgements():
+    """Of two that receive, 2 to 3 s is the pause of one alone; 4 to 5 s is that of both."""
+    spans = [span("download", 1, 6), replace(span("download", 3, 6), actor="device-1")]
+    pauses = {"device-0": [(2.0, 3.0), (4.0, 5.0)], "device-1": [(4.0, 5.5)]}
+    found = station_joules(EarthModel(sleep=True), spans, "cell-0", 10.0, 40.0, pauses=pauses)
+    assert found == pytest.approx(450 * 7 + 780 * 3 + 188 * 3)
+    states = Tr38864(unit=1.0, light_after=0.1)
+    found = station_joules(states, spans, "cell-0", 10.0, 40.0, pauses=pauses)
+    rests = states.resting(1.0, woken=False) + states.resting(4.0, woken=False)
+    assert found == pytest.approx(rests + 280 * 3 + 55 * 2)
+
+
+def test_windows_of_a_transport_leave_the_energy_of_the_station_as_it_is(tmp_path):
+    """A window of 20 kB in 100 ms makes a transfer longer, in the same time on the air."""
+    settings = "cells.0.station={kind: earth, sleep: true}", "cells.0.channel.fading=static"
+    cut = "cells.0.transport={rtt: 100 ms, largest_window: 20 kB, handshake: 0}"
+    alone = *settings, "rounds.clients=1"
+    whole, windowed = (outcome(tmp_path, *alone, *more) for more in ((), (cut,)))
+    seconds, joules = (
+        [each.totals[name] for each in (whole, windowed)]
+        for name in ("simulated_seconds", "infrastructure_joules")
+    )
+    beyond = [each["cell-0"] - 450 * now for each, now in zip(joules, seconds, strict=True)]
+    assert seconds[1] > 2 * seconds[0]
+    assert beyond[1] == pytest.approx(beyond[0], rel=1e-9)
 
 
 def energy(tmp_path, *settings):

@@ -1,5 +1,6 @@
 """Run context: clock, random streams, ledger, counters and rows that all entities share."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -101,6 +102,8 @@ class RunContext:
     background: BackgroundCounters = field(default_factory=BackgroundCounters)
     handovers: HandoverCounters = field(default_factory=HandoverCounters)
     spans: list[Span] = field(default_factory=list)
+    pauses: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    """Start and end in s of what an actor's transfers waited for acknowledgements, in its spans."""
     levels: list[Level] = field(default_factory=list)
     evaluations: list[DueEvaluation] = field(default_factory=list)
     radio: RadioRecord | None = None
@@ -147,6 +150,12 @@ class RunContext:
         self.spans.append(
             Span(start=start, end=end, actor=actor, activity=activity, round=number, **facts)
         )
+
+    def note_pauses(self, actor: str, pauses: Sequence[tuple[float, float]]) -> None:
+        """Note the pauses of a transfer that ends now."""
+        if pauses:
+            mine = self.pauses.setdefault(actor, [])
+            mine += [(start, min(end, self.env.now)) for start, end in pauses]
 
     def note_level(self, actor: str, quantity: Quantity, value: float) -> None:
         """Append the present value of a quantity."""

@@ -1,7 +1,9 @@
 """What a network has used in all, and the energy of its servers and base stations."""
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import Any, Final
 
 from channel_models import TddPattern
@@ -68,6 +70,8 @@ def _handovers(federation: Federation) -> dict[str, float]:
     }
 
 
+_ON_AIR: Final = (("download", "user-download"), ("upload", "user-upload"))
+"""Activities in which a base station sends, and receives."""
 _SLOT: Final = 0.5e-3
 """s of a rest between slots: too short for any sleep that needs time."""
 
@@ -85,7 +89,14 @@ def infrastructure_joules(scenario: Scenario, federation: Federation) -> dict[st
             wakings = sleep.wakings if sleep is not None else ()
             power = cell.downlink.power
             joules[name] = station_joules(
-                cell.station, spans, name, end, power, wakings, tdd=cell.tdd
+                cell.station,
+                spans,
+                name,
+                end,
+                power,
+                wakings,
+                tdd=cell.tdd,
+                pauses=federation.context.pauses,
             )
     return joules
 
@@ -111,6 +122,7 @@ def station_joules(
     wakings: Sequence[Interval] = (),
     *,
     tdd: TddPattern | None = None,
+    pauses: Mapping[str, Sequence[Interval]] = MappingProxyType({}),
 ) -> float:
     """Return the energy that the base station of a cell drew, from the spans of its devices, in J.
 
@@ -123,14 +135,15 @@ def station_joules(
         wakings: Intervals in s in which the station woke up. Uploads wait during them.
         tdd: Pattern of time-division duplex. The station then sends and receives in the slots of
             each direction alone, and rests in between.
+        pauses: Waits of each actor for acknowledgements in s, in which nothing is sent or received.
     """
-    down, begun = (
-        _union((s.start, s.end) for s in spans if s.cell == cell and s.activity in names)
-        for names in (("download", "user-download"), ("upload", "user-upload"))
-    )
-    up = _common(begun, _rest_of(wakings, end))
+    awake = _rest_of(wakings, end)
+    down, begun = (_on_air(spans, cell, names, {}, end) for names in _ON_AIR)
+    traffic = _union((*down, *_common(begun, awake)))
+    if pauses:
+        down, begun = (_on_air(spans, cell, names, pauses, end) for names in _ON_AIR)
+    up = _common(begun, awake)
     both = _length(_common(down, up))
-    traffic = _union((*down, *up))
     woken = {start for start, _ in wakings}
     rests = _rest_of(_union((*traffic, *wakings)), end)
 
@@ -139,14 +152,33 @@ def station_joules(
 
     asleep = sum(joules("resting", station.resting(b - a, woken=b in woken)) for a, b in rests)
     sends, receives = _length(down), _length(up)
-    if tdd is None:
-        spent = station.joules(down=sends - both, up=receives - both, both=both, radiated=radiated)
-        return asleep + joules("joules", spent)
-    sends, receives = sends * tdd.share("downlink"), receives * tdd.share("uplink")
-    between = _length(traffic) - sends - receives
-    asleep += joules("resting", station.resting(_SLOT, woken=False)) * between / _SLOT
-    spent = station.joules(down=sends, up=receives, both=0.0, radiated=radiated)
+    if tdd is not None:
+        sends, receives = sends * tdd.share("downlink"), receives * tdd.share("uplink")
+        both = 0.0
+    if tdd is not None or pauses:
+        between = _length(traffic) - (sends + receives - both)
+        asleep += joules("resting", station.resting(_SLOT, woken=False)) * between / _SLOT
+    spent = station.joules(down=sends - both, up=receives - both, both=both, radiated=radiated)
     return asleep + joules("joules", spent)
+
+
+def _on_air(
+    spans: Iterable[Span],
+    cell: str,
+    activities: Sequence[str],
+    pauses: Mapping[str, Sequence[Interval]],
+    end: float,
+) -> list[Interval]:
+    """Return when anybody had one of these activities in a cell, without the pauses of each."""
+    found: dict[str, list[Interval]] = defaultdict(list)
+    for span in spans:
+        if span.cell == cell and span.activity in activities:
+            found[span.actor].append((span.start, span.end))
+    return _union(
+        each
+        for actor, mine in found.items()
+        for each in _common(mine, _rest_of(pauses.get(actor, ()), end))
+    )
 
 
 def _union(intervals: Iterable[Interval]) -> list[Interval]:

@@ -117,6 +117,7 @@ class BackgroundTraffic:
         totals.bits_down += bits * (not uplink)
         totals.joules += joules
         if now > start:
+            self.context.note_pauses(f"user-{user}", transfer.pauses)
             activity: Activity = "user-upload" if uplink else "user-download"
             self.context.record(
                 f"user-{user}",

@@ -197,6 +197,7 @@ class Carrier:
             else:
                 pausing.append(i)
                 self._waiting[transfer] = self._progress.column(i)
+                transfer.pauses.append((now, window.due))
                 timer = self.env.timeout(window.due - now)
                 timer.callbacks.append(partial(self._resume, transfer))
         for transfer in self._remove(pausing):

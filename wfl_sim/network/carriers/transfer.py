@@ -107,6 +107,8 @@ class Transfer:
     """Present window of a transport."""
     held_back: float = field(init=False)
     """Bits that its window holds back."""
+    pauses: list[tuple[float, float]] = field(default_factory=list)
+    """Start and end in s of its waits for acknowledgements."""
     unheard: bool = False
     """Whether all receivers have left, which has been noted."""
 

@@ -59,4 +59,6 @@ class ActivityLog:
             mean_sinr_db=transfer.mean_sinr_db if transfer else None,
             mean_rate=bits / (now - self.since) if transfer and now > self.since else None,
         )
+        if transfer:
+            self._context.note_pauses(self._actor, transfer.pauses)
         self.since, self._joules_before = now, joules
