@@ -177,6 +177,7 @@ def test_noise_is_learned_and_repeats(tmp_path):
         ("payload.upload=fp16", "payload.upload: must be fp32: values go over the air"),
         ("server.weights=equal", "server.weights: must be examples"),
         ("cells=[{position: [-500, 0]}, {position: [500, 0]}]", "cells: over the air only one"),
+        ("devices.1.reach=outage", r"devices\.1\.reach: must not be outage"),
     ],
 )
 def test_bad_input_is_one_located_line(tmp_path, setting, message):

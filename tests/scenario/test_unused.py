@@ -14,6 +14,7 @@ TRAINED = GOOD.replace(
 BOARD = "{base: raspberry-pi-5, receive_power: 3 W}"
 SLOW = "{base: raspberry-pi-5, bandwidth: 1 GB/s}"
 OTHER = "{carrier: 2.1 GHz, subcarrier_spacing: 15 kHz, position: [300, 0]}"
+AIR = "rounds={kind: over-the-air, count: 2}"
 NOTHING = "with a synthetic model, which trains nothing and has its payload given"
 
 
@@ -94,6 +95,8 @@ def said(files, *settings, text=GOOD):
         (["cells.0.traffic=[{interval: 1 s, weight: 2, direction: uplink}]"], None),
         (["cells.0={wifi: {}, traffic: [{weight: 2}]}"], "beside `wifi` or `wired`"),
         (["cells.0.uplink.csi_delay=9 ms"], None),
+        ([AIR, "method=fedit", "cells.0.uplink.loss={kind: constant, rate: 0.5}"], "over the air"),
+        ([AIR, "method=fedit", "cells.0.downlink.header=0.5"], None),
         (["cells.0.uplink.csi_delay=9 ms", "cells.0.channel.fading=static"], "without fading"),
         (["cells.0.downlink.csi_error=0.1"], "looks at no channel, and a rate that follows"),
         (["cells.0.downlink={csi_error: 0.1, rate: mcs}"], None),

@@ -36,13 +36,18 @@ class OverTheAir(LimitedRounds):
         """Refuse scenarios whose uploads cannot be added on the air.
 
         Raises:
-            LocatedError: several cells, a method that does not average, or a codec for bits.
+            LocatedError: several cells, uploads that fail, a method that does not average, or a
+                codec for bits.
         """
         if len(scenario.base_stations) > 1:
             raise LocatedError("over the air only one cell can add up uploads", "cells")
         (cell,) = scenario.base_stations
         if not cell.cellular:
             raise LocatedError("over the air needs subcarriers of NR", "cells")
+        for number, group in enumerate(scenario.devices):
+            if group.reach == "outage":
+                problem = "must not be outage: over the air no upload fails alone, but `exclude`"
+                raise LocatedError(problem, "devices", number, "reach")
         if not is_weighted_mean(scenario.method):
             name = METHODS.label(scenario.method)
             raise LocatedError(

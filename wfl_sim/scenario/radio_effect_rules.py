@@ -10,7 +10,7 @@ from wfl_sim.radio.bands.cochannel import shares_bands
 from wfl_sim.radio.cell import CellConfig, only_wired
 from wfl_sim.radio.channel.propagation import TransportRate
 from wfl_sim.radio.traffic import Traffic
-from wfl_sim.rounds import Hierarchical, JointPlan, Synchronous
+from wfl_sim.rounds import Hierarchical, JointPlan, OverTheAir, Synchronous
 from wfl_sim.scenario.effect_rules import Rule
 from wfl_sim.scenario.scenario import Scenario
 
@@ -97,6 +97,19 @@ RADIO_RULES: Final = (
         "cells.*.subcarrier_spacing",
         lambda _, cell: not cell.cellular,
         "beside `wifi` or `wired`",
+        words=2,
+    ),
+    Rule(
+        "cells.*.uplink.allocator cells.*.uplink.rate cells.*.uplink.csi_delay "
+        "cells.*.uplink.csi_error cells.*.uplink.averaging cells.*.uplink.subband "
+        "cells.*.uplink.access_delay cells.*.uplink.header cells.*.uplink.harq "
+        "cells.*.uplink.power_control cells.*.uplink.power_reduction cells.*.uplink.block_snr "
+        "cells.*.uplink.loss",
+        lambda scenario, cell: (
+            isinstance(scenario.rounds, OverTheAir)
+            and not any(each.direction == "uplink" for each in cell.traffic)
+        ),
+        "over the air, where all send values at once",
         words=2,
     ),
     Rule(
