@@ -11,6 +11,7 @@ from wfl_sim.network.carriers.backhaul import WiredLinks
 from wfl_sim.network.carriers.carrier import Carrier
 from wfl_sim.network.carriers.transfer import TransferRequest, Window
 from wfl_sim.radio.procedures.transport import Transport
+from wfl_sim.simulation.remarks import window_remarks
 
 RATE, RTT, FIRST = 50e6, 0.04, 116_800.0
 
@@ -152,3 +153,13 @@ def test_a_window_below_the_first_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"largest_window: must be at least the initial window"):
         scenario(tmp_path, "cells.0.transport={largest_window: 1 kB}")
     assert Transport(kind="quic").round_trips == 1
+
+
+def test_who_plans_by_what_is_left_is_said_beside_windows(tmp_path):
+    windows, energy = "cells.0.transport={}", "{kind: minimum-energy, within: 3 s}"
+    planned = f"cells.0.uplink.allocator={energy}"
+    ((path, line),) = window_remarks(scenario(tmp_path, windows, planned))
+    assert path == ("cells", 0, "transport")
+    assert line.startswith("minimum-energy plans with the bits of the present window")
+    assert [*window_remarks(scenario(tmp_path, planned))] == []
+    assert [*window_remarks(scenario(tmp_path, windows))] == []

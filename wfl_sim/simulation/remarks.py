@@ -12,6 +12,8 @@ from wfl_sim.config.errors import Location
 from wfl_sim.device_models.availability import TraceAvailability
 from wfl_sim.device_models.mobility.trace import Trace
 from wfl_sim.methods.robust import Krum, TrimmedMean
+from wfl_sim.radio.allocation import MinimumEnergy, MinimumMakespan
+from wfl_sim.radio.allocation.allocator import ALLOCATORS
 from wfl_sim.radio.bands.cochannel import shares_bands
 from wfl_sim.radio.channel.propagation import FROZEN
 from wfl_sim.rounds import Asynchronous, Centralised
@@ -104,6 +106,19 @@ def burst_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
             f"the load of neighbours is an average over {scenario.load_memory:g} s, so the bursts "
             "of synchronous rounds meet too little of it (`load_memory: 0 s` takes the moment)",
         )
+
+
+def window_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
+    """Yield the transports whose windows hide from an allocator what it plans by."""
+    for number, cell in enumerate(scenario.cells):
+        for side in (cell.uplink, cell.downlink):
+            plans = isinstance(side.allocator, MinimumEnergy | MinimumMakespan)
+            if cell.transport is not None and plans:
+                yield (
+                    ("cells", number, "transport"),
+                    f"{ALLOCATORS.label(side.allocator)} plans with the bits of the present window "
+                    "alone, so the first ones of a transfer take its time and may miss a deadline",
+                )
 
 
 def robust_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:

@@ -33,10 +33,19 @@ from wfl_sim.simulation.remarks import (
     remarks,
     robust_remarks,
     trace_remarks,
+    window_remarks,
 )
 from wfl_sim.simulation.request import RunRequest, by_group, check_count
 from wfl_sim.simulation.simulation import Simulation, SimulationResult
 
+_REMARKS = (
+    trace_remarks,
+    frozen_remarks,
+    burst_remarks,
+    loud_remarks,
+    window_remarks,
+    robust_remarks,
+)
 _VERSIONS = ("numpy", "scipy", "simpy", "torch", "transformers", "peft", "safetensors")
 
 
@@ -187,8 +196,7 @@ def prepare(
     Raises:
         ScenarioError: The parts of the scenario do not fit together.
     """
-    kinds = trace_remarks, frozen_remarks, burst_remarks, loud_remarks, robust_remarks
-    found = (each(loaded.scenario) for each in kinds)
+    found = (each(loaded.scenario) for each in _REMARKS)
     for path, text in chain.from_iterable(found):
         warn(str(loaded.document.error(path, text)))
     with ranges_said_once(lambda text: warn(str(loaded.document.error(("devices",), text)))):
