@@ -11,6 +11,7 @@ from tests.fixtures.runs import scenario
 from wfl_sim.config.errors import LocatedError, ScenarioError
 from wfl_sim.device_models.mobility import GaussMarkov, RandomWaypoint, Region, Trace, Track
 from wfl_sim.radio.deployment.areas import Ring
+from wfl_sim.simulation.simulation import Simulation
 
 DISC = Ring(radius=100.0, min_distance=0.0)
 REGION = Region(lambda rng: tuple(DISC.drop(0, rng, None)), (0.0, 0.0), 100.0)
@@ -209,3 +210,10 @@ def test_given_positions_are_no_region_to_move_in(mobility):
         ValueError, match=r"needs an area with an extent \(ring, rectangle, cells\)"
     ):
         mobility.track(0, None, np.random.default_rng(1))
+
+
+def test_the_group_whose_places_are_given_is_named(tmp_path):
+    places = "devices.1.area={kind: positions, at: [[90, 0], [99, 0]]}"
+    with pytest.raises(LocatedError) as caught:
+        Simulation(scenario(tmp_path, places, "devices.1.mobility=random-waypoint"))
+    assert caught.value.path == ("devices", 1, "mobility")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 import channel_models as cm
 from channel_models.validation import FloatArray
 from wfl_sim.config.answers import AnswerError, numbers
-from wfl_sim.config.errors import LocatedError
+from wfl_sim.config.errors import LocatedError, located
 from wfl_sim.device_models.mobility import Region, Track
 from wfl_sim.network.carriers.backhaul_graph import SERVER, nearest, star
 from wfl_sim.radio.cell import CellConfig
@@ -179,7 +179,8 @@ def _track(scenario: Scenario, group: DeviceGroup, member: int, index: int) -> T
             return x, y
 
         region = Region(draw, *circle)
-    track = group.mobility.track(member, region, stream(scenario.seed, "mobility", index))
+    with located("devices", scenario.devices.index(group), "mobility"):
+        track = group.mobility.track(member, region, stream(scenario.seed, "mobility", index))
     if not isinstance(track, Track):
         raise AnswerError.of(group.mobility, "track", "a Track", track)
     return track

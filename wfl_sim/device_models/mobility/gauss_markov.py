@@ -51,7 +51,7 @@ class GaussMarkov:
     def track(self, member: int, region: Region | None, rng: np.random.Generator) -> Track:
         """Return the track of a device that begins anywhere in a region."""
         if region is None:
-            raise ValueError(NO_REGION)
+            raise LocatedError(NO_REGION)
         start = region.draw(rng)
         return Track(start, self._legs(region, start, rng))
 

@@ -50,7 +50,7 @@ class RandomWaypoint:
     def track(self, member: int, region: Region | None, rng: np.random.Generator) -> Track:
         """Return the track of a device in a region."""
         if region is None:
-            raise ValueError(NO_REGION)
+            raise LocatedError(NO_REGION)
         start, goal, moving = self._trip(region, rng)
         if not moving:
             return Track(start, self._legs(region, rng, start, goal, rng.uniform() * self.pause))

@@ -13,7 +13,7 @@ import numpy as np
 from wfl_sim.config.registry import Registry
 
 NO_REGION: Final = (
-    "mobility needs an area with an extent (ring, rectangle, cells), and positions have none; "
+    "needs an area with an extent (ring, rectangle, cells), and positions have none; "
     "a `trace` brings its own places"
 )
 
