@@ -210,6 +210,7 @@ def test_it_slows_rounds_and_leaves_the_gains_of_devices_as_they_are(tmp_path):
     ("entry", "message"),
     [
         ("{on: 1 s}", "on: is given without the other"),
+        ("{on: 1 us, off: 1 us}", "on: must be at least 0.001 s, got 1 us"),
         ("{interval: 1 s, on: 1 s, off: 1 s}", "on: is of files"),
         ("{reserved: 60 %}, {reserved: 40 %}", "traffic: reserves 24 of 24 resource blocks"),
         ("{radius: 300 km, min_distance: 290 km}", "user-6 is out of reach"),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from channel_models.elementary import cosine_and_sine
 from channel_models.units import (
     Fraction,
+    Interval,
     MetresPerSecond,
     NonNegativeMetres,
     PositiveBits,
@@ -45,9 +46,9 @@ class Traffic:
     """Mean size of a file; 0.5 MB is one of FTP model 1."""
     spread: Literal["constant", "exponential"] = "constant"
     """Whether all files are as large, or their sizes are exponential."""
-    on: PositiveSeconds | None = None
+    on: Interval | None = None
     """Mean time with a full buffer, s."""
-    off: PositiveSeconds | None = None
+    off: Interval | None = None
     """Mean time without anything, s."""
     weight: PositiveFloat = 1.0
     """Weight for allocators that use it; transfers of the federation have 1."""

@@ -5,16 +5,18 @@ from functools import lru_cache
 from typing import Annotated, Any, Final
 
 import numpy as np
-from annotated_types import Ge
+from annotated_types import Ge, Le
 from numpy.typing import NDArray
 
 from channel_models.elementary import power
-from channel_models.units import PositiveSeconds, dbm_to_watt
+from channel_models.units import Unit, dbm_to_watt
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.fields import PositiveInt
 from wfl_sim.radio.procedures.update_loss import Waterfall
 
 FloatArray = NDArray[np.float64]
+Moment = Annotated[float, Unit("s", minimum=0.0, maximum=5e-3, exclusive=True)]
+"""Shorter than the longest frame."""
 
 SUBCARRIERS: Final = {20e6: 234, 40e6: 468, 80e6: 980, 160e6: 1960}
 """Data subcarriers by width in Hz (IEEE 802.11ax-2021 Table 27-13 and those after it)."""
@@ -44,17 +46,17 @@ class Wifi:
     by DCF in saturation (Bianchi 2000, IEEE JSAC 18(3)): they win as often, whatever their rates.
     """
 
-    slot: PositiveSeconds = 9e-6
+    slot: Moment = 9e-6
     """Of the backoff."""
-    sifs: PositiveSeconds = 16e-6
+    sifs: Moment = 16e-6
     """Short interframe space; DIFS is two slots more."""
-    window: Annotated[int, Ge(2)] = 16
+    window: Annotated[int, Ge(2), Le(32_768)] = 16
     """Slots of the first contention window, CWmin + 1."""
-    stages: PositiveInt = 6
+    stages: Annotated[PositiveInt, Le(16)] = 6
     """Times that a window doubles: 6 to CWmax + 1 = 1024."""
-    preamble: PositiveSeconds = 44e-6
+    preamble: Moment = 44e-6
     """Of a frame (HE SU)."""
-    acknowledgement: PositiveSeconds = 32e-6
+    acknowledgement: Moment = 32e-6
     """Block acknowledgement at 24 Mbit/s."""
     frames: PositiveInt = 32
     """Most frames of 1500 byte in one transmission (A-MPDU), which lasts 5.484 ms at most."""

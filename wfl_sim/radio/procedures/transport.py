@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Le
 
-from channel_models.units import PositiveBits, PositiveSeconds, Seconds
+from channel_models.units import PositiveBits, PositiveSeconds, Seconds, Unit
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.fields import PositiveInt
 
@@ -27,8 +27,8 @@ class Transport:
     wfl_sim's."""
     initial_window: PositiveInt = 10
     """Segments (RFC 6928; RFC 9002 section 7.2)."""
-    segment: PositiveBits = 1460 * 8.0
-    """Payload of a segment."""
+    segment: Annotated[float, Unit("bit", minimum=512.0)] = 1460 * 8.0
+    """Payload of a segment, 64 byte at least."""
     largest_window: PositiveBits | None = None
     """Bound of the window, such as a receiver's; none without it."""
     handshake: Annotated[int, Ge(0), Le(10)] | None = None
