@@ -3,6 +3,7 @@
 from hypothesis import strategies as st
 
 from tests.fuzz.networks import document
+from tests.fuzz.procedures import extended
 from tests.fuzz.texts import changed, written
 
 
@@ -15,4 +16,6 @@ def texts(draw: st.DrawFn) -> tuple[str, list[str]]:
 @st.composite
 def networks(draw: st.DrawFn) -> str:
     """Draw the text of a scenario that is meant to run."""
-    return written(document(draw(st.randoms(use_true_random=False))))
+    rng = draw(st.randoms(use_true_random=False))
+    made = document(rng)
+    return written(extended(made, rng) if rng.random() < 0.5 else made)
