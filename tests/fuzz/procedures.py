@@ -14,7 +14,7 @@ _ACCESS = {
     "drx_cycle": ("2 s",),
     "paging_cycle": ("10 ms",),
     "occasion_period": ("0.16 s",),
-    "preambles": (1, 2),
+    "preambles": (2,),
     "response": (0,),
     "backoff": ("1 s",),
     "setup": (0,),

@@ -73,6 +73,13 @@ def test_preambles_collide_as_often_as_they_should():
     assert collided / (60 * count) == pytest.approx(expected, abs=4 * deviation)
 
 
+def test_one_preamble_needs_a_backoff_beyond_its_occasion():
+    """Two devices would meet again in every one."""
+    with pytest.raises(ValueError, match="longer than occasion_period"):
+        Access(preambles=1, backoff=0.01)
+    assert Access(preambles=1).backoff == 0.02
+
+
 def test_downloads_wait_for_on_durations_and_for_paging():
     """After DRX sets in the mean wait is ``(T - on)^2 / (2 T)``; idle devices are paged first."""
     env, cell = procedure(drx_inactivity=0.1, drx_cycle=0.16, drx_on=0.01, inactivity=50.0)

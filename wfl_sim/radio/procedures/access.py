@@ -50,3 +50,9 @@ class Access:
     def __post_init__(self) -> None:
         if self.drx_on > self.drx_cycle:
             raise LocatedError(f"must be at most drx_cycle {self.drx_cycle:g} s", "drx_on")
+        if self.preambles == 1 and self.backoff <= self.occasion_period:
+            raise LocatedError(
+                f"must be longer than occasion_period {self.occasion_period:g} s with one preamble "
+                f"(two devices would collide for ever), got {self.backoff:g} s",
+                "backoff",
+            )
