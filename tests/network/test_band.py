@@ -138,6 +138,8 @@ def test_one_payload_to_several_takes_as_long_as_to_the_worst():
         ({"allocator": 5}, "^allocator: must be a name, a mapping with `kind` or an object"),
         ({"uplink": "x", "allocator": "equal"}, r"^cell\.uplink: unknown key 'kind'"),
         ({"carier": 1e9}, r"^cell\.carier: unknown key 'carier', did you mean 'carrier'"),
+        ({"traffic": [{"interval": "1 s"}]}, "^traffic: has no part in a band"),
+        ({"access": {}}, "^access: has no part in a band"),
     ],
 )
 def test_what_is_wrong_is_said(change, message):
@@ -188,6 +190,14 @@ def test_kinds_are_known_where_nothing_else_was_imported():
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert said.stdout == "Band(uplink, 1 links)\n"
+
+
+def test_links_that_would_wait_for_ever_are_said(recwarn):
+    wifi = {"wifi": {}, "carrier": "5.2 GHz", "speed": "3 km/h"}
+    wfl_sim.band("20 MHz", env=simpy.Environment(), gains=[1e-9, 1e-12], **wifi)
+    (warned,) = recwarn
+    assert str(warned.message).startswith("band: link 1 is out of reach: -97 dBm on the uplink")
+    assert warned.filename == __file__
 
 
 def test_terminals_whose_speed_is_not_given_are_said_to_stand_still(recwarn):

@@ -32,8 +32,8 @@ from wfl_sim.network.radio_record import RadioRecord
 from wfl_sim.radio.bands.band import expected_rate, uplink_outlook
 from wfl_sim.radio.over_the_air import analog_uplink
 from wfl_sim.radio.procedures.handover import HandoverConfig
+from wfl_sim.radio.reach import unreached
 from wfl_sim.scenario.scenario import Scenario
-from wfl_sim.simulation.feasibility import unreached
 from wfl_sim.simulation.placement import Placement, reference_db
 
 Routes = Mapping[tuple[str, str], Route]

@@ -4,7 +4,7 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import numpy as np
 import simpy
@@ -24,6 +24,7 @@ from wfl_sim.radio.cell import CellConfig, Direction
 from wfl_sim.radio.channel.propagation import FROZEN
 from wfl_sim.radio.deployment.large_scale import LargeScale
 from wfl_sim.radio.power.power_control import TransmitPower
+from wfl_sim.radio.reach import unreached
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,10 @@ class _Links:
     speed: MetresPerSecond
     height: PositiveMetres
     seed: Seed
+
+
+_ELSEWHERE: Final = {"access", "backhaul", "bias", "position", "station", "traffic"}
+"""Keys of a cell beyond what a transfer has of a band."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,6 +150,8 @@ def band(
     Raises:
         ScenarioError: something is wrong; the message names the key.
     """
+    if idle := sorted(_ELSEWHERE & cell.keys()):
+        raise ScenarioError(f"{idle[0]}: has no part in a band, write a scenario for it")
     if direction not in ("uplink", "downlink"):
         raise ScenarioError(f"direction: must be 'uplink' or 'downlink', got {direction!r}")
     if not isinstance(env, simpy.Environment):
@@ -175,6 +182,9 @@ def band(
     large_scale, sight = np.array(found.gains), None
     if found.distances:
         large_scale, sight = _gains(config, found)
+    for link, gain in enumerate(large_scale.tolist()):
+        if why := unreached(config, found.power, gain, direction):
+            warnings.warn(f"band: link {link} is out of reach: {why}", stacklevel=2)
     if speed is None and config.channel.follows_speed:
         warnings.warn(f"band: {FROZEN}; give `speed`", stacklevel=2)
     count = large_scale.size
