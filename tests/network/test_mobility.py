@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import channel_models as cm
 from tests.fixtures.churn import check_laws, of, simulated
-from tests.fixtures.runs import BASE, outcome
+from tests.fixtures.runs import BASE, outcome, scenario
 from wfl_sim.config.errors import ScenarioError
 from wfl_sim.device_models.carbon import CarbonIntensity
 from wfl_sim.device_models.energy import COMPONENTS
@@ -18,6 +18,7 @@ from wfl_sim.radio.power.base_station_power import EarthModel, Tr38864
 from wfl_sim.records import Span
 from wfl_sim.scenario.loading import load
 from wfl_sim.simulation.network_totals import station_joules
+from wfl_sim.simulation.remarks import sector_remarks
 
 LONE = BASE.replace("clients: 4", "clients: 6")
 
@@ -84,6 +85,19 @@ def test_earth_by_hand():
     asleep = station_joules(EarthModel(sleep=True), spans, "cell-0", 10.0, 40.0)
     assert asleep == pytest.approx(450 * 5 + 780 * 5 + 188 * 3)
     assert station_joules(EarthModel(), spans, "cell-1", 10.0, 40.0) == pytest.approx(7800)
+    sector = station_joules(EarthModel(transceivers=2), spans, "cell-0", 10.0, 40.0)
+    assert sector == pytest.approx(260 * 10 + 188 * 3)
+
+
+def test_sectors_that_are_charged_for_a_site_each_are_said(tmp_path):
+    """EARTH's macro site has three sectors of two transceivers."""
+    sectors = "layout={kind: hexagonal, rings: 0, sectors: 3}", "cells.0.antenna=sector"
+    ((path, line),) = sector_remarks(scenario(tmp_path, *sectors, "cells.0.station=earth"))
+    assert path == ("cells", 0, "station")
+    assert line.startswith("each of 3 cells at one place is charged for the transceivers of a site")
+    own = "cells.0.station={kind: earth, transceivers: 2}"
+    assert [*sector_remarks(scenario(tmp_path, *sectors, own))] == []
+    assert [*sector_remarks(scenario(tmp_path, "cells.0.station=earth"))] == []
 
 
 def test_tr_38_864_by_hand():

@@ -1,6 +1,7 @@
 """Remarks: what a reader of results must know of a run, each said in one line."""
 
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import log10
@@ -16,6 +17,7 @@ from wfl_sim.radio.allocation import MinimumEnergy, MinimumMakespan
 from wfl_sim.radio.allocation.allocator import ALLOCATORS
 from wfl_sim.radio.bands.cochannel import shares_bands
 from wfl_sim.radio.channel.propagation import FROZEN
+from wfl_sim.radio.power.base_station_power import EarthModel
 from wfl_sim.rounds import Asynchronous, Centralised
 from wfl_sim.scenario.scenario import Scenario
 from wfl_sim.simulation.feasibility import OutOfReach
@@ -106,6 +108,22 @@ def burst_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
             f"the load of neighbours is an average over {scenario.load_memory:g} s, so the bursts "
             "of synchronous rounds meet too little of it (`load_memory: 0 s` takes the moment)",
         )
+
+
+def sector_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
+    """Yield the base stations that are charged for a whole site each, where they share one."""
+    sites = Counter(cell.position for cell in scenario.base_stations)
+    for number, cell in enumerate(scenario.cells):
+        station, most = cell.station, max(sites.values())
+        shares = most if scenario.layout is not None else sites[cell.position]
+        if not isinstance(station, EarthModel) or station.transceivers is not None:
+            continue
+        if station.type in ("macro", "rrh") and shares > 1:
+            yield (
+                ("cells", number, "station"),
+                f"each of {shares} cells at one place is charged for the transceivers of a site "
+                "(`transceivers: 2` are those of a sector)",
+            )
 
 
 def window_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:

@@ -32,6 +32,7 @@ from wfl_sim.simulation.remarks import (
     ranges_said_once,
     remarks,
     robust_remarks,
+    sector_remarks,
     trace_remarks,
     window_remarks,
 )
@@ -43,6 +44,7 @@ _REMARKS = (
     frozen_remarks,
     burst_remarks,
     loud_remarks,
+    sector_remarks,
     window_remarks,
     robust_remarks,
 )

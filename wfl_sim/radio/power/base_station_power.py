@@ -12,6 +12,7 @@ from typing import ClassVar, Final, Literal, Protocol
 
 from channel_models.units import PositiveWatt, Seconds
 from wfl_sim.config.errors import LocatedError
+from wfl_sim.config.fields import PositiveInt
 from wfl_sim.config.registry import Registry
 
 Interval = tuple[float, float]
@@ -86,15 +87,18 @@ class EarthModel:
     type: Literal["macro", "rrh", "micro", "pico", "femto"] = "macro"
     sleep: bool = False
     """Whether it sleeps while there is no traffic, without delay."""
+    transceivers: PositiveInt | None = None
+    """N; without it that of the table: 2, and 6 of a macro site or rrh, those of three sectors. A
+    sector that is a cell of its own has 2."""
     sleeps: ClassVar[bool] = False
     """Never: waking up takes no time in this model."""
 
     def problem(self, radiated: float) -> str:
         """Refuse a power beyond what the type can radiate."""
-        count, most, *_ = _EARTH[self.type]
-        if radiated <= count * most:
+        most = self._count * _EARTH[self.type][1]
+        if radiated <= most:
             return ""
-        return f"must be at most {count * most:g} W for type {self.type}, got {radiated:g} W"
+        return f"must be at most {most:g} W for type {self.type}, got {radiated:g} W"
 
     def waking(self, rest: float) -> float:
         """Return 0: waking up takes no time."""
@@ -102,13 +106,17 @@ class EarthModel:
 
     def resting(self, rest: float, *, woken: bool) -> float:
         """Return the J of the whole site without traffic."""
-        count, _, least, _, asleep = _EARTH[self.type]
-        return count * (asleep if self.sleep else least) * rest
+        _, _, least, _, asleep = _EARTH[self.type]
+        return self._count * (asleep if self.sleep else least) * rest
 
     def joules(self, *, down: float, up: float, both: float, radiated: float) -> float:
         """Return the J of the whole site with traffic."""
-        count, _, least, slope, _ = _EARTH[self.type]
-        return count * least * (down + up + both) + slope * radiated * (down + both)
+        _, _, least, slope, _ = _EARTH[self.type]
+        return self._count * least * (down + up + both) + slope * radiated * (down + both)
+
+    @property
+    def _count(self) -> int:
+        return self.transceivers or _EARTH[self.type][0]
 
 
 @dataclass(frozen=True)
