@@ -130,11 +130,14 @@ RULES: Final = (
         "for a battery that is never charged",
     ),
     Rule(
-        "server.staleness",
+        "server.staleness.exponent",
         lambda scenario, _: (
-            type(scenario.rounds)
-            in (Synchronous, Centralised, OverTheAir, Hierarchical, OverSelection)
-            or (isinstance(scenario.rounds, Deadline) and scenario.rounds.late == "drop")
+            (
+                type(scenario.rounds)
+                in (Synchronous, Centralised, OverTheAir, Hierarchical, JointPlan, OverSelection)
+                or (isinstance(scenario.rounds, Deadline) and scenario.rounds.late == "drop")
+            )
+            and not isinstance(scenario.model, Synthetic)
         ),
         "in rounds that wait for all or drop what is late",
     ),
@@ -174,7 +177,8 @@ RULES: Final = (
     Rule(
         "data payload.upload payload.download evaluation.every evaluation.interval "
         "evaluation.global_examples evaluation.personal_examples evaluation.metrics "
-        "server.optimizer server.weights server.robust privacy.clip privacy.noise_multiplier",
+        "server.optimizer server.staleness server.weights server.robust privacy.clip "
+        "privacy.noise_multiplier",
         lambda scenario, _: isinstance(scenario.model, Synthetic),
         TRAINS_NOTHING,
     ),
