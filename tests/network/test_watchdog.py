@@ -135,6 +135,19 @@ def test_a_policy_that_waits_for_uploads_gives_up(tmp_path, rounds, setting, mon
         outcome(tmp_path, kind, setting, "model.payload=200 kbit", text=TWO)
 
 
+@pytest.mark.parametrize("rounds", ["asynchronous, count: 5", "tiers, tiers: 1"])
+def test_a_time_ends_a_policy_that_waits_for_uploads(tmp_path, rounds):
+    """20 devices, 1,020 of whose updates are lost long before."""
+    result = outcome(
+        tmp_path,
+        f"rounds={{kind: {rounds}, until: 4000 s}}",
+        "cells.0.uplink.loss={kind: constant, rate: 1}",
+        text=TWO,
+    )
+    assert len([s for s in result.spans if s.outcome == "lost"]) > 1020
+    assert max(s.end for s in result.spans) == 4000
+
+
 @dataclass(frozen=True, kw_only=True)
 class Waits(Synchronous):
     """Waits before its rounds, a second at a time; without an end where `seconds` is infinite."""

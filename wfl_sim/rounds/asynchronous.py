@@ -49,7 +49,7 @@ class Asynchronous(LimitedRounds):
     def _rounds(self, federation: Federation) -> Generator[simpy.Event, Any, None]:
         server = federation.server
         size = self.clients or len(federation.devices)
-        clients = ConcurrentClients(federation, size, self.select)
+        clients = ConcurrentClients(federation, size, self.select, self.until)
         for number in self.numbers:
             buffer: list[Contribution] = []
             while len(buffer) < self.buffer:
@@ -74,13 +74,16 @@ class ConcurrentClients:
         federation: the devices and servers.
         size: maximum number of devices at work.
         select: selects among the available devices.
+        until: simulated time in s that ends the policy, if there is one.
     """
 
-    def __init__(self, federation: Federation, size: int, select: Selector) -> None:
+    def __init__(
+        self, federation: Federation, size: int, select: Selector, until: float | None
+    ) -> None:
         self._federation = federation
         self._size = size
         self._select = select
-        self._arrivals = Arrivals(federation)
+        self._arrivals = Arrivals(federation, until)
         self._working = 0
         self._selections = 0
         self._arrived: deque[Contribution] = deque()

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import count as counting
+from math import inf
 from typing import TYPE_CHECKING, Annotated, Any, Protocol, runtime_checkable
 
 from channel_models.units import PositiveSeconds
@@ -193,10 +194,11 @@ class Arrivals:
 
     Args:
         federation: the devices.
+        until: simulated time in s that ends the policy in any case, if there is one.
     """
 
-    def __init__(self, federation: Federation) -> None:
-        self._limit = 1000 + 10 * len(federation.devices)
+    def __init__(self, federation: Federation, until: float | None) -> None:
+        self._limit = 1000 + 10 * len(federation.devices) if until is None else inf
         self._without = 0
 
     def __repr__(self) -> str:

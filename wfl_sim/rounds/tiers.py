@@ -77,7 +77,7 @@ class Tiers(LimitedRounds):
     ) -> Generator[simpy.Event, Any, None]:
         """Run the rounds of one tier; their uploads go to `ready`."""
         env, server = federation.env, federation.server
-        clients, arrivals = self.clients or len(members), Arrivals(federation)
+        clients, arrivals = self.clients or len(members), Arrivals(federation, self.until)
         for own in counting():
             while not (available := [each for each in members if each.present and not each.busy]):
                 if all(device.gone for device in members):
