@@ -239,6 +239,22 @@ def test_devices_that_are_away_make_the_sample_a_partial_one(tmp_path, availabil
     assert federation.context.partial_pools == partial
 
 
+@pytest.mark.parametrize(
+    "rounds",
+    ["{kind: asynchronous, count: 1}", "{kind: deadline, count: 1, deadline: 1 s, late: fold}"],
+)
+def test_masks_of_several_rounds_do_not_cancel(tmp_path, rounds):
+    settings = (f"rounds={rounds}", "privacy={clip: 1, secure_aggregation: {}}")
+    with pytest.raises(ScenarioError, match=r"privacy.secure_aggregation: masks cancel in the sum"):
+        scenario(tmp_path, *settings)
+
+
+def test_a_tier_is_a_cohort_of_its_own(tmp_path):
+    """Eight devices in three tiers: of three, three and two."""
+    assert scenario(tmp_path, "rounds={kind: tiers, count: 1}").secured.cohort == 3
+    assert scenario(tmp_path, "rounds={kind: tiers, count: 1, clients: 2}").secured.cohort == 2
+
+
 def test_masked_payloads_of_other_places_or_scales_cannot_be_added(tmp_path):
     for codec in ("{kind: top-k, share: 0.1}", "{kind: random-mask, share: 0.1}", "{kind: int8}"):
         settings = (f"payload.upload={codec}", "privacy={clip: 1, secure_aggregation: {}}")

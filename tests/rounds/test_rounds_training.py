@@ -2,6 +2,7 @@
 
 import random
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -216,3 +217,18 @@ def test_a_device_goes_on_from_the_newest_state(tmp_path):
             if t.device == device.index and t.shared in versions
         ]
         assert began == sorted(set(began))
+
+
+def test_local_noise_is_spent_by_what_arrives_looked_at_or_not(tmp_path):
+    """Uploads of an older state are ignored, and the server has received them all the same."""
+    pytest.importorskip("opacus")
+    settings = (
+        "rounds={kind: asynchronous, count: 5, oldest: 0, clients: 4}",
+        "server.weights=equal",
+        "privacy={clip: 1, noise_multiplier: 1, noise: local}",
+    )
+    result = Simulation(scenario(tmp_path, *settings, text=TRAINING)).run(Store(tmp_path / "s"))
+    uploads = [s for s in result.spans if (s.activity, s.outcome) == ("upload", "done")]
+    assert len(uploads) > 5
+    most = max(Counter(s.actor for s in uploads).values())
+    assert result.totals["privacy"]["releases"] == most == 5

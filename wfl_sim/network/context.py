@@ -110,6 +110,8 @@ class RunContext:
     """Samples of the radio; None unless they are recorded."""
     completed_at: float = 0.0
     """Time in s at which a transfer, a computation, an aggregation or a round was completed."""
+    received: list[int] = field(default_factory=list)
+    """Devices whose uploads have reached the server, whether it looks at them or not."""
     aggregations: int = 0
     """Number of times that the server, or an edge server, was to aggregate what has arrived."""
     empty_aggregations: int = 0

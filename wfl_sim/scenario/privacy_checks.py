@@ -7,7 +7,7 @@ from wfl_sim.config.errors import LocatedError
 from wfl_sim.methods.method import METHODS, Method, SplitModel, is_weighted_mean
 from wfl_sim.methods.privacy import Privacy
 from wfl_sim.methods.server import AggregationConfig
-from wfl_sim.rounds import Asynchronous, Centralised, Deadline, Synchronous
+from wfl_sim.rounds import Asynchronous, Centralised, Deadline, OverTheAir, Synchronous
 from wfl_sim.rounds.policy import Rounds
 from wfl_sim.rounds.selection.basic import RandomSelection
 from wfl_sim.rounds.selection.selector import SELECTORS
@@ -30,6 +30,12 @@ def check_privacy(
     if sums and server.robust is not None:
         message = "needs each upload, and secure aggregation or distributed noise shows a sum alone"
         raise LocatedError(message, "server", "robust")
+    if privacy.secure_aggregation and isinstance(rounds, OverTheAir):
+        message = "has nothing to mask over the air, where values are sent as amplitudes in one sum"
+        raise LocatedError(message, "privacy", "secure_aggregation")
+    if privacy.secure_aggregation and _mixes_rounds(rounds):
+        message = "masks cancel in the sum of one cohort, and here uploads of several rounds meet"
+        raise LocatedError(message, "privacy", "secure_aggregation")
     if privacy.secure_aggregation and not getattr(upload, "additive", False):
         raise _not_additive(upload, "secure_aggregation", "masked payloads cannot be added")
     if privacy.noise_multiplier:
@@ -64,9 +70,7 @@ def _check_noise(
         )
     if privacy.noise == "local":
         return
-    if isinstance(rounds, Asynchronous) or (
-        isinstance(rounds, Deadline) and not _drops_the_late(rounds)
-    ):
+    if _mixes_rounds(rounds):
         raise LocatedError(
             "must be local here: uploads of several rounds meet in one sum with weights of their "
             "own, so the shares of the noise do not add up to what each needs",
@@ -77,6 +81,12 @@ def _check_noise(
         raise _not_additive(
             upload, "noise", "shares of the noise do not add up to it (noise: local can do with it)"
         )
+
+
+def _mixes_rounds(rounds: Any) -> bool:
+    """Return whether uploads of several rounds meet in one aggregate."""
+    folds = isinstance(rounds, Deadline) and not _drops_the_late(rounds)
+    return isinstance(rounds, Asynchronous) or folds
 
 
 def _drops_the_late(rounds: Any) -> bool:

@@ -195,8 +195,9 @@ class Scenario:
 
     @property
     def cohort(self) -> int:
-        """Number of devices that a round asks for."""
-        return getattr(self.rounds, "clients", 0) or self.device_count
+        """Largest number of devices that a round asks for; each tier has rounds of its own."""
+        tiers = getattr(self.rounds, "tiers", 1)
+        return getattr(self.rounds, "clients", 0) or -(-self.device_count // tiers)
 
     @property
     def secured(self) -> Privacy | None:

@@ -19,6 +19,7 @@ from wfl_sim.execution.store import Store
 from wfl_sim.execution.training_plan import TrainingPlan
 from wfl_sim.execution.worker_process import cores
 from wfl_sim.learning.learner import PeftLearner
+from wfl_sim.network.context import RunContext
 from wfl_sim.network.federation.federation import Federation
 from wfl_sim.network.federation.watchdog import ClockListener
 from wfl_sim.records import LabelCount, Level, Metric, RadioSample, Span
@@ -161,7 +162,7 @@ class Simulation:
             "tasks_executed": graph.executed,
             **({"uploads_left_out": left_out} if left_out else {}),
             **({"not_finite": broken} if broken else {}),
-            **self._privacy_spent(plan.cohorts, context.partial_pools),
+            **self._privacy_spent(plan.cohorts, context),
             "execution": dict(graph.report()),
         }
         samples: list[dict[str, str]] = []
@@ -216,19 +217,23 @@ class Simulation:
         if noisy and find_spec("opacus") is None:
             raise LocatedError("noise needs an accountant: install wfl-sim[privacy]", "privacy")
 
-    def _privacy_spent(self, cohorts: Sequence[Sequence[int]], partial: int) -> dict[str, Any]:
+    def _privacy_spent(
+        self, cohorts: Sequence[Sequence[int]], context: RunContext
+    ) -> dict[str, Any]:
         """Return the epsilon spent by what the server has received, if updates have noise.
 
         Args:
-            cohorts: the devices of each aggregation.
-            partial: number of selections from less than all devices.
+            cohorts: the devices of each aggregation; with local noise each upload tells by itself.
+            context: of the run.
         """
         privacy, rounds = self.scenario.secured, self.scenario.rounds
         if privacy is None or not privacy.noise_multiplier:
             return {}
         from wfl_sim.learning.privacy_accounting import epsilon_spent
 
-        uniform = not partial and draws_uniformly(rounds)
+        if privacy.noise == "local":
+            cohorts = [[device] for device in context.received]
+        uniform = not context.partial_pools and draws_uniformly(rounds)
         count = self.scenario.device_count
         return {"privacy": epsilon_spent(privacy, cohorts, count, uniform=uniform)}
 

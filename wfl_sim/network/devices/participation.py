@@ -114,6 +114,8 @@ class Participation:
             context.traffic.received_up += bits
             if self.awaited and device.activity_log.activity == "backhaul":  # unless it has left
                 device.activity_log.begin("wait", number)
+        if arrived:
+            context.received.append(device.index)
         if arrived and self.awaited:
             device.last_upload_round, device.last_upload = number, upload
         return Contribution(device, upload if arrived else None, download)
