@@ -72,6 +72,12 @@ def test_who_fades_stays_out_and_the_others_are_averaged(tmp_path):
     assert len(named) == 6 * 7
 
 
+def test_rounds_in_which_nobody_sends_are_counted(tmp_path):
+    federation = simulated(tmp_path, "rounds.threshold=50", text=AIR)
+    assert not senders(federation)
+    assert federation.context.aggregations == federation.context.empty_aggregations == 6
+
+
 def test_power_is_that_of_the_inversion(tmp_path):
     federation = simulated(tmp_path, "rounds.count=1", text=AIR)
     (spans,) = senders(federation).values()
@@ -178,6 +184,7 @@ def test_noise_is_learned_and_repeats(tmp_path):
         ("server.weights=equal", "server.weights: must be examples"),
         ("cells=[{position: [-500, 0]}, {position: [500, 0]}]", "cells: over the air only one"),
         ("devices.1.reach=outage", r"devices\.1\.reach: must not be outage"),
+        ("privacy.secure_aggregation={}", "secure_aggregation: has nothing to mask over the air"),
     ],
 )
 def test_bad_input_is_one_located_line(tmp_path, setting, message):

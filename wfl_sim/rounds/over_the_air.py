@@ -77,5 +77,5 @@ class OverTheAir(LimitedRounds):
             if arrived:
                 device = arrived[0].device
                 yield from device.cell.forward(device.workload.upload_bits)
-                yield from server.aggregate(arrived, number, noise=air.noise)
+            yield from server.aggregate(arrived, number, noise=air.noise)
             finish(federation, cohort, number)
