@@ -75,6 +75,15 @@ def test_a_broadcast_that_all_leave_at_once_is_sent_once(tmp_path):
     assert traffic.lost_down == 2 * traffic.sent_down
 
 
+def test_an_end_at_an_interval_is_evaluated_once(tmp_path, monkeypatch):
+    """Three times 0.7 s are a rounding error before 2.1 s."""
+    monkeypatch.setattr(Naming, "evaluate", lambda *_: ("key", ()))
+    rounds = "rounds={kind: synchronous, until: 2.1 s}"
+    federation = simulated(tmp_path, rounds, "evaluation.interval=0.7 s", text=WIRES)
+    times = [each.time for each in federation.context.evaluations]
+    assert times == pytest.approx([0, 0.7, 1.4, 2.1])
+
+
 def test_edge_servers_wait_while_nobody_is_there(tmp_path):
     (tmp_path / "there.csv").write_text("device,start (s),end (s)\n0,100,200\n1,100,104.5\n")
     tree = (

@@ -182,7 +182,8 @@ class Server:
 
     def finish(self) -> None:
         """Request an evaluation of the last states, unless they have been evaluated."""
-        outdated = self._watched and self._evaluated_at < self._context.env.now
+        # Intervals add up to the end of the run but for rounding.
+        outdated = self._watched and self._evaluated_at < self._context.env.now * (1 - 1e-12)
         if outdated or self._newest > self._evaluated:
             self._measure()
 
