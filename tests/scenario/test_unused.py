@@ -155,6 +155,34 @@ def test_with_training_others_have_none(files):
     assert line == "has no effect beside `interval`"
     (line,) = said(files, "privacy={clip: 1.0, delta: 1e-6}", text=TRAINED)
     assert line == "has no effect without a `noise_multiplier`"
+    (line,) = said(files, "privacy={clip: 1.0, accountant: pld}", text=TRAINED)
+    assert line == "has no effect without a `noise_multiplier`"
+    (line,) = said(files, "data={kind: newswire, concept_shift: 0.01}", text=TRAINED)
+    assert line == "has no effect on so few devices: the share is none of them"
+
+
+ONE = ["method=fedit", "rounds={kind: asynchronous, count: 2}"]
+NOISE = "privacy={clip: 1.0, noise_multiplier: 1.0, noise: local}"
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        (["method=fedit", "server={robust: median, weights: equal}"], "beside `robust`, which"),
+        ([*ONE, "server.weights=equal"], "where an aggregation has one upload"),
+        ([*ONE, "server.weights=equal", NOISE], None),
+        (
+            ["method=fedit", "rounds={kind: centralised, count: 2}", "server.weights=equal"],
+            "where an aggregation has one upload",
+        ),
+        (["method=fedit", "server={robust: median, weights: equal}", NOISE], None),
+        (["method=fedit", "rounds.clients=2", "server.weights=equal"], None),
+    ],
+)
+def test_weights_have_no_effect_where_nothing_is_weighed(files, settings, line):
+    found = said(files, *settings, text=TRAINED)
+    assert len(found) == (line is not None)
+    assert line is None or line in found[0]
 
 
 WAITS = "has no effect in rounds that wait for all or drop what is late"

@@ -207,18 +207,26 @@ def test_robust_rules_leave_out_uploads_that_are_not_finite(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("rule", "said"),
+    ("rule", "rounds", "said"),
     [
-        ("{kind: trimmed-mean, share: 0.3}", "leaves out none of at most 3 uploads"),
-        ("{kind: trimmed-mean, share: 0.34}", None),
-        ("{kind: krum, wrong: 0, take: 3}", "takes 3 of at most 3 uploads"),
-        ("krum", "krum needs 5, and an aggregation has at most 3"),
-        ("{kind: krum, wrong: 0}", None),
-        ("median", None),
+        ("{kind: trimmed-mean, share: 0.3}", "", "leaves out none of at most 3 uploads"),
+        ("{kind: trimmed-mean, share: 0.34}", "", None),
+        ("{kind: krum, wrong: 0, take: 3}", "", "takes 3 of at most 3 uploads"),
+        ("krum", "", "krum needs 5, and an aggregation has at most 3"),
+        ("{kind: krum, wrong: 0}", "", None),
+        ("median", "", None),
+        ("median", "{kind: asynchronous, count: 1, buffer: 2}", "of one or two uploads is their"),
+        # What is folded in comes on top of what is asked for: four devices at most.
+        (
+            "{kind: krum, wrong: 0, take: 2}",
+            "{kind: deadline, count: 1, deadline: 1, clients: 2, late: fold}",
+            None,
+        ),
     ],
 )
-def test_a_rule_that_so_few_uploads_disarm_is_said(tmp_path, rule, said):
-    found = [*robust_remarks(scenario(tmp_path, f"server.robust={rule}", text=TRAINING))]
+def test_a_rule_that_so_few_uploads_disarm_is_said(tmp_path, rule, rounds, said):
+    settings = [f"server.robust={rule}", *([f"rounds={rounds}"] if rounds else [])]
+    found = [*robust_remarks(scenario(tmp_path, *settings, text=TRAINING))]
     assert [path for path, _ in found] == [("server", "robust")] * bool(said)
     assert not said or said in found[0][1]
 

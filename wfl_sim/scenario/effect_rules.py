@@ -36,12 +36,22 @@ class Rule:
     words: int = -1
 
 
+def _noisy(scenario: Scenario) -> bool:
+    """Return whether updates have noise, which asks for equal weights."""
+    return scenario.privacy is not None and scenario.privacy.noise_multiplier > 0
+
+
 TRAINS_NOTHING: Final = "with a synthetic model, which trains nothing and has its payload given"
 RULES: Final = (
     Rule(
         "evaluation.every",
         lambda _, evaluation: evaluation.interval is not None,
         "beside `interval`",
+    ),
+    Rule(
+        "data.concept_shift",
+        lambda scenario, data: round(data.concept_shift * scenario.device_count) == 0,
+        "on so few devices: the share is none of them",
     ),
     Rule("method.local.steps", lambda _, local: local.epochs > 0, "beside `epochs`"),
     Rule(
@@ -142,6 +152,20 @@ RULES: Final = (
         "in rounds that wait for all or drop what is late",
     ),
     Rule(
+        "server.weights",
+        lambda scenario, server: server.robust is not None and not _noisy(scenario),
+        "beside `robust`, which knows no weights",
+    ),
+    Rule(
+        "server.weights",
+        lambda scenario, _: (
+            scenario.most_uploads == 1
+            and not isinstance(scenario.rounds, Hierarchical)
+            and not _noisy(scenario)
+        ),
+        "where an aggregation has one upload",
+    ),
+    Rule(
         "rounds.select",
         lambda scenario, rounds: (
             isinstance(rounds.select, (BestChannel, RoundRobin, Oort, EnergyAware))
@@ -163,7 +187,7 @@ RULES: Final = (
         "without a `preferred` duration",
     ),
     Rule(
-        "privacy.noise privacy.delta",
+        "privacy.noise privacy.delta privacy.accountant",
         lambda _, privacy: not privacy.noise_multiplier,
         "without a `noise_multiplier`",
     ),

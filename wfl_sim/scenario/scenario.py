@@ -39,6 +39,7 @@ from wfl_sim.network.carriers.backhaul_graph import BackhaulGraph
 from wfl_sim.radio.cell import CellConfig
 from wfl_sim.radio.deployment.layouts import LAYOUTS, Layout
 from wfl_sim.radio.procedures.handover import HandoverConfig
+from wfl_sim.rounds.centralised import Centralised
 from wfl_sim.rounds.policy import ROUNDS, Choosy, Rounds
 from wfl_sim.scenario import checks, learning_checks
 from wfl_sim.scenario.devices import DeviceGroup
@@ -198,6 +199,15 @@ class Scenario:
         """Largest number of devices that a round asks for; each tier has rounds of its own."""
         tiers = getattr(self.rounds, "tiers", 1)
         return getattr(self.rounds, "clients", 0) or -(-self.device_count // tiers)
+
+    @property
+    def most_uploads(self) -> int:
+        """Largest number of uploads in an aggregation."""
+        if isinstance(self.rounds, Centralised):
+            return 1
+        if getattr(self.rounds, "late", "") == "fold":
+            return self.device_count
+        return getattr(self.rounds, "take", 0) or getattr(self.rounds, "buffer", 0) or self.cohort
 
     @property
     def secured(self) -> Privacy | None:

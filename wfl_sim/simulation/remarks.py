@@ -12,7 +12,7 @@ from channel_models import OutOfRangeWarning
 from wfl_sim.config.errors import Location
 from wfl_sim.device_models.availability import TraceAvailability
 from wfl_sim.device_models.mobility.trace import Trace
-from wfl_sim.methods.robust import Krum, TrimmedMean
+from wfl_sim.methods.robust import Krum, Median, TrimmedMean
 from wfl_sim.radio.allocation import MinimumEnergy, MinimumMakespan
 from wfl_sim.radio.allocation.allocator import ALLOCATORS
 from wfl_sim.radio.bands.cochannel import shares_bands
@@ -141,9 +141,10 @@ def window_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
 
 def robust_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
     """Yield what a robust rule cannot do with as few uploads as an aggregation has."""
-    rule, rounds, text = scenario.server.robust, scenario.rounds, ""
-    most = getattr(rounds, "take", 0) or getattr(rounds, "buffer", 0) or scenario.cohort
-    if isinstance(rule, TrimmedMean) and round(rule.share * most, 6) < 1:
+    rule, most, text = scenario.server.robust, scenario.most_uploads, ""
+    if isinstance(rule, Median) and most <= 2:
+        text = "the median of one or two uploads is their mean, and an aggregation has no more"
+    elif isinstance(rule, TrimmedMean) and round(rule.share * most, 6) < 1:
         text = f"a share of {rule.share:g} leaves out none of at most {most} uploads: the mean"
     elif isinstance(rule, Krum) and rule.take >= most:
         text = f"takes {rule.take} of at most {most} uploads, which is the mean"
