@@ -127,6 +127,8 @@ def test_a_shared_trunk_delays_a_round(tmp_path):
          "backhaul.links.1: links 'cell-1' and 'server' a second time"),
         ("{links: [{hub: server, ends: [cells]}, {hub: croe, ends: [core]}]}",
          "backhaul.links: leaves croe without a path to the server"),
+        ("{links: [{hub: cells, ends: [server]}]}",
+         "backhaul.links.0.hub: must be one node: `cells`"),
         ("{links: [{hub: core, ends: [cells]}]}", "leaves cell-0 without a path to the server"),
         ("{links: [{hub: server, ends: [cells]}], edge_servers: [e]}",
          "leaves e without a path to the server"),

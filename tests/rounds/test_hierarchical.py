@@ -9,6 +9,7 @@ from tests.simulation.test_simulation import check_laws
 from tests.simulation.test_training_runs import TRAINING
 from wfl_sim.config.errors import ScenarioError
 from wfl_sim.execution.store import Store
+from wfl_sim.simulation.remarks import edge_remarks
 from wfl_sim.simulation.simulation import Simulation
 
 TREE = (
@@ -133,6 +134,19 @@ def test_with_one_round_a_cloud_round_it_is_federated_averaging(tmp_path):
         network_only=True,
     ).run()
     assert network.spans == runs[1].spans
+
+
+def test_an_edge_server_without_cells_is_said(tmp_path):
+    """All cells hang on the west; `cells` may stand among other ends."""
+    tree = (
+        "backhaul={edge_servers: [west, east], links: [{hub: server, ends: [east], latency: 9 ms}, "
+        "{hub: west, ends: [cells, server]}]}"
+    )
+    found = [*edge_remarks(scenario(tmp_path, *TREE[:-1], tree, ROUNDS))]
+    assert found == [
+        (("backhaul", "edge_servers", 1), "no cell is nearest to east, which takes no part")
+    ]
+    assert not [*edge_remarks(scenario(tmp_path, *TREE, ROUNDS))]
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,13 @@ from wfl_sim.config.errors import Location
 from wfl_sim.device_models.availability import TraceAvailability
 from wfl_sim.device_models.mobility.trace import Trace
 from wfl_sim.methods.robust import Krum, Median, TrimmedMean
+from wfl_sim.network.carriers.backhaul_graph import nearest
 from wfl_sim.radio.allocation import MinimumEnergy, MinimumMakespan
 from wfl_sim.radio.allocation.allocator import ALLOCATORS
 from wfl_sim.radio.bands.cochannel import shares_bands
 from wfl_sim.radio.channel.propagation import FROZEN
 from wfl_sim.radio.power.base_station_power import EarthModel
-from wfl_sim.rounds import Asynchronous, Centralised
+from wfl_sim.rounds import Asynchronous, Centralised, Hierarchical
 from wfl_sim.scenario.scenario import Scenario
 from wfl_sim.simulation.feasibility import OutOfReach
 from wfl_sim.state import State, is_finite
@@ -155,6 +156,19 @@ def robust_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
         )
     if text:
         yield ("server", "robust"), text
+
+
+def edge_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
+    """Yield the edge servers to which no cell belongs."""
+    if scenario.backhaul is None or not isinstance(scenario.rounds, Hierarchical):
+        return
+    cells = [f"cell-{number}" for number in range(len(scenario.base_stations))]
+    graph, names = scenario.backhaul.graph(cells), scenario.backhaul.edge_servers
+    hubs = {nearest(graph, cell, names) for cell in cells}
+    for number, name in enumerate(names):
+        if name not in hubs:
+            text = f"no cell is nearest to {name}, which takes no part"
+            yield ("backhaul", "edge_servers", number), text
 
 
 def left_out_remarks(out_of_reach: OutOfReach, excluded: Sequence[int]) -> Iterator[str]:

@@ -26,6 +26,7 @@ from wfl_sim.simulation.learner_cache import LearnerCache, learning_of
 from wfl_sim.simulation.progress import listener_for
 from wfl_sim.simulation.remarks import (
     burst_remarks,
+    edge_remarks,
     frozen_remarks,
     left_out_remarks,
     loud_remarks,
@@ -47,6 +48,7 @@ _REMARKS = (
     sector_remarks,
     window_remarks,
     robust_remarks,
+    edge_remarks,
 )
 _VERSIONS = ("numpy", "scipy", "simpy", "torch", "transformers", "peft", "safetensors")
 

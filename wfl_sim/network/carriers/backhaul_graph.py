@@ -22,7 +22,7 @@ class BackhaulLinks:
 
     hub: str
     ends: tuple[str, ...]
-    """Names of nodes; `[cells]` for all cells."""
+    """Names of nodes; `cells` stands for all cells."""
     capacity: Capacity = 10e9
     """Capacity in each direction."""
     latency: Seconds = 1e-3
@@ -51,6 +51,9 @@ class BackhaulGraph:
         there = "cell-0 alone" if cells == 1 else f"cell-0 to cell-{cells - 1}"
         pairs: set[frozenset[str]] = set()
         for number, links in enumerate(self.links):
+            if links.hub == "cells":
+                message = "must be one node: `cells` are all of them, and stand among `ends`"
+                raise LocatedError(message, "links", number, "hub")
             for name in (links.hub, *_ends(links, names)):
                 if name.startswith("cell-") and name not in names:
                     raise LocatedError(f"{name!r} is no cell: there is {there}", "links", number)
@@ -113,6 +116,5 @@ def nearest(graph: "nx.Graph[str]", cell: str, hubs: Sequence[str]) -> str:
 
 
 def _ends(links: BackhaulLinks, cells: Sequence[str]) -> tuple[str, ...]:
-    if links.ends == ("cells",):
-        return tuple(cell for cell in cells if cell != links.hub)
-    return links.ends
+    others = [cell for cell in cells if cell != links.hub]
+    return tuple(name for end in links.ends for name in (others if end == "cells" else [end]))
