@@ -155,6 +155,11 @@ def test_with_training_others_have_none(files):
     assert line == "has no effect beside `interval`"
     (line,) = said(files, "privacy={clip: 1.0, delta: 1e-6}", text=TRAINED)
     assert line == "has no effect without a `noise_multiplier`"
+    (line,) = said(files, "privacy={}", text=TRAINED)
+    assert line == "has no effect without a `clip` and without `secure_aggregation`"
+    assert (
+        said(files, "privacy={secure_aggregation: {}}", "server.weights=equal", text=TRAINED) == []
+    )
     (line,) = said(files, "privacy={clip: 1.0, accountant: pld}", text=TRAINED)
     assert line == "has no effect without a `noise_multiplier`"
     (line,) = said(files, "data={kind: newswire, concept_shift: 0.01}", text=TRAINED)

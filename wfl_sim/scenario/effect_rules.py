@@ -187,6 +187,12 @@ RULES: Final = (
         "without a `preferred` duration",
     ),
     Rule(
+        "privacy",
+        lambda _, privacy: not privacy.clip and privacy.secure_aggregation is None,
+        "without a `clip` and without `secure_aggregation`",
+        words=1,
+    ),
+    Rule(
         "privacy.noise privacy.delta privacy.accountant",
         lambda _, privacy: not privacy.noise_multiplier,
         "without a `noise_multiplier`",
