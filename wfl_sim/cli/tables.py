@@ -17,9 +17,9 @@ from wfl_sim.config.registry import describe
 from wfl_sim.device_models import catalogue
 from wfl_sim.results import Goal, Run
 from wfl_sim.results.paired import SECONDS, PairedDifference
-from wfl_sim.results.statistics import mean_and_half_width
+from wfl_sim.results.statistics import by_label, mean_and_half_width
 from wfl_sim.results.summary import SummaryRow, number, summary
-from wfl_sim.results.totals import ENDS, FURTHER, further_means, further_totals, upload_counts
+from wfl_sim.results.totals import ENDS, further_table, further_totals, upload_counts
 from wfl_sim.scenario.builtin_kinds import FAMILIES
 
 if TYPE_CHECKING:
@@ -45,8 +45,6 @@ def closing(runs: Sequence[Run], goal: Goal) -> Iterator[Group]:
 
     What runs came to beside the joules of devices follows if there is more than the server.
     """
-    from wfl_sim.results.statistics import by_label
-
     rows = summary(runs, goal.metric, goal.scope, goal.target)
     costs = "" if math.isnan(rows[0].target) else f", costs to reach {rows[0].target:g}"
     names = ("seeds", "final", "reached", "rounds", "seconds", "joules", "Mbit")
@@ -66,8 +64,6 @@ def closing(runs: Sequence[Run], goal: Goal) -> Iterator[Group]:
 
 def comparison(runs: Sequence[Run], goal: Goal) -> Iterator[Group]:
     """Yield means over seeds by label: of whole runs, and of what it took to reach the target."""
-    from wfl_sim.results.statistics import by_label
-
     measured = [run for run in runs if goal.is_measured(run)]
     rows = summary(measured, goal.metric, goal.scope, goal.target) if measured else []
     finals = {row.label: row for row in rows}
@@ -105,12 +101,11 @@ def comparison(runs: Sequence[Run], goal: Goal) -> Iterator[Group]:
 
 def beside_devices(groups: Mapping[str, Sequence[Run]]) -> Iterator[Group]:
     """Yield what servers, base stations, carbon, handovers and privacy came to, means by label."""
-    further = further_means(groups)
-    names = [FURTHER[name][0] for each in [*further.values()][:1] for name in each]
-    table = _plain_table("label", names)
-    for label, means in further.items():
-        table.add_row(escape(label), *map(number, means.values()))
-    if names:
+    head, rows = further_table(groups)
+    table = _plain_table("label", head)
+    for label, means in rows.items():
+        table.add_row(escape(label), *map(number, means))
+    if head:
         yield Group("\nbeside the joules of devices", table)
 
 

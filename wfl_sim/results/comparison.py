@@ -122,7 +122,7 @@ def compared(runs: Sequence[Run], goal: Goal) -> pa.Table:
     components = [Column(f"joules_{name}", "float", "J", optional=True) for name in parts]
     more = further_totals(runs)
     further = [
-        Column(name, "float", unit, optional=True)
+        Column(name, "float", unit or "1", optional=True)
         for name, (_, unit) in FURTHER.items()
         if any(name in each for each in more)
     ]

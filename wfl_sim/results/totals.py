@@ -12,13 +12,13 @@ from wfl_sim.results.tables import natural_key
 
 ENDS: Final = ("uploads", "late", "dropped", "lost")
 FURTHER: Final = {
-    "server_joules": ("server (J)", "J"),
-    "station_joules": ("base stations (J)", "J"),
-    "grams_co2": ("CO2 (g)", "g"),
-    "handovers": ("handovers", "count"),
-    "epsilon": ("epsilon", "1"),
+    "server_joules": ("server", "J"),
+    "station_joules": ("base stations", "J"),
+    "grams_co2": ("CO2", "g"),
+    "handovers": ("handovers", ""),
+    "epsilon": ("epsilon", ""),
 }
-"""What `further_totals` may have: heading of a table, and unit."""
+"""What `further_totals` may have: its name in words, and its unit if it has one."""
 RESTING: Final = ("wait", "idle", "off")
 """Activities of a device that does nothing for the federation."""
 Quantity = Literal["seconds", "joules", "components"]
@@ -54,19 +54,21 @@ def further_totals(runs: Sequence[Run]) -> list[dict[str, float]]:
     return [{name: each[name] for name in FURTHER if name in each} for each in found]
 
 
-def further_means(groups: Mapping[str, Sequence[Run]]) -> dict[str, dict[str, float]]:
-    """Return the means over seeds of `further_totals` by label; NaN where a run has no value."""
+def further_table(groups: Mapping[str, Sequence[Run]]) -> tuple[list[str], dict[str, list[float]]]:
+    """Return headings, and for each label the means over seeds of `further_totals`.
+
+    A mean is NaN where a run has no value.
+    """
     found = iter(further_totals([run for runs in groups.values() for run in runs]))
     totals = {label: [next(found) for _ in runs] for label, runs in groups.items()}
-    names = {name for each in totals.values() for one in each for name in one}
-    return {
-        label: {
-            name: sum(one.get(name, math.nan) for one in each) / len(each)
-            for name in FURTHER
-            if name in names
-        }
+    named = {name for each in totals.values() for one in each for name in one}
+    names = [name for name in FURTHER if name in named]
+    means = {
+        label: [sum(one.get(name, math.nan) for one in each) / len(each) for name in names]
         for label, each in totals.items()
     }
+    titles = (FURTHER[name] for name in names)
+    return [f"{what} ({unit})" if unit else what for what, unit in titles], means
 
 
 def _further(manifest: Mapping[str, Any]) -> Iterator[tuple[str, float]]:

@@ -147,8 +147,8 @@ class Look:
         content = pickle.dumps(figure)
         one = len({axes.get_xlabel() for axes in panels}) == 1
         for number, axes in enumerate(panels):
-            along = [axes.get_ylabel(), axes.get_xlabel()]
-            what = next(filter(None, [axes.get_title(), *(along if one else along[::-1])]), "")
+            apart = axes.get_ylabel() if one else axes.get_xlabel()
+            what = axes.get_title() or apart or axes.get_xlabel() or axes.get_ylabel()
             named = cut(file_name(number + 1, what), 60)
             yield f"-{named}" if panels[1:] else "", self._alone(pickle.loads(content), number)
 

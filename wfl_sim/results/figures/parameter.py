@@ -34,7 +34,7 @@ from wfl_sim.results.figures.sweep_axes import Axis, RunValue, SweepLine, lines
 from wfl_sim.results.run import Run
 from wfl_sim.results.statistics import Estimate
 from wfl_sim.results.tables import file_name
-from wfl_sim.results.totals import further_totals
+from wfl_sim.results.totals import FURTHER, further_totals
 
 HEADER: Final = ("quantity", "of", "line", "value", "x", "mean", "half_width", "seeds")
 LEGEND: Final = 110
@@ -45,13 +45,6 @@ _APART: Final = 1.5
 """Points between the whiskers of lines, where there are many."""
 _SIGN: Final = 4.8
 """Width of a sign of a category, in points."""
-_FURTHER: Final = {
-    "station_joules": ("drawn by base stations", "J"),
-    "grams_co2": ("CO2", "g"),
-    "handovers": ("handovers", ""),
-    "epsilon": ("epsilon", ""),
-}
-"""Titles and units of what is drawn where runs have it."""
 WIDE: Final = 8
 """Ratio of the largest to the smallest value from which on an axis is logarithmic."""
 DASHED: Final = (0, (4, 2))
@@ -130,9 +123,9 @@ def _panels(runs: Sequence[Run], goal: Goal) -> list[Panel]:
         if measured and goal.target is not None:
             quantities["target"] = partial(_until_target, goal=goal, name=name)
         panels.append(Panel(title, unit, quantities))
-    for name, (title, unit) in _FURTHER.items():
-        if any(name in each for each in further_totals(runs)):
-            panels.append(Panel(title, unit, {"run": partial(_further, name=name)}))
+    there = {name for each in further_totals(runs) for name in each} - {"server_joules"}
+    for name in (name for name in FURTHER if name in there):
+        panels.append(Panel(*FURTHER[name], {"run": partial(_further, name=name)}))
     return panels if measured else panels[1:]
 
 

@@ -14,11 +14,10 @@ from wfl_sim.results.statistics import Cost, by_label, curve, default_target, es
 from wfl_sim.results.summary import summary
 from wfl_sim.results.tables import natural_key
 from wfl_sim.results.totals import (
-    FURTHER,
     Quantity,
     at_even_distances,
     battery_groups,
-    further_means,
+    further_table,
     hexagon_radius,
     level,
     sites,
@@ -101,10 +100,8 @@ def _summary(groups: Mapping[str, Sequence[Run]], goal: Goal) -> list[dict[str, 
 
 def _further(groups: Mapping[str, Sequence[Run]]) -> list[list[Any]]:
     """Return the table of what runs took beside the joules of devices: its head and its rows."""
-    means = further_means(groups)
-    names = next(iter(means.values()))
-    rows = [[label, *each.values()] for label, each in means.items()]
-    return [["label", *(FURTHER[name][0] for name in names)], *rows]
+    head, means = further_table(groups)
+    return [["label", *head], *([label, *each] for label, each in means.items())]
 
 
 def _curves(by_name: Mapping[str, Sequence[Run]], goal: Goal) -> list[dict[str, Any]]:
