@@ -14,7 +14,7 @@ from wfl_sim.config.errors import ScenarioError
 from wfl_sim.network.carriers.carrier import Carrier
 from wfl_sim.network.carriers.cell_carrier import CellCarrier
 from wfl_sim.network.carriers.transfer import TransferRequest
-from wfl_sim.radio.bands.interference import CoupledCells
+from wfl_sim.radio.bands.coupled_cells import CoupledCells
 from wfl_sim.radio.bands.load_interference import AverageLoadInterference
 from wfl_sim.radio.bands.medium import ActiveTransfers
 from wfl_sim.radio.power.transmit_power import CellPower, DevicePower

@@ -20,7 +20,7 @@ from wfl_sim.network.radio_record import RadioRecord
 from wfl_sim.radio.allocation.allocator import SenderFacts, unknown_senders
 from wfl_sim.radio.bands.band import build_band
 from wfl_sim.radio.bands.cochannel import cochannel
-from wfl_sim.radio.bands.interference import CoupledCells
+from wfl_sim.radio.bands.coupled_cells import CoupledCells
 from wfl_sim.radio.bands.load_interference import AverageLoadInterference
 from wfl_sim.radio.bands.ofdma import OfdmaBand
 from wfl_sim.radio.bands.slices import Slice

@@ -5,7 +5,7 @@ environment, 1973 (earliest deadline first).
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ from wfl_sim.radio.allocation.allocator import ALLOCATORS, Demands
 @dataclass(frozen=True)
 class EqualShare:
     """Processor sharing: 1/n of each resource block for each of n transfers."""
+
+    constant: ClassVar[bool] = True
+    """Whether shares stay the same until a transfer begins or ends."""
 
     def shares(self, demands: Demands) -> FloatArray:
         """Return (n, blocks) shares, all 1/n."""
@@ -36,6 +39,11 @@ class Weighted:
     """
 
     by_bits: bool = False
+
+    @property
+    def constant(self) -> bool:
+        """Whether shares stay the same until a transfer begins or ends."""
+        return not self.by_bits
 
     def shares(self, demands: Demands) -> FloatArray:
         """Return (n, blocks) shares, alike on all blocks."""
@@ -78,6 +86,9 @@ class Assigned:
 
     Shares that add up to more than 1 are divided by their sum.
     """
+
+    constant: ClassVar[bool] = True
+    """Whether shares stay the same until a transfer begins or ends."""
 
     def shares(self, demands: Demands) -> FloatArray:
         """Return (n, blocks) shares, alike on all blocks."""

@@ -24,6 +24,7 @@ from wfl_sim.radio.bands.block_rates import BlockRates
 from wfl_sim.radio.bands.medium import ActiveTransfers
 from wfl_sim.radio.bands.slices import Slice, parts
 from wfl_sim.radio.bands.subbands import Subbands
+from wfl_sim.radio.channel.propagation import TransportRate
 from wfl_sim.radio.channel.sampled_channel import SampledChannel
 from wfl_sim.radio.power.power_reduction import Modulation
 from wfl_sim.radio.power.transmit_power import PowerRule
@@ -156,6 +157,13 @@ class BandDivision(ABC):
             cell, direction = self.place
             raise AnswerError(self.allocator, f"on the {direction} of {cell}: {broken}")
         return np.asarray(shares), np.asarray(levels)
+
+    @cached_property
+    def constant(self) -> bool:
+        """Whether shares hold until a transfer begins or ends, and rates need nothing else."""
+        plain = not self.modulations and self.recorded is None
+        shannon = not isinstance(self.rate, TransportRate)
+        return plain and shannon and bool(getattr(self.allocator, "constant", False))
 
     @cached_property
     def _built_in(self) -> bool:

@@ -69,9 +69,8 @@ class BandPlan:
         """Set noise and mean interference in W on a block, all that the allocator knows of them."""
         self.strength = self.gain / noise
         self.max_units = self.band.max_units(self.traffic.links, self.strength)
-        self._efficiency = self.band.expected(
-            self.traffic, self._known, self.strength, self.max_units
-        )
+        known = self._known[:1] if self.constant else self._known
+        self._efficiency = self.band.expected(self.traffic, known, self.strength, self.max_units)
         self._average = self.band.averages(self.traffic, self._efficiency[0])
 
     def within_limits(self, holders: NDArray[np.intp]) -> bool:
@@ -92,6 +91,11 @@ class BandPlan:
         band, traffic = self.band, self.traffic
         alone = traffic.together is None and traffic.level is None
         return alone and traffic.unicast and not band.slices and not band.modulations
+
+    @property
+    def constant(self) -> bool:
+        """Whether one division of the band serves all steps."""
+        return self.band.constant and self.max_units is None and not self.learns
 
     @property
     def learns(self) -> bool:
@@ -175,6 +179,22 @@ class BandPlan:
         self.left = self.left - rate * self._lengths[step]
         self._average = rate + self._keep[step] * (self._average - rate)
         self.planned += 1
+
+    def rates_of(self, steps: slice, strength: FloatArray) -> list[Rates]:
+        """Return the rates of some steps at present shares and levels.
+
+        At a `strength` (m,), (blocks, m) or (steps, blocks, m).
+        """
+        present = ChannelState(self._present[steps], strength)
+        rates, watts, sinr = self.band.rates.of_shares(
+            self.traffic, self.shares, self.level, present, present
+        )
+        return [(rate, watts, mean) for rate, mean in zip(rates, sinr, strict=True)]
+
+    @property
+    def values(self) -> int:
+        """Number of samples in one step: blocks times links."""
+        return int(self._present[0].size)
 
     def keep(
         self, shares: FloatArray, level: FloatArray, present: ChannelState, known: ChannelState

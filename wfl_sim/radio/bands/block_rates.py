@@ -34,7 +34,7 @@ class ChannelState:
     """The channel of m links in one grid cell, true or estimated."""
 
     fading: NDArray[np.float32]
-    """(blocks, m) power gains of mean one."""
+    """(blocks, m) power gains of mean one; of several grid cells, (steps, blocks, m)."""
     strength: FloatArray
     """(m,) or (blocks, m): mean SINR of a link on a block for each W."""
     learned: Learned | None = None
@@ -146,7 +146,10 @@ class BlockRates:
         present: ChannelState,
         known: ChannelState,
     ) -> Rates:
-        """Return the rates of shares of blocks (n, blocks), at levels (n,) or (n, blocks)."""
+        """Return the rates of shares of blocks (n, blocks), at levels (n,) or (n, blocks).
+
+        Of several grid cells, rates and SINR are (steps, n); not for rates of transport blocks.
+        """
         if known.modulation is not None:
             state = replace(known, modulation=None)
             found = [
@@ -256,8 +259,10 @@ class BlockRates:
 
 
 def in_order(values: FloatArray) -> FloatArray:
-    """Sum (k, n) over the first axis in its order; NumPy's sum of one column has another."""
-    return np.asarray(values.cumsum(axis=0)[-1] if values.shape[1] == 1 else values.sum(axis=0))
+    """Sum (..., k, n) over k in its order; NumPy's sum of one column has another."""
+    if values.shape[-1] == 1:
+        return np.asarray(values.cumsum(axis=-2)[..., -1, :])
+    return np.asarray(values.sum(axis=-2))
 
 
 def worst(traffic: ActiveTransfers, values: NDArray[Any]) -> FloatArray:

@@ -1,19 +1,16 @@
-"""Coupled cells: co-channel bands planned together, with the interference between them.
+"""Interference between coupled cells.
 
 Uplink: on every resource block a cell receives the devices of other cells that hold this block.
 Downlink: a device receives every other cell that sends anything, on the whole band. Both follow the
-fading of the present grid cell. All cells plan their steps together: when a transfer begins or ends
-in one of them, all plan anew.
+fading of the present grid cell.
 
 An allocator knows the mean of the interference: over fading, and over the blocks on which others
 may send.
 """
 
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +18,6 @@ from numpy.typing import NDArray
 from wfl_sim.radio.bands.band_plan import BandPlan
 from wfl_sim.radio.bands.block_rates import in_order
 from wfl_sim.radio.bands.interference_tables import Heard, downlink_tables, uplink_tables
-from wfl_sim.radio.bands.medium import ActiveTransfers, LinkSamples, RatePlan
-from wfl_sim.radio.bands.ofdma import OfdmaBand
-from wfl_sim.radio.bands.plan_ahead import planned_ahead
-from wfl_sim.radio.cell import Direction
 from wfl_sim.radio.power.transmit_power import on_blocks
 
 FloatArray = NDArray[np.float64]
@@ -35,99 +28,6 @@ below it is modelled without fading (wfl_sim's default)."""
 MOST_FADING: Final = 16_384
 """Links between a cell and devices of others whose fading is followed at once, in each direction.
 Each takes about 0.1 MB; of more, the strongest are followed (wfl_sim's default)."""
-
-
-@dataclass(frozen=True)
-class CoupledCells:
-    """Bands on one grid of time and frequency; link number = cell x devices + device."""
-
-    bands: tuple[OfdmaBand, ...]
-    devices: int
-    direction: Direction
-
-    def plan(self, traffic: ActiveTransfers, now: float, steps: int) -> RatePlan:
-        """Divide all bands among their transfers, one fading sample after the other."""
-        steps = min(steps, self.bands[0].channel.most_steps(len(traffic.links)))
-        columns, plans = self._plans(traffic, now, steps)
-        kind = _UplinkInterference if self.direction == "uplink" else _DownlinkInterference
-        interference = kind(plans, steps)
-        for plan, mean in zip(plans, interference.means(), strict=True):
-            plan.expect(plan.band.block_noise + mean)
-        if not planned_ahead(plans, interference.heard):
-            self._plan_steps(plans, interference)
-        return _merged(columns, [plan.result() for plan in plans])
-
-    def _plan_steps(
-        self, plans: Sequence[BandPlan], interference: "_UplinkInterference | _DownlinkInterference"
-    ) -> None:
-        while all(plan.unfinished for plan in plans):
-            for plan in plans:
-                plan.divide()
-            for plan, power in zip(plans, interference.present(), strict=True):
-                states = plan.states(plan.gain / (plan.band.block_noise + power))
-                if plan.band.recorded is not None:
-                    plan.keep(plan.shares, plan.level, *states)
-                plan.record(
-                    plan.band.rates.of_shares(plan.traffic, plan.shares, plan.level, *states)
-                )
-
-    def _plans(
-        self, traffic: ActiveTransfers, now: float, steps: int
-    ) -> tuple[list[NDArray[np.intp]], list[BandPlan]]:
-        """Return the transfers (numbers) of each cell that has any, and their plans."""
-        cells, links = np.divmod(traffic.links, self.devices)
-        ends = np.append(traffic.first[1:], len(links))
-        owner = cells[traffic.first]
-        columns, plans = [], []
-        for number in np.unique(owner):
-            which = np.flatnonzero(owner == number)
-            spans = [links[traffic.first[i] : ends[i]] for i in which]
-            sizes = np.array([len(span) for span in spans])
-            mine = ActiveTransfers(
-                links=np.concatenate(spans),
-                first=np.cumsum(sizes) - sizes,
-                bits_left=traffic.bits_left[which],
-                weight=traffic.weight[which],
-                average_rate=traffic.average_rate[which],
-                start=traffic.start[which],
-                deadline=traffic.deadline[which],
-                together=traffic.beginnings(which),
-                level=None if traffic.level is None else traffic.level[which],
-                share=None if traffic.share is None else traffic.share[which],
-                offset=None if traffic.offset is None else traffic.offset[which],
-            )
-            columns.append(which)
-            plans.append(BandPlan(self.bands[number], mine, now, steps))
-        return columns, plans
-
-
-def _merged(columns: Sequence[NDArray[np.intp]], plans: Sequence[RatePlan]) -> RatePlan:
-    """Return one plan for the transfers of all cells."""
-    shape = len(plans[0].until), sum(map(len, columns))
-    rate, average_rate, power, sinr_db, offset = np.zeros((5, *shape))
-    for which, plan in zip(columns, plans, strict=True):
-        rate[:, which], average_rate[:, which] = plan.rate, plan.average_rate
-        power[:, which], sinr_db[:, which] = plan.power, plan.sinr_db
-        if plan.offset is not None:
-            offset[:, which] = plan.offset
-    return RatePlan(
-        until=plans[0].until,
-        rate=rate,
-        average_rate=average_rate,
-        time_constant=plans[0].time_constant,
-        duty=plans[0].duty,
-        power=power,
-        sinr_db=sinr_db,
-        offset=None if all(plan.offset is None for plan in plans) else offset,
-        samples=[
-            partial(_all_samples, step)
-            for step in zip(*(plan.samples for plan in plans), strict=True)
-        ],
-    )
-
-
-def _all_samples(cells: Sequence[LinkSamples]) -> list[tuple[int, Mapping[str, Any]]]:
-    return [link for samples in cells for link in samples()]
 
 
 def _mean_power(plan: BandPlan) -> FloatArray:
@@ -152,7 +52,7 @@ def _warn_of_means() -> None:
     )
 
 
-class _UplinkInterference:
+class UplinkInterference:
     """What cells receive of devices in other cells."""
 
     def __init__(self, plans: Sequence[BandPlan], steps: int) -> None:
@@ -191,9 +91,11 @@ class _UplinkInterference:
             for plan, gain in zip(self._plans, self._gain, strict=True)
         ]
 
-    def present(self) -> list[FloatArray]:
-        """(blocks, 1) W on each block in this step, for each plan."""
-        step = self._plans[0].planned
+    def present(self, steps: int | slice) -> list[FloatArray]:
+        """(blocks, 1) W on each block, or (steps, blocks, 1) for some steps, for each plan.
+
+        Transfers send with the shares and levels of their plans.
+        """
         sent = np.concatenate([_block_power(plan) for plan in self._plans])
         received = []
         for gain, strong, fading in zip(self._gain, self._strong, self._fading, strict=True):
@@ -202,8 +104,8 @@ class _UplinkInterference:
             if fading is not None:
                 faded = np.ascontiguousarray(mean[strong].T)
                 rest = np.maximum(total - in_order(mean[strong]), 0.0)
-                total = rest + (faded * fading[step]).sum(axis=1)
-            received.append(total[:, None])
+                total = rest + (faded * fading[steps]).sum(axis=-1)
+            received.append(total[..., None])
         return received
 
     def heard(self) -> Heard:
@@ -244,7 +146,7 @@ def _fading_of_others(
     return fading
 
 
-class _DownlinkInterference:
+class DownlinkInterference:
     """What devices receive of other cells that send."""
 
     def __init__(self, plans: Sequence[BandPlan], steps: int) -> None:
@@ -278,14 +180,13 @@ class _DownlinkInterference:
             for plan, means in zip(self._plans, self._mean, strict=True)
         ]
 
-    def present(self) -> list[FloatArray]:
-        """(blocks, m) W on each block in this step, for the links of each plan."""
-        step = self._plans[0].planned
+    def present(self, steps: int | slice) -> list[FloatArray]:
+        """(blocks, m) W on each block for the links of each plan; as above for some steps."""
         received = []
         for plan, means, fadings in zip(self._plans, self._mean, self._fading, strict=True):
             total = np.zeros((plan.band.blocks, len(plan.traffic.links)))
             for mean, fading in zip(means, fadings, strict=True):
-                total += mean if fading is None else mean * fading[step]
+                total = total + (mean if fading is None else mean * fading[steps])
             received.append(total)
         return received
 

@@ -1,7 +1,7 @@
 """OFDMA: a band of resource blocks, divided among transfers by an allocator.
 
 The allocator knows the channel as it was some time before; the rate that is delivered follows the
-channel of the present grid cell. `wfl_sim.radio.bands.interference` couples cells.
+channel of the present grid cell. `wfl_sim.radio.bands.coupled_cells` couples cells.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from wfl_sim.radio.bands.band_division import BandDivision
 from wfl_sim.radio.bands.band_plan import BandPlan
 from wfl_sim.radio.bands.block_rates import Rates
 from wfl_sim.radio.bands.medium import ActiveTransfers, RatePlan
-from wfl_sim.radio.bands.plan_ahead import planned_ahead
+from wfl_sim.radio.bands.plan_ahead import planned_ahead, planned_at_once
 
 FloatArray = NDArray[np.float64]
 
@@ -29,7 +29,7 @@ class OfdmaBand(BandDivision):
         if self.background is not None:
             noise = noise + self.background(traffic.links, now)
         plan.expect(noise)
-        if not planned_ahead([plan]):
+        if not (planned_at_once([plan], lambda _: [plan.strength]) or planned_ahead([plan])):
             while plan.unfinished:
                 plan.record(self._plan_step(plan))
         return plan.result()

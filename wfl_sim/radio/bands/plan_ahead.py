@@ -1,7 +1,7 @@
-"""Steps of plans that are left to a compiled loop."""
+"""Steps of plans that need not be planned one by one in Python."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,37 @@ from wfl_sim.radio.bands.interference_tables import NOTHING_HEARD, Heard
 from wfl_sim.radio.power.transmit_power import CellPower, DevicePower
 
 FloatArray = NDArray[np.float64]
+
+_VALUES: Final = 2**15
+"""Samples whose rates are computed at once: they fit into the processor's cache."""
+
+
+def planned_at_once(
+    plans: Sequence[BandPlan], strengths: Callable[[slice], Sequence[FloatArray]]
+) -> bool:
+    """Divide bands once for all steps; return False where each step needs a division of its own.
+
+    Args:
+        plans: of cells; a transfer that ends in one ends all of them.
+        strengths: gives in some steps the mean SINR of the links of each plan on a block for each
+            W, (m,), (blocks, m) or (steps, blocks, m).
+    """
+    if not all(plan.constant for plan in plans):
+        return False
+    for plan in plans:
+        plan.divide()
+    at_once = max(1, _VALUES // sum(plan.values for plan in plans))
+    while all(plan.unfinished for plan in plans):
+        steps = slice(plans[0].planned, plans[0].planned + at_once)
+        found = [
+            plan.rates_of(steps, strength)
+            for plan, strength in zip(plans, strengths(steps), strict=True)
+        ]
+        for rates in zip(*found, strict=True):
+            if all(plan.unfinished for plan in plans):
+                for plan, mine in zip(plans, rates, strict=True):
+                    plan.record(mine)
+    return True
 
 
 def planned_ahead(
