@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import channel_models as cm
+from wfl_sim.radio.channel import sampled_channel
 from wfl_sim.radio.channel.lazy_fading import LazyFading
 from wfl_sim.radio.channel.sampled_channel import SampledChannel
 from wfl_sim.randomness import stream
@@ -58,7 +59,8 @@ def test_a_run_of_samples_is_the_samples_one_by_one():
     assert (run == [channel.gain(links, k, 1)[0] for k in range(250, 262)]).all()
 
 
-def test_samples_made_ahead_are_the_same_to_the_bit():
+def test_samples_made_ahead_are_the_same_to_the_bit(monkeypatch):
+    monkeypatch.setattr(sampled_channel, "_WORTH_A_THREAD", 1)
     links = 60
     alone, process = make(links)
     made = []
@@ -84,7 +86,9 @@ def test_samples_made_ahead_are_the_same_to_the_bit():
     assert {block for name, block in made if name.startswith("ahead")} >= {1, 2}
 
 
-def test_what_goes_wrong_ahead_is_raised_when_it_is_needed():
+def test_what_goes_wrong_ahead_is_raised_when_it_is_needed(monkeypatch):
+    monkeypatch.setattr(sampled_channel, "_WORTH_A_THREAD", 1)
+
     class Broken:
         def power_grid(self, first, count, step, offsets, links):
             if first:

@@ -27,6 +27,8 @@ _MANY: Final = 256
 """Links of one direction whose fading is forgotten when nobody is on the air."""
 _LINKS_AT_ONCE: Final = 16
 """Links in one call of the fading, so that its result stays in the processor's cache."""
+_WORTH_A_THREAD: Final = 2**17
+"""Values of a block from which a thread is quicker than its beginning: a millisecond of work."""
 _COMPILED_AT_ONCE: Final = 4096
 """Links in one call of compiled loops, which look after the cache themselves."""
 
@@ -154,7 +156,8 @@ class SampledChannel:
 
     def _read_ahead(self, threads: Executor, number: int, links: NDArray[np.intp]) -> None:
         """Start making a block for the links on the air now, unless one is pending or there."""
-        if self._pending is None and number not in self._samples:
+        worth = len(links) * self._cells * len(self._offsets) >= _WORTH_A_THREAD
+        if worth and self._pending is None and number not in self._samples:
             samples = self._empty_block()
             work = threads.submit(self._make, samples, number, links)
             self._pending = number, samples, work
@@ -189,6 +192,7 @@ class _Samples:
         self._column = np.full(links, -1, dtype=np.intp)
         self._values = np.empty((cells, blocks, _LINKS_AT_ONCE), dtype=np.float32)
         """(cells of the grid, resource blocks, columns): links that compete are neighbours."""
+        self._added: list[NDArray[np.intp]] = []
         self._used = 0
 
     @property
@@ -198,7 +202,9 @@ class _Samples:
 
     def clear(self) -> None:
         """Forget all links."""
-        self._column[:] = -1
+        for links in self._added:
+            self._column[links] = -1
+        self._added.clear()
         self._used = 0
 
     def missing(self, links: NDArray[np.intp]) -> NDArray[np.intp]:
@@ -208,8 +214,10 @@ class _Samples:
 
     def reserve(self, more: int) -> None:
         """Reserve memory for so many more links."""
-        needed = self._used + more
-        if needed > self._values.shape[2]:
+        needed, columns = self._used + more, self._values.shape[2]
+        # What is made for few links alone is then taken as it is.
+        alone = not self._used and columns <= _LINKS_AT_ONCE and needed != columns
+        if needed > columns or alone:
             shape = (*self._values.shape[:2], max(needed, 2 * self._used))
             values = np.empty(shape, dtype=np.float32)
             values[..., : self._used] = self._values[..., : self._used]
@@ -219,6 +227,7 @@ class _Samples:
         """Add samples (links, cells, blocks) of new links; call `reserve` before."""
         first, self._used = self._used, self._used + len(links)
         self._column[links] = np.arange(first, self._used)
+        self._added.append(links)
         values = power.transpose(1, 2, 0)
         fits = values.shape == self._values.shape and values.dtype == np.float32
         if fits and values.flags.c_contiguous:
