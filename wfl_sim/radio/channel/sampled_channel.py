@@ -218,7 +218,8 @@ class _Samples:
         # What is made for few links alone is then taken as it is.
         alone = not self._used and columns <= _LINKS_AT_ONCE and needed != columns
         if needed > columns or alone:
-            shape = (*self._values.shape[:2], max(needed, 2 * self._used))
+            room = needed if alone else max(needed, 2 * self._used, _LINKS_AT_ONCE)
+            shape = (*self._values.shape[:2], room)
             values = np.empty(shape, dtype=np.float32)
             values[..., : self._used] = self._values[..., : self._used]
             self._values = values
