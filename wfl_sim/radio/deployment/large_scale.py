@@ -1,7 +1,8 @@
 """Large-scale gains: path loss, antenna patterns and shadowing between cells and devices."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from functools import cached_property
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,9 @@ from wfl_sim.radio.cell import CellConfig, only_wired
 from wfl_sim.randomness import stream
 
 FloatArray = NDArray[np.float64]
+
+_LINKS_AT_ONCE: Final = 2**16
+"""Links whose path loss is computed in one call: arrays of half a megabyte."""
 
 
 class _Streams(Sequence[np.random.Generator]):
@@ -109,52 +113,74 @@ class LargeScale:
             ValueError: a device that stays is nearer to a cell than its path-loss model allows.
         """
         offsets = self._offsets(positions)
-        found = [
-            self._gain_db(number, devices, positions, offsets[:, number])
-            for number in range(len(self._cells))
-        ]
-        return np.asarray(cm.db_to_linear(np.array(found)))
+        found = np.zeros((len(self._cells), len(devices)))
+        at_once = max(1, _LINKS_AT_ONCE // max(len(devices), 1))
+        for alike in () if only_wired(self._cells) else self._alike:
+            for begin in range(0, len(alike), at_once):
+                cells = alike[begin : begin + at_once]
+                found[cells] = self._gains_db(cells, devices, positions, offsets[:, cells])
+        return np.asarray(cm.db_to_linear(found))
 
-    def _gain_db(
-        self, number: int, devices: NDArray[np.intp], positions: FloatArray, offsets: FloatArray
+    @cached_property
+    def _alike(self) -> list[list[int]]:
+        """Numbers of the cells that share what path loss depends on."""
+        groups: dict[tuple[Any, ...], list[int]] = {}
+        for number, cell in enumerate(self._cells):
+            alone = number if cell.channel.link_gains is not None else None
+            key = id(cell.channel), cell.carrier, cell.base_height, alone
+            groups.setdefault(key, []).append(number)
+        return list(groups.values())
+
+    def _gains_db(
+        self,
+        cells: list[int],
+        devices: NDArray[np.intp],
+        positions: FloatArray,
+        offsets: FloatArray,
     ) -> FloatArray:
-        cell, heights = self._cells[number], self._heights[devices]
-        if only_wired(self._cells):
-            return np.zeros(len(devices))
-        if (table := cell.channel.link_gains) is not None:
-            return self._from_table(number, devices, table)
-        model = cell.channel.pathloss
+        """Return gains (cells, n) in dB; offsets (n, cells, 2) in m."""
+        first = self._cells[cells[0]]
+        channel, model = first.channel, first.channel.pathloss
+        if channel.link_gains is not None:
+            return self._from_table(cells[0], devices, channel.link_gains)
+        shape = len(cells), len(devices)
+        links, offsets = np.tile(devices, len(cells)), offsets.swapaxes(0, 1).reshape(-1, 2)
+        heights = self._heights[links]
         least = float(getattr(model, "minimum_distance", 0.0))
         distance = hypot(offsets[:, 0], offsets[:, 1])
-        distance = np.where(self._moves[devices], np.maximum(distance, least), distance)
-        los = self._los(number, devices, positions, distance, heights)
-        inside = np.isin(devices, list(self._walls))
-        self.sight[number, devices] = los & ~inside
-        loss = model.loss_db(
-            distance, cell.carrier, base_height=cell.base_height, terminal_height=heights, los=los
+        distance = np.where(self._moves[links], np.maximum(distance, least), distance)
+        los = self._los(cells, devices, positions, distance.reshape(shape)).ravel()
+        inside = np.isin(links, list(self._walls))
+        self.sight[np.array(cells)[:, None], devices] = (los & ~inside).reshape(shape)
+        place: dict[str, Any] = {
+            "base_height": first.base_height,
+            "terminal_height": heights,
+            "los": los,
+        }
+        loss = numbers(
+            model, "loss_db", model.loss_db(distance, first.carrier, **place), links.shape
         )
-        loss = numbers(model, "loss_db", loss, devices.shape)
-        azimuth, zenith = cm.direction(np.zeros(2), offsets, cell.base_height, heights)
-        field = self._shadowing[number]
-        if isinstance(cell.channel.shadowing, cm.ScenarioShadowing):
+        azimuth, zenith = cm.direction(np.zeros(2), offsets, first.base_height, heights)
+        entry = self._entry_db(first, devices)
+        scale = apart = None
+        if isinstance(channel.shadowing, cm.ScenarioShadowing):
             assert isinstance(model, cm.Tr38901Model)
-            sigma = model.shadowing_sigma_db(
-                distance,
-                cell.carrier,
-                base_height=cell.base_height,
-                terminal_height=heights,
-                los=los,
-            )
-            apart = np.asarray(model.shadowing_decorrelation(los))
-            sigma = np.where(inside, cell.channel.entry.shadowing_sigma_db, sigma)
-            apart = np.where(inside, cell.channel.entry.shadowing_decorrelation, apart)
-            shadowing = sigma * field.at(positions / apart[:, None])
-        else:
-            law = cell.channel.shadowing
-            shadowing = numbers(law, "realise", field.at(positions, devices), devices.shape)
-        loss = loss + shadowing + self._entry_db(cell, devices)
-        gain = cell.antenna.gain_db(azimuth, zenith)
-        return np.asarray(numbers(cell.antenna, "gain_db", gain, devices.shape) - loss)
+            sigma = model.shadowing_sigma_db(distance, first.carrier, **place)
+            scale = np.where(inside, channel.entry.shadowing_sigma_db, sigma).reshape(shape)
+            far = np.asarray(model.shadowing_decorrelation(los))
+            apart = np.where(inside, channel.entry.shadowing_decorrelation, far).reshape(shape)
+        found = np.empty(shape)
+        each = zip(loss.reshape(shape), azimuth.reshape(shape), zenith.reshape(shape), strict=True)
+        for row, (number, (lost, east, up)) in enumerate(zip(cells, each, strict=True)):
+            field, antenna = self._shadowing[number], self._cells[number].antenna
+            if scale is not None and apart is not None:
+                shadowing = scale[row] * field.at(positions / apart[row][:, None])
+            else:
+                shadowing = field.at(positions, devices)
+                shadowing = numbers(channel.shadowing, "realise", shadowing, devices.shape)
+            gain = numbers(antenna, "gain_db", antenna.gain_db(east, up), devices.shape)
+            found[row] = gain - (lost + shadowing + entry)
+        return found
 
     def _from_table(
         self, number: int, devices: NDArray[np.intp], table: Mapping[int, float]
@@ -187,25 +213,28 @@ class LargeScale:
 
     def _los(
         self,
-        number: int,
+        cells: list[int],
         devices: NDArray[np.intp],
         positions: FloatArray,
         distance: FloatArray,
-        heights: FloatArray,
     ) -> NDArray[np.bool_]:
-        model = self._cells[number].channel.pathloss
-        chance = model.los_probability(distance, terminal_height=heights)
-        chance = numbers(model, "los_probability", chance, devices.shape, least=0, most=1)
-        los = np.asarray(chance >= 1.0)
-        open_ = np.flatnonzero((chance > 0.0) & (chance < 1.0))
-        moving = open_[self._moves[devices[open_]]]
-        staying = open_[~self._moves[devices[open_]]]
-        site = self._sites[number]
-        if moving.size:
-            los[moving] = self._sight[site].at(positions[moving], chance[moving])
-        if staying.size:
-            los[staying] = self._marks(site)[devices[staying]] < chance[staying]
-        return los
+        """Return which devices have line of sight to the cells, at distances (cells, n)."""
+        model = self._cells[cells[0]].channel.pathloss
+        heights = np.tile(self._heights[devices], len(cells))
+        chance = model.los_probability(distance.ravel(), terminal_height=heights)
+        chance = numbers(model, "los_probability", chance, heights.shape, least=0, most=1)
+        chance = chance.reshape(distance.shape)
+        found = np.asarray(chance >= 1.0)
+        for number, open_, los in zip(cells, chance, found, strict=True):
+            some = np.flatnonzero((open_ > 0.0) & ~los)
+            moving = some[self._moves[devices[some]]]
+            staying = some[~self._moves[devices[some]]]
+            site = self._sites[number]
+            if moving.size:
+                los[moving] = self._sight[site].at(positions[moving], open_[moving])
+            if staying.size:
+                los[staying] = self._marks(site)[devices[staying]] < open_[staying]
+        return found
 
     def _marks(self, site: str) -> FloatArray:
         """Return one draw from 0 to 1 a device, in the order of devices."""
