@@ -180,16 +180,36 @@ class BandPlan:
         self._average = rate + self._keep[step] * (self._average - rate)
         self.planned += 1
 
-    def rates_of(self, steps: slice, strength: FloatArray) -> list[Rates]:
-        """Return the rates of some steps at present shares and levels.
+    def rates_of(self, steps: slice, strength: FloatArray) -> Rates:
+        """Return the rates of k steps at present shares and levels: (k, n), W (n,) and (k, n).
 
-        At a `strength` (m,), (blocks, m) or (steps, blocks, m).
+        At a `strength` (m,), (blocks, m) or (k, blocks, m).
         """
         present = ChannelState(self._present[steps], strength)
-        rates, watts, sinr = self.band.rates.of_shares(
-            self.traffic, self.shares, self.level, present, present
-        )
-        return [(rate, watts, mean) for rate, mean in zip(rates, sinr, strict=True)]
+        return self.band.rates.of_shares(self.traffic, self.shares, self.level, present, present)
+
+    def steps_to_end(self, rate: FloatArray) -> int:
+        """Return after how many of the next k steps a transfer has ended; k if none ends."""
+        ended = np.flatnonzero(self._left_after(rate).min(axis=1) <= 0)
+        return int(ended[0]) + 1 if ended.size else len(rate)
+
+    def record_steps(self, rates: Rates) -> None:
+        """Take the rates of k steps, as `record` takes those of one."""
+        rate, watts, sinr = rates
+        steps = range(self.planned, self.planned + len(rate))
+        these = slice(steps.start, steps.stop)
+        self._rate[these], self._power[these], self._sinr[these] = rate, watts, sinr
+        self.left = self._left_after(rate)[-1]
+        for step, mine in zip(steps, rate, strict=True):
+            self._averages[step] = self._average
+            self._average = mine + self._keep[step] * (self._average - mine)
+        self.planned = steps.stop
+
+    def _left_after(self, rate: FloatArray) -> FloatArray:
+        """(k, n) bits left after each of the next k steps at rates (k, n)."""
+        lengths = self._lengths[self.planned : self.planned + len(rate), None]
+        left = np.concatenate((self.left[None], rate * lengths))
+        return np.asarray(np.subtract.accumulate(left, axis=0)[1:])
 
     @property
     def values(self) -> int:

@@ -42,10 +42,9 @@ def planned_at_once(
             plan.rates_of(steps, strength)
             for plan, strength in zip(plans, strengths(steps), strict=True)
         ]
-        for rates in zip(*found, strict=True):
-            if all(plan.unfinished for plan in plans):
-                for plan, mine in zip(plans, rates, strict=True):
-                    plan.record(mine)
+        done = min(plan.steps_to_end(rate) for plan, (rate, _, _) in zip(plans, found, strict=True))
+        for plan, (rate, watts, sinr) in zip(plans, found, strict=True):
+            plan.record_steps((rate[:done], watts, sinr[:done]))
     return True
 
 
