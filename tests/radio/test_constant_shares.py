@@ -24,7 +24,7 @@ DEVICE_POWER = DevicePower(np.linspace(0.05, 0.2, DEVICES), np.full(DEVICES, np.
 
 @dataclass(frozen=True)
 class StepByStep:
-    """An allocator that does not say that its shares stay the same."""
+    """An allocator of which nobody knows that its shares stay the same."""
 
     allocator: object
 
@@ -109,6 +109,21 @@ def test_coupled_cells(at_once, direction, allocator):
     assert len(at_once) > 2
     assert all(at_once)
     assert served(cells(StepByStep(allocator)), links) == quick
+
+
+@dataclass(frozen=True)
+class Alternating(EqualShare):
+    """One that is derived from a built-in one, with shares of its own."""
+
+    def shares(self, demands):
+        return super().shares(demands) * (demands.step % 2)
+
+
+def test_a_derived_allocator_is_asked_in_every_step(at_once):
+    ((end, *_),) = served(band(Alternating()), [[3]])
+    ((alone, *_),) = served(band(EqualShare()), [[3]])
+    assert at_once[0] is False
+    assert end > 1.5 * alone
 
 
 def test_what_a_step_changes_is_divided_anew(at_once):

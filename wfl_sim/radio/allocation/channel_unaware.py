@@ -5,7 +5,7 @@ environment, 1973 (earliest deadline first).
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +20,6 @@ from wfl_sim.radio.allocation.allocator import ALLOCATORS, Demands
 @dataclass(frozen=True)
 class EqualShare:
     """Processor sharing: 1/n of each resource block for each of n transfers."""
-
-    constant: ClassVar[bool] = True
-    """Whether shares stay the same until a transfer begins or ends."""
 
     def shares(self, demands: Demands) -> FloatArray:
         """Return (n, blocks) shares, all 1/n."""
@@ -39,11 +36,6 @@ class Weighted:
     """
 
     by_bits: bool = False
-
-    @property
-    def constant(self) -> bool:
-        """Whether shares stay the same until a transfer begins or ends."""
-        return not self.by_bits
 
     def shares(self, demands: Demands) -> FloatArray:
         """Return (n, blocks) shares, alike on all blocks."""
@@ -86,9 +78,6 @@ class Assigned:
 
     Shares that add up to more than 1 are divided by their sum.
     """
-
-    constant: ClassVar[bool] = True
-    """Whether shares stay the same until a transfer begins or ends."""
 
     def shares(self, demands: Demands) -> FloatArray:
         """Return (n, blocks) shares, alike on all blocks."""
@@ -140,3 +129,11 @@ class EarliestDeadline:
 
 CHANNEL_UNAWARE: Final = (Assigned, EqualShare, Weighted, Fixed, RoundRobin, EarliestDeadline)
 """Allocators that do not look at `Demands.efficiency`."""
+
+
+def keeps_shares(allocator: object) -> bool:
+    """Return whether an allocator's shares stay the same until a transfer begins or ends."""
+    # Classes derived from these may have methods of their own, which must be asked.
+    if type(allocator) is Weighted:
+        return not allocator.by_bits
+    return type(allocator) in (Assigned, EqualShare)

@@ -19,6 +19,7 @@ from wfl_sim.radio.allocation.allocator import (
     broken_rule,
     unknown_senders,
 )
+from wfl_sim.radio.allocation.channel_unaware import keeps_shares
 from wfl_sim.radio.bands.block_limit import BlockLimit, allocate_within_limits
 from wfl_sim.radio.bands.block_rates import BlockRates
 from wfl_sim.radio.bands.medium import ActiveTransfers
@@ -163,7 +164,7 @@ class BandDivision(ABC):
         """Whether shares hold until a transfer begins or ends, and rates need nothing else."""
         plain = not self.modulations and self.recorded is None
         shannon = not isinstance(self.rate, TransportRate)
-        return plain and shannon and bool(getattr(self.allocator, "constant", False))
+        return plain and shannon and keeps_shares(self.allocator)
 
     @cached_property
     def _built_in(self) -> bool:
