@@ -170,7 +170,10 @@ class McsRate:
         """bit/s/Hz, MCS and effective SINR in dB of transport blocks, (n,) each."""
         expected_db = self._effective_db(known, weight, first)
         chosen = self._goodput_at(np.arange(len(expected_db))[:, None], expected_db).argmax(axis=0)
-        found = self._effective_db(sinr, weight, first, chosen)
+        if sinr is known:
+            found = expected_db[chosen, np.arange(len(first))]
+        else:
+            found = self._effective_db(sinr, weight, first, chosen)
         return self._goodput_at(chosen, found), chosen, found
 
     def _effective_db(

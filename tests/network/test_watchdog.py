@@ -283,6 +283,29 @@ def test_uploads_on_the_way_at_the_end_are_counted_and_said(tmp_path):
     assert remarks(totals)[0].endswith("neither received nor lost")
 
 
+@pytest.mark.parametrize(
+    ("rounds", "used"),
+    [
+        ("{kind: asynchronous, count: 12, clients: 6, buffer: 2, oldest: 0}", 24),
+        ("{kind: asynchronous, count: 12, clients: 6, buffer: 2}", 24),
+        ("{kind: over-selection, count: 4, clients: 6, take: 4}", 16),
+        ("{kind: deadline, count: 3, deadline: 1 min}", 18),
+    ],
+)
+def test_uploads_that_rounds_do_not_use_are_counted_and_said(tmp_path, rounds, used):
+    result = outcome(tmp_path, f"rounds={rounds}", text=BASE)
+    arrived = [s for s in result.spans if s.activity == "upload" and s.outcome == "done"]
+    unused = result.totals.get("unused_uploads", 0)
+    assert len(arrived) - used >= unused
+    said = [line for line in remarks(result.totals) if "were not used" in line]
+    if "oldest" in rounds:
+        assert unused > 0
+        assert said == [f"{unused} uploads arrived and were not used: too late, or too old a state"]
+    else:
+        assert not unused
+        assert not said
+
+
 def test_states_that_are_not_finite_are_named_and_said(tmp_path):
     """NaN, and both infinities, anywhere in the shared state or a private one."""
     good = {"a": np.ones(3), "b": np.zeros((2, 2), np.float32)}

@@ -116,6 +116,8 @@ class RunContext:
     """Number of times that the server, or an edge server, was to aggregate what has arrived."""
     empty_aggregations: int = 0
     """Number of those for which nothing had arrived."""
+    unused_uploads: int = 0
+    """Number of uploads that arrived, and that the rounds did not use."""
     partial_pools: int = 0
     """Number of cohorts that were selected while some devices were not available."""
     maybe_unavailable: set[int] = field(default_factory=set)

@@ -186,6 +186,7 @@ def gather(
 def reject(federation: Federation, contribution: Contribution) -> None:
     """Tell a device that its upload has arrived and is not used."""
     if contribution.upload is not None:
+        federation.context.unused_uploads += 1
         federation.context.plan.reject(contribution.device.index, contribution.upload)
 
 

@@ -38,6 +38,8 @@ def remarks(totals: Mapping[str, Any]) -> list[str]:
     lines = []
     if rounds["empty"]:
         lines.append(f"{rounds['empty']} of {rounds['aggregations']} rounds aggregated nothing")
+    if unused := totals.get("unused_uploads"):
+        lines.append(f"{unused:,} uploads arrived and were not used: too late, or too old a state")
     if under_way:
         lines.append(
             f"{under_way:,} bits of uploads were under way to the server when the run ended, "

@@ -171,11 +171,11 @@ class BlockRates:
             rate = in_order(share * self.rate.spectral_efficiency(sinr))
         else:
             link, block = np.nonzero(shares)
-            seen = known.sinr(power)
+            true = sinr[block, link]
             rate = self._transported(
                 link,
-                seen[block, link],
-                sinr[block, link],
+                true if known is present else known.sinr(power)[block, link],
+                true,
                 shares[link, block],
                 len(held),
                 known.learned,

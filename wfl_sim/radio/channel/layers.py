@@ -1,6 +1,7 @@
 """Spatial layers: ports of a base station that combine what they receive, and the rank rule."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Annotated, Any
 
 import numpy as np
@@ -54,24 +55,29 @@ class Layers:
         self, known: FloatArray, sinr: FloatArray, weight: FloatArray, first: NDArray[np.intp]
     ) -> FloatArray:
         """bit/s/Hz (n,) of the rank that promises the most on `known`; see `TransportRate`."""
-        best, given = np.full(len(first), -1.0), np.zeros(len(first))
-        for layers, scale in self._ranks:
-            seen, true = known * scale, sinr * scale
-            promised = layers * self._carried(seen, seen, weight, first)
-            better = promised > best
-            best = np.where(better, promised, best)
-            given = np.where(better, layers * self._carried(seen, true, weight, first), given)
-        return given
+        layers, scales = (np.array(each) for each in zip(*self._ranks, strict=True))
+        seen = (known * scales[:, None]).ravel()
+        begins = (first + len(known) * np.arange(len(layers))[:, None]).ravel()
+        promised = self._carried(seen, seen, np.tile(weight, len(layers)), begins)
+        best = (layers[:, None] * promised.reshape(len(layers), -1)).argmax(axis=0)
+        scale = np.repeat(scales[best], np.diff(np.append(first, len(known))))
+        true = sinr * scale
+        seen = true if sinr is known else known * scale
+        return np.asarray(layers[best] * self._carried(seen, true, weight, first))
 
     @property
     def _ranks(self) -> list[tuple[int, float]]:
         """Numbers of layers, and the SINR of a layer for each of one port."""
         return [(n, (self.ports - n + 1) / n) for n in range(1, self.layers + 1)]
 
+    @cached_property
+    def _transport(self) -> TransportRate | None:
+        return self.map if isinstance(self.map, TransportRate) else None
+
     def _carried(
         self, known: FloatArray, sinr: FloatArray, weight: FloatArray, first: NDArray[np.intp]
     ) -> FloatArray:
-        if isinstance(self.map, TransportRate):
-            return self.map.transport_efficiency(known, sinr, weight, first)
+        if self._transport is not None:
+            return self._transport.transport_efficiency(known, sinr, weight, first)
         rates = weight * self.map.spectral_efficiency(sinr)
         return np.asarray(np.add.reduceat(rates, first) / np.add.reduceat(weight, first))
