@@ -67,7 +67,8 @@ def test_the_plan_is_that_of_a_general_optimiser(time, circuit):
 
 def test_who_cannot_be_in_time_has_all_its_clock_and_power():
     case = problem(2.0)  # the second computes for 2 s at full clock
-    clock, share, level = case.plan(BAND)
+    with pytest.warns(UserWarning, match="cannot compute and send `within` its time"):
+        clock, share, level = case.plan(BAND)
     assert (clock[1], level[1]) == (1, 1)
     assert share[1] == pytest.approx(1 / 3)
     ends, _ = cost(case, clock, share, level)

@@ -8,6 +8,7 @@ device is on its own; the price is the one at which the band is full.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 _GRID: Final = np.linspace(-0.5, 0.5, 21)
 _ZOOMS: Final = (1.0, 0.1, 0.01)
+_LATE: Final = (
+    "joint-plan: devices that cannot compute and send `within` its time have an even share of the "
+    "band, at full clock and power"
+)
 
 
 @ROUNDS("joint-plan")
@@ -153,6 +158,8 @@ class JointEnergy:
             needed = np.where(fast > 0, self.rates.needed(self.bits / fast), np.inf)
             late, left = late_ones(needed, band)
             meets = ~late
+            if late.any():
+                warnings.warn(_LATE, stacklevel=2)
             if meets.any():
                 clock[meets], width[meets], level[meets] = self._some(meets)._on_time(left)
         return clock, width / band, np.clip(level, 1e-9, 1.0)
