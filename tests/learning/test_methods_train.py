@@ -345,6 +345,20 @@ def test_a_central_server_learns_from_everybody(tmp_path: Path) -> None:
     assert learner.recipe == Simulation(loaded.scenario).learner.recipe
 
 
+def test_a_central_server_has_no_drift_to_correct(tmp_path: Path, pretrained: Folder) -> None:
+    """SCAFFOLD on one server is SGD."""
+    write_texts(tmp_path)
+    ends = []
+    for kind in ("scaffold", "fedit"):
+        method = f"{{kind: {kind}, lora: {{rank: 2}}, local: {{optimizer: sgd, lr: 0.1}}}}"
+        text = SCENARIO.format(folder=pretrained("bert").pretrained, method=method, rank="")
+        (tmp_path / "a.yaml").write_text(text.replace("synchronous", "centralised"))
+        (loaded,) = load(tmp_path / "a.yaml")
+        ends.append(Simulation(loaded.scenario).run(Store(tmp_path / kind)).states["shared"])
+    for name, value in ends[1].items():
+        np.testing.assert_array_equal(ends[0][name], value)
+
+
 def test_a_run_with_noise_tells_what_it_has_spent(tmp_path: Path, pretrained: Folder) -> None:
     pytest.importorskip("opacus")
     text = SCENARIO.format(

@@ -279,9 +279,11 @@ def test_scaffold_by_hand():
 
     method = METHODS.find("scaffold")(local=Local(steps=8, lr=0.1, optimizer="sgd"))
     x, c = {"lora/a": np.float32([1])}, {"control/lora/a": np.float32([0.5])}
-    run = method.local_update({**x, **c}, {}, None)
+    run = method.local_update({**x, **c}, {}, SimpleNamespace(device=0))
     request = next(run)
     assert request.correction["lora/a"].tolist() == [0.5]
+    alone = next(method.local_update({**x, **c}, {}, SimpleNamespace(device=-1)))
+    assert alone.correction["lora/a"].tolist() == [0]  # the server has no drift to correct
     with pytest.raises(StopIteration) as stop:
         run.send({"lora/a": np.float32([0.2])})
     sent, kept = stop.value.value.upload, stop.value.value.kept

@@ -59,9 +59,12 @@ class Scaffold(FedIT):
         return _with(shapes, _CONTROL)
 
     def local_update(self, received: State, kept: State, client: ClientContext) -> LocalRun:
-        """c_k+ = c_k - c + (x - y_k) / (K eta); c_k stays where the server does not hear of it."""
+        """c_k+ = c_k - c + (x - y_k) / (K eta); c_k stays where the server does not hear of it.
+
+        A server that trains by itself has no drift to correct: its c_k is c.
+        """
         x, c = of_parts(received, "lora", "head"), under(_CONTROL, received)
-        c_k = kept or times(0, c)
+        c_k = c if client.device < 0 else kept or times(0, c)
         y = yield Train(phase=self.phases[0], start=x, correction=minus(c, c_k))
         steps = self.local.of(client.examples).steps if self.local.epochs else self.local.steps
         scale = 1 / (steps * self.local.lr)
