@@ -16,7 +16,7 @@ from transformers import (
 
 from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.objectives import logits, supervised_loss
-from wfl_sim.learning.peft import attach, reset
+from wfl_sim.learning.peft import attach, muted, reset
 from wfl_sim.learning.tokenized import TokenizedTexts
 from wfl_sim.methods.parts import Adapter, Head, LoRA, Part
 
@@ -156,6 +156,27 @@ def test_two_loras_add_up(network: Build) -> None:
         outputs.append(logits(model, batch()))
     assert not torch.allclose(outputs[0], before)
     assert not torch.allclose(outputs[1], outputs[0])
+
+
+def test_what_is_muted_within_leaves_what_is_muted_around(network: Build) -> None:
+    """As where alignment asks the reference policy in a phase that mutes a LoRA."""
+    model = network()
+    parameters = attach(model, [Part(name=name, config=LoRA(rank=2)) for name in ("a", "b")])
+    for name, value in parameters.items():
+        value.data.fill_(0.5 if name.startswith("a/") else 0.3)
+
+    def heard(*mutes: str) -> torch.Tensor:
+        with muted(model, mutes):
+            return logits(model, batch())
+
+    whole, alone, nothing = heard(), heard("b"), heard("a", "b")
+    assert not torch.equal(whole, alone)
+    assert not torch.equal(alone, nothing)
+    with muted(model, ("b",)):
+        assert torch.equal(heard("b"), alone)
+        assert torch.equal(heard("a"), nothing)
+        assert torch.equal(heard(), alone)
+    assert torch.equal(heard(), whole)
 
 
 def test_two_adapters_follow_each_other(network: Build) -> None:

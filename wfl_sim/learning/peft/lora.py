@@ -55,23 +55,25 @@ def attach_lora(model: PreTrainedModel, part: Part) -> dict[str, Parameter]:
     }
 
 
-def activate(network: nn.Module, mutes: Collection[str] = ()) -> None:
-    """Switch all LoRAs on, but for those of some parts."""
+def activate(network: nn.Module) -> None:
+    """Switch all LoRAs on."""
     for module in network.modules():
         if isinstance(module, LoraLayer):
-            module.set_adapter([name for name in module.lora_A if name not in mutes])
+            module.set_adapter([*module.lora_A])
 
 
 @contextmanager
 def muted(network: nn.Module, parts: Collection[str]) -> Iterator[None]:
-    """Let the LoRAs of some parts contribute nothing."""
-    if parts:
-        activate(network, parts)
+    """Let the LoRAs of some parts contribute nothing; afterwards all are as they were."""
+    layers = [each for each in network.modules() if parts and isinstance(each, LoraLayer)]
+    before = [list(layer.active_adapters) for layer in layers]
     try:
+        for layer, names in zip(layers, before, strict=True):
+            layer.set_adapter([name for name in names if name not in parts])
         yield
     finally:
-        if parts:
-            activate(network)
+        for layer, names in zip(layers, before, strict=True):
+            layer.set_adapter(names)
 
 
 def initialize_lora(model: PreTrainedModel, name: str, value: Tensor, rng: Generator) -> None:
