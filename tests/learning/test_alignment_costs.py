@@ -193,6 +193,21 @@ def test_instruction_tuning_by_hand() -> None:
     assert counted.steps == 3
 
 
+def test_what_drops_out_in_instruction_tuning_is_held() -> None:
+    """In the layer that learns: the masks of both sub-layers, that of the four heads, and what it
+    leaves of the probabilities, all in float32."""
+    phase = Phase(trains=("layers",), local=Local(steps=1, batch=B))
+    held = []
+    for rate in (0.0, 0.1):
+        network = adapted(LAYERS)
+        for module in network.model.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = rate
+        cost = phase_cost(network, phase, PromptLengths(request=P, answer=A), ())
+        held.append(cost.footprint.activations)
+    assert held[1] - held[0] == 4 * B * (2 * T * H + 2 * 4 * T * T)
+
+
 def test_two_rewards_apart_cost_a_second_way_back() -> None:
     parts = LAYERS, Part(name="critic", config=Critic(values=2), shared=False)
     both = cost(PPO(), *parts, combine="mgda")

@@ -44,7 +44,6 @@ from wfl_sim.learning.costs.counting import (
 )
 from wfl_sim.learning.objectives import logits, next_word_cross_entropy, word_cross_entropy
 from wfl_sim.learning.tokenized import dummy_batch
-from wfl_sim.learning.torch_settings import checkpointed
 from wfl_sim.methods.objectives import DPO, GRPO, PPO, PREFERENCES, Alignment
 from wfl_sim.methods.phases import Answering, NextWord, Phase
 
@@ -91,7 +90,7 @@ def _answering(model: PreTrainedModel, phase: Phase, layout: PromptLengths) -> P
 def _supervised(
     model: PreTrainedModel, trained: Sequence[Parameter], phase: Phase, layout: PromptLengths
 ) -> PhaseCost:
-    model.train(any(checkpointed(each) for each in model.modules()))
+    model.train()
     texts = dummy_prompts(phase.local.at_once, layout)
     loss = next_word_cross_entropy if isinstance(phase.objective, NextWord) else word_cross_entropy
     step = count_update(model, trained, phase.local, lambda: loss(model, texts).backward())

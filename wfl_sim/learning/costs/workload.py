@@ -141,7 +141,7 @@ def _split(
     else:
         prompts = dummy_prompts(count, length)
         loss, known = (
-            partial(word_cross_entropy, network.eval(), prompts),
+            partial(word_cross_entropy, network.train(), prompts),
             count * (length.answer + 2),
         )
     trained = adapted.trained(phase)
