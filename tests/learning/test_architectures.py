@@ -147,9 +147,11 @@ def test_every_end_ends_an_answer(saved: Saved) -> None:
     prompts = PromptBatch(request, torch.ones_like(request), nothing, nothing)
     free = Decoding.of(tokenizer, network, Sparsity(), 1.0)
     word = int(generate(network, prompts, free, [None]).answer[0, 0])
-    network.generation_config.eos_token_id = [7, word]
-    decoding = Decoding.of(tokenizer, network, Sparsity(), 1.0)
-    assert generate(network, prompts, decoding, [None]).answer_mask.tolist() == [[1, 0, 0, 0, 0, 0]]
+    for named in ([7, word], word):
+        network.generation_config.eos_token_id = named
+        decoding = Decoding.of(tokenizer, network, Sparsity(), 1.0)
+        written = generate(network, prompts, decoding, [None])
+        assert written.answer_mask.tolist() == [[1, 0, 0, 0, 0, 0]]
 
 
 @pytest.mark.parametrize("template", [None, "{{ messages[0]['content'] }}"])

@@ -39,12 +39,13 @@ class Decoding:
     ) -> Self:
         """Return the decoding with the ends of a tokenizer and of generation_config.json."""
         named = getattr(model.generation_config, "eos_token_id", None)
+        named = [named] if isinstance(named, int) else named
         return cls(
             sparsity=sparsity,
             temperature=temperature,
             end=int(tokenizer.eos_token_id),
             pad=int(tokenizer.pad_token_id),
-            other_ends=tuple(named) if isinstance(named, list) else (),
+            other_ends=tuple(named or ()),
         )
 
 
