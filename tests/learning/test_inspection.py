@@ -12,10 +12,11 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 
 from wfl_sim.data.examples import Shards
-from wfl_sim.data.instructions import Instructions
+from wfl_sim.data.instructions import Instructions, PromptLengths
 from wfl_sim.learning.base_models.model_loading import load_model, load_tokenizer, read_headers
 from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.learning.inspection import inspect
+from wfl_sim.methods.fedit import FedIT
 
 Folder = Callable[[str], Pretrained]
 
@@ -90,7 +91,7 @@ def test_a_spoiled_checkpoint_is_one_line(
     folder = copied("bert")
     spoil(folder)
     with pytest.raises(ValueError, match=message) as caught:
-        inspect(Pretrained(pretrained=str(folder)), shards, ())
+        inspect(Pretrained(pretrained=str(folder)), shards, (), 12)
     assert "\n" not in str(caught.value)
 
 
@@ -98,7 +99,7 @@ def test_a_whole_checkpoint_is_said_nothing_of_but_its_new_head(
     copied: Callable[[str], Path], shards: Shards
 ) -> None:
     folder = copied("bert")  # with a head of two classes
-    found = inspect(Pretrained(pretrained=str(folder)), shards, ())
+    found = inspect(Pretrained(pretrained=str(folder)), shards, (), 12)
     assert found.new == ("classifier.bias", "classifier.weight")
     assert found.remarks == ()
 
@@ -120,22 +121,64 @@ def test_unknown_words_are_counted(pretrained: Folder, shards: Shards) -> None:
         return " ".join([*text.split()[:7], "ah", "oh", "W1"])
 
     train = tuple(replace(each, texts=tuple(map(foreign, each.texts))) for each in shards.train)
-    found = inspect(pretrained("bert"), replace(shards, train=train), ())
+    found = inspect(pretrained("bert"), replace(shards, train=train), (), 12)
     assert found.remarks[0].startswith("30.0% of the tokens of ")
     few = tuple(replace(each, texts=("ah", *each.texts[1:])) for each in shards.train)
-    assert inspect(pretrained("bert"), replace(shards, train=few), ()).remarks == ()
+    assert inspect(pretrained("bert"), replace(shards, train=few), (), 12).remarks == ()
+
+
+def test_what_is_cut_is_counted(pretrained: Folder, shards: Shards) -> None:
+    """Each text has 10 words between two marks."""
+    model = pretrained("bert")
+    assert inspect(model, shards, (), 12).on_texts == ()
+    (said,) = inspect(model, shards, (), 11).on_texts
+    assert said == "47 of 47 texts are longer than the 11 tokens of `tokens`: they lose their end"
+    one = replace(shards.train[0], texts=(*shards.train[0].texts[1:], "w1 " * 11))
+    one = replace(shards, train=(one, *shards.train[1:]))
+    assert inspect(model, one, (), 12).on_texts == ()  # one of 47 is not worth a line
+
+
+def test_cut_requests_and_answers_are_counted(
+    copied: Callable[[str], Path], shards: Shards
+) -> None:
+    model = Pretrained(pretrained=str(language_model(copied)))
+    every = asked(shards)
+
+    def cut(request: int, answer: int) -> tuple[str, ...]:
+        layout = PromptLengths(request=request, answer=answer)
+        train = tuple(replace(each, layout=layout) for each in every.train)
+        return inspect(model, replace(every, train=train), (), 12).on_texts
+
+    assert cut(99, 99) == ()
+    assert cut(4, 99) == (
+        "47 of 47 requests are longer than the 4 tokens of `request_tokens`: "
+        "they lose their beginning",
+    )
+    (end,) = cut(99, 2)
+    assert end.endswith(
+        "answers are longer than the 2 tokens of `answer_tokens`: they lose their end"
+    )
+
+
+def test_a_head_that_is_not_used_is_said(pretrained: Folder, shards: Shards) -> None:
+    two = replace(shards, classes=("a", "b"))  # as the checkpoint
+    model, parts = pretrained("bert"), FedIT().parts
+    (said,) = inspect(model, two, (), 12, parts).remarks
+    assert "has a head of 2 classes, which is not used" in said
+    assert inspect(model, shards, (), 12, parts).remarks == ()
+    assert inspect(replace(model, fresh=True), two, (), 12, parts).remarks == ()
 
 
 def test_a_reward_model_needs_its_own_head(copied: Callable[[str], Path], shards: Shards) -> None:
     folder = copied("bert")
     reward = Pretrained(pretrained=str(folder))
-    assert inspect(reward, shards, [(reward, 2)]).remarks == ()
+    assert inspect(reward, shards, [(reward, 2)], 12).remarks == ()
     weights = load_file(folder / "model.safetensors")
     kept = {name: weight for name, weight in weights.items() if "classifier" not in name}
     save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
-    assert inspect(reward, shards, ()).new
+    assert inspect(reward, shards, (), 12).new
     with pytest.raises(ValueError, match=r"lacks 2 weights, such as classifier\.bias"):
-        inspect(reward, shards, [(reward, 2)])
+        inspect(reward, shards, [(reward, 2)], 12)
 
 
 def language_model(copied: Callable[[str], Path], folder: str = "gpt2") -> Path:
@@ -172,7 +215,7 @@ def test_a_language_model_needs_an_end(copied: Callable[[str], Path], shards: Sh
     assert load_tokenizer(model).eos_token == "[SEP]"
     configured(folder / "config.json", eos_token_id=None)
     with pytest.raises(ValueError, match="no token ends a text"):
-        inspect(model, asked(shards), ())
+        inspect(model, asked(shards), (), 12)
 
 
 def test_a_chat_template_that_raises_is_named(
@@ -182,7 +225,7 @@ def test_a_chat_template_that_raises_is_named(
     template = "{{ raise_exception('a system turn is needed') }}"
     (folder / "chat_template.jinja").write_text(template)
     with pytest.raises(ValueError, match="template refuses a request: a system turn is needed"):
-        inspect(Pretrained(pretrained=str(folder)), asked(shards), ())
+        inspect(Pretrained(pretrained=str(folder)), asked(shards), (), 12)
 
 
 def test_an_answer_ends_as_the_chat_template_ends_it(copied: Callable[[str], Path]) -> None:
@@ -199,4 +242,4 @@ def test_an_encoder_decoder_writes_no_answers(tmp_path: Path, shards: Shards) ->
 
     folder = checkpoint("Bart", tmp_path / "bart")
     with pytest.raises(ValueError, match="is a 'bart', which writes no text"):
-        inspect(Pretrained(pretrained=str(folder)), asked(shards), ())
+        inspect(Pretrained(pretrained=str(folder)), asked(shards), (), 12)

@@ -1,22 +1,27 @@
 """What is read of models and texts before anything is simulated, and what is wrong with them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Final
 
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from wfl_sim.data.examples import Shards
-from wfl_sim.data.instructions import Instructions
+from wfl_sim.data.examples import Shards, joined
+from wfl_sim.data.instructions import Instructions, PromptLengths
 from wfl_sim.learning.base_models.model_loading import check_device, load_tokenizer, read_headers
 from wfl_sim.learning.base_models.pretrained_model import Pretrained
+from wfl_sim.learning.causal.prompts import encode as encode_instructions
 from wfl_sim.learning.causal.prompts import format_prompt
+from wfl_sim.learning.peft.heads import attach_head
+from wfl_sim.learning.tokenized import encode
+from wfl_sim.methods.parts import Head, Part
 
 _TEXTS: Final = 64
 """Texts that are tokenised."""
-_UNKNOWN: Final = 0.03
-"""Share of unknown tokens above which a warning is due; wfl_sim's default."""
+_NOTED: Final = 0.03
+"""Share of unknown tokens, or of texts that are cut, above which a warning is due; wfl_sim's
+default."""
 
 
 @dataclass(frozen=True)
@@ -26,14 +31,25 @@ class Inspection:
     new: tuple[str, ...] = ()
     """Weights that the checkpoint lacks, which are drawn: those of a new head."""
     remarks: tuple[str, ...] = ()
+    on_texts: tuple[str, ...] = ()
+    """Remarks on what the network reads of the texts."""
 
 
 def inspect(
-    model: Pretrained, shards: Shards, rewards: Sequence[tuple[Pretrained, int]]
+    model: Pretrained,
+    shards: Shards,
+    rewards: Sequence[tuple[Pretrained, int]],
+    tokens: int,
+    parts: Sequence[Part] = (),
 ) -> Inspection:
     """Read the headers of the weights, the tokenizer, and some texts.
 
-    `rewards` are reward models with their numbers of outputs.
+    Args:
+        model: what is fine-tuned.
+        shards: the texts.
+        rewards: reward models with their numbers of outputs.
+        tokens: length to which texts with labels are cut.
+        parts: of the method.
 
     Raises:
         ValueError: something that a checkpoint must hold is missing or does not fit.
@@ -45,7 +61,7 @@ def inspect(
     instructed = isinstance(shards.pooled, Instructions)
     tokenizer = load_tokenizer(model)
     classes = None if instructed else len(shards.classes)
-    new = _network(model, tokenizer, classes, headed=False)
+    network, new = _network(model, tokenizer, classes, headed=False)
     if instructed and tokenizer.eos_token_id is None:
         raise ValueError(
             f"{model.pretrained!r}: no token ends a text: tokenizer_config.json, "
@@ -59,18 +75,29 @@ def inspect(
             f"{model.pretrained!r}: its tokenizer knows no word of the texts: the folder has no "
             "tokenizer (tokenizer.json), or that of another language"
         )
-    if share > _UNKNOWN:
+    if share > _NOTED:
         remarks = (
             f"{share:.1%} of the tokens of {len(texts)} texts are unknown to the tokenizer of "
             f"{model.pretrained!r}",
         )
-    return Inspection(tuple(sorted(new)), remarks)
+    head = next((part for part in parts if isinstance(part.config, Head)), None)
+    given = classes is not None and not (model.adapter or model.fresh)
+    if head and given and not new.intersection(attach_head(network, head)):
+        remarks += (
+            f"{model.pretrained!r} has a head of {classes} classes, which is not used: heads are "
+            "drawn from the seed, and `adapter` begins with the head in it",
+        )
+    return Inspection(tuple(sorted(new)), remarks, tuple(_cut(shards, tokenizer, tokens)))
 
 
 def _network(
     model: Pretrained, tokenizer: PreTrainedTokenizerBase, classes: int | None, *, headed: bool
-) -> set[str]:
-    """Check the weights, and whether they have a row for every token; return those that are new."""
+) -> tuple[PreTrainedModel, set[str]]:
+    """Check the weights, and whether they have a row for every token.
+
+    Returns:
+        The network on the meta device, and the names of the weights that are new.
+    """
     network, new = read_headers(model, classes, int(tokenizer.pad_token_id), headed=headed)
     rows, largest = _rows(network.get_input_embeddings()), max(tokenizer.get_vocab().values())
     if largest >= rows:
@@ -78,7 +105,7 @@ def _network(
             f"{model.pretrained!r}: its tokenizer has tokens up to number {largest}, and there are "
             f"embeddings for {rows}: resize the embeddings, or take the tokens away"
         )
-    return new
+    return network, new
 
 
 def _rows(embeddings: Any) -> int:
@@ -103,6 +130,30 @@ def _some_texts(shards: Shards, asked: PreTrainedTokenizerBase | None) -> list[s
         except Exception as error:  # a template is code of others
             raise ValueError(f"the chat template refuses a request: {error}") from error
     return texts
+
+
+def _cut(shards: Shards, tokenizer: PreTrainedTokenizerBase, tokens: int) -> Iterator[str]:
+    """Yield what is cut of the first texts of devices in turn: they are read a token longer."""
+    each = max(1, _TEXTS // len(shards.train))
+    some = joined(
+        [examples.subset(range(len(examples))[:each]) for examples in shards.train[:_TEXTS]]
+    )
+    if not isinstance(some, Instructions):
+        lengths = [("texts", encode(tokenizer, some, tokens + 1).mask, "tokens", tokens, "end")]
+    else:
+        most = some.layout
+        longer = PromptLengths(request=most.request + 1, answer=most.answer + 1)
+        texts = encode_instructions(tokenizer, replace(some, layout=longer)).texts
+        lengths = [
+            ("requests", texts.request_mask, "request_tokens", most.request, "beginning"),
+            ("answers", texts.answer_mask, "answer_tokens", most.answer, "end"),
+        ]
+    for what, mask, key, longest, side in lengths:
+        if (cut := int((mask.sum(1) > longest).sum())) > _NOTED * len(some):
+            yield (
+                f"{cut} of {len(some)} {what} are longer than the {longest} tokens of `{key}`: "
+                f"they lose their {side}"
+            )
 
 
 def _unknown_share(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> float:

@@ -68,7 +68,8 @@ class PeftLearner(LearnerContext):
         from wfl_sim.learning.alignment.rewards import reward_models_of
         from wfl_sim.learning.inspection import inspect
 
-        return inspect(self.model, self.shards, reward_models_of(self.method.phases))
+        rewards = reward_models_of(self.method.phases)
+        return inspect(self.model, self.shards, rewards, self.tokens, self.method.parts)
 
     @cached_property
     def costs(self) -> UpdateCosts:

@@ -210,10 +210,11 @@ def prepare(
             raise loaded.error(error) from None
     for text in left_out_remarks(simulation.out_of_reach, simulation.excluded):
         warn(str(loaded.document.error(("devices",), text)))
-    for text in simulation.shards.remarks if simulation.shards else ():
-        warn(str(loaded.document.error(("data",), text)))
-    for text in simulation.inspection.remarks if simulation.inspection else ():
-        warn(str(loaded.document.error(("model",), text)))
+    shards, inspection = simulation.shards, simulation.inspection
+    on_data = (*(shards.remarks if shards else ()), *(inspection.on_texts if inspection else ()))
+    for key, texts in (("data", on_data), ("model", inspection.remarks if inspection else ())):
+        for text in texts:
+            warn(str(loaded.document.error((key,), text)))
     return simulation
 
 
