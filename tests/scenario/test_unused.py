@@ -182,6 +182,9 @@ NOISE = "privacy={clip: 1.0, noise_multiplier: 1.0, noise: local}"
         ),
         (["method=fedit", "server={robust: median, weights: equal}", NOISE], None),
         (["method=fedit", "rounds.clients=2", "server.weights=equal"], None),
+        (["method=local-only", "rounds.clients=2", "server.weights=equal"], "shares no part"),
+        (["method=scaffold", "rounds.clients=2", "server.weights=equal"], "weigh the same"),
+        (["method=fedalt", "rounds.clients=2", "server.weights=equal"], "weigh the same"),
     ],
 )
 def test_weights_have_no_effect_where_nothing_is_weighed(files, settings, line):
@@ -231,12 +234,31 @@ def test_staleness_has_no_effect_where_nothing_is_stale(files, rounds, staleness
         ("{kind: local-only, weight: 0.9, temperature: 2}", "without an `algorithm`; nor has"),
         ("{kind: local-only, lora: {rank: 4}}", None),
         ("{kind: local-only, layers: 1, lora: {rank: 4}}", "beside `layers`, which learn"),
+        ("{kind: pwff, attention: {pattern: local}}", "at `ratio: 1`, which keeps all pairs"),
+        ("{kind: pfit, attention: {pattern: local, ratio: 0.5}}", None),
+        ("{kind: pftt, head: private}", "with a language model, which has no head"),
     ],
 )
 def test_keys_of_a_method_that_its_algorithm_does_not_use(files, method, line):
-    text = TRAINED.replace("tiny-bert\ndata: newswire", "tiny-gpt2-instruct\ndata: instruct")
+    text = TRAINED.replace("tiny-bert}\ndata: newswire", "tiny-gpt2-instruct}\ndata: instruct")
     first, last = text.index("method:"), text.index("rounds:")
     found = said(files, text=f"{text[:first]}method: {method}\n{text[last:]}")
+    assert len(found) == (line is not None)
+    assert line is None or line in found[0]
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        (["method=local-only", "payload.upload=int8"], "with a method that shares no part"),
+        (["privacy={clip: 1.0, cohort: 3}"], "since the rounds tell the size of a cohort"),
+        (["method=fedavg", "model.activations=1 GB"], "where all weights learn"),
+        (["method=fedit", "model.activations=1 GB"], None),
+        (["method=fedit", "model.activations=1 GB", "data=instruct"], "with answers"),
+    ],
+)
+def test_keys_that_methods_and_rounds_leave_without_effect(files, settings, line):
+    found = said(files, *settings, text=TRAINED)
     assert len(found) == (line is not None)
     assert line is None or line in found[0]
 

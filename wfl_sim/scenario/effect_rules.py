@@ -7,10 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from wfl_sim.data.instruct import Instruct
+from wfl_sim.data.instruction_records import InstructionRecords
 from wfl_sim.device_models.availability import Always
 from wfl_sim.learning.synthetic import Synthetic, SyntheticLearner
+from wfl_sim.methods.fedalt import FedALT
 from wfl_sim.methods.local_only import LocalOnly
 from wfl_sim.methods.objectives import DPO
+from wfl_sim.methods.parts import Full
+from wfl_sim.methods.scaffold import Scaffold
 from wfl_sim.rounds import (
     Centralised,
     Deadline,
@@ -39,6 +44,11 @@ class Rule:
 def _noisy(scenario: Scenario) -> bool:
     """Return whether updates have noise, which asks for equal weights."""
     return scenario.privacy is not None and scenario.privacy.noise_multiplier > 0
+
+
+def _answers(scenario: Scenario) -> bool:
+    """Return whether a language model learns answers in place of labels."""
+    return isinstance(scenario.data, Instruct | InstructionRecords)
 
 
 TRAINS_NOTHING: Final = "with a synthetic model, which trains nothing and has its payload given"
@@ -76,9 +86,42 @@ RULES: Final = (
         "beside `layers`, which learn in its place",
     ),
     Rule(
+        "method.attention.pattern",
+        lambda _, attention: attention.ratio == 1,
+        "at `ratio: 1`, which keeps all pairs of words",
+    ),
+    Rule(
+        "method.head",
+        lambda scenario, _: _answers(scenario),
+        "with a language model, which has no head",
+    ),
+    Rule(
+        "model.activations",
+        lambda scenario, _: _answers(scenario),
+        "with answers: outputs of texts with labels are kept",
+    ),
+    Rule(
+        "model.activations",
+        lambda scenario, _: any(
+            isinstance(part.config, Full) and not part.config.adapted
+            for part in scenario.method.parts
+        ),
+        "where all weights learn, and no layer lies below them",
+    ),
+    Rule(
         "method.algorithm.adapt",
         lambda _, algorithm: algorithm.target_kl is None,
         "without a `target_kl`",
+    ),
+    Rule(
+        "payload.upload payload.download server.weights evaluation.global_examples",
+        lambda scenario, _: not any(part.shared for part in scenario.method.parts),
+        "with a method that shares no part",
+    ),
+    Rule(
+        "server.weights",
+        lambda scenario, _: isinstance(scenario.method, Scaffold | FedALT),
+        "with a method in which all uploads weigh the same",
     ),
     Rule(
         "payload.upload payload.download",
@@ -192,6 +235,7 @@ RULES: Final = (
         "without a `clip` and without `secure_aggregation`",
         words=1,
     ),
+    Rule("privacy.cohort", lambda *_: True, "since the rounds tell the size of a cohort"),
     Rule(
         "privacy.noise privacy.delta privacy.accountant",
         lambda _, privacy: not privacy.noise_multiplier,
