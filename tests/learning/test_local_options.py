@@ -259,6 +259,9 @@ def test_what_makes_no_sense_is_refused(options: dict[str, Any], message: str) -
 def test_what_does_not_go_together_is_refused(pretrained: Folder, shards: Shards) -> None:
     with pytest.raises(ValueError, match="plain sgd at one lr, unclipped"):
         Scaffold(local=replace(SGD, clip_norm=1.0))
+    with pytest.raises(LocatedError, match=f"less than the {SGD.steps} steps of a local update"):
+        learner(pretrained("bert"), shards, fedit(warmup_steps=SGD.steps))
+    learner(pretrained("bert"), shards, fedit(warmup_steps=SGD.steps, epochs=1))
     split = SplitLoRA(local=replace(SGD, micro_batch=2))
     with pytest.raises(LocatedError, match="micro_batch does not go with splitlora"):
         learner(pretrained("bert"), shards, split)

@@ -36,6 +36,7 @@ def check_compatible(model: Pretrained, method: Method, shards: Shards) -> None:
             )
     _check_memory_saving(model, method)
     _check_minibatches(method)
+    _check_warm_up(method)
     objectives = [phase.objective for phase in method.phases]
     for each in objectives:
         if isinstance(each, NextWord | Answering) and not instructs:
@@ -106,6 +107,20 @@ def _check_minibatches(method: Method) -> None:
                 "method",
                 "algorithm",
                 "minibatches",
+            )
+
+
+def _check_warm_up(method: Method) -> None:
+    """Refuse a warm-up that outlasts every local update: of one step it would leave a rate of 0."""
+    for phase in method.phases:
+        local, steps = phase.local, phase.optimizer_steps
+        if local.warmup_steps >= steps and not local.epochs:
+            raise LocatedError(
+                f"must be less than the {steps} steps of a local update, or the rate never "
+                f"reaches lr, got {local.warmup_steps} (over rounds: warmup_rounds)",
+                "method",
+                "local",
+                "warmup_steps",
             )
 
 

@@ -12,7 +12,7 @@ from wfl_sim.config.fields import (
     PositiveFloat,
     PositiveInt,
 )
-from wfl_sim.methods.objectives import Alignment
+from wfl_sim.methods.objectives import GRPO, PPO, Alignment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,6 +149,14 @@ class Phase:
 
     def __post_init__(self) -> None:
         check_dataclass("the objective of a phase", type(self.objective))
+
+    @property
+    def optimizer_steps(self) -> int:
+        """Steps of the optimiser in the local steps; PPO and GRPO take several in each."""
+        algorithm = self.objective.algorithm if isinstance(self.objective, Alignment) else None
+        if not isinstance(algorithm, PPO | GRPO):
+            return self.local.steps
+        return self.local.steps * algorithm.epochs * algorithm.minibatches
 
     def of(self, examples: int, number: int = 0) -> "Phase":
         """Return the phase of a device with so many examples in round `number`, from 0 on."""

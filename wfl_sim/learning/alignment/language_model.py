@@ -12,7 +12,7 @@ from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.alignment.policy import OnePolicy, reference_policy
 from wfl_sim.learning.alignment.preference_head import preference_head
 from wfl_sim.learning.alignment.rewards import alignment_of, rewards_of, scores_of
-from wfl_sim.learning.alignment.training import AlignmentInputs, align, optimizer_steps
+from wfl_sim.learning.alignment.training import AlignmentInputs, align
 from wfl_sim.learning.causal import evaluation
 from wfl_sim.learning.causal.prompts import Conversations, PromptBatch, decode_answers
 from wfl_sim.learning.mixing import Weights
@@ -77,7 +77,7 @@ class LanguageModel(AdaptedModel):
             return super().train_phase(number, phase, examples, seed, **options)
         dropout = derived_seed(seed, "dropout", number)
         with self.muted(phase), deterministic(seed=dropout, threads=self.threads):
-            policy = OnePolicy(self, phase, optimizer_steps(phase))
+            policy = OnePolicy(self, phase, phase.optimizer_steps)
             inputs = self.inputs(number, phase, examples, seed)
             return align(policy, phase, [inputs], self.tokenizer)[0]
 

@@ -276,13 +276,6 @@ def kl_factor(divergence: float, target: float, gain: float) -> float:
     return 1 + gain * min(0.2, max(-0.2, divergence / target - 1))
 
 
-def optimizer_steps(phase: Phase) -> int:
-    """Return how many steps of the optimiser the local steps of a phase of alignment take."""
-    algorithm = phase.objective.algorithm if isinstance(phase.objective, Alignment) else None
-    within = algorithm.epochs * algorithm.minibatches if isinstance(algorithm, PPO | GRPO) else 1
-    return phase.local.steps * within
-
-
 def _anchor(policies: Policies, phase: Phase, objective: Alignment) -> Anchor:
     """Return zero for offsets; where there are none, the received values of shared parts."""
     held: dict[str, Tensor] = {}

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.alignment.language_model import LanguageModel
-from wfl_sim.learning.alignment.training import align, optimizer_steps
+from wfl_sim.learning.alignment.training import align
 from wfl_sim.learning.causal import prompts
 from wfl_sim.learning.grouped.layers import stacked
 from wfl_sim.learning.grouped.parameters import GroupParameters
@@ -50,7 +50,7 @@ def _align(adapted: AdaptedModel, requests: Sequence[PhaseRequest]) -> list[Trai
         adapted.inputs(each.number, each.train.phase, each.examples, each.seed) for each in requests
     ]
     adapted.model.requires_grad_(False)
-    group = GroupParameters(adapted, requests, optimizer_steps(phase))
+    group = GroupParameters(adapted, requests, phase.optimizer_steps)
     losses = align(group, phase, inputs, adapted.tokenizer)
     return list(zip(group.states(), losses, strict=True))
 
