@@ -421,6 +421,10 @@ def test_sentence_pairs_stay_two_texts(tmp_path: Path) -> None:
     assert same.shards(2, 0).train == shards.train
     with pytest.raises(ValueError, match="no column 'c'"):
         replace(data, pair="c").shards(2, 0)
+    table.write_text(table.read_text() + "\na10,,0")
+    more = same.shards(2, 0)
+    assert more.train == shards.train
+    assert more.remarks == (f"{table}: 1 of 11 rows have no 'b': they are left out",)
 
 
 def test_an_official_test_set_is_the_pooled_one(tmp_path: Path) -> None:

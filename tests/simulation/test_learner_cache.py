@@ -56,3 +56,18 @@ def test_only_the_last_ones_are_kept(tmp_path):
     for seed in (6, 7):
         cache.learner(scenario(tmp_path, f"seed={seed}", text=NEWSWIRE))
     assert cache.learner(first) is not learner
+
+
+@pytest.mark.parametrize("judged", [0, 3, 9])
+def test_a_sample_of_an_official_test_set_is_said(tmp_path, judged):
+    for name, rows in (("train", 40), ("test", 8)):
+        lines = "\n".join(f"{name} {n},{'ab'[n % 2]}" for n in range(rows))
+        (tmp_path / f"{name}.csv").write_text(f"text,label\n{lines}\n")
+    data = f"{{kind: csv, path: {tmp_path}/train.csv, test: {tmp_path}/test.csv, partition: iid}}"
+    text = NEWSWIRE.replace("{kind: newswire, examples: 24}", data)
+    shards = LearnerCache().shards(
+        scenario(tmp_path, f"evaluation.global_examples={judged}", text=text)
+    )
+    assert len(shards.pooled) == min(judged, 8)
+    said = "shared models are judged on 3 of the 8 examples of `test`, drawn at random"
+    assert [line.startswith(said) for line in shards.remarks] == [True] * (judged == 3)

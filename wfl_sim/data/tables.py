@@ -140,11 +140,17 @@ class Table(Source):
         """Return the table of the official test set."""
 
     def _labelled(self) -> tuple[list[Row], tuple[str, ...]]:
-        """Read the rows that have text and label, and lines that say how many have none."""
-        found = self.rows()
-        kept = [row for row in found if row.text and row.label]
-        bare = (row for row in found if not (row.text and row.label))
-        counts = Counter("label" if row.text else "text" for row in bare)
+        """Read the rows that have texts and label, and lines that say how many lack one."""
+        kept, counts, found = list[Row](), Counter[str](), self.rows()
+        for row in found:
+            if not row.text:
+                counts["text"] += 1
+            elif self.pair is not None and not row.pair:
+                counts[repr(self.pair)] += 1
+            elif not row.label:
+                counts["label"] += 1
+            else:
+                kept.append(row)
         return kept, tuple(
             f"{self.source}: {count:,} of {len(found):,} rows have no {what}: they are left out"
             for what, count in counts.items()

@@ -117,14 +117,21 @@ def _shards(scenario: Scenario) -> Shards | None:
                 "or a milder skew",
                 "data",
             )
-    pooled = evaluation.global_examples if _has_shared_parts(scenario) else 0
+    wanted = evaluation.global_examples if _has_shared_parts(scenario) else 0
+    pooled, remarks = _sample(shards.pooled, wanted, seed, "pooled"), shards.remarks
+    if getattr(data, "test", None) is not None and 0 < len(pooled) < len(shards.pooled):
+        remarks += (
+            f"shared models are judged on {len(pooled)} of the {len(shards.pooled):,} examples of "
+            "`test`, drawn at random: evaluation.global_examples tells how many",
+        )
     return replace(
         shards,
+        remarks=remarks,
         test=tuple(
             _sample(examples, evaluation.personal_examples, seed, device)
             for device, examples in enumerate(shards.test)
         ),
-        pooled=_sample(shards.pooled, pooled, seed, "pooled"),
+        pooled=pooled,
     )
 
 
