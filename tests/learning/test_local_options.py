@@ -259,9 +259,11 @@ def test_what_makes_no_sense_is_refused(options: dict[str, Any], message: str) -
 def test_what_does_not_go_together_is_refused(pretrained: Folder, shards: Shards) -> None:
     with pytest.raises(ValueError, match="plain sgd at one lr, unclipped"):
         Scaffold(local=replace(SGD, clip_norm=1.0))
-    with pytest.raises(LocatedError, match=f"less than the {SGD.steps} steps of a local update"):
+    with pytest.raises(LocatedError, match=f"less than the {SGD.steps} steps of the shortest"):
         learner(pretrained("bert"), shards, fedit(warmup_steps=SGD.steps))
-    learner(pretrained("bert"), shards, fedit(warmup_steps=SGD.steps, epochs=1))
+    learner(pretrained("bert"), shards, fedit(warmup_steps=2, epochs=3))
+    with pytest.raises(LocatedError, match="less than the 3 steps of the shortest"):
+        learner(pretrained("bert"), shards, fedit(warmup_steps=3, epochs=3))  # five examples
     split = SplitLoRA(local=replace(SGD, micro_batch=2))
     with pytest.raises(LocatedError, match="micro_batch does not go with splitlora"):
         learner(pretrained("bert"), shards, split)

@@ -36,7 +36,7 @@ def check_compatible(model: Pretrained, method: Method, shards: Shards) -> None:
             )
     _check_memory_saving(model, method)
     _check_minibatches(method)
-    _check_warm_up(method)
+    _check_warm_up(method, shards)
     objectives = [phase.objective for phase in method.phases]
     for each in objectives:
         if isinstance(each, NextWord | Answering) and not instructs:
@@ -110,14 +110,15 @@ def _check_minibatches(method: Method) -> None:
             )
 
 
-def _check_warm_up(method: Method) -> None:
-    """Refuse a warm-up that outlasts every local update: of one step it would leave a rate of 0."""
+def _check_warm_up(method: Method, shards: Shards) -> None:
+    """Refuse a warm-up that outlasts a local update: of one step it would leave a rate of 0."""
+    fewest = min((len(each) for each in shards.train), default=0)
     for phase in method.phases:
-        local, steps = phase.local, phase.optimizer_steps
-        if local.warmup_steps >= steps and not local.epochs:
+        steps, asked = phase.of(fewest).optimizer_steps, phase.local.warmup_steps
+        if asked >= steps:
             raise LocatedError(
-                f"must be less than the {steps} steps of a local update, or the rate never "
-                f"reaches lr, got {local.warmup_steps} (over rounds: warmup_rounds)",
+                f"must be less than the {steps} steps of the shortest local update, or its rate "
+                f"never reaches lr, got {asked} (over rounds: warmup_rounds)",
                 "method",
                 "local",
                 "warmup_steps",

@@ -47,8 +47,9 @@ class Pretrained(PortableModel):
     """Whether all weights are drawn, as the architecture begins, and not read: pre-training. The
     draws are the same in every run, whatever its seed."""
     dtype: Literal["fp32", "bf16"] = "fp32"
-    """Type of the frozen weights, and of the products in which they take part. What a method
-    trains, and sums, stay in float32."""
+    """Type of the frozen weights, and of the products in which they take part, on this machine;
+    `compute: {weights: bf16}` says it of devices. What a method trains, and sums, stay in
+    float32."""
     quantise: Literal["none", "int8", "nf4", "bnb-int8", "bnb-nf4"] = "none"
     """How the frozen linear layers of all blocks hold their weights. `int8` (a scale for each
     output) and `nf4` (QLoRA's, a scale for 64 weights) are restored by torch on any device; the
