@@ -16,7 +16,7 @@ from wfl_sim.results import digest_metrics, digest_spans, digest_states
 from wfl_sim.scenario.loading import load
 from wfl_sim.simulation import run as running
 from wfl_sim.simulation.feasibility import OutOfReach
-from wfl_sim.simulation.remarks import remarks, robust_remarks
+from wfl_sim.simulation.remarks import remarks, robust_remarks, stale_remarks
 from wfl_sim.simulation.simulation import Simulation
 
 TRAINING = """
@@ -229,6 +229,23 @@ def test_a_rule_that_so_few_uploads_disarm_is_said(tmp_path, rule, rounds, said)
     found = [*robust_remarks(scenario(tmp_path, *settings, text=TRAINING))]
     assert [path for path, _ in found] == [("server", "robust")] * bool(said)
     assert not said or said in found[0][1]
+
+
+@pytest.mark.parametrize(
+    ("method", "rounds", "key"),
+    [
+        ("hetlora", "{kind: asynchronous, count: 1, buffer: 2}", "kind"),
+        ("hetlora", "{kind: deadline, count: 1, deadline: 1, late: fold}", "late"),
+        ("scaffold", "{kind: tiers, count: 1, tiers: 2}", "kind"),
+        ("fedit", "{kind: asynchronous, count: 1, buffer: 2}", None),
+        ("hetlora", "{kind: deadline, count: 1, deadline: 1}", None),
+        ("local-only", "{kind: asynchronous, count: 1, buffer: 2}", None),
+    ],
+)
+def test_that_staleness_does_not_count_is_said(tmp_path, method, rounds, key):
+    settings = [f"rounds={rounds}", f"method={method}"]
+    found = [*stale_remarks(scenario(tmp_path, *settings, text=TRAINING))]
+    assert [path for path, _ in found] == [("rounds", key)] * (key is not None)
 
 
 def test_uploads_that_were_left_out_are_said_by_device_and_round(tmp_path):

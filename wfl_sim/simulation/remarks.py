@@ -12,6 +12,7 @@ from channel_models import OutOfRangeWarning
 from wfl_sim.config.errors import Location
 from wfl_sim.device_models.availability import TraceAvailability
 from wfl_sim.device_models.mobility.trace import Trace
+from wfl_sim.methods.method import METHODS, is_weighted_mean
 from wfl_sim.methods.robust import Krum, Median, TrimmedMean
 from wfl_sim.network.carriers.backhaul_graph import nearest
 from wfl_sim.radio.allocation import MinimumEnergy, MinimumMakespan
@@ -19,7 +20,7 @@ from wfl_sim.radio.allocation.allocator import ALLOCATORS
 from wfl_sim.radio.bands.cochannel import shares_bands
 from wfl_sim.radio.channel.propagation import FROZEN
 from wfl_sim.radio.power.base_station_power import EarthModel
-from wfl_sim.rounds import Asynchronous, Centralised, Hierarchical
+from wfl_sim.rounds import Asynchronous, Centralised, Hierarchical, Tiers
 from wfl_sim.scenario.scenario import Scenario
 from wfl_sim.simulation.feasibility import OutOfReach
 from wfl_sim.state import State, is_finite
@@ -158,6 +159,18 @@ def robust_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
         )
     if text:
         yield ("server", "robust"), text
+
+
+def stale_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
+    """Yield that no rule of staleness acts where a method combines uploads by itself."""
+    rounds, method = scenario.rounds, scenario.method
+    late = getattr(rounds, "late", "") == "fold"
+    if not (late or isinstance(rounds, Asynchronous | Tiers)) or is_weighted_mean(method):
+        return
+    if any(part.shared for part in method.parts):
+        name = METHODS.name_of(method)
+        text = f"{name} takes an upload as it is, however stale: it does not average"
+        yield ("rounds", "late" if late else "kind"), text
 
 
 def edge_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:

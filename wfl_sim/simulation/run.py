@@ -34,6 +34,7 @@ from wfl_sim.simulation.remarks import (
     remarks,
     robust_remarks,
     sector_remarks,
+    stale_remarks,
     trace_remarks,
     window_remarks,
 )
@@ -48,6 +49,7 @@ _REMARKS = (
     sector_remarks,
     window_remarks,
     robust_remarks,
+    stale_remarks,
     edge_remarks,
 )
 _VERSIONS = ("numpy", "scipy", "simpy", "torch", "transformers", "peft", "safetensors")
