@@ -181,6 +181,29 @@ def test_a_table_speaks_instead_of_flops(tmp_path):
     assert of_both.job(board, one).seconds() == pytest.approx(second)
 
 
+def test_rows_of_a_method_are_for_no_other(tmp_path):
+    """A step of PPO writes answers before it learns from them."""
+    from wfl_sim.device_models.profile_table import ProfileTable
+    from wfl_sim.device_models.workload import Batches, Workload
+
+    file = tmp_path / "t.csv"
+    rows = "m,8,32,100,9,board,us,fedit\nm,4,32,50,9,board,us,\n"
+    file.write_text(
+        "model,batch,tokens,tokens_per_second,power (W),hardware,source,method\n" + rows
+    )
+    table, board = ProfileTable(path=str(file)), scenario(tmp_path, text=LONE).devices[0].hardware
+
+    def seconds_of(method, batch):
+        batches = (Batches(1, batch, 32),)
+        work = Workload(1, 1, 1.0, 1, 1.0, 1.0, model="m", method=method, batches=batches)
+        return table.job(board, work).seconds()
+
+    assert seconds_of("fedit", 8) == pytest.approx(8 * 32 / 100)
+    assert seconds_of("pfit", 4) == pytest.approx(4 * 32 / 50)
+    with pytest.raises(LocatedError, match=r"no row for m 8x32 of pfit \(it has: m 8x32 of fedit"):
+        seconds_of("pfit", 8)
+
+
 @given(
     arithmetic=st.floats(0.1, 100),
     traffic=st.just(0.0) | st.floats(0.01, 100),

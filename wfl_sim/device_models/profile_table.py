@@ -1,7 +1,8 @@
 """Measured speed and power of local steps, in place of those computed from FLOPs.
 
 A CSV file with the columns model, batch, tokens, tokens_per_second, power (W), hardware, source.
-A row holds for batches of `batch` texts of `tokens` tokens each. `wfl-sim profile` writes one.
+A row holds for batches of `batch` texts of `tokens` tokens each, and where there is a column
+`method`, for steps of that method alone. `wfl-sim profile` writes one.
 """
 
 import csv
@@ -33,6 +34,8 @@ class ProfileRow:
     """Power in W beyond idle."""
     hardware: str
     source: str
+    method: str = ""
+    """Whose steps were measured; empty: the row is for all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +66,8 @@ class ProfileTable:
         Raises:
             LocatedError: the table lacks a row, or was measured on other hardware.
         """
-        asked = ((workload.model, batch.size, batch.tokens) for batch in workload.batches)
-        rows = [self._row(*each, hardware.name) for each in asked]
+        asked = ((batch.size, batch.tokens) for batch in workload.batches)
+        rows = [self._row(workload, *each, hardware.name) for each in asked]
         if not rows:
             raise LocatedError(
                 "a synthetic model, or a method that only answers, has no batches in a table",
@@ -84,17 +87,26 @@ class ProfileTable:
         joules = sum(s * row.power for s, row in zip(seconds, rows, strict=True))
         return UpdateCost(arithmetic=sum(seconds), static=joules / sum(seconds))
 
-    def _row(self, model: str, batch: int, tokens: int, hardware: str) -> ProfileRow:
-        names = (model, portable_name(model))
-        shape = (batch, tokens)
-        rows = [row for row in self.rows if row.model in names and (row.batch, row.tokens) == shape]
+    def _row(self, workload: Workload, batch: int, tokens: int, hardware: str) -> ProfileRow:
+        name = portable_name(workload.model)
+        rows = [
+            row
+            for row in self.rows
+            if row.model in (workload.model, name)
+            and (row.batch, row.tokens) == (batch, tokens)
+            and row.method in ("", workload.method)
+        ]
         if rows:
             return next((row for row in rows if row.hardware == hardware), rows[0])
-        asked = f"{portable_name(model)} {batch}x{tokens}"
-        known = ", ".join(f"{r.model} {r.batch}x{r.tokens}" for r in self.rows)
+        asked = _named(name, batch, tokens, workload.method)
+        known = ", ".join(_named(r.model, r.batch, r.tokens, r.method) for r in self.rows)
         raise LocatedError(
             f"{Path(self.path).name} has no row for {asked} (it has: {known})", "table"
         )
+
+
+def _named(model: str, batch: int, tokens: int, method: str) -> str:
+    return f"{model} {batch}x{tokens}" + (f" of {method}" if method else "")
 
 
 def portable_name(model: str) -> str:
@@ -123,7 +135,7 @@ def write_table(file: Path, rows: Sequence[ProfileRow]) -> None:
     """Write measurements as `read_table` reads them."""
     with file.open("w", newline="", encoding="utf-8") as text:
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(COLUMNS)
+        writer.writerow((*COLUMNS, "method"))
         for row in rows:
             writer.writerow(
                 (
@@ -134,6 +146,7 @@ def write_table(file: Path, rows: Sequence[ProfileRow]) -> None:
                     row.power,
                     row.hardware,
                     row.source,
+                    row.method,
                 )
             )
 
@@ -160,4 +173,5 @@ def _row(file: Path, line: int, row: dict[str, str]) -> ProfileRow:
         power=number("power (W)"),
         hardware=row["hardware"],
         source=row["source"],
+        method=(row.get("method") or "").strip(),
     )

@@ -61,6 +61,8 @@ class Workload:
     """Least bytes that all local steps move between memory and processor; 0 if unknown."""
     model: str = ""
     """Name of the model in tables of measurements."""
+    method: str = ""
+    """Name of the method there."""
     batches: tuple[Batches, ...] = ()
     """Batches of each phase; none for a synthetic model."""
     upload_values: int = 0

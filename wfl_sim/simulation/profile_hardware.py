@@ -9,6 +9,7 @@ from wfl_sim.config.errors import ScenarioError
 from wfl_sim.device_models.profile_table import ProfileRow, portable_name, write_table
 from wfl_sim.execution.processor import first_core
 from wfl_sim.learning.learner import PeftLearner
+from wfl_sim.methods.method import METHODS
 from wfl_sim.scenario.loading import Loaded
 from wfl_sim.simulation.learner_cache import LearnerCache
 from wfl_sim.simulation.run import prepare
@@ -50,6 +51,7 @@ def profile_hardware(
             power=watts,
             hardware=hardware or processor,
             source=source,
+            method=METHODS.label(learner.method),
         )
         for batch, step in zip(
             learner.workload(0).batches, learner.step_seconds(seconds), strict=True

@@ -23,7 +23,14 @@ from wfl_sim.learning.learner_context import LearnerContext
 from wfl_sim.learning.objectives import loss_of, word_cross_entropy
 from wfl_sim.learning.peft_folder import begin_with
 from wfl_sim.learning.tokenized import dummy_batch
-from wfl_sim.methods.method import SplitModel, download_shapes, needs, on_device, upload_shapes
+from wfl_sim.methods.method import (
+    METHODS,
+    SplitModel,
+    download_shapes,
+    needs,
+    on_device,
+    upload_shapes,
+)
 from wfl_sim.methods.parts import Part, Shapes, with_role
 from wfl_sim.methods.phases import Answering, Phase
 
@@ -121,6 +128,7 @@ def _count(
         upload_values=sum(prod(shape) for shape in up.values()),
         memory=0.0,
         model=model.pretrained,
+        method=METHODS.label(method),
         unicast=needs(method, "unicast"),
         exchange=exchange,
     )
