@@ -110,6 +110,7 @@ def test_a_local_update_moves_all_its_parts_and_repeats(name: str) -> None:
     assert results[0][0] == results[1][0]
     assert results[0][2] == results[1][2]
     assert results[0][2]["kl"] > 0
+    assert adapted.loss(test) == results[0][2]["loss"]
     for part in adapted.parts:
         own = [n for n in before if n.startswith(f"{part}/")]
         after = results[0][1]

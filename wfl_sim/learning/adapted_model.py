@@ -194,6 +194,10 @@ class AdaptedModel:
         with self.evaluating(weights) as around, self.cls_token_only():
             return evaluate(self.model, examples, self.judge, around)
 
+    def loss(self, examples: Any) -> float:
+        """Return the loss of `evaluate` alone."""
+        return self.evaluate(examples)["loss"]
+
     @contextmanager
     def evaluating(self, weights: Weights | None) -> Iterator[Around]:
         """Yield what lets LoRAs weigh as given in each pass; torch is deterministic meanwhile."""

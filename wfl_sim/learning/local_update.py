@@ -232,4 +232,4 @@ class LocalTrainer:
         if isinstance(request, EmbedTexts):
             return {"texts": adapted.describe(some)}
         adapted.load(request.model)
-        return {"loss": np.array(adapted.evaluate(some)["loss"], np.float32)}
+        return {"loss": np.array(adapted.loss(some), np.float32)}

@@ -1,6 +1,7 @@
 """A language model with its parts: its training by alignment, its answers, and their quality."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import cached_property
 from typing import Any
 
@@ -72,7 +73,7 @@ class LanguageModel(AdaptedModel):
             What each step has minimised; the loss of given answers where nothing is learned.
         """
         if isinstance(phase.objective, Answering):
-            return [self.evaluate(examples)["loss"]]
+            return [self.loss(examples)]
         if not isinstance(phase.objective, Alignment):
             return super().train_phase(number, phase, examples, seed, **options)
         dropout = derived_seed(seed, "dropout", number)
@@ -99,6 +100,11 @@ class LanguageModel(AdaptedModel):
         with self.evaluating(weights) as around:
             return decode_answers(self.tokenizer, self._generated(examples, around))
 
+    def loss(self, examples: Conversations) -> float:
+        """Return the loss of given answers; the network writes none."""
+        with self.evaluating(None):
+            return self._perplexity(examples, nullcontext)["loss"]
+
     def evaluate(self, examples: Conversations, weights: Weights | None = None) -> dict[str, float]:
         """Return loss and perplexity of given answers, and rewards of the network's own.
 
@@ -107,9 +113,7 @@ class LanguageModel(AdaptedModel):
         (`scored_helpfulness`, `scored_safety`).
         """
         with self.evaluating(weights) as around:
-            numbers = evaluation.perplexity(
-                self.model.eval(), examples.texts, self._attention, around
-            )
+            numbers = self._perplexity(examples, around)
             texts = self._generated(examples, around)
             numbers |= evaluation.true_rewards(self.tokenizer, examples, texts)
             answers, given = decode_answers(self.tokenizer, texts), examples.examples.answers
@@ -128,6 +132,9 @@ class LanguageModel(AdaptedModel):
                 around,
             )
         return numbers
+
+    def _perplexity(self, examples: Conversations, around: evaluation.Around) -> dict[str, float]:
+        return evaluation.perplexity(self.model.eval(), examples.texts, self._attention, around)
 
     def _generated(self, examples: Conversations, around: evaluation.Around) -> PromptBatch:
         return evaluation.generate_answers(
