@@ -159,6 +159,16 @@ def test_flora_adds_products_of_unlike_ranks():
     assert result["stack/lora/l.lora_B.weight"].tolist() == [[0.75, 0.75, 1.5]]
 
 
+def test_flora_begins_with_the_lora_of_an_adapter_merged():
+    """W = 1 + 2 x 3 x 2; a fresh LoRA, whose B is 0, leaves W as it is."""
+    method = METHODS.find("flora")()
+    shared = {"merged/l.weight": np.ones((1, 1), np.float32), **HEAD}
+    made = method.initial_server_state({**shared, **lora_of([[2]], [[3]])}, 4)
+    assert made == {"merged/l.weight": [[13]], **HEAD}
+    fresh = method.initial_server_state({**shared, **lora_of([[2]], [[0]])}, 4)
+    assert fresh == shared
+
+
 def test_flora_merges_into_a_transposed_matrix():
     """A of (1, 2) and B of (1, 1) make a product of (1, 2), which the layer keeps as (2, 1)."""
     shared = {"merged/l.transposed": np.zeros((2, 1), np.float32), **HEAD}

@@ -46,8 +46,9 @@ class FLoRA:
         return one_phase("lora", "head", local=self.local)
 
     def initial_server_state(self, shared: State, devices: int) -> State:
-        """The pretrained weights and the head."""
-        return outside("lora", shared)
+        """The head, and the pretrained weights with the LoRA merged that an adapter may hold."""
+        first = self._merged(of_parts(shared, "merged"), of_parts(shared, "lora"))
+        return {**outside("lora", shared), **first}
 
     def download_shapes(self, shapes: Shapes, news: News) -> Shapes:
         """The head, and a stack for each aggregation since the last download."""
