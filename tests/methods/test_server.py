@@ -303,3 +303,5 @@ def test_a_central_server_works_alone(tmp_path):
     assert drawn == pytest.approx((hardware.idle_power + hardware.compute_power) * seconds)
     with pytest.raises(ScenarioError, match=r"rounds\.kind: needs a method without private parts"):
         load(tmp_path / "c.yaml", settings=["method=pftt"])
+    with pytest.raises(ScenarioError, match=r"rounds\.kind: needs a method of one model; ditto"):
+        load(tmp_path / "c.yaml", settings=["method=ditto"])

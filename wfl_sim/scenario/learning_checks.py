@@ -14,6 +14,7 @@ from wfl_sim.data.examples import Padding
 from wfl_sim.data.sharding import Data
 from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.learning.synthetic import Synthetic
+from wfl_sim.methods.ditto import Ditto
 from wfl_sim.methods.method import (
     METHODS,
     Method,
@@ -121,6 +122,9 @@ def check_rounds(
                 name = METHODS.name_of(method)
                 message = f"needs a method without private parts; {name} has {part.name!r}"
                 raise LocatedError(message, "rounds", "kind")
+        if isinstance(method, Ditto):
+            message = "needs a method of one model; ditto trains a personal one, too: give fedit"
+            raise LocatedError(message, "rounds", "kind")
     rounds.check(devices)
     late = isinstance(rounds, Deadline) and rounds.late == "fold"
     if needs(method, "common_rounds") and (late or isinstance(rounds, Asynchronous | Tiers)):
