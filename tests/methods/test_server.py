@@ -305,3 +305,8 @@ def test_a_central_server_works_alone(tmp_path):
         load(tmp_path / "c.yaml", settings=["method=pftt"])
     with pytest.raises(ScenarioError, match=r"rounds\.kind: needs a method of one model; ditto"):
         load(tmp_path / "c.yaml", settings=["method=ditto"])
+    nobody = "method={kind: fedrlhf, algorithm: grpo, weight: null}"
+    with pytest.raises(ScenarioError, match=r"method\.weight: must be a number in centralised"):
+        load(tmp_path / "c.yaml", settings=[nobody])
+    load(tmp_path / "c.yaml", settings=[nobody.replace("grpo", "dpo")])
+    load(tmp_path / "c.yaml", settings=[nobody.replace("null", "0.5")])

@@ -23,7 +23,7 @@ from wfl_sim.methods.method import (
     is_weighted_mean,
     needs,
 )
-from wfl_sim.methods.objectives import Rewards
+from wfl_sim.methods.objectives import DPO, Alignment, Rewards
 from wfl_sim.methods.server import AggregationConfig
 from wfl_sim.network.carriers.backhaul_graph import BackhaulGraph
 from wfl_sim.rounds import Asynchronous, Centralised, Deadline, Hierarchical, OverTheAir, Tiers
@@ -105,6 +105,23 @@ def check_ranks(method: Method, groups: Sequence[DeviceGroup]) -> None:
             raise LocatedError(message, "devices", number, "rank")
 
 
+def _check_central(method: Method) -> None:
+    """Refuse what a server that trains alone has nobody for."""
+    for part in method.parts:
+        if not (part.shared or part.known):
+            name = METHODS.name_of(method)
+            message = f"needs a method without private parts; {name} has {part.name!r}"
+            raise LocatedError(message, "rounds", "kind")
+    if isinstance(method, Ditto):
+        message = "needs a method of one model; ditto trains a personal one, too: give fedit"
+        raise LocatedError(message, "rounds", "kind")
+    aligning = [p.objective for p in method.phases if isinstance(p.objective, Alignment)]
+    for each in aligning:
+        if each.weight is None and not isinstance(each.algorithm, DPO):
+            message = "must be a number in centralised training, which is nobody's preference"
+            raise LocatedError(message, "method", "weight")
+
+
 def check_rounds(
     rounds: Rounds,
     devices: int,
@@ -117,14 +134,7 @@ def check_rounds(
     if robust and isinstance(rounds, OverTheAir):
         raise LocatedError("needs each upload, and over the air only their sum arrives", *_ROBUST)
     if isinstance(rounds, Centralised):
-        for part in method.parts:
-            if not (part.shared or part.known):
-                name = METHODS.name_of(method)
-                message = f"needs a method without private parts; {name} has {part.name!r}"
-                raise LocatedError(message, "rounds", "kind")
-        if isinstance(method, Ditto):
-            message = "needs a method of one model; ditto trains a personal one, too: give fedit"
-            raise LocatedError(message, "rounds", "kind")
+        _check_central(method)
     rounds.check(devices)
     late = isinstance(rounds, Deadline) and rounds.late == "fold"
     if needs(method, "common_rounds") and (late or isinstance(rounds, Asynchronous | Tiers)):
