@@ -54,6 +54,11 @@ def test_it_trains(saved: Saved, architecture: str, column: str, dtype: str) -> 
     assert outcome(saved(architecture), column, dtype) == "yes"  # type: ignore[arg-type]
 
 
+def test_an_encoder_decoder_is_not_cut(saved: Saved) -> None:
+    """A block of its decoder has the number of one on the device, and lies at the server."""
+    assert "has an encoder and a decoder" in outcome(saved("T5"), "split", "fp32")
+
+
 @pytest.mark.parametrize("architecture", ["DebertaV2", "Bart", "OPT", "Bloom", "Mixtral"])
 def test_shapes_cost_what_values_cost(saved: Saved, architecture: str) -> None:
     """The products of a step, counted without values, are those of a step on real texts."""

@@ -83,7 +83,17 @@ def count_split_step(
 
 
 def blocks_of(model: PreTrainedModel) -> nn.ModuleList:
-    """Return the transformer blocks of a network, lowest first."""
+    """Return the transformer blocks of a network, lowest first.
+
+    Raises:
+        ValueError: none are found, or an encoder and a decoder have some each: a block's number
+            alone would not tell on which side of the cut it lies.
+    """
+    if model.config.is_encoder_decoder:
+        raise ValueError(
+            f"{model.config.model_type!r} has an encoder and a decoder, and one stack of blocks is "
+            "cut: choose another network or method"
+        )
     count = model.config.get_text_config().num_hidden_layers
     for module in model.modules():
         if isinstance(module, nn.ModuleList) and len(module) == count:
