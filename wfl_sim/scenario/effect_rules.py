@@ -13,6 +13,7 @@ from wfl_sim.device_models.availability import Always
 from wfl_sim.learning.synthetic import Synthetic, SyntheticLearner
 from wfl_sim.methods.fedalt import FedALT
 from wfl_sim.methods.local_only import LocalOnly
+from wfl_sim.methods.method import hook
 from wfl_sim.methods.objectives import DPO
 from wfl_sim.methods.parts import Full
 from wfl_sim.methods.scaffold import Scaffold
@@ -44,6 +45,12 @@ class Rule:
 def _noisy(scenario: Scenario) -> bool:
     """Return whether updates have noise, which asks for equal weights."""
     return scenario.privacy is not None and scenario.privacy.noise_multiplier > 0
+
+
+def _shares_nothing(method: Any) -> bool:
+    """Return whether no part is shared, and the method has no payload of its own."""
+    own = any(hook(method, f"{way}_shapes") for way in ("upload", "download"))
+    return not own and not any(part.shared for part in method.parts)
 
 
 def _answers(scenario: Scenario) -> bool:
@@ -115,7 +122,7 @@ RULES: Final = (
     ),
     Rule(
         "payload.upload payload.download server.weights evaluation.global_examples",
-        lambda scenario, _: not any(part.shared for part in scenario.method.parts),
+        lambda scenario, _: _shares_nothing(scenario.method),
         "with a method that shares no part",
     ),
     Rule(
