@@ -132,10 +132,13 @@ def test_what_is_cut_is_counted(pretrained: Folder, shards: Shards) -> None:
     model = pretrained("bert")
     assert inspect(model, shards, (), 12).on_texts == ()
     (said,) = inspect(model, shards, (), 11).on_texts
-    assert said == "47 of 47 texts are longer than the 11 tokens of `tokens`: they lose their end"
+    assert said == "all texts are longer than the 11 tokens of `tokens`: they lose their end"
     one = replace(shards.train[0], texts=(*shards.train[0].texts[1:], "w1 " * 11))
     one = replace(shards, train=(one, *shards.train[1:]))
     assert inspect(model, one, (), 12).on_texts == ()  # one of 47 is not worth a line
+    some = replace(shards.train[0], texts=(*["w1 " * 11] * 7, *shards.train[0].texts[7:]))
+    (said,) = inspect(model, replace(shards, train=(some, *shards.train[1:])), (), 12).on_texts
+    assert said.startswith("about 10% of the texts are")
 
 
 def test_cut_requests_and_answers_are_counted(
@@ -151,8 +154,7 @@ def test_cut_requests_and_answers_are_counted(
 
     assert cut(99, 99) == ()
     assert cut(4, 99) == (
-        "47 of 47 requests are longer than the 4 tokens of `request_tokens`: "
-        "they lose their beginning",
+        "all requests are longer than the 4 tokens of `request_tokens`: they lose their beginning",
     )
     (end,) = cut(99, 2)
     assert end.endswith(
