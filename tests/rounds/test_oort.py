@@ -38,7 +38,10 @@ def test_utility_by_hand():
     expected = (np.array([1.0, 0.5, 1.0]) + bonus) * [1, 1, 0.25]
     assert Oort(preferred=10.0).utilities(devices, 5) == pytest.approx(expected)
     assert Oort().utilities(devices, 5)[2] == pytest.approx(1.0 + bonus[2])
+    devices[0].reported_loss = -3.0  # of an objective of one's own
+    below = Oort().utilities(devices, 4)
     devices[0].reported_loss = np.nan  # has diverged
+    np.testing.assert_array_equal(below, Oort().utilities(devices, 4))
     assert Oort().utilities(devices, 4)[0] == pytest.approx(np.sqrt(0.1 * np.log(4)))
 
 
@@ -103,6 +106,14 @@ def test_bad_input_is_one_located_line(tmp_path, option, path, message):
         scenario(tmp_path, f"rounds.select={{kind: oort, {option}}}", text=TRAINING)
     assert f"rounds.select.{path}: " in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_what_is_learned_from_rewards_has_no_loss_to_choose_by(tmp_path):
+    """Its steps minimise a negative reward; of pairs they have a loss."""
+    method = "method={kind: fedrlhf, algorithm: ppo}"
+    with pytest.raises(ValueError, match=r"rounds\.select: must not look at losses for fedrlhf"):
+        scenario(tmp_path, "rounds.select=oort", method, text=TRAINING)
+    scenario(tmp_path, "rounds.select=oort", method.replace("ppo", "dpo"), text=TRAINING)
 
 
 def test_without_training_it_is_refused(tmp_path):

@@ -28,6 +28,7 @@ from wfl_sim.methods.server import AggregationConfig
 from wfl_sim.network.carriers.backhaul_graph import BackhaulGraph
 from wfl_sim.rounds import Asynchronous, Centralised, Deadline, Hierarchical, OverTheAir, Tiers
 from wfl_sim.rounds.policy import Rounds
+from wfl_sim.rounds.selection.selector import SELECTORS
 from wfl_sim.scenario.devices import DeviceGroup
 
 _ROBUST: Final = ("server", "robust")
@@ -115,11 +116,16 @@ def _check_central(method: Method) -> None:
     if isinstance(method, Ditto):
         message = "needs a method of one model; ditto trains a personal one, too: give fedit"
         raise LocatedError(message, "rounds", "kind")
-    aligning = [p.objective for p in method.phases if isinstance(p.objective, Alignment)]
-    for each in aligning:
-        if each.weight is None and not isinstance(each.algorithm, DPO):
-            message = "must be a number in centralised training, which is nobody's preference"
-            raise LocatedError(message, "method", "weight")
+    if any(each.weight is None for each in _earns(method)):
+        message = "must be a number in centralised training, which is nobody's preference"
+        raise LocatedError(message, "method", "weight")
+
+
+def _earns(method: Method) -> list[Alignment]:
+    """Return the objectives of a method that learn from rewards."""
+    objectives = [phase.objective for phase in method.phases]
+    aligning = [each for each in objectives if isinstance(each, Alignment)]
+    return [each for each in aligning if not isinstance(each.algorithm, DPO)]
 
 
 def check_rounds(
@@ -135,6 +141,13 @@ def check_rounds(
         raise LocatedError("needs each upload, and over the air only their sum arrives", *_ROBUST)
     if isinstance(rounds, Centralised):
         _check_central(method)
+    select = getattr(rounds, "select", None)
+    if getattr(select, "needs_training", False) and _earns(method):
+        message = (
+            f"must not look at losses for {METHODS.label(method)}, and {SELECTORS.label(select)} "
+            "does: learning from rewards minimises numbers below 0"
+        )
+        raise LocatedError(message, "rounds", "select")
     rounds.check(devices)
     late = isinstance(rounds, Deadline) and rounds.late == "fold"
     if needs(method, "common_rounds") and (late or isinstance(rounds, Asynchronous | Tiers)):

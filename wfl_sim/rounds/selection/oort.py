@@ -37,9 +37,9 @@ class Oort:
 
     L is the mean loss over the local steps in place of the root mean square over examples; the
     pacer that moves T and the clipping of outliers are left out. The losses come with the uploads:
-    a scalar beside them, whose bits are not counted; that of a device that has diverged counts 0.
-    They are learned when the selection asks, so such a run trains as it goes, and cannot be
-    network-only.
+    a scalar beside them, whose bits are not counted; that of a device that has diverged counts 0,
+    and so does one below 0. They are learned when the selection asks, so such a run trains as it
+    goes, and cannot be network-only.
     """
 
     needs_training: ClassVar[bool] = True
@@ -77,7 +77,7 @@ class Oort:
     def utilities(self, devices: Sequence[Client], number: int) -> NDArray[np.float64]:
         """Return the utility of devices that have uploaded before, in round `number` from 1 on."""
         examples = np.array([device.examples for device in devices], dtype=float)
-        losses = np.nan_to_num([device.reported_loss for device in devices], nan=0.0)
+        losses = np.nan_to_num([device.reported_loss for device in devices], nan=0.0).clip(0)
         seconds = np.array([device.round_seconds for device in devices])
         uploaded = np.array([1 + device.last_upload_round for device in devices])
         gain = examples * losses
