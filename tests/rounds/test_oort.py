@@ -111,7 +111,7 @@ def test_bad_input_is_one_located_line(tmp_path, option, path, message):
 def test_what_is_learned_from_rewards_has_no_loss_to_choose_by(tmp_path):
     """Its steps minimise a negative reward; of pairs they have a loss."""
     method = "method={kind: fedrlhf, algorithm: ppo}"
-    with pytest.raises(ValueError, match=r"rounds\.select: must not look at losses for fedrlhf"):
+    with pytest.raises(ValueError, match=r"rounds\.select: must not be oort for fedrlhf"):
         scenario(tmp_path, "rounds.select=oort", method, text=TRAINING)
     scenario(tmp_path, "rounds.select=oort", method.replace("ppo", "dpo"), text=TRAINING)
 

@@ -28,7 +28,7 @@ from wfl_sim.methods.server import AggregationConfig
 from wfl_sim.network.carriers.backhaul_graph import BackhaulGraph
 from wfl_sim.rounds import Asynchronous, Centralised, Deadline, Hierarchical, OverTheAir, Tiers
 from wfl_sim.rounds.policy import Rounds
-from wfl_sim.rounds.selection.selector import SELECTORS
+from wfl_sim.rounds.selection import Oort
 from wfl_sim.scenario.devices import DeviceGroup
 
 _ROBUST: Final = ("server", "robust")
@@ -141,11 +141,10 @@ def check_rounds(
         raise LocatedError("needs each upload, and over the air only their sum arrives", *_ROBUST)
     if isinstance(rounds, Centralised):
         _check_central(method)
-    select = getattr(rounds, "select", None)
-    if getattr(select, "needs_training", False) and _earns(method):
+    if isinstance(getattr(rounds, "select", None), Oort) and _earns(method):
         message = (
-            f"must not look at losses for {METHODS.label(method)}, and {SELECTORS.label(select)} "
-            "does: learning from rewards minimises numbers below 0"
+            f"must not be oort for {METHODS.label(method)}, which learns from rewards: its steps "
+            "minimise numbers below 0, and oort weighs devices by a loss"
         )
         raise LocatedError(message, "rounds", "select")
     rounds.check(devices)
