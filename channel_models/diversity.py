@@ -40,7 +40,7 @@ class BestOfPower(PowerDistribution):
         power = np.asarray(x, dtype=float)
         positive = np.maximum(power, 0.0)
         density = self.branches * (-np.expm1(-positive)) ** (self.branches - 1) * np.exp(-positive)
-        return np.where(power >= 0.0, density, 0.0)[()]
+        return np.where(power < 0.0, 0.0, density)[()]
 
     def cdf(self, x: ArrayLike) -> Any:
         """Probability of a power of at most ``x``."""

@@ -136,8 +136,8 @@ def harq_mean_transmissions(errors: ArrayLike) -> Any:
 
 def _failed(errors: ArrayLike) -> FloatArray:
     chances = check_array("errors", errors, minimum=0.0, maximum=1.0)
-    if chances.ndim == 0:
-        raise ValueError("errors must have shape (..., transmissions), got a scalar")
+    if chances.ndim == 0 or chances.shape[-1] == 0:
+        raise ValueError(f"errors must have shape (..., transmissions), got {chances.shape}")
     return np.asarray(np.cumprod(chances, axis=-1), dtype=float)
 
 

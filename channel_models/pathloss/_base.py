@@ -40,6 +40,13 @@ def warn_beyond(distance: FloatArray, maximum: float, model: str) -> None:
         )
 
 
+def links_shape(distance: ArrayLike, frequency: ArrayLike) -> tuple[int, ...]:
+    """Shape of the links; ValueError where a distance (m) or a carrier (Hz) is none."""
+    d = check_array("distance", distance, minimum=0.0, unit="m")
+    f = check_array("frequency", frequency, minimum=0.0, exclusive=True, unit="Hz")
+    return np.broadcast_shapes(d.shape, f.shape)
+
+
 def slant_distance(
     distance: FloatArray, base_height: FloatArray, terminal_height: FloatArray
 ) -> FloatArray:
@@ -258,7 +265,7 @@ class Tr38901Model(PathLossModel):
     ) -> Any:
         """Standard deviation of the shadowing in dB (Table 7.4.1-1)."""
         visible = resolve_los(los, self.condition)
-        shape = np.broadcast_shapes(np.shape(distance), np.shape(frequency), visible.shape)
+        shape = np.broadcast_shapes(links_shape(distance, frequency), visible.shape)
         return unwrap(np.broadcast_to(np.where(visible, *self._sigmas), shape))
 
     def shadowing_decorrelation(self, los: ArrayLike | None = None) -> Any:

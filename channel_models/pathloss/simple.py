@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from channel_models.elementary import log10
-from channel_models.pathloss._base import PathLossModel, slant_distance, unwrap
+from channel_models.pathloss._base import PathLossModel, links_shape, slant_distance, unwrap
 from channel_models.units import (
     SPEED_OF_LIGHT,
     Decibel,
@@ -48,8 +48,7 @@ class _StatelessModel(PathLossModel):
         los: ArrayLike | None = None,
     ) -> Any:
         """The model's ``sigma``, dB, at any distance."""
-        shape = np.broadcast_shapes(np.shape(distance), np.shape(frequency))
-        return unwrap(np.full(shape, getattr(self, "sigma", 0.0)))
+        return unwrap(np.full(links_shape(distance, frequency), getattr(self, "sigma", 0.0)))
 
 
 @dataclass(frozen=True, kw_only=True)

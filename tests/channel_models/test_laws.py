@@ -122,6 +122,56 @@ def test_jensen_and_growth(snr: float, factor: float) -> None:
         assert law.ergodic_rate(snr * factor) >= rate - 1e-12
 
 
+@pytest.mark.parametrize("cv_square", [1e-4, 1e-6, 1e-8])
+def test_a_narrow_law_has_nearly_the_rate_of_its_mean(cv_square: float) -> None:
+    """Second order: E f(X) = f(1) + f''(1) var / 2; the grid in ln x missed such a law."""
+    rate = np.log2(11) - cv_square / 2 * (10 / 11) ** 2 / np.log(2)
+    for law in (cm.GammaPower(shape=1 / cv_square), cm.RicianPower(k=2 / cv_square)):
+        assert law.ergodic_rate(10.0) == pytest.approx(rate, abs=cv_square**1.5 + 1e-9)
+
+
+@pytest.mark.parametrize("shape", [8.0, 16.0, 32.0, 64.0])
+def test_many_branches_at_low_snr(shape: float) -> None:
+    law = cm.GammaPower(shape=shape)
+
+    def rate(snr: float) -> float:
+        return quad(lambda x: np.log2(1 + snr * x) * law.pdf(x), 0, 20, points=[1], limit=400)[0]
+
+    snr = [0.1, 0.3, 0.8, 1.2, 5.0]
+    np.testing.assert_allclose(law.ergodic_rate(snr), [*map(rate, snr)], rtol=1e-8)
+
+
+def test_empirical_quantiles_are_where_the_cdf_reaches_them() -> None:
+    law = cm.EmpiricalPower(np.arange(1.0, 101.0))
+    np.testing.assert_array_equal(law.quantile(np.arange(101) / 100), [1, *range(1, 101)])
+
+
+def test_a_wide_law_is_not_cut_off() -> None:
+    law = cm.GammaPower(shape=0.001)
+    rate, _ = quad(lambda u: np.log2(1 + 10 * law.quantile(u)), 0.9, 1, limit=400)
+    assert law.ergodic_rate(10.0) == pytest.approx(rate, rel=1e-4)
+
+
+def test_inversion_far_above_the_mean_snr_carries_nothing() -> None:
+    rates = cm.ExponentialPower().truncated_inversion_rate([1e-2, 1.4e-3, 1e-3, 1e-6], 1.0)
+    assert (np.diff(rates) <= 0).all()
+    assert rates.max() < 1e-40
+
+
+@pytest.mark.parametrize(
+    "law",
+    [*LAWS, cm.BestOfPower(), cm.ConstantPower(), cm.EmpiricalPower(np.ones(3))],
+    ids=lambda law: type(law).__name__,
+)
+def test_of_no_number_there_is_no_probability(law) -> None:
+    for function in ("pdf", "cdf"):
+        if hasattr(law, function):
+            found = getattr(law, function)([np.nan, -1.0, 1.5])
+            assert np.isnan(found[0])
+            assert found[1] == 0
+            assert found[2] > 0 or function == "pdf"
+
+
 def test_nakagami_one_is_rayleigh_and_rician_zero_too() -> None:
     x = np.linspace(0, 5, 40)
     for other in (cm.GammaPower(shape=1.0), cm.RicianPower(k=0.0)):

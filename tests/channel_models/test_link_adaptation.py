@@ -167,6 +167,8 @@ def test_refusals_of_names_and_shapes() -> None:
         cm.eesm_beta("low-se")
     with pytest.raises(ValueError, match="errors must have shape"):
         cm.harq_goodput(0.1)
+    with pytest.raises(ValueError, match="errors must have shape"):
+        cm.harq_goodput([])
 
 
 def test_harq_against_a_simulation() -> None:

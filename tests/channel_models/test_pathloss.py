@@ -220,6 +220,14 @@ def test_shadowing_parameters() -> None:
     assert cm.LogDistance(reference=5.0).minimum_distance == 5.0
 
 
+@pytest.mark.parametrize("model", [cm.UMa(), cm.InH(), cm.UMaAV(), cm.FreeSpace(), cm.Macro()])
+def test_of_no_distance_there_is_no_sigma(model) -> None:
+    with pytest.raises(ValueError, match="distance must be a number of m, got NaN"):
+        model.shadowing_sigma_db([50.0, np.nan], 2e9, los=True)
+    with pytest.raises(ValueError, match="frequency must be greater than 0 Hz, got 0 Hz"):
+        model.shadowing_sigma_db(50.0, 0.0, los=True)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
