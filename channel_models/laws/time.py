@@ -47,14 +47,16 @@ def level_crossing_rate(
     rho = check_array("level", level, minimum=0.0)
     shift = check_array("doppler", doppler, minimum=0.0, unit="Hz")
     nodes, weights = np.polynomial.legendre.leggauss(_NODES)
-    theta = 0.25 * np.pi * (nodes + 1.0)
     argument = 2.0 * rho * np.sqrt(k * (k + 1.0))
+    # The weight is exp(-argument theta^2 / 2) where the argument is large, and nothing beyond.
+    top = np.minimum(np.pi / 2.0, 12.0 / np.sqrt(np.maximum(argument, 1.0)))
+    theta = 0.5 * top[..., None] * (nodes + 1.0)
     x = np.sqrt(2.0 * k) * np.cos(los_angle) * np.sin(theta)
     factor = np.exp(-(x**2)) + np.sqrt(np.pi) * x * erf(x)
     # cosh(a cos theta) exp(-a), so that a large K does not overflow
     cosine = argument[..., None] * np.cos(theta)
     kernel = 0.5 * (np.exp(cosine - argument[..., None]) + np.exp(-cosine - argument[..., None]))
-    mean = (kernel * factor) @ weights / 2.0
+    mean = (kernel * factor) @ weights * top / np.pi
     exponent = argument - k - (k + 1.0) * rho**2
     return (np.sqrt(2.0 * np.pi * (k + 1.0)) * shift * rho * np.exp(exponent) * mean)[()]
 

@@ -96,6 +96,15 @@ def test_rician_crossings_of_a_specular_part_at_right_angles() -> None:
     np.testing.assert_allclose(cm.level_crossing_rate(level, 1.0, k), expected, rtol=1e-9)
 
 
+@pytest.mark.parametrize("k", [1e3, 1e4, 1e5, 1e6])
+def test_crossings_of_the_mean_where_hardly_anything_is_scattered(k: float) -> None:
+    from scipy.special import ive
+
+    argument = 2 * np.sqrt(k * (k + 1))
+    expected = np.sqrt(2 * np.pi * (k + 1)) * np.exp(argument - 2 * k - 1) * ive(0, argument)
+    assert cm.level_crossing_rate(1.0, 1.0, k) == pytest.approx(expected, rel=1e-8)
+
+
 @pytest.mark.parametrize("law", LAWS, ids=repr)
 def test_law_is_consistent(law) -> None:
     mean, _ = quad(lambda x: x * law.pdf(x), 0, 60 * law.mean, points=[law.mean], limit=200)
