@@ -60,6 +60,7 @@ def test_fedavg_leaves_a_run_folder(fedavg):
     assert fedavg.series("eval_accuracy", "personal_mean").round.tolist() == [0, 1]
     assert sum(array.size for array in fedavg.states()["shared"].values()) == PARAMETERS
     assert fedavg.rounds == 2
+    assert fedavg.manifest["rounds"] == {"aggregations": 2, "empty": 0}
 
 
 def test_bits_are_those_of_the_messages(fedavg):

@@ -236,6 +236,7 @@ class SimulatedGrid(Grid):
             flops = 2.0 * sum(_values_of(each.reply) for each in updates)
             seconds = federation.server.hardware.seconds(flops)
             federation.env.run(federation.env.timeout(seconds))
+            federation.context.aggregations += 1
             federation.context.record(
                 federation.server.name,
                 "aggregate",
