@@ -246,14 +246,20 @@ def test_a_node_that_leaves_is_lost_and_one_that_returns_is_waited_for(tmp_path)
         heard.append(grid.now)
         heard.extend(grid.send_and_receive(asked()))
 
+    said = []
     run = run_app(
-        apps(multiply, server), {**ONE, "devices": [device]}, out=tmp_path, flops={"train": 1e12}
+        apps(multiply, server),
+        {**ONE, "devices": [device]},
+        out=tmp_path,
+        flops={"train": 1e12},
+        warn=said.append,
     )
     error, expired, back, reply = heard
     assert error.has_error()
     assert (expired, back) == (5.0, 9.0)
     assert reply.content["number"]["seen"] == 1  # the state of abandoned work is put back
     assert run.manifest["flower"]["lost"] == 1
+    assert said == [f"{run.folder.name}: messages whose device or reply was lost: 1"]
 
 
 def test_an_app_that_waits_for_nodes_that_never_come_is_told(tmp_path):

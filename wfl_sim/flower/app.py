@@ -165,6 +165,8 @@ def run_app(
     base["versions"] |= {"flwr": version("flwr")}
     manifest = {**base, **result.totals, "network_only": False, "flower": facts}
     write_run(folder, scenario_yaml=to_yaml(one), manifest=manifest, **result.tables)
+    if grid.lost:
+        warn(f"{folder.name}: messages whose device or reply was lost: {grid.lost}")
     if plan.failures:
         warn(f"{folder.name}: the ClientApp failed on {plan.failures} messages: see the log")
     for kind in sorted(plan.uncounted):
