@@ -4,6 +4,7 @@ The environment variable ``WFL_SIM_COMPILED`` says when: ``auto`` (default) once
 has taken some seconds, so that short runs do not wait for the loading; ``always`` or ``never``.
 """
 
+import logging
 import os
 import time
 import warnings
@@ -11,6 +12,8 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Final
+
+_log = logging.getLogger(__name__)
 
 _LOADED: Final = 1.0
 """s of computing before compiled loops are loaded, which takes as long"""
@@ -62,6 +65,7 @@ def _clock() -> _Clock:
 
 @cache
 def _loaded() -> ModuleType | None:
+    new = not _are_compiled()
     try:
         from channel_models import kernels
     except ImportError:
@@ -69,4 +73,6 @@ def _loaded() -> ModuleType | None:
     except RuntimeError as error:  # numba finds no folder for its cache
         warnings.warn(f"no compiled loops: {error}", RuntimeWarning, stacklevel=2)
         return None
+    if new:
+        _log.warning("numba compiles the loops of the radio, once on this machine: 20 to 40 s")
     return kernels

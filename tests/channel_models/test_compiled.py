@@ -66,3 +66,14 @@ def test_training_between_the_networks_of_runs_does_not_count(clock):
 def test_a_wish_is_heard_at_once(clock, monkeypatch, wish, there):
     monkeypatch.setenv("WFL_SIM_COMPILED", wish)
     assert asked(clock, 100, 1.0) == [there] * 100
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_the_wait_for_the_compiler_is_said(monkeypatch, caplog, there):
+    pytest.importorskip("numba")
+    monkeypatch.setattr(compiled, "_are_compiled", lambda: there)
+    assert compiled._loaded.__wrapped__() is not None
+    lines = (
+        [] if there else ["numba compiles the loops of the radio, once on this machine: 20 to 40 s"]
+    )
+    assert caplog.messages == lines

@@ -99,6 +99,13 @@ def test_less_power_takes_longer_and_a_larger_share_is_faster(tmp_path, act):
         assert sorted(less)[1] < 0.8 * min(full) < min(full) < max(less)
 
 
+def test_what_is_expected_of_the_next_round_is_not_at_the_power_of_the_last():
+    env = RoundsEnv(SCENARIO, act="power")
+    before, _ = env.reset(seed=1)
+    after, *_ = env.step(np.full(3, 0.01, np.float32))
+    assert after["upload_seconds"] == pytest.approx(before["upload_seconds"])
+
+
 def test_half_the_frequency_takes_twice_as_long(tmp_path):
     full = uploads(tmp_path / "full", "frequency", np.ones(3, np.float32))["compute"]
     half = uploads(tmp_path / "half", "frequency", np.full(3, 0.5, np.float32))["compute"]

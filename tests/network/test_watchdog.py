@@ -318,3 +318,16 @@ def test_states_that_are_not_finite_are_named_and_said(tmp_path):
         "training has diverged: values that are not finite in the states of device-1, device-2, "
         "device-3, ..."
     ]
+
+
+def test_a_slow_trunk_is_not_blamed_on_the_policy(tmp_path):
+    """A device that moves keeps the clock of events going while the state is on its way."""
+    edges = "backhaul={edge_servers: [edge], links: [{hub: server, ends: [edge], latency: 1e7 s}, "
+    settings = (
+        edges + "{hub: edge, ends: [cell-0]}]}",
+        "rounds={kind: hierarchical, count: 2, cloud_every: 1}",
+        "devices.0.mobility=random-waypoint",
+        "stall=1 s",
+    )
+    with pytest.raises(LocatedError, match="the state of edge has been on its way to or from"):
+        outcome(tmp_path, *settings, text=TWO)

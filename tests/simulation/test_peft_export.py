@@ -108,8 +108,8 @@ def test_what_cannot_be_is_one_line(
 def test_a_personal_model_stands_by_its_device(second: Run, tmp_path: Path) -> None:
     code, output = said(second.folder, "--peft", tmp_path / "none")
     assert (code, "has no shared model: give --device device-0 to device-1" in output) == (2, True)
-    code, _ = said(second.folder, "--peft", tmp_path / "whole", "--device", "device-1", "--merge")
-    assert code == 0
+    whole = ("--peft", tmp_path / "whole", "--device", "device-1", "--merge")
+    assert said(second.folder, *whole) == (0, f"{tmp_path / 'whole'}\n"), "no bar of transformers"
     network = AutoModelForSequenceClassification.from_pretrained(tmp_path / "whole")
     head = second.states()["device-1"]["head/classifier.weight"]
     assert (network.classifier.weight.detach().numpy() == head).all()

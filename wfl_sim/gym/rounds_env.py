@@ -225,6 +225,8 @@ class RoundsEnv(gymnasium.Env[dict[str, Any], Any], EzPickle):
             reward = float(given)
         except (TypeError, ValueError):
             raise TypeError(f"`reward` must return a number, got {given!r}") from None
+        if "power" in decisions:  # what is shown holds for any next action
+            apply({"power": np.ones(len(federation.devices))}, federation, self._watts)
         return observed(federation, self._number), reward, over, False, info
 
     def close(self) -> None:

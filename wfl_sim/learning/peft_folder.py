@@ -22,6 +22,7 @@ from wfl_sim.learning.base_models.model_loading import load_in_full, load_tokeni
 from wfl_sim.learning.base_models.pretrained_model import ADAPTER, Pretrained
 from wfl_sim.learning.peft.architecture import last_weights
 from wfl_sim.learning.peft.tuner import BITFIT, config_of, plain_name
+from wfl_sim.learning.torch_settings import silence_transformers
 from wfl_sim.methods.parts import (
     Critic,
     Full,
@@ -122,7 +123,8 @@ def write_peft(
         if classes is not None:
             merged.config.id2label = dict(enumerate(classes))
             merged.config.label2id = {name: number for number, name in enumerate(classes)}
-        merged.save_pretrained(folder)
+        with silence_transformers():
+            merged.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
     elif config is None:
         raise ValueError("nothing was trained that PEFT has a place for: no part is a LoRA")

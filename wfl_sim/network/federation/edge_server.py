@@ -31,6 +31,8 @@ class EdgeServer:
     """Bits of a state that comes from the cloud."""
     updated: bool = False
     """Whether its state differs from the last one of the cloud."""
+    exchanges: bool = False
+    """Whether a state is on its way to or from the cloud."""
 
     def __repr__(self) -> str:
         return f"EdgeServer({self.name!r}, {len(self.cells)} cells)"
@@ -58,7 +60,8 @@ class EdgeServer:
 
     def _carry(self, route: Route, bits: int, number: int) -> Generator[simpy.Event, Any, None]:
         env = self.context.env
-        start = env.now
+        start, self.exchanges = env.now, True
         yield from route.carry(env, bits)
+        self.exchanges = False
         mean_rate = bits / (env.now - start)
         self.context.record(self.name, "transfer", number, start, bits=bits, mean_rate=mean_rate)

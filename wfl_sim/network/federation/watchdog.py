@@ -128,11 +128,17 @@ class Watchdog:
             )
 
     def _check_policy(self, now: float, completed: float, working: Sequence[Device]) -> None:
-        """Refuse a policy that leaves devices alone which are ready."""
+        """Refuse a policy that leaves devices alone which are ready, or an endless exchange."""
         ready = [] if working else self._federation.available()
         self._ready_since = min(self._ready_since, now) if ready else inf
         since = max(self._ready_since, completed)
         if now - since >= _STALLS * self._stall:
+            if exchanging := [each for each in self._federation.edges if each.exchanges]:
+                raise LocatedError(
+                    f"the state of {exchanging[0].name} has been on its way to or from the cloud "
+                    f"for {now - since:,.6g} s, at {now:,.6g} s; a larger value waits longer",
+                    "stall",
+                )
             count = f"{len(ready)} device{'s' * (len(ready) > 1)}"
             raise LocatedError(
                 f"the policy has asked nobody for {now - since:,.6g} s, at {now:,.6g} s, although "
