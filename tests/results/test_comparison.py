@@ -331,24 +331,31 @@ def test_what_is_no_joule_of_a_device_is_in_tables_and_figures_where_runs_have_i
         run.manifest.update(infrastructure_joules=drawn, grams_co2=0.5 * run.seed)
     opened[0].manifest["handovers"] = {"count": 3, "ping_pong": 0}
     opened[1].manifest["privacy"] = {"epsilon": 2.5, "delta": 1e-5}
+    users = {"transfers": 2, "bits_up": 3e6, "bits_down": 1e6, "joules": 0.5}
+    opened[1].manifest["background"] = users
     of = compared(opened, GOAL)
     assert [field.metadata[b"unit"] for field in of.schema if field.name in FURTHER] == [
-        *(b"J", b"J", b"g", b"1", b"1")
+        *(b"J", b"J", b"g", b"1", b"1", b"bit", b"J")
     ]
     first, second, third, *_ = of.to_pylist()
     assert (first["server_joules"], first["station_joules"]) == (7.0, 40.0)
     assert (third["station_joules"], third["grams_co2"]) == (60.0, 1.5)
     assert [each["handovers"] for each in (first, second)] == [3.0, 0.0]
     assert [each["epsilon"] for each in (first, second)] == [None, 2.5]
+    assert [each["user_bits"] for each in (first, second)] == [0.0, 4e6]
+    assert [each["user_joules"] for each in (first, second)] == [0.0, 0.5]
     said = Console(width=200, file=io.StringIO())
     said.print(*comparison(opened, GOAL))
     lines = [line.split() for line in said.file.getvalue().splitlines()]
-    head = "label server (J) base stations (J) CO2 (g) handovers epsilon"
-    assert head.split() in lines
-    assert ["fast", "bandwidth=100", "MHz", "7.0", "50.0", "1.0", "1.0", "-"] in lines
+    head = (
+        "label server (J) base stations (J) CO2 (g) handovers epsilon traffic of other users (bit)"
+    )
+    assert f"{head} radios of other users (J)".split() in lines
+    row = "fast bandwidth=100 MHz 7.0 50.0 1.0 1.0 - 1,333,333.3 0.17"
+    assert row.split() in lines
     assert len([*closing(opened, GOAL)]) == 2
     shown, *rows = report_content(opened)["further"]
-    assert shown[1:] == ["server (J)", "base stations (J)", "CO2 (g)", "handovers", "epsilon"]
+    assert shown[1:6] == ["server (J)", "base stations (J)", "CO2 (g)", "handovers", "epsilon"]
     assert rows[0][1:5] == [7.0, 50.0, 1.0, 1.0]
     drawn = table(parameter(opened, tmp_path, GOAL, "cells.0.bandwidth"), ALONG)
     means = defaultdict(list)
@@ -363,6 +370,7 @@ def test_what_is_no_joule_of_a_device_is_in_tables_and_figures_where_runs_have_i
     assert names[1:3] + names[5:] == [
         *("2-simulated-time-s", "3-energy-drawn-j"),
         *("6-co2-g", "7-handovers", "8-epsilon"),
+        *("9-traffic-of-other-users-mbit", "10-radios-of-other-users-j"),
     ]
 
 

@@ -100,7 +100,7 @@ def comparison(runs: Sequence[Run], goal: Goal) -> Iterator[Group]:
 
 
 def beside_devices(groups: Mapping[str, Sequence[Run]]) -> Iterator[Group]:
-    """Yield what servers, base stations, carbon, handovers and privacy came to, means by label."""
+    """Yield means by label of what runs came to beside the joules of devices."""
     head, rows = further_table(groups)
     table = _plain_table("label", head)
     for label, means in rows.items():

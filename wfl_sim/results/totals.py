@@ -17,8 +17,12 @@ FURTHER: Final = {
     "grams_co2": ("CO2", "g"),
     "handovers": ("handovers", ""),
     "epsilon": ("epsilon", ""),
+    "user_bits": ("traffic of other users", "bit"),
+    "user_joules": ("radios of other users", "J"),
 }
 """What `further_totals` may have: its name in words, and its unit if it has one."""
+COUNTED: Final = {"handovers": 0.0, "user_bits": 0.0, "user_joules": 0.0}
+"""Those of which a run that does not state them has none."""
 RESTING: Final = ("wait", "idle", "off")
 """Activities of a device that does nothing for the federation."""
 Quantity = Literal["seconds", "joules", "components"]
@@ -45,12 +49,13 @@ def further_totals(runs: Sequence[Run]) -> list[dict[str, float]]:
     """Return what each run took beside the joules of its devices, as far as its scenario has it.
 
     That are joules of the server and edge servers, and of the base stations of cells with a
-    `station`, g of CO2 for the joules of devices, the number of handovers (0 in runs without any
-    beside others), and the epsilon of differential privacy.
+    `station`, g of CO2 for the joules of devices, the number of handovers, the epsilon of
+    differential privacy, and bits and joules of users beside the federation. What is `COUNTED` is 0
+    in runs without any beside others.
     """
     found = [dict(_further(run.manifest)) for run in runs]
-    if any("handovers" in each for each in found):
-        found = [{"handovers": 0.0, **each} for each in found]
+    none = {name: zero for name, zero in COUNTED.items() if any(name in each for each in found)}
+    found = [{**none, **each} for each in found]
     return [{name: each[name] for name in FURTHER if name in each} for each in found]
 
 
@@ -83,6 +88,10 @@ def _further(manifest: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
         yield "handovers", float(manifest["handovers"]["count"])
     if "privacy" in manifest:
         yield "epsilon", float(manifest["privacy"]["epsilon"])
+    if "background" in manifest:
+        users = manifest["background"]
+        yield "user_bits", float(users.get("bits_up", 0) + users.get("bits_down", 0))
+        yield "user_joules", float(users.get("joules", 0))
 
 
 def took_part(run: Run, start: float = 0.0, end: float = math.inf) -> list[str]:

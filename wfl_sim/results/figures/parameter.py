@@ -34,7 +34,7 @@ from wfl_sim.results.figures.sweep_axes import Axis, RunValue, SweepLine, lines
 from wfl_sim.results.run import Run
 from wfl_sim.results.statistics import Estimate
 from wfl_sim.results.tables import file_name
-from wfl_sim.results.totals import FURTHER, further_totals
+from wfl_sim.results.totals import COUNTED, FURTHER, further_totals
 
 HEADER: Final = ("quantity", "of", "line", "value", "x", "mean", "half_width", "seeds")
 LEGEND: Final = 110
@@ -66,7 +66,7 @@ def parameter(
 ) -> Iterator[Drawing]:
     """Draw the last value of a metric, seconds, joules and bits against a swept value.
 
-    Where runs have them, so are joules of base stations, CO2, handovers and epsilon.
+    Where runs have them, so are joules of base stations, CO2, handovers, epsilon and other users.
     Marks are means over seeds, bands and whiskers 95 % t-intervals of the mean, which may leave the
     picture, and thin lines single seeds. Beyond 7 lines, and with `error_bars`, there are whiskers,
     since bands would cover one another; beyond 7 lines these stand side by side, without single
@@ -130,7 +130,7 @@ def _panels(runs: Sequence[Run], goal: Goal) -> list[Panel]:
 
 
 def _further(run: Run, name: str) -> float | None:
-    return further_totals([run])[0].get(name, 0.0 if name == "handovers" else None)
+    return further_totals([run])[0].get(name, COUNTED.get(name))
 
 
 def _until_target(run: Run, goal: Goal, name: str) -> float | None:
