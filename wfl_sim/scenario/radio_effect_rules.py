@@ -5,15 +5,16 @@ from typing import Any, Final
 from channel_models import LogNormal, Static
 from wfl_sim.methods.method import SplitModel, needs
 from wfl_sim.radio.allocation import Fixed, Hungarian, ProportionalFair, WaterFilling
-from wfl_sim.radio.allocation.channel_unaware import CHANNEL_UNAWARE, Weighted
+from wfl_sim.radio.allocation.channel_unaware import CHANNEL_UNAWARE, RoundRobin, Weighted
 from wfl_sim.radio.bands.cochannel import shares_bands
 from wfl_sim.radio.cell import CellConfig, only_wired
 from wfl_sim.radio.channel.propagation import TransportRate
 from wfl_sim.radio.traffic import Traffic
-from wfl_sim.rounds import Hierarchical, JointPlan, OverTheAir, Synchronous
+from wfl_sim.rounds import Centralised, Hierarchical, JointPlan, OverTheAir, Synchronous
 from wfl_sim.scenario.effect_rules import Rule
 from wfl_sim.scenario.scenario import Scenario
 
+_ALIKE: Final = "with an allocator whose shares are alike on all blocks"
 RADIO_RULES: Final = (
     Rule(
         "load_memory",
@@ -120,7 +121,7 @@ RADIO_RULES: Final = (
     ),
     Rule(
         "cells.*.downlink.csi_delay cells.*.downlink.csi_error",
-        lambda _, cell: _looks_at_nothing(cell.downlink),
+        lambda scenario, cell: _looks_at_nothing(cell.downlink, alone=_alone(scenario, cell)),
         "with an allocator that looks at no channel, and a rate that follows it at once",
         words=2,
     ),
@@ -171,16 +172,35 @@ RADIO_RULES: Final = (
         words=2,
     ),
     Rule(
-        "cells.*.downlink.allocator",
-        lambda scenario, cell: (
-            not isinstance(cell.downlink.allocator, (Fixed, WaterFilling))
-            and type(cell.downlink.allocator).__module__.startswith("wfl_sim.")
-            and _one_download(scenario, cell)
-        ),
+        "cells.*.traffic.*.power",
+        lambda _, users: users.direction == "downlink",
+        "on users that receive",
+    ),
+    Rule("cells.*.uplink.subband", lambda _, cell: _is_flat(cell, cell.uplink), _ALIKE, words=2),
+    Rule(
+        "cells.*.downlink.subband", lambda _, cell: _is_flat(cell, cell.downlink), _ALIKE, words=2
+    ),
+    Rule(
+        "cells.*.downlink.allocator cells.*.downlink.averaging cells.*.downlink.subband",
+        lambda scenario, cell: _alone(scenario, cell),
         "where each download is one broadcast, alone on the band",
         words=2,
     ),
+    Rule(
+        "cells interference layout handover backhaul record.radio",
+        lambda scenario, _: isinstance(scenario.rounds, Centralised),
+        "in centralised training, which sends nothing",
+    ),
 )
+
+
+def _alone(scenario: Scenario, cell: CellConfig) -> bool:
+    """Return whether a cell never has two downloads at once, and its allocator gives one all."""
+    allocator = cell.downlink.allocator
+    own = not type(allocator).__module__.startswith("wfl_sim.")
+    return not (own or isinstance(allocator, Fixed | WaterFilling)) and _one_download(
+        scenario, cell
+    )
 
 
 def _one_download(scenario: Scenario, cell: CellConfig) -> bool:
@@ -200,7 +220,24 @@ def _weighs(cell: CellConfig, users: Traffic) -> bool:
     return own or isinstance(allocator, (Weighted, ProportionalFair, Hungarian))
 
 
-def _looks_at_nothing(side: Any) -> bool:
-    """Return whether neither the allocator nor the rate of a direction knows the channel."""
-    unaware = isinstance(side.allocator, CHANNEL_UNAWARE)
+def _is_flat(cell: CellConfig, side: Any) -> bool:
+    """Return whether the shares of a direction are alike on all blocks, and none is reserved."""
+    allocator = side.allocator
+    unaware = isinstance(allocator, CHANNEL_UNAWARE) and not isinstance(allocator, RoundRobin)
+    apart = any(users.reserved for users in cell.traffic)
+    limited = getattr(side, "block_snr", None) is not None
+    return not apart and not limited and (unaware or _by_means(allocator))
+
+
+def _by_means(allocator: Any) -> bool:
+    """Return whether an allocator knows mean gains alone, and gives flat shares by them."""
+    return getattr(allocator, "knowledge", "") == "statistical"
+
+
+def _looks_at_nothing(side: Any, *, alone: bool = False) -> bool:
+    """Return whether neither the allocator nor the rate of a direction knows the channel.
+
+    An allocator of one transfer alone has nothing to choose.
+    """
+    unaware = alone or isinstance(side.allocator, CHANNEL_UNAWARE) or _by_means(side.allocator)
     return unaware and not isinstance(side.rate, TransportRate)
