@@ -55,7 +55,8 @@ class Span:
     cell: Name = ""
     outcome: Annotated[Outcome, "name"] = "done"
     mean_sinr_db: Decibel | None = None
-    """SINR averaged over the time and the resource blocks of a radio transfer."""
+    """Mean over the time of a radio transfer of the SINR in dB, which is that of the mean over its
+    resource blocks; of a broadcast that of the worst receiver."""
     mean_rate: Rate | None = None
 
 

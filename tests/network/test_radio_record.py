@@ -42,6 +42,19 @@ def test_rates_add_up_to_the_bits_that_were_sent(result):
             assert row.time / 0.002 == pytest.approx(round(row.time / 0.002))
 
 
+def test_the_sinr_of_a_span_is_the_mean_in_time_of_that_of_the_mean_over_blocks(result):
+    """Of a broadcast it is that of the worst receiver."""
+    for span in (span for span in result.spans if span.activity in ("upload", "download")):
+        at: dict[float, list[float]] = {}
+        for row in result.radio:
+            mine = row.device == span.actor if span.activity == "upload" else True
+            of = row.direction == ("uplink" if span.activity == "upload" else "downlink")
+            if mine and of and span.start <= row.time < span.end and row.sinr_db is not None:
+                at.setdefault(row.time, []).append(row.sinr_db)
+        if len(at) > 5:
+            assert span.mean_sinr_db == pytest.approx(np.mean([*map(min, at.values())]), abs=0.3)
+
+
 def test_no_block_is_held_twice_and_none_is_left_over(result):
     held: dict[float, list[int]] = {}
     whole: dict[float, float] = {}

@@ -100,7 +100,8 @@ class Transfer:
     radiated: float = 0.0
     """Energy in J radiated by the sender."""
     mean_sinr_db: float | None = None
-    """SINR in dB, averaged over the time on the air; None on a wire."""
+    """SINR in dB of the mean over blocks (of the worst receiver), averaged over the time on the
+    air; None on a wire."""
     reported: tuple[float, float] = (0.0, 0.0)
     """Newest arguments of `request.on_power`."""
     window: Window | None = field(init=False)
