@@ -262,6 +262,24 @@ def test_a_node_that_leaves_is_lost_and_one_that_returns_is_waited_for(tmp_path)
     assert said == [f"{run.folder.name}: messages whose device or reply was lost: 1"]
 
 
+def test_a_node_that_is_away_at_the_beginning_is_waited_for(tmp_path):
+    (tmp_path / "a.csv").write_text("device,start (s),end (s)\n0,3,20\n")
+    away = {"kind": "trace", "path": str(tmp_path / "a.csv")}
+    heard = []
+
+    def server(grid, context):
+        heard.append(list(grid.get_node_ids()))
+        (reply,) = grid.send_and_receive(asked())
+        heard.append(reply.metadata.created_at)
+
+    device = {**ONE["devices"][0], "availability": away}
+    run_app(
+        apps(multiply, server), {**ONE, "devices": [device]}, out=tmp_path, flops={"train": 1e9}
+    )
+    assert heard[0] == []
+    assert heard[1] > 3
+
+
 def test_an_app_that_waits_for_nodes_that_never_come_is_told(tmp_path):
     def server(grid, context):
         while len(list(grid.get_node_ids())) < 2:

@@ -61,6 +61,20 @@ def test_everyone_at_full_speed_is_the_run_of_the_scenario(tmp_path):
     assert [step[2] for step in steps] == [False, True]
 
 
+def test_a_device_that_is_away_at_the_beginning_is_not_asked(tmp_path):
+    (group,) = SCENARIO["devices"]
+    away = {"kind": "diurnal", "start": "1 s", "duration": "1 h", "spread": "1 s"}
+    scenario = {**SCENARIO, "devices": [group, {**group, "count": 2, "availability": away}]}
+    one = Simulation(Scenario.from_dict(scenario), network_only=True).run()
+    env = RoundsEnv(scenario, act="selection", out=tmp_path)
+    seen, _ = env.reset(options={"seed": SCENARIO["seed"]})
+    assert seen["available"].tolist() == [1, 1, 1, 0, 0]
+    steps = [env.step(np.ones(5, np.int8)) for _ in range(2)]
+    assert steps[0][4]["asked"] == [0, 1, 2]
+    run = Run.open(steps[-1][4]["run"])
+    assert run.manifest["digests"]["spans"] == digest_spans(one.spans)
+
+
 def test_users_beside_the_federation_count_until_the_end(tmp_path):
     (cell,) = SCENARIO["cells"]
     scenario = {**SCENARIO, "cells": [{**cell, "traffic": [{"direction": "uplink", "users": 2}]}]}

@@ -143,6 +143,7 @@ def run_app(
     )
     federation = simulation.federation(plan)
     plan.devices = federation.devices
+    federation.settle()
     grid = SimulatedGrid(federation, plan, poll)
     server = Context(_RUN, devices + 1, {}, RecordDict(), dict(found.config))
     random.seed(derived_seed(one.seed, "flower", "server"))

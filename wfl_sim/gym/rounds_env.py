@@ -173,6 +173,7 @@ class RoundsEnv(gymnasium.Env[dict[str, Any], Any], EzPickle):
         self._open.close()
         self._graph, self._number, self._rows = None, 0, []
         self._federation: Federation = self._simulation.federation(self._plan())
+        self._federation.settle()
         self._watts = np.array([device.power for device in self._federation.devices])
         self._watchdog = Watchdog(self._federation, one.stall)
         return observed(self._federation, 0), {"seed": one.seed}

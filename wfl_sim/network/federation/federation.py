@@ -42,6 +42,10 @@ class Federation:
         """The simulated clock."""
         return self.context.env
 
+    def settle(self) -> None:
+        """Let what begins now begin: who decides outside the simulation sees who is there."""
+        self.env.run(self.env.timeout(0))
+
     def finish(self) -> None:
         """Close all spans at the end of the run."""
         self.server.finish()
