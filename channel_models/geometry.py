@@ -110,14 +110,20 @@ class PoissonField:
 
 
 def read_positions(path: str) -> FloatArray:
-    """Positions (n, 2) in m from a ``.npy`` array or a ``.csv`` with a header and columns x, y.
+    """Positions (n, 2) in m from a ``.npy`` array or a ``.csv`` with the columns x and y.
 
-    Raises ValueError for another shape, NaN, or another ending.
+    Its header is ``x,y`` or ``x (m),y (m)``. Raises ValueError for another header or shape, NaN, or
+    another ending.
     """
     if Path(path).suffix == ".npy":
         table = np.load(path, allow_pickle=False)
     elif Path(path).suffix == ".csv":
-        table = np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2)
+        with Path(path).open(encoding="utf-8-sig") as file:
+            header = file.readline().strip()
+            names = [name.replace("(m)", "").strip() for name in header.split(",")]
+            if names != ["x", "y"]:
+                raise ValueError(f"{path}: the first line must be 'x,y', got {header!r}")
+            table = np.loadtxt(file, delimiter=",", ndmin=2)
     else:
         raise ValueError(f"path must end in .npy or .csv, got {path!r}")
     points = check_points(f"{path}: positions", table)

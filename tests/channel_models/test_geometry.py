@@ -51,6 +51,12 @@ def test_positions_from_files(tmp_path) -> None:
     (tmp_path / "p.csv").write_text("x,y\n1,2\n3,4\n")
     for name in ("p.npy", "p.csv"):
         np.testing.assert_array_equal(cm.read_positions(str(tmp_path / name)), table)
+    (tmp_path / "units.csv").write_text("\ufeffx (m),y (m)\r\n1,2\r\n3,4\r\n", encoding="utf-8")
+    np.testing.assert_array_equal(cm.read_positions(str(tmp_path / "units.csv")), table)
+    for number, header in enumerate(("y,x", "5,6", "x (km),y (km)", "")):
+        (tmp_path / f"{number}.csv").write_text(f"{header}\n1,2\n3,4\n")
+        with pytest.raises(ValueError, match="the first line must be 'x,y', got"):
+            cm.read_positions(str(tmp_path / f"{number}.csv"))
     np.save(tmp_path / "bad.npy", np.ones((2, 3)))
     with pytest.raises(ValueError, match=r"positions must have shape \(..., 2\)"):
         cm.read_positions(str(tmp_path / "bad.npy"))
