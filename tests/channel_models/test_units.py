@@ -56,6 +56,7 @@ def test_decimal_texts_give_the_nearest_float() -> None:
     [
         (Unit("Hz"), "20 dBm", r"'20 dBm' is not in Hz \(write for example 20 MHz\)"),
         (Unit("Hz"), "20 mhz", "is not in Hz"),
+        (Unit("Hz"), "1__0 Hz", "'1__0 Hz' is not a quantity"),
         (Unit("Hz"), "fast", r"'fast' is not a quantity \(write for example 20 MHz\)"),
         (Unit("Hz", minimum=0, exclusive=True), "-20 MHz", "greater than 0 Hz, got -20 MHz"),
         (Unit("s", minimum=0), -1, "at least 0 s, got -1 s"),
