@@ -85,6 +85,7 @@ def test_who_cannot_even_receive_is_left_out(tmp_path):
     deaf = "cells.0.downlink.power=10 dBm"
     found = Simulation(scenario(tmp_path, *OUT, deaf, text=FAR)).out_of_reach
     assert ([*found.excluded], [*found.outage]) == ([2], [])
+    assert "of the downlink" in found.excluded[2]
 
 
 def test_nobody_in_reach_is_refused(tmp_path):

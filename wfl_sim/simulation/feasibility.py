@@ -89,8 +89,12 @@ def check_link_budget(scenario: Scenario, placement: Placement) -> OutOfReach:
                 )
             if reason is not None and not devices.moves:
                 deaf = unreached(cell, devices.power, gain, "downlink")
-                sends = devices.reach == "outage" and deaf is None
-                (outage if sends else excluded)[index] = reason
+                if devices.reach == "exclude":
+                    excluded[index] = reason
+                elif deaf is not None:
+                    excluded[index] = deaf
+                else:
+                    outage[index] = reason
             index += 1
     if len(excluded) == scenario.device_count:
         raise LocatedError(f"no device is in reach: device-0 has {excluded[0]}", "devices")
