@@ -118,7 +118,10 @@ def test_the_closing_table_fits_80_columns(monkeypatch, terminal):
         *("pftt", "3", "0.812", "±", "0.012", "2/3", "5.0", "123.4", "23,456.7", "1,234.5")
     ]
     assert lines[3].split() == ["local-only", "1", "0.500", "0/1", "-", "-", "-", "-"]
-    note = "≥: 2 of 4 runs did not reach it (censored); they count with all they spent"
+    note = (
+        "≥: 2 of 4 runs did not reach it (censored); they count with what they spent until "
+        "their last evaluation"
+    )
     assert " ".join(map(str.strip, lines[4:])).strip() == note
 
 

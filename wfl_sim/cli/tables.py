@@ -140,7 +140,7 @@ def _note(rows: Sequence[SummaryRow]) -> Iterator[str]:
     if missed and not math.isnan(rows[0].target):
         count = sum(row.seeds for row in rows)
         they = f"{missed} of {count} runs did not reach it (censored); they"
-        yield f"≥: {they} count with all they spent"
+        yield f"≥: {they} count with what they spent until their last evaluation"
 
 
 def _p(value: float) -> str:

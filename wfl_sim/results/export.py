@@ -91,7 +91,8 @@ def _latex(runs: Sequence[Run], folder: Path, goal: Goal) -> list[Path]:
         about = [
             f"% {goal.metric} ({goal.whose}): mean over seeds and 95 % t-interval; costs to reach "
             f"{'no target' if goal.target is None else format(goal.target, 'g')}.",
-            "% Where a seed did not reach it, costs are lower bounds: it counts with all it spent.",
+            "% Where a seed did not reach it, costs are lower bounds: what it spent until its last "
+            "evaluation.",
         ]
         found = summary(measured, goal.metric, goal.scope, goal.target)
         cells = {row.label: [*_cells(row)] for row in found}

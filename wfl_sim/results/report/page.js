@@ -56,7 +56,7 @@ function showSummary() {
     heads(host, `To reach ${metric} ${plain(reached[0].target.target)}`, [["label", "reached", "rounds", "seconds", "joules", "Mbit"], ...reached.map(({ label, target }) =>
       [label, `${target.reached} of ${target.seeds}`, ...["rounds", "seconds", "joules", "mbit"].map((name) => cost(target, name))])]);
   }
-  host.append(make("p", { class: "note" }, "Means over seeds; ± is half the 95 % t-interval of the mean. ≥ is a lower bound: seeds that did not reach the target count with all they spent."));
+  host.append(make("p", { class: "note" }, "Means over seeds; ± is half the 95 % t-interval of the mean. ≥ is a lower bound: seeds that did not reach the target count with what they spent until their last evaluation."));
 }
 
 function showCurves() {
