@@ -339,3 +339,21 @@ def test_a_path_on_the_command_line_starts_from_the_working_directory(files, mon
     monkeypatch.chdir(files.folder / "here")
     (loaded,) = load(files.write(), settings=["data={kind: csv, path: x.csv}"])
     assert loaded.scenario.data.path == str(files.folder / "here/x.csv")
+
+
+def test_keys_can_be_laid_over_what_is_written_short(files):
+    settings = [
+        "devices.0.battery=20 Wh",
+        "devices.0.battery.initial=0.5",
+        "devices.0.hardware.memory=4 GB",
+    ]
+    (loaded,) = load(files.write(), settings=settings)
+    group = loaded.scenario.devices[0]
+    assert (group.battery.capacity, group.battery.initial) == (72_000.0, 0.5)
+    assert (group.hardware.name, group.hardware.memory) == ("jetson-orin-nano", 4e9)
+    with pytest.raises(
+        ScenarioError, match=r"devices\.0\.battery\.initial: must be at most 1, got 5"
+    ):
+        load(files.write(), settings=["devices.0.battery=20 Wh", "devices.0.battery.initial=5"])
+    with pytest.raises(ScenarioError, match=r"devices\.0\.battery.* 'kind'"):
+        load(files.write(), settings=["devices.0.battery={kind: good, capacity: 20 Wh}"])

@@ -152,5 +152,16 @@ class Shorthand:
 
     def _spelt_out(self, value: Any) -> Any:
         if value is None or isinstance(value, (Mapping, list)) or is_dataclass(value):
-            return value
+            return with_bare_as(self.name, value)
         return {self.name: value}
+
+
+def with_bare_as(name: str, value: Any) -> Any:
+    """Return a mapping in which a bare text has the key that it is short for.
+
+    Keys that are laid over a bare text (``battery: 20 Wh``, ``--set battery.initial=0.5``) find it
+    under `kind`, whatever it is short for.
+    """
+    if not isinstance(value, Mapping) or "kind" not in value or name in value:
+        return value
+    return {name if key == "kind" else key: item for key, item in value.items()}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from wfl_sim.config.documents import read_yaml, resolve_path, shown
 from wfl_sim.config.errors import LocatedError, NestedError, did_you_mean
+from wfl_sim.config.fields import with_bare_as
 from wfl_sim.device_models.hardware import Hardware
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class HardwareReference:
             return self.resolve(value)
         if not isinstance(value, Mapping):
             raise ValueError(f"must be a name, a .yaml file or a mapping, got {value!r}")
-        options = dict(value)
+        options = dict(with_bare_as("base", value))
         base = options.pop("base", None)
         if base is None:
             return _from_mapping(options)
