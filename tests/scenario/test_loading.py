@@ -351,6 +351,9 @@ def test_keys_can_be_laid_over_what_is_written_short(files):
     group = loaded.scenario.devices[0]
     assert (group.battery.capacity, group.battery.initial) == (72_000.0, 0.5)
     assert (group.hardware.name, group.hardware.memory) == ("jetson-orin-nano", 4e9)
+    settings = ["devices.0.battery=20 Wh", "devices.0.battery.capacity=5 Wh"]
+    (loaded,) = load(files.write(), settings=settings)
+    assert loaded.scenario.devices[0].battery.capacity == 18_000.0
     with pytest.raises(
         ScenarioError, match=r"devices\.0\.battery\.initial: must be at most 1, got 5"
     ):

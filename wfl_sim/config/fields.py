@@ -156,12 +156,18 @@ class Shorthand:
         return {self.name: value}
 
 
-def with_bare_as(name: str, value: Any) -> Any:
-    """Return a mapping in which a bare text has the key that it is short for.
+class Bare(str):
+    """A text that is short for a mapping, in which it stands under `kind` until the field is known.
 
-    Keys that are laid over a bare text (``battery: 20 Wh``, ``--set battery.initial=0.5``) find it
-    under `kind`, whatever it is short for.
+    Keys that are laid over ``battery: 20 Wh``, as by ``--set battery.initial=0.5``, make one.
     """
-    if not isinstance(value, Mapping) or "kind" not in value or name in value:
+
+    __slots__ = ()
+
+
+def with_bare_as(name: str, value: Any) -> Any:
+    """Return a mapping in which a `Bare` text has the key that it is short for, if none has."""
+    if not isinstance(value, Mapping) or not isinstance(value.get("kind"), Bare):
         return value
-    return {name if key == "kind" else key: item for key, item in value.items()}
+    rest = {key: item for key, item in value.items() if key != "kind"}
+    return {name: str(value["kind"]), **rest}

@@ -14,6 +14,7 @@ import numpy as np
 
 from wfl_sim.config.documents import DEEPEST, Document, Place, parse, shown
 from wfl_sim.config.errors import Location, ScenarioError
+from wfl_sim.config.fields import Bare
 
 
 def lay_over(base: Document, over: Document) -> Document:
@@ -186,9 +187,9 @@ def set_at(
 
 
 def _as_mapping(bare: Document) -> Document:
-    """Return a bare kind as a mapping: the text ``rayleigh`` is short for ``kind: rayleigh``."""
+    """Return a bare text as a mapping: ``rayleigh`` is short for ``kind: rayleigh``."""
     place = bare.places[()]
-    return Document({"kind": bare.data}, {(): place, ("kind",): place})
+    return Document({"kind": Bare(bare.data)}, {(): place, ("kind",): place})
 
 
 def _another_kind(base: Document, over: Document) -> bool:
