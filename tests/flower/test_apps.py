@@ -344,6 +344,10 @@ def test_keys_that_the_app_decides_are_said_and_mistakes_are_one_line(tmp_path):
     chosen = {"server": {"optimizer": "momentum"}}
     run_app(apps(multiply, server), {**ONE, **chosen}, out=tmp_path, warn=said.append)
     assert said == ["server.optimizer: has no effect: the Flower app decides it"]
+    own = {**ONE, "execution": "processes", "stall": "9 s"}
+    said.clear()
+    run_app(apps(multiply, lambda grid, context: None), own, out=tmp_path, warn=said.append)
+    assert [line.partition(":")[0] for line in said[:2]] == ["execution", "stall"]
     with pytest.raises(ScenarioError, match=r"^devices: "):
         run_app(apps(multiply, server), {"name": "none"}, out=tmp_path)
     with pytest.raises(ScenarioError, match=r"pyproject\.toml: no such file: is it the folder of"):

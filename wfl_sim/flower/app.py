@@ -38,8 +38,10 @@ from wfl_sim.simulation.run import prepare, provenance
 _DECIDED: Final = (
     *((key,) for key in ("model", "data", "method", "rounds", "payload", "privacy", "evaluation")),
     *(("server", key) for key in ("optimizer", "staleness", "weights", "robust")),
+    ("execution",),
+    ("stall",),
 )
-"""Paths of a scenario that an app decides."""
+"""Paths of a scenario that an app decides: it trains by itself, and says how long it waits."""
 _PLACEHOLDER: Final = {
     "model": {"kind": "synthetic", "payload": 1.0, "flops_per_step": 1.0},
     "method": "fedit",
