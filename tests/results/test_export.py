@@ -122,7 +122,7 @@ def test_runs_whose_files_would_have_one_name_are_refused(runs, tmp_path):
         export([runs[0], runs[0]], "perfetto", tmp_path / "out")
 
 
-def test_labels_that_are_alike_in_file_names_have_a_trace_each(runs, tmp_path):
+def test_labels_that_are_alike_in_file_names_have_a_trace_and_figures_each(runs, tmp_path):
     for label in ("PFTT", "pftt"):
         folder = tmp_path / f"{label}-1"
         shutil.copytree(runs[0].folder, folder)
@@ -131,9 +131,10 @@ def test_labels_that_are_alike_in_file_names_have_a_trace_each(runs, tmp_path):
     both = [Run.open(tmp_path / f"{label}-1") for label in ("PFTT", "pftt")]
     paths = export(both, "perfetto", tmp_path / "out")
     assert [path.name for path in paths] == ["PFTT-1.json", "pftt-1.json"]
-    passed = []
-    draw_all(both, tmp_path / "out", only=["timeline"], passed=passed.append)
-    assert "timeline-pftt-run.png: labels that are alike in file names share it" in passed[0]
+    drawn = draw_all(both, tmp_path / "out", only=["timeline"])
+    assert [path.name for path in drawn if path.suffix == ".png" and "run" in path.stem] == [
+        *("timeline-pftt-run.png", "timeline-pftt-run-2.png")
+    ]
 
 
 @pytest.mark.parametrize("label", ["50 % & more", "a_b#c", "{x}~y^z\\end$"])

@@ -15,9 +15,10 @@ from wfl_sim.results.figures import draw_all, fonts
 from wfl_sim.results.figures.breakdown import BarText
 from wfl_sim.results.figures.convergence import draw_mean
 from wfl_sim.results.figures.legends import HANDLE, add_legend, fewest_rows, legend_rows
-from wfl_sim.results.figures.look import SCREEN, WIDTHS, Look
+from wfl_sim.results.figures.look import SCREEN, WIDTHS, Drawing, Look, saved
 from wfl_sim.results.figures.style import halos, line_handles, line_styles, logarithmic, set_rows
 from wfl_sim.results.statistics import Curve
+from wfl_sim.results.tables import file_name
 
 
 def figure_of(look, folder):
@@ -315,3 +316,18 @@ def test_signs_that_no_font_has_are_boxes_and_said_once():
         with pytest.warns(UserWarning, match="boxes in place of '型模'"):
             assert fonts.drawable("a 模型") == "a □□"
         assert fonts.drawable("b 模型") == "b □□"
+
+
+def test_labels_that_are_alike_in_file_names_have_a_figure_each(tmp_path):
+    labels = ("power=10 dBm", "power 10 dBm", "Power=10 dBm")
+
+    @saved
+    def draw(runs):
+        for label in labels:
+            yield Drawing(file_name("coverage", label), Figure(), ("label",), [(label,)])
+
+    paths = [path for path in draw([], tmp_path) if path.suffix == ".csv"]
+    assert [path.stem for path in paths] == [
+        *("coverage-power-10-dbm", "coverage-power-10-dbm-2", "coverage-power-10-dbm-3")
+    ]
+    assert [path.read_text().splitlines()[1] for path in paths] == [*labels]

@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, Final, Literal, get_args, get_type_hints
 
@@ -162,6 +163,14 @@ def file_name(*words: object) -> str:
     if len(name.encode()) <= NAME_BYTES:
         return name
     return f"{cut(name, NAME_BYTES - 9)}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def apart(name: str, taken: set[str]) -> str:
+    """Return a name that is not taken, if need be with a number, and note that it is taken now."""
+    numbered = (f"{name}-{number}" if number > 1 else name for number in count(1))
+    free = next(each for each in numbered if each not in taken)
+    taken.add(free)
+    return free
 
 
 def natural_key(name: str) -> list[tuple[int, str]]:

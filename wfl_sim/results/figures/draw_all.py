@@ -67,7 +67,7 @@ def draw_all(
         only: Names of the figures to draw; all but those along swept axes (`sweep`) unless given.
         look: How figures are drawn and saved.
         passed: Called with a line for each of `only` that the runs have no numbers for, and each
-            file that several labels share.
+            file that several metrics share.
 
     Returns:
         The paths of all files.
@@ -107,5 +107,5 @@ def draw_all(
             passed(f"{name}: nothing in these runs to draw")
     made = Counter(path for paths in drawn.values() for path in paths)
     for path in (each for each, count in made.items() if count > 1):
-        passed(f"{path}: labels that are alike in file names share it, and it shows the last")
+        passed(f"{path}: metrics that are alike in file names share it, and it shows the last")
     return [*made]

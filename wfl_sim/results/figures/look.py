@@ -31,7 +31,7 @@ from wfl_sim.results.figures.legends import (
 )
 from wfl_sim.results.figures.style import share_of_figure, take_names
 from wfl_sim.results.run import Run
-from wfl_sim.results.tables import cut, file_name, write_csv, write_whole
+from wfl_sim.results.tables import apart, cut, file_name, write_csv, write_whole
 
 Style = Literal["screen", "ieee", "acm", "slide"]
 Format = Literal["png", "svg", "pdf"]
@@ -286,12 +286,12 @@ def saved(draw: Callable[..., Iterator[Drawing]]) -> Draw:
     def drawn(
         runs: Sequence[Run], folder: Path | str, *more: Any, look: Look = SCREEN, **options: Any
     ) -> list[Path]:
+        paths, taken = list[Path](), set[str]()
         with look():
-            return [
-                path
-                for each in draw(runs, *more, **options)
-                for path in look.save(each.figure, folder, each.name, each.header, each.rows)
-            ]
+            for each in draw(runs, *more, **options):
+                name = apart(each.name, taken)
+                paths += look.save(each.figure, folder, name, each.header, each.rows)
+        return paths
 
     del drawn.__wrapped__  # whose signature has neither folder nor look
     return drawn
