@@ -374,6 +374,13 @@ def test_what_is_no_joule_of_a_device_is_in_tables_and_figures_where_runs_have_i
     ]
 
 
+def test_an_axis_of_rounds_is_not_the_number_of_rounds(runs):
+    one = Run.open(runs[0].folder)
+    one.manifest["point"] = {"rounds": {"value": "{count: 2}", "written": "{count: 2}", "unit": ""}}
+    (row,) = compared([one], GOAL).to_pylist()
+    assert (row["scenario.rounds"], row["rounds"]) == ("{count: 2}", one.rounds)
+
+
 def test_runs_of_different_versions_or_processors_are_said_to_be(runs):
     one, other, third = (Run.open(run.folder) for run in runs[:3])
     assert origins([one, other]) == []

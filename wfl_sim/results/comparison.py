@@ -239,11 +239,16 @@ def _axis_columns(runs: Sequence[Run]) -> list[Column]:
         for path, coordinate in run.point.items():
             units.setdefault(path, coordinate.unit)
     return [
-        Column(path, "float", unit or "1", optional=True)
+        Column(_column(path), "float", unit or "1", optional=True)
         if is_number(runs, path)
-        else Column(path, "text", "name", optional=True)
+        else Column(_column(path), "text", "name", optional=True)
         for path, unit in units.items()
     ]
+
+
+def _column(path: str) -> str:
+    """Return the name of the column of an axis: `rounds` alone is that of a total."""
+    return f"scenario.{path}" if any(path == each.name for each in _TOTALS) else path
 
 
 def _row(run: Run, goal: Goal, numbers: Collection[str]) -> dict[str, Any]:
@@ -252,7 +257,7 @@ def _row(run: Run, goal: Goal, numbers: Collection[str]) -> dict[str, Any]:
         "run": run.folder.name,
         "label": run.label,
         **{
-            path: coordinate.value if path in numbers else coordinate.written
+            _column(path): coordinate.value if _column(path) in numbers else coordinate.written
             for path, coordinate in run.point.items()
         },
         "seed": run.seed,
