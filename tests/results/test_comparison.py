@@ -393,6 +393,18 @@ def test_runs_of_different_versions_or_processors_are_said_to_be(runs):
     assert f"{expected}; processor A and B" in report_content([one, other, third])["notes"]
 
 
+def test_seeds_of_different_scenarios_under_one_label_are_said(runs):
+    label = runs[0].label
+    one, other = (Run.open(run.folder) for run in runs if run.label == label and run.seed < 3)
+    assert origins([one, other]) == []
+    other.scenario.update(stall=9.0, data={"path": "/elsewhere/x.csv"}, cells=[{"bias": 1}])
+    one.scenario.update(data={"path": "/here/x.csv"}, cells=[{"bias": 2}])
+    expected = (
+        f"label {label!r}: its seeds are of different scenarios, which differ in cells.0.bias"
+    )
+    assert origins([one, other]) == [expected]
+
+
 def test_many_labels_have_no_convergence(runs, tmp_path):
     folders = [run.folder for run in runs if run.seed == 1]
     many = [Run.open(folders[number % len(folders)]) for number in range(22)]

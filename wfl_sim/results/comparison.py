@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from wfl_sim.config.errors import one_line
 from wfl_sim.records import Scope
+from wfl_sim.results.overview import mixtures
 from wfl_sim.results.run import Run
 from wfl_sim.results.series import Crossing, crossing
 from wfl_sim.results.statistics import default_target, is_falling
@@ -82,7 +83,10 @@ class Goal:
 
 
 def origins(runs: Sequence[Run]) -> list[str]:
-    """Return a line on the versions, and processors of training, in which runs differ, if any."""
+    """Return a line on the versions, and processors of training, in which runs differ, if any.
+
+    And one for each label whose seeds are of different scenarios: means over them mix experiments.
+    """
     found: dict[str, dict[str, None]] = {}
     for run in runs:
         versions, processor = (run.manifest.get(key, {}) for key in ("versions", "processor"))
@@ -92,7 +96,8 @@ def origins(runs: Sequence[Run]) -> list[str]:
         for name, value in told.items():
             found.setdefault(str(name), {})[one_line(str(value))] = None
     mixed = [f"{name} {' and '.join(each)}" for name, each in found.items() if len(each) > 1]
-    return [f"runs differ in what they were made with, too: {'; '.join(mixed)}"] if mixed else []
+    line = [f"runs differ in what they were made with, too: {'; '.join(mixed)}"] if mixed else []
+    return [*line, *mixtures(runs)]
 
 
 def is_number(runs: Sequence[Run], path: str) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from wfl_sim.config.sweep import brief, short_names
 from wfl_sim.results.run import Run
+from wfl_sim.results.statistics import by_label
 from wfl_sim.results.sweep import Sweep
 from wfl_sim.results.tables import natural_key
 
@@ -25,6 +26,8 @@ _TOTALS: Final = (
 )
 _CAUSES: Final = ("versions", "processor", "platform", "execution", "network_only")
 _MISSING: Final = "-"
+_OF_A_RUN: Final = ("seed", "execution", "stall", "record")
+"""Keys of a scenario in which the runs of one label may differ."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,23 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield from leaves(item, f"{path}.{key}" if path else str(key))
 
 
+def mixtures(runs: Sequence[Run]) -> Iterator[str]:
+    """Yield a line for each label whose seeds are of scenarios that differ in more than these."""
+    for label, members in by_label(runs).items():
+        written = [dict(leaves(run.scenario)) for run in members]
+        paths = dict.fromkeys(path for each in written for path in each)
+        differ = [
+            path
+            for path in paths
+            if path.partition(".")[0] not in _OF_A_RUN
+            and len({_alike(each.get(path)) for each in written}) > 1
+        ]
+        if differ:
+            more = f" and {len(differ) - 3} more" if len(differ) > 3 else ""
+            what = f"{', '.join(differ[:3])}{more}"
+            yield f"label {label!r}: its seeds are of different scenarios, which differ in {what}"
+
+
 def _sweep(path: Path) -> Entry:
     try:
         sweep = Sweep.open(path)
@@ -146,3 +166,8 @@ def _part(run: Run, names: Iterable[str]) -> dict[str, Any]:
 def _finals(run: Run) -> dict[str, Any]:
     pairs = [pair for pair in run.measured if pair[1] != "device"]
     return {f"{metric} {scope}": run.final(metric, scope) for metric, scope in pairs}  # type: ignore[arg-type]
+
+
+def _alike(value: Any) -> str:
+    """Return a value of a scenario as text, and a file by its name: folders may be elsewhere."""
+    return Path(value).name if isinstance(value, str) and "/" in value else repr(value)
