@@ -1,5 +1,6 @@
 """Recorded channels, replayed as a model."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +22,7 @@ from channel_models.units import PositiveSeconds, db_to_linear
 from channel_models.validation import FloatArray, validate_fields
 
 _REGULAR = 1e-6
+_NUMBER = r"[-+.\d]+(e[-+]?\d+)?"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,12 +30,12 @@ class Trace:
     """A recorded flat channel from a ``.npy`` or ``.csv`` file, replayed in a loop.
 
     ``.npy``: array (samples,) or (samples, recordings), complex gains or real power gains, one
-    sample every ``interval`` (s). ``.csv``: a header line, the time in s in the first column
-    (regular: it gives the interval), power gains in the others. ``scale`` says whether real gains
-    are linear or in dB. With ``normalise`` every recording is scaled to mean power one. A link
-    draws from its stream which recording it follows and where it starts, unless ``shuffle`` is
-    false: then link i follows recording i (modulo their number) from its beginning. A sample holds
-    until the next. The Doppler shift is not used.
+    sample every ``interval`` (s). ``.csv``: a header line such as ``time (s),gain``, the time in s
+    in the first column (regular: it gives the interval), power gains in the others. ``scale`` says
+    whether real gains are linear or in dB. With ``normalise`` every recording is scaled to mean
+    power one. A link draws from its stream which recording it follows and where it starts, unless
+    ``shuffle`` is false: then link i follows recording i (modulo their number) from its beginning.
+    A sample holds until the next. The Doppler shift is not used.
     """
 
     path: str
@@ -124,10 +126,16 @@ class Trace:
 
 
 def _read_csv(path: str, interval: float | None) -> tuple[FloatArray, float]:
-    try:
-        table = np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+    with Path(path).open(encoding="utf-8-sig") as file:
+        time = file.readline().split(",")[0].strip()
+        if re.fullmatch(_NUMBER, time) or ("(" in time and "(s)" not in time):
+            raise ValueError(
+                f"{path}: the first line must be a header, with time in s, got {time!r} first"
+            )
+        try:
+            table = np.loadtxt(file, delimiter=",", ndmin=2)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
     if table.shape[0] < 2 or table.shape[1] < 2:
         raise ValueError(
             f"{path}: a trace needs a time column, a gain column and two rows, got {table.shape}"
