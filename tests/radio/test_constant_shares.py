@@ -138,8 +138,8 @@ def test_what_a_step_changes_is_divided_anew(at_once):
         assert not all(at_once)
         at_once.clear()
     mcs = band(EqualShare())
-    assert mcs.constant
-    assert not OfdmaBand(**(vars_of(mcs) | {"rate": cm.McsRate()})).constant
+    assert mcs.keeps_shares
+    assert not OfdmaBand(**(vars_of(mcs) | {"rate": cm.McsRate()})).keeps_shares
 
 
 def vars_of(medium):

@@ -160,7 +160,7 @@ class BandDivision(ABC):
         return np.asarray(shares), np.asarray(levels)
 
     @cached_property
-    def constant(self) -> bool:
+    def keeps_shares(self) -> bool:
         """Whether shares hold until a transfer begins or ends, and rates need nothing else."""
         plain = not self.modulations and self.recorded is None
         shannon = not isinstance(self.rate, TransportRate)

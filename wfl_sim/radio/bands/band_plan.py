@@ -69,7 +69,7 @@ class BandPlan:
         """Set noise and mean interference in W on a block, all that the allocator knows of them."""
         self.strength = self.gain / noise
         self.max_units = self.band.max_units(self.traffic.links, self.strength)
-        known = self._known[:1] if self.constant else self._known
+        known = self._known[:1] if self.divided_once else self._known
         self._efficiency = self.band.expected(self.traffic, known, self.strength, self.max_units)
         self._average = self.band.averages(self.traffic, self._efficiency[0])
 
@@ -93,9 +93,9 @@ class BandPlan:
         return alone and traffic.unicast and not band.slices and not band.modulations
 
     @property
-    def constant(self) -> bool:
+    def divided_once(self) -> bool:
         """Whether one division of the band serves all steps."""
-        return self.band.constant and self.max_units is None and not self.learns
+        return self.band.keeps_shares and self.max_units is None and not self.learns
 
     @property
     def learns(self) -> bool:
@@ -212,8 +212,8 @@ class BandPlan:
         return np.asarray(np.subtract.accumulate(left, axis=0)[1:])
 
     @property
-    def values(self) -> int:
-        """Number of samples in one step: blocks times links."""
+    def samples_a_step(self) -> int:
+        """Fading samples of one step: blocks times links."""
         return int(self._present[0].size)
 
     def keep(

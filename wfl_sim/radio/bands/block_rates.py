@@ -36,7 +36,7 @@ class ChannelState:
     fading: NDArray[np.float32]
     """(blocks, m) power gains of mean one; of several grid cells, (steps, blocks, m)."""
     strength: FloatArray
-    """(m,) or (blocks, m): mean SINR of a link on a block for each W."""
+    """(m,), (blocks, m) or (steps, blocks, m): mean SINR of a link on a block for each W."""
     learned: Learned | None = None
     """How far its links back off from it, where an outer loop has learned that."""
     modulation: NDArray[np.intp] | None = None

@@ -31,11 +31,11 @@ def planned_at_once(
         strengths: gives in some steps the mean SINR of the links of each plan on a block for each
             W, (m,), (blocks, m) or (steps, blocks, m).
     """
-    if not all(plan.constant for plan in plans):
+    if not all(plan.divided_once for plan in plans):
         return False
     for plan in plans:
         plan.divide()
-    at_once = max(1, _VALUES // sum(plan.values for plan in plans))
+    at_once = max(1, _VALUES // sum(plan.samples_a_step for plan in plans))
     while all(plan.unfinished for plan in plans):
         steps = slice(plans[0].planned, plans[0].planned + at_once)
         found = [

@@ -147,8 +147,8 @@ class Look:
         content = pickle.dumps(figure)
         one = len({axes.get_xlabel() for axes in panels}) == 1
         for number, axes in enumerate(panels):
-            apart = axes.get_ylabel() if one else axes.get_xlabel()
-            what = axes.get_title() or apart or axes.get_xlabel() or axes.get_ylabel()
+            unlike = axes.get_ylabel() if one else axes.get_xlabel()
+            what = axes.get_title() or unlike or axes.get_xlabel() or axes.get_ylabel()
             named = cut(file_name(number + 1, what), 60)
             yield f"-{named}" if panels[1:] else "", self._alone(pickle.loads(content), number)
 
