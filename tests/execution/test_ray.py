@@ -46,6 +46,16 @@ def test_no_cluster_at_an_address_is_one_located_line(tmp_path, address):
     assert caught.value.path == ("execution", "address")
 
 
+def test_a_cluster_that_answers_and_lets_nobody_in_may_want_a_token(monkeypatch, tmp_path):
+    def refused(**_):
+        raise ConnectionError("Failed to connect to Ray cluster at 10.0.0.1:6379")
+
+    monkeypatch.setattr(ray, "init", refused)
+    spread = scenario(tmp_path, "execution={kind: ray, address: auto}", text=TRAINING)
+    with pytest.raises(LocatedError, match="token needs RAY_AUTH_MODE=token"):
+        Simulation(spread).run(Store(tmp_path / "store"))
+
+
 @pytest.mark.parametrize(("key", "many"), [("cpus", 64), ("gpus", 3)])
 def test_a_worker_that_this_machine_has_no_room_for_is_one_line(monkeypatch, key, many):
     monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 2.0})

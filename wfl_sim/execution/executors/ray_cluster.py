@@ -77,6 +77,9 @@ class Ray(Bounded):
                 )
             except (OSError, ValueError, RuntimeError) as error:
                 reason = str(error).strip().partition("\n")[0]
+                # It answers, and Ray does not say why it fails.
+                if isinstance(error, ConnectionError) and reason.startswith("Failed to connect"):
+                    reason += "; a cluster with a token needs RAY_AUTH_MODE=token"
                 raise LocatedError(
                     f"no cluster at {address!r}: {reason}", "execution", "address"
                 ) from error
