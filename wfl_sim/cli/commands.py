@@ -261,7 +261,7 @@ def _execute(
             typer.echo(request.out)
         else:
             left = len(Sweep.open(request.out).missing)
-            typer.echo(f"{request.out}: {left} runs of other shares have not ended")
+            typer.echo(f"{request.out}: runs of other shares that have not ended: {left}")
 
 
 def _shard(text: str) -> tuple[int, int]:
