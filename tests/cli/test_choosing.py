@@ -75,7 +75,9 @@ def test_shares_make_the_sweep_together(files):
         (folder,) = out.glob("good-sweep-*")
         ended.append(len(names(folder)))
         left = 6 - ended[-1]
-        last = f"{folder}: runs of other shares that have not ended: {left}" if left else str(folder)
+        last = (
+            f"{folder}: runs of other shares that have not ended: {left}" if left else str(folder)
+        )
         assert done.stdout.splitlines()[-1] == last
         assert (folder / "table.parquet").exists() == (left == 0)
     assert ended == [1, 3, 4, 6]

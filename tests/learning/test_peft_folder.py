@@ -17,7 +17,7 @@ from tools.models.checkpoints import checkpoint
 from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.base_models.model_loading import load_causal, load_model
 from wfl_sim.learning.base_models.pretrained_model import Pretrained
-from wfl_sim.learning.peft_folder import begin_with, write_peft
+from wfl_sim.learning.peft.peft_folder import begin_with, write_peft
 from wfl_sim.methods import PFTT, FDLoRA, FedAvg, FedIT
 from wfl_sim.methods.parts import Critic, Head, LastLayers, LoRA, Offset, Part
 from wfl_sim.state import State

@@ -19,7 +19,7 @@ from wfl_sim.learning.adapted_model import AdaptedModel
 from wfl_sim.learning.base_models.model_loading import load_model
 from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.learning.objectives import supervised_loss
-from wfl_sim.learning.peft_folder import write_peft
+from wfl_sim.learning.peft.peft_folder import write_peft
 from wfl_sim.methods.aggregation import Upload
 from wfl_sim.methods.fedpeft import FedPEFT
 from wfl_sim.methods.parts import Head, LoRA, Part, Tuner

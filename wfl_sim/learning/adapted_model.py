@@ -20,7 +20,7 @@ from wfl_sim.learning.causal.evaluation import Around
 from wfl_sim.learning.mixing import Weights, text_embeddings, weighing
 from wfl_sim.learning.objectives import evaluate
 from wfl_sim.learning.peft.architecture import layers_of, token_by_token
-from wfl_sim.learning.peft_folder import check_begin
+from wfl_sim.learning.peft.peft_folder import check_begin
 from wfl_sim.learning.prefix_cache import PrefixCache
 from wfl_sim.learning.torch_settings import deterministic
 from wfl_sim.learning.training import gradient_terms, train

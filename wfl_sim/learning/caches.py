@@ -147,7 +147,7 @@ class ModelCache:
         from wfl_sim.learning.adapted_model import AdaptedModel
         from wfl_sim.learning.alignment.language_model import LanguageModel
         from wfl_sim.learning.base_models.model_loading import load_causal, load_model
-        from wfl_sim.learning.peft_folder import begin_with
+        from wfl_sim.learning.peft.peft_folder import begin_with
 
         examples, model = self.examples, self.examples.model
         judge = None

@@ -28,7 +28,7 @@ def export_peft(
     Raises:
         ValueError: the run has no such model, or PEFT no place for its parts.
     """
-    from wfl_sim.learning.peft_folder import how_to_load, write_peft
+    from wfl_sim.learning.peft.peft_folder import how_to_load, write_peft
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ValueError(f"{folder}: is there and not empty: name a new folder")

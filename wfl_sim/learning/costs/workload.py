@@ -21,7 +21,7 @@ from wfl_sim.learning.costs.counting import PhaseCost, count_step
 from wfl_sim.learning.costs.split import count_split_step
 from wfl_sim.learning.learner_context import LearnerContext
 from wfl_sim.learning.objectives import loss_of, word_cross_entropy
-from wfl_sim.learning.peft_folder import begin_with
+from wfl_sim.learning.peft.peft_folder import begin_with
 from wfl_sim.learning.tokenized import dummy_batch
 from wfl_sim.methods.method import (
     METHODS,
