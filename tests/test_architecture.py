@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,15 @@ def test_folders_of_a_room_import_one_way(room):
 @pytest.mark.parametrize("room", ["learning", "channel_models"])
 def test_folders_and_files_of_a_room_import_one_way(room):
     assert folder_circles(room, alone=True) == []
+
+
+def test_no_file_and_no_folder_holds_two_concepts():
+    lines = {file: len(file.read_text().splitlines()) for file in module_files().values()}
+    folders = Counter[Path]()
+    for file, count in lines.items():
+        folders[file.parent] += count
+    assert {file: count for file, count in lines.items() if count > 300} == {}
+    assert {folder: count for folder, count in folders.items() if count > 3500} == {}
 
 
 def test_nothing_inside_imports_the_facade():
