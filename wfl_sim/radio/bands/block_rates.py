@@ -155,6 +155,7 @@ class BlockRates:
             found = [
                 part.of_shares(traffic, np.where(mine, shares, 0.0), level, present, state)
                 for part, mine in zip(self._parts, self._of_each(known.modulation), strict=True)
+                if mine.any()
             ]
             rate, watts, heard = (np.sum(each, axis=0) for each in zip(*found, strict=True))
             return rate, watts, heard

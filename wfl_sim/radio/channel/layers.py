@@ -55,15 +55,18 @@ class Layers:
         self, known: FloatArray, sinr: FloatArray, weight: FloatArray, first: NDArray[np.intp]
     ) -> FloatArray:
         """bit/s/Hz (n,) of the rank that promises the most on `known`; see `TransportRate`."""
+        if self.layers == 1 and sinr is not known:
+            return self._carried(known * self.ports, sinr * self.ports, weight, first)
         layers, scales = (np.array(each) for each in zip(*self._ranks, strict=True))
         seen = (known * scales[:, None]).ravel()
         begins = (first + len(known) * np.arange(len(layers))[:, None]).ravel()
         promised = self._carried(seen, seen, np.tile(weight, len(layers)), begins)
-        best = (layers[:, None] * promised.reshape(len(layers), -1)).argmax(axis=0)
+        found = layers[:, None] * promised.reshape(len(layers), -1)
+        if sinr is known:
+            return np.asarray(found.max(axis=0))
+        best = found.argmax(axis=0)
         scale = np.repeat(scales[best], np.diff(np.append(first, len(known))))
-        true = sinr * scale
-        seen = true if sinr is known else known * scale
-        return np.asarray(layers[best] * self._carried(seen, true, weight, first))
+        return np.asarray(layers[best] * self._carried(known * scale, sinr * scale, weight, first))
 
     @property
     def _ranks(self) -> list[tuple[int, float]]:
