@@ -85,7 +85,8 @@ class Panel(Sector):
     With ``misalignment`` it is one analogue beam over all elements that follows each terminal:
     ``10 log10(rows columns)`` above the element, less the mean of ``12 (error / width)^2`` dB over
     errors of that root mean square in both angles, at most 30 dB. Half-power widths are
-    ``0.886 / (n d)`` rad (Balanis 2016, Antenna Theory, section 6.3).
+    ``0.886 / (n d)`` rad (Balanis 2016, Antenna Theory, section 6.3). `gain_db` is that of the
+    terminal which is served; others have it less `beam_gain_db`, the mean over orthogonal beams.
     """
 
     rows: int = 8
@@ -107,9 +108,21 @@ class Panel(Sector):
         element = self._element_db(azimuth, zenith, 0.0)
         if self.misalignment is None:
             return element + self._column_db(zenith)
-        error = self.misalignment * self.spacing / 0.886
+        array, loss = self._beam_db(self.misalignment)
+        return element + array - loss
+
+    @property
+    def beam_gain_db(self) -> float:
+        """What a beam that follows its terminal adds to an element, dB; 0 with fixed beams."""
+        if self.misalignment is None:
+            return 0.0
+        array, loss = self._beam_db(self.misalignment)
+        return array - loss
+
+    def _beam_db(self, misalignment: float) -> tuple[float, float]:
+        error = misalignment * self.spacing / 0.886
         loss = sum(12.0 * (n * error) ** 2 for n in (self.rows, self.columns) if n > 1)
-        return element + float(linear_to_db(self.rows * self.columns)) - min(loss, 30.0)
+        return float(linear_to_db(self.rows * self.columns)), min(loss, 30.0)
 
     def _column_db(self, zenith: ArrayLike) -> Any:
         towards = cosine_and_sine(check_finite("zenith", zenith) / (2 * np.pi))[0]

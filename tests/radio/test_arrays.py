@@ -116,3 +116,37 @@ def test_what_layers_would_not_heed_is_refused(rate, key):
     with pytest.raises(LocatedError) as raised:
         Layers(**rate)
     assert raised.value.path == key
+
+
+@pytest.mark.parametrize("interference", ["coupled", "load-average"])
+def test_a_beam_follows_its_own_device_and_no_other(tmp_path, interference):
+    """Of neighbours a device hears the element; their beams cost as much as 18 dB more before."""
+
+    def sinr_db(antenna, heard):
+        cells = ", ".join(
+            f"{{carrier: 28 GHz, bandwidth: 100 MHz, position: [{place}, 0], channel: {{pathloss: "
+            f"{{kind: umi, condition: los}}, shadowing: {{sigma: 0 dB}}, fading: static}}, "
+            f"antenna: {{{antenna}, boresight: {boresight} deg}}, uplink: {{allocator: equal}}, "
+            f"downlink: {{power: 30 dBm}}}}"
+            for place, boresight in ((0, 0), (200, 180))
+        )
+        places = "{kind: positions, at: [[60, 20], [140, -20]]}"
+        found = outcome(
+            tmp_path,
+            f"cells=[{cells}]",
+            f"devices=[{{count: 2, hardware: jetson-orin-nano, area: {places}}}]",
+            f"interference={heard}",
+            "load_memory=0 s",
+            "rounds={kind: synchronous, count: 1}",
+        ).spans
+        return {s.activity: s.mean_sinr_db for s in found if s.mean_sinr_db is not None}
+
+    element, array = "kind: sector", "kind: panel, rows: 8, columns: 8, misalignment: 0"
+    noise, heard = sinr_db(element, "none"), sinr_db(element, interference)
+    beam = sinr_db(array, interference)
+    gain = 64.0
+    for way in ("upload", "download"):
+        free, limited = cm.db_to_linear(noise[way]), cm.db_to_linear(heard[way])
+        interferer = 1 / limited - 1 / free  # over what is received
+        expected = gain / (1 / free + interferer)
+        assert beam[way] == pytest.approx(cm.linear_to_db(expected), abs=0.02)

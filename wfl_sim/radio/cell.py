@@ -212,6 +212,13 @@ class CellConfig:
         return model.default_base_height if isinstance(model, cm.Tr38901Model) else 25.0
 
     @property
+    def beam_gain(self) -> float:
+        """Linear gain of a beam that follows its device, which devices of others do not have."""
+        if self.channel.link_gains is not None:
+            return 1.0
+        return float(cm.db_to_linear(getattr(self.antenna, "beam_gain_db", 0.0)))
+
+    @property
     def block_bandwidth(self) -> float:
         """Hz of one resource block."""
         if self._equal_blocks is not None:

@@ -170,6 +170,7 @@ class RadioAccess:
                 self._cells[group[0]].blocks,
                 self._load_memory,
                 clock=lambda: float(self.env.now),
+                beams=np.array([self._cells[number].beam_gain for number in group]),
             )
         for place, (number, band) in enumerate(bands.items()):
             listeners: list[ActivityListener] = []

@@ -113,6 +113,7 @@ def build_band(
         limit=limit,
         duty=cell.duty(direction),
         fading=cell.fadings[0],
+        beam=cell.beam_gain,
         place=(name, direction),
         senders=senders,
         slices=slices,

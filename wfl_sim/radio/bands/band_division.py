@@ -65,6 +65,9 @@ class BandDivision(ABC):
     """W of interference on a block, for links (m,) at a time in s; None where there is none."""
     fading: cm.Fading = field(default_factory=cm.Static)
     """The law by which rates are averaged for those who plan with means."""
+    beam: float = 1.0
+    """Linear gain of a beam that follows its device, in the mean gains of all links: those of
+    devices that other cells serve do not have it."""
     place: tuple[str, str] = ("", "uplink")
     """Cell and direction."""
     senders: SenderFacts = unknown_senders

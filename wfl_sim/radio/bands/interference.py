@@ -2,7 +2,8 @@
 
 Uplink: on every resource block a cell receives the devices of other cells that hold this block.
 Downlink: a device receives every other cell that sends anything, on the whole band. Both follow the
-fading of the present grid cell.
+fading of the present grid cell. A beam that follows a device has the gain of its element for those
+of other cells.
 
 An allocator knows the mean of the interference: over fading, and over the blocks on which others
 may send.
@@ -71,7 +72,7 @@ class UplinkInterference:
         followed = MOST_FADING // len(plans)
         for number, plan in enumerate(plans):
             channel = plan.band.channel
-            gain = np.where(owner != number, channel.mean_gain[links], 0.0)
+            gain = np.where(owner != number, channel.mean_gain[links] / plan.band.beam, 0.0)
             strong = np.flatnonzero(gain * most > FAINT * plan.band.block_noise)
             if strong.size > followed:
                 _warn_of_means()
@@ -158,6 +159,7 @@ class DownlinkInterference:
             links, others = plan.traffic.links, [c for c in range(len(plans)) if c != cell]
             means = [
                 plans[c].band.channel.mean_gain[links]
+                / plans[c].band.beam
                 * plans[c].band.power.per_block(links, np.ones(len(links)))
                 for c in others
             ]

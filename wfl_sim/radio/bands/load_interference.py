@@ -28,6 +28,7 @@ class AverageLoadInterference:
         blocks: number of resource blocks of the band.
         memory: s, time constant of the average; 0 for the load of the moment.
         clock: returns the present time in s.
+        beams: (cells,) linear gains that only devices of a cell itself have, in its `gains`.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class AverageLoadInterference:
         blocks: int,
         memory: float,
         clock: Callable[[], float],
+        beams: FloatArray | float = 1.0,
     ) -> None:
         self._up = direction == "uplink"
         self._cells = np.array(cells, dtype=np.intp)
@@ -47,6 +49,7 @@ class AverageLoadInterference:
         self._blocks = blocks
         self._memory = memory
         self._clock = clock
+        self._beams = beams
         self._active: list[list[int]] = [[] for _ in powers]
         shape = (len(powers), len(powers)) if self._up else (len(powers), 1)
         self._now, self._average = np.zeros(shape), np.zeros(shape)
@@ -58,7 +61,7 @@ class AverageLoadInterference:
         """W on a block of a cell that sends; only for the downlink."""
         if not self._up:
             one = np.zeros(1, dtype=np.intp), np.ones(1)
-            self._sent = np.array([rule.per_block(*one) for rule in powers])
+            self._sent = (np.array([rule.per_block(*one) for rule in powers]).T / beams).T
 
     def __repr__(self) -> str:
         active = sum(map(len, self._active))
@@ -97,6 +100,5 @@ class AverageLoadInterference:
             return np.ones(1)
         held = np.full(len(active), self._blocks / len(active))
         power = self._powers[cell].per_block(active, held)
-        return np.asarray(
-            (self._gains[self._cells[:, None], active] * (power * held)).sum(axis=1) / self._blocks
-        )
+        received = (self._gains[self._cells[:, None], active] * (power * held)).sum(axis=1)
+        return np.asarray(received / self._blocks / self._beams)
