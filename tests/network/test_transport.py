@@ -126,6 +126,17 @@ def test_a_round_begins_with_a_handshake_and_slow_start(tmp_path, transport, tri
     assert apart.end - apart.start == pytest.approx(trips * RTT + seconds(2e6), rel=1e-9)
 
 
+@pytest.mark.parametrize("windows", [1, 3, 4])
+def test_a_window_counts_segments_and_not_their_headers(tmp_path, windows):
+    """Ten segments are one window, however many bits their headers have on the air."""
+    wire = "cells=[{wired: 50 Mbit/s, transport: {handshake: 0}, uplink: {header: 25 %}}]"
+    asked = f"model.payload={int(windows * FIRST)} bit"
+    spans = outcome(tmp_path, wire, *ONE, asked, "rounds.count=1").spans
+    (sent,) = (span for span in spans if span.activity == "upload")
+    expected = seconds(1.25 * windows * FIRST, first=1.25 * FIRST)
+    assert sent.end - sent.start == pytest.approx(expected, rel=1e-9)
+
+
 def test_a_window_is_kept_for_a_while(tmp_path):
     """Within `restart` the next upload begins with the window that the last one had."""
     spans = uploads(tmp_path, "restart: 1 h", "rounds.clients=2", "rounds.count=3")

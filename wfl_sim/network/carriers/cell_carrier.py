@@ -74,13 +74,13 @@ class CellCarrier:
             repair = partial(self.repair, device)
         if self.transport is not None and len(links) == 1 and request.group is None:
             transport, connections = self.transport
-            window = connections.window(transport, device, self.direction)
+            window = connections.window(transport, device, self.direction, self.header)
         bits = self.on_air(request.bits)
         asked = replace(request, links=links, bits=bits, window=window, repair=repair)
         transfer = self.carrier.send(asked)
         if window is not None:
             transfer.done.callbacks.append(
-                lambda _: connections.ended(device, self.direction, transfer)
+                lambda _: connections.ended(device, self.direction, transfer, self.header)
             )
         if (procedure := self.procedure) is not None:
             procedure.note(request.links, True)
@@ -99,7 +99,7 @@ class CellCarrier:
             self.procedure.note([device], False)
         left = self.carrier.leave(transfer, self.first_link + device)
         if self.transport is not None and transfer.window is not None:
-            self.transport[1].ended(device, self.direction, transfer)
+            self.transport[1].ended(device, self.direction, transfer, self.header)
         if self.listeners:
             left.callbacks.append(lambda _: None if transfer.links else self._end(transfer))
         return left

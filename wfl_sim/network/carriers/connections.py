@@ -16,7 +16,8 @@ class Connections:
 
     env: simpy.Environment
     _used: dict[int, float] = field(default_factory=dict)
-    _windows: dict[tuple[int, Direction], tuple[Window, float]] = field(default_factory=dict)
+    _windows: dict[tuple[int, Direction], tuple[float, float]] = field(default_factory=dict)
+    """Bits of payload of the last window, and when it was used."""
 
     def __repr__(self) -> str:
         return f"Connections({len(self._used)} devices)"
@@ -28,17 +29,24 @@ class Connections:
         self._used[device] = self.env.now + wait
         return wait
 
-    def window(self, transport: Transport, device: int, direction: Direction) -> Window:
-        """Return the window with which a transfer begins now."""
+    def window(
+        self, transport: Transport, device: int, direction: Direction, header: float
+    ) -> Window:
+        """Return the window with which a transfer begins now, in bits on the air.
+
+        Windows count payload, which has `header` bits more for each of its own.
+        """
         bits = transport.first_window
         if (device, direction) in self._windows:
             before, when = self._windows[device, direction]
             if self.env.now - when <= transport.restart:
-                bits = before.bits
-        return Window(bits, transport.rtt, transport.largest_window or inf)
+                bits = before
+        largest = (transport.largest_window or inf) * (1 + header)
+        return Window(bits * (1 + header), transport.rtt, largest)
 
-    def ended(self, device: int, direction: Direction, transfer: Transfer) -> None:
+    def ended(self, device: int, direction: Direction, transfer: Transfer, header: float) -> None:
         """Take note of a transfer that has ended, or has been left."""
         self._used[device] = self.env.now
         if transfer.window is not None:
-            self._windows[device, direction] = transfer.window, self.env.now
+            bits = transfer.window.bits / (1 + header)
+            self._windows[device, direction] = bits, self.env.now
