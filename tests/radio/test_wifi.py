@@ -99,6 +99,17 @@ def test_uploads_take_what_the_cycle_says(tmp_path):
     assert 0.15 < tries * seconds[0] / spent < 0.25
 
 
+def test_each_receiver_has_its_own_noise_figure(tmp_path):
+    def sinr_db(*figures):
+        found = outcome(tmp_path, CELL % "wifi: {}", "rounds.count=1", *NEAR, *figures).spans
+        return {s.activity: s.mean_sinr_db for s in found if s.mean_sinr_db is not None}
+
+    usual = sinr_db()
+    loud = sinr_db("cells.0.uplink.noise_figure=8 dB", "cells.0.downlink.noise_figure=11 dB")
+    assert usual["upload"] - loud["upload"] == pytest.approx(3)
+    assert usual["download"] - loud["download"] == pytest.approx(4)
+
+
 def test_a_slow_station_slows_all():
     """The anomaly of equal turns (Heusse et al. 2003): the mean frame sets the rate of all."""
     wifi = Wifi(frames=1)

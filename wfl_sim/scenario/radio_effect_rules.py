@@ -35,7 +35,11 @@ RADIO_RULES: Final = (
         ),
         "where no two cells share a band",
     ),
-    Rule("cells.*.bias", lambda scenario, _: len(scenario.base_stations) == 1, "with one cell"),
+    Rule(
+        "cells.*.bias",
+        lambda scenario, _: len({cell.bias for cell in scenario.base_stations}) == 1,
+        "where all cells have the same",
+    ),
     Rule(
         "cells.*.channel.entry",
         lambda scenario, _: not any(group.indoor for group in scenario.devices),

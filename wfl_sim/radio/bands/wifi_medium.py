@@ -50,7 +50,8 @@ class WifiMedium:
         rate, busy = np.zeros((2, steps, len(first)))
         for step in range(steps):
             rate[step], busy[step] = self._share(scheme[step], down[first])
-        noise = self.uplink.block_noise * self.uplink.blocks
+        noise = np.where(down[first], self.downlink.block_noise, self.uplink.block_noise)
+        noise = noise * self.uplink.blocks
         with np.errstate(divide="ignore"):
             snr_db = 10 * log10(np.minimum.reduceat(received, first, axis=1) / noise)
         return RatePlan(
