@@ -108,6 +108,23 @@ def test_walls_cost_what_the_table_says(tmp_path):
     assert (half == outside).mean() == pytest.approx(0.5, abs=0.05)
 
 
+def test_sight_of_a_building_depends_on_the_way_outdoors(tmp_path):
+    """TR 38.901 Table 7.4.2-1 has d_2D-out: P(d - depth), the less of two draws up to 25 m."""
+    text = BASE.replace("count: 4", "count: 3000")
+    area = "devices.0.area={radius: 60 m, min_distance: 59.9 m}"
+
+    def gains(condition):
+        model = f"cells.0.channel.pathloss={{kind: uma, condition: {condition}}}"
+        found = place(scenario(tmp_path, model, area, "devices.0.indoor=1", text=text))
+        return found.gains[0, :3000]
+
+    depth = cm.BuildingEntry().draw_inside(20_000, np.random.default_rng(2))
+    model = cm.UMa(condition="mixed")
+    expected = model.los_probability(60 - depth).mean()
+    assert expected > model.los_probability(60.0) + 0.05
+    assert (gains("mixed") == gains("los")).mean() == pytest.approx(expected, abs=0.03)
+
+
 def test_walls_at_a_carrier_that_the_table_lacks_are_refused_there(tmp_path):
     low = "cells.0.carrier=450 MHz"
     assert scenario(tmp_path, low)

@@ -149,8 +149,11 @@ class LargeScale:
         least = float(getattr(model, "minimum_distance", 0.0))
         distance = hypot(offsets[:, 0], offsets[:, 1])
         distance = np.where(self._moves[links], np.maximum(distance, least), distance)
-        los = self._los(cells, devices, positions, distance.reshape(shape)).ravel()
-        inside = np.isin(links, list(self._walls))
+        depth, deviate = self._inside(devices)
+        way = depth * channel.entry.deepest
+        outdoors = np.maximum(distance.reshape(shape) - np.nan_to_num(way), 0.0)
+        los = self._los(cells, devices, positions, outdoors).ravel()
+        inside = np.tile(~np.isnan(way), len(cells))
         self.sight[np.array(cells)[:, None], devices] = (los & ~inside).reshape(shape)
         place: dict[str, Any] = {
             "base_height": first.base_height,
@@ -161,7 +164,7 @@ class LargeScale:
             model, "loss_db", model.loss_db(distance, first.carrier, **place), links.shape
         )
         azimuth, zenith = cm.direction(np.zeros(2), offsets, first.base_height, heights)
-        entry = self._entry_db(first, devices)
+        entry = self._entry_db(first, way, deviate)
         scale = apart = None
         if isinstance(channel.shadowing, cm.ScenarioShadowing):
             assert isinstance(model, cm.Tr38901Model)
@@ -194,17 +197,22 @@ class LargeScale:
                 raise ValueError(f"device {device} moves, and has one gain in a file")
         return np.array([table[device] for device in devices.tolist()])
 
-    def _entry_db(self, cell: CellConfig, devices: NDArray[np.intp]) -> FloatArray | float:
-        """Return the loss of buildings, drawn once a device; 0 dB outside."""
+    def _inside(self, devices: NDArray[np.intp]) -> FloatArray:
+        """Return depth and deviate of devices, (2, n), drawn once each; the depth of one outside
+        is NaN."""
+        if not self._walls:
+            return np.array([[np.nan], [0.0]]).repeat(len(devices), axis=1)
+        return np.array([self._walls.get(each, (np.nan, 0.0)) for each in devices.tolist()]).T
+
+    def _entry_db(
+        self, cell: CellConfig, way: FloatArray, deviate: FloatArray
+    ) -> FloatArray | float:
+        """Return the loss of buildings after a `way` in m within them, NaN and 0 dB outside."""
         if not self._walls:
             return 0.0
         entry = cell.channel.entry
-        depth, deviate = np.array(
-            [self._walls.get(device, (np.nan, 0.0)) for device in devices.tolist()]
-        ).T
-        inside = np.nan_to_num(depth) * entry.deepest
-        walls = entry.mean_loss_db(cell.carrier, inside) + entry.sigma_db * deviate
-        return np.where(np.isnan(depth), 0.0, walls)
+        walls = entry.mean_loss_db(cell.carrier, np.nan_to_num(way)) + entry.sigma_db * deviate
+        return np.where(np.isnan(way), 0.0, walls)
 
     @staticmethod
     def _draw_walls(seed: int, device: int) -> tuple[float, float]:
@@ -218,7 +226,7 @@ class LargeScale:
         positions: FloatArray,
         distance: FloatArray,
     ) -> NDArray[np.bool_]:
-        """Return which devices have line of sight to the cells, at distances (cells, n)."""
+        """Return which devices have line of sight, at distances (cells, n) outdoors."""
         model = self._cells[cells[0]].channel.pathloss
         heights = np.tile(self._heights[devices], len(cells))
         chance = model.los_probability(distance.ravel(), terminal_height=heights)
