@@ -123,6 +123,26 @@ def test_waking_up_delays_a_run(tmp_path):
     assert saved > 0
 
 
+def test_nothing_sleeps_while_someone_waits_for_access(tmp_path):
+    """Paging and random access take longer than `deep_after`, and computing does."""
+    result = outcome(
+        tmp_path,
+        "cells.0.station={kind: tr-38864, unit: 2 W, deep_after: 100 ms}",
+        "cells.0.access={paging_cycle: 2 s}",
+        "rounds={kind: synchronous, count: 1, clients: 1}",
+        "devices=[{count: 1, hardware: jetson-orin-nano}]",
+    )
+    spans = {each.activity: each for each in result.spans if each.actor == "device-0"}
+    paged, down, up = spans["compute"].start, spans["download"], spans["upload"]
+    assert down.start > 0.11
+    rest, waking = up.start - down.end, 25e-3
+    units = 55 * down.start + 280 * (paged - down.start)
+    units += 55 * 0.1 + (rest - 0.1) + waking + 1.0
+    units += 110 * (up.end - up.start - waking) + 55 * (result.totals["simulated_seconds"] - up.end)
+    found = result.totals["infrastructure_joules"]["cell-0"]
+    assert found == pytest.approx(2 * units, rel=1e-9)
+
+
 @given(seed=st.integers(0, 300), light=st.floats(0, 0.3), more=st.floats(0.01, 1.0))
 @settings(max_examples=20)
 def test_every_second_is_counted_once(tmp_path_factory, seed, light, more):

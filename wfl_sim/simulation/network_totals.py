@@ -87,7 +87,7 @@ def infrastructure_joules(scenario: Scenario, federation: Federation) -> dict[st
         if cell.station is not None:
             name = f"cell-{index}"
             sleep = federation.base_station_sleeps.get(name)
-            wakings = sleep.wakings if sleep is not None else ()
+            wakings, held = ((), ()) if sleep is None else (sleep.wakings, sleep.held)
             power = cell.downlink.power
             joules[name] = station_joules(
                 cell.station,
@@ -96,6 +96,7 @@ def infrastructure_joules(scenario: Scenario, federation: Federation) -> dict[st
                 end,
                 power,
                 wakings,
+                held=held,
                 tdd=cell.tdd,
                 pauses=federation.context.pauses,
             )
@@ -122,6 +123,7 @@ def station_joules(
     radiated: float,
     wakings: Sequence[Interval] = (),
     *,
+    held: Sequence[Interval] = (),
     tdd: TddPattern | None = None,
     pauses: Mapping[str, Sequence[Interval]] = MappingProxyType({}),
 ) -> float:
@@ -134,13 +136,14 @@ def station_joules(
         end: End of the run in s.
         radiated: Radiated power while the station sends, in W.
         wakings: Intervals in s in which the station woke up. Uploads wait during them.
+        held: Intervals in s in which someone waited for access, so that the station did not sleep.
         tdd: Pattern of time-division duplex. The station then sends and receives in the slots of
             each direction alone, and rests in between.
         pauses: Waits of each actor for acknowledgements in s, in which nothing is sent or received.
     """
     awake = _rest_of(wakings, end)
     down, begun = (_on_air(spans, cell, names, {}, end) for names in _ON_AIR)
-    traffic = _union((*down, *_common(begun, awake)))
+    traffic = _union((*down, *_common(begun, awake), *_common(_union(held), awake)))
     if pauses:
         down, begun = (_on_air(spans, cell, names, pauses, end) for names in _ON_AIR)
     up = _common(begun, awake)
@@ -156,7 +159,7 @@ def station_joules(
     if tdd is not None:
         sends, receives = sends * tdd.share("downlink"), receives * tdd.share("uplink")
         both = 0.0
-    if tdd is not None or pauses:
+    if tdd is not None or pauses or held:
         between = _length(traffic) - (sends + receives - both)
         asleep += joules("resting", station.resting(_SLOT, woken=False)) * between / _SLOT
     spent = station.joules(down=sends - both, up=receives - both, both=both, radiated=radiated)

@@ -54,8 +54,14 @@ class CellCarrier:
 
     def wait_for_access(self, devices: Sequence[int]) -> Generator[simpy.Event, Any, None]:
         """Wait until the first bit may be sent by the devices, or to them."""
-        if self.sleep is not None:
-            yield from self.sleep.awake()
+        if self.sleep is None:
+            yield from self._procedures(devices)
+            return
+        yield from self.sleep.awake()
+        with self.sleep.hold():
+            yield from self._procedures(devices)
+
+    def _procedures(self, devices: Sequence[int]) -> Generator[simpy.Event, Any, None]:
         if self.delay:
             yield self.carrier.env.timeout(self.delay)
         if self.procedure is not None:
