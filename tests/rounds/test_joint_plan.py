@@ -95,6 +95,23 @@ def test_rounds_follow_the_plan(tmp_path):
     assert joules[0] < 0.9 * joules[1]
 
 
+def test_under_tdd_sending_draws_its_power_in_the_slots_of_the_uplink_alone(tmp_path, monkeypatch):
+    """16 of 70 symbols are of the uplink, and what the plan weighs against computing is that."""
+    drawn = []
+
+    class Noted(JointEnergy):
+        def plan(self, band):
+            drawn.append(np.concatenate((self.circuit, self.amplifier)))
+            return super().plan(band)
+
+    monkeypatch.setattr("wfl_sim.rounds.joint_plan.JointEnergy", Noted)
+    for duplex in ([], ["cells.0.tdd={pattern: DDDSU}"]):
+        rounds = "rounds={kind: joint-plan, count: 1, within: 20 s}"
+        settings = (STILL, rounds, "cells.0.uplink.allocator=assigned", *duplex)
+        Simulation(scenario(tmp_path, *settings, text=ALIKE), network_only=True).run()
+    assert drawn[1] == pytest.approx(drawn[0] * 16 / 70)
+
+
 def test_a_plan_without_the_allocator_that_follows_it_is_refused(tmp_path):
     with pytest.raises(ScenarioError, match=r"cells.0.uplink.allocator: must be assigned"):
         scenario(tmp_path, "rounds={kind: joint-plan, count: 1, within: 12 s}", text=ALIKE)

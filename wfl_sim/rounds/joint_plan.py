@@ -105,7 +105,7 @@ class JointPlan(LimitedRounds):
             watts = np.array([device.power * cell.uplink.reduced for device in some])
             gains = np.array([device.mean_gain for device in some])
             rates, band, block = cell.uplink_outlook(gains, watts)
-            facts = sender_facts(some, np.arange(len(some)), watts)
+            facts, duty = sender_facts(some, np.arange(len(some)), watts), cell.uplink.duty
             spent = max(device.expected_download for device in some) + cell.uplink.delay
             plan = JointEnergy(
                 [device.expected_cost for device in some],
@@ -113,8 +113,8 @@ class JointPlan(LimitedRounds):
                 np.array([cell.uplink.on_air(each.workload.upload_bits) for each in some]),
                 self.within * (1 - self.reserve) - spent,
                 rates,
-                facts["circuit"],
-                facts["amplifier"],
+                facts["circuit"] * duty,
+                facts["amplifier"] * duty,
                 block,
             ).plan(band)
             for device, most, clock, share, level in zip(

@@ -170,6 +170,11 @@ RULES: Final = (
         "where no hardware states its `bandwidth`",
     ),
     Rule(
+        "devices.*.hardware.bandwidth",
+        lambda scenario, _: bool(getattr(scenario.model, "traffic_per_step", 1) == 0),
+        "with a synthetic model without `traffic_per_step`",
+    ),
+    Rule(
         "devices.*.compute.precision devices.*.hardware.peak devices.*.hardware.utilisation "
         "devices.*.hardware.bandwidth devices.*.hardware.step_overhead "
         "devices.*.hardware.compute_power",

@@ -191,6 +191,21 @@ RADIO_RULES: Final = (
         words=2,
     ),
     Rule(
+        "cells.*.downlink.harq",
+        lambda scenario, cell: (
+            _one_download(scenario, cell)
+            and len(scenario.base_stations) == 1
+            and (scenario.rounds.clients or scenario.device_count) > 1
+        ),
+        "where each download is a broadcast to several, who report no failures",
+        words=2,
+    ),
+    Rule(
+        "cells.*.antenna.downtilt",
+        lambda _, antenna: getattr(antenna, "misalignment", None) is not None,
+        "with a beam that follows each device",
+    ),
+    Rule(
         "cells interference layout handover backhaul record.radio",
         lambda scenario, _: isinstance(scenario.rounds, Centralised),
         "in centralised training, which sends nothing",
