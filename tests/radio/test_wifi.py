@@ -9,6 +9,7 @@ from tests.fixtures.runs import outcome, scenario
 from wfl_sim.config.errors import LocatedError, ScenarioError
 from wfl_sim.radio.cell import CellConfig
 from wfl_sim.radio.wifi import Wifi, attempts
+from wfl_sim.simulation.remarks import wifi_remarks
 from wfl_sim.simulation.simulation import Simulation
 
 CELL = (
@@ -108,6 +109,14 @@ def test_each_receiver_has_its_own_noise_figure(tmp_path):
     loud = sinr_db("cells.0.uplink.noise_figure=8 dB", "cells.0.downlink.noise_figure=11 dB")
     assert usual["upload"] - loud["upload"] == pytest.approx(3)
     assert usual["download"] - loud["download"] == pytest.approx(4)
+
+
+def test_access_points_on_one_carrier_are_said_not_to_hear_one_another(tmp_path):
+    one = "{carrier: 5.2 GHz, bandwidth: 20 MHz, wifi: {}, position: [%s, 0]}"
+    two = scenario(tmp_path, f"cells=[{one % 0}, {one % 60}]")
+    assert [path for path, _ in wifi_remarks(two)] == [("cells", 0, "wifi"), ("cells", 1, "wifi")]
+    apart = scenario(tmp_path, f"cells=[{one % 0}, {(one % 60).replace('5.2', '5.3')}]")
+    assert [*wifi_remarks(apart)] == []
 
 
 def test_a_slow_station_slows_all():

@@ -14,6 +14,7 @@ TRAINED = GOOD.replace(
 BOARD = "{base: raspberry-pi-5, receive_power: 3 W}"
 SLOW = "{base: raspberry-pi-5, bandwidth: 1 GB/s}"
 OTHER = "{carrier: 2.1 GHz, subcarrier_spacing: 15 kHz, position: [300, 0]}"
+THREE = "layout={kind: hexagonal, rings: 0, sectors: 3}"
 AIR = "rounds={kind: over-the-air, count: 2}"
 NOTHING = "with a synthetic model, which trains nothing and has its payload given"
 
@@ -81,6 +82,10 @@ def said(files, *settings, text=GOOD):
         (["cells.0.downlink.harq={}", "rounds.clients=1"], None),
         (["cells.0.antenna={kind: panel, misalignment: 2 deg, downtilt: 6 deg}"], "beam that"),
         (["cells.0.antenna={kind: panel, downtilt: 6 deg}"], None),
+        (["cells.0.antenna={kind: omni, gain: 5 dB}", THREE], "antennas have a direction"),
+        (["cells.0.antenna={kind: sector, boresight: 45 deg}", THREE], "to 30, 150 and 270"),
+        (["cells.0.antenna={kind: sector, boresight: 45 deg}"], None),
+        (["cells.0.antenna={kind: panel, downtilt: 6 deg}", THREE], None),
         (["cells.0.downlink={allocator: max-ci, csi_error: 0.1, broadcast: false}"], None),
         (["cells.0.uplink={allocator: equal, subband: 4}"], "shares are alike on all blocks"),
         (["cells.0.uplink={allocator: round-robin, subband: 4}"], None),

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from channel_models import LogNormal, Static
+from channel_models import LogNormal, Sector, Static
 from wfl_sim.methods.method import SplitModel, needs
 from wfl_sim.radio.allocation import Fixed, Hungarian, ProportionalFair, WaterFilling
 from wfl_sim.radio.allocation.channel_unaware import CHANNEL_UNAWARE, RoundRobin, Weighted
@@ -201,6 +201,16 @@ RADIO_RULES: Final = (
         words=2,
     ),
     Rule(
+        "cells.*.antenna",
+        lambda scenario, cell: _sectored(scenario) and not isinstance(cell.antenna, Sector),
+        "where sites have three sectors: their antennas have a direction (`sector`, `panel`)",
+    ),
+    Rule(
+        "cells.*.antenna.boresight",
+        lambda scenario, _: _sectored(scenario),
+        "where sites have three sectors, to 30, 150 and 270 degrees",
+    ),
+    Rule(
         "cells.*.antenna.downtilt",
         lambda _, antenna: getattr(antenna, "misalignment", None) is not None,
         "with a beam that follows each device",
@@ -211,6 +221,11 @@ RADIO_RULES: Final = (
         "in centralised training, which sends nothing",
     ),
 )
+
+
+def _sectored(scenario: Scenario) -> bool:
+    """Return whether a layout makes three cells of the one that is written."""
+    return getattr(scenario.layout, "sectors", 1) == 3
 
 
 def _alone(scenario: Scenario, cell: CellConfig) -> bool:

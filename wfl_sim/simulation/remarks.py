@@ -130,6 +130,18 @@ def sector_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
             )
 
 
+def wifi_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
+    """Yield the access points that share their channel with others, whom they do not hear here."""
+    channels = Counter(cell.carrier for cell in scenario.base_stations if cell.wifi is not None)
+    for number, cell in enumerate(scenario.cells):
+        if cell.wifi is not None and (others := channels[cell.carrier] - 1):
+            yield (
+                ("cells", number, "wifi"),
+                f"{others} more access points are on this carrier, and neither contend nor "
+                "interfere with it: each has a channel of its own",
+            )
+
+
 def window_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
     """Yield the transports whose windows hide from an allocator what it plans by."""
     for number, cell in enumerate(scenario.cells):

@@ -36,6 +36,7 @@ from wfl_sim.simulation.remarks import (
     sector_remarks,
     stale_remarks,
     trace_remarks,
+    wifi_remarks,
     window_remarks,
 )
 from wfl_sim.simulation.request import RunRequest, by_group, check_count
@@ -47,6 +48,7 @@ _REMARKS = (
     burst_remarks,
     loud_remarks,
     sector_remarks,
+    wifi_remarks,
     window_remarks,
     robust_remarks,
     stale_remarks,
