@@ -69,6 +69,7 @@ def test_holders_of_blocks_are_shares_in_fewer_words(kind, efficiency):
 @pytest.mark.parametrize("kind", sorted(ALLOCATORS.kinds()))
 @pytest.mark.parametrize("spreads", [True, False])
 @given(efficiency=efficiencies)
+@pytest.mark.filterwarnings("ignore:minimum-energy")
 def test_shares_fill_every_block_once(kind, spreads, efficiency):
     shares = make(kind).shares(replace(demands(efficiency), spreads=spreads))
     assert shares.shape == efficiency.shape
@@ -80,6 +81,7 @@ def test_shares_fill_every_block_once(kind, spreads, efficiency):
 @pytest.mark.parametrize("kind", sorted(set(ALLOCATORS.kinds()) - {"round-robin", "hungarian"}))
 @given(efficiency=efficiencies, seed=st.integers(0, 99))
 @example(efficiency=np.array([[1.0, 9e-6]] + [[9e-6, 9e-6]] * 4), seed=0)
+@pytest.mark.filterwarnings("ignore:minimum-energy")
 def test_permuting_transfers_permutes_shares(kind, efficiency, seed):
     order = np.random.default_rng(seed).permutation(len(efficiency))
     straight = make(kind).shares(demands(efficiency))

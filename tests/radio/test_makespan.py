@@ -199,7 +199,8 @@ def test_minimum_energy_ends_at_the_deadline_and_radiates_less():
 
 
 def test_a_deadline_that_cannot_be_met_is_answered_with_full_power():
-    late = uploads(MinimumEnergy(within=0.1), GAINS, 4e6)
+    with pytest.warns(UserWarning, match="minimum-energy: transfers that cannot meet a deadline"):
+        late = uploads(MinimumEnergy(within=0.1), GAINS, 4e6)
     fast = uploads(MinimumMakespan(), GAINS, 4e6)
     assert [each.end for each in late] == pytest.approx([each.end for each in fast], rel=1e-6)
 
@@ -338,13 +339,25 @@ def test_minimum_energy_is_that_of_a_general_optimiser(circuit, fading):
 def test_one_who_misses_a_deadline_does_not_put_all_on_full_power():
     gains, bits = [1e-12] * 4 + [1e-16], np.full(5, 1e6)
     asked, statistics = known(gains, bits_left=bits)
-    share, level = MinimumEnergy(within=8.0).shares_and_levels(asked)
+    with pytest.warns(UserWarning, match="cannot meet a deadline"):
+        share, level = MinimumEnergy(within=8.0).shares_and_levels(asked)
     assert level[4] == 1
     assert share[4, 0] == pytest.approx(1 / 5)
     assert (level[:4] < 0.1).all()
     width = share[:4, 0] * BLOCKS * BLOCK
     speed = width * statistics.curve(level[:4] * statistics.reach[:4] / np.maximum(width, 0))
     assert bits[:4] / speed == pytest.approx([8.0 * 0.95] * 4, rel=1e-4)
+
+
+def test_who_needs_some_of_the_reserve_is_not_said_to_be_late():
+    """Warnings are errors here: all of the band takes 97 % of the time."""
+    gains, bits = [1e-12] * 4, np.full(4, 1e6)
+    asked, statistics = known(gains, bits_left=bits)
+    speed = BLOCKS * BLOCK / 4 * statistics.curve(4 * statistics.reach / (BLOCKS * BLOCK))
+    within = float((bits / speed).max()) / 0.97
+    share, level = MinimumEnergy(within=within).shares_and_levels(asked)
+    assert share[:, 0] == pytest.approx([1 / 4] * 4)
+    assert level == pytest.approx([1.0] * 4)
 
 
 def test_under_fading_means_beat_the_moment_by_far():

@@ -14,6 +14,7 @@ for shares that stay to the end of each: what others leave when they end early i
 turns on the whole band, such as those of max C/I, draw C for a shorter time.
 """
 
+import warnings
 from dataclasses import dataclass
 from typing import Annotated, Final
 
@@ -34,6 +35,10 @@ from wfl_sim.radio.allocation.makespan import (
 
 FloatArray = NDArray[np.float64]
 
+_LATE: Final = (
+    "minimum-energy: transfers that cannot meet a deadline beside the others have an even share of "
+    "the band, at full power, and end later"
+)
 _LEAST_PRICE: Final = 1e-300
 """J/Hz, where a search may begin: times can underflow."""
 
@@ -76,6 +81,10 @@ class MinimumEnergy:
             rates = outlook(demands, self.knowledge)
             needed = np.where((time > 0) & (bits > 0), rates.needed(bits / time), np.inf)
             late, left = late_ones(needed, band)
+            if late.any():  # of the time without the reserve
+                hurried = np.where(until > 0, rates.needed(bits / until), np.inf)
+                if late_ones(np.where(bits > 0, hurried, 0.0), band)[0].any():
+                    warnings.warn(_LATE, stacklevel=2)
             meets = ~late
             drawn = (
                 (np.zeros(len(time)), level)
