@@ -187,7 +187,7 @@ def test_rows_of_a_method_are_for_no_other(tmp_path):
     from wfl_sim.device_models.workload import Batches, Workload
 
     file = tmp_path / "t.csv"
-    rows = "m,8,32,100,9,board,us,fedit\nm,4,32,50,9,board,us,\n"
+    rows = "m,8,32,100,9,board,us,fedit\nm,4,32,50,9,board,us,\nm,4,32,40,9,board,us,fedit\n"
     file.write_text(
         "model,batch,tokens,tokens_per_second,power (W),hardware,source,method\n" + rows
     )
@@ -200,6 +200,7 @@ def test_rows_of_a_method_are_for_no_other(tmp_path):
 
     assert seconds_of("fedit", 8) == pytest.approx(8 * 32 / 100)
     assert seconds_of("pfit", 4) == pytest.approx(4 * 32 / 50)
+    assert seconds_of("fedit", 4) == pytest.approx(4 * 32 / 40)
     with pytest.raises(LocatedError, match=r"no row for m 8x32 of pfit \(it has: m 8x32 of fedit"):
         seconds_of("pfit", 8)
 

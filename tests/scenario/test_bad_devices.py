@@ -159,6 +159,8 @@ def test_a_recording_of_others_is_one_line(files):
         ("table: none.csv", "table: no such file: none.csv"),
         ("table: half.csv", "table: half.csv:1: column 'power (W)' is missing"),
         ("table: zero.csv", "table: zero.csv:2: power (W) must be a number above 0, got '0'"),
+        ("table: twice.csv", "table: twice.csv:4: measures m 1x1 on h as line 2 does: keep one"),
+        ("table: part.csv", "table: part.csv:2: batch must be a whole number, got '1.5'"),
     ],
 )
 def test_a_wrong_way_to_compute_is_one_line(files, added, message):
@@ -168,6 +170,8 @@ def test_a_wrong_way_to_compute_is_one_line(files, added, message):
         "full.csv": "start (s),end (s),load\n0,1,1\n",
         "half.csv": f"{head}\nm,1,1,1,h,s\n",
         "zero.csv": f"{head},power (W)\nm,1,1,1,h,s,0\n",
+        "twice.csv": f"{head},power (W)\nm,1,1,1,h,s,1\nm,1,1,1,g,s,1\nm,1,1,2,h,s,1\n",
+        "part.csv": f"{head},power (W)\nm,1.5,1,1,h,s,1\n",
     }.items():
         (files.folder / name).write_text(text)
     found = refusal(files, f"compute: {{{added}}}")

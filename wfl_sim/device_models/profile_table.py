@@ -42,7 +42,8 @@ class ProfileRow:
 class ProfileTable:
     """Measured seconds and watts; nothing is interpolated.
 
-    Of several machines in a table a device takes its own, or else the first. With `speed` the table
+    Of several machines in a table a device takes its own, or else the first; of its rows that of
+    its method, or else the one for all. With `speed` the table
     of another machine is scaled: its seconds are divided by it.
     """
 
@@ -97,7 +98,7 @@ class ProfileTable:
             and row.method in ("", workload.method)
         ]
         if rows:
-            return next((row for row in rows if row.hardware == hardware), rows[0])
+            return min(rows, key=lambda row: (row.hardware != hardware, not row.method))
         asked = _named(name, batch, tokens, workload.method)
         known = ", ".join(_named(r.model, r.batch, r.tokens, r.method) for r in self.rows)
         raise LocatedError(
@@ -128,6 +129,12 @@ def read_table(file: Path) -> tuple[ProfileRow, ...]:
         rows = tuple(_row(file, number, row) for number, row in enumerate(reader, 2))
     if not rows:
         raise ValueError(f"{file.name}: has no row")
+    lines: dict[tuple[str | int, ...], int] = {}
+    for line, row in enumerate(rows, 2):
+        key = row.model, row.batch, row.tokens, row.hardware, row.method
+        if (before := lines.setdefault(key, line)) != line:
+            what = f"{_named(row.model, row.batch, row.tokens, row.method)} on {row.hardware}"
+            raise ValueError(f"{file.name}:{line}: measures {what} as line {before} does: keep one")
     return rows
 
 
@@ -162,6 +169,11 @@ def _row(file: Path, line: int, row: dict[str, str]) -> ProfileRow:
             raise ValueError(f"{file.name}:{line}: {name} must be a number above 0, got {got!r}")
         return value
 
+    for name in ("batch", "tokens"):
+        if not number(name).is_integer():
+            raise ValueError(
+                f"{file.name}:{line}: {name} must be a whole number, got {row[name]!r}"
+            )
     for name in ("model", "hardware", "source"):
         if not (row[name] or "").strip():
             raise ValueError(f"{file.name}:{line}: {name} must not be empty")
