@@ -73,9 +73,10 @@ def _check(sinr: ArrayLike, blocklength: ArrayLike) -> tuple[FloatArray, FloatAr
 
 @dataclass(frozen=True, kw_only=True)
 class FiniteBlocklength:
-    """``max(0, C - sqrt(V/n) Q^-1(error))`` bit/s/Hz for blocks of ``blocklength`` uses.
+    """``(1 - error) max(0, C - sqrt(V/n) Q^-1(error))`` bit/s/Hz in blocks of ``blocklength``.
 
-    The third-order term is left out, as it would make the rate fall with SINR near zero.
+    What arrives: a block that fails is sent again. The third-order term is left out, as it would
+    make the rate fall with SINR near zero.
     """
 
     plot = plot
@@ -89,4 +90,5 @@ class FiniteBlocklength:
 
     def spectral_efficiency(self, sinr: ArrayLike) -> Any:
         """bit/s/Hz at linear ``sinr``, elementwise."""
-        return normal_approximation_rate(sinr, self.blocklength, self.error, third_order=False)
+        sent = normal_approximation_rate(sinr, self.blocklength, self.error, third_order=False)
+        return (1.0 - self.error) * sent

@@ -104,7 +104,11 @@ def test_the_rate_at_finite_blocklength_lies_below_shannons_and_meets_it(tmp_pat
     check_laws(result)
     shannon = seconds(run(tmp_path, f"{rate}=shannon"))
     assert seconds(result) > shannon
-    long = run(tmp_path, f"{rate}={{kind: finite-blocklength, blocklength: 1000000000}}")
+    long = run(
+        tmp_path, f"{rate}={{kind: finite-blocklength, blocklength: 1000000000, error: 1e-9}}"
+    )
     assert seconds(long) == pytest.approx(shannon, rel=1e-3)
+    lossy = RATES.find("finite-blocklength")(blocklength=10**9, error=0.4)
+    assert lossy.spectral_efficiency(3.0) == pytest.approx(0.6 * 2, rel=1e-4)
     curve = RATES.find("finite-blocklength")().spectral_efficiency(np.geomspace(1e-6, 1e6, 5000))
     assert (np.diff(curve) >= 0).all()
