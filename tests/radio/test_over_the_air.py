@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from wfl_sim.radio.over_the_air import AnalogUplink
+from wfl_sim.radio.cell import CellConfig
+from wfl_sim.radio.directions import UplinkConfig
+from wfl_sim.radio.over_the_air import AnalogUplink, analog_uplink
 
 UPLINK = AnalogUplink(bandwidth=1e6, noise_power=1e-13)
 
@@ -38,6 +40,13 @@ def test_inversion_by_hand():
     assert result.noise == pytest.approx(np.sqrt(1e-13 / eta))
     # Two values a symbol, a million symbols a second.
     assert result.seconds == pytest.approx(1000 / 2 / 1e6)
+
+
+def test_interference_from_outside_is_noise_of_the_sum():
+    outside = 3e-14
+    quiet = analog_uplink(CellConfig()).noise_power
+    loud = analog_uplink(CellConfig(uplink=UplinkConfig(outside=outside)))
+    assert loud.noise_power == pytest.approx(quiet + 51 * outside)
 
 
 def test_time_does_not_grow_with_the_devices():

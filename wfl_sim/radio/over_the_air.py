@@ -46,7 +46,7 @@ class AnalogUplink:
     bandwidth: float
     """Symbols/s, on average over time."""
     noise_power: float
-    """W of noise over that band, noise figure included."""
+    """W over that band of noise, noise figure included, and of interference from outside."""
 
     def burst(
         self,
@@ -91,5 +91,5 @@ def analog_uplink(cell: CellConfig) -> AnalogUplink:
     figure = float(cm.db_to_linear(cell.uplink.noise_figure))
     return AnalogUplink(
         bandwidth=cell.blocks * cell.symbol_rate("uplink"),
-        noise_power=cm.thermal_noise_density() * figure * band,
+        noise_power=cm.thermal_noise_density() * figure * band + cell.uplink.outside * cell.blocks,
     )
