@@ -12,6 +12,8 @@ from channel_models.units import PositiveNumber, Unit
 from channel_models.validation import FloatArray, check_array, check_finite, validate_fields
 
 _POINTS: Final = 6001
+_SPECULAR: Final = 1e8
+"""Rician factor above which the amplitude is taken as normal (1e-8 off): scipy's law has NaN."""
 
 
 class PowerDistribution(ABC):
@@ -184,16 +186,22 @@ class RicianPower(PowerDistribution):
 
     def cdf(self, x: ArrayLike) -> Any:
         """``1 - Q_1(sqrt(2 k), sqrt(2 (1 + k) x / mean))``, Q_1 the Marcum function."""
-        from scipy.special import chndtr
+        from scipy.special import chndtr, ndtr
 
         scaled = 2.0 * (1.0 + self.k) * np.maximum(np.asarray(x, dtype=float), 0.0) / self.mean
+        if self.k > _SPECULAR:
+            return ndtr(np.sqrt(np.maximum(scaled - 1.0, 0.0)) - np.sqrt(2.0 * self.k))[()]
         return np.asarray(chndtr(scaled, 2.0, 2.0 * self.k))[()]
 
     def quantile(self, probability: ArrayLike) -> Any:
         """Power below which it lies with that probability."""
-        from scipy.special import chndtrix
+        from scipy.special import chndtrix, ndtri
 
-        inverse = np.asarray(chndtrix(check_probability(probability), 2.0, 2.0 * self.k))
+        chance = check_probability(probability)
+        if self.k > _SPECULAR:
+            inverse = np.square(np.maximum(np.sqrt(2.0 * self.k) + ndtri(chance), 0.0)) + 1.0
+        else:
+            inverse = np.asarray(chndtrix(chance, 2.0, 2.0 * self.k))
         return (inverse * self.mean / (2.0 * (1.0 + self.k)))[()]
 
 

@@ -247,3 +247,19 @@ def test_constant_power() -> None:
     assert law.quantile([0.1, 0.9]).tolist() == [1.0, 1.0]
     assert law.outage([1.0, 2.0], 2.0).tolist() == [0.0, 1.0]
     assert cm.NormalDecibels(mean=3.0, sigma=0.0).quantile([0.2]).tolist() == [3.0]
+
+
+def test_a_rician_power_ends_in_the_specular_part_alone():
+    """Scipy's noncentral chi-square has NaN at factors of 100 dB."""
+    chances = np.array([0.0, 1e-13, 1e-3, 0.5, 1 - 1e-9])
+    below, above = (
+        (law.quantile(chances[1:]) - 1) / np.sqrt(law.variance)
+        for law in (cm.RicianPower(k=0.99e8), cm.RicianPower(k=1.01e8))
+    )
+    assert above == pytest.approx(below, abs=2e-3)
+    for k in (1.01e8, 1e10, 1e20):
+        law = cm.RicianPower(k=k, mean=2.0)
+        assert law.cdf(law.quantile(chances[2:4])) == pytest.approx(chances[2:4], rel=1e-2)
+        assert law.quantile(0.5) == pytest.approx(2.0)
+        assert law.cdf([0.0, 1.99, 2.01]) == pytest.approx([0.0, 0.0, 1.0])
+        assert np.isfinite(law.quantile(chances)).all()
