@@ -195,7 +195,7 @@ RADIO_RULES: Final = (
         lambda scenario, cell: (
             _one_download(scenario, cell)
             and len(scenario.base_stations) == 1
-            and (scenario.rounds.clients or scenario.device_count) > 1
+            and scenario.cohort > 1
         ),
         "where each download is a broadcast to several, who report no failures",
         words=2,
