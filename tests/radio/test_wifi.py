@@ -160,6 +160,10 @@ def test_an_access_point_has_the_power_of_one_unless_another_is_given():
         ("wifi: {}, ideal_blocks: 4, bandwidth: 30 MHz", "bandwidth: of Wi-Fi must be one of 20,"),
         ("wifi: {}, downlink: {power: 40 dBm}", "power: of an access point is at most 36 dBm"),
         ("wifi: {}, carrier: 60 GHz", "carrier: of Wi-Fi (IEEE 802.11ax)"),
+        (
+            "wifi: {}, carrier: 2.44 GHz, bandwidth: 80 MHz",
+            "bandwidth: of Wi-Fi at 2.4 GHz must be 20 or 40 MHz",
+        ),
         ("wifi: {window: 1}", "wifi.window: must be at least 2, got 1"),
         ("wifi: {stages: 1000000}", "wifi.stages: must be at most 16, got 1000000"),
         ("wifi: {slot: 1 s}", "wifi.slot: must be at most 0.005 s, got 1 s"),

@@ -33,6 +33,8 @@ _LONGEST: Final = 5.484e-3
 _ACCESS_POINT: Final = 4.0
 """W at most: 36 dBm, the largest EIRP of regulators in these bands."""
 _TOP: Final = 7.125e9
+_LOW: Final = 2.5e9
+"""Hz of the carrier, below which no channel is wider than 40 MHz."""
 _MPDU: Final = 1500 * 8
 _HEADER: Final = 48 * 8
 """Bits of an Ethernet frame, and of MAC header, LLC header, check sum and delimiter."""
@@ -148,6 +150,8 @@ def check_access(cell: Any) -> None:
     if cell.wifi is not None and cell.bandwidth not in SUBCARRIERS:
         widths = ", ".join(f"{width / 1e6:g}" for width in SUBCARRIERS)
         raise LocatedError(f"of Wi-Fi must be one of {widths} MHz", "bandwidth")
+    if cell.wifi is not None and cell.bandwidth > 40e6 and cell.carrier < _LOW:
+        raise LocatedError("of Wi-Fi at 2.4 GHz must be 20 or 40 MHz", "bandwidth")
     if cell.wifi is not None and cell.downlink.power > _ACCESS_POINT:
         problem = "of an access point is at most 36 dBm, such as 20 dBm"
         raise LocatedError(problem, "downlink", "power")
