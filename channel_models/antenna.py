@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from channel_models.elementary import arctan2, cosine_and_sine, hypot
 from channel_models.units import (
     Decibel,
+    Elevation,
     NonNegativeDecibel,
     PositiveNumber,
     Radians,
@@ -53,7 +54,7 @@ class Sector:
     """
 
     boresight: Radians = 0.0
-    downtilt: Radians = 0.0
+    downtilt: Elevation = 0.0
     beamwidth: Beamwidth = float(np.deg2rad(65.0))
     peak_gain: Decibel = 8.0
     front_to_back: NonNegativeDecibel = 30.0
@@ -95,7 +96,7 @@ class Panel(Sector):
     """Columns; those of fixed beams are ports, and add nothing here."""
     spacing: PositiveNumber = 0.5
     """Between elements, in wavelengths."""
-    misalignment: Radians | None = None
+    misalignment: Annotated[float, Unit("rad", minimum=0.0, maximum=np.pi / 2)] | None = None
     """Root mean square error of a beam that follows each terminal; without it beams are fixed."""
 
     def __post_init__(self) -> None:

@@ -104,7 +104,7 @@ _LARGEST: Final[dict[str, float]] = {
     "dB": 1e3,
     "K": 1e6,
     "K/W": 1e9,
-    "rad": 1e6,
+    "rad": 2 * math.pi,  # more are degrees without their unit
     "J": 1e24,
     "bit": 1e18,
     "byte": 1e18,
@@ -274,6 +274,7 @@ PositiveBitsPerSecond = Annotated[float, Unit("bit/s", minimum=0.0, exclusive=Tr
 BytesPerSecond = Annotated[float, Unit("byte/s", minimum=0.0)]
 PositiveBytesPerSecond = Annotated[float, Unit("byte/s", minimum=0.0, exclusive=True)]
 Radians = Annotated[float, Unit("rad")]
+Elevation = Annotated[float, Unit("rad", minimum=-math.pi / 2, maximum=math.pi / 2)]
 Kelvin = Annotated[float, Unit("K", minimum=0.0, exclusive=True)]
 Fraction = Annotated[float, Unit("1", minimum=0.0, maximum=1.0)]
 PositiveNumber = Annotated[float, Unit("1", minimum=0.0, exclusive=True)]

@@ -15,7 +15,7 @@ from channel_models.fading.profiles import delay_profile
 from channel_models.fading.sum_of_sinusoids import SumOfSinusoids, draw_sinusoids
 from channel_models.laws.power import EmpiricalPower
 from channel_models.protocols import Fading, FadingProcess
-from channel_models.units import MetresPerSecond, PositiveMetres, Radians
+from channel_models.units import Elevation, MetresPerSecond, PositiveMetres
 from channel_models.validation import FloatArray, check_positive_integer, validate_fields
 
 
@@ -91,7 +91,7 @@ class Blocked:
     surroundings: Literal["outdoor", "indoor"] = "outdoor"
     blockers: int = 4
     speed: MetresPerSecond = 3 / 3.6
-    elevation: Radians = 0.0
+    elevation: Elevation = 0.0
     self_blocking: Literal["portrait", "landscape"] | None = None
 
     def __post_init__(self) -> None:

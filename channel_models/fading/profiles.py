@@ -5,13 +5,13 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from channel_models.laws.power import ExponentialPower, RicianPower
-from channel_models.units import Decibel, Seconds, db_to_linear
+from channel_models.units import Decibel, Unit, db_to_linear
 from channel_models.validation import FloatArray, check_array, check_finite, validate_fields
 
 ProfileName = Literal["flat", "tdl-a", "tdl-b", "tdl-c", "tdl-d", "tdl-e"]
@@ -168,7 +168,7 @@ class TappedFading:
     """
 
     profile: ProfileName = "flat"
-    delay_spread: Seconds = 300e-9
+    delay_spread: Annotated[float, Unit("s", minimum=0.0, maximum=1e-3)] = 300e-9
     k_factor: Decibel | None = None
 
     def __post_init__(self) -> None:

@@ -13,7 +13,7 @@ from channel_models.fading.blocked_process import BlockedProcess, knife_edge, la
 from channel_models.fading.process import check_doppler
 from channel_models.laws.power import EmpiricalPower
 from channel_models.protocols import Fading, FadingProcess
-from channel_models.units import MetresPerSecond, NonNegativeMetres, PositiveMetres, Radians
+from channel_models.units import Elevation, MetresPerSecond, NonNegativeMetres, PositiveMetres
 from channel_models.validation import FloatArray, check_positive_integer, validate_fields
 
 _NEAREST: Final = 0.5
@@ -83,7 +83,7 @@ class Screens:
     reach: PositiveMetres = 10.0
     strip: PositiveMetres = 10.0
     terminal_height: NonNegativeMetres = 1.5
-    elevation: Radians = 0.0
+    elevation: Elevation = 0.0
 
     def __post_init__(self) -> None:
         validate_fields(self)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 import channel_models as cm
+from tests.fixtures.runs import scenario
 from wfl_sim.config.errors import ScenarioError
 from wfl_sim.radio.cell import CellConfig
 from wfl_sim.radio.directions import UplinkConfig
@@ -143,3 +144,22 @@ def test_nb_iot_far_away_sends_on_one_subcarrier():
 def test_what_a_standard_lacks_is_one_line(name, setting, message):
     with pytest.raises(ScenarioError, match=message):
         load(PRESETS / f"{name}.yaml", settings=(setting,))
+
+
+@pytest.mark.parametrize(
+    ("key", "bare", "meant"),
+    [
+        ("cells.0.antenna", "{kind: sector, boresight: 90}", "{kind: sector, boresight: 90 deg}"),
+        ("cells.0.antenna", "{kind: sector, beamwidth: 65}", "{kind: sector, beamwidth: 65 deg}"),
+        ("cells.0.antenna", "{kind: panel, downtilt: 6}", "{kind: panel, downtilt: 6 deg}"),
+        ("cells.0.antenna", "{kind: panel, misalignment: 2}", "{kind: panel, misalignment: 2 deg}"),
+        ("cells.0.carrier", "3.5", "3.5 GHz"),
+        ("cells.0.channel.fading.delay_spread", "300", "300 ns"),
+        ("handover.time_to_trigger", "160", "160 ms"),
+    ],
+)
+def test_a_unit_that_was_left_out_is_said(tmp_path, key, bare, meant):
+    two = "layout={kind: hexagonal, rings: 1}"
+    assert scenario(tmp_path, two, f"{key}={meant}")
+    with pytest.raises(ScenarioError, match=r"must be at (most|least)"):
+        scenario(tmp_path, two, f"{key}={bare}")

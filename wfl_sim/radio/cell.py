@@ -54,7 +54,7 @@ class CellConfig:
     With `tdd` both directions share one band in time, with the same fading.
     """
 
-    carrier: PositiveHertz = 3.5e9
+    carrier: Annotated[float, Unit("Hz", minimum=1e6)] = 3.5e9
     standard: cm.Standard = "nr"
     """Whose widths and resource blocks: 5G NR, LTE, or NB-IoT, whose blocks are subcarriers."""
     bandwidth: PositiveHertz = BY_CARRIER

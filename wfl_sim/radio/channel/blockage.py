@@ -10,7 +10,7 @@ from annotated_types import Ge, Le
 from numpy.typing import ArrayLike
 
 import channel_models as cm
-from channel_models.units import MetresPerSecond, NonNegativeMetres, PositiveMetres, Radians
+from channel_models.units import Elevation, MetresPerSecond, NonNegativeMetres, PositiveMetres
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.config.registry import From
 from wfl_sim.radio.channel.propagation import FADINGS
@@ -27,7 +27,7 @@ class _Behind(ABC):
     """Blockers around each link; the default is that of TR 38.901."""
     speed: MetresPerSecond = 3 / 3.6
     """Speed of the blockers; that of the device adds to it."""
-    elevation: Radians = 0.0
+    elevation: Elevation = 0.0
     """Angle at which the path rises from the device: higher than a blocker spans, none is in it."""
 
     def __post_init__(self) -> None:

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
+from typing import Annotated
 
-from channel_models.units import Decibel, NonNegativeDecibel, Seconds
+from channel_models.units import Decibel, NonNegativeDecibel, Seconds, Unit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +19,7 @@ class HandoverConfig:
 
     offset: Decibel = 0.0
     hysteresis: NonNegativeDecibel = 3.0
-    time_to_trigger: Seconds = 0.256
+    time_to_trigger: Annotated[float, Unit("s", minimum=0.0, maximum=5.12)] = 0.256
     interruption: Seconds = 0.05
     """s of a handover in which nothing is sent or received."""
     ping_pong: Seconds = 1.0
