@@ -130,7 +130,7 @@ def test_pydantic_reads_the_same_annotations() -> None:
         "dB": 1e3,
         "K": 1e6,
         "K/W": 1e9,
-        "rad": 1e6,
+        "rad": 2 * np.pi,
         "J": 1e24,
         "bit": 1e18,
         "byte": 1e18,
