@@ -395,3 +395,21 @@ def test_bad_input_is_one_located_line(tmp_path, rounds, path, message):
     assert f"rounds.{path}: " in str(caught.value)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("rounds", "most"),
+    [
+        ("{kind: synchronous, count: 1}", 6),
+        ("{kind: synchronous, count: 1, clients: 4}", 4),
+        ("{kind: over-selection, count: 1, clients: 5, take: 3}", 3),
+        ("{kind: deadline, count: 1, clients: 4, deadline: 1 s}", 4),
+        ("{kind: deadline, count: 1, clients: 4, deadline: 1 s, late: fold}", 6),
+        ("{kind: asynchronous, count: 1, clients: 4}", 1),
+        ("{kind: asynchronous, count: 1, clients: 4, buffer: 9}", 9),
+        ("{kind: tiers, count: 1, tiers: 4}", 2),
+        ("{kind: tiers, count: 1, tiers: 2, clients: 2}", 2),
+    ],
+)
+def test_a_policy_says_how_many_uploads_an_aggregation_has(tmp_path, rounds, most):
+    assert scenario(tmp_path, f"rounds={rounds}").most_uploads == most

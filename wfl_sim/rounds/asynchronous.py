@@ -46,6 +46,10 @@ class Asynchronous(LimitedRounds):
                 "buffer",
             )
 
+    def most_uploads(self, devices: int) -> int:
+        """Return `buffer`."""
+        return self.buffer
+
     def _rounds(self, federation: Federation) -> Generator[simpy.Event, Any, None]:
         server = federation.server
         size = self.clients or len(federation.devices)

@@ -32,6 +32,10 @@ class Centralised(Bounded):
     def check(self, devices: int) -> None:
         """Accept any number of devices."""
 
+    def most_uploads(self, devices: int) -> int:
+        """Return 1: the server takes its own updates one after the other."""
+        return 1
+
     def run(self, federation: Federation) -> Generator[simpy.Event, Any, None]:
         """Train at the server, round after round."""
         server, plan = federation.server, federation.context.plan

@@ -29,6 +29,10 @@ class Deadline(LimitedRounds):
     deadline: PositiveSeconds
     late: Literal["drop", "fold"] = "drop"
 
+    def most_uploads(self, devices: int) -> int:
+        """Return all devices where what is late is folded in."""
+        return devices if self.late == "fold" else super().most_uploads(devices)
+
     def _rounds(self, federation: Federation) -> Generator[simpy.Event, Any, None]:
         env, server = federation.env, federation.server
         late: list[Contribution] = []

@@ -50,6 +50,10 @@ class OverSelection(LimitedRounds):
         super().check(devices)
         check_at_most_devices("take", self.take, devices)
 
+    def most_uploads(self, devices: int) -> int:
+        """Return `take`."""
+        return self.take
+
     def _rounds(self, federation: Federation) -> Generator[simpy.Event, Any, None]:
         server = federation.server
         for number in self.numbers:

@@ -83,6 +83,10 @@ class LimitedRounds(Bounded, ABC):
         """Refuse more clients than there are devices."""
         check_at_most_devices("clients", self.clients, devices)
 
+    def most_uploads(self, devices: int) -> int:
+        """Return the largest number of uploads in an aggregation, of so many devices."""
+        return self.clients or devices
+
     def run(self, federation: Federation) -> Generator[simpy.Event, Any, None]:
         """Run the rounds; activities that are under way at `until` are cut off."""
         rounds = self._rounds(federation)

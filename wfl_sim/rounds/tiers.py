@@ -53,6 +53,10 @@ class Tiers(LimitedRounds):
                 "clients",
             )
 
+    def most_uploads(self, devices: int) -> int:
+        """Return the devices of the largest tier, or `clients` of them."""
+        return self.clients or -(-devices // self.tiers)
+
     def _rounds(self, federation: Federation) -> Generator[simpy.Event, Any, None]:
         env, server = federation.env, federation.server
         ready: deque[_Batch] = deque()

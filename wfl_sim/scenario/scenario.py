@@ -39,7 +39,6 @@ from wfl_sim.network.carriers.backhaul_graph import BackhaulGraph
 from wfl_sim.radio.cell import CellConfig
 from wfl_sim.radio.deployment.layouts import LAYOUTS, Layout
 from wfl_sim.radio.procedures.handover import HandoverConfig
-from wfl_sim.rounds.centralised import Centralised
 from wfl_sim.rounds.policy import ROUNDS, Choosy, Rounds
 from wfl_sim.scenario import checks, learning_checks
 from wfl_sim.scenario.devices import DeviceGroup
@@ -202,12 +201,9 @@ class Scenario:
 
     @property
     def most_uploads(self) -> int:
-        """Largest number of uploads in an aggregation."""
-        if isinstance(self.rounds, Centralised):
-            return 1
-        if getattr(self.rounds, "late", "") == "fold":
-            return self.device_count
-        return getattr(self.rounds, "take", 0) or getattr(self.rounds, "buffer", 0) or self.cohort
+        """Largest number of uploads in an aggregation, which a policy of rounds may say."""
+        said = getattr(self.rounds, "most_uploads", None)
+        return self.cohort if said is None else int(said(self.device_count))
 
     @property
     def secured(self) -> Privacy | None:
