@@ -142,7 +142,7 @@ class _HorizontalModel(_StatelessModel):
 
 @dataclass(frozen=True, kw_only=True)
 class Macro(_HorizontalModel):
-    """The macro formula of the federated-learning literature: ``128.1 + 37.6 log10(d / km)`` dB.
+    """The macro formula of papers, ``128.1 + 37.6 log10(d / km)`` dB: that of 2 GHz at any carrier.
 
     3GPP TR 36.814 Table A.2.1.1-2 gives it for 2 GHz with 8 to 10 dB of shadowing and a minimum
     distance of 35 m (table and minimum to be confirmed against the TR). It has no frequency term:
