@@ -12,8 +12,7 @@ from channel_models.units import PositiveNumber, Unit
 from channel_models.validation import FloatArray, check_array, check_finite, validate_fields
 
 _POINTS: Final = 6001
-_SPECULAR: Final = 1e8
-"""Rician factor above which the amplitude is taken as normal (1e-8 off): scipy's law has NaN."""
+_MOST_SPECULAR: Final = 1e8  # at larger Rician factors scipy's law has NaN
 
 
 class PowerDistribution(ABC):
@@ -124,9 +123,8 @@ class GammaPower(PowerDistribution):
 
         m, power = self.shape, np.asarray(x, dtype=float)
         positive = np.where(power <= 0.0, 1.0, power)
-        logarithm = (
-            m * np.log(m / self.mean) + (m - 1.0) * np.log(positive) - m * positive / self.mean
-        )
+        logarithm = m * np.log(m / self.mean) + (m - 1.0) * np.log(positive)
+        logarithm = logarithm - m * positive / self.mean
         limit = 0.0 if m > 1.0 else (1.0 / self.mean if m == 1.0 else np.inf)
         density = np.where(power < 0.0, 0.0, np.exp(logarithm - gammaln(m)))
         return np.where(power == 0.0, limit, density)[()]
@@ -179,30 +177,24 @@ class RicianPower(PowerDistribution):
         from scipy.special import ive
 
         power = np.asarray(x, dtype=float) / self.mean
-        scaled = np.sqrt((1.0 + self.k) * np.maximum(power, 0.0))
-        root = np.sqrt(self.k)
+        scaled, root = np.sqrt((1.0 + self.k) * np.maximum(power, 0.0)), np.sqrt(self.k)
         density = np.exp(-((scaled - root) ** 2)) * ive(0, 2.0 * root * scaled)
         return np.where(power < 0.0, 0.0, (1.0 + self.k) / self.mean * density)[()]
 
     def cdf(self, x: ArrayLike) -> Any:
         """``1 - Q_1(sqrt(2 k), sqrt(2 (1 + k) x / mean))``, Q_1 the Marcum function."""
-        from scipy.special import chndtr, ndtr
+        from scipy.special import chndtr
 
-        scaled = 2.0 * (1.0 + self.k) * np.maximum(np.asarray(x, dtype=float), 0.0) / self.mean
-        if self.k > _SPECULAR:
-            return ndtr(np.sqrt(np.maximum(scaled - 1.0, 0.0)) - np.sqrt(2.0 * self.k))[()]
-        return np.asarray(chndtr(scaled, 2.0, 2.0 * self.k))[()]
+        k = min(self.k, _MOST_SPECULAR)
+        scaled = 2.0 * (1.0 + k) * np.maximum(np.asarray(x, dtype=float), 0.0) / self.mean
+        return np.asarray(chndtr(scaled, 2.0, 2.0 * k))[()]
 
     def quantile(self, probability: ArrayLike) -> Any:
         """Power below which it lies with that probability."""
-        from scipy.special import chndtrix, ndtri
+        from scipy.special import chndtrix
 
-        chance = check_probability(probability)
-        if self.k > _SPECULAR:
-            inverse = np.square(np.maximum(np.sqrt(2.0 * self.k) + ndtri(chance), 0.0)) + 1.0
-        else:
-            inverse = np.asarray(chndtrix(chance, 2.0, 2.0 * self.k))
-        return (inverse * self.mean / (2.0 * (1.0 + self.k)))[()]
+        k, chance = min(self.k, _MOST_SPECULAR), check_probability(probability)
+        return (np.asarray(chndtrix(chance, 2.0, 2.0 * k)) * self.mean / (2.0 * (1.0 + k)))[()]
 
 
 @dataclass(frozen=True, kw_only=True)
