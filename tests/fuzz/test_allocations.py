@@ -16,5 +16,6 @@ from tests.fuzz.allocations import KINDS, check_allocation, extremes, plain
 @example(asked=plain([5e-324, 0.0, 1e9], [[1.0], [0.0], [14.0]]))
 @example(asked=replace(plain([5e-324], [[1e-3]]), deadline=np.array([5e-324])))
 @example(asked=plain([1e6, 1e6], [[5.0, 9.0], [60.0, 4.5]], average=0.0))
+@pytest.mark.filterwarnings("ignore:minimum-energy")
 def test_every_answer_is_finite_and_within_the_band(kind, asked):
     check_allocation(kind, asked)
