@@ -12,7 +12,7 @@ from tests.fixtures.runs import BASE, outcome, scenario
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.results.tables import COLUMNS, values
 from wfl_sim.rounds import Synchronous
-from wfl_sim.simulation.remarks import not_finite, remarks
+from wfl_sim.simulation.remarks import not_finite, rate_remarks, remarks
 from wfl_sim.simulation.simulation import Simulation
 
 TWO = """
@@ -332,3 +332,11 @@ def test_a_slow_trunk_is_not_blamed_on_the_policy(tmp_path):
     )
     with pytest.raises(LocatedError, match="the state of edge has been on its way to or from"):
         outcome(tmp_path, *settings, text=TWO)
+
+
+def test_an_uplink_with_the_rate_of_a_downlink_is_said(tmp_path):
+    (said,) = rate_remarks(scenario(tmp_path, "cells.0.uplink.rate=attenuated-shannon"))
+    assert said[0] == ("cells", 0, "uplink", "rate")
+    own = "cells.0.uplink.rate={kind: attenuated-shannon, attenuation: 0.4, cap: 2}"
+    down = "cells.0.downlink.rate=attenuated-shannon"
+    assert [*rate_remarks(scenario(tmp_path, own, down))] == []

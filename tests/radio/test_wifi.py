@@ -9,7 +9,7 @@ from tests.fixtures.runs import outcome, scenario
 from wfl_sim.config.errors import LocatedError, ScenarioError
 from wfl_sim.radio.cell import CellConfig
 from wfl_sim.radio.wifi import Wifi, attempts
-from wfl_sim.simulation.remarks import wifi_remarks
+from wfl_sim.simulation.remarks import modem_remarks, wifi_remarks
 from wfl_sim.simulation.simulation import Simulation
 
 CELL = (
@@ -117,6 +117,13 @@ def test_access_points_on_one_carrier_are_said_not_to_hear_one_another(tmp_path)
     assert [path for path, _ in wifi_remarks(two)] == [("cells", 0, "wifi"), ("cells", 1, "wifi")]
     apart = scenario(tmp_path, f"cells=[{one % 0}, {(one % 60).replace('5.2', '5.3')}]")
     assert [*wifi_remarks(apart)] == []
+
+
+def test_a_modem_of_nr_over_wifi_is_said(tmp_path):
+    modem = "devices.0.modem=3 mW"
+    (said,) = modem_remarks(scenario(tmp_path, CELL % "wifi: {}", modem))
+    assert said[0] == ("devices", 0, "modem")
+    assert [*modem_remarks(scenario(tmp_path, modem))] == []
 
 
 def test_a_slow_station_slows_all():

@@ -8,7 +8,7 @@ from math import log10
 from pathlib import Path
 from typing import Any, Final
 
-from channel_models import OutOfRangeWarning
+from channel_models import AttenuatedShannon, OutOfRangeWarning
 from wfl_sim.config.errors import Location
 from wfl_sim.device_models.availability import TraceAvailability
 from wfl_sim.device_models.mobility.trace import Trace
@@ -142,6 +142,29 @@ def wifi_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
             )
 
 
+def modem_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
+    """Yield the modems whose states are those of NR, where stations contend for a channel."""
+    if any(cell.wifi is not None for cell in scenario.base_stations):
+        for number, group in enumerate(scenario.devices):
+            if group.modem is not None:
+                yield (
+                    ("devices", number, "modem"),
+                    "the states of TR 38.840 know no contention: over Wi-Fi a sender draws that of "
+                    "its mean radiated power as long as a transfer lasts, which is too much",
+                )
+
+
+def rate_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
+    """Yield the uplinks that have the default constants of a rate, which are the downlink's."""
+    for number, cell in enumerate(scenario.cells):
+        if getattr(cell.uplink.rate, "map", cell.uplink.rate) == AttenuatedShannon():
+            yield (
+                ("cells", number, "uplink", "rate"),
+                "attenuated-shannon has the constants of the downlink unless given: those of the "
+                "uplink are `attenuation: 0.4, cap: 2` (TR 36.942 Annex A)",
+            )
+
+
 def window_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
     """Yield the transports whose windows hide from an allocator what it plans by."""
     for number, cell in enumerate(scenario.cells):
@@ -196,6 +219,25 @@ def edge_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
         if name not in hubs:
             text = f"no cell is nearest to {name}, which takes no part"
             yield ("backhaul", "edge_servers", number), text
+
+
+def scenario_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
+    """Yield the keys that are not as they seem, each with a line."""
+    for remark in (
+        trace_remarks,
+        frozen_remarks,
+        burst_remarks,
+        loud_remarks,
+        sector_remarks,
+        wifi_remarks,
+        modem_remarks,
+        rate_remarks,
+        window_remarks,
+        robust_remarks,
+        stale_remarks,
+        edge_remarks,
+    ):
+        yield from remark(scenario)
 
 
 def left_out_remarks(out_of_reach: OutOfReach, excluded: Sequence[int]) -> Iterator[str]:

@@ -6,7 +6,6 @@ from contextlib import closing
 from dataclasses import asdict
 from functools import cached_property
 from importlib.metadata import version
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -25,35 +24,14 @@ from wfl_sim.simulation.fingerprint import run_fingerprint
 from wfl_sim.simulation.learner_cache import LearnerCache, learning_of
 from wfl_sim.simulation.progress import listener_for
 from wfl_sim.simulation.remarks import (
-    burst_remarks,
-    edge_remarks,
-    frozen_remarks,
     left_out_remarks,
-    loud_remarks,
     ranges_said_once,
     remarks,
-    robust_remarks,
-    sector_remarks,
-    stale_remarks,
-    trace_remarks,
-    wifi_remarks,
-    window_remarks,
+    scenario_remarks,
 )
 from wfl_sim.simulation.request import RunRequest, by_group, check_count
 from wfl_sim.simulation.simulation import Simulation, SimulationResult
 
-_REMARKS = (
-    trace_remarks,
-    frozen_remarks,
-    burst_remarks,
-    loud_remarks,
-    sector_remarks,
-    wifi_remarks,
-    window_remarks,
-    robust_remarks,
-    stale_remarks,
-    edge_remarks,
-)
 _VERSIONS = ("numpy", "scipy", "simpy", "torch", "transformers", "peft", "safetensors")
 
 
@@ -204,8 +182,7 @@ def prepare(
     Raises:
         ScenarioError: The parts of the scenario do not fit together.
     """
-    found = (each(loaded.scenario) for each in _REMARKS)
-    for path, text in chain.from_iterable(found):
+    for path, text in scenario_remarks(loaded.scenario):
         warn(str(loaded.document.error(path, text)))
     with ranges_said_once(lambda text: warn(str(loaded.document.error(("devices",), text)))):
         try:
