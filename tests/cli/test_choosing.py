@@ -144,11 +144,12 @@ def test_a_sweep_is_plotted_with_its_axes(files):
     command("sweep", file, "--out", out, *NO_TABLE)
     (folder,) = out.glob("good-sweep-*")
     names = ("--name", "bandwidth=width", "--name", "bandwith=width")
-    done = command("plot", folder, *names, "--width", "5in")
+    done = command("plot", folder, *names, "--width", "5in", "--target", "0.5")
     drawn = {Path(line).name for line in done.stdout.split()}
     assert {"along-cells.0.bandwidth.png", "breakdown.png", "comparison.csv"} <= drawn
     assert done.stderr == (
         "warning: --width 5in: squeezes panels side by side: --style ieee draws each alone\n"
+        "warning: --target 0.5: has no effect: no run has measured accuracy\n"
         "warning: --name bandwith=width: no figure has 'bandwith'\n"
     )
 

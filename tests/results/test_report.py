@@ -158,6 +158,13 @@ def test_it_holds_the_numbers_of_its_runs(runs):
     )
 
 
+def test_a_given_target_is_that_of_summary_and_curves(runs):
+    lowest = min(runs[2].series("accuracy", "personal_mean").value)
+    found = report_content(runs, target=float(lowest))
+    assert {row["target"]["target"] for row in found["summary"]} == {lowest}
+    assert {each["target"] for each in found["curves"]} == {lowest}
+
+
 def test_large_runs_are_thinned_and_the_page_says_so(runs, monkeypatch):
     monkeypatch.setattr("wfl_sim.results.report.content.MOST_DEVICES", 3)
     monkeypatch.setattr("wfl_sim.results.report.content.MOST_SPANS", 12)

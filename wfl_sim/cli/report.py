@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from wfl_sim.cli import tables
 from wfl_sim.cli.options import beside
-from wfl_sim.results import Goal, Run, summary
+from wfl_sim.results import Run, summary
 from wfl_sim.results.comparison import choose_goal, open_runs, origins
 from wfl_sim.results.paired import paired_differences, write_paired
 from wfl_sim.scenario.scenario import Scenario
@@ -119,7 +119,8 @@ class Report:
         """Print what the runs that were followed came to, and draw their figures."""
         runs = [self._ended[folder] for folder in folders]
         goal = choose_goal(runs, target=target)
-        self._check_target(goal, runs, target)
+        for line in goal.unused(runs, target):
+            self.warn(line)
         said: Iterable[Group] = ()
         if all(map(goal.is_measured, runs)):
             said = tables.closing(runs, goal)
@@ -134,7 +135,7 @@ class Report:
 
         folder = beside(folders, "figures", self._scenarios[0].name)
         self._name(draw_all(runs, folder, metric=goal.metric, target=target))
-        self._name([write_report(runs, folder / "report.html")])
+        self._name([write_report(runs, folder / "report.html", target=target)])
 
     def compare(
         self,
@@ -157,8 +158,7 @@ class Report:
 
         runs = open_runs(folders, self.warn)
         goal = choose_goal(runs, metric, scope, target)
-        self._check_target(goal, runs, target)
-        for line in (*goal.gaps(runs), *origins(runs)):
+        for line in (*goal.unused(runs, target), *goal.gaps(runs), *origins(runs)):
             self.warn(line)
         differences = paired_differences(runs, goal, against)
         for table in (*tables.comparison(runs, goal), *tables.paired(differences)):
@@ -167,11 +167,8 @@ class Report:
         if differences:
             write_paired(differences, out)
         if figures:
-            self._name([write_report(runs, out / "report.html", metric=metric)])
-
-    def _check_target(self, goal: Goal, runs: Sequence[Run], target: float | None) -> None:
-        if target is not None and not any(map(goal.is_measured, runs)):
-            self.warn(f"--target {target:g}: has no effect: no run has measured {goal.metric}")
+            page = out / "report.html"
+            self._name([write_report(runs, page, metric=metric, scope=scope, target=target)])
 
     def _name(self, paths: Iterable[Path]) -> None:
         for path in paths:

@@ -144,8 +144,10 @@ def plot(
         folder = out or beside(runs, "figures")
         opened = open_runs(runs, warn)
         goal = choose_goal(opened, metric, target=target)
-        for line in (*goal.gaps(opened), *origins(opened)):
+        for line in (*goal.unused(opened, target), *goal.gaps(opened), *origins(opened)):
             warn(line)
+        if (metric or target is not None) and only and not {"convergence", "sweep"} & {*only}:
+            warn("--metric and --target concern convergence and sweep alone, and draw nothing here")
         if any(map(Sweep.is_one, runs)) and not only:
             paths = draw_comparison(opened, goal, folder, look=look)
         else:
@@ -170,15 +172,19 @@ def report(
     runs: Runs,
     out: Annotated[Path | None, typer.Option(help="The HTML file.")] = None,
     metric: Metric = "",
+    scope: Scope = "",
+    target: Target = None,
 ) -> None:
     """Write one HTML file about runs and sweeps, with a replay, to open in a browser."""
     with one_line_errors(ValueError):
-        from wfl_sim.results.comparison import open_runs
+        from wfl_sim.results.comparison import choose_goal, open_runs
         from wfl_sim.results.report import write_report
 
         opened = open_runs(runs, warn)
+        for line in choose_goal(opened, metric, scope, target).unused(opened, target):
+            warn(line)
         made = out or beside(runs, "figures" if len(runs) == 1 else "comparison") / "report.html"
-        typer.echo(write_report(opened, made, metric=metric))
+        typer.echo(write_report(opened, made, metric=metric, scope=scope, target=target))
 
 
 def ls(
@@ -257,5 +263,7 @@ def export(
 
         opened = open_runs(runs, warn)
         goal = choose_goal(opened, metric, scope, target)
+        for line in goal.unused(opened, target):
+            warn(line)
         for path in exports.export(opened, to, out or beside(runs, to), goal):
             typer.echo(path)

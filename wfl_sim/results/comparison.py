@@ -75,6 +75,12 @@ class Goal:
         line = f"{self.metric}, {self.whose}: not finite at the end of {named.total()} of"
         return [f"{line} {len(found)} runs: {labels}"] if named else []
 
+    def unused(self, runs: Sequence[Run], target: float | None) -> list[str]:
+        """Return a line where a target was given for a metric that no run has measured."""
+        if target is None or any(map(self.is_measured, runs)):
+            return []
+        return [f"--target {target:g}: has no effect: no run has measured {self.metric}"]
+
     def reached(self, run: Run) -> Crossing | None:
         """Return when a run reached the target; None if it did not, or if there is no target."""
         if self.target is None or not self.is_measured(run):

@@ -14,22 +14,31 @@ from wfl_sim.results.tables import write_whole
 PARTS: Final = ("style.css", "charts.js", "timeline.js", "replay.js", "page.js")
 
 
-def write_report(runs: Sequence[Run], path: Path | str, *, metric: str = "") -> Path:
+def write_report(
+    runs: Sequence[Run],
+    path: Path | str,
+    *,
+    metric: str = "",
+    scope: str = "",
+    target: float | None = None,
+) -> Path:
     """Write the report of runs to a file, and return its path. Equal runs give equal files.
 
     Args:
         runs: Runs of any labels and seeds.
         path: The HTML file; a link in its place is replaced, not followed.
         metric: The metric that is shown first; accuracy unless given, else loss.
+        scope: Scope of that metric; the personal models unless given, else the shared one.
+        target: Value of the metric to reach; `default_target` unless given.
 
     Raises:
-        ValueError: There are no runs, or a label has a seed twice, or no run has such a metric.
+        ValueError: There are no runs, a label has a seed twice, or no run has such a metric.
     """
     page = (files(__name__) / "page.html").read_text("utf-8")
     for name in PARTS:
         page = page.replace(f"@{name}@", (files(__name__) / name).read_text("utf-8"))
     # The data come last: what names and labels hold is replaced by nothing.
-    page = page.replace("@data@", as_script(report_content(runs, metric)))
+    page = page.replace("@data@", as_script(report_content(runs, metric, scope, target)))
     return write_whole(Path(path), page.encode())
 
 

@@ -45,14 +45,16 @@ _TEXTS: Final = ("activity", "outcome", "cell")
 _FACTS: Final = ("inputs", "versions", "platform", "processor", "execution", "host_seconds")
 
 
-def report_content(runs: Sequence[Run], metric: str = "") -> dict[str, Any]:
-    """Return the content of a report.
+def report_content(
+    runs: Sequence[Run], metric: str = "", scope: str = "", target: float | None = None
+) -> dict[str, Any]:
+    """Return the content of a report; the goal is that of `choose_goal`.
 
     Raises:
         ValueError: There are no runs, or a label has a seed twice, or no run has such a metric.
     """
     groups = by_label(runs)
-    goal = choose_goal(runs, metric)
+    goal = choose_goal(runs, metric, scope, target)
     detailed = [*lowest_seeds(runs).values()][:MOST_DETAILED]
     notes = [*goal.gaps(runs), *origins(runs)]
     if len(groups) > MOST_DETAILED:
@@ -68,7 +70,7 @@ def report_content(runs: Sequence[Run], metric: str = "") -> dict[str, Any]:
         "goal": {"metric": goal.metric, "scope": goal.scope},
         "summary": _summary(groups, goal),
         "further": _further(groups),
-        "curves": _curves(groups, goal),
+        "curves": _curves(groups, goal, target),
         "energy": {quantity: _sums(groups, quantity) for quantity in get_args(Quantity)},
         "links": _links(groups),
         "details": [_details(run, notes) for run in detailed],
@@ -104,8 +106,13 @@ def _further(groups: Mapping[str, Sequence[Run]]) -> list[list[Any]]:
     return [["label", *head], *([label, *each] for label, each in means.items())]
 
 
-def _curves(by_name: Mapping[str, Sequence[Run]], goal: Goal) -> list[dict[str, Any]]:
-    """Return the curves of each metric and scope, against every cost."""
+def _curves(
+    by_name: Mapping[str, Sequence[Run]], goal: Goal, given: float | None
+) -> list[dict[str, Any]]:
+    """Return the curves of each metric and scope, against every cost.
+
+    A given target is that of the followed metric, at all its scopes, as in the figures.
+    """
     runs = [run for members in list(by_name.values())[:MOST_CURVES] for run in members]
     pairs = sorted({pair for run in runs for pair in run.measured if pair[1] != "device"})
     if len(by_name) > MOST_METRICS_OF:
@@ -129,7 +136,8 @@ def _curves(by_name: Mapping[str, Sequence[Run]], goal: Goal) -> list[dict[str, 
                         "seeds": [[x.tolist(), y.tolist()] for _, x, y in one.seeds],
                     }
                 )
-        target = default_target(measured, metric, scope)
+        chosen = default_target(measured, metric, scope)
+        target = chosen if given is None or metric != goal.metric else given
         found.append({"metric": metric, "scope": scope, "target": target, "by": lines})
     return found
 

@@ -62,7 +62,7 @@ function showSummary() {
 function showCurves() {
   if (!DATA.curves.length) return;
   const host = section("Convergence", "Means over seeds as steps, with the 95 % t-interval of the mean where there are two seeds or more, cut where it leaves the chart; thin lines are seeds. " +
-    "Drag over a part to zoom in, double-click for all. The dotted line is 95 % of the best final value.");
+    "Drag over a part to zoom in, double-click for all. The dotted line is the target; unless given it is 95 % of the best final value, or 105 % where less is better.");
   const wanted = DATA.curves.findIndex((each) => each.metric === DATA.goal.metric && each.scope === DATA.goal.scope);
   let current = DATA.curves[Math.max(0, wanted)], cost = "rounds";
   const select = choice(host, "Metric", DATA.curves.map((each) => `${each.metric}: ${SCOPES[each.scope] || each.scope}`), (index) => { current = DATA.curves[index]; show(); });
