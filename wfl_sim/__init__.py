@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from wfl_sim.config.errors import ScenarioError
     from wfl_sim.network.carriers.band import band
     from wfl_sim.results import Run
     from wfl_sim.scenario.loading import load
@@ -22,11 +23,22 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["Run", "Scenario", "Simulation", "__version__", "band", "load", "run", "sweep"]
+__all__ = [
+    "Run",
+    "Scenario",
+    "ScenarioError",
+    "Simulation",
+    "__version__",
+    "band",
+    "load",
+    "run",
+    "sweep",
+]
 
 _HOMES = {
     "Run": "wfl_sim.results",
     "Scenario": "wfl_sim.scenario.scenario",
+    "ScenarioError": "wfl_sim.config.errors",
     "Simulation": "wfl_sim.simulation.simulation",
     "band": "wfl_sim.network.carriers.band",
     "load": "wfl_sim.scenario.loading",

@@ -103,6 +103,7 @@ def test_it_loads_in_peft(quiet: Folder, tmp_path: Path, kind: str) -> None:
     ("tuner", "said"),
     [
         (Tuner(type="bitfi"), r"PEFT has no type 'bitfi', did you mean 'bitfit'\?"),
+        (Tuner(type="bitfit", options={"r": 3}), "bitfit has no options, got r"),
         (Tuner(type="ia3", options={"rank": 3}), "ia3: .*unexpected keyword argument 'rank'"),
         (
             Tuner(type="prompt-tuning", options={"num_virtual_tokens": 4}),

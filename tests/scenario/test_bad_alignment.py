@@ -57,6 +57,8 @@ def complaint(folder: Path, *settings: str) -> str:
             "metric: must be of answers, and mcc is not",
         ),
         (["method.layers=9"], "method: part 'layers': 'gpt2' has 4 layers, not 9"),
+        (["method.layers=0"], "method.layers: must be at least 1, got 0"),
+        (["method=fdlora", "method.outer_momentum=1"], "method.outer_momentum: must be in [0, 1)"),
         (["method.algorithm={kind: pppo}"], "unknown algorithm 'pppo', did you mean 'ppo'?"),
         (["method.algorithm={kind: ppo, clip: 0}"], "clip: must be greater than 0, got 0"),
         (["method.algorithm={kind: grpo, group: 1}"], "group: must be at least 2, got 1"),

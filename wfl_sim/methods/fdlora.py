@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from wfl_sim.config.fields import Bounded, PositiveInt
+from wfl_sim.config.fields import Bounded, PositiveFloat, PositiveInt
 from wfl_sim.methods.aggregation import Upload, weighted_mean
 from wfl_sim.methods.local_update import ClientContext, EvaluateLoss, LocalResult, LocalRun, Train
 from wfl_sim.methods.method import METHODS
@@ -30,7 +30,7 @@ class FDLoRA(Bounded):
     """Shared LoRA by an outer Nesterov step, personal LoRA, both fused (arXiv 2406.07925)."""
 
     lora: LoRA = field(default_factory=LoRA)
-    outer_lr: float = 1.0
+    outer_lr: PositiveFloat = 1.0
     outer_momentum: float = 0.5
     period: PositiveInt = 5
     samples: PositiveInt = 16
@@ -38,8 +38,8 @@ class FDLoRA(Bounded):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.outer_lr > 0 or not 0 <= self.outer_momentum < 1:
-            raise ValueError("outer_lr must be greater than 0, and outer_momentum in [0, 1)")
+        if not 0 <= self.outer_momentum < 1:
+            raise ValueError(f"outer_momentum must be in [0, 1), got {self.outer_momentum}")
 
     @property
     def parts(self) -> tuple[Part, ...]:

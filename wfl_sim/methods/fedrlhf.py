@@ -10,6 +10,7 @@ the same weights of rewards: federated PPO without personalisation. Sizes are wf
 from dataclasses import dataclass, field
 from typing import Annotated
 
+from wfl_sim.config.fields import Bounded, PositiveInt
 from wfl_sim.config.registry import From
 from wfl_sim.methods.aggregation import WeightedMean
 from wfl_sim.methods.method import METHODS
@@ -20,10 +21,10 @@ from wfl_sim.methods.phases import Local, Phase, one_phase
 
 @METHODS("fedrlhf")
 @dataclass(frozen=True, kw_only=True)
-class FedRLHF(WeightedMean):
+class FedRLHF(WeightedMean, Bounded):
     """Last layers by reinforcement learning, averaged: one policy for all (arXiv 2412.15538)."""
 
-    layers: int = 2
+    layers: PositiveInt = 2
     algorithm: Annotated[Algorithm, From(ALGORITHMS)] = field(default_factory=PPO)
     rewards: Rewards = field(default_factory=Rewards)
     weight: float | None = 0.5
@@ -31,6 +32,7 @@ class FedRLHF(WeightedMean):
     local: Local = field(default_factory=lambda: Local(steps=4, batch=32, lr=2e-4))
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _ = self.parts, self.phases
 
     @property

@@ -91,8 +91,9 @@ class Local(Bounded):
             )
         if not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError(f"betas must be in [0, 1), got {list(self.betas)}")
-        if self.optimizer != "adamw" and (self.betas, self.eps) != ((0.9, 0.999), 1e-8):
-            raise ValueError("betas and eps belong to optimizer: adamw")
+        for name, default in (("betas", (0.9, 0.999)), ("eps", 1e-8)):
+            if self.optimizer != "adamw" and getattr(self, name) != default:
+                raise ValueError(f"{name} belongs to optimizer: adamw")
         if not 0 <= self.momentum < 1:
             raise ValueError(f"momentum must be in [0, 1), got {self.momentum}")
         if self.momentum and self.optimizer != "sgd":

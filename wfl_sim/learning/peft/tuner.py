@@ -33,6 +33,9 @@ def attach_tuner(model: PreTrainedModel, part: Part) -> dict[str, Parameter]:
     backbone: Any = model.base_model
     before = {id(value) for value in backbone.parameters()}
     if config.type == BITFIT:
+        if config.options:
+            given = ", ".join(config.options)
+            raise LocatedError(f"part {part.name!r}: bitfit has no options, got {given}", "method")
         found = {n: value for n, value in backbone.named_parameters() if n.endswith("bias")}
     else:
         with torch.random.fork_rng(devices=[]):
