@@ -78,6 +78,21 @@ def test_deep_validation_says_what_an_update_costs(files):
     assert said == "local update: steps 4, GFLOP 80, MB 0, Mbit up 2 to 3, Mbit down 2 to 3"
 
 
+def test_deep_validation_says_what_steps_put_on_the_air(files):
+    """Batch x tokens x width x 32 bits each way, and 64 more a text on the way up."""
+    text = GOOD.split("method:")[0] + (
+        "method: {kind: splitlora, local: {steps: 3, batch: 4}}\n"
+        "rounds: {kind: synchronous, count: 1}\n"
+        "devices: [{count: 2, hardware: jetson-orin-nano}]\n"
+    )
+    text = re.sub("model: .*", "model: {pretrained: builtin:tiny-bert}", text)
+    file = files.write(text + "data: {kind: newswire, examples: 16, tokens: 24}\n")
+    said = wfl_sim("validate", "--deep", file).stdout.splitlines()
+    bits = 4 * 24 * 128 * 32
+    start = f"Mbit up {(bits + 4 * 64) / 1e6:.3g}, Mbit down {bits / 1e6:.3g}, GFLOP at the server "
+    assert said[3].startswith(f"each step over the air, at most: {start}"), said
+
+
 def test_a_wrong_scenario_is_one_line_and_no_folder(files):
     file = files.changed("rank: 8", "rnak: 8")
     message = "error: s.yaml:7: method.lora.rnak: unknown key 'rnak', did you mean 'rank'?\n"

@@ -143,3 +143,13 @@ def test_what_cannot_be_retrieved_is_one_line(tmp_path):
     given = f"data={{kind: instructions, path: {records}, documents: {pages}}}"
     found = Simulation(scenario(tmp_path, given, text=TEXT)).shards.documents
     assert found == ("one plus one is two .", "two plus two is four .")
+
+
+def test_documents_that_leave_a_request_no_room_are_said(tmp_path):
+    fits = Simulation(scenario(tmp_path, "method.documents=1", text=TEXT)).inspection
+    assert fits.on_texts == ()
+    cut = Simulation(scenario(tmp_path, "data.request_tokens=16", text=TEXT)).inspection
+    assert cut.on_texts[0].endswith(
+        "of the requests with their documents are longer than the 16 tokens of `request_tokens`: "
+        "they lose their beginning"
+    )

@@ -184,6 +184,10 @@ def preparations(simulations: Iterable["Simulation"]) -> Iterator[str]:
             found["MB"].add(work.memory / 1e6)
             found["up"].add(work.upload_bits / 1e6)
             found["down"].add(work.download_bits / 1e6)
+            if work.exchange is not None:
+                found["step up"].add(work.exchange.up_bits / 1e6)
+                found["step down"].add(work.exchange.down_bits / 1e6)
+                found["server"].add(work.exchange.server_flops / 1e9)
         if each.shards is not None:
             found["examples"] |= set(map(len, each.shards.train))
             found["classes"].add(len(each.shards.classes))
@@ -197,6 +201,9 @@ def preparations(simulations: Iterable["Simulation"]) -> Iterator[str]:
         yield "data: {examples} training examples a device, {classes} classes".format(**ranges)
     costs = "steps {steps}, GFLOP {GFLOP}, MB {MB}, Mbit up {up}, Mbit down {down}"
     yield f"local update: {costs.format(**ranges)}"
+    if "server" in ranges:
+        most = "Mbit up {step up}, Mbit down {step down}, GFLOP at the server {server}"
+        yield f"each step over the air, at most: {most.format(**ranges)}"
 
 
 def _digits(value: float) -> str:

@@ -14,6 +14,7 @@ from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.learning.causal.prompts import encode as encode_instructions
 from wfl_sim.learning.causal.prompts import format_prompt
 from wfl_sim.learning.peft.heads import attach_head
+from wfl_sim.learning.retrieval import Retrieval
 from wfl_sim.learning.tokenized import encode
 from wfl_sim.methods.parts import Head, Part
 
@@ -41,6 +42,7 @@ def inspect(
     rewards: Sequence[tuple[Pretrained, int]],
     tokens: int,
     parts: Sequence[Part] = (),
+    retrieval: Retrieval | None = None,
 ) -> Inspection:
     """Read the headers of the weights, the tokenizer, and some texts.
 
@@ -50,6 +52,7 @@ def inspect(
         rewards: reward models with their numbers of outputs.
         tokens: length to which texts with labels are cut.
         parts: of the method.
+        retrieval: puts documents before requests.
 
     Raises:
         ValueError: something that a checkpoint must hold is missing or does not fit.
@@ -87,7 +90,8 @@ def inspect(
             f"{model.pretrained!r} has a head of {classes} classes, which is not used: heads are "
             "drawn from the seed, and `adapter` begins with the head in it",
         )
-    return Inspection(tuple(sorted(new)), remarks, tuple(_cut(shards, tokenizer, tokens)))
+    on_texts = tuple(_cut(shards, tokenizer, tokens, retrieval))
+    return Inspection(tuple(sorted(new)), remarks, on_texts)
 
 
 def _network(
@@ -132,7 +136,12 @@ def _some_texts(shards: Shards, asked: PreTrainedTokenizerBase | None) -> list[s
     return texts
 
 
-def _cut(shards: Shards, tokenizer: PreTrainedTokenizerBase, tokens: int) -> Iterator[str]:
+def _cut(
+    shards: Shards,
+    tokenizer: PreTrainedTokenizerBase,
+    tokens: int,
+    retrieval: Retrieval | None,
+) -> Iterator[str]:
     """Yield what is cut of the first texts of devices in turn: they are read a token longer."""
     each = max(1, _TEXTS // len(shards.train))
     some = joined(
@@ -141,11 +150,13 @@ def _cut(shards: Shards, tokenizer: PreTrainedTokenizerBase, tokens: int) -> Ite
     if not isinstance(some, Instructions):
         lengths = [("texts", encode(tokenizer, some, tokens + 1).mask, "tokens", tokens, "end")]
     else:
+        some = retrieval.with_documents(some) if retrieval else some
+        asked = "requests with their documents" if retrieval else "requests"
         most = some.layout
         longer = PromptLengths(request=most.request + 1, answer=most.answer + 1)
         texts = encode_instructions(tokenizer, replace(some, layout=longer)).texts
         lengths = [
-            ("requests", texts.request_mask, "request_tokens", most.request, "beginning"),
+            (asked, texts.request_mask, "request_tokens", most.request, "beginning"),
             ("answers", texts.answer_mask, "answer_tokens", most.answer, "end"),
         ]
     for what, mask, key, longest, side in lengths:

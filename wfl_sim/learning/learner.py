@@ -69,7 +69,14 @@ class PeftLearner(LearnerContext):
         from wfl_sim.learning.inspection import inspect
 
         rewards = reward_models_of(self.method.phases)
-        return inspect(self.model, self.shards, rewards, self.tokens, self.method.parts)
+        return inspect(
+            self.model,
+            self.shards,
+            rewards,
+            self.tokens,
+            self.method.parts,
+            self.examples.retrieval,
+        )
 
     @cached_property
     def costs(self) -> UpdateCosts:
