@@ -10,6 +10,7 @@ from scipy import stats
 from torch import Generator, tensor
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel
 
+from tools.pretraining.chat_tokenizer import TEMPLATE as BUILT_IN
 from tools.pretraining.chat_tokenizer import chat_tokenizer
 from wfl_sim.data import Instruct
 from wfl_sim.data.instructions import Instructions, PromptLengths
@@ -233,6 +234,7 @@ NO_SYSTEM = (
     ("template", "prompt"),
     [
         (TEMPLATE, "<system>Be brief.<user>Hi<assistant>Hello<user>How?<assistant>"),
+        (BUILT_IN, "<user> Be brief.\n\nHi <bot> Hello <end> <user> How? <bot>"),
         (NO_SYSTEM, "<user>Be brief.\n\nHi<assistant>Hello<user>How?<assistant>"),
         (
             None,

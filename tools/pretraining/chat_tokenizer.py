@@ -11,6 +11,7 @@ from wfl_sim.data.instruct_rules import ASKS, MOST, REFUSAL, tokens, world
 PAD, UNKNOWN, USER, BOT, END = SPECIAL = ("<pad>", "<unk>", "<user>", "<bot>", "<end>")
 TEMPLATE: Final = (
     "{% for m in messages %}"
+    "{% if m['role'] == 'system' %}{{ raise_exception('there is no system prompt') }}{% endif %}"
     "{% if m['role'] == 'user' %}<user> {{ m['content'] }} "
     "{% else %}<bot> {{ m['content'] }} <end> {% endif %}"
     "{% endfor %}{% if add_generation_prompt %}<bot>{% endif %}"
