@@ -16,7 +16,7 @@ from wfl_sim.results import digest_metrics, digest_spans, digest_states
 from wfl_sim.scenario.loading import load
 from wfl_sim.simulation import run as running
 from wfl_sim.simulation.feasibility import OutOfReach
-from wfl_sim.simulation.remarks import remarks, robust_remarks, stale_remarks
+from wfl_sim.simulation.remarks import remarks, robust_remarks, stale_remarks, warm_up_remarks
 from wfl_sim.simulation.simulation import Simulation
 
 TRAINING = """
@@ -246,6 +246,14 @@ def test_that_staleness_does_not_count_is_said(tmp_path, method, rounds, key):
     settings = [f"rounds={rounds}", f"method={method}"]
     found = [*stale_remarks(scenario(tmp_path, *settings, text=TRAINING))]
     assert [path for path, _ in found] == [("rounds", key)] * (key is not None)
+
+
+@pytest.mark.parametrize(("rise", "said"), [(3, False), (4, True)])
+def test_a_warm_up_that_outlasts_the_run_is_said(tmp_path, rise, said):
+    """Round r, from 0 on, has the share (r + 1) / warmup_rounds of the rate."""
+    settings = ["rounds.count=3", f"method.local.warmup_rounds={rise}"]
+    found = [*warm_up_remarks(scenario(tmp_path, *settings, text=TRAINING))]
+    assert [path for path, _ in found] == [("method", "local", "warmup_rounds")] * said
 
 
 def test_uploads_that_were_left_out_are_said_by_device_and_round(tmp_path):

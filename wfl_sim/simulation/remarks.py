@@ -208,6 +208,15 @@ def stale_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
         yield ("rounds", "late" if late else "kind"), text
 
 
+def warm_up_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
+    """Yield that a warm-up over rounds outlasts the run, so that no update learns at `lr`."""
+    rise = getattr(getattr(scenario.method, "local", None), "warmup_rounds", 0)
+    rounds = getattr(scenario.rounds, "count", rise)
+    if rise > rounds:
+        text = f"its rate never reaches lr: {rise} rounds of warm-up, and the run has {rounds}"
+        yield ("method", "local", "warmup_rounds"), text
+
+
 def edge_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
     """Yield the edge servers to which no cell belongs."""
     if scenario.backhaul is None or not isinstance(scenario.rounds, Hierarchical):
@@ -235,6 +244,7 @@ def scenario_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
         window_remarks,
         robust_remarks,
         stale_remarks,
+        warm_up_remarks,
         edge_remarks,
     ):
         yield from remark(scenario)
