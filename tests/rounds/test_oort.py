@@ -60,6 +60,13 @@ def chosen(selector, devices, count, number):
     return indices
 
 
+def test_a_single_place_explores_while_the_share_is_above_zero():
+    """Of one place 0.2 are none when rounded, and the others would never be heard."""
+    devices = [Client(i, last_upload_round=0 if i < 5 else -1) for i in range(8)]
+    assert chosen(Oort(explore=0.2), devices, 1, 0)[0] >= 5
+    assert chosen(Oort(explore=0.0, explore_least=0.0), devices, 1, 0)[0] < 5
+
+
 def test_nobody_is_known_at_first_and_then_a_share_explores():
     devices = [Client(i) for i in range(10)]
     assert len(chosen(Oort(), devices, 4, 0)) == 4

@@ -32,8 +32,8 @@ class Oort:
     share of the largest, the paper's ``sqrt(0.1 ln R / R_k)`` is added for a device whose last
     upload was in round R_k of R, and the sum is multiplied (algorithm 1, lines 9 to 12).
     Devices without an upload get the share `explore` of the places, drawn uniformly, times `decay`
-    each round and at least `explore_least`; the others are drawn by utility from those that reach
-    `cutoff` of the utility of the last place.
+    each round and at least `explore_least`, and of a share above 0 one place at least; the others
+    are drawn by utility from those that reach `cutoff` of the utility of the last place.
 
     L is the mean loss over the local steps in place of the root mean square over examples; the
     pacer that moves T and the clipping of outliers are left out. The losses come with the uploads:
@@ -68,7 +68,8 @@ class Oort:
         fresh = [device for device in devices if device.last_upload_round < 0]
         number = 1 + max((device.last_upload_round for device in known), default=0)
         share = max(self.explore * float(rounded(self.decay**number)), self.explore_least)
-        places = min(round(share * count), len(fresh)) if known else len(fresh)
+        explorers = max(round(share * count), 1 if share else 0)
+        places = min(explorers, len(fresh)) if known else len(fresh)
         explored = max(min(places, count), count - len(known))
         chosen = [fresh[i] for i in rng.choice(len(fresh), size=explored, replace=False)]
         chosen += self._drawn(known, count - explored, number + 1, rng)
