@@ -81,7 +81,8 @@ def test_broken_yaml_is_one_located_line(files, text, message):
 def test_files_that_cannot_be_read(files):
     assert refusal(files, files.folder / "none.yaml") == "none.yaml: no such file"
     (files.folder / "folder").mkdir()
-    assert refusal(files, files.folder / "folder") == "folder: is a folder, not a file"
+    said = "folder: is a folder, not a file (take the .yaml in it)"
+    assert refusal(files, files.folder / "folder") == said
     (files.folder / "latin.yaml").write_bytes(b"a: \xe9\n")
     assert refusal(files, files.folder / "latin.yaml") == "latin.yaml: is not UTF-8 text (byte 3)"
 

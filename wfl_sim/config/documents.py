@@ -130,7 +130,7 @@ def read_yaml(file: Path) -> Document:
     except FileNotFoundError:
         raise ScenarioError(f"{file}: no such file") from None
     except IsADirectoryError:
-        raise ScenarioError(f"{file}: is a folder, not a file") from None
+        raise ScenarioError(f"{file}: is a folder, not a file (take the .yaml in it)") from None
     except UnicodeDecodeError as error:
         raise ScenarioError(f"{file}: is not UTF-8 text (byte {error.start})") from None
     except OSError as error:

@@ -187,7 +187,10 @@ def _in_package(name: str) -> Path:
     package, _, inside = name.partition("/")
     spec = find_spec(package) if package.isidentifier() else None
     if spec is None or not spec.submodule_search_locations:
-        raise FileNotFoundError(f"no installed package {package!r} for '{_PACKAGE}{name}'")
+        raise FileNotFoundError(
+            f"no installed package {package!r} for '{_PACKAGE}{name}': install it with the pip of "
+            "the Python that runs this"
+        )
     return Path(spec.submodule_search_locations[0]) / inside
 
 
