@@ -18,7 +18,7 @@ from wfl_sim.radio.power.base_station_power import EarthModel, Tr38864
 from wfl_sim.records import Span
 from wfl_sim.scenario.loading import load
 from wfl_sim.simulation.network_totals import station_joules
-from wfl_sim.simulation.remarks import sector_remarks
+from wfl_sim.simulation.scenario_remarks import sector_remarks
 
 LONE = BASE.replace("clients: 4", "clients: 6")
 

@@ -11,7 +11,7 @@ from wfl_sim.network.carriers.backhaul import WiredLinks
 from wfl_sim.network.carriers.carrier import Carrier
 from wfl_sim.network.carriers.transfer import TransferRequest, Window
 from wfl_sim.radio.procedures.transport import Transport
-from wfl_sim.simulation.remarks import window_remarks
+from wfl_sim.simulation.scenario_remarks import window_remarks
 
 RATE, RTT, FIRST = 50e6, 0.04, 116_800.0
 

@@ -12,7 +12,8 @@ from tests.fixtures.runs import BASE, outcome, scenario
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.results.tables import COLUMNS, values
 from wfl_sim.rounds import Synchronous
-from wfl_sim.simulation.remarks import not_finite, rate_remarks, remarks
+from wfl_sim.simulation.remarks import not_finite, remarks
+from wfl_sim.simulation.scenario_remarks import rate_remarks
 from wfl_sim.simulation.simulation import Simulation
 
 TWO = """

@@ -70,7 +70,7 @@ def test_shadowing_of_the_scenario_needs_one(tmp_path):
 
 
 def test_speed_zero_is_said_to_freeze_the_fading(tmp_path):
-    from wfl_sim.simulation.remarks import frozen_remarks
+    from wfl_sim.simulation.scenario_remarks import frozen_remarks
 
     still = scenario(tmp_path, "devices.0.speed=0")
     assert [path for path, _ in frozen_remarks(still)] == [("devices", 0, "speed")]
@@ -84,7 +84,7 @@ def test_speed_zero_is_said_to_freeze_the_fading(tmp_path):
 
 
 def test_a_power_without_a_unit_is_in_watts_and_said(tmp_path):
-    from wfl_sim.simulation.remarks import loud_remarks
+    from wfl_sim.simulation.scenario_remarks import loud_remarks
 
     ((path, text),) = loud_remarks(scenario(tmp_path, "devices.0.power=23"))
     assert path == ("devices", 0, "power")
@@ -176,7 +176,7 @@ def test_indoor_terminals_have_the_shadowing_of_the_walls(tmp_path):
 
 
 def test_an_average_load_is_said_to_miss_bursts(tmp_path):
-    from wfl_sim.simulation.remarks import burst_remarks
+    from wfl_sim.simulation.scenario_remarks import burst_remarks
 
     cells = "cells=[{position: [0, 0]}, {position: [500, 0]}]"
     averaged = (cells, "interference=load-average")

@@ -9,7 +9,7 @@ from tests.fixtures.runs import outcome, scenario
 from wfl_sim.config.errors import LocatedError, ScenarioError
 from wfl_sim.radio.cell import CellConfig
 from wfl_sim.radio.wifi import Wifi, attempts
-from wfl_sim.simulation.remarks import modem_remarks, wifi_remarks
+from wfl_sim.simulation.scenario_remarks import modem_remarks, wifi_remarks
 from wfl_sim.simulation.simulation import Simulation
 
 CELL = (

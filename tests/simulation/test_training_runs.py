@@ -16,7 +16,8 @@ from wfl_sim.results import digest_metrics, digest_spans, digest_states
 from wfl_sim.scenario.loading import load
 from wfl_sim.simulation import run as running
 from wfl_sim.simulation.feasibility import OutOfReach
-from wfl_sim.simulation.remarks import remarks, robust_remarks, stale_remarks, warm_up_remarks
+from wfl_sim.simulation.remarks import remarks
+from wfl_sim.simulation.scenario_remarks import robust_remarks, stale_remarks, warm_up_remarks
 from wfl_sim.simulation.simulation import Simulation
 
 TRAINING = """

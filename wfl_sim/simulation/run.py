@@ -27,9 +27,9 @@ from wfl_sim.simulation.remarks import (
     left_out_remarks,
     ranges_said_once,
     remarks,
-    scenario_remarks,
 )
 from wfl_sim.simulation.request import RunRequest, by_group, check_count
+from wfl_sim.simulation.scenario_remarks import scenario_remarks
 from wfl_sim.simulation.simulation import Simulation, SimulationResult
 
 _VERSIONS = ("numpy", "scipy", "simpy", "torch", "transformers", "peft", "safetensors")

@@ -1,0 +1,207 @@
+"""Keys of a scenario that are not as they seem, each said in one line before it runs."""
+
+from collections import Counter
+from collections.abc import Iterator
+from math import log10
+from pathlib import Path
+from typing import Final
+
+from channel_models import AttenuatedShannon
+from wfl_sim.config.errors import Location
+from wfl_sim.device_models.availability import TraceAvailability
+from wfl_sim.device_models.mobility.trace import Trace
+from wfl_sim.methods.method import METHODS, is_weighted_mean
+from wfl_sim.methods.robust import Krum, Median, TrimmedMean
+from wfl_sim.network.carriers.backhaul_graph import nearest
+from wfl_sim.radio.allocation import MinimumEnergy, MinimumMakespan
+from wfl_sim.radio.allocation.allocator import ALLOCATORS
+from wfl_sim.radio.bands.cochannel import shares_bands
+from wfl_sim.radio.channel.propagation import FROZEN
+from wfl_sim.radio.power.base_station_power import EarthModel
+from wfl_sim.rounds import Asynchronous, Centralised, Hierarchical, Tiers
+from wfl_sim.scenario.scenario import Scenario
+
+_LOUDEST: Final = 4.0
+"""W: terminals of TS 38.101 radiate 35 dBm at most, stations of Wi-Fi 36 dBm."""
+_MEANT: Final = 50.0
+"""No power of a device is a larger number of dBm; more W are meant as they are."""
+
+
+def trace_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
+    """Yield the keys of traces that do not fit their group or the clock of the run, and how."""
+    for number, group in enumerate(scenario.devices):
+        for key, trace in (("availability", group.availability), ("mobility", group.mobility)):
+            if not isinstance(trace, TraceAvailability | Trace):
+                continue
+            if unused := trace.unused(group.count):
+                yield ("devices", number, key), f"{Path(trace.path).name} has {unused}"
+
+
+def frozen_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
+    """Yield the groups that do not move at all where fading follows the Doppler shift."""
+    follows = any(cell.channel.follows_speed for cell in scenario.base_stations)
+    for number, group in enumerate(scenario.devices):
+        if follows and group.pace == 0:
+            yield (
+                ("devices", number, "speed"),
+                f"{FROZEN} for the whole run (`static` has no fading, `block` draws anew)",
+            )
+
+
+def loud_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
+    """Yield the powers of devices that were perhaps meant in dBm and are read in W."""
+    for number, group in enumerate(scenario.devices):
+        if _LOUDEST < group.power <= _MEANT:
+            yield (
+                ("devices", number, "power"),
+                f"{group.power:g} W are {10 * log10(group.power) + 30:.1f} dBm, more than any "
+                f"class of terminal has (write `{group.power:g} dBm` if that is meant)",
+            )
+
+
+def burst_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
+    """Yield what the average load misses, where rounds send to all devices at one moment."""
+    averaged = scenario.interference == "load-average" and scenario.load_memory > 0
+    waits = not isinstance(scenario.rounds, Asynchronous | Centralised)
+    if averaged and waits and shares_bands(scenario.base_stations):
+        yield (
+            ("interference",),
+            f"the load of neighbours is an average over {scenario.load_memory:g} s, so the bursts "
+            "of synchronous rounds meet too little of it (`load_memory: 0 s` takes the moment)",
+        )
+
+
+def sector_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
+    """Yield the base stations that are charged for a whole site each, where they share one."""
+    sites = Counter(cell.position for cell in scenario.base_stations)
+    for number, cell in enumerate(scenario.cells):
+        station, most = cell.station, max(sites.values())
+        shares = most if scenario.layout is not None else sites[cell.position]
+        if not isinstance(station, EarthModel) or station.transceivers is not None:
+            continue
+        if station.type in ("macro", "rrh") and shares > 1:
+            yield (
+                ("cells", number, "station"),
+                f"each of {shares} cells at one place is charged for the transceivers of a site "
+                "(`transceivers: 2` are those of a sector)",
+            )
+
+
+def wifi_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
+    """Yield the access points that share their channel with others, whom they do not hear here."""
+    channels = Counter(cell.carrier for cell in scenario.base_stations if cell.wifi is not None)
+    for number, cell in enumerate(scenario.cells):
+        if cell.wifi is not None and (others := channels[cell.carrier] - 1):
+            yield (
+                ("cells", number, "wifi"),
+                f"{others} more access points are on this carrier, and neither contend nor "
+                "interfere with it: each has a channel of its own",
+            )
+
+
+def modem_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
+    """Yield the modems whose states are those of NR, where stations contend for a channel."""
+    if any(cell.wifi is not None for cell in scenario.base_stations):
+        for number, group in enumerate(scenario.devices):
+            if group.modem is not None:
+                yield (
+                    ("devices", number, "modem"),
+                    "the states of TR 38.840 know no contention: over Wi-Fi a sender draws that of "
+                    "its mean radiated power as long as a transfer lasts, which is too much",
+                )
+
+
+def rate_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
+    """Yield the uplinks that have the default constants of a rate, which are the downlink's."""
+    for number, cell in enumerate(scenario.cells):
+        if getattr(cell.uplink.rate, "map", cell.uplink.rate) == AttenuatedShannon():
+            yield (
+                ("cells", number, "uplink", "rate"),
+                "attenuated-shannon has the constants of the downlink unless given: those of the "
+                "uplink are `attenuation: 0.4, cap: 2` (TR 36.942 Annex A)",
+            )
+
+
+def window_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
+    """Yield the transports whose windows hide from an allocator what it plans by."""
+    for number, cell in enumerate(scenario.cells):
+        for side in (cell.uplink, cell.downlink):
+            plans = isinstance(side.allocator, MinimumEnergy | MinimumMakespan)
+            if cell.transport is not None and plans:
+                yield (
+                    ("cells", number, "transport"),
+                    f"{ALLOCATORS.label(side.allocator)} plans with the bits of the present window "
+                    "alone, so the first ones of a transfer take its time and may miss a deadline",
+                )
+
+
+def robust_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
+    """Yield what a robust rule cannot do with as few uploads as an aggregation has."""
+    rule, most, text = scenario.server.robust, scenario.most_uploads, ""
+    if isinstance(rule, Median) and most <= 2:
+        text = "the median of one or two uploads is their mean, and an aggregation has no more"
+    elif isinstance(rule, TrimmedMean) and round(rule.share * most, 6) < 1:
+        text = f"a share of {rule.share:g} leaves out none of at most {most} uploads: the mean"
+    elif isinstance(rule, Krum) and rule.take >= most:
+        text = f"takes {rule.take} of at most {most} uploads, which is the mean"
+    elif isinstance(rule, Krum) and 2 * rule.wrong + 2 >= most:
+        text = (
+            f"to stand {rule.wrong} wrong uploads krum needs {2 * rule.wrong + 3}, "
+            f"and an aggregation has at most {most}"
+        )
+    if text:
+        yield ("server", "robust"), text
+
+
+def stale_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
+    """Yield that no rule of staleness acts where a method combines uploads by itself."""
+    rounds, method = scenario.rounds, scenario.method
+    late = getattr(rounds, "late", "") == "fold"
+    if not (late or isinstance(rounds, Asynchronous | Tiers)) or is_weighted_mean(method):
+        return
+    if any(part.shared for part in method.parts):
+        name = METHODS.name_of(method)
+        text = f"{name} takes an upload as it is, however stale: it does not average"
+        yield ("rounds", "late" if late else "kind"), text
+
+
+def warm_up_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
+    """Yield that a warm-up over rounds outlasts the run, so that no update learns at `lr`."""
+    rise = getattr(getattr(scenario.method, "local", None), "warmup_rounds", 0)
+    rounds = getattr(scenario.rounds, "count", rise)
+    if rise > rounds:
+        text = f"its rate never reaches lr: {rise} rounds of warm-up, and the run has {rounds}"
+        yield ("method", "local", "warmup_rounds"), text
+
+
+def edge_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
+    """Yield the edge servers to which no cell belongs."""
+    if scenario.backhaul is None or not isinstance(scenario.rounds, Hierarchical):
+        return
+    cells = [f"cell-{number}" for number in range(len(scenario.base_stations))]
+    graph, names = scenario.backhaul.graph(cells), scenario.backhaul.edge_servers
+    hubs = {nearest(graph, cell, names) for cell in cells}
+    for number, name in enumerate(names):
+        if name not in hubs:
+            text = f"no cell is nearest to {name}, which takes no part"
+            yield ("backhaul", "edge_servers", number), text
+
+
+def scenario_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
+    """Yield the keys that are not as they seem, each with a line."""
+    for remark in (
+        trace_remarks,
+        frozen_remarks,
+        burst_remarks,
+        loud_remarks,
+        sector_remarks,
+        wifi_remarks,
+        modem_remarks,
+        rate_remarks,
+        window_remarks,
+        robust_remarks,
+        stale_remarks,
+        warm_up_remarks,
+        edge_remarks,
+    ):
+        yield from remark(scenario)
