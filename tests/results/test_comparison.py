@@ -252,7 +252,7 @@ def test_of_many_lines_there_are_whiskers_apart_and_no_seeds(runs, tmp_path, mon
 
 
 def test_intervals_stand_in_the_legend_and_that_they_may_be_cut(runs, tmp_path):
-    said = "95 % interval of the mean (cut where it leaves the axes)"
+    said = "95 % interval of the mean (cut at the axes)"
     single = [run for run in runs if run.seed == 1]
     draws = (
         lambda runs: parameter(runs, tmp_path, GOAL, "cells.0.bandwidth"),
@@ -452,7 +452,7 @@ def test_a_fleet_of_several_seeds_says_what_dots_and_whiskers_are(tmp_path):
     file = tmp_path / "s.yaml"
     file.write_text(text + sweep)
     runs = wfl_sim.run(file, out=tmp_path, network_only=True)
-    said = "total: seeds, 95 % interval of the mean (cut where it leaves the axes)"
+    said = "total: seeds, 95 % interval of the mean (cut at the axes)"
     assert said in fleet(runs, tmp_path)[1].read_text("utf-8")
     assert said not in fleet([run for run in runs if run.seed == 1], tmp_path)[1].read_text("utf-8")
 

@@ -203,7 +203,7 @@ def _handles(curves: Sequence[Curve], styles: Styles, target: float | None) -> l
     names = {f"{c.label} (seeds: {len(c.seeds)})": styles[c.label] for c in curves}
     handles: list[Artist] = [*line_handles(names)]
     if target is not None:
-        text = f"target {target:g}; ticks: mean cost of reaching it"
+        text = f"target {target:g}; ticks: mean cost to reach it"
         tick: dict[str, Any] = {"marker": "|", "ms": 11, "mew": 1.8}
         handles.append(Line2D([], [], color=GREY, lw=1.0, ls=(0, (1, 2)), label=text, **tick))
     return handles

@@ -87,15 +87,12 @@ def fewest_rows(handles: Sequence[Artist], width: int) -> int:
     texts = [str(handle.get_label()) for handle in handles]
     longest = max((len(word) for text in texts for word in text.split()), default=0)
     found = []
-    for count in range(1, len(texts) + 1):
-        room = width // count - HANDLE
-        if count > 1 and room < longest:
-            break
-        wrap_labels(handles, width // count)
-        fitting = max(count, columns(handles, width))
-        found.append((legend_rows(handles, fitting), fitting, width // count))
+    for room in range(max(longest, 2 * HANDLE), max(width - HANDLE, longest, 2 * HANDLE) + 1):
+        wrap_labels(handles, room + HANDLE)
+        fitting = columns(handles, width)
+        found.append((legend_rows(handles, fitting), fitting, -room))
         for handle, text in zip(handles, texts, strict=True):
             handle.set_label(text)
     _, fitting, room = min(found)
-    wrap_labels(handles, room)
+    wrap_labels(handles, HANDLE - room)
     return fitting

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 INK: Final = "#222222"
 GREY: Final = "#444444"
-INTERVAL: Final = "95 % interval of the mean (cut where it leaves the axes)"
+INTERVAL: Final = "95 % interval of the mean (cut at the axes)"
 LINES: Final = ("-", "--", "-.", ":")
 MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")
 
