@@ -116,6 +116,10 @@ def test_the_table_tells_what_it_took_to_reach_the_target(files):
         assert row["joules_to_target"] == series.joules[first]
         assert row["bits_to_target"] == series.bits[first]
         assert row["rounds_to_target"] == series.rounds[first]
+    said = ["sweep", str(files.folder / "s.yaml"), "--target", str(best), "--no-figures"]
+    assert CliRunner().invoke(app, [*said, "--out", str(files.folder / "runs")]).exit_code == 0
+    compared_to = pq.read_table(sweep.folder / "figures/comparison.parquet")
+    assert Sweep.open(sweep.folder).table.to_pylist() == compared_to.to_pylist() == table
 
 
 @pytest.mark.slow

@@ -250,8 +250,8 @@ def _execute(
         scenarios = [each.scenario for each in request.loaded]
         jobs = jobs or (useful_jobs(request, cores()) if as_sweep else cores())
         report = Report(scenarios)
-        start = run_sweep if as_sweep else run_all
-        runs = start(request, jobs=min(jobs, len(scenarios)), listener=report)
+        how: dict[str, Any] = {"jobs": min(jobs, len(scenarios)), "listener": report}
+        runs = run_sweep(request, target=target, **how) if as_sweep else run_all(request, **how)
         folders = _followed(report, runs)
         if not as_sweep:
             report.close(folders, figures=figures, target=target)

@@ -18,12 +18,17 @@ _PARALLEL: Final = ("processes", "ray")
 
 
 def run_sweep(
-    request: RunRequest, *, jobs: int, listener: ProgressListener
+    request: RunRequest,
+    *,
+    jobs: int,
+    listener: ProgressListener,
+    target: float | None = None,
 ) -> Generator[tuple[int, Path], None, None]:
     """Prepare every point of a sweep, then run all; yield as `run_all` does.
 
     The plan of the sweep is written before the first run, and the table over all runs after the
     last; of shards the one that ends last writes it. `request` comes from `RunRequest.as_sweep`.
+    `target` is the value to reach in that table; `default_target` unless given.
 
     Raises:
         ScenarioError: A point is impossible, or the output folder is not writable.
@@ -49,7 +54,7 @@ def run_sweep(
     sweep = Sweep.open(request.out)
     if not sweep.missing:
         runs = sweep.runs()
-        write_table(request.out / "table.parquet", compared(runs, choose_goal(runs)))
+        write_table(request.out / "table.parquet", compared(runs, choose_goal(runs, target=target)))
 
 
 def useful_jobs(request: RunRequest, cores: int) -> int:
