@@ -177,22 +177,47 @@ def test_large_runs_are_thinned_and_the_page_says_so(runs, monkeypatch):
     assert "the first " in found["notes"][2]
 
 
-def test_late_uploads_are_those_after_the_aggregation_of_their_round(tmp_path):
-    rows = outcome(tmp_path, "rounds={kind: deadline, count: 6, deadline: 0.5 s, late: fold}")
+def counted(folder, *settings):
+    """Return the spans and totals of a run, and its uploads by their end."""
+    rows = outcome(folder, *settings)
     write_run(
-        tmp_path / "run",
+        folder / "run",
         scenario_yaml="name: late\n",
         manifest=dict(rows.totals),
         spans=rows.spans,
         metrics=[],
         states={},
     )
+    return rows, upload_counts(Run.open(folder / "run"))
+
+
+def test_late_uploads_are_those_after_the_aggregation_of_their_round(tmp_path):
+    rounds = "rounds={kind: deadline, count: 6, deadline: 0.5 s, late: fold}"
+    rows, counts = counted(tmp_path, rounds)
     closed = {s.round: s.start for s in rows.spans if s.activity == "aggregate"}
     uploads = [s for s in rows.spans if s.activity == "upload"]
     late = [s for s in uploads if s.outcome == "done" and s.end > closed.get(s.round, float("inf"))]
-    counts = upload_counts(Run.open(tmp_path / "run"))
     assert counts["uploads"] == len(uploads)
     assert counts["late"] == len(late) > 0
+
+
+def test_late_is_what_reaches_the_server_late(tmp_path):
+    wire = "cells.0.backhaul={latency: 2 s}"
+    rounds = "rounds={kind: over-selection, count: 3, take: 2}"
+    rows, counts = counted(tmp_path, rounds, wire)
+    assert counts["late"] == rows.totals["unused_uploads"] > 0
+    # Whatever is asked for is late, in rounds too short for anything and over a long wire.
+    for settings in ([], [wire]):
+        rounds = "rounds={kind: deadline, count: 30, deadline: 0.1 s, late: fold}"
+        rows, counts = counted(tmp_path, rounds, *settings)
+        assert rows.totals["rounds"]["empty"] > 0
+        assert counts["late"] == sum(
+            (s.activity, s.outcome) == ("upload", "done") and s.round < 29 for s in rows.spans
+        )
+    rounds = "rounds={kind: over-selection, count: 3, take: 2}"
+    rows, counts = counted(tmp_path, rounds, "method.kind=local-only")
+    assert "unused_uploads" not in rows.totals
+    assert counts["late"] == counts["uploads"] == 0
 
 
 def test_the_replay_names_everything_that_a_device_does():

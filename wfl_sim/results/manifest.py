@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 
 from wfl_sim.config.errors import one_line
 
-_NUMBERS: Final = ("simulated_seconds", "tasks_executed", "grams_co2")
+_NUMBERS: Final = ("simulated_seconds", "tasks_executed", "grams_co2", "unused_uploads")
 _TABLES: Final = ("bits", "joules", "host_seconds", "infrastructure_joules", "background")
 _PARTS: Final = {"handovers": "count", "privacy": "epsilon"}
 _SAMPLE: Final = ("device", "request", "given", "before", "after")

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from channel_models.validation import FloatArray
 from wfl_sim.results.run import Run
@@ -31,18 +32,38 @@ Quantity = Literal["seconds", "joules", "components"]
 def upload_counts(run: Run) -> dict[str, int]:
     """Return the number of `uploads`, and how many were `late`, `dropped` and `lost`.
 
-    Late are those that arrived after the last aggregation of their round had begun. The parts of an
-    upload before and after a handover count separately.
+    Late are those that arrived at the server after the last aggregation of their round had begun,
+    or after a round that had nothing to aggregate. The parts of an upload before and after a
+    handover count separately.
     """
     spans = run.span_arrays
     uploads, aggregates = (spans["activity"] == name for name in ("upload", "aggregate"))
     closed = np.full(max(run.rounds, 1) + 1, np.inf)
+    ended = run.manifest.get("rounds")
+    if isinstance(ended, dict) and ended.get("empty"):
+        closed[: max(run.rounds - 1, 0)] = -np.inf
     number = spans["round"][aggregates]
     closed[number] = -np.inf
     np.maximum.at(closed, number, spans["start"][aggregates])
-    late = (spans["outcome"] == "done") & (spans["end"] > closed[spans["round"]])
+    late = (spans["outcome"] == "done") & (_arrivals(spans) > closed[spans["round"]])
     which = (True, late, spans["outcome"] == "dropped", spans["outcome"] == "lost")
-    return {name: int((uploads & mine).sum()) for name, mine in zip(ENDS, which, strict=True)}
+    found = {name: int((uploads & mine).sum()) for name, mine in zip(ENDS, which, strict=True)}
+    # Spans do not show when the upload of a device arrives that was called off on the backhaul.
+    return found | {"late": max(found["late"], int(run.manifest.get("unused_uploads", 0)))}
+
+
+def _arrivals(spans: Mapping[str, NDArray[Any]]) -> FloatArray:
+    """Return the end of each span; of an upload, that of its way over the backhaul."""
+    (rows,) = np.nonzero(np.isin(spans["activity"], ("upload", "backhaul")))
+    rows = rows[np.lexsort((spans["start"][rows], spans["actor"][rows]))]
+    first, second = rows[:-1], rows[1:]
+    follows = (spans["activity"][second] == "backhaul") & (
+        (spans["actor"][first] == spans["actor"][second])
+        & (spans["end"][first] == spans["start"][second])
+    )
+    ends = np.array(spans["end"], np.float64)
+    ends[first[follows]] = spans["end"][second[follows]]
+    return ends
 
 
 def further_totals(runs: Sequence[Run]) -> list[dict[str, float]]:

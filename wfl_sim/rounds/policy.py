@@ -190,7 +190,7 @@ def gather(
 def reject(federation: Federation, contribution: Contribution) -> None:
     """Tell a device that its upload has arrived and is not used."""
     if contribution.upload is not None:
-        federation.context.unused_uploads += 1
+        federation.context.unused_uploads += contribution.device.workload.upload_bits > 0
         federation.context.plan.reject(contribution.device.index, contribution.upload)
 
 
