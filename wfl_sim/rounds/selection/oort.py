@@ -32,8 +32,9 @@ class Oort:
     share of the largest, the paper's ``sqrt(0.1 ln R / R_k)`` is added for a device whose last
     upload was in round R_k of R, and the sum is multiplied (algorithm 1, lines 9 to 12).
     Devices without an upload get the share `explore` of the places, drawn uniformly, times `decay`
-    each round and at least `explore_least`, and of a share above 0 one place at least; the others
-    are drawn by utility from those that reach `cutoff` of the utility of the last place.
+    each round and at least `explore_least`, and of a share above 0 one place at least, where the
+    paper prefers the faster ones; the others are drawn by utility from those that reach `cutoff` of
+    the utility of the last place.
 
     L is the mean loss over the local steps in place of the root mean square over examples; the
     pacer that moves T and the clipping of outliers are left out. The losses come with the uploads:
