@@ -157,5 +157,9 @@ def test_what_other_programs_take_counts_in_estimates_and_tiers(tmp_path):
     assert computed.joules == pytest.approx(4.0 * 3.0)
     ready = Simulation(scenario(tmp_path, text=groups), network_only=True)
     fresh = ready.federation(Naming(ready.learner)).devices
-    assert [[each.index for each in tier] for tier in by_speed(fresh, 3)] == [[0], [1], [2]]
+    assert [[each.index for each in tier] for tier in by_speed(fresh, seconds, 3)] == [
+        [0],
+        [1],
+        [2],
+    ]
     assert fresh[2].round_joules == pytest.approx(12.0)

@@ -5,11 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from tests.fixtures.churn import check_laws, simulated
+from tests.fixtures.churn import Naming, check_laws, simulated
+from tests.fixtures.runs import scenario
 from wfl_sim.config.answers import AnswerError
 from wfl_sim.randomness import stream
 from wfl_sim.rounds.selection import EnergyAware, Everyone, RandomSelection, RoundRobin, TiFL
 from wfl_sim.rounds.selection.tifl import by_speed
+from wfl_sim.simulation.build import run_federation
+from wfl_sim.simulation.simulation import Simulation
 
 
 @dataclass(frozen=True)
@@ -27,8 +30,10 @@ class Worker:
     """A device as a selection by turns or by speed sees it."""
 
     index: int
-    round_seconds: float = 1.0
+    expected_compute: float = 1.0
     times_asked: int = 0
+    expected_download: float = 0.5
+    expected_upload: float = 0.5
 
 
 def numbers(devices):
@@ -65,9 +70,9 @@ def test_round_robin_asks_all_before_anyone_again():
 
 def test_tiers_are_of_like_speed_and_size():
     seconds = [5.0, 1.0, 9.0, 2.0, 8.0, 1.5, 4.0]
-    devices = [Worker(i, s) for i, s in enumerate(seconds)]
-    assert [numbers(tier) for tier in by_speed(devices, 3)] == [[1, 5, 3], [6, 0], [4, 2]]
-    assert [numbers(tier) for tier in by_speed(devices[:2], 3)] == [[1], [0], []]
+    devices = [Worker(i) for i in range(7)]
+    assert [numbers(each) for each in by_speed(devices, seconds, 3)] == [[1, 5, 3], [6, 0], [4, 2]]
+    assert [numbers(each) for each in by_speed(devices[:2], seconds[:2], 3)] == [[1], [0], []]
 
 
 def test_tifl_never_mixes_tiers_and_asks_each_as_often():
@@ -81,6 +86,51 @@ def test_tifl_never_mixes_tiers_and_asks_each_as_often():
         seen[tiers.pop()] += 1
     # Each in a third of the draws; the standard error is 0.009.
     assert seen / 3000 == pytest.approx([1 / 3] * 3, abs=0.03)
+
+
+def test_tiers_of_tifl_stay_when_some_have_been_asked(tmp_path):
+    """Who has shared the band with others is no slower for it than who has not been asked yet."""
+    federation = simulated(
+        tmp_path,
+        "rounds={kind: synchronous, count: 12, clients: 3, select: {kind: tifl, tiers: 2}}",
+        "devices.0.count=20",
+        text=BOARDS,
+    )
+    devices = federation.devices
+    alone = [d.expected_download + d.expected_compute + d.expected_upload for d in devices]
+    tiers = [{each.name for each in tier} for tier in by_speed(devices, alone, 2)]
+    asked = {}
+    for span in federation.context.spans:
+        if span.activity == "compute":
+            asked.setdefault(span.round, set()).add(span.actor)
+    assert len(asked) == 12
+    assert all(any(cohort <= tier for tier in tiers) for cohort in asked.values())
+    assert all(any(cohort <= tier for cohort in asked.values()) for tier in tiers)
+
+
+def test_tiers_are_of_those_who_take_part(tmp_path):
+    """Two of four devices are out of reach, so each of the others is a tier."""
+    settings = [
+        "rounds={kind: tiers, count: 6, tiers: 2}",
+        "devices.0.area={kind: positions, at: [[900 km, 0 m], [901 km, 0 m], [50 m, 0 m], "
+        "[60 m, 0 m]]}",
+        "devices.0.reach=exclude",
+    ]
+    ready = Simulation(scenario(tmp_path, *settings, text=BOARDS), network_only=True)
+    federation = ready.federation(Naming(ready.learner))
+    run_federation(federation, ready.scenario)
+    assert ready.excluded == (0, 1)
+    assert sorted(map(tuple, federation.context.plan.combined)) == [(2,)] * 3 + [(3,)] * 3
+
+
+BOARDS = """
+name: boards
+model: {kind: synthetic, payload: 2 Mbit, flops_per_step: 20 GFLOP}
+method: {kind: fedit, local: {steps: 4}}
+rounds: {kind: synchronous, count: 3}
+cells: [{bandwidth: 10 MHz, channel: {pathloss: macro}}]
+devices: [{count: 4, hardware: raspberry-pi-5}]
+"""
 
 
 def often(devices, count, draws=4000):

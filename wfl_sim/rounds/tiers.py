@@ -60,9 +60,11 @@ class Tiers(LimitedRounds):
     def _rounds(self, federation: Federation) -> Generator[simpy.Event, Any, None]:
         env, server = federation.env, federation.server
         ready: deque[_Batch] = deque()
+        devices = [device for device in federation.devices if not device.gone]
+        seconds = [device.expected_compute for device in devices]
         loops = [
             env.process(self._tier_rounds(federation, tier, members, ready))
-            for tier, members in enumerate(by_speed(federation.devices, self.tiers))
+            for tier, members in enumerate(by_speed(devices, seconds, self.tiers))
         ]
         for loop in loops:
             loop.callbacks.append(lambda _: federation.context.notify())

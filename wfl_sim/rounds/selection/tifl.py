@@ -23,29 +23,37 @@ if TYPE_CHECKING:
 class TiFL(Bounded):
     """Select a tier uniformly at random, then devices of that tier uniformly.
 
-    The devices of a round have similar speed: tiers are groups of equal size by the duration of
-    the last round, or of computing before the first. The paper's choice by the accuracy of tiers
-    is left out. If a tier has fewer devices than requested, all of them are selected.
+    The devices of a round have similar speed: tiers are groups of equal size by the expected time
+    of a round, in which a device computes, and downloads and uploads alone on the band at its mean
+    gain. The paper measures it of all devices before training; the last round of a device would
+    not do, since whoever has shared the band would look slower than who has not been asked. The
+    paper's choice by the accuracy of tiers is left out. If a tier has fewer devices than requested,
+    all of them are selected.
     """
 
     tiers: PositiveInt = 3
 
     def select(self, devices: Clients, count: int, rng: np.random.Generator) -> Clients:
         """Return at most `count` devices of one tier, in ascending order."""
-        tiers = [tier for tier in by_speed(devices, self.tiers) if tier]
+        seconds = [
+            each.expected_download + each.expected_compute + each.expected_upload
+            for each in devices
+        ]
+        tiers = [tier for tier in by_speed(devices, seconds, self.tiers) if tier]
         tier = tiers[int(rng.integers(len(tiers)))]
         chosen = rng.choice(len(tier), size=min(count, len(tier)), replace=False)
         return sorted((tier[i] for i in chosen), key=lambda device: device.index)
 
 
-def by_speed(devices: Sequence[Client], tiers: int) -> list[list[Client]]:
+def by_speed(devices: Sequence[Client], seconds: Sequence[float], tiers: int) -> list[list[Client]]:
     """Return `tiers` groups from the fastest to the slowest, their sizes equal within one.
 
     Args:
-        devices: to be grouped by their time of the last round; ties go to the lower index.
+        devices: to be grouped, in ascending order of index.
+        seconds: time of each; ties go to the lower index.
         tiers: groups; the last of them are empty where there are fewer devices.
     """
-    order = sorted(devices, key=lambda device: (device.round_seconds, device.index))
+    order = [devices[i] for i in sorted(range(len(devices)), key=lambda i: (seconds[i], i))]
     size, more = divmod(len(order), tiers)
     ends = [size * (i + 1) + min(i + 1, more) for i in range(tiers)]
     return [order[start:end] for start, end in zip([0, *ends], ends, strict=False)]
