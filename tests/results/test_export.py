@@ -219,6 +219,10 @@ def test_wandb_keeps_it_offline_with_simulated_time(runs, tmp_path, monkeypatch)
     from wandb.proto import wandb_internal_pb2
 
     monkeypatch.setenv("WANDB_DIR", str(tmp_path))
+    found = [*points(runs[0])]
+    time, step, values = found[-1]
+    found.append((time + 1.0, step, values))  # evaluated twice in the last round
+    monkeypatch.setattr(exports, "points", lambda run: found)
     export(runs[:1], "wandb-offline", tmp_path)
     (folder,) = export(runs[:1], "wandb-offline", tmp_path)  # takes the place of the first
     assert len([*tmp_path.glob("wandb/offline-run-*")]) == 1
@@ -231,9 +235,9 @@ def test_wandb_keeps_it_offline_with_simulated_time(runs, tmp_path, monkeypatch)
             items = record.history.item
             rows.append({i.key or "/".join(i.nested_key): json.loads(i.value_json) for i in items})
     series = runs[0].series("accuracy", "personal_mean")
-    assert [row["accuracy/personal_mean"] for row in rows] == series.value.tolist()
-    assert [row["simulated_seconds"] for row in rows] == series.time.tolist()
-    assert [row["_step"] for row in rows] == series.rounds.tolist()
+    assert [row["accuracy/personal_mean"] for row in rows[:-1]] == series.value.tolist()
+    assert [row["simulated_seconds"] for row in rows] == [*series.time.tolist(), time + 1.0]
+    assert [row["completed_rounds"] for row in rows] == [*series.rounds.tolist(), step]
 
 
 @pytest.mark.parametrize("form", ["tensorboard", "mlflow", "wandb-offline"])

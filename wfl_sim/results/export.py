@@ -204,8 +204,11 @@ def _wandb(runs: Sequence[Run], folder: Path, _: Goal) -> list[Path]:
             mode="offline",
             settings=wandb.Settings(silent=True, x_disable_stats=True, console="off"),
         ) as log:
+            # Of several evaluations within one step of its own it would keep the last alone.
+            log.define_metric("*", step_metric="completed_rounds")
             for time, step, values in points(run):
-                log.log({**values, "simulated_seconds": time, "_timestamp": time}, step=step)
+                beside = {"completed_rounds": step, "simulated_seconds": time, "_timestamp": time}
+                log.log({**values, **beside})
             made.append(Path(log.dir).parent)
     if wandb.run is None:
         wandb.teardown()  # its service writes the last records after a run has finished
