@@ -37,7 +37,7 @@ flower: .venv-flower/.ready
 .venv-flower/.ready: setup.cfg
 	$(PYTHON) -m venv .venv-flower
 	.venv-flower/bin/pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	PYTHONWARNINGS=ignore .venv-flower/bin/pip install --quiet --disable-pip-version-check -e ".[flower]" "pytest>=9"
+	PYTHONWARNINGS=ignore .venv-flower/bin/pip install --quiet --disable-pip-version-check -e ".[flower]" "pytest>=9" "hypothesis>=6.120"
 	@touch $@
 
 lint: $(READY)
