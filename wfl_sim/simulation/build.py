@@ -151,8 +151,8 @@ def _cell(
         rateless=config.downlink.rateless,
         broadcast_share=config.downlink.share if config.downlink.broadcast else 0.0,
         loss=config.uplink.loss,
-        # Selections ask for every device in every round, and most stay where they are.
-        expected_rate=lru_cache(1 << 18)(partial(expected_rate, config)),
+        # Selections ask for every device in every round, both ways, and most stay where they are.
+        expected_rate=lru_cache(2 * scenario.device_count)(partial(expected_rate, config)),
         uplink_outlook=partial(uplink_outlook, config),
         uplink_gains=partial(access.uplink_gains, number),
         analog=analog_uplink(config),

@@ -86,13 +86,13 @@ def fewest_rows(handles: Sequence[Artist], width: int) -> int:
     """
     texts = [str(handle.get_label()) for handle in handles]
     longest = max((len(word) for text in texts for word in text.split()), default=0)
-    found = []
+    found = dict[int, tuple[int, int]]()
     for room in range(max(longest, 2 * HANDLE), max(width - HANDLE, longest, 2 * HANDLE) + 1):
         wrap_labels(handles, room + HANDLE)
         fitting = columns(handles, width)
-        found.append((legend_rows(handles, fitting), fitting, -room))
+        found[room] = legend_rows(handles, fitting), fitting
         for handle, text in zip(handles, texts, strict=True):
             handle.set_label(text)
-    _, fitting, room = min(found)
-    wrap_labels(handles, HANDLE - room)
-    return fitting
+    widest = min(reversed(found), key=lambda room: found[room])
+    wrap_labels(handles, widest + HANDLE)
+    return found[widest][1]
