@@ -84,6 +84,19 @@ def test_measured_uplinks_are_met():
     assert factor.max() < 1.6
 
 
+@pytest.mark.parametrize("layers", [1, 3])
+def test_one_layer_and_a_known_truth_are_computed_once_and_alike(layers):
+    scheme, first = cm.McsRate(), np.array([0, 3])
+    rate = Layers(ports=4, layers=layers, map=scheme)
+    known, weight = np.array([0.2, 3.0, 40.0, 1.0, 9.0]), np.array([1.0, 0.5, 1.0, 1.0, 0.3])
+    once = rate.transport_efficiency(known, known, weight, first)
+    twice = rate.transport_efficiency(known, known.copy(), weight, first)
+    assert np.array_equal(once, twice)
+    if layers == 1:
+        four = 4 * known
+        assert np.array_equal(once, scheme.transport_efficiency(four, four, weight, first))
+
+
 def test_arrays_and_layers_shorten_rounds_and_schemes_have_layers_too(tmp_path):
     channel = "channel: {pathloss: macro, shadowing: {sigma: 6 dB}}"
     cell = f"cells=[{{bandwidth: 5 MHz, {channel}, uplink: {{rate: %s}}, antenna: %s}}]"
