@@ -112,19 +112,20 @@ class SampledChannel:
 
     def _size_blocks(self, links: int) -> None:
         """Make blocks shorter, or a good deal longer, to keep to the memory."""
+        shorter = self._fitting(links)
+        if self._cells <= shorter < 4 * self._cells:
+            return
         # Who asks for few links between two who ask for many must not cost them their samples.
         held = max((samples.links for samples in self._samples.values()), default=0)
-        shorter, longer = self._fitting(links), self._fitting(max(links, held))
+        longer = self._fitting(max(links, held))
         if shorter < self._cells or longer >= 4 * self._cells:
             self._clear()
-            self._cells = min(shorter, longer)
+            self._cells = longer
 
     def _fitting(self, links: int) -> int:
-        """Return the cells of a block of so many links."""
-        cells = self._longest
-        while cells > self._shortest and cells > self.most_steps(links):
-            cells //= 2
-        return cells
+        """Return the cells of a block of so many links: a power of two."""
+        most = 1 << (self.most_steps(links).bit_length() - 1)
+        return min(max(most, self._shortest), self._longest)
 
     def _clear(self) -> None:
         self._await_pending()
