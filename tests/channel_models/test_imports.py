@@ -7,28 +7,23 @@ import sys
 
 import channel_models
 
-BUDGET = 1.8  # times what numpy and scipy take, on whatever host
-FORBIDDEN = {"simpy", "torch", "pydantic", "wfl_sim", "transformers", "networkx", "matplotlib"}
-
 SCRIPT = """
-import json, sys, time
-start = time.process_time()
+import json, sys
 import numpy, scipy
-between = time.process_time()
+before = {*sys.modules}
 import channel_models
-spent = (time.process_time() - between) / (between - start)
-print(json.dumps([spent, sorted({name.partition(".")[0] for name in sys.modules})]))
+print(json.dumps(sorted({*sys.modules} - before - {*sys.stdlib_module_names})))
 """
 
 
 def test_import_is_light() -> None:
-    spent, modules = json.loads(
-        subprocess.run(
-            [sys.executable, "-c", SCRIPT], check=True, capture_output=True, text=True
-        ).stdout
-    )
-    assert not FORBIDDEN & set(modules)
-    assert spent < BUDGET
+    """Of scipy nothing is loaded before it is used."""
+    printed = subprocess.run(
+        [sys.executable, "-c", SCRIPT], check=True, capture_output=True, text=True
+    ).stdout
+    packages = {name.partition(".")[0] for name in json.loads(printed)}
+    shared = {name for name in packages if name.startswith("_cython")}  # by extensions of numpy
+    assert packages - shared == {"channel_models", "numpy"}
 
 
 def test_exports_are_sorted_and_exist() -> None:
