@@ -12,7 +12,9 @@ from channel_models.units import PositiveNumber, Unit
 from channel_models.validation import FloatArray, check_array, check_finite, validate_fields
 
 _POINTS: Final = 6001
-_MOST_SPECULAR: Final = 1e8  # at larger Rician factors scipy's law has NaN
+_SPECULAR: Final = 1e4
+"""Rician factor above which an amplitude counts as normal: within 4e-6 of its deviation. Older
+versions of scipy have NaN in the tails of large factors."""
 
 
 class PowerDistribution(ABC):
@@ -183,18 +185,30 @@ class RicianPower(PowerDistribution):
 
     def cdf(self, x: ArrayLike) -> Any:
         """``1 - Q_1(sqrt(2 k), sqrt(2 (1 + k) x / mean))``, Q_1 the Marcum function."""
-        from scipy.special import chndtr
+        from scipy.special import chndtr, ndtr
 
-        k = min(self.k, _MOST_SPECULAR)
-        scaled = 2.0 * (1.0 + k) * np.maximum(np.asarray(x, dtype=float), 0.0) / self.mean
-        return np.asarray(chndtr(scaled, 2.0, 2.0 * k))[()]
+        scaled = (1.0 + self.k) * np.maximum(np.asarray(x, dtype=float), 0.0) / self.mean
+        if self.k > _SPECULAR:
+            middle, deviation = self._amplitude
+            return np.asarray(ndtr((np.sqrt(scaled) - middle) / deviation))[()]
+        return np.asarray(chndtr(2.0 * scaled, 2.0, 2.0 * self.k))[()]
 
     def quantile(self, probability: ArrayLike) -> Any:
         """Power below which it lies with that probability."""
-        from scipy.special import chndtrix
+        from scipy.special import chndtrix, ndtri
 
-        k, chance = min(self.k, _MOST_SPECULAR), check_probability(probability)
+        k, chance = self.k, check_probability(probability)
+        if k > _SPECULAR:
+            middle, deviation = self._amplitude
+            amplitude = np.maximum(middle + deviation * ndtri(chance), 0.0)
+            return (amplitude**2 * self.mean / (1.0 + k))[()]
         return (np.asarray(chndtrix(chance, 2.0, 2.0 * k)) * self.mean / (2.0 * (1.0 + k)))[()]
+
+    @property
+    def _amplitude(self) -> tuple[float, float]:
+        """Mean and deviation of sqrt((1 + k) X / mean) where k is large."""
+        root = float(np.sqrt(self.k))
+        return root + 0.25 / root, float(np.sqrt(0.5 - 0.125 / self.k))
 
 
 @dataclass(frozen=True, kw_only=True)
