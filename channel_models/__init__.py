@@ -28,8 +28,8 @@ from channel_models.laws.power import (
     EmpiricalPower,
     ExponentialPower,
     GammaPower,
-    RicianPower,
 )
+from channel_models.laws.rician import RicianPower
 from channel_models.laws.time import (
     average_fade_duration,
     clarke_autocorrelation,

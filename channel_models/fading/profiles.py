@@ -10,7 +10,8 @@ from typing import Annotated, Any, Final, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from channel_models.laws.power import ExponentialPower, RicianPower
+from channel_models.laws.power import ExponentialPower
+from channel_models.laws.rician import RicianPower
 from channel_models.units import Decibel, Unit, db_to_linear
 from channel_models.validation import FloatArray, check_array, check_finite, validate_fields
 

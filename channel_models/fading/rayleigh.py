@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from channel_models.elementary import cosine_and_sine
 from channel_models.fading.profiles import DelayProfile, TappedFading
 from channel_models.fading.sum_of_sinusoids import SumOfSinusoids, draw_sinusoids
-from channel_models.laws.power import RicianPower
+from channel_models.laws.rician import RicianPower
 from channel_models.laws.time import (
     average_fade_duration,
     level_crossing_rate,

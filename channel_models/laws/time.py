@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from channel_models.laws.power import RicianPower
+from channel_models.laws.rician import RicianPower
 from channel_models.validation import FloatArray, check_array
 
 _NODES = 64

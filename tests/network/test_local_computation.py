@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import integrate, optimize, stats
 
@@ -213,6 +213,15 @@ def test_rows_of_a_method_are_for_no_other(tmp_path):
     dynamic=st.floats(0.1, 20),
     least=st.floats(0.05, 1),
     deadline=st.floats(0.1, 1e4),
+)
+@example(
+    arithmetic=1.0,
+    traffic=0.0,
+    overhead=1.0,
+    static=5e-324,
+    dynamic=1.0,
+    least=1.0,
+    deadline=1.0,
 )
 def test_the_chosen_clock_needs_least_energy_within_the_deadline(
     arithmetic, traffic, overhead, static, dynamic, least, deadline

@@ -111,7 +111,7 @@ def _least_energy(job: UpdateCost) -> float:
     if job.dynamic == 0:
         return 1.0
     closed = float(power(job.static / (2 * job.dynamic), 1 / 3)) if job.static else 0.0
-    if job.overhead == 0 or job.static == 0:
+    if job.overhead == 0 or closed == 0:
         return closed
     # Newton's method on a convex increasing function, from above the root: it falls monotonically.
     x = closed
