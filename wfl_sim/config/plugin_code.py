@@ -173,7 +173,7 @@ def _source(name: str, file: Path, on_disk: bool) -> _Source:
     imports = _imports(content, package) if file.suffix == ".py" else ()
     source = _Source(spec, hashlib.sha256(content).hexdigest(), imports)
     if module is not None and not on_disk:
-        setattr(module, _RECORD, source)
+        vars(module)[_RECORD] = source  # some modules refuse attributes
     return source
 
 
