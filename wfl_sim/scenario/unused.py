@@ -6,6 +6,8 @@ from typing import Any, Final
 
 from wfl_sim.config.documents import Document
 from wfl_sim.config.errors import Location
+from wfl_sim.device_models.hardware import Hardware
+from wfl_sim.device_models.hardware_reference import HardwareReference, catalogue
 from wfl_sim.learning.synthetic import Synthetic, SyntheticLearner
 from wfl_sim.scenario.effect_rules import RULES, TRAINS_NOTHING
 from wfl_sim.scenario.radio_effect_rules import RADIO_RULES
@@ -23,9 +25,9 @@ def unused(document: Document, scenario: Scenario) -> dict[Location, str]:
         found |= dict.fromkeys(idle, TRAINS_NOTHING)
     for rule in (*RADIO_RULES, *RULES):
         for path in [each for key in rule.keys.split() for each in _matches(document.data, key)]:
-            holder = _at(scenario, path[:-1])
-            written = holder is not None and not _is_default(holder, str(path[-1]))
-            if written and rule.idle(scenario, _at(scenario, path[: rule.words])):
+            if not _is_default(scenario, path) and rule.idle(
+                scenario, _at(scenario, path[: rule.words])
+            ):
                 found.setdefault(path, rule.why)
     return found
 
@@ -52,14 +54,27 @@ def _at(component: Any, path: Location) -> Any:
     return component
 
 
-def _is_default(holder: Any, name: str) -> bool:
-    """Return whether a field is as if it were not written; False for what is no field."""
+def _is_default(component: Any, path: Location) -> bool:
+    """Return whether a field is as if it were not written; False for what is no field.
+
+    Files of runs have all fields written: those of hardware as in the catalogue, and those that
+    a cell fills in.
+    """
+    owner, holder, name = _at(component, path[:-2]), _at(component, path[:-1]), str(path[-1])
+    if holder is None:
+        return True
+    if isinstance(holder, Hardware) and holder.name in catalogue():
+        named = HardwareReference().resolve(holder.name)
+        return bool(getattr(named, name) == getattr(holder, name))
     field = next((each for each in fields(holder) if each.name == name), None)
     if field is None or field.default is field.default_factory:
         return False
     made = field.default if field.default_factory is MISSING else field.default_factory()
     try:
-        return bool(replace(holder, **{name: made}) == holder)
+        other = replace(holder, **{name: made})
+        if made is None and is_dataclass(owner) and len(path) > 1:
+            return bool(replace(owner, **{str(path[-2]): other}) == owner)
+        return bool(other == holder)
     except (ValueError, TypeError):
         return False
 
@@ -73,7 +88,7 @@ def _idle_options(written: Any, scenario: Scenario) -> list[Location]:
     idle = []
     for path in _numbers(written):
         holder = _at(scenario.method, path[:-1])
-        if not is_dataclass(holder) or _is_default(holder, str(path[-1])):
+        if not is_dataclass(holder) or _is_default(scenario.method, path):
             continue
         others = [*_others(scenario.method, path)]
         if others and all(_costs(scenario, other) == costs for other in others):
