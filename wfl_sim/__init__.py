@@ -55,3 +55,7 @@ def __getattr__(name: str) -> Any:
     if name.isupper() and hasattr(import_module("wfl_sim.protocols"), name):
         return getattr(import_module("wfl_sim.protocols"), name)
     raise AttributeError(f"module 'wfl_sim' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,8 +1,10 @@
 """Scenarios of Python: mappings in place of YAML, and classes that a notebook defines."""
 
+import inspect
 import pickle
 import re
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +45,50 @@ def test_one_setting_may_stand_without_a_list():
     (loaded,) = wfl_sim.load(plain(BASE), settings="seed=9")
     assert loaded.scenario.seed == 9
     assert RunRequest.of(plain(BASE), "seed=9").loaded[0].scenario.seed == 9
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"file": [1]}, "file: must be a path, a mapping or a `Scenario`, got [1]"),
+        ({"settings": None}, "settings: must be texts such as 'rounds.count=5', got None"),
+        (
+            {"settings": [("a", 5)]},
+            "settings: must be texts such as 'rounds.count=5', got [(",
+        ),
+        (
+            {"settings": {"seed": 5}},
+            "settings: must be texts such as 'rounds.count=5', got {",
+        ),
+        ({"out": None}, "out: must be a path, got None"),
+        ({"only": 3}, "only: must be names of variants, got 3"),
+        ({"seeds": [1, 2]}, "seeds: must be a text such as '1..5', got [1, 2]"),
+    ],
+)
+def test_arguments_of_other_types_are_one_line(wrong, said):
+    """They were errors of attributes, far inside."""
+    for start in (wfl_sim.load, wfl_sim.run, wfl_sim.sweep):
+        if {*wrong} <= {"file", *inspect.signature(start).parameters}:
+            with pytest.raises(ScenarioError, match=re.escape(said)):
+                start(**{"file": plain(BASE), **wrong})
+
+
+def test_names_of_python_are_offered_before_their_first_use():
+    assert {*wfl_sim.__all__} <= {*dir(wfl_sim)}
+
+
+def test_home_is_written_short(tmp_path, monkeypatch):
+    """The folder was made under the name `~`, and could not be read again."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "s.yaml").write_text(BASE)
+    (run,) = wfl_sim.run("~/s.yaml", out="~/runs")
+    assert run.folder.parent == tmp_path / "runs"
+
+
+def test_a_typed_scenario_is_loaded_as_it_is_run():
+    one = wfl_sim.Scenario.from_dict(plain(BASE))
+    (loaded,) = wfl_sim.load(one, settings="seed=9")
+    assert loaded.scenario == replace(one, seed=9)
 
 
 def test_a_mapping_is_the_same_as_its_file(tmp_path):

@@ -106,7 +106,7 @@ class RoundsEnv(gymnasium.Env[dict[str, Any], Any], EzPickle):
             pause=pause,
             allow_plugins=allow_plugins,
         )
-        request = RunRequest.of(scenario, out=out or ".", allow_plugins=allow_plugins)
+        request = RunRequest.of(scenario, out=out or ".", store=store, allow_plugins=allow_plugins)
         loaded = request.planned
         if len(loaded) != 1:
             raise ScenarioError(f"sweep: an environment has one scenario, got {len(loaded)}")
@@ -136,9 +136,9 @@ class RoundsEnv(gymnasium.Env[dict[str, Any], Any], EzPickle):
         self.observation_space = observation_space(one.device_count)
         self._rounds = rounds or getattr(one.rounds, "count", None) or 1
         self._reward = reward
-        self._out = None if out is None else Path(out)
-        place = store or (self._out and self._out / ".store")
-        self._store = Path(place) if place and one.data is not None else None
+        self._out = None if out is None else request.out
+        place = request.store or (self._out and self._out / ".store")
+        self._store = place if one.data is not None else None
         if self._store is None and one.data is not None:
             _warn("nothing is trained: neither `out` nor `store` says where to keep results")
         self._pause = pause

@@ -17,6 +17,7 @@ from wfl_sim.config.merging import apply_setting, document_of, lay_over, notes, 
 from wfl_sim.config.plugin_code import plugins_allowed
 from wfl_sim.config.sweep import MOST_RUNS, Coordinate, SweepPoint, axes_of, brief, expand_sweep
 from wfl_sim.config.validation import typed
+from wfl_sim.scenario.arguments import source, texts
 from wfl_sim.scenario.resolve import to_dict
 from wfl_sim.scenario.scenario import Scenario
 from wfl_sim.scenario.unused import unused
@@ -42,7 +43,7 @@ class Loaded:
 
 
 def load(
-    file: str | Path | Mapping[str, Any],
+    file: str | Path | Mapping[str, Any] | Scenario,
     *,
     settings: Sequence[str] = (),
     allow_plugins: bool = False,
@@ -53,7 +54,7 @@ def load(
     """Return the scenarios of a file: one, or one for each point of its sweep.
 
     Args:
-        file: a YAML file, or what would be in it as mappings and lists of Python.
+        file: a YAML file, the same as mappings and lists of Python, or a `Scenario`.
         settings: ``path=value`` texts that override the file and its variants, such as
             ``rounds.count=5``; later ones override earlier ones.
         allow_plugins: let ``kind: ./mine.py:Mine`` run that file.
@@ -64,8 +65,11 @@ def load(
     Raises:
         ScenarioError: anything is wrong; the message reads ``file:line: path: what``.
     """
-    settings = [settings] if isinstance(settings, str) else settings
-    document = with_seeds(only_variants(read_extended(file), only), seeds)
+    settings = texts("settings", settings, "texts such as 'rounds.count=5'")
+    only = texts("only", only, "names of variants")
+    if not isinstance(seeds, str):
+        raise ScenarioError(f"seeds: must be a text such as '1..5', got {seeds!r}")
+    document = with_seeds(only_variants(read_extended(source(file)), only), seeds)
     if executor:
         check_settings(document.data.get("sweep"), (f"execution={executor}",))
         document = apply_setting(document, f"execution={executor}", f"--executor {executor}")

@@ -72,8 +72,8 @@ def _is_default(component: Any, path: Location) -> bool:
     made = field.default if field.default_factory is MISSING else field.default_factory()
     try:
         other = replace(holder, **{name: made})
-        if made is None and is_dataclass(owner) and len(path) > 1:
-            return bool(replace(owner, **{str(path[-2]): other}) == owner)
+        if made is None and len(path) > 1 and is_dataclass(owner):
+            return bool(replace(owner, **{str(path[-2]): other}) == owner)  # type: ignore[type-var]
         return bool(other == holder)
     except (ValueError, TypeError):
         return False

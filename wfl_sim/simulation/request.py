@@ -6,16 +6,16 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from numbers import Integral
 from pathlib import Path
 from typing import Any, Self
 
-from wfl_sim.config.errors import LocatedError, ScenarioError
+from wfl_sim.config.errors import ScenarioError
 from wfl_sim.results.digests import digest_names
 from wfl_sim.results.tables import NAME_BYTES, cut
 from wfl_sim.results.writing import check_replaceable
+from wfl_sim.scenario.arguments import check_count, path_of, source, texts
 from wfl_sim.scenario.loading import Loaded, load, read_extended
-from wfl_sim.scenario.resolve import digest, to_dict
+from wfl_sim.scenario.resolve import digest
 from wfl_sim.scenario.scenario import Scenario
 from wfl_sim.simulation.learner_cache import learning_of
 
@@ -56,15 +56,12 @@ class RunRequest:
         **more: Any,
     ) -> Self:
         """Return the request of these options, with paths as text or as `Path`."""
-        if isinstance(file, Scenario):
-            try:
-                file = to_dict(file)
-            except LocatedError as error:
-                raise ScenarioError(f"{'.'.join(map(str, error.path))}: {error}") from None
+        if more.get("store") is not None:
+            more["store"] = path_of("store", more["store"])
         return cls(
-            file=file if isinstance(file, Mapping) else Path(file),
-            out=Path(out),
-            settings=(settings,) if isinstance(settings, str) else tuple(settings),
+            file=source(file),
+            out=path_of("out", out),
+            settings=texts("settings", settings, "texts such as 'rounds.count=5'"),
             allow_plugins=allow_plugins,
             network_only=network_only,
             threads=threads,
@@ -140,16 +137,6 @@ class RunRequest:
         order = by_group([learning_of(each.scenario) for each in loaded])
         begin, end = ((number + i) * len(loaded) // shares for i in (-1, 0))
         return [loaded[each] for each in sorted(order[begin:end])]
-
-
-def check_count(name: str, value: Any) -> None:
-    """Check an argument that is a number of things.
-
-    Raises:
-        ScenarioError: It is no whole number of at least 1.
-    """
-    if not isinstance(value, Integral) or value < 1:
-        raise ScenarioError(f"{name}: must be a whole number of at least 1, got {value!r}")
 
 
 def check_folders(out: Path, folders: Iterable[Path]) -> None:

@@ -16,6 +16,7 @@ from wfl_sim.execution.store import Store
 from wfl_sim.execution.worker_pool import run_in_processes
 from wfl_sim.execution.worker_process import ProgressListener, keep_freed_memory
 from wfl_sim.results import Run, write_run
+from wfl_sim.scenario.arguments import check_count
 from wfl_sim.scenario.loading import Loaded
 from wfl_sim.scenario.loading import remarks as remarks_on_keys
 from wfl_sim.scenario.resolve import to_yaml
@@ -28,7 +29,7 @@ from wfl_sim.simulation.remarks import (
     ranges_said_once,
     remarks,
 )
-from wfl_sim.simulation.request import RunRequest, by_group, check_count
+from wfl_sim.simulation.request import RunRequest, by_group
 from wfl_sim.simulation.scenario_remarks import scenario_remarks
 from wfl_sim.simulation.simulation import Simulation, SimulationResult
 
