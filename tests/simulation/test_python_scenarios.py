@@ -19,6 +19,7 @@ from wfl_sim.scenario.builtin_kinds import FAMILIES
 from wfl_sim.scenario.loading import load
 from wfl_sim.scenario.resolve import digest
 from wfl_sim.simulation.request import RunRequest
+from wfl_sim.simulation.simulation import Simulation
 
 
 def plain(text):
@@ -71,6 +72,21 @@ def test_arguments_of_other_types_are_one_line(wrong, said):
         if {*wrong} <= {"file", *inspect.signature(start).parameters}:
             with pytest.raises(ScenarioError, match=re.escape(said)):
                 start(**{"file": plain(BASE), **wrong})
+
+
+def test_what_is_no_scenario_is_said():
+    made = wfl_sim.Scenario.from_dict
+    with pytest.raises(ScenarioError, match="a scenario must be a mapping, got 's"):
+        made("s.yaml")
+    for key, value in (("sweep", {"seeds": [1]}), ("extends", "s.yaml")):
+        with pytest.raises(ScenarioError, match=f"^{key}: is of several .*: `load` reads it"):
+            made({**plain(BASE), key: value})
+
+
+def test_a_result_goes_to_other_processes():
+    """Its states were a view of a mapping, which cannot be pickled."""
+    one = Simulation(wfl_sim.Scenario.from_dict(plain(BASE)), network_only=True).run()
+    assert pickle.loads(pickle.dumps(one)) == one
 
 
 def test_names_of_python_are_offered_before_their_first_use():

@@ -225,8 +225,10 @@ def document_of(data: Mapping[str, Any]) -> Document:
     Relative paths start from the working folder. A component may be an object of its class.
 
     Raises:
-        ScenarioError: it holds something that a scenario cannot hold.
+        ScenarioError: it is none, or holds something that a scenario cannot hold.
     """
+    if not isinstance(data, Mapping):
+        raise _error((), f"a scenario must be a mapping, got {shown(data)}")
     places: dict[Location, Place] = {}
     return Document(_plain(data, (), places), places)
 

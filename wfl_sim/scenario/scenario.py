@@ -190,6 +190,8 @@ class Scenario:
         """
         with plugins_allowed() if allow_plugins else nullcontext():
             document = document_of(data)
+            for key in document.data.keys() & {"extends", "sweep"}:
+                raise document.error((key,), "is of several scenarios or files: `load` reads it")
             empty = Document({}, {(): document.places[()]})
             return typed(cls, lay_over(empty, document))
 

@@ -209,7 +209,7 @@ class Simulation:
         levels = [*self.placement.levels(sites), *context.levels]
         labels = [] if self.shards is None else list(label_counts(self.shards))
         radio = () if context.radio is None else context.radio.rows
-        return SimulationResult(context.spans, rows, states, totals, levels, labels, radio)
+        return SimulationResult(context.spans, rows, {**states}, totals, levels, labels, radio)
 
     def _check_accountant(self) -> None:
         privacy = self.scenario.privacy
