@@ -249,10 +249,15 @@ def test_that_staleness_does_not_count_is_said(tmp_path, method, rounds, key):
     assert [path for path, _ in found] == [("rounds", key)] * (key is not None)
 
 
-@pytest.mark.parametrize(("rise", "said"), [(3, False), (4, True)])
-def test_a_warm_up_that_outlasts_the_run_is_said(tmp_path, rise, said):
-    """Round r, from 0 on, has the share (r + 1) / warmup_rounds of the rate."""
-    settings = ["rounds.count=3", f"method.local.warmup_rounds={rise}"]
+@pytest.mark.parametrize(
+    ("rounds", "rise", "said"), [("count: 3", 3, False), ("count: 3", 4, True), ("until: 9", 4, 0)]
+)
+def test_a_warm_up_that_outlasts_the_run_is_said(tmp_path, rounds, rise, said):
+    """Round r, from 0 on, has the share (r + 1) / warmup_rounds of the rate.
+
+    Runs until a time have no number of rounds, and every one of them ended in a traceback.
+    """
+    settings = [f"rounds={{kind: synchronous, {rounds}}}", f"method.local.warmup_rounds={rise}"]
     found = [*warm_up_remarks(scenario(tmp_path, *settings, text=TRAINING))]
     assert [path for path, _ in found] == [("method", "local", "warmup_rounds")] * said
 

@@ -168,8 +168,8 @@ def stale_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
 def warm_up_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
     """Yield that a warm-up over rounds outlasts the run, so that no update learns at `lr`."""
     rise = getattr(getattr(scenario.method, "local", None), "warmup_rounds", 0)
-    rounds = getattr(scenario.rounds, "count", rise)
-    if rise > rounds:
+    rounds = getattr(scenario.rounds, "count", None)  # None: until a time
+    if rounds is not None and rise > rounds:
         text = f"its rate never reaches lr: {rise} rounds of warm-up, and the run has {rounds}"
         yield ("method", "local", "warmup_rounds"), text
 
