@@ -8,6 +8,7 @@ import pytest
 import wfl_sim
 from wfl_sim.config.fields import model_cache
 from wfl_sim.scenario.loading import load, remarks
+from wfl_sim.simulation.scenario_remarks import scenario_remarks
 from wfl_sim.simulation.simulation import Simulation
 
 ROOT = Path(__file__).parents[1]
@@ -29,6 +30,8 @@ def test_a_scenario_is_valid(path):
     said = remarks(loaded)
     assert {remark.rpartition(": ")[2] for remark in said} <= {"distance, attention", "attention"}
     assert not said or path.stem in known
+    found = {where for each in loaded for where, _ in scenario_remarks(each.scenario)}
+    assert found <= {("interference",)}  # of two studies of load averages
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from tests.simulation.test_training_runs import LIAR, TRAINING
 from wfl_sim.config.errors import ScenarioError
 from wfl_sim.gym import RoundsEnv
 from wfl_sim.results import Run, digest_spans
+from wfl_sim.rounds import Deadline, Synchronous
 from wfl_sim.scenario.scenario import Scenario
 from wfl_sim.simulation.simulation import Simulation
 
@@ -84,6 +86,31 @@ def test_users_beside_the_federation_count_until_the_end(tmp_path):
     run = Run.open(steps[-1][4]["run"])
     assert run.manifest["digests"]["spans"] == digest_spans(one.spans)
     assert run.manifest["background"] == one.totals["background"]
+
+
+def test_rounds_may_be_a_component_of_which_the_number_alone_is_used():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # what is not written, is not said to have no effect
+        for scenario in (
+            {**SCENARIO, "rounds": Synchronous(count=2)},
+            Scenario.from_dict(SCENARIO),
+        ):
+            env = RoundsEnv(scenario, act="selection")
+            assert [each[2] for each in played(env, [np.ones(3)] * 2)] == [False, True]
+    with pytest.warns(
+        UserWarning, match=r"^rounds\.(kind|clients|deadline): has no effect"
+    ) as said:
+        RoundsEnv({**SCENARIO, "rounds": Deadline(count=2, clients=2, deadline=3)}, act="power")
+    assert len(said) == 3
+
+
+def test_an_episode_has_a_number_of_rounds():
+    scenario = {**SCENARIO, "rounds": {"kind": "synchronous", "until": "60 s"}}
+    with pytest.raises(ValueError, match=r"rounds must be 1 or more: .* no `rounds.count`"):
+        RoundsEnv(scenario, act="selection")
+    with pytest.warns(UserWarning, match=r"^rounds\.until: has no effect"):
+        env = RoundsEnv(scenario, act="selection", rounds=1)
+    assert played(env, [np.ones(3)])[0][2]
 
 
 def test_only_those_who_are_chosen_take_part():
@@ -177,13 +204,16 @@ def test_what_cannot_be_is_one_line(tmp_path):
         RoundsEnv(fixed, act="frequency")
     with pytest.raises(ScenarioError, match=r"^sweep: an environment has one scenario, got 2"):
         RoundsEnv({**SCENARIO, "sweep": {"seeds": [1, 2]}}, act="power")
-    for act in ("speed", (), ("power", "power")):
+    for act in ("speed", (), ("power", "power"), None, 3):
         with pytest.raises(ValueError, match="act must"):
             RoundsEnv(SCENARIO, act=act)
     with pytest.raises(ValueError, match="rounds must be 1 or more"):
         RoundsEnv(SCENARIO, act="power", rounds=-1)
-    with pytest.raises(ValueError, match="pause a number of seconds"):
-        RoundsEnv(SCENARIO, act="power", pause=float("nan"))
+    for pause in (float("nan"), "1 s", None):
+        with pytest.raises(ValueError, match="pause a number of seconds"):
+            RoundsEnv(SCENARIO, act="power", pause=pause)
+    with pytest.raises(ValueError, match="reward must be a function of `info`, got 3"):
+        RoundsEnv(SCENARIO, act="power", reward=3)
     (tmp_path / "file").touch()
     with pytest.raises(ScenarioError, match="file: cannot be written"):
         RoundsEnv(SCENARIO, act="power", out=tmp_path / "file")
@@ -203,7 +233,7 @@ def test_wifi_has_no_shares():
 
 def test_a_reset_that_cannot_be_is_one_line():
     env = RoundsEnv(SCENARIO, act="selection")
-    for options in ({"sed": 3}, {"seed": -1}, {"seed": "x"}, {"seed": 3.0}):
+    for options in ({"sed": 3}, {"seed": -1}, {"seed": "x"}, {"seed": 3.0}, {"seed": 2**63}):
         with pytest.raises(ValueError, match="options may have a `seed`"):
             env.reset(options=options)
     far = {"count": 1, "hardware": "jetson-orin-nano", "area": {"radius": "90 km"}}

@@ -1,7 +1,7 @@
 """What an agent decides for each device, and what it is shown of each."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, Final
 
 import numpy as np
@@ -15,7 +15,9 @@ from wfl_sim.device_models.frequency import Fixed
 from wfl_sim.network.devices.device import Device
 from wfl_sim.network.federation.federation import Federation
 from wfl_sim.radio.allocation import Weighted
+from wfl_sim.rounds import Synchronous
 from wfl_sim.scenario.scenario import Scenario
+from wfl_sim.scenario.unused import is_default
 
 LONGEST: Final = 1e6
 """Largest number of seconds that an observation shows; a link in outage has it."""
@@ -23,6 +25,15 @@ _LEAST: Final = 0.01
 """Smallest share of power or of the band: with none at all a round would not end."""
 
 Numbers = NDArray[np.floating[Any]]
+
+
+def named(act: Any) -> list[str]:
+    """Return the names of decisions. ValueError where they are none, or one stands twice."""
+    several = [*act] if isinstance(act, Sequence) else []
+    acts = [act] if isinstance(act, str) else several
+    if not acts or len({*acts}) < len(acts):
+        raise ValueError(f"act must name decisions, each once, got {act!r}")
+    return acts
 
 
 def action_space(act: str, scenario: Scenario) -> spaces.Space[Any]:
@@ -58,6 +69,20 @@ def prepared(scenario: Scenario, acts: Sequence[str]) -> Scenario:
         replace(cell, uplink=replace(cell.uplink, allocator=Weighted())) for cell in scenario.cells
     ]
     return replace(scenario, cells=tuple(cells))
+
+
+def idle_keys(scenario: Scenario) -> list[str]:
+    """Return the keys of `rounds` without effect where rounds are synchronous and an agent asks."""
+    rounds: Any = scenario.rounds
+    used = ["count"]
+    if scenario.privacy is not None:
+        used.append("clients")  # the cohort of its noise
+    written = [
+        each.name
+        for each in fields(rounds)
+        if each.name not in used and not is_default(scenario, ("rounds", each.name))
+    ]
+    return written if isinstance(rounds, Synchronous) else ["kind", *written]
 
 
 def decided(action: Any, acts: Sequence[str], count: int) -> dict[str, Numbers]:

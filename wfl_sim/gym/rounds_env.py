@@ -22,6 +22,8 @@ from wfl_sim.gym.decisions import (
     action_space,
     apply,
     decided,
+    idle_keys,
+    named,
     observation_space,
     observed,
     prepared,
@@ -35,6 +37,7 @@ from wfl_sim.results.tables import NAME_BYTES, cut
 from wfl_sim.rounds.policy import ask, finish, gather
 from wfl_sim.scenario.loading import remarks
 from wfl_sim.scenario.resolve import digest, to_yaml
+from wfl_sim.scenario.scenario import Scenario
 from wfl_sim.simulation.learner_cache import LearnerCache
 from wfl_sim.simulation.progress import metrics
 from wfl_sim.simulation.remarks import not_finite_remark
@@ -66,7 +69,7 @@ class RoundsEnv(gymnasium.Env[dict[str, Any], Any], EzPickle):
     A copy (pickle, `copy.deepcopy`) is an environment of the same arguments before its first reset.
 
     Args:
-        scenario: a file, or a mapping of Python, with one point.
+        scenario: a file, a mapping of Python or a `Scenario`, with one point.
         act: "selection", "shares", "power" or "frequency"; with several, actions are mappings.
         rounds: of an episode; `rounds.count` of the scenario unless given.
         reward: of a round, from its `info`; minus its seconds unless given.
@@ -85,7 +88,7 @@ class RoundsEnv(gymnasium.Env[dict[str, Any], Any], EzPickle):
 
     def __init__(
         self,
-        scenario: str | Path | Mapping[str, Any],
+        scenario: str | Path | Mapping[str, Any] | Scenario,
         *,
         act: str | Sequence[str],
         rounds: int = 0,
@@ -112,20 +115,23 @@ class RoundsEnv(gymnasium.Env[dict[str, Any], Any], EzPickle):
             raise ScenarioError(f"sweep: an environment has one scenario, got {len(loaded)}")
         if out is not None:
             request.check_out()
-        self._acts = [act] if isinstance(act, str) else [*act]
-        if not self._acts or len(set(self._acts)) < len(self._acts):
-            raise ValueError(f"act must name decisions, each once, got {act!r}")
-        if not isinstance(rounds, int | np.integer) or rounds < 0 or not 0 < pause < float("inf"):
-            what = f"got rounds={rounds}, pause={pause}"
+        self._acts = named(act)
+        counted = isinstance(rounds, int | np.integer) and rounds >= 0
+        timed = isinstance(pause, int | float | np.number) and 0 < pause < float("inf")
+        if not (counted and timed):
+            what = f"got rounds={rounds!r}, pause={pause!r}"
             raise ValueError(f"rounds must be 1 or more, and pause a number of seconds, {what}")
+        if not callable(reward):
+            raise ValueError(f"reward must be a function of `info`, got {reward!r}")
         one = loaded[0].scenario
+        self._rounds = int(rounds) or getattr(one.rounds, "count", None) or 0
+        if not self._rounds:
+            raise ValueError("rounds must be 1 or more: the scenario has no `rounds.count`")
         for remark in remarks(loaded):
             _warn(remark)
-        for key, value in loaded[0].document.data["rounds"].items():
-            of_privacy = key == "clients" and one.privacy is not None  # the cohort of its noise
-            if key != "count" and value != "synchronous" and not of_privacy:
-                what = "has no effect: rounds here are synchronous, and actions say who is asked"
-                _warn(str(loaded[0].document.error(("rounds", key), what)))
+        for key in idle_keys(one):
+            what = "has no effect: rounds here are synchronous, and actions say who is asked"
+            _warn(str(loaded[0].document.error(("rounds", key), what)))
         try:
             found = {each: action_space(each, one) for each in self._acts}
         except LocatedError as error:
@@ -134,7 +140,6 @@ class RoundsEnv(gymnasium.Env[dict[str, Any], Any], EzPickle):
         self._scenario = prepared(one, self._acts)
         self.action_space = found[act] if isinstance(act, str) else spaces.Dict(found)
         self.observation_space = observation_space(one.device_count)
-        self._rounds = rounds or getattr(one.rounds, "count", None) or 1
         self._reward = reward
         self._out = None if out is None else request.out
         place = request.store or (self._out and self._out / ".store")
@@ -160,8 +165,9 @@ class RoundsEnv(gymnasium.Env[dict[str, Any], Any], EzPickle):
         super().reset(seed=seed)
         chosen = {"seed": int(self.np_random.integers(2**31)), **(options or {})}
         seed = chosen["seed"]
-        if chosen.keys() != {"seed"} or not isinstance(seed, int | np.integer) or seed < 0:
-            raise ValueError(f"options may have a `seed`, a whole number from 0 on, got {options}")
+        whole = isinstance(seed, int | np.integer) and 0 <= seed < 2**63
+        if chosen.keys() != {"seed"} or not whole:
+            raise ValueError(f"options may have a `seed`, from 0 to 2**63 - 1, got {options}")
         one = replace(self._scenario, seed=int(seed))
         self._number = self._rounds  # no episode, if what follows fails
         self._simulation = prepare(

@@ -25,7 +25,7 @@ def unused(document: Document, scenario: Scenario) -> dict[Location, str]:
         found |= dict.fromkeys(idle, TRAINS_NOTHING)
     for rule in (*RADIO_RULES, *RULES):
         for path in [each for key in rule.keys.split() for each in _matches(document.data, key)]:
-            if not _is_default(scenario, path) and rule.idle(
+            if not is_default(scenario, path) and rule.idle(
                 scenario, _at(scenario, path[: rule.words])
             ):
                 found.setdefault(path, rule.why)
@@ -54,7 +54,7 @@ def _at(component: Any, path: Location) -> Any:
     return component
 
 
-def _is_default(component: Any, path: Location) -> bool:
+def is_default(component: Any, path: Location) -> bool:
     """Return whether a field is as if it were not written; False for what is no field.
 
     Files of runs have all fields written: those of hardware as in the catalogue, and those that
@@ -88,7 +88,7 @@ def _idle_options(written: Any, scenario: Scenario) -> list[Location]:
     idle = []
     for path in _numbers(written):
         holder = _at(scenario.method, path[:-1])
-        if not is_dataclass(holder) or _is_default(scenario.method, path):
+        if not is_dataclass(holder) or is_default(scenario.method, path):
             continue
         others = [*_others(scenario.method, path)]
         if others and all(_costs(scenario, other) == costs for other in others):
