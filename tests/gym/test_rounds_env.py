@@ -183,14 +183,17 @@ def test_a_reward_of_ones_own_and_the_accuracy_of_a_run_that_trains(tmp_path):
         env = RoundsEnv(
             scenario,
             act="selection",
-            rounds=1,
+            rounds=2,
             out=tmp_path,
-            reward=lambda info: info["personal_mean/accuracy"],
+            reward=lambda info: info.get("personal_mean/accuracy", 0.0),
         )
-    (step,) = played(env, [np.array([1, 0], np.int8)], seed=1)
+    _, before = env.reset(seed=1)
+    other, step = [env.step(np.array([1, 0], np.int8)) for _ in range(2)]
     run = Run.open(step[4]["run"])
-    assert step[1] == run.final("accuracy", "personal_mean")
-    assert run.series("accuracy", "personal_mean").round.tolist() == [-1, 0]
+    curve = run.series("accuracy", "personal_mean")
+    assert curve.round.tolist() == [-1, 1]
+    assert [before["personal_mean/accuracy"], step[1]] == curve.value.tolist()
+    assert other[1] == 0.0  # no accuracy of before, in a round that is not evaluated
     assert "shared" in run.states()
     del scenario["rounds.clients"]
     scenario["rounds"] = {"kind": "synchronous", "count": 1}

@@ -158,6 +158,8 @@ class RoundsEnv(gymnasium.Env[dict[str, Any], Any], EzPickle):
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Begin a run; `options={"seed": 3}` gives it this seed of the scenario.
 
+        Returns the observation, the seed, and the metrics before any training of a run that trains.
+
         Raises:
             ScenarioError: the scenario cannot be run with this seed; the message says where.
             ValueError: there is no such option, or it is no seed.
@@ -182,7 +184,7 @@ class RoundsEnv(gymnasium.Env[dict[str, Any], Any], EzPickle):
         self._federation.settle()
         self._watts = np.array([device.power for device in self._federation.devices])
         self._watchdog = Watchdog(self._federation, one.stall)
-        return observed(self._federation, 0), {"seed": one.seed}
+        return observed(self._federation, 0), {"seed": one.seed, **self._measured()}
 
     def step(self, action: Any) -> tuple[dict[str, Any], SupportsFloat, bool, bool, dict[str, Any]]:
         """Run a round.
