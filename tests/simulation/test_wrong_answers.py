@@ -59,6 +59,8 @@ NETWORK = [
      "W.joules must return a number of at least 0, got -1.0"),
     ("allocator", "cells.0.uplink.allocator", "", "shares(self, demands):", "None",
      "on the uplink of cell-0: `shares` must be of shape (transfers, blocks)"),
+    ("allocator", "cells.0.uplink.allocator", "", "shares(self, demands):",
+     "np.full(demands.efficiency.shape, None)", "`shares` must be numbers, got object"),
     ("rate", "cells.0.uplink.rate", "", "spectral_efficiency(self, sinr):", "2.0",
      "W.spectral_efficiency must return finite numbers of at least 0 of shape ("),
     ("antenna", "cells.0.antenna", "", "gain_db(self, azimuth, zenith):", "None",
@@ -88,6 +90,15 @@ NETWORK = [
      "W.run must return a generator: let it yield events, got None"),
 ]  # fmt: skip
 """Family, key, members before or base class, the member that is wrong, and what it returns."""
+
+
+def test_devices_may_be_chosen_as_an_array(tmp_path):
+    text = "def select(self, devices, count, rng):\n        return np.array(devices)[:count]\n"
+    (tmp_path / "w.py").write_text(f"{HEAD}@dataclass(frozen=True)\nclass W:\n    {text}")
+    (tmp_path / "s.yaml").write_text(BASE)
+    settings = f"rounds.select={tmp_path}/w.py:W"
+    (run,) = wfl_sim.run(tmp_path / "s.yaml", settings=settings, allow_plugins=True, out=tmp_path)
+    assert run.rounds > 0
 
 
 def refused(folder, text, key, before, member, answer):

@@ -257,10 +257,13 @@ def broken_rule(shares: Any, levels: Any, demands: Demands) -> str:
     if np.shape(levels) not in (expected, expected[:1]):
         return f"levels must be of shape {expected[:1]} or {expected}, got {np.shape(levels)}"
     shares, levels = np.asarray(shares), np.asarray(levels)
+    for name, given in (("`shares`", shares), ("levels", levels)):
+        if given.dtype.kind not in "biuf":
+            return f"{name} must be numbers, got {given.dtype}"
     if not ((shares >= 0) & (shares <= most)).all():
         return f"`shares` must lie in [0, 1], got {shares.min():.3g} to {shares.max():.3g}"
-    if (given := shares.sum(axis=0).max()) > most:
-        return f"a block is given {given:.3g} times: shares must add up to at most 1 per block"
+    if (total := shares.sum(axis=0).max()) > most:
+        return f"a block is given {total:.3g} times: shares must add up to at most 1 per block"
     parts = shares * levels if levels.ndim == 2 else levels[:, None]
     used = parts.sum(axis=1).max() if demands.spreads or levels.ndim == 1 else parts.sum()
     if not (levels >= 0).all() or not used <= most:

@@ -50,6 +50,6 @@ def selected(selector: Selector, devices: Clients, count: int, rng: np.random.Ge
         found = {id(each) for each in chosen}
         there = sum(map(found.__contains__, map(id, devices)))
         if len(found) == len(chosen) == there:
-            return chosen
+            return [*chosen]  # of an array, too
     rule = f"at most {count} distinct devices of the {len(devices)} it was given"
     raise AnswerError.of(selector, "select", rule, chosen)
