@@ -467,6 +467,24 @@ def test_a_value_is_no_hook():
         check_members(Mixed())
 
 
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: (Phase(trains="lora", local=Local()),), "a tuple of names, got 'lora'"),
+        (lambda: (Phase(trains=("lora",), local=3),), "local of a phase must be a Local, got 3"),
+        (lambda: (Part(name="lora", config=LoRA),), "'lora' must be an object, got a class"),
+        (lambda: (Part(name="lora", config="x"),), "config of part 'lora' must be a dataclass"),
+    ],
+)
+def test_parts_and_phases_that_cannot_be_are_said_at_the_method(make, said):
+    class Wrong(FedIT):
+        phases = property(lambda self: make())
+
+    with pytest.raises(LocatedError, match=said) as raised:
+        check_members(Wrong())
+    assert raised.value.path == ("method",)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_hooks_of_methods_can_be_called(kind):
     check_members(METHODS.find(kind)())

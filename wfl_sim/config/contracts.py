@@ -23,6 +23,8 @@ def check_dataclass(what: str, cls: object) -> None:
     """
     if not isinstance(cls, type):
         raise ValueError(f"{what} must be a dataclass, got {cls!r}")
+    if issubclass(cls, type):
+        raise ValueError(f"{what} must be an object, got a class: call it")
     if not is_dataclass(cls):
         raise ValueError(f"{what} must be a dataclass: write @dataclass(frozen=True) above it")
     if not cls.__dataclass_params__.frozen:  # type: ignore[attr-defined]

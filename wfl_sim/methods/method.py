@@ -182,7 +182,10 @@ def check_members(method: Any) -> None:
         LocatedError: there is one; a hook would be called in the middle of a run.
     """
     for member, kind in (("parts", Part), ("phases", Phase)):
-        given = getattr(method, member)
+        try:
+            given = getattr(method, member)
+        except ValueError as error:
+            raise LocatedError(str(error), "method") from None
         fits = isinstance(given, Sequence) and all(isinstance(each, kind) for each in given)
         if not (fits and (given or member == "parts")):
             with located("method"):

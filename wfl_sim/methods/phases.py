@@ -150,6 +150,11 @@ class Phase:
 
     def __post_init__(self) -> None:
         check_dataclass("the objective of a phase", type(self.objective))
+        for name in ("trains", "mutes"):
+            if isinstance(given := getattr(self, name), str):
+                raise ValueError(f"{name} of a phase must be a tuple of names, got {given!r}")
+        if not isinstance(self.local, Local):
+            raise ValueError(f"local of a phase must be a Local, got {self.local!r}")
 
     @property
     def optimizer_steps(self) -> int:
