@@ -70,6 +70,13 @@ def test_a_name_is_taken_once(shapes):
         shapes.add("square", Other)
 
 
+@pytest.mark.parametrize("name", ["", None, "two words", "./mine.py:Mine", Square])
+def test_a_kind_has_a_name_that_scenarios_can_say(shapes, name):
+    """`None` broke every later hint, and a decorator without brackets made the class a function."""
+    with pytest.raises(ValueError, match=r"^the name of a kind of shape must be a text of letters"):
+        shapes(name)(Square)
+
+
 def test_only_dataclasses_are_kinds(shapes):
     with pytest.raises(ValueError, match=r"^shape 'int' must be a dataclass: write @data"):
         shapes.add("int", int)
@@ -167,18 +174,18 @@ def test_a_module_that_lies_beside_a_file_says_how_it_is_found(shapes, tmp_path)
         shapes.find(SourcedStr("./mine.py:Mine", tmp_path))
 
 
-def installed(folder, code, target):
+def installed(folder, code, target, name="theirs"):
     """Write a package with an entry point, and return what a fresh interpreter says of it."""
     (folder / "thirdparts.py").write_text(code)
     info = folder / "thirdparts-1.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: thirdparts\nVersion: 1\n")
-    (info / "entry_points.txt").write_text(f"[wfl_sim.allocator]\ntheirs = thirdparts:{target}\n")
+    (info / "entry_points.txt").write_text(f"[wfl_sim.allocator]\n{name} = thirdparts:{target}\n")
     script = (
         f"import sys; sys.path.insert(0, {str(folder)!r})\n"
         "import wfl_sim.scenario.builtin_kinds\n"
         "from wfl_sim.protocols import ALLOCATORS\n"
-        "try: print(ALLOCATORS.find('theirs')().size, 'theirs' in ALLOCATORS.kinds())\n"
+        f"try: print({name!r} in ALLOCATORS.kinds(), ALLOCATORS.find({name!r})().size)\n"
         "except ValueError as error: print(error)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
@@ -186,7 +193,15 @@ def installed(folder, code, target):
 
 
 def test_a_package_adds_a_kind_by_entry_point(tmp_path):
-    assert installed(tmp_path, PLUGIN, "Mine") == "1 True"
+    assert installed(tmp_path, PLUGIN, "Mine") == "True 1"
+
+
+def test_a_package_cannot_take_the_name_of_a_built_in_kind(tmp_path):
+    """Its class was passed over in silence."""
+    assert installed(tmp_path, PLUGIN, "Mine", "equal") == (
+        "allocator 'equal': thirdparts:Mine has the name of another kind, which hides it: its "
+        "author must choose another"
+    )
 
 
 def test_a_broken_package_is_named(tmp_path):

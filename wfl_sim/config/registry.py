@@ -5,6 +5,7 @@ file and is therefore allowed only within `plugins_allowed`), or from an entry p
 package in the group ``wfl_sim.<family>``.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, is_dataclass
 from importlib.metadata import EntryPoint, entry_points
@@ -54,6 +55,8 @@ class Registry(Generic[T]):
     def __call__(self, name: str) -> Callable[[type[T]], type[T]]:
         """Return the decorator that adds a frozen dataclass under `name`."""
 
+        self._check_name(name)  # a class: the decorator without its brackets
+
         def register(cls: type[T]) -> type[T]:
             self.add(name, cls)
             return cls
@@ -64,13 +67,19 @@ class Registry(Generic[T]):
         """Register `cls` under `name`; it replaces itself, and a class of a cell another one.
 
         Raises:
-            ValueError: the name is taken, or the class is not a frozen dataclass.
+            ValueError: the name is taken or none, or the class is not a frozen dataclass.
         """
+        self._check_name(name)
+        check_dataclass(f"{self.family} {name!r}", cls)
         old = self._kinds.get(name, cls)
         if _identity(old) != _identity(cls) and {old.__module__, cls.__module__} != {"__main__"}:
             raise ValueError(f"{self.family} {name!r} is already registered: choose another name")
-        check_dataclass(f"{self.family} {name!r}", cls)
         self._kinds[name] = cls
+
+    def _check_name(self, name: Any) -> None:
+        if not (isinstance(name, str) and re.fullmatch(r"\w[\w.+-]*", name)):
+            what = "a text of letters, digits and -, as in @FAMILY('mine')"
+            raise ValueError(f"the name of a kind of {self.family} must be {what}, got {name!r}")
 
     def find(self, name: str) -> type[T]:
         """Return the class of a kind.
@@ -106,8 +115,10 @@ class Registry(Generic[T]):
 
     def kinds(self) -> Mapping[str, type[T]]:
         """Return every registered and installed kind, sorted by name."""
-        for name in self._installed():
-            self.find(name)
+        for name, point in self._installed().items():
+            if _identity(self.find(name)) != _identity(self._loaded(point)):
+                what = f"{point.value} has the name of another kind, which hides it"
+                raise ValueError(f"{self.family} {name!r}: {what}: its author must choose another")
         return dict(sorted(self._kinds.items()))
 
     def name_of(self, component: object) -> str:
