@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wfl_sim.config.answers import AnswerError
 from wfl_sim.data import IID, ByColumn, ByLabel, Dirichlet, Partition, QuantitySkew
 from wfl_sim.data.partition import divided
 from wfl_sim.randomness import stream
@@ -82,6 +83,28 @@ def test_dirichlet_draws_again_until_each_device_has_enough():
 def test_dirichlet_gives_up_with_advice():
     with pytest.raises(ValueError, match=r"alpha larger than 0\.01 \(tried 100 draws\)"):
         Dirichlet(alpha=0.01, minimum=20).split(labels_of(640, 4), 16, stream(0, "partition"))
+
+
+@pytest.mark.parametrize("kind", [Dirichlet, QuantitySkew])
+def test_no_alpha_helps_where_there_are_too_few_examples(kind):
+    """A larger alpha was advised after 100 draws, of which there was one."""
+    with pytest.raises(ValueError, match=r"10 are too few: .* more examples or less `minimum`$"):
+        kind(minimum=8).split(labels_of(10, 2), 4, stream(0, "partition"))
+
+
+def test_rows_may_come_in_any_sequence_of_whole_numbers():
+    class Cut:
+        def __init__(self, rows):
+            self.rows = rows
+
+        def split(self, labels, devices, rng):
+            return self.rows()
+
+    for rows in (lambda: iter([[0.0], [1.0]]), lambda: [range(1), [1]]):
+        found = divided(Cut(rows), labels_of(2, 2), 2, 1)
+        assert [part.tolist() for part in found] == [[0], [1]]
+    with pytest.raises(AnswerError, match=r"each at most once, got \[\[0.5\], \[1\]\]"):
+        divided(Cut(lambda: [[0.5], [1]]), labels_of(2, 2), 2, 1)
 
 
 @pytest.mark.parametrize("per_device", [1, 2, 3])

@@ -74,6 +74,13 @@ class TestExamples:
             Examples(("a", "b"), np.array([0]))
         with pytest.raises(ValueError, match="must not be negative, got -1"):
             Examples(("a",), np.array([-1]))
+        with pytest.raises(ValueError, match=r"must be whole, got 0\.5"):
+            Examples(("a", "b"), [1.0, 0.5])
+
+    def test_each_label_has_a_class(self):
+        """It ended in a traceback of the loss, in the middle of a run."""
+        with pytest.raises(ValueError, match="labels must be below the 1 classes, got 1"):
+            Shards((some(),), (some(),), some(), ("x",))
 
     def test_states_are_shown(self):
         assert repr(some()) == "Examples(4 texts, 2 labels)"
@@ -183,6 +190,7 @@ class TestCsv:
             (gzip.compress(b"text,label\n", mtime=0), ":1: not UTF-8 text but a gzip file"),
             (b"PK\x03\x04\xff", ":1: not UTF-8 text but a zip file or a spreadsheet"),
             (b"PAR1\x15\xff", ":1: not UTF-8 text but a Parquet file"),
+            (b"ARROW1\x00\xff", ":1: not UTF-8 text but an Arrow file"),
             ("text,label\n".encode("utf-16"), ":1: not UTF-8 text but UTF-16"),
         ],
     )
@@ -350,6 +358,14 @@ class TestHub:
         shards = Hub(name="somebody/some", partition=IID()).shards(2, seed=0)
         assert sum(map(len, (*shards.train, *shards.test))) == 20
         assert shards.remarks == ("somebody/some: 10 of 30 rows have no label: they are left out",)
+
+    def test_one_split_saved_to_disk_is_said(self, tmp_path, monkeypatch):
+        (tmp_path / "state.json").write_text("{}")
+        module = type(sys)("datasets")
+        module.load_dataset = None
+        monkeypatch.setitem(sys.modules, "datasets", module)
+        with pytest.raises(ValueError, match=r"is one split, .* use `DatasetDict\(train=\.\.\.\)"):
+            Hub(name=str(tmp_path)).rows()
 
     def test_without_datasets_the_extra_is_named(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "datasets", None)

@@ -19,7 +19,7 @@ class Examples:
 
     `pairs` has the second text of each example where texts come in pairs, else nothing.
 
-    Raises ValueError when there are not as many labels as texts, or a label is negative.
+    Raises ValueError when there are not as many labels as texts, or one is no whole number from 0.
     """
 
     columns: ClassVar[tuple[str, ...]] = ("texts", "pairs")
@@ -37,6 +37,8 @@ class Examples:
             )
         if labels.size and labels.min() < 0:
             raise ValueError(f"labels must not be negative, got {labels.min()}")
+        if (cut := labels != self.labels).any():
+            raise ValueError(f"labels must be whole, got {np.asarray(self.labels)[cut][0]}")
         for name in self.columns[1:]:
             if len(getattr(self, name)) not in (0, len(labels)):
                 found = len(getattr(self, name))
@@ -118,6 +120,9 @@ class Shards:
             raise ValueError(
                 f"test must have one shard per device, {len(self.train)}, got {len(self.test)}"
             )
+        most = max(each.labels.max(initial=0) for each in (*self.train, *self.test, self.pooled))
+        if most >= max(1, len(self.classes)):
+            raise ValueError(f"labels must be below the {len(self.classes)} classes, got {most}")
 
     def __len__(self) -> int:
         return len(self.train)

@@ -1,6 +1,7 @@
 """Data sets of the Hugging Face Hub."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated, Any, Self
 
 from wfl_sim.config.fields import FilePath
@@ -54,11 +55,17 @@ class Hub(Table):
 
 
 def load_hub(name: str, config: str | None, split: str) -> Any:
-    """Return a data set of the Hub, or raise what `datasets` raises when it cannot load."""
+    """Return a data set of the Hub, or raise what `datasets` raises when it cannot load.
+
+    Raises ValueError for a folder that it would not load.
+    """
     try:
         from datasets import load_dataset
     except ImportError:
         raise ImportError(
             f"{name}: a data set of the Hub needs the datasets package: pip install 'wfl_sim[hub]'"
         ) from None
+    if (Path(name) / "state.json").is_file():
+        what = "is one split, as `Dataset.save_to_disk` writes it"
+        raise ValueError(f"{name}: {what}: use `DatasetDict(train=...).save_to_disk`")
     return load_dataset(name, config, split=split)

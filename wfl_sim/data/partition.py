@@ -97,6 +97,9 @@ class Dirichlet:
             f"(tried {self.attempts} draws)"
         )
         if len(labels) < devices * self.minimum:
+            advice = (
+                f"{len(labels)} are too few: use fewer devices, more examples or less `minimum`"
+            )
             return _enough(self._draw(labels, devices, rng), self.minimum, advice)
         parts = self._draw(labels, devices, rng)
         for _ in range(self.attempts - 1):
@@ -229,9 +232,11 @@ def divided(
         labels = np.array([number[value] for value in values], dtype=np.int64)
     parts = partition.split(labels, devices, stream(seed, "data", "partition"))
     try:
-        found = [np.asarray(part, dtype=np.int64) for part in parts]
+        given = [np.asarray(part) for part in parts]
+        found = [part.astype(np.int64) for part in given]
         counts = np.bincount(np.concatenate(found), minlength=len(labels))
-        fits = len(found) == devices and len(counts) == len(labels) and counts.max() <= 1
+        whole = all((part == other).all() for part, other in zip(found, given, strict=True))
+        fits = len(found) == devices and len(counts) == len(labels) and counts.max() <= 1 and whole
     except (TypeError, ValueError):
         fits = False
     if not fits:
