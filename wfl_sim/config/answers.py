@@ -57,7 +57,7 @@ def numbers(
         AnswerError: it is no array of finite numbers from `least` to `most`, or of another shape.
     """
     try:
-        given = np.asarray(answer, dtype=np.float64)
+        given = np.asarray(None if np.iscomplexobj(answer) else answer, dtype=np.float64)
         same = given.shape == tuple(shape)
         found = given if same else np.broadcast_to(given, tuple(shape))
     except (TypeError, ValueError):

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 import channel_models as cm
 from channel_models.elementary import cubed, exp, expm1, rounded
-from wfl_sim.config.answers import numbers
+from wfl_sim.config.answers import AnswerError, numbers
 
 _GRID: Final = np.asarray(cm.db_to_linear(np.arange(-300, 401) / 10.0))
 _NOTHING: Final = 1e-4
@@ -74,6 +74,8 @@ def _over_grid(rate: cm.RateMap, fading: cm.Fading) -> NDArray[np.float64]:
 def _averaged(rate: cm.RateMap, fading: cm.Fading) -> NDArray[np.float64]:
     said = rate.spectral_efficiency(_GRID)
     numbers(rate, "spectral_efficiency", said, _GRID.shape, least=0, broadcast=False)
+    if not isinstance(said, np.ndarray):
+        raise AnswerError.of(rate, "spectral_efficiency", "an array of NumPy", said)
     return mean_efficiency(rate, fading, _GRID)
 
 
