@@ -15,7 +15,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from channel_models.units import Unit, watt_to_dbm
 from wfl_sim.config.fields import FilePath, Shorthand
-from wfl_sim.config.registry import From
+from wfl_sim.config.registry import From, own_defaults
 from wfl_sim.device_models import Hardware, HardwareReference
 from wfl_sim.scenario.builtin_kinds import FAMILIES
 
@@ -88,7 +88,8 @@ def default(cls: type, each: "Field[Any]", unit: str) -> str:
     if each.default is MISSING and each.default_factory is MISSING:
         return "required"
     value = each.default if each.default is not MISSING else each.default_factory()  # type: ignore[misc]
-    return _shown(value, unit)
+    own = [f"`{key}` {_shown(other, '')}" for key, other in own_defaults(each).items()]
+    return f"{_shown(value, unit)}, with {', '.join(own)}" if own else _shown(value, unit)
 
 
 def _shown(value: Any, unit: str) -> str:

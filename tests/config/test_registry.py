@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import pytest
@@ -12,7 +12,7 @@ from tests.fixtures.runs import BASE
 from wfl_sim.config.documents import SourcedStr
 from wfl_sim.config.errors import ScenarioError, did_you_mean
 from wfl_sim.config.plugin_code import plugins_allowed
-from wfl_sim.config.registry import Registry, describe
+from wfl_sim.config.registry import From, Registry, describe
 from wfl_sim.rounds.selection.selector import Selector
 from wfl_sim.scenario.builtin_kinds import FAMILIES
 from wfl_sim.scenario.loading import load
@@ -43,6 +43,7 @@ class Square:
     """
 
     side: float = 1.0
+    colour: str = "blue"
 
 
 @pytest.fixture
@@ -68,6 +69,29 @@ def test_a_name_is_taken_once(shapes):
 
     with pytest.raises(ValueError, match=r"^shape 'square' is already registered: choose "):
         shapes.add("square", Other)
+
+
+@dataclass(frozen=True)
+class Framed:
+    """A square of two, unless told otherwise."""
+
+    inside: Square = field(default_factory=lambda: Square(side=2.0, colour="red"))
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ({}, Square(2.0, "red")),
+        ({"inside": {}}, Square(2.0, "red")),
+        ({"inside": {"side": 3.0}}, Square(3.0, "red")),
+        ({"inside": {"side": 1.0, "colour": "blue"}}, Square(1.0, "blue")),
+        ({"inside": Square()}, Square()),
+    ],
+)
+def test_a_key_leaves_the_others_as_the_default_has_them(shapes, written, meant):
+    """With `local: {steps: 4}` methods learned at another rate than their own."""
+    shapes.add("framed", Framed)
+    assert From(shapes)._build({"kind": "framed", **written}).inside == meant
 
 
 @pytest.mark.parametrize("name", ["", None, "two words", "./mine.py:Mine", Square])

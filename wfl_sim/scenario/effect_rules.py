@@ -234,7 +234,7 @@ RULES: Final = (
             isinstance(rounds.select, EnergyAware)
             and not any(group.battery for group in scenario.devices)
         ),
-        "where no device has a battery: it is `random`",
+        "where no device has a battery: it is `random`, by other draws",
     ),
     Rule(
         "rounds.select.alpha",
