@@ -204,7 +204,7 @@ class TestCsv:
         made = Csv(path=path, text=("title", "text"), partition=IID()).shards(2, seed=0)
         texts = [text for part in (*made.train, *made.test) for text in part.texts]
         assert sorted(texts) == 20 * ["a b"] + ["b"]
-        assert made.remarks == (f"{path}: 1 of 22 rows have no text: they are left out",)
+        assert made.remarks[0] == f"{path}: 1 of 22 rows have no text: they are left out"
 
     @pytest.mark.parametrize(
         ("options", "message"),
@@ -469,6 +469,22 @@ def test_an_official_test_set_is_the_pooled_one(tmp_path: Path) -> None:
 def test_an_official_test_set_is_other_than_what_is_learned(data) -> None:
     with pytest.raises(ValueError, match="test must be other examples than those to learn from"):
         data()
+
+
+def test_texts_that_are_learned_from_and_judged_on_are_said(tmp_path: Path) -> None:
+    """Rows that stand twice, or an official test set cut from the rows to learn from."""
+    rows = [f"text {i},{'ab'[i % 2]}" for i in range(40)]
+    train = write(tmp_path / "a.csv", "\n".join(["text,label", *rows]))
+    data = Csv(path=train, partition=IID())
+    assert data.shards(2, 0).remarks == ()
+    test = write(tmp_path / "b.csv", "\n".join(["text,label", "new,a", *rows[:9]]))
+    learned = {text for part in data.shards(2, 0).train for text in part.texts}
+    share = 10 * round(sum(f"text {i}" in learned for i in range(9)))
+    (said,) = replace(data, test=test).shards(2, 0).remarks
+    assert said.startswith(f"about {share}% of the texts to be judged on are learned from, too")
+    twice = write(tmp_path / "c.csv", "\n".join(["text,label", *rows[:2] * 20]))
+    (said,) = replace(data, path=twice).shards(2, 0).remarks
+    assert said.startswith("about 100% of the texts to be judged on")
 
 
 def test_an_official_test_set_needs_no_column_of_users(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -98,6 +98,22 @@ def left_out(rows: int, parts: Sequence[NDArray[np.int64]], column: str | None) 
     rest = rows - sum(len(part) for part in parts)
     why = "" if column is None else f", by their {column!r}"
     return (f"{rest:,} of {rows:,} rows have no device{why}: they are left out",) if rest else ()
+
+
+def repeated(train: Sequence[Examples], tested: Examples) -> tuple[str, ...]:
+    """Return a line that says about how many texts to be judged on are learned from, if any is.
+
+    It is the same for most seeds, so that a sweep over them says it once.
+    """
+    learned = {row for each in train for row in _rows(each)}
+    share = sum(row in learned for row in _rows(tested)) / max(1, len(tested))
+    many = "a few" if share < 0.05 else f"about {10 * round(10 * share)}%"
+    what = "texts to be judged on are learned from, too: their rows are given more than once"
+    return (f"{many} of the {what}",) if share else ()
+
+
+def _rows(examples: Examples) -> Iterator[tuple[str, str]]:
+    return zip(examples.texts, examples.pairs or examples.texts, strict=True)
 
 
 def check_sharding(*, tokens: int, test_fraction: float, concept_shift: float) -> None:

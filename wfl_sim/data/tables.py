@@ -16,7 +16,7 @@ from wfl_sim.config.fields import FilePath
 from wfl_sim.config.registry import From
 from wfl_sim.data.examples import Examples, Padding, Shards
 from wfl_sim.data.partition import IID, PARTITIONS, Dirichlet, Partition, divided, in_order
-from wfl_sim.data.sharding import DATA, check_sharding, draw_rows, left_out, shards
+from wfl_sim.data.sharding import DATA, check_sharding, draw_rows, left_out, repeated, shards
 from wfl_sim.data.text_file import Source, TextFile, check_apart, scalar
 
 _LONGEST_FIELD: Final = 2**30
@@ -123,7 +123,7 @@ class Table(Source):
             seed=seed,
         )
         if self.test is None:
-            return replace(made, remarks=remarks)
+            return replace(made, remarks=remarks + repeated(made.train, made.pooled))
         official = self.official()
         tested, more = official._labelled()
         if unknown := {row.label for row in tested} - {*names}:
@@ -133,7 +133,9 @@ class Table(Source):
             )
         if not tested:
             raise ValueError(f"{official.source}: no rows")
-        return replace(made, pooled=self._examples(tested, names), remarks=remarks + more)
+        pooled = self._examples(tested, names)
+        more += repeated(made.train, pooled)
+        return replace(made, pooled=pooled, remarks=remarks + more)
 
     @abstractmethod
     def official(self) -> Self:
