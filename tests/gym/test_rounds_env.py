@@ -244,6 +244,26 @@ def test_a_reset_that_cannot_be_is_one_line():
         RoundsEnv({**SCENARIO, "devices": [far]}, act="selection").reset(seed=1)
 
 
+def test_a_round_without_an_end_truncates_the_episode(tmp_path):
+    """An agent that tries little power far away ended its own training in an error."""
+    ring = {"kind": "ring", "radius": "3 km", "min_distance": "2.9 km"}
+    far = {"count": 1, "hardware": "jetson-orin-nano", "area": ring, "reach": "outage"}
+    scenario = {**SCENARIO, "devices": [*SCENARIO["devices"], far], "stall": "20 s"}
+    env = RoundsEnv(scenario, act=("selection", "power"), out=tmp_path)
+    env.reset(options={"seed": 3})
+    least = {"selection": np.array([0, 0, 0, 1]), "power": np.full(4, 0.01)}
+    observation, reward, over, cut, info = env.step(least)
+    assert (over, cut, info["arrived"]) == (False, True, [])
+    assert info["stalled"].startswith("stall: nothing has completed since")
+    assert -reward == info["seconds"] > 20
+    assert env.observation_space.contains(observation)
+    with pytest.raises(ResetNeeded):
+        env.step(least)
+    env.reset(options={"seed": 3})
+    assert not env.step({**least, "selection": np.array([1, 1, 1, 0]), "power": np.ones(4)})[3]
+    assert not [*tmp_path.iterdir()]
+
+
 def test_a_reward_that_is_no_number_is_named():
     env = RoundsEnv(SCENARIO, act="selection", reward=lambda info: None)
     env.reset(seed=1)

@@ -128,6 +128,14 @@ def apply(decisions: Mapping[str, Numbers], federation: Federation, watts: Numbe
         federation.radio.limit_power(np.array([each.power for each in federation.devices]))
 
 
+def worth(given: Any) -> float:
+    """Return what a reward has given. TypeError where it is no number."""
+    try:
+        return float(given)
+    except (TypeError, ValueError):
+        raise TypeError(f"`reward` must return a number, got {given!r}") from None
+
+
 _SHOWN: Final[Mapping[str, tuple[float, float, Callable[[Device], float]]]] = {
     "available": (0.0, 1.0, lambda device: float(device.available)),
     "battery": (0.0, 1.0, lambda device: device.battery_level),

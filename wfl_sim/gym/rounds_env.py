@@ -27,6 +27,7 @@ from wfl_sim.gym.decisions import (
     observation_space,
     observed,
     prepared,
+    worth,
 )
 from wfl_sim.network.devices.device import Device
 from wfl_sim.network.federation.federation import Federation
@@ -190,7 +191,8 @@ class RoundsEnv(gymnasium.Env[dict[str, Any], Any], EzPickle):
         """Run a round.
 
         Returns:
-            Observation, reward, whether the episode is over, False, and what happened: `seconds`
+            Observation, reward, whether the episode is over, whether the round came to no end
+            within `stall` of the scenario (`stalled` says who waits), and what happened: `seconds`
             and `joules` of the round, `asked` and `arrived` (devices), and the metrics of a run
             that trains. The last step of an episode names the `run` folder, if one is written.
 
@@ -198,7 +200,7 @@ class RoundsEnv(gymnasium.Env[dict[str, Any], Any], EzPickle):
             ResetNeeded: no episode has begun, or it is over.
             TypeError: `reward` has returned no number.
             InvalidAction: the action has not a value of the space for each device.
-            ScenarioError: the round has no end; the episode is over.
+            ScenarioError: the clock stands still, or a kind has answered what it must not.
         """
         if self._number >= self._rounds:
             raise gymnasium.error.ResetNeeded("no episode is going on: call reset()")
@@ -210,33 +212,31 @@ class RoundsEnv(gymnasium.Env[dict[str, Any], Any], EzPickle):
         cohort = [each for each in federation.available() if chosen is None or chosen[each.index]]
         arrived: list[int] = []
         process = env.process(self._round(cohort, arrived))
+        number, info = self._number + 1, dict[str, Any]()
         try:
             self._watchdog.run(process)
         except LocatedError as error:
             self._number = self._rounds
-            raise self._loaded.error(error) from error
-        self._number += 1
-        over = self._number >= self._rounds or federation.all_lost
-        info: dict[str, Any] = {
+            if error.path != ("stall",):
+                raise self._loaded.error(error) from error
+            info["stalled"] = str(self._loaded.error(error))
+        over = "stalled" not in info and (number >= self._rounds or federation.all_lost)
+        self._number = self._rounds if over or info else number
+        info |= {
             "seconds": env.now - start,
             "joules": self._joules() - joules,
             "asked": [device.index for device in cohort],
             "arrived": arrived,
         }
         if over:
-            self._number = self._rounds
             federation.finish()
         info |= self._measured()
         if over and self._out is not None:
             info["run"] = str(self._written(self._out))
-        given = self._reward(info)
-        try:
-            reward = float(given)
-        except (TypeError, ValueError):
-            raise TypeError(f"`reward` must return a number, got {given!r}") from None
+        reward = worth(self._reward(info))
         if "power" in decisions:  # what is shown holds for any next action
             apply({"power": np.ones(len(federation.devices))}, federation, self._watts)
-        return observed(federation, self._number), reward, over, False, info
+        return observed(federation, number), reward, over, "stalled" in info, info
 
     def close(self) -> None:
         """End the episode, and close what is open; `reset` begins another one."""
