@@ -148,9 +148,40 @@ class McsRate:
         together while they move it by at most half a dB. Other arguments are those of
         `transport_efficiency`.
         """
+        carried, _, offset_db = self._learned(known, sinr, weight, first, offset_db, blocks)
+        return carried, offset_db
+
+    def learned_errors(
+        self,
+        known: FloatArray,
+        sinr: FloatArray,
+        weight: FloatArray,
+        first: Indices,
+        offset_db: FloatArray,
+        blocks: float,
+    ) -> tuple[Indices, FloatArray]:
+        """MCS of the first of so many transport blocks, and the mean of their `first_errors`.
+
+        Arguments are those of `learned_efficiency`.
+        """
+        sizes = np.diff(np.append(first, len(sinr)))
+        seen = known * np.repeat(db_to_linear(-offset_db), sizes)
+        chosen = self.first_errors(seen, sinr, weight, first)[0]
+        return chosen, self._learned(known, sinr, weight, first, offset_db, blocks)[1]
+
+    def _learned(
+        self,
+        known: FloatArray,
+        sinr: FloatArray,
+        weight: FloatArray,
+        first: Indices,
+        offset_db: FloatArray,
+        blocks: float,
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Mean bit/s/Hz, mean error probability of first transmissions, and the next offsets."""
         loop = self.outer_loop or OuterLoop()
         steps = max(1, math.ceil(2.0 * blocks * loop.step))
-        total, sizes = np.zeros(len(first)), np.diff(np.append(first, len(sinr)))
+        total, sizes = np.zeros((2, len(first))), np.diff(np.append(first, len(sinr)))
         # The truth stays: what each MCS would carry, and its errors, are looked up.
         true_db = self._effective_db(sinr, weight, first)
         index = np.arange(len(true_db))[:, None]
@@ -160,9 +191,10 @@ class McsRate:
         for _ in range(steps):
             seen = known * np.repeat(db_to_linear(-offset_db), sizes)
             chosen = self._goodput_at(index, self._effective_db(seen, weight, first)).argmax(axis=0)
-            offset_db = loop.expected(offset_db, errors[chosen, each], blocks / steps)
-            total += carried[chosen, each]
-        return total / steps, offset_db
+            failed = errors[chosen, each]
+            offset_db = loop.expected(offset_db, failed, blocks / steps)
+            total += carried[chosen, each], failed
+        return total[0] / steps, total[1] / steps, offset_db
 
     def _scheme(
         self, known: FloatArray, sinr: FloatArray, weight: FloatArray, first: Indices

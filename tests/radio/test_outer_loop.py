@@ -82,6 +82,13 @@ def test_errors_come_to_the_target_where_what_is_known_is_old(tmp_path, without)
     assert seconds(learned) > seconds(without)
 
 
+def test_the_record_has_the_mean_of_what_the_loop_does_within_a_sample(tmp_path):
+    """By default a failure moves it by 1 dB: the first block of a sample fails more often."""
+    settings = (LOOP.replace("step: 0.2 dB", "target: 0.1"), "model.payload=4 Mbit")
+    learned = outcome(tmp_path, *settings, "devices.0.count=1", text=FAST)
+    assert first_errors(learned) == pytest.approx(0.1, abs=0.015)
+
+
 def test_a_loop_of_no_step_changes_nothing(tmp_path, without):
     still = outcome(tmp_path, LOOP.replace("0.2", "0"), text=FAST)
     assert [(s.start, s.end) for s in still.spans] == [(s.start, s.end) for s in without.spans]

@@ -221,7 +221,9 @@ class BandPlan:
     ) -> None:
         """Keep what the links have in this step, before `record`."""
         if known.learned is not None:
-            known = replace(known, strength=self._backed_off(), learned=None)
+            # Rates move the offsets; a sample keeps those of the beginning.
+            learned = replace(known.learned, offset=known.learned.offset.copy())
+            known = replace(known, learned=learned)
         grid, rate = (self.band.rates, self.traffic, shares, level), self._rate[self.planned]
         self.samples.append(partial(link_samples, *grid, present, known, rate, self.band.recorded))
 

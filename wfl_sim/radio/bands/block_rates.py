@@ -200,21 +200,29 @@ class BlockRates:
         share: FloatArray,
         first: NDArray[np.intp],
         modulation: NDArray[np.intp] | None = None,
+        learned: Learned | None = None,
     ) -> tuple[NDArray[np.intp], FloatArray] | None:
         """MCS and first-transmission errors of entries, as `McsRate.first_errors`; or None.
 
-        `modulation` is that of each of the entries' links, as in `ChannelState`.
+        `modulation` and `learned` are those of the entries' links, as in `ChannelState`.
         """
         if modulation is not None:
-            mine, each = self._parts, [known, sinr, share]
+            mine, each, begin = self._parts, [known, sinr, share], np.zeros(1, dtype=np.intp)
             pairs = [
-                mine[modulation[i]].schemes(*(a[one] for a in each), np.zeros(1, dtype=np.intp))
+                mine[modulation[i]].schemes(
+                    *(a[one] for a in each),
+                    begin,
+                    learned=learned and Learned(learned.offset[i : i + 1], learned.blocks),
+                )
                 for i, one in enumerate(map(slice, first, np.append(first[1:], len(sinr))))
             ]
             if any(pair is None for pair in pairs) or not pairs:
                 return None
             chosen, errors = zip(*pairs, strict=True)
             return np.concatenate(chosen), np.concatenate(errors)
+        if learned is not None and len(first):
+            state = learned.offset, learned.blocks
+            return self.rate.learned_errors(known, sinr, share, first, *state)  # type: ignore[attr-defined, no-any-return]
         found = getattr(self.rate, "first_errors", None)
         return None if found is None or not len(first) else found(known, sinr, share, first)
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from channel_models.elementary import log10
-from wfl_sim.radio.bands.block_rates import BlockRates, ChannelState
+from wfl_sim.radio.bands.block_rates import BlockRates, ChannelState, Learned
 from wfl_sim.radio.bands.medium import ActiveTransfers
 from wfl_sim.radio.power.transmit_power import on_blocks
 
@@ -45,8 +45,9 @@ def link_samples(
     link, block = np.nonzero(shares)
     first = np.flatnonzero(np.diff(link, prepend=-1))
     modulation = None if known.modulation is None else known.modulation[link[first]]
+    learned = known.learned and Learned(known.learned.offset[link[first]], known.learned.blocks)
     entries = seen[link, block], sinr[link, block], shares[link, block]
-    schemes = rates.schemes(*entries, first, modulation)
+    schemes = rates.schemes(*entries, first, modulation, learned)
     found = []
     for number, device in enumerate(traffic.links.tolist()):
         mine = np.flatnonzero(shares[number])
