@@ -22,8 +22,9 @@ class UMa(Tr38901Model):
         NLOS = max(PL_LOS, 13.54 + 39.08 log10 d_3D + 20 log10 f - 0.6 (h_UT - 1.5))
         optional NLOS = 32.4 + 20 log10 f + 30 log10 d_3D
 
-    Valid for 10 m <= d_2D <= 5 km, 0.5 to 100 GHz, 1.5 m <= h_UT <= 22.5 m. Shadowing: 4 dB (LOS),
-    6 dB (NLOS), 7.8 dB (optional NLOS); decorrelation 37 m and 50 m (Table 7.5-6).
+    Valid for 10 m <= d_2D <= 5 km, 0.5 to 100 GHz, 1.5 m <= h_UT <= 22.5 m, h_BS = 25 m (others are
+    extrapolated). Shadowing: 4 dB (LOS), 6 dB (NLOS), 7.8 dB (optional NLOS); decorrelation 37 m
+    and 50 m (Table 7.5-6).
     ``environment_height`` is h_E: 1 m for terminals below 13 m; higher terminals may see a random
     one, see `draw_environment_height`.
     """
@@ -93,8 +94,9 @@ class UMi(Tr38901Model):
         NLOS = max(PL_LOS, 22.4 + 35.3 log10 d_3D + 21.3 log10 f - 0.3 (h_UT - 1.5))
         optional NLOS = 32.4 + 20 log10 f + 31.9 log10 d_3D
 
-    Valid for 10 m <= d_2D <= 5 km, 0.5 to 100 GHz, 1.5 m <= h_UT <= 22.5 m. Shadowing: 4 dB (LOS),
-    7.82 dB (NLOS), 8.2 dB (optional NLOS); decorrelation 10 m and 13 m (Table 7.5-6).
+    Valid for 10 m <= d_2D <= 5 km, 0.5 to 100 GHz, 1.5 m <= h_UT <= 22.5 m, h_BS = 10 m (others are
+    extrapolated). Shadowing: 4 dB (LOS), 7.82 dB (NLOS), 8.2 dB (optional NLOS); decorrelation 10 m
+    and 13 m (Table 7.5-6).
     """
 
     optional_nlos: bool = False

@@ -93,6 +93,32 @@ def test_a_power_without_a_unit_is_in_watts_and_said(tmp_path):
         assert [*loud_remarks(scenario(tmp_path, f"devices.0.power={meant}"))] == []
 
 
+def test_a_height_that_a_path_loss_was_not_fitted_for_is_said(tmp_path):
+    from wfl_sim.simulation.scenario_remarks import height_remarks
+
+    high = scenario(tmp_path, "cells.0.height=40 m", "cells.0.channel.pathloss=umi")
+    ((path, text),) = height_remarks(high)
+    assert path == ("cells", 0, "height")
+    assert text.startswith("umi is of base stations at 10 m")
+    for fine in (
+        "height: 10 m, channel: {pathloss: umi}",
+        "height: 40 m, channel: {pathloss: rma}",
+    ):
+        assert [*height_remarks(scenario(tmp_path, f"cells.0={{{fine}}}"))] == []
+
+
+def test_no_wall_is_between_devices_in_a_building_and_cells_in_it(tmp_path):
+    """PL_tw is of UMa, UMi and RMa: an office is indoors as a whole (TR 38.901 section 7.2)."""
+    text = BASE.replace("count: 4", "count: 50")
+    near = "area={radius: 60 m, min_distance: 3 m}"
+    settings = f"devices.0.{near}", f"devices.1.{near}", "cells.0.channel.pathloss=inh"
+    alike = [
+        place(scenario(tmp_path, *settings, f"devices.0.indoor={share}", text=text)).gains[0, :50]
+        for share in (0, 1)
+    ]
+    assert alike[0] == pytest.approx(alike[1], rel=1e-12)
+
+
 def test_walls_cost_what_the_table_says(tmp_path):
     """PL_tw + 0.5 x depth, the less of two draws up to 25 m, and 4.4 dB about it."""
     text = BASE.replace("count: 4", "count: 1500")

@@ -15,6 +15,10 @@ BOARD = "{base: raspberry-pi-5, receive_power: 3 W}"
 SLOW = "{base: raspberry-pi-5, bandwidth: 1 GB/s}"
 OTHER = "{carrier: 2.1 GHz, subcarrier_spacing: 15 kHz, position: [300, 0]}"
 THREE = "layout={kind: hexagonal, rings: 0, sectors: 3}"
+NEAR = "devices.0.area={radius: 60 m, min_distance: 5 m}"
+OFFICE = "cells.0.channel.pathloss=inh"
+INSIDE = "{channel: {pathloss: inh, entry: {model: high}}}"
+RISING = [*range(29)]
 AIR = "rounds={kind: over-the-air, count: 2}"
 NOTHING = "with a synthetic model, which trains nothing and has its payload given"
 
@@ -62,6 +66,35 @@ def said(files, *settings, text=GOOD):
         ([f"cells=[{{bias: 3 dB}}, {OTHER}]"], None),
         (["cells.0.channel.entry={model: high}"], "has no effect where no device is in a building"),
         (["cells.0.channel.entry={model: high}", "devices.0.indoor=0.5"], None),
+        ([OFFICE, "devices.0.indoor=0.5"], "where all cells are in the building"),
+        (
+            [f"cells=[{INSIDE}, {OTHER}]", "devices.0.indoor=0.5"],
+            "where the cell is in the building",
+        ),
+        (
+            ["cells.0.channel.pathloss={kind: uma, condition: los, optional_nlos: true}"],
+            "line of sight",
+        ),
+        (["cells.0.channel.pathloss={kind: uma, optional_nlos: true}"], None),
+        (
+            ["cells.0.channel.pathloss={kind: inh, condition: los, office: open}", NEAR],
+            "`condition` fixes",
+        ),
+        (["cells.0.channel.pathloss={kind: inh, office: open}", NEAR], None),
+        (["cells.0={height: 40 m, channel: {pathloss: macro}}"], "knows no heights"),
+        (["cells.0={height: 40 m, antenna: sector, channel: {pathloss: macro}}"], None),
+        (["cells.0.channel.pathloss=macro", "devices.0.height=9 m"], "knows no heights"),
+        (["devices.0.height=9 m"], None),
+        (["cells.0.channel.fading=block", "devices.0.speed=9 m/s"], "a pace of its own"),
+        ([f"cells.0.uplink.rate={{kind: mcs, gap: 1 dB, thresholds: {RISING}}}"], "thresholds"),
+        (["cells.0.uplink.rate={kind: mcs, gap: 1 dB}"], None),
+        (["cells.0.uplink.rate={kind: mcs, modulation: 8}"], "no more bits a symbol"),
+        (["cells.0.uplink.rate={kind: mcs, modulation: 8, table: 256qam}"], "no more bits"),
+        (["cells.0.uplink.rate={kind: mcs, modulation: 4}"], None),
+        (["cells.0.antenna={kind: panel, columns: 4}"], "fixed beams are ports"),
+        (["cells.0.antenna={kind: panel, columns: 4, misalignment: 2 deg}"], None),
+        (["cells.0.downlink.rateless=true", "rounds.clients=1"], "in rounds of one device"),
+        (["cells.0.downlink.rateless=true"], None),
         (["cells.0.channel.fading={kind: block, delay_spread: 99 ns}"], "with a flat profile"),
         (["cells.0.channel.fading={kind: block, delay_spread: 99 ns, profile: tdl-a}"], None),
         (["cells.0.tdd={pattern: DU, special: [8, 4, 2]}"], "in a pattern without a special slot"),

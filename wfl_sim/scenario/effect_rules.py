@@ -1,6 +1,6 @@
 """Where keys have no effect: a table of keys, conditions and reasons.
 
-Those of networks are in `radio_effect_rules`.
+Those of networks are in `radio_effect_rules` and `channel_effect_rules`.
 """
 
 from collections.abc import Callable

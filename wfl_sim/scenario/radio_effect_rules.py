@@ -2,7 +2,6 @@
 
 from typing import Any, Final
 
-from channel_models import LogNormal, Sector, Static
 from wfl_sim.methods.method import SplitModel, needs
 from wfl_sim.radio.allocation import Fixed, Hungarian, ProportionalFair, WaterFilling
 from wfl_sim.radio.allocation.channel_unaware import CHANNEL_UNAWARE, RoundRobin, Weighted
@@ -39,28 +38,6 @@ RADIO_RULES: Final = (
         "cells.*.bias",
         lambda scenario, _: len({cell.bias for cell in scenario.base_stations}) == 1,
         "where all cells have the same",
-    ),
-    Rule(
-        "cells.*.channel.entry",
-        lambda scenario, _: not any(group.indoor for group in scenario.devices),
-        "where no device is in a building",
-    ),
-    Rule(
-        "cells.*.channel.shadowing cells.*.channel.entry cells.*.antenna",
-        lambda _, cell: cell.channel.link_gains is not None,
-        "beside whole gains from a file",
-        words=2,
-    ),
-    Rule(
-        "cells.*.channel.pathloss.sigma",
-        lambda _, channel: channel.shadowing != LogNormal(sigma=channel.pathloss.sigma),
-        "beside a `shadowing`",
-        words=3,
-    ),
-    Rule(
-        "cells.*.channel.fading.delay_spread",
-        lambda _, fading: getattr(fading, "profile", "") == "flat",
-        "with a flat profile",
     ),
     Rule(
         "cells.*.tdd.special",
@@ -115,12 +92,6 @@ RADIO_RULES: Final = (
             and not any(each.direction == "uplink" for each in cell.traffic)
         ),
         "over the air, where all send values at once",
-        words=2,
-    ),
-    Rule(
-        "cells.*.uplink.csi_delay cells.*.downlink.csi_delay",
-        lambda _, cell: isinstance(cell.channel.fading, Static),
-        "without fading",
         words=2,
     ),
     Rule(
@@ -191,6 +162,15 @@ RADIO_RULES: Final = (
         words=2,
     ),
     Rule(
+        "cells.*.downlink.broadcast cells.*.downlink.share cells.*.downlink.rateless",
+        lambda scenario, _: (
+            type(scenario.rounds) is Synchronous
+            and scenario.cohort == 1
+            and not any(group.moves for group in scenario.devices)
+        ),
+        "in rounds of one device",
+    ),
+    Rule(
         "cells.*.downlink.harq",
         lambda scenario, cell: (
             _one_download(scenario, cell)
@@ -201,31 +181,11 @@ RADIO_RULES: Final = (
         words=2,
     ),
     Rule(
-        "cells.*.antenna",
-        lambda scenario, cell: _sectored(scenario) and not isinstance(cell.antenna, Sector),
-        "where sites have three sectors: their antennas have a direction (`sector`, `panel`)",
-    ),
-    Rule(
-        "cells.*.antenna.boresight",
-        lambda scenario, _: _sectored(scenario),
-        "where sites have three sectors, to 30, 150 and 270 degrees",
-    ),
-    Rule(
-        "cells.*.antenna.downtilt",
-        lambda _, antenna: getattr(antenna, "misalignment", None) is not None,
-        "with a beam that follows each device",
-    ),
-    Rule(
         "cells interference layout handover backhaul record.radio",
         lambda scenario, _: isinstance(scenario.rounds, Centralised),
         "in centralised training, which sends nothing",
     ),
 )
-
-
-def _sectored(scenario: Scenario) -> bool:
-    """Return whether a layout makes three cells of the one that is written."""
-    return getattr(scenario.layout, "sectors", 1) == 3
 
 
 def _alone(scenario: Scenario, cell: CellConfig) -> bool:

@@ -9,6 +9,7 @@ from wfl_sim.config.errors import Location
 from wfl_sim.device_models.hardware import Hardware
 from wfl_sim.device_models.hardware_reference import HardwareReference, catalogue
 from wfl_sim.learning.synthetic import Synthetic, SyntheticLearner
+from wfl_sim.scenario.channel_effect_rules import CHANNEL_RULES
 from wfl_sim.scenario.effect_rules import RULES, TRAINS_NOTHING
 from wfl_sim.scenario.radio_effect_rules import RADIO_RULES
 from wfl_sim.scenario.scenario import Scenario
@@ -23,7 +24,7 @@ def unused(document: Document, scenario: Scenario) -> dict[Location, str]:
     if isinstance(scenario.model, Synthetic) and isinstance(document.data.get("method"), dict):
         idle = _idle_options(document.data["method"], scenario)
         found |= dict.fromkeys(idle, TRAINS_NOTHING)
-    for rule in (*RADIO_RULES, *RULES):
+    for rule in (*CHANNEL_RULES, *RADIO_RULES, *RULES):
         for path in [each for key in rule.keys.split() for each in _matches(document.data, key)]:
             if not is_default(scenario, path) and rule.idle(
                 scenario, _at(scenario, path[: rule.words])

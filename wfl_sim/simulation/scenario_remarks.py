@@ -6,7 +6,7 @@ from math import log10
 from pathlib import Path
 from typing import Final
 
-from channel_models import AttenuatedShannon
+from channel_models import AttenuatedShannon, UMa, UMaAV, UMi, UMiAV
 from wfl_sim.config.errors import Location
 from wfl_sim.device_models.availability import TraceAvailability
 from wfl_sim.device_models.mobility.trace import Trace
@@ -16,7 +16,7 @@ from wfl_sim.network.carriers.backhaul_graph import nearest
 from wfl_sim.radio.allocation import MinimumEnergy, MinimumMakespan
 from wfl_sim.radio.allocation.allocator import ALLOCATORS
 from wfl_sim.radio.bands.cochannel import shares_bands
-from wfl_sim.radio.channel.propagation import FROZEN
+from wfl_sim.radio.channel.propagation import FROZEN, PATHLOSSES
 from wfl_sim.radio.power.base_station_power import EarthModel
 from wfl_sim.rounds import Asynchronous, Centralised, Hierarchical, Tiers
 from wfl_sim.scenario.scenario import Scenario
@@ -122,6 +122,20 @@ def rate_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
             )
 
 
+def height_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
+    """Yield base stations at heights for which a path loss of TR 38.901 was not fitted."""
+    for number, cell in enumerate(scenario.cells):
+        model = cell.channel.pathloss
+        if isinstance(model, UMa | UMi | UMaAV | UMiAV) and cell.cellular:
+            fitted = model.default_base_height
+            if cell.base_height != fitted and cell.channel.link_gains is None:
+                yield (
+                    ("cells", number, "height"),
+                    f"{PATHLOSSES.label(model)} is of base stations at {fitted:g} m (TR 38.901 "
+                    f"Table 7.4.1-1): at {cell.base_height:g} m its formulas are extrapolated",
+                )
+
+
 def window_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
     """Yield the transports whose windows hide from an allocator what it plans by."""
     for number, cell in enumerate(scenario.cells):
@@ -198,6 +212,7 @@ def scenario_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
         wifi_remarks,
         modem_remarks,
         rate_remarks,
+        height_remarks,
         window_remarks,
         robust_remarks,
         stale_remarks,

@@ -40,7 +40,8 @@ class LargeScale:
 
     Cells at one site (sectors, or two carriers) share line of sight and shadowing. The line of
     sight of a device that stays is drawn once for each site; that of one that moves comes from a
-    map (TR 38.901 section 7.6.3.3), as shadowing of the kind `map` does.
+    map (TR 38.901 section 7.6.3.3), as shadowing of the kind `map` does. A device in a building is
+    behind its walls for all cells but those of an indoor office.
 
     Args:
         cells: every base station.
@@ -150,6 +151,8 @@ class LargeScale:
         distance = hypot(offsets[:, 0], offsets[:, 1])
         distance = np.where(self._moves[links], np.maximum(distance, least), distance)
         depth, deviate = self._inside(devices)
+        if isinstance(model, cm.InH):  # with the cell in the building: no wall is between
+            depth = np.full(len(devices), np.nan)
         way = depth * channel.entry.deepest
         outdoors = np.maximum(distance.reshape(shape) - np.nan_to_num(way), 0.0)
         los = self._los(cells, devices, positions, outdoors).ravel()
