@@ -68,6 +68,18 @@ def test_no_block_is_held_twice_and_none_is_left_over(result):
         assert whole[time] == pytest.approx(24)  # those on which two are equal are shared
 
 
+def test_the_sinr_of_a_sample_is_that_before_a_command_changes_the_power(tmp_path):
+    """A sample is taken when its plan ends, which a command of the closed loop makes it do."""
+    control = "cells.0.uplink.power_control={target: -110 dBm, closed: {sinr: 10 dB}}"
+    rows = outcome(tmp_path, RECORD, "cells.0.uplink.allocator=equal", control, WALK).radio
+    sent = [row for row in rows if row.direction == "uplink" and row.held == len(row.blocks) > 0]
+    assert np.ptp([row.sinr_db for row in sent]) > 3.0
+    symbols = 12 * 30e3 * 14 / 15 * (1 - 0.08)
+    for row in sent:
+        each = cm.ShannonGap().spectral_efficiency(cm.db_to_linear(np.array(row.block_sinr_db)))
+        assert row.rate == pytest.approx(symbols * each.sum(), rel=1e-4)
+
+
 def test_schemes_and_errors_are_those_of_the_blocks(result):
     rows = [row for row in result.radio if row.direction == "uplink" and row.blocks]
     errors, betas = cm.McsRate().errors, cm.link_adaptation.effective_sinr.eesm_beta("64qam")

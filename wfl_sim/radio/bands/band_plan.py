@@ -225,7 +225,7 @@ class BandPlan:
             learned = replace(known.learned, offset=known.learned.offset.copy())
             known = replace(known, learned=learned)
         grid, rate = (self.band.rates, self.traffic, shares, level), self._rate[self.planned]
-        self.samples.append(partial(link_samples, *grid, present, known, rate, self.band.recorded))
+        self.samples.append(link_samples(*grid, present, known, rate, self.band.recorded))
 
     def inputs(self) -> tuple[NDArray[np.floating], NDArray[np.float32], NDArray[np.float32]]:
         """Return bit/s/Hz (steps, units, n) as the allocator sees it, known and present fading."""

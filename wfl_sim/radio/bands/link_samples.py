@@ -1,6 +1,7 @@
 """Samples of links: what each link of a band has in one step, for the record of a run."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 
 from channel_models.elementary import log10
 from wfl_sim.radio.bands.block_rates import BlockRates, ChannelState, Learned
-from wfl_sim.radio.bands.medium import ActiveTransfers
+from wfl_sim.radio.bands.medium import ActiveTransfers, LinkSamples
 from wfl_sim.radio.power.transmit_power import on_blocks
 
 FloatArray = NDArray[np.float64]
@@ -23,8 +24,10 @@ def link_samples(
     known: ChannelState,
     rate: FloatArray,
     place: Mapping[str, str] | None,
-) -> list[tuple[int, dict[str, Any]]]:
-    """Return the number of each link, and its values for a `RadioSample`.
+) -> LinkSamples:
+    """Return what gives the number of each link, and its values for a `RadioSample`.
+
+    The power is that of now: commands and movements change what a rule says.
 
     Args:
         rates: Rate map and power rule.
@@ -33,14 +36,29 @@ def link_samples(
         level: Part of its power that each uses, (n,), or of each block, (n, blocks).
         present: The channel of the m links.
         known: The channel as the sender knows it.
-        rate: bit/s of each transfer, (n,).
+        rate: bit/s of each transfer, (n,), which may be found later.
         place: Values of every sample: cell and direction.
     """
     receivers = np.diff(np.append(traffic.first, len(traffic.links)))
     owner = np.repeat(np.arange(len(traffic.first)), receivers)
-    shares, level = shares[owner], level[owner]
+    shares = shares[owner]
+    power = on_blocks(rates.power, traffic.links, shares.sum(axis=1), level[owner])
+    return partial(_samples, rates, traffic, owner, shares, power, present, known, rate, place)
+
+
+def _samples(
+    rates: BlockRates,
+    traffic: ActiveTransfers,
+    owner: NDArray[np.intp],
+    shares: FloatArray,
+    power: FloatArray,
+    present: ChannelState,
+    known: ChannelState,
+    rate: FloatArray,
+    place: Mapping[str, str] | None,
+) -> list[tuple[int, dict[str, Any]]]:
+    """Return number and values of each link, at a power in W on a block, (m,) or (blocks, m)."""
     held = shares.sum(axis=1)
-    power = on_blocks(rates.power, traffic.links, shares.sum(axis=1), level)
     sinr, seen = present.sinr(power).T, known.sinr(power).T
     link, block = np.nonzero(shares)
     first = np.flatnonzero(np.diff(link, prepend=-1))
