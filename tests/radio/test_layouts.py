@@ -127,6 +127,10 @@ def test_a_run_over_seven_cells_serves_devices_in_several(tmp_path):
         (["layout={kind: hexagonal, rings: 4}"], "layout.rings: must be 0 to 3, got 4"),
         (["layout={kind: hexagonal, reuse: 3}"], "layout.reuse: must be 1 with wrap_around"),
         (["layout={kind: hexagonal, reuse: 2}"], "layout.reuse: must be one of 1, 3, got 2"),
+        (
+            ["layout={kind: hexagonal, reuse: 3, sectors: 3}", "cells.0.carrier=7.12 GHz"],
+            "layout.reuse: puts cells on three carriers side by side: carrier must",
+        ),
         (["layout={kind: hexagonal}", "cells=[{}, {}]"], "cells: must be one cell, the template"),
         (["layout={kind: hexagonal}", "cells.0.position=[5, 0]"],
          "cells.0.position: is that of the layout"),

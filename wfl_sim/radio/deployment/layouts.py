@@ -118,7 +118,11 @@ class Hexagonal:
             for sector, cell in enumerate(_sectors(template, (x, y), self.sectors)):
                 turn = (sector if self.sectors == 3 else colour) if self.reuse == 3 else 0
                 carrier = template.carrier + turn * template.bandwidth
-                found.append(replace(cell, carrier=carrier))
+                try:
+                    found.append(replace(cell, carrier=carrier))
+                except ValueError as error:
+                    problem = f"puts cells on three carriers side by side: {error}"
+                    raise LocatedError(problem, "layout", "reuse") from None
         return tuple(found)
 
     def offsets(self, points: FloatArray) -> FloatArray:
