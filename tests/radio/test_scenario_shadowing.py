@@ -107,6 +107,28 @@ def test_a_height_that_a_path_loss_was_not_fitted_for_is_said(tmp_path):
         assert [*height_remarks(scenario(tmp_path, f"cells.0={{{fine}}}"))] == []
 
 
+@pytest.mark.parametrize(
+    ("cell", "share"),
+    [
+        ("channel: {fading: {kind: rayleigh, profile: tdl-c, delay_spread: 1 us}}", "4.1%"),
+        ("channel: {pathloss: {kind: uma, condition: nlos}}, subcarrier_spacing: 60 kHz", "3.3%"),
+        ("channel: {pathloss: {kind: uma, condition: los}}, subcarrier_spacing: 60 kHz", None),
+        ("channel: {pathloss: uma}", None),
+        ("channel: {fading: {kind: rayleigh, delay_spread: 1 ms}}", None),
+        ("ideal_blocks: 9, channel: {fading: {kind: rayleigh, profile: tdl-c}}", None),
+    ],
+)
+def test_power_beyond_the_cyclic_prefix_is_said(tmp_path, cell, share):
+    """TDL-C: taps from 2.7 delay spreads on have 4.1 %, from 4.2 on 3.3 % (Table 7.7.2-3)."""
+    from wfl_sim.simulation.scenario_remarks import echo_remarks
+
+    found = [*echo_remarks(scenario(tmp_path, f"cells.0={{bandwidth: 10 MHz, {cell}}}"))]
+    assert len(found) == (share is not None)
+    for path, text in found:
+        assert path == ("cells", 0, "subcarrier_spacing")
+        assert text.startswith(f"{share} of the power comes later")
+
+
 def test_no_wall_is_between_devices_in_a_building_and_cells_in_it(tmp_path):
     """PL_tw is of UMa, UMi and RMa: an office is indoors as a whole (TR 38.901 section 7.2)."""
     text = BASE.replace("count: 4", "count: 50")

@@ -4,9 +4,17 @@ from collections import Counter
 from collections.abc import Iterator
 from math import log10
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from channel_models import AttenuatedShannon, UMa, UMaAV, UMi, UMiAV
+from channel_models import (
+    CYCLIC_PREFIX,
+    AttenuatedShannon,
+    UMa,
+    UMaAV,
+    UMi,
+    UMiAV,
+    symbol_duration,
+)
 from wfl_sim.config.errors import Location
 from wfl_sim.device_models.availability import TraceAvailability
 from wfl_sim.device_models.mobility.trace import Trace
@@ -23,6 +31,8 @@ from wfl_sim.scenario.scenario import Scenario
 
 _LOUDEST: Final = 4.0
 """W: terminals of TS 38.101 radiate 35 dBm at most, stations of Wi-Fi 36 dBm."""
+_LATE: Final = 0.01
+"""Share of the power beyond the cyclic prefix from which that is said: 20 dB below the rest."""
 _MEANT: Final = 50.0
 """No power of a device is a larger number of dBm; more W are meant as they are."""
 
@@ -136,6 +146,28 @@ def height_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
                 )
 
 
+def echo_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
+    """Yield the channels whose paths outlast the cyclic prefix, which disturbs nothing here."""
+    for number, cell in enumerate(scenario.cells):
+        if not cell.cellular or cell.ideal_blocks is not None or cell.standard == "nb-iot":
+            continue
+        prefix = CYCLIC_PREFIX * symbol_duration(cell.subcarrier_spacing)
+        condition = getattr(cell.channel.pathloss, "condition", "mixed")
+        drawn = {"nlos": cell.fadings[:1], "los": cell.fadings[1:]}.get(condition, cell.fadings)
+        late = 0.0
+        laws: list[Any] = [getattr(each, "fading", each) for each in drawn]
+        for law in laws:
+            if (profile := getattr(law, "delay_profile", None)) is not None:
+                beyond = profile.delays * law.delay_spread > prefix
+                late = max(late, float(profile.tap_powers[beyond].sum()))
+        if late > _LATE:
+            yield (
+                ("cells", number, "subcarrier_spacing"),
+                f"{late:.1%} of the power comes later than the cyclic prefix of {prefix * 1e6:.2g} "
+                "us, and the interference between symbols that it makes is left out",
+            )
+
+
 def window_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
     """Yield the transports whose windows hide from an allocator what it plans by."""
     for number, cell in enumerate(scenario.cells):
@@ -213,6 +245,7 @@ def scenario_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
         modem_remarks,
         rate_remarks,
         height_remarks,
+        echo_remarks,
         window_remarks,
         robust_remarks,
         stale_remarks,
