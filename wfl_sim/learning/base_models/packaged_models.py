@@ -84,7 +84,7 @@ def conversations(folder: Path) -> list[dict[str, Any]]:
     """Return the first two turns of each conversation in a folder of YAML files, by topic."""
     found = []
     for file in sorted(folder.glob("*.yml")):
-        for turns in YAML(typ="safe").load(file)["conversations"]:
+        for turns in YAML(typ="safe", pure=True).load(file)["conversations"]:
             request, answer = (
                 str(turn).strip() for turn in (*turns[:2], *("",) * (2 - len(turns)))
             )
