@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 
-from wfl_sim.data.examples import Shards
+from wfl_sim.data.examples import Examples, Shards
 from wfl_sim.data.instructions import Instructions, PromptLengths
 from wfl_sim.learning.base_models.model_loading import load_model, load_tokenizer, read_headers
 from wfl_sim.learning.base_models.pretrained_model import Pretrained
@@ -163,7 +163,16 @@ def test_cut_requests_and_answers_are_counted(
 
 
 def test_a_head_that_is_not_used_is_said(pretrained: Folder, shards: Shards) -> None:
-    two = replace(shards, classes=("a", "b"))  # as the checkpoint
+    def of_two(examples: Examples) -> Examples:
+        return replace(examples, labels=examples.labels % 2)
+
+    two = replace(  # classes, as the checkpoint
+        shards,
+        train=tuple(map(of_two, shards.train)),
+        test=tuple(map(of_two, shards.test)),
+        pooled=of_two(shards.pooled),
+        classes=("a", "b"),
+    )
     model, parts = pretrained("bert"), FedIT().parts
     (said,) = inspect(model, two, (), 12, parts).remarks
     assert "has a head of 2 classes, which is not used" in said
