@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from channel_models.units import BOLTZMANN, SPEED_OF_LIGHT, db_to_linear
+from channel_models.units import BOLTZMANN, SPEED_OF_LIGHT, db_to_linear, in_hertz
 from channel_models.validation import FloatArray, check_array, check_positive_integer
 
 SUBCARRIERS_PER_BLOCK: Final = 12
@@ -44,7 +44,7 @@ def numerology(subcarrier_spacing: float) -> int:
             return mu
     allowed = ", ".join(f"{s / 1e3:g}" for s in _SPACINGS)
     raise ValueError(
-        f"subcarrier_spacing must be one of {allowed} kHz, got {subcarrier_spacing / 1e3:g} kHz"
+        f"subcarrier_spacing must be one of {allowed} kHz, got {in_hertz(subcarrier_spacing)}"
     )
 
 
@@ -87,20 +87,20 @@ def resource_blocks(
     else:
         raise ValueError(
             "carrier must be at most 7.125 GHz (FR1) or between 24.25 and 52.6 GHz (FR2), "
-            f"got {carrier / 1e9:g} GHz"
+            f"got {in_hertz(carrier)}"
         )
     if subcarrier_spacing not in tables:
         allowed = ", ".join(f"{s / 1e3:g}" for s in tables)
         raise ValueError(
             f"subcarrier_spacing must be one of {allowed} kHz in {name}, "
-            f"got {subcarrier_spacing / 1e3:g} kHz"
+            f"got {in_hertz(subcarrier_spacing)}"
         )
     blocks = tables[subcarrier_spacing].get(band / 1e6)
     if blocks is None:
         allowed = ", ".join(map(str, tables[subcarrier_spacing]))
         raise ValueError(
             f"bandwidth must be one of {allowed} MHz at {subcarrier_spacing / 1e3:g} kHz in "
-            f"{name}, got {band / 1e6:g} MHz"
+            f"{name}, got {in_hertz(band)}"
         )
     return int(blocks)
 

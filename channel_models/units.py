@@ -53,6 +53,13 @@ def watt_to_dbm(x: ArrayLike) -> Any:
     return (np.asarray(linear_to_db(x)) + 30.0)[()]
 
 
+def in_hertz(value: float) -> str:
+    """Frequency as a text with the prefix that suits it: a bare 20 for 20 MHz shows as 20 Hz."""
+    fitting = (each for each in "TGMk" if abs(value) >= _PREFIXES[each])
+    prefix = next(fitting, "")
+    return f"{value / _PREFIXES[prefix]:g} {prefix}Hz"
+
+
 def _first_bad(values: Any) -> float:
     flat = np.atleast_1d(values).ravel()
     return float(flat[~(flat >= 0.0)][0])
@@ -154,7 +161,7 @@ class Unit:
         Raises ValueError for a text without a number or in another unit, and out of bounds.
         """
         quantity = self._convert(value)
-        shown = value.strip() if isinstance(value, str) else self._show(quantity)
+        shown = value.strip() if isinstance(value, str) else self._show_bare(quantity)
         if math.isnan(quantity):
             raise ValueError(f"must be a number{self._of_unit()}, got NaN")
         if self.finite and math.isinf(quantity):
@@ -189,9 +196,7 @@ class Unit:
     def _from_text(self, text: str) -> float:
         match = _QUANTITY.fullmatch(text)
         if match is None:
-            raise ValueError(
-                f"{_brief(text)!r} is not a quantity (write for example {self._example()})"
-            )
+            raise ValueError(f"{_brief(text)!r} is not a quantity ({self._advice()})")
         number, unit = float(match["number"]), match["unit"]
         if unit == "" and self.symbol != "1":
             return number
@@ -202,22 +207,32 @@ class Unit:
         scale = _SCALES[self.symbol].get(unit)
         if scale is None:
             named = "a fraction" if self.symbol == "1" else f"in {self.symbol}"
-            raise ValueError(
-                f"{_brief(text.strip())!r} is not {named} (write for example {self._example()})"
-            )
+            alike = [each for each in _SCALES[self.symbol] if each.lower() == unit.lower()]
+            meant = " or ".join(f"{match['number']} {each}" for each in alike)
+            advice = f", did you mean {meant}?" if alike else f" ({self._advice()})"
+            raise ValueError(f"{_brief(text.strip())!r} is not {named}{advice}")
         # decimal: 300 ns is the float nearest to 3e-7, not 300 * 1e-9
         try:
             return float(Decimal(match["number"].replace("_", "")) * Decimal(repr(scale)))
         except ArithmeticError:
             return number
 
-    def _example(self) -> str:
-        return _EXAMPLES[self.symbol]
+    def _advice(self) -> str:
+        return f"write for example {_EXAMPLES[self.symbol]}"
 
     def _of_unit(self) -> str:
         return "" if self.symbol == "1" else f" of {self.symbol}"
 
+    def _show_bare(self, value: float) -> str:
+        """A refused number without unit, with what it was taken for: the unit may be missing."""
+        if not 0.0 < value < math.inf:
+            return self._show(value)
+        taken = "a fraction" if self.symbol == "1" else f"in {self.symbol}"
+        return f"{self._show(value)} (a bare number is {taken}, {self._advice()})"
+
     def _show(self, value: float) -> str:
+        if self.symbol == "Hz":
+            return in_hertz(value)
         return f"{value:g}" if self.symbol == "1" else f"{value:g} {self.symbol}"
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
@@ -237,7 +252,7 @@ class Unit:
         unit = "a fraction" if self.symbol == "1" else f"a number in {self.symbol}"
         return {
             "anyOf": [{"type": "number"}, {"type": "string"}],
-            "description": f"{unit}, or a text such as '{self._example()}'",
+            "description": f"{unit}, or a text such as '{_EXAMPLES[self.symbol]}'",
         }
 
 

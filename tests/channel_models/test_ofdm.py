@@ -80,6 +80,8 @@ def test_peak_rates() -> None:
         (lambda: cm.thermal_noise_density(0.0), "temperature must be greater than 0 K"),
         (lambda: cm.numerology(20e3), "subcarrier_spacing must be one of 15, 30, 60"),
         (lambda: cm.resource_blocks(21e6, 30e3), "bandwidth must be one of 5, 10, 15, 20"),
+        (lambda: cm.resource_blocks(20.0, 30e3), "100 MHz at 30 kHz in FR1, got 20 Hz"),
+        (lambda: cm.resource_blocks(20e6, 15.0), "60 kHz in FR1, got 15 Hz"),
         (lambda: cm.resource_blocks(-1.0, 30e3), "bandwidth must be greater than 0 Hz"),
         (lambda: cm.resource_blocks(20e6, 120e3), "one of 15, 30, 60 kHz in FR1, got 120 kHz"),
         (lambda: cm.resource_blocks(20e6, 30e3, 10e9), "carrier must be at most 7.125 GHz"),

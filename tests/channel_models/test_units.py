@@ -55,7 +55,10 @@ def test_decimal_texts_give_the_nearest_float() -> None:
     ("unit", "value", "message"),
     [
         (Unit("Hz"), "20 dBm", r"'20 dBm' is not in Hz \(write for example 20 MHz\)"),
-        (Unit("Hz"), "20 mhz", "is not in Hz"),
+        (Unit("Hz"), "20 mhz", "'20 mhz' is not in Hz, did you mean 20 MHz?"),
+        (Unit("W"), "2 Mw", "is not in W, did you mean 2 mW or 2 MW?"),
+        (Unit("Hz", minimum=1e6), 3.5, r"at least 1 MHz, got 3.5 Hz \(a bare number is in Hz, wri"),
+        (Unit("1", maximum=1), 50, r"at most 1, got 50 \(a bare number is a fraction, write for"),
         (Unit("Hz"), "1__0 Hz", "'1__0 Hz' is not a quantity"),
         (Unit("Hz"), "fast", r"'fast' is not a quantity \(write for example 20 MHz\)"),
         (Unit("Hz", minimum=0, exclusive=True), "-20 MHz", "greater than 0 Hz, got -20 MHz"),
@@ -144,8 +147,8 @@ def test_a_quantity_has_a_largest_magnitude(symbol: str, largest: float) -> None
     unit = Unit(symbol)
     assert unit.parse(largest) == largest
     assert unit.parse(-largest) == -largest
-    with pytest.raises(ValueError, match=f"must be at most .* {symbol}, got "):
+    with pytest.raises(ValueError, match=f"must be at most .*{symbol}, got "):
         unit.parse(largest * 1.001)
-    with pytest.raises(ValueError, match=f"must be at least -.* {symbol}, got "):
+    with pytest.raises(ValueError, match=f"must be at least -.*{symbol}, got "):
         unit.parse(-largest * 1.001)
     assert Unit(symbol, finite=False).parse(np.inf) == np.inf

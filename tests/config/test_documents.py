@@ -52,13 +52,37 @@ def test_anchors_and_merges(files):
         ("3\n", ":1: must be a mapping of keys to values, got 3"),
         ("a: 1\nb: 2\na: 3\n", ":3: a: is written twice (first in line 1)"),
         ("a: {b: 1, b: 2}\n", ":1: a.b: is written twice (first in line 1)"),
-        ("a:\n\t- 1\n", ":2: not valid YAML: a tab cannot indent, use blanks"),
+        ("a:\n\t- 1\n", ":2: not valid YAML: a tab cannot stand here, use blanks"),
         (
             "a: 1\n  b: 2\n",
-            ":2: not valid YAML: a key stands where none can be: check the indentation, and quote "
-            "texts with ': '",
+            ":2: not valid YAML: a key stands where none can be: check the indentation and the "
+            "blank behind each ':', and quote texts with ': '",
         ),
         ("a: [1,\n", ":2: not valid YAML: expected the node content, but found '<stream end>'"),
+        (
+            "a: {b: 1,\n  c: 2\nd: 3\n",
+            ":3: not valid YAML: a comma is missing, or the '}' of what line 1 opens",
+        ),
+        (
+            "a: [1, 2\nb: 3\n",
+            ":2: not valid YAML: a comma is missing, or the ']' of what line 1 opens",
+        ),
+        (
+            "a:\n  - b: {}\n   c: {}\n",
+            ":3: not valid YAML: does not go on what line 2 begins: items and keys of one level "
+            "must be indented alike",
+        ),
+        (
+            "b: 2\na:1\nc: 3\n",
+            ":2: not valid YAML: a key must have ': ' behind it, a colon and a blank",
+        ),
+        ('a: "1\nb: 2\nc: 3\n', ":1: not valid YAML: a quote opens here and is not closed"),
+        ("a:\t%b\n", ":1: not valid YAML: a tab cannot stand here, use blanks"),
+        (
+            "a: %b\n",
+            ":1: not valid YAML: found character '%' that cannot start any token: write the text "
+            "in quotes",
+        ),
         ("a: *x\n", ":1: not valid YAML: found undefined alias 'x'"),
         (
             "a: 1\n---\nb: 2\n",

@@ -237,6 +237,7 @@ def test_a_broken_package_is_named(tmp_path):
 def test_descriptions_and_hints():
     assert describe(Square) == "Four equal sides."
     assert did_you_mean("alpa", ["alpha", "beta"]) == ", did you mean 'alpha'?"
+    assert did_you_mean("FedIT", ["fedavg", "fedit"]) == ", did you mean 'fedit'?"
     assert did_you_mean("x", ["beta", "alpha"]) == " (known: alpha, beta)"
     assert did_you_mean("x", []) == ""
 

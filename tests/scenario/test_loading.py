@@ -272,8 +272,17 @@ def test_what_is_wrong_in_other_sections_is_named(files):
     [
         ("cells", "[]", "cells: at least one cell is needed"),
         ("devices", "[]", "devices: at least one group of devices is needed"),
-        ("devices", "{}", "devices: must be a list, got an empty mapping"),
+        (
+            "devices",
+            "{}",
+            "devices: must be a list (each item begins with '- '), got an empty mapping",
+        ),
         ("devices", "", "devices: must be a list, got nothing"),
+        (
+            "devices",
+            "{count: 3}",
+            "devices: must be a list (each item begins with '- '), got {'count': 3}",
+        ),
         (
             "devices",
             "[3]",

@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from wfl_sim.config.errors import Location, ScenarioError
+from wfl_sim.config.errors import Location, ScenarioError, syntax_advice
 
 _LARGEST: Final = 128 * 1024
 """Bytes of a file: reading takes 50 us for each. Long lists belong into tables."""
@@ -162,8 +162,9 @@ def parse(text: str, name: str, folder: Path, *, lines: bool = True) -> Document
         reader = _Reader(yaml, name, folder, lines)
         return Document(reader.plain(node, ()), reader.places)
     except MarkedYAMLError as error:
-        number = f":{error.problem_mark.line + 1}" if error.problem_mark and lines else ""
-        raise ScenarioError(f"{name}{number}: not valid YAML: {_advice(error)}") from None
+        line, advice = syntax_advice(error)
+        number = f":{line}" if line and lines else ""
+        raise ScenarioError(f"{name}{number}: not valid YAML: {advice}") from None
     except RecursionError:
         raise ScenarioError(f"{where}: must have at most {DEEPEST} levels") from None
     except ScenarioError:
@@ -194,16 +195,6 @@ def shown(value: Any) -> str:
 
 def _is_text(value: str) -> bool:
     return value.isprintable() or not _CONTROLS.search(value)
-
-
-def _advice(error: MarkedYAMLError) -> str:
-    if "'\\t'" in (error.problem or ""):
-        return "a tab cannot indent, use blanks"
-    if error.problem == "mapping values are not allowed here":
-        return "a key stands where none can be: check the indentation, and quote texts with ': '"
-    if error.problem == "but found another document":
-        return "the file must hold one document: remove the line `---`"
-    return error.problem or "syntax error"
 
 
 @dataclass(frozen=True)

@@ -151,6 +151,8 @@ def _message_of(problem: Any, location: Location, cls: type) -> LocatedMessage:
         keys = ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")
         return location, f"must be a mapping of keys ({keys}) to values, got {shown(given)}"
     rule = _RULES.get(kind, problem["msg"][:1].lower() + problem["msg"][1:])
+    if rule == "must be a list" and isinstance(given, dict):
+        rule += " (each item begins with '- ')"
     return location, f"{rule}, got {shown(given)}"
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
+    from ruamel.yaml.error import MarkedYAMLError
 
 Location = tuple[str | int, ...]
 
@@ -30,11 +31,24 @@ class ScenarioError(ValueError):
         super().__init__(one_line(message))
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun, which takes an s unless there is one.
+
+    >>> counted(1, "upload"), counted(2000, "upload")
+    ('1 upload', '2,000 uploads')
+    """
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
 def did_you_mean(word: str, known: list[str]) -> str:
-    """Return ", did you mean ..." for the nearest known word, or the list of what is known."""
-    near = difflib.get_close_matches(word, known, n=1)
+    """Return ", did you mean ..." for the nearest known word, or the list of what is known.
+
+    Capitals do not matter: papers write FedIT, scenarios `fedit`.
+    """
+    by_lower = {each.lower(): each for each in known}
+    near = difflib.get_close_matches(word.lower(), by_lower, n=1)
     if near:
-        return f", did you mean {near[0]!r}?"
+        return f", did you mean {by_lower[near[0]]!r}?"
     return f" (known: {', '.join(sorted(known))})" if known else ""
 
 
@@ -85,3 +99,37 @@ def in_json(value: object) -> str:
         return f"the number {value}"
     kinds = {dict: "an object", list: "a list", type(None): "null", bool: "a truth value"}
     return kinds.get(type(value), type(value).__name__)
+
+
+def syntax_advice(error: "MarkedYAMLError") -> tuple[int, str]:
+    """Return the line of a mistake of YAML's syntax, from 1 (0: unknown), and what to do there.
+
+    What is not closed is blamed where it opens: the parser sees it lines later.
+    """
+    problem, context = error.problem or "syntax error", error.context or ""
+    line = error.problem_mark.line + 1 if error.problem_mark else 0
+    opened = error.context_mark.line + 1 if error.context_mark else line
+    if "'\\t'" in problem:
+        return line, "a tab cannot stand here, use blanks"
+    if problem == "mapping values are not allowed here":
+        return line, (
+            "a key stands where none can be: check the indentation and the blank behind each ':', "
+            "and quote texts with ': '"
+        )
+    if problem == "but found another document":
+        return line, "the file must hold one document: remove the line `---`"
+    if problem == "could not find expected ':'":
+        return opened, "a key must have ': ' behind it, a colon and a blank"
+    if "quoted scalar" in context and "end of stream" in problem:
+        return opened, "a quote opens here and is not closed"
+    if context.endswith(("a flow mapping", "a flow sequence")):
+        bracket = "}" if context.endswith("mapping") else "]"
+        return line, f"a comma is missing, or the '{bracket}' of what line {opened} opens"
+    if problem.startswith("expected <block end>"):
+        return line, (
+            f"does not go on what line {opened} begins: items and keys of one level must be "
+            "indented alike"
+        )
+    if problem.endswith("that cannot start any token"):
+        return line, f"{problem}: write the text in quotes"
+    return line, problem

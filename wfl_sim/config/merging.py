@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from wfl_sim.config.documents import DEEPEST, Document, Place, parse, shown
-from wfl_sim.config.errors import Location, ScenarioError
+from wfl_sim.config.errors import Location, ScenarioError, counted
 from wfl_sim.config.fields import Bare
 
 
@@ -167,7 +167,7 @@ def set_at(
         count = len(document.data)
         indices = range(count) if word == "*" else [int(word)] if word.isdecimal() else []
         if not indices or indices[-1] >= count:
-            items = f"{count} item{'s' * (count != 1)}"
+            items = counted(count, "item")
             what = f"no item {word!r}: it has {items}, from 0 on; `*` is all of them"
             raise Document(None, here).error((), what)
         for index in indices:
