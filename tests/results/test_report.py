@@ -10,7 +10,7 @@ import pytest
 
 from tests.fixtures.browser import WIDTHS, look
 from tests.fixtures.runs import outcome, scenario
-from wfl_sim.records import LabelCount, Metric
+from wfl_sim.records import LabelCount, Metric, Span
 from wfl_sim.results import Run, report, write_run
 from wfl_sim.results.comparison import choose_goal
 from wfl_sim.results.figures.style import FILLS
@@ -199,6 +199,21 @@ def test_late_uploads_are_those_after_the_aggregation_of_their_round(tmp_path):
     late = [s for s in uploads if s.outcome == "done" and s.end > closed.get(s.round, float("inf"))]
     assert counts["uploads"] == len(uploads)
     assert counts["late"] == len(late) > 0
+
+
+def test_an_upload_through_handovers_is_one(tmp_path):
+    one, two = (  # device-0 sends through two handovers, device-1 is called off within one
+        [("upload", "done"), ("handover", "done")] * 2 + [("upload", "done")],
+        [("upload", "done"), ("handover", "dropped")],
+    )
+    spans = [
+        Span(start=t, end=t + 1, actor=actor, activity=what, round=0, outcome=outcome)
+        for actor, each in (("device-0", one), ("device-1", two))
+        for t, (what, outcome) in enumerate(each)
+    ]
+    write_run(tmp_path, scenario_yaml="name: x\n", manifest={}, spans=spans, metrics=[], states={})
+    found = upload_counts(Run.open(tmp_path))
+    assert found == {"uploads": 2, "late": 0, "dropped": 1, "lost": 0}
 
 
 def test_late_is_what_reaches_the_server_late(tmp_path):

@@ -33,11 +33,15 @@ def upload_counts(run: Run) -> dict[str, int]:
     """Return the number of `uploads`, and how many were `late`, `dropped` and `lost`.
 
     Late are those that arrived at the server after the last aggregation of their round had begun,
-    or after a round that had nothing to aggregate. The parts of an upload before and after a
-    handover count separately.
+    or after a round that had nothing to aggregate. An upload that handovers cut into parts is one,
+    and ends as its last part does.
     """
     spans = run.span_arrays
     uploads, aggregates = (spans["activity"] == name for name in ("upload", "aggregate"))
+    before, handovers = _followed(spans, "handover")
+    outcome = spans["outcome"].copy()
+    outcome[before] = outcome[handovers]
+    uploads[before[outcome[handovers] == "done"]] = False
     closed = np.full(max(run.rounds, 1) + 1, np.inf)
     ended = run.manifest.get("rounds")
     if isinstance(ended, dict) and ended.get("empty"):
@@ -45,8 +49,8 @@ def upload_counts(run: Run) -> dict[str, int]:
     number = spans["round"][aggregates]
     closed[number] = -np.inf
     np.maximum.at(closed, number, spans["start"][aggregates])
-    late = (spans["outcome"] == "done") & (_arrivals(spans) > closed[spans["round"]])
-    which = (True, late, spans["outcome"] == "dropped", spans["outcome"] == "lost")
+    late = (outcome == "done") & (_arrivals(spans) > closed[spans["round"]])
+    which = (True, late, outcome == "dropped", outcome == "lost")
     found = {name: int((uploads & mine).sum()) for name, mine in zip(ENDS, which, strict=True)}
     # Spans do not show when the upload of a device arrives that was called off on the backhaul.
     return found | {"late": max(found["late"], int(run.manifest.get("unused_uploads", 0)))}
@@ -54,16 +58,21 @@ def upload_counts(run: Run) -> dict[str, int]:
 
 def _arrivals(spans: Mapping[str, NDArray[Any]]) -> FloatArray:
     """Return the end of each span; of an upload, that of its way over the backhaul."""
-    (rows,) = np.nonzero(np.isin(spans["activity"], ("upload", "backhaul")))
+    first, second = _followed(spans, "backhaul")
+    ends = np.array(spans["end"], np.float64)
+    ends[first] = spans["end"][second]
+    return ends
+
+
+def _followed(spans: Mapping[str, NDArray[Any]], by: str) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the rows of uploads that such a span follows at once, and the rows of these."""
+    (rows,) = np.nonzero(np.isin(spans["activity"], ("upload", by)))
     rows = rows[np.lexsort((spans["start"][rows], spans["actor"][rows]))]
     first, second = rows[:-1], rows[1:]
-    follows = (spans["activity"][second] == "backhaul") & (
-        (spans["actor"][first] == spans["actor"][second])
-        & (spans["end"][first] == spans["start"][second])
-    )
-    ends = np.array(spans["end"], np.float64)
-    ends[first[follows]] = spans["end"][second[follows]]
-    return ends
+    follows = (spans["activity"][first] == "upload") & (spans["activity"][second] == by)
+    follows &= spans["actor"][first] == spans["actor"][second]
+    follows &= spans["end"][first] == spans["start"][second]
+    return first[follows], second[follows]
 
 
 def further_totals(runs: Sequence[Run]) -> list[dict[str, float]]:
