@@ -119,8 +119,7 @@ def test_the_closing_table_fits_80_columns(monkeypatch, terminal):
     ]
     assert lines[3].split() == ["local-only", "1", "0.500", "0/1", "-", "-", "-", "-"]
     note = (
-        "≥: 2 of 4 runs did not reach it (censored); they count with what they spent until "
-        "their last evaluation"
+        "≥: 2 of 4 runs did not reach it (censored), and what was spent until their last evaluation"
     )
     assert " ".join(map(str.strip, lines[4:])).strip() == note
 

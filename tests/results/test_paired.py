@@ -140,6 +140,10 @@ def test_a_seed_that_did_not_reach_the_target_counts_with_all_it_spent(tmp_path)
     )
     (both,) = summary([reached, never], "accuracy", "global", target=0.2)
     assert (both.seconds, both.least_seconds) == (7.0, 7.0)
+    # Student's t of one degree of freedom, times the standard error of 4 s and 10 s.
+    assert both.half_seconds == pytest.approx(12.7062 * 3.0, rel=1e-5)
+    assert both.half_joules == pytest.approx(2 * both.half_seconds)
+    assert math.isnan(row.half_seconds)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +197,7 @@ def test_a_sweep_that_has_not_ended_is_said_and_is_no_run(tmp_path, runs):
     (tmp_path / "sweep.json").write_text(json.dumps({"format": 1, "runs": planned}))
     passed = []
     assert [run.folder.name for run in open_runs([tmp_path], passed.append)] == ["one"]
-    assert passed == [f"{tmp_path}: 1 of 2 runs have not ended"]
+    assert passed == [f"{tmp_path}: 1 of 2 runs not ended"]
     with pytest.raises(ValueError, match="is a sweep: name a run folder"):
         Run.open(tmp_path)
 

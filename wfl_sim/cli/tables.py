@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from wfl_sim.config.documents import read_yaml
-from wfl_sim.config.errors import did_you_mean
+from wfl_sim.config.errors import counted, did_you_mean
 from wfl_sim.config.registry import describe
 from wfl_sim.device_models import catalogue
 from wfl_sim.results import Goal, Run
@@ -95,7 +95,7 @@ def comparison(runs: Sequence[Run], goal: Goal) -> Iterator[Group]:
     if rows and goal.target is not None:
         table = _plain_table("label", ("reached", "rounds", "seconds", "joules", "Mbit"))
         for row in rows:
-            table.add_row(escape(row.label), row.share, *_costs(row))
+            table.add_row(escape(row.label), row.share, *_costs(row, ("seconds", "joules")))
         yield Group(f"\nto reach {goal.metric} {goal.target:g}", table, *_note(rows))
 
 
@@ -120,18 +120,22 @@ def paired(rows: Sequence[PairedDifference]) -> Iterator[Group]:
         width = f"{row.difference:{one}} ± {row.half_width:{other}}"
         table.add_row(escape(row.label), str(row.seeds), width, _p(row.p), _p(row.p_holm))
     whose = f"{tested[0].quantity}, less that of {escape(tested[0].reference)}"
-    count = len(tested)
-    labels = f"{count} label{'s' * (count > 1)}"
+    labels = counted(len(tested), "label")
     note = f"95 % t-intervals; p of two-sided paired t-tests, and adjusted over {labels} (Holm)"
     yield Group(f"\n{whose} on the same seeds", table, note)
 
 
-def _costs(row: SummaryRow) -> Iterator[str]:
-    """Yield the costs to the target; lower bounds where a seed did not reach it."""
+def _costs(row: SummaryRow, with_width: Collection[str] = ()) -> Iterator[str]:
+    """Yield the costs to the target; lower bounds where a seed did not reach it.
+
+    Those named in `with_width` have their intervals, for which not every table has room.
+    """
     for name in ("rounds", "seconds", "joules", "mbit"):
         bound = getattr(row, f"least_{name}")
         exact = row.reached == row.seeds or math.isnan(bound)
-        yield number(getattr(row, name)) if exact else f"≥ {number(bound)}"
+        half = getattr(row, f"half_{name}")
+        width = f" ± {number(half)}" if name in with_width and half == half else ""
+        yield f"{number(getattr(row, name))}{width}" if exact else f"≥ {number(bound)}"
 
 
 def _note(rows: Sequence[SummaryRow]) -> Iterator[str]:
@@ -139,8 +143,8 @@ def _note(rows: Sequence[SummaryRow]) -> Iterator[str]:
     missed = sum(row.seeds - row.reached for row in rows)
     if missed and not math.isnan(rows[0].target):
         count = sum(row.seeds for row in rows)
-        they = f"{missed} of {count} runs did not reach it (censored); they"
-        yield f"≥: {they} count with what they spent until their last evaluation"
+        they = f"{missed} of {counted(count, 'run')} did not reach it (censored)"
+        yield f"≥: {they}, and what was spent until the last evaluation counts"
 
 
 def _p(value: float) -> str:

@@ -89,8 +89,8 @@ def _latex(runs: Sequence[Run], folder: Path, goal: Goal) -> list[Path]:
     if measured:
         head = [goal.metric, "reached", "rounds", "time (s)", "energy (J)", "traffic (Mbit)"]
         about = [
-            f"% {goal.metric} ({goal.whose}): mean over seeds and 95 % t-interval; costs to reach "
-            f"{'no target' if goal.target is None else format(goal.target, 'g')}.",
+            f"% {goal.metric} ({goal.whose}): mean over seeds and 95 % t-interval; costs, alike, "
+            f"to reach {'no target' if goal.target is None else format(goal.target, 'g')}.",
             "% Where a seed did not reach it, costs are lower bounds: what it spent until its last "
             "evaluation.",
         ]
@@ -131,8 +131,10 @@ def _cells(row: SummaryRow) -> Iterator[str]:
     yield f"${row.final:.3f}{width}$"
     yield row.share.replace("-", "--")
     bound = "" if row.reached == row.seeds else r"\ge "
-    for value in (row.least_rounds, row.least_seconds, row.least_joules, row.least_mbit):
-        yield f"${bound}{_number(value)}$" if value == value else "--"
+    for name in ("rounds", "seconds", "joules", "mbit"):
+        value, half = getattr(row, f"least_{name}"), getattr(row, f"half_{name}")
+        width = rf" \pm {_number(half)}" if half == half else ""
+        yield f"${bound}{_number(value)}{width}$" if value == value else "--"
 
 
 def _number(value: float) -> str:

@@ -1,7 +1,7 @@
 """Summary of labels: final values, and costs of reaching a target."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,13 @@ import numpy as np
 from wfl_sim.records import Scope
 from wfl_sim.results.run import Run
 from wfl_sim.results.series import Crossing, crossing
-from wfl_sim.results.statistics import by_label, default_target, estimate, is_falling
+from wfl_sim.results.statistics import (
+    by_label,
+    default_target,
+    estimate,
+    is_falling,
+    mean_and_half_width,
+)
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,12 @@ class SummaryRow:
     least_rounds: float = math.nan
     least_joules: float = math.nan
     least_mbit: float = math.nan
+    half_seconds: float = math.nan
+    """Half the width of the 95 % t-interval of `seconds`, as for the other costs; NaN unless all
+    of several seeds reached the target."""
+    half_rounds: float = math.nan
+    half_joules: float = math.nan
+    half_mbit: float = math.nan
 
     @property
     def share(self) -> str:
@@ -94,17 +106,24 @@ def _row(label: str, runs: Sequence[Run], metric: str, scope: Scope, target: flo
         target,
         len(points),
         *_costs(points),
-        *(_costs(all_points) if not math.isnan(target) else ()),
+        *(_costs(all_points) if not math.isnan(target) else _costs([])),
+        *_costs(points if len(points) == len(runs) else [], _half_width),
     )
 
 
-def _costs(points: Sequence[Crossing]) -> tuple[float, ...]:
-    """Return the mean seconds, rounds, joules and Mbit of points; NaN without any."""
+def _mean(values: list[float]) -> float:
+    return float(np.mean(values)) if values else float("nan")
+
+
+def _half_width(values: list[float]) -> float:
+    return float(mean_and_half_width(values)[1]) if values else float("nan")
+
+
+def _costs(
+    points: Sequence[Crossing], statistic: Callable[[list[float]], float] = _mean
+) -> tuple[float, ...]:
+    """Return the mean, or so, of seconds, rounds, joules and Mbit of points; NaN without any."""
     return tuple(
-        _mean([getattr(point, cost) / unit for point in points])
+        statistic([getattr(point, cost) / unit for point in points])
         for cost, unit in (("time", 1), ("rounds", 1), ("joules", 1), ("bits", 1e6))
     )
-
-
-def _mean(values: Sequence[float]) -> float:
-    return float(np.mean(values)) if values else float("nan")

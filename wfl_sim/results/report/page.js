@@ -44,14 +44,15 @@ function showSummary() {
     tile(amount(best.seconds, "s"), LABELS.length > 1 ? `simulated, ${best.label}` : "simulated"),
     tile(amount(best.joules, "J"), "drawn by all devices"), tile(amount(best.Mbit * 1e6, "bit"), "over the air")));
   for (const note of DATA.notes) host.append(make("p", { class: "note" }, note));
-  const final = (row) => (row.final === undefined ? "–" : `${plain(row.final, 3)}${row.half_width === null || row.half_width === undefined ? "" : ` ± ${plain(row.half_width, 2)}`}`);
+  const width = (half) => (half === null || half === undefined ? "" : ` ± ${plain(half, 2)}`);
+  const final = (row) => (row.final === undefined ? "–" : `${plain(row.final, 3)}${width(row.half_width)}`);
   heads(host, measured ? `Whole runs: ${metric}, ${scope.replaceAll("_", " ")}` : "Whole runs", [["label", "seeds", "final", "seconds", "joules", "Mbit", "uploads", "late", "dropped", "lost"],
     ...DATA.summary.map((row) => [row.label, row.seeds, final(row), plain(row.seconds), plain(row.joules), plain(row.Mbit), plain(row.uploads), plain(row.late), plain(row.dropped), plain(row.lost)])]);
   const [more, ...means] = DATA.further;
   if (more.length > 1) heads(host, "Beside the joules of devices", [more, ...means.map(([label, ...values]) => [label, ...values.map((each) => plain(each))])]);
   const reached = DATA.summary.filter((row) => row.target);
   // Seeds that did not reach the target count with all that they spent, as in the closing tables.
-  const cost = (target, name) => (target.reached < target.seeds && target[`least_${name}`] !== null ? `≥ ${plain(target[`least_${name}`])}` : plain(target[name]));
+  const cost = (target, name) => (target.reached < target.seeds && target[`least_${name}`] !== null ? `≥ ${plain(target[`least_${name}`])}` : `${plain(target[name])}${width(target[`half_${name}`])}`);
   if (reached.length) {
     heads(host, `To reach ${metric} ${plain(reached[0].target.target)}`, [["label", "reached", "rounds", "seconds", "joules", "Mbit"], ...reached.map(({ label, target }) =>
       [label, `${target.reached} of ${target.seeds}`, ...["rounds", "seconds", "joules", "mbit"].map((name) => cost(target, name))])]);
