@@ -19,7 +19,7 @@ from wfl_sim.results import Run, write_run
 from wfl_sim.results.figures import breakdown, convergence, draw_all, summary, timeline
 from wfl_sim.results.figures.breakdown import Bar, draw_bars
 from wfl_sim.results.figures.look import SCREEN, Look
-from wfl_sim.results.figures.style import logarithmic, scale
+from wfl_sim.results.figures.style import fit_to_seeds, logarithmic, scale
 from wfl_sim.results.statistics import (
     by_label,
     curve,
@@ -547,3 +547,18 @@ def test_numbers_of_a_logarithmic_axis_stand_apart(low, high):
     boxes = sorted((each.get_window_extent() for each in named), key=lambda box: box.x0)
     assert all(a.x1 < b.x0 for a, b in itertools.pairwise(boxes))
     assert not any("times" in each.get_text() for each in named)
+
+
+@pytest.mark.parametrize(
+    ("values", "low"),
+    [
+        ([0.0, 10.0], -0.3),  # a count: no axis below zero but for a marker
+        ([1.0, 11.0], -0.3),
+        ([0.6, 0.8], 0.57),
+        ([-1.0, 9.0], -2.5),
+    ],
+)
+def test_what_is_never_negative_has_no_axis_far_below_zero(values, low):
+    axes = Figure().subplots()
+    fit_to_seeds(axes, values)
+    assert axes.get_ylim()[0] == pytest.approx(low)

@@ -184,13 +184,15 @@ def set_rows(axes: Axes, names: Sequence[str], **text: Any) -> None:
 def fit_to_seeds(axes: Axes, values: ArrayLike, above: float = 0.15) -> None:
     """Let the values of single seeds decide the vertical range, with margins as shares of it.
 
-    The t-interval of two seeds can be many times as wide as their distance.
+    The t-interval of two seeds can be many times as wide as their distance. What is never negative,
+    such as a time or a count, has no axis below zero, but for the width of a marker.
     """
     finite = np.asarray(values)[np.isfinite(values)]
     if finite.size:
         low, high = float(finite.min()), float(finite.max())
         span = (high - low) or abs(high) or 1.0
-        axes.set_ylim(low - 0.15 * span, high + above * span)
+        below = 0.15 * span if low < 0 else min(0.15 * span, low + 0.03 * span)
+        axes.set_ylim(low - below, high + above * span)
 
 
 def share_of_figure(axes: Axes) -> tuple[float, float]:
