@@ -62,6 +62,14 @@ def test_help_and_validate_load_nothing_heavy(files, arguments):
     assert done.stderr.strip() == "[]"
 
 
+def test_validate_says_each_remark_once(files):
+    sweep = "sweep={variants: {one: {}, two: {rounds.count: 1}}}"
+    file = files.write()
+    for options in ((), ("--deep",)):
+        said = wfl_sim("validate", *options, file, "--set", sweep, "--set", "devices.0.power=23")
+        assert said.stderr.count("(write `23 dBm` if that is meant)") == 1
+
+
 def test_validate_counts_runs_and_devices(files):
     assert wfl_sim("validate", files.write()).stdout.endswith("s.yaml: valid, 1 run of 3 devices\n")
     text = (

@@ -77,7 +77,7 @@ def test_empty_outputs_are_left_out_and_counted(tmp_path: Path) -> None:
     file.write_text(json.dumps(rows))
     shards = InstructionRecords(path=str(file)).shards(1, 0)
     assert len(shards.train[0]) + len(shards.test[0]) == 4
-    said = "1 of 5 examples have an empty request or answer: they are left out"
+    said = "1 of 5 examples left out, with an empty request or answer"
     assert shards.remarks == (said,)
 
 
@@ -130,7 +130,7 @@ def test_a_conversation_without_requests_or_that_ends_with_one(tmp_path: Path) -
     assert shards.train[0].texts == ("a\nb",)
     assert isinstance(shards.pooled, Instructions)
     assert shards.pooled.earlier == (((("assistant", "I am first.")),),)
-    said = "2 of 4 examples have an empty request or answer: they are left out"
+    said = "2 of 4 examples left out, with an empty request or answer"
     assert shards.remarks == (said,)
 
 
@@ -181,8 +181,8 @@ def test_pairs_from_which_nothing_can_be_learned(tmp_path: Path) -> None:
     shards = InstructionRecords(path=str(file)).shards(1, 0)
     assert len(shards.train[0]) == len(shards.test[0]) == 1
     assert shards.remarks == (
-        "1 of 4 examples have two answers that are the same: they are left out",
-        "1 of 4 examples have answers to two different requests: they are left out",
+        "1 of 4 examples left out, with two answers that are the same",
+        "1 of 4 examples left out, with answers to two different requests",
     )
 
 

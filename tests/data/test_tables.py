@@ -204,7 +204,7 @@ class TestCsv:
         made = Csv(path=path, text=("title", "text"), partition=IID()).shards(2, seed=0)
         texts = [text for part in (*made.train, *made.test) for text in part.texts]
         assert sorted(texts) == 20 * ["a b"] + ["b"]
-        assert made.remarks[0] == f"{path}: 1 of 22 rows have no text: they are left out"
+        assert made.remarks[0] == f"{path}: 1 of 22 rows left out, without text"
 
     @pytest.mark.parametrize(
         ("options", "message"),
@@ -324,9 +324,7 @@ class TestWhoWroteIt:
             for (user, count), *parts in zip(ROWS, shards.train, shards.test, strict=False):
                 texts = [text for part in parts for text in part.texts]
                 assert sorted(texts) == sorted(f"{user} {i}" for i in range(count))
-            assert shards.remarks == (
-                "1 of 25 rows have no device, by their 'user': they are left out",
-            )
+            assert shards.remarks == ("1 of 25 rows left out, without a device, by their 'user'",)
 
     def test_a_row_of_nobody_is_refused(self, tmp_path):
         path = write(tmp_path / "x.csv", "user,text,label\nann,a,0\n,b,1\n")
@@ -357,7 +355,7 @@ class TestHub:
         assert labels.count("") == 10
         shards = Hub(name="somebody/some", partition=IID()).shards(2, seed=0)
         assert sum(map(len, (*shards.train, *shards.test))) == 20
-        assert shards.remarks == ("somebody/some: 10 of 30 rows have no label: they are left out",)
+        assert shards.remarks == ("somebody/some: 10 of 30 rows left out, without label",)
 
     def test_one_split_saved_to_disk_is_said(self, tmp_path, monkeypatch):
         (tmp_path / "state.json").write_text("{}")
@@ -440,7 +438,7 @@ def test_sentence_pairs_stay_two_texts(tmp_path: Path) -> None:
     table.write_text(table.read_text() + "\na10,,0")
     more = same.shards(2, 0)
     assert more.train == shards.train
-    assert more.remarks == (f"{table}: 1 of 11 rows have no 'b': they are left out",)
+    assert more.remarks == (f"{table}: 1 of 11 rows left out, without 'b'",)
 
 
 def test_an_official_test_set_is_the_pooled_one(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def test_recorded_intervals_that_touch_are_one(tmp_path):
 def test_what_a_recording_and_a_group_do_not_share_is_said(tmp_path):
     trace = recorded(tmp_path, "device,start (s),end (s)\n0,0,5\n2,0,5\n7,0,5\n")
     assert trace.unused(3) == (
-        "no row of 1 of 3 devices, which are never there and rows of 1 devices beyond the group, "
+        "no row of 1 of 3 devices: never there and rows of 1 device beyond the group, "
         "which are left out"
     )
     late = recorded(tmp_path, "device,start (s),end (s)\n0,1700000000,1700000005\n")

@@ -101,7 +101,7 @@ def test_auto_goes_on_in_processes_where_that_saves_time(tmp_path, hasty):
     found, report = values(tmp_path / "b", Slow(), Auto())
     assert found == expected
     assert (report["executor"], report["asked"], report["workers"]) == ("processes", "auto", 2)
-    assert re.fullmatch(r"\d+ tasks of 0\.02 s each were left after 0\.1 s", report["why"])
+    assert re.fullmatch(r"\d+ tasks of 0\.02 s each left after 0\.1 s", report["why"])
     assert report["mode"] == "exact"
 
 

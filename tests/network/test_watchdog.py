@@ -299,10 +299,11 @@ def test_uploads_that_rounds_do_not_use_are_counted_and_said(tmp_path, rounds, u
     each = next(s.bits for s in result.spans if s.activity == "upload")
     unused = result.totals.get("unused_uploads", 0)
     assert result.totals["bits"]["received_up"] == each * (used + unused)
-    said = [line for line in remarks(result.totals) if "were not used" in line]
+    said = [line for line in remarks(result.totals) if "not used" in line]
     if "oldest" in rounds:
         assert unused > 0
-        assert said == [f"{unused} uploads arrived and were not used: too late, or too old a state"]
+        uploads = "1 upload" if unused == 1 else f"{unused} uploads"
+        assert said == [f"arrived, but not used: {uploads}, too late or of an old state"]
     else:
         assert not unused
         assert not said

@@ -254,7 +254,7 @@ def test_ctrl_c_and_on(files):
     assert len(Sweep.open(folder).missing) == 1
     assert not (folder / "table.parquet").exists()
     partial = command("compare", folder, "--no-figures")
-    assert "1 of 3 runs have not ended" in partial.stderr
+    assert "1 of 3 runs not ended" in partial.stderr
     go.touch()
     done = command(*arguments)
     assert done.stdout.count("there already") == 2

@@ -6,6 +6,8 @@ Only typer is imported here; every command imports what it needs, so that help i
 import os
 import sys
 from collections.abc import Generator
+from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,6 +26,7 @@ from wfl_sim.cli.options import (
     warn,
 )
 from wfl_sim.cli.store_commands import models, store
+from wfl_sim.config.errors import ScenarioError, counted
 
 if TYPE_CHECKING:
     from wfl_sim.cli.report import Report
@@ -139,6 +142,7 @@ def validate(
     """Check a scenario without running it."""
     with one_line_errors():
         from wfl_sim.scenario.loading import load, remarks
+        from wfl_sim.simulation.scenario_remarks import located_remarks
 
         loaded = load(
             scenario,
@@ -147,22 +151,20 @@ def validate(
             only=only or (),
             seeds=seeds,
         )
-        for remark in remarks(loaded):
-            warn(remark)
+        once = cache(warn)
+        for remark in (*remarks(loaded), *chain.from_iterable(map(located_remarks, loaded))):
+            once(remark)
         if deep:
             from wfl_sim.cli.tables import preparations
             from wfl_sim.simulation.learner_cache import LearnerCache
             from wfl_sim.simulation.run import prepare
 
-            cache = LearnerCache()
-            for line in preparations(prepare(each, warn, cache=cache) for each in loaded):
+            known = LearnerCache()
+            for line in preparations(prepare(each, once, cache=known) for each in loaded):
                 typer.echo(line)
-    count = len(loaded)
     devices = sorted({each.scenario.device_count for each in loaded})
-    sizes = f"{devices[0]} device{'s' * (devices[-1] > 1)}"
-    if len(devices) > 1:
-        sizes = f"{devices[0]} to {devices[-1]} devices"
-    typer.echo(f"{scenario}: valid, {count} run{'s' * (count > 1)} of {sizes}")
+    sizes = f"{devices[0]} to " * (len(devices) > 1) + counted(devices[-1], "device")
+    typer.echo(f"{scenario}: valid, {counted(len(loaded), 'run')} of {sizes}")
 
 
 @app.command()
@@ -231,7 +233,6 @@ def _execute(
     """Run every scenario of a file, into folders of their own or into the folder of their sweep."""
     with one_line_errors():
         from wfl_sim.cli.report import Report
-        from wfl_sim.config.errors import ScenarioError
         from wfl_sim.execution.worker_process import cores
         from wfl_sim.results import Sweep
         from wfl_sim.simulation.request import RunRequest
@@ -265,8 +266,6 @@ def _execute(
 
 
 def _shard(text: str) -> tuple[int, int]:
-    from wfl_sim.config.errors import ScenarioError
-
     number, _, shares = text.partition("/")
     if not (number.isdecimal() and shares.isdecimal() and 1 <= int(number) <= int(shares)):
         raise ScenarioError(f"--shard {text}: must be a share such as 3/10")

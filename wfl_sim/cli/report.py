@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from wfl_sim.cli import tables
 from wfl_sim.cli.options import beside
+from wfl_sim.config.errors import counted
 from wfl_sim.results import Run, summary
 from wfl_sim.results.comparison import choose_goal, open_runs, origins
 from wfl_sim.results.paired import paired_differences, write_paired
@@ -102,7 +103,7 @@ class Report:
             self._ended[folder] = Run.open(folder)
             manifest = self._ended[folder].manifest
             host = sum(manifest["host_seconds"].values())
-            how = f"in {host:.1f} s, {manifest['tasks_executed']} tasks executed"
+            how = f"in {host:.1f} s, {counted(manifest['tasks_executed'], 'task')} executed"
             if manifest["tasks_executed"]:
                 how += f" ({_executor(manifest['execution'])})"
             if number in self._kept:
@@ -194,6 +195,6 @@ class Report:
 
 def _executor(how: Mapping[str, Any]) -> str:
     count = how.get("workers", 0)
-    workers = f", {count} worker{'s' if count > 1 else ''}" if count else ""
+    workers = f", {counted(count, 'worker')}" if count else ""
     why = f": {how['why']}" if workers and "why" in how else ""
     return f"{how['executor']}{workers}{why}"

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 import numpy as np
 
+from wfl_sim.config.errors import counted
 from wfl_sim.config.fields import FilePath
 from wfl_sim.config.registry import From
 from wfl_sim.data.dialogues import KINDS, Exchange, conversations, kind_of
@@ -159,7 +160,7 @@ class InstructionRecords(TextFile):
         if not talks:
             raise ValueError(f"{self.path}: no examples")
         return talks, tuple(
-            f"{count:,} of {total:,} examples have {fault}: they are left out"
+            f"{count:,} of {counted(total, 'example')} left out, with {fault}"
             for fault, count in faults.items()
         )
 

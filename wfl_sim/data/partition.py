@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wfl_sim.config.answers import AnswerError
+from wfl_sim.config.errors import counted
 from wfl_sim.config.registry import Registry
 from wfl_sim.randomness import stream
 
@@ -264,7 +265,7 @@ def _enough(parts: list[Integers], minimum: int, advice: str) -> list[Integers]:
     device = int(np.argmin(sizes))
     if sizes[device] < minimum:
         raise ValueError(
-            f"device {device} would hold {sizes[device]} examples, at least {minimum} are needed: "
-            f"{advice}"
+            f"device {device} would hold {counted(sizes[device], 'example')}, at least {minimum} "
+            f"are needed: {advice}"
         )
     return parts

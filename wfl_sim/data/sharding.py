@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from wfl_sim.config.errors import counted
 from wfl_sim.config.registry import Registry
 from wfl_sim.data.examples import Examples, Held, Shards, joined
 from wfl_sim.randomness import stream
@@ -97,7 +98,7 @@ def left_out(rows: int, parts: Sequence[NDArray[np.int64]], column: str | None) 
     """Return a line that says how many rows have no device, if any has none."""
     rest = rows - sum(len(part) for part in parts)
     why = "" if column is None else f", by their {column!r}"
-    return (f"{rest:,} of {rows:,} rows have no device{why}: they are left out",) if rest else ()
+    return (f"{rest:,} of {counted(rows, 'row')} left out, without a device{why}",) if rest else ()
 
 
 def repeated(train: Sequence[Examples], tested: Examples) -> tuple[str, ...]:

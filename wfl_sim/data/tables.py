@@ -11,7 +11,7 @@ from typing import Annotated, Final, Literal, NamedTuple, Self
 
 import numpy as np
 
-from wfl_sim.config.errors import in_json
+from wfl_sim.config.errors import counted, in_json
 from wfl_sim.config.fields import FilePath
 from wfl_sim.config.registry import From
 from wfl_sim.data.examples import Examples, Padding, Shards
@@ -154,7 +154,7 @@ class Table(Source):
             else:
                 kept.append(row)
         return kept, tuple(
-            f"{self.source}: {count:,} of {len(found):,} rows have no {what}: they are left out"
+            f"{self.source}: {count:,} of {counted(len(found), 'row')} left out, without {what}"
             for what, count in counts.items()
         )
 

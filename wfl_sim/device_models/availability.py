@@ -16,7 +16,7 @@ import numpy as np
 
 from channel_models.units import Interval, Seconds
 from wfl_sim.config.csv_tables import read_intervals
-from wfl_sim.config.errors import LocatedError
+from wfl_sim.config.errors import LocatedError, counted
 from wfl_sim.config.fields import FilePath
 from wfl_sim.config.registry import Registry
 
@@ -152,10 +152,10 @@ class TraceAvailability:
         """Return in words what the file and a group of `count` devices do not share."""
         away = [member for member in range(count) if member not in self._recorded]
         beyond = [member for member in self._recorded if member >= count]
-        parts = [f"no row of {len(away)} of {count} devices, which are never there"] if away else []
-        parts += [f"rows of {len(beyond)} devices beyond the group, which are left out"] * bool(
-            beyond
-        )
+        parts = [f"no row of {len(away)} of {counted(count, 'device')}: never there"] * bool(away)
+        parts += [
+            f"rows of {counted(len(beyond), 'device')} beyond the group, which are left out"
+        ] * bool(beyond)
         begin = min(mine[0][0] for mine in self._recorded.values())
         end = max(mine[-1][1] for mine in self._recorded.values())
         if begin - self.begins > DAY:

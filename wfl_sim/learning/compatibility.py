@@ -1,6 +1,6 @@
 """Whether a method can learn from what the data are."""
 
-from wfl_sim.config.errors import LocatedError
+from wfl_sim.config.errors import LocatedError, counted
 from wfl_sim.data.examples import Shards
 from wfl_sim.data.instructions import Instructions
 from wfl_sim.learning.base_models.pretrained_model import Pretrained
@@ -117,8 +117,8 @@ def _check_warm_up(method: Method, shards: Shards) -> None:
         steps, asked = phase.of(fewest).optimizer_steps, phase.local.warmup_steps
         if asked >= steps:
             raise LocatedError(
-                f"must be less than the {steps} steps of the shortest local update, or its rate "
-                f"never reaches lr, got {asked} (over rounds: warmup_rounds)",
+                f"must be less than the {counted(steps, 'step')} of the shortest local update, or "
+                f"its rate never reaches lr, got {asked} (over rounds: warmup_rounds)",
                 "method",
                 "local",
                 "warmup_steps",

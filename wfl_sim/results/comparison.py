@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 import numpy as np
 import pyarrow as pa
 
-from wfl_sim.config.errors import one_line
+from wfl_sim.config.errors import counted, one_line
 from wfl_sim.records import Scope
 from wfl_sim.results.overview import mixtures
 from wfl_sim.results.run import Run
@@ -73,7 +73,7 @@ class Goal:
         named = Counter(run.label for run in found if not math.isfinite(self.final(run)))
         labels = ", ".join(f"{label} ({count})" for label, count in named.items())
         line = f"{self.metric}, {self.whose}: not finite at the end of {named.total()} of"
-        return [f"{line} {len(found)} runs: {labels}"] if named else []
+        return [f"{line} {counted(len(found), 'run')}: {labels}"] if named else []
 
     def unused(self, runs: Sequence[Run], target: float | None) -> list[str]:
         """Return a line where a target was given for a metric that no run has measured."""
@@ -170,7 +170,7 @@ def open_runs(
             if not (ended := sweep.runs()):
                 raise ValueError(f"{folder}: no run of this sweep has ended yet")
             if missing := len(sweep.missing):
-                passed(f"{folder}: {missing} of {len(sweep.planned)} runs have not ended")
+                passed(f"{folder}: {missing} of {counted(len(sweep.planned), 'run')} not ended")
             runs += ended
     first: dict[str, Run] = {}
     for run in runs:

@@ -6,6 +6,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
+from wfl_sim.config.errors import counted
 from wfl_sim.config.sweep import brief, short_names
 from wfl_sim.results.run import Run
 from wfl_sim.results.statistics import by_label
@@ -128,7 +129,7 @@ def _sweep(path: Path) -> Entry:
         return Entry(path, f"cannot be opened: {error}")
     count = len(sweep.planned)
     ended = count - len(sweep.missing)
-    return Entry(path, f"sweep, {ended} of {count} runs ended")
+    return Entry(path, f"sweep, {ended} of {counted(count, 'run')} ended")
 
 
 def _opened(path: Path) -> Run | str:

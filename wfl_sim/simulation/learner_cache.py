@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from wfl_sim.config.answers import AnswerError
-from wfl_sim.config.errors import LocatedError
+from wfl_sim.config.errors import LocatedError, counted
 from wfl_sim.config.plugin_code import code_of
 from wfl_sim.data.examples import Examples, Shards
 from wfl_sim.data.instructions import Instructions
@@ -112,7 +112,7 @@ def _shards(scenario: Scenario) -> Shards | None:
     for device, (train, test) in enumerate(zip(shards.train, shards.test, strict=True)):
         if not len(train) or not len(test):
             raise LocatedError(
-                f"leaves device {device} with {len(train)} examples to train on and "
+                f"leaves device {device} with {counted(len(train), 'example')} to train on and "
                 f"{len(test)} to be judged on: give more examples, fewer devices "
                 "or a milder skew",
                 "data",

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from channel_models import OutOfRangeWarning
+from wfl_sim.config.errors import counted
 from wfl_sim.simulation.feasibility import OutOfReach
 from wfl_sim.state import State, is_finite
 
@@ -18,12 +19,16 @@ def remarks(totals: Mapping[str, Any]) -> list[str]:
     rounds, under_way = totals["rounds"], totals["bits"]["under_way_up"]
     lines = []
     if rounds["empty"]:
-        lines.append(f"{rounds['empty']} of {rounds['aggregations']} rounds aggregated nothing")
+        lines.append(
+            f"{rounds['empty']} of {counted(rounds['aggregations'], 'round')} aggregated nothing"
+        )
     if unused := totals.get("unused_uploads"):
-        lines.append(f"{unused:,} uploads arrived and were not used: too late, or too old a state")
+        lines.append(
+            f"arrived, but not used: {counted(unused, 'upload')}, too late or of an old state"
+        )
     if under_way:
         lines.append(
-            f"{under_way:,} bits of uploads were under way to the server when the run ended, "
+            f"{counted(under_way, 'bit')} of uploads on the way to the server when the run ended, "
             "neither received nor lost"
         )
     lines += [
@@ -95,4 +100,4 @@ def ranges_said_once(warn: Callable[[str], None]) -> Iterator[None]:
         warnings.showwarning = show  # type: ignore[assignment]
         yield
     if first:
-        warn(first + (f" (and {more:,} more such distances)" if more else ""))
+        warn(first + (f" (and {counted(more, 'more such distance')})" if more else ""))

@@ -30,7 +30,7 @@ from wfl_sim.simulation.remarks import (
     remarks,
 )
 from wfl_sim.simulation.request import RunRequest, by_group
-from wfl_sim.simulation.scenario_remarks import scenario_remarks
+from wfl_sim.simulation.scenario_remarks import located_remarks
 from wfl_sim.simulation.simulation import Simulation, SimulationResult
 
 _VERSIONS = ("numpy", "scipy", "simpy", "torch", "transformers", "peft", "safetensors")
@@ -183,8 +183,8 @@ def prepare(
     Raises:
         ScenarioError: The parts of the scenario do not fit together.
     """
-    for path, text in scenario_remarks(loaded.scenario):
-        warn(str(loaded.document.error(path, text)))
+    for line in located_remarks(loaded):
+        warn(line)
     with ranges_said_once(lambda text: warn(str(loaded.document.error(("devices",), text)))):
         try:
             simulation = Simulation(loaded.scenario, network_only=network_only, cache=cache)

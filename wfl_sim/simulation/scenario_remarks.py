@@ -15,7 +15,7 @@ from channel_models import (
     UMiAV,
     symbol_duration,
 )
-from wfl_sim.config.errors import Location
+from wfl_sim.config.errors import Location, counted
 from wfl_sim.device_models.availability import TraceAvailability
 from wfl_sim.device_models.mobility.trace import Trace
 from wfl_sim.methods.method import METHODS, is_weighted_mean
@@ -27,6 +27,7 @@ from wfl_sim.radio.bands.cochannel import shares_bands
 from wfl_sim.radio.channel.propagation import FROZEN, PATHLOSSES
 from wfl_sim.radio.power.base_station_power import EarthModel
 from wfl_sim.rounds import Asynchronous, Centralised, Hierarchical, Tiers
+from wfl_sim.scenario.loading import Loaded
 from wfl_sim.scenario.scenario import Scenario
 
 _LOUDEST: Final = 4.0
@@ -184,15 +185,16 @@ def window_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
 def robust_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
     """Yield what a robust rule cannot do with as few uploads as an aggregation has."""
     rule, most, text = scenario.server.robust, scenario.most_uploads, ""
+    uploads = counted(most, "upload")
     if isinstance(rule, Median) and most <= 2:
         text = "the median of one or two uploads is their mean, and an aggregation has no more"
     elif isinstance(rule, TrimmedMean) and round(rule.share * most, 6) < 1:
-        text = f"a share of {rule.share:g} leaves out none of at most {most} uploads: the mean"
+        text = f"a share of {rule.share:g} leaves out none of at most {uploads}: the mean"
     elif isinstance(rule, Krum) and rule.take >= most:
-        text = f"takes {rule.take} of at most {most} uploads, which is the mean"
+        text = f"takes {rule.take} of at most {uploads}, which is the mean"
     elif isinstance(rule, Krum) and 2 * rule.wrong + 2 >= most:
         text = (
-            f"to stand {rule.wrong} wrong uploads krum needs {2 * rule.wrong + 3}, "
+            f"to stand {counted(rule.wrong, 'wrong upload')} krum needs {2 * rule.wrong + 3}, "
             f"and an aggregation has at most {most}"
         )
     if text:
@@ -216,7 +218,8 @@ def warm_up_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
     rise = getattr(getattr(scenario.method, "local", None), "warmup_rounds", 0)
     rounds = getattr(scenario.rounds, "count", None)  # None: until a time
     if rounds is not None and rise > rounds:
-        text = f"its rate never reaches lr: {rise} rounds of warm-up, and the run has {rounds}"
+        warm = counted(rise, "round")
+        text = f"its rate never reaches lr: {warm} of warm-up, and the run has {rounds}"
         yield ("method", "local", "warmup_rounds"), text
 
 
@@ -253,3 +256,9 @@ def scenario_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
         edge_remarks,
     ):
         yield from remark(scenario)
+
+
+def located_remarks(loaded: Loaded) -> Iterator[str]:
+    """Yield these lines with the place in the file of the key that each is about."""
+    for path, text in scenario_remarks(loaded.scenario):
+        yield str(loaded.document.error(path, text))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from multiprocessing import parent_process
 from typing import Any, Final
 
-from wfl_sim.config.errors import LocatedError
+from wfl_sim.config.errors import LocatedError, counted
 from wfl_sim.execution.executor import EXECUTORS, Backlog, InlineSession, Session
 from wfl_sim.execution.executors.grouped import Grouped
 from wfl_sim.execution.executors.processes import Processes
@@ -100,7 +100,9 @@ class AutoSession:
         mean = self._spent / (self._counted - 1)
         threads = int(getattr(self._learner, "threads", 1))
         workers = min(cores() // threads, self._widest, _processes_in_memory(self._learner))
-        self._why = f"{backlog.left} tasks of {mean:.2g} s each were left after {self._spent:.1f} s"
+        self._why = (
+            f"{counted(backlog.left, 'task')} of {mean:.2g} s each left after {self._spent:.1f} s"
+        )
         if workers < 2 or backlog.left * mean * (1 - 1 / workers) < _START:
             return
         self._undecided = False

@@ -18,6 +18,7 @@ from safetensors.numpy import load_file
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
+from wfl_sim.config.errors import counted
 from wfl_sim.learning.base_models.model_loading import load_in_full, load_tokenizer
 from wfl_sim.learning.base_models.pretrained_model import ADAPTER, Pretrained
 from wfl_sim.learning.peft.architecture import last_weights
@@ -192,7 +193,7 @@ def check_begin(begin: State, shapes: Shapes) -> None:
     if wrong:
         layers = {n.rpartition(".lora_")[0].rpartition(".")[2] for n in begin if ".lora_" in n}
         raise ValueError(
-            f"adapter: it and the method differ in {len(wrong)} values, such as "
+            f"adapter: it and the method differ in {counted(len(wrong), 'value')}, such as "
             f"{wrong[0].partition('/')[2]!r}; it adapts layers named {', '.join(sorted(layers))}: "
             "give these as lora.targets, or name the base model that it was made for"
         )

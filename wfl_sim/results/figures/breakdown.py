@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
+from wfl_sim.config.errors import counted
 from wfl_sim.results.figures.legends import add_legend
 from wfl_sim.results.figures.look import Drawing, saved
 from wfl_sim.results.figures.style import (
@@ -163,5 +164,4 @@ def _limit(bars: Sequence[Bar]) -> float:
 
 
 def _name(one: Bar) -> str:
-    count = len(one.total.by_seed)
-    return f"{one.label}\n({count} seed{'s' if count > 1 else ''})"
+    return f"{one.label}\n({counted(len(one.total.by_seed), 'seed')})"

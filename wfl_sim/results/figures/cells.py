@@ -11,6 +11,7 @@ from matplotlib.patches import RegularPolygon
 from numpy.typing import NDArray
 
 from channel_models.validation import FloatArray
+from wfl_sim.config.errors import counted
 from wfl_sim.results.figures.legends import add_legend
 from wfl_sim.results.figures.look import Drawing, saved
 from wfl_sim.results.figures.style import (
@@ -170,7 +171,7 @@ def coverage(runs: Sequence[Run]) -> Iterator[Drawing]:
         axes.grid(visible=False)
         axes.set_xlabel("x (m)")
         axes.set_ylabel("y (m)")
-        figure.suptitle(f"{label}: SINR of {len(points)} uploads, by place")
+        figure.suptitle(f"{label}: SINR of {counted(len(points), 'upload')}, by place")
         figure.colorbar(image, ax=axes, label="mean SINR of uploads (dB)", extend="both")
         name = file_name("coverage", label)
         yield Drawing(name, figure, ("x", "y", "mean_sinr_db"), points.tolist())
