@@ -177,6 +177,25 @@ def test_departures_in_the_middle_of_handovers_leave_nothing_open(tmp_path, kind
     assert joules == pytest.approx(sum(result.totals["joules"].values()), rel=1e-9)
 
 
+def test_what_was_sent_before_a_handover_is_lost_with_the_rest(tmp_path):
+    result = outcome(tmp_path, *FLEET, "cells.0.uplink.loss={kind: constant, rate: 1}")
+    assert any(s.outcome == "done" for s in result.spans if s.activity == "upload" and s.bits)
+    bits = result.totals["bits"]
+    assert (bits["lost_up"], bits["under_way_up"]) == (bits["sent_up"], 0)
+
+
+def test_what_was_sent_before_a_handover_is_abandoned_with_the_rest(tmp_path):
+    walk(tmp_path, (0, 0, -100, 0), (0, 60, 500, 0))
+    first, second = parts(outcome(tmp_path, text=LINE), "upload")
+    for deadline in (first.end + 0.01, second.start + 0.1):  # in the gap, and in the next cell
+        rounds = f"rounds={{kind: deadline, count: 1, deadline: {deadline} s}}"
+        result = outcome(tmp_path, rounds, text=LINE)
+        bits = result.totals["bits"]
+        assert bits["lost_up"] == bits["sent_up"] == sum(s.bits for s in parts(result, "upload"))
+        assert bits["lost_up"] >= first.bits > 0
+        assert bits["under_way_up"] == 0
+
+
 def test_a_handover_without_neighbours_is_one_located_line(tmp_path):
     with pytest.raises(ScenarioError) as caught:
         scenario(tmp_path, "handover={hysteresis: 2 dB}")

@@ -129,10 +129,10 @@ class Participation:
                 seconds, min(watts, self.terms.power or watts), self.number, "lost"
             )
             return False
-        segment, bits = yield from transceiver.send(bits, self.number, self.terms)
+        segment, last = yield from transceiver.send(bits, self.number, self.terms)
         lost = self._is_lost(segment)
         self.context.traffic.lost_up += bits if lost else 0
-        transceiver.record(segment, bits, "lost" if lost else "done")
+        transceiver.record(segment, last, "lost" if lost else "done")
         return not lost
 
     def _send_jointly(self, air: JointUpload) -> Generator[simpy.Event, Any, bool]:

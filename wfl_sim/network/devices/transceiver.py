@@ -90,15 +90,15 @@ class Transceiver:
         self.cell, self.mean_gain = cell, mean_gain
         self.weight = 1.0
         """Weight of uploads, for allocators that use it."""
-        self._context = context
-        self._index = index
-        self._power = power
-        self._power_meter = power_meter
+        self._context, self._index = context, index
+        self._power, self._power_meter = power, power_meter
         self._activity_log = activity_log
         self._can_hand_over = can_hand_over
         self._awaited: Download | None = None
         self._segment: TransferSegment | None = None
         self._resuming: simpy.Event | None = None
+        self._before = 0
+        """Bits of the present upload that were sent before handovers."""
 
     def __repr__(self) -> str:
         return f"Transceiver({self._index}, {self.cell.name!r})"
@@ -161,6 +161,7 @@ class Transceiver:
         self._wake("transmit", self.cell.uplink)
         segment = yield from self._begin_segment("uplink", bits, terms)
         segment, bits = yield from self._complete(segment, bits, number, terms)
+        self._before = 0
         self._sent(segment.transfer, bits)
         return segment, bits
 
@@ -183,8 +184,9 @@ class Transceiver:
         """
         segment, self._segment, bits = self._segment, None, 0
         download, self._awaited = self._awaited, None
+        traffic = self._context.traffic
+        traffic.lost_up, self._before = traffic.lost_up + self._before, 0
         if segment is not None:
-            traffic = self._context.traffic
             bits = int(segment.carrier.payload((yield segment.leave(self._index))))
             if segment.direction == "downlink":
                 traffic.lost_down += bits
@@ -234,11 +236,7 @@ class Transceiver:
     def _complete(
         self, segment: TransferSegment, bits: int, number: int, terms: Terms = NO_TERMS
     ) -> Generator[simpy.Event, Any, tuple[TransferSegment, int]]:
-        """Wait for the last bit of a payload, through every handover.
-
-        Returns:
-            The last segment, and its bits of payload.
-        """
+        """Wait for the last bit of a payload; return the segment of its last handover, its bits."""
         while True:
             self._segment = segment
             done = segment.transfer.done
@@ -252,6 +250,7 @@ class Transceiver:
             bits -= arrived
             if segment.direction == "uplink":
                 self._sent(segment.transfer, arrived)
+                self._before += arrived
             else:
                 self._received(segment, arrived)
             self.record(segment, arrived)
