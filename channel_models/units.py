@@ -217,8 +217,11 @@ class Unit:
         except ArithmeticError:
             return number
 
+    def _example(self) -> str:
+        return _EXAMPLES[self.symbol]
+
     def _advice(self) -> str:
-        return f"write for example {_EXAMPLES[self.symbol]}"
+        return f"write for example {self._example()}"
 
     def _of_unit(self) -> str:
         return "" if self.symbol == "1" else f" of {self.symbol}"
@@ -252,7 +255,7 @@ class Unit:
         unit = "a fraction" if self.symbol == "1" else f"a number in {self.symbol}"
         return {
             "anyOf": [{"type": "number"}, {"type": "string"}],
-            "description": f"{unit}, or a text such as '{_EXAMPLES[self.symbol]}'",
+            "description": f"{unit}, or a text such as '{self._example()}'",
         }
 
 

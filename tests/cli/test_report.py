@@ -119,7 +119,8 @@ def test_the_closing_table_fits_80_columns(monkeypatch, terminal):
     ]
     assert lines[3].split() == ["local-only", "1", "0.500", "0/1", "-", "-", "-", "-"]
     note = (
-        "≥: 2 of 4 runs did not reach it (censored), and what was spent until their last evaluation"
+        "≥: 2 of 4 runs did not reach it (censored), and what was spent until "
+        "the last evaluation counts"
     )
     assert " ".join(map(str.strip, lines[4:])).strip() == note
 

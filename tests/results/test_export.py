@@ -63,10 +63,10 @@ def test_the_table_for_latex(runs, tmp_path):
     rows = [row for row in text[begin:end].split("\n") if "&" in row]
     assert all(row.count("&") == 6 and row.endswith(r"\\") for row in rows)
     # The mean of 0.81 and 0.82; t(0.975, 1) = 12.706 times 0.01 / 2.
-    assert rows[1].startswith(r"fast bandwidth=20 MHz & $0.815 \pm 0.064$ & 2/2 & $2.0$ & ")
+    assert rows[1].startswith(r"fast bandwidth=20 MHz & $0.815 \pm 0.064$ & 2/2 & $2.0 \pm 0.0$ & ")
     assert rows[2].startswith(r"slow bandwidth=20 MHz & $0.615 \pm 0.064$ & 0/2 & $\ge 2.0$ & ")
     # 300 bit down and up: 0.0003 Mbit, not 0.0.
-    assert rows[1].endswith(r"$0.0003$ \\")
+    assert rows[1].endswith(r"$0.0003 \pm 0.0$ \\")
 
 
 def test_the_table_for_latex_of_the_network_alone(runs, tmp_path):

@@ -308,7 +308,8 @@ def test_a_broken_hardware_file_names_its_own_line(files):
     files.write("# mine\npeak: 1 TFLOP/s\nutilisation: 2\n", "board.yaml")
     file = files.changed("hardware: jetson-orin-nano", "hardware: board.yaml")
     assert refusal(files, file) == (
-        "s.yaml:22: devices.0.hardware: board.yaml:3: utilisation: must be at most 1, got 2"
+        "s.yaml:22: devices.0.hardware: board.yaml:3: utilisation: must be at most 1, got 2 (a "
+        "bare number is a fraction, write for example 25 %)"
     )
 
 

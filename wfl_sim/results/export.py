@@ -89,8 +89,8 @@ def _latex(runs: Sequence[Run], folder: Path, goal: Goal) -> list[Path]:
     if measured:
         head = [goal.metric, "reached", "rounds", "time (s)", "energy (J)", "traffic (Mbit)"]
         about = [
-            f"% {goal.metric} ({goal.whose}): mean over seeds and 95 % t-interval; costs, alike, "
-            f"to reach {'no target' if goal.target is None else format(goal.target, 'g')}.",
+            f"% {goal.metric} ({goal.whose}): mean over seeds and 95 % t-interval; likewise "
+            f"costs to reach {'no target' if goal.target is None else format(goal.target, 'g')}.",
             "% Where a seed did not reach it, costs are lower bounds: what it spent until its last "
             "evaluation.",
         ]
