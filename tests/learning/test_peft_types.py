@@ -13,6 +13,7 @@ from transformers import AutoModelForSequenceClassification
 
 from tests.learning.test_learner import Device, learner
 from tests.learning.test_peft_folder import CLASSES, logits, trained
+from wfl_sim.config.documents import SourcedStr
 from wfl_sim.config.errors import LocatedError
 from wfl_sim.data.examples import Shards
 from wfl_sim.learning.adapted_model import AdaptedModel
@@ -87,9 +88,17 @@ def test_a_new_one_is_the_network_itself(quiet: Folder, kind: str) -> None:
         torch.testing.assert_close(logits(adapted.model), expected, atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("kind", ["dora", "ia3"])
-def test_it_loads_in_peft(quiet: Folder, tmp_path: Path, kind: str) -> None:
-    parts = method(TYPES[kind][0]).parts
+@pytest.mark.parametrize(
+    "tuner",
+    [
+        TYPES["dora"][0],
+        TYPES["ia3"][0],
+        Tuner(type="lora", options={"bias": "all"}),
+        Tuner(type="lora", options={"modules_to_save": ["pooler"]}),
+    ],
+)
+def test_it_loads_in_peft(quiet: Folder, tmp_path: Path, tuner: Tuner) -> None:
+    parts = method(tuner).parts
     adapted, state = trained(quiet("bert"), parts)
     write_peft(quiet("bert"), parts, state, CLASSES, tmp_path)
     base = AutoModelForSequenceClassification.from_pretrained(
@@ -97,6 +106,38 @@ def test_it_loads_in_peft(quiet: Folder, tmp_path: Path, kind: str) -> None:
     )
     network = PeftModel.from_pretrained(base, tmp_path).eval()
     torch.testing.assert_close(logits(network), logits(adapted.model), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:peft")  # of layers that it does not list
+def test_whole_modules_are_in_a_merged_network(quiet: Folder, tmp_path: Path) -> None:
+    """PEFT leaves the head in a wrapper for some types."""
+    parts = method(Tuner(type="ln-tuning", options={"target_modules": ["LayerNorm"]})).parts
+    adapted, state = trained(quiet("bert"), parts)
+    write_peft(quiet("bert"), parts, state, CLASSES, tmp_path, merge=True)
+    network = AutoModelForSequenceClassification.from_pretrained(tmp_path).eval()
+    torch.testing.assert_close(logits(network), logits(adapted.model), atol=1e-5, rtol=1e-4)
+
+
+def test_what_peft_cannot_merge_is_one_line(quiet: Folder, tmp_path: Path) -> None:
+    parts = method(Tuner(type="ia3", options={"modules_to_save": ["pooler"]})).parts
+    _, state = trained(quiet("bert"), parts)
+    with pytest.raises(ValueError, match="PEFT cannot merge IA3: leave --merge out"):
+        write_peft(quiet("bert"), parts, state, CLASSES, tmp_path, merge=True)
+
+
+def test_biases_of_a_lora_are_trained(quiet: Folder) -> None:
+    tuner = Tuner(type="lora", options={"r": 2, "bias": "lora_only"})
+    adapted = AdaptedModel(load_model(quiet("bert"), 3, 0), (Part(name="t", config=tuner),))
+    found = adapted.parameters
+    assert sum(each.numel() for each in found.values()) == QV * (2 * 2 * 32 + 32)
+
+
+def test_texts_of_a_scenario_are_options(quiet: Folder, tmp_path: Path) -> None:
+    """They have the folder of their file, which copies of PEFT's configuration keep."""
+    written = [SourcedStr("key", tmp_path), SourcedStr("lora_only", tmp_path)]
+    tuner = Tuner(type="lora", options={"target_modules": written[:1], "bias": written[1]})
+    adapted = AdaptedModel(load_model(quiet("bert"), 3, 0), (Part(name="t", config=tuner),))
+    assert len(adapted.parameters) == 2 * 3
 
 
 @pytest.mark.parametrize(
@@ -109,6 +150,13 @@ def test_it_loads_in_peft(quiet: Folder, tmp_path: Path, kind: str) -> None:
             Tuner(type="prompt-tuning", options={"num_virtual_tokens": 4}),
             "choose a type that adapts",
         ),
+        (Tuner(type="adalora", options={"total_step": 9}), "adalora needs a network around"),
+        (Tuner(type="poly"), "poly needs a network around"),
+        (
+            Tuner(type="lora", options={"alora_invocation_tokens": [1], "task_type": "CAUSAL_LM"}),
+            "lora needs a network",
+        ),
+        (Tuner(type="trainable-tokens"), "trainable-tokens trains nothing in 'bert'"),
         (Tuner(type="ia3", options={"target_modules": ["no"], "feedforward_modules": []}), "'t': "),
     ],
 )
@@ -119,7 +167,7 @@ def test_what_cannot_be_is_one_line(quiet: Folder, tuner: Tuner, said: str) -> N
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:peft")  # BOFT looks for a compiler
-@pytest.mark.parametrize("kind", ["boft", "loha", "lokr", "poly"])
+@pytest.mark.parametrize("kind", ["boft", "loha", "lokr"])
 def test_what_cannot_be_counted_on_shapes_is_one_line(
     quiet: Folder, shards: Shards, kind: str
 ) -> None:

@@ -37,6 +37,10 @@ class SourcedStr(str):
         sourced.folder = folder
         return sourced
 
+    def __getnewargs__(self) -> tuple[str, Path]:  # type: ignore[override]
+        """Let copies and pickles have the folder, too."""
+        return str(self), self.folder
+
 
 def resolve_path(text: str) -> Path:
     """Return the path that `text` names, from the folder where it was written; `~` is home.

@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from peft.utils import ModulesToSaveWrapper
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 from transformers import PreTrainedModel
@@ -100,15 +101,16 @@ def write_peft(
         whole = {name for part in heads for name in under(part.name, state)}
         whole = {name.partition(".")[0] for name in whole}
         below = {name.removeprefix(prefix) for name in drawn if name.startswith(prefix)}
-        saved = sorted(whole | {name.partition(".")[0] for name in below})
+        saved = {*whole, *(name.partition(".")[0] for name in below)}
         if inside := [name for name in values if name.partition(".")[0] in saved]:
             raise ValueError(f"{inside[0]!r} is of a module that is new itself: give --merge")
-        if type(config) is LoraConfig and not config.use_dora:
+        if not any(isinstance(part.config, Tuner) for part in parts):
             layers = sorted({name.rpartition(".lora_")[0] for name in values})
             adapted = [network.base_model.get_submodule(name) for name in layers]
             config.target_modules = [f"{prefix}{name}" for name in layers]
             config.fan_in_fan_out = all(isinstance(layer, Conv1D) for layer in adapted)
-        config.modules_to_save = saved or None
+        asked = getattr(config, "modules_to_save", None) or ()
+        config.modules_to_save = sorted({*saved, *asked}) or None
         config.task_type = "CAUSAL_LM" if classes is None else "SEQ_CLS"
         with warnings.catch_warnings():  # peft asks transformers by a name that it will drop
             warnings.simplefilter("ignore", FutureWarning)
@@ -120,7 +122,7 @@ def write_peft(
         tuned.peft_config["default"].base_model_name_or_path = _address(model)
         tuned.peft_config["default"].revision = None
     if merge:
-        merged = tuned.merge_and_unload() if isinstance(tuned, PeftModel) else tuned
+        merged = _merged(tuned) if isinstance(tuned, PeftModel) else tuned
         if classes is not None:
             merged.config.id2label = dict(enumerate(classes))
             merged.config.label2id = {name: number for number, name in enumerate(classes)}
@@ -131,6 +133,20 @@ def write_peft(
         raise ValueError("nothing was trained that PEFT has a place for: no part is a LoRA")
     else:
         tuned.save_pretrained(folder, save_embedding_layers=False)
+
+
+def _merged(tuned: PeftModel) -> Any:
+    """Return the network with everything added to its weights, and whole modules in their place."""
+    try:
+        merged: Any = tuned.merge_and_unload()
+    except (NotImplementedError, AttributeError) as error:
+        kind = tuned.peft_config["default"].peft_type.value
+        raise ValueError(f"PEFT cannot merge {kind}: leave --merge out ({error})") from error
+    for name, module in list(merged.named_modules()):
+        if isinstance(module, ModulesToSaveWrapper):  # some types leave them
+            above, _, leaf = name.rpartition(".")
+            setattr(merged.get_submodule(above), leaf, module.modules_to_save["default"])
+    return merged
 
 
 def how_to_load(

@@ -5,10 +5,11 @@ Its parameters begin with what PEFT gives them, drawn from one seed whatever tha
 
 import difflib
 import re
-from typing import Any
+from typing import Any, Final
 
 import torch
 from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING, PEFT_TYPE_TO_TUNER_MAPPING
+from peft.tuners.tuners_utils import BaseTuner
 from torch.nn import Parameter
 from transformers import PreTrainedModel
 
@@ -19,6 +20,11 @@ from wfl_sim.methods.parts import Part, Tuner
 
 BITFIT = "bitfit"
 _DORA = "dora"
+_OF_OPTIONS: Final = (
+    *(ValueError, TypeError, NotImplementedError),
+    *(AttributeError, KeyError, IndexError, ImportError),
+)
+"""What PEFT raises where options, or a package, do not go with a network."""
 
 
 def attach_tuner(model: PreTrainedModel, part: Part) -> dict[str, Parameter]:
@@ -31,7 +37,7 @@ def attach_tuner(model: PreTrainedModel, part: Part) -> dict[str, Parameter]:
     config = part.config
     assert isinstance(config, Tuner)
     backbone: Any = model.base_model
-    before = {id(value) for value in backbone.parameters()}
+    before = {id(value) for value in backbone.parameters() if value.requires_grad}
     if config.type == BITFIT:
         if config.options:
             given = ", ".join(config.options)
@@ -44,7 +50,7 @@ def attach_tuner(model: PreTrainedModel, part: Part) -> dict[str, Parameter]:
                 tuned = config_of(config)
                 made = PEFT_TYPE_TO_TUNER_MAPPING[tuned.peft_type]
                 made(backbone, tuned, adapter_name=part.name)
-            except (ValueError, TypeError, NotImplementedError) as error:
+            except _OF_OPTIONS as error:
                 raise LocatedError(f"part {part.name!r}: {error}", "method") from error
             except RuntimeError as error:
                 text = f"part {part.name!r}: {config.type} cannot be counted on shapes ({error})"
@@ -55,9 +61,9 @@ def attach_tuner(model: PreTrainedModel, part: Part) -> dict[str, Parameter]:
         found = {
             plain_name(name, part.name): value
             for name, value in backbone.named_parameters()
-            if id(value) not in before and value.requires_grad
+            if value.requires_grad and id(value) not in before
         }
-    if not found:
+    if not any(value.numel() for value in found.values()):
         kind = model.config.model_type
         raise LocatedError(
             f"part {part.name!r}: {config.type} trains nothing in {kind!r}", "method"
@@ -85,7 +91,9 @@ def config_of(tuner: Tuner) -> Any:
         config = known[tuner.type](**options)
     except (TypeError, ValueError) as error:
         raise LocatedError(f"{tuner.type}: {error}", "method") from error
-    if config.is_prompt_learning or config.is_adaption_prompt:
+    made = PEFT_TYPE_TO_TUNER_MAPPING[config.peft_type]
+    around = made.forward is not BaseTuner.forward or hasattr(made, "update_and_allocate")
+    if around or getattr(config, "alora_invocation_tokens", None):
         raise LocatedError(
             f"{tuner.type} needs a network around the network, and is not supported: choose a "
             "type that adapts layers, such as dora, ia3, vera or bitfit",
