@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from peft import AutoPeftModelForSequenceClassification, LoraConfig, PeftModel, get_peft_model
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
@@ -180,6 +181,37 @@ def test_a_run_begins_with_what_peft_has_written(quiet: Folder, tmp_path: Path) 
     expected = logits(PeftModel.from_pretrained(plain(model), tmp_path).eval())
     adapted = begun(model, FedIT(lora=LoRA(rank=4)).parts)
     torch.testing.assert_close(logits(adapted.model), expected, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("merge", [False, True])
+def test_modules_that_a_run_began_with_are_written_again(
+    quiet: Folder, tmp_path: Path, merge: bool
+) -> None:
+    """A pooler that PEFT has tuned stays as it is in the run, and in what the run exports."""
+    model = folder_of(quiet("bert"), tmp_path / "first", modules_to_save=["pooler", "classifier"])
+    weights = load_file(tmp_path / "first/adapter_model.safetensors")
+    moved = {name: value + 0.5 * ("pooler" in name) for name, value in weights.items()}
+    save_file(moved, tmp_path / "first/adapter_model.safetensors", {"format": "pt"})
+    parts = FedIT(lora=LoRA(rank=4)).parts
+    adapted = begun(model, parts)
+    write_peft(model, parts, adapted.read(adapted.parts), CLASSES, tmp_path / "new", merge=merge)
+    if merge:
+        network = AutoModelForSequenceClassification.from_pretrained(tmp_path / "new")
+    else:
+        network = PeftModel.from_pretrained(plain(model), tmp_path / "new")
+    torch.testing.assert_close(logits(network.eval()), logits(adapted.model), atol=1e-5, rtol=1e-4)
+
+
+def test_weights_that_were_drawn_are_in_the_whole_network_alone(
+    quiet: Folder, tmp_path: Path
+) -> None:
+    model = replace(quiet("bert"), fresh=True)
+    adapted, state = trained(model, ONE)
+    with pytest.raises(ValueError, match=r"weights were drawn .*: give --merge"):
+        write_peft(model, ONE, state, CLASSES, tmp_path)
+    write_peft(model, ONE, state, CLASSES, tmp_path, merge=True)
+    network = AutoModelForSequenceClassification.from_pretrained(tmp_path).eval()
+    torch.testing.assert_close(logits(network), logits(adapted.model), atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,8 @@ def write_peft(
             kind = type(part.config).__name__
             raise ValueError(f"part {part.name!r} has the type {kind}, which PEFT does not know")
     if not merge:
+        if model.fresh:
+            raise ValueError("the weights were drawn (fresh: true): give --merge, which writes all")
         for part in parts:
             if isinstance(part.config, Full | LastLayers | Offset) or _is_bitfit(part):
                 raise ValueError(
@@ -93,6 +95,7 @@ def write_peft(
     count = None if classes is None else len(classes)
     network, drawn = load_in_full(model, count, int(tokenizer.pad_token_id))
     prefix = f"{network.base_model_prefix}."
+    begin_with(model, network, parts)  # modules beside the LoRA that the run began with
     _write_into(network, parts, state)
     config, values = _combined(parts, state)
     tuned: Any = network
@@ -109,8 +112,10 @@ def write_peft(
             adapted = [network.base_model.get_submodule(name) for name in layers]
             config.target_modules = [f"{prefix}{name}" for name in layers]
             config.fan_in_fan_out = all(isinstance(layer, Conv1D) for layer in adapted)
-        asked = getattr(config, "modules_to_save", None) or ()
-        config.modules_to_save = sorted({*saved, *asked}) or None
+        begun = json.loads((Path(model.adapter) / ADAPTER).read_bytes()) if model.adapter else {}
+        for given in (vars(config), begun):
+            saved |= {*(given.get("modules_to_save") or ())}
+        config.modules_to_save = sorted(saved) or None
         config.task_type = "CAUSAL_LM" if classes is None else "SEQ_CLS"
         with warnings.catch_warnings():  # peft asks transformers by a name that it will drop
             warnings.simplefilter("ignore", FutureWarning)
@@ -140,8 +145,8 @@ def _merged(tuned: PeftModel) -> Any:
     try:
         merged: Any = tuned.merge_and_unload()
     except (NotImplementedError, AttributeError) as error:
-        kind = tuned.peft_config["default"].peft_type.value
-        raise ValueError(f"PEFT cannot merge {kind}: leave --merge out ({error})") from error
+        kind: Any = tuned.peft_config["default"].peft_type
+        raise ValueError(f"PEFT cannot merge {kind.value}: leave --merge out ({error})") from error
     for name, module in list(merged.named_modules()):
         if isinstance(module, ModulesToSaveWrapper):  # some types leave them
             above, _, leaf = name.rpartition(".")

@@ -88,11 +88,11 @@ def config_of(tuner: Tuner) -> Any:
         hint = f", did you mean {near[0]!r}?" if near else ""
         raise LocatedError(f"PEFT has no type {tuner.type!r}{hint}", "method")
     try:
-        config = known[tuner.type](**options)
+        config: Any = known[tuner.type](**options)
     except (TypeError, ValueError) as error:
         raise LocatedError(f"{tuner.type}: {error}", "method") from error
-    made = PEFT_TYPE_TO_TUNER_MAPPING[config.peft_type]
-    around = made.forward is not BaseTuner.forward or hasattr(made, "update_and_allocate")
+    layers: Any = PEFT_TYPE_TO_TUNER_MAPPING[config.peft_type]
+    around = layers.forward is not BaseTuner.forward or hasattr(layers, "update_and_allocate")
     if around or getattr(config, "alora_invocation_tokens", None):
         raise LocatedError(
             f"{tuner.type} needs a network around the network, and is not supported: choose a "
