@@ -304,6 +304,13 @@ def test_staleness_has_no_effect_where_nothing_is_stale(files, rounds, staleness
         ("{kind: pfit, weight: 0.9}", None),
         ("{kind: pfit, algorithm: {kind: ppo, adapt: 0.2}}", "without a `target_kl`"),
         ("{kind: pfit, algorithm: {kind: ppo, adapt: 0.2, target_kl: 3}}", None),
+        ("{kind: pfit, algorithm: {kind: ppo, target_kl: 3}, local: {steps: 1}}", "one step, or"),
+        ("{kind: pfit, algorithm: {kind: ppo, target_kl: 3, kl: 0}}", "or `kl: 0`"),
+        (
+            "{kind: pfit, algorithm: {kind: grpo, minibatches: 1, clip: 0.1}}",
+            "before which no probability has changed",
+        ),
+        ("{kind: pfit, algorithm: {kind: ppo, minibatches: 1, clip: 0.1}}", None),
         ("{kind: pwff, lora: {dropout: 0.1}}", "with an `algorithm`: nothing drops out"),
         ("{kind: local-only, weight: 0.9, temperature: 2}", "without an `algorithm`; nor has"),
         ("{kind: local-only, lora: {rank: 4}}", None),

@@ -14,8 +14,9 @@ from wfl_sim.learning.synthetic import Synthetic, SyntheticLearner
 from wfl_sim.methods.fedalt import FedALT
 from wfl_sim.methods.local_only import LocalOnly
 from wfl_sim.methods.method import hook
-from wfl_sim.methods.objectives import DPO
+from wfl_sim.methods.objectives import DPO, GRPO, PPO
 from wfl_sim.methods.parts import Full
+from wfl_sim.methods.phases import Phase
 from wfl_sim.methods.scaffold import Scaffold
 from wfl_sim.rounds import (
     Centralised,
@@ -51,6 +52,10 @@ def _shares_nothing(method: Any) -> bool:
     """Return whether no part is shared, and the method has no payload of its own."""
     own = any(hook(method, f"{way}_shapes") for way in ("upload", "download"))
     return not own and not any(part.shared for part in method.parts)
+
+
+def _one_step(phase: Phase) -> bool:
+    return (phase.local.steps, phase.local.epochs) == (1, 0)
 
 
 def _answers(scenario: Scenario) -> bool:
@@ -119,6 +124,21 @@ RULES: Final = (
         "method.algorithm.adapt",
         lambda _, algorithm: algorithm.target_kl is None,
         "without a `target_kl`",
+    ),
+    Rule(
+        "method.algorithm.target_kl",
+        lambda scenario, algorithm: (
+            isinstance(algorithm, PPO)
+            and (algorithm.kl == 0 or all(map(_one_step, scenario.method.phases)))
+        ),
+        "with local updates of one step, or `kl: 0`: it changes `kl` from step to step",
+    ),
+    Rule(
+        "method.algorithm.clip",
+        lambda _, algorithm: (
+            isinstance(algorithm, PPO | GRPO) and algorithm.epochs * algorithm.minibatches == 1
+        ),
+        "with one optimiser step for each batch, before which no probability has changed",
     ),
     Rule(
         "payload.upload payload.download server.weights evaluation.global_examples",
