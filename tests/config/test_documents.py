@@ -1,10 +1,12 @@
 """YAML as documents: places, anchors, and what is no scenario at all."""
 
+import copy
 import math
+import pickle
 
 import pytest
 
-from wfl_sim.config.documents import Place, read_yaml
+from wfl_sim.config.documents import Place, SourcedStr, read_yaml
 from wfl_sim.config.errors import ScenarioError
 
 
@@ -114,3 +116,9 @@ def test_files_that_cannot_be_read(files):
 def test_a_byte_order_mark_is_no_part_of_the_first_key(files):
     (files.folder / "bom.yaml").write_bytes(b"\xef\xbb\xbfname: x\n")
     assert read_yaml(files.folder / "bom.yaml").data == {"name": "x"}
+
+
+def test_a_text_is_copied_with_its_folder(tmp_path):
+    text = SourcedStr("a", tmp_path)
+    for other in (copy.deepcopy(text), pickle.loads(pickle.dumps(text))):
+        assert (other, other.folder) == ("a", tmp_path)

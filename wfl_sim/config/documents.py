@@ -31,15 +31,11 @@ class SourcedStr(str):
     __slots__ = ("folder",)
     folder: Path
 
-    def __new__(cls, text: str, folder: Path) -> "SourcedStr":
-        """Return `text`, written in `folder`."""
+    def __new__(cls, text: str, folder: Path = Path()) -> "SourcedStr":
+        """Return `text`, written in `folder`; copies and pickles set it afterwards."""
         sourced = super().__new__(cls, text)
         sourced.folder = folder
         return sourced
-
-    def __getnewargs__(self) -> tuple[str, Path]:  # type: ignore[override]
-        """Let copies and pickles have the folder, too."""
-        return str(self), self.folder
 
 
 def resolve_path(text: str) -> Path:
