@@ -154,6 +154,7 @@ class RougeL:
 
     C.-Y. Lin, ROUGE: A Package for Automatic Evaluation of Summaries, 2004, with equal weights of
     recall and precision. Words are runs of letters, digits and low lines, without regard to case.
+    Two answers without words have 0, as in Google's `rouge_score`.
     """
 
     of: ClassVar = "answers"
