@@ -19,7 +19,7 @@ _SIGNS: Final = MappingProxyType(
         b"\x1f\x8b": "a gzip file: unpack it",
         b"PK": "a zip file or a spreadsheet: unpack it, or save it as CSV",
         b"PAR1": "a Parquet file: write it as CSV or JSON lines",
-        b"ARRO": "an Arrow file: write it as CSV or JSON lines",
+        b"ARROW1": "an Arrow file: write it as CSV or JSON lines",
         b"\xff\xfe": "UTF-16: save the file as UTF-8",
     }
 )
