@@ -28,6 +28,19 @@ _HIGH_DB: Final = 60.0
 _POINTS: Final = 18_001
 
 
+class LearnedBlocks(NamedTuple):
+    """Transport blocks (n,) at offsets that an outer loop learns from them."""
+
+    mcs: Indices
+    """Of the first of them."""
+    efficiency: FloatArray
+    """Mean bit/s/Hz."""
+    errors: FloatArray
+    """Mean error probability of first transmissions."""
+    offset_db: FloatArray
+    """The next offsets, in dB."""
+
+
 class McsForm(NamedTuple):
     """The tables of a `McsRate`, for compiled loops."""
 
@@ -133,7 +146,7 @@ class McsRate:
         effective = db_to_linear(effective_db)
         return chosen, self.errors.code_block_error(effective, chosen, self.code_block)
 
-    def learned_efficiency(
+    def learned(
         self,
         known: FloatArray,
         sinr: FloatArray,
@@ -141,44 +154,13 @@ class McsRate:
         first: Indices,
         offset_db: FloatArray,
         blocks: float,
-    ) -> tuple[FloatArray, FloatArray]:
-        """Mean bit/s/Hz over so many transport blocks one after the other, and the next offsets.
+    ) -> "LearnedBlocks":
+        """Return what so many transport blocks come to, one after the other.
 
         Each block moves the offset by its mean, at the errors that it has; several are taken
         together while they move it by at most half a dB. Other arguments are those of
         `transport_efficiency`.
         """
-        carried, _, offset_db = self._learned(known, sinr, weight, first, offset_db, blocks)
-        return carried, offset_db
-
-    def learned_errors(
-        self,
-        known: FloatArray,
-        sinr: FloatArray,
-        weight: FloatArray,
-        first: Indices,
-        offset_db: FloatArray,
-        blocks: float,
-    ) -> tuple[Indices, FloatArray]:
-        """MCS of the first of so many transport blocks, and the mean of their `first_errors`.
-
-        Arguments are those of `learned_efficiency`.
-        """
-        sizes = np.diff(np.append(first, len(sinr)))
-        seen = known * np.repeat(db_to_linear(-offset_db), sizes)
-        chosen = self.first_errors(seen, sinr, weight, first)[0]
-        return chosen, self._learned(known, sinr, weight, first, offset_db, blocks)[1]
-
-    def _learned(
-        self,
-        known: FloatArray,
-        sinr: FloatArray,
-        weight: FloatArray,
-        first: Indices,
-        offset_db: FloatArray,
-        blocks: float,
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Mean bit/s/Hz, mean error probability of first transmissions, and the next offsets."""
         loop = self.outer_loop or OuterLoop()
         steps = max(1, math.ceil(2.0 * blocks * loop.step))
         total, sizes = np.zeros((2, len(first))), np.diff(np.append(first, len(sinr)))
@@ -187,14 +169,15 @@ class McsRate:
         index = np.arange(len(true_db))[:, None]
         carried = self._goodput_at(index, true_db)
         errors = self.errors.code_block_error(db_to_linear(true_db), index, self.code_block)
-        each = np.arange(len(first))
+        each, taken = np.arange(len(first)), list[Indices]()
         for _ in range(steps):
             seen = known * np.repeat(db_to_linear(-offset_db), sizes)
             chosen = self._goodput_at(index, self._effective_db(seen, weight, first)).argmax(axis=0)
+            taken.append(chosen)
             failed = errors[chosen, each]
             offset_db = loop.expected(offset_db, failed, blocks / steps)
             total += carried[chosen, each], failed
-        return total[0] / steps, total[1] / steps, offset_db
+        return LearnedBlocks(taken[0], total[0] / steps, total[1] / steps, offset_db)
 
     def _scheme(
         self, known: FloatArray, sinr: FloatArray, weight: FloatArray, first: Indices

@@ -37,7 +37,7 @@ def test_first_transmissions_fail_as_often_as_asked(target):
         known, sinr = 30 * rng.exponential(size=(2, 100))
         seen = known * 10 ** (-offset / 10)
         errors.append(rate.first_errors(seen, sinr, np.ones(100), first)[1])
-        _, offset = rate.learned_efficiency(known, sinr, np.ones(100), first, offset, 0.5)
+        offset = rate.learned(known, sinr, np.ones(100), first, offset, 0.5).offset_db
     assert np.mean(errors) == pytest.approx(target, abs=0.03)
     # What is above the target in all is what the offset has still risen by.
     rise = (offset.mean() - 12.0) * (1 - target) / (0.5 * len(errors))
@@ -48,10 +48,10 @@ def test_many_blocks_of_one_channel_are_taken_in_small_moves():
     """Twenty blocks at once come to the offset to which one after the other comes."""
     rate = cm.McsRate(outer_loop=cm.OuterLoop(step=0.5))
     given = np.array([200.0]), np.array([20.0]), np.ones(1), np.zeros(1, dtype=int)
-    efficiency, offset = rate.learned_efficiency(*given, np.zeros(1), 60.0)
+    _, efficiency, _, offset = rate.learned(*given, np.zeros(1), 60.0)
     slow, each = np.zeros(1), []
     for _ in range(60):
-        found, slow = rate.learned_efficiency(*given, slow, 1.0)
+        _, found, _, slow = rate.learned(*given, slow, 1.0)
         each.append(found[0])
     assert offset == pytest.approx(slow, abs=0.6)
     assert efficiency[0] == pytest.approx(np.mean(each), rel=0.05)

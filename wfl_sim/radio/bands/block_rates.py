@@ -221,8 +221,9 @@ class BlockRates:
             chosen, errors = zip(*pairs, strict=True)
             return np.concatenate(chosen), np.concatenate(errors)
         if learned is not None and len(first):
-            state = learned.offset, learned.blocks
-            return self.rate.learned_errors(known, sinr, share, first, *state)  # type: ignore[attr-defined, no-any-return]
+            rate: Any = self.rate
+            found = rate.learned(known, sinr, share, first, learned.offset, learned.blocks)
+            return found.mcs, found.errors
         found = getattr(self.rate, "first_errors", None)
         return None if found is None or not len(first) else found(known, sinr, share, first)
 
@@ -243,9 +244,10 @@ class BlockRates:
                 efficiency = self._transport.transport_efficiency(known, sinr, share, first)
             else:
                 mine = link[first]
-                efficiency, learned.offset[mine] = self._transport.learned_efficiency(  # type: ignore[attr-defined]
+                found = self._transport.learned(  # type: ignore[attr-defined]
                     known, sinr, share, first, learned.offset[mine], learned.blocks
                 )
+                efficiency, learned.offset[mine] = found.efficiency, found.offset_db
             rate[link[first]] = efficiency * np.add.reduceat(share, first)
         return rate
 
