@@ -88,6 +88,10 @@ def test_paths_serve_in_any_file(files):
         ("cells.1.bandwidth: 5 MHz", "no item '1': it has 1 item, from 0 on; `*` is all of them"),
         ("cells.0.bandwidht: 5 MHz", "unknown key 'bandwidht', did you mean 'bandwidth'?"),
         ("rounds.*: 3", "has no key '*'"),
+        (
+            "rounds.deadline: 3 s",
+            "count, select, until); `kind: deadline` would take it",
+        ),
     ],
 )
 def test_a_wrong_path_is_one_line_at_its_place(files, text, message):

@@ -209,27 +209,35 @@ def installed(folder, code, target, name="theirs"):
         f"import sys; sys.path.insert(0, {str(folder)!r})\n"
         "import wfl_sim.scenario.builtin_kinds\n"
         "from wfl_sim.protocols import ALLOCATORS\n"
-        f"try: print({name!r} in ALLOCATORS.kinds(), ALLOCATORS.find({name!r})().size)\n"
-        "except ValueError as error: print(error)\n"
+        "import warnings\n"
+        "with warnings.catch_warnings(record=True) as said:\n"
+        "    warnings.simplefilter('always'); kinds = ALLOCATORS.kinds()\n"
+        "for each in said: print(each.message)\n"
+        f"print(kinds[{name!r}].__name__ if {name!r} in kinds else ', '.join(kinds))\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    return done.stdout.strip() or done.stderr
+    return done.stdout.splitlines() or [done.stderr]
 
 
 def test_a_package_adds_a_kind_by_entry_point(tmp_path):
-    assert installed(tmp_path, PLUGIN, "Mine") == "True 1"
+    assert installed(tmp_path, PLUGIN, "Mine") == ["Mine"]
 
 
 def test_a_package_cannot_take_the_name_of_a_built_in_kind(tmp_path):
     """Its class was passed over in silence."""
-    assert installed(tmp_path, PLUGIN, "Mine", "equal") == (
+    said, kind = installed(tmp_path, PLUGIN, "Mine", "equal")
+    assert kind == "EqualShare"
+    assert said == (
         "allocator 'equal': thirdparts:Mine has the name of another kind, which hides it: its "
         "author must choose another"
     )
 
 
 def test_a_broken_package_is_named(tmp_path):
-    assert installed(tmp_path, "1 / 0", "Mine") == (
+    said, kinds = installed(tmp_path, "1 / 0", "Mine")
+    assert "equal" in kinds.split(", ")
+    assert "theirs" not in kinds.split(", ")
+    assert said == (
         "allocator 'theirs' of thirdparts failed when imported: ZeroDivisionError: division by zero"
     )
 

@@ -107,6 +107,39 @@ def test_a_height_that_a_path_loss_was_not_fitted_for_is_said(tmp_path):
         assert [*height_remarks(scenario(tmp_path, f"cells.0={{{fine}}}"))] == []
 
 
+def test_walls_that_rural_cells_do_not_have_are_said(tmp_path):
+    from wfl_sim.simulation.scenario_remarks import entry_remarks
+
+    def said(loss, model="low"):
+        cell = f"cells.0.channel={{pathloss: {loss}, entry: {{model: {model}}}}}"
+        return [path for path, _ in entry_remarks(scenario(tmp_path, cell, "devices.0.indoor=1"))]
+
+    assert said("rma", "high") == [("cells", 0, "channel", "entry", "model")]
+    assert said("rma") == said("uma", "high") == []
+
+
+@pytest.mark.parametrize(
+    ("second", "same"),
+    [
+        ("{}", True),
+        ("position: [1, 0]", False),
+        ("carrier: 2 GHz", False),
+        ("bias: 3 dB", False),
+        ("antenna: {kind: sector, boresight: 0 deg}", False),
+        ("wired: 1 Gbit/s", False),
+    ],
+)
+def test_a_cell_that_serves_nobody_is_said(tmp_path, second, same):
+    """Devices measure the same of both and attach to the first."""
+    from wfl_sim.simulation.scenario_remarks import twin_remarks
+
+    second = second if second == "{}" else f"{{{second}}}"
+    two = scenario(tmp_path, f"cells=[{{}}, {second}]")
+    assert [path for path, _ in twin_remarks(two)] == [("cells", 1, "position")] * same
+    if same:
+        assert set(place(two).serving) == {0}
+
+
 @pytest.mark.parametrize(
     ("cell", "share"),
     [

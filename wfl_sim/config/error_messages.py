@@ -113,7 +113,7 @@ def _messages(error: ValidationError, data: Any, cls: type) -> list[LocatedMessa
         if isinstance(cause, NestedError):
             below = _options_at(data, location)
             found += [
-                ((*location, *where), text)
+                ((*location, *where), _with_kinds(where, text, cause.kinds))
                 for where, text in _messages(cause.error, below, cause.cls)
             ]
         elif isinstance(cause, LocatedError):
@@ -123,6 +123,16 @@ def _messages(error: ValidationError, data: Any, cls: type) -> list[LocatedMessa
         else:
             found.append(_message_of(problem, location, cls))
     return _joined(found)
+
+
+def _with_kinds(where: Location, text: str, kinds: Mapping[str, type]) -> str:
+    """Name the kinds that have a key which the chosen one does not know, nor one like it."""
+    having = [name for name, cls in kinds.items() if where and where[-1] in _names(cls)]
+    unlike = text.startswith("unknown key") and "did you mean" not in text
+    if len(where) != 1 or not (having and unlike):
+        return text
+    some = ", ".join(f"`kind: {name}`" for name in having[:3])
+    return f"{text}; {some}{' and others' if having[3:] else ''} would take it"
 
 
 def _message_of(problem: Any, location: Location, cls: type) -> LocatedMessage:

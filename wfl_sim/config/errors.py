@@ -1,8 +1,9 @@
 """Errors of configuration: where a mistake stands, what it is, and which word was meant."""
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -83,12 +84,18 @@ class KindError(ValueError):
 
 
 class NestedError(ValueError):
-    """The options of a kind are wrong; carries pydantic's error and the class that refused them."""
+    """The options of a kind are wrong.
 
-    def __init__(self, error: "ValidationError", cls: type) -> None:
+    Carries pydantic's error, the class that refused them, and the other kinds of its family.
+    """
+
+    def __init__(
+        self, error: "ValidationError", cls: type, kinds: Mapping[str, type] = MappingProxyType({})
+    ) -> None:
         super().__init__(str(error))
         self.error = error
         self.cls = cls
+        self.kinds = kinds
 
 
 def in_json(value: object) -> str:

@@ -6,6 +6,7 @@ package in the group ``wfl_sim.<family>``.
 """
 
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from importlib.metadata import EntryPoint, entry_points
@@ -114,11 +115,20 @@ class Registry(Generic[T]):
         )
 
     def kinds(self) -> Mapping[str, type[T]]:
-        """Return every registered and installed kind, sorted by name."""
+        """Return every registered and installed kind, sorted by name.
+
+        An installed one that cannot be had is left out, with a warning.
+        """
         for name, point in self._installed().items():
-            if _identity(self.find(name)) != _identity(self._loaded(point)):
+            try:
+                hidden = _identity(self.find(name)) != _identity(self._loaded(point))
+            except ValueError as error:
+                warnings.warn(str(error), stacklevel=2)
+                continue
+            if hidden:
                 what = f"{point.value} has the name of another kind, which hides it"
-                raise ValueError(f"{self.family} {name!r}: {what}: its author must choose another")
+                text = f"{self.family} {name!r}: {what}: its author must choose another"
+                warnings.warn(text, stacklevel=2)
         return dict(sorted(self._kinds.items()))
 
     def name_of(self, component: object) -> str:
@@ -236,7 +246,7 @@ class From:
         try:
             return validate(cls, _with_own_defaults(cls, options))
         except ValidationError as error:
-            raise NestedError(error, cls) from None
+            raise NestedError(error, cls, self.registry._kinds) from None
         except OSError as error:
             raise ValueError(str(error)) from error
 

@@ -9,6 +9,8 @@ from typing import Any, Final
 from channel_models import (
     CYCLIC_PREFIX,
     AttenuatedShannon,
+    RMa,
+    RMaAV,
     UMa,
     UMaAV,
     UMi,
@@ -147,6 +149,30 @@ def height_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
                 )
 
 
+def twin_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
+    """Yield the cells that no device can tell from one before, which therefore serves them."""
+    seen: dict[tuple[Any, ...], int] = {}
+    for number, cell in enumerate(scenario.cells if scenario.layout is None else ()):
+        place = (cell.position, cell.carrier, cell.antenna, cell.base_height, cell.bias)
+        first = seen.setdefault((*place, cell.downlink.power, cell.channel.pathloss), number)
+        if first != number and cell.wired is None:
+            yield (
+                ("cells", number, "position"),
+                f"cells {first} and {number} have one place, carrier, power and antenna: devices "
+                f"measure the same of both and attach to cell {first}",
+            )
+
+
+def entry_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
+    """Yield the walls that TR 38.901 does not give to a rural cell."""
+    indoor = any(group.indoor for group in scenario.devices)
+    for number, cell in enumerate(scenario.cells if indoor else ()):
+        rural = isinstance(cell.channel.pathloss, RMa | RMaAV)
+        if rural and cell.channel.entry.model == "high":
+            text = "TR 38.901 7.4.3.1 has walls of low loss alone in rural cells"
+            yield ("cells", number, "channel", "entry", "model"), text
+
+
 def echo_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
     """Yield the channels whose paths outlast the cyclic prefix, which disturbs nothing here."""
     for number, cell in enumerate(scenario.cells):
@@ -248,6 +274,8 @@ def scenario_remarks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
         modem_remarks,
         rate_remarks,
         height_remarks,
+        twin_remarks,
+        entry_remarks,
         echo_remarks,
         window_remarks,
         robust_remarks,
