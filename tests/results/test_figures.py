@@ -17,7 +17,7 @@ from wfl_sim.cli.commands import app
 from wfl_sim.records import Metric, Span
 from wfl_sim.results import Run, write_run
 from wfl_sim.results.figures import breakdown, convergence, draw_all, summary, timeline
-from wfl_sim.results.figures.breakdown import Bar, draw_bars
+from wfl_sim.results.figures.breakdown import Bar, bar_handles, draw_bars
 from wfl_sim.results.figures.look import SCREEN, Look
 from wfl_sim.results.figures.style import fit_to_seeds, logarithmic, scale
 from wfl_sim.results.statistics import (
@@ -330,6 +330,12 @@ def test_breakdown_sums_devices_and_averages_seeds(tmp_path):
     }
     width = float(parts["seconds", "total"]["half_width"])
     np.testing.assert_allclose(width, 12.706204736 * 4 / 2)
+
+
+def test_a_legend_names_no_part_that_is_nowhere_seen():
+    none, some = estimate({1: 0.0, 2: 0.0}), estimate({1: 1.0, 2: 3.0})
+    handles = bar_handles([Bar("a", {"compute": some, "download": none}, some)])
+    assert [handle.get_label() for handle in handles][:-1] == ["compute"]
 
 
 def test_the_interval_of_three_seeds_is_within_the_axis_of_a_breakdown():

@@ -148,8 +148,9 @@ def draw_bars(axes: Axes, name: str, unit: str, bars: Sequence[Bar]) -> None:
 
 
 def bar_handles(bars: Sequence[Bar]) -> list[Artist]:
-    """Return the entries of a legend: the parts, and what dots and whiskers are, if there are."""
-    handles: list[Artist] = [*patches(in_order(part for one in bars for part in one.parts))]
+    """Return the entries of a legend: parts that are seen, and what dots and whiskers are."""
+    seen = (part for one in bars for part, value in one.parts.items() if value.mean)
+    handles: list[Artist] = [*patches(in_order(seen))]
     if any(len(one.total.by_seed) > 1 for one in bars):
         text = f"total: seeds, {INTERVAL}"
         handles.append(Line2D([], [], color=INK, lw=1, label=text, marker="o", ms=4, mfc="white"))
