@@ -80,7 +80,8 @@ recipe = LearnerCache().learner(loaded.scenario).recipe
 print(json.dumps([dict(processor()).get("capability"), recipe, "torch" in sys.modules]))
 if sys.argv[2] and processor()["machine"] in ("x86_64", "AMD64"):
     import torch
-    assert torch.backends.cpu.get_cpu_capability() == processor()["capability"]
+    told = torch.backends.cpu.get_cpu_capability().replace("NO AVX", "DEFAULT")  # torch 2.8
+    assert told == processor()["capability"]
 """
 
 
