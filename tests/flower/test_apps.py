@@ -24,6 +24,8 @@ from wfl_sim.config.errors import ScenarioError
 from wfl_sim.device_models import HardwareReference
 from wfl_sim.flower import run_app
 from wfl_sim.results import Run
+from wfl_sim.results.overview import mixtures
+from wfl_sim.results.totals import upload_counts
 
 pytestmark = pytest.mark.filterwarnings("default")
 
@@ -84,10 +86,19 @@ def test_the_same_again_is_the_same_and_another_network_learns_the_same(fedavg, 
     assert narrow.seconds < fedavg.seconds
 
 
-def test_fedprox_trains_something_else(fedavg, tmp_path):
+def test_answers_to_an_evaluation_are_not_late(tmp_path):
+    """They arrive after the aggregation of their round."""
+    run = run_app(EXAMPLE, CELL, out=tmp_path, config=FAST)
+    assert upload_counts(run) == {"uploads": 14, "late": 0, "dropped": 0, "lost": 0}
+
+
+def test_fedprox_trains_something_else_under_another_label(fedavg, tmp_path):
     run = run_app(
         EXAMPLE, CELL, out=tmp_path, config={**FAST, "strategy": "fedprox"}, payload="arrays"
     )
+    words = "fraction-evaluate=0.5 num-server-rounds=2"
+    assert fedavg.label == f"stripes-flower {words}"
+    assert run.label == f"stripes-flower {words} strategy=fedprox"
     assert run.manifest["digests"]["states"] != fedavg.manifest["digests"]["states"]
     assert len(values(run, "accuracy", "global")) == 3
 
@@ -98,11 +109,15 @@ def test_a_deadline_is_in_simulated_seconds(fedavg, tmp_path):
     run = run_app(EXAMPLE, CELL, out=tmp_path, config=config, payload="arrays")
     series = run.series("accuracy", "global")
     first, second = spans(run, "aggregate")
-    work = first["end"] - first["start"]
+    work, closed = first["end"] - first["start"], (first["start"], second["start"])
     assert [first["start"], second["start"]] == pytest.approx([0.02, 0.04 + work], rel=1e-9)
     assert series.time.tolist() == pytest.approx([0.0, first["end"], second["end"]], rel=1e-9)
     full = [span for span in spans(fedavg, "upload") if span["round"] == 0]
     late = [span for span in full if span["end"] > 0.02]
+    assert upload_counts(run)["late"] == sum(
+        row["outcome"] == "done" and row["end"] > closed[row["round"]]
+        for row in spans(run, "backhaul")
+    )
     first = [row for row in spans(run, "upload") if row["round"] == 0 and row["end"] <= 0.02]
     assert late
     assert len(first) == len(full) - len(late) > 0
@@ -324,6 +339,9 @@ def test_other_options_of_an_app_have_another_folder(tmp_path):
     options = [{}, {"config": {"lr": 1}}, {"flops": {"train": 1.0}}, {"payload": "arrays"}]
     assert len({folder(**each) for each in options}) == 4
     assert folder() == folder()
+    seeds = [folder(settings=("label=x", f"seed={n}"), config={"lr": n}) for n in (1, 2)]
+    (mixed,) = mixtures([Run.open(each) for each in seeds])
+    assert mixed.endswith("which differ in flower.config.lr")
     (tmp_path / "file").touch()
     with pytest.raises(ScenarioError, match="file: cannot be written"):
         run_app(apps(multiply, server), ONE, out=tmp_path / "file")

@@ -58,6 +58,8 @@ class App:
     server: Callable[[Any, Context], None]
     client: Callable[[Any, Context], Any]
     config: Mapping[str, Any]
+    chosen: Mapping[str, Any]
+    """What of the configuration differs from that in the app's `pyproject.toml`."""
 
     @classmethod
     def found(cls, folder: Path, config: Mapping[str, Any]) -> "App":
@@ -69,7 +71,7 @@ class App:
         file = folder / "pyproject.toml"
         try:
             components = tomllib.loads(file.read_text())["tool"]["flwr"]["app"]["components"]
-            fused = get_fused_config_from_dir(folder, dict(config))
+            own, fused = (get_fused_config_from_dir(folder, dict(c)) for c in ({}, config))
         except FileNotFoundError:
             raise ScenarioError(f"{file}: no such file: is it the folder of an app?") from None
         except KeyError as error:
@@ -83,7 +85,8 @@ class App:
             client = _component(file, components, "clientapp")
         finally:
             sys.path.remove(str(folder.resolve()))
-        return cls(folder.resolve().name, server, client, fused)
+        chosen = {key: value for key, value in fused.items() if value != own.get(key)}
+        return cls(folder.resolve().name, server, client, fused, chosen)
 
 
 def run_app(
@@ -119,7 +122,7 @@ def run_app(
     with plugins_allowed() if allow_plugins else nullcontext():
         loaded = _network(scenario, settings, warn)
     if isinstance(app, tuple):
-        found = App("app", app[0], app[1], dict(config or {}))
+        found = App("app", app[0], app[1], dict(config or {}), dict(config or {}))
     else:
         found = App.found(Path(app), config or {})
     one, devices = loaded.scenario, loaded.scenario.device_count
@@ -160,11 +163,15 @@ def run_app(
     facts = {
         "app": found.name,
         "config": dict(found.config),
+        "flops": dict(flops or {}),
         "payload": payload,
+        "late": grid.late,
         "lost": grid.lost,
         "failed": plan.failures,
     }
     base = provenance(one)
+    words = [f"{key}={value}" for key, value in sorted(found.chosen.items())]
+    base["label"] = one.label or " ".join([f"{one.name}-{found.name}", *words])
     base["versions"] |= {"flwr": version("flwr")}
     manifest = {**base, **result.totals, "network_only": False, "flower": facts}
     write_run(folder, scenario_yaml=to_yaml(one), manifest=manifest, **result.tables)

@@ -36,6 +36,8 @@ class SimulatedGrid(Grid):
         self.metrics: list[Metric] = []
         self.lost = 0
         """Number of messages whose device, or whose reply, was lost."""
+        self.late = 0
+        """Number of replies that arrived after their `timeout` or `ttl`."""
         self._federation = federation
         self._plan = plan
         self._poll = poll
@@ -194,9 +196,9 @@ class SimulatedGrid(Grid):
         downloads = self._federation.server.send_out([each.device for each in exchanges], number)
         for each in exchanges:
             part = each.device.participate(number, downloads[each.device.index], deadline=due)
-            part.callbacks.append(partial(self._ended, each))
+            part.callbacks.append(partial(self._ended, each, due))
 
-    def _ended(self, exchange: Exchange, part: simpy.Event) -> None:
+    def _ended(self, exchange: Exchange, due: float, part: simpy.Event) -> None:
         contribution: Any = part.value if part.ok else None
         exchange.device.idle()
         if contribution is None:
@@ -204,7 +206,9 @@ class SimulatedGrid(Grid):
         if contribution is None or contribution.upload is None or exchange.reply is None:
             self.lost += 1
             return
-        if exchange.done.triggered:  # it came after the message had expired
+        expired = exchange.done.triggered
+        self.late += expired or self.now > due
+        if expired:
             return
         reply = exchange.reply
         reply.metadata.__dict__["_message_id"] = f"reply-{next(self._numbers)}"

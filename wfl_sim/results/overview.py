@@ -108,7 +108,7 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 def mixtures(runs: Sequence[Run]) -> Iterator[str]:
     """Yield a line for each label whose seeds are of scenarios that differ in more than these."""
     for label, members in by_label(runs).items():
-        written = [dict(leaves(run.scenario)) for run in members]
+        written = [dict(leaves({**run.scenario, **_options(run)})) for run in members]
         paths = dict.fromkeys(path for each in written for path in each)
         differ = [
             path
@@ -167,6 +167,12 @@ def _part(run: Run, names: Iterable[str]) -> dict[str, Any]:
 def _finals(run: Run) -> dict[str, Any]:
     pairs = [pair for pair in run.measured if pair[1] != "device"]
     return {f"{metric} {scope}": run.final(metric, scope) for metric, scope in pairs}  # type: ignore[arg-type]
+
+
+def _options(run: Run) -> dict[str, Any]:
+    """Return what a run of a Flower app was told beside its scenario."""
+    told = run.manifest.get("flower", {})
+    return {"flower": {key: told.get(key) for key in ("app", "config", "flops", "payload")}}
 
 
 def _alike(value: Any) -> str:

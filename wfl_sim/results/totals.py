@@ -34,7 +34,8 @@ def upload_counts(run: Run) -> dict[str, int]:
 
     Late are those that arrived at the server after the last aggregation of their round had begun,
     or after a round that had nothing to aggregate. An upload that handovers cut into parts is one,
-    and ends as its last part does.
+    and ends as its last part does. A Flower app says itself which replies it no longer waited for:
+    those to an evaluation follow the aggregation of their round.
     """
     spans = run.span_arrays
     uploads, aggregates = (spans["activity"] == name for name in ("upload", "aggregate"))
@@ -52,6 +53,8 @@ def upload_counts(run: Run) -> dict[str, int]:
     late = (outcome == "done") & (_arrivals(spans) > closed[spans["round"]])
     which = (True, late, outcome == "dropped", outcome == "lost")
     found = {name: int((uploads & mine).sum()) for name, mine in zip(ENDS, which, strict=True)}
+    if isinstance(app := run.manifest.get("flower"), dict) and "late" in app:
+        return found | {"late": int(app["late"])}
     # Spans do not show when the upload of a device arrives that was called off on the backhaul.
     return found | {"late": max(found["late"], int(run.manifest.get("unused_uploads", 0)))}
 
