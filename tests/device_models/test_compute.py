@@ -17,6 +17,15 @@ def test_seconds_are_flops_over_what_is_reached_plus_overhead():
     assert PI.seconds(0, steps=10) == pytest.approx(0.02)
 
 
+def test_weights_in_less_bytes_are_read_in_less_time():
+    """Of 8 bytes that a step moves 6 are float32 weights, which 4 bits and their scales replace."""
+    work = Workload(0, 0, 0.0, 1, 0.0, memory=8e9, frozen=6e9, traffic=8e9, frozen_traffic=6e9)
+    config, board = ComputeConfig(weights="nf4"), HardwareReference().resolve("jetson-orin-nano")
+    assert config.footprint(work) == pytest.approx(2e9 + 6e9 * 0.56 / 4)
+    assert config.job(board, work).traffic == pytest.approx((2e9 + 6e9 * 0.56 / 4) / 68e9)
+    assert ComputeConfig().job(board, work).traffic == pytest.approx(8e9 / 68e9)
+
+
 def test_transmit_power_is_radiated_over_efficiency_plus_circuit():
     assert PI.transmit_power(0.2) == pytest.approx(0.2 / 0.35 + 0.6)
 

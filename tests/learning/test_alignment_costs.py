@@ -32,7 +32,7 @@ from wfl_sim.methods.objectives import (
     Sparsity,
 )
 from wfl_sim.methods.parts import Adapter, Critic, LastLayers, LoRA, Part
-from wfl_sim.methods.phases import Local, Phase
+from wfl_sim.methods.phases import Answering, Local, Phase
 
 B, P, A, H, L, V = 8, 24, 12, 64, 3, 200
 T = P + A
@@ -193,6 +193,17 @@ def test_instruction_tuning_by_hand() -> None:
     assert counted.steps == 3
 
 
+def test_frozen_weights_are_read_by_each_pass_and_each_word() -> None:
+    """Written words, policy and reference, and two ways through two passes of two minibatches."""
+    ppo, dpo = cost(PPO(epochs=2, minibatches=2), LAYERS, CRITIC), cost(DPO(), LAYERS)
+    assert ppo.frozen_traffic == (A + 2 + 2 * 4) * ppo.footprint.frozen
+    assert dpo.frozen_traffic == (2 + 2) * dpo.footprint.frozen
+    phase = Phase(trains=(), local=Local(steps=1, batch=B), objective=Answering())
+    rag = phase_cost(adapted(), phase, PromptLengths(request=P, answer=A), ())
+    cache = rag.footprint.activations
+    assert rag.frozen_traffic == A * rag.footprint.frozen == rag.traffic - A * cache
+
+
 def test_what_drops_out_in_instruction_tuning_is_held() -> None:
     """In the layer that learns: the masks of both sub-layers, that of the four heads, and what it
     leaves of the probabilities, all in float32."""
@@ -231,8 +242,9 @@ def test_the_reference_and_the_anchor_are_held() -> None:
     anchored = cost(PPO(), LAYERS, CRITIC, distance=0.1).footprint
     assert anchored.held - plain.held == plain.trained
     weights = 4 * sum(p.numel() for p in adapted(LAYERS, CRITIC).model.parameters())
-    # all weights, the last layer as pretrained, and what learns once more for the reference
-    assert plain.frozen + plain.trained >= weights + plain.trained
+    # all weights and the last layer as pretrained; what learns is there once more for the reference
+    assert plain.frozen + plain.trained > weights
+    assert plain.copies == plain.trained
 
 
 def test_many_long_answers_need_a_cache() -> None:

@@ -22,9 +22,9 @@ from wfl_sim.learning.causal.prompts import encode
 from wfl_sim.learning.costs.counting import count_step
 from wfl_sim.learning.synthetic import Synthetic, SyntheticLearner
 from wfl_sim.learning.training import optimizer_of
-from wfl_sim.methods import PFIT, FedIT, Scaffold, SplitLoRA
+from wfl_sim.methods import PFIT, FedIT, FedPEFT, FedProx, Scaffold, SplitLoRA
 from wfl_sim.methods.objectives import DPO
-from wfl_sim.methods.parts import LoRA
+from wfl_sim.methods.parts import LoRA, Tuner
 from wfl_sim.methods.phases import Local
 from wfl_sim.state import State
 
@@ -218,6 +218,25 @@ def test_small_passes_need_less_memory(quiet: Folder) -> None:
     assert parts.footprint.held == small.footprint.held < 0.8 * whole.footprint.held
     fixed, weights = small.footprint, small.footprint.frozen + small.footprint.trained
     assert parts.footprint.moved == 4 * 2 * (weights + fixed.activations) + 10 * fixed.trained
+
+
+def test_a_smaller_last_pass_is_a_pass(quiet: Folder) -> None:
+    """DoRA has the norms of whole matrices in each: 3, 3 and 2 examples are three passes."""
+    flops = []
+    for options in ({"batch": 8, "micro_batch": 3}, {"batch": 3}, {"batch": 2}):
+        method = FedPEFT(tuner=Tuner(type="dora"), local=replace(SGD, **options))
+        adapted = AdaptedModel(load_on_meta(quiet("bert"), 3), method.parts)
+        (phase,) = method.phases
+        flops.append(count_step(adapted.model, adapted.trained(phase), phase, 12).flops.total)
+    assert flops[0] == 2 * flops[1] + flops[2] > 8 / 3 * flops[1]
+
+
+def test_what_a_proximal_term_pulls_to_is_held(quiet: Folder, shards: Shards) -> None:
+    pulled = FedProx(lora=LoRA(rank=2), local=SGD)
+    methods = fedit(), replace(pulled, mu=0.0), pulled
+    works = [learner(quiet("bert"), shards, method).workload(0) for method in methods]
+    assert works[1].memory == works[0].memory
+    assert works[2].memory - works[0].memory == 4 * works[0].upload_values
 
 
 def test_every_option_is_in_the_recipe(quiet: Folder, shards: Shards) -> None:

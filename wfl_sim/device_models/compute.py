@@ -70,12 +70,13 @@ class ComputeConfig:
             raise LocatedError(f"needs hardware with `dvfs`, {hardware.name} has none", "frequency")
         static = hardware.compute_power if dvfs is None else dvfs.static_power
         bandwidth = hardware.bandwidth
+        moved = workload.traffic - self._saved * workload.frozen_traffic
         own = hardware.utilisations
         share = own.get(self.precision, hardware.utilisation) if self.precision else None
         reached = self._peak(hardware) * (share or hardware.utilisation)
         return UpdateCost(
             arithmetic=workload.update_flops / reached,
-            traffic=workload.traffic / bandwidth if bandwidth else 0.0,
+            traffic=moved / bandwidth if bandwidth else 0.0,
             overhead=workload.steps * hardware.step_overhead,
             static=static,
             dynamic=hardware.compute_power - static,
@@ -99,8 +100,12 @@ class ComputeConfig:
 
     def footprint(self, workload: Workload) -> float:
         """Return the bytes that a local step needs with frozen weights in this precision."""
-        saved = 1 - BYTES_OF_A_WEIGHT[self.weights] / BYTES_OF_A_WEIGHT["fp32"]
-        return workload.memory - saved * workload.frozen
+        return workload.memory - self._saved * workload.frozen
+
+    @property
+    def _saved(self) -> float:
+        """Share of the bytes of frozen weights that their precision saves."""
+        return 1 - BYTES_OF_A_WEIGHT[self.weights] / BYTES_OF_A_WEIGHT["fp32"]
 
     def _peak(self, hardware: Hardware) -> float:
         if self.precision is None:

@@ -59,6 +59,8 @@ class Workload:
     """Bytes of `memory` that hold weights without a gradient in any phase."""
     traffic: float = 0.0
     """Least bytes that all local steps move between memory and processor; 0 if unknown."""
+    frozen_traffic: float = 0.0
+    """Bytes of `traffic` that read weights without a gradient, all in float32."""
     model: str = ""
     """Name of the model in tables of measurements."""
     method: str = ""

@@ -39,6 +39,7 @@ from wfl_sim.learning.costs.counting import (
     StepCost,
     count_flops,
     count_update,
+    footprint_of,
     size_of,
     storages,
 )
@@ -78,12 +79,13 @@ def phase_cost(
 def _answering(model: PreTrainedModel, phase: Phase, layout: PromptLengths) -> PhaseCost:
     """Return the cost of one batch of answers, written with a cache and without a gradient."""
     flops, cache = _generation(model, dummy_prompts(phase.local.batch, layout), Alignment())
-    weights = _size(model)
+    held = footprint_of([*model.parameters(), *model.buffers()], (), phase.local, {})
     return PhaseCost(
         flops=flops,
         steps=1,
-        footprint=Footprint(frozen=weights, trained=0.0, moments=0.0, activations=cache),
-        traffic=layout.answer * (weights + cache),
+        footprint=replace(held, activations=cache),
+        traffic=layout.answer * (held.frozen + cache),
+        frozen_traffic=layout.answer * held.plain,
     )
 
 
@@ -91,9 +93,12 @@ def _supervised(
     model: PreTrainedModel, trained: Sequence[Parameter], phase: Phase, layout: PromptLengths
 ) -> PhaseCost:
     model.train()
-    texts = dummy_prompts(phase.local.at_once, layout)
     loss = next_word_cross_entropy if isinstance(phase.objective, NextWord) else word_cross_entropy
-    step = count_update(model, trained, phase.local, lambda: loss(model, texts).backward())
+
+    def update(rows: int) -> None:
+        loss(model, dummy_prompts(rows, layout)).backward()
+
+    step = count_update(model, trained, phase.local, update)
     return step.times(phase.local.steps)
 
 
@@ -106,24 +111,26 @@ def _preferences(
 ) -> PhaseCost:
     texts = dummy_prompts(phase.local.at_once, layout)
     share = kept_share(layout.tokens, objective.attention)
-    unknown = torch.zeros(phase.local.at_once, device="meta")
 
     def score() -> None:
         with torch.no_grad():
             for _ in range(2):
                 answer_log_probability(model, texts, objective)
 
-    def update() -> None:
-        preference_loss(model, texts, texts, (unknown, unknown), objective).backward()
+    def update(rows: int) -> None:
+        pair, unknown = dummy_prompts(rows, layout), torch.zeros(rows, device="meta")
+        preference_loss(model, pair, pair, (unknown, unknown), objective).backward()
 
     step = count_update(model, trained, phase.local, update)
     footprint, steps = _with_copies(step, objective), phase.local.steps
     scoring = footprint.passes * count_flops(model, score).with_attention(share)
+    readings = 2 * math.ceil(footprint.passes)
     return PhaseCost(
         flops=steps * (scoring + step.flops.with_attention(share)),
         steps=steps,
         footprint=footprint,
-        traffic=steps * (footprint.moved + 2 * math.ceil(footprint.passes) * _size(model)),
+        traffic=steps * (footprint.moved + readings * _size(model)),
+        frozen_traffic=steps * (footprint.frozen_moved + readings * footprint.plain),
     )
 
 
@@ -155,7 +162,7 @@ def _rewards(
             for _ in range(heads):
                 hidden_states(model, texts)
 
-    def update() -> None:
+    def update(_: int) -> None:
         policy_gradient(model, trained, minibatch, objective, [(0.5, 0.5)])
 
     step = count_update(model, trained, phase.local, update)
@@ -172,18 +179,20 @@ def _rewards(
     # At its peak a device either generates, with a cache, or learns, with activations.
     learning = replace(learning, activations=max(learning.activations, cache))
     rewarding = sum(_size(each) for each in networks)
+    readings = layout.answer + 2 + heads  # every token needs all weights
     traffic = (
-        layout.answer * _size(model)  # every token needs all weights
+        readings * _size(model)
         + layout.answer * cache  # and about half the cache, read and written
-        + (2 + heads) * _size(model)
         + rewarding
-        + updates * learning.moved
+        + updates * step.footprint.moved
     )
+    frozen = readings * learning.plain + rewarding + updates * step.footprint.frozen_moved
     return PhaseCost(
         flops=phase.local.steps * flops,
         steps=phase.local.steps * updates,
         footprint=replace(learning, frozen=learning.frozen + rewarding),
         traffic=phase.local.steps * traffic,
+        frozen_traffic=phase.local.steps * frozen,
     )
 
 
@@ -235,8 +244,7 @@ def _rollout(texts: PromptBatch, objective: Alignment) -> Rollout:
 def _with_copies(step: StepCost, objective: Alignment) -> Footprint:
     """Return the footprint with the copies of trained weights: of the reference, as an anchor."""
     copies = 2 if objective.distance else 1
-    footprint = step.footprint
-    return replace(footprint, frozen=footprint.frozen + copies * footprint.trained)
+    return replace(step.footprint, copies=copies * step.footprint.trained)
 
 
 def _size(model: PreTrainedModel) -> float:

@@ -40,6 +40,8 @@ class Footprint:
     """State of the optimiser."""
     activations: float
     """Tensors kept for the backward pass."""
+    copies: float = 0.0
+    """Copies of trained weights: the reference of a policy, what a penalty pulls to."""
     passes: float = 1.0
     """Passes whose gradients a step adds up; the last may be less than one."""
     reads: int = 2
@@ -50,7 +52,17 @@ class Footprint:
     @property
     def held(self) -> float:
         """Memory at the peak; a gradient is as large as its weight."""
-        return self.frozen + 2 * self.trained + self.moments + self.activations
+        return self.frozen + 2 * self.trained + self.moments + self.copies + self.activations
+
+    @property
+    def plain(self) -> float:
+        """Frozen weights that are held in more than a byte."""
+        return self.frozen - self.rounded
+
+    @property
+    def frozen_moved(self) -> float:
+        """What `moved` has of the plain frozen weights."""
+        return self.reads * math.ceil(self.passes) * self.plain
 
     @property
     def moved(self) -> float:
@@ -89,6 +101,8 @@ class PhaseCost:
     footprint: Footprint
     traffic: float
     """Bytes moved between memory and processor, at least."""
+    frozen_traffic: float
+    """Those of them that read frozen weights, but for weights held in a byte or less."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +119,7 @@ class StepCost:
             steps=steps,
             footprint=self.footprint,
             traffic=steps * self.footprint.moved,
+            frozen_traffic=steps * self.footprint.frozen_moved,
         )
 
 
@@ -120,30 +135,40 @@ def count_step(
         tokens: length of a text.
     """
     model.train()
-    loss, rows = loss_of(phase.objective), phase.local.at_once
-    batch = dummy_batch(rows, tokens, model.device)
-    return count_update(model, trained, phase.local, lambda: loss(model, batch).backward())
+    loss = loss_of(phase.objective)
+
+    def update(rows: int) -> None:
+        loss(model, dummy_batch(rows, tokens, model.device)).backward()
+
+    return count_update(model, trained, phase.local, update)
 
 
 def count_update(
     model: PreTrainedModel,
     trained: Sequence[Parameter],
     local: Local,
-    update: Callable[[], object],
+    update: Callable[[int], object],
 ) -> StepCost:
     """Count the passes of a step by one of `local.at_once` examples; no gradient is left.
+
+    A last pass of fewer is counted by itself: some work, as on the norms of DoRA, is that of a
+    pass, whatever its examples.
 
     Activations are the distinct storages that autograd saves in a forward pass with written-out
     attention; a fused attention kernel needs less. Work space of the kernels is not counted.
     """
     train_only(model, trained)
+    rows = local.at_once
+    whole, rest = divmod(local.batch, rows)
     with saved_storages() as saved:
-        flops = count_flops(model, update)
-    weights, passes = [*model.parameters(), *model.buffers()], local.batch / local.at_once
+        once = count_flops(model, lambda: update(rows))
+    last = count_flops(model, lambda: update(rest)) if rest else Flops(0.0, 0.0)
+    flops = Flops(whole * once.total + last.total, whole * once.attention + last.attention)
+    weights, passes = [*model.parameters(), *model.buffers()], local.batch / rows
     footprint = footprint_of(weights, trained, local, saved)
     footprint = replace(footprint, passes=passes)
     if layers := [each for each in model.modules() if checkpointed(each)]:
-        sizes = _saved_by(layers, weights, lambda: count_flops(model, update))
+        sizes = _saved_by(layers, weights, lambda: count_flops(model, lambda: update(rows)))
         largest = max(sizes)
         footprint = replace(
             footprint,
@@ -151,9 +176,7 @@ def count_update(
             reads=3,
             anew=sum(sizes) - largest,
         )
-    return StepCost(
-        flops=Flops(passes * flops.total, passes * flops.attention), footprint=footprint
-    )
+    return StepCost(flops=flops, footprint=footprint)
 
 
 def _saved_by(

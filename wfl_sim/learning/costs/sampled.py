@@ -44,6 +44,7 @@ class SampledCosts:
             whole,
             update_flops=sum(each.flops for each in costs),
             traffic=sum(each.traffic for each in costs),
+            frozen_traffic=sum(each.frozen_traffic for each in costs),
             batches=tuple(
                 Batches(steps, self._phases[number].local.batch, width)
                 for number, width, steps in counted

@@ -62,7 +62,7 @@ def count_split_step(
         raise ValueError(
             f"device_blocks must be less than the {len(found)} blocks of the network, got {blocks}"
         )
-    whole = count_update(model, trained, local, lambda: loss().backward()).flops.total
+    whole = count_update(model, trained, local, lambda _: loss().backward()).flops.total
     below, both = _run_cut(model, trained, loss, found[blocks])
     values = below.hidden.numel()
     weights = [

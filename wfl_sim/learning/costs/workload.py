@@ -54,8 +54,9 @@ class CountedUpdate:
             update_flops=sum(number * each.flops for number, each in counted),
             steps=sum(number * each.steps for number, each in counted),
             memory=max(each.footprint.held for each in self.steps),
-            frozen=min(each.footprint.frozen - each.footprint.rounded for each in self.steps),
+            frozen=min(each.footprint.plain for each in self.steps),
             traffic=sum(number * each.traffic for number, each in counted),
+            frozen_traffic=sum(number * each.frozen_traffic for number, each in counted),
             batches=()
             if self.apart.exchange or any(isinstance(p.objective, Answering) for p in phases)
             else tuple(Batches(phase.local.steps, phase.local.batch, tokens) for phase in phases),
@@ -118,6 +119,9 @@ def _count(
                 cost = count_step(network, adapted.trained(phase), phase, tokens).times(1)
             else:
                 cost = phase_cost(adapted, phase, layout, reward_models)
+        if phase.proximal:
+            copies = cost.footprint.copies + cost.footprint.trained
+            cost = replace(cost, footprint=replace(cost.footprint, copies=copies))
         costs.append(cost)
     apart = Workload(
         upload_bits=payload_bits(context.codec_up, up),
