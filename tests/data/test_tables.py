@@ -490,3 +490,13 @@ def test_an_official_test_set_needs_no_column_of_users(tmp_path: Path) -> None:
     test = write(tmp_path / "b.csv", "text,label\nofficial,b\n")
     data = Csv(path=train, test=test, partition=ByColumn(column="user"))
     assert data.shards(2, 0).pooled.texts == ("official",)
+
+
+def test_labels_that_look_alike_are_said(tmp_path):
+    path = tmp_path / "x.csv"
+    names = ("caf\u00e9", "cafe\u0301", "bar")
+    path.write_text("text,label\n" + "".join(f"text {i},{names[i % 3]}\n" for i in range(30)))
+    made = Csv(path=str(path), text="text", label="label").shards(2, 0)
+    assert len(made.classes) == 3
+    (said,) = made.remarks
+    assert said.endswith("classes of their own (Unicode forms NFC and NFD): 'caf\u00e9'")

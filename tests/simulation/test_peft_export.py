@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from peft import PeftModel
 from transformers import AutoModelForSequenceClassification
 from typer.testing import CliRunner
@@ -129,3 +130,21 @@ def test_a_run_with_a_file_of_its_own_is_exported_where_that_is_allowed(
     assert (code, "give --allow-plugins" in output) == (2, True)
     code, output = said(copy, "--peft", tmp_path / "x", "--allow-plugins")
     assert (code, (tmp_path / "x" / "adapter_config.json").exists()) == (0, True)
+
+
+def test_replicated_layers_are_merged_each_with_its_own_lora(tmp_path: Path) -> None:
+    options = {"r": 2, "layer_replication": [[0, 2], [1, 2]], "target_modules": ["query"]}
+    tuner, local = {"type": "lora", "options": options}, {"steps": 1, "lr": 0.1}
+    method = {"kind": "fedpeft", "tuner": tuner, "local": local}
+    (run,) = wfl_sim.run({**scenario(), "method": method}, out=tmp_path / "runs")
+    assert said(run.folder, "--peft", tmp_path / "adapter")[0] == 0
+    assert said(run.folder, "--peft", tmp_path / "whole", "--merge")[0] == 0
+    config = json.loads((tmp_path / "adapter/adapter_config.json").read_text())
+    auto, base = AutoModelForSequenceClassification, config["base_model_name_or_path"]
+    network = auto.from_pretrained(base, num_labels=8, ignore_mismatched_sizes=True)
+    tuned = PeftModel.from_pretrained(network, tmp_path / "adapter").eval()
+    whole, words = auto.from_pretrained(tmp_path / "whole").eval(), torch.arange(5, 13)[None]
+    assert whole.config.num_hidden_layers == 3
+    first, last = (whole.bert.encoder.layer[n].attention.self.query.weight for n in (1, 2))
+    assert not torch.equal(first, last)
+    torch.testing.assert_close(whole(words).logits, tuned(words).logits, rtol=0, atol=1e-5)

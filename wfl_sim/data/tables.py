@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Final, Literal, NamedTuple, Self
+from unicodedata import normalize
 
 import numpy as np
 
@@ -114,7 +115,7 @@ class Table(Source):
         examples = self._examples(rows, names)
         values = [row.owner for row in rows]
         parts = divided(self.partition, examples.labels, devices, seed, values)
-        remarks += left_out(len(rows), parts, self.owner)
+        remarks += left_out(len(rows), parts, self.owner) + self._alike(names)
         made = shards(
             [examples.subset(part) for part in parts],
             names,
@@ -157,6 +158,13 @@ class Table(Source):
             f"{self.source}: {count:,} of {counted(len(found), 'row')} left out, without {what}"
             for what, count in counts.items()
         )
+
+    def _alike(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Return a line where labels are written with the same signs, composed and decomposed."""
+        alike = Counter(normalize("NFC", name) for name in names)
+        twice = ", ".join(repr(name) for name, count in alike.items() if count > 1)
+        why = "labels that look alike are classes of their own (Unicode forms NFC and NFD)"
+        return (f"{self.source}: {why}: {twice}",) if twice else ()
 
     def _examples(self, rows: Sequence[Row], names: Sequence[str]) -> Examples:
         index = {name: i for i, name in enumerate(names)}

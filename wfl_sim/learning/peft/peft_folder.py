@@ -23,7 +23,7 @@ from wfl_sim.config.errors import counted
 from wfl_sim.learning.base_models.model_loading import load_in_full, load_tokenizer
 from wfl_sim.learning.base_models.pretrained_model import ADAPTER, Pretrained
 from wfl_sim.learning.peft.architecture import last_weights
-from wfl_sim.learning.peft.tuner import BITFIT, config_of, plain_name
+from wfl_sim.learning.peft.tuner import BITFIT, config_of, own_weights, plain_name
 from wfl_sim.learning.torch_settings import silence_transformers
 from wfl_sim.methods.parts import (
     Critic,
@@ -142,6 +142,7 @@ def write_peft(
 
 def _merged(tuned: PeftModel) -> Any:
     """Return the network with everything added to its weights, and whole modules in their place."""
+    own_weights(tuned)
     try:
         merged: Any = tuned.merge_and_unload()
     except (NotImplementedError, AttributeError) as error:

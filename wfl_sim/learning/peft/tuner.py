@@ -102,6 +102,16 @@ def config_of(tuner: Tuner) -> Any:
     return config
 
 
+def own_weights(tuned: Any) -> None:
+    """Give layers that PEFT has replicated, which share theirs, weights to add to."""
+    seen: set[int] = set()
+    for module in tuned.get_base_model().base_model.modules():
+        for name, value in [*module.named_parameters(recurse=False)]:
+            if id(value) in seen:
+                setattr(module, name, Parameter(value.detach().clone(), requires_grad=False))
+            seen.add(id(value))
+
+
 def plain_name(name: str, adapter: str) -> str:
     """Return the name of a parameter without that of PEFT's adapter."""
     return re.sub(rf"\.{re.escape(adapter)}(?=\.|$)", "", name)
