@@ -347,6 +347,22 @@ def test_other_options_of_an_app_have_another_folder(tmp_path):
         run_app(apps(multiply, server), ONE, out=tmp_path / "file")
 
 
+def test_an_app_that_has_changed_replaces_its_run_and_says_so(tmp_path):
+    def server(grid, context):
+        grid.send_and_receive(asked())
+
+    def idle(message, context):
+        return Message(RecordDict(), reply_to=message)
+
+    said = []
+    for client in (multiply, multiply, idle):
+        run = run_app(
+            apps(client, server), ONE, out=tmp_path, flops={"train": 1e9}, warn=said.append
+        )
+    told = "replaces a run of this app with other results; another label keeps both"
+    assert said == [f"{run.folder.name}: {told}"]
+
+
 def test_keys_that_the_app_decides_are_said_and_mistakes_are_one_line(tmp_path):
     said = []
 

@@ -174,7 +174,11 @@ def run_app(
     base["label"] = one.label or " ".join([f"{one.name}-{found.name}", *words])
     base["versions"] |= {"flwr": version("flwr")}
     manifest = {**base, **result.totals, "network_only": False, "flower": facts}
+    earlier = _digests(folder)
     write_run(folder, scenario_yaml=to_yaml(one), manifest=manifest, **result.tables)
+    if earlier not in ({}, _digests(folder)):
+        told = "replaces a run of this app with other results; another label keeps both"
+        warn(f"{folder.name}: {told}")
     if grid.lost:
         warn(f"{folder.name}: messages whose device or reply was lost: {grid.lost}")
     if plan.failures:
@@ -184,6 +188,14 @@ def run_app(
     for kind in sorted(plan.unused):
         warn(f"{folder.name}: no message was of type `{kind}`, which --flops names")
     return Run.open(folder)
+
+
+def _digests(folder: Path) -> dict[str, Any]:
+    """Return the digests of a run folder; none where there is no run that can be read."""
+    try:
+        return dict(Run.open(folder).manifest["digests"])
+    except (ValueError, OSError):
+        return {}
 
 
 def _network(
