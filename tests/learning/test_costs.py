@@ -1,10 +1,15 @@
 """Counted FLOPs and bytes against counts by hand."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
+from torch import nn
+from torch.nn import functional
 from transformers import AutoModelForSequenceClassification, BertConfig, PreTrainedModel
 
 from wfl_sim.learning.adapted_model import AdaptedModel
+from wfl_sim.learning.costs.counted_call import counted_call
 from wfl_sim.learning.costs.counting import count_step
 from wfl_sim.learning.objectives import loss_of
 from wfl_sim.learning.tokenized import TokenizedTexts
@@ -197,3 +202,36 @@ def test_memory_of_optimisers(local: dict[str, object], moments: int) -> None:
 def test_an_objective_without_a_loss_is_refused() -> None:
     with pytest.raises(ValueError, match="no loss for the objective object"):
         loss_of(object())  # type: ignore[arg-type]
+
+
+def _attends(backward: bool) -> None:
+    q, k = torch.randn(2, 8, 24, 16, requires_grad=backward), torch.randn(2, 2, 12, 16)
+    found = functional.scaled_dot_product_attention(q, k, k, enable_gqa=True)
+    if backward:
+        found.sum().backward()
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        (lambda: _attends(False), 2 * 2 * (2 * 8 * 24 * 12 * 16)),
+        (lambda: _attends(True), 7 * 2 * (2 * 8 * 24 * 12 * 16)),
+        (lambda: nn.LSTM(5, 6)(torch.randn(7, 3, 5)), 2 * 7 * 3 * 4 * 6 * (5 + 6)),
+        (
+            lambda: nn.LSTM(5, 6)(torch.randn(7, 3, 5))[0].sum().backward(),
+            3 * 2 * 7 * 3 * 4 * 6 * (5 + 6),
+        ),
+        (
+            torch.no_grad()(
+                lambda: nn.TransformerEncoderLayer(8, 2, 16).eval()(torch.randn(7, 3, 8))
+            ),
+            2 * 21 * (4 * 64 + 2 * 128) + 2 * 2 * 3 * 49 * 8,
+        ),
+        (lambda: nn.Linear(5, 4, bias=False)(torch.randn(5)), 2 * 5 * 4),
+    ],
+    ids=["attention", "its-backward", "lstm", "lstm-backward", "encoder", "vector"],
+)
+def test_what_torch_fuses_is_counted(call: Callable[[], object], expected: float) -> None:
+    """torch's own counter has 0 for each on a CPU."""
+    assert counted_call(call, 0)[1] == expected
+    assert torch.backends.mha.get_fastpath_enabled()
