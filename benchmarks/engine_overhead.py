@@ -45,7 +45,7 @@ devices: [{{count: {DEVICES}, hardware: jetson-orin-nano, area: {{radius: 400 m}
 def simulated() -> tuple[float, Counter[str]]:
     """Return host seconds of the network and of the tasks by kind."""
     from wfl_sim.learning import adapted_model
-    from wfl_sim.learning.caches import EncodedShards
+    from wfl_sim.learning.learner_context import EncodedShards
 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "scenario.yaml"

@@ -1,10 +1,12 @@
 """A frozen base network with the parameter-efficient parts of a method, for any device."""
 
+import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -28,6 +30,10 @@ from wfl_sim.methods.parts import Part
 from wfl_sim.methods.phases import Phase
 from wfl_sim.randomness import derived_seed, stream
 from wfl_sim.state import State, check_same, shapes_of
+
+_WARM_UP: Final = 2
+_TIMED: Final = 4
+"""Steps that are timed at once."""
 
 
 class AdaptedModel:
@@ -178,6 +184,24 @@ class AdaptedModel:
                 return train(
                     self.model, trained, phase, examples, rng, self.prefix, add_terms, self._forward
                 )
+
+    def step_seconds(self, phase: Phase, examples: Any, least: float) -> float:
+        """Return the median of the host's seconds for a local step of the whole network.
+
+        Steps are repeated for `least` seconds, after two that do not count. Nowhere else is host
+        time a result.
+        """
+        warm_up, several = (
+            replace(phase, local=replace(phase.local, steps=steps, epochs=0))
+            for steps in (_WARM_UP, _TIMED)
+        )
+        self.train_phase(0, warm_up, examples, 0, whole=True)
+        times: list[float] = []
+        while not times or sum(times) < least:
+            start = time.perf_counter()
+            self.train_phase(0, several, examples, 0, whole=True)
+            times.append(time.perf_counter() - start)
+        return sorted(times)[len(times) // 2] / _TIMED
 
     def describe(self, examples: Any) -> NDArray[np.float32]:
         """Return the mean last hidden state of the network without LoRAs, (n, hidden)."""

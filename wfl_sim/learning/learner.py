@@ -176,13 +176,11 @@ class PeftLearner(LearnerContext):
         Args:
             least: s that each phase is repeated for, after two steps that are not counted.
         """
-        from wfl_sim.learning.timing import step_seconds
-
         examples = self.examples
         encoded = examples.placed("train", 0, examples.examples("train", 0).fingerprint())
         adapted = self.adapted_model(0)
         adapted.reset(adapted.parts, 0)
-        return [step_seconds(adapted, phase, encoded, least) for phase in self.phases]
+        return [adapted.step_seconds(phase, encoded, least) for phase in self.phases]
 
     @np.errstate(over="ignore", invalid="ignore")
     def run(self, task: Task, inputs: Sequence[Mapping[str, State]]) -> Result:

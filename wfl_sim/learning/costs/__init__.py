@@ -10,8 +10,7 @@ from wfl_sim.methods.parts import Part, Role, with_role
 from wfl_sim.randomness import stream
 
 if TYPE_CHECKING:
-    from wfl_sim.learning.costs.sampled import SampledCosts
-    from wfl_sim.learning.costs.workload import CountedUpdate
+    from wfl_sim.learning.costs.workload import CountedUpdate, SampledCosts
 
 
 class UpdateCosts:
@@ -45,7 +44,7 @@ class UpdateCosts:
 
     def drawn(self, device: int, seed: int) -> Workload:
         """Return the costs of the local update with this seed, from the texts in its batches."""
-        from wfl_sim.learning.costs.sampled import SampledCosts
+        from wfl_sim.learning.costs.workload import SampledCosts
         from wfl_sim.learning.training import batches
 
         whole, parts = self.workload(device), self._context.device_parts.parts(device)

@@ -1,10 +1,17 @@
-"""Costs of one local update, from the shapes of network, parts, batch and codec."""
+"""Costs of one local update, from the shapes of network, parts, batch and codec.
 
+Where texts are padded to the longest of their batch, an update's seed tells the tokens of every
+batch before anything is trained, and with them FLOPs and bytes moved.
+"""
+
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from math import prod
 from typing import Final
+
+import numpy as np
 
 from wfl_sim.codecs.codec import payload_bits
 from wfl_sim.config.plugin_code import code_of
@@ -17,12 +24,13 @@ from wfl_sim.learning.base_models.model_loading import causal_shape, load_on_met
 from wfl_sim.learning.base_models.pretrained_model import Pretrained
 from wfl_sim.learning.causal.prompts import dummy_prompts
 from wfl_sim.learning.costs.alignment import phase_cost
-from wfl_sim.learning.costs.counting import PhaseCost, count_step
+from wfl_sim.learning.costs.counting import PhaseCost, StepCost, count_step
 from wfl_sim.learning.costs.split import count_split_step
 from wfl_sim.learning.learner_context import LearnerContext
 from wfl_sim.learning.objectives import loss_of, word_cross_entropy
 from wfl_sim.learning.peft.peft_folder import begin_with
-from wfl_sim.learning.tokenized import dummy_batch
+from wfl_sim.learning.tokenized import TokenizedTexts, bucketed, dummy_batch, padded
+from wfl_sim.learning.training import batches
 from wfl_sim.methods.method import (
     METHODS,
     SplitModel,
@@ -33,6 +41,7 @@ from wfl_sim.methods.method import (
 )
 from wfl_sim.methods.parts import Part, Shapes, with_role
 from wfl_sim.methods.phases import Answering, Phase
+from wfl_sim.randomness import stream
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,3 +168,53 @@ def _split(
     trained = adapted.trained(phase)
     step, exchange = count_split_step(network, trained, phase.local, loss, known, blocks)
     return step.times(1), exchange
+
+
+class SampledCosts:
+    """Counts steps on the meta device, once for each number of tokens; no weights are loaded."""
+
+    def __init__(
+        self, model: Pretrained, classes: int, parts: Sequence[Part], phases: Sequence[Phase]
+    ) -> None:
+        self._adapted = AdaptedModel(load_on_meta(model, classes), parts)
+        self._phases = phases
+        self._steps: dict[tuple[int, int], StepCost] = {}
+
+    def of(self, whole: Workload, examples: TokenizedTexts, seed: int) -> Workload:
+        """Return the costs of one local update, given those with all texts at the full length."""
+        counted = [
+            (number, width, steps)
+            for number, phase in enumerate(self._phases)
+            for width, steps in sorted(self._widths(number, phase, examples, seed).items())
+        ]
+        costs = [self._step(number, width).times(steps) for number, width, steps in counted]
+        return replace(
+            whole,
+            update_flops=sum(each.flops for each in costs),
+            traffic=sum(each.traffic for each in costs),
+            frozen_traffic=sum(each.frozen_traffic for each in costs),
+            batches=tuple(
+                Batches(steps, self._phases[number].local.batch, width)
+                for number, width, steps in counted
+            ),
+        )
+
+    def _widths(
+        self, number: int, phase: Phase, examples: TokenizedTexts, seed: int
+    ) -> Counter[int]:
+        """Return how many batches of a phase have how many tokens."""
+        lengths, most = examples.lengths(), examples.ids.shape[1]
+        rng = stream(seed, "batches", number)
+        local = phase.local.of(len(examples))
+        drawn = batches(len(examples), local, rng, bucketed(examples))
+        return Counter(padded(int(np.max(lengths[rows.numpy()])), most) for rows in drawn)
+
+    def _step(self, number: int, tokens: int) -> StepCost:
+        """Return the cost of a step of a phase."""
+        if (number, tokens) not in self._steps:
+            phase, adapted = self._phases[number], self._adapted
+            with adapted.muted(phase):
+                self._steps[number, tokens] = count_step(
+                    adapted.model, adapted.trained(phase), phase, tokens
+                )
+        return self._steps[number, tokens]

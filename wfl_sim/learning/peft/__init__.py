@@ -23,8 +23,7 @@ from wfl_sim.learning.peft.heads import (
     attach_reward_weights,
     initialize_head,
 )
-from wfl_sim.learning.peft.lora import attach_lora, initialize_lora, muted
-from wfl_sim.learning.peft.router import attach_router
+from wfl_sim.learning.peft.lora import attach_lora, attach_router, initialize_lora, muted
 from wfl_sim.learning.peft.tuner import attach_tuner
 from wfl_sim.methods import parts as kinds
 from wfl_sim.methods.parts import Part

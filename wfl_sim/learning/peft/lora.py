@@ -1,14 +1,17 @@
 """LoRA as PEFT implements it; the name of the part is that of the PEFT adapter.
 
 W x + (alpha / r) B A x; A is initialised Kaiming-uniform and B with zeros (Hu et al. 2021, section
-4.1), so a new LoRA is the identity.
+4.1), so a new LoRA is the identity. A router weighs the LoRAs of a layer by softmax(G x): x is the
+layer's input, (batch, tokens, width), and G, (parts, width), is zero at first: all weigh the same.
 """
 
 import math
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
+import torch
 from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.lora import LoraLayer
 from peft.utils import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING
@@ -18,7 +21,7 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from wfl_sim.config.errors import LocatedError
-from wfl_sim.methods.parts import LoRA, Part
+from wfl_sim.methods.parts import LoRA, Part, Router
 
 ALL_LINEAR = "all-linear"
 _USUAL = (
@@ -127,3 +130,43 @@ def _linear(backbone: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     for name, module in backbone.named_modules():
         if isinstance(module, (nn.Linear, Conv1D)) and not re.search(r"lora_|adapter_", name):
             yield name.removesuffix(".base_layer"), module
+
+
+class Gate(nn.Module):
+    """G, and the weights of the present input of a layer."""
+
+    def __init__(self, width: int, experts: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(width, experts, bias=False)
+        self._weights: list[Tensor] = []
+
+    def route(self, layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        """Compute the weights before the layer runs."""
+        self._weights = [torch.softmax(self.linear(inputs[0]), dim=-1)]
+
+    def weighting(self, expert: int) -> Callable[[nn.Module, Any, Tensor], Tensor]:
+        """Return the hook that weighs the output of one LoRA."""
+
+        def hook(module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
+            return output * self._weights[0][..., expert : expert + 1]
+
+        return hook
+
+
+def attach_router(model: PreTrainedModel, part: Part) -> dict[str, Parameter]:
+    """Add a gate to every layer that the LoRAs of all its parts adapt."""
+    config = part.config
+    assert isinstance(config, Router)
+    found: dict[str, Parameter] = {}
+    for name, module in list(model.base_model.named_modules()):
+        if isinstance(module, LoraLayer) and all(each in module.lora_B for each in config.over):
+            assert isinstance(module, nn.Module)
+            gate = Gate(int(module.in_features or 0), len(config.over))
+            module.add_module(f"router_{part.name}", gate)
+            module.register_forward_pre_hook(gate.route)
+            for expert, each in enumerate(config.over):
+                module.lora_B[each].register_forward_hook(gate.weighting(expert))
+            found |= {f"{name}.{each}": value for each, value in gate.linear.named_parameters()}
+    if not found:
+        raise ValueError(f"part {part.name!r}: no layer is adapted by all of {config.over}")
+    return found
